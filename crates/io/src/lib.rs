@@ -1,1 +1,27 @@
-//! Placeholder.
+//! Everything haul asks of the operating system, as one closed type of operations.
+//!
+//! A job is an `async fn` over [`Io`]. The same body runs on [`Blocking`] (each operation is a system call that is
+//! done before it returns) and on [`sim::Sim`] (a seeded simulation of files, peers and time).
+//!
+//! Owns: [`Op`] and its executions, the owned buffers that travel through it, handles, cancellation,
+//! staging and publishing of files.
+//! Does not own: what is read or sent (protocols, formats), threads, retries, reports.
+
+mod blocking;
+mod buf;
+mod cancel;
+mod connect;
+mod handle;
+mod io;
+mod op;
+mod perform;
+pub mod sim;
+mod staged;
+
+pub use blocking::{Blocking, Meter, run_ready};
+pub use buf::Buf;
+pub use cancel::{Cancel, cancelled, is_cancelled};
+pub use handle::{File, FileKind, Socket, Stat};
+pub use io::Io;
+pub use op::{Completion, Found, Offset, Op, OpenMode, Value};
+pub use staged::{Durability, Existing, Preserve, Publish, Staged, write_file};

@@ -1,0 +1,100 @@
+//! Handles to open files and sockets, and what is known of a file.
+//!
+//! Owns: the descriptor and its closing.
+//! Does not own: operations on it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+/// An open file or directory. Clones share the descriptor, which closes with the last of them: an operation in flight
+/// holds a clone, so its descriptor can't be closed and reused beneath it.
+#[derive(Clone, Debug)]
+pub struct File(pub(crate) Arc<Descriptor>);
+
+/// A connected stream socket. Clones share the descriptor, as with [`File`].
+#[derive(Clone, Debug)]
+pub struct Socket(pub(crate) Arc<Descriptor>);
+
+#[derive(Debug)]
+pub(crate) enum Descriptor {
+    Os(OwnedFd),
+    /// An entry in a simulated world.
+    Simulated(u64),
+}
+
+impl Descriptor {
+    pub(crate) fn fd(&self) -> io::Result<BorrowedFd<'_>> {
+        match self {
+            Self::Os(fd) => Ok(fd.as_fd()),
+            Self::Simulated(_) => Err(io::Error::other("a simulated handle was given to the real system")),
+        }
+    }
+
+    pub(crate) fn simulated(&self) -> u64 {
+        match self {
+            Self::Simulated(id) => *id,
+            Self::Os(_) => panic!("a real handle was given to the simulation"),
+        }
+    }
+}
+
+impl From<OwnedFd> for File {
+    fn from(fd: OwnedFd) -> Self {
+        Self(Arc::new(Descriptor::Os(fd)))
+    }
+}
+
+impl From<std::fs::File> for File {
+    fn from(file: std::fs::File) -> Self {
+        OwnedFd::from(file).into()
+    }
+}
+
+impl From<OwnedFd> for Socket {
+    fn from(fd: OwnedFd) -> Self {
+        Self(Arc::new(Descriptor::Os(fd)))
+    }
+}
+
+/// What kind of thing a name leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A pipe, socket or device.
+    Special,
+}
+
+/// What the system knows of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Regular file, directory, …
+    pub kind: FileKind,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// Permission bits, as `chmod` takes them.
+    pub mode: u32,
+    /// Last change of content: seconds and nanoseconds since the epoch.
+    pub modified: (i64, u32),
+    /// Last change of content or metadata: seconds and nanoseconds since the epoch.
+    pub changed: (i64, u32),
+    /// Device number.
+    pub device: u64,
+    /// Inode number, unique on its device.
+    pub inode: u64,
+    /// Number of names.
+    pub links: u64,
+}
+
+impl Stat {
+    /// Whether `self` and `later` describe the same content of the same file, as far as the system can tell.
+    pub fn same_content(&self, later: &Stat) -> bool {
+        (self.device, self.inode, self.bytes, self.modified, self.changed)
+            == (later.device, later.inode, later.bytes, later.modified, later.changed)
+    }
+}

@@ -1,0 +1,244 @@
+//! The trait that jobs are written against.
+//!
+//! Owns: the typed face of [`Op`].
+//! Does not own: how an operation completes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::op::{Completion, Found, Offset, Op, OpenMode, Value};
+use crate::{Buf, File, Publish, Socket, Stat};
+
+/// Operations whose completion a job awaits.
+///
+/// An implementation provides [`submit`](Io::submit), a clock and randomness; the typed methods rest on them. Futures are
+/// not `Send` and are dispatched statically. A job never races two operations: a timeout is an argument.
+pub trait Io: Sized {
+    /// Carries out `op`.
+    fn submit(&self, op: Op) -> impl Future<Output = Completion>;
+
+    /// Time since some fixed moment; never goes back.
+    fn now(&self) -> Duration;
+
+    /// Fills `out` with bytes fit for keys.
+    fn random(&self, out: &mut [u8]);
+
+    /// Counts `bytes` of payload as dealt with, for whoever watches the run.
+    fn progress(&self, bytes: u64);
+
+    /// An empty buffer for `capacity` bytes, one that was given back if there is one of that size.
+    fn take_buf(&self, capacity: usize) -> Buf {
+        Buf::with_capacity(capacity)
+    }
+
+    /// Gives a buffer back for a later [`take_buf`](Io::take_buf).
+    fn give_buf(&self, buf: Buf) {
+        drop(buf);
+    }
+
+    /// Lets other jobs of the same worker run. Jobs await it between pieces of at most 256 KiB of computing.
+    fn yield_now(&self) -> impl Future<Output = ()> {
+        async {}
+    }
+
+    /// Writes a whole small file and publishes it: [`crate::write_file`]. An engine for which single operations are dear
+    /// overrides it to hand over the sequence as one.
+    fn write_file(&self, publish: Publish, content: Buf) -> impl Future<Output = Found<()>> {
+        crate::write_file(self, publish, content)
+    }
+
+    /// [`Op::Open`].
+    fn open(
+        &self,
+        dir: Option<&File>,
+        path: &Path,
+        mode: OpenMode,
+    ) -> impl Future<Output = io::Result<File>> {
+        let op = Op::Open { dir: dir.cloned(), path: path.to_owned(), mode };
+        async move {
+            match self.submit(op).await.result? {
+                Value::File(file) => Ok(file),
+                other => panic!("expected a file, got {other:?}"),
+            }
+        }
+    }
+
+    /// [`Op::Stat`].
+    fn stat(&self, file: &File) -> impl Future<Output = io::Result<Stat>> {
+        let op = Op::Stat { file: file.clone() };
+        async move { stat_of(self.submit(op).await) }
+    }
+
+    /// [`Op::StatAt`].
+    fn stat_at(&self, dir: Option<&File>, path: &Path) -> impl Future<Output = io::Result<Stat>> {
+        let op = Op::StatAt { dir: dir.cloned(), path: path.to_owned() };
+        async move { stat_of(self.submit(op).await) }
+    }
+
+    /// Appends up to `bytes_max` bytes to `buf`, reading again after a short read; fewer means that the file ended.
+    ///
+    /// # Panics
+    /// If `buf` has no room for `bytes_max`.
+    fn read_full(
+        &self,
+        file: &File,
+        mut buf: Buf,
+        bytes_max: usize,
+        offset: Offset,
+    ) -> impl Future<Output = Found<usize>> {
+        async move {
+            assert!(buf.spare_mut().len() >= bytes_max, "no room for a read of {bytes_max} bytes");
+            let mut done = 0;
+            while done < bytes_max {
+                let offset = offset.plus(done);
+                let op = Op::ReadAt { file: file.clone(), buf, bytes_max: bytes_max - done, offset };
+                let (result, back) = self.submit(op).await.into_counted();
+                buf = back;
+                match result {
+                    Ok(0) => break,
+                    Ok(count) => done += count,
+                    Err(error) => return (Err(error), buf),
+                }
+            }
+            (Ok(done), buf)
+        }
+    }
+
+    /// Writes all filled bytes of `buf`, which comes back empty on success.
+    fn write_all(&self, file: &File, mut buf: Buf, offset: Offset) -> impl Future<Output = Found<()>> {
+        async move {
+            let mut done = 0;
+            while !buf.filled().is_empty() {
+                let op = Op::WriteAt { file: file.clone(), buf, offset: offset.plus(done) };
+                let (result, back) = self.submit(op).await.into_counted();
+                buf = back;
+                match result {
+                    Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buf),
+                    Ok(count) => {
+                        buf.consume(count);
+                        done += count;
+                    }
+                    Err(error) => return (Err(error), buf),
+                }
+            }
+            (Ok(()), buf)
+        }
+    }
+
+    /// [`Op::Allocate`].
+    fn allocate(&self, file: &File, bytes: u64) -> impl Future<Output = io::Result<()>> {
+        self.done(Op::Allocate { file: file.clone(), bytes })
+    }
+
+    /// [`Op::Sync`].
+    fn sync(&self, file: &File) -> impl Future<Output = io::Result<()>> {
+        self.done(Op::Sync { file: file.clone() })
+    }
+
+    /// [`Op::Remove`].
+    fn remove(&self, dir: Option<&File>, path: &Path) -> impl Future<Output = io::Result<()>> {
+        self.done(Op::Remove { dir: dir.cloned(), path: path.to_owned() })
+    }
+
+    /// Makes `path` and whatever parents are missing; existing directories are fine.
+    fn make_directories(&self, path: &Path) -> impl Future<Output = io::Result<()>> {
+        async move {
+            let mut missing = Vec::new();
+            for ancestor in path.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
+                match self.done(Op::MakeDirectory { dir: None, path: ancestor.to_owned() }).await {
+                    Ok(()) => break,
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => break,
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(ancestor),
+                    Err(error) => return Err(error),
+                }
+            }
+            for ancestor in missing.into_iter().rev() {
+                match self.done(Op::MakeDirectory { dir: None, path: ancestor.to_owned() }).await {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => {}
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// [`Op::Resolve`].
+    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> {
+        let op = Op::Resolve { host: host.to_owned(), port };
+        async move {
+            match self.submit(op).await.result? {
+                Value::Addresses(addresses) => Ok(addresses),
+                other => panic!("expected addresses, got {other:?}"),
+            }
+        }
+    }
+
+    /// [`Op::Connect`].
+    fn connect(
+        &self,
+        addresses: Vec<SocketAddr>,
+        timeout: Duration,
+    ) -> impl Future<Output = io::Result<Socket>> {
+        async move {
+            match self.submit(Op::Connect { addresses, timeout }).await.result? {
+                Value::Socket(socket) => Ok(socket),
+                other => panic!("expected a socket, got {other:?}"),
+            }
+        }
+    }
+
+    /// [`Op::Recv`].
+    fn recv(&self, socket: &Socket, buf: Buf, timeout: Duration) -> impl Future<Output = Found<usize>> {
+        let op = Op::Recv { socket: socket.clone(), buf, timeout };
+        async move { self.submit(op).await.into_counted() }
+    }
+
+    /// Sends all filled bytes of `buf`, which comes back empty on success; `timeout` is for each step of progress.
+    fn send_all(&self, socket: &Socket, mut buf: Buf, timeout: Duration) -> impl Future<Output = Found<()>> {
+        async move {
+            while !buf.filled().is_empty() {
+                let op = Op::Send { socket: socket.clone(), buf, timeout };
+                let (result, back) = self.submit(op).await.into_counted();
+                buf = back;
+                match result {
+                    Ok(count) => buf.consume(count),
+                    Err(error) => return (Err(error), buf),
+                }
+            }
+            (Ok(()), buf)
+        }
+    }
+
+    /// [`Op::Sleep`].
+    fn sleep(&self, duration: Duration) -> impl Future<Output = io::Result<()>> {
+        self.done(Op::Sleep { duration })
+    }
+
+    /// Submits an operation whose value is [`Value::Done`].
+    fn done(&self, op: Op) -> impl Future<Output = io::Result<()>> {
+        async move {
+            match self.submit(op).await.result? {
+                Value::Done => Ok(()),
+                other => panic!("expected no value, got {other:?}"),
+            }
+        }
+    }
+}
+
+fn stat_of(completion: Completion) -> io::Result<Stat> {
+    match completion.result? {
+        Value::Stat(stat) => Ok(stat),
+        other => panic!("expected a stat, got {other:?}"),
+    }
+}
+
+impl Offset {
+    fn plus(self, bytes: usize) -> Self {
+        match self {
+            Self::At(offset) => Self::At(offset + bytes as u64),
+            Self::Stream => Self::Stream,
+        }
+    }
+}

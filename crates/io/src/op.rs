@@ -1,0 +1,174 @@
+//! The closed list of operations, and what comes back from one.
+//!
+//! Owns: the shape of each operation.
+//! Does not own: carrying it out ([`crate::Blocking`], [`crate::sim`]).
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Buf, File, Socket, Stat};
+
+/// One request to the operating system.
+///
+/// Names are relative to `dir` where it is given, else to the working directory. Buffers move in and come back in the
+/// [`Completion`]. A timeout is part of the operation; reaching it is the error `TimedOut`. `EINTR` is dealt with
+/// beneath; short reads and writes are passed on as they are.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "the fields are explained once, above and at each variant")]
+pub enum Op {
+    /// Opens a file: [`Value::File`].
+    Open { dir: Option<File>, path: PathBuf, mode: OpenMode },
+    /// What is known of an open file: [`Value::Stat`].
+    Stat { file: File },
+    /// What is known of a name; a symbolic link itself, not what it leads to: [`Value::Stat`].
+    StatAt { dir: Option<File>, path: PathBuf },
+    /// Appends at most `bytes_max` bytes to the buffer: [`Value::Count`]; 0 is the end of the file.
+    ReadAt { file: File, buf: Buf, bytes_max: usize, offset: Offset },
+    /// Writes the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
+    WriteAt { file: File, buf: Buf, offset: Offset },
+    /// Reserves space for a file of `bytes` bytes and makes it that long: [`Value::Done`].
+    Allocate { file: File, bytes: u64 },
+    /// Sets permission bits: [`Value::Done`].
+    SetMode { file: File, mode: u32 },
+    /// Sets the time of last modification, seconds and nanoseconds since the epoch: [`Value::Done`].
+    SetModified { file: File, modified: (i64, u32) },
+    /// Puts content and metadata of a file, or the names in a directory, on stable storage: [`Value::Done`].
+    Sync { file: File },
+    /// Gives an unnamed file its name; an existing one is never replaced: [`Value::Done`].
+    Link { file: File, dir: Option<File>, path: PathBuf },
+    /// Renames within one file system; replaces an existing target only if told to: [`Value::Done`].
+    Rename { dir: Option<File>, from: PathBuf, to: PathBuf, replace: bool },
+    /// Removes a name that isn't a directory: [`Value::Done`].
+    Remove { dir: Option<File>, path: PathBuf },
+    /// Makes a directory; its parent must exist: [`Value::Done`].
+    MakeDirectory { dir: Option<File>, path: PathBuf },
+    /// The addresses of a host name or literal: [`Value::Addresses`], never empty.
+    Resolve { host: String, port: u16 },
+    /// Connects to the first address that answers (RFC 8305): [`Value::Socket`].
+    Connect { addresses: Vec<SocketAddr>, timeout: Duration },
+    /// Appends what has arrived to the buffer: [`Value::Count`]; 0 is the peer's orderly end.
+    Recv { socket: Socket, buf: Buf, timeout: Duration },
+    /// Sends the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
+    Send { socket: Socket, buf: Buf, timeout: Duration },
+    /// Lets time pass: [`Value::Done`].
+    Sleep { duration: Duration },
+}
+
+/// How [`Op::Open`] opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// An existing file for reading; `follow` says whether a symbolic link as last component is followed.
+    Read {
+        /// Follow a final symbolic link (else: the error `ELOOP`).
+        follow: bool,
+    },
+    /// An existing directory, to be the anchor of relative names or to be synced.
+    Directory,
+    /// A new file of mode 0600 for reading and writing; an existing name is an error.
+    CreateNew,
+    /// A new file of mode 0600 without a name, on the file system of the directory named.
+    Unnamed,
+    /// An existing file for reading and writing in place; a final symbolic link isn't followed.
+    ReadWrite,
+}
+
+/// Where in a file an operation works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offset {
+    /// That many bytes from the start.
+    At(u64),
+    /// Wherever the stream is: pipes, terminals.
+    Stream,
+}
+
+/// What an operation came to.
+#[derive(Debug)]
+pub struct Completion {
+    /// The value that the variant of [`Op`] names, or the system's error.
+    pub result: io::Result<Value>,
+    /// The buffer that moved in, if the operation has one.
+    pub buf: Option<Buf>,
+}
+
+/// The value of a successful operation.
+#[derive(Debug)]
+pub enum Value {
+    /// Nothing but success.
+    Done,
+    /// Bytes read or written.
+    Count(usize),
+    /// The file opened.
+    File(File),
+    /// The socket connected.
+    Socket(Socket),
+    /// What is known of a file.
+    Stat(Stat),
+    /// Addresses, in the resolver's order.
+    Addresses(Vec<SocketAddr>),
+}
+
+/// What a read found; the buffer comes back in either case.
+pub type Found<T> = (io::Result<T>, Buf);
+
+impl Completion {
+    pub(crate) fn new(result: io::Result<Value>) -> Self {
+        Self { result, buf: None }
+    }
+
+    pub(crate) fn counted(result: io::Result<usize>, buf: Buf) -> Self {
+        Self { result: result.map(Value::Count), buf: Some(buf) }
+    }
+
+    /// The count and the buffer.
+    ///
+    /// # Panics
+    /// If the operation has neither: an error in an implementation of [`crate::Io`].
+    pub(crate) fn into_counted(self) -> Found<usize> {
+        let result = self.result.map(|value| match value {
+            Value::Count(count) => count,
+            other => panic!("expected a count, got {other:?}"),
+        });
+        (result, self.buf.expect("an operation gives its buffer back"))
+    }
+}
+
+impl Op {
+    /// Whether this operation begins or prolongs work and is refused once the run is cancelled; those that finish or
+    /// undo work are not.
+    pub(crate) fn is_refused_when_cancelled(&self) -> bool {
+        match self {
+            Op::Open { mode, .. } => !matches!(mode, OpenMode::Directory),
+            Op::ReadAt { .. }
+            | Op::WriteAt { .. }
+            | Op::Allocate { .. }
+            | Op::Resolve { .. }
+            | Op::Connect { .. }
+            | Op::Recv { .. }
+            | Op::Send { .. }
+            | Op::Sleep { .. } => true,
+            Op::Stat { .. }
+            | Op::StatAt { .. }
+            | Op::SetMode { .. }
+            | Op::SetModified { .. }
+            | Op::Sync { .. }
+            | Op::Link { .. }
+            | Op::Rename { .. }
+            | Op::Remove { .. }
+            | Op::MakeDirectory { .. } => false,
+        }
+    }
+
+    /// Takes the buffer out of an operation that won't be carried out.
+    pub(crate) fn refuse(self, error: io::Error) -> Completion {
+        let buf = match self {
+            Op::ReadAt { buf, .. }
+            | Op::WriteAt { buf, .. }
+            | Op::Recv { buf, .. }
+            | Op::Send { buf, .. } => Some(buf),
+            _ => None,
+        };
+        Completion { result: Err(error), buf }
+    }
+}

@@ -1,0 +1,275 @@
+//! Operations as blocking system calls.
+//!
+//! Owns: the mapping from [`Op`] to system calls, `EINTR`, waiting with a timeout.
+//! Does not own: when they are called, accounts.
+
+use std::io;
+use std::net::ToSocketAddrs;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{self, AtFlags, CWD, FallocateFlags, FileType, Mode, OFlags, RenameFlags, Timestamps};
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::{RecvFlags, SendFlags};
+
+use crate::op::{Completion, Offset, Op, OpenMode, Value};
+use crate::{Buf, Cancel, File, FileKind, Socket, Stat, cancelled, connect};
+
+/// Carries out `op`; returns when it is done, has failed or, where it waits, when `cancel` is thrown.
+pub(crate) fn perform(op: Op, cancel: &Cancel) -> Completion {
+    match op {
+        Op::ReadAt { file, mut buf, bytes_max, offset } => {
+            let result = read(&file, &mut buf, bytes_max, offset);
+            Completion::counted(result, buf)
+        }
+        Op::WriteAt { file, buf, offset } => Completion::counted(write(&file, &buf, offset), buf),
+        Op::Recv { socket, mut buf, timeout } => {
+            let result = recv(&socket, &mut buf, timeout, cancel);
+            Completion::counted(result, buf)
+        }
+        Op::Send { socket, buf, timeout } => {
+            Completion::counted(send(&socket, buf.filled(), timeout, cancel), buf)
+        }
+        without_buffer => Completion::new(perform_unbuffered(without_buffer, cancel)),
+    }
+}
+
+fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
+    match op {
+        Op::Open { dir, path, mode } => open(base(&dir)?, &path, mode).map(Value::File),
+        Op::Stat { file } => Ok(Value::Stat(fs::fstat(file.0.fd()?)?.into())),
+        Op::StatAt { dir, path } => {
+            Ok(Value::Stat(fs::statat(base(&dir)?, &path, AtFlags::SYMLINK_NOFOLLOW)?.into()))
+        }
+        Op::Allocate { file, bytes } => allocate(file.0.fd()?, bytes).map(|()| Value::Done),
+        Op::SetMode { file, mode } => done(fs::fchmod(file.0.fd()?, Mode::from_raw_mode(mode))),
+        Op::SetModified { file, modified } => done(set_modified(file.0.fd()?, modified)),
+        Op::Sync { file } => done(fs::fsync(file.0.fd()?)),
+        Op::Link { file, dir, path } => done(link(file.0.fd()?, base(&dir)?, &path)),
+        Op::Rename { dir, from, to, replace } => done(rename(base(&dir)?, &from, &to, replace)),
+        Op::Remove { dir, path } => done(fs::unlinkat(base(&dir)?, &path, AtFlags::empty())),
+        Op::MakeDirectory { dir, path } => done(fs::mkdirat(base(&dir)?, &path, Mode::from_raw_mode(0o777))),
+        Op::Resolve { host, port } => resolve(&host, port).map(Value::Addresses),
+        Op::Connect { addresses, timeout } => {
+            connect::race(&addresses, timeout, cancel).map(|socket| Value::Socket(socket.into()))
+        }
+        Op::Sleep { duration } => sleep(duration, cancel).map(|()| Value::Done),
+        Op::ReadAt { .. } | Op::WriteAt { .. } | Op::Recv { .. } | Op::Send { .. } => {
+            unreachable!("operations with a buffer are dealt with above")
+        }
+    }
+}
+
+fn done(result: rustix::io::Result<()>) -> io::Result<Value> {
+    result?;
+    Ok(Value::Done)
+}
+
+fn base(dir: &Option<File>) -> io::Result<BorrowedFd<'_>> {
+    match dir {
+        Some(dir) => dir.0.fd(),
+        None => Ok(CWD),
+    }
+}
+
+fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
+    // O_NONBLOCK: opening a pipe that was put in a file's place must not hang; regular files ignore it.
+    let reading = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let flags = match mode {
+        OpenMode::Read { follow: true } => reading,
+        OpenMode::Read { follow: false } => reading | OFlags::NOFOLLOW,
+        OpenMode::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
+        OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+        OpenMode::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
+        OpenMode::ReadWrite => OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
+    };
+    let private = Mode::from_raw_mode(0o600);
+    let fd = retry_on_intr(|| fs::openat(base, path, flags | OFlags::CLOEXEC, private))?;
+    Ok(fd.into())
+}
+
+fn read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> io::Result<usize> {
+    let fd = file.0.fd()?;
+    let spare = buf.spare_mut();
+    let bytes_max = bytes_max.min(spare.len());
+    let spare = &mut spare[..bytes_max];
+    let count = match offset {
+        Offset::At(offset) => retry_on_intr(|| rustix::io::pread(fd, &mut *spare, offset))?,
+        Offset::Stream => retry_on_intr(|| rustix::io::read(fd, &mut *spare))?,
+    };
+    buf.commit(count);
+    Ok(count)
+}
+
+fn write(file: &File, buf: &Buf, offset: Offset) -> io::Result<usize> {
+    let fd = file.0.fd()?;
+    let count = match offset {
+        Offset::At(offset) => retry_on_intr(|| rustix::io::pwrite(fd, buf.filled(), offset))?,
+        Offset::Stream => retry_on_intr(|| rustix::io::write(fd, buf.filled()))?,
+    };
+    Ok(count)
+}
+
+fn allocate(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    match retry_on_intr(|| fs::fallocate(fd, FallocateFlags::empty(), 0, bytes)) {
+        // A file system that can't reserve still can write; the length alone is set there.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(fs::ftruncate(fd, bytes)?),
+        result => Ok(result?),
+    }
+}
+
+fn set_modified(fd: BorrowedFd<'_>, (seconds, nanoseconds): (i64, u32)) -> rustix::io::Result<()> {
+    let omit = fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT };
+    let modified = fs::Timespec { tv_sec: seconds, tv_nsec: i64::from(nanoseconds) };
+    fs::futimens(fd, &Timestamps { last_access: omit, last_modification: modified })
+}
+
+fn link(fd: BorrowedFd<'_>, base: BorrowedFd<'_>, path: &Path) -> rustix::io::Result<()> {
+    match fs::linkat(fd, "", base, path, AtFlags::EMPTY_PATH) {
+        // Kernels before 6.10 allow an empty path only with CAP_DAC_READ_SEARCH.
+        Err(Errno::NOENT | Errno::PERM) => {
+            use std::os::fd::AsRawFd;
+            let by_number = format!("/proc/self/fd/{}", fd.as_raw_fd());
+            fs::linkat(CWD, by_number, base, path, AtFlags::SYMLINK_FOLLOW)
+        }
+        result => result,
+    }
+}
+
+fn rename(base: BorrowedFd<'_>, from: &Path, to: &Path, replace: bool) -> rustix::io::Result<()> {
+    if replace {
+        return fs::renameat(base, from, base, to);
+    }
+    match fs::renameat_with(base, from, base, to, RenameFlags::NOREPLACE) {
+        // A file system without NOREPLACE: a hard link refuses an existing name just as well.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            fs::linkat(base, from, base, to, AtFlags::empty())?;
+            fs::unlinkat(base, from, AtFlags::empty())
+        }
+        result => result,
+    }
+}
+
+fn resolve(host: &str, port: u16) -> io::Result<Vec<std::net::SocketAddr>> {
+    let addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
+    }
+    Ok(addresses)
+}
+
+fn recv(socket: &Socket, buf: &mut Buf, timeout: Duration, cancel: &Cancel) -> io::Result<usize> {
+    let fd = socket.0.fd()?;
+    let count = when_ready(fd, PollFlags::IN, timeout, cancel, || {
+        rustix::net::recv(fd, buf.spare_mut(), RecvFlags::DONTWAIT).map(|(count, _)| count)
+    })?;
+    buf.commit(count);
+    Ok(count)
+}
+
+fn send(socket: &Socket, bytes: &[u8], timeout: Duration, cancel: &Cancel) -> io::Result<usize> {
+    let fd = socket.0.fd()?;
+    when_ready(fd, PollFlags::OUT, timeout, cancel, || {
+        rustix::net::send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
+    })
+}
+
+/// Tries at once, and again whenever `fd` is ready, until the timeout: data that has arrived costs one system call.
+fn when_ready<T>(
+    fd: BorrowedFd<'_>,
+    readiness: PollFlags,
+    timeout: Duration,
+    cancel: &Cancel,
+    mut attempt: impl FnMut() -> rustix::io::Result<T>,
+) -> io::Result<T> {
+    let deadline = Deadline::after(timeout);
+    loop {
+        match attempt() {
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => {
+                wait(&mut [PollFd::new(&fd, readiness), PollFd::new(cancel, PollFlags::IN)], deadline)?;
+                if cancel.is_triggered() {
+                    return Err(cancelled());
+                }
+            }
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn sleep(duration: Duration, cancel: &Cancel) -> io::Result<()> {
+    match wait(&mut [PollFd::new(cancel, PollFlags::IN)], Deadline::after(duration)) {
+        Ok(()) => Err(cancelled()),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// A moment to wait for at most; `None` where the timeout was too long to be added to the clock.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) fn after(timeout: Duration) -> Self {
+        Self(Instant::now().checked_add(timeout))
+    }
+
+    pub(crate) fn earlier(self, other: Deadline) -> Self {
+        match (self.0, other.0) {
+            (Some(a), Some(b)) => Self(Some(a.min(b))),
+            (a, b) => Self(a.or(b)),
+        }
+    }
+
+    pub(crate) fn is_over(self) -> bool {
+        self.0.is_some_and(|deadline| deadline <= Instant::now())
+    }
+}
+
+/// Sleeps until one of `fds` is ready; the error is `TimedOut` at the deadline.
+pub(crate) fn wait(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<()> {
+    loop {
+        let left = deadline.0.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(fds, left.as_ref()) {
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+impl From<fs::Stat> for Stat {
+    fn from(stat: fs::Stat) -> Self {
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => FileKind::Regular,
+            FileType::Directory => FileKind::Directory,
+            FileType::Symlink => FileKind::Symlink,
+            _ => FileKind::Special,
+        };
+        Self {
+            kind,
+            bytes: u64::try_from(stat.st_size).unwrap_or(0),
+            mode: stat.st_mode & 0o7777,
+            modified: (stat.st_mtime, u32::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+            changed: (stat.st_ctime, u32::try_from(stat.st_ctime_nsec).unwrap_or(0)),
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            links: u64::from(stat.st_nlink),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    /// # Panics
+    /// For a socket of a simulation.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd().expect("a socket of the real system")
+    }
+}

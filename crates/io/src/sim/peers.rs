@@ -1,0 +1,110 @@
+//! The simulated peers: scripted servers.
+//!
+//! Owns: what a peer answers and how its connections end.
+//! Does not own: time; what a request means (a peer counts blank lines and no more).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+
+use super::Random;
+use crate::Buf;
+
+/// The hosts that answer.
+#[derive(Default)]
+pub struct Peers {
+    hosts: BTreeMap<(String, u16), SocketAddr>,
+    /// What each address answers to its next requests, over all its connections.
+    scripts: BTreeMap<SocketAddr, VecDeque<Reply>>,
+    connections: Vec<Connection>,
+}
+
+/// The answer to one request head (everything up to a blank line).
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// What is sent.
+    pub bytes: Vec<u8>,
+    /// What happens to the connection afterwards.
+    pub ending: Ending,
+}
+
+/// How a connection goes on after a [`Reply`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It stays open for another request.
+    Open,
+    /// It is closed in an orderly way.
+    Close,
+    /// It is reset.
+    Reset,
+}
+
+struct Connection {
+    address: SocketAddr,
+    received: Vec<u8>,
+    to_send: VecDeque<u8>,
+    ending: Ending,
+}
+
+impl Peers {
+    /// Adds a server that is found under `host` and `port` and answers its requests with `replies`, in order.
+    pub fn listen(&mut self, host: &str, port: u16, replies: Vec<Reply>) {
+        let address = SocketAddr::from(([10, 0, 0, self.hosts.len() as u8 + 1], port));
+        self.hosts.insert((host.to_owned(), port), address);
+        self.scripts.insert(address, replies.into());
+    }
+
+    /// How many connections were made.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(super) fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let address = self.hosts.get(&(host.to_owned(), port));
+        address.map(|address| vec![*address]).ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn connect(&mut self, addresses: &[SocketAddr]) -> io::Result<u64> {
+        let alive = addresses.iter().find(|address| self.scripts.contains_key(address));
+        let address = *alive.ok_or(ErrorKind::ConnectionRefused)?;
+        let connection =
+            Connection { address, received: Vec::new(), to_send: VecDeque::new(), ending: Ending::Open };
+        self.connections.push(connection);
+        Ok(self.connections.len() as u64 - 1)
+    }
+
+    pub(super) fn send(&mut self, id: u64, bytes: &[u8]) -> io::Result<()> {
+        let connection = &mut self.connections[id as usize];
+        if connection.ending != Ending::Open {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        connection.received.extend_from_slice(bytes);
+        if connection.received.ends_with(b"\r\n\r\n") {
+            connection.received.clear();
+            let script = self.scripts.get_mut(&connection.address);
+            if let Some(reply) = script.and_then(VecDeque::pop_front) {
+                connection.to_send.extend(reply.bytes);
+                connection.ending = reply.ending;
+            }
+        }
+        Ok(())
+    }
+
+    /// What has arrived; a silent peer is a timeout.
+    pub(super) fn recv(&mut self, id: u64, buf: &mut Buf, random: &mut Random) -> io::Result<usize> {
+        let connection = &mut self.connections[id as usize];
+        if connection.to_send.is_empty() {
+            return match connection.ending {
+                Ending::Open => Err(ErrorKind::TimedOut.into()),
+                Ending::Close => Ok(0),
+                Ending::Reset => Err(ErrorKind::ConnectionReset.into()),
+            };
+        }
+        let count = random.short(connection.to_send.len().min(buf.spare_mut().len()));
+        for (place, byte) in buf.spare_mut().iter_mut().zip(connection.to_send.drain(..count)) {
+            *place = byte;
+        }
+        buf.commit(count);
+        Ok(count)
+    }
+}

@@ -1,0 +1,200 @@
+//! Files that appear whole or not at all.
+//!
+//! A result is written without a name (or, where the file system can't, under an unpredictable one) in the directory
+//! it will live in, and gets its name when it is complete.
+//!
+//! Owns: the order of the steps: create, allocate, write, metadata, sync, publish, sync the directory; undoing them.
+//! Does not own: what is written, whether the source is removed afterwards.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::op::{Found, Offset, Op, OpenMode};
+use crate::{Buf, File, Io};
+
+/// What to do when the name is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// Fail with `AlreadyExists` and leave it.
+    Refuse,
+    /// Replace it, atomically.
+    Replace,
+}
+
+/// Whether a published file must survive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The system writes it back in its own time.
+    Eventual,
+    /// Content is synced before the name appears, and the directory after.
+    Synced,
+}
+
+/// Metadata for the result. `None` leaves the time of writing, and mode 0600.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Preserve {
+    /// Permission bits.
+    pub mode: Option<u32>,
+    /// Time of last modification, seconds and nanoseconds since the epoch.
+    pub modified: Option<(i64, u32)>,
+}
+
+/// Where and how a staged file will appear.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// Its final name.
+    pub path: PathBuf,
+    /// What to do when the name is taken.
+    pub existing: Existing,
+    /// Whether it must survive a power cut.
+    pub durability: Durability,
+    /// Its metadata.
+    pub preserve: Preserve,
+}
+
+/// A file being written that nobody sees yet. Ends by [`publish`](Staged::publish) or [`discard`](Staged::discard).
+#[derive(Debug)]
+pub struct Staged {
+    file: File,
+    /// `None` while the file has no name at all: then nothing is left of it even when the process is killed.
+    temporary: Option<PathBuf>,
+}
+
+impl Staged {
+    /// An empty file, mode 0600, beside `path`.
+    ///
+    /// # Errors
+    /// Whatever the system says of creating a file in that directory.
+    pub async fn create(io: &impl Io, path: &Path) -> io::Result<Self> {
+        match io.open(None, directory_of(path), OpenMode::Unnamed).await {
+            Ok(file) => Ok(Self { file, temporary: None }),
+            Err(error) if cannot_be_unnamed(&error) => Self::create_named(io, path).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_named(io: &impl Io, path: &Path) -> io::Result<Self> {
+        loop {
+            let temporary = temporary_name(io, path);
+            match io.open(None, &temporary, OpenMode::CreateNew).await {
+                Ok(file) => return Ok(Self { file, temporary: Some(temporary) }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The file to write into.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives the complete file its metadata and its name. On failure nothing is left of it and an existing file under
+    /// that name is untouched, unless the last step failed: the sync of the directory, after the file has appeared.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where the name is taken and [`Existing::Refuse`] was asked; else what the system says. A failed
+    /// sync is never retried: the pages it failed on may be gone.
+    pub async fn publish(mut self, io: &impl Io, publish: &Publish) -> io::Result<()> {
+        match self.try_publish(io, publish).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.discard(io).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn try_publish(&mut self, io: &impl Io, publish: &Publish) -> io::Result<()> {
+        let Publish { path, existing, durability, preserve } = publish;
+        if let Some(mode) = preserve.mode {
+            io.done(Op::SetMode { file: self.file.clone(), mode }).await?;
+        }
+        if let Some(modified) = preserve.modified {
+            io.done(Op::SetModified { file: self.file.clone(), modified }).await?;
+        }
+        if *durability == Durability::Synced {
+            io.sync(&self.file).await?;
+        }
+        self.name(io, path, *existing).await?;
+        if *durability == Durability::Synced {
+            let directory = io.open(None, directory_of(path), OpenMode::Directory).await?;
+            io.sync(&directory).await?;
+        }
+        Ok(())
+    }
+
+    async fn name(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<()> {
+        let file = self.file.clone();
+        if self.temporary.is_none() {
+            match io.done(Op::Link { file: file.clone(), dir: None, path: path.to_owned() }).await {
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists && existing == Existing::Replace => {}
+                result => return result,
+            }
+            // Only a rename replaces: the file gets a name of its own first.
+            let temporary = temporary_name(io, path);
+            io.done(Op::Link { file, dir: None, path: temporary.clone() }).await?;
+            self.temporary = Some(temporary);
+        }
+        let from = self.temporary.clone().expect("named above");
+        let replace = existing == Existing::Replace;
+        io.done(Op::Rename { dir: None, from, to: path.to_owned(), replace }).await?;
+        self.temporary = None;
+        Ok(())
+    }
+
+    /// Removes what was written so far.
+    pub async fn discard(self, io: &impl Io) {
+        if let Some(temporary) = self.temporary {
+            // Nothing better can be done about a failure here than what the next run does: clear it away.
+            let _ = io.remove(None, &temporary).await;
+        }
+    }
+}
+
+/// Writes `content` (its filled bytes) as a whole new file. On failure nothing is left of it.
+///
+/// # Errors
+/// As [`Staged::create`] and [`Staged::publish`].
+pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> Found<()> {
+    let staged = match Staged::create(io, &publish.path).await {
+        Ok(staged) => staged,
+        Err(error) => return (Err(error), content),
+    };
+    let (result, content) = io.write_all(staged.file(), content, Offset::At(0)).await;
+    let result = match result {
+        Ok(()) => staged.publish(io, &publish).await,
+        Err(error) => {
+            staged.discard(io).await;
+            Err(error)
+        }
+    };
+    (result, content)
+}
+
+/// What the name of a temporary file begins with.
+const TEMPORARY_PREFIX: &str = ".haul-";
+
+fn temporary_name(io: &impl Io, path: &Path) -> PathBuf {
+    let mut random = [0; 8];
+    io.random(&mut random);
+    let name = OsString::from(format!("{TEMPORARY_PREFIX}{:016x}.tmp", u64::from_ne_bytes(random)));
+    path.with_file_name(name)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// What kernels and file systems without `O_TMPFILE` answer: see open(2).
+fn cannot_be_unnamed(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::OPNOTSUPP, Errno::ISDIR, Errno::INVAL]
+        .map(Errno::raw_os_error)
+        .contains(&error.raw_os_error().unwrap_or_default())
+}
