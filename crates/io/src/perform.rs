@@ -261,7 +261,7 @@ impl From<fs::Stat> for Stat {
             changed: (stat.st_ctime, u32::try_from(stat.st_ctime_nsec).unwrap_or(0)),
             device: stat.st_dev,
             inode: stat.st_ino,
-            links: u64::from(stat.st_nlink),
+            links: stat.st_nlink,
         }
     }
 }

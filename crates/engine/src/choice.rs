@@ -1,0 +1,107 @@
+//! Which engine runs the jobs.
+//!
+//! Owns: the names of the engines and their parameters.
+//! Does not own: running.
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+/// A way to run jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// One job at a time, on the calling thread.
+    Serial,
+    /// That many threads on one bounded ring, a job at a time on each.
+    Threads(NonZeroUsize),
+}
+
+impl Engine {
+    /// The most workers that can be asked for.
+    pub const WORKERS_MAX: usize = 4_096;
+
+    /// How many jobs run at once.
+    pub fn in_flight_max(self) -> usize {
+        match self {
+            Self::Serial => 1,
+            Self::Threads(workers) => workers.get(),
+        }
+    }
+}
+
+/// Why a text names no engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ParseEngineError {
+    /// There is no engine of that name.
+    UnknownName,
+    /// The engine exists, but not with this number of workers.
+    WorkerCount,
+}
+
+impl fmt::Display for ParseEngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownName => write!(f, "no such engine; known are serial and threads=N"),
+            Self::WorkerCount => write!(f, "the number of workers is from 1 to {}", Engine::WORKERS_MAX),
+        }
+    }
+}
+
+impl std::error::Error for ParseEngineError {}
+
+impl FromStr for Engine {
+    type Err = ParseEngineError;
+
+    /// `serial`, `threads` (as many as cores) or `threads=N`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, count) = match text.split_once('=') {
+            Some((name, count)) => (name, Some(count)),
+            None => (text, None),
+        };
+        match (name, count) {
+            ("serial", None) => Ok(Self::Serial),
+            ("threads", None) => Ok(Self::Threads(core_count())),
+            ("threads", Some(count)) => match count.parse::<NonZeroUsize>() {
+                Ok(workers) if workers.get() <= Self::WORKERS_MAX => Ok(Self::Threads(workers)),
+                _ => Err(ParseEngineError::WorkerCount),
+            },
+            _ => Err(ParseEngineError::UnknownName),
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Serial => write!(f, "serial"),
+            Self::Threads(workers) => write!(f, "threads={workers}"),
+        }
+    }
+}
+
+fn core_count() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_and_written() {
+        for text in ["serial", "threads=1", "threads=64"] {
+            assert_eq!(text.parse::<Engine>().unwrap().to_string(), text);
+        }
+        assert_eq!("threads".parse(), Ok(Engine::Threads(core_count())));
+        for (text, error) in [
+            ("fast", ParseEngineError::UnknownName),
+            ("serial=2", ParseEngineError::UnknownName),
+            ("threads=0", ParseEngineError::WorkerCount),
+            ("threads=-1", ParseEngineError::WorkerCount),
+            ("threads=4097", ParseEngineError::WorkerCount),
+            ("threads=", ParseEngineError::WorkerCount),
+        ] {
+            assert_eq!(text.parse::<Engine>(), Err(error), "{text}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! A standing crew of worker threads, for libraries whose callers hand in one thing at a time.
+//!
+//! Owns: the threads, the ring before them, waking and joining them at the end.
+//! Does not own: what is handed in, what becomes of it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use haul_io::{Blocking, Cancel};
+use haul_queue::{Closed, Ring};
+
+/// Threads that carry out what is submitted, each with its own [`Blocking`] operations.
+pub struct Crew<W: Send + 'static> {
+    ring: Arc<Ring<W>>,
+    cancel: Cancel,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What happens to submitted work when a crew ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Closing {
+    /// All of it is carried out first.
+    #[default]
+    Finish,
+    /// Running work is interrupted; work that waits is carried out with every operation refused, so that each caller is
+    /// still answered.
+    Cancel,
+}
+
+impl<W: Send + 'static> Crew<W> {
+    /// Starts `workers` threads that run `handle` on what is submitted; at most `capacity` items wait.
+    ///
+    /// A panic in `handle` ends that item, not the thread.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn start<H>(workers: usize, capacity: usize, cancel: Cancel, handle: H) -> std::io::Result<Self>
+    where
+        H: Fn(&Blocking, W) + Send + Sync + 'static,
+    {
+        let ring = Arc::new(Ring::with_capacity(capacity));
+        let handle = Arc::new(handle);
+        let mut crew = Self { ring, cancel, threads: Vec::with_capacity(workers) };
+        for index in 0..workers {
+            let (ring, cancel, handle) = (crew.ring.clone(), crew.cancel.clone(), handle.clone());
+            let thread = std::thread::Builder::new().name(format!("haul-{index}")).spawn(move || {
+                let io = Blocking::new(cancel);
+                while let Some(item) = ring.pop() {
+                    // The panic hook has told of it; there is nobody else to tell.
+                    let _ = catch_unwind(AssertUnwindSafe(|| handle(&io, item)));
+                }
+            })?;
+            crew.threads.push(thread);
+        }
+        Ok(crew)
+    }
+
+    /// Hands `item` to the crew; sleeps while `capacity` items wait.
+    ///
+    /// # Errors
+    /// Gives the item back when the crew is ending.
+    pub fn submit(&self, item: W) -> Result<(), Closed<W>> {
+        self.ring.push(item)
+    }
+
+    /// Ends the crew: wakes every sleeping thread and joins them all.
+    pub fn close(mut self, closing: Closing) {
+        self.end(closing);
+    }
+
+    fn end(&mut self, closing: Closing) {
+        if closing == Closing::Cancel {
+            self.cancel.trigger();
+        }
+        self.ring.close();
+        let this_thread = std::thread::current().id();
+        for thread in self.threads.drain(..) {
+            // A handler may drop the last owner of the crew: a thread can't join itself, and ends by itself.
+            if thread.thread().id() != this_thread {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl<W: Send + 'static> Drop for Crew<W> {
+    /// As [`Crew::close`] with [`Closing::Finish`].
+    fn drop(&mut self) {
+        self.end(Closing::Finish);
+    }
+}

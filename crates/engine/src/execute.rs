@@ -1,0 +1,81 @@
+//! One piece of work, carried out by one worker.
+//!
+//! Owns: calling the job, catching its panics, taking its times.
+//! Does not own: the order of work.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use haul_io::{Blocking, run_ready};
+
+use crate::{Failure, Job, Outcome, Phases, Step, TaskId};
+
+/// A piece of work for a worker.
+pub(crate) struct Work<J: Job> {
+    pub(crate) id: TaskId,
+    pub(crate) task: Arc<J::Task>,
+    pub(crate) stage: Stage<J>,
+    pub(crate) queued: Instant,
+}
+
+pub(crate) enum Stage<J: Job> {
+    Start,
+    Part { state: Arc<J::State>, index: u64 },
+    Finish { state: Arc<J::State>, succeeded: bool },
+}
+
+/// What a worker gives back for a [`Work`].
+pub(crate) struct Returned<J: Job> {
+    pub(crate) id: TaskId,
+    pub(crate) answer: Answer<J>,
+    pub(crate) phases: Phases,
+    pub(crate) bytes: u64,
+}
+
+pub(crate) enum Answer<J: Job> {
+    Started(Result<Step<J::State, J::Output>, Failure<J::Error>>),
+    PartDone(Result<(), Failure<J::Error>>),
+    Finished(Outcome<J>),
+}
+
+/// Carries out `work` by blocking operations. Never panics: a panic of the job is its answer.
+pub(crate) fn execute<J: Job>(job: &J, io: &Blocking, work: Work<J>) -> Returned<J> {
+    let Work { id, task, stage, queued } = work;
+    let taken_up = Instant::now();
+    io.take_meter();
+    let answer = match stage {
+        Stage::Start => Answer::Started(caught::<J, _>(|| run_ready(job.start(io, &task)))),
+        Stage::Part { state, index } => {
+            Answer::PartDone(caught::<J, _>(|| run_ready(job.part(io, &task, &state, index))))
+        }
+        Stage::Finish { state, succeeded } => {
+            Answer::Finished(caught::<J, _>(|| run_ready(job.finish(io, &task, &state, succeeded))))
+        }
+    };
+    let meter = io.take_meter();
+    let busy = taken_up.elapsed();
+    let phases = Phases {
+        queue: taken_up.saturating_duration_since(queued),
+        device: meter.device,
+        executor: meter.executor,
+        compute: busy.saturating_sub(meter.device + meter.executor),
+    };
+    Returned { id, answer, phases, bytes: meter.bytes }
+}
+
+fn caught<J: Job, T>(run: impl FnOnce() -> Result<T, J::Error>) -> Result<T, Failure<J::Error>> {
+    // Nothing that a job shares is observed half-changed: tasks and states are read-only to it or guarded by locks.
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) if J::is_cancelled(&error) => Err(Failure::Cancelled),
+        Ok(Err(error)) => Err(Failure::Job(error)),
+        Err(payload) => Err(Failure::Panicked(panic_message(payload.as_ref()))),
+    }
+}
+
+fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a message").to_owned()
+}

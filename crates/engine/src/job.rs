@@ -1,0 +1,75 @@
+//! What an engine runs.
+//!
+//! Owns: the shape of a job: start, parts, finish.
+//! Does not own: when and where each is run.
+
+use haul_io::Io;
+
+/// A way to do one kind of task, written once for every engine.
+///
+/// `start` either does the whole task or splits it. The parts of a split task are independent of each other and are run in
+/// any order, on any worker; `finish` runs once, after the last part has ended, and always if `start` split.
+pub trait Job: Sync {
+    /// One thing to do.
+    type Task: Send + Sync;
+    /// What the parts of a split task share.
+    type State: Send + Sync;
+    /// What a task comes to.
+    type Output: Send;
+    /// Why a task failed.
+    type Error: Send;
+
+    /// Does the task, or prepares it and says how many parts it has.
+    fn start<I: Io>(
+        &self,
+        io: &I,
+        task: &Self::Task,
+    ) -> impl Future<Output = Result<Step<Self::State, Self::Output>, Self::Error>>;
+
+    /// Does part `index` (from 0) of a split task.
+    fn part<I: Io>(
+        &self,
+        io: &I,
+        task: &Self::Task,
+        state: &Self::State,
+        index: u64,
+    ) -> impl Future<Output = Result<(), Self::Error>>;
+
+    /// Completes a split task all of whose parts `succeeded`, or undoes it.
+    fn finish<I: Io>(
+        &self,
+        io: &I,
+        task: &Self::Task,
+        state: &Self::State,
+        succeeded: bool,
+    ) -> impl Future<Output = Result<Self::Output, Self::Error>>;
+
+    /// Whether the failure says no more than that the run was cancelled.
+    fn is_cancelled(error: &Self::Error) -> bool;
+}
+
+/// How far [`Job::start`] came.
+#[derive(Debug)]
+pub enum Step<S, O> {
+    /// The task is done.
+    Done(O),
+    /// The task has `parts` parts, at least one.
+    Split {
+        /// What the parts share.
+        state: S,
+        /// How many there are.
+        parts: u64,
+    },
+}
+
+/// Why a task has no output.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Failure<E> {
+    /// The job says why.
+    Job(E),
+    /// The run was cancelled before the task was done.
+    Cancelled,
+    /// The job panicked: an error in the program. The message is the panic's.
+    Panicked(String),
+}

@@ -1,0 +1,192 @@
+//! The order of work: what to hand out next, and what an answer means.
+//!
+//! A pure state machine: every engine drives the same one and only differs in how work reaches a worker.
+//!
+//! Owns: numbering tasks, splitting and joining, exactly one end per task, giving up on cancellation.
+//! Does not own: queues, threads, time.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Instant;
+
+use haul_io::Cancel;
+
+use crate::execute::{Answer, Returned, Stage, Work};
+use crate::run::{Next, Source};
+use crate::{Failure, Job, Outcome, Phases, Settled, Step, TaskId};
+
+pub(crate) struct Supervisor<J: Job, S> {
+    /// `None` once it has ended or the run was cancelled.
+    source: Option<S>,
+    cancel: Cancel,
+    next_id: u64,
+    /// The tasks that were started and have not ended.
+    open: HashMap<TaskId, Open<J>>,
+    /// Split tasks with parts to hand out, oldest first.
+    splitting: VecDeque<TaskId>,
+    /// Split tasks whose parts have all come back.
+    finishing: VecDeque<TaskId>,
+    /// Pieces of work handed out and not yet back.
+    in_flight: usize,
+}
+
+struct Open<J: Job> {
+    task: Arc<J::Task>,
+    phases: Phases,
+    bytes: u64,
+    split: Option<Split<J>>,
+}
+
+struct Split<J: Job> {
+    state: Arc<J::State>,
+    /// Parts to hand out in all; lowered to `handed_out` when the task is given up.
+    parts: u64,
+    handed_out: u64,
+    back: u64,
+    /// The first failure of a part.
+    failure: Option<Failure<J::Error>>,
+}
+
+/// What there is to hand out.
+pub(crate) enum Ready<J: Job> {
+    Work(Work<J>),
+    /// Nothing until an answer comes back, or until the source has more.
+    Wait,
+    /// Nothing ever: every task has ended.
+    End,
+}
+
+impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
+    pub(crate) fn new(source: S, cancel: Cancel) -> Self {
+        Self {
+            source: Some(source),
+            cancel,
+            next_id: 0,
+            open: HashMap::new(),
+            splitting: VecDeque::new(),
+            finishing: VecDeque::new(),
+            in_flight: 0,
+        }
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// The next piece of work: what ends a task before what continues one, and both before new tasks, so that few are
+    /// open at a time.
+    pub(crate) fn next(&mut self) -> Ready<J> {
+        if self.cancel.is_triggered() {
+            self.give_up();
+        }
+        let handed_out = self.next_finish().or_else(|| self.next_part()).or_else(|| self.next_task());
+        match handed_out {
+            Some((id, stage)) => {
+                self.in_flight += 1;
+                let task = self.open[&id].task.clone();
+                Ready::Work(Work { id, task, stage, queued: Instant::now() })
+            }
+            None if self.source.is_none() && self.open.is_empty() => Ready::End,
+            None => Ready::Wait,
+        }
+    }
+
+    /// Takes an answer; the task's end, if this was its last.
+    pub(crate) fn returned(&mut self, returned: Returned<J>) -> Option<Settled<J>> {
+        let Returned { id, answer, phases, bytes } = returned;
+        self.in_flight -= 1;
+        let open = self.open.get_mut(&id).expect("answers come for open tasks only");
+        open.phases.add(&phases);
+        open.bytes += bytes;
+        match answer {
+            Answer::Started(Ok(Step::Done(output))) => Some(self.settle(id, Ok(output))),
+            Answer::Started(Err(failure)) => Some(self.settle(id, Err(failure))),
+            Answer::Started(Ok(Step::Split { state, parts })) => {
+                assert!(parts > 0, "a split task has at least one part");
+                let state = Arc::new(state);
+                open.split = Some(Split { state, parts, handed_out: 0, back: 0, failure: None });
+                self.splitting.push_back(id);
+                None
+            }
+            Answer::PartDone(result) => {
+                self.part_done(id, result);
+                None
+            }
+            Answer::Finished(outcome) => {
+                let split = open.split.take().expect("only split tasks are finished");
+                Some(self.settle(id, split.failure.map_or(outcome, Err)))
+            }
+        }
+    }
+
+    fn part_done(&mut self, id: TaskId, result: Result<(), Failure<J::Error>>) {
+        let split = self.open.get_mut(&id).and_then(|open| open.split.as_mut()).expect("a split task");
+        split.back += 1;
+        if let Err(failure) = result {
+            split.failure.get_or_insert(failure);
+            split.parts = split.handed_out;
+        }
+        if split.back == split.parts {
+            self.splitting.retain(|splitting| *splitting != id);
+            self.finishing.push_back(id);
+        }
+    }
+
+    fn settle(&mut self, id: TaskId, outcome: Outcome<J>) -> Settled<J> {
+        let Open { task, phases, bytes, .. } = self.open.remove(&id).expect("a task ends once");
+        Settled { id, task, outcome, phases, bytes }
+    }
+
+    fn next_finish(&mut self) -> Option<(TaskId, Stage<J>)> {
+        let id = self.finishing.pop_front()?;
+        let split = self.open[&id].split.as_ref().expect("a split task");
+        let succeeded = split.failure.is_none();
+        Some((id, Stage::Finish { state: split.state.clone(), succeeded }))
+    }
+
+    fn next_part(&mut self) -> Option<(TaskId, Stage<J>)> {
+        while let Some(id) = self.splitting.front().copied() {
+            let open = self.open.get_mut(&id).expect("splitting tasks are open");
+            let split = open.split.as_mut().expect("a split task");
+            if split.handed_out < split.parts {
+                let index = split.handed_out;
+                split.handed_out += 1;
+                return Some((id, Stage::Part { state: split.state.clone(), index }));
+            }
+            self.splitting.pop_front();
+        }
+        None
+    }
+
+    fn next_task(&mut self) -> Option<(TaskId, Stage<J>)> {
+        match self.source.as_mut()?.next() {
+            Next::Task(task) => {
+                let id = TaskId(self.next_id);
+                self.next_id += 1;
+                let task = Arc::new(task);
+                self.open.insert(id, Open { task, phases: Phases::default(), bytes: 0, split: None });
+                Some((id, Stage::Start))
+            }
+            Next::Later => None,
+            Next::End => {
+                self.source = None;
+                None
+            }
+        }
+    }
+
+    /// Takes no more tasks, and hands out no more parts of those that are split.
+    fn give_up(&mut self) {
+        self.source = None;
+        for id in std::mem::take(&mut self.splitting) {
+            let split = self.open.get_mut(&id).and_then(|open| open.split.as_mut()).expect("a split task");
+            if split.handed_out < split.parts {
+                split.failure.get_or_insert(Failure::Cancelled);
+                split.parts = split.handed_out;
+            }
+            if split.back == split.parts {
+                self.finishing.push_back(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Every engine ends every task exactly once, and as serial does.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use haul_engine::{Closing, Config, Crew, Engine, Event, Failure, Job, Next, Report, Source, Step, run};
+use haul_io::{Cancel, Io};
+
+/// A task that says what is to happen to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Succeed,
+    Fail,
+    Panic,
+    Split { parts: u64 },
+    SplitAndFail { parts: u64, bad: u64 },
+    SplitAndPanic { parts: u64, bad: u64 },
+    FailToFinish { parts: u64 },
+    CancelTheRun,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Refused;
+
+struct Script {
+    cancel: Cancel,
+    parts_done: AtomicU64,
+    undone: AtomicU64,
+}
+
+impl Job for Script {
+    type Task = Task;
+    type State = Mutex<Vec<u64>>;
+    type Output = u64;
+    type Error = Refused;
+
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<Self::State, u64>, Refused> {
+        io.progress(1);
+        match *task {
+            Task::Succeed => Ok(Step::Done(1)),
+            Task::Fail => Err(Refused),
+            Task::Panic => panic!("as told"),
+            Task::CancelTheRun => {
+                self.cancel.trigger();
+                Ok(Step::Done(1))
+            }
+            Task::Split { parts }
+            | Task::SplitAndFail { parts, .. }
+            | Task::SplitAndPanic { parts, .. }
+            | Task::FailToFinish { parts } => Ok(Step::Split { state: Mutex::default(), parts }),
+        }
+    }
+
+    async fn part<I: Io>(&self, io: &I, task: &Task, seen: &Mutex<Vec<u64>>, index: u64) -> Result<(), Refused> {
+        io.progress(10);
+        self.parts_done.fetch_add(1, Ordering::Relaxed);
+        seen.lock().unwrap().push(index);
+        match *task {
+            Task::SplitAndFail { bad, .. } if bad == index => Err(Refused),
+            Task::SplitAndPanic { bad, .. } if bad == index => panic!("as told"),
+            _ => Ok(()),
+        }
+    }
+
+    async fn finish<I: Io>(
+        &self,
+        _: &I,
+        task: &Task,
+        seen: &Mutex<Vec<u64>>,
+        succeeded: bool,
+    ) -> Result<u64, Refused> {
+        let mut seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        seen.sort_unstable();
+        let each_once = seen.windows(2).all(|pair| pair[0] != pair[1]);
+        assert!(each_once, "a part was done twice");
+        if !succeeded {
+            self.undone.fetch_add(1, Ordering::Relaxed);
+        }
+        if matches!(task, Task::FailToFinish { .. }) { Err(Refused) } else { Ok(seen.len() as u64) }
+    }
+
+    fn is_cancelled(_: &Refused) -> bool {
+        false
+    }
+}
+
+#[derive(Default)]
+struct Told {
+    /// By task number: what the end was.
+    ends: BTreeMap<u64, String>,
+    undone: u64,
+    parts_done: u64,
+    report: Report,
+}
+
+fn told(engine: Engine, cancel: Cancel, source: impl Source<Task>) -> Told {
+    let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
+    let mut told = Told::default();
+    let mut order = Vec::new();
+    let report = run(&job, source, &Config { engine, cancel, progress: Default::default() }, |event| match event {
+        Event::Started { .. } => order.push("started"),
+        Event::Settled(settled) => {
+            order.push("settled");
+            let end = match &settled.outcome {
+                Ok(count) => format!("{:?}: {count} with {} bytes", settled.task, settled.bytes),
+                Err(Failure::Job(Refused)) => format!("{:?}: refused", settled.task),
+                Err(Failure::Panicked(text)) => format!("{:?}: panicked {text}", settled.task),
+                Err(_) => format!("{:?}: cancelled", settled.task),
+            };
+            assert!(told.ends.insert(settled.id.0, end).is_none(), "{:?} ended twice", settled.id);
+        }
+        Event::Ended { .. } => order.push("ended"),
+    });
+    assert_eq!((order.first(), order.last()), (Some(&"started"), Some(&"ended")));
+    told.undone = job.undone.into_inner();
+    told.parts_done = job.parts_done.into_inner();
+    told.report = report;
+    told
+}
+
+fn engines() -> Vec<Engine> {
+    let threads = |count| Engine::Threads(NonZeroUsize::new(count).unwrap());
+    vec![Engine::Serial, threads(1), threads(2), threads(7)]
+}
+
+/// Every kind of task, many times over.
+fn mixture() -> Vec<Task> {
+    let mut tasks = Vec::new();
+    for round in 0..50 {
+        tasks.extend([Task::Succeed, Task::Fail, Task::Split { parts: round % 9 + 1 }]);
+        tasks.push(Task::SplitAndFail { parts: 300, bad: round });
+        tasks.extend([Task::SplitAndPanic { parts: 3, bad: 2 }, Task::FailToFinish { parts: 2 }, Task::Panic]);
+    }
+    tasks
+}
+
+#[test]
+fn every_engine_ends_every_task_as_serial_does() {
+    std::panic::set_hook(Box::new(|_| {}));
+    let oracle = told(Engine::Serial, Cancel::new().unwrap(), mixture().into_iter());
+    assert_eq!(oracle.ends.len(), mixture().len());
+    assert_eq!(oracle.ends[&2], "Split { parts: 1 }: 1 with 11 bytes");
+    assert_eq!(oracle.ends[&6], "Panic: panicked as told");
+    for engine in engines() {
+        let told = told(engine, Cancel::new().unwrap(), mixture().into_iter());
+        assert_eq!(told.ends, oracle.ends, "{engine}");
+        assert_eq!(told.undone, 100, "{engine}: each task with a failed part is undone once");
+        assert_eq!((told.report.succeeded, told.report.failed), (100, 250), "{engine}");
+        assert_eq!(told.report.engine, Some(engine));
+        assert_eq!(told.report.spreads.queue.count(), told.report.spreads.compute.count());
+    }
+}
+
+#[test]
+fn a_failed_part_ends_the_handing_out_of_further_parts() {
+    let oracle = told(Engine::Serial, Cancel::new().unwrap(), [Task::SplitAndFail { parts: 1_000_000, bad: 5 }].into_iter());
+    assert_eq!(oracle.parts_done, 6);
+    for engine in engines() {
+        let told = told(engine, Cancel::new().unwrap(), [Task::SplitAndFail { parts: u64::MAX, bad: 5 }].into_iter());
+        assert!(told.parts_done < 1_000, "{engine}: {} parts", told.parts_done);
+    }
+}
+
+#[test]
+fn cancellation_ends_an_endless_source_and_undoes_split_tasks() {
+    for engine in engines() {
+        let tasks = [Task::Split { parts: u64::MAX }, Task::CancelTheRun].into_iter().cycle();
+        let cancel = Cancel::new().unwrap();
+        let timer = cancel.clone();
+        let mut taken = 0;
+        let source = tasks.inspect(move |_| {
+            taken += 1;
+            if taken == 10 {
+                timer.trigger();
+            }
+        });
+        // Serial would do the endless parts of the first task first.
+        if engine == Engine::Serial {
+            cancel.trigger();
+        }
+        let told = told(engine, cancel, source.skip(1));
+        assert!(told.report.cancelled, "{engine}");
+        let cancelled = told.ends.values().filter(|end| end.ends_with("cancelled")).count() as u64;
+        assert_eq!(told.report.cancelled_tasks, cancelled);
+        assert_eq!(told.undone, cancelled, "{engine}");
+    }
+}
+
+#[test]
+fn a_source_that_has_nothing_yet_is_asked_again() {
+    struct Hesitant(u32);
+    impl Source<Task> for Hesitant {
+        fn next(&mut self) -> Next<Task> {
+            self.0 += 1;
+            match self.0 {
+                1 | 3 | 4 => Next::Later,
+                2 | 5 => Next::Task(Task::Succeed),
+                _ => Next::End,
+            }
+        }
+    }
+    for engine in engines() {
+        let told = told(engine, Cancel::new().unwrap(), Hesitant(0));
+        assert_eq!(told.report.succeeded, 2, "{engine}");
+    }
+}
+
+#[test]
+fn a_source_is_not_drained_ahead_of_the_workers() {
+    for engine in engines() {
+        let taken = AtomicU64::new(0);
+        let counted = std::iter::repeat_n(Task::Succeed, 100_000).inspect(|_| {
+            taken.fetch_add(1, Ordering::Relaxed);
+        });
+        let ended = AtomicU64::new(0);
+        let cancel = Cancel::new().unwrap();
+        let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
+        run(&job, counted, &Config { engine, cancel, progress: Default::default() }, |event| {
+            if let Event::Settled(_) = event {
+                let ahead = taken.load(Ordering::Relaxed) - ended.fetch_add(1, Ordering::Relaxed);
+                assert!(ahead <= 17 * engine.in_flight_max() as u64, "{engine}: {ahead} tasks ahead");
+            }
+        });
+    }
+}
+
+#[test]
+fn a_crew_carries_out_all_and_wakes_to_end() {
+    for workers in [1, 4] {
+        let sum = std::sync::Arc::new(AtomicU64::new(0));
+        let total = sum.clone();
+        let crew = Crew::start(workers, 2, Cancel::new().unwrap(), move |_, number: u64| {
+            total.fetch_add(number, Ordering::Relaxed);
+        })
+        .unwrap();
+        for number in 0..1_000 {
+            crew.submit(number).unwrap();
+        }
+        crew.close(Closing::Finish);
+        assert_eq!(sum.load(Ordering::Relaxed), 499_500);
+
+        let idle = Crew::start(workers, 1, Cancel::new().unwrap(), |_, (): ()| {}).unwrap();
+        drop(idle);
+    }
+}
+
+#[test]
+fn a_cancelled_crew_interrupts_what_it_runs() {
+    let (begun_tx, begun) = std::sync::mpsc::channel();
+    let (ended_tx, ended) = std::sync::mpsc::channel();
+    let crew = Crew::start(1, 1, Cancel::new().unwrap(), move |io, (): ()| {
+        begun_tx.send(()).unwrap();
+        let slept = haul_io::run_ready(io.sleep(std::time::Duration::from_secs(3_600)));
+        ended_tx.send(haul_io::is_cancelled(&slept.unwrap_err())).unwrap();
+    })
+    .unwrap();
+    crew.submit(()).unwrap();
+    begun.recv().unwrap();
+    crew.close(Closing::Cancel);
+    assert!(ended.recv().unwrap());
+}
