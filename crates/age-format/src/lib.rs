@@ -1,1 +1,48 @@
-//! Placeholder.
+//! The age file format, version 1: headers, recipients and the payload's chunks, as bytes and states.
+//!
+//! Sealing: [`seal_header`] gives the bytes that precede the payload and a [`PayloadKey`], which seals chunks in any
+//! order. Opening: [`Header::parse`], then [`open_header`] gives the key that opens them.
+//!
+//! ```
+//! use haul_age_format::{Identity, Recipient, X25519Identity, seal_header};
+//!
+//! let mut random = |out: &mut [u8]| out.fill(7); // the system's randomness in real use
+//! let identity = X25519Identity::generate(&mut random);
+//! let recipient = Recipient::X25519(identity.to_recipient());
+//! let sealed = seal_header(&[recipient], &mut random).expect("one recipient is enough");
+//! let mut chunk = [0; 5 + 16];
+//! sealed.payload_key.seal_chunk(0, true, b"hello", &mut chunk);
+//!
+//! let haul_age_format::Parsed::Complete { header, len } = haul_age_format::Header::parse(&sealed.bytes).unwrap()
+//! else { unreachable!() };
+//! let nonce = sealed.bytes[len..].try_into().unwrap();
+//! let key = haul_age_format::open_header(&header, &nonce, &[Identity::X25519(identity)]).unwrap();
+//! let mut plain = [0; 5];
+//! key.open_chunk(0, true, &chunk, &mut plain).expect("authentic");
+//! assert_eq!(&plain, b"hello");
+//! ```
+//!
+//! Owns: the grammar, the key schedule, chunk boundaries.
+//! Does not own: files, threads, randomness (an argument), the question where keys are kept.
+//!
+//! Spec: C2SP age.md.
+#![forbid(unsafe_code)]
+
+mod encoding;
+mod error;
+mod file_key;
+mod header;
+mod keys;
+mod scrypt_stanza;
+mod stanza;
+mod stream;
+mod x25519;
+
+pub use error::{ChunkError, HeaderError, KeyTextError, OpenError, SealError};
+pub use file_key::{NONCE_BYTES, PayloadKey};
+pub use header::{Header, Parsed};
+pub use keys::{Identity, Recipient, SealedHeader, open_header, seal_header};
+pub use scrypt_stanza::{Passphrase, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX};
+pub use stanza::Stanza;
+pub use stream::{CHUNK_BYTES, Layout, SEALED_CHUNK_BYTES, TAG_BYTES};
+pub use x25519::{X25519Identity, X25519Recipient};

@@ -53,7 +53,13 @@ impl Job for Script {
         }
     }
 
-    async fn part<I: Io>(&self, io: &I, task: &Task, seen: &Mutex<Vec<u64>>, index: u64) -> Result<(), Refused> {
+    async fn part<I: Io>(
+        &self,
+        io: &I,
+        task: &Task,
+        seen: &Mutex<Vec<u64>>,
+        index: u64,
+    ) -> Result<(), Refused> {
         io.progress(10);
         self.parts_done.fetch_add(1, Ordering::Relaxed);
         seen.lock().unwrap().push(index);
@@ -99,20 +105,21 @@ fn told(engine: Engine, cancel: Cancel, source: impl Source<Task>) -> Told {
     let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
     let mut told = Told::default();
     let mut order = Vec::new();
-    let report = run(&job, source, &Config { engine, cancel, progress: Default::default() }, |event| match event {
-        Event::Started { .. } => order.push("started"),
-        Event::Settled(settled) => {
-            order.push("settled");
-            let end = match &settled.outcome {
-                Ok(count) => format!("{:?}: {count} with {} bytes", settled.task, settled.bytes),
-                Err(Failure::Job(Refused)) => format!("{:?}: refused", settled.task),
-                Err(Failure::Panicked(text)) => format!("{:?}: panicked {text}", settled.task),
-                Err(_) => format!("{:?}: cancelled", settled.task),
-            };
-            assert!(told.ends.insert(settled.id.0, end).is_none(), "{:?} ended twice", settled.id);
-        }
-        Event::Ended { .. } => order.push("ended"),
-    });
+    let report =
+        run(&job, source, &Config { engine, cancel, progress: Default::default() }, |event| match event {
+            Event::Started { .. } => order.push("started"),
+            Event::Settled(settled) => {
+                order.push("settled");
+                let end = match &settled.outcome {
+                    Ok(count) => format!("{:?}: {count} with {} bytes", settled.task, settled.bytes),
+                    Err(Failure::Job(Refused)) => format!("{:?}: refused", settled.task),
+                    Err(Failure::Panicked(text)) => format!("{:?}: panicked {text}", settled.task),
+                    Err(_) => format!("{:?}: cancelled", settled.task),
+                };
+                assert!(told.ends.insert(settled.id.0, end).is_none(), "{:?} ended twice", settled.id);
+            }
+            Event::Ended { .. } => order.push("ended"),
+        });
     assert_eq!((order.first(), order.last()), (Some(&"started"), Some(&"ended")));
     told.undone = job.undone.into_inner();
     told.parts_done = job.parts_done.into_inner();
@@ -131,7 +138,11 @@ fn mixture() -> Vec<Task> {
     for round in 0..50 {
         tasks.extend([Task::Succeed, Task::Fail, Task::Split { parts: round % 9 + 1 }]);
         tasks.push(Task::SplitAndFail { parts: 300, bad: round });
-        tasks.extend([Task::SplitAndPanic { parts: 3, bad: 2 }, Task::FailToFinish { parts: 2 }, Task::Panic]);
+        tasks.extend([
+            Task::SplitAndPanic { parts: 3, bad: 2 },
+            Task::FailToFinish { parts: 2 },
+            Task::Panic,
+        ]);
     }
     tasks
 }
@@ -155,10 +166,18 @@ fn every_engine_ends_every_task_as_serial_does() {
 
 #[test]
 fn a_failed_part_ends_the_handing_out_of_further_parts() {
-    let oracle = told(Engine::Serial, Cancel::new().unwrap(), [Task::SplitAndFail { parts: 1_000_000, bad: 5 }].into_iter());
+    let oracle = told(
+        Engine::Serial,
+        Cancel::new().unwrap(),
+        [Task::SplitAndFail { parts: 1_000_000, bad: 5 }].into_iter(),
+    );
     assert_eq!(oracle.parts_done, 6);
     for engine in engines() {
-        let told = told(engine, Cancel::new().unwrap(), [Task::SplitAndFail { parts: u64::MAX, bad: 5 }].into_iter());
+        let told = told(
+            engine,
+            Cancel::new().unwrap(),
+            [Task::SplitAndFail { parts: u64::MAX, bad: 5 }].into_iter(),
+        );
         assert!(told.parts_done < 1_000, "{engine}: {} parts", told.parts_done);
     }
 }

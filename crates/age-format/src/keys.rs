@@ -1,0 +1,122 @@
+//! Recipients and identities of every type, and the header between them.
+//!
+//! Owns: which types combine, trying identities against stanzas.
+//! Does not own: each type's own cryptography.
+//!
+//! Spec: C2SP age.md, "Recipient stanza", "Header MAC".
+
+use std::str::FromStr;
+
+use crate::file_key::{FileKey, NONCE_BYTES};
+use crate::{
+    Header, HeaderError, KeyTextError, OpenError, Passphrase, PayloadKey, SealError, Stanza, X25519Identity,
+    X25519Recipient, scrypt_stanza, x25519,
+};
+
+/// Somebody who will be able to open.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Recipient {
+    /// A public key.
+    X25519(X25519Recipient),
+    /// Whoever knows the passphrase; must be the only recipient.
+    Passphrase(Passphrase),
+}
+
+/// A secret that opens.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Identity {
+    /// A secret key.
+    X25519(X25519Identity),
+    /// A passphrase.
+    Passphrase(Passphrase),
+}
+
+/// What precedes the payload, and the key that seals it.
+pub struct SealedHeader {
+    /// Header and nonce; the payload follows at once.
+    pub bytes: Vec<u8>,
+    /// For this file alone.
+    pub payload_key: PayloadKey,
+}
+
+/// A new header for `recipients`, under a new file key. Cost: some 30 µs for each X25519 recipient.
+///
+/// # Errors
+/// If the recipients are none, don't combine or can't be sealed to.
+pub fn seal_header(
+    recipients: &[Recipient],
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Result<SealedHeader, SealError> {
+    if recipients.is_empty() {
+        return Err(SealError::NoRecipient);
+    }
+    let with_passphrase = recipients.iter().any(|recipient| matches!(recipient, Recipient::Passphrase(_)));
+    if with_passphrase && recipients.len() > 1 {
+        return Err(SealError::PassphraseNotAlone);
+    }
+    let file_key = FileKey::generate(random);
+    let wrapped = recipients.iter().map(|recipient| match recipient {
+        Recipient::X25519(recipient) => recipient.wrap(&file_key, random),
+        Recipient::Passphrase(passphrase) => Ok(passphrase.wrap(&file_key, random)),
+    });
+    let stanzas = wrapped.collect::<Result<Vec<_>, _>>()?;
+    let mut bytes = Header::seal(&stanzas, &file_key);
+    let mut nonce = [0; NONCE_BYTES];
+    random(&mut nonce);
+    bytes.extend_from_slice(&nonce);
+    Ok(SealedHeader { bytes, payload_key: file_key.payload_key(&nonce) })
+}
+
+/// The key to the payload, for the first of `identities` that fits. `nonce` are the 16 bytes after the header.
+///
+/// # Errors
+/// If none fits, or the header breaks a rule or isn't the one that was sealed.
+pub fn open_header(
+    header: &Header,
+    nonce: &[u8; NONCE_BYTES],
+    identities: &[Identity],
+) -> Result<PayloadKey, OpenError> {
+    let scrypt_count = header.stanzas().iter().filter(|stanza| stanza.tag() == scrypt_stanza::TAG).count();
+    if scrypt_count > 0 && header.stanzas().len() > 1 {
+        return Err(HeaderError::ScryptNotAlone.into());
+    }
+    for identity in identities {
+        for stanza in header.stanzas() {
+            if let Some(file_key) = identity.unwrap(stanza)? {
+                return match header.is_authentic(&file_key) {
+                    true => Ok(file_key.payload_key(nonce)),
+                    false => Err(OpenError::HeaderMac),
+                };
+            }
+        }
+    }
+    Err(OpenError::NoMatch)
+}
+
+impl Identity {
+    fn unwrap(&self, stanza: &Stanza) -> Result<Option<FileKey>, HeaderError> {
+        match self {
+            Self::X25519(identity) if stanza.tag() == x25519::TAG => identity.unwrap(stanza),
+            Self::Passphrase(passphrase) if stanza.tag() == scrypt_stanza::TAG => passphrase.unwrap(stanza),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl FromStr for Recipient {
+    type Err = KeyTextError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self::X25519)
+    }
+}
+
+impl FromStr for Identity {
+    type Err = KeyTextError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self::X25519)
+    }
+}

@@ -1,0 +1,152 @@
+//! The X25519 recipient type.
+//!
+//! Owns: its keys and their texts, wrapping and unwrapping.
+//! Does not own: the header around the stanza.
+//!
+//! Spec: C2SP age.md, "The X25519 recipient type".
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::encoding::{array_from_base64, key_from_bech32, to_base64, to_bech32};
+use crate::file_key::{FileKey, WRAPPED_BYTES, derive, unwrap, wrap};
+use crate::{HeaderError, KeyTextError, SealError, Stanza};
+
+pub(crate) const TAG: &str = "X25519";
+const INFO: &[u8] = b"age-encryption.org/v1/X25519";
+const RECIPIENT_PREFIX: &str = "age";
+const IDENTITY_PREFIX: &str = "age-secret-key-";
+
+/// A public key to seal to: `age1…`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct X25519Recipient([u8; 32]);
+
+/// A secret key to open with: `AGE-SECRET-KEY-1…`. Wiped when dropped.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct X25519Identity {
+    secret: [u8; 32],
+    /// Derived from `secret`, kept because every stanza needs it.
+    #[zeroize(skip)]
+    public: [u8; 32],
+}
+
+impl X25519Identity {
+    /// A new identity out of 32 random bytes. Cost: one scalar multiplication.
+    pub fn generate(random: &mut dyn FnMut(&mut [u8])) -> Self {
+        let mut secret = Zeroizing::new([0; 32]);
+        random(&mut *secret);
+        Self::from_secret(&secret)
+    }
+
+    /// The public half.
+    pub fn to_recipient(&self) -> X25519Recipient {
+        X25519Recipient(self.public)
+    }
+
+    /// The secret as text, in upper case. Wiped when dropped.
+    pub fn to_secret_text(&self) -> Zeroizing<String> {
+        let mut lower = Zeroizing::new(to_bech32(IDENTITY_PREFIX, &self.secret));
+        lower.make_ascii_uppercase();
+        lower
+    }
+
+    fn from_secret(secret: &[u8; 32]) -> Self {
+        Self { secret: *secret, public: public_of(&private_key(secret)) }
+    }
+
+    /// The file key, if `stanza` wraps it for this identity.
+    pub(crate) fn unwrap(&self, stanza: &Stanza) -> Result<Option<FileKey>, HeaderError> {
+        let share = share_of(stanza)?;
+        let own = private_key(&self.secret);
+        match wrap_key(&own, &share, &share, &self.public) {
+            Some(wrap_key) => Ok(unwrap(&wrap_key, &stanza.body)),
+            // A share of low order.
+            None => Err(HeaderError::MalformedX25519),
+        }
+    }
+}
+
+impl X25519Recipient {
+    /// Wraps `file_key` under a new ephemeral key. Cost: two scalar multiplications.
+    pub(crate) fn wrap(
+        &self,
+        file_key: &FileKey,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<Stanza, SealError> {
+        let mut ephemeral = Zeroizing::new([0; 32]);
+        random(&mut *ephemeral);
+        let ephemeral = private_key(&ephemeral);
+        let share = public_of(&ephemeral);
+        let wrap_key = wrap_key(&ephemeral, &self.0, &share, &self.0).ok_or(SealError::InvalidRecipient)?;
+        let arguments = vec![TAG.to_owned(), to_base64(&share)];
+        Ok(Stanza { arguments, body: wrap(&wrap_key, file_key) })
+    }
+}
+
+fn share_of(stanza: &Stanza) -> Result<[u8; 32], HeaderError> {
+    let [_, share] = stanza.arguments.as_slice() else { return Err(HeaderError::MalformedX25519) };
+    if stanza.body.len() != WRAPPED_BYTES {
+        return Err(HeaderError::MalformedX25519);
+    }
+    array_from_base64(share.as_bytes()).ok_or(HeaderError::MalformedX25519)
+}
+
+/// The key that wraps the file key; `None` if the shared secret is all zeroes.
+fn wrap_key(
+    own: &PrivateKey,
+    peer: &[u8; 32],
+    share: &[u8; 32],
+    recipient: &[u8; 32],
+) -> Option<Zeroizing<[u8; 32]>> {
+    let mut salt = [0; 64];
+    salt[..32].copy_from_slice(share);
+    salt[32..].copy_from_slice(recipient);
+    agree(own, UnparsedPublicKey::new(&X25519, peer), (), |shared| {
+        if shared.iter().all(|byte| *byte == 0) { Err(()) } else { Ok(derive(shared, &salt, INFO)) }
+    })
+    .ok()
+}
+
+fn private_key(secret: &[u8; 32]) -> PrivateKey {
+    PrivateKey::from_private_key(&X25519, secret).expect("any 32 bytes are an X25519 secret")
+}
+
+fn public_of(key: &PrivateKey) -> [u8; 32] {
+    let public = key.compute_public_key().expect("every X25519 secret has a public key");
+    public.as_ref().try_into().expect("X25519 public keys have 32 bytes")
+}
+
+impl FromStr for X25519Recipient {
+    type Err = KeyTextError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Recipients are written in lower case; Bech32 itself would allow upper case.
+        let key = key_from_bech32(RECIPIENT_PREFIX, text)?;
+        if text.starts_with(RECIPIENT_PREFIX) { Ok(Self(*key)) } else { Err(KeyTextError::WrongPrefix) }
+    }
+}
+
+impl fmt::Display for X25519Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&to_bech32(RECIPIENT_PREFIX, &self.0))
+    }
+}
+
+impl FromStr for X25519Identity {
+    type Err = KeyTextError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let secret = key_from_bech32(IDENTITY_PREFIX, text)?;
+        if text.starts_with('A') { Ok(Self::from_secret(&secret)) } else { Err(KeyTextError::WrongPrefix) }
+    }
+}
+
+impl fmt::Debug for X25519Identity {
+    /// The public half only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("X25519Identity").field("recipient", &self.to_recipient().to_string()).finish()
+    }
+}
