@@ -62,11 +62,21 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// An empty file, mode 0600, beside `path`.
+    /// An empty file, mode 0600, beside `path`. Missing directories are made.
     ///
     /// # Errors
     /// Whatever the system says of creating a file in that directory.
     pub async fn create(io: &impl Io, path: &Path) -> io::Result<Self> {
+        match Self::create_in_existing(io, path).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                io.make_directories(directory_of(path)).await?;
+                Self::create_in_existing(io, path).await
+            }
+            result => result,
+        }
+    }
+
+    async fn create_in_existing(io: &impl Io, path: &Path) -> io::Result<Self> {
         match io.open(None, directory_of(path), OpenMode::Unnamed).await {
             Ok(file) => Ok(Self { file, temporary: None }),
             Err(error) if cannot_be_unnamed(&error) => Self::create_named(io, path).await,

@@ -1,1 +1,53 @@
-//! Placeholder.
+//! Parallel sealing and opening of files and trees in the age format.
+//!
+//! A run is a source of [`Task`]s (for instance a [`Walk`]), a job ([`SealJob`] or [`OpenJob`]) and an engine:
+//!
+//! ```
+//! use haul_engine::{Config, Engine, run};
+//! use haul_io::Cancel;
+//! use haul_seal::{FileOptions, Identity, OpenJob, Recipient, SealJob, Task, X25519Identity};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let (letter, sealed, opened) = (dir.path().join("letter"), dir.path().join("letter.age"), dir.path().join("copy"));
+//! std::fs::write(&letter, "Dear Ada")?;
+//! let mut random = |out: &mut [u8]| out.fill(7); // the system's randomness in real use
+//! let identity = X25519Identity::generate(&mut random);
+//! let config = Config { engine: Engine::Serial, cancel: Cancel::new()?, progress: Default::default() };
+//!
+//! let seal = SealJob::new(vec![Recipient::X25519(identity.to_recipient())], FileOptions::default())?;
+//! let report = run(&seal, [Task::file(&letter, &sealed)].into_iter(), &config, |_event| {});
+//! assert_eq!(report.succeeded, 1);
+//!
+//! let open = OpenJob::new(vec![Identity::X25519(identity)], FileOptions::default());
+//! run(&open, [Task::file(&sealed, &opened)].into_iter(), &config, |_event| {});
+//! assert_eq!(std::fs::read_to_string(&opened)?, "Dear Ada");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Files of up to 1 MiB are one piece of work; larger ones are split into segments that any worker does in any order.
+//! A result appears under its name when it is complete, and when opening, authenticated to the last chunk.
+//!
+//! Owns: the two jobs, segments, walking trees, where results go.
+//! Does not own: the format ([`haul_age_format`]), engines, what is asked of the user.
+#![forbid(unsafe_code)]
+
+mod error;
+mod large;
+mod open;
+mod seal;
+mod segment;
+mod task;
+mod walk;
+
+pub use error::{Error, Kind, Step};
+pub use haul_age_format::{
+    Header, HeaderError, Identity, KeyTextError, OpenError, Parsed, Passphrase, Recipient, SealError,
+    WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX, X25519Identity, X25519Recipient,
+};
+pub use large::Large;
+pub use open::OpenJob;
+pub use seal::SealJob;
+pub use task::{Done, FileOptions, SkipReason, Task};
+pub use walk::{Direction, NameError, Placement, Walk};

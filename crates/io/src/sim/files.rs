@@ -180,6 +180,9 @@ impl Files {
             OpenMode::Unnamed if self.refuse_unnamed => {
                 return Err(rustix::io::Errno::OPNOTSUPP.into());
             }
+            OpenMode::Unnamed if !is_root(path) && !self.names.contains_key(path) => {
+                return Err(ErrorKind::NotFound.into());
+            }
             OpenMode::Unnamed => self.add(private(), None),
             OpenMode::CreateNew => {
                 self.check_free(path)?;

@@ -1,0 +1,155 @@
+//! Why a file wasn't sealed or opened.
+//!
+//! Owns: the error of both jobs.
+//! Does not own: the file's name (the task has it), exit codes.
+
+use std::sync::Arc;
+use std::{fmt, io};
+
+use haul_age_format::{HeaderError, OpenError, SealError};
+
+/// Why a task failed. Reads after "cannot seal …:" or "cannot open …:".
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system refused something.
+    Io {
+        /// What was being done.
+        step: Step,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The walk couldn't look at this name.
+    Walk(Arc<io::Error>),
+    /// The source is a directory, pipe, socket or device.
+    NotRegular,
+    /// The source was changed while it was read.
+    SourceChanged,
+    /// The result's name is taken, and replacing wasn't asked for.
+    Exists,
+    /// The name of the source gives no name for the result.
+    NoTargetName,
+    /// The recipients can't be sealed to.
+    Recipients(SealError),
+    /// The header gives no key.
+    Header(OpenError),
+    /// The file ends too early, or too late.
+    WrongLength,
+    /// A chunk isn't authentic.
+    Chunk {
+        /// Its number, from 0.
+        index: u64,
+    },
+}
+
+/// What was being done when the system refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Opening or examining the source.
+    OpenSource,
+    /// Reading the source.
+    Read,
+    /// Creating the result or its directory.
+    Create,
+    /// Writing the result.
+    Write,
+    /// Giving the complete result its name.
+    Publish,
+}
+
+/// What sort of failure it is, for callers that count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No identity fits, or the passphrase is wrong.
+    NoMatch,
+    /// The source was damaged or tampered with.
+    Damaged,
+    /// There is no space, quota is used up, or the file would be too large.
+    NoSpace,
+    /// The run was cancelled.
+    Cancelled,
+    /// Anything else.
+    Other,
+}
+
+impl Error {
+    pub(crate) fn at(step: Step) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::AlreadyExists => Self::Exists,
+            _ => Self::Io { step, source },
+        }
+    }
+
+    /// What sort of failure it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Io { source, .. } if haul_io::is_cancelled(source) => Kind::Cancelled,
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                    Kind::NoSpace
+                }
+                _ => Kind::Other,
+            },
+            Self::Header(OpenError::NoMatch) => Kind::NoMatch,
+            Self::Header(OpenError::Header(HeaderError::NotAge | HeaderError::WorkFactorTooHigh { .. })) => {
+                Kind::Other
+            }
+            Self::Header(_) | Self::WrongLength | Self::Chunk { .. } => Kind::Damaged,
+            _ => Kind::Other,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { step: Step::OpenSource, source } => source.fmt(f),
+            Self::Io { step, source } => write!(f, "{step}: {source}"),
+            Self::Walk(source) => source.fmt(f),
+            Self::NotRegular => f.write_str("not a regular file"),
+            Self::SourceChanged => f.write_str("the file was changed while it was read"),
+            Self::Exists => f.write_str("the result exists already"),
+            Self::NoTargetName => f.write_str("the name gives no name for the result"),
+            Self::Recipients(source) => source.fmt(f),
+            Self::Header(source) => source.fmt(f),
+            Self::WrongLength => f.write_str("the file was cut short or lengthened"),
+            Self::Chunk { index } => write!(f, "chunk {index} is damaged or was tampered with"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OpenSource => "opening",
+            Self::Read => "reading",
+            Self::Create => "creating the result",
+            Self::Write => "writing the result",
+            Self::Publish => "publishing the result",
+        })
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::Walk(source) => Some(source),
+            Self::Recipients(source) => Some(source),
+            Self::Header(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Self {
+        Self::Header(error)
+    }
+}
+
+impl From<HeaderError> for Error {
+    fn from(error: HeaderError) -> Self {
+        Self::Header(error.into())
+    }
+}

@@ -1,0 +1,173 @@
+//! The sealing job: a file becomes an age file.
+//!
+//! Owns: the order of the steps for one source.
+//! Does not own: the format, publishing, engines.
+
+use std::path::Path;
+
+use haul_age_format::{Layout, PayloadKey, Recipient, SealError, SealedHeader, seal_header};
+use haul_engine::{Job, Step as Progress};
+use haul_io::{Buf, File, Io, Offset, Staged, Stat};
+
+use crate::large::Large;
+use crate::segment::{
+    PIECE_BYTES, Piece, SEALED_PIECE_BYTES, SMALL_BYTES, pieces_of, pieces_of_segment, segment_count,
+};
+use crate::task::{check_unchanged, open_source};
+use crate::{Done, Error, FileOptions, Kind, Step, Task};
+
+/// Seals each task's source to the recipients.
+pub struct SealJob {
+    recipients: Vec<Recipient>,
+    options: FileOptions,
+}
+
+impl SealJob {
+    /// A job that seals to `recipients`.
+    ///
+    /// # Errors
+    /// If the recipients are none or don't combine. Cost: a trial header.
+    pub fn new(recipients: Vec<Recipient>, options: FileOptions) -> Result<Self, SealError> {
+        if recipients.is_empty() {
+            return Err(SealError::NoRecipient);
+        }
+        let passphrases = recipients.iter().filter(|one| matches!(one, Recipient::Passphrase(_))).count();
+        if passphrases > 0 && recipients.len() > 1 {
+            return Err(SealError::PassphraseNotAlone);
+        }
+        Ok(Self { recipients, options })
+    }
+
+    /// A small file, in one go: one read, one write.
+    async fn seal_small<I: Io>(
+        &self,
+        io: &I,
+        source: &File,
+        stat: &Stat,
+        target: &Path,
+        header: SealedHeader,
+    ) -> Result<Done, Error> {
+        let layout = Layout::of_plain(stat.bytes);
+        let plain = io.take_buf(SMALL_BYTES as usize + 1);
+        // One byte more than expected would be a file that has grown.
+        let (count, plain) = io.read_full(source, plain, stat.bytes as usize + 1, Offset::At(0)).await;
+        if count.map_err(Error::at(Step::Read))? as u64 != stat.bytes {
+            return Err(Error::SourceChanged);
+        }
+        check_unchanged(io, source, stat).await?;
+        let sealed_bytes = header.bytes.len() + layout.sealed_bytes() as usize;
+        let mut sealed = io.take_buf(sealed_bytes.next_power_of_two());
+        sealed.append(&header.bytes);
+        let mut rest = plain.filled();
+        for piece in pieces_of(layout) {
+            let (now, later) = rest.split_at(piece.plain_bytes(layout));
+            seal_piece(&header.payload_key, layout, piece, now, &mut sealed);
+            rest = later;
+            io.yield_now().await;
+        }
+        io.give_buf(plain);
+        let (result, sealed) = io.write_file(self.options.publish(target, stat), sealed).await;
+        result.map_err(Error::at(Step::Write))?;
+        io.give_buf(sealed);
+        io.progress(stat.bytes);
+        Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes: sealed_bytes as u64 })
+    }
+
+    /// Makes everything ready for the segments of a large file.
+    async fn begin_large<I: Io>(
+        &self,
+        io: &I,
+        source: File,
+        source_stat: Stat,
+        target: &Path,
+        header: SealedHeader,
+    ) -> Result<Large, Error> {
+        let layout = Layout::of_plain(source_stat.bytes);
+        let staged = Staged::create(io, target).await.map_err(Error::at(Step::Create))?;
+        let payload_offset = header.bytes.len() as u64;
+        let result = staged.file().clone();
+        let begun = async {
+            io.allocate(&result, payload_offset + layout.sealed_bytes()).await?;
+            io.write_all(&result, Buf::from(header.bytes), Offset::At(0)).await.0
+        };
+        if let Err(error) = begun.await {
+            staged.discard(io).await;
+            return Err(Error::at(Step::Write)(error));
+        }
+        let key = header.payload_key;
+        Ok(Large { source, source_stat, layout, payload_offset, key, result, staged: Large::staged(staged) })
+    }
+}
+
+impl Job for SealJob {
+    type Task = Task;
+    type State = Large;
+    type Output = Done;
+    type Error = Error;
+
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large, Done>, Error> {
+        let (source, target) = match task.paths()? {
+            Ok(paths) => paths,
+            Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
+        };
+        let (file, stat) = open_source(io, source).await?;
+        self.options.check_target(io, target).await?;
+        let header = seal_header(&self.recipients, &mut |out| io.random(out)).map_err(Error::Recipients)?;
+        if stat.bytes <= SMALL_BYTES {
+            return self.seal_small(io, &file, &stat, target, header).await.map(Progress::Done);
+        }
+        let parts = segment_count(Layout::of_plain(stat.bytes));
+        let state = self.begin_large(io, file, stat, target, header).await?;
+        Ok(Progress::Split { state, parts })
+    }
+
+    async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large, index: u64) -> Result<(), Error> {
+        let mut plain = io.take_buf(PIECE_BYTES);
+        let mut sealed = io.take_buf(SEALED_PIECE_BYTES);
+        for piece in pieces_of_segment(state.layout, index) {
+            let plain_bytes = piece.plain_bytes(state.layout);
+            let offset = Offset::At(Layout::plain_offset(piece.first));
+            let (count, back) = io.read_full(&state.source, plain, plain_bytes, offset).await;
+            plain = back;
+            if count.map_err(Error::at(Step::Read))? != plain_bytes {
+                return Err(Error::SourceChanged);
+            }
+            seal_piece(&state.key, state.layout, piece, plain.filled(), &mut sealed);
+            let offset = Offset::At(state.payload_offset + Layout::sealed_offset(piece.first));
+            let (written, back) = io.write_all(&state.result, sealed, offset).await;
+            sealed = back;
+            written.map_err(Error::at(Step::Write))?;
+            plain.clear();
+            io.progress(plain_bytes as u64);
+            io.yield_now().await;
+        }
+        io.give_buf(plain);
+        io.give_buf(sealed);
+        Ok(())
+    }
+
+    async fn finish<I: Io>(
+        &self,
+        io: &I,
+        task: &Task,
+        state: &Large,
+        succeeded: bool,
+    ) -> Result<Done, Error> {
+        state.finish(io, &self.options, task, succeeded).await
+    }
+
+    fn is_cancelled(error: &Error) -> bool {
+        error.kind() == Kind::Cancelled
+    }
+}
+
+/// Appends the sealed chunks of `piece` to `out`.
+fn seal_piece(key: &PayloadKey, layout: Layout, piece: Piece, mut plain: &[u8], out: &mut Buf) {
+    for index in piece.chunks() {
+        let (chunk, rest) = plain.split_at(layout.plain_bytes_of(index));
+        let sealed_bytes = chunk.len() + haul_age_format::TAG_BYTES;
+        key.seal_chunk(index, layout.is_last(index), chunk, &mut out.spare_mut()[..sealed_bytes]);
+        out.commit(sealed_bytes);
+        plain = rest;
+    }
+}

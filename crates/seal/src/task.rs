@@ -1,0 +1,140 @@
+//! What is sealed or opened, and what came of it.
+//!
+//! Owns: tasks, their results, the options that both jobs share.
+//! Does not own: finding tasks ([`crate::Walk`]).
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use haul_io::{Durability, Existing, Io, OpenMode, Preserve, Publish, Stat};
+
+use crate::{Error, Step};
+
+/// One name to deal with.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Transform `source` into `target`.
+    File {
+        /// The file to read.
+        source: PathBuf,
+        /// The file to make.
+        target: PathBuf,
+    },
+    /// Leave it, and say so.
+    Skip {
+        /// What is left.
+        source: PathBuf,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// It can't be dealt with: the task fails.
+    Bad {
+        /// What was found.
+        source: PathBuf,
+        /// What the walk said; `None`: its name gives no name for the result.
+        error: Option<Arc<io::Error>>,
+    },
+}
+
+/// Why a name is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// A symbolic link.
+    Symlink,
+    /// A pipe, socket or device.
+    Special,
+}
+
+/// What came of a task that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The result is complete.
+    File {
+        /// Length of the plaintext in bytes.
+        plain_bytes: u64,
+        /// Length of the age file in bytes.
+        sealed_bytes: u64,
+    },
+    /// Nothing was done, on purpose.
+    Skipped(SkipReason),
+}
+
+/// How results are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileOptions {
+    /// What to do when the result's name is taken. Defaults to refusing.
+    pub existing: Existing,
+    /// Whether results must survive a power cut at once. Defaults to not.
+    pub durability: Durability,
+    /// Keep permission bits and time of modification. Defaults to true.
+    pub preserve: bool,
+    /// Permission bits of results where they aren't kept. Defaults to 0600.
+    pub mode: u32,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        Self { existing: Existing::Refuse, durability: Durability::Eventual, preserve: true, mode: 0o600 }
+    }
+}
+
+impl Task {
+    /// Transform `source` into `target`.
+    pub fn file(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
+        Self::File { source: source.into(), target: target.into() }
+    }
+
+    /// The name the task is about.
+    pub fn source(&self) -> &Path {
+        match self {
+            Self::File { source, .. } | Self::Skip { source, .. } | Self::Bad { source, .. } => source,
+        }
+    }
+
+    /// The names of source and result, or what there is to say instead.
+    pub(crate) fn paths(&self) -> Result<Result<(&Path, &Path), SkipReason>, Error> {
+        match self {
+            Self::File { source, target } => Ok(Ok((source, target))),
+            Self::Skip { reason, .. } => Ok(Err(*reason)),
+            Self::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
+            Self::Bad { error: None, .. } => Err(Error::NoTargetName),
+        }
+    }
+}
+
+impl FileOptions {
+    pub(crate) fn publish(&self, target: &Path, source: &Stat) -> Publish {
+        let preserve = match self.preserve {
+            true => Preserve { mode: Some(source.mode & 0o777), modified: Some(source.modified) },
+            false => Preserve { mode: Some(self.mode), modified: None },
+        };
+        let FileOptions { existing, durability, .. } = *self;
+        Publish { path: target.to_owned(), existing, durability, preserve }
+    }
+
+    /// Fails early where the result would be refused in the end.
+    pub(crate) async fn check_target(&self, io: &impl Io, target: &Path) -> Result<(), Error> {
+        match self.existing {
+            Existing::Refuse if io.stat_at(None, target).await.is_ok() => Err(Error::Exists),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Opens a source, which must be a regular file.
+pub(crate) async fn open_source(io: &impl Io, path: &Path) -> Result<(haul_io::File, Stat), Error> {
+    let mode = OpenMode::Read { follow: true };
+    let file = io.open(None, path, mode).await.map_err(Error::at(Step::OpenSource))?;
+    let stat = io.stat(&file).await.map_err(Error::at(Step::OpenSource))?;
+    match stat.kind {
+        haul_io::FileKind::Regular => Ok((file, stat)),
+        _ => Err(Error::NotRegular),
+    }
+}
+
+/// That `file` is still what `before` says.
+pub(crate) async fn check_unchanged(io: &impl Io, file: &haul_io::File, before: &Stat) -> Result<(), Error> {
+    let after = io.stat(file).await.map_err(Error::at(Step::Read))?;
+    if before.same_content(&after) { Ok(()) } else { Err(Error::SourceChanged) }
+}

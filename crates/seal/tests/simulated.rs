@@ -1,0 +1,184 @@
+//! The same jobs in the simulation: whatever fails, the source is intact and the result whole or absent.
+
+use std::io;
+use std::path::Path;
+
+use haul_engine::{Job, Step};
+use haul_io::sim::{Files, Sim};
+use haul_io::{Durability, Io};
+use haul_seal::{Done, Error, FileOptions, Identity, OpenJob, Recipient, SealJob, Task, X25519Identity};
+
+fn identity() -> X25519Identity {
+    X25519Identity::generate(&mut |out| out.fill(1))
+}
+
+fn options() -> FileOptions {
+    FileOptions { durability: Durability::Synced, ..FileOptions::default() }
+}
+
+fn seal_job() -> SealJob {
+    SealJob::new(vec![Recipient::X25519(identity().to_recipient())], options()).unwrap()
+}
+
+fn open_job() -> OpenJob {
+    OpenJob::new(vec![Identity::X25519(identity())], options())
+}
+
+/// What an engine does with one task, parts in reverse.
+async fn whole<J: Job<Task = Task, Output = Done, Error = Error>>(
+    io: &impl Io,
+    job: &J,
+    task: &Task,
+) -> Result<Done, Error> {
+    match job.start(io, task).await? {
+        Step::Done(done) => Ok(done),
+        Step::Split { state, parts } => {
+            let mut result = Ok(());
+            for index in (0..parts).rev() {
+                result = result.and(job.part(io, task, &state, index).await);
+            }
+            let finished = job.finish(io, task, &state, result.is_ok()).await;
+            result.and(finished)
+        }
+    }
+}
+
+fn content(bytes: usize) -> Vec<u8> {
+    let pattern: Vec<_> = (0..251).collect();
+    let mut content = pattern.repeat(bytes.div_ceil(pattern.len()));
+    content.truncate(bytes);
+    content
+}
+
+/// One small file, one of two segments.
+const SIZES: [usize; 2] = [100_000, 4_300_000];
+
+fn machine(seed: u64, bytes: usize) -> Sim {
+    let mut files = Files::default();
+    files.put("d/plain", &content(bytes));
+    Sim::with_files(seed, files)
+}
+
+fn seal_task() -> Task {
+    Task::file("d/plain", "d/sealed")
+}
+
+/// What `sealed` opens to, on a machine without faults.
+fn opened(sealed: &[u8]) -> Option<Vec<u8>> {
+    let mut files = Files::default();
+    files.put("sealed", sealed);
+    let sim = Sim::with_files(0, files);
+    let task = Task::file("sealed", "plain");
+    sim.run(whole(&sim, &open_job(), &task)).unwrap().ok()?;
+    let files = sim.files();
+    files.get("plain").map(<[u8]>::to_vec)
+}
+
+#[test]
+fn short_reads_and_writes_change_nothing() {
+    for bytes in SIZES {
+        for seed in 0..5 {
+            let sim = machine(seed, bytes);
+            sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap().unwrap();
+            let back = Task::file("d/sealed", "new/dir/plain");
+            sim.run(whole(&sim, &open_job(), &back)).unwrap().unwrap();
+            assert!(sim.files().get("new/dir/plain") == Some(&content(bytes)), "{bytes} bytes, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn whatever_single_operation_fails_the_sealed_file_is_whole_or_absent() {
+    for bytes in SIZES {
+        let sim = machine(1, bytes);
+        sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap().unwrap();
+        for number in 0..sim.submitted() {
+            let sim = machine(1, bytes);
+            sim.fail_operation(number, io::ErrorKind::StorageFull);
+            let result = sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap();
+            let files = sim.files();
+            assert!(files.get("d/plain") == Some(&content(bytes)), "operation {number}: the source");
+            match files.get("d/sealed") {
+                Some(sealed) => {
+                    assert!(opened(sealed) == Some(content(bytes)), "operation {number}: damaged")
+                }
+                None => assert!(result.is_err(), "operation {number}: success without a result"),
+            }
+            let expected = 2 + usize::from(files.get("d/sealed").is_some());
+            assert_eq!(files.names().len(), expected, "operation {number}: a temporary is left");
+        }
+    }
+}
+
+#[test]
+fn after_a_power_cut_the_source_is_there_and_the_result_whole_or_absent() {
+    let bytes = SIZES[0];
+    let sim = machine(1, bytes);
+    sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap().unwrap();
+    for number in 0..=sim.submitted() {
+        for seed in 0..10 {
+            let sim = machine(seed, bytes);
+            sim.cut_power_at(number);
+            let reported = sim.run(whole(&sim, &seal_job(), &seal_task())).is_some();
+            let left = sim.after_power_cut();
+            assert!(left.get("d/plain") == Some(&content(bytes)), "cut at {number}, seed {seed}");
+            match left.get("d/sealed") {
+                Some(sealed) => {
+                    assert!(opened(sealed) == Some(content(bytes)), "cut at {number}, seed {seed}")
+                }
+                None => assert!(!reported, "cut at {number}, seed {seed}: reported done and lost"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_source_that_changes_is_not_published() {
+    for bytes in SIZES {
+        let sim = machine(1, bytes);
+        let job = seal_job();
+        let task = seal_task();
+        // The file changes after each number of operations in turn, until the job no longer looks.
+        let change_at = |number: u64| {
+            let sim = machine(1, bytes);
+            let changing = async {
+                while sim.submitted() < number {
+                    sim.yield_now().await;
+                }
+                sim.files().put("d/plain", &content(bytes + 1));
+            };
+            let changed: Vec<std::pin::Pin<Box<dyn Future<Output = Option<Result<Done, Error>>>>>> = vec![
+                Box::pin(async {
+                    changing.await;
+                    None
+                }),
+                Box::pin(async { Some(whole(&sim, &job, &task).await) }),
+            ];
+            let result = sim.run_all(changed).unwrap().pop().flatten().unwrap();
+            let sealed = sim.files().get("d/sealed").map(<[u8]>::to_vec);
+            (result, sealed)
+        };
+        sim.run(whole(&sim, &job, &task)).unwrap().unwrap();
+        for number in 0..sim.submitted() {
+            let (result, sealed) = change_at(number);
+            match sealed {
+                Some(sealed) => {
+                    let plain = opened(&sealed).expect("what is published opens");
+                    assert!(result.is_ok() && (plain == content(bytes) || plain == content(bytes + 1)));
+                }
+                None => assert!(result.is_err()),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_from_other_failures() {
+    for bytes in SIZES {
+        let sim = machine(1, bytes);
+        sim.files().capacity_bytes = Some(bytes as u64 + 50_000);
+        let error = sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap().unwrap_err();
+        assert_eq!(error.kind(), haul_seal::Kind::NoSpace, "{error}");
+        assert_eq!(sim.files().names(), [Path::new("d"), Path::new("d/plain")]);
+    }
+}
