@@ -1,2 +1,51 @@
-//! Placeholder.
-fn main() {}
+//! The program `haul`.
+//!
+//! What was typed ([`args`]) becomes what will be done (a plan in each command's module), which is run by an engine; its
+//! events go to the [`report`], which speaks through the one [`voice`] and decides the exit code.
+//!
+//! Owns: flags, plans, messages, exit codes.
+//! Does not own: fetching, sealing, engines.
+#![forbid(unsafe_code)]
+
+mod args;
+mod demo;
+mod exit;
+mod files;
+mod get;
+mod keygen;
+mod keys;
+mod list;
+mod plan;
+mod report;
+mod signals;
+mod stats;
+mod voice;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::exit::{Exit, Problem};
+use crate::voice::Voice;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return voice::usage(&error).into(),
+    };
+    let voice = Voice::new(args.command.verbosity());
+    voice::route_panics();
+    let result = match &args.command {
+        Command::Get(args) => get::run(args, &voice),
+        Command::Seal(args) => files::seal(args, &voice),
+        Command::Open(args) => files::open(args, &voice),
+        Command::Keygen(args) => keygen::run(args, &voice),
+        Command::Demo(args) => demo::run(args, &voice),
+    };
+    let exit = result.unwrap_or_else(|problem: Problem| {
+        voice.problem(&problem);
+        problem.exit
+    });
+    Exit::into(exit)
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use haul_io::{Blocking, Cancel};
-use haul_queue::{Closed, Ring};
+use haul_queue::{Closed, Ring, TryPush};
 
 /// Threads that carry out what is submitted, each with its own [`Blocking`] operations.
 pub struct Crew<W: Send + 'static> {
@@ -62,6 +62,14 @@ impl<W: Send + 'static> Crew<W> {
     /// Gives the item back when the crew is ending.
     pub fn submit(&self, item: W) -> Result<(), Closed<W>> {
         self.ring.push(item)
+    }
+
+    /// Hands `item` to the crew if there is room; returns at once.
+    ///
+    /// # Errors
+    /// Gives the item back when `capacity` items wait, or when the crew is ending.
+    pub fn try_submit(&self, item: W) -> Result<(), TryPush<W>> {
+        self.ring.try_push(item)
     }
 
     /// Ends the crew: wakes every sleeping thread and joins them all.

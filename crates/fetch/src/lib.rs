@@ -1,1 +1,42 @@
-//! Placeholder.
+//! A concurrent HTTP/1.1 client.
+//!
+//! Three ways in: [`Client::fetch`] waits for the response, [`Client::fetch_async`] returns at once and a worker calls
+//! back, [`Client::fetch_each`] gives many responses in the order of their completion. A fourth, for programs that run
+//! whole lists through an engine, is [`FetchJob`].
+//!
+//! ```no_run
+//! use haul_fetch::{Client, Config, Request};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::new(Config::default())?;
+//! let response = client.fetch(Request::get("https://example.org/")?)?;
+//! println!("{} bytes", response.body.len());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Owns: connections and their reuse, TLS, redirects, timeouts, where bodies go.
+//! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines.
+#![forbid(unsafe_code)]
+
+mod client;
+mod config;
+mod connection;
+mod error;
+mod exchange;
+mod job;
+mod name;
+mod pool;
+mod redirect;
+mod request;
+mod sink;
+mod tls;
+mod transfer;
+
+pub use client::{Client, Each, NotSubmitted};
+pub use config::{Config, Trust};
+pub use error::{Error, Fault, Phase};
+pub use haul_engine::Closing;
+pub use job::{FetchJob, FetchTask, Fetched, Place};
+pub use name::{basename, path_name};
+pub use request::{Request, Response};

@@ -191,6 +191,7 @@ fn when_ready<T>(
     loop {
         match attempt() {
             Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) if timeout.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
             Err(Errno::AGAIN) => {
                 wait(&mut [PollFd::new(&fd, readiness), PollFd::new(cancel, PollFlags::IN)], deadline)?;
                 if cancel.is_triggered() {

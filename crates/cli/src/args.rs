@@ -1,0 +1,288 @@
+//! What was typed.
+//!
+//! Owns: the command line's grammar and its help.
+//! Does not own: defaults that depend on the machine, conflicts between values (plans do).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use haul_engine::Engine;
+
+use crate::voice::Verbosity;
+
+#[derive(Parser)]
+#[command(name = "haul", version, about = "Moves data in bulk and keeps it sealed", max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Fetch many URLs at once
+    #[command(after_long_help = GET_EXAMPLES)]
+    Get(GetArgs),
+    /// Encrypt files and trees (age format)
+    #[command(after_long_help = SEAL_EXAMPLES)]
+    Seal(SealArgs),
+    /// Decrypt files and trees
+    #[command(after_long_help = OPEN_EXAMPLES)]
+    Open(OpenArgs),
+    /// Make an identity (compatible with age-keygen)
+    #[command(after_long_help = KEYGEN_EXAMPLES)]
+    Keygen(KeygenArgs),
+    /// Show what haul does, without a network: fetch, seal, open, verify
+    Demo(DemoArgs),
+}
+
+const GET_EXAMPLES: &str = "Examples:
+  haul get https://example.org/a.tar https://example.org/b.tar
+  haul get -i urls.txt -d downloads -j 128
+  haul get -o - https://example.org/data.json | jq .";
+const SEAL_EXAMPLES: &str = "Examples:
+  haul seal -r age1… letter.txt               makes letter.txt.age
+  haul seal -R friends.txt -o sealed photos   mirrors the tree photos into sealed";
+const OPEN_EXAMPLES: &str = "Examples:
+  haul open -i key.txt letter.txt.age         makes letter.txt
+  haul open -i key.txt -o photos sealed       mirrors the tree sealed into photos";
+const KEYGEN_EXAMPLES: &str = "Examples:
+  haul keygen -o key.txt                      prints the recipient to seal to
+  haul keygen -y key.txt                      prints it again";
+
+impl Command {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match self {
+            Self::Get(args) => args.common.verbosity(),
+            Self::Seal(args) => args.common.verbosity(),
+            Self::Open(args) => args.common.verbosity(),
+            Self::Keygen(args) => -clamped(args.quiet),
+            Self::Demo(_) => 0,
+        }
+    }
+}
+
+/// Options of every command that runs tasks.
+#[derive(clap::Args)]
+pub(crate) struct CommonArgs {
+    /// How to run: auto, serial or threads[=N]
+    #[arg(short, long, value_name = "E", default_value = "auto", value_parser = engine)]
+    pub(crate) engine: EngineArg,
+    /// At the end, say where the time went
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// Print a JSON object a line: an event per finished task, then the report
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show a progress line on stderr (auto: only on a terminal)
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    pub(crate) progress: ProgressArg,
+    /// Say less (twice: nothing)
+    #[arg(short, long, action = ArgAction::Count, overrides_with = "verbose")]
+    pub(crate) quiet: u8,
+    /// Say more: a line per task
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Say what would be done, do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// After a failed task, go on with the others (the default)
+    #[arg(long, overrides_with = "fail_fast")]
+    pub(crate) keep_going: bool,
+    /// End the run at the first failed task
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+}
+
+impl CommonArgs {
+    fn verbosity(&self) -> Verbosity {
+        clamped(self.verbose) - clamped(self.quiet)
+    }
+}
+
+fn clamped(count: u8) -> Verbosity {
+    Verbosity::try_from(count).unwrap_or(Verbosity::MAX)
+}
+
+/// The engine as typed; `None` is `auto`.
+#[derive(Clone, Copy)]
+pub(crate) struct EngineArg(pub(crate) Option<Engine>);
+
+fn engine(text: &str) -> Result<EngineArg, haul_engine::ParseEngineError> {
+    if text == "auto" { Ok(EngineArg(None)) } else { text.parse().map(|engine| EngineArg(Some(engine))) }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressArg {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct GetArgs {
+    /// What to fetch
+    #[arg(value_name = "URL")]
+    pub(crate) urls: Vec<String>,
+    /// A list of what to fetch: a URL or a JSON object a line (- for stdin)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// For a single URL: the file to make (- for stdout)
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["input", "dir"])]
+    pub(crate) output: Option<PathBuf>,
+    /// Where files go
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// How files are named: after the whole path, or its last part
+    #[arg(long, value_name = "HOW", default_value = "basename")]
+    pub(crate) name: NameArg,
+    /// Transfers at once
+    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) jobs: u16,
+    /// A header field for every request; repeatable
+    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
+    pub(crate) header: Vec<String>,
+    /// The User-Agent field
+    #[arg(short = 'A', long, value_name = "AGENT")]
+    pub(crate) user_agent: Option<String>,
+    /// Seconds to connect, TLS included
+    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
+    pub(crate) connect_timeout: f64,
+    /// Seconds a server may be silent
+    #[arg(long, value_name = "S", default_value = "30", value_parser = seconds)]
+    pub(crate) read_timeout: f64,
+    /// Seconds a whole request may take
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    pub(crate) max_time: Option<f64>,
+    /// Redirects that are followed
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) max_redirects: u32,
+    /// Follow redirects from https to http
+    #[arg(long)]
+    pub(crate) allow_downgrade: bool,
+    /// The longest body that is taken
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) max_size: Option<u64>,
+    /// Believe the certificates in this PEM file, and no others
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// Believe any certificate: anybody may read and change what is fetched
+    #[arg(long, conflicts_with = "cacert")]
+    pub(crate) insecure: bool,
+    /// A status from 400 on fails the task (the default)
+    #[arg(long, overrides_with = "no_fail_on_status")]
+    pub(crate) fail_on_status: bool,
+    /// Keep the body whatever the status is
+    #[arg(long)]
+    pub(crate) no_fail_on_status: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && (0.001..=1e9).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds from 0.001 on".to_owned()),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NameArg {
+    Path,
+    Basename,
+}
+
+/// Options that sealing and opening share.
+#[derive(clap::Args)]
+pub(crate) struct FileArgs {
+    /// Files and trees
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The one result, or the directory that mirrors a tree or several inputs
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// What names of sealed files end in
+    #[arg(long, value_name = "SUFFIX", default_value = ".age")]
+    pub(crate) suffix: OsString,
+    /// Ask for a passphrase on the terminal
+    #[arg(short, long)]
+    pub(crate) passphrase: bool,
+    /// Read the passphrase from this file descriptor
+    #[arg(long, value_name = "N")]
+    pub(crate) passphrase_fd: Option<u32>,
+    /// Overwrite an existing result
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Don't keep mode and time of modification
+    #[arg(long)]
+    pub(crate) no_preserve: bool,
+    /// Whether results must survive a power cut at once (auto: when a source is removed)
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) durable: DurableArg,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DurableArg {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct SealArgs {
+    /// Whom to seal to: age1…; repeatable
+    #[arg(short, long, value_name = "R")]
+    pub(crate) recipient: Vec<String>,
+    /// A file of recipients, one a line; repeatable
+    #[arg(short = 'R', long, value_name = "FILE")]
+    pub(crate) recipients_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct OpenArgs {
+    /// A file of identities; repeatable
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FileArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct KeygenArgs {
+    /// The file to make; an existing one is never overwritten
+    #[arg(short, long, value_name = "FILE", conflicts_with = "recipient_of")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the recipients of the identities in this file
+    #[arg(short = 'y', value_name = "FILE")]
+    pub(crate) recipient_of: Option<PathBuf>,
+    /// Say less (twice: nothing)
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) quiet: u8,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct DemoArgs {
+    /// How many files
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub(crate) files: u16,
+    /// How long the server takes for each answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(crate) delay: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,190 @@
+//! `haul seal` and `haul open`.
+//!
+//! Owns: their plans, their words.
+//! Does not own: the jobs.
+
+use std::path::Path;
+
+use haul_io::{Durability, Existing};
+use haul_seal::{Direction, Done, Error, FileOptions, Kind, OpenJob, Placement, SealJob, SkipReason, Task, Walk};
+use serde_json::{Map, Value};
+
+use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs};
+use crate::exit::{Exit, Problem};
+use crate::keys;
+use crate::plan::{Chosen, new_file_mode};
+use crate::report::{Told, run_and_tell};
+use crate::voice::{Voice, human_bytes, quoted};
+
+pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
+    let tasks = tasks(&args.files, Direction::Seal)?;
+    let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files)?;
+    let job = SealJob::new(recipients, options(&args.files)).map_err(|error| Problem::usage(error.to_string()))?;
+    run(&job, tasks, &args.common, voice)
+}
+
+pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
+    let tasks = tasks(&args.files, Direction::Open)?;
+    let identities = keys::identities(&args.identity, &args.files, voice)?;
+    run(&OpenJob::new(identities, options(&args.files)), tasks, &args.common, voice)
+}
+
+fn run<J: Told<Task = Task>>(job: &J, tasks: Walk, args: &CommonArgs, voice: &Voice) -> Result<Exit, Problem> {
+    if args.dry_run {
+        return Ok(dry_run(tasks, J::VERB, voice));
+    }
+    run_and_tell(job, tasks, &Chosen::by_cores(args), args, voice)
+}
+
+fn tasks(args: &FileArgs, direction: Direction) -> Result<Walk, Problem> {
+    if args.paths.iter().chain(&args.output).any(|path| path == Path::new("-")) {
+        return Err(Problem::usage("streams can't be sealed or opened yet").hint("give the names of files"));
+    }
+    let placement = Placement { direction, suffix: args.suffix.clone(), output: args.output.clone() };
+    Walk::new(args.paths.clone(), placement).map_err(|error| Problem::usage(error.to_string()))
+}
+
+fn options(args: &FileArgs) -> FileOptions {
+    FileOptions {
+        existing: if args.force { Existing::Replace } else { Existing::Refuse },
+        durability: match args.durable {
+            DurableArg::Always => Durability::Synced,
+            // Sources are never removed so far.
+            DurableArg::Auto | DurableArg::Never => Durability::Eventual,
+        },
+        preserve: !args.no_preserve,
+        mode: new_file_mode(),
+    }
+}
+
+fn dry_run(tasks: Walk, verb: &str, voice: &Voice) -> Exit {
+    let mut exit = Exit::Success;
+    for task in tasks {
+        let goes_on = match &task {
+            Task::File { source, target } => voice.data(format!("{verb} {} -> {}", quoted(source), quoted(target))),
+            Task::Skip { source, reason } => voice.data(format!("skip {} ({})", quoted(source), words(*reason))),
+            Task::Bad { source, error } => {
+                exit = Exit::Failed;
+                let reason = error.as_ref().map_or("no name for the result".to_owned(), |error| error.to_string());
+                voice.error(format!("cannot {verb} {}: {reason}", quoted(source)));
+                true
+            }
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    exit
+}
+
+fn words(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::Symlink => "a symbolic link",
+        SkipReason::Special => "neither a file nor a directory",
+    }
+}
+
+impl Told for SealJob {
+    const VERB: &'static str = "seal";
+    const DONE: &'static str = "sealed";
+
+    fn subject(task: &Task) -> String {
+        subject(task)
+    }
+
+    fn success(task: &Task, done: &Done) -> Option<String> {
+        success(task, done)
+    }
+
+    fn remark(_: &Task, done: &Done) -> Option<String> {
+        remark(done)
+    }
+
+    fn members(task: &Task, done: &Done) -> Map<String, Value> {
+        members(task, done)
+    }
+
+    fn failure(error: &Error) -> (Exit, String, Option<String>) {
+        failure(error, None)
+    }
+}
+
+impl Told for OpenJob {
+    const VERB: &'static str = "open";
+    const DONE: &'static str = "opened";
+
+    fn subject(task: &Task) -> String {
+        subject(task)
+    }
+
+    fn success(task: &Task, done: &Done) -> Option<String> {
+        success(task, done)
+    }
+
+    fn remark(_: &Task, done: &Done) -> Option<String> {
+        remark(done)
+    }
+
+    fn members(task: &Task, done: &Done) -> Map<String, Value> {
+        members(task, done)
+    }
+
+    fn failure(error: &Error) -> (Exit, String, Option<String>) {
+        let hint = match error {
+            Error::NoTargetName => Some("name the result with -o, or the ending with --suffix"),
+            _ => None,
+        };
+        failure(error, hint)
+    }
+}
+
+fn subject(task: &Task) -> String {
+    task.source().to_string_lossy().into_owned()
+}
+
+fn success(task: &Task, done: &Done) -> Option<String> {
+    match (task, done) {
+        (Task::File { target, .. }, Done::File { plain_bytes, .. }) => {
+            Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
+        }
+        _ => None,
+    }
+}
+
+fn remark(done: &Done) -> Option<String> {
+    match done {
+        Done::Skipped(reason) => Some(format!("was left alone: {}", words(*reason))),
+        Done::File { .. } => None,
+    }
+}
+
+fn members(task: &Task, done: &Done) -> Map<String, Value> {
+    let mut members = Map::new();
+    match done {
+        Done::File { plain_bytes, sealed_bytes } => {
+            if let Task::File { target, .. } = task {
+                members.insert("target".to_owned(), target.to_string_lossy().into());
+            }
+            members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
+            members.insert("sealed_bytes".to_owned(), (*sealed_bytes).into());
+        }
+        Done::Skipped(reason) => {
+            members.insert("skipped".to_owned(), words(*reason).into());
+        }
+    }
+    members
+}
+
+fn failure(error: &Error, hint: Option<&str>) -> (Exit, String, Option<String>) {
+    let exit = match error.kind() {
+        Kind::NoMatch => Exit::NoMatch,
+        Kind::Damaged => Exit::Damaged,
+        Kind::NoSpace => Exit::NoSpace,
+        Kind::Cancelled | Kind::Other => Exit::Failed,
+    };
+    let hint = match error {
+        Error::Exists => Some("--force overwrites existing results"),
+        _ => hint,
+    };
+    (exit, error.to_string(), hint.map(str::to_owned))
+}

@@ -1,0 +1,246 @@
+//! `haul get`.
+//!
+//! Owns: its plan, naming results, its words.
+//! Does not own: fetching, lists.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use haul_engine::{Next, Source};
+use haul_fetch::{Config, Error, FetchJob, FetchTask, Fetched, Place, Request, Trust, basename, path_name};
+use haul_io::{Durability, Existing, File, Preserve, Publish};
+use serde_json::{Map, Value};
+
+use crate::args::{GetArgs, NameArg};
+use crate::exit::{Exit, Problem};
+use crate::list::{BadLine, Item, Line, List};
+use crate::plan::{Chosen, new_file_mode};
+use crate::report::{Told, run_and_tell};
+use crate::voice::{Voice, human_bytes, quoted};
+
+pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
+    let naming = Naming::of(args)?;
+    let source = Urls { args: args.urls.clone().into_iter(), list: args.input.as_deref().map(List::open).transpose()?, naming };
+    if args.common.dry_run {
+        return Ok(dry_run(source, voice));
+    }
+    if args.insecure {
+        voice.warning("certificates are not checked: anybody may read and change what is fetched");
+    }
+    let chosen = match &args.input {
+        None if args.urls.len() == 1 => Chosen::new(&args.common, 1, "auto: one URL".to_owned()),
+        _ => Chosen::new(&args.common, args.jobs.into(), format!("auto: {} transfers at once", args.jobs)),
+    };
+    run_and_tell(&FetchJob::new(config(args, chosen.engine.in_flight_max())), source, &chosen, &args.common, voice)
+}
+
+fn config(args: &GetArgs, in_flight_max: usize) -> Config {
+    let defaults = Config::default();
+    Config {
+        connect_timeout: Duration::from_secs_f64(args.connect_timeout),
+        read_timeout: Duration::from_secs_f64(args.read_timeout),
+        total_timeout: args.max_time.map(Duration::from_secs_f64),
+        redirects_max: args.max_redirects,
+        allow_downgrade: args.allow_downgrade,
+        body_bytes_max: args.max_size,
+        fail_on_status: !args.no_fail_on_status,
+        idle_connections_max: in_flight_max.max(defaults.idle_connections_max),
+        trust: match &args.cacert {
+            _ if args.insecure => Trust::Anything,
+            Some(path) => Trust::File(path.clone()),
+            None => Trust::Platform,
+        },
+        user_agent: args.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),
+        ..defaults
+    }
+}
+
+/// How a URL becomes a task.
+struct Naming {
+    /// The one result, where it was named.
+    output: Option<Place>,
+    dir: PathBuf,
+    how: NameArg,
+    headers: Vec<(String, String)>,
+    mode: u32,
+}
+
+impl Naming {
+    fn of(args: &GetArgs) -> Result<Self, Problem> {
+        if args.urls.is_empty() && args.input.is_none() {
+            return Err(Problem::usage("nothing to fetch").hint("name URLs, or a list of them with -i"));
+        }
+        let mode = new_file_mode();
+        let output = match &args.output {
+            None => None,
+            Some(_) if args.urls.len() > 1 => {
+                return Err(Problem::usage("-o is for a single URL").hint("-d names a directory for many"));
+            }
+            Some(path) if path == Path::new("-") => {
+                Some(Place::Stream(File::from(rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from)?)))
+            }
+            Some(path) => Some(Place::File(publish(path.clone(), mode))),
+        };
+        let headers = args.header.iter().map(|field| split_field(field)).collect::<Result<_, _>>()?;
+        Ok(Self { output, dir: args.dir.clone(), how: args.name, headers, mode })
+    }
+
+    fn task(&self, line: Line) -> FetchTask {
+        match line {
+            Ok(item) => self.task_of(item),
+            Err(BadLine { number, reason }) => {
+                FetchTask { request: Err(reason), label: format!("line {number} of the list"), place: Place::Discard }
+            }
+        }
+    }
+
+    fn task_of(&self, item: Item) -> FetchTask {
+        let request = self.request(&item);
+        let place = match (&self.output, &request) {
+            (Some(place), _) => Ok(place.clone()),
+            (None, Ok(request)) => self.place(&item, request),
+            (None, Err(_)) => Ok(Place::Discard),
+        };
+        match place {
+            Ok(place) => FetchTask { request: request.map_err(|error| error.to_string()), label: item.url, place },
+            Err(reason) => FetchTask { request: Err(reason), label: item.url, place: Place::Discard },
+        }
+    }
+
+    fn request(&self, item: &Item) -> Result<Request, Error> {
+        let mut request = Request::get(&item.url)?;
+        let own = item.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let common = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in common.chain(own) {
+            request = request.header(name, value)?;
+        }
+        Ok(request)
+    }
+
+    fn place(&self, item: &Item, request: &Request) -> Result<Place, String> {
+        let name = match (&item.out, self.how) {
+            (Some(out), _) if !stays_inside(out) => return Err(format!("{} leaves the directory", quoted(out))),
+            (Some(out), _) => out.clone(),
+            (None, NameArg::Basename) => basename(request.url()).into(),
+            (None, NameArg::Path) => path_name(request.url()).into(),
+        };
+        Ok(Place::File(publish(self.dir.join(name), self.mode)))
+    }
+}
+
+/// Whether a list's own name for a result stays below the directory of results.
+fn stays_inside(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+fn publish(path: PathBuf, mode: u32) -> Publish {
+    Publish {
+        path,
+        existing: Existing::Refuse,
+        durability: Durability::Eventual,
+        preserve: Preserve { mode: Some(mode), modified: None },
+    }
+}
+
+fn split_field(field: &str) -> Result<(String, String), Problem> {
+    let malformed = || Problem::usage(format!("the header field {} has no colon", quoted(field)));
+    let (name, value) = field.split_once(':').ok_or_else(malformed)?;
+    let checked = Request::get("http://localhost/").and_then(|request| request.header(name, value.trim()));
+    checked.map_err(|error| Problem::usage(format!("the header field {}: {error}", quoted(field))))?;
+    Ok((name.to_owned(), value.trim().to_owned()))
+}
+
+/// The URLs that were typed, then those of the list.
+struct Urls {
+    args: std::vec::IntoIter<String>,
+    list: Option<List>,
+    naming: Naming,
+}
+
+impl Source<FetchTask> for Urls {
+    fn next(&mut self) -> Next<FetchTask> {
+        let line = match (Iterator::next(&mut self.args), &mut self.list) {
+            (Some(url), _) => Next::Task(Ok(Item::of_url(url))),
+            (None, Some(list)) => list.next(),
+            (None, None) => Next::End,
+        };
+        match line {
+            Next::Task(line) => Next::Task(self.naming.task(line)),
+            Next::Later => Next::Later,
+            Next::End => Next::End,
+        }
+    }
+}
+
+fn dry_run(mut source: Urls, voice: &Voice) -> Exit {
+    let mut exit = Exit::Success;
+    loop {
+        let task = match source.next() {
+            Next::Task(task) => task,
+            Next::Later => {
+                std::thread::yield_now();
+                continue;
+            }
+            Next::End => return exit,
+        };
+        let place = match &task.place {
+            Place::File(publish) => quoted(&publish.path),
+            _ => "stdout".to_owned(),
+        };
+        match &task.request {
+            Ok(_) if voice.data(format!("fetch {} -> {place}", quoted(&task.label))) => {}
+            Ok(_) => return exit,
+            Err(reason) => {
+                exit = Exit::Failed;
+                voice.error(format!("cannot fetch {}: {reason}", quoted(&task.label)));
+            }
+        }
+    }
+}
+
+impl Told for FetchJob {
+    const VERB: &'static str = "fetch";
+    const DONE: &'static str = "fetched";
+
+    fn subject(task: &FetchTask) -> String {
+        task.label.clone()
+    }
+
+    fn success(_: &FetchTask, fetched: &Fetched) -> Option<String> {
+        let bytes = human_bytes(fetched.response.body_bytes);
+        let place = fetched.path.as_ref().map_or("stdout".to_owned(), quoted);
+        Some(format!("-> {place}, {}, {bytes}", fetched.response.status.as_u16()))
+    }
+
+    fn remark(_: &FetchTask, _: &Fetched) -> Option<String> {
+        None
+    }
+
+    fn members(_: &FetchTask, fetched: &Fetched) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("status".to_owned(), fetched.response.status.as_u16().into());
+        members.insert("url".to_owned(), fetched.response.url.as_str().into());
+        members.insert("bytes".to_owned(), fetched.response.body_bytes.into());
+        if let Some(path) = &fetched.path {
+            members.insert("target".to_owned(), path.to_string_lossy().into());
+        }
+        members
+    }
+
+    fn failure(error: &Error) -> (Exit, String, Option<String>) {
+        let exit = match error {
+            Error::Write(source) => match source.kind() {
+                std::io::ErrorKind::StorageFull
+                | std::io::ErrorKind::QuotaExceeded
+                | std::io::ErrorKind::FileTooLarge => Exit::NoSpace,
+                _ => Exit::Failed,
+            },
+            _ => Exit::Failed,
+        };
+        let hint = match error {
+            Error::Exists => Some("remove it, or name another place with -o or -d".to_owned()),
+            _ => None,
+        };
+        (exit, error.to_string(), hint)
+    }
+}

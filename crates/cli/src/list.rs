@@ -1,0 +1,181 @@
+//! Lists of URLs: lines of text or JSON, read while the run goes on.
+//!
+//! Owns: the grammar of a line, reading without holding the list.
+//! Does not own: naming results, fetching.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+
+use haul_engine::{Next, Source};
+use serde::Deserialize;
+
+use crate::exit::Problem;
+use crate::voice::quoted;
+
+/// One thing to fetch, as a list has it.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Item {
+    pub(crate) url: String,
+    /// The file to make, relative to the directory of results.
+    #[serde(default)]
+    pub(crate) out: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) headers: BTreeMap<String, String>,
+}
+
+/// A line that says what to fetch, or why it doesn't.
+pub(crate) type Line = Result<Item, BadLine>;
+
+/// A line that can't be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadLine {
+    pub(crate) number: u64,
+    pub(crate) reason: String,
+}
+
+/// The longest line, in bytes.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// Lines that are read ahead.
+const LINES_AHEAD: usize = 256;
+
+impl Item {
+    pub(crate) fn of_url(url: String) -> Self {
+        Self { url, out: None, headers: BTreeMap::new() }
+    }
+
+    /// What line `number` (from 1) says; `None` for blank lines and comments.
+    fn of_line(number: u64, line: &[u8]) -> Option<Line> {
+        let bad = |reason: String| Err(BadLine { number, reason });
+        let line = match std::str::from_utf8(line) {
+            Ok(line) => line.trim(),
+            Err(_) => return Some(bad("the line isn't UTF-8".to_owned())),
+        };
+        match line.as_bytes().first()? {
+            b'#' => None,
+            b'{' => Some(serde_json::from_str(line).or_else(|error| bad(format!("not understood: {error}")))),
+            _ => Some(Ok(Self::of_url(line.to_owned()))),
+        }
+    }
+}
+
+/// The lines of a list, read by a thread of their own: a list that comes slowly holds nothing up.
+pub(crate) struct List {
+    lines: Receiver<Line>,
+}
+
+impl List {
+    /// Opens the list; `-` is stdin.
+    pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
+        let unreadable =
+            |error: std::io::Error| Problem::usage(format!("cannot open list {}: {error}", quoted(path)));
+        let reader: Box<dyn Read + Send> = match path == Path::new("-") {
+            true => Box::new(std::io::stdin()),
+            false => {
+                let file = File::open(path).map_err(unreadable)?;
+                if file.metadata().map_err(unreadable)?.is_dir() {
+                    return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
+                }
+                Box::new(file)
+            }
+        };
+        let (sender, lines) = sync_channel(LINES_AHEAD);
+        // The thread is not joined: one that waits for a stdin that never ends must not hold the program.
+        std::thread::Builder::new().name("list".to_owned()).spawn(move || {
+            for line in Lines::new(reader) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { lines })
+    }
+}
+
+impl Source<Line> for List {
+    fn next(&mut self) -> Next<Line> {
+        match self.lines.try_recv() {
+            Ok(line) => Next::Task(line),
+            Err(TryRecvError::Empty) => Next::Later,
+            Err(TryRecvError::Disconnected) => Next::End,
+        }
+    }
+}
+
+struct Lines<R> {
+    reader: BufReader<R>,
+    number: u64,
+    ended: bool,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(reader: R) -> Self {
+        Self { reader: BufReader::new(reader), number: 0, ended: false }
+    }
+
+    /// The next line, blank ones too.
+    fn read(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        let bytes_max = LINE_BYTES_MAX as u64 + 1;
+        (&mut self.reader).take(bytes_max).read_until(b'\n', &mut line)?;
+        self.number += 1;
+        if line.len() as u64 == bytes_max {
+            return Err(std::io::Error::other(format!("longer than {LINE_BYTES_MAX} bytes")));
+        }
+        Ok(if line.is_empty() { None } else { Some(line) })
+    }
+}
+
+impl<R: Read> Iterator for Lines<R> {
+    type Item = Line;
+
+    fn next(&mut self) -> Option<Line> {
+        while !self.ended {
+            match self.read() {
+                Ok(None) => self.ended = true,
+                Ok(Some(line)) => {
+                    if let Some(line) = Item::of_line(self.number, &line) {
+                        return Some(line);
+                    }
+                }
+                Err(error) => {
+                    // What follows can't be told from the rest of this line.
+                    self.ended = true;
+                    return Some(Err(BadLine { number: self.number, reason: error.to_string() }));
+                }
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_urls_objects_or_nothing() {
+        let text = "http://a/\n\n# no\n  http://b/  \r\n{\"url\": \"http://c/\", \"out\": \"x\"}\n{\"url\": 1}\n\
+                    {\"url\": \"http://d/\", \"uot\": \"x\"}\nhttp://e/";
+        let lines: Vec<_> = Lines::new(text.as_bytes()).collect();
+        let url = |text: &str| Ok(Item::of_url(text.to_owned()));
+        assert_eq!(lines[0], url("http://a/"));
+        assert_eq!(lines[1], url("http://b/"));
+        assert_eq!(lines[2].as_ref().unwrap().out.as_deref(), Some(Path::new("x")));
+        assert_eq!(lines[3].as_ref().unwrap_err().number, 6);
+        assert!(lines[4].as_ref().unwrap_err().reason.contains("uot"), "unknown members are refused");
+        assert_eq!(lines[5], url("http://e/"));
+        assert_eq!(lines.len(), 6);
+    }
+
+    #[test]
+    fn a_line_without_end_ends_the_list() {
+        let text = "x".repeat(LINE_BYTES_MAX + 5);
+        let lines: Vec<_> = Lines::new(text.as_bytes()).collect();
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! What a run needs besides its tasks.
+//!
+//! Owns: choosing the engine, the process's umask, its randomness.
+//! Does not own: running.
+
+use std::num::NonZeroUsize;
+
+use haul_engine::{Config, Engine};
+use haul_io::{Blocking, Cancel, Io};
+
+use crate::args::CommonArgs;
+use crate::exit::Problem;
+
+/// An engine, and why it is this one.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) engine: Engine,
+    pub(crate) reason: String,
+}
+
+impl Chosen {
+    /// As asked, or as many threads as `auto_workers` for the `reason` given.
+    pub(crate) fn new(args: &CommonArgs, auto_workers: usize, reason: String) -> Self {
+        match args.engine.0 {
+            Some(engine) => Self { engine, reason: "as asked".to_owned() },
+            None => match NonZeroUsize::new(auto_workers) {
+                Some(workers) if workers.get() > 1 => Self { engine: Engine::Threads(workers), reason },
+                _ => Self { engine: Engine::Serial, reason },
+            },
+        }
+    }
+
+    /// A thread for each core: for work that computes.
+    pub(crate) fn by_cores(args: &CommonArgs) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::new(args, cores, format!("auto: {}", crate::voice::counted(cores as u64, "core", "cores")))
+    }
+
+    pub(crate) fn config(&self, cancel: Cancel) -> Config {
+        Config { engine: self.engine, cancel, progress: Default::default() }
+    }
+}
+
+/// Permission bits of a new file: 0666 less the umask. Call while no other thread makes files.
+pub(crate) fn new_file_mode() -> u32 {
+    let umask = rustix::process::umask(rustix::fs::Mode::empty());
+    rustix::process::umask(umask);
+    0o666 & !umask.as_raw_mode()
+}
+
+/// A switch for one run.
+pub(crate) fn cancel() -> Result<Cancel, Problem> {
+    Ok(Cancel::new()?)
+}
+
+/// The system's randomness.
+pub(crate) fn system_random() -> impl FnMut(&mut [u8]) {
+    let cancel = Cancel::new().expect("a process that starts has a descriptor left");
+    let io = Blocking::new(cancel);
+    move |out| io.random(out)
+}

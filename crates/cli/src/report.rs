@@ -1,0 +1,219 @@
+//! What is told of a run: three consumers of its events (messages, JSON lines, the exit code) and the progress line.
+//!
+//! Owns: running a job and telling of it.
+//! Does not own: words about a particular job ([`Told`] supplies them).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use haul_engine::{Event, Failure, Job, Report, Settled, Source, run};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use serde_json::{Map, Value, json};
+
+use crate::args::{CommonArgs, ProgressArg};
+use crate::exit::{Exit, Problem};
+use crate::plan::{self, Chosen};
+use crate::signals::Watch;
+use crate::stats;
+use crate::voice::{Voice, counted, human_bytes, is_on_terminal, quoted};
+
+/// A job that can be told of.
+pub(crate) trait Told: Job {
+    /// What is done, after "cannot": "fetch", "seal".
+    const VERB: &'static str;
+    /// What was done, as in "12 files sealed".
+    const DONE: &'static str;
+    /// What the task is about, as the user wrote it.
+    fn subject(task: &Self::Task) -> String;
+    /// A success in words, after the subject; `None` for one that is not worth a line even with `-v`.
+    fn success(task: &Self::Task, output: &Self::Output) -> Option<String>;
+    /// A success that the user should know of in any case.
+    fn remark(task: &Self::Task, output: &Self::Output) -> Option<String>;
+    /// More members of the JSON object of a success.
+    fn members(task: &Self::Task, output: &Self::Output) -> Map<String, Value>;
+    /// The exit code of a failure, its message and what may help.
+    fn failure(error: &Self::Error) -> (Exit, String, Option<String>);
+}
+
+/// Runs `job` over `source`, tells of it, and says how the program ends.
+pub(crate) fn run_and_tell<J: Told>(
+    job: &J,
+    source: impl Source<J::Task>,
+    chosen: &Chosen,
+    args: &CommonArgs,
+    voice: &Voice,
+) -> Result<Exit, Problem> {
+    let cancel = plan::cancel()?;
+    let config = chosen.config(cancel.clone());
+    let watch = Watch::start(cancel.clone())?;
+    let counts = Counts { bytes: config.progress.clone(), ..Counts::default() };
+    if wants_progress(args.progress) {
+        voice.begin_progress(progress_line(&counts));
+    }
+    let mut teller = Teller { args, voice, exit: Exit::Success, hinted: None, interrupted: false };
+    let cpu_before = stats::cpu_time();
+    let report = run(job, source, &config, |event| {
+        if let Event::Settled(settled) = event {
+            counts.count(settled);
+            let failed = matches!(&settled.outcome, Err(failure) if !matches!(failure, Failure::Cancelled));
+            if failed && args.fail_fast && !cancel.is_triggered() {
+                teller.interrupted = true;
+                cancel.trigger();
+            }
+            if !teller.settled(settled) && !cancel.is_triggered() {
+                // Nobody reads the events any more: a broken pipe ends the run, quietly.
+                teller.interrupted = true;
+                cancel.trigger();
+            }
+        }
+    });
+    drop(watch);
+    voice.end_progress();
+    let cpu = stats::cpu_time().saturating_sub(cpu_before);
+    Ok(teller.end::<J>(&report, chosen, cpu))
+}
+
+/// What the progress line shows.
+#[derive(Clone, Default)]
+struct Counts {
+    succeeded: Arc<AtomicU64>,
+    failed: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Counts {
+    fn count<J: Job>(&self, settled: &Settled<J>) {
+        let counter = if settled.outcome.is_ok() { &self.succeeded } else { &self.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn wants_progress(mode: ProgressArg) -> bool {
+    match mode {
+        ProgressArg::Auto => is_on_terminal(),
+        ProgressArg::Always => true,
+        ProgressArg::Never => false,
+    }
+}
+
+/// How often the progress line is drawn anew.
+const REDRAW: Duration = Duration::from_millis(200);
+
+fn progress_line(counts: &Counts) -> ProgressBar {
+    let counts = counts.clone();
+    let style = ProgressStyle::with_template("{elapsed} {counts}").expect("a constant template that is valid");
+    let style = style.with_key("counts", move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let bytes = counts.bytes.load(Ordering::Relaxed);
+        let per_second = bytes as f64 / state.elapsed().as_secs_f64().max(0.001);
+        let (done, failed) = (counts.succeeded.load(Ordering::Relaxed), counts.failed.load(Ordering::Relaxed));
+        let (bytes, per_second) = (human_bytes(bytes), human_bytes(per_second as u64));
+        let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
+        let _ = write!(out, "{done} done{failed}, {bytes}, {per_second}/s");
+    });
+    let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    line.set_style(style);
+    line.enable_steady_tick(REDRAW);
+    line
+}
+
+/// Turns events into words and the exit code.
+struct Teller<'a> {
+    args: &'a CommonArgs,
+    voice: &'a Voice,
+    exit: Exit,
+    /// The last hint that was given; the same one is not given for every task.
+    hinted: Option<String>,
+    /// The run was cut short by the program itself, not by a signal.
+    interrupted: bool,
+}
+
+impl Teller<'_> {
+    /// Whether somebody still reads what is told.
+    fn settled<J: Told>(&mut self, settled: &Settled<J>) -> bool {
+        let subject = J::subject(&settled.task);
+        let mut event = Map::new();
+        event.insert("task".to_owned(), settled.id.0.into());
+        event.insert("subject".to_owned(), subject.clone().into());
+        match &settled.outcome {
+            Ok(output) => {
+                if let Some(remark) = J::remark(&settled.task, output) {
+                    self.voice.note(format!("{} {remark}", quoted(&subject)));
+                } else if let Some(success) = J::success(&settled.task, output) {
+                    self.voice.detail(format!("{} {success}", quoted(&subject)));
+                }
+                event.insert("event".to_owned(), "done".into());
+                event.extend(J::members(&settled.task, output));
+            }
+            Err(failure) => {
+                let (exit, message, hint) = explain::<J>(failure);
+                self.exit = self.exit.max(exit);
+                if !matches!(failure, Failure::Cancelled) {
+                    self.voice.error(format!("cannot {} {}: {message}", J::VERB, quoted(&subject)));
+                }
+                if hint.is_some() && hint != self.hinted {
+                    self.voice.hint(hint.as_deref().unwrap_or_default());
+                    self.hinted = hint;
+                }
+                event.insert("event".to_owned(), "failed".into());
+                event.insert("error".to_owned(), message.into());
+            }
+        }
+        if !self.args.json {
+            return true;
+        }
+        let phases = &settled.phases;
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        event.insert("queue_us".to_owned(), micros(phases.queue).into());
+        event.insert("device_us".to_owned(), micros(phases.device).into());
+        event.insert("executor_us".to_owned(), micros(phases.executor).into());
+        event.insert("compute_us".to_owned(), micros(phases.compute).into());
+        self.voice.data(Value::Object(event))
+    }
+
+    fn end<J: Told>(self, report: &Report, chosen: &Chosen, cpu: Duration) -> Exit {
+        let exit = match report.cancelled && !self.interrupted {
+            true => Exit::Interrupted,
+            false => self.exit,
+        };
+        let seconds = report.wall.as_secs_f64();
+        let mut text = format!("{} {}", counted(report.succeeded, "task", "tasks"), J::DONE);
+        if report.failed > 0 {
+            text += &format!(", {} failed", report.failed);
+        }
+        let cut = if report.cancelled { "interrupted: " } else { "" };
+        let (bytes, engine, reason) = (human_bytes(report.bytes), chosen.engine, &chosen.reason);
+        // One task that succeeded needs no summary.
+        if report.succeeded + report.failed > 1 || report.cancelled {
+            self.voice.note(format!("{cut}{text}, {bytes} in {seconds:.2} s, {engine} ({reason})"));
+        }
+        if self.args.stats {
+            self.voice.talk(&stats::table(report, cpu));
+        }
+        if self.args.json {
+            self.voice.data(json!({
+                "event": "report",
+                "engine": engine.to_string(),
+                "engine_reason": reason,
+                "succeeded": report.succeeded,
+                "failed": report.failed,
+                "cancelled_tasks": report.cancelled_tasks,
+                "interrupted": report.cancelled,
+                "bytes": report.bytes,
+                "wall_s": seconds,
+                "cpu_s": cpu.as_secs_f64(),
+                "exit": exit as u8,
+            }));
+        }
+        exit
+    }
+}
+
+fn explain<J: Told>(failure: &Failure<J::Error>) -> (Exit, String, Option<String>) {
+    match failure {
+        Failure::Job(error) => J::failure(error),
+        Failure::Cancelled => (Exit::Failed, "interrupted".to_owned(), None),
+        Failure::Panicked(message) => (Exit::Failed, format!("internal error: {message}"), None),
+        _ => (Exit::Failed, "the task failed".to_owned(), None),
+    }
+}

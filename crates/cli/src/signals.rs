@@ -1,0 +1,42 @@
+//! SIGINT and SIGTERM end a run in good order; a second one ends it at once.
+//!
+//! Owns: the signal thread.
+//! Does not own: what ending means (engines and jobs do).
+
+use haul_io::Cancel;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+
+use crate::exit::Exit;
+
+/// Throws the switch at the first signal, for as long as this lives.
+pub(crate) struct Watch {
+    handle: Handle,
+}
+
+impl Watch {
+    pub(crate) fn start(cancel: Cancel) -> std::io::Result<Self> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let handle = signals.handle();
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for _ in signals.forever() {
+                if cancel.is_triggered() {
+                    end_at_once();
+                }
+                cancel.trigger();
+            }
+        })?;
+        Ok(Self { handle })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+#[allow(clippy::exit, reason = "the user asked twice; unnamed files vanish with the process")]
+fn end_at_once() -> ! {
+    std::process::exit(i32::from(Exit::Interrupted as u8))
+}

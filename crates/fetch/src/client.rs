@@ -1,0 +1,216 @@
+//! The client: three ways to fetch without an engine.
+//!
+//! Owns: the workers behind the asynchronous ways, their end.
+//! Does not own: transfers.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use haul_engine::{Closing, Crew};
+use haul_io::{Blocking, Cancel, Durability, Existing, Preserve, Publish, run_ready};
+use haul_queue::{Ring, TryPush};
+
+use crate::sink::Sink;
+use crate::transfer::Shared;
+use crate::{Config, Error, Request, Response};
+
+type Callback = Box<dyn FnOnce(Result<Response, Error>) + Send>;
+
+/// A client: connections and sessions shared by all its requests. Use one for a whole program, from any thread.
+///
+/// Dropping it ends the workers as [`Config::closing`] says; see [`Client::close`].
+pub struct Client {
+    shared: Arc<Shared>,
+    cancel: Cancel,
+    /// Started by the first asynchronous request.
+    crew: OnceLock<Crew<Ticket>>,
+    starting: Mutex<()>,
+}
+
+struct Ticket {
+    request: Request,
+    callback: Callback,
+}
+
+/// Why a request was not submitted; it comes back together with what it would have called.
+pub enum NotSubmitted {
+    /// As many requests wait as [`Config::queue_max`] allows.
+    Full(Request, Box<dyn FnOnce(Result<Response, Error>) + Send>),
+    /// The system gives no threads.
+    NoWorkers(io::Error, Request, Box<dyn FnOnce(Result<Response, Error>) + Send>),
+}
+
+impl std::fmt::Debug for NotSubmitted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Full(request, _) => write!(f, "Full({})", request.url()),
+            Self::NoWorkers(error, request, _) => write!(f, "NoWorkers({error}, {})", request.url()),
+        }
+    }
+}
+
+impl Client {
+    /// A client with these settings. Cost: no thread, no connection, no file until the first request.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub fn new(config: Config) -> io::Result<Self> {
+        let (crew, starting) = (OnceLock::new(), Mutex::default());
+        Ok(Self { shared: Arc::new(Shared::new(config)), cancel: Cancel::new()?, crew, starting })
+    }
+
+    /// Fetches into memory, on the calling thread.
+    ///
+    /// # Errors
+    /// See [`Error`]; a status from 400 on is one, unless [`Config::fail_on_status`] is off.
+    pub fn fetch(&self, request: Request) -> Result<Response, Error> {
+        let io = Blocking::new(self.cancel.clone());
+        run_ready(self.shared.transfer(&io, &request, self.shared.to_memory()))
+    }
+
+    /// Fetches into a new file, on the calling thread. The file appears when it is complete.
+    ///
+    /// # Errors
+    /// As [`Client::fetch`], and [`Error::Exists`] where the name is taken.
+    pub fn fetch_to_file(&self, request: Request, path: &Path) -> Result<Response, Error> {
+        let io = Blocking::new(self.cancel.clone());
+        let publish = Publish {
+            path: path.to_owned(),
+            existing: Existing::Refuse,
+            durability: Durability::Eventual,
+            preserve: Preserve::default(),
+        };
+        run_ready(self.shared.transfer(&io, &request, Sink::file(publish)))
+    }
+
+    /// Returns at once; a worker fetches into memory and calls `callback` with the result. What the callback captures
+    /// travels with it. It is called exactly once, also when the client is closed meanwhile.
+    ///
+    /// # Errors
+    /// [`NotSubmitted`] gives request and callback back.
+    pub fn fetch_async(
+        &self,
+        request: Request,
+        callback: impl FnOnce(Result<Response, Error>) + Send + 'static,
+    ) -> Result<(), NotSubmitted> {
+        self.submit(Ticket { request, callback: Box::new(callback) })
+    }
+
+    /// Fetches many requests into memory, on the workers, and gives the results in the order of their completion, each
+    /// with the number of its request. At most twice as many as there are workers are taken ahead.
+    pub fn fetch_each<R: IntoIterator<Item = Request>>(&self, requests: R) -> Each<'_, R::IntoIter> {
+        let window = 2 * self.shared.config.workers.max(1);
+        let results = Arc::new(Ring::with_capacity(window));
+        let requests = requests.into_iter().enumerate();
+        Each { client: self, requests, under_way: 0, window, results, failed: VecDeque::new() }
+    }
+
+    /// Ends the client: wakes every sleeping worker, finishes or cancels what was submitted, joins the workers. Every
+    /// callback has been called when this returns.
+    pub fn close(mut self, closing: Closing) {
+        self.end(closing);
+    }
+
+    fn submit(&self, ticket: Ticket) -> Result<(), NotSubmitted> {
+        let crew = match self.crew() {
+            Ok(crew) => crew,
+            Err(error) => return Err(NotSubmitted::NoWorkers(error, ticket.request, ticket.callback)),
+        };
+        match crew.try_submit(ticket) {
+            Ok(()) => Ok(()),
+            Err(TryPush::Full(ticket) | TryPush::Closed(ticket)) => {
+                Err(NotSubmitted::Full(ticket.request, ticket.callback))
+            }
+        }
+    }
+
+    fn crew(&self) -> io::Result<&Crew<Ticket>> {
+        if let Some(crew) = self.crew.get() {
+            return Ok(crew);
+        }
+        let _one_at_a_time = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.crew.get().is_none() {
+            let shared = self.shared.clone();
+            let Config { workers, queue_max, .. } = shared.config;
+            let serve = move |io: &Blocking, ticket: Ticket| {
+                let Ticket { request, callback } = ticket;
+                callback(run_ready(shared.transfer(io, &request, shared.to_memory())));
+            };
+            let crew = Crew::start(workers.max(1), queue_max.max(1), self.cancel.clone(), serve)?;
+            let _ = self.crew.set(crew);
+        }
+        Ok(self.crew.get().expect("set above"))
+    }
+
+    fn end(&mut self, closing: Closing) {
+        if let Some(crew) = self.crew.take() {
+            crew.close(closing);
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.end(self.shared.config.closing);
+    }
+}
+
+impl Shared {
+    fn to_memory(&self) -> Sink {
+        Sink::memory(self.config.memory_body_bytes_max)
+    }
+}
+
+/// Results in the order of their completion: see [`Client::fetch_each`].
+pub struct Each<'a, R: Iterator<Item = Request>> {
+    client: &'a Client,
+    requests: std::iter::Enumerate<R>,
+    under_way: usize,
+    window: usize,
+    results: Arc<Ring<(usize, Result<Response, Error>)>>,
+    /// Requests that could not be submitted, and that were fetched right here instead.
+    failed: VecDeque<(usize, Result<Response, Error>)>,
+}
+
+impl<R: Iterator<Item = Request>> Each<'_, R> {
+    fn submit(&mut self, number: usize, request: Request) {
+        let results = self.results.clone();
+        let submitted = self.client.fetch_async(request, move |result| {
+            // The iterator was dropped early if there is nobody to tell.
+            let _ = results.push((number, result));
+        });
+        match submitted {
+            Ok(()) => self.under_way += 1,
+            Err(NotSubmitted::Full(request, _) | NotSubmitted::NoWorkers(_, request, _)) => {
+                self.failed.push_back((number, self.client.fetch(request)));
+            }
+        }
+    }
+}
+
+impl<R: Iterator<Item = Request>> Iterator for Each<'_, R> {
+    type Item = (usize, Result<Response, Error>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.under_way < self.window && self.failed.is_empty() {
+            let Some((number, request)) = self.requests.next() else { break };
+            self.submit(number, request);
+        }
+        if let Some(result) = self.failed.pop_front() {
+            return Some(result);
+        }
+        if self.under_way == 0 {
+            return None;
+        }
+        self.under_way -= 1;
+        self.results.pop()
+    }
+}
+
+impl<R: Iterator<Item = Request>> Drop for Each<'_, R> {
+    fn drop(&mut self) {
+        self.results.close();
+    }
+}

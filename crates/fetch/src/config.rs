@@ -1,0 +1,102 @@
+//! What a client is told once.
+//!
+//! Owns: limits, timeouts, trust; their defaults.
+//! Does not own: what a single request asks.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use haul_engine::Closing;
+use haul_http1::Limits;
+
+/// Settings of a client. Every limit is finite.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Worker threads of [`Client::fetch_async`](crate::Client::fetch_async); started with the first use. Defaults to 16.
+    pub workers: usize,
+    /// Requests that wait for a worker; a further one is refused. Defaults to 1024.
+    pub queue_max: usize,
+    /// What dropping the client does with requests under way. Defaults to finishing them.
+    pub closing: Closing,
+    /// Time to connect, TLS included. Defaults to 10 s.
+    pub connect_timeout: Duration,
+    /// Longest silence of a peer that owes bytes, or takes none. Defaults to 30 s.
+    pub read_timeout: Duration,
+    /// Time from the request to the end of the response's head, however it drips. Defaults to 120 s.
+    pub head_timeout: Duration,
+    /// Time for a whole request, redirects included. Defaults to none.
+    pub total_timeout: Option<Duration>,
+    /// Redirects that are followed; one more is an error. Defaults to 10.
+    pub redirects_max: u32,
+    /// Follow a redirect from https to http. Defaults to false.
+    pub allow_downgrade: bool,
+    /// Longest body in bytes; a longer one is an error. Defaults to none for files.
+    pub body_bytes_max: Option<u64>,
+    /// Longest body in bytes that is kept in memory. Defaults to 64 MiB.
+    pub memory_body_bytes_max: u64,
+    /// Whether a status from 400 on is an error. Defaults to true.
+    pub fail_on_status: bool,
+    /// Connections kept open without use, over all hosts; beyond it the oldest is closed. Defaults to 256.
+    pub idle_connections_max: usize,
+    /// Bounds of the protocol.
+    pub limits: Limits,
+    /// Which certificates are believed.
+    pub trust: Trust,
+    /// Value of the User-Agent field. Defaults to "haul/" and the version.
+    pub user_agent: String,
+}
+
+/// Which certificates are believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The platform's roots, or Mozilla's where the platform has none.
+    Platform,
+    /// The roots in this PEM file, and no others.
+    File(PathBuf),
+    /// All: anybody may read and change what is fetched.
+    Anything,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            workers: 16,
+            queue_max: 1_024,
+            closing: Closing::Finish,
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(30),
+            head_timeout: Duration::from_secs(120),
+            total_timeout: None,
+            redirects_max: 10,
+            allow_downgrade: false,
+            body_bytes_max: None,
+            memory_body_bytes_max: 64 << 20,
+            fail_on_status: true,
+            idle_connections_max: 256,
+            limits: Limits::default(),
+            trust: Trust::Platform,
+            user_agent: concat!("haul/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let config = Config::default();
+        assert_eq!((config.workers, config.queue_max), (16, 1_024));
+        assert_eq!(config.closing, Closing::Finish);
+        assert_eq!(config.connect_timeout, Duration::from_secs(10));
+        assert_eq!(config.read_timeout, Duration::from_secs(30));
+        assert_eq!(config.head_timeout, Duration::from_secs(120));
+        assert_eq!((config.total_timeout, config.body_bytes_max), (None, None));
+        assert_eq!((config.redirects_max, config.allow_downgrade), (10, false));
+        assert_eq!(config.memory_body_bytes_max, 64 << 20);
+        assert!(config.fail_on_status);
+        assert_eq!(config.idle_connections_max, 256);
+        assert!(config.user_agent.starts_with("haul/"));
+    }
+}

@@ -1,0 +1,168 @@
+//! Why a fetch failed, by whose fault.
+//!
+//! Owns: the error of every way in.
+//! Does not own: the URL (the caller has it), retries.
+
+use std::{fmt, io};
+
+use haul_http1::{ProtocolError, RequestError};
+use http::StatusCode;
+
+/// Why a fetch failed. Reads after "cannot fetch …:".
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The text isn't a URL that can be fetched.
+    Url {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The request can't be written down.
+    Request(RequestError),
+    /// The host has no address.
+    Resolve(io::Error),
+    /// No address could be connected to.
+    Connect(io::Error),
+    /// The certificate or the handshake was refused, by us or by the peer.
+    Tls(rustls::Error),
+    /// The roots of trust can't be read.
+    Trust(String),
+    /// The connection broke.
+    Transport(io::Error),
+    /// Time ran out.
+    Timeout(Phase),
+    /// The response breaks the protocol, or ended early.
+    Protocol(ProtocolError),
+    /// The status says that the request failed.
+    Status(StatusCode),
+    /// More redirects than allowed, or a loop of them.
+    TooManyRedirects,
+    /// A redirect leads nowhere that may be followed.
+    Redirect {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The body is longer than the limit.
+    TooLarge {
+        /// The limit in bytes.
+        bytes_max: u64,
+    },
+    /// The result's name is taken, and replacing wasn't asked for.
+    Exists,
+    /// The result can't be written.
+    Write(io::Error),
+    /// The client was closed, or the run cancelled.
+    Cancelled,
+}
+
+/// What the time ran out in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Connecting, TLS included.
+    Connect,
+    /// Waiting for bytes of the response, or for the peer to take those of the request.
+    Transfer,
+    /// The whole request.
+    Total,
+}
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The request can't succeed as it is asked.
+    Caller,
+    /// The way to the server, or its absence.
+    Network,
+    /// The server's answer.
+    Server,
+    /// This machine: files, space, cancellation.
+    Local,
+}
+
+impl Error {
+    /// Whose fault it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Url { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
+            Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
+            Self::Tls(_) | Self::Protocol(_) | Self::Status(_) => Fault::Server,
+            Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
+            Self::Trust(_) | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
+        }
+    }
+
+    /// An error of the connection, sorted by what it really says.
+    pub(crate) fn transport(error: io::Error, phase: Phase) -> Self {
+        if haul_io::is_cancelled(&error) {
+            return Self::Cancelled;
+        }
+        if error.kind() == io::ErrorKind::TimedOut {
+            return Self::Timeout(phase);
+        }
+        match error.downcast::<rustls::Error>() {
+            Ok(tls) => Self::Tls(tls),
+            Err(error) if phase == Phase::Connect => Self::Connect(error),
+            Err(error) => Self::Transport(error),
+        }
+    }
+
+    /// An error of the result's file.
+    pub(crate) fn write(error: io::Error) -> Self {
+        match error.kind() {
+            _ if haul_io::is_cancelled(&error) => Self::Cancelled,
+            io::ErrorKind::AlreadyExists => Self::Exists,
+            _ => Self::Write(error),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url { reason } => f.write_str(reason),
+            Self::Request(source) => source.fmt(f),
+            Self::Resolve(source) => write!(f, "cannot resolve the host: {source}"),
+            Self::Connect(source) => write!(f, "cannot connect: {source}"),
+            Self::Tls(source) => write!(f, "TLS: {source}"),
+            Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
+            Self::Transport(source) => write!(f, "the connection broke: {source}"),
+            Self::Timeout(Phase::Connect) => f.write_str("timed out while connecting"),
+            Self::Timeout(Phase::Transfer) => f.write_str("timed out waiting for the server"),
+            Self::Timeout(Phase::Total) => f.write_str("timed out"),
+            Self::Protocol(source) => source.fmt(f),
+            Self::Status(status) => write!(f, "the server answered {status}"),
+            Self::TooManyRedirects => f.write_str("too many redirects"),
+            Self::Redirect { reason } => f.write_str(reason),
+            Self::TooLarge { bytes_max } => write!(f, "the body is longer than {bytes_max} bytes"),
+            Self::Exists => f.write_str("the result exists already"),
+            Self::Write(source) => write!(f, "cannot write the result: {source}"),
+            Self::Cancelled => f.write_str("cancelled"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Request(source) => Some(source),
+            Self::Resolve(source) | Self::Connect(source) | Self::Transport(source) | Self::Write(source) => {
+                Some(source)
+            }
+            Self::Tls(source) => Some(source),
+            Self::Protocol(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<ProtocolError> for Error {
+    fn from(error: ProtocolError) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<RequestError> for Error {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}

@@ -1,0 +1,218 @@
+//! TLS over an [`Io`]: rustls computes, this moves the bytes.
+//!
+//! Owns: roots of trust, handshakes, records in and out.
+//! Does not own: sockets, HTTP.
+
+use std::io::{self, Read, Write};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use haul_io::{Buf, Io, Socket};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use crate::{Error, Trust};
+
+/// Bytes of records that are received at a time: two of the longest.
+const RECORDS_BYTES: usize = 36 * 1024;
+
+/// The settings of all TLS connections of a client, made when the first is needed.
+pub(crate) struct TlsSettings {
+    trust: Trust,
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl TlsSettings {
+    pub(crate) fn new(trust: Trust) -> Self {
+        Self { trust, config: OnceLock::new() }
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, Error> {
+        if let Some(config) = self.config.get() {
+            return Ok(config.clone());
+        }
+        let made = Arc::new(client_config(&self.trust)?);
+        Ok(self.config.get_or_init(|| made).clone())
+    }
+}
+
+fn client_config(trust: &Trust) -> Result<ClientConfig, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone());
+    let builder = builder.with_safe_default_protocol_versions().map_err(Error::Tls)?;
+    let mut config = match trust {
+        Trust::Anything => {
+            let verifier = Arc::new(BelieveAnything(provider));
+            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+        }
+        trust => builder.with_root_certificates(roots(trust)?).with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn roots(trust: &Trust) -> Result<RootCertStore, Error> {
+    let mut roots = RootCertStore::empty();
+    if let Trust::File(path) = trust {
+        let refused = |error: &dyn std::fmt::Display| Error::Trust(format!("{path:?}: {error}"));
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| refused(&error))?;
+        for certificate in certificates {
+            roots.add(certificate.map_err(|error| refused(&error))?).map_err(|error| refused(&error))?;
+        }
+        return if roots.is_empty() { Err(refused(&"no certificate in it")) } else { Ok(roots) };
+    }
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    Ok(roots)
+}
+
+/// One TLS connection.
+pub(crate) struct Tls {
+    connection: ClientConnection,
+    ended_cleanly: bool,
+}
+
+impl Tls {
+    /// The handshake with the server called `host`.
+    pub(crate) async fn handshake(
+        io: &impl Io,
+        settings: &TlsSettings,
+        host: &str,
+        socket: &Socket,
+        timeout: Duration,
+    ) -> Result<Self, Error> {
+        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
+            .map_err(|_| Error::Url { reason: "the host can't be named in TLS".to_owned() })?;
+        let connection = ClientConnection::new(settings.config()?, name).map_err(Error::Tls)?;
+        let mut tls = Self { connection, ended_cleanly: false };
+        let deadline = io.now() + timeout;
+        while tls.connection.is_handshaking() {
+            let left = deadline.saturating_sub(io.now());
+            let step = match tls.connection.wants_write() {
+                true => tls.flush(io, socket, left).await,
+                false => tls.receive_records(io, socket, left).await.and_then(|bytes| match bytes {
+                    0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                    _ => Ok(()),
+                }),
+            };
+            step.map_err(|error| Error::transport(error, crate::Phase::Connect))?;
+        }
+        Ok(tls)
+    }
+
+    /// Sends `bytes` as records.
+    pub(crate) async fn send(
+        &mut self,
+        io: &impl Io,
+        socket: &Socket,
+        mut bytes: &[u8],
+        timeout: Duration,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let taken = self.connection.writer().write(bytes)?;
+            bytes = &bytes[taken..];
+            self.flush(io, socket, timeout).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends received plaintext to `buf`; 0 is the end, see [`Tls::ended_cleanly`].
+    pub(crate) async fn receive(
+        &mut self,
+        io: &impl Io,
+        socket: &Socket,
+        buf: &mut Buf,
+        timeout: Duration,
+    ) -> io::Result<usize> {
+        loop {
+            match self.connection.reader().read(buf.spare_mut()) {
+                Ok(count) => {
+                    self.ended_cleanly = count == 0;
+                    buf.commit(count);
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                Err(_) => {}
+            }
+            self.flush(io, socket, timeout).await?;
+            self.receive_records(io, socket, timeout).await?;
+        }
+    }
+
+    /// Whether the end that [`Tls::receive`] saw was announced by close_notify.
+    pub(crate) fn ended_cleanly(&self) -> bool {
+        self.ended_cleanly
+    }
+
+    async fn receive_records(&mut self, io: &impl Io, socket: &Socket, timeout: Duration) -> io::Result<usize> {
+        let (count, records) = io.recv(socket, io.take_buf(RECORDS_BYTES), timeout).await;
+        let count = count?;
+        let mut unread = records.filled();
+        loop {
+            self.connection.read_tls(&mut unread)?;
+            // An alert that explains a refusal is sent on a best-effort basis by `flush`.
+            self.connection.process_new_packets().map_err(io::Error::other)?;
+            if unread.is_empty() {
+                break;
+            }
+        }
+        io.give_buf(records);
+        Ok(count)
+    }
+
+    async fn flush(&mut self, io: &impl Io, socket: &Socket, timeout: Duration) -> io::Result<()> {
+        while self.connection.wants_write() {
+            let mut records = Vec::new();
+            self.connection.write_tls(&mut records)?;
+            io.send_all(socket, Buf::from(records), timeout).await.0?;
+        }
+        Ok(())
+    }
+}
+
+/// For `--insecure`: signatures are still checked, identities are not.
+#[derive(Debug)]
+struct BelieveAnything(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for BelieveAnything {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
