@@ -6,6 +6,7 @@
 use std::{fmt, io};
 
 use haul_http1::{ProtocolError, RequestError};
+use haul_io::reason;
 use http::StatusCode;
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
@@ -121,11 +122,11 @@ impl fmt::Display for Error {
         match self {
             Self::Url { reason } => f.write_str(reason),
             Self::Request(source) => source.fmt(f),
-            Self::Resolve(source) => write!(f, "cannot resolve the host: {source}"),
-            Self::Connect(source) => write!(f, "cannot connect: {source}"),
+            Self::Resolve(source) => write!(f, "cannot resolve the host: {}", reason(source)),
+            Self::Connect(source) => write!(f, "cannot connect: {}", reason(source)),
             Self::Tls(source) => write!(f, "TLS: {source}"),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
-            Self::Transport(source) => write!(f, "the connection broke: {source}"),
+            Self::Transport(source) => write!(f, "the connection broke: {}", reason(source)),
             Self::Timeout(Phase::Connect) => f.write_str("timed out while connecting"),
             Self::Timeout(Phase::Transfer) => f.write_str("timed out waiting for the server"),
             Self::Timeout(Phase::Total) => f.write_str("timed out"),
@@ -135,7 +136,7 @@ impl fmt::Display for Error {
             Self::Redirect { reason } => f.write_str(reason),
             Self::TooLarge { bytes_max } => write!(f, "the body is longer than {bytes_max} bytes"),
             Self::Exists => f.write_str("the result exists already"),
-            Self::Write(source) => write!(f, "cannot write the result: {source}"),
+            Self::Write(source) => write!(f, "cannot write the result: {}", reason(source)),
             Self::Cancelled => f.write_str("cancelled"),
         }
     }

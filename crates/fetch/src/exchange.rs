@@ -43,7 +43,9 @@ impl<'a> Clock<'a> {
     /// `error`, unless it is the whole that took too long.
     pub(crate) fn judge(&self, io: &impl Io, error: Error) -> Error {
         match error {
-            Error::Timeout(_) if self.total.is_some_and(|total| total <= io.now()) => Error::Timeout(Phase::Total),
+            Error::Timeout(_) if self.total.is_some_and(|total| total <= io.now()) => {
+                Error::Timeout(Phase::Total)
+            }
             error => error,
         }
     }

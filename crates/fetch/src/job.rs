@@ -87,7 +87,13 @@ impl Job for FetchJob {
         match *state {}
     }
 
-    async fn finish<I: Io>(&self, _: &I, _: &FetchTask, state: &Infallible, _: bool) -> Result<Fetched, Error> {
+    async fn finish<I: Io>(
+        &self,
+        _: &I,
+        _: &FetchTask,
+        state: &Infallible,
+        _: bool,
+    ) -> Result<Fetched, Error> {
         match *state {}
     }
 

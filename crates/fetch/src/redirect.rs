@@ -113,7 +113,9 @@ mod tests {
 
     #[test]
     fn what_leads_nowhere_is_refused_or_no_redirect() {
-        for location in ["ftp://a/", "file:///etc/passwd", "http://u:p@a/", "http://[::1", "http://\u{e9}\u{0}/"] {
+        for location in
+            ["ftp://a/", "file:///etc/passwd", "http://u:p@a/", "http://[::1", "http://\u{e9}\u{0}/"]
+        {
             if let Ok(value) = location.parse::<http::HeaderValue>() {
                 let headers = HeaderMap::from_iter([(LOCATION, value)]);
                 let request = Request::get("http://a/").unwrap();

@@ -60,7 +60,12 @@ impl Sink {
     }
 
     /// Takes the first `count` filled bytes of `input`.
-    pub(crate) async fn take(&mut self, io: &impl Io, mut input: Buf, count: usize) -> (Result<(), Error>, Buf) {
+    pub(crate) async fn take(
+        &mut self,
+        io: &impl Io,
+        mut input: Buf,
+        count: usize,
+    ) -> (Result<(), Error>, Buf) {
         let result = match self {
             Self::Discard { bytes_max, bytes } => {
                 *bytes += count as u64;
@@ -148,7 +153,13 @@ impl FileSink {
 }
 
 /// Writes the first `count` filled bytes of `input`; without a copy where they are all there is.
-async fn write_first(io: &impl Io, file: &File, mut input: Buf, count: usize, offset: Offset) -> (Result<(), Error>, Buf) {
+async fn write_first(
+    io: &impl Io,
+    file: &File,
+    mut input: Buf,
+    count: usize,
+    offset: Offset,
+) -> (Result<(), Error>, Buf) {
     if count == input.filled().len() {
         let (written, input) = io.write_all(file, input, offset).await;
         return (written.map_err(Error::write), input);

@@ -74,6 +74,8 @@ fn roots(trust: &Trust) -> Result<RootCertStore, Error> {
 /// One TLS connection.
 pub(crate) struct Tls {
     connection: ClientConnection,
+    /// Records that were received and that rustls hasn't taken: it takes no more before its plaintext is read.
+    records: Option<Buf>,
     ended_cleanly: bool,
 }
 
@@ -89,7 +91,7 @@ impl Tls {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| Error::Url { reason: "the host can't be named in TLS".to_owned() })?;
         let connection = ClientConnection::new(settings.config()?, name).map_err(Error::Tls)?;
-        let mut tls = Self { connection, ended_cleanly: false };
+        let mut tls = Self { connection, records: None, ended_cleanly: false };
         let deadline = io.now() + timeout;
         while tls.connection.is_handshaking() {
             let left = deadline.saturating_sub(io.now());
@@ -150,20 +152,25 @@ impl Tls {
         self.ended_cleanly
     }
 
+    /// Gives rustls received records, waiting for some if there are none; 0 is the end of the stream.
     async fn receive_records(&mut self, io: &impl Io, socket: &Socket, timeout: Duration) -> io::Result<usize> {
-        let (count, records) = io.recv(socket, io.take_buf(RECORDS_BYTES), timeout).await;
-        let count = count?;
-        let mut unread = records.filled();
-        loop {
-            self.connection.read_tls(&mut unread)?;
-            // An alert that explains a refusal is sent on a best-effort basis by `flush`.
-            self.connection.process_new_packets().map_err(io::Error::other)?;
-            if unread.is_empty() {
-                break;
+        let mut records = match self.records.take() {
+            Some(records) => records,
+            None => {
+                let (count, records) = io.recv(socket, io.take_buf(RECORDS_BYTES), timeout).await;
+                count?;
+                records
             }
+        };
+        let taken = self.connection.read_tls(&mut records.filled())?;
+        records.consume(taken);
+        let state = self.connection.process_new_packets();
+        if records.filled().is_empty() {
+            io.give_buf(records);
+        } else {
+            self.records = Some(records);
         }
-        io.give_buf(records);
-        Ok(count)
+        state.map(|_| taken).map_err(io::Error::other)
     }
 
     async fn flush(&mut self, io: &impl Io, socket: &Socket, timeout: Duration) -> io::Result<()> {

@@ -30,7 +30,12 @@ impl Shared {
     }
 
     /// Fetches `request` into `sink`. Nothing is left in the sink's place on failure.
-    pub(crate) async fn transfer(&self, io: &impl Io, request: &Request, sink: Sink) -> Result<Response, Error> {
+    pub(crate) async fn transfer(
+        &self,
+        io: &impl Io,
+        request: &Request,
+        sink: Sink,
+    ) -> Result<Response, Error> {
         let clock = Clock::start(io, &self.config);
         let mut sink = sink;
         match self.follow(io, request, &mut sink, clock).await {
@@ -67,7 +72,13 @@ impl Shared {
     }
 
     /// One request to one URL.
-    async fn one(&self, io: &impl Io, request: &Request, sink: &mut Sink, clock: Clock<'_>) -> Result<One, Error> {
+    async fn one(
+        &self,
+        io: &impl Io,
+        request: &Request,
+        sink: &mut Sink,
+        clock: Clock<'_>,
+    ) -> Result<One, Error> {
         let (mut connection, answered) = self.answered(io, request, clock).await?;
         let status = answered.head.status;
         let next = redirect::follow(request, status, &answered.head.headers, self.config.allow_downgrade)?;

@@ -1,2 +1,52 @@
-//! Placeholder.
-fn main() {}
+//! haul's chores, as `cargo xtask NAME`: the whole CI, the checks that clippy can't do, the long tests.
+//!
+//! Owns: choosing the chore, the exit code.
+//! Does not own: the chores themselves.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the project's own people")]
+
+mod ci;
+mod readme;
+mod repository;
+mod soak;
+mod steps;
+mod tidy;
+
+use std::process::ExitCode;
+
+use repository::Repository;
+
+const HELP: &str = "\
+usage: cargo xtask CHORE
+
+chores:
+  ci                    everything that must hold: fmt, tidy, clippy, docs, the tests as README.md runs them
+  tidy                  what clippy can't check: contracts, layers, sizes, documented defaults, dependencies, words
+  soak [--minutes N]    the tests ignored as \"soak…\", one after the other (N defaults to 10, for each)
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        ["ci"] => Repository::here().and_then(|repository| ci::run(&repository)),
+        ["tidy"] => Repository::here().and_then(|repository| tidy::run(&repository)),
+        ["soak", options @ ..] => soak::minutes(options)
+            .and_then(|minutes| Repository::here().and_then(|repository| soak::run(&repository, minutes))),
+        ["help" | "-h" | "--help"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! One connection of the scripted server: read a request, answer it, end it as the answer says.
+//!
+//! Owns: the life of a connection after it was accepted.
+//! Does not own: accepting, the record of requests (see [`crate::Server`]).
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::answer::{Answer, End, Step};
+use crate::gate::{Gate, Stop};
+use crate::request::{Incoming, Request};
+
+/// A socket that several hold; it is closed when the last of them lets go.
+#[derive(Clone)]
+pub(crate) struct Socket(pub(crate) Arc<TcpStream>);
+
+impl Read for Socket {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(buf)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+enum Wire {
+    Plain(Socket),
+    Tls(Box<StreamOwned<ServerConnection, Socket>>),
+}
+
+impl Read for Wire {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.read(buf),
+            Self::Tls(stream) => stream.read(buf),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(socket) => socket.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A connection of a server and what it needs of that server.
+pub(crate) struct Connection<'a> {
+    pub(crate) number: usize,
+    pub(crate) socket: Socket,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    pub(crate) reads_bodies: bool,
+    pub(crate) stop: &'a Stop,
+    /// Records a request and gives the answer to it.
+    pub(crate) answer: &'a dyn Fn(Request) -> (Request, Answer),
+}
+
+impl Connection<'_> {
+    /// Serves until the connection ends. An error is the client's doing or the server's stop: the end as well.
+    pub(crate) fn serve(self) -> io::Result<()> {
+        self.socket.0.set_nodelay(true)?;
+        let wire = match &self.tls {
+            None => Wire::Plain(self.socket.clone()),
+            Some(config) => {
+                let session = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+                Wire::Tls(Box::new(StreamOwned::new(session, self.socket.clone())))
+            }
+        };
+        let mut incoming = Incoming::new(wire);
+        let mut index = 0;
+        while let Some(mut request) = incoming.head()? {
+            (request.connection, request.index) = (self.number, index);
+            if self.reads_bodies {
+                request.body = incoming.body(&request)?;
+            }
+            let (request, answer) = (self.answer)(request);
+            if !self.send(&mut incoming.wire, answer.script(&request))? {
+                break;
+            }
+            let end = answer.end_for(&request, self.reads_bodies);
+            if let End::Tunnel(target) = end {
+                return self.tunnel(target, &incoming.unused);
+            }
+            if end != End::KeepAlive {
+                return self.end(incoming.wire, end, answer.sends_close_notify());
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+
+    /// False when the server stopped in between.
+    fn send(&self, wire: &mut Wire, steps: Vec<Step>) -> io::Result<bool> {
+        for step in steps {
+            let go_on = match step {
+                Step::Gate(gate) => gate.pass(self.stop),
+                Step::Delay(delay) => Gate::delay(delay, self.stop),
+                Step::Bytes(bytes) => {
+                    wire.write_all(&bytes)?;
+                    wire.flush()?;
+                    true
+                }
+            };
+            if !go_on {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn end(&self, mut wire: Wire, end: End, close_notify: bool) -> io::Result<()> {
+        match end {
+            End::KeepAlive | End::Tunnel(_) => {}
+            End::Hold => {
+                Gate::new().pass(self.stop);
+            }
+            End::Reset => rustix::net::sockopt::set_socket_linger(&*self.socket.0, Some(Duration::ZERO))?,
+            End::Drop => say_goodbye(&mut wire, close_notify)?,
+            End::Close => {
+                say_goodbye(&mut wire, close_notify)?;
+                self.socket.0.shutdown(Shutdown::Write)?;
+                // Closing with unread bytes would turn the orderly end into a reset.
+                io::copy(&mut self.socket.clone(), &mut io::sink())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn tunnel(&self, target: SocketAddr, early: &[u8]) -> io::Result<()> {
+        let upstream = Socket(Arc::new(TcpStream::connect(target)?));
+        upstream.clone().write_all(early)?;
+        // Either end ends both ways, so that the server's stop, which shuts the client's side, ends the upstream's.
+        let copy = |mut from: Socket, mut to: Socket| {
+            let outcome = io::copy(&mut from, &mut to);
+            let _ = from.0.shutdown(Shutdown::Both);
+            let _ = to.0.shutdown(Shutdown::Both);
+            outcome
+        };
+        let (client, origin) = (self.socket.clone(), upstream.clone());
+        thread::scope(|scope| {
+            scope.spawn(move || copy(origin, client));
+            copy(self.socket.clone(), upstream).map(drop)
+        })
+    }
+}
+
+fn say_goodbye(wire: &mut Wire, close_notify: bool) -> io::Result<()> {
+    if let (Wire::Tls(stream), true) = (wire, close_notify) {
+        stream.conn.send_close_notify();
+        stream.flush()?;
+    }
+    Ok(())
+}
