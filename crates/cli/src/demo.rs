@@ -52,8 +52,10 @@ struct Demo<'a> {
 
 impl Demo<'_> {
     fn tell(&self, delay: u16) -> Result<(), Problem> {
-        let (count, bytes) = (self.bodies.len(), human_bytes(self.bodies.iter().map(|body| body.len() as u64).sum()));
-        self.voice.data(format!("A local server answers each request after {delay} ms; {count} files, {bytes}."));
+        let (count, bytes) =
+            (self.bodies.len(), human_bytes(self.bodies.iter().map(|body| body.len() as u64).sum()));
+        self.voice
+            .data(format!("A local server answers each request after {delay} ms; {count} files, {bytes}."));
         self.voice.data(format!("{:<26}{:<14}{:>9}{:>14}", "what", "engine", "seconds", "files/s"));
         let threads = Engine::Threads(TRANSFERS);
         let one_by_one = self.fetch("fetch, one by one", Engine::Serial, "one")?;
@@ -85,15 +87,23 @@ impl Demo<'_> {
         let recipients = vec![Recipient::X25519(identity.to_recipient())];
         let seal = SealJob::new(recipients, FileOptions::default()).map_err(|error| failed(&error))?;
         let open = OpenJob::new(vec![Identity::X25519(identity)], FileOptions::default());
-        let (fetched, sealed, opened) = (self.dir.join("fetched"), self.dir.join("sealed"), self.dir.join("opened"));
+        let (fetched, sealed, opened) =
+            (self.dir.join("fetched"), self.dir.join("sealed"), self.dir.join("opened"));
         let cores: Engine = "threads".parse().map_err(|error| failed(&error))?;
         self.step("seal what was fetched", &seal, walk(&fetched, Direction::Seal, &sealed)?, cores)?;
         self.step("open what was sealed", &open, walk(&sealed, Direction::Open, &opened)?, cores)?;
         self.verify(&opened)
     }
 
-    fn step<J: Job>(&self, what: &str, job: &J, tasks: impl Source<J::Task>, engine: Engine) -> Result<Report, Problem> {
-        let config = haul_engine::Config { engine, cancel: self.cancel.clone(), progress: Default::default() };
+    fn step<J: Job>(
+        &self,
+        what: &str,
+        job: &J,
+        tasks: impl Source<J::Task>,
+        engine: Engine,
+    ) -> Result<Report, Problem> {
+        let config =
+            haul_engine::Config { engine, cancel: self.cancel.clone(), progress: Default::default() };
         let report = haul_engine::run(job, tasks, &config, |_| {});
         if report.succeeded != self.bodies.len() as u64 || report.failed > 0 {
             return Err(failed(&format!("{what}: {} of {} failed", report.failed, self.bodies.len())));

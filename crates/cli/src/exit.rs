@@ -51,6 +51,6 @@ impl Problem {
 
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
-        Self { message: error.to_string(), hint: None, exit: Exit::Failed }
+        Self { message: haul_io::reason(&error), hint: None, exit: Exit::Failed }
     }
 }

@@ -6,7 +6,9 @@
 use std::path::Path;
 
 use haul_io::{Durability, Existing};
-use haul_seal::{Direction, Done, Error, FileOptions, Kind, OpenJob, Placement, SealJob, SkipReason, Task, Walk};
+use haul_seal::{
+    Direction, Done, Error, FileOptions, Kind, OpenJob, Placement, SealJob, SkipReason, Task, Walk,
+};
 use serde_json::{Map, Value};
 
 use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs};
@@ -19,7 +21,8 @@ use crate::voice::{Voice, human_bytes, quoted};
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Seal)?;
     let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files)?;
-    let job = SealJob::new(recipients, options(&args.files)).map_err(|error| Problem::usage(error.to_string()))?;
+    let job =
+        SealJob::new(recipients, options(&args.files)).map_err(|error| Problem::usage(error.to_string()))?;
     run(&job, tasks, &args.common, voice)
 }
 
@@ -29,7 +32,12 @@ pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     run(&OpenJob::new(identities, options(&args.files)), tasks, &args.common, voice)
 }
 
-fn run<J: Told<Task = Task>>(job: &J, tasks: Walk, args: &CommonArgs, voice: &Voice) -> Result<Exit, Problem> {
+fn run<J: Told<Task = Task>>(
+    job: &J,
+    tasks: Walk,
+    args: &CommonArgs,
+    voice: &Voice,
+) -> Result<Exit, Problem> {
     if args.dry_run {
         return Ok(dry_run(tasks, J::VERB, voice));
     }
@@ -61,11 +69,17 @@ fn dry_run(tasks: Walk, verb: &str, voice: &Voice) -> Exit {
     let mut exit = Exit::Success;
     for task in tasks {
         let goes_on = match &task {
-            Task::File { source, target } => voice.data(format!("{verb} {} -> {}", quoted(source), quoted(target))),
-            Task::Skip { source, reason } => voice.data(format!("skip {} ({})", quoted(source), words(*reason))),
+            Task::File { source, target } => {
+                voice.data(format!("{verb} {} -> {}", quoted(source), quoted(target)))
+            }
+            Task::Skip { source, reason } => {
+                voice.data(format!("skip {} ({})", quoted(source), words(*reason)))
+            }
             Task::Bad { source, error } => {
                 exit = Exit::Failed;
-                let reason = error.as_ref().map_or("no name for the result".to_owned(), |error| error.to_string());
+                let reason = error
+                    .as_ref()
+                    .map_or("no name for the result".to_owned(), |error| haul_io::reason(error));
                 voice.error(format!("cannot {verb} {}: {reason}", quoted(source)));
                 true
             }

@@ -20,7 +20,11 @@ use crate::voice::{Voice, human_bytes, quoted};
 
 pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
     let naming = Naming::of(args)?;
-    let source = Urls { args: args.urls.clone().into_iter(), list: args.input.as_deref().map(List::open).transpose()?, naming };
+    let source = Urls {
+        args: args.urls.clone().into_iter(),
+        list: args.input.as_deref().map(List::open).transpose()?,
+        naming,
+    };
     if args.common.dry_run {
         return Ok(dry_run(source, voice));
     }
@@ -31,7 +35,13 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
         None if args.urls.len() == 1 => Chosen::new(&args.common, 1, "auto: one URL".to_owned()),
         _ => Chosen::new(&args.common, args.jobs.into(), format!("auto: {} transfers at once", args.jobs)),
     };
-    run_and_tell(&FetchJob::new(config(args, chosen.engine.in_flight_max())), source, &chosen, &args.common, voice)
+    run_and_tell(
+        &FetchJob::new(config(args, chosen.engine.in_flight_max())),
+        source,
+        &chosen,
+        &args.common,
+        voice,
+    )
 }
 
 fn config(args: &GetArgs, in_flight_max: usize) -> Config {
@@ -76,9 +86,9 @@ impl Naming {
             Some(_) if args.urls.len() > 1 => {
                 return Err(Problem::usage("-o is for a single URL").hint("-d names a directory for many"));
             }
-            Some(path) if path == Path::new("-") => {
-                Some(Place::Stream(File::from(rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from)?)))
-            }
+            Some(path) if path == Path::new("-") => Some(Place::Stream(File::from(
+                rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from)?,
+            ))),
             Some(path) => Some(Place::File(publish(path.clone(), mode))),
         };
         let headers = args.header.iter().map(|field| split_field(field)).collect::<Result<_, _>>()?;
@@ -88,9 +98,11 @@ impl Naming {
     fn task(&self, line: Line) -> FetchTask {
         match line {
             Ok(item) => self.task_of(item),
-            Err(BadLine { number, reason }) => {
-                FetchTask { request: Err(reason), label: format!("line {number} of the list"), place: Place::Discard }
-            }
+            Err(BadLine { number, reason }) => FetchTask {
+                request: Err(reason),
+                label: format!("line {number} of the list"),
+                place: Place::Discard,
+            },
         }
     }
 
@@ -102,7 +114,9 @@ impl Naming {
             (None, Err(_)) => Ok(Place::Discard),
         };
         match place {
-            Ok(place) => FetchTask { request: request.map_err(|error| error.to_string()), label: item.url, place },
+            Ok(place) => {
+                FetchTask { request: request.map_err(|error| error.to_string()), label: item.url, place }
+            }
             Err(reason) => FetchTask { request: Err(reason), label: item.url, place: Place::Discard },
         }
     }
@@ -119,7 +133,9 @@ impl Naming {
 
     fn place(&self, item: &Item, request: &Request) -> Result<Place, String> {
         let name = match (&item.out, self.how) {
-            (Some(out), _) if !stays_inside(out) => return Err(format!("{} leaves the directory", quoted(out))),
+            (Some(out), _) if !stays_inside(out) => {
+                return Err(format!("{} leaves the directory", quoted(out)));
+            }
             (Some(out), _) => out.clone(),
             (None, NameArg::Basename) => basename(request.url()).into(),
             (None, NameArg::Path) => path_name(request.url()).into(),

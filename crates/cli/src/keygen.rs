@@ -35,9 +35,14 @@ pub(crate) fn run(args: &KeygenArgs, voice: &Voice) -> Result<Exit, Problem> {
         }
         Some(path) => {
             let refused = |error: std::io::Error| {
-                Problem::usage(format!("cannot create key file {}: {error}", quoted(path)))
+                Problem::usage(format!(
+                    "cannot create key file {}: {}",
+                    quoted(path),
+                    haul_io::reason(&error)
+                ))
             };
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
             let written = writeln!(file, "{head}\n{}", secret.as_str()).and_then(|()| file.sync_all());
             if let Err(error) = written {
                 let _ = std::fs::remove_file(path);

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use haul_io::reason;
 use haul_seal::{Identity, KeyTextError, Passphrase, Recipient, X25519Identity};
 
 use crate::args::FileArgs;
@@ -28,7 +29,11 @@ pub(crate) fn recipients(
     for text in texts {
         let refused = |error: KeyTextError| {
             let problem = Problem::usage(format!("the recipient {} is {error}", quoted(text)));
-            if Path::new(text).exists() { problem.hint("a file of recipients is given with -R") } else { problem }
+            if Path::new(text).exists() {
+                problem.hint("a file of recipients is given with -R")
+            } else {
+                problem
+            }
         };
         recipients.push(text.parse().map_err(refused)?);
     }
@@ -46,7 +51,11 @@ pub(crate) fn recipients(
 }
 
 /// What to open with.
-pub(crate) fn identities(files: &[PathBuf], args: &FileArgs, voice: &Voice) -> Result<Vec<Identity>, Problem> {
+pub(crate) fn identities(
+    files: &[PathBuf],
+    args: &FileArgs,
+    voice: &Voice,
+) -> Result<Vec<Identity>, Problem> {
     let mut identities = Vec::new();
     for path in files {
         warn_if_exposed(path, voice);
@@ -56,7 +65,8 @@ pub(crate) fn identities(files: &[PathBuf], args: &FileArgs, voice: &Voice) -> R
         identities.push(Identity::Passphrase(passphrase));
     }
     if identities.is_empty() {
-        return Err(Problem::usage("nothing to open with").hint("name an identity file with -i, or a passphrase with -p"));
+        return Err(Problem::usage("nothing to open with")
+            .hint("name an identity file with -i, or a passphrase with -p"));
     }
     Ok(identities)
 }
@@ -69,7 +79,7 @@ pub(crate) fn x25519_identities(path: &Path) -> Result<Vec<X25519Identity>, Prob
 /// The keys in a file: one a line, blank lines and those that start with `#` ignored.
 fn keys_in<K: FromStr<Err = KeyTextError>>(path: &Path, what: &str) -> Result<Vec<K>, Problem> {
     let text = read_short(path).map_err(|error| {
-        let problem = Problem::usage(format!("cannot open {what} {}: {error}", quoted(path)));
+        let problem = Problem::usage(format!("cannot open {what} {}: {}", quoted(path), reason(&error)));
         match error.kind() {
             std::io::ErrorKind::NotFound if what == "identity file" => {
                 problem.hint(format!("create one with \"haul keygen -o {}\"", path.display()))
@@ -135,7 +145,9 @@ fn passphrase(args: &FileArgs, asked: Asked) -> Result<Option<Passphrase>, Probl
 }
 
 fn first_line(path: &Path) -> Result<String, Problem> {
-    let unreadable = |error| Problem::usage(format!("cannot read the passphrase from {}: {error}", quoted(path)));
+    let unreadable = |error| {
+        Problem::usage(format!("cannot read the passphrase from {}: {}", quoted(path), reason(&error)))
+    };
     let mut text = read_short(path).map_err(unreadable)?;
     text.truncate(text.find('\n').unwrap_or(text.len()));
     text.truncate(text.trim_end_matches('\r').len());

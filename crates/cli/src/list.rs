@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use haul_engine::{Next, Source};
+use haul_io::reason;
 use serde::Deserialize;
 
 use crate::exit::Problem;
@@ -70,8 +71,9 @@ pub(crate) struct List {
 impl List {
     /// Opens the list; `-` is stdin.
     pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
-        let unreadable =
-            |error: std::io::Error| Problem::usage(format!("cannot open list {}: {error}", quoted(path)));
+        let unreadable = |error: std::io::Error| {
+            Problem::usage(format!("cannot open list {}: {}", quoted(path), reason(&error)))
+        };
         let reader: Box<dyn Read + Send> = match path == Path::new("-") {
             true => Box::new(std::io::stdin()),
             false => {

@@ -36,13 +36,14 @@ fn main() -> ExitCode {
     };
     let voice = Voice::new(args.command.verbosity());
     voice::route_panics();
-    let result = match &args.command {
-        Command::Get(args) => get::run(args, &voice),
-        Command::Seal(args) => files::seal(args, &voice),
-        Command::Open(args) => files::open(args, &voice),
-        Command::Keygen(args) => keygen::run(args, &voice),
-        Command::Demo(args) => demo::run(args, &voice),
-    };
+    let result =
+        signals::survive_file_size_limit().map_err(Problem::from).and_then(|()| match &args.command {
+            Command::Get(args) => get::run(args, &voice),
+            Command::Seal(args) => files::seal(args, &voice),
+            Command::Open(args) => files::open(args, &voice),
+            Command::Keygen(args) => keygen::run(args, &voice),
+            Command::Demo(args) => demo::run(args, &voice),
+        });
     let exit = result.unwrap_or_else(|problem: Problem| {
         voice.problem(&problem);
         problem.exit

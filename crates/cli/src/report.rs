@@ -51,19 +51,15 @@ pub(crate) fn run_and_tell<J: Told>(
     if wants_progress(args.progress) {
         voice.begin_progress(progress_line(&counts));
     }
-    let mut teller = Teller { args, voice, exit: Exit::Success, hinted: None, interrupted: false };
+    let mut teller = Teller { args, voice, exit: Exit::Success, hinted: None, gave_up: false, unread: false };
     let cpu_before = stats::cpu_time();
     let report = run(job, source, &config, |event| {
         if let Event::Settled(settled) = event {
             counts.count(settled);
             let failed = matches!(&settled.outcome, Err(failure) if !matches!(failure, Failure::Cancelled));
-            if failed && args.fail_fast && !cancel.is_triggered() {
-                teller.interrupted = true;
-                cancel.trigger();
-            }
-            if !teller.settled(settled) && !cancel.is_triggered() {
-                // Nobody reads the events any more: a broken pipe ends the run, quietly.
-                teller.interrupted = true;
+            teller.settled(settled);
+            if !cancel.is_triggered() && (teller.unread || failed && args.fail_fast) {
+                teller.gave_up = true;
                 cancel.trigger();
             }
         }
@@ -102,11 +98,13 @@ const REDRAW: Duration = Duration::from_millis(200);
 
 fn progress_line(counts: &Counts) -> ProgressBar {
     let counts = counts.clone();
-    let style = ProgressStyle::with_template("{elapsed} {counts}").expect("a constant template that is valid");
+    let style =
+        ProgressStyle::with_template("{elapsed} {counts}").expect("a constant template that is valid");
     let style = style.with_key("counts", move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         let bytes = counts.bytes.load(Ordering::Relaxed);
         let per_second = bytes as f64 / state.elapsed().as_secs_f64().max(0.001);
-        let (done, failed) = (counts.succeeded.load(Ordering::Relaxed), counts.failed.load(Ordering::Relaxed));
+        let (done, failed) =
+            (counts.succeeded.load(Ordering::Relaxed), counts.failed.load(Ordering::Relaxed));
         let (bytes, per_second) = (human_bytes(bytes), human_bytes(per_second as u64));
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
         let _ = write!(out, "{done} done{failed}, {bytes}, {per_second}/s");
@@ -125,12 +123,13 @@ struct Teller<'a> {
     /// The last hint that was given; the same one is not given for every task.
     hinted: Option<String>,
     /// The run was cut short by the program itself, not by a signal.
-    interrupted: bool,
+    gave_up: bool,
+    /// Nobody reads the events any more: a broken pipe ends the run, quietly.
+    unread: bool,
 }
 
 impl Teller<'_> {
-    /// Whether somebody still reads what is told.
-    fn settled<J: Told>(&mut self, settled: &Settled<J>) -> bool {
+    fn settled<J: Told>(&mut self, settled: &Settled<J>) {
         let subject = J::subject(&settled.task);
         let mut event = Map::new();
         event.insert("task".to_owned(), settled.id.0.into());
@@ -160,7 +159,7 @@ impl Teller<'_> {
             }
         }
         if !self.args.json {
-            return true;
+            return;
         }
         let phases = &settled.phases;
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
@@ -168,14 +167,17 @@ impl Teller<'_> {
         event.insert("device_us".to_owned(), micros(phases.device).into());
         event.insert("executor_us".to_owned(), micros(phases.executor).into());
         event.insert("compute_us".to_owned(), micros(phases.compute).into());
-        self.voice.data(Value::Object(event))
+        self.unread |= !self.voice.data(Value::Object(event));
     }
 
     fn end<J: Told>(self, report: &Report, chosen: &Chosen, cpu: Duration) -> Exit {
-        let exit = match report.cancelled && !self.interrupted {
+        let exit = match report.cancelled && !self.gave_up {
             true => Exit::Interrupted,
             false => self.exit,
         };
+        if self.unread {
+            return exit;
+        }
         let seconds = report.wall.as_secs_f64();
         let mut text = format!("{} {}", counted(report.succeeded, "task", "tasks"), J::DONE);
         if report.failed > 0 {

@@ -3,8 +3,10 @@
 //! Owns: the signal thread.
 //! Does not own: what ending means (engines and jobs do).
 
+use std::sync::Arc;
+
 use haul_io::Cancel;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::exit::Exit;
@@ -28,6 +30,11 @@ impl Watch {
         })?;
         Ok(Self { handle })
     }
+}
+
+/// Makes a file that grows beyond its limit (RLIMIT_FSIZE) an error of the write, not the end of the process.
+pub(crate) fn survive_file_size_limit() -> std::io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 impl Drop for Watch {

@@ -22,8 +22,10 @@ pub(crate) fn table(report: &Report, cpu: Duration) -> String {
     let wall = report.wall.as_secs_f64().max(1e-9);
     let per_second = human_bytes((report.bytes as f64 / wall) as u64);
     let busy = 100.0 * cpu.as_secs_f64() / wall;
-    let _ = writeln!(text, "wall {:.3} s, cpu {:.3} s ({busy:.0} %), {per_second}/s", wall, cpu.as_secs_f64());
-    let _ = writeln!(text, "{:<10}{:>9}{:>11}{:>11}{:>11}{:>11}", "phase", "pieces", "p50", "p90", "p99", "max");
+    let _ =
+        writeln!(text, "wall {:.3} s, cpu {:.3} s ({busy:.0} %), {per_second}/s", wall, cpu.as_secs_f64());
+    let _ =
+        writeln!(text, "{:<10}{:>9}{:>11}{:>11}{:>11}{:>11}", "phase", "pieces", "p50", "p90", "p99", "max");
     let spreads = &report.spreads;
     for (name, spread) in [
         ("queue", &spreads.queue),

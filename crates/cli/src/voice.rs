@@ -2,7 +2,6 @@
 //!
 //! Owns: stdout for data, stderr for talk, quoting of foreign strings, quiet and verbose.
 //! Does not own: what is said.
-#![allow(clippy::print_stderr, reason = "this is the module that prints")]
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -94,13 +93,15 @@ impl Voice {
 
     fn say(&self, text: &str) {
         match &*self.line.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(line) => line.suspend(|| eprintln!("{text}")),
-            None => {
-                // Nobody may be listening; that is no reason to stop.
-                let _ = writeln!(std::io::stderr(), "{text}");
-            }
+            Some(line) => line.suspend(|| write_talk(text)),
+            None => write_talk(text),
         }
     }
+}
+
+fn write_talk(text: &str) {
+    // Nobody may be listening; that is no reason to stop.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Whether talk is read by a person.
@@ -115,20 +116,26 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
         let _ = error.print();
         return Exit::Success;
     }
-    let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    let (message, rest) = text.split_once('\n').unwrap_or((text, ""));
-    eprintln!("haul: error: {}", message.trim_end_matches('.'));
-    for line in rest.lines().filter(|line| !line.is_empty()) {
-        eprintln!("{line}");
+    let voice = Voice::new(0);
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        voice.problem(&Problem::usage("no command").hint("\"haul help\" lists the commands"));
+        return Exit::Usage;
     }
+    let text = error.render().to_string();
+    let paragraph = text.strip_prefix("error: ").unwrap_or(&text).lines().take_while(|line| !line.is_empty());
+    voice.error(paragraph.map(str::trim).collect::<Vec<_>>().join(" "));
+    let mut tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).peekable();
+    if tips.peek().is_none() {
+        voice.hint("see \"haul help\", or --help behind the command");
+    }
+    tips.for_each(|tip| voice.hint(tip));
     Exit::Usage
 }
 
 /// Panics are errors of the program: they are told in its voice. Tasks that panic are reported as failed besides.
 pub(crate) fn route_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let _ = writeln!(std::io::stderr(), "haul: error: internal error: {panic}");
+        write_talk(&format!("haul: error: internal error: {panic}"));
     }));
 }
 
@@ -140,7 +147,9 @@ pub(crate) fn quoted(text: &(impl AsRef<OsStr> + ?Sized)) -> String {
     for character in lossy.chars() {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
-            _ if character.is_control() || is_invisible(character) => quoted.extend(character.escape_unicode()),
+            _ if character.is_control() || is_invisible(character) => {
+                quoted.extend(character.escape_unicode())
+            }
             _ => quoted.push(character),
         }
     }
@@ -187,7 +196,9 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        for (bytes, text) in [(0, "0 B"), (999, "999 B"), (1_000, "1.0 KiB"), (1 << 20, "1.0 MiB"), (200 << 30, "200 GiB")] {
+        for (bytes, text) in
+            [(0, "0 B"), (999, "999 B"), (1_000, "1.0 KiB"), (1 << 20, "1.0 MiB"), (200 << 30, "200 GiB")]
+        {
             assert_eq!(human_bytes(bytes), text);
         }
     }

@@ -153,7 +153,12 @@ impl Tls {
     }
 
     /// Gives rustls received records, waiting for some if there are none; 0 is the end of the stream.
-    async fn receive_records(&mut self, io: &impl Io, socket: &Socket, timeout: Duration) -> io::Result<usize> {
+    async fn receive_records(
+        &mut self,
+        io: &impl Io,
+        socket: &Socket,
+        timeout: Duration,
+    ) -> io::Result<usize> {
         let mut records = match self.records.take() {
             Some(records) => records,
             None => {

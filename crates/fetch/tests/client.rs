@@ -109,7 +109,11 @@ fn connections_are_reused_and_replaced_when_they_died() {
     assert_eq!(client.fetch(get(&server, "/")).unwrap().body, b"hello");
     assert_eq!(server.connection_count(), 2, "a dead connection is replaced");
     client.fetch(get(&server, "/extra")).unwrap();
-    assert_eq!(client.fetch(get(&server, "/")).unwrap().body, b"hello", "bytes nobody asked for are no response");
+    assert_eq!(
+        client.fetch(get(&server, "/")).unwrap().body,
+        b"hello",
+        "bytes nobody asked for are no response"
+    );
     assert_eq!(server.connection_count(), 3);
 }
 
@@ -266,7 +270,9 @@ fn a_full_queue_gives_the_request_back() {
             refused = Some(error);
         }
     }
-    assert!(matches!(refused, Some(haul_fetch::NotSubmitted::Full(request, _)) if request.url().path() == "/"));
+    assert!(
+        matches!(refused, Some(haul_fetch::NotSubmitted::Full(request, _)) if request.url().path() == "/")
+    );
     gate.open();
 }
 
@@ -285,9 +291,11 @@ fn closing_finishes_or_cancels_and_answers_everybody() {
                 Err(Error::Cancelled) => cancelled.fetch_add(1, Ordering::Relaxed),
                 Err(error) => panic!("{error}"),
             };
-            client.fetch_async(get(&server, "/"), move |result| {
-                count(result);
-            }).unwrap();
+            client
+                .fetch_async(get(&server, "/"), move |result| {
+                    count(result);
+                })
+                .unwrap();
         }
         server.wait_requests(2);
         if closing == Closing::Finish {

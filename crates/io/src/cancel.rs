@@ -9,12 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, eventfd};
-use rustix::io::Errno;
 
 /// A switch that any thread may throw, once.
 ///
 /// Operations that begin or prolong work (open for reading, read, write, connect, receive, sleep) then fail with the error
-/// that [`is_cancelled`] knows; operations that finish or undo work (sync, publish, remove) are still carried out.
+/// that [`is_cancelled`](crate::is_cancelled) knows; operations that finish or undo work (sync, publish, remove) are still carried out.
 #[derive(Clone)]
 pub struct Cancel(Arc<Switch>);
 
@@ -57,14 +56,4 @@ impl std::fmt::Debug for Cancel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Cancel").field(&self.is_triggered()).finish()
     }
-}
-
-/// The error of an operation that was refused or interrupted because the run was cancelled.
-pub fn cancelled() -> io::Error {
-    Errno::CANCELED.into()
-}
-
-/// Whether `error` says that the run was cancelled.
-pub fn is_cancelled(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::CANCELED.raw_os_error())
 }

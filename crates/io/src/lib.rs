@@ -11,6 +11,7 @@ mod blocking;
 mod buf;
 mod cancel;
 mod connect;
+mod error;
 mod handle;
 mod io;
 mod op;
@@ -20,7 +21,8 @@ mod staged;
 
 pub use blocking::{Blocking, Meter, run_ready};
 pub use buf::Buf;
-pub use cancel::{Cancel, cancelled, is_cancelled};
+pub use cancel::Cancel;
+pub use error::{cancelled, is_cancelled, reason};
 pub use handle::{File, FileKind, Socket, Stat};
 pub use io::Io;
 pub use op::{Completion, Found, Offset, Op, OpenMode, Value};

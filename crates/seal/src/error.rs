@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use haul_age_format::{HeaderError, OpenError, SealError};
+use haul_io::reason;
 
 /// Why a task failed. Reads after "cannot seal …:" or "cannot open …:".
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub enum Error {
     SourceChanged,
     /// The result's name is taken, and replacing wasn't asked for.
     Exists,
-    /// The name of the source gives no name for the result.
+    /// The name of the source lacks the suffix, so it gives no name for the result.
     NoTargetName,
     /// The recipients can't be sealed to.
     Recipients(SealError),
@@ -103,13 +104,13 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { step: Step::OpenSource, source } => source.fmt(f),
-            Self::Io { step, source } => write!(f, "{step}: {source}"),
-            Self::Walk(source) => source.fmt(f),
+            Self::Io { step: Step::OpenSource, source } => f.write_str(&reason(source)),
+            Self::Io { step, source } => write!(f, "{step}: {}", reason(source)),
+            Self::Walk(source) => f.write_str(&reason(source)),
             Self::NotRegular => f.write_str("not a regular file"),
             Self::SourceChanged => f.write_str("the file was changed while it was read"),
             Self::Exists => f.write_str("the result exists already"),
-            Self::NoTargetName => f.write_str("the name gives no name for the result"),
+            Self::NoTargetName => f.write_str("its name doesn't end as names of sealed files do"),
             Self::Recipients(source) => source.fmt(f),
             Self::Header(source) => source.fmt(f),
             Self::WrongLength => f.write_str("the file was cut short or lengthened"),

@@ -96,7 +96,8 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             field.clear();
         }
         let path = request_line.split(' ').nth(1).unwrap_or_default();
-        let body = path.trim_start_matches('/').parse().ok().and_then(|index: usize| shared.bodies.get(index));
+        let body =
+            path.trim_start_matches('/').parse().ok().and_then(|index: usize| shared.bodies.get(index));
         // The delay is what is shown: the time a server far away takes.
         std::thread::sleep(shared.delay);
         let mut response = match body {

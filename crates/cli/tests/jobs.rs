@@ -1,0 +1,182 @@
+//! The main jobs through the real binary, against real peers where they are installed.
+
+use std::path::Path;
+use std::process::Command;
+
+use haul_testkit::{Answer, Haul, Nginx, Server, Tree, assert_same, files_below, peer, seeded_bytes};
+
+fn haul(dir: &Path) -> Haul {
+    Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir)
+}
+
+fn keygen(haul: &Haul) -> String {
+    haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned()
+}
+
+#[test]
+fn a_thousand_urls_from_nginx_into_files_sealed_and_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let served = dir.path().join("served");
+    let paths = Tree::seeded(1).files(1_000).sizes(1..=60_000).depth(1).write(&served).unwrap();
+    let Some(nginx) = Nginx::start(&served) else { return };
+    let urls: Vec<_> = paths
+        .iter()
+        .map(|path| {
+            let path = path.strip_prefix(&served).unwrap_or(path);
+            format!(
+                "{{\"url\": \"{}\", \"out\": \"{}\"}}",
+                nginx.url(&format!("/{}", path.display())),
+                path.display()
+            )
+        })
+        .collect();
+    std::fs::write(dir.path().join("list"), urls.join("\n")).unwrap();
+    let haul = haul(dir.path());
+    for engine in ["auto", "serial", "threads=3"] {
+        let got = dir.path().join(format!("got-{engine}"));
+        haul.run(["get", "-e", engine, "-i", "list", "-d", &got.to_string_lossy()]).expect_status(0);
+        assert_same(&served, &got);
+    }
+    let recipient = keygen(&haul);
+    haul.run(["seal", "-r", &recipient, "-o", "sealed", "got-auto"]).expect_status(0);
+    haul.run(["open", "-i", "key.txt", "-o", "opened", "sealed"]).expect_status(0);
+    assert_same(&served, &dir.path().join("opened"));
+}
+
+#[test]
+fn the_age_program_opens_what_haul_seals_and_the_reverse() {
+    let Some(age) = peer("age") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    let recipient = keygen(&haul);
+    let run_age = |args: &[&str]| {
+        let output = Command::new(&age).args(args).current_dir(dir.path()).output().unwrap();
+        assert!(output.status.success(), "age {args:?}");
+        output.stdout
+    };
+    for (index, bytes) in [0, 1, 65_535, 65_536, 65_537, 10 << 20].into_iter().enumerate() {
+        let name = format!("f{index}");
+        std::fs::write(dir.path().join(&name), seeded_bytes(index as u64, bytes)).unwrap();
+        let plain = std::fs::read(dir.path().join(&name)).unwrap();
+        haul.run(["seal", "-r", &recipient, &name]).expect_status(0);
+        assert!(run_age(&["-d", "-i", "key.txt", &format!("{name}.age")]) == plain, "{bytes} bytes, by age");
+        run_age(&["-r", &recipient, "-o", &format!("{name}.theirs.age"), &name]);
+        haul.run(["open", "-i", "key.txt", &format!("{name}.theirs.age")]).expect_status(0);
+        assert!(
+            std::fs::read(dir.path().join(format!("{name}.theirs"))).unwrap() == plain,
+            "{bytes} bytes, by haul"
+        );
+    }
+}
+
+#[test]
+fn passphrases_come_from_scripts_without_argv() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("pass"), "correct horse\n").unwrap();
+    std::fs::write(dir.path().join("letter"), "Dear Ada").unwrap();
+    let haul = haul(dir.path()).env("HAUL_PASSPHRASE_FILE", dir.path().join("pass"));
+    haul.run(["seal", "-p", "letter"]).expect_status(0);
+    haul.run(["open", "-p", "-o", "copy", "letter.age"]).expect_status(0);
+    assert_eq!(std::fs::read(dir.path().join("copy")).unwrap(), b"Dear Ada");
+    std::fs::write(dir.path().join("pass"), "wrong horse\n").unwrap();
+    haul.run(["open", "-p", "-o", "copy2", "letter.age"]).expect_status(3);
+    let command = format!(
+        "{} open --passphrase-fd 3 -o copy3 letter.age 3<<< 'correct horse'",
+        env!("CARGO_BIN_EXE_haul")
+    );
+    let status = Command::new("bash").args(["-c", &command]).current_dir(dir.path()).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn key_files_are_private_and_tell_their_recipient() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    let recipient = keygen(&haul);
+    let path = dir.path().join("key.txt");
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(&format!("# public key: {recipient}\nAGE-SECRET-KEY-1")));
+    assert_eq!(haul.run(["keygen", "-y", "key.txt"]).expect_status(0).stdout_text().trim(), recipient);
+    assert!(haul.run(["keygen"]).expect_status(0).stdout_text().contains("\nAGE-SECRET-KEY-1"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(dir.path().join("letter"), "x").unwrap();
+    haul.run(["seal", "-r", &recipient, "letter"]).expect_status(0);
+    let run = haul.run(["open", "-i", "key.txt", "-o", "copy", "letter.age"]).expect_status(0);
+    assert_eq!(run.stderr_text(), "haul: warning: identity file \"key.txt\" can be read by others\n");
+    assert_eq!(haul.run(["open", "-q", "-i", "key.txt", "-o", "copy2", "letter.age"]).stderr_text(), "");
+    std::fs::write(dir.path().join("friends"), format!("# friends\n\n{recipient}\n")).unwrap();
+    haul.run(["seal", "-R", "friends", "-o", "second.age", "letter"]).expect_status(0);
+}
+
+#[test]
+fn json_lines_tell_of_every_task_and_of_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(|request| match request.path() {
+        "/bad" => Answer::new(500),
+        path => Answer::ok(path),
+    });
+    let run =
+        haul(dir.path()).run(["get", "-q", "--json", "-d", "got", &server.url("/a"), &server.url("/bad")]);
+    assert_eq!(run.status, 1);
+    let lines: Vec<serde_json::Value> =
+        run.stdout_text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    let done = lines.iter().find(|line| line["event"] == "done").unwrap();
+    assert_eq!((done["status"].as_u64(), done["bytes"].as_u64()), (Some(200), Some(2)));
+    assert_eq!(done["target"], "got/a");
+    let failed = lines.iter().find(|line| line["event"] == "failed").unwrap();
+    assert!(failed["error"].as_str().unwrap().contains("500"));
+    let report = lines.last().unwrap();
+    assert_eq!((report["event"].as_str(), report["exit"].as_u64()), (Some("report"), Some(1)));
+    assert_eq!((report["succeeded"].as_u64(), report["failed"].as_u64()), (Some(1), Some(1)));
+}
+
+#[test]
+fn a_dry_run_does_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    let recipient = keygen(&haul);
+    std::fs::write(dir.path().join("a"), "x").unwrap();
+    let run = haul.run(["seal", "--dry-run", "-r", &recipient, "a"]).expect_status(0);
+    assert_eq!(run.stdout_text(), "seal \"a\" -> \"a.age\"\n");
+    let run = haul.run(["get", "--dry-run", "-d", "got", "http://localhost:1/x/y"]).expect_status(0);
+    assert_eq!(run.stdout_text(), "fetch \"http://localhost:1/x/y\" -> \"got/y\"\n");
+    assert_eq!(files_below(dir.path()).unwrap().len(), 2);
+}
+
+#[test]
+fn a_list_may_come_slowly_and_two_urls_never_share_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(|request| Answer::ok(request.path()));
+    let list = format!("{}\n# again\n{}\n", server.url("/x/same"), server.url("/y/same"));
+    let run = haul(dir.path()).stdin(list.clone()).run(["get", "-e", "serial", "-i", "-"]);
+    assert_eq!(run.status, 1);
+    assert_eq!(std::fs::read(dir.path().join("same")).unwrap(), b"/x/same");
+    haul(dir.path()).stdin(list).run(["get", "--name", "path", "-i", "-"]).expect_status(0);
+    let host = server.address().ip().to_string();
+    assert_eq!(std::fs::read(dir.path().join(host).join("y/same")).unwrap(), b"/y/same");
+}
+
+#[test]
+fn the_demo_succeeds_and_removes_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    let run = haul.run(["demo", "--files", "40", "--delay", "5"]).expect_status(0);
+    let text = run.stdout_text();
+    for line in ["fetch, one by one", "fetch, many at once", "seal what was fetched", "every byte verified"] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(files_below(haul.home()).unwrap().is_empty(), "TMPDIR is empty again");
+}
+
+#[test]
+fn stats_say_where_the_time_went() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(|_| Answer::ok("x"));
+    let run = haul(dir.path()).run(["get", "--stats", &server.url("/x")]).expect_status(0);
+    for word in ["queue", "device", "executor", "compute", "p50", "p99", "cpu"] {
+        assert!(run.stderr_text().contains(word), "{}", run.stderr_text());
+    }
+}

@@ -1,0 +1,310 @@
+//! What the program refuses, word by word: a golden file for each. `HAUL_BLESS=1` writes them anew.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use haul_testkit::{
+    Answer, End, Haul, Run, Server, check_golden, files_below, refused_address, seeded_bytes,
+};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"))
+}
+
+/// A folder with an identity, a plaintext and its sealed form.
+struct Place {
+    dir: tempfile::TempDir,
+    haul: Haul,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
+        Self { dir, haul }
+    }
+
+    fn with_sealed(bytes: usize) -> Self {
+        let place = Self::new();
+        let recipient = place.run(&["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+        place.write("letter", &seeded_bytes(1, bytes));
+        place.run(&["seal", "-r", recipient.trim(), "letter"]).expect_status(0);
+        place
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        self.haul.run(args)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.path(name), bytes).unwrap();
+    }
+
+    fn damage(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = std::fs::read(self.path(name)).unwrap();
+        change(&mut bytes);
+        self.write(name, &bytes);
+    }
+
+    /// Names below the folder, in order.
+    fn names(&self) -> Vec<String> {
+        let files = files_below(self.dir.path()).unwrap();
+        files.into_iter().map(|name| name.display().to_string()).collect()
+    }
+
+    #[track_caller]
+    fn refuses(&self, name: &str, args: &[&str]) {
+        let before = self.names();
+        let run = self.run(args);
+        check_golden(golden(name), &run);
+        assert_ne!(run.status, 0);
+        assert_eq!(self.names(), before, "a refusal leaves nothing behind");
+    }
+}
+
+#[test]
+fn nothing_is_started_on_a_wrong_command_line() {
+    let place = Place::new();
+    place.refuses("no-command", &[]);
+    place.refuses("unknown-option", &["get", "--colour", "http://localhost/"]);
+    place.refuses("unknown-engine", &["get", "--engine", "fast", "http://localhost/"]);
+    place.refuses("zero-workers", &["get", "--engine", "threads=0", "http://localhost/"]);
+    place.refuses("get-nothing", &["get"]);
+    place.refuses("get-output-for-many", &["get", "-o", "x", "http://localhost/a", "http://localhost/b"]);
+    place.refuses("get-no-list", &["get", "-i", "missing.txt"]);
+    place.refuses("get-bad-header", &["get", "-H", "X", "http://localhost/"]);
+    place.refuses("get-smuggled-header", &["get", "-H", "X: a\nY: b", "http://localhost/"]);
+    place.refuses("seal-to-nobody", &["seal", "letter"]);
+    place.refuses("seal-bad-recipient", &["seal", "-r", "age1xyz", "letter"]);
+    place.refuses("seal-bad-suffix", &["seal", "-r", "age1xyz", "--suffix", "", "letter"]);
+    place.refuses("seal-stdin", &["seal", "-p", "-"]);
+    place.refuses("open-with-nothing", &["open", "letter.age"]);
+    place.refuses("open-no-key-file", &["open", "-i", "key.txt", "letter.age"]);
+    place.write("key.txt", b"# nothing\nAGE-SECRET-KEY-1QQQ\n");
+    place.refuses("open-bad-key-file", &["open", "-i", "key.txt", "letter.age"]);
+    place.refuses("keygen-existing", &["keygen", "-o", "key.txt"]);
+}
+
+#[test]
+fn an_unknown_host_and_a_refused_connection() {
+    let place = Place::new();
+    place.refuses("unknown-host", &["get", "http://no-such-host.invalid/x"]);
+    let (_held, address) = refused_address();
+    place.refuses("connection-refused", &["get", &format!("http://{address}/x")]);
+    place.refuses("not-http", &["get", "ftp://localhost/x"]);
+}
+
+#[test]
+fn what_a_server_says_wrongly_is_not_kept() {
+    let place = Place::new();
+    let server = Server::start(|request| match request.path() {
+        "/missing" => Answer::new(404).body("no such thing"),
+        "/short" => Answer::ok("hello").claim_length(10).close(),
+        "/cut-chunks" => Answer::ok("hello").chunked(&[2]).cut_after(8, End::Close),
+        "/both-lengths" => {
+            Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+        }
+        "/loop" => Answer::redirect(302, "/loop"),
+        "/away" => Answer::redirect(302, "ftp://localhost/"),
+        _ => Answer::ok("fine"),
+    });
+    for name in ["missing", "short", "cut-chunks", "both-lengths", "loop", "away"] {
+        place.refuses(&format!("get-{name}"), &["get", &server.url(&format!("/{name}"))]);
+    }
+    place.refuses("get-too-large", &["get", "--max-size", "3", &server.url("/fine")]);
+}
+
+#[test]
+fn a_silent_server_is_given_up() {
+    let place = Place::new();
+    let server = Server::start(|_| Answer::never());
+    place.refuses("get-timeout", &["get", "--read-timeout", "0.05", &server.url("/x")]);
+}
+
+#[test]
+fn an_existing_output_is_left_as_it_is() {
+    let place = Place::with_sealed(10);
+    let server = Server::start(|_| Answer::ok("new"));
+    place.write("x", b"precious");
+    place.refuses("get-existing", &["get", "-o", "x", &server.url("/x")]);
+    place.refuses("get-existing-in-dir", &["get", &server.url("/x")]);
+    place.refuses("open-existing", &["open", "-i", "key.txt", "letter.age"]);
+    assert_eq!(std::fs::read(place.path("x")).unwrap(), b"precious");
+    assert!(server.requests().is_empty(), "nothing is fetched that could not be kept");
+}
+
+#[test]
+fn a_missing_file_and_a_wrong_identity() {
+    let place = Place::with_sealed(10);
+    std::fs::remove_file(place.path("letter")).unwrap();
+    place.refuses("open-missing", &["open", "-i", "key.txt", "missing.age"]);
+    place.refuses("open-no-suffix", &["open", "-i", "key.txt", "key.txt"]);
+    place.run(&["keygen", "-o", "other.txt"]).expect_status(0);
+    place.refuses("open-wrong-identity", &["open", "-i", "other.txt", "letter.age"]);
+    place.write("pass", b"wrong horse\n");
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(place.dir.path());
+    let haul = haul.env("HAUL_PASSPHRASE_FILE", place.path("pass"));
+    check_golden(golden("open-wrong-way"), &haul.run(["open", "-p", "letter.age"]));
+}
+
+#[test]
+fn damage_is_found_and_nothing_of_it_is_kept() {
+    for bytes in [100_000, 5_000_000] {
+        let place = Place::with_sealed(bytes);
+        std::fs::remove_file(place.path("letter")).unwrap();
+        let sealed = std::fs::read(place.path("letter.age")).unwrap();
+        place.damage("letter.age", |bytes| bytes[80_000] ^= 4);
+        place.refuses("open-flipped-bit", &["open", "-i", "key.txt", "letter.age"]);
+        place.write("letter.age", &sealed[..90_000]);
+        place.refuses("open-cut", &["open", "-i", "key.txt", "letter.age"]);
+        place.write("letter.age", &sealed[..100]);
+        place.refuses("open-cut-header", &["open", "-i", "key.txt", "letter.age"]);
+        place.write("letter.age", b"hello");
+        place.refuses("open-not-age", &["open", "-i", "key.txt", "letter.age"]);
+    }
+}
+
+#[test]
+fn the_other_tasks_go_on() {
+    let place = Place::with_sealed(10);
+    let recipient = place.run(&["keygen", "-y", "key.txt"]).stdout_text();
+    for name in ["a", "b", "c"] {
+        place.write(name, name.as_bytes());
+    }
+    let run = place.run(&["seal", "-r", recipient.trim(), "-e", "serial", "a", "missing", "b", "c"]);
+    assert_eq!((run.status, run.stderr_text().lines().count()), (1, 2));
+    for name in ["a", "b", "c"] {
+        assert!(place.path(&format!("{name}.age")).exists());
+    }
+    place.damage("b.age", |bytes| *bytes.last_mut().unwrap() ^= 1);
+    let run = place.run(&["open", "-i", "key.txt", "-o", "out", "a.age", "missing.age", "b.age", "c.age"]);
+    assert_eq!(run.status, 4, "the highest of the codes that occurred: {}", run.stderr_text());
+    assert_eq!(std::fs::read(place.path("out/a")).unwrap(), b"a");
+    assert_eq!(std::fs::read(place.path("out/c")).unwrap(), b"c");
+    assert!(!place.path("out/b").exists());
+
+    let server = Server::start(|request| match request.path() {
+        "/bad" => Answer::ok("hello").claim_length(10).close(),
+        path => Answer::ok(path),
+    });
+    let (_held, address) = refused_address();
+    let urls = [
+        server.url("/one"),
+        format!("http://{address}/refused"),
+        "nonsense".to_owned(),
+        server.url("/bad"),
+        server.url("/two"),
+        "http://no-such-host.invalid/unknown".to_owned(),
+        server.url("/three"),
+    ];
+    place.write("list", urls.join("\n").as_bytes());
+    let run = place.run(&["get", "-i", "list", "-d", "got"]);
+    assert_eq!(run.status, 1);
+    let errors =
+        run.stderr_text().lines().filter(|line| line.starts_with("haul: error: cannot fetch")).count();
+    assert_eq!(errors, 4, "{}", run.stderr_text());
+    let mut got: Vec<_> = files_below(&place.path("got")).unwrap();
+    got.sort();
+    assert_eq!(got, ["one", "three", "two"].map(PathBuf::from));
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_half_files() {
+    for signal in ["INT", "TERM"] {
+        let place = Place::new();
+        let body = seeded_bytes(1, 500_000);
+        let gate = haul_testkit::Gate::new();
+        let held = gate.clone();
+        let server = Server::start(move |request| match request.path() {
+            "/done" => Answer::ok("done"),
+            _ => Answer::ok(body.clone()).gate_at(300_000, &held),
+        });
+        let args = ["get".to_owned(), "-v".to_owned(), "-d".to_owned(), "got".to_owned()];
+        let urls = (0..4).map(|index| server.url(&format!("/{index}"))).chain([server.url("/done")]);
+        let running = place.haul.spawn(args.into_iter().chain(urls));
+        gate.wait_reached(4);
+        while !place.path("got/done").exists() {
+            std::thread::yield_now();
+        }
+        if signal == "INT" {
+            running.interrupt()
+        } else {
+            running.terminate()
+        }
+        let run = running.finish();
+        assert_eq!(run.status, 130, "{}", run.stderr_text());
+        assert_eq!(place.names(), ["got/done"], "{}", run.stderr_text());
+        gate.open();
+    }
+}
+
+#[test]
+fn a_broken_pipe_ends_quietly() {
+    let place = Place::new();
+    let server = Server::start(|request| Answer::ok(request.path()));
+    let list: Vec<_> = (0..500).map(|index| server.url(&format!("/{index}"))).collect();
+    place.write("list", list.join("\n").as_bytes());
+    let command = format!("{} get --json -i list -d got | head -n 1", env!("CARGO_BIN_EXE_haul"));
+    let output = std::process::Command::new("sh")
+        .args(["-c", &command])
+        .current_dir(place.dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
+
+#[test]
+fn a_full_disk_has_its_own_code() {
+    if !haul_testkit::is_root() {
+        return haul_testkit::skip("only root can mount a small file system");
+    }
+    let place = Place::with_sealed(3_000_000);
+    let small = place.path("small");
+    std::fs::create_dir(&small).unwrap();
+    let mount =
+        |args: &[&str]| std::process::Command::new(args[0]).args(&args[1..]).arg(&small).status().unwrap();
+    if !mount(&["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs"]).success() {
+        return haul_testkit::skip("mounting isn't allowed here");
+    }
+    let server = Server::start(|_| Answer::ok(vec![7; 3_000_000]));
+    let open = place.run(&["open", "-i", "key.txt", "-o", "small/letter", "letter.age"]);
+    let get = place.run(&["get", "-o", "small/x", &server.url("/x")]);
+    let left = files_below(&small).unwrap();
+    assert!(mount(&["umount"]).success());
+    assert_eq!((open.status, get.status), (5, 5), "{} {}", open.stderr_text(), get.stderr_text());
+    assert!(left.is_empty(), "{left:?}");
+    check_golden(golden("no-space-open"), &open);
+    check_golden(golden("no-space-get"), &get);
+}
+
+#[test]
+fn a_file_size_limit_has_the_same_code() {
+    let place = Place::with_sealed(3_000_000);
+    let command =
+        format!("ulimit -f 100; exec {} open -i key.txt -o out letter.age", env!("CARGO_BIN_EXE_haul"));
+    let output = std::process::Command::new("bash")
+        .args(["-c", &command])
+        .current_dir(place.dir.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!place.path("out").exists());
+}
+
+#[test]
+fn the_first_failure_ends_a_run_that_should_fail_fast() {
+    let place = Place::new();
+    let server = Server::start(|_| Answer::ok("x"));
+    let mut urls = vec!["nonsense".to_owned()];
+    urls.extend((0..2_000).map(|index| server.url(&format!("/{index}"))));
+    place.write("list", urls.join("\n").as_bytes());
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(place.dir.path()).timeout(Duration::from_secs(30));
+    let run = haul.run(["get", "-e", "serial", "--fail-fast", "-i", "list", "-d", "got"]);
+    assert_eq!(run.status, 1);
+    assert!(server.requests().len() < 2_000, "the rest was not fetched");
+}
