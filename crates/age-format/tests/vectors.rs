@@ -17,6 +17,7 @@ enum Came {
 }
 
 #[test]
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
 fn every_binary_vector_comes_to_what_it_says() {
     let Some(folder) = vectors_folder() else {
         eprintln!("SKIPPED: the sources of the age crate are not at hand");

@@ -29,6 +29,9 @@ pub(crate) enum Command {
     /// Decrypt files and trees
     #[command(after_long_help = OPEN_EXAMPLES)]
     Open(OpenArgs),
+    /// Combine files with a repeating key by XOR: its own inverse, and NOT encryption
+    #[command(after_long_help = XOR_EXAMPLES)]
+    Xor(XorArgs),
     /// Make an identity (compatible with age-keygen)
     #[command(after_long_help = KEYGEN_EXAMPLES)]
     Keygen(KeygenArgs),
@@ -46,6 +49,8 @@ const SEAL_EXAMPLES: &str = "Examples:
 const OPEN_EXAMPLES: &str = "Examples:
   haul open -i key.txt letter.txt.age         makes letter.txt
   haul open -i key.txt -o photos sealed       mirrors the tree sealed into photos";
+const XOR_EXAMPLES: &str = "Examples:
+  haul xor --key-file key.bin photos          transforms every file; again restores them";
 const KEYGEN_EXAMPLES: &str = "Examples:
   haul keygen -o key.txt                      prints the recipient to seal to
   haul keygen -y key.txt                      prints it again";
@@ -56,6 +61,7 @@ impl Command {
             Self::Get(args) => args.common.verbosity(),
             Self::Seal(args) => args.common.verbosity(),
             Self::Open(args) => args.common.verbosity(),
+            Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
             Self::Demo(_) => 0,
         }
@@ -249,6 +255,24 @@ pub(crate) struct OpenArgs {
     pub(crate) identity: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) files: FileArgs,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct XorArgs {
+    /// Files and trees
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The file whose bytes are the key
+    #[arg(long, value_name = "K")]
+    pub(crate) key_file: PathBuf,
+    /// Write into the files themselves: fastest; a file that is cut short in it is damaged
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Whether results must survive a power cut at once (auto: yes, as sources are replaced)
+    #[arg(long, value_name = "WHEN", default_value = "auto", conflicts_with = "overwrite")]
+    pub(crate) durable: DurableArg,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }

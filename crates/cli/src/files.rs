@@ -1,4 +1,4 @@
-//! `haul seal` and `haul open`.
+//! `haul seal`, `haul open` and `haul xor`.
 //!
 //! Owns: their plans, their words.
 //! Does not own: the jobs.
@@ -7,15 +7,16 @@ use std::path::Path;
 
 use haul_io::{Durability, Existing};
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Kind, OpenJob, Placement, SealJob, SkipReason, Task, Walk,
+    Direction, Done, Error, FileOptions, Kind, Manner, OpenJob, Placement, SealJob, SkipReason, Task, Walk,
+    XorJob,
 };
 use serde_json::{Map, Value};
 
-use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs};
+use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, XorArgs};
 use crate::exit::{Exit, Problem};
 use crate::keys;
 use crate::plan::{Chosen, new_file_mode};
-use crate::report::{Told, run_and_tell};
+use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::voice::{Voice, human_bytes, quoted};
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
@@ -30,6 +31,21 @@ pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Open)?;
     let identities = keys::identities(&args.identity, &args.files, voice)?;
     run(&OpenJob::new(identities, options(&args.files)), tasks, &args.common, voice)
+}
+
+pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
+    let placement = Placement { direction: Direction::Replace, suffix: ".age".into(), output: None };
+    let tasks =
+        Walk::new(args.paths.clone(), placement).map_err(|error| Problem::usage(error.to_string()))?;
+    let key = keys::xor_key(&args.key_file)?;
+    let manner = match args.durable {
+        _ if args.overwrite => Manner::Overwrite,
+        DurableArg::Never => Manner::Replace(Durability::Eventual),
+        DurableArg::Auto | DurableArg::Always => Manner::Replace(Durability::Synced),
+    };
+    let job = XorJob::new(&key, manner).map_err(|error| Problem::usage(error.to_string()))?;
+    voice.warning("XOR with a repeating key is not encryption");
+    run(&job, tasks, &args.common, voice)
 }
 
 fn run<J: Told<Task = Task>>(
@@ -101,104 +117,74 @@ fn words(reason: SkipReason) -> &'static str {
 impl Told for SealJob {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
-
-    fn subject(task: &Task) -> String {
-        subject(task)
-    }
-
-    fn success(task: &Task, done: &Done) -> Option<String> {
-        success(task, done)
-    }
-
-    fn remark(_: &Task, done: &Done) -> Option<String> {
-        remark(done)
-    }
-
-    fn members(task: &Task, done: &Done) -> Map<String, Value> {
-        members(task, done)
-    }
-
-    fn failure(error: &Error) -> (Exit, String, Option<String>) {
-        failure(error, None)
-    }
 }
 
 impl Told for OpenJob {
     const VERB: &'static str = "open";
     const DONE: &'static str = "opened";
+}
 
-    fn subject(task: &Task) -> String {
-        subject(task)
+impl Told for XorJob {
+    const VERB: &'static str = "transform";
+    const DONE: &'static str = "transformed";
+}
+
+impl Subject for Task {
+    fn subject(&self) -> String {
+        self.source().to_string_lossy().into_owned()
+    }
+}
+
+impl Success<Task> for Done {
+    fn words(&self, task: &Task) -> Option<String> {
+        match (task, self) {
+            (Task::File { target, .. }, Done::File { plain_bytes, .. }) => {
+                Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
+            }
+            _ => None,
+        }
     }
 
-    fn success(task: &Task, done: &Done) -> Option<String> {
-        success(task, done)
+    fn remark(&self) -> Option<String> {
+        match self {
+            Done::Skipped(reason) => Some(format!("was left alone: {}", words(*reason))),
+            Done::File { .. } => None,
+        }
     }
 
-    fn remark(_: &Task, done: &Done) -> Option<String> {
-        remark(done)
+    fn members(&self, task: &Task) -> Map<String, Value> {
+        let mut members = Map::new();
+        match self {
+            Done::File { plain_bytes, sealed_bytes } => {
+                if let Task::File { target, .. } = task {
+                    members.insert("target".to_owned(), target.to_string_lossy().into());
+                }
+                members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
+                members.insert("sealed_bytes".to_owned(), (*sealed_bytes).into());
+            }
+            Done::Skipped(reason) => {
+                members.insert("skipped".to_owned(), words(*reason).into());
+            }
+        }
+        members
+    }
+}
+
+impl Explained for Error {
+    fn exit(&self) -> Exit {
+        match self.kind() {
+            Kind::NoMatch => Exit::NoMatch,
+            Kind::Damaged => Exit::Damaged,
+            Kind::NoSpace => Exit::NoSpace,
+            Kind::Cancelled | Kind::Other => Exit::Failed,
+        }
     }
 
-    fn members(task: &Task, done: &Done) -> Map<String, Value> {
-        members(task, done)
-    }
-
-    fn failure(error: &Error) -> (Exit, String, Option<String>) {
-        let hint = match error {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::Exists => Some("--force overwrites existing results"),
             Error::NoTargetName => Some("name the result with -o, or the ending with --suffix"),
             _ => None,
-        };
-        failure(error, hint)
-    }
-}
-
-fn subject(task: &Task) -> String {
-    task.source().to_string_lossy().into_owned()
-}
-
-fn success(task: &Task, done: &Done) -> Option<String> {
-    match (task, done) {
-        (Task::File { target, .. }, Done::File { plain_bytes, .. }) => {
-            Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
-        }
-        _ => None,
-    }
-}
-
-fn remark(done: &Done) -> Option<String> {
-    match done {
-        Done::Skipped(reason) => Some(format!("was left alone: {}", words(*reason))),
-        Done::File { .. } => None,
-    }
-}
-
-fn members(task: &Task, done: &Done) -> Map<String, Value> {
-    let mut members = Map::new();
-    match done {
-        Done::File { plain_bytes, sealed_bytes } => {
-            if let Task::File { target, .. } = task {
-                members.insert("target".to_owned(), target.to_string_lossy().into());
-            }
-            members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
-            members.insert("sealed_bytes".to_owned(), (*sealed_bytes).into());
-        }
-        Done::Skipped(reason) => {
-            members.insert("skipped".to_owned(), words(*reason).into());
         }
     }
-    members
-}
-
-fn failure(error: &Error, hint: Option<&str>) -> (Exit, String, Option<String>) {
-    let exit = match error.kind() {
-        Kind::NoMatch => Exit::NoMatch,
-        Kind::Damaged => Exit::Damaged,
-        Kind::NoSpace => Exit::NoSpace,
-        Kind::Cancelled | Kind::Other => Exit::Failed,
-    };
-    let hint = match error {
-        Error::Exists => Some("--force overwrites existing results"),
-        _ => hint,
-    };
-    (exit, error.to_string(), hint.map(str::to_owned))
 }

@@ -15,7 +15,7 @@ use crate::args::{GetArgs, NameArg};
 use crate::exit::{Exit, Problem};
 use crate::list::{BadLine, Item, Line, List};
 use crate::plan::{Chosen, new_file_mode};
-use crate::report::{Told, run_and_tell};
+use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::voice::{Voice, human_bytes, quoted};
 
 pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
@@ -217,46 +217,53 @@ fn dry_run(mut source: Urls, voice: &Voice) -> Exit {
 impl Told for FetchJob {
     const VERB: &'static str = "fetch";
     const DONE: &'static str = "fetched";
+}
 
-    fn subject(task: &FetchTask) -> String {
-        task.label.clone()
+impl Subject for FetchTask {
+    fn subject(&self) -> String {
+        self.label.clone()
+    }
+}
+
+impl Success<FetchTask> for Fetched {
+    fn words(&self, _: &FetchTask) -> Option<String> {
+        let bytes = human_bytes(self.response.body_bytes);
+        let place = self.path.as_ref().map_or("stdout".to_owned(), quoted);
+        Some(format!("-> {place}, {}, {bytes}", self.response.status.as_u16()))
     }
 
-    fn success(_: &FetchTask, fetched: &Fetched) -> Option<String> {
-        let bytes = human_bytes(fetched.response.body_bytes);
-        let place = fetched.path.as_ref().map_or("stdout".to_owned(), quoted);
-        Some(format!("-> {place}, {}, {bytes}", fetched.response.status.as_u16()))
-    }
-
-    fn remark(_: &FetchTask, _: &Fetched) -> Option<String> {
+    fn remark(&self) -> Option<String> {
         None
     }
 
-    fn members(_: &FetchTask, fetched: &Fetched) -> Map<String, Value> {
+    fn members(&self, _: &FetchTask) -> Map<String, Value> {
         let mut members = Map::new();
-        members.insert("status".to_owned(), fetched.response.status.as_u16().into());
-        members.insert("url".to_owned(), fetched.response.url.as_str().into());
-        members.insert("bytes".to_owned(), fetched.response.body_bytes.into());
-        if let Some(path) = &fetched.path {
+        members.insert("status".to_owned(), self.response.status.as_u16().into());
+        members.insert("url".to_owned(), self.response.url.as_str().into());
+        members.insert("bytes".to_owned(), self.response.body_bytes.into());
+        if let Some(path) = &self.path {
             members.insert("target".to_owned(), path.to_string_lossy().into());
         }
         members
     }
+}
 
-    fn failure(error: &Error) -> (Exit, String, Option<String>) {
-        let exit = match error {
+impl Explained for Error {
+    fn exit(&self) -> Exit {
+        use std::io::ErrorKind;
+        match self {
             Error::Write(source) => match source.kind() {
-                std::io::ErrorKind::StorageFull
-                | std::io::ErrorKind::QuotaExceeded
-                | std::io::ErrorKind::FileTooLarge => Exit::NoSpace,
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Exit::NoSpace,
                 _ => Exit::Failed,
             },
             _ => Exit::Failed,
-        };
-        let hint = match error {
-            Error::Exists => Some("remove it, or name another place with -o or -d".to_owned()),
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::Exists => Some("remove it, or name another place with -o or -d"),
             _ => None,
-        };
-        (exit, error.to_string(), hint)
+        }
     }
 }

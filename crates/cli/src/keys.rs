@@ -71,6 +71,23 @@ pub(crate) fn identities(
     Ok(identities)
 }
 
+/// The bytes of a file as a key to XOR with.
+pub(crate) fn xor_key(path: &Path) -> Result<Vec<u8>, Problem> {
+    let refused = |error: std::io::Error| {
+        Problem::usage(format!("cannot open key file {}: {}", quoted(path), reason(&error)))
+    };
+    let mut key = Vec::new();
+    let file = File::open(path).map_err(refused)?;
+    let count = file.take(KEY_FILE_BYTES_MAX + 1).read_to_end(&mut key).map_err(refused)?;
+    if count as u64 > KEY_FILE_BYTES_MAX {
+        return Err(Problem::usage(format!(
+            "key file {} is longer than {KEY_FILE_BYTES_MAX} bytes",
+            quoted(path)
+        )));
+    }
+    Ok(key)
+}
+
 /// The X25519 identities in a file, for their recipients.
 pub(crate) fn x25519_identities(path: &Path) -> Result<Vec<X25519Identity>, Problem> {
     keys_in(path, "identity file")

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
             Command::Get(args) => get::run(args, &voice),
             Command::Seal(args) => files::seal(args, &voice),
             Command::Open(args) => files::open(args, &voice),
+            Command::Xor(args) => files::xor(args, &voice),
             Command::Keygen(args) => keygen::run(args, &voice),
             Command::Demo(args) => demo::run(args, &voice),
         });

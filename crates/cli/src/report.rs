@@ -19,21 +19,35 @@ use crate::stats;
 use crate::voice::{Voice, counted, human_bytes, is_on_terminal, quoted};
 
 /// A job that can be told of.
-pub(crate) trait Told: Job {
+pub(crate) trait Told: Job<Task: Subject, Output: Success<Self::Task>, Error: Explained> {
     /// What is done, after "cannot": "fetch", "seal".
     const VERB: &'static str;
-    /// What was done, as in "12 files sealed".
+    /// What was done, as in "12 tasks sealed".
     const DONE: &'static str;
+}
+
+/// A task that can be named.
+pub(crate) trait Subject {
     /// What the task is about, as the user wrote it.
-    fn subject(task: &Self::Task) -> String;
-    /// A success in words, after the subject; `None` for one that is not worth a line even with `-v`.
-    fn success(task: &Self::Task, output: &Self::Output) -> Option<String>;
-    /// A success that the user should know of in any case.
-    fn remark(task: &Self::Task, output: &Self::Output) -> Option<String>;
-    /// More members of the JSON object of a success.
-    fn members(task: &Self::Task, output: &Self::Output) -> Map<String, Value>;
-    /// The exit code of a failure, its message and what may help.
-    fn failure(error: &Self::Error) -> (Exit, String, Option<String>);
+    fn subject(&self) -> String;
+}
+
+/// An output that can be told of.
+pub(crate) trait Success<T> {
+    /// In words, after the subject; `None` for one that is not worth a line even with `-v`.
+    fn words(&self, task: &T) -> Option<String>;
+    /// What the user should know of in any case.
+    fn remark(&self) -> Option<String>;
+    /// More members of the JSON object.
+    fn members(&self, task: &T) -> Map<String, Value>;
+}
+
+/// A failure that can be told of.
+pub(crate) trait Explained: std::error::Error {
+    /// What it says to a script.
+    fn exit(&self) -> Exit;
+    /// What may help.
+    fn hint(&self) -> Option<&'static str>;
 }
 
 /// Runs `job` over `source`, tells of it, and says how the program ends.
@@ -121,7 +135,7 @@ struct Teller<'a> {
     voice: &'a Voice,
     exit: Exit,
     /// The last hint that was given; the same one is not given for every task.
-    hinted: Option<String>,
+    hinted: Option<&'static str>,
     /// The run was cut short by the program itself, not by a signal.
     gave_up: bool,
     /// Nobody reads the events any more: a broken pipe ends the run, quietly.
@@ -130,19 +144,19 @@ struct Teller<'a> {
 
 impl Teller<'_> {
     fn settled<J: Told>(&mut self, settled: &Settled<J>) {
-        let subject = J::subject(&settled.task);
+        let subject = settled.task.subject();
         let mut event = Map::new();
         event.insert("task".to_owned(), settled.id.0.into());
         event.insert("subject".to_owned(), subject.clone().into());
         match &settled.outcome {
             Ok(output) => {
-                if let Some(remark) = J::remark(&settled.task, output) {
+                if let Some(remark) = output.remark() {
                     self.voice.note(format!("{} {remark}", quoted(&subject)));
-                } else if let Some(success) = J::success(&settled.task, output) {
+                } else if let Some(success) = output.words(&settled.task) {
                     self.voice.detail(format!("{} {success}", quoted(&subject)));
                 }
                 event.insert("event".to_owned(), "done".into());
-                event.extend(J::members(&settled.task, output));
+                event.extend(output.members(&settled.task));
             }
             Err(failure) => {
                 let (exit, message, hint) = explain::<J>(failure);
@@ -150,9 +164,9 @@ impl Teller<'_> {
                 if !matches!(failure, Failure::Cancelled) {
                     self.voice.error(format!("cannot {} {}: {message}", J::VERB, quoted(&subject)));
                 }
-                if hint.is_some() && hint != self.hinted {
-                    self.voice.hint(hint.as_deref().unwrap_or_default());
-                    self.hinted = hint;
+                if let Some(hint) = hint.filter(|hint| self.hinted != Some(hint)) {
+                    self.voice.hint(hint);
+                    self.hinted = Some(hint);
                 }
                 event.insert("event".to_owned(), "failed".into());
                 event.insert("error".to_owned(), message.into());
@@ -211,9 +225,9 @@ impl Teller<'_> {
     }
 }
 
-fn explain<J: Told>(failure: &Failure<J::Error>) -> (Exit, String, Option<String>) {
+fn explain<J: Told>(failure: &Failure<J::Error>) -> (Exit, String, Option<&'static str>) {
     match failure {
-        Failure::Job(error) => J::failure(error),
+        Failure::Job(error) => (error.exit(), error.to_string(), error.hint()),
         Failure::Cancelled => (Exit::Failed, "interrupted".to_owned(), None),
         Failure::Panicked(message) => (Exit::Failed, format!("internal error: {message}"), None),
         _ => (Exit::Failed, "the task failed".to_owned(), None),

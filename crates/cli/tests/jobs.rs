@@ -180,3 +180,34 @@ fn stats_say_where_the_time_went() {
         assert!(run.stderr_text().contains(word), "{}", run.stderr_text());
     }
 }
+
+#[test]
+fn xor_twice_restores_every_byte_on_every_engine() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    std::fs::write(dir.path().join("key"), seeded_bytes(5, 333)).unwrap();
+    let (plain, work) = (dir.path().join("plain"), dir.path().join("work"));
+    for place in [&plain, &work] {
+        Tree::seeded(3).files(40).sizes(0..=60_000).depth(2).write(place).unwrap();
+        std::fs::write(place.join("large"), seeded_bytes(6, 5_000_001)).unwrap();
+    }
+    for engine in ["serial", "threads=3"] {
+        for manner in [["--durable", "never"].as_slice(), &["--durable", "auto"], &["--overwrite"]] {
+            let args = ["xor", "-e", engine, "--key-file", "key"];
+            let args = || args.iter().chain(manner).chain(&["work"]);
+            let run = haul.run(args()).expect_status(0);
+            assert!(
+                run.stderr_text().starts_with("haul: warning: XOR with a repeating key is not encryption\n")
+            );
+            let large = std::fs::read(work.join("large")).unwrap();
+            let expected: Vec<u8> = seeded_bytes(6, 5_000_001)
+                .iter()
+                .zip(seeded_bytes(5, 333).iter().cycle())
+                .map(|(byte, key)| byte ^ key)
+                .collect();
+            assert!(large == expected, "{engine} {manner:?}");
+            haul.run(args()).expect_status(0);
+            assert_same(&plain, &work);
+        }
+    }
+}

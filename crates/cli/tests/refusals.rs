@@ -86,6 +86,9 @@ fn nothing_is_started_on_a_wrong_command_line() {
     place.refuses("open-no-key-file", &["open", "-i", "key.txt", "letter.age"]);
     place.write("key.txt", b"# nothing\nAGE-SECRET-KEY-1QQQ\n");
     place.refuses("open-bad-key-file", &["open", "-i", "key.txt", "letter.age"]);
+    place.refuses("xor-no-key-file", &["xor", "--key-file", "missing", "letter"]);
+    place.write("empty", b"");
+    place.refuses("xor-empty-key", &["xor", "--key-file", "empty", "letter"]);
     place.refuses("keygen-existing", &["keygen", "-o", "key.txt"]);
 }
 

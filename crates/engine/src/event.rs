@@ -31,7 +31,7 @@ pub enum Event<J: Job> {
         /// Whether it was cut short.
         cancelled: bool,
         /// How the time of the tasks was spent.
-        spreads: Spreads,
+        spreads: Box<Spreads>,
     },
 }
 
@@ -86,7 +86,7 @@ impl Report {
             Event::Ended { wall, cancelled, spreads } => {
                 self.wall = *wall;
                 self.cancelled = *cancelled;
-                self.spreads = spreads.clone();
+                self.spreads = Spreads::clone(spreads);
             }
         }
     }

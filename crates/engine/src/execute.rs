@@ -33,8 +33,10 @@ pub(crate) struct Returned<J: Job> {
     pub(crate) bytes: u64,
 }
 
+pub(crate) type Started<J> = Result<Step<<J as Job>::State, <J as Job>::Output>, Failure<<J as Job>::Error>>;
+
 pub(crate) enum Answer<J: Job> {
-    Started(Result<Step<J::State, J::Output>, Failure<J::Error>>),
+    Started(Started<J>),
     PartDone(Result<(), Failure<J::Error>>),
     Finished(Outcome<J>),
 }

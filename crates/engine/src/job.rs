@@ -35,7 +35,8 @@ pub trait Job: Sync {
         index: u64,
     ) -> impl Future<Output = Result<(), Self::Error>>;
 
-    /// Completes a split task all of whose parts `succeeded`, or undoes it.
+    /// Completes a split task all of whose parts `succeeded`, or undoes it. The task then fails with what the first failed
+    /// part said, unless this has an error of its own.
     fn finish<I: Io>(
         &self,
         io: &I,

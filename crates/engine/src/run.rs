@@ -79,7 +79,7 @@ pub fn run<J: Job>(
         Engine::Threads(workers) => run_threads(job, supervisor, config, workers, &mut settled),
     };
     let cancelled = config.cancel.is_triggered();
-    emit(Event::Ended { wall: started.elapsed(), cancelled, spreads });
+    emit(Event::Ended { wall: started.elapsed(), cancelled, spreads: Box::new(spreads) });
     report
 }
 

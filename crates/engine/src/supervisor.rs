@@ -114,7 +114,9 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             }
             Answer::Finished(outcome) => {
                 let split = open.split.take().expect("only split tasks are finished");
-                Some(self.settle(id, split.failure.map_or(outcome, Err)))
+                // What `finish` says of a failure is more than what a part could know.
+                let outcome = outcome.and_then(|output| split.failure.map_or(Ok(output), Err));
+                Some(self.settle(id, outcome))
             }
         }
     }

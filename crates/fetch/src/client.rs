@@ -16,7 +16,8 @@ use crate::sink::Sink;
 use crate::transfer::Shared;
 use crate::{Config, Error, Request, Response};
 
-type Callback = Box<dyn FnOnce(Result<Response, Error>) + Send>;
+/// What is called with the result of a request.
+pub type Callback = Box<dyn FnOnce(Result<Response, Error>) + Send>;
 
 /// A client: connections and sessions shared by all its requests. Use one for a whole program, from any thread.
 ///
@@ -34,20 +35,28 @@ struct Ticket {
     callback: Callback,
 }
 
-/// Why a request was not submitted; it comes back together with what it would have called.
-pub enum NotSubmitted {
+/// A request that was not submitted, and what it would have called.
+pub struct NotSubmitted {
+    /// Why not.
+    pub reason: NoRoom,
+    /// The request.
+    pub request: Box<Request>,
+    /// The callback.
+    pub callback: Callback,
+}
+
+/// Why a request was not submitted.
+#[derive(Debug)]
+pub enum NoRoom {
     /// As many requests wait as [`Config::queue_max`] allows.
-    Full(Request, Box<dyn FnOnce(Result<Response, Error>) + Send>),
+    Full,
     /// The system gives no threads.
-    NoWorkers(io::Error, Request, Box<dyn FnOnce(Result<Response, Error>) + Send>),
+    NoWorkers(io::Error),
 }
 
 impl std::fmt::Debug for NotSubmitted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Full(request, _) => write!(f, "Full({})", request.url()),
-            Self::NoWorkers(error, request, _) => write!(f, "NoWorkers({error}, {})", request.url()),
-        }
+        write!(f, "NotSubmitted({:?}, {})", self.reason, self.request.url())
     }
 }
 
@@ -114,15 +123,16 @@ impl Client {
     }
 
     fn submit(&self, ticket: Ticket) -> Result<(), NotSubmitted> {
-        let crew = match self.crew() {
-            Ok(crew) => crew,
-            Err(error) => return Err(NotSubmitted::NoWorkers(error, ticket.request, ticket.callback)),
+        let refused = |reason, ticket: Ticket| NotSubmitted {
+            reason,
+            request: Box::new(ticket.request),
+            callback: ticket.callback,
         };
-        match crew.try_submit(ticket) {
-            Ok(()) => Ok(()),
-            Err(TryPush::Full(ticket) | TryPush::Closed(ticket)) => {
-                Err(NotSubmitted::Full(ticket.request, ticket.callback))
-            }
+        match self.crew() {
+            Err(error) => Err(refused(NoRoom::NoWorkers(error), ticket)),
+            Ok(crew) => crew.try_submit(ticket).map_err(|error| match error {
+                TryPush::Full(ticket) | TryPush::Closed(ticket) => refused(NoRoom::Full, ticket),
+            }),
         }
     }
 
@@ -183,9 +193,7 @@ impl<R: Iterator<Item = Request>> Each<'_, R> {
         });
         match submitted {
             Ok(()) => self.under_way += 1,
-            Err(NotSubmitted::Full(request, _) | NotSubmitted::NoWorkers(_, request, _)) => {
-                self.failed.push_back((number, self.client.fetch(request)));
-            }
+            Err(refused) => self.failed.push_back((number, self.client.fetch(*refused.request))),
         }
     }
 }

@@ -33,7 +33,7 @@ mod sink;
 mod tls;
 mod transfer;
 
-pub use client::{Client, Each, NotSubmitted};
+pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
 pub use config::{Config, Trust};
 pub use error::{Error, Fault, Phase};
 pub use haul_engine::Closing;

@@ -270,9 +270,9 @@ fn a_full_queue_gives_the_request_back() {
             refused = Some(error);
         }
     }
-    assert!(
-        matches!(refused, Some(haul_fetch::NotSubmitted::Full(request, _)) if request.url().path() == "/")
-    );
+    let refused = refused.expect("one is under way, one waits, one is refused");
+    assert!(matches!(refused.reason, haul_fetch::NoRoom::Full));
+    assert_eq!(refused.request.url().path(), "/");
     gate.open();
 }
 

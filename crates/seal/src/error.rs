@@ -36,6 +36,8 @@ pub enum Error {
     Header(OpenError),
     /// The file ends too early, or too late.
     WrongLength,
+    /// The file was being overwritten when the run ended or failed: a part of it is transformed, the rest isn't.
+    HalfOverwritten,
     /// A chunk isn't authentic.
     Chunk {
         /// Its number, from 0.
@@ -95,7 +97,7 @@ impl Error {
             Self::Header(OpenError::Header(HeaderError::NotAge | HeaderError::WorkFactorTooHigh { .. })) => {
                 Kind::Other
             }
-            Self::Header(_) | Self::WrongLength | Self::Chunk { .. } => Kind::Damaged,
+            Self::Header(_) | Self::WrongLength | Self::HalfOverwritten | Self::Chunk { .. } => Kind::Damaged,
             _ => Kind::Other,
         }
     }
@@ -114,6 +116,7 @@ impl fmt::Display for Error {
             Self::Recipients(source) => source.fmt(f),
             Self::Header(source) => source.fmt(f),
             Self::WrongLength => f.write_str("the file was cut short or lengthened"),
+            Self::HalfOverwritten => f.write_str("the file is damaged: only a part of it was overwritten"),
             Self::Chunk { index } => write!(f, "chunk {index} is damaged or was tampered with"),
         }
     }

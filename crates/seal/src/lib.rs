@@ -1,6 +1,6 @@
 //! Parallel sealing and opening of files and trees in the age format.
 //!
-//! A run is a source of [`Task`]s (for instance a [`Walk`]), a job ([`SealJob`] or [`OpenJob`]) and an engine:
+//! A run is a source of [`Task`]s (for instance a [`Walk`]), a job ([`SealJob`], [`OpenJob`] or [`XorJob`]) and an engine:
 //!
 //! ```
 //! use haul_engine::{Config, Engine, run};
@@ -29,7 +29,7 @@
 //! Files of up to 1 MiB are one piece of work; larger ones are split into segments that any worker does in any order.
 //! A result appears under its name when it is complete, and when opening, authenticated to the last chunk.
 //!
-//! Owns: the two jobs, segments, walking trees, where results go.
+//! Owns: the three jobs, segments, walking trees, where results go.
 //! Does not own: the format ([`haul_age_format`]), engines, what is asked of the user.
 #![forbid(unsafe_code)]
 
@@ -40,14 +40,16 @@ mod seal;
 mod segment;
 mod task;
 mod walk;
+mod xor;
 
 pub use error::{Error, Kind, Step};
 pub use haul_age_format::{
     Header, HeaderError, Identity, KeyTextError, OpenError, Parsed, Passphrase, Recipient, SealError,
     WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX, X25519Identity, X25519Recipient,
 };
-pub use large::Large;
+pub use large::{Large, Payload};
 pub use open::OpenJob;
 pub use seal::SealJob;
 pub use task::{Done, FileOptions, SkipReason, Task};
 pub use walk::{Direction, NameError, Placement, Walk};
+pub use xor::{EmptyKey, Manner, Touched, XorJob};

@@ -9,9 +9,9 @@ use haul_age_format::{
     Header, HeaderError, Identity, Layout, NONCE_BYTES, Parsed, PayloadKey, TAG_BYTES, open_header,
 };
 use haul_engine::{Job, Step as Progress};
-use haul_io::{Buf, File, Io, Offset, Staged, Stat};
+use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
-use crate::large::Large;
+use crate::large::{Large, Payload};
 use crate::segment::{
     PIECE_BYTES, Piece, SEALED_PIECE_BYTES, SMALL_BYTES, pieces_of, pieces_of_segment, segment_count,
 };
@@ -86,16 +86,16 @@ impl OpenJob {
 
 impl Job for OpenJob {
     type Task = Task;
-    type State = Large;
+    type State = Large<Payload>;
     type Output = Done;
     type Error = Error;
 
-    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large, Done>, Error> {
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Payload>, Done>, Error> {
         let (source, target) = match task.paths()? {
             Ok(paths) => paths,
             Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
         };
-        let (file, stat) = open_source(io, source).await?;
+        let (file, stat) = open_source(io, source, OpenMode::Read { follow: true }).await?;
         let accepted = self.accept(io, &file, &stat).await?;
         self.options.check_target(io, target).await?;
         let in_memory = accepted.first.filled().len() as u64 == stat.bytes;
@@ -104,29 +104,23 @@ impl Job for OpenJob {
         }
         let Accepted { key, layout, payload_offset, first } = accepted;
         io.give_buf(first);
-        let staged = Staged::create(io, target).await.map_err(Error::at(Step::Create))?;
-        let result = staged.file().clone();
-        if let Err(error) = io.allocate(&result, layout.plain_bytes()).await {
-            staged.discard(io).await;
-            return Err(Error::at(Step::Write)(error));
-        }
-        let staged = Large::staged(staged);
-        let state = Large { source: file, source_stat: stat, layout, payload_offset, key, result, staged };
+        let payload = Payload { key, offset: payload_offset };
+        let state = Large::begin(io, (file, stat), target, (layout, payload), layout.plain_bytes()).await?;
         Ok(Progress::Split { state, parts: segment_count(layout) })
     }
 
-    async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large, index: u64) -> Result<(), Error> {
+    async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {
         let mut sealed = io.take_buf(SEALED_PIECE_BYTES);
         let mut plain = io.take_buf(PIECE_BYTES);
         for piece in pieces_of_segment(state.layout, index) {
             let sealed_bytes = piece.sealed_bytes(state.layout);
-            let offset = Offset::At(state.payload_offset + Layout::sealed_offset(piece.first));
+            let offset = Offset::At(state.key.offset + Layout::sealed_offset(piece.first));
             let (count, back) = io.read_full(&state.source, sealed, sealed_bytes, offset).await;
             sealed = back;
             if count.map_err(Error::at(Step::Read))? != sealed_bytes {
                 return Err(Error::SourceChanged);
             }
-            open_piece(&state.key, state.layout, piece, sealed.filled(), &mut plain)?;
+            open_piece(&state.key.key, state.layout, piece, sealed.filled(), &mut plain)?;
             let plain_bytes = plain.filled().len() as u64;
             let offset = Offset::At(Layout::plain_offset(piece.first));
             let (written, back) = io.write_all(&state.result, plain, offset).await;
@@ -145,10 +139,11 @@ impl Job for OpenJob {
         &self,
         io: &I,
         task: &Task,
-        state: &Large,
+        state: &Large<Payload>,
         succeeded: bool,
     ) -> Result<Done, Error> {
-        state.finish(io, &self.options, task, succeeded).await
+        state.finish(io, &self.options, task, succeeded).await?;
+        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes: state.source_stat.bytes })
     }
 
     fn is_cancelled(error: &Error) -> bool {

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use haul_age_format::{Layout, PayloadKey, Recipient, SealError, SealedHeader, seal_header};
 use haul_engine::{Job, Step as Progress};
-use haul_io::{Buf, File, Io, Offset, Staged, Stat};
+use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
-use crate::large::Large;
+use crate::large::{Large, Payload};
 use crate::segment::{
     PIECE_BYTES, Piece, SEALED_PIECE_BYTES, SMALL_BYTES, pieces_of, pieces_of_segment, segment_count,
 };
@@ -77,51 +77,46 @@ impl SealJob {
     async fn begin_large<I: Io>(
         &self,
         io: &I,
-        source: File,
-        source_stat: Stat,
+        source: (File, Stat),
         target: &Path,
         header: SealedHeader,
-    ) -> Result<Large, Error> {
-        let layout = Layout::of_plain(source_stat.bytes);
-        let staged = Staged::create(io, target).await.map_err(Error::at(Step::Create))?;
-        let payload_offset = header.bytes.len() as u64;
-        let result = staged.file().clone();
-        let begun = async {
-            io.allocate(&result, payload_offset + layout.sealed_bytes()).await?;
-            io.write_all(&result, Buf::from(header.bytes), Offset::At(0)).await.0
-        };
-        if let Err(error) = begun.await {
-            staged.discard(io).await;
+    ) -> Result<Large<Payload>, Error> {
+        let layout = Layout::of_plain(source.1.bytes);
+        let offset = header.bytes.len() as u64;
+        let payload = Payload { key: header.payload_key, offset };
+        let large =
+            Large::begin(io, source, target, (layout, payload), offset + layout.sealed_bytes()).await?;
+        if let Err(error) = io.write_all(&large.result, Buf::from(header.bytes), Offset::At(0)).await.0 {
+            large.discard(io).await;
             return Err(Error::at(Step::Write)(error));
         }
-        let key = header.payload_key;
-        Ok(Large { source, source_stat, layout, payload_offset, key, result, staged: Large::staged(staged) })
+        Ok(large)
     }
 }
 
 impl Job for SealJob {
     type Task = Task;
-    type State = Large;
+    type State = Large<Payload>;
     type Output = Done;
     type Error = Error;
 
-    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large, Done>, Error> {
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Payload>, Done>, Error> {
         let (source, target) = match task.paths()? {
             Ok(paths) => paths,
             Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
         };
-        let (file, stat) = open_source(io, source).await?;
+        let (file, stat) = open_source(io, source, OpenMode::Read { follow: true }).await?;
         self.options.check_target(io, target).await?;
         let header = seal_header(&self.recipients, &mut |out| io.random(out)).map_err(Error::Recipients)?;
         if stat.bytes <= SMALL_BYTES {
             return self.seal_small(io, &file, &stat, target, header).await.map(Progress::Done);
         }
         let parts = segment_count(Layout::of_plain(stat.bytes));
-        let state = self.begin_large(io, file, stat, target, header).await?;
+        let state = self.begin_large(io, (file, stat), target, header).await?;
         Ok(Progress::Split { state, parts })
     }
 
-    async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large, index: u64) -> Result<(), Error> {
+    async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {
         let mut plain = io.take_buf(PIECE_BYTES);
         let mut sealed = io.take_buf(SEALED_PIECE_BYTES);
         for piece in pieces_of_segment(state.layout, index) {
@@ -132,8 +127,8 @@ impl Job for SealJob {
             if count.map_err(Error::at(Step::Read))? != plain_bytes {
                 return Err(Error::SourceChanged);
             }
-            seal_piece(&state.key, state.layout, piece, plain.filled(), &mut sealed);
-            let offset = Offset::At(state.payload_offset + Layout::sealed_offset(piece.first));
+            seal_piece(&state.key.key, state.layout, piece, plain.filled(), &mut sealed);
+            let offset = Offset::At(state.key.offset + Layout::sealed_offset(piece.first));
             let (written, back) = io.write_all(&state.result, sealed, offset).await;
             sealed = back;
             written.map_err(Error::at(Step::Write))?;
@@ -150,10 +145,12 @@ impl Job for SealJob {
         &self,
         io: &I,
         task: &Task,
-        state: &Large,
+        state: &Large<Payload>,
         succeeded: bool,
     ) -> Result<Done, Error> {
-        state.finish(io, &self.options, task, succeeded).await
+        state.finish(io, &self.options, task, succeeded).await?;
+        let sealed_bytes = state.key.offset + state.layout.sealed_bytes();
+        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes })
     }
 
     fn is_cancelled(error: &Error) -> bool {

@@ -123,8 +123,11 @@ impl FileOptions {
 }
 
 /// Opens a source, which must be a regular file.
-pub(crate) async fn open_source(io: &impl Io, path: &Path) -> Result<(haul_io::File, Stat), Error> {
-    let mode = OpenMode::Read { follow: true };
+pub(crate) async fn open_source(
+    io: &impl Io,
+    path: &Path,
+    mode: OpenMode,
+) -> Result<(haul_io::File, Stat), Error> {
     let file = io.open(None, path, mode).await.map_err(Error::at(Step::OpenSource))?;
     let stat = io.stat(&file).await.map_err(Error::at(Step::OpenSource))?;
     match stat.kind {

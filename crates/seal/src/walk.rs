@@ -21,6 +21,8 @@ pub enum Direction {
     Seal,
     /// The suffix is taken off; in trees, files without it are left out.
     Open,
+    /// Names stay; results take the place of their sources.
+    Replace,
 }
 
 /// Where results go.
@@ -129,7 +131,12 @@ impl Walk {
             return Some(Task::Skip { source: entry.into_path(), reason });
         }
         let sealed = has_suffix(entry.file_name(), &self.placement.suffix);
-        if sealed != (self.placement.direction == Direction::Open) {
+        let left_out = match self.placement.direction {
+            Direction::Seal => sealed,
+            Direction::Open => !sealed,
+            Direction::Replace => false,
+        };
+        if left_out {
             return None;
         }
         let source = entry.into_path();
@@ -150,6 +157,7 @@ impl Walk {
         let suffix = self.placement.suffix.as_os_str();
         let renamed = match self.placement.direction {
             Direction::Seal => [name, suffix].into_iter().collect(),
+            Direction::Replace => name.to_owned(),
             Direction::Open if !has_suffix(name, suffix) => return None,
             Direction::Open => {
                 let bytes = name.as_bytes();

@@ -2,11 +2,14 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 
 use haul_engine::{Job, Step};
 use haul_io::sim::{Files, Sim};
 use haul_io::{Durability, Io};
-use haul_seal::{Done, Error, FileOptions, Identity, OpenJob, Recipient, SealJob, Task, X25519Identity};
+use haul_seal::{
+    Done, Error, FileOptions, Identity, Manner, OpenJob, Recipient, SealJob, Task, X25519Identity, XorJob,
+};
 
 fn identity() -> X25519Identity {
     X25519Identity::generate(&mut |out| out.fill(1))
@@ -24,6 +27,9 @@ fn open_job() -> OpenJob {
     OpenJob::new(vec![Identity::X25519(identity())], options())
 }
 
+/// What a job came to; `None` for what isn't one.
+type Ended = Option<Result<Done, Error>>;
+
 /// What an engine does with one task, parts in reverse.
 async fn whole<J: Job<Task = Task, Output = Done, Error = Error>>(
     io: &impl Io,
@@ -37,8 +43,8 @@ async fn whole<J: Job<Task = Task, Output = Done, Error = Error>>(
             for index in (0..parts).rev() {
                 result = result.and(job.part(io, task, &state, index).await);
             }
-            let finished = job.finish(io, task, &state, result.is_ok()).await;
-            result.and(finished)
+            let finished = job.finish(io, task, &state, result.is_ok()).await?;
+            result.map(|()| finished)
         }
     }
 }
@@ -147,7 +153,7 @@ fn a_source_that_changes_is_not_published() {
                 }
                 sim.files().put("d/plain", &content(bytes + 1));
             };
-            let changed: Vec<std::pin::Pin<Box<dyn Future<Output = Option<Result<Done, Error>>>>>> = vec![
+            let changed: Vec<Pin<Box<dyn Future<Output = Ended>>>> = vec![
                 Box::pin(async {
                     changing.await;
                     None
@@ -180,5 +186,55 @@ fn a_full_disk_is_told_from_other_failures() {
         let error = sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap().unwrap_err();
         assert_eq!(error.kind(), haul_seal::Kind::NoSpace, "{error}");
         assert_eq!(sim.files().names(), [Path::new("d"), Path::new("d/plain")]);
+    }
+}
+
+#[test]
+fn an_overwritten_file_is_whole_or_said_to_be_damaged() {
+    let key = b"a key";
+    let expected: Vec<u8> =
+        content(SIZES[1]).iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+    for bytes in SIZES {
+        let task = Task::file("d/plain", "d/plain");
+        let job = XorJob::new(key, Manner::Overwrite).unwrap();
+        let sim = machine(1, bytes);
+        sim.run(whole(&sim, &job, &task)).unwrap().unwrap();
+        assert!(sim.files().get("d/plain") == Some(&expected[..bytes]));
+        for number in 0..sim.submitted() {
+            let sim = machine(1, bytes);
+            sim.fail_operation(number, io::ErrorKind::StorageFull);
+            let result = sim.run(whole(&sim, &job, &task)).unwrap();
+            let files = sim.files();
+            let now = files.get("d/plain").unwrap();
+            match result {
+                Ok(_) => assert!(now == &expected[..bytes], "operation {number}"),
+                Err(Error::HalfOverwritten) => {}
+                Err(error) => assert!(now == content(bytes), "operation {number}: {error}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_is_at_every_failure_one_or_the_other() {
+    let key = b"a key";
+    for bytes in SIZES {
+        let expected: Vec<u8> =
+            content(bytes).iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        let task = Task::file("d/plain", "d/plain");
+        let job = XorJob::new(key, Manner::Replace(Durability::Synced)).unwrap();
+        let sim = machine(1, bytes);
+        sim.run(whole(&sim, &job, &task)).unwrap().unwrap();
+        assert!(sim.files().get("d/plain") == Some(&expected));
+        for number in 0..sim.submitted() {
+            let sim = machine(1, bytes);
+            sim.fail_operation(number, io::ErrorKind::StorageFull);
+            let failed = sim.run(whole(&sim, &job, &task)).unwrap().is_err();
+            let files = sim.files();
+            let now = files.get("d/plain").expect("one of the two");
+            assert!(now == content(bytes) || now == expected, "operation {number}");
+            assert!(failed || now == expected, "operation {number}");
+            assert_eq!(files.names().len(), 2, "operation {number}: a temporary is left");
+        }
     }
 }

@@ -1,0 +1,228 @@
+//! The XOR job: every byte combined with a repeating key. Its own inverse, and no encryption.
+//!
+//! Owns: the transform, replacing a file safely, overwriting it where that was asked.
+//! Does not own: secrecy.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use haul_age_format::Layout;
+use haul_engine::{Job, Step as Progress};
+use haul_io::{Durability, Existing, File, Io, Offset, OpenMode, Stat};
+
+use crate::large::Large;
+use crate::segment::{PIECE_BYTES, SMALL_BYTES, pieces_of_segment, segment_count};
+use crate::task::{check_unchanged, open_source};
+use crate::{Done, Error, FileOptions, Kind, Step, Task};
+
+/// Combines each task's source with a key.
+pub struct XorJob {
+    pattern: Pattern,
+    manner: Manner,
+}
+
+/// How results take the place of their sources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// A complete new file is published under the name. At every instant one of the two is there.
+    Replace(Durability),
+    /// The file itself is written to. Fastest; a file whose transform is cut short is damaged, and is said to be.
+    Overwrite,
+}
+
+/// Whether any of a file that is overwritten was written to.
+pub type Touched = AtomicBool;
+
+/// There is nothing to combine with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmptyKey;
+
+impl fmt::Display for EmptyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the key is empty")
+    }
+}
+
+impl std::error::Error for EmptyKey {}
+
+impl XorJob {
+    /// A job for `key`, which is repeated as often as needed.
+    ///
+    /// # Errors
+    /// If the key is empty.
+    pub fn new(key: &[u8], manner: Manner) -> Result<Self, EmptyKey> {
+        if key.is_empty() { Err(EmptyKey) } else { Ok(Self { pattern: Pattern::new(key), manner }) }
+    }
+
+    fn options(&self) -> FileOptions {
+        let durability = match self.manner {
+            Manner::Replace(durability) => durability,
+            Manner::Overwrite => Durability::Eventual,
+        };
+        FileOptions { existing: Existing::Replace, durability, ..FileOptions::default() }
+    }
+
+    /// A small file, in one go.
+    async fn whole<I: Io>(&self, io: &I, task: &Task, source: &File, stat: &Stat) -> Result<Done, Error> {
+        let buf = io.take_buf(SMALL_BYTES as usize + 1);
+        let (count, mut buf) = io.read_full(source, buf, stat.bytes as usize + 1, Offset::At(0)).await;
+        if count.map_err(Error::at(Step::Read))? as u64 != stat.bytes {
+            return Err(Error::SourceChanged);
+        }
+        for (index, piece) in buf.filled_mut().chunks_mut(PIECE_BYTES).enumerate() {
+            self.pattern.apply((index * PIECE_BYTES) as u64, piece);
+            io.yield_now().await;
+        }
+        let buf = match self.manner {
+            Manner::Overwrite => {
+                let bytes = buf.filled().len();
+                let (written, buf) = io.write_all(source, buf, Offset::At(0)).await;
+                let begun = buf.filled().len() < bytes;
+                written.map_err(|error| {
+                    if begun { Error::HalfOverwritten } else { Error::at(Step::Write)(error) }
+                })?;
+                buf
+            }
+            Manner::Replace(_) => {
+                check_unchanged(io, source, stat).await?;
+                let Task::File { target, .. } = task else { unreachable!("only files are transformed") };
+                let (result, buf) = io.write_file(self.options().publish(target, stat), buf).await;
+                result.map_err(Error::at(Step::Write))?;
+                buf
+            }
+        };
+        io.give_buf(buf);
+        io.progress(stat.bytes);
+        Ok(done(stat.bytes))
+    }
+}
+
+impl Job for XorJob {
+    type Task = Task;
+    type State = Large<Touched>;
+    type Output = Done;
+    type Error = Error;
+
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Touched>, Done>, Error> {
+        let (source, target) = match task.paths()? {
+            Ok(paths) => paths,
+            Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
+        };
+        let (file, stat) = match self.manner {
+            Manner::Replace(_) => open_source(io, source, OpenMode::Read { follow: true }).await?,
+            Manner::Overwrite => open_source(io, source, OpenMode::ReadWrite).await?,
+        };
+        if stat.bytes <= SMALL_BYTES {
+            return self.whole(io, task, &file, &stat).await.map(Progress::Done);
+        }
+        let layout = Layout::of_plain(stat.bytes);
+        let parts = segment_count(layout);
+        let state = match self.manner {
+            Manner::Replace(_) => {
+                Large::begin(io, (file, stat), target, (layout, Touched::new(false)), stat.bytes).await?
+            }
+            Manner::Overwrite => {
+                let result = file.clone();
+                let (key, staged) = (Touched::new(false), Mutex::default());
+                Large { source: file, source_stat: stat, layout, key, result, staged }
+            }
+        };
+        Ok(Progress::Split { state, parts })
+    }
+
+    async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Touched>, index: u64) -> Result<(), Error> {
+        let mut buf = io.take_buf(PIECE_BYTES);
+        for piece in pieces_of_segment(state.layout, index) {
+            let bytes = piece.plain_bytes(state.layout);
+            let offset = Layout::plain_offset(piece.first);
+            let (count, back) = io.read_full(&state.source, buf, bytes, Offset::At(offset)).await;
+            buf = back;
+            if count.map_err(Error::at(Step::Read))? != bytes {
+                return Err(Error::SourceChanged);
+            }
+            self.pattern.apply(offset, buf.filled_mut());
+            state.key.store(true, Ordering::Relaxed);
+            let (written, back) = io.write_all(&state.result, buf, Offset::At(offset)).await;
+            buf = back;
+            written.map_err(Error::at(Step::Write))?;
+            io.progress(bytes as u64);
+            io.yield_now().await;
+        }
+        io.give_buf(buf);
+        Ok(())
+    }
+
+    async fn finish<I: Io>(
+        &self,
+        io: &I,
+        task: &Task,
+        state: &Large<Touched>,
+        succeeded: bool,
+    ) -> Result<Done, Error> {
+        match self.manner {
+            Manner::Replace(_) => state.finish(io, &self.options(), task, succeeded).await?,
+            Manner::Overwrite if !succeeded && state.key.load(Ordering::Relaxed) => {
+                return Err(Error::HalfOverwritten);
+            }
+            Manner::Overwrite => {}
+        }
+        Ok(done(state.layout.plain_bytes()))
+    }
+
+    fn is_cancelled(error: &Error) -> bool {
+        error.kind() == Kind::Cancelled
+    }
+}
+
+fn done(bytes: u64) -> Done {
+    Done::File { plain_bytes: bytes, sealed_bytes: bytes }
+}
+
+/// The key, repeated so often that a loop over it runs in long strides.
+struct Pattern {
+    key_bytes: usize,
+    /// The key repeated to at least [`STRIDE_BYTES`], and once more, so that a stride can begin at any byte of it.
+    repeated: Vec<u8>,
+    /// A multiple of the key's length.
+    stride_bytes: usize,
+}
+
+const STRIDE_BYTES: usize = 4_096;
+
+impl Pattern {
+    fn new(key: &[u8]) -> Self {
+        let count = STRIDE_BYTES.div_ceil(key.len());
+        Self { key_bytes: key.len(), repeated: key.repeat(count + 1), stride_bytes: count * key.len() }
+    }
+
+    /// Transforms `bytes`, which begin at `offset` of their file.
+    fn apply(&self, offset: u64, bytes: &mut [u8]) {
+        let phase = (offset % self.key_bytes as u64) as usize;
+        let pattern = &self.repeated[phase..phase + self.stride_bytes];
+        for stride in bytes.chunks_mut(self.stride_bytes) {
+            for (byte, key) in stride.iter_mut().zip(pattern) {
+                *byte ^= key;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pattern_is_the_key_at_every_offset() {
+        for key_bytes in [1, 3, 16, 4_095, 4_096, 5_000] {
+            let key: Vec<u8> = (0..key_bytes).map(|index| (index * 7 + 1) as u8).collect();
+            let pattern = Pattern::new(&key);
+            for (offset, bytes) in [(0, 20_000), (1, 9_000), (u64::from(u32::MAX) + 5, 4_097)] {
+                let mut transformed = vec![0; bytes];
+                pattern.apply(offset, &mut transformed);
+                let at = |index: usize| key[((offset + index as u64) % key_bytes as u64) as usize];
+                assert!((0..bytes).all(|index| transformed[index] == at(index)), "{key_bytes} {offset}");
+            }
+        }
+    }
+}
