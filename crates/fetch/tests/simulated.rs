@@ -1,0 +1,141 @@
+//! The fetching job in the simulation: whatever fails, a file is whole or absent.
+
+use std::io;
+use std::path::Path;
+
+use haul_engine::{Job, Step};
+use haul_fetch::{Config, Error, FetchJob, FetchTask, Fetched, Place};
+use haul_io::sim::{Ending, Files, Reply, Sim};
+use haul_io::{Durability, Existing, Preserve, Publish};
+
+const BODY_BYTES: usize = 300_000;
+
+fn body() -> Vec<u8> {
+    (0..=255).cycle().take(BODY_BYTES).collect()
+}
+
+fn plain_reply() -> Vec<u8> {
+    [format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY_BYTES}\r\n\r\n").into_bytes(), body()].concat()
+}
+
+fn chunked_reply() -> Vec<u8> {
+    let mut reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    for chunk in body().chunks(70_001) {
+        haul_http1::encode_chunk(chunk, &mut reply);
+    }
+    reply.extend_from_slice(b"0\r\n\r\n");
+    reply
+}
+
+fn machine(seed: u64, replies: Vec<Reply>) -> Sim {
+    let mut files = Files::default();
+    files.put("d/other", b"untouched");
+    let sim = Sim::with_files(seed, files);
+    sim.peers().listen("host", 80, replies);
+    sim
+}
+
+fn open(bytes: Vec<u8>) -> Reply {
+    Reply { bytes, ending: Ending::Open }
+}
+
+fn task(path: &str) -> FetchTask {
+    let publish = Publish {
+        path: path.into(),
+        existing: Existing::Refuse,
+        durability: Durability::Synced,
+        preserve: Preserve::default(),
+    };
+    FetchTask::new("http://host/x", Place::File(publish))
+}
+
+async fn fetch(sim: &Sim, job: &FetchJob, task: &FetchTask) -> Result<Fetched, Error> {
+    match job.start(sim, task).await? {
+        Step::Done(fetched) => Ok(fetched),
+        Step::Split { state, .. } => match state {},
+    }
+}
+
+/// That the file is the body or isn't there, and that success means the former.
+#[track_caller]
+fn check(sim: &Sim, succeeded: bool, what: &str) {
+    let files = sim.files();
+    let file = files.get("d/x");
+    assert!(file.is_none() || file == Some(&body()), "{what}: a damaged file");
+    assert!(!succeeded || file.is_some(), "{what}: success without a file");
+    assert_eq!(files.get("d/other"), Some(b"untouched".as_slice()));
+    assert_eq!(files.names().len(), 2 + usize::from(file.is_some()), "{what}: something is left");
+}
+
+#[test]
+fn bodies_arrive_whole_through_short_reads() {
+    for reply in [plain_reply(), chunked_reply()] {
+        for seed in 0..20 {
+            let sim = machine(seed, vec![open(reply.clone())]);
+            let job = FetchJob::new(Config::default());
+            sim.run(fetch(&sim, &job, &task("d/x"))).unwrap().unwrap();
+            check(&sim, true, &format!("seed {seed}"));
+        }
+    }
+}
+
+#[test]
+fn whatever_single_operation_fails_the_file_is_whole_or_absent() {
+    let sim = machine(1, vec![open(plain_reply())]);
+    sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).unwrap().unwrap();
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut] {
+        for number in 0..sim.submitted() {
+            let sim = machine(1, vec![open(plain_reply())]);
+            sim.fail_operation(number, kind);
+            let result = sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).unwrap();
+            check(&sim, result.is_ok(), &format!("{kind} at operation {number}"));
+        }
+    }
+}
+
+#[test]
+fn a_response_that_breaks_off_anywhere_is_never_a_file() {
+    for reply in [plain_reply(), chunked_reply()] {
+        let cuts = (0..200).chain([1_000, 65_600, 131_072, 200_000, reply.len() - 2, reply.len() - 1]);
+        for cut in cuts {
+            for ending in [Ending::Close, Ending::Reset, Ending::Open] {
+                let sim = machine(cut as u64, vec![Reply { bytes: reply[..cut].to_vec(), ending }]);
+                let job = FetchJob::new(Config::default());
+                let result = sim.run(fetch(&sim, &job, &task("d/x"))).unwrap();
+                assert!(result.is_err(), "cut at {cut}, {ending:?}");
+                check(&sim, false, &format!("cut at {cut}, {ending:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_died_while_idle_is_replaced_once() {
+    for ending in [Ending::Close, Ending::Reset] {
+        let first = Reply { bytes: b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec(), ending };
+        let sim = machine(3, vec![first, open(plain_reply())]);
+        let job = FetchJob::new(Config::default());
+        sim.run(fetch(&sim, &job, &task("d/first"))).unwrap().unwrap();
+        sim.run(fetch(&sim, &job, &task("d/x"))).unwrap().unwrap();
+        assert_eq!(sim.files().get("d/x"), Some(body().as_slice()));
+        assert_eq!(sim.peers().connection_count(), 2);
+    }
+}
+
+#[test]
+fn after_a_power_cut_a_file_is_whole_or_absent() {
+    let sim = machine(1, vec![open(plain_reply())]);
+    sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).unwrap().unwrap();
+    for number in 0..=sim.submitted() {
+        for seed in 0..5 {
+            let sim = machine(seed, vec![open(plain_reply())]);
+            sim.cut_power_at(number);
+            let ended = sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).is_some();
+            let left = sim.after_power_cut();
+            let file = left.get("d/x");
+            assert!(file.is_none() || file == Some(&body()), "cut at {number}, seed {seed}");
+            assert!(!ended || file.is_some(), "reported done and lost: cut at {number}, seed {seed}");
+            assert!(left.names().contains(&Path::new("d/other")));
+        }
+    }
+}
