@@ -35,6 +35,9 @@ pub(crate) enum Command {
     /// Make an identity (compatible with age-keygen)
     #[command(after_long_help = KEYGEN_EXAMPLES)]
     Keygen(KeygenArgs),
+    /// Compare the strategies on this machine
+    #[command(after_long_help = BENCH_EXAMPLES)]
+    Bench(BenchArgs),
     /// Show what haul does, without a network: fetch, seal, open, verify
     Demo(DemoArgs),
 }
@@ -51,6 +54,10 @@ const OPEN_EXAMPLES: &str = "Examples:
   haul open -i key.txt -o photos sealed       mirrors the tree sealed into photos";
 const XOR_EXAMPLES: &str = "Examples:
   haul xor --key-file key.bin photos          transforms every file; again restores them";
+const BENCH_EXAMPLES: &str = "Examples:
+  haul bench queue                            the ring beside its peers
+  haul bench seal --engines serial,threads=2  sealing a tree of 1000 files
+  haul bench get --delay 20 --html plot.html  fetching from a slow server";
 const KEYGEN_EXAMPLES: &str = "Examples:
   haul keygen -o key.txt                      prints the recipient to seal to
   haul keygen -y key.txt                      prints it again";
@@ -63,7 +70,7 @@ impl Command {
             Self::Open(args) => args.common.verbosity(),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
-            Self::Demo(_) => 0,
+            Self::Bench(_) | Self::Demo(_) => 0,
         }
     }
 }
@@ -288,6 +295,47 @@ pub(crate) struct KeygenArgs {
     /// Say less (twice: nothing)
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) quiet: u8,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct BenchArgs {
+    /// What is compared
+    pub(crate) what: BenchWhat,
+    /// How many files, or requests
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) files: u32,
+    /// The length of the largest
+    #[arg(long, value_name = "BYTES", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    pub(crate) max_bytes: u32,
+    /// How often each is run
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) rounds: u16,
+    /// Which engines, separated by commas
+    #[arg(long, value_name = "E,…", value_delimiter = ',')]
+    pub(crate) engines: Vec<String>,
+    /// For get: how long the server takes for each answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(crate) delay: u16,
+    /// For files: empty the page cache before each run (root)
+    #[arg(long)]
+    pub(crate) cold: bool,
+    /// Where files are made; they are removed at the end
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Print a JSON object for each row
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write a page with plots
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchWhat {
+    Seal,
+    Xor,
+    Get,
+    Queue,
 }
 
 #[derive(clap::Args)]

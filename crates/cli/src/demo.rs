@@ -3,7 +3,7 @@
 //! Owns: the story and its table.
 //! Does not own: the jobs it runs, the server ([`server`]).
 
-mod server;
+pub(crate) mod server;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bench;
 mod demo;
 mod exit;
 mod files;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
             Command::Open(args) => files::open(args, &voice),
             Command::Xor(args) => files::xor(args, &voice),
             Command::Keygen(args) => keygen::run(args, &voice),
+            Command::Bench(args) => bench::run(args, &voice),
             Command::Demo(args) => demo::run(args, &voice),
         });
     let exit = result.unwrap_or_else(|problem: Problem| {

@@ -1,0 +1,125 @@
+//! Comparing engines at sealing and at XOR: a tree of small files.
+//!
+//! Owns: the tree, fresh directories for results, cold and warm.
+//! Does not own: the jobs.
+
+use std::path::{Path, PathBuf};
+
+use haul_engine::{Config, Engine, Job};
+use haul_io::Cancel;
+use haul_seal::{
+    Direction, FileOptions, Manner, Placement, Recipient, SealJob, Task, Walk, X25519Identity, XorJob,
+};
+
+use super::{Case, Sample, Table, engines, interleaved, timed};
+use crate::args::{BenchArgs, BenchWhat};
+use crate::exit::{Exit, Problem};
+use crate::plan::system_random;
+
+pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
+    let place = tempfile::Builder::new().prefix("haul-bench-").tempdir_in(&args.dir)?;
+    let tree = place.path().join("tree");
+    let bytes = make_tree(&tree, args)?;
+    let bench = Bench { args, tree, place: place.path() };
+    let seal = bench.seal_job()?;
+    let xor = XorJob::new(b"a key of some length", Manner::Overwrite)
+        .map_err(|error| Problem::usage(error.to_string()))?;
+    let mut cases = Vec::new();
+    for engine in engines(args)? {
+        let (bench, seal, xor) = (&bench, &seal, &xor);
+        let run: Box<dyn FnMut() -> Result<Sample, Problem>> = match args.what {
+            BenchWhat::Seal => Box::new(move || bench.seal(seal, engine)),
+            _ => Box::new(move || bench.xor(xor, engine)),
+        };
+        cases.push(Case { name: engine.to_string(), run });
+    }
+    let what = if args.what == BenchWhat::Seal { "seal" } else { "xor in place" };
+    let state = if args.cold { "cold" } else { "warm" };
+    let title = format!(
+        "{what}: {} files of 1 to {} bytes, {}, {state}, {} rounds",
+        args.files,
+        args.max_bytes,
+        crate::voice::human_bytes(bytes),
+        args.rounds
+    );
+    let table = interleaved(title, cases, args.rounds.into());
+    place.close()?;
+    table
+}
+
+struct Bench<'a> {
+    args: &'a BenchArgs,
+    tree: PathBuf,
+    place: &'a Path,
+}
+
+impl Bench<'_> {
+    fn seal_job(&self) -> Result<SealJob, Problem> {
+        let identity = X25519Identity::generate(&mut system_random());
+        let recipients = vec![Recipient::X25519(identity.to_recipient())];
+        SealJob::new(recipients, FileOptions::default()).map_err(|error| Problem::usage(error.to_string()))
+    }
+
+    /// Seals into a directory that didn't exist before and doesn't afterwards.
+    fn seal(&self, job: &SealJob, engine: Engine) -> Result<Sample, Problem> {
+        let fresh = tempfile::Builder::new().prefix("sealed-").tempdir_in(self.place)?;
+        let sample = self.run(job, engine, Direction::Seal, Some(fresh.path().to_owned()))?;
+        fresh.close()?;
+        Ok(sample)
+    }
+
+    fn xor(&self, job: &XorJob, engine: Engine) -> Result<Sample, Problem> {
+        self.run(job, engine, Direction::Replace, None)
+    }
+
+    fn run<J: Job<Task = Task>>(
+        &self,
+        job: &J,
+        engine: Engine,
+        direction: Direction,
+        output: Option<PathBuf>,
+    ) -> Result<Sample, Problem> {
+        if self.args.cold {
+            drop_caches()?;
+        }
+        let placement = Placement { direction, suffix: ".age".into(), output };
+        let walk = Walk::new(vec![self.tree.clone()], placement)
+            .map_err(|error| Problem::usage(error.to_string()))?;
+        let config = Config { engine, cancel: Cancel::new()?, progress: Default::default() };
+        timed(|| {
+            let report = haul_engine::run(job, walk, &config, |_| {});
+            match report.succeeded == u64::from(self.args.files) && report.failed == 0 {
+                true => Ok(()),
+                false => Err(Problem {
+                    message: format!("{engine}: a task failed"),
+                    hint: None,
+                    exit: Exit::Failed,
+                }),
+            }
+        })
+    }
+}
+
+/// Files of sizes spread evenly from 1 byte to the greatest. Returns their bytes in all.
+fn make_tree(tree: &Path, args: &BenchArgs) -> Result<u64, Problem> {
+    std::fs::create_dir(tree)?;
+    let mut content = vec![0; args.max_bytes as usize];
+    system_random()(&mut content);
+    let mut sum = 0;
+    for index in 0..u64::from(args.files) {
+        // A step that shares no factor with most lengths visits sizes in no order.
+        let bytes = 1 + index * 7_919 % u64::from(args.max_bytes);
+        std::fs::write(tree.join(format!("f{index:06}")), &content[..bytes as usize])?;
+        sum += bytes;
+    }
+    Ok(sum)
+}
+
+/// Writes back and empties the page cache. Needs root.
+fn drop_caches() -> Result<(), Problem> {
+    rustix::fs::sync();
+    std::fs::write("/proc/sys/vm/drop_caches", "3").map_err(|error| {
+        Problem::usage(format!("cannot empty the page cache: {}", haul_io::reason(&error)))
+            .hint("--cold needs root")
+    })
+}

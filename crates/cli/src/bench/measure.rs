@@ -1,0 +1,239 @@
+//! Measures one queue in one case: threads pass numbers through it, or two threads pass one number to and fro.
+//!
+//! Owns: the cases, the queues, the clock.
+//! Does not own: rounds and printing.
+
+use haul_queue::{Ring, oracle::Oracle};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, OnceLock, mpsc};
+use std::time::Instant;
+
+/// Slots of every queue but those of ping-pong, which have one.
+const CAPACITY: usize = 1024;
+
+/// How many threads at each end; ping-pong is two queues between two threads.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    producers: usize,
+    consumers: usize,
+    ping_pong: bool,
+}
+
+impl Case {
+    /// What figures of this case count.
+    pub(crate) fn unit(&self) -> &'static str {
+        if self.ping_pong { "ns/trip" } else { "ns/msg" }
+    }
+}
+
+pub(crate) const CASES: &[Case] = &[
+    Case { name: "1p1c", producers: 1, consumers: 1, ping_pong: false },
+    Case { name: "1p2c", producers: 1, consumers: 2, ping_pong: false },
+    Case { name: "2p2c", producers: 2, consumers: 2, ping_pong: false },
+    Case { name: "4p4c", producers: 4, consumers: 4, ping_pong: false },
+    Case { name: "ping-pong", producers: 1, consumers: 1, ping_pong: true },
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Ring,
+    Crossbeam,
+    SyncChannel,
+    Oracle,
+}
+
+/// The peer that the others are compared with comes first.
+pub(crate) const KINDS: &[Kind] = &[Kind::Crossbeam, Kind::Ring, Kind::SyncChannel, Kind::Oracle];
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ring => "haul_queue::Ring",
+            Self::Crossbeam => "crossbeam-channel",
+            Self::SyncChannel => "std sync_channel",
+            Self::Oracle => "mutex + condvars",
+        }
+    }
+
+    /// `sync_channel` has one consumer.
+    pub(crate) fn fits(self, case: &Case) -> bool {
+        self != Self::SyncChannel || case.consumers == 1
+    }
+}
+
+/// A thread's handle at the entrance; the channels close when the last one is dropped.
+trait Push: Send {
+    fn push(&self, value: u64);
+    /// For queues that dropping the handles does not close.
+    fn close(&self) {}
+}
+
+/// A thread's handle at the exit.
+trait Pop: Send {
+    /// `None` once the queue is closed and drained.
+    fn pop(&self) -> Option<u64>;
+}
+
+/// Nanoseconds a message, or a round trip of ping-pong.
+pub(crate) fn run(kind: Kind, case: &Case, messages: usize) -> f64 {
+    match kind {
+        Kind::Ring => with_shared(case, messages, |capacity| Arc::new(Ring::with_capacity(capacity))),
+        Kind::Oracle => with_shared(case, messages, |capacity| Arc::new(Oracle::with_capacity(capacity))),
+        Kind::Crossbeam => with_pair(case, messages, crossbeam_channel::bounded, Clone::clone),
+        Kind::SyncChannel => {
+            let only = |_: &mpsc::Receiver<u64>| unreachable!("one consumer, see Kind::fits");
+            with_pair(case, messages, mpsc::sync_channel, only)
+        }
+    }
+}
+
+fn with_shared<Q: Push + Pop + Clone>(case: &Case, messages: usize, new: impl Fn(usize) -> Q) -> f64 {
+    let pair = |capacity| {
+        let queue = new(capacity);
+        (queue.clone(), queue)
+    };
+    with_pair(case, messages, pair, Clone::clone)
+}
+
+fn with_pair<S: Push + Clone, R: Pop>(
+    case: &Case,
+    messages: usize,
+    new: impl Fn(usize) -> (S, R),
+    another: impl Fn(&R) -> R,
+) -> f64 {
+    if case.ping_pong {
+        return ping_pong(new(1), new(1), messages / 10);
+    }
+    let (sender, receiver) = new(CAPACITY);
+    let mut receivers: Vec<R> = (1..case.consumers).map(|_| another(&receiver)).collect();
+    receivers.push(receiver);
+    flow(vec![sender; case.producers], receivers, messages / case.producers)
+}
+
+fn flow<S: Push, R: Pop>(senders: Vec<S>, receivers: Vec<R>, each: usize) -> f64 {
+    let (producers, sent) = (senders.len(), senders.len() * each);
+    let start = &Start { line: Barrier::new(producers + receivers.len()), at: OnceLock::new() };
+    let still_sending = &AtomicUsize::new(producers);
+    std::thread::scope(|scope| {
+        for sender in senders {
+            scope.spawn(move || {
+                produce(&sender, start, each);
+                if still_sending.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    sender.close();
+                }
+            });
+        }
+        let consumers: Vec<_> =
+            receivers.into_iter().map(|receiver| scope.spawn(move || consume(&receiver, start))).collect();
+        let sum: u64 =
+            consumers.into_iter().map(|consumer| consumer.join().expect("a consumer panicked")).sum();
+        let taken = start.at.get().expect("all threads started").elapsed().as_nanos() as f64;
+        assert_eq!(sum, (each as u64 * (each as u64 - 1) / 2) * producers as u64, "lost or doubled");
+        taken / sent as f64
+    })
+}
+
+/// The clock starts with the first thread that leaves the line, whichever gets a core first.
+struct Start {
+    line: Barrier,
+    at: OnceLock<Instant>,
+}
+
+impl Start {
+    fn wait(&self) {
+        self.line.wait();
+        self.at.get_or_init(Instant::now);
+    }
+}
+
+fn produce(sender: &impl Push, start: &Start, each: usize) {
+    start.wait();
+    for value in 0..each as u64 {
+        sender.push(value);
+    }
+}
+
+fn consume(receiver: &impl Pop, start: &Start) -> u64 {
+    start.wait();
+    let mut sum = 0;
+    while let Some(value) = receiver.pop() {
+        sum += value;
+    }
+    sum
+}
+
+fn ping_pong<S: Push, R: Pop>(ping: (S, R), pong: (S, R), trips: usize) -> f64 {
+    let ((ping, ping_exit), (pong, pong_exit)) = (ping, pong);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            while let Some(value) = ping_exit.pop() {
+                pong.push(value);
+            }
+        });
+        let started = Instant::now();
+        for value in 0..trips as u64 {
+            ping.push(value);
+            assert_eq!(pong_exit.pop(), Some(value));
+        }
+        let taken = started.elapsed().as_nanos() as f64;
+        ping.close();
+        drop(ping);
+        taken / trips as f64
+    })
+}
+
+impl Push for Arc<Ring<u64>> {
+    fn push(&self, value: u64) {
+        Ring::push(self, value).expect("open");
+    }
+
+    fn close(&self) {
+        Ring::close(self);
+    }
+}
+
+impl Pop for Arc<Ring<u64>> {
+    fn pop(&self) -> Option<u64> {
+        Ring::pop(self)
+    }
+}
+
+impl Push for Arc<Oracle<u64>> {
+    fn push(&self, value: u64) {
+        Oracle::push(self, value).expect("open");
+    }
+
+    fn close(&self) {
+        Oracle::close(self);
+    }
+}
+
+impl Pop for Arc<Oracle<u64>> {
+    fn pop(&self) -> Option<u64> {
+        Oracle::pop(self)
+    }
+}
+
+impl Push for crossbeam_channel::Sender<u64> {
+    fn push(&self, value: u64) {
+        self.send(value).expect("open");
+    }
+}
+
+impl Pop for crossbeam_channel::Receiver<u64> {
+    fn pop(&self) -> Option<u64> {
+        self.recv().ok()
+    }
+}
+
+impl Push for mpsc::SyncSender<u64> {
+    fn push(&self, value: u64) {
+        self.send(value).expect("open");
+    }
+}
+
+impl Pop for mpsc::Receiver<u64> {
+    fn pop(&self) -> Option<u64> {
+        self.recv().ok()
+    }
+}
