@@ -6,6 +6,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use haul_io::{Blocking, Cancel};
@@ -52,8 +53,9 @@ pub struct Config {
 /// Pieces of work that wait on the ring for each worker, so that none idles while the supervisor is busy.
 const QUEUED_PER_WORKER: usize = 16;
 
-/// How long the supervisor sleeps at most while the source has nothing yet.
-const SOURCE_NAP: Duration = Duration::from_millis(10);
+/// How long the supervisor sleeps at most: answers are told of that late, and a source that has nothing yet is asked that
+/// rarely.
+const NAP: Duration = Duration::from_millis(10);
 
 /// Does every task of `source` by `job`. Events go to `on_event` as they happen, on the calling thread.
 ///
@@ -98,7 +100,7 @@ fn run_serial<J: Job>(
                 spreads.record(&returned.phases);
                 supervisor.returned(returned).map(&mut *settled);
             }
-            Ready::Wait => std::thread::sleep(SOURCE_NAP),
+            Ready::Wait => std::thread::sleep(NAP),
             Ready::End => return spreads,
         }
     }
@@ -111,15 +113,12 @@ fn run_threads<J: Job>(
     workers: NonZeroUsize,
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
-    // No more work is out than either ring holds, so neither a worker nor the supervisor ever waits to push.
-    let out_max = workers.get() * (1 + QUEUED_PER_WORKER);
-    let work: Ring<Work<J>> = Ring::with_capacity(out_max);
-    let answers: Ring<Returned<J>> = Ring::with_capacity(out_max);
+    let desk = Desk::new(workers.get());
     std::thread::scope(|scope| {
-        let spawn = |_| scope.spawn(|| serve(job, config, &work, &answers));
+        let spawn = |_| scope.spawn(|| serve(job, config, &desk));
         let threads: Vec<_> = (0..workers.get()).map(spawn).collect();
-        supervise(&mut supervisor, out_max, &work, &answers, settled);
-        work.close();
+        supervise(&mut supervisor, &desk, settled);
+        desk.work.close();
         let mut spreads = Spreads::default();
         for thread in threads {
             let counted = thread.join().expect("workers catch the panics of their jobs");
@@ -129,32 +128,57 @@ fn run_threads<J: Job>(
     })
 }
 
-/// The life of a worker: takes work until there is none.
-fn serve<J: Job>(job: &J, config: &Config, work: &Ring<Work<J>>, answers: &Ring<Returned<J>>) -> Spreads {
-    let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
-    let mut spreads = Spreads::default();
-    while let Some(work) = work.pop() {
-        let returned = execute(job, &io, work);
-        spreads.record(&returned.phases);
-        if answers.push(returned).is_err() {
+/// What lies between the supervisor and its workers.
+struct Desk<J: Job> {
+    work: Ring<Work<J>>,
+    answers: Ring<Returned<J>>,
+    /// Work that may be out at a time. No more than either ring holds, so nobody ever waits to push.
+    out_max: usize,
+    workers: usize,
+    supervisor: Thread,
+}
+
+impl<J: Job> Desk<J> {
+    fn new(workers: usize) -> Self {
+        let out_max = workers * (1 + QUEUED_PER_WORKER);
+        let (work, answers) = (Ring::with_capacity(out_max), Ring::with_capacity(out_max));
+        Self { work, answers, out_max, workers, supervisor: std::thread::current() }
+    }
+
+    /// Gives an answer back. The supervisor is woken only where something depends on it: waking it for every small task
+    /// costs more than the task.
+    fn answer(&self, returned: Returned<J>) {
+        if self.answers.push(returned).is_err() {
             unreachable!("answers are taken until every worker has ended");
         }
+        if self.work.len() <= 2 * self.workers || self.answers.len() >= self.out_max / 2 {
+            self.supervisor.unpark();
+        }
+    }
+}
+
+/// The life of a worker: takes work until there is none.
+fn serve<J: Job>(job: &J, config: &Config, desk: &Desk<J>) -> Spreads {
+    let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
+    let mut spreads = Spreads::default();
+    while let Some(work) = desk.work.pop() {
+        let returned = execute(job, &io, work);
+        spreads.record(&returned.phases);
+        desk.answer(returned);
     }
     spreads
 }
 
 fn supervise<J: Job>(
     supervisor: &mut Supervisor<J, impl Source<J::Task>>,
-    out_max: usize,
-    work: &Ring<Work<J>>,
-    answers: &Ring<Returned<J>>,
+    desk: &Desk<J>,
     settled: &mut dyn FnMut(Settled<J>),
 ) {
     loop {
-        while supervisor.in_flight() < out_max {
+        while supervisor.in_flight() < desk.out_max {
             match supervisor.next() {
                 Ready::Work(ready) => {
-                    if work.push(ready).is_err() {
+                    if desk.work.push(ready).is_err() {
                         unreachable!("the ring is closed after the last task");
                     }
                 }
@@ -162,10 +186,14 @@ fn supervise<J: Job>(
                 Ready::End => return,
             }
         }
-        let mut answer = answers.pop_timeout(SOURCE_NAP);
+        let mut answer = desk.answers.try_pop();
+        if matches!(answer, TryPop::Empty) {
+            std::thread::park_timeout(NAP);
+            answer = desk.answers.try_pop();
+        }
         while let TryPop::Item(returned) = answer {
             supervisor.returned(returned).map(&mut *settled);
-            answer = answers.try_pop();
+            answer = desk.answers.try_pop();
         }
     }
 }
