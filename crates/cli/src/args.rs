@@ -78,7 +78,7 @@ impl Command {
 /// Options of every command that runs tasks.
 #[derive(clap::Args)]
 pub(crate) struct CommonArgs {
-    /// How to run: auto, serial or threads[=N]
+    /// How to run: auto, serial, threads[=N] or uring[=RxD]
     #[arg(short, long, value_name = "E", default_value = "auto", value_parser = engine)]
     pub(crate) engine: EngineArg,
     /// At the end, say where the time went

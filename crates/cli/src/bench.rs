@@ -85,7 +85,16 @@ fn interleaved(title: String, mut cases: Vec<Case<'_>>, rounds: usize) -> Result
 
 /// The engines to compare: those named, or one job at a time and ever more threads.
 fn engines(args: &BenchArgs) -> Result<Vec<Engine>, Problem> {
-    let defaults = ["serial", "threads=1", "threads=2", "threads=4", "threads=8", "threads=16"];
+    let defaults = [
+        "serial",
+        "threads=1",
+        "threads=2",
+        "threads=4",
+        "threads=8",
+        "threads=16",
+        "uring=1x8",
+        "uring=1x64",
+    ];
     let named: Vec<&str> = match args.engines.is_empty() {
         true => defaults.to_vec(),
         false => args.engines.iter().map(String::as_str).collect(),

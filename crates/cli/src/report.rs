@@ -198,7 +198,12 @@ impl Teller<'_> {
             text += &format!(", {} failed", report.failed);
         }
         let cut = if report.cancelled { "interrupted: " } else { "" };
-        let (bytes, engine, reason) = (human_bytes(report.bytes), chosen.engine, &chosen.reason);
+        let bytes = human_bytes(report.bytes);
+        let engine = report.engine.unwrap_or(chosen.engine);
+        let reason = match &report.fallback {
+            None => chosen.reason.clone(),
+            Some(fallback) => format!("instead of {}: {}", fallback.asked, fallback.reason),
+        };
         // One task that succeeded needs no summary.
         if report.succeeded + report.failed > 1 || report.cancelled {
             self.voice.note(format!("{cut}{text}, {bytes} in {seconds:.2} s, {engine} ({reason})"));

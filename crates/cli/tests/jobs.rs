@@ -32,15 +32,18 @@ fn a_thousand_urls_from_nginx_into_files_sealed_and_opened() {
         .collect();
     std::fs::write(dir.path().join("list"), urls.join("\n")).unwrap();
     let haul = haul(dir.path());
-    for engine in ["auto", "serial", "threads=3"] {
+    for engine in ["auto", "serial", "threads=3", "uring=1x64", "uring=2x8"] {
         let got = dir.path().join(format!("got-{engine}"));
         haul.run(["get", "-e", engine, "-i", "list", "-d", &got.to_string_lossy()]).expect_status(0);
         assert_same(&served, &got);
     }
     let recipient = keygen(&haul);
-    haul.run(["seal", "-r", &recipient, "-o", "sealed", "got-auto"]).expect_status(0);
-    haul.run(["open", "-i", "key.txt", "-o", "opened", "sealed"]).expect_status(0);
-    assert_same(&served, &dir.path().join("opened"));
+    for engine in ["auto", "serial", "uring=2x16"] {
+        let (sealed, opened) = (format!("sealed-{engine}"), format!("opened-{engine}"));
+        haul.run(["seal", "-e", engine, "-r", &recipient, "-o", &sealed, "got-auto"]).expect_status(0);
+        haul.run(["open", "-e", engine, "-i", "key.txt", "-o", &opened, &sealed]).expect_status(0);
+        assert_same(&served, &dir.path().join(&opened));
+    }
 }
 
 #[test]
@@ -191,7 +194,7 @@ fn xor_twice_restores_every_byte_on_every_engine() {
         Tree::seeded(3).files(40).sizes(0..=60_000).depth(2).write(place).unwrap();
         std::fs::write(place.join("large"), seeded_bytes(6, 5_000_001)).unwrap();
     }
-    for engine in ["serial", "threads=3"] {
+    for engine in ["serial", "threads=3", "uring=2x16"] {
         for manner in [["--durable", "never"].as_slice(), &["--durable", "auto"], &["--overwrite"]] {
             let args = ["xor", "-e", engine, "--key-file", "key"];
             let args = || args.iter().chain(manner).chain(&["work"]);

@@ -14,17 +14,28 @@ pub enum Engine {
     Serial,
     /// That many threads on one bounded ring, a job at a time on each.
     Threads(NonZeroUsize),
+    /// That many threads, each with a ring of io_uring and `depth` jobs in flight.
+    Uring {
+        /// Threads.
+        rings: NonZeroUsize,
+        /// Jobs in flight on each.
+        depth: NonZeroUsize,
+    },
 }
 
 impl Engine {
-    /// The most workers that can be asked for.
+    /// The most workers that can be asked for, and the most jobs in flight on a ring.
     pub const WORKERS_MAX: usize = 4_096;
+
+    /// Jobs in flight on a ring where nothing else is asked.
+    pub const DEPTH_DEFAULT: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 
     /// How many jobs run at once.
     pub fn in_flight_max(self) -> usize {
         match self {
             Self::Serial => 1,
             Self::Threads(workers) => workers.get(),
+            Self::Uring { rings, depth } => rings.get() * depth.get(),
         }
     }
 }
@@ -41,8 +52,10 @@ pub enum ParseEngineError {
 impl fmt::Display for ParseEngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownName => write!(f, "no such engine; known are serial and threads=N"),
-            Self::WorkerCount => write!(f, "the number of workers is from 1 to {}", Engine::WORKERS_MAX),
+            Self::UnknownName => write!(f, "no such engine; known are serial, threads=N and uring=RxD"),
+            Self::WorkerCount => {
+                write!(f, "numbers of workers and depths are from 1 to {}", Engine::WORKERS_MAX)
+            }
         }
     }
 }
@@ -52,7 +65,7 @@ impl std::error::Error for ParseEngineError {}
 impl FromStr for Engine {
     type Err = ParseEngineError;
 
-    /// `serial`, `threads` (as many as cores) or `threads=N`.
+    /// `serial`, `threads` (as many as cores), `threads=N`, `uring` (a ring for each core) or `uring=RxD`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, count) = match text.split_once('=') {
             Some((name, count)) => (name, Some(count)),
@@ -61,10 +74,12 @@ impl FromStr for Engine {
         match (name, count) {
             ("serial", None) => Ok(Self::Serial),
             ("threads", None) => Ok(Self::Threads(core_count())),
-            ("threads", Some(count)) => match count.parse::<NonZeroUsize>() {
-                Ok(workers) if workers.get() <= Self::WORKERS_MAX => Ok(Self::Threads(workers)),
-                _ => Err(ParseEngineError::WorkerCount),
-            },
+            ("threads", Some(count)) => worker_count(count).map(Self::Threads),
+            ("uring", None) => Ok(Self::Uring { rings: core_count(), depth: Self::DEPTH_DEFAULT }),
+            ("uring", Some(counts)) => {
+                let (rings, depth) = counts.split_once('x').ok_or(ParseEngineError::WorkerCount)?;
+                Ok(Self::Uring { rings: worker_count(rings)?, depth: worker_count(depth)? })
+            }
             _ => Err(ParseEngineError::UnknownName),
         }
     }
@@ -75,7 +90,15 @@ impl fmt::Display for Engine {
         match self {
             Self::Serial => write!(f, "serial"),
             Self::Threads(workers) => write!(f, "threads={workers}"),
+            Self::Uring { rings, depth } => write!(f, "uring={rings}x{depth}"),
         }
+    }
+}
+
+fn worker_count(text: &str) -> Result<NonZeroUsize, ParseEngineError> {
+    match text.parse::<NonZeroUsize>() {
+        Ok(count) if count.get() <= Engine::WORKERS_MAX => Ok(count),
+        _ => Err(ParseEngineError::WorkerCount),
     }
 }
 
@@ -89,7 +112,7 @@ mod tests {
 
     #[test]
     fn names_are_read_and_written() {
-        for text in ["serial", "threads=1", "threads=64"] {
+        for text in ["serial", "threads=1", "threads=64", "uring=2x64", "uring=1x1"] {
             assert_eq!(text.parse::<Engine>().unwrap().to_string(), text);
         }
         assert_eq!("threads".parse(), Ok(Engine::Threads(core_count())));
@@ -100,6 +123,9 @@ mod tests {
             ("threads=-1", ParseEngineError::WorkerCount),
             ("threads=4097", ParseEngineError::WorkerCount),
             ("threads=", ParseEngineError::WorkerCount),
+            ("uring=4", ParseEngineError::WorkerCount),
+            ("uring=0x4", ParseEngineError::WorkerCount),
+            ("uring=4x", ParseEngineError::WorkerCount),
         ] {
             assert_eq!(text.parse::<Engine>(), Err(error), "{text}");
         }

@@ -21,6 +21,8 @@ pub enum Event<J: Job> {
     Started {
         /// The engine that runs it.
         engine: Engine,
+        /// Why it isn't the one that was asked for.
+        fallback: Option<Fallback>,
     },
     /// A task ended: exactly one for each task that the source gave.
     Settled(Settled<J>),
@@ -33,6 +35,15 @@ pub enum Event<J: Job> {
         /// How the time of the tasks was spent.
         spreads: Box<Spreads>,
     },
+}
+
+/// An engine that the system refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// The engine that was asked for.
+    pub asked: Engine,
+    /// Why it isn't to be had.
+    pub reason: String,
 }
 
 /// The end of one task.
@@ -54,6 +65,8 @@ pub struct Settled<J: Job> {
 pub struct Report {
     /// The engine that ran it.
     pub engine: Option<Engine>,
+    /// Why it isn't the one that was asked for.
+    pub fallback: Option<Fallback>,
     /// Tasks that succeeded.
     pub succeeded: u64,
     /// Tasks that failed, those cut short by cancellation not included.
@@ -74,7 +87,10 @@ impl Report {
     /// Takes one more event into account.
     pub fn record<J: Job>(&mut self, event: &Event<J>) {
         match event {
-            Event::Started { engine } => self.engine = Some(*engine),
+            Event::Started { engine, fallback } => {
+                self.engine = Some(*engine);
+                self.fallback = fallback.clone();
+            }
             Event::Settled(settled) => match &settled.outcome {
                 Ok(_) => {
                     self.succeeded += 1;

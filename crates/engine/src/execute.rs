@@ -4,10 +4,12 @@
 //! Does not own: the order of work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
-use haul_io::{Blocking, run_ready};
+use haul_io::{Blocking, Io, Meter, TaskIo};
 
 use crate::{Failure, Job, Outcome, Phases, Step, TaskId};
 
@@ -41,18 +43,36 @@ pub(crate) enum Answer<J: Job> {
     Finished(Outcome<J>),
 }
 
-/// Carries out `work` by blocking operations. Never panics: a panic of the job is its answer.
-pub(crate) fn execute<J: Job>(job: &J, io: &Blocking, work: Work<J>) -> Returned<J> {
+/// Operations that keep account of the times of one task.
+pub(crate) trait Metered: Io {
+    /// What was spent since the last call.
+    fn take_meter(&self) -> Meter;
+}
+
+impl Metered for Blocking {
+    fn take_meter(&self) -> Meter {
+        Blocking::take_meter(self)
+    }
+}
+
+impl Metered for TaskIo {
+    fn take_meter(&self) -> Meter {
+        TaskIo::take_meter(self)
+    }
+}
+
+/// Carries out `work`. Never panics: a panic of the job is its answer.
+pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -> Returned<J> {
     let Work { id, task, stage, queued } = work;
     let taken_up = Instant::now();
     io.take_meter();
     let answer = match stage {
-        Stage::Start => Answer::Started(caught::<J, _>(|| run_ready(job.start(io, &task)))),
+        Stage::Start => Answer::Started(caught::<J, _>(job.start(io, &task)).await),
         Stage::Part { state, index } => {
-            Answer::PartDone(caught::<J, _>(|| run_ready(job.part(io, &task, &state, index))))
+            Answer::PartDone(caught::<J, _>(job.part(io, &task, &state, index)).await)
         }
         Stage::Finish { state, succeeded } => {
-            Answer::Finished(caught::<J, _>(|| run_ready(job.finish(io, &task, &state, succeeded))))
+            Answer::Finished(caught::<J, _>(job.finish(io, &task, &state, succeeded)).await)
         }
     };
     let meter = io.take_meter();
@@ -66,9 +86,15 @@ pub(crate) fn execute<J: Job>(job: &J, io: &Blocking, work: Work<J>) -> Returned
     Returned { id, answer, phases, bytes: meter.bytes }
 }
 
-fn caught<J: Job, T>(run: impl FnOnce() -> Result<T, J::Error>) -> Result<T, Failure<J::Error>> {
+async fn caught<J: Job, T>(job: impl Future<Output = Result<T, J::Error>>) -> Result<T, Failure<J::Error>> {
+    let mut job = pin!(job);
     // Nothing that a job shares is observed half-changed: tasks and states are read-only to it or guarded by locks.
-    match catch_unwind(AssertUnwindSafe(run)) {
+    let poll = |context: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| job.as_mut().poll(context)))
+    {
+        Ok(poll) => poll.map(Ok),
+        Err(payload) => Poll::Ready(Err(payload)),
+    };
+    match std::future::poll_fn(poll).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) if J::is_cancelled(&error) => Err(Failure::Cancelled),
         Ok(Err(error)) => Err(Failure::Job(error)),

@@ -1,4 +1,4 @@
-//! Runs jobs from a source: the same job serially or on many workers, with one stream of events.
+//! Runs jobs from a source: the same job serially, on many threads or on io_uring, with one stream of events.
 //!
 //! Owns: the order of work, splitting a task into parts and joining them, exactly one report per task,
 //! cancellation, the phases of time, the report.
@@ -6,16 +6,20 @@
 
 mod choice;
 mod crew;
+mod desk;
 mod event;
 mod execute;
 mod job;
 mod phases;
+mod rings;
 mod run;
+mod serial;
 mod supervisor;
+mod threads;
 
 pub use choice::{Engine, ParseEngineError};
 pub use crew::{Closing, Crew};
-pub use event::{Event, Outcome, Report, Settled, TaskId};
+pub use event::{Event, Fallback, Outcome, Report, Settled, TaskId};
 pub use job::{Failure, Job, Step};
 pub use phases::{Phases, Spread, Spreads};
 pub use run::{Config, Next, Source, run};

@@ -129,7 +129,8 @@ fn told(engine: Engine, cancel: Cancel, source: impl Source<Task>) -> Told {
 
 fn engines() -> Vec<Engine> {
     let threads = |count| Engine::Threads(NonZeroUsize::new(count).unwrap());
-    vec![Engine::Serial, threads(1), threads(2), threads(7)]
+    let uring = |text: &str| text.parse().unwrap();
+    vec![Engine::Serial, threads(1), threads(2), threads(7), uring("uring=1x1"), uring("uring=2x16")]
 }
 
 /// Every kind of task, many times over.

@@ -18,7 +18,7 @@ use crate::perform::{Deadline, wait};
 use crate::{Cancel, cancelled};
 
 /// How long one attempt runs alone before the next is started (RFC 8305 section 5 recommends 250 ms).
-const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// A connected, non-blocking socket with `TCP_NODELAY`, to the first address that answers within `timeout`.
 ///
@@ -28,7 +28,7 @@ pub(crate) fn race(addresses: &[SocketAddr], timeout: Duration, cancel: &Cancel)
     let deadline = Deadline::after(timeout);
     let mut waiting = interleaved(addresses).into_iter();
     let mut attempts: Vec<OwnedFd> = Vec::new();
-    let mut last_error = io::Error::new(io::ErrorKind::InvalidInput, "no addresses to connect to");
+    let mut last_error = no_addresses();
     let mut next_start = Deadline::after(Duration::ZERO);
     loop {
         if (attempts.is_empty() || next_start.is_over())
@@ -60,12 +60,16 @@ pub(crate) fn race(addresses: &[SocketAddr], timeout: Duration, cancel: &Cancel)
     }
 }
 
-enum Attempt {
+pub(crate) fn no_addresses() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "no addresses to connect to")
+}
+
+pub(crate) enum Attempt {
     Connected(OwnedFd),
     Underway(OwnedFd),
 }
 
-fn start(address: &SocketAddr) -> io::Result<Attempt> {
+pub(crate) fn start(address: &SocketAddr) -> io::Result<Attempt> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
@@ -91,7 +95,7 @@ fn first_ready(attempts: &[OwnedFd], cancel: &Cancel, until: Deadline) -> io::Re
 }
 
 /// The addresses with their families alternating, starting with the family of the first (RFC 8305 section 4).
-fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+pub(crate) fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
     let (preferred, other): (Vec<_>, Vec<_>) =
         addresses.iter().copied().partition(|address| address.is_ipv4() == first.is_ipv4());

@@ -1,7 +1,8 @@
 //! Everything haul asks of the operating system, as one closed type of operations.
 //!
 //! A job is an `async fn` over [`Io`]. The same body runs on [`Blocking`] (each operation is a system call that is
-//! done before it returns) and on [`sim::Sim`] (a seeded simulation of files, peers and time).
+//! done before it returns), on [`Uring`] (one thread, one ring, many jobs in flight) and on [`sim::Sim`] (a seeded simulation
+//! of files, peers and time).
 //!
 //! Owns: [`Op`] and its executions, the owned buffers that travel through it, handles, cancellation,
 //! staging and publishing of files.
@@ -18,6 +19,7 @@ mod op;
 mod perform;
 pub mod sim;
 mod staged;
+mod uring;
 
 pub use blocking::{Blocking, Meter, run_ready};
 pub use buf::Buf;
@@ -27,3 +29,6 @@ pub use handle::{File, FileKind, Socket, Stat};
 pub use io::Io;
 pub use op::{Completion, Found, Offset, Op, OpenMode, Value};
 pub use staged::{Durability, Existing, Preserve, Publish, Staged, write_file};
+pub use uring::{
+    Feed, Granted, LocalJob, Place, Placed, Refusal, RingRefused, TaskIo, Unparker, Uring, UringConfig,
+};

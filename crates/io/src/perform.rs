@@ -67,7 +67,7 @@ fn done(result: rustix::io::Result<()>) -> io::Result<Value> {
     Ok(Value::Done)
 }
 
-fn base(dir: &Option<File>) -> io::Result<BorrowedFd<'_>> {
+pub(crate) fn base(dir: &Option<File>) -> io::Result<BorrowedFd<'_>> {
     match dir {
         Some(dir) => dir.0.fd(),
         None => Ok(CWD),
@@ -75,6 +75,12 @@ fn base(dir: &Option<File>) -> io::Result<BorrowedFd<'_>> {
 }
 
 fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
+    let private = Mode::from_raw_mode(0o600);
+    let fd = retry_on_intr(|| fs::openat(base, path, open_flags(mode), private))?;
+    Ok(fd.into())
+}
+
+pub(crate) fn open_flags(mode: OpenMode) -> OFlags {
     // O_NONBLOCK: opening a pipe that was put in a file's place must not hang; regular files ignore it.
     let reading = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
     let flags = match mode {
@@ -85,9 +91,7 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
         OpenMode::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
         OpenMode::ReadWrite => OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
     };
-    let private = Mode::from_raw_mode(0o600);
-    let fd = retry_on_intr(|| fs::openat(base, path, flags | OFlags::CLOEXEC, private))?;
-    Ok(fd.into())
+    flags | OFlags::CLOEXEC
 }
 
 fn read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! The idea the program rests on: one job body, run by blocking system calls and by the simulation.
+//! The idea the program rests on: one job body, run by blocking system calls, by io_uring and by the simulation.
 
 use std::io;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use haul_io::sim::{Ending, Files, Reply, Sim};
 use haul_io::{
-    Blocking, Buf, Cancel, Durability, Existing, Io, Offset, OpenMode, Preserve, Publish, Staged,
-    is_cancelled, run_ready,
+    Blocking, Buf, Cancel, Durability, Existing, Feed, Io, LocalJob, Offset, OpenMode, Preserve, Publish,
+    Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
 };
 
 const CONTENT: &[u8] = b"the quick brown fox jumps over the lazy dog";
@@ -52,18 +52,35 @@ async fn fill(io: &impl Io, source: &haul_io::File, staged: &Staged) -> io::Resu
     }
 }
 
+/// The result of `job` on a ring of its own.
+fn on_ring<T>(cancel: Cancel, job: impl AsyncFnOnce(&TaskIo) -> T) -> T {
+    let uring = Uring::new(UringConfig::default(), cancel, Default::default()).expect("a ring");
+    let (io, mut result) = (uring.task(), None);
+    let mut jobs = vec![Box::pin(async { result = Some(job(&io).await) }) as LocalJob<'_>];
+    uring.run(|| jobs.pop().map_or(Feed::End, Feed::Job));
+    drop(jobs);
+    result.expect("the job ended")
+}
+
 #[test]
-fn the_same_job_gives_the_same_file_in_both_worlds() {
+fn the_same_job_gives_the_same_file_in_all_worlds() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("a"), CONTENT).unwrap();
+    let (a, b, c) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("c"));
+    std::fs::write(&a, CONTENT).unwrap();
     let real = Blocking::new(Cancel::new().unwrap());
-    let bytes = run_ready(copy(&real, &dir.path().join("a"), &publish(&dir.path().join("b")))).unwrap();
+    let bytes = run_ready(copy(&real, &a, &publish(&b))).unwrap();
     assert_eq!((bytes, real.take_meter().bytes), (CONTENT.len() as u64, CONTENT.len() as u64));
-    assert_eq!(std::fs::read(dir.path().join("b")).unwrap(), CONTENT);
-    let meta = std::fs::metadata(dir.path().join("b")).unwrap();
-    assert_eq!(std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777, 0o640);
-    assert_eq!(std::os::unix::fs::MetadataExt::mtime(&meta), 1_000_000_007);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "nothing else is left");
+    let (bytes, counted) = on_ring(Cancel::new().unwrap(), async |io| {
+        (copy(io, &a, &publish(&c)).await.unwrap(), io.take_meter().bytes)
+    });
+    assert_eq!((bytes, counted), (CONTENT.len() as u64, CONTENT.len() as u64));
+    for copied in [&b, &c] {
+        assert_eq!(std::fs::read(copied).unwrap(), CONTENT);
+        let meta = std::fs::metadata(copied).unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777, 0o640);
+        assert_eq!(std::os::unix::fs::MetadataExt::mtime(&meta), 1_000_000_007);
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3, "nothing else is left");
 
     for seed in 0..50 {
         let sim = machine(seed);
@@ -187,18 +204,22 @@ async fn converse(io: &impl Io, host: &str, port: u16) -> io::Result<Vec<u8>> {
 }
 
 #[test]
-fn the_same_conversation_in_both_worlds() {
+fn the_same_conversation_in_all_worlds() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {
         use std::io::{Read, Write};
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut asked = [0; 9];
-        stream.read_exact(&mut asked).unwrap();
-        stream.write_all(CONTENT).unwrap();
+        for _ in 0..2 {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 9];
+            stream.read_exact(&mut asked).unwrap();
+            stream.write_all(CONTENT).unwrap();
+        }
     });
     let real = Blocking::new(Cancel::new().unwrap());
     assert_eq!(run_ready(converse(&real, "127.0.0.1", port)).unwrap(), CONTENT);
+    let said = on_ring(Cancel::new().unwrap(), async |io| converse(io, "127.0.0.1", port).await);
+    assert_eq!(said.unwrap(), CONTENT);
     server.join().unwrap();
 
     for (ending, expected) in [
@@ -220,14 +241,17 @@ fn the_same_conversation_in_both_worlds() {
 fn a_thrown_switch_wakes_a_sleeping_receiver() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let cancel = Cancel::new().unwrap();
-    let worker = std::thread::spawn({
-        let cancel = cancel.clone();
-        move || run_ready(converse(&Blocking::new(cancel), "127.0.0.1", port))
-    });
-    let (_stream, _) = listener.accept().unwrap();
-    cancel.trigger();
-    assert!(is_cancelled(&worker.join().unwrap().unwrap_err()));
+    let blocking = |cancel| run_ready(converse(&Blocking::new(cancel), "127.0.0.1", port));
+    let uring = |cancel| on_ring(cancel, async |io| converse(io, "127.0.0.1", port).await);
+    for receive in [&blocking as &(dyn Fn(Cancel) -> io::Result<Vec<u8>> + Sync), &uring] {
+        let cancel = Cancel::new().unwrap();
+        std::thread::scope(|scope| {
+            let worker = scope.spawn(|| receive(cancel.clone()));
+            let (_stream, _) = listener.accept().unwrap();
+            cancel.trigger();
+            assert!(is_cancelled(&worker.join().unwrap().unwrap_err()));
+        });
+    }
 }
 
 fn machine(seed: u64) -> Sim {

@@ -2,24 +2,55 @@
 //!
 //! Owns: storage for up to `capacity` items, back-pressure, shutdown.
 //! Does not own: threads.
+//!
+//! Source: `PROTOCOL.md`, part 1; the step numbers in the comments are those of that file. The stamped slots go back to
+//! D. Vyukov's bounded queue.
 
-use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use crate::backoff::Backoff;
+use crate::end::{Duty, End, TICKET, Word};
+use crate::slot::Slot;
+use crate::sync::{Deadline, Nap};
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::time::Duration;
+
+/// The most slots: leaves 16 bits of laps above the tickets of one lap.
+const CAPACITY_MAX: usize = 1 << 32;
 
 /// A bounded queue: [`push`](Ring::push) sleeps while it is full, [`pop`](Ring::pop) while it is empty.
+///
+/// Items leave in the order in which they entered. An uncontended push or pop is one compare-and-swap and one store,
+/// a system call is made only when somebody sleeps, and nothing is allocated after construction. A sleeper first tries
+/// for a few microseconds. Threads that sleep at the same end wake in no particular order.
+///
+/// ```
+/// let ring = haul_queue::Ring::with_capacity(2);
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| {
+///         for task in 0..10 {
+///             ring.push(task).expect("open");
+///         }
+///         ring.close();
+///     });
+///     let mut sum = 0;
+///     while let Some(task) = ring.pop() {
+///         sum += task;
+///     }
+///     assert_eq!(sum, 45);
+/// });
+/// ```
 pub struct Ring<T> {
-    state: Mutex<State<T>>,
-    not_empty: Condvar,
-    not_full: Condvar,
-    capacity: usize,
+    /// Tickets of pushes; poppers sleep here, until a push moves it.
+    tail: End,
+    /// Tickets of pops; pushers sleep here, until a pop moves it.
+    head: End,
+    slots: Box<[Slot<T>]>,
+    /// The distance between two tickets of the same slot. Invariant: a power of two, at least `slots.len() * TICKET`.
+    lap: u64,
 }
 
-struct State<T> {
-    /// Invariant: never longer than `capacity`.
-    items: VecDeque<T>,
-    closed: bool,
-}
+// No user code runs inside an operation but the drop of an item in `Ring::drop`, so a panic leaves nothing half done.
+impl<T> UnwindSafe for Ring<T> {}
+impl<T> RefUnwindSafe for Ring<T> {}
 
 /// The ring takes no more items; the refused item comes back.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,18 +76,30 @@ pub enum TryPop<T> {
     Closed,
 }
 
+/// The outcome of one try at taking a ticket.
+enum Claim<'a, T> {
+    /// This thread alone may use the slot; then it owes the duty.
+    Won(&'a Slot<T>, u64, Duty),
+    /// Full or empty as long as the other end stays at this word (S1).
+    Blocked(Word),
+    /// Never again.
+    Closed,
+}
+
 impl<T> Ring<T> {
     /// A ring for up to `capacity` items. Cost: one allocation, here.
     ///
     /// # Panics
-    /// If `capacity` is zero.
+    /// If `capacity` is zero or more than 2³².
     pub fn with_capacity(capacity: usize) -> Self {
         assert!(capacity > 0, "a ring holds at least one item");
+        assert!(capacity <= CAPACITY_MAX, "a ring holds at most 2^32 items");
+        let slots = (0..capacity as u64).map(|index| Slot::new(index * TICKET)).collect();
         Self {
-            state: Mutex::new(State { items: VecDeque::with_capacity(capacity), closed: false }),
-            not_empty: Condvar::new(),
-            not_full: Condvar::new(),
-            capacity,
+            tail: End::new(),
+            head: End::new(),
+            slots,
+            lap: (capacity as u64).next_power_of_two() * TICKET,
         }
     }
 
@@ -65,17 +108,21 @@ impl<T> Ring<T> {
     /// # Errors
     /// [`Closed`] gives the item back once the ring was closed or aborted.
     pub fn push(&self, item: T) -> Result<(), Closed<T>> {
-        let mut state = self.lock();
-        while state.items.len() == self.capacity && !state.closed {
-            state = self.not_full.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let mut backoff = Backoff::new();
+        loop {
+            match self.claim_push() {
+                Claim::Won(slot, ticket, duty) => {
+                    self.fill(slot, ticket, duty, item);
+                    return Ok(());
+                }
+                Claim::Closed => return Err(Closed(item)),
+                Claim::Blocked(_) if !backoff.is_over() => backoff.wait(),
+                Claim::Blocked(head) => {
+                    self.head.sleep(head, None);
+                    backoff = Backoff::new();
+                }
+            }
         }
-        if state.closed {
-            return Err(Closed(item));
-        }
-        state.items.push_back(item);
-        drop(state);
-        self.not_empty.notify_one();
-        Ok(())
     }
 
     /// Appends `item` if there is room now.
@@ -83,17 +130,14 @@ impl<T> Ring<T> {
     /// # Errors
     /// [`TryPush`] gives the item back.
     pub fn try_push(&self, item: T) -> Result<(), TryPush<T>> {
-        let mut state = self.lock();
-        if state.closed {
-            return Err(TryPush::Closed(item));
+        match self.claim_push() {
+            Claim::Won(slot, ticket, duty) => {
+                self.fill(slot, ticket, duty, item);
+                Ok(())
+            }
+            Claim::Closed => Err(TryPush::Closed(item)),
+            Claim::Blocked(_) => Err(TryPush::Full(item)),
         }
-        if state.items.len() == self.capacity {
-            return Err(TryPush::Full(item));
-        }
-        state.items.push_back(item);
-        drop(state);
-        self.not_empty.notify_one();
-        Ok(())
     }
 
     /// Takes the oldest item, sleeping while there is none; `None` once the ring is closed and drained.
@@ -106,35 +150,58 @@ impl<T> Ring<T> {
 
     /// Takes the oldest item, sleeping at most `timeout`.
     pub fn pop_timeout(&self, timeout: Duration) -> TryPop<T> {
-        self.pop_until(Some(timeout))
+        if timeout.is_zero() { self.try_pop() } else { self.pop_until(Some(&Deadline::after(timeout))) }
     }
 
     /// Takes the oldest item if there is one now.
     pub fn try_pop(&self) -> TryPop<T> {
-        self.pop_until(Some(Duration::ZERO))
+        match self.claim_pop() {
+            Claim::Won(slot, ticket, duty) => TryPop::Item(self.empty(slot, ticket, duty)),
+            Claim::Blocked(_) => TryPop::Empty,
+            Claim::Closed => TryPop::Closed,
+        }
     }
 
     /// Refuses further items; those inside are still handed out. Wakes every sleeper.
     pub fn close(&self) {
-        self.lock().closed = true;
-        self.not_empty.notify_all();
-        self.not_full.notify_all();
+        self.tail.close();
+        self.head.close();
     }
 
     /// Refuses further items and hands back those inside, oldest first. Wakes every sleeper.
+    ///
+    /// A push that races with it either returns [`Closed`] with its item, or succeeds and its item is among those handed
+    /// back or was popped before: this call waits for pushes that are under way. No pop takes an item after it. Cost:
+    /// one allocation.
     pub fn abort(&self) -> Vec<T> {
-        let mut state = self.lock();
-        state.closed = true;
-        let leftovers = state.items.drain(..).collect();
-        drop(state);
-        self.not_empty.notify_all();
-        self.not_full.notify_all();
+        self.close();
+        let mut leftovers = Vec::with_capacity(self.len());
+        let end = self.tail.load().ticket();
+        let mut ticket = self.take_all(end);
+        while ticket != end {
+            let slot = self.slot(ticket);
+            let mut backoff = Backoff::new();
+            while !slot.is_full_for(ticket) {
+                backoff.wait();
+            }
+            // SAFETY: A2 took all tickets up to `end` in one step, each is used once here, and its stamp said FULL.
+            leftovers.push(unsafe { slot.take(ticket.wrapping_add(self.lap)) });
+            ticket = self.after(ticket);
+        }
         leftovers
     }
 
-    /// How many items are inside at this moment.
+    /// How many items are inside at this moment, counting those whose push is under way.
     pub fn len(&self) -> usize {
-        self.lock().items.len()
+        loop {
+            let tail = self.tail.load().ticket();
+            let head = self.head.load().ticket();
+            if self.tail.load().ticket() == tail {
+                let mask = !(self.lap - 1);
+                let laps = ((tail & mask).wrapping_sub(head & mask) / self.lap) as usize;
+                return laps * self.slots.len() + self.index(tail) - self.index(head);
+            }
+        }
     }
 
     /// Whether nothing is inside at this moment.
@@ -144,35 +211,150 @@ impl<T> Ring<T> {
 
     /// The most items it holds.
     pub fn capacity(&self) -> usize {
-        self.capacity
+        self.slots.len()
     }
 
-    fn pop_until(&self, timeout: Option<Duration>) -> TryPop<T> {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let mut state = self.lock();
+    fn pop_until(&self, deadline: Option<&Deadline>) -> TryPop<T> {
+        let mut backoff = Backoff::new();
         loop {
-            if let Some(item) = state.items.pop_front() {
-                drop(state);
-                self.not_full.notify_one();
-                return TryPop::Item(item);
-            }
-            if state.closed {
-                return TryPop::Closed;
-            }
-            state = match deadline {
-                None => self.not_empty.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return TryPop::Empty;
+            match self.claim_pop() {
+                Claim::Won(slot, ticket, duty) => return TryPop::Item(self.empty(slot, ticket, duty)),
+                Claim::Closed => return TryPop::Closed,
+                Claim::Blocked(_) if !backoff.is_over() => backoff.wait(),
+                Claim::Blocked(tail) => {
+                    if self.tail.sleep(tail, deadline) == Nap::TimedOut {
+                        return self.try_pop();
                     }
-                    self.not_empty.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                    backoff = Backoff::new();
                 }
-            };
+            }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// P1 to P3.
+    #[inline]
+    fn claim_push(&self) -> Claim<'_, T> {
+        let mut backoff = Backoff::new();
+        let mut tail = self.tail.load();
+        loop {
+            let ticket = tail.ticket();
+            if tail.is_closed() {
+                return Claim::Closed;
+            }
+            let slot = self.slot(ticket);
+            if slot.is_empty_for(ticket) {
+                match self.tail.take_ticket(tail, self.after(ticket)) {
+                    Ok(duty) => return Claim::Won(slot, ticket, duty),
+                    Err(now) => tail = now,
+                }
+                backoff.lost_race();
+                continue;
+            }
+            let head = self.head.load();
+            if head.ticket().wrapping_add(self.lap) == ticket {
+                return Claim::Blocked(head);
+            }
+            // The slot's pop is between C3 and C5, or `tail` is out of date.
+            backoff.wait();
+            tail = self.tail.load();
+        }
+    }
+
+    /// C1 to C3.
+    #[inline]
+    fn claim_pop(&self) -> Claim<'_, T> {
+        let mut backoff = Backoff::new();
+        let mut head = self.head.load();
+        loop {
+            let ticket = head.ticket();
+            let slot = self.slot(ticket);
+            if slot.is_full_for(ticket) {
+                match self.head.take_ticket(head, self.after(ticket)) {
+                    Ok(duty) => return Claim::Won(slot, ticket, duty),
+                    Err(now) => head = now,
+                }
+                backoff.lost_race();
+                continue;
+            }
+            let tail = self.tail.load();
+            if tail.ticket() == ticket {
+                return if tail.is_closed() { Claim::Closed } else { Claim::Blocked(tail) };
+            }
+            // The slot's push is between P3 and P5, or `head` is out of date.
+            backoff.wait();
+            head = self.head.load();
+        }
+    }
+
+    /// P4 to P6.
+    #[inline]
+    fn fill(&self, slot: &Slot<T>, ticket: u64, duty: Duty, item: T) {
+        // SAFETY: the ticket was won by `claim_push`, whose P2 saw the slot empty for it, and is used once.
+        unsafe { slot.put(ticket, item) };
+        self.tail.discharge(duty);
+    }
+
+    /// C4 to C6.
+    #[inline]
+    fn empty(&self, slot: &Slot<T>, ticket: u64, duty: Duty) -> T {
+        // SAFETY: the ticket was won by `claim_pop`, whose C2 saw the slot full for it, and is used once.
+        let item = unsafe { slot.take(ticket.wrapping_add(self.lap)) };
+        self.head.discharge(duty);
+        item
+    }
+
+    /// A2: moves the head to `end` in one step and returns where it was.
+    fn take_all(&self, end: u64) -> u64 {
+        loop {
+            let head = self.head.load();
+            if let Ok(duty) = self.head.take_ticket(head, end) {
+                self.head.discharge(duty);
+                return head.ticket();
+            }
+        }
+    }
+
+    #[inline]
+    fn index(&self, ticket: u64) -> usize {
+        ((ticket & (self.lap - 1)) / TICKET) as usize
+    }
+
+    #[inline]
+    fn slot(&self, ticket: u64) -> &Slot<T> {
+        &self.slots[self.index(ticket)]
+    }
+
+    /// The ticket after `ticket`.
+    #[inline]
+    fn after(&self, ticket: u64) -> u64 {
+        if self.index(ticket) + 1 < self.slots.len() {
+            ticket.wrapping_add(TICKET)
+        } else {
+            (ticket & !(self.lap - 1)).wrapping_add(self.lap)
+        }
+    }
+}
+
+impl<T> Drop for Ring<T> {
+    fn drop(&mut self) {
+        let rest = Rest(self);
+        rest.drop_items();
+    }
+}
+
+/// Drops the items of a ring; if one of them panics, the others are dropped while unwinding.
+struct Rest<'a, T>(&'a Ring<T>);
+
+impl<T> Rest<'_, T> {
+    fn drop_items(&self) {
+        while let TryPop::Item(item) = self.0.try_pop() {
+            drop(item);
+        }
+    }
+}
+
+impl<T> Drop for Rest<'_, T> {
+    fn drop(&mut self) {
+        self.drop_items();
     }
 }

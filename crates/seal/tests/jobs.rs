@@ -26,8 +26,8 @@ fn open_job(options: FileOptions) -> OpenJob {
     OpenJob::new(vec![Identity::X25519(identity(2)), Identity::X25519(identity(1))], options)
 }
 
-fn engines() -> [Engine; 2] {
-    [Engine::Serial, Engine::Threads(NonZeroUsize::new(3).unwrap())]
+fn engines() -> [Engine; 3] {
+    [Engine::Serial, Engine::Threads(NonZeroUsize::new(3).unwrap()), "uring=2x8".parse().unwrap()]
 }
 
 /// Runs and returns the report and, by source, what each task came to.

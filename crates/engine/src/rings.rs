@@ -1,0 +1,69 @@
+//! The io_uring engine: ring threads, each with many jobs in flight.
+//!
+//! Owns: its threads, the jobs that a ring is fed with.
+//! Does not own: rings ([`haul_io::Uring`]), the desk between them and the supervisor ([`crate::desk`]).
+
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use haul_io::{Feed, RingRefused, Uring, UringConfig};
+use haul_queue::TryPop;
+
+use crate::desk::Desk;
+use crate::execute::execute;
+use crate::supervisor::Supervisor;
+use crate::{Config, Job, Settled, Source, Spreads, threads};
+
+/// Whether a ring of this depth is to be had.
+pub(crate) fn probe(config: &Config, depth: NonZeroUsize) -> Result<(), RingRefused> {
+    ring(config, depth).map(drop)
+}
+
+pub(crate) fn run<J: Job>(
+    job: &J,
+    mut supervisor: Supervisor<J, impl Source<J::Task>>,
+    config: &Config,
+    (rings, depth): (NonZeroUsize, NonZeroUsize),
+    settled: &mut dyn FnMut(Settled<J>),
+) -> Spreads {
+    let desk = Desk::new(rings.get() * depth.get());
+    std::thread::scope(|scope| {
+        let spawn = |_| scope.spawn(|| serve(job, config, depth, &desk));
+        let threads: Vec<_> = (0..rings.get()).map(spawn).collect();
+        desk.supervise(&mut supervisor, settled);
+        desk.close();
+        let mut spreads = Spreads::default();
+        for thread in threads {
+            let counted = thread.join().expect("jobs catch their panics");
+            spreads.merge(&counted);
+        }
+        spreads
+    })
+}
+
+/// The life of a ring's thread. One that gets no ring after all does its share by blocking calls.
+fn serve<J: Job>(job: &J, config: &Config, depth: NonZeroUsize, desk: &Desk<J>) -> Spreads {
+    let Ok(ring) = ring(config, depth) else { return threads::serve(job, config, desk) };
+    desk.tell(ring.unparker());
+    let spreads = RefCell::new(Spreads::default());
+    ring.run(|| match desk.work.try_pop() {
+        TryPop::Item(work) => {
+            let (io, spreads) = (ring.task(), &spreads);
+            Feed::Job(Box::pin(async move {
+                let returned = execute(job, &io, work).await;
+                spreads.borrow_mut().record(&returned.phases);
+                desk.answer(returned);
+            }))
+        }
+        // The desk wakes the ring when there is more.
+        TryPop::Empty => Feed::Wait(Duration::MAX),
+        TryPop::Closed => Feed::End,
+    });
+    spreads.into_inner()
+}
+
+fn ring(config: &Config, depth: NonZeroUsize) -> Result<Uring, RingRefused> {
+    let uring = UringConfig { in_flight_max: depth.get(), ..UringConfig::default() };
+    Uring::new(uring, config.cancel.clone(), config.progress.clone())
+}

@@ -1,0 +1,32 @@
+//! The serial engine: one job at a time, on the calling thread. The oracle for the others.
+//!
+//! Owns: its loop.
+//! Does not own: the order of work ([`crate::supervisor`]).
+
+use haul_io::{Blocking, run_ready};
+
+use crate::execute::execute;
+use crate::run::NAP;
+use crate::supervisor::{Ready, Supervisor};
+use crate::{Config, Job, Settled, Source, Spreads};
+
+pub(crate) fn run<J: Job>(
+    job: &J,
+    mut supervisor: Supervisor<J, impl Source<J::Task>>,
+    config: &Config,
+    settled: &mut dyn FnMut(Settled<J>),
+) -> Spreads {
+    let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
+    let mut spreads = Spreads::default();
+    loop {
+        match supervisor.next() {
+            Ready::Work(work) => {
+                let returned = run_ready(execute(job, &io, work));
+                spreads.record(&returned.phases);
+                supervisor.returned(returned).map(&mut *settled);
+            }
+            Ready::Wait => std::thread::sleep(NAP),
+            Ready::End => return spreads,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a ring gains and costs on this machine, against blocking operations.
+//!
+//! `cargo run --release -p haul-io --example ring [DIRECTORY]`: interleaved rounds, medians. As root, files are also read
+//! cold. Everything is made in fresh directories below DIRECTORY (default: the current one) and removed.
+
+#![allow(clippy::print_stdout, reason = "a program that prints figures")]
+
+#[path = "ring/exchange.rs"]
+mod exchange;
+#[path = "ring/files.rs"]
+mod files;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use haul_io::{Cancel, Feed, LocalJob, Uring, UringConfig};
+
+/// One way of doing a piece of work.
+pub(crate) struct Way<'a> {
+    pub(crate) name: String,
+    pub(crate) run: Box<dyn FnMut() + 'a>,
+}
+
+impl<'a> Way<'a> {
+    pub(crate) fn new(name: impl Into<String>, run: impl FnMut() + 'a) -> Self {
+        Self { name: name.into(), run: Box::new(run) }
+    }
+}
+
+/// Runs the ways in turn, `rounds` times, `before` each; prints medians.
+pub(crate) fn compare(title: &str, rounds: usize, mut before: impl FnMut(), mut ways: Vec<Way<'_>>) {
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); ways.len()];
+    for round in 0..=rounds {
+        for (way, times) in ways.iter_mut().zip(&mut times) {
+            before();
+            let started = Instant::now();
+            (way.run)();
+            // The first round warms up.
+            if round > 0 {
+                times.push(started.elapsed());
+            }
+        }
+    }
+    println!("{title}");
+    for (way, mut times) in ways.iter().zip(times) {
+        times.sort();
+        let millis = |time: Duration| time.as_secs_f64() * 1e3;
+        let (median, least) = (millis(times[times.len() / 2]), millis(times[0]));
+        println!("  {:<44} {median:8.2} ms  (least {least:.2})", way.name);
+    }
+}
+
+pub(crate) fn ring(config: UringConfig) -> Uring {
+    Uring::new(config, Cancel::new().expect("a descriptor"), Arc::default()).expect("a ring")
+}
+
+/// Runs a job for each number below `count`.
+pub(crate) fn run_each<'a>(uring: &'a Uring, count: usize, job: impl Fn(usize) -> LocalJob<'a>) {
+    let mut next = 0..count;
+    uring.run(|| next.next().map_or(Feed::End, |index| Feed::Job(job(index))));
+}
+
+fn main() {
+    let below = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let granted = ring(UringConfig::default()).granted();
+    println!("{granted:?}");
+    files::reading(&below);
+    exchange::all();
+    files::writing(&below);
+}

@@ -1,0 +1,409 @@
+//! The ring, and what is in flight on it.
+//!
+//! Life of an operation: its request is put into a slot and submitted; its completion is reaped and waits in the slot;
+//! the job takes it. A job that goes away before that leaves an orphan: it is cancelled, and its slot is kept until
+//! the kernel has completed it.
+//!
+//! Owns: submission, reaping, timeouts, interruption, the end of the ring.
+//! Does not own: jobs ([`super::executor`]), what an operation means ([`super::request`]).
+//!
+//! Source: io_uring_enter(2), io_uring_prep_cancel(3).
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
+use io_uring::{IoUring, cqueue, opcode, squeue};
+use rustix::io::Errno;
+
+use super::jobs::JobId;
+use super::park::Park;
+use super::pool::Done;
+use super::request::Request;
+use super::slab::{Key, Slab};
+use super::timers::Timers;
+use crate::{Cancel, cancelled};
+
+pub(super) struct Driver {
+    ring: IoUring,
+    slots: Slab<Slot>,
+    timers: Timers,
+    /// Jobs with something to take.
+    ready: VecDeque<JobId>,
+    /// Slots that the kernel will still complete, and may write to until then.
+    in_kernel: usize,
+    cancel: Cancel,
+    park: Arc<Park>,
+    /// Completions of one reaping: kept for its storage.
+    reaped: Vec<cqueue::Entry>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// Nothing is in flight and nothing can be submitted.
+    Closed,
+}
+
+struct Slot {
+    request: Request,
+    fate: Fate,
+    submitted: Instant,
+    deadline: Option<Instant>,
+    /// Why it was given up, if it was.
+    interruption: Option<Interruption>,
+}
+
+enum Fate {
+    /// A job awaits it.
+    Awaited(JobId),
+    /// Completed, for the job to take.
+    Completed { result: io::Result<u32>, at: Instant },
+    /// Nobody awaits it.
+    Orphaned,
+    /// It serves the driver itself.
+    Standing,
+}
+
+#[derive(Clone, Copy)]
+enum Interruption {
+    TimedOut,
+    Cancelled,
+}
+
+/// A completed operation.
+pub(super) struct Taken {
+    pub(super) request: Request,
+    pub(super) result: io::Result<u32>,
+    pub(super) submitted: Instant,
+    pub(super) completed: Instant,
+}
+
+/// How the end of a ring went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Teardown {
+    /// The kernel was done with everything before it was freed.
+    Drained,
+    /// So many operations didn't end in time; their memory is never freed.
+    Leaked(usize),
+}
+
+/// The number of completions that nobody looks at: those of cancellations.
+const IGNORED: u64 = u64::MAX;
+
+/// How long a teardown waits for what can't be interrupted, such as a disk that doesn't answer.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+impl Driver {
+    pub(super) fn new(ring: IoUring, capacity: usize, cancel: Cancel, park: Arc<Park>) -> Self {
+        let mut driver = Self {
+            ring,
+            slots: Slab::with_capacity(capacity),
+            timers: Timers::default(),
+            ready: VecDeque::with_capacity(capacity),
+            in_kernel: 0,
+            cancel: cancel.clone(),
+            park: park.clone(),
+            reaped: Vec::new(),
+            state: State::Open,
+        };
+        driver.stand(Request::Thrown { cancel });
+        driver.stand(Request::Woken { park, counter: [0; 8] });
+        driver
+    }
+
+    /// Starts `request` for `job`. At the deadline it fails with `TimedOut`; a timer succeeds.
+    pub(super) fn start(&mut self, request: Request, job: JobId, deadline: Option<Instant>) -> Key {
+        self.insert(request, Fate::Awaited(job), deadline)
+    }
+
+    fn stand(&mut self, request: Request) {
+        self.insert(request, Fate::Standing, None);
+    }
+
+    fn insert(&mut self, request: Request, fate: Fate, deadline: Option<Instant>) -> Key {
+        let submitted = Instant::now();
+        let key = self.slots.insert(Slot { request, fate, submitted, deadline, interruption: None });
+        if let Some(deadline) = deadline {
+            self.timers.insert(deadline, key);
+        }
+        if self.state == State::Closed {
+            self.complete(key, Err(cancelled()));
+        } else {
+            self.submit(key);
+        }
+        key
+    }
+
+    fn submit(&mut self, key: Key) {
+        let slot = self.slots.get_mut(key).expect("just inserted, or being started again");
+        if let Some(entry) = slot.request.entry() {
+            self.in_kernel += 1;
+            self.push(&entry.user_data(key.to_bits()));
+        }
+    }
+
+    /// Puts an entry before the kernel, which sees it at the next turn.
+    fn push(&mut self, entry: &squeue::Entry) {
+        loop {
+            // SAFETY: what the entry points at belongs to the request in its slot, at an address that stays; the slot is
+            // emptied only after its completion was reaped, or never (`close`), and nobody touches it before.
+            let pushed = unsafe { self.ring.submission().push(entry) };
+            if pushed.is_ok() {
+                return;
+            }
+            self.enter(None);
+        }
+    }
+
+    /// The completion of `key`, once there is one.
+    pub(super) fn take(&mut self, key: Key) -> Option<Taken> {
+        if !matches!(self.slots.get_mut(key)?.fate, Fate::Completed { .. }) {
+            return None;
+        }
+        let Slot { request, fate, submitted, .. } = self.slots.remove(key)?;
+        let Fate::Completed { result, at } = fate else { unreachable!("looked at above") };
+        Some(Taken { request, result, submitted, completed: at })
+    }
+
+    /// Nobody awaits `key` any more.
+    pub(super) fn abandon(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let deadline = slot.deadline.take();
+        let in_flight = matches!(slot.fate, Fate::Awaited(_));
+        match (in_flight, &slot.request) {
+            (true, Request::Timer) | (false, _) => self.discard(key),
+            (true, Request::Pooled { .. }) => slot.fate = Fate::Orphaned,
+            (true, _) => {
+                slot.fate = Fate::Orphaned;
+                self.interrupt(key, Interruption::Cancelled);
+            }
+        }
+        if let Some(deadline) = deadline {
+            self.timers.remove(deadline, key);
+        }
+    }
+
+    fn discard(&mut self, key: Key) {
+        if let Some(Slot { request, fate: Fate::Completed { result, .. }, .. }) = self.slots.remove(key) {
+            request.discard(result);
+        }
+    }
+
+    /// A pool thread has done `key`.
+    pub(super) fn pooled(&mut self, done: Done) {
+        if let Some(slot) = self.slots.get_mut(done.key) {
+            slot.request = Request::Pooled { completion: Some(done.completion) };
+            self.complete_at(done.key, Ok(0), done.at);
+        }
+    }
+
+    /// Jobs with something to take, in the order of completion; `spare` becomes the new list.
+    pub(super) fn take_ready(&mut self, spare: VecDeque<JobId>) -> VecDeque<JobId> {
+        std::mem::replace(&mut self.ready, spare)
+    }
+
+    /// Makes `job` ready without an operation: it only let others run.
+    pub(super) fn make_ready(&mut self, job: JobId) {
+        self.ready.push_back(job);
+    }
+
+    /// Submits what was started and reaps what is complete. With nothing ready it sleeps at most `patience`, until something
+    /// completes or the ring is woken. Says whether it was woken.
+    pub(super) fn turn(&mut self, patience: Duration) -> bool {
+        let now = Instant::now();
+        let sleeps = !patience.is_zero() && self.ready.is_empty() && self.ring.completion().is_empty();
+        if sleeps && self.park.prepare_to_sleep() {
+            let until_timer = self.timers.earliest().map(|moment| moment.saturating_duration_since(now));
+            self.enter(Some(until_timer.map_or(patience, |left| left.min(patience))));
+        } else if self.has_business() {
+            self.enter(None);
+        }
+        self.expire();
+        self.park.wake_up()
+    }
+
+    fn has_business(&mut self) -> bool {
+        let submission = self.ring.submission();
+        let kernel_waits = !submission.is_empty() || submission.taskrun() || submission.cq_overflow();
+        drop(submission);
+        kernel_waits || !self.ring.completion().is_empty()
+    }
+
+    /// Enters the kernel, sleeping at most as long as given, and reaps.
+    fn enter(&mut self, sleep: Option<Duration>) {
+        let submitter = self.ring.submitter();
+        let entered = match sleep {
+            None => submitter.submit(),
+            // Longer than any timer of the kernel's.
+            Some(patience) if patience.as_secs() > u64::from(u32::MAX) => submitter.submit_and_wait(1),
+            Some(patience) => {
+                let patience = Timespec::from(patience);
+                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&patience))
+            }
+        };
+        match entered.map_err(|error| Errno::from_io_error(&error)) {
+            Ok(_) => {}
+            // The time is over; a signal; the kernel is short of memory or of room for completions: reap and go on.
+            Err(Some(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY | Errno::NOMEM)) => {}
+            Err(error) => panic!("the ring can't be entered: {error:?}"),
+        }
+        self.reap();
+    }
+
+    fn reap(&mut self) {
+        let mut reaped = std::mem::take(&mut self.reaped);
+        reaped.extend(self.ring.completion());
+        let now = Instant::now();
+        for entry in reaped.drain(..) {
+            if entry.user_data() != IGNORED {
+                self.completed(Key::from_bits(entry.user_data()), entry.result(), now);
+            }
+        }
+        self.reaped = reaped;
+    }
+
+    /// The kernel is done with `key`.
+    fn completed(&mut self, key: Key, result: i32, now: Instant) {
+        self.in_kernel -= 1;
+        let result = u32::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result));
+        let Some(slot) = self.slots.get_mut(key) else {
+            unreachable!("a slot is kept until the kernel is done with it");
+        };
+        let interrupted_by_signal =
+            matches!(&result, Err(error) if error.kind() == io::ErrorKind::Interrupted);
+        match (&slot.fate, slot.interruption) {
+            (Fate::Standing, _) => self.standing_completed(key),
+            (Fate::Orphaned, _) => {
+                if let Some(slot) = self.slots.remove(key) {
+                    slot.request.discard(result);
+                }
+            }
+            (Fate::Awaited(_), None) if interrupted_by_signal => self.submit(key),
+            (Fate::Awaited(_), _) => self.complete_at(key, result, now),
+            (Fate::Completed { .. }, _) => unreachable!("the kernel completes a request once"),
+        }
+    }
+
+    fn standing_completed(&mut self, key: Key) {
+        let Some(slot) = self.slots.remove(key).filter(|_| self.state == State::Open) else { return };
+        match slot.request {
+            Request::Thrown { .. } if self.cancel.is_triggered() => self.interrupt_all(),
+            again => self.stand(again),
+        }
+    }
+
+    fn complete(&mut self, key: Key, result: io::Result<u32>) {
+        self.complete_at(key, result, Instant::now());
+    }
+
+    fn complete_at(&mut self, key: Key, result: io::Result<u32>, at: Instant) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        if let Some(deadline) = slot.deadline.take() {
+            self.timers.remove(deadline, key);
+        }
+        let result = result.map_err(|error| match slot.interruption {
+            Some(Interruption::TimedOut) => io::ErrorKind::TimedOut.into(),
+            Some(Interruption::Cancelled) => cancelled(),
+            None => error,
+        });
+        match std::mem::replace(&mut slot.fate, Fate::Completed { result, at }) {
+            Fate::Awaited(job) => self.ready.push_back(job),
+            _ => self.discard(key),
+        }
+    }
+
+    fn expire(&mut self) {
+        if self.timers.earliest().is_none() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(key) = self.timers.pop_due(now) {
+            let Some(slot) = self.slots.get_mut(key) else { continue };
+            slot.deadline = None;
+            match slot.request {
+                Request::Timer => self.complete_at(key, Ok(0), now),
+                _ => self.interrupt(key, Interruption::TimedOut),
+            }
+        }
+    }
+
+    /// Gives up what the run's cancellation interrupts.
+    fn interrupt_all(&mut self) {
+        for key in self.slots.keys() {
+            let Some(slot) = self.slots.get_mut(key) else { continue };
+            if !matches!(slot.fate, Fate::Awaited(_)) || !slot.request.is_interrupted_by_cancel() {
+                continue;
+            }
+            match slot.request {
+                Request::Timer => self.complete(key, Err(cancelled())),
+                _ => self.interrupt(key, Interruption::Cancelled),
+            }
+        }
+    }
+
+    /// Asks the kernel to end `key` early. It completes in any case, perhaps with success.
+    fn interrupt(&mut self, key: Key, why: Interruption) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.interruption.get_or_insert(why);
+            self.push(&opcode::AsyncCancel::new(key.to_bits()).build().user_data(IGNORED));
+        }
+    }
+
+    /// Ends the ring: cancels everything and waits until the kernel is done with it, because closing a ring is no barrier: the
+    /// kernel goes on writing into buffers after `close` has returned. What doesn't end in time is leaked.
+    pub(super) fn close(&mut self) -> Teardown {
+        self.close_within(DRAIN_MAX)
+    }
+
+    fn close_within(&mut self, patience: Duration) -> Teardown {
+        if self.state == State::Closed {
+            return Teardown::Drained;
+        }
+        self.state = State::Closed;
+        self.push(&opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(IGNORED));
+        // Before 5.19 the kernel doesn't know "any".
+        for key in self.slots.keys() {
+            self.interrupt(key, Interruption::Cancelled);
+        }
+        self.drain(Instant::now() + patience);
+        let left = self.in_kernel;
+        if left > 0 {
+            std::mem::forget(std::mem::replace(&mut self.slots, Slab::with_capacity(0)));
+        } else {
+            self.release();
+        }
+        if left > 0 { Teardown::Leaked(left) } else { Teardown::Drained }
+    }
+
+    fn drain(&mut self, deadline: Instant) {
+        while self.in_kernel > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            self.enter(Some(left));
+        }
+    }
+
+    /// Completes what the kernel never knew of: timers, and what pool threads are at.
+    fn release(&mut self) {
+        for key in self.slots.keys() {
+            if self.slots.get_mut(key).is_some_and(|slot| matches!(slot.fate, Fate::Awaited(_))) {
+                self.complete(key, Err(cancelled()));
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests;

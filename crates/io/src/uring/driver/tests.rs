@@ -1,0 +1,59 @@
+//! The end of a ring.
+
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+
+use super::*;
+use crate::uring::quarantine::{WATCHED_BYTES, untouched};
+use crate::uring::request::Handle;
+use crate::uring::setup;
+use crate::{Buf, File};
+
+fn driver() -> Driver {
+    let (ring, _) = setup::ring(64, 4).expect("a ring");
+    Driver::new(ring, 64, Cancel::new().unwrap(), Arc::new(Park::new().unwrap()))
+}
+
+#[test]
+fn an_end_with_patience_drains_and_one_without_leaks() {
+    assert_eq!(driver().close(), Teardown::Drained);
+    let mut hasty = driver();
+    hasty.enter(None);
+    assert_eq!(hasty.close_within(Duration::ZERO), Teardown::Leaked(2), "what stands armed");
+}
+
+/// Reads that bypass the page cache: the device writes into the buffers whenever it comes to it.
+fn direct_file(dir: &std::path::Path) -> std::fs::File {
+    let path = dir.join("content");
+    std::fs::write(&path, vec![1; 32 * WATCHED_BYTES]).unwrap();
+    std::fs::File::open(&path).unwrap().sync_all().unwrap();
+    let flags = rustix::fs::OFlags::DIRECT.bits() as i32;
+    let direct = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(&path);
+    // A file system without direct reads: then there is less to see here, but nothing wrong.
+    direct.or_else(|_| std::fs::File::open(&path)).unwrap()
+}
+
+#[test]
+fn nothing_is_written_into_buffers_after_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = direct_file(dir.path());
+    let file = File::from(source.try_clone().unwrap());
+    for _ in 0..4 {
+        let mut driver = driver();
+        let keys: Vec<Key> =
+            (0..32).map(|index| driver.start(read(&file, index), JobId::NONE, None)).collect();
+        driver.enter(None);
+        keys.iter().step_by(2).for_each(|key| driver.abandon(*key));
+        assert_eq!(driver.close(), Teardown::Drained);
+        drop(driver);
+    }
+    // What the device was told before is done before this.
+    let mut last = Buf::with_capacity(WATCHED_BYTES);
+    source.read_at(last.spare_mut(), 0).unwrap();
+    assert_eq!(untouched(), (4 * 32, true));
+}
+
+fn read(file: &File, index: usize) -> Request {
+    let file = Handle::new(file.0.clone()).unwrap();
+    let buf = Buf::with_capacity(WATCHED_BYTES);
+    Request::Read { file, buf, bytes_max: WATCHED_BYTES, offset: (index * WATCHED_BYTES) as u64 }
+}

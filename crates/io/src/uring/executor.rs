@@ -1,0 +1,129 @@
+//! The single thread that polls jobs when their operations have completed.
+//!
+//! A job's future is polled with a waker that does nothing: whoever completes an operation knows the job that awaits it. So
+//! a job may await nothing but its `Io`, as with the blocking one.
+//!
+//! Owns: the loop, the job that runs now, panics of jobs.
+//! Does not own: the ring ([`super::driver`]).
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::driver::Driver;
+use super::jobs::{Feed, JobId, Jobs, LocalJob};
+use super::placement::Placed;
+use super::pool::Pool;
+use crate::{Buf, Cancel};
+
+/// What the handles of one ring share.
+pub(super) struct Core {
+    pub(super) driver: RefCell<Driver>,
+    pub(super) pool: Pool,
+    pub(super) cancel: Cancel,
+    pub(super) progress: Arc<AtomicU64>,
+    pub(super) started: Instant,
+    pub(super) placed: Cell<Placed>,
+    pub(super) spare: RefCell<Vec<Buf>>,
+    pub(super) spare_bytes_max: usize,
+    pub(super) in_flight_max: usize,
+    pub(super) current: Cell<Option<JobId>>,
+    /// For each place of a job: what it awaits, in number of operations.
+    pub(super) awaited: RefCell<Vec<usize>>,
+}
+
+/// New jobs are begun in bursts of at most that many, so that jobs which never wait don't keep the others from their
+/// completions.
+const BURST_MAX: usize = 16;
+
+type Panic = Box<dyn Any + Send>;
+
+impl Core {
+    /// # Panics
+    /// With the first panic of a job, after all have ended.
+    pub(super) fn run<'a>(&self, mut feed: impl FnMut() -> Feed<LocalJob<'a>>) {
+        assert!(self.current.get().is_none(), "a job must not run its own ring");
+        let mut jobs = Jobs::with_capacity(self.in_flight_max);
+        let mut panicked = None;
+        let mut ready = VecDeque::new();
+        let mut fed = Feed::Wait(Duration::ZERO);
+        while !matches!(fed, Feed::End) || !jobs.is_empty() {
+            if !matches!(fed, Feed::End) {
+                fed = self.refill(&mut jobs, &mut feed, &mut panicked);
+            }
+            ready = self.driver.borrow_mut().take_ready(ready);
+            for job in ready.drain(..) {
+                self.poll(&mut jobs, job, &mut panicked);
+            }
+            let patience = match fed {
+                _ if jobs.is_full() => Duration::MAX,
+                Feed::End if jobs.is_empty() => break,
+                Feed::End => Duration::MAX,
+                Feed::Wait(patience) => patience,
+                Feed::Job(()) => Duration::ZERO,
+            };
+            self.turn(patience);
+        }
+        if let Some(panic) = panicked {
+            resume_unwind(panic);
+        }
+    }
+
+    /// Begins new jobs; says what the feed said last.
+    fn refill<'a>(
+        &self,
+        jobs: &mut Jobs<'a>,
+        feed: &mut impl FnMut() -> Feed<LocalJob<'a>>,
+        panicked: &mut Option<Panic>,
+    ) -> Feed<()> {
+        for _ in 0..BURST_MAX {
+            if jobs.is_full() {
+                break;
+            }
+            match feed() {
+                Feed::Job(job) => {
+                    let id = jobs.insert(job);
+                    self.poll(jobs, id, panicked);
+                }
+                Feed::Wait(patience) => return Feed::Wait(patience),
+                Feed::End => return Feed::End,
+            }
+        }
+        Feed::Job(())
+    }
+
+    fn poll(&self, jobs: &mut Jobs<'_>, id: JobId, panicked: &mut Option<Panic>) {
+        // An operation of a job that has ended, or a second one of a job that has been polled for both: no harm.
+        let Some(job) = jobs.get_mut(id) else { return };
+        self.current.set(Some(id));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = job.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            let awaits = self.awaited.borrow()[id.index()] > 0;
+            assert!(polled.is_ready() || awaits, "a job awaited something other than its operations");
+            polled
+        }));
+        match polled {
+            Ok(Poll::Pending) => {}
+            Ok(Poll::Ready(())) => drop(jobs.remove(id)),
+            Err(panic) => {
+                panicked.get_or_insert(panic);
+                drop(jobs.remove(id));
+            }
+        }
+        self.current.set(None);
+    }
+
+    fn turn(&self, patience: Duration) {
+        let mut driver = self.driver.borrow_mut();
+        if driver.turn(patience) {
+            for done in self.pool.take_done() {
+                driver.pooled(done);
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Waking a ring's thread from other threads.
+//!
+//! The ring's thread announces that it will sleep and then looks whether it was notified in between, both in one atomic
+//! step (`prepare_to_sleep`); whoever has news publishes it and then notifies, and writes to the descriptor only if the
+//! announcement was there. In the order of changes to `state`, either the notification comes first, and the thread doesn't
+//! sleep, or the announcement does, and the descriptor becomes readable, which ends the sleep. So no news is slept through,
+//! and an awake thread is notified without a system call.
+//!
+//! Owns: that protocol and its descriptor.
+//! Does not own: the news (a queue beside it).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+const AWAKE: u32 = 0;
+const SLEEPING: u32 = 1;
+const NOTIFIED: u32 = 2;
+
+pub(super) struct Park {
+    state: AtomicU32,
+    event: OwnedFd,
+}
+
+/// Wakes a ring from any thread, so that it asks for work again. Clones wake the same ring.
+#[derive(Clone)]
+pub struct Unparker(Arc<Park>);
+
+impl Unparker {
+    pub(super) fn new(park: &Arc<Park>) -> Self {
+        Self(park.clone())
+    }
+
+    /// Wakes the ring. Cost: an atomic exchange, and a system call only if it sleeps. What the caller published before is
+    /// seen by the ring after.
+    pub fn unpark(&self) {
+        self.0.notify();
+    }
+}
+
+impl std::fmt::Debug for Unparker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unparker").finish_non_exhaustive()
+    }
+}
+
+impl Park {
+    pub(super) fn new() -> io::Result<Self> {
+        // Not NONBLOCK: a read through the ring would then fail instead of waiting.
+        let event = eventfd(0, EventfdFlags::CLOEXEC)?;
+        Ok(Self { state: AtomicU32::new(AWAKE), event })
+    }
+
+    pub(super) fn notify(&self) {
+        if self.state.swap(NOTIFIED, Ordering::AcqRel) == SLEEPING {
+            // The only possible failure is an overflow of the counter, which leaves it readable.
+            let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+        }
+    }
+
+    /// Whether the thread may sleep; if not, it was notified.
+    pub(super) fn prepare_to_sleep(&self) -> bool {
+        self.state.compare_exchange(AWAKE, SLEEPING, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The thread is up; whether it was notified since the last call.
+    pub(super) fn wake_up(&self) -> bool {
+        // A plain load first: this runs at every turn, and nearly always finds nothing.
+        if self.state.load(Ordering::Acquire) == AWAKE {
+            return false;
+        }
+        self.state.swap(AWAKE, Ordering::AcqRel) == NOTIFIED
+    }
+}
+
+impl AsFd for Park {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_sleeper_costs_a_system_call() {
+        let park = Arc::new(Park::new().unwrap());
+        let readable = || {
+            let mut fds = [rustix::event::PollFd::new(&*park, rustix::event::PollFlags::IN)];
+            rustix::event::poll(&mut fds, Some(&rustix::event::Timespec::default())).unwrap() == 1
+        };
+        Unparker::new(&park).unpark();
+        assert!(!readable(), "awake");
+        assert!(!park.prepare_to_sleep(), "notified before it slept");
+        assert!(park.wake_up());
+        assert!(park.prepare_to_sleep());
+        park.notify();
+        assert!(readable(), "asleep");
+        assert!(park.wake_up() && !park.wake_up());
+    }
+}

@@ -1,0 +1,219 @@
+//! What the kernel is asked for: the entry, and everything it points at.
+//!
+//! Owns: buffers, names and handles for as long as the kernel may use them; entries; reading a result.
+//! Does not own: the moment of submission and of completion ([`super::driver`]).
+//!
+//! Source: io_uring_enter(2).
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
+
+use io_uring::{opcode, squeue, types};
+use rustix::event::PollFlags;
+use rustix::fs::{CWD, OFlags};
+use rustix::io::Errno;
+use rustix::net::SendFlags;
+
+use super::park::Park;
+use super::placement::raw;
+use crate::handle::Descriptor;
+use crate::op::{Completion, Op, Value};
+use crate::perform::open_flags;
+use crate::{Buf, Cancel, File};
+
+/// A request in flight. Invariant: it stays at its address, untouched, from its submission to its completion.
+pub(super) enum Request {
+    Read {
+        file: Handle,
+        buf: Buf,
+        bytes_max: usize,
+        offset: u64,
+    },
+    Write {
+        file: Handle,
+        buf: Buf,
+        offset: u64,
+    },
+    Recv {
+        socket: Handle,
+        buf: Buf,
+    },
+    Send {
+        socket: Handle,
+        buf: Buf,
+    },
+    Sync {
+        file: Handle,
+    },
+    Open {
+        dir: Option<Handle>,
+        path: CString,
+        flags: OFlags,
+    },
+    /// Readiness for writing: the end of a connection attempt.
+    Connected {
+        socket: OwnedFd,
+    },
+    /// Somebody woke the ring.
+    Woken {
+        park: Arc<Park>,
+        counter: [u8; 8],
+    },
+    /// The run was cancelled.
+    Thrown {
+        cancel: Cancel,
+    },
+    /// A pool thread does it and owns what belongs to it.
+    Pooled {
+        completion: Option<std::thread::Result<Completion>>,
+    },
+    /// Time passes.
+    Timer,
+}
+
+/// A handle of the real system, whose number can't be closed and given away again while it is held.
+pub(super) struct Handle(Arc<Descriptor>);
+
+impl Handle {
+    pub(super) fn new(descriptor: Arc<Descriptor>) -> io::Result<Self> {
+        descriptor.fd()?;
+        Ok(Self(descriptor))
+    }
+
+    fn fd(&self) -> types::Fd {
+        types::Fd(self.0.fd().expect("looked at when it was made").as_raw_fd())
+    }
+}
+
+/// More than this is never moved by one call: see read(2).
+const LENGTH_MAX: usize = 0x7fff_f000;
+
+fn length(bytes: usize) -> u32 {
+    bytes.min(LENGTH_MAX) as u32
+}
+
+impl Request {
+    /// The request for `op`; the refusal if it can't be made: a simulated handle, a name with a zero byte.
+    pub(super) fn new(op: Op) -> Result<Self, Completion> {
+        let refused = |buf: Buf, error: io::Error| Completion { result: Err(error), buf: Some(buf) };
+        Ok(match op {
+            Op::ReadAt { file, buf, bytes_max, offset } => match Handle::new(file.0) {
+                Ok(file) => Self::Read { file, buf, bytes_max, offset: raw(offset) },
+                Err(error) => return Err(refused(buf, error)),
+            },
+            Op::WriteAt { file, buf, offset } => match Handle::new(file.0) {
+                Ok(file) => Self::Write { file, buf, offset: raw(offset) },
+                Err(error) => return Err(refused(buf, error)),
+            },
+            Op::Recv { socket, buf, .. } => match Handle::new(socket.0) {
+                Ok(socket) => Self::Recv { socket, buf },
+                Err(error) => return Err(refused(buf, error)),
+            },
+            Op::Send { socket, buf, .. } => match Handle::new(socket.0) {
+                Ok(socket) => Self::Send { socket, buf },
+                Err(error) => return Err(refused(buf, error)),
+            },
+            Op::Sync { file } => {
+                Self::Sync { file: Handle::new(file.0).map_err(|error| Completion::new(Err(error)))? }
+            }
+            Op::Open { dir, path, mode } => {
+                let dir = dir.map(|File(dir)| Handle::new(dir)).transpose();
+                let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from);
+                match (dir, path) {
+                    (Ok(dir), Ok(path)) => Self::Open { dir, path, flags: open_flags(mode) },
+                    (Err(error), _) | (_, Err(error)) => return Err(Completion::new(Err(error))),
+                }
+            }
+            other => unreachable!("not an operation of the ring: {other:?}"),
+        })
+    }
+
+    /// The entry for the kernel; `None` for what the kernel knows nothing of. It points into `self`.
+    pub(super) fn entry(&mut self) -> Option<squeue::Entry> {
+        Some(match self {
+            Self::Read { file, buf, bytes_max, offset } => {
+                let spare = buf.spare_mut();
+                let bytes = length(spare.len().min(*bytes_max));
+                opcode::Read::new(file.fd(), spare.as_mut_ptr(), bytes).offset(*offset).build()
+            }
+            Self::Write { file, buf, offset } => {
+                let filled = buf.filled();
+                opcode::Write::new(file.fd(), filled.as_ptr(), length(filled.len())).offset(*offset).build()
+            }
+            Self::Recv { socket, buf } => {
+                let spare = buf.spare_mut();
+                opcode::Recv::new(socket.fd(), spare.as_mut_ptr(), length(spare.len())).build()
+            }
+            Self::Send { socket, buf } => {
+                let (filled, flags) = (buf.filled(), SendFlags::NOSIGNAL.bits() as i32);
+                opcode::Send::new(socket.fd(), filled.as_ptr(), length(filled.len())).flags(flags).build()
+            }
+            Self::Sync { file } => opcode::Fsync::new(file.fd()).build(),
+            Self::Open { dir, path, flags } => {
+                let dir = dir.as_ref().map_or(types::Fd(CWD.as_raw_fd()), Handle::fd);
+                opcode::OpenAt::new(dir, path.as_ptr()).flags(flags.bits() as i32).build()
+            }
+            Self::Connected { socket } => poll(socket.as_raw_fd(), PollFlags::OUT),
+            Self::Woken { park, counter } => {
+                let fd = types::Fd(park.as_fd().as_raw_fd());
+                opcode::Read::new(fd, counter.as_mut_ptr(), counter.len() as u32).build()
+            }
+            Self::Thrown { cancel } => poll(cancel.as_fd().as_raw_fd(), PollFlags::IN),
+            Self::Pooled { .. } | Self::Timer => return None,
+        })
+    }
+
+    /// Whether it is given up when the run is cancelled.
+    pub(super) fn is_interrupted_by_cancel(&self) -> bool {
+        match self {
+            Self::Read { .. } | Self::Write { .. } | Self::Recv { .. } | Self::Send { .. } => true,
+            Self::Open { .. } | Self::Connected { .. } | Self::Timer => true,
+            // A pool thread watches the switch itself.
+            Self::Sync { .. } | Self::Pooled { .. } | Self::Woken { .. } | Self::Thrown { .. } => false,
+        }
+    }
+
+    /// What the job gets. `result` is the kernel's, an error if negative.
+    pub(super) fn complete(self, result: io::Result<u32>) -> Completion {
+        match self {
+            Self::Read { mut buf, .. } | Self::Recv { mut buf, .. } => {
+                let counted = result.map(|count| count as usize);
+                buf.commit(*counted.as_ref().unwrap_or(&0));
+                Completion::counted(counted, buf)
+            }
+            Self::Write { buf, .. } | Self::Send { buf, .. } => {
+                Completion::counted(result.map(|count| count as usize), buf)
+            }
+            Self::Open { .. } => Completion::new(result.map(|number| Value::File(opened(number).into()))),
+            Self::Pooled { completion } => match completion {
+                Some(Ok(completion)) => completion,
+                Some(Err(panic)) => std::panic::resume_unwind(panic),
+                None => Completion::new(Err(Errno::CANCELED.into())),
+            },
+            Self::Sync { .. }
+            | Self::Connected { .. }
+            | Self::Woken { .. }
+            | Self::Thrown { .. }
+            | Self::Timer => Completion::new(result.map(|_| Value::Done)),
+        }
+    }
+
+    /// Frees what belongs to a request that nobody awaits any more.
+    pub(super) fn discard(self, result: io::Result<u32>) {
+        if let (Self::Open { .. }, Ok(number)) = (self, result) {
+            drop(opened(number));
+        }
+    }
+}
+
+fn poll(fd: RawFd, flags: PollFlags) -> squeue::Entry {
+    opcode::PollAdd::new(types::Fd(fd), u32::from(flags.bits())).build()
+}
+
+fn opened(number: u32) -> OwnedFd {
+    // SAFETY: the number is the result of a completed open, which nothing else has taken: it is a descriptor of ours.
+    unsafe { OwnedFd::from_raw_fd(number as RawFd) }
+}

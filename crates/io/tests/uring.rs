@@ -1,0 +1,244 @@
+//! Jobs on a ring: files, time, waking, panics, cancellation.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use haul_io::{
+    Blocking, Buf, Cancel, Durability, Existing, Feed, Io, LocalJob, Offset, OpenMode, Preserve, Publish,
+    Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
+};
+
+fn ring(in_flight_max: usize) -> (Uring, Cancel) {
+    let cancel = Cancel::new().unwrap();
+    let config = UringConfig { in_flight_max, ..UringConfig::default() };
+    (Uring::new(config, cancel.clone(), Arc::default()).expect("a ring"), cancel)
+}
+
+/// Runs `jobs` to their end.
+fn run_all<'a>(uring: &Uring, jobs: Vec<LocalJob<'a>>) {
+    let mut jobs = jobs.into_iter();
+    uring.run(|| jobs.next().map_or(Feed::End, Feed::Job));
+}
+
+/// The result of one job.
+fn run_one<T>(uring: &Uring, job: impl AsyncFnOnce(TaskIo) -> T) -> T {
+    let result = Cell::new(None);
+    run_all(uring, vec![Box::pin(async { result.set(Some(job(uring.task()).await)) })]);
+    result.into_inner().expect("the job ended")
+}
+
+fn publish(path: &Path, durability: Durability) -> Publish {
+    Publish { path: path.to_owned(), existing: Existing::Refuse, durability, preserve: Preserve::default() }
+}
+
+/// Copies in pieces of 300 bytes.
+async fn copy(io: &impl Io, from: &Path, to: &Path) -> io::Result<()> {
+    let source = io.open(None, from, OpenMode::Read { follow: false }).await?;
+    let staged = Staged::create(io, to).await?;
+    let mut buf = io.take_buf(300);
+    let mut done = 0;
+    loop {
+        let (count, back) = io.read_full(&source, buf, 300, Offset::At(done)).await;
+        let count = count?;
+        let (written, back) = io.write_all(staged.file(), back, Offset::At(done)).await;
+        written?;
+        done += count as u64;
+        io.progress(count as u64);
+        buf = back;
+        if count < 300 {
+            break;
+        }
+        io.yield_now().await;
+    }
+    io.give_buf(buf);
+    staged.publish(io, &publish(to, Durability::Synced)).await
+}
+
+#[test]
+fn two_hundred_jobs_at_once_copy_what_the_blocking_one_copies() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |kind: &str, index: usize| dir.path().join(format!("{kind}{index}"));
+    for index in 0..200 {
+        let content: Vec<u8> = (0..index * 37).map(|byte| (byte * index) as u8).collect();
+        std::fs::write(path("source", index), content).unwrap();
+    }
+    let blocking = Blocking::new(Cancel::new().unwrap());
+    for index in 0..200 {
+        run_ready(copy(&blocking, &path("source", index), &path("blocking", index))).unwrap();
+    }
+    let (uring, _) = ring(64);
+    let ended = Cell::new(0);
+    let mut next = 0..200;
+    uring.run(|| {
+        let Some(index) = next.next() else { return Feed::End };
+        let (from, to, ended, io) = (path("source", index), path("uring", index), &ended, uring.task());
+        Feed::Job(Box::pin(async move {
+            copy(&io, &from, &to).await.unwrap();
+            assert_eq!(io.take_meter().bytes, index as u64 * 37);
+            ended.set(ended.get() + 1);
+        }))
+    });
+    assert_eq!(ended.get(), 200);
+    for index in 0..200 {
+        assert_eq!(
+            std::fs::read(path("uring", index)).unwrap(),
+            std::fs::read(path("blocking", index)).unwrap()
+        );
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 600, "nothing else is left");
+    assert!(uring.placed().ring >= 400, "files and directories are synced by the ring: {:?}", uring.placed());
+}
+
+#[test]
+fn a_whole_file_is_written_by_one_hand_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (uring, _) = ring(4);
+    let path = dir.path().join("new/file");
+    let publish = publish(&path, Durability::Synced);
+    let (result, content) =
+        run_one(&uring, async |io| io.write_file(publish, Buf::from(b"all".to_vec())).await);
+    result.unwrap();
+    assert!(content.filled().is_empty());
+    assert_eq!(std::fs::read(&path).unwrap(), b"all");
+    assert_eq!(uring.placed().pool, 1);
+}
+
+#[test]
+fn sleeps_end_in_the_order_of_their_times() {
+    let (uring, _) = ring(8);
+    let order = RefCell::new(Vec::new());
+    let jobs = [30u64, 10, 20, 0].map(|millis| -> LocalJob<'_> {
+        let (io, order) = (uring.task(), &order);
+        Box::pin(async move {
+            let before = io.now();
+            io.sleep(Duration::from_millis(millis)).await.unwrap();
+            assert!(io.now() - before >= Duration::from_millis(millis));
+            order.borrow_mut().push(millis);
+        })
+    });
+    run_all(&uring, jobs.into());
+    assert_eq!(order.into_inner(), [0, 10, 20, 30]);
+}
+
+#[test]
+fn a_panic_of_a_job_is_told_after_the_others_have_ended() {
+    let (uring, _) = ring(8);
+    let ended = Cell::new(0);
+    let job = |panics: bool| -> LocalJob<'_> {
+        let (io, ended) = (uring.task(), &ended);
+        Box::pin(async move {
+            io.sleep(Duration::from_millis(1)).await.unwrap();
+            assert!(!panics, "as told");
+            io.sleep(Duration::from_millis(1)).await.unwrap();
+            ended.set(ended.get() + 1);
+        })
+    };
+    let jobs = vec![job(false), job(true), job(false)];
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_all(&uring, jobs)));
+    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"as told"));
+    assert_eq!(ended.get(), 2);
+    run_one(&uring, async |io| io.sleep(Duration::ZERO).await.unwrap());
+}
+
+#[test]
+#[should_panic(expected = "awaited something other than its operations")]
+fn a_job_that_awaits_something_else_is_found_out() {
+    let (uring, _) = ring(1);
+    run_one(&uring, async |_io| std::future::pending::<()>().await);
+}
+
+#[test]
+fn a_sleeping_ring_is_woken_for_new_work() {
+    let (uring, _) = ring(4);
+    let (give, work) = std::sync::mpsc::channel::<u32>();
+    let (asleep, is_asleep) = std::sync::mpsc::channel();
+    let unparker = uring.unparker();
+    let giver = std::thread::spawn(move || {
+        for number in 0..100 {
+            is_asleep.recv().unwrap();
+            give.send(number).unwrap();
+            unparker.unpark();
+        }
+        is_asleep.recv().unwrap();
+        drop(give);
+        unparker.unpark();
+    });
+    let done = Rc::new(Cell::new(0));
+    asleep.send(()).unwrap();
+    uring.run(|| match work.try_recv() {
+        Ok(number) => {
+            let (done, io, asleep) = (done.clone(), uring.task(), asleep.clone());
+            Feed::Job(Box::pin(async move {
+                io.yield_now().await;
+                assert_eq!(done.replace(number + 1), number);
+                asleep.send(()).unwrap();
+            }))
+        }
+        Err(std::sync::mpsc::TryRecvError::Empty) => Feed::Wait(Duration::MAX),
+        Err(std::sync::mpsc::TryRecvError::Disconnected) => Feed::End,
+    });
+    giver.join().unwrap();
+    assert_eq!(done.get(), 100);
+}
+
+#[test]
+fn waiting_for_work_has_an_end_of_its_own() {
+    let (uring, _) = ring(1);
+    let mut asked = 0;
+    let before = Instant::now();
+    uring.run(|| {
+        asked += 1;
+        if asked == 4 { Feed::End } else { Feed::Wait(Duration::from_millis(5)) }
+    });
+    assert!(before.elapsed() >= Duration::from_millis(15));
+}
+
+#[test]
+fn cancellation_ends_what_waits_and_refuses_what_begins() {
+    let (uring, cancel) = ring(8);
+    let thrower = std::thread::spawn({
+        let unparker = uring.unparker();
+        move || {
+            cancel.trigger();
+            drop(unparker);
+        }
+    });
+    let (reader, _writer) = rustix::pipe::pipe().unwrap();
+    run_one(&uring, async |io| {
+        let pipe = haul_io::File::from(reader);
+        let (result, buf) = io.read_full(&pipe, Buf::with_capacity(8), 8, Offset::Stream).await;
+        assert!(is_cancelled(&result.unwrap_err()));
+        assert_eq!(buf.capacity(), 8);
+        assert!(is_cancelled(&io.sleep(Duration::MAX).await.unwrap_err()));
+        assert!(is_cancelled(&io.open(None, Path::new("/"), OpenMode::CreateNew).await.unwrap_err()));
+        io.stat_at(None, Path::new("/")).await.expect("what doesn't prolong work is still done");
+    });
+    thrower.join().unwrap();
+}
+
+#[test]
+fn errors_are_those_of_the_system() {
+    let (uring, _) = ring(2);
+    run_one(&uring, async |io| {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = io.open(None, &dir.path().join("missing"), OpenMode::Read { follow: true }).await;
+        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let directory = io.open(None, dir.path(), OpenMode::Directory).await.unwrap();
+        let (read, _) = io.read_full(&directory, Buf::with_capacity(1), 1, Offset::At(0)).await;
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        let nul = io.open(None, Path::new("a\0b"), OpenMode::Directory).await;
+        assert_eq!(nul.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn defaults_are_as_documented() {
+    let config = UringConfig::default();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!((config.in_flight_max, config.pool_threads), (64, cores));
+    assert_eq!((config.kernel_workers_max, config.spare_bytes_max), (32, 16 << 20));
+}

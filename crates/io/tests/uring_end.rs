@@ -1,0 +1,173 @@
+//! Rings that end with operations in flight, and rings that are refused.
+
+// The filter is installed by system calls that have no safe face.
+#![allow(unsafe_code)]
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use haul_io::{
+    Blocking, Buf, Cancel, Feed, Io, LocalJob, Offset, Refusal, RingRefused, Socket, Uring, UringConfig,
+    run_ready,
+};
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn ring() -> Result<Uring, RingRefused> {
+    Uring::new(UringConfig::default(), Cancel::new().unwrap(), Arc::default())
+}
+
+fn pair() -> (Socket, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (OwnedFd::from(stream).into(), listener.accept().unwrap().0)
+}
+
+/// Begins `jobs`, lets the ring turn, and goes away with all of them in flight.
+fn abandon(uring: &Uring, jobs: Vec<LocalJob<'_>>) {
+    let mut jobs = jobs.into_iter();
+    let mut turns = 0;
+    let ran = catch_unwind(AssertUnwindSafe(|| {
+        uring.run(|| match jobs.next() {
+            Some(job) => Feed::Job(job),
+            None if turns == 3 => std::panic::resume_unwind(Box::new("enough")),
+            None => {
+                turns += 1;
+                Feed::Wait(Duration::ZERO)
+            }
+        });
+    }));
+    assert!(ran.is_err());
+}
+
+/// Closing a ring isn't a barrier: without a drain the kernel goes on, and takes what arrives after the ring is gone into
+/// memory that was freed. So whatever arrives then must still be there for the next receiver.
+#[test]
+fn after_its_end_a_ring_receives_nothing() {
+    for round in 0..20 {
+        let mut pairs: Vec<_> = (0..50).map(|_| pair()).collect();
+        let uring = ring().unwrap();
+        let receive = |(socket, _): &(Socket, TcpStream)| -> LocalJob<'_> {
+            let (io, socket) = (uring.task(), socket.clone());
+            Box::pin(async move { drop(io.recv(&socket, Buf::with_capacity(64), LONG).await) })
+        };
+        abandon(&uring, pairs.iter().map(receive).collect());
+        drop(uring);
+        for (_, peer) in &mut pairs {
+            peer.write_all(b"x").unwrap();
+        }
+        let blocking = Blocking::new(Cancel::new().unwrap());
+        for (index, (socket, _)) in pairs.iter().enumerate() {
+            let (count, _) = run_ready(blocking.recv(socket, Buf::with_capacity(64), Duration::from_secs(1)));
+            assert_eq!(count.ok(), Some(1), "round {round}, socket {index}: the ring took it");
+        }
+    }
+}
+
+#[test]
+fn every_kind_of_operation_can_be_abandoned() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (reader, _writer) = rustix::pipe::pipe().unwrap();
+    let (socket, _peer) = pair();
+    let uring = ring().unwrap();
+    let io = || uring.task();
+    let (a, b, c, d, e, f) = (io(), io(), io(), io(), io(), io());
+    let file = std::fs::File::create(dir.path().join("file")).unwrap();
+    let (file, pipe) = (haul_io::File::from(file), haul_io::File::from(std::fs::File::from(reader)));
+    let jobs: Vec<LocalJob<'_>> = vec![
+        Box::pin(async move { drop(a.sleep(LONG).await) }),
+        Box::pin(async move { drop(b.connect(vec![address], LONG).await) }),
+        Box::pin(async move { drop(c.read_full(&pipe, Buf::with_capacity(8), 8, Offset::Stream).await) }),
+        Box::pin(async move {
+            loop {
+                drop(d.sync(&file).await);
+            }
+        }),
+        Box::pin(async move {
+            loop {
+                let (sent, _) = e.send_all(&socket, vec![0; 100_000].into(), LONG).await;
+                drop(sent);
+            }
+        }),
+        Box::pin(async move {
+            loop {
+                drop(f.resolve("127.0.0.1", 80).await);
+            }
+        }),
+    ];
+    abandon(&uring, jobs);
+    let kept = uring.task();
+    drop(uring);
+    drop(kept);
+}
+
+/// Lets this thread's `io_uring_setup` fail with `errno` from now on.
+fn forbid_io_uring(errno: u32) {
+    const LOAD_WORD: u16 = 0x20;
+    const JUMP_IF_EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let statement = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+    let mut filter = [
+        // The number of the system call is the first word of what a filter sees.
+        statement(LOAD_WORD, 0, 0, 0),
+        statement(JUMP_IF_EQUAL, 0, 1, libc::SYS_io_uring_setup as u32),
+        statement(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno),
+        statement(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: this option takes four numbers.
+    assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+    // SAFETY: `program` and the instructions it points at live until the call has returned; the kernel copies them.
+    let set = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) };
+    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
+}
+
+#[test]
+fn a_filter_that_forbids_rings_is_told_apart() {
+    for (errno, meaning) in [
+        (libc::EPERM, Refusal::Forbidden),
+        (libc::ENOSYS, Refusal::Absent),
+        (libc::EINVAL, Refusal::TooOld),
+        (libc::ENOMEM, Refusal::Exhausted),
+        (libc::EIO, Refusal::Other),
+    ] {
+        // A filter holds for the thread that installs it.
+        let refused = std::thread::spawn(move || {
+            forbid_io_uring(errno as u32);
+            ring().err()
+        });
+        assert_eq!(refused.join().unwrap(), Some(RingRefused { errno, meaning }));
+    }
+    ring().expect("other threads still get one");
+}
+
+const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
+
+/// Puts the setting back, even after a panic.
+struct Restored(Vec<u8>);
+
+impl Drop for Restored {
+    fn drop(&mut self) {
+        std::fs::write(SWITCH, &self.0).expect("what could be changed can be changed back");
+    }
+}
+
+#[test]
+#[ignore = "needs root, and forbids io_uring to the whole system while it runs"]
+#[allow(clippy::print_stderr, reason = "a test that can't run says so")]
+fn the_switch_of_the_system_is_told() {
+    let Ok(before) = std::fs::read(SWITCH) else { return eprintln!("SKIPPED: this kernel has no {SWITCH}") };
+    if let Err(error) = std::fs::write(SWITCH, "2") {
+        return eprintln!("SKIPPED: {SWITCH} can't be written: {error}");
+    }
+    let restored = Restored(before);
+    assert_eq!(ring().err(), Some(RingRefused { errno: libc::EPERM, meaning: Refusal::Forbidden }));
+    drop(restored);
+    ring().expect("allowed again");
+}

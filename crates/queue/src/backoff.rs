@@ -1,0 +1,71 @@
+//! How long a thread tries again before it sleeps.
+//!
+//! Owns: the number of pauses and yields.
+//! Does not own: the condition, the sleep.
+
+use crate::sync::{relax, yield_now};
+
+/// Pauses double from 1 to `2^SPINS`; about 2 µs altogether, the price of one system call and a half.
+#[cfg(not(any(loom, shuttle)))]
+const SPINS: u32 = 6;
+/// Yields after the pauses: on a machine with fewer cores than threads the other party needs this core to get on.
+#[cfg(not(any(loom, shuttle)))]
+const YIELDS: u32 = 4;
+
+/// The models explore what happens at the end of patience, not the way to it.
+#[cfg(any(loom, shuttle))]
+const SPINS: u32 = 0;
+#[cfg(any(loom, shuttle))]
+const YIELDS: u32 = 0;
+
+/// After so many fruitless looks in a row loom explores no further from there: looking has no effect, so each schedule
+/// in which a thread looks more often has a twin in which it looks later, and without the cut two threads that wait
+/// for a third have infinitely many schedules.
+#[cfg(loom)]
+const UNFAIR: u32 = 2;
+
+pub(crate) struct Backoff {
+    step: u32,
+}
+
+impl Backoff {
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self { step: 0 }
+    }
+
+    /// After another thread won a race for the same word: keep off its cache line for a moment. Never yields.
+    #[inline]
+    pub(crate) fn lost_race(&mut self) {
+        if cfg!(any(loom, shuttle)) {
+            return;
+        }
+        self.pause();
+        self.step = (self.step + 1).min(SPINS);
+    }
+
+    /// While another thread must act first: pauses, then yields.
+    pub(crate) fn wait(&mut self) {
+        #[cfg(loom)]
+        if self.step >= UNFAIR {
+            loom::skip_branch();
+        }
+        if self.step < SPINS {
+            self.pause();
+        } else {
+            yield_now();
+        }
+        self.step = self.step.saturating_add(1);
+    }
+
+    /// Whether it is time to sleep.
+    pub(crate) fn is_over(&self) -> bool {
+        self.step >= SPINS + YIELDS
+    }
+
+    fn pause(&self) {
+        for _ in 0..1 << self.step {
+            relax();
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What lies where in the shared memory, computed from three limits and checked by whoever attaches.
+//!
+//! Owns: [`Config`], the header, the offsets, the arithmetic of sizes.
+//! Does not own: the memory (see `map.rs`).
+
+use super::error::TableError;
+
+/// "haulLEAS", read as a little-endian number.
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"haulLEAS");
+/// Changes with every change of this file or of `word.rs`: a worker of another build is refused.
+pub(super) const VERSION: u64 = 1;
+
+/// Header fields, as offsets in bytes of 64-bit words.
+pub(super) const AT_MAGIC: usize = 0;
+pub(super) const AT_VERSION: usize = 8;
+pub(super) const AT_TOTAL: usize = 16;
+pub(super) const AT_SLOTS: usize = 24;
+pub(super) const AT_TASK_MAX: usize = 32;
+pub(super) const AT_OUTCOME_MAX: usize = 40;
+pub(super) const AT_DEATHS_MAX: usize = 48;
+pub(super) const AT_ARENA: usize = 56;
+pub(super) const AT_ARENA_SIZE: usize = 64;
+/// Each of these lives on cache lines of its own.
+pub(super) const AT_WORK_BELL: usize = 128;
+pub(super) const AT_DONE_BELL: usize = 256;
+pub(super) const AT_CURSOR: usize = 384;
+pub(super) const AT_WORDS: usize = 512;
+
+const LINE: usize = 64;
+const WORD: usize = 8;
+/// The two lengths in front of a slot's bytes.
+const LENGTHS: usize = 2 * WORD;
+const SLOTS_MAX: u32 = 1 << 20;
+const BYTES_MAX: u32 = 1 << 24;
+
+/// The bounds of a lease table.
+///
+/// [`Config::memory_bytes`] is the price: the memory of a slot is committed when it is first used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The most tasks that are ready, running or done and uncollected; [`offer`](super::Supervisor::offer) says `Full`
+    /// beyond. From 1 to 2²⁰. Defaults to 256.
+    pub slot_count: u32,
+    /// The longest task, in bytes; a longer one is refused. At most 2²⁴. Defaults to 16384.
+    pub task_bytes_max: u32,
+    /// The longest outcome, in bytes; a longer one is refused. At most 2²⁴. Defaults to 4096.
+    pub outcome_bytes_max: u32,
+    /// A task is given up as poisonous with this many workers dead over it. From 1 to 255. Defaults to 3.
+    pub deaths_max: u8,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { slot_count: 256, task_bytes_max: 16_384, outcome_bytes_max: 4_096, deaths_max: 3 }
+    }
+}
+
+impl Config {
+    /// The most shared memory that a table with these bounds takes, in bytes.
+    ///
+    /// # Errors
+    /// [`TableError::Config`] if a bound is out of its range.
+    pub fn memory_bytes(&self) -> Result<usize, TableError> {
+        Ok(Layout::of(*self)?.total)
+    }
+}
+
+/// Offsets and sizes in bytes. Invariant: everything lies within `total`, the words and the arena aligned to lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) config: Config,
+    pub(super) arena: usize,
+    /// The distance of two slots' bytes in the arena.
+    stride: usize,
+    pub(super) total: usize,
+}
+
+impl Layout {
+    pub(super) fn of(config: Config) -> Result<Self, TableError> {
+        let bytes_max = config.task_bytes_max.max(config.outcome_bytes_max);
+        if !(1..=SLOTS_MAX).contains(&config.slot_count) || bytes_max > BYTES_MAX || config.deaths_max == 0 {
+            return Err(TableError::Config);
+        }
+        let room = |bytes: u32| (bytes as usize).next_multiple_of(WORD);
+        let stride =
+            (LENGTHS + room(config.task_bytes_max) + room(config.outcome_bytes_max)).next_multiple_of(LINE);
+        let arena = (AT_WORDS + config.slot_count as usize * WORD).next_multiple_of(LINE);
+        let arena_size = stride.checked_mul(config.slot_count as usize).ok_or(TableError::Config)?;
+        let total = arena.checked_add(arena_size).ok_or(TableError::Config)?;
+        Ok(Self { config, arena, stride, total })
+    }
+
+    /// What a fresh header says, as pairs of offset and value.
+    pub(super) fn header(&self) -> [(usize, u64); 9] {
+        [
+            (AT_MAGIC, MAGIC),
+            (AT_VERSION, VERSION),
+            (AT_TOTAL, self.total as u64),
+            (AT_SLOTS, u64::from(self.config.slot_count)),
+            (AT_TASK_MAX, u64::from(self.config.task_bytes_max)),
+            (AT_OUTCOME_MAX, u64::from(self.config.outcome_bytes_max)),
+            (AT_DEATHS_MAX, u64::from(self.config.deaths_max)),
+            (AT_ARENA, self.arena as u64),
+            (AT_ARENA_SIZE, (self.total - self.arena) as u64),
+        ]
+    }
+
+    /// Believes a header only if it says what this build would have written for the same bounds.
+    ///
+    /// # Errors
+    /// The first field that is wrong.
+    pub(super) fn check(file_bytes: u64, field: impl Fn(usize) -> u64) -> Result<Self, TableError> {
+        if field(AT_MAGIC) != MAGIC {
+            return Err(TableError::NotATable);
+        }
+        if field(AT_VERSION) != VERSION {
+            return Err(TableError::Version { found: field(AT_VERSION), known: VERSION });
+        }
+        let bound = |at: usize| u32::try_from(field(at)).map_err(|_| TableError::Header);
+        let config = Config {
+            slot_count: bound(AT_SLOTS)?,
+            task_bytes_max: bound(AT_TASK_MAX)?,
+            outcome_bytes_max: bound(AT_OUTCOME_MAX)?,
+            deaths_max: u8::try_from(field(AT_DEATHS_MAX)).map_err(|_| TableError::Header)?,
+        };
+        let layout = Self::of(config).map_err(|_| TableError::Header)?;
+        let same = layout.header().iter().all(|&(at, value)| field(at) == value);
+        if same && layout.total as u64 == file_bytes { Ok(layout) } else { Err(TableError::Header) }
+    }
+
+    pub(super) fn task_length_at(&self, slot: usize) -> usize {
+        self.arena + slot * self.stride
+    }
+
+    pub(super) fn outcome_length_at(&self, slot: usize) -> usize {
+        self.task_length_at(slot) + WORD
+    }
+
+    pub(super) fn task_at(&self, slot: usize) -> usize {
+        self.task_length_at(slot) + LENGTHS
+    }
+
+    pub(super) fn outcome_at(&self, slot: usize) -> usize {
+        self.task_at(slot) + (self.config.task_bytes_max as usize).next_multiple_of(WORD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(header: &[(usize, u64)], at: usize) -> u64 {
+        header.iter().find(|pair| pair.0 == at).map_or(0, |pair| pair.1)
+    }
+
+    #[test]
+    fn defaults_are_as_documented() {
+        let config = Config::default();
+        assert_eq!((config.slot_count, config.task_bytes_max), (256, 16_384));
+        assert_eq!((config.outcome_bytes_max, config.deaths_max), (4_096, 3));
+        assert_eq!(
+            config.memory_bytes().unwrap(),
+            512 + 256 * 8 + 256 * (16 + 16_384 + 4_096_usize).next_multiple_of(64)
+        );
+    }
+
+    #[test]
+    fn slots_do_not_overlap() {
+        let config = Config { slot_count: 3, task_bytes_max: 5, outcome_bytes_max: 9, deaths_max: 1 };
+        let layout = Layout::of(config).unwrap();
+        assert!(layout.outcome_at(0) >= layout.task_at(0) + 5);
+        assert!(layout.task_length_at(1) >= layout.outcome_at(0) + 9);
+        assert!(layout.total >= layout.outcome_at(2) + 16);
+        assert_eq!(layout.arena % LINE, 0);
+    }
+
+    #[test]
+    fn bounds_out_of_range_are_refused() {
+        let good = Config::default();
+        for bad in [
+            Config { slot_count: 0, ..good },
+            Config { slot_count: SLOTS_MAX + 1, ..good },
+            Config { task_bytes_max: BYTES_MAX + 1, ..good },
+            Config { outcome_bytes_max: BYTES_MAX + 1, ..good },
+            Config { deaths_max: 0, ..good },
+        ] {
+            assert!(matches!(bad.memory_bytes(), Err(TableError::Config)), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_means_another_layout_is_refused() {
+        let layout = Layout::of(Config::default()).unwrap();
+        let header = layout.header();
+        let total = layout.total as u64;
+        assert_eq!(Layout::check(total, |at| field(&header, at)).unwrap(), layout);
+        assert!(Layout::check(total + 1, |at| field(&header, at)).is_err());
+        assert!(Layout::check(total, |at| field(&header, at) + u64::from(at == AT_TOTAL)).is_err());
+        for changed in 0..header.len() {
+            for value in [0, header[changed].1 + 1, u64::MAX] {
+                let mut header = header;
+                header[changed].1 = value;
+                // A bound that needs no other layout is as good as the original.
+                let same = |found: Layout| {
+                    (found.arena, found.stride, found.total) == (layout.arena, layout.stride, layout.total)
+                };
+                assert!(
+                    Layout::check(total, |at| field(&header, at)).map_or(true, same),
+                    "{changed} {value}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The words of all slots, and each party's atomic step on them.
+//!
+//! Owns: one compare-and-swap per step, its memory ordering.
+//! Does not own: the rules (see `word.rs`), bytes, sleeping.
+//!
+//! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
+
+use super::word::{Reaped, State, Word};
+use crate::sync::{AtomicU64, Ordering};
+
+/// A view of the words: of shared memory in the program, of the model's memory in its tests.
+#[derive(Clone, Copy)]
+pub(super) struct Slots<'a>(pub(super) &'a [AtomicU64]);
+
+/// What [`Slots::reap`] did to one slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Untouched,
+    Reclaimed,
+    Poisoned,
+}
+
+impl Slots<'_> {
+    pub(super) fn load(self, slot: usize) -> Word {
+        Word(self.0[slot].load(Ordering::Acquire))
+    }
+
+    /// O2, after the task's bytes are in place. Only the supervisor moves a free slot, so a store will do.
+    pub(super) fn offer(self, slot: usize) -> bool {
+        let Some(ready) = self.load(slot).offered() else { return false };
+        self.0[slot].store(ready.0, Ordering::Release);
+        true
+    }
+
+    /// K1, K2: the first ready slot from `start` on, in a circle, that this owner wins.
+    pub(super) fn claim(self, start: usize, owner: u16) -> Option<(usize, Word)> {
+        let count = self.0.len();
+        (start..start + count).map(|slot| slot % count).find_map(|slot| {
+            let seen = self.load(slot);
+            let running = seen.claimed(owner)?;
+            self.swap(slot, seen, running).then_some((slot, running))
+        })
+    }
+
+    /// F2, after the outcome's bytes are in place: false if the lease was lost.
+    pub(super) fn finish(self, slot: usize, lease: Word) -> bool {
+        lease.finished().is_some_and(|done| self.swap(slot, lease, done))
+    }
+
+    /// T2: whether the lease still holds.
+    #[cfg(not(loom))]
+    pub(super) fn holds(self, slot: usize, lease: Word) -> bool {
+        self.load(slot) == lease
+    }
+
+    pub(super) fn is_done(self, slot: usize) -> bool {
+        self.load(slot).is(State::Done)
+    }
+
+    /// G2, after the outcome's bytes were read. Only the supervisor moves a done slot, so a store will do.
+    pub(super) fn collect(self, slot: usize) {
+        if let Some(free) = self.load(slot).collected() {
+            self.0[slot].store(free.0, Ordering::Release);
+        }
+    }
+
+    /// R1, R2: a compare-and-swap because the owner, if it lives after all, may finish meanwhile.
+    pub(super) fn reap(self, slot: usize, owner: u16, deaths_max: u8) -> Fate {
+        let seen = self.load(slot);
+        let (next, fate) = match seen.reaped(owner, deaths_max) {
+            None => return Fate::Untouched,
+            Some(Reaped::Reclaimed(next)) => (next, Fate::Reclaimed),
+            Some(Reaped::Poisoned(next)) => (next, Fate::Poisoned),
+        };
+        if self.swap(slot, seen, next) { fate } else { Fate::Untouched }
+    }
+
+    /// W1: a compare-and-swap because a worker may claim it meanwhile.
+    pub(super) fn withdraw(self, slot: usize) -> bool {
+        let seen = self.load(slot);
+        seen.withdrawn().is_some_and(|free| self.swap(slot, seen, free))
+    }
+
+    /// Acquires on success what the last holder released, and releases what this one wrote.
+    fn swap(self, slot: usize, seen: Word, next: Word) -> bool {
+        self.0[slot].compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+}

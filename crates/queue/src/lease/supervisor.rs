@@ -1,0 +1,191 @@
+//! The supervisor's end of a lease table: the only producer, the only reaper.
+//!
+//! Owns: creating the memory, which slots are free.
+//! Does not own: processes; it is told who died.
+//!
+//! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
+
+use super::bell::{Bell, Seen};
+use super::error::{OfferError, TableError};
+use super::layout::{AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Config, Layout};
+use super::map::Map;
+use super::slots::{Fate, Slots};
+use crate::sync::{Deadline, Nap, Ordering, fence};
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+/// Wakes every sleeper of a bell.
+const ALL: u32 = u32::MAX;
+
+/// Names an offered task until it is collected, poisoned or withdrawn; then the name is used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SlotId(u32);
+
+impl SlotId {
+    /// From 0 to one less than [`Config::slot_count`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A finished task. Its slot is free again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Which task.
+    pub slot: SlotId,
+    /// The bytes that the worker gave to [`finish`](super::Worker::finish).
+    pub outcome: Vec<u8>,
+}
+
+/// What a death did to the dead worker's tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reaped {
+    /// Ready again, for another attempt by any worker.
+    pub reclaimed: Vec<SlotId>,
+    /// Given up: they had their last attempt. Their slots are free again.
+    pub poisoned: Vec<SlotId>,
+}
+
+/// Creates a table, offers tasks and collects outcomes. One per table; its drop closes the table.
+pub struct Supervisor {
+    memfd: OwnedFd,
+    map: Map,
+    layout: Layout,
+    /// Oldest first, so that the slots are offered in a circle, which the workers' search follows.
+    free: VecDeque<u32>,
+    /// How the bell of finished tasks looked before the last [`collect`](Self::collect) began.
+    seen: Seen,
+    closed: bool,
+}
+
+impl Supervisor {
+    /// A table in fresh sealed shared memory of at most [`Config::memory_bytes`].
+    ///
+    /// # Errors
+    /// [`TableError::Config`] for a bound out of range, [`TableError::System`] if the system refuses the memory.
+    pub fn create(config: Config) -> Result<Self, TableError> {
+        let layout = Layout::of(config)?;
+        let (memfd, map) = Map::create(&layout)?;
+        let seen = map.bell(AT_DONE_BELL).look();
+        Ok(Self { memfd, map, layout, free: (0..config.slot_count).collect(), seen, closed: false })
+    }
+
+    /// What a worker process needs to inherit. Closed on exec: hand on a duplicate.
+    pub fn memfd(&self) -> BorrowedFd<'_> {
+        self.memfd.as_fd()
+    }
+
+    /// Makes `task` ready for any worker. Cost: one copy of it; a system call only if a worker sleeps.
+    ///
+    /// # Errors
+    /// [`OfferError`]; nothing was taken then.
+    pub fn offer(&mut self, task: &[u8]) -> Result<SlotId, OfferError> {
+        let max = self.layout.config.task_bytes_max as usize;
+        if self.closed {
+            return Err(OfferError::Closed);
+        }
+        if task.len() > max {
+            return Err(OfferError::TooLong { max });
+        }
+        let id = self.free.pop_front().ok_or(OfferError::Full)?;
+        let slot = id as usize;
+        // O1. Who reads any of these bytes under an older lease finds, after that, the lease gone (T2).
+        fence(Ordering::Release);
+        self.map.word(self.layout.task_length_at(slot)).store(task.len() as u64, Ordering::Relaxed);
+        self.map.write(self.layout.task_at(slot), task);
+        let offered = self.slots().offer(slot);
+        debug_assert!(offered, "a slot of the free list is free");
+        self.work_bell().ring(1);
+        Ok(SlotId(id))
+    }
+
+    /// Takes the outcomes of all tasks finished by now and frees their slots. Never sleeps. Cost: a look at every slot,
+    /// one copy of each outcome.
+    pub fn collect(&mut self) -> Vec<Finished> {
+        self.seen = self.map.bell(AT_DONE_BELL).look();
+        let mut finished = Vec::new();
+        for id in 0..self.layout.config.slot_count {
+            if self.slots().is_done(id as usize) {
+                finished.push(Finished { slot: SlotId(id), outcome: self.outcome(id as usize) });
+                self.slots().collect(id as usize);
+                self.free.push_back(id);
+            }
+        }
+        finished
+    }
+
+    /// Sleeps until a task is finished that the last [`collect`](Self::collect) did not see, at most `nap`. Returns whether
+    /// it is worth collecting; if not, look after the workers.
+    ///
+    /// A worker killed just before it could wake the supervisor costs the rest of the nap: milliseconds are a good nap.
+    pub fn wait(&self, nap: Duration) -> bool {
+        self.map.bell(AT_DONE_BELL).sleep(self.seen, Some(&Deadline::after(nap))) == Nap::Woken
+    }
+
+    /// Takes the leases of a dead owner back: its tasks become ready again, or are given up after
+    /// [`Config::deaths_max`] deaths.
+    ///
+    /// Call it when the owner's process is *gone* (its pidfd became readable), and before its number is given to another:
+    /// leases that it takes after being reaped alive are not taken back until it is reaped again. An owner that lives after all is fenced,
+    /// its late finish refused; only the bytes of an outcome that it is writing at that moment could mix with those of
+    /// the next attempt. Cost: a look at every slot.
+    pub fn reap(&mut self, owner: u16) -> Reaped {
+        let mut reaped = Reaped::default();
+        for id in 0..self.layout.config.slot_count {
+            match self.slots().reap(id as usize, owner, self.layout.config.deaths_max) {
+                Fate::Untouched => {}
+                Fate::Reclaimed => reaped.reclaimed.push(SlotId(id)),
+                Fate::Poisoned => {
+                    reaped.poisoned.push(SlotId(id));
+                    self.free.push_back(id);
+                }
+            }
+        }
+        // All, also if there is nothing to take back: the dead may have swallowed a wake-up meant for one task (R3).
+        self.work_bell().ring(ALL);
+        reaped
+    }
+
+    /// Takes back the tasks that no worker has claimed, for a run that ends early. Cost: a look at every slot.
+    pub fn withdraw(&mut self) -> Vec<SlotId> {
+        let ready = |id: &u32| self.slots().withdraw(*id as usize);
+        let withdrawn: Vec<u32> = (0..self.layout.config.slot_count).filter(ready).collect();
+        self.free.extend(&withdrawn);
+        withdrawn.into_iter().map(SlotId).collect()
+    }
+
+    /// How many tasks were offered and neither collected, poisoned nor withdrawn.
+    pub fn outstanding(&self) -> usize {
+        self.layout.config.slot_count as usize - self.free.len()
+    }
+
+    /// Refuses further tasks and sends each worker home once nothing is ready. Close when nothing is
+    /// [`outstanding`](Self::outstanding): a task reclaimed from a dead worker after that may find nobody at home.
+    pub fn close(&mut self) {
+        self.closed = true;
+        self.work_bell().close();
+    }
+
+    fn outcome(&self, slot: usize) -> Vec<u8> {
+        let length = self.map.word(self.layout.outcome_length_at(slot)).load(Ordering::Relaxed);
+        let length = length.min(u64::from(self.layout.config.outcome_bytes_max)) as usize;
+        let mut outcome = Vec::new();
+        self.map.read(self.layout.outcome_at(slot), length, &mut outcome);
+        outcome
+    }
+
+    fn slots(&self) -> Slots<'_> {
+        Slots(self.map.words(AT_WORDS, self.layout.config.slot_count as usize))
+    }
+
+    fn work_bell(&self) -> &Bell {
+        self.map.bell(AT_WORK_BELL)
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,108 @@
+//! A slot's word and its transitions, as pure functions.
+//!
+//! Owns: the packing `generation | owner | attempts | state`; who may move a slot from where to where.
+//! Does not own: atomicity (see `slots.rs`), bytes (see `map.rs`).
+//!
+//! Source: `PROTOCOL.md`, part 2. The exhaustive test runs these same functions.
+
+const STATE_BITS: u32 = 8;
+const ATTEMPTS_BITS: u32 = 8;
+const OWNER_BITS: u32 = 16;
+
+const ATTEMPTS_AT: u32 = STATE_BITS;
+const OWNER_AT: u32 = ATTEMPTS_AT + ATTEMPTS_BITS;
+const GENERATION_AT: u32 = OWNER_AT + OWNER_BITS;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Free,
+    Ready,
+    Running,
+    Done,
+}
+
+/// One slot at one instant. All zero is a free slot of generation 0: fresh memory needs no initialisation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Word(pub(super) u64);
+
+/// What a death does to a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reaped {
+    /// Ready again, for another attempt.
+    Reclaimed(Word),
+    /// Free: the task has killed as many workers as it may.
+    Poisoned(Word),
+}
+
+impl Word {
+    fn pack(generation: u32, owner: u16, attempts: u8, state: State) -> Self {
+        Self(
+            u64::from(generation) << GENERATION_AT
+                | u64::from(owner) << OWNER_AT
+                | u64::from(attempts) << ATTEMPTS_AT
+                | state as u64,
+        )
+    }
+
+    /// `None` for bytes that no transition produces.
+    pub(super) fn state(self) -> Option<State> {
+        [State::Free, State::Ready, State::Running, State::Done].get((self.0 as u8) as usize).copied()
+    }
+
+    pub(super) fn is(self, state: State) -> bool {
+        self.state() == Some(state)
+    }
+
+    pub(super) fn generation(self) -> u32 {
+        (self.0 >> GENERATION_AT) as u32
+    }
+
+    pub(super) fn owner(self) -> u16 {
+        (self.0 >> OWNER_AT) as u16
+    }
+
+    /// Earlier attempts, each ended by a death.
+    pub(super) fn attempts(self) -> u8 {
+        (self.0 >> ATTEMPTS_AT) as u8
+    }
+
+    /// O2: free → ready, the next generation.
+    pub(super) fn offered(self) -> Option<Self> {
+        self.is(State::Free).then(|| Self::pack(self.generation().wrapping_add(1), 0, 0, State::Ready))
+    }
+
+    /// K2: ready → running, same generation.
+    pub(super) fn claimed(self, owner: u16) -> Option<Self> {
+        self.is(State::Ready).then(|| Self::pack(self.generation(), owner, self.attempts(), State::Running))
+    }
+
+    /// F2: running → done, same generation and owner.
+    pub(super) fn finished(self) -> Option<Self> {
+        self.is(State::Running)
+            .then(|| Self::pack(self.generation(), self.owner(), self.attempts(), State::Done))
+    }
+
+    /// G2: done → free.
+    pub(super) fn collected(self) -> Option<Self> {
+        self.is(State::Done).then(|| Self::pack(self.generation(), 0, 0, State::Free))
+    }
+
+    /// W1: ready → free, the next generation.
+    pub(super) fn withdrawn(self) -> Option<Self> {
+        self.is(State::Ready).then(|| Self::pack(self.generation().wrapping_add(1), 0, 0, State::Free))
+    }
+
+    /// R2: running for `owner` → ready or free, the next generation. `deaths_max` is at least 1.
+    pub(super) fn reaped(self, owner: u16, deaths_max: u8) -> Option<Reaped> {
+        if !self.is(State::Running) || self.owner() != owner {
+            return None;
+        }
+        let generation = self.generation().wrapping_add(1);
+        let deaths = self.attempts().saturating_add(1);
+        Some(if deaths >= deaths_max {
+            Reaped::Poisoned(Self::pack(generation, 0, 0, State::Free))
+        } else {
+            Reaped::Reclaimed(Self::pack(generation, 0, deaths, State::Ready))
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! A worker's end of a lease table.
+//!
+//! Owns: claiming, reading, finishing, sleeping.
+//! Does not own: the job, threads; whether the supervisor still lives.
+//!
+//! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
+
+use super::bell::Bell;
+use super::error::{Fenced, FinishError, TableError};
+use super::layout::{AT_CURSOR, AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Layout};
+use super::map::Map;
+use super::slots::Slots;
+use super::word::Word;
+use crate::sync::{Deadline, Ordering, fence};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// The right to do one task, once. It ends with [`finish`](Worker::finish) or with the owner's death.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lease {
+    slot: usize,
+    running: Word,
+}
+
+impl Lease {
+    /// The slot's number, as the supervisor's [`SlotId::index`](super::SlotId::index).
+    pub fn slot(&self) -> usize {
+        self.slot
+    }
+
+    /// Differs for every attempt at every task of this slot: for names of temporary files.
+    pub fn generation(&self) -> u32 {
+        self.running.generation()
+    }
+
+    /// How many workers died over this task before.
+    pub fn deaths(&self) -> u8 {
+        self.running.attempts()
+    }
+}
+
+/// What [`Worker::next`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A task.
+    Lease(Lease),
+    /// None within the nap: see whether the supervisor still lives, then ask again.
+    Idle,
+    /// None ever: the table is closed.
+    Closed,
+}
+
+/// Attached to a table of another process. The threads of a process share one.
+pub struct Worker {
+    map: Map,
+    layout: Layout,
+}
+
+impl Worker {
+    /// Maps the table and checks seals, size and header.
+    ///
+    /// # Errors
+    /// [`TableError`] says what was not as expected.
+    pub fn attach(memfd: impl AsFd) -> Result<Self, TableError> {
+        let (map, layout) = Map::attach(memfd)?;
+        Ok(Self { map, layout })
+    }
+
+    /// A lease on a ready task, if there is one now, in the name of `owner` — the number by which the supervisor will
+    /// [`reap`](super::Supervisor::reap) this process. Cost: one compare-and-swap; a look at every slot if none is ready.
+    pub fn claim(&self, owner: u16) -> Option<Lease> {
+        let cursor = self.map.word(AT_CURSOR);
+        let count = self.layout.config.slot_count as usize;
+        let start = cursor.load(Ordering::Relaxed) as usize % count;
+        let (slot, running) = self.slots().claim(start, owner)?;
+        // A hint where the next ready one is; wrong at worst.
+        cursor.store(slot as u64 + 1, Ordering::Relaxed);
+        Some(Lease { slot, running })
+    }
+
+    /// As [`claim`](Self::claim), sleeping at most `nap` while there is no task.
+    ///
+    /// A waker killed before it could wake this worker costs the rest of the nap: milliseconds are a good nap.
+    pub fn next(&self, owner: u16, nap: Duration) -> Next {
+        let bell = self.map.bell(AT_WORK_BELL);
+        let seen = bell.look();
+        if let Some(lease) = self.claim(owner) {
+            return Next::Lease(lease);
+        }
+        if seen.is_closed() {
+            return Next::Closed;
+        }
+        bell.sleep(seen, Some(&Deadline::after(nap)));
+        self.claim(owner).map_or(Next::Idle, Next::Lease)
+    }
+
+    /// Replaces what is in `task` by the task's bytes. Cost: one copy.
+    ///
+    /// # Errors
+    /// [`Fenced`] if the lease was lost; the bytes are worth nothing then.
+    pub fn read_task(&self, lease: &Lease, task: &mut Vec<u8>) -> Result<(), Fenced> {
+        let length = self.map.word(self.layout.task_length_at(lease.slot)).load(Ordering::Relaxed);
+        let length = length.min(u64::from(self.layout.config.task_bytes_max)) as usize;
+        self.map.read(self.layout.task_at(lease.slot), length, task);
+        // T2: had any of these bytes been of a later task, the lease would be seen gone now (O1).
+        fence(Ordering::Acquire);
+        if self.slots().holds(lease.slot, lease.running) { Ok(()) } else { Err(Fenced) }
+    }
+
+    /// Hands the outcome in and ends the lease. Cost: one copy, one compare-and-swap; a system call only if the
+    /// supervisor sleeps.
+    ///
+    /// # Errors
+    /// [`FinishError`]; the outcome was not taken then.
+    pub fn finish(&self, lease: &Lease, outcome: &[u8]) -> Result<(), FinishError> {
+        let max = self.layout.config.outcome_bytes_max as usize;
+        if outcome.len() > max {
+            return Err(FinishError::TooLong { max });
+        }
+        // Not needed for the state, which F2 guards: it keeps a fenced worker's hands off another's outcome.
+        if !self.slots().holds(lease.slot, lease.running) {
+            return Err(FinishError::Fenced);
+        }
+        self.map
+            .word(self.layout.outcome_length_at(lease.slot))
+            .store(outcome.len() as u64, Ordering::Relaxed);
+        self.map.write(self.layout.outcome_at(lease.slot), outcome);
+        if !self.slots().finish(lease.slot, lease.running) {
+            return Err(FinishError::Fenced);
+        }
+        self.done_bell().ring(1);
+        Ok(())
+    }
+
+    fn slots(&self) -> Slots<'_> {
+        Slots(self.map.words(AT_WORDS, self.layout.config.slot_count as usize))
+    }
+
+    fn done_bell(&self) -> &Bell {
+        self.map.bell(AT_DONE_BELL)
+    }
+}

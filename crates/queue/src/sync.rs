@@ -1,0 +1,195 @@
+//! The one door to atomics, cells, futexes, pauses and deadlines.
+//!
+//! Owns: the choice between the real ones and those of the model checkers (`--cfg loom`, `--cfg shuttle`).
+//! Does not own: any step of a protocol.
+//!
+//! A futex is the only parking primitive that fits the ring: the word that is slept on is an ordinary atomic, the
+//! kernel compares it and goes to sleep in one step, a waker makes no system call unless somebody is registered, and a
+//! sleep takes a timeout. `std::thread::park` would need a list of handles under a lock, taken by every waker.
+//!
+//! The models' futex is a mutex and a condition variable: like the kernel's, it compares the word under the lock that
+//! every waker takes, so a wake-up after a change of the word is never lost and one before it may be.
+
+#[cfg(loom)]
+use loom as model;
+#[cfg(shuttle)]
+use shuttle as model;
+
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use real::{Deadline, Futex, UnsafeCell, relax, yield_now};
+#[cfg(not(any(loom, shuttle)))]
+pub(crate) use std::sync::atomic::{AtomicU64, fence};
+
+#[cfg(any(loom, shuttle))]
+pub(crate) use model::{sync::atomic::AtomicU64, thread::yield_now};
+#[cfg(any(loom, shuttle))]
+pub(crate) use modelled::{Deadline, Futex, UnsafeCell, relax};
+
+pub(crate) use std::sync::atomic::Ordering;
+
+/// How a sleep ended. A wake-up may be spurious; the caller checks its condition again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nap {
+    Woken,
+    TimedOut,
+}
+
+#[cfg(not(any(loom, shuttle)))]
+mod real {
+    use super::Nap;
+    use rustix::io::Errno;
+    use rustix::thread::futex::{self, Flags, Timespec};
+    use std::sync::atomic::AtomicU32;
+    use std::time::{Duration, Instant};
+
+    pub(crate) use std::hint::spin_loop as relax;
+    pub(crate) use std::thread::yield_now;
+
+    /// `std`'s cell behind the interface that loom can observe.
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        #[inline]
+        pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+            access(self.0.get())
+        }
+    }
+
+    /// A word that threads can sleep on; `SHARED` if those of other processes do too, in memory that they share.
+    #[repr(transparent)]
+    pub(crate) struct Futex<const SHARED: bool>(AtomicU32);
+
+    impl<const SHARED: bool> Futex<SHARED> {
+        const FLAGS: Flags = if SHARED { Flags::empty() } else { Flags::PRIVATE };
+
+        pub(crate) fn new(value: u32) -> Self {
+            Self(AtomicU32::new(value))
+        }
+
+        pub(crate) fn word(&self) -> &AtomicU32 {
+            &self.0
+        }
+
+        /// Sleeps while the word is `expected`, until a wake-up or the deadline. Cost: one system call.
+        pub(crate) fn wait(&self, expected: u32, deadline: Option<&Deadline>) -> Nap {
+            let left = match deadline.map(Deadline::left) {
+                Some(left) if left.is_zero() => return Nap::TimedOut,
+                left => left.and_then(timespec),
+            };
+            match futex::wait(&self.0, Self::FLAGS, expected, left.as_ref()) {
+                Err(Errno::TIMEDOUT) => Nap::TimedOut,
+                result => {
+                    debug_assert!(matches!(result, Ok(()) | Err(Errno::AGAIN | Errno::INTR)));
+                    Nap::Woken
+                }
+            }
+        }
+
+        /// Wakes up to `count` sleepers. Cost: one system call.
+        pub(crate) fn wake(&self, count: u32) {
+            let woken = futex::wake(&self.0, Self::FLAGS, count);
+            debug_assert!(woken.is_ok());
+        }
+    }
+
+    /// `None` (no limit) for a time that the kernel's type cannot hold.
+    fn timespec(left: Duration) -> Option<Timespec> {
+        let tv_sec = i64::try_from(left.as_secs()).ok()?;
+        Some(Timespec { tv_sec, tv_nsec: i64::from(left.subsec_nanos()) })
+    }
+
+    /// The moment at which a timed sleep gives up.
+    pub(crate) struct Deadline(Option<Instant>);
+
+    impl Deadline {
+        /// A time too far away to be represented is no limit.
+        pub(crate) fn after(timeout: Duration) -> Self {
+            Self(Instant::now().checked_add(timeout))
+        }
+
+        fn left(&self) -> Duration {
+            self.0.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()))
+        }
+    }
+}
+
+#[cfg(any(loom, shuttle))]
+mod modelled {
+    use super::{Nap, model, yield_now};
+    use model::sync::atomic::{AtomicU32, Ordering};
+    use model::sync::{Condvar, Mutex};
+    use std::time::Duration;
+
+    /// A pause in a loop that waits for another thread: the models must run that thread.
+    pub(crate) fn relax() {
+        yield_now();
+    }
+
+    #[cfg(loom)]
+    pub(crate) use loom::cell::UnsafeCell;
+
+    /// Shuttle observes no cells; what it explores is the schedule.
+    #[cfg(shuttle)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    #[cfg(shuttle)]
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+            access(self.0.get())
+        }
+    }
+
+    pub(crate) struct Futex<const SHARED: bool> {
+        word: AtomicU32,
+        /// The kernel's lock over the sleepers of a word.
+        bucket: Mutex<()>,
+        sleepers: Condvar,
+    }
+
+    impl<const SHARED: bool> Futex<SHARED> {
+        pub(crate) fn new(value: u32) -> Self {
+            Self { word: AtomicU32::new(value), bucket: Mutex::new(()), sleepers: Condvar::new() }
+        }
+
+        pub(crate) fn word(&self) -> &AtomicU32 {
+            &self.word
+        }
+
+        /// A timed sleep always times out at once: time is the one thing that the models do not know, and the race
+        /// worth exploring is the one between giving up and being woken.
+        pub(crate) fn wait(&self, expected: u32, deadline: Option<&Deadline>) -> Nap {
+            let bucket = self.bucket.lock().expect("never poisoned");
+            if self.word.load(Ordering::Relaxed) != expected {
+                return Nap::Woken;
+            }
+            if deadline.is_some() {
+                return Nap::TimedOut;
+            }
+            drop(self.sleepers.wait(bucket).expect("never poisoned"));
+            Nap::Woken
+        }
+
+        pub(crate) fn wake(&self, count: u32) {
+            let _bucket = self.bucket.lock().expect("never poisoned");
+            for _ in 0..count {
+                self.sleepers.notify_one();
+            }
+        }
+    }
+
+    pub(crate) struct Deadline;
+
+    impl Deadline {
+        pub(crate) fn after(_timeout: Duration) -> Self {
+            Self
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The lease table with real memory, real futexes and real processes that are killed.
+//!
+//! Owns: what the models leave out: mapping, sealing, sleeping across processes, SIGKILL.
+//! Does not own: every interleaving (see `src/lease/exhaustive.rs`).
+//!
+//! The children are this same test program, run again with only [`child`] and the table as its standard input.
+#![cfg(not(any(loom, shuttle)))]
+
+use haul_queue::lease::{Config, FinishError, Next, OfferError, Supervisor, TableError, Worker};
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+const NAP: Duration = Duration::from_millis(5);
+/// Names the owner number to a child.
+const OWNER: &str = "HAUL_QUEUE_TEST_OWNER";
+/// A task that kills whoever runs it.
+const POISON: &[u8] = b"poison";
+
+fn small(slot_count: u32, deaths_max: u8) -> Supervisor {
+    Supervisor::create(Config { slot_count, task_bytes_max: 40, outcome_bytes_max: 80, deaths_max }).unwrap()
+}
+
+/// The outcome of a task: each byte twice, so that a mixed-up or torn one shows.
+fn outcome(task: &[u8]) -> Vec<u8> {
+    task.iter().flat_map(|&byte| [byte, byte]).collect()
+}
+
+fn work(worker: &Worker, owner: u16, mut before_finish: impl FnMut(&[u8])) {
+    let mut task = Vec::new();
+    loop {
+        match worker.next(owner, NAP) {
+            Next::Closed => return,
+            Next::Idle => {}
+            Next::Lease(lease) => {
+                worker.read_task(&lease, &mut task).unwrap();
+                before_finish(&task);
+                worker.finish(&lease, &outcome(&task)).unwrap();
+            }
+        }
+    }
+}
+
+/// Not a test by itself: what a child process runs.
+#[test]
+fn child() {
+    let Ok(owner) = std::env::var(OWNER) else { return };
+    let worker = Worker::attach(std::io::stdin()).unwrap();
+    work(&worker, owner.parse().unwrap(), |task| {
+        if task == POISON {
+            std::process::abort();
+        }
+    });
+}
+
+fn spawn(supervisor: &Supervisor, owner: u16) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture"])
+        .env(OWNER, owner.to_string())
+        .stdin(Stdio::from(supervisor.memfd().try_clone_to_owned().unwrap()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn killed_processes_lose_nothing_and_finish_nothing_twice() {
+    const TASKS: u32 = 20_000;
+    const KILL_EVERY: u32 = 700;
+    let mut supervisor = small(16, 255);
+    let mut children: Vec<Child> = (0..3).map(|owner| spawn(&supervisor, owner)).collect();
+    let (mut offered, mut finished, mut kills) = (0, 0, 0);
+    let mut running = HashMap::new();
+    while finished < TASKS {
+        while offered < TASKS {
+            let task = format!("task {offered}").into_bytes();
+            match supervisor.offer(&task) {
+                Ok(slot) => assert_eq!(running.insert(slot, task), None),
+                Err(OfferError::Full) => break,
+                Err(error) => panic!("{error}"),
+            }
+            offered += 1;
+        }
+        supervisor.wait(NAP);
+        for done in supervisor.collect() {
+            assert_eq!(done.outcome, outcome(&running.remove(&done.slot).unwrap()));
+            finished += 1;
+        }
+        if finished / KILL_EVERY > kills {
+            let victim = kills as usize % children.len();
+            children[victim].kill().unwrap();
+            children[victim].wait().unwrap();
+            assert!(supervisor.reap(victim as u16).poisoned.is_empty());
+            children[victim] = spawn(&supervisor, victim as u16);
+            kills += 1;
+        }
+    }
+    assert_eq!((supervisor.outstanding(), running.len()), (0, 0));
+    assert!(kills > 20);
+    supervisor.close();
+    children.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+}
+
+#[test]
+fn a_task_that_kills_is_given_up() {
+    let mut supervisor = small(4, 3);
+    let poison = supervisor.offer(POISON).unwrap();
+    for deaths in 1..=3 {
+        let mut child = spawn(&supervisor, 7);
+        assert!(!child.wait().unwrap().success());
+        let reaped = supervisor.reap(7);
+        assert_eq!(reaped.reclaimed.len(), usize::from(deaths < 3));
+        assert_eq!(reaped.poisoned.contains(&poison), deaths == 3);
+    }
+    assert_eq!(supervisor.outstanding(), 0);
+}
+
+#[test]
+fn threads_share_a_worker() {
+    let mut supervisor = small(8, 1);
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| work(&worker, 1, |_| ()))).collect();
+        let (mut offered, mut finished) = (0_u32, 0);
+        while finished < 10_000 {
+            while offered < 10_000 && supervisor.offer(&offered.to_ne_bytes()).is_ok() {
+                offered += 1;
+            }
+            supervisor.wait(NAP);
+            finished += supervisor.collect().len();
+        }
+        supervisor.close();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+    assert_eq!(supervisor.outstanding(), 0);
+}
+
+#[test]
+fn a_fenced_worker_is_refused() {
+    let mut supervisor = small(1, 3);
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    supervisor.offer(b"task").unwrap();
+    let late = worker.claim(1).unwrap();
+    assert_eq!(supervisor.reap(2).reclaimed, []);
+    assert_eq!(supervisor.reap(1).reclaimed.len(), 1);
+    assert_eq!(worker.finish(&late, b"late"), Err(FinishError::Fenced));
+    assert!(worker.read_task(&late, &mut Vec::new()).is_err());
+    let lease = worker.claim(2).unwrap();
+    assert_eq!((lease.slot(), lease.deaths()), (0, 1));
+    assert_ne!(lease.generation(), late.generation());
+    assert_eq!(worker.finish(&late, b"late"), Err(FinishError::Fenced));
+    worker.finish(&lease, b"in time").unwrap();
+    assert_eq!(worker.finish(&lease, b"again"), Err(FinishError::Fenced));
+    assert_eq!(supervisor.collect()[0].outcome, b"in time");
+}
+
+#[test]
+fn bounds_are_kept() {
+    let mut supervisor = small(2, 1);
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    assert_eq!(supervisor.offer(&[0; 41]), Err(OfferError::TooLong { max: 40 }));
+    let longest: Vec<u8> = (0..40).collect();
+    let first = supervisor.offer(&longest).unwrap();
+    supervisor.offer(b"").unwrap();
+    assert_eq!(supervisor.offer(b""), Err(OfferError::Full));
+    let lease = worker.claim(1).unwrap();
+    let mut task = Vec::new();
+    worker.read_task(&lease, &mut task).unwrap();
+    assert_eq!((lease.slot(), task), (first.index(), longest));
+    assert_eq!(worker.finish(&lease, &[0; 81]), Err(FinishError::TooLong { max: 80 }));
+    worker.finish(&lease, &[9; 80]).unwrap();
+    assert_eq!(supervisor.withdraw().len(), 1);
+    assert_eq!(worker.claim(1), None);
+    assert_eq!(supervisor.collect()[0].outcome, [9; 80]);
+    assert_eq!(supervisor.outstanding(), 0);
+    supervisor.close();
+    assert_eq!(supervisor.offer(b""), Err(OfferError::Closed));
+    assert_eq!(worker.next(1, Duration::MAX), Next::Closed);
+}
+
+#[test]
+fn dropping_the_supervisor_sends_workers_home() {
+    let supervisor = small(1, 1);
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| work(&worker, 1, |_| ()));
+        drop(supervisor);
+    });
+}
+
+#[test]
+fn what_is_no_table_is_refused() {
+    let name = "haul-queue-test";
+    let attach = |seals, bytes: u64| {
+        let memfd = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::fs::ftruncate(&memfd, bytes).unwrap();
+        rustix::fs::fcntl_add_seals(&memfd, seals).unwrap();
+        Worker::attach(memfd.as_fd()).err().unwrap()
+    };
+    use rustix::fs::SealFlags as Seals;
+    let all = Seals::SHRINK | Seals::GROW | Seals::SEAL;
+    assert!(matches!(attach(Seals::SHRINK | Seals::GROW, 8_192), TableError::NotSealed));
+    assert!(matches!(attach(all, 8_192), TableError::NotATable));
+    assert!(matches!(attach(all, 0), TableError::NotATable));
+    let file = std::fs::File::open("/dev/null").unwrap();
+    assert!(matches!(Worker::attach(file).err().unwrap(), TableError::NotSealed));
+}
