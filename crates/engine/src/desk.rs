@@ -9,8 +9,8 @@ use std::thread::Thread;
 use haul_io::Unparker;
 use haul_queue::{Ring, TryPop};
 
+use crate::config::NAP;
 use crate::execute::{Returned, Work};
-use crate::run::NAP;
 use crate::supervisor::{Ready, Supervisor};
 use crate::{Job, Settled, Source};
 

@@ -5,6 +5,7 @@
 //! Does not own: what a job does (it knows no protocol and no format), printing, signals.
 
 mod choice;
+mod config;
 mod crew;
 mod desk;
 mod event;
@@ -14,12 +15,15 @@ mod phases;
 mod rings;
 mod run;
 mod serial;
+mod source;
 mod supervisor;
 mod threads;
 
 pub use choice::{Engine, ParseEngineError};
+pub use config::Config;
 pub use crew::{Closing, Crew};
 pub use event::{Event, Fallback, Outcome, Report, Settled, TaskId};
 pub use job::{Failure, Job, Step};
 pub use phases::{Phases, Spread, Spreads};
-pub use run::{Config, Next, Source, run};
+pub use run::run;
+pub use source::{Next, Source};

@@ -4,52 +4,10 @@
 //! Does not own: the loops, the order of work ([`crate::supervisor`]).
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
-use std::time::{Duration, Instant};
-
-use haul_io::Cancel;
+use std::time::Instant;
 
 use crate::supervisor::Supervisor;
-use crate::{Engine, Event, Fallback, Job, Report, rings, serial, threads};
-
-/// What a source has.
-#[derive(Debug)]
-pub enum Next<T> {
-    /// A task.
-    Task(T),
-    /// Nothing now; ask again within milliseconds.
-    Later,
-    /// Nothing ever.
-    End,
-}
-
-/// Where tasks come from. Every iterator is one; it is asked only when there is room, so it may be endless.
-pub trait Source<T> {
-    /// The next task. Should not block: answers are dealt with between the calls.
-    fn next(&mut self) -> Next<T>;
-}
-
-impl<T, I: Iterator<Item = T>> Source<T> for I {
-    fn next(&mut self) -> Next<T> {
-        Iterator::next(self).map_or(Next::End, Next::Task)
-    }
-}
-
-/// How to run.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Which engine.
-    pub engine: Engine,
-    /// Ends the run early when thrown.
-    pub cancel: Cancel,
-    /// Counts payload bytes while tasks are still running, for whoever watches.
-    pub progress: Arc<AtomicU64>,
-}
-
-/// How long the supervisor sleeps at most: answers are told of that late, and a source that has nothing yet is asked that
-/// rarely.
-pub(crate) const NAP: Duration = Duration::from_millis(10);
+use crate::{Config, Engine, Event, Fallback, Job, Report, Source, rings, serial, threads};
 
 /// Does every task of `source` by `job`. Events go to `on_event` as they happen, on the calling thread.
 ///

@@ -5,8 +5,8 @@
 
 use haul_io::{Blocking, run_ready};
 
+use crate::config::NAP;
 use crate::execute::execute;
-use crate::run::NAP;
 use crate::supervisor::{Ready, Supervisor};
 use crate::{Config, Job, Settled, Source, Spreads};
 

@@ -12,8 +12,7 @@ use std::time::Instant;
 use haul_io::Cancel;
 
 use crate::execute::{Answer, Returned, Stage, Work};
-use crate::run::{Next, Source};
-use crate::{Failure, Job, Outcome, Phases, Settled, Step, TaskId};
+use crate::{Failure, Job, Next, Outcome, Phases, Settled, Source, Step, TaskId};
 
 pub(crate) struct Supervisor<J: Job, S> {
     /// `None` once it has ended or the run was cancelled.

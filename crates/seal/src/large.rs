@@ -1,14 +1,15 @@
 //! A large file on its way: what its segments share, and its end.
 //!
-//! Owns: publishing the result after the last segment, or discarding it.
-//! Does not own: what happens to a segment.
+//! Owns: moving the pieces of a segment, publishing the result after the last one, or discarding it.
+//! Does not own: the transform.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use haul_age_format::{Layout, PayloadKey};
-use haul_io::{File, Io, Staged, Stat};
+use haul_io::{Buf, File, Io, Offset, Staged, Stat};
 
+use crate::segment::{PIECE_BYTES, Piece, SEALED_PIECE_BYTES, pieces_of_segment};
 use crate::task::check_unchanged;
 use crate::{Error, FileOptions, Step, Task};
 
@@ -30,6 +31,38 @@ pub struct Payload {
     pub(crate) offset: u64,
 }
 
+/// How chunks lie in one of the two files.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    /// As plaintext, from the start.
+    Plain,
+    /// Sealed, behind a header that ends here.
+    Sealed(u64),
+}
+
+impl Side {
+    fn capacity(self) -> usize {
+        match self {
+            Self::Plain => PIECE_BYTES,
+            Self::Sealed(_) => SEALED_PIECE_BYTES,
+        }
+    }
+
+    fn bytes(self, piece: Piece, layout: Layout) -> usize {
+        match self {
+            Self::Plain => piece.plain_bytes(layout),
+            Self::Sealed(_) => piece.sealed_bytes(layout),
+        }
+    }
+
+    fn offset(self, piece: Piece) -> Offset {
+        Offset::At(match self {
+            Self::Plain => Layout::plain_offset(piece.first),
+            Self::Sealed(start) => start + Layout::sealed_offset(piece.first),
+        })
+    }
+}
+
 impl<K> Large<K> {
     /// A large file whose result is staged, `bytes` long.
     pub(crate) async fn begin(
@@ -46,6 +79,35 @@ impl<K> Large<K> {
             return Err(Error::at(Step::Write)(error));
         }
         Ok(Self { source, source_stat, layout, key, result, staged: Mutex::new(Some(staged)) })
+    }
+
+    /// Does segment `index`: reads each piece on one side, transforms it, writes it on the other.
+    pub(crate) async fn segment(
+        &self,
+        io: &impl Io,
+        index: u64,
+        (from, to): (Side, Side),
+        mut transform: impl FnMut(Piece, &[u8], &mut Buf) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (mut input, mut output) = (io.take_buf(from.capacity()), io.take_buf(to.capacity()));
+        for piece in pieces_of_segment(self.layout, index) {
+            let bytes = from.bytes(piece, self.layout);
+            let (count, back) = io.read_full(&self.source, input, bytes, from.offset(piece)).await;
+            input = back;
+            if count.map_err(Error::at(Step::Read))? != bytes {
+                return Err(Error::SourceChanged);
+            }
+            transform(piece, input.filled(), &mut output)?;
+            let (written, back) = io.write_all(&self.result, output, to.offset(piece)).await;
+            output = back;
+            written.map_err(Error::at(Step::Write))?;
+            input.clear();
+            io.progress(piece.plain_bytes(self.layout) as u64);
+            io.yield_now().await;
+        }
+        io.give_buf(input);
+        io.give_buf(output);
+        Ok(())
     }
 
     /// Leaves nothing of the result.

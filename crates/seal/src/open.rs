@@ -11,10 +11,8 @@ use haul_age_format::{
 use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
-use crate::large::{Large, Payload};
-use crate::segment::{
-    PIECE_BYTES, Piece, SEALED_PIECE_BYTES, SMALL_BYTES, pieces_of, pieces_of_segment, segment_count,
-};
+use crate::large::{Large, Payload, Side};
+use crate::segment::{Piece, SMALL_BYTES, pieces_of, segment_count};
 use crate::task::{check_unchanged, open_source};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
@@ -110,29 +108,9 @@ impl Job for OpenJob {
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {
-        let mut sealed = io.take_buf(SEALED_PIECE_BYTES);
-        let mut plain = io.take_buf(PIECE_BYTES);
-        for piece in pieces_of_segment(state.layout, index) {
-            let sealed_bytes = piece.sealed_bytes(state.layout);
-            let offset = Offset::At(state.key.offset + Layout::sealed_offset(piece.first));
-            let (count, back) = io.read_full(&state.source, sealed, sealed_bytes, offset).await;
-            sealed = back;
-            if count.map_err(Error::at(Step::Read))? != sealed_bytes {
-                return Err(Error::SourceChanged);
-            }
-            open_piece(&state.key.key, state.layout, piece, sealed.filled(), &mut plain)?;
-            let plain_bytes = plain.filled().len() as u64;
-            let offset = Offset::At(Layout::plain_offset(piece.first));
-            let (written, back) = io.write_all(&state.result, plain, offset).await;
-            plain = back;
-            written.map_err(Error::at(Step::Write))?;
-            sealed.clear();
-            io.progress(plain_bytes);
-            io.yield_now().await;
-        }
-        io.give_buf(sealed);
-        io.give_buf(plain);
-        Ok(())
+        let Payload { key, offset } = &state.key;
+        let open = |piece, sealed: &[u8], out: &mut Buf| open_piece(key, state.layout, piece, sealed, out);
+        state.segment(io, index, (Side::Sealed(*offset), Side::Plain), open).await
     }
 
     async fn finish<I: Io>(

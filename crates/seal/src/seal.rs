@@ -9,10 +9,8 @@ use haul_age_format::{Layout, PayloadKey, Recipient, SealError, SealedHeader, se
 use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
-use crate::large::{Large, Payload};
-use crate::segment::{
-    PIECE_BYTES, Piece, SEALED_PIECE_BYTES, SMALL_BYTES, pieces_of, pieces_of_segment, segment_count,
-};
+use crate::large::{Large, Payload, Side};
+use crate::segment::{Piece, SMALL_BYTES, pieces_of, segment_count};
 use crate::task::{check_unchanged, open_source};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
@@ -117,28 +115,12 @@ impl Job for SealJob {
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {
-        let mut plain = io.take_buf(PIECE_BYTES);
-        let mut sealed = io.take_buf(SEALED_PIECE_BYTES);
-        for piece in pieces_of_segment(state.layout, index) {
-            let plain_bytes = piece.plain_bytes(state.layout);
-            let offset = Offset::At(Layout::plain_offset(piece.first));
-            let (count, back) = io.read_full(&state.source, plain, plain_bytes, offset).await;
-            plain = back;
-            if count.map_err(Error::at(Step::Read))? != plain_bytes {
-                return Err(Error::SourceChanged);
-            }
-            seal_piece(&state.key.key, state.layout, piece, plain.filled(), &mut sealed);
-            let offset = Offset::At(state.key.offset + Layout::sealed_offset(piece.first));
-            let (written, back) = io.write_all(&state.result, sealed, offset).await;
-            sealed = back;
-            written.map_err(Error::at(Step::Write))?;
-            plain.clear();
-            io.progress(plain_bytes as u64);
-            io.yield_now().await;
-        }
-        io.give_buf(plain);
-        io.give_buf(sealed);
-        Ok(())
+        let Payload { key, offset } = &state.key;
+        let seal = |piece, plain: &[u8], out: &mut Buf| {
+            seal_piece(key, state.layout, piece, plain, out);
+            Ok(())
+        };
+        state.segment(io, index, (Side::Plain, Side::Sealed(*offset)), seal).await
     }
 
     async fn finish<I: Io>(

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use haul_age_format::Layout;
 use haul_engine::{Job, Step as Progress};
-use haul_io::{Durability, Existing, File, Io, Offset, OpenMode, Stat};
+use haul_io::{Buf, Durability, Existing, File, Io, Offset, OpenMode, Stat};
 
-use crate::large::Large;
-use crate::segment::{PIECE_BYTES, SMALL_BYTES, pieces_of_segment, segment_count};
+use crate::large::{Large, Side};
+use crate::segment::{PIECE_BYTES, Piece, SMALL_BYTES, segment_count};
 use crate::task::{check_unchanged, open_source};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
@@ -132,25 +132,14 @@ impl Job for XorJob {
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Touched>, index: u64) -> Result<(), Error> {
-        let mut buf = io.take_buf(PIECE_BYTES);
-        for piece in pieces_of_segment(state.layout, index) {
-            let bytes = piece.plain_bytes(state.layout);
-            let offset = Layout::plain_offset(piece.first);
-            let (count, back) = io.read_full(&state.source, buf, bytes, Offset::At(offset)).await;
-            buf = back;
-            if count.map_err(Error::at(Step::Read))? != bytes {
-                return Err(Error::SourceChanged);
-            }
-            self.pattern.apply(offset, buf.filled_mut());
+        let xor = |piece: Piece, bytes: &[u8], out: &mut Buf| {
+            out.append(bytes);
+            self.pattern.apply(Layout::plain_offset(piece.first), out.filled_mut());
+            // It is written next.
             state.key.store(true, Ordering::Relaxed);
-            let (written, back) = io.write_all(&state.result, buf, Offset::At(offset)).await;
-            buf = back;
-            written.map_err(Error::at(Step::Write))?;
-            io.progress(bytes as u64);
-            io.yield_now().await;
-        }
-        io.give_buf(buf);
-        Ok(())
+            Ok(())
+        };
+        state.segment(io, index, (Side::Plain, Side::Plain), xor).await
     }
 
     async fn finish<I: Io>(
