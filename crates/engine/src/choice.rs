@@ -27,6 +27,9 @@ impl Engine {
     /// The most workers that can be asked for, and the most jobs in flight on a ring.
     pub const WORKERS_MAX: usize = 4_096;
 
+    /// The most jobs in flight over all rings.
+    pub const IN_FLIGHT_MAX: usize = 65_536;
+
     /// Jobs in flight on a ring where nothing else is asked.
     pub const DEPTH_DEFAULT: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 
@@ -78,7 +81,11 @@ impl FromStr for Engine {
             ("uring", None) => Ok(Self::Uring { rings: core_count(), depth: Self::DEPTH_DEFAULT }),
             ("uring", Some(counts)) => {
                 let (rings, depth) = counts.split_once('x').ok_or(ParseEngineError::WorkerCount)?;
-                Ok(Self::Uring { rings: worker_count(rings)?, depth: worker_count(depth)? })
+                let (rings, depth) = (worker_count(rings)?, worker_count(depth)?);
+                match rings.get() * depth.get() {
+                    ..=Self::IN_FLIGHT_MAX => Ok(Self::Uring { rings, depth }),
+                    _ => Err(ParseEngineError::WorkerCount),
+                }
             }
             _ => Err(ParseEngineError::UnknownName),
         }
@@ -126,6 +133,7 @@ mod tests {
             ("uring=4", ParseEngineError::WorkerCount),
             ("uring=0x4", ParseEngineError::WorkerCount),
             ("uring=4x", ParseEngineError::WorkerCount),
+            ("uring=4096x4096", ParseEngineError::WorkerCount),
         ] {
             assert_eq!(text.parse::<Engine>(), Err(error), "{text}");
         }

@@ -16,6 +16,8 @@ use crate::{Job, Settled, Source};
 
 /// Pieces of work that wait on the ring for each worker, so that none idles while the supervisor is busy.
 const QUEUED_PER_WORKER: usize = 16;
+/// Where workers are many, fewer wait for each.
+const QUEUED_MAX: usize = 4_096;
 
 /// What lies between the supervisor and its workers.
 pub(crate) struct Desk<J: Job> {
@@ -32,7 +34,7 @@ pub(crate) struct Desk<J: Job> {
 impl<J: Job> Desk<J> {
     /// A desk for jobs of which `workers` run at once.
     pub(crate) fn new(workers: usize) -> Self {
-        let out_max = workers * (1 + QUEUED_PER_WORKER);
+        let out_max = workers + QUEUED_MAX.min(workers * QUEUED_PER_WORKER);
         let (work, answers) = (Ring::with_capacity(out_max), Ring::with_capacity(out_max));
         let (supervisor, unparkers) = (std::thread::current(), Mutex::default());
         Self { work, answers, out_max, workers, supervisor, unparkers }
