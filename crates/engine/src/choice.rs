@@ -57,7 +57,8 @@ impl fmt::Display for ParseEngineError {
         match self {
             Self::UnknownName => write!(f, "no such engine; known are serial, threads=N and uring=RxD"),
             Self::WorkerCount => {
-                write!(f, "numbers of workers and depths are from 1 to {}", Engine::WORKERS_MAX)
+                let (each, in_all) = (Engine::WORKERS_MAX, Engine::IN_FLIGHT_MAX);
+                write!(f, "workers and depths are from 1 to {each}, in flight at most {in_all}")
             }
         }
     }
