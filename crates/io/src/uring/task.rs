@@ -68,6 +68,12 @@ impl TaskIo {
         }
     }
 
+    /// One hand-over to a pool thread for the whole sequence.
+    pub async fn write_file_by_pool(&self, publish: Publish, content: Buf) -> Found<()> {
+        let Completion { result, buf } = self.pool(Work::WriteFile(publish, content)).await;
+        (result.map(|_| ()), buf.expect("the content comes back"))
+    }
+
     async fn ring(&self, op: Op) -> Completion {
         let deadline = match &op {
             Op::Recv { timeout, .. } | Op::Send { timeout, .. } => Instant::now().checked_add(*timeout),
@@ -115,6 +121,8 @@ impl Io for TaskIo {
         }
         match (Place::of(&op), op) {
             (Place::Inline | Place::CachedElseRing, op) => self.attempt(op).await,
+            // A look at what is there: the ring would have to be turned twice for it.
+            (_, op @ Op::Recv { timeout: Duration::ZERO, .. }) => self.attempt(op).await,
             (_, Op::Connect { addresses, timeout }) => {
                 self.placed(|placed| placed.ring += 1);
                 let connected = connect::race(self, &addresses, timeout).await;
@@ -169,10 +177,8 @@ impl Io for TaskIo {
         .await;
     }
 
-    /// One hand-over to a pool thread for the whole sequence.
     async fn write_file(&self, publish: Publish, content: Buf) -> Found<()> {
-        let Completion { result, buf } = self.pool(Work::WriteFile(publish, content)).await;
-        (result.map(|_| ()), buf.expect("the content comes back"))
+        self.write_file_by_pool(publish, content).await
     }
 }
 
