@@ -4,12 +4,16 @@
 //! Does not own: what ending means (engines and jobs do).
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use haul_io::Cancel;
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 
 use crate::exit::Exit;
+
+/// A signal that follows the first within this time is its echo: wrappers send it to the process and to its group.
+const ECHO: Duration = Duration::from_millis(500);
 
 /// Throws the switch at the first signal, for as long as this lives.
 pub(crate) struct Watch {
@@ -21,8 +25,10 @@ impl Watch {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let handle = signals.handle();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            let mut first = None;
             for _ in signals.forever() {
-                if cancel.is_triggered() {
+                let first = *first.get_or_insert_with(Instant::now);
+                if first.elapsed() > ECHO {
                     end_at_once();
                 }
                 cancel.trigger();
