@@ -145,43 +145,31 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn settled<J: Told>(&mut self, settled: &Settled<J>) {
         let subject = settled.task.subject();
-        let mut event = Map::new();
-        event.insert("task".to_owned(), settled.id.0.into());
-        event.insert("subject".to_owned(), subject.clone().into());
         match &settled.outcome {
             Ok(output) => {
                 if let Some(remark) = output.remark() {
                     self.voice.note(format!("{} {remark}", quoted(&subject)));
-                } else if let Some(success) = output.words(&settled.task) {
-                    self.voice.detail(format!("{} {success}", quoted(&subject)));
+                } else if let Some(words) = output.words(&settled.task) {
+                    self.voice.detail(format!("{} {words}", quoted(&subject)));
                 }
-                event.insert("event".to_owned(), "done".into());
-                event.extend(output.members(&settled.task));
             }
-            Err(failure) => {
-                let (exit, message, hint) = explain::<J>(failure);
-                self.exit = self.exit.max(exit);
-                if !matches!(failure, Failure::Cancelled) {
-                    self.voice.error(format!("cannot {} {}: {message}", J::VERB, quoted(&subject)));
-                }
-                if let Some(hint) = hint.filter(|hint| self.hinted != Some(hint)) {
-                    self.voice.hint(hint);
-                    self.hinted = Some(hint);
-                }
-                event.insert("event".to_owned(), "failed".into());
-                event.insert("error".to_owned(), message.into());
-            }
+            Err(failure) => self.failed::<J>(&subject, failure),
         }
-        if !self.args.json {
-            return;
+        if self.args.json {
+            self.unread |= !self.voice.data(event_of(settled, subject));
         }
-        let phases = &settled.phases;
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        event.insert("queue_us".to_owned(), micros(phases.queue).into());
-        event.insert("device_us".to_owned(), micros(phases.device).into());
-        event.insert("executor_us".to_owned(), micros(phases.executor).into());
-        event.insert("compute_us".to_owned(), micros(phases.compute).into());
-        self.unread |= !self.voice.data(Value::Object(event));
+    }
+
+    fn failed<J: Told>(&mut self, subject: &str, failure: &Failure<J::Error>) {
+        let (exit, message, hint) = explain::<J>(failure);
+        self.exit = self.exit.max(exit);
+        if !matches!(failure, Failure::Cancelled) {
+            self.voice.error(format!("cannot {} {}: {message}", J::VERB, quoted(subject)));
+        }
+        if let Some(hint) = hint.filter(|hint| self.hinted != Some(hint)) {
+            self.voice.hint(hint);
+            self.hinted = Some(hint);
+        }
     }
 
     fn end<J: Told>(self, report: &Report, chosen: &Chosen, cpu: Duration) -> Exit {
@@ -228,6 +216,26 @@ impl Teller<'_> {
         }
         exit
     }
+}
+
+/// The JSON object of a task's end.
+fn event_of<J: Told>(settled: &Settled<J>, subject: String) -> Value {
+    let phases = &settled.phases;
+    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let mut event = match &settled.outcome {
+        Ok(output) => output.members(&settled.task),
+        Err(failure) => Map::from_iter([("error".to_owned(), explain::<J>(failure).1.into())]),
+    };
+    event.extend([
+        ("event".to_owned(), if settled.outcome.is_ok() { "done" } else { "failed" }.into()),
+        ("task".to_owned(), settled.id.0.into()),
+        ("subject".to_owned(), subject.into()),
+        ("queue_us".to_owned(), micros(phases.queue).into()),
+        ("device_us".to_owned(), micros(phases.device).into()),
+        ("executor_us".to_owned(), micros(phases.executor).into()),
+        ("compute_us".to_owned(), micros(phases.compute).into()),
+    ]);
+    Value::Object(event)
 }
 
 fn explain<J: Told>(failure: &Failure<J::Error>) -> (Exit, String, Option<&'static str>) {

@@ -31,6 +31,16 @@ pub(crate) struct Desk<J: Job> {
     unparkers: Mutex<Vec<Unparker>>,
 }
 
+/// A desk that work may still come to.
+pub(crate) struct OpenDesk<'a, J: Job>(&'a Desk<J>);
+
+impl<J: Job> Drop for OpenDesk<'_, J> {
+    fn drop(&mut self) {
+        self.0.work.close();
+        self.0.wake();
+    }
+}
+
 impl<J: Job> Desk<J> {
     /// A desk for jobs of which `workers` run at once.
     pub(crate) fn new(workers: usize) -> Self {
@@ -45,10 +55,10 @@ impl<J: Job> Desk<J> {
         self.lock_unparkers().push(unparker);
     }
 
-    /// Says that there will be no more work.
-    pub(crate) fn close(&self) {
-        self.work.close();
-        self.wake();
+    /// When what this gives is dropped, there will be no more work: also where a panic of whoever is told of events ends
+    /// the run, as its workers would wait forever.
+    pub(crate) fn open(&self) -> OpenDesk<'_, J> {
+        OpenDesk(self)
     }
 
     fn wake(&self) {

@@ -23,8 +23,9 @@ pub(crate) fn run<J: Job>(
     std::thread::scope(|scope| {
         let spawn = |_| scope.spawn(|| serve(job, config, &desk));
         let threads: Vec<_> = (0..workers.get()).map(spawn).collect();
+        let open = desk.open();
         desk.supervise(&mut supervisor, settled);
-        desk.close();
+        drop(open);
         let mut spreads = Spreads::default();
         for thread in threads {
             let counted = thread.join().expect("workers catch the panics of their jobs");

@@ -247,6 +247,22 @@ fn a_source_is_not_drained_ahead_of_the_workers() {
 }
 
 #[test]
+fn a_panic_of_the_listener_ends_the_run() {
+    std::panic::set_hook(Box::new(|_| {}));
+    for engine in engines() {
+        let cancel = Cancel::new().unwrap();
+        let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let config = Config { engine, cancel, progress: Default::default() };
+            run(&job, mixture().into_iter(), &config, |event| {
+                assert!(!matches!(event, Event::Settled(settled) if settled.id.0 == 20), "as told");
+            })
+        }));
+        assert!(ran.is_err(), "{engine}");
+    }
+}
+
+#[test]
 fn a_crew_carries_out_all_and_wakes_to_end() {
     for workers in [1, 4] {
         let sum = std::sync::Arc::new(AtomicU64::new(0));

@@ -18,7 +18,17 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     step("clippy", || succeed(&mut cargo(root, &clippy)))?;
     let docs = ["doc", "--workspace", "--no-deps"];
     step("docs", || succeed(cargo(root, &docs).env("RUSTDOCFLAGS", "-D warnings")))?;
-    step("test, as README.md says", || test(repository))
+    step("test, as README.md says", || test(repository))?;
+    step("loom", || model(repository, "loom", &["--lib", "--test", "loom"]))?;
+    step("shuttle", || model(repository, "shuttle", &["--test", "shuttle"]))
+}
+
+/// Runs the queues' models under a checker. Its own folder, because the flag changes every crate that is built.
+fn model(repository: &Repository, checker: &str, tests: &[&str]) -> Result<(), String> {
+    let folder = repository.root.join("target").join(checker);
+    let arguments = [&["test", "--release", "--package", "haul-queue"], tests].concat();
+    let mut command = cargo(&repository.root, &arguments);
+    succeed(command.env("RUSTFLAGS", format!("--cfg {checker}")).env("CARGO_TARGET_DIR", folder))
 }
 
 fn test(repository: &Repository) -> Result<(), String> {
