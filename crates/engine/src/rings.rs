@@ -15,21 +15,22 @@ use crate::execute::execute;
 use crate::supervisor::Supervisor;
 use crate::{Config, Job, Settled, Source, Spreads, threads};
 
-/// Whether a ring of this depth is to be had.
-pub(crate) fn probe(config: &Config, depth: NonZeroUsize) -> Result<(), RingRefused> {
-    ring(config, depth).map(drop)
+/// Whether rings of this depth are to be had.
+pub(crate) fn probe(config: &Config, size: (NonZeroUsize, NonZeroUsize)) -> Result<(), RingRefused> {
+    ring(config, size).map(drop)
 }
 
 pub(crate) fn run<J: Job>(
     job: &J,
     mut supervisor: Supervisor<J, impl Source<J::Task>>,
     config: &Config,
-    (rings, depth): (NonZeroUsize, NonZeroUsize),
+    size: (NonZeroUsize, NonZeroUsize),
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
+    let (rings, depth) = size;
     let desk = Desk::new(rings.get() * depth.get());
     std::thread::scope(|scope| {
-        let spawn = |_| scope.spawn(|| serve(job, config, depth, &desk));
+        let spawn = |_| scope.spawn(|| serve(job, config, size, &desk));
         let threads: Vec<_> = (0..rings.get()).map(spawn).collect();
         let open = desk.open();
         desk.supervise(&mut supervisor, settled);
@@ -44,8 +45,8 @@ pub(crate) fn run<J: Job>(
 }
 
 /// The life of a ring's thread. One that gets no ring after all does its share by blocking calls.
-fn serve<J: Job>(job: &J, config: &Config, depth: NonZeroUsize, desk: &Desk<J>) -> Spreads {
-    let Ok(ring) = ring(config, depth) else { return threads::serve(job, config, desk) };
+fn serve<J: Job>(job: &J, config: &Config, size: (NonZeroUsize, NonZeroUsize), desk: &Desk<J>) -> Spreads {
+    let Ok(ring) = ring(config, size) else { return threads::serve(job, config, desk) };
     desk.tell(ring.unparker());
     let spreads = RefCell::new(Spreads::default());
     ring.run(|| match desk.work.try_pop() {
@@ -64,7 +65,10 @@ fn serve<J: Job>(job: &J, config: &Config, depth: NonZeroUsize, desk: &Desk<J>) 
     spreads.into_inner()
 }
 
-fn ring(config: &Config, depth: NonZeroUsize) -> Result<Uring, RingRefused> {
-    let uring = UringConfig { in_flight_max: depth.get(), ..UringConfig::default() };
+fn ring(config: &Config, (rings, depth): (NonZeroUsize, NonZeroUsize)) -> Result<Uring, RingRefused> {
+    // Where every core has a ring, pool threads would only take turns with it.
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let pool_threads = cores.saturating_sub(rings.get());
+    let uring = UringConfig { in_flight_max: depth.get(), pool_threads, ..UringConfig::default() };
     Uring::new(uring, config.cancel.clone(), config.progress.clone())
 }

@@ -42,7 +42,7 @@ pub fn run<J: Job>(
 /// The engine that was asked for, or the next best one where the system refuses it.
 fn granted(config: &Config) -> (Engine, Option<Fallback>) {
     let Engine::Uring { rings, depth } = config.engine else { return (config.engine, None) };
-    match rings::probe(config, depth) {
+    match rings::probe(config, (rings, depth)) {
         Ok(()) => (config.engine, None),
         Err(refused) => {
             let workers =

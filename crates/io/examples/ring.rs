@@ -1,6 +1,6 @@
 //! What a ring gains and costs on this machine, against blocking operations.
 //!
-//! `cargo run --release -p haul-io --example ring [DIRECTORY]`: interleaved rounds, medians. As root, files are also read
+//! `cargo run --release -p haul-io --example ring [DIRECTORY [reading|exchange|writing]]`: interleaved rounds, medians. As root, files are also read
 //! cold. Everything is made in fresh directories below DIRECTORY (default: the current one) and removed.
 
 #![allow(clippy::print_stdout, reason = "a program that prints figures")]
@@ -30,15 +30,15 @@ impl<'a> Way<'a> {
 
 /// Runs the ways in turn, `rounds` times, `before` each; prints medians.
 pub(crate) fn compare(title: &str, rounds: usize, mut before: impl FnMut(), mut ways: Vec<Way<'_>>) {
-    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); ways.len()];
+    let mut times: Vec<Vec<(Duration, Duration)>> = vec![Vec::new(); ways.len()];
     for round in 0..=rounds {
         for (way, times) in ways.iter_mut().zip(&mut times) {
             before();
-            let started = Instant::now();
+            let (started, cpu) = (Instant::now(), thread_cpu());
             (way.run)();
             // The first round warms up.
             if round > 0 {
-                times.push(started.elapsed());
+                times.push((started.elapsed(), thread_cpu() - cpu));
             }
         }
     }
@@ -46,9 +46,18 @@ pub(crate) fn compare(title: &str, rounds: usize, mut before: impl FnMut(), mut 
     for (way, mut times) in ways.iter().zip(times) {
         times.sort();
         let millis = |time: Duration| time.as_secs_f64() * 1e3;
-        let (median, least) = (millis(times[times.len() / 2]), millis(times[0]));
-        println!("  {:<44} {median:8.2} ms  (least {least:.2})", way.name);
+        let (median, cpu) = times[times.len() / 2];
+        let (median, cpu, least) = (millis(median), millis(cpu), millis(times[0].0));
+        println!(
+            "  {:<44} {median:8.2} ms, least {least:7.2}; processor time of the thread {cpu:7.2}",
+            way.name
+        );
     }
+}
+
+fn thread_cpu() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(now).expect("time goes forward")
 }
 
 pub(crate) fn ring(config: UringConfig) -> Uring {
@@ -65,7 +74,15 @@ fn main() {
     let below = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("."), PathBuf::from);
     let granted = ring(UringConfig::default()).granted();
     println!("{granted:?}");
-    files::reading(&below);
-    exchange::all();
-    files::writing(&below);
+    let chosen = std::env::args().nth(2);
+    let is_chosen = |part: &str| chosen.as_deref().is_none_or(|chosen| chosen == part);
+    if is_chosen("reading") {
+        files::reading(&below);
+    }
+    if is_chosen("exchange") {
+        exchange::all();
+    }
+    if is_chosen("writing") {
+        files::writing(&below);
+    }
 }

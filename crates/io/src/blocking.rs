@@ -76,15 +76,7 @@ impl Io for Blocking {
     }
 
     fn random(&self, out: &mut [u8]) {
-        let mut filled = 0;
-        while filled < out.len() {
-            let flags = rustix::rand::GetRandomFlags::empty();
-            match rustix::rand::getrandom(&mut out[filled..], flags) {
-                Ok(count) => filled += count,
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => panic!("the system gives no randomness: {error}"),
-            }
-        }
+        fill_random(out);
     }
 
     fn progress(&self, bytes: u64) {
@@ -109,6 +101,19 @@ impl Io for Blocking {
         }
         buf.clear();
         spare.push(buf);
+    }
+}
+
+/// Fills `out` with the system's randomness.
+pub(crate) fn fill_random(out: &mut [u8]) {
+    let mut filled = 0;
+    while filled < out.len() {
+        let flags = rustix::rand::GetRandomFlags::empty();
+        match rustix::rand::getrandom(&mut out[filled..], flags) {
+            Ok(count) => filled += count,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => panic!("the system gives no randomness: {error}"),
+        }
     }
 }
 

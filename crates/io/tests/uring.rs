@@ -94,17 +94,38 @@ fn two_hundred_jobs_at_once_copy_what_the_blocking_one_copies() {
 }
 
 #[test]
-fn a_whole_file_is_written_by_one_hand_over() {
+fn a_whole_file_is_written_where_it_suits() {
+    for (pool_threads, durability, pooled) in
+        [(2, Durability::Eventual, 1), (2, Durability::Synced, 0), (0, Durability::Eventual, 0)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let config = UringConfig { pool_threads, ..UringConfig::default() };
+        let uring = Uring::new(config, Cancel::new().unwrap(), Arc::default()).expect("a ring");
+        let path = dir.path().join("new/file");
+        let publish = publish(&path, durability);
+        let written = run_one(&uring, async |io| io.write_file(publish, Buf::from(b"all".to_vec())).await);
+        written.0.unwrap();
+        assert!(written.1.filled().is_empty());
+        assert_eq!(std::fs::read(&path).unwrap(), b"all");
+        assert_eq!(uring.placed().pool, pooled);
+        let addresses = run_one(&uring, async |io| io.resolve("127.0.0.1", 9).await);
+        assert_eq!(addresses.unwrap(), ["127.0.0.1:9".parse().unwrap()]);
+    }
+}
+
+#[test]
+fn what_is_cached_needs_no_turn_of_the_ring() {
     let dir = tempfile::tempdir().unwrap();
-    let (uring, _) = ring(4);
-    let path = dir.path().join("new/file");
-    let publish = publish(&path, Durability::Synced);
-    let (result, content) =
-        run_one(&uring, async |io| io.write_file(publish, Buf::from(b"all".to_vec())).await);
-    result.unwrap();
-    assert!(content.filled().is_empty());
-    assert_eq!(std::fs::read(&path).unwrap(), b"all");
-    assert_eq!(uring.placed().pool, 1);
+    let path = dir.path().join("file");
+    std::fs::write(&path, b"just written").unwrap();
+    let (uring, _) = ring(1);
+    let read = run_one(&uring, async |io| {
+        let file = io.open(None, &path, OpenMode::Read { follow: false }).await.unwrap();
+        io.read_full(&file, Buf::with_capacity(100), 100, Offset::At(5)).await.1
+    });
+    assert_eq!(read.filled(), b"written");
+    let placed = uring.placed();
+    assert_eq!((placed.inline, placed.ring), (3, 0), "an open, a read and the end of the file");
 }
 
 #[test]
@@ -241,4 +262,7 @@ fn defaults_are_as_documented() {
     let cores = std::thread::available_parallelism().unwrap().get();
     assert_eq!((config.in_flight_max, config.pool_threads), (64, cores));
     assert_eq!((config.kernel_workers_max, config.spare_bytes_max), (32, 16 << 20));
+    let doubled = UringConfig { in_flight_max: 128, ..config.clone() };
+    let per_job = (doubled.memory_bytes_max() - config.memory_bytes_max()) / 64;
+    assert!(config.memory_bytes_max() > 16 << 20 && (256..1_024).contains(&per_job), "{per_job}");
 }

@@ -7,6 +7,11 @@ use std::time::Duration;
 use haul_io::{Io, Socket, Uring, UringConfig};
 use rustix::event::epoll;
 
+#[path = "receive.rs"]
+mod receive;
+
+use receive::Bare;
+
 use super::{Way, compare, ring, run_each};
 
 const EXCHANGES: usize = 10_000;
@@ -14,14 +19,18 @@ const REQUEST_BYTES: usize = 100;
 const LONG: Duration = Duration::from_secs(60);
 
 pub(super) fn all() {
-    for (connections, response_bytes) in [(64, 1_000), (64, 30_000), (512, 1_000)] {
+    for (connections, response_bytes) in [(64, 1_000), (64, 30_000), (512, 1_000), (2_000, 1_000)] {
         let address = start_server(response_bytes);
         let uring = ring(UringConfig { in_flight_max: connections, ..UringConfig::default() });
         let sockets = connect(&uring, address, connections);
         let mut polled = Polled::new(address, connections);
+        let mut once = Bare::new(address, connections, false);
+        let mut many = Bare::new(address, connections, true);
         let ways = vec![
-            Way::new("epoll, blocking sockets' calls", || polled.exchange(response_bytes)),
+            Way::new("epoll and plain calls", || polled.exchange(response_bytes)),
             Way::new("ring, one-shot receives", || exchange(&uring, &sockets, response_bytes)),
+            Way::new("bare ring, one-shot receives", || once.exchange(response_bytes)),
+            Way::new("bare ring, multishot receives and a copy", || many.exchange(response_bytes)),
         ];
         let title = format!(
             "{EXCHANGES} exchanges over {connections} connections, responses of {response_bytes} bytes"

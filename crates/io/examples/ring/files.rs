@@ -1,10 +1,11 @@
 //! Small files: reading them warm and cold, writing them so that they survive a power cut.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use haul_io::{
-    Blocking, Buf, Cancel, Durability, Existing, Io, Offset, OpenMode, Preserve, Publish, Staged,
-    UringConfig, run_ready,
+    Blocking, Buf, Cancel, Durability, Existing, Io, Offset, OpenMode, Preserve, Publish, UringConfig,
+    run_ready, write_file,
 };
 
 use super::{Way, compare, ring, run_each};
@@ -57,37 +58,59 @@ async fn read(io: &impl Io, path: &Path, bytes: usize) {
 }
 
 pub(super) fn writing(below: &Path) {
-    let blocking = Blocking::new(Cancel::new().expect("a descriptor"));
-    let (stepwise, whole) = (depth_64(), depth_64());
-    let dirs = std::cell::RefCell::new(Vec::new());
-    let fresh = || {
-        dirs.borrow_mut().push(tempfile::tempdir_in(below).expect("a directory"));
-        dirs.borrow().last().expect("just pushed").path().to_owned()
-    };
-    let ways = vec![
-        Way::new("blocking, serial", || {
-            let dir = fresh();
-            for index in 0..FILES {
-                let (result, _) = run_ready(blocking.write_file(publish(&dir, index), content(index)));
-                result.expect("a file");
-            }
-        }),
-        Way::new("ring, depth 64, syncs by the ring", || {
-            let dir = fresh();
-            run_each(&stepwise, FILES, |index| {
-                let (io, publish) = (stepwise.task(), publish(&dir, index));
-                Box::pin(async move { step_by_step(&io, publish, content(index)).await })
+    for durability in [Durability::Synced, Durability::Eventual] {
+        let title = format!("create, write and publish 1 000 files of 1-60 KB, {durability:?}");
+        let blocking = Blocking::new(Cancel::new().expect("a descriptor"));
+        let (stepwise, whole) = (depth_64(), depth_64());
+        let dirs = RefCell::new(Vec::new());
+        let fresh = || {
+            dirs.borrow_mut().push(tempfile::tempdir_in(below).expect("a directory"));
+            dirs.borrow().last().expect("just pushed").path().to_owned()
+        };
+        let publish = |dir: &Path, index| publish(dir, index, durability);
+        let ways = vec![
+            Way::new("blocking, serial", || {
+                let dir = fresh();
+                for index in 0..FILES {
+                    let written = run_ready(blocking.write_file(publish(&dir, index), content(index)));
+                    written.0.expect("a file");
+                }
+            }),
+            Way::new("ring, depth 64, step by step", || {
+                let dir = fresh();
+                run_each(&stepwise, FILES, |index| {
+                    let (io, publish) = (stepwise.task(), publish(&dir, index));
+                    Box::pin(async move { write_file(&io, publish, content(index)).await.0.expect("a file") })
+                });
+            }),
+            Way::new("ring, depth 64, whole files", || {
+                let dir = fresh();
+                run_each(&whole, FILES, |index| {
+                    let (io, publish) = (whole.task(), publish(&dir, index));
+                    Box::pin(async move { io.write_file(publish, content(index)).await.0.expect("a file") })
+                });
+            }),
+            Way::new("two rings, whole files", || two_rings(&fresh(), durability, 2)),
+            Way::new("two rings without pools, whole files", || two_rings(&fresh(), durability, 0)),
+        ];
+        compare(&title, 5, || {}, ways);
+    }
+}
+
+fn two_rings(dir: &Path, durability: Durability, pool_threads: usize) {
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            scope.spawn(move || {
+                let config = UringConfig { pool_threads, kernel_workers_max: 64, ..UringConfig::default() };
+                let uring = ring(config);
+                run_each(&uring, FILES / 2, |index| {
+                    let index = index * 2 + half;
+                    let (io, publish) = (uring.task(), publish(dir, index, durability));
+                    Box::pin(async move { io.write_file(publish, content(index)).await.0.expect("a file") })
+                });
             });
-        }),
-        Way::new("ring, depth 64, whole files by the pool", || {
-            let dir = fresh();
-            run_each(&whole, FILES, |index| {
-                let (io, publish) = (whole.task(), publish(&dir, index));
-                Box::pin(async move { io.write_file(publish, content(index)).await.0.expect("a file") })
-            });
-        }),
-    ];
-    compare("create, write, sync and publish 1 000 files of 1-60 KB", 5, || {}, ways);
+        }
+    });
 }
 
 fn depth_64() -> haul_io::Uring {
@@ -98,14 +121,7 @@ fn content(index: usize) -> Buf {
     vec![index as u8; bytes_of(index)].into()
 }
 
-fn publish(dir: &Path, index: usize) -> Publish {
+fn publish(dir: &Path, index: usize, durability: Durability) -> Publish {
     let path = dir.join(format!("file{index}"));
-    let (existing, preserve) = (Existing::Refuse, Preserve::default());
-    Publish { path, existing, durability: Durability::Synced, preserve }
-}
-
-async fn step_by_step(io: &impl Io, publish: Publish, content: Buf) {
-    let staged = Staged::create(io, &publish.path).await.expect("a file");
-    io.write_all(staged.file(), content, Offset::At(0)).await.0.expect("a write");
-    staged.publish(io, &publish).await.expect("a name");
+    Publish { path, existing: Existing::Refuse, durability, preserve: Preserve::default() }
 }

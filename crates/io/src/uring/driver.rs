@@ -91,6 +91,9 @@ pub(super) enum Teardown {
     Leaked(usize),
 }
 
+/// What an operation in flight takes besides its buffer.
+pub(super) const SLOT_BYTES: usize = size_of::<Slot>();
+
 /// The number of completions that nobody looks at: those of cancellations.
 const IGNORED: u64 = u64::MAX;
 
@@ -140,9 +143,13 @@ impl Driver {
 
     fn submit(&mut self, key: Key) {
         let slot = self.slots.get_mut(key).expect("just inserted, or being started again");
-        if let Some(entry) = slot.request.entry() {
-            self.in_kernel += 1;
-            self.push(&entry.user_data(key.to_bits()));
+        let Some(entry) = slot.request.entry() else { return };
+        self.in_kernel += 1;
+        self.push(&entry.user_data(key.to_bits()));
+        // Making room for it may have turned the ring, and the run's cancellation may have been seen in that turn: then it was
+        // interrupted before the kernel knew of it.
+        if let Some(why) = self.slots.get_mut(key).and_then(|slot| slot.interruption) {
+            self.interrupt(key, why);
         }
     }
 

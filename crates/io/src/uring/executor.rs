@@ -19,7 +19,8 @@ use super::driver::Driver;
 use super::jobs::{Feed, JobId, Jobs, LocalJob};
 use super::placement::Placed;
 use super::pool::Pool;
-use crate::{Buf, Cancel};
+use super::spare::Spare;
+use crate::Cancel;
 
 /// What the handles of one ring share.
 pub(super) struct Core {
@@ -29,8 +30,9 @@ pub(super) struct Core {
     pub(super) progress: Arc<AtomicU64>,
     pub(super) started: Instant,
     pub(super) placed: Cell<Placed>,
-    pub(super) spare: RefCell<Vec<Buf>>,
-    pub(super) spare_bytes_max: usize,
+    pub(super) spare: RefCell<Spare>,
+    /// Whether files that aren't synced are written by the pool.
+    pub(super) writes_by_pool: bool,
     pub(super) in_flight_max: usize,
     pub(super) current: Cell<Option<JobId>>,
     /// For each place of a job: what it awaits, in number of operations.

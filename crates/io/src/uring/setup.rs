@@ -53,29 +53,38 @@ pub struct Granted {
     pub cq_entries: u32,
     /// The bound on the kernel's workers for files was set.
     pub workers_bounded: bool,
-    /// Receives may be armed once for many arrivals (6.0).
-    pub multishot_receive: bool,
 }
 
 /// One rung of the ladder: which optional flags are asked for.
 #[derive(Clone, Copy)]
-struct Rung {
+pub(super) struct Rung {
     submit_all: bool,
     defer_taskrun: bool,
     no_sqarray: bool,
 }
 
-const LADDER: [Rung; 4] = [
+pub(super) const LADDER: [Rung; 4] = [
     Rung { submit_all: true, defer_taskrun: true, no_sqarray: true },
     Rung { submit_all: true, defer_taskrun: true, no_sqarray: false },
     Rung { submit_all: true, defer_taskrun: false, no_sqarray: false },
     Rung { submit_all: false, defer_taskrun: false, no_sqarray: false },
 ];
 
+/// Completions of cancellations and of what stands armed come on top of one per entry. More than fit are kept by the kernel.
+pub(super) const COMPLETIONS_PER_ENTRY: u32 = 4;
+
 /// A ring for about `entries` operations at once, on the highest rung that the kernel knows.
 pub(super) fn ring(entries: u32, workers_max: u32) -> Result<(IoUring, Granted), RingRefused> {
+    ring_on(&LADDER, entries, workers_max)
+}
+
+pub(super) fn ring_on(
+    ladder: &[Rung],
+    entries: u32,
+    workers_max: u32,
+) -> Result<(IoUring, Granted), RingRefused> {
     let mut refused = RingRefused { errno: 0, meaning: Refusal::Other };
-    for rung in LADDER {
+    for &rung in ladder {
         match build(entries, rung) {
             Ok(ring) => return checked(ring, rung, workers_max),
             Err(error) => refused = RingRefused::from(&error),
@@ -90,8 +99,7 @@ pub(super) fn ring(entries: u32, workers_max: u32) -> Result<(IoUring, Granted),
 
 fn build(entries: u32, rung: Rung) -> io::Result<IoUring> {
     let mut builder = IoUring::builder();
-    // Completions of what stands armed come on top of one per entry.
-    builder.setup_clamp().setup_cqsize(entries.saturating_mul(4)).dontfork();
+    builder.setup_clamp().setup_cqsize(entries.saturating_mul(COMPLETIONS_PER_ENTRY)).dontfork();
     if rung.submit_all {
         builder.setup_submit_all();
     }
@@ -120,7 +128,6 @@ fn checked(ring: IoUring, rung: Rung, workers_max: u32) -> Result<(IoUring, Gran
         sq_entries: params.sq_entries(),
         cq_entries: params.cq_entries(),
         workers_bounded,
-        multishot_receive: false,
     };
     Ok((ring, granted))
 }

@@ -19,8 +19,9 @@ use super::placement::{Attempt, Place, Placed, attempt};
 use super::pool::Work;
 use super::request::Request;
 use super::slab::Key;
+use crate::blocking::fill_random;
 use crate::op::{Completion, Found, Op, Value};
-use crate::{Blocking, Buf, Io, Meter, Publish, cancelled};
+use crate::{Buf, Durability, Io, Meter, Publish, cancelled};
 
 /// The operations of one job on a ring. Only that job may await them, and only while its ring runs.
 pub struct TaskIo {
@@ -68,8 +69,8 @@ impl TaskIo {
         }
     }
 
-    /// One hand-over to a pool thread for the whole sequence.
-    pub async fn write_file_by_pool(&self, publish: Publish, content: Buf) -> Found<()> {
+    /// As [`Io::write_file`], in one go on a pool thread.
+    async fn write_file_by_pool(&self, publish: Publish, content: Buf) -> Found<()> {
         let Completion { result, buf } = self.pool(Work::WriteFile(publish, content)).await;
         (result.map(|_| ()), buf.expect("the content comes back"))
     }
@@ -139,7 +140,7 @@ impl Io for TaskIo {
     }
 
     fn random(&self, out: &mut [u8]) {
-        Blocking::new(self.core.cancel.clone()).random(out);
+        fill_random(out);
     }
 
     fn progress(&self, bytes: u64) {
@@ -148,21 +149,11 @@ impl Io for TaskIo {
     }
 
     fn take_buf(&self, capacity: usize) -> Buf {
-        let mut spare = self.core.spare.borrow_mut();
-        // The one given back last is the likeliest to be in the processor's cache.
-        match spare.iter().rposition(|buf| buf.capacity() == capacity) {
-            Some(index) => spare.swap_remove(index),
-            None => Buf::with_capacity(capacity),
-        }
+        self.core.spare.borrow_mut().take(capacity)
     }
 
-    fn give_buf(&self, mut buf: Buf) {
-        buf.clear();
-        let mut spare = self.core.spare.borrow_mut();
-        spare.push(buf);
-        while spare.iter().map(Buf::capacity).sum::<usize>() > self.core.spare_bytes_max {
-            spare.remove(0);
-        }
+    fn give_buf(&self, buf: Buf) {
+        self.core.spare.borrow_mut().give(buf);
     }
 
     /// Lets the ring turn once.
@@ -177,8 +168,14 @@ impl Io for TaskIo {
         .await;
     }
 
+    /// Step by step where the file is synced, because the ring syncs many files at once; else in one go on a pool thread,
+    /// which leaves this thread to the other jobs.
     async fn write_file(&self, publish: Publish, content: Buf) -> Found<()> {
-        self.write_file_by_pool(publish, content).await
+        if self.core.writes_by_pool && publish.durability == Durability::Eventual {
+            self.write_file_by_pool(publish, content).await
+        } else {
+            crate::write_file(self, publish, content).await
+        }
     }
 }
 

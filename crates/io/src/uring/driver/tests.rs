@@ -1,4 +1,7 @@
-//! The end of a ring.
+//! The ends of operations and of the ring.
+//!
+//! Owns: what no job can see: leaks, writes after the end, completions beyond the room for them.
+//! Does not own: operations as jobs see them (`tests/uring*.rs`).
 
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
@@ -56,4 +59,32 @@ fn read(file: &File, index: usize) -> Request {
     let file = Handle::new(file.0.clone()).unwrap();
     let buf = Buf::with_capacity(WATCHED_BYTES);
     Request::Read { file, buf, bytes_max: WATCHED_BYTES, offset: (index * WATCHED_BYTES) as u64 }
+}
+
+/// Far more completions at once than the ring has room for, on every rung that the kernel knows.
+#[test]
+fn no_completion_is_lost() {
+    for lowest in 0..setup::LADDER.len() {
+        let (ring, granted) = setup::ring_on(&setup::LADDER[lowest..], 8, 4).expect("a ring");
+        let mut driver = Driver::new(ring, 8, Cancel::new().unwrap(), Arc::new(Park::new().unwrap()));
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let file = File::from(std::fs::File::from(reader));
+        let count = 20 * granted.cq_entries as usize;
+        let keys: Vec<Key> = (0..count).map(|_| driver.start(read_byte(&file), JobId::NONE, None)).collect();
+        driver.enter(None);
+        assert!(driver.ready.is_empty());
+        rustix::io::write(&writer, &vec![7; count]).unwrap();
+        while driver.ready.len() < count {
+            driver.enter(Some(Duration::MAX));
+        }
+        for key in keys {
+            assert_eq!(driver.take(key).expect("it is ready").result.unwrap(), 1);
+        }
+        assert_eq!(driver.close(), Teardown::Drained);
+    }
+}
+
+fn read_byte(pipe: &File) -> Request {
+    let file = Handle::new(pipe.0.clone()).unwrap();
+    Request::Read { file, buf: Buf::with_capacity(1), bytes_max: 1, offset: u64::MAX }
 }
