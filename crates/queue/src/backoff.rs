@@ -5,12 +5,15 @@
 
 use crate::sync::{relax, yield_now};
 
-/// Pauses double from 1 to `2^SPINS`; about 2 µs altogether, the price of one system call and a half.
+/// Pauses double from 1 to 64, a few µs altogether: about what going to sleep and being woken costs.
 #[cfg(not(any(loom, shuttle)))]
-const SPINS: u32 = 6;
+const SPINS: u32 = 7;
 /// Yields after the pauses: on a machine with fewer cores than threads the other party needs this core to get on.
 #[cfg(not(any(loom, shuttle)))]
 const YIELDS: u32 = 4;
+
+/// The longest run of pauses is two to this.
+const LONGEST: u32 = 6;
 
 /// The models explore what happens at the end of patience, not the way to it.
 #[cfg(any(loom, shuttle))]
@@ -41,7 +44,7 @@ impl Backoff {
             return;
         }
         self.pause();
-        self.step = (self.step + 1).min(SPINS);
+        self.step = self.step.saturating_add(1).min(SPINS);
     }
 
     /// While another thread must act first: pauses, then yields.
@@ -64,8 +67,28 @@ impl Backoff {
     }
 
     fn pause(&self) {
-        for _ in 0..1 << self.step {
+        for _ in 0..self.pauses() {
             relax();
         }
+    }
+
+    /// Bounded whatever the step: `wait` counts on without end while it yields.
+    fn pauses(&self) -> u32 {
+        1 << self.step.min(LONGEST)
+    }
+}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_race_lost_after_a_long_wait_costs_a_short_pause() {
+        let mut backoff = Backoff::new();
+        (0..100).for_each(|_| backoff.wait());
+        assert!(backoff.is_over());
+        assert!(backoff.pauses() <= 64);
+        backoff.lost_race();
+        assert!(backoff.pauses() <= 64);
     }
 }

@@ -158,6 +158,22 @@ fn a_fenced_worker_is_refused() {
 }
 
 #[test]
+fn an_old_lease_is_worth_nothing_for_the_next_task_of_its_slot() {
+    let mut supervisor = small(1, 1);
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    supervisor.offer(b"first").unwrap();
+    let old = worker.claim(1).unwrap();
+    worker.finish(&old, b"").unwrap();
+    supervisor.collect();
+    supervisor.offer(b"second").unwrap();
+    let new = worker.claim(1).unwrap();
+    assert_ne!(new, old);
+    assert!(worker.read_task(&old, &mut Vec::new()).is_err());
+    assert_eq!(worker.finish(&old, b""), Err(FinishError::Fenced));
+    assert!(worker.finish(&new, b"").is_ok());
+}
+
+#[test]
 fn bounds_are_kept() {
     let mut supervisor = small(2, 1);
     let worker = Worker::attach(supervisor.memfd()).unwrap();
