@@ -12,7 +12,7 @@ use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
 use crate::large::{Large, Payload, Side};
-use crate::segment::{Piece, SMALL_BYTES, pieces_of, segment_count};
+use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
 use crate::task::{check_unchanged, open_source};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
@@ -64,7 +64,7 @@ impl OpenJob {
     ) -> Result<Done, Error> {
         let Accepted { key, layout, payload_offset, mut first } = accepted;
         first.consume(payload_offset as usize);
-        let mut plain = io.take_buf(SMALL_BYTES as usize);
+        let mut plain = io.take_buf(buffer_bytes(layout.plain_bytes()));
         let mut rest = first.filled();
         for piece in pieces_of(layout) {
             let (now, later) = rest.split_at(piece.sealed_bytes(layout));
@@ -131,8 +131,8 @@ impl Job for OpenJob {
 
 /// The header, its length, and the start of the source as far as it was read.
 async fn read_header<I: Io>(io: &I, file: &File, stat: &Stat) -> Result<(Header, usize, Buf), Error> {
-    let mut first = io.take_buf(FIRST_READ_BYTES);
-    let mut capacity = FIRST_READ_BYTES;
+    let mut capacity = FIRST_READ_BYTES.min(buffer_bytes(stat.bytes));
+    let mut first = io.take_buf(capacity);
     loop {
         let (count, back) = io.read_full(file, first, capacity, Offset::At(0)).await;
         first = back;

@@ -10,7 +10,7 @@ use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
 use crate::large::{Large, Payload, Side};
-use crate::segment::{Piece, SMALL_BYTES, pieces_of, segment_count};
+use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
 use crate::task::{check_unchanged, open_source};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
@@ -46,7 +46,7 @@ impl SealJob {
         header: SealedHeader,
     ) -> Result<Done, Error> {
         let layout = Layout::of_plain(stat.bytes);
-        let plain = io.take_buf(SMALL_BYTES as usize + 1);
+        let plain = io.take_buf(buffer_bytes(stat.bytes));
         // One byte more than expected would be a file that has grown.
         let (count, plain) = io.read_full(source, plain, stat.bytes as usize + 1, Offset::At(0)).await;
         if count.map_err(Error::at(Step::Read))? as u64 != stat.bytes {
@@ -54,7 +54,7 @@ impl SealJob {
         }
         check_unchanged(io, source, stat).await?;
         let sealed_bytes = header.bytes.len() + layout.sealed_bytes() as usize;
-        let mut sealed = io.take_buf(sealed_bytes.next_power_of_two());
+        let mut sealed = io.take_buf(buffer_bytes(sealed_bytes as u64));
         sealed.append(&header.bytes);
         let mut rest = plain.filled();
         for piece in pieces_of(layout) {

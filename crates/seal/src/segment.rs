@@ -19,6 +19,12 @@ pub(crate) const SEALED_PIECE_BYTES: usize = PIECE_CHUNKS as usize * SEALED_CHUN
 /// Files up to this many bytes of plaintext are done in one go, through one buffer.
 pub(crate) const SMALL_BYTES: u64 = 16 * CHUNK_BYTES as u64;
 
+/// Capacity of a buffer for a file of `bytes` bytes, and one more that would show that it has grown. A few sizes only, so
+/// that buffers are used again; small ones for small files, as many may be in flight.
+pub(crate) fn buffer_bytes(bytes: u64) -> usize {
+    (bytes as usize + 1).next_power_of_two().max(CHUNK_BYTES)
+}
+
 /// Neighbouring chunks that are read, computed and written together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {

@@ -12,7 +12,7 @@ use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, Durability, Existing, File, Io, Offset, OpenMode, Stat};
 
 use crate::large::{Large, Side};
-use crate::segment::{PIECE_BYTES, Piece, SMALL_BYTES, segment_count};
+use crate::segment::{PIECE_BYTES, Piece, SMALL_BYTES, buffer_bytes, segment_count};
 use crate::task::{check_unchanged, open_source};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
@@ -65,7 +65,7 @@ impl XorJob {
 
     /// A small file, in one go.
     async fn whole<I: Io>(&self, io: &I, task: &Task, source: &File, stat: &Stat) -> Result<Done, Error> {
-        let buf = io.take_buf(SMALL_BYTES as usize + 1);
+        let buf = io.take_buf(buffer_bytes(stat.bytes));
         let (count, mut buf) = io.read_full(source, buf, stat.bytes as usize + 1, Offset::At(0)).await;
         if count.map_err(Error::at(Step::Read))? as u64 != stat.bytes {
             return Err(Error::SourceChanged);
