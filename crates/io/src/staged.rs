@@ -6,7 +6,7 @@
 //! Owns: the order of the steps: create, allocate, write, metadata, sync, publish, sync the directory; undoing them.
 //! Does not own: what is written, whether the source is removed afterwards.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -186,11 +186,20 @@ pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> Found<(
 
 /// What the name of a temporary file begins with.
 const TEMPORARY_PREFIX: &str = ".haul-";
+/// What it ends in.
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// Whether a file of this name is staged, or was left by a run that was killed.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(TEMPORARY_PREFIX.as_bytes()) && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
+}
 
 fn temporary_name(io: &impl Io, path: &Path) -> PathBuf {
     let mut random = [0; 8];
     io.random(&mut random);
-    let name = OsString::from(format!("{TEMPORARY_PREFIX}{:016x}.tmp", u64::from_ne_bytes(random)));
+    let name =
+        OsString::from(format!("{TEMPORARY_PREFIX}{:016x}{TEMPORARY_SUFFIX}", u64::from_ne_bytes(random)));
     path.with_file_name(name)
 }
 

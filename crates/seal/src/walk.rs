@@ -123,7 +123,7 @@ impl Walk {
     /// The task for an entry of a tree, if it is one.
     fn task_of_entry(&self, root: &Path, entry: DirEntry) -> Option<Task> {
         let kind = entry.file_type();
-        if kind.is_dir() || is_temporary(entry.file_name()) {
+        if kind.is_dir() || haul_io::is_temporary(entry.file_name()) {
             return None;
         }
         if !kind.is_file() {
@@ -210,11 +210,6 @@ fn bad(root: &Path, error: walkdir::Error) -> Task {
 
 fn has_suffix(name: &OsStr, suffix: &OsStr) -> bool {
     name.len() > suffix.len() && name.as_bytes().ends_with(suffix.as_bytes())
-}
-
-/// What a staged file is called where it needs a name: leftovers of a killed run are no sources.
-fn is_temporary(name: &OsStr) -> bool {
-    name.as_bytes().starts_with(b".haul-") && name.as_bytes().ends_with(b".tmp")
 }
 
 /// The name of an input, also where it is written as `.` or `dir/..`.
