@@ -20,7 +20,8 @@ const OWNER: &str = "HAUL_QUEUE_TEST_OWNER";
 const POISON: &[u8] = b"poison";
 
 fn small(slot_count: u32, deaths_max: u8) -> Supervisor {
-    Supervisor::create(Config { slot_count, task_bytes_max: 40, outcome_bytes_max: 80, deaths_max }).unwrap()
+    let bounds = Config { slot_count, task_bytes_max: 40, outcome_bytes_max: 80, note_bytes_max: 20, deaths_max };
+    Supervisor::create(bounds).unwrap()
 }
 
 /// The outcome of a task: each byte twice, so that a mixed-up or torn one shows.
@@ -113,9 +114,34 @@ fn a_task_that_kills_is_given_up() {
         assert!(!child.wait().unwrap().success());
         let reaped = supervisor.reap(7);
         assert_eq!(reaped.reclaimed.len(), usize::from(deaths < 3));
-        assert_eq!(reaped.poisoned.contains(&poison), deaths == 3);
+        let given_up = reaped.poisoned.iter().any(|poisoned| poisoned.slot == poison);
+        assert_eq!(given_up, deaths == 3);
     }
     assert_eq!(supervisor.outstanding(), 0);
+}
+
+#[test]
+fn a_note_outlives_its_writer_and_not_its_task() {
+    let mut supervisor = small(1, 3);
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    supervisor.offer(b"task").unwrap();
+    let first = worker.claim(1).unwrap();
+    assert_eq!(worker.note(&first), b"");
+    worker.leave_note(&first, b"about to begin").unwrap();
+    worker.leave_note(&first, b"about to end").unwrap();
+    assert_eq!(supervisor.reap(1).reclaimed.len(), 1);
+    let second = worker.claim(2).unwrap();
+    assert_eq!(worker.note(&second), b"about to end");
+    assert_eq!(supervisor.reap(2).reclaimed.len(), 1);
+    let third = worker.claim(3).unwrap();
+    assert_eq!(worker.note(&third), b"about to end", "an attempt that left none hides none");
+    let poisoned = supervisor.reap(3).poisoned;
+    assert_eq!(poisoned[0].note, b"about to end");
+    supervisor.offer(b"another").unwrap();
+    let lease = worker.claim(1).unwrap();
+    assert_eq!(worker.note(&lease), b"");
+    assert_eq!(worker.leave_note(&lease, &[0; 21]).unwrap_err().max, 20);
+    assert_eq!(worker.note(&lease), b"", "no half of it");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::error::TableError;
 /// "haulLEAS", read as a little-endian number.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"haulLEAS");
 /// Changes with every change of this file or of `word.rs`: a worker of another build is refused.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 
 /// Header fields, as offsets in bytes of 64-bit words.
 pub(super) const AT_MAGIC: usize = 0;
@@ -18,8 +18,9 @@ pub(super) const AT_SLOTS: usize = 24;
 pub(super) const AT_TASK_MAX: usize = 32;
 pub(super) const AT_OUTCOME_MAX: usize = 40;
 pub(super) const AT_DEATHS_MAX: usize = 48;
-pub(super) const AT_ARENA: usize = 56;
-pub(super) const AT_ARENA_SIZE: usize = 64;
+pub(super) const AT_NOTE_MAX: usize = 56;
+pub(super) const AT_ARENA: usize = 64;
+pub(super) const AT_ARENA_SIZE: usize = 72;
 /// Each of these lives on cache lines of its own.
 pub(super) const AT_WORK_BELL: usize = 128;
 pub(super) const AT_DONE_BELL: usize = 256;
@@ -28,8 +29,8 @@ pub(super) const AT_WORDS: usize = 512;
 
 const LINE: usize = 64;
 const WORD: usize = 8;
-/// The two lengths in front of a slot's bytes.
-const LENGTHS: usize = 2 * WORD;
+/// The three lengths in front of a slot's bytes.
+const LENGTHS: usize = 3 * WORD;
 const SLOTS_MAX: u32 = 1 << 20;
 const BYTES_MAX: u32 = 1 << 24;
 
@@ -45,13 +46,21 @@ pub struct Config {
     pub task_bytes_max: u32,
     /// The longest outcome, in bytes; a longer one is refused. At most 2²⁴. Defaults to 4096.
     pub outcome_bytes_max: u32,
+    /// The longest note, in bytes; a longer one is refused. At most 2²⁴. Defaults to 12288.
+    pub note_bytes_max: u32,
     /// A task is given up as poisonous with this many workers dead over it. From 1 to 255. Defaults to 3.
     pub deaths_max: u8,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { slot_count: 256, task_bytes_max: 16_384, outcome_bytes_max: 4_096, deaths_max: 3 }
+        Self {
+            slot_count: 256,
+            task_bytes_max: 16_384,
+            outcome_bytes_max: 4_096,
+            note_bytes_max: 12_288,
+            deaths_max: 3,
+        }
     }
 }
 
@@ -77,13 +86,14 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn of(config: Config) -> Result<Self, TableError> {
-        let bytes_max = config.task_bytes_max.max(config.outcome_bytes_max);
+        let bytes_max = config.task_bytes_max.max(config.outcome_bytes_max).max(config.note_bytes_max);
         if !(1..=SLOTS_MAX).contains(&config.slot_count) || bytes_max > BYTES_MAX || config.deaths_max == 0 {
             return Err(TableError::Config);
         }
         let room = |bytes: u32| (bytes as usize).next_multiple_of(WORD);
-        let stride =
-            (LENGTHS + room(config.task_bytes_max) + room(config.outcome_bytes_max)).next_multiple_of(LINE);
+        let rooms =
+            room(config.task_bytes_max) + room(config.outcome_bytes_max) + room(config.note_bytes_max);
+        let stride = (LENGTHS + rooms).next_multiple_of(LINE);
         let arena = (AT_WORDS + config.slot_count as usize * WORD).next_multiple_of(LINE);
         let arena_size = stride.checked_mul(config.slot_count as usize).ok_or(TableError::Config)?;
         let total = arena.checked_add(arena_size).ok_or(TableError::Config)?;
@@ -91,7 +101,7 @@ impl Layout {
     }
 
     /// What a fresh header says, as pairs of offset and value.
-    pub(super) fn header(&self) -> [(usize, u64); 9] {
+    pub(super) fn header(&self) -> [(usize, u64); 10] {
         [
             (AT_MAGIC, MAGIC),
             (AT_VERSION, VERSION),
@@ -100,6 +110,7 @@ impl Layout {
             (AT_TASK_MAX, u64::from(self.config.task_bytes_max)),
             (AT_OUTCOME_MAX, u64::from(self.config.outcome_bytes_max)),
             (AT_DEATHS_MAX, u64::from(self.config.deaths_max)),
+            (AT_NOTE_MAX, u64::from(self.config.note_bytes_max)),
             (AT_ARENA, self.arena as u64),
             (AT_ARENA_SIZE, (self.total - self.arena) as u64),
         ]
@@ -121,6 +132,7 @@ impl Layout {
             slot_count: bound(AT_SLOTS)?,
             task_bytes_max: bound(AT_TASK_MAX)?,
             outcome_bytes_max: bound(AT_OUTCOME_MAX)?,
+            note_bytes_max: bound(AT_NOTE_MAX)?,
             deaths_max: u8::try_from(field(AT_DEATHS_MAX)).map_err(|_| TableError::Header)?,
         };
         let layout = Self::of(config).map_err(|_| TableError::Header)?;
@@ -136,12 +148,20 @@ impl Layout {
         self.task_length_at(slot) + WORD
     }
 
+    pub(super) fn note_length_at(&self, slot: usize) -> usize {
+        self.task_length_at(slot) + 2 * WORD
+    }
+
     pub(super) fn task_at(&self, slot: usize) -> usize {
         self.task_length_at(slot) + LENGTHS
     }
 
     pub(super) fn outcome_at(&self, slot: usize) -> usize {
         self.task_at(slot) + (self.config.task_bytes_max as usize).next_multiple_of(WORD)
+    }
+
+    pub(super) fn note_at(&self, slot: usize) -> usize {
+        self.outcome_at(slot) + (self.config.outcome_bytes_max as usize).next_multiple_of(WORD)
     }
 }
 
@@ -157,20 +177,25 @@ mod tests {
     fn defaults_are_as_documented() {
         let config = Config::default();
         assert_eq!((config.slot_count, config.task_bytes_max), (256, 16_384));
-        assert_eq!((config.outcome_bytes_max, config.deaths_max), (4_096, 3));
-        assert_eq!(
-            config.memory_bytes().unwrap(),
-            512 + 256 * 8 + 256 * (16 + 16_384 + 4_096_usize).next_multiple_of(64)
-        );
+        assert_eq!((config.outcome_bytes_max, config.note_bytes_max, config.deaths_max), (4_096, 12_288, 3));
+        let slot_bytes = (24 + 16_384 + 4_096 + 12_288_usize).next_multiple_of(64);
+        assert_eq!(config.memory_bytes().unwrap(), 512 + 256 * 8 + 256 * slot_bytes);
     }
 
     #[test]
     fn slots_do_not_overlap() {
-        let config = Config { slot_count: 3, task_bytes_max: 5, outcome_bytes_max: 9, deaths_max: 1 };
+        let config = Config {
+            slot_count: 3,
+            task_bytes_max: 5,
+            outcome_bytes_max: 9,
+            note_bytes_max: 3,
+            deaths_max: 1,
+        };
         let layout = Layout::of(config).unwrap();
         assert!(layout.outcome_at(0) >= layout.task_at(0) + 5);
-        assert!(layout.task_length_at(1) >= layout.outcome_at(0) + 9);
-        assert!(layout.total >= layout.outcome_at(2) + 16);
+        assert!(layout.note_at(0) >= layout.outcome_at(0) + 9);
+        assert!(layout.task_length_at(1) >= layout.note_at(0) + 3);
+        assert!(layout.total >= layout.note_at(2) + 8);
         assert_eq!(layout.arena % LINE, 0);
     }
 
@@ -182,6 +207,7 @@ mod tests {
             Config { slot_count: SLOTS_MAX + 1, ..good },
             Config { task_bytes_max: BYTES_MAX + 1, ..good },
             Config { outcome_bytes_max: BYTES_MAX + 1, ..good },
+            Config { note_bytes_max: BYTES_MAX + 1, ..good },
             Config { deaths_max: 0, ..good },
         ] {
             assert!(matches!(bad.memory_bytes(), Err(TableError::Config)), "{bad:?}");

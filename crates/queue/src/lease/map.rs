@@ -114,6 +114,15 @@ impl Map {
         bytes.truncate(length);
     }
 
+    /// What [`leave_note`](super::Worker::leave_note) left at `slot`.
+    pub(super) fn note(&self, layout: &Layout, slot: usize) -> Vec<u8> {
+        let length = self.word(layout.note_length_at(slot)).load(Ordering::Acquire);
+        let length = length.min(u64::from(layout.config.note_bytes_max)) as usize;
+        let mut note = Vec::new();
+        self.read(layout.note_at(slot), length, &mut note);
+        note
+    }
+
     fn assert_within(&self, at: usize, length: usize) {
         assert!(
             at.is_multiple_of(WORD) && at <= self.bytes && length <= self.bytes - at,

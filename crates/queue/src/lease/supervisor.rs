@@ -44,7 +44,16 @@ pub struct Reaped {
     /// Ready again, for another attempt by any worker.
     pub reclaimed: Vec<SlotId>,
     /// Given up: they had their last attempt. Their slots are free again.
-    pub poisoned: Vec<SlotId>,
+    pub poisoned: Vec<Poisoned>,
+}
+
+/// A task that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poisoned {
+    /// Which task.
+    pub slot: SlotId,
+    /// The last note that an attempt at it left; empty if there is none.
+    pub note: Vec<u8>,
 }
 
 /// Creates a table, offers tasks and collects outcomes. One per table; its drop closes the table.
@@ -93,6 +102,7 @@ impl Supervisor {
         // O1. Who reads any of these bytes under an older lease finds, after that, the lease gone (T2).
         fence(Ordering::Release);
         self.map.word(self.layout.task_length_at(slot)).store(task.len() as u64, Ordering::Relaxed);
+        self.map.word(self.layout.note_length_at(slot)).store(0, Ordering::Relaxed);
         self.map.write(self.layout.task_at(slot), task);
         let offered = self.slots().offer(slot);
         debug_assert!(offered, "a slot of the free list is free");
@@ -137,7 +147,8 @@ impl Supervisor {
                 Fate::Untouched => {}
                 Fate::Reclaimed => reaped.reclaimed.push(SlotId(id)),
                 Fate::Poisoned => {
-                    reaped.poisoned.push(SlotId(id));
+                    let note = self.map.note(&self.layout, id as usize);
+                    reaped.poisoned.push(Poisoned { slot: SlotId(id), note });
                     self.free.push_back(id);
                 }
             }

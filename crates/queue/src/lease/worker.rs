@@ -6,7 +6,7 @@
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
 
 use super::bell::Bell;
-use super::error::{Fenced, FinishError, TableError};
+use super::error::{Fenced, FinishError, NoteTooLong, TableError};
 use super::layout::{AT_CURSOR, AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Layout};
 use super::map::Map;
 use super::slots::Slots;
@@ -105,6 +105,31 @@ impl Worker {
         // T2: had any of these bytes been of a later task, the lease would be seen gone now (O1).
         fence(Ordering::Acquire);
         if self.slots().holds(lease.slot, lease.running) { Ok(()) } else { Err(Fenced) }
+    }
+
+    /// Leaves a note for the next attempt at this task, in place of any before, in case this worker dies: what it is about
+    /// to do that must not be done twice. Either the whole note is found then, or none. Cost: one copy.
+    ///
+    /// # Errors
+    /// If it is too long; no note is left then.
+    pub fn leave_note(&self, lease: &Lease, note: &[u8]) -> Result<(), NoteTooLong> {
+        let max = self.layout.config.note_bytes_max as usize;
+        let length = self.map.word(self.layout.note_length_at(lease.slot));
+        // N1. A note that is half written has no length, and a note says nothing of what was done before it.
+        length.store(0, Ordering::Release);
+        if note.len() > max {
+            return Err(NoteTooLong { max });
+        }
+        fence(Ordering::Release);
+        self.map.write(self.layout.note_at(lease.slot), note);
+        // N2.
+        length.store(note.len() as u64, Ordering::Release);
+        Ok(())
+    }
+
+    /// The last note that an attempt at this task left; empty if there is none.
+    pub fn note(&self, lease: &Lease) -> Vec<u8> {
+        self.map.note(&self.layout, lease.slot)
     }
 
     /// Hands the outcome in and ends the lease. Cost: one copy, one compare-and-swap; a system call only if the
