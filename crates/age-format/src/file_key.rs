@@ -30,13 +30,21 @@ impl FileKey {
     }
 
     pub(crate) fn payload_key(&self, nonce: &[u8; NONCE_BYTES]) -> PayloadKey {
-        PayloadKey { key: derive(&self.0, nonce, b"payload").into() }
+        PayloadKey::from_bytes(derive(&self.0, nonce, b"payload"))
     }
 }
 
 /// Seals and opens the chunks of one payload, in any order and from any thread.
 pub struct PayloadKey {
     pub(crate) key: ChunkKey,
+    /// For [`crate::RunKey`].
+    pub(crate) bytes: Zeroizing<[u8; 32]>,
+}
+
+impl PayloadKey {
+    pub(crate) fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self { key: bytes.clone().into(), bytes }
+    }
 }
 
 pub(crate) struct ChunkKey(pub(crate) aead::LessSafeKey);
