@@ -43,6 +43,16 @@ impl Passphrase {
         Self { text, work_factor }
     }
 
+    /// The secret itself, to hand it to another process of the same run.
+    pub fn secret_text(&self) -> &Zeroizing<String> {
+        &self.text
+    }
+
+    /// What sealing under it costs, as a power of two.
+    pub fn work_factor(&self) -> u8 {
+        self.work_factor
+    }
+
     pub(crate) fn wrap(&self, file_key: &FileKey, random: &mut dyn FnMut(&mut [u8])) -> Stanza {
         let mut salt = [0; 16];
         random(&mut salt);

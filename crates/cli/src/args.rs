@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Show what haul does, without a network: fetch, seal, open, verify
     Demo(DemoArgs),
+    /// What haul starts itself as the worker processes of a run
+    #[command(hide = true)]
+    Worker(WorkerArgs),
 }
 
 const GET_EXAMPLES: &str = "Examples:
@@ -70,7 +73,7 @@ impl Command {
             Self::Open(args) => args.common.verbosity(),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
-            Self::Bench(_) | Self::Demo(_) => 0,
+            Self::Bench(_) | Self::Demo(_) | Self::Worker(_) => 0,
         }
     }
 }
@@ -78,7 +81,7 @@ impl Command {
 /// Options of every command that runs tasks.
 #[derive(clap::Args)]
 pub(crate) struct CommonArgs {
-    /// How to run: auto, serial, threads[=N] or uring[=RxD]
+    /// How to run: auto, serial, threads[=N], processes[=N], hybrid[=NxM] or uring[=RxD]
     #[arg(short, long, value_name = "E", default_value = "auto", value_parser = engine)]
     pub(crate) engine: EngineArg,
     /// At the end, say where the time went
@@ -336,6 +339,19 @@ pub(crate) enum BenchWhat {
     Xor,
     Get,
     Queue,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct WorkerArgs {
+    /// What it does
+    pub(crate) kind: WorkerKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WorkerKind {
+    Seal,
+    Open,
+    Xor,
 }
 
 #[derive(clap::Args)]

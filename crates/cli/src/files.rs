@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Durability, Existing};
 use haul_seal::{
     Direction, Done, Error, FileOptions, Kind, Manner, OpenJob, Placement, SealJob, SkipReason, Task, Walk,
@@ -12,12 +13,13 @@ use haul_seal::{
 };
 use serde_json::{Map, Value};
 
-use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, XorArgs};
+use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, WorkerKind, XorArgs};
 use crate::exit::{Exit, Problem};
 use crate::keys;
 use crate::plan::{Chosen, new_file_mode};
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::voice::{Voice, human_bytes, quoted};
+use crate::workers;
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Seal)?;
@@ -95,7 +97,7 @@ fn dry_run(tasks: Walk, verb: &str, voice: &Voice) -> Exit {
                 exit = Exit::Failed;
                 let reason = error
                     .as_ref()
-                    .map_or("no name for the result".to_owned(), |error| haul_io::reason(error));
+                    .map_or("no name for the result".to_owned(), |error| haul_io::reason(error.cause()));
                 voice.error(format!("cannot {verb} {}: {reason}", quoted(source)));
                 true
             }
@@ -117,16 +119,28 @@ fn words(reason: SkipReason) -> &'static str {
 impl Told for SealJob {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &workers::command(WorkerKind::Seal), on_event)
+    }
 }
 
 impl Told for OpenJob {
     const VERB: &'static str = "open";
     const DONE: &'static str = "opened";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &workers::command(WorkerKind::Open), on_event)
+    }
 }
 
 impl Told for XorJob {
     const VERB: &'static str = "transform";
     const DONE: &'static str = "transformed";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &workers::command(WorkerKind::Xor), on_event)
+    }
 }
 
 impl Subject for Task {

@@ -21,6 +21,7 @@ mod report;
 mod signals;
 mod stats;
 mod voice;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
             Command::Keygen(args) => keygen::run(args, &voice),
             Command::Bench(args) => bench::run(args, &voice),
             Command::Demo(args) => demo::run(args, &voice),
+            Command::Worker(args) => workers::run(args),
         });
     let exit = result.unwrap_or_else(|problem: Problem| {
         voice.problem(&problem);

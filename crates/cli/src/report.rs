@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use haul_engine::{Event, Failure, Job, Report, Settled, Source, run};
+use haul_engine::{Config, Event, Failure, Job, Report, Settled, Source};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::{Map, Value, json};
 
@@ -19,11 +19,21 @@ use crate::stats;
 use crate::voice::{Voice, counted, human_bytes, is_on_terminal, quoted};
 
 /// A job that can be told of.
-pub(crate) trait Told: Job<Task: Subject, Output: Success<Self::Task>, Error: Explained> {
+pub(crate) trait Told:
+    Job<Task: Subject, Output: Success<Self::Task>, Error: Explained> + Sized
+{
     /// What is done, after "cannot": "fetch", "seal".
     const VERB: &'static str;
     /// What was done, as in "12 tasks sealed".
     const DONE: &'static str;
+
+    /// Does every task: [`haul_engine::run`], or for a job that other processes can do, [`haul_engine::run_portable`].
+    fn run(
+        &self,
+        source: impl Source<Self::Task>,
+        config: &Config,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report;
 }
 
 /// A task that can be named.
@@ -67,7 +77,7 @@ pub(crate) fn run_and_tell<J: Told>(
     }
     let mut teller = Teller { args, voice, exit: Exit::Success, hinted: None, gave_up: false, unread: false };
     let cpu_before = stats::cpu_time();
-    let report = run(job, source, &config, |event| {
+    let report = job.run(source, &config, |event| {
         if let Event::Settled(settled) = event {
             counts.count(settled);
             let failed = matches!(&settled.outcome, Err(failure) if !matches!(failure, Failure::Cancelled));
@@ -243,6 +253,10 @@ fn explain<J: Told>(failure: &Failure<J::Error>) -> (Exit, String, Option<&'stat
         Failure::Job(error) => (error.exit(), error.to_string(), error.hint()),
         Failure::Cancelled => (Exit::Failed, "interrupted".to_owned(), None),
         Failure::Panicked(message) => (Exit::Failed, format!("internal error: {message}"), None),
+        Failure::WorkersDied { count } => {
+            (Exit::Failed, format!("{count} worker processes died over it"), None)
+        }
+        Failure::NoWorker => (Exit::Failed, "the worker processes die".to_owned(), None),
         _ => (Exit::Failed, "the task failed".to_owned(), None),
     }
 }

@@ -10,7 +10,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timestamps};
+use rustix::fs::{
+    self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timestamps,
+};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags};
 
@@ -103,7 +105,9 @@ pub(crate) fn open_flags(mode: OpenMode) -> OFlags {
         OpenMode::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
         OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
         OpenMode::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
-        OpenMode::ReadWrite | OpenMode::Staged => OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
+        OpenMode::ReadWrite | OpenMode::Staged => {
+            OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::NONBLOCK
+        }
     };
     flags | OFlags::CLOEXEC
 }

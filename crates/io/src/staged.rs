@@ -149,8 +149,7 @@ impl Staged {
         }
         self.name(io, path, *existing).await?;
         if *durability == Durability::Synced {
-            let directory = io.open(None, directory_of(path), OpenMode::Directory).await?;
-            io.sync(&directory).await?;
+            sync_directory_of(io, path).await?;
         }
         Ok(())
     }
@@ -202,6 +201,15 @@ pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> Found<(
         }
     };
     (result, content)
+}
+
+/// Makes the names beside `path`, and its own, survive a power cut.
+///
+/// # Errors
+/// Whatever the system says of opening or syncing the directory.
+pub async fn sync_directory_of(io: &impl Io, path: &Path) -> io::Result<()> {
+    let directory = io.open(None, directory_of(path), OpenMode::Directory).await?;
+    io.sync(&directory).await
 }
 
 /// What the name of a temporary file begins with.

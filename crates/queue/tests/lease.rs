@@ -20,7 +20,8 @@ const OWNER: &str = "HAUL_QUEUE_TEST_OWNER";
 const POISON: &[u8] = b"poison";
 
 fn small(slot_count: u32, deaths_max: u8) -> Supervisor {
-    let bounds = Config { slot_count, task_bytes_max: 40, outcome_bytes_max: 80, note_bytes_max: 20, deaths_max };
+    let bounds =
+        Config { slot_count, task_bytes_max: 40, outcome_bytes_max: 80, note_bytes_max: 20, deaths_max };
     Supervisor::create(bounds).unwrap()
 }
 

@@ -36,6 +36,7 @@
 mod error;
 mod large;
 mod open;
+mod portable;
 mod seal;
 mod segment;
 mod task;
@@ -47,9 +48,10 @@ pub use haul_age_format::{
     Header, HeaderError, Identity, KeyTextError, OpenError, Parsed, Passphrase, Recipient, SealError,
     WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX, X25519Identity, X25519Recipient,
 };
-pub use large::{Large, Payload};
+pub use large::{Large, Payload, Token};
 pub use open::OpenJob;
+pub use portable::{Charter, KeyText, WrappedKey, XorCharter};
 pub use seal::SealJob;
-pub use task::{Done, FileOptions, SkipReason, Task};
+pub use task::{Done, FileOptions, SkipReason, Task, WalkError};
 pub use walk::{Direction, NameError, Placement, Walk};
 pub use xor::{EmptyKey, Manner, Touched, XorJob};

@@ -10,14 +10,16 @@ use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
 use crate::large::{Large, Payload, Side};
+use crate::portable::SharedKey;
 use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
 use crate::task::{check_unchanged, open_source};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Seals each task's source to the recipients.
 pub struct SealJob {
-    recipients: Vec<Recipient>,
-    options: FileOptions,
+    pub(crate) recipients: Vec<Recipient>,
+    pub(crate) options: FileOptions,
+    pub(crate) run_key: SharedKey,
 }
 
 impl SealJob {
@@ -33,7 +35,7 @@ impl SealJob {
         if passphrases > 0 && recipients.len() > 1 {
             return Err(SealError::PassphraseNotAlone);
         }
-        Ok(Self { recipients, options })
+        Ok(Self { recipients, options, run_key: SharedKey::new() })
     }
 
     /// A small file, in one go: one read, one write.
@@ -115,6 +117,9 @@ impl Job for SealJob {
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {
+        // A segment that is sealed a second time, because a worker died over it, is sealed under the same key: it must be the
+        // same bytes.
+        check_unchanged(io, &state.source, &state.source_stat).await?;
         let Payload { key, offset } = &state.key;
         let seal = |piece, plain: &[u8], out: &mut Buf| {
             seal_piece(key, state.layout, piece, plain, out);

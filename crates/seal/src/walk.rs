@@ -8,7 +8,6 @@ use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
@@ -96,7 +95,7 @@ impl Walk {
     fn next_input(&mut self) -> Option<Task> {
         let input = self.inputs.next()?;
         match std::fs::metadata(&input) {
-            Err(error) => Some(Task::Bad { source: input, error: Some(Arc::new(error)) }),
+            Err(error) => Some(Task::Bad { source: input, error: Some(error.into()) }),
             Ok(metadata) if metadata.is_dir() => {
                 let entries = WalkDir::new(&input).min_depth(1).into_iter();
                 self.current = Some(Tree { root: input, entries });
@@ -204,7 +203,7 @@ fn bad(root: &Path, error: walkdir::Error) -> Task {
     let source = error.path().unwrap_or(root).to_owned();
     Task::Bad {
         source,
-        error: Some(Arc::new(error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")))),
+        error: Some(error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")).into()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use haul_engine::{Config, Engine, Job};
+use haul_engine::{Config, Engine};
 use haul_io::Cancel;
 use haul_seal::{
     Direction, FileOptions, Manner, Placement, Recipient, SealJob, Task, Walk, X25519Identity, XorJob,
@@ -15,6 +15,7 @@ use super::{Case, Sample, Table, engines, interleaved, timed};
 use crate::args::{BenchArgs, BenchWhat};
 use crate::exit::{Exit, Problem};
 use crate::plan::system_random;
+use crate::report::Told;
 
 pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
     let place = tempfile::Builder::new().prefix("haul-bench-").tempdir_in(&args.dir)?;
@@ -72,7 +73,7 @@ impl Bench<'_> {
         self.run(job, engine, Direction::Replace, None)
     }
 
-    fn run<J: Job<Task = Task>>(
+    fn run<J: Told<Task = Task>>(
         &self,
         job: &J,
         engine: Engine,
@@ -87,7 +88,7 @@ impl Bench<'_> {
             .map_err(|error| Problem::usage(error.to_string()))?;
         let config = Config { engine, cancel: Cancel::new()?, progress: Default::default() };
         timed(|| {
-            let report = haul_engine::run(job, walk, &config, |_| {});
+            let report = job.run(walk, &config, |_| {});
             match report.succeeded == u64::from(self.args.files) && report.failed == 0 {
                 true => Ok(()),
                 false => Err(Problem {

@@ -166,9 +166,14 @@ impl Supervisor {
         withdrawn.into_iter().map(SlotId).collect()
     }
 
+    /// How many tasks the table holds.
+    pub fn slot_count(&self) -> usize {
+        self.layout.config.slot_count as usize
+    }
+
     /// How many tasks were offered and neither collected, poisoned nor withdrawn.
     pub fn outstanding(&self) -> usize {
-        self.layout.config.slot_count as usize - self.free.len()
+        self.slot_count() - self.free.len()
     }
 
     /// Refuses further tasks and sends each worker home once nothing is ready. Close when nothing is
