@@ -59,7 +59,7 @@ fn run<J: Told<Task = Task>>(
     if args.dry_run {
         return Ok(dry_run(tasks, J::VERB, voice));
     }
-    run_and_tell(job, tasks, &Chosen::by_cores(args), args, voice)
+    run_and_tell(job, tasks.sweeping(), &Chosen::by_cores(args), args, voice)
 }
 
 fn tasks(args: &FileArgs, direction: Direction) -> Result<Walk, Problem> {

@@ -229,7 +229,7 @@ impl<J: Portable> Thread<'_, J> {
         lease: &Lease,
         order: &OrderOf<J>,
     ) -> Option<Result<ReplyValue<J::Output, J::Token>, ReplyFailure<J::Error>>> {
-        if lease.deaths() == 0 {
+        if !lease.is_repeated() {
             return None;
         }
         match look(&self.patient, &self.member.table.note(lease)).await {

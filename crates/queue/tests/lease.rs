@@ -72,7 +72,7 @@ fn spawn(supervisor: &Supervisor, owner: u16) -> Child {
 fn killed_processes_lose_nothing_and_finish_nothing_twice() {
     const TASKS: u32 = 20_000;
     const KILL_EVERY: u32 = 700;
-    let mut supervisor = small(16, 255);
+    let mut supervisor = small(16, 63);
     let mut children: Vec<Child> = (0..3).map(|owner| spawn(&supervisor, owner)).collect();
     let (mut offered, mut finished, mut kills) = (0, 0, 0);
     let mut running = HashMap::new();
@@ -146,6 +146,21 @@ fn a_note_outlives_its_writer_and_not_its_task() {
 }
 
 #[test]
+fn deaths_of_the_guilty_with_the_innocent_count_less() {
+    let mut supervisor = small(2, 3);
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    supervisor.offer(b"one").unwrap();
+    supervisor.offer(b"two").unwrap();
+    for death in 1..=12 {
+        assert!(
+            worker.claim(1).is_some() && worker.claim(1).is_some(),
+            "both are there before death {death}"
+        );
+        assert_eq!(supervisor.reap(1).poisoned.len(), if death < 12 { 0 } else { 2 });
+    }
+}
+
+#[test]
 fn threads_share_a_worker() {
     let mut supervisor = small(8, 1);
     let worker = Worker::attach(supervisor.memfd()).unwrap();
@@ -176,7 +191,7 @@ fn a_fenced_worker_is_refused() {
     assert_eq!(worker.finish(&late, b"late"), Err(FinishError::Fenced));
     assert!(worker.read_task(&late, &mut Vec::new()).is_err());
     let lease = worker.claim(2).unwrap();
-    assert_eq!((lease.slot(), lease.deaths()), (0, 1));
+    assert_eq!((lease.slot(), lease.is_repeated()), (0, true));
     assert_ne!(lease.generation(), late.generation());
     assert_eq!(worker.finish(&late, b"late"), Err(FinishError::Fenced));
     worker.finish(&lease, b"in time").unwrap();

@@ -4,6 +4,7 @@
 //! Does not own: the memory (see `map.rs`).
 
 use super::error::TableError;
+use super::word::Blame;
 
 /// "haulLEAS", read as a little-endian number.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"haulLEAS");
@@ -48,7 +49,7 @@ pub struct Config {
     pub outcome_bytes_max: u32,
     /// The longest note, in bytes; a longer one is refused. At most 2²⁴. Defaults to 12288.
     pub note_bytes_max: u32,
-    /// A task is given up as poisonous with this many workers dead over it. From 1 to 255. Defaults to 3.
+    /// A task is given up as poisonous with this many workers dead over it alone. From 1 to 63. Defaults to 3.
     pub deaths_max: u8,
 }
 
@@ -87,7 +88,10 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn of(config: Config) -> Result<Self, TableError> {
         let bytes_max = config.task_bytes_max.max(config.outcome_bytes_max).max(config.note_bytes_max);
-        if !(1..=SLOTS_MAX).contains(&config.slot_count) || bytes_max > BYTES_MAX || config.deaths_max == 0 {
+        if !(1..=SLOTS_MAX).contains(&config.slot_count) || bytes_max > BYTES_MAX {
+            return Err(TableError::Config);
+        }
+        if !(1..=Blame::DEATHS_MAX).contains(&config.deaths_max) {
             return Err(TableError::Config);
         }
         let room = |bytes: u32| (bytes as usize).next_multiple_of(WORD);
@@ -209,6 +213,7 @@ mod tests {
             Config { outcome_bytes_max: BYTES_MAX + 1, ..good },
             Config { note_bytes_max: BYTES_MAX + 1, ..good },
             Config { deaths_max: 0, ..good },
+            Config { deaths_max: 64, ..good },
         ] {
             assert!(matches!(bad.memory_bytes(), Err(TableError::Config)), "{bad:?}");
         }

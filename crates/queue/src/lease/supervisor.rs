@@ -10,6 +10,7 @@ use super::error::{OfferError, TableError};
 use super::layout::{AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Config, Layout};
 use super::map::Map;
 use super::slots::{Fate, Slots};
+use super::word::Blame;
 use crate::sync::{Deadline, Nap, Ordering, fence};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -134,7 +135,8 @@ impl Supervisor {
     }
 
     /// Takes the leases of a dead owner back: its tasks become ready again, or are given up after
-    /// [`Config::deaths_max`] deaths.
+    /// [`Config::deaths_max`] deaths. A death of an owner of several tasks counts a quarter for each: one of them is to
+    /// blame at most.
     ///
     /// Call it when the owner's process is *gone* (its pidfd became readable), and before its number is given to another:
     /// leases that it takes after being reaped alive are not taken back until it is reaped again. An owner that lives after all is fenced,
@@ -142,8 +144,9 @@ impl Supervisor {
     /// the next attempt. Cost: a look at every slot.
     pub fn reap(&mut self, owner: u16) -> Reaped {
         let mut reaped = Reaped::default();
+        let blame = Blame::of_death(self.slots().leases_of(owner), self.layout.config.deaths_max);
         for id in 0..self.layout.config.slot_count {
-            match self.slots().reap(id as usize, owner, self.layout.config.deaths_max) {
+            match self.slots().reap(id as usize, owner, blame) {
                 Fate::Untouched => {}
                 Fate::Reclaimed => reaped.reclaimed.push(SlotId(id)),
                 Fate::Poisoned => {

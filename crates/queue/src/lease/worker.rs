@@ -33,9 +33,9 @@ impl Lease {
         self.running.generation()
     }
 
-    /// How many workers died over this task before.
-    pub fn deaths(&self) -> u8 {
-        self.running.attempts()
+    /// Whether a worker died over this task before.
+    pub fn is_repeated(&self) -> bool {
+        self.running.blame() > 0
     }
 }
 
