@@ -15,7 +15,7 @@ use crate::args::{CommonArgs, ProgressArg};
 use crate::exit::{Exit, Problem};
 use crate::plan::{self, Chosen};
 use crate::signals::Watch;
-use crate::stats;
+use crate::stats::{self, Usage};
 use crate::voice::{Voice, counted, human_bytes, is_on_terminal, quoted};
 
 /// A job that can be told of.
@@ -76,7 +76,7 @@ pub(crate) fn run_and_tell<J: Told>(
         voice.begin_progress(progress_line(&counts));
     }
     let mut teller = Teller { args, voice, exit: Exit::Success, hinted: None, gave_up: false, unread: false };
-    let cpu_before = stats::cpu_time();
+    let before = Usage::now();
     let report = job.run(source, &config, |event| {
         if let Event::Settled(settled) = event {
             counts.count(settled);
@@ -90,8 +90,8 @@ pub(crate) fn run_and_tell<J: Told>(
     });
     drop(watch);
     voice.end_progress();
-    let cpu = stats::cpu_time().saturating_sub(cpu_before);
-    Ok(teller.end::<J>(&report, chosen, cpu))
+    let usage = Usage::now().since(&before);
+    Ok(teller.end::<J>(&report, chosen, &usage))
 }
 
 /// What the progress line shows.
@@ -182,7 +182,7 @@ impl Teller<'_> {
         }
     }
 
-    fn end<J: Told>(self, report: &Report, chosen: &Chosen, cpu: Duration) -> Exit {
+    fn end<J: Told>(self, report: &Report, chosen: &Chosen, usage: &Usage) -> Exit {
         let exit = match report.cancelled && !self.gave_up {
             true => Exit::Interrupted,
             false => self.exit,
@@ -207,7 +207,7 @@ impl Teller<'_> {
             self.voice.note(format!("{cut}{text}, {bytes} in {seconds:.2} s, {engine} ({reason})"));
         }
         if self.args.stats {
-            self.voice.talk(&stats::table(report, cpu));
+            self.voice.talk(&stats::table(report, usage));
         }
         if self.args.json {
             self.voice.data(json!({
@@ -220,7 +220,10 @@ impl Teller<'_> {
                 "interrupted": report.cancelled,
                 "bytes": report.bytes,
                 "wall_s": seconds,
-                "cpu_s": cpu.as_secs_f64(),
+                "cpu_s": usage.cpu().as_secs_f64(),
+                "user_s": usage.user.as_secs_f64(),
+                "system_s": usage.system.as_secs_f64(),
+                "context_switches": usage.waits + usage.preemptions,
                 "exit": exit as u8,
             }));
         }
