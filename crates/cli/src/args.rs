@@ -40,9 +40,6 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Show what haul does, without a network: fetch, seal, open, verify
     Demo(DemoArgs),
-    /// What haul starts itself as the worker processes of a run
-    #[command(hide = true)]
-    Worker(WorkerArgs),
 }
 
 const GET_EXAMPLES: &str = "Examples:
@@ -73,7 +70,7 @@ impl Command {
             Self::Open(args) => args.common.verbosity(),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
-            Self::Bench(_) | Self::Demo(_) | Self::Worker(_) => 0,
+            Self::Bench(_) | Self::Demo(_) => 0,
         }
     }
 }
@@ -339,19 +336,6 @@ pub(crate) enum BenchWhat {
     Xor,
     Get,
     Queue,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct WorkerArgs {
-    /// What it does
-    pub(crate) kind: WorkerKind,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WorkerKind {
-    Seal,
-    Open,
-    Xor,
 }
 
 #[derive(clap::Args)]

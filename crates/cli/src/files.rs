@@ -13,13 +13,13 @@ use haul_seal::{
 };
 use serde_json::{Map, Value};
 
-use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, WorkerKind, XorArgs};
+use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, XorArgs};
 use crate::exit::{Exit, Problem};
 use crate::keys;
 use crate::plan::{Chosen, new_file_mode};
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::voice::{Voice, human_bytes, quoted};
-use crate::workers;
+use crate::workers::WorkerKind;
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Seal)?;
@@ -121,7 +121,7 @@ impl Told for SealJob {
     const DONE: &'static str = "sealed";
 
     fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &workers::command(WorkerKind::Seal), on_event)
+        run_portable(self, source, config, &WorkerKind::Seal.command(), on_event)
     }
 }
 
@@ -130,7 +130,7 @@ impl Told for OpenJob {
     const DONE: &'static str = "opened";
 
     fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &workers::command(WorkerKind::Open), on_event)
+        run_portable(self, source, config, &WorkerKind::Open.command(), on_event)
     }
 }
 
@@ -139,7 +139,7 @@ impl Told for XorJob {
     const DONE: &'static str = "transformed";
 
     fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &workers::command(WorkerKind::Xor), on_event)
+        run_portable(self, source, config, &WorkerKind::Xor.command(), on_event)
     }
 }
 

@@ -46,8 +46,10 @@ pub(crate) struct Pool {
     threads: usize,
     /// What every worker is told besides its name, in the form in which it is sent.
     charter: Zeroizing<Vec<u8>>,
-    /// By owner's number. `None`: dead, and not replaced.
+    /// By owner's number. `None`: not started yet, or dead and not replaced.
     members: Vec<Option<Member>>,
+    /// How many were started at first.
+    started: usize,
     pub(crate) table: lease::Supervisor,
     /// How many died in a row without any work coming back.
     barren_deaths: usize,
@@ -97,13 +99,26 @@ impl Pool {
         })
         .map_err(PoolRefused::Table)?;
         let charter = to_secret_bytes(&job.charter(random));
-        let members = Vec::with_capacity(processes);
-        let mut pool = Self { command: command.clone(), threads, charter, members, table, barren_deaths: 0 };
-        for owner in 0..processes {
-            let member = pool.spawn(owner as u16).map_err(PoolRefused::Spawn)?;
-            pool.members.push(Some(member));
-        }
+        let members = (0..processes).map(|_| None).collect();
+        let command = command.clone();
+        let mut pool = Self { command, threads, charter, members, started: 0, table, barren_deaths: 0 };
+        pool.start_one().map_err(PoolRefused::Spawn)?;
         Ok(pool)
+    }
+
+    /// Starts one more worker, if not all are started.
+    pub(crate) fn start_one(&mut self) -> io::Result<()> {
+        if self.started < self.members.len() {
+            let member = self.spawn(self.started as u16)?;
+            self.members[self.started] = Some(member);
+            self.started += 1;
+        }
+        Ok(())
+    }
+
+    /// How many workers were started at first, of how many.
+    pub(crate) fn started(&self) -> (usize, usize) {
+        (self.started, self.members.len())
     }
 
     fn spawn(&self, owner: u16) -> io::Result<Member> {

@@ -5,6 +5,7 @@
 //! ([`crate::supervisor`]).
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use haul_io::{Blocking, Cancel, Io, run_ready};
@@ -20,6 +21,9 @@ use crate::{Config, Failure, Phases, Portable, Settled, Source, Spreads, Step};
 
 /// While much work waits in the table, the supervisor looks up that often, instead of being woken by every reply.
 const GLANCE: Duration = Duration::from_micros(500);
+/// Beyond one worker for each core, more are started no faster than this: starting one costs about a millisecond of
+/// processor time, which a short run of tasks that only compute would never get back.
+const START_PAUSE: Duration = Duration::from_millis(2);
 /// How often, at most, it looks whether a worker has died.
 const WATCH: Duration = Duration::from_millis(2);
 
@@ -41,12 +45,15 @@ pub(crate) fn run<J: Portable>(
         returned: Vec::new(),
         told_to_stop: false,
         watched: Instant::now(),
+        started: Instant::now(),
+        cores: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
     let mut spreads = Spreads::default();
     loop {
         if office.hand_out(&mut supervisor) {
             return spreads;
         }
+        office.start_workers();
         office.wait();
         office.collect();
         for returned in office.returned.drain(..) {
@@ -68,6 +75,9 @@ struct Office<'a, J: Portable> {
     returned: Vec<Returned<J>>,
     told_to_stop: bool,
     watched: Instant,
+    /// When a worker was started last.
+    started: Instant,
+    cores: usize,
 }
 
 impl<J: Portable> Office<'_, J> {
@@ -114,6 +124,23 @@ impl<J: Portable> Office<'_, J> {
             match work.stage {
                 Stage::Finish { .. } => self.offer(work),
                 Stage::Start | Stage::Part { .. } => self.returned.push(failed(work, Failure::Cancelled)),
+            }
+        }
+    }
+
+    /// Starts workers while there is more work than those who are there can be doing.
+    fn start_workers(&mut self) {
+        loop {
+            let (started, of) = self.pool.started();
+            let per_worker = self.pool.capacity() / of;
+            let is_wanted = started < of && self.out.len() > started * per_worker && !self.told_to_stop;
+            if !is_wanted || started >= self.cores && self.started.elapsed() < START_PAUSE {
+                return;
+            }
+            self.started = Instant::now();
+            // The first could be started. If others can't, those who are there do the work.
+            if self.pool.start_one().is_err() {
+                return;
             }
         }
     }

@@ -9,7 +9,7 @@ use super::word::Blame;
 /// "haulLEAS", read as a little-endian number.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"haulLEAS");
 /// Changes with every change of this file or of `word.rs`: a worker of another build is refused.
-pub(super) const VERSION: u64 = 2;
+pub(super) const VERSION: u64 = 3;
 
 /// Header fields, as offsets in bytes of 64-bit words.
 pub(super) const AT_MAGIC: usize = 0;
@@ -75,33 +75,50 @@ impl Config {
     }
 }
 
+/// What a slot holds besides its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Task = 0,
+    Outcome = 1,
+    Note = 2,
+}
+
+/// Bytes of each part that are kept near their lengths. What is longer lies far away as a whole, so that the memory of
+/// usual tasks is dense: each page of it costs every process a fault.
+const NEAR: [usize; 3] = [1_000, 512, 512];
+
 /// Offsets and sizes in bytes. Invariant: everything lies within `total`, the words and the arena aligned to lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) config: Config,
     pub(super) arena: usize,
-    /// The distance of two slots' bytes in the arena.
-    stride: usize,
+    /// Where the near parts lie behind the lengths of their slot, and at the end the distance of two slots.
+    near: [usize; 4],
+    /// Where the far parts of the first slot begin.
+    far_arena: usize,
+    /// Where the far parts lie within those of their slot, and at the end the distance of two slots'.
+    far: [usize; 4],
     pub(super) total: usize,
 }
 
 impl Layout {
     pub(super) fn of(config: Config) -> Result<Self, TableError> {
-        let bytes_max = config.task_bytes_max.max(config.outcome_bytes_max).max(config.note_bytes_max);
-        if !(1..=SLOTS_MAX).contains(&config.slot_count) || bytes_max > BYTES_MAX {
+        let bytes_max = [config.task_bytes_max, config.outcome_bytes_max, config.note_bytes_max];
+        if !(1..=SLOTS_MAX).contains(&config.slot_count) || bytes_max.iter().any(|max| *max > BYTES_MAX) {
             return Err(TableError::Config);
         }
         if !(1..=Blame::DEATHS_MAX).contains(&config.deaths_max) {
             return Err(TableError::Config);
         }
-        let room = |bytes: u32| (bytes as usize).next_multiple_of(WORD);
-        let rooms =
-            room(config.task_bytes_max) + room(config.outcome_bytes_max) + room(config.note_bytes_max);
-        let stride = (LENGTHS + rooms).next_multiple_of(LINE);
-        let arena = (AT_WORDS + config.slot_count as usize * WORD).next_multiple_of(LINE);
-        let arena_size = stride.checked_mul(config.slot_count as usize).ok_or(TableError::Config)?;
-        let total = arena.checked_add(arena_size).ok_or(TableError::Config)?;
-        Ok(Self { config, arena, stride, total })
+        let slot_count = config.slot_count as usize;
+        let rooms = bytes_max.map(|max| (max as usize).next_multiple_of(WORD));
+        let near = places(LENGTHS, std::array::from_fn(|part| rooms[part].min(NEAR[part])));
+        let far = places(0, rooms);
+        let arena = (AT_WORDS + slot_count * WORD).next_multiple_of(LINE);
+        let far_arena = near[3].checked_mul(slot_count).and_then(|size| size.checked_add(arena));
+        let far_arena = far_arena.ok_or(TableError::Config)?;
+        let total = far[3].checked_mul(slot_count).and_then(|size| size.checked_add(far_arena));
+        Ok(Self { config, arena, near, far_arena, far, total: total.ok_or(TableError::Config)? })
     }
 
     /// What a fresh header says, as pairs of offset and value.
@@ -144,29 +161,32 @@ impl Layout {
         if same && layout.total as u64 == file_bytes { Ok(layout) } else { Err(TableError::Header) }
     }
 
-    pub(super) fn task_length_at(&self, slot: usize) -> usize {
-        self.arena + slot * self.stride
+    pub(super) fn bytes_max(&self, part: Part) -> usize {
+        let Config { task_bytes_max, outcome_bytes_max, note_bytes_max, .. } = self.config;
+        [task_bytes_max, outcome_bytes_max, note_bytes_max][part as usize] as usize
     }
 
-    pub(super) fn outcome_length_at(&self, slot: usize) -> usize {
-        self.task_length_at(slot) + WORD
+    /// Where the length of a part is.
+    pub(super) fn length_at(&self, slot: usize, part: Part) -> usize {
+        self.arena + slot * self.near[3] + part as usize * WORD
     }
 
-    pub(super) fn note_length_at(&self, slot: usize) -> usize {
-        self.task_length_at(slot) + 2 * WORD
+    /// Where the bytes of a part are that is so long.
+    pub(super) fn bytes_at(&self, slot: usize, part: Part, length: usize) -> usize {
+        let part = part as usize;
+        if length <= NEAR[part] {
+            self.arena + slot * self.near[3] + self.near[part]
+        } else {
+            self.far_arena + slot * self.far[3] + self.far[part]
+        }
     }
+}
 
-    pub(super) fn task_at(&self, slot: usize) -> usize {
-        self.task_length_at(slot) + LENGTHS
-    }
-
-    pub(super) fn outcome_at(&self, slot: usize) -> usize {
-        self.task_at(slot) + (self.config.task_bytes_max as usize).next_multiple_of(WORD)
-    }
-
-    pub(super) fn note_at(&self, slot: usize) -> usize {
-        self.outcome_at(slot) + (self.config.outcome_bytes_max as usize).next_multiple_of(WORD)
-    }
+/// The places of three rooms one behind the other, from `start` on, and the end of the last, at a line's end.
+fn places(start: usize, rooms: [usize; 3]) -> [usize; 4] {
+    let [task, outcome, note] = rooms;
+    let end = (start + task + outcome + note).next_multiple_of(LINE);
+    [start, start + task, start + task + outcome, end]
 }
 
 #[cfg(test)]
@@ -182,25 +202,36 @@ mod tests {
         let config = Config::default();
         assert_eq!((config.slot_count, config.task_bytes_max), (256, 16_384));
         assert_eq!((config.outcome_bytes_max, config.note_bytes_max, config.deaths_max), (4_096, 12_288, 3));
-        let slot_bytes = (24 + 16_384 + 4_096 + 12_288_usize).next_multiple_of(64);
-        assert_eq!(config.memory_bytes().unwrap(), 512 + 256 * 8 + 256 * slot_bytes);
+        let (near, far) = (24 + 1_000 + 512 + 512, 16_384 + 4_096 + 12_288);
+        assert_eq!(config.memory_bytes().unwrap(), 512 + 256 * 8 + 256 * (near + far));
     }
 
     #[test]
-    fn slots_do_not_overlap() {
-        let config = Config {
-            slot_count: 3,
-            task_bytes_max: 5,
-            outcome_bytes_max: 9,
-            note_bytes_max: 3,
-            deaths_max: 1,
-        };
-        let layout = Layout::of(config).unwrap();
-        assert!(layout.outcome_at(0) >= layout.task_at(0) + 5);
-        assert!(layout.note_at(0) >= layout.outcome_at(0) + 9);
-        assert!(layout.task_length_at(1) >= layout.note_at(0) + 3);
-        assert!(layout.total >= layout.note_at(2) + 8);
-        assert_eq!(layout.arena % LINE, 0);
+    fn nothing_overlaps() {
+        const PARTS: [Part; 3] = [Part::Task, Part::Outcome, Part::Note];
+        for (task_bytes_max, outcome_bytes_max, note_bytes_max) in
+            [(5, 9, 3), (2_000, 0, 600), (1_000, 513, 512)]
+        {
+            let config =
+                Config { slot_count: 3, task_bytes_max, outcome_bytes_max, note_bytes_max, deaths_max: 1 };
+            let layout = Layout::of(config).unwrap();
+            let mut taken: Vec<(usize, usize)> = vec![(0, layout.arena)];
+            for slot in 0..3 {
+                for part in PARTS {
+                    let room = layout.bytes_max(part);
+                    taken.push((layout.length_at(slot, part), WORD));
+                    let near = room.min(NEAR[part as usize]);
+                    taken.push((layout.bytes_at(slot, part, near), near));
+                    if room > near {
+                        taken.push((layout.bytes_at(slot, part, room), room));
+                    }
+                }
+            }
+            taken.sort_unstable();
+            assert!(taken.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "{taken:?}");
+            assert!(taken.last().is_some_and(|(at, length)| at + length <= layout.total));
+            assert_eq!(layout.arena % LINE, 0);
+        }
     }
 
     #[test]
@@ -233,7 +264,7 @@ mod tests {
                 header[changed].1 = value;
                 // A bound that needs no other layout is as good as the original.
                 let same = |found: Layout| {
-                    (found.arena, found.stride, found.total) == (layout.arena, layout.stride, layout.total)
+                    (found.near, found.far, found.total) == (layout.near, layout.far, layout.total)
                 };
                 assert!(
                     Layout::check(total, |at| field(&header, at)).map_or(true, same),

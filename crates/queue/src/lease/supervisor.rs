@@ -7,7 +7,7 @@
 
 use super::bell::{Bell, Seen};
 use super::error::{OfferError, TableError};
-use super::layout::{AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Config, Layout};
+use super::layout::{AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Config, Layout, Part};
 use super::map::Map;
 use super::slots::{Fate, Slots};
 use super::word::Blame;
@@ -91,7 +91,7 @@ impl Supervisor {
     /// # Errors
     /// [`OfferError`]; nothing was taken then.
     pub fn offer(&mut self, task: &[u8]) -> Result<SlotId, OfferError> {
-        let max = self.layout.config.task_bytes_max as usize;
+        let max = self.layout.bytes_max(Part::Task);
         if self.closed {
             return Err(OfferError::Closed);
         }
@@ -102,9 +102,8 @@ impl Supervisor {
         let slot = id as usize;
         // O1. Who reads any of these bytes under an older lease finds, after that, the lease gone (T2).
         fence(Ordering::Release);
-        self.map.word(self.layout.task_length_at(slot)).store(task.len() as u64, Ordering::Relaxed);
-        self.map.word(self.layout.note_length_at(slot)).store(0, Ordering::Relaxed);
-        self.map.write(self.layout.task_at(slot), task);
+        self.map.length(&self.layout, slot, Part::Note).store(0, Ordering::Relaxed);
+        self.map.put(&self.layout, slot, Part::Task, task);
         let offered = self.slots().offer(slot);
         debug_assert!(offered, "a slot of the free list is free");
         self.work_bell().ring(1);
@@ -150,7 +149,8 @@ impl Supervisor {
                 Fate::Untouched => {}
                 Fate::Reclaimed => reaped.reclaimed.push(SlotId(id)),
                 Fate::Poisoned => {
-                    let note = self.map.note(&self.layout, id as usize);
+                    let mut note = Vec::new();
+                    self.map.get(&self.layout, id as usize, Part::Note, &mut note);
                     reaped.poisoned.push(Poisoned { slot: SlotId(id), note });
                     self.free.push_back(id);
                 }
@@ -187,10 +187,8 @@ impl Supervisor {
     }
 
     fn outcome(&self, slot: usize) -> Vec<u8> {
-        let length = self.map.word(self.layout.outcome_length_at(slot)).load(Ordering::Relaxed);
-        let length = length.min(u64::from(self.layout.config.outcome_bytes_max)) as usize;
         let mut outcome = Vec::new();
-        self.map.read(self.layout.outcome_at(slot), length, &mut outcome);
+        self.map.get(&self.layout, slot, Part::Outcome, &mut outcome);
         outcome
     }
 
