@@ -319,6 +319,9 @@ pub(crate) struct BenchArgs {
     /// For files: empty the page cache before each run (root)
     #[arg(long)]
     pub(crate) cold: bool,
+    /// For seal: every result must survive a power cut before it counts as done
+    #[arg(long)]
+    pub(crate) durable: bool,
     /// Where files are made; they are removed at the end
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,

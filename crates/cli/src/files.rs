@@ -17,6 +17,7 @@ use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, XorArgs}
 use crate::exit::{Exit, Problem};
 use crate::keys;
 use crate::plan::{Chosen, new_file_mode};
+use crate::probe;
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::voice::{Voice, human_bytes, quoted};
 use crate::workers::WorkerKind;
@@ -24,15 +25,16 @@ use crate::workers::WorkerKind;
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Seal)?;
     let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files)?;
-    let job =
-        SealJob::new(recipients, options(&args.files)).map_err(|error| Problem::usage(error.to_string()))?;
-    run(&job, tasks, &args.common, voice)
+    let options = options(&args.files);
+    let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
+    run(&job, tasks, options.durability, &args.common, voice)
 }
 
 pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Open)?;
     let identities = keys::identities(&args.identity, &args.files, voice)?;
-    run(&OpenJob::new(identities, options(&args.files)), tasks, &args.common, voice)
+    let options = options(&args.files);
+    run(&OpenJob::new(identities, options), tasks, options.durability, &args.common, voice)
 }
 
 pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
@@ -47,19 +49,31 @@ pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
     };
     let job = XorJob::new(&key, manner).map_err(|error| Problem::usage(error.to_string()))?;
     voice.warning("XOR with a repeating key is not encryption");
-    run(&job, tasks, &args.common, voice)
+    let durability = match manner {
+        Manner::Replace(durability) => durability,
+        Manner::Overwrite => Durability::Eventual,
+    };
+    run(&job, tasks, durability, &args.common, voice)
 }
 
 fn run<J: Told<Task = Task>>(
     job: &J,
     tasks: Walk,
+    durability: Durability,
     args: &CommonArgs,
     voice: &Voice,
 ) -> Result<Exit, Problem> {
     if args.dry_run {
         return Ok(dry_run(tasks, J::VERB, voice));
     }
-    run_and_tell(job, tasks.sweeping(), &Chosen::by_cores(args), args, voice)
+    let tasks = tasks.sweeping();
+    match args.engine.0 {
+        Some(engine) => run_and_tell(job, tasks, &Chosen::asked(engine), args, voice),
+        None => {
+            let (chosen, tasks) = probe::choose(tasks, durability == Durability::Synced);
+            run_and_tell(job, tasks, &chosen, args, voice)
+        }
+    }
 }
 
 fn tasks(args: &FileArgs, direction: Direction) -> Result<Walk, Problem> {

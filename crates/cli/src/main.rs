@@ -17,6 +17,7 @@ mod keygen;
 mod keys;
 mod list;
 mod plan;
+mod probe;
 mod report;
 mod signals;
 mod stats;

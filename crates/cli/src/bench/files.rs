@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Config, Engine};
-use haul_io::Cancel;
+use haul_io::{Cancel, Durability};
 use haul_seal::{
     Direction, FileOptions, Manner, Placement, Recipient, SealJob, Task, Walk, X25519Identity, XorJob,
 };
@@ -35,7 +35,12 @@ pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
         cases.push(Case { name: engine.to_string(), run });
     }
     let what = if args.what == BenchWhat::Seal { "seal" } else { "xor in place" };
-    let state = if args.cold { "cold" } else { "warm" };
+    let state = match (args.cold, args.durable && args.what == BenchWhat::Seal) {
+        (false, false) => "warm",
+        (true, false) => "cold",
+        (false, true) => "warm, durable",
+        (true, true) => "cold, durable",
+    };
     let title = format!(
         "{what}: {} files of 1 to {} bytes, {}, {state}, {} rounds",
         args.files,
@@ -58,7 +63,9 @@ impl Bench<'_> {
     fn seal_job(&self) -> Result<SealJob, Problem> {
         let identity = X25519Identity::generate(&mut system_random());
         let recipients = vec![Recipient::X25519(identity.to_recipient())];
-        SealJob::new(recipients, FileOptions::default()).map_err(|error| Problem::usage(error.to_string()))
+        let durability = if self.args.durable { Durability::Synced } else { Durability::Eventual };
+        SealJob::new(recipients, FileOptions { durability, ..FileOptions::default() })
+            .map_err(|error| Problem::usage(error.to_string()))
     }
 
     /// Seals into a directory that didn't exist before and doesn't afterwards.
