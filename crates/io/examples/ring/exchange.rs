@@ -14,7 +14,7 @@ use receive::Bare;
 
 use super::{Way, compare, ring, run_each};
 
-const EXCHANGES: usize = 10_000;
+const EXCHANGES: usize = 30_000;
 const REQUEST_BYTES: usize = 100;
 const LONG: Duration = Duration::from_secs(60);
 
