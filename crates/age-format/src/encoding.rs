@@ -1,6 +1,6 @@
 //! The two encodings of the format, strict.
 //!
-//! Owns: unpadded canonical base64, Bech32 keys.
+//! Owns: canonical base64 without and with padding, Bech32 keys.
 //! Does not own: what is encoded.
 //!
 //! Spec: C2SP age.md, "Conventions"; BIP 173.
@@ -20,6 +20,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new()
         .with_encode_padding(false)
         .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(false),
+);
+
+/// Armor's base64: padded, and as canonical.
+pub(crate) const BASE64_PADDED: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)
         .with_decode_allow_trailing_bits(false),
 );
 

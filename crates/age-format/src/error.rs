@@ -147,3 +147,57 @@ impl fmt::Display for ChunkError {
 }
 
 impl std::error::Error for ChunkError {}
+
+/// The text isn't the armor of an age file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArmorError {
+    /// It doesn't begin as armor does.
+    NotArmor,
+    /// A line isn't canonical base64 of 64 columns, or is a shorter one that isn't the last.
+    MalformedLine,
+    /// The line that ends the block is missing.
+    CutShort,
+    /// Something besides white space follows the block.
+    AfterEnd,
+}
+
+impl fmt::Display for ArmorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotArmor => "not an armored age file",
+            Self::MalformedLine => "the armor has a malformed line",
+            Self::CutShort => "the armor was cut short",
+            Self::AfterEnd => "something follows the armor",
+        })
+    }
+}
+
+impl std::error::Error for ArmorError {}
+
+/// Why no more of a payload is released. What was released before is authentic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// This chunk isn't authentic.
+    Chunk {
+        /// Its number, from 0.
+        index: u64,
+    },
+    /// The payload ends before its last chunk.
+    CutShort,
+    /// Something follows the last chunk.
+    AfterEnd,
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chunk { index } => write!(f, "chunk {index} is damaged or was tampered with"),
+            Self::CutShort => f.write_str("the payload was cut short"),
+            Self::AfterEnd => f.write_str("something follows the payload"),
+        }
+    }
+}
+
+impl std::error::Error for StreamError {}

@@ -1,7 +1,8 @@
 //! The age file format, version 1: headers, recipients and the payload's chunks, as bytes and states.
 //!
 //! Sealing: [`seal_header`] gives the bytes that precede the payload and a [`PayloadKey`], which seals chunks in any
-//! order. Opening: [`Header::parse`], then [`open_header`] gives the key that opens them.
+//! order. Opening: [`Header::parse`], then [`open_header`] gives the key that opens them. [`StreamSealer`] and
+//! [`StreamOpener`] do whole payloads in order; [`ArmorEncoder`] and [`ArmorDecoder`] turn files into text and back.
 //!
 //! ```
 //! use haul_age_format::{Identity, Recipient, X25519Identity, seal_header};
@@ -28,6 +29,7 @@
 //! Spec: C2SP age.md.
 #![forbid(unsafe_code)]
 
+mod armor;
 mod encoding;
 mod error;
 mod file_key;
@@ -36,13 +38,16 @@ mod keys;
 mod scrypt_stanza;
 mod stanza;
 mod stream;
+mod streaming;
 mod x25519;
 
-pub use error::{ChunkError, HeaderError, KeyTextError, OpenError, SealError};
+pub use armor::{ArmorDecoder, ArmorEncoder, is_armored};
+pub use error::{ArmorError, ChunkError, HeaderError, KeyTextError, OpenError, SealError, StreamError};
 pub use file_key::{NONCE_BYTES, PayloadKey};
 pub use header::{Header, Parsed};
 pub use keys::{Identity, Recipient, SealedHeader, open_header, seal_header};
 pub use scrypt_stanza::{Passphrase, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX};
 pub use stanza::Stanza;
 pub use stream::{CHUNK_BYTES, Layout, SEALED_CHUNK_BYTES, TAG_BYTES};
+pub use streaming::{StreamOpener, StreamSealer};
 pub use x25519::{X25519Identity, X25519Recipient};
