@@ -1,6 +1,9 @@
-//! The test vectors that the published `age` crate carries (C2SP CCTV), where that crate's sources are at hand.
+//! The test vectors that the published `age` crate carries (C2SP CCTV), where that crate's sources are at hand, and those of
+//! the post-quantum recipient type (see `cctv/hybrid/README.md`), which are the peer for every detail of its encoding.
 
 mod cctv;
+
+use std::path::Path;
 
 use cctv::{Came, Vector, folder_of_the_age_crate};
 
@@ -71,5 +74,34 @@ fn nothing_opens_whose_header_lost_or_gained_a_bit() {
             assert!(!opened, "{}: bit {} of byte {}", vector.name, bit % 8, bit / 8);
             file[bit / 8] ^= 1 << (bit % 8);
         }
+    }
+}
+
+fn hybrid_vectors() -> Vec<Vector> {
+    let vectors = Vector::all_in(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cctv/hybrid"));
+    assert_eq!(vectors.len(), 19, "the vectors are all there");
+    vectors
+}
+
+#[test]
+fn every_post_quantum_vector_comes_to_what_it_says() {
+    for vector in hybrid_vectors() {
+        assert_eq!(vector.open(&vector.file, usize::MAX), vector.expected(), "{}", vector.name);
+    }
+}
+
+#[test]
+fn no_post_quantum_file_opens_that_was_cut_or_changed() {
+    let vectors = hybrid_vectors();
+    let vector = vectors.iter().find(|vector| vector.name == "hybrid").expect("the plainest vector");
+    let opens = |file: &[u8]| matches!(vector.open(file, usize::MAX), Came::Payload("success", _));
+    for length in 0..vector.file.len() {
+        assert!(!opens(&vector.file[..length]), "cut to {length} bytes");
+    }
+    let mut file = vector.file.clone();
+    for bit in 0..file.len() * 8 {
+        file[bit / 8] ^= 1 << (bit % 8);
+        assert!(!opens(&file), "bit {} of byte {}", bit % 8, bit / 8);
+        file[bit / 8] ^= 1 << (bit % 8);
     }
 }
