@@ -8,6 +8,8 @@
 use aws_lc_rs::{aead, hkdf, hmac};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::aead::{ChunkAead, ChunkKey};
+
 /// Length of the payload's nonce, which follows the header, in bytes.
 pub const NONCE_BYTES: usize = 16;
 
@@ -30,7 +32,7 @@ impl FileKey {
     }
 
     pub(crate) fn payload_key(&self, nonce: &[u8; NONCE_BYTES]) -> PayloadKey {
-        PayloadKey { key: derive(&self.0, nonce, b"payload").into() }
+        PayloadKey { key: ChunkKey::new(&derive(&self.0, nonce, b"payload")) }
     }
 }
 
@@ -39,15 +41,7 @@ pub struct PayloadKey {
     pub(crate) key: ChunkKey,
 }
 
-pub(crate) struct ChunkKey(pub(crate) aead::LessSafeKey);
-
-impl From<Zeroizing<[u8; 32]>> for ChunkKey {
-    fn from(key: Zeroizing<[u8; 32]>) -> Self {
-        Self(aead_key(&key))
-    }
-}
-
-pub(crate) fn aead_key(key: &[u8; 32]) -> aead::LessSafeKey {
+fn aead_key(key: &[u8; 32]) -> aead::LessSafeKey {
     let unbound = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, key).expect("the key has the right length");
     aead::LessSafeKey::new(unbound)
 }

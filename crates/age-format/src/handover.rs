@@ -95,9 +95,9 @@ fn ssh_identity(rest: &str) -> Result<SshIdentity, KeyTextError> {
     let identity = match rest.split_once('-') {
         Some((file, passphrase)) => {
             let passphrase = secret_from_base64(passphrase)?;
-            SshIdentity::from_protected_text(&*secret_from_base64(file)?, &passphrase)
+            SshIdentity::from_protected_text(&secret_from_base64(file)?, &passphrase)
         }
-        None => SshIdentity::from_file_text(&*secret_from_base64(rest)?),
+        None => SshIdentity::from_file_text(&secret_from_base64(rest)?),
     };
     identity.map_err(|_| KeyTextError::InvalidKey)
 }

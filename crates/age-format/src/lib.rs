@@ -29,6 +29,7 @@
 //! Spec: C2SP age.md.
 #![forbid(unsafe_code)]
 
+mod aead;
 mod armor;
 mod encoding;
 mod error;
