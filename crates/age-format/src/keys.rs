@@ -117,6 +117,19 @@ pub fn open_header(
 }
 
 impl Identity {
+    /// Whoever seals to it, this identity opens.
+    ///
+    /// # Errors
+    /// If it is an SSH key that nobody should seal to.
+    pub fn to_recipient(&self) -> Result<Recipient, KeyTextError> {
+        Ok(match self {
+            Self::X25519(identity) => Recipient::X25519(identity.to_recipient()),
+            Self::Hybrid(identity) => Recipient::Hybrid(identity.to_recipient()),
+            Self::Ssh(identity) => Recipient::Ssh(identity.to_recipient()?),
+            Self::Passphrase(passphrase) => Recipient::Passphrase(passphrase.clone()),
+        })
+    }
+
     fn unwrap(&self, stanza: &Stanza) -> Result<Option<FileKey>, HeaderError> {
         match self {
             Self::X25519(identity) if stanza.tag() == x25519::TAG => identity.unwrap(stanza),

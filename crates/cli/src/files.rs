@@ -21,7 +21,7 @@ use crate::voice::{Voice, human_bytes, quoted};
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Seal)?;
-    let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files)?;
+    let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files.secret)?;
     let job =
         SealJob::new(recipients, options(&args.files)).map_err(|error| Problem::usage(error.to_string()))?;
     run(&job, tasks, &args.common, voice)
@@ -29,7 +29,7 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
 
 pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Open)?;
-    let identities = keys::identities(&args.identity, &args.files, voice)?;
+    let identities = keys::identities(&args.identity, &args.files.secret, voice)?;
     run(&OpenJob::new(identities, options(&args.files)), tasks, &args.common, voice)
 }
 

@@ -44,8 +44,10 @@ mod xor;
 
 pub use error::{Error, Kind, Step};
 pub use haul_age_format::{
-    Header, HeaderError, Identity, KeyTextError, OpenError, Parsed, Passphrase, Recipient, SealError,
-    WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX, X25519Identity, X25519Recipient,
+    Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError, OpenError,
+    Parsed, Passphrase, Recipient, SealError, SshIdentity, SshKeyError, SshRecipient, WORK_FACTOR_DEFAULT,
+    WORK_FACTOR_MAX, X25519Identity, X25519Recipient, identities_in, protected_file, protected_identities_in,
+    recipients_in,
 };
 pub use large::{Large, Payload};
 pub use open::OpenJob;
