@@ -60,7 +60,7 @@ const BENCH_EXAMPLES: &str = "Examples:
   haul bench get --delay 20 --html plot.html  fetching from a slow server";
 const KEYGEN_EXAMPLES: &str = "Examples:
   haul keygen -o key.txt                      prints the recipient to seal to
-  haul keygen --pq -o key.txt                 one that quantum computers can't break
+  haul keygen --pq -o key.txt                 a post-quantum one
   haul keygen -p -o key.age                   seals the identity with a passphrase
   haul keygen -y key.txt                      prints the recipient again";
 
