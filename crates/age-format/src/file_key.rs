@@ -32,16 +32,24 @@ impl FileKey {
     }
 
     pub(crate) fn payload_key(&self, nonce: &[u8; NONCE_BYTES]) -> PayloadKey {
-        PayloadKey { key: ChunkKey::new(&derive(&self.0, nonce, b"payload")) }
+        PayloadKey::from_bytes(derive(&self.0, nonce, b"payload"))
     }
 }
 
 /// Seals and opens the chunks of one payload, in any order and from any thread.
 pub struct PayloadKey {
     pub(crate) key: ChunkKey,
+    /// For [`crate::RunKey`].
+    pub(crate) bytes: Zeroizing<[u8; 32]>,
 }
 
-fn aead_key(key: &[u8; 32]) -> aead::LessSafeKey {
+impl PayloadKey {
+    pub(crate) fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
+        Self { key: ChunkKey::new(&bytes), bytes }
+    }
+}
+
+pub(crate) fn aead_key(key: &[u8; 32]) -> aead::LessSafeKey {
     let unbound = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, key).expect("the key has the right length");
     aead::LessSafeKey::new(unbound)
 }

@@ -70,7 +70,7 @@ impl Identity {
 }
 
 fn passphrase_text(passphrase: &Passphrase) -> Zeroizing<String> {
-    let base64 = Zeroizing::new(to_base64(passphrase.text().as_bytes()));
+    let base64 = Zeroizing::new(to_base64(passphrase.secret_text().as_bytes()));
     joined(&[PASSPHRASE_TAG, &passphrase.work_factor().to_string(), "-", &base64])
 }
 

@@ -51,7 +51,7 @@ pub fn protected_identities_in(file: &[u8], passphrase: &Passphrase) -> Result<V
     }
     let text = std::str::from_utf8(file).map_err(|_| KeyFileError::NotText)?;
     match ssh::is_private_key(text) {
-        true => Ok(vec![Identity::Ssh(SshIdentity::from_protected_text(text, passphrase.text())?)]),
+        true => Ok(vec![Identity::Ssh(SshIdentity::from_protected_text(text, passphrase.secret_text())?)]),
         false => keys_in(text),
     }
 }

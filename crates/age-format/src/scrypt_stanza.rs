@@ -48,7 +48,7 @@ impl Passphrase {
         (1..=WORK_FACTOR_MAX).contains(&work_factor)
     }
 
-    pub(crate) fn text(&self) -> &str {
+    pub(crate) fn secret_text(&self) -> &str {
         &self.text
     }
 

@@ -80,7 +80,7 @@ impl Command {
 /// Options of every command that runs tasks.
 #[derive(clap::Args)]
 pub(crate) struct CommonArgs {
-    /// How to run: auto, serial, threads[=N] or uring[=RxD]
+    /// How to run: auto, serial, threads[=N], processes[=N], hybrid[=NxM] or uring[=RxD]
     #[arg(short, long, value_name = "E", default_value = "auto", value_parser = engine)]
     pub(crate) engine: EngineArg,
     /// At the end, say where the time went
@@ -333,6 +333,9 @@ pub(crate) struct BenchArgs {
     /// For files: empty the page cache before each run (root)
     #[arg(long)]
     pub(crate) cold: bool,
+    /// For seal: every result must survive a power cut before it counts as done
+    #[arg(long)]
+    pub(crate) durable: bool,
     /// Where files are made; they are removed at the end
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,

@@ -18,7 +18,7 @@ use haul_engine::Engine;
 
 use crate::args::{BenchArgs, BenchWhat};
 use crate::exit::{Exit, Problem};
-use crate::stats::cpu_time;
+use crate::stats::Usage;
 use crate::voice::Voice;
 use table::{Row, Table};
 
@@ -58,9 +58,9 @@ struct Sample {
 
 /// Takes the times of `work`.
 fn timed<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<Sample, Problem> {
-    let (started, cpu_before) = (Instant::now(), cpu_time());
+    let (started, before) = (Instant::now(), Usage::now());
     work()?;
-    Ok(Sample { wall: started.elapsed(), cpu: cpu_time().saturating_sub(cpu_before) })
+    Ok(Sample { wall: started.elapsed(), cpu: Usage::now().since(&before).cpu() })
 }
 
 /// Runs every case once in each round, after a round that isn't counted.

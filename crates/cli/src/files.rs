@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Durability, Existing};
 use haul_seal::{
     Direction, Done, Error, FileOptions, Kind, Manner, OpenJob, Placement, SealJob, SkipReason, Task, Walk,
@@ -16,21 +17,24 @@ use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, XorArgs}
 use crate::exit::{Exit, Problem};
 use crate::keys;
 use crate::plan::{Chosen, new_file_mode};
+use crate::probe;
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::voice::{Voice, human_bytes, quoted};
+use crate::workers::WorkerKind;
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Seal)?;
     let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files.secret)?;
-    let job =
-        SealJob::new(recipients, options(&args.files)).map_err(|error| Problem::usage(error.to_string()))?;
-    run(&job, tasks, &args.common, voice)
+    let options = options(&args.files);
+    let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
+    run(&job, tasks, options.durability, &args.common, voice)
 }
 
 pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Open)?;
     let identities = keys::identities(&args.identity, &args.files.secret, voice)?;
-    run(&OpenJob::new(identities, options(&args.files)), tasks, &args.common, voice)
+    let options = options(&args.files);
+    run(&OpenJob::new(identities, options), tasks, options.durability, &args.common, voice)
 }
 
 pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
@@ -45,19 +49,31 @@ pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
     };
     let job = XorJob::new(&key, manner).map_err(|error| Problem::usage(error.to_string()))?;
     voice.warning("XOR with a repeating key is not encryption");
-    run(&job, tasks, &args.common, voice)
+    let durability = match manner {
+        Manner::Replace(durability) => durability,
+        Manner::Overwrite => Durability::Eventual,
+    };
+    run(&job, tasks, durability, &args.common, voice)
 }
 
 fn run<J: Told<Task = Task>>(
     job: &J,
     tasks: Walk,
+    durability: Durability,
     args: &CommonArgs,
     voice: &Voice,
 ) -> Result<Exit, Problem> {
     if args.dry_run {
         return Ok(dry_run(tasks, J::VERB, voice));
     }
-    run_and_tell(job, tasks, &Chosen::by_cores(args), args, voice)
+    let tasks = tasks.sweeping();
+    match args.engine.0 {
+        Some(engine) => run_and_tell(job, tasks, &Chosen::asked(engine), args, voice),
+        None => {
+            let (chosen, tasks) = probe::choose(tasks, durability == Durability::Synced);
+            run_and_tell(job, tasks, &chosen, args, voice)
+        }
+    }
 }
 
 fn tasks(args: &FileArgs, direction: Direction) -> Result<Walk, Problem> {
@@ -95,7 +111,7 @@ fn dry_run(tasks: Walk, verb: &str, voice: &Voice) -> Exit {
                 exit = Exit::Failed;
                 let reason = error
                     .as_ref()
-                    .map_or("no name for the result".to_owned(), |error| haul_io::reason(error));
+                    .map_or("no name for the result".to_owned(), |error| haul_io::reason(error.cause()));
                 voice.error(format!("cannot {verb} {}: {reason}", quoted(source)));
                 true
             }
@@ -117,16 +133,28 @@ fn words(reason: SkipReason) -> &'static str {
 impl Told for SealJob {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::Seal.command(), on_event)
+    }
 }
 
 impl Told for OpenJob {
     const VERB: &'static str = "open";
     const DONE: &'static str = "opened";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::Open.command(), on_event)
+    }
 }
 
 impl Told for XorJob {
     const VERB: &'static str = "transform";
     const DONE: &'static str = "transformed";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::Xor.command(), on_event)
+    }
 }
 
 impl Subject for Task {

@@ -6,7 +6,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use haul_engine::{Next, Source};
+use haul_engine::{Event, Next, Report, Source};
 use haul_fetch::{Config, Error, FetchJob, FetchTask, Fetched, Place, Request, Trust, basename, path_name};
 use haul_io::{Durability, Existing, File, Preserve, Publish};
 use serde_json::{Map, Value};
@@ -217,6 +217,15 @@ fn dry_run(mut source: Urls, voice: &Voice) -> Exit {
 impl Told for FetchJob {
     const VERB: &'static str = "fetch";
     const DONE: &'static str = "fetched";
+
+    fn run(
+        &self,
+        source: impl Source<FetchTask>,
+        config: &haul_engine::Config,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        haul_engine::run(self, source, config, on_event)
+    }
 }
 
 impl Subject for FetchTask {

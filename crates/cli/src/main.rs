@@ -18,10 +18,12 @@ mod keys;
 mod list;
 mod passphrase;
 mod plan;
+mod probe;
 mod report;
 mod signals;
 mod stats;
 mod voice;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -30,8 +32,12 @@ use clap::Parser;
 use crate::args::{Args, Command};
 use crate::exit::{Exit, Problem};
 use crate::voice::Voice;
+use crate::workers::WorkerKind;
 
 fn main() -> ExitCode {
+    if let Some(worker) = WorkerKind::asked() {
+        return ended(worker.run(), &Voice::new(0));
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return voice::usage(&error).into(),
@@ -48,7 +54,11 @@ fn main() -> ExitCode {
             Command::Bench(args) => bench::run(args, &voice),
             Command::Demo(args) => demo::run(args, &voice),
         });
-    let exit = result.unwrap_or_else(|problem: Problem| {
+    ended(result, &voice)
+}
+
+fn ended(result: Result<Exit, Problem>, voice: &Voice) -> ExitCode {
+    let exit = result.unwrap_or_else(|problem| {
         voice.problem(&problem);
         problem.exit
     });

@@ -19,21 +19,20 @@ pub(crate) struct Chosen {
 }
 
 impl Chosen {
+    /// The one that was asked for.
+    pub(crate) fn asked(engine: Engine) -> Self {
+        Self { engine, reason: "as asked".to_owned() }
+    }
+
     /// As asked, or as many threads as `auto_workers` for the `reason` given.
     pub(crate) fn new(args: &CommonArgs, auto_workers: usize, reason: String) -> Self {
         match args.engine.0 {
-            Some(engine) => Self { engine, reason: "as asked".to_owned() },
+            Some(engine) => Self::asked(engine),
             None => match NonZeroUsize::new(auto_workers) {
                 Some(workers) if workers.get() > 1 => Self { engine: Engine::Threads(workers), reason },
                 _ => Self { engine: Engine::Serial, reason },
             },
         }
-    }
-
-    /// A thread for each core: for work that computes.
-    pub(crate) fn by_cores(args: &CommonArgs) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self::new(args, cores, format!("auto: {}", crate::voice::counted(cores as u64, "core", "cores")))
     }
 
     pub(crate) fn config(&self, cancel: Cancel) -> Config {

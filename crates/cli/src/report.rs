@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use haul_engine::{Event, Failure, Job, Report, Settled, Source, run};
+use haul_engine::{Config, Event, Failure, Job, Report, Settled, Source};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::{Map, Value, json};
 
@@ -15,15 +15,25 @@ use crate::args::{CommonArgs, ProgressArg};
 use crate::exit::{Exit, Problem};
 use crate::plan::{self, Chosen};
 use crate::signals::Watch;
-use crate::stats;
+use crate::stats::{self, Usage};
 use crate::voice::{Voice, counted, human_bytes, is_on_terminal, quoted};
 
 /// A job that can be told of.
-pub(crate) trait Told: Job<Task: Subject, Output: Success<Self::Task>, Error: Explained> {
+pub(crate) trait Told:
+    Job<Task: Subject, Output: Success<Self::Task>, Error: Explained> + Sized
+{
     /// What is done, after "cannot": "fetch", "seal".
     const VERB: &'static str;
     /// What was done, as in "12 tasks sealed".
     const DONE: &'static str;
+
+    /// Does every task: [`haul_engine::run`], or for a job that other processes can do, [`haul_engine::run_portable`].
+    fn run(
+        &self,
+        source: impl Source<Self::Task>,
+        config: &Config,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report;
 }
 
 /// A task that can be named.
@@ -66,8 +76,8 @@ pub(crate) fn run_and_tell<J: Told>(
         voice.begin_progress(progress_line(&counts));
     }
     let mut teller = Teller { args, voice, exit: Exit::Success, hinted: None, gave_up: false, unread: false };
-    let cpu_before = stats::cpu_time();
-    let report = run(job, source, &config, |event| {
+    let before = Usage::now();
+    let report = job.run(source, &config, |event| {
         if let Event::Settled(settled) = event {
             counts.count(settled);
             let failed = matches!(&settled.outcome, Err(failure) if !matches!(failure, Failure::Cancelled));
@@ -80,8 +90,8 @@ pub(crate) fn run_and_tell<J: Told>(
     });
     drop(watch);
     voice.end_progress();
-    let cpu = stats::cpu_time().saturating_sub(cpu_before);
-    Ok(teller.end::<J>(&report, chosen, cpu))
+    let usage = Usage::now().since(&before);
+    Ok(teller.end::<J>(&report, chosen, &usage))
 }
 
 /// What the progress line shows.
@@ -172,7 +182,7 @@ impl Teller<'_> {
         }
     }
 
-    fn end<J: Told>(self, report: &Report, chosen: &Chosen, cpu: Duration) -> Exit {
+    fn end<J: Told>(self, report: &Report, chosen: &Chosen, usage: &Usage) -> Exit {
         let exit = match report.cancelled && !self.gave_up {
             true => Exit::Interrupted,
             false => self.exit,
@@ -197,7 +207,7 @@ impl Teller<'_> {
             self.voice.note(format!("{cut}{text}, {bytes} in {seconds:.2} s, {engine} ({reason})"));
         }
         if self.args.stats {
-            self.voice.talk(&stats::table(report, cpu));
+            self.voice.talk(&stats::table(report, usage));
         }
         if self.args.json {
             self.voice.data(json!({
@@ -210,7 +220,10 @@ impl Teller<'_> {
                 "interrupted": report.cancelled,
                 "bytes": report.bytes,
                 "wall_s": seconds,
-                "cpu_s": cpu.as_secs_f64(),
+                "cpu_s": usage.cpu().as_secs_f64(),
+                "user_s": usage.user.as_secs_f64(),
+                "system_s": usage.system.as_secs_f64(),
+                "context_switches": usage.waits + usage.preemptions,
                 "exit": exit as u8,
             }));
         }
@@ -243,6 +256,10 @@ fn explain<J: Told>(failure: &Failure<J::Error>) -> (Exit, String, Option<&'stat
         Failure::Job(error) => (error.exit(), error.to_string(), error.hint()),
         Failure::Cancelled => (Exit::Failed, "interrupted".to_owned(), None),
         Failure::Panicked(message) => (Exit::Failed, format!("internal error: {message}"), None),
+        Failure::WorkersDied { count } => {
+            (Exit::Failed, format!("{count} worker processes died over it"), None)
+        }
+        Failure::NoWorker => (Exit::Failed, "the worker processes die".to_owned(), None),
         _ => (Exit::Failed, "the task failed".to_owned(), None),
     }
 }

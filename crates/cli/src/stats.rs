@@ -7,23 +7,73 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use haul_engine::{Report, Spread};
-use rustix::time::{ClockId, clock_gettime};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 
 use crate::voice::human_bytes;
 
-/// Processor time of this process so far, user and system together.
-pub(crate) fn cpu_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
+/// What this process and the workers that have ended used of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    pub(crate) user: Duration,
+    pub(crate) system: Duration,
+    /// Context switches because something was waited for.
+    pub(crate) waits: u64,
+    /// Context switches because others wanted the processor.
+    pub(crate) preemptions: u64,
 }
 
-/// The table of a run that took `cpu` of processor time.
-pub(crate) fn table(report: &Report, cpu: Duration) -> String {
+impl Usage {
+    /// So far.
+    pub(crate) fn now() -> Self {
+        let mut sum = Self::default();
+        for who in [UsageWho::RUSAGE_SELF, UsageWho::RUSAGE_CHILDREN] {
+            // The call has no way to fail but by a number that isn't one of these.
+            let Ok(usage) = getrusage(who) else { continue };
+            sum.user += duration(usage.user_time());
+            sum.system += duration(usage.system_time());
+            sum.waits += u64::try_from(usage.voluntary_context_switches()).unwrap_or(0);
+            sum.preemptions += u64::try_from(usage.involuntary_context_switches()).unwrap_or(0);
+        }
+        sum
+    }
+
+    /// What was used after `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(earlier.user),
+            system: self.system.saturating_sub(earlier.system),
+            waits: self.waits.saturating_sub(earlier.waits),
+            preemptions: self.preemptions.saturating_sub(earlier.preemptions),
+        }
+    }
+
+    /// Processor time.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.user + self.system
+    }
+}
+
+fn duration(time: TimeVal) -> Duration {
+    Duration::new(time.tv_sec().unsigned_abs(), time.tv_usec() as u32 * 1_000)
+}
+
+/// The table of a run that used `usage`.
+pub(crate) fn table(report: &Report, usage: &Usage) -> String {
     let mut text = String::new();
     let wall = report.wall.as_secs_f64().max(1e-9);
     let per_second = human_bytes((report.bytes as f64 / wall) as u64);
-    let busy = 100.0 * cpu.as_secs_f64() / wall;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let Usage { user, system, waits, preemptions } = *usage;
+    let (user, system, cpu) = (user.as_secs_f64(), system.as_secs_f64(), usage.cpu().as_secs_f64());
+    let _ = writeln!(text, "wall {wall:.3} s, {per_second}/s");
+    let _ = writeln!(
+        text,
+        "cpu {cpu:.3} s (user {user:.3}, system {system:.3}), {:.0} % of {cores} cores",
+        100.0 * cpu / wall / cores as f64
+    );
     let _ =
-        writeln!(text, "wall {:.3} s, cpu {:.3} s ({busy:.0} %), {per_second}/s", wall, cpu.as_secs_f64());
+        writeln!(text, "context switches {} (waiting {waits}, preempted {preemptions})", waits + preemptions);
     let _ =
         writeln!(text, "{:<10}{:>9}{:>11}{:>11}{:>11}{:>11}", "phase", "pieces", "p50", "p90", "p99", "max");
     let spreads = &report.spreads;

@@ -38,7 +38,7 @@ fn a_thousand_urls_from_nginx_into_files_sealed_and_opened() {
         assert_same(&served, &got);
     }
     let recipient = keygen(&haul);
-    for engine in ["auto", "serial", "uring=2x16"] {
+    for engine in ["auto", "serial", "uring=2x16", "processes=3", "hybrid=2x2"] {
         let (sealed, opened) = (format!("sealed-{engine}"), format!("opened-{engine}"));
         haul.run(["seal", "-e", engine, "-r", &recipient, "-o", &sealed, "got-auto"]).expect_status(0);
         haul.run(["open", "-e", engine, "-i", "key.txt", "-o", &opened, &sealed]).expect_status(0);
@@ -179,7 +179,19 @@ fn stats_say_where_the_time_went() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(|_| Answer::ok("x"));
     let run = haul(dir.path()).run(["get", "--stats", &server.url("/x")]).expect_status(0);
-    for word in ["queue", "device", "executor", "compute", "p50", "p99", "cpu"] {
+    for word in [
+        "queue",
+        "device",
+        "executor",
+        "compute",
+        "p50",
+        "p99",
+        "cpu",
+        "user",
+        "system",
+        "context switches",
+        "cores",
+    ] {
         assert!(run.stderr_text().contains(word), "{}", run.stderr_text());
     }
 }
@@ -194,7 +206,7 @@ fn xor_twice_restores_every_byte_on_every_engine() {
         Tree::seeded(3).files(40).sizes(0..=60_000).depth(2).write(place).unwrap();
         std::fs::write(place.join("large"), seeded_bytes(6, 5_000_001)).unwrap();
     }
-    for engine in ["serial", "threads=3", "uring=2x16"] {
+    for engine in ["serial", "threads=3", "processes=3", "hybrid=2x2", "uring=2x16"] {
         for manner in [["--durable", "never"].as_slice(), &["--durable", "auto"], &["--overwrite"]] {
             let args = ["xor", "-e", engine, "--key-file", "key"];
             let args = || args.iter().chain(manner).chain(&["work"]);

@@ -14,6 +14,15 @@ pub enum Engine {
     Serial,
     /// That many threads on one bounded ring, a job at a time on each.
     Threads(NonZeroUsize),
+    /// That many worker processes on a lease table in shared memory, a job at a time in each.
+    Processes(NonZeroUsize),
+    /// As [`Processes`](Engine::Processes), with several threads in each.
+    Hybrid {
+        /// Processes.
+        processes: NonZeroUsize,
+        /// Threads in each.
+        threads: NonZeroUsize,
+    },
     /// That many threads, each with a ring of io_uring and `depth` jobs in flight.
     Uring {
         /// Threads.
@@ -30,6 +39,12 @@ impl Engine {
     /// The most jobs in flight over all rings.
     pub const IN_FLIGHT_MAX: usize = 65_536;
 
+    /// The most worker processes, and the most threads over all of them.
+    pub const PROCESSES_MAX: usize = 512;
+
+    /// Threads in each process where nothing else is asked.
+    pub const PROCESS_THREADS_DEFAULT: NonZeroUsize = NonZeroUsize::new(2).expect("not zero");
+
     /// Jobs in flight on a ring where nothing else is asked.
     pub const DEPTH_DEFAULT: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 
@@ -37,7 +52,8 @@ impl Engine {
     pub fn in_flight_max(self) -> usize {
         match self {
             Self::Serial => 1,
-            Self::Threads(workers) => workers.get(),
+            Self::Threads(workers) | Self::Processes(workers) => workers.get(),
+            Self::Hybrid { processes, threads } => processes.get() * threads.get(),
             Self::Uring { rings, depth } => rings.get() * depth.get(),
         }
     }
@@ -55,10 +71,15 @@ pub enum ParseEngineError {
 impl fmt::Display for ParseEngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownName => write!(f, "no such engine; known are serial, threads=N and uring=RxD"),
+            Self::UnknownName => {
+                let known = "serial, threads=N, processes=N, hybrid=NxM and uring=RxD";
+                write!(f, "no such engine; known are {known}")
+            }
             Self::WorkerCount => {
                 let (each, in_all) = (Engine::WORKERS_MAX, Engine::IN_FLIGHT_MAX);
-                write!(f, "workers and depths are from 1 to {each}, in flight at most {in_all}")
+                let processes = Engine::PROCESSES_MAX;
+                write!(f, "workers and depths are from 1 to {each}, in flight at most {in_all}, ")?;
+                write!(f, "threads of processes at most {processes}")
             }
         }
     }
@@ -69,7 +90,8 @@ impl std::error::Error for ParseEngineError {}
 impl FromStr for Engine {
     type Err = ParseEngineError;
 
-    /// `serial`, `threads` (as many as cores), `threads=N`, `uring` (a ring for each core) or `uring=RxD`.
+    /// `serial`, `threads` (as many as cores), `threads=N`, `processes`, `processes=N`, `hybrid`, `hybrid=NxM`, `uring` (a
+    /// ring for each core) or `uring=RxD`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, count) = match text.split_once('=') {
             Some((name, count)) => (name, Some(count)),
@@ -81,12 +103,20 @@ impl FromStr for Engine {
             ("threads", Some(count)) => worker_count(count).map(Self::Threads),
             ("uring", None) => Ok(Self::Uring { rings: core_count(), depth: Self::DEPTH_DEFAULT }),
             ("uring", Some(counts)) => {
-                let (rings, depth) = counts.split_once('x').ok_or(ParseEngineError::WorkerCount)?;
-                let (rings, depth) = (worker_count(rings)?, worker_count(depth)?);
-                match rings.get() * depth.get() {
-                    ..=Self::IN_FLIGHT_MAX => Ok(Self::Uring { rings, depth }),
-                    _ => Err(ParseEngineError::WorkerCount),
-                }
+                let (rings, depth) = pair(counts, Self::IN_FLIGHT_MAX)?;
+                Ok(Self::Uring { rings, depth })
+            }
+            ("processes", None) => Ok(Self::Processes(core_count())),
+            ("processes", Some(count)) => match worker_count(count)? {
+                count if count.get() <= Self::PROCESSES_MAX => Ok(Self::Processes(count)),
+                _ => Err(ParseEngineError::WorkerCount),
+            },
+            ("hybrid", None) => {
+                Ok(Self::Hybrid { processes: core_count(), threads: Self::PROCESS_THREADS_DEFAULT })
+            }
+            ("hybrid", Some(counts)) => {
+                let (processes, threads) = pair(counts, Self::PROCESSES_MAX)?;
+                Ok(Self::Hybrid { processes, threads })
             }
             _ => Err(ParseEngineError::UnknownName),
         }
@@ -98,6 +128,8 @@ impl fmt::Display for Engine {
         match self {
             Self::Serial => write!(f, "serial"),
             Self::Threads(workers) => write!(f, "threads={workers}"),
+            Self::Processes(workers) => write!(f, "processes={workers}"),
+            Self::Hybrid { processes, threads } => write!(f, "hybrid={processes}x{threads}"),
             Self::Uring { rings, depth } => write!(f, "uring={rings}x{depth}"),
         }
     }
@@ -106,6 +138,16 @@ impl fmt::Display for Engine {
 fn worker_count(text: &str) -> Result<NonZeroUsize, ParseEngineError> {
     match text.parse::<NonZeroUsize>() {
         Ok(count) if count.get() <= Engine::WORKERS_MAX => Ok(count),
+        _ => Err(ParseEngineError::WorkerCount),
+    }
+}
+
+/// Two counts of which the product has a bound.
+fn pair(counts: &str, product_max: usize) -> Result<(NonZeroUsize, NonZeroUsize), ParseEngineError> {
+    let (outer, inner) = counts.split_once('x').ok_or(ParseEngineError::WorkerCount)?;
+    let (outer, inner) = (worker_count(outer)?, worker_count(inner)?);
+    match outer.get() * inner.get() {
+        product if product <= product_max => Ok((outer, inner)),
         _ => Err(ParseEngineError::WorkerCount),
     }
 }
@@ -120,7 +162,9 @@ mod tests {
 
     #[test]
     fn names_are_read_and_written() {
-        for text in ["serial", "threads=1", "threads=64", "uring=2x64", "uring=1x1"] {
+        for text in
+            ["serial", "threads=1", "threads=64", "processes=12", "hybrid=3x4", "uring=2x64", "uring=1x1"]
+        {
             assert_eq!(text.parse::<Engine>().unwrap().to_string(), text);
         }
         assert_eq!("threads".parse(), Ok(Engine::Threads(core_count())));
@@ -131,6 +175,10 @@ mod tests {
             ("threads=-1", ParseEngineError::WorkerCount),
             ("threads=4097", ParseEngineError::WorkerCount),
             ("threads=", ParseEngineError::WorkerCount),
+            ("processes=0", ParseEngineError::WorkerCount),
+            ("processes=513", ParseEngineError::WorkerCount),
+            ("hybrid=2", ParseEngineError::WorkerCount),
+            ("hybrid=64x64", ParseEngineError::WorkerCount),
             ("uring=4", ParseEngineError::WorkerCount),
             ("uring=0x4", ParseEngineError::WorkerCount),
             ("uring=4x", ParseEngineError::WorkerCount),

@@ -73,4 +73,11 @@ pub enum Failure<E> {
     Cancelled,
     /// The job panicked: an error in the program. The message is the panic's.
     Panicked(String),
+    /// So many worker processes died over the task that it isn't tried again.
+    WorkersDied {
+        /// How many.
+        count: u8,
+    },
+    /// Worker processes die of themselves: there is none left to do the task.
+    NoWorker,
 }

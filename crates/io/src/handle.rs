@@ -58,7 +58,7 @@ impl From<OwnedFd> for Socket {
 }
 
 /// What kind of thing a name leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum FileKind {
     /// A regular file.
     Regular,
@@ -71,7 +71,7 @@ pub enum FileKind {
 }
 
 /// What the system knows of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stat {
     /// Regular file, directory, …
     pub kind: FileKind,

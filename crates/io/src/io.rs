@@ -28,6 +28,12 @@ pub trait Io: Sized {
     /// Counts `bytes` of payload as dealt with, for whoever watches the run.
     fn progress(&self, bytes: u64);
 
+    /// Whether staged files must have a name because others are to find them: where the parts of a split task run in other
+    /// processes.
+    fn stages_by_name(&self) -> bool {
+        false
+    }
+
     /// An empty buffer for `capacity` bytes, one that was given back if there is one of that size.
     fn take_buf(&self, capacity: usize) -> Buf {
         Buf::with_capacity(capacity)

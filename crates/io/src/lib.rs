@@ -28,7 +28,10 @@ pub use error::{cancelled, is_cancelled, reason};
 pub use handle::{File, FileKind, Socket, Stat};
 pub use io::Io;
 pub use op::{Completion, Found, Offset, Op, OpenMode, Value};
-pub use staged::{Durability, Existing, Preserve, Publish, Staged, is_temporary, write_file};
+pub use staged::{
+    Durability, Existing, Preserve, Publish, Staged, is_temporary, remove_if_left, sync_directory_of,
+    write_file,
+};
 pub use uring::{
     Feed, Granted, LocalJob, Place, Placed, Refusal, RingRefused, TaskIo, Unparker, Uring, UringConfig,
 };

@@ -72,6 +72,8 @@ pub enum OpenMode {
     Unnamed,
     /// An existing file for reading and writing in place; a final symbolic link isn't followed.
     ReadWrite,
+    /// A staged file of another process's making, for reading and writing.
+    Staged,
 }
 
 /// Where in a file an operation works.

@@ -5,12 +5,14 @@
 
 use std::io;
 use std::net::ToSocketAddrs;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{self, AtFlags, CWD, FallocateFlags, FileType, Mode, OFlags, RenameFlags, Timestamps};
+use rustix::fs::{
+    self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timestamps,
+};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags};
 
@@ -76,8 +78,22 @@ pub(crate) fn base(dir: &Option<File>) -> io::Result<BorrowedFd<'_>> {
 
 fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
     let private = Mode::from_raw_mode(0o600);
-    let fd = retry_on_intr(|| fs::openat(base, path, open_flags(mode), private))?;
+    let open = || retry_on_intr(|| fs::openat(base, path, open_flags(mode), private));
+    let mut fd = open()?;
+    if let OpenMode::CreateNew | OpenMode::Unnamed | OpenMode::Staged = mode {
+        hold(&fd);
+        // Whoever clears leftovers away may have come between: `crate::remove_if_left`.
+        while mode == OpenMode::CreateNew && fs::fstat(&fd)?.st_nlink == 0 {
+            fd = open()?;
+            hold(&fd);
+        }
+    }
     Ok(fd.into())
+}
+
+/// Marks a file as one that somebody works on. Where a file system has no locks, nothing is ever taken for a leftover.
+fn hold(fd: &OwnedFd) {
+    let _ = fs::flock(fd, FlockOperation::NonBlockingLockShared);
 }
 
 pub(crate) fn open_flags(mode: OpenMode) -> OFlags {
@@ -89,7 +105,9 @@ pub(crate) fn open_flags(mode: OpenMode) -> OFlags {
         OpenMode::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
         OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
         OpenMode::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
-        OpenMode::ReadWrite => OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
+        OpenMode::ReadWrite | OpenMode::Staged => {
+            OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::NONBLOCK
+        }
     };
     flags | OFlags::CLOEXEC
 }

@@ -14,7 +14,7 @@ use crate::op::{Found, Offset, Op, OpenMode};
 use crate::{Buf, File, Io};
 
 /// What to do when the name is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Existing {
     /// Fail with `AlreadyExists` and leave it.
     Refuse,
@@ -23,7 +23,7 @@ pub enum Existing {
 }
 
 /// Whether a published file must survive a power cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Durability {
     /// The system writes it back in its own time.
     Eventual,
@@ -62,42 +62,62 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// An empty file, mode 0600, beside `path`. Missing directories are made.
+    /// An empty file, mode 0600, beside `path`, without a name where the file system can. Missing directories are made.
     ///
     /// # Errors
     /// Whatever the system says of creating a file in that directory.
     pub async fn create(io: &impl Io, path: &Path) -> io::Result<Self> {
-        match Self::create_in_existing(io, path).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                io.make_directories(directory_of(path)).await?;
-                Self::create_in_existing(io, path).await
-            }
-            result => result,
-        }
-    }
-
-    async fn create_in_existing(io: &impl Io, path: &Path) -> io::Result<Self> {
-        match io.open(None, directory_of(path), OpenMode::Unnamed).await {
-            Ok(file) => Ok(Self { file, temporary: None }),
-            Err(error) if cannot_be_unnamed(&error) => Self::create_named(io, path).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn create_named(io: &impl Io, path: &Path) -> io::Result<Self> {
+        let mut made = false;
         loop {
-            let temporary = temporary_name(io, path);
-            match io.open(None, &temporary, OpenMode::CreateNew).await {
-                Ok(file) => return Ok(Self { file, temporary: Some(temporary) }),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            match io.open(None, directory_of(path), OpenMode::Unnamed).await {
+                Ok(file) => return Ok(Self { file, temporary: None }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
+                    io.make_directories(directory_of(path)).await?;
+                    made = true;
+                }
+                Err(error) if cannot_be_unnamed(&error) => return Self::create_named(io, path).await,
                 Err(error) => return Err(error),
             }
         }
     }
 
+    /// As [`create`](Self::create), with a temporary name by which other processes [`join`](Self::join).
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub async fn create_named(io: &impl Io, path: &Path) -> io::Result<Self> {
+        let mut made = false;
+        loop {
+            let temporary = temporary_name(io, path);
+            match io.open(None, &temporary, OpenMode::CreateNew).await {
+                Ok(file) => return Ok(Self { file, temporary: Some(temporary) }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
+                    io.make_directories(directory_of(path)).await?;
+                    made = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The file that another process staged under the name `temporary`.
+    ///
+    /// # Errors
+    /// Whatever the system says of opening it.
+    pub async fn join(io: &impl Io, temporary: &Path) -> io::Result<Self> {
+        let file = io.open(None, temporary, OpenMode::Staged).await?;
+        Ok(Self { file, temporary: Some(temporary.to_owned()) })
+    }
+
     /// The file to write into.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// Its temporary name, if it has one.
+    pub fn temporary(&self) -> Option<&Path> {
+        self.temporary.as_deref()
     }
 
     /// Gives the complete file its metadata and its name. On failure nothing is left of it and an existing file under
@@ -129,8 +149,7 @@ impl Staged {
         }
         self.name(io, path, *existing).await?;
         if *durability == Durability::Synced {
-            let directory = io.open(None, directory_of(path), OpenMode::Directory).await?;
-            io.sync(&directory).await?;
+            sync_directory_of(io, path).await?;
         }
         Ok(())
     }
@@ -184,6 +203,15 @@ pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> Found<(
     (result, content)
 }
 
+/// Makes the names beside `path`, and its own, survive a power cut.
+///
+/// # Errors
+/// Whatever the system says of opening or syncing the directory.
+pub async fn sync_directory_of(io: &impl Io, path: &Path) -> io::Result<()> {
+    let directory = io.open(None, directory_of(path), OpenMode::Directory).await?;
+    io.sync(&directory).await
+}
+
 /// What the name of a temporary file begins with.
 const TEMPORARY_PREFIX: &str = ".haul-";
 /// What it ends in.
@@ -193,6 +221,16 @@ const TEMPORARY_SUFFIX: &str = ".tmp";
 pub fn is_temporary(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     name.starts_with(TEMPORARY_PREFIX.as_bytes()) && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
+}
+
+/// Removes the temporary file at `path` if nobody works on it: what a run left that was killed.
+///
+/// # Errors
+/// Whatever the system says of opening, locking or removing it; `WouldBlock` where somebody works on it.
+pub fn remove_if_left(path: &Path) -> io::Result<()> {
+    let file = std::fs::File::options().read(true).write(true).open(path)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
+    std::fs::remove_file(path)
 }
 
 fn temporary_name(io: &impl Io, path: &Path) -> PathBuf {

@@ -50,10 +50,10 @@ mod exhaustive;
 mod modelled;
 
 #[cfg(not(loom))]
-pub use error::{Fenced, FinishError, OfferError, TableError};
+pub use error::{Fenced, FinishError, NoteTooLong, OfferError, TableError};
 #[cfg(not(loom))]
 pub use layout::Config;
 #[cfg(not(loom))]
-pub use supervisor::{Finished, Reaped, SlotId, Supervisor};
+pub use supervisor::{Finished, Poisoned, Reaped, SlotId, Supervisor};
 #[cfg(not(loom))]
 pub use worker::{Lease, Next, Worker};

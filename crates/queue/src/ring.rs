@@ -108,18 +108,15 @@ impl<T> Ring<T> {
     /// # Errors
     /// [`Closed`] gives the item back once the ring was closed or aborted.
     pub fn push(&self, item: T) -> Result<(), Closed<T>> {
-        let mut backoff = Backoff::new();
         loop {
-            match self.claim_push() {
+            match self.patiently(|| self.win_push()).unwrap_or_else(|| self.claim_push()) {
                 Claim::Won(slot, ticket, duty) => {
                     self.fill(slot, ticket, duty, item);
                     return Ok(());
                 }
                 Claim::Closed => return Err(Closed(item)),
-                Claim::Blocked(_) if !backoff.is_over() => backoff.wait(),
                 Claim::Blocked(head) => {
                     self.head.sleep(head, None);
-                    backoff = Backoff::new();
                 }
             }
         }
@@ -215,19 +212,53 @@ impl<T> Ring<T> {
     }
 
     fn pop_until(&self, deadline: Option<&Deadline>) -> TryPop<T> {
-        let mut backoff = Backoff::new();
         loop {
-            match self.claim_pop() {
+            match self.patiently(|| self.win_pop()).unwrap_or_else(|| self.claim_pop()) {
                 Claim::Won(slot, ticket, duty) => return TryPop::Item(self.empty(slot, ticket, duty)),
                 Claim::Closed => return TryPop::Closed,
-                Claim::Blocked(_) if !backoff.is_over() => backoff.wait(),
                 Claim::Blocked(tail) => {
                     if self.tail.sleep(tail, deadline) == Nap::TimedOut {
                         return self.try_pop();
                     }
-                    backoff = Backoff::new();
                 }
             }
+        }
+    }
+
+    /// Tries again and again, for a few microseconds, before the other end is looked at: its cache line belongs to those who
+    /// work there, and every look at it makes their next step a slow one.
+    #[inline]
+    fn patiently<'a>(&self, win: impl Fn() -> Option<Claim<'a, T>>) -> Option<Claim<'a, T>> {
+        let mut backoff = Backoff::new();
+        while !backoff.is_over() {
+            let won = win();
+            if won.is_some() {
+                return won;
+            }
+            backoff.wait();
+        }
+        None
+    }
+
+    /// P1 to P3, if the slot is empty.
+    #[inline]
+    fn win_push(&self) -> Option<Claim<'_, T>> {
+        let mut backoff = Backoff::new();
+        let mut tail = self.tail.load();
+        loop {
+            let ticket = tail.ticket();
+            let slot = self.slot(ticket);
+            if tail.is_closed() {
+                return Some(Claim::Closed);
+            }
+            if !slot.is_empty_for(ticket) {
+                return None;
+            }
+            match self.tail.take_ticket(tail, self.after(ticket)) {
+                Ok(duty) => return Some(Claim::Won(slot, ticket, duty)),
+                Err(now) => tail = now,
+            }
+            backoff.lost_race();
         }
     }
 
@@ -235,28 +266,36 @@ impl<T> Ring<T> {
     #[inline]
     fn claim_push(&self) -> Claim<'_, T> {
         let mut backoff = Backoff::new();
-        let mut tail = self.tail.load();
         loop {
-            let ticket = tail.ticket();
-            if tail.is_closed() {
-                return Claim::Closed;
-            }
-            let slot = self.slot(ticket);
-            if slot.is_empty_for(ticket) {
-                match self.tail.take_ticket(tail, self.after(ticket)) {
-                    Ok(duty) => return Claim::Won(slot, ticket, duty),
-                    Err(now) => tail = now,
-                }
-                backoff.lost_race();
-                continue;
+            let tail = self.tail.load();
+            if let Some(claim) = self.win_push() {
+                return claim;
             }
             let head = self.head.load();
-            if head.ticket().wrapping_add(self.lap) == ticket {
+            if head.ticket().wrapping_add(self.lap) == tail.ticket() {
                 return Claim::Blocked(head);
             }
             // The slot's pop is between C3 and C5, or `tail` is out of date.
             backoff.wait();
-            tail = self.tail.load();
+        }
+    }
+
+    /// C1 to C3, if the slot is full.
+    #[inline]
+    fn win_pop(&self) -> Option<Claim<'_, T>> {
+        let mut backoff = Backoff::new();
+        let mut head = self.head.load();
+        loop {
+            let ticket = head.ticket();
+            let slot = self.slot(ticket);
+            if !slot.is_full_for(ticket) {
+                return None;
+            }
+            match self.head.take_ticket(head, self.after(ticket)) {
+                Ok(duty) => return Some(Claim::Won(slot, ticket, duty)),
+                Err(now) => head = now,
+            }
+            backoff.lost_race();
         }
     }
 
@@ -264,25 +303,17 @@ impl<T> Ring<T> {
     #[inline]
     fn claim_pop(&self) -> Claim<'_, T> {
         let mut backoff = Backoff::new();
-        let mut head = self.head.load();
         loop {
-            let ticket = head.ticket();
-            let slot = self.slot(ticket);
-            if slot.is_full_for(ticket) {
-                match self.head.take_ticket(head, self.after(ticket)) {
-                    Ok(duty) => return Claim::Won(slot, ticket, duty),
-                    Err(now) => head = now,
-                }
-                backoff.lost_race();
-                continue;
+            let head = self.head.load();
+            if let Some(claim) = self.win_pop() {
+                return claim;
             }
             let tail = self.tail.load();
-            if tail.ticket() == ticket {
+            if tail.ticket() == head.ticket() {
                 return if tail.is_closed() { Claim::Closed } else { Claim::Blocked(tail) };
             }
             // The slot's push is between P3 and P5, or `head` is out of date.
             backoff.wait();
-            head = self.head.load();
         }
     }
 

@@ -20,7 +20,9 @@ const OWNER: &str = "HAUL_QUEUE_TEST_OWNER";
 const POISON: &[u8] = b"poison";
 
 fn small(slot_count: u32, deaths_max: u8) -> Supervisor {
-    Supervisor::create(Config { slot_count, task_bytes_max: 40, outcome_bytes_max: 80, deaths_max }).unwrap()
+    let bounds =
+        Config { slot_count, task_bytes_max: 40, outcome_bytes_max: 80, note_bytes_max: 20, deaths_max };
+    Supervisor::create(bounds).unwrap()
 }
 
 /// The outcome of a task: each byte twice, so that a mixed-up or torn one shows.
@@ -70,7 +72,7 @@ fn spawn(supervisor: &Supervisor, owner: u16) -> Child {
 fn killed_processes_lose_nothing_and_finish_nothing_twice() {
     const TASKS: u32 = 20_000;
     const KILL_EVERY: u32 = 700;
-    let mut supervisor = small(16, 255);
+    let mut supervisor = small(16, 63);
     let mut children: Vec<Child> = (0..3).map(|owner| spawn(&supervisor, owner)).collect();
     let (mut offered, mut finished, mut kills) = (0, 0, 0);
     let mut running = HashMap::new();
@@ -113,9 +115,49 @@ fn a_task_that_kills_is_given_up() {
         assert!(!child.wait().unwrap().success());
         let reaped = supervisor.reap(7);
         assert_eq!(reaped.reclaimed.len(), usize::from(deaths < 3));
-        assert_eq!(reaped.poisoned.contains(&poison), deaths == 3);
+        let given_up = reaped.poisoned.iter().any(|poisoned| poisoned.slot == poison);
+        assert_eq!(given_up, deaths == 3);
     }
     assert_eq!(supervisor.outstanding(), 0);
+}
+
+#[test]
+fn a_note_outlives_its_writer_and_not_its_task() {
+    let mut supervisor = small(1, 3);
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    supervisor.offer(b"task").unwrap();
+    let first = worker.claim(1).unwrap();
+    assert_eq!(worker.note(&first), b"");
+    worker.leave_note(&first, b"about to begin").unwrap();
+    worker.leave_note(&first, b"about to end").unwrap();
+    assert_eq!(supervisor.reap(1).reclaimed.len(), 1);
+    let second = worker.claim(2).unwrap();
+    assert_eq!(worker.note(&second), b"about to end");
+    assert_eq!(supervisor.reap(2).reclaimed.len(), 1);
+    let third = worker.claim(3).unwrap();
+    assert_eq!(worker.note(&third), b"about to end", "an attempt that left none hides none");
+    let poisoned = supervisor.reap(3).poisoned;
+    assert_eq!(poisoned[0].note, b"about to end");
+    supervisor.offer(b"another").unwrap();
+    let lease = worker.claim(1).unwrap();
+    assert_eq!(worker.note(&lease), b"");
+    assert_eq!(worker.leave_note(&lease, &[0; 21]).unwrap_err().max, 20);
+    assert_eq!(worker.note(&lease), b"", "no half of it");
+}
+
+#[test]
+fn deaths_of_the_guilty_with_the_innocent_count_less() {
+    let mut supervisor = small(2, 3);
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    supervisor.offer(b"one").unwrap();
+    supervisor.offer(b"two").unwrap();
+    for death in 1..=12 {
+        assert!(
+            worker.claim(1).is_some() && worker.claim(1).is_some(),
+            "both are there before death {death}"
+        );
+        assert_eq!(supervisor.reap(1).poisoned.len(), if death < 12 { 0 } else { 2 });
+    }
 }
 
 #[test]
@@ -149,7 +191,7 @@ fn a_fenced_worker_is_refused() {
     assert_eq!(worker.finish(&late, b"late"), Err(FinishError::Fenced));
     assert!(worker.read_task(&late, &mut Vec::new()).is_err());
     let lease = worker.claim(2).unwrap();
-    assert_eq!((lease.slot(), lease.deaths()), (0, 1));
+    assert_eq!((lease.slot(), lease.is_repeated()), (0, true));
     assert_ne!(lease.generation(), late.generation());
     assert_eq!(worker.finish(&late, b"late"), Err(FinishError::Fenced));
     worker.finish(&lease, b"in time").unwrap();

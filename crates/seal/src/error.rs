@@ -3,14 +3,17 @@
 //! Owns: the error of both jobs.
 //! Does not own: the file's name (the task has it), exit codes.
 
-use std::sync::Arc;
 use std::{fmt, io};
 
 use haul_age_format::{HeaderError, OpenError, SealError};
+use haul_engine::wire;
 use haul_io::reason;
+use serde::{Deserialize, Serialize};
+
+use crate::WalkError;
 
 /// Why a task failed. Reads after "cannot seal …:" or "cannot open …:".
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Error {
     /// The system refused something.
@@ -18,10 +21,11 @@ pub enum Error {
         /// What was being done.
         step: Step,
         /// What the system said.
+        #[serde(with = "wire::io_error")]
         source: io::Error,
     },
     /// The walk couldn't look at this name.
-    Walk(Arc<io::Error>),
+    Walk(WalkError),
     /// The source is a directory, pipe, socket or device.
     NotRegular,
     /// The source was changed while it was read.
@@ -46,7 +50,7 @@ pub enum Error {
 }
 
 /// What was being done when the system refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
     /// Opening or examining the source.
     OpenSource,
@@ -108,7 +112,7 @@ impl fmt::Display for Error {
         match self {
             Self::Io { step: Step::OpenSource, source } => f.write_str(&reason(source)),
             Self::Io { step, source } => write!(f, "{step}: {}", reason(source)),
-            Self::Walk(source) => f.write_str(&reason(source)),
+            Self::Walk(error) => f.write_str(&reason(error.cause())),
             Self::NotRegular => f.write_str("not a regular file"),
             Self::SourceChanged => f.write_str("the file was changed while it was read"),
             Self::Exists => f.write_str("the result exists already"),
@@ -138,7 +142,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
-            Self::Walk(source) => Some(source),
+            Self::Walk(error) => Some(error.cause()),
             Self::Recipients(source) => Some(source),
             Self::Header(source) => Some(source),
             _ => None,

@@ -3,14 +3,16 @@
 //! Owns: moving the pieces of a segment, publishing the result after the last one, or discarding it.
 //! Does not own: the transform.
 
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use haul_age_format::{Layout, PayloadKey};
-use haul_io::{Buf, File, Io, Offset, Staged, Stat};
+use haul_engine::wire;
+use haul_io::{Buf, File, Io, Offset, OpenMode, Staged, Stat};
+use serde::{Deserialize, Serialize};
 
 use crate::segment::{PIECE_BYTES, Piece, SEALED_PIECE_BYTES, pieces_of_segment};
-use crate::task::check_unchanged;
+use crate::task::{check_unchanged, open_source};
 use crate::{Error, FileOptions, Step, Task};
 
 /// A large file being transformed; `K` is what its segments need besides.
@@ -22,6 +24,17 @@ pub struct Large<K> {
     pub(crate) result: File,
     /// Invariant: there until the file is finished.
     pub(crate) staged: Mutex<Option<Staged>>,
+}
+
+/// A large file on its way, for another process.
+#[derive(Serialize, Deserialize)]
+pub struct Token<T> {
+    source_stat: Stat,
+    plain_bytes: u64,
+    /// The staged file; empty for a file that is overwritten.
+    #[serde(with = "wire::path")]
+    temporary: PathBuf,
+    pub(crate) key: T,
 }
 
 /// What segments of an age file need.
@@ -72,13 +85,46 @@ impl<K> Large<K> {
         (layout, key): (Layout, K),
         bytes: u64,
     ) -> Result<Self, Error> {
-        let staged = Staged::create(io, target).await.map_err(Error::at(Step::Create))?;
+        let staged = match io.stages_by_name() {
+            true => Staged::create_named(io, target).await,
+            false => Staged::create(io, target).await,
+        };
+        let staged = staged.map_err(Error::at(Step::Create))?;
         let result = staged.file().clone();
         if let Err(error) = io.allocate(&result, bytes).await {
             staged.discard(io).await;
             return Err(Error::at(Step::Write)(error));
         }
         Ok(Self { source, source_stat, layout, key, result, staged: Mutex::new(Some(staged)) })
+    }
+
+    /// What another process needs besides the task, with what it needs of the key.
+    pub(crate) fn token<T>(&self, key: T) -> Token<T> {
+        let staged = self.lock_staged();
+        let temporary = staged.as_ref().and_then(Staged::temporary).unwrap_or(Path::new("")).to_owned();
+        let (source_stat, plain_bytes) = (self.source_stat, self.layout.plain_bytes());
+        Token { source_stat, plain_bytes, temporary, key }
+    }
+
+    /// The same file in another process.
+    pub(crate) async fn join<T>(io: &impl Io, source: &Path, token: Token<T>, key: K) -> Result<Self, Error> {
+        let layout = Layout::of_plain(token.plain_bytes);
+        let in_place = token.temporary.as_os_str().is_empty();
+        let mode = if in_place { OpenMode::ReadWrite } else { OpenMode::Read { follow: true } };
+        let (file, stat) = open_source(io, source, mode).await?;
+        let before = &token.source_stat;
+        let same = (stat.device, stat.inode) == (before.device, before.inode);
+        // What is overwritten changes on the way.
+        if !(same && in_place || before.same_content(&stat)) {
+            return Err(Error::SourceChanged);
+        }
+        let staged = match in_place {
+            true => None,
+            false => Some(Staged::join(io, &token.temporary).await.map_err(Error::at(Step::Write))?),
+        };
+        let result = staged.as_ref().map_or(&file, Staged::file).clone();
+        let source_stat = token.source_stat;
+        Ok(Self { source: file, source_stat, layout, key, result, staged: Mutex::new(staged) })
     }
 
     /// Does segment `index`: reads each piece on one side, transforms it, writes it on the other.
@@ -116,8 +162,11 @@ impl<K> Large<K> {
     }
 
     fn take_staged(&self) -> Staged {
-        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner).take();
-        staged.expect("a task is finished once")
+        self.lock_staged().take().expect("a task is finished once")
+    }
+
+    fn lock_staged(&self) -> MutexGuard<'_, Option<Staged>> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Publishes the result if every segment `succeeded` and the source is what it was, else discards it.

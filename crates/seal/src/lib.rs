@@ -36,6 +36,7 @@
 mod error;
 mod large;
 mod open;
+mod portable;
 mod seal;
 mod segment;
 mod task;
@@ -49,9 +50,10 @@ pub use haul_age_format::{
     WORK_FACTOR_MAX, X25519Identity, X25519Recipient, identities_in, protected_file, protected_identities_in,
     recipients_in,
 };
-pub use large::{Large, Payload};
+pub use large::{Large, Payload, Token};
 pub use open::OpenJob;
+pub use portable::{Charter, WrappedKey, XorCharter};
 pub use seal::SealJob;
-pub use task::{Done, FileOptions, SkipReason, Task};
+pub use task::{Done, FileOptions, SkipReason, Task, WalkError};
 pub use walk::{Direction, NameError, Placement, Walk};
 pub use xor::{EmptyKey, Manner, Touched, XorJob};

@@ -12,14 +12,16 @@ use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
 use crate::large::{Large, Payload, Side};
+use crate::portable::SharedKey;
 use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
 use crate::task::{check_unchanged, open_source};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Opens each task's source with the first identity that fits.
 pub struct OpenJob {
-    identities: Vec<Identity>,
-    options: FileOptions,
+    pub(crate) identities: Vec<Identity>,
+    pub(crate) options: FileOptions,
+    pub(crate) run_key: SharedKey,
 }
 
 /// How much of a source is read at first: all of a small one, and the header of any but the most crowded.
@@ -37,7 +39,7 @@ struct Accepted {
 impl OpenJob {
     /// A job that opens with `identities`.
     pub fn new(identities: Vec<Identity>, options: FileOptions) -> Self {
-        Self { identities, options }
+        Self { identities, options, run_key: SharedKey::new() }
     }
 
     async fn accept<I: Io>(&self, io: &I, file: &File, stat: &Stat) -> Result<Accepted, Error> {

@@ -12,14 +12,16 @@ use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
 use crate::large::{Large, Payload, Side};
+use crate::portable::SharedKey;
 use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
 use crate::task::{check_unchanged, open_source};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Seals each task's source to the recipients.
 pub struct SealJob {
-    recipients: Vec<Recipient>,
-    options: FileOptions,
+    pub(crate) recipients: Vec<Recipient>,
+    pub(crate) options: FileOptions,
+    pub(crate) run_key: SharedKey,
 }
 
 impl SealJob {
@@ -29,7 +31,7 @@ impl SealJob {
     /// If the recipients are none or don't combine.
     pub fn new(recipients: Vec<Recipient>, options: FileOptions) -> Result<Self, SealError> {
         check_recipients(&recipients)?;
-        Ok(Self { recipients, options })
+        Ok(Self { recipients, options, run_key: SharedKey::new() })
     }
 
     /// A small file, in one go: one read, one write.
@@ -111,6 +113,9 @@ impl Job for SealJob {
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {
+        // A segment that is sealed a second time, because a worker died over it, is sealed under the same key: it must be the
+        // same bytes.
+        check_unchanged(io, &state.source, &state.source_stat).await?;
         let Payload { key, offset } = &state.key;
         let seal = |piece, plain: &[u8], out: &mut Buf| {
             seal_piece(key, state.layout, piece, plain, out);

@@ -7,23 +7,29 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use haul_engine::wire;
 use haul_io::{Durability, Existing, Io, OpenMode, Preserve, Publish, Stat};
+
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Step};
 
 /// One name to deal with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Task {
     /// Transform `source` into `target`.
     File {
         /// The file to read.
+        #[serde(with = "wire::path")]
         source: PathBuf,
         /// The file to make.
+        #[serde(with = "wire::path")]
         target: PathBuf,
     },
     /// Leave it, and say so.
     Skip {
         /// What is left.
+        #[serde(with = "wire::path")]
         source: PathBuf,
         /// Why.
         reason: SkipReason,
@@ -31,14 +37,45 @@ pub enum Task {
     /// It can't be dealt with: the task fails.
     Bad {
         /// What was found.
+        #[serde(with = "wire::path")]
         source: PathBuf,
         /// What the walk said; `None`: its name gives no name for the result.
-        error: Option<Arc<io::Error>>,
+        error: Option<WalkError>,
     },
 }
 
+/// What the walk said of a name. Clones share it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WalkError(#[serde(with = "shared")] pub(crate) Arc<io::Error>);
+
+impl WalkError {
+    /// What the system said.
+    pub fn cause(&self) -> &io::Error {
+        &self.0
+    }
+}
+
+impl From<io::Error> for WalkError {
+    fn from(error: io::Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+/// [`wire::io_error`] in an `Arc`.
+mod shared {
+    use super::{Arc, io, wire};
+
+    pub(super) fn serialize<S: serde::Serializer>(error: &Arc<io::Error>, to: S) -> Result<S::Ok, S::Error> {
+        wire::io_error::serialize(error, to)
+    }
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Arc<io::Error>, D::Error> {
+        wire::io_error::deserialize(from).map(Arc::new)
+    }
+}
+
 /// Why a name is left alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SkipReason {
     /// A symbolic link.
     Symlink,
@@ -47,7 +84,7 @@ pub enum SkipReason {
 }
 
 /// What came of a task that succeeded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Done {
     /// The result is complete.
     File {
@@ -61,7 +98,7 @@ pub enum Done {
 }
 
 /// How results are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileOptions {
     /// What to do when the result's name is taken. Defaults to refusing.
     pub existing: Existing,

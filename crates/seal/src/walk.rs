@@ -1,6 +1,7 @@
 //! Finding what to seal or open, and naming the results.
 //!
-//! Owns: walking trees, the suffix, results beside their sources or mirrored into a directory.
+//! Owns: walking trees, the suffix, results beside their sources or mirrored into a directory, clearing away what killed
+//! runs left there.
 //! Does not own: what happens to a file.
 
 use std::ffi::{OsStr, OsString};
@@ -8,7 +9,6 @@ use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
@@ -68,6 +68,10 @@ pub struct Walk {
     /// The output directory, where it lies inside what is walked it is left out.
     output_identity: Option<PathBuf>,
     current: Option<Tree>,
+    /// Whether what killed runs left is removed on the way.
+    sweeps: bool,
+    /// Where that was done last.
+    swept: PathBuf,
 }
 
 struct Tree {
@@ -90,19 +94,48 @@ impl Walk {
             return Err(NameError::OutputIsAFile(output.to_owned()));
         }
         let output_identity = output.and_then(|output| output.canonicalize().ok());
-        Ok(Self { placement, inputs: inputs.into_iter(), several, output_identity, current: None })
+        let (current, sweeps, swept) = (None, false, PathBuf::new());
+        Ok(Self { placement, inputs: inputs.into_iter(), several, output_identity, current, sweeps, swept })
+    }
+
+    /// Removes, in each directory of sources or results, the temporary files of runs that were killed.
+    pub fn sweeping(mut self) -> Self {
+        self.sweeps = true;
+        self
+    }
+
+    fn sweep(&mut self, directory: &Path) {
+        if !self.sweeps || self.swept == directory {
+            return;
+        }
+        directory.clone_into(&mut self.swept);
+        // A directory that can't be read, or isn't there yet, has nothing that could be removed.
+        for entry in std::fs::read_dir(readable(directory)).into_iter().flatten().flatten() {
+            if haul_io::is_temporary(&entry.file_name()) {
+                remove_if_left(&entry.path());
+            }
+        }
     }
 
     fn next_input(&mut self) -> Option<Task> {
         let input = self.inputs.next()?;
         match std::fs::metadata(&input) {
-            Err(error) => Some(Task::Bad { source: input, error: Some(Arc::new(error)) }),
+            Err(error) => Some(Task::Bad { source: input, error: Some(error.into()) }),
             Ok(metadata) if metadata.is_dir() => {
                 let entries = WalkDir::new(&input).min_depth(1).into_iter();
+                if let Some(output) = self.placement.output.clone() {
+                    self.sweep(&if self.several { output.join(name_of(&input)) } else { output });
+                }
                 self.current = Some(Tree { root: input, entries });
                 self.next()
             }
-            Ok(_) => Some(self.task_of_file(input)),
+            Ok(_) => {
+                let task = self.task_of_file(input);
+                if let Task::File { target, .. } = &task {
+                    self.sweep(target.parent().unwrap_or(Path::new("")));
+                }
+                Some(task)
+            }
         }
     }
 
@@ -121,9 +154,18 @@ impl Walk {
     }
 
     /// The task for an entry of a tree, if it is one.
-    fn task_of_entry(&self, root: &Path, entry: DirEntry) -> Option<Task> {
+    fn task_of_entry(&mut self, root: &Path, entry: DirEntry) -> Option<Task> {
         let kind = entry.file_type();
-        if kind.is_dir() || haul_io::is_temporary(entry.file_name()) {
+        if kind.is_dir() {
+            if self.placement.output.is_some() {
+                self.sweep(&self.mirrored(root, entry.path()));
+            }
+            return None;
+        }
+        if haul_io::is_temporary(entry.file_name()) {
+            if self.sweeps {
+                remove_if_left(entry.path());
+            }
             return None;
         }
         if !kind.is_file() {
@@ -141,14 +183,15 @@ impl Walk {
         }
         let source = entry.into_path();
         let renamed = self.renamed(&source)?;
-        let target = match &self.placement.output {
-            None => renamed,
-            Some(output) => {
-                let relative = renamed.strip_prefix(root).expect("entries lie below their root");
-                if self.several { output.join(name_of(root)).join(relative) } else { output.join(relative) }
-            }
-        };
+        let target = self.mirrored(root, &renamed);
         Some(Task::File { source, target })
+    }
+
+    /// Where `path`, which lies below `root`, is in the output.
+    fn mirrored(&self, root: &Path, path: &Path) -> PathBuf {
+        let Some(output) = &self.placement.output else { return path.to_owned() };
+        let relative = path.strip_prefix(root).expect("entries lie below their root");
+        if self.several { output.join(name_of(root)).join(relative) } else { output.join(relative) }
     }
 
     /// `path` with the suffix added or taken off; `None` where there is none to take off.
@@ -204,8 +247,18 @@ fn bad(root: &Path, error: walkdir::Error) -> Task {
     let source = error.path().unwrap_or(root).to_owned();
     Task::Bad {
         source,
-        error: Some(Arc::new(error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")))),
+        error: Some(error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")).into()),
     }
+}
+
+/// What can't be removed is somebody's work, or stays for the next run.
+fn remove_if_left(path: &Path) {
+    let _ = haul_io::remove_if_left(path);
+}
+
+/// The working directory has an empty name in front of a file's.
+fn readable(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 fn has_suffix(name: &OsStr, suffix: &OsStr) -> bool {

@@ -11,6 +11,8 @@ use haul_age_format::Layout;
 use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, Durability, Existing, File, Io, Offset, OpenMode, Stat};
 
+use serde::{Deserialize, Serialize};
+
 use crate::large::{Large, Side};
 use crate::segment::{PIECE_BYTES, Piece, SMALL_BYTES, buffer_bytes, segment_count};
 use crate::task::{check_unchanged, open_source};
@@ -19,11 +21,11 @@ use crate::{Done, Error, FileOptions, Kind, Step, Task};
 /// Combines each task's source with a key.
 pub struct XorJob {
     pattern: Pattern,
-    manner: Manner,
+    pub(crate) manner: Manner,
 }
 
 /// How results take the place of their sources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Manner {
     /// A complete new file is published under the name. At every instant one of the two is there.
     Replace(Durability),
@@ -55,7 +57,12 @@ impl XorJob {
         if key.is_empty() { Err(EmptyKey) } else { Ok(Self { pattern: Pattern::new(key), manner }) }
     }
 
-    fn options(&self) -> FileOptions {
+    /// The key as it was given.
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.pattern.repeated[..self.pattern.key_bytes]
+    }
+
+    pub(crate) fn options(&self) -> FileOptions {
         let durability = match self.manner {
             Manner::Replace(durability) => durability,
             Manner::Overwrite => Durability::Eventual,

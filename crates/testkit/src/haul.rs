@@ -150,6 +150,15 @@ impl Haul {
         }
     }
 
+    /// Starts it with its streams piped.
+    pub(crate) fn start(&self, args: &[OsString]) -> io::Result<Child> {
+        self.command(args, self.dir.as_deref().unwrap_or(self.home.path())).spawn()
+    }
+
+    pub(crate) fn time_limit(&self) -> Duration {
+        self.timeout
+    }
+
     fn command(&self, args: &[OsString], dir: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.args(args).current_dir(dir);

@@ -23,6 +23,7 @@ mod request;
 mod server;
 mod tls;
 mod tree;
+mod watched;
 
 pub use answer::{Answer, End};
 pub use compare::{Compare, assert_same, compare};
@@ -37,3 +38,4 @@ pub use request::Request;
 pub use server::{Server, ServerBuilder};
 pub use tls::{Fault, Tls};
 pub use tree::{Tree, files_below};
+pub use watched::Watched;

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use haul_engine::{Config, Engine, Job};
-use haul_io::Cancel;
+use haul_engine::{Config, Engine};
+use haul_io::{Cancel, Durability};
 use haul_seal::{
     Direction, FileOptions, Manner, Placement, Recipient, SealJob, Task, Walk, X25519Identity, XorJob,
 };
@@ -15,6 +15,7 @@ use super::{Case, Sample, Table, engines, interleaved, timed};
 use crate::args::{BenchArgs, BenchWhat};
 use crate::exit::{Exit, Problem};
 use crate::plan::system_random;
+use crate::report::Told;
 
 pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
     let place = tempfile::Builder::new().prefix("haul-bench-").tempdir_in(&args.dir)?;
@@ -34,7 +35,12 @@ pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
         cases.push(Case { name: engine.to_string(), run });
     }
     let what = if args.what == BenchWhat::Seal { "seal" } else { "xor in place" };
-    let state = if args.cold { "cold" } else { "warm" };
+    let state = match (args.cold, args.durable && args.what == BenchWhat::Seal) {
+        (false, false) => "warm",
+        (true, false) => "cold",
+        (false, true) => "warm, durable",
+        (true, true) => "cold, durable",
+    };
     let title = format!(
         "{what}: {} files of 1 to {} bytes, {}, {state}, {} rounds",
         args.files,
@@ -57,7 +63,9 @@ impl Bench<'_> {
     fn seal_job(&self) -> Result<SealJob, Problem> {
         let identity = X25519Identity::generate(&mut system_random());
         let recipients = vec![Recipient::X25519(identity.to_recipient())];
-        SealJob::new(recipients, FileOptions::default()).map_err(|error| Problem::usage(error.to_string()))
+        let durability = if self.args.durable { Durability::Synced } else { Durability::Eventual };
+        SealJob::new(recipients, FileOptions { durability, ..FileOptions::default() })
+            .map_err(|error| Problem::usage(error.to_string()))
     }
 
     /// Seals into a directory that didn't exist before and doesn't afterwards.
@@ -72,7 +80,7 @@ impl Bench<'_> {
         self.run(job, engine, Direction::Replace, None)
     }
 
-    fn run<J: Job<Task = Task>>(
+    fn run<J: Told<Task = Task>>(
         &self,
         job: &J,
         engine: Engine,
@@ -87,7 +95,7 @@ impl Bench<'_> {
             .map_err(|error| Problem::usage(error.to_string()))?;
         let config = Config { engine, cancel: Cancel::new()?, progress: Default::default() };
         timed(|| {
-            let report = haul_engine::run(job, walk, &config, |_| {});
+            let report = job.run(walk, &config, |_| {});
             match report.succeeded == u64::from(self.args.files) && report.failed == 0 {
                 true => Ok(()),
                 false => Err(Problem {

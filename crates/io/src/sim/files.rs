@@ -171,7 +171,7 @@ impl Files {
     fn open(&mut self, path: &Path, mode: OpenMode) -> io::Result<File> {
         let private = || Node::Regular(Regular { mode: 0o600, ..Regular::default() });
         let node = match mode {
-            OpenMode::Read { .. } | OpenMode::ReadWrite => self.find(path)?,
+            OpenMode::Read { .. } | OpenMode::ReadWrite | OpenMode::Staged => self.find(path)?,
             OpenMode::Directory if is_root(path) => self.add(Node::Directory(PathBuf::new()), None),
             OpenMode::Directory => match self.find(path)? {
                 node if matches!(self.nodes[&node], Node::Directory(_)) => node,

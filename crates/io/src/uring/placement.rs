@@ -39,7 +39,7 @@ impl Place {
     /// The table.
     pub fn of(op: &Op) -> Self {
         match op {
-            Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => Self::Inline,
+            Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed | OpenMode::Staged, .. } => Self::Inline,
             Op::Open { .. } | Op::ReadAt { .. } | Op::WriteAt { .. } => Self::CachedElseRing,
             Op::Stat { .. } | Op::StatAt { .. } | Op::SetMode { .. } | Op::SetModified { .. } => Self::Inline,
             Op::Allocate { .. } | Op::Link { .. } | Op::Rename { .. } => Self::Inline,

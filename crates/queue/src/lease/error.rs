@@ -118,3 +118,18 @@ impl fmt::Display for FinishError {
 }
 
 impl std::error::Error for FinishError {}
+
+/// The note is longer than the bound.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NoteTooLong {
+    /// The bound, in bytes.
+    pub max: usize,
+}
+
+impl fmt::Display for NoteTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the note is longer than {} bytes", self.max)
+    }
+}
+
+impl std::error::Error for NoteTooLong {}

@@ -5,7 +5,7 @@
 //!
 //! The transitions are those of `word.rs`, so a wrong rule there fails here. Ghost fields record what no party knows.
 
-use super::word::{Reaped, State, Word};
+use super::word::{Blame, Reaped, State, Word};
 use std::collections::HashSet;
 
 const SLOTS: usize = 2;
@@ -241,7 +241,7 @@ impl World {
     }
 
     fn take_back(&mut self, dead: usize, slot: usize, seen: Word, setup: &Setup) {
-        let (next, poisoned) = match seen.reaped(owner(dead), setup.deaths_max) {
+        let (next, poisoned) = match seen.reaped(owner(dead), Blame { more: 1, max: setup.deaths_max }) {
             None => return,
             Some(Reaped::Reclaimed(next)) => (next, 0),
             Some(Reaped::Poisoned(next)) => (next, 1),

@@ -4,11 +4,12 @@
 //! Does not own: the memory (see `map.rs`).
 
 use super::error::TableError;
+use super::word::Blame;
 
 /// "haulLEAS", read as a little-endian number.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"haulLEAS");
 /// Changes with every change of this file or of `word.rs`: a worker of another build is refused.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 3;
 
 /// Header fields, as offsets in bytes of 64-bit words.
 pub(super) const AT_MAGIC: usize = 0;
@@ -18,8 +19,9 @@ pub(super) const AT_SLOTS: usize = 24;
 pub(super) const AT_TASK_MAX: usize = 32;
 pub(super) const AT_OUTCOME_MAX: usize = 40;
 pub(super) const AT_DEATHS_MAX: usize = 48;
-pub(super) const AT_ARENA: usize = 56;
-pub(super) const AT_ARENA_SIZE: usize = 64;
+pub(super) const AT_NOTE_MAX: usize = 56;
+pub(super) const AT_ARENA: usize = 64;
+pub(super) const AT_ARENA_SIZE: usize = 72;
 /// Each of these lives on cache lines of its own.
 pub(super) const AT_WORK_BELL: usize = 128;
 pub(super) const AT_DONE_BELL: usize = 256;
@@ -28,8 +30,8 @@ pub(super) const AT_WORDS: usize = 512;
 
 const LINE: usize = 64;
 const WORD: usize = 8;
-/// The two lengths in front of a slot's bytes.
-const LENGTHS: usize = 2 * WORD;
+/// The three lengths in front of a slot's bytes.
+const LENGTHS: usize = 3 * WORD;
 const SLOTS_MAX: u32 = 1 << 20;
 const BYTES_MAX: u32 = 1 << 24;
 
@@ -45,13 +47,21 @@ pub struct Config {
     pub task_bytes_max: u32,
     /// The longest outcome, in bytes; a longer one is refused. At most 2²⁴. Defaults to 4096.
     pub outcome_bytes_max: u32,
-    /// A task is given up as poisonous with this many workers dead over it. From 1 to 255. Defaults to 3.
+    /// The longest note, in bytes; a longer one is refused. At most 2²⁴. Defaults to 12288.
+    pub note_bytes_max: u32,
+    /// A task is given up as poisonous with this many workers dead over it alone. From 1 to 63. Defaults to 3.
     pub deaths_max: u8,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { slot_count: 256, task_bytes_max: 16_384, outcome_bytes_max: 4_096, deaths_max: 3 }
+        Self {
+            slot_count: 256,
+            task_bytes_max: 16_384,
+            outcome_bytes_max: 4_096,
+            note_bytes_max: 12_288,
+            deaths_max: 3,
+        }
     }
 }
 
@@ -65,33 +75,54 @@ impl Config {
     }
 }
 
+/// What a slot holds besides its word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Task = 0,
+    Outcome = 1,
+    Note = 2,
+}
+
+/// Bytes of each part that are kept near their lengths. What is longer lies far away as a whole, so that the memory of
+/// usual tasks is dense: each page of it costs every process a fault.
+const NEAR: [usize; 3] = [1_000, 512, 512];
+
 /// Offsets and sizes in bytes. Invariant: everything lies within `total`, the words and the arena aligned to lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) config: Config,
     pub(super) arena: usize,
-    /// The distance of two slots' bytes in the arena.
-    stride: usize,
+    /// Where the near parts lie behind the lengths of their slot, and at the end the distance of two slots.
+    near: [usize; 4],
+    /// Where the far parts of the first slot begin.
+    far_arena: usize,
+    /// Where the far parts lie within those of their slot, and at the end the distance of two slots'.
+    far: [usize; 4],
     pub(super) total: usize,
 }
 
 impl Layout {
     pub(super) fn of(config: Config) -> Result<Self, TableError> {
-        let bytes_max = config.task_bytes_max.max(config.outcome_bytes_max);
-        if !(1..=SLOTS_MAX).contains(&config.slot_count) || bytes_max > BYTES_MAX || config.deaths_max == 0 {
+        let bytes_max = [config.task_bytes_max, config.outcome_bytes_max, config.note_bytes_max];
+        if !(1..=SLOTS_MAX).contains(&config.slot_count) || bytes_max.iter().any(|max| *max > BYTES_MAX) {
             return Err(TableError::Config);
         }
-        let room = |bytes: u32| (bytes as usize).next_multiple_of(WORD);
-        let stride =
-            (LENGTHS + room(config.task_bytes_max) + room(config.outcome_bytes_max)).next_multiple_of(LINE);
-        let arena = (AT_WORDS + config.slot_count as usize * WORD).next_multiple_of(LINE);
-        let arena_size = stride.checked_mul(config.slot_count as usize).ok_or(TableError::Config)?;
-        let total = arena.checked_add(arena_size).ok_or(TableError::Config)?;
-        Ok(Self { config, arena, stride, total })
+        if !(1..=Blame::DEATHS_MAX).contains(&config.deaths_max) {
+            return Err(TableError::Config);
+        }
+        let slot_count = config.slot_count as usize;
+        let rooms = bytes_max.map(|max| (max as usize).next_multiple_of(WORD));
+        let near = places(LENGTHS, std::array::from_fn(|part| rooms[part].min(NEAR[part])));
+        let far = places(0, rooms);
+        let arena = (AT_WORDS + slot_count * WORD).next_multiple_of(LINE);
+        let far_arena = near[3].checked_mul(slot_count).and_then(|size| size.checked_add(arena));
+        let far_arena = far_arena.ok_or(TableError::Config)?;
+        let total = far[3].checked_mul(slot_count).and_then(|size| size.checked_add(far_arena));
+        Ok(Self { config, arena, near, far_arena, far, total: total.ok_or(TableError::Config)? })
     }
 
     /// What a fresh header says, as pairs of offset and value.
-    pub(super) fn header(&self) -> [(usize, u64); 9] {
+    pub(super) fn header(&self) -> [(usize, u64); 10] {
         [
             (AT_MAGIC, MAGIC),
             (AT_VERSION, VERSION),
@@ -100,6 +131,7 @@ impl Layout {
             (AT_TASK_MAX, u64::from(self.config.task_bytes_max)),
             (AT_OUTCOME_MAX, u64::from(self.config.outcome_bytes_max)),
             (AT_DEATHS_MAX, u64::from(self.config.deaths_max)),
+            (AT_NOTE_MAX, u64::from(self.config.note_bytes_max)),
             (AT_ARENA, self.arena as u64),
             (AT_ARENA_SIZE, (self.total - self.arena) as u64),
         ]
@@ -121,6 +153,7 @@ impl Layout {
             slot_count: bound(AT_SLOTS)?,
             task_bytes_max: bound(AT_TASK_MAX)?,
             outcome_bytes_max: bound(AT_OUTCOME_MAX)?,
+            note_bytes_max: bound(AT_NOTE_MAX)?,
             deaths_max: u8::try_from(field(AT_DEATHS_MAX)).map_err(|_| TableError::Header)?,
         };
         let layout = Self::of(config).map_err(|_| TableError::Header)?;
@@ -128,21 +161,32 @@ impl Layout {
         if same && layout.total as u64 == file_bytes { Ok(layout) } else { Err(TableError::Header) }
     }
 
-    pub(super) fn task_length_at(&self, slot: usize) -> usize {
-        self.arena + slot * self.stride
+    pub(super) fn bytes_max(&self, part: Part) -> usize {
+        let Config { task_bytes_max, outcome_bytes_max, note_bytes_max, .. } = self.config;
+        [task_bytes_max, outcome_bytes_max, note_bytes_max][part as usize] as usize
     }
 
-    pub(super) fn outcome_length_at(&self, slot: usize) -> usize {
-        self.task_length_at(slot) + WORD
+    /// Where the length of a part is.
+    pub(super) fn length_at(&self, slot: usize, part: Part) -> usize {
+        self.arena + slot * self.near[3] + part as usize * WORD
     }
 
-    pub(super) fn task_at(&self, slot: usize) -> usize {
-        self.task_length_at(slot) + LENGTHS
+    /// Where the bytes of a part are that is so long.
+    pub(super) fn bytes_at(&self, slot: usize, part: Part, length: usize) -> usize {
+        let part = part as usize;
+        if length <= NEAR[part] {
+            self.arena + slot * self.near[3] + self.near[part]
+        } else {
+            self.far_arena + slot * self.far[3] + self.far[part]
+        }
     }
+}
 
-    pub(super) fn outcome_at(&self, slot: usize) -> usize {
-        self.task_at(slot) + (self.config.task_bytes_max as usize).next_multiple_of(WORD)
-    }
+/// The places of three rooms one behind the other, from `start` on, and the end of the last, at a line's end.
+fn places(start: usize, rooms: [usize; 3]) -> [usize; 4] {
+    let [task, outcome, note] = rooms;
+    let end = (start + task + outcome + note).next_multiple_of(LINE);
+    [start, start + task, start + task + outcome, end]
 }
 
 #[cfg(test)]
@@ -157,21 +201,37 @@ mod tests {
     fn defaults_are_as_documented() {
         let config = Config::default();
         assert_eq!((config.slot_count, config.task_bytes_max), (256, 16_384));
-        assert_eq!((config.outcome_bytes_max, config.deaths_max), (4_096, 3));
-        assert_eq!(
-            config.memory_bytes().unwrap(),
-            512 + 256 * 8 + 256 * (16 + 16_384 + 4_096_usize).next_multiple_of(64)
-        );
+        assert_eq!((config.outcome_bytes_max, config.note_bytes_max, config.deaths_max), (4_096, 12_288, 3));
+        let (near, far) = (24 + 1_000 + 512 + 512, 16_384 + 4_096 + 12_288);
+        assert_eq!(config.memory_bytes().unwrap(), 512 + 256 * 8 + 256 * (near + far));
     }
 
     #[test]
-    fn slots_do_not_overlap() {
-        let config = Config { slot_count: 3, task_bytes_max: 5, outcome_bytes_max: 9, deaths_max: 1 };
-        let layout = Layout::of(config).unwrap();
-        assert!(layout.outcome_at(0) >= layout.task_at(0) + 5);
-        assert!(layout.task_length_at(1) >= layout.outcome_at(0) + 9);
-        assert!(layout.total >= layout.outcome_at(2) + 16);
-        assert_eq!(layout.arena % LINE, 0);
+    fn nothing_overlaps() {
+        const PARTS: [Part; 3] = [Part::Task, Part::Outcome, Part::Note];
+        for (task_bytes_max, outcome_bytes_max, note_bytes_max) in
+            [(5, 9, 3), (2_000, 0, 600), (1_000, 513, 512)]
+        {
+            let config =
+                Config { slot_count: 3, task_bytes_max, outcome_bytes_max, note_bytes_max, deaths_max: 1 };
+            let layout = Layout::of(config).unwrap();
+            let mut taken: Vec<(usize, usize)> = vec![(0, layout.arena)];
+            for slot in 0..3 {
+                for part in PARTS {
+                    let room = layout.bytes_max(part);
+                    taken.push((layout.length_at(slot, part), WORD));
+                    let near = room.min(NEAR[part as usize]);
+                    taken.push((layout.bytes_at(slot, part, near), near));
+                    if room > near {
+                        taken.push((layout.bytes_at(slot, part, room), room));
+                    }
+                }
+            }
+            taken.sort_unstable();
+            assert!(taken.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0), "{taken:?}");
+            assert!(taken.last().is_some_and(|(at, length)| at + length <= layout.total));
+            assert_eq!(layout.arena % LINE, 0);
+        }
     }
 
     #[test]
@@ -182,7 +242,9 @@ mod tests {
             Config { slot_count: SLOTS_MAX + 1, ..good },
             Config { task_bytes_max: BYTES_MAX + 1, ..good },
             Config { outcome_bytes_max: BYTES_MAX + 1, ..good },
+            Config { note_bytes_max: BYTES_MAX + 1, ..good },
             Config { deaths_max: 0, ..good },
+            Config { deaths_max: 64, ..good },
         ] {
             assert!(matches!(bad.memory_bytes(), Err(TableError::Config)), "{bad:?}");
         }
@@ -202,7 +264,7 @@ mod tests {
                 header[changed].1 = value;
                 // A bound that needs no other layout is as good as the original.
                 let same = |found: Layout| {
-                    (found.arena, found.stride, found.total) == (layout.arena, layout.stride, layout.total)
+                    (found.near, found.far, found.total) == (layout.near, layout.far, layout.total)
                 };
                 assert!(
                     Layout::check(total, |at| field(&header, at)).map_or(true, same),

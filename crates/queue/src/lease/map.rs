@@ -8,7 +8,7 @@
 
 use super::bell::Bell;
 use super::error::TableError;
-use super::layout::{AT_WORDS, Layout};
+use super::layout::{AT_WORDS, Layout, Part};
 use crate::sync::{AtomicU64, Ordering};
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::mm::{MapFlags, ProtFlags};
@@ -95,7 +95,7 @@ impl Map {
     }
 
     /// Copies `bytes` to the words at `at`; the last word is filled up with zeros.
-    pub(super) fn write(&self, at: usize, bytes: &[u8]) {
+    fn write(&self, at: usize, bytes: &[u8]) {
         let words = self.words(at, bytes.len().div_ceil(WORD));
         for (word, chunk) in words.iter().zip(bytes.chunks(WORD)) {
             let mut whole = [0; WORD];
@@ -105,13 +105,30 @@ impl Map {
     }
 
     /// Replaces what is in `bytes` by the `length` bytes at `at`.
-    pub(super) fn read(&self, at: usize, length: usize, bytes: &mut Vec<u8>) {
+    fn read(&self, at: usize, length: usize, bytes: &mut Vec<u8>) {
         bytes.clear();
         bytes.reserve(length.next_multiple_of(WORD));
         for word in self.words(at, length.div_ceil(WORD)) {
             bytes.extend_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
         }
         bytes.truncate(length);
+    }
+
+    /// Puts a part of a slot in its place, and then its length. Not longer than the part may be.
+    pub(super) fn put(&self, layout: &Layout, slot: usize, part: Part, bytes: &[u8]) {
+        self.write(layout.bytes_at(slot, part, bytes.len()), bytes);
+        self.length(layout, slot, part).store(bytes.len() as u64, Ordering::Release);
+    }
+
+    /// Replaces what is in `bytes` by a part of a slot.
+    pub(super) fn get(&self, layout: &Layout, slot: usize, part: Part, bytes: &mut Vec<u8>) {
+        let length = self.length(layout, slot, part).load(Ordering::Acquire);
+        let length = length.min(layout.bytes_max(part) as u64) as usize;
+        self.read(layout.bytes_at(slot, part, length), length, bytes);
+    }
+
+    pub(super) fn length(&self, layout: &Layout, slot: usize, part: Part) -> &AtomicU64 {
+        self.word(layout.length_at(slot, part))
     }
 
     fn assert_within(&self, at: usize, length: usize) {

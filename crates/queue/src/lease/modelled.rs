@@ -5,6 +5,7 @@
 
 use super::bell::Bell;
 use super::slots::{Fate, Slots};
+use super::word::Blame;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
@@ -146,7 +147,7 @@ fn a_finish_races_with_the_reaper() {
         table.offer(0, 1);
         let other = Arc::clone(&table);
         let worker = thread::spawn(move || other.work(1));
-        let fate = table.slots().reap(0, 1, 2);
+        let fate = table.slots().reap(0, 1, Blame { more: 1, max: 2 });
         if fate == Fate::Untouched {
             assert_eq!(worker.join().unwrap(), Some(true));
             assert_eq!(table.collect(1), [101]);
@@ -154,7 +155,7 @@ fn a_finish_races_with_the_reaper() {
             assert_eq!(fate, Fate::Reclaimed);
             assert_eq!(worker.join().unwrap(), Some(false));
             let (_, lease) = table.slots().claim(0, 2).unwrap();
-            assert_eq!(lease.attempts(), 1);
+            assert_eq!(lease.blame(), 1);
             assert!(table.slots().finish(0, lease));
         }
     });

@@ -5,7 +5,7 @@
 //!
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
 
-use super::word::{Reaped, State, Word};
+use super::word::{Blame, Reaped, State, Word};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A view of the words: of shared memory in the program, of the model's memory in its tests.
@@ -64,10 +64,20 @@ impl Slots<'_> {
         }
     }
 
+    /// How many tasks are running for `owner`.
+    #[cfg(not(loom))]
+    pub(super) fn leases_of(self, owner: u16) -> usize {
+        let held = |slot: &usize| {
+            let word = self.load(*slot);
+            word.is(State::Running) && word.owner() == owner
+        };
+        (0..self.0.len()).filter(held).count()
+    }
+
     /// R1, R2: a compare-and-swap because the owner, if it lives after all, may finish meanwhile.
-    pub(super) fn reap(self, slot: usize, owner: u16, deaths_max: u8) -> Fate {
+    pub(super) fn reap(self, slot: usize, owner: u16, blame: Blame) -> Fate {
         let seen = self.load(slot);
-        let (next, fate) = match seen.reaped(owner, deaths_max) {
+        let (next, fate) = match seen.reaped(owner, blame) {
             None => return Fate::Untouched,
             Some(Reaped::Reclaimed(next)) => (next, Fate::Reclaimed),
             Some(Reaped::Poisoned(next)) => (next, Fate::Poisoned),

@@ -7,9 +7,10 @@
 
 use super::bell::{Bell, Seen};
 use super::error::{OfferError, TableError};
-use super::layout::{AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Config, Layout};
+use super::layout::{AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Config, Layout, Part};
 use super::map::Map;
 use super::slots::{Fate, Slots};
+use super::word::Blame;
 use crate::sync::{Deadline, Nap, Ordering, fence};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -44,7 +45,16 @@ pub struct Reaped {
     /// Ready again, for another attempt by any worker.
     pub reclaimed: Vec<SlotId>,
     /// Given up: they had their last attempt. Their slots are free again.
-    pub poisoned: Vec<SlotId>,
+    pub poisoned: Vec<Poisoned>,
+}
+
+/// A task that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poisoned {
+    /// Which task.
+    pub slot: SlotId,
+    /// The last note that an attempt at it left; empty if there is none.
+    pub note: Vec<u8>,
 }
 
 /// Creates a table, offers tasks and collects outcomes. One per table; its drop closes the table.
@@ -81,7 +91,7 @@ impl Supervisor {
     /// # Errors
     /// [`OfferError`]; nothing was taken then.
     pub fn offer(&mut self, task: &[u8]) -> Result<SlotId, OfferError> {
-        let max = self.layout.config.task_bytes_max as usize;
+        let max = self.layout.bytes_max(Part::Task);
         if self.closed {
             return Err(OfferError::Closed);
         }
@@ -92,8 +102,8 @@ impl Supervisor {
         let slot = id as usize;
         // O1. Who reads any of these bytes under an older lease finds, after that, the lease gone (T2).
         fence(Ordering::Release);
-        self.map.word(self.layout.task_length_at(slot)).store(task.len() as u64, Ordering::Relaxed);
-        self.map.write(self.layout.task_at(slot), task);
+        self.map.length(&self.layout, slot, Part::Note).store(0, Ordering::Relaxed);
+        self.map.put(&self.layout, slot, Part::Task, task);
         let offered = self.slots().offer(slot);
         debug_assert!(offered, "a slot of the free list is free");
         self.work_bell().ring(1);
@@ -124,7 +134,8 @@ impl Supervisor {
     }
 
     /// Takes the leases of a dead owner back: its tasks become ready again, or are given up after
-    /// [`Config::deaths_max`] deaths.
+    /// [`Config::deaths_max`] deaths. A death of an owner of several tasks counts a quarter for each: one of them is to
+    /// blame at most.
     ///
     /// Call it when the owner's process is *gone* (its pidfd became readable), and before its number is given to another:
     /// leases that it takes after being reaped alive are not taken back until it is reaped again. An owner that lives after all is fenced,
@@ -132,12 +143,15 @@ impl Supervisor {
     /// the next attempt. Cost: a look at every slot.
     pub fn reap(&mut self, owner: u16) -> Reaped {
         let mut reaped = Reaped::default();
+        let blame = Blame::of_death(self.slots().leases_of(owner), self.layout.config.deaths_max);
         for id in 0..self.layout.config.slot_count {
-            match self.slots().reap(id as usize, owner, self.layout.config.deaths_max) {
+            match self.slots().reap(id as usize, owner, blame) {
                 Fate::Untouched => {}
                 Fate::Reclaimed => reaped.reclaimed.push(SlotId(id)),
                 Fate::Poisoned => {
-                    reaped.poisoned.push(SlotId(id));
+                    let mut note = Vec::new();
+                    self.map.get(&self.layout, id as usize, Part::Note, &mut note);
+                    reaped.poisoned.push(Poisoned { slot: SlotId(id), note });
                     self.free.push_back(id);
                 }
             }
@@ -155,9 +169,14 @@ impl Supervisor {
         withdrawn.into_iter().map(SlotId).collect()
     }
 
+    /// How many tasks the table holds.
+    pub fn slot_count(&self) -> usize {
+        self.layout.config.slot_count as usize
+    }
+
     /// How many tasks were offered and neither collected, poisoned nor withdrawn.
     pub fn outstanding(&self) -> usize {
-        self.layout.config.slot_count as usize - self.free.len()
+        self.slot_count() - self.free.len()
     }
 
     /// Refuses further tasks and sends each worker home once nothing is ready. Close when nothing is
@@ -168,10 +187,8 @@ impl Supervisor {
     }
 
     fn outcome(&self, slot: usize) -> Vec<u8> {
-        let length = self.map.word(self.layout.outcome_length_at(slot)).load(Ordering::Relaxed);
-        let length = length.min(u64::from(self.layout.config.outcome_bytes_max)) as usize;
         let mut outcome = Vec::new();
-        self.map.read(self.layout.outcome_at(slot), length, &mut outcome);
+        self.map.get(&self.layout, slot, Part::Outcome, &mut outcome);
         outcome
     }
 

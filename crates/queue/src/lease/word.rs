@@ -1,16 +1,16 @@
 //! A slot's word and its transitions, as pure functions.
 //!
-//! Owns: the packing `generation | owner | attempts | state`; who may move a slot from where to where.
+//! Owns: the packing `generation | owner | blame | state`; who may move a slot from where to where.
 //! Does not own: atomicity (see `slots.rs`), bytes (see `map.rs`).
 //!
 //! Source: `PROTOCOL.md`, part 2. The exhaustive test runs these same functions.
 
 const STATE_BITS: u32 = 8;
-const ATTEMPTS_BITS: u32 = 8;
+const BLAME_BITS: u32 = 8;
 const OWNER_BITS: u32 = 16;
 
-const ATTEMPTS_AT: u32 = STATE_BITS;
-const OWNER_AT: u32 = ATTEMPTS_AT + ATTEMPTS_BITS;
+const BLAME_AT: u32 = STATE_BITS;
+const OWNER_AT: u32 = BLAME_AT + BLAME_BITS;
 const GENERATION_AT: u32 = OWNER_AT + OWNER_BITS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,21 +25,41 @@ pub(super) enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Word(pub(super) u64);
 
+/// How much a death speaks against a task, and how much is too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Blame {
+    pub(super) more: u8,
+    pub(super) max: u8,
+}
+
+impl Blame {
+    /// What a death says against the only task of the dead, in units of what it says against each of several.
+    const ALONE: u8 = 4;
+    /// So that the limit fits its bits.
+    pub(super) const DEATHS_MAX: u8 = u8::MAX / Self::ALONE;
+
+    /// The death of an owner of `leases` tasks, of which each may die of `deaths_max` deaths that are its own alone.
+    pub(super) fn of_death(leases: usize, deaths_max: u8) -> Self {
+        let more = if leases > 1 { 1 } else { Self::ALONE };
+        Self { more, max: deaths_max.saturating_mul(Self::ALONE) }
+    }
+}
+
 /// What a death does to a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reaped {
     /// Ready again, for another attempt.
     Reclaimed(Word),
-    /// Free: the task has killed as many workers as it may.
+    /// Free: as many workers died over the task as may.
     Poisoned(Word),
 }
 
 impl Word {
-    fn pack(generation: u32, owner: u16, attempts: u8, state: State) -> Self {
+    fn pack(generation: u32, owner: u16, blame: u8, state: State) -> Self {
         Self(
             u64::from(generation) << GENERATION_AT
                 | u64::from(owner) << OWNER_AT
-                | u64::from(attempts) << ATTEMPTS_AT
+                | u64::from(blame) << BLAME_AT
                 | state as u64,
         )
     }
@@ -61,9 +81,9 @@ impl Word {
         (self.0 >> OWNER_AT) as u16
     }
 
-    /// Earlier attempts, each ended by a death.
-    pub(super) fn attempts(self) -> u8 {
-        (self.0 >> ATTEMPTS_AT) as u8
+    /// How much the deaths over this task speak against it; 0 if there was none.
+    pub(super) fn blame(self) -> u8 {
+        (self.0 >> BLAME_AT) as u8
     }
 
     /// O2: free → ready, the next generation.
@@ -73,13 +93,13 @@ impl Word {
 
     /// K2: ready → running, same generation.
     pub(super) fn claimed(self, owner: u16) -> Option<Self> {
-        self.is(State::Ready).then(|| Self::pack(self.generation(), owner, self.attempts(), State::Running))
+        self.is(State::Ready).then(|| Self::pack(self.generation(), owner, self.blame(), State::Running))
     }
 
     /// F2: running → done, same generation and owner.
     pub(super) fn finished(self) -> Option<Self> {
         self.is(State::Running)
-            .then(|| Self::pack(self.generation(), self.owner(), self.attempts(), State::Done))
+            .then(|| Self::pack(self.generation(), self.owner(), self.blame(), State::Done))
     }
 
     /// G2: done → free.
@@ -92,17 +112,17 @@ impl Word {
         self.is(State::Ready).then(|| Self::pack(self.generation().wrapping_add(1), 0, 0, State::Free))
     }
 
-    /// R2: running for `owner` → ready or free, the next generation. `deaths_max` is at least 1.
-    pub(super) fn reaped(self, owner: u16, deaths_max: u8) -> Option<Reaped> {
+    /// R2: running for `owner` → ready or free, the next generation.
+    pub(super) fn reaped(self, owner: u16, blame: Blame) -> Option<Reaped> {
         if !self.is(State::Running) || self.owner() != owner {
             return None;
         }
         let generation = self.generation().wrapping_add(1);
-        let deaths = self.attempts().saturating_add(1);
-        Some(if deaths >= deaths_max {
+        let sum = self.blame().saturating_add(blame.more);
+        Some(if sum >= blame.max {
             Reaped::Poisoned(Self::pack(generation, 0, 0, State::Free))
         } else {
-            Reaped::Reclaimed(Self::pack(generation, 0, deaths, State::Ready))
+            Reaped::Reclaimed(Self::pack(generation, 0, sum, State::Ready))
         })
     }
 }

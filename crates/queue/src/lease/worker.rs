@@ -6,8 +6,8 @@
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
 
 use super::bell::Bell;
-use super::error::{Fenced, FinishError, TableError};
-use super::layout::{AT_CURSOR, AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Layout};
+use super::error::{Fenced, FinishError, NoteTooLong, TableError};
+use super::layout::{AT_CURSOR, AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Layout, Part};
 use super::map::Map;
 use super::slots::Slots;
 use super::word::Word;
@@ -33,9 +33,9 @@ impl Lease {
         self.running.generation()
     }
 
-    /// How many workers died over this task before.
-    pub fn deaths(&self) -> u8 {
-        self.running.attempts()
+    /// Whether a worker died over this task before.
+    pub fn is_repeated(&self) -> bool {
+        self.running.blame() > 0
     }
 }
 
@@ -99,12 +99,35 @@ impl Worker {
     /// # Errors
     /// [`Fenced`] if the lease was lost; the bytes are worth nothing then.
     pub fn read_task(&self, lease: &Lease, task: &mut Vec<u8>) -> Result<(), Fenced> {
-        let length = self.map.word(self.layout.task_length_at(lease.slot)).load(Ordering::Relaxed);
-        let length = length.min(u64::from(self.layout.config.task_bytes_max)) as usize;
-        self.map.read(self.layout.task_at(lease.slot), length, task);
+        self.map.get(&self.layout, lease.slot, Part::Task, task);
         // T2: had any of these bytes been of a later task, the lease would be seen gone now (O1).
         fence(Ordering::Acquire);
         if self.slots().holds(lease.slot, lease.running) { Ok(()) } else { Err(Fenced) }
+    }
+
+    /// Leaves a note for the next attempt at this task, in place of any before, in case this worker dies: what it is about
+    /// to do that must not be done twice. Either the whole note is found then, or none. Cost: one copy.
+    ///
+    /// # Errors
+    /// If it is too long; no note is left then.
+    pub fn leave_note(&self, lease: &Lease, note: &[u8]) -> Result<(), NoteTooLong> {
+        let max = self.layout.bytes_max(Part::Note);
+        // N1. A note that is half written has no length, and a note says nothing of what was done before it.
+        self.map.length(&self.layout, lease.slot, Part::Note).store(0, Ordering::Release);
+        if note.len() > max {
+            return Err(NoteTooLong { max });
+        }
+        fence(Ordering::Release);
+        // N2: the bytes, then the length.
+        self.map.put(&self.layout, lease.slot, Part::Note, note);
+        Ok(())
+    }
+
+    /// The last note that an attempt at this task left; empty if there is none.
+    pub fn note(&self, lease: &Lease) -> Vec<u8> {
+        let mut note = Vec::new();
+        self.map.get(&self.layout, lease.slot, Part::Note, &mut note);
+        note
     }
 
     /// Hands the outcome in and ends the lease. Cost: one copy, one compare-and-swap; a system call only if the
@@ -113,7 +136,7 @@ impl Worker {
     /// # Errors
     /// [`FinishError`]; the outcome was not taken then.
     pub fn finish(&self, lease: &Lease, outcome: &[u8]) -> Result<(), FinishError> {
-        let max = self.layout.config.outcome_bytes_max as usize;
+        let max = self.layout.bytes_max(Part::Outcome);
         if outcome.len() > max {
             return Err(FinishError::TooLong { max });
         }
@@ -121,10 +144,7 @@ impl Worker {
         if !self.slots().holds(lease.slot, lease.running) {
             return Err(FinishError::Fenced);
         }
-        self.map
-            .word(self.layout.outcome_length_at(lease.slot))
-            .store(outcome.len() as u64, Ordering::Relaxed);
-        self.map.write(self.layout.outcome_at(lease.slot), outcome);
+        self.map.put(&self.layout, lease.slot, Part::Outcome, outcome);
         if !self.slots().finish(lease.slot, lease.running) {
             return Err(FinishError::Fenced);
         }

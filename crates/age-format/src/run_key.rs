@@ -1,0 +1,103 @@
+//! A key that the processes of one run share, so that payload keys can pass between them in the open.
+//!
+//! Owns: wrapping a payload key, and a fresh wrapping key for each.
+//! Does not own: how the run's key reaches a process. It is no part of the age format and of no file.
+//!
+//! Source: the construction is that of age's own stanzas (C2SP age.md): HKDF-SHA256 under a fresh salt, then
+//! ChaCha20-Poly1305 with a zero nonce, sound because each derived key is used once.
+
+use aws_lc_rs::aead;
+use zeroize::Zeroizing;
+
+use crate::PayloadKey;
+use crate::file_key::{aead_key, derive};
+
+/// 32 random bytes, for one run. Wiped when dropped.
+#[derive(Clone)]
+pub struct RunKey(Zeroizing<[u8; 32]>);
+
+const SALT_BYTES: usize = 32;
+const INFO: &[u8] = b"haul run key";
+
+impl RunKey {
+    /// Length of a wrapped payload key, in bytes.
+    pub const WRAPPED_BYTES: usize = SALT_BYTES + 32 + aead::MAX_TAG_LEN;
+
+    /// A new key.
+    pub fn generate(random: &mut dyn FnMut(&mut [u8])) -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        random(&mut *key);
+        Self(key)
+    }
+
+    /// The key that was made elsewhere.
+    pub fn from_secret(secret: Zeroizing<[u8; 32]>) -> Self {
+        Self(secret)
+    }
+
+    /// The secret itself, to hand it to another process of the run.
+    pub fn secret(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// `payload_key`, for whoever has this key.
+    pub fn wrap(&self, payload_key: &PayloadKey, random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
+        let mut salt = [0; SALT_BYTES];
+        random(&mut salt);
+        let mut body = Zeroizing::new(payload_key.bytes.to_vec());
+        let key = aead_key(&derive(&*self.0, &salt, INFO));
+        let tag = key
+            .seal_in_place_separate_tag(nonce(), aead::Aad::empty(), &mut body)
+            .expect("32 bytes can be sealed");
+        [&salt, &**body, tag.as_ref()].concat()
+    }
+
+    /// What [`wrap`](Self::wrap) wrapped; `None` if it was changed, or is another run's.
+    pub fn unwrap(&self, wrapped: &[u8]) -> Option<PayloadKey> {
+        let (salt, body) = wrapped.split_at_checked(SALT_BYTES)?;
+        let mut body = Zeroizing::new(body.to_vec());
+        let key = aead_key(&derive(&*self.0, salt, INFO));
+        let opened = key.open_in_place(nonce(), aead::Aad::empty(), &mut body).ok()?;
+        Some(PayloadKey::from_bytes(Zeroizing::new((&*opened).try_into().ok()?)))
+    }
+}
+
+fn nonce() -> aead::Nonce {
+    aead::Nonce::assume_unique_for_key([0; aead::NONCE_LEN])
+}
+
+impl std::fmt::Debug for RunKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RunKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file_key::FileKey;
+
+    #[test]
+    fn payload_keys_pass_between_those_who_share_the_key() {
+        let mut counter = 0;
+        let mut random = |out: &mut [u8]| {
+            counter += 1;
+            out.fill(counter);
+        };
+        let (ours, others) = (RunKey::generate(&mut random), RunKey::generate(&mut random));
+        let payload_key = FileKey::generate(&mut random).payload_key(&[1; 16]);
+        let wrapped = ours.wrap(&payload_key, &mut random);
+        assert_eq!(wrapped.len(), RunKey::WRAPPED_BYTES);
+        assert!(!wrapped.windows(32).any(|window| window == &*payload_key.bytes));
+        assert_ne!(ours.wrap(&payload_key, &mut random), wrapped, "a fresh salt each time");
+        let there = RunKey::from_secret(Zeroizing::new(*ours.secret()));
+        assert_eq!(there.unwrap(&wrapped).unwrap().bytes, payload_key.bytes);
+        assert!(others.unwrap(&wrapped).is_none());
+        for index in 0..wrapped.len() {
+            let mut changed = wrapped.clone();
+            changed[index] ^= 1;
+            assert!(ours.unwrap(&changed).is_none(), "byte {index}");
+        }
+        assert!((0..wrapped.len()).all(|length| ours.unwrap(&wrapped[..length]).is_none()));
+    }
+}

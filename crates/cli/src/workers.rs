@@ -1,0 +1,64 @@
+//! Worker processes: this same program, started with a command that the help leaves out.
+//!
+//! Owns: the command line of a worker, its whole life.
+//! Does not own: what it does for its supervisor ([`haul_engine::work`]).
+
+use haul_engine::{WorkerCommand, work};
+use haul_seal::{OpenJob, SealJob, XorJob};
+
+use crate::exit::{Exit, Problem};
+use crate::signals;
+
+/// What is never typed, but said by this program to itself.
+const WORKER: &str = "worker";
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorkerKind {
+    Seal,
+    Open,
+    Xor,
+}
+
+impl WorkerKind {
+    const ALL: [(&str, Self); 3] = [("seal", Self::Seal), ("open", Self::Open), ("xor", Self::Xor)];
+
+    /// The command that starts one.
+    pub(crate) fn command(self) -> WorkerCommand {
+        let (name, _) = Self::ALL[self as usize];
+        WorkerCommand::this_program([WORKER, name])
+    }
+
+    /// What the program is asked to be, if it is started as a worker. Looked at before the command line is parsed, which
+    /// takes a fifth of a worker's start.
+    pub(crate) fn asked() -> Option<Self> {
+        let words: Vec<_> = std::env::args_os().skip(1).take(3).collect();
+        let [first, name] = words.as_slice() else { return None };
+        let kind = Self::ALL.into_iter().find(|(known, _)| name == known);
+        kind.filter(|_| first == WORKER).map(|(_, kind)| kind)
+    }
+
+    /// The worker's life.
+    pub(crate) fn run(self) -> Result<Exit, Problem> {
+        signals::survive_file_size_limit()?;
+        let result = match self {
+            Self::Seal => work::<SealJob>(),
+            Self::Open => work::<OpenJob>(),
+            Self::Xor => work::<XorJob>(),
+        };
+        result.map(|()| Exit::Success).map_err(|error| Problem::usage(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_started_by_its_own_name() {
+        for (index, (name, kind)) in WorkerKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
+            assert_eq!(kind.command().arguments, [WORKER, name]);
+        }
+    }
+}

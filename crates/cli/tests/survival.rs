@@ -1,0 +1,327 @@
+//! What is left when workers are killed, the program is killed, or it is interrupted: on every engine, every file is whole.
+//!
+//! The job is `haul xor`, the one that tells how often a file was transformed: done twice, it would look untouched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use haul_testkit::{Haul, Tree, Watched, files_below, seeded_bytes};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{PidfdFlags, pidfd_open};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const ENGINES: [&str; 5] = ["serial", "threads=3", "processes=3", "hybrid=2x2", "uring=2x8"];
+
+/// A tree to be transformed, and what it was.
+struct Fixture {
+    dir: TempDir,
+    haul: Haul,
+    key: Vec<u8>,
+    plain: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+/// What a run said of its tasks, by name.
+#[derive(Default)]
+struct Told {
+    done: BTreeSet<PathBuf>,
+    failed: BTreeMap<PathBuf, String>,
+    longest_pause: Duration,
+}
+
+impl Fixture {
+    fn new(seed: u64, files: usize, large_bytes: &[usize]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let work = dir.path().join("work");
+        Tree::seeded(seed).files(files).sizes(1..=4_000).depth(2).write(&work).unwrap();
+        for (index, bytes) in large_bytes.iter().enumerate() {
+            std::fs::write(work.join(format!("large{index}")), seeded_bytes(seed + 1, *bytes)).unwrap();
+        }
+        let key = seeded_bytes(seed + 2, 333);
+        std::fs::write(dir.path().join("key"), &key).unwrap();
+        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path()).timeout(Duration::from_secs(600));
+        let plain = contents(&work);
+        Self { dir, haul, key, plain }
+    }
+
+    fn start(&self, engine: &str, options: &[&str]) -> Watched {
+        let args = ["xor", "--json", "-q", "-e", engine, "--key-file", "key"];
+        self.haul.watch(args.iter().chain(options).chain(&["work"]))
+    }
+
+    /// Fails the test unless just the files of `transformed` are, each once, all others are as they were, and nothing else is
+    /// there.
+    #[track_caller]
+    fn check(&self, transformed: &BTreeSet<PathBuf>, except: &BTreeSet<PathBuf>) {
+        let now = contents(&self.dir.path().join("work"));
+        let names: Vec<_> = now.keys().collect();
+        assert_eq!(names, self.plain.keys().collect::<Vec<_>>(), "the same names");
+        for (path, plain) in self.plain.iter().filter(|(path, _)| !except.contains(*path)) {
+            let expected = match transformed.contains(path) {
+                true => plain.iter().zip(self.key.iter().cycle()).map(|(byte, key)| byte ^ key).collect(),
+                false => plain.clone(),
+            };
+            assert!(now[path] == expected, "{path:?}, transformed: {}", transformed.contains(path));
+        }
+    }
+
+    fn all(&self) -> BTreeSet<PathBuf> {
+        self.plain.keys().cloned().collect()
+    }
+}
+
+fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let read = |path: PathBuf| (path.clone(), std::fs::read(dir.join(path)).unwrap());
+    files_below(dir).unwrap().into_iter().map(read).collect()
+}
+
+/// Listens to the end, or until `each` has had enough; it is called after each task's end, with how many there were.
+fn listen(watched: &mut Watched, mut each: impl FnMut(&Watched, usize) -> bool) -> Told {
+    let mut told = Told::default();
+    let mut last = Instant::now();
+    while let Some(line) = watched.next_line() {
+        told.longest_pause = told.longest_pause.max(last.elapsed());
+        last = Instant::now();
+        let event: Value = serde_json::from_str(&line).unwrap();
+        let path = || PathBuf::from(event["subject"].as_str().unwrap().strip_prefix("work/").unwrap());
+        let first_time = match event["event"].as_str().unwrap() {
+            "done" => told.done.insert(path()),
+            "failed" => told.failed.insert(path(), event["error"].as_str().unwrap().to_owned()).is_none(),
+            _ => continue,
+        };
+        assert!(first_time, "{:?} ended twice", path());
+        if !each(watched, told.done.len() + told.failed.len()) {
+            break;
+        }
+    }
+    told
+}
+
+/// Kills a worker after every few files. The limit of deaths can hit a file by chance, which then is untouched.
+fn survives_kills(engine: &str, seed: u64, files: usize, kills: usize, large_bytes: &[usize]) -> Told {
+    let fixture = Fixture::new(seed, files, large_bytes);
+    let choices = seeded_bytes(seed, kills);
+    let mut watched = fixture.start(engine, &["--durable", "never"]);
+    let mut killed = 0;
+    let told = listen(&mut watched, |watched, ended| {
+        let due = ended * kills / files;
+        if due > killed && killed < kills && watched.kill_worker(usize::from(choices[killed])) {
+            killed += 1;
+        }
+        true
+    });
+    let (status, stderr) = watched.finish();
+    assert!(killed * 10 >= kills * 9, "{killed} of {kills} kills");
+    assert_eq!(told.done.len() + told.failed.len(), fixture.plain.len(), "{stderr}");
+    assert!(told.failed.values().all(|error| error.contains("worker processes died over it")), "{stderr}");
+    assert!(told.failed.len() * 100 <= kills, "{stderr}");
+    assert_eq!(status, i32::from(!told.failed.is_empty()), "{stderr}");
+    fixture.check(&told.done, &BTreeSet::new());
+    told
+}
+
+#[test]
+fn killed_workers_cost_nothing() {
+    survives_kills("processes=3", 11, 1_000, 25, &[1_500_000, 9_000_001]);
+    survives_kills("hybrid=2x3", 12, 1_000, 25, &[1_500_000, 9_000_001]);
+}
+
+#[test]
+#[ignore = "soak: five hundred kills over twenty thousand files"]
+fn five_hundred_killed_workers_cost_nothing() {
+    for engine in ["processes=4", "hybrid=2x4"] {
+        let told = survives_kills(engine, 13, 20_000, 500, &[]);
+        let (failed, pause) = (told.failed.len(), told.longest_pause);
+        println!("{engine}: {failed} given up after three deaths, longest pause {pause:?}");
+        assert!(pause < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn workers_follow_their_supervisor_and_the_next_run_clears_up() {
+    for engine in ["processes=3", "hybrid=2x2"] {
+        let fixture = Fixture::new(21, 60, &[30_000_000, 30_000_000]);
+        let mut watched = fixture.start(engine, &["--durable", "never"]);
+        let mut workers = Vec::new();
+        let told = listen(&mut watched, |watched, ended| {
+            workers = watched.workers();
+            ended < 5
+        });
+        assert!(workers.len() >= 2, "{engine}");
+        let pidfds: Vec<_> =
+            workers.iter().filter_map(|pid| pidfd_open(*pid, PidfdFlags::empty()).ok()).collect();
+        watched.kill();
+        let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+        for pidfd in &pidfds {
+            let gone = poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&second));
+            assert_eq!(gone, Ok(1), "{engine}: a worker outlives its supervisor");
+        }
+        watched.finish();
+        let work = fixture.dir.path().join("work");
+        let (left, mut before) = (files_below(&work).unwrap(), contents(&work));
+        before.retain(|path, _| fixture.plain.contains_key(path));
+        assert_eq!(before.len(), fixture.plain.len(), "every file is there");
+        let transformed = before.iter().filter(|(path, now)| fixture.plain[*path] != **now);
+        let transformed: BTreeSet<_> = transformed.map(|(path, _)| path.clone()).collect();
+        assert!(told.done.is_subset(&transformed), "what was reported done is done");
+        // The next run transforms back what was transformed, and the rest.
+        let (status, stderr) = fixture.start(engine, &[]).finish();
+        assert_eq!(status, 0, "{stderr}");
+        let rest: BTreeSet<_> = fixture.all().difference(&transformed).cloned().collect();
+        fixture.check(&rest, &BTreeSet::new());
+        assert!(left.len() >= fixture.plain.len());
+    }
+}
+
+#[test]
+fn leftovers_are_cleared_away_unless_somebody_works_on_them() {
+    let fixture = Fixture::new(31, 3, &[]);
+    let work = fixture.dir.path().join("work");
+    let (left, held) = (work.join(".haul-0123456789abcdef.tmp"), work.join(".haul-fedcba9876543210.tmp"));
+    std::fs::write(&left, "left").unwrap();
+    let holder = std::fs::File::create(&held).unwrap();
+    rustix::fs::flock(&holder, rustix::fs::FlockOperation::LockShared).unwrap();
+    let run = |args: &[&str]| fixture.haul.run(args.iter().chain(&["work"])).expect_status(0);
+    run(&["xor", "--dry-run", "--key-file", "key"]);
+    assert!(left.exists(), "a dry run does nothing");
+    run(&["xor", "--key-file", "key"]);
+    assert!(!left.exists() && held.exists());
+    drop(holder);
+    run(&["xor", "--key-file", "key"]);
+    assert!(!held.exists());
+    // And where results are mirrored.
+    let mirror = fixture.dir.path().join("mirror");
+    std::fs::create_dir(&mirror).unwrap();
+    std::fs::write(mirror.join(".haul-0123456789abcdef.tmp"), "left").unwrap();
+    let recipient = fixture.haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+    run(&["seal", "-o", "mirror", "-r", recipient.trim()]);
+    assert_eq!(files_below(&mirror).unwrap().len(), 3);
+}
+
+#[test]
+fn an_interruption_leaves_whole_files_on_every_engine() {
+    for (seed, engine) in ENGINES.into_iter().enumerate() {
+        for after in [1, 20, 90] {
+            let fixture = Fixture::new(40 + seed as u64, 120, &[1_500_000, 20_000_000]);
+            let mut watched = fixture.start(engine, &["--durable", "never"]);
+            let told = listen(&mut watched, |watched, ended| {
+                if ended == after {
+                    watched.interrupt();
+                }
+                true
+            });
+            let (status, stderr) = watched.finish();
+            let all_done = told.done.len() == fixture.plain.len();
+            assert!(status == 130 || all_done && status == 0, "{engine}, {after}: {status} {stderr}");
+            assert!(told.failed.values().all(|error| error == "interrupted"), "{engine}: {stderr}");
+            fixture.check(&told.done, &BTreeSet::new());
+        }
+    }
+}
+
+#[test]
+fn what_is_cut_short_while_it_is_overwritten_is_named() {
+    for (seed, engine) in ENGINES.into_iter().enumerate() {
+        let fixture = Fixture::new(60 + seed as u64, 30, &[40_000_000, 40_000_000]);
+        let mut watched = fixture.start(engine, &["--overwrite"]);
+        let told = listen(&mut watched, |watched, ended| {
+            if ended == 5 {
+                watched.interrupt();
+            }
+            true
+        });
+        let (status, stderr) = watched.finish();
+        let damaged = told.failed.iter().filter(|(_, error)| error.contains("damaged"));
+        let damaged = damaged.map(|(path, _)| path.clone()).collect();
+        fixture.check(&told.done, &damaged);
+        let all_done = told.done.len() == fixture.plain.len();
+        assert!(status == 130 || all_done && status == 0, "{engine}: {status} {stderr}");
+    }
+}
+
+#[test]
+fn an_overwriting_worker_that_is_killed_damages_only_what_is_named() {
+    for (seed, engine) in ["processes=3", "hybrid=2x2"].into_iter().enumerate() {
+        let fixture = Fixture::new(70 + seed as u64, 200, &[20_000_000, 20_000_000]);
+        let mut watched = fixture.start(engine, &["--overwrite"]);
+        let mut kills = 0;
+        let told = listen(&mut watched, |watched, ended| {
+            if ended % 40 == 1 && watched.kill_worker(ended) {
+                kills += 1;
+            }
+            true
+        });
+        let (status, stderr) = watched.finish();
+        assert!(kills > 0);
+        assert!(told.failed.values().all(|error| error.contains("damaged")), "{stderr}");
+        assert_eq!(told.done.len() + told.failed.len(), fixture.plain.len());
+        let damaged = told.failed.keys().cloned().collect();
+        fixture.check(&told.done, &damaged);
+        assert_eq!(status, if told.failed.is_empty() { 0 } else { 4 }, "{stderr}");
+    }
+}
+
+/// Opens a tree with some damaged files in it. What it says: exit code, results, report, messages in any order.
+fn open_on(haul: &Haul, engine: &str, output: &Path) -> (i32, Vec<Vec<u8>>, Value, Vec<String>) {
+    let output_text = output.to_string_lossy();
+    let args = ["open", "--json", "-e", engine, "-i", "key.txt", "-o", &output_text, "sealed"];
+    let run = haul.run(args);
+    let events = run.stdout_text();
+    let mut report: Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();
+    for varies in ["engine", "engine_reason", "wall_s", "cpu_s", "user_s", "system_s", "context_switches"] {
+        report.as_object_mut().unwrap().remove(varies);
+    }
+    let stderr = run.stderr_text();
+    let mut messages: Vec<_> =
+        stderr.lines().filter(|line| line.contains("error:")).map(str::to_owned).collect();
+    messages.sort();
+    (run.status, contents(output).into_values().collect(), report, messages)
+}
+
+fn all_engines_are_as_serial(runs: usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
+    let plain = dir.path().join("plain");
+    Tree::seeded(80).files(60).sizes(0..=70_000).depth(2).write(&plain).unwrap();
+    std::fs::write(plain.join("large"), seeded_bytes(81, 6_000_000)).unwrap();
+    std::fs::write(plain.join("large2"), seeded_bytes(82, 6_000_000)).unwrap();
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+    haul.run(["seal", "-e", "hybrid=2x2", "-r", recipient.trim(), "-o", "sealed", "plain"]).expect_status(0);
+    let sealed = dir.path().join("sealed");
+    for (index, path) in files_below(&sealed).unwrap().iter().enumerate() {
+        let path = sealed.join(path);
+        let mut bytes = std::fs::read(&path).unwrap();
+        match index % 10 {
+            3 => *bytes.last_mut().unwrap() ^= 1,
+            5 => bytes.truncate(100),
+            7 => bytes[0] = b'x',
+            _ => continue,
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let mut large2 = std::fs::read(sealed.join("large2.age")).unwrap();
+    large2[4_500_000] ^= 1;
+    std::fs::write(sealed.join("large2.age"), large2).unwrap();
+    let expected = open_on(&haul, "serial", &dir.path().join("serial"));
+    assert!(expected.0 == 4 && expected.3.len() > 10);
+    for engine in ENGINES {
+        for run in 0..runs {
+            let output = dir.path().join(format!("{engine}-{run}"));
+            let found = open_on(&haul, engine, &output);
+            assert!(found == expected, "{engine}: {found:?} instead of {expected:?}");
+            std::fs::remove_dir_all(output).unwrap();
+        }
+    }
+}
+
+#[test]
+fn every_engine_says_and_writes_what_serial_does() {
+    all_engines_are_as_serial(2);
+}
+
+#[test]
+#[ignore = "soak: a hundred runs of each engine"]
+fn a_hundred_runs_of_every_engine_are_as_serial() {
+    all_engines_are_as_serial(100);
+}

@@ -1,0 +1,289 @@
+//! The life of a worker process.
+//!
+//! Owns: joining the table, its threads, heeding the supervisor's word and its death; carrying out orders.
+//! Does not own: the job; ending the process, which its `main` does when this returns.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use haul_io::{Blocking, Cancel, Io, run_ready};
+use haul_queue::lease::{Lease, Next, TableError, Worker};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use zeroize::Zeroizing;
+
+use crate::execute::{Stage, Work, execute};
+use crate::note::{Left, Noted, look};
+use crate::order::{
+    Greeting, OrderOf, OrderStage, Reply, ReplyFailure, ReplyOf, ReplyValue, from_bytes, monotonic_now,
+    reply_for, to_bytes,
+};
+use crate::{Job, Phases, Portable, TaskId};
+
+/// How long a worker sleeps before it looks whether it is still wanted.
+const NAP: Duration = Duration::from_millis(5);
+
+/// Why a process is no worker.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WorkError {
+    /// Standard input is no lease table, or standard output no greeting: nobody started it as a worker.
+    NotAWorker,
+    /// The table can't be used.
+    Table(TableError),
+    /// The charter is another program's.
+    Charter(String),
+    /// The system refused something.
+    Io(io::Error),
+}
+
+impl fmt::Display for WorkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAWorker => f.write_str("this is started by haul itself, not by hand"),
+            Self::Table(error) => error.fmt(f),
+            Self::Charter(reason) => write!(f, "the charter can't be used: {reason}"),
+            Self::Io(error) => f.write_str(&haul_io::reason(error)),
+        }
+    }
+}
+
+impl std::error::Error for WorkError {}
+
+impl From<io::Error> for WorkError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Works for the supervisor that started this process by a [`WorkerCommand`](crate::WorkerCommand), until it is sent home. Standard input
+/// and output belong to the two of them. The process is killed when the thread that started it ends.
+///
+/// # Errors
+/// If this process wasn't started so.
+pub fn work<J: Portable>() -> Result<(), WorkError> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
+    let memfd = io::stdin().as_fd().try_clone_to_owned()?;
+    let mut pipe = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let table = match Worker::attach(&memfd) {
+        Ok(table) => table,
+        Err(TableError::NotSealed) => return Err(WorkError::NotAWorker),
+        Err(error) => return Err(WorkError::Table(error)),
+    };
+    let greeting = read_greeting(&mut pipe)?;
+    let (head, charter): (Greeting, _) =
+        postcard::take_from_bytes(&greeting).map_err(|_| WorkError::NotAWorker)?;
+    if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(head.supervisor_pid) {
+        // It died before the first line: nobody is there to be served.
+        return Ok(());
+    }
+    let charter = from_bytes(charter).ok_or_else(|| WorkError::Charter("it can't be read".to_owned()))?;
+    let job = J::from_charter(charter).map_err(WorkError::Charter)?;
+    drop(greeting);
+    let member = Member {
+        table,
+        owner: head.owner,
+        cancel: Cancel::new()?,
+        never: Cancel::new()?,
+        orphaned: Arc::default(),
+    };
+    member.heed(pipe)?;
+    std::thread::scope(|scope| {
+        for _ in 1..head.threads {
+            scope.spawn(|| member.serve(&job));
+        }
+        member.serve(&job);
+    });
+    Ok(())
+}
+
+fn read_greeting(pipe: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, WorkError> {
+    let mut length = [0; 8];
+    pipe.read_exact(&mut length).map_err(|_| WorkError::NotAWorker)?;
+    let mut greeting = Zeroizing::new(Vec::new());
+    let length = u64::from_le_bytes(length);
+    // Reserved at once, so that no half of the secrets is left behind by growing.
+    greeting.reserve_exact(usize::try_from(length.min(1 << 30)).map_err(|_| WorkError::NotAWorker)?);
+    match pipe.take(length).read_to_end(&mut greeting) {
+        Ok(count) if count as u64 == length => Ok(greeting),
+        _ => Err(WorkError::NotAWorker),
+    }
+}
+
+struct Member {
+    table: Worker,
+    owner: u16,
+    cancel: Cancel,
+    /// Never thrown: what ends a task is done to the end.
+    never: Cancel,
+    /// The supervisor is gone.
+    orphaned: Arc<AtomicBool>,
+}
+
+/// A split task that this thread has worked on last.
+struct Joined<J: Job> {
+    id: u64,
+    state: Arc<J::State>,
+}
+
+impl Member {
+    /// Listens to the supervisor: a byte says that the run was cancelled, the end that it is gone.
+    fn heed(&self, mut pipe: impl Read + Send + 'static) -> io::Result<()> {
+        let (cancel, orphaned) = (self.cancel.clone(), self.orphaned.clone());
+        let listen = move || {
+            let mut word = [0; 1];
+            while matches!(pipe.read(&mut word), Ok(1)) {
+                cancel.trigger();
+            }
+            orphaned.store(true, Ordering::Relaxed);
+            cancel.trigger();
+        };
+        std::thread::Builder::new().name("supervisor's word".to_owned()).spawn(listen).map(drop)
+    }
+
+    fn serve<J: Portable>(&self, job: &J) {
+        let (io, patient) = (Blocking::new(self.cancel.clone()), Blocking::new(self.never.clone()));
+        let mut thread = Thread { member: self, job, io, patient, joined: None, order: Vec::new() };
+        loop {
+            match self.table.next(self.owner, NAP) {
+                Next::Lease(lease) => thread.carry_out(&lease),
+                Next::Closed => return,
+                Next::Idle => {
+                    // Its files may be gone by now, and their space is wanted.
+                    thread.joined = None;
+                    if self.orphaned.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Thread<'a, J: Portable> {
+    member: &'a Member,
+    job: &'a J,
+    io: Blocking,
+    /// For what is done even when the run is cancelled.
+    patient: Blocking,
+    joined: Option<Joined<J>>,
+    order: Vec<u8>,
+}
+
+impl<J: Portable> Thread<'_, J> {
+    fn carry_out(&mut self, lease: &Lease) {
+        let table = &self.member.table;
+        let mut order = std::mem::take(&mut self.order);
+        if table.read_task(lease, &mut order).is_err() {
+            return;
+        }
+        let reply = match from_bytes::<OrderOf<J>>(&order) {
+            Some(order) => run_ready(self.reply_to(lease, order)),
+            None => refusal::<J>("the order can't be read"),
+        };
+        self.order = order;
+        if table.finish(lease, &to_bytes(&reply)).is_err() {
+            // Too long, or fenced; in which case nobody listens to this either.
+            let _ = table.finish(lease, &to_bytes(&refusal::<J>("the reply is too long")));
+        }
+    }
+
+    async fn reply_to(&mut self, lease: &Lease, order: OrderOf<J>) -> ReplyOf<J> {
+        let waited = monotonic_now().saturating_sub(order.queued);
+        let queued = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
+        if let Some(result) = self.already(lease, &order).await {
+            return Reply { result, phases: Phases { queue: waited, ..Phases::default() }, bytes: 0 };
+        }
+        let (id, task) = (order.id, Arc::new(order.task));
+        let finishes = matches!(order.stage, OrderStage::Finish { .. });
+        let stage = match self.stage(id, &task, order.stage).await {
+            Ok(stage) => stage,
+            Err(error) => {
+                let failure =
+                    if J::is_cancelled(&error) { ReplyFailure::Cancelled } else { ReplyFailure::Job(error) };
+                return Reply { result: Err(failure), phases: Phases::default(), bytes: 0 };
+            }
+        };
+        let noted = Noted {
+            io: if finishes { &self.patient } else { &self.io },
+            worker: &self.member.table,
+            lease,
+            writes_once: self.job.half_done().is_some(),
+            wrote: Cell::new(false),
+        };
+        let returned = execute(self.job, &noted, Work { id: TaskId(id), task, stage, queued }).await;
+        let (reply, state) = reply_for(self.job, returned, &mut |out| self.io.random(out));
+        if let Some(state) = state {
+            self.joined = Some(Joined { id, state: Arc::new(state) });
+        }
+        reply
+    }
+
+    /// The result, if an attempt whose worker died leaves nothing to do, or forbids to do it again.
+    async fn already(
+        &self,
+        lease: &Lease,
+        order: &OrderOf<J>,
+    ) -> Option<Result<ReplyValue<J::Output, J::Token>, ReplyFailure<J::Error>>> {
+        if !lease.is_repeated() {
+            return None;
+        }
+        match look(&self.patient, &self.member.table.note(lease)).await {
+            Ok(Left::Nothing) => None,
+            Ok(Left::Published) => Some(
+                self.job
+                    .published(&self.patient, &order.task)
+                    .await
+                    .map(ReplyValue::Output)
+                    .map_err(ReplyFailure::Job),
+            ),
+            Ok(Left::HalfDone) => self.job.half_done().map(|error| Err(ReplyFailure::Job(error))),
+            Err(error) => {
+                let message =
+                    format!("what a dead worker left can't be examined: {}", haul_io::reason(&error));
+                Some(Err(ReplyFailure::Panicked(message)))
+            }
+        }
+    }
+
+    async fn stage(
+        &mut self,
+        id: u64,
+        task: &J::Task,
+        stage: OrderStage<J::Token>,
+    ) -> Result<Stage<J>, J::Error> {
+        Ok(match stage {
+            OrderStage::Start => {
+                self.joined = None;
+                Stage::Start
+            }
+            OrderStage::Part { token, index } => {
+                Stage::Part { state: self.join(id, task, token).await?, index }
+            }
+            OrderStage::Finish { token } => {
+                self.joined = None;
+                let state = Arc::new(self.job.join(&self.patient, task, token).await?);
+                Stage::Finish { state, succeeded: true }
+            }
+        })
+    }
+
+    async fn join(&mut self, id: u64, task: &J::Task, token: J::Token) -> Result<Arc<J::State>, J::Error> {
+        if let Some(joined) = self.joined.as_ref().filter(|joined| joined.id == id) {
+            return Ok(joined.state.clone());
+        }
+        self.joined = None;
+        let state = Arc::new(self.job.join(&self.io, task, token).await?);
+        self.joined = Some(Joined { id, state: state.clone() });
+        Ok(state)
+    }
+}
+
+fn refusal<J: Portable>(message: &str) -> ReplyOf<J> {
+    let failure = ReplyFailure::Panicked(message.to_owned());
+    Reply { result: Err(failure), phases: Phases::default(), bytes: 0 }
+}

@@ -1,0 +1,319 @@
+//! Engines of processes: every task ends once, whatever its worker does to itself.
+//!
+//! This program is its own worker command, so it has a `main` instead of the usual harness: without arguments, or with
+//! words of their names, it runs the cases below.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use haul_engine::{
+    Config, Engine, Event, Failure, Job, Portable, Report, Step, WorkerCommand, run_portable, wire, work,
+};
+use haul_io::{Cancel, Io};
+use rustix::process::{Signal, getpid, kill_process};
+use serde::{Deserialize, Serialize};
+
+const WORKER: &str = "be-a-worker";
+/// The output of a task whose result an earlier attempt had published.
+const FOUND: u64 = 77;
+
+/// A task that says what is to happen to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Task {
+    Succeed,
+    Fail,
+    Panic,
+    /// Kills its worker whenever it is begun.
+    Kill,
+    /// Kills its worker if this file isn't there, and makes it.
+    KillOnce(#[serde(with = "wire::path")] PathBuf),
+    /// Publishes this file, then kills its worker.
+    PublishAndKill(#[serde(with = "wire::path")] PathBuf),
+    /// Takes more bytes than the table has room for.
+    Endless(String),
+    Split {
+        parts: u64,
+    },
+    SplitAndFail {
+        parts: u64,
+        bad: u64,
+    },
+    /// One part kills its worker.
+    SplitAndKill {
+        parts: u64,
+        bad: u64,
+    },
+    FailToFinish {
+        parts: u64,
+    },
+    /// Finishing kills its worker.
+    KillAtTheEnd {
+        parts: u64,
+    },
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Refused;
+
+/// A job whose state is a number, which has to come through the charter and every token unharmed.
+struct Script {
+    secret: u64,
+    /// In the supervisor: how many parts came back, how often something was undone.
+    seen: Mutex<(u64, u64)>,
+}
+
+fn die() -> ! {
+    kill_process(getpid(), Signal::KILL).unwrap();
+    unreachable!("killed")
+}
+
+impl Job for Script {
+    type Task = Task;
+    type State = u64;
+    type Output = u64;
+    type Error = Refused;
+
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<u64, u64>, Refused> {
+        io.progress(1);
+        match task {
+            Task::Succeed | Task::Endless(_) => Ok(Step::Done(self.secret)),
+            Task::Fail => Err(Refused),
+            Task::Panic => panic!("as told"),
+            Task::Kill => die(),
+            Task::KillOnce(path) if !path.exists() => {
+                std::fs::write(path, "").unwrap();
+                die()
+            }
+            Task::KillOnce(_) => Ok(Step::Done(1)),
+            Task::PublishAndKill(path) => {
+                let staged = haul_io::Staged::create(io, path).await.unwrap();
+                staged.publish(io, &plain(path)).await.unwrap();
+                die()
+            }
+            Task::Split { parts }
+            | Task::SplitAndFail { parts, .. }
+            | Task::SplitAndKill { parts, .. }
+            | Task::FailToFinish { parts }
+            | Task::KillAtTheEnd { parts } => Ok(Step::Split { state: self.secret, parts: *parts }),
+        }
+    }
+
+    async fn part<I: Io>(&self, io: &I, task: &Task, state: &u64, index: u64) -> Result<(), Refused> {
+        io.progress(10);
+        assert_eq!(*state, self.secret);
+        match *task {
+            Task::SplitAndFail { bad, .. } if bad == index => Err(Refused),
+            Task::SplitAndKill { bad, .. } if bad == index => die(),
+            _ => Ok(()),
+        }
+    }
+
+    async fn finish<I: Io>(&self, _: &I, task: &Task, _: &u64, succeeded: bool) -> Result<u64, Refused> {
+        if !succeeded {
+            self.seen.lock().unwrap().1 += 1;
+        }
+        match task {
+            Task::FailToFinish { .. } => Err(Refused),
+            Task::KillAtTheEnd { .. } if succeeded => die(),
+            _ => Ok(self.secret + 1),
+        }
+    }
+
+    fn is_cancelled(_: &Refused) -> bool {
+        false
+    }
+}
+
+fn plain(path: &Path) -> haul_io::Publish {
+    haul_io::Publish {
+        path: path.to_owned(),
+        existing: haul_io::Existing::Refuse,
+        durability: haul_io::Durability::Eventual,
+        preserve: Default::default(),
+    }
+}
+
+impl Portable for Script {
+    type Charter = u64;
+    type Token = (u64, String);
+
+    fn charter(&self, _: &mut dyn FnMut(&mut [u8])) -> u64 {
+        self.secret
+    }
+
+    fn from_charter(secret: u64) -> Result<Self, String> {
+        Ok(Self { secret, seen: Mutex::default() })
+    }
+
+    fn token(&self, state: &u64, _: &mut dyn FnMut(&mut [u8])) -> (u64, String) {
+        (*state, "token".to_owned())
+    }
+
+    async fn join<I: Io>(&self, _: &I, _: &Task, (state, word): (u64, String)) -> Result<u64, Refused> {
+        assert_eq!(word, "token");
+        Ok(state)
+    }
+
+    async fn published<I: Io>(&self, _: &I, _: &Task) -> Result<u64, Refused> {
+        Ok(FOUND)
+    }
+
+    fn part_returned(&self, _: &u64) {
+        self.seen.lock().unwrap().0 += 1;
+    }
+}
+
+struct Told {
+    /// What became of each task, in the order of the source.
+    ends: Vec<String>,
+    parts_back: u64,
+    undone: u64,
+    report: Report,
+}
+
+fn told(engine: &str, command: &WorkerCommand, tasks: &[Task]) -> Told {
+    let engine: Engine = engine.parse().unwrap();
+    let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+    let job = Script { secret: 4_711, seen: Mutex::default() };
+    let ends = RefCell::new(BTreeMap::new());
+    let report = run_portable(&job, tasks.iter().cloned(), &config, command, |event| {
+        let Event::Settled(settled) = event else { return };
+        let end = match &settled.outcome {
+            Ok(output) => format!("{output} with {} bytes", settled.bytes),
+            Err(Failure::Job(Refused)) => "refused".to_owned(),
+            Err(Failure::Panicked(text)) => format!("panicked {text}"),
+            Err(Failure::WorkersDied { count }) => format!("{count} died"),
+            Err(Failure::NoWorker) => "no worker".to_owned(),
+            Err(other) => panic!("{other:?}"),
+        };
+        assert!(ends.borrow_mut().insert(settled.id, end).is_none(), "{:?} ended twice", settled.id);
+    });
+    let (parts_back, undone) = *job.seen.lock().unwrap();
+    Told { ends: ends.into_inner().into_values().collect(), parts_back, undone, report }
+}
+
+fn this_program() -> WorkerCommand {
+    WorkerCommand::this_program([WORKER])
+}
+
+const ENGINES: [&str; 3] = ["processes=1", "processes=3", "hybrid=2x3"];
+
+fn every_task_ends_once() {
+    for engine in ENGINES {
+        let mut tasks = Vec::new();
+        let mut expected = Vec::new();
+        let mut parts = 0;
+        for round in 0..60 {
+            tasks.extend([Task::Succeed, Task::Fail, Task::Panic, Task::Split { parts: round % 9 + 1 }]);
+            tasks.extend([Task::SplitAndFail { parts: 3, bad: 2 }, Task::FailToFinish { parts: 2 }]);
+            let split = format!("4712 with {} bytes", 1 + 10 * (round % 9 + 1));
+            expected.extend(["4711 with 1 bytes", "refused", "panicked as told"].map(str::to_owned));
+            expected.extend([split, "refused".to_owned(), "refused".to_owned()]);
+            parts += round % 9 + 1 + 3 + 2;
+        }
+        let told = told(engine, &this_program(), &tasks);
+        assert_eq!(told.ends, expected, "{engine}");
+        assert_eq!(told.report.engine.unwrap().to_string(), engine);
+        assert_eq!((told.parts_back, told.undone), (parts, 60 + 60), "{engine}");
+        let pieces = told.report.spreads.queue.count();
+        assert_eq!(pieces, 60 * (3 + 2 + 2 + 2) + parts, "each piece of work is counted once");
+    }
+}
+
+fn a_task_that_kills_is_given_up_and_the_run_goes_on() {
+    for engine in ENGINES {
+        let mut tasks = vec![Task::Succeed; 300];
+        tasks[7] = Task::Kill;
+        tasks[99] = Task::SplitAndKill { parts: 5, bad: 3 };
+        tasks[200] = Task::KillAtTheEnd { parts: 2 };
+        let told = told(engine, &this_program(), &tasks);
+        for (index, end) in told.ends.iter().enumerate() {
+            let expected = if tasks[index] == Task::Succeed { "4711 with 1 bytes" } else { "3 died" };
+            assert_eq!(end, expected, "{engine}, task {index}");
+        }
+        assert_eq!(told.undone, 2, "{engine}: both split tasks");
+    }
+}
+
+fn what_was_published_is_not_done_again() {
+    let dir = tempfile::tempdir().unwrap();
+    for engine in ENGINES {
+        let once = dir.path().join(format!("once-{engine}"));
+        let published = dir.path().join(format!("published-{engine}"));
+        let tasks =
+            [Task::KillOnce(once), Task::Succeed, Task::PublishAndKill(published.clone()), Task::Succeed];
+        let told = told(engine, &this_program(), &tasks);
+        let done = "4711 with 1 bytes".to_owned();
+        let found = format!("{FOUND} with 0 bytes");
+        assert_eq!(told.ends, ["1 with 1 bytes".to_owned(), done.clone(), found, done], "{engine}");
+        assert!(published.exists());
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2 * ENGINES.len(), "nothing else is left");
+}
+
+fn tasks_beyond_the_bounds_are_done_by_the_supervisor() {
+    let tasks = [Task::Succeed, Task::Endless("x".repeat(1 << 20)), Task::Succeed];
+    let told = told("processes=2", &this_program(), &tasks);
+    assert_eq!(told.ends, ["4711 with 1 bytes"; 3]);
+}
+
+fn workers_that_die_of_themselves_end_the_run() {
+    let command = WorkerCommand { program: "/bin/false".into(), arguments: Vec::new() };
+    let told = told("processes=2", &command, &[Task::Succeed, Task::Split { parts: 2 }, Task::Fail]);
+    assert_eq!(told.ends, ["no worker"; 3]);
+    assert_eq!(told.report.failed, 3);
+}
+
+fn threads_stand_in_where_no_process_can_be_started() {
+    let command = WorkerCommand { program: "/nonexistent/worker".into(), arguments: Vec::new() };
+    let told = told("hybrid=2x3", &command, &[Task::Succeed]);
+    assert_eq!(told.ends, ["4711 with 1 bytes"]);
+    let fallback = told.report.fallback.unwrap();
+    assert_eq!(fallback.reason, "no worker process: No such file or directory");
+    assert_eq!(told.report.engine.unwrap().to_string(), "threads=6");
+}
+
+fn nobody_becomes_a_worker_by_accident() {
+    let exe = std::env::current_exe().unwrap();
+    let status = std::process::Command::new(exe).arg(WORKER).stdin(std::process::Stdio::null()).status();
+    assert_eq!(status.unwrap().code(), Some(2));
+}
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words == [WORKER] {
+        std::panic::set_hook(Box::new(|_| ()));
+        std::process::exit(if work::<Script>().is_ok() { 0 } else { 2 });
+    }
+    // What the usual harness is asked for and this one has none of.
+    if words.iter().any(|word| word == "--list" || word == "--ignored") {
+        return;
+    }
+    let cases: [(&str, fn()); 7] = [
+        ("every_task_ends_once", every_task_ends_once),
+        (
+            "a_task_that_kills_is_given_up_and_the_run_goes_on",
+            a_task_that_kills_is_given_up_and_the_run_goes_on,
+        ),
+        ("what_was_published_is_not_done_again", what_was_published_is_not_done_again),
+        (
+            "tasks_beyond_the_bounds_are_done_by_the_supervisor",
+            tasks_beyond_the_bounds_are_done_by_the_supervisor,
+        ),
+        ("workers_that_die_of_themselves_end_the_run", workers_that_die_of_themselves_end_the_run),
+        (
+            "threads_stand_in_where_no_process_can_be_started",
+            threads_stand_in_where_no_process_can_be_started,
+        ),
+        ("nobody_becomes_a_worker_by_accident", nobody_becomes_a_worker_by_accident),
+    ];
+    let filters: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
+    for (name, case) in cases {
+        if filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())) {
+            case();
+            println!("test {name} ... ok");
+        }
+    }
+}
