@@ -62,6 +62,14 @@ impl Place {
         let sealed = format!("{identity}.letter.age");
         self.run(&["seal", "-r", recipient, "-o", &sealed, "letter"]).expect_status(0);
         self.check_opens(identity, &sealed);
+        // Keys of every type reach other processes.
+        let args =
+            ["seal", "-e", "processes=2", "-r", recipient, "-o", "by-process.age", "--force", "letter"];
+        self.run(&args).expect_status(0);
+        let args =
+            ["open", "-e", "processes=2", "-i", identity, "-o", "by-process", "--force", "by-process.age"];
+        self.run_with_passphrase("pass", &args).expect_status(0);
+        assert_eq!(std::fs::read(self.path("by-process")).unwrap(), b"Dear Ada");
     }
 
     #[track_caller]
