@@ -1,15 +1,17 @@
 //! The two encodings of the format, strict.
 //!
-//! Owns: unpadded canonical base64, Bech32 keys.
+//! Owns: canonical base64 without and with padding, Bech32 keys.
 //! Does not own: what is encoded.
 //!
 //! Spec: C2SP age.md, "Conventions"; BIP 173.
+
+use std::ops::RangeInclusive;
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bech32::primitives::decode::CheckedHrpstring;
-use bech32::{Bech32, Hrp};
+use bech32::{Bech32, Checksum, Hrp};
 use zeroize::Zeroizing;
 
 use crate::KeyTextError;
@@ -20,6 +22,14 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new()
         .with_encode_padding(false)
         .with_decode_padding_mode(DecodePaddingMode::RequireNone)
+        .with_decode_allow_trailing_bits(false),
+);
+
+/// Armor's base64: padded, and as canonical.
+pub(crate) const BASE64_PADDED: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical)
         .with_decode_allow_trailing_bits(false),
 );
 
@@ -36,20 +46,38 @@ pub(crate) fn array_from_base64<const N: usize>(text: &[u8]) -> Option<[u8; N]> 
     from_base64(text)?.try_into().ok()
 }
 
+/// Bech32's code without its limit of length, as age uses it: a post-quantum recipient has some 2 000 characters. The
+/// checksum catches fewer errors in so long a text.
+enum LongBech32 {}
+
+impl Checksum for LongBech32 {
+    type MidstateRepr = <Bech32 as Checksum>::MidstateRepr;
+    type CorrectionField = <Bech32 as Checksum>::CorrectionField;
+    const ROOT_GENERATOR: Self::CorrectionField = Bech32::ROOT_GENERATOR;
+    const ROOT_EXPONENTS: RangeInclusive<usize> = Bech32::ROOT_EXPONENTS;
+    const CODE_LENGTH: usize = 4096;
+    const CHECKSUM_LENGTH: usize = Bech32::CHECKSUM_LENGTH;
+    const GENERATOR_SH: [Self::MidstateRepr; 5] = Bech32::GENERATOR_SH;
+    const TARGET_RESIDUE: Self::MidstateRepr = Bech32::TARGET_RESIDUE;
+}
+
 /// A Bech32 text in lower case.
 pub(crate) fn to_bech32(prefix: &str, bytes: &[u8]) -> String {
     let prefix = Hrp::parse(prefix).expect("prefixes are constants of this crate");
-    bech32::encode::<Bech32>(prefix, bytes).expect("keys are shorter than the code allows")
+    bech32::encode::<LongBech32>(prefix, bytes).expect("keys are shorter than the code allows")
 }
 
-/// The 32 bytes of a Bech32 text whose prefix, in lower case, is `prefix`.
-pub(crate) fn key_from_bech32(prefix: &str, text: &str) -> Result<Zeroizing<[u8; 32]>, KeyTextError> {
-    let checked = CheckedHrpstring::new::<Bech32>(text).map_err(|_| KeyTextError::NotBech32)?;
+/// The `N` bytes of a Bech32 text whose prefix, in lower case, is `prefix`.
+pub(crate) fn key_from_bech32<const N: usize>(
+    prefix: &str,
+    text: &str,
+) -> Result<Zeroizing<[u8; N]>, KeyTextError> {
+    let checked = CheckedHrpstring::new::<LongBech32>(text).map_err(|_| KeyTextError::NotBech32)?;
     if checked.hrp().to_lowercase() != prefix {
         return Err(KeyTextError::WrongPrefix);
     }
     let mut bytes = checked.byte_iter();
-    let mut key = Zeroizing::new([0; 32]);
+    let mut key = Zeroizing::new([0; N]);
     for place in key.iter_mut() {
         *place = bytes.next().ok_or(KeyTextError::WrongLength)?;
     }

@@ -1,7 +1,7 @@
 //! What can be wrong, by whose fault.
 //!
-//! Owns: the error types of this crate.
-//! Does not own: advice to the user.
+//! Owns: the errors of the format itself.
+//! Does not own: errors of keys ([`crate::KeyFileError`]), advice to the user.
 
 use std::fmt;
 
@@ -27,6 +27,10 @@ pub enum HeaderError {
     NoStanza,
     /// An X25519 stanza has the wrong number or size of arguments, or an invalid share.
     MalformedX25519,
+    /// A post-quantum stanza has the wrong number or size of arguments, or an invalid share.
+    MalformedHybrid,
+    /// An SSH stanza has the wrong number or size of arguments.
+    MalformedSsh,
     /// An scrypt stanza has the wrong number or size of arguments.
     MalformedScrypt,
     /// An scrypt stanza stands beside another.
@@ -49,6 +53,8 @@ impl fmt::Display for HeaderError {
             Self::MalformedMac => "the header's MAC is malformed",
             Self::NoStanza => "the header has no recipient",
             Self::MalformedX25519 => "an X25519 stanza is malformed",
+            Self::MalformedHybrid => "a post-quantum stanza is malformed",
+            Self::MalformedSsh => "an SSH stanza is malformed",
             Self::MalformedScrypt => "an scrypt stanza is malformed",
             Self::ScryptNotAlone => "an scrypt stanza is not the only one",
             Self::WorkFactorTooHigh { log_n } => {
@@ -98,6 +104,8 @@ pub enum SealError {
     NoRecipient,
     /// A passphrase must be the only recipient.
     PassphraseNotAlone,
+    /// Post-quantum recipients and others: whoever breaks the others would read the file.
+    PostQuantumMixed,
     /// The recipient's public key is of low order: nobody holds its secret.
     InvalidRecipient,
 }
@@ -107,36 +115,13 @@ impl fmt::Display for SealError {
         f.write_str(match self {
             Self::NoRecipient => "there is no recipient",
             Self::PassphraseNotAlone => "a passphrase can't be combined with other recipients",
+            Self::PostQuantumMixed => "post-quantum recipients can't be combined with others",
             Self::InvalidRecipient => "the recipient's public key is invalid",
         })
     }
 }
 
 impl std::error::Error for SealError {}
-
-/// Why a text is no recipient or identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyTextError {
-    /// It isn't Bech32, or its checksum is wrong.
-    NotBech32,
-    /// It is Bech32 for something else.
-    WrongPrefix,
-    /// It has the wrong length.
-    WrongLength,
-}
-
-impl fmt::Display for KeyTextError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotBech32 => "malformed: a character or the checksum is wrong",
-            Self::WrongPrefix => "of an unknown type",
-            Self::WrongLength => "of the wrong length",
-        })
-    }
-}
-
-impl std::error::Error for KeyTextError {}
 
 /// A chunk of the payload isn't authentic. Nothing of it may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,3 +134,57 @@ impl fmt::Display for ChunkError {
 }
 
 impl std::error::Error for ChunkError {}
+
+/// The text isn't the armor of an age file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArmorError {
+    /// It doesn't begin as armor does.
+    NotArmor,
+    /// A line isn't canonical base64 of 64 columns, or is a shorter one that isn't the last.
+    MalformedLine,
+    /// The line that ends the block is missing.
+    CutShort,
+    /// Something besides white space follows the block.
+    AfterEnd,
+}
+
+impl fmt::Display for ArmorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotArmor => "not an armored age file",
+            Self::MalformedLine => "the armor has a malformed line",
+            Self::CutShort => "the armor was cut short",
+            Self::AfterEnd => "something follows the armor",
+        })
+    }
+}
+
+impl std::error::Error for ArmorError {}
+
+/// Why no more of a payload is released. What was released before is authentic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// This chunk isn't authentic.
+    Chunk {
+        /// Its number, from 0.
+        index: u64,
+    },
+    /// The payload ends before its last chunk.
+    CutShort,
+    /// Something follows the last chunk.
+    AfterEnd,
+}
+
+impl fmt::Display for StreamError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chunk { index } => write!(f, "chunk {index} is damaged or was tampered with"),
+            Self::CutShort => f.write_str("the payload was cut short"),
+            Self::AfterEnd => f.write_str("something follows the payload"),
+        }
+    }
+}
+
+impl std::error::Error for StreamError {}

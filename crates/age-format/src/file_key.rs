@@ -8,6 +8,8 @@
 use aws_lc_rs::{aead, hkdf, hmac};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::aead::{ChunkAead, ChunkKey};
+
 /// Length of the payload's nonce, which follows the header, in bytes.
 pub const NONCE_BYTES: usize = 16;
 
@@ -43,15 +45,7 @@ pub struct PayloadKey {
 
 impl PayloadKey {
     pub(crate) fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self { key: bytes.clone().into(), bytes }
-    }
-}
-
-pub(crate) struct ChunkKey(pub(crate) aead::LessSafeKey);
-
-impl From<Zeroizing<[u8; 32]>> for ChunkKey {
-    fn from(key: Zeroizing<[u8; 32]>) -> Self {
-        Self(aead_key(&key))
+        Self { key: ChunkKey::new(&bytes), bytes }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The age file format, version 1: headers, recipients and the payload's chunks, as bytes and states.
 //!
 //! Sealing: [`seal_header`] gives the bytes that precede the payload and a [`PayloadKey`], which seals chunks in any
-//! order. Opening: [`Header::parse`], then [`open_header`] gives the key that opens them.
+//! order. Opening: [`Header::parse`], then [`open_header`] gives the key that opens them. [`StreamSealer`] and
+//! [`StreamOpener`] do whole payloads in order; [`ArmorEncoder`] and [`ArmorDecoder`] turn files into text and back.
 //!
 //! ```
 //! use haul_age_format::{Identity, Recipient, X25519Identity, seal_header};
@@ -22,29 +23,43 @@
 //! assert_eq!(&plain, b"hello");
 //! ```
 //!
-//! Owns: the grammar, the key schedule, chunk boundaries.
-//! Does not own: files, threads, randomness (an argument), the question where keys are kept.
+//! Owns: the grammar, the key schedule, chunk boundaries, the texts and files of keys.
+//! Does not own: files, threads, randomness (an argument, but for SSH recipients), the question where keys are kept.
 //!
 //! Spec: C2SP age.md.
 #![forbid(unsafe_code)]
 
+mod aead;
+mod armor;
 mod encoding;
 mod error;
 mod file_key;
+mod handover;
 mod header;
+mod hybrid;
+mod key_error;
+mod key_file;
 mod keys;
 mod run_key;
 mod scrypt_stanza;
+mod ssh;
 mod stanza;
 mod stream;
+mod streaming;
 mod x25519;
 
-pub use error::{ChunkError, HeaderError, KeyTextError, OpenError, SealError};
+pub use armor::{ArmorDecoder, ArmorEncoder, is_armored};
+pub use error::{ArmorError, ChunkError, HeaderError, OpenError, SealError, StreamError};
 pub use file_key::{NONCE_BYTES, PayloadKey};
 pub use header::{Header, Parsed};
-pub use keys::{Identity, Recipient, SealedHeader, open_header, seal_header};
+pub use hybrid::{HybridIdentity, HybridRecipient};
+pub use key_error::{KeyFileError, KeyTextError, SshKeyError};
+pub use key_file::{identities_in, protected_file, protected_identities_in, recipients_in};
+pub use keys::{Identity, Recipient, SealedHeader, check_recipients, open_header, seal_header};
 pub use run_key::RunKey;
 pub use scrypt_stanza::{Passphrase, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX};
+pub use ssh::{SshIdentity, SshRecipient};
 pub use stanza::Stanza;
 pub use stream::{CHUNK_BYTES, Layout, SEALED_CHUNK_BYTES, TAG_BYTES};
+pub use streaming::{StreamOpener, StreamSealer};
 pub use x25519::{X25519Identity, X25519Recipient};

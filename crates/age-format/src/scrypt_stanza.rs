@@ -6,6 +6,7 @@
 //! Spec: C2SP age.md, "The scrypt recipient type".
 
 use std::fmt;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -21,10 +22,10 @@ pub const WORK_FACTOR_DEFAULT: u8 = 18;
 /// The highest work factor that is accepted when opening: some 16 seconds and 4 GiB of memory.
 pub const WORK_FACTOR_MAX: u8 = 22;
 
-/// A passphrase. Wiped when dropped, never shown.
+/// A passphrase. Clones share it; wiped when the last is dropped, never shown.
 #[derive(Clone)]
 pub struct Passphrase {
-    text: Zeroizing<String>,
+    text: Arc<Zeroizing<String>>,
     work_factor: u8,
 }
 
@@ -39,17 +40,19 @@ impl Passphrase {
     /// # Panics
     /// If the factor is 0 or above [`WORK_FACTOR_MAX`].
     pub fn with_work_factor(text: Zeroizing<String>, work_factor: u8) -> Self {
-        assert!((1..=WORK_FACTOR_MAX).contains(&work_factor), "work factor out of range");
-        Self { text, work_factor }
+        assert!(Self::is_work_factor(work_factor), "work factor out of range");
+        Self { text: Arc::new(text), work_factor }
     }
 
-    /// The secret itself, to hand it to another process of the same run.
-    pub fn secret_text(&self) -> &Zeroizing<String> {
+    pub(crate) fn is_work_factor(work_factor: u8) -> bool {
+        (1..=WORK_FACTOR_MAX).contains(&work_factor)
+    }
+
+    pub(crate) fn secret_text(&self) -> &str {
         &self.text
     }
 
-    /// What sealing under it costs, as a power of two.
-    pub fn work_factor(&self) -> u8 {
+    pub(crate) fn work_factor(&self) -> u8 {
         self.work_factor
     }
 

@@ -5,14 +5,13 @@
 //!
 //! Spec: C2SP age.md, "Payload". STREAM: Hoang, Reyhanitabar, Rogaway, Vizár, ePrint 2015/189.
 
-use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
-
+use crate::aead::{self, ChunkAead};
 use crate::{ChunkError, PayloadKey};
 
 /// Plaintext bytes of every chunk but the last.
 pub const CHUNK_BYTES: usize = 64 * 1024;
 /// What sealing adds to a chunk.
-pub const TAG_BYTES: usize = 16;
+pub const TAG_BYTES: usize = aead::TAG_BYTES;
 /// Sealed bytes of every chunk but the last.
 pub const SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 
@@ -84,10 +83,8 @@ impl PayloadKey {
     /// If the lengths don't fit, or `plain` is longer than a chunk.
     pub fn seal_chunk(&self, index: u64, last: bool, plain: &[u8], sealed: &mut [u8]) {
         assert!(plain.len() <= CHUNK_BYTES && sealed.len() == plain.len() + TAG_BYTES, "chunk lengths fit");
-        let (ciphertext, tag) = sealed.split_at_mut(plain.len());
-        let key = &self.key.0;
-        key.seal_out_of_place_scatter(nonce(index, last), Aad::empty(), plain, ciphertext, &[], tag)
-            .expect("a chunk of legal length can be sealed");
+        let (ciphertext, tag) = sealed.split_last_chunk_mut().expect("the length was asserted");
+        self.key.seal(&nonce(index, last), plain, ciphertext, tag);
     }
 
     /// Opens chunk `index` into `plain`, which is [`TAG_BYTES`] shorter.
@@ -105,22 +102,17 @@ impl PayloadKey {
         plain: &mut [u8],
     ) -> Result<(), ChunkError> {
         assert!(sealed.len() == plain.len() + TAG_BYTES, "chunk lengths fit");
-        let (ciphertext, tag) = sealed.split_at(plain.len());
-        let result =
-            self.key.0.open_separate_gather(nonce(index, last), Aad::empty(), ciphertext, tag, plain);
-        result.map_err(|_| {
-            plain.fill(0);
-            ChunkError
-        })
+        let (ciphertext, tag) = sealed.split_last_chunk().expect("the length was asserted");
+        self.key.open(&nonce(index, last), ciphertext, tag, plain).inspect_err(|_| plain.fill(0))
     }
 }
 
 /// An 11-byte big-endian counter, then 1 for the last chunk, else 0.
-fn nonce(index: u64, last: bool) -> Nonce {
-    let mut bytes = [0; NONCE_LEN];
+fn nonce(index: u64, last: bool) -> [u8; aead::NONCE_BYTES] {
+    let mut bytes = [0; aead::NONCE_BYTES];
     bytes[3..11].copy_from_slice(&index.to_be_bytes());
     bytes[11] = u8::from(last);
-    Nonce::assume_unique_for_key(bytes)
+    bytes
 }
 
 #[cfg(test)]

@@ -110,6 +110,12 @@ fn wrap_key(
     .ok()
 }
 
+/// Whether every secret gives zeroes with `share`: then whoever sent it proves nothing and hides nothing.
+pub(crate) fn is_low_order(share: &[u8; 32]) -> bool {
+    // Secrets are clamped to multiples of 8, so any of them tells.
+    wrap_key(&private_key(&[1; 32]), share, share, share).is_none()
+}
+
 fn private_key(secret: &[u8; 32]) -> PrivateKey {
     PrivateKey::from_private_key(&X25519, secret).expect("any 32 bytes are an X25519 secret")
 }

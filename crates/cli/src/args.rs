@@ -60,7 +60,9 @@ const BENCH_EXAMPLES: &str = "Examples:
   haul bench get --delay 20 --html plot.html  fetching from a slow server";
 const KEYGEN_EXAMPLES: &str = "Examples:
   haul keygen -o key.txt                      prints the recipient to seal to
-  haul keygen -y key.txt                      prints it again";
+  haul keygen --pq -o key.txt                 a post-quantum one
+  haul keygen -p -o key.age                   seals the identity with a passphrase
+  haul keygen -y key.txt                      prints the recipient again";
 
 impl Command {
     pub(crate) fn verbosity(&self) -> Verbosity {
@@ -217,12 +219,8 @@ pub(crate) struct FileArgs {
     /// What names of sealed files end in
     #[arg(long, value_name = "SUFFIX", default_value = ".age")]
     pub(crate) suffix: OsString,
-    /// Ask for a passphrase on the terminal
-    #[arg(short, long)]
-    pub(crate) passphrase: bool,
-    /// Read the passphrase from this file descriptor
-    #[arg(long, value_name = "N")]
-    pub(crate) passphrase_fd: Option<u32>,
+    #[command(flatten)]
+    pub(crate) secret: PassphraseArgs,
     /// Overwrite an existing result
     #[arg(long)]
     pub(crate) force: bool,
@@ -234,6 +232,17 @@ pub(crate) struct FileArgs {
     pub(crate) durable: DurableArg,
 }
 
+/// Where a passphrase comes from.
+#[derive(clap::Args)]
+pub(crate) struct PassphraseArgs {
+    /// Ask for a passphrase on the terminal
+    #[arg(short, long)]
+    pub(crate) passphrase: bool,
+    /// Read the passphrase from this file descriptor
+    #[arg(long, value_name = "N")]
+    pub(crate) passphrase_fd: Option<u32>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DurableArg {
     Auto,
@@ -243,7 +252,7 @@ pub(crate) enum DurableArg {
 
 #[derive(clap::Args)]
 pub(crate) struct SealArgs {
-    /// Whom to seal to: age1…; repeatable
+    /// Whom to seal to: age1…, age1pq1…, or an SSH public key; repeatable
     #[arg(short, long, value_name = "R")]
     pub(crate) recipient: Vec<String>,
     /// A file of recipients, one a line; repeatable
@@ -257,7 +266,7 @@ pub(crate) struct SealArgs {
 
 #[derive(clap::Args)]
 pub(crate) struct OpenArgs {
-    /// A file of identities; repeatable
+    /// A file of identities, or an SSH private key; repeatable. Its passphrase is asked for if it has one
     #[arg(short, long, value_name = "FILE")]
     pub(crate) identity: Vec<PathBuf>,
     #[command(flatten)]
@@ -292,6 +301,11 @@ pub(crate) struct KeygenArgs {
     /// Print the recipients of the identities in this file
     #[arg(short = 'y', value_name = "FILE")]
     pub(crate) recipient_of: Option<PathBuf>,
+    /// Make a post-quantum identity
+    #[arg(long, conflicts_with = "recipient_of")]
+    pub(crate) pq: bool,
+    #[command(flatten)]
+    pub(crate) secret: PassphraseArgs,
     /// Say less (twice: nothing)
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) quiet: u8,

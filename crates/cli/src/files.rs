@@ -24,7 +24,7 @@ use crate::workers::WorkerKind;
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Seal)?;
-    let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files)?;
+    let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files.secret)?;
     let options = options(&args.files);
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
     run(&job, tasks, options.durability, &args.common, voice)
@@ -32,7 +32,7 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
 
 pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Open)?;
-    let identities = keys::identities(&args.identity, &args.files, voice)?;
+    let identities = keys::identities(&args.identity, &args.files.secret, voice)?;
     let options = options(&args.files);
     run(&OpenJob::new(identities, options), tasks, options.durability, &args.common, voice)
 }

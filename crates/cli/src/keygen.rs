@@ -1,55 +1,78 @@
 //! `haul keygen`: identities in the files that age-keygen makes.
 //!
 //! Owns: the file's form.
-//! Does not own: keys.
+//! Does not own: keys, passphrases.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::SystemTime;
 
-use haul_seal::X25519Identity;
+use haul_seal::{HybridIdentity, Identity, KeyTextError, X25519Identity, protected_file};
 
 use crate::args::KeygenArgs;
 use crate::exit::{Exit, Problem};
 use crate::keys;
+use crate::passphrase::{self, Asked};
 use crate::voice::{Voice, quoted};
 
 pub(crate) fn run(args: &KeygenArgs, voice: &Voice) -> Result<Exit, Problem> {
     if let Some(path) = &args.recipient_of {
-        for identity in keys::x25519_identities(path)? {
-            voice.data(identity.to_recipient());
-        }
-        return Ok(Exit::Success);
+        return print_recipients(path, args, voice);
     }
     let mut random = crate::plan::system_random();
-    let identity = X25519Identity::generate(&mut random);
-    let recipient = identity.to_recipient();
+    let identity = match args.pq {
+        true => Identity::Hybrid(HybridIdentity::generate(&mut random)),
+        false => Identity::X25519(X25519Identity::generate(&mut random)),
+    };
+    let recipient = recipient_text(&identity).expect("a new identity has a recipient");
     let created = humantime::format_rfc3339_seconds(SystemTime::now());
-    let secret = identity.to_secret_text();
-    let head = format!("# created: {created}\n# public key: {recipient}");
+    let mut file = identity.to_secret_text();
+    file.insert_str(0, &format!("# created: {created}\n# public key: {recipient}\n"));
+    file.push('\n');
+    let protected = passphrase::for_files(&args.secret, Asked::Twice)?
+        .map(|passphrase| protected_file(&file, &passphrase, &mut random));
+    let bytes = protected.as_deref().unwrap_or(file.as_bytes());
     match &args.output {
-        None => {
-            voice.data(head);
-            voice.data(secret.as_str());
-        }
         Some(path) => {
-            let refused = |error: std::io::Error| {
-                Problem::usage(format!(
-                    "cannot create key file {}: {}",
-                    quoted(path),
-                    haul_io::reason(&error)
-                ))
-            };
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
-            let written = writeln!(file, "{head}\n{}", secret.as_str()).and_then(|()| file.sync_all());
-            if let Err(error) = written {
-                let _ = std::fs::remove_file(path);
-                return Err(refused(error));
+            create(path, bytes)?;
+            voice.data(recipient);
+        }
+        None => {
+            voice.data(String::from_utf8_lossy(bytes).trim_end());
+            // What is sealed doesn't tell.
+            if protected.is_some() {
+                voice.note(format!("the recipient is {recipient}"));
             }
-            voice.data(&recipient);
         }
     }
     Ok(Exit::Success)
+}
+
+fn print_recipients(path: &Path, args: &KeygenArgs, voice: &Voice) -> Result<Exit, Problem> {
+    for identity in keys::identities_in_file(path, &args.secret)? {
+        let recipient = recipient_text(&identity)
+            .map_err(|error| Problem::usage(format!("{} holds a key that is {error}", quoted(path))))?;
+        voice.data(recipient);
+    }
+    Ok(Exit::Success)
+}
+
+/// The recipient of an identity out of a file, which is no passphrase.
+fn recipient_text(identity: &Identity) -> Result<String, KeyTextError> {
+    Ok(identity.to_recipient()?.to_secret_text().to_string())
+}
+
+/// Makes a file that only its owner may read.
+fn create(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    let refused = |error: std::io::Error| {
+        let reason = haul_io::reason(&error);
+        Problem::usage(format!("cannot create key file {}: {reason}", quoted(path)))
+    };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
+        let _ = std::fs::remove_file(path);
+        refused(error)
+    })
 }

@@ -1,29 +1,34 @@
-//! Recipients, identities and passphrases, from wherever they are named.
+//! Recipients and identities, from wherever they are named.
 //!
-//! Owns: key files, prompting, the environment variable for scripts.
-//! Does not own: cryptography.
+//! Owns: reading key files, what is said of them, which passphrase unlocks them.
+//! Does not own: their grammar, cryptography, where passphrases come from.
 
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use haul_io::reason;
-use haul_seal::{Identity, KeyTextError, Passphrase, Recipient, X25519Identity};
+use haul_seal::{
+    Identity, KeyFileError, KeyTextError, Passphrase, Recipient, identities_in, protected_identities_in,
+    recipients_in,
+};
 
-use crate::args::FileArgs;
-use crate::exit::Problem;
+use crate::args::PassphraseArgs;
+use crate::exit::{Exit, Problem};
+use crate::passphrase::{self, Asked};
 use crate::voice::{Voice, quoted};
 
-/// The longest key file, list of recipients or passphrase that is read, in bytes.
+/// The longest key file or list of recipients that is read, in bytes.
 const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
+const IDENTITY_FILE: &str = "identity file";
+const RECIPIENTS_FILE: &str = "recipients file";
 
 /// Whom to seal to.
 pub(crate) fn recipients(
     texts: &[String],
     files: &[PathBuf],
-    args: &FileArgs,
+    args: &PassphraseArgs,
 ) -> Result<Vec<Recipient>, Problem> {
     let mut recipients = Vec::new();
     for text in texts {
@@ -38,9 +43,10 @@ pub(crate) fn recipients(
         recipients.push(text.parse().map_err(refused)?);
     }
     for path in files {
-        recipients.extend(keys_in::<Recipient>(path, "recipients file")?);
+        let file = read_key_file(path, RECIPIENTS_FILE)?;
+        recipients.extend(recipients_in(&file).map_err(refused(path, RECIPIENTS_FILE))?);
     }
-    if let Some(passphrase) = passphrase(args, Asked::Twice)? {
+    if let Some(passphrase) = passphrase::for_files(args, Asked::Twice)? {
         recipients.push(Recipient::Passphrase(passphrase));
     }
     if recipients.is_empty() {
@@ -50,25 +56,78 @@ pub(crate) fn recipients(
     Ok(recipients)
 }
 
-/// What to open with.
+/// What to open with. A passphrase opens files with `-p`, or where no identity file asked for it.
 pub(crate) fn identities(
     files: &[PathBuf],
-    args: &FileArgs,
+    args: &PassphraseArgs,
     voice: &Voice,
 ) -> Result<Vec<Identity>, Problem> {
+    let mut unlocking = Unlocking { args, scripted: None };
     let mut identities = Vec::new();
     for path in files {
         warn_if_exposed(path, voice);
-        identities.extend(keys_in::<Identity>(path, "identity file")?);
+        identities.extend(identities_of(path, &mut unlocking)?);
     }
-    if let Some(passphrase) = passphrase(args, Asked::Once)? {
-        identities.push(Identity::Passphrase(passphrase));
+    let unlocked = unlocking.scripted.flatten();
+    if args.passphrase && unlocked.is_some() {
+        identities.extend(unlocked.map(Identity::Passphrase));
+    } else if unlocked.is_none() {
+        identities.extend(passphrase::for_files(args, Asked::Once)?.map(Identity::Passphrase));
     }
     if identities.is_empty() {
         return Err(Problem::usage("nothing to open with")
             .hint("name an identity file with -i, or a passphrase with -p"));
     }
     Ok(identities)
+}
+
+/// The identities in one file.
+pub(crate) fn identities_in_file(path: &Path, args: &PassphraseArgs) -> Result<Vec<Identity>, Problem> {
+    identities_of(path, &mut Unlocking { args, scripted: None })
+}
+
+/// Passphrases of identity files.
+struct Unlocking<'a> {
+    args: &'a PassphraseArgs,
+    /// What the script provides, once somebody asked: a descriptor can be read once only.
+    scripted: Option<Option<Passphrase>>,
+}
+
+impl Unlocking<'_> {
+    fn passphrase_of(&mut self, path: &Path) -> Result<Passphrase, Problem> {
+        if self.scripted.is_none() {
+            self.scripted = Some(passphrase::scripted(self.args)?);
+        }
+        match self.scripted.clone().flatten() {
+            Some(passphrase) => Ok(passphrase),
+            None => passphrase::prompt(&format!("Passphrase of {}", quoted(path)), Asked::Once),
+        }
+    }
+}
+
+fn identities_of(path: &Path, unlocking: &mut Unlocking<'_>) -> Result<Vec<Identity>, Problem> {
+    let file = read_key_file(path, IDENTITY_FILE)?;
+    let result = match identities_in(&file) {
+        Err(KeyFileError::Protected) => protected_identities_in(&file, &unlocking.passphrase_of(path)?),
+        other => other,
+    };
+    result.map_err(refused(path, IDENTITY_FILE))
+}
+
+/// What is said of a key file that isn't one.
+fn refused(path: &Path, what: &str) -> impl FnOnce(KeyFileError) -> Problem {
+    let file = format!("{what} {}", quoted(path));
+    move |error| {
+        let problem = Problem::usage(match error {
+            KeyFileError::Line { .. } => format!("{file}, {error}"),
+            KeyFileError::Empty => format!("{file} {error}"),
+            _ => format!("{file}: {error}"),
+        });
+        match error {
+            KeyFileError::WrongPassphrase => Problem { exit: Exit::NoMatch, ..problem },
+            _ => problem,
+        }
+    }
 }
 
 /// The bytes of a file as a key to XOR with.
@@ -88,99 +147,29 @@ pub(crate) fn xor_key(path: &Path) -> Result<Vec<u8>, Problem> {
     Ok(key)
 }
 
-/// The X25519 identities in a file, for their recipients.
-pub(crate) fn x25519_identities(path: &Path) -> Result<Vec<X25519Identity>, Problem> {
-    keys_in(path, "identity file")
-}
-
-/// The keys in a file: one a line, blank lines and those that start with `#` ignored.
-fn keys_in<K: FromStr<Err = KeyTextError>>(path: &Path, what: &str) -> Result<Vec<K>, Problem> {
-    let text = read_short(path).map_err(|error| {
+fn read_key_file(path: &Path, what: &str) -> Result<Vec<u8>, Problem> {
+    read_short(path).map_err(|error| {
         let problem = Problem::usage(format!("cannot open {what} {}: {}", quoted(path), reason(&error)));
         match error.kind() {
-            std::io::ErrorKind::NotFound if what == "identity file" => {
+            std::io::ErrorKind::NotFound if what == IDENTITY_FILE => {
                 problem.hint(format!("create one with \"haul keygen -o {}\"", path.display()))
             }
             _ => problem,
         }
-    })?;
-    let mut keys = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim_end();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let refused = |error: KeyTextError| {
-            Problem::usage(format!("{what} {}, line {}: the key is {error}", quoted(path), index + 1))
-        };
-        keys.push(line.parse().map_err(refused)?);
-    }
-    if keys.is_empty() {
-        return Err(Problem::usage(format!("{what} {} holds no key", quoted(path))));
-    }
-    Ok(keys)
+    })
 }
 
-fn read_short(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    let file = File::open(path)?;
-    let count = file.take(KEY_FILE_BYTES_MAX + 1).read_to_string(&mut text)?;
+fn read_short(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let count = File::open(path)?.take(KEY_FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if count as u64 > KEY_FILE_BYTES_MAX {
         return Err(std::io::Error::other(format!("longer than {KEY_FILE_BYTES_MAX} bytes")));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 fn warn_if_exposed(path: &Path, voice: &Voice) {
     if path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o044 != 0) {
         voice.warning(format!("identity file {} can be read by others", quoted(path)));
     }
-}
-
-/// How often a passphrase is asked for: to seal, twice, as a slip would lose the data.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    Once,
-    Twice,
-}
-
-fn passphrase(args: &FileArgs, asked: Asked) -> Result<Option<Passphrase>, Problem> {
-    let text = if let Some(number) = args.passphrase_fd {
-        first_line(Path::new(&format!("/dev/fd/{number}")))?
-    } else if args.passphrase {
-        match std::env::var_os("HAUL_PASSPHRASE_FILE") {
-            Some(path) => first_line(Path::new(&path))?,
-            None => prompt(asked)?,
-        }
-    } else {
-        return Ok(None);
-    };
-    if text.is_empty() {
-        return Err(Problem::usage("the passphrase is empty"));
-    }
-    Ok(Some(Passphrase::new(text.into())))
-}
-
-fn first_line(path: &Path) -> Result<String, Problem> {
-    let unreadable = |error| {
-        Problem::usage(format!("cannot read the passphrase from {}: {}", quoted(path), reason(&error)))
-    };
-    let mut text = read_short(path).map_err(unreadable)?;
-    text.truncate(text.find('\n').unwrap_or(text.len()));
-    text.truncate(text.trim_end_matches('\r').len());
-    Ok(text)
-}
-
-fn prompt(asked: Asked) -> Result<String, Problem> {
-    let ask = |question: &str| {
-        rpassword::prompt_password(question).map_err(|error| {
-            let problem = Problem::usage(format!("cannot ask for the passphrase: {error}"));
-            problem.hint("without a terminal, use --passphrase-fd or HAUL_PASSPHRASE_FILE")
-        })
-    };
-    let text = ask("Passphrase: ")?;
-    if asked == Asked::Twice && ask("Passphrase again: ")? != text {
-        return Err(Problem::usage("the passphrases differ"));
-    }
-    Ok(text)
 }

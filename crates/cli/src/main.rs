@@ -16,6 +16,7 @@ mod get;
 mod keygen;
 mod keys;
 mod list;
+mod passphrase;
 mod plan;
 mod probe;
 mod report;

@@ -90,6 +90,7 @@ fn nothing_is_started_on_a_wrong_command_line() {
     place.write("empty", b"");
     place.refuses("xor-empty-key", &["xor", "--key-file", "empty", "letter"]);
     place.refuses("keygen-existing", &["keygen", "-o", "key.txt"]);
+    place.refuses("keygen-pq-of-file", &["keygen", "--pq", "-y", "key.txt"]);
 }
 
 #[test]

@@ -45,12 +45,14 @@ mod xor;
 
 pub use error::{Error, Kind, Step};
 pub use haul_age_format::{
-    Header, HeaderError, Identity, KeyTextError, OpenError, Parsed, Passphrase, Recipient, SealError,
-    WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX, X25519Identity, X25519Recipient,
+    Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError, OpenError,
+    Parsed, Passphrase, Recipient, SealError, SshIdentity, SshKeyError, SshRecipient, WORK_FACTOR_DEFAULT,
+    WORK_FACTOR_MAX, X25519Identity, X25519Recipient, identities_in, protected_file, protected_identities_in,
+    recipients_in,
 };
 pub use large::{Large, Payload, Token};
 pub use open::OpenJob;
-pub use portable::{Charter, KeyText, WrappedKey, XorCharter};
+pub use portable::{Charter, WrappedKey, XorCharter};
 pub use seal::SealJob;
 pub use task::{Done, FileOptions, SkipReason, Task, WalkError};
 pub use walk::{Direction, NameError, Placement, Walk};

@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use haul_age_format::{Identity, Passphrase, PayloadKey, Recipient, RunKey};
+use haul_age_format::{Identity, PayloadKey, Recipient, RunKey};
 use haul_engine::Portable;
 use haul_io::{Durability, Io};
 use serde::{Deserialize, Serialize};
@@ -18,21 +18,13 @@ use crate::{Done, Error, FileOptions, Manner, OpenJob, SealJob, Step, Task, XorJ
 /// The key that the processes of a run share; there is none where a run has one process.
 pub(crate) type SharedKey = OnceLock<RunKey>;
 
-/// What a worker is told that seals (`K` = recipients) or opens (`K` = identities).
+/// What a worker is told that seals or opens.
 #[derive(Serialize, Deserialize)]
-pub struct Charter<K> {
-    keys: Vec<K>,
+pub struct Charter {
+    /// Recipients or identities, each as a line.
+    keys: Vec<Zeroizing<String>>,
     options: FileOptions,
     run_key: Zeroizing<[u8; 32]>,
-}
-
-/// A recipient or an identity as text.
-#[derive(Serialize, Deserialize)]
-pub enum KeyText {
-    /// In its usual form.
-    Text(Zeroizing<String>),
-    /// A passphrase, and the work factor for sealing.
-    Passphrase(Zeroizing<String>, u8),
 }
 
 /// What a worker is told that transforms by XOR.
@@ -51,27 +43,18 @@ pub struct WrappedKey {
 }
 
 impl Portable for SealJob {
-    type Charter = Charter<KeyText>;
+    type Charter = Charter;
     type Token = Token<WrappedKey>;
 
-    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Charter<KeyText> {
-        let keys = self.recipients.iter().map(|recipient| match recipient {
-            Recipient::Passphrase(passphrase) => text_of_passphrase(passphrase),
-            Recipient::X25519(recipient) => KeyText::Text(recipient.to_string().into()),
-            other => unreachable!("a recipient that has no text: {other:?}"),
-        });
+    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Charter {
+        let keys = self.recipients.iter().map(Recipient::to_secret_text);
         charter(keys.collect(), self.options, &self.run_key, random)
     }
 
-    fn from_charter(charter: Charter<KeyText>) -> Result<Self, String> {
-        let recipients = charter.keys.into_iter().map(|key| match key {
-            KeyText::Text(text) => text.parse().map_err(|error| format!("{error}")),
-            KeyText::Passphrase(text, factor) => {
-                Ok(Recipient::Passphrase(Passphrase::with_work_factor(text, factor)))
-            }
-        });
-        let mut job = Self::new(recipients.collect::<Result<_, _>>()?, charter.options)
-            .map_err(|error| error.to_string())?;
+    fn from_charter(charter: Charter) -> Result<Self, String> {
+        let recipients = charter.keys.iter().map(|key| Recipient::from_secret_text(key));
+        let recipients = recipients.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let mut job = Self::new(recipients, charter.options).map_err(|error| error.to_string())?;
         job.run_key = RunKey::from_secret(charter.run_key).into();
         Ok(job)
     }
@@ -95,26 +78,18 @@ impl Portable for SealJob {
 }
 
 impl Portable for OpenJob {
-    type Charter = Charter<KeyText>;
+    type Charter = Charter;
     type Token = Token<WrappedKey>;
 
-    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Charter<KeyText> {
-        let keys = self.identities.iter().map(|identity| match identity {
-            Identity::Passphrase(passphrase) => text_of_passphrase(passphrase),
-            Identity::X25519(identity) => KeyText::Text(identity.to_secret_text()),
-            other => unreachable!("an identity that has no text: {other:?}"),
-        });
+    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Charter {
+        let keys = self.identities.iter().map(Identity::to_secret_text);
         charter(keys.collect(), self.options, &self.run_key, random)
     }
 
-    fn from_charter(charter: Charter<KeyText>) -> Result<Self, String> {
-        let identities = charter.keys.into_iter().map(|key| match key {
-            KeyText::Text(text) => text.parse().map_err(|error| format!("{error}")),
-            KeyText::Passphrase(text, factor) => {
-                Ok(Identity::Passphrase(Passphrase::with_work_factor(text, factor)))
-            }
-        });
-        let mut job = Self::new(identities.collect::<Result<_, String>>()?, charter.options);
+    fn from_charter(charter: Charter) -> Result<Self, String> {
+        let identities = charter.keys.iter().map(|key| Identity::from_secret_text(key));
+        let identities = identities.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+        let mut job = Self::new(identities, charter.options);
         job.run_key = RunKey::from_secret(charter.run_key).into();
         Ok(job)
     }
@@ -170,16 +145,12 @@ impl Portable for XorJob {
     }
 }
 
-fn text_of_passphrase(passphrase: &Passphrase) -> KeyText {
-    KeyText::Passphrase(passphrase.secret_text().clone(), passphrase.work_factor())
-}
-
-fn charter<K>(
-    keys: Vec<K>,
+fn charter(
+    keys: Vec<Zeroizing<String>>,
     options: FileOptions,
     shared: &SharedKey,
     random: &mut dyn FnMut(&mut [u8]),
-) -> Charter<K> {
+) -> Charter {
     let run_key = shared.get_or_init(|| RunKey::generate(random));
     Charter { keys, options, run_key: Zeroizing::new(*run_key.secret()) }
 }

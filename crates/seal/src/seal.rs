@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use haul_age_format::{Layout, PayloadKey, Recipient, SealError, SealedHeader, seal_header};
+use haul_age_format::{
+    Layout, PayloadKey, Recipient, SealError, SealedHeader, check_recipients, seal_header,
+};
 use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
 
@@ -26,15 +28,9 @@ impl SealJob {
     /// A job that seals to `recipients`.
     ///
     /// # Errors
-    /// If the recipients are none or don't combine. Cost: a trial header.
+    /// If the recipients are none or don't combine.
     pub fn new(recipients: Vec<Recipient>, options: FileOptions) -> Result<Self, SealError> {
-        if recipients.is_empty() {
-            return Err(SealError::NoRecipient);
-        }
-        let passphrases = recipients.iter().filter(|one| matches!(one, Recipient::Passphrase(_))).count();
-        if passphrases > 0 && recipients.len() > 1 {
-            return Err(SealError::PassphraseNotAlone);
-        }
+        check_recipients(&recipients)?;
         Ok(Self { recipients, options, run_key: SharedKey::new() })
     }
 

@@ -19,6 +19,7 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     let docs = ["doc", "--workspace", "--no-deps"];
     step("docs", || succeed(cargo(root, &docs).env("RUSTDOCFLAGS", "-D warnings")))?;
     step("test, as README.md says", || test(repository))?;
+    step("test, with OpenSSL", || openssl(repository))?;
     step("loom", || model(repository, "loom", &["--lib", "--test", "loom"]))?;
     step("shuttle", || model(repository, "shuttle", &["--test", "shuttle"]))
 }
@@ -29,6 +30,17 @@ fn model(repository: &Repository, checker: &str, tests: &[&str]) -> Result<(), S
     let arguments = [&["test", "--release", "--package", "haul-queue"], tests].concat();
     let mut command = cargo(&repository.root, &arguments);
     succeed(command.env("RUSTFLAGS", format!("--cfg {checker}")).env("CARGO_TARGET_DIR", folder))
+}
+
+/// Tests the format over OpenSSL, where its headers are.
+fn openssl(repository: &Repository) -> Result<(), String> {
+    let found = Command::new("pkg-config").args(["--exists", "openssl"]).status();
+    if !found.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: no headers of OpenSSL here");
+        return Ok(());
+    }
+    let arguments = ["test", "--package", "haul-age-format", "--features", "openssl"];
+    succeed(&mut cargo(&repository.root, &arguments))
 }
 
 fn test(repository: &Repository) -> Result<(), String> {

@@ -1,0 +1,133 @@
+//! Payloads in order, in pieces of any size and of a length that isn't known ahead.
+//!
+//! Owns: which chunk comes next, what may be released of a payload that turns out damaged.
+//! Does not own: the chunks' cryptography, payloads whose chunks are worked on in any order ([`crate::Layout`]).
+//!
+//! Spec: C2SP age.md, "Payload".
+
+use crate::{CHUNK_BYTES, PayloadKey, SEALED_CHUNK_BYTES, StreamError, TAG_BYTES};
+
+/// Plaintext in, payload out. Holds up to a chunk, as only the end tells the last one.
+pub struct StreamSealer {
+    key: PayloadKey,
+    index: u64,
+    /// Invariant: at most [`CHUNK_BYTES`] bytes.
+    pending: Vec<u8>,
+}
+
+impl StreamSealer {
+    /// Seals a payload under `key`, which must have sealed nothing yet.
+    pub fn new(key: PayloadKey) -> Self {
+        Self { key, index: 0, pending: Vec::with_capacity(CHUNK_BYTES) }
+    }
+
+    /// Takes more plaintext and appends the chunks that it completes to `sealed`.
+    pub fn push(&mut self, mut plain: &[u8], sealed: &mut Vec<u8>) {
+        while !plain.is_empty() {
+            if self.pending.len() == CHUNK_BYTES {
+                self.seal(false, sealed);
+            }
+            let (now, later) = plain.split_at(plain.len().min(CHUNK_BYTES - self.pending.len()));
+            self.pending.extend_from_slice(now);
+            plain = later;
+        }
+    }
+
+    /// Appends the last chunk.
+    pub fn finish(mut self, sealed: &mut Vec<u8>) {
+        self.seal(true, sealed);
+    }
+
+    fn seal(&mut self, last: bool, sealed: &mut Vec<u8>) {
+        let start = sealed.len();
+        sealed.resize(start + self.pending.len() + TAG_BYTES, 0);
+        self.key.seal_chunk(self.index, last, &self.pending, &mut sealed[start..]);
+        self.index += 1;
+        self.pending.clear();
+    }
+}
+
+impl Drop for StreamSealer {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.pending);
+    }
+}
+
+/// Payload in, plaintext out: what is appended is authentic, and complete when [`StreamOpener::finish`] succeeds.
+pub struct StreamOpener {
+    key: PayloadKey,
+    index: u64,
+    /// Invariant: at most [`SEALED_CHUNK_BYTES`] bytes.
+    pending: Vec<u8>,
+    failed: Option<StreamError>,
+}
+
+impl StreamOpener {
+    /// Opens the payload that `key` belongs to.
+    pub fn new(key: PayloadKey) -> Self {
+        Self { key, index: 0, pending: Vec::with_capacity(SEALED_CHUNK_BYTES), failed: None }
+    }
+
+    /// Takes more of the payload (what follows the header and its nonce) and appends the chunks that it completes to
+    /// `plain`.
+    ///
+    /// # Errors
+    /// At the first chunk that isn't authentic, or if more follows the last. Every later call fails as well.
+    pub fn push(&mut self, mut sealed: &[u8], plain: &mut Vec<u8>) -> Result<(), StreamError> {
+        while !sealed.is_empty() {
+            if let Some(error) = self.failed {
+                return Err(error);
+            }
+            if self.pending.len() == SEALED_CHUNK_BYTES {
+                self.failed = self.open_followed(plain).err();
+                continue;
+            }
+            let (now, later) = sealed.split_at(sealed.len().min(SEALED_CHUNK_BYTES - self.pending.len()));
+            self.pending.extend_from_slice(now);
+            sealed = later;
+        }
+        Ok(())
+    }
+
+    /// Says that there is no more, and appends the last chunk.
+    ///
+    /// # Errors
+    /// If what was last isn't an authentic last chunk.
+    pub fn finish(mut self, plain: &mut Vec<u8>) -> Result<(), StreamError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        // Only the first chunk may be empty.
+        let is_empty = self.pending.len() == TAG_BYTES && self.index > 0;
+        if !is_empty && self.open(true, plain) {
+            return Ok(());
+        }
+        let is_cut_at_a_chunk = self.pending.len() == SEALED_CHUNK_BYTES && self.open(false, plain);
+        let is_cut = is_cut_at_a_chunk || self.pending.len() < TAG_BYTES;
+        Err(if is_cut { StreamError::CutShort } else { StreamError::Chunk { index: self.index } })
+    }
+
+    /// Opens the pending chunk, which more follows.
+    fn open_followed(&mut self, plain: &mut Vec<u8>) -> Result<(), StreamError> {
+        if self.open(false, plain) {
+            return Ok(());
+        }
+        let is_last = self.open(true, plain);
+        Err(if is_last { StreamError::AfterEnd } else { StreamError::Chunk { index: self.index } })
+    }
+
+    /// Whether the pending chunk was opened.
+    fn open(&mut self, last: bool, plain: &mut Vec<u8>) -> bool {
+        let Some(plain_bytes) = self.pending.len().checked_sub(TAG_BYTES) else { return false };
+        let start = plain.len();
+        plain.resize(start + plain_bytes, 0);
+        let opened = self.key.open_chunk(self.index, last, &self.pending, &mut plain[start..]).is_ok();
+        if opened {
+            self.index += 1;
+            self.pending.clear();
+        } else {
+            plain.truncate(start);
+        }
+        opened
+    }
+}

@@ -1,0 +1,205 @@
+//! Keys of every type through the real binary, beside age, age-keygen and ssh-keygen where they are installed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use haul_testkit::{Haul, Run, check_golden, peer};
+
+/// A folder with a letter, a passphrase for scripts and a wrong one.
+struct Place {
+    dir: tempfile::TempDir,
+    haul: Haul,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
+        let place = Self { dir, haul };
+        for (name, text) in [("letter", "Dear Ada"), ("pass", "correct horse\n"), ("wrong", "wrong horse\n")]
+        {
+            std::fs::write(place.path(name), text).unwrap();
+        }
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        self.haul.run(args)
+    }
+
+    /// As a script that keeps its passphrase in the file `name`.
+    fn run_with_passphrase(&self, name: &str, args: &[&str]) -> Run {
+        Haul::new(env!("CARGO_BIN_EXE_haul"))
+            .dir(self.dir.path())
+            .env("HAUL_PASSPHRASE_FILE", self.path(name))
+            .run(args)
+    }
+
+    /// Another program's stdout; it must succeed.
+    #[track_caller]
+    fn other(&self, program: &Path, args: &[&str]) -> Vec<u8> {
+        let output = Command::new(program).args(args).current_dir(self.dir.path()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{} {args:?}: {stderr}", program.display());
+        output.stdout
+    }
+
+    /// An SSH key pair `name`, `name.pub`; whether there is a program to make it.
+    fn ssh_keygen(&self, kind: &str, passphrase: &str, name: &str) -> bool {
+        let Some(ssh_keygen) = peer("ssh-keygen") else { return false };
+        let args = ["-q", "-t", kind, "-b", "2048", "-a", "1", "-C", "ada", "-N", passphrase, "-f", name];
+        self.other(&ssh_keygen, &args);
+        true
+    }
+
+    /// That `recipient` can be sealed to, and that the file opens with the identity file alone.
+    #[track_caller]
+    fn check_seals_and_opens(&self, recipient: &str, identity: &str) {
+        let sealed = format!("{identity}.letter.age");
+        self.run(&["seal", "-r", recipient, "-o", &sealed, "letter"]).expect_status(0);
+        self.check_opens(identity, &sealed);
+        // Keys of every type reach other processes.
+        let args =
+            ["seal", "-e", "processes=2", "-r", recipient, "-o", "by-process.age", "--force", "letter"];
+        self.run(&args).expect_status(0);
+        let args =
+            ["open", "-e", "processes=2", "-i", identity, "-o", "by-process", "--force", "by-process.age"];
+        self.run_with_passphrase("pass", &args).expect_status(0);
+        assert_eq!(std::fs::read(self.path("by-process")).unwrap(), b"Dear Ada");
+    }
+
+    #[track_caller]
+    fn check_opens(&self, identity: &str, sealed: &str) {
+        let copy = format!("{sealed}.copy");
+        self.run_with_passphrase("pass", &["open", "-i", identity, "-o", &copy, sealed]).expect_status(0);
+        assert_eq!(std::fs::read(self.path(&copy)).unwrap(), b"Dear Ada");
+    }
+
+    fn first_line(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap().lines().next().unwrap().to_owned()
+    }
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"))
+}
+
+#[test]
+fn post_quantum_identities_are_made_sealed_to_and_opened_with() {
+    let place = Place::new();
+    let recipient = place.run(&["keygen", "--pq", "-o", "pq.txt"]).expect_status(0).stdout_text();
+    let recipient = recipient.trim();
+    assert!(recipient.starts_with("age1pq1"));
+    let file = std::fs::read_to_string(place.path("pq.txt")).unwrap();
+    assert!(file.contains(&format!("# public key: {recipient}\nAGE-SECRET-KEY-PQ-1")));
+    assert_eq!(place.run(&["keygen", "-y", "pq.txt"]).expect_status(0).stdout_text().trim(), recipient);
+    place.check_seals_and_opens(recipient, "pq.txt");
+    std::fs::write(place.path("friends"), format!("# friends\n{recipient}\n")).unwrap();
+    place.run(&["seal", "-R", "friends", "-o", "listed.age", "letter"]).expect_status(0);
+    place.check_opens("pq.txt", "listed.age");
+    let classic = place.run(&["keygen", "-o", "classic.txt"]).expect_status(0).stdout_text();
+    std::fs::write(place.path("both"), format!("{recipient}\n{classic}")).unwrap();
+    check_golden(golden("seal-mixed-post-quantum"), &place.run(&["seal", "-R", "both", "letter"]));
+}
+
+#[test]
+fn identity_files_are_sealed_with_a_passphrase() {
+    let place = Place::new();
+    let run = place.run_with_passphrase("pass", &["keygen", "-p", "-o", "key.age"]).expect_status(0);
+    let recipient = run.stdout_text().trim().to_owned();
+    assert_eq!(place.first_line("key.age"), "-----BEGIN AGE ENCRYPTED FILE-----");
+    let again = place.run_with_passphrase("pass", &["keygen", "-y", "key.age"]).expect_status(0);
+    assert_eq!(again.stdout_text().trim(), recipient);
+    place.check_seals_and_opens(&recipient, "key.age");
+    let sealed = "key.age.letter.age";
+    let open = ["open", "-i", "key.age", "-o", "copy", sealed];
+    check_golden(golden("open-wrong-passphrase-of-key"), &place.run_with_passphrase("wrong", &open));
+    let command =
+        format!("{} open --passphrase-fd 3 -i key.age -o by-fd {sealed} 3< pass", env!("CARGO_BIN_EXE_haul"));
+    place.other(Path::new("bash"), &["-c", &command]);
+    let shown = place.run_with_passphrase("pass", &["keygen", "-p", "--pq"]).expect_status(0);
+    assert!(shown.stdout_text().starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"));
+    assert!(shown.stderr_text().starts_with("haul: the recipient is age1pq1"));
+    std::fs::write(place.path("cut.age"), &std::fs::read(place.path("key.age")).unwrap()[..200]).unwrap();
+    let open = ["open", "-i", "cut.age", "-o", "copy", sealed];
+    check_golden(golden("open-cut-key"), &place.run_with_passphrase("pass", &open));
+}
+
+#[test]
+fn ssh_keys_are_sealed_to_and_opened_with() {
+    let place = Place::new();
+    for (kind, passphrase, name) in
+        [("ed25519", "", "ed"), ("rsa", "", "rsa"), ("ed25519", "correct horse", "protected")]
+    {
+        if !place.ssh_keygen(kind, passphrase, name) {
+            return;
+        }
+        let public = place.first_line(&format!("{name}.pub"));
+        place.check_seals_and_opens(&public, name);
+        let args = ["seal", "-R", &format!("{name}.pub"), "-o", &format!("{name}.listed.age"), "letter"];
+        place.run(&args).expect_status(0);
+        place.check_opens(name, &format!("{name}.listed.age"));
+        let printed = place.run_with_passphrase("pass", &["keygen", "-y", name]).expect_status(0);
+        assert_eq!(format!("{} ada", printed.stdout_text().trim()), public);
+    }
+    let open = ["open", "-i", "protected", "-o", "copy", "protected.listed.age"];
+    check_golden(golden("open-wrong-passphrase-of-ssh-key"), &place.run_with_passphrase("wrong", &open));
+}
+
+#[test]
+fn unsupported_keys_are_refused_by_name() {
+    let place = Place::new();
+    let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBHFliOyIZs1gxGF3fmDxFykQhE88wy6AKDGFBfn0R6ZuvRmENABZQa9+pj9hMki+LX0qDJbmHTiWDbYv/cmFt/Q=";
+    check_golden(golden("seal-unsupported-ssh-key"), &place.run(&["seal", "-r", ecdsa, "letter"]));
+    std::fs::write(place.path("bad.pem"), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n").unwrap();
+    check_golden(golden("open-bad-ssh-key"), &place.run(&["open", "-i", "bad.pem", "letter.age"]));
+}
+
+#[test]
+fn the_age_program_reads_keys_and_files_of_every_type_it_knows() {
+    let (Some(age), Some(age_keygen)) = (peer("age"), peer("age-keygen")) else { return };
+    let place = Place::new();
+    let recipient = place.run(&["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    assert_eq!(place.other(&age_keygen, &["-y", "key.txt"]).trim_ascii(), recipient.as_bytes());
+    let mut keys = vec![(recipient, "key.txt")];
+    for (kind, name) in [("ed25519", "ed"), ("rsa", "rsa")] {
+        if place.ssh_keygen(kind, "", name) {
+            keys.push((place.first_line(&format!("{name}.pub")), name));
+        }
+    }
+    for (recipient, identity) in keys {
+        let ours = format!("{identity}.ours.age");
+        place.run(&["seal", "-r", &recipient, "-o", &ours, "letter"]).expect_status(0);
+        assert_eq!(place.other(&age, &["-d", "-i", identity, &ours]), b"Dear Ada", "{identity}");
+        let theirs = format!("{identity}.theirs.age");
+        place.other(&age, &["-r", &recipient, "-o", &theirs, "letter"]);
+        place.check_opens(identity, &theirs);
+    }
+}
+
+#[test]
+fn identity_files_under_a_passphrase_are_the_age_programs_own() {
+    let (Some(age), Some(script)) = (peer("age"), peer("script")) else { return };
+    let place = Place::new();
+    // age asks on a terminal only; `script` gives it one.
+    let on_terminal = |answers: &str, command: &str| {
+        let line = format!("printf '{answers}' | {} -qec \"{command}\" /dev/null", script.display());
+        place.other(Path::new("bash"), &["-c", &line])
+    };
+    let age = age.display();
+    let recipient =
+        place.run(&["keygen", "-o", "plain.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    on_terminal("correct horse\\ncorrect horse\\n", &format!("{age} -p -o theirs.age plain.txt"));
+    on_terminal("correct horse\\ncorrect horse\\n", &format!("{age} -p -a -o theirs-armored.age plain.txt"));
+    for file in ["theirs.age", "theirs-armored.age"] {
+        place.check_seals_and_opens(&recipient, file);
+    }
+    let run = place.run_with_passphrase("pass", &["keygen", "-p", "-o", "ours.age"]).expect_status(0);
+    place.run(&["seal", "-r", run.stdout_text().trim(), "letter"]).expect_status(0);
+    on_terminal("correct horse\\n", &format!("{age} -d -i ours.age -o copy letter.age"));
+    assert_eq!(std::fs::read(place.path("copy")).unwrap(), b"Dear Ada");
+}
