@@ -26,4 +26,4 @@ pub use event::{Event, Fallback, Outcome, Report, Settled, TaskId};
 pub use job::{Failure, Job, Step};
 pub use phases::{Phases, Spread, Spreads};
 pub use run::run;
-pub use source::{Next, Source};
+pub use source::{Again, Next, Source};

@@ -53,6 +53,7 @@ async fn fetch(sim: &Sim, job: &FetchJob, task: &FetchTask) -> Result<Fetched, E
     match job.start(sim, task).await? {
         Step::Done(fetched) => Ok(fetched),
         Step::Split { state, .. } => match state {},
+        Step::Again => panic!("retries were not asked for"),
     }
 }
 
