@@ -152,6 +152,15 @@ pub(crate) struct GetArgs {
     /// Transfers at once
     #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) jobs: u16,
+    /// Transfers at once from one host
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) per_host: u16,
+    /// Requests a second to one host
+    #[arg(long, value_name = "N", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Further attempts after a failure that may pass
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) retries: u32,
     /// A header field for every request; repeatable
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
@@ -164,7 +173,7 @@ pub(crate) struct GetArgs {
     /// Seconds a server may be silent
     #[arg(long, value_name = "S", default_value = "30", value_parser = seconds)]
     pub(crate) read_timeout: f64,
-    /// Seconds a whole request may take
+    /// Seconds a whole request may take, further attempts and the pauses between them included
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) max_time: Option<f64>,
     /// Redirects that are followed
@@ -190,6 +199,13 @@ pub(crate) struct GetArgs {
     pub(crate) no_fail_on_status: bool,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.001..=1e6).contains(&rate) => Ok(rate),
+        _ => Err("a number of requests a second from 0.001 to 1000000".to_owned()),
+    }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -4,10 +4,13 @@
 //! Does not own: fetching, lists.
 
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use haul_engine::{Next, Source};
-use haul_fetch::{Config, Error, FetchJob, FetchTask, Fetched, Place, Request, Trust, basename, path_name};
+use haul_fetch::{
+    Config, Error, Failed, FetchJob, FetchTask, Fetched, HostLimits, HostSource, Place, Request, Times,
+    Trust, basename, path_name,
+};
 use haul_io::{Durability, Existing, File, Preserve, Publish};
 use serde_json::{Map, Value};
 
@@ -35,13 +38,31 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
         None if args.urls.len() == 1 => Chosen::new(&args.common, 1, "auto: one URL".to_owned()),
         _ => Chosen::new(&args.common, args.jobs.into(), format!("auto: {} transfers at once", args.jobs)),
     };
+    let in_flight_max = chosen.engine.in_flight_max();
+    let started = Instant::now();
     run_and_tell(
-        &FetchJob::new(config(args, chosen.engine.in_flight_max())),
-        source,
+        &FetchJob::new(config(args, in_flight_max)),
+        HostSource::new(source, limits(args, in_flight_max), move || started.elapsed()),
         &chosen,
         &args.common,
         voice,
     )
+}
+
+fn limits(args: &GetArgs, in_flight_max: usize) -> HostLimits {
+    let defaults = HostLimits::default();
+    // A rate is kept only by what starts when it is given out: nothing then waits for a worker.
+    let ahead = if args.rate.is_some() { 0 } else { in_flight_max };
+    HostLimits {
+        total_max: in_flight_max + ahead,
+        per_host_max: if usize::from(args.per_host) < in_flight_max {
+            args.per_host.into()
+        } else {
+            usize::MAX
+        },
+        per_host_rate: args.rate,
+        ..defaults
+    }
 }
 
 fn config(args: &GetArgs, in_flight_max: usize) -> Config {
@@ -50,6 +71,7 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Config {
         connect_timeout: Duration::from_secs_f64(args.connect_timeout),
         read_timeout: Duration::from_secs_f64(args.read_timeout),
         total_timeout: args.max_time.map(Duration::from_secs_f64),
+        retries: args.retries,
         redirects_max: args.max_redirects,
         allow_downgrade: args.allow_downgrade,
         body_bytes_max: args.max_size,
@@ -98,11 +120,9 @@ impl Naming {
     fn task(&self, line: Line) -> FetchTask {
         match line {
             Ok(item) => self.task_of(item),
-            Err(BadLine { number, reason }) => FetchTask {
-                request: Err(reason),
-                label: format!("line {number} of the list"),
-                place: Place::Discard,
-            },
+            Err(BadLine { number, reason }) => {
+                FetchTask::of(Err(reason), format!("line {number} of the list"), Place::Discard)
+            }
         }
     }
 
@@ -114,10 +134,8 @@ impl Naming {
             (None, Err(_)) => Ok(Place::Discard),
         };
         match place {
-            Ok(place) => {
-                FetchTask { request: request.map_err(|error| error.to_string()), label: item.url, place }
-            }
-            Err(reason) => FetchTask { request: Err(reason), label: item.url, place: Place::Discard },
+            Ok(place) => FetchTask::of(request.map_err(|error| error.to_string()), item.url, place),
+            Err(reason) => FetchTask::of(Err(reason), item.url, Place::Discard),
         }
     }
 
@@ -182,6 +200,7 @@ impl Source<FetchTask> for Urls {
         };
         match line {
             Next::Task(line) => Next::Task(self.naming.task(line)),
+            Next::Again(id) => Next::Again(id),
             Next::Later => Next::Later,
             Next::End => Next::End,
         }
@@ -193,7 +212,7 @@ fn dry_run(mut source: Urls, voice: &Voice) -> Exit {
     loop {
         let task = match source.next() {
             Next::Task(task) => task,
-            Next::Later => {
+            Next::Again(_) | Next::Later => {
                 std::thread::yield_now();
                 continue;
             }
@@ -244,14 +263,28 @@ impl Success<FetchTask> for Fetched {
         if let Some(path) = &self.path {
             members.insert("target".to_owned(), path.to_string_lossy().into());
         }
+        members.extend(effort(self.attempts, &self.times));
         members
     }
 }
 
-impl Explained for Error {
+/// What an end cost, good or bad.
+fn effort(attempts: u32, times: &Times) -> Map<String, Value> {
+    let micros = |time: Duration| Value::from(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    Map::from_iter([
+        ("attempts".to_owned(), attempts.into()),
+        ("dns_us".to_owned(), micros(times.dns)),
+        ("connect_us".to_owned(), micros(times.connect)),
+        ("tls_us".to_owned(), micros(times.tls)),
+        ("head_us".to_owned(), micros(times.head)),
+        ("body_us".to_owned(), micros(times.body)),
+    ])
+}
+
+impl Explained for Failed {
     fn exit(&self) -> Exit {
         use std::io::ErrorKind;
-        match self {
+        match &self.error {
             Error::Write(source) => match source.kind() {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Exit::NoSpace,
                 _ => Exit::Failed,
@@ -261,9 +294,17 @@ impl Explained for Error {
     }
 
     fn hint(&self) -> Option<&'static str> {
-        match self {
+        match self.error {
             Error::Exists => Some("remove it, or name another place with -o or -d"),
             _ => None,
         }
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        let mut members = effort(self.attempts, &self.times);
+        if let Error::Status(status) = self.error {
+            members.insert("status".to_owned(), status.as_u16().into());
+        }
+        members
     }
 }

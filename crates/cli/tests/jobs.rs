@@ -120,8 +120,8 @@ fn json_lines_tell_of_every_task_and_of_the_run() {
         "/bad" => Answer::new(500),
         path => Answer::ok(path),
     });
-    let run =
-        haul(dir.path()).run(["get", "-q", "--json", "-d", "got", &server.url("/a"), &server.url("/bad")]);
+    let args = ["get", "-q", "--json", "--retries", "1", "-d", "got"].map(str::to_owned);
+    let run = haul(dir.path()).run(args.into_iter().chain([server.url("/a"), server.url("/bad")]));
     assert_eq!(run.status, 1);
     let lines: Vec<serde_json::Value> =
         run.stdout_text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -131,6 +131,9 @@ fn json_lines_tell_of_every_task_and_of_the_run() {
     assert_eq!(done["target"], "got/a");
     let failed = lines.iter().find(|line| line["event"] == "failed").unwrap();
     assert!(failed["error"].as_str().unwrap().contains("500"));
+    assert_eq!((failed["status"].as_u64(), failed["attempts"].as_u64()), (Some(500), Some(2)));
+    assert_eq!((done["attempts"].as_u64(), done["tls_us"].as_u64()), (Some(1), Some(0)));
+    assert!(done["head_us"].as_u64().unwrap() > 0);
     let report = lines.last().unwrap();
     assert_eq!((report["event"].as_str(), report["exit"].as_u64()), (Some("report"), Some(1)));
     assert_eq!((report["succeeded"].as_u64(), report["failed"].as_u64()), (Some(1), Some(1)));

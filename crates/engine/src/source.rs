@@ -29,7 +29,8 @@ pub enum Again {
 
 /// Where tasks come from. Every iterator is one; it is asked only when there is room, so it may be endless.
 ///
-/// A source that decides what may run at a time is told of each task's end. Nothing here is called from a worker.
+/// A source that decides what may run at a time is told of each task's end. Nothing here is called from a worker,
+/// and nothing once the run is cancelled.
 pub trait Source<T> {
     /// The next task. Should not block: answers are dealt with between the calls.
     fn next(&mut self) -> Next<T>;

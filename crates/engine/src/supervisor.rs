@@ -162,7 +162,9 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
 
     fn settle(&mut self, id: TaskId, outcome: Outcome<J>) -> Settled<J> {
         let Open { task, phases, bytes, .. } = self.open.remove(&id).expect("a task ends once");
-        self.source.ended(&task);
+        if !self.cancel.is_triggered() {
+            self.source.ended(&task);
+        }
         Settled { id, task, outcome, phases, bytes }
     }
 

@@ -24,8 +24,17 @@ pub struct Config {
     pub read_timeout: Duration,
     /// Time from the request to the end of the response's head, however it drips. Defaults to 120 s.
     pub head_timeout: Duration,
-    /// Time for a whole request, redirects included. Defaults to none.
+    /// Time for a whole request, redirects, further attempts and pauses included. Defaults to none.
     pub total_timeout: Option<Duration>,
+    /// Further attempts of a [`FetchJob`](crate::FetchJob) after one that failed and may fare better. Defaults to 5.
+    pub retries: u32,
+    /// The longest pause before the second attempt; it doubles with each. The pause is a random part of it. Defaults to
+    /// 500 ms.
+    pub retry_pause: Duration,
+    /// The longest pause before any attempt. Defaults to 30 s.
+    pub retry_pause_max: Duration,
+    /// What is made of a longer Retry-After. Defaults to 120 s.
+    pub retry_after_max: Duration,
     /// Redirects that are followed; one more is an error. Defaults to 10.
     pub redirects_max: u32,
     /// Follow a redirect from https to http. Defaults to false.
@@ -67,6 +76,10 @@ impl Default for Config {
             read_timeout: Duration::from_secs(30),
             head_timeout: Duration::from_secs(120),
             total_timeout: None,
+            retries: 5,
+            retry_pause: Duration::from_millis(500),
+            retry_pause_max: Duration::from_secs(30),
+            retry_after_max: Duration::from_secs(120),
             redirects_max: 10,
             allow_downgrade: false,
             body_bytes_max: None,
@@ -92,6 +105,9 @@ mod tests {
         assert_eq!(config.connect_timeout, Duration::from_secs(10));
         assert_eq!(config.read_timeout, Duration::from_secs(30));
         assert_eq!(config.head_timeout, Duration::from_secs(120));
+        assert_eq!((config.retries, config.retry_pause), (5, Duration::from_millis(500)));
+        assert_eq!(config.retry_pause_max, Duration::from_secs(30));
+        assert_eq!(config.retry_after_max, Duration::from_secs(120));
         assert_eq!((config.total_timeout, config.body_bytes_max), (None, None));
         assert_eq!((config.redirects_max, config.allow_downgrade), (10, false));
         assert_eq!(config.memory_body_bytes_max, 64 << 20);

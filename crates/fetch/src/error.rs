@@ -9,6 +9,8 @@ use haul_http1::{ProtocolError, RequestError};
 use haul_io::reason;
 use http::StatusCode;
 
+use crate::Times;
+
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]
 #[non_exhaustive]
@@ -54,6 +56,33 @@ pub enum Error {
     Write(io::Error),
     /// The client was closed, or the run cancelled.
     Cancelled,
+}
+
+/// Why a task failed, after so many attempts. Reads after "cannot fetch …:".
+#[derive(Debug)]
+pub struct Failed {
+    /// What the last attempt failed with.
+    pub error: Error,
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// Where the time of the last attempt went.
+    pub times: Times,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)?;
+        match self.attempts {
+            0 | 1 => Ok(()),
+            attempts => write!(f, " (after {attempts} attempts)"),
+        }
+    }
+}
+
+impl std::error::Error for Failed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
 }
 
 /// What the time ran out in.

@@ -27,8 +27,10 @@ pub(crate) struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    pub(crate) fn start(io: &impl Io, config: &'a Config) -> Self {
-        Self { config, total: config.total_timeout.map(|timeout| io.now() + timeout) }
+    /// Starts for a request on which so much time was spent already.
+    pub(crate) fn start(io: &impl Io, config: &'a Config, spent: Duration) -> Self {
+        let left = config.total_timeout.map(|timeout| timeout.saturating_sub(spent));
+        Self { config, total: left.map(|left| io.now() + left) }
     }
 
     /// `timeout`, or what is left of the whole if that is less.

@@ -14,8 +14,8 @@ pub(crate) enum Sink {
     Memory { bytes_max: u64, bytes: Vec<u8> },
     /// Appears as a file when it is complete.
     File(FileSink),
-    /// Handed on as it arrives.
-    Stream(File),
+    /// Handed on as it arrives: so many bytes so far.
+    Stream { file: File, bytes: u64 },
 }
 
 /// A file that is written at once when it is small, and as it arrives when it isn't.
@@ -35,6 +35,15 @@ const HELD_BYTES: usize = 128 * 1024;
 impl Sink {
     pub(crate) fn file(publish: Publish) -> Self {
         Self::File(FileSink { publish, expected_bytes: None, held: None, staged: None, written_bytes: 0 })
+    }
+
+    pub(crate) fn stream(file: File) -> Self {
+        Self::Stream { file, bytes: 0 }
+    }
+
+    /// Whether the body can be received once more from its beginning: what was handed on can't be taken back.
+    pub(crate) fn can_start_over(&self) -> bool {
+        !matches!(self, Self::Stream { bytes: 1.., .. })
     }
 
     pub(crate) fn memory(bytes_max: u64) -> Self {
@@ -79,7 +88,10 @@ impl Sink {
                 Ok(())
             }
             Self::File(sink) => return sink.take(io, input, count).await,
-            Self::Stream(file) => return write_first(io, file, input, count, Offset::Stream).await,
+            Self::Stream { file, bytes } => {
+                *bytes += count as u64;
+                return write_first(io, file, input, count, Offset::Stream).await;
+            }
         };
         input.consume(count);
         (result, input)
@@ -90,7 +102,7 @@ impl Sink {
         match self {
             Self::Memory { bytes, .. } => return Ok(bytes),
             Self::File(sink) => sink.complete(io).await?,
-            Self::Discard { .. } | Self::Stream(_) => {}
+            Self::Discard { .. } | Self::Stream { .. } => {}
         }
         Ok(Vec::new())
     }

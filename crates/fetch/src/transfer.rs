@@ -3,6 +3,8 @@
 //! Owns: what a client shares among its transfers, and the order of steps of one.
 //! Does not own: the steps themselves.
 
+use std::time::Duration;
+
 use haul_http1::{AfterResponse, Authority, Framing, Replay};
 use haul_io::Io;
 
@@ -11,7 +13,8 @@ use crate::exchange::{Answered, Clock, ask, receive_body};
 use crate::pool::Pool;
 use crate::sink::Sink;
 use crate::tls::TlsSettings;
-use crate::{Config, Error, Phase, Request, Response, redirect};
+use crate::trace::Trace;
+use crate::{Config, Error, Phase, Request, Response, redirect, retry};
 
 /// What all transfers of a client share.
 pub(crate) struct Shared {
@@ -29,16 +32,16 @@ impl Shared {
         Self { config, pool, tls }
     }
 
-    /// Fetches `request` into `sink`. Nothing is left in the sink's place on failure.
+    /// Fetches `request` into `sink`, in one attempt. Nothing is left in the sink's place on failure.
     pub(crate) async fn transfer(
         &self,
         io: &impl Io,
         request: &Request,
         sink: Sink,
     ) -> Result<Response, Error> {
-        let clock = Clock::start(io, &self.config);
+        let clock = Clock::start(io, &self.config, Duration::ZERO);
         let mut sink = sink;
-        match self.follow(io, request, &mut sink, clock).await {
+        match self.attempt(io, request, &mut sink, clock, &mut Trace::default()).await {
             Ok(mut response) => {
                 response.body = sink.complete(io).await?;
                 Ok(response)
@@ -50,17 +53,19 @@ impl Shared {
         }
     }
 
-    async fn follow(
+    /// One attempt at `request` and what it is redirected to.
+    pub(crate) async fn attempt(
         &self,
         io: &impl Io,
         request: &Request,
         sink: &mut Sink,
         clock: Clock<'_>,
+        trace: &mut Trace,
     ) -> Result<Response, Error> {
         let mut next = None;
         for redirect_count in 0..=self.config.redirects_max {
             let request = next.as_ref().unwrap_or(request);
-            match self.one(io, request, sink, clock).await? {
+            match self.one(io, request, sink, clock, trace).await? {
                 One::Response(mut response) => {
                     response.redirect_count = redirect_count;
                     return Ok(response);
@@ -78,9 +83,11 @@ impl Shared {
         request: &Request,
         sink: &mut Sink,
         clock: Clock<'_>,
+        trace: &mut Trace,
     ) -> Result<One, Error> {
-        let (mut connection, answered) = self.answered(io, request, clock).await?;
+        let (mut connection, answered) = self.answered(io, request, clock, trace).await?;
         let status = answered.head.status;
+        trace.host_pause = retry::host_pause(status, &answered.head.headers, &self.config);
         let next = redirect::follow(request, status, &answered.head.headers, self.config.allow_downgrade)?;
         let failed = self.config.fail_on_status && status.as_u16() >= 400;
         if next.is_some() || failed {
@@ -92,7 +99,10 @@ impl Shared {
             return next.map(One::Redirect).ok_or(Error::Status(status));
         }
         let url = request.url.clone();
-        let received = receive_body(io, &mut connection, answered, sink, clock).await?;
+        let answered_at = io.now();
+        let received = receive_body(io, &mut connection, answered, sink, clock).await;
+        trace.times.body += io.now() - answered_at;
+        let received = received?;
         let body_bytes = received.1.received_bytes();
         let headers = received.0.headers.clone();
         self.keep(request, connection, received);
@@ -107,14 +117,18 @@ impl Shared {
         io: &impl Io,
         request: &Request,
         clock: Clock<'_>,
+        trace: &mut Trace,
     ) -> Result<(Connection, Answered), Error> {
         let origin = Origin::of(&request.url);
         let port_default = if origin.tls { 443 } else { 80 };
         let authority = Authority::new(&origin.host, origin.port, port_default)?;
         let mut replay_count = 0;
         loop {
-            let mut connection = self.connection(io, request, &origin, clock).await?;
-            let no_head = match ask(io, &mut connection, request, &authority, clock).await {
+            let mut connection = self.connection(io, request, &origin, clock, trace).await?;
+            let asked_at = io.now();
+            let answered = ask(io, &mut connection, request, &authority, clock).await;
+            trace.times.head += io.now() - asked_at;
+            let no_head = match answered {
                 Ok(answered) if answered.head.framing == Framing::Tunnel => {
                     return Err(Error::Url { reason: "tunnels can't be fetched".to_owned() });
                 }
@@ -142,6 +156,7 @@ impl Shared {
         request: &Request,
         origin: &Origin,
         clock: Clock<'_>,
+        trace: &mut Trace,
     ) -> Result<Connection, Error> {
         while let Some(mut connection) = self.pool.take(origin) {
             // RFC 9112 section 9.2: bytes that nobody asked for belong to no response.
@@ -150,7 +165,7 @@ impl Shared {
             }
         }
         let timeout = clock.step(io, self.config.connect_timeout)?;
-        let opened = Connection::open(io, &request.url, &self.tls, timeout).await;
+        let opened = Connection::open(io, &request.url, &self.tls, timeout, &mut trace.times).await;
         opened.map_err(|error| match clock.judge(io, error) {
             Error::Timeout(Phase::Transfer) => Error::Timeout(Phase::Connect),
             error => error,

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use haul_engine::{Job, Step};
-use haul_fetch::{Config, Error, FetchJob, FetchTask, Fetched, Place};
+use haul_fetch::{Config, Failed, FetchJob, FetchTask, Fetched, Place};
 use haul_io::sim::{Ending, Files, Reply, Sim};
 use haul_io::{Durability, Existing, Preserve, Publish};
 
@@ -39,6 +39,11 @@ fn open(bytes: Vec<u8>) -> Reply {
     Reply { bytes, ending: Ending::Open }
 }
 
+/// A job that makes one attempt.
+fn once() -> FetchJob {
+    FetchJob::new(Config { retries: 0, ..Config::default() })
+}
+
 fn task(path: &str) -> FetchTask {
     let publish = Publish {
         path: path.into(),
@@ -49,7 +54,7 @@ fn task(path: &str) -> FetchTask {
     FetchTask::new("http://host/x", Place::File(publish))
 }
 
-async fn fetch(sim: &Sim, job: &FetchJob, task: &FetchTask) -> Result<Fetched, Error> {
+async fn fetch(sim: &Sim, job: &FetchJob, task: &FetchTask) -> Result<Fetched, Failed> {
     match job.start(sim, task).await? {
         Step::Done(fetched) => Ok(fetched),
         Step::Split { state, .. } => match state {},
@@ -73,7 +78,7 @@ fn bodies_arrive_whole_through_short_reads() {
     for reply in [plain_reply(), chunked_reply()] {
         for seed in 0..20 {
             let sim = machine(seed, vec![open(reply.clone())]);
-            let job = FetchJob::new(Config::default());
+            let job = once();
             sim.run(fetch(&sim, &job, &task("d/x"))).unwrap().unwrap();
             check(&sim, true, &format!("seed {seed}"));
         }
@@ -83,12 +88,12 @@ fn bodies_arrive_whole_through_short_reads() {
 #[test]
 fn whatever_single_operation_fails_the_file_is_whole_or_absent() {
     let sim = machine(1, vec![open(plain_reply())]);
-    sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).unwrap().unwrap();
+    sim.run(fetch(&sim, &once(), &task("d/x"))).unwrap().unwrap();
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut] {
         for number in 0..sim.submitted() {
             let sim = machine(1, vec![open(plain_reply())]);
             sim.fail_operation(number, kind);
-            let result = sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).unwrap();
+            let result = sim.run(fetch(&sim, &once(), &task("d/x"))).unwrap();
             check(&sim, result.is_ok(), &format!("{kind} at operation {number}"));
         }
     }
@@ -101,7 +106,7 @@ fn a_response_that_breaks_off_anywhere_is_never_a_file() {
         for cut in cuts {
             for ending in [Ending::Close, Ending::Reset, Ending::Open] {
                 let sim = machine(cut as u64, vec![Reply { bytes: reply[..cut].to_vec(), ending }]);
-                let job = FetchJob::new(Config::default());
+                let job = once();
                 let result = sim.run(fetch(&sim, &job, &task("d/x"))).unwrap();
                 assert!(result.is_err(), "cut at {cut}, {ending:?}");
                 check(&sim, false, &format!("cut at {cut}, {ending:?}"));
@@ -115,7 +120,7 @@ fn a_connection_that_died_while_idle_is_replaced_once() {
     for ending in [Ending::Close, Ending::Reset] {
         let first = Reply { bytes: b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec(), ending };
         let sim = machine(3, vec![first, open(plain_reply())]);
-        let job = FetchJob::new(Config::default());
+        let job = once();
         sim.run(fetch(&sim, &job, &task("d/first"))).unwrap().unwrap();
         sim.run(fetch(&sim, &job, &task("d/x"))).unwrap().unwrap();
         assert_eq!(sim.files().get("d/x"), Some(body().as_slice()));
@@ -126,12 +131,12 @@ fn a_connection_that_died_while_idle_is_replaced_once() {
 #[test]
 fn after_a_power_cut_a_file_is_whole_or_absent() {
     let sim = machine(1, vec![open(plain_reply())]);
-    sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).unwrap().unwrap();
+    sim.run(fetch(&sim, &once(), &task("d/x"))).unwrap().unwrap();
     for number in 0..=sim.submitted() {
         for seed in 0..5 {
             let sim = machine(seed, vec![open(plain_reply())]);
             sim.cut_power_at(number);
-            let ended = sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).is_some();
+            let ended = sim.run(fetch(&sim, &once(), &task("d/x"))).is_some();
             let left = sim.after_power_cut();
             let file = left.get("d/x");
             assert!(file.is_none() || file == Some(&body()), "cut at {number}, seed {seed}");
