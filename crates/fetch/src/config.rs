@@ -35,6 +35,10 @@ pub struct Config {
     pub retry_pause_max: Duration,
     /// What is made of a longer Retry-After. Defaults to 120 s.
     pub retry_after_max: Duration,
+    /// Whether the beginning of a file is kept when a [`FetchJob`](crate::FetchJob) fails to get the rest, in `NAME.haul-part`
+    /// with a record in `NAME.haul-part.from`, and a later run goes on from there; and whether a file that is there and
+    /// complete is a success. Defaults to false.
+    pub resume: bool,
     /// Redirects that are followed; one more is an error. Defaults to 10.
     pub redirects_max: u32,
     /// Follow a redirect from https to http. Defaults to false.
@@ -80,6 +84,7 @@ impl Default for Config {
             retry_pause: Duration::from_millis(500),
             retry_pause_max: Duration::from_secs(30),
             retry_after_max: Duration::from_secs(120),
+            resume: false,
             redirects_max: 10,
             allow_downgrade: false,
             body_bytes_max: None,
@@ -111,7 +116,7 @@ mod tests {
         assert_eq!((config.total_timeout, config.body_bytes_max), (None, None));
         assert_eq!((config.redirects_max, config.allow_downgrade), (10, false));
         assert_eq!(config.memory_body_bytes_max, 64 << 20);
-        assert!(config.fail_on_status);
+        assert!(config.fail_on_status && !config.resume);
         assert_eq!(config.idle_connections_max, 256);
         assert!(config.user_agent.starts_with("haul/"));
     }

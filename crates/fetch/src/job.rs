@@ -6,26 +6,33 @@
 use std::convert::Infallible;
 
 use haul_engine::{Job, Step};
-use haul_io::{Existing, Io, Publish};
+use haul_io::{Existing, Io};
+use http::Method;
+use http::header::RANGE;
 
 use crate::exchange::Clock;
+use crate::file_sink::FileSink;
+use crate::landing::Landing;
+use crate::partial::Partial;
+use crate::resting::Resting;
 use crate::retry::Attempt;
 use crate::sink::Sink;
-use crate::task::{Progress, Wish};
+use crate::task::Progress;
 use crate::trace::Trace;
 use crate::transfer::Shared;
-use crate::{Config, Error, Failed, FetchTask, Fetched, Place, Request, Response};
+use crate::{Checksum, Config, Error, Failed, FetchTask, Fetched, Place, Request, Response, existing};
 
 /// Fetches each task's URL into its place. A task whose attempt failed and may fare better another time goes back to the
 /// source ([`Step::Again`]), at most [`Config::retries`] times.
 pub struct FetchJob {
     shared: Shared,
+    resting: Resting,
 }
 
 impl FetchJob {
     /// A job whose tasks share connections and settings.
     pub fn new(config: Config) -> Self {
-        Self { shared: Shared::new(config) }
+        Self { shared: Shared::new(config), resting: Resting::default() }
     }
 
     async fn attempt(
@@ -34,28 +41,109 @@ impl FetchJob {
         task: &FetchTask,
         progress: &mut Progress,
         trace: &mut Trace,
-    ) -> Result<Step<Infallible, Response>, Error> {
+    ) -> Result<Step<Infallible, Landed>, Error> {
         let request = task.request.as_ref().map_err(|reason| Error::Url { reason: reason.clone() })?;
-        let mut sink = sink(io, &task.place).await?;
         let started = io.now();
         let clock = Clock::start(io, &self.shared.config, progress.spent);
-        let error = match self.shared.attempt(io, request, &mut sink, clock, trace).await {
-            Ok(mut response) => {
-                response.body = sink.complete(io).await?;
-                return Ok(Step::Done(response));
+        progress.held = None;
+        let beginning = match progress.landing.take() {
+            Some(landing) => Ok(Beginning::Landing(Box::new(landing))),
+            None => self.landing(io, task, request, clock, trace).await,
+        };
+        let (error, landing) = match beginning {
+            Err(error) => (error, None),
+            Ok(Beginning::Skipped(response)) => return Ok(Step::Done(Landed::skipped(response))),
+            Ok(Beginning::Landing(mut landing)) => {
+                match self.shared.attempt(io, request, &mut landing, clock, trace).await {
+                    Err(error) => (error, Some(landing)),
+                    Ok(response) => {
+                        let (_, hash) = landing.complete(io).await?;
+                        return Ok(Step::Done(Landed { response, hash, skipped: false }));
+                    }
+                }
             }
-            Err(error) => error,
         };
         progress.spent += io.now() - started;
-        let starts_over = sink.can_start_over();
-        sink.abandon(io).await;
-        match self.rest(io, request, &error, progress, trace) {
-            Some(rest) if starts_over => {
-                progress.spent += rest;
-                progress.wish = Wish { rest, host_pause: trace.host_pause };
-                Ok(Step::Again)
+        let Some(rest) = self.rest(io, request, &error, progress, trace) else {
+            self.give_up(io, landing, &error).await;
+            return Err(error);
+        };
+        if !self.lay_down(io, landing, progress).await {
+            return Err(error);
+        }
+        progress.spent += rest;
+        progress.wish.rest = rest;
+        Ok(Step::Again)
+    }
+
+    /// Makes `landing` ready for a pause. False if there can't be another attempt; nothing is left of it then.
+    async fn lay_down(&self, io: &impl Io, landing: Option<Box<Landing>>, progress: &mut Progress) -> bool {
+        let Some(mut landing) = landing else { return true };
+        if !landing.rest(io).await {
+            landing.abandon(io).await;
+            return false;
+        }
+        if landing.holds_file() {
+            progress.held = self.resting.hold();
+            if progress.held.is_none() {
+                return landing.start_over(io).await.is_ok();
             }
-            _ => Err(error),
+        }
+        progress.landing = Some(*landing);
+        true
+    }
+
+    /// Where the body of `task` goes, with what an earlier run left of it.
+    async fn landing(
+        &self,
+        io: &impl Io,
+        task: &FetchTask,
+        request: &Request,
+        clock: Clock<'_>,
+        trace: &mut Trace,
+    ) -> Result<Beginning, Error> {
+        let publish = match &task.place {
+            Place::File(publish) => publish,
+            Place::Stream(file) => return Ok(Beginning::of(Sink::stream(file.clone()), task)),
+            Place::Discard => return Ok(Beginning::of(Sink::discard(u64::MAX), task)),
+        };
+        let resumes = self.shared.config.resume && goes_on(request);
+        if publish.existing == Existing::Refuse
+            && let Ok(stat) = io.stat_at(None, &publish.path).await
+        {
+            if !resumes {
+                return Err(Error::Exists);
+            }
+            let file = (publish.path.as_path(), &stat);
+            let response = existing::check(&self.shared, io, task, request, file, clock, trace).await?;
+            // A run that was killed may have left the record of what it completed.
+            Partial::of(&publish.path, &request.url).remove(io).await?;
+            return Ok(Beginning::Skipped(response));
+        }
+        if !resumes {
+            return Ok(Beginning::of(Sink::file(FileSink::new(publish.clone(), None)), task));
+        }
+        let partial = Partial::of(&publish.path, &request.url);
+        match partial.find(io).await {
+            None => Ok(Beginning::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task)),
+            Some(start) => {
+                let sink = Sink::file(FileSink::resumed(publish.clone(), partial, &start));
+                let landing = Landing::resumed(io, sink, task.expected.clone(), start).await?;
+                Ok(Beginning::Landing(Box::new(landing)))
+            }
+        }
+    }
+
+    /// The last attempt failed: leaves what a later run may go on from, if that was asked for and may be.
+    async fn give_up(&self, io: &impl Io, landing: Option<Box<Landing>>, error: &Error) {
+        let Some(landing) = landing else { return };
+        let is_wrong = matches!(
+            error,
+            Error::Checksum { .. } | Error::Size { .. } | Error::TooLarge { .. } | Error::PassedOn
+        );
+        match self.shared.config.resume && !is_wrong {
+            true => landing.keep(io).await,
+            false => landing.abandon(io).await,
         }
     }
 
@@ -98,12 +186,12 @@ impl Job for FetchJob {
         task.put_progress(progress);
         let times = trace.times;
         match result {
-            Ok(Step::Done(response)) => {
+            Ok(Step::Done(Landed { response, hash, skipped })) => {
                 let path = match &task.place {
                     Place::File(publish) => Some(publish.path.clone()),
                     Place::Stream(_) | Place::Discard => None,
                 };
-                Ok(Step::Done(Fetched { response, path, attempts, times }))
+                Ok(Step::Done(Fetched { response, path, skipped, hash, attempts, times }))
             }
             Ok(Step::Again) => Ok(Step::Again),
             Ok(Step::Split { state, .. }) => match state {},
@@ -130,21 +218,33 @@ impl Job for FetchJob {
     }
 }
 
-async fn sink(io: &impl Io, place: &Place) -> Result<Sink, Error> {
-    match place {
-        Place::File(publish) => {
-            check_free(io, publish).await?;
-            Ok(Sink::file(publish.clone()))
-        }
-        Place::Stream(file) => Ok(Sink::stream(file.clone())),
-        Place::Discard => Ok(Sink::discard(u64::MAX)),
+/// How an attempt begins.
+enum Beginning {
+    Landing(Box<Landing>),
+    /// The file is there and complete.
+    Skipped(Response),
+}
+
+impl Beginning {
+    fn of(sink: Sink, task: &FetchTask) -> Self {
+        Self::Landing(Box::new(Landing::new(sink, task.expected.clone())))
     }
 }
 
-/// Fails before anything is fetched where the result would be refused in the end.
-async fn check_free(io: &impl Io, publish: &Publish) -> Result<(), Error> {
-    match publish.existing {
-        Existing::Refuse if io.stat_at(None, &publish.path).await.is_ok() => Err(Error::Exists),
-        _ => Ok(()),
+/// What a task came to.
+struct Landed {
+    response: Response,
+    hash: Option<Checksum>,
+    skipped: bool,
+}
+
+impl Landed {
+    fn skipped(response: Response) -> Self {
+        Self { response, hash: None, skipped: true }
     }
+}
+
+/// Whether the answer to `request` may be put together from parts.
+fn goes_on(request: &Request) -> bool {
+    request.method == Method::GET && !request.headers.contains_key(RANGE)
 }

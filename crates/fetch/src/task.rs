@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use haul_io::{File, Publish};
 
-use crate::{Request, Response, Times};
+use crate::landing::Landing;
+use crate::resting::Held;
+use crate::{Algorithm, Checksum, Request, Response, Times};
 
 /// One URL to fetch.
 pub struct FetchTask {
@@ -19,7 +21,20 @@ pub struct FetchTask {
     pub label: String,
     /// Where the body goes.
     pub place: Place,
+    /// What the body must be.
+    pub expected: Expected,
     progress: Mutex<Progress>,
+}
+
+/// What a body must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expected {
+    /// What it must hash to; all of them.
+    pub checksums: Vec<Checksum>,
+    /// Its length in bytes.
+    pub size: Option<u64>,
+    /// A hash to be told of in any case: see [`Fetched::hash`].
+    pub hash: Option<Algorithm>,
 }
 
 /// Where a body goes.
@@ -40,6 +55,10 @@ pub struct Fetched {
     pub response: Response,
     /// The file that was made, if one was.
     pub path: Option<PathBuf>,
+    /// Whether the file was there already, and complete.
+    pub skipped: bool,
+    /// What the body hashes to, where [`Expected::hash`] asked.
+    pub hash: Option<Checksum>,
     /// Attempts that were made, the successful one included.
     pub attempts: u32,
     /// Where the time of the last attempt went.
@@ -55,6 +74,10 @@ pub(crate) struct Progress {
     pub(crate) spent: Duration,
     /// What the last attempt asks for.
     pub(crate) wish: Wish,
+    /// What the attempts so far have brought.
+    pub(crate) landing: Option<Landing>,
+    /// The permission to keep a file open while resting.
+    pub(crate) held: Option<Held>,
 }
 
 /// What an attempt asks of whoever gives out tasks.
@@ -74,7 +97,7 @@ impl FetchTask {
 
     /// Fetch by `request` into `place`, under the name `label` in messages.
     pub fn of(request: Result<Request, String>, label: String, place: Place) -> Self {
-        Self { request, label, place, progress: Mutex::default() }
+        Self { request, label, place, expected: Expected::default(), progress: Mutex::default() }
     }
 
     pub(crate) fn wish(&self) -> Wish {

@@ -145,3 +145,64 @@ fn after_a_power_cut_a_file_is_whole_or_absent() {
         }
     }
 }
+
+/// The whole, with a validator.
+fn tagged_reply() -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: {BODY_BYTES}\r\n\r\n");
+    [head.into_bytes(), body()].concat()
+}
+
+/// What a server answers to the request that goes on from the files a killed run left.
+fn rest_reply(files: &Files) -> Vec<u8> {
+    let first = match (files.get("d/x.haul-part"), files.get("d/x.haul-part.from")) {
+        (Some(part), Some(_)) if !part.is_empty() => part.len(),
+        _ => return tagged_reply(),
+    };
+    if first == BODY_BYTES {
+        let head = format!("HTTP/1.1 416 x\r\nContent-Range: bytes */{first}\r\nContent-Length: 0\r\n\r\n");
+        return head.into_bytes();
+    }
+    let last = BODY_BYTES - 1;
+    let range =
+        format!("Content-Range: bytes {first}-{last}/{BODY_BYTES}\r\nContent-Length: {}", BODY_BYTES - first);
+    let head = format!("HTTP/1.1 206 x\r\nETag: \"1\"\r\n{range}\r\n\r\n");
+    [head.into_bytes(), body()[first..].to_vec()].concat()
+}
+
+#[test]
+fn after_a_kill_at_any_step_the_next_run_completes_the_file() {
+    let keeping = || FetchJob::new(Config { retries: 0, resume: true, ..Config::default() });
+    let sim = machine(1, vec![open(tagged_reply())]);
+    sim.run(fetch(&sim, &keeping(), &task("d/x"))).unwrap().unwrap();
+    check(&sim, true, "undisturbed");
+    let mut continued = 0;
+    for number in 0..=sim.submitted() {
+        for seed in 0..4 {
+            let what = format!("killed at {number}, seed {seed}");
+            let killed = machine(seed, vec![open(tagged_reply())]);
+            killed.cut_power_at(number);
+            killed.run(fetch(&killed, &keeping(), &task("d/x")));
+            // A process that is killed loses nothing that it wrote, unlike a machine without power.
+            let files = killed.files().clone();
+            if let Some(part) = files.get("d/x.haul-part") {
+                assert!(body().starts_with(part), "{what}");
+            }
+            if files.get("d/x").is_some() {
+                check_content(&files, &what);
+                continue;
+            }
+            let reply = rest_reply(&files);
+            continued += u64::from(reply.starts_with(b"HTTP/1.1 206"));
+            let sim = Sim::with_files(seed + 100, files);
+            sim.peers().listen("host", 80, vec![open(reply)]);
+            sim.run(fetch(&sim, &keeping(), &task("d/x"))).unwrap().unwrap();
+            check(&sim, true, &what);
+        }
+    }
+    assert!(continued > 5, "{continued} runs went on from what was there");
+}
+
+#[track_caller]
+fn check_content(files: &Files, what: &str) {
+    assert!(files.get("d/x") == Some(body().as_slice()), "{what}: a damaged file");
+}

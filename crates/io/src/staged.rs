@@ -95,6 +95,30 @@ impl Staged {
         }
     }
 
+    /// A new, empty file of mode 0600 under a name that is to outlive the process. Missing directories are made.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where the name is taken; else what the system says.
+    pub async fn create_as(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
+        let file = match io.open(None, &temporary, OpenMode::CreateNew).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                io.make_directories(directory_of(&temporary)).await?;
+                io.open(None, &temporary, OpenMode::CreateNew).await?
+            }
+            result => result?,
+        };
+        Ok(Self { file, temporary: Some(temporary) })
+    }
+
+    /// The file that [`Staged::create_as`] made, perhaps in another process. Dropped, it stays.
+    ///
+    /// # Errors
+    /// What the system says of opening it for reading and writing; symbolic links aren't followed.
+    pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
+        let file = io.open(None, &temporary, OpenMode::ReadWrite).await?;
+        Ok(Self { file, temporary: Some(temporary) })
+    }
+
     /// The file to write into.
     pub fn file(&self) -> &File {
         &self.file
