@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use haul_engine::{Next, Source};
 use haul_fetch::{
-    Config, Error, Failed, FetchJob, FetchTask, Fetched, HostLimits, HostSource, Place, Request, Times,
-    Trust, basename, path_name,
+    Algorithm, Checksum, Config, Error, Expected, Failed, FetchJob, FetchTask, Fetched, HostLimits,
+    HostSource, Place, Request, Times, Trust, basename, path_name,
 };
 use haul_io::{Durability, Existing, File, Preserve, Publish};
 use serde_json::{Map, Value};
 
 use crate::args::{GetArgs, NameArg};
+use crate::checksums::Checksums;
 use crate::exit::{Exit, Problem};
 use crate::list::{BadLine, Item, Line, List};
 use crate::plan::{Chosen, new_file_mode};
@@ -72,6 +73,7 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Config {
         read_timeout: Duration::from_secs_f64(args.read_timeout),
         total_timeout: args.max_time.map(Duration::from_secs_f64),
         retries: args.retries,
+        resume: args.resume,
         redirects_max: args.max_redirects,
         allow_downgrade: args.allow_downgrade,
         body_bytes_max: args.max_size,
@@ -95,6 +97,11 @@ struct Naming {
     how: NameArg,
     headers: Vec<(String, String)>,
     mode: u32,
+    /// What the one result must hash to.
+    checksum: Option<Checksum>,
+    checksums: Option<Checksums>,
+    /// A hash that is told of in any case.
+    hash: Option<Algorithm>,
 }
 
 impl Naming {
@@ -114,7 +121,20 @@ impl Naming {
             Some(path) => Some(Place::File(publish(path.clone(), mode))),
         };
         let headers = args.header.iter().map(|field| split_field(field)).collect::<Result<_, _>>()?;
-        Ok(Self { output, dir: args.dir.clone(), how: args.name, headers, mode })
+        if args.checksum.is_some() && args.urls.len() > 1 {
+            let problem = Problem::usage("--checksum is for a single URL");
+            return Err(problem.hint("--checksums names a file with one for each"));
+        }
+        Ok(Self {
+            output,
+            dir: args.dir.clone(),
+            how: args.name,
+            headers,
+            mode,
+            checksum: args.checksum.clone(),
+            checksums: args.checksums.as_deref().map(Checksums::read).transpose()?,
+            hash: args.common.json.then_some(Algorithm::Sha256),
+        })
     }
 
     fn task(&self, line: Line) -> FetchTask {
@@ -133,10 +153,41 @@ impl Naming {
             (None, Ok(request)) => self.place(&item, request),
             (None, Err(_)) => Ok(Place::Discard),
         };
-        match place {
-            Ok(place) => FetchTask::of(request.map_err(|error| error.to_string()), item.url, place),
+        let expected = self.expected(&item, &place, request.as_ref().ok());
+        match place.and_then(|place| Ok((place, expected?))) {
+            Ok((place, expected)) => {
+                let mut task = FetchTask::of(request.map_err(|error| error.to_string()), item.url, place);
+                task.expected = expected;
+                task
+            }
             Err(reason) => FetchTask::of(Err(reason), item.url, Place::Discard),
         }
+    }
+
+    /// What the body of `item` must be, by whoever says so.
+    fn expected(
+        &self,
+        item: &Item,
+        place: &Result<Place, String>,
+        request: Option<&Request>,
+    ) -> Result<Expected, String> {
+        let mut checksums: Vec<_> = self.checksum.iter().cloned().collect();
+        if let Some(hex) = &item.sha256 {
+            let checksum = Checksum::from_hex(Algorithm::Sha256, hex);
+            checksums.push(checksum.map_err(|_| format!("{} is no SHA-256", quoted(hex)))?);
+        }
+        if let (Some(listed), Some(request)) = (&self.checksums, request) {
+            let name = match place {
+                Ok(Place::File(publish)) => {
+                    publish.path.strip_prefix(&self.dir).unwrap_or(&publish.path).into()
+                }
+                _ => PathBuf::from(basename(request.url())),
+            };
+            let checksum =
+                listed.of(&name).ok_or_else(|| format!("no checksum is listed for {}", quoted(&name)))?;
+            checksums.push(checksum.clone());
+        }
+        Ok(Expected { checksums, size: item.size, hash: self.hash })
     }
 
     fn request(&self, item: &Item) -> Result<Request, Error> {
@@ -248,6 +299,9 @@ impl Success<FetchTask> for Fetched {
     fn words(&self, _: &FetchTask) -> Option<String> {
         let bytes = human_bytes(self.response.body_bytes);
         let place = self.path.as_ref().map_or("stdout".to_owned(), quoted);
+        if self.skipped {
+            return Some(format!("-> {place}, complete already, {bytes}"));
+        }
         Some(format!("-> {place}, {}, {bytes}", self.response.status.as_u16()))
     }
 
@@ -262,6 +316,12 @@ impl Success<FetchTask> for Fetched {
         members.insert("bytes".to_owned(), self.response.body_bytes.into());
         if let Some(path) = &self.path {
             members.insert("target".to_owned(), path.to_string_lossy().into());
+        }
+        if self.skipped {
+            members.insert("skipped".to_owned(), true.into());
+        }
+        if let Some(hash) = &self.hash {
+            members.insert("hash".to_owned(), hash.to_string().into());
         }
         members.extend(effort(self.attempts, &self.times));
         members
@@ -289,13 +349,17 @@ impl Explained for Failed {
                 ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Exit::NoSpace,
                 _ => Exit::Failed,
             },
+            Error::Checksum { .. } | Error::Size { .. } => Exit::Damaged,
             _ => Exit::Failed,
         }
     }
 
     fn hint(&self) -> Option<&'static str> {
         match self.error {
-            Error::Exists => Some("remove it, or name another place with -o or -d"),
+            Error::Exists => {
+                Some("remove it, or name another place with -o or -d; -c skips what is complete")
+            }
+            Error::Differs => Some("remove it to fetch it anew"),
             _ => None,
         }
     }

@@ -125,6 +125,35 @@ fn what_a_server_says_wrongly_is_not_kept() {
 }
 
 #[test]
+fn what_does_not_match_its_checksum_is_not_kept() {
+    let place = Place::new();
+    let server = Server::start(|request| match request.path() {
+        "/digest" => {
+            Answer::ok("fine").header("Repr-Digest", "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:")
+        }
+        _ => Answer::ok("fine"),
+    });
+    let zeros = "0".repeat(64);
+    let fine = "68ae1a5ddcce5b98e36adedf4faa2bc4de25fac65d2ab52c5fb57d68c9dc6fa3";
+    place.write("sums", format!("{zeros}  x\n").as_bytes());
+    place.write("no-sums", b"x\n");
+    let url = server.url("/x");
+    place.refuses("get-checksum", &["get", "--checksum", &format!("sha256:{zeros}"), &url]);
+    place.refuses("get-checksums", &["get", "--checksums", "sums", &url]);
+    place.refuses("get-checksums-missing", &["get", "--checksums", "sums", &server.url("/y")]);
+    place.refuses("get-checksums-bad", &["get", "--checksums", "no-sums", &url]);
+    place.refuses("get-checksum-bad", &["get", "--checksum", "sha256:x", &url]);
+    place.refuses("get-checksum-for-many", &["get", "--checksum", &format!("sha256:{fine}"), &url, &url]);
+    place.refuses("get-digest", &["get", &server.url("/digest")]);
+    place.write("list", format!("{{\"url\": \"{url}\", \"size\": 5}}").as_bytes());
+    place.refuses("get-size", &["get", "-i", "list"]);
+    place.write("list", format!("{{\"url\": \"{url}\", \"sha256\": \"{zeros}\"}}").as_bytes());
+    place.refuses("get-list-sha256", &["get", "-i", "list"]);
+    place.write("list", format!("{{\"url\": \"{url}\", \"sha256\": \"abc\"}}").as_bytes());
+    place.refuses("get-list-sha256-bad", &["get", "-i", "list"]);
+}
+
+#[test]
 fn a_silent_server_is_given_up() {
     let place = Place::new();
     let server = Server::start(|_| Answer::never());
