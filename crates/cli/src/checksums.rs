@@ -109,7 +109,7 @@ mod tests {
             (format!("{hex}  a\r"), Some("a")),
             (format!("{hex} a"), None),
             (format!("{hex}  "), None),
-            (format!("{hex}"), None),
+            (hex.to_owned(), None),
             (format!("{}  a", &hex[1..]), None),
             (format!("\\{hex}  a\\x"), None),
             (format!("MD5 (a) = {hex}"), None),

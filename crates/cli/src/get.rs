@@ -359,7 +359,9 @@ impl Explained for Failed {
             Error::Exists => {
                 Some("remove it, or name another place with -o or -d; -c skips what is complete")
             }
-            Error::Differs => Some("remove it to fetch it anew"),
+            Error::Differs => Some(
+                "remove it to fetch it anew; -c skips files with the length and time, or the checksum, of the original",
+            ),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! What a client is told once.
 //!
-//! Owns: limits, timeouts, trust; their defaults.
+//! Owns: limits, those of hosts too, timeouts, trust; their defaults.
 //! Does not own: what a single request asks.
 
 use std::path::PathBuf;
@@ -59,6 +59,19 @@ pub struct Config {
     pub user_agent: String,
 }
 
+/// What may be under way at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostLimits {
+    /// Tasks under way, over all hosts. Defaults to 64.
+    pub total_max: usize,
+    /// Tasks under way for one host (scheme, name and port). Defaults to 16.
+    pub per_host_max: usize,
+    /// Starts a second for one host. Defaults to no limit.
+    pub per_host_rate: Option<f64>,
+    /// Tasks that are held while they wait, and hosts that are remembered. Defaults to 10 000.
+    pub held_max: usize,
+}
+
 /// Which certificates are believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
@@ -68,6 +81,12 @@ pub enum Trust {
     File(PathBuf),
     /// All: anybody may read and change what is fetched.
     Anything,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self { total_max: 64, per_host_max: 16, per_host_rate: None, held_max: 10_000 }
+    }
 }
 
 impl Default for Config {
@@ -101,6 +120,13 @@ impl Default for Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn defaults_of_hosts_are_the_documented_ones() {
+        let limits = HostLimits::default();
+        assert_eq!((limits.total_max, limits.per_host_max), (64, 16));
+        assert_eq!((limits.per_host_rate, limits.held_max), (None, 10_000));
+    }
 
     #[test]
     fn defaults_are_the_documented_ones() {

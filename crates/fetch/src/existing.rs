@@ -1,16 +1,15 @@
-//! A file that is there already: is it what the server has?
+//! Whether a file that is there already is what the server has.
 //!
 //! Owns: the question, and what counts as a yes.
 //! Does not own: files that were begun ([`crate::partial`]).
 //!
-//! Source: RFC 9110, sections 8.8.2 (Last-Modified), 13.1.3 (If-Modified-Since), 14.4 (Content-Range).
+//! Source: RFC 9110, sections 8.8.2 (Last-Modified), 14.4 (Content-Range).
 
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use haul_http1::{ContentRange, Framing, ResponseHead, content_range};
 use haul_io::{Io, OpenMode, Stat};
-use http::header::{LAST_MODIFIED, RANGE};
+use http::header::RANGE;
 use http::{HeaderValue, StatusCode};
 
 use crate::digest::Check;
@@ -18,10 +17,10 @@ use crate::exchange::Clock;
 use crate::landing::read_through;
 use crate::trace::Trace;
 use crate::transfer::Shared;
-use crate::{Error, FetchTask, Request, Response};
+use crate::{Error, FetchTask, Request, Response, landing};
 
-/// That the file described by `stat` is what the server has: as long, and not older. Asks for the first byte only: servers
-/// that know no HEAD for a URL know this. Where checksums are expected, the file is read and they are compared.
+/// That the file described by `stat` is what the server has: as long, and with its time or the expected checksums. Asks for the first byte only: servers
+/// that know no HEAD for a URL know this.
 pub(crate) async fn check(
     shared: &Shared,
     io: &impl Io,
@@ -35,17 +34,18 @@ pub(crate) async fn check(
     request.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
     let (head, response) = shared.look(io, &request, clock, trace).await?;
     let size_fits = task.expected.size.is_none_or(|size| size == stat.bytes);
-    match size_fits && total(&head) == Some(stat.bytes) && !is_newer(&head, stat) {
-        true => hash(io, task, path, stat).await?,
-        false => return Err(Error::Differs),
+    if !size_fits || total(&head) != Some(stat.bytes) {
+        return Err(Error::Differs);
+    }
+    match task.expected.checksums.is_empty() {
+        true if is_as_old(&head, stat) => {}
+        true => return Err(Error::Differs),
+        false => hash(io, task, path, stat).await?,
     }
     Ok(Response { body_bytes: stat.bytes, ..response })
 }
 
 async fn hash(io: &impl Io, task: &FetchTask, path: &Path, stat: &Stat) -> Result<(), Error> {
-    if task.expected.checksums.is_empty() {
-        return Ok(());
-    }
     let file = io.open(None, path, OpenMode::Read { follow: true }).await.map_err(Error::write)?;
     let mut checks: Vec<_> = task.expected.checksums.iter().cloned().map(Check::new).collect();
     let each = |piece: &[u8]| checks.iter_mut().for_each(|check| check.update(piece));
@@ -64,15 +64,7 @@ fn total(head: &ResponseHead) -> Option<u64> {
     }
 }
 
-/// Whether the server's was modified after the file was.
-fn is_newer(head: &ResponseHead, stat: &Stat) -> bool {
-    let modified = head.headers.get(LAST_MODIFIED).and_then(|value| value.to_str().ok());
-    let Some(Ok(theirs)) = modified.map(httpdate::parse_http_date) else { return false };
-    theirs > seconds_after_epoch(stat.modified.0)
-}
-
-fn seconds_after_epoch(seconds: i64) -> SystemTime {
-    let since = Duration::from_secs(seconds.unsigned_abs());
-    let time = if seconds < 0 { UNIX_EPOCH.checked_sub(since) } else { UNIX_EPOCH.checked_add(since) };
-    time.unwrap_or(UNIX_EPOCH)
+/// Whether the file's time is the one that the server names, as that of every file is that was fetched from there.
+fn is_as_old(head: &ResponseHead, stat: &Stat) -> bool {
+    landing::modified(&head.headers) == Some(stat.modified.0)
 }

@@ -60,6 +60,11 @@ impl FileSink {
         self.expected_bytes = bytes;
     }
 
+    /// Says when its content was modified, in seconds since the epoch.
+    pub(crate) fn date(&mut self, modified: Option<i64>) {
+        self.publish.preserve.modified = modified.map(|seconds| (seconds, 0));
+    }
+
     /// Whether a file without a name is open, which is lost when it is closed.
     pub(crate) fn holds_file(&self) -> bool {
         self.staged.is_some() && !self.in_partial

@@ -52,7 +52,7 @@ impl FetchJob {
         };
         let (error, landing) = match beginning {
             Err(error) => (error, None),
-            Ok(Beginning::Skipped(response)) => return Ok(Step::Done(Landed::skipped(response))),
+            Ok(Beginning::Skipped(response)) => return Ok(Step::Done(Landed::skipped(*response))),
             Ok(Beginning::Landing(mut landing)) => {
                 match self.shared.attempt(io, request, &mut landing, clock, trace).await {
                     Err(error) => (error, Some(landing)),
@@ -118,7 +118,7 @@ impl FetchJob {
             let response = existing::check(&self.shared, io, task, request, file, clock, trace).await?;
             // A run that was killed may have left the record of what it completed.
             Partial::of(&publish.path, &request.url).remove(io).await?;
-            return Ok(Beginning::Skipped(response));
+            return Ok(Beginning::Skipped(Box::new(response)));
         }
         if !resumes {
             return Ok(Beginning::of(Sink::file(FileSink::new(publish.clone(), None)), task));
@@ -222,7 +222,7 @@ impl Job for FetchJob {
 enum Beginning {
     Landing(Box<Landing>),
     /// The file is there and complete.
-    Skipped(Response),
+    Skipped(Box<Response>),
 }
 
 impl Beginning {

@@ -3,8 +3,11 @@
 //! Owns: how many bytes there are and what they belong to, hashing them on their way, the last check before a file appears.
 //! Does not own: where they are put ([`crate::sink`]), what an answer is good for ([`crate::resume`]).
 
+use std::time::UNIX_EPOCH;
+
 use haul_io::{Buf, File, Io, Offset};
 use http::HeaderMap;
+use http::header::LAST_MODIFIED;
 
 use crate::digest::{Check, Checksum, Hasher};
 use crate::resume::Start;
@@ -118,6 +121,7 @@ impl Landing {
         }
         if let Sink::File(sink) = &mut self.sink {
             sink.expect(self.validators.clone(), total);
+            sink.date(modified(headers));
         }
         Ok(())
     }
@@ -187,6 +191,13 @@ impl Landing {
     pub(crate) async fn abandon(self, io: &impl Io) {
         self.sink.abandon(io).await;
     }
+}
+
+/// When the server says that the content changed last, in seconds since the epoch.
+pub(crate) fn modified(headers: &HeaderMap) -> Option<i64> {
+    let text = headers.get(LAST_MODIFIED)?.to_str().ok()?;
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
 }
 
 /// Reads the first `bytes` of `file` once more.

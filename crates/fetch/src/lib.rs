@@ -48,14 +48,13 @@ mod transfer;
 mod validator;
 
 pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
-pub use config::{Config, Trust};
+pub use config::{Config, HostLimits, Trust};
 pub use digest::{Algorithm, BadChecksum, Checksum};
 pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;
 pub use job::FetchJob;
 pub use name::{basename, path_name};
 pub use request::{Request, Response};
-pub use scheduler::HostLimits;
 pub use source::HostSource;
 pub use task::{Expected, FetchTask, Fetched, Place};
 pub use trace::Times;

@@ -9,26 +9,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use crate::HostLimits;
 use crate::connection::Origin;
-
-/// What may be under way at a time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HostLimits {
-    /// Tasks under way, over all hosts. Defaults to 64.
-    pub total_max: usize,
-    /// Tasks under way for one host (scheme, name and port). Defaults to 16.
-    pub per_host_max: usize,
-    /// Starts a second for one host. Defaults to no limit.
-    pub per_host_rate: Option<f64>,
-    /// Tasks that are held while they wait, and hosts that are remembered. Defaults to 10 000.
-    pub held_max: usize,
-}
-
-impl Default for HostLimits {
-    fn default() -> Self {
-        Self { total_max: 64, per_host_max: 16, per_host_rate: None, held_max: 10_000 }
-    }
-}
 
 pub(crate) struct Scheduler<T> {
     limits: HostLimits,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use haul_engine::{Again, Next, Source, TaskId};
 
-use crate::FetchTask;
 use crate::connection::Origin;
-use crate::scheduler::{HostLimits, Scheduler};
+use crate::scheduler::Scheduler;
+use crate::{FetchTask, HostLimits};
 
 /// Gives the tasks of another source as the limits of their hosts allow, and takes back those that are to be tried again.
 ///
@@ -23,7 +23,7 @@ pub struct HostSource<S, C> {
 }
 
 enum Item {
-    New(FetchTask),
+    New(Box<FetchTask>),
     Again(TaskId),
 }
 
@@ -42,7 +42,7 @@ impl<S: Source<FetchTask>, C: FnMut() -> Duration> HostSource<S, C> {
             Next::Task(task) => match origin(&task) {
                 // It fails without reaching for any host.
                 None => return Some(Next::Task(task)),
-                Some(origin) => self.scheduler.add(&origin, Item::New(task), now),
+                Some(origin) => self.scheduler.add(&origin, Item::New(Box::new(task)), now),
             },
             Next::End => self.source_ended = true,
             other => return Some(other),
@@ -56,7 +56,7 @@ impl<S: Source<FetchTask>, C: FnMut() -> Duration> Source<FetchTask> for HostSou
         let now = (self.clock)();
         for _ in 0..READ_MAX {
             match self.scheduler.next(now) {
-                Some(Item::New(task)) => return Next::Task(task),
+                Some(Item::New(task)) => return Next::Task(*task),
                 Some(Item::Again(id)) => return Next::Again(id),
                 None if self.source_ended && self.scheduler.is_empty() => return Next::End,
                 None if self.source_ended || !self.scheduler.has_room() => return Next::Later,

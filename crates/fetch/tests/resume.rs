@@ -185,7 +185,9 @@ fn a_server_may_send_the_rest_in_pieces() {
 
 #[test]
 fn a_later_run_goes_on_and_leaves_nothing_but_the_file() {
-    let server = server(cut(), |request, _| Answer::ranged(request, &body(), "\"1\""));
+    let dated = |answer: Answer| answer.header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT");
+    let rest = move |request: &Request, _| dated(Answer::ranged(request, &body(), "\"1\""));
+    let server = server(dated(cut()), rest);
     let place = Dir::new();
     place.fetch(keeping(), &server.url("/x"), Expected::default()).unwrap_err();
     assert_eq!(place.names(), ["x.haul-part", "x.haul-part.from"]);
@@ -249,11 +251,15 @@ fn bytes_that_are_all_there_are_confirmed_by_416() {
 fn a_file_that_is_not_what_the_server_has_is_left_alone() {
     let old = "Sun, 06 Nov 1994 08:49:37 GMT";
     let answer = |modified: &str| Answer::ok("hello").header("Last-Modified", modified);
-    let (same, newer) = (answer(old), answer("Sat, 06 Nov 2094 08:49:37 GMT"));
+    let (same, newer) = (answer(old), answer("Sun, 06 Nov 1994 08:49:38 GMT"));
+    let undated = Answer::ok("hello");
+    let sum = |bytes| Expected { checksums: vec![sha256(bytes)], ..Expected::default() };
     for (answer, content, expected, fits) in [
         (same.clone(), "hello", Expected::default(), true),
-        (same.clone(), "hello", Expected { checksums: vec![sha256(b"hello")], ..Expected::default() }, true),
-        (same.clone(), "hullo", Expected { checksums: vec![sha256(b"hello")], ..Expected::default() }, false),
+        (newer.clone(), "hello", sum(b"hello"), true),
+        (undated.clone(), "hello", sum(b"hello"), true),
+        (same.clone(), "hullo", sum(b"hello"), false),
+        (undated, "hello", Expected::default(), false),
         (same.clone(), "hello", Expected { size: Some(6), ..Expected::default() }, false),
         (same, "hello!", Expected::default(), false),
         (newer, "hello", Expected::default(), false),
@@ -262,6 +268,8 @@ fn a_file_that_is_not_what_the_server_has_is_left_alone() {
         let server = Server::start(move |_| answer.clone());
         let place = Dir::new();
         std::fs::write(place.path("x"), content).unwrap();
+        let file = std::fs::File::options().write(true).open(place.path("x")).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(784_111_777)).unwrap();
         let result = place.fetch(keeping(), &server.url("/x"), expected);
         assert_eq!(result.is_ok_and(|(_, skipped)| skipped), fits);
         assert_eq!(place.file().unwrap(), content.as_bytes());
@@ -297,6 +305,59 @@ fn a_body_that_is_not_what_it_must_be_is_not_kept() {
         );
         assert_eq!(place.names(), [""; 0], "{what}");
         assert_eq!(server.requests().len(), 1, "{what}: another attempt would bring the same");
+    }
+}
+
+#[test]
+fn two_urls_that_share_a_name_never_share_a_file() {
+    let bodies = [seeded_bytes(1, BYTES), seeded_bytes(2, BYTES)];
+    let served = bodies.clone();
+    let server = Server::start(move |request| {
+        let index = usize::from(request.path() == "/1");
+        Answer::ranged(request, &served[index], &format!("\"{index}\""))
+    });
+    for _ in 0..20 {
+        let place = Dir::new();
+        let publish = |path| Publish {
+            path,
+            existing: Existing::Refuse,
+            durability: Durability::Eventual,
+            preserve: Preserve::default(),
+        };
+        let task = |url: &str| FetchTask::new(&server.url(url), Place::File(publish(place.path("x"))));
+        let (engine, cancel) = ("threads=2".parse().unwrap(), Cancel::new().unwrap());
+        let config = haul_engine::Config { engine, cancel, progress: Default::default() };
+        let tasks = [task("/0"), task("/1")].into_iter();
+        let report = run(&FetchJob::new(keeping()), tasks, &config, |_| ());
+        match place.file() {
+            Some(file) => {
+                assert!(bodies.contains(&file) && report.succeeded == 1, "{} succeeded", report.succeeded)
+            }
+            None => assert_eq!(report.succeeded, 0),
+        }
+    }
+}
+
+#[test]
+fn files_are_as_old_as_the_server_says() {
+    use std::os::unix::fs::MetadataExt;
+    for (bytes, date, seconds) in [
+        (5, Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777)),
+        (BYTES, Some("Sunday, 06-Nov-94 08:49:37 GMT"), Some(784_111_777)),
+        (BYTES, Some("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0)),
+        (5, Some("yesterday"), None),
+        (5, None, None),
+    ] {
+        let answer = Answer::ok(&body()[..bytes]);
+        let answer = date.into_iter().fold(answer, |answer, date| answer.header("Last-Modified", date));
+        let server = Server::start(move |_| answer.clone());
+        let place = Dir::new();
+        place.fetch(retrying(), &server.url("/x"), Expected::default()).unwrap();
+        let modified = place.path("x").metadata().unwrap().mtime();
+        match seconds {
+            Some(seconds) => assert_eq!(modified, seconds, "{date:?}"),
+            None => assert!(modified > 1_000_000_000, "{date:?}: the time of writing"),
+        }
     }
 }
 

@@ -31,13 +31,6 @@ fn starts(scheduler: &mut Scheduler<&'static str>, now: u64) -> Vec<&'static str
 }
 
 #[test]
-fn defaults_are_the_documented_ones() {
-    let defaults = HostLimits::default();
-    assert_eq!((defaults.total_max, defaults.per_host_max), (64, 16));
-    assert_eq!((defaults.per_host_rate, defaults.held_max), (None, 10_000));
-}
-
-#[test]
 fn hosts_take_turns_and_none_has_more_than_its_share() {
     let mut it = scheduler(limits(5, 2, None), &["a1", "a2", "a3", "a4", "b1", "c1", "c2"]);
     assert_eq!(starts(&mut it, 0), ["a1", "b1", "c1", "a2", "c2"]);
