@@ -66,7 +66,7 @@ fn what_may_pass_is_tried_again_and_ends_once() {
             }
             ("/down", _) | ("/busy", 1 | 2) => Answer::new(503),
             ("/reset", 1) => Answer::ok("hello").cut_after(2, End::Reset),
-            ("/short", 1 | 2 | 3) => Answer::ok("hello").claim_length(9).close(),
+            ("/short", 1..=3) => Answer::ok("hello").claim_length(9).close(),
             _ => Answer::ok("hello"),
         });
         let paths = ["/ok", "/missing", "/malformed", "/down", "/busy", "/reset", "/short"];
