@@ -3,12 +3,15 @@
 //! Owns: the command line's grammar and its help.
 //! Does not own: defaults that depend on the machine, conflicts between values (plans do).
 
+mod get;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use haul_engine::Engine;
 
+pub(crate) use self::get::{GetArgs, NameArg};
 use crate::voice::Verbosity;
 
 #[derive(Parser)]
@@ -132,79 +135,6 @@ pub(crate) enum ProgressArg {
     Auto,
     Always,
     Never,
-}
-
-#[derive(clap::Args)]
-pub(crate) struct GetArgs {
-    /// What to fetch
-    #[arg(value_name = "URL")]
-    pub(crate) urls: Vec<String>,
-    /// A list of what to fetch: a URL or a JSON object a line (- for stdin)
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) input: Option<PathBuf>,
-    /// For a single URL: the file to make (- for stdout)
-    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["input", "dir"])]
-    pub(crate) output: Option<PathBuf>,
-    /// Where files go
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    pub(crate) dir: PathBuf,
-    /// How files are named: after the whole path, or its last part
-    #[arg(long, value_name = "HOW", default_value = "basename")]
-    pub(crate) name: NameArg,
-    /// Transfers at once
-    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) jobs: u16,
-    /// A header field for every request; repeatable
-    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
-    pub(crate) header: Vec<String>,
-    /// The User-Agent field
-    #[arg(short = 'A', long, value_name = "AGENT")]
-    pub(crate) user_agent: Option<String>,
-    /// Seconds to connect, TLS included
-    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
-    pub(crate) connect_timeout: f64,
-    /// Seconds a server may be silent
-    #[arg(long, value_name = "S", default_value = "30", value_parser = seconds)]
-    pub(crate) read_timeout: f64,
-    /// Seconds a whole request may take
-    #[arg(long, value_name = "S", value_parser = seconds)]
-    pub(crate) max_time: Option<f64>,
-    /// Redirects that are followed
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub(crate) max_redirects: u32,
-    /// Follow redirects from https to http
-    #[arg(long)]
-    pub(crate) allow_downgrade: bool,
-    /// The longest body that is taken
-    #[arg(long, value_name = "BYTES")]
-    pub(crate) max_size: Option<u64>,
-    /// Believe the certificates in this PEM file, and no others
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Option<PathBuf>,
-    /// Believe any certificate: anybody may read and change what is fetched
-    #[arg(long, conflicts_with = "cacert")]
-    pub(crate) insecure: bool,
-    /// A status from 400 on fails the task (the default)
-    #[arg(long, overrides_with = "no_fail_on_status")]
-    pub(crate) fail_on_status: bool,
-    /// Keep the body whatever the status is
-    #[arg(long)]
-    pub(crate) no_fail_on_status: bool,
-    #[command(flatten)]
-    pub(crate) common: CommonArgs,
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_finite() && (0.001..=1e9).contains(&seconds) => Ok(seconds),
-        _ => Err("a number of seconds from 0.001 on".to_owned()),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NameArg {
-    Path,
-    Basename,
 }
 
 /// Options that sealing and opening share.

@@ -77,7 +77,8 @@ impl Demo<'_> {
             };
             FetchTask::new(&self.server.url(index), Place::File(publish))
         });
-        let report = self.step(what, &FetchJob::new(Config::default()), tasks, engine)?;
+        let report =
+            self.step(what, &FetchJob::new(Config { retries: 0, ..Config::default() }), tasks, engine)?;
         self.verify(&dir)?;
         Ok(report.wall)
     }

@@ -1,22 +1,27 @@
 //! `haul get`.
 //!
-//! Owns: its plan, naming results, its words.
+//! Owns: its plan, naming results, what each must be.
 //! Does not own: fetching, lists.
 
-use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+mod told;
 
-use haul_engine::{Event, Next, Report, Source};
-use haul_fetch::{Config, Error, FetchJob, FetchTask, Fetched, Place, Request, Trust, basename, path_name};
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use haul_engine::{Next, Source};
+use haul_fetch::{
+    Algorithm, Checksum, Config, Error, Expected, FetchJob, FetchTask, HostLimits, HostSource, Place,
+    Request, Trust, basename, path_name,
+};
 use haul_io::{Durability, Existing, File, Preserve, Publish};
-use serde_json::{Map, Value};
 
 use crate::args::{GetArgs, NameArg};
+use crate::checksums::Checksums;
 use crate::exit::{Exit, Problem};
 use crate::list::{BadLine, Item, Line, List};
 use crate::plan::{Chosen, new_file_mode};
-use crate::report::{Explained, Subject, Success, Told, run_and_tell};
-use crate::voice::{Voice, human_bytes, quoted};
+use crate::report::run_and_tell;
+use crate::voice::{Voice, quoted};
 
 pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
     let naming = Naming::of(args)?;
@@ -35,13 +40,31 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
         None if args.urls.len() == 1 => Chosen::new(&args.common, 1, "auto: one URL".to_owned()),
         _ => Chosen::new(&args.common, args.jobs.into(), format!("auto: {} transfers at once", args.jobs)),
     };
+    let in_flight_max = chosen.engine.in_flight_max();
+    let started = Instant::now();
     run_and_tell(
-        &FetchJob::new(config(args, chosen.engine.in_flight_max())),
-        source,
+        &FetchJob::new(config(args, in_flight_max)),
+        HostSource::new(source, limits(args, in_flight_max), move || started.elapsed()),
         &chosen,
         &args.common,
         voice,
     )
+}
+
+fn limits(args: &GetArgs, in_flight_max: usize) -> HostLimits {
+    let defaults = HostLimits::default();
+    // A rate is kept only by what starts when it is given out: nothing then waits for a worker.
+    let ahead = if args.rate.is_some() { 0 } else { in_flight_max };
+    HostLimits {
+        total_max: in_flight_max + ahead,
+        per_host_max: if usize::from(args.per_host) < in_flight_max {
+            args.per_host.into()
+        } else {
+            usize::MAX
+        },
+        per_host_rate: args.rate,
+        ..defaults
+    }
 }
 
 fn config(args: &GetArgs, in_flight_max: usize) -> Config {
@@ -50,6 +73,8 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Config {
         connect_timeout: Duration::from_secs_f64(args.connect_timeout),
         read_timeout: Duration::from_secs_f64(args.read_timeout),
         total_timeout: args.max_time.map(Duration::from_secs_f64),
+        retries: args.retries,
+        resume: args.resume,
         redirects_max: args.max_redirects,
         allow_downgrade: args.allow_downgrade,
         body_bytes_max: args.max_size,
@@ -73,6 +98,11 @@ struct Naming {
     how: NameArg,
     headers: Vec<(String, String)>,
     mode: u32,
+    /// What the one result must hash to.
+    checksum: Option<Checksum>,
+    checksums: Option<Checksums>,
+    /// A hash that is told of in any case.
+    hash: Option<Algorithm>,
 }
 
 impl Naming {
@@ -92,17 +122,28 @@ impl Naming {
             Some(path) => Some(Place::File(publish(path.clone(), mode))),
         };
         let headers = args.header.iter().map(|field| split_field(field)).collect::<Result<_, _>>()?;
-        Ok(Self { output, dir: args.dir.clone(), how: args.name, headers, mode })
+        if args.checksum.is_some() && args.urls.len() > 1 {
+            let problem = Problem::usage("--checksum is for a single URL");
+            return Err(problem.hint("--checksums names a file with one for each"));
+        }
+        Ok(Self {
+            output,
+            dir: args.dir.clone(),
+            how: args.name,
+            headers,
+            mode,
+            checksum: args.checksum.clone(),
+            checksums: args.checksums.as_deref().map(Checksums::read).transpose()?,
+            hash: args.common.json.then_some(Algorithm::Sha256),
+        })
     }
 
     fn task(&self, line: Line) -> FetchTask {
         match line {
             Ok(item) => self.task_of(item),
-            Err(BadLine { number, reason }) => FetchTask {
-                request: Err(reason),
-                label: format!("line {number} of the list"),
-                place: Place::Discard,
-            },
+            Err(BadLine { number, reason }) => {
+                FetchTask::of(Err(reason), format!("line {number} of the list"), Place::Discard)
+            }
         }
     }
 
@@ -113,12 +154,41 @@ impl Naming {
             (None, Ok(request)) => self.place(&item, request),
             (None, Err(_)) => Ok(Place::Discard),
         };
-        match place {
-            Ok(place) => {
-                FetchTask { request: request.map_err(|error| error.to_string()), label: item.url, place }
+        let expected = self.expected(&item, &place, request.as_ref().ok());
+        match place.and_then(|place| Ok((place, expected?))) {
+            Ok((place, expected)) => {
+                let mut task = FetchTask::of(request.map_err(|error| error.to_string()), item.url, place);
+                task.expected = expected;
+                task
             }
-            Err(reason) => FetchTask { request: Err(reason), label: item.url, place: Place::Discard },
+            Err(reason) => FetchTask::of(Err(reason), item.url, Place::Discard),
         }
+    }
+
+    /// What the body of `item` must be, by whoever says so.
+    fn expected(
+        &self,
+        item: &Item,
+        place: &Result<Place, String>,
+        request: Option<&Request>,
+    ) -> Result<Expected, String> {
+        let mut checksums: Vec<_> = self.checksum.iter().cloned().collect();
+        if let Some(hex) = &item.sha256 {
+            let checksum = Checksum::from_hex(Algorithm::Sha256, hex);
+            checksums.push(checksum.map_err(|_| format!("{} is no SHA-256", quoted(hex)))?);
+        }
+        if let (Some(listed), Some(request)) = (&self.checksums, request) {
+            let name = match place {
+                Ok(Place::File(publish)) => {
+                    publish.path.strip_prefix(&self.dir).unwrap_or(&publish.path).into()
+                }
+                _ => PathBuf::from(basename(request.url())),
+            };
+            let checksum =
+                listed.of(&name).ok_or_else(|| format!("no checksum is listed for {}", quoted(&name)))?;
+            checksums.push(checksum.clone());
+        }
+        Ok(Expected { checksums, size: item.size, hash: self.hash })
     }
 
     fn request(&self, item: &Item) -> Result<Request, Error> {
@@ -182,6 +252,7 @@ impl Source<FetchTask> for Urls {
         };
         match line {
             Next::Task(line) => Next::Task(self.naming.task(line)),
+            Next::Again(id) => Next::Again(id),
             Next::Later => Next::Later,
             Next::End => Next::End,
         }
@@ -193,7 +264,7 @@ fn dry_run(mut source: Urls, voice: &Voice) -> Exit {
     loop {
         let task = match source.next() {
             Next::Task(task) => task,
-            Next::Later => {
+            Next::Again(_) | Next::Later => {
                 std::thread::yield_now();
                 continue;
             }
@@ -210,69 +281,6 @@ fn dry_run(mut source: Urls, voice: &Voice) -> Exit {
                 exit = Exit::Failed;
                 voice.error(format!("cannot fetch {}: {reason}", quoted(&task.label)));
             }
-        }
-    }
-}
-
-impl Told for FetchJob {
-    const VERB: &'static str = "fetch";
-    const DONE: &'static str = "fetched";
-
-    fn run(
-        &self,
-        source: impl Source<FetchTask>,
-        config: &haul_engine::Config,
-        on_event: impl FnMut(&Event<Self>),
-    ) -> Report {
-        haul_engine::run(self, source, config, on_event)
-    }
-}
-
-impl Subject for FetchTask {
-    fn subject(&self) -> String {
-        self.label.clone()
-    }
-}
-
-impl Success<FetchTask> for Fetched {
-    fn words(&self, _: &FetchTask) -> Option<String> {
-        let bytes = human_bytes(self.response.body_bytes);
-        let place = self.path.as_ref().map_or("stdout".to_owned(), quoted);
-        Some(format!("-> {place}, {}, {bytes}", self.response.status.as_u16()))
-    }
-
-    fn remark(&self) -> Option<String> {
-        None
-    }
-
-    fn members(&self, _: &FetchTask) -> Map<String, Value> {
-        let mut members = Map::new();
-        members.insert("status".to_owned(), self.response.status.as_u16().into());
-        members.insert("url".to_owned(), self.response.url.as_str().into());
-        members.insert("bytes".to_owned(), self.response.body_bytes.into());
-        if let Some(path) = &self.path {
-            members.insert("target".to_owned(), path.to_string_lossy().into());
-        }
-        members
-    }
-}
-
-impl Explained for Error {
-    fn exit(&self) -> Exit {
-        use std::io::ErrorKind;
-        match self {
-            Error::Write(source) => match source.kind() {
-                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Exit::NoSpace,
-                _ => Exit::Failed,
-            },
-            _ => Exit::Failed,
-        }
-    }
-
-    fn hint(&self) -> Option<&'static str> {
-        match self {
-            Error::Exists => Some("remove it, or name another place with -o or -d"),
-            _ => None,
         }
     }
 }

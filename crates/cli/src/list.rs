@@ -26,6 +26,12 @@ pub(crate) struct Item {
     pub(crate) out: Option<PathBuf>,
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
+    /// What it must hash to, in hexadecimal digits.
+    #[serde(default)]
+    pub(crate) sha256: Option<String>,
+    /// Its length in bytes.
+    #[serde(default)]
+    pub(crate) size: Option<u64>,
 }
 
 /// A line that says what to fetch, or why it doesn't.
@@ -45,7 +51,7 @@ const LINES_AHEAD: usize = 256;
 
 impl Item {
     pub(crate) fn of_url(url: String) -> Self {
-        Self { url, out: None, headers: BTreeMap::new() }
+        Self { url, out: None, headers: BTreeMap::new(), sha256: None, size: None }
     }
 
     /// What line `number` (from 1) says; `None` for blank lines and comments.

@@ -9,6 +9,7 @@
 
 mod args;
 mod bench;
+mod checksums;
 mod demo;
 mod exit;
 mod files;

@@ -58,6 +58,10 @@ pub(crate) trait Explained: std::error::Error {
     fn exit(&self) -> Exit;
     /// What may help.
     fn hint(&self) -> Option<&'static str>;
+    /// More members of the JSON object.
+    fn members(&self) -> Map<String, Value> {
+        Map::new()
+    }
 }
 
 /// Runs `job` over `source`, tells of it, and says how the program ends.
@@ -237,7 +241,7 @@ fn event_of<J: Told>(settled: &Settled<J>, subject: String) -> Value {
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let mut event = match &settled.outcome {
         Ok(output) => output.members(&settled.task),
-        Err(failure) => Map::from_iter([("error".to_owned(), explain::<J>(failure).1.into())]),
+        Err(failure) => failure_members::<J>(failure),
     };
     event.extend([
         ("event".to_owned(), if settled.outcome.is_ok() { "done" } else { "failed" }.into()),
@@ -249,6 +253,15 @@ fn event_of<J: Told>(settled: &Settled<J>, subject: String) -> Value {
         ("compute_us".to_owned(), micros(phases.compute).into()),
     ]);
     Value::Object(event)
+}
+
+fn failure_members<J: Told>(failure: &Failure<J::Error>) -> Map<String, Value> {
+    let mut members = match failure {
+        Failure::Job(error) => error.members(),
+        _ => Map::new(),
+    };
+    members.insert("error".to_owned(), explain::<J>(failure).1.into());
+    members
 }
 
 fn explain<J: Told>(failure: &Failure<J::Error>) -> (Exit, String, Option<&'static str>) {

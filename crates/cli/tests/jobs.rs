@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use haul_testkit::{Answer, Haul, Nginx, Server, Tree, assert_same, files_below, peer, seeded_bytes};
+use haul_testkit::{Answer, Gate, Haul, Nginx, Server, Tree, assert_same, files_below, peer, seeded_bytes};
 
 fn haul(dir: &Path) -> Haul {
     Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir)
@@ -120,8 +120,8 @@ fn json_lines_tell_of_every_task_and_of_the_run() {
         "/bad" => Answer::new(500),
         path => Answer::ok(path),
     });
-    let run =
-        haul(dir.path()).run(["get", "-q", "--json", "-d", "got", &server.url("/a"), &server.url("/bad")]);
+    let args = ["get", "-q", "--json", "--retries", "1", "-d", "got"].map(str::to_owned);
+    let run = haul(dir.path()).run(args.into_iter().chain([server.url("/a"), server.url("/bad")]));
     assert_eq!(run.status, 1);
     let lines: Vec<serde_json::Value> =
         run.stdout_text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -131,9 +131,56 @@ fn json_lines_tell_of_every_task_and_of_the_run() {
     assert_eq!(done["target"], "got/a");
     let failed = lines.iter().find(|line| line["event"] == "failed").unwrap();
     assert!(failed["error"].as_str().unwrap().contains("500"));
+    assert_eq!((failed["status"].as_u64(), failed["attempts"].as_u64()), (Some(500), Some(2)));
+    assert_eq!((done["attempts"].as_u64(), done["tls_us"].as_u64()), (Some(1), Some(0)));
+    assert!(done["head_us"].as_u64().unwrap() > 0);
     let report = lines.last().unwrap();
     assert_eq!((report["event"].as_str(), report["exit"].as_u64()), (Some("report"), Some(1)));
     assert_eq!((report["succeeded"].as_u64(), report["failed"].as_u64()), (Some(1), Some(1)));
+}
+
+#[test]
+fn a_killed_run_is_continued_and_what_is_complete_is_skipped() {
+    let dir = tempfile::tempdir().unwrap();
+    let body = seeded_bytes(3, 900_000);
+    let (served, gate) = (body.clone(), Gate::new());
+    let held = gate.clone();
+    let server = Server::start(move |request| match request.header("range") {
+        None => Answer::ok(served.clone()).header("ETag", "\"1\"").gate_at(500_000, &held),
+        Some(_) => Answer::ranged(request, &served, "\"1\""),
+    });
+    let (haul, url) = (haul(dir.path()), server.url("/x"));
+    let running = haul.spawn(["get", "-c", &url]);
+    gate.wait_reached(1);
+    // Until the bytes before the gate are in the file.
+    let part = dir.path().join("x.haul-part");
+    while part.metadata().map_or(0, |metadata| metadata.len()) < 300_000 {
+        std::thread::yield_now();
+    }
+    running.kill();
+    running.finish();
+    gate.open();
+    assert!(!dir.path().join("x").exists());
+    let sum = Command::new("sha256sum")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn();
+    let mut sum = sum.unwrap();
+    std::io::Write::write_all(&mut sum.stdin.take().unwrap(), &body).unwrap();
+    let sum = String::from_utf8(sum.wait_with_output().unwrap().stdout).unwrap();
+    let checksum = format!("sha256:{}", sum.split(' ').next().unwrap());
+    let run = haul.run(["get", "-c", "--json", "--checksum", &checksum, &url]).expect_status(0);
+    assert!(run.stdout_text().contains(&format!("\"hash\":\"{checksum}\"")), "{}", run.stdout_text());
+    assert!(std::fs::read(dir.path().join("x")).unwrap() == body);
+    assert_eq!(files_below(dir.path()).unwrap(), [Path::new("x")]);
+    let first: u64 =
+        server.requests()[1].header("range").unwrap()[6..].trim_end_matches('-').parse().unwrap();
+    assert!((300_000..=500_000).contains(&first), "{first}");
+    let again = haul.run(["get", "-c", "-v", "--checksum", &checksum, &url]).expect_status(0);
+    assert!(again.stderr_text().contains("complete already"), "{}", again.stderr_text());
+    std::fs::write(dir.path().join("x"), "something else").unwrap();
+    haul.run(["get", "-c", &url]).expect_status(1);
+    assert_eq!(std::fs::read(dir.path().join("x")).unwrap(), b"something else");
 }
 
 #[test]

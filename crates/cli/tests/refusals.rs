@@ -74,6 +74,7 @@ fn nothing_is_started_on_a_wrong_command_line() {
     place.refuses("unknown-engine", &["get", "--engine", "fast", "http://localhost/"]);
     place.refuses("zero-workers", &["get", "--engine", "threads=0", "http://localhost/"]);
     place.refuses("get-nothing", &["get"]);
+    place.refuses("get-bad-rate", &["get", "--rate", "0", "http://localhost/"]);
     place.refuses("get-output-for-many", &["get", "-o", "x", "http://localhost/a", "http://localhost/b"]);
     place.refuses("get-no-list", &["get", "-i", "missing.txt"]);
     place.refuses("get-bad-header", &["get", "-H", "X", "http://localhost/"]);
@@ -98,7 +99,7 @@ fn an_unknown_host_and_a_refused_connection() {
     let place = Place::new();
     place.refuses("unknown-host", &["get", "http://no-such-host.invalid/x"]);
     let (_held, address) = refused_address();
-    place.refuses("connection-refused", &["get", &format!("http://{address}/x")]);
+    place.refuses("connection-refused", &["get", "--retries", "0", &format!("http://{address}/x")]);
     place.refuses("not-http", &["get", "ftp://localhost/x"]);
 }
 
@@ -107,6 +108,7 @@ fn what_a_server_says_wrongly_is_not_kept() {
     let place = Place::new();
     let server = Server::start(|request| match request.path() {
         "/missing" => Answer::new(404).body("no such thing"),
+        "/busy" => Answer::new(503),
         "/short" => Answer::ok("hello").claim_length(10).close(),
         "/cut-chunks" => Answer::ok("hello").chunked(&[2]).cut_after(8, End::Close),
         "/both-lengths" => {
@@ -117,16 +119,46 @@ fn what_a_server_says_wrongly_is_not_kept() {
         _ => Answer::ok("fine"),
     });
     for name in ["missing", "short", "cut-chunks", "both-lengths", "loop", "away"] {
-        place.refuses(&format!("get-{name}"), &["get", &server.url(&format!("/{name}"))]);
+        place.refuses(&format!("get-{name}"), &["get", "--retries", "0", &server.url(&format!("/{name}"))]);
     }
+    place.refuses("get-busy", &["get", "--retries", "1", &server.url("/busy")]);
     place.refuses("get-too-large", &["get", "--max-size", "3", &server.url("/fine")]);
+}
+
+#[test]
+fn what_does_not_match_its_checksum_is_not_kept() {
+    let place = Place::new();
+    let server = Server::start(|request| match request.path() {
+        "/digest" => {
+            Answer::ok("fine").header("Repr-Digest", "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:")
+        }
+        _ => Answer::ok("fine"),
+    });
+    let zeros = "0".repeat(64);
+    let fine = "68ae1a5ddcce5b98e36adedf4faa2bc4de25fac65d2ab52c5fb57d68c9dc6fa3";
+    place.write("sums", format!("{zeros}  x\n").as_bytes());
+    place.write("no-sums", b"x\n");
+    let url = server.url("/x");
+    place.refuses("get-checksum", &["get", "--checksum", &format!("sha256:{zeros}"), &url]);
+    place.refuses("get-checksums", &["get", "--checksums", "sums", &url]);
+    place.refuses("get-checksums-missing", &["get", "--checksums", "sums", &server.url("/y")]);
+    place.refuses("get-checksums-bad", &["get", "--checksums", "no-sums", &url]);
+    place.refuses("get-checksum-bad", &["get", "--checksum", "sha256:x", &url]);
+    place.refuses("get-checksum-for-many", &["get", "--checksum", &format!("sha256:{fine}"), &url, &url]);
+    place.refuses("get-digest", &["get", &server.url("/digest")]);
+    place.write("list", format!("{{\"url\": \"{url}\", \"size\": 5}}").as_bytes());
+    place.refuses("get-size", &["get", "-i", "list"]);
+    place.write("list", format!("{{\"url\": \"{url}\", \"sha256\": \"{zeros}\"}}").as_bytes());
+    place.refuses("get-list-sha256", &["get", "-i", "list"]);
+    place.write("list", format!("{{\"url\": \"{url}\", \"sha256\": \"abc\"}}").as_bytes());
+    place.refuses("get-list-sha256-bad", &["get", "-i", "list"]);
 }
 
 #[test]
 fn a_silent_server_is_given_up() {
     let place = Place::new();
     let server = Server::start(|_| Answer::never());
-    place.refuses("get-timeout", &["get", "--read-timeout", "0.05", &server.url("/x")]);
+    place.refuses("get-timeout", &["get", "--retries", "0", "--read-timeout", "0.05", &server.url("/x")]);
 }
 
 #[test]
@@ -206,7 +238,7 @@ fn the_other_tasks_go_on() {
         server.url("/three"),
     ];
     place.write("list", urls.join("\n").as_bytes());
-    let run = place.run(&["get", "-i", "list", "-d", "got"]);
+    let run = place.run(&["get", "--retries", "0", "-i", "list", "-d", "got"]);
     assert_eq!(run.status, 1);
     let errors =
         run.stderr_text().lines().filter(|line| line.starts_with("haul: error: cannot fetch")).count();

@@ -2,6 +2,8 @@
 //!
 //! The job is `haul xor`, the one that tells how often a file was transformed: done twice, it would look untouched.
 
+#![allow(clippy::print_stdout, reason = "long tests say what they found")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

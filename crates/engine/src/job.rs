@@ -61,6 +61,9 @@ pub enum Step<S, O> {
         /// How many there are.
         parts: u64,
     },
+    /// The task is not done and not lost: it goes back to the source, which says when it starts again
+    /// ([`Source::again`](crate::Source::again)). What the next start needs to know, the task itself keeps.
+    Again,
 }
 
 /// Why a task has no output.

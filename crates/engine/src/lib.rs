@@ -35,5 +35,5 @@ pub use job::{Failure, Job, Step};
 pub use phases::{Phases, Spread, Spreads};
 pub use portable::{Portable, Wire, WorkerCommand};
 pub use run::{run, run_portable};
-pub use source::{Next, Source};
+pub use source::{Again, Next, Source};
 pub use worker::{WorkError, work};

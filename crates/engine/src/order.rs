@@ -65,6 +65,8 @@ pub(crate) enum ReplyValue<O, K> {
     },
     /// The part is done.
     Part,
+    /// The task goes back to its source.
+    Again,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -111,6 +113,7 @@ pub(crate) fn reply_for<J: Portable>(
             kept = Some(state);
             Ok(ReplyValue::Split { token, parts })
         }
+        Answer::Started(Ok(Step::Again)) => Ok(ReplyValue::Again),
         Answer::PartDone(Ok(())) => Ok(ReplyValue::Part),
         Answer::Started(Err(failure)) | Answer::PartDone(Err(failure)) | Answer::Finished(Err(failure)) => {
             Err(failure.into())

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
+use haul_io::Cancel;
 use haul_queue::lease::{self, TableError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -51,6 +52,8 @@ pub(crate) struct Pool {
     /// How many were started at first.
     started: usize,
     pub(crate) table: lease::Supervisor,
+    /// A switch that isn't thrown.
+    pub(crate) never: Cancel,
     /// How many died in a row without any work coming back.
     barren_deaths: usize,
 }
@@ -101,7 +104,9 @@ impl Pool {
         let charter = to_secret_bytes(&job.charter(random));
         let members = (0..processes).map(|_| None).collect();
         let command = command.clone();
-        let mut pool = Self { command, threads, charter, members, started: 0, table, barren_deaths: 0 };
+        let never = Cancel::new().map_err(PoolRefused::Spawn)?;
+        let mut pool =
+            Self { command, threads, charter, members, started: 0, table, never, barren_deaths: 0 };
         pool.start_one().map_err(PoolRefused::Spawn)?;
         Ok(pool)
     }

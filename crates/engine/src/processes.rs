@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use haul_io::{Blocking, Cancel, Io, run_ready};
+use haul_io::{Blocking, Io, run_ready};
 use haul_queue::lease::{OfferError, Poisoned, SlotId};
 
 use crate::config::NAP;
@@ -34,12 +34,10 @@ pub(crate) fn run<J: Portable>(
     pool: Pool,
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
-    // Joining and undoing go on when the run is cancelled.
-    let patient = Cancel::new().map_or_else(|_| config.cancel.clone(), |never| never);
     let mut office = Office {
         job,
         config,
-        io: Blocking::new(patient),
+        io: Blocking::new(pool.never.clone()),
         pool,
         out: HashMap::new(),
         returned: Vec::new(),
@@ -66,7 +64,7 @@ pub(crate) fn run<J: Portable>(
 struct Office<'a, J: Portable> {
     job: &'a J,
     config: &'a Config,
-    /// For what the supervisor does itself.
+    /// For what the supervisor does itself: joining and undoing, which go on when the run is cancelled.
     io: Blocking,
     pool: Pool,
     /// What lies in the table.
@@ -232,13 +230,11 @@ impl<J: Portable> Office<'_, J> {
                 phases: Phases::default(),
                 bytes: 0,
             },
+            Ok(ReplyValue::Again) => started(work, Step::Again),
             Ok(ReplyValue::Split { token, parts }) => {
                 match run_ready(self.job.join(&self.io, &work.task, token)) {
                     Err(error) => failed(work, Failure::Job(error)),
-                    Ok(state) => {
-                        let answer = Answer::Started(Ok(Step::Split { state, parts }));
-                        Returned { id: work.id, answer, phases: Phases::default(), bytes: 0 }
-                    }
+                    Ok(state) => started(work, Step::Split { state, parts }),
                 }
             }
         };
@@ -246,6 +242,10 @@ impl<J: Portable> Office<'_, J> {
         self.config.progress.fetch_add(reply.bytes, std::sync::atomic::Ordering::Relaxed);
         returned
     }
+}
+
+fn started<J: Portable>(work: Work<J>, step: Step<J::State, J::Output>) -> Returned<J> {
+    Returned { id: work.id, answer: Answer::Started(Ok(step)), phases: Phases::default(), bytes: 0 }
 }
 
 fn done<J: Portable>(work: Work<J>, output: J::Output) -> Returned<J> {

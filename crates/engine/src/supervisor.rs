@@ -2,25 +2,30 @@
 //!
 //! A pure state machine: every engine drives the same one and only differs in how work reaches a worker.
 //!
-//! Owns: numbering tasks, splitting and joining, exactly one end per task, giving up on cancellation.
+//! Owns: numbering tasks, splitting and joining, starting again, exactly one end per task, giving up on cancellation.
 //! Does not own: queues, threads, time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use haul_io::Cancel;
 
 use crate::execute::{Answer, Returned, Stage, Work};
-use crate::{Failure, Job, Next, Outcome, Phases, Settled, Source, Step, TaskId};
+use crate::{Again, Failure, Job, Next, Outcome, Phases, Settled, Source, Step, TaskId};
 
 pub(crate) struct Supervisor<J: Job, S> {
-    /// `None` once it has ended or the run was cancelled.
-    source: Option<S>,
+    source: S,
+    /// The source has nothing more, or the run was cancelled. A task that comes back opens it again.
+    source_ended: bool,
     cancel: Cancel,
     next_id: u64,
     /// The tasks that were started and have not ended.
     open: HashMap<TaskId, Open<J>>,
+    /// Tasks that came back unfinished and start again when the source gives them.
+    resting: HashSet<TaskId>,
+    /// Tasks that came back unfinished and start again now.
+    restarting: VecDeque<TaskId>,
     /// Split tasks with parts to hand out, oldest first.
     splitting: VecDeque<TaskId>,
     /// Split tasks whose parts have all come back.
@@ -58,10 +63,13 @@ pub(crate) enum Ready<J: Job> {
 impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
     pub(crate) fn new(source: S, cancel: Cancel) -> Self {
         Self {
-            source: Some(source),
+            source,
+            source_ended: false,
             cancel,
             next_id: 0,
             open: HashMap::new(),
+            resting: HashSet::new(),
+            restarting: VecDeque::new(),
             splitting: VecDeque::new(),
             finishing: VecDeque::new(),
             in_flight: 0,
@@ -78,14 +86,15 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         if self.cancel.is_triggered() {
             self.give_up();
         }
-        let handed_out = self.next_finish().or_else(|| self.next_part()).or_else(|| self.next_task());
+        let handed_out = self.next_finish().or_else(|| self.next_part());
+        let handed_out = handed_out.or_else(|| self.next_restart()).or_else(|| self.next_task());
         match handed_out {
             Some((id, stage)) => {
                 self.in_flight += 1;
                 let task = self.open[&id].task.clone();
                 Ready::Work(Work { id, task, stage, queued: Instant::now() })
             }
-            None if self.source.is_none() && self.open.is_empty() => Ready::End,
+            None if self.source_ended && self.open.is_empty() => Ready::End,
             None => Ready::Wait,
         }
     }
@@ -100,6 +109,14 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         match answer {
             Answer::Started(Ok(Step::Done(output))) => Some(self.settle(id, Ok(output))),
             Answer::Started(Err(failure)) => Some(self.settle(id, Err(failure))),
+            // Nothing is begun anew once the run is cancelled.
+            Answer::Started(Ok(Step::Again)) if self.cancel.is_triggered() => {
+                Some(self.settle(id, Err(Failure::Cancelled)))
+            }
+            Answer::Started(Ok(Step::Again)) => {
+                self.came_back(id);
+                None
+            }
             Answer::Started(Ok(Step::Split { state, parts })) => {
                 assert!(parts > 0, "a split task has at least one part");
                 let state = Arc::new(state);
@@ -120,6 +137,16 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         }
     }
 
+    fn came_back(&mut self, id: TaskId) {
+        match self.source.again(id, &self.open[&id].task) {
+            Again::AtOnce => self.restarting.push_back(id),
+            Again::WhenGiven => {
+                self.resting.insert(id);
+                self.source_ended = false;
+            }
+        }
+    }
+
     fn part_done(&mut self, id: TaskId, result: Result<(), Failure<J::Error>>) {
         let split = self.open.get_mut(&id).and_then(|open| open.split.as_mut()).expect("a split task");
         split.back += 1;
@@ -135,6 +162,9 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
 
     fn settle(&mut self, id: TaskId, outcome: Outcome<J>) -> Settled<J> {
         let Open { task, phases, bytes, .. } = self.open.remove(&id).expect("a task ends once");
+        if !self.cancel.is_triggered() {
+            self.source.ended(&task);
+        }
         Settled { id, task, outcome, phases, bytes }
     }
 
@@ -159,8 +189,15 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         None
     }
 
+    fn next_restart(&mut self) -> Option<(TaskId, Stage<J>)> {
+        Some((self.restarting.pop_front()?, Stage::Start))
+    }
+
     fn next_task(&mut self) -> Option<(TaskId, Stage<J>)> {
-        match self.source.as_mut()?.next() {
+        if self.source_ended {
+            return None;
+        }
+        match self.source.next() {
             Next::Task(task) => {
                 let id = TaskId(self.next_id);
                 self.next_id += 1;
@@ -168,17 +205,23 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 self.open.insert(id, Open { task, phases: Phases::default(), bytes: 0, split: None });
                 Some((id, Stage::Start))
             }
+            Next::Again(id) => {
+                assert!(self.resting.remove(&id), "a source gives back only what it was given");
+                Some((id, Stage::Start))
+            }
             Next::Later => None,
             Next::End => {
-                self.source = None;
+                self.source_ended = true;
                 None
             }
         }
     }
 
-    /// Takes no more tasks, and hands out no more parts of those that are split.
+    /// Takes no more tasks, and hands out no more parts of those that are split. Tasks that rest are started once more: their
+    /// operations are refused, and so each ends as its job says.
     fn give_up(&mut self) {
-        self.source = None;
+        self.source_ended = true;
+        self.restarting.extend(self.resting.drain());
         for id in std::mem::take(&mut self.splitting) {
             let split = self.open.get_mut(&id).and_then(|open| open.split.as_mut()).expect("a split task");
             if split.handed_out < split.parts {

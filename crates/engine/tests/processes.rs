@@ -3,6 +3,8 @@
 //! This program is its own worker command, so it has a `main` instead of the usual harness: without arguments, or with
 //! words of their names, it runs the cases below.
 
+#![allow(clippy::print_stdout, clippy::exit, reason = "it is a program of its own")]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

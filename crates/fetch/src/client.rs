@@ -12,6 +12,7 @@ use haul_engine::{Closing, Crew};
 use haul_io::{Blocking, Cancel, Durability, Existing, Preserve, Publish, run_ready};
 use haul_queue::{Ring, TryPush};
 
+use crate::file_sink::FileSink;
 use crate::sink::Sink;
 use crate::transfer::Shared;
 use crate::{Config, Error, Request, Response};
@@ -91,7 +92,8 @@ impl Client {
             durability: Durability::Eventual,
             preserve: Preserve::default(),
         };
-        run_ready(self.shared.transfer(&io, &request, Sink::file(publish)))
+        let sink = Sink::file(FileSink::new(publish, None));
+        run_ready(self.shared.transfer(&io, &request, sink))
     }
 
     /// Returns at once; a worker fetches into memory and calls `callback` with the result. What the callback captures

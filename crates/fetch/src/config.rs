@@ -1,6 +1,6 @@
 //! What a client is told once.
 //!
-//! Owns: limits, timeouts, trust; their defaults.
+//! Owns: limits, those of hosts too, timeouts, trust; their defaults.
 //! Does not own: what a single request asks.
 
 use std::path::PathBuf;
@@ -24,8 +24,21 @@ pub struct Config {
     pub read_timeout: Duration,
     /// Time from the request to the end of the response's head, however it drips. Defaults to 120 s.
     pub head_timeout: Duration,
-    /// Time for a whole request, redirects included. Defaults to none.
+    /// Time for a whole request, redirects, further attempts and pauses included. Defaults to none.
     pub total_timeout: Option<Duration>,
+    /// Further attempts of a [`FetchJob`](crate::FetchJob) after one that failed and may fare better. Defaults to 5.
+    pub retries: u32,
+    /// The longest pause before the second attempt; it doubles with each. The pause is a random part of it. Defaults to
+    /// 500 ms.
+    pub retry_pause: Duration,
+    /// The longest pause before any attempt. Defaults to 30 s.
+    pub retry_pause_max: Duration,
+    /// What is made of a longer Retry-After. Defaults to 120 s.
+    pub retry_after_max: Duration,
+    /// Whether the beginning of a file is kept when a [`FetchJob`](crate::FetchJob) fails to get the rest, in `NAME.haul-part`
+    /// with a record in `NAME.haul-part.from`, and a later run goes on from there; and whether a file that is there and
+    /// complete is a success. Defaults to false.
+    pub resume: bool,
     /// Redirects that are followed; one more is an error. Defaults to 10.
     pub redirects_max: u32,
     /// Follow a redirect from https to http. Defaults to false.
@@ -46,6 +59,19 @@ pub struct Config {
     pub user_agent: String,
 }
 
+/// What may be under way at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HostLimits {
+    /// Tasks under way, over all hosts. Defaults to 64.
+    pub total_max: usize,
+    /// Tasks under way for one host (scheme, name and port). Defaults to 16.
+    pub per_host_max: usize,
+    /// Starts a second for one host. Defaults to no limit.
+    pub per_host_rate: Option<f64>,
+    /// Tasks that are held while they wait, and hosts that are remembered. Defaults to 10 000.
+    pub held_max: usize,
+}
+
 /// Which certificates are believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
@@ -55,6 +81,12 @@ pub enum Trust {
     File(PathBuf),
     /// All: anybody may read and change what is fetched.
     Anything,
+}
+
+impl Default for HostLimits {
+    fn default() -> Self {
+        Self { total_max: 64, per_host_max: 16, per_host_rate: None, held_max: 10_000 }
+    }
 }
 
 impl Default for Config {
@@ -67,6 +99,11 @@ impl Default for Config {
             read_timeout: Duration::from_secs(30),
             head_timeout: Duration::from_secs(120),
             total_timeout: None,
+            retries: 5,
+            retry_pause: Duration::from_millis(500),
+            retry_pause_max: Duration::from_secs(30),
+            retry_after_max: Duration::from_secs(120),
+            resume: false,
             redirects_max: 10,
             allow_downgrade: false,
             body_bytes_max: None,
@@ -85,6 +122,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn defaults_of_hosts_are_the_documented_ones() {
+        let limits = HostLimits::default();
+        assert_eq!((limits.total_max, limits.per_host_max), (64, 16));
+        assert_eq!((limits.per_host_rate, limits.held_max), (None, 10_000));
+    }
+
+    #[test]
     fn defaults_are_the_documented_ones() {
         let config = Config::default();
         assert_eq!((config.workers, config.queue_max), (16, 1_024));
@@ -92,10 +136,13 @@ mod tests {
         assert_eq!(config.connect_timeout, Duration::from_secs(10));
         assert_eq!(config.read_timeout, Duration::from_secs(30));
         assert_eq!(config.head_timeout, Duration::from_secs(120));
+        assert_eq!((config.retries, config.retry_pause), (5, Duration::from_millis(500)));
+        assert_eq!(config.retry_pause_max, Duration::from_secs(30));
+        assert_eq!(config.retry_after_max, Duration::from_secs(120));
         assert_eq!((config.total_timeout, config.body_bytes_max), (None, None));
         assert_eq!((config.redirects_max, config.allow_downgrade), (10, false));
         assert_eq!(config.memory_body_bytes_max, 64 << 20);
-        assert!(config.fail_on_status);
+        assert!(config.fail_on_status && !config.resume);
         assert_eq!(config.idle_connections_max, 256);
         assert!(config.user_agent.starts_with("haul/"));
     }

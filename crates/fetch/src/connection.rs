@@ -11,7 +11,7 @@ use haul_io::{Buf, Io, Socket};
 use url::{Host, Url};
 
 use crate::tls::{Tls, TlsSettings};
-use crate::{Error, Phase};
+use crate::{Error, Phase, Times};
 
 /// Whom a connection leads to. A connection is reused only for the same origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,18 +42,25 @@ impl Connection {
         url: &Url,
         settings: &TlsSettings,
         timeout: Duration,
+        times: &mut Times,
     ) -> Result<Self, Error> {
         let origin = Origin::of(url);
-        let deadline = io.now() + timeout;
+        let started = io.now();
+        let deadline = started + timeout;
         let addresses = addresses(io, url, &origin).await?;
-        let left = deadline.saturating_sub(io.now());
-        let connected = io.connect(addresses, left).await;
+        let resolved = io.now();
+        times.dns += resolved - started;
+        let connected = io.connect(addresses, deadline.saturating_sub(resolved)).await;
+        let connected_at = io.now();
+        times.connect += connected_at - resolved;
         let socket = connected.map_err(|error| Error::transport(error, Phase::Connect))?;
         let tls = match origin.tls {
             false => None,
             true => {
-                let left = deadline.saturating_sub(io.now());
-                Some(Box::new(Tls::handshake(io, settings, &origin.host, &socket, left).await?))
+                let left = deadline.saturating_sub(connected_at);
+                let tls = Tls::handshake(io, settings, &origin.host, &socket, left).await;
+                times.tls += io.now() - connected_at;
+                Some(Box::new(tls?))
             }
         };
         Ok(Self { socket, tls, exchange_count: 0 })

@@ -9,6 +9,8 @@ use haul_http1::{ProtocolError, RequestError};
 use haul_io::reason;
 use http::StatusCode;
 
+use crate::{Checksum, Times};
+
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]
 #[non_exhaustive]
@@ -48,12 +50,59 @@ pub enum Error {
         /// The limit in bytes.
         bytes_max: u64,
     },
+    /// A partial response that wasn't asked for, or of another length than it says.
+    UnaskedPart,
+    /// What was handed on already can't be taken back, and the server has something else now.
+    PassedOn,
+    /// The body has another length than it must have.
+    Size {
+        /// Bytes it must have.
+        expected: u64,
+        /// Bytes it has.
+        found: u64,
+    },
+    /// The body hashes to something else than it must.
+    Checksum {
+        /// What it must hash to.
+        expected: Checksum,
+        /// What it hashes to.
+        found: Checksum,
+    },
+    /// A file is there, and it isn't what the server has.
+    Differs,
     /// The result's name is taken, and replacing wasn't asked for.
     Exists,
     /// The result can't be written.
     Write(io::Error),
     /// The client was closed, or the run cancelled.
     Cancelled,
+}
+
+/// Why a task failed, after so many attempts. Reads after "cannot fetch …:".
+#[derive(Debug)]
+pub struct Failed {
+    /// What the last attempt failed with.
+    pub error: Error,
+    /// Attempts that were made.
+    pub attempts: u32,
+    /// Where the time of the last attempt went.
+    pub times: Times,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)?;
+        match self.attempts {
+            0 | 1 => Ok(()),
+            attempts => write!(f, " (after {attempts} attempts)"),
+        }
+    }
+}
+
+impl std::error::Error for Failed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
 }
 
 /// What the time ran out in.
@@ -87,8 +136,9 @@ impl Error {
             Self::Url { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
             Self::Tls(_) | Self::Protocol(_) | Self::Status(_) => Fault::Server,
+            Self::UnaskedPart | Self::PassedOn | Self::Size { .. } | Self::Checksum { .. } => Fault::Server,
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
-            Self::Trust(_) | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
+            Self::Trust(_) | Self::Differs | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
         }
     }
 
@@ -135,6 +185,13 @@ impl fmt::Display for Error {
             Self::TooManyRedirects => f.write_str("too many redirects"),
             Self::Redirect { reason } => f.write_str(reason),
             Self::TooLarge { bytes_max } => write!(f, "the body is longer than {bytes_max} bytes"),
+            Self::UnaskedPart => f.write_str("a partial response that was not asked for"),
+            Self::PassedOn => f.write_str("the content changed after part of it was passed on"),
+            Self::Size { expected, found } => write!(f, "{found} bytes instead of {expected}"),
+            Self::Checksum { expected, found } => {
+                write!(f, "the content doesn't match its checksum: {found} instead of {expected}")
+            }
+            Self::Differs => f.write_str("the result exists already, and is not what the server has"),
             Self::Exists => f.write_str("the result exists already"),
             Self::Write(source) => write!(f, "cannot write the result: {}", reason(source)),
             Self::Cancelled => f.write_str("cancelled"),

@@ -12,7 +12,7 @@ use haul_io::{Buf, Io};
 use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, USER_AGENT};
 
 use crate::connection::Connection;
-use crate::sink::Sink;
+use crate::landing::Landing;
 use crate::{Config, Error, Phase, Request};
 
 /// Bytes that are received at a time; more than any head.
@@ -27,8 +27,10 @@ pub(crate) struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    pub(crate) fn start(io: &impl Io, config: &'a Config) -> Self {
-        Self { config, total: config.total_timeout.map(|timeout| io.now() + timeout) }
+    /// Starts for a request on which so much time was spent already.
+    pub(crate) fn start(io: &impl Io, config: &'a Config, spent: Duration) -> Self {
+        let left = config.total_timeout.map(|timeout| timeout.saturating_sub(spent));
+        Self { config, total: left.map(|left| io.now() + left) }
     }
 
     /// `timeout`, or what is left of the whole if that is less.
@@ -141,28 +143,29 @@ fn parse_head(exchange: &mut Exchange, input: &mut Buf) -> Result<Option<Respons
     }
 }
 
-/// Receives the body into `sink`. Returns the decoder, which knows how it ended, and the count of bytes behind it.
+/// Receives the body into `landing`, behind what is there. Returns the decoder, which knows how it ended, and the count of bytes behind it.
 pub(crate) async fn receive_body(
     io: &impl Io,
     connection: &mut Connection,
     answered: Answered,
-    sink: &mut Sink,
+    landing: &mut Landing,
     clock: Clock<'_>,
 ) -> Result<(ResponseHead, Body, usize), Error> {
     let Answered { head, mut input } = answered;
     let bytes_max = clock.config.body_bytes_max;
     if let Framing::Length(bytes) = head.framing {
+        let bytes = landing.bytes().saturating_add(bytes);
         check_length(bytes, bytes_max)?;
-        sink.expect(bytes)?;
+        landing.check_room(bytes)?;
     }
     let mut body = Body::new(head.framing, &clock.config.limits);
     loop {
         let step = body.decode(input.filled())?;
-        check_length(body.received_bytes(), bytes_max)?;
+        check_length(landing.bytes() + step.data.len() as u64, bytes_max)?;
         let trailing = step.consumed - step.data.end;
         input.consume(step.data.start);
         if !step.data.is_empty() {
-            let (taken, back) = sink.take(io, input, step.data.len()).await;
+            let (taken, back) = landing.take(io, input, step.data.len()).await;
             input = back;
             taken?;
             io.progress(step.data.len() as u64);

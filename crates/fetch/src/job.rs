@@ -1,64 +1,171 @@
 //! Fetching as a job, for whole lists through an engine.
 //!
-//! Owns: what a task of a list is and comes to.
-//! Does not own: lists, names of results.
+//! Owns: one attempt at a task, and whether there is another.
+//! Does not own: lists, names of results, waiting between attempts.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 
 use haul_engine::{Job, Step};
-use haul_io::{Existing, File, Io, Publish};
+use haul_io::{Existing, Io};
+use http::Method;
+use http::header::RANGE;
 
+use crate::exchange::Clock;
+use crate::file_sink::FileSink;
+use crate::landing::Landing;
+use crate::partial::Partial;
+use crate::resting::Resting;
+use crate::retry::Attempt;
 use crate::sink::Sink;
+use crate::task::Progress;
+use crate::trace::Trace;
 use crate::transfer::Shared;
-use crate::{Config, Error, Request, Response};
+use crate::{Checksum, Config, Error, Failed, FetchTask, Fetched, Place, Request, Response, existing};
 
-/// Fetches each task's URL into its place.
+/// Fetches each task's URL into its place. A task whose attempt failed and may fare better another time goes back to the
+/// source ([`Step::Again`]), at most [`Config::retries`] times.
 pub struct FetchJob {
     shared: Shared,
-}
-
-/// One URL to fetch.
-pub struct FetchTask {
-    /// What to ask; or why it can't be asked, which fails the task with [`Error::Url`].
-    pub request: Result<Request, String>,
-    /// What the task is called in messages: the URL as it was written.
-    pub label: String,
-    /// Where the body goes.
-    pub place: Place,
-}
-
-/// Where a body goes.
-#[derive(Clone, Debug)]
-pub enum Place {
-    /// To a file that appears when it is complete.
-    File(Publish),
-    /// To this stream, as it arrives.
-    Stream(File),
-    /// Nowhere; it is counted.
-    Discard,
-}
-
-/// What came of a task.
-#[derive(Debug)]
-pub struct Fetched {
-    /// The response, its body empty.
-    pub response: Response,
-    /// The file that was made, if one was.
-    pub path: Option<PathBuf>,
-}
-
-impl FetchTask {
-    /// Fetch `url` into `place`. A malformed URL is a task that fails.
-    pub fn new(url: &str, place: Place) -> Self {
-        Self { request: Request::get(url).map_err(|error| error.to_string()), label: url.to_owned(), place }
-    }
+    resting: Resting,
 }
 
 impl FetchJob {
     /// A job whose tasks share connections and settings.
     pub fn new(config: Config) -> Self {
-        Self { shared: Shared::new(config) }
+        Self { shared: Shared::new(config), resting: Resting::default() }
+    }
+
+    async fn attempt(
+        &self,
+        io: &impl Io,
+        task: &FetchTask,
+        progress: &mut Progress,
+        trace: &mut Trace,
+    ) -> Result<Step<Infallible, Landed>, Error> {
+        let request = task.request.as_ref().map_err(|reason| Error::Url { reason: reason.clone() })?;
+        let started = io.now();
+        let clock = Clock::start(io, &self.shared.config, progress.spent);
+        progress.held = None;
+        let beginning = match progress.landing.take() {
+            Some(landing) => Ok(Beginning::Landing(Box::new(landing))),
+            None => self.landing(io, task, request, clock, trace).await,
+        };
+        let (error, landing) = match beginning {
+            Err(error) => (error, None),
+            Ok(Beginning::Skipped(response)) => return Ok(Step::Done(Landed::skipped(*response))),
+            Ok(Beginning::Landing(mut landing)) => {
+                match self.shared.attempt(io, request, &mut landing, clock, trace).await {
+                    Err(error) => (error, Some(landing)),
+                    Ok(response) => {
+                        let (_, hash) = landing.complete(io).await?;
+                        return Ok(Step::Done(Landed { response, hash, skipped: false }));
+                    }
+                }
+            }
+        };
+        progress.spent += io.now() - started;
+        let Some(rest) = self.rest(io, request, &error, progress, trace) else {
+            self.give_up(io, landing, &error).await;
+            return Err(error);
+        };
+        if !self.lay_down(io, landing, progress).await {
+            return Err(error);
+        }
+        progress.spent += rest;
+        progress.wish.rest = rest;
+        Ok(Step::Again)
+    }
+
+    /// Makes `landing` ready for a pause. False if there can't be another attempt; nothing is left of it then.
+    async fn lay_down(&self, io: &impl Io, landing: Option<Box<Landing>>, progress: &mut Progress) -> bool {
+        let Some(mut landing) = landing else { return true };
+        if !landing.rest(io).await {
+            landing.abandon(io).await;
+            return false;
+        }
+        if landing.holds_file() {
+            progress.held = self.resting.hold();
+            if progress.held.is_none() {
+                return landing.start_over(io).await.is_ok();
+            }
+        }
+        progress.landing = Some(*landing);
+        true
+    }
+
+    /// Where the body of `task` goes, with what an earlier run left of it.
+    async fn landing(
+        &self,
+        io: &impl Io,
+        task: &FetchTask,
+        request: &Request,
+        clock: Clock<'_>,
+        trace: &mut Trace,
+    ) -> Result<Beginning, Error> {
+        let publish = match &task.place {
+            Place::File(publish) => publish,
+            Place::Stream(file) => return Ok(Beginning::of(Sink::stream(file.clone()), task)),
+            Place::Discard => return Ok(Beginning::of(Sink::discard(u64::MAX), task)),
+        };
+        let resumes = self.shared.config.resume && goes_on(request);
+        if publish.existing == Existing::Refuse
+            && let Ok(stat) = io.stat_at(None, &publish.path).await
+        {
+            if !resumes {
+                return Err(Error::Exists);
+            }
+            let file = (publish.path.as_path(), &stat);
+            let response = existing::check(&self.shared, io, task, request, file, clock, trace).await?;
+            // A run that was killed may have left the record of what it completed.
+            Partial::of(&publish.path, &request.url).remove(io).await?;
+            return Ok(Beginning::Skipped(Box::new(response)));
+        }
+        if !resumes {
+            return Ok(Beginning::of(Sink::file(FileSink::new(publish.clone(), None)), task));
+        }
+        let partial = Partial::of(&publish.path, &request.url);
+        match partial.find(io).await {
+            None => Ok(Beginning::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task)),
+            Some(start) => {
+                let sink = Sink::file(FileSink::resumed(publish.clone(), partial, &start));
+                let landing = Landing::resumed(io, sink, task.expected.clone(), start).await?;
+                Ok(Beginning::Landing(Box::new(landing)))
+            }
+        }
+    }
+
+    /// The last attempt failed: leaves what a later run may go on from, if that was asked for and may be.
+    async fn give_up(&self, io: &impl Io, landing: Option<Box<Landing>>, error: &Error) {
+        let Some(landing) = landing else { return };
+        let is_wrong = matches!(
+            error,
+            Error::Checksum { .. } | Error::Size { .. } | Error::TooLarge { .. } | Error::PassedOn
+        );
+        match self.shared.config.resume && !is_wrong {
+            true => landing.keep(io).await,
+            false => landing.abandon(io).await,
+        }
+    }
+
+    fn rest(
+        &self,
+        io: &impl Io,
+        request: &Request,
+        error: &Error,
+        progress: &Progress,
+        trace: &Trace,
+    ) -> Option<std::time::Duration> {
+        let mut random = [0; 8];
+        io.random(&mut random);
+        let attempt = Attempt {
+            method: &request.method,
+            error,
+            attempts: progress.attempts,
+            spent: progress.spent,
+            host_pause: trace.host_pause,
+            random: u64::from_ne_bytes(random),
+        };
+        attempt.rest(&self.shared.config)
     }
 }
 
@@ -67,23 +174,32 @@ impl Job for FetchJob {
     /// Transfers aren't split.
     type State = Infallible;
     type Output = Fetched;
-    type Error = Error;
+    type Error = Failed;
 
-    async fn start<I: Io>(&self, io: &I, task: &FetchTask) -> Result<Step<Infallible, Fetched>, Error> {
-        let request = task.request.as_ref().map_err(|reason| Error::Url { reason: reason.clone() })?;
-        let (sink, path) = match &task.place {
-            Place::File(publish) => {
-                check_free(io, publish).await?;
-                (Sink::file(publish.clone()), Some(publish.path.clone()))
+    async fn start<I: Io>(&self, io: &I, task: &FetchTask) -> Result<Step<Infallible, Fetched>, Failed> {
+        let mut progress = task.take_progress();
+        progress.attempts += 1;
+        let attempts = progress.attempts;
+        let mut trace = Trace::default();
+        let result = self.attempt(io, task, &mut progress, &mut trace).await;
+        progress.wish.host_pause = trace.host_pause;
+        task.put_progress(progress);
+        let times = trace.times;
+        match result {
+            Ok(Step::Done(Landed { response, hash, skipped })) => {
+                let path = match &task.place {
+                    Place::File(publish) => Some(publish.path.clone()),
+                    Place::Stream(_) | Place::Discard => None,
+                };
+                Ok(Step::Done(Fetched { response, path, skipped, hash, attempts, times }))
             }
-            Place::Stream(file) => (Sink::Stream(file.clone()), None),
-            Place::Discard => (Sink::discard(u64::MAX), None),
-        };
-        let response = self.shared.transfer(io, request, sink).await?;
-        Ok(Step::Done(Fetched { response, path }))
+            Ok(Step::Again) => Ok(Step::Again),
+            Ok(Step::Split { state, .. }) => match state {},
+            Err(error) => Err(Failed { error, attempts, times }),
+        }
     }
 
-    async fn part<I: Io>(&self, _: &I, _: &FetchTask, state: &Infallible, _: u64) -> Result<(), Error> {
+    async fn part<I: Io>(&self, _: &I, _: &FetchTask, state: &Infallible, _: u64) -> Result<(), Failed> {
         match *state {}
     }
 
@@ -93,19 +209,42 @@ impl Job for FetchJob {
         _: &FetchTask,
         state: &Infallible,
         _: bool,
-    ) -> Result<Fetched, Error> {
+    ) -> Result<Fetched, Failed> {
         match *state {}
     }
 
-    fn is_cancelled(error: &Error) -> bool {
-        matches!(error, Error::Cancelled)
+    fn is_cancelled(failed: &Failed) -> bool {
+        matches!(failed.error, Error::Cancelled)
     }
 }
 
-/// Fails before anything is fetched where the result would be refused in the end.
-async fn check_free(io: &impl Io, publish: &Publish) -> Result<(), Error> {
-    match publish.existing {
-        Existing::Refuse if io.stat_at(None, &publish.path).await.is_ok() => Err(Error::Exists),
-        _ => Ok(()),
+/// How an attempt begins.
+enum Beginning {
+    Landing(Box<Landing>),
+    /// The file is there and complete.
+    Skipped(Box<Response>),
+}
+
+impl Beginning {
+    fn of(sink: Sink, task: &FetchTask) -> Self {
+        Self::Landing(Box::new(Landing::new(sink, task.expected.clone())))
     }
+}
+
+/// What a task came to.
+struct Landed {
+    response: Response,
+    hash: Option<Checksum>,
+    skipped: bool,
+}
+
+impl Landed {
+    fn skipped(response: Response) -> Self {
+        Self { response, hash: None, skipped: true }
+    }
+}
+
+/// Whether the answer to `request` may be put together from parts.
+fn goes_on(request: &Request) -> bool {
+    request.method == Method::GET && !request.headers.contains_key(RANGE)
 }

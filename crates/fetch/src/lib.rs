@@ -2,7 +2,8 @@
 //!
 //! Three ways in: [`Client::fetch`] waits for the response, [`Client::fetch_async`] returns at once and a worker calls
 //! back, [`Client::fetch_each`] gives many responses in the order of their completion. A fourth, for programs that run
-//! whole lists through an engine, is [`FetchJob`].
+//! whole lists through an engine, is [`FetchJob`]: it tries again what may pass, and with [`HostSource`] keeps to the limits of
+//! each host.
 //!
 //! ```no_run
 //! use haul_fetch::{Client, Config, Request};
@@ -15,28 +16,45 @@
 //! # }
 //! ```
 //!
-//! Owns: connections and their reuse, TLS, redirects, timeouts, where bodies go.
+//! Owns: connections and their reuse, TLS, redirects, timeouts, further attempts, limits of hosts, where bodies go.
 //! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines.
 #![forbid(unsafe_code)]
 
 mod client;
 mod config;
 mod connection;
+mod digest;
 mod error;
 mod exchange;
+mod existing;
+mod file_sink;
 mod job;
+mod landing;
 mod name;
+mod partial;
 mod pool;
 mod redirect;
 mod request;
+mod resting;
+mod resume;
+mod retry;
+mod scheduler;
 mod sink;
+mod source;
+mod task;
 mod tls;
+mod trace;
 mod transfer;
+mod validator;
 
 pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
-pub use config::{Config, Trust};
-pub use error::{Error, Fault, Phase};
+pub use config::{Config, HostLimits, Trust};
+pub use digest::{Algorithm, BadChecksum, Checksum};
+pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;
-pub use job::{FetchJob, FetchTask, Fetched, Place};
+pub use job::FetchJob;
 pub use name::{basename, path_name};
 pub use request::{Request, Response};
+pub use source::HostSource;
+pub use task::{Expected, FetchTask, Fetched, Place};
+pub use trace::Times;

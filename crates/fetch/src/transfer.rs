@@ -3,15 +3,23 @@
 //! Owns: what a client shares among its transfers, and the order of steps of one.
 //! Does not own: the steps themselves.
 
-use haul_http1::{AfterResponse, Authority, Framing, Replay};
+use std::borrow::Cow;
+use std::time::Duration;
+
+use haul_http1::{AfterResponse, Authority, Framing, Replay, ResponseHead};
 use haul_io::Io;
+use http::StatusCode;
+use http::header::RANGE;
 
 use crate::connection::{Connection, Origin};
 use crate::exchange::{Answered, Clock, ask, receive_body};
+use crate::landing::Landing;
 use crate::pool::Pool;
+use crate::resume::{Ask, Start, Verdict};
 use crate::sink::Sink;
 use crate::tls::TlsSettings;
-use crate::{Config, Error, Phase, Request, Response, redirect};
+use crate::trace::Trace;
+use crate::{Config, Error, Expected, Phase, Request, Response, redirect, retry};
 
 /// What all transfers of a client share.
 pub(crate) struct Shared {
@@ -29,38 +37,40 @@ impl Shared {
         Self { config, pool, tls }
     }
 
-    /// Fetches `request` into `sink`. Nothing is left in the sink's place on failure.
+    /// Fetches `request` into `sink`, in one attempt. Nothing is left in the sink's place on failure.
     pub(crate) async fn transfer(
         &self,
         io: &impl Io,
         request: &Request,
         sink: Sink,
     ) -> Result<Response, Error> {
-        let clock = Clock::start(io, &self.config);
-        let mut sink = sink;
-        match self.follow(io, request, &mut sink, clock).await {
+        let clock = Clock::start(io, &self.config, Duration::ZERO);
+        let mut landing = Landing::new(sink, Expected::default());
+        match self.attempt(io, request, &mut landing, clock, &mut Trace::default()).await {
             Ok(mut response) => {
-                response.body = sink.complete(io).await?;
+                (response.body, _) = landing.complete(io).await?;
                 Ok(response)
             }
             Err(error) => {
-                sink.abandon(io).await;
+                landing.abandon(io).await;
                 Err(error)
             }
         }
     }
 
-    async fn follow(
+    /// One attempt at `request` and what it is redirected to.
+    pub(crate) async fn attempt(
         &self,
         io: &impl Io,
         request: &Request,
-        sink: &mut Sink,
+        landing: &mut Landing,
         clock: Clock<'_>,
+        trace: &mut Trace,
     ) -> Result<Response, Error> {
         let mut next = None;
         for redirect_count in 0..=self.config.redirects_max {
             let request = next.as_ref().unwrap_or(request);
-            match self.one(io, request, sink, clock).await? {
+            match self.one(io, request, landing, clock, trace).await? {
                 One::Response(mut response) => {
                     response.redirect_count = redirect_count;
                     return Ok(response);
@@ -71,33 +81,127 @@ impl Shared {
         Err(Error::TooManyRedirects)
     }
 
-    /// One request to one URL.
+    /// What one URL has: all of it, or what is missing in `landing`.
     async fn one(
         &self,
         io: &impl Io,
         request: &Request,
-        sink: &mut Sink,
+        landing: &mut Landing,
         clock: Clock<'_>,
+        trace: &mut Trace,
     ) -> Result<One, Error> {
-        let (mut connection, answered) = self.answered(io, request, clock).await?;
-        let status = answered.head.status;
-        let next = redirect::follow(request, status, &answered.head.headers, self.config.allow_downgrade)?;
-        let failed = self.config.fail_on_status && status.as_u16() >= 400;
-        if next.is_some() || failed {
-            let mut nowhere = Sink::discard(DRAIN_BYTES_MAX);
-            // The body was not wanted; if it can't be had cheaply, the connection goes.
-            if let Ok(received) = receive_body(io, &mut connection, answered, &mut nowhere, clock).await {
-                self.keep(request, connection, received);
+        let ranged = request.headers.contains_key(RANGE);
+        let mut ask = if landing.start().is_some() { Ask::IfRange } else { Ask::Whole };
+        loop {
+            let start = landing.start();
+            let asked = asking(request, ask, start.as_ref());
+            let (connection, answered) = self.answered(io, &asked, clock, trace).await?;
+            trace.host_pause = retry::host_pause(answered.head.status, &answered.head.headers, &self.config);
+            let next = self.redirected(request, &answered.head)?;
+            if next.is_some() || self.has_failed(ask, answered.head.status) {
+                let status = answered.head.status;
+                self.drain(io, request, connection, answered, clock).await;
+                return next.map(One::Redirect).ok_or(Error::Status(status));
             }
-            return next.map(One::Redirect).ok_or(Error::Status(status));
+            let response = response(request, &answered.head);
+            match ask.judge(start.as_ref(), &answered.head, ranged)? {
+                Verdict::TakeWhole => {
+                    if landing.bytes() > 0 {
+                        landing.start_over(io).await?;
+                    }
+                    landing.expect_whole(&answered.head.headers, length(&answered.head))?;
+                    self.receive(io, request, (connection, answered), landing, clock, trace).await?;
+                    return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
+                }
+                Verdict::TakePart { bytes, total } => {
+                    let all = landing.bytes() + bytes;
+                    landing.expect_part(&answered.head.headers, total)?;
+                    self.receive(io, request, (connection, answered), landing, clock, trace).await?;
+                    check_part(io, landing, all).await?;
+                    ask = Ask::IfRange;
+                }
+                Verdict::Complete => {
+                    self.drain(io, request, connection, answered, clock).await;
+                    return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
+                }
+                Verdict::AskPlain => ask = Ask::PlainRange,
+                Verdict::StartOver => {
+                    landing.start_over(io).await?;
+                    ask = Ask::Whole;
+                }
+            }
+            if landing.has_all() {
+                return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
+            }
         }
-        let url = request.url.clone();
-        let received = receive_body(io, &mut connection, answered, sink, clock).await?;
-        let body_bytes = received.1.received_bytes();
-        let headers = received.0.headers.clone();
-        self.keep(request, connection, received);
-        let response = Response { status, headers, url, body: Vec::new(), body_bytes, redirect_count: 0 };
-        Ok(One::Response(response))
+    }
+
+    /// The head of what `request` leads to after redirects; its body is not wanted.
+    pub(crate) async fn look(
+        &self,
+        io: &impl Io,
+        request: &Request,
+        clock: Clock<'_>,
+        trace: &mut Trace,
+    ) -> Result<(ResponseHead, Response), Error> {
+        let mut request = request.clone();
+        for redirect_count in 0..=self.config.redirects_max {
+            let (connection, answered) = self.answered(io, &request, clock, trace).await?;
+            let head = answered.head.clone();
+            trace.host_pause = retry::host_pause(head.status, &head.headers, &self.config);
+            self.drain(io, &request, connection, answered, clock).await;
+            match self.redirected(&request, &head)? {
+                Some(next) => request = next,
+                None if self.has_failed(Ask::PlainRange, head.status) => {
+                    return Err(Error::Status(head.status));
+                }
+                None => {
+                    let response = response(&request, &head);
+                    return Ok((head, Response { redirect_count, ..response }));
+                }
+            }
+        }
+        Err(Error::TooManyRedirects)
+    }
+
+    fn redirected(&self, request: &Request, head: &ResponseHead) -> Result<Option<Request>, Error> {
+        redirect::follow(request, head.status, &head.headers, self.config.allow_downgrade)
+    }
+
+    fn has_failed(&self, ask: Ask, status: StatusCode) -> bool {
+        let says_of_range = ask != Ask::Whole && status == StatusCode::RANGE_NOT_SATISFIABLE;
+        self.config.fail_on_status && status.as_u16() >= 400 && !says_of_range
+    }
+
+    async fn receive(
+        &self,
+        io: &impl Io,
+        request: &Request,
+        (mut connection, answered): (Connection, Answered),
+        landing: &mut Landing,
+        clock: Clock<'_>,
+        trace: &mut Trace,
+    ) -> Result<(), Error> {
+        let answered_at = io.now();
+        let received = receive_body(io, &mut connection, answered, landing, clock).await;
+        trace.times.body += io.now() - answered_at;
+        self.keep(request, connection, received?);
+        landing.end_content()
+    }
+
+    /// Reads a body that nobody wants; if it can't be had cheaply, the connection goes.
+    async fn drain(
+        &self,
+        io: &impl Io,
+        request: &Request,
+        mut connection: Connection,
+        answered: Answered,
+        clock: Clock<'_>,
+    ) {
+        let mut nowhere = Landing::new(Sink::discard(DRAIN_BYTES_MAX), Expected::default());
+        if let Ok(received) = receive_body(io, &mut connection, answered, &mut nowhere, clock).await {
+            self.keep(request, connection, received);
+        }
     }
 
     /// A connection on which `request` was answered. A reused connection that turns out to be dead is replaced, once, as
@@ -107,14 +211,18 @@ impl Shared {
         io: &impl Io,
         request: &Request,
         clock: Clock<'_>,
+        trace: &mut Trace,
     ) -> Result<(Connection, Answered), Error> {
         let origin = Origin::of(&request.url);
         let port_default = if origin.tls { 443 } else { 80 };
         let authority = Authority::new(&origin.host, origin.port, port_default)?;
         let mut replay_count = 0;
         loop {
-            let mut connection = self.connection(io, request, &origin, clock).await?;
-            let no_head = match ask(io, &mut connection, request, &authority, clock).await {
+            let mut connection = self.connection(io, request, &origin, clock, trace).await?;
+            let asked_at = io.now();
+            let answered = ask(io, &mut connection, request, &authority, clock).await;
+            trace.times.head += io.now() - asked_at;
+            let no_head = match answered {
                 Ok(answered) if answered.head.framing == Framing::Tunnel => {
                     return Err(Error::Url { reason: "tunnels can't be fetched".to_owned() });
                 }
@@ -142,6 +250,7 @@ impl Shared {
         request: &Request,
         origin: &Origin,
         clock: Clock<'_>,
+        trace: &mut Trace,
     ) -> Result<Connection, Error> {
         while let Some(mut connection) = self.pool.take(origin) {
             // RFC 9112 section 9.2: bytes that nobody asked for belong to no response.
@@ -150,7 +259,7 @@ impl Shared {
             }
         }
         let timeout = clock.step(io, self.config.connect_timeout)?;
-        let opened = Connection::open(io, &request.url, &self.tls, timeout).await;
+        let opened = Connection::open(io, &request.url, &self.tls, timeout, &mut trace.times).await;
         opened.map_err(|error| match clock.judge(io, error) {
             Error::Timeout(Phase::Transfer) => Error::Timeout(Phase::Connect),
             error => error,
@@ -177,6 +286,39 @@ impl Shared {
             self.pool.put(Origin::of(&request.url), connection);
         }
     }
+}
+
+/// `request`, for what is missing behind `start` where that is what to `ask`.
+fn asking<'a>(request: &'a Request, ask: Ask, start: Option<&Start>) -> Cow<'a, Request> {
+    match start {
+        Some(start) if ask != Ask::Whole => {
+            let mut request = request.clone();
+            ask.write(start, &mut request.headers);
+            Cow::Owned(request)
+        }
+        _ => Cow::Borrowed(request),
+    }
+}
+
+/// That a part was as long as the server said.
+async fn check_part(io: &impl Io, landing: &mut Landing, bytes: u64) -> Result<(), Error> {
+    if landing.bytes() == bytes {
+        return Ok(());
+    }
+    landing.start_over(io).await?;
+    Err(Error::UnaskedPart)
+}
+
+fn length(head: &ResponseHead) -> Option<u64> {
+    match head.framing {
+        Framing::Length(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn response(request: &Request, head: &ResponseHead) -> Response {
+    let (url, headers) = (request.url.clone(), head.headers.clone());
+    Response { status: head.status, headers, url, body: Vec::new(), body_bytes: 0, redirect_count: 0 }
 }
 
 /// What one request came to.

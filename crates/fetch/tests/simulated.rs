@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use haul_engine::{Job, Step};
-use haul_fetch::{Config, Error, FetchJob, FetchTask, Fetched, Place};
+use haul_fetch::{Config, Failed, FetchJob, FetchTask, Fetched, Place};
 use haul_io::sim::{Ending, Files, Reply, Sim};
 use haul_io::{Durability, Existing, Preserve, Publish};
 
@@ -39,6 +39,11 @@ fn open(bytes: Vec<u8>) -> Reply {
     Reply { bytes, ending: Ending::Open }
 }
 
+/// A job that makes one attempt.
+fn once() -> FetchJob {
+    FetchJob::new(Config { retries: 0, ..Config::default() })
+}
+
 fn task(path: &str) -> FetchTask {
     let publish = Publish {
         path: path.into(),
@@ -49,10 +54,11 @@ fn task(path: &str) -> FetchTask {
     FetchTask::new("http://host/x", Place::File(publish))
 }
 
-async fn fetch(sim: &Sim, job: &FetchJob, task: &FetchTask) -> Result<Fetched, Error> {
+async fn fetch(sim: &Sim, job: &FetchJob, task: &FetchTask) -> Result<Fetched, Failed> {
     match job.start(sim, task).await? {
         Step::Done(fetched) => Ok(fetched),
         Step::Split { state, .. } => match state {},
+        Step::Again => panic!("retries were not asked for"),
     }
 }
 
@@ -72,7 +78,7 @@ fn bodies_arrive_whole_through_short_reads() {
     for reply in [plain_reply(), chunked_reply()] {
         for seed in 0..20 {
             let sim = machine(seed, vec![open(reply.clone())]);
-            let job = FetchJob::new(Config::default());
+            let job = once();
             sim.run(fetch(&sim, &job, &task("d/x"))).unwrap().unwrap();
             check(&sim, true, &format!("seed {seed}"));
         }
@@ -82,12 +88,12 @@ fn bodies_arrive_whole_through_short_reads() {
 #[test]
 fn whatever_single_operation_fails_the_file_is_whole_or_absent() {
     let sim = machine(1, vec![open(plain_reply())]);
-    sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).unwrap().unwrap();
+    sim.run(fetch(&sim, &once(), &task("d/x"))).unwrap().unwrap();
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut] {
         for number in 0..sim.submitted() {
             let sim = machine(1, vec![open(plain_reply())]);
             sim.fail_operation(number, kind);
-            let result = sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).unwrap();
+            let result = sim.run(fetch(&sim, &once(), &task("d/x"))).unwrap();
             check(&sim, result.is_ok(), &format!("{kind} at operation {number}"));
         }
     }
@@ -100,7 +106,7 @@ fn a_response_that_breaks_off_anywhere_is_never_a_file() {
         for cut in cuts {
             for ending in [Ending::Close, Ending::Reset, Ending::Open] {
                 let sim = machine(cut as u64, vec![Reply { bytes: reply[..cut].to_vec(), ending }]);
-                let job = FetchJob::new(Config::default());
+                let job = once();
                 let result = sim.run(fetch(&sim, &job, &task("d/x"))).unwrap();
                 assert!(result.is_err(), "cut at {cut}, {ending:?}");
                 check(&sim, false, &format!("cut at {cut}, {ending:?}"));
@@ -114,7 +120,7 @@ fn a_connection_that_died_while_idle_is_replaced_once() {
     for ending in [Ending::Close, Ending::Reset] {
         let first = Reply { bytes: b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec(), ending };
         let sim = machine(3, vec![first, open(plain_reply())]);
-        let job = FetchJob::new(Config::default());
+        let job = once();
         sim.run(fetch(&sim, &job, &task("d/first"))).unwrap().unwrap();
         sim.run(fetch(&sim, &job, &task("d/x"))).unwrap().unwrap();
         assert_eq!(sim.files().get("d/x"), Some(body().as_slice()));
@@ -125,12 +131,12 @@ fn a_connection_that_died_while_idle_is_replaced_once() {
 #[test]
 fn after_a_power_cut_a_file_is_whole_or_absent() {
     let sim = machine(1, vec![open(plain_reply())]);
-    sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).unwrap().unwrap();
+    sim.run(fetch(&sim, &once(), &task("d/x"))).unwrap().unwrap();
     for number in 0..=sim.submitted() {
         for seed in 0..5 {
             let sim = machine(seed, vec![open(plain_reply())]);
             sim.cut_power_at(number);
-            let ended = sim.run(fetch(&sim, &FetchJob::new(Config::default()), &task("d/x"))).is_some();
+            let ended = sim.run(fetch(&sim, &once(), &task("d/x"))).is_some();
             let left = sim.after_power_cut();
             let file = left.get("d/x");
             assert!(file.is_none() || file == Some(&body()), "cut at {number}, seed {seed}");
@@ -138,4 +144,65 @@ fn after_a_power_cut_a_file_is_whole_or_absent() {
             assert!(left.names().contains(&Path::new("d/other")));
         }
     }
+}
+
+/// The whole, with a validator.
+fn tagged_reply() -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: {BODY_BYTES}\r\n\r\n");
+    [head.into_bytes(), body()].concat()
+}
+
+/// What a server answers to the request that goes on from the files a killed run left.
+fn rest_reply(files: &Files) -> Vec<u8> {
+    let first = match (files.get("d/x.haul-part"), files.get("d/x.haul-part.from")) {
+        (Some(part), Some(_)) if !part.is_empty() => part.len(),
+        _ => return tagged_reply(),
+    };
+    if first == BODY_BYTES {
+        let head = format!("HTTP/1.1 416 x\r\nContent-Range: bytes */{first}\r\nContent-Length: 0\r\n\r\n");
+        return head.into_bytes();
+    }
+    let last = BODY_BYTES - 1;
+    let range =
+        format!("Content-Range: bytes {first}-{last}/{BODY_BYTES}\r\nContent-Length: {}", BODY_BYTES - first);
+    let head = format!("HTTP/1.1 206 x\r\nETag: \"1\"\r\n{range}\r\n\r\n");
+    [head.into_bytes(), body()[first..].to_vec()].concat()
+}
+
+#[test]
+fn after_a_kill_at_any_step_the_next_run_completes_the_file() {
+    let keeping = || FetchJob::new(Config { retries: 0, resume: true, ..Config::default() });
+    let sim = machine(1, vec![open(tagged_reply())]);
+    sim.run(fetch(&sim, &keeping(), &task("d/x"))).unwrap().unwrap();
+    check(&sim, true, "undisturbed");
+    let mut continued = 0;
+    for number in 0..=sim.submitted() {
+        for seed in 0..2 {
+            let what = format!("killed at {number}, seed {seed}");
+            let killed = machine(seed, vec![open(tagged_reply())]);
+            killed.cut_power_at(number);
+            killed.run(fetch(&killed, &keeping(), &task("d/x")));
+            // A process that is killed loses nothing that it wrote, unlike a machine without power.
+            let files = killed.files().clone();
+            if let Some(part) = files.get("d/x.haul-part") {
+                assert!(body().starts_with(part), "{what}");
+            }
+            if files.get("d/x").is_some() {
+                check_content(&files, &what);
+                continue;
+            }
+            let reply = rest_reply(&files);
+            continued += u64::from(reply.starts_with(b"HTTP/1.1 206"));
+            let sim = Sim::with_files(seed + 100, files);
+            sim.peers().listen("host", 80, vec![open(reply)]);
+            sim.run(fetch(&sim, &keeping(), &task("d/x"))).unwrap().unwrap();
+            check(&sim, true, &what);
+        }
+    }
+    assert!(continued > 5, "{continued} runs went on from what was there");
+}
+
+#[track_caller]
+fn check_content(files: &Files, what: &str) {
+    assert!(files.get("d/x") == Some(body().as_slice()), "{what}: a damaged file");
 }

@@ -59,6 +59,8 @@ pub struct Staged {
     file: File,
     /// `None` while the file has no name at all: then nothing is left of it even when the process is killed.
     temporary: Option<PathBuf>,
+    /// Whether that name is one that other programs know, and may use for something else meanwhile.
+    kept: bool,
 }
 
 impl Staged {
@@ -70,7 +72,7 @@ impl Staged {
         let mut made = false;
         loop {
             match io.open(None, directory_of(path), OpenMode::Unnamed).await {
-                Ok(file) => return Ok(Self { file, temporary: None }),
+                Ok(file) => return Ok(Self { file, temporary: None, kept: false }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
                     io.make_directories(directory_of(path)).await?;
                     made = true;
@@ -86,17 +88,10 @@ impl Staged {
     /// # Errors
     /// As [`create`](Self::create).
     pub async fn create_named(io: &impl Io, path: &Path) -> io::Result<Self> {
-        let mut made = false;
         loop {
-            let temporary = temporary_name(io, path);
-            match io.open(None, &temporary, OpenMode::CreateNew).await {
-                Ok(file) => return Ok(Self { file, temporary: Some(temporary) }),
+            match Self::create_as(io, temporary_name(io, path)).await {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
-                    io.make_directories(directory_of(path)).await?;
-                    made = true;
-                }
-                Err(error) => return Err(error),
+                result => return result.map(|staged| Self { kept: false, ..staged }),
             }
         }
     }
@@ -107,7 +102,31 @@ impl Staged {
     /// Whatever the system says of opening it.
     pub async fn join(io: &impl Io, temporary: &Path) -> io::Result<Self> {
         let file = io.open(None, temporary, OpenMode::Staged).await?;
-        Ok(Self { file, temporary: Some(temporary.to_owned()) })
+        Ok(Self { file, temporary: Some(temporary.to_owned()), kept: false })
+    }
+
+    /// A new, empty file of mode 0600 under a name that is to outlive the process. Missing directories are made.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where the name is taken; else what the system says.
+    pub async fn create_as(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
+        let file = match io.open(None, &temporary, OpenMode::CreateNew).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                io.make_directories(directory_of(&temporary)).await?;
+                io.open(None, &temporary, OpenMode::CreateNew).await?
+            }
+            result => result?,
+        };
+        Ok(Self { file, temporary: Some(temporary), kept: true })
+    }
+
+    /// The file that [`Staged::create_as`] made, perhaps in another process. Dropped, it stays.
+    ///
+    /// # Errors
+    /// What the system says of opening it for reading and writing; symbolic links aren't followed.
+    pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
+        let file = io.open(None, &temporary, OpenMode::ReadWrite).await?;
+        Ok(Self { file, temporary: Some(temporary), kept: true })
     }
 
     /// The file to write into.
@@ -156,6 +175,9 @@ impl Staged {
 
     async fn name(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<()> {
         let file = self.file.clone();
+        if self.kept && existing == Existing::Refuse && self.link_kept(io, path).await? {
+            return Ok(());
+        }
         if self.temporary.is_none() {
             match io.done(Op::Link { file: file.clone(), dir: None, path: path.to_owned() }).await {
                 Err(error)
@@ -172,6 +194,25 @@ impl Staged {
         io.done(Op::Rename { dir: None, from, to: path.to_owned(), replace }).await?;
         self.temporary = None;
         Ok(())
+    }
+
+    /// Names the open file itself, whatever its temporary name leads to now. False where the file system has no links.
+    async fn link_kept(&mut self, io: &impl Io, path: &Path) -> io::Result<bool> {
+        let link = Op::Link { file: self.file.clone(), dir: None, path: path.to_owned() };
+        match io.done(link).await {
+            Ok(()) => {}
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) =>
+            {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+        if let Some(temporary) = self.temporary.take() {
+            // It is one more name of a complete file at worst.
+            let _ = io.remove(None, &temporary).await;
+        }
+        Ok(true)
     }
 
     /// Removes what was written so far.

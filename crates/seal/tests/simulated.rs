@@ -38,6 +38,7 @@ async fn whole<J: Job<Task = Task, Output = Done, Error = Error>>(
 ) -> Result<Done, Error> {
     match job.start(io, task).await? {
         Step::Done(done) => Ok(done),
+        Step::Again => unreachable!("sealing never starts again"),
         Step::Split { state, parts } => {
             let mut result = Ok(());
             for index in (0..parts).rev() {

@@ -31,7 +31,7 @@ pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
 }
 
 fn fetch(args: &BenchArgs, server: &Server, engine: Engine) -> Result<Sample, Problem> {
-    let job = FetchJob::new(Config::default());
+    let job = FetchJob::new(Config { retries: 0, ..Config::default() });
     let url = server.url(0);
     let tasks = (0..args.files).map(|_| FetchTask::new(&url, Place::Discard));
     let config = haul_engine::Config { engine, cancel: Cancel::new()?, progress: Default::default() };

@@ -1,0 +1,114 @@
+//! What is told of fetches.
+//!
+//! Owns: words, JSON members, exit codes and hints of their ends.
+//! Does not own: the form of messages ([`crate::report`]).
+
+use std::time::Duration;
+
+use haul_engine::{Config, Event, Report, Source};
+use haul_fetch::{Error, Failed, FetchJob, FetchTask, Fetched, Times};
+use serde_json::{Map, Value};
+
+use crate::exit::Exit;
+use crate::report::{Explained, Subject, Success, Told};
+use crate::voice::{human_bytes, quoted};
+
+impl Told for FetchJob {
+    const VERB: &'static str = "fetch";
+    const DONE: &'static str = "fetched";
+
+    fn run(
+        &self,
+        source: impl Source<FetchTask>,
+        config: &Config,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        haul_engine::run(self, source, config, on_event)
+    }
+}
+
+impl Subject for FetchTask {
+    fn subject(&self) -> String {
+        self.label.clone()
+    }
+}
+
+impl Success<FetchTask> for Fetched {
+    fn words(&self, _: &FetchTask) -> Option<String> {
+        let bytes = human_bytes(self.response.body_bytes);
+        let place = self.path.as_ref().map_or("stdout".to_owned(), quoted);
+        if self.skipped {
+            return Some(format!("-> {place}, complete already, {bytes}"));
+        }
+        Some(format!("-> {place}, {}, {bytes}", self.response.status.as_u16()))
+    }
+
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
+    fn members(&self, _: &FetchTask) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("status".to_owned(), self.response.status.as_u16().into());
+        members.insert("url".to_owned(), self.response.url.as_str().into());
+        members.insert("bytes".to_owned(), self.response.body_bytes.into());
+        if let Some(path) = &self.path {
+            members.insert("target".to_owned(), path.to_string_lossy().into());
+        }
+        if self.skipped {
+            members.insert("skipped".to_owned(), true.into());
+        }
+        if let Some(hash) = &self.hash {
+            members.insert("hash".to_owned(), hash.to_string().into());
+        }
+        members.extend(effort(self.attempts, &self.times));
+        members
+    }
+}
+
+/// What an end cost, good or bad.
+fn effort(attempts: u32, times: &Times) -> Map<String, Value> {
+    let micros = |time: Duration| Value::from(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    Map::from_iter([
+        ("attempts".to_owned(), attempts.into()),
+        ("dns_us".to_owned(), micros(times.dns)),
+        ("connect_us".to_owned(), micros(times.connect)),
+        ("tls_us".to_owned(), micros(times.tls)),
+        ("head_us".to_owned(), micros(times.head)),
+        ("body_us".to_owned(), micros(times.body)),
+    ])
+}
+
+impl Explained for Failed {
+    fn exit(&self) -> Exit {
+        use std::io::ErrorKind;
+        match &self.error {
+            Error::Write(source) => match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Exit::NoSpace,
+                _ => Exit::Failed,
+            },
+            Error::Checksum { .. } | Error::Size { .. } => Exit::Damaged,
+            _ => Exit::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self.error {
+            Error::Exists => {
+                Some("remove it, or name another place with -o or -d; -c skips what is complete")
+            }
+            Error::Differs => Some(
+                "remove it to fetch it anew; -c skips files with the length and time, or the checksum, of the original",
+            ),
+            _ => None,
+        }
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        let mut members = effort(self.attempts, &self.times);
+        if let Error::Status(status) = self.error {
+            members.insert("status".to_owned(), status.as_u16().into());
+        }
+        members
+    }
+}

@@ -1,0 +1,174 @@
+//! Tasks that come back unfinished: they start again when the source says, hold no worker, and end once.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use haul_engine::{Again, Config, Engine, Event, Failure, Job, Next, Report, Source, Step, TaskId, run};
+use haul_io::{Cancel, Io};
+
+/// A task that succeeds at its last try.
+struct Stubborn {
+    tries_max: u32,
+    tries: AtomicU32,
+}
+
+impl Stubborn {
+    fn new(tries_max: u32) -> Self {
+        Self { tries_max, tries: AtomicU32::new(0) }
+    }
+}
+
+struct Try;
+
+impl Job for Try {
+    type Task = Stubborn;
+    type State = Infallible;
+    type Output = u32;
+    type Error = Infallible;
+
+    async fn start<I: Io>(&self, io: &I, task: &Stubborn) -> Result<Step<Infallible, u32>, Infallible> {
+        io.progress(1);
+        let tries = task.tries.fetch_add(1, Ordering::Relaxed) + 1;
+        if tries == task.tries_max { Ok(Step::Done(tries)) } else { Ok(Step::Again) }
+    }
+
+    async fn part<I: Io>(&self, _: &I, _: &Stubborn, state: &Infallible, _: u64) -> Result<(), Infallible> {
+        match *state {}
+    }
+
+    async fn finish<I: Io>(
+        &self,
+        _: &I,
+        _: &Stubborn,
+        state: &Infallible,
+        _: bool,
+    ) -> Result<u32, Infallible> {
+        match *state {}
+    }
+
+    fn is_cancelled(_: &Infallible) -> bool {
+        false
+    }
+}
+
+/// Gives what came back after being asked a few times in vain, and counts what is out.
+struct Patient {
+    fresh: VecDeque<u32>,
+    back: VecDeque<(u32, TaskId)>,
+    out: i64,
+    told: Arc<Mutex<Told>>,
+}
+
+#[derive(Default)]
+struct Told {
+    out_at_the_end: i64,
+    ended: u64,
+    again: u64,
+}
+
+/// How often a task that came back is withheld.
+const RESTS: u32 = 1;
+
+impl Patient {
+    fn new(tries: impl IntoIterator<Item = u32>) -> (Self, Arc<Mutex<Told>>) {
+        let told = Arc::new(Mutex::new(Told::default()));
+        let fresh = tries.into_iter().collect();
+        (Self { fresh, back: VecDeque::new(), out: 0, told: told.clone() }, told)
+    }
+}
+
+impl Source<Stubborn> for Patient {
+    fn next(&mut self) -> Next<Stubborn> {
+        if let Some(tries_max) = self.fresh.pop_front() {
+            self.out += 1;
+            return Next::Task(Stubborn::new(tries_max));
+        }
+        match self.back.pop_front() {
+            Some((rests, id)) if rests < RESTS => {
+                self.back.push_back((rests + 1, id));
+                Next::Later
+            }
+            Some((_, id)) => {
+                self.out += 1;
+                Next::Again(id)
+            }
+            None => Next::End,
+        }
+    }
+
+    fn again(&mut self, id: TaskId, _: &Stubborn) -> Again {
+        self.out -= 1;
+        self.told.lock().unwrap().again += 1;
+        self.back.push_back((0, id));
+        Again::WhenGiven
+    }
+
+    fn ended(&mut self, _: &Stubborn) {
+        self.out -= 1;
+        let mut told = self.told.lock().unwrap();
+        told.ended += 1;
+        told.out_at_the_end = self.out;
+    }
+}
+
+fn engines() -> Vec<Engine> {
+    ["serial", "threads=1", "threads=3", "uring=1x4", "uring=2x8"].map(|text| text.parse().unwrap()).into()
+}
+
+/// By number of the task: how it ended, and with how many bytes counted.
+type Ends = BTreeMap<u64, (Result<u32, String>, u64)>;
+
+fn ends(
+    engine: Engine,
+    cancel: &Cancel,
+    source: impl Source<Stubborn>,
+    after: impl Fn(u64),
+) -> (Ends, Report) {
+    let mut ends = Ends::new();
+    let config = Config { engine, cancel: cancel.clone(), progress: Default::default() };
+    let report = run(&Try, source, &config, |event| {
+        if let Event::Settled(settled) = event {
+            let outcome = match &settled.outcome {
+                Ok(tries) => Ok(*tries),
+                Err(Failure::Cancelled) => Err("cancelled".to_owned()),
+                Err(_) => Err("failed".to_owned()),
+            };
+            assert!(ends.insert(settled.id.0, (outcome, settled.bytes)).is_none(), "ended twice");
+            after(ends.len() as u64);
+        }
+    });
+    (ends, report)
+}
+
+#[test]
+fn a_task_that_comes_back_ends_once_with_all_its_tries() {
+    let tries = || (0..12).map(|index| index % 4 + 1);
+    let expected: Ends = tries().enumerate().map(|(id, n)| (id as u64, (Ok(n), n.into()))).collect();
+    for engine in engines() {
+        let (source, told) = Patient::new(tries());
+        let (patient, report) = ends(engine, &Cancel::new().unwrap(), source, |_| ());
+        assert_eq!(patient, expected, "{engine}");
+        assert_eq!((report.succeeded, report.failed), (12, 0), "{engine}");
+        let told = told.lock().unwrap();
+        assert_eq!((told.ended, told.again, told.out_at_the_end), (12, 18, 0), "{engine}");
+        // An iterator has no opinion: what comes back starts again at once.
+        let (at_once, _) = ends(engine, &Cancel::new().unwrap(), tries().map(Stubborn::new), |_| ());
+        assert_eq!(at_once, expected, "{engine}");
+    }
+}
+
+#[test]
+fn cancellation_ends_what_rests() {
+    for engine in engines() {
+        let cancel = Cancel::new().unwrap();
+        let never = u32::MAX;
+        let (source, _) = Patient::new([never, never, 1, never]);
+        let (ends, report) = ends(engine, &cancel, source, |_| cancel.trigger());
+        assert_eq!(ends[&2].0, Ok(1), "{engine}");
+        let cancelled = ends.values().filter(|(outcome, _)| outcome == &Err("cancelled".to_owned())).count();
+        assert_eq!(cancelled, ends.len() - 1, "{engine}: {ends:?}");
+        assert_eq!(report.cancelled_tasks, cancelled as u64);
+    }
+}

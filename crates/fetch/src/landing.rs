@@ -1,0 +1,223 @@
+//! The one place where the bytes of a task arrive, over all its attempts.
+//!
+//! Owns: how many bytes there are and what they belong to, hashing them on their way, the last check before a file appears.
+//! Does not own: where they are put ([`crate::sink`]), what an answer is good for ([`crate::resume`]).
+
+use std::time::UNIX_EPOCH;
+
+use haul_io::{Buf, File, Io, Offset};
+use http::HeaderMap;
+use http::header::LAST_MODIFIED;
+
+use crate::digest::{Check, Checksum, Hasher};
+use crate::resume::Start;
+use crate::sink::Sink;
+use crate::validator::Validators;
+use crate::{Error, Expected};
+
+pub(crate) struct Landing {
+    sink: Sink,
+    expected: Expected,
+    /// Bytes there are.
+    bytes: u64,
+    /// What they belong to; `None` where nothing can be added to them.
+    validators: Option<Validators>,
+    /// What the whole must hash to. Invariant: each has seen all bytes there are.
+    checks: Vec<Check>,
+    /// What the content of the response under way must hash to.
+    content_check: Option<Check>,
+    /// The hash that was asked for in any case.
+    hash: Option<Hasher>,
+}
+
+/// Bytes that are read again at a time.
+const READ_BYTES: usize = 256 * 1024;
+
+impl Landing {
+    pub(crate) fn new(sink: Sink, expected: Expected) -> Self {
+        let (checks, content_check, hash) = (Vec::new(), None, None);
+        let mut landing = Self { sink, expected, bytes: 0, validators: None, checks, content_check, hash };
+        landing.hash_anew();
+        landing
+    }
+
+    /// Goes on behind what `sink` has from an earlier run.
+    pub(crate) async fn resumed(
+        io: &impl Io,
+        sink: Sink,
+        expected: Expected,
+        start: Start,
+    ) -> Result<Self, Error> {
+        let mut landing = Self::new(sink, expected);
+        (landing.bytes, landing.validators) = (start.bytes, Some(start.validators));
+        match landing.hash_again(io).await {
+            Ok(()) => {}
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(_) => landing.start_over(io).await?,
+        }
+        Ok(landing)
+    }
+
+    fn hash_anew(&mut self) {
+        self.checks = self.expected.checksums.iter().cloned().map(Check::new).collect();
+        self.hash = self.expected.hash.map(Hasher::new);
+    }
+
+    /// Hashes what is there.
+    async fn hash_again(&mut self, io: &impl Io) -> Result<(), Error> {
+        let Sink::File(sink) = &mut self.sink else { return Ok(()) };
+        let (file, bytes) = sink.written(io).await?;
+        if self.checks.is_empty() && self.hash.is_none() {
+            return Ok(());
+        }
+        read_through(io, &file, bytes, |piece| self.update(piece)).await
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.checks.iter_mut().chain(&mut self.content_check).for_each(|check| check.update(bytes));
+        self.hash.iter_mut().for_each(|hasher| hasher.update(bytes));
+    }
+
+    /// What a request may go on behind.
+    pub(crate) fn start(&self) -> Option<Start> {
+        let validators = self.validators.clone().filter(|_| self.bytes > 0)?;
+        Some(Start { bytes: self.bytes, validators })
+    }
+
+    /// Bytes there are.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether this has all the bytes of the whole that it belongs to, as far as that is known.
+    pub(crate) fn has_all(&self) -> bool {
+        self.validators.as_ref().is_some_and(|validators| validators.total == Some(self.bytes))
+    }
+
+    /// Whether a file is open that is lost when it is closed.
+    pub(crate) fn holds_file(&self) -> bool {
+        matches!(&self.sink, Sink::File(sink) if sink.holds_file())
+    }
+
+    /// The whole is about to arrive.
+    pub(crate) fn expect_whole(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+        self.validators = Validators::of(headers, total);
+        let said = ["repr-digest", "digest"].map(|name| Checksum::of_field(headers, name));
+        self.checks.extend(said.into_iter().flatten().map(Check::new));
+        self.expect(headers, total)
+    }
+
+    /// What is missing is about to arrive, or the next piece of it; the whole has `total` bytes.
+    pub(crate) fn expect_part(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+        self.validators.iter_mut().for_each(|validators| validators.total = total);
+        self.expect(headers, total)
+    }
+
+    fn expect(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+        self.content_check = Checksum::of_field(headers, "content-digest").map(Check::new);
+        if let Some(total) = total {
+            self.check_room(total)?;
+            self.check_size(total)?;
+        }
+        if let Sink::File(sink) = &mut self.sink {
+            sink.expect(self.validators.clone(), total);
+            sink.date(modified(headers));
+        }
+        Ok(())
+    }
+
+    /// That so many bytes in all can be taken.
+    pub(crate) fn check_room(&self, bytes: u64) -> Result<(), Error> {
+        self.sink.check_room(bytes)
+    }
+
+    fn check_size(&self, found: u64) -> Result<(), Error> {
+        match self.expected.size {
+            Some(expected) if expected != found => Err(Error::Size { expected, found }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the first `count` filled bytes of `input`.
+    pub(crate) async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {
+        self.update(&input.filled()[..count]);
+        self.bytes += count as u64;
+        self.sink.take(io, input, count).await
+    }
+
+    /// The content of a response has arrived to its end.
+    pub(crate) fn end_content(&mut self) -> Result<(), Error> {
+        self.content_check.take().map_or(Ok(()), Check::finish)
+    }
+
+    /// Drops what is there.
+    pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
+        (self.bytes, self.validators, self.content_check) = (0, None, None);
+        self.hash_anew();
+        self.sink.start_over(io).await
+    }
+
+    /// Makes ready for another attempt after a pause. Whether there can be one.
+    pub(crate) async fn rest(&mut self, io: &impl Io) -> bool {
+        self.content_check = None;
+        let kept = self.sink.rest(io).await;
+        if kept == self.bytes && self.validators.is_some() {
+            return true;
+        }
+        self.start_over(io).await.is_ok()
+    }
+
+    /// All has arrived: checks it, publishes the file. Gives back what was kept in memory, and the hash that was asked for.
+    pub(crate) async fn complete(mut self, io: &impl Io) -> Result<(Vec<u8>, Option<Checksum>), Error> {
+        let size = self.check_size(self.bytes);
+        let checked = std::mem::take(&mut self.checks).into_iter().map(Check::finish);
+        if let Err(error) = size.and(checked.collect::<Result<(), _>>()) {
+            self.abandon(io).await;
+            return Err(error);
+        }
+        let hash = self.hash.take().map(Hasher::finish);
+        Ok((self.sink.complete(io).await?, hash))
+    }
+
+    /// Nothing more will arrive in this run. A later one may go on where that was asked for.
+    pub(crate) async fn keep(mut self, io: &impl Io) {
+        let kept = self.rest(io).await;
+        if !kept || self.holds_file() {
+            self.abandon(io).await;
+        }
+    }
+
+    /// Nothing more will arrive: leaves nothing.
+    pub(crate) async fn abandon(self, io: &impl Io) {
+        self.sink.abandon(io).await;
+    }
+}
+
+/// When the server says that the content changed last, in seconds since the epoch.
+pub(crate) fn modified(headers: &HeaderMap) -> Option<i64> {
+    let text = headers.get(LAST_MODIFIED)?.to_str().ok()?;
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs()).ok()
+}
+
+/// Reads the first `bytes` of `file` once more.
+pub(crate) async fn read_through(
+    io: &impl Io,
+    file: &File,
+    bytes: u64,
+    mut each: impl FnMut(&[u8]),
+) -> Result<(), Error> {
+    let mut offset = 0;
+    while offset < bytes {
+        let piece_bytes = READ_BYTES.min(usize::try_from(bytes - offset).unwrap_or(READ_BYTES));
+        let (count, buf) = io.read_full(file, io.take_buf(READ_BYTES), piece_bytes, Offset::At(offset)).await;
+        each(buf.filled());
+        io.give_buf(buf);
+        match count.map_err(Error::write)? {
+            0 => return Err(Error::write(std::io::ErrorKind::UnexpectedEof.into())),
+            count => offset += count as u64,
+        }
+        io.yield_now().await;
+    }
+    Ok(())
+}

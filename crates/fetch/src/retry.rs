@@ -1,0 +1,178 @@
+//! Whether a failed attempt is made again, and when.
+//!
+//! Owns: the classes of errors, the growth of pauses, what Retry-After asks for.
+//! Does not own: waiting ([`crate::scheduler`]), replays on stale connections ([`haul_http1::Replay`]).
+//!
+//! Source: RFC 9110, sections 9.2.2 (idempotent methods), 10.2.3 (Retry-After) and 15.6.4 (503); full jitter: Brooker,
+//! "Exponential Backoff And Jitter".
+
+use std::time::Duration;
+
+use haul_http1::{RetryAfter, retry_after};
+use http::header::DATE;
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::{Config, Error, Phase};
+
+/// Statuses that another attempt may change.
+const RETRIED: [u16; 6] = [408, 429, 500, 502, 503, 504];
+
+/// What is known of an attempt that failed.
+pub(crate) struct Attempt<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) error: &'a Error,
+    /// Attempts so far, this one included.
+    pub(crate) attempts: u32,
+    /// The time they took, with the pauses between them.
+    pub(crate) spent: Duration,
+    /// What the server asked to wait.
+    pub(crate) host_pause: Option<Duration>,
+    /// Any number, for the jitter.
+    pub(crate) random: u64,
+}
+
+impl Attempt<'_> {
+    /// How long to wait before the next attempt; `None` where there is none.
+    pub(crate) fn rest(&self, config: &Config) -> Option<Duration> {
+        if self.attempts > config.retries || !may_pass(self.error, self.method) {
+            return None;
+        }
+        let pause = jittered(pause_max(config, self.attempts), self.random);
+        let rest = pause.max(self.host_pause.unwrap_or_default());
+        let in_time = config.total_timeout.is_none_or(|total| self.spent + rest < total);
+        in_time.then_some(rest)
+    }
+}
+
+/// Whether the same request may fare better another time, and may be sent twice.
+fn may_pass(error: &Error, method: &Method) -> bool {
+    match error {
+        // Nothing was sent.
+        Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
+        Error::Transport(_) | Error::Timeout(Phase::Transfer) => method.is_idempotent(),
+        Error::Protocol(error) => error.is_truncation() && method.is_idempotent(),
+        Error::Status(status) => RETRIED.contains(&status.as_u16()) && method.is_idempotent(),
+        _ => false,
+    }
+}
+
+/// The longest pause after so many attempts: doubled each time, up to the limit.
+fn pause_max(config: &Config, attempts: u32) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(31);
+    config.retry_pause.saturating_mul(1 << doublings).min(config.retry_pause_max)
+}
+
+/// A part of `pause` that is anything from none to all of it, so that many who failed together don't come back together.
+fn jittered(pause: Duration, random: u64) -> Duration {
+    pause.mul_f64(random as f64 / u64::MAX as f64)
+}
+
+/// How long the host wants to be left alone, by a response with `status`; at most as long as `config` allows.
+pub(crate) fn host_pause(status: StatusCode, headers: &HeaderMap, config: &Config) -> Option<Duration> {
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let pause = match retry_after(headers)? {
+        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
+        RetryAfter::Date(date) => until(date, headers)?,
+    };
+    Some(pause.min(config.retry_after_max))
+}
+
+/// From the moment that the response names in Date to `date`: the server's clock measures both, so ours may be wrong.
+fn until(date: &[u8], headers: &HeaderMap) -> Option<Duration> {
+    let parse = |text: &[u8]| httpdate::parse_http_date(std::str::from_utf8(text).ok()?).ok();
+    let (then, now) = (parse(date)?, parse(headers.get(DATE)?.as_bytes())?);
+    Some(then.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haul_http1::ProtocolError;
+    use std::io::ErrorKind;
+
+    fn config() -> Config {
+        Config { total_timeout: Some(Duration::from_secs(100)), ..Config::default() }
+    }
+
+    #[test]
+    fn errors_that_may_pass_are_retried_and_others_are_not() {
+        let status = |code| Error::Status(StatusCode::from_u16(code).unwrap());
+        let io = |kind: ErrorKind| std::io::Error::from(kind);
+        let incomplete = ProtocolError::Incomplete { received_bytes: 1, expected_bytes: Some(2) };
+        for (error, get, post) in [
+            (Error::Connect(io(ErrorKind::ConnectionRefused)), true, true),
+            (Error::Timeout(Phase::Connect), true, true),
+            (Error::Timeout(Phase::Transfer), true, false),
+            (Error::Timeout(Phase::Total), false, false),
+            (Error::Transport(io(ErrorKind::ConnectionReset)), true, false),
+            (Error::Protocol(incomplete), true, false),
+            (Error::Protocol(ProtocolError::ClosedBeforeResponse), true, false),
+            (Error::Protocol(ProtocolError::BareCr), false, false),
+            (Error::Tls(rustls::Error::DecryptError), false, false),
+            (Error::Resolve(io(ErrorKind::NotFound)), false, false),
+            (Error::Write(io(ErrorKind::StorageFull)), false, false),
+            (Error::TooManyRedirects, false, false),
+            (Error::Cancelled, false, false),
+            (status(408), true, false),
+            (status(429), true, false),
+            (status(500), true, false),
+            (status(502), true, false),
+            (status(503), true, false),
+            (status(504), true, false),
+            (status(501), false, false),
+            (status(404), false, false),
+            (status(403), false, false),
+        ] {
+            assert_eq!(may_pass(&error, &Method::GET), get, "GET: {error}");
+            assert_eq!(may_pass(&error, &Method::PUT), get, "PUT: {error}");
+            assert_eq!(may_pass(&error, &Method::POST), post, "POST: {error}");
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_limit_and_end_with_the_retries() {
+        let error = Error::Timeout(Phase::Transfer);
+        let rest = |attempts, random, host_pause, spent| {
+            let (method, spent) = (&Method::GET, Duration::from_secs(spent));
+            Attempt { method, error: &error, attempts, spent, host_pause, random }.rest(&config())
+        };
+        let millis = |attempts| rest(attempts, u64::MAX, None, 0).map(|rest| rest.as_millis());
+        let longest: Vec<_> = (1..=6).map(millis).collect();
+        assert_eq!(longest, [Some(500), Some(1_000), Some(2_000), Some(4_000), Some(8_000), None]);
+        assert_eq!(pause_max(&config(), 1_000), Duration::from_secs(30));
+        assert_eq!(rest(1, 0, None, 0), Some(Duration::ZERO), "jitter is full");
+        assert_eq!(rest(1, u64::MAX / 2, None, 0).unwrap().as_millis(), 250);
+        let asked = Some(Duration::from_secs(20));
+        assert_eq!(rest(1, 0, asked, 0), asked, "what the server asks for is kept to");
+        assert_eq!(rest(1, 0, asked, 79), asked);
+        assert_eq!(rest(1, 0, asked, 80), None, "the whole would take too long");
+    }
+
+    #[test]
+    fn retry_after_is_a_number_or_a_date_and_capped() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for (status, after, pause) in [
+            (503, Some("7"), Some(7)),
+            (429, Some("0"), Some(0)),
+            (503, Some("99999999999999999999999"), Some(120)),
+            (503, Some("Sun, 06 Nov 1994 08:50:07 GMT"), Some(30)),
+            (503, Some("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0)),
+            (503, Some("Mon, 07 Nov 1994 08:49:37 GMT"), Some(120)),
+            (503, Some("soon"), None),
+            (503, None, None),
+            (500, Some("7"), None),
+        ] {
+            let mut headers = HeaderMap::from_iter([(DATE, date.parse().unwrap())]);
+            if let Some(after) = after {
+                headers.insert("retry-after", after.parse().unwrap());
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            let found = host_pause(status, &headers, &Config::default());
+            assert_eq!(found, pause.map(Duration::from_secs), "{status} {after:?}");
+        }
+        let dated = HeaderMap::from_iter([("retry-after".parse().unwrap(), date.parse().unwrap())]);
+        assert_eq!(host_pause(StatusCode::SERVICE_UNAVAILABLE, &dated, &Config::default()), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! The scheduler, step by step and under random histories.
+//!
+//! Owns: what a caller may rely on: bounds, turns, pauses, nothing lost.
+//! Does not own: real time.
+
+use super::*;
+
+fn origin(name: &str) -> Origin {
+    Origin { tls: false, host: name.to_owned(), port: 80 }
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn limits(total_max: usize, per_host_max: usize, per_host_rate: Option<f64>) -> HostLimits {
+    HostLimits { total_max, per_host_max, per_host_rate, ..HostLimits::default() }
+}
+
+/// A scheduler with these tasks, named by host and number.
+fn scheduler(limits: HostLimits, tasks: &[&'static str]) -> Scheduler<&'static str> {
+    let mut scheduler = Scheduler::new(limits);
+    for &task in tasks {
+        scheduler.add(&origin(&task[..1]), task, ms(0));
+    }
+    scheduler
+}
+
+fn starts(scheduler: &mut Scheduler<&'static str>, now: u64) -> Vec<&'static str> {
+    std::iter::from_fn(|| scheduler.next(ms(now))).collect()
+}
+
+#[test]
+fn hosts_take_turns_and_none_has_more_than_its_share() {
+    let mut it = scheduler(limits(5, 2, None), &["a1", "a2", "a3", "a4", "b1", "c1", "c2"]);
+    assert_eq!(starts(&mut it, 0), ["a1", "b1", "c1", "a2", "c2"]);
+    it.ended(&origin("b"), ms(1));
+    assert_eq!(starts(&mut it, 1), [""; 0], "a has its share under way");
+    it.ended(&origin("a"), ms(2));
+    assert_eq!(starts(&mut it, 2), ["a3"]);
+    it.ended(&origin("c"), ms(3));
+    it.ended(&origin("a"), ms(3));
+    assert_eq!(starts(&mut it, 3), ["a4"]);
+    assert!(it.is_empty());
+}
+
+#[test]
+fn a_rate_spaces_the_starts_of_each_host() {
+    let mut it = scheduler(limits(9, 9, Some(10.0)), &["a1", "a2", "a3", "b1", "b2"]);
+    for (now, expected) in
+        [(0, vec!["a1", "b1"]), (99, vec![]), (100, vec!["a2", "b2"]), (150, vec![]), (500, vec!["a3"])]
+    {
+        assert_eq!(starts(&mut it, now), expected, "at {now} ms");
+    }
+    it.add(&origin("a"), "a4", ms(501));
+    assert_eq!(starts(&mut it, 599), [""; 0], "no credit is saved up");
+    assert_eq!(starts(&mut it, 600), ["a4"]);
+}
+
+#[test]
+fn a_pause_holds_one_host_and_the_longest_counts() {
+    let mut it = scheduler(limits(9, 9, None), &["a1", "b1", "a2"]);
+    it.pause(&origin("a"), ms(50), ms(0));
+    it.pause(&origin("a"), ms(200), ms(0));
+    it.pause(&origin("a"), ms(100), ms(0));
+    assert_eq!(starts(&mut it, 0), ["b1"]);
+    assert_eq!(starts(&mut it, 199), [""; 0]);
+    assert_eq!(starts(&mut it, 200), ["a1", "a2"]);
+    it.pause(&origin("c"), ms(300), ms(200));
+    it.add(&origin("c"), "c1", ms(210));
+    assert_eq!(starts(&mut it, 299), [""; 0], "a pause is known before the tasks it holds");
+    assert_eq!(starts(&mut it, 300), ["c1"]);
+}
+
+#[test]
+fn what_rests_starts_when_it_is_due_and_before_new_tasks() {
+    let mut it = scheduler(limits(9, 1, None), &["a1", "a2", "a3"]);
+    assert_eq!(starts(&mut it, 0), ["a1"]);
+    it.add_at(&origin("a"), "a1", ms(40));
+    it.ended(&origin("a"), ms(10));
+    assert_eq!(starts(&mut it, 10), ["a2"], "resting occupies nothing");
+    it.ended(&origin("a"), ms(50));
+    assert_eq!(starts(&mut it, 50), ["a1"]);
+    it.ended(&origin("a"), ms(60));
+    assert_eq!(starts(&mut it, 60), ["a3"]);
+}
+
+#[test]
+fn what_is_held_is_bounded_and_hosts_are_forgotten() {
+    let mut it = Scheduler::new(HostLimits { held_max: 4, ..limits(9, 1, None) });
+    it.add(&origin("a"), "a1", ms(0));
+    it.add(&origin("a"), "a2", ms(0));
+    assert!(it.has_room());
+    it.add(&origin("a"), "a3", ms(0));
+    assert!(!it.has_room(), "three tasks and a host");
+    for _ in 0..3 {
+        assert!(it.next(ms(0)).is_some());
+        it.ended(&origin("a"), ms(0));
+    }
+    it.pause(&origin("b"), ms(10), ms(0));
+    assert_eq!(it.hosts.len(), 1, "a pause is remembered");
+    assert_eq!(it.next(ms(10)), None);
+    assert!(it.hosts.is_empty() && it.timers.is_empty() && it.turns.is_empty());
+}
+
+#[test]
+fn random_histories_keep_every_bound_and_lose_nothing() {
+    for seed in 0..50_u64 {
+        let mut state = seed;
+        let mut below = |bound: u64| {
+            state = (state ^ 0x5bd1_e995).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 33) % bound
+        };
+        let limits = limits(6, 3, (seed % 2 == 0).then_some(200.0));
+        let mut it = Scheduler::new(limits);
+        let (mut now, mut added, mut done) = (0, 0, 0);
+        let mut under_way = Vec::new();
+        while done < 300 {
+            now += below(8);
+            if added < 300 && it.has_room() {
+                let name = ["a", "b", "c", "d"][below(4) as usize];
+                it.add(&origin(name), (name, added), ms(now));
+                added += 1;
+            }
+            if below(20) == 0 {
+                it.pause(&origin("b"), ms(now + below(60)), ms(now));
+            }
+            under_way.extend(std::iter::from_fn(|| it.next(ms(now))));
+            assert!(under_way.len() <= limits.total_max);
+            for name in ["a", "b", "c", "d"] {
+                let of_host = under_way.iter().filter(|(host, _)| *host == name).count();
+                assert!(of_host <= limits.per_host_max, "seed {seed}: {of_host} for {name}");
+            }
+            if !under_way.is_empty() {
+                let task = under_way.swap_remove(below(under_way.len() as u64) as usize);
+                if below(3) == 0 {
+                    it.add_at(&origin(task.0), task, ms(now + below(40)));
+                } else {
+                    done += 1;
+                }
+                it.ended(&origin(task.0), ms(now));
+            }
+        }
+        assert_eq!(it.next(ms(now + 1_000)), None);
+        assert!(it.is_empty() && it.hosts.is_empty() && it.timers.is_empty(), "seed {seed}");
+    }
+}
