@@ -5,7 +5,7 @@
 
 use std::io;
 use std::net::ToSocketAddrs;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags};
 
 use crate::op::{Completion, Offset, Op, OpenMode, Value};
-use crate::{Buf, Cancel, File, FileKind, Socket, Stat, cancelled, connect};
+use crate::{Buf, Cancel, File, FileKind, Socket, Stat, cancelled, connect, is_temporary};
 
 /// Carries out `op`; returns when it is done, has failed or, where it waits, when `cancel` is thrown.
 pub(crate) fn perform(op: Op, cancel: &Cancel) -> Completion {
@@ -80,7 +80,7 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
     let private = Mode::from_raw_mode(0o600);
     let open = || retry_on_intr(|| fs::openat(base, path, open_flags(mode), private));
     let mut fd = open()?;
-    if let OpenMode::CreateNew | OpenMode::Unnamed | OpenMode::Staged = mode {
+    if let OpenMode::CreateNew | OpenMode::Staged = mode {
         hold(&fd);
         // Whoever clears leftovers away may have come between: `crate::remove_if_left`.
         while mode == OpenMode::CreateNew && fs::fstat(&fd)?.st_nlink == 0 {
@@ -91,8 +91,8 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
     Ok(fd.into())
 }
 
-/// Marks a file as one that somebody works on. Where a file system has no locks, nothing is ever taken for a leftover.
-fn hold(fd: &OwnedFd) {
+/// Marks a file that has a temporary name as one that somebody works on. Where a file system has no locks, nothing is ever taken for a leftover.
+fn hold(fd: impl AsFd) {
     let _ = fs::flock(fd, FlockOperation::NonBlockingLockShared);
 }
 
@@ -152,6 +152,9 @@ fn set_modified(fd: BorrowedFd<'_>, (seconds, nanoseconds): (i64, u32)) -> rusti
 }
 
 fn link(fd: BorrowedFd<'_>, base: BorrowedFd<'_>, path: &Path) -> rustix::io::Result<()> {
+    if path.file_name().is_some_and(is_temporary) {
+        hold(fd);
+    }
     match fs::linkat(fd, "", base, path, AtFlags::EMPTY_PATH) {
         // Kernels before 6.10 allow an empty path only with CAP_DAC_READ_SEARCH.
         Err(Errno::NOENT | Errno::PERM) => {
