@@ -154,6 +154,9 @@ pub(crate) struct FileArgs {
     /// Overwrite an existing result
     #[arg(long)]
     pub(crate) force: bool,
+    /// Remove each source once its result is durable
+    #[arg(long)]
+    pub(crate) replace: bool,
     /// Don't keep mode and time of modification
     #[arg(long)]
     pub(crate) no_preserve: bool,

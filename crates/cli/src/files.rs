@@ -8,8 +8,8 @@ use std::path::Path;
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Durability, Existing};
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Kind, Manner, OpenJob, Placement, SealJob, SkipReason, Task, Walk,
-    XorJob,
+    Direction, Done, Error, FileOptions, Kind, Manner, OpenJob, Placement, Replacing, SealJob, SkipReason,
+    Task, Walk, XorJob,
 };
 use serde_json::{Map, Value};
 
@@ -25,16 +25,23 @@ use crate::workers::WorkerKind;
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Seal)?;
     let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files.secret)?;
-    let options = options(&args.files);
+    let options = options(&args.files)?;
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
-    run(&job, tasks, options.durability, &args.common, voice)
+    match args.files.replace {
+        true => run(&Replacing::new(job), tasks, options.durability, &args.common, voice),
+        false => run(&job, tasks, options.durability, &args.common, voice),
+    }
 }
 
 pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Open)?;
     let identities = keys::identities(&args.identity, &args.files.secret, voice)?;
-    let options = options(&args.files);
-    run(&OpenJob::new(identities, options), tasks, options.durability, &args.common, voice)
+    let options = options(&args.files)?;
+    let job = OpenJob::new(identities, options);
+    match args.files.replace {
+        true => run(&Replacing::new(job), tasks, options.durability, &args.common, voice),
+        false => run(&job, tasks, options.durability, &args.common, voice),
+    }
 }
 
 pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
@@ -84,17 +91,18 @@ fn tasks(args: &FileArgs, direction: Direction) -> Result<Walk, Problem> {
     Walk::new(args.paths.clone(), placement).map_err(|error| Problem::usage(error.to_string()))
 }
 
-fn options(args: &FileArgs) -> FileOptions {
-    FileOptions {
-        existing: if args.force { Existing::Replace } else { Existing::Refuse },
-        durability: match args.durable {
-            DurableArg::Always => Durability::Synced,
-            // Sources are never removed so far.
-            DurableArg::Auto | DurableArg::Never => Durability::Eventual,
-        },
-        preserve: !args.no_preserve,
-        mode: new_file_mode(),
-    }
+fn options(args: &FileArgs) -> Result<FileOptions, Problem> {
+    let durability = match args.durable {
+        DurableArg::Never if args.replace => {
+            return Err(Problem::usage("sources are removed only when their results are durable")
+                .hint("leave out --durable never, or --replace"));
+        }
+        DurableArg::Always => Durability::Synced,
+        DurableArg::Auto if args.replace => Durability::Synced,
+        DurableArg::Auto | DurableArg::Never => Durability::Eventual,
+    };
+    let existing = if args.force { Existing::Replace } else { Existing::Refuse };
+    Ok(FileOptions { existing, durability, preserve: !args.no_preserve, mode: new_file_mode() })
 }
 
 fn dry_run(tasks: Walk, verb: &str, voice: &Voice) -> Exit {
@@ -145,6 +153,24 @@ impl Told for OpenJob {
 
     fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
         run_portable(self, source, config, &WorkerKind::Open.command(), on_event)
+    }
+}
+
+impl Told for Replacing<SealJob> {
+    const VERB: &'static str = SealJob::VERB;
+    const DONE: &'static str = SealJob::DONE;
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::SealReplacing.command(), on_event)
+    }
+}
+
+impl Told for Replacing<OpenJob> {
+    const VERB: &'static str = OpenJob::VERB;
+    const DONE: &'static str = OpenJob::DONE;
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::OpenReplacing.command(), on_event)
     }
 }
 

@@ -4,7 +4,7 @@
 //! Does not own: what it does for its supervisor ([`haul_engine::work`]).
 
 use haul_engine::{WorkerCommand, work};
-use haul_seal::{OpenJob, SealJob, XorJob};
+use haul_seal::{OpenJob, Replacing, SealJob, XorJob};
 
 use crate::exit::{Exit, Problem};
 use crate::signals;
@@ -18,10 +18,18 @@ pub(crate) enum WorkerKind {
     Seal,
     Open,
     Xor,
+    SealReplacing,
+    OpenReplacing,
 }
 
 impl WorkerKind {
-    const ALL: [(&str, Self); 3] = [("seal", Self::Seal), ("open", Self::Open), ("xor", Self::Xor)];
+    const ALL: [(&str, Self); 5] = [
+        ("seal", Self::Seal),
+        ("open", Self::Open),
+        ("xor", Self::Xor),
+        ("seal-replacing", Self::SealReplacing),
+        ("open-replacing", Self::OpenReplacing),
+    ];
 
     /// The command that starts one.
     pub(crate) fn command(self) -> WorkerCommand {
@@ -45,6 +53,8 @@ impl WorkerKind {
             Self::Seal => work::<SealJob>(),
             Self::Open => work::<OpenJob>(),
             Self::Xor => work::<XorJob>(),
+            Self::SealReplacing => work::<Replacing<SealJob>>(),
+            Self::OpenReplacing => work::<Replacing<OpenJob>>(),
         };
         result.map(|()| Exit::Success).map_err(|error| Problem::usage(error.to_string()))
     }

@@ -264,6 +264,55 @@ fn an_overwriting_worker_that_is_killed_damages_only_what_is_named() {
     }
 }
 
+#[test]
+fn a_source_is_there_until_its_result_is_though_workers_are_killed() {
+    for (seed, engine) in ["processes=3", "hybrid=2x2"].into_iter().enumerate() {
+        let fixture = Fixture::new(90 + seed as u64, 300, &[1_500_000, 9_000_000]);
+        let recipient = fixture.haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+        let args = ["seal", "--replace", "--json", "-q", "-e", engine, "-r", recipient.trim(), "work"];
+        let mut watched = fixture.haul.watch(args);
+        let mut kills = 0;
+        let told = listen(&mut watched, |watched, ended| {
+            if ended % 20 == 1 && watched.kill_worker(ended) {
+                kills += 1;
+            }
+            true
+        });
+        let (status, stderr) = watched.finish();
+        assert!(kills > 5, "{stderr}");
+        assert_eq!(told.done.len() + told.failed.len(), fixture.plain.len());
+        assert_eq!(status, i32::from(!told.failed.is_empty()), "{stderr}");
+        // What was given up after three deaths has its source, or its result, or both.
+        fixture.haul.run(["open", "-q", "-i", "key.txt", "-o", "opened", "work"]).expect_status(0);
+        let (left, opened) =
+            (contents(&fixture.dir.path().join("work")), contents(&fixture.dir.path().join("opened")));
+        for (path, plain) in &fixture.plain {
+            assert!(
+                told.done.contains(path) != left.contains_key(path) || told.failed.contains_key(path),
+                "{path:?}"
+            );
+            assert!(left.get(path).or(opened.get(path)) == Some(plain), "{path:?}");
+        }
+        assert!(left.keys().all(|path| !haul_io::is_temporary(path.file_name().unwrap())));
+    }
+}
+
+#[test]
+fn links_and_undurable_results_keep_their_sources() {
+    let fixture = Fixture::new(95, 1, &[]);
+    let recipient = fixture.haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+    let recipient = recipient.trim();
+    std::os::unix::fs::symlink("key", fixture.dir.path().join("link")).unwrap();
+    fixture.haul.run(["seal", "--replace", "-r", recipient, "link"]).expect_status(1);
+    assert!(fixture.dir.path().join("key").exists() && fixture.dir.path().join("link").exists());
+    fixture.haul.run(["seal", "--replace", "--durable", "never", "-r", recipient, "key"]).expect_status(2);
+    fixture.haul.run(["seal", "--replace", "-r", recipient, "key"]).expect_status(0);
+    assert!(!fixture.dir.path().join("key").exists());
+    fixture.haul.run(["open", "--replace", "-i", "key.txt", "key.age"]).expect_status(0);
+    assert_eq!(std::fs::read(fixture.dir.path().join("key")).unwrap(), fixture.key);
+    assert!(!fixture.dir.path().join("key.age").exists());
+}
+
 /// Opens a tree with some damaged files in it. What it says: exit code, results, report, messages in any order.
 fn open_on(haul: &Haul, engine: &str, output: &Path) -> (i32, Vec<Vec<u8>>, Value, Vec<String>) {
     let output_text = output.to_string_lossy();

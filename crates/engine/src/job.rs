@@ -54,7 +54,8 @@ pub trait Job: Sync {
 pub enum Step<S, O> {
     /// The task is done.
     Done(O),
-    /// The task has `parts` parts, at least one.
+    /// The task has `parts` parts. With none, what is left to be done is [`Job::finish`]: a step of its own, which no
+    /// cancellation keeps from being taken.
     Split {
         /// What the parts share.
         state: S,

@@ -49,8 +49,8 @@ pub trait Portable: Job<Task: Wire, Output: Wire, Error: Wire> + Sized {
         token: Self::Token,
     ) -> impl Future<Output = Result<Self::State, Self::Error>>;
 
-    /// What a task came to whose result was published by an attempt that died before it could say so. Makes the result as
-    /// durable as it should be.
+    /// What a task came to whose result was published, in `start` or `finish`, by an attempt that died before it could say so.
+    /// Makes the result as durable as it should be, and does what else was to follow.
     fn published<I: Io>(
         &self,
         io: &I,

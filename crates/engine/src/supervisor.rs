@@ -118,10 +118,10 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 None
             }
             Answer::Started(Ok(Step::Split { state, parts })) => {
-                assert!(parts > 0, "a split task has at least one part");
                 let state = Arc::new(state);
                 open.split = Some(Split { state, parts, handed_out: 0, back: 0, failure: None });
-                self.splitting.push_back(id);
+                let next = if parts > 0 { &mut self.splitting } else { &mut self.finishing };
+                next.push_back(id);
                 None
             }
             Answer::PartDone(result) => {

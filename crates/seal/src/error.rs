@@ -62,6 +62,8 @@ pub enum Step {
     Write,
     /// Giving the complete result its name.
     Publish,
+    /// Removing the source.
+    Remove,
 }
 
 /// What sort of failure it is, for callers that count.
@@ -134,6 +136,7 @@ impl fmt::Display for Step {
             Self::Create => "creating the result",
             Self::Write => "writing the result",
             Self::Publish => "publishing the result",
+            Self::Remove => "removing the source",
         })
     }
 }

@@ -37,6 +37,7 @@ mod error;
 mod large;
 mod open;
 mod portable;
+mod replacing;
 mod seal;
 mod segment;
 mod task;
@@ -53,6 +54,7 @@ pub use haul_age_format::{
 pub use large::{Large, Payload, Token};
 pub use open::OpenJob;
 pub use portable::{Charter, WrappedKey, XorCharter};
+pub use replacing::{Replaceable, Replaced, ReplacedToken, Replacing};
 pub use seal::SealJob;
 pub use task::{Done, FileOptions, SkipReason, Task, WalkError};
 pub use walk::{Direction, NameError, Placement, Walk};

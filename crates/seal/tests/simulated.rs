@@ -8,7 +8,8 @@ use haul_engine::{Job, Step};
 use haul_io::sim::{Files, Sim};
 use haul_io::{Durability, Io};
 use haul_seal::{
-    Done, Error, FileOptions, Identity, Manner, OpenJob, Recipient, SealJob, Task, X25519Identity, XorJob,
+    Done, Error, FileOptions, Identity, Manner, OpenJob, Recipient, Replacing, SealJob, Task, X25519Identity,
+    XorJob,
 };
 
 fn identity() -> X25519Identity {
@@ -236,6 +237,88 @@ fn a_file_that_is_replaced_is_at_every_failure_one_or_the_other() {
             assert!(now == content(bytes) || now == expected, "operation {number}");
             assert!(failed || now == expected, "operation {number}");
             assert_eq!(files.names().len(), 2, "operation {number}: a temporary is left");
+        }
+    }
+}
+
+/// What is left of a source that was to be removed, and of its result.
+#[track_caller]
+fn check_replaced(files: &Files, bytes: usize, reported: Option<bool>, case: &str) {
+    let source = files.get("d/plain");
+    let sealed = files.get("d/sealed");
+    assert!(source.is_none_or(|source| source == content(bytes)), "{case}: the source was changed");
+    let whole = sealed.is_some_and(|sealed| opened(sealed) == Some(content(bytes)));
+    assert!(source.is_some() || whole, "{case}: neither source nor result");
+    assert!(sealed.is_none() || whole, "{case}: a damaged result");
+    if reported == Some(true) {
+        assert!(whole, "{case}: reported done without a durable result");
+    }
+}
+
+#[test]
+fn a_source_is_removed_only_when_its_result_survives_a_power_cut() {
+    for bytes in SIZES {
+        let job = Replacing::new(seal_job());
+        let sim = machine(1, bytes);
+        sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+        assert_eq!(sim.files().get("d/plain"), None);
+        check_replaced(&sim.files(), bytes, Some(true), "without a fault");
+        for number in 0..=sim.submitted() {
+            let faulty = machine(1, bytes);
+            faulty.fail_operation(number, io::ErrorKind::StorageFull);
+            let result = faulty.run(whole(&faulty, &job, &seal_task())).unwrap();
+            check_replaced(
+                &faulty.files(),
+                bytes,
+                Some(result.is_ok()),
+                &format!("operation {number} fails"),
+            );
+            if result.is_ok() {
+                assert_eq!(
+                    faulty.files().get("d/plain"),
+                    None,
+                    "operation {number}: done, and the source there"
+                );
+            }
+            for seed in 0..if bytes == SIZES[0] { 10 } else { 1 } {
+                let cut = machine(seed, bytes);
+                cut.cut_power_at(number);
+                let reported = cut.run(whole(&cut, &job, &seal_task())).map(|result| result.is_ok());
+                let case = format!("{bytes} bytes, cut at {number}, seed {seed}");
+                check_replaced(&cut.after_power_cut(), bytes, reported, &case);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_source_that_changes_is_not_removed() {
+    let bytes = SIZES[0];
+    let job = Replacing::new(seal_job());
+    let sim = machine(1, bytes);
+    sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+    for number in 0..sim.submitted() {
+        let sim = machine(1, bytes);
+        let task = seal_task();
+        let changing = async {
+            while sim.submitted() < number {
+                sim.yield_now().await;
+            }
+            if sim.files().get("d/plain").is_some() {
+                sim.files().put("d/plain", &content(bytes + 1));
+            }
+            None
+        };
+        let jobs: Vec<Pin<Box<dyn Future<Output = Ended>>>> =
+            vec![Box::pin(changing), Box::pin(async { Some(whole(&sim, &job, &task).await) })];
+        let result = sim.run_all(jobs).unwrap().pop().flatten().unwrap();
+        let files = sim.files();
+        match files.get("d/plain") {
+            Some(source) => assert!(result.is_err() && source == content(bytes + 1), "change at {number}"),
+            None => {
+                let plain = opened(files.get("d/sealed").unwrap()).unwrap();
+                assert!(result.is_ok() && (plain == content(bytes) || plain == content(bytes + 1)));
+            }
         }
     }
 }

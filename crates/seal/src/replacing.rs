@@ -1,0 +1,227 @@
+//! Results that take the place of their sources: each source is removed, once its result is durable.
+//!
+//! Owns: when a source may be removed, removing it, also after a worker died on the way.
+//! Does not own: making the result (the job that this wraps does).
+
+use std::path::Path;
+
+use haul_age_format::{Header, Layout, NONCE_BYTES, Parsed};
+use haul_engine::{Job, Portable, Step as Progress};
+use haul_io::{FileKind, Io, Offset, Op, OpenMode, Stat};
+use serde::{Deserialize, Serialize};
+
+use crate::{Done, Error, FileOptions, Kind, OpenJob, SealJob, Step, Task};
+
+/// A job whose sources give way to their results.
+///
+/// The source is looked at before and after: one that was changed meanwhile, replaced, or reached by a symbolic link stays, and
+/// the task fails (no system call removes a file only if it is unchanged, so a change between the last look and the
+/// removal, a few microseconds, goes unseen). Removing is a step of its own behind the publication, so that a run that is cut short between
+/// them leaves both.
+pub struct Replacing<J>(J);
+
+/// A job that can be wrapped.
+pub trait Replaceable: Job<Task = Task, Output = Done, Error = Error> {
+    /// How its results are made.
+    fn options(&self) -> &FileOptions;
+    /// Sees to it that results are durable before they count.
+    fn be_durable(&mut self);
+    /// What became of a source that is gone, as far as its `target` of `bytes` bytes tells.
+    fn done_by<I: Io>(&self, io: &I, target: &Path, bytes: u64) -> impl Future<Output = Result<Done, Error>>;
+}
+
+/// A task on its way: the wrapped job's state, or a result that is published.
+pub enum Replaced<S> {
+    /// What the parts of a large file share.
+    Inner(S, Stat),
+    /// The result is durable, and the source as it was is still there.
+    Published(Done, Stat),
+}
+
+/// [`Replaced`] for another process.
+#[derive(Serialize, Deserialize)]
+pub enum ReplacedToken<T> {
+    /// A large file.
+    Inner(T, Stat),
+    /// A result that is published.
+    Published(Done, Stat),
+}
+
+impl<J: Replaceable> Replacing<J> {
+    /// `job`, with sources removed. Results are synced from now on, whatever the job was told.
+    pub fn new(mut job: J) -> Self {
+        job.be_durable();
+        Self(job)
+    }
+
+    /// The job that makes the results.
+    pub fn job(&self) -> &J {
+        &self.0
+    }
+}
+
+impl<J: Replaceable> Job for Replacing<J> {
+    type Task = Task;
+    type State = Replaced<J::State>;
+    type Output = Done;
+    type Error = Error;
+
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Self::State, Done>, Error> {
+        let Task::File { source, .. } = task else {
+            // A name that is left alone, or can't be dealt with.
+            return match self.0.start(io, task).await? {
+                Progress::Done(done) => Ok(Progress::Done(done)),
+                _ => unreachable!("only files are split"),
+            };
+        };
+        let before = stat_regular(io, source).await?;
+        Ok(match self.0.start(io, task).await? {
+            Progress::Done(done) => Progress::Split { state: Replaced::Published(done, before), parts: 0 },
+            Progress::Split { state, parts } => {
+                Progress::Split { state: Replaced::Inner(state, before), parts }
+            }
+            Progress::Again => Progress::Again,
+        })
+    }
+
+    async fn part<I: Io>(&self, io: &I, task: &Task, state: &Self::State, index: u64) -> Result<(), Error> {
+        match state {
+            Replaced::Inner(state, _) => self.0.part(io, task, state, index).await,
+            Replaced::Published(..) => Ok(()),
+        }
+    }
+
+    async fn finish<I: Io>(
+        &self,
+        io: &I,
+        task: &Task,
+        state: &Self::State,
+        succeeded: bool,
+    ) -> Result<Done, Error> {
+        let (done, before) = match state {
+            Replaced::Inner(state, before) => (self.0.finish(io, task, state, succeeded).await?, before),
+            Replaced::Published(done, before) => (done.clone(), before),
+        };
+        if succeeded {
+            remove(io, task.source(), |now| before.same_content(now)).await?;
+        }
+        Ok(done)
+    }
+
+    fn is_cancelled(error: &Error) -> bool {
+        error.kind() == Kind::Cancelled
+    }
+}
+
+impl<J: Replaceable + Portable> Portable for Replacing<J> {
+    type Charter = J::Charter;
+    type Token = ReplacedToken<J::Token>;
+
+    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> J::Charter {
+        self.0.charter(random)
+    }
+
+    fn from_charter(charter: J::Charter) -> Result<Self, String> {
+        J::from_charter(charter).map(Self::new)
+    }
+
+    fn token(&self, state: &Self::State, random: &mut dyn FnMut(&mut [u8])) -> Self::Token {
+        match state {
+            Replaced::Inner(state, before) => ReplacedToken::Inner(self.0.token(state, random), *before),
+            Replaced::Published(done, before) => ReplacedToken::Published(done.clone(), *before),
+        }
+    }
+
+    async fn join<I: Io>(&self, io: &I, task: &Task, token: Self::Token) -> Result<Self::State, Error> {
+        Ok(match token {
+            ReplacedToken::Inner(token, before) => {
+                Replaced::Inner(self.0.join(io, task, token).await?, before)
+            }
+            ReplacedToken::Published(done, before) => Replaced::Published(done, before),
+        })
+    }
+
+    async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Done, Error> {
+        let Task::File { source, target } = task else { unreachable!("only files have results") };
+        let of_target = io.stat_at(None, target).await.map_err(Error::at(Step::Publish))?;
+        if is_gone(io, source).await? {
+            return self.0.done_by(io, target, of_target.bytes).await;
+        }
+        let done = self.0.published(io, task).await?;
+        // What the source was is known by the time that its result carries; without one the source stays.
+        let preserves = self.0.options().preserve;
+        remove(io, source, |now| preserves && now.modified == of_target.modified).await?;
+        Ok(done)
+    }
+
+    fn part_returned(&self, state: &Self::State) {
+        if let Replaced::Inner(state, _) = state {
+            self.0.part_returned(state);
+        }
+    }
+}
+
+/// What is known of a source that may be removed: the name itself is the file.
+async fn stat_regular(io: &impl Io, source: &Path) -> Result<Stat, Error> {
+    let stat = io.stat_at(None, source).await.map_err(Error::at(Step::OpenSource))?;
+    if stat.kind == FileKind::Regular { Ok(stat) } else { Err(Error::NotRegular) }
+}
+
+async fn is_gone(io: &impl Io, path: &Path) -> Result<bool, Error> {
+    match io.stat_at(None, path).await {
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Error::at(Step::Remove)(error)),
+    }
+}
+
+/// Removes a source that is what it was. One that is gone was removed by an attempt whose worker died.
+async fn remove(io: &impl Io, source: &Path, is_as_before: impl Fn(&Stat) -> bool) -> Result<(), Error> {
+    if is_gone(io, source).await? {
+        return Ok(());
+    }
+    if !is_as_before(&stat_regular(io, source).await?) {
+        return Err(Error::SourceChanged);
+    }
+    let op = Op::Remove { dir: None, path: source.to_owned() };
+    io.done(op).await.map_err(Error::at(Step::Remove))
+}
+
+impl Replaceable for SealJob {
+    fn options(&self) -> &FileOptions {
+        &self.options
+    }
+
+    fn be_durable(&mut self) {
+        self.options.durability = haul_io::Durability::Synced;
+    }
+
+    async fn done_by<I: Io>(&self, io: &I, target: &Path, bytes: u64) -> Result<Done, Error> {
+        let file = io.open(None, target, OpenMode::Read { follow: false }).await;
+        let file = file.map_err(Error::at(Step::Publish))?;
+        let room = Header::BYTES_MAX.min(bytes as usize);
+        let (count, buf) = io.read_full(&file, io.take_buf(room), room, Offset::At(0)).await;
+        count.map_err(Error::at(Step::Read))?;
+        let Parsed::Complete { len, .. } = Header::parse(buf.filled())? else {
+            return Err(Error::WrongLength);
+        };
+        let payload_bytes = bytes.checked_sub((len + NONCE_BYTES) as u64);
+        let layout = payload_bytes.and_then(Layout::of_sealed).ok_or(Error::WrongLength)?;
+        Ok(Done::File { plain_bytes: layout.plain_bytes(), sealed_bytes: bytes })
+    }
+}
+
+impl Replaceable for OpenJob {
+    fn options(&self) -> &FileOptions {
+        &self.options
+    }
+
+    fn be_durable(&mut self) {
+        self.options.durability = haul_io::Durability::Synced;
+    }
+
+    /// The length of the header is lost with the source, and not counted.
+    async fn done_by<I: Io>(&self, _: &I, _: &Path, bytes: u64) -> Result<Done, Error> {
+        Ok(Done::File { plain_bytes: bytes, sealed_bytes: Layout::of_plain(bytes).sealed_bytes() })
+    }
+}
