@@ -137,6 +137,30 @@ pub(crate) enum ProgressArg {
     Never,
 }
 
+/// What of trees is taken.
+#[derive(clap::Args)]
+pub(crate) struct TreeArgs {
+    /// Of trees, take only files of such names (or paths, with a slash); repeatable
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) include: Vec<String>,
+    /// Of trees, leave out files and directories of such names (or paths, with a slash); repeatable
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+    /// What to do with symbolic links in trees
+    #[arg(long, value_name = "HOW", default_value = "skip")]
+    pub(crate) symlinks: SymlinksArg,
+    /// Don't enter other file systems
+    #[arg(long)]
+    pub(crate) one_file_system: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SymlinksArg {
+    Skip,
+    Follow,
+    Error,
+}
+
 /// Options that sealing and opening share.
 #[derive(clap::Args)]
 pub(crate) struct FileArgs {
@@ -163,6 +187,8 @@ pub(crate) struct FileArgs {
     /// Whether results must survive a power cut at once (auto: when a source is removed)
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) durable: DurableArg,
+    #[command(flatten)]
+    pub(crate) trees: TreeArgs,
 }
 
 /// Where a passphrase comes from.
@@ -222,6 +248,8 @@ pub(crate) struct XorArgs {
     /// Whether results must survive a power cut at once (auto: yes, as sources are replaced)
     #[arg(long, value_name = "WHEN", default_value = "auto", conflicts_with = "overwrite")]
     pub(crate) durable: DurableArg,
+    #[command(flatten)]
+    pub(crate) trees: TreeArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }

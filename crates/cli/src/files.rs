@@ -3,17 +3,17 @@
 //! Owns: their plans, their words.
 //! Does not own: the jobs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Durability, Existing};
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Kind, Manner, OpenJob, Placement, Replacing, SealJob, SkipReason,
-    Task, Walk, XorJob,
+    Direction, Done, Error, FileOptions, Filter, Kind, Manner, OpenJob, Placement, Replacing, SealJob,
+    SkipReason, Symlinks, Task, Walk, XorJob,
 };
 use serde_json::{Map, Value};
 
-use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, XorArgs};
+use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
 use crate::exit::{Exit, Problem};
 use crate::keys;
 use crate::plan::{Chosen, new_file_mode};
@@ -46,8 +46,7 @@ pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
 
 pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
     let placement = Placement { direction: Direction::Replace, suffix: ".age".into(), output: None };
-    let tasks =
-        Walk::new(args.paths.clone(), placement).map_err(|error| Problem::usage(error.to_string()))?;
+    let tasks = walk(&args.paths, placement, &args.trees)?;
     let key = keys::xor_key(&args.key_file)?;
     let manner = match args.durable {
         _ if args.overwrite => Manner::Overwrite,
@@ -88,7 +87,20 @@ fn tasks(args: &FileArgs, direction: Direction) -> Result<Walk, Problem> {
         return Err(Problem::usage("streams can't be sealed or opened yet").hint("give the names of files"));
     }
     let placement = Placement { direction, suffix: args.suffix.clone(), output: args.output.clone() };
-    Walk::new(args.paths.clone(), placement).map_err(|error| Problem::usage(error.to_string()))
+    walk(&args.paths, placement, &args.trees)
+}
+
+fn walk(paths: &[PathBuf], placement: Placement, args: &TreeArgs) -> Result<Walk, Problem> {
+    let symlinks = match args.symlinks {
+        SymlinksArg::Skip => Symlinks::Skip,
+        SymlinksArg::Follow => Symlinks::Follow,
+        SymlinksArg::Error => Symlinks::Refuse,
+    };
+    let filter =
+        Filter::new(&args.include, &args.exclude).map_err(|error| Problem::usage(error.to_string()))?;
+    let filter = filter.symlinks(symlinks).one_file_system(args.one_file_system);
+    let walk = Walk::new(paths.to_vec(), placement).map_err(|error| Problem::usage(error.to_string()))?;
+    Ok(walk.filtered(filter))
 }
 
 fn options(args: &FileArgs) -> Result<FileOptions, Problem> {

@@ -273,3 +273,36 @@ fn xor_twice_restores_every_byte_on_every_engine() {
         }
     }
 }
+
+#[test]
+fn trees_are_filtered_and_links_mean_what_was_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    let recipient = keygen(&haul);
+    let tree = dir.path().join("tree");
+    std::fs::create_dir_all(tree.join("sub/cache")).unwrap();
+    for name in ["a.txt", "b.jpg", "sub/c.txt", "sub/cache/d.txt"] {
+        std::fs::write(tree.join(name), name).unwrap();
+    }
+    std::os::unix::fs::symlink("sub", tree.join("link")).unwrap();
+    std::os::unix::fs::symlink("..", tree.join("sub/up")).unwrap();
+    let sealed = |options: &[&str], status: i32| {
+        let output = dir.path().join("out");
+        let args = ["seal", "-r", &recipient, "-o", "out", "tree"];
+        haul.run(args.iter().chain(options)).expect_status(status);
+        let names = files_below(&output).unwrap();
+        std::fs::remove_dir_all(output).unwrap();
+        names
+            .iter()
+            .map(|name| name.to_string_lossy().trim_end_matches(".age").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sealed(&[], 0), ["a.txt", "b.jpg", "sub/c.txt", "sub/cache/d.txt"]);
+    assert_eq!(sealed(&["--include", "*.txt", "--exclude", "cache"], 0), ["a.txt", "sub/c.txt"]);
+    assert_eq!(sealed(&["--include", "sub/*"], 0), ["sub/c.txt"]);
+    assert_eq!(sealed(&["--symlinks", "error"], 1), ["a.txt", "b.jpg", "sub/c.txt", "sub/cache/d.txt"]);
+    let followed = sealed(&["--symlinks", "follow", "--exclude", "cache"], 1);
+    assert_eq!(followed, ["a.txt", "b.jpg", "link/c.txt", "sub/c.txt"], "and each loop fails");
+    assert_eq!(sealed(&["--one-file-system", "--exclude", "cache"], 0), ["a.txt", "b.jpg", "sub/c.txt"]);
+    haul.run(["seal", "-r", &recipient, "--exclude", "a[", "tree"]).expect_status(2);
+}

@@ -34,6 +34,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod filter;
 mod large;
 mod open;
 mod portable;
@@ -45,6 +46,7 @@ mod walk;
 mod xor;
 
 pub use error::{Error, Kind, Step};
+pub use filter::{BadPattern, Filter, Symlinks};
 pub use haul_age_format::{
     Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError, OpenError,
     Parsed, Passphrase, Recipient, SealError, SshIdentity, SshKeyError, SshRecipient, WORK_FACTOR_DEFAULT,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use crate::{SkipReason, Task};
+use crate::{Filter, SkipReason, Symlinks, Task};
 
 /// Which way names change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,7 @@ impl std::error::Error for NameError {}
 /// The tasks for some inputs, found while the run goes on. Memory: one open directory for each level.
 pub struct Walk {
     placement: Placement,
+    filter: Filter,
     inputs: std::vec::IntoIter<PathBuf>,
     /// Whether each input gets a name of its own in the output directory.
     several: bool,
@@ -95,7 +96,14 @@ impl Walk {
         }
         let output_identity = output.and_then(|output| output.canonicalize().ok());
         let (current, sweeps, swept) = (None, false, PathBuf::new());
-        Ok(Self { placement, inputs: inputs.into_iter(), several, output_identity, current, sweeps, swept })
+        let (filter, inputs) = (Filter::default(), inputs.into_iter());
+        Ok(Self { placement, filter, inputs, several, output_identity, current, sweeps, swept })
+    }
+
+    /// Takes of trees what `filter` takes.
+    pub fn filtered(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
     }
 
     /// Removes, in each directory of sources or results, the temporary files of runs that were killed.
@@ -122,7 +130,11 @@ impl Walk {
         match std::fs::metadata(&input) {
             Err(error) => Some(Task::Bad { source: input, error: Some(error.into()) }),
             Ok(metadata) if metadata.is_dir() => {
-                let entries = WalkDir::new(&input).min_depth(1).into_iter();
+                let entries = WalkDir::new(&input)
+                    .min_depth(1)
+                    .follow_links(self.filter.symlinks == Symlinks::Follow)
+                    .same_file_system(self.filter.one_file_system)
+                    .into_iter();
                 if let Some(output) = self.placement.output.clone() {
                     self.sweep(&if self.several { output.join(name_of(&input)) } else { output });
                 }
@@ -168,6 +180,14 @@ impl Walk {
             }
             return None;
         }
+        let below = entry.path().strip_prefix(root).expect("entries lie below their root");
+        if !self.filter.takes(below) {
+            return None;
+        }
+        if kind.is_symlink() && self.filter.symlinks == Symlinks::Refuse {
+            let error = io::Error::other("a symbolic link");
+            return Some(Task::Bad { source: entry.into_path(), error: Some(error.into()) });
+        }
         if !kind.is_file() {
             let reason = if kind.is_symlink() { SkipReason::Symlink } else { SkipReason::Special };
             return Some(Task::Skip { source: entry.into_path(), reason });
@@ -210,6 +230,12 @@ impl Walk {
         Some(path.with_file_name::<OsString>(renamed))
     }
 
+    /// Whether it is a directory that isn't entered.
+    fn is_left_out(&self, root: &Path, entry: &DirEntry) -> bool {
+        let below = entry.path().strip_prefix(root).expect("entries lie below their root");
+        entry.file_type().is_dir() && !self.filter.enters(below)
+    }
+
     fn is_output(&self, entry: &DirEntry) -> bool {
         match &self.output_identity {
             Some(output) if entry.file_type().is_dir() && Some(entry.file_name()) == output.file_name() => {
@@ -228,7 +254,7 @@ impl Iterator for Walk {
             let Some(mut tree) = self.current.take() else { return self.next_input() };
             let task = match tree.entries.next() {
                 None => continue,
-                Some(Ok(entry)) if self.is_output(&entry) => {
+                Some(Ok(entry)) if self.is_output(&entry) || self.is_left_out(&tree.root, &entry) => {
                     tree.entries.skip_current_dir();
                     None
                 }
