@@ -3,6 +3,7 @@
 //! Owns: their plans, their words.
 //! Does not own: the jobs.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Config, Event, Report, Source, run_portable};
@@ -19,12 +20,18 @@ use crate::keys;
 use crate::plan::{Chosen, new_file_mode};
 use crate::probe;
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
+use crate::tree_identity;
 use crate::voice::{Voice, human_bytes, quoted};
 use crate::workers::WorkerKind;
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Seal)?;
-    let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files.secret)?;
+    let files = &args.files;
+    let places = match args.common.dry_run {
+        true => BTreeSet::new(),
+        false => tree_identity::places_of_results(&files.paths, files.output.as_deref()),
+    };
+    let recipients = keys::recipients(&args.recipient, &args.recipients_file, &files.secret, &places, voice)?;
     let options = options(&args.files)?;
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
     match args.files.replace {
@@ -35,7 +42,7 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
 
 pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tasks = tasks(&args.files, Direction::Open)?;
-    let identities = keys::identities(&args.identity, &args.files.secret, voice)?;
+    let identities = keys::identities(&args.identity, &args.files.secret, &args.files.paths, voice)?;
     let options = options(&args.files)?;
     let job = OpenJob::new(identities, options);
     match args.files.replace {

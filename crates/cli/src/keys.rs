@@ -3,6 +3,7 @@
 //! Owns: reading key files, what is said of them, which passphrase unlocks them.
 //! Does not own: their grammar, cryptography, where passphrases come from.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -17,6 +18,7 @@ use haul_seal::{
 use crate::args::PassphraseArgs;
 use crate::exit::{Exit, Problem};
 use crate::passphrase::{self, Asked};
+use crate::tree_identity;
 use crate::voice::{Voice, quoted};
 
 /// The longest key file or list of recipients that is read, in bytes.
@@ -24,11 +26,13 @@ const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
 const IDENTITY_FILE: &str = "identity file";
 const RECIPIENTS_FILE: &str = "recipients file";
 
-/// Whom to seal to.
+/// Whom to seal to. A passphrase seals the identity at each of `places`, or where there is none, the file itself.
 pub(crate) fn recipients(
     texts: &[String],
     files: &[PathBuf],
     args: &PassphraseArgs,
+    places: &BTreeSet<PathBuf>,
+    voice: &Voice,
 ) -> Result<Vec<Recipient>, Problem> {
     let mut recipients = Vec::new();
     for text in texts {
@@ -47,7 +51,10 @@ pub(crate) fn recipients(
         recipients.extend(recipients_in(&file).map_err(refused(path, RECIPIENTS_FILE))?);
     }
     if let Some(passphrase) = passphrase::for_files(args, Asked::Twice)? {
-        recipients.push(Recipient::Passphrase(passphrase));
+        match places.is_empty() {
+            true => recipients.push(Recipient::Passphrase(passphrase)),
+            false => recipients.extend(tree_identity::recipients_at(places, &passphrase, voice)?),
+        }
     }
     if recipients.is_empty() {
         let problem = Problem::usage("nobody to seal to");
@@ -56,10 +63,12 @@ pub(crate) fn recipients(
     Ok(recipients)
 }
 
-/// What to open with. A passphrase opens files with `-p`, or where no identity file asked for it.
+/// What to open `inputs` with. A passphrase opens files, and the identity that lies beside them, with `-p` or where no
+/// identity file asked for it.
 pub(crate) fn identities(
     files: &[PathBuf],
     args: &PassphraseArgs,
+    inputs: &[PathBuf],
     voice: &Voice,
 ) -> Result<Vec<Identity>, Problem> {
     let mut unlocking = Unlocking { args, scripted: None };
@@ -69,10 +78,13 @@ pub(crate) fn identities(
         identities.extend(identities_of(path, &mut unlocking)?);
     }
     let unlocked = unlocking.scripted.flatten();
-    if args.passphrase && unlocked.is_some() {
-        identities.extend(unlocked.map(Identity::Passphrase));
-    } else if unlocked.is_none() {
-        identities.extend(passphrase::for_files(args, Asked::Once)?.map(Identity::Passphrase));
+    let passphrase = match unlocked {
+        Some(passphrase) => Some(passphrase).filter(|_| args.passphrase),
+        None => passphrase::for_files(args, Asked::Once)?,
+    };
+    if let Some(passphrase) = passphrase {
+        identities.extend(tree_identity::found_beside(inputs, &passphrase)?);
+        identities.push(Identity::Passphrase(passphrase));
     }
     if identities.is_empty() {
         return Err(Problem::usage("nothing to open with")
@@ -84,6 +96,12 @@ pub(crate) fn identities(
 /// The identities in one file.
 pub(crate) fn identities_in_file(path: &Path, args: &PassphraseArgs) -> Result<Vec<Identity>, Problem> {
     identities_of(path, &mut Unlocking { args, scripted: None })
+}
+
+/// The identities in a file that `passphrase` seals.
+pub(crate) fn identities_under(path: &Path, passphrase: &Passphrase) -> Result<Vec<Identity>, Problem> {
+    let file = read_key_file(path, IDENTITY_FILE)?;
+    protected_identities_in(&file, passphrase).map_err(refused(path, IDENTITY_FILE))
 }
 
 /// Passphrases of identity files.

@@ -23,6 +23,7 @@ mod probe;
 mod report;
 mod signals;
 mod stats;
+mod tree_identity;
 mod voice;
 mod workers;
 

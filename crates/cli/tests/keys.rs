@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use haul_testkit::{Haul, Run, check_golden, peer};
+use haul_testkit::{Haul, Run, Tree, assert_same, check_golden, files_below, peer};
 
 /// A folder with a letter, a passphrase for scripts and a wrong one.
 struct Place {
@@ -202,4 +202,48 @@ fn identity_files_under_a_passphrase_are_the_age_programs_own() {
     place.run(&["seal", "-r", run.stdout_text().trim(), "letter"]).expect_status(0);
     on_terminal("correct horse\\n", &format!("{age} -d -i ours.age -o copy letter.age"));
     assert_eq!(std::fs::read(place.path("copy")).unwrap(), b"Dear Ada");
+}
+
+#[test]
+fn a_passphrase_seals_a_tree_by_an_identity_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let pass = dir.path().join("pass");
+    std::fs::write(&pass, "correct horse\n").unwrap();
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path()).env("HAUL_PASSPHRASE_FILE", &pass);
+    let tree = dir.path().join("tree");
+    Tree::seeded(7).files(6).depth(1).write(&tree).unwrap();
+    haul.run(["seal", "-p", "--dry-run", "tree"]).expect_status(0);
+    assert!(!tree.join("haul-identity.age").exists());
+    let run = haul.run(["seal", "-p", "-o", "sealed", "tree"]).expect_status(0);
+    assert!(
+        run.stderr_text().contains("the passphrase seals \"sealed/haul-identity.age\""),
+        "{}",
+        run.stderr_text()
+    );
+    let header = |name: &std::path::Path| std::fs::read(dir.path().join("sealed").join(name)).unwrap();
+    for name in files_below(&dir.path().join("sealed")).unwrap() {
+        let is_identity = name.as_os_str() == "haul-identity.age";
+        let by_key = header(&name).windows(9).any(|window| window == b"-> X25519");
+        assert!(by_key != is_identity, "{name:?}");
+    }
+    // More files later, with the same identity, under another ending.
+    let before = header("haul-identity.age".as_ref());
+    std::fs::write(dir.path().join("more"), "more").unwrap();
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    haul.run(["seal", "-p", "-o", "sealed", "more", "empty"]).expect_status(0);
+    assert!(header("haul-identity.age".as_ref()) == before);
+    haul.run(["open", "-p", "-o", "opened", "sealed"]).expect_status(0);
+    std::fs::remove_file(dir.path().join("opened/more")).unwrap();
+    assert_same(&tree, &dir.path().join("opened"));
+    // As an identity file like any other.
+    haul.run(["open", "-i", "sealed/haul-identity.age", "-o", "alone", "sealed/more.age"]).expect_status(0);
+    // In place, sources removed: the identity stays.
+    haul.run(["seal", "-p", "--replace", "--suffix", ".x", "tree"]).expect_status(0);
+    assert!(tree.join("haul-identity.age").exists());
+    haul.run(["open", "-p", "--replace", "--suffix", ".x", "tree"]).expect_status(0);
+    std::fs::remove_file(tree.join("haul-identity.age")).unwrap();
+    assert_same(&tree, &dir.path().join("opened"));
+    std::fs::write(&pass, "wrong horse\n").unwrap();
+    haul.run(["open", "-p", "-o", "opened2", "sealed"]).expect_status(3);
+    haul.run(["seal", "-p", "-o", "sealed", "--force", "more"]).expect_status(0);
 }

@@ -59,5 +59,5 @@ pub use portable::{Charter, WrappedKey, XorCharter};
 pub use replacing::{Replaceable, Replaced, ReplacedToken, Replacing};
 pub use seal::SealJob;
 pub use task::{Done, FileOptions, SkipReason, Task, WalkError};
-pub use walk::{Direction, NameError, Placement, Walk};
+pub use walk::{Direction, NameError, Placement, TREE_IDENTITY_NAME, Walk};
 pub use xor::{EmptyKey, Manner, Touched, XorJob};

@@ -14,6 +14,10 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::{Filter, SkipReason, Symlinks, Task};
 
+/// The name of the identity that opens a tree, where a passphrase sealed it. Left out when trees are sealed or opened: sealed
+/// to itself it would be lost, and its plaintext is a secret.
+pub const TREE_IDENTITY_NAME: &str = "haul-identity.age";
+
 /// Which way names change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -193,9 +197,10 @@ impl Walk {
             return Some(Task::Skip { source: entry.into_path(), reason });
         }
         let sealed = has_suffix(entry.file_name(), &self.placement.suffix);
+        let is_identity = entry.file_name() == TREE_IDENTITY_NAME;
         let left_out = match self.placement.direction {
-            Direction::Seal => sealed,
-            Direction::Open => !sealed,
+            Direction::Seal => sealed || is_identity,
+            Direction::Open => !sealed || is_identity,
             Direction::Replace => false,
         };
         if left_out {
