@@ -28,7 +28,7 @@ pub enum Op {
     ReadAt { file: File, buf: Buf, bytes_max: usize, offset: Offset },
     /// Writes the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
     WriteAt { file: File, buf: Buf, offset: Offset },
-    /// Reserves space for a file of `bytes` bytes and makes it that long: [`Value::Done`].
+    /// Makes a file `bytes` bytes long and reserves the space, where the file system is on a device: [`Value::Done`].
     Allocate { file: File, bytes: u64 },
     /// Sets permission bits: [`Value::Done`].
     SetMode { file: File, mode: u32 },

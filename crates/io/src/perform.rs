@@ -138,11 +138,22 @@ fn allocate(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
     if bytes == 0 {
         return Ok(());
     }
+    // There, reserving means clearing every page on this thread, before each is written anyway.
+    if is_in_memory(fd) {
+        return Ok(fs::ftruncate(fd, bytes)?);
+    }
     match retry_on_intr(|| fs::fallocate(fd, FallocateFlags::empty(), 0, bytes)) {
         // A file system that can't reserve still can write; the length alone is set there.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(fs::ftruncate(fd, bytes)?),
         result => Ok(result?),
     }
+}
+
+/// Whether a file lies in a file system without a device.
+pub(crate) fn is_in_memory(fd: BorrowedFd<'_>) -> bool {
+    const TMPFS: u64 = 0x0102_1994;
+    const RAMFS: u64 = 0x8584_58f6;
+    fs::fstatfs(fd).is_ok_and(|found| [TMPFS, RAMFS].contains(&(found.f_type as u64 & 0xffff_ffff)))
 }
 
 fn set_modified(fd: BorrowedFd<'_>, (seconds, nanoseconds): (i64, u32)) -> rustix::io::Result<()> {

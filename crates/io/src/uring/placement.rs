@@ -17,7 +17,7 @@ use rustix::fs::{Mode, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::op::{Completion, Offset, Op, OpenMode, Value};
-use crate::perform::{base, open_flags, perform};
+use crate::perform::{base, is_in_memory, open_flags, perform};
 use crate::{Buf, Cancel, File};
 
 /// Where an operation is carried out.
@@ -78,7 +78,7 @@ pub(super) fn attempt(op: Op, cancel: &Cancel) -> Attempt {
             let tried = try_read(&file, &mut buf, bytes_max, offset);
             let op = Op::ReadAt { file, buf, bytes_max, offset };
             match tried {
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) if !is_in_memory(&op) => Attempt::Pool(op),
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) if !is_read_in_memory(&op) => Attempt::Pool(op),
                 tried => judge(op, tried, cancel),
             }
         }
@@ -142,10 +142,7 @@ pub(super) fn raw(offset: Offset) -> u64 {
 }
 
 /// Whether the file of a read lies in a file system without a device: it can't be waited for, only copied.
-fn is_in_memory(op: &Op) -> bool {
-    const TMPFS: u64 = 0x0102_1994;
-    const RAMFS: u64 = 0x8584_58f6;
+fn is_read_in_memory(op: &Op) -> bool {
     let Op::ReadAt { file, .. } = op else { return false };
-    let Ok(fd) = file.0.fd() else { return true };
-    rustix::fs::fstatfs(fd).is_ok_and(|found| [TMPFS, RAMFS].contains(&(found.f_type as u64 & 0xffff_ffff)))
+    file.0.fd().map_or(true, is_in_memory)
 }
