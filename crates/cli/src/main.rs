@@ -46,16 +46,16 @@ fn main() -> ExitCode {
     };
     let voice = Voice::new(args.command.verbosity());
     voice::route_panics();
-    let result =
-        signals::survive_file_size_limit().map_err(Problem::from).and_then(|()| match &args.command {
-            Command::Get(args) => get::run(args, &voice),
-            Command::Seal(args) => files::seal(args, &voice),
-            Command::Open(args) => files::open(args, &voice),
-            Command::Xor(args) => files::xor(args, &voice),
-            Command::Keygen(args) => keygen::run(args, &voice),
-            Command::Bench(args) => bench::run(args, &voice),
-            Command::Demo(args) => demo::run(args, &voice),
-        });
+    let prepared = signals::survive_file_size_limit().and_then(|()| signals::forbid_core_dumps());
+    let result = prepared.map_err(Problem::from).and_then(|()| match &args.command {
+        Command::Get(args) => get::run(args, &voice),
+        Command::Seal(args) => files::seal(args, &voice),
+        Command::Open(args) => files::open(args, &voice),
+        Command::Xor(args) => files::xor(args, &voice),
+        Command::Keygen(args) => keygen::run(args, &voice),
+        Command::Bench(args) => bench::run(args, &voice),
+        Command::Demo(args) => demo::run(args, &voice),
+    });
     ended(result, &voice)
 }
 

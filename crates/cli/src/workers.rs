@@ -49,6 +49,7 @@ impl WorkerKind {
     /// The worker's life.
     pub(crate) fn run(self) -> Result<Exit, Problem> {
         signals::survive_file_size_limit()?;
+        signals::forbid_core_dumps()?;
         let result = match self {
             Self::Seal => work::<SealJob>(),
             Self::Open => work::<OpenJob>(),
