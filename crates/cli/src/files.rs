@@ -3,8 +3,6 @@
 //! Owns: their plans, their words.
 //! Does not own: the jobs.
 
-use std::path::Path;
-
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Durability, Existing};
 use haul_seal::{
@@ -19,18 +17,25 @@ use crate::keys;
 use crate::plan::{Chosen, new_file_mode};
 use crate::probe;
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
+use crate::streams;
 use crate::voice::{Voice, human_bytes, quoted};
 use crate::workers::WorkerKind;
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
+    if let Some(ends) = streams::ends(&args.files)? {
+        return streams::seal(args, ends, voice);
+    }
     let tasks = tasks(&args.files, Direction::Seal)?;
     let recipients = keys::recipients(&args.recipient, &args.recipients_file, &args.files.secret)?;
     let options = options(&args.files);
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
-    run(&job, tasks, options.durability, &args.common, voice)
+    run(&job.armored(args.armor), tasks, options.durability, &args.common, voice)
 }
 
 pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
+    if let Some(ends) = streams::ends(&args.files)? {
+        return streams::open(args, ends, voice);
+    }
     let tasks = tasks(&args.files, Direction::Open)?;
     let identities = keys::identities(&args.identity, &args.files.secret, voice)?;
     let options = options(&args.files);
@@ -77,14 +82,11 @@ fn run<J: Told<Task = Task>>(
 }
 
 fn tasks(args: &FileArgs, direction: Direction) -> Result<Walk, Problem> {
-    if args.paths.iter().chain(&args.output).any(|path| path == Path::new("-")) {
-        return Err(Problem::usage("streams can't be sealed or opened yet").hint("give the names of files"));
-    }
     let placement = Placement { direction, suffix: args.suffix.clone(), output: args.output.clone() };
     Walk::new(args.paths.clone(), placement).map_err(|error| Problem::usage(error.to_string()))
 }
 
-fn options(args: &FileArgs) -> FileOptions {
+pub(crate) fn options(args: &FileArgs) -> FileOptions {
     FileOptions {
         existing: if args.force { Existing::Replace } else { Existing::Refuse },
         durability: match args.durable {
@@ -97,10 +99,13 @@ fn options(args: &FileArgs) -> FileOptions {
     }
 }
 
-fn dry_run(tasks: Walk, verb: &str, voice: &Voice) -> Exit {
+pub(crate) fn dry_run(tasks: impl Iterator<Item = Task>, verb: &str, voice: &Voice) -> Exit {
     let mut exit = Exit::Success;
     for task in tasks {
         let goes_on = match &task {
+            Task::File { source, target } if target.as_os_str().is_empty() => {
+                voice.data(format!("{verb} {}", quoted(source)))
+            }
             Task::File { source, target } => {
                 voice.data(format!("{verb} {} -> {}", quoted(source), quoted(target)))
             }
@@ -166,6 +171,9 @@ impl Subject for Task {
 impl Success<Task> for Done {
     fn words(&self, task: &Task) -> Option<String> {
         match (task, self) {
+            (Task::File { target, .. }, Done::File { plain_bytes, .. }) if target.as_os_str().is_empty() => {
+                Some(format!("is authentic, {}", human_bytes(*plain_bytes)))
+            }
             (Task::File { target, .. }, Done::File { plain_bytes, .. }) => {
                 Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
             }
@@ -184,7 +192,9 @@ impl Success<Task> for Done {
         let mut members = Map::new();
         match self {
             Done::File { plain_bytes, sealed_bytes } => {
-                if let Task::File { target, .. } = task {
+                if let Task::File { target, .. } = task
+                    && !target.as_os_str().is_empty()
+                {
                     members.insert("target".to_owned(), target.to_string_lossy().into());
                 }
                 members.insert("plain_bytes".to_owned(), (*plain_bytes).into());

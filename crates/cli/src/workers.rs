@@ -4,7 +4,7 @@
 //! Does not own: what it does for its supervisor ([`haul_engine::work`]).
 
 use haul_engine::{WorkerCommand, work};
-use haul_seal::{OpenJob, SealJob, XorJob};
+use haul_seal::{OpenJob, SealJob, VerifyJob, XorJob};
 
 use crate::exit::{Exit, Problem};
 use crate::signals;
@@ -18,10 +18,12 @@ pub(crate) enum WorkerKind {
     Seal,
     Open,
     Xor,
+    Verify,
 }
 
 impl WorkerKind {
-    const ALL: [(&str, Self); 3] = [("seal", Self::Seal), ("open", Self::Open), ("xor", Self::Xor)];
+    const ALL: [(&str, Self); 4] =
+        [("seal", Self::Seal), ("open", Self::Open), ("xor", Self::Xor), ("verify", Self::Verify)];
 
     /// The command that starts one.
     pub(crate) fn command(self) -> WorkerCommand {
@@ -45,6 +47,7 @@ impl WorkerKind {
             Self::Seal => work::<SealJob>(),
             Self::Open => work::<OpenJob>(),
             Self::Xor => work::<XorJob>(),
+            Self::Verify => work::<VerifyJob>(),
         };
         result.map(|()| Exit::Success).map_err(|error| Problem::usage(error.to_string()))
     }
