@@ -112,7 +112,7 @@ impl StreamOpener {
     fn open(
         &self,
         plain: &mut Vec<u8>,
-        open: fn(&PayloadKey, u64, &[u8], &mut [u8]) -> Result<(), StreamError>,
+        open: impl Fn(&PayloadKey, u64, &[u8], &mut [u8]) -> Result<(), StreamError>,
     ) -> Result<(), StreamError> {
         let start = plain.len();
         plain.resize(start + self.pending.len().saturating_sub(TAG_BYTES), 0);

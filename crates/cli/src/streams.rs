@@ -159,7 +159,7 @@ impl<'a> Stream<'a> {
                 return Err(binary_on_terminal().hint("name a file with -o, or pass it on to a program"));
             }
             Err(error) => {
-                self.voice.error(format!("cannot {} {}: {error}", self.verb, quoted(subject)));
+                self.voice.error(format!("cannot {} {}: {error}", self.verb, quoted(&*subject)));
                 error.hint().inspect(|hint| self.voice.hint(hint));
                 error.exit()
             }

@@ -35,7 +35,7 @@ pub(crate) fn run<J: Portable>(
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
     // Joining and undoing go on when the run is cancelled.
-    let patient = Cancel::new().map_or_else(|_| config.cancel.clone(), |never| never);
+    let patient = Cancel::new().unwrap_or_else(|_| config.cancel.clone());
     let mut office = Office {
         job,
         config,

@@ -124,6 +124,35 @@ fn whatever_single_operation_fails_the_sealed_file_is_whole_or_absent() {
 }
 
 #[test]
+fn whatever_single_operation_fails_the_opened_file_is_whole_or_absent() {
+    for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
+        let sim = machine(1, bytes);
+        sim.run(whole(&sim, &seal_job().armored(armored), &seal_task())).unwrap().unwrap();
+        let sealed = sim.files().get("d/sealed").map(<[u8]>::to_vec).expect("it was sealed");
+        let machine = || {
+            let mut files = Files::default();
+            files.put("d/sealed", &sealed);
+            Sim::with_files(1, files)
+        };
+        let task = Task::file("d/sealed", "d/opened");
+        let sim = machine();
+        sim.run(whole(&sim, &open_job(), &task)).unwrap().unwrap();
+        for number in 0..sim.submitted() {
+            let sim = machine();
+            sim.fail_operation(number, io::ErrorKind::StorageFull);
+            let result = sim.run(whole(&sim, &open_job(), &task)).unwrap();
+            let files = sim.files();
+            match files.get("d/opened") {
+                Some(opened) => assert!(opened == content(bytes), "operation {number}: damaged"),
+                None => assert!(result.is_err(), "operation {number}: success without a result"),
+            }
+            let expected = 2 + usize::from(files.get("d/opened").is_some());
+            assert_eq!(files.names().len(), expected, "operation {number}: a temporary is left");
+        }
+    }
+}
+
+#[test]
 fn after_a_power_cut_the_source_is_there_and_the_result_whole_or_absent() {
     let bytes = SIZES[0];
     let sim = machine(1, bytes);

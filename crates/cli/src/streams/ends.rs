@@ -3,6 +3,7 @@
 //! Owns: telling from the names, opening both ends.
 //! Does not own: staging of files, what flows.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
@@ -99,10 +100,10 @@ fn is_special(path: &Path) -> bool {
 
 impl Input {
     /// What messages call it.
-    pub(crate) fn subject(&self) -> &str {
+    pub(crate) fn subject(&self) -> Cow<'_, str> {
         match self {
-            Self::Stdin => "-",
-            Self::Named(path) => path.to_str().unwrap_or("a stream"),
+            Self::Stdin => "-".into(),
+            Self::Named(path) => path.to_string_lossy(),
         }
     }
 
