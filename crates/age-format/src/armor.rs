@@ -16,12 +16,21 @@ const END_LINE: &[u8] = b"-----END AGE ENCRYPTED FILE-----";
 const COLUMNS: usize = 64;
 /// What a full line holds.
 const LINE_BYTES: usize = 48;
+/// How much of a file is looked at to tell whether it is armored.
+const START_BYTES_MAX: usize = 1024 + BEGIN_LINE.len();
 /// The longest line and a CR.
 const PENDING_BYTES_MAX: usize = COLUMNS + 1;
 
 /// Whether a file that begins with `start` is armored: white space, then the first line of a block.
 pub fn is_armored(start: &[u8]) -> bool {
     start.trim_ascii_start().starts_with(BEGIN_LINE)
+}
+
+/// Whether [`is_armored`] may say otherwise of a longer start of the same file. More than 1 KiB of white space isn't waited
+/// for.
+pub fn may_become_armored(start: &[u8]) -> bool {
+    let begun = start.trim_ascii_start();
+    start.len() < START_BYTES_MAX && begun.len() < BEGIN_LINE.len() && BEGIN_LINE.starts_with(begun)
 }
 
 /// Text in, bytes out. Fails at the first character that is no part of the one canonical text, but for white space around

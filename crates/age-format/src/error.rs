@@ -136,7 +136,7 @@ impl fmt::Display for ChunkError {
 impl std::error::Error for ChunkError {}
 
 /// The text isn't the armor of an age file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ArmorError {
     /// It doesn't begin as armor does.

@@ -48,7 +48,7 @@ mod stream;
 mod streaming;
 mod x25519;
 
-pub use armor::{ArmorDecoder, ArmorEncoder, is_armored};
+pub use armor::{ArmorDecoder, ArmorEncoder, is_armored, may_become_armored};
 pub use error::{ArmorError, ChunkError, HeaderError, OpenError, SealError, StreamError};
 pub use file_key::{NONCE_BYTES, PayloadKey};
 pub use header::{Header, Parsed};

@@ -6,7 +6,7 @@
 //! Spec: C2SP age.md, "Payload". STREAM: Hoang, Reyhanitabar, Rogaway, Vizár, ePrint 2015/189.
 
 use crate::aead::{self, ChunkAead};
-use crate::{ChunkError, PayloadKey};
+use crate::{ChunkError, PayloadKey, StreamError};
 
 /// Plaintext bytes of every chunk but the last.
 pub const CHUNK_BYTES: usize = 64 * 1024;
@@ -104,6 +104,45 @@ impl PayloadKey {
         assert!(sealed.len() == plain.len() + TAG_BYTES, "chunk lengths fit");
         let (ciphertext, tag) = sealed.split_last_chunk().expect("the length was asserted");
         self.key.open(&nonce(index, last), ciphertext, tag, plain).inspect_err(|_| plain.fill(0))
+    }
+
+    /// Opens chunk `index`, which more of the payload follows, into `plain`, which is [`TAG_BYTES`] shorter.
+    ///
+    /// # Errors
+    /// If it isn't authentic: then nothing of it may be used. Or if it is the last chunk, [`StreamError::AfterEnd`]: then
+    /// `plain` is authentic, and what follows is no part of the payload.
+    ///
+    /// # Panics
+    /// If the lengths don't fit.
+    pub fn open_followed(&self, index: u64, sealed: &[u8], plain: &mut [u8]) -> Result<(), StreamError> {
+        if self.open_chunk(index, false, sealed, plain).is_ok() {
+            return Ok(());
+        }
+        let was_last = self.open_chunk(index, true, sealed, plain).is_ok();
+        Err(if was_last { StreamError::AfterEnd } else { StreamError::Chunk { index } })
+    }
+
+    /// Opens what stands at the end of the payload, as chunk `index`, into `plain`, which is [`TAG_BYTES`] shorter (empty for
+    /// what is shorter than that).
+    ///
+    /// # Errors
+    /// If it isn't an authentic last chunk. Nothing of it may be used, but after [`StreamError::CutShort`]: then `plain`
+    /// is what an authentic chunk holds that others should follow, or empty.
+    ///
+    /// # Panics
+    /// If the lengths don't fit.
+    pub fn open_final(&self, index: u64, sealed: &[u8], plain: &mut [u8]) -> Result<(), StreamError> {
+        if sealed.len() < TAG_BYTES {
+            return Err(StreamError::CutShort);
+        }
+        // Only the first chunk may be empty.
+        let is_empty = sealed.len() == TAG_BYTES && index > 0;
+        if !is_empty && self.open_chunk(index, true, sealed, plain).is_ok() {
+            return Ok(());
+        }
+        let is_cut =
+            sealed.len() == SEALED_CHUNK_BYTES && self.open_chunk(index, false, sealed, plain).is_ok();
+        Err(if is_cut { StreamError::CutShort } else { StreamError::Chunk { index } })
     }
 }
 

@@ -93,39 +93,31 @@ impl StreamOpener {
     ///
     /// # Errors
     /// If what was last isn't an authentic last chunk.
-    pub fn finish(mut self, plain: &mut Vec<u8>) -> Result<(), StreamError> {
+    pub fn finish(self, plain: &mut Vec<u8>) -> Result<(), StreamError> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        // Only the first chunk may be empty.
-        let is_empty = self.pending.len() == TAG_BYTES && self.index > 0;
-        if !is_empty && self.open(true, plain) {
-            return Ok(());
-        }
-        let is_cut_at_a_chunk = self.pending.len() == SEALED_CHUNK_BYTES && self.open(false, plain);
-        let is_cut = is_cut_at_a_chunk || self.pending.len() < TAG_BYTES;
-        Err(if is_cut { StreamError::CutShort } else { StreamError::Chunk { index: self.index } })
+        self.open(plain, PayloadKey::open_final)
     }
 
     /// Opens the pending chunk, which more follows.
     fn open_followed(&mut self, plain: &mut Vec<u8>) -> Result<(), StreamError> {
-        if self.open(false, plain) {
-            return Ok(());
-        }
-        let is_last = self.open(true, plain);
-        Err(if is_last { StreamError::AfterEnd } else { StreamError::Chunk { index: self.index } })
+        self.open(plain, PayloadKey::open_followed)?;
+        self.index += 1;
+        self.pending.clear();
+        Ok(())
     }
 
-    /// Whether the pending chunk was opened.
-    fn open(&mut self, last: bool, plain: &mut Vec<u8>) -> bool {
-        let Some(plain_bytes) = self.pending.len().checked_sub(TAG_BYTES) else { return false };
+    /// Appends what `open` makes of the pending chunk, as far as that may be used.
+    fn open(
+        &self,
+        plain: &mut Vec<u8>,
+        open: impl Fn(&PayloadKey, u64, &[u8], &mut [u8]) -> Result<(), StreamError>,
+    ) -> Result<(), StreamError> {
         let start = plain.len();
-        plain.resize(start + plain_bytes, 0);
-        let opened = self.key.open_chunk(self.index, last, &self.pending, &mut plain[start..]).is_ok();
-        if opened {
-            self.index += 1;
-            self.pending.clear();
-        } else {
+        plain.resize(start + self.pending.len().saturating_sub(TAG_BYTES), 0);
+        let opened = open(&self.key, self.index, &self.pending, &mut plain[start..]);
+        if let Err(StreamError::Chunk { .. }) = opened {
             plain.truncate(start);
         }
         opened

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use haul_age_format::{ArmorDecoder, ArmorEncoder, ArmorError, is_armored};
+use haul_age_format::{ArmorDecoder, ArmorEncoder, ArmorError, is_armored, may_become_armored};
 use proptest::prelude::*;
 
 fn encode(bytes: &[u8], piece_bytes: usize) -> Vec<u8> {
@@ -132,5 +132,18 @@ proptest! {
         piece_bytes in 1..40_usize,
     ) {
         prop_assert_eq!(decode(text.as_bytes().chunks(piece_bytes)), decode([text.as_bytes()]));
+    }
+}
+
+#[test]
+fn a_start_is_known_to_be_armored_or_not_as_soon_as_possible() {
+    let text = [b" \r\n", encode(b"hello", 5).as_slice()].concat();
+    let decided = 3 + "-----BEGIN AGE ENCRYPTED FILE-----".len();
+    for length in 0..text.len() {
+        assert_eq!(may_become_armored(&text[..length]), length < decided, "{length} bytes");
+        assert_eq!(is_armored(&text[..length]), length >= decided, "{length} bytes");
+    }
+    for other in [b"age-encryption".as_slice(), b"\n-----BEGIN A PGP", b"\0", &[b' '; 2_000]] {
+        assert!(!may_become_armored(other) && !is_armored(other));
     }
 }

@@ -3,6 +3,7 @@
 //! Owns: the command line's grammar and its help.
 //! Does not own: defaults that depend on the machine, conflicts between values (plans do).
 
+mod check;
 mod get;
 
 use std::ffi::OsString;
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use haul_engine::Engine;
 
+use self::check::{INSPECT_EXAMPLES, VERIFY_EXAMPLES};
+pub(crate) use self::check::{InspectArgs, VerifyArgs};
 pub(crate) use self::get::{GetArgs, NameArg};
 use crate::voice::Verbosity;
 
@@ -32,6 +35,12 @@ pub(crate) enum Command {
     /// Decrypt files and trees
     #[command(after_long_help = OPEN_EXAMPLES)]
     Open(OpenArgs),
+    /// Authenticate every chunk of sealed files, write nothing
+    #[command(after_long_help = VERIFY_EXAMPLES)]
+    Verify(VerifyArgs),
+    /// Say what sealed files tell without a key
+    #[command(after_long_help = INSPECT_EXAMPLES)]
+    Inspect(InspectArgs),
     /// Combine files with a repeating key by XOR: its own inverse, and NOT encryption
     #[command(after_long_help = XOR_EXAMPLES)]
     Xor(XorArgs),
@@ -51,10 +60,12 @@ const GET_EXAMPLES: &str = "Examples:
   haul get -o - https://example.org/data.json | jq .";
 const SEAL_EXAMPLES: &str = "Examples:
   haul seal -r age1… letter.txt               makes letter.txt.age
-  haul seal -R friends.txt -o sealed photos   mirrors the tree photos into sealed";
+  haul seal -R friends.txt -o sealed photos   mirrors the tree photos into sealed
+  tar c photos | haul seal -r age1… - > photos.tar.age";
 const OPEN_EXAMPLES: &str = "Examples:
   haul open -i key.txt letter.txt.age         makes letter.txt
-  haul open -i key.txt -o photos sealed       mirrors the tree sealed into photos";
+  haul open -i key.txt -o photos sealed       mirrors the tree sealed into photos
+  haul open -i key.txt -o - photos.tar.age | tar x";
 const XOR_EXAMPLES: &str = "Examples:
   haul xor --key-file key.bin photos          transforms every file; again restores them";
 const BENCH_EXAMPLES: &str = "Examples:
@@ -73,6 +84,8 @@ impl Command {
             Self::Get(args) => args.common.verbosity(),
             Self::Seal(args) => args.common.verbosity(),
             Self::Open(args) => args.common.verbosity(),
+            Self::Verify(args) => args.common.verbosity(),
+            Self::Inspect(args) => -clamped(args.quiet),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
             Self::Bench(_) | Self::Demo(_) => 0,
@@ -164,10 +177,10 @@ pub(crate) enum SymlinksArg {
 /// Options that sealing and opening share.
 #[derive(clap::Args)]
 pub(crate) struct FileArgs {
-    /// Files and trees
+    /// Files and trees; - is stdin
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// The one result, or the directory that mirrors a tree or several inputs
+    /// The one result (- for stdout), or the directory that mirrors a tree or several inputs
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
     /// What names of sealed files end in
@@ -217,6 +230,9 @@ pub(crate) struct SealArgs {
     /// A file of recipients, one a line; repeatable
     #[arg(short = 'R', long, value_name = "FILE")]
     pub(crate) recipients_file: Vec<PathBuf>,
+    /// Make text files that survive mail and forms, a third longer
+    #[arg(short, long)]
+    pub(crate) armor: bool,
     #[command(flatten)]
     pub(crate) files: FileArgs,
     #[command(flatten)]

@@ -4,7 +4,7 @@
 //! Does not own: the jobs.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Durability, Existing};
@@ -20,11 +20,15 @@ use crate::keys;
 use crate::plan::{Chosen, new_file_mode};
 use crate::probe;
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
+use crate::streams;
 use crate::tree_identity;
 use crate::voice::{Voice, human_bytes, quoted};
 use crate::workers::WorkerKind;
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
+    if let Some(ends) = streams::ends(&args.files)? {
+        return streams::seal(args, ends, voice);
+    }
     let tasks = tasks(&args.files, Direction::Seal)?;
     let files = &args.files;
     let places = match args.common.dry_run {
@@ -34,6 +38,7 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let recipients = keys::recipients(&args.recipient, &args.recipients_file, &files.secret, &places, voice)?;
     let options = options(&args.files)?;
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
+    let job = job.armored(args.armor);
     match args.files.replace {
         true => run(&Replacing::new(job), tasks, options.durability, &args.common, voice),
         false => run(&job, tasks, options.durability, &args.common, voice),
@@ -41,6 +46,9 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
 }
 
 pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
+    if let Some(ends) = streams::ends(&args.files)? {
+        return streams::open(args, ends, voice);
+    }
     let tasks = tasks(&args.files, Direction::Open)?;
     let identities = keys::identities(&args.identity, &args.files.secret, &args.files.paths, voice)?;
     let options = options(&args.files)?;
@@ -90,14 +98,11 @@ fn run<J: Told<Task = Task>>(
 }
 
 fn tasks(args: &FileArgs, direction: Direction) -> Result<Walk, Problem> {
-    if args.paths.iter().chain(&args.output).any(|path| path == Path::new("-")) {
-        return Err(Problem::usage("streams can't be sealed or opened yet").hint("give the names of files"));
-    }
     let placement = Placement { direction, suffix: args.suffix.clone(), output: args.output.clone() };
     walk(&args.paths, placement, &args.trees)
 }
 
-fn walk(paths: &[PathBuf], placement: Placement, args: &TreeArgs) -> Result<Walk, Problem> {
+pub(crate) fn walk(paths: &[PathBuf], placement: Placement, args: &TreeArgs) -> Result<Walk, Problem> {
     let symlinks = match args.symlinks {
         SymlinksArg::Skip => Symlinks::Skip,
         SymlinksArg::Follow => Symlinks::Follow,
@@ -110,7 +115,7 @@ fn walk(paths: &[PathBuf], placement: Placement, args: &TreeArgs) -> Result<Walk
     Ok(walk.filtered(filter))
 }
 
-fn options(args: &FileArgs) -> Result<FileOptions, Problem> {
+pub(crate) fn options(args: &FileArgs) -> Result<FileOptions, Problem> {
     let durability = match args.durable {
         DurableArg::Never if args.replace => {
             return Err(Problem::usage("sources are removed only when their results are durable")
@@ -124,10 +129,13 @@ fn options(args: &FileArgs) -> Result<FileOptions, Problem> {
     Ok(FileOptions { existing, durability, preserve: !args.no_preserve, mode: new_file_mode() })
 }
 
-fn dry_run(tasks: Walk, verb: &str, voice: &Voice) -> Exit {
+pub(crate) fn dry_run(tasks: impl Iterator<Item = Task>, verb: &str, voice: &Voice) -> Exit {
     let mut exit = Exit::Success;
     for task in tasks {
         let goes_on = match &task {
+            Task::File { source, target } if target.as_os_str().is_empty() => {
+                voice.data(format!("{verb} {}", quoted(source)))
+            }
             Task::File { source, target } => {
                 voice.data(format!("{verb} {} -> {}", quoted(source), quoted(target)))
             }
@@ -211,6 +219,9 @@ impl Subject for Task {
 impl Success<Task> for Done {
     fn words(&self, task: &Task) -> Option<String> {
         match (task, self) {
+            (Task::File { target, .. }, Done::File { plain_bytes, .. }) if target.as_os_str().is_empty() => {
+                Some(format!("is authentic, {}", human_bytes(*plain_bytes)))
+            }
             (Task::File { target, .. }, Done::File { plain_bytes, .. }) => {
                 Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
             }
@@ -229,7 +240,9 @@ impl Success<Task> for Done {
         let mut members = Map::new();
         match self {
             Done::File { plain_bytes, sealed_bytes } => {
-                if let Task::File { target, .. } = task {
+                if let Task::File { target, .. } = task
+                    && !target.as_os_str().is_empty()
+                {
                     members.insert("target".to_owned(), target.to_string_lossy().into());
                 }
                 members.insert("plain_bytes".to_owned(), (*plain_bytes).into());

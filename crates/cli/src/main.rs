@@ -14,6 +14,7 @@ mod demo;
 mod exit;
 mod files;
 mod get;
+mod inspect;
 mod keygen;
 mod keys;
 mod list;
@@ -23,7 +24,9 @@ mod probe;
 mod report;
 mod signals;
 mod stats;
+mod streams;
 mod tree_identity;
+mod verify;
 mod voice;
 mod workers;
 
@@ -51,6 +54,8 @@ fn main() -> ExitCode {
         Command::Get(args) => get::run(args, &voice),
         Command::Seal(args) => files::seal(args, &voice),
         Command::Open(args) => files::open(args, &voice),
+        Command::Verify(args) => verify::run(args, &voice),
+        Command::Inspect(args) => inspect::run(args, &voice),
         Command::Xor(args) => files::xor(args, &voice),
         Command::Keygen(args) => keygen::run(args, &voice),
         Command::Bench(args) => bench::run(args, &voice),

@@ -100,10 +100,10 @@ pub(crate) fn run_and_tell<J: Told>(
 
 /// What the progress line shows.
 #[derive(Clone, Default)]
-struct Counts {
+pub(crate) struct Counts {
     succeeded: Arc<AtomicU64>,
     failed: Arc<AtomicU64>,
-    bytes: Arc<AtomicU64>,
+    pub(crate) bytes: Arc<AtomicU64>,
 }
 
 impl Counts {
@@ -113,7 +113,7 @@ impl Counts {
     }
 }
 
-fn wants_progress(mode: ProgressArg) -> bool {
+pub(crate) fn wants_progress(mode: ProgressArg) -> bool {
     match mode {
         ProgressArg::Auto => is_on_terminal(),
         ProgressArg::Always => true,
@@ -124,7 +124,7 @@ fn wants_progress(mode: ProgressArg) -> bool {
 /// How often the progress line is drawn anew.
 const REDRAW: Duration = Duration::from_millis(200);
 
-fn progress_line(counts: &Counts) -> ProgressBar {
+pub(crate) fn progress_line(counts: &Counts) -> ProgressBar {
     let counts = counts.clone();
     let style =
         ProgressStyle::with_template("{elapsed} {counts}").expect("a constant template that is valid");

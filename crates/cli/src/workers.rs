@@ -4,7 +4,7 @@
 //! Does not own: what it does for its supervisor ([`haul_engine::work`]).
 
 use haul_engine::{WorkerCommand, work};
-use haul_seal::{OpenJob, Replacing, SealJob, XorJob};
+use haul_seal::{OpenJob, Replacing, SealJob, VerifyJob, XorJob};
 
 use crate::exit::{Exit, Problem};
 use crate::signals;
@@ -20,15 +20,17 @@ pub(crate) enum WorkerKind {
     Xor,
     SealReplacing,
     OpenReplacing,
+    Verify,
 }
 
 impl WorkerKind {
-    const ALL: [(&str, Self); 5] = [
+    const ALL: [(&str, Self); 6] = [
         ("seal", Self::Seal),
         ("open", Self::Open),
         ("xor", Self::Xor),
         ("seal-replacing", Self::SealReplacing),
         ("open-replacing", Self::OpenReplacing),
+        ("verify", Self::Verify),
     ];
 
     /// The command that starts one.
@@ -56,6 +58,7 @@ impl WorkerKind {
             Self::Xor => work::<XorJob>(),
             Self::SealReplacing => work::<Replacing<SealJob>>(),
             Self::OpenReplacing => work::<Replacing<OpenJob>>(),
+            Self::Verify => work::<VerifyJob>(),
         };
         result.map(|()| Exit::Success).map_err(|error| Problem::usage(error.to_string()))
     }

@@ -82,7 +82,6 @@ fn nothing_is_started_on_a_wrong_command_line() {
     place.refuses("seal-to-nobody", &["seal", "letter"]);
     place.refuses("seal-bad-recipient", &["seal", "-r", "age1xyz", "letter"]);
     place.refuses("seal-bad-suffix", &["seal", "-r", "age1xyz", "--suffix", "", "letter"]);
-    place.refuses("seal-stdin", &["seal", "-p", "-"]);
     place.refuses("open-with-nothing", &["open", "letter.age"]);
     place.refuses("open-no-key-file", &["open", "-i", "key.txt", "letter.age"]);
     place.write("key.txt", b"# nothing\nAGE-SECRET-KEY-1QQQ\n");
@@ -194,7 +193,7 @@ fn damage_is_found_and_nothing_of_it_is_kept() {
         std::fs::remove_file(place.path("letter")).unwrap();
         let sealed = std::fs::read(place.path("letter.age")).unwrap();
         place.damage("letter.age", |bytes| bytes[80_000] ^= 4);
-        place.refuses("open-flipped-bit", &["open", "-i", "key.txt", "letter.age"]);
+        place.refuses(&format!("open-flipped-bit-{bytes}"), &["open", "-i", "key.txt", "letter.age"]);
         place.write("letter.age", &sealed[..90_000]);
         place.refuses("open-cut", &["open", "-i", "key.txt", "letter.age"]);
         place.write("letter.age", &sealed[..100]);

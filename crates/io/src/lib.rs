@@ -19,6 +19,7 @@ mod op;
 mod perform;
 pub mod sim;
 mod staged;
+mod stream;
 mod uring;
 
 pub use blocking::{Blocking, Meter, run_ready};
@@ -32,6 +33,7 @@ pub use staged::{
     Durability, Existing, Preserve, Publish, Staged, is_temporary, remove_if_left, sync_directory_of,
     write_file,
 };
+pub use stream::{StreamReader, StreamWriter};
 pub use uring::{
     Feed, Granted, LocalJob, Place, Placed, Refusal, RingRefused, TaskIo, Unparker, Uring, UringConfig,
 };

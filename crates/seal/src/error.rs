@@ -3,9 +3,12 @@
 //! Owns: the error of both jobs.
 //! Does not own: the file's name (the task has it), exit codes.
 
+use std::ops::Range;
 use std::{fmt, io};
 
-use haul_age_format::{HeaderError, OpenError, SealError};
+use haul_age_format::{
+    ArmorError, CHUNK_BYTES, HeaderError, Layout, OpenError, SealError, StreamError, TAG_BYTES,
+};
 use haul_engine::wire;
 use haul_io::reason;
 use serde::{Deserialize, Serialize};
@@ -40,12 +43,22 @@ pub enum Error {
     Header(OpenError),
     /// The file ends too early, or too late.
     WrongLength,
+    /// The payload ends before its last chunk. Everything in front of its end is authentic.
+    CutShort,
+    /// Something follows the last chunk, which is authentic as everything before it.
+    AfterEnd,
+    /// The armor is malformed.
+    Armor(ArmorError),
     /// The file was being overwritten when the run ended or failed: a part of it is transformed, the rest isn't.
     HalfOverwritten,
     /// A chunk isn't authentic.
     Chunk {
         /// Its number, from 0.
         index: u64,
+        /// The plaintext bytes that are lost.
+        plain: Range<u64>,
+        /// Where the chunk lies in the age file; in an armored one, in what it is the armor of.
+        file: Range<u64>,
     },
 }
 
@@ -89,6 +102,32 @@ impl Error {
         }
     }
 
+    /// What `error` says of a chunk of `sealed_bytes` bytes whose payload begins at `payload_offset`.
+    pub(crate) fn of_stream(error: StreamError, payload_offset: u64, sealed_bytes: usize) -> Self {
+        match error {
+            StreamError::Chunk { index } => {
+                let plain = Layout::plain_offset(index);
+                let file = payload_offset + Layout::sealed_offset(index);
+                let plain_bytes = sealed_bytes.saturating_sub(TAG_BYTES).min(CHUNK_BYTES) as u64;
+                Self::Chunk {
+                    index,
+                    plain: plain..plain + plain_bytes,
+                    file: file..file + sealed_bytes as u64,
+                }
+            }
+            StreamError::AfterEnd => Self::AfterEnd,
+            _ => Self::CutShort,
+        }
+    }
+
+    /// A failed read, which may carry what is wrong with armor.
+    pub(crate) fn of_read(source: io::Error) -> Self {
+        match source.get_ref().and_then(|inner| inner.downcast_ref::<ArmorError>()) {
+            Some(armor) => Self::Armor(*armor),
+            None => Self::Io { step: Step::Read, source },
+        }
+    }
+
     /// What sort of failure it is.
     pub fn kind(&self) -> Kind {
         match self {
@@ -103,7 +142,13 @@ impl Error {
             Self::Header(OpenError::Header(HeaderError::NotAge | HeaderError::WorkFactorTooHigh { .. })) => {
                 Kind::Other
             }
-            Self::Header(_) | Self::WrongLength | Self::HalfOverwritten | Self::Chunk { .. } => Kind::Damaged,
+            Self::Header(_)
+            | Self::WrongLength
+            | Self::CutShort
+            | Self::AfterEnd
+            | Self::Armor(_)
+            | Self::HalfOverwritten
+            | Self::Chunk { .. } => Kind::Damaged,
             _ => Kind::Other,
         }
     }
@@ -123,7 +168,18 @@ impl fmt::Display for Error {
             Self::Header(source) => source.fmt(f),
             Self::WrongLength => f.write_str("the file was cut short or lengthened"),
             Self::HalfOverwritten => f.write_str("the file is damaged: only a part of it was overwritten"),
-            Self::Chunk { index } => write!(f, "chunk {index} is damaged or was tampered with"),
+            Self::CutShort => f.write_str("the end is missing: it was cut short"),
+            Self::AfterEnd => f.write_str("something follows its end"),
+            Self::Armor(source) => source.fmt(f),
+            Self::Chunk { index, plain, file } => write!(
+                f,
+                "chunk {index} is damaged or was tampered with: {} bytes from {} of the plaintext, {} bytes from {} \
+                 of the file",
+                plain.end - plain.start,
+                plain.start,
+                file.end - file.start,
+                file.start
+            ),
         }
     }
 }
@@ -148,6 +204,7 @@ impl std::error::Error for Error {
             Self::Walk(error) => Some(error.cause()),
             Self::Recipients(source) => Some(source),
             Self::Header(source) => Some(source),
+            Self::Armor(source) => Some(source),
             _ => None,
         }
     }

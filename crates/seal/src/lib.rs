@@ -29,35 +29,43 @@
 //! Files of up to 1 MiB are one piece of work; larger ones are split into segments that any worker does in any order.
 //! A result appears under its name when it is complete, and when opening, authenticated to the last chunk.
 //!
-//! Owns: the three jobs, segments, walking trees, where results go.
+//! Owns: the four jobs, segments, walking trees, where results go.
 //! Does not own: the format ([`haul_age_format`]), engines, what is asked of the user.
 #![forbid(unsafe_code)]
 
+mod accept;
+mod armored;
 mod error;
 mod filter;
+mod inspect;
 mod large;
 mod open;
 mod portable;
 mod replacing;
 mod seal;
 mod segment;
+mod stream;
 mod task;
+mod verify;
 mod walk;
 mod xor;
 
 pub use error::{Error, Kind, Step};
 pub use filter::{BadPattern, Filter, Symlinks};
 pub use haul_age_format::{
-    Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError, OpenError,
-    Parsed, Passphrase, Recipient, SealError, SshIdentity, SshKeyError, SshRecipient, WORK_FACTOR_DEFAULT,
-    WORK_FACTOR_MAX, X25519Identity, X25519Recipient, identities_in, protected_file, protected_identities_in,
-    recipients_in,
+    ArmorError, Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError,
+    OpenError, Parsed, Passphrase, Recipient, SealError, SshIdentity, SshKeyError, SshRecipient,
+    WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX, X25519Identity, X25519Recipient, check_recipients, identities_in,
+    protected_file, protected_identities_in, recipients_in,
 };
+pub use inspect::{Inspection, PostQuantum, inspect, inspect_file};
 pub use large::{Large, Payload, Token};
 pub use open::OpenJob;
-pub use portable::{Charter, WrappedKey, XorCharter};
+pub use portable::{Charter, CheckToken, WrappedKey, XorCharter};
 pub use replacing::{Replaceable, Replaced, ReplacedToken, Replacing};
 pub use seal::SealJob;
+pub use stream::{StreamOptions, Streamed, into_file, open_stream, seal_stream};
 pub use task::{Done, FileOptions, SkipReason, Task, WalkError};
+pub use verify::{Checked, VerifyJob};
 pub use walk::{Direction, NameError, Placement, TREE_IDENTITY_NAME, Walk};
 pub use xor::{EmptyKey, Manner, Touched, XorJob};

@@ -1,19 +1,21 @@
-//! The three jobs in other processes.
+//! The jobs in other processes.
 //!
 //! Owns: charters and tokens; what a result says whose maker died.
 //! Does not own: the jobs, processes.
 
 use std::sync::OnceLock;
 
-use haul_age_format::{Identity, PayloadKey, Recipient, RunKey};
+use haul_age_format::{Identity, Layout, PayloadKey, Recipient, RunKey};
 use haul_engine::Portable;
-use haul_io::{Durability, Io};
+use haul_io::{Durability, Io, OpenMode, Stat};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::large::{Large, Payload, Token};
+use crate::task::open_source;
+use crate::verify::Checked;
 use crate::xor::Touched;
-use crate::{Done, Error, FileOptions, Manner, OpenJob, SealJob, Step, Task, XorJob};
+use crate::{Done, Error, FileOptions, Manner, OpenJob, SealJob, Step, Task, VerifyJob, XorJob};
 
 /// The key that the processes of a run share; there is none where a run has one process.
 pub(crate) type SharedKey = OnceLock<RunKey>;
@@ -24,6 +26,7 @@ pub struct Charter {
     /// Recipients or identities, each as a line.
     keys: Vec<Zeroizing<String>>,
     options: FileOptions,
+    armored: bool,
     run_key: Zeroizing<[u8; 32]>,
 }
 
@@ -42,19 +45,29 @@ pub struct WrappedKey {
     offset: u64,
 }
 
+/// A large file that is being verified, for another process.
+#[derive(Serialize, Deserialize)]
+pub struct CheckToken {
+    source_stat: Stat,
+    plain_bytes: u64,
+    key: WrappedKey,
+}
+
 impl Portable for SealJob {
     type Charter = Charter;
     type Token = Token<WrappedKey>;
 
     fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Charter {
         let keys = self.recipients.iter().map(Recipient::to_secret_text);
-        charter(keys.collect(), self.options, &self.run_key, random)
+        let armored = self.armored;
+        Charter { armored, ..charter(keys.collect(), self.options, &self.run_key, random) }
     }
 
     fn from_charter(charter: Charter) -> Result<Self, String> {
         let recipients = charter.keys.iter().map(|key| Recipient::from_secret_text(key));
         let recipients = recipients.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-        let mut job = Self::new(recipients, charter.options).map_err(|error| error.to_string())?;
+        let job = Self::new(recipients, charter.options).map_err(|error| error.to_string())?;
+        let mut job = job.armored(charter.armored);
         job.run_key = RunKey::from_secret(charter.run_key).into();
         Ok(job)
     }
@@ -87,9 +100,7 @@ impl Portable for OpenJob {
     }
 
     fn from_charter(charter: Charter) -> Result<Self, String> {
-        let identities = charter.keys.iter().map(|key| Identity::from_secret_text(key));
-        let identities = identities.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-        let mut job = Self::new(identities, charter.options);
+        let mut job = Self::new(identities_of(&charter)?, charter.options);
         job.run_key = RunKey::from_secret(charter.run_key).into();
         Ok(job)
     }
@@ -109,6 +120,42 @@ impl Portable for OpenJob {
 
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Done, Error> {
         published(io, task, &self.options, |source, target| (target, source)).await
+    }
+}
+
+impl Portable for VerifyJob {
+    type Charter = Charter;
+    type Token = CheckToken;
+
+    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Charter {
+        let keys = self.identities.iter().map(Identity::to_secret_text);
+        charter(keys.collect(), FileOptions::default(), &self.run_key, random)
+    }
+
+    fn from_charter(charter: Charter) -> Result<Self, String> {
+        let mut job = Self::new(identities_of(&charter)?);
+        job.run_key = RunKey::from_secret(charter.run_key).into();
+        Ok(job)
+    }
+
+    fn token(&self, state: &Checked, random: &mut dyn FnMut(&mut [u8])) -> CheckToken {
+        let Checked { source_stat, layout, payload, .. } = state;
+        let key = wrapped(payload, &self.run_key, random);
+        CheckToken { source_stat: *source_stat, plain_bytes: layout.plain_bytes(), key }
+    }
+
+    async fn join<I: Io>(&self, io: &I, task: &Task, token: CheckToken) -> Result<Checked, Error> {
+        let (source, stat) = open_source(io, task.source(), OpenMode::Read { follow: true }).await?;
+        if !token.source_stat.same_content(&stat) {
+            return Err(Error::SourceChanged);
+        }
+        let layout = Layout::of_plain(token.plain_bytes);
+        let payload = unwrapped(&token.key, &self.run_key);
+        Ok(Checked { source, source_stat: token.source_stat, layout, payload })
+    }
+
+    async fn published<I: Io>(&self, _: &I, _: &Task) -> Result<Done, Error> {
+        unreachable!("what is verified makes no result")
     }
 }
 
@@ -152,12 +199,25 @@ fn charter(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Charter {
     let run_key = shared.get_or_init(|| RunKey::generate(random));
-    Charter { keys, options, run_key: Zeroizing::new(*run_key.secret()) }
+    Charter { keys, options, armored: false, run_key: Zeroizing::new(*run_key.secret()) }
 }
 
 fn token(state: &Large<Payload>, shared: &SharedKey, random: &mut dyn FnMut(&mut [u8])) -> Token<WrappedKey> {
-    let wrapped = run_key(shared).wrap(&state.key.key, random);
-    state.token(WrappedKey { wrapped, offset: state.key.offset })
+    state.token(wrapped(&state.key, shared, random))
+}
+
+fn wrapped(payload: &Payload, shared: &SharedKey, random: &mut dyn FnMut(&mut [u8])) -> WrappedKey {
+    WrappedKey { wrapped: run_key(shared).wrap(&payload.key, random), offset: payload.offset }
+}
+
+fn unwrapped(key: &WrappedKey, shared: &SharedKey) -> Payload {
+    let payload_key: Option<PayloadKey> = run_key(shared).unwrap(&key.wrapped);
+    Payload { key: payload_key.expect("tokens are of this run"), offset: key.offset }
+}
+
+fn identities_of(charter: &Charter) -> Result<Vec<Identity>, String> {
+    let identities = charter.keys.iter().map(|key| Identity::from_secret_text(key));
+    identities.collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
 async fn join(
@@ -166,10 +226,8 @@ async fn join(
     token: Token<WrappedKey>,
     shared: &SharedKey,
 ) -> Result<Large<Payload>, Error> {
-    let key: Option<PayloadKey> = run_key(shared).unwrap(&token.key.wrapped);
-    let key = key.expect("tokens are of this run");
-    let offset = token.key.offset;
-    Large::join(io, task.source(), token, Payload { key, offset }).await
+    let payload = unwrapped(&token.key, shared);
+    Large::join(io, task.source(), token, payload).await
 }
 
 fn run_key(shared: &SharedKey) -> &RunKey {

@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use haul_age_format::{Header, Layout, NONCE_BYTES, Parsed};
+use haul_age_format::Layout;
 use haul_engine::{Job, Portable, Step as Progress};
-use haul_io::{FileKind, Io, Offset, Op, OpenMode, Stat};
+use haul_io::{FileKind, Io, Op, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::{Done, Error, FileOptions, Kind, OpenJob, SealJob, Step, Task};
@@ -196,18 +196,8 @@ impl Replaceable for SealJob {
         self.options.durability = haul_io::Durability::Synced;
     }
 
-    async fn done_by<I: Io>(&self, io: &I, target: &Path, bytes: u64) -> Result<Done, Error> {
-        let file = io.open(None, target, OpenMode::Read { follow: false }).await;
-        let file = file.map_err(Error::at(Step::Publish))?;
-        let room = Header::BYTES_MAX.min(bytes as usize);
-        let (count, buf) = io.read_full(&file, io.take_buf(room), room, Offset::At(0)).await;
-        count.map_err(Error::at(Step::Read))?;
-        let Parsed::Complete { len, .. } = Header::parse(buf.filled())? else {
-            return Err(Error::WrongLength);
-        };
-        let payload_bytes = bytes.checked_sub((len + NONCE_BYTES) as u64);
-        let layout = payload_bytes.and_then(Layout::of_sealed).ok_or(Error::WrongLength)?;
-        Ok(Done::File { plain_bytes: layout.plain_bytes(), sealed_bytes: bytes })
+    async fn done_by<I: Io>(&self, _: &I, target: &Path, bytes: u64) -> Result<Done, Error> {
+        Ok(Done::File { plain_bytes: crate::inspect_file(target)?.plain_bytes, sealed_bytes: bytes })
     }
 }
 

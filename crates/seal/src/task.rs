@@ -122,6 +122,11 @@ impl Task {
         Self::File { source: source.into(), target: target.into() }
     }
 
+    /// Look at `source`, for a job that makes nothing of it.
+    pub fn check(source: impl Into<PathBuf>) -> Self {
+        Self::file(source, PathBuf::new())
+    }
+
     /// The name the task is about.
     pub fn source(&self) -> &Path {
         match self {

@@ -65,7 +65,10 @@ fn copy_of(error: &Error) -> Error {
         Error::NoTargetName => Error::NoTargetName,
         Error::Header(source) => Error::Header(*source),
         Error::WrongLength => Error::WrongLength,
-        Error::Chunk { index } => Error::Chunk { index: *index },
+        Error::Chunk { index, plain, file } => {
+            Error::Chunk { index: *index, plain: plain.clone(), file: file.clone() }
+        }
+        Error::CutShort => Error::CutShort,
         other => panic!("not expected here: {other:?}"),
     }
 }
@@ -234,7 +237,7 @@ fn bad_inputs_fail_by_themselves_and_leave_nothing() {
         for name in ["flipped", "header", "cut", "cut-at-chunk", "longer", "nonce", "empty"] {
             assert_eq!(kind(name), Kind::Damaged, "{name}");
         }
-        assert!(matches!(ends[&sealed.join("flipped.age")], Err(Error::Chunk { index: 68 })));
+        assert!(matches!(ends[&sealed.join("flipped.age")], Err(Error::Chunk { index: 68, .. })));
         assert_eq!((kind("not-age"), kind("missing")), (Kind::Other, Kind::Other));
         assert!(matches!(ends[&sealed], Err(Error::NotRegular)));
         assert!(matches!(ends[&sealed.join("link.age")], Ok(Done::Skipped(_))));

@@ -8,8 +8,8 @@ use haul_engine::{Job, Step};
 use haul_io::sim::{Files, Sim};
 use haul_io::{Durability, Io};
 use haul_seal::{
-    Done, Error, FileOptions, Identity, Manner, OpenJob, Recipient, Replacing, SealJob, Task, X25519Identity,
-    XorJob,
+    Done, Error, FileOptions, Identity, Manner, OpenJob, Recipient, Replacing, SealJob, Task, VerifyJob,
+    X25519Identity, XorJob,
 };
 
 fn identity() -> X25519Identity {
@@ -85,9 +85,14 @@ fn opened(sealed: &[u8]) -> Option<Vec<u8>> {
 #[test]
 fn short_reads_and_writes_change_nothing() {
     for bytes in SIZES {
-        for seed in 0..5 {
+        for seed in 0..6 {
             let sim = machine(seed, bytes);
-            sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap().unwrap();
+            let job = seal_job().armored(seed % 2 == 1);
+            sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+            let names = sim.files().names().len();
+            let verify = VerifyJob::new(vec![Identity::X25519(identity())]);
+            sim.run(whole(&sim, &verify, &Task::check("d/sealed"))).unwrap().unwrap();
+            assert_eq!(sim.files().names().len(), names, "verifying writes nothing");
             let back = Task::file("d/sealed", "new/dir/plain");
             sim.run(whole(&sim, &open_job(), &back)).unwrap().unwrap();
             assert!(sim.files().get("new/dir/plain") == Some(&content(bytes)), "{bytes} bytes, seed {seed}");
@@ -97,13 +102,14 @@ fn short_reads_and_writes_change_nothing() {
 
 #[test]
 fn whatever_single_operation_fails_the_sealed_file_is_whole_or_absent() {
-    for bytes in SIZES {
+    for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
+        let job = seal_job().armored(armored);
         let sim = machine(1, bytes);
-        sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap().unwrap();
+        sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
         for number in 0..sim.submitted() {
             let sim = machine(1, bytes);
             sim.fail_operation(number, io::ErrorKind::StorageFull);
-            let result = sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap();
+            let result = sim.run(whole(&sim, &job, &seal_task())).unwrap();
             let files = sim.files();
             assert!(files.get("d/plain") == Some(&content(bytes)), "operation {number}: the source");
             match files.get("d/sealed") {
@@ -113,6 +119,35 @@ fn whatever_single_operation_fails_the_sealed_file_is_whole_or_absent() {
                 None => assert!(result.is_err(), "operation {number}: success without a result"),
             }
             let expected = 2 + usize::from(files.get("d/sealed").is_some());
+            assert_eq!(files.names().len(), expected, "operation {number}: a temporary is left");
+        }
+    }
+}
+
+#[test]
+fn whatever_single_operation_fails_the_opened_file_is_whole_or_absent() {
+    for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
+        let sim = machine(1, bytes);
+        sim.run(whole(&sim, &seal_job().armored(armored), &seal_task())).unwrap().unwrap();
+        let sealed = sim.files().get("d/sealed").map(<[u8]>::to_vec).expect("it was sealed");
+        let machine = || {
+            let mut files = Files::default();
+            files.put("d/sealed", &sealed);
+            Sim::with_files(1, files)
+        };
+        let task = Task::file("d/sealed", "d/opened");
+        let sim = machine();
+        sim.run(whole(&sim, &open_job(), &task)).unwrap().unwrap();
+        for number in 0..sim.submitted() {
+            let sim = machine();
+            sim.fail_operation(number, io::ErrorKind::StorageFull);
+            let result = sim.run(whole(&sim, &open_job(), &task)).unwrap();
+            let files = sim.files();
+            match files.get("d/opened") {
+                Some(opened) => assert!(opened == content(bytes), "operation {number}: damaged"),
+                None => assert!(result.is_err(), "operation {number}: success without a result"),
+            }
+            let expected = 2 + usize::from(files.get("d/opened").is_some());
             assert_eq!(files.names().len(), expected, "operation {number}: a temporary is left");
         }
     }

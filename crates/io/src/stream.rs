@@ -1,0 +1,179 @@
+//! Streams that a run's end interrupts: reading and writing in order, for code that isn't a job.
+//!
+//! Owns: waiting for a pipe, socket or terminal and for the switch at the same time.
+//! Does not own: opening, staging, what is read or written.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::os::fd::BorrowedFd;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::{Errno, ReadWriteFlags};
+
+use crate::{Cancel, File, FileKind, Stat, cancelled};
+
+/// Reads a file of any kind from where it stands. Waiting ends with the error that [`is_cancelled`](crate::is_cancelled)
+/// knows when the switch is thrown.
+#[derive(Debug)]
+pub struct StreamReader {
+    file: File,
+    cancel: Cancel,
+}
+
+/// Writes to a file of any kind where it stands. Waiting ends as with [`StreamReader`].
+#[derive(Debug)]
+pub struct StreamWriter {
+    file: File,
+    cancel: Cancel,
+    /// A write to it doesn't wait for others.
+    is_regular: bool,
+}
+
+/// What can be written to a pipe without waiting once it is ready: PIPE_BUF.
+const UNWAITED_BYTES: usize = 4_096;
+
+impl StreamReader {
+    /// Reads `file` until `cancel` is thrown.
+    pub fn new(file: impl Into<File>, cancel: Cancel) -> Self {
+        Self { file: file.into(), cancel }
+    }
+}
+
+impl StreamWriter {
+    /// Writes to `file` until `cancel` is thrown.
+    ///
+    /// # Errors
+    /// Whatever the system says of examining it.
+    pub fn new(file: impl Into<File>, cancel: Cancel) -> io::Result<Self> {
+        let file = file.into();
+        let stat = Stat::from(rustix::fs::fstat(file.0.fd()?)?);
+        Ok(Self { file, cancel, is_regular: stat.kind == FileKind::Regular })
+    }
+}
+
+impl Read for StreamReader {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let fd = self.file.0.fd()?;
+        loop {
+            wait_for(fd, PollFlags::IN, &self.cancel)?;
+            match rustix::io::read(fd, &mut *buf) {
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+}
+
+impl Write for StreamWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let fd = self.file.0.fd()?;
+        loop {
+            wait_for(fd, PollFlags::OUT, &self.cancel)?;
+            let result = match self.is_regular {
+                true => rustix::io::write(fd, bytes),
+                false => write_unwaited(fd, bytes),
+            };
+            match result {
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                result => return Ok(result?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes as much as there is room for, to something that has some.
+fn write_unwaited(fd: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
+    // This offset means: where it stands.
+    match rustix::io::pwritev2(fd, &[IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT) {
+        // Terminals, and pipes of older kernels.
+        Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {
+            rustix::io::write(fd, &bytes[..bytes.len().min(UNWAITED_BYTES)])
+        }
+        result => result,
+    }
+}
+
+/// Waits until `fd` is ready, has failed or has ended.
+fn wait_for(fd: BorrowedFd<'_>, readiness: PollFlags, cancel: &Cancel) -> io::Result<()> {
+    loop {
+        let mut fds = [PollFd::from_borrowed_fd(fd, readiness), PollFd::new(cancel, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) if cancel.is_triggered() => return Err(cancelled()),
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn switch() -> Cancel {
+        Cancel::new().unwrap()
+    }
+
+    /// A pipe's two ends, reader first.
+    fn pipe() -> (File, File) {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        (reader.into(), writer.into())
+    }
+
+    fn socket_pair() -> (File, File) {
+        let (a, b) = UnixStream::pair().unwrap();
+        (std::os::fd::OwnedFd::from(a).into(), std::os::fd::OwnedFd::from(b).into())
+    }
+
+    #[test]
+    fn more_than_fits_goes_through_a_pipe_and_a_socket() {
+        let sent: Vec<u8> = (0..3_000_000_u32).map(|index| (index >> 5) as u8).collect();
+        for (from, to) in [pipe(), socket_pair()] {
+            let cancel = switch();
+            let received = std::thread::scope(|scope| {
+                scope.spawn(|| StreamWriter::new(to, cancel.clone()).unwrap().write_all(&sent).unwrap());
+                let mut received = Vec::new();
+                StreamReader::new(from, cancel.clone()).read_to_end(&mut received).unwrap();
+                received
+            });
+            assert!(received == sent);
+        }
+    }
+
+    #[test]
+    fn the_switch_ends_both_waits() {
+        for (from, to) in [pipe(), socket_pair()] {
+            let cancel = switch();
+            let (empty, _held) = pipe();
+            let errors = std::thread::scope(|scope| {
+                let reader = StreamReader::new(empty, cancel.clone());
+                let reader = scope.spawn(|| { reader }.read(&mut [0; 10]).unwrap_err());
+                let writer = scope.spawn(|| {
+                    let mut writer = StreamWriter::new(to.clone(), cancel.clone()).unwrap();
+                    loop {
+                        if let Err(error) = writer.write(&[0; 100_000]) {
+                            return error;
+                        }
+                    }
+                });
+                cancel.trigger();
+                [reader.join().unwrap(), writer.join().unwrap()]
+            });
+            assert!(errors.iter().all(crate::is_cancelled), "{errors:?}");
+            drop(from);
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_an_error() {
+        let (from, to) = pipe();
+        drop(from);
+        let error = StreamWriter::new(to, switch()).unwrap().write(b"x").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+}

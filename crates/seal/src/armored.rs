@@ -1,0 +1,215 @@
+//! Armored files: text that one worker seals or opens from start to end, as lines have no fixed place.
+//!
+//! Owns: the order of the steps for one file, the memory bound (two pieces and their text).
+//! Does not own: the armor's grammar, authentication ([`crate::accept`]), publishing.
+
+use haul_age_format::{
+    ArmorDecoder, ArmorEncoder, Header, Identity, Layout, NONCE_BYTES, Parsed, SEALED_CHUNK_BYTES,
+    SealedHeader,
+};
+use haul_io::{Buf, File, Io, Offset, Publish, Staged, Stat};
+
+use crate::accept::{accept_header, open_chunks};
+use crate::large::Payload;
+use crate::seal::seal_piece;
+use crate::segment::{PIECE_BYTES, SEALED_PIECE_BYTES, pieces_of};
+use crate::task::check_unchanged;
+use crate::{Done, Error, Step};
+
+/// Room for a sealed piece as text: 65 columns for 48 bytes, the first and the last line.
+const TEXT_BYTES: usize = SEALED_PIECE_BYTES / 48 * 65 + 1024;
+
+/// Seals `source` behind `header` into an armored file.
+pub(crate) async fn seal_armored(
+    io: &impl Io,
+    source: (&File, &Stat),
+    header: SealedHeader,
+    publish: &Publish,
+) -> Result<Done, Error> {
+    let staged = Staged::create(io, &publish.path).await.map_err(Error::at(Step::Create))?;
+    let result = seal_text(io, source, header, staged.file()).await;
+    end(io, staged, publish, result).await
+}
+
+/// Opens the armored file `source`; without `publish` it is only authenticated.
+pub(crate) async fn open_armored(
+    io: &impl Io,
+    source: (&File, &Stat),
+    identities: &[Identity],
+    publish: Option<&Publish>,
+) -> Result<Done, Error> {
+    let Some(publish) = publish else { return open_text(io, source, identities, None).await };
+    let staged = Staged::create(io, &publish.path).await.map_err(Error::at(Step::Create))?;
+    let result = open_text(io, source, identities, Some(staged.file())).await;
+    end(io, staged, publish, result).await
+}
+
+async fn end(
+    io: &impl Io,
+    staged: Staged,
+    publish: &Publish,
+    result: Result<Done, Error>,
+) -> Result<Done, Error> {
+    match result {
+        Ok(done) => {
+            staged.publish(io, publish).await.map_err(Error::at(Step::Publish))?;
+            Ok(done)
+        }
+        Err(error) => {
+            staged.discard(io).await;
+            Err(error)
+        }
+    }
+}
+
+async fn seal_text(
+    io: &impl Io,
+    (source, stat): (&File, &Stat),
+    header: SealedHeader,
+    target: &File,
+) -> Result<Done, Error> {
+    let layout = Layout::of_plain(stat.bytes);
+    let (mut encoder, mut text) = (ArmorEncoder::default(), Vec::with_capacity(TEXT_BYTES));
+    let (mut plain, mut sealed) = (io.take_buf(PIECE_BYTES), io.take_buf(SEALED_PIECE_BYTES));
+    let mut output = Output { io, file: target, written: 0, buf: io.take_buf(TEXT_BYTES) };
+    encoder.push(&header.bytes, &mut text);
+    output.write(&mut text).await?;
+    for piece in pieces_of(layout) {
+        let bytes = piece.plain_bytes(layout);
+        let offset = Offset::At(Layout::plain_offset(piece.first));
+        let (count, back) = io.read_full(source, plain, bytes, offset).await;
+        plain = back;
+        if count.map_err(Error::at(Step::Read))? != bytes {
+            return Err(Error::SourceChanged);
+        }
+        seal_piece(&header.payload_key, layout, piece, plain.filled(), &mut sealed);
+        plain.clear();
+        encoder.push(sealed.filled(), &mut text);
+        sealed.clear();
+        output.write(&mut text).await?;
+        io.progress(bytes as u64);
+        io.yield_now().await;
+    }
+    encoder.finish(&mut text);
+    output.write(&mut text).await?;
+    io.give_buf(plain);
+    io.give_buf(sealed);
+    check_unchanged(io, source, stat).await?;
+    Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes: output.written })
+}
+
+/// A file that is written from start to end.
+struct Output<'a, I> {
+    io: &'a I,
+    file: &'a File,
+    written: u64,
+    /// Invariant: empty between calls, with room for [`TEXT_BYTES`].
+    buf: Buf,
+}
+
+impl<I: Io> Output<'_, I> {
+    /// Writes `text` and empties it.
+    async fn write(&mut self, text: &mut Vec<u8>) -> Result<(), Error> {
+        for part in text.chunks(TEXT_BYTES) {
+            let mut buf = std::mem::replace(&mut self.buf, Buf::with_capacity(0));
+            buf.append(part);
+            let (result, back) = self.io.write_all(self.file, buf, Offset::At(self.written)).await;
+            self.buf = back;
+            result.map_err(Error::at(Step::Write))?;
+            self.written += part.len() as u64;
+        }
+        text.clear();
+        Ok(())
+    }
+}
+
+async fn open_text(
+    io: &impl Io,
+    (source, stat): (&File, &Stat),
+    identities: &[Identity],
+    target: Option<&File>,
+) -> Result<Done, Error> {
+    let mut text = Text::new(io, source);
+    let payload = text.header(identities).await?;
+    let mut plain = io.take_buf(PIECE_BYTES);
+    let (mut index, mut plain_bytes) = (0, 0);
+    loop {
+        let ends = text.decoder.is_none();
+        // A whole chunk may be the last until something follows it.
+        let chunk_count = text.bytes.len().saturating_sub(1) / SEALED_CHUNK_BYTES;
+        let now = if ends { text.bytes.len() } else { chunk_count * SEALED_CHUNK_BYTES };
+        if ends || chunk_count > 0 {
+            open_chunks(&payload, index, ends, &text.bytes[..now], &mut plain)?;
+        }
+        text.bytes.drain(..now);
+        index += chunk_count as u64;
+        let opened_bytes = plain.filled().len() as u64;
+        if let Some(target) = target {
+            let (result, back) = io.write_all(target, plain, Offset::At(plain_bytes)).await;
+            plain = back;
+            result.map_err(Error::at(Step::Write))?;
+        }
+        plain.clear();
+        plain_bytes += opened_bytes;
+        io.progress(opened_bytes);
+        if ends {
+            break;
+        }
+        io.yield_now().await;
+        text.more().await?;
+    }
+    io.give_buf(plain);
+    check_unchanged(io, source, stat).await?;
+    Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes })
+}
+
+/// The bytes in an armored file, from start to end.
+struct Text<'a, I> {
+    io: &'a I,
+    source: &'a File,
+    /// How much of the text was read.
+    read: u64,
+    /// `None` once the armor has ended as it should.
+    decoder: Option<ArmorDecoder>,
+    /// What was decoded and isn't dealt with.
+    bytes: Vec<u8>,
+}
+
+impl<'a, I: Io> Text<'a, I> {
+    fn new(io: &'a I, source: &'a File) -> Self {
+        Self { io, source, read: 0, decoder: Some(ArmorDecoder::default()), bytes: Vec::new() }
+    }
+
+    /// Decodes another piece of the text, at most 192 KiB of bytes.
+    async fn more(&mut self) -> Result<(), Error> {
+        let Some(mut decoder) = self.decoder.take() else { return Ok(()) };
+        let text = self.io.take_buf(PIECE_BYTES);
+        let (count, text) = self.io.read_full(self.source, text, PIECE_BYTES, Offset::At(self.read)).await;
+        let count = count.map_err(Error::at(Step::Read))?;
+        self.read += count as u64;
+        decoder.push(text.filled(), &mut self.bytes).map_err(Error::Armor)?;
+        self.io.give_buf(text);
+        match count {
+            PIECE_BYTES => self.decoder = Some(decoder),
+            _ => decoder.finish(&mut self.bytes).map_err(Error::Armor)?,
+        }
+        Ok(())
+    }
+
+    /// Takes header and nonce off.
+    async fn header(&mut self, identities: &[Identity]) -> Result<Payload, Error> {
+        loop {
+            self.more().await?;
+            match Header::parse(&self.bytes)? {
+                Parsed::Complete { header, len } if self.bytes.len() >= len + NONCE_BYTES => {
+                    let nonce = &self.bytes[len..len + NONCE_BYTES];
+                    let payload = accept_header(&header, len, nonce, identities)?;
+                    self.bytes.drain(..len + NONCE_BYTES);
+                    return Ok(payload);
+                }
+                _ if self.decoder.is_none() => return Err(Error::WrongLength),
+                _ => {}
+            }
+        }
+    }
+}

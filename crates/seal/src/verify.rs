@@ -1,0 +1,103 @@
+//! The verifying job: every chunk of an age file is authenticated, and nothing is written.
+//!
+//! Owns: the order of the steps for one source, what its segments share.
+//! Does not own: authentication ([`crate::accept`]), engines.
+
+use haul_age_format::{Identity, Layout};
+use haul_engine::{Job, Step as Progress};
+use haul_io::{File, Io, Offset, OpenMode, Stat};
+
+use crate::accept::{Found, accept, open_piece};
+use crate::armored::open_armored;
+use crate::large::Payload;
+use crate::portable::SharedKey;
+use crate::segment::{PIECE_BYTES, SEALED_PIECE_BYTES, pieces_of_segment, segment_count};
+use crate::task::{check_unchanged, open_source};
+use crate::{Done, Error, Kind, Step, Task};
+
+/// Authenticates each task's source, armored or not, under the first identity that fits. The task's target is of no
+/// meaning: see [`Task::check`]. Of several damaged chunks of a file, the first that was found is told of.
+pub struct VerifyJob {
+    pub(crate) identities: Vec<Identity>,
+    pub(crate) run_key: SharedKey,
+}
+
+/// A large file that is being verified.
+pub struct Checked {
+    pub(crate) source: File,
+    pub(crate) source_stat: Stat,
+    pub(crate) layout: Layout,
+    pub(crate) payload: Payload,
+}
+
+impl VerifyJob {
+    /// A job that opens with `identities` and keeps nothing.
+    pub fn new(identities: Vec<Identity>) -> Self {
+        Self { identities, run_key: SharedKey::new() }
+    }
+}
+
+impl Job for VerifyJob {
+    type Task = Task;
+    type State = Checked;
+    type Output = Done;
+    type Error = Error;
+
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Checked, Done>, Error> {
+        let source = match task.paths()? {
+            Ok((source, _)) => source,
+            Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
+        };
+        let (file, stat) = open_source(io, source, OpenMode::Read { follow: true }).await?;
+        let accepted = match accept(io, &file, &stat, &self.identities).await? {
+            Found::Binary(accepted) => accepted,
+            Found::Armored => {
+                return open_armored(io, (&file, &stat), &self.identities, None).await.map(Progress::Done);
+            }
+        };
+        if accepted.is_small {
+            let plain = accepted.open_small(io).await?;
+            let plain_bytes = plain.filled().len() as u64;
+            io.give_buf(plain);
+            io.progress(plain_bytes);
+            check_unchanged(io, &file, &stat).await?;
+            return Ok(Progress::Done(Done::File { plain_bytes, sealed_bytes: stat.bytes }));
+        }
+        let (layout, payload) = accepted.into_payload(io);
+        let state = Checked { source: file, source_stat: stat, layout, payload };
+        Ok(Progress::Split { state, parts: segment_count(layout) })
+    }
+
+    async fn part<I: Io>(&self, io: &I, _: &Task, state: &Checked, index: u64) -> Result<(), Error> {
+        let Checked { source, layout, payload, .. } = state;
+        let (mut sealed, mut plain) = (io.take_buf(SEALED_PIECE_BYTES), io.take_buf(PIECE_BYTES));
+        for piece in pieces_of_segment(*layout, index) {
+            let bytes = piece.sealed_bytes(*layout);
+            let offset = Offset::At(payload.offset + Layout::sealed_offset(piece.first));
+            let (count, back) = io.read_full(source, sealed, bytes, offset).await;
+            sealed = back;
+            if count.map_err(Error::at(Step::Read))? != bytes {
+                return Err(Error::SourceChanged);
+            }
+            open_piece(payload, *layout, piece, sealed.filled(), &mut plain)?;
+            sealed.clear();
+            plain.clear();
+            io.progress(piece.plain_bytes(*layout) as u64);
+            io.yield_now().await;
+        }
+        io.give_buf(sealed);
+        io.give_buf(plain);
+        Ok(())
+    }
+
+    async fn finish<I: Io>(&self, io: &I, _: &Task, state: &Checked, succeeded: bool) -> Result<Done, Error> {
+        if succeeded {
+            check_unchanged(io, &state.source, &state.source_stat).await?;
+        }
+        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes: state.source_stat.bytes })
+    }
+
+    fn is_cancelled(error: &Error) -> bool {
+        error.kind() == Kind::Cancelled
+    }
+}
