@@ -77,6 +77,8 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Config {
         resume: args.resume,
         redirects_max: args.max_redirects,
         allow_downgrade: args.allow_downgrade,
+        compressed: args.compressed,
+        decoded_ratio_max: args.max_ratio,
         body_bytes_max: args.max_size,
         fail_on_status: !args.no_fail_on_status,
         idle_connections_max: in_flight_max.max(defaults.idle_connections_max),

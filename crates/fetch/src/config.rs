@@ -43,7 +43,13 @@ pub struct Config {
     pub redirects_max: u32,
     /// Follow a redirect from https to http. Defaults to false.
     pub allow_downgrade: bool,
-    /// Longest body in bytes; a longer one is an error. Defaults to none for files.
+    /// Whether servers are asked to compress bodies, and what they compressed is decompressed; never for parts. Where it is off,
+    /// a body is taken as it comes. Defaults to false.
+    pub compressed: bool,
+    /// How many times as long a body may become when it is decompressed; beyond the first 16 MiB, more is an error. Defaults
+    /// to 250.
+    pub decoded_ratio_max: u32,
+    /// Longest body in bytes, decompressed; a longer one is an error. Defaults to none for files.
     pub body_bytes_max: Option<u64>,
     /// Longest body in bytes that is kept in memory. Defaults to 64 MiB.
     pub memory_body_bytes_max: u64,
@@ -106,6 +112,8 @@ impl Default for Config {
             resume: false,
             redirects_max: 10,
             allow_downgrade: false,
+            compressed: false,
+            decoded_ratio_max: 250,
             body_bytes_max: None,
             memory_body_bytes_max: 64 << 20,
             fail_on_status: true,
@@ -140,6 +148,7 @@ mod tests {
         assert_eq!(config.retry_pause_max, Duration::from_secs(30));
         assert_eq!(config.retry_after_max, Duration::from_secs(120));
         assert_eq!((config.total_timeout, config.body_bytes_max), (None, None));
+        assert_eq!((config.compressed, config.decoded_ratio_max), (false, 250));
         assert_eq!((config.redirects_max, config.allow_downgrade), (10, false));
         assert_eq!(config.memory_body_bytes_max, 64 << 20);
         assert!(config.fail_on_status && !config.resume);

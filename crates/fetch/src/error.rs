@@ -9,7 +9,7 @@ use haul_http1::{ProtocolError, RequestError};
 use haul_io::reason;
 use http::StatusCode;
 
-use crate::{Checksum, Times};
+use crate::{Checksum, CodingError, Times};
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub enum Error {
     Timeout(Phase),
     /// The response breaks the protocol, or ended early.
     Protocol(ProtocolError),
+    /// The content can't be decompressed, or may not be.
+    Coding(CodingError),
     /// The status says that the request failed.
     Status(StatusCode),
     /// More redirects than allowed, or a loop of them.
@@ -135,7 +137,7 @@ impl Error {
         match self {
             Self::Url { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
-            Self::Tls(_) | Self::Protocol(_) | Self::Status(_) => Fault::Server,
+            Self::Tls(_) | Self::Protocol(_) | Self::Coding(_) | Self::Status(_) => Fault::Server,
             Self::UnaskedPart | Self::PassedOn | Self::Size { .. } | Self::Checksum { .. } => Fault::Server,
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
             Self::Trust(_) | Self::Differs | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
@@ -181,6 +183,7 @@ impl fmt::Display for Error {
             Self::Timeout(Phase::Transfer) => f.write_str("timed out waiting for the server"),
             Self::Timeout(Phase::Total) => f.write_str("timed out"),
             Self::Protocol(source) => source.fmt(f),
+            Self::Coding(source) => source.fmt(f),
             Self::Status(status) => write!(f, "the server answered {status}"),
             Self::TooManyRedirects => f.write_str("too many redirects"),
             Self::Redirect { reason } => f.write_str(reason),
@@ -208,6 +211,7 @@ impl std::error::Error for Error {
             }
             Self::Tls(source) => Some(source),
             Self::Protocol(source) => Some(source),
+            Self::Coding(source) => Some(source),
             _ => None,
         }
     }
@@ -216,6 +220,12 @@ impl std::error::Error for Error {
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
+    }
+}
+
+impl From<CodingError> for Error {
+    fn from(error: CodingError) -> Self {
+        Self::Coding(error)
     }
 }
 

@@ -1,18 +1,16 @@
-//! One request and its response on one connection.
+//! One request and the head of its response on one connection.
 //!
-//! Owns: sending the head, receiving head and body, time limits of the single steps.
-//! Does not own: which connection, what follows from the response.
+//! Owns: sending the head, receiving one, time limits of the single steps.
+//! Does not own: which connection, what follows from the response, bodies ([`crate::receive`]).
 
 use std::time::Duration;
 
-use haul_http1::{
-    Authority, Body, BodyLength, BodyState, Exchange, Framing, Head, RequestHead, ResponseHead, Target,
-};
+use haul_http1::{Authority, BodyLength, Exchange, Head, RequestHead, ResponseHead, Target};
 use haul_io::{Buf, Io};
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, RANGE, USER_AGENT};
 
+use crate::coding::ACCEPTED;
 use crate::connection::Connection;
-use crate::landing::Landing;
 use crate::{Config, Error, Phase, Request};
 
 /// Bytes that are received at a time; more than any head.
@@ -88,7 +86,9 @@ fn encode(request: &Request, authority: &Authority, config: &Config) -> Result<V
     let agent = agent.map_err(|_| Error::Url { reason: "the user agent can't be sent".to_owned() })?;
     headers.entry(USER_AGENT).or_insert(agent);
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
+    // Parts are put together only of what was not encoded.
+    let codings = if config.compressed && !headers.contains_key(RANGE) { ACCEPTED } else { "identity" };
+    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(codings));
     let url = &request.url;
     let path_and_query = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let target = Target::Origin { path_and_query };
@@ -140,71 +140,5 @@ fn parse_head(exchange: &mut Exchange, input: &mut Buf) -> Result<Option<Respons
                 return Ok(Some(response));
             }
         }
-    }
-}
-
-/// Receives the body into `landing`, behind what is there. Returns the decoder, which knows how it ended, and the count of bytes behind it.
-pub(crate) async fn receive_body(
-    io: &impl Io,
-    connection: &mut Connection,
-    answered: Answered,
-    landing: &mut Landing,
-    clock: Clock<'_>,
-) -> Result<(ResponseHead, Body, usize), Error> {
-    let Answered { head, mut input } = answered;
-    let bytes_max = clock.config.body_bytes_max;
-    if let Framing::Length(bytes) = head.framing {
-        let bytes = landing.bytes().saturating_add(bytes);
-        check_length(bytes, bytes_max)?;
-        landing.check_room(bytes)?;
-    }
-    let mut body = Body::new(head.framing, &clock.config.limits);
-    loop {
-        let step = body.decode(input.filled())?;
-        check_length(landing.bytes() + step.data.len() as u64, bytes_max)?;
-        let trailing = step.consumed - step.data.end;
-        input.consume(step.data.start);
-        if !step.data.is_empty() {
-            let (taken, back) = landing.take(io, input, step.data.len()).await;
-            input = back;
-            taken?;
-            io.progress(step.data.len() as u64);
-        }
-        input.consume(trailing);
-        match step.state {
-            BodyState::Complete => break,
-            BodyState::More => {}
-            BodyState::NeedMore => {
-                let (count, back) = receive_more(io, connection, input, clock).await?;
-                input = back;
-                if count == 0 {
-                    body.finish(connection.ended_cleanly())?;
-                    break;
-                }
-            }
-        }
-    }
-    let leftover_bytes = input.filled().len();
-    io.give_buf(input);
-    Ok((head, body, leftover_bytes))
-}
-
-async fn receive_more(
-    io: &impl Io,
-    connection: &mut Connection,
-    mut input: Buf,
-    clock: Clock<'_>,
-) -> Result<(usize, Buf), Error> {
-    input.compact();
-    let timeout = clock.step(io, clock.config.read_timeout)?;
-    let (received, input) = connection.receive(io, input, timeout).await;
-    let count = received.map_err(|error| clock.judge(io, Error::transport(error, Phase::Transfer)))?;
-    Ok((count, input))
-}
-
-fn check_length(bytes: u64, bytes_max: Option<u64>) -> Result<(), Error> {
-    match bytes_max {
-        Some(bytes_max) if bytes > bytes_max => Err(Error::TooLarge { bytes_max }),
-        _ => Ok(()),
     }
 }

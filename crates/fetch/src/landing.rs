@@ -24,8 +24,10 @@ pub(crate) struct Landing {
     validators: Option<Validators>,
     /// What the whole must hash to. Invariant: each has seen all bytes there are.
     checks: Vec<Check>,
-    /// What the content of the response under way must hash to.
-    content_check: Option<Check>,
+    /// What the content of the response under way must hash to, as it travels.
+    content_checks: Vec<Check>,
+    /// Whether that content arrives here decoded.
+    decoded: bool,
     /// The hash that was asked for in any case.
     hash: Option<Hasher>,
 }
@@ -35,8 +37,16 @@ const READ_BYTES: usize = 256 * 1024;
 
 impl Landing {
     pub(crate) fn new(sink: Sink, expected: Expected) -> Self {
-        let (checks, content_check, hash) = (Vec::new(), None, None);
-        let mut landing = Self { sink, expected, bytes: 0, validators: None, checks, content_check, hash };
+        let mut landing = Self {
+            sink,
+            expected,
+            bytes: 0,
+            validators: None,
+            checks: Vec::new(),
+            content_checks: Vec::new(),
+            decoded: false,
+            hash: None,
+        };
         landing.hash_anew();
         landing
     }
@@ -74,7 +84,10 @@ impl Landing {
     }
 
     fn update(&mut self, bytes: &[u8]) {
-        self.checks.iter_mut().chain(&mut self.content_check).for_each(|check| check.update(bytes));
+        self.checks.iter_mut().for_each(|check| check.update(bytes));
+        if !self.decoded {
+            self.content_checks.iter_mut().for_each(|check| check.update(bytes));
+        }
         self.hash.iter_mut().for_each(|hasher| hasher.update(bytes));
     }
 
@@ -102,9 +115,18 @@ impl Landing {
     /// The whole is about to arrive.
     pub(crate) fn expect_whole(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
         self.validators = Validators::of(headers, total);
-        let said = ["repr-digest", "digest"].map(|name| Checksum::of_field(headers, name));
-        self.checks.extend(said.into_iter().flatten().map(Check::new));
+        self.checks.extend(representation_checks(headers));
         self.expect(headers, total)
+    }
+
+    /// The whole is about to arrive, decoded: of no known length, and nothing can be added to a part of it.
+    pub(crate) fn expect_decoded(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+        self.validators = None;
+        self.expect(headers, None)?;
+        // RFC 9530 section 3: the representation is what is encoded.
+        self.content_checks.extend(representation_checks(headers));
+        self.decoded = true;
+        Ok(())
     }
 
     /// What is missing is about to arrive, or the next piece of it; the whole has `total` bytes.
@@ -114,7 +136,9 @@ impl Landing {
     }
 
     fn expect(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
-        self.content_check = Checksum::of_field(headers, "content-digest").map(Check::new);
+        self.content_checks.clear();
+        self.content_checks.extend(Checksum::of_field(headers, "content-digest").map(Check::new));
+        self.decoded = false;
         if let Some(total) = total {
             self.check_room(total)?;
             self.check_size(total)?;
@@ -138,6 +162,11 @@ impl Landing {
         }
     }
 
+    /// The next bytes of the content before they are decoded.
+    pub(crate) fn see_encoded(&mut self, bytes: &[u8]) {
+        self.content_checks.iter_mut().for_each(|check| check.update(bytes));
+    }
+
     /// Takes the first `count` filled bytes of `input`.
     pub(crate) async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {
         self.update(&input.filled()[..count]);
@@ -147,19 +176,20 @@ impl Landing {
 
     /// The content of a response has arrived to its end.
     pub(crate) fn end_content(&mut self) -> Result<(), Error> {
-        self.content_check.take().map_or(Ok(()), Check::finish)
+        std::mem::take(&mut self.content_checks).into_iter().try_for_each(Check::finish)
     }
 
     /// Drops what is there.
     pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
-        (self.bytes, self.validators, self.content_check) = (0, None, None);
+        (self.bytes, self.validators) = (0, None);
+        self.content_checks.clear();
         self.hash_anew();
         self.sink.start_over(io).await
     }
 
     /// Makes ready for another attempt after a pause. Whether there can be one.
     pub(crate) async fn rest(&mut self, io: &impl Io) -> bool {
-        self.content_check = None;
+        self.content_checks.clear();
         let kept = self.sink.rest(io).await;
         if kept == self.bytes && self.validators.is_some() {
             return true;
@@ -191,6 +221,12 @@ impl Landing {
     pub(crate) async fn abandon(self, io: &impl Io) {
         self.sink.abandon(io).await;
     }
+}
+
+/// What a response says that the representation it has hashes to.
+fn representation_checks(headers: &HeaderMap) -> impl Iterator<Item = Check> {
+    let said = ["repr-digest", "digest"].map(|name| Checksum::of_field(headers, name));
+    said.into_iter().flatten().map(Check::new)
 }
 
 /// When the server says that the content changed last, in seconds since the epoch.

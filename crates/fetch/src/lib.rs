@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+mod coding;
 mod config;
 mod connection;
 mod digest;
@@ -33,6 +34,7 @@ mod landing;
 mod name;
 mod partial;
 mod pool;
+mod receive;
 mod redirect;
 mod request;
 mod resting;
@@ -48,6 +50,7 @@ mod transfer;
 mod validator;
 
 pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
+pub use coding::CodingError;
 pub use config::{Config, HostLimits, Trust};
 pub use digest::{Algorithm, BadChecksum, Checksum};
 pub use error::{Error, Failed, Fault, Phase};

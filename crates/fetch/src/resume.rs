@@ -97,6 +97,16 @@ impl Ask {
     }
 }
 
+impl Verdict {
+    /// This, for a response whose content is `coded`: what is there never is, so that no part of it can be added.
+    pub(crate) fn without_coded_parts(self, coded: bool) -> Self {
+        match self {
+            Self::TakePart { .. } if coded => Self::StartOver,
+            other => other,
+        }
+    }
+}
+
 fn is_same_whole(start: &Start, head: &ResponseHead) -> bool {
     let total = match head.framing {
         Framing::Length(bytes) => Some(bytes),

@@ -11,10 +11,12 @@ use haul_io::Io;
 use http::StatusCode;
 use http::header::RANGE;
 
+use crate::coding::Decoding;
 use crate::connection::{Connection, Origin};
-use crate::exchange::{Answered, Clock, ask, receive_body};
+use crate::exchange::{Answered, Clock, ask};
 use crate::landing::Landing;
 use crate::pool::Pool;
+use crate::receive::{Received, receive_body};
 use crate::resume::{Ask, Start, Verdict};
 use crate::sink::Sink;
 use crate::tls::TlsSettings;
@@ -104,19 +106,26 @@ impl Shared {
                 return next.map(One::Redirect).ok_or(Error::Status(status));
             }
             let response = response(request, &answered.head);
-            match ask.judge(start.as_ref(), &answered.head, ranged)? {
+            let decoding = if ranged { None } else { self.decoding(&answered.head)? };
+            let verdict = ask.judge(start.as_ref(), &answered.head, ranged)?;
+            match verdict.without_coded_parts(decoding.is_some()) {
                 Verdict::TakeWhole => {
                     if landing.bytes() > 0 {
                         landing.start_over(io).await?;
                     }
-                    landing.expect_whole(&answered.head.headers, length(&answered.head))?;
-                    self.receive(io, request, (connection, answered), landing, clock, trace).await?;
+                    match decoding {
+                        Some(_) => landing.expect_decoded(&answered.head.headers)?,
+                        None => landing.expect_whole(&answered.head.headers, length(&answered.head))?,
+                    }
+                    let exchange = (connection, answered, decoding);
+                    self.receive(io, request, exchange, landing, clock, trace).await?;
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
                 }
                 Verdict::TakePart { bytes, total } => {
                     let all = landing.bytes() + bytes;
                     landing.expect_part(&answered.head.headers, total)?;
-                    self.receive(io, request, (connection, answered), landing, clock, trace).await?;
+                    let exchange = (connection, answered, None);
+                    self.receive(io, request, exchange, landing, clock, trace).await?;
                     check_part(io, landing, all).await?;
                     ask = Ask::IfRange;
                 }
@@ -173,17 +182,25 @@ impl Shared {
         self.config.fail_on_status && status.as_u16() >= 400 && !says_of_range
     }
 
+    /// What undoes the content codings of a response, where they are to be undone and it has any.
+    fn decoding(&self, head: &ResponseHead) -> Result<Option<Decoding>, Error> {
+        match self.config.compressed && head.framing != Framing::None {
+            true => Ok(Decoding::of(&head.headers, self.config.decoded_ratio_max)?),
+            false => Ok(None),
+        }
+    }
+
     async fn receive(
         &self,
         io: &impl Io,
         request: &Request,
-        (mut connection, answered): (Connection, Answered),
+        (mut connection, answered, decoding): (Connection, Answered, Option<Decoding>),
         landing: &mut Landing,
         clock: Clock<'_>,
         trace: &mut Trace,
     ) -> Result<(), Error> {
         let answered_at = io.now();
-        let received = receive_body(io, &mut connection, answered, landing, clock).await;
+        let received = receive_body(io, &mut connection, answered, decoding, landing, clock).await;
         trace.times.body += io.now() - answered_at;
         self.keep(request, connection, received?);
         landing.end_content()
@@ -199,7 +216,7 @@ impl Shared {
         clock: Clock<'_>,
     ) {
         let mut nowhere = Landing::new(Sink::discard(DRAIN_BYTES_MAX), Expected::default());
-        if let Ok(received) = receive_body(io, &mut connection, answered, &mut nowhere, clock).await {
+        if let Ok(received) = receive_body(io, &mut connection, answered, None, &mut nowhere, clock).await {
             self.keep(request, connection, received);
         }
     }
@@ -271,7 +288,7 @@ impl Shared {
         &self,
         request: &Request,
         mut connection: Connection,
-        (response, body, leftover_bytes): (haul_http1::ResponseHead, haul_http1::Body, usize),
+        (response, body, leftover_bytes): Received,
     ) {
         let request_headers = &request.headers;
         let after = AfterResponse {

@@ -72,6 +72,15 @@ pub(crate) struct GetArgs {
     /// The longest body that is taken
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_size: Option<u64>,
+    /// Ask for compressed bodies, and decompress them
+    #[arg(long, overrides_with = "no_compressed")]
+    pub(crate) compressed: bool,
+    /// Take bodies as they come (the default)
+    #[arg(long)]
+    pub(crate) no_compressed: bool,
+    /// How many times as long a body may become when it is decompressed, beyond the first 16 MiB
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_ratio: u32,
     /// Believe the certificates in this PEM file, and no others
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
