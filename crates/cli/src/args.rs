@@ -3,6 +3,7 @@
 //! Owns: the command line's grammar and its help.
 //! Does not own: defaults that depend on the machine, conflicts between values (plans do).
 
+mod ask;
 mod get;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use haul_engine::Engine;
 
+pub(crate) use self::ask::AskArgs;
 pub(crate) use self::get::{GetArgs, NameArg};
 use crate::voice::Verbosity;
 

@@ -3,6 +3,8 @@
 //! Owns: its plan, naming results, what each must be.
 //! Does not own: fetching, lists.
 
+mod asking;
+mod netrc;
 mod told;
 
 use std::path::{Component, Path, PathBuf};
@@ -10,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use haul_engine::{Next, Source};
 use haul_fetch::{
-    Algorithm, Checksum, Config, Error, Expected, FetchJob, FetchTask, HostLimits, HostSource, Place,
-    Request, Trust, basename, path_name,
+    Algorithm, Checksum, Config, Expected, FetchJob, FetchTask, HostLimits, HostSource, Place, Request,
+    Trust, basename, path_name,
 };
 use haul_io::{Durability, Existing, File, Preserve, Publish};
 
+use self::asking::Asking;
 use crate::args::{GetArgs, NameArg};
 use crate::checksums::Checksums;
 use crate::exit::{Exit, Problem};
@@ -87,7 +90,7 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Config {
             Some(path) => Trust::File(path.clone()),
             None => Trust::Platform,
         },
-        user_agent: args.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),
+        user_agent: args.ask.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),
         ..defaults
     }
 }
@@ -98,7 +101,7 @@ struct Naming {
     output: Option<Place>,
     dir: PathBuf,
     how: NameArg,
-    headers: Vec<(String, String)>,
+    asking: Asking,
     mode: u32,
     /// What the one result must hash to.
     checksum: Option<Checksum>,
@@ -123,7 +126,8 @@ impl Naming {
             ))),
             Some(path) => Some(Place::File(publish(path.clone(), mode))),
         };
-        let headers = args.header.iter().map(|field| split_field(field)).collect::<Result<_, _>>()?;
+        let only_one = args.urls.len() == 1 && args.input.is_none();
+        let asking = Asking::of(&args.ask, only_one)?;
         if args.checksum.is_some() && args.urls.len() > 1 {
             let problem = Problem::usage("--checksum is for a single URL");
             return Err(problem.hint("--checksums names a file with one for each"));
@@ -132,7 +136,7 @@ impl Naming {
             output,
             dir: args.dir.clone(),
             how: args.name,
-            headers,
+            asking,
             mode,
             checksum: args.checksum.clone(),
             checksums: args.checksums.as_deref().map(Checksums::read).transpose()?,
@@ -150,7 +154,7 @@ impl Naming {
     }
 
     fn task_of(&self, item: Item) -> FetchTask {
-        let request = self.request(&item);
+        let request = self.asking.request(&item);
         let place = match (&self.output, &request) {
             (Some(place), _) => Ok(place.clone()),
             (None, Ok(request)) => self.place(&item, request),
@@ -159,7 +163,7 @@ impl Naming {
         let expected = self.expected(&item, &place, request.as_ref().ok());
         match place.and_then(|place| Ok((place, expected?))) {
             Ok((place, expected)) => {
-                let mut task = FetchTask::of(request.map_err(|error| error.to_string()), item.url, place);
+                let mut task = FetchTask::of(request, item.url, place);
                 task.expected = expected;
                 task
             }
@@ -193,16 +197,6 @@ impl Naming {
         Ok(Expected { checksums, size: item.size, hash: self.hash })
     }
 
-    fn request(&self, item: &Item) -> Result<Request, Error> {
-        let mut request = Request::get(&item.url)?;
-        let own = item.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let common = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in common.chain(own) {
-            request = request.header(name, value)?;
-        }
-        Ok(request)
-    }
-
     fn place(&self, item: &Item, request: &Request) -> Result<Place, String> {
         let name = match (&item.out, self.how) {
             (Some(out), _) if !stays_inside(out) => {
@@ -228,14 +222,6 @@ fn publish(path: PathBuf, mode: u32) -> Publish {
         durability: Durability::Eventual,
         preserve: Preserve { mode: Some(mode), modified: None },
     }
-}
-
-fn split_field(field: &str) -> Result<(String, String), Problem> {
-    let malformed = || Problem::usage(format!("the header field {} has no colon", quoted(field)));
-    let (name, value) = field.split_once(':').ok_or_else(malformed)?;
-    let checked = Request::get("http://localhost/").and_then(|request| request.header(name, value.trim()));
-    checked.map_err(|error| Problem::usage(format!("the header field {}: {error}", quoted(field))))?;
-    Ok((name.to_owned(), value.trim().to_owned()))
 }
 
 /// The URLs that were typed, then those of the list.

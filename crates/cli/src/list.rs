@@ -26,6 +26,12 @@ pub(crate) struct Item {
     pub(crate) out: Option<PathBuf>,
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
+    /// How it is asked for, where not by GET.
+    #[serde(default)]
+    pub(crate) method: Option<String>,
+    /// What the request carries. Never the name of a file: a list may come from anybody.
+    #[serde(default)]
+    pub(crate) body: Option<String>,
     /// What it must hash to, in hexadecimal digits.
     #[serde(default)]
     pub(crate) sha256: Option<String>,
@@ -51,7 +57,7 @@ const LINES_AHEAD: usize = 256;
 
 impl Item {
     pub(crate) fn of_url(url: String) -> Self {
-        Self { url, out: None, headers: BTreeMap::new(), sha256: None, size: None }
+        Self { url, out: None, headers: BTreeMap::new(), method: None, body: None, sha256: None, size: None }
     }
 
     /// What line `number` (from 1) says; `None` for blank lines and comments.

@@ -21,3 +21,78 @@ fn what_cannot_be_decompressed_is_not_kept() {
     let run = place.run(&["get", "--compressed", "--no-compressed", "-o", "-", &server.url("/as-it-is")]);
     assert_eq!(run.expect_status(0).stdout, b"plain");
 }
+
+/// Answers with what was asked: method, type, authorization, body.
+fn echo() -> Server {
+    Server::start(|request| {
+        let field = |name| request.header(name).unwrap_or("-").to_owned();
+        let body = String::from_utf8_lossy(&request.body);
+        Answer::ok(format!("{} {} {} {body}", request.method, field("content-type"), field("authorization")))
+    })
+}
+
+#[test]
+fn requests_are_what_was_asked_for() {
+    let place = Place::new();
+    place.write("body", b"from a file");
+    place.write("token", b"t0ken\n");
+    place.write("logins", b"machine 127.0.0.1 login ada password \"s p\"");
+    std::fs::write(place.haul.home().join(".netrc"), "default login home password x").unwrap();
+    let server = echo();
+    let form = "application/x-www-form-urlencoded";
+    for (args, said) in [
+        (vec!["-X", "DELETE"], "DELETE - - ".to_owned()),
+        (vec!["--data", "a=b"], format!("POST {form} - a=b")),
+        (vec!["-X", "PUT", "--data", "@body"], format!("PUT {form} - from a file")),
+        (vec!["--data", "x", "-H", "Content-Type: text/plain"], "POST text/plain - x".to_owned()),
+        (vec!["-u", "Aladdin:open sesame"], "GET - Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ== ".to_owned()),
+        (vec!["--bearer-file", "token"], "GET - Bearer t0ken ".to_owned()),
+        (vec!["--netrc-file", "logins"], "GET - Basic YWRhOnMgcA== ".to_owned()),
+        (vec!["--netrc"], "GET - Basic aG9tZTp4 ".to_owned()),
+        (vec!["--netrc", "-H", "Authorization: Own"], "GET - Own ".to_owned()),
+    ] {
+        let url = server.url("/x");
+        let args = [vec!["get", "-o", "-"], args, vec![&url]].concat();
+        assert_eq!(place.run(&args).expect_status(0).stdout_text(), said, "{args:?}");
+    }
+    let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).stdin("from stdin");
+    let run = haul.run(["get", "-o", "-", "--data", "@-", &server.url("/x")]).expect_status(0);
+    assert_eq!(run.stdout_text(), format!("POST {form} - from stdin"));
+}
+
+#[test]
+fn a_list_has_methods_and_bodies_and_never_files_for_them() {
+    let place = Place::new();
+    place.write("secret", b"never sent");
+    let server = echo();
+    let (a, b, c) = (server.url("/a"), server.url("/b"), server.url("/c"));
+    let list = format!(
+        "{{\"url\":\"{a}\",\"method\":\"PUT\",\"body\":\"@secret\",\"headers\":{{\"content-type\":\"x/y\"}}}}\n\
+         {b}\n{{\"url\":\"{c}\",\"method\":\"NO WAY\"}}\n"
+    );
+    place.write("list", list.as_bytes());
+    let run = place.run(&["get", "-i", "list", "-d", "got", "--data", "common"]).expect_status(1);
+    assert!(run.stderr_text().contains("\"NO WAY\" is no method that fetches"), "{}", run.stderr_text());
+    assert_eq!(std::fs::read_to_string(place.path("got/a")).unwrap(), "PUT x/y - @secret");
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(std::fs::read_to_string(place.path("got/b")).unwrap(), format!("POST {form} - common"));
+}
+
+#[test]
+fn what_cannot_be_asked_is_not_started() {
+    let place = Place::new();
+    place.write("token", b"two words");
+    place.write("logins", b"machine a login b password secret stray");
+    let url = "http://localhost/x";
+    for (name, args) in [
+        ("method", ["-X", "CONNECT"]),
+        ("data-file", ["--data", "@missing"]),
+        ("bearer", ["--bearer-file", "token"]),
+        ("netrc", ["--netrc-file", "logins"]),
+        ("user", ["-u", "a:b\nc"]),
+    ] {
+        place.refuses(&format!("get-bad-{name}"), &["get", args[0], args[1], url]);
+    }
+    place.refuses("get-two-logins", &["get", "-u", "a:b", "--netrc", url]);
+    place.refuses("get-stdin-for-many", &["get", "--data", "@-", url, "http://localhost/y"]);
+}

@@ -66,10 +66,16 @@ impl Connection {
         Ok(Self { socket, tls, exchange_count: 0 })
     }
 
-    pub(crate) async fn send(&mut self, io: &impl Io, bytes: Vec<u8>, timeout: Duration) -> io::Result<()> {
+    /// Sends all of `bytes`.
+    pub(crate) async fn send(
+        &mut self,
+        io: &impl Io,
+        bytes: Buf,
+        timeout: Duration,
+    ) -> (io::Result<()>, Buf) {
         match &mut self.tls {
-            None => io.send_all(&self.socket, Buf::from(bytes), timeout).await.0,
-            Some(tls) => tls.send(io, &self.socket, &bytes, timeout).await,
+            None => io.send_all(&self.socket, bytes, timeout).await,
+            Some(tls) => (tls.send(io, &self.socket, bytes.filled(), timeout).await, bytes),
         }
     }
 

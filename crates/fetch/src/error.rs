@@ -24,6 +24,10 @@ pub enum Error {
     Request(RequestError),
     /// The host has no address.
     Resolve(io::Error),
+    /// The body of the request can't be read.
+    Body(io::Error),
+    /// The body of the request was sent already, and can't be had again.
+    BodySpent,
     /// No address could be connected to.
     Connect(io::Error),
     /// The certificate or the handshake was refused, by us or by the peer.
@@ -140,6 +144,7 @@ impl Error {
             Self::Tls(_) | Self::Protocol(_) | Self::Coding(_) | Self::Status(_) => Fault::Server,
             Self::UnaskedPart | Self::PassedOn | Self::Size { .. } | Self::Checksum { .. } => Fault::Server,
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
+            Self::Body(_) | Self::BodySpent => Fault::Local,
             Self::Trust(_) | Self::Differs | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
         }
     }
@@ -159,6 +164,11 @@ impl Error {
         }
     }
 
+    /// An error of the request's body.
+    pub(crate) fn body(error: io::Error) -> Self {
+        if haul_io::is_cancelled(&error) { Self::Cancelled } else { Self::Body(error) }
+    }
+
     /// An error of the result's file.
     pub(crate) fn write(error: io::Error) -> Self {
         match error.kind() {
@@ -175,6 +185,8 @@ impl fmt::Display for Error {
             Self::Url { reason } => f.write_str(reason),
             Self::Request(source) => source.fmt(f),
             Self::Resolve(source) => write!(f, "cannot resolve the host: {}", reason(source)),
+            Self::Body(source) => write!(f, "cannot read the request's body: {}", reason(source)),
+            Self::BodySpent => f.write_str("the request's body can't be sent again"),
             Self::Connect(source) => write!(f, "cannot connect: {}", reason(source)),
             Self::Tls(source) => write!(f, "TLS: {source}"),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
@@ -206,9 +218,11 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Request(source) => Some(source),
-            Self::Resolve(source) | Self::Connect(source) | Self::Transport(source) | Self::Write(source) => {
-                Some(source)
-            }
+            Self::Body(source)
+            | Self::Resolve(source)
+            | Self::Connect(source)
+            | Self::Transport(source)
+            | Self::Write(source) => Some(source),
             Self::Tls(source) => Some(source),
             Self::Protocol(source) => Some(source),
             Self::Coding(source) => Some(source),

@@ -1,16 +1,15 @@
 //! One request and the head of its response on one connection.
 //!
-//! Owns: sending the head, receiving one, time limits of the single steps.
-//! Does not own: which connection, what follows from the response, bodies ([`crate::receive`]).
+//! Owns: receiving the head, also of an early answer; time limits of the single steps.
+//! Does not own: which connection, what follows from the response, sending ([`crate::send`]), bodies ([`crate::receive`]).
 
 use std::time::Duration;
 
-use haul_http1::{Authority, BodyLength, Exchange, Head, RequestHead, ResponseHead, Target};
+use haul_http1::{Authority, Exchange, Head, ResponseHead};
 use haul_io::{Buf, Io};
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, RANGE, USER_AGENT};
 
-use crate::coding::ACCEPTED;
 use crate::connection::Connection;
+use crate::send::{Sent, send};
 use crate::{Config, Error, Phase, Request};
 
 /// Bytes that are received at a time; more than any head.
@@ -62,6 +61,8 @@ pub(crate) struct Answered {
     pub(crate) head: ResponseHead,
     /// What was received behind the head.
     pub(crate) input: Buf,
+    /// Whether all of the request was sent before.
+    pub(crate) request_sent: bool,
 }
 
 /// Sends `request` and receives the head of the response.
@@ -73,30 +74,14 @@ pub(crate) async fn ask(
     clock: Clock<'_>,
 ) -> Result<Answered, NoHead> {
     let unanswered = |error| NoHead { error, response_bytes: 0 };
-    let bytes = encode(request, authority, clock.config).map_err(unanswered)?;
-    let timeout = clock.step(io, clock.config.read_timeout).map_err(unanswered)?;
-    let sent = connection.send(io, bytes, timeout).await;
-    sent.map_err(|error| unanswered(clock.judge(io, Error::transport(error, Phase::Transfer))))?;
-    receive_head(io, connection, request, clock).await
-}
-
-fn encode(request: &Request, authority: &Authority, config: &Config) -> Result<Vec<u8>, Error> {
-    let mut headers = request.headers.clone();
-    let agent = HeaderValue::from_str(&config.user_agent);
-    let agent = agent.map_err(|_| Error::Url { reason: "the user agent can't be sent".to_owned() })?;
-    headers.entry(USER_AGENT).or_insert(agent);
-    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-    // Parts are put together only of what was not encoded.
-    let codings = if config.compressed && !headers.contains_key(RANGE) { ACCEPTED } else { "identity" };
-    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(codings));
-    let url = &request.url;
-    let path_and_query = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let target = Target::Origin { path_and_query };
-    let method = &request.method;
-    let head = RequestHead { method, target, authority, headers: &headers, body: BodyLength::None };
-    let mut bytes = Vec::with_capacity(512);
-    head.encode(&mut bytes)?;
-    Ok(bytes)
+    match send(io, connection, request, authority, clock).await.map_err(unanswered)? {
+        Sent::Whole => receive_head(io, connection, request, clock).await,
+        // RFC 9112 section 9.5: whoever stopped listening may have said why.
+        Sent::Partly(error) => match receive_head(io, connection, request, clock).await {
+            Ok(answered) => Ok(Answered { request_sent: false, ..answered }),
+            Err(NoHead { response_bytes, .. }) => Err(NoHead { error, response_bytes }),
+        },
+    }
 }
 
 async fn receive_head(
@@ -123,7 +108,7 @@ async fn receive_head(
         response_bytes += count as u64;
         let parsed = parse_head(&mut exchange, &mut input);
         match parsed.map_err(|error| NoHead { error, response_bytes })? {
-            Some(head) => return Ok(Answered { head, input }),
+            Some(head) => return Ok(Answered { head, input, request_sent: true }),
             None => input.compact(),
         }
     }

@@ -7,8 +7,6 @@ use std::convert::Infallible;
 
 use haul_engine::{Job, Step};
 use haul_io::{Existing, Io};
-use http::Method;
-use http::header::RANGE;
 
 use crate::exchange::Clock;
 use crate::file_sink::FileSink;
@@ -107,7 +105,7 @@ impl FetchJob {
             Place::Stream(file) => return Ok(Beginning::of(Sink::stream(file.clone()), task)),
             Place::Discard => return Ok(Beginning::of(Sink::discard(u64::MAX), task)),
         };
-        let resumes = self.shared.config.resume && goes_on(request);
+        let resumes = self.shared.config.resume && request.may_come_in_parts();
         if publish.existing == Existing::Refuse
             && let Ok(stat) = io.stat_at(None, &publish.path).await
         {
@@ -159,6 +157,7 @@ impl FetchJob {
         io.random(&mut random);
         let attempt = Attempt {
             method: &request.method,
+            can_be_sent: request.body.can_be_sent(),
             error,
             attempts: progress.attempts,
             spent: progress.spent,
@@ -242,9 +241,4 @@ impl Landed {
     fn skipped(response: Response) -> Self {
         Self { response, hash: None, skipped: true }
     }
-}
-
-/// Whether the answer to `request` may be put together from parts.
-fn goes_on(request: &Request) -> bool {
-    request.method == Method::GET && !request.headers.contains_key(RANGE)
 }

@@ -20,6 +20,7 @@
 //! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines.
 #![forbid(unsafe_code)]
 
+mod body;
 mod client;
 mod coding;
 mod config;
@@ -41,6 +42,7 @@ mod resting;
 mod resume;
 mod retry;
 mod scheduler;
+mod send;
 mod sink;
 mod source;
 mod task;
@@ -49,12 +51,14 @@ mod trace;
 mod transfer;
 mod validator;
 
+pub use body::RequestBody;
 pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
 pub use coding::CodingError;
 pub use config::{Config, HostLimits, Trust};
 pub use digest::{Algorithm, BadChecksum, Checksum};
 pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;
+pub use http::{HeaderMap, Method, StatusCode};
 pub use job::FetchJob;
 pub use name::{basename, path_name};
 pub use request::{Request, Response};

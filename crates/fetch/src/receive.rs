@@ -17,8 +17,15 @@ const DECODED_BYTES: usize = 128 * 1024;
 /// What encoding may add to the length of a body.
 const ENCODING_ADDS_BYTES_MAX: u64 = 1 << 20;
 
-/// How a response ended: its head, the decoder, which knows how the body ended, and the count of bytes behind it.
-pub(crate) type Received = (ResponseHead, Body, usize);
+/// How a response ended.
+pub(crate) struct Received {
+    pub(crate) head: ResponseHead,
+    /// The decoder, which knows how the body ended.
+    pub(crate) body: Body,
+    /// Bytes behind it.
+    pub(crate) leftover_bytes: usize,
+    pub(crate) request_sent: bool,
+}
 
 /// Receives the body into `landing`, behind what is there, undoing its content codings by `decoding`.
 pub(crate) async fn receive_body(
@@ -29,7 +36,7 @@ pub(crate) async fn receive_body(
     landing: &mut Landing,
     clock: Clock<'_>,
 ) -> Result<Received, Error> {
-    let Answered { head, mut input } = answered;
+    let Answered { head, mut input, request_sent } = answered;
     if decoding.is_none() {
         check_announced(&head, landing, clock)?;
     }
@@ -64,7 +71,7 @@ pub(crate) async fn receive_body(
     }
     let leftover_bytes = input.filled().len();
     io.give_buf(input);
-    Ok((head, body, leftover_bytes))
+    Ok(Received { head, body, leftover_bytes, request_sent })
 }
 
 fn check_announced(head: &ResponseHead, landing: &Landing, clock: Clock<'_>) -> Result<(), Error> {

@@ -18,8 +18,11 @@ use crate::{Config, Error, Phase};
 const RETRIED: [u16; 6] = [408, 429, 500, 502, 503, 504];
 
 /// What is known of an attempt that failed.
+#[derive(Clone, Copy)]
 pub(crate) struct Attempt<'a> {
     pub(crate) method: &'a Method,
+    /// Whether there is a body for another attempt.
+    pub(crate) can_be_sent: bool,
     pub(crate) error: &'a Error,
     /// Attempts so far, this one included.
     pub(crate) attempts: u32,
@@ -34,7 +37,7 @@ pub(crate) struct Attempt<'a> {
 impl Attempt<'_> {
     /// How long to wait before the next attempt; `None` where there is none.
     pub(crate) fn rest(&self, config: &Config) -> Option<Duration> {
-        if self.attempts > config.retries || !may_pass(self.error, self.method) {
+        if self.attempts > config.retries || !self.can_be_sent || !may_pass(self.error, self.method) {
             return None;
         }
         let pause = jittered(pause_max(config, self.attempts), self.random);
@@ -136,7 +139,10 @@ mod tests {
         let error = Error::Timeout(Phase::Transfer);
         let rest = |attempts, random, host_pause, spent| {
             let (method, spent) = (&Method::GET, Duration::from_secs(spent));
-            Attempt { method, error: &error, attempts, spent, host_pause, random }.rest(&config())
+            let attempt =
+                Attempt { method, can_be_sent: true, error: &error, attempts, spent, host_pause, random };
+            assert_eq!(Attempt { can_be_sent: false, ..attempt }.rest(&config()), None);
+            attempt.rest(&config())
         };
         let millis = |attempts| rest(attempts, u64::MAX, None, 0).map(|rest| rest.as_millis());
         let longest: Vec<_> = (1..=6).map(millis).collect();

@@ -93,7 +93,8 @@ impl Shared {
         trace: &mut Trace,
     ) -> Result<One, Error> {
         let ranged = request.headers.contains_key(RANGE);
-        let mut ask = if landing.start().is_some() { Ask::IfRange } else { Ask::Whole };
+        let goes_on = request.may_come_in_parts();
+        let mut ask = if goes_on && landing.start().is_some() { Ask::IfRange } else { Ask::Whole };
         loop {
             let start = landing.start();
             let asked = asking(request, ask, start.as_ref());
@@ -254,7 +255,7 @@ impl Shared {
             };
             let broken = matches!(&no_head.error, Error::Transport(_))
                 || matches!(&no_head.error, Error::Protocol(error) if error.is_truncation());
-            if !broken || !replay.is_allowed() {
+            if !broken || !replay.is_allowed() || !request.body.can_be_sent() {
                 return Err(no_head.error);
             }
             replay_count += 1;
@@ -284,19 +285,14 @@ impl Shared {
     }
 
     /// Keeps the connection for another request if the exchange left it fit for one.
-    fn keep(
-        &self,
-        request: &Request,
-        mut connection: Connection,
-        (response, body, leftover_bytes): Received,
-    ) {
+    fn keep(&self, request: &Request, mut connection: Connection, received: Received) {
         let request_headers = &request.headers;
         let after = AfterResponse {
             request_headers,
-            request_sent: true,
-            response: &response,
-            body: &body,
-            leftover_bytes,
+            request_sent: received.request_sent,
+            response: &received.head,
+            body: &received.body,
+            leftover_bytes: received.leftover_bytes,
         };
         if after.must_close().is_none() {
             connection.exchange_count += 1;

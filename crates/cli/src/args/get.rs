@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use haul_fetch::Checksum;
 
-use super::CommonArgs;
+use super::{AskArgs, CommonArgs};
 
 #[derive(clap::Args)]
 pub(crate) struct GetArgs {
@@ -48,12 +48,6 @@ pub(crate) struct GetArgs {
     /// What each file must hash to: a file as sha256sum writes it
     #[arg(long, value_name = "FILE")]
     pub(crate) checksums: Option<PathBuf>,
-    /// A header field for every request; repeatable
-    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
-    pub(crate) header: Vec<String>,
-    /// The User-Agent field
-    #[arg(short = 'A', long, value_name = "AGENT")]
-    pub(crate) user_agent: Option<String>,
     /// Seconds to connect, TLS included
     #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
     pub(crate) connect_timeout: f64,
@@ -93,6 +87,8 @@ pub(crate) struct GetArgs {
     /// Keep the body whatever the status is
     #[arg(long)]
     pub(crate) no_fail_on_status: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
