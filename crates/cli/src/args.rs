@@ -5,6 +5,7 @@
 
 mod ask;
 mod get;
+mod network;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use haul_engine::Engine;
 
 pub(crate) use self::ask::AskArgs;
 pub(crate) use self::get::{GetArgs, NameArg};
+pub(crate) use self::network::NetworkArgs;
 use crate::voice::Verbosity;
 
 #[derive(Parser)]
@@ -27,7 +29,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Fetch many URLs at once
     #[command(after_long_help = GET_EXAMPLES)]
-    Get(GetArgs),
+    Get(Box<GetArgs>),
     /// Encrypt files and trees (age format)
     #[command(after_long_help = SEAL_EXAMPLES)]
     Seal(SealArgs),

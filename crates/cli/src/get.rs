@@ -5,6 +5,7 @@
 
 mod asking;
 mod netrc;
+mod network;
 mod told;
 
 use std::path::{Component, Path, PathBuf};
@@ -46,7 +47,7 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
     let in_flight_max = chosen.engine.in_flight_max();
     let started = Instant::now();
     run_and_tell(
-        &FetchJob::new(config(args, in_flight_max)),
+        &FetchJob::new(config(args, in_flight_max)?),
         HostSource::new(source, limits(args, in_flight_max), move || started.elapsed()),
         &chosen,
         &args.common,
@@ -70,9 +71,9 @@ fn limits(args: &GetArgs, in_flight_max: usize) -> HostLimits {
     }
 }
 
-fn config(args: &GetArgs, in_flight_max: usize) -> Config {
+fn config(args: &GetArgs, in_flight_max: usize) -> Result<Config, Problem> {
     let defaults = Config::default();
-    Config {
+    Ok(Config {
         connect_timeout: Duration::from_secs_f64(args.connect_timeout),
         read_timeout: Duration::from_secs_f64(args.read_timeout),
         total_timeout: args.max_time.map(Duration::from_secs_f64),
@@ -90,9 +91,12 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Config {
             Some(path) => Trust::File(path.clone()),
             None => Trust::Platform,
         },
+        proxies: network::proxies(&args.network, |name| std::env::var(name).ok())?,
+        known_hosts: args.network.resolve.clone(),
+        family: network::family(&args.network),
         user_agent: args.ask.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),
         ..defaults
-    }
+    })
 }
 
 /// How a URL becomes a task.

@@ -96,3 +96,56 @@ fn what_cannot_be_asked_is_not_started() {
     place.refuses("get-two-logins", &["get", "-u", "a:b", "--netrc", url]);
     place.refuses("get-stdin-for-many", &["get", "--data", "@-", url, "http://localhost/y"]);
 }
+
+#[test]
+fn proxies_come_from_options_and_the_environment() {
+    let place = Place::new();
+    let proxy = Server::start(|request| Answer::ok(format!("proxied {}", request.target)));
+    let direct = Server::start(|_| Answer::ok("direct"));
+    let address = proxy.address().to_string();
+    let far = "http://one.invalid/x";
+    let run = place.run(&["get", "-o", "-", "--proxy", &address, far]).expect_status(0);
+    assert_eq!(run.stdout_text(), "proxied http://one.invalid/x");
+    let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).env("all_proxy", &address);
+    let haul = haul.env("no_proxy", "127.0.0.0/8");
+    assert_eq!(
+        haul.run(["get", "-o", "-", far]).expect_status(0).stdout_text(),
+        "proxied http://one.invalid/x"
+    );
+    let near = direct.url("/x");
+    assert_eq!(haul.run(["get", "-o", "-", &near]).expect_status(0).stdout_text(), "direct");
+    let run = haul.run(["get", "-o", "-", "--noproxy", "x.invalid", &near]).expect_status(0);
+    assert_eq!(run.stdout_text(), format!("proxied {near}"));
+    let socks = haul_testkit::Socks::start(direct.address());
+    let by_socks = format!("socks5h://{}", socks.address());
+    let run = place.run(&["get", "-o", "-", "--proxy", &by_socks, far]).expect_status(0);
+    assert_eq!((run.stdout_text().as_str(), socks.asked()), ("direct", vec!["one.invalid:80".to_owned()]));
+    let bad = "gopher://me:hush@p";
+    let run = place.run(&["get", "--proxy", bad, far]).hide(bad, "[PROXY]");
+    haul_testkit::check_golden(place::golden("get-bad-proxy"), &run);
+    assert!(!run.stderr_text().contains("[PROXY]"), "a password may be in it");
+    let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).env("http_proxy", bad);
+    haul_testkit::check_golden(place::golden("get-bad-proxy-variable"), &haul.run(["get", far]));
+    let refusing = haul_testkit::Socks::refusing(5);
+    let by_refusing = format!("socks5h://{}", refusing.address());
+    place.refuses("get-proxy-refuses", &["get", "--retries", "0", "--proxy", &by_refusing, far]);
+}
+
+#[test]
+fn names_stand_for_what_was_said() {
+    let place = Place::new();
+    let server = Server::start(|request| Answer::ok(request.header("host").unwrap_or_default()));
+    let port = server.address().port();
+    let url = format!("http://one.invalid:{port}/x");
+    let said = format!("one.invalid:{port}:127.0.0.1");
+    for family in ["-4", "--ipv4", "-q"] {
+        let run = place.run(&["get", "-o", "-", "--resolve", &said, family, &url]).expect_status(0);
+        assert_eq!(run.stdout_text(), format!("one.invalid:{port}"));
+    }
+    let run = place.run(&["get", "-6", "--resolve", &said, &url]).expect_status(1);
+    assert!(run.stderr_text().contains("no address of the family"), "{}", run.stderr_text());
+    place.refuses(
+        "get-bad-resolve",
+        &["get", "--resolve", "one.invalid:80:two.invalid", "http://one.invalid/"],
+    );
+}

@@ -9,6 +9,8 @@ use std::time::Duration;
 use haul_engine::Closing;
 use haul_http1::Limits;
 
+use crate::{Family, Known, Proxies};
+
 /// Settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -57,6 +59,12 @@ pub struct Config {
     pub fail_on_status: bool,
     /// Connections kept open without use, over all hosts; beyond it the oldest is closed. Defaults to 256.
     pub idle_connections_max: usize,
+    /// Which proxies requests go through. Defaults to none.
+    pub proxies: Proxies,
+    /// What names of hosts stand for, whatever others say. Defaults to nothing.
+    pub known_hosts: Vec<Known>,
+    /// Which addresses are used. Defaults to any.
+    pub family: Family,
     /// Bounds of the protocol.
     pub limits: Limits,
     /// Which certificates are believed.
@@ -118,6 +126,9 @@ impl Default for Config {
             memory_body_bytes_max: 64 << 20,
             fail_on_status: true,
             idle_connections_max: 256,
+            proxies: Proxies::default(),
+            known_hosts: Vec::new(),
+            family: Family::Any,
             limits: Limits::default(),
             trust: Trust::Platform,
             user_agent: concat!("haul/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -153,6 +164,8 @@ mod tests {
         assert_eq!(config.memory_body_bytes_max, 64 << 20);
         assert!(config.fail_on_status && !config.resume);
         assert_eq!(config.idle_connections_max, 256);
+        assert_eq!((config.proxies, config.family), (Proxies::default(), Family::Any));
+        assert!(config.known_hosts.is_empty());
         assert!(config.user_agent.starts_with("haul/"));
     }
 }

@@ -9,7 +9,7 @@ use haul_http1::{ProtocolError, RequestError};
 use haul_io::reason;
 use http::StatusCode;
 
-use crate::{Checksum, CodingError, Times};
+use crate::{Checksum, CodingError, ProxyError, Times};
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub enum Error {
     BodySpent,
     /// No address could be connected to.
     Connect(io::Error),
+    /// A proxy leads nowhere.
+    Proxy(ProxyError),
     /// The certificate or the handshake was refused, by us or by the peer.
     Tls(rustls::Error),
     /// The roots of trust can't be read.
@@ -141,6 +143,7 @@ impl Error {
         match self {
             Self::Url { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
+            Self::Proxy(_) => Fault::Network,
             Self::Tls(_) | Self::Protocol(_) | Self::Coding(_) | Self::Status(_) => Fault::Server,
             Self::UnaskedPart | Self::PassedOn | Self::Size { .. } | Self::Checksum { .. } => Fault::Server,
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
@@ -188,6 +191,7 @@ impl fmt::Display for Error {
             Self::Body(source) => write!(f, "cannot read the request's body: {}", reason(source)),
             Self::BodySpent => f.write_str("the request's body can't be sent again"),
             Self::Connect(source) => write!(f, "cannot connect: {}", reason(source)),
+            Self::Proxy(source) => source.fmt(f),
             Self::Tls(source) => write!(f, "TLS: {source}"),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
             Self::Transport(source) => write!(f, "the connection broke: {}", reason(source)),
@@ -225,6 +229,7 @@ impl std::error::Error for Error {
             | Self::Write(source) => Some(source),
             Self::Tls(source) => Some(source),
             Self::Protocol(source) => Some(source),
+            Self::Proxy(source) => Some(source),
             Self::Coding(source) => Some(source),
             _ => None,
         }
@@ -240,6 +245,12 @@ impl From<ProtocolError> for Error {
 impl From<CodingError> for Error {
     fn from(error: CodingError) -> Self {
         Self::Coding(error)
+    }
+}
+
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
     }
 }
 

@@ -20,6 +20,7 @@
 //! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines.
 #![forbid(unsafe_code)]
 
+mod addresses;
 mod body;
 mod client;
 mod coding;
@@ -35,22 +36,28 @@ mod landing;
 mod name;
 mod partial;
 mod pool;
+mod proxy;
+mod proxy_error;
 mod receive;
 mod redirect;
 mod request;
 mod resting;
 mod resume;
 mod retry;
+mod route;
 mod scheduler;
 mod send;
 mod sink;
+mod socks;
 mod source;
 mod task;
 mod tls;
 mod trace;
 mod transfer;
+mod tunnel;
 mod validator;
 
+pub use addresses::{Family, Known};
 pub use body::RequestBody;
 pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
 pub use coding::CodingError;
@@ -61,6 +68,8 @@ pub use haul_engine::Closing;
 pub use http::{HeaderMap, Method, StatusCode};
 pub use job::FetchJob;
 pub use name::{basename, path_name};
+pub use proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};
+pub use proxy_error::ProxyError;
 pub use request::{Request, Response};
 pub use source::HostSource;
 pub use task::{Expected, FetchTask, Fetched, Place};

@@ -12,8 +12,8 @@ use http::header::{
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-use crate::connection::Origin;
 use crate::request::check_url;
+use crate::route::Origin;
 use crate::{Error, Request, RequestBody};
 
 /// Fields that say nothing about whoever asks, and so may go to another origin.

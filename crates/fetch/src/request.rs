@@ -48,7 +48,10 @@ impl Request {
     /// If either holds a byte it may not hold, or the field is one that the client itself sets.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let (name, mut value) = haul_http1::parse_field(name, value)?;
-        value.set_sensitive(matches!(name, AUTHORIZATION | COOKIE | PROXY_AUTHORIZATION));
+        if name == PROXY_AUTHORIZATION {
+            return Err(Error::Url { reason: "credentials of a proxy belong to the proxy's URL".to_owned() });
+        }
+        value.set_sensitive(matches!(name, AUTHORIZATION | COOKIE));
         self.headers.append(name, value);
         Ok(self)
     }

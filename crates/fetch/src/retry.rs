@@ -52,6 +52,7 @@ fn may_pass(error: &Error, method: &Method) -> bool {
     match error {
         // Nothing was sent.
         Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
+        Error::Proxy(error) => error.may_pass(),
         Error::Transport(_) | Error::Timeout(Phase::Transfer) => method.is_idempotent(),
         Error::Protocol(error) => error.is_truncation() && method.is_idempotent(),
         Error::Status(status) => RETRIED.contains(&status.as_u16()) && method.is_idempotent(),
@@ -92,6 +93,7 @@ fn until(date: &[u8], headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ProxyError;
     use haul_http1::ProtocolError;
     use std::io::ErrorKind;
 
@@ -118,6 +120,11 @@ mod tests {
             (Error::Write(io(ErrorKind::StorageFull)), false, false),
             (Error::TooManyRedirects, false, false),
             (Error::Cancelled, false, false),
+            (Error::Proxy(ProxyError::Status(StatusCode::BAD_GATEWAY)), true, true),
+            (Error::Proxy(ProxyError::Status(StatusCode::PROXY_AUTHENTICATION_REQUIRED)), false, false),
+            (Error::Proxy(ProxyError::Reply { code: 5 }), true, true),
+            (Error::Proxy(ProxyError::Reply { code: 2 }), false, false),
+            (Error::Proxy(ProxyError::Denied), false, false),
             (status(408), true, false),
             (status(429), true, false),
             (status(500), true, false),

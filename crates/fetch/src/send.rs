@@ -10,12 +10,14 @@ use std::io::{self, Read};
 use haul_http1::{Authority, BodyLength, RequestHead, Target, encode_chunk, encode_last_chunk};
 use haul_io::{Buf, File, Io, Offset};
 use http::HeaderMap;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, RANGE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION, RANGE, USER_AGENT};
 
 use crate::body::{Opened, Reader};
 use crate::coding::ACCEPTED;
 use crate::connection::Connection;
 use crate::exchange::Clock;
+use crate::route::Route;
+use crate::tunnel::authorization;
 use crate::{Config, Error, Phase, Request};
 
 /// Bytes of a body that are sent at a time.
@@ -39,7 +41,7 @@ pub(crate) async fn send(
     clock: Clock<'_>,
 ) -> Result<Sent, Error> {
     let body = request.body.open(io).await?;
-    let mut head = encode(request, &body, authority, clock.config)?;
+    let mut head = encode(request, &body, authority, connection.route(), clock.config)?;
     let rest = match body {
         Opened::Bytes(bytes) if bytes.len() <= WITH_HEAD_BYTES_MAX => {
             head.extend_from_slice(&bytes);
@@ -65,6 +67,7 @@ fn encode(
     request: &Request,
     body: &Opened,
     authority: &Authority,
+    route: &Route,
     config: &Config,
 ) -> Result<Vec<u8>, Error> {
     let mut headers = request.headers.clone();
@@ -77,9 +80,16 @@ fn encode(
     headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(codings));
     let url = &request.url;
     let path_and_query = &url[url::Position::BeforePath..url::Position::AfterQuery];
+    let target = match route.forwarder() {
+        None => Target::Origin { path_and_query },
+        Some(proxy) => {
+            headers.extend(authorization(proxy).map(|value| (PROXY_AUTHORIZATION, value)));
+            Target::Absolute { scheme: url.scheme(), path_and_query }
+        }
+    };
     let head = RequestHead {
         method: &request.method,
-        target: Target::Origin { path_and_query },
+        target,
         authority,
         headers: &headers,
         body: match body {

@@ -12,12 +12,13 @@ use http::StatusCode;
 use http::header::RANGE;
 
 use crate::coding::Decoding;
-use crate::connection::{Connection, Origin};
+use crate::connection::Connection;
 use crate::exchange::{Answered, Clock, ask};
 use crate::landing::Landing;
 use crate::pool::Pool;
 use crate::receive::{Received, receive_body};
 use crate::resume::{Ask, Start, Verdict};
+use crate::route::{Origin, Route};
 use crate::sink::Sink;
 use crate::tls::TlsSettings;
 use crate::trace::Trace;
@@ -236,7 +237,7 @@ impl Shared {
         let authority = Authority::new(&origin.host, origin.port, port_default)?;
         let mut replay_count = 0;
         loop {
-            let mut connection = self.connection(io, request, &origin, clock, trace).await?;
+            let mut connection = self.connection(io, request, clock, trace).await?;
             let asked_at = io.now();
             let answered = ask(io, &mut connection, request, &authority, clock).await;
             trace.times.head += io.now() - asked_at;
@@ -266,18 +267,20 @@ impl Shared {
         &self,
         io: &impl Io,
         request: &Request,
-        origin: &Origin,
         clock: Clock<'_>,
         trace: &mut Trace,
     ) -> Result<Connection, Error> {
-        while let Some(mut connection) = self.pool.take(origin) {
+        let route = Route::of(&request.url, &self.config);
+        while let Some(mut connection) = self.pool.take(&route) {
             // RFC 9112 section 9.2: bytes that nobody asked for belong to no response.
             if connection.is_quiet(io).await {
                 return Ok(connection);
             }
         }
         let timeout = clock.step(io, self.config.connect_timeout)?;
-        let opened = Connection::open(io, &request.url, &self.tls, timeout, &mut trace.times).await;
+        let goal = (&request.url, route);
+        let times = &mut trace.times;
+        let opened = Connection::open(io, &self.config, &self.tls, goal, timeout, times).await;
         opened.map_err(|error| match clock.judge(io, error) {
             Error::Timeout(Phase::Transfer) => Error::Timeout(Phase::Connect),
             error => error,
@@ -296,7 +299,7 @@ impl Shared {
         };
         if after.must_close().is_none() {
             connection.exchange_count += 1;
-            self.pool.put(Origin::of(&request.url), connection);
+            self.pool.put(connection);
         }
     }
 }

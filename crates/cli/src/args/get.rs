@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use haul_fetch::Checksum;
 
-use super::{AskArgs, CommonArgs};
+use super::{AskArgs, CommonArgs, NetworkArgs};
 
 #[derive(clap::Args)]
 pub(crate) struct GetArgs {
@@ -89,6 +89,8 @@ pub(crate) struct GetArgs {
     pub(crate) no_fail_on_status: bool,
     #[command(flatten)]
     pub(crate) ask: AskArgs,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }

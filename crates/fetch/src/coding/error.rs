@@ -1,4 +1,7 @@
 //! Why a body can't be decoded.
+//!
+//! Owns: the reasons and their words.
+//! Does not own: finding them.
 
 use std::fmt;
 

@@ -1,4 +1,7 @@
 //! Content codings against their encoders: every split, every cut, every lie.
+//!
+//! Owns: those checks.
+//! Does not own: codings over the network (the tests of the crate).
 
 use super::*;
 use http::HeaderValue;
