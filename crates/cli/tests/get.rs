@@ -149,3 +149,17 @@ fn names_stand_for_what_was_said() {
         &["get", "--resolve", "one.invalid:80:two.invalid", "http://one.invalid/"],
     );
 }
+
+#[test]
+fn certificates_and_sockets_that_are_not_there_are_told() {
+    let place = Place::new();
+    let server = Server::builder().tls(haul_testkit::Tls::good()).start(|_| Answer::ok("x"));
+    let url = server.url("/x");
+    place.refuses("get-no-cert", &["get", "--insecure", "--cert", "missing", &url]);
+    place.refuses("get-key-alone", &["get", "--key", "missing", &url]);
+    place.refuses(
+        "get-no-socket",
+        &["get", "--retries", "0", "--unix-socket", "missing", "http://localhost/x"],
+    );
+    place.refuses("get-bad-speed", &["get", "--limit-rate", "fast", "http://localhost/x"]);
+}

@@ -59,6 +59,17 @@ pub struct Config {
     pub fail_on_status: bool,
     /// Connections kept open without use, over all hosts; beyond it the oldest is closed. Defaults to 256.
     pub idle_connections_max: usize,
+    /// Bytes a second that bodies arrive at, over all transfers of the client, each with an equal share. Defaults to no limit.
+    pub rate_max: Option<u64>,
+    /// Fewer bytes a second of a body than this are an error, measured over [`Config::rate_min_window`]. Defaults to none.
+    pub rate_min: Option<u64>,
+    /// How long a server may be slower than [`Config::rate_min`]. Defaults to 30 s.
+    pub rate_min_window: Duration,
+    /// The socket in the file system to which every connection is made, instead of the URL's host; no proxy is used then.
+    /// Defaults to none.
+    pub unix_socket: Option<PathBuf>,
+    /// The certificate that is shown to servers which ask for one. Defaults to none.
+    pub client_identity: Option<ClientIdentity>,
     /// Which proxies requests go through. Defaults to none.
     pub proxies: Proxies,
     /// What names of hosts stand for, whatever others say. Defaults to nothing.
@@ -84,6 +95,15 @@ pub struct HostLimits {
     pub per_host_rate: Option<f64>,
     /// Tasks that are held while they wait, and hosts that are remembered. Defaults to 10 000.
     pub held_max: usize,
+}
+
+/// Who the client is to servers that ask for a certificate. Two PEM files, which may be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate, and those between it and an authority.
+    pub certificates: PathBuf,
+    /// Its private key, without a passphrase.
+    pub key: PathBuf,
 }
 
 /// Which certificates are believed.
@@ -126,6 +146,11 @@ impl Default for Config {
             memory_body_bytes_max: 64 << 20,
             fail_on_status: true,
             idle_connections_max: 256,
+            rate_max: None,
+            rate_min: None,
+            rate_min_window: Duration::from_secs(30),
+            unix_socket: None,
+            client_identity: None,
             proxies: Proxies::default(),
             known_hosts: Vec::new(),
             family: Family::Any,
@@ -165,6 +190,9 @@ mod tests {
         assert!(config.fail_on_status && !config.resume);
         assert_eq!(config.idle_connections_max, 256);
         assert_eq!((config.proxies, config.family), (Proxies::default(), Family::Any));
+        assert_eq!((config.rate_max, config.rate_min), (None, None));
+        assert_eq!(config.rate_min_window, Duration::from_secs(30));
+        assert!(config.unix_socket.is_none() && config.client_identity.is_none());
         assert!(config.known_hosts.is_empty());
         assert!(config.user_agent.starts_with("haul/"));
     }

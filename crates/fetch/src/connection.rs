@@ -38,10 +38,16 @@ impl Connection {
         let origin = Origin::of(url);
         let started = io.now();
         let deadline = started + timeout;
-        let addresses = first_hop(io, config, &route, &origin).await?;
-        let resolved = io.now();
-        times.dns += resolved - started;
-        let connected = io.connect(addresses, deadline.saturating_sub(resolved)).await;
+        let mut resolved = started;
+        let connected = match &config.unix_socket {
+            Some(path) => io.connect_local(path).await,
+            None => {
+                let addresses = first_hop(io, config, &route, &origin).await?;
+                resolved = io.now();
+                times.dns += resolved - started;
+                io.connect(addresses, deadline.saturating_sub(resolved)).await
+            }
+        };
         let socket = connected.map_err(|error| Error::transport(error, Phase::Connect))?;
         if let Route::Tunnel(origin, proxy) = &route {
             pass(io, config, &socket, proxy, origin, deadline).await?;

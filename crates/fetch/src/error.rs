@@ -36,6 +36,13 @@ pub enum Error {
     Tls(rustls::Error),
     /// The roots of trust can't be read.
     Trust(String),
+    /// The client's own certificate or its key can't be used.
+    ClientIdentity(String),
+    /// The body came more slowly than allowed.
+    TooSlow {
+        /// Bytes a second that it must have.
+        rate_min: u64,
+    },
     /// The connection broke.
     Transport(io::Error),
     /// Time ran out.
@@ -143,7 +150,8 @@ impl Error {
         match self {
             Self::Url { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
-            Self::Proxy(_) => Fault::Network,
+            Self::Proxy(_) | Self::TooSlow { .. } => Fault::Network,
+            Self::ClientIdentity(_) => Fault::Local,
             Self::Tls(_) | Self::Protocol(_) | Self::Coding(_) | Self::Status(_) => Fault::Server,
             Self::UnaskedPart | Self::PassedOn | Self::Size { .. } | Self::Checksum { .. } => Fault::Server,
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
@@ -194,6 +202,8 @@ impl fmt::Display for Error {
             Self::Proxy(source) => source.fmt(f),
             Self::Tls(source) => write!(f, "TLS: {source}"),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
+            Self::ClientIdentity(reason) => write!(f, "cannot use the client's certificate: {reason}"),
+            Self::TooSlow { rate_min } => write!(f, "slower than {rate_min} bytes a second"),
             Self::Transport(source) => write!(f, "the connection broke: {}", reason(source)),
             Self::Timeout(Phase::Connect) => f.write_str("timed out while connecting"),
             Self::Timeout(Phase::Transfer) => f.write_str("timed out waiting for the server"),

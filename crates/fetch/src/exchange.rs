@@ -9,25 +9,27 @@ use haul_http1::{Authority, Exchange, Head, ResponseHead};
 use haul_io::{Buf, Io};
 
 use crate::connection::Connection;
+use crate::pace::Throttle;
 use crate::send::{Sent, send};
 use crate::{Config, Error, Phase, Request};
 
 /// Bytes that are received at a time; more than any head.
 const INPUT_BYTES: usize = 128 * 1024;
 
-/// The time limits of one request.
+/// The limits on time and speed of one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock<'a> {
     pub(crate) config: &'a Config,
+    pub(crate) throttle: &'a Throttle,
     /// When the whole request must be over, by [`Io::now`].
     pub(crate) total: Option<Duration>,
 }
 
 impl<'a> Clock<'a> {
     /// Starts for a request on which so much time was spent already.
-    pub(crate) fn start(io: &impl Io, config: &'a Config, spent: Duration) -> Self {
+    pub(crate) fn start(io: &impl Io, config: &'a Config, throttle: &'a Throttle, spent: Duration) -> Self {
         let left = config.total_timeout.map(|timeout| timeout.saturating_sub(spent));
-        Self { config, total: left.map(|left| io.now() + left) }
+        Self { config, throttle, total: left.map(|left| io.now() + left) }
     }
 
     /// `timeout`, or what is left of the whole if that is less.

@@ -42,7 +42,7 @@ impl FetchJob {
     ) -> Result<Step<Infallible, Landed>, Error> {
         let request = task.request.as_ref().map_err(|reason| Error::Url { reason: reason.clone() })?;
         let started = io.now();
-        let clock = Clock::start(io, &self.shared.config, progress.spent);
+        let clock = self.shared.clock(io, progress.spent);
         progress.held = None;
         let beginning = match progress.landing.take() {
             Some(landing) => Ok(Beginning::Landing(Box::new(landing))),

@@ -3,6 +3,9 @@
 //! Owns: receiving, undoing framing and content codings piece by piece, the limit on the length.
 //! Does not own: heads ([`crate::exchange`]), the codings ([`crate::coding`]), what a body is good for.
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
 use haul_http1::{Body, BodyState, Framing, ResponseHead};
 use haul_io::{Buf, Io};
 
@@ -10,6 +13,7 @@ use crate::coding::{Decoding, Went};
 use crate::connection::Connection;
 use crate::exchange::{Answered, Clock};
 use crate::landing::Landing;
+use crate::pace::{Share, Slowness};
 use crate::{Error, Phase};
 
 /// Bytes that are decoded at a time.
@@ -41,6 +45,8 @@ pub(crate) async fn receive_body(
         check_announced(&head, landing, clock)?;
     }
     let mut body = Body::new(head.framing, &clock.config.limits);
+    let mut share = clock.throttle.share(io.now());
+    let mut slowness = Slowness::new(clock.config.rate_min, clock.config.rate_min_window);
     loop {
         let step = body.decode(input.filled())?;
         let trailing = step.consumed - step.data.end;
@@ -50,13 +56,14 @@ pub(crate) async fn receive_body(
             input = back;
             taken?;
             io.progress(step.data.len() as u64);
+            keep_to(io, &mut share, step.data.len(), clock).await?;
         }
         input.consume(trailing);
         match step.state {
             BodyState::Complete => break,
             BodyState::More => {}
             BodyState::NeedMore => {
-                let (count, back) = receive_more(io, connection, input, clock).await?;
+                let (count, back) = receive_more(io, connection, input, &mut slowness, clock).await?;
                 input = back;
                 if count == 0 {
                     body.finish(connection.ended_cleanly())?;
@@ -137,13 +144,40 @@ async fn receive_more(
     io: &impl Io,
     connection: &mut Connection,
     mut input: Buf,
+    slowness: &mut Slowness,
     clock: Clock<'_>,
 ) -> Result<(usize, Buf), Error> {
     input.compact();
     let timeout = clock.step(io, clock.config.read_timeout)?;
-    let (received, input) = connection.receive(io, input, timeout).await;
-    let count = received.map_err(|error| clock.judge(io, Error::transport(error, Phase::Transfer)))?;
-    Ok((count, input))
+    let mut silent = Duration::ZERO;
+    loop {
+        let left = timeout.saturating_sub(silent);
+        let patience = slowness.patience().unwrap_or(left).min(left);
+        let started = io.now();
+        let (received, back) = connection.receive(io, input, patience).await;
+        input = back;
+        match received {
+            Ok(count) => {
+                slowness.measure(io.now() - started, count)?;
+                return Ok((count, input));
+            }
+            Err(error) if patience < left && error.kind() == ErrorKind::TimedOut => {
+                slowness.measure(patience, 0)?;
+                silent += patience;
+            }
+            Err(error) => return Err(clock.judge(io, Error::transport(error, Phase::Transfer))),
+        }
+    }
+}
+
+/// Pauses after `count` bytes as the limited rate asks.
+async fn keep_to(io: &impl Io, share: &mut Share<'_>, count: usize, clock: Clock<'_>) -> Result<(), Error> {
+    let pause = share.pause(io.now(), count);
+    if pause.is_zero() {
+        return Ok(());
+    }
+    let slept = io.sleep(clock.step(io, pause)?).await;
+    slept.map_err(|error| Error::transport(error, Phase::Total))
 }
 
 fn check_length(bytes: u64, bytes_max: Option<u64>) -> Result<(), Error> {

@@ -53,7 +53,9 @@ fn may_pass(error: &Error, method: &Method) -> bool {
         // Nothing was sent.
         Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
         Error::Proxy(error) => error.may_pass(),
-        Error::Transport(_) | Error::Timeout(Phase::Transfer) => method.is_idempotent(),
+        Error::Transport(_) | Error::TooSlow { .. } | Error::Timeout(Phase::Transfer) => {
+            method.is_idempotent()
+        }
         Error::Protocol(error) => error.is_truncation() && method.is_idempotent(),
         Error::Status(status) => RETRIED.contains(&status.as_u16()) && method.is_idempotent(),
         _ => false,
@@ -110,6 +112,7 @@ mod tests {
             (Error::Connect(io(ErrorKind::ConnectionRefused)), true, true),
             (Error::Timeout(Phase::Connect), true, true),
             (Error::Timeout(Phase::Transfer), true, false),
+            (Error::TooSlow { rate_min: 1 }, true, false),
             (Error::Timeout(Phase::Total), false, false),
             (Error::Transport(io(ErrorKind::ConnectionReset)), true, false),
             (Error::Protocol(incomplete), true, false),

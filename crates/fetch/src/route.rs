@@ -42,7 +42,8 @@ impl Origin {
 impl Route {
     pub(crate) fn of(url: &Url, config: &Config) -> Self {
         let origin = Origin::of(url);
-        match config.proxies.of(url) {
+        let proxy = if config.unix_socket.is_some() { None } else { config.proxies.of(url) };
+        match proxy {
             None => Self::Direct(origin),
             Some(proxy) if proxy.kind() == ProxyKind::Http && !origin.tls => Self::Forward(proxy.clone()),
             Some(proxy) => Self::Tunnel(origin, proxy.clone()),

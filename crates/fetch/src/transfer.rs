@@ -15,6 +15,7 @@ use crate::coding::Decoding;
 use crate::connection::Connection;
 use crate::exchange::{Answered, Clock, ask};
 use crate::landing::Landing;
+use crate::pace::Throttle;
 use crate::pool::Pool;
 use crate::receive::{Received, receive_body};
 use crate::resume::{Ask, Start, Verdict};
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pool: Pool,
     tls: TlsSettings,
+    throttle: Throttle,
 }
 
 /// Bodies that nobody wants are read up to this many bytes to keep the connection; beyond it a new one is cheaper.
@@ -36,8 +38,15 @@ const DRAIN_BYTES_MAX: u64 = 64 * 1024;
 
 impl Shared {
     pub(crate) fn new(config: Config) -> Self {
-        let (pool, tls) = (Pool::new(config.idle_connections_max), TlsSettings::new(config.trust.clone()));
-        Self { config, pool, tls }
+        let tls = TlsSettings::new(config.trust.clone(), config.client_identity.clone());
+        let pool = Pool::new(config.idle_connections_max);
+        let throttle = Throttle::new(config.rate_max);
+        Self { config, pool, tls, throttle }
+    }
+
+    /// The limits of a request on which so much time was spent already.
+    pub(crate) fn clock(&self, io: &impl Io, spent: Duration) -> Clock<'_> {
+        Clock::start(io, &self.config, &self.throttle, spent)
     }
 
     /// Fetches `request` into `sink`, in one attempt. Nothing is left in the sink's place on failure.
@@ -47,7 +56,7 @@ impl Shared {
         request: &Request,
         sink: Sink,
     ) -> Result<Response, Error> {
-        let clock = Clock::start(io, &self.config, Duration::ZERO);
+        let clock = self.clock(io, Duration::ZERO);
         let mut landing = Landing::new(sink, Expected::default());
         match self.attempt(io, request, &mut landing, clock, &mut Trace::default()).await {
             Ok(mut response) => {

@@ -3,6 +3,8 @@
 //! Owns: these options, their grammar and their help.
 //! Does not own: the environment ([`crate::get`] reads it).
 
+use std::path::PathBuf;
+
 use haul_fetch::Known;
 
 /// How servers are reached.
@@ -19,12 +21,38 @@ pub(crate) struct NetworkArgs {
     /// What a host's name stands for; repeatable
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = known)]
     pub(crate) resolve: Vec<Known>,
+    /// Connect to this socket in the file system, whatever the URL's host
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["proxy", "resolve", "ipv4", "ipv6"])]
+    pub(crate) unix_socket: Option<PathBuf>,
+    /// Bytes a second, over all transfers (k, M and G stand for 1000, 1000², 1000³)
+    #[arg(long, value_name = "BYTES/S", value_parser = speed)]
+    pub(crate) limit_rate: Option<u64>,
+    /// Give up a transfer that is slower than this for 30 seconds
+    #[arg(long, value_name = "BYTES/S", value_parser = speed)]
+    pub(crate) min_speed: Option<u64>,
+    /// The certificate to show to servers that ask for one, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key, in PEM, where --cert doesn't have it
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
     /// Use IPv4 only
     #[arg(short = '4', long, conflicts_with = "ipv6")]
     pub(crate) ipv4: bool,
     /// Use IPv6 only
     #[arg(short = '6', long)]
     pub(crate) ipv6: bool,
+}
+
+fn speed(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.strip_suffix(['k', 'M', 'G']) {
+        None => (text, 1),
+        Some(digits) if text.ends_with('k') => (digits, 1_000),
+        Some(digits) if text.ends_with('M') => (digits, 1_000_000),
+        Some(digits) => (digits, 1_000_000_000),
+    };
+    let speed = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    speed.filter(|speed| *speed > 0).ok_or_else(|| "a number of bytes a second, as 500k".to_owned())
 }
 
 fn known(text: &str) -> Result<Known, String> {
@@ -49,6 +77,16 @@ fn parse_known(text: &str) -> Option<Known> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn speeds_have_units() {
+        for (text, bytes) in [("1", 1), ("500k", 500_000), ("2M", 2_000_000), ("3G", 3_000_000_000)] {
+            assert_eq!(speed(text), Ok(bytes));
+        }
+        for text in ["", "0", "k", "-1", "1.5M", "1m", "99999999999999G"] {
+            assert!(speed(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn hosts_are_given_addresses() {

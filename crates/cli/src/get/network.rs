@@ -6,7 +6,7 @@
 //! Source: curl's manual, "Environment": http_proxy counts in lower case only, as CGI programs have HTTP_PROXY of whoever
 //! asks them; of the others either, the lower case first.
 
-use haul_fetch::{Bypass, Family, Proxies, Proxy};
+use haul_fetch::{Bypass, ClientIdentity, Family, Proxies, Proxy};
 
 use crate::args::NetworkArgs;
 use crate::exit::Problem;
@@ -46,6 +46,13 @@ fn named(by: &str, value: &str) -> Result<Proxy, Problem> {
     value.parse().map_err(|error: haul_fetch::BadProxy| {
         Problem::usage(format!("{by} names no proxy")).hint(error.to_string())
     })
+}
+
+/// Who the program is to servers that ask for a certificate.
+pub(super) fn identity(args: &NetworkArgs) -> Option<ClientIdentity> {
+    let certificates = args.cert.clone()?;
+    let key = args.key.clone().unwrap_or_else(|| certificates.clone());
+    Some(ClientIdentity { certificates, key })
 }
 
 /// The family of addresses that was asked for.
