@@ -4,6 +4,7 @@
 //! Does not own: fetching, lists.
 
 mod asking;
+mod failures;
 mod netrc;
 mod network;
 mod told;
@@ -19,12 +20,13 @@ use haul_fetch::{
 use haul_io::{Durability, Existing, File, Preserve, Publish};
 
 use self::asking::Asking;
+use self::failures::Failures;
 use crate::args::{GetArgs, NameArg};
 use crate::checksums::Checksums;
 use crate::exit::{Exit, Problem};
 use crate::list::{BadLine, Item, Line, List};
 use crate::plan::{Chosen, new_file_mode};
-use crate::report::run_and_tell;
+use crate::report::run_and_tell_also;
 use crate::voice::{Voice, quoted};
 
 pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
@@ -46,13 +48,22 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
     };
     let in_flight_max = chosen.engine.in_flight_max();
     let started = Instant::now();
-    run_and_tell(
+    let mut failures = args.failures.as_deref().map(Failures::create).transpose()?;
+    let exit = run_and_tell_also(
         &FetchJob::new(config(args, in_flight_max)?),
         HostSource::new(source, limits(args, in_flight_max), move || started.elapsed()),
         &chosen,
         &args.common,
         voice,
-    )
+        |task| failures.iter_mut().for_each(|failures| failures.add(task)),
+    )?;
+    match failures.map_or(Ok(()), Failures::finish) {
+        Ok(()) => Ok(exit),
+        Err(error) => {
+            voice.error(error);
+            Ok(exit.max(Exit::Failed))
+        }
+    }
 }
 
 fn limits(args: &GetArgs, in_flight_max: usize) -> HostLimits {
@@ -116,6 +127,8 @@ struct Naming {
     checksums: Option<Checksums>,
     /// A hash that is told of in any case.
     hash: Option<Algorithm>,
+    /// Whether tasks carry what they were made from.
+    keeps_lines: bool,
 }
 
 impl Naming {
@@ -136,6 +149,10 @@ impl Naming {
         };
         let only_one = args.urls.len() == 1 && args.input.is_none();
         let asking = Asking::of(&args.ask, only_one)?;
+        if args.name == NameArg::Disposition && (args.resume || args.checksums.is_some()) {
+            let problem = Problem::usage("-c and --checksums need names that are known ahead");
+            return Err(problem.hint("--name path and --name basename make such"));
+        }
         if args.checksum.is_some() && args.urls.len() > 1 {
             let problem = Problem::usage("--checksum is for a single URL");
             return Err(problem.hint("--checksums names a file with one for each"));
@@ -149,16 +166,20 @@ impl Naming {
             checksum: args.checksum.clone(),
             checksums: args.checksums.as_deref().map(Checksums::read).transpose()?,
             hash: args.common.json.then_some(Algorithm::Sha256),
+            keeps_lines: args.failures.is_some(),
         })
     }
 
     fn task(&self, line: Line) -> FetchTask {
-        match line {
+        let kept = self.keeps_lines.then(|| failures::kept(&line));
+        let mut task = match line {
             Ok(item) => self.task_of(item),
             Err(BadLine { number, reason }) => {
                 FetchTask::of(Err(reason), format!("line {number} of the list"), Place::Discard)
             }
-        }
+        };
+        task.context = kept;
+        task
     }
 
     fn task_of(&self, item: Item) -> FetchTask {
@@ -213,6 +234,10 @@ impl Naming {
             (Some(out), _) => out.clone(),
             (None, NameArg::Basename) => basename(request.url()).into(),
             (None, NameArg::Path) => path_name(request.url()).into(),
+            (None, NameArg::Disposition) => {
+                let publish = publish(self.dir.join(basename(request.url())), self.mode);
+                return Ok(Place::Named(publish));
+            }
         };
         Ok(Place::File(publish(self.dir.join(name), self.mode)))
     }
@@ -268,6 +293,7 @@ fn dry_run(mut source: Urls, voice: &Voice) -> Exit {
         };
         let place = match &task.place {
             Place::File(publish) => quoted(&publish.path),
+            Place::Named(publish) => format!("{}, or as the server names it", quoted(&publish.path)),
             _ => "stdout".to_owned(),
         };
         match &task.request {

@@ -55,6 +55,15 @@ fn requests_are_what_was_asked_for() {
         let args = [vec!["get", "-o", "-"], args, vec![&url]].concat();
         assert_eq!(place.run(&args).expect_status(0).stdout_text(), said, "{args:?}");
     }
+    place.write("long", &vec![b'x'; 300_000]);
+    for engine in ["serial", "threads=2", "uring=1x4"] {
+        let run = place.run(&["get", "-e", engine, "-o", "-", "--data", "@long", &server.url("/x")]);
+        assert_eq!(
+            run.expect_status(0).stdout_text().len(),
+            format!("POST {form} - ").len() + 300_000,
+            "{engine}"
+        );
+    }
     let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).stdin("from stdin");
     let run = haul.run(["get", "-o", "-", "--data", "@-", &server.url("/x")]).expect_status(0);
     assert_eq!(run.stdout_text(), format!("POST {form} - from stdin"));
@@ -126,6 +135,10 @@ fn proxies_come_from_options_and_the_environment() {
     assert!(!run.stderr_text().contains("[PROXY]"), "a password may be in it");
     let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).env("http_proxy", bad);
     haul_testkit::check_golden(place::golden("get-bad-proxy-variable"), &haul.run(["get", far]));
+    for engine in ["serial", "threads=2", "uring=1x4"] {
+        let run = place.run(&["get", "-e", engine, "-o", "-", "--proxy", &by_socks, far]);
+        assert_eq!(run.expect_status(0).stdout_text(), "direct", "{engine}");
+    }
     let refusing = haul_testkit::Socks::refusing(5);
     let by_refusing = format!("socks5h://{}", refusing.address());
     place.refuses("get-proxy-refuses", &["get", "--retries", "0", "--proxy", &by_refusing, far]);

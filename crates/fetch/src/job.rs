@@ -4,6 +4,7 @@
 //! Does not own: lists, names of results, waiting between attempts.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 
 use haul_engine::{Job, Step};
 use haul_io::{Existing, Io};
@@ -50,13 +51,17 @@ impl FetchJob {
         };
         let (error, landing) = match beginning {
             Err(error) => (error, None),
-            Ok(Beginning::Skipped(response)) => return Ok(Step::Done(Landed::skipped(*response))),
+            Ok(Beginning::Skipped(response, path)) => {
+                let landed = Landed { response: *response, path: Some(path), hash: None, skipped: true };
+                return Ok(Step::Done(landed));
+            }
             Ok(Beginning::Landing(mut landing)) => {
                 match self.shared.attempt(io, request, &mut landing, clock, trace).await {
                     Err(error) => (error, Some(landing)),
                     Ok(response) => {
+                        let path = landing.path();
                         let (_, hash) = landing.complete(io).await?;
-                        return Ok(Step::Done(Landed { response, hash, skipped: false }));
+                        return Ok(Step::Done(Landed { response, path, hash, skipped: false }));
                     }
                 }
             }
@@ -102,6 +107,11 @@ impl FetchJob {
     ) -> Result<Beginning, Error> {
         let publish = match &task.place {
             Place::File(publish) => publish,
+            Place::Named(publish) => {
+                let sink = Sink::file(FileSink::new(publish.clone(), None));
+                let landing = Landing::new(sink, task.expected.clone()).named_by_server();
+                return Ok(Beginning::Landing(Box::new(landing)));
+            }
             Place::Stream(file) => return Ok(Beginning::of(Sink::stream(file.clone()), task)),
             Place::Discard => return Ok(Beginning::of(Sink::discard(u64::MAX), task)),
         };
@@ -116,7 +126,7 @@ impl FetchJob {
             let response = existing::check(&self.shared, io, task, request, file, clock, trace).await?;
             // A run that was killed may have left the record of what it completed.
             Partial::of(&publish.path, &request.url).remove(io).await?;
-            return Ok(Beginning::Skipped(Box::new(response)));
+            return Ok(Beginning::Skipped(Box::new(response), publish.path.clone()));
         }
         if !resumes {
             return Ok(Beginning::of(Sink::file(FileSink::new(publish.clone(), None)), task));
@@ -185,11 +195,7 @@ impl Job for FetchJob {
         task.put_progress(progress);
         let times = trace.times;
         match result {
-            Ok(Step::Done(Landed { response, hash, skipped })) => {
-                let path = match &task.place {
-                    Place::File(publish) => Some(publish.path.clone()),
-                    Place::Stream(_) | Place::Discard => None,
-                };
+            Ok(Step::Done(Landed { response, path, hash, skipped })) => {
                 Ok(Step::Done(Fetched { response, path, skipped, hash, attempts, times }))
             }
             Ok(Step::Again) => Ok(Step::Again),
@@ -221,7 +227,7 @@ impl Job for FetchJob {
 enum Beginning {
     Landing(Box<Landing>),
     /// The file is there and complete.
-    Skipped(Box<Response>),
+    Skipped(Box<Response>, PathBuf),
 }
 
 impl Beginning {
@@ -233,12 +239,7 @@ impl Beginning {
 /// What a task came to.
 struct Landed {
     response: Response,
+    path: Option<PathBuf>,
     hash: Option<Checksum>,
     skipped: bool,
-}
-
-impl Landed {
-    fn skipped(response: Response) -> Self {
-        Self { response, hash: None, skipped: true }
-    }
 }

@@ -3,6 +3,7 @@
 //! Owns: how many bytes there are and what they belong to, hashing them on their way, the last check before a file appears.
 //! Does not own: where they are put ([`crate::sink`]), what an answer is good for ([`crate::resume`]).
 
+use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use haul_io::{Buf, File, Io, Offset};
@@ -13,11 +14,13 @@ use crate::digest::{Check, Checksum, Hasher};
 use crate::resume::Start;
 use crate::sink::Sink;
 use crate::validator::Validators;
-use crate::{Error, Expected};
+use crate::{Error, Expected, disposition};
 
 pub(crate) struct Landing {
     sink: Sink,
     expected: Expected,
+    /// Whether the server names the file.
+    named_by_server: bool,
     /// Bytes there are.
     bytes: u64,
     /// What they belong to; `None` where nothing can be added to them.
@@ -40,6 +43,7 @@ impl Landing {
         let mut landing = Self {
             sink,
             expected,
+            named_by_server: false,
             bytes: 0,
             validators: None,
             checks: Vec::new(),
@@ -49,6 +53,28 @@ impl Landing {
         };
         landing.hash_anew();
         landing
+    }
+
+    /// Takes the name of the file from the server.
+    pub(crate) fn named_by_server(self) -> Self {
+        Self { named_by_server: true, ..self }
+    }
+
+    /// Names the file as the server does, where that was asked for; before the first byte of the whole.
+    pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
+        let (true, Sink::File(sink)) = (self.named_by_server, &mut self.sink) else { return Ok(()) };
+        if let Some(name) = disposition::file_name(headers) {
+            sink.rename(&name);
+        }
+        if sink.clashes(io).await { Err(Error::Exists) } else { Ok(()) }
+    }
+
+    /// The file that appears, if one does.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match &self.sink {
+            Sink::File(sink) => Some(sink.path().to_owned()),
+            _ => None,
+        }
     }
 
     /// Goes on behind what `sink` has from an earlier run.

@@ -27,6 +27,7 @@ mod coding;
 mod config;
 mod connection;
 mod digest;
+mod disposition;
 mod error;
 mod exchange;
 mod existing;

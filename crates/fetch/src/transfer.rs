@@ -124,6 +124,7 @@ impl Shared {
                     if landing.bytes() > 0 {
                         landing.start_over(io).await?;
                     }
+                    landing.name(io, &answered.head.headers).await?;
                     match decoding {
                         Some(_) => landing.expect_decoded(&answered.head.headers)?,
                         None => landing.expect_whole(&answered.head.headers, length(&answered.head))?,

@@ -24,9 +24,12 @@ pub(crate) struct GetArgs {
     /// Where files go
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// How files are named: after the whole path, or its last part
+    /// How files are named: after the whole path, its last part, or as the server proposes
     #[arg(long, value_name = "HOW", default_value = "basename")]
     pub(crate) name: NameArg,
+    /// At the end, write what failed to this file, as a list for -i
+    #[arg(long, value_name = "FILE")]
+    pub(crate) failures: Option<PathBuf>,
     /// Transfers at once
     #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) jobs: u16,
@@ -113,4 +116,5 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub(crate) enum NameArg {
     Path,
     Basename,
+    Disposition,
 }
