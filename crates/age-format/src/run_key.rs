@@ -88,7 +88,7 @@ mod tests {
         let payload_key = FileKey::generate(&mut random).payload_key(&[1; 16]);
         let wrapped = ours.wrap(&payload_key, &mut random);
         assert_eq!(wrapped.len(), RunKey::WRAPPED_BYTES);
-        assert!(!wrapped.windows(32).any(|window| window == &*payload_key.bytes));
+        assert!(!wrapped.windows(32).any(|window| window == *payload_key.bytes));
         assert_ne!(ours.wrap(&payload_key, &mut random), wrapped, "a fresh salt each time");
         let there = RunKey::from_secret(Zeroizing::new(*ours.secret()));
         assert_eq!(there.unwrap(&wrapped).unwrap().bytes, payload_key.bytes);
