@@ -3,7 +3,6 @@
 //! Owns: what a client shares among its transfers, and the order of steps of one.
 //! Does not own: the steps themselves.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use haul_http1::{AfterResponse, Authority, Framing, Replay, ResponseHead};
@@ -18,7 +17,7 @@ use crate::landing::Landing;
 use crate::pace::Throttle;
 use crate::pool::Pool;
 use crate::receive::{Received, receive_body};
-use crate::resume::{Ask, Start, Verdict};
+use crate::resume::{Ask, Verdict};
 use crate::route::{Origin, Route};
 use crate::sink::Sink;
 use crate::tls::TlsSettings;
@@ -107,7 +106,7 @@ impl Shared {
         let mut ask = if goes_on && landing.start().is_some() { Ask::IfRange } else { Ask::Whole };
         loop {
             let start = landing.start();
-            let asked = asking(request, ask, start.as_ref());
+            let asked = ask.of(request, start.as_ref());
             let (connection, answered) = self.answered(io, &asked, clock, trace).await?;
             trace.host_pause = retry::host_pause(answered.head.status, &answered.head.headers, &self.config);
             let next = self.redirected(request, &answered.head)?;
@@ -311,18 +310,6 @@ impl Shared {
             connection.exchange_count += 1;
             self.pool.put(connection);
         }
-    }
-}
-
-/// `request`, for what is missing behind `start` where that is what to `ask`.
-fn asking<'a>(request: &'a Request, ask: Ask, start: Option<&Start>) -> Cow<'a, Request> {
-    match start {
-        Some(start) if ask != Ask::Whole => {
-            let mut request = request.clone();
-            ask.write(start, &mut request.headers);
-            Cow::Owned(request)
-        }
-        _ => Cow::Borrowed(request),
     }
 }
 

@@ -33,7 +33,9 @@ pub(super) fn kept(line: &Line) -> Box<str> {
 impl Failures {
     pub(super) fn create(path: &Path) -> Result<Self, Problem> {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let file = NamedTempFile::new_in(directory.unwrap_or(Path::new(".")));
+        let directory = directory.unwrap_or(Path::new("."));
+        // The error of a temporary file names that file: what is said of the directory is clearer.
+        let file = std::fs::metadata(directory).and_then(|_| NamedTempFile::new_in(directory));
         let file = file.map_err(|error| {
             Problem::usage(format!("cannot write failures to {}: {}", quoted(path), reason(&error)))
         })?;
