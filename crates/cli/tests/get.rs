@@ -176,3 +176,32 @@ fn certificates_and_sockets_that_are_not_there_are_told() {
     );
     place.refuses("get-bad-speed", &["get", "--limit-rate", "fast", "http://localhost/x"]);
 }
+
+#[test]
+fn what_came_compressed_is_whole_or_begun_anew() {
+    let place = Place::new();
+    // An empty member of gzip.
+    let empty = *b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
+    let is_whole = std::sync::atomic::AtomicBool::new(false);
+    let server = Server::start(move |request| {
+        let dated = |answer: Answer| {
+            answer.header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT").header("ETag", "\"1\"")
+        };
+        if request.header("range").is_some() {
+            assert_eq!(request.header("accept-encoding"), Some("identity"));
+            return dated(Answer::new(416)).header("Content-Range", "bytes */0");
+        }
+        let coded = dated(Answer::ok(empty)).header("Content-Encoding", "gzip");
+        match is_whole.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            false => coded.cut_after(15, haul_testkit::End::Close),
+            true => coded,
+        }
+    });
+    let url = server.url("/x");
+    let run = || place.run(&["get", "-v", "-c", "--compressed", "--retries", "0", &url]);
+    run().expect_status(1);
+    assert!(place.names().is_empty(), "decoded bytes are never gone on from: {:?}", place.names());
+    run().expect_status(0);
+    assert_eq!((place.names(), std::fs::read(place.path("x")).unwrap()), (vec!["x".to_owned()], Vec::new()));
+    assert!(run().expect_status(0).stderr_text().contains("complete already"));
+}
