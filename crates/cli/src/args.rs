@@ -3,8 +3,10 @@
 //! Owns: the command line's grammar and its help.
 //! Does not own: defaults that depend on the machine, conflicts between values (plans do).
 
+mod ask;
 mod check;
 mod get;
+mod network;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,9 +14,11 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use haul_engine::Engine;
 
+pub(crate) use self::ask::AskArgs;
 use self::check::{INSPECT_EXAMPLES, VERIFY_EXAMPLES};
 pub(crate) use self::check::{InspectArgs, VerifyArgs};
 pub(crate) use self::get::{GetArgs, NameArg};
+pub(crate) use self::network::NetworkArgs;
 use crate::voice::Verbosity;
 
 #[derive(Parser)]
@@ -28,7 +32,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Fetch many URLs at once
     #[command(after_long_help = GET_EXAMPLES)]
-    Get(GetArgs),
+    Get(Box<GetArgs>),
     /// Encrypt files and trees (age format)
     #[command(after_long_help = SEAL_EXAMPLES)]
     Seal(SealArgs),

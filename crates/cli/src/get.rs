@@ -3,6 +3,10 @@
 //! Owns: its plan, naming results, what each must be.
 //! Does not own: fetching, lists.
 
+mod asking;
+mod failures;
+mod netrc;
+mod network;
 mod told;
 
 use std::path::{Component, Path, PathBuf};
@@ -10,17 +14,19 @@ use std::time::{Duration, Instant};
 
 use haul_engine::{Next, Source};
 use haul_fetch::{
-    Algorithm, Checksum, Config, Error, Expected, FetchJob, FetchTask, HostLimits, HostSource, Place,
-    Request, Trust, basename, path_name,
+    Algorithm, Checksum, Config, Expected, FetchJob, FetchTask, HostLimits, HostSource, Place, Request,
+    Trust, basename, path_name,
 };
 use haul_io::{Durability, Existing, File, Preserve, Publish};
 
+use self::asking::Asking;
+use self::failures::Failures;
 use crate::args::{GetArgs, NameArg};
 use crate::checksums::Checksums;
 use crate::exit::{Exit, Problem};
 use crate::list::{BadLine, Item, Line, List};
 use crate::plan::{Chosen, new_file_mode};
-use crate::report::run_and_tell;
+use crate::report::run_and_tell_also;
 use crate::voice::{Voice, quoted};
 
 pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
@@ -42,13 +48,22 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
     };
     let in_flight_max = chosen.engine.in_flight_max();
     let started = Instant::now();
-    run_and_tell(
-        &FetchJob::new(config(args, in_flight_max)),
+    let mut failures = args.failures.as_deref().map(Failures::create).transpose()?;
+    let exit = run_and_tell_also(
+        &FetchJob::new(config(args, in_flight_max)?),
         HostSource::new(source, limits(args, in_flight_max), move || started.elapsed()),
         &chosen,
         &args.common,
         voice,
-    )
+        |task| failures.iter_mut().for_each(|failures| failures.add(task)),
+    )?;
+    match failures.map_or(Ok(()), Failures::finish) {
+        Ok(()) => Ok(exit),
+        Err(error) => {
+            voice.error(error);
+            Ok(exit.max(Exit::Failed))
+        }
+    }
 }
 
 fn limits(args: &GetArgs, in_flight_max: usize) -> HostLimits {
@@ -67,9 +82,9 @@ fn limits(args: &GetArgs, in_flight_max: usize) -> HostLimits {
     }
 }
 
-fn config(args: &GetArgs, in_flight_max: usize) -> Config {
+fn config(args: &GetArgs, in_flight_max: usize) -> Result<Config, Problem> {
     let defaults = Config::default();
-    Config {
+    Ok(Config {
         connect_timeout: Duration::from_secs_f64(args.connect_timeout),
         read_timeout: Duration::from_secs_f64(args.read_timeout),
         total_timeout: args.max_time.map(Duration::from_secs_f64),
@@ -77,6 +92,8 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Config {
         resume: args.resume,
         redirects_max: args.max_redirects,
         allow_downgrade: args.allow_downgrade,
+        compressed: args.compressed,
+        decoded_ratio_max: args.max_ratio,
         body_bytes_max: args.max_size,
         fail_on_status: !args.no_fail_on_status,
         idle_connections_max: in_flight_max.max(defaults.idle_connections_max),
@@ -85,9 +102,16 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Config {
             Some(path) => Trust::File(path.clone()),
             None => Trust::Platform,
         },
-        user_agent: args.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),
+        rate_max: args.network.limit_rate,
+        rate_min: args.network.min_speed,
+        unix_socket: args.network.unix_socket.clone(),
+        client_identity: network::identity(&args.network),
+        proxies: network::proxies(&args.network, |name| std::env::var(name).ok())?,
+        known_hosts: args.network.resolve.clone(),
+        family: network::family(&args.network),
+        user_agent: args.ask.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),
         ..defaults
-    }
+    })
 }
 
 /// How a URL becomes a task.
@@ -96,13 +120,15 @@ struct Naming {
     output: Option<Place>,
     dir: PathBuf,
     how: NameArg,
-    headers: Vec<(String, String)>,
+    asking: Asking,
     mode: u32,
     /// What the one result must hash to.
     checksum: Option<Checksum>,
     checksums: Option<Checksums>,
     /// A hash that is told of in any case.
     hash: Option<Algorithm>,
+    /// Whether tasks carry what they were made from.
+    keeps_lines: bool,
 }
 
 impl Naming {
@@ -121,7 +147,12 @@ impl Naming {
             ))),
             Some(path) => Some(Place::File(publish(path.clone(), mode))),
         };
-        let headers = args.header.iter().map(|field| split_field(field)).collect::<Result<_, _>>()?;
+        let only_one = args.urls.len() == 1 && args.input.is_none();
+        let asking = Asking::of(&args.ask, only_one)?;
+        if args.name == NameArg::Disposition && (args.resume || args.checksums.is_some()) {
+            let problem = Problem::usage("-c and --checksums need names that are known ahead");
+            return Err(problem.hint("--name path and --name basename make such"));
+        }
         if args.checksum.is_some() && args.urls.len() > 1 {
             let problem = Problem::usage("--checksum is for a single URL");
             return Err(problem.hint("--checksums names a file with one for each"));
@@ -130,25 +161,29 @@ impl Naming {
             output,
             dir: args.dir.clone(),
             how: args.name,
-            headers,
+            asking,
             mode,
             checksum: args.checksum.clone(),
             checksums: args.checksums.as_deref().map(Checksums::read).transpose()?,
             hash: args.common.json.then_some(Algorithm::Sha256),
+            keeps_lines: args.failures.is_some(),
         })
     }
 
     fn task(&self, line: Line) -> FetchTask {
-        match line {
+        let kept = self.keeps_lines.then(|| failures::kept(&line));
+        let mut task = match line {
             Ok(item) => self.task_of(item),
             Err(BadLine { number, reason }) => {
                 FetchTask::of(Err(reason), format!("line {number} of the list"), Place::Discard)
             }
-        }
+        };
+        task.context = kept;
+        task
     }
 
     fn task_of(&self, item: Item) -> FetchTask {
-        let request = self.request(&item);
+        let request = self.asking.request(&item);
         let place = match (&self.output, &request) {
             (Some(place), _) => Ok(place.clone()),
             (None, Ok(request)) => self.place(&item, request),
@@ -157,7 +192,7 @@ impl Naming {
         let expected = self.expected(&item, &place, request.as_ref().ok());
         match place.and_then(|place| Ok((place, expected?))) {
             Ok((place, expected)) => {
-                let mut task = FetchTask::of(request.map_err(|error| error.to_string()), item.url, place);
+                let mut task = FetchTask::of(request, item.url, place);
                 task.expected = expected;
                 task
             }
@@ -191,16 +226,6 @@ impl Naming {
         Ok(Expected { checksums, size: item.size, hash: self.hash })
     }
 
-    fn request(&self, item: &Item) -> Result<Request, Error> {
-        let mut request = Request::get(&item.url)?;
-        let own = item.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let common = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in common.chain(own) {
-            request = request.header(name, value)?;
-        }
-        Ok(request)
-    }
-
     fn place(&self, item: &Item, request: &Request) -> Result<Place, String> {
         let name = match (&item.out, self.how) {
             (Some(out), _) if !stays_inside(out) => {
@@ -209,6 +234,10 @@ impl Naming {
             (Some(out), _) => out.clone(),
             (None, NameArg::Basename) => basename(request.url()).into(),
             (None, NameArg::Path) => path_name(request.url()).into(),
+            (None, NameArg::Disposition) => {
+                let publish = publish(self.dir.join(basename(request.url())), self.mode);
+                return Ok(Place::Named(publish));
+            }
         };
         Ok(Place::File(publish(self.dir.join(name), self.mode)))
     }
@@ -226,14 +255,6 @@ fn publish(path: PathBuf, mode: u32) -> Publish {
         durability: Durability::Eventual,
         preserve: Preserve { mode: Some(mode), modified: None },
     }
-}
-
-fn split_field(field: &str) -> Result<(String, String), Problem> {
-    let malformed = || Problem::usage(format!("the header field {} has no colon", quoted(field)));
-    let (name, value) = field.split_once(':').ok_or_else(malformed)?;
-    let checked = Request::get("http://localhost/").and_then(|request| request.header(name, value.trim()));
-    checked.map_err(|error| Problem::usage(format!("the header field {}: {error}", quoted(field))))?;
-    Ok((name.to_owned(), value.trim().to_owned()))
 }
 
 /// The URLs that were typed, then those of the list.
@@ -272,6 +293,7 @@ fn dry_run(mut source: Urls, voice: &Voice) -> Exit {
         };
         let place = match &task.place {
             Place::File(publish) => quoted(&publish.path),
+            Place::Named(publish) => format!("{}, or as the server names it", quoted(&publish.path)),
             _ => "stdout".to_owned(),
         };
         match &task.request {

@@ -11,26 +11,32 @@ use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
 use haul_engine::{Next, Source};
 use haul_io::reason;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::exit::Problem;
 use crate::voice::quoted;
 
 /// One thing to fetch, as a list has it.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Item {
     pub(crate) url: String,
     /// The file to make, relative to the directory of results.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) out: Option<PathBuf>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) headers: BTreeMap<String, String>,
+    /// How it is asked for, where not by GET.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) method: Option<String>,
+    /// What the request carries. Never the name of a file: a list may come from anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) body: Option<String>,
     /// What it must hash to, in hexadecimal digits.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sha256: Option<String>,
     /// Its length in bytes.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<u64>,
 }
 
@@ -51,7 +57,7 @@ const LINES_AHEAD: usize = 256;
 
 impl Item {
     pub(crate) fn of_url(url: String) -> Self {
-        Self { url, out: None, headers: BTreeMap::new(), sha256: None, size: None }
+        Self { url, out: None, headers: BTreeMap::new(), method: None, body: None, sha256: None, size: None }
     }
 
     /// What line `number` (from 1) says; `None` for blank lines and comments.

@@ -72,6 +72,18 @@ pub(crate) fn run_and_tell<J: Told>(
     args: &CommonArgs,
     voice: &Voice,
 ) -> Result<Exit, Problem> {
+    run_and_tell_also(job, source, chosen, args, voice, |_| {})
+}
+
+/// As [`run_and_tell`], and calls `on_failed` with each task that was not done.
+pub(crate) fn run_and_tell_also<J: Told>(
+    job: &J,
+    source: impl Source<J::Task>,
+    chosen: &Chosen,
+    args: &CommonArgs,
+    voice: &Voice,
+    mut on_failed: impl FnMut(&J::Task),
+) -> Result<Exit, Problem> {
     let cancel = plan::cancel()?;
     let config = chosen.config(cancel.clone());
     let watch = Watch::start(cancel.clone())?;
@@ -84,6 +96,9 @@ pub(crate) fn run_and_tell<J: Told>(
     let report = job.run(source, &config, |event| {
         if let Event::Settled(settled) = event {
             counts.count(settled);
+            if settled.outcome.is_err() {
+                on_failed(&settled.task);
+            }
             let failed = matches!(&settled.outcome, Err(failure) if !matches!(failure, Failure::Cancelled));
             teller.settled(settled);
             if !cancel.is_triggered() && (teller.unread || failed && args.fail_fast) {

@@ -1,70 +1,12 @@
 //! What the program refuses, word by word: a golden file for each. `HAUL_BLESS=1` writes them anew.
 
-use std::path::{Path, PathBuf};
+mod place;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
-use haul_testkit::{
-    Answer, End, Haul, Run, Server, check_golden, files_below, refused_address, seeded_bytes,
-};
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"))
-}
-
-/// A folder with an identity, a plaintext and its sealed form.
-struct Place {
-    dir: tempfile::TempDir,
-    haul: Haul,
-}
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
-        Self { dir, haul }
-    }
-
-    fn with_sealed(bytes: usize) -> Self {
-        let place = Self::new();
-        let recipient = place.run(&["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
-        place.write("letter", &seeded_bytes(1, bytes));
-        place.run(&["seal", "-r", recipient.trim(), "letter"]).expect_status(0);
-        place
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        self.haul.run(args)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        std::fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn damage(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut bytes = std::fs::read(self.path(name)).unwrap();
-        change(&mut bytes);
-        self.write(name, &bytes);
-    }
-
-    /// Names below the folder, in order.
-    fn names(&self) -> Vec<String> {
-        let files = files_below(self.dir.path()).unwrap();
-        files.into_iter().map(|name| name.display().to_string()).collect()
-    }
-
-    #[track_caller]
-    fn refuses(&self, name: &str, args: &[&str]) {
-        let before = self.names();
-        let run = self.run(args);
-        check_golden(golden(name), &run);
-        assert_ne!(run.status, 0);
-        assert_eq!(self.names(), before, "a refusal leaves nothing behind");
-    }
-}
+use haul_testkit::{Answer, End, Haul, Server, check_golden, files_below, refused_address, seeded_bytes};
+use place::{Place, golden};
 
 #[test]
 fn nothing_is_started_on_a_wrong_command_line() {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use haul_engine::Closing;
 use haul_http1::Limits;
 
+use crate::{Family, Known, Proxies};
+
 /// Settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -43,7 +45,13 @@ pub struct Config {
     pub redirects_max: u32,
     /// Follow a redirect from https to http. Defaults to false.
     pub allow_downgrade: bool,
-    /// Longest body in bytes; a longer one is an error. Defaults to none for files.
+    /// Whether servers are asked to compress bodies, and what they compressed is decompressed; never for parts. Where it is off,
+    /// a body is taken as it comes. Defaults to false.
+    pub compressed: bool,
+    /// How many times as long a body may become when it is decompressed; beyond the first 16 MiB, more is an error. Defaults
+    /// to 250.
+    pub decoded_ratio_max: u32,
+    /// Longest body in bytes, decompressed; a longer one is an error. Defaults to none for files.
     pub body_bytes_max: Option<u64>,
     /// Longest body in bytes that is kept in memory. Defaults to 64 MiB.
     pub memory_body_bytes_max: u64,
@@ -51,6 +59,23 @@ pub struct Config {
     pub fail_on_status: bool,
     /// Connections kept open without use, over all hosts; beyond it the oldest is closed. Defaults to 256.
     pub idle_connections_max: usize,
+    /// Bytes a second that bodies arrive at, over all transfers of the client, each with an equal share. Defaults to no limit.
+    pub rate_max: Option<u64>,
+    /// Fewer bytes a second of a body than this are an error, measured over [`Config::rate_min_window`]. Defaults to none.
+    pub rate_min: Option<u64>,
+    /// How long a server may be slower than [`Config::rate_min`]. Defaults to 30 s.
+    pub rate_min_window: Duration,
+    /// The socket in the file system to which every connection is made, instead of the URL's host; no proxy is used then.
+    /// Defaults to none.
+    pub unix_socket: Option<PathBuf>,
+    /// The certificate that is shown to servers which ask for one. Defaults to none.
+    pub client_identity: Option<ClientIdentity>,
+    /// Which proxies requests go through. Defaults to none.
+    pub proxies: Proxies,
+    /// What names of hosts stand for, whatever others say. Defaults to nothing.
+    pub known_hosts: Vec<Known>,
+    /// Which addresses are used. Defaults to any.
+    pub family: Family,
     /// Bounds of the protocol.
     pub limits: Limits,
     /// Which certificates are believed.
@@ -70,6 +95,15 @@ pub struct HostLimits {
     pub per_host_rate: Option<f64>,
     /// Tasks that are held while they wait, and hosts that are remembered. Defaults to 10 000.
     pub held_max: usize,
+}
+
+/// Who the client is to servers that ask for a certificate. Two PEM files, which may be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientIdentity {
+    /// The certificate, and those between it and an authority.
+    pub certificates: PathBuf,
+    /// Its private key, without a passphrase.
+    pub key: PathBuf,
 }
 
 /// Which certificates are believed.
@@ -106,10 +140,20 @@ impl Default for Config {
             resume: false,
             redirects_max: 10,
             allow_downgrade: false,
+            compressed: false,
+            decoded_ratio_max: 250,
             body_bytes_max: None,
             memory_body_bytes_max: 64 << 20,
             fail_on_status: true,
             idle_connections_max: 256,
+            rate_max: None,
+            rate_min: None,
+            rate_min_window: Duration::from_secs(30),
+            unix_socket: None,
+            client_identity: None,
+            proxies: Proxies::default(),
+            known_hosts: Vec::new(),
+            family: Family::Any,
             limits: Limits::default(),
             trust: Trust::Platform,
             user_agent: concat!("haul/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -140,10 +184,16 @@ mod tests {
         assert_eq!(config.retry_pause_max, Duration::from_secs(30));
         assert_eq!(config.retry_after_max, Duration::from_secs(120));
         assert_eq!((config.total_timeout, config.body_bytes_max), (None, None));
+        assert_eq!((config.compressed, config.decoded_ratio_max), (false, 250));
         assert_eq!((config.redirects_max, config.allow_downgrade), (10, false));
         assert_eq!(config.memory_body_bytes_max, 64 << 20);
         assert!(config.fail_on_status && !config.resume);
         assert_eq!(config.idle_connections_max, 256);
+        assert_eq!((config.proxies, config.family), (Proxies::default(), Family::Any));
+        assert_eq!((config.rate_max, config.rate_min), (None, None));
+        assert_eq!(config.rate_min_window, Duration::from_secs(30));
+        assert!(config.unix_socket.is_none() && config.client_identity.is_none());
+        assert!(config.known_hosts.is_empty());
         assert!(config.user_agent.starts_with("haul/"));
     }
 }

@@ -1,59 +1,59 @@
-//! One connection to an origin, plain or TLS.
+//! One connection to an origin, plain or TLS, straight or through a proxy.
 //!
-//! Owns: making it, bytes in and out.
+//! Owns: the order of steps in making it, bytes in and out.
 //! Does not own: what the bytes mean, reuse ([`crate::pool`]).
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use haul_io::{Buf, Io, Socket};
-use url::{Host, Url};
+use url::Url;
 
+use crate::addresses::addresses;
+use crate::proxy::{Proxy, ProxyKind};
+use crate::route::{Origin, Route};
+use crate::socks::{self, Destination};
 use crate::tls::{Tls, TlsSettings};
-use crate::{Error, Phase, Times};
-
-/// Whom a connection leads to. A connection is reused only for the same origin.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Origin {
-    pub(crate) tls: bool,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl Origin {
-    /// The origin of a URL that was checked to have one.
-    pub(crate) fn of(url: &Url) -> Self {
-        let host = url.host_str().unwrap_or_default().to_owned();
-        Self { tls: url.scheme() == "https", host, port: url.port_or_known_default().unwrap_or_default() }
-    }
-}
+use crate::{Config, Error, Phase, Times, tunnel};
 
 pub(crate) struct Connection {
     socket: Socket,
     tls: Option<Box<Tls>>,
+    route: Route,
     /// Exchanges that were completed on it.
     pub(crate) exchange_count: u32,
 }
 
 impl Connection {
+    /// Connects to the origin of `url` by `route`.
     pub(crate) async fn open(
         io: &impl Io,
-        url: &Url,
+        config: &Config,
         settings: &TlsSettings,
+        (url, route): (&Url, Route),
         timeout: Duration,
         times: &mut Times,
     ) -> Result<Self, Error> {
         let origin = Origin::of(url);
         let started = io.now();
         let deadline = started + timeout;
-        let addresses = addresses(io, url, &origin).await?;
-        let resolved = io.now();
-        times.dns += resolved - started;
-        let connected = io.connect(addresses, deadline.saturating_sub(resolved)).await;
+        let mut resolved = started;
+        let connected = match &config.unix_socket {
+            Some(path) => io.connect_local(path).await,
+            None => {
+                let addresses = first_hop(io, config, &route, &origin).await?;
+                resolved = io.now();
+                times.dns += resolved - started;
+                io.connect(addresses, deadline.saturating_sub(resolved)).await
+            }
+        };
+        let socket = connected.map_err(|error| Error::transport(error, Phase::Connect))?;
+        if let Route::Tunnel(origin, proxy) = &route {
+            pass(io, config, &socket, proxy, origin, deadline).await?;
+        }
         let connected_at = io.now();
         times.connect += connected_at - resolved;
-        let socket = connected.map_err(|error| Error::transport(error, Phase::Connect))?;
         let tls = match origin.tls {
             false => None,
             true => {
@@ -63,13 +63,24 @@ impl Connection {
                 Some(Box::new(tls?))
             }
         };
-        Ok(Self { socket, tls, exchange_count: 0 })
+        Ok(Self { socket, tls, route, exchange_count: 0 })
     }
 
-    pub(crate) async fn send(&mut self, io: &impl Io, bytes: Vec<u8>, timeout: Duration) -> io::Result<()> {
+    /// Where it leads.
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// Sends all of `bytes`.
+    pub(crate) async fn send(
+        &mut self,
+        io: &impl Io,
+        bytes: Buf,
+        timeout: Duration,
+    ) -> (io::Result<()>, Buf) {
         match &mut self.tls {
-            None => io.send_all(&self.socket, Buf::from(bytes), timeout).await.0,
-            Some(tls) => tls.send(io, &self.socket, &bytes, timeout).await,
+            None => io.send_all(&self.socket, bytes, timeout).await,
+            Some(tls) => (tls.send(io, &self.socket, bytes.filled(), timeout).await, bytes),
         }
     }
 
@@ -99,17 +110,38 @@ impl Connection {
     }
 }
 
-async fn addresses(io: &impl Io, url: &Url, origin: &Origin) -> Result<Vec<SocketAddr>, Error> {
-    let literal: IpAddr = match url.host() {
-        Some(Host::Ipv4(address)) => address.into(),
-        Some(Host::Ipv6(address)) => address.into(),
-        _ => {
-            let resolved = io.resolve(&origin.host, origin.port).await;
-            return resolved.map_err(|error| match haul_io::is_cancelled(&error) {
-                true => Error::Cancelled,
-                false => Error::Resolve(error),
-            });
+/// The addresses of whoever is connected to: the origin, or the proxy before it.
+async fn first_hop(
+    io: &impl Io,
+    config: &Config,
+    route: &Route,
+    origin: &Origin,
+) -> Result<Vec<SocketAddr>, Error> {
+    match route {
+        Route::Direct(_) => addresses(io, config, &origin.url_host()?, origin.port).await,
+        Route::Forward(proxy) | Route::Tunnel(_, proxy) => {
+            addresses(io, config, proxy.host(), proxy.port()).await
+        }
+    }
+}
+
+/// Goes on from `proxy` to `origin`.
+async fn pass(
+    io: &impl Io,
+    config: &Config,
+    socket: &Socket,
+    proxy: &Proxy,
+    origin: &Origin,
+    deadline: Duration,
+) -> Result<(), Error> {
+    let host = origin.url_host()?;
+    let destination = match proxy.kind() {
+        ProxyKind::Http => return tunnel::connect(io, config, socket, proxy, origin, deadline).await,
+        ProxyKind::Socks5h => Destination::Name(host, origin.port),
+        ProxyKind::Socks5 => {
+            let found = addresses(io, config, &host, origin.port).await?;
+            Destination::Address(*found.first().expect("found addresses are never none"))
         }
     };
-    Ok(vec![SocketAddr::new(literal, origin.port)])
+    socks::connect(io, socket, proxy, &destination, deadline).await
 }

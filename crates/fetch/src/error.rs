@@ -9,7 +9,7 @@ use haul_http1::{ProtocolError, RequestError};
 use haul_io::reason;
 use http::StatusCode;
 
-use crate::{Checksum, Times};
+use crate::{Checksum, CodingError, ProxyError, Times};
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]
@@ -24,18 +24,33 @@ pub enum Error {
     Request(RequestError),
     /// The host has no address.
     Resolve(io::Error),
+    /// The body of the request can't be read.
+    Body(io::Error),
+    /// The body of the request was sent already, and can't be had again.
+    BodySpent,
     /// No address could be connected to.
     Connect(io::Error),
+    /// A proxy leads nowhere.
+    Proxy(ProxyError),
     /// The certificate or the handshake was refused, by us or by the peer.
     Tls(rustls::Error),
     /// The roots of trust can't be read.
     Trust(String),
+    /// The client's own certificate or its key can't be used.
+    ClientIdentity(String),
+    /// The body came more slowly than allowed.
+    TooSlow {
+        /// Bytes a second that it must have.
+        rate_min: u64,
+    },
     /// The connection broke.
     Transport(io::Error),
     /// Time ran out.
     Timeout(Phase),
     /// The response breaks the protocol, or ended early.
     Protocol(ProtocolError),
+    /// The content can't be decompressed, or may not be.
+    Coding(CodingError),
     /// The status says that the request failed.
     Status(StatusCode),
     /// More redirects than allowed, or a loop of them.
@@ -135,9 +150,12 @@ impl Error {
         match self {
             Self::Url { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
-            Self::Tls(_) | Self::Protocol(_) | Self::Status(_) => Fault::Server,
+            Self::Proxy(_) | Self::TooSlow { .. } => Fault::Network,
+            Self::ClientIdentity(_) => Fault::Local,
+            Self::Tls(_) | Self::Protocol(_) | Self::Coding(_) | Self::Status(_) => Fault::Server,
             Self::UnaskedPart | Self::PassedOn | Self::Size { .. } | Self::Checksum { .. } => Fault::Server,
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
+            Self::Body(_) | Self::BodySpent => Fault::Local,
             Self::Trust(_) | Self::Differs | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
         }
     }
@@ -157,6 +175,11 @@ impl Error {
         }
     }
 
+    /// An error of the request's body.
+    pub(crate) fn body(error: io::Error) -> Self {
+        if haul_io::is_cancelled(&error) { Self::Cancelled } else { Self::Body(error) }
+    }
+
     /// An error of the result's file.
     pub(crate) fn write(error: io::Error) -> Self {
         match error.kind() {
@@ -173,14 +196,20 @@ impl fmt::Display for Error {
             Self::Url { reason } => f.write_str(reason),
             Self::Request(source) => source.fmt(f),
             Self::Resolve(source) => write!(f, "cannot resolve the host: {}", reason(source)),
+            Self::Body(source) => write!(f, "cannot read the request's body: {}", reason(source)),
+            Self::BodySpent => f.write_str("the request's body can't be sent again"),
             Self::Connect(source) => write!(f, "cannot connect: {}", reason(source)),
+            Self::Proxy(source) => source.fmt(f),
             Self::Tls(source) => write!(f, "TLS: {source}"),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
+            Self::ClientIdentity(reason) => write!(f, "cannot use the client's certificate: {reason}"),
+            Self::TooSlow { rate_min } => write!(f, "slower than {rate_min} bytes a second"),
             Self::Transport(source) => write!(f, "the connection broke: {}", reason(source)),
             Self::Timeout(Phase::Connect) => f.write_str("timed out while connecting"),
             Self::Timeout(Phase::Transfer) => f.write_str("timed out waiting for the server"),
             Self::Timeout(Phase::Total) => f.write_str("timed out"),
             Self::Protocol(source) => source.fmt(f),
+            Self::Coding(source) => source.fmt(f),
             Self::Status(status) => write!(f, "the server answered {status}"),
             Self::TooManyRedirects => f.write_str("too many redirects"),
             Self::Redirect { reason } => f.write_str(reason),
@@ -203,11 +232,15 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Request(source) => Some(source),
-            Self::Resolve(source) | Self::Connect(source) | Self::Transport(source) | Self::Write(source) => {
-                Some(source)
-            }
+            Self::Body(source)
+            | Self::Resolve(source)
+            | Self::Connect(source)
+            | Self::Transport(source)
+            | Self::Write(source) => Some(source),
             Self::Tls(source) => Some(source),
             Self::Protocol(source) => Some(source),
+            Self::Proxy(source) => Some(source),
+            Self::Coding(source) => Some(source),
             _ => None,
         }
     }
@@ -216,6 +249,18 @@ impl std::error::Error for Error {
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
         Self::Protocol(error)
+    }
+}
+
+impl From<CodingError> for Error {
+    fn from(error: CodingError) -> Self {
+        Self::Coding(error)
+    }
+}
+
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
     }
 }
 

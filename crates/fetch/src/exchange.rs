@@ -1,36 +1,35 @@
-//! One request and its response on one connection.
+//! One request and the head of its response on one connection.
 //!
-//! Owns: sending the head, receiving head and body, time limits of the single steps.
-//! Does not own: which connection, what follows from the response.
+//! Owns: receiving the head, also of an early answer; time limits of the single steps.
+//! Does not own: which connection, what follows from the response, sending ([`crate::send`]), bodies ([`crate::receive`]).
 
 use std::time::Duration;
 
-use haul_http1::{
-    Authority, Body, BodyLength, BodyState, Exchange, Framing, Head, RequestHead, ResponseHead, Target,
-};
+use haul_http1::{Authority, Exchange, Head, ResponseHead};
 use haul_io::{Buf, Io};
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, USER_AGENT};
 
 use crate::connection::Connection;
-use crate::landing::Landing;
+use crate::pace::Throttle;
+use crate::send::{Sent, send};
 use crate::{Config, Error, Phase, Request};
 
 /// Bytes that are received at a time; more than any head.
 const INPUT_BYTES: usize = 128 * 1024;
 
-/// The time limits of one request.
+/// The limits on time and speed of one request.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock<'a> {
     pub(crate) config: &'a Config,
+    pub(crate) throttle: &'a Throttle,
     /// When the whole request must be over, by [`Io::now`].
     pub(crate) total: Option<Duration>,
 }
 
 impl<'a> Clock<'a> {
     /// Starts for a request on which so much time was spent already.
-    pub(crate) fn start(io: &impl Io, config: &'a Config, spent: Duration) -> Self {
+    pub(crate) fn start(io: &impl Io, config: &'a Config, throttle: &'a Throttle, spent: Duration) -> Self {
         let left = config.total_timeout.map(|timeout| timeout.saturating_sub(spent));
-        Self { config, total: left.map(|left| io.now() + left) }
+        Self { config, throttle, total: left.map(|left| io.now() + left) }
     }
 
     /// `timeout`, or what is left of the whole if that is less.
@@ -64,6 +63,8 @@ pub(crate) struct Answered {
     pub(crate) head: ResponseHead,
     /// What was received behind the head.
     pub(crate) input: Buf,
+    /// Whether all of the request was sent before.
+    pub(crate) request_sent: bool,
 }
 
 /// Sends `request` and receives the head of the response.
@@ -75,28 +76,14 @@ pub(crate) async fn ask(
     clock: Clock<'_>,
 ) -> Result<Answered, NoHead> {
     let unanswered = |error| NoHead { error, response_bytes: 0 };
-    let bytes = encode(request, authority, clock.config).map_err(unanswered)?;
-    let timeout = clock.step(io, clock.config.read_timeout).map_err(unanswered)?;
-    let sent = connection.send(io, bytes, timeout).await;
-    sent.map_err(|error| unanswered(clock.judge(io, Error::transport(error, Phase::Transfer))))?;
-    receive_head(io, connection, request, clock).await
-}
-
-fn encode(request: &Request, authority: &Authority, config: &Config) -> Result<Vec<u8>, Error> {
-    let mut headers = request.headers.clone();
-    let agent = HeaderValue::from_str(&config.user_agent);
-    let agent = agent.map_err(|_| Error::Url { reason: "the user agent can't be sent".to_owned() })?;
-    headers.entry(USER_AGENT).or_insert(agent);
-    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
-    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
-    let url = &request.url;
-    let path_and_query = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let target = Target::Origin { path_and_query };
-    let method = &request.method;
-    let head = RequestHead { method, target, authority, headers: &headers, body: BodyLength::None };
-    let mut bytes = Vec::with_capacity(512);
-    head.encode(&mut bytes)?;
-    Ok(bytes)
+    match send(io, connection, request, authority, clock).await.map_err(unanswered)? {
+        Sent::Whole => receive_head(io, connection, request, clock).await,
+        // RFC 9112 section 9.5: whoever stopped listening may have said why.
+        Sent::Partly(error) => match receive_head(io, connection, request, clock).await {
+            Ok(answered) => Ok(Answered { request_sent: false, ..answered }),
+            Err(NoHead { response_bytes, .. }) => Err(NoHead { error, response_bytes }),
+        },
+    }
 }
 
 async fn receive_head(
@@ -123,7 +110,7 @@ async fn receive_head(
         response_bytes += count as u64;
         let parsed = parse_head(&mut exchange, &mut input);
         match parsed.map_err(|error| NoHead { error, response_bytes })? {
-            Some(head) => return Ok(Answered { head, input }),
+            Some(head) => return Ok(Answered { head, input, request_sent: true }),
             None => input.compact(),
         }
     }
@@ -140,71 +127,5 @@ fn parse_head(exchange: &mut Exchange, input: &mut Buf) -> Result<Option<Respons
                 return Ok(Some(response));
             }
         }
-    }
-}
-
-/// Receives the body into `landing`, behind what is there. Returns the decoder, which knows how it ended, and the count of bytes behind it.
-pub(crate) async fn receive_body(
-    io: &impl Io,
-    connection: &mut Connection,
-    answered: Answered,
-    landing: &mut Landing,
-    clock: Clock<'_>,
-) -> Result<(ResponseHead, Body, usize), Error> {
-    let Answered { head, mut input } = answered;
-    let bytes_max = clock.config.body_bytes_max;
-    if let Framing::Length(bytes) = head.framing {
-        let bytes = landing.bytes().saturating_add(bytes);
-        check_length(bytes, bytes_max)?;
-        landing.check_room(bytes)?;
-    }
-    let mut body = Body::new(head.framing, &clock.config.limits);
-    loop {
-        let step = body.decode(input.filled())?;
-        check_length(landing.bytes() + step.data.len() as u64, bytes_max)?;
-        let trailing = step.consumed - step.data.end;
-        input.consume(step.data.start);
-        if !step.data.is_empty() {
-            let (taken, back) = landing.take(io, input, step.data.len()).await;
-            input = back;
-            taken?;
-            io.progress(step.data.len() as u64);
-        }
-        input.consume(trailing);
-        match step.state {
-            BodyState::Complete => break,
-            BodyState::More => {}
-            BodyState::NeedMore => {
-                let (count, back) = receive_more(io, connection, input, clock).await?;
-                input = back;
-                if count == 0 {
-                    body.finish(connection.ended_cleanly())?;
-                    break;
-                }
-            }
-        }
-    }
-    let leftover_bytes = input.filled().len();
-    io.give_buf(input);
-    Ok((head, body, leftover_bytes))
-}
-
-async fn receive_more(
-    io: &impl Io,
-    connection: &mut Connection,
-    mut input: Buf,
-    clock: Clock<'_>,
-) -> Result<(usize, Buf), Error> {
-    input.compact();
-    let timeout = clock.step(io, clock.config.read_timeout)?;
-    let (received, input) = connection.receive(io, input, timeout).await;
-    let count = received.map_err(|error| clock.judge(io, Error::transport(error, Phase::Transfer)))?;
-    Ok((count, input))
-}
-
-fn check_length(bytes: u64, bytes_max: Option<u64>) -> Result<(), Error> {
-    match bytes_max {
-        Some(bytes_max) if bytes > bytes_max => Err(Error::TooLarge { bytes_max }),
-        _ => Ok(()),
     }
 }

@@ -3,7 +3,9 @@
 //! Owns: writing small bodies at once and large ones as they arrive, going on behind what is written, publishing.
 //! Does not own: which bytes belong together ([`crate::resume`]), the names of partial files ([`crate::partial`]).
 
-use haul_io::{Buf, File, Io, Offset, Publish, Staged};
+use std::path::Path;
+
+use haul_io::{Buf, Existing, File, Io, Offset, Publish, Staged};
 
 use crate::Error;
 use crate::partial::Partial;
@@ -58,6 +60,21 @@ impl FileSink {
     pub(crate) fn expect(&mut self, validators: Option<Validators>, bytes: Option<u64>) {
         self.validators = validators;
         self.expected_bytes = bytes;
+    }
+
+    /// Where it appears.
+    pub(crate) fn path(&self) -> &Path {
+        &self.publish.path
+    }
+
+    /// Gives it another name in the same directory.
+    pub(crate) fn rename(&mut self, name: &str) {
+        self.publish.path.set_file_name(name);
+    }
+
+    /// Whether its name is taken, and it may not replace what has it.
+    pub(crate) async fn clashes(&self, io: &impl Io) -> bool {
+        self.publish.existing == Existing::Refuse && io.stat_at(None, &self.publish.path).await.is_ok()
     }
 
     /// Says when its content was modified, in seconds since the epoch.

@@ -4,11 +4,10 @@
 //! Does not own: lists, names of results, waiting between attempts.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 
 use haul_engine::{Job, Step};
 use haul_io::{Existing, Io};
-use http::Method;
-use http::header::RANGE;
 
 use crate::exchange::Clock;
 use crate::file_sink::FileSink;
@@ -44,7 +43,7 @@ impl FetchJob {
     ) -> Result<Step<Infallible, Landed>, Error> {
         let request = task.request.as_ref().map_err(|reason| Error::Url { reason: reason.clone() })?;
         let started = io.now();
-        let clock = Clock::start(io, &self.shared.config, progress.spent);
+        let clock = self.shared.clock(io, progress.spent);
         progress.held = None;
         let beginning = match progress.landing.take() {
             Some(landing) => Ok(Beginning::Landing(Box::new(landing))),
@@ -52,13 +51,17 @@ impl FetchJob {
         };
         let (error, landing) = match beginning {
             Err(error) => (error, None),
-            Ok(Beginning::Skipped(response)) => return Ok(Step::Done(Landed::skipped(*response))),
+            Ok(Beginning::Skipped(response, path)) => {
+                let landed = Landed { response: *response, path: Some(path), hash: None, skipped: true };
+                return Ok(Step::Done(landed));
+            }
             Ok(Beginning::Landing(mut landing)) => {
                 match self.shared.attempt(io, request, &mut landing, clock, trace).await {
                     Err(error) => (error, Some(landing)),
                     Ok(response) => {
+                        let path = landing.path();
                         let (_, hash) = landing.complete(io).await?;
-                        return Ok(Step::Done(Landed { response, hash, skipped: false }));
+                        return Ok(Step::Done(Landed { response, path, hash, skipped: false }));
                     }
                 }
             }
@@ -104,10 +107,15 @@ impl FetchJob {
     ) -> Result<Beginning, Error> {
         let publish = match &task.place {
             Place::File(publish) => publish,
+            Place::Named(publish) => {
+                let sink = Sink::file(FileSink::new(publish.clone(), None));
+                let landing = Landing::new(sink, task.expected.clone()).named_by_server();
+                return Ok(Beginning::Landing(Box::new(landing)));
+            }
             Place::Stream(file) => return Ok(Beginning::of(Sink::stream(file.clone()), task)),
             Place::Discard => return Ok(Beginning::of(Sink::discard(u64::MAX), task)),
         };
-        let resumes = self.shared.config.resume && goes_on(request);
+        let resumes = self.shared.config.resume && request.may_come_in_parts();
         if publish.existing == Existing::Refuse
             && let Ok(stat) = io.stat_at(None, &publish.path).await
         {
@@ -118,7 +126,7 @@ impl FetchJob {
             let response = existing::check(&self.shared, io, task, request, file, clock, trace).await?;
             // A run that was killed may have left the record of what it completed.
             Partial::of(&publish.path, &request.url).remove(io).await?;
-            return Ok(Beginning::Skipped(Box::new(response)));
+            return Ok(Beginning::Skipped(Box::new(response), publish.path.clone()));
         }
         if !resumes {
             return Ok(Beginning::of(Sink::file(FileSink::new(publish.clone(), None)), task));
@@ -159,6 +167,7 @@ impl FetchJob {
         io.random(&mut random);
         let attempt = Attempt {
             method: &request.method,
+            can_be_sent: request.body.can_be_sent(),
             error,
             attempts: progress.attempts,
             spent: progress.spent,
@@ -186,11 +195,7 @@ impl Job for FetchJob {
         task.put_progress(progress);
         let times = trace.times;
         match result {
-            Ok(Step::Done(Landed { response, hash, skipped })) => {
-                let path = match &task.place {
-                    Place::File(publish) => Some(publish.path.clone()),
-                    Place::Stream(_) | Place::Discard => None,
-                };
+            Ok(Step::Done(Landed { response, path, hash, skipped })) => {
                 Ok(Step::Done(Fetched { response, path, skipped, hash, attempts, times }))
             }
             Ok(Step::Again) => Ok(Step::Again),
@@ -222,7 +227,7 @@ impl Job for FetchJob {
 enum Beginning {
     Landing(Box<Landing>),
     /// The file is there and complete.
-    Skipped(Box<Response>),
+    Skipped(Box<Response>, PathBuf),
 }
 
 impl Beginning {
@@ -234,17 +239,7 @@ impl Beginning {
 /// What a task came to.
 struct Landed {
     response: Response,
+    path: Option<PathBuf>,
     hash: Option<Checksum>,
     skipped: bool,
-}
-
-impl Landed {
-    fn skipped(response: Response) -> Self {
-        Self { response, hash: None, skipped: true }
-    }
-}
-
-/// Whether the answer to `request` may be put together from parts.
-fn goes_on(request: &Request) -> bool {
-    request.method == Method::GET && !request.headers.contains_key(RANGE)
 }

@@ -3,6 +3,7 @@
 //! Owns: how many bytes there are and what they belong to, hashing them on their way, the last check before a file appears.
 //! Does not own: where they are put ([`crate::sink`]), what an answer is good for ([`crate::resume`]).
 
+use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use haul_io::{Buf, File, Io, Offset};
@@ -13,19 +14,23 @@ use crate::digest::{Check, Checksum, Hasher};
 use crate::resume::Start;
 use crate::sink::Sink;
 use crate::validator::Validators;
-use crate::{Error, Expected};
+use crate::{Error, Expected, disposition};
 
 pub(crate) struct Landing {
     sink: Sink,
     expected: Expected,
+    /// Whether the server names the file.
+    named_by_server: bool,
     /// Bytes there are.
     bytes: u64,
     /// What they belong to; `None` where nothing can be added to them.
     validators: Option<Validators>,
     /// What the whole must hash to. Invariant: each has seen all bytes there are.
     checks: Vec<Check>,
-    /// What the content of the response under way must hash to.
-    content_check: Option<Check>,
+    /// What the content of the response under way must hash to, as it travels.
+    content_checks: Vec<Check>,
+    /// Whether that content arrives here decoded.
+    decoded: bool,
     /// The hash that was asked for in any case.
     hash: Option<Hasher>,
 }
@@ -35,10 +40,41 @@ const READ_BYTES: usize = 256 * 1024;
 
 impl Landing {
     pub(crate) fn new(sink: Sink, expected: Expected) -> Self {
-        let (checks, content_check, hash) = (Vec::new(), None, None);
-        let mut landing = Self { sink, expected, bytes: 0, validators: None, checks, content_check, hash };
+        let mut landing = Self {
+            sink,
+            expected,
+            named_by_server: false,
+            bytes: 0,
+            validators: None,
+            checks: Vec::new(),
+            content_checks: Vec::new(),
+            decoded: false,
+            hash: None,
+        };
         landing.hash_anew();
         landing
+    }
+
+    /// Takes the name of the file from the server.
+    pub(crate) fn named_by_server(self) -> Self {
+        Self { named_by_server: true, ..self }
+    }
+
+    /// Names the file as the server does, where that was asked for; before the first byte of the whole.
+    pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
+        let (true, Sink::File(sink)) = (self.named_by_server, &mut self.sink) else { return Ok(()) };
+        if let Some(name) = disposition::file_name(headers) {
+            sink.rename(&name);
+        }
+        if sink.clashes(io).await { Err(Error::Exists) } else { Ok(()) }
+    }
+
+    /// The file that appears, if one does.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match &self.sink {
+            Sink::File(sink) => Some(sink.path().to_owned()),
+            _ => None,
+        }
     }
 
     /// Goes on behind what `sink` has from an earlier run.
@@ -74,7 +110,10 @@ impl Landing {
     }
 
     fn update(&mut self, bytes: &[u8]) {
-        self.checks.iter_mut().chain(&mut self.content_check).for_each(|check| check.update(bytes));
+        self.checks.iter_mut().for_each(|check| check.update(bytes));
+        if !self.decoded {
+            self.content_checks.iter_mut().for_each(|check| check.update(bytes));
+        }
         self.hash.iter_mut().for_each(|hasher| hasher.update(bytes));
     }
 
@@ -102,9 +141,18 @@ impl Landing {
     /// The whole is about to arrive.
     pub(crate) fn expect_whole(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
         self.validators = Validators::of(headers, total);
-        let said = ["repr-digest", "digest"].map(|name| Checksum::of_field(headers, name));
-        self.checks.extend(said.into_iter().flatten().map(Check::new));
+        self.checks.extend(representation_checks(headers));
         self.expect(headers, total)
+    }
+
+    /// The whole is about to arrive, decoded: of no known length, and nothing can be added to a part of it.
+    pub(crate) fn expect_decoded(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+        self.validators = None;
+        self.expect(headers, None)?;
+        // RFC 9530 section 3: the representation is what is encoded.
+        self.content_checks.extend(representation_checks(headers));
+        self.decoded = true;
+        Ok(())
     }
 
     /// What is missing is about to arrive, or the next piece of it; the whole has `total` bytes.
@@ -114,7 +162,9 @@ impl Landing {
     }
 
     fn expect(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
-        self.content_check = Checksum::of_field(headers, "content-digest").map(Check::new);
+        self.content_checks.clear();
+        self.content_checks.extend(Checksum::of_field(headers, "content-digest").map(Check::new));
+        self.decoded = false;
         if let Some(total) = total {
             self.check_room(total)?;
             self.check_size(total)?;
@@ -138,6 +188,11 @@ impl Landing {
         }
     }
 
+    /// The next bytes of the content before they are decoded.
+    pub(crate) fn see_encoded(&mut self, bytes: &[u8]) {
+        self.content_checks.iter_mut().for_each(|check| check.update(bytes));
+    }
+
     /// Takes the first `count` filled bytes of `input`.
     pub(crate) async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {
         self.update(&input.filled()[..count]);
@@ -147,19 +202,20 @@ impl Landing {
 
     /// The content of a response has arrived to its end.
     pub(crate) fn end_content(&mut self) -> Result<(), Error> {
-        self.content_check.take().map_or(Ok(()), Check::finish)
+        std::mem::take(&mut self.content_checks).into_iter().try_for_each(Check::finish)
     }
 
     /// Drops what is there.
     pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
-        (self.bytes, self.validators, self.content_check) = (0, None, None);
+        (self.bytes, self.validators) = (0, None);
+        self.content_checks.clear();
         self.hash_anew();
         self.sink.start_over(io).await
     }
 
     /// Makes ready for another attempt after a pause. Whether there can be one.
     pub(crate) async fn rest(&mut self, io: &impl Io) -> bool {
-        self.content_check = None;
+        self.content_checks.clear();
         let kept = self.sink.rest(io).await;
         if kept == self.bytes && self.validators.is_some() {
             return true;
@@ -191,6 +247,12 @@ impl Landing {
     pub(crate) async fn abandon(self, io: &impl Io) {
         self.sink.abandon(io).await;
     }
+}
+
+/// What a response says that the representation it has hashes to.
+fn representation_checks(headers: &HeaderMap) -> impl Iterator<Item = Check> {
+    let said = ["repr-digest", "digest"].map(|name| Checksum::of_field(headers, name));
+    said.into_iter().flatten().map(Check::new)
 }
 
 /// When the server says that the content changed last, in seconds since the epoch.

@@ -31,12 +31,17 @@ fn safe(segment: &str) -> Option<String> {
     let decoded = percent_decode_str(segment).decode_utf8_lossy();
     let is_unsafe = |character: char| character == '/' || character == '\\' || character.is_control();
     let mut name: String = decoded.chars().map(|one| if is_unsafe(one) { '_' } else { one }).collect();
+    cut(&mut name);
+    if name.is_empty() || name.chars().all(|character| character == '.') { None } else { Some(name) }
+}
+
+/// Makes a name short enough for file systems.
+pub(crate) fn cut(name: &mut String) {
     let mut end = name.len().min(NAME_BYTES_MAX);
     while !name.is_char_boundary(end) {
         end -= 1;
     }
     name.truncate(end);
-    if name.is_empty() || name.chars().all(|character| character == '.') { None } else { Some(name) }
 }
 
 #[cfg(test)]

@@ -5,16 +5,22 @@
 //!
 //! Source: RFC 9110 sections 15.4 (statuses) and 10.2.2 (Location).
 
-use http::header::{ACCEPT, ACCEPT_LANGUAGE, HeaderName, LOCATION, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HeaderName,
+    LOCATION, USER_AGENT,
+};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-use crate::connection::Origin;
 use crate::request::check_url;
-use crate::{Error, Request};
+use crate::route::Origin;
+use crate::{Error, Request, RequestBody};
 
 /// Fields that say nothing about whoever asks, and so may go to another origin.
 const PUBLIC_FIELDS: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT];
+
+/// Fields that speak of the body.
+const CONTENT_FIELDS: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
 
 /// The request that follows `status` and `headers`, if they redirect.
 pub(crate) fn follow(
@@ -40,7 +46,18 @@ pub(crate) fn follow(
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
     }
-    Ok(Some(Request { method: method_after(&request.method, status), url, headers }))
+    let method = method_after(&request.method, status);
+    // RFC 9110 section 15.4: a request that becomes a GET loses its body, and what is said of it.
+    let keeps_body = method == request.method;
+    if !keeps_body {
+        CONTENT_FIELDS.iter().for_each(|name| _ = headers.remove(name));
+    } else if !request.body.is_nothing() && from != to {
+        return Err(Error::Redirect { reason: "redirected to another origin, which must not have the body" });
+    } else if !request.body.can_be_sent() {
+        return Err(Error::BodySpent);
+    }
+    let body = if keeps_body { request.body.clone() } else { RequestBody::default() };
+    Ok(Some(Request { method, url, headers, body }))
 }
 
 fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {
@@ -109,6 +126,32 @@ mod tests {
         assert_eq!(method(Method::PUT, 302), Method::PUT);
         assert_eq!(method(Method::POST, 307), Method::POST);
         assert_eq!(method(Method::POST, 308), Method::POST);
+    }
+
+    #[test]
+    fn bodies_stay_with_their_method_and_origin() {
+        let followed = |status, location: &str, body| {
+            let request = Request::new(Method::POST, "http://a/").unwrap().body(body);
+            let request = request.header("Content-Type", "text/plain").unwrap();
+            let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
+            follow(&request, StatusCode::from_u16(status).unwrap(), &headers, false)
+        };
+        let bytes = || RequestBody::bytes("x");
+        for (status, has_body) in [(301, false), (302, false), (303, false), (307, true), (308, true)] {
+            let next = followed(status, "/b", bytes()).unwrap().unwrap();
+            assert_eq!(!next.body.is_nothing(), has_body, "{status}");
+            assert_eq!(next.headers.contains_key("content-type"), has_body, "{status}");
+        }
+        assert!(matches!(followed(307, "http://b/", bytes()), Err(Error::Redirect { .. })));
+        assert!(followed(303, "http://b/", bytes()).unwrap().unwrap().body.is_nothing());
+        assert!(
+            followed(307, "http://b/", RequestBody::default()).is_ok(),
+            "without a body there is nothing to keep"
+        );
+        let spent = RequestBody::reader(std::io::empty());
+        assert!(followed(307, "/b", spent.clone()).is_ok());
+        drop(haul_io::run_ready(spent.open(&haul_io::Blocking::new(haul_io::Cancel::new().unwrap()))));
+        assert!(matches!(followed(307, "/b", spent), Err(Error::BodySpent)));
     }
 
     #[test]

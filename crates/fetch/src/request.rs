@@ -3,17 +3,21 @@
 //! Owns: requests and responses as callers see them.
 //! Does not own: how they travel.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, RANGE};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-use crate::Error;
+use crate::{Error, RequestBody};
 
-/// A request without a body.
+/// One request.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: RequestBody,
 }
 
 impl Request {
@@ -25,14 +29,17 @@ impl Request {
         Self::new(Method::GET, url)
     }
 
-    /// A request for `url` by a method that needs no body.
+    /// A request for `url` by any method but CONNECT.
     ///
     /// # Errors
     /// As [`Request::get`].
     pub fn new(method: Method, url: &str) -> Result<Self, Error> {
         let url = Url::parse(url).map_err(|error| Error::Url { reason: error.to_string() })?;
         check_url(&url).map_err(|reason| Error::Url { reason: reason.to_owned() })?;
-        Ok(Self { method, url, headers: HeaderMap::new() })
+        if method == Method::CONNECT {
+            return Err(Error::Url { reason: "CONNECT fetches nothing".to_owned() });
+        }
+        Ok(Self { method, url, headers: HeaderMap::new(), body: RequestBody::default() })
     }
 
     /// Adds a header field. `name` and `value` are checked here, so that nothing else can be smuggled in.
@@ -40,9 +47,60 @@ impl Request {
     /// # Errors
     /// If either holds a byte it may not hold, or the field is one that the client itself sets.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
-        let (name, value) = haul_http1::parse_field(name, value)?;
+        let (name, mut value) = haul_http1::parse_field(name, value)?;
+        if name == PROXY_AUTHORIZATION {
+            return Err(Error::Url { reason: "credentials of a proxy belong to the proxy's URL".to_owned() });
+        }
+        value.set_sensitive(matches!(name, AUTHORIZATION | COOKIE));
         self.headers.append(name, value);
         Ok(self)
+    }
+
+    /// Whether it has a header field of this name; false for what is no name.
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
+    /// Sends `body` with it. A redirect that would take it to another origin is refused.
+    #[must_use]
+    pub fn body(mut self, body: RequestBody) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// Says who asks, by a name and a password (RFC 7617). Both go to this origin only, as [`Request::header`]s do.
+    ///
+    /// # Errors
+    /// If the name has a colon, or either a control character: neither can be sent.
+    pub fn basic_auth(self, user: &str, password: &str) -> Result<Self, Error> {
+        if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
+            return Err(Error::Url { reason: "the user's name or password can't be sent".to_owned() });
+        }
+        let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        self.header("authorization", &format!("Basic {credentials}"))
+    }
+
+    /// Says who asks, by a token (RFC 6750); otherwise as [`Request::basic_auth`].
+    ///
+    /// # Errors
+    /// If it has a character that tokens don't have.
+    pub fn bearer_auth(self, token: &str) -> Result<Self, Error> {
+        let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+        if token.is_empty() || !token.bytes().all(in_token) {
+            return Err(Error::Url { reason: "the bearer token can't be sent".to_owned() });
+        }
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Whether the answer may be put together from parts: RFC 9110 section 14.2 defines them for GET only, and a range that
+    /// the user asked for is one already.
+    pub(crate) fn may_come_in_parts(&self) -> bool {
+        self.method == Method::GET && self.body.is_nothing() && !self.headers.contains_key(RANGE)
     }
 
     /// Where it goes.

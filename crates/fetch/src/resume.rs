@@ -5,12 +5,14 @@
 //!
 //! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 15.3.7 (206), 15.5.17 (416).
 
+use std::borrow::Cow;
+
 use haul_http1::{Framing, RangeAnswer, RequestedRange, ResponseHead};
 use http::header::{IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
-use crate::Error;
 use crate::validator::Validators;
+use crate::{Error, Request};
 
 /// How a request is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +51,7 @@ pub(crate) enum Verdict {
 
 impl Ask {
     /// Adds to `headers` what this asks.
-    pub(crate) fn write(self, start: &Start, headers: &mut HeaderMap) {
+    fn write(self, start: &Start, headers: &mut HeaderMap) {
         if self == Self::Whole {
             return;
         }
@@ -57,6 +59,18 @@ impl Ask {
         headers.insert(RANGE, HeaderValue::try_from(range).expect("digits are text"));
         if self == Self::IfRange {
             headers.insert(IF_RANGE, start.validators.if_range().clone());
+        }
+    }
+
+    /// `request`, for what is missing behind `start` where that is what this asks.
+    pub(crate) fn of<'a>(self, request: &'a Request, start: Option<&Start>) -> Cow<'a, Request> {
+        match start {
+            Some(start) if self != Self::Whole => {
+                let mut request = request.clone();
+                self.write(start, &mut request.headers);
+                Cow::Owned(request)
+            }
+            _ => Cow::Borrowed(request),
         }
     }
 
@@ -93,6 +107,16 @@ impl Ask {
                 Validators::of(headers, total).is_some_and(|validators| start.validators.same(&validators))
             }
             _ => !start.validators.contradicted_by(headers, total),
+        }
+    }
+}
+
+impl Verdict {
+    /// This, for a response whose content is `coded`: what is there never is, so that no part of it can be added.
+    pub(crate) fn without_coded_parts(self, coded: bool) -> Self {
+        match self {
+            Self::TakePart { .. } if coded => Self::StartOver,
+            other => other,
         }
     }
 }

@@ -18,8 +18,11 @@ use crate::{Config, Error, Phase};
 const RETRIED: [u16; 6] = [408, 429, 500, 502, 503, 504];
 
 /// What is known of an attempt that failed.
+#[derive(Clone, Copy)]
 pub(crate) struct Attempt<'a> {
     pub(crate) method: &'a Method,
+    /// Whether there is a body for another attempt.
+    pub(crate) can_be_sent: bool,
     pub(crate) error: &'a Error,
     /// Attempts so far, this one included.
     pub(crate) attempts: u32,
@@ -34,7 +37,7 @@ pub(crate) struct Attempt<'a> {
 impl Attempt<'_> {
     /// How long to wait before the next attempt; `None` where there is none.
     pub(crate) fn rest(&self, config: &Config) -> Option<Duration> {
-        if self.attempts > config.retries || !may_pass(self.error, self.method) {
+        if self.attempts > config.retries || !self.can_be_sent || !may_pass(self.error, self.method) {
             return None;
         }
         let pause = jittered(pause_max(config, self.attempts), self.random);
@@ -49,7 +52,10 @@ fn may_pass(error: &Error, method: &Method) -> bool {
     match error {
         // Nothing was sent.
         Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
-        Error::Transport(_) | Error::Timeout(Phase::Transfer) => method.is_idempotent(),
+        Error::Proxy(error) => error.may_pass(),
+        Error::Transport(_) | Error::TooSlow { .. } | Error::Timeout(Phase::Transfer) => {
+            method.is_idempotent()
+        }
         Error::Protocol(error) => error.is_truncation() && method.is_idempotent(),
         Error::Status(status) => RETRIED.contains(&status.as_u16()) && method.is_idempotent(),
         _ => false,
@@ -89,6 +95,7 @@ fn until(date: &[u8], headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ProxyError;
     use haul_http1::ProtocolError;
     use std::io::ErrorKind;
 
@@ -105,6 +112,7 @@ mod tests {
             (Error::Connect(io(ErrorKind::ConnectionRefused)), true, true),
             (Error::Timeout(Phase::Connect), true, true),
             (Error::Timeout(Phase::Transfer), true, false),
+            (Error::TooSlow { rate_min: 1 }, true, false),
             (Error::Timeout(Phase::Total), false, false),
             (Error::Transport(io(ErrorKind::ConnectionReset)), true, false),
             (Error::Protocol(incomplete), true, false),
@@ -115,6 +123,11 @@ mod tests {
             (Error::Write(io(ErrorKind::StorageFull)), false, false),
             (Error::TooManyRedirects, false, false),
             (Error::Cancelled, false, false),
+            (Error::Proxy(ProxyError::Status(StatusCode::BAD_GATEWAY)), true, true),
+            (Error::Proxy(ProxyError::Status(StatusCode::PROXY_AUTHENTICATION_REQUIRED)), false, false),
+            (Error::Proxy(ProxyError::Reply { code: 5 }), true, true),
+            (Error::Proxy(ProxyError::Reply { code: 2 }), false, false),
+            (Error::Proxy(ProxyError::Denied), false, false),
             (status(408), true, false),
             (status(429), true, false),
             (status(500), true, false),
@@ -136,7 +149,10 @@ mod tests {
         let error = Error::Timeout(Phase::Transfer);
         let rest = |attempts, random, host_pause, spent| {
             let (method, spent) = (&Method::GET, Duration::from_secs(spent));
-            Attempt { method, error: &error, attempts, spent, host_pause, random }.rest(&config())
+            let attempt =
+                Attempt { method, can_be_sent: true, error: &error, attempts, spent, host_pause, random };
+            assert_eq!(Attempt { can_be_sent: false, ..attempt }.rest(&config()), None);
+            attempt.rest(&config())
         };
         let millis = |attempts| rest(attempts, u64::MAX, None, 0).map(|rest| rest.as_millis());
         let longest: Vec<_> = (1..=6).map(millis).collect();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::HostLimits;
-use crate::connection::Origin;
+use crate::route::Origin;
 
 pub(crate) struct Scheduler<T> {
     limits: HostLimits,

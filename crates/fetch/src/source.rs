@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use haul_engine::{Again, Next, Source, TaskId};
 
-use crate::connection::Origin;
+use crate::route::Origin;
 use crate::scheduler::Scheduler;
 use crate::{FetchTask, HostLimits};
 

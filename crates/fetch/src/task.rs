@@ -23,6 +23,8 @@ pub struct FetchTask {
     pub place: Place,
     /// What the body must be.
     pub expected: Expected,
+    /// Whatever whoever made the task wants to know of it at its end.
+    pub context: Option<Box<str>>,
     progress: Mutex<Progress>,
 }
 
@@ -42,6 +44,9 @@ pub struct Expected {
 pub enum Place {
     /// To a file that appears when it is complete.
     File(Publish),
+    /// As [`Place::File`], but under the name that the server proposes, in the directory of this one; under this one where it
+    /// proposes none. Never continued from an earlier run, whose name nobody knows.
+    Named(Publish),
     /// To this stream, as it arrives.
     Stream(File),
     /// Nowhere; it is counted.
@@ -97,7 +102,14 @@ impl FetchTask {
 
     /// Fetch by `request` into `place`, under the name `label` in messages.
     pub fn of(request: Result<Request, String>, label: String, place: Place) -> Self {
-        Self { request, label, place, expected: Expected::default(), progress: Mutex::default() }
+        Self {
+            request,
+            label,
+            place,
+            expected: Expected::default(),
+            context: None,
+            progress: Mutex::default(),
+        }
     }
 
     pub(crate) fn wish(&self) -> Wish {

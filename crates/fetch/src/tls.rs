@@ -4,6 +4,7 @@
 //! Does not own: sockets, HTTP.
 
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use haul_io::{Buf, Io, Socket};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use crate::config::ClientIdentity;
 use crate::{Error, Trust};
 
 /// Bytes of records that are received at a time: two of the longest.
@@ -22,36 +24,58 @@ const RECORDS_BYTES: usize = 36 * 1024;
 /// The settings of all TLS connections of a client, made when the first is needed.
 pub(crate) struct TlsSettings {
     trust: Trust,
+    identity: Option<ClientIdentity>,
     config: OnceLock<Arc<ClientConfig>>,
 }
 
 impl TlsSettings {
-    pub(crate) fn new(trust: Trust) -> Self {
-        Self { trust, config: OnceLock::new() }
+    pub(crate) fn new(trust: Trust, identity: Option<ClientIdentity>) -> Self {
+        Self { trust, identity, config: OnceLock::new() }
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, Error> {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let made = Arc::new(client_config(&self.trust)?);
+        let made = Arc::new(client_config(&self.trust, self.identity.as_ref())?);
         Ok(self.config.get_or_init(|| made).clone())
     }
 }
 
-fn client_config(trust: &Trust) -> Result<ClientConfig, Error> {
+fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone());
     let builder = builder.with_safe_default_protocol_versions().map_err(Error::Tls)?;
-    let mut config = match trust {
+    let builder = match trust {
         Trust::Anything => {
             let verifier = Arc::new(BelieveAnything(provider));
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(verifier)
         }
-        trust => builder.with_root_certificates(roots(trust)?).with_no_client_auth(),
+        trust => builder.with_root_certificates(roots(trust)?),
+    };
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = load(identity)?;
+            let refused = |error: rustls::Error| Error::ClientIdentity(error.to_string());
+            builder.with_client_auth_cert(chain, key).map_err(refused)?
+        }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+fn load(identity: &ClientIdentity) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Error> {
+    let refused =
+        |path: &Path, error: &dyn std::fmt::Display| Error::ClientIdentity(format!("{path:?}: {error}"));
+    let path = identity.certificates.as_path();
+    let chain = CertificateDer::pem_file_iter(path).map_err(|error| refused(path, &error))?;
+    let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(|error| refused(path, &error))?;
+    if chain.is_empty() {
+        return Err(refused(path, &"no certificate in it"));
+    }
+    let key = PrivateKeyDer::from_pem_file(&identity.key);
+    Ok((chain, key.map_err(|error| refused(&identity.key, &error))?))
 }
 
 fn roots(trust: &Trust) -> Result<RootCertStore, Error> {

@@ -3,7 +3,6 @@
 //! Owns: what a client shares among its transfers, and the order of steps of one.
 //! Does not own: the steps themselves.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use haul_http1::{AfterResponse, Authority, Framing, Replay, ResponseHead};
@@ -11,11 +10,15 @@ use haul_io::Io;
 use http::StatusCode;
 use http::header::RANGE;
 
-use crate::connection::{Connection, Origin};
-use crate::exchange::{Answered, Clock, ask, receive_body};
+use crate::coding::Decoding;
+use crate::connection::Connection;
+use crate::exchange::{Answered, Clock, ask};
 use crate::landing::Landing;
+use crate::pace::Throttle;
 use crate::pool::Pool;
-use crate::resume::{Ask, Start, Verdict};
+use crate::receive::{Received, receive_body};
+use crate::resume::{Ask, Verdict};
+use crate::route::{Origin, Route};
 use crate::sink::Sink;
 use crate::tls::TlsSettings;
 use crate::trace::Trace;
@@ -26,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pool: Pool,
     tls: TlsSettings,
+    throttle: Throttle,
 }
 
 /// Bodies that nobody wants are read up to this many bytes to keep the connection; beyond it a new one is cheaper.
@@ -33,8 +37,15 @@ const DRAIN_BYTES_MAX: u64 = 64 * 1024;
 
 impl Shared {
     pub(crate) fn new(config: Config) -> Self {
-        let (pool, tls) = (Pool::new(config.idle_connections_max), TlsSettings::new(config.trust.clone()));
-        Self { config, pool, tls }
+        let tls = TlsSettings::new(config.trust.clone(), config.client_identity.clone());
+        let pool = Pool::new(config.idle_connections_max);
+        let throttle = Throttle::new(config.rate_max);
+        Self { config, pool, tls, throttle }
+    }
+
+    /// The limits of a request on which so much time was spent already.
+    pub(crate) fn clock(&self, io: &impl Io, spent: Duration) -> Clock<'_> {
+        Clock::start(io, &self.config, &self.throttle, spent)
     }
 
     /// Fetches `request` into `sink`, in one attempt. Nothing is left in the sink's place on failure.
@@ -44,7 +55,7 @@ impl Shared {
         request: &Request,
         sink: Sink,
     ) -> Result<Response, Error> {
-        let clock = Clock::start(io, &self.config, Duration::ZERO);
+        let clock = self.clock(io, Duration::ZERO);
         let mut landing = Landing::new(sink, Expected::default());
         match self.attempt(io, request, &mut landing, clock, &mut Trace::default()).await {
             Ok(mut response) => {
@@ -91,10 +102,11 @@ impl Shared {
         trace: &mut Trace,
     ) -> Result<One, Error> {
         let ranged = request.headers.contains_key(RANGE);
-        let mut ask = if landing.start().is_some() { Ask::IfRange } else { Ask::Whole };
+        let goes_on = request.may_come_in_parts();
+        let mut ask = if goes_on && landing.start().is_some() { Ask::IfRange } else { Ask::Whole };
         loop {
             let start = landing.start();
-            let asked = asking(request, ask, start.as_ref());
+            let asked = ask.of(request, start.as_ref());
             let (connection, answered) = self.answered(io, &asked, clock, trace).await?;
             trace.host_pause = retry::host_pause(answered.head.status, &answered.head.headers, &self.config);
             let next = self.redirected(request, &answered.head)?;
@@ -104,19 +116,27 @@ impl Shared {
                 return next.map(One::Redirect).ok_or(Error::Status(status));
             }
             let response = response(request, &answered.head);
-            match ask.judge(start.as_ref(), &answered.head, ranged)? {
+            let decoding = if ranged { None } else { self.decoding(&answered.head)? };
+            let verdict = ask.judge(start.as_ref(), &answered.head, ranged)?;
+            match verdict.without_coded_parts(decoding.is_some()) {
                 Verdict::TakeWhole => {
                     if landing.bytes() > 0 {
                         landing.start_over(io).await?;
                     }
-                    landing.expect_whole(&answered.head.headers, length(&answered.head))?;
-                    self.receive(io, request, (connection, answered), landing, clock, trace).await?;
+                    landing.name(io, &answered.head.headers).await?;
+                    match decoding {
+                        Some(_) => landing.expect_decoded(&answered.head.headers)?,
+                        None => landing.expect_whole(&answered.head.headers, length(&answered.head))?,
+                    }
+                    let exchange = (connection, answered, decoding);
+                    self.receive(io, request, exchange, landing, clock, trace).await?;
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
                 }
                 Verdict::TakePart { bytes, total } => {
                     let all = landing.bytes() + bytes;
                     landing.expect_part(&answered.head.headers, total)?;
-                    self.receive(io, request, (connection, answered), landing, clock, trace).await?;
+                    let exchange = (connection, answered, None);
+                    self.receive(io, request, exchange, landing, clock, trace).await?;
                     check_part(io, landing, all).await?;
                     ask = Ask::IfRange;
                 }
@@ -173,17 +193,25 @@ impl Shared {
         self.config.fail_on_status && status.as_u16() >= 400 && !says_of_range
     }
 
+    /// What undoes the content codings of a response, where they are to be undone and it has any.
+    fn decoding(&self, head: &ResponseHead) -> Result<Option<Decoding>, Error> {
+        match self.config.compressed && head.framing != Framing::None {
+            true => Ok(Decoding::of(&head.headers, self.config.decoded_ratio_max)?),
+            false => Ok(None),
+        }
+    }
+
     async fn receive(
         &self,
         io: &impl Io,
         request: &Request,
-        (mut connection, answered): (Connection, Answered),
+        (mut connection, answered, decoding): (Connection, Answered, Option<Decoding>),
         landing: &mut Landing,
         clock: Clock<'_>,
         trace: &mut Trace,
     ) -> Result<(), Error> {
         let answered_at = io.now();
-        let received = receive_body(io, &mut connection, answered, landing, clock).await;
+        let received = receive_body(io, &mut connection, answered, decoding, landing, clock).await;
         trace.times.body += io.now() - answered_at;
         self.keep(request, connection, received?);
         landing.end_content()
@@ -199,7 +227,7 @@ impl Shared {
         clock: Clock<'_>,
     ) {
         let mut nowhere = Landing::new(Sink::discard(DRAIN_BYTES_MAX), Expected::default());
-        if let Ok(received) = receive_body(io, &mut connection, answered, &mut nowhere, clock).await {
+        if let Ok(received) = receive_body(io, &mut connection, answered, None, &mut nowhere, clock).await {
             self.keep(request, connection, received);
         }
     }
@@ -218,7 +246,7 @@ impl Shared {
         let authority = Authority::new(&origin.host, origin.port, port_default)?;
         let mut replay_count = 0;
         loop {
-            let mut connection = self.connection(io, request, &origin, clock, trace).await?;
+            let mut connection = self.connection(io, request, clock, trace).await?;
             let asked_at = io.now();
             let answered = ask(io, &mut connection, request, &authority, clock).await;
             trace.times.head += io.now() - asked_at;
@@ -237,7 +265,7 @@ impl Shared {
             };
             let broken = matches!(&no_head.error, Error::Transport(_))
                 || matches!(&no_head.error, Error::Protocol(error) if error.is_truncation());
-            if !broken || !replay.is_allowed() {
+            if !broken || !replay.is_allowed() || !request.body.can_be_sent() {
                 return Err(no_head.error);
             }
             replay_count += 1;
@@ -248,18 +276,20 @@ impl Shared {
         &self,
         io: &impl Io,
         request: &Request,
-        origin: &Origin,
         clock: Clock<'_>,
         trace: &mut Trace,
     ) -> Result<Connection, Error> {
-        while let Some(mut connection) = self.pool.take(origin) {
+        let route = Route::of(&request.url, &self.config);
+        while let Some(mut connection) = self.pool.take(&route) {
             // RFC 9112 section 9.2: bytes that nobody asked for belong to no response.
             if connection.is_quiet(io).await {
                 return Ok(connection);
             }
         }
         let timeout = clock.step(io, self.config.connect_timeout)?;
-        let opened = Connection::open(io, &request.url, &self.tls, timeout, &mut trace.times).await;
+        let goal = (&request.url, route);
+        let times = &mut trace.times;
+        let opened = Connection::open(io, &self.config, &self.tls, goal, timeout, times).await;
         opened.map_err(|error| match clock.judge(io, error) {
             Error::Timeout(Phase::Transfer) => Error::Timeout(Phase::Connect),
             error => error,
@@ -267,36 +297,19 @@ impl Shared {
     }
 
     /// Keeps the connection for another request if the exchange left it fit for one.
-    fn keep(
-        &self,
-        request: &Request,
-        mut connection: Connection,
-        (response, body, leftover_bytes): (haul_http1::ResponseHead, haul_http1::Body, usize),
-    ) {
+    fn keep(&self, request: &Request, mut connection: Connection, received: Received) {
         let request_headers = &request.headers;
         let after = AfterResponse {
             request_headers,
-            request_sent: true,
-            response: &response,
-            body: &body,
-            leftover_bytes,
+            request_sent: received.request_sent,
+            response: &received.head,
+            body: &received.body,
+            leftover_bytes: received.leftover_bytes,
         };
         if after.must_close().is_none() {
             connection.exchange_count += 1;
-            self.pool.put(Origin::of(&request.url), connection);
+            self.pool.put(connection);
         }
-    }
-}
-
-/// `request`, for what is missing behind `start` where that is what to `ask`.
-fn asking<'a>(request: &'a Request, ask: Ask, start: Option<&Start>) -> Cow<'a, Request> {
-    match start {
-        Some(start) if ask != Ask::Whole => {
-            let mut request = request.clone();
-            ask.write(start, &mut request.headers);
-            Cow::Owned(request)
-        }
-        _ => Cow::Borrowed(request),
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use haul_engine::{Job, Step};
-use haul_fetch::{Config, Failed, FetchJob, FetchTask, Fetched, Place};
+use haul_fetch::{Config, Error, Failed, FetchJob, FetchTask, Fetched, Place};
 use haul_io::sim::{Ending, Files, Reply, Sim};
-use haul_io::{Durability, Existing, Preserve, Publish};
+use haul_io::{Durability, Existing, Io, Preserve, Publish};
 
 const BODY_BYTES: usize = 300_000;
 
@@ -205,4 +206,33 @@ fn after_a_kill_at_any_step_the_next_run_completes_the_file() {
 #[track_caller]
 fn check_content(files: &Files, what: &str) {
     assert!(files.get("d/x") == Some(body().as_slice()), "{what}: a damaged file");
+}
+
+#[test]
+fn a_limited_rate_is_kept_to() {
+    for reply in [plain_reply(), chunked_reply()] {
+        let sim = machine(5, vec![open(reply)]);
+        let job = FetchJob::new(Config { retries: 0, rate_max: Some(100_000), ..Config::default() });
+        let started = Io::now(&sim);
+        sim.run(fetch(&sim, &job, &task("d/x"))).unwrap().unwrap();
+        let seconds = (Io::now(&sim) - started).as_secs_f64();
+        let ideal = BODY_BYTES as f64 / 100_000.0;
+        assert!((ideal..ideal * 1.1).contains(&seconds), "{seconds} s instead of {ideal} s");
+        check(&sim, true, "slowly");
+    }
+}
+
+#[test]
+fn a_server_that_is_too_slow_is_given_up_before_it_falls_silent() {
+    let cut = plain_reply()[..250_000].to_vec();
+    for (rate_min, expected_seconds) in [(Some(10_000), 30), (Some(1), 60), (None, 600)] {
+        let sim = machine(5, vec![open(cut.clone())]);
+        let read_timeout = Duration::from_secs(600);
+        let job = FetchJob::new(Config { retries: 0, rate_min, read_timeout, ..Config::default() });
+        let failed = sim.run(fetch(&sim, &job, &task("d/x"))).unwrap().unwrap_err();
+        let is_slow = matches!(failed.error, Error::TooSlow { .. });
+        assert_eq!(is_slow, rate_min.is_some(), "{failed}");
+        let seconds = Io::now(&sim).as_secs();
+        assert!((expected_seconds..expected_seconds + 5).contains(&seconds), "{seconds} s");
+    }
 }

@@ -8,11 +8,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipproto, sockopt};
 
 use crate::perform::{Deadline, wait};
 use crate::{Cancel, cancelled};
@@ -58,6 +59,15 @@ pub(crate) fn race(addresses: &[SocketAddr], timeout: Duration, cancel: &Cancel)
             Err(error) => return Err(error),
         }
     }
+}
+
+/// A connected, non-blocking socket to the one that listens under `path`.
+pub(crate) fn local(path: &Path) -> io::Result<OwnedFd> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(socket)
 }
 
 pub(crate) fn no_addresses() -> io::Error {
@@ -142,6 +152,17 @@ mod tests {
         race(&addresses, Duration::from_secs(5), &cancel).expect("the second address answers");
         let error = race(&[gone], Duration::from_secs(5), &cancel).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn local_sockets_are_found_by_their_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        assert_eq!(local(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        local(&path).unwrap();
+        drop(listener);
+        assert_eq!(local(&path).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[test]

@@ -195,6 +195,17 @@ pub trait Io: Sized {
         }
     }
 
+    /// [`Op::ConnectLocal`].
+    fn connect_local(&self, path: &Path) -> impl Future<Output = io::Result<Socket>> {
+        let op = Op::ConnectLocal { path: path.to_owned() };
+        async move {
+            match self.submit(op).await.result? {
+                Value::Socket(socket) => Ok(socket),
+                other => panic!("expected a socket, got {other:?}"),
+            }
+        }
+    }
+
     /// [`Op::Recv`].
     fn recv(&self, socket: &Socket, buf: Buf, timeout: Duration) -> impl Future<Output = Found<usize>> {
         let op = Op::Recv { socket: socket.clone(), buf, timeout };

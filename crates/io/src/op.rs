@@ -48,6 +48,8 @@ pub enum Op {
     Resolve { host: String, port: u16 },
     /// Connects to the first address that answers (RFC 8305): [`Value::Socket`].
     Connect { addresses: Vec<SocketAddr>, timeout: Duration },
+    /// Connects to the socket of this name in the file system, at once or not at all: [`Value::Socket`].
+    ConnectLocal { path: PathBuf },
     /// Appends what has arrived to the buffer: [`Value::Count`]; 0 is the peer's orderly end.
     Recv { socket: Socket, buf: Buf, timeout: Duration },
     /// Sends the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
@@ -147,6 +149,7 @@ impl Op {
             | Op::Allocate { .. }
             | Op::Resolve { .. }
             | Op::Connect { .. }
+            | Op::ConnectLocal { .. }
             | Op::Recv { .. }
             | Op::Send { .. }
             | Op::Sleep { .. } => true,

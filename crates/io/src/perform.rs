@@ -57,6 +57,7 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         Op::Connect { addresses, timeout } => {
             connect::race(&addresses, timeout, cancel).map(|socket| Value::Socket(socket.into()))
         }
+        Op::ConnectLocal { path } => connect::local(&path).map(|socket| Value::Socket(socket.into())),
         Op::Sleep { duration } => sleep(duration, cancel).map(|()| Value::Done),
         Op::ReadAt { .. } | Op::WriteAt { .. } | Op::Recv { .. } | Op::Send { .. } => {
             unreachable!("operations with a buffer are dealt with above")

@@ -234,6 +234,7 @@ impl World {
                     .connect(&addresses)
                     .map(|id| Value::Socket(Socket(Descriptor::Simulated(id).into()))),
             ),
+            Op::ConnectLocal { .. } => Completion::new(Err(io::ErrorKind::NotFound.into())),
             Op::Recv { socket, mut buf, timeout } => {
                 let result = self.peers.recv(socket.0.simulated(), &mut buf, &mut self.random);
                 if matches!(&result, Err(error) if error.kind() == io::ErrorKind::TimedOut) {

@@ -100,7 +100,7 @@ impl Connection<'_> {
             }
             let end = answer.end_for(&request, self.reads_bodies);
             if let End::Tunnel(target) = end {
-                return self.tunnel(target, &incoming.unused);
+                return relay(&self.socket, target, &incoming.unused);
             }
             if end != End::KeepAlive {
                 return self.end(incoming.wire, end, answer.sends_close_notify());
@@ -146,23 +146,24 @@ impl Connection<'_> {
         }
         Ok(())
     }
+}
 
-    fn tunnel(&self, target: SocketAddr, early: &[u8]) -> io::Result<()> {
-        let upstream = Socket(Arc::new(TcpStream::connect(target)?));
-        upstream.clone().write_all(early)?;
-        // Either end ends both ways, so that the server's stop, which shuts the client's side, ends the upstream's.
-        let copy = |mut from: Socket, mut to: Socket| {
-            let outcome = io::copy(&mut from, &mut to);
-            let _ = from.0.shutdown(Shutdown::Both);
-            let _ = to.0.shutdown(Shutdown::Both);
-            outcome
-        };
-        let (client, origin) = (self.socket.clone(), upstream.clone());
-        thread::scope(|scope| {
-            scope.spawn(move || copy(origin, client));
-            copy(self.socket.clone(), upstream).map(drop)
-        })
-    }
+/// Connects to `target` and copies both ways, `early` first. Either end ends both ways, so that the server's stop, which shuts
+/// the client's side, ends the upstream's.
+pub(crate) fn relay(client: &Socket, target: SocketAddr, early: &[u8]) -> io::Result<()> {
+    let upstream = Socket(Arc::new(TcpStream::connect(target)?));
+    upstream.clone().write_all(early)?;
+    let copy = |mut from: Socket, mut to: Socket| {
+        let outcome = io::copy(&mut from, &mut to);
+        let _ = from.0.shutdown(Shutdown::Both);
+        let _ = to.0.shutdown(Shutdown::Both);
+        outcome
+    };
+    let (from_client, to_client, origin) = (client.clone(), client.clone(), upstream.clone());
+    thread::scope(|scope| {
+        scope.spawn(move || copy(origin, to_client));
+        copy(from_client, upstream).map(drop)
+    })
 }
 
 fn say_goodbye(wire: &mut Wire, close_notify: bool) -> io::Result<()> {

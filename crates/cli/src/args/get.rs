@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use haul_fetch::Checksum;
 
-use super::CommonArgs;
+use super::{AskArgs, CommonArgs, NetworkArgs};
 
 #[derive(clap::Args)]
 pub(crate) struct GetArgs {
@@ -24,9 +24,12 @@ pub(crate) struct GetArgs {
     /// Where files go
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// How files are named: after the whole path, or its last part
+    /// How files are named: after the whole path, its last part, or as the server proposes
     #[arg(long, value_name = "HOW", default_value = "basename")]
     pub(crate) name: NameArg,
+    /// At the end, write what failed to this file, as a list for -i
+    #[arg(long, value_name = "FILE")]
+    pub(crate) failures: Option<PathBuf>,
     /// Transfers at once
     #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) jobs: u16,
@@ -48,12 +51,6 @@ pub(crate) struct GetArgs {
     /// What each file must hash to: a file as sha256sum writes it
     #[arg(long, value_name = "FILE")]
     pub(crate) checksums: Option<PathBuf>,
-    /// A header field for every request; repeatable
-    #[arg(short = 'H', long, value_name = "NAME: VALUE")]
-    pub(crate) header: Vec<String>,
-    /// The User-Agent field
-    #[arg(short = 'A', long, value_name = "AGENT")]
-    pub(crate) user_agent: Option<String>,
     /// Seconds to connect, TLS included
     #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
     pub(crate) connect_timeout: f64,
@@ -72,6 +69,15 @@ pub(crate) struct GetArgs {
     /// The longest body that is taken
     #[arg(long, value_name = "BYTES")]
     pub(crate) max_size: Option<u64>,
+    /// Ask for compressed bodies, and decompress them
+    #[arg(long, overrides_with = "no_compressed")]
+    pub(crate) compressed: bool,
+    /// Take bodies as they come (the default)
+    #[arg(long)]
+    pub(crate) no_compressed: bool,
+    /// How many times as long a body may become when it is decompressed, beyond the first 16 MiB
+    #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_ratio: u32,
     /// Believe the certificates in this PEM file, and no others
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
@@ -84,6 +90,10 @@ pub(crate) struct GetArgs {
     /// Keep the body whatever the status is
     #[arg(long)]
     pub(crate) no_fail_on_status: bool,
+    #[command(flatten)]
+    pub(crate) ask: AskArgs,
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -106,4 +116,5 @@ fn seconds(text: &str) -> Result<f64, String> {
 pub(crate) enum NameArg {
     Path,
     Basename,
+    Disposition,
 }

@@ -43,7 +43,7 @@ impl Place {
             Op::Open { .. } | Op::ReadAt { .. } | Op::WriteAt { .. } => Self::CachedElseRing,
             Op::Stat { .. } | Op::StatAt { .. } | Op::SetMode { .. } | Op::SetModified { .. } => Self::Inline,
             Op::Allocate { .. } | Op::Link { .. } | Op::Rename { .. } => Self::Inline,
-            Op::Remove { .. } | Op::MakeDirectory { .. } => Self::Inline,
+            Op::Remove { .. } | Op::MakeDirectory { .. } | Op::ConnectLocal { .. } => Self::Inline,
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,
             Op::Resolve { .. } => Self::Pool,
             Op::Sleep { .. } => Self::Timer,

@@ -1,0 +1,207 @@
+//! What `haul get` asks and keeps, and what it refuses to: a golden file for each refusal. `HAUL_BLESS=1` writes them anew.
+
+mod place;
+
+use haul_testkit::{Answer, Server};
+use place::Place;
+
+#[test]
+fn what_cannot_be_decompressed_is_not_kept() {
+    let place = Place::new();
+    let server = Server::start(|request| match request.path() {
+        "/unknown-coding" => Answer::ok("x").header("Content-Encoding", "br, \"rot13\""),
+        // An empty member of gzip, and a byte behind it.
+        "/behind-coding" => Answer::ok(*b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0!")
+            .header("Content-Encoding", "gzip"),
+        _ => Answer::ok("plain").header("Content-Encoding", "zstd"),
+    });
+    for name in ["unknown-coding", "behind-coding", "not-zstd"] {
+        place.refuses(&format!("get-{name}"), &["get", "--compressed", &server.url(&format!("/{name}"))]);
+    }
+    let run = place.run(&["get", "--compressed", "--no-compressed", "-o", "-", &server.url("/as-it-is")]);
+    assert_eq!(run.expect_status(0).stdout, b"plain");
+}
+
+/// Answers with what was asked: method, type, authorization, body.
+fn echo() -> Server {
+    Server::start(|request| {
+        let field = |name| request.header(name).unwrap_or("-").to_owned();
+        let body = String::from_utf8_lossy(&request.body);
+        Answer::ok(format!("{} {} {} {body}", request.method, field("content-type"), field("authorization")))
+    })
+}
+
+#[test]
+fn requests_are_what_was_asked_for() {
+    let place = Place::new();
+    place.write("body", b"from a file");
+    place.write("token", b"t0ken\n");
+    place.write("logins", b"machine 127.0.0.1 login ada password \"s p\"");
+    std::fs::write(place.haul.home().join(".netrc"), "default login home password x").unwrap();
+    let server = echo();
+    let form = "application/x-www-form-urlencoded";
+    for (args, said) in [
+        (vec!["-X", "DELETE"], "DELETE - - ".to_owned()),
+        (vec!["--data", "a=b"], format!("POST {form} - a=b")),
+        (vec!["-X", "PUT", "--data", "@body"], format!("PUT {form} - from a file")),
+        (vec!["--data", "x", "-H", "Content-Type: text/plain"], "POST text/plain - x".to_owned()),
+        (vec!["-u", "Aladdin:open sesame"], "GET - Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ== ".to_owned()),
+        (vec!["--bearer-file", "token"], "GET - Bearer t0ken ".to_owned()),
+        (vec!["--netrc-file", "logins"], "GET - Basic YWRhOnMgcA== ".to_owned()),
+        (vec!["--netrc"], "GET - Basic aG9tZTp4 ".to_owned()),
+        (vec!["--netrc", "-H", "Authorization: Own"], "GET - Own ".to_owned()),
+    ] {
+        let url = server.url("/x");
+        let args = [vec!["get", "-o", "-"], args, vec![&url]].concat();
+        assert_eq!(place.run(&args).expect_status(0).stdout_text(), said, "{args:?}");
+    }
+    place.write("long", &vec![b'x'; 300_000]);
+    for engine in ["serial", "threads=2", "uring=1x4"] {
+        let run = place.run(&["get", "-e", engine, "-o", "-", "--data", "@long", &server.url("/x")]);
+        assert_eq!(
+            run.expect_status(0).stdout_text().len(),
+            format!("POST {form} - ").len() + 300_000,
+            "{engine}"
+        );
+    }
+    let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).stdin("from stdin");
+    let run = haul.run(["get", "-o", "-", "--data", "@-", &server.url("/x")]).expect_status(0);
+    assert_eq!(run.stdout_text(), format!("POST {form} - from stdin"));
+}
+
+#[test]
+fn a_list_has_methods_and_bodies_and_never_files_for_them() {
+    let place = Place::new();
+    place.write("secret", b"never sent");
+    let server = echo();
+    let (a, b, c) = (server.url("/a"), server.url("/b"), server.url("/c"));
+    let list = format!(
+        "{{\"url\":\"{a}\",\"method\":\"PUT\",\"body\":\"@secret\",\"headers\":{{\"content-type\":\"x/y\"}}}}\n\
+         {b}\n{{\"url\":\"{c}\",\"method\":\"NO WAY\"}}\n"
+    );
+    place.write("list", list.as_bytes());
+    let run = place.run(&["get", "-i", "list", "-d", "got", "--data", "common"]).expect_status(1);
+    assert!(run.stderr_text().contains("\"NO WAY\" is no method that fetches"), "{}", run.stderr_text());
+    assert_eq!(std::fs::read_to_string(place.path("got/a")).unwrap(), "PUT x/y - @secret");
+    let form = "application/x-www-form-urlencoded";
+    assert_eq!(std::fs::read_to_string(place.path("got/b")).unwrap(), format!("POST {form} - common"));
+}
+
+#[test]
+fn what_cannot_be_asked_is_not_started() {
+    let place = Place::new();
+    place.write("token", b"two words");
+    place.write("logins", b"machine a login b password secret stray");
+    let url = "http://localhost/x";
+    for (name, args) in [
+        ("method", ["-X", "CONNECT"]),
+        ("data-file", ["--data", "@missing"]),
+        ("bearer", ["--bearer-file", "token"]),
+        ("netrc", ["--netrc-file", "logins"]),
+        ("user", ["-u", "a:b\nc"]),
+    ] {
+        place.refuses(&format!("get-bad-{name}"), &["get", args[0], args[1], url]);
+    }
+    place.refuses("get-two-logins", &["get", "-u", "a:b", "--netrc", url]);
+    place.refuses("get-stdin-for-many", &["get", "--data", "@-", url, "http://localhost/y"]);
+}
+
+#[test]
+fn proxies_come_from_options_and_the_environment() {
+    let place = Place::new();
+    let proxy = Server::start(|request| Answer::ok(format!("proxied {}", request.target)));
+    let direct = Server::start(|_| Answer::ok("direct"));
+    let address = proxy.address().to_string();
+    let far = "http://one.invalid/x";
+    let run = place.run(&["get", "-o", "-", "--proxy", &address, far]).expect_status(0);
+    assert_eq!(run.stdout_text(), "proxied http://one.invalid/x");
+    let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).env("all_proxy", &address);
+    let haul = haul.env("no_proxy", "127.0.0.0/8");
+    assert_eq!(
+        haul.run(["get", "-o", "-", far]).expect_status(0).stdout_text(),
+        "proxied http://one.invalid/x"
+    );
+    let near = direct.url("/x");
+    assert_eq!(haul.run(["get", "-o", "-", &near]).expect_status(0).stdout_text(), "direct");
+    let run = haul.run(["get", "-o", "-", "--noproxy", "x.invalid", &near]).expect_status(0);
+    assert_eq!(run.stdout_text(), format!("proxied {near}"));
+    let socks = haul_testkit::Socks::start(direct.address());
+    let by_socks = format!("socks5h://{}", socks.address());
+    let run = place.run(&["get", "-o", "-", "--proxy", &by_socks, far]).expect_status(0);
+    assert_eq!((run.stdout_text().as_str(), socks.asked()), ("direct", vec!["one.invalid:80".to_owned()]));
+    let bad = "gopher://me:hush@p";
+    let run = place.run(&["get", "--proxy", bad, far]).hide(bad, "[PROXY]");
+    haul_testkit::check_golden(place::golden("get-bad-proxy"), &run);
+    assert!(!run.stderr_text().contains("[PROXY]"), "a password may be in it");
+    let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).env("http_proxy", bad);
+    haul_testkit::check_golden(place::golden("get-bad-proxy-variable"), &haul.run(["get", far]));
+    for engine in ["serial", "threads=2", "uring=1x4"] {
+        let run = place.run(&["get", "-e", engine, "-o", "-", "--proxy", &by_socks, far]);
+        assert_eq!(run.expect_status(0).stdout_text(), "direct", "{engine}");
+    }
+    let refusing = haul_testkit::Socks::refusing(5);
+    let by_refusing = format!("socks5h://{}", refusing.address());
+    place.refuses("get-proxy-refuses", &["get", "--retries", "0", "--proxy", &by_refusing, far]);
+}
+
+#[test]
+fn names_stand_for_what_was_said() {
+    let place = Place::new();
+    let server = Server::start(|request| Answer::ok(request.header("host").unwrap_or_default()));
+    let port = server.address().port();
+    let url = format!("http://one.invalid:{port}/x");
+    let said = format!("one.invalid:{port}:127.0.0.1");
+    for family in ["-4", "--ipv4", "-q"] {
+        let run = place.run(&["get", "-o", "-", "--resolve", &said, family, &url]).expect_status(0);
+        assert_eq!(run.stdout_text(), format!("one.invalid:{port}"));
+    }
+    let run = place.run(&["get", "-6", "--resolve", &said, &url]).expect_status(1);
+    assert!(run.stderr_text().contains("no address of the family"), "{}", run.stderr_text());
+    place.refuses(
+        "get-bad-resolve",
+        &["get", "--resolve", "one.invalid:80:two.invalid", "http://one.invalid/"],
+    );
+}
+
+#[test]
+fn certificates_and_sockets_that_are_not_there_are_told() {
+    let place = Place::new();
+    let server = Server::builder().tls(haul_testkit::Tls::good()).start(|_| Answer::ok("x"));
+    let url = server.url("/x");
+    place.refuses("get-no-cert", &["get", "--insecure", "--cert", "missing", &url]);
+    place.refuses("get-key-alone", &["get", "--key", "missing", &url]);
+    place.refuses(
+        "get-no-socket",
+        &["get", "--retries", "0", "--unix-socket", "missing", "http://localhost/x"],
+    );
+    place.refuses("get-bad-speed", &["get", "--limit-rate", "fast", "http://localhost/x"]);
+}
+
+#[test]
+fn what_came_compressed_is_whole_or_begun_anew() {
+    let place = Place::new();
+    // An empty member of gzip.
+    let empty = *b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
+    let is_whole = std::sync::atomic::AtomicBool::new(false);
+    let server = Server::start(move |request| {
+        let dated = |answer: Answer| {
+            answer.header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT").header("ETag", "\"1\"")
+        };
+        if request.header("range").is_some() {
+            assert_eq!(request.header("accept-encoding"), Some("identity"));
+            return dated(Answer::new(416)).header("Content-Range", "bytes */0");
+        }
+        let coded = dated(Answer::ok(empty)).header("Content-Encoding", "gzip");
+        match is_whole.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            false => coded.cut_after(15, haul_testkit::End::Close),
+            true => coded,
+        }
+    });
+    let url = server.url("/x");
+    let run = || place.run(&["get", "-v", "-c", "--compressed", "--retries", "0", &url]);
+    run().expect_status(1);
+    assert!(place.names().is_empty(), "decoded bytes are never gone on from: {:?}", place.names());
+    run().expect_status(0);
+    assert_eq!((place.names(), std::fs::read(place.path("x")).unwrap()), (vec!["x".to_owned()], Vec::new()));
+    assert!(run().expect_status(0).stderr_text().contains("complete already"));
+}

@@ -1,0 +1,73 @@
+//! Ways to a server other than its address alone: client certificates, sockets in the file system.
+
+use std::path::Path;
+
+use haul_fetch::{Client, ClientIdentity, Config, Error, Request, Trust};
+use haul_testkit::{Answer, Server, Tls};
+
+fn client(config: Config) -> Client {
+    Client::new(config).unwrap()
+}
+
+fn get(server: &Server, path: &str) -> Request {
+    Request::get(&server.url(path)).unwrap()
+}
+
+#[test]
+fn a_client_shows_its_certificate_to_who_asks() {
+    let tls = Tls::good().require_client();
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = tls.client_pem();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("ca"), tls.ca_pem()).unwrap();
+    std::fs::write(path("cert"), &certificate).unwrap();
+    std::fs::write(path("key"), &key).unwrap();
+    std::fs::write(path("both"), certificate + &key).unwrap();
+    std::fs::write(path("other-key"), Tls::good().client_pem().1).unwrap();
+    let server = Server::builder().tls(tls).start(|_| Answer::ok("known"));
+    let fetch = |files: Option<(&str, &str)>| {
+        let client_identity = files
+            .map(|(certificates, key)| ClientIdentity { certificates: path(certificates), key: path(key) });
+        let config = Config { trust: Trust::File(path("ca")), client_identity, ..Config::default() };
+        client(config).fetch(get(&server, "/"))
+    };
+    assert_eq!(fetch(Some(("cert", "key"))).unwrap().body, b"known");
+    assert_eq!(fetch(Some(("both", "both"))).unwrap().body, b"known");
+    assert!(matches!(fetch(None), Err(Error::Tls(_) | Error::Transport(_))), "the server refuses strangers");
+    for files in
+        [("missing", "key"), ("key", "key"), ("cert", "missing"), ("cert", "cert"), ("cert", "other-key")]
+    {
+        assert!(matches!(fetch(Some(files)), Err(Error::ClientIdentity(_))), "{files:?}");
+    }
+}
+
+/// Answers one request on a socket in the file system; what it was asked.
+fn serve_locally(path: &Path) -> std::thread::JoinHandle<String> {
+    use std::io::{Read, Write};
+    let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            asked.push(byte[0]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nlocal").unwrap();
+        String::from_utf8(asked).unwrap()
+    })
+}
+
+#[test]
+fn a_socket_in_the_file_system_stands_for_every_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("socket");
+    let served = serve_locally(&path);
+    let proxies = haul_fetch::Proxies::all("never.invalid".parse().unwrap());
+    let config = Config { unix_socket: Some(path.clone()), proxies, ..Config::default() };
+    let response = client(config.clone()).fetch(Request::get("http://one.invalid/x").unwrap()).unwrap();
+    assert_eq!(response.body, b"local");
+    assert!(served.join().unwrap().starts_with("GET /x HTTP/1.1\r\nhost: one.invalid\r\n"));
+    let gone = client(config).fetch(Request::get("http://one.invalid/x").unwrap()).unwrap_err();
+    assert!(matches!(gone, Error::Connect(_)), "{gone}");
+}
