@@ -1,7 +1,7 @@
 //! `haul seal`, `haul open` and `haul verify` on streams: stdin, stdout, pipes and devices.
 //!
 //! Owns: when a command works on a stream, its plan, its words, its exit code.
-//! Does not own: the work ([`haul_seal::seal_stream`], [`haul_seal::open_stream`]), opening the ends ([`ends`]).
+//! Does not own: the work ([`haul_seal::seal_stream`], [`haul_seal::open_stream`]), opening the ends (its module `ends`).
 
 mod ends;
 mod text_only;
