@@ -3,9 +3,6 @@
 //! Owns: the file's form.
 //! Does not own: keys, passphrases.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -36,7 +33,10 @@ pub(crate) fn run(args: &KeygenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let bytes = protected.as_deref().unwrap_or(file.as_bytes());
     match &args.output {
         Some(path) => {
-            create(path, bytes)?;
+            keys::create_private(path, bytes).map_err(|error| {
+                let reason = haul_io::reason(&error);
+                Problem::usage(format!("cannot create key file {}: {reason}", quoted(path)))
+            })?;
             voice.data(recipient);
         }
         None => {
@@ -62,17 +62,4 @@ fn print_recipients(path: &Path, args: &KeygenArgs, voice: &Voice) -> Result<Exi
 /// The recipient of an identity out of a file, which is no passphrase.
 fn recipient_text(identity: &Identity) -> Result<String, KeyTextError> {
     Ok(identity.to_recipient()?.to_secret_text().to_string())
-}
-
-/// Makes a file that only its owner may read.
-fn create(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
-    let refused = |error: std::io::Error| {
-        let reason = haul_io::reason(&error);
-        Problem::usage(format!("cannot create key file {}: {reason}", quoted(path)))
-    };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|error| {
-        let _ = std::fs::remove_file(path);
-        refused(error)
-    })
 }

@@ -1,12 +1,12 @@
 //! Recipients and identities, from wherever they are named.
 //!
-//! Owns: reading key files, what is said of them, which passphrase unlocks them.
+//! Owns: reading and making key files, what is said of them, which passphrase unlocks them.
 //! Does not own: their grammar, cryptography, where passphrases come from.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use haul_io::reason;
@@ -163,6 +163,15 @@ pub(crate) fn xor_key(path: &Path) -> Result<Vec<u8>, Problem> {
         )));
     }
     Ok(key)
+}
+
+/// Makes a file that only its owner may read, and writes it back. On failure nothing is left of it: half a key file opens
+/// nothing, and would be taken for one.
+pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })
 }
 
 fn read_key_file(path: &Path, what: &str) -> Result<Vec<u8>, Problem> {

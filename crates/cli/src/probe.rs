@@ -41,6 +41,7 @@ struct Seen {
     /// Results must be on the disk before they count.
     durable: bool,
     cores: NonZeroUsize,
+    /// Whether the system gives rings. Not looked at where nothing is waited for.
     ring: bool,
 }
 
@@ -52,14 +53,16 @@ pub(crate) fn choose(
     let first: Vec<Task> = tasks.by_ref().take(TASKS_MAX).collect();
     let sources: Vec<&Path> = first.iter().map(Task::source).collect();
     let tried: Vec<bool> = sources.iter().take(TRIED_MAX).filter_map(|path| is_cold(path)).collect();
+    let cold = 2 * tried.iter().filter(|cold| **cold).count() > tried.len();
     let seen = Seen {
         tasks: first.len(),
         more: first.len() == TASKS_MAX,
         bytes_max: sources.iter().filter_map(|path| Some(path.metadata().ok()?.len())).max().unwrap_or(0),
-        cold: 2 * tried.iter().filter(|cold| **cold).count() > tried.len(),
+        cold,
         durable,
         cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-        ring: ring_is_allowed(),
+        // Making a ring to see costs time, and is in vain where nothing is waited for.
+        ring: (cold || durable) && ring_is_allowed(),
     };
     (seen.choose(), first.into_iter().chain(tasks))
 }

@@ -7,9 +7,7 @@
 //! Does not own: its grammar ([`haul_seal::protected_file`]), passphrases.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use haul_seal::{Identity, Passphrase, Recipient, TREE_IDENTITY_NAME, X25519Identity, protected_file};
@@ -83,11 +81,8 @@ fn create(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
         Problem::usage(format!("cannot create {}: {}", quoted(path), haul_io::reason(&error)))
     };
     let place = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(place).map_err(refused)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refused)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.and_then(|()| File::open(place)?.sync_all()).map_err(|error| {
-        // Half an identity opens nothing, and would be taken for one by the next run.
+    std::fs::create_dir_all(place).and_then(|()| keys::create_private(path, bytes)).map_err(refused)?;
+    File::open(place).and_then(|place| place.sync_all()).map_err(|error| {
         let _ = std::fs::remove_file(path);
         refused(error)
     })

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use haul_age_format::Layout;
 use haul_engine::{Job, Portable, Step as Progress};
-use haul_io::{FileKind, Io, Op, Stat};
+use haul_io::{Durability, FileKind, Io, Op, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::{Done, Error, FileOptions, Kind, OpenJob, SealJob, Step, Task};
@@ -24,8 +24,8 @@ pub struct Replacing<J>(J);
 pub trait Replaceable: Job<Task = Task, Output = Done, Error = Error> {
     /// How its results are made.
     fn options(&self) -> &FileOptions;
-    /// Sees to it that results are durable before they count.
-    fn be_durable(&mut self);
+    /// To change how they are made.
+    fn options_mut(&mut self) -> &mut FileOptions;
     /// What became of a source that is gone, as far as its `target` of `bytes` bytes tells.
     fn done_by<I: Io>(&self, io: &I, target: &Path, bytes: u64) -> impl Future<Output = Result<Done, Error>>;
 }
@@ -50,7 +50,7 @@ pub enum ReplacedToken<T> {
 impl<J: Replaceable> Replacing<J> {
     /// `job`, with sources removed. Results are synced from now on, whatever the job was told.
     pub fn new(mut job: J) -> Self {
-        job.be_durable();
+        job.options_mut().durability = Durability::Synced;
         Self(job)
     }
 
@@ -144,7 +144,7 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Done, Error> {
         let Task::File { source, target } = task else { unreachable!("only files have results") };
         let of_target = io.stat_at(None, target).await.map_err(Error::at(Step::Publish))?;
-        if is_gone(io, source).await? {
+        if stat_left(io, source).await?.is_none() {
             return self.0.done_by(io, target, of_target.bytes).await;
         }
         let done = self.0.published(io, task).await?;
@@ -163,24 +163,26 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
 
 /// What is known of a source that may be removed: the name itself is the file.
 async fn stat_regular(io: &impl Io, source: &Path) -> Result<Stat, Error> {
-    let stat = io.stat_at(None, source).await.map_err(Error::at(Step::OpenSource))?;
+    regular(io.stat_at(None, source).await.map_err(Error::at(Step::OpenSource))?)
+}
+
+fn regular(stat: Stat) -> Result<Stat, Error> {
     if stat.kind == FileKind::Regular { Ok(stat) } else { Err(Error::NotRegular) }
 }
 
-async fn is_gone(io: &impl Io, path: &Path) -> Result<bool, Error> {
-    match io.stat_at(None, path).await {
-        Ok(_) => Ok(false),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(true),
+/// What is known of a source that may be gone.
+async fn stat_left(io: &impl Io, source: &Path) -> Result<Option<Stat>, Error> {
+    match io.stat_at(None, source).await {
+        Ok(stat) => Ok(Some(stat)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::at(Step::Remove)(error)),
     }
 }
 
 /// Removes a source that is what it was. One that is gone was removed by an attempt whose worker died.
 async fn remove(io: &impl Io, source: &Path, is_as_before: impl Fn(&Stat) -> bool) -> Result<(), Error> {
-    if is_gone(io, source).await? {
-        return Ok(());
-    }
-    if !is_as_before(&stat_regular(io, source).await?) {
+    let Some(now) = stat_left(io, source).await? else { return Ok(()) };
+    if !is_as_before(&regular(now)?) {
         return Err(Error::SourceChanged);
     }
     let op = Op::Remove { dir: None, path: source.to_owned() };
@@ -192,8 +194,8 @@ impl Replaceable for SealJob {
         &self.options
     }
 
-    fn be_durable(&mut self) {
-        self.options.durability = haul_io::Durability::Synced;
+    fn options_mut(&mut self) -> &mut FileOptions {
+        &mut self.options
     }
 
     async fn done_by<I: Io>(&self, _: &I, target: &Path, bytes: u64) -> Result<Done, Error> {
@@ -206,8 +208,8 @@ impl Replaceable for OpenJob {
         &self.options
     }
 
-    fn be_durable(&mut self) {
-        self.options.durability = haul_io::Durability::Synced;
+    fn options_mut(&mut self) -> &mut FileOptions {
+        &mut self.options
     }
 
     /// The length of the header is lost with the source, and not counted.
