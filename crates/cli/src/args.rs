@@ -311,6 +311,9 @@ pub(crate) struct BenchArgs {
     /// For get: how long the server takes for each answer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub(crate) delay: u16,
+    /// For get: fetch this from a server of yours, instead of from one in this process
+    #[arg(long, value_name = "URL", conflicts_with = "delay")]
+    pub(crate) url: Option<String>,
     /// For files: empty the page cache before each run (root)
     #[arg(long)]
     pub(crate) cold: bool,

@@ -1,9 +1,19 @@
-//! What lies between the supervisor and workers of the same process.
+//! What lies between the source and workers of the same process.
 //!
-//! Owns: the ring of work and the ring of answers, who is woken when.
+//! No thread of its own decides what is done next: whichever worker needs work takes the seat, takes the answers that lie
+//! there, and hands out. A supervising thread would have to be woken for nearly every task of a source with limits, and
+//! that costs as much as a small task.
+//!
+//! No answer is left lying. (A1) A worker puts its answer on the ring, then tries the seat. (A2) Who leaves the seat looks at the
+//! ring afterwards, and takes the seat again if answers are there while work is short. Between the two steps of either
+//! stands a fence, so that of a worker that found the seat taken and the one who left it, one sees the other: either the worker gets
+//! the seat, or its answer is found. Besides, the teller takes the seat every few milliseconds.
+//!
+//! Owns: the ring of work and the ring of answers, the seat, who is woken when.
 //! Does not own: the order of work ([`crate::supervisor`]), threads.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread::Thread;
 
 use haul_io::Unparker;
@@ -14,40 +24,51 @@ use crate::execute::{Returned, Work};
 use crate::supervisor::{Ready, Supervisor};
 use crate::{Job, Settled, Source};
 
-/// Pieces of work that wait on the ring for each worker, so that none idles while the supervisor is busy.
+/// Pieces of work that wait on the ring for each worker, so that few look for more.
 const QUEUED_PER_WORKER: usize = 16;
 /// Where workers are many, fewer wait for each.
 const QUEUED_MAX: usize = 4_096;
 
-/// What lies between the supervisor and its workers.
-pub(crate) struct Desk<J: Job> {
-    pub(crate) work: Ring<Work<J>>,
+/// What lies between a source and its workers.
+pub(crate) struct Desk<J: Job, S> {
+    work: Ring<Work<J>>,
     answers: Ring<Returned<J>>,
-    /// Work that may be out at a time. No more than either ring holds, so nobody ever waits to push.
+    seat: Mutex<Seat<J, S>>,
+    /// Tasks that may be out, or ended and not told, at a time. No more than either ring holds, so nobody ever waits to push.
     out_max: usize,
-    workers: usize,
-    supervisor: Thread,
+    /// With so few pieces of work on the ring, it is time for more.
+    short: usize,
+    /// The thread that made the desk, and tells.
+    teller: Thread,
     /// Workers that sleep elsewhere than on the ring of work.
     unparkers: Mutex<Vec<Unparker>>,
 }
 
-/// A desk that work may still come to.
-pub(crate) struct OpenDesk<'a, J: Job>(&'a Desk<J>);
+/// What only one thread at a time does.
+struct Seat<J: Job, S> {
+    supervisor: Supervisor<J, S>,
+    /// Tasks that ended, and that nobody was told of.
+    untold: Vec<Settled<J>>,
+    /// How many ends the teller is telling of.
+    telling: usize,
+    /// Every task has ended.
+    ended: bool,
+}
 
-impl<J: Job> Drop for OpenDesk<'_, J> {
+/// A desk that work may still come to.
+pub(crate) struct OpenDesk<'a, J: Job, S>(&'a Desk<J, S>);
+
+impl<J: Job, S> Drop for OpenDesk<'_, J, S> {
     fn drop(&mut self) {
-        self.0.work.close();
-        self.0.wake();
+        self.0.close();
     }
 }
 
-impl<J: Job> Desk<J> {
-    /// A desk for jobs of which `workers` run at once.
-    pub(crate) fn new(workers: usize) -> Self {
-        let out_max = workers + QUEUED_MAX.min(workers * QUEUED_PER_WORKER);
-        let (work, answers) = (Ring::with_capacity(out_max), Ring::with_capacity(out_max));
-        let (supervisor, unparkers) = (std::thread::current(), Mutex::default());
-        Self { work, answers, out_max, workers, supervisor, unparkers }
+impl<J: Job, S> Desk<J, S> {
+    /// When what this gives is dropped, there will be no more work: also where a panic of whoever is told of events ends
+    /// the run, as its workers would wait forever.
+    pub(crate) fn open(&self) -> OpenDesk<'_, J, S> {
+        OpenDesk(self)
     }
 
     /// Adds a worker that must be told of new work.
@@ -55,10 +76,9 @@ impl<J: Job> Desk<J> {
         self.lock_unparkers().push(unparker);
     }
 
-    /// When what this gives is dropped, there will be no more work: also where a panic of whoever is told of events ends
-    /// the run, as its workers would wait forever.
-    pub(crate) fn open(&self) -> OpenDesk<'_, J> {
-        OpenDesk(self)
+    fn close(&self) {
+        self.work.close();
+        self.wake();
     }
 
     fn wake(&self) {
@@ -68,57 +88,135 @@ impl<J: Job> Desk<J> {
     fn lock_unparkers(&self) -> MutexGuard<'_, Vec<Unparker>> {
         self.unparkers.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Gives an answer back. The supervisor is woken only where something depends on it: waking it for every small task
-    /// costs more than the task.
+impl<J: Job, S: Source<J::Task>> Desk<J, S> {
+    /// A desk for jobs of which `workers` run at once.
+    pub(crate) fn new(supervisor: Supervisor<J, S>, workers: usize) -> Self {
+        let out_max = workers + QUEUED_MAX.min(workers * QUEUED_PER_WORKER);
+        let (work, answers) = (Ring::with_capacity(out_max), Ring::with_capacity(out_max));
+        let seat = Mutex::new(Seat { supervisor, untold: Vec::new(), telling: 0, ended: false });
+        let (teller, unparkers) = (std::thread::current(), Mutex::default());
+        Self { work, answers, seat, out_max, short: 2 * workers, teller, unparkers }
+    }
+
+    /// Gives an answer back. Who does so asks for more work next.
     pub(crate) fn answer(&self, returned: Returned<J>) {
         if self.answers.push(returned).is_err() {
             unreachable!("answers are taken until every worker has ended");
         }
-        if self.work.len() <= 2 * self.workers || self.answers.len() >= self.out_max / 2 {
-            self.supervisor.unpark();
+    }
+
+    /// The next piece of work, once there is one; `None` when there won't be any.
+    pub(crate) fn next(&self) -> Option<Work<J>> {
+        match self.try_next() {
+            TryPop::Item(work) => Some(work),
+            TryPop::Empty => self.work.pop(),
+            TryPop::Closed => None,
         }
     }
 
-    /// Hands out work and takes answers until every task has ended. On the thread that made the desk.
-    pub(crate) fn supervise(
-        &self,
-        supervisor: &mut Supervisor<J, impl Source<J::Task>>,
-        settled: &mut dyn FnMut(Settled<J>),
-    ) {
+    /// The next piece of work, if there is one now.
+    pub(crate) fn try_next(&self) -> TryPop<Work<J>> {
+        if self.work.len() > self.short {
+            return self.work.try_pop();
+        }
+        let mut own = Own::Wanted;
+        self.supervise(&mut own);
+        match own {
+            Own::Taken(work) => TryPop::Item(work),
+            _ => self.work.try_pop(),
+        }
+    }
+
+    /// Tells of every end, until every task has ended or the source has panicked on a worker. On the thread that made the desk.
+    pub(crate) fn tell_all(&self, settled: &mut dyn FnMut(Settled<J>)) {
         loop {
-            if self.hand_out(supervisor) {
+            let Ok(mut seat) = self.seat.lock() else { return };
+            self.take_answers(&mut seat);
+            let (untold, ended) = (std::mem::take(&mut seat.untold), seat.ended);
+            seat.telling = untold.len();
+            self.hand_out(&mut seat, &mut Own::None);
+            drop(seat);
+            self.supervise(&mut Own::None);
+            if untold.is_empty() {
+                if ended {
+                    return;
+                }
+                std::thread::park_timeout(NAP);
+            }
+            untold.into_iter().for_each(&mut *settled);
+        }
+    }
+
+    /// Takes answers and hands out work, unless somebody else is at it.
+    fn supervise(&self, own: &mut Own<J>) {
+        loop {
+            fence(Ordering::SeqCst);
+            match self.seat.try_lock() {
+                Ok(mut seat) => {
+                    self.take_answers(&mut seat);
+                    self.hand_out(&mut seat, own);
+                }
+                Err(TryLockError::WouldBlock) => return,
+                Err(TryLockError::Poisoned(_)) => {
+                    self.close();
+                    self.teller.unpark();
+                    return;
+                }
+            }
+            fence(Ordering::SeqCst);
+            if self.answers.is_empty() || self.work.len() > self.short {
                 return;
             }
-            let mut answer = self.answers.try_pop();
-            if matches!(answer, TryPop::Empty) {
-                std::thread::park_timeout(NAP);
-                answer = self.answers.try_pop();
-            }
-            while let TryPop::Item(returned) = answer {
-                supervisor.returned(returned).map(&mut *settled);
-                answer = self.answers.try_pop();
+        }
+    }
+
+    fn take_answers(&self, seat: &mut Seat<J, S>) {
+        while let TryPop::Item(returned) = self.answers.try_pop() {
+            let Some(settled) = seat.supervisor.returned(returned) else { continue };
+            let failed = settled.outcome.is_err();
+            seat.untold.push(settled);
+            // A failure may end the run. Other ends can wait for the teller's nap to end.
+            if failed || seat.untold.len() == self.out_max / 2 {
+                self.teller.unpark();
             }
         }
     }
 
-    /// Hands out what there is room for; whether every task has ended.
-    fn hand_out(&self, supervisor: &mut Supervisor<J, impl Source<J::Task>>) -> bool {
-        let before = supervisor.in_flight();
-        while supervisor.in_flight() < self.out_max {
-            match supervisor.next() {
-                Ready::Work(ready) => {
-                    if self.work.push(ready).is_err() {
-                        unreachable!("the ring is closed after the last task");
+    /// Hands out what there is room for.
+    fn hand_out(&self, seat: &mut Seat<J, S>, own: &mut Own<J>) {
+        let mut pushed = false;
+        while seat.supervisor.in_flight() + seat.untold.len() + seat.telling < self.out_max {
+            match seat.supervisor.next() {
+                Ready::Work(work) if matches!(own, Own::Wanted) && self.work.is_empty() => {
+                    *own = Own::Taken(work);
+                }
+                Ready::Work(work) => {
+                    if self.work.push(work).is_err() {
+                        // The run is being given up: what is handed out now comes to nobody.
+                        return;
                     }
+                    pushed = true;
                 }
                 Ready::Wait => break,
-                Ready::End => return true,
+                Ready::End => {
+                    seat.ended = true;
+                    self.close();
+                    self.teller.unpark();
+                    break;
+                }
             }
         }
-        if supervisor.in_flight() > before {
+        if pushed {
             self.wake();
         }
-        false
     }
+}
+
+/// A piece of work for whoever supervises: it needn't be woken for it.
+enum Own<J: Job> {
+    None,
+    Wanted,
+    Taken(Work<J>),
 }

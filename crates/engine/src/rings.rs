@@ -22,34 +22,34 @@ pub(crate) fn probe(config: &Config, size: (NonZeroUsize, NonZeroUsize)) -> Resu
 
 pub(crate) fn run<J: Job>(
     job: &J,
-    mut supervisor: Supervisor<J, impl Source<J::Task>>,
+    supervisor: Supervisor<J, impl Source<J::Task>>,
     config: &Config,
     size: (NonZeroUsize, NonZeroUsize),
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
     let (rings, depth) = size;
-    let desk = Desk::new(rings.get() * depth.get());
+    let desk = Desk::new(supervisor, rings.get() * depth.get());
     std::thread::scope(|scope| {
         let spawn = |_| scope.spawn(|| serve(job, config, size, &desk));
         let threads: Vec<_> = (0..rings.get()).map(spawn).collect();
         let open = desk.open();
-        desk.supervise(&mut supervisor, settled);
+        desk.tell_all(settled);
         drop(open);
-        let mut spreads = Spreads::default();
-        for thread in threads {
-            let counted = thread.join().expect("jobs catch their panics");
-            spreads.merge(&counted);
-        }
-        spreads
+        threads::merged(threads)
     })
 }
 
 /// The life of a ring's thread. One that gets no ring after all does its share by blocking calls.
-fn serve<J: Job>(job: &J, config: &Config, size: (NonZeroUsize, NonZeroUsize), desk: &Desk<J>) -> Spreads {
+fn serve<J: Job>(
+    job: &J,
+    config: &Config,
+    size: (NonZeroUsize, NonZeroUsize),
+    desk: &Desk<J, impl Source<J::Task>>,
+) -> Spreads {
     let Ok(ring) = ring(config, size) else { return threads::serve(job, config, desk) };
     desk.tell(ring.unparker());
     let spreads = RefCell::new(Spreads::default());
-    ring.run(|| match desk.work.try_pop() {
+    ring.run(|| match desk.try_next() {
         TryPop::Item(work) => {
             let (io, spreads) = (ring.task(), &spreads);
             Feed::Job(Box::pin(async move {

@@ -29,9 +29,9 @@ pub enum Again {
 
 /// Where tasks come from. Every iterator is one; it is asked only when there is room, so it may be endless.
 ///
-/// A source that decides what may run at a time is told of each task's end. Nothing here is called from a worker,
-/// and nothing once the run is cancelled.
-pub trait Source<T> {
+/// A source that decides what may run at a time is told of each task's end. It may be called from any worker, by one at a time;
+/// and not at all once the run is cancelled.
+pub trait Source<T>: Send {
     /// The next task. Should not block: answers are dealt with between the calls.
     fn next(&mut self) -> Next<T>;
 
@@ -47,7 +47,7 @@ pub trait Source<T> {
     }
 }
 
-impl<T, I: Iterator<Item = T>> Source<T> for I {
+impl<T, I: Iterator<Item = T> + Send> Source<T> for I {
     fn next(&mut self) -> Next<T> {
         Iterator::next(self).map_or(Next::End, Next::Task)
     }

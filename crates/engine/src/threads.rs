@@ -4,6 +4,8 @@
 //! Does not own: the rings ([`crate::desk`]).
 
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::thread::ScopedJoinHandle;
 
 use haul_io::{Blocking, run_ready};
 
@@ -14,32 +16,42 @@ use crate::{Config, Job, Settled, Source, Spreads};
 
 pub(crate) fn run<J: Job>(
     job: &J,
-    mut supervisor: Supervisor<J, impl Source<J::Task>>,
+    supervisor: Supervisor<J, impl Source<J::Task>>,
     config: &Config,
     workers: NonZeroUsize,
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
-    let desk = Desk::new(workers.get());
+    let desk = Desk::new(supervisor, workers.get());
     std::thread::scope(|scope| {
         let spawn = |_| scope.spawn(|| serve(job, config, &desk));
         let threads: Vec<_> = (0..workers.get()).map(spawn).collect();
         let open = desk.open();
-        desk.supervise(&mut supervisor, settled);
+        desk.tell_all(settled);
         drop(open);
-        let mut spreads = Spreads::default();
-        for thread in threads {
-            let counted = thread.join().expect("workers catch the panics of their jobs");
-            spreads.merge(&counted);
-        }
-        spreads
+        merged(threads)
     })
 }
 
+/// What workers counted, once they have ended.
+///
+/// # Panics
+/// With the panic of the source, if that happened on a worker.
+pub(crate) fn merged(threads: Vec<ScopedJoinHandle<'_, Spreads>>) -> Spreads {
+    let mut spreads = Spreads::default();
+    for thread in threads {
+        match thread.join() {
+            Ok(counted) => spreads.merge(&counted),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+    spreads
+}
+
 /// The life of a worker: takes work until there is none.
-pub(crate) fn serve<J: Job>(job: &J, config: &Config, desk: &Desk<J>) -> Spreads {
+pub(crate) fn serve<J: Job>(job: &J, config: &Config, desk: &Desk<J, impl Source<J::Task>>) -> Spreads {
     let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
     let mut spreads = Spreads::default();
-    while let Some(work) = desk.work.pop() {
+    while let Some(work) = desk.next() {
         let returned = run_ready(execute(job, &io, work));
         spreads.record(&returned.phases);
         desk.answer(returned);

@@ -246,6 +246,61 @@ fn a_source_is_not_drained_ahead_of_the_workers() {
     }
 }
 
+/// A source that gives a task only while fewer than so many are under way.
+struct Narrow {
+    width: u64,
+    left: u64,
+    under_way: u64,
+}
+
+impl Source<Task> for Narrow {
+    fn next(&mut self) -> Next<Task> {
+        if self.left == 0 {
+            return Next::End;
+        }
+        if self.under_way == self.width {
+            return Next::Later;
+        }
+        (self.left, self.under_way) = (self.left - 1, self.under_way + 1);
+        Next::Task(Task::Succeed)
+    }
+
+    fn ended(&mut self, _: &Task) {
+        self.under_way -= 1;
+    }
+}
+
+/// If every start had to wait for a nap of the thread that tells, this would take minutes.
+#[test]
+fn a_source_that_waits_for_ends_is_asked_at_each() {
+    for engine in engines() {
+        for width in [1, 3] {
+            let cancel = Cancel::new().unwrap();
+            let job =
+                Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
+            let source = Narrow { width, left: 10_000, under_way: 0 };
+            let config = Config { engine, cancel, progress: Default::default() };
+            assert_eq!(run(&job, source, &config, |_| {}).succeeded, 10_000, "{engine}, {width} at a time");
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_the_source_ends_the_run() {
+    std::panic::set_hook(Box::new(|_| {}));
+    for engine in engines() {
+        let cancel = Cancel::new().unwrap();
+        let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
+        let tasks = (0..10_000).map(|number| if number == 5_000 { panic!("drained") } else { Task::Succeed });
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let config = Config { engine, cancel, progress: Default::default() };
+            run(&job, tasks, &config, |_| {})
+        }));
+        let said = ran.expect_err("a source that panicked").downcast_ref::<&str>().copied();
+        assert_eq!(said, Some("drained"), "{engine}");
+    }
+}
+
 #[test]
 fn a_panic_of_the_listener_ends_the_run() {
     std::panic::set_hook(Box::new(|_| {}));

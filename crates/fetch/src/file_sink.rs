@@ -93,6 +93,11 @@ impl FileSink {
         mut input: Buf,
         count: usize,
     ) -> (Result<(), Error>, Buf) {
+        if self.is_all_there_is(&input, count) {
+            let next = io.take_buf(input.capacity());
+            self.held = Some(input);
+            return (Ok(()), next);
+        }
         let mut held = self.held.take().unwrap_or_else(|| io.take_buf(HELD_BYTES));
         if self.staged.is_none() && count <= held.spare_mut().len() {
             held.append(&input.filled()[..count]);
@@ -108,6 +113,12 @@ impl FileSink {
         let (result, input) = write_first(io, &file, input, count, Offset::At(self.written_bytes)).await;
         self.written_bytes += count as u64;
         (result, input)
+    }
+
+    /// Whether the first `count` bytes of `input` are the whole body, so that it may be held as it is, without a copy.
+    fn is_all_there_is(&self, input: &Buf, count: usize) -> bool {
+        let is_first = self.held.is_none() && self.staged.is_none() && self.written_bytes == 0;
+        is_first && count == input.filled().len() && self.expected_bytes == Some(count as u64)
     }
 
     /// Writes what is held behind what is written.

@@ -51,7 +51,7 @@ impl<S: Source<FetchTask>, C: FnMut() -> Duration> HostSource<S, C> {
     }
 }
 
-impl<S: Source<FetchTask>, C: FnMut() -> Duration> Source<FetchTask> for HostSource<S, C> {
+impl<S: Source<FetchTask>, C: FnMut() -> Duration + Send> Source<FetchTask> for HostSource<S, C> {
     fn next(&mut self) -> Next<FetchTask> {
         let now = (self.clock)();
         for _ in 0..READ_MAX {

@@ -1,4 +1,4 @@
-//! Comparing engines at fetching, from a server in this process.
+//! Comparing engines at fetching, from a server in this process or one of the user's.
 //!
 //! Owns: the requests.
 //! Does not own: the server (the demo's), the job.
@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use haul_engine::Engine;
-use haul_fetch::{Config, FetchJob, FetchTask, Place};
+use haul_fetch::{Config, FetchJob, FetchTask, Place, Request};
 use haul_io::Cancel;
 
 use super::{Case, Sample, Table, engines, interleaved, timed};
@@ -14,26 +14,33 @@ use crate::args::BenchArgs;
 use crate::demo::server::Server;
 use crate::exit::{Exit, Problem};
 use crate::plan::system_random;
+use crate::voice::quoted;
 
 pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
+    if let Some(url) = &args.url {
+        Request::get(url).map_err(|error| Problem::usage(format!("cannot fetch {}: {error}", quoted(url))))?;
+        let what = format!("{} bodies of {}, discarded", args.files, quoted(url));
+        return compare_at(args, url, &format!("{what}; the processor time is the client's"));
+    }
     let mut body = vec![0; args.max_bytes as usize];
     system_random()(&mut body);
     let server = Server::start(vec![body], Duration::from_millis(args.delay.into()))?;
-    let server = &server;
-    let cases = engines(args)?
-        .into_iter()
-        .map(|engine| Case { name: engine.to_string(), run: Box::new(move || fetch(args, server, engine)) });
-    let title = format!(
-        "get: {} bodies of {} bytes, discarded, each after {} ms, {} rounds; the processor time is client and server",
-        args.files, args.max_bytes, args.delay, args.rounds
-    );
-    interleaved(title, cases.collect(), args.rounds.into())
+    let what = format!("{} bodies of {} bytes, discarded", args.files, args.max_bytes);
+    let title = format!("{what}, each after {} ms; the processor time is client and server", args.delay);
+    compare_at(args, &server.url(0), &title)
 }
 
-fn fetch(args: &BenchArgs, server: &Server, engine: Engine) -> Result<Sample, Problem> {
-    let job = FetchJob::new(Config { retries: 0, ..Config::default() });
-    let url = server.url(0);
-    let tasks = (0..args.files).map(|_| FetchTask::new(&url, Place::Discard));
+fn compare_at(args: &BenchArgs, url: &str, title: &str) -> Result<Table, Problem> {
+    let cases = engines(args)?
+        .into_iter()
+        .map(|engine| Case { name: engine.to_string(), run: Box::new(move || fetch(args, url, engine)) });
+    interleaved(format!("get: {title}, {} rounds", args.rounds), cases.collect(), args.rounds.into())
+}
+
+fn fetch(args: &BenchArgs, url: &str, engine: Engine) -> Result<Sample, Problem> {
+    let idle_connections_max = engine.in_flight_max().max(Config::default().idle_connections_max);
+    let job = FetchJob::new(Config { retries: 0, idle_connections_max, ..Config::default() });
+    let tasks = (0..args.files).map(|_| FetchTask::new(url, Place::Discard));
     let config = haul_engine::Config { engine, cancel: Cancel::new()?, progress: Default::default() };
     timed(|| {
         let report = haul_engine::run(&job, tasks, &config, |_| {});

@@ -55,12 +55,13 @@ impl Core {
         let mut ready = VecDeque::new();
         let mut fed = Feed::Wait(Duration::ZERO);
         while !matches!(fed, Feed::End) || !jobs.is_empty() {
-            if !matches!(fed, Feed::End) {
-                fed = self.refill(&mut jobs, &mut feed, &mut panicked);
-            }
             ready = self.driver.borrow_mut().take_ready(ready);
             for job in ready.drain(..) {
                 self.poll(&mut jobs, job, &mut panicked);
+            }
+            // After them: what has just ended may be what the feed waits for.
+            if !matches!(fed, Feed::End) {
+                fed = self.refill(&mut jobs, &mut feed, &mut panicked);
             }
             let patience = match fed {
                 _ if jobs.is_full() => Duration::MAX,

@@ -91,6 +91,8 @@ pub(super) fn attempt(op: Op, cancel: &Cancel) -> Attempt {
                 (tried, _) => judge(op, tried, cancel),
             }
         }
+        // The kernel refuses to create by a cached look-up.
+        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => Attempt::Done(perform(op, cancel)),
         Op::Open { dir, path, mode } => {
             let flags = open_flags(mode);
             let tried = match base(&dir) {
