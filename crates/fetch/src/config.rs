@@ -4,12 +4,13 @@
 //! Does not own: what a single request asks.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use haul_engine::Closing;
 use haul_http1::Limits;
 
-use crate::{Family, Known, Proxies};
+use crate::{CookieJar, Family, Known, Proxies};
 
 /// Settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -70,6 +71,9 @@ pub struct Config {
     pub unix_socket: Option<PathBuf>,
     /// The certificate that is shown to servers which ask for one. Defaults to none.
     pub client_identity: Option<ClientIdentity>,
+    /// The jar that responses put cookies in and requests take them from; a request with a Cookie field of its own takes none.
+    /// Several clients may share one. Defaults to none: cookies are ignored.
+    pub cookies: Option<Arc<CookieJar>>,
     /// Which proxies requests go through. Defaults to none.
     pub proxies: Proxies,
     /// What names of hosts stand for, whatever others say. Defaults to nothing.
@@ -151,6 +155,7 @@ impl Default for Config {
             rate_min_window: Duration::from_secs(30),
             unix_socket: None,
             client_identity: None,
+            cookies: None,
             proxies: Proxies::default(),
             known_hosts: Vec::new(),
             family: Family::Any,
@@ -193,7 +198,7 @@ mod tests {
         assert_eq!((config.rate_max, config.rate_min), (None, None));
         assert_eq!(config.rate_min_window, Duration::from_secs(30));
         assert!(config.unix_socket.is_none() && config.client_identity.is_none());
-        assert!(config.known_hosts.is_empty());
+        assert!(config.known_hosts.is_empty() && config.cookies.is_none());
         assert!(config.user_agent.starts_with("haul/"));
     }
 }

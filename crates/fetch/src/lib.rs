@@ -16,7 +16,7 @@
 //! # }
 //! ```
 //!
-//! Owns: connections and their reuse, TLS, redirects, timeouts, further attempts, limits of hosts, where bodies go.
+//! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, further attempts, limits of hosts, where bodies go.
 //! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines.
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ mod client;
 mod coding;
 mod config;
 mod connection;
+mod cookies;
 mod digest;
 mod disposition;
 mod error;
@@ -64,6 +65,7 @@ pub use body::RequestBody;
 pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
 pub use coding::CodingError;
 pub use config::{ClientIdentity, Config, HostLimits, Trust};
+pub use cookies::{BadCookieLine, CookieJar};
 pub use digest::{Algorithm, BadChecksum, Checksum};
 pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;

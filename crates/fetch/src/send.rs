@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use haul_http1::{Authority, BodyLength, RequestHead, Target, encode_chunk, encode_last_chunk};
 use haul_io::{Buf, File, Io, Offset};
 use http::HeaderMap;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION, RANGE, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HeaderValue, PROXY_AUTHORIZATION, RANGE, USER_AGENT};
 
 use crate::body::{Opened, Reader};
 use crate::coding::ACCEPTED;
@@ -79,6 +79,10 @@ fn encode(
     let codings = if config.compressed && !headers.contains_key(RANGE) { ACCEPTED } else { "identity" };
     headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(codings));
     let url = &request.url;
+    // RFC 6265bis section 5.8.1 has one Cookie field: what the user says stands for itself.
+    if let (Some(jar), false) = (&config.cookies, headers.contains_key(COOKIE)) {
+        headers.extend(jar.field(url).map(|field| (COOKIE, field)));
+    }
     let path_and_query = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let target = match route.forwarder() {
         None => Target::Origin { path_and_query },

@@ -8,7 +8,7 @@ use std::time::Duration;
 use haul_http1::{AfterResponse, Authority, Framing, Replay, ResponseHead};
 use haul_io::Io;
 use http::StatusCode;
-use http::header::RANGE;
+use http::header::{Entry, RANGE, SET_COOKIE};
 
 use crate::coding::Decoding;
 use crate::connection::Connection;
@@ -254,7 +254,12 @@ impl Shared {
                 Ok(answered) if answered.head.framing == Framing::Tunnel => {
                     return Err(Error::Url { reason: "tunnels can't be fetched".to_owned() });
                 }
-                Ok(answered) => return Ok((connection, answered)),
+                Ok(answered) => {
+                    if let Some(jar) = &self.config.cookies {
+                        jar.take_all(&request.url, &answered.head.headers);
+                    }
+                    return Ok((connection, answered));
+                }
                 Err(no_head) => no_head,
             };
             let replay = Replay {
@@ -330,7 +335,10 @@ fn length(head: &ResponseHead) -> Option<u64> {
 }
 
 fn response(request: &Request, head: &ResponseHead) -> Response {
-    let (url, headers) = (request.url.clone(), head.headers.clone());
+    let (url, mut headers) = (request.url.clone(), head.headers.clone());
+    if let Entry::Occupied(mut set_cookie) = headers.entry(SET_COOKIE) {
+        set_cookie.iter_mut().for_each(|field| field.set_sensitive(true));
+    }
     Response { status: head.status, headers, url, body: Vec::new(), body_bytes: 0, redirect_count: 0 }
 }
 

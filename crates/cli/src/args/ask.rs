@@ -33,4 +33,7 @@ pub(crate) struct AskArgs {
     /// Take them from this file
     #[arg(long, value_name = "FILE")]
     pub(crate) netrc_file: Option<PathBuf>,
+    /// Keep cookies: read this file first, if it is there, and write it at the end, in Netscape's format, as curl and wget do
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cookie_jar: Option<PathBuf>,
 }
