@@ -27,6 +27,9 @@ pub struct Config {
     pub read_timeout: Duration,
     /// Time from the request to the end of the response's head, however it drips. Defaults to 120 s.
     pub head_timeout: Duration,
+    /// How long a server is waited for that should say whether it wants the body: see
+    /// [`Request::expect_continue`](crate::Request::expect_continue). Defaults to 1 s.
+    pub expect_timeout: Duration,
     /// Time for a whole request, redirects, further attempts and pauses included. Defaults to none.
     pub total_timeout: Option<Duration>,
     /// Further attempts of a [`FetchJob`](crate::FetchJob) after one that failed and may fare better. Defaults to 5.
@@ -136,6 +139,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
             head_timeout: Duration::from_secs(120),
+            expect_timeout: Duration::from_secs(1),
             total_timeout: None,
             retries: 5,
             retry_pause: Duration::from_millis(500),
@@ -185,6 +189,7 @@ mod tests {
         assert_eq!(config.connect_timeout, Duration::from_secs(10));
         assert_eq!(config.read_timeout, Duration::from_secs(30));
         assert_eq!(config.head_timeout, Duration::from_secs(120));
+        assert_eq!(config.expect_timeout, Duration::from_secs(1));
         assert_eq!((config.retries, config.retry_pause), (5, Duration::from_millis(500)));
         assert_eq!(config.retry_pause_max, Duration::from_secs(30));
         assert_eq!(config.retry_after_max, Duration::from_secs(120));

@@ -3,9 +3,9 @@
 //! Owns: the jar as callers see it, its clock, the Cookie field.
 //! Does not own: what a cookie is ([`cookie`]), how many are kept ([`store`]), files ([`netscape`]), who asks.
 //!
-//! Source: draft-ietf-httpbis-rfc6265bis ("RFC 6265bis"), section 5; sections are cited where a line implements them. This is code of our
-//! own because the libraries for it take the time from the system, keep any number of cookies and don't know the prefixes of
-//! names; the public suffixes are a library's.
+//! Source: RFC 6265bis (draft-ietf-httpbis-rfc6265bis), section 5; sections are cited where a line implements them. This is code
+//! of our own, because the libraries for it take the time from the system, keep any number of cookies and don't know the
+//! prefixes of names; the public suffixes are a library's.
 
 mod cookie;
 mod date;

@@ -65,12 +65,25 @@ impl Write for Wire {
     }
 }
 
+/// What a server makes of `Expect: 100-continue`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expectations {
+    /// It says to go on.
+    #[default]
+    Met,
+    /// It says nothing and waits for the body.
+    Ignored,
+    /// It answers at once, leaves the body unread, and closes after the answer.
+    Refused,
+}
+
 /// A connection of a server and what it needs of that server.
 pub(crate) struct Connection<'a> {
     pub(crate) number: usize,
     pub(crate) socket: Socket,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) reads_bodies: bool,
+    pub(crate) expectations: Expectations,
     pub(crate) stop: &'a Stop,
     /// Records a request and gives the answer to it.
     pub(crate) answer: &'a dyn Fn(Request) -> (Request, Answer),
@@ -91,14 +104,16 @@ impl Connection<'_> {
         let mut index = 0;
         while let Some(mut request) = incoming.head()? {
             (request.connection, request.index) = (self.number, index);
-            if self.reads_bodies {
-                request.body = incoming.body(&request)?;
+            let is_refused = self.expectations == Expectations::Refused && request.header("expect").is_some();
+            let reads_body = self.reads_bodies && !is_refused;
+            if reads_body {
+                request.body = incoming.body(&request, self.expectations == Expectations::Met)?;
             }
             let (request, answer) = (self.answer)(request);
             if !self.send(&mut incoming.wire, answer.script(&request))? {
                 break;
             }
-            let end = answer.end_for(&request, self.reads_bodies);
+            let end = answer.end_for(&request, reads_body);
             if let End::Tunnel(target) = end {
                 return relay(&self.socket, target, &incoming.unused);
             }

@@ -28,6 +28,7 @@ mod watched;
 
 pub use answer::{Answer, End};
 pub use compare::{Compare, assert_same, compare};
+pub use connection::Expectations;
 pub use gate::Gate;
 pub use golden::check_golden;
 pub use haul::{Haul, Run, Running};

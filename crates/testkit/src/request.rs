@@ -96,13 +96,13 @@ impl<W: Read + Write> Incoming<W> {
         }
     }
 
-    /// The body that `request`'s head announces, after the go-ahead that it may have asked for.
-    pub(crate) fn body(&mut self, request: &Request) -> io::Result<Vec<u8>> {
+    /// The body that `request`'s head announces, after the go-ahead that it may have asked for and `goes_ahead` grants.
+    pub(crate) fn body(&mut self, request: &Request, goes_ahead: bool) -> io::Result<Vec<u8>> {
         let chunked = request
             .header_all("transfer-encoding")
             .any(|value| value.to_ascii_lowercase().contains("chunked"));
         let length = request.header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
-        if (chunked || length > 0) && request.header("expect").is_some() {
+        if goes_ahead && (chunked || length > 0) && request.header("expect").is_some() {
             self.wire.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             self.wire.flush()?;
         }

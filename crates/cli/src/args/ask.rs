@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Requests")]
 pub(crate) struct AskArgs {
-    /// A header field for every request; repeatable
+    /// A header field for every request; repeatable. With "Expect: 100-continue" bodies wait for the server's go-ahead
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
     /// The method (default GET, with --data POST)

@@ -37,7 +37,11 @@ impl Cookies {
             Ok(real) => {
                 let file = read(&real).map_err(problem)?;
                 jar.read(&file).map_err(|bad| {
-                    let problem = Problem::usage(format!("{bad} in cookies {}", quoted(path)));
+                    let problem = Problem::usage(format!(
+                        "line {} of cookies {} is no cookie",
+                        bad.number,
+                        quoted(path)
+                    ));
                     problem.hint("a line has seven fields between tabs, as curl and wget write them")
                 })?;
                 real

@@ -1,4 +1,7 @@
 //! What a jar takes, keeps, gives and writes.
+//!
+//! Owns: tests of the whole, by its interface, at a time of their own.
+//! Does not own: tests of dates and scopes, which are beside them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
