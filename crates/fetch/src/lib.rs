@@ -59,6 +59,7 @@ mod trace;
 mod transfer;
 mod tunnel;
 mod validator;
+mod wire;
 
 pub use addresses::{Family, Known};
 pub use body::RequestBody;

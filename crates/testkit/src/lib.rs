@@ -36,7 +36,7 @@ pub use nginx::Nginx;
 pub use peer::{is_root, peer, skip};
 pub use random::seeded_bytes;
 pub use refused::{RefusedGuard, refused_address};
-pub use request::Request;
+pub use request::{Handshake, Request};
 pub use server::{Server, ServerBuilder};
 pub use socks::Socks;
 pub use tls::{Fault, Tls};

@@ -14,6 +14,8 @@ const BODY_MAX_BYTES: usize = 64 << 20;
 pub struct Request {
     /// Which connection it came on: 0 for the first that the server accepted.
     pub connection: usize,
+    /// How TLS began on that connection; none where it is plain.
+    pub tls: Option<Handshake>,
     /// How many requests came before it on that connection.
     pub index: usize,
     /// As sent.
@@ -28,6 +30,17 @@ pub struct Request {
     pub head: Vec<u8>,
     /// The body without its framing. Empty when the server doesn't read bodies.
     pub body: Vec<u8>,
+}
+
+/// How a connection by TLS began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// Whether it went on with a session of an earlier connection.
+    pub resumed: bool,
+    /// The protocol that both agreed on, by ALPN.
+    pub alpn: Option<String>,
+    /// The name that the client wants to reach (SNI).
+    pub name: Option<String>,
 }
 
 impl Request {
@@ -65,7 +78,7 @@ impl Request {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
             .collect();
-        Self { connection: 0, index: 0, method, target, version, headers, head, body: Vec::new() }
+        Self { connection: 0, tls: None, index: 0, method, target, version, headers, head, body: Vec::new() }
     }
 }
 
