@@ -68,6 +68,7 @@ pub use coding::CodingError;
 pub use config::{ClientIdentity, Config, HostLimits, Trust};
 pub use cookies::{BadCookieLine, CookieJar};
 pub use digest::{Algorithm, BadChecksum, Checksum};
+pub use disposition::disposition_name;
 pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;
 pub use http::{HeaderMap, Method, StatusCode};

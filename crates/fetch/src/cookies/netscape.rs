@@ -82,7 +82,8 @@ fn domain(field: &str) -> Option<String> {
         Some((host, port)) if !port.ends_with(']') => port.parse::<u16>().ok().map(|_| host)?,
         _ => field,
     };
-    Some(Host::<String>::parse(host).ok()?.to_string())
+    let host = Host::<String>::parse(host).ok()?.to_string();
+    (!host.starts_with('.')).then_some(host)
 }
 
 fn flag(field: &[u8]) -> Option<bool> {

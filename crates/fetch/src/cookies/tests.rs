@@ -287,6 +287,7 @@ fn lines_that_are_no_cookies_are_told_by_number_alone() {
         "h.example",
         "h.example FALSE / FALSE 0 a secret",
         "\tFALSE\t/\tFALSE\t0\ta\tsecret",
+        "..example\tFALSE\t/\tFALSE\t0\ta\tsecret",
         "a b\tFALSE\t/\tFALSE\t0\ta\tsecret",
         "h.example:x\tFALSE\t/\tFALSE\t0\ta\tsecret",
         "h.example\tNO\t/\tFALSE\t0\ta\tsecret",
