@@ -160,7 +160,8 @@ fn proxies_come_from_options_and_the_environment() {
         let run = place.run(&["get", "-e", engine, "-o", "-", "--proxy", &by_socks, far]);
         assert_eq!(run.expect_status(0).stdout_text(), "direct", "{engine}");
     }
-    let origin = direct.address();
+    let origin_server = Server::builder().tls(haul_testkit::Tls::good()).start(|_| Answer::ok("secret"));
+    let origin = origin_server.address();
     let secure = Server::builder().tls(haul_testkit::Tls::good()).start(move |request| {
         match request.method.as_str() {
             "CONNECT" => Answer::tunnel(origin),
@@ -171,6 +172,9 @@ fn proxies_come_from_options_and_the_environment() {
     for engine in ["serial", "threads=2", "uring=1x4"] {
         let run = place.run(&["get", "--insecure", "-e", engine, "-o", "-", "--proxy", &by_tls, far]);
         assert_eq!(run.expect_status(0).stdout_text(), "passed on http://one.invalid/x", "{engine}");
+        let far = "https://one.invalid/x";
+        let run = place.run(&["get", "--insecure", "-e", engine, "-o", "-", "--proxy", &by_tls, far]);
+        assert_eq!(run.expect_status(0).stdout_text(), "secret", "{engine}");
     }
     let refusing = haul_testkit::Socks::refusing(5);
     let by_refusing = format!("socks5h://{}", refusing.address());

@@ -9,7 +9,7 @@ use haul_http1::{ProtocolError, RequestError};
 use haul_io::reason;
 use http::StatusCode;
 
-use crate::{Checksum, CodingError, ProxyError, Times};
+use crate::{CertificateFault, Checksum, CodingError, ProxyError, Times, certificate};
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]
@@ -162,6 +162,14 @@ impl Error {
         }
     }
 
+    /// What is wrong with the certificate of the server, or of the proxy, if that is what failed.
+    pub fn certificate_fault(&self) -> Option<CertificateFault> {
+        match self {
+            Self::Tls(source) | Self::ProxyTls(source) => CertificateFault::of(source),
+            _ => None,
+        }
+    }
+
     /// An error of the connection, sorted by what it really says.
     pub(crate) fn transport(error: io::Error, phase: Phase) -> Self {
         if haul_io::is_cancelled(&error) {
@@ -210,8 +218,8 @@ impl fmt::Display for Error {
             Self::BodySpent => f.write_str("the request's body can't be sent again"),
             Self::Connect(source) => write!(f, "cannot connect: {}", reason(source)),
             Self::Proxy(source) => source.fmt(f),
-            Self::Tls(source) => write!(f, "TLS: {source}"),
-            Self::ProxyTls(source) => write!(f, "TLS to the proxy: {source}"),
+            Self::Tls(source) => write!(f, "TLS: {}", certificate::words(source)),
+            Self::ProxyTls(source) => write!(f, "TLS to the proxy: {}", certificate::words(source)),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
             Self::ClientIdentity(reason) => write!(f, "cannot use the client's certificate: {reason}"),
             Self::TooSlow { rate_min } => write!(f, "slower than {rate_min} bytes a second"),

@@ -22,6 +22,7 @@
 
 mod addresses;
 mod body;
+mod certificate;
 mod client;
 mod coding;
 mod config;
@@ -63,6 +64,7 @@ mod wire;
 
 pub use addresses::{Family, Known};
 pub use body::RequestBody;
+pub use certificate::CertificateFault;
 pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
 pub use coding::CodingError;
 pub use config::{ClientIdentity, Config, HostLimits, Trust};
