@@ -113,20 +113,22 @@ fn each_certificate_is_that_of_its_own_name() {
 #[test]
 fn the_certificate_of_the_client_is_for_origins_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let path = |name: &str| dir.path().join(name);
-    let tls = Tls::good().require_client();
-    let (certificate, key) = tls.client_pem();
-    std::fs::write(path("both"), certificate + &key).unwrap();
-    let identity = Some(ClientIdentity { certificates: path("both"), key: path("both") });
-    let origin = Server::builder().tls(tls).start(|_| Answer::ok("known"));
-    let open = proxy(Tls::good(), &origin);
-    let with = |proxy: &Server| {
-        let config = Config { client_identity: identity.clone(), ..through(proxy, "", Trust::Anything) };
+    let path = dir.path().join("both");
+    let fetch_with = |proxy: &Server, (certificate, key): (String, String)| {
+        std::fs::write(&path, certificate + &key).unwrap();
+        let identity = ClientIdentity { certificates: path.clone(), key: path.clone() };
+        let config = Config { client_identity: Some(identity), ..through(proxy, "", Trust::Anything) };
         fetch(config, "https://two.invalid/")
     };
-    assert_eq!(with(&open).unwrap(), "known");
-    let curious = proxy(Tls::good().require_client(), &origin);
-    let error = with(&curious).unwrap_err();
+    let tls = Tls::good().require_client();
+    let identity = tls.client_pem();
+    let origin = Server::builder().tls(tls).start(|_| Answer::ok("known"));
+    assert_eq!(fetch_with(&proxy(Tls::good(), &origin), identity).unwrap(), "known");
+    // A proxy that would take it, for an origin that wants none.
+    let curious = Tls::good().require_client();
+    let identity = curious.client_pem();
+    let open = Server::builder().tls(Tls::good()).start(|_| Answer::ok("open"));
+    let error = fetch_with(&proxy(curious, &open), identity).unwrap_err();
     assert!(matches!(error, Error::ProxyTls(_) | Error::Connect(_)), "{error}");
 }
 
