@@ -72,7 +72,7 @@ pub struct Config {
     /// The socket in the file system to which every connection is made, instead of the URL's host; no proxy is used then.
     /// Defaults to none.
     pub unix_socket: Option<PathBuf>,
-    /// The certificate that is shown to servers which ask for one. Defaults to none.
+    /// The certificate that is shown to origins which ask for one; never to a proxy. Defaults to none.
     pub client_identity: Option<ClientIdentity>,
     /// The jar that responses put cookies in and requests take them from; a request with a Cookie field of its own takes none.
     /// Several clients may share one. Defaults to none: cookies are ignored.
@@ -85,7 +85,7 @@ pub struct Config {
     pub family: Family,
     /// Bounds of the protocol.
     pub limits: Limits,
-    /// Which certificates are believed.
+    /// Which certificates are believed, those of proxies too.
     pub trust: Trust,
     /// Value of the User-Agent field. Defaults to "haul/" and the version.
     pub user_agent: String,

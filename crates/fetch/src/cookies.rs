@@ -30,6 +30,19 @@ const FIELD_BYTES_MAX: usize = 8 * 1024;
 /// Cookies, of all the origins that set some. It keeps at most 3 000 of them, 150 for each registrable domain (`example.org`,
 /// `example.co.uk`), and so at most 25 MiB; beyond, those that were of no use for longest go.
 ///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::SystemTime;
+///
+/// use haul_fetch::{Client, Config, CookieJar};
+///
+/// let jar = Arc::new(CookieJar::new(SystemTime::now));
+/// let client = Client::new(Config { cookies: Some(jar.clone()), ..Config::default() })?;
+/// // … requests …
+/// assert_eq!(jar.to_file(), b"# Netscape HTTP Cookie File\n\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
 /// Cookies without a name are refused, and those with a tab in name or value: files of cookies can't hold them.
 pub struct CookieJar {
     store: Mutex<Store>,

@@ -12,9 +12,13 @@ use super::date;
 use super::scope::{default_path, domain_matches, is_address, is_public_suffix, path_matches};
 
 /// Bytes of name and value together.
-pub(super) const NAME_VALUE_BYTES_MAX: usize = 4_096;
+const NAME_VALUE_BYTES_MAX: usize = 4_096;
 /// Bytes of the value of an attribute; longer ones are ignored.
-pub(super) const ATTRIBUTE_BYTES_MAX: usize = 1_024;
+const ATTRIBUTE_BYTES_MAX: usize = 1_024;
+/// Bytes of a path: one that is not named comes from a URL, which may be long.
+const PATH_BYTES_MAX: usize = 4_096;
+/// Bytes of a host: more than names have.
+const DOMAIN_BYTES_MAX: usize = 255;
 /// Section 5.5: no cookie lives longer than 400 days.
 const LIFETIME_SECONDS_MAX: u64 = 400 * 24 * 60 * 60;
 
@@ -78,7 +82,8 @@ impl Cookie {
     pub(super) fn is_sound(&self) -> bool {
         let is_clean = |text: &[u8]| !text.iter().any(|byte| matches!(byte, 0..=0x1f | 0x7f));
         let fits = self.name.len() + self.value.len() <= NAME_VALUE_BYTES_MAX
-            && self.path.len() <= ATTRIBUTE_BYTES_MAX;
+            && self.path.len() <= PATH_BYTES_MAX
+            && self.domain.len() <= DOMAIN_BYTES_MAX;
         let is_named = !self.name.is_empty()
             && ![&self.name, &self.value, &self.path].iter().any(|text| text.contains(&b';'));
         let is_clean = is_clean(&self.name) && is_clean(&self.value) && is_clean(&self.path);

@@ -62,6 +62,11 @@ fn names_and_values_are_read_as_the_specification_has_them() {
     let long = |count| format!("a={}", "x".repeat(count));
     after(http, &long(4_095), here, &long(4_095));
     after(http, &long(4_096), here, "");
+    let deep = |count| format!("http://h.example/{}/x", "p".repeat(count));
+    after(&deep(4_095), "a=b", &deep(4_095), "a=b");
+    after(&deep(4_096), "a=b", &deep(4_096), "");
+    let host = format!("http://{}h.example/", "h.".repeat(200));
+    after(&host, "a=b", &host, "");
     // An attribute that is too long is none.
     after("http://h.example/p/q", &format!("a=b; Path=/{}", "x".repeat(1_024)), "http://h.example/p/", "a=b");
 }
