@@ -2,3 +2,12 @@
 
 #[path = "../../crates/age-format/tests/properties/checks.rs"]
 pub mod properties;
+
+#[path = "../../crates/http1/tests/properties/checks.rs"]
+pub mod http1;
+
+#[path = "../../crates/fetch/tests/properties/checks.rs"]
+pub mod fetch;
+
+#[path = "../../crates/cli/tests/properties/checks.rs"]
+pub mod cli;

@@ -4,6 +4,7 @@
 //! Does not own: fetching, lists.
 
 mod asking;
+mod cookies;
 mod failures;
 mod netrc;
 mod network;
@@ -20,11 +21,13 @@ use haul_fetch::{
 use haul_io::{Durability, Existing, File, Preserve, Publish};
 
 use self::asking::Asking;
+use self::cookies::Cookies;
 use self::failures::Failures;
 use crate::args::{GetArgs, NameArg};
 use crate::checksums::Checksums;
 use crate::exit::{Exit, Problem};
-use crate::list::{BadLine, Item, Line, List};
+use crate::list::{BadLine, Item, Line};
+use crate::list_reader::List;
 use crate::plan::{Chosen, new_file_mode};
 use crate::report::run_and_tell_also;
 use crate::voice::{Voice, quoted};
@@ -48,22 +51,23 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
     };
     let in_flight_max = chosen.engine.in_flight_max();
     let started = Instant::now();
+    let cookies = args.ask.cookie_jar.as_deref().map(Cookies::open).transpose()?;
+    let config = Config { cookies: cookies.as_ref().map(Cookies::jar), ..config(args, in_flight_max)? };
     let mut failures = args.failures.as_deref().map(Failures::create).transpose()?;
     let exit = run_and_tell_also(
-        &FetchJob::new(config(args, in_flight_max)?),
+        &FetchJob::new(config),
         HostSource::new(source, limits(args, in_flight_max), move || started.elapsed()),
         &chosen,
         &args.common,
         voice,
         |task| failures.iter_mut().for_each(|failures| failures.add(task)),
     )?;
-    match failures.map_or(Ok(()), Failures::finish) {
-        Ok(()) => Ok(exit),
-        Err(error) => {
-            voice.error(error);
-            Ok(exit.max(Exit::Failed))
-        }
-    }
+    let written = [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write)];
+    let errors = written.into_iter().filter_map(Result::err);
+    Ok(errors.fold(exit, |exit, error| {
+        voice.error(error);
+        exit.max(Exit::Failed)
+    }))
 }
 
 fn limits(args: &GetArgs, in_flight_max: usize) -> HostLimits {

@@ -1,20 +1,14 @@
-//! Lists of URLs: lines of text or JSON, read while the run goes on.
+//! Lists of URLs: lines of text or JSON.
 //!
 //! Owns: the grammar of a line, reading without holding the list.
-//! Does not own: naming results, fetching.
+//! Does not own: where lists come from ([`crate::list_reader`]), naming results, fetching. It needs nothing else of the program,
+//! so that its properties can be tested, and looked for by a fuzzer, without it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::path::PathBuf;
 
-use haul_engine::{Next, Source};
-use haul_io::reason;
 use serde::{Deserialize, Serialize};
-
-use crate::exit::Problem;
-use crate::voice::quoted;
 
 /// One thing to fetch, as a list has it.
 #[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -52,8 +46,6 @@ pub(crate) struct BadLine {
 
 /// The longest line, in bytes.
 const LINE_BYTES_MAX: usize = 64 * 1024;
-/// Lines that are read ahead.
-const LINES_AHEAD: usize = 256;
 
 impl Item {
     pub(crate) fn of_url(url: String) -> Self {
@@ -75,58 +67,15 @@ impl Item {
     }
 }
 
-/// The lines of a list, read by a thread of their own: a list that comes slowly holds nothing up.
-pub(crate) struct List {
-    lines: Receiver<Line>,
-}
-
-impl List {
-    /// Opens the list; `-` is stdin.
-    pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
-        let unreadable = |error: std::io::Error| {
-            Problem::usage(format!("cannot open list {}: {}", quoted(path), reason(&error)))
-        };
-        let reader: Box<dyn Read + Send> = match path == Path::new("-") {
-            true => Box::new(std::io::stdin()),
-            false => {
-                let file = File::open(path).map_err(unreadable)?;
-                if file.metadata().map_err(unreadable)?.is_dir() {
-                    return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
-                }
-                Box::new(file)
-            }
-        };
-        let (sender, lines) = sync_channel(LINES_AHEAD);
-        // The thread is not joined: one that waits for a stdin that never ends must not hold the program.
-        std::thread::Builder::new().name("list".to_owned()).spawn(move || {
-            for line in Lines::new(reader) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Self { lines })
-    }
-}
-
-impl Source<Line> for List {
-    fn next(&mut self) -> Next<Line> {
-        match self.lines.try_recv() {
-            Ok(line) => Next::Task(line),
-            Err(TryRecvError::Empty) => Next::Later,
-            Err(TryRecvError::Disconnected) => Next::End,
-        }
-    }
-}
-
-struct Lines<R> {
+/// The lines of a list as they are read, one at a time.
+pub(crate) struct Lines<R> {
     reader: BufReader<R>,
     number: u64,
     ended: bool,
 }
 
 impl<R: Read> Lines<R> {
-    fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R) -> Self {
         Self { reader: BufReader::new(reader), number: 0, ended: false }
     }
 
@@ -169,6 +118,7 @@ impl<R: Read> Iterator for Lines<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn lines_are_urls_objects_or_nothing() {

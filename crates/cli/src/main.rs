@@ -18,6 +18,7 @@ mod inspect;
 mod keygen;
 mod keys;
 mod list;
+mod list_reader;
 mod passphrase;
 mod plan;
 mod probe;

@@ -70,6 +70,26 @@ fn requests_are_what_was_asked_for() {
 }
 
 #[test]
+fn a_body_waits_for_the_go_ahead_where_expect_says_so() {
+    let place = Place::new();
+    let server =
+        Server::builder().expectations(haul_testkit::Expectations::Refused).start(|request| {
+            match (request.header("expect"), request.path()) {
+                (Some("100-continue"), "/full") => Answer::new(413),
+                (Some(_), _) => Answer::new(417),
+                (None, _) => Answer::ok(request.body.clone()),
+            }
+        });
+    let put = |path: &str| {
+        let args = ["get", "-X", "PUT", "--data", "x", "-H", "Expect: 100-continue", "-o", "-"];
+        place.run(&[&args[..], &[&server.url(path)]].concat())
+    };
+    assert!(put("/full").expect_status(1).stderr_text().contains("answered 413"));
+    assert_eq!(put("/old").expect_status(0).stdout_text(), "x");
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[test]
 fn a_list_has_methods_and_bodies_and_never_files_for_them() {
     let place = Place::new();
     place.write("secret", b"never sent");
@@ -99,6 +119,7 @@ fn what_cannot_be_asked_is_not_started() {
         ("bearer", ["--bearer-file", "token"]),
         ("netrc", ["--netrc-file", "logins"]),
         ("user", ["-u", "a:b\nc"]),
+        ("expectation", ["-H", "Expect: miracles"]),
     ] {
         place.refuses(&format!("get-bad-{name}"), &["get", args[0], args[1], url]);
     }
@@ -138,6 +159,22 @@ fn proxies_come_from_options_and_the_environment() {
     for engine in ["serial", "threads=2", "uring=1x4"] {
         let run = place.run(&["get", "-e", engine, "-o", "-", "--proxy", &by_socks, far]);
         assert_eq!(run.expect_status(0).stdout_text(), "direct", "{engine}");
+    }
+    let origin_server = Server::builder().tls(haul_testkit::Tls::good()).start(|_| Answer::ok("secret"));
+    let origin = origin_server.address();
+    let secure = Server::builder().tls(haul_testkit::Tls::good()).start(move |request| {
+        match request.method.as_str() {
+            "CONNECT" => Answer::tunnel(origin),
+            _ => Answer::ok(format!("passed on {}", request.target)),
+        }
+    });
+    let by_tls = format!("https://{}", secure.address());
+    for engine in ["serial", "threads=2", "uring=1x4"] {
+        let run = place.run(&["get", "--insecure", "-e", engine, "-o", "-", "--proxy", &by_tls, far]);
+        assert_eq!(run.expect_status(0).stdout_text(), "passed on http://one.invalid/x", "{engine}");
+        let far = "https://one.invalid/x";
+        let run = place.run(&["get", "--insecure", "-e", engine, "-o", "-", "--proxy", &by_tls, far]);
+        assert_eq!(run.expect_status(0).stdout_text(), "secret", "{engine}");
     }
     let refusing = haul_testkit::Socks::refusing(5);
     let by_refusing = format!("socks5h://{}", refusing.address());

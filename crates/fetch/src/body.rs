@@ -36,6 +36,18 @@ pub(crate) enum Opened {
     Reader(Reader),
 }
 
+impl Opened {
+    /// Whether nothing follows the head.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::File(_, bytes) => *bytes == 0,
+            Self::Reader(_) => false,
+        }
+    }
+}
+
 impl RequestBody {
     /// These bytes, sent with their length.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
@@ -62,6 +74,13 @@ impl RequestBody {
         match &self.0 {
             Kind::Reader(reader) => reader.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
             _ => true,
+        }
+    }
+
+    /// Takes back what [`RequestBody::open`] gave and of which nothing was sent.
+    pub(crate) fn put_back(&self, opened: Opened) {
+        if let (Kind::Reader(place), Opened::Reader(reader)) = (&self.0, opened) {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
         }
     }
 

@@ -4,12 +4,13 @@
 //! Does not own: what a single request asks.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use haul_engine::Closing;
 use haul_http1::Limits;
 
-use crate::{Family, Known, Proxies};
+use crate::{CookieJar, Family, Known, Proxies};
 
 /// Settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -26,6 +27,9 @@ pub struct Config {
     pub read_timeout: Duration,
     /// Time from the request to the end of the response's head, however it drips. Defaults to 120 s.
     pub head_timeout: Duration,
+    /// How long a server is waited for that should say whether it wants the body: see
+    /// [`Request::expect_continue`](crate::Request::expect_continue). Defaults to 1 s.
+    pub expect_timeout: Duration,
     /// Time for a whole request, redirects, further attempts and pauses included. Defaults to none.
     pub total_timeout: Option<Duration>,
     /// Further attempts of a [`FetchJob`](crate::FetchJob) after one that failed and may fare better. Defaults to 5.
@@ -68,8 +72,11 @@ pub struct Config {
     /// The socket in the file system to which every connection is made, instead of the URL's host; no proxy is used then.
     /// Defaults to none.
     pub unix_socket: Option<PathBuf>,
-    /// The certificate that is shown to servers which ask for one. Defaults to none.
+    /// The certificate that is shown to origins which ask for one; never to a proxy. Defaults to none.
     pub client_identity: Option<ClientIdentity>,
+    /// The jar that responses put cookies in and requests take them from; a request with a Cookie field of its own takes none.
+    /// Several clients may share one. Defaults to none: cookies are ignored.
+    pub cookies: Option<Arc<CookieJar>>,
     /// Which proxies requests go through. Defaults to none.
     pub proxies: Proxies,
     /// What names of hosts stand for, whatever others say. Defaults to nothing.
@@ -78,7 +85,7 @@ pub struct Config {
     pub family: Family,
     /// Bounds of the protocol.
     pub limits: Limits,
-    /// Which certificates are believed.
+    /// Which certificates are believed, those of proxies too.
     pub trust: Trust,
     /// Value of the User-Agent field. Defaults to "haul/" and the version.
     pub user_agent: String,
@@ -132,6 +139,7 @@ impl Default for Config {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
             head_timeout: Duration::from_secs(120),
+            expect_timeout: Duration::from_secs(1),
             total_timeout: None,
             retries: 5,
             retry_pause: Duration::from_millis(500),
@@ -151,6 +159,7 @@ impl Default for Config {
             rate_min_window: Duration::from_secs(30),
             unix_socket: None,
             client_identity: None,
+            cookies: None,
             proxies: Proxies::default(),
             known_hosts: Vec::new(),
             family: Family::Any,
@@ -180,6 +189,7 @@ mod tests {
         assert_eq!(config.connect_timeout, Duration::from_secs(10));
         assert_eq!(config.read_timeout, Duration::from_secs(30));
         assert_eq!(config.head_timeout, Duration::from_secs(120));
+        assert_eq!(config.expect_timeout, Duration::from_secs(1));
         assert_eq!((config.retries, config.retry_pause), (5, Duration::from_millis(500)));
         assert_eq!(config.retry_pause_max, Duration::from_secs(30));
         assert_eq!(config.retry_after_max, Duration::from_secs(120));
@@ -193,7 +203,7 @@ mod tests {
         assert_eq!((config.rate_max, config.rate_min), (None, None));
         assert_eq!(config.rate_min_window, Duration::from_secs(30));
         assert!(config.unix_socket.is_none() && config.client_identity.is_none());
-        assert!(config.known_hosts.is_empty());
+        assert!(config.known_hosts.is_empty() && config.cookies.is_none());
         assert!(config.user_agent.starts_with("haul/"));
     }
 }

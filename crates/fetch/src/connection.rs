@@ -5,9 +5,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use haul_io::{Buf, Io, Socket};
+use rustls::ClientConfig;
 use url::Url;
 
 use crate::addresses::addresses;
@@ -15,14 +17,32 @@ use crate::proxy::{Proxy, ProxyKind};
 use crate::route::{Origin, Route};
 use crate::socks::{self, Destination};
 use crate::tls::{Tls, TlsSettings};
+use crate::wire::Wire;
 use crate::{Config, Error, Phase, Times, tunnel};
 
 pub(crate) struct Connection {
-    socket: Socket,
-    tls: Option<Box<Tls>>,
+    link: Link,
     route: Route,
     /// Exchanges that were completed on it.
     pub(crate) exchange_count: u32,
+}
+
+/// What the bytes of HTTP go through.
+enum Link {
+    Plain(Socket),
+    Tls(Box<Tls<Socket>>),
+    /// TLS to the origin within TLS to the proxy.
+    Nested(Box<Tls<Tls<Socket>>>),
+}
+
+/// What making a connection needs.
+struct Making<'a, I> {
+    io: &'a I,
+    config: &'a Config,
+    settings: &'a TlsSettings,
+    /// By [`Io::now`].
+    deadline: Duration,
+    times: &'a mut Times,
 }
 
 impl Connection {
@@ -36,34 +56,10 @@ impl Connection {
         times: &mut Times,
     ) -> Result<Self, Error> {
         let origin = Origin::of(url);
-        let started = io.now();
-        let deadline = started + timeout;
-        let mut resolved = started;
-        let connected = match &config.unix_socket {
-            Some(path) => io.connect_local(path).await,
-            None => {
-                let addresses = first_hop(io, config, &route, &origin).await?;
-                resolved = io.now();
-                times.dns += resolved - started;
-                io.connect(addresses, deadline.saturating_sub(resolved)).await
-            }
-        };
-        let socket = connected.map_err(|error| Error::transport(error, Phase::Connect))?;
-        if let Route::Tunnel(origin, proxy) = &route {
-            pass(io, config, &socket, proxy, origin, deadline).await?;
-        }
-        let connected_at = io.now();
-        times.connect += connected_at - resolved;
-        let tls = match origin.tls {
-            false => None,
-            true => {
-                let left = deadline.saturating_sub(connected_at);
-                let tls = Tls::handshake(io, settings, &origin.host, &socket, left).await;
-                times.tls += io.now() - connected_at;
-                Some(Box::new(tls?))
-            }
-        };
-        Ok(Self { socket, tls, route, exchange_count: 0 })
+        let mut making = Making { io, config, settings, deadline: io.now() + timeout, times };
+        let socket = making.socket(&route, &origin).await?;
+        let link = making.link(&route, socket).await?;
+        Ok(Self { link, route, exchange_count: 0 })
     }
 
     /// Where it leads.
@@ -78,9 +74,10 @@ impl Connection {
         bytes: Buf,
         timeout: Duration,
     ) -> (io::Result<()>, Buf) {
-        match &mut self.tls {
-            None => io.send_all(&self.socket, bytes, timeout).await,
-            Some(tls) => (tls.send(io, &self.socket, bytes.filled(), timeout).await, bytes),
+        match &mut self.link {
+            Link::Plain(socket) => socket.send(io, bytes, timeout).await,
+            Link::Tls(tls) => tls.send(io, bytes, timeout).await,
+            Link::Nested(tls) => tls.send(io, bytes, timeout).await,
         }
     }
 
@@ -88,18 +85,23 @@ impl Connection {
     pub(crate) async fn receive(
         &mut self,
         io: &impl Io,
-        mut buf: Buf,
+        buf: Buf,
         timeout: Duration,
     ) -> (io::Result<usize>, Buf) {
-        match &mut self.tls {
-            None => io.recv(&self.socket, buf, timeout).await,
-            Some(tls) => (tls.receive(io, &self.socket, &mut buf, timeout).await, buf),
+        match &mut self.link {
+            Link::Plain(socket) => socket.receive(io, buf, timeout).await,
+            Link::Tls(tls) => tls.receive(io, buf, timeout).await,
+            Link::Nested(tls) => tls.receive(io, buf, timeout).await,
         }
     }
 
     /// Whether an end seen by [`Connection::receive`] was orderly.
     pub(crate) fn ended_cleanly(&self) -> bool {
-        self.tls.as_ref().is_none_or(|tls| tls.ended_cleanly())
+        match &self.link {
+            Link::Plain(_) => true,
+            Link::Tls(tls) => tls.ended_cleanly(),
+            Link::Nested(tls) => tls.ended_cleanly(),
+        }
     }
 
     /// Whether nothing has happened on it while it was idle: neither bytes nor an end.
@@ -107,6 +109,108 @@ impl Connection {
         let (received, buf) = self.receive(io, io.take_buf(1), Duration::ZERO).await;
         io.give_buf(buf);
         matches!(received, Err(error) if error.kind() == io::ErrorKind::TimedOut)
+    }
+}
+
+impl<I: Io> Making<'_, I> {
+    /// A socket to the origin, or to the proxy before it.
+    async fn socket(&mut self, route: &Route, origin: &Origin) -> Result<Socket, Error> {
+        let (io, config) = (self.io, self.config);
+        let mut started = io.now();
+        let connected = match &config.unix_socket {
+            Some(path) => io.connect_local(path).await,
+            None => {
+                let addresses = first_hop(io, config, route, origin).await?;
+                let resolved = io.now();
+                self.times.dns += resolved - started;
+                started = resolved;
+                io.connect(addresses, self.left()).await
+            }
+        };
+        self.times.connect += io.now() - started;
+        connected.map_err(|error| Error::transport(error, Phase::Connect))
+    }
+
+    /// All that comes over the `socket`.
+    async fn link(&mut self, route: &Route, mut socket: Socket) -> Result<Link, Error> {
+        match route {
+            Route::Direct(origin) => self.plain_or_tls(origin, socket).await,
+            Route::Forward(proxy) if proxy.kind() == ProxyKind::Https => {
+                Ok(Link::Tls(Box::new(self.tls_to_proxy(proxy, socket).await?)))
+            }
+            Route::Forward(_) => Ok(Link::Plain(socket)),
+            Route::Tunnel(origin, proxy) if proxy.kind() == ProxyKind::Https => {
+                let mut tls = self.tls_to_proxy(proxy, socket).await?;
+                self.pass(&mut tls, proxy, origin).await.map_err(Error::at_proxy)?;
+                match origin.tls {
+                    false => Ok(Link::Tls(Box::new(tls))),
+                    true => Ok(Link::Nested(Box::new(self.tls_to_origin(origin, tls).await?))),
+                }
+            }
+            Route::Tunnel(origin, proxy) => {
+                self.pass(&mut socket, proxy, origin).await?;
+                self.plain_or_tls(origin, socket).await
+            }
+        }
+    }
+
+    async fn plain_or_tls(&mut self, origin: &Origin, socket: Socket) -> Result<Link, Error> {
+        match origin.tls {
+            false => Ok(Link::Plain(socket)),
+            true => Ok(Link::Tls(Box::new(self.tls_to_origin(origin, socket).await?))),
+        }
+    }
+
+    /// The certificate must be that of the origin, whatever the way.
+    async fn tls_to_origin<W: Wire>(&mut self, origin: &Origin, wire: W) -> Result<Tls<W>, Error> {
+        let config = self.settings.for_origins()?;
+        self.handshake(config, &origin.host, wire).await
+    }
+
+    async fn tls_to_proxy(&mut self, proxy: &Proxy, socket: Socket) -> Result<Tls<Socket>, Error> {
+        let config = self.settings.for_proxies()?;
+        let tls = self.handshake(config, &proxy.host().to_string(), socket).await;
+        tls.map_err(Error::at_proxy)
+    }
+
+    async fn handshake<W: Wire>(
+        &mut self,
+        config: Arc<ClientConfig>,
+        host: &str,
+        wire: W,
+    ) -> Result<Tls<W>, Error> {
+        let started = self.io.now();
+        let tls = Tls::handshake(self.io, config, host, wire, self.left()).await;
+        self.times.tls += self.io.now() - started;
+        tls
+    }
+
+    /// Goes on from `proxy` to `origin`.
+    async fn pass(&mut self, wire: &mut impl Wire, proxy: &Proxy, origin: &Origin) -> Result<(), Error> {
+        let (io, config, deadline) = (self.io, self.config, self.deadline);
+        let started = io.now();
+        let host = origin.url_host()?;
+        let passed = match proxy.kind() {
+            ProxyKind::Http | ProxyKind::Https => {
+                tunnel::connect(io, config, wire, proxy, origin, deadline).await
+            }
+            ProxyKind::Socks5h => {
+                let destination = Destination::Name(host, origin.port);
+                socks::connect(io, wire, proxy, &destination, deadline).await
+            }
+            ProxyKind::Socks5 => {
+                let found = addresses(io, config, &host, origin.port).await?;
+                let destination =
+                    Destination::Address(*found.first().expect("found addresses are never none"));
+                socks::connect(io, wire, proxy, &destination, deadline).await
+            }
+        };
+        self.times.connect += io.now() - started;
+        passed
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_sub(self.io.now())
     }
 }
 
@@ -123,25 +227,4 @@ async fn first_hop(
             addresses(io, config, proxy.host(), proxy.port()).await
         }
     }
-}
-
-/// Goes on from `proxy` to `origin`.
-async fn pass(
-    io: &impl Io,
-    config: &Config,
-    socket: &Socket,
-    proxy: &Proxy,
-    origin: &Origin,
-    deadline: Duration,
-) -> Result<(), Error> {
-    let host = origin.url_host()?;
-    let destination = match proxy.kind() {
-        ProxyKind::Http => return tunnel::connect(io, config, socket, proxy, origin, deadline).await,
-        ProxyKind::Socks5h => Destination::Name(host, origin.port),
-        ProxyKind::Socks5 => {
-            let found = addresses(io, config, &host, origin.port).await?;
-            Destination::Address(*found.first().expect("found addresses are never none"))
-        }
-    };
-    socks::connect(io, socket, proxy, &destination, deadline).await
 }

@@ -16,7 +16,7 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 /// The name that a response proposes, as one that stays in its directory: no separators, no control or direction characters,
 /// no hidden file, no device, at most 240 bytes. `None` where it proposes none.
-pub(crate) fn file_name(headers: &HeaderMap) -> Option<String> {
+pub fn disposition_name(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_DISPOSITION)?.as_bytes()).into_owned();
     let mut parameters = Vec::new();
     let (_, mut rest) = value.split_once(';')?;
@@ -117,7 +117,7 @@ mod tests {
     #[track_caller]
     fn named(value: &str, expected: Option<&str>) {
         let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
-        let found = file_name(&HeaderMap::from_iter([(CONTENT_DISPOSITION, value.clone())]));
+        let found = disposition_name(&HeaderMap::from_iter([(CONTENT_DISPOSITION, value.clone())]));
         assert_eq!(found.as_deref(), expected, "{value:?}");
     }
 
@@ -165,6 +165,9 @@ mod tests {
         }
         let long = "\u{e9}".repeat(500);
         let value = HeaderValue::from_bytes(format!("x; filename={long}").as_bytes()).unwrap();
-        assert_eq!(file_name(&HeaderMap::from_iter([(CONTENT_DISPOSITION, value)])).unwrap().len(), 240);
+        assert_eq!(
+            disposition_name(&HeaderMap::from_iter([(CONTENT_DISPOSITION, value)])).unwrap().len(),
+            240
+        );
     }
 }

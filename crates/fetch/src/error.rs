@@ -9,7 +9,7 @@ use haul_http1::{ProtocolError, RequestError};
 use haul_io::reason;
 use http::StatusCode;
 
-use crate::{Checksum, CodingError, ProxyError, Times};
+use crate::{CertificateFault, Checksum, CodingError, ProxyError, Times, certificate};
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub enum Error {
     Proxy(ProxyError),
     /// The certificate or the handshake was refused, by us or by the peer.
     Tls(rustls::Error),
+    /// The same, of a proxy.
+    ProxyTls(rustls::Error),
     /// The roots of trust can't be read.
     Trust(String),
     /// The client's own certificate or its key can't be used.
@@ -150,13 +152,21 @@ impl Error {
         match self {
             Self::Url { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
-            Self::Proxy(_) | Self::TooSlow { .. } => Fault::Network,
+            Self::Proxy(_) | Self::ProxyTls(_) | Self::TooSlow { .. } => Fault::Network,
             Self::ClientIdentity(_) => Fault::Local,
             Self::Tls(_) | Self::Protocol(_) | Self::Coding(_) | Self::Status(_) => Fault::Server,
             Self::UnaskedPart | Self::PassedOn | Self::Size { .. } | Self::Checksum { .. } => Fault::Server,
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
             Self::Body(_) | Self::BodySpent => Fault::Local,
             Self::Trust(_) | Self::Differs | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
+        }
+    }
+
+    /// What is wrong with the certificate of the server, or of the proxy, if that is what failed.
+    pub fn certificate_fault(&self) -> Option<CertificateFault> {
+        match self {
+            Self::Tls(source) | Self::ProxyTls(source) => CertificateFault::of(source),
+            _ => None,
         }
     }
 
@@ -172,6 +182,14 @@ impl Error {
             Ok(tls) => Self::Tls(tls),
             Err(error) if phase == Phase::Connect => Self::Connect(error),
             Err(error) => Self::Transport(error),
+        }
+    }
+
+    /// The error, where it is a proxy that it came from.
+    pub(crate) fn at_proxy(self) -> Self {
+        match self {
+            Self::Tls(source) => Self::ProxyTls(source),
+            other => other,
         }
     }
 
@@ -200,7 +218,8 @@ impl fmt::Display for Error {
             Self::BodySpent => f.write_str("the request's body can't be sent again"),
             Self::Connect(source) => write!(f, "cannot connect: {}", reason(source)),
             Self::Proxy(source) => source.fmt(f),
-            Self::Tls(source) => write!(f, "TLS: {source}"),
+            Self::Tls(source) => write!(f, "TLS: {}", certificate::words(source)),
+            Self::ProxyTls(source) => write!(f, "TLS to the proxy: {}", certificate::words(source)),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
             Self::ClientIdentity(reason) => write!(f, "cannot use the client's certificate: {reason}"),
             Self::TooSlow { rate_min } => write!(f, "slower than {rate_min} bytes a second"),
@@ -237,7 +256,7 @@ impl std::error::Error for Error {
             | Self::Connect(source)
             | Self::Transport(source)
             | Self::Write(source) => Some(source),
-            Self::Tls(source) => Some(source),
+            Self::Tls(source) | Self::ProxyTls(source) => Some(source),
             Self::Protocol(source) => Some(source),
             Self::Proxy(source) => Some(source),
             Self::Coding(source) => Some(source),

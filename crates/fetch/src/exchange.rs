@@ -1,16 +1,17 @@
 //! One request and the head of its response on one connection.
 //!
-//! Owns: receiving the head, also of an early answer; time limits of the single steps.
+//! Owns: receiving the head, also of an early answer; waiting for a go-ahead; time limits of the single steps.
 //! Does not own: which connection, what follows from the response, sending ([`crate::send`]), bodies ([`crate::receive`]).
 
 use std::time::Duration;
 
 use haul_http1::{Authority, Exchange, Head, ResponseHead};
 use haul_io::{Buf, Io};
+use http::StatusCode;
 
 use crate::connection::Connection;
 use crate::pace::Throttle;
-use crate::send::{Sent, send};
+use crate::send::{Outgoing, Sent};
 use crate::{Config, Error, Phase, Request};
 
 /// Bytes that are received at a time; more than any head.
@@ -65,66 +66,154 @@ pub(crate) struct Answered {
     pub(crate) input: Buf,
     /// Whether all of the request was sent before.
     pub(crate) request_sent: bool,
+    /// Whether the request said that its body waits for a go-ahead.
+    pub(crate) waited: bool,
 }
 
-/// Sends `request` and receives the head of the response.
+/// Sends `request` and receives the head of the response. If it `expects` a go-ahead for its body, that is waited for.
 pub(crate) async fn ask(
     io: &impl Io,
     connection: &mut Connection,
     request: &Request,
     authority: &Authority,
     clock: Clock<'_>,
+    expects: bool,
 ) -> Result<Answered, NoHead> {
     let unanswered = |error| NoHead { error, response_bytes: 0 };
-    match send(io, connection, request, authority, clock).await.map_err(unanswered)? {
-        Sent::Whole => receive_head(io, connection, request, clock).await,
+    let outgoing = Outgoing::open(io, connection, request, authority, clock.config, expects).await;
+    let mut outgoing = outgoing.map_err(unanswered)?;
+    let mut incoming = Incoming::start(io, request, clock);
+    let waited = outgoing.waits;
+    if waited {
+        match incoming.go_ahead(io, connection, &mut outgoing).await {
+            Ok(None) => {}
+            // RFC 9110 section 10.1.1: who has answered doesn't want the body.
+            Ok(Some(head)) => {
+                outgoing.put_back(request);
+                return Ok(Answered { head, input: incoming.input, request_sent: false, waited });
+            }
+            Err(error) => {
+                outgoing.put_back(request);
+                return Err(NoHead { error, response_bytes: incoming.response_bytes });
+            }
+        }
+    }
+    let sent = outgoing.send(io, connection, clock).await;
+    let sent = sent.map_err(|error| NoHead { error, response_bytes: incoming.response_bytes })?;
+    let answered = incoming.head(io, connection).await;
+    let Incoming { input, response_bytes, .. } = incoming;
+    match (sent, answered) {
+        (Sent::Whole, Ok(head)) => Ok(Answered { head, input, request_sent: true, waited }),
+        (Sent::Whole, Err(error)) => Err(NoHead { error, response_bytes }),
         // RFC 9112 section 9.5: whoever stopped listening may have said why.
-        Sent::Partly(error) => match receive_head(io, connection, request, clock).await {
-            Ok(answered) => Ok(Answered { request_sent: false, ..answered }),
-            Err(NoHead { response_bytes, .. }) => Err(NoHead { error, response_bytes }),
-        },
+        (Sent::Partly(_), Ok(head)) => Ok(Answered { head, input, request_sent: false, waited }),
+        (Sent::Partly(error), Err(_)) => Err(NoHead { error, response_bytes }),
     }
 }
 
-async fn receive_head(
-    io: &impl Io,
-    connection: &mut Connection,
-    request: &Request,
-    clock: Clock<'_>,
-) -> Result<Answered, NoHead> {
-    let deadline = io.now() + clock.config.head_timeout;
-    let mut exchange = Exchange::new(&request.method, clock.config.limits);
-    let mut input = io.take_buf(INPUT_BYTES.max(clock.config.limits.head_bytes_max));
-    let mut response_bytes = 0;
-    loop {
-        let left = deadline.saturating_sub(io.now()).min(clock.config.read_timeout);
-        let timeout = clock.step(io, left).map_err(|error| NoHead { error, response_bytes })?;
-        let (received, back) = connection.receive(io, input, timeout).await;
-        input = back;
-        let judge = |error| clock.judge(io, Error::transport(error, Phase::Transfer));
-        let count = received.map_err(|error| NoHead { error: judge(error), response_bytes })?;
-        if count == 0 {
-            let error = exchange.closed(input.filled()).into();
-            return Err(NoHead { error, response_bytes });
-        }
-        response_bytes += count as u64;
-        let parsed = parse_head(&mut exchange, &mut input);
-        match parsed.map_err(|error| NoHead { error, response_bytes })? {
-            Some(head) => return Ok(Answered { head, input, request_sent: true }),
-            None => input.compact(),
-        }
-    }
+/// What comes back for one request, up to the final head.
+struct Incoming<'a> {
+    exchange: Exchange,
+    clock: Clock<'a>,
+    input: Buf,
+    response_bytes: u64,
 }
 
-/// The final head, once it is there; interim ones are dropped.
-fn parse_head(exchange: &mut Exchange, input: &mut Buf) -> Result<Option<ResponseHead>, Error> {
-    loop {
-        match exchange.head(input.filled())? {
-            Head::NeedMore => return Ok(None),
-            Head::Interim { len, .. } => input.consume(len),
-            Head::Complete { response, len, .. } => {
-                input.consume(len);
-                return Ok(Some(response));
+/// What the received bytes begin with.
+enum Parsed {
+    NeedMore,
+    /// The go-ahead for a body.
+    Continue,
+    Final(ResponseHead),
+}
+
+impl<'a> Incoming<'a> {
+    fn start(io: &impl Io, request: &Request, clock: Clock<'a>) -> Self {
+        let limits = clock.config.limits;
+        let input = io.take_buf(INPUT_BYTES.max(limits.head_bytes_max));
+        Self { exchange: Exchange::new(&request.method, limits), clock, input, response_bytes: 0 }
+    }
+
+    /// Sends the head of `outgoing` and waits for what the server says to it: the final head, or nothing if the body should go
+    /// out. A server that is silent for long may never have heard of expectations.
+    async fn go_ahead(
+        &mut self,
+        io: &impl Io,
+        connection: &mut Connection,
+        outgoing: &mut Outgoing,
+    ) -> Result<Option<ResponseHead>, Error> {
+        outgoing.send_head(io, connection, self.clock).await?;
+        let deadline = io.now() + self.clock.config.expect_timeout;
+        loop {
+            match self.parse()? {
+                Parsed::Continue => return Ok(None),
+                Parsed::Final(head) => return Ok(Some(head)),
+                Parsed::NeedMore => {}
+            }
+            let left = deadline.saturating_sub(io.now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            match self.receive(io, connection, left).await {
+                Err(Error::Timeout(Phase::Transfer)) => return Ok(None),
+                received => received?,
+            }
+        }
+    }
+
+    /// The final head.
+    async fn head(&mut self, io: &impl Io, connection: &mut Connection) -> Result<ResponseHead, Error> {
+        let config = self.clock.config;
+        let deadline = io.now() + config.head_timeout;
+        loop {
+            match self.parse()? {
+                Parsed::Final(head) => return Ok(head),
+                Parsed::Continue => {}
+                Parsed::NeedMore => {
+                    let left = deadline.saturating_sub(io.now()).min(config.read_timeout);
+                    self.receive(io, connection, left).await?;
+                }
+            }
+        }
+    }
+
+    /// Receives something; an end is an error.
+    async fn receive(
+        &mut self,
+        io: &impl Io,
+        connection: &mut Connection,
+        timeout: Duration,
+    ) -> Result<(), Error> {
+        let timeout = self.clock.step(io, timeout)?;
+        self.input.compact();
+        let input = std::mem::replace(&mut self.input, Vec::new().into());
+        let (received, input) = connection.receive(io, input, timeout).await;
+        self.input = input;
+        let judged = |error| self.clock.judge(io, Error::transport(error, Phase::Transfer));
+        match received.map_err(judged)? {
+            0 => Err(self.exchange.closed(self.input.filled()).into()),
+            count => {
+                self.response_bytes += count as u64;
+                Ok(())
+            }
+        }
+    }
+
+    /// Interim heads but the go-ahead are dropped.
+    fn parse(&mut self) -> Result<Parsed, Error> {
+        loop {
+            match self.exchange.head(self.input.filled())? {
+                Head::NeedMore => return Ok(Parsed::NeedMore),
+                Head::Interim { status, len, .. } => {
+                    self.input.consume(len);
+                    if status == StatusCode::CONTINUE {
+                        return Ok(Parsed::Continue);
+                    }
+                }
+                Head::Complete { response, len, .. } => {
+                    self.input.consume(len);
+                    return Ok(Parsed::Final(response));
+                }
             }
         }
     }

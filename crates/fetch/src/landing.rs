@@ -63,7 +63,7 @@ impl Landing {
     /// Names the file as the server does, where that was asked for; before the first byte of the whole.
     pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
         let (true, Sink::File(sink)) = (self.named_by_server, &mut self.sink) else { return Ok(()) };
-        if let Some(name) = disposition::file_name(headers) {
+        if let Some(name) = disposition::disposition_name(headers) {
             sink.rename(&name);
         }
         if sink.clashes(io).await { Err(Error::Exists) } else { Ok(()) }

@@ -16,16 +16,18 @@
 //! # }
 //! ```
 //!
-//! Owns: connections and their reuse, TLS, redirects, timeouts, further attempts, limits of hosts, where bodies go.
+//! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, further attempts, limits of hosts, where bodies go.
 //! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines.
 #![forbid(unsafe_code)]
 
 mod addresses;
 mod body;
+mod certificate;
 mod client;
 mod coding;
 mod config;
 mod connection;
+mod cookies;
 mod digest;
 mod disposition;
 mod error;
@@ -58,13 +60,17 @@ mod trace;
 mod transfer;
 mod tunnel;
 mod validator;
+mod wire;
 
 pub use addresses::{Family, Known};
 pub use body::RequestBody;
+pub use certificate::CertificateFault;
 pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
 pub use coding::CodingError;
 pub use config::{ClientIdentity, Config, HostLimits, Trust};
+pub use cookies::{BadCookieLine, CookieJar};
 pub use digest::{Algorithm, BadChecksum, Checksum};
+pub use disposition::disposition_name;
 pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;
 pub use http::{HeaderMap, Method, StatusCode};

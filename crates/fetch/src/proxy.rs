@@ -31,10 +31,19 @@ struct Inner {
 pub enum ProxyKind {
     /// HTTP: whole URLs for http, CONNECT for https.
     Http,
+    /// The same over TLS; the certificate is that of the proxy's name.
+    Https,
     /// SOCKS 5, with addresses that are looked up here.
     Socks5,
     /// SOCKS 5, with names that the proxy looks up.
     Socks5h,
+}
+
+impl ProxyKind {
+    /// Whether it passes requests on, and not only bytes.
+    pub(crate) fn reads_requests(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
 }
 
 /// A text that is no proxy.
@@ -67,6 +76,8 @@ enum Rule {
 
 /// The port of a proxy whose URL names none, as curl has it.
 const PORT_DEFAULT: u16 = 1080;
+/// That of one by TLS.
+const TLS_PORT_DEFAULT: u16 = 443;
 
 impl Proxy {
     /// What it speaks.
@@ -90,12 +101,14 @@ impl Proxy {
 impl FromStr for Proxy {
     type Err = BadProxy;
 
-    /// `[http|socks5|socks5h]://[NAME:PASSWORD@]HOST[:PORT]`; without a scheme it is http, without a port 1080.
+    /// `[http|https|socks5|socks5h]://[NAME:PASSWORD@]HOST[:PORT]`; without a scheme it is http, without a port 1080, for https
+    /// 443.
     fn from_str(text: &str) -> Result<Self, BadProxy> {
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let (scheme, rest) = text.split_once("://").ok_or(BadProxy)?;
         let kind = match scheme.to_ascii_lowercase().as_str() {
             "http" => ProxyKind::Http,
+            "https" => ProxyKind::Https,
             "socks5" => ProxyKind::Socks5,
             "socks5h" => ProxyKind::Socks5h,
             _ => return Err(BadProxy),
@@ -115,14 +128,15 @@ impl FromStr for Proxy {
             (name, password) => Some((decoded(name)?, decoded(password.unwrap_or_default())?)),
         };
         let host = url.host().ok_or(BadProxy)?.to_owned();
-        let port = url.port().unwrap_or(if says_port { 21 } else { PORT_DEFAULT });
+        let default = if kind == ProxyKind::Https { TLS_PORT_DEFAULT } else { PORT_DEFAULT };
+        let port = url.port().unwrap_or(if says_port { 21 } else { default });
         Ok(Self(Arc::new(Inner { kind, host, port, credentials })))
     }
 }
 
 impl fmt::Display for BadProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a proxy is http://, socks5:// or socks5h://, then [NAME:PASSWORD@]HOST[:PORT]")
+        f.write_str("a proxy is http://, https://, socks5:// or socks5h://, then [NAME:PASSWORD@]HOST[:PORT]")
     }
 }
 
@@ -221,6 +235,8 @@ mod tests {
             ("http://p:80/", ProxyKind::Http, "p", 80, None),
             ("http://p:21", ProxyKind::Http, "p", 21, None),
             ("p", ProxyKind::Http, "p", 1080, None),
+            ("HTTPS://me:x@p", ProxyKind::Https, "p", 443, Some(("me", "x"))),
+            ("https://p:8443", ProxyKind::Https, "p", 8443, None),
             ("10.0.0.1:3128", ProxyKind::Http, "10.0.0.1", 3128, None),
             ("SOCKS5://[::1]:9", ProxyKind::Socks5, "[::1]", 9, None),
             ("socks5h://a%40b:c%3Ad@p", ProxyKind::Socks5h, "p", 1080, Some(("a@b", "c:d"))),
@@ -230,8 +246,7 @@ mod tests {
             let found = (proxy.kind(), proxy.host().to_string(), proxy.port(), proxy.credentials());
             assert_eq!(found, (kind, host.to_owned(), port, credentials), "{text}");
         }
-        for text in ["", "https://p", "socks4://p", "http://", "http://p/path", "http://p?x", "http://a%0a@p"]
-        {
+        for text in ["", "ftp://p", "socks4://p", "http://", "http://p/path", "http://p?x", "http://a%0a@p"] {
             assert_eq!(text.parse::<Proxy>(), Err(BadProxy), "{text}");
         }
         let secret: Proxy = "http://name:hush@p".parse().unwrap();

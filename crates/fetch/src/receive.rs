@@ -40,7 +40,7 @@ pub(crate) async fn receive_body(
     landing: &mut Landing,
     clock: Clock<'_>,
 ) -> Result<Received, Error> {
-    let Answered { head, mut input, request_sent } = answered;
+    let Answered { head, mut input, request_sent, .. } = answered;
     if decoding.is_none() {
         check_announced(&head, landing, clock)?;
     }

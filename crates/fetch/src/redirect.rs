@@ -57,7 +57,7 @@ pub(crate) fn follow(
         return Err(Error::BodySpent);
     }
     let body = if keeps_body { request.body.clone() } else { RequestBody::default() };
-    Ok(Some(Request { method, url, headers, body }))
+    Ok(Some(Request { method, url, headers, body, expects_continue: request.expects_continue }))
 }
 
 fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {

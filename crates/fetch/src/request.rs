@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, RANGE};
+use http::header::{AUTHORIZATION, COOKIE, EXPECT, PROXY_AUTHORIZATION, RANGE};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
@@ -18,6 +18,7 @@ pub struct Request {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: RequestBody,
+    pub(crate) expects_continue: bool,
 }
 
 impl Request {
@@ -39,10 +40,17 @@ impl Request {
         if method == Method::CONNECT {
             return Err(Error::Url { reason: "CONNECT fetches nothing".to_owned() });
         }
-        Ok(Self { method, url, headers: HeaderMap::new(), body: RequestBody::default() })
+        Ok(Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: RequestBody::default(),
+            expects_continue: false,
+        })
     }
 
-    /// Adds a header field. `name` and `value` are checked here, so that nothing else can be smuggled in.
+    /// Adds a header field. `name` and `value` are checked here, so that nothing else can be smuggled in. The field Expect is
+    /// another way to say [`Request::expect_continue`], or without a value that it isn't meant.
     ///
     /// # Errors
     /// If either holds a byte it may not hold, or the field is one that the client itself sets.
@@ -50,6 +58,14 @@ impl Request {
         let (name, mut value) = haul_http1::parse_field(name, value)?;
         if name == PROXY_AUTHORIZATION {
             return Err(Error::Url { reason: "credentials of a proxy belong to the proxy's URL".to_owned() });
+        }
+        if name == EXPECT {
+            // RFC 9110 section 10.1.1 knows no other.
+            self.expects_continue = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+            return match self.expects_continue || value.is_empty() {
+                true => Ok(self),
+                false => Err(Error::Url { reason: "no expectation but 100-continue can be met".to_owned() }),
+            };
         }
         value.set_sensitive(matches!(name, AUTHORIZATION | COOKIE));
         self.headers.append(name, value);
@@ -65,6 +81,17 @@ impl Request {
     #[must_use]
     pub fn body(mut self, body: RequestBody) -> Self {
         self.body = body;
+        self
+    }
+
+    /// Sends the body only when the server says that it wants it, or says nothing for [`Config::expect_timeout`]
+    /// (RFC 9110, section 10.1.1). A server that answers instead is not sent the body; one that knows no expectations (417) is
+    /// asked once more without. Of no effect without a body.
+    ///
+    /// [`Config::expect_timeout`]: crate::Config::expect_timeout
+    #[must_use]
+    pub fn expect_continue(mut self) -> Self {
+        self.expects_continue = true;
         self
     }
 
@@ -131,6 +158,10 @@ pub struct Response {
     pub status: StatusCode,
     /// The header fields.
     pub headers: HeaderMap,
+    /// The fields behind a chunked body (RFC 9112, section 7.1.2); empty where there are none. They are never merged into the header
+    /// fields: what frames, routes or authenticates a message doesn't count here. At most
+    /// [`Limits::trailer_bytes_max`](haul_http1::Limits::trailer_bytes_max) bytes.
+    pub trailers: HeaderMap,
     /// The URL that answered, after all redirects.
     pub url: Url,
     /// The body; empty where it went elsewhere.

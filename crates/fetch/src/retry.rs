@@ -119,6 +119,7 @@ mod tests {
             (Error::Protocol(ProtocolError::ClosedBeforeResponse), true, false),
             (Error::Protocol(ProtocolError::BareCr), false, false),
             (Error::Tls(rustls::Error::DecryptError), false, false),
+            (Error::ProxyTls(rustls::Error::DecryptError), false, false),
             (Error::Resolve(io(ErrorKind::NotFound)), false, false),
             (Error::Write(io(ErrorKind::StorageFull)), false, false),
             (Error::TooManyRedirects, false, false),

@@ -5,7 +5,7 @@
 
 use url::{Host, Url};
 
-use crate::proxy::{Proxy, ProxyKind};
+use crate::proxy::Proxy;
 use crate::{Config, Error};
 
 /// Whom a request is for.
@@ -45,7 +45,7 @@ impl Route {
         let proxy = if config.unix_socket.is_some() { None } else { config.proxies.of(url) };
         match proxy {
             None => Self::Direct(origin),
-            Some(proxy) if proxy.kind() == ProxyKind::Http && !origin.tls => Self::Forward(proxy.clone()),
+            Some(proxy) if proxy.kind().reads_requests() && !origin.tls => Self::Forward(proxy.clone()),
             Some(proxy) => Self::Tunnel(origin, proxy.clone()),
         }
     }

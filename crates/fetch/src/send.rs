@@ -1,7 +1,7 @@
 //! Requests on their way out: the head, then the body piece by piece.
 //!
 //! Owns: which fields every request has, how the body is framed.
-//! Does not own: what is asked ([`crate::Request`]), the answer ([`crate::exchange`]).
+//! Does not own: what is asked ([`crate::Request`]), the answer, waiting for a go-ahead ([`crate::exchange`]).
 //!
 //! Source: RFC 9112, sections 3 (request line), 6 (framing), 9.5 (answers before the end of the request).
 
@@ -10,7 +10,9 @@ use std::io::{self, Read};
 use haul_http1::{Authority, BodyLength, RequestHead, Target, encode_chunk, encode_last_chunk};
 use haul_io::{Buf, File, Io, Offset};
 use http::HeaderMap;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, PROXY_AUTHORIZATION, RANGE, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, COOKIE, EXPECT, HeaderValue, PROXY_AUTHORIZATION, RANGE, USER_AGENT,
+};
 
 use crate::body::{Opened, Reader};
 use crate::coding::ACCEPTED;
@@ -25,6 +27,14 @@ const PIECE_BYTES: usize = 128 * 1024;
 /// Bodies of so many bytes travel with their head.
 const WITH_HEAD_BYTES_MAX: usize = 16 * 1024;
 
+/// A request about to be sent.
+pub(crate) struct Outgoing {
+    head: Vec<u8>,
+    body: Opened,
+    /// Whether it says that its body waits for a go-ahead.
+    pub(crate) waits: bool,
+}
+
 /// What became of a request.
 pub(crate) enum Sent {
     Whole,
@@ -32,34 +42,66 @@ pub(crate) enum Sent {
     Partly(Error),
 }
 
-/// Sends `request`, head and body.
-pub(crate) async fn send(
-    io: &impl Io,
-    connection: &mut Connection,
-    request: &Request,
-    authority: &Authority,
-    clock: Clock<'_>,
-) -> Result<Sent, Error> {
-    let body = request.body.open(io).await?;
-    let mut head = encode(request, &body, authority, connection.route(), clock.config)?;
-    let rest = match body {
-        Opened::Bytes(bytes) if bytes.len() <= WITH_HEAD_BYTES_MAX => {
-            head.extend_from_slice(&bytes);
-            Opened::Nothing
+impl Outgoing {
+    /// `request` as it goes out on `connection`. It waits for a go-ahead if it `expects` one and has a body.
+    pub(crate) async fn open(
+        io: &impl Io,
+        connection: &Connection,
+        request: &Request,
+        authority: &Authority,
+        config: &Config,
+        expects: bool,
+    ) -> Result<Self, Error> {
+        let body = request.body.open(io).await?;
+        // RFC 9110 section 10.1.1: a request without content expects nothing.
+        let waits = expects && !body.is_empty();
+        let head = encode(request, &body, authority, connection.route(), (config, waits))?;
+        Ok(Self { head, body, waits })
+    }
+
+    /// Sends the head alone.
+    pub(crate) async fn send_head(
+        &mut self,
+        io: &impl Io,
+        connection: &mut Connection,
+        clock: Clock<'_>,
+    ) -> Result<(), Error> {
+        let head = std::mem::take(&mut self.head);
+        send_piece(io, connection, head.into(), clock).await
+    }
+
+    /// Sends what hasn't been sent.
+    pub(crate) async fn send(
+        mut self,
+        io: &impl Io,
+        connection: &mut Connection,
+        clock: Clock<'_>,
+    ) -> Result<Sent, Error> {
+        if !self.head.is_empty() {
+            if let Opened::Bytes(bytes) = &self.body
+                && bytes.len() <= WITH_HEAD_BYTES_MAX
+            {
+                self.head.extend_from_slice(bytes);
+                self.body = Opened::Nothing;
+            }
+            self.send_head(io, connection, clock).await?;
         }
-        other => other,
-    };
-    send_piece(io, connection, head.into(), clock).await?;
-    let sent = match rest {
-        Opened::Nothing => Ok(()),
-        Opened::Bytes(bytes) => send_bytes(io, connection, &bytes, clock).await,
-        Opened::File(file, bytes) => send_file(io, connection, &file, bytes, clock).await,
-        Opened::Reader(reader) => send_chunks(io, connection, reader, clock).await,
-    };
-    match sent {
-        Ok(()) => Ok(Sent::Whole),
-        Err(error @ (Error::Transport(_) | Error::Timeout(Phase::Transfer))) => Ok(Sent::Partly(error)),
-        Err(error) => Err(error),
+        let sent = match self.body {
+            Opened::Nothing => Ok(()),
+            Opened::Bytes(bytes) => send_bytes(io, connection, &bytes, clock).await,
+            Opened::File(file, bytes) => send_file(io, connection, &file, bytes, clock).await,
+            Opened::Reader(reader) => send_chunks(io, connection, reader, clock).await,
+        };
+        match sent {
+            Ok(()) => Ok(Sent::Whole),
+            Err(error @ (Error::Transport(_) | Error::Timeout(Phase::Transfer))) => Ok(Sent::Partly(error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the body back to `request`: nothing of it was sent.
+    pub(crate) fn put_back(self, request: &Request) {
+        request.body.put_back(self.body);
     }
 }
 
@@ -68,7 +110,7 @@ fn encode(
     body: &Opened,
     authority: &Authority,
     route: &Route,
-    config: &Config,
+    (config, waits): (&Config, bool),
 ) -> Result<Vec<u8>, Error> {
     let mut headers = request.headers.clone();
     let agent = HeaderValue::from_str(&config.user_agent);
@@ -78,7 +120,14 @@ fn encode(
     // Parts are put together only of what was not encoded.
     let codings = if config.compressed && !headers.contains_key(RANGE) { ACCEPTED } else { "identity" };
     headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(codings));
+    if waits {
+        headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
+    }
     let url = &request.url;
+    // RFC 6265bis section 5.8.1 has one Cookie field: what the user says stands for itself.
+    if let (Some(jar), false) = (&config.cookies, headers.contains_key(COOKIE)) {
+        headers.extend(jar.field(url).map(|field| (COOKIE, field)));
+    }
     let path_and_query = &url[url::Position::BeforePath..url::Position::AfterQuery];
     let target = match route.forwarder() {
         None => Target::Origin { path_and_query },

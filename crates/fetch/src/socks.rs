@@ -8,11 +8,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use haul_io::{Buf, Io, Socket};
+use haul_io::{Buf, Io};
 use url::Host;
 
 use crate::proxy::Proxy;
 use crate::tunnel::{receive, send};
+use crate::wire::Wire;
 use crate::{Error, ProxyError};
 
 const VERSION: u8 = 5;
@@ -33,16 +34,16 @@ pub(crate) enum Destination {
     Name(Host<String>, u16),
 }
 
-/// Makes `socket`, which leads to `proxy`, lead on to `destination`. `deadline` is by [`Io::now`].
+/// Makes `wire`, which leads to `proxy`, lead on to `destination`. `deadline` is by [`Io::now`].
 pub(crate) async fn connect(
     io: &impl Io,
-    socket: &Socket,
+    wire: &mut impl Wire,
     proxy: &Proxy,
     destination: &Destination,
     deadline: Duration,
 ) -> Result<(), Error> {
     let request = request(destination).ok_or(ProxyError::LongName)?;
-    let mut peer = Peer { io, socket, deadline };
+    let mut peer = Peer { io, wire, deadline };
     let methods: &[u8] = match proxy.credentials() {
         None => &[NO_AUTHENTICATION],
         Some(_) => &[NO_AUTHENTICATION, NAME_AND_PASSWORD],
@@ -65,15 +66,15 @@ pub(crate) async fn connect(
     peer.consent().await
 }
 
-struct Peer<'a, I> {
+struct Peer<'a, I, W> {
     io: &'a I,
-    socket: &'a Socket,
+    wire: &'a mut W,
     deadline: Duration,
 }
 
-impl<I: Io> Peer<'_, I> {
+impl<I: Io, W: Wire> Peer<'_, I, W> {
     async fn send(&mut self, message: Vec<u8>) -> Result<(), Error> {
-        send(self.io, self.socket, message, self.deadline).await
+        send(self.io, self.wire, message, self.deadline).await
     }
 
     /// The next `count` bytes and not one more: what follows the last message isn't the proxy's.
@@ -81,7 +82,7 @@ impl<I: Io> Peer<'_, I> {
         let mut message = Vec::with_capacity(count.min(MESSAGE_BYTES_MAX));
         while message.len() < count {
             let room = Buf::with_capacity(count - message.len());
-            let piece = receive(self.io, self.socket, room, self.deadline).await?;
+            let piece = receive(self.io, self.wire, room, self.deadline).await?;
             message.extend_from_slice(piece.filled());
         }
         Ok(message)

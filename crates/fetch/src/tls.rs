@@ -1,14 +1,14 @@
 //! TLS over an [`Io`]: rustls computes, this moves the bytes.
 //!
 //! Owns: roots of trust, handshakes, records in and out.
-//! Does not own: sockets, HTTP.
+//! Does not own: what carries the records ([`crate::wire`]), HTTP.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use haul_io::{Buf, Io, Socket};
+use haul_io::{Buf, Io};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
@@ -16,30 +16,47 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::config::ClientIdentity;
+use crate::wire::Wire;
 use crate::{Error, Trust};
 
 /// Bytes of records that are received at a time: two of the longest.
 const RECORDS_BYTES: usize = 36 * 1024;
 
-/// The settings of all TLS connections of a client, made when the first is needed.
+/// The settings of all TLS connections of a client, made when the first is needed. Sessions are kept with them: a connection
+/// to a server that is known goes on with one.
 pub(crate) struct TlsSettings {
     trust: Trust,
     identity: Option<ClientIdentity>,
-    config: OnceLock<Arc<ClientConfig>>,
+    origins: OnceLock<Arc<ClientConfig>>,
+    proxies: OnceLock<Arc<ClientConfig>>,
 }
 
 impl TlsSettings {
     pub(crate) fn new(trust: Trust, identity: Option<ClientIdentity>) -> Self {
-        Self { trust, identity, config: OnceLock::new() }
+        Self { trust, identity, origins: OnceLock::new(), proxies: OnceLock::new() }
     }
 
-    fn config(&self) -> Result<Arc<ClientConfig>, Error> {
-        if let Some(config) = self.config.get() {
-            return Ok(config.clone());
-        }
-        let made = Arc::new(client_config(&self.trust, self.identity.as_ref())?);
-        Ok(self.config.get_or_init(|| made).clone())
+    /// For connections to origins.
+    pub(crate) fn for_origins(&self) -> Result<Arc<ClientConfig>, Error> {
+        made(&self.origins, &self.trust, self.identity.as_ref())
     }
+
+    /// For connections to proxies, which are not shown who the client is to origins.
+    pub(crate) fn for_proxies(&self) -> Result<Arc<ClientConfig>, Error> {
+        made(&self.proxies, &self.trust, None)
+    }
+}
+
+fn made(
+    place: &OnceLock<Arc<ClientConfig>>,
+    trust: &Trust,
+    identity: Option<&ClientIdentity>,
+) -> Result<Arc<ClientConfig>, Error> {
+    if let Some(config) = place.get() {
+        return Ok(config.clone());
+    }
+    let made = Arc::new(client_config(trust, identity)?);
+    Ok(place.get_or_init(|| made).clone())
 }
 
 fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) -> Result<ClientConfig, Error> {
@@ -95,33 +112,34 @@ fn roots(trust: &Trust) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// One TLS connection.
-pub(crate) struct Tls {
+/// One TLS connection over a wire.
+pub(crate) struct Tls<W> {
+    wire: W,
     connection: ClientConnection,
     /// Records that were received and that rustls hasn't taken: it takes no more before its plaintext is read.
     records: Option<Buf>,
     ended_cleanly: bool,
 }
 
-impl Tls {
-    /// The handshake with the server called `host`.
+impl<W: Wire> Tls<W> {
+    /// The handshake with the server called `host` at the other end of `wire`.
     pub(crate) async fn handshake(
         io: &impl Io,
-        settings: &TlsSettings,
+        config: Arc<ClientConfig>,
         host: &str,
-        socket: &Socket,
+        wire: W,
         timeout: Duration,
     ) -> Result<Self, Error> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| Error::Url { reason: "the host can't be named in TLS".to_owned() })?;
-        let connection = ClientConnection::new(settings.config()?, name).map_err(Error::Tls)?;
-        let mut tls = Self { connection, records: None, ended_cleanly: false };
+        let connection = ClientConnection::new(config, name).map_err(Error::Tls)?;
+        let mut tls = Self { wire, connection, records: None, ended_cleanly: false };
         let deadline = io.now() + timeout;
         while tls.connection.is_handshaking() {
             let left = deadline.saturating_sub(io.now());
             let step = match tls.connection.wants_write() {
-                true => tls.flush(io, socket, left).await,
-                false => tls.receive_records(io, socket, left).await.and_then(|bytes| match bytes {
+                true => tls.flush(io, left).await,
+                false => tls.receive_records(io, left).await.and_then(|bytes| match bytes {
                     0 => Err(io::ErrorKind::UnexpectedEof.into()),
                     _ => Ok(()),
                 }),
@@ -131,30 +149,21 @@ impl Tls {
         Ok(tls)
     }
 
-    /// Sends `bytes` as records.
-    pub(crate) async fn send(
-        &mut self,
-        io: &impl Io,
-        socket: &Socket,
-        mut bytes: &[u8],
-        timeout: Duration,
-    ) -> io::Result<()> {
+    /// Whether the end that [`Wire::receive`] saw was announced by close_notify.
+    pub(crate) fn ended_cleanly(&self) -> bool {
+        self.ended_cleanly
+    }
+
+    async fn send_records(&mut self, io: &impl Io, mut bytes: &[u8], timeout: Duration) -> io::Result<()> {
         while !bytes.is_empty() {
             let taken = self.connection.writer().write(bytes)?;
             bytes = &bytes[taken..];
-            self.flush(io, socket, timeout).await?;
+            self.flush(io, timeout).await?;
         }
         Ok(())
     }
 
-    /// Appends received plaintext to `buf`; 0 is the end, see [`Tls::ended_cleanly`].
-    pub(crate) async fn receive(
-        &mut self,
-        io: &impl Io,
-        socket: &Socket,
-        buf: &mut Buf,
-        timeout: Duration,
-    ) -> io::Result<usize> {
+    async fn receive_plain(&mut self, io: &impl Io, buf: &mut Buf, timeout: Duration) -> io::Result<usize> {
         loop {
             match self.connection.reader().read(buf.spare_mut()) {
                 Ok(count) => {
@@ -166,27 +175,17 @@ impl Tls {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) => {}
             }
-            self.flush(io, socket, timeout).await?;
-            self.receive_records(io, socket, timeout).await?;
+            self.flush(io, timeout).await?;
+            self.receive_records(io, timeout).await?;
         }
     }
 
-    /// Whether the end that [`Tls::receive`] saw was announced by close_notify.
-    pub(crate) fn ended_cleanly(&self) -> bool {
-        self.ended_cleanly
-    }
-
     /// Gives rustls received records, waiting for some if there are none; 0 is the end of the stream.
-    async fn receive_records(
-        &mut self,
-        io: &impl Io,
-        socket: &Socket,
-        timeout: Duration,
-    ) -> io::Result<usize> {
+    async fn receive_records(&mut self, io: &impl Io, timeout: Duration) -> io::Result<usize> {
         let mut records = match self.records.take() {
             Some(records) => records,
             None => {
-                let (count, records) = io.recv(socket, io.take_buf(RECORDS_BYTES), timeout).await;
+                let (count, records) = self.wire.receive(io, io.take_buf(RECORDS_BYTES), timeout).await;
                 count?;
                 records
             }
@@ -202,13 +201,23 @@ impl Tls {
         state.map(|_| taken).map_err(io::Error::other)
     }
 
-    async fn flush(&mut self, io: &impl Io, socket: &Socket, timeout: Duration) -> io::Result<()> {
+    async fn flush(&mut self, io: &impl Io, timeout: Duration) -> io::Result<()> {
         while self.connection.wants_write() {
             let mut records = Vec::new();
             self.connection.write_tls(&mut records)?;
-            io.send_all(socket, Buf::from(records), timeout).await.0?;
+            self.wire.send(io, Buf::from(records), timeout).await.0?;
         }
         Ok(())
+    }
+}
+
+impl<W: Wire> Wire for Tls<W> {
+    async fn send(&mut self, io: &impl Io, bytes: Buf, timeout: Duration) -> (io::Result<()>, Buf) {
+        (self.send_records(io, bytes.filled(), timeout).await, bytes)
+    }
+
+    async fn receive(&mut self, io: &impl Io, mut buf: Buf, timeout: Duration) -> (io::Result<usize>, Buf) {
+        (self.receive_plain(io, &mut buf, timeout).await, buf)
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use haul_http1::{AfterResponse, Authority, Framing, Replay, ResponseHead};
 use haul_io::Io;
-use http::StatusCode;
-use http::header::RANGE;
+use http::header::{Entry, RANGE, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
 
 use crate::coding::Decoding;
 use crate::connection::Connection;
@@ -115,7 +115,7 @@ impl Shared {
                 self.drain(io, request, connection, answered, clock).await;
                 return next.map(One::Redirect).ok_or(Error::Status(status));
             }
-            let response = response(request, &answered.head);
+            let mut response = response(request, &answered.head);
             let decoding = if ranged { None } else { self.decoding(&answered.head)? };
             let verdict = ask.judge(start.as_ref(), &answered.head, ranged)?;
             match verdict.without_coded_parts(decoding.is_some()) {
@@ -129,14 +129,14 @@ impl Shared {
                         None => landing.expect_whole(&answered.head.headers, length(&answered.head))?,
                     }
                     let exchange = (connection, answered, decoding);
-                    self.receive(io, request, exchange, landing, clock, trace).await?;
+                    response.trailers = self.receive(io, request, exchange, landing, clock, trace).await?;
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
                 }
                 Verdict::TakePart { bytes, total } => {
                     let all = landing.bytes() + bytes;
                     landing.expect_part(&answered.head.headers, total)?;
                     let exchange = (connection, answered, None);
-                    self.receive(io, request, exchange, landing, clock, trace).await?;
+                    response.trailers = self.receive(io, request, exchange, landing, clock, trace).await?;
                     check_part(io, landing, all).await?;
                     ask = Ask::IfRange;
                 }
@@ -201,6 +201,7 @@ impl Shared {
         }
     }
 
+    /// Receives a body; gives its trailers.
     async fn receive(
         &self,
         io: &impl Io,
@@ -209,12 +210,15 @@ impl Shared {
         landing: &mut Landing,
         clock: Clock<'_>,
         trace: &mut Trace,
-    ) -> Result<(), Error> {
+    ) -> Result<HeaderMap, Error> {
         let answered_at = io.now();
         let received = receive_body(io, &mut connection, answered, decoding, landing, clock).await;
         trace.times.body += io.now() - answered_at;
-        self.keep(request, connection, received?);
-        landing.end_content()
+        let received = received?;
+        let trailers = received.body.trailers().cloned().unwrap_or_default();
+        self.keep(request, connection, received);
+        landing.end_content()?;
+        Ok(trailers)
     }
 
     /// Reads a body that nobody wants; if it can't be had cheaply, the connection goes.
@@ -244,17 +248,29 @@ impl Shared {
         let origin = Origin::of(&request.url);
         let port_default = if origin.tls { 443 } else { 80 };
         let authority = Authority::new(&origin.host, origin.port, port_default)?;
-        let mut replay_count = 0;
+        let (mut replay_count, mut expects) = (0, request.expects_continue);
         loop {
             let mut connection = self.connection(io, request, clock, trace).await?;
             let asked_at = io.now();
-            let answered = ask(io, &mut connection, request, &authority, clock).await;
+            let answered = ask(io, &mut connection, request, &authority, clock, expects).await;
             trace.times.head += io.now() - asked_at;
             let no_head = match answered {
                 Ok(answered) if answered.head.framing == Framing::Tunnel => {
                     return Err(Error::Url { reason: "tunnels can't be fetched".to_owned() });
                 }
-                Ok(answered) => return Ok((connection, answered)),
+                Ok(answered) => {
+                    if let Some(jar) = &self.config.cookies {
+                        jar.take_all(&request.url, &answered.head.headers);
+                    }
+                    // RFC 9110 section 15.5.18. The connection goes, as its body never came.
+                    let is_refused =
+                        answered.waited && answered.head.status == StatusCode::EXPECTATION_FAILED;
+                    if is_refused && request.body.can_be_sent() {
+                        expects = false;
+                        continue;
+                    }
+                    return Ok((connection, answered));
+                }
                 Err(no_head) => no_head,
             };
             let replay = Replay {
@@ -330,8 +346,12 @@ fn length(head: &ResponseHead) -> Option<u64> {
 }
 
 fn response(request: &Request, head: &ResponseHead) -> Response {
-    let (url, headers) = (request.url.clone(), head.headers.clone());
-    Response { status: head.status, headers, url, body: Vec::new(), body_bytes: 0, redirect_count: 0 }
+    let (url, mut headers) = (request.url.clone(), head.headers.clone());
+    if let Entry::Occupied(mut set_cookie) = headers.entry(SET_COOKIE) {
+        set_cookie.iter_mut().for_each(|field| field.set_sensitive(true));
+    }
+    let (status, trailers, body) = (head.status, HeaderMap::new(), Vec::new());
+    Response { status, headers, trailers, url, body, body_bytes: 0, redirect_count: 0 }
 }
 
 /// What one request came to.

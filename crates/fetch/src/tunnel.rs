@@ -10,22 +10,23 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use haul_http1::{Authority, BodyLength, Exchange, Framing, Head, RequestHead, Target};
-use haul_io::{Buf, Io, Socket};
+use haul_io::{Buf, Io};
 use http::header::{HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, Method};
 
 use crate::proxy::Proxy;
 use crate::route::Origin;
+use crate::wire::Wire;
 use crate::{Config, Error, Phase, ProxyError};
 
 /// Bytes of the answer that are received at a time.
 const ANSWER_BYTES: usize = 16 * 1024;
 
-/// Makes `socket`, which leads to `proxy`, lead on to `origin`. `deadline` is by [`Io::now`].
+/// Makes `wire`, which leads to `proxy`, lead on to `origin`. `deadline` is by [`Io::now`].
 pub(crate) async fn connect(
     io: &impl Io,
     config: &Config,
-    socket: &Socket,
+    wire: &mut impl Wire,
     proxy: &Proxy,
     origin: &Origin,
     deadline: Duration,
@@ -44,11 +45,16 @@ pub(crate) async fn connect(
         body: BodyLength::None,
     }
     .encode(&mut head)?;
-    send(io, socket, head, deadline).await?;
-    consent(io, config, socket, deadline).await
+    send(io, wire, head, deadline).await?;
+    consent(io, config, wire, deadline).await
 }
 
-async fn consent(io: &impl Io, config: &Config, socket: &Socket, deadline: Duration) -> Result<(), Error> {
+async fn consent(
+    io: &impl Io,
+    config: &Config,
+    wire: &mut impl Wire,
+    deadline: Duration,
+) -> Result<(), Error> {
     let mut exchange = Exchange::new(&Method::CONNECT, config.limits);
     let mut input = io.take_buf(ANSWER_BYTES.max(config.limits.head_bytes_max));
     loop {
@@ -65,7 +71,7 @@ async fn consent(io: &impl Io, config: &Config, socket: &Socket, deadline: Durat
             }
             Head::NeedMore => {
                 input.compact();
-                input = receive(io, socket, input, deadline).await?;
+                input = receive(io, wire, input, deadline).await?;
             }
         }
     }
@@ -83,24 +89,24 @@ pub(crate) fn authorization(proxy: &Proxy) -> Option<HeaderValue> {
 /// Sends `bytes` to a proxy.
 pub(crate) async fn send(
     io: &impl Io,
-    socket: &Socket,
+    wire: &mut impl Wire,
     bytes: Vec<u8>,
     deadline: Duration,
 ) -> Result<(), Error> {
     let left = deadline.saturating_sub(io.now());
-    let sent = io.send_all(socket, bytes.into(), left).await.0;
+    let sent = wire.send(io, bytes.into(), left).await.0;
     sent.map_err(|error| Error::transport(error, Phase::Connect))
 }
 
 /// Appends what a proxy sends to `input`; its end is an error.
 pub(crate) async fn receive(
     io: &impl Io,
-    socket: &Socket,
+    wire: &mut impl Wire,
     input: Buf,
     deadline: Duration,
 ) -> Result<Buf, Error> {
     let left = deadline.saturating_sub(io.now());
-    let (count, input) = io.recv(socket, input, left).await;
+    let (count, input) = wire.receive(io, input, left).await;
     match count.map_err(|error| Error::transport(error, Phase::Connect))? {
         0 => Err(Error::Connect(std::io::ErrorKind::UnexpectedEof.into())),
         _ => Ok(input),

@@ -67,6 +67,45 @@ fn bodies_arrive_whole_however_they_are_framed() {
 }
 
 #[test]
+fn trailers_are_kept_apart_from_headers() {
+    let server = Server::start(|request| {
+        let answer = Answer::ok("hello").header("X-A", "head");
+        match request.path() {
+            "/moved" => Answer::redirect(302, "/trailers").chunked(&[1]).trailer("X-Moved", "1"),
+            "/trailers" => answer
+                .chunked(&[2])
+                .trailer("X-A", "tail")
+                .trailer("X-A", "more")
+                .trailer("Content-Length", "1")
+                .trailer("Set-Cookie", "a=b"),
+            "/many" => answer.chunked(&[5]).trailer("X-Long", &"x".repeat(16 * 1024)),
+            "/bad" => answer.chunked(&[5]).trailer("X Y", "1"),
+            "/cut" => answer.chunked(&[5]).trailer("X-Y", "1").cut_after(15, End::Close),
+            "/none" => answer.chunked(&[5]),
+            _ => answer,
+        }
+    });
+    let jar = Arc::new(haul_fetch::CookieJar::new(std::time::SystemTime::now));
+    let client = client(Config { cookies: Some(jar.clone()), ..Config::default() });
+    for path in ["/trailers", "/moved"] {
+        let response = client.fetch(get(&server, path)).unwrap();
+        assert_eq!(response.body, b"hello");
+        let of = |name: &str| response.trailers.get_all(name).iter().collect::<Vec<_>>();
+        assert_eq!(of("x-a"), ["tail", "more"]);
+        assert_eq!(of("content-length"), ["1"]);
+        assert_eq!(response.headers.get_all("x-a").iter().collect::<Vec<_>>(), ["head"]);
+        assert!(!response.headers.contains_key("set-cookie") && !response.trailers.contains_key("x-moved"));
+    }
+    assert!(jar.is_empty(), "trailers set no cookies");
+    for path in ["/none", "/length"] {
+        assert!(client.fetch(get(&server, path)).unwrap().trailers.is_empty());
+    }
+    for path in ["/many", "/bad", "/cut"] {
+        assert!(matches!(client.fetch(get(&server, path)), Err(Error::Protocol(_))), "{path}");
+    }
+}
+
+#[test]
 fn a_body_that_ends_early_is_never_a_file() {
     let body = seeded_bytes(1, 300_000);
     for (answer, end) in [

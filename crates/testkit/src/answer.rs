@@ -50,7 +50,7 @@ pub enum End {
     /// Nothing more happens until the server is dropped.
     Hold,
     /// The server connects there and copies bytes both ways, until either side ends: the answer to a proxy's CONNECT.
-    /// Plain servers only; TLS within the tunnel is the two ends' business.
+    /// TLS within the tunnel is the two ends' business.
     Tunnel(SocketAddr),
 }
 

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::answer::{Answer, End, Step};
 use crate::gate::{Gate, Stop};
-use crate::request::{Incoming, Request};
+use crate::request::{Handshake, Incoming, Request};
 
 /// A socket that several hold; it is closed when the last of them lets go.
 #[derive(Clone)]
@@ -65,12 +66,34 @@ impl Write for Wire {
     }
 }
 
+impl Wire {
+    fn handshake(&self) -> Option<Handshake> {
+        let Self::Tls(stream) = self else { return None };
+        let alpn = stream.conn.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned());
+        let name = stream.conn.server_name().map(str::to_owned);
+        Some(Handshake { resumed: stream.conn.handshake_kind() == Some(HandshakeKind::Resumed), alpn, name })
+    }
+}
+
+/// What a server makes of `Expect: 100-continue`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expectations {
+    /// It says to go on.
+    #[default]
+    Met,
+    /// It says nothing and waits for the body.
+    Ignored,
+    /// It answers at once, leaves the body unread, and closes after the answer.
+    Refused,
+}
+
 /// A connection of a server and what it needs of that server.
 pub(crate) struct Connection<'a> {
     pub(crate) number: usize,
     pub(crate) socket: Socket,
     pub(crate) tls: Option<Arc<ServerConfig>>,
     pub(crate) reads_bodies: bool,
+    pub(crate) expectations: Expectations,
     pub(crate) stop: &'a Stop,
     /// Records a request and gives the answer to it.
     pub(crate) answer: &'a dyn Fn(Request) -> (Request, Answer),
@@ -91,16 +114,22 @@ impl Connection<'_> {
         let mut index = 0;
         while let Some(mut request) = incoming.head()? {
             (request.connection, request.index) = (self.number, index);
-            if self.reads_bodies {
-                request.body = incoming.body(&request)?;
+            request.tls = incoming.wire.handshake();
+            let is_refused = self.expectations == Expectations::Refused && request.header("expect").is_some();
+            let reads_body = self.reads_bodies && !is_refused;
+            if reads_body {
+                request.body = incoming.body(&request, self.expectations == Expectations::Met)?;
             }
             let (request, answer) = (self.answer)(request);
             if !self.send(&mut incoming.wire, answer.script(&request))? {
                 break;
             }
-            let end = answer.end_for(&request, self.reads_bodies);
+            let end = answer.end_for(&request, reads_body);
             if let End::Tunnel(target) = end {
-                return relay(&self.socket, target, &incoming.unused);
+                return match incoming.wire {
+                    Wire::Plain(socket) => relay(&socket, target, &incoming.unused),
+                    Wire::Tls(stream) => relay_tls(*stream, target, &incoming.unused),
+                };
             }
             if end != End::KeepAlive {
                 return self.end(incoming.wire, end, answer.sends_close_notify());
@@ -164,6 +193,39 @@ pub(crate) fn relay(client: &Socket, target: SocketAddr, early: &[u8]) -> io::Re
         scope.spawn(move || copy(origin, to_client));
         copy(from_client, upstream).map(drop)
     })
+}
+
+/// As [`relay`], for a client that speaks TLS to this server: one thread, as the session is one.
+fn relay_tls(
+    mut client: StreamOwned<ServerConnection, Socket>,
+    target: SocketAddr,
+    early: &[u8],
+) -> io::Result<()> {
+    let mut upstream = Socket(Arc::new(TcpStream::connect(target)?));
+    upstream.write_all(early)?;
+    let mut piece = vec![0; 16 << 10];
+    loop {
+        let is_buffered =
+            client.conn.process_new_packets().map_err(io::Error::other)?.plaintext_bytes_to_read() > 0;
+        let mut ends =
+            [PollFd::new(&*client.sock.0, PollFlags::IN), PollFd::new(&*upstream.0, PollFlags::IN)];
+        if !is_buffered {
+            poll(&mut ends, None)?;
+        }
+        let [from_client, from_upstream] = ends.map(|end| !end.revents().is_empty());
+        if is_buffered || from_client {
+            match client.read(&mut piece)? {
+                0 => return Ok(()),
+                count => upstream.write_all(&piece[..count])?,
+            }
+        }
+        if from_upstream {
+            match upstream.read(&mut piece)? {
+                0 => return Ok(()),
+                count => client.write_all(&piece[..count]).and_then(|()| client.flush())?,
+            }
+        }
+    }
 }
 
 fn say_goodbye(wire: &mut Wire, close_notify: bool) -> io::Result<()> {

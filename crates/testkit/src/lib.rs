@@ -28,6 +28,7 @@ mod watched;
 
 pub use answer::{Answer, End};
 pub use compare::{Compare, assert_same, compare};
+pub use connection::Expectations;
 pub use gate::Gate;
 pub use golden::check_golden;
 pub use haul::{Haul, Run, Running};
@@ -35,7 +36,7 @@ pub use nginx::Nginx;
 pub use peer::{is_root, peer, skip};
 pub use random::seeded_bytes;
 pub use refused::{RefusedGuard, refused_address};
-pub use request::Request;
+pub use request::{Handshake, Request};
 pub use server::{Server, ServerBuilder};
 pub use socks::Socks;
 pub use tls::{Fault, Tls};

@@ -14,6 +14,8 @@ const BODY_MAX_BYTES: usize = 64 << 20;
 pub struct Request {
     /// Which connection it came on: 0 for the first that the server accepted.
     pub connection: usize,
+    /// How TLS began on that connection; none where it is plain.
+    pub tls: Option<Handshake>,
     /// How many requests came before it on that connection.
     pub index: usize,
     /// As sent.
@@ -28,6 +30,17 @@ pub struct Request {
     pub head: Vec<u8>,
     /// The body without its framing. Empty when the server doesn't read bodies.
     pub body: Vec<u8>,
+}
+
+/// How a connection by TLS began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// Whether it went on with a session of an earlier connection.
+    pub resumed: bool,
+    /// The protocol that both agreed on, by ALPN.
+    pub alpn: Option<String>,
+    /// The name that the client wants to reach (SNI).
+    pub name: Option<String>,
 }
 
 impl Request {
@@ -65,7 +78,7 @@ impl Request {
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
             .collect();
-        Self { connection: 0, index: 0, method, target, version, headers, head, body: Vec::new() }
+        Self { connection: 0, tls: None, index: 0, method, target, version, headers, head, body: Vec::new() }
     }
 }
 
@@ -96,13 +109,13 @@ impl<W: Read + Write> Incoming<W> {
         }
     }
 
-    /// The body that `request`'s head announces, after the go-ahead that it may have asked for.
-    pub(crate) fn body(&mut self, request: &Request) -> io::Result<Vec<u8>> {
+    /// The body that `request`'s head announces, after the go-ahead that it may have asked for and `goes_ahead` grants.
+    pub(crate) fn body(&mut self, request: &Request, goes_ahead: bool) -> io::Result<Vec<u8>> {
         let chunked = request
             .header_all("transfer-encoding")
             .any(|value| value.to_ascii_lowercase().contains("chunked"));
         let length = request.header("content-length").and_then(|value| value.parse().ok()).unwrap_or(0);
-        if (chunked || length > 0) && request.header("expect").is_some() {
+        if goes_ahead && (chunked || length > 0) && request.header("expect").is_some() {
             self.wire.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
             self.wire.flush()?;
         }

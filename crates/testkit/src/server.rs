@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle, Scope};
 use rustls::ServerConfig;
 
 use crate::answer::Answer;
-use crate::connection::{Connection, Socket};
+use crate::connection::{Connection, Expectations, Socket};
 use crate::gate::{PATIENCE, Stop};
 use crate::request::Request;
 use crate::tls::Tls;
@@ -46,6 +46,7 @@ pub struct Server {
 pub struct ServerBuilder {
     tls: Option<Tls>,
     leaves_bodies: bool,
+    expectations: Expectations,
 }
 
 type Handler = dyn Fn(&Request) -> Answer + Send + Sync;
@@ -54,6 +55,7 @@ struct Shared {
     handler: Box<Handler>,
     tls: Option<(Tls, Arc<ServerConfig>)>,
     reads_bodies: bool,
+    expectations: Expectations,
     stop: Stop,
     record: Mutex<Record>,
     recorded: Condvar,
@@ -149,6 +151,12 @@ impl ServerBuilder {
         self
     }
 
+    /// What it makes of a request that waits for a go-ahead. Defaults to giving it.
+    pub fn expectations(mut self, expectations: Expectations) -> Self {
+        self.expectations = expectations;
+        self
+    }
+
     /// Listens on a free port and answers each request with what `handler` says.
     ///
     /// The handler must not block on anything that outlives the server; [`crate::Gate`]s are for that.
@@ -161,6 +169,7 @@ impl ServerBuilder {
                 (tls, config)
             }),
             reads_bodies: !self.leaves_bodies,
+            expectations: self.expectations,
             stop: Stop::default(),
             record: Mutex::default(),
             recorded: Condvar::new(),
@@ -214,6 +223,7 @@ impl Shared {
             socket: Socket(stream),
             tls: self.tls.as_ref().map(|(_, config)| config.clone()),
             reads_bodies: self.reads_bodies,
+            expectations: self.expectations,
             stop: &self.stop,
             answer: &|request| self.answer(request),
         };

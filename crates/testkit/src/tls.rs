@@ -13,6 +13,9 @@ use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 
+/// The name of the test authority.
+const AUTHORITY: &str = "haul test authority";
+
 /// What is wrong with the server's certificate, if anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -24,10 +27,16 @@ pub enum Fault {
     NotYetValid,
     /// It is for another name.
     WrongName,
+    /// It is for another address.
+    WrongAddress,
+    /// It is for no name; only its subject is called `localhost`.
+    NoName,
     /// It is signed by its own key.
     SelfSigned,
     /// It is signed by another authority of the same name.
     UntrustedAuthority,
+    /// It is signed by an authority that nobody knows.
+    UnknownAuthority,
 }
 
 /// A test authority and a server certificate.
@@ -47,12 +56,13 @@ impl Tls {
 
     /// A certificate with this fault.
     pub fn with(fault: Fault) -> Self {
-        let authority = Authority::new();
+        let authority = Authority::new(AUTHORITY);
         let key = new_key();
         let params = leaf(fault);
         let certificate = match fault {
             Fault::SelfSigned => params.self_signed(&key),
-            Fault::UntrustedAuthority => params.signed_by(&key, &Authority::new().issuer),
+            Fault::UntrustedAuthority => params.signed_by(&key, &Authority::new(AUTHORITY).issuer),
+            Fault::UnknownAuthority => params.signed_by(&key, &Authority::new("unknown authority").issuer),
             _ => params.signed_by(&key, &authority.issuer),
         };
         let certificate = certificate.expect("a certificate can be signed");
@@ -113,9 +123,9 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = valid(CertificateParams::default());
-        params.distinguished_name.push(DnType::CommonName, "haul test authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = new_key();
@@ -127,10 +137,13 @@ impl Authority {
 fn leaf(fault: Fault) -> CertificateParams {
     let names = match fault {
         Fault::WrongName => vec!["elsewhere.example".to_owned()],
+        Fault::WrongAddress => vec!["127.0.0.2".to_owned()],
+        Fault::NoName => vec![],
         _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
     };
     let mut params = valid(CertificateParams::new(names).expect("the names are well-formed"));
-    params.distinguished_name.push(DnType::CommonName, "haul test server");
+    let subject = if fault == Fault::NoName { "localhost" } else { "haul test server" };
+    params.distinguished_name.push(DnType::CommonName, subject);
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     match fault {
         Fault::Expired => params.not_after = date_time_ymd(2001, 1, 1),

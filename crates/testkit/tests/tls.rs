@@ -60,7 +60,10 @@ fn each_fault_is_refused_for_what_it_is() {
         (Fault::NotYetValid, "NotValidYet"),
         (Fault::WrongName, "NotValidForName"),
         (Fault::SelfSigned, "UnknownIssuer"),
+        (Fault::WrongAddress, "NotValidForName"),
+        (Fault::NoName, "NotValidForName"),
         (Fault::UntrustedAuthority, "BadSignature"),
+        (Fault::UnknownAuthority, "UnknownIssuer"),
     ];
     for (fault, want) in cases {
         let server = Server::builder().tls(Tls::with(fault)).start(|_| Answer::ok("hello").close());

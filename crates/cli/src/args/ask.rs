@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Requests")]
 pub(crate) struct AskArgs {
-    /// A header field for every request; repeatable
+    /// A header field for every request; repeatable. With "Expect: 100-continue" bodies wait for the server's go-ahead
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
     /// The method (default GET, with --data POST)
@@ -33,4 +33,7 @@ pub(crate) struct AskArgs {
     /// Take them from this file
     #[arg(long, value_name = "FILE")]
     pub(crate) netrc_file: Option<PathBuf>,
+    /// Keep cookies: read this file first, if it is there, and write it at the end, in Netscape's format, as curl and wget do
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cookie_jar: Option<PathBuf>,
 }

@@ -11,7 +11,7 @@ use haul_fetch::Known;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// Go through this proxy: http://, socks5:// or socks5h://, with NAME:PASSWORD@ before the host and :PORT behind it where
+    /// Go through this proxy: http://, https://, socks5:// or socks5h://, with NAME:PASSWORD@ before the host and :PORT behind it where
     /// needed; empty for none. Otherwise http_proxy, https_proxy and all_proxy count
     #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<String>,

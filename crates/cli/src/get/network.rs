@@ -103,8 +103,8 @@ mod tests {
             let expected = [http, https, exempt].map(|proxy| proxy.map(str::to_owned));
             assert_eq!(found(args, variables).unwrap(), expected, "{args:?} {variables:?}");
         }
-        let problem = found(&[], &[("https_proxy", "https://me:hush@p")]).unwrap_err();
+        let problem = found(&[], &[("https_proxy", "gopher://me:hush@p")]).unwrap_err();
         assert_eq!(problem.message, "the variable https_proxy names no proxy");
-        assert!(found(&["--proxy", "p"], &[("https_proxy", "https://p")]).is_ok(), "it isn't looked at");
+        assert!(found(&["--proxy", "p"], &[("https_proxy", "gopher://p")]).is_ok(), "it isn't looked at");
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use haul_engine::{Config, Event, Report, Source};
-use haul_fetch::{Error, Failed, FetchJob, FetchTask, Fetched, Times};
+use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Times};
 use serde_json::{Map, Value};
 
 use crate::exit::Exit;
@@ -100,7 +100,7 @@ impl Explained for Failed {
             Error::Differs => Some(
                 "remove it to fetch it anew; -c skips files with the length and time, or the checksum, of the original",
             ),
-            _ => None,
+            _ => self.error.certificate_fault().and_then(of_certificate),
         }
     }
 
@@ -110,5 +110,19 @@ impl Explained for Failed {
             members.insert("status".to_owned(), status.as_u16().into());
         }
         members
+    }
+}
+
+/// What may help against a certificate that isn't believed.
+fn of_certificate(fault: CertificateFault) -> Option<&'static str> {
+    match fault {
+        CertificateFault::Expired | CertificateFault::NotYetValid => {
+            Some("if the clock of this machine is right, the server's operator has to renew it")
+        }
+        CertificateFault::OtherName => {
+            Some("name the host as its certificate does; --resolve says where it is")
+        }
+        CertificateFault::Untrusted => Some("--cacert names a file of the authorities to believe"),
+        _ => None,
     }
 }

@@ -1,0 +1,119 @@
+//! What is wrong with a server's certificate, in words.
+//!
+//! Owns: the kinds of faults that callers tell apart, the texts of errors of TLS.
+//! Does not own: checking certificates (rustls does), who showed it ([`crate::Error`]).
+
+use std::fmt::Write;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rustls::CertificateError;
+use rustls::pki_types::UnixTime;
+
+/// Names of a certificate that are told; it may have thousands.
+const NAMES_TOLD_MAX: usize = 3;
+
+/// What is wrong with a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// Its time is over.
+    Expired,
+    /// Its time has not come.
+    NotYetValid,
+    /// It is for other names or addresses, or for none.
+    OtherName,
+    /// Nobody who is trusted vouches for it.
+    Untrusted,
+    /// Something else.
+    Other,
+}
+
+impl CertificateFault {
+    /// What `error` says of a certificate, if it is about one.
+    pub(crate) fn of(error: &rustls::Error) -> Option<Self> {
+        let rustls::Error::InvalidCertificate(reason) = error else { return None };
+        Some(match reason {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Self::NotYetValid,
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                Self::OtherName
+            }
+            // An authority of the name of a trusted one that isn't it shows by its signature.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::Untrusted,
+            _ => Self::Other,
+        })
+    }
+}
+
+/// What `error` says, for people.
+pub(crate) fn words(error: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(reason) = error else { return error.to_string() };
+    match reason {
+        CertificateError::ExpiredContext { not_after, .. } => {
+            format!("the certificate was valid until {}", date(*not_after))
+        }
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            format!("the certificate is valid from {}", date(*not_before))
+        }
+        CertificateError::NotValidForNameContext { expected, presented } => {
+            format!("the certificate is not for {:?}, but for {}", expected.to_str(), names(presented))
+        }
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "nobody who is trusted vouches for the certificate".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn date(time: UnixTime) -> String {
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()));
+    time.map_or("another age".to_owned(), httpdate::fmt_http_date)
+}
+
+/// The first of the names of a certificate, which rustls gives with their kinds around them.
+fn names(presented: &[String]) -> String {
+    let mut names = String::new();
+    for name in presented.iter().take(NAMES_TOLD_MAX) {
+        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
+        let separator = if names.is_empty() { "" } else { ", " };
+        let _ = write!(names, "{separator}{:?}", inner.trim_matches('"'));
+    }
+    match presented.len() {
+        0 => "no name at all".to_owned(),
+        count if count > NAMES_TOLD_MAX => format!("{names} and {} more", count - NAMES_TOLD_MAX),
+        _ => names,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::ServerName;
+
+    fn other_names(presented: &[&str]) -> String {
+        words(&rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            expected: ServerName::try_from("a.example").unwrap(),
+            presented: presented.iter().map(|name| (*name).to_owned()).collect(),
+        }))
+    }
+
+    #[test]
+    fn names_are_told_within_bounds_and_harmless() {
+        let start = "the certificate is not for \"a.example\", but for";
+        assert_eq!(other_names(&[]), format!("{start} no name at all"));
+        assert_eq!(other_names(&["DnsName(\"b\")", "c"]), format!("{start} \"b\", \"c\""));
+        assert_eq!(
+            other_names(&["a", "b", "c", "d", "e"]),
+            format!("{start} \"a\", \"b\", \"c\" and 2 more")
+        );
+        assert_eq!(other_names(&["x\u{1b}[31m"]), format!("{start} \"x\\u{{1b}}[31m\""));
+    }
+
+    #[test]
+    fn what_is_no_matter_of_certificates_has_its_own_words() {
+        let error = rustls::Error::DecryptError;
+        assert_eq!((words(&error), CertificateFault::of(&error)), (error.to_string(), None));
+        let revoked = rustls::Error::InvalidCertificate(CertificateError::Revoked);
+        assert_eq!(CertificateFault::of(&revoked), Some(CertificateFault::Other));
+    }
+}

@@ -1,0 +1,103 @@
+//! Where a cookie belongs: hosts and paths.
+//!
+//! Owns: domain-match, path-match, public suffixes, the path where none is given.
+//! Does not own: cookies.
+//!
+//! Source: RFC 6265bis, sections 5.1.3 (domains) and 5.1.4 (paths); publicsuffix.org.
+
+use std::net::Ipv4Addr;
+
+/// Whether `host`, as a URL has it, is an address and no name.
+pub(super) fn is_address(host: &str) -> bool {
+    host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
+}
+
+/// Whether `host` is `domain` or a name below it.
+pub(super) fn domain_matches(host: &str, domain: &str) -> bool {
+    let above = host.strip_suffix(domain);
+    above.is_some_and(|above| above.is_empty() || above.ends_with('.') && !is_address(host))
+}
+
+/// Whether names below `domain` belong to different people. A name of one label that nobody listed counts.
+pub(super) fn is_public_suffix(domain: &str) -> bool {
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    !is_address(domain) && psl::suffix_str(domain).is_none_or(|suffix| suffix == domain)
+}
+
+/// What belongs together with `host`: all below its registrable domain, or the host alone where it has none.
+pub(super) fn site(host: &str) -> &str {
+    if is_address(host) { host } else { psl::domain_str(host).unwrap_or(host) }
+}
+
+/// Whether `path` is `cookie_path` or lies below it.
+pub(super) fn path_matches(path: &[u8], cookie_path: &[u8]) -> bool {
+    let below = path.strip_prefix(cookie_path);
+    below.is_some_and(|below| below.is_empty() || cookie_path.ends_with(b"/") || below[0] == b'/')
+}
+
+/// The path of a cookie that names none: all in front of the last slash.
+pub(super) fn default_path(path: &str) -> &str {
+    match path.rfind('/') {
+        None | Some(0) => "/",
+        Some(last) => &path[..last],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_match_at_dots() {
+        for (host, domain, matches) in [
+            ("example.org", "example.org", true),
+            ("www.example.org", "example.org", true),
+            ("badexample.org", "example.org", false),
+            ("example.org", "www.example.org", false),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "0.0.1", false),
+            ("[::1]", "[::1]", true),
+        ] {
+            assert_eq!(domain_matches(host, domain), matches, "{host} and {domain}");
+        }
+    }
+
+    #[test]
+    fn suffixes_are_those_of_the_list() {
+        for domain in
+            ["com", "co.uk", "github.io", "com.", "localhost", "b.ck", "xn--55qx5d.cn", "s3.amazonaws.com"]
+        {
+            assert!(is_public_suffix(domain), "{domain}");
+        }
+        for domain in
+            ["example.com", "example.co.uk", "me.github.io", "www.ck", "127.0.0.1", "1.2.3.4", "[::1]"]
+        {
+            assert!(!is_public_suffix(domain), "{domain}");
+        }
+        assert_eq!(site("a.b.example.co.uk"), "example.co.uk");
+        assert_eq!((site("co.uk"), site("10.0.0.1"), site("localhost")), ("co.uk", "10.0.0.1", "localhost"));
+    }
+
+    #[test]
+    fn paths_match_at_slashes() {
+        for (path, cookie_path, matches) in [
+            ("/", "/", true),
+            ("/a", "/", true),
+            ("/a", "/a", true),
+            ("/a/b", "/a", true),
+            ("/a/b", "/a/", true),
+            ("/ab", "/a", false),
+            ("/a", "/a/", false),
+            ("/", "/a", false),
+        ] {
+            assert_eq!(
+                path_matches(path.as_bytes(), cookie_path.as_bytes()),
+                matches,
+                "{path} and {cookie_path}"
+            );
+        }
+        for (path, default) in [("/", "/"), ("/a", "/"), ("/a/", "/a"), ("/a/b", "/a"), ("", "/")] {
+            assert_eq!(default_path(path), default, "{path}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Certificates of servers, sessions of TLS, against scripted servers.
+
+use std::path::Path;
+
+use haul_fetch::{CertificateFault, Client, Config, Error, Request, Trust};
+use haul_testkit::{Answer, Fault, Server, Tls};
+
+fn client(dir: &Path, server: &Server) -> Client {
+    let path = dir.join("ca.pem");
+    std::fs::write(&path, server.ca_pem()).unwrap();
+    Client::new(Config { trust: Trust::File(path), ..Config::default() }).unwrap()
+}
+
+#[test]
+fn each_fault_is_told_as_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let ends = "the certificate was valid until Mon, 01 Jan 2001 00:00:00 GMT";
+    let begins = "the certificate is valid from Wed, 01 Jan 2200 00:00:00 GMT";
+    let not_for = "the certificate is not for \"127.0.0.1\", but for";
+    let (elsewhere, address) =
+        (format!("{not_for} \"elsewhere.example\""), format!("{not_for} \"127.0.0.2\""));
+    let nothing = format!("{not_for} no name at all");
+    let nobody = "nobody who is trusted vouches for the certificate";
+    for (fault, kind, words) in [
+        (Fault::Expired, CertificateFault::Expired, ends),
+        (Fault::NotYetValid, CertificateFault::NotYetValid, begins),
+        (Fault::WrongName, CertificateFault::OtherName, &elsewhere),
+        (Fault::WrongAddress, CertificateFault::OtherName, &address),
+        (Fault::NoName, CertificateFault::OtherName, &nothing),
+        (Fault::SelfSigned, CertificateFault::Untrusted, nobody),
+        (Fault::UntrustedAuthority, CertificateFault::Untrusted, nobody),
+        (Fault::UnknownAuthority, CertificateFault::Untrusted, nobody),
+    ] {
+        let server = Server::builder().tls(Tls::with(fault)).start(|_| Answer::ok("secret"));
+        let error = client(dir.path(), &server).fetch(Request::get(&server.url("/")).unwrap()).unwrap_err();
+        assert!(matches!(error, Error::Tls(_)), "{fault:?}: {error}");
+        assert_eq!(error.certificate_fault(), Some(kind), "{fault:?}");
+        assert_eq!(error.fault(), haul_fetch::Fault::Server, "{fault:?}");
+        assert_eq!(error.to_string(), format!("TLS: {words}"), "{fault:?}");
+        assert!(server.requests().is_empty(), "nothing is asked of who isn't known");
+    }
+}
+
+#[test]
+fn a_name_of_the_subject_counts_for_nothing() {
+    // The certificate without names has the subject localhost.
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::builder().tls(Tls::with(Fault::NoName)).start(|_| Answer::ok("secret"));
+    let url = format!("https://localhost:{}/", server.address().port());
+    let error = client(dir.path(), &server).fetch(Request::get(&url).unwrap()).unwrap_err();
+    assert_eq!(error.certificate_fault(), Some(CertificateFault::OtherName), "{error}");
+    let good = Server::builder().tls(Tls::good()).start(|_| Answer::ok("known"));
+    let url = format!("https://localhost:{}/", good.address().port());
+    assert_eq!(client(dir.path(), &good).fetch(Request::get(&url).unwrap()).unwrap().body, b"known");
+}
+
+#[test]
+fn a_second_connection_goes_on_with_the_session() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = |tls| Server::builder().tls(tls).start(|_| Answer::ok("x").close());
+    let (one, other) = (server(Tls::good()), server(Tls::good()));
+    let client = client(dir.path(), &one);
+    let get = |url: &str| client.fetch(Request::get(url).unwrap());
+    for _ in 0..4 {
+        get(&one.url("/")).unwrap();
+    }
+    let handshakes: Vec<_> = one.requests().into_iter().map(|request| request.tls.unwrap()).collect();
+    let resumed: Vec<_> = handshakes.iter().map(|handshake| handshake.resumed).collect();
+    assert_eq!(resumed, [false, true, true, true]);
+    assert!(handshakes.iter().all(|handshake| handshake.alpn.as_deref() == Some("http/1.1")));
+    // Another server at the same address can't go on with it, and has to show its certificate.
+    assert!(get(&other.url("/")).is_err());
+    // A session belongs to a name: another name of the same server begins anew.
+    get(&format!("https://localhost:{}/", one.address().port())).unwrap();
+    let last = one.requests().pop().unwrap().tls.unwrap();
+    assert_eq!((last.resumed, last.name.as_deref()), (false, Some("localhost")));
+    // So does another client.
+    self::client(dir.path(), &one).fetch(Request::get(&one.url("/")).unwrap()).unwrap();
+    assert!(!one.requests().pop().unwrap().tls.unwrap().resumed);
+}
