@@ -79,6 +79,30 @@ impl<R: Read> Lines<R> {
         Self { reader: BufReader::new(reader), number: 0, ended: false }
     }
 
+    /// Reads a line, and says what it asks for, if it isn't blank or a comment; `None` at the end.
+    pub(crate) fn step(&mut self) -> Option<Option<Line>> {
+        if self.ended {
+            return None;
+        }
+        match self.read() {
+            Ok(None) => {
+                self.ended = true;
+                None
+            }
+            Ok(Some(line)) => Some(Item::of_line(self.number, &line)),
+            Err(error) => {
+                // What follows can't be told from the rest of this line.
+                self.ended = true;
+                Some(Some(Err(BadLine { number: self.number, reason: error.to_string() })))
+            }
+        }
+    }
+
+    /// Whether another step can be taken without waiting.
+    pub(crate) fn has_more_at_hand(&self) -> bool {
+        self.reader.buffer().contains(&b'\n')
+    }
+
     /// The next line, blank ones too.
     fn read(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
@@ -96,22 +120,11 @@ impl<R: Read> Iterator for Lines<R> {
     type Item = Line;
 
     fn next(&mut self) -> Option<Line> {
-        while !self.ended {
-            match self.read() {
-                Ok(None) => self.ended = true,
-                Ok(Some(line)) => {
-                    if let Some(line) = Item::of_line(self.number, &line) {
-                        return Some(line);
-                    }
-                }
-                Err(error) => {
-                    // What follows can't be told from the rest of this line.
-                    self.ended = true;
-                    return Some(Err(BadLine { number: self.number, reason: error.to_string() }));
-                }
+        loop {
+            if let Some(line) = self.step()? {
+                return Some(line);
             }
         }
-        None
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use haul_engine::{Next, Source};
 use haul_io::reason;
@@ -15,12 +15,17 @@ use crate::exit::Problem;
 use crate::list::{Line, Lines};
 use crate::voice::quoted;
 
-/// Lines that are read ahead.
-const LINES_AHEAD: usize = 256;
+/// Lines that a thread hands over at a time, at most: handing over costs more than reading a line.
+const BATCH_LINES_MAX: usize = 64;
+/// How often it does so ahead of who takes them.
+const BATCHES_AHEAD: usize = 4;
 
-/// The lines of a list, read by a thread of their own: a list that comes slowly holds nothing up.
-pub(crate) struct List {
-    lines: Receiver<Line>,
+/// The lines of a list.
+pub(crate) enum List {
+    /// Those of a file, which is read where its lines are wanted.
+    File(Lines<File>),
+    /// Those of a pipe or a terminal, which may come slowly: a thread waits for them and hands on what has come.
+    Stream { batches: Receiver<Vec<Line>>, batch: std::vec::IntoIter<Line> },
 }
 
 impl List {
@@ -29,35 +34,85 @@ impl List {
         let unreadable = |error: std::io::Error| {
             Problem::usage(format!("cannot open list {}: {}", quoted(path), reason(&error)))
         };
-        let reader: Box<dyn Read + Send> = match path == Path::new("-") {
-            true => Box::new(std::io::stdin()),
-            false => {
-                let file = File::open(path).map_err(unreadable)?;
-                if file.metadata().map_err(unreadable)?.is_dir() {
-                    return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
-                }
-                Box::new(file)
-            }
-        };
-        let (sender, lines) = sync_channel(LINES_AHEAD);
+        if path == Path::new("-") {
+            return Self::stream(std::io::stdin());
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if metadata.is_dir() {
+            return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
+        }
+        if metadata.is_file() { Ok(Self::File(Lines::new(file))) } else { Self::stream(file) }
+    }
+
+    fn stream(reader: impl Read + Send + 'static) -> Result<Self, Problem> {
+        let (sender, batches) = sync_channel(BATCHES_AHEAD);
         // The thread is not joined: one that waits for a stdin that never ends must not hold the program.
-        std::thread::Builder::new().name("list".to_owned()).spawn(move || {
-            for line in Lines::new(reader) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        })?;
-        Ok(Self { lines })
+        std::thread::Builder::new().name("list".to_owned()).spawn(move || hand_over(reader, &sender))?;
+        Ok(Self::Stream { batches, batch: Vec::new().into_iter() })
+    }
+}
+
+/// Sends the lines of `reader` in batches; none waits for another that hasn't come.
+fn hand_over(reader: impl Read, sender: &SyncSender<Vec<Line>>) {
+    let mut lines = Lines::new(reader);
+    let mut batch = Vec::new();
+    while let Some(line) = lines.step() {
+        batch.extend(line);
+        let is_due = batch.len() == BATCH_LINES_MAX || !lines.has_more_at_hand();
+        if is_due && !batch.is_empty() && sender.send(std::mem::take(&mut batch)).is_err() {
+            return;
+        }
     }
 }
 
 impl Source<Line> for List {
     fn next(&mut self) -> Next<Line> {
-        match self.lines.try_recv() {
-            Ok(line) => Next::Task(line),
-            Err(TryRecvError::Empty) => Next::Later,
-            Err(TryRecvError::Disconnected) => Next::End,
+        let (batches, batch) = match self {
+            Self::File(lines) => return Source::next(lines),
+            Self::Stream { batches, batch } => (batches, batch),
+        };
+        loop {
+            if let Some(line) = Iterator::next(batch) {
+                return Next::Task(line);
+            }
+            match batches.try_recv() {
+                Ok(next) => *batch = next.into_iter(),
+                Err(TryRecvError::Empty) => return Next::Later,
+                Err(TryRecvError::Disconnected) => return Next::End,
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::list::Item;
+
+    #[test]
+    fn lines_that_have_come_are_handed_on_while_others_are_waited_for() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut list = List::stream(reader).unwrap_or_else(|_| panic!("a thread for the list"));
+        let mut next = || loop {
+            match Source::next(&mut list) {
+                Next::Later => std::thread::yield_now(),
+                Next::Task(line) => break Some(line),
+                _ => break None,
+            }
+        };
+        let url = |text: &str| Some(Ok(Item::of_url(text.to_owned())));
+        writer.write_all(b"http://a/\nhttp://b/\nhttp://c").unwrap();
+        assert_eq!((next(), next()), (url("http://a/"), url("http://b/")));
+        writer.write_all(b"/\n# a comment\n\n").unwrap();
+        assert_eq!(next(), url("http://c/"));
+        let many: String = (0..1_000).map(|number| format!("http://d/{number}\n")).collect();
+        writer.write_all(many.as_bytes()).unwrap();
+        (0..1_000).for_each(|number| assert_eq!(next(), url(&format!("http://d/{number}"))));
+        writer.write_all(b"http://e/").unwrap();
+        drop(writer);
+        assert_eq!((next(), next()), (url("http://e/"), None));
     }
 }
