@@ -4,7 +4,7 @@
 //! Does not own: the order of work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -67,12 +67,12 @@ pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -
     let taken_up = Instant::now();
     io.take_meter();
     let answer = match stage {
-        Stage::Start => Answer::Started(caught::<J, _>(job.start(io, &task)).await),
+        Stage::Start => Answer::Started(caught::<J, _>(pin!(job.start(io, &task))).await),
         Stage::Part { state, index } => {
-            Answer::PartDone(caught::<J, _>(job.part(io, &task, &state, index)).await)
+            Answer::PartDone(caught::<J, _>(pin!(job.part(io, &task, &state, index))).await)
         }
         Stage::Finish { state, succeeded } => {
-            Answer::Finished(caught::<J, _>(job.finish(io, &task, &state, succeeded)).await)
+            Answer::Finished(caught::<J, _>(pin!(job.finish(io, &task, &state, succeeded))).await)
         }
     };
     let meter = io.take_meter();
@@ -86,8 +86,10 @@ pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -
     Returned { id, answer, phases, bytes: meter.bytes }
 }
 
-async fn caught<J: Job, T>(job: impl Future<Output = Result<T, J::Error>>) -> Result<T, Failure<J::Error>> {
-    let mut job = pin!(job);
+/// Polls `job`, which stays where it is: to move it here would double what a job in flight takes.
+async fn caught<J: Job, T>(
+    mut job: Pin<&mut impl Future<Output = Result<T, J::Error>>>,
+) -> Result<T, Failure<J::Error>> {
     // Nothing that a job shares is observed half-changed: tasks and states are read-only to it or guarded by locks.
     let poll = |context: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| job.as_mut().poll(context)))
     {

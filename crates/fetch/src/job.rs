@@ -123,7 +123,8 @@ impl FetchJob {
                 return Err(Error::Exists);
             }
             let file = (publish.path.as_path(), &stat);
-            let response = existing::check(&self.shared, io, task, request, file, clock, trace).await?;
+            let checking = existing::check(&self.shared, io, task, request, file, clock, trace);
+            let response = Box::pin(checking).await?;
             // A run that was killed may have left the record of what it completed.
             Partial::of(&publish.path, &request.url).remove(io).await?;
             return Ok(Beginning::Skipped(Box::new(response), publish.path.clone()));

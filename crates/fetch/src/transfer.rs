@@ -9,6 +9,7 @@ use haul_http1::{AfterResponse, Authority, Framing, Replay, ResponseHead};
 use haul_io::Io;
 use http::header::{Entry, RANGE, SET_COOKIE};
 use http::{HeaderMap, StatusCode};
+use url::Url;
 
 use crate::coding::Decoding;
 use crate::connection::Connection;
@@ -18,7 +19,7 @@ use crate::pace::Throttle;
 use crate::pool::Pool;
 use crate::receive::{Received, receive_body};
 use crate::resume::{Ask, Verdict};
-use crate::route::{Origin, Route};
+use crate::route::Route;
 use crate::sink::Sink;
 use crate::tls::TlsSettings;
 use crate::trace::Trace;
@@ -115,7 +116,6 @@ impl Shared {
                 self.drain(io, request, connection, answered, clock).await;
                 return next.map(One::Redirect).ok_or(Error::Status(status));
             }
-            let mut response = response(request, &answered.head);
             let decoding = if ranged { None } else { self.decoding(&answered.head)? };
             let verdict = ask.judge(start.as_ref(), &answered.head, ranged)?;
             match verdict.without_coded_parts(decoding.is_some()) {
@@ -129,18 +129,21 @@ impl Shared {
                         None => landing.expect_whole(&answered.head.headers, length(&answered.head))?,
                     }
                     let exchange = (connection, answered, decoding);
-                    response.trailers = self.receive(io, request, exchange, landing, clock, trace).await?;
-                    return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
+                    return self.receive(io, request, exchange, landing, clock, trace).await.map(One::Response);
                 }
                 Verdict::TakePart { bytes, total } => {
                     let all = landing.bytes() + bytes;
                     landing.expect_part(&answered.head.headers, total)?;
                     let exchange = (connection, answered, None);
-                    response.trailers = self.receive(io, request, exchange, landing, clock, trace).await?;
+                    let response = self.receive(io, request, exchange, landing, clock, trace).await?;
                     check_part(io, landing, all).await?;
+                    if landing.has_all() {
+                        return Ok(One::Response(response));
+                    }
                     ask = Ask::IfRange;
                 }
                 Verdict::Complete => {
+                    let response = response(request, answered.head.clone());
                     self.drain(io, request, connection, answered, clock).await;
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
                 }
@@ -149,9 +152,6 @@ impl Shared {
                     landing.start_over(io).await?;
                     ask = Ask::Whole;
                 }
-            }
-            if landing.has_all() {
-                return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
             }
         }
     }
@@ -176,7 +176,7 @@ impl Shared {
                     return Err(Error::Status(head.status));
                 }
                 None => {
-                    let response = response(&request, &head);
+                    let response = response(&request, head.clone());
                     return Ok((head, Response { redirect_count, ..response }));
                 }
             }
@@ -201,7 +201,7 @@ impl Shared {
         }
     }
 
-    /// Receives a body; gives its trailers.
+    /// Receives a body.
     async fn receive(
         &self,
         io: &impl Io,
@@ -210,15 +210,16 @@ impl Shared {
         landing: &mut Landing,
         clock: Clock<'_>,
         trace: &mut Trace,
-    ) -> Result<HeaderMap, Error> {
+    ) -> Result<Response, Error> {
         let answered_at = io.now();
         let received = receive_body(io, &mut connection, answered, decoding, landing, clock).await;
         trace.times.body += io.now() - answered_at;
         let received = received?;
         let trailers = received.body.trailers().cloned().unwrap_or_default();
-        self.keep(request, connection, received);
+        self.keep(request, connection, &received);
         landing.end_content()?;
-        Ok(trailers)
+        let body_bytes = landing.bytes();
+        Ok(Response { trailers, body_bytes, ..response(request, received.head) })
     }
 
     /// Reads a body that nobody wants; if it can't be had cheaply, the connection goes.
@@ -232,7 +233,7 @@ impl Shared {
     ) {
         let mut nowhere = Landing::new(Sink::discard(DRAIN_BYTES_MAX), Expected::default());
         if let Ok(received) = receive_body(io, &mut connection, answered, None, &mut nowhere, clock).await {
-            self.keep(request, connection, received);
+            self.keep(request, connection, &received);
         }
     }
 
@@ -245,9 +246,7 @@ impl Shared {
         clock: Clock<'_>,
         trace: &mut Trace,
     ) -> Result<(Connection, Answered), Error> {
-        let origin = Origin::of(&request.url);
-        let port_default = if origin.tls { 443 } else { 80 };
-        let authority = Authority::new(&origin.host, origin.port, port_default)?;
+        let authority = authority(&request.url)?;
         let (mut replay_count, mut expects) = (0, request.expects_continue);
         loop {
             let mut connection = self.connection(io, request, clock, trace).await?;
@@ -305,7 +304,8 @@ impl Shared {
         let timeout = clock.step(io, self.config.connect_timeout)?;
         let goal = (&request.url, route);
         let times = &mut trace.times;
-        let opened = Connection::open(io, &self.config, &self.tls, goal, timeout, times).await;
+        // On the heap: its state is large, handshakes within handshakes, and most tasks never need it.
+        let opened = Box::pin(Connection::open(io, &self.config, &self.tls, goal, timeout, times)).await;
         opened.map_err(|error| match clock.judge(io, error) {
             Error::Timeout(Phase::Transfer) => Error::Timeout(Phase::Connect),
             error => error,
@@ -313,7 +313,7 @@ impl Shared {
     }
 
     /// Keeps the connection for another request if the exchange left it fit for one.
-    fn keep(&self, request: &Request, mut connection: Connection, received: Received) {
+    fn keep(&self, request: &Request, mut connection: Connection, received: &Received) {
         let request_headers = &request.headers;
         let after = AfterResponse {
             request_headers,
@@ -345,8 +345,15 @@ fn length(head: &ResponseHead) -> Option<u64> {
     }
 }
 
-fn response(request: &Request, head: &ResponseHead) -> Response {
-    let (url, mut headers) = (request.url.clone(), head.headers.clone());
+/// Host and port of a URL that was checked to have them.
+fn authority(url: &Url) -> Result<Authority, Error> {
+    let port_default = if url.scheme() == "https" { 443 } else { 80 };
+    let port = url.port().unwrap_or(port_default);
+    Ok(Authority::new(url.host_str().unwrap_or_default(), port, port_default)?)
+}
+
+fn response(request: &Request, head: ResponseHead) -> Response {
+    let (url, mut headers) = (request.url.clone(), head.headers);
     if let Entry::Occupied(mut set_cookie) = headers.entry(SET_COOKIE) {
         set_cookie.iter_mut().for_each(|field| field.set_sensitive(true));
     }

@@ -6,15 +6,19 @@
 //! Source: RFC 9110, section 7.2 (Host); RFC 9112, section 3.2 (request target); RFC 3986, section 3.2.2
 //! (host).
 
+use std::fmt::Write;
 use std::net::Ipv6Addr;
 
 use crate::RequestError;
+
+/// What a colon and a port are at most.
+const PORT_LEN_MAX: usize = 6;
 
 /// A host and a port, checked once and written into every request to them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority {
     /// `host:port`. Invariant: only bytes that a host may have, IPv6 in brackets, no user information.
-    text: Box<str>,
+    text: String,
     /// Where the host ends in `text`.
     host_len: usize,
     port_is_default: bool,
@@ -42,12 +46,14 @@ impl Authority {
             "" => return Err(invalid(None)),
             address if bare.is_some() || address.contains([':', '[', ']']) => {
                 address.parse::<Ipv6Addr>().map_err(|_| invalid(None))?;
-                format!("[{address}]")
+                ["[", address, "]"]
             }
-            name => name.to_owned(),
+            name => ["", name, ""],
         };
-        let host_len = host.len();
-        let text = format!("{host}:{port}").into_boxed_str();
+        let mut text = String::with_capacity(host.iter().map(|part| part.len()).sum::<usize>() + PORT_LEN_MAX);
+        text.extend(host);
+        let host_len = text.len();
+        write!(text, ":{port}").expect("a string takes everything");
         Ok(Self { text, host_len, port_is_default: port == port_default })
     }
 

@@ -10,6 +10,7 @@
 //! the value, want an array of fixed length, and start over at every longer prefix. The grammar is one page,
 //! and each rule of it has a test.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::ProtocolError;
@@ -20,7 +21,7 @@ use crate::scan::{find_lf, is_blank, is_text, is_token, trim};
 /// `line_count` is how many lines there are, as far as the caller knows: room for them is made at once, which
 /// spares rehashing. It never makes room for more than `count_max`.
 pub(crate) fn parse(
-    mut lines: &[u8],
+    lines: &[u8],
     line_count: usize,
     count_max: usize,
 ) -> Result<HeaderMap, ProtocolError> {
@@ -29,15 +30,18 @@ pub(crate) fn parse(
     if lines.first().copied().is_some_and(is_blank) {
         return Err(ProtocolError::SpaceBeforeFirstField);
     }
+    // All values share one copy of the lines: a copy of each would be the dearest part of parsing.
+    let shared = Bytes::copy_from_slice(lines);
+    let mut lines: &[u8] = &shared;
     let mut left = count_max;
     while !lines.is_empty() {
         left = left.checked_sub(1).ok_or_else(|| too_many.clone())?;
         let (name, value) = split_name(take_line(&mut lines))?;
         let name = parse_name(name)?;
         let value = if lines.first().copied().is_some_and(is_blank) {
-            parse_value(&name, &unfold(value, &mut lines))?
+            parse_value(&name, unfold(value, &mut lines).into())?
         } else {
-            parse_value(&name, value)?
+            parse_value(&name, shared.slice_ref(value))?
         };
         fields.try_append(name, value).map_err(|_| too_many.clone())?;
     }
@@ -75,8 +79,8 @@ fn parse_name(name: &[u8]) -> Result<HeaderName, ProtocolError> {
     })
 }
 
-fn parse_value(name: &HeaderName, value: &[u8]) -> Result<HeaderValue, ProtocolError> {
-    HeaderValue::from_bytes(value).map_err(|_| match value.iter().copied().find(|byte| !is_text(*byte)) {
+fn parse_value(name: &HeaderName, value: Bytes) -> Result<HeaderValue, ProtocolError> {
+    HeaderValue::from_maybe_shared(value.clone()).map_err(|_| match value.iter().copied().find(|byte| !is_text(*byte)) {
         Some(b'\r') | None => ProtocolError::BareCr,
         Some(byte) => ProtocolError::InvalidFieldValue { name: name.clone(), byte },
     })

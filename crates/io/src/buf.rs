@@ -99,8 +99,10 @@ impl Buf {
 }
 
 impl From<Vec<u8>> for Buf {
-    fn from(bytes: Vec<u8>) -> Self {
+    /// The room that `bytes` has behind its end becomes the buffer's: shrinking would allocate anew.
+    fn from(mut bytes: Vec<u8>) -> Self {
         let filled = 0..bytes.len();
+        bytes.resize(bytes.capacity(), 0);
         Self { storage: bytes.into_boxed_slice(), filled }
     }
 }
