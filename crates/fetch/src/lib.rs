@@ -1,9 +1,9 @@
 //! A concurrent HTTP/1.1 client.
 //!
-//! Three ways in: [`Client::fetch`] waits for the response, [`Client::fetch_async`] returns at once and a worker calls
-//! back, [`Client::fetch_each`] gives many responses in the order of their completion. A fourth, for programs that run
-//! whole lists through an engine, is [`FetchJob`]: it tries again what may pass, and with [`HostSource`] keeps to the limits of
-//! each host.
+//! The ways in: [`Client::fetch`] waits for the response; [`Client::submit`] returns at once, and its [`Pending`] is waited
+//! for, looked at or awaited; with [`Client::fetch_async`] a worker calls back; [`Client::fetch_each`] gives many responses in the
+//! order of their completion. For programs that run whole lists through an engine there is [`FetchJob`]: it tries again what may
+//! pass, and with [`HostSource`] keeps to the limits of each host.
 //!
 //! ```no_run
 //! use haul_fetch::{Client, Config, Request};
@@ -37,6 +37,7 @@ mod landing;
 mod name;
 mod pace;
 mod partial;
+mod pending;
 mod pool;
 mod proxy;
 mod proxy_error;
@@ -70,6 +71,7 @@ pub use haul_engine::Closing;
 pub use http::{HeaderMap, Method, StatusCode};
 pub use job::FetchJob;
 pub use name::{basename, path_name};
+pub use pending::Pending;
 pub use proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};
 pub use proxy_error::ProxyError;
 pub use request::{Request, Response};
