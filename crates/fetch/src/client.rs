@@ -16,7 +16,7 @@ use crate::file_sink::FileSink;
 use crate::pending::{Answering, Pending, pending};
 use crate::sink::Sink;
 use crate::transfer::Shared;
-use crate::{Config, Error, Request, Response};
+use crate::{BodyReader, Config, Error, Request, Response, reader};
 
 /// What is called with the result of a request.
 pub type Callback = Box<dyn FnOnce(Result<Response, Error>) + Send>;
@@ -103,6 +103,25 @@ impl Client {
         run_ready(self.shared.transfer(&io, &request, sink))
     }
 
+    /// Fetches on the calling thread until the head of the response is there; the body is read from what comes with it, as it
+    /// arrives. Where the client is closed meanwhile, it ends only with [`Closing::Cancel`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = haul_fetch::Client::new(haul_fetch::Config::default())?;
+    /// let (response, mut body) = client.stream(haul_fetch::Request::get("https://example.org/")?)?;
+    /// println!("{}", response.status);
+    /// std::io::copy(&mut body, &mut std::io::sink())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::fetch`], but what goes wrong with the body is an error of its reader.
+    pub fn stream(&self, request: Request) -> Result<(Response, BodyReader), Error> {
+        reader::stream(self.shared.clone(), self.cancel.clone(), request)
+    }
+
     /// Returns at once; a worker fetches into memory and calls `callback` with the result. What the callback captures
     /// travels with it. It is called exactly once, also when the client is closed meanwhile.
     ///
@@ -185,6 +204,10 @@ impl Client {
     }
 
     fn end(&mut self, closing: Closing) {
+        if closing == Closing::Cancel {
+            // Bodies that are being read have no worker.
+            self.cancel.trigger();
+        }
         if let Some(crew) = self.crew.take() {
             crew.close(closing);
         }

@@ -14,7 +14,7 @@ use crate::digest::{Check, Checksum, Hasher};
 use crate::resume::Start;
 use crate::sink::Sink;
 use crate::validator::Validators;
-use crate::{Error, Expected, disposition};
+use crate::{Error, Expected, Response, disposition};
 
 pub(crate) struct Landing {
     sink: Sink,
@@ -67,6 +67,11 @@ impl Landing {
             sink.rename(&name);
         }
         if sink.clashes(io).await { Err(Error::Exists) } else { Ok(()) }
+    }
+
+    /// The response is there, and its body about to come.
+    pub(crate) fn announce(&self, response: &Response) {
+        self.sink.announce(response);
     }
 
     /// The file that appears, if one does.

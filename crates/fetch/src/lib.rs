@@ -1,6 +1,6 @@
 //! A concurrent HTTP/1.1 client.
 //!
-//! The ways in: [`Client::fetch`] waits for the response; [`Client::submit`] returns at once, and its [`Pending`] is waited
+//! The ways in: [`Client::fetch`] waits for the response, [`Client::stream`] only for its head; [`Client::submit`] returns at once, and its [`Pending`] is waited
 //! for, looked at or awaited; with [`Client::fetch_async`] a worker calls back; [`Client::fetch_each`] gives many responses in the
 //! order of their completion. For programs that run whole lists through an engine there is [`FetchJob`]: it tries again what may
 //! pass, and with [`HostSource`] keeps to the limits of each host.
@@ -41,6 +41,7 @@ mod pending;
 mod pool;
 mod proxy;
 mod proxy_error;
+mod reader;
 mod receive;
 mod redirect;
 mod request;
@@ -74,6 +75,7 @@ pub use name::{basename, path_name};
 pub use pending::Pending;
 pub use proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};
 pub use proxy_error::ProxyError;
+pub use reader::BodyReader;
 pub use request::{Request, Response};
 pub use source::HostSource;
 pub use task::{Expected, FetchTask, Fetched, Place};

@@ -81,11 +81,9 @@ impl Shared {
         let mut next = None;
         for redirect_count in 0..=self.config.redirects_max {
             let request = next.as_ref().unwrap_or(request);
+            trace.redirect_count = redirect_count;
             match self.one(io, request, landing, clock, trace).await? {
-                One::Response(mut response) => {
-                    response.redirect_count = redirect_count;
-                    return Ok(response);
-                }
+                One::Response(response) => return Ok(response),
                 One::Redirect(request) => next = Some(request),
             }
         }
@@ -115,7 +113,8 @@ impl Shared {
                 self.drain(io, request, connection, answered, clock).await;
                 return next.map(One::Redirect).ok_or(Error::Status(status));
             }
-            let response = response(request, &answered.head);
+            let redirect_count = trace.redirect_count;
+            let response = Response { redirect_count, ..response(request, &answered.head) };
             let decoding = if ranged { None } else { self.decoding(&answered.head)? };
             let verdict = ask.judge(start.as_ref(), &answered.head, ranged)?;
             match verdict.without_coded_parts(decoding.is_some()) {
@@ -128,6 +127,7 @@ impl Shared {
                         Some(_) => landing.expect_decoded(&answered.head.headers)?,
                         None => landing.expect_whole(&answered.head.headers, length(&answered.head))?,
                     }
+                    landing.announce(&response);
                     let exchange = (connection, answered, decoding);
                     self.receive(io, request, exchange, landing, clock, trace).await?;
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
