@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use haul_engine::Closing;
 use haul_http1::Limits;
+use haul_io::Names;
 
 use crate::{Family, Known, Proxies};
 
@@ -74,6 +75,9 @@ pub struct Config {
     pub proxies: Proxies,
     /// What names of hosts stand for, whatever others say. Defaults to nothing.
     pub known_hosts: Vec<Known>,
+    /// What looks up all other names, once for all requests that need one, and remembers the answers; clones share them. Defaults to
+    /// the system's resolver and [`NamesLimits`](crate::NamesLimits).
+    pub names: Names,
     /// Which addresses are used. Defaults to any.
     pub family: Family,
     /// Bounds of the protocol.
@@ -153,6 +157,7 @@ impl Default for Config {
             client_identity: None,
             proxies: Proxies::default(),
             known_hosts: Vec::new(),
+            names: Names::system(),
             family: Family::Any,
             limits: Limits::default(),
             trust: Trust::Platform,

@@ -69,6 +69,7 @@ pub use config::{ClientIdentity, Config, HostLimits, Trust};
 pub use digest::{Algorithm, BadChecksum, Checksum};
 pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;
+pub use haul_io::{Names, NamesLimits};
 pub use http::{HeaderMap, Method, StatusCode};
 pub use job::FetchJob;
 pub use name::{basename, path_name};
