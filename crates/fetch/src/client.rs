@@ -133,9 +133,9 @@ impl Client {
         callback: impl FnOnce(Result<Response, Error>) + Send + 'static,
     ) -> Result<(), NotSubmitted> {
         let answer = Answer::Callback(Box::new(callback));
-        self.hand_in(Ticket { request, answer }).map_err(|(reason, Ticket { request, answer })| {
+        self.hand_in(Ticket { request, answer }).map_err(|(reason, request, answer)| {
             let Answer::Callback(callback) = answer else { unreachable!("what comes back is what went in") };
-            NotSubmitted { reason, request: Box::new(request), callback }
+            NotSubmitted { reason, request, callback }
         })
     }
 
@@ -158,9 +158,7 @@ impl Client {
         let (pending, answering) = pending();
         match self.hand_in(Ticket { request, answer: Answer::Pending(answering) }) {
             Ok(()) => Ok(pending),
-            Err((reason, ticket)) => {
-                Err(NotSubmitted { reason, request: Box::new(ticket.request), callback: () })
-            }
+            Err((reason, request, _)) => Err(NotSubmitted { reason, request, callback: () }),
         }
     }
 
@@ -179,13 +177,15 @@ impl Client {
         self.end(closing);
     }
 
-    fn hand_in(&self, ticket: Ticket) -> Result<(), (NoRoom, Ticket)> {
-        match self.crew() {
-            Err(error) => Err((NoRoom::NoWorkers(error), ticket)),
-            Ok(crew) => crew.try_submit(ticket).map_err(|error| match error {
-                TryPush::Full(ticket) | TryPush::Closed(ticket) => (NoRoom::Full, ticket),
-            }),
-        }
+    fn hand_in(&self, ticket: Ticket) -> Result<(), (NoRoom, Box<Request>, Answer)> {
+        let (reason, Ticket { request, answer }) = match self.crew() {
+            Err(error) => (NoRoom::NoWorkers(error), ticket),
+            Ok(crew) => match crew.try_submit(ticket) {
+                Ok(()) => return Ok(()),
+                Err(TryPush::Full(ticket) | TryPush::Closed(ticket)) => (NoRoom::Full, ticket),
+            },
+        };
+        Err((reason, Box::new(request), answer))
     }
 
     fn crew(&self) -> io::Result<&Crew<Ticket>> {

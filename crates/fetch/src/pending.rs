@@ -23,7 +23,7 @@ use crate::{Error, Response};
 /// once; it comes also when the client is closed.
 ///
 /// Dropping it cancels the request, as nobody can see the result any more; to let one run unobserved use
-/// [`Client::fetch_async`](crate::Client::fetch_async). Cost: one allocation; no descriptor and no thread of its own.
+/// [`Client::fetch_async`](crate::Client::fetch_async). Cost: an allocation or two; no descriptor and no thread of its own.
 #[must_use = "dropping it cancels the request"]
 pub struct Pending(Arc<Slot>);
 
@@ -50,7 +50,7 @@ enum Progress {
     Waiting,
     /// A worker has it; this interrupts that worker.
     Running(Cancel),
-    Done(Result<Response, Error>),
+    Done(Box<Result<Response, Error>>),
     Taken,
 }
 
@@ -170,7 +170,7 @@ impl Slot {
         if state.progress.is_over() {
             return;
         }
-        state.progress = Progress::Done(result);
+        state.progress = Progress::Done(Box::new(result));
         let waker = state.waker.take();
         drop(state);
         self.filled.notify_all();
@@ -185,7 +185,7 @@ impl Progress {
 
     fn take(&mut self) -> Option<Result<Response, Error>> {
         match std::mem::replace(self, Self::Taken) {
-            Self::Done(result) => Some(result),
+            Self::Done(result) => Some(*result),
             other => {
                 *self = other;
                 None
