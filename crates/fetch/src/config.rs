@@ -42,6 +42,10 @@ pub struct Config {
     /// with a record in `NAME.haul-part.from`, and a later run goes on from there; and whether a file that is there and
     /// complete is a success. Defaults to false.
     pub resume: bool,
+    /// Whether a [`FetchJob`](crate::FetchJob) fetches only what has changed since an earlier run, by what it keeps in
+    /// `NAME.haul-from`. A file that is there is replaced even where the task says to refuse, unless it came from another URL; any
+    /// status but success is an error. Defaults to false.
+    pub sync: bool,
     /// Redirects that are followed; one more is an error. Defaults to 10.
     pub redirects_max: u32,
     /// Follow a redirect from https to http. Defaults to false.
@@ -142,6 +146,7 @@ impl Default for Config {
             retry_pause_max: Duration::from_secs(30),
             retry_after_max: Duration::from_secs(120),
             resume: false,
+            sync: false,
             redirects_max: 10,
             allow_downgrade: false,
             compressed: false,
@@ -192,7 +197,7 @@ mod tests {
         assert_eq!((config.compressed, config.decoded_ratio_max), (false, 250));
         assert_eq!((config.redirects_max, config.allow_downgrade), (10, false));
         assert_eq!(config.memory_body_bytes_max, 64 << 20);
-        assert!(config.fail_on_status && !config.resume);
+        assert!(config.fail_on_status && !config.resume && !config.sync);
         assert_eq!(config.idle_connections_max, 256);
         assert_eq!((config.proxies, config.family), (Proxies::default(), Family::Any));
         assert_eq!((config.rate_max, config.rate_min), (None, None));

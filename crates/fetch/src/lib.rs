@@ -22,8 +22,10 @@
 
 mod addresses;
 mod body;
+mod claims;
 mod client;
 mod coding;
+mod condition;
 mod config;
 mod connection;
 mod digest;
@@ -43,6 +45,7 @@ mod proxy;
 mod proxy_error;
 mod reader;
 mod receive;
+mod record;
 mod redirect;
 mod request;
 mod resting;
@@ -54,6 +57,7 @@ mod send;
 mod sink;
 mod socks;
 mod source;
+mod sync;
 mod task;
 mod tls;
 mod trace;

@@ -40,9 +40,11 @@ impl Sink {
     }
 
     /// The response is there, and its body about to come.
-    pub(crate) fn announce(&self, response: &Response) {
-        if let Self::Reader(handover) = self {
-            handover.announce(response);
+    pub(crate) fn announce(&mut self, response: &Response) {
+        match self {
+            Self::Reader(handover) => handover.announce(response),
+            Self::File(sink) => sink.announce(response),
+            Self::Discard { .. } | Self::Memory { .. } | Self::Stream { .. } => {}
         }
     }
 

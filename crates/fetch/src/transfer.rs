@@ -11,6 +11,7 @@ use http::StatusCode;
 use http::header::RANGE;
 
 use crate::coding::Decoding;
+use crate::condition::Judgement;
 use crate::connection::Connection;
 use crate::exchange::{Answered, Clock, ask};
 use crate::landing::Landing;
@@ -105,7 +106,10 @@ impl Shared {
         loop {
             let start = landing.start();
             let asked = ask.of(request, start.as_ref());
-            let (connection, answered) = self.answered(io, &asked, clock, trace).await?;
+            let (connection, answered) = match self.changed(io, &asked, landing, clock, trace).await? {
+                Asked::Changed(connection, answered) => (connection, answered),
+                Asked::Unchanged(response) => return Ok(One::Response(response)),
+            };
             trace.host_pause = retry::host_pause(answered.head.status, &answered.head.headers, &self.config);
             let next = self.redirected(request, &answered.head)?;
             if next.is_some() || self.has_failed(ask, answered.head.status) {
@@ -113,8 +117,7 @@ impl Shared {
                 self.drain(io, request, connection, answered, clock).await;
                 return next.map(One::Redirect).ok_or(Error::Status(status));
             }
-            let redirect_count = trace.redirect_count;
-            let response = Response { redirect_count, ..response(request, &answered.head) };
+            let response = response(request, &answered.head, trace);
             let decoding = if ranged { None } else { self.decoding(&answered.head)? };
             let verdict = ask.judge(start.as_ref(), &answered.head, ranged)?;
             match verdict.without_coded_parts(decoding.is_some()) {
@@ -156,6 +159,34 @@ impl Shared {
         }
     }
 
+    /// The answer to `request`, unless what `landing` knows to be there is what the server has.
+    async fn changed(
+        &self,
+        io: &impl Io,
+        request: &Request,
+        landing: &mut Landing,
+        clock: Clock<'_>,
+        trace: &mut Trace,
+    ) -> Result<Asked, Error> {
+        if let Some((condition, bytes)) = landing.condition(&request.url) {
+            let conditional = condition.of_request(request);
+            let (connection, answered) = self.answered(io, &conditional, clock, trace).await?;
+            let judgement = condition.judge(&answered.head, bytes);
+            if judgement == Judgement::Changed {
+                return Ok(Asked::Changed(connection, answered));
+            }
+            let unchanged = response(request, &answered.head, trace);
+            self.drain(io, request, connection, answered, clock).await;
+            if judgement == Judgement::Unchanged {
+                landing.rest_unchanged();
+                return Ok(Asked::Unchanged(unchanged));
+            }
+            landing.drop_condition();
+        }
+        let (connection, answered) = self.answered(io, request, clock, trace).await?;
+        Ok(Asked::Changed(connection, answered))
+    }
+
     /// The head of what `request` leads to after redirects; its body is not wanted.
     pub(crate) async fn look(
         &self,
@@ -166,6 +197,7 @@ impl Shared {
     ) -> Result<(ResponseHead, Response), Error> {
         let mut request = request.clone();
         for redirect_count in 0..=self.config.redirects_max {
+            trace.redirect_count = redirect_count;
             let (connection, answered) = self.answered(io, &request, clock, trace).await?;
             let head = answered.head.clone();
             trace.host_pause = retry::host_pause(head.status, &head.headers, &self.config);
@@ -176,7 +208,7 @@ impl Shared {
                     return Err(Error::Status(head.status));
                 }
                 None => {
-                    let response = response(&request, &head);
+                    let response = response(&request, &head, trace);
                     return Ok((head, Response { redirect_count, ..response }));
                 }
             }
@@ -190,7 +222,12 @@ impl Shared {
 
     fn has_failed(&self, ask: Ask, status: StatusCode) -> bool {
         let says_of_range = ask != Ask::Whole && status == StatusCode::RANGE_NOT_SATISFIABLE;
-        self.config.fail_on_status && status.as_u16() >= 400 && !says_of_range
+        let has_failed = match self.config.sync {
+            // Whatever else it brings is not what a file should be replaced by.
+            true => !status.is_success(),
+            false => self.config.fail_on_status && status.as_u16() >= 400,
+        };
+        has_failed && !says_of_range
     }
 
     /// What undoes the content codings of a response, where they are to be undone and it has any.
@@ -329,13 +366,20 @@ fn length(head: &ResponseHead) -> Option<u64> {
     }
 }
 
-fn response(request: &Request, head: &ResponseHead) -> Response {
+fn response(request: &Request, head: &ResponseHead, trace: &Trace) -> Response {
     let (url, headers) = (request.url.clone(), head.headers.clone());
-    Response { status: head.status, headers, url, body: Vec::new(), body_bytes: 0, redirect_count: 0 }
+    let redirect_count = trace.redirect_count;
+    Response { status: head.status, headers, url, body: Vec::new(), body_bytes: 0, redirect_count }
 }
 
 /// What one request came to.
 enum One {
     Response(Response),
     Redirect(Request),
+}
+
+/// What a request for what may be there already came to.
+enum Asked {
+    Changed(Connection, Answered),
+    Unchanged(Response),
 }
