@@ -268,6 +268,13 @@ fn defaults_are_as_documented() {
 }
 
 #[test]
+fn defaults_of_names_are_the_documented_ones() {
+    let limits = NamesLimits::default();
+    assert_eq!((limits.found_for, limits.missed_for), (Duration::from_secs(60), Duration::from_secs(1)));
+    assert_eq!(limits.names_max, 1_024);
+}
+
+#[test]
 fn a_thousand_jobs_cost_one_lookup_and_keep_no_thread_from_others() {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
