@@ -11,7 +11,7 @@ use haul_testkit::{Answer, Server, refused_address};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::Value;
 
-/// What a run may have in memory at its peak.
+/// What a run may have in memory at its peak, optimised as `cargo xtask soak` builds it.
 const PEAK_MIB_MAX: i64 = 64;
 
 /// One line in so many is served, the others are refused.
