@@ -94,6 +94,7 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Result<Config, Problem> {
         total_timeout: args.max_time.map(Duration::from_secs_f64),
         retries: args.retries,
         resume: args.resume,
+        sync: args.sync,
         redirects_max: args.max_redirects,
         allow_downgrade: args.allow_downgrade,
         compressed: args.compressed,
@@ -151,10 +152,13 @@ impl Naming {
             ))),
             Some(path) => Some(Place::File(publish(path.clone(), mode))),
         };
+        if args.sync && matches!(output, Some(Place::Stream(_))) {
+            return Err(Problem::usage("--sync keeps up a file, and stdout is none"));
+        }
         let only_one = args.urls.len() == 1 && args.input.is_none();
         let asking = Asking::of(&args.ask, only_one)?;
-        if args.name == NameArg::Disposition && (args.resume || args.checksums.is_some()) {
-            let problem = Problem::usage("-c and --checksums need names that are known ahead");
+        if args.name == NameArg::Disposition && (args.resume || args.sync || args.checksums.is_some()) {
+            let problem = Problem::usage("-c, --sync and --checksums need names that are known ahead");
             return Err(problem.hint("--name path and --name basename make such"));
         }
         if args.checksum.is_some() && args.urls.len() > 1 {

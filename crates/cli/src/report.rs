@@ -50,6 +50,10 @@ pub(crate) trait Success<T> {
     fn remark(&self) -> Option<String>;
     /// More members of the JSON object.
     fn members(&self, task: &T) -> Map<String, Value>;
+    /// Whether the result was up to date, so that nothing was done.
+    fn is_unchanged(&self) -> bool {
+        false
+    }
 }
 
 /// A failure that can be told of.
@@ -91,7 +95,7 @@ pub(crate) fn run_and_tell_also<J: Told>(
     if wants_progress(args.progress) {
         voice.begin_progress(progress_line(&counts));
     }
-    let mut teller = Teller { args, voice, exit: Exit::Success, hinted: None, gave_up: false, unread: false };
+    let mut teller = Teller::new(args, voice);
     let before = Usage::now();
     let report = job.run(source, &config, |event| {
         if let Event::Settled(settled) = event {
@@ -163,6 +167,8 @@ struct Teller<'a> {
     args: &'a CommonArgs,
     voice: &'a Voice,
     exit: Exit,
+    /// Results that were up to date.
+    unchanged: u64,
     /// The last hint that was given; the same one is not given for every task.
     hinted: Option<&'static str>,
     /// The run was cut short by the program itself, not by a signal.
@@ -171,11 +177,17 @@ struct Teller<'a> {
     unread: bool,
 }
 
-impl Teller<'_> {
+impl<'a> Teller<'a> {
+    fn new(args: &'a CommonArgs, voice: &'a Voice) -> Self {
+        let (exit, unchanged, hinted) = (Exit::Success, 0, None);
+        Self { args, voice, exit, unchanged, hinted, gave_up: false, unread: false }
+    }
+
     fn settled<J: Told>(&mut self, settled: &Settled<J>) {
         let subject = settled.task.subject();
         match &settled.outcome {
             Ok(output) => {
+                self.unchanged += u64::from(output.is_unchanged());
                 if let Some(remark) = output.remark() {
                     self.voice.note(format!("{} {remark}", quoted(&subject)));
                 } else if let Some(words) = output.words(&settled.task) {
@@ -210,7 +222,11 @@ impl Teller<'_> {
             return exit;
         }
         let seconds = report.wall.as_secs_f64();
-        let mut text = format!("{} {}", counted(report.succeeded, "task", "tasks"), J::DONE);
+        let done = report.succeeded - self.unchanged;
+        let mut text = format!("{} {}", counted(done, "task", "tasks"), J::DONE);
+        if self.unchanged > 0 {
+            text += &format!(", {} unchanged", self.unchanged);
+        }
         if report.failed > 0 {
             text += &format!(", {} failed", report.failed);
         }
@@ -235,6 +251,7 @@ impl Teller<'_> {
                 "engine_reason": reason,
                 "succeeded": report.succeeded,
                 "failed": report.failed,
+                "unchanged": self.unchanged,
                 "cancelled_tasks": report.cancelled_tasks,
                 "interrupted": report.cancelled,
                 "bytes": report.bytes,

@@ -31,10 +31,11 @@ pub enum Closing {
 impl<W: Send + 'static> Crew<W> {
     /// Starts `workers` threads that run `handle` on what is submitted; at most `capacity` items wait.
     ///
-    /// A panic in `handle` ends that item, not the thread.
+    /// A panic in `handle` ends that item, not the thread. [`Blocking::cancel`] of what `handle` is given interrupts one
+    /// thread; it is thrown for the item at hand, and taken back before the next.
     ///
     /// # Errors
-    /// When the system gives no more threads.
+    /// When the system gives no more threads or descriptors.
     pub fn start<H>(workers: usize, capacity: usize, cancel: Cancel, handle: H) -> std::io::Result<Self>
     where
         H: Fn(&Blocking, W) + Send + Sync + 'static,
@@ -43,10 +44,11 @@ impl<W: Send + 'static> Crew<W> {
         let handle = Arc::new(handle);
         let mut crew = Self { ring, cancel, threads: Vec::with_capacity(workers) };
         for index in 0..workers {
-            let (ring, cancel, handle) = (crew.ring.clone(), crew.cancel.clone(), handle.clone());
+            let (ring, cancel, handle) = (crew.ring.clone(), crew.cancel.child()?, handle.clone());
             let thread = std::thread::Builder::new().name(format!("haul-{index}")).spawn(move || {
                 let io = Blocking::new(cancel);
                 while let Some(item) = ring.pop() {
+                    io.cancel().reset();
                     // The panic hook has told of it; there is nobody else to tell.
                     let _ = catch_unwind(AssertUnwindSafe(|| handle(&io, item)));
                 }

@@ -352,3 +352,20 @@ fn a_cancelled_crew_interrupts_what_it_runs() {
     crew.close(Closing::Cancel);
     assert!(ended.recv().unwrap());
 }
+
+#[test]
+fn one_item_of_a_crew_is_interrupted_and_no_other() {
+    let (ended_tx, ended) = std::sync::mpsc::channel();
+    let crew = Crew::start(1, 2, Cancel::new().unwrap(), move |io, interrupted: bool| {
+        if interrupted {
+            io.cancel().trigger();
+        }
+        let slept = haul_io::run_ready(io.sleep(std::time::Duration::ZERO));
+        ended_tx.send(slept.is_err_and(|error| haul_io::is_cancelled(&error))).unwrap();
+    })
+    .unwrap();
+    for interrupted in [true, false, true] {
+        crew.submit(interrupted).unwrap();
+        assert_eq!(ended.recv().unwrap(), interrupted);
+    }
+}

@@ -46,7 +46,7 @@ pub(crate) async fn addresses(
         (None, Host::Ipv4(address)) => vec![SocketAddr::new((*address).into(), port)],
         (None, Host::Ipv6(address)) => vec![SocketAddr::new((*address).into(), port)],
         (None, Host::Domain(name)) => {
-            let resolved = io.resolve(name, port).await;
+            let resolved = io.resolve(&config.names, name, port).await;
             resolved.map_err(|error| match haul_io::is_cancelled(&error) {
                 true => Error::Cancelled,
                 false => Error::Resolve(error),

@@ -1,4 +1,4 @@
-//! The client: three ways to fetch without an engine.
+//! The client: the ways to fetch without an engine.
 //!
 //! Owns: the workers behind the asynchronous ways, their end.
 //! Does not own: transfers.
@@ -13,9 +13,10 @@ use haul_io::{Blocking, Cancel, Durability, Existing, Preserve, Publish, run_rea
 use haul_queue::{Ring, TryPush};
 
 use crate::file_sink::FileSink;
+use crate::pending::{Answering, Pending, pending};
 use crate::sink::Sink;
 use crate::transfer::Shared;
-use crate::{Config, Error, Request, Response};
+use crate::{BodyReader, Config, Error, Request, Response, reader};
 
 /// What is called with the result of a request.
 pub type Callback = Box<dyn FnOnce(Result<Response, Error>) + Send>;
@@ -33,17 +34,23 @@ pub struct Client {
 
 struct Ticket {
     request: Request,
-    callback: Callback,
+    answer: Answer,
 }
 
-/// A request that was not submitted, and what it would have called.
-pub struct NotSubmitted {
+/// Who is told of a request's end.
+enum Answer {
+    Callback(Callback),
+    Pending(Answering),
+}
+
+/// A request that was not submitted, and with [`Client::fetch_async`] what it would have called.
+pub struct NotSubmitted<C = Callback> {
     /// Why not.
     pub reason: NoRoom,
     /// The request.
     pub request: Box<Request>,
     /// The callback.
-    pub callback: Callback,
+    pub callback: C,
 }
 
 /// Why a request was not submitted.
@@ -55,7 +62,7 @@ pub enum NoRoom {
     NoWorkers(io::Error),
 }
 
-impl std::fmt::Debug for NotSubmitted {
+impl<C> std::fmt::Debug for NotSubmitted<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "NotSubmitted({:?}, {})", self.reason, self.request.url())
     }
@@ -96,6 +103,25 @@ impl Client {
         run_ready(self.shared.transfer(&io, &request, sink))
     }
 
+    /// Fetches on the calling thread until the head of the response is there; the body is read from what comes with it, as it
+    /// arrives. Where the client is closed meanwhile, it ends only with [`Closing::Cancel`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = haul_fetch::Client::new(haul_fetch::Config::default())?;
+    /// let (response, mut body) = client.stream(haul_fetch::Request::get("https://example.org/")?)?;
+    /// println!("{}", response.status);
+    /// std::io::copy(&mut body, &mut std::io::sink())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Client::fetch`], but what goes wrong with the body is an error of its reader.
+    pub fn stream(&self, request: Request) -> Result<(Response, BodyReader), Error> {
+        reader::stream(self.shared.clone(), self.cancel.clone(), request)
+    }
+
     /// Returns at once; a worker fetches into memory and calls `callback` with the result. What the callback captures
     /// travels with it. It is called exactly once, also when the client is closed meanwhile.
     ///
@@ -106,7 +132,34 @@ impl Client {
         request: Request,
         callback: impl FnOnce(Result<Response, Error>) + Send + 'static,
     ) -> Result<(), NotSubmitted> {
-        self.submit(Ticket { request, callback: Box::new(callback) })
+        let answer = Answer::Callback(Box::new(callback));
+        self.hand_in(Ticket { request, answer }).map_err(|(reason, request, answer)| {
+            let Answer::Callback(callback) = answer else { unreachable!("what comes back is what went in") };
+            NotSubmitted { reason, request, callback }
+        })
+    }
+
+    /// Returns at once; a worker fetches into memory. The result is waited for, looked at or awaited by what this returns;
+    /// dropping that cancels the request.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = haul_fetch::Client::new(haul_fetch::Config::default())?;
+    /// let pending = client.submit(haul_fetch::Request::get("https://example.org/")?)?;
+    /// println!("meanwhile");
+    /// println!("{} bytes", pending.wait()?.body.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`NotSubmitted`] gives the request back.
+    pub fn submit(&self, request: Request) -> Result<Pending, NotSubmitted<()>> {
+        let (pending, answering) = pending();
+        match self.hand_in(Ticket { request, answer: Answer::Pending(answering) }) {
+            Ok(()) => Ok(pending),
+            Err((reason, request, _)) => Err(NotSubmitted { reason, request, callback: () }),
+        }
     }
 
     /// Fetches many requests into memory, on the workers, and gives the results in the order of their completion, each
@@ -124,18 +177,15 @@ impl Client {
         self.end(closing);
     }
 
-    fn submit(&self, ticket: Ticket) -> Result<(), NotSubmitted> {
-        let refused = |reason, ticket: Ticket| NotSubmitted {
-            reason,
-            request: Box::new(ticket.request),
-            callback: ticket.callback,
+    fn hand_in(&self, ticket: Ticket) -> Result<(), (NoRoom, Box<Request>, Answer)> {
+        let (reason, Ticket { request, answer }) = match self.crew() {
+            Err(error) => (NoRoom::NoWorkers(error), ticket),
+            Ok(crew) => match crew.try_submit(ticket) {
+                Ok(()) => return Ok(()),
+                Err(TryPush::Full(ticket) | TryPush::Closed(ticket)) => (NoRoom::Full, ticket),
+            },
         };
-        match self.crew() {
-            Err(error) => Err(refused(NoRoom::NoWorkers(error), ticket)),
-            Ok(crew) => crew.try_submit(ticket).map_err(|error| match error {
-                TryPush::Full(ticket) | TryPush::Closed(ticket) => refused(NoRoom::Full, ticket),
-            }),
-        }
+        Err((reason, Box::new(request), answer))
     }
 
     fn crew(&self) -> io::Result<&Crew<Ticket>> {
@@ -146,10 +196,7 @@ impl Client {
         if self.crew.get().is_none() {
             let shared = self.shared.clone();
             let Config { workers, queue_max, .. } = shared.config;
-            let serve = move |io: &Blocking, ticket: Ticket| {
-                let Ticket { request, callback } = ticket;
-                callback(run_ready(shared.transfer(io, &request, shared.to_memory())));
-            };
+            let serve = move |io: &Blocking, ticket: Ticket| shared.serve(io, ticket);
             let crew = Crew::start(workers.max(1), queue_max.max(1), self.cancel.clone(), serve)?;
             let _ = self.crew.set(crew);
         }
@@ -157,6 +204,10 @@ impl Client {
     }
 
     fn end(&mut self, closing: Closing) {
+        if closing == Closing::Cancel {
+            // Bodies that are being read have no worker.
+            self.cancel.trigger();
+        }
         if let Some(crew) = self.crew.take() {
             crew.close(closing);
         }
@@ -170,6 +221,15 @@ impl Drop for Client {
 }
 
 impl Shared {
+    fn serve(&self, io: &Blocking, Ticket { request, answer }: Ticket) {
+        let fetch = || run_ready(self.transfer(io, &request, self.to_memory()));
+        match answer {
+            Answer::Callback(callback) => callback(fetch()),
+            Answer::Pending(answering) if answering.begin(io.cancel()) => answering.answer(fetch()),
+            Answer::Pending(_) => {}
+        }
+    }
+
     fn to_memory(&self) -> Sink {
         Sink::memory(self.config.memory_body_bytes_max)
     }
@@ -184,6 +244,24 @@ pub struct Each<'a, R: Iterator<Item = Request>> {
     results: Arc<Ring<(usize, Result<Response, Error>)>>,
     /// Requests that could not be submitted, and that were fetched right here instead.
     failed: VecDeque<(usize, Result<Response, Error>)>,
+}
+
+impl<C> std::fmt::Display for NotSubmitted<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.reason {
+            NoRoom::Full => f.write_str("as many requests wait as may"),
+            NoRoom::NoWorkers(error) => write!(f, "cannot start workers: {}", haul_io::reason(error)),
+        }
+    }
+}
+
+impl<C> std::error::Error for NotSubmitted<C> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.reason {
+            NoRoom::Full => None,
+            NoRoom::NoWorkers(error) => Some(error),
+        }
+    }
 }
 
 impl<R: Iterator<Item = Request>> Each<'_, R> {

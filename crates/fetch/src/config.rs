@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use haul_engine::Closing;
 use haul_http1::Limits;
+use haul_io::Names;
 
 use crate::{CookieJar, Family, Known, Proxies};
 
@@ -45,6 +46,10 @@ pub struct Config {
     /// with a record in `NAME.haul-part.from`, and a later run goes on from there; and whether a file that is there and
     /// complete is a success. Defaults to false.
     pub resume: bool,
+    /// Whether a [`FetchJob`](crate::FetchJob) fetches only what has changed since an earlier run, by what it keeps in
+    /// `NAME.haul-from`. A file that is there is replaced even where the task says to refuse, unless it came from another URL; any
+    /// status but success is an error. Defaults to false.
+    pub sync: bool,
     /// Redirects that are followed; one more is an error. Defaults to 10.
     pub redirects_max: u32,
     /// Follow a redirect from https to http. Defaults to false.
@@ -81,6 +86,9 @@ pub struct Config {
     pub proxies: Proxies,
     /// What names of hosts stand for, whatever others say. Defaults to nothing.
     pub known_hosts: Vec<Known>,
+    /// What looks up all other names, once for all requests that need one, and remembers the answers; clones share them. Defaults to
+    /// the system's resolver and [`NamesLimits`](crate::NamesLimits).
+    pub names: Names,
     /// Which addresses are used. Defaults to any.
     pub family: Family,
     /// Bounds of the protocol.
@@ -146,6 +154,7 @@ impl Default for Config {
             retry_pause_max: Duration::from_secs(30),
             retry_after_max: Duration::from_secs(120),
             resume: false,
+            sync: false,
             redirects_max: 10,
             allow_downgrade: false,
             compressed: false,
@@ -162,6 +171,7 @@ impl Default for Config {
             cookies: None,
             proxies: Proxies::default(),
             known_hosts: Vec::new(),
+            names: Names::system(),
             family: Family::Any,
             limits: Limits::default(),
             trust: Trust::Platform,
@@ -197,7 +207,7 @@ mod tests {
         assert_eq!((config.compressed, config.decoded_ratio_max), (false, 250));
         assert_eq!((config.redirects_max, config.allow_downgrade), (10, false));
         assert_eq!(config.memory_body_bytes_max, 64 << 20);
-        assert!(config.fail_on_status && !config.resume);
+        assert!(config.fail_on_status && !config.resume && !config.sync);
         assert_eq!(config.idle_connections_max, 256);
         assert_eq!((config.proxies, config.family), (Proxies::default(), Family::Any));
         assert_eq!((config.rate_max, config.rate_min), (None, None));

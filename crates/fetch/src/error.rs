@@ -91,8 +91,10 @@ pub enum Error {
     Exists,
     /// The result can't be written.
     Write(io::Error),
-    /// The client was closed, or the run cancelled.
+    /// The request, the client or the run was cancelled.
     Cancelled,
+    /// The worker that had the request panicked: an error in this library.
+    WorkerPanicked,
 }
 
 /// Why a task failed, after so many attempts. Reads after "cannot fetch …:".
@@ -159,6 +161,7 @@ impl Error {
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
             Self::Body(_) | Self::BodySpent => Fault::Local,
             Self::Trust(_) | Self::Differs | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
+            Self::WorkerPanicked => Fault::Local,
         }
     }
 
@@ -243,6 +246,7 @@ impl fmt::Display for Error {
             Self::Exists => f.write_str("the result exists already"),
             Self::Write(source) => write!(f, "cannot write the result: {}", reason(source)),
             Self::Cancelled => f.write_str("cancelled"),
+            Self::WorkerPanicked => f.write_str("internal error: the worker panicked"),
         }
     }
 }

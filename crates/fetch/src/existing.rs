@@ -1,4 +1,4 @@
-//! Whether a file that is there already is what the server has.
+//! Whether a file that is there already is what the server has, or what it must be.
 //!
 //! Owns: the question, and what counts as a yes.
 //! Does not own: files that were begun ([`crate::partial`]).
@@ -40,16 +40,35 @@ pub(crate) async fn check(
     match task.expected.checksums.is_empty() {
         true if is_as_old(&head, stat) => {}
         true => return Err(Error::Differs),
-        false => hash(io, task, path, stat).await?,
+        false => hash(io, task, path, stat.bytes).await?,
     }
     Ok(Response { body_bytes: stat.bytes, ..response })
 }
 
-async fn hash(io: &impl Io, task: &FetchTask, path: &Path, stat: &Stat) -> Result<(), Error> {
+/// Whether the file of so many bytes is what the body of `task` must be, as far as that is known without the server.
+pub(crate) async fn is_expected(
+    io: &impl Io,
+    task: &FetchTask,
+    path: &Path,
+    bytes: u64,
+) -> Result<bool, Error> {
+    if task.expected.size.is_some_and(|size| size != bytes) {
+        return Ok(false);
+    }
+    if task.expected.checksums.is_empty() {
+        return Ok(true);
+    }
+    match hash(io, task, path, bytes).await {
+        Err(Error::Checksum { .. }) => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+async fn hash(io: &impl Io, task: &FetchTask, path: &Path, bytes: u64) -> Result<(), Error> {
     let file = io.open(None, path, OpenMode::Read { follow: true }).await.map_err(Error::write)?;
     let mut checks: Vec<_> = task.expected.checksums.iter().cloned().map(Check::new).collect();
     let each = |piece: &[u8]| checks.iter_mut().for_each(|check| check.update(piece));
-    read_through(io, &file, stat.bytes, each).await?;
+    read_through(io, &file, bytes, each).await?;
     checks.into_iter().try_for_each(Check::finish)
 }
 

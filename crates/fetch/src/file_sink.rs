@@ -7,10 +7,11 @@ use std::path::Path;
 
 use haul_io::{Buf, Existing, File, Io, Offset, Publish, Staged};
 
-use crate::Error;
 use crate::partial::Partial;
 use crate::resume::Start;
+use crate::sync::{Stamp, Sync};
 use crate::validator::Validators;
+use crate::{Error, Response};
 
 /// A file that is written at once when it is small, and as it arrives when it isn't.
 pub(crate) struct FileSink {
@@ -27,6 +28,8 @@ pub(crate) struct FileSink {
     /// Whether what is written lies in the partial file.
     in_partial: bool,
     written_bytes: u64,
+    /// Where the file keeps up with its URL.
+    sync: Option<Box<Sync>>,
 }
 
 /// Bodies up to this many bytes are written in one go.
@@ -43,6 +46,19 @@ impl FileSink {
             staged: None,
             in_partial: false,
             written_bytes: 0,
+            sync: None,
+        }
+    }
+
+    /// Replaces what was there when `sync` looked.
+    pub(crate) fn keeping_up(publish: Publish, sync: Sync) -> Self {
+        Self { sync: Some(Box::new(sync)), ..Self::new(publish, None) }
+    }
+
+    /// The response whose body this is.
+    pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
+        if let Some(sync) = &mut self.sync {
+            sync.announce(&response());
         }
     }
 
@@ -197,6 +213,38 @@ impl FileSink {
 
     /// Publishes the file.
     pub(crate) async fn complete(mut self, io: &impl Io) -> Result<(), Error> {
+        let Some(sync) = self.sync.take() else { return self.publish(io).await };
+        let ready = async {
+            let stamp = self.stamp(io).await?;
+            Ok((stamp, sync.before(io, &self.publish.path, stamp).await?))
+        };
+        match ready.await {
+            Ok((stamp, existing)) => {
+                self.publish.existing = existing;
+                let path = self.publish.path.clone();
+                self.publish(io).await?;
+                sync.after(io, &path, stamp).await;
+                Ok(())
+            }
+            Err(error) => {
+                let _ = self.start_over(io).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes all that is left and puts it on stable storage, as what is told of the file later must not outlive it. Length and time
+    /// of the file to be: known before it has its name, so that a change by somebody else is never taken for ours.
+    async fn stamp(&mut self, io: &impl Io) -> Result<Stamp, Error> {
+        self.write_out(io).await?;
+        let file = self.staged.as_ref().expect("staged by the write before").file();
+        io.sync(file).await.map_err(Error::write)?;
+        let written = io.stat(file).await.map_err(Error::write)?.modified;
+        let modified = self.publish.preserve.modified.unwrap_or(written);
+        Ok(Stamp { bytes: self.written_bytes, modified })
+    }
+
+    async fn publish(mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() && self.written_bytes == 0 {
             if let Some(partial) = &self.partial {
                 // What an earlier run kept was of something else.

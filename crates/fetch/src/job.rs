@@ -7,8 +7,9 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 
 use haul_engine::{Job, Step};
-use haul_io::{Existing, Io};
+use haul_io::{Existing, Io, Publish};
 
+use crate::claims::{Claim, Claims};
 use crate::exchange::Clock;
 use crate::file_sink::FileSink;
 use crate::landing::Landing;
@@ -16,6 +17,7 @@ use crate::partial::Partial;
 use crate::resting::Resting;
 use crate::retry::Attempt;
 use crate::sink::Sink;
+use crate::sync::{Found, Sync};
 use crate::task::Progress;
 use crate::trace::Trace;
 use crate::transfer::Shared;
@@ -26,12 +28,14 @@ use crate::{Checksum, Config, Error, Failed, FetchTask, Fetched, Place, Request,
 pub struct FetchJob {
     shared: Shared,
     resting: Resting,
+    /// Of files that keep up with their URLs: others are never replaced.
+    claims: Claims,
 }
 
 impl FetchJob {
     /// A job whose tasks share connections and settings.
     pub fn new(config: Config) -> Self {
-        Self { shared: Shared::new(config), resting: Resting::default() }
+        Self { shared: Shared::new(config), resting: Resting::default(), claims: Claims::default() }
     }
 
     async fn attempt(
@@ -45,6 +49,11 @@ impl FetchJob {
         let started = io.now();
         let clock = self.shared.clock(io, progress.spent);
         progress.held = None;
+        let claim = self.claim(task);
+        if let Some(None) = claim {
+            self.give_up(io, progress.landing.take().map(Box::new), &Error::Exists).await;
+            return Err(Error::Exists);
+        }
         let beginning = match progress.landing.take() {
             Some(landing) => Ok(Beginning::Landing(Box::new(landing))),
             None => self.landing(io, task, request, clock, trace).await,
@@ -52,16 +61,20 @@ impl FetchJob {
         let (error, landing) = match beginning {
             Err(error) => (error, None),
             Ok(Beginning::Skipped(response, path)) => {
-                let landed = Landed { response: *response, path: Some(path), hash: None, skipped: true };
-                return Ok(Step::Done(landed));
+                return Ok(Step::Done(Landed { skipped: true, ..Landed::of(*response, Some(path), None) }));
             }
             Ok(Beginning::Landing(mut landing)) => {
                 match self.shared.attempt(io, request, &mut landing, clock, trace).await {
                     Err(error) => (error, Some(landing)),
                     Ok(response) => {
                         let path = landing.path();
+                        if landing.is_unchanged() {
+                            landing.abandon(io).await;
+                            let landed = Landed::of(response, path, None);
+                            return Ok(Step::Done(Landed { unchanged: true, ..landed }));
+                        }
                         let (_, hash) = landing.complete(io).await?;
-                        return Ok(Step::Done(Landed { response, path, hash, skipped: false }));
+                        return Ok(Step::Done(Landed::of(response, path, hash)));
                     }
                 }
             }
@@ -77,6 +90,14 @@ impl FetchJob {
         progress.spent += rest;
         progress.wish.rest = rest;
         Ok(Step::Again)
+    }
+
+    /// The result's name for this attempt, where it needs it for itself; `Some(None)` where another has it.
+    fn claim(&self, task: &FetchTask) -> Option<Option<Claim<'_>>> {
+        match &task.place {
+            Place::File(publish) if self.shared.config.sync => Some(self.claims.claim(&publish.path)),
+            _ => None,
+        }
     }
 
     /// Makes `landing` ready for a pause. False if there can't be another attempt; nothing is left of it then.
@@ -115,6 +136,9 @@ impl FetchJob {
             Place::Stream(file) => return Ok(Beginning::of(Sink::stream(file.clone()), task)),
             Place::Discard => return Ok(Beginning::of(Sink::discard(u64::MAX), task)),
         };
+        if self.shared.config.sync && request.may_come_in_parts() {
+            return keep_up(io, task, request, publish).await;
+        }
         let resumes = self.shared.config.resume && request.may_come_in_parts();
         if publish.existing == Existing::Refuse
             && let Ok(stat) = io.stat_at(None, &publish.path).await
@@ -196,8 +220,8 @@ impl Job for FetchJob {
         task.put_progress(progress);
         let times = trace.times;
         match result {
-            Ok(Step::Done(Landed { response, path, hash, skipped })) => {
-                Ok(Step::Done(Fetched { response, path, skipped, hash, attempts, times }))
+            Ok(Step::Done(Landed { response, path, hash, skipped, unchanged })) => {
+                Ok(Step::Done(Fetched { response, path, skipped, unchanged, hash, attempts, times }))
             }
             Ok(Step::Again) => Ok(Step::Again),
             Ok(Step::Split { state, .. }) => match state {},
@@ -224,6 +248,27 @@ impl Job for FetchJob {
     }
 }
 
+/// Begins to bring the file of `task` up to what the server has.
+async fn keep_up(
+    io: &impl Io,
+    task: &FetchTask,
+    request: &Request,
+    publish: &Publish,
+) -> Result<Beginning, Error> {
+    let Found { sync, mut condition } = Sync::begin(io, &publish.path, &request.url).await?;
+    if let Some((_, bytes)) = condition {
+        // What isn't what it must be is not kept because it is what the server had.
+        match existing::is_expected(io, task, &publish.path, bytes).await {
+            Ok(true) => {}
+            Ok(false) => condition = None,
+            Err(error) => return Err(error),
+        }
+    }
+    let sink = Sink::file(FileSink::keeping_up(publish.clone(), sync));
+    let landing = Landing::new(sink, task.expected.clone()).unless(condition);
+    Ok(Beginning::Landing(Box::new(landing)))
+}
+
 /// How an attempt begins.
 enum Beginning {
     Landing(Box<Landing>),
@@ -243,4 +288,11 @@ struct Landed {
     path: Option<PathBuf>,
     hash: Option<Checksum>,
     skipped: bool,
+    unchanged: bool,
+}
+
+impl Landed {
+    fn of(response: Response, path: Option<PathBuf>, hash: Option<Checksum>) -> Self {
+        Self { response, path, hash, skipped: false, unchanged: false }
+    }
 }

@@ -9,12 +9,14 @@ use std::time::UNIX_EPOCH;
 use haul_io::{Buf, File, Io, Offset};
 use http::HeaderMap;
 use http::header::LAST_MODIFIED;
+use url::Url;
 
+use crate::condition::Condition;
 use crate::digest::{Check, Checksum, Hasher};
 use crate::resume::Start;
 use crate::sink::Sink;
 use crate::validator::Validators;
-use crate::{Error, Expected, disposition};
+use crate::{Error, Expected, Response, disposition};
 
 pub(crate) struct Landing {
     sink: Sink,
@@ -33,6 +35,9 @@ pub(crate) struct Landing {
     decoded: bool,
     /// The hash that was asked for in any case.
     hash: Option<Hasher>,
+    /// Under which condition nothing needs to arrive.
+    condition: Option<(Condition, u64)>,
+    unchanged: bool,
 }
 
 /// Bytes that are read again at a time.
@@ -50,6 +55,8 @@ impl Landing {
             content_checks: Vec::new(),
             decoded: false,
             hash: None,
+            condition: None,
+            unchanged: false,
         };
         landing.hash_anew();
         landing
@@ -67,6 +74,36 @@ impl Landing {
             sink.rename(&name);
         }
         if sink.clashes(io).await { Err(Error::Exists) } else { Ok(()) }
+    }
+
+    /// The response is there, and its body about to come.
+    pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
+        self.sink.announce(response);
+    }
+
+    /// Nothing needs to arrive while `condition` holds for so many bytes that are elsewhere.
+    pub(crate) fn unless(self, condition: Option<(Condition, u64)>) -> Self {
+        Self { condition, ..self }
+    }
+
+    /// The condition of a request for the whole of `url`.
+    pub(crate) fn condition(&self, url: &Url) -> Option<(Condition, u64)> {
+        self.condition.clone().filter(|(condition, _)| self.bytes == 0 && condition.is_for(url))
+    }
+
+    /// The condition was met in a way that says nothing.
+    pub(crate) fn drop_condition(&mut self) {
+        self.condition = None;
+    }
+
+    /// What is elsewhere is what the server has.
+    pub(crate) fn rest_unchanged(&mut self) {
+        self.unchanged = true;
+    }
+
+    /// Whether that was said.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.unchanged
     }
 
     /// The file that appears, if one does.

@@ -1,9 +1,9 @@
 //! A concurrent HTTP/1.1 client.
 //!
-//! Three ways in: [`Client::fetch`] waits for the response, [`Client::fetch_async`] returns at once and a worker calls
-//! back, [`Client::fetch_each`] gives many responses in the order of their completion. A fourth, for programs that run
-//! whole lists through an engine, is [`FetchJob`]: it tries again what may pass, and with [`HostSource`] keeps to the limits of
-//! each host.
+//! The ways in: [`Client::fetch`] waits for the response, [`Client::stream`] only for its head; [`Client::submit`] returns at once, and its [`Pending`] is waited
+//! for, looked at or awaited; with [`Client::fetch_async`] a worker calls back; [`Client::fetch_each`] gives many responses in the
+//! order of their completion. For programs that run whole lists through an engine there is [`FetchJob`]: it tries again what may
+//! pass, and with [`HostSource`] keeps to the limits of each host.
 //!
 //! ```no_run
 //! use haul_fetch::{Client, Config, Request};
@@ -23,8 +23,10 @@
 mod addresses;
 mod body;
 mod certificate;
+mod claims;
 mod client;
 mod coding;
+mod condition;
 mod config;
 mod connection;
 mod cookies;
@@ -39,10 +41,13 @@ mod landing;
 mod name;
 mod pace;
 mod partial;
+mod pending;
 mod pool;
 mod proxy;
 mod proxy_error;
+mod reader;
 mod receive;
+mod record;
 mod redirect;
 mod request;
 mod resting;
@@ -54,6 +59,7 @@ mod send;
 mod sink;
 mod socks;
 mod source;
+mod sync;
 mod task;
 mod tls;
 mod trace;
@@ -73,11 +79,14 @@ pub use digest::{Algorithm, BadChecksum, Checksum};
 pub use disposition::disposition_name;
 pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;
+pub use haul_io::{Names, NamesLimits};
 pub use http::{HeaderMap, Method, StatusCode};
 pub use job::FetchJob;
 pub use name::{basename, path_name};
+pub use pending::Pending;
 pub use proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};
 pub use proxy_error::ProxyError;
+pub use reader::BodyReader;
 pub use request::{Request, Response};
 pub use source::HostSource;
 pub use task::{Expected, FetchTask, Fetched, Place};

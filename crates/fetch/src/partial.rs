@@ -4,17 +4,17 @@
 //! validators. The record is written before the first byte and removed after the last, and bytes are removed before another
 //! record is written: whenever the process is killed, the bytes belong to the record beside them, or there is none.
 //!
-//! Owns: both names, the record's text, the order of the steps.
-//! Does not own: writing the bytes ([`crate::file_sink`]).
+//! Owns: both names, the order of the steps.
+//! Does not own: writing the bytes ([`crate::file_sink`]), the record's form ([`crate::record`]).
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use haul_io::{Buf, Durability, Existing, FileKind, Io, Offset, OpenMode, Preserve, Publish, Staged};
+use haul_io::{FileKind, Io, Staged};
 use url::Url;
 
 use crate::Error;
+use crate::record::{Record, Recorded, beside, remove};
 use crate::resume::Start;
 use crate::validator::Validators;
 
@@ -24,70 +24,36 @@ const PART_SUFFIX: &str = ".haul-part";
 const RECORD_SUFFIX: &str = ".haul-part.from";
 /// The record's first line.
 const MAGIC: &[u8] = b"haul-part 1";
-/// Longer records are none of ours.
-const RECORD_BYTES_MAX: usize = 32 * 1024;
 
 /// The two files that keep the beginning of a result.
 #[derive(Clone, Debug)]
 pub(crate) struct Partial {
     pub(crate) part: PathBuf,
-    record: PathBuf,
-    url: String,
+    record: Record,
 }
 
 impl Partial {
     pub(crate) fn of(result: &Path, url: &Url) -> Self {
-        let beside = |suffix| {
-            let mut name = OsString::from(result);
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        let url = url[..url::Position::AfterQuery].to_owned();
-        Self { part: beside(PART_SUFFIX), record: beside(RECORD_SUFFIX), url }
+        let record = Record::new(beside(result, RECORD_SUFFIX), MAGIC, url);
+        Self { part: beside(result, PART_SUFFIX), record }
     }
 
     /// What an earlier run kept. What doesn't belong together is no start; it is removed when the next one begins.
     pub(crate) async fn find(&self, io: &impl Io) -> Option<Start> {
         let stat = io.stat_at(None, &self.part).await.ok()?;
-        let validators = self.read_record(io).await?;
+        let Recorded::Ours(lines) = self.record.read(io).await else { return None };
+        let validators = Validators::read(lines.iter().map(Vec::as_slice))?;
         let fits = validators.total.is_none_or(|total| stat.bytes <= total);
         (stat.kind == FileKind::Regular && stat.bytes > 0 && fits)
             .then_some(Start { bytes: stat.bytes, validators })
     }
 
-    async fn read_record(&self, io: &impl Io) -> Option<Validators> {
-        let record = io.open(None, &self.record, OpenMode::Read { follow: false }).await.ok()?;
-        let buf = io.take_buf(RECORD_BYTES_MAX);
-        let (result, buf) = io.read_full(&record, buf, RECORD_BYTES_MAX, Offset::At(0)).await;
-        let validators = result.ok().and_then(|_| self.parse(buf.filled()));
-        io.give_buf(buf);
-        validators
-    }
-
-    fn parse(&self, text: &[u8]) -> Option<Validators> {
-        let mut lines = text.strip_suffix(b"end\n")?.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
-        let is_ours = lines.next() == Some(MAGIC) && lines.next() == Some(self.url.as_bytes());
-        if is_ours { Validators::read(lines) } else { None }
-    }
-
-    fn text(&self, validators: &Validators) -> Vec<u8> {
-        let mut text = [MAGIC, b"\n", self.url.as_bytes(), b"\n"].concat();
-        validators.write(&mut text);
-        text.extend_from_slice(b"end\n");
-        text
-    }
-
     /// Begins anew: an empty part that belongs to `validators`.
     pub(crate) async fn begin(&self, io: &impl Io, validators: &Validators) -> Result<Staged, Error> {
         self.remove(io).await?;
-        let publish = Publish {
-            path: self.record.clone(),
-            existing: Existing::Replace,
-            durability: Durability::Eventual,
-            preserve: Preserve::default(),
-        };
-        let (written, _) = io.write_file(publish, Buf::from(self.text(validators))).await;
-        written.map_err(Error::write)?;
+        let mut lines = Vec::new();
+        validators.write(&mut lines);
+        self.record.write(io, &lines).await?;
         Staged::create_as(io, self.part.clone()).await.map_err(Error::write)
     }
 
@@ -110,13 +76,8 @@ impl Partial {
 
     /// Removes the bytes, then the record.
     pub(crate) async fn remove(&self, io: &impl Io) -> Result<(), Error> {
-        for path in [&self.part, &self.record] {
-            match io.remove(None, path).await {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::write(error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        remove(io, &self.part).await?;
+        self.record.remove(io).await
     }
 }
 
@@ -125,18 +86,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_read_only_for_its_url_and_only_whole() {
-        let partial = |url| Partial::of(Path::new("d/x.tar"), &Url::parse(url).unwrap());
-        let one = partial("http://h/x.tar?a#f");
-        assert_eq!(one.part, Path::new("d/x.tar.haul-part"));
-        assert_eq!(one.record, Path::new("d/x.tar.haul-part.from"));
+    fn a_record_has_the_validators_of_its_url() {
+        let partial = Partial::of(Path::new("d/x.tar"), &Url::parse("http://h/x.tar?a#f").unwrap());
+        assert_eq!(partial.part, Path::new("d/x.tar.haul-part"));
         let validators = Validators::read([b"etag: \"a\"".as_slice(), b"total: 9"].into_iter()).unwrap();
-        let text = one.text(&validators);
+        let mut lines = Vec::new();
+        validators.write(&mut lines);
+        let text = partial.record.text(&lines);
         assert_eq!(text, b"haul-part 1\nhttp://h/x.tar?a\netag: \"a\"\ntotal: 9\nend\n");
-        assert_eq!(partial("http://h/x.tar?a").parse(&text), Some(validators));
-        assert_eq!(partial("http://h/x.tar?b").parse(&text), None);
-        for cut in 0..text.len() {
-            assert_eq!(one.parse(&text[..cut]), None, "cut at {cut}");
-        }
     }
 }

@@ -1,12 +1,13 @@
 //! Where a body goes.
 //!
-//! Owns: memory with a cap, streams, nothing; the choice among them and files.
-//! Does not own: writing files ([`crate::file_sink`]), decoding the body.
+//! Owns: memory with a cap, streams, nothing; the choice among them, files and readers.
+//! Does not own: writing files ([`crate::file_sink`]), being read ([`crate::reader`]), decoding the body.
 
 use haul_io::{Buf, File, Io, Offset};
 
-use crate::Error;
 use crate::file_sink::{FileSink, write_first};
+use crate::reader::Handover;
+use crate::{Error, Response};
 
 pub(crate) enum Sink {
     /// Kept nowhere; more than so many bytes is an error.
@@ -17,6 +18,8 @@ pub(crate) enum Sink {
     File(Box<FileSink>),
     /// Handed on as it arrives: so many bytes so far.
     Stream { file: File, bytes: u64 },
+    /// Read by the caller as it arrives.
+    Reader(Handover),
 }
 
 impl Sink {
@@ -34,6 +37,15 @@ impl Sink {
 
     pub(crate) fn stream(file: File) -> Self {
         Self::Stream { file, bytes: 0 }
+    }
+
+    /// The response is there, and its body about to come.
+    pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
+        match self {
+            Self::Reader(handover) => handover.announce(&response()),
+            Self::File(sink) => sink.announce(response),
+            Self::Discard { .. } | Self::Memory { .. } | Self::Stream { .. } => {}
+        }
     }
 
     /// That so many bytes in all can be taken.
@@ -70,6 +82,7 @@ impl Sink {
                 *bytes += count as u64;
                 return write_first(io, file, input, count, Offset::Stream).await;
             }
+            Self::Reader(handover) => return (Ok(()), handover.take(input, count).await),
         };
         input.consume(count);
         (result, input)
@@ -82,7 +95,8 @@ impl Sink {
             Self::Memory { bytes, .. } => bytes.clear(),
             Self::File(sink) => sink.start_over(io).await?,
             Self::Stream { bytes: 0, .. } => {}
-            Self::Stream { .. } => return Err(Error::PassedOn),
+            Self::Reader(handover) if handover.is_untouched() => {}
+            Self::Stream { .. } | Self::Reader(_) => return Err(Error::PassedOn),
         }
         Ok(())
     }
@@ -93,7 +107,7 @@ impl Sink {
             Self::File(sink) => sink.rest(io).await,
             Self::Stream { bytes, .. } => *bytes,
             // Cheap to fetch again, dear to hold: as many may rest as a list has tasks.
-            Self::Discard { .. } | Self::Memory { .. } => {
+            Self::Discard { .. } | Self::Memory { .. } | Self::Reader(_) => {
                 let _ = self.start_over(io).await;
                 0
             }
@@ -105,7 +119,7 @@ impl Sink {
         match self {
             Self::Memory { bytes, .. } => return Ok(bytes),
             Self::File(sink) => sink.complete(io).await?,
-            Self::Discard { .. } | Self::Stream { .. } => {}
+            Self::Discard { .. } | Self::Stream { .. } | Self::Reader(_) => {}
         }
         Ok(Vec::new())
     }

@@ -62,6 +62,8 @@ pub struct Fetched {
     pub path: Option<PathBuf>,
     /// Whether the file was there already, and complete.
     pub skipped: bool,
+    /// Whether the server has what an earlier run fetched, so that nothing was: see [`Config::sync`](crate::Config::sync).
+    pub unchanged: bool,
     /// What the body hashes to, where [`Expected::hash`] asked.
     pub hash: Option<Checksum>,
     /// Attempts that were made, the successful one included.

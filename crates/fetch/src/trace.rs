@@ -1,6 +1,6 @@
 //! What is noted of an attempt besides its result.
 //!
-//! Owns: times of the steps, what the server asks to wait.
+//! Owns: times of the steps, how many redirects there were, what the server asks to wait.
 //! Does not own: what follows from them.
 
 use std::time::Duration;
@@ -27,4 +27,6 @@ pub(crate) struct Trace {
     pub(crate) times: Times,
     /// How long the host wants to be left alone.
     pub(crate) host_pause: Option<Duration>,
+    /// Redirects that were followed.
+    pub(crate) redirect_count: u32,
 }

@@ -12,6 +12,7 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use crate::coding::Decoding;
+use crate::condition::Judgement;
 use crate::connection::Connection;
 use crate::exchange::{Answered, Clock, ask};
 use crate::landing::Landing;
@@ -82,11 +83,9 @@ impl Shared {
         let mut next = None;
         for redirect_count in 0..=self.config.redirects_max {
             let request = next.as_ref().unwrap_or(request);
+            trace.redirect_count = redirect_count;
             match self.one(io, request, landing, clock, trace).await? {
-                One::Response(mut response) => {
-                    response.redirect_count = redirect_count;
-                    return Ok(response);
-                }
+                One::Response(response) => return Ok(response),
                 One::Redirect(request) => next = Some(request),
             }
         }
@@ -108,7 +107,10 @@ impl Shared {
         loop {
             let start = landing.start();
             let asked = ask.of(request, start.as_ref());
-            let (connection, answered) = self.answered(io, &asked, clock, trace).await?;
+            let (connection, answered) = match self.changed(io, &asked, landing, clock, trace).await? {
+                Asked::Changed(connection, answered) => (connection, answered),
+                Asked::Unchanged(response) => return Ok(One::Response(response)),
+            };
             trace.host_pause = retry::host_pause(answered.head.status, &answered.head.headers, &self.config);
             let next = self.redirected(request, &answered.head)?;
             if next.is_some() || self.has_failed(ask, answered.head.status) {
@@ -128,6 +130,7 @@ impl Shared {
                         Some(_) => landing.expect_decoded(&answered.head.headers)?,
                         None => landing.expect_whole(&answered.head.headers, length(&answered.head))?,
                     }
+                    landing.announce(|| response(request, answered.head.clone(), trace));
                     let exchange = (connection, answered, decoding);
                     return self.receive(io, request, exchange, landing, clock, trace).await.map(One::Response);
                 }
@@ -143,7 +146,7 @@ impl Shared {
                     ask = Ask::IfRange;
                 }
                 Verdict::Complete => {
-                    let response = response(request, answered.head.clone());
+                    let response = response(request, answered.head.clone(), trace);
                     self.drain(io, request, connection, answered, clock).await;
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
                 }
@@ -156,6 +159,34 @@ impl Shared {
         }
     }
 
+    /// The answer to `request`, unless what `landing` knows to be there is what the server has.
+    async fn changed(
+        &self,
+        io: &impl Io,
+        request: &Request,
+        landing: &mut Landing,
+        clock: Clock<'_>,
+        trace: &mut Trace,
+    ) -> Result<Asked, Error> {
+        if let Some((condition, bytes)) = landing.condition(&request.url) {
+            let conditional = condition.of_request(request);
+            let (connection, answered) = self.answered(io, &conditional, clock, trace).await?;
+            let judgement = condition.judge(&answered.head, bytes);
+            if judgement == Judgement::Changed {
+                return Ok(Asked::Changed(connection, answered));
+            }
+            let unchanged = response(request, answered.head.clone(), trace);
+            self.drain(io, request, connection, answered, clock).await;
+            if judgement == Judgement::Unchanged {
+                landing.rest_unchanged();
+                return Ok(Asked::Unchanged(unchanged));
+            }
+            landing.drop_condition();
+        }
+        let (connection, answered) = self.answered(io, request, clock, trace).await?;
+        Ok(Asked::Changed(connection, answered))
+    }
+
     /// The head of what `request` leads to after redirects; its body is not wanted.
     pub(crate) async fn look(
         &self,
@@ -166,6 +197,7 @@ impl Shared {
     ) -> Result<(ResponseHead, Response), Error> {
         let mut request = request.clone();
         for redirect_count in 0..=self.config.redirects_max {
+            trace.redirect_count = redirect_count;
             let (connection, answered) = self.answered(io, &request, clock, trace).await?;
             let head = answered.head.clone();
             trace.host_pause = retry::host_pause(head.status, &head.headers, &self.config);
@@ -176,7 +208,7 @@ impl Shared {
                     return Err(Error::Status(head.status));
                 }
                 None => {
-                    let response = response(&request, head.clone());
+                    let response = response(&request, head.clone(), trace);
                     return Ok((head, Response { redirect_count, ..response }));
                 }
             }
@@ -190,7 +222,12 @@ impl Shared {
 
     fn has_failed(&self, ask: Ask, status: StatusCode) -> bool {
         let says_of_range = ask != Ask::Whole && status == StatusCode::RANGE_NOT_SATISFIABLE;
-        self.config.fail_on_status && status.as_u16() >= 400 && !says_of_range
+        let has_failed = match self.config.sync {
+            // Whatever else it brings is not what a file should be replaced by.
+            true => !status.is_success(),
+            false => self.config.fail_on_status && status.as_u16() >= 400,
+        };
+        has_failed && !says_of_range
     }
 
     /// What undoes the content codings of a response, where they are to be undone and it has any.
@@ -219,7 +256,7 @@ impl Shared {
         self.keep(request, connection, &received);
         landing.end_content()?;
         let body_bytes = landing.bytes();
-        Ok(Response { trailers, body_bytes, ..response(request, received.head) })
+        Ok(Response { trailers, body_bytes, ..response(request, received.head, trace) })
     }
 
     /// Reads a body that nobody wants; if it can't be had cheaply, the connection goes.
@@ -352,17 +389,23 @@ fn authority(url: &Url) -> Result<Authority, Error> {
     Ok(Authority::new(url.host_str().unwrap_or_default(), port, port_default)?)
 }
 
-fn response(request: &Request, head: ResponseHead) -> Response {
+fn response(request: &Request, head: ResponseHead, trace: &Trace) -> Response {
     let (url, mut headers) = (request.url.clone(), head.headers);
     if let Entry::Occupied(mut set_cookie) = headers.entry(SET_COOKIE) {
         set_cookie.iter_mut().for_each(|field| field.set_sensitive(true));
     }
     let (status, trailers, body) = (head.status, HeaderMap::new(), Vec::new());
-    Response { status, headers, trailers, url, body, body_bytes: 0, redirect_count: 0 }
+    Response { status, headers, trailers, url, body, body_bytes: 0, redirect_count: trace.redirect_count }
 }
 
 /// What one request came to.
 enum One {
     Response(Response),
     Redirect(Request),
+}
+
+/// What a request for what may be there already came to.
+enum Asked {
+    Changed(Connection, Answered),
+    Unchanged(Response),
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use http::header::{DATE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
+use crate::record::pair;
+
 /// The validators of one representation. Invariant: at least one of them is strong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Validators {
@@ -81,8 +83,7 @@ impl Validators {
     pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut read = Self { etag: None, modified: None, total: None };
         for line in lines {
-            let colon = line.windows(2).position(|pair| pair == b": ")?;
-            let (name, value) = (&line[..colon], &line[colon + 2..]);
+            let (name, value) = pair(line)?;
             match name {
                 b"etag" => read.etag = Some(HeaderValue::from_bytes(value).ok()?),
                 b"last-modified" => read.modified = Some(HeaderValue::from_bytes(value).ok()?),
@@ -97,13 +98,13 @@ impl Validators {
 }
 
 /// RFC 9110 section 8.8.3: a quoted string without the mark of weakness.
-fn is_strong(etag: &HeaderValue) -> bool {
+pub(crate) fn is_strong(etag: &HeaderValue) -> bool {
     let bytes = etag.as_bytes();
     bytes.len() > 2 && bytes.starts_with(b"\"") && bytes.ends_with(b"\"")
 }
 
 /// Whether the date of modification lies long enough before that of the response (RFC 9110 section 8.8.2.2).
-fn is_settled(headers: &HeaderMap) -> bool {
+pub(crate) fn is_settled(headers: &HeaderMap) -> bool {
     let date = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
     let (Some(modified), Some(now)) = (date(LAST_MODIFIED), date(DATE)) else { return false };
     now.duration_since(modified).is_ok_and(|age| age >= DATE_MARGIN)

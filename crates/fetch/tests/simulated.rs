@@ -7,7 +7,7 @@ use std::time::Duration;
 use haul_engine::{Job, Step};
 use haul_fetch::{Config, Error, Failed, FetchJob, FetchTask, Fetched, Place};
 use haul_io::sim::{Ending, Files, Reply, Sim};
-use haul_io::{Durability, Existing, Io, Preserve, Publish};
+use haul_io::{Durability, Existing, Io, OpenMode, Preserve, Publish};
 
 const BODY_BYTES: usize = 300_000;
 
@@ -46,12 +46,12 @@ fn once() -> FetchJob {
 }
 
 fn task(path: &str) -> FetchTask {
-    let publish = Publish {
-        path: path.into(),
-        existing: Existing::Refuse,
-        durability: Durability::Synced,
-        preserve: Preserve::default(),
-    };
+    task_of(path, Durability::Synced)
+}
+
+fn task_of(path: &str, durability: Durability) -> FetchTask {
+    let (existing, preserve) = (Existing::Refuse, Preserve::default());
+    let publish = Publish { path: path.into(), existing, durability, preserve };
     FetchTask::new("http://host/x", Place::File(publish))
 }
 
@@ -235,4 +235,83 @@ fn a_server_that_is_too_slow_is_given_up_before_it_falls_silent() {
         let seconds = Io::now(&sim).as_secs();
         assert!((expected_seconds..expected_seconds + 5).contains(&seconds), "{seconds} s");
     }
+}
+
+/// A body of one length whatever its version is: only its record tells it from another.
+fn version(tag: u8) -> Vec<u8> {
+    vec![tag; 1_000]
+}
+
+fn version_reply(tag: u8) -> Vec<u8> {
+    // The same date as well, which becomes the time of the file.
+    let head = "HTTP/1.1 200 OK\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 1000";
+    [format!("{head}\r\nETag: \"{tag}\"\r\n\r\n").into_bytes(), version(tag)].concat()
+}
+
+fn syncing() -> FetchJob {
+    FetchJob::new(Config { retries: 0, sync: true, ..Config::default() })
+}
+
+/// That a record beside the file vouches for nothing but what the file is.
+#[track_caller]
+fn check_record(files: &Files, what: &str) {
+    // A record that was cut is none.
+    let whole = files.get("d/x.haul-from").filter(|record| record.ends_with(b"\nend\n"));
+    let Some(record) = whole else { return };
+    let record = String::from_utf8(record.to_vec()).unwrap();
+    let tag = [1, 2].into_iter().find(|tag| record.contains(&format!("etag: \"{tag}\"\n")));
+    let tag = tag.unwrap_or_else(|| panic!("{what}: {record}"));
+    assert!(files.get("d/x") == Some(version(tag).as_slice()), "{what}: a record of other bytes");
+}
+
+#[test]
+fn no_record_vouches_for_other_bytes_whatever_ends_the_run() {
+    // The first version and its record are there; the second is on its way.
+    let first = machine(1, vec![open(version_reply(1))]);
+    first.run(fetch(&first, &syncing(), &task_of("d/x", Durability::Eventual))).unwrap().unwrap();
+    let stable = async || {
+        for (path, mode) in [("d/x.haul-from", OpenMode::Read { follow: false }), ("d", OpenMode::Directory)]
+        {
+            let file = first.open(None, Path::new(path), mode).await.unwrap();
+            first.sync(&file).await.unwrap();
+        }
+    };
+    first.run(stable()).unwrap();
+    let before = first.files().clone();
+    assert!(before.get("d/x.haul-from").is_some());
+    let second = |seed: u64| {
+        let sim = Sim::with_files(seed, before.clone());
+        sim.peers().listen("host", 80, vec![open(version_reply(2))]);
+        sim
+    };
+    let whole = second(1);
+    whole.run(fetch(&whole, &syncing(), &task_of("d/x", Durability::Eventual))).unwrap().unwrap();
+    check_record(&whole.files(), "undisturbed");
+    assert_eq!(whole.files().get("d/x"), Some(version(2).as_slice()));
+    let (mut old, mut new, mut bare) = (0, 0, 0);
+    for number in 0..=whole.submitted() {
+        for seed in 0..20 {
+            let what = format!("ended at {number}, seed {seed}");
+            let cut = second(seed);
+            cut.cut_power_at(number);
+            cut.run(fetch(&cut, &syncing(), &task_of("d/x", Durability::Eventual)));
+            // Killed, which loses nothing that was written; and without power.
+            let killed = cut.files().clone();
+            for files in [killed, cut.after_power_cut()] {
+                check_record(&files, &what);
+                let content = files.get("d/x").map(<[u8]>::to_vec);
+                old += usize::from(content == Some(version(1)));
+                new += usize::from(content == Some(version(2)));
+                bare += usize::from(files.get("d/x.haul-from").is_none());
+                assert!(content == Some(version(1)) || content == Some(version(2)), "{what}");
+            }
+        }
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::TimedOut] {
+            let failing = second(1);
+            failing.fail_operation(number, kind);
+            failing.run(fetch(&failing, &syncing(), &task_of("d/x", Durability::Eventual))).unwrap().ok();
+            check_record(&failing.files(), &format!("{kind} at {number}"));
+        }
+    }
+    assert!(old > 5 && new > 5 && bare > 5, "{old}, {new}, {bare}: every state was seen");
 }

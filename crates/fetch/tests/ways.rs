@@ -1,8 +1,12 @@
-//! Ways to a server other than its address alone: client certificates, sockets in the file system.
+//! Ways to a server other than its address alone: client certificates, sockets in the file system, names.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use haul_fetch::{Client, ClientIdentity, Config, Error, Request, Trust};
+use haul_fetch::{Client, ClientIdentity, Config, Error, Known, Names, NamesLimits, Request, Trust};
 use haul_testkit::{Answer, Server, Tls};
 
 fn client(config: Config) -> Client {
@@ -70,4 +74,30 @@ fn a_socket_in_the_file_system_stands_for_every_host() {
     assert!(served.join().unwrap().starts_with("GET /x HTTP/1.1\r\nhost: one.invalid\r\n"));
     let gone = client(config).fetch(Request::get("http://one.invalid/x").unwrap()).unwrap_err();
     assert!(matches!(gone, Error::Connect(_)), "{gone}");
+}
+
+#[test]
+fn requests_that_come_together_look_a_name_up_once() {
+    let server = Server::start(|request| Answer::ok(request.path()));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let resolver = move |name: &str| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(name, "site.test", "what is known isn't looked up");
+        Ok(vec![SocketAddr::from(([127, 0, 0, 1], 0))])
+    };
+    let names = Names::new(resolver, || Duration::ZERO, NamesLimits::default());
+    let port = server.address().port();
+    let known = Known { host: "known.test".to_owned(), port, addresses: vec![Ipv4Addr::LOCALHOST.into()] };
+    let config =
+        Config { names, known_hosts: vec![known], idle_connections_max: 0, workers: 8, ..Config::default() };
+    let url = |host: &str, index: usize| format!("http://{host}:{port}/{index}");
+    // Two clients with one configuration share what they know.
+    for _ in 0..2 {
+        let client = Client::new(config.clone()).unwrap();
+        let requests = (0..500).map(|index| Request::get(&url("site.test", index)).unwrap());
+        assert!(client.fetch_each(requests).all(|(_, result)| result.is_ok()));
+        client.fetch(Request::get(&url("known.test", 0)).unwrap()).unwrap();
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

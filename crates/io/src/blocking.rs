@@ -51,6 +51,11 @@ impl Blocking {
         Self { cancel, start: Instant::now(), meter, progress, spare }
     }
 
+    /// The switch that interrupts the operations.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
     /// What was spent since the last call.
     pub fn take_meter(&self) -> Meter {
         self.meter.take()

@@ -5,12 +5,12 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// A switch that any thread may throw, once.
+/// A switch that any thread may throw.
 ///
 /// Operations that begin or prolong work (open for reading, read, write, connect, receive, sleep) then fail with the error
 /// that [`is_cancelled`](crate::is_cancelled) knows; operations that finish or undo work (sync, publish, remove) are still carried out.
@@ -18,9 +18,12 @@ use rustix::event::{EventfdFlags, eventfd};
 pub struct Cancel(Arc<Switch>);
 
 struct Switch {
+    /// Changed under the lock of `children` only, so that flag and descriptor agree.
     thrown: AtomicBool,
-    /// Readable once thrown, and never read: every sleeper that polls it wakes.
+    /// Readable while thrown: every sleeper that polls it wakes.
     event: OwnedFd,
+    children: Mutex<Vec<Weak<Switch>>>,
+    parent: Option<Cancel>,
 }
 
 impl Cancel {
@@ -29,15 +32,60 @@ impl Cancel {
     /// # Errors
     /// When the process is out of descriptors.
     pub fn new() -> io::Result<Self> {
+        Self::below(None)
+    }
+
+    /// A switch for a part of what this one ends: throwing this one throws it too, but not the other way round.
+    ///
+    /// # Errors
+    /// As [`Cancel::new`].
+    pub fn child(&self) -> io::Result<Self> {
+        let child = Self::below(Some(self.clone()))?;
+        let mut children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain(|child| child.strong_count() > 0);
+        children.push(Arc::downgrade(&child.0));
+        drop(children);
+        child.follow();
+        Ok(child)
+    }
+
+    fn below(parent: Option<Self>) -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self(Arc::new(Switch { thrown: AtomicBool::new(false), event })))
+        let (thrown, children) = (AtomicBool::new(false), Mutex::default());
+        Ok(Self(Arc::new(Switch { thrown, event, children, parent })))
     }
 
     /// Throws the switch and wakes every sleeper.
     pub fn trigger(&self) {
+        let children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.thrown.store(true, Ordering::SeqCst);
         // The only possible failure is an overflow of the counter, which leaves it readable: just what is wanted.
         let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
+        let children: Vec<_> = children.iter().filter_map(Weak::upgrade).map(Self).collect();
+        children.iter().for_each(Self::trigger);
+    }
+
+    /// Takes back what was done to this switch alone, so that it can serve for something else. If the one it is a child
+    /// of was thrown, it stays thrown.
+    ///
+    /// Only for whoever knows that nobody is about to throw it for what is over.
+    pub fn reset(&self) {
+        if !self.is_triggered() {
+            return;
+        }
+        let guard = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.thrown.store(false, Ordering::SeqCst);
+        let _ = rustix::io::read(&self.0.event, &mut [0; 8]);
+        drop(guard);
+        self.follow();
+    }
+
+    /// Throws this if its parent was thrown. A parent's flag is set before its children are thrown: if it isn't set here,
+    /// they are yet to be.
+    fn follow(&self) {
+        if self.0.parent.as_ref().is_some_and(Self::is_triggered) {
+            self.trigger();
+        }
     }
 
     /// Whether it was thrown.
@@ -55,5 +103,47 @@ impl AsFd for Cancel {
 impl std::fmt::Debug for Cancel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Cancel").field(&self.is_triggered()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it is thrown, and whether a sleeper that polls it wakes: they must agree.
+    #[track_caller]
+    fn is_thrown(cancel: &Cancel) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let mut fds = [PollFd::new(cancel, PollFlags::IN)];
+        let readable = poll(&mut fds, Some(&Timespec::default())).unwrap() == 1;
+        assert_eq!(cancel.is_triggered(), readable);
+        readable
+    }
+
+    #[test]
+    fn a_switch_throws_what_is_below_it_and_nothing_above() {
+        let top = Cancel::new().unwrap();
+        let (one, other) = (top.child().unwrap(), top.child().unwrap());
+        one.trigger();
+        assert!(is_thrown(&one) && !is_thrown(&other) && !is_thrown(&top));
+        one.reset();
+        assert!(!is_thrown(&one), "ready for something else");
+        let below = one.child().unwrap();
+        top.trigger();
+        assert!([&top, &one, &other, &below].into_iter().all(is_thrown));
+        one.reset();
+        assert!(is_thrown(&one), "what is above was thrown");
+        assert!(is_thrown(&top.child().unwrap()), "a child that comes late");
+        top.reset();
+        assert!(!is_thrown(&top) && is_thrown(&one));
+    }
+
+    #[test]
+    fn children_that_are_gone_are_forgotten() {
+        let top = Cancel::new().unwrap();
+        for _ in 0..100 {
+            drop(top.child().unwrap());
+        }
+        assert!(top.0.children.lock().unwrap().len() <= 1);
     }
 }

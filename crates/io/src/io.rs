@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::op::{Completion, Found, Offset, Op, OpenMode, Value};
-use crate::{Buf, File, Publish, Socket, Stat};
+use crate::{Buf, File, Names, Publish, Socket, Stat};
 
 /// Operations whose completion a job awaits.
 ///
@@ -171,8 +171,13 @@ pub trait Io: Sized {
     }
 
     /// [`Op::Resolve`].
-    fn resolve(&self, host: &str, port: u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>> {
-        let op = Op::Resolve { host: host.to_owned(), port };
+    fn resolve(
+        &self,
+        names: &Names,
+        host: &str,
+        port: u16,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> {
+        let op = Op::Resolve { names: names.clone(), host: host.to_owned(), port };
         async move {
             match self.submit(op).await.result? {
                 Value::Addresses(addresses) => Ok(addresses),

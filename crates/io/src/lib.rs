@@ -15,6 +15,7 @@ mod connect;
 mod error;
 mod handle;
 mod io;
+mod names;
 mod op;
 mod perform;
 pub mod sim;
@@ -28,6 +29,7 @@ pub use cancel::Cancel;
 pub use error::{cancelled, is_cancelled, reason};
 pub use handle::{File, FileKind, Socket, Stat};
 pub use io::Io;
+pub use names::{Names, NamesLimits};
 pub use op::{Completion, Found, Offset, Op, OpenMode, Value};
 pub use staged::{
     Durability, Existing, Preserve, Publish, Staged, is_temporary, remove_if_left, sync_directory_of,

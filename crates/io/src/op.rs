@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Buf, File, Socket, Stat};
+use crate::{Buf, File, Names, Socket, Stat};
 
 /// One request to the operating system.
 ///
@@ -44,8 +44,8 @@ pub enum Op {
     Remove { dir: Option<File>, path: PathBuf },
     /// Makes a directory; its parent must exist: [`Value::Done`].
     MakeDirectory { dir: Option<File>, path: PathBuf },
-    /// The addresses of a host name or literal: [`Value::Addresses`], never empty.
-    Resolve { host: String, port: u16 },
+    /// The addresses of a host name or literal, as `names` find them: [`Value::Addresses`], never empty.
+    Resolve { names: Names, host: String, port: u16 },
     /// Connects to the first address that answers (RFC 8305): [`Value::Socket`].
     Connect { addresses: Vec<SocketAddr>, timeout: Duration },
     /// Connects to the socket of this name in the file system, at once or not at all: [`Value::Socket`].

@@ -4,7 +4,6 @@
 //! Does not own: when they are called, accounts.
 
 use std::io;
-use std::net::ToSocketAddrs;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -53,7 +52,7 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         Op::Rename { dir, from, to, replace } => done(rename(base(&dir)?, &from, &to, replace)),
         Op::Remove { dir, path } => done(fs::unlinkat(base(&dir)?, &path, AtFlags::empty())),
         Op::MakeDirectory { dir, path } => done(fs::mkdirat(base(&dir)?, &path, Mode::from_raw_mode(0o777))),
-        Op::Resolve { host, port } => resolve(&host, port).map(Value::Addresses),
+        Op::Resolve { names, host, port } => names.find(&host, port, cancel).map(Value::Addresses),
         Op::Connect { addresses, timeout } => {
             connect::race(&addresses, timeout, cancel).map(|socket| Value::Socket(socket.into()))
         }
@@ -190,14 +189,6 @@ fn rename(base: BorrowedFd<'_>, from: &Path, to: &Path, replace: bool) -> rustix
         }
         result => result,
     }
-}
-
-fn resolve(host: &str, port: u16) -> io::Result<Vec<std::net::SocketAddr>> {
-    let addresses: Vec<_> = (host, port).to_socket_addrs()?.collect();
-    if addresses.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"));
-    }
-    Ok(addresses)
 }
 
 fn recv(socket: &Socket, buf: &mut Buf, timeout: Duration, cancel: &Cancel) -> io::Result<usize> {

@@ -226,7 +226,8 @@ impl World {
 
     fn perform(&mut self, op: Op) -> Completion {
         match op {
-            Op::Resolve { host, port } => {
+            // Peers are found as they are, without a memory.
+            Op::Resolve { host, port, .. } => {
                 Completion::new(self.peers.resolve(&host, port).map(Value::Addresses))
             }
             Op::Connect { addresses, .. } => Completion::new(

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use haul_io::sim::{Ending, Files, Reply, Sim};
 use haul_io::{
-    Blocking, Buf, Cancel, Durability, Existing, Feed, Io, LocalJob, Offset, OpenMode, Preserve, Publish,
-    Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
+    Blocking, Buf, Cancel, Durability, Existing, Feed, Io, LocalJob, Names, Offset, OpenMode, Preserve,
+    Publish, Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
 };
 
 const CONTENT: &[u8] = b"the quick brown fox jumps over the lazy dog";
@@ -187,7 +187,7 @@ fn a_cancelled_run_undoes_what_it_began() {
 /// Asks a peer and returns all that it says.
 async fn converse(io: &impl Io, host: &str, port: u16) -> io::Result<Vec<u8>> {
     let timeout = Duration::from_secs(5);
-    let addresses = io.resolve(host, port).await?;
+    let addresses = io.resolve(&Names::default(), host, port).await?;
     let socket = io.connect(addresses, timeout).await?;
     let (sent, mut buf) = io.send_all(&socket, Buf::from(b"hello\r\n\r\n".to_vec()), timeout).await;
     sent?;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haul_io::{
-    Blocking, Buf, Cancel, Durability, Existing, Feed, Io, LocalJob, Offset, OpenMode, Preserve, Publish,
-    Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
+    Blocking, Buf, Cancel, Durability, Existing, Feed, Io, LocalJob, Names, NamesLimits, Offset, OpenMode,
+    Preserve, Publish, Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
 };
 
 fn ring(in_flight_max: usize) -> (Uring, Cancel) {
@@ -108,7 +108,7 @@ fn a_whole_file_is_written_where_it_suits() {
         assert!(written.1.filled().is_empty());
         assert_eq!(std::fs::read(&path).unwrap(), b"all");
         assert_eq!(uring.placed().pool, pooled);
-        let addresses = run_one(&uring, async |io| io.resolve("127.0.0.1", 9).await);
+        let addresses = run_one(&uring, async |io| io.resolve(&Names::default(), "127.0.0.1", 9).await);
         assert_eq!(addresses.unwrap(), ["127.0.0.1:9".parse().unwrap()]);
     }
 }
@@ -265,4 +265,50 @@ fn defaults_are_as_documented() {
     let doubled = UringConfig { in_flight_max: 128, ..config.clone() };
     let per_job = (doubled.memory_bytes_max() - config.memory_bytes_max()) / 64;
     assert!(config.memory_bytes_max() > 16 << 20 && (256..1_024).contains(&per_job), "{per_job}");
+}
+
+#[test]
+fn defaults_of_names_are_the_documented_ones() {
+    let limits = NamesLimits::default();
+    assert_eq!((limits.found_for, limits.missed_for), (Duration::from_secs(60), Duration::from_secs(1)));
+    assert_eq!(limits.names_max, 1_024);
+}
+
+#[test]
+fn a_thousand_jobs_cost_one_lookup_and_keep_no_thread_from_others() {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (go, may_go) = std::sync::mpsc::channel();
+    let (may_go, asked) = (Mutex::new(may_go), Arc::new(AtomicUsize::new(0)));
+    let counted = asked.clone();
+    let resolver = move |name: &str| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        if name == "slow" {
+            // Let go by a job that needs the pool too.
+            may_go.lock().unwrap().recv_timeout(Duration::from_secs(30)).map_err(io::Error::other)?;
+        }
+        Ok(vec!["10.0.0.1:0".parse().unwrap()])
+    };
+    let names = Names::new(resolver, || Duration::ZERO, NamesLimits::default());
+    let config = UringConfig { in_flight_max: 1_001, pool_threads: 2, ..UringConfig::default() };
+    let uring = Uring::new(config, Cancel::new().unwrap(), Arc::default()).expect("a ring");
+    let found = Cell::new(0);
+    let (uring, names, go, found) = (&uring, &names, &go, &found);
+    let mut jobs: Vec<LocalJob<'_>> = Vec::new();
+    for _ in 0..1_000 {
+        jobs.push(Box::pin(async move {
+            let addresses = uring.task().resolve(names, "slow", 80).await.unwrap();
+            assert_eq!(addresses, ["10.0.0.1:80".parse().unwrap()]);
+            found.set(found.get() + 1);
+        }));
+    }
+    jobs.push(Box::pin(async move {
+        uring.task().resolve(names, "other", 80).await.unwrap();
+        go.send(()).unwrap();
+    }));
+    run_all(uring, jobs);
+    assert_eq!((found.get(), asked.load(Ordering::SeqCst)), (1_000, 2));
+    let pooled = uring.placed().pool;
+    run_one(uring, async |io| io.resolve(names, "slow", 80).await).unwrap();
+    assert_eq!(uring.placed().pool, pooled, "what is known needs no thread");
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haul_io::{
-    Blocking, Buf, Cancel, Feed, Io, LocalJob, Offset, Refusal, RingRefused, Socket, Uring, UringConfig,
-    run_ready,
+    Blocking, Buf, Cancel, Feed, Io, LocalJob, Names, Offset, Refusal, RingRefused, Socket, Uring,
+    UringConfig, run_ready,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -97,7 +97,7 @@ fn every_kind_of_operation_can_be_abandoned() {
         }),
         Box::pin(async move {
             loop {
-                drop(f.resolve("127.0.0.1", 80).await);
+                drop(f.resolve(&Names::default(), "127.0.0.1", 80).await);
             }
         }),
     ];

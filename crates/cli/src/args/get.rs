@@ -45,6 +45,9 @@ pub(crate) struct GetArgs {
     /// Go on with files that an earlier run began (NAME.haul-part), skip those that are complete
     #[arg(short = 'c', long = "continue")]
     pub(crate) resume: bool,
+    /// Fetch only what changed since last time, by what is kept in NAME.haul-from; replaces files of these names
+    #[arg(long, conflicts_with_all = ["resume", "no_fail_on_status"])]
+    pub(crate) sync: bool,
     /// For a single URL: what it must hash to (sha256:, sha512: or blake3: and hexadecimal digits)
     #[arg(long, value_name = "SUM", conflicts_with_all = ["input", "checksums"])]
     pub(crate) checksum: Option<Checksum>,

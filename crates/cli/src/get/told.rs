@@ -40,11 +40,18 @@ impl Success<FetchTask> for Fetched {
         if self.skipped {
             return Some(format!("-> {place}, complete already, {bytes}"));
         }
+        if self.unchanged {
+            return Some(format!("-> {place}, unchanged"));
+        }
         Some(format!("-> {place}, {}, {bytes}", self.response.status.as_u16()))
     }
 
     fn remark(&self) -> Option<String> {
         None
+    }
+
+    fn is_unchanged(&self) -> bool {
+        self.unchanged
     }
 
     fn members(&self, _: &FetchTask) -> Map<String, Value> {
@@ -57,6 +64,9 @@ impl Success<FetchTask> for Fetched {
         }
         if self.skipped {
             members.insert("skipped".to_owned(), true.into());
+        }
+        if self.unchanged {
+            members.insert("unchanged".to_owned(), true.into());
         }
         if let Some(hash) = &self.hash {
             members.insert("hash".to_owned(), hash.to_string().into());

@@ -45,7 +45,7 @@ impl Place {
             Op::Allocate { .. } | Op::Link { .. } | Op::Rename { .. } => Self::Inline,
             Op::Remove { .. } | Op::MakeDirectory { .. } | Op::ConnectLocal { .. } => Self::Inline,
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,
-            Op::Resolve { .. } => Self::Pool,
+            Op::Resolve { .. } => Self::Pool, // a name that is known costs nothing anywhere
             Op::Sleep { .. } => Self::Timer,
         }
     }

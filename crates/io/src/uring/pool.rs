@@ -15,8 +15,9 @@ use std::time::Instant;
 
 use super::park::Park;
 use super::slab::Key;
+use crate::names::{Answer, at_port};
 use crate::op::{Completion, Op, Value};
-use crate::{Blocking, Buf, Cancel, Io, Publish, run_ready};
+use crate::{Blocking, Buf, Cancel, Io, Names, Publish, run_ready};
 
 /// What a thread does in one go.
 pub(super) enum Work {
@@ -105,7 +106,14 @@ impl Pool {
     }
 }
 
-fn serve(shared: &Shared) {
+impl Shared {
+    fn tell(&self, key: Key, completion: std::thread::Result<Completion>) {
+        lock(&self.done).push(Done { key, completion, at: Instant::now() });
+        self.park.notify();
+    }
+}
+
+fn serve(shared: &Arc<Shared>) {
     let io = Blocking::new(shared.cancel.clone());
     while let Some((key, work)) = next(shared) {
         finish(shared, key, work, &io);
@@ -127,10 +135,26 @@ fn next(shared: &Shared) -> Option<(Key, Work)> {
     }
 }
 
-fn finish(shared: &Shared, key: Key, work: Work, io: &Blocking) {
-    let completion = catch_unwind(AssertUnwindSafe(|| carry_out(io, work)));
-    lock(&shared.done).push(Done { key, completion, at: Instant::now() });
-    shared.park.notify();
+fn finish(shared: &Arc<Shared>, key: Key, work: Work, io: &Blocking) {
+    let completion = match work {
+        Work::One(Op::Resolve { names, host, port }) if !io.cancel().is_triggered() => {
+            return look_up(shared, key, &names, &host, port);
+        }
+        work => catch_unwind(AssertUnwindSafe(|| carry_out(io, work))),
+    };
+    shared.tell(key, completion);
+}
+
+/// Leaves the thread free where another one looks up the same name.
+fn look_up(shared: &Arc<Shared>, key: Key, names: &Names, host: &str, port: u16) {
+    let telling = shared.clone();
+    let told = move |answer: &Answer| {
+        let addresses = at_port(answer, port).map(Value::Addresses);
+        telling.tell(key, Ok(Completion::new(addresses)));
+    };
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| names.find_then(host, Box::new(told)))) {
+        shared.tell(key, Err(panic));
+    }
 }
 
 fn carry_out(io: &Blocking, work: Work) -> Completion {

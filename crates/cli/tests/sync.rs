@@ -1,0 +1,53 @@
+//! `haul get --sync`: only what changed since last time.
+
+mod place;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use haul_testkit::{Answer, Request, Server};
+use place::Place;
+
+#[test]
+fn a_second_run_says_what_is_unchanged() {
+    let place = Place::new();
+    let changed = Arc::new(AtomicBool::new(false));
+    let now = changed.clone();
+    let server = Server::start(move |request: &Request| {
+        let tag = if request.path() == "/b" && now.load(Ordering::SeqCst) { "\"2\"" } else { "\"1\"" };
+        match (request.path(), request.header("if-none-match")) {
+            ("/gone", _) if now.load(Ordering::SeqCst) => Answer::new(410),
+            (_, Some(asked)) if asked == tag => Answer::new(304).header("ETag", tag),
+            (path, _) => Answer::ok(format!("{path} {tag}")).header("ETag", tag),
+        }
+    });
+    place.write("list", ["/a", "/b", "/gone"].map(|path| server.url(path)).join("\n").as_bytes());
+    let sync = || place.run(&["get", "--sync", "--json", "-i", "list", "-d", "got"]);
+    let first = sync().expect_status(0);
+    assert!(first.stdout_text().contains("\"unchanged\":0"));
+    assert!(first.stderr_text().contains("3 tasks fetched,"), "{}", first.stderr_text());
+    changed.store(true, Ordering::SeqCst);
+    let second = sync().expect_status(1);
+    let (out, err) = (second.stdout_text(), second.stderr_text());
+    let a = out.lines().find(|line| line.contains("got/a")).unwrap();
+    assert!(a.contains("\"unchanged\":true") && a.contains("\"status\":304"), "{a}");
+    let b = out.lines().find(|line| line.contains("got/b")).unwrap();
+    assert!(!b.contains("unchanged") && b.contains("\"status\":200"), "{b}");
+    let report = out.lines().last().unwrap();
+    assert!(report.contains("\"unchanged\":1") && report.contains("\"succeeded\":2"), "{report}");
+    assert!(err.contains("1 task fetched, 1 unchanged, 1 failed"), "{err}");
+    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    assert_eq!([read("got/a"), read("got/b"), read("got/gone")], ["/a \"1\"", "/b \"2\"", "/gone \"1\""]);
+    assert_eq!(place.names().len(), 7, "the list, three files, their records: {:?}", place.names());
+    let one = place.run(&["get", "--sync", "-v", "-o", "got/a", &server.url("/a")]).expect_status(0);
+    assert!(one.stderr_text().contains("unchanged"), "{}", one.stderr_text());
+}
+
+#[test]
+fn what_cannot_be_kept_up_is_not_started() {
+    let place = Place::new();
+    let url = "http://localhost/x";
+    place.refuses("get-sync-stdout", &["get", "--sync", "-o", "-", url]);
+    place.refuses("get-sync-disposition", &["get", "--sync", "--name", "disposition", url]);
+    place.refuses("get-sync-continue", &["get", "--sync", "-c", url]);
+}

@@ -1,0 +1,169 @@
+//! A response whose body the caller reads as it arrives.
+//!
+//! The transfer is the same as any other. Its body goes into a [`Handover`], which holds one piece and lets the transfer rest until
+//! the caller has read that; reading lets it go on. So redirects, codings, checks and the fate of the connection are decided where
+//! they always are, and memory is the one piece.
+//!
+//! Owns: the place of the piece, letting the transfer go on.
+//! Does not own: the transfer ([`crate::transfer`]).
+
+use std::future::poll_fn;
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use haul_io::{Blocking, Buf, Cancel};
+
+use crate::sink::Sink;
+use crate::transfer::Shared;
+use crate::{Error, Request, Response};
+
+/// The body of a response, from [`Client::stream`](crate::Client::stream): read as it arrives, on the thread that
+/// began it (it isn't [`Send`]).
+///
+/// The end that [`Read::read`] tells is one that was checked: a body that ends early, or breaks its digest or a limit, is an error,
+/// with [`Error`] as its inner one, and so is every read after it. What was read before is then not to be relied on.
+///
+/// Memory is one piece of at most 128 KiB, so that a slow reader slows the server down. Its pauses don't count as the server's
+/// silence, but they do for [`Config::total_timeout`](crate::Config::total_timeout). The connection is used again if the body was read to
+/// its end; dropping this earlier closes it.
+pub struct BodyReader {
+    state: State,
+    handover: Handover,
+}
+
+type Transfer = Pin<Box<dyn Future<Output = Result<Response, Error>>>>;
+
+enum State {
+    Running(Transfer),
+    Complete,
+    Failed,
+}
+
+/// Where a transfer leaves its response piece by piece. Clones are the same place.
+#[derive(Clone, Default)]
+pub(crate) struct Handover(Arc<Mutex<Place>>);
+
+#[derive(Default)]
+struct Place {
+    response: Option<Response>,
+    /// Bytes of the body, of which only so many are yet to be read.
+    piece: Option<(Buf, usize)>,
+    begun: bool,
+}
+
+/// Begins `request` and goes on until the head of its response is there.
+pub(crate) fn stream(
+    shared: Arc<Shared>,
+    cancel: Cancel,
+    request: Request,
+) -> Result<(Response, BodyReader), Error> {
+    let handover = Handover::default();
+    let sink = Sink::Reader(handover.clone());
+    let transfer = async move {
+        let io = Blocking::new(cancel);
+        shared.transfer(&io, &request, sink).await
+    };
+    let mut reader = BodyReader { state: State::Running(Box::pin(transfer)), handover };
+    let at_its_end = reader.go_on()?;
+    let announced = reader.handover.lock().response.take();
+    let response = announced.or(at_its_end).expect("a transfer has a response when it hands over or ends");
+    Ok((Response { body_bytes: 0, ..response }, reader))
+}
+
+impl BodyReader {
+    /// Lets the transfer go on to its next piece, or its end.
+    fn go_on(&mut self) -> Result<Option<Response>, Error> {
+        let State::Running(transfer) = &mut self.state else { return Ok(None) };
+        match transfer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => Ok(None),
+            Poll::Ready(Ok(response)) => {
+                self.state = State::Complete;
+                Ok(Some(response))
+            }
+            Poll::Ready(Err(error)) => {
+                self.state = State::Failed;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Read for BodyReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if out.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(count) = self.handover.lock().read(out) {
+                return Ok(count);
+            }
+            match self.state {
+                State::Running(_) => self.go_on().map_err(into_io)?,
+                State::Complete => return Ok(0),
+                State::Failed => return Err(io::Error::other("the body failed before its end")),
+            };
+        }
+    }
+}
+
+impl std::fmt::Debug for BodyReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BodyReader").finish_non_exhaustive()
+    }
+}
+
+impl Handover {
+    /// The response whose body is about to come.
+    pub(crate) fn announce(&self, response: &Response) {
+        self.lock().response = Some(response.clone());
+    }
+
+    /// Leaves the first `count` filled bytes of `piece`; rests until they are read.
+    pub(crate) async fn take(&self, piece: Buf, count: usize) -> Buf {
+        {
+            let mut place = self.lock();
+            place.begun |= count > 0;
+            place.piece = Some((piece, count));
+        }
+        poll_fn(|_| self.lock().take_back().map_or(Poll::Pending, Poll::Ready)).await
+    }
+
+    /// Whether nothing was handed over, so that another response may take the place of this one.
+    pub(crate) fn is_untouched(&self) -> bool {
+        !self.lock().begun
+    }
+
+    /// No foreign code runs under this lock, so a poisoned one is as good as any.
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn read(&mut self, out: &mut [u8]) -> Option<usize> {
+        let (piece, left) = self.piece.as_mut().filter(|(_, left)| *left > 0)?;
+        let count = out.len().min(*left);
+        out[..count].copy_from_slice(&piece.filled()[..count]);
+        piece.consume(count);
+        *left -= count;
+        Some(count)
+    }
+
+    fn take_back(&mut self) -> Option<Buf> {
+        self.piece.take_if(|(_, left)| *left == 0).map(|(piece, _)| piece)
+    }
+}
+
+/// Of the kind that a reader knows; the inner error tells all.
+fn into_io(error: Error) -> io::Error {
+    let kind = match &error {
+        Error::Timeout(_) | Error::TooSlow { .. } => io::ErrorKind::TimedOut,
+        Error::Protocol(error) if error.is_truncation() => io::ErrorKind::UnexpectedEof,
+        Error::Transport(source) => source.kind(),
+        Error::Cancelled => io::ErrorKind::Other,
+        _ => io::ErrorKind::InvalidData,
+    };
+    io::Error::new(kind, error)
+}

@@ -1,0 +1,179 @@
+//! Names with a resolver that counts, and a clock that stands.
+//!
+//! Owns: what askers may rely on: one lookup for all, times, bounds, nobody left waiting.
+//! Does not own: rings (see `tests/uring.rs`).
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A resolver that counts, and a clock that stands.
+#[derive(Clone, Default)]
+struct Fake {
+    asked: Arc<AtomicUsize>,
+    seconds: Arc<AtomicU64>,
+}
+
+impl Fake {
+    fn names(&self, limits: NamesLimits) -> Names {
+        let (asked, seconds) = (self.asked.clone(), self.seconds.clone());
+        let resolver = move |name: &str| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            match name {
+                "gone" => Err(io::Error::new(io::ErrorKind::NotFound, "no such name")),
+                "empty" => Ok(Vec::new()),
+                _ => Ok(vec!["10.0.0.2:9".parse().unwrap(), "[::1]:9".parse().unwrap()]),
+            }
+        };
+        Names::new(resolver, move || SECOND * seconds.load(Ordering::SeqCst) as u32, limits)
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.seconds.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+fn find(names: &Names, name: &str) -> io::Result<String> {
+    let found = names.find(name, 80, &Cancel::new().unwrap())?;
+    Ok(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn answers_are_remembered_for_their_time_in_their_order() {
+    let fake = Fake::default();
+    let names = fake.names(NamesLimits::default());
+    assert!(names.known("a", 80).is_none());
+    for (pass, asked) in [(0, 1), (59, 1), (1, 2), (60, 3)] {
+        fake.pass(pass);
+        assert_eq!(
+            find(&names, "a").unwrap(),
+            "10.0.0.2:80 [::1]:80",
+            "the resolver's order, the asker's port"
+        );
+        assert_eq!(fake.asked(), asked, "{pass} s later");
+    }
+    assert_eq!(names.known("a", 81).unwrap().unwrap()[0].port(), 81);
+    assert_eq!(fake.asked(), 3);
+}
+
+#[test]
+fn failures_stand_for_a_second() {
+    let fake = Fake::default();
+    let names = fake.names(NamesLimits::default());
+    for name in ["gone", "empty"] {
+        let before = fake.asked();
+        for _ in 0..100 {
+            assert_eq!(find(&names, name).unwrap_err().kind(), io::ErrorKind::NotFound);
+        }
+        assert_eq!(fake.asked(), before + 1);
+        fake.pass(1);
+        find(&names, name).unwrap_err();
+        assert_eq!(fake.asked(), before + 2);
+    }
+    assert_eq!(find(&names, "gone").unwrap_err().to_string(), "no such name");
+}
+
+#[test]
+fn the_oldest_answers_are_forgotten() {
+    let fake = Fake::default();
+    let names = fake.names(NamesLimits { names_max: 3, ..NamesLimits::default() });
+    for name in ["a", "b", "c", "d"] {
+        find(&names, name).unwrap();
+    }
+    let known = |name| names.known(name, 80).is_some();
+    assert_eq!(["a", "b", "c", "d"].map(known), [false, true, true, true]);
+    // What was looked up again is as young as that.
+    fake.pass(60);
+    for name in ["b", "e", "f"] {
+        find(&names, name).unwrap();
+    }
+    assert_eq!(["b", "c", "d", "e", "f"].map(known), [true, false, false, true, true]);
+    assert_eq!(names.lock().entries.len(), 3);
+}
+
+/// Names whose one lookup waits until it is let go; the receiver tells when it has begun.
+fn held() -> (Names, Receiver<()>, SyncSender<()>, Arc<AtomicUsize>) {
+    let ((begun, has_begun), (go, may_go)) = (sync_channel(1), sync_channel::<()>(1));
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (counted, may_go) = (asked.clone(), Mutex::new(may_go));
+    let resolver = move |name: &str| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        begun.send(()).unwrap();
+        let _ = may_go.lock().unwrap().recv();
+        assert_ne!(name, "panics");
+        Ok(vec![SocketAddr::from(([10, 0, 0, 1], 0))])
+    };
+    (Names::new(resolver, || Duration::ZERO, NamesLimits::default()), has_begun, go, asked)
+}
+
+#[test]
+fn a_thousand_who_ask_at_once_cost_one_lookup() {
+    let (names, begun, go, asked) = held();
+    let told = Arc::new(AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| find(&names, "a"));
+        begun.recv().unwrap();
+        for _ in 0..1_000 {
+            let told = told.clone();
+            // Returns at once: nobody waits on a thread.
+            names.find_then(
+                "a",
+                Box::new(move |answer| {
+                    assert!(answer.is_ok());
+                    told.fetch_add(1, Ordering::SeqCst);
+                }),
+            );
+        }
+        assert_eq!(told.load(Ordering::SeqCst), 0);
+        let blocked: Vec<_> = (0..20).map(|_| scope.spawn(|| find(&names, "a"))).collect();
+        go.send(()).unwrap();
+        assert_eq!(first.join().unwrap().unwrap(), "10.0.0.1:80");
+        for one in blocked {
+            assert_eq!(one.join().unwrap().unwrap(), "10.0.0.1:80");
+        }
+    });
+    assert_eq!((told.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (1_000, 1));
+}
+
+#[test]
+fn waiting_for_somebody_elses_lookup_can_be_interrupted() {
+    let (names, begun, go, _) = held();
+    let cancel = Cancel::new().unwrap();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| find(&names, "a"));
+        begun.recv().unwrap();
+        let waiter = scope.spawn(|| names.find("a", 80, &cancel));
+        cancel.trigger();
+        assert!(crate::is_cancelled(&waiter.join().unwrap().unwrap_err()));
+        go.send(()).unwrap();
+        first.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_lookup_that_panics_leaves_nobody_waiting() {
+    let (names, begun, go, _) = held();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| find(&names, "panics"));
+        begun.recv().unwrap();
+        let (told, tells) = sync_channel(1);
+        names.find_then("panics", Box::new(move |answer| told.send(answer.clone()).unwrap()));
+        go.send(()).unwrap();
+        first.join().unwrap_err();
+        tells.recv().unwrap().unwrap_err();
+    });
+}
+
+#[test]
+fn the_system_knows_this_host() {
+    let names = Names::default();
+    assert_eq!(find(&names, "127.0.0.1").unwrap(), "127.0.0.1:80");
+    find(&names, "no-such-name.invalid").unwrap_err();
+}
