@@ -132,7 +132,10 @@ impl Shared {
                     }
                     landing.announce(|| response(request, answered.head.clone(), trace));
                     let exchange = (connection, answered, decoding);
-                    return self.receive(io, request, exchange, landing, clock, trace).await.map(One::Response);
+                    return self
+                        .receive(io, request, exchange, landing, clock, trace)
+                        .await
+                        .map(One::Response);
                 }
                 Verdict::TakePart { bytes, total } => {
                     let all = landing.bytes() + bytes;
