@@ -1,4 +1,4 @@
-//! `--engine auto` for files: looks at the first tasks and at the machine, and chooses.
+//! `--engine auto`: looks at the first tasks and at the machine, and chooses.
 //!
 //! Owns: what is looked at, the rules, the words that say why.
 //! Does not own: engines. The rules follow BENCHMARKS.md.
@@ -65,6 +65,29 @@ pub(crate) fn choose(
         ring: (cold || durable) && ring_is_allowed(),
     };
     (seen.choose(), first.into_iter().chain(tasks))
+}
+
+/// The engine for transfers, of which `jobs` may run at once: a ring for each core, or as many threads as jobs where the system
+/// gives no rings.
+pub(crate) fn for_transfers(only_one: bool, jobs: u16) -> Chosen {
+    let jobs = NonZeroUsize::new(jobs.into()).unwrap_or(NonZeroUsize::MIN);
+    if only_one || jobs == NonZeroUsize::MIN {
+        let reason = if only_one { "auto: one URL" } else { "auto: one transfer at once" };
+        return Chosen { engine: Engine::Serial, reason: reason.to_owned() };
+    }
+    let rings = std::thread::available_parallelism().map_or(jobs, |cores| cores.min(jobs));
+    transfers(jobs, ring_is_allowed().then_some(rings))
+}
+
+fn transfers(jobs: NonZeroUsize, rings: Option<NonZeroUsize>) -> Chosen {
+    let reason = format!("auto: {jobs} transfers at once");
+    match rings {
+        Some(rings) => {
+            let depth = NonZeroUsize::new(jobs.get().div_ceil(rings.get())).unwrap_or(jobs);
+            Chosen { engine: Engine::Uring { rings, depth }, reason }
+        }
+        None => Chosen { engine: Engine::Threads(jobs), reason: reason + ", no io_uring" },
+    }
 }
 
 impl Seen {
@@ -154,6 +177,17 @@ mod tests {
             "serial",
             "auto: 0 files, in memory, 2 cores",
         );
+    }
+
+    #[test]
+    fn transfers_are_spread_over_rings() {
+        let check = |jobs: usize, rings: usize, engine: &str, reason: &str| {
+            let chosen = transfers(NonZeroUsize::new(jobs).unwrap(), NonZeroUsize::new(rings));
+            assert_eq!((chosen.engine.to_string().as_str(), chosen.reason.as_str()), (engine, reason));
+        };
+        check(64, 2, "uring=2x32", "auto: 64 transfers at once");
+        check(5, 2, "uring=2x3", "auto: 5 transfers at once");
+        check(64, 0, "threads=64", "auto: 64 transfers at once, no io_uring");
     }
 
     #[test]
