@@ -164,6 +164,9 @@ pub(crate) struct TreeArgs {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
     /// What to do with symbolic links in trees
+    ///
+    /// follow takes what they lead to, also outside the tree; results beside it are made there too. Otherwise nothing outside
+    /// a tree is read, written or removed, even if somebody puts a link into it meanwhile.
     #[arg(long, value_name = "HOW", default_value = "skip")]
     pub(crate) symlinks: SymlinksArg,
     /// Don't enter other file systems

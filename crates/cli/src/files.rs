@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use haul_engine::{Config, Event, Report, Source, run_portable};
-use haul_io::{Durability, Existing};
+use haul_io::{Blocking, Durability, Existing};
 use haul_seal::{
     Direction, Done, Error, FileOptions, Filter, Kind, Manner, OpenJob, Placement, Replacing, SealJob,
     SkipReason, Symlinks, Task, Walk, XorJob,
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
 use crate::exit::{Exit, Problem};
 use crate::keys;
-use crate::plan::{Chosen, new_file_mode};
+use crate::plan::{self, Chosen, new_file_mode};
 use crate::probe;
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::streams;
@@ -87,7 +87,7 @@ fn run<J: Told<Task = Task>>(
     if args.dry_run {
         return Ok(dry_run(tasks, J::VERB, voice));
     }
-    let tasks = tasks.sweeping();
+    let tasks = tasks.sweeping(Blocking::new(plan::cancel()?));
     match args.engine.0 {
         Some(engine) => run_and_tell(job, tasks, &Chosen::asked(engine), args, voice),
         None => {
@@ -133,10 +133,10 @@ pub(crate) fn dry_run(tasks: impl Iterator<Item = Task>, verb: &str, voice: &Voi
     let mut exit = Exit::Success;
     for task in tasks {
         let goes_on = match &task {
-            Task::File { source, target } if target.as_os_str().is_empty() => {
+            Task::File { source, target, .. } if target.as_os_str().is_empty() => {
                 voice.data(format!("{verb} {}", quoted(source)))
             }
-            Task::File { source, target } => {
+            Task::File { source, target, .. } => {
                 voice.data(format!("{verb} {} -> {}", quoted(source), quoted(target)))
             }
             Task::Skip { source, reason } => {

@@ -306,3 +306,30 @@ fn trees_are_filtered_and_links_mean_what_was_asked() {
     assert_eq!(sealed(&["--one-file-system", "--exclude", "cache"], 0), ["a.txt", "b.jpg", "sub/c.txt"]);
     haul.run(["seal", "-r", &recipient, "--exclude", "a[", "tree"]).expect_status(2);
 }
+
+#[test]
+fn nothing_is_made_through_a_link_in_a_mirror() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    let recipient = keygen(&haul);
+    Tree::seeded(4).files(20).depth(0).write(&dir.path().join("tree/sub")).unwrap();
+    std::fs::write(dir.path().join("tree/sub/large"), seeded_bytes(1, 2_000_000)).unwrap();
+    std::fs::write(dir.path().join("tree/top"), "x").unwrap();
+    std::fs::create_dir(dir.path().join("outside")).unwrap();
+    for engine in ["serial", "threads=3", "processes=2", "hybrid=2x2", "uring=2x8"] {
+        let (real, out) = (format!("real-{engine}"), format!("out-{engine}"));
+        std::fs::create_dir(dir.path().join(&real)).unwrap();
+        // The output itself may be a link: it was named.
+        std::os::unix::fs::symlink(&real, dir.path().join(&out)).unwrap();
+        std::os::unix::fs::symlink("../outside", dir.path().join(&real).join("sub")).unwrap();
+        let args = ["seal", "--replace", "-e", engine, "-r", &recipient, "-o", &out, "tree"];
+        let run = haul.run(args).expect_status(1);
+        let refused = "\": creating the result: a symbolic link is in the way\n";
+        assert_eq!(run.stderr_text().matches(refused).count(), 21, "{engine}: {}", run.stderr_text());
+        assert_eq!(files_below(&dir.path().join("outside")).unwrap(), [Path::new(""); 0], "{engine}");
+        let made = files_below(&dir.path().join(&real)).unwrap();
+        assert_eq!(made, [Path::new("sub"), Path::new("top.age")], "{engine}");
+        std::fs::write(dir.path().join("tree/top"), "x").unwrap();
+    }
+    assert_eq!(files_below(&dir.path().join("tree")).unwrap().len(), 22, "sources stay");
+}

@@ -137,7 +137,7 @@ impl FileSink {
                 partial.begin(io, validators).await
             }
             _ => {
-                let staged = Staged::create(io, &self.publish.path).await.map_err(Error::write)?;
+                let staged = Staged::create(io, &self.publish).await.map_err(Error::write)?;
                 if let Some(bytes) = self.expected_bytes {
                     io.allocate(staged.file(), bytes).await.map_err(Error::write)?;
                 }

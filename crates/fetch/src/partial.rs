@@ -82,6 +82,7 @@ impl Partial {
         self.remove(io).await?;
         let publish = Publish {
             path: self.record.clone(),
+            root_bytes: None,
             existing: Existing::Replace,
             durability: Durability::Eventual,
             preserve: Preserve::default(),

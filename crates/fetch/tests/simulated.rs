@@ -48,6 +48,7 @@ fn once() -> FetchJob {
 fn task(path: &str) -> FetchTask {
     let publish = Publish {
         path: path.into(),
+        root_bytes: None,
         existing: Existing::Refuse,
         durability: Durability::Synced,
         preserve: Preserve::default(),

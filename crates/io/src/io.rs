@@ -3,13 +3,16 @@
 //! Owns: the typed face of [`Op`].
 //! Does not own: how an operation completes.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::op::{Completion, Found, Offset, Op, OpenMode, Value};
-use crate::{Buf, File, Publish, Socket, Stat};
+use crate::{Buf, Directory, File, FileKind, Kept, Location, Publish, Socket, Stat};
 
 /// Operations whose completion a job awaits.
 ///
@@ -44,6 +47,11 @@ pub trait Io: Sized {
         drop(buf);
     }
 
+    /// The directories that are kept open from one task to the next; `None` where none are.
+    fn kept(&self) -> Option<&RefCell<Kept>> {
+        None
+    }
+
     /// Lets other jobs of the same worker run. Jobs await it between pieces of at most 256 KiB of computing.
     fn yield_now(&self) -> impl Future<Output = ()> {
         async {}
@@ -58,7 +66,7 @@ pub trait Io: Sized {
     /// [`Op::Open`].
     fn open(
         &self,
-        dir: Option<&File>,
+        dir: Option<&Directory>,
         path: &Path,
         mode: OpenMode,
     ) -> impl Future<Output = io::Result<File>> {
@@ -78,7 +86,7 @@ pub trait Io: Sized {
     }
 
     /// [`Op::StatAt`].
-    fn stat_at(&self, dir: Option<&File>, path: &Path) -> impl Future<Output = io::Result<Stat>> {
+    fn stat_at(&self, dir: Option<&Directory>, path: &Path) -> impl Future<Output = io::Result<Stat>> {
         let op = Op::StatAt { dir: dir.cloned(), path: path.to_owned() };
         async move { stat_of(self.submit(op).await) }
     }
@@ -144,8 +152,35 @@ pub trait Io: Sized {
     }
 
     /// [`Op::Remove`].
-    fn remove(&self, dir: Option<&File>, path: &Path) -> impl Future<Output = io::Result<()>> {
+    fn remove(&self, dir: Option<&Directory>, path: &Path) -> impl Future<Output = io::Result<()>> {
         self.done(Op::Remove { dir: dir.cloned(), path: path.to_owned() })
+    }
+
+    /// The directory that `location` lies in. Links are followed as far as the root; one beneath it is an error
+    /// ([`crate::is_link_in_the_way`]). Taken from those that are kept open, or kept.
+    fn directory(&self, location: Location<'_>) -> impl Future<Output = io::Result<Directory>> {
+        reach(self, location, false)
+    }
+
+    /// As [`directory`](Io::directory); what is missing of it is made.
+    fn make_directory(&self, location: Location<'_>) -> impl Future<Output = io::Result<Directory>> {
+        async move {
+            match reach(self, location, true).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.make_directories(location.root()).await?;
+                    reach(self, location, true).await
+                }
+                result => result,
+            }
+        }
+    }
+
+    /// Makes the names in `directory` survive a power cut.
+    fn sync_directory(&self, directory: &Directory) -> impl Future<Output = io::Result<()>> {
+        async move {
+            let readable = self.open(Some(directory), Path::new("."), OpenMode::Directory).await?;
+            self.sync(&readable).await
+        }
     }
 
     /// Makes `path` and whatever parents are missing; existing directories are fine.
@@ -241,6 +276,60 @@ pub trait Io: Sized {
                 other => panic!("expected no value, got {other:?}"),
             }
         }
+    }
+}
+
+/// The directory of `location`, from the nearest one above it that is kept open, or from its root.
+async fn reach(io: &impl Io, location: Location<'_>, make: bool) -> io::Result<Directory> {
+    let root_bytes = location.root_bytes();
+    let mut kept = io.kept().map(RefCell::borrow_mut);
+    let nearest = kept
+        .as_mut()
+        .and_then(|kept| location.ancestors().find_map(|ancestor| kept.find(ancestor, root_bytes)));
+    drop(kept);
+    let mut directory = match nearest {
+        Some(directory) => directory,
+        None => {
+            let file = io.open(None, location.root(), OpenMode::Anchor { follow: true }).await?;
+            keep(io, Directory::new(file, location.root_path(), root_bytes))
+        }
+    };
+    for (name, path) in location.steps_from(directory.path()) {
+        let file = match step(io, &directory, name).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+                let op = Op::MakeDirectory { dir: Some(directory.clone()), path: name.to_owned() };
+                match io.done(op).await {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => step(io, &directory, name).await?,
+                }
+            }
+            result => result?,
+        };
+        directory = keep(io, Directory::new(file, path, root_bytes));
+    }
+    Ok(directory)
+}
+
+fn keep(io: &impl Io, directory: Directory) -> Directory {
+    if let Some(kept) = io.kept() {
+        kept.borrow_mut().keep(directory.clone());
+    }
+    directory
+}
+
+/// The directory `name` in `directory`, which must not be a symbolic link.
+async fn step(io: &impl Io, directory: &Directory, name: &Path) -> io::Result<File> {
+    if name == Path::new("..") {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the name leads out of its root"));
+    }
+    match io.open(Some(directory), name, OpenMode::Anchor { follow: false }).await {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            match io.stat_at(Some(directory), name).await {
+                Ok(stat) if stat.kind == FileKind::Symlink => Err(Errno::LOOP.into()),
+                _ => Err(error),
+            }
+        }
+        result => result,
     }
 }
 

@@ -17,7 +17,7 @@ use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags};
 
 use crate::op::{Completion, Offset, Op, OpenMode, Value};
-use crate::{Buf, Cancel, File, FileKind, Socket, Stat, cancelled, connect, is_temporary};
+use crate::{Buf, Cancel, Directory, File, FileKind, Socket, Stat, cancelled, connect, is_temporary};
 
 /// Carries out `op`; returns when it is done, has failed or, where it waits, when `cancel` is thrown.
 pub(crate) fn perform(op: Op, cancel: &Cancel) -> Completion {
@@ -70,9 +70,9 @@ fn done(result: rustix::io::Result<()>) -> io::Result<Value> {
     Ok(Value::Done)
 }
 
-pub(crate) fn base(dir: &Option<File>) -> io::Result<BorrowedFd<'_>> {
+pub(crate) fn base(dir: &Option<Directory>) -> io::Result<BorrowedFd<'_>> {
     match dir {
-        Some(dir) => dir.0.fd(),
+        Some(dir) => dir.file().0.fd(),
         None => Ok(CWD),
     }
 }
@@ -104,6 +104,8 @@ pub(crate) fn open_flags(mode: OpenMode) -> OFlags {
         OpenMode::Read { follow: true } => reading,
         OpenMode::Read { follow: false } => reading | OFlags::NOFOLLOW,
         OpenMode::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
+        OpenMode::Anchor { follow: true } => OFlags::PATH | OFlags::DIRECTORY,
+        OpenMode::Anchor { follow: false } => OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW,
         OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
         OpenMode::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
         OpenMode::ReadWrite | OpenMode::Staged => {
@@ -301,6 +303,14 @@ impl From<fs::Stat> for Stat {
             inode: stat.st_ino,
             links: stat.st_nlink,
         }
+    }
+}
+
+impl AsFd for File {
+    /// # Panics
+    /// For a file of a simulation.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd().expect("a file of the real system")
     }
 }
 

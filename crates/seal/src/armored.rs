@@ -26,7 +26,7 @@ pub(crate) async fn seal_armored(
     header: SealedHeader,
     publish: &Publish,
 ) -> Result<Done, Error> {
-    let staged = Staged::create(io, &publish.path).await.map_err(Error::at(Step::Create))?;
+    let staged = Staged::create(io, publish).await.map_err(Error::at(Step::Create))?;
     let result = seal_text(io, source, header, staged.file()).await;
     end(io, staged, publish, result).await
 }
@@ -39,7 +39,7 @@ pub(crate) async fn open_armored(
     publish: Option<&Publish>,
 ) -> Result<Done, Error> {
     let Some(publish) = publish else { return open_text(io, source, identities, None).await };
-    let staged = Staged::create(io, &publish.path).await.map_err(Error::at(Step::Create))?;
+    let staged = Staged::create(io, publish).await.map_err(Error::at(Step::Create))?;
     let result = open_text(io, source, identities, Some(staged.file())).await;
     end(io, staged, publish, result).await
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::large::{Large, Side};
 use crate::segment::{PIECE_BYTES, Piece, SMALL_BYTES, buffer_bytes, segment_count};
-use crate::task::{check_unchanged, open_source};
+use crate::task::{Pair, check_unchanged};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Combines each task's source with a key.
@@ -93,8 +93,8 @@ impl XorJob {
             }
             Manner::Replace(_) => {
                 check_unchanged(io, source, stat).await?;
-                let Task::File { target, .. } = task else { unreachable!("only files are transformed") };
-                let (result, buf) = io.write_file(self.options().publish(target, stat), buf).await;
+                let publish = self.options().publish(Pair::of(task).target(), stat);
+                let (result, buf) = io.write_file(publish, buf).await;
                 result.map_err(Error::at(Step::Write))?;
                 buf
             }
@@ -112,13 +112,13 @@ impl Job for XorJob {
     type Error = Error;
 
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Touched>, Done>, Error> {
-        let (source, target) = match task.paths()? {
-            Ok(paths) => paths,
+        let pair = match task.pair()? {
+            Ok(pair) => pair,
             Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
         };
         let (file, stat) = match self.manner {
-            Manner::Replace(_) => open_source(io, source, OpenMode::Read { follow: true }).await?,
-            Manner::Overwrite => open_source(io, source, OpenMode::ReadWrite).await?,
+            Manner::Replace(_) => pair.open_source(io).await?,
+            Manner::Overwrite => pair.open_source_as(io, OpenMode::ReadWrite).await?,
         };
         if stat.bytes <= SMALL_BYTES {
             return self.whole(io, task, &file, &stat).await.map(Progress::Done);
@@ -127,7 +127,8 @@ impl Job for XorJob {
         let parts = segment_count(layout);
         let state = match self.manner {
             Manner::Replace(_) => {
-                Large::begin(io, (file, stat), target, (layout, Touched::new(false)), stat.bytes).await?
+                let publish = self.options().publish(pair.target(), &stat);
+                Large::begin(io, (file, stat), &publish, (layout, Touched::new(false)), stat.bytes).await?
             }
             Manner::Overwrite => {
                 let result = file.clone();

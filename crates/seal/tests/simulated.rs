@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::pin::Pin;
 
 use haul_engine::{Job, Step};
 use haul_io::sim::{Files, Sim};
@@ -27,9 +26,6 @@ fn seal_job() -> SealJob {
 fn open_job() -> OpenJob {
     OpenJob::new(vec![Identity::X25519(identity())], options())
 }
-
-/// What a job came to; `None` for what isn't one.
-type Ended = Option<Result<Done, Error>>;
 
 /// What an engine does with one task, parts in reverse.
 async fn whole<J: Job<Task = Task, Output = Done, Error = Error>>(
@@ -184,20 +180,8 @@ fn a_source_that_changes_is_not_published() {
         // The file changes after each number of operations in turn, until the job no longer looks.
         let change_at = |number: u64| {
             let sim = machine(1, bytes);
-            let changing = async {
-                while sim.submitted() < number {
-                    sim.yield_now().await;
-                }
-                sim.files().put("d/plain", &content(bytes + 1));
-            };
-            let changed: Vec<Pin<Box<dyn Future<Output = Ended>>>> = vec![
-                Box::pin(async {
-                    changing.await;
-                    None
-                }),
-                Box::pin(async { Some(whole(&sim, &job, &task).await) }),
-            ];
-            let result = sim.run_all(changed).unwrap().pop().flatten().unwrap();
+            sim.change_files_at(number, move |files| files.put("d/plain", &content(bytes + 1)));
+            let result = sim.run(whole(&sim, &job, &task)).unwrap();
             let sealed = sim.files().get("d/sealed").map(<[u8]>::to_vec);
             (result, sealed)
         };
@@ -335,18 +319,12 @@ fn a_source_that_changes_is_not_removed() {
     for number in 0..sim.submitted() {
         let sim = machine(1, bytes);
         let task = seal_task();
-        let changing = async {
-            while sim.submitted() < number {
-                sim.yield_now().await;
+        sim.change_files_at(number, move |files| {
+            if files.get("d/plain").is_some() {
+                files.put("d/plain", &content(bytes + 1));
             }
-            if sim.files().get("d/plain").is_some() {
-                sim.files().put("d/plain", &content(bytes + 1));
-            }
-            None
-        };
-        let jobs: Vec<Pin<Box<dyn Future<Output = Ended>>>> =
-            vec![Box::pin(changing), Box::pin(async { Some(whole(&sim, &job, &task).await) })];
-        let result = sim.run_all(jobs).unwrap().pop().flatten().unwrap();
+        });
+        let result = sim.run(whole(&sim, &job, &task)).unwrap();
         let files = sim.files();
         match files.get("d/plain") {
             Some(source) => assert!(result.is_err() && source == content(bytes + 1), "change at {number}"),

@@ -123,5 +123,5 @@ fn content(index: usize) -> Buf {
 
 fn publish(dir: &Path, index: usize, durability: Durability) -> Publish {
     let path = dir.join(format!("file{index}"));
-    Publish { path, existing: Existing::Refuse, durability, preserve: Preserve::default() }
+    Publish { path, root_bytes: None, existing: Existing::Refuse, durability, preserve: Preserve::default() }
 }

@@ -3,7 +3,7 @@
 //! Owns: the time and byte accounts of one job, the way of each operation to its place and back.
 //! Does not own: the ring, the table of places.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use super::request::Request;
 use super::slab::Key;
 use crate::blocking::fill_random;
 use crate::op::{Completion, Found, Op, Value};
-use crate::{Buf, Durability, Io, Meter, Publish, cancelled};
+use crate::{Buf, Durability, Io, Kept, Meter, Publish, cancelled};
 
 /// The operations of one job on a ring. Only that job may await them, and only while its ring runs.
 pub struct TaskIo {
@@ -146,6 +146,10 @@ impl Io for TaskIo {
     fn progress(&self, bytes: u64) {
         self.account(|meter| meter.bytes += bytes);
         self.core.progress.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn kept(&self) -> Option<&RefCell<Kept>> {
+        Some(&self.core.kept)
     }
 
     fn take_buf(&self, capacity: usize) -> Buf {
