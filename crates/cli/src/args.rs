@@ -199,6 +199,9 @@ pub(crate) struct FileArgs {
     #[arg(long)]
     pub(crate) force: bool,
     /// Remove each source once its result is durable
+    ///
+    /// Of a file with several names (hard links) those that were sealed or opened are removed, each when its own result is
+    /// durable. Names outside of what is walked stay, and lead to the source as before; haul says so of each.
     #[arg(long)]
     pub(crate) replace: bool,
     /// Don't keep mode and time of modification

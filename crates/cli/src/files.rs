@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Blocking, Durability, Existing};
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Filter, Kind, Manner, OpenJob, Placement, Replacing, SealJob,
-    SkipReason, Symlinks, Task, Walk, XorJob,
+    Direction, Done, Error, FileOptions, Filter, Kind, Manner, OpenJob, Placement, Remarks, Replacing,
+    SealJob, SkipReason, Symlinks, Task, Walk, XorJob,
 };
 use serde_json::{Map, Value};
 
@@ -22,7 +22,7 @@ use crate::probe;
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::streams;
 use crate::tree_identity;
-use crate::voice::{Voice, human_bytes, quoted};
+use crate::voice::{Voice, counted, human_bytes, quoted};
 use crate::workers::WorkerKind;
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
@@ -165,6 +165,11 @@ fn words(reason: SkipReason) -> &'static str {
     }
 }
 
+fn words_of(remarks: &Remarks) -> Option<String> {
+    let count = counted(remarks.other_names, "other name", "other names");
+    (remarks.other_names > 0).then(|| format!("has {count} (hard links), which this doesn't change"))
+}
+
 impl Told for SealJob {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
@@ -232,14 +237,14 @@ impl Success<Task> for Done {
     fn remark(&self) -> Option<String> {
         match self {
             Done::Skipped(reason) => Some(format!("was left alone: {}", words(*reason))),
-            Done::File { .. } => None,
+            Done::File { remarks, .. } => words_of(remarks),
         }
     }
 
     fn members(&self, task: &Task) -> Map<String, Value> {
         let mut members = Map::new();
         match self {
-            Done::File { plain_bytes, sealed_bytes } => {
+            Done::File { plain_bytes, sealed_bytes, remarks } => {
                 if let Task::File { target, .. } = task
                     && !target.as_os_str().is_empty()
                 {
@@ -247,6 +252,9 @@ impl Success<Task> for Done {
                 }
                 members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
                 members.insert("sealed_bytes".to_owned(), (*sealed_bytes).into());
+                if remarks.other_names > 0 {
+                    members.insert("other_names".to_owned(), remarks.other_names.into());
+                }
             }
             Done::Skipped(reason) => {
                 members.insert("skipped".to_owned(), words(*reason).into());

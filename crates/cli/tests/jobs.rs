@@ -333,3 +333,40 @@ fn nothing_is_made_through_a_link_in_a_mirror() {
     }
     assert_eq!(files_below(&dir.path().join("tree")).unwrap().len(), 22, "sources stay");
 }
+
+#[test]
+fn each_name_of_a_file_is_sealed_and_said_to_be_one_of_several() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    let recipient = keygen(&haul);
+    let tree = dir.path().join("tree");
+    for engine in ["serial", "threads=3", "processes=3", "uring=2x8"] {
+        std::fs::create_dir_all(&tree).unwrap();
+        for (name, bytes) in [("small", 1_000), ("large", 2_000_000)] {
+            std::fs::write(tree.join(name), seeded_bytes(1, bytes)).unwrap();
+            for index in 0..6 {
+                std::fs::hard_link(tree.join(name), tree.join(format!("{name}{index}"))).unwrap();
+            }
+            std::fs::hard_link(tree.join(name), dir.path().join(format!("{engine}-{name}"))).unwrap();
+        }
+        let sealed = dir.path().join(format!("sealed-{engine}"));
+        let output = sealed.to_string_lossy();
+        let args = ["seal", "--json", "-e", engine, "-r", &recipient, "-o", &output, "tree"];
+        let run = haul.run(args).expect_status(0);
+        let remark = "\" has 7 other names (hard links), which this doesn't change\n";
+        assert_eq!(run.stderr_text().matches(remark).count(), 14, "{}", run.stderr_text());
+        assert_eq!(run.stdout_text().matches("\"other_names\":7").count(), 14);
+        assert_eq!(files_below(&sealed).unwrap().len(), 14, "{engine}");
+        // Names go one after the other, while others are being sealed; the last in the tree still has one outside.
+        let run = haul.run(["seal", "--replace", "-e", engine, "-r", &recipient, "tree"]).expect_status(0);
+        assert!(run.stderr_text().contains(" other name"), "{}", run.stderr_text());
+        assert_eq!(std::fs::read(dir.path().join(format!("{engine}-large"))).unwrap().len(), 2_000_000);
+        haul.run(["open", "-q", "--replace", "-e", engine, "-i", "key.txt", "tree"]).expect_status(0);
+        for name in files_below(&tree).unwrap() {
+            let bytes = if name.to_string_lossy().starts_with("small") { 1_000 } else { 2_000_000 };
+            assert!(std::fs::read(tree.join(&name)).unwrap() == seeded_bytes(1, bytes), "{engine} {name:?}");
+        }
+        assert_eq!(files_below(&tree).unwrap().len(), 14, "{engine}");
+        std::fs::remove_dir_all(&tree).unwrap();
+    }
+}

@@ -13,7 +13,7 @@ use crate::accept::{accept_header, open_chunks};
 use crate::large::Payload;
 use crate::seal::seal_piece;
 use crate::segment::{PIECE_BYTES, SEALED_PIECE_BYTES, pieces_of};
-use crate::task::check_unchanged;
+use crate::task::{Remarks, check_unchanged};
 use crate::{Done, Error, Step};
 
 /// Room for a sealed piece as text: 65 columns for 48 bytes, the first and the last line.
@@ -95,7 +95,7 @@ async fn seal_text(
     io.give_buf(plain);
     io.give_buf(sealed);
     check_unchanged(io, source, stat).await?;
-    Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes: output.written })
+    Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes: output.written, remarks: Remarks::of(stat) })
 }
 
 /// A file that is written from start to end.
@@ -160,7 +160,8 @@ async fn open_text(
     }
     io.give_buf(plain);
     check_unchanged(io, source, stat).await?;
-    Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes })
+    let remarks = target.map_or_else(Remarks::default, |_| Remarks::of(stat));
+    Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes, remarks })
 }
 
 /// The bytes in an armored file, from start to end.

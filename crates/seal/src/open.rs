@@ -12,7 +12,7 @@ use crate::armored::open_armored;
 use crate::large::{Large, Payload, Side};
 use crate::portable::SharedKey;
 use crate::segment::segment_count;
-use crate::task::check_unchanged;
+use crate::task::{Remarks, check_unchanged};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Opens each task's source, armored or not, with the first identity that fits.
@@ -43,7 +43,7 @@ impl OpenJob {
         result.map_err(Error::at(Step::Write))?;
         io.give_buf(plain);
         io.progress(plain_bytes);
-        Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes })
+        Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes, remarks: Remarks::of(stat) })
     }
 }
 
@@ -92,7 +92,8 @@ impl Job for OpenJob {
         succeeded: bool,
     ) -> Result<Done, Error> {
         state.finish(io, &self.options, task, succeeded).await?;
-        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes: state.source_stat.bytes })
+        let (plain_bytes, sealed_bytes) = (state.layout.plain_bytes(), state.source_stat.bytes);
+        Ok(Done::File { plain_bytes, sealed_bytes, remarks: Remarks::of(&state.source_stat) })
     }
 
     fn is_cancelled(error: &Error) -> bool {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::large::{Large, Payload, Token};
-use crate::task::Pair;
+use crate::task::{Pair, Remarks};
 use crate::verify::Checked;
 use crate::xor::Touched;
 use crate::{Done, Error, FileOptions, Manner, OpenJob, SealJob, Step, Task, VerifyJob, XorJob};
@@ -249,5 +249,5 @@ async fn published(
         io.sync_directory(&directory).await.map_err(Error::at(Step::Publish))?;
     }
     let (plain_bytes, sealed_bytes) = lengths(of_source.bytes, of_target.bytes);
-    Ok(Done::File { plain_bytes, sealed_bytes })
+    Ok(Done::File { plain_bytes, sealed_bytes, remarks: Remarks::of(&of_source) })
 }

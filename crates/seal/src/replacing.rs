@@ -10,7 +10,7 @@ use haul_engine::{Job, Portable, Step as Progress};
 use haul_io::{Durability, FileKind, Io, Stat};
 use serde::{Deserialize, Serialize};
 
-use crate::task::Pair;
+use crate::task::{Pair, Remarks};
 use crate::{Done, Error, FileOptions, Kind, OpenJob, SealJob, Step, Task};
 
 /// A job whose sources give way to their results.
@@ -18,7 +18,7 @@ use crate::{Done, Error, FileOptions, Kind, OpenJob, SealJob, Step, Task};
 /// The source is looked at before and after: one that was changed meanwhile, replaced, or reached by a symbolic link stays, and
 /// the task fails (no system call removes a file only if it is unchanged, so a change between the last look and the
 /// removal, a few microseconds, goes unseen). Removing is a step of its own behind the publication, so that a run that is cut short between
-/// them leaves both.
+/// them leaves both. Of a file with several names (hard links) the one that was sealed is removed, and the others stay.
 pub struct Replacing<J>(J);
 
 /// A job that can be wrapped.
@@ -206,7 +206,8 @@ impl Replaceable for SealJob {
     }
 
     async fn done_by<I: Io>(&self, _: &I, target: &Path, bytes: u64) -> Result<Done, Error> {
-        Ok(Done::File { plain_bytes: crate::inspect_file(target)?.plain_bytes, sealed_bytes: bytes })
+        let plain_bytes = crate::inspect_file(target)?.plain_bytes;
+        Ok(Done::File { plain_bytes, sealed_bytes: bytes, remarks: Remarks::default() })
     }
 }
 
@@ -221,6 +222,7 @@ impl Replaceable for OpenJob {
 
     /// The length of the header is lost with the source, and not counted.
     async fn done_by<I: Io>(&self, _: &I, _: &Path, bytes: u64) -> Result<Done, Error> {
-        Ok(Done::File { plain_bytes: bytes, sealed_bytes: Layout::of_plain(bytes).sealed_bytes() })
+        let sealed_bytes = Layout::of_plain(bytes).sealed_bytes();
+        Ok(Done::File { plain_bytes: bytes, sealed_bytes, remarks: Remarks::default() })
     }
 }

@@ -13,7 +13,7 @@ use crate::armored::seal_armored;
 use crate::large::{Large, Payload, Side};
 use crate::portable::SharedKey;
 use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
-use crate::task::check_unchanged;
+use crate::task::{Remarks, check_unchanged};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Seals each task's source to the recipients.
@@ -70,7 +70,8 @@ impl SealJob {
         result.map_err(Error::at(Step::Write))?;
         io.give_buf(sealed);
         io.progress(stat.bytes);
-        Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes: sealed_bytes as u64 })
+        let sealed_bytes = sealed_bytes as u64;
+        Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes, remarks: Remarks::of(stat) })
     }
 
     /// Makes everything ready for the segments of a large file.
@@ -141,7 +142,8 @@ impl Job for SealJob {
     ) -> Result<Done, Error> {
         state.finish(io, &self.options, task, succeeded).await?;
         let sealed_bytes = state.key.offset + state.layout.sealed_bytes();
-        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes })
+        let remarks = Remarks::of(&state.source_stat);
+        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes, remarks })
     }
 
     fn is_cancelled(error: &Error) -> bool {

@@ -110,9 +110,25 @@ pub enum Done {
         plain_bytes: u64,
         /// Length of the age file in bytes.
         sealed_bytes: u64,
+        /// What else there is to know.
+        remarks: Remarks,
     },
     /// Nothing was done, on purpose.
     Skipped(SkipReason),
+}
+
+/// What the user should know of a task that succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remarks {
+    /// How many other names the source has (hard links). Each that is found is dealt with by itself, and what becomes of this
+    /// one changes nothing about the others. 0 where nothing is made of the source.
+    pub other_names: u64,
+}
+
+impl Remarks {
+    pub(crate) fn of(source: &Stat) -> Self {
+        Self { other_names: source.links.saturating_sub(1) }
+    }
 }
 
 /// How results are made.

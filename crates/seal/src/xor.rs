@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::large::{Large, Side};
 use crate::segment::{PIECE_BYTES, Piece, SMALL_BYTES, buffer_bytes, segment_count};
-use crate::task::{Pair, check_unchanged};
+use crate::task::{Pair, Remarks, check_unchanged};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Combines each task's source with a key.
@@ -101,7 +101,7 @@ impl XorJob {
         };
         io.give_buf(buf);
         io.progress(stat.bytes);
-        Ok(done(stat.bytes))
+        Ok(done(stat))
     }
 }
 
@@ -164,7 +164,7 @@ impl Job for XorJob {
             }
             Manner::Overwrite => {}
         }
-        Ok(done(state.layout.plain_bytes()))
+        Ok(done(&state.source_stat))
     }
 
     fn is_cancelled(error: &Error) -> bool {
@@ -172,8 +172,8 @@ impl Job for XorJob {
     }
 }
 
-fn done(bytes: u64) -> Done {
-    Done::File { plain_bytes: bytes, sealed_bytes: bytes }
+fn done(source: &Stat) -> Done {
+    Done::File { plain_bytes: source.bytes, sealed_bytes: source.bytes, remarks: Remarks::of(source) }
 }
 
 /// The key, repeated so often that a loop over it runs in long strides.
