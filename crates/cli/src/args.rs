@@ -204,7 +204,7 @@ pub(crate) struct FileArgs {
     /// durable. Names outside of what is walked stay, and lead to the source as before; haul says so of each.
     #[arg(long)]
     pub(crate) replace: bool,
-    /// Don't keep mode and time of modification
+    /// Don't keep mode and time of modification, of files and of mirrored directories
     #[arg(long)]
     pub(crate) no_preserve: bool,
     /// Whether results must survive a power cut at once (auto: when a source is removed)

@@ -40,8 +40,8 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
     let job = job.armored(args.armor);
     match args.files.replace {
-        true => run(&Replacing::new(job), tasks, options.durability, &args.common, voice),
-        false => run(&job, tasks, options.durability, &args.common, voice),
+        true => run(&Replacing::new(job), tasks, options, &args.common, voice),
+        false => run(&job, tasks, options, &args.common, voice),
     }
 }
 
@@ -54,8 +54,8 @@ pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let options = options(&args.files)?;
     let job = OpenJob::new(identities, options);
     match args.files.replace {
-        true => run(&Replacing::new(job), tasks, options.durability, &args.common, voice),
-        false => run(&job, tasks, options.durability, &args.common, voice),
+        true => run(&Replacing::new(job), tasks, options, &args.common, voice),
+        false => run(&job, tasks, options, &args.common, voice),
     }
 }
 
@@ -74,20 +74,21 @@ pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
         Manner::Replace(durability) => durability,
         Manner::Overwrite => Durability::Eventual,
     };
-    run(&job, tasks, durability, &args.common, voice)
+    run(&job, tasks, FileOptions { durability, ..FileOptions::default() }, &args.common, voice)
 }
 
 fn run<J: Told<Task = Task>>(
     job: &J,
     tasks: Walk,
-    durability: Durability,
+    FileOptions { durability, preserve: preserves, .. }: FileOptions,
     args: &CommonArgs,
     voice: &Voice,
 ) -> Result<Exit, Problem> {
     if args.dry_run {
         return Ok(dry_run(tasks, J::VERB, voice));
     }
-    let tasks = tasks.sweeping(Blocking::new(plan::cancel()?));
+    let io = || Ok::<_, Problem>(Blocking::new(plan::cancel()?));
+    let tasks = tasks.sweeping(io()?).mirroring(io()?, preserves);
     match args.engine.0 {
         Some(engine) => run_and_tell(job, tasks, &Chosen::asked(engine), args, voice),
         None => {

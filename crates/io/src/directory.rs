@@ -101,7 +101,8 @@ impl<'a> Location<'a> {
 }
 
 impl Directory {
-    pub(crate) fn new(file: File, path: &Path, root_bytes: usize) -> Self {
+    /// `file`, an open directory that was reached by `path`, of which the first `root_bytes` are its root.
+    pub fn new(file: File, path: &Path, root_bytes: usize) -> Self {
         Self { file, path: path.into(), root_bytes }
     }
 

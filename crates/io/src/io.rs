@@ -14,6 +14,9 @@ use rustix::io::Errno;
 use crate::op::{Completion, Found, Offset, Op, OpenMode, Value};
 use crate::{Buf, Directory, File, FileKind, Kept, Location, Publish, Socket, Stat};
 
+/// Of a new directory: all that the umask leaves.
+const DIRECTORY_MODE: u32 = 0o777;
+
 /// Operations whose completion a job awaits.
 ///
 /// An implementation provides [`submit`](Io::submit), a clock and randomness; the typed methods rest on them. Futures are
@@ -175,6 +178,16 @@ pub trait Io: Sized {
         }
     }
 
+    /// [`Op::MakeDirectory`].
+    fn make_one_directory(
+        &self,
+        dir: Option<&Directory>,
+        path: &Path,
+        mode: u32,
+    ) -> impl Future<Output = io::Result<()>> {
+        self.done(Op::MakeDirectory { dir: dir.cloned(), path: path.to_owned(), mode })
+    }
+
     /// Makes the names in `directory` survive a power cut.
     fn sync_directory(&self, directory: &Directory) -> impl Future<Output = io::Result<()>> {
         async move {
@@ -188,7 +201,7 @@ pub trait Io: Sized {
         async move {
             let mut missing = Vec::new();
             for ancestor in path.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
-                match self.done(Op::MakeDirectory { dir: None, path: ancestor.to_owned() }).await {
+                match self.make_one_directory(None, ancestor, DIRECTORY_MODE).await {
                     Ok(()) => break,
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => break,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(ancestor),
@@ -196,7 +209,7 @@ pub trait Io: Sized {
                 }
             }
             for ancestor in missing.into_iter().rev() {
-                match self.done(Op::MakeDirectory { dir: None, path: ancestor.to_owned() }).await {
+                match self.make_one_directory(None, ancestor, DIRECTORY_MODE).await {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                     _ => {}
                 }
@@ -297,8 +310,7 @@ async fn reach(io: &impl Io, location: Location<'_>, make: bool) -> io::Result<D
     for (name, path) in location.steps_from(directory.path()) {
         let file = match step(io, &directory, name).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
-                let op = Op::MakeDirectory { dir: Some(directory.clone()), path: name.to_owned() };
-                match io.done(op).await {
+                match io.make_one_directory(Some(&directory), name, DIRECTORY_MODE).await {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                     _ => step(io, &directory, name).await?,
                 }

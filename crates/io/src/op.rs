@@ -42,8 +42,8 @@ pub enum Op {
     Rename { dir: Option<Directory>, from: PathBuf, to: PathBuf, replace: bool },
     /// Removes a name that isn't a directory: [`Value::Done`].
     Remove { dir: Option<Directory>, path: PathBuf },
-    /// Makes a directory; its parent must exist: [`Value::Done`].
-    MakeDirectory { dir: Option<Directory>, path: PathBuf },
+    /// Makes a directory with at most these permission bits, less the umask; its parent must exist: [`Value::Done`].
+    MakeDirectory { dir: Option<Directory>, path: PathBuf, mode: u32 },
     /// The addresses of a host name or literal: [`Value::Addresses`], never empty.
     Resolve { host: String, port: u16 },
     /// Connects to the first address that answers (RFC 8305): [`Value::Socket`].

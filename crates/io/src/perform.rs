@@ -52,7 +52,9 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         Op::Link { file, dir, path } => done(link(file.0.fd()?, base(&dir)?, &path)),
         Op::Rename { dir, from, to, replace } => done(rename(base(&dir)?, &from, &to, replace)),
         Op::Remove { dir, path } => done(fs::unlinkat(base(&dir)?, &path, AtFlags::empty())),
-        Op::MakeDirectory { dir, path } => done(fs::mkdirat(base(&dir)?, &path, Mode::from_raw_mode(0o777))),
+        Op::MakeDirectory { dir, path, mode } => {
+            done(fs::mkdirat(base(&dir)?, &path, Mode::from_raw_mode(mode)))
+        }
         Op::Resolve { host, port } => resolve(&host, port).map(Value::Addresses),
         Op::Connect { addresses, timeout } => {
             connect::race(&addresses, timeout, cancel).map(|socket| Value::Socket(socket.into()))

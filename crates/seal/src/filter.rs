@@ -81,6 +81,11 @@ impl Filter {
         Self { one_file_system, ..self }
     }
 
+    /// Whether directories without any file that is taken are of interest.
+    pub(crate) fn takes_empty(&self) -> bool {
+        self.include.is_none()
+    }
+
     pub(crate) fn manner(&self) -> Manner {
         Manner { follow: self.symlinks == Symlinks::Follow, one_file_system: self.one_file_system }
     }

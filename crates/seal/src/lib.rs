@@ -67,5 +67,5 @@ pub use seal::SealJob;
 pub use stream::{StreamOptions, Streamed, into_file, open_stream, seal_stream};
 pub use task::{Done, FileOptions, Found, Remarks, SkipReason, Task, WalkError};
 pub use verify::{Checked, VerifyJob};
-pub use walk::{Direction, NameError, Placement, TREE_IDENTITY_NAME, Walk};
+pub use walk::{Direction, Mirror, NameError, Placement, TREE_IDENTITY_NAME, Walk};
 pub use xor::{EmptyKey, Manner, Touched, XorJob};

@@ -4,6 +4,7 @@
 //! runs left there.
 //! Does not own: what happens to a file.
 
+mod mirror;
 mod tree;
 
 use std::ffi::{OsStr, OsString};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use haul_io::{Blocking, FileKind, Io, Location, OpenMode, Stat, run_ready};
 use rustix::fs::Dir;
 
+pub use self::mirror::Mirror;
 pub(crate) use self::tree::Manner;
 use self::tree::{Directory, Entry, Item, Tree};
 use crate::{Filter, Found, SkipReason, Symlinks, Task};
@@ -86,6 +88,24 @@ pub struct Walk {
     swept: PathBuf,
 }
 
+/// What a walk comes by.
+enum Visit {
+    Task(Task),
+    /// A directory that has a mirror. Its tasks follow, and those of directories in it.
+    Entered(Mirrored),
+    /// All tasks of the directory whose mirror this is were given.
+    Left(PathBuf),
+}
+
+/// A directory, and what mirrors it.
+struct Mirrored {
+    source: PathBuf,
+    target: PathBuf,
+    /// How much of the target's name is the output's.
+    root_bytes: usize,
+    stat: Stat,
+}
+
 impl Walk {
     /// Prepares to walk `inputs`.
     ///
@@ -116,6 +136,12 @@ impl Walk {
         Self { sweeper: Some(io), ..self }
     }
 
+    /// Mirrors directories as well, by `io`: empty ones too, and with their mode and time of modification if it `preserves`
+    /// them. An output that was there before keeps its own.
+    pub fn mirroring(self, io: Blocking, preserves: bool) -> Mirror {
+        Mirror::new(self, io, preserves)
+    }
+
     /// Sweeps the directory that `target` lies in.
     fn sweep(&mut self, target: Location<'_>) {
         let Some(io) = &self.sweeper else { return };
@@ -127,7 +153,8 @@ impl Walk {
         let _ = sweep(io, target);
     }
 
-    fn next_input(&mut self) -> Option<Task> {
+    /// What the next input begins with; `None` behind the last.
+    fn next_input(&mut self) -> Option<Option<Visit>> {
         let input = self.inputs.next()?;
         let is_directory = std::fs::metadata(&input).map(|metadata| metadata.is_dir());
         let tree = match is_directory {
@@ -136,18 +163,18 @@ impl Walk {
                 if let Task::File { target, .. } = &task {
                     self.sweep(Location::named(target));
                 }
-                return Some(task);
+                return Some(Some(Visit::Task(task)));
             }
             // Without what a name may end in besides.
             Ok(true) => Tree::open(input.components().as_path().to_owned(), self.filter.manner()),
             Err(error) => Err(error),
         };
         match tree {
-            Err(error) => Some(Task::Bad { source: input, error: Some(error.into()) }),
+            Err(error) => Some(Some(Visit::Task(Task::Bad { source: input, error: Some(error.into()) }))),
             Ok(tree) => {
-                self.entered(&tree, tree.root());
+                let entered = tree.root_directory().and_then(|root| self.entered(&tree, root.clone()));
                 self.current = Some(tree);
-                self.next()
+                Some(entered)
             }
         }
     }
@@ -166,24 +193,42 @@ impl Walk {
         }
     }
 
-    fn task_of_item(&mut self, tree: &Tree, item: Item) -> Option<Task> {
-        match item {
-            Item::Entered(directory) => {
-                self.entered(tree, &directory.path);
-                None
+    /// What comes next; `None` at the end.
+    fn step(&mut self) -> Option<Visit> {
+        loop {
+            let visit = match self.current.take() {
+                None => self.next_input()?,
+                Some(mut tree) => {
+                    let root = tree.root().to_owned();
+                    let item = tree.next(|directory| self.enters(&root, directory));
+                    let visit = item.and_then(|item| self.visit(&tree, item));
+                    self.current = (!tree.is_over()).then_some(tree);
+                    visit
+                }
+            };
+            if visit.is_some() {
+                return visit;
             }
-            Item::Left => None,
-            Item::Other(entry) => self.task_of_entry(tree, entry),
-            Item::Bad(source, error) => Some(Task::Bad { source, error: Some(error.into()) }),
         }
     }
 
-    fn entered(&mut self, tree: &Tree, path: &Path) {
-        if let Some(output) = &self.placement.output {
-            let root_bytes = output.as_os_str().len();
-            let inside = self.mirrored(tree.root(), path).join("x");
-            self.sweep(Location::beneath(&inside, root_bytes));
+    fn visit(&mut self, tree: &Tree, item: Item) -> Option<Visit> {
+        match item {
+            Item::Entered(directory) => self.entered(tree, directory),
+            Item::Left(path) => {
+                self.placement.output.as_ref().map(|_| Visit::Left(self.mirrored(tree.root(), &path)))
+            }
+            Item::Other(entry) => self.task_of_entry(tree, entry).map(Visit::Task),
+            Item::Bad(source, error) => Some(Visit::Task(Task::Bad { source, error: Some(error.into()) })),
         }
+    }
+
+    fn entered(&mut self, tree: &Tree, directory: Directory) -> Option<Visit> {
+        let root_bytes = self.placement.output.as_ref()?.as_os_str().len();
+        let target = self.mirrored(tree.root(), &directory.path);
+        self.sweep(Location::beneath(&target.join("x"), root_bytes));
+        let Directory { path: source, stat } = directory;
+        Some(Visit::Entered(Mirrored { source, target, root_bytes, stat }))
     }
 
     /// The task for an entry of a tree, if it is one.
@@ -278,13 +323,8 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Task> {
         loop {
-            let Some(mut tree) = self.current.take() else { return self.next_input() };
-            let root = tree.root().to_owned();
-            let Some(item) = tree.next(|directory| self.enters(&root, directory)) else { continue };
-            let task = self.task_of_item(&tree, item);
-            self.current = Some(tree);
-            if task.is_some() {
-                return task;
+            if let Visit::Task(task) = self.step()? {
+                return Some(task);
             }
         }
     }

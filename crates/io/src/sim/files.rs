@@ -168,7 +168,7 @@ impl Files {
                 let path = self.resolve(dir, &path, false)?;
                 self.names.remove(&path).map(|_| Value::Done).ok_or_else(|| ErrorKind::NotFound.into())
             }
-            Op::MakeDirectory { dir, path } => {
+            Op::MakeDirectory { dir, path, .. } => {
                 let path = self.resolve(dir, &path, false)?;
                 self.check_free(&path)?;
                 self.add(Node::Directory(path.clone()), Some(&path));

@@ -24,7 +24,7 @@ pub(super) enum Item {
     /// A directory, whose content follows.
     Entered(Directory),
     /// The same, when all of its content was given.
-    Left,
+    Left(PathBuf),
     /// Anything else.
     Other(Entry),
     /// What can't be looked at.
@@ -87,8 +87,12 @@ impl Tree {
     }
 
     /// The root as it was when the walk began; `None` behind its end.
-    pub(super) fn root_stat(&self) -> Option<&Stat> {
-        self.levels.first().map(|level| &level.directory.stat)
+    pub(super) fn root_directory(&self) -> Option<&Directory> {
+        self.levels.first().map(|level| &level.directory)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.levels.is_empty()
     }
 
     /// The directory that the last entry lies in.
@@ -102,8 +106,7 @@ impl Tree {
             let level = self.levels.last_mut()?;
             let found = match level.next_name() {
                 None => {
-                    self.levels.pop();
-                    return Some(Item::Left);
+                    return self.levels.pop().map(|level| Item::Left(level.directory.path));
                 }
                 Some(Ok((name, kind))) => {
                     let path = level.directory.path.join(OsStr::from_bytes(name.as_bytes()));
@@ -169,7 +172,7 @@ impl Tree {
         if self.levels.iter().any(is_same) {
             return Err(io::Error::other("a loop"));
         }
-        let is_elsewhere = self.root_stat().is_some_and(|root| root.device != stat.device);
+        let is_elsewhere = self.root_directory().is_some_and(|root| root.stat.device != stat.device);
         if self.manner.one_file_system && is_elsewhere || !enters(&level.directory) {
             return Ok(None);
         }
