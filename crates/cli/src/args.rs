@@ -207,6 +207,12 @@ pub(crate) struct FileArgs {
     /// Don't keep mode and time of modification, of files and of mirrored directories
     #[arg(long)]
     pub(crate) no_preserve: bool,
+    /// Keep extended attributes of users (user.*): as they are, in clear text, also beside sealed content
+    ///
+    /// Their names and values are put on the result, where anybody sees them who can read the file. Those that can't be set
+    /// there are named.
+    #[arg(long)]
+    pub(crate) xattrs: bool,
     /// Whether results must survive a power cut at once (auto: when a source is removed)
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) durable: DurableArg,

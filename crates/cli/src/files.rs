@@ -127,7 +127,13 @@ pub(crate) fn options(args: &FileArgs) -> Result<FileOptions, Problem> {
         DurableArg::Auto | DurableArg::Never => Durability::Eventual,
     };
     let existing = if args.force { Existing::Replace } else { Existing::Refuse };
-    Ok(FileOptions { existing, durability, preserve: !args.no_preserve, mode: new_file_mode() })
+    Ok(FileOptions {
+        existing,
+        durability,
+        preserve: !args.no_preserve,
+        xattrs: args.xattrs,
+        mode: new_file_mode(),
+    })
 }
 
 pub(crate) fn dry_run(tasks: impl Iterator<Item = Task>, verb: &str, voice: &Voice) -> Exit {
@@ -167,8 +173,17 @@ fn words(reason: SkipReason) -> &'static str {
 }
 
 fn words_of(remarks: &Remarks) -> Option<String> {
-    let count = counted(remarks.other_names, "other name", "other names");
-    (remarks.other_names > 0).then(|| format!("has {count} (hard links), which this doesn't change"))
+    let Remarks { other_names, lost_attributes, .. } = remarks;
+    let mut words = Vec::new();
+    if *other_names > 0 {
+        let count = counted(*other_names, "other name", "other names");
+        words.push(format!("has {count} (hard links), which this doesn't change"));
+    }
+    if !lost_attributes.is_empty() {
+        let names: Vec<_> = lost_attributes.iter().map(quoted).collect();
+        words.push(format!("has attributes that the result lacks: {}", names.join(", ")));
+    }
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 impl Told for SealJob {
@@ -253,6 +268,9 @@ impl Success<Task> for Done {
                 }
                 members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
                 members.insert("sealed_bytes".to_owned(), (*sealed_bytes).into());
+                if !remarks.lost_attributes.is_empty() {
+                    members.insert("lost_attributes".to_owned(), remarks.lost_attributes.clone().into());
+                }
                 if remarks.other_names > 0 {
                     members.insert("other_names".to_owned(), remarks.other_names.into());
                 }

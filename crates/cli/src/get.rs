@@ -254,7 +254,7 @@ fn publish(path: PathBuf, mode: u32) -> Publish {
         root_bytes: None,
         existing: Existing::Refuse,
         durability: Durability::Eventual,
-        preserve: Preserve { mode: Some(mode), modified: None },
+        preserve: Preserve { mode: Some(mode), ..Preserve::default() },
     }
 }
 

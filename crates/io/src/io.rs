@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::op::{Completion, Found, Offset, Op, OpenMode, Value};
-use crate::{Buf, Directory, File, FileKind, Kept, Location, Publish, Socket, Stat};
+use crate::{Attributes, Buf, Directory, File, FileKind, Kept, Location, Publish, Published, Socket, Stat};
 
 /// Of a new directory: all that the umask leaves.
 const DIRECTORY_MODE: u32 = 0o777;
@@ -62,7 +62,7 @@ pub trait Io: Sized {
 
     /// Writes a whole small file and publishes it: [`crate::write_file`]. An engine for which single operations are dear
     /// overrides it to hand over the sequence as one.
-    fn write_file(&self, publish: Publish, content: Buf) -> impl Future<Output = Found<()>> {
+    fn write_file(&self, publish: Publish, content: Buf) -> impl Future<Output = Found<Published>> {
         crate::write_file(self, publish, content)
     }
 
@@ -147,6 +147,17 @@ pub trait Io: Sized {
     /// [`Op::Allocate`].
     fn allocate(&self, file: &File, bytes: u64) -> impl Future<Output = io::Result<()>> {
         self.done(Op::Allocate { file: file.clone(), bytes })
+    }
+
+    /// [`Op::Attributes`].
+    fn attributes(&self, file: &File) -> impl Future<Output = io::Result<Attributes>> {
+        let op = Op::Attributes { file: file.clone() };
+        async move {
+            match self.submit(op).await.result? {
+                Value::Attributes(attributes) => Ok(attributes),
+                other => panic!("expected attributes, got {other:?}"),
+            }
+        }
     }
 
     /// [`Op::Sync`].

@@ -8,6 +8,7 @@
 //! staging and publishing of files.
 //! Does not own: what is read or sent (protocols, formats), threads, retries, reports.
 
+mod attributes;
 mod blocking;
 mod buf;
 mod cancel;
@@ -23,6 +24,7 @@ mod staged;
 mod stream;
 mod uring;
 
+pub use attributes::Attributes;
 pub use blocking::{Blocking, Meter, run_ready};
 pub use buf::Buf;
 pub use cancel::Cancel;
@@ -32,8 +34,8 @@ pub use handle::{File, FileKind, Socket, Stat};
 pub use io::Io;
 pub use op::{Completion, Found, Offset, Op, OpenMode, Value};
 pub use staged::{
-    Durability, Existing, Preserve, Publish, Staged, is_temporary, remove_if_left, sync_directory_of,
-    write_file,
+    Durability, Existing, Preserve, Publish, Published, Staged, is_temporary, remove_if_left,
+    sync_directory_of, write_file,
 };
 pub use stream::{StreamReader, StreamWriter};
 pub use uring::{

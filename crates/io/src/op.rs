@@ -3,12 +3,13 @@
 //! Owns: the shape of each operation.
 //! Does not own: carrying it out ([`crate::Blocking`], [`crate::sim`]).
 
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Buf, Directory, File, Socket, Stat};
+use crate::{Attributes, Buf, Directory, File, Published, Socket, Stat};
 
 /// One request to the operating system.
 ///
@@ -34,6 +35,10 @@ pub enum Op {
     SetMode { file: File, mode: u32 },
     /// Sets the time of last modification, seconds and nanoseconds since the epoch: [`Value::Done`].
     SetModified { file: File, modified: (i64, u32) },
+    /// The user's extended attributes of a file: [`Value::Attributes`].
+    Attributes { file: File },
+    /// Sets one of them: [`Value::Done`].
+    SetAttribute { file: File, name: OsString, value: Vec<u8> },
     /// Puts content and metadata of a file, or the names in a directory, on stable storage: [`Value::Done`].
     Sync { file: File },
     /// Gives an unnamed file its name; an existing one is never replaced: [`Value::Done`].
@@ -114,6 +119,10 @@ pub enum Value {
     Socket(Socket),
     /// What is known of a file.
     Stat(Stat),
+    /// Extended attributes.
+    Attributes(Attributes),
+    /// What there is to say of a file that was published.
+    Published(Published),
     /// Addresses, in the resolver's order.
     Addresses(Vec<SocketAddr>),
 }
@@ -160,6 +169,8 @@ impl Op {
             | Op::Sleep { .. } => true,
             Op::Stat { .. }
             | Op::StatAt { .. }
+            | Op::Attributes { .. }
+            | Op::SetAttribute { .. }
             | Op::SetMode { .. }
             | Op::SetModified { .. }
             | Op::Sync { .. }

@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{
     self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timestamps,
+    XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags};
 
 use crate::op::{Completion, Offset, Op, OpenMode, Value};
-use crate::{Buf, Cancel, Directory, File, FileKind, Socket, Stat, cancelled, connect, is_temporary};
+use crate::{
+    Attributes, Buf, Cancel, Directory, File, FileKind, Socket, Stat, cancelled, connect, is_temporary,
+};
 
 /// Carries out `op`; returns when it is done, has failed or, where it waits, when `cancel` is thrown.
 pub(crate) fn perform(op: Op, cancel: &Cancel) -> Completion {
@@ -48,6 +51,10 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         Op::Allocate { file, bytes } => allocate(file.0.fd()?, bytes).map(|()| Value::Done),
         Op::SetMode { file, mode } => done(fs::fchmod(file.0.fd()?, Mode::from_raw_mode(mode))),
         Op::SetModified { file, modified } => done(set_modified(file.0.fd()?, modified)),
+        Op::Attributes { file } => Attributes::of(file.0.fd()?).map(Value::Attributes),
+        Op::SetAttribute { file, name, value } => {
+            done(fs::fsetxattr(file.0.fd()?, &name, &value, XattrFlags::empty()))
+        }
         Op::Sync { file } => done(fs::fsync(file.0.fd()?)),
         Op::Link { file, dir, path } => done(link(file.0.fd()?, base(&dir)?, &path)),
         Op::Rename { dir, from, to, replace } => done(rename(base(&dir)?, &from, &to, replace)),

@@ -15,7 +15,7 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode};
 
 use crate::op::{Found, Offset, Op, OpenMode};
 use crate::perform::open_flags;
-use crate::{Buf, Directory, File, Io, Location};
+use crate::{Attributes, Buf, Directory, File, Io, Location};
 
 /// What to do when the name is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -36,12 +36,21 @@ pub enum Durability {
 }
 
 /// Metadata for the result. `None` leaves the time of writing, and mode 0600.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preserve {
     /// Permission bits.
     pub mode: Option<u32>,
     /// Time of last modification, seconds and nanoseconds since the epoch.
     pub modified: Option<(i64, u32)>,
+    /// Extended attributes. One that can't be set is no failure: see [`Published`].
+    pub attributes: Attributes,
+}
+
+/// What there is to say of a file that was published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Names of extended attributes that it should have, and has not: they couldn't be read or set.
+    pub lost_attributes: Vec<OsString>,
 }
 
 /// Where and how a staged file will appear.
@@ -171,9 +180,9 @@ impl Staged {
     /// # Errors
     /// `AlreadyExists` where the name is taken and [`Existing::Refuse`] was asked; else what the system says. A failed
     /// sync is never retried: the pages it failed on may be gone.
-    pub async fn publish(mut self, io: &impl Io, publish: &Publish) -> io::Result<()> {
+    pub async fn publish(mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
         match self.try_publish(io, publish).await {
-            Ok(()) => Ok(()),
+            Ok(published) => Ok(published),
             Err(error) => {
                 self.discard(io).await;
                 Err(error)
@@ -181,8 +190,10 @@ impl Staged {
         }
     }
 
-    async fn try_publish(&mut self, io: &impl Io, publish: &Publish) -> io::Result<()> {
+    async fn try_publish(&mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
         let Publish { path, existing, durability, preserve, .. } = publish;
+        // In front of the mode, which may forbid it.
+        let lost_attributes = self.set_attributes(io, &preserve.attributes).await;
         if let Some(mode) = preserve.mode {
             io.done(Op::SetMode { file: self.file.clone(), mode }).await?;
         }
@@ -194,10 +205,23 @@ impl Staged {
         }
         self.name(io, path, *existing).await?;
         match (durability, &self.directory) {
-            (Durability::Eventual, _) => Ok(()),
-            (Durability::Synced, Some(directory)) => io.sync_directory(directory).await,
-            (Durability::Synced, None) => sync_directory_of(io, path).await,
+            (Durability::Eventual, _) => {}
+            (Durability::Synced, Some(directory)) => io.sync_directory(directory).await?,
+            (Durability::Synced, None) => sync_directory_of(io, path).await?,
         }
+        Ok(Published { lost_attributes })
+    }
+
+    /// The names of those that couldn't be set, or read before.
+    async fn set_attributes(&self, io: &impl Io, attributes: &Attributes) -> Vec<OsString> {
+        let mut lost = attributes.unread.clone();
+        for (name, value) in &attributes.values {
+            let (file, name, value) = (self.file.clone(), name.clone(), value.clone());
+            if io.done(Op::SetAttribute { file, name: name.clone(), value }).await.is_err() {
+                lost.push(name);
+            }
+        }
+        lost
     }
 
     async fn name(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<()> {
@@ -283,7 +307,7 @@ impl Publish {
 ///
 /// # Errors
 /// As [`Staged::create`] and [`Staged::publish`].
-pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> Found<()> {
+pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> Found<Published> {
     let staged = match Staged::create(io, &publish).await {
         Ok(staged) => staged,
         Err(error) => return (Err(error), content),

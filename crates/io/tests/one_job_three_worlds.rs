@@ -18,7 +18,11 @@ fn publish(to: &Path) -> Publish {
         root_bytes: None,
         existing: Existing::Refuse,
         durability: Durability::Synced,
-        preserve: Preserve { mode: Some(0o640), modified: Some((1_000_000_007, 9)) },
+        preserve: Preserve {
+            mode: Some(0o640),
+            modified: Some((1_000_000_007, 9)),
+            attributes: Default::default(),
+        },
     }
 }
 
@@ -27,7 +31,7 @@ async fn copy(io: &impl Io, from: &Path, publish: &Publish) -> io::Result<u64> {
     let source = io.open(None, from, OpenMode::Read { follow: false }).await?;
     let staged = Staged::create(io, publish).await?;
     match fill(io, &source, &staged).await {
-        Ok(bytes) => staged.publish(io, publish).await.map(|()| bytes),
+        Ok(bytes) => staged.publish(io, publish).await.map(|_| bytes),
         Err(error) => {
             staged.discard(io).await;
             Err(error)

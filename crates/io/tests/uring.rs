@@ -62,7 +62,7 @@ async fn copy(io: &impl Io, from: &Path, to: &Path) -> io::Result<()> {
         io.yield_now().await;
     }
     io.give_buf(buf);
-    staged.publish(io, &publish).await
+    staged.publish(io, &publish).await.map(drop)
 }
 
 #[test]

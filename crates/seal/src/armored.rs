@@ -52,8 +52,8 @@ async fn end(
 ) -> Result<Done, Error> {
     match result {
         Ok(done) => {
-            staged.publish(io, publish).await.map_err(Error::at(Step::Publish))?;
-            Ok(done)
+            let published = staged.publish(io, publish).await.map_err(Error::at(Step::Publish))?;
+            Ok(done.with(&published))
         }
         Err(error) => {
             staged.discard(io).await;

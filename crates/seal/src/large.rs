@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use haul_age_format::{Layout, PayloadKey};
 use haul_engine::wire;
-use haul_io::{Buf, File, Io, Offset, OpenMode, Publish, Staged, Stat};
+use haul_io::{Buf, File, Io, Offset, OpenMode, Publish, Published, Staged, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::segment::{PIECE_BYTES, Piece, SEALED_PIECE_BYTES, pieces_of_segment};
@@ -182,17 +182,22 @@ impl<K> Large<K> {
         options: &FileOptions,
         task: &Task,
         succeeded: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Published, Error> {
         let staged = self.take_staged();
         if !succeeded {
             staged.discard(io).await;
-            return Ok(());
+            return Ok(Published::default());
         }
-        if let Err(error) = check_unchanged(io, &self.source, &self.source_stat).await {
-            staged.discard(io).await;
-            return Err(error);
-        }
-        let publish = options.publish(Pair::of(task).target(), &self.source_stat);
+        let source = (&self.source, &self.source_stat);
+        let publish = options.publish(io, Pair::of(task).target(), source).await;
+        let unchanged = check_unchanged(io, &self.source, &self.source_stat).await;
+        let publish = match unchanged.and(publish) {
+            Ok(publish) => publish,
+            Err(error) => {
+                staged.discard(io).await;
+                return Err(error);
+            }
+        };
         staged.publish(io, &publish).await.map_err(Error::at(Step::Publish))
     }
 }

@@ -40,10 +40,10 @@ impl OpenJob {
         let plain_bytes = plain.filled().len() as u64;
         check_unchanged(io, source, stat).await?;
         let (result, plain) = io.write_file(publish, plain).await;
-        result.map_err(Error::at(Step::Write))?;
+        let published = result.map_err(Error::at(Step::Write))?;
         io.give_buf(plain);
         io.progress(plain_bytes);
-        Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes, remarks: Remarks::of(stat) })
+        Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes, remarks: Remarks::of(stat).with(&published) })
     }
 }
 
@@ -61,7 +61,7 @@ impl Job for OpenJob {
         let (file, stat) = pair.open_source(io).await?;
         let found = accept(io, &file, &stat, &self.identities).await?;
         self.options.check_target(io, pair).await?;
-        let publish = self.options.publish(pair.target(), &stat);
+        let publish = self.options.publish(io, pair.target(), (&file, &stat)).await?;
         let accepted = match found {
             Found::Binary(accepted) => accepted,
             Found::Armored => {
@@ -91,9 +91,13 @@ impl Job for OpenJob {
         state: &Large<Payload>,
         succeeded: bool,
     ) -> Result<Done, Error> {
-        state.finish(io, &self.options, task, succeeded).await?;
+        let published = state.finish(io, &self.options, task, succeeded).await?;
         let (plain_bytes, sealed_bytes) = (state.layout.plain_bytes(), state.source_stat.bytes);
-        Ok(Done::File { plain_bytes, sealed_bytes, remarks: Remarks::of(&state.source_stat) })
+        Ok(Done::File {
+            plain_bytes,
+            sealed_bytes,
+            remarks: Remarks::of(&state.source_stat).with(&published),
+        })
     }
 
     fn is_cancelled(error: &Error) -> bool {

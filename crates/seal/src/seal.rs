@@ -67,11 +67,11 @@ impl SealJob {
         }
         io.give_buf(plain);
         let (result, sealed) = io.write_file(publish, sealed).await;
-        result.map_err(Error::at(Step::Write))?;
+        let published = result.map_err(Error::at(Step::Write))?;
         io.give_buf(sealed);
         io.progress(stat.bytes);
         let sealed_bytes = sealed_bytes as u64;
-        Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes, remarks: Remarks::of(stat) })
+        Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes, remarks: Remarks::of(stat).with(&published) })
     }
 
     /// Makes everything ready for the segments of a large file.
@@ -108,7 +108,7 @@ impl Job for SealJob {
         };
         let (file, stat) = pair.open_source(io).await?;
         self.options.check_target(io, pair).await?;
-        let publish = self.options.publish(pair.target(), &stat);
+        let publish = self.options.publish(io, pair.target(), (&file, &stat)).await?;
         let header = seal_header(&self.recipients, &mut |out| io.random(out)).map_err(Error::Recipients)?;
         if self.armored {
             return seal_armored(io, (&file, &stat), header, &publish).await.map(Progress::Done);
@@ -140,9 +140,9 @@ impl Job for SealJob {
         state: &Large<Payload>,
         succeeded: bool,
     ) -> Result<Done, Error> {
-        state.finish(io, &self.options, task, succeeded).await?;
+        let published = state.finish(io, &self.options, task, succeeded).await?;
         let sealed_bytes = state.key.offset + state.layout.sealed_bytes();
-        let remarks = Remarks::of(&state.source_stat);
+        let remarks = Remarks::of(&state.source_stat).with(&published);
         Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes, remarks })
     }
 

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use haul_engine::wire;
-use haul_io::{Durability, Existing, File, FileKind, Io, Location, OpenMode, Preserve, Publish, Stat};
+use haul_io::{
+    Durability, Existing, File, FileKind, Io, Location, OpenMode, Preserve, Publish, Published, Stat,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -117,17 +119,37 @@ pub enum Done {
     Skipped(SkipReason),
 }
 
+impl Done {
+    /// Of a result that was `published`.
+    pub(crate) fn with(self, published: &Published) -> Self {
+        match self {
+            Self::File { plain_bytes, sealed_bytes, remarks } => {
+                Self::File { plain_bytes, sealed_bytes, remarks: remarks.with(published) }
+            }
+            skipped => skipped,
+        }
+    }
+}
+
 /// What the user should know of a task that succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remarks {
     /// How many other names the source has (hard links). Each that is found is dealt with by itself, and what becomes of this
     /// one changes nothing about the others. 0 where nothing is made of the source.
     pub other_names: u64,
+    /// Extended attributes of the source that the result should have, and has not.
+    pub lost_attributes: Vec<String>,
 }
 
 impl Remarks {
     pub(crate) fn of(source: &Stat) -> Self {
-        Self { other_names: source.links.saturating_sub(1) }
+        Self { other_names: source.links.saturating_sub(1), lost_attributes: Vec::new() }
+    }
+
+    /// Of a result that was `published`.
+    pub(crate) fn with(self, published: &Published) -> Self {
+        let names = published.lost_attributes.iter();
+        Self { lost_attributes: names.map(|name| name.to_string_lossy().into_owned()).collect(), ..self }
     }
 }
 
@@ -140,13 +162,21 @@ pub struct FileOptions {
     pub durability: Durability,
     /// Keep permission bits and time of modification. Defaults to true.
     pub preserve: bool,
+    /// Keep the user's extended attributes, in clear text. Defaults to false.
+    pub xattrs: bool,
     /// Permission bits of results where they aren't kept. Defaults to 0600.
     pub mode: u32,
 }
 
 impl Default for FileOptions {
     fn default() -> Self {
-        Self { existing: Existing::Refuse, durability: Durability::Eventual, preserve: true, mode: 0o600 }
+        Self {
+            existing: Existing::Refuse,
+            durability: Durability::Eventual,
+            preserve: true,
+            xattrs: false,
+            mode: 0o600,
+        }
     }
 }
 
@@ -264,20 +294,27 @@ impl<'a> Pair<'a> {
 }
 
 impl FileOptions {
-    pub(crate) fn publish(&self, target: Location<'_>, source: &Stat) -> Publish {
-        let new = self.publish_new(target);
-        match self.preserve {
-            true => Publish {
-                preserve: Preserve { mode: Some(source.mode & 0o777), modified: Some(source.modified) },
-                ..new
-            },
-            false => new,
+    /// How a result of the source that is given is published.
+    pub(crate) async fn publish(
+        &self,
+        io: &impl Io,
+        target: Location<'_>,
+        (file, stat): (&File, &Stat),
+    ) -> Result<Publish, Error> {
+        let mut publish = self.publish_new(target);
+        if self.preserve {
+            publish.preserve.mode = Some(stat.mode & 0o777);
+            publish.preserve.modified = Some(stat.modified);
         }
+        if self.xattrs {
+            publish.preserve.attributes = io.attributes(file).await.map_err(Error::at(Step::Read))?;
+        }
+        Ok(publish)
     }
 
     /// A result that has nothing to keep.
     pub(crate) fn publish_new(&self, target: Location<'_>) -> Publish {
-        let preserve = Preserve { mode: Some(self.mode), modified: None };
+        let preserve = Preserve { mode: Some(self.mode), ..Preserve::default() };
         let FileOptions { existing, durability, .. } = *self;
         let root_bytes = Some(target.root_bytes());
         Publish { path: target.path().to_owned(), root_bytes, existing, durability, preserve }

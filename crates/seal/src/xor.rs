@@ -93,7 +93,8 @@ impl XorJob {
             }
             Manner::Replace(_) => {
                 check_unchanged(io, source, stat).await?;
-                let publish = self.options().publish(Pair::of(task).target(), stat);
+                let target = Pair::of(task).target();
+                let publish = self.options().publish(io, target, (source, stat)).await?;
                 let (result, buf) = io.write_file(publish, buf).await;
                 result.map_err(Error::at(Step::Write))?;
                 buf
@@ -127,7 +128,7 @@ impl Job for XorJob {
         let parts = segment_count(layout);
         let state = match self.manner {
             Manner::Replace(_) => {
-                let publish = self.options().publish(pair.target(), &stat);
+                let publish = self.options().publish(io, pair.target(), (&file, &stat)).await?;
                 Large::begin(io, (file, stat), &publish, (layout, Touched::new(false)), stat.bytes).await?
             }
             Manner::Overwrite => {
@@ -158,7 +159,7 @@ impl Job for XorJob {
         succeeded: bool,
     ) -> Result<Done, Error> {
         match self.manner {
-            Manner::Replace(_) => state.finish(io, &self.options(), task, succeeded).await?,
+            Manner::Replace(_) => drop(state.finish(io, &self.options(), task, succeeded).await?),
             Manner::Overwrite if !succeeded && state.key.load(Ordering::Relaxed) => {
                 return Err(Error::HalfOverwritten);
             }

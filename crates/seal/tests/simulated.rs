@@ -335,3 +335,30 @@ fn a_source_that_changes_is_not_removed() {
         }
     }
 }
+
+#[test]
+fn attributes_are_kept_if_asked_and_named_if_lost() {
+    for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
+        for (xattrs, refused) in [(true, false), (true, true), (false, false)] {
+            let sim = machine(1, bytes);
+            sim.files().put_attribute("d/plain", "user.origin", b"here");
+            sim.files().refuse_attributes = refused;
+            let job = SealJob::new(
+                vec![Recipient::X25519(identity().to_recipient())],
+                FileOptions { xattrs, ..options() },
+            );
+            let done = sim.run(whole(&sim, &job.unwrap().armored(armored), &seal_task())).unwrap().unwrap();
+            let Done::File { remarks, .. } = done else { panic!("{done:?}") };
+            let case = format!("{bytes} bytes, armored {armored}, {xattrs} {refused}");
+            let lost: &[&str] = if refused { &["user.origin"] } else { &[] };
+            assert_eq!(remarks.lost_attributes, lost, "{case}");
+            let expected = (xattrs && !refused).then_some(b"here".as_slice());
+            assert_eq!(sim.files().attribute("d/sealed", "user.origin"), expected, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_default_run_keeps_no_attributes() {
+    assert!(!FileOptions::default().xattrs);
+}

@@ -4,15 +4,16 @@
 //! Does not own: time, injected faults.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 
 use super::Random;
-use crate::Buf;
 use crate::handle::{Descriptor, File, FileKind, Stat};
 use crate::op::{Completion, Offset, Op, OpenMode, Value};
+use crate::{Attributes, Buf};
 
 /// A file system of regular files, directories and symbolic links. Names are relative to its root.
 #[derive(Clone, Default)]
@@ -27,6 +28,8 @@ pub struct Files {
     pub capacity_bytes: Option<u64>,
     /// Whether files without a name can be made (`O_TMPFILE`).
     pub refuse_unnamed: bool,
+    /// Whether extended attributes can't be set.
+    pub refuse_attributes: bool,
 }
 
 #[derive(Clone)]
@@ -45,6 +48,7 @@ pub(super) struct Regular {
     mode: u32,
     modified: (i64, u32),
     change_count: u32,
+    attributes: BTreeMap<OsString, Vec<u8>>,
 }
 
 impl Files {
@@ -74,6 +78,23 @@ impl Files {
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
         match &self.nodes[self.names.get(&normal(path.as_ref()))?] {
             Node::Regular(regular) => Some(&regular.content),
+            _ => None,
+        }
+    }
+
+    /// Gives a file an extended attribute, if there is a file of that name.
+    pub fn put_attribute(&mut self, path: impl AsRef<Path>, name: &str, value: &[u8]) {
+        if let Some(node) = self.names.get(&normal(path.as_ref()))
+            && let Some(Node::Regular(regular)) = self.nodes.get_mut(node)
+        {
+            regular.attributes.insert(name.into(), value.to_vec());
+        }
+    }
+
+    /// An extended attribute of a file.
+    pub fn attribute(&self, path: impl AsRef<Path>, name: &str) -> Option<&[u8]> {
+        match &self.nodes[self.names.get(&normal(path.as_ref()))?] {
+            Node::Regular(regular) => regular.attributes.get(OsStr::new(name)).map(Vec::as_slice),
             _ => None,
         }
     }
@@ -148,6 +169,17 @@ impl Files {
             }
             Op::SetMode { file, mode } => self.change(&file, |regular| regular.mode = mode),
             Op::SetModified { file, modified } => self.change(&file, |regular| regular.modified = modified),
+            Op::Attributes { file } => {
+                let mut found = Attributes::default();
+                for (name, value) in &self.regular(&file)?.attributes {
+                    found.add(name.as_encoded_bytes(), value);
+                }
+                Ok(Value::Attributes(found))
+            }
+            Op::SetAttribute { .. } if self.refuse_attributes => Err(ErrorKind::Unsupported.into()),
+            Op::SetAttribute { file, name, value } => {
+                self.change(&file, |regular| drop(regular.attributes.insert(name, value)))
+            }
             Op::Sync { file } => {
                 self.sync(file.0.simulated());
                 Ok(Value::Done)
