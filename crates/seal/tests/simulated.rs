@@ -362,3 +362,29 @@ fn attributes_are_kept_if_asked_and_named_if_lost() {
 fn a_default_run_keeps_no_attributes() {
     assert!(!FileOptions::default().xattrs);
 }
+
+#[test]
+fn a_source_that_is_written_to_is_published_as_it_was_or_not_at_all() {
+    for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
+        let job = seal_job().armored(armored);
+        let sim = machine(1, bytes);
+        sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+        let other = vec![0xee; bytes];
+        let mut refused = 0;
+        for number in (0..sim.submitted()).step_by(bytes / 1_000_000 + 1) {
+            let sim = machine(1, bytes);
+            let now = other.clone();
+            sim.change_files_at(number, move |files| files.rewrite("d/plain", &now));
+            let result = sim.run(whole(&sim, &job, &seal_task())).unwrap();
+            match (&result, sim.files().get("d/sealed")) {
+                (Ok(_), Some(sealed)) => {
+                    let plain = opened(sealed).expect("what is published opens");
+                    assert!(plain == content(bytes) || plain == other, "change at {number}: a mixture");
+                }
+                (Err(Error::SourceChanged), None) => refused += 1,
+                _ => panic!("change at {number}: {result:?}"),
+            }
+        }
+        assert!(refused > 1, "{bytes} bytes, armored {armored}: {refused} refused");
+    }
+}

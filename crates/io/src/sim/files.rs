@@ -82,6 +82,16 @@ impl Files {
         }
     }
 
+    /// Writes `content` into a file in place of what is in it, if there is a file of that name. Whoever has it open reads it.
+    pub fn rewrite(&mut self, path: impl AsRef<Path>, content: &[u8]) {
+        if let Some(node) = self.names.get(&normal(path.as_ref()))
+            && let Some(Node::Regular(regular)) = self.nodes.get_mut(node)
+        {
+            regular.content = content.to_vec();
+            regular.change_count += 1;
+        }
+    }
+
     /// Gives a file an extended attribute, if there is a file of that name.
     pub fn put_attribute(&mut self, path: impl AsRef<Path>, name: &str, value: &[u8]) {
         if let Some(node) = self.names.get(&normal(path.as_ref()))
