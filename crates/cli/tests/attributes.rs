@@ -53,7 +53,7 @@ fn attributes_come_back_if_they_are_asked_for() {
             for name in NAMES {
                 let sealed = attributes(&dir.path().join(&sealed).join(format!("{name}.age")));
                 let opened = attributes(&dir.path().join(&opened).join(name));
-                assert_eq!((&sealed == &expected, &opened == &expected), (keeps, keeps), "{engine} {name}");
+                assert_eq!((sealed == expected, opened == expected), (keeps, keeps), "{engine} {name}");
                 assert!(keeps || sealed.is_empty() && opened.is_empty(), "{engine} {name}");
             }
             for made in [&sealed, &opened] {
