@@ -326,7 +326,7 @@ fn nothing_is_made_through_a_link_in_a_mirror() {
         let run = haul.run(args).expect_status(1);
         let refused = "\": creating the result: a symbolic link is in the way\n";
         assert_eq!(run.stderr_text().matches(refused).count(), 21, "{engine}: {}", run.stderr_text());
-        assert_eq!(files_below(&dir.path().join("outside")).unwrap(), [Path::new(""); 0], "{engine}");
+        assert!(files_below(&dir.path().join("outside")).unwrap().is_empty(), "{engine}");
         let made = files_below(&dir.path().join(&real)).unwrap();
         assert_eq!(made, [Path::new("sub"), Path::new("top.age")], "{engine}");
         std::fs::write(dir.path().join("tree/top"), "x").unwrap();
