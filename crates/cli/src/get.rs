@@ -265,9 +265,10 @@ fn stays_inside(path: &Path) -> bool {
 fn publish(path: PathBuf, mode: u32) -> Publish {
     Publish {
         path,
+        root_bytes: None,
         existing: Existing::Refuse,
         durability: Durability::Eventual,
-        preserve: Preserve { mode: Some(mode), modified: None },
+        preserve: Preserve { mode: Some(mode), ..Preserve::default() },
     }
 }
 

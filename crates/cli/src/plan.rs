@@ -3,7 +3,6 @@
 //! Owns: choosing the engine, the process's umask, its randomness.
 //! Does not own: running.
 
-
 use haul_engine::{Config, Engine};
 use haul_io::{Blocking, Cancel, Io};
 
