@@ -132,7 +132,10 @@ impl Shared {
                     }
                     landing.announce(|| response(request, answered.head.clone(), trace));
                     let exchange = (connection, answered, decoding);
-                    return self.receive(io, request, exchange, landing, clock, trace).await.map(One::Response);
+                    return self
+                        .receive(io, request, exchange, landing, clock, trace)
+                        .await
+                        .map(One::Response);
                 }
                 Verdict::TakePart { bytes, total } => {
                     let all = landing.bytes() + bytes;
@@ -146,6 +149,7 @@ impl Shared {
                     ask = Ask::IfRange;
                 }
                 Verdict::Complete => {
+                    landing.expect_nothing();
                     let response = response(request, answered.head.clone(), trace);
                     self.drain(io, request, connection, answered, clock).await;
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
