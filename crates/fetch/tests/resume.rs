@@ -50,6 +50,7 @@ impl Dir {
     fn fetch(&self, config: Config, url: &str, expected: Expected) -> Result<(u32, bool), Error> {
         let publish = Publish {
             path: self.path("x"),
+            root_bytes: None,
             existing: Existing::Refuse,
             durability: Durability::Eventual,
             preserve: Preserve::default(),
@@ -335,6 +336,7 @@ fn two_urls_that_share_a_name_never_share_a_file() {
         let place = Dir::new();
         let publish = |path| Publish {
             path,
+            root_bytes: None,
             existing: Existing::Refuse,
             durability: Durability::Eventual,
             preserve: Preserve::default(),
