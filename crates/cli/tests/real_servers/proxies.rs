@@ -11,12 +11,16 @@ use haul_testkit::{Answer, Haul, Request, Server, Tls, is_root, peer, skip};
 
 use crate::checks::ENGINES;
 use crate::daemon::{Daemon, Setting};
-use crate::site::get;
+use crate::site::{get, is_there};
 
 /// How many files of each origin are fetched by each engine.
 const ROUNDS: usize = 6;
 /// The name and the password that proxies want.
 const LOGIN: &str = "ada:s3cret";
+/// Both, as Proxy-Authorization has them.
+const LOGIN_BASE64: &str = "YWRhOnMzY3JldA==";
+/// Which compares them for squid.
+const SQUID_HELPER: &str = "/usr/lib/squid/basic_ncsa_auth";
 /// What squid compares them with: `openssl passwd -apr1 -salt haulhaul s3cret`.
 const SQUID_LOGIN: &str = "ada:$apr1$haulhaul$7y2eCrhXIIpnYLHHWJR3v/";
 
@@ -65,26 +69,29 @@ impl Origins {
         for request in requests {
             assert!(request.target.starts_with('/'), "{}", request.target);
             assert_eq!(request.header("proxy-authorization"), None);
-            assert!(!String::from_utf8_lossy(&request.head).contains("s3cret"));
+            let head = String::from_utf8_lossy(&request.head);
+            assert!(!head.contains("s3cret") && !head.contains(LOGIN_BASE64), "{head}");
         }
     }
 
-    /// The status of an origin comes through; what the proxy itself refuses reaches no origin.
+    /// What the proxy refuses, for `reason`, reaches no origin.
     #[track_caller]
-    fn are_out_of_reach_without(&self, host: &str, scheme: &str) {
+    fn are_out_of_reach_without(&self, host: &str, scheme: &str, reason: &str) {
         let before = (self.plain.requests().len(), self.secure.requests().len());
         for wrong in [format!("{scheme}://{host}"), format!("{scheme}://ada:wrong@{host}")] {
             for origin in [&self.plain, &self.secure] {
                 let url = origin.url("/x");
                 let args = ["--retries", "0", "--cacert", "ca.pem", "--proxy", &wrong, &url];
                 let (told, run) = get(&self.haul, &args, 1);
-                assert!(told[0]["error"].as_str().is_some() && !run.stderr_text().contains("wrong"));
+                assert!(told[0]["error"].as_str().unwrap().contains(reason), "{}", told[0]);
+                assert!(!run.stderr_text().contains("wrong"), "a password is told: {}", run.stderr_text());
                 assert!(!self.haul.home().join("x").exists());
             }
         }
         assert_eq!((self.plain.requests().len(), self.secure.requests().len()), before);
     }
 
+    /// The status of an origin comes through.
     #[track_caller]
     fn pass_on_statuses(&self, proxy: &str) {
         for origin in [&self.plain, &self.secure] {
@@ -104,17 +111,20 @@ fn check_http_proxy(program: &str, command: fn(&Path, &Setting) -> Command) {
     assert!(via(&origins.plain), "it passes requests on");
     assert!(!via(&origins.secure), "and sees nothing of a tunnel");
     origins.pass_on_statuses(&format!("http://{LOGIN}@{host}"));
-    origins.are_out_of_reach_without(&host, "http");
+    origins.are_out_of_reach_without(&host, "http", "407");
 }
 
 #[test]
 fn squid() {
+    if !is_there(SQUID_HELPER) {
+        return;
+    }
     check_http_proxy("squid", |program, setting| {
         let at = setting.folder().display();
         let logins = setting.write("logins", SQUID_LOGIN);
         let config = format!(
             "http_port {}
-auth_param basic program /usr/lib/squid/basic_ncsa_auth {}
+auth_param basic program {SQUID_HELPER} {}
 auth_param basic children 1
 acl known proxy_auth REQUIRED
 http_access allow known
@@ -166,7 +176,7 @@ fn check_socks(daemon: &Daemon, login: &str) {
         let by_name = origins.plain.url("/by-name").replace("127.0.0.1", "localhost");
         get(&origins.haul, &["-4", "--proxy", &proxy, &by_name], 0);
         if !login.is_empty() {
-            origins.are_out_of_reach_without(&host.to_string(), scheme);
+            origins.are_out_of_reach_without(&host.to_string(), scheme, "credentials");
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use haul_testkit::{Haul, Run, Tls, files_below, peer, seeded_bytes};
+use haul_testkit::{Haul, Run, Tls, files_below, peer, seeded_bytes, skip};
 use serde_json::{Value, json};
 
 use crate::daemon::{Daemon, Setting};
@@ -29,6 +29,8 @@ pub(crate) const TEXT: &str = "letter.txt";
 pub(crate) struct Kind {
     /// The program.
     pub(crate) program: &'static str,
+    /// Files that it wants besides; Debian's packages have some of them apart.
+    pub(crate) modules: &'static [&'static str],
     /// How it is started, where its configuration is to be written first.
     pub(crate) command: fn(&Path, &Setting) -> Command,
     /// Whether its 416 says how long the file is. Without that nothing proves that a file is complete.
@@ -47,6 +49,9 @@ impl Site {
     #[track_caller]
     pub(crate) fn start(kind: &Kind) -> Option<Self> {
         let program = peer(kind.program)?;
+        if !kind.modules.iter().all(|module| is_there(module)) {
+            return None;
+        }
         let setting = Setting::new();
         write_tree(&setting);
         let tls = Tls::good();
@@ -110,6 +115,15 @@ impl Site {
     pub(crate) fn get(&self, args: &[&str], status: i32) -> (Vec<Value>, Run) {
         get(&self.haul, args, status)
     }
+}
+
+/// Whether a file is there that the test can't do without; if not, says that the test is skipped.
+pub(crate) fn is_there(path: &str) -> bool {
+    let there = Path::new(path).exists();
+    if !there {
+        skip(&format!("no {path} here"));
+    }
+    there
 }
 
 /// Runs `haul get` with `--json`: what it told of tasks, and the run.

@@ -12,23 +12,33 @@ use crate::daemon::Setting;
 use crate::site::{Kind, root};
 
 pub(crate) fn nginx() -> Kind {
-    Kind { program: "nginx", command: nginx_command, counts_in_416: true }
+    Kind { program: "nginx", modules: &[], command: nginx_command, counts_in_416: true }
 }
 
 pub(crate) fn apache() -> Kind {
-    Kind { program: "apache2", command: apache_command, counts_in_416: false }
+    Kind {
+        program: "apache2",
+        modules: &["/usr/lib/apache2/modules/mod_ssl.so"],
+        command: apache_command,
+        counts_in_416: false,
+    }
 }
 
 pub(crate) fn caddy() -> Kind {
-    Kind { program: "caddy", command: caddy_command, counts_in_416: true }
+    Kind { program: "caddy", modules: &[], command: caddy_command, counts_in_416: true }
 }
 
 pub(crate) fn lighttpd() -> Kind {
-    Kind { program: "lighttpd", command: lighttpd_command, counts_in_416: false }
+    Kind {
+        program: "lighttpd",
+        modules: &["/usr/lib/lighttpd/mod_deflate.so", "/usr/lib/lighttpd/mod_openssl.so"],
+        command: lighttpd_command,
+        counts_in_416: false,
+    }
 }
 
 pub(crate) fn h2o() -> Kind {
-    Kind { program: "h2o", command: h2o_command, counts_in_416: true }
+    Kind { program: "h2o", modules: &[], command: h2o_command, counts_in_416: true }
 }
 
 fn nginx_command(program: &Path, setting: &Setting) -> Command {
