@@ -17,7 +17,7 @@ use haul_engine::Engine;
 pub(crate) use self::ask::AskArgs;
 use self::check::{INSPECT_EXAMPLES, VERIFY_EXAMPLES};
 pub(crate) use self::check::{InspectArgs, VerifyArgs};
-pub(crate) use self::get::{GetArgs, NameArg};
+pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg};
 pub(crate) use self::network::NetworkArgs;
 use crate::voice::Verbosity;
 

@@ -16,14 +16,14 @@ use std::time::{Duration, Instant};
 use haul_engine::{Engine, Next, Source};
 use haul_fetch::{
     Algorithm, Checksum, Config, Expected, FetchJob, FetchTask, HostLimits, HostSource, Place, Request,
-    Trust, basename, path_name,
+    Segments, Trust, basename, path_name,
 };
 use haul_io::{Durability, Existing, File, Preserve, Publish};
 
 use self::asking::Asking;
 use self::cookies::Cookies;
 use self::failures::Failures;
-use crate::args::{GetArgs, NameArg};
+use crate::args::{GetArgs, NameArg, SegmentsArg};
 use crate::checksums::Checksums;
 use crate::exit::{Exit, Problem};
 use crate::list::{BadLine, Item, Line};
@@ -46,13 +46,14 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
     if args.insecure {
         voice.warning("certificates are not checked: anybody may read and change what is fetched");
     }
-    let chosen = match args.common.engine.0 {
-        Some(engine) => Chosen::asked(engine),
-        None => probe::for_transfers(args.input.is_none() && args.urls.len() == 1, args.jobs),
-    };
-    let in_flight_max = match args.common.engine.0 {
-        Some(engine) => engine.in_flight_max(),
-        None => args.jobs.into(),
+    let only_one = args.input.is_none() && args.urls.len() == 1;
+    let (chosen, in_flight_max) = match args.common.engine.0 {
+        Some(engine) => (Chosen::asked(engine), engine.in_flight_max()),
+        None if only_one => {
+            let count = segments(args).count_max;
+            (probe::for_one_transfer(count), count)
+        }
+        None => (probe::for_transfers(args.jobs.into()), args.jobs.into()),
     };
     let started = Instant::now();
     let cookies = args.ask.cookie_jar.as_deref().map(Cookies::open).transpose()?;
@@ -92,6 +93,20 @@ fn limits(args: &GetArgs, engine: &Engine, in_flight_max: usize) -> HostLimits {
     }
 }
 
+/// What a file in segments may take. Where their number was chosen, all files are divided that are worth a second request.
+fn segments(args: &GetArgs) -> Segments {
+    let defaults = Segments { per_host_max: args.per_host.into(), ..Segments::default() };
+    let count_max = match args.segments {
+        SegmentsArg::Auto => 4,
+        SegmentsArg::Count(count) => count.into(),
+    };
+    let bytes_min = match args.segments {
+        SegmentsArg::Auto => defaults.bytes_min,
+        SegmentsArg::Count(_) => 2 * defaults.piece_bytes_min,
+    };
+    Segments { count_max: count_max.min(args.per_host.into()), bytes_min, ..defaults }
+}
+
 fn config(args: &GetArgs, in_flight_max: usize) -> Result<Config, Problem> {
     let defaults = Config::default();
     Ok(Config {
@@ -101,6 +116,7 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Result<Config, Problem> {
         retries: args.retries,
         resume: args.resume,
         sync: args.sync,
+        segments: segments(args),
         redirects_max: args.max_redirects,
         allow_downgrade: args.allow_downgrade,
         compressed: args.compressed,

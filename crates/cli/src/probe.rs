@@ -92,25 +92,33 @@ impl<S: Source<Task>> Source<Task> for LookedAt<S> {
 
 /// The engine for transfers, of which `jobs` may run at once: a ring for each core, or as many threads as jobs where the system
 /// gives no rings.
-pub(crate) fn for_transfers(only_one: bool, jobs: u16) -> Chosen {
-    let jobs = NonZeroUsize::new(jobs.into()).unwrap_or(NonZeroUsize::MIN);
-    if only_one || jobs == NonZeroUsize::MIN {
-        let reason = if only_one { "auto: one URL" } else { "auto: one transfer at once" };
-        return Chosen { engine: Engine::Serial, reason: reason.to_owned() };
-    }
-    let rings = std::thread::available_parallelism().map_or(jobs, |cores| cores.min(jobs));
-    transfers(jobs, ring_is_allowed().then_some(rings))
+pub(crate) fn for_transfers(jobs: usize) -> Chosen {
+    transfers(jobs, rings(), format!("auto: {jobs} at once"))
 }
 
-fn transfers(jobs: NonZeroUsize, rings: Option<NonZeroUsize>) -> Chosen {
-    let reason = format!("auto: {jobs} transfers at once");
-    match rings {
-        Some(rings) => {
-            let depth = NonZeroUsize::new(jobs.get().div_ceil(rings.get())).unwrap_or(jobs);
-            Chosen { engine: Engine::Uring { rings, depth }, reason }
-        }
-        None => Chosen { engine: Engine::Threads(jobs), reason: reason + ", no io_uring" },
+/// The engine for one URL, which may be fetched in so many segments.
+pub(crate) fn for_one_transfer(segments: usize) -> Chosen {
+    match segments {
+        1 => transfers(1, None, "auto: one URL".to_owned()),
+        _ => transfers(segments, rings(), format!("auto: one URL, up to {segments} segments")),
     }
+}
+
+/// How many rings are worthwhile; `None` where the system gives none.
+fn rings() -> Option<NonZeroUsize> {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    ring_is_allowed().then_some(cores)
+}
+
+fn transfers(jobs: usize, rings: Option<NonZeroUsize>, reason: String) -> Chosen {
+    let Some(jobs) = NonZeroUsize::new(jobs).filter(|jobs| jobs.get() > 1) else {
+        return Chosen { engine: Engine::Serial, reason };
+    };
+    let Some(rings) = rings.map(|rings| rings.min(jobs)) else {
+        return Chosen { engine: Engine::Threads(jobs), reason: reason + ", no io_uring" };
+    };
+    let depth = NonZeroUsize::new(jobs.get().div_ceil(rings.get())).unwrap_or(jobs);
+    Chosen { engine: Engine::Uring { rings, depth }, reason }
 }
 
 impl Seen {
@@ -205,12 +213,14 @@ mod tests {
     #[test]
     fn transfers_are_spread_over_rings() {
         let check = |jobs: usize, rings: usize, engine: &str, reason: &str| {
-            let chosen = transfers(NonZeroUsize::new(jobs).unwrap(), NonZeroUsize::new(rings));
+            let chosen = transfers(jobs, NonZeroUsize::new(rings), "auto: why".to_owned());
             assert_eq!((chosen.engine.to_string().as_str(), chosen.reason.as_str()), (engine, reason));
         };
-        check(64, 2, "uring=2x32", "auto: 64 transfers at once");
-        check(5, 2, "uring=2x3", "auto: 5 transfers at once");
-        check(64, 0, "threads=64", "auto: 64 transfers at once, no io_uring");
+        check(64, 2, "uring=2x32", "auto: why");
+        check(5, 2, "uring=2x3", "auto: why");
+        check(4, 16, "uring=4x1", "auto: why");
+        check(1, 2, "serial", "auto: why");
+        check(64, 0, "threads=64", "auto: why, no io_uring");
     }
 
     #[test]

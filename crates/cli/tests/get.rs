@@ -2,7 +2,7 @@
 
 mod place;
 
-use haul_testkit::{Answer, Server};
+use haul_testkit::{Answer, Gate, Server, seeded_bytes};
 use place::Place;
 
 #[test]
@@ -241,4 +241,36 @@ fn what_came_compressed_is_whole_or_begun_anew() {
     run().expect_status(0);
     assert_eq!((place.names(), std::fs::read(place.path("x")).unwrap()), (vec!["x".to_owned()], Vec::new()));
     assert!(run().expect_status(0).stderr_text().contains("complete already"));
+}
+
+#[test]
+fn a_large_file_comes_in_as_many_segments_as_asked() {
+    const BYTES: usize = 4 << 20;
+    // What was asked, how many requests come before any answer, and how many connections there are at most.
+    for (args, segments) in [
+        (vec!["--segments", "4"], 4),
+        (vec!["--segments", "3", "-e", "uring=1x8"], 3),
+        (vec!["--segments", "8", "--per-host", "2"], 2),
+        (vec!["--segments", "auto"], 1),
+        (vec![], 1),
+    ] {
+        let place = Place::new();
+        let gate = Gate::new();
+        let held = gate.clone();
+        let server = Server::start(move |request| {
+            Answer::ranged(request, &seeded_bytes(3, BYTES), "\"1\"").gate_at(1_000, &held)
+        });
+        let url = server.url("/large");
+        let args = [vec!["get", "-o", "large"], args, vec![&url]].concat();
+        std::thread::scope(|scope| {
+            let running = scope.spawn(|| place.run(&args));
+            server.wait_requests(segments);
+            gate.open();
+            running.join().unwrap().expect_status(0);
+        });
+        assert!(std::fs::read(place.path("large")).unwrap() == seeded_bytes(3, BYTES), "{args:?}");
+        if segments == 1 {
+            assert_eq!(server.requests().len(), 1, "{args:?}");
+        }
+    }
 }

@@ -17,6 +17,8 @@ fn nothing_is_started_on_a_wrong_command_line() {
     place.refuses("zero-workers", &["get", "--engine", "threads=0", "http://localhost/"]);
     place.refuses("get-nothing", &["get"]);
     place.refuses("get-bad-rate", &["get", "--rate", "0", "http://localhost/"]);
+    place.refuses("get-bad-segments", &["get", "--segments", "0", "http://localhost/"]);
+    place.refuses("get-segments-continue", &["get", "-c", "--segments", "auto", "http://localhost/"]);
     place.refuses("get-output-for-many", &["get", "-o", "x", "http://localhost/a", "http://localhost/b"]);
     place.refuses("get-no-list", &["get", "-i", "missing.txt"]);
     place.refuses("get-bad-header", &["get", "-H", "X", "http://localhost/"]);

@@ -72,7 +72,10 @@ pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -
             Answer::PartDone(caught::<J, _>(pin!(job.part(io, &task, &state, index))).await)
         }
         Stage::Finish { state, succeeded } => {
-            Answer::Finished(caught::<J, _>(pin!(job.finish(io, &task, &state, succeeded))).await)
+            match caught::<J, _>(pin!(job.finish(io, &task, &state, succeeded))).await {
+                Err(Failure::Job(_)) if job.starts_again(&task) => Answer::Started(Ok(Step::Again)),
+                outcome => Answer::Finished(outcome),
+            }
         }
     };
     let meter = io.take_meter();

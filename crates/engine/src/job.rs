@@ -45,6 +45,13 @@ pub trait Job: Sync {
         succeeded: bool,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>>;
 
+    /// Whether `task`, which was split and failed in `finish`, is to start again instead of failing: as with [`Step::Again`] it
+    /// goes back to the source, and the task itself keeps what the next start needs to know.
+    fn starts_again(&self, task: &Self::Task) -> bool {
+        let _ = task;
+        false
+    }
+
     /// Whether the failure says no more than that the run was cancelled.
     fn is_cancelled(error: &Self::Error) -> bool;
 }

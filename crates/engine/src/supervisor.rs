@@ -114,6 +114,8 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 Some(self.settle(id, Err(Failure::Cancelled)))
             }
             Answer::Started(Ok(Step::Again)) => {
+                // Where it was split, its parts are all back.
+                open.split = None;
                 self.came_back(id);
                 None
             }

@@ -172,3 +172,73 @@ fn cancellation_ends_what_rests() {
         assert_eq!(report.cancelled_tasks, cancelled as u64);
     }
 }
+
+/// A task that succeeds at its last try, each of which is split.
+struct Split;
+
+impl Job for Split {
+    type Task = Stubborn;
+    type State = u32;
+    type Output = u32;
+    type Error = &'static str;
+
+    async fn start<I: Io>(&self, _: &I, task: &Stubborn) -> Result<Step<u32, u32>, &'static str> {
+        let tries = task.tries.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Step::Split { state: tries, parts: 3 })
+    }
+
+    async fn part<I: Io>(
+        &self,
+        io: &I,
+        task: &Stubborn,
+        tries: &u32,
+        index: u64,
+    ) -> Result<(), &'static str> {
+        io.progress(1);
+        if index == 1 && *tries < task.tries_max { Err("a part failed") } else { Ok(()) }
+    }
+
+    async fn finish<I: Io>(
+        &self,
+        _: &I,
+        task: &Stubborn,
+        tries: &u32,
+        succeeded: bool,
+    ) -> Result<u32, &'static str> {
+        assert_eq!(succeeded, *tries == task.tries_max);
+        if succeeded { Ok(*tries) } else { Err("not yet") }
+    }
+
+    fn starts_again(&self, task: &Stubborn) -> bool {
+        // Those of one try more than three are given up at the third.
+        task.tries.load(Ordering::Relaxed) < 3
+    }
+
+    fn is_cancelled(_: &&'static str) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_split_task_that_failed_may_start_again() {
+    for engine in engines() {
+        let (source, told) = Patient::new(1..=4);
+        let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+        let mut ends = BTreeMap::new();
+        let report = run(&Split, source, &config, |event| {
+            if let Event::Settled(settled) = event {
+                let outcome = match &settled.outcome {
+                    Ok(tries) => Ok(*tries),
+                    Err(Failure::Job(reason)) => Err(*reason),
+                    Err(_) => Err("no reason"),
+                };
+                assert!(ends.insert(settled.id.0, outcome).is_none(), "ended twice");
+            }
+        });
+        let expected = BTreeMap::from([(0, Ok(1)), (1, Ok(2)), (2, Ok(3)), (3, Err("not yet"))]);
+        assert_eq!(ends, expected, "{engine}");
+        assert_eq!((report.succeeded, report.failed), (3, 1), "{engine}");
+        let told = told.lock().unwrap();
+        assert_eq!((told.ended, told.again, told.out_at_the_end), (4, 5, 0), "{engine}");
+    }
+}

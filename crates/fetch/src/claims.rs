@@ -5,23 +5,23 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Names that are in use. Invariant: no more than attempts under way.
 #[derive(Default)]
-pub(crate) struct Claims(Mutex<HashSet<PathBuf>>);
+pub(crate) struct Claims(Arc<Mutex<HashSet<PathBuf>>>);
 
 /// A name in use until this is dropped.
-pub(crate) struct Claim<'a> {
-    claims: &'a Claims,
+pub(crate) struct Claim {
+    claims: Claims,
     path: PathBuf,
 }
 
 impl Claims {
     /// `path` for the caller alone; `None` while somebody else has it.
-    pub(crate) fn claim(&self, path: &Path) -> Option<Claim<'_>> {
+    pub(crate) fn claim(&self, path: &Path) -> Option<Claim> {
         let path = path.to_owned();
-        self.lock().insert(path.clone()).then(|| Claim { claims: self, path })
+        self.lock().insert(path.clone()).then(|| Claim { claims: Claims(self.0.clone()), path })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
@@ -29,7 +29,7 @@ impl Claims {
     }
 }
 
-impl Drop for Claim<'_> {
+impl Drop for Claim {
     fn drop(&mut self) {
         self.claims.lock().remove(&self.path);
     }

@@ -50,6 +50,9 @@ pub struct Config {
     /// `NAME.haul-from`. A file that is there is replaced even where the task says to refuse, unless it came from another URL; any
     /// status but success is an error. Defaults to false.
     pub sync: bool,
+    /// How large files are fetched over several connections by a [`FetchJob`](crate::FetchJob), to a [`Place::File`](crate::Place)
+    /// or [`Place::Named`](crate::Place), and without [`Config::resume`]. Defaults to not at all: see [`Segments`].
+    pub segments: Segments,
     /// Redirects that are followed; one more is an error. Defaults to 10.
     pub redirects_max: u32,
     /// Follow a redirect from https to http. Defaults to false.
@@ -112,6 +115,22 @@ pub struct HostLimits {
     pub held_max: usize,
 }
 
+/// How a large file is fetched over several connections. That takes a server which knows ranges and says by a strong validator
+/// what they are parts of; from others it comes as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segments {
+    /// Connections for one file. Defaults to 1: files aren't divided.
+    pub count_max: usize,
+    /// Files of fewer bytes aren't divided. Defaults to 64 MiB.
+    pub bytes_min: u64,
+    /// No segment is begun with fewer bytes; so much at most is left to a slow connection while others have nothing to do, or
+    /// rather less than twice that. Defaults to 1 MiB.
+    pub piece_bytes_min: u64,
+    /// Connections for one host, over all tasks: a file gets a further one only where fewer are in use. Tasks start as
+    /// [`HostLimits`] allow, without regard to them. Defaults to 16.
+    pub per_host_max: usize,
+}
+
 /// Who the client is to servers that ask for a certificate. Two PEM files, which may be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientIdentity {
@@ -138,6 +157,12 @@ impl Default for HostLimits {
     }
 }
 
+impl Default for Segments {
+    fn default() -> Self {
+        Self { count_max: 1, bytes_min: 64 << 20, piece_bytes_min: 1 << 20, per_host_max: 16 }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -155,6 +180,7 @@ impl Default for Config {
             retry_after_max: Duration::from_secs(120),
             resume: false,
             sync: false,
+            segments: Segments::default(),
             redirects_max: 10,
             allow_downgrade: false,
             compressed: false,
@@ -189,6 +215,13 @@ mod tests {
         let limits = HostLimits::default();
         assert_eq!((limits.total_max, limits.per_host_max), (64, 16));
         assert_eq!((limits.per_host_rate, limits.held_max), (None, 10_000));
+    }
+
+    #[test]
+    fn defaults_of_segments_are_the_documented_ones() {
+        let Segments { count_max, bytes_min, piece_bytes_min, per_host_max } = Config::default().segments;
+        assert_eq!((count_max, bytes_min), (1, 64 << 20));
+        assert_eq!((piece_bytes_min, per_host_max), (1 << 20, 16));
     }
 
     #[test]

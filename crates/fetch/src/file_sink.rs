@@ -270,6 +270,11 @@ impl FileSink {
         published.and(partial.remove(io).await)
     }
 
+    /// All of the `bytes` are written, by others.
+    pub(crate) fn fill(&mut self, bytes: u64) {
+        self.written_bytes = bytes;
+    }
+
     /// The file written so far, to be read again.
     pub(crate) async fn written(&mut self, io: &impl Io) -> Result<(File, u64), Error> {
         if self.staged.is_none() {

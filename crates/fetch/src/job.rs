@@ -3,31 +3,35 @@
 //! Owns: one attempt at a task, and whether there is another.
 //! Does not own: lists, names of results, waiting between attempts.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 
 use haul_engine::{Job, Step};
 use haul_io::{Existing, Io, Publish};
 
 use crate::claims::{Claim, Claims};
+use crate::crowd::{Crowd, Seat};
 use crate::exchange::Clock;
 use crate::file_sink::FileSink;
 use crate::landing::Landing;
 use crate::partial::Partial;
 use crate::resting::Resting;
 use crate::retry::Attempt;
+use crate::route::Origin;
+use crate::segmented::{Hold, Segmented};
 use crate::sink::Sink;
 use crate::sync::{Found, Sync};
 use crate::task::Progress;
 use crate::trace::Trace;
-use crate::transfer::Shared;
+use crate::transfer::{Attempted, Shared};
 use crate::{Checksum, Config, Error, Failed, FetchTask, Fetched, Place, Request, Response, existing};
 
 /// Fetches each task's URL into its place. A task whose attempt failed and may fare better another time goes back to the
 /// source ([`Step::Again`]), at most [`Config::retries`] times.
 pub struct FetchJob {
     shared: Shared,
-    resting: Resting,
+    pub(crate) resting: Resting,
+    /// Connections in use, where files are fetched in segments.
+    crowd: Crowd,
     /// Of files that keep up with their URLs: others are never replaced.
     claims: Claims,
 }
@@ -35,7 +39,12 @@ pub struct FetchJob {
 impl FetchJob {
     /// A job whose tasks share connections and settings.
     pub fn new(config: Config) -> Self {
-        Self { shared: Shared::new(config), resting: Resting::default(), claims: Claims::default() }
+        Self {
+            shared: Shared::new(config),
+            resting: Resting::default(),
+            crowd: Crowd::default(),
+            claims: Claims::default(),
+        }
     }
 
     async fn attempt(
@@ -44,19 +53,35 @@ impl FetchJob {
         task: &FetchTask,
         progress: &mut Progress,
         trace: &mut Trace,
-    ) -> Result<Step<Infallible, Landed>, Error> {
+    ) -> Result<Step<Segmented, Landed>, Error> {
         let request = task.request.as_ref().map_err(|reason| Error::Url { reason: reason.clone() })?;
         let started = io.now();
         let clock = self.shared.clock(io, progress.spent);
         progress.held = None;
-        let claim = self.claim(task);
-        if let Some(None) = claim {
-            self.give_up(io, progress.landing.take().map(Box::new), &Error::Exists).await;
+        progress.begins_again = false;
+        let seat = self.seat(request, usize::MAX);
+        let paused = progress.paused.take();
+        let Ok(claim) = self.claim(task) else {
+            let landing = progress.landing.take().or(paused.map(|paused| paused.landing));
+            self.give_up(io, landing.map(Box::new), &Error::Exists).await;
             return Err(Error::Exists);
+        };
+        let hold = Hold { _seat: seat, _claim: claim };
+        if let Some(paused) = paused {
+            let resumed = Segmented::resume(io, request, *paused, (hold, progress.spent)).await;
+            return self.split(io, resumed).await;
         }
         let beginning = match progress.landing.take() {
             Some(landing) => Ok(Beginning::Landing(Box::new(landing))),
-            None => self.landing(io, task, request, clock, trace).await,
+            None => {
+                let mut beginning = self.landing(io, task, request, clock, trace).await;
+                if let Ok(Beginning::Landing(landing)) = &mut beginning
+                    && !self.shared.config.resume
+                {
+                    landing.divides(Some(self.shared.config.segments));
+                }
+                beginning
+            }
         };
         let (error, landing) = match beginning {
             Err(error) => (error, None),
@@ -66,7 +91,13 @@ impl FetchJob {
             Ok(Beginning::Landing(mut landing)) => {
                 match self.shared.attempt(io, request, &mut landing, clock, trace).await {
                     Err(error) => (error, Some(landing)),
-                    Ok(response) => {
+                    Ok(Attempted::Opened(opened)) => {
+                        progress.spent += io.now() - started;
+                        let before = (hold, progress.spent, trace.times);
+                        let begun = Segmented::begin(io, &self.shared.config, *opened, landing, before).await;
+                        return self.split(io, begun).await;
+                    }
+                    Ok(Attempted::Response(response)) => {
                         let path = landing.path();
                         if landing.is_unchanged() {
                             landing.abandon(io).await;
@@ -92,11 +123,34 @@ impl FetchJob {
         Ok(Step::Again)
     }
 
-    /// The result's name for this attempt, where it needs it for itself; `Some(None)` where another has it.
-    fn claim(&self, task: &FetchTask) -> Option<Option<Claim<'_>>> {
+    /// The result's name for this attempt, where it needs it for itself; an error where another has it.
+    fn claim(&self, task: &FetchTask) -> Result<Option<Claim>, NameTaken> {
         match &task.place {
-            Place::File(publish) if self.shared.config.sync => Some(self.claims.claim(&publish.path)),
-            _ => None,
+            Place::File(publish) if self.shared.config.sync => {
+                self.claims.claim(&publish.path).map(Some).ok_or(NameTaken)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A seat at the host of `request`, where that matters and fewer than `max` are taken.
+    fn seat(&self, request: &Request, max: usize) -> Option<Seat> {
+        let counts = self.shared.config.segments.count_max > 1;
+        if counts { self.crowd.enter(Origin::of(&request.url), max) } else { None }
+    }
+
+    /// The task goes on in segments, if they could be `begun`.
+    async fn split(
+        &self,
+        io: &impl Io,
+        begun: Result<Segmented, (Error, Box<Landing>)>,
+    ) -> Result<Step<Segmented, Landed>, Error> {
+        match begun {
+            Ok(state) => Ok(Step::Split { parts: state.lanes(&self.shared.config.segments), state }),
+            Err((error, landing)) => {
+                landing.abandon(io).await;
+                Err(error)
+            }
         }
     }
 
@@ -180,7 +234,7 @@ impl FetchJob {
         }
     }
 
-    fn rest(
+    pub(crate) fn rest(
         &self,
         io: &impl Io,
         request: &Request,
@@ -205,12 +259,11 @@ impl FetchJob {
 
 impl Job for FetchJob {
     type Task = FetchTask;
-    /// Transfers aren't split.
-    type State = Infallible;
+    type State = Segmented;
     type Output = Fetched;
     type Error = Failed;
 
-    async fn start<I: Io>(&self, io: &I, task: &FetchTask) -> Result<Step<Infallible, Fetched>, Failed> {
+    async fn start<I: Io>(&self, io: &I, task: &FetchTask) -> Result<Step<Segmented, Fetched>, Failed> {
         let mut progress = task.take_progress();
         progress.attempts += 1;
         let attempts = progress.attempts;
@@ -224,23 +277,43 @@ impl Job for FetchJob {
                 Ok(Step::Done(Fetched { response, path, skipped, unchanged, hash, attempts, times }))
             }
             Ok(Step::Again) => Ok(Step::Again),
-            Ok(Step::Split { state, .. }) => match state {},
+            Ok(Step::Split { state, parts }) => Ok(Step::Split { state, parts }),
             Err(error) => Err(Failed { error, attempts, times }),
         }
     }
 
-    async fn part<I: Io>(&self, _: &I, _: &FetchTask, state: &Infallible, _: u64) -> Result<(), Failed> {
-        match *state {}
+    /// One of the connections: see [`crate::lane`]. What goes wrong is judged at the end.
+    async fn part<I: Io>(
+        &self,
+        io: &I,
+        task: &FetchTask,
+        state: &Segmented,
+        index: u64,
+    ) -> Result<(), Failed> {
+        let Ok(request) = &task.request else { return Ok(()) };
+        // The first has the seat of the task itself.
+        let seat = match index {
+            0 => None,
+            _ => self.seat(request, self.shared.config.segments.per_host_max),
+        };
+        if index == 0 || seat.is_some() {
+            self.shared.lane(io, state, index).await;
+        }
+        Ok(())
     }
 
     async fn finish<I: Io>(
         &self,
-        _: &I,
-        _: &FetchTask,
-        state: &Infallible,
-        _: bool,
+        io: &I,
+        task: &FetchTask,
+        state: &Segmented,
+        succeeded: bool,
     ) -> Result<Fetched, Failed> {
-        match *state {}
+        self.join(io, task, state, succeeded).await
+    }
+
+    fn starts_again(&self, task: &FetchTask) -> bool {
+        task.begins_again()
     }
 
     fn is_cancelled(failed: &Failed) -> bool {
@@ -268,6 +341,9 @@ async fn keep_up(
     let landing = Landing::new(sink, task.expected.clone()).unless(condition);
     Ok(Beginning::Landing(Box::new(landing)))
 }
+
+/// Somebody else has the name.
+struct NameTaken;
 
 /// How an attempt begins.
 enum Beginning {

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
+use haul_http1::ResponseHead;
 use haul_io::{Buf, File, Io, Offset};
 use http::header::LAST_MODIFIED;
 use http::{HeaderMap, HeaderValue};
@@ -13,10 +14,13 @@ use url::Url;
 
 use crate::condition::Condition;
 use crate::digest::{Check, Checksum, Hasher};
+use crate::part_sink::PartSink;
 use crate::resume::Start;
+use crate::segmented::Whole;
 use crate::sink::Sink;
+use crate::spans::Held;
 use crate::validator::Validators;
-use crate::{Error, Expected, Response, disposition};
+use crate::{Error, Expected, Response, Segments, disposition};
 
 pub(crate) struct Landing {
     sink: Sink,
@@ -38,6 +42,8 @@ pub(crate) struct Landing {
     /// Under which condition nothing needs to arrive.
     condition: Option<(Condition, u64)>,
     unchanged: bool,
+    /// How it may be divided.
+    segments: Option<Segments>,
 }
 
 /// Bytes that are read again at a time.
@@ -57,9 +63,68 @@ impl Landing {
             hash: None,
             condition: None,
             unchanged: false,
+            segments: None,
         };
         landing.hash_anew();
         landing
+    }
+
+    /// For a response that is part of a file: the one with `head`.
+    pub(crate) fn part(sink: PartSink, head: &ResponseHead) -> Self {
+        let mut landing = Self::new(Sink::Part(Box::new(sink)), Expected::default());
+        landing.content_checks.extend(content_check(&head.headers));
+        landing
+    }
+
+    /// Whether nothing more of the response under way is wanted.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(&self.sink, Sink::Part(sink) if sink.is_full())
+    }
+
+    /// The end of a response that is part of a file.
+    pub(crate) fn end_part(self) -> Result<Held, Error> {
+        match self.sink {
+            Sink::Part(sink) => sink.end(),
+            _ => unreachable!("made for a part"),
+        }
+    }
+
+    /// Says how it may be divided, if at all.
+    pub(crate) fn divides(&mut self, segments: Option<Segments>) {
+        self.segments = segments;
+    }
+
+    /// What the response with `head` is the whole of, if it may be divided.
+    pub(crate) fn divided(&self, head: &ResponseHead, response: impl FnOnce() -> Response) -> Option<Whole> {
+        let segments = self.segments.as_ref().filter(|_| matches!(self.sink, Sink::File(_)))?;
+        Whole::of(head, segments, response)
+    }
+
+    /// The file that the parts of the whole are written to, with room for all of it.
+    pub(crate) async fn open_whole(&mut self, io: &impl Io) -> Result<File, Error> {
+        // The content of its response is the whole.
+        self.checks.append(&mut self.content_checks);
+        match &mut self.sink {
+            Sink::File(sink) => Ok(sink.written(io).await?.0),
+            _ => unreachable!("only files are divided"),
+        }
+    }
+
+    /// All parts have arrived, `bytes` in all, in any order: hashes them now, and publishes the file.
+    pub(crate) async fn complete_parts(
+        mut self: Box<Self>,
+        io: &impl Io,
+        bytes: u64,
+    ) -> Result<(Vec<u8>, Option<Checksum>), Error> {
+        self.bytes = bytes;
+        if let Sink::File(sink) = &mut self.sink {
+            sink.fill(bytes);
+        }
+        if let Err(error) = self.hash_again(io).await {
+            self.abandon(io).await;
+            return Err(error);
+        }
+        self.complete(io).await
     }
 
     /// Takes the name of the file from the server.
@@ -200,7 +265,7 @@ impl Landing {
 
     fn expect(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
         self.content_checks.clear();
-        self.content_checks.extend(Checksum::of_field(headers, "content-digest").map(Check::new));
+        self.content_checks.extend(content_check(headers));
         self.decoded = false;
         if let Some(total) = total {
             self.check_room(total)?;
@@ -244,8 +309,19 @@ impl Landing {
         self.sink.take(io, input, count).await
     }
 
-    /// The content of a response has arrived to its end.
+    /// Bytes of those taken last that were not wanted.
+    pub(crate) fn surplus(&self) -> usize {
+        match &self.sink {
+            Sink::Part(sink) => sink.surplus(),
+            _ => 0,
+        }
+    }
+
+    /// The content of a response has arrived to its end, or as far as it is wanted.
     pub(crate) fn end_content(&mut self) -> Result<(), Error> {
+        if self.is_full() {
+            self.content_checks.clear();
+        }
         std::mem::take(&mut self.content_checks).into_iter().try_for_each(Check::finish)
     }
 
@@ -291,6 +367,11 @@ impl Landing {
     pub(crate) async fn abandon(self, io: &impl Io) {
         self.sink.abandon(io).await;
     }
+}
+
+/// What a response says that its content hashes to.
+fn content_check(headers: &HeaderMap) -> Option<Check> {
+    Checksum::of_field(headers, "content-digest").map(Check::new)
 }
 
 /// What a response says that the representation it has hashes to.

@@ -55,8 +55,11 @@ pub(crate) async fn receive_body(
             let (taken, back) = take(io, input, step.data.len(), decoding.as_mut(), landing, clock).await;
             input = back;
             taken?;
-            io.progress(step.data.len() as u64);
+            io.progress((step.data.len() - landing.surplus()) as u64);
             keep_to(io, &mut share, step.data.len(), clock).await?;
+        }
+        if landing.is_full() {
+            break;
         }
         input.consume(trailing);
         match step.state {
@@ -81,7 +84,7 @@ pub(crate) async fn receive_body(
     Ok(Received { head, body, leftover_bytes, request_sent })
 }
 
-fn check_announced(head: &ResponseHead, landing: &Landing, clock: Clock<'_>) -> Result<(), Error> {
+pub(crate) fn check_announced(head: &ResponseHead, landing: &Landing, clock: Clock<'_>) -> Result<(), Error> {
     let Framing::Length(bytes) = head.framing else { return Ok(()) };
     let bytes = landing.bytes().saturating_add(bytes);
     check_length(bytes, clock.config.body_bytes_max)?;

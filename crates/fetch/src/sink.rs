@@ -1,11 +1,12 @@
 //! Where a body goes.
 //!
-//! Owns: memory with a cap, streams, nothing; the choice among them, files and readers.
-//! Does not own: writing files ([`crate::file_sink`]), being read ([`crate::reader`]), decoding the body.
+//! Owns: memory with a cap, streams, nothing; the choice among them, files, parts of files and readers.
+//! Does not own: writing files ([`crate::file_sink`], [`crate::part_sink`]), being read ([`crate::reader`]), decoding the body.
 
 use haul_io::{Buf, File, Io, Offset};
 
 use crate::file_sink::{FileSink, write_first};
+use crate::part_sink::PartSink;
 use crate::reader::Handover;
 use crate::{Error, Response};
 
@@ -18,6 +19,8 @@ pub(crate) enum Sink {
     File(Box<FileSink>),
     /// Handed on as it arrives: so many bytes so far.
     Stream { file: File, bytes: u64 },
+    /// Becomes part of a file.
+    Part(Box<PartSink>),
     /// Read by the caller as it arrives.
     Reader(Handover),
 }
@@ -44,7 +47,7 @@ impl Sink {
         match self {
             Self::Reader(handover) => handover.announce(&response()),
             Self::File(sink) => sink.announce(response),
-            Self::Discard { .. } | Self::Memory { .. } | Self::Stream { .. } => {}
+            Self::Discard { .. } | Self::Memory { .. } | Self::Stream { .. } | Self::Part(_) => {}
         }
     }
 
@@ -82,6 +85,7 @@ impl Sink {
                 *bytes += count as u64;
                 return write_first(io, file, input, count, Offset::Stream).await;
             }
+            Self::Part(sink) => return sink.take(io, input, count).await,
             Self::Reader(handover) => return (Ok(()), handover.take(input, count).await),
         };
         input.consume(count);
@@ -96,6 +100,8 @@ impl Sink {
             Self::File(sink) => sink.start_over(io).await?,
             Self::Stream { bytes: 0, .. } => {}
             Self::Reader(handover) if handover.is_untouched() => {}
+            // What is done with the whole is up to its own landing.
+            Self::Part(_) => {}
             Self::Stream { .. } | Self::Reader(_) => return Err(Error::PassedOn),
         }
         Ok(())
@@ -107,7 +113,7 @@ impl Sink {
             Self::File(sink) => sink.rest(io).await,
             Self::Stream { bytes, .. } => *bytes,
             // Cheap to fetch again, dear to hold: as many may rest as a list has tasks.
-            Self::Discard { .. } | Self::Memory { .. } | Self::Reader(_) => {
+            Self::Discard { .. } | Self::Memory { .. } | Self::Part(_) | Self::Reader(_) => {
                 let _ = self.start_over(io).await;
                 0
             }
@@ -119,7 +125,7 @@ impl Sink {
         match self {
             Self::Memory { bytes, .. } => return Ok(bytes),
             Self::File(sink) => sink.complete(io).await?,
-            Self::Discard { .. } | Self::Stream { .. } | Self::Reader(_) => {}
+            Self::Discard { .. } | Self::Stream { .. } | Self::Part(_) | Self::Reader(_) => {}
         }
         Ok(Vec::new())
     }

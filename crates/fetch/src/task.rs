@@ -11,6 +11,7 @@ use haul_io::{File, Publish};
 
 use crate::landing::Landing;
 use crate::resting::Held;
+use crate::segmented::Paused;
 use crate::{Algorithm, Checksum, Request, Response, Times};
 
 /// One URL to fetch.
@@ -83,6 +84,10 @@ pub(crate) struct Progress {
     pub(crate) wish: Wish,
     /// What the attempts so far have brought.
     pub(crate) landing: Option<Landing>,
+    /// What they have brought of a file in segments.
+    pub(crate) paused: Option<Box<Paused>>,
+    /// Whether the task starts again, although it failed as one in segments.
+    pub(crate) begins_again: bool,
     /// The permission to keep a file open while resting.
     pub(crate) held: Option<Held>,
 }
@@ -116,6 +121,10 @@ impl FetchTask {
 
     pub(crate) fn wish(&self) -> Wish {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).wish
+    }
+
+    pub(crate) fn begins_again(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).begins_again
     }
 
     pub(crate) fn take_progress(&self) -> Progress {

@@ -18,9 +18,10 @@ use crate::exchange::{Answered, Clock, ask};
 use crate::landing::Landing;
 use crate::pace::Throttle;
 use crate::pool::Pool;
-use crate::receive::{Received, receive_body};
+use crate::receive::{Received, check_announced, receive_body};
 use crate::resume::{Ask, Verdict};
 use crate::route::Route;
+use crate::segmented::Opened;
 use crate::sink::Sink;
 use crate::tls::TlsSettings;
 use crate::trace::Trace;
@@ -60,7 +61,8 @@ impl Shared {
         let clock = self.clock(io, Duration::ZERO);
         let mut landing = Landing::new(sink, Expected::default());
         match self.attempt(io, request, &mut landing, clock, &mut Trace::default()).await {
-            Ok(mut response) => {
+            Ok(Attempted::Opened(_)) => unreachable!("nobody said that this may be divided"),
+            Ok(Attempted::Response(mut response)) => {
                 (response.body, _) = landing.complete(io).await?;
                 Ok(response)
             }
@@ -79,13 +81,14 @@ impl Shared {
         landing: &mut Landing,
         clock: Clock<'_>,
         trace: &mut Trace,
-    ) -> Result<Response, Error> {
+    ) -> Result<Attempted, Error> {
         let mut next = None;
         for redirect_count in 0..=self.config.redirects_max {
             let request = next.as_ref().unwrap_or(request);
             trace.redirect_count = redirect_count;
             match self.one(io, request, landing, clock, trace).await? {
-                One::Response(response) => return Ok(response),
+                One::Response(response) => return Ok(Attempted::Response(response)),
+                One::Opened(opened) => return Ok(Attempted::Opened(opened)),
                 One::Redirect(request) => next = Some(request),
             }
         }
@@ -131,6 +134,16 @@ impl Shared {
                         None => landing.expect_whole(&answered.head.headers, length(&answered.head))?,
                     }
                     landing.announce(|| response(request, answered.head.clone(), trace));
+                    let whole = match goes_on && decoding.is_none() {
+                        true => landing
+                            .divided(&answered.head, || response(request, answered.head.clone(), trace)),
+                        false => None,
+                    };
+                    if let Some(whole) = whole {
+                        check_announced(&answered.head, landing, clock)?;
+                        let request = request.clone();
+                        return Ok(One::Opened(Box::new(Opened { request, whole, connection, answered })));
+                    }
                     let exchange = (connection, answered, decoding);
                     return self
                         .receive(io, request, exchange, landing, clock, trace)
@@ -264,7 +277,7 @@ impl Shared {
     }
 
     /// Reads a body that nobody wants; if it can't be had cheaply, the connection goes.
-    async fn drain(
+    pub(crate) async fn drain(
         &self,
         io: &impl Io,
         request: &Request,
@@ -280,7 +293,7 @@ impl Shared {
 
     /// A connection on which `request` was answered. A reused connection that turns out to be dead is replaced, once, as
     /// RFC 9112 section 9.3.1 allows.
-    async fn answered(
+    pub(crate) async fn answered(
         &self,
         io: &impl Io,
         request: &Request,
@@ -354,7 +367,7 @@ impl Shared {
     }
 
     /// Keeps the connection for another request if the exchange left it fit for one.
-    fn keep(&self, request: &Request, mut connection: Connection, received: &Received) {
+    pub(crate) fn keep(&self, request: &Request, mut connection: Connection, received: &Received) {
         let request_headers = &request.headers;
         let after = AfterResponse {
             request_headers,
@@ -402,9 +415,17 @@ fn response(request: &Request, head: ResponseHead, trace: &Trace) -> Response {
     Response { status, headers, trailers, url, body, body_bytes: 0, redirect_count: trace.redirect_count }
 }
 
+/// What an attempt came to.
+pub(crate) enum Attempted {
+    Response(Response),
+    /// A response whose body may be fetched in segments.
+    Opened(Box<Opened>),
+}
+
 /// What one request came to.
 enum One {
     Response(Response),
+    Opened(Box<Opened>),
     Redirect(Request),
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use haul_engine::{Job, Step};
-use haul_fetch::{Config, Error, Failed, FetchJob, FetchTask, Fetched, Place};
+use haul_fetch::{Config, Error, Failed, FetchJob, FetchTask, Fetched, Place, Segments};
 use haul_io::sim::{Ending, Files, Reply, Sim};
 use haul_io::{Durability, Existing, Io, OpenMode, Preserve, Publish};
 
@@ -58,7 +58,7 @@ fn task_of(path: &str, durability: Durability) -> FetchTask {
 async fn fetch(sim: &Sim, job: &FetchJob, task: &FetchTask) -> Result<Fetched, Failed> {
     match job.start(sim, task).await? {
         Step::Done(fetched) => Ok(fetched),
-        Step::Split { state, .. } => match state {},
+        Step::Split { .. } => panic!("segments were not asked for"),
         Step::Again => panic!("retries were not asked for"),
     }
 }
@@ -314,4 +314,87 @@ fn no_record_vouches_for_other_bytes_whatever_ends_the_run() {
         }
     }
     assert!(old > 5 && new > 5 && bare > 5, "{old}, {new}, {bare}: every state was seen");
+}
+
+/// What a server answers to the four requests of a file in segments, in the order in which [`in_segments`] makes them.
+fn segment_replies() -> Vec<Reply> {
+    let whole = format!(
+        "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nAccept-Ranges: bytes\r\nContent-Length: {BODY_BYTES}\r\n\r\n"
+    );
+    let whole = [whole.into_bytes(), body()].concat();
+    let part = |first: usize| {
+        let last = first + BODY_BYTES / 3 - 1;
+        let head = format!(
+            "HTTP/1.1 206 x\r\nETag: \"1\"\r\nContent-Range: bytes {first}-{last}/{BODY_BYTES}\r\nContent-Length: {}\r\n\r\n",
+            last + 1 - first
+        );
+        [head.into_bytes(), body()[first..=last].to_vec()].concat()
+    };
+    [whole, part(BODY_BYTES / 3), part(2 * (BODY_BYTES / 3))].map(open).into()
+}
+
+async fn in_segments(sim: &Sim, task: &FetchTask) -> Result<Fetched, Failed> {
+    let segments = Segments {
+        count_max: 3,
+        bytes_min: 1,
+        piece_bytes_min: BODY_BYTES as u64 / 3,
+        ..Segments::default()
+    };
+    let job = FetchJob::new(Config { retries: 0, segments, ..Config::default() });
+    match job.start(sim, task).await? {
+        Step::Split { state, parts } => {
+            assert_eq!(parts, 3);
+            for index in [1, 2, 0] {
+                job.part(sim, task, &state, index).await?;
+            }
+            let end = job.finish(sim, task, &state, true).await;
+            assert!(!job.starts_again(task) || end.is_err());
+            end
+        }
+        Step::Done(_) | Step::Again => panic!("it has ranges, a tag, a length"),
+    }
+}
+
+#[test]
+fn segments_arrive_whole_through_short_reads() {
+    for seed in 0..20 {
+        let sim = machine(seed, segment_replies());
+        sim.run(in_segments(&sim, &task("d/x"))).unwrap().unwrap();
+        check(&sim, true, &format!("seed {seed}"));
+        assert_eq!(sim.progress_bytes(), BODY_BYTES as u64);
+    }
+}
+
+#[test]
+fn whatever_fails_a_file_in_segments_is_whole_or_absent() {
+    let sim = machine(1, segment_replies());
+    sim.run(in_segments(&sim, &task("d/x"))).unwrap().unwrap();
+    let (mut whole, mut absent) = (0, 0);
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut] {
+        for number in 0..sim.submitted() {
+            let sim = machine(1, segment_replies());
+            sim.fail_operation(number, kind);
+            let result = sim.run(in_segments(&sim, &task("d/x"))).unwrap();
+            check(&sim, result.is_ok(), &format!("{kind} at operation {number}"));
+            *if result.is_ok() { &mut whole } else { &mut absent } += 1;
+        }
+    }
+    assert!(whole > 5 && absent > 20, "{whole} whole, {absent} absent");
+}
+
+#[test]
+fn after_a_power_cut_a_file_in_segments_is_whole_or_absent() {
+    let sim = machine(1, segment_replies());
+    sim.run(in_segments(&sim, &task("d/x"))).unwrap().unwrap();
+    for number in 0..=sim.submitted() {
+        for seed in 0..5 {
+            let sim = machine(seed, segment_replies());
+            sim.cut_power_at(number);
+            let ended = sim.run(in_segments(&sim, &task("d/x"))).is_some();
+            let left = sim.after_power_cut();
+            let file = left.get("d/x");
+            assert!(file.is_none() || file == Some(&body()), "cut at {number}, seed {seed}");
+            assert!(!ended || file.is_some(), "reported done and lost: cut at {number}, seed {seed}");
+        }
+    }
 }

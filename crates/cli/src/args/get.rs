@@ -36,6 +36,9 @@ pub(crate) struct GetArgs {
     /// Transfers at once from one host
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) per_host: u16,
+    /// Connections for one large file: fetch its parts beside each other (auto: 4, from 64 MiB on)
+    #[arg(long, value_name = "N|auto", default_value = "1", value_parser = segments, conflicts_with = "resume")]
+    pub(crate) segments: SegmentsArg,
     /// Requests a second to one host
     #[arg(long, value_name = "N", value_parser = rate)]
     pub(crate) rate: Option<f64>,
@@ -99,6 +102,21 @@ pub(crate) struct GetArgs {
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+/// How many connections one large file is fetched over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SegmentsArg {
+    Auto,
+    Count(u8),
+}
+
+fn segments(text: &str) -> Result<SegmentsArg, String> {
+    match text.parse::<u8>() {
+        _ if text == "auto" => Ok(SegmentsArg::Auto),
+        Ok(count @ 1..=64) => Ok(SegmentsArg::Count(count)),
+        _ => Err("auto, or a number from 1 to 64".to_owned()),
+    }
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -1,0 +1,73 @@
+//! How many connections each host sees, where files are fetched in segments.
+//!
+//! Tasks start as their source says ([`crate::scheduler`]), which knows nothing of segments. So every task that is under way has a
+//! seat, and further connections of one file get only seats that tasks leave free.
+//!
+//! Owns: the counts.
+//! Does not own: which tasks start.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::route::Origin;
+
+/// Seats that are taken, by host. Invariant: no host without any.
+#[derive(Clone, Default)]
+pub(crate) struct Crowd(Arc<Mutex<HashMap<Origin, usize>>>);
+
+/// One seat; given back when this is dropped.
+pub(crate) struct Seat {
+    crowd: Crowd,
+    origin: Origin,
+}
+
+impl Crowd {
+    /// A seat, where fewer than `max` are taken.
+    pub(crate) fn enter(&self, origin: Origin, max: usize) -> Option<Seat> {
+        let mut counts = self.lock();
+        let count = counts.get(&origin).copied().unwrap_or_default();
+        if count >= max {
+            return None;
+        }
+        counts.insert(origin.clone(), count + 1);
+        Some(Seat { crowd: self.clone(), origin })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut counts = self.crowd.lock();
+        if let Some(count) = counts.get_mut(&self.origin) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.origin);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use url::Url;
+
+    #[test]
+    fn seats_are_counted_by_host_and_come_back() {
+        let crowd = Crowd::default();
+        let host = |url| Origin::of(&Url::parse(url).unwrap());
+        let one = crowd.enter(host("http://a/"), 2);
+        let other = crowd.enter(host("http://a/x"), 2);
+        assert!(one.is_some() && other.is_some());
+        assert!(crowd.enter(host("http://a/"), 2).is_none());
+        assert!(crowd.enter(host("http://b/"), 2).is_some());
+        assert!(crowd.enter(host("http://a/"), usize::MAX).is_some());
+        drop(other);
+        assert!(crowd.enter(host("http://a/"), 2).is_some());
+        drop(one);
+        assert!(crowd.lock().is_empty());
+    }
+}

@@ -1,0 +1,257 @@
+//! Which bytes of a file in segments are there, and who fetches which of the others.
+//!
+//! A pure state machine. A file begins as a few spans of equal length. Each has at most one holder, who fetches it from its
+//! first missing byte on. Whoever is done takes the next span that nobody holds; where there is none, the second half of what the
+//! slowest still has before it, who then stops in the middle. So a slow connection holds up no more than what it is at, and a
+//! file that all fetch equally fast takes no more requests than there are connections.
+//!
+//! Owns: the spans, their holders.
+//! Does not own: fetching ([`crate::lane`]), writing ([`crate::part_sink`]).
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The spans of one file.
+#[derive(Debug)]
+pub(crate) struct Spans {
+    spans: Vec<Span>,
+    /// What is divided further has twice as many bytes.
+    piece_bytes_min: u64,
+    is_stopped: bool,
+}
+
+/// Invariant: no two spans have a byte in common, and every byte that nobody has claimed is in one.
+#[derive(Debug)]
+struct Span {
+    /// The first byte that nobody has claimed.
+    next: u64,
+    end: u64,
+    is_held: bool,
+}
+
+/// A span that is held; put back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    spans: Arc<Mutex<Spans>>,
+    index: usize,
+}
+
+impl Spans {
+    /// `total` bytes in `count` spans.
+    pub(crate) fn new(total: u64, count: u64, piece_bytes_min: u64) -> Self {
+        let span_bytes = total.div_ceil(count.max(1)).max(1);
+        let starts = (0..total).step_by(usize::try_from(span_bytes).unwrap_or(usize::MAX));
+        let span = |next: u64| Span { next, end: total.min(next + span_bytes), is_held: false };
+        Self { spans: starts.map(span).collect(), piece_bytes_min, is_stopped: false }
+    }
+
+    /// Bytes that nobody has claimed.
+    pub(crate) fn missing(&self) -> u64 {
+        self.spans.iter().map(Span::bytes).sum()
+    }
+
+    /// Nothing more is claimed.
+    pub(crate) fn stop(&mut self) {
+        self.is_stopped = true;
+    }
+
+    /// The span to fetch next, which is held from now on.
+    fn take(&mut self) -> Option<usize> {
+        if self.is_stopped {
+            return None;
+        }
+        if let Some(index) = self.spans.iter().position(|span| !span.is_held && span.bytes() > 0) {
+            self.spans[index].is_held = true;
+            return Some(index);
+        }
+        let largest = self.spans.iter_mut().max_by_key(|span| span.bytes())?;
+        if largest.bytes() < self.piece_bytes_min.max(1) * 2 {
+            return None;
+        }
+        let half = Span { next: largest.next + largest.bytes() / 2, end: largest.end, is_held: true };
+        largest.end = half.next;
+        // A span that is done makes room for it: there are never more than were held at the same time, or begun with.
+        let done = self.spans.iter().position(|span| !span.is_held && span.bytes() == 0);
+        let index = done.unwrap_or(self.spans.len());
+        match done {
+            Some(index) => self.spans[index] = half,
+            None => self.spans.push(half),
+        }
+        Some(index)
+    }
+
+    /// Claims up to `count` bytes for the holder of span `index`: where the first goes, and how many they are. Where the span
+    /// ends, one behind it that nobody holds becomes part of it.
+    fn claim(&mut self, index: usize, count: usize) -> (u64, usize) {
+        let offset = self.spans[index].next;
+        if self.is_stopped {
+            return (offset, 0);
+        }
+        let wanted_end = offset.saturating_add(count as u64);
+        while self.spans[index].end < wanted_end {
+            let end = self.spans[index].end;
+            let Some(behind) = self.free_at(end) else { break };
+            self.spans[index].end = self.spans[behind].end;
+            self.spans[behind].next = self.spans[behind].end;
+        }
+        let span = &mut self.spans[index];
+        let claimed = span.bytes().min(count as u64);
+        span.next += claimed;
+        (offset, claimed as usize)
+    }
+
+    fn free_at(&self, offset: u64) -> Option<usize> {
+        self.spans.iter().position(|span| !span.is_held && span.bytes() > 0 && span.next == offset)
+    }
+
+    /// Whether the holder of span `index` has nothing left to claim.
+    fn is_exhausted(&self, index: usize) -> bool {
+        let span = &self.spans[index];
+        self.is_stopped || span.bytes() == 0 && self.free_at(span.end).is_none()
+    }
+}
+
+impl Span {
+    fn bytes(&self) -> u64 {
+        self.end - self.next
+    }
+}
+
+impl Held {
+    /// Takes the next span, where there is one.
+    pub(crate) fn take(spans: &Arc<Mutex<Spans>>) -> Option<Self> {
+        let index = lock(spans).take()?;
+        Some(Self { spans: spans.clone(), index })
+    }
+
+    /// What is missing of it.
+    pub(crate) fn left(&self) -> Range<u64> {
+        let spans = lock(&self.spans);
+        if spans.is_stopped {
+            return 0..0;
+        }
+        let span = &spans.spans[self.index];
+        span.next..span.end
+    }
+
+    /// Claims up to `count` bytes: where the first goes, and how many they are. Fewer say that there is no more to do.
+    pub(crate) fn claim(&self, count: usize) -> (u64, usize) {
+        lock(&self.spans).claim(self.index, count)
+    }
+
+    /// Whether there is nothing left to claim.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        lock(&self.spans).is_exhausted(self.index)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        lock(&self.spans).spans[self.index].is_held = false;
+    }
+}
+
+pub(crate) fn lock(spans: &Mutex<Spans>) -> MutexGuard<'_, Spans> {
+    spans.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(total: u64, count: u64, piece_bytes_min: u64) -> Arc<Mutex<Spans>> {
+        Arc::new(Mutex::new(Spans::new(total, count, piece_bytes_min)))
+    }
+
+    #[test]
+    fn spans_cover_all_bytes_once() {
+        for total in [0, 1, 2, 7, 8, 100, 101] {
+            for count in 1..=9 {
+                let spans = Spans::new(total, count, 1);
+                let bytes: Vec<_> = spans.spans.iter().flat_map(|span| span.next..span.end).collect();
+                assert_eq!(bytes, (0..total).collect::<Vec<_>>(), "{total} in {count}");
+                assert!(spans.spans.len() as u64 <= count && spans.spans.iter().all(|span| span.bytes() > 0));
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_done_takes_half_of_what_the_slowest_has_left() {
+        let spans = spans(100, 2, 10);
+        let (slow, fast) = (Held::take(&spans).unwrap(), Held::take(&spans).unwrap());
+        assert_eq!((slow.left(), fast.left()), (0..50, 50..100));
+        assert_eq!(fast.claim(60), (50, 50), "no more than the span has");
+        assert!(fast.is_exhausted() && !slow.is_exhausted());
+        drop(fast);
+        assert_eq!(slow.claim(10), (0, 10));
+        let helper = Held::take(&spans).unwrap();
+        assert_eq!((slow.left(), helper.left()), (10..30, 30..50));
+        let other = Held::take(&spans).unwrap();
+        assert_eq!((helper.left(), other.left()), (30..50, 20..30), "of two that are equal, the last one");
+        assert!(Held::take(&spans).is_some() && Held::take(&spans).is_none(), "pieces don't get too small");
+        assert_eq!(slow.claim(100), (10, 10));
+    }
+
+    #[test]
+    fn what_nobody_holds_is_claimed_by_whoever_comes_to_it() {
+        let spans = spans(90, 3, 1);
+        let (first, second) = (Held::take(&spans).unwrap(), Held::take(&spans).unwrap());
+        assert_eq!(first.claim(40), (0, 30));
+        second.claim(5);
+        drop(second);
+        assert!(first.is_exhausted(), "the second has begun further on: another request is needed");
+        let second = Held::take(&spans).unwrap();
+        assert_eq!(second.left(), 35..60);
+        assert_eq!(second.claim(25), (35, 25));
+        assert!(!second.is_exhausted(), "the third is free");
+        assert_eq!(second.claim(30), (60, 30));
+        drop(second);
+        assert_eq!((lock(&spans).missing(), Held::take(&spans).is_none()), (0, true));
+    }
+
+    #[test]
+    fn nothing_is_claimed_once_stopped() {
+        let spans = spans(90, 3, 1);
+        let held = Held::take(&spans).unwrap();
+        lock(&spans).stop();
+        assert_eq!((held.claim(5), held.left()), ((0, 0), 0..0));
+        assert!(held.is_exhausted() && Held::take(&spans).is_none());
+        assert_eq!(lock(&spans).missing(), 90);
+    }
+
+    #[test]
+    fn in_any_order_of_steps_every_byte_is_claimed_once() {
+        for seed in 1..200_u64 {
+            let mut random = seed;
+            let mut next = |below: u64| {
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (random >> 33) % below
+            };
+            let (total, count, piece) = (next(2_000), 1 + next(8), 1 + next(50));
+            let spans = spans(total, count, piece);
+            let mut seen = vec![0_u8; total as usize];
+            let mut holders: Vec<Held> = Vec::new();
+            while lock(&spans).missing() > 0 {
+                match next(4) {
+                    0 => holders.extend(Held::take(&spans)),
+                    1 if !holders.is_empty() && next(3) == 0 => {
+                        let index = next(holders.len() as u64) as usize;
+                        holders.swap_remove(index);
+                    }
+                    _ if holders.is_empty() => {}
+                    _ => {
+                        let index = next(holders.len() as u64) as usize;
+                        let (offset, claimed) = holders[index].claim(next(40) as usize);
+                        seen[offset as usize..][..claimed].iter_mut().for_each(|seen| *seen += 1);
+                        if holders[index].is_exhausted() {
+                            holders.swap_remove(index);
+                        }
+                    }
+                }
+                assert!(holders.len() <= 2_000);
+            }
+            assert!(seen.iter().all(|seen| *seen == 1), "seed {seed}");
+        }
+    }
+}
