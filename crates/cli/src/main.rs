@@ -20,6 +20,7 @@ mod keys;
 mod list;
 mod passphrase;
 mod plan;
+mod plugins;
 mod probe;
 mod report;
 mod signals;

@@ -142,7 +142,7 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
     }
 
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Done, Error> {
-        let Task::File { source, target } = task else { unreachable!("only files have results") };
+        let Task::File { source, target, .. } = task else { unreachable!("only files have results") };
         let of_target = io.stat_at(None, target).await.map_err(Error::at(Step::Publish))?;
         if stat_left(io, source).await?.is_none() {
             return self.0.done_by(io, target, of_target.bytes).await;

@@ -7,12 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use haul_age_format::{FileKey, RunKey, SealError, Stanza};
 use haul_engine::wire;
 use haul_io::{Durability, Existing, Io, OpenMode, Preserve, Publish, Stat};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Step};
+use crate::{Error, PluginError, Step};
 
 /// One name to deal with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,6 +26,16 @@ pub enum Task {
         /// The file to make.
         #[serde(with = "wire::path")]
         target: PathBuf,
+        /// The file key, where a plugin has dealt with it.
+        keyed: Option<Box<Keyed>>,
+    },
+    /// No plugin deals with it: the task fails.
+    Refused {
+        /// The file.
+        #[serde(with = "wire::path")]
+        source: PathBuf,
+        /// Why.
+        refusal: Refusal,
     },
     /// Leave it, and say so.
     Skip {
@@ -42,6 +53,23 @@ pub enum Task {
         /// What the walk said; `None`: its name gives no name for the result.
         error: Option<WalkError>,
     },
+}
+
+/// A file key that a plugin has wrapped or unwrapped, under the key of the run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keyed {
+    file_key: Vec<u8>,
+    /// What the plugins made of it, to seal.
+    pub(crate) stanzas: Vec<Stanza>,
+}
+
+/// Why plugins gave no key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Refusal {
+    /// A plugin failed.
+    Plugin(PluginError),
+    /// The recipients don't combine.
+    Recipients(SealError),
 }
 
 /// What the walk said of a name. Clones share it.
@@ -119,7 +147,7 @@ impl Default for FileOptions {
 impl Task {
     /// Transform `source` into `target`.
     pub fn file(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
-        Self::File { source: source.into(), target: target.into() }
+        Self::File { source: source.into(), target: target.into(), keyed: None }
     }
 
     /// Look at `source`, for a job that makes nothing of it.
@@ -130,18 +158,61 @@ impl Task {
     /// The name the task is about.
     pub fn source(&self) -> &Path {
         match self {
-            Self::File { source, .. } | Self::Skip { source, .. } | Self::Bad { source, .. } => source,
+            Self::File { source, .. }
+            | Self::Refused { source, .. }
+            | Self::Skip { source, .. }
+            | Self::Bad { source, .. } => source,
         }
     }
 
     /// The names of source and result, or what there is to say instead.
     pub(crate) fn paths(&self) -> Result<Result<(&Path, &Path), SkipReason>, Error> {
         match self {
-            Self::File { source, target } => Ok(Ok((source, target))),
+            Self::File { source, target, .. } => Ok(Ok((source, target))),
+            Self::Refused { refusal: Refusal::Plugin(error), .. } => Err(Error::Plugin(error.clone())),
+            Self::Refused { refusal: Refusal::Recipients(error), .. } => Err(Error::Recipients(*error)),
             Self::Skip { reason, .. } => Ok(Err(*reason)),
             Self::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
             Self::Bad { error: None, .. } => Err(Error::NoTargetName),
         }
+    }
+
+    /// The same task, whose file key is known.
+    pub(crate) fn keyed(mut self, key: Keyed) -> Self {
+        if let Self::File { keyed, .. } = &mut self {
+            *keyed = Some(Box::new(key));
+        }
+        self
+    }
+
+    /// The task that fails instead.
+    pub(crate) fn refused(self, refusal: Refusal) -> Self {
+        Self::Refused { source: self.source().to_owned(), refusal }
+    }
+
+    /// The file key, if it is known.
+    pub(crate) fn key(&self) -> Option<&Keyed> {
+        match self {
+            Self::File { keyed, .. } => keyed.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl Keyed {
+    pub(crate) fn new(
+        file_key: &FileKey,
+        stanzas: Vec<Stanza>,
+        run_key: &RunKey,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> Self {
+        Self { file_key: run_key.wrap_file_key(file_key, random), stanzas }
+    }
+
+    /// The file key itself; `run_key` is that of the job.
+    pub(crate) fn file_key(&self, run_key: Option<&RunKey>) -> FileKey {
+        let file_key = run_key.and_then(|run_key| run_key.unwrap_file_key(&self.file_key));
+        file_key.expect("keys in tasks are under the key of the run")
     }
 }
 

@@ -164,7 +164,7 @@ impl Walk {
             None => self.renamed(&source),
         };
         match target {
-            Some(target) => Task::File { source, target },
+            Some(target) => Task::file(source, target),
             None => Task::Bad { source, error: None },
         }
     }
@@ -209,7 +209,7 @@ impl Walk {
         let source = entry.into_path();
         let renamed = self.renamed(&source)?;
         let target = self.mirrored(root, &renamed);
-        Some(Task::File { source, target })
+        Some(Task::file(source, target))
     }
 
     /// Where `path`, which lies below `root`, is in the output.

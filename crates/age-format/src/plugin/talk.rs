@@ -8,7 +8,7 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use super::PluginFault;
-use crate::encoding::{from_base64, to_base64};
+use crate::encoding::from_base64;
 use crate::{HeaderError, Stanza};
 
 /// Stanzas out of what a plugin writes.
@@ -79,7 +79,7 @@ impl PluginReader {
     ///
     /// # Errors
     /// As soon as no continuation of what was pushed could be a stanza, or it would be too long.
-    pub fn next(&mut self) -> Result<Option<Stanza>, PluginFault> {
+    pub fn take(&mut self) -> Result<Option<Stanza>, PluginFault> {
         let Some((stanza, length)) = first_stanza(&self.bytes)? else {
             return match self.bytes.len() {
                 0..Self::STANZA_BYTES_MAX => Ok(None),
@@ -210,13 +210,14 @@ pub(super) fn error_text(stanza: &Stanza) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoding::to_base64;
 
     fn heard(text: &[u8], piece_bytes: usize) -> Result<Vec<Stanza>, PluginFault> {
         let mut reader = PluginReader::new(1);
         let mut stanzas = Vec::new();
         for piece in text.chunks(piece_bytes) {
             reader.push(piece)?;
-            while let Some(stanza) = reader.next()? {
+            while let Some(stanza) = reader.take()? {
                 stanzas.push(stanza);
             }
         }
