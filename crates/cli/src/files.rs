@@ -279,7 +279,7 @@ impl Explained for Error {
         match self {
             Error::Exists => Some("--force overwrites existing results"),
             Error::Plugin(error) if error.problem == PluginProblem::Missing => {
-                Some("install the program in a directory of PATH")
+                Some("install the plugin in a directory of PATH")
             }
             Error::NoTargetName => Some("name the result with -o, or the ending with --suffix"),
             _ => None,

@@ -56,8 +56,8 @@ pub(crate) fn check_identities(identities: &[Identity], voice: &Voice) -> Result
 
 fn found(plugins: &Plugins, program: &str) -> Result<PathBuf, Problem> {
     plugins.find(program).ok_or_else(|| {
-        let problem = Problem::usage(format!("the plugin {program} isn't there"));
-        problem.hint(format!("install a program {program} in a directory of PATH"))
+        let problem = Problem::usage(format!("there is no program {program}"));
+        problem.hint(format!("install the plugin {program} in a directory of PATH"))
     })
 }
 

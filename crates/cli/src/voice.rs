@@ -60,10 +60,14 @@ impl Voice {
     /// Keeps the progress line away while `work` uses the terminal. Messages aren't held back: they would hold back the run.
     pub(crate) fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let show =
-            |target: fn() -> ProgressDrawTarget| line.iter().for_each(|line| line.set_draw_target(target()));
-        line.iter().for_each(|line| line.suspend(|| {}));
+        let show = |target: fn() -> ProgressDrawTarget| {
+            line.iter().for_each(|line| line.set_draw_target(target()));
+        };
         show(ProgressDrawTarget::hidden);
+        if line.is_some() {
+            // Hidden, it leaves behind what it drew.
+            let _ = write!(std::io::stderr(), "\r\x1b[2K");
+        }
         let done = work();
         show(ProgressDrawTarget::stderr);
         done

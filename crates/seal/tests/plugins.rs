@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use haul_engine::{Config, Event, Failure, Job, Report, run};
+use haul_engine::{Config, Event, Failure, Job, Next, Report, Source, run};
 use haul_io::Cancel;
 use haul_seal::{
     Direction, Done, Error, FileOptions, Identity, KeySource, Keying, Kind, OpenError, OpenJob, Person,
@@ -237,7 +237,7 @@ fn plugins_that_fail_seal_nothing() {
     assert!(matches!(problem(&place.refused(vec![recipient()])), PluginProblem::Fault(PluginFault::Said(_))));
     let place = Place::with_script("echo hello; exec cat >/dev/null");
     assert_eq!(*problem(&place.refused(vec![recipient()])), PluginProblem::Fault(PluginFault::Malformed));
-    let place = Place::with_script("exec yes '-> grease'");
+    let place = Place::with_script("exec yes -- '-> grease'");
     assert_eq!(*problem(&place.refused(vec![recipient()])), PluginProblem::Fault(PluginFault::Malformed));
     let place = Place::with_script("while :; do printf -- '-> grease\\n\\n'; done");
     assert_eq!(*problem(&place.refused(vec![recipient()])), PluginProblem::Fault(PluginFault::TooLong));
@@ -256,7 +256,7 @@ fn plugins_that_fail_seal_nothing() {
 #[test]
 fn a_plugin_that_is_silent_is_given_up() {
     let limits = PluginLimits { silence_max: Duration::from_millis(20), leave_max: Duration::from_millis(1) };
-    for script in ["exec cat >/dev/null", "exec sleep 1000"] {
+    for script in ["cat >/dev/null", "exec sleep 1000"] {
         let mut place = Place::with_script(script);
         place.limits = limits;
         // More than a pipe holds, so that one that doesn't read is found out too.
@@ -318,7 +318,8 @@ fn the_end_of_a_run_ends_its_plugin() {
     place.tree(3);
     let job = SealJob::new(vec![recipient()], FileOptions::default()).unwrap();
     let tasks = place.walk("tree", Direction::Seal, "sealed");
-    let source = KeySource::new(tasks, job.keying(&mut random), place.plugins()).unwrap();
+    let mut source = KeySource::new(tasks, job.keying(&mut random), place.plugins()).unwrap();
+    assert!(matches!(source.next(), Next::Later));
     let pid = place.folder.path().join("pid");
     while std::fs::read_to_string(&pid).unwrap_or_default().trim().is_empty() {
         std::thread::yield_now();

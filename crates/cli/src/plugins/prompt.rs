@@ -67,7 +67,7 @@ impl Silenced {
         let before = tcgetattr(&terminal)?;
         let mut silent = before.clone();
         silent.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&terminal, OptionalActions::Flush, &silent)?;
+        tcsetattr(&terminal, OptionalActions::Now, &silent)?;
         Ok(Self { terminal, before: Some(before) })
     }
 }

@@ -69,6 +69,8 @@ enum Way<I> {
 }
 
 struct Asking {
+    /// Lets the thread begin, when the first task is asked for: by then the run heeds signals.
+    go: Option<SyncSender<()>>,
     /// `None` when this is dropped.
     tasks: Option<Receiver<Task>>,
     /// `None` once it was joined.
@@ -96,12 +98,15 @@ impl<I: Iterator<Item = Task> + Send + 'static> KeySource<I> {
             headers: Vec::new(),
             bytes: 0,
         };
+        let (go, begin) = sync_channel(0);
         let serve = move || {
-            // The end of the run shows as a task that nobody takes.
-            let _ = batch.serve(tasks);
+            if begin.recv().is_ok() {
+                // The end of the run shows as a task that nobody takes.
+                let _ = batch.serve(tasks);
+            }
         };
         let thread = std::thread::Builder::new().name("plugins".to_owned()).spawn(serve)?;
-        Ok(Self(Way::Asking(Asking { tasks: Some(receiver), thread: Some(thread), stop })))
+        Ok(Self(Way::Asking(Asking { go: Some(go), tasks: Some(receiver), thread: Some(thread), stop })))
     }
 }
 
@@ -116,6 +121,10 @@ impl<I: Iterator<Item = Task>> Source<Task> for KeySource<I> {
 
 impl Asking {
     fn next(&mut self) -> Next<Task> {
+        if let Some(go) = self.go.take() {
+            // It fails where the thread is gone, which shows below.
+            let _ = go.send(());
+        }
         match self.tasks.as_ref().map(Receiver::try_recv) {
             Some(Ok(task)) => Next::Task(task),
             Some(Err(TryRecvError::Empty)) => Next::Later,
@@ -133,6 +142,7 @@ impl Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         self.stop.trigger();
+        self.go = None;
         self.tasks = None;
         if let Some(thread) = self.thread.take() {
             // Its panic would have been told of, had the run gone on.
