@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use haul_engine::{Config, Event, Failure, Job, Next, Report, Source, run};
+use haul_engine::{Config, Event, Failure, Job, Next, Report, run};
 use haul_io::Cancel;
 use haul_seal::{
     Direction, Done, Error, FileOptions, Identity, KeySource, Keying, Kind, OpenError, OpenJob, Person,
@@ -319,7 +319,7 @@ fn the_end_of_a_run_ends_its_plugin() {
     let job = SealJob::new(vec![recipient()], FileOptions::default()).unwrap();
     let tasks = place.walk("tree", Direction::Seal, "sealed");
     let mut source = KeySource::new(tasks, job.keying(&mut random), place.plugins()).unwrap();
-    assert!(matches!(source.next(), Next::Later));
+    assert!(matches!(haul_engine::Source::next(&mut source), Next::Later));
     let pid = place.folder.path().join("pid");
     while std::fs::read_to_string(&pid).unwrap_or_default().trim().is_empty() {
         std::thread::yield_now();
