@@ -67,6 +67,12 @@ pub(crate) fn to_bech32(prefix: &str, bytes: &[u8]) -> String {
     bech32::encode::<LongBech32>(prefix, bytes).expect("keys are shorter than the code allows")
 }
 
+/// The prefix of a Bech32 text, in lower case.
+pub(crate) fn bech32_prefix(text: &str) -> Result<String, KeyTextError> {
+    let checked = CheckedHrpstring::new::<LongBech32>(text).map_err(|_| KeyTextError::NotBech32)?;
+    Ok(checked.hrp().to_lowercase())
+}
+
 /// The `N` bytes of a Bech32 text whose prefix, in lower case, is `prefix`.
 pub(crate) fn key_from_bech32<const N: usize>(
     prefix: &str,

@@ -108,6 +108,10 @@ pub enum SealError {
     PostQuantumMixed,
     /// The recipient's public key is of low order: nobody holds its secret.
     InvalidRecipient,
+    /// A recipient's plugin wants all recipients of a file to have a property that others lack.
+    LabelsDiffer,
+    /// A recipient's plugin was not asked.
+    PluginNotAsked,
 }
 
 impl fmt::Display for SealError {
@@ -117,6 +121,8 @@ impl fmt::Display for SealError {
             Self::PassphraseNotAlone => "a passphrase can't be combined with other recipients",
             Self::PostQuantumMixed => "post-quantum recipients can't be combined with others",
             Self::InvalidRecipient => "the recipient's public key is invalid",
+            Self::LabelsDiffer => "a plugin's recipients can't be combined with others",
+            Self::PluginNotAsked => "a recipient's plugin was not asked",
         })
     }
 }

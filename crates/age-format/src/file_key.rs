@@ -13,14 +13,15 @@ use crate::aead::{ChunkAead, ChunkKey};
 /// Length of the payload's nonce, which follows the header, in bytes.
 pub const NONCE_BYTES: usize = 16;
 
-/// Sixteen random bytes, new for every file.
+/// Sixteen random bytes, new for every file, which each stanza of its header wraps. Wiped when dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub(crate) struct FileKey(pub(crate) [u8; 16]);
+pub struct FileKey(pub(crate) [u8; 16]);
 
 impl FileKey {
     pub(crate) const BYTES: usize = 16;
 
-    pub(crate) fn generate(random: &mut dyn FnMut(&mut [u8])) -> Self {
+    /// A new key.
+    pub fn generate(random: &mut dyn FnMut(&mut [u8])) -> Self {
         let mut key = Self([0; Self::BYTES]);
         random(&mut key.0);
         key
@@ -33,6 +34,12 @@ impl FileKey {
 
     pub(crate) fn payload_key(&self, nonce: &[u8; NONCE_BYTES]) -> PayloadKey {
         PayloadKey::from_bytes(derive(&self.0, nonce, b"payload"))
+    }
+}
+
+impl std::fmt::Debug for FileKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FileKey(…)")
     }
 }
 

@@ -27,6 +27,7 @@ impl Recipient {
             Self::X25519(recipient) => recipient.to_string().into(),
             Self::Hybrid(recipient) => recipient.to_string().into(),
             Self::Ssh(recipient) => recipient.to_string().into(),
+            Self::Plugin(recipient) => recipient.to_string().into(),
             Self::Passphrase(passphrase) => passphrase_text(passphrase),
         }
     }
@@ -50,6 +51,7 @@ impl Identity {
             Self::X25519(identity) => identity.to_secret_text(),
             Self::Hybrid(identity) => identity.to_secret_text(),
             Self::Ssh(identity) => ssh_text(identity),
+            Self::Plugin(identity) => Zeroizing::new(identity.secret_text().to_owned()),
             Self::Passphrase(passphrase) => passphrase_text(passphrase),
         }
     }

@@ -21,6 +21,8 @@ pub enum KeyTextError {
     Unsupported,
     /// It is well written, and what it says is no key.
     InvalidKey,
+    /// It is a plugin's identity: only the plugin knows its recipient.
+    OfPlugin,
 }
 
 impl fmt::Display for KeyTextError {
@@ -33,6 +35,7 @@ impl fmt::Display for KeyTextError {
                 "an SSH key of an unsupported type: only ssh-ed25519 and ssh-rsa can be sealed to"
             }
             Self::InvalidKey => "invalid",
+            Self::OfPlugin => "a plugin's, which alone knows the recipient",
         })
     }
 }

@@ -1,17 +1,18 @@
 //! Recipients and identities of every type, and the header between them.
 //!
 //! Owns: which types combine, trying identities against stanzas.
-//! Does not own: each type's own cryptography.
+//! Does not own: each type's own cryptography; asking plugins, whose stanzas and file keys are arguments here.
 //!
 //! Spec: C2SP age.md, "Recipient stanza", "Header MAC".
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use crate::file_key::{FileKey, NONCE_BYTES};
 use crate::{
     Header, HeaderError, HybridIdentity, HybridRecipient, KeyTextError, OpenError, Passphrase, PayloadKey,
-    SealError, SshIdentity, SshRecipient, Stanza, X25519Identity, X25519Recipient, hybrid, scrypt_stanza,
-    ssh, x25519,
+    PluginIdentity, PluginRecipient, SealError, SshIdentity, SshRecipient, Stanza, X25519Identity,
+    X25519Recipient, hybrid, plugin, scrypt_stanza, ssh, x25519,
 };
 
 /// Somebody who will be able to open.
@@ -24,6 +25,8 @@ pub enum Recipient {
     Hybrid(HybridRecipient),
     /// An SSH public key.
     Ssh(SshRecipient),
+    /// Somebody whom a plugin knows.
+    Plugin(PluginRecipient),
     /// Whoever knows the passphrase; must be the only recipient.
     Passphrase(Passphrase),
 }
@@ -38,6 +41,8 @@ pub enum Identity {
     Hybrid(HybridIdentity),
     /// An SSH private key.
     Ssh(SshIdentity),
+    /// What a plugin knows. It opens nothing by itself: its plugin is to be asked for the file key.
+    Plugin(PluginIdentity),
     /// A passphrase.
     Passphrase(Passphrase),
 }
@@ -58,11 +63,35 @@ pub fn check_recipients(recipients: &[Recipient]) -> Result<(), SealError> {
     let count_of = |is: fn(&Recipient) -> bool| recipients.iter().filter(|one| is(one)).count();
     let passphrases = count_of(|one| matches!(one, Recipient::Passphrase(_)));
     let post_quantum = count_of(|one| matches!(one, Recipient::Hybrid(_)));
+    // Whether those of plugins are is known once they were asked.
+    let plugins = count_of(|one| matches!(one, Recipient::Plugin(_)));
     match recipients.len() {
         0 => Err(SealError::NoRecipient),
         count if passphrases > 0 && count > 1 => Err(SealError::PassphraseNotAlone),
-        count if post_quantum > 0 && count > post_quantum => Err(SealError::PostQuantumMixed),
+        count if post_quantum > 0 && count > post_quantum + plugins => Err(SealError::PostQuantumMixed),
         _ => Ok(()),
+    }
+}
+
+/// That a file can be sealed to all of `recipients`, of whose plugins each wants `labels` of one set.
+///
+/// # Errors
+/// If a recipient lacks a label that another has.
+pub fn check_labels(recipients: &[Recipient], labels: &[BTreeSet<String>]) -> Result<(), SealError> {
+    const POST_QUANTUM: &str = "postquantum";
+    let own = recipients.iter().filter_map(|recipient| match recipient {
+        Recipient::Hybrid(_) => Some(BTreeSet::from([POST_QUANTUM.to_owned()])),
+        Recipient::Plugin(_) => None,
+        _ => Some(BTreeSet::new()),
+    });
+    let mut sets = own.chain(labels.iter().cloned());
+    let first = sets.next().unwrap_or_default();
+    match sets.find(|set| *set != first) {
+        Some(other) if first.contains(POST_QUANTUM) != other.contains(POST_QUANTUM) => {
+            Err(SealError::PostQuantumMixed)
+        }
+        Some(_) => Err(SealError::LabelsDiffer),
+        None => Ok(()),
     }
 }
 
@@ -74,16 +103,37 @@ pub fn seal_header(
     recipients: &[Recipient],
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<SealedHeader, SealError> {
+    seal_header_with(recipients, &[], &FileKey::generate(random), random)
+}
+
+/// As [`seal_header`], under a file key that plugins have wrapped in `plugin_stanzas` for their recipients. The key must be new
+/// and for this file alone. Each call makes another nonce, hence another payload key, so that a file may be sealed anew
+/// under the same file key.
+///
+/// # Errors
+/// As [`seal_header`], and if there are recipients of plugins, and no stanzas.
+pub fn seal_header_with(
+    recipients: &[Recipient],
+    plugin_stanzas: &[Stanza],
+    file_key: &FileKey,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Result<SealedHeader, SealError> {
     check_recipients(recipients)?;
-    let file_key = FileKey::generate(random);
-    let wrapped = recipients.iter().map(|recipient| match recipient {
-        Recipient::X25519(recipient) => recipient.wrap(&file_key, random),
-        Recipient::Hybrid(recipient) => recipient.wrap(&file_key, random),
-        Recipient::Ssh(recipient) => recipient.wrap(&file_key),
-        Recipient::Passphrase(passphrase) => Ok(passphrase.wrap(&file_key, random)),
-    });
-    let stanzas = wrapped.collect::<Result<Vec<_>, _>>()?;
-    let mut bytes = Header::seal(&stanzas, &file_key);
+    let is_plugin = |recipient: &&Recipient| matches!(recipient, Recipient::Plugin(_));
+    if plugin_stanzas.is_empty() && recipients.iter().any(|recipient| is_plugin(&recipient)) {
+        return Err(SealError::PluginNotAsked);
+    }
+    let wrapped =
+        recipients.iter().filter(|recipient| !is_plugin(recipient)).map(|recipient| match recipient {
+            Recipient::X25519(recipient) => recipient.wrap(file_key, random),
+            Recipient::Hybrid(recipient) => recipient.wrap(file_key, random),
+            Recipient::Ssh(recipient) => recipient.wrap(file_key),
+            Recipient::Passphrase(passphrase) => Ok(passphrase.wrap(file_key, random)),
+            Recipient::Plugin(_) => unreachable!("filtered out"),
+        });
+    let mut stanzas = wrapped.collect::<Result<Vec<_>, _>>()?;
+    stanzas.extend_from_slice(plugin_stanzas);
+    let mut bytes = Header::seal(&stanzas, file_key);
     let mut nonce = [0; NONCE_BYTES];
     random(&mut nonce);
     bytes.extend_from_slice(&nonce);
@@ -106,26 +156,39 @@ pub fn open_header(
     for identity in identities {
         for stanza in header.stanzas() {
             if let Some(file_key) = identity.unwrap(stanza)? {
-                return match header.is_authentic(&file_key) {
-                    true => Ok(file_key.payload_key(nonce)),
-                    false => Err(OpenError::HeaderMac),
-                };
+                return open_header_with(header, nonce, &file_key);
             }
         }
     }
     Err(OpenError::NoMatch)
 }
 
+/// The key to the payload, where the file key is known: a plugin gave it.
+///
+/// # Errors
+/// [`OpenError::HeaderMac`] if the header wasn't sealed under `file_key`, or was changed.
+pub fn open_header_with(
+    header: &Header,
+    nonce: &[u8; NONCE_BYTES],
+    file_key: &FileKey,
+) -> Result<PayloadKey, OpenError> {
+    match header.is_authentic(file_key) {
+        true => Ok(file_key.payload_key(nonce)),
+        false => Err(OpenError::HeaderMac),
+    }
+}
+
 impl Identity {
     /// Whoever seals to it, this identity opens.
     ///
     /// # Errors
-    /// If it is an SSH key that nobody should seal to.
+    /// If it is an SSH key that nobody should seal to, or a plugin's.
     pub fn to_recipient(&self) -> Result<Recipient, KeyTextError> {
         Ok(match self {
             Self::X25519(identity) => Recipient::X25519(identity.to_recipient()),
             Self::Hybrid(identity) => Recipient::Hybrid(identity.to_recipient()),
             Self::Ssh(identity) => Recipient::Ssh(identity.to_recipient()?),
+            Self::Plugin(_) => return Err(KeyTextError::OfPlugin),
             Self::Passphrase(passphrase) => Recipient::Passphrase(passphrase.clone()),
         })
     }
@@ -144,12 +207,14 @@ impl Identity {
 impl FromStr for Recipient {
     type Err = KeyTextError;
 
-    /// A public key as users write it: `age1…`, `age1pq1…`, `ssh-…`.
+    /// A public key as users write it: `age1…`, `age1pq1…`, `ssh-…`, and for plugins `age1name1…`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if ssh::is_public_key(text) {
             text.parse().map(Self::Ssh)
         } else if text.starts_with("age1pq1") {
             text.parse().map(Self::Hybrid)
+        } else if plugin::is_recipient(text) {
+            text.parse().map(Self::Plugin)
         } else {
             text.parse().map(Self::X25519)
         }
@@ -159,10 +224,12 @@ impl FromStr for Recipient {
 impl FromStr for Identity {
     type Err = KeyTextError;
 
-    /// A secret key as in identity files: `AGE-SECRET-KEY-1…`, `AGE-SECRET-KEY-PQ-1…`.
+    /// A secret key as in identity files: `AGE-SECRET-KEY-1…`, `AGE-SECRET-KEY-PQ-1…`, `AGE-PLUGIN-NAME-1…`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text.starts_with("AGE-SECRET-KEY-PQ-1") {
             text.parse().map(Self::Hybrid)
+        } else if plugin::is_identity(text) {
+            text.parse().map(Self::Plugin)
         } else {
             text.parse().map(Self::X25519)
         }

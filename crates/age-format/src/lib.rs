@@ -40,6 +40,7 @@ mod hybrid;
 mod key_error;
 mod key_file;
 mod keys;
+mod plugin;
 mod run_key;
 mod scrypt_stanza;
 mod ssh;
@@ -50,12 +51,19 @@ mod x25519;
 
 pub use armor::{ArmorDecoder, ArmorEncoder, is_armored, may_become_armored};
 pub use error::{ArmorError, ChunkError, HeaderError, OpenError, SealError, StreamError};
-pub use file_key::{NONCE_BYTES, PayloadKey};
+pub use file_key::{FileKey, NONCE_BYTES, PayloadKey};
 pub use header::{Header, Parsed};
 pub use hybrid::{HybridIdentity, HybridRecipient};
 pub use key_error::{KeyFileError, KeyTextError, SshKeyError};
 pub use key_file::{identities_in, protected_file, protected_identities_in, recipients_in};
-pub use keys::{Identity, Recipient, SealedHeader, check_recipients, open_header, seal_header};
+pub use keys::{
+    Identity, Recipient, SealedHeader, check_labels, check_recipients, open_header, open_header_with,
+    seal_header, seal_header_with,
+};
+pub use plugin::{
+    PluginFault, PluginIdentity, PluginReader, PluginRecipient, Question, Turn, Unwrapped, Unwrapping,
+    Wrapped, Wrapping,
+};
 pub use run_key::RunKey;
 pub use scrypt_stanza::{Passphrase, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX};
 pub use ssh::{SshIdentity, SshRecipient};

@@ -1,6 +1,6 @@
-//! A key that the processes of one run share, so that payload keys can pass between them in the open.
+//! A key that the processes of one run share, so that the keys of files can pass between them in the open.
 //!
-//! Owns: wrapping a payload key, and a fresh wrapping key for each.
+//! Owns: wrapping payload keys and file keys, and a fresh wrapping key for each.
 //! Does not own: how the run's key reaches a process. It is no part of the age format and of no file.
 //!
 //! Source: the construction is that of age's own stanzas (C2SP age.md): HKDF-SHA256 under a fresh salt, then
@@ -9,15 +9,16 @@
 use aws_lc_rs::aead;
 use zeroize::Zeroizing;
 
-use crate::PayloadKey;
 use crate::file_key::{aead_key, derive};
+use crate::{FileKey, PayloadKey};
 
 /// 32 random bytes, for one run. Wiped when dropped.
 #[derive(Clone)]
 pub struct RunKey(Zeroizing<[u8; 32]>);
 
 const SALT_BYTES: usize = 32;
-const INFO: &[u8] = b"haul run key";
+const PAYLOAD_INFO: &[u8] = b"haul run key";
+const FILE_INFO: &[u8] = b"haul run key, file key";
 
 impl RunKey {
     /// Length of a wrapped payload key, in bytes.
@@ -42,23 +43,44 @@ impl RunKey {
 
     /// `payload_key`, for whoever has this key.
     pub fn wrap(&self, payload_key: &PayloadKey, random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
-        let mut salt = [0; SALT_BYTES];
-        random(&mut salt);
-        let mut body = Zeroizing::new(payload_key.bytes.to_vec());
-        let key = aead_key(&derive(&*self.0, &salt, INFO));
-        let tag = key
-            .seal_in_place_separate_tag(nonce(), aead::Aad::empty(), &mut body)
-            .expect("32 bytes can be sealed");
-        [&salt, &**body, tag.as_ref()].concat()
+        self.wrap_secret(&*payload_key.bytes, PAYLOAD_INFO, random)
+    }
+
+    /// `file_key`, for whoever has this key.
+    pub fn wrap_file_key(&self, file_key: &FileKey, random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
+        self.wrap_secret(&file_key.0, FILE_INFO, random)
     }
 
     /// What [`wrap`](Self::wrap) wrapped; `None` if it was changed, or is another run's.
     pub fn unwrap(&self, wrapped: &[u8]) -> Option<PayloadKey> {
+        let secret = self.unwrap_secret(wrapped, PAYLOAD_INFO)?;
+        Some(PayloadKey::from_bytes(Zeroizing::new(secret.as_slice().try_into().ok()?)))
+    }
+
+    /// What [`wrap_file_key`](Self::wrap_file_key) wrapped; `None` if it was changed, or is another run's.
+    pub fn unwrap_file_key(&self, wrapped: &[u8]) -> Option<FileKey> {
+        let secret = self.unwrap_secret(wrapped, FILE_INFO)?;
+        Some(FileKey(secret.as_slice().try_into().ok()?))
+    }
+
+    fn wrap_secret(&self, secret: &[u8], info: &[u8], random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
+        let mut salt = [0; SALT_BYTES];
+        random(&mut salt);
+        let mut body = Zeroizing::new(secret.to_vec());
+        let key = aead_key(&derive(&*self.0, &salt, info));
+        let tag = key
+            .seal_in_place_separate_tag(nonce(), aead::Aad::empty(), &mut body)
+            .expect("a short secret can be sealed");
+        [&salt, &**body, tag.as_ref()].concat()
+    }
+
+    fn unwrap_secret(&self, wrapped: &[u8], info: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (salt, body) = wrapped.split_at_checked(SALT_BYTES)?;
         let mut body = Zeroizing::new(body.to_vec());
-        let key = aead_key(&derive(&*self.0, salt, INFO));
-        let opened = key.open_in_place(nonce(), aead::Aad::empty(), &mut body).ok()?;
-        Some(PayloadKey::from_bytes(Zeroizing::new((&*opened).try_into().ok()?)))
+        let key = aead_key(&derive(&*self.0, salt, info));
+        let length = key.open_in_place(nonce(), aead::Aad::empty(), &mut body).ok()?.len();
+        body.truncate(length);
+        Some(body)
     }
 }
 
@@ -75,7 +97,6 @@ impl std::fmt::Debug for RunKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file_key::FileKey;
 
     #[test]
     fn payload_keys_pass_between_those_who_share_the_key() {
@@ -99,5 +120,16 @@ mod tests {
             assert!(ours.unwrap(&changed).is_none(), "byte {index}");
         }
         assert!((0..wrapped.len()).all(|length| ours.unwrap(&wrapped[..length]).is_none()));
+    }
+
+    #[test]
+    fn file_keys_pass_too_and_are_no_payload_keys() {
+        let mut random = |out: &mut [u8]| out.fill(3);
+        let (ours, file_key) = (RunKey::generate(&mut random), FileKey([9; 16]));
+        let wrapped = ours.wrap_file_key(&file_key, &mut random);
+        assert_eq!(ours.unwrap_file_key(&wrapped).unwrap().0, file_key.0);
+        assert!(ours.unwrap(&wrapped).is_none());
+        let payload_key = ours.wrap(&file_key.payload_key(&[1; 16]), &mut random);
+        assert!(ours.unwrap_file_key(&payload_key).is_none());
     }
 }

@@ -5,11 +5,13 @@
 //!
 //! Spec: C2SP age.md, "Header" and "Recipient stanza".
 
+use serde::{Deserialize, Serialize};
+
 use crate::HeaderError;
 use crate::encoding::{from_base64, to_base64};
 
 /// What wraps the file key for one recipient.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stanza {
     /// The type and its arguments; at least the type. Each is one or more printable ASCII characters.
     pub arguments: Vec<String>,

@@ -3,10 +3,10 @@
 use std::io::{Read, Write};
 
 use haul_age_format::{
-    HeaderError, HybridIdentity, Identity, KeyFileError, KeyTextError, NONCE_BYTES, OpenError, Parsed,
-    Passphrase, Recipient, SealError, SshIdentity, SshKeyError, StreamOpener, StreamSealer, X25519Identity,
-    check_recipients, identities_in, open_header, protected_file, protected_identities_in, recipients_in,
-    seal_header,
+    FileKey, HeaderError, HybridIdentity, Identity, KeyFileError, KeyTextError, NONCE_BYTES, OpenError,
+    Parsed, Passphrase, Recipient, SealError, SshIdentity, SshKeyError, StreamOpener, StreamSealer,
+    X25519Identity, check_recipients, identities_in, open_header, protected_file, protected_identities_in,
+    recipients_in, seal_header, seal_header_with,
 };
 use proptest::prelude::*;
 
@@ -295,4 +295,44 @@ proptest! {
         let _ = identities_in(text.as_bytes());
         let _ = recipients_in(text.as_bytes());
     }
+}
+
+#[test]
+fn keys_of_plugins_name_their_program() {
+    let recipient: Recipient = "age1test1wdhk6etzdaj8j58wj93".parse().unwrap();
+    let Recipient::Plugin(plugin) = &recipient else { panic!("{recipient:?}") };
+    assert_eq!(
+        (plugin.program(), plugin.to_string().as_str()),
+        ("age-plugin-test", "age1test1wdhk6etzdaj8j58wj93")
+    );
+    assert_eq!(recipient.to_secret_text().as_str(), "age1test1wdhk6etzdaj8j58wj93");
+    let identity: Identity = "AGE-PLUGIN-TEST-1D45KUEG4U0PPA".parse().unwrap();
+    let Identity::Plugin(plugin) = &identity else { panic!("{identity:?}") };
+    assert_eq!(plugin.program(), "age-plugin-test");
+    assert!(!format!("{identity:?}").contains("D45K"));
+    assert_eq!(identity.to_secret_text().as_str(), "AGE-PLUGIN-TEST-1D45KUEG4U0PPA");
+    assert_eq!(identity.to_recipient().err(), Some(KeyTextError::OfPlugin));
+    let refused = |text: &str| text.parse::<Recipient>().err().or_else(|| text.parse::<Identity>().err());
+    // A name that leads out of the directory of plugins, none at all, and the other case.
+    for text in ["age1../x10qhh6u7k", "AGE1TEST1WDHK6ETZDAJ8J58WJ93", "age-plugin-test-1d45kueg4u0ppa"] {
+        assert_eq!(refused(text), Some(KeyTextError::WrongPrefix), "{text}");
+    }
+    assert_eq!(refused("age1test1wdhk6etzdaj8j58wj94"), Some(KeyTextError::NotBech32));
+    assert_eq!(refused("AGE-PLUGIN-TEST-1D45KUEG4U0PPQ"), Some(KeyTextError::NotBech32));
+}
+
+#[test]
+fn a_file_sealed_anew_under_one_file_key_has_another_payload_key() {
+    let recipients = [Recipient::X25519(X25519Identity::generate(&mut random).to_recipient())];
+    let file_key = FileKey::generate(&mut random);
+    let chunks = [(); 2].map(|()| {
+        let sealed = seal_header_with(&recipients, &[], &file_key, &mut random).unwrap();
+        let mut chunk = [0; 17];
+        sealed.payload_key.seal_chunk(0, true, b"x", &mut chunk);
+        chunk
+    });
+    assert_ne!(chunks[0], chunks[1]);
+    let plugin: Recipient = "age1test1wdhk6etzdaj8j58wj93".parse().unwrap();
+    let refused = seal_header(&[recipients[0].clone(), plugin], &mut random).err();
+    assert_eq!(refused, Some(SealError::PluginNotAsked));
 }

@@ -9,15 +9,16 @@ use std::path::PathBuf;
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Blocking, Durability, Existing};
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Filter, Kind, Manner, OpenJob, Placement, Remarks, Replacing,
-    SealJob, SkipReason, Symlinks, Task, Walk, XorJob,
+    Direction, Done, Error, FileOptions, Filter, Keying, Kind, Manner, OpenJob, Placement, PluginProblem,
+    Remarks, Replacing, SealJob, SkipReason, Symlinks, Task, Walk, XorJob,
 };
 use serde_json::{Map, Value};
 
 use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
 use crate::exit::{Exit, Problem};
 use crate::keys;
-use crate::plan::{self, Chosen, new_file_mode};
+use crate::plan::{self, Chosen, new_file_mode, system_random};
+use crate::plugins;
 use crate::probe;
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::streams;
@@ -39,9 +40,10 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let options = options(&args.files)?;
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
     let job = job.armored(args.armor);
+    let keying = job.keying(&mut system_random());
     match args.files.replace {
-        true => run(&Replacing::new(job), tasks, options, &args.common, voice),
-        false => run(&job, tasks, options, &args.common, voice),
+        true => run(&Replacing::new(job), keying, tasks, options, &args.common, voice),
+        false => run(&job, keying, tasks, options, &args.common, voice),
     }
 }
 
@@ -53,9 +55,10 @@ pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let identities = keys::identities(&args.identity, &args.files.secret, &args.files.paths, voice)?;
     let options = options(&args.files)?;
     let job = OpenJob::new(identities, options);
+    let keying = job.keying(&mut system_random());
     match args.files.replace {
-        true => run(&Replacing::new(job), tasks, options, &args.common, voice),
-        false => run(&job, tasks, options, &args.common, voice),
+        true => run(&Replacing::new(job), keying, tasks, options, &args.common, voice),
+        false => run(&job, keying, tasks, options, &args.common, voice),
     }
 }
 
@@ -74,11 +77,13 @@ pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
         Manner::Replace(durability) => durability,
         Manner::Overwrite => Durability::Eventual,
     };
-    run(&job, tasks, FileOptions { durability, ..FileOptions::default() }, &args.common, voice)
+    let options = FileOptions { durability, ..FileOptions::default() };
+    run(&job, Keying::NOTHING, tasks, options, &args.common, voice)
 }
 
 fn run<J: Told<Task = Task>>(
     job: &J,
+    keying: Keying,
     tasks: Walk,
     FileOptions { durability, preserve: preserves, .. }: FileOptions,
     args: &CommonArgs,
@@ -90,10 +95,14 @@ fn run<J: Told<Task = Task>>(
     let io = || Ok::<_, Problem>(Blocking::new(plan::cancel()?));
     let tasks = tasks.sweeping(io()?).mirroring(io()?, preserves);
     match args.engine.0 {
-        Some(engine) => run_and_tell(job, tasks, &Chosen::asked(engine), args, voice),
+        Some(engine) => {
+            let source = plugins::source(tasks, keying, voice)?;
+            run_and_tell(job, source, &Chosen::asked(engine), args, voice)
+        }
         None => {
             let (chosen, tasks) = probe::choose(tasks, durability == Durability::Synced);
-            run_and_tell(job, tasks, &chosen, args, voice)
+            let source = plugins::source(tasks, keying, voice)?;
+            run_and_tell(job, source, &chosen, args, voice)
         }
     }
 }
@@ -149,6 +158,7 @@ pub(crate) fn dry_run(tasks: impl Iterator<Item = Task>, verb: &str, voice: &Voi
             Task::Skip { source, reason } => {
                 voice.data(format!("skip {} ({})", quoted(source), words(*reason)))
             }
+            Task::Refused { .. } => unreachable!("no plugin is asked"),
             Task::Bad { source, error } => {
                 exit = Exit::Failed;
                 let reason = error
@@ -296,6 +306,9 @@ impl Explained for Error {
     fn hint(&self) -> Option<&'static str> {
         match self {
             Error::Exists => Some("--force overwrites existing results"),
+            Error::Plugin(error) if error.problem == PluginProblem::Missing => {
+                Some("install the plugin in a directory of PATH")
+            }
             Error::NoTargetName => Some("name the result with -o, or the ending with --suffix"),
             _ => None,
         }

@@ -18,6 +18,7 @@ use haul_seal::{
 use crate::args::PassphraseArgs;
 use crate::exit::{Exit, Problem};
 use crate::passphrase::{self, Asked};
+use crate::plugins;
 use crate::tree_identity;
 use crate::voice::{Voice, quoted};
 
@@ -60,6 +61,7 @@ pub(crate) fn recipients(
         let problem = Problem::usage("nobody to seal to");
         return Err(problem.hint("name a recipient with -r or -R, or a passphrase with -p"));
     }
+    plugins::check_recipients(&recipients, voice)?;
     Ok(recipients)
 }
 
@@ -90,6 +92,7 @@ pub(crate) fn identities(
         return Err(Problem::usage("nothing to open with")
             .hint("name an identity file with -i, or a passphrase with -p"));
     }
+    plugins::check_identities(&identities, voice)?;
     Ok(identities)
 }
 

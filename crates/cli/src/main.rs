@@ -21,6 +21,7 @@ mod list;
 mod list_reader;
 mod passphrase;
 mod plan;
+mod plugins;
 mod probe;
 mod report;
 mod signals;

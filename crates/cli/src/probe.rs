@@ -47,7 +47,10 @@ struct Seen {
 }
 
 /// The engine for `tasks`, of which some are taken and given back in front of the others.
-pub(crate) fn choose(mut tasks: impl Source<Task>, durable: bool) -> (Chosen, impl Source<Task>) {
+pub(crate) fn choose(
+    mut tasks: impl Source<Task> + 'static,
+    durable: bool,
+) -> (Chosen, impl Source<Task> + 'static) {
     let mut first = VecDeque::new();
     while first.len() < TASKS_MAX
         && let Next::Task(task) = tasks.next()
@@ -226,11 +229,13 @@ mod tests {
     #[test]
     fn what_was_looked_at_is_given_back_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        let path = |index: usize| dir.path().join(index.to_string());
+        let root = dir.path().to_owned();
+        let path = move |index: usize| root.join(index.to_string());
         for index in 0..3 {
             std::fs::write(path(index), "in memory").unwrap();
         }
-        let tasks = (0..100).map(|index| Task::file(path(index), path(index + 1_000)));
+        let of = path.clone();
+        let tasks = (0..100).map(move |index| Task::file(of(index), of(index + 1_000)));
         let (chosen, mut tasks) = choose(tasks, false);
         assert!(chosen.reason.starts_with("auto: 64 files or more, in memory, "), "{}", chosen.reason);
         let mut sources = Vec::new();

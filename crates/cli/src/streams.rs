@@ -26,7 +26,7 @@ use crate::exit::{Exit, Problem};
 use crate::report::{Counts, Explained, progress_line, wants_progress};
 use crate::signals::Watch;
 use crate::voice::{Voice, human_bytes, quoted};
-use crate::{files, keys, plan};
+use crate::{files, keys, plan, plugins};
 
 pub(crate) fn seal(args: &SealArgs, ends: Ends, voice: &Voice) -> Result<Exit, Problem> {
     if ends.output.is_terminal() && !args.armor {
@@ -121,6 +121,7 @@ impl<'a> Stream<'a> {
         let started = Instant::now();
         let mut options = StreamOptions::new(cancel.clone());
         options.workers = self.workers.unwrap_or(options.workers);
+        options.plugins = Some(plugins::at_hand(self.voice));
         let workers = options.workers;
         let result = special.and_then(|special| {
             let reader = self.ends.input.open(&cancel, counts.bytes.clone())?;

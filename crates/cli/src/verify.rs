@@ -11,11 +11,11 @@ use haul_seal::{Direction, Placement, Task, VerifyJob, Walk};
 
 use crate::args::VerifyArgs;
 use crate::exit::{Exit, Problem};
-use crate::plan::Chosen;
+use crate::plan::{Chosen, system_random};
 use crate::report::{Told, run_and_tell};
 use crate::voice::Voice;
 use crate::workers::WorkerKind;
-use crate::{files, keys, probe, streams};
+use crate::{files, keys, plugins, probe, streams};
 
 pub(crate) fn run(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Problem> {
     if let Some(input) = streams::input(&args.paths)? {
@@ -26,23 +26,33 @@ pub(crate) fn run(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Problem> {
         return Ok(files::dry_run(tasks, VerifyJob::VERB, voice));
     }
     let job = VerifyJob::new(keys::identities(&args.identity, &args.secret, &args.paths, voice)?);
+    let keying = job.keying(&mut system_random());
     match args.common.engine.0 {
-        Some(engine) => run_and_tell(&job, tasks, &Chosen::asked(engine), &args.common, voice),
+        Some(engine) => {
+            let source = plugins::source(tasks, keying, voice)?;
+            run_and_tell(&job, source, &Chosen::asked(engine), &args.common, voice)
+        }
         None => {
             let (chosen, tasks) = probe::choose(tasks, false);
-            run_and_tell(&job, tasks, &chosen, &args.common, voice)
+            let source = plugins::source(tasks, keying, voice)?;
+            run_and_tell(&job, source, &chosen, &args.common, voice)
         }
     }
 }
 
 /// The files that are named, whatever their names, and in trees those that end in `suffix`.
-pub(crate) fn tasks(paths: &[PathBuf], suffix: &OsStr) -> Result<impl Iterator<Item = Task>, Problem> {
+pub(crate) fn tasks(
+    paths: &[PathBuf],
+    suffix: &OsStr,
+) -> Result<impl Iterator<Item = Task> + use<>, Problem> {
     let placement = Placement { direction: Direction::Open, suffix: suffix.to_owned(), output: None };
     let walk = Walk::new(paths.to_vec(), placement).map_err(|error| Problem::usage(error.to_string()))?;
     Ok(walk.map(|task| match task {
         // Its name gives no name for a result, and none is needed.
         Task::Bad { source, error: None } => Task::check(source),
-        Task::File { source, found, .. } => Task::File { source, target: PathBuf::new(), found },
+        Task::File { source, found, keyed, .. } => {
+            Task::File { source, target: PathBuf::new(), found, keyed }
+        }
         other => other,
     }))
 }

@@ -7,24 +7,26 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use crate::exit::{Exit, Problem};
 
 /// How much is said: 0 as usual, below it less, above it more.
 pub(crate) type Verbosity = i8;
 
+/// Clones speak with one voice.
+#[derive(Clone)]
 pub(crate) struct Voice {
     verbosity: Verbosity,
     /// The progress line that messages must not run into.
-    line: Mutex<Option<ProgressBar>>,
+    line: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Voice {
     pub(crate) fn new(verbosity: Verbosity) -> Self {
-        Self { verbosity, line: Mutex::default() }
+        Self { verbosity, line: Arc::default() }
     }
 
     /// A failure. Said unless `-qq`.
@@ -46,6 +48,29 @@ impl Voice {
         if self.verbosity > -1 {
             self.say(&format!("haul: warning: {message}"));
         }
+    }
+
+    /// What somebody waits for the user to heed. Said unless `-qq`.
+    pub(crate) fn notice(&self, message: impl Display) {
+        if self.verbosity > -2 {
+            self.say(&format!("haul: {message}"));
+        }
+    }
+
+    /// Keeps the progress line away while `work` uses the terminal. Messages aren't held back: they would hold back the run.
+    pub(crate) fn aside<T>(&self, work: impl FnOnce() -> T) -> T {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let show = |target: fn() -> ProgressDrawTarget| {
+            line.iter().for_each(|line| line.set_draw_target(target()));
+        };
+        show(ProgressDrawTarget::hidden);
+        if line.is_some() {
+            // Hidden, it leaves behind what it drew.
+            let _ = write!(std::io::stderr(), "\r\x1b[2K");
+        }
+        let done = work();
+        show(ProgressDrawTarget::stderr);
+        done
     }
 
     /// The outcome in a line. Said unless `-q`.

@@ -4,8 +4,8 @@
 //! Does not own: the format, where plaintext goes.
 
 use haul_age_format::{
-    Header, HeaderError, Identity, Layout, NONCE_BYTES, Parsed, SEALED_CHUNK_BYTES, StreamError, TAG_BYTES,
-    is_armored, open_header,
+    FileKey, Header, HeaderError, Identity, Layout, NONCE_BYTES, Parsed, SEALED_CHUNK_BYTES, StreamError,
+    TAG_BYTES, is_armored, open_header, open_header_with,
 };
 use haul_io::{Buf, File, Io, Offset, Stat};
 
@@ -15,6 +15,13 @@ use crate::{Error, Step};
 
 /// How much of a source is read at first: all of a small one, and the header of any but the most crowded.
 const FIRST_READ_BYTES: usize = SMALL_BYTES as usize + 16 * 1024;
+
+/// What a header is opened with.
+pub(crate) struct Keys<'a> {
+    pub(crate) identities: &'a [Identity],
+    /// What a plugin gave, where it was asked; the identities then aren't.
+    pub(crate) file_key: Option<FileKey>,
+}
 
 /// What a source turned out to be.
 pub(crate) enum Found {
@@ -34,20 +41,15 @@ pub(crate) struct Accepted {
     pub(crate) is_small: bool,
 }
 
-/// Reads the header of `file` and finds the identity that fits.
-pub(crate) async fn accept(
-    io: &impl Io,
-    file: &File,
-    stat: &Stat,
-    identities: &[Identity],
-) -> Result<Found, Error> {
+/// Reads the header of `file` and finds the key that fits.
+pub(crate) async fn accept(io: &impl Io, file: &File, stat: &Stat, keys: &Keys<'_>) -> Result<Found, Error> {
     let Some((header, header_bytes, first)) = read_header(io, file, stat).await? else {
         return Ok(Found::Armored);
     };
     let Some(nonce) = first.filled().get(header_bytes..header_bytes + NONCE_BYTES) else {
         return Err(Error::WrongLength);
     };
-    let payload = accept_header(&header, header_bytes, nonce, identities)?;
+    let payload = accept_header(&header, header_bytes, nonce, keys)?;
     let sealed_bytes = stat.bytes.checked_sub(payload.offset).ok_or(Error::SourceChanged)?;
     let layout = Layout::of_sealed(sealed_bytes).ok_or(Error::WrongLength)?;
     let is_small = first.filled().len() as u64 == stat.bytes && layout.plain_bytes() <= SMALL_BYTES;
@@ -59,10 +61,13 @@ pub(crate) fn accept_header(
     header: &Header,
     header_bytes: usize,
     nonce: &[u8],
-    identities: &[Identity],
+    keys: &Keys<'_>,
 ) -> Result<Payload, Error> {
     let nonce = nonce.try_into().expect("a nonce has its length");
-    let key = open_header(header, nonce, identities)?;
+    let key = match &keys.file_key {
+        Some(file_key) => open_header_with(header, nonce, file_key)?,
+        None => open_header(header, nonce, keys.identities)?,
+    };
     Ok(Payload { key, offset: (header_bytes + NONCE_BYTES) as u64 })
 }
 

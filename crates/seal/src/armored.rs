@@ -4,12 +4,11 @@
 //! Does not own: the armor's grammar, authentication ([`crate::accept`]), publishing.
 
 use haul_age_format::{
-    ArmorDecoder, ArmorEncoder, Header, Identity, Layout, NONCE_BYTES, Parsed, SEALED_CHUNK_BYTES,
-    SealedHeader,
+    ArmorDecoder, ArmorEncoder, Header, Layout, NONCE_BYTES, Parsed, SEALED_CHUNK_BYTES, SealedHeader,
 };
 use haul_io::{Buf, File, Io, Offset, Publish, Staged, Stat};
 
-use crate::accept::{accept_header, open_chunks};
+use crate::accept::{Keys, accept_header, open_chunks};
 use crate::large::Payload;
 use crate::seal::seal_piece;
 use crate::segment::{PIECE_BYTES, SEALED_PIECE_BYTES, pieces_of};
@@ -35,12 +34,12 @@ pub(crate) async fn seal_armored(
 pub(crate) async fn open_armored(
     io: &impl Io,
     source: (&File, &Stat),
-    identities: &[Identity],
+    keys: &Keys<'_>,
     publish: Option<&Publish>,
 ) -> Result<Done, Error> {
-    let Some(publish) = publish else { return open_text(io, source, identities, None).await };
+    let Some(publish) = publish else { return open_text(io, source, keys, None).await };
     let staged = Staged::create(io, publish).await.map_err(Error::at(Step::Create))?;
-    let result = open_text(io, source, identities, Some(staged.file())).await;
+    let result = open_text(io, source, keys, Some(staged.file())).await;
     end(io, staged, publish, result).await
 }
 
@@ -126,11 +125,11 @@ impl<I: Io> Output<'_, I> {
 async fn open_text(
     io: &impl Io,
     (source, stat): (&File, &Stat),
-    identities: &[Identity],
+    keys: &Keys<'_>,
     target: Option<&File>,
 ) -> Result<Done, Error> {
     let mut text = Text::new(io, source);
-    let payload = text.header(identities).await?;
+    let payload = text.header(keys).await?;
     let mut plain = io.take_buf(PIECE_BYTES);
     let (mut index, mut plain_bytes) = (0, 0);
     loop {
@@ -198,13 +197,13 @@ impl<'a, I: Io> Text<'a, I> {
     }
 
     /// Takes header and nonce off.
-    async fn header(&mut self, identities: &[Identity]) -> Result<Payload, Error> {
+    async fn header(&mut self, keys: &Keys<'_>) -> Result<Payload, Error> {
         loop {
             self.more().await?;
             match Header::parse(&self.bytes)? {
                 Parsed::Complete { header, len } if self.bytes.len() >= len + NONCE_BYTES => {
                     let nonce = &self.bytes[len..len + NONCE_BYTES];
-                    let payload = accept_header(&header, len, nonce, identities)?;
+                    let payload = accept_header(&header, len, nonce, keys)?;
                     self.bytes.drain(..len + NONCE_BYTES);
                     return Ok(payload);
                 }

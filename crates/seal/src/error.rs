@@ -13,7 +13,7 @@ use haul_engine::wire;
 use haul_io::reason;
 use serde::{Deserialize, Serialize};
 
-use crate::WalkError;
+use crate::{PluginError, PluginProblem, WalkError};
 
 /// Why a task failed. Reads after "cannot seal …:" or "cannot open …:".
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +48,8 @@ pub enum Error {
     Recipients(SealError),
     /// The header gives no key.
     Header(OpenError),
+    /// A plugin gave no key.
+    Plugin(PluginError),
     /// The file ends too early, or too late.
     WrongLength,
     /// The payload ends before its last chunk. Everything in front of its end is authentic.
@@ -140,6 +142,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Io { source, .. } if haul_io::is_cancelled(source) => Kind::Cancelled,
+            Self::Plugin(PluginError { problem: PluginProblem::Cancelled, .. }) => Kind::Cancelled,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                     Kind::NoSpace
@@ -177,6 +180,7 @@ impl fmt::Display for Error {
             Self::NoTargetName => f.write_str("its name doesn't end as names of sealed files do"),
             Self::Recipients(source) => source.fmt(f),
             Self::Header(source) => source.fmt(f),
+            Self::Plugin(source) => source.fmt(f),
             Self::WrongLength => f.write_str("the file was cut short or lengthened"),
             Self::HalfOverwritten => f.write_str("the file is damaged: only a part of it was overwritten"),
             Self::CutShort => f.write_str("the end is missing: it was cut short"),
@@ -215,6 +219,7 @@ impl std::error::Error for Error {
             Self::Walk(error) => Some(error.cause()),
             Self::Recipients(source) => Some(source),
             Self::Header(source) => Some(source),
+            Self::Plugin(source) => Some(source),
             Self::Armor(source) => Some(source),
             _ => None,
         }

@@ -40,6 +40,7 @@ mod filter;
 mod inspect;
 mod large;
 mod open;
+mod plugin;
 mod portable;
 mod replacing;
 mod seal;
@@ -54,18 +55,19 @@ pub use error::{Error, Kind, Step};
 pub use filter::{BadPattern, Filter, Symlinks};
 pub use haul_age_format::{
     ArmorError, Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError,
-    OpenError, Parsed, Passphrase, Recipient, SealError, SshIdentity, SshKeyError, SshRecipient,
-    WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX, X25519Identity, X25519Recipient, check_recipients, identities_in,
-    protected_file, protected_identities_in, recipients_in,
+    OpenError, Parsed, Passphrase, PluginFault, PluginIdentity, PluginRecipient, Question, Recipient,
+    SealError, SshIdentity, SshKeyError, SshRecipient, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX, X25519Identity,
+    X25519Recipient, check_recipients, identities_in, protected_file, protected_identities_in, recipients_in,
 };
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file};
 pub use large::{Large, Payload, Token};
 pub use open::OpenJob;
+pub use plugin::{KeySource, Keying, Person, PluginError, PluginLimits, PluginProblem, Plugins};
 pub use portable::{Charter, CheckToken, WrappedKey, XorCharter};
 pub use replacing::{Replaceable, Replaced, ReplacedToken, Replacing};
 pub use seal::SealJob;
 pub use stream::{StreamOptions, Streamed, into_file, open_stream, seal_stream};
-pub use task::{Done, FileOptions, Found, Remarks, SkipReason, Task, WalkError};
+pub use task::{Done, FileOptions, Found, Keyed, Refusal, Remarks, SkipReason, Task, WalkError};
 pub use verify::{Checked, VerifyJob};
 pub use walk::{Direction, Mirror, NameError, Placement, TREE_IDENTITY_NAME, Walk};
 pub use xor::{EmptyKey, Manner, Touched, XorJob};

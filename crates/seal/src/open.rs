@@ -7,13 +7,13 @@ use haul_age_format::Identity;
 use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Publish, Stat};
 
-use crate::accept::{Accepted, Found, accept, open_piece};
+use crate::accept::{Accepted, Found, Keys, accept, open_piece};
 use crate::armored::open_armored;
 use crate::large::{Large, Payload, Side};
-use crate::portable::SharedKey;
+use crate::portable::{self, SharedKey};
 use crate::segment::segment_count;
 use crate::task::{Remarks, check_unchanged};
-use crate::{Done, Error, FileOptions, Kind, Step, Task};
+use crate::{Done, Error, FileOptions, Keying, Kind, Step, Task};
 
 /// Opens each task's source, armored or not, with the first identity that fits.
 pub struct OpenJob {
@@ -26,6 +26,11 @@ impl OpenJob {
     /// A job that opens with `identities`.
     pub fn new(identities: Vec<Identity>, options: FileOptions) -> Self {
         Self { identities, options, run_key: SharedKey::new() }
+    }
+
+    /// What plugins are to be asked about its tasks, by a [`KeySource`](crate::KeySource).
+    pub fn keying(&self, random: &mut dyn FnMut(&mut [u8])) -> Keying {
+        Keying::to_open(&self.identities, || portable::run_key_of(&self.run_key, random))
     }
 
     /// A source that is in memory already.
@@ -59,13 +64,15 @@ impl Job for OpenJob {
             Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
         };
         let (file, stat) = pair.open_source(io).await?;
-        let found = accept(io, &file, &stat, &self.identities).await?;
+        let file_key = task.key().map(|key| key.file_key(self.run_key.get()));
+        let keys = Keys { identities: &self.identities, file_key };
+        let found = accept(io, &file, &stat, &keys).await?;
         self.options.check_target(io, pair).await?;
         let publish = self.options.publish(io, pair.target(), (&file, &stat)).await?;
         let accepted = match found {
             Found::Binary(accepted) => accepted,
             Found::Armored => {
-                let opened = open_armored(io, (&file, &stat), &self.identities, Some(&publish)).await;
+                let opened = open_armored(io, (&file, &stat), &keys, Some(&publish)).await;
                 return opened.map(Progress::Done);
             }
         };

@@ -17,7 +17,7 @@ use crate::verify::Checked;
 use crate::xor::Touched;
 use crate::{Done, Error, FileOptions, Manner, OpenJob, SealJob, Step, Task, VerifyJob, XorJob};
 
-/// The key that the processes of a run share; there is none where a run has one process.
+/// The key that the processes of a run share; there is none where a run has one process and no plugins.
 pub(crate) type SharedKey = OnceLock<RunKey>;
 
 /// What a worker is told that seals or opens.
@@ -198,8 +198,13 @@ fn charter(
     shared: &SharedKey,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Charter {
-    let run_key = shared.get_or_init(|| RunKey::generate(random));
+    let run_key = run_key_of(shared, random);
     Charter { keys, options, armored: false, run_key: Zeroizing::new(*run_key.secret()) }
+}
+
+/// The key of the run, made where there is none yet.
+pub(crate) fn run_key_of(shared: &SharedKey, random: &mut dyn FnMut(&mut [u8])) -> RunKey {
+    shared.get_or_init(|| RunKey::generate(random)).clone()
 }
 
 fn token(state: &Large<Payload>, shared: &SharedKey, random: &mut dyn FnMut(&mut [u8])) -> Token<WrappedKey> {

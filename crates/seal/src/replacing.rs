@@ -77,7 +77,7 @@ impl<J: Replaceable> Job for Replacing<J> {
         };
         let before = regular(pair.stat_source(io).await.map_err(Error::at(Step::OpenSource))?)?;
         // What is sealed is what will be removed, also where the file was named by itself.
-        let task = pair.pinned(&before)?;
+        let task = task.pinned(&before)?;
         Ok(match self.0.start(io, &task).await? {
             Progress::Done(done) => Progress::Split { state: Replaced::Published(done, before), parts: 0 },
             Progress::Split { state, parts } => {

@@ -4,17 +4,17 @@
 //! Does not own: the format, publishing, engines.
 
 use haul_age_format::{
-    Layout, PayloadKey, Recipient, SealError, SealedHeader, check_recipients, seal_header,
+    Layout, PayloadKey, Recipient, SealError, SealedHeader, check_recipients, seal_header, seal_header_with,
 };
 use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Offset, Publish, Stat};
 
 use crate::armored::seal_armored;
 use crate::large::{Large, Payload, Side};
-use crate::portable::SharedKey;
+use crate::portable::{self, SharedKey};
 use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
 use crate::task::{Remarks, check_unchanged};
-use crate::{Done, Error, FileOptions, Kind, Step, Task};
+use crate::{Done, Error, FileOptions, Keying, Kind, Step, Task};
 
 /// Seals each task's source to the recipients.
 pub struct SealJob {
@@ -37,6 +37,24 @@ impl SealJob {
     /// Makes armored files, if `armored`: text, a third longer, each sealed by one worker. Defaults to not.
     pub fn armored(self, armored: bool) -> Self {
         Self { armored, ..self }
+    }
+
+    /// What plugins are to be asked about its tasks, by a [`KeySource`](crate::KeySource).
+    pub fn keying(&self, random: &mut dyn FnMut(&mut [u8])) -> Keying {
+        Keying::to_seal(&self.recipients, || portable::run_key_of(&self.run_key, random))
+    }
+
+    fn header(&self, io: &impl Io, task: &Task) -> Result<SealedHeader, Error> {
+        let mut random = |out: &mut [u8]| io.random(out);
+        let header = match task.key() {
+            // An attempt after one whose worker died gets the same file key, and by another nonce another payload key.
+            Some(key) => {
+                let file_key = key.file_key(self.run_key.get());
+                seal_header_with(&self.recipients, &key.stanzas, &file_key, &mut random)
+            }
+            None => seal_header(&self.recipients, &mut random),
+        };
+        header.map_err(Error::Recipients)
     }
 
     /// A small file, in one go: one read, one write.
@@ -109,7 +127,7 @@ impl Job for SealJob {
         let (file, stat) = pair.open_source(io).await?;
         self.options.check_target(io, pair).await?;
         let publish = self.options.publish(io, pair.target(), (&file, &stat)).await?;
-        let header = seal_header(&self.recipients, &mut |out| io.random(out)).map_err(Error::Recipients)?;
+        let header = self.header(io, task)?;
         if self.armored {
             return seal_armored(io, (&file, &stat), header, &publish).await.map(Progress::Done);
         }

@@ -14,9 +14,11 @@ mod turns;
 
 use std::io::{Read, Write};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use haul_age_format::{
-    CHUNK_BYTES, Identity, Recipient, SEALED_CHUNK_BYTES, TAG_BYTES, check_recipients, seal_header,
+    CHUNK_BYTES, FileKey, Identity, Recipient, SEALED_CHUNK_BYTES, SealedHeader, TAG_BYTES, check_recipients,
+    seal_header, seal_header_with,
 };
 use haul_io::{Blocking, Buf, Cancel, Io};
 
@@ -24,7 +26,7 @@ use self::source::{Piece, Source};
 use self::text::ArmorWriter;
 use self::turns::Turns;
 use crate::accept::open_chunks;
-use crate::{Error, Step};
+use crate::{Error, Plugins, Refusal, Step};
 
 pub use self::file::into_file;
 pub(crate) use self::header::read_header;
@@ -37,6 +39,8 @@ pub struct StreamOptions {
     pub workers: NonZeroUsize,
     /// Whether what is sealed becomes text. Defaults to not.
     pub armored: bool,
+    /// The plugins to ask where recipients or identities need them. Defaults to none.
+    pub plugins: Option<Arc<Plugins>>,
     /// Ends the work early when it is thrown. It is also thrown by the work itself as soon as that has failed, so that a
     /// source or sink that heeds it ([`haul_io::StreamReader`], [`haul_io::StreamWriter`]) isn't waited for.
     pub cancel: Cancel,
@@ -55,7 +59,7 @@ impl StreamOptions {
     /// The defaults, with a switch.
     pub fn new(cancel: Cancel) -> Self {
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { workers, armored: false, cancel }
+        Self { workers, armored: false, plugins: None, cancel }
     }
 }
 
@@ -82,7 +86,7 @@ impl StreamOptions {
 /// ```
 ///
 /// # Errors
-/// [`Error::Recipients`]; [`Error::Io`] with the step that failed, [`Step::Read`] or [`Step::Write`].
+/// [`Error::Recipients`]; [`Error::Plugin`]; [`Error::Io`] with the step that failed, [`Step::Read`] or [`Step::Write`].
 pub fn seal_stream(
     source: impl Read + Send,
     mut sink: impl Write + Send,
@@ -107,8 +111,7 @@ fn seal_into(
     recipients: &[Recipient],
     options: &StreamOptions,
 ) -> Result<Streamed, Error> {
-    let random = Blocking::new(options.cancel.clone());
-    let header = seal_header(recipients, &mut |out| random.random(out)).map_err(Error::Recipients)?;
+    let header = header_for(recipients, options)?;
     sink.write_all(&header.bytes).map_err(Error::at(Step::Write))?;
     let key = &header.payload_key;
     let moved = Turns::new(Source::new(source, CHUNK_BYTES, &[]), sink, &options.cancel).run(
@@ -130,6 +133,20 @@ fn seal_into(
     Ok(Streamed { plain_bytes: moved.read, sealed_bytes: header.bytes.len() as u64 + moved.written })
 }
 
+fn header_for(recipients: &[Recipient], options: &StreamOptions) -> Result<SealedHeader, Error> {
+    let io = Blocking::new(options.cancel.clone());
+    let mut random = |out: &mut [u8]| io.random(out);
+    let Some(plugins) = &options.plugins else {
+        return seal_header(recipients, &mut random).map_err(Error::Recipients);
+    };
+    let file_key = [FileKey::generate(&mut random)];
+    let stanzas = plugins.wrap(recipients, &file_key, &options.cancel).map_err(|refusal| match refusal {
+        Refusal::Plugin(error) => Error::Plugin(error),
+        Refusal::Recipients(error) => Error::Recipients(error),
+    })?;
+    seal_header_with(recipients, &stanzas[0], &file_key[0], &mut random).map_err(Error::Recipients)
+}
+
 /// Opens the age file in `source`, armored or not, with the first of `identities` that fits, and writes its plaintext to
 /// `sink`. With [`std::io::sink`] it verifies.
 ///
@@ -137,7 +154,7 @@ fn seal_into(
 /// of the damage, or of the end that came too early: whoever can't make use of a part must discard it.
 ///
 /// # Errors
-/// [`Error::Header`] if no identity fits or the header is malformed, before anything is written. [`Error::Chunk`],
+/// [`Error::Header`] if no identity fits or the header is malformed, and [`Error::Plugin`], before anything is written. [`Error::Chunk`],
 /// [`Error::CutShort`], [`Error::AfterEnd`] and [`Error::Armor`] if the rest is damaged. [`Error::Io`] with the step that failed,
 /// [`Step::Read`] or [`Step::Write`].
 pub fn open_stream(
@@ -147,7 +164,7 @@ pub fn open_stream(
     options: &StreamOptions,
 ) -> Result<Streamed, Error> {
     let mut source = unarmored(source).map_err(Error::of_read)?;
-    let (payload, rest) = header::accept(&mut source, identities)?;
+    let (payload, rest) = header::accept(&mut source, identities, options)?;
     let moved = Turns::new(Source::new(source, SEALED_CHUNK_BYTES, &rest), sink, &options.cancel).run(
         options.workers,
         |piece: Piece, sealed: &[u8], plain: &mut Buf| {

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use haul_age_format::{FileKey, RunKey, SealError, Stanza};
 use haul_engine::wire;
 use haul_io::{
     Durability, Existing, File, FileKind, Io, Location, OpenMode, Preserve, Publish, Published, Stat,
@@ -14,7 +15,7 @@ use haul_io::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Step};
+use crate::{Error, PluginError, Step};
 
 /// One name to deal with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,6 +30,19 @@ pub enum Task {
         target: PathBuf,
         /// What the walk knows of the source; `None` for a file that was named by itself.
         found: Option<Found>,
+        /// The file key, where a plugin has dealt with it.
+        keyed: Option<Box<Keyed>>,
+    },
+    /// No plugin deals with it: the task fails.
+    Refused {
+        /// The file.
+        #[serde(with = "wire::path")]
+        source: PathBuf,
+        /// The file that would have been made.
+        #[serde(with = "wire::path")]
+        target: PathBuf,
+        /// Why.
+        refusal: Refusal,
     },
     /// Leave it, and say so.
     Skip {
@@ -62,6 +76,23 @@ pub struct Found {
     pub device: u64,
     /// Its number there.
     pub inode: u64,
+}
+
+/// A file key that a plugin has wrapped or unwrapped, under the key of the run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Keyed {
+    file_key: Vec<u8>,
+    /// What the plugins made of it, to seal.
+    pub(crate) stanzas: Vec<Stanza>,
+}
+
+/// Why plugins gave no key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Refusal {
+    /// A plugin failed.
+    Plugin(PluginError),
+    /// The recipients don't combine.
+    Recipients(SealError),
 }
 
 /// What the walk said of a name. Clones share it.
@@ -183,7 +214,7 @@ impl Default for FileOptions {
 impl Task {
     /// Transform `source` into `target`.
     pub fn file(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
-        Self::File { source: source.into(), target: target.into(), found: None }
+        Self::File { source: source.into(), target: target.into(), found: None, keyed: None }
     }
 
     /// Look at `source`, for a job that makes nothing of it.
@@ -194,18 +225,74 @@ impl Task {
     /// The name the task is about.
     pub fn source(&self) -> &Path {
         match self {
-            Self::File { source, .. } | Self::Skip { source, .. } | Self::Bad { source, .. } => source,
+            Self::File { source, .. }
+            | Self::Refused { source, .. }
+            | Self::Skip { source, .. }
+            | Self::Bad { source, .. } => source,
         }
     }
 
     /// The files it is about, or what there is to say instead.
     pub(crate) fn pair(&self) -> Result<Result<Pair<'_>, SkipReason>, Error> {
         match self {
-            Self::File { source, target, found } => Ok(Ok(Pair { source, target, found: *found })),
+            Self::File { source, target, found, .. } => Ok(Ok(Pair { source, target, found: *found })),
+            Self::Refused { refusal: Refusal::Plugin(error), .. } => Err(Error::Plugin(error.clone())),
+            Self::Refused { refusal: Refusal::Recipients(error), .. } => Err(Error::Recipients(*error)),
             Self::Skip { reason, .. } => Ok(Err(*reason)),
             Self::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
             Self::Bad { error: None, .. } => Err(Error::NoTargetName),
         }
+    }
+
+    /// The same task, whose file key is known.
+    pub(crate) fn keyed(mut self, key: Keyed) -> Self {
+        if let Self::File { keyed, .. } = &mut self {
+            *keyed = Some(Box::new(key));
+        }
+        self
+    }
+
+    /// The task for no other file than the one that `stat` is of, which is reached without following a link.
+    pub(crate) fn pinned(&self, stat: &Stat) -> Result<Self, Error> {
+        let pin = Pair::of(self).pinned(stat)?;
+        let mut pinned = self.clone();
+        if let Self::File { found, .. } = &mut pinned {
+            *found = Some(pin);
+        }
+        Ok(pinned)
+    }
+
+    /// The task that fails instead.
+    pub(crate) fn refused(self, refusal: Refusal) -> Self {
+        match self {
+            Self::File { source, target, .. } => Self::Refused { source, target, refusal },
+            other => other,
+        }
+    }
+
+    /// The file key, if it is known.
+    pub(crate) fn key(&self) -> Option<&Keyed> {
+        match self {
+            Self::File { keyed, .. } => keyed.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+impl Keyed {
+    pub(crate) fn new(
+        file_key: &FileKey,
+        stanzas: Vec<Stanza>,
+        run_key: &RunKey,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> Self {
+        Self { file_key: run_key.wrap_file_key(file_key, random), stanzas }
+    }
+
+    /// The file key itself; `run_key` is that of the job.
+    pub(crate) fn file_key(&self, run_key: Option<&RunKey>) -> FileKey {
+        let file_key = run_key.and_then(|run_key| run_key.unwrap_file_key(&self.file_key));
+        file_key.expect("keys in tasks are under the key of the run")
     }
 }
 
@@ -240,8 +327,8 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// The task for no other file than the one that `stat` is of, which is reached without following a link.
-    pub(crate) fn pinned(&self, stat: &Stat) -> Result<Task, Error> {
+    /// What pins the task to the file that `stat` is of, which is reached without following a link.
+    fn pinned(&self, stat: &Stat) -> Result<Found, Error> {
         if !self.is_found(stat) {
             return Err(Error::Exchanged);
         }
@@ -252,7 +339,7 @@ impl<'a> Pair<'a> {
             device: stat.device,
             inode: stat.inode,
         };
-        Ok(Task::File { source: self.source.to_owned(), target: self.target.to_owned(), found: Some(found) })
+        Ok(found)
     }
 
     /// Whether `stat` is of the file that was found.

@@ -7,13 +7,13 @@ use haul_age_format::{Identity, Layout};
 use haul_engine::{Job, Step as Progress};
 use haul_io::{File, Io, Offset, Stat};
 
-use crate::accept::{Found, accept, open_piece};
+use crate::accept::{Found, Keys, accept, open_piece};
 use crate::armored::open_armored;
 use crate::large::Payload;
-use crate::portable::SharedKey;
+use crate::portable::{self, SharedKey};
 use crate::segment::{PIECE_BYTES, SEALED_PIECE_BYTES, pieces_of_segment, segment_count};
 use crate::task::{Remarks, check_unchanged};
-use crate::{Done, Error, Kind, Step, Task};
+use crate::{Done, Error, Keying, Kind, Step, Task};
 
 /// Authenticates each task's source, armored or not, under the first identity that fits. The task's target is of no
 /// meaning: see [`Task::check`]. Of several damaged chunks of a file, the first that was found is told of.
@@ -35,6 +35,11 @@ impl VerifyJob {
     pub fn new(identities: Vec<Identity>) -> Self {
         Self { identities, run_key: SharedKey::new() }
     }
+
+    /// What plugins are to be asked about its tasks, by a [`KeySource`](crate::KeySource).
+    pub fn keying(&self, random: &mut dyn FnMut(&mut [u8])) -> Keying {
+        Keying::to_open(&self.identities, || portable::run_key_of(&self.run_key, random))
+    }
 }
 
 impl Job for VerifyJob {
@@ -49,10 +54,12 @@ impl Job for VerifyJob {
             Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
         };
         let (file, stat) = pair.open_source(io).await?;
-        let accepted = match accept(io, &file, &stat, &self.identities).await? {
+        let file_key = task.key().map(|key| key.file_key(self.run_key.get()));
+        let keys = Keys { identities: &self.identities, file_key };
+        let accepted = match accept(io, &file, &stat, &keys).await? {
             Found::Binary(accepted) => accepted,
             Found::Armored => {
-                return open_armored(io, (&file, &stat), &self.identities, None).await.map(Progress::Done);
+                return open_armored(io, (&file, &stat), &keys, None).await.map(Progress::Done);
             }
         };
         if accepted.is_small {

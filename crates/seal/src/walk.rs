@@ -274,7 +274,7 @@ impl Walk {
             device: stat.device,
             inode: stat.inode,
         };
-        Some(Task::File { source, target, found: Some(found) })
+        Some(Task::File { source, target, found: Some(found), keyed: None })
     }
 
     /// Where `path`, which lies below `root`, is in the output.

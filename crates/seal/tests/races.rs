@@ -293,7 +293,7 @@ fn found(sim: &Sim) -> Task {
     let (source, target) = (PathBuf::from("t/s/plain"), PathBuf::from("o/s/plain.age"));
     let Stat { device, inode, .. } = stat;
     let found = Found { source_root_bytes: 1, target_root_bytes: 1, is_link: false, device, inode };
-    Task::File { source, target, found: Some(found) }
+    Task::File { source, target, found: Some(found), keyed: None }
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn identities() -> Vec<Identity> {
 
 fn options(workers: usize, armored: bool) -> StreamOptions {
     let workers = NonZeroUsize::new(workers).unwrap();
-    StreamOptions { workers, armored, cancel: Cancel::new().unwrap() }
+    StreamOptions { workers, armored, ..StreamOptions::new(Cancel::new().unwrap()) }
 }
 
 fn content(bytes: usize) -> Vec<u8> {

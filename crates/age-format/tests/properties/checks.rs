@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use haul_age_format::{
-    ArmorDecoder, ArmorEncoder, CHUNK_BYTES, Header, HybridIdentity, Identity, NONCE_BYTES, Parsed,
-    Recipient, StreamError, StreamOpener, StreamSealer, X25519Identity, open_header, seal_header,
+    ArmorDecoder, ArmorEncoder, CHUNK_BYTES, FileKey, Header, HybridIdentity, Identity, NONCE_BYTES, Parsed,
+    PluginFault, PluginReader, PluginRecipient, Recipient, StreamError, StreamOpener, StreamSealer, Turn,
+    Unwrapping, Wrapping, X25519Identity, open_header, seal_header,
 };
 
 const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
@@ -90,6 +91,53 @@ fn decode(text: &[u8], piece_bytes: usize) -> (Vec<u8>, Result<(), haul_age_form
     let pushed = text.chunks(piece_bytes).try_for_each(|piece| decoder.push(piece, &mut bytes));
     let result = pushed.and_then(|()| decoder.finish(&mut bytes));
     (bytes, result)
+}
+
+/// Whatever a plugin says, pieces make no difference to what comes of it, and nothing panics.
+pub fn plugin(input: &[u8]) {
+    let Some((&piece_bytes, text)) = input.split_first() else { return };
+    let recipient: PluginRecipient = "age1test1wdhk6etzdaj8j58wj93".parse().expect("a constant");
+    let file_keys = [FileKey::generate(&mut random), FileKey::generate(&mut random)];
+    let wrap = |piece_bytes: usize| {
+        let (mut wrapping, _) = Wrapping::new(&[&recipient], &file_keys);
+        let turns = converse(text, piece_bytes, |stanza| wrapping.hear(stanza));
+        (turns, wrapping.finish())
+    };
+    let whole = wrap(usize::MAX);
+    assert_eq!(wrap(1 + usize::from(piece_bytes)), whole);
+    if let (_, Ok(wrapped)) = whole {
+        assert!(wrapped.stanzas.len() == 2 && wrapped.stanzas.iter().all(|stanzas| stanzas.len() == 1));
+    }
+    let unwrap = |piece_bytes: usize| {
+        let (mut unwrapping, _) = Unwrapping::new(&[], &[]);
+        (converse(text, piece_bytes, |stanza| unwrapping.hear(stanza)), unwrapping.finish().len())
+    };
+    assert_eq!(unwrap(1 + usize::from(piece_bytes)), unwrap(usize::MAX));
+}
+
+/// The turns of a conversation, up to its end or what is wrong with it.
+fn converse(
+    text: &[u8],
+    piece_bytes: usize,
+    mut hear: impl FnMut(haul_age_format::Stanza) -> Result<Turn, PluginFault>,
+) -> (Vec<Turn>, Result<(), PluginFault>) {
+    let (mut reader, mut turns) = (PluginReader::new(2), Vec::new());
+    let mut pieces = text.chunks(piece_bytes);
+    let result = (|| {
+        loop {
+            match reader.take()? {
+                Some(stanza) => turns.push(hear(stanza)?),
+                None => match pieces.next() {
+                    Some(piece) => reader.push(piece)?,
+                    None => return Ok(()),
+                },
+            }
+            if turns.last() == Some(&Turn::End) {
+                return Ok(());
+            }
+        }
+    })();
+    (turns, result)
 }
 
 /// A payload opens if and only if it is the one that was sealed; what is released of another is the start of the plaintext.

@@ -21,6 +21,14 @@ fn header_text() -> impl Strategy<Value = Vec<u8>> {
         })
 }
 
+fn plugin_text() -> impl Strategy<Value = Vec<u8>> {
+    let command = "(recipient-stanza [0-2] x( [!-~]{1,3})?|file-key [0-2]|labels( [ab]){0,2}|error internal|msg|confirm [A-Za-z0-9+/]{4}|done|[!-~]{1,6})";
+    let stanza = (command, "([A-Za-z0-9+/]{64}\n){0,1}([A-Za-z0-9+/]{4}){0,10}")
+        .prop_map(|(command, body)| format!("-> {command}\n{body}\n"));
+    (any::<u8>(), vec(stanza, 0..8))
+        .prop_map(|(piece_bytes, stanzas)| [&[piece_bytes], stanzas.concat().as_bytes()].concat())
+}
+
 /// An input with one byte changed, or none.
 fn nearly(input: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     (input, any::<prop::sample::Index>(), prop_oneof![Just(0_u8), any::<u8>()]).prop_map(
@@ -50,6 +58,11 @@ proptest! {
     #[test]
     fn stanzas(input in nearly(stanza_text().prop_map(String::into_bytes))) {
         checks::stanza(&input);
+    }
+
+    #[test]
+    fn plugins(input in prop_oneof![nearly(plugin_text()), vec(any::<u8>(), 0..300)]) {
+        checks::plugin(&input);
     }
 
     #[test]

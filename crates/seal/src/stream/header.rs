@@ -5,11 +5,11 @@
 
 use std::io::{self, Read};
 
-use haul_age_format::{Header, Identity, NONCE_BYTES, Parsed};
+use haul_age_format::{Header, NONCE_BYTES, OpenError, Parsed};
 
-use crate::Error;
-use crate::accept::accept_header;
+use crate::accept::{Keys, accept_header};
 use crate::large::Payload;
+use crate::{Error, Identity, StreamOptions};
 
 /// What is read at a time.
 const READ_BYTES: usize = 4096;
@@ -39,15 +39,26 @@ pub(crate) fn read_header(source: &mut impl Read) -> Result<(Header, usize, Vec<
     }
 }
 
-/// The payload that `identities` open, and what was read of it.
-pub(super) fn accept(source: &mut impl Read, identities: &[Identity]) -> Result<(Payload, Vec<u8>), Error> {
+/// The payload that `identities` open, by their plugins where no other does, and what was read of it.
+pub(super) fn accept(
+    source: &mut impl Read,
+    identities: &[Identity],
+    options: &StreamOptions,
+) -> Result<(Payload, Vec<u8>), Error> {
     let (header, header_bytes, mut rest) = read_header(source)?;
     while rest.len() < NONCE_BYTES {
         if !read_more(source, &mut rest)? {
             return Err(Error::CutShort);
         }
     }
-    let payload = accept_header(&header, header_bytes, &rest[..NONCE_BYTES], identities)?;
+    let mut keys = Keys { identities, file_key: None };
+    let mut payload = accept_header(&header, header_bytes, &rest[..NONCE_BYTES], &keys);
+    if let (Err(Error::Header(OpenError::NoMatch)), Some(plugins)) = (&payload, &options.plugins) {
+        let answers = plugins.unwrap(identities, std::slice::from_ref(&header), &options.cancel);
+        keys.file_key = answers.into_iter().next().unwrap_or(Ok(None)).map_err(Error::Plugin)?;
+        payload = accept_header(&header, header_bytes, &rest[..NONCE_BYTES], &keys);
+    }
+    let payload = payload?;
     Ok((payload, rest.split_off(NONCE_BYTES)))
 }
 

@@ -171,7 +171,7 @@ impl Source<Task> for Mirror {
     }
 
     fn ended(&mut self, task: &Task) {
-        if let Task::File { target, .. } = task
+        if let Task::File { target, .. } | Task::Refused { target, .. } = task
             && let Some(directory) = target.parent()
         {
             self.one_ended(directory);

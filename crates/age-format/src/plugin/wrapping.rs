@@ -1,0 +1,159 @@
+//! The conversation in which a plugin wraps the keys of many files.
+//!
+//! Owns: the state machine `recipient-v1`, with the extension for labels.
+//! Does not own: the pipe, the person, the header that the stanzas become part of.
+//!
+//! Spec: C2SP age-plugin.md, "Wrapping with `recipient-v1`"; `extension-labels` as the programs age and rage have it.
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use super::talk::{common_turn, error_text, index, ok, say, say_done};
+use super::{PluginFault, PluginRecipient, Turn};
+use crate::file_key::FileKey;
+use crate::{Stanza, scrypt_stanza};
+
+/// A conversation in which a plugin wraps file keys for all its recipients.
+pub struct Wrapping {
+    recipient_count: usize,
+    /// By file.
+    stanzas: Vec<Vec<Stanza>>,
+    labels: Option<BTreeSet<String>>,
+    error: Option<String>,
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wrapped {
+    /// For each file key, in order, one stanza or more.
+    pub stanzas: Vec<Vec<Stanza>>,
+    /// What all recipients of a file must have in common.
+    pub labels: BTreeSet<String>,
+}
+
+impl Wrapping {
+    /// What the plugin is started with.
+    pub const ARGUMENT: &str = "--age-plugin=recipient-v1";
+
+    /// A conversation on `file_keys`, and what is said first. All `recipients` are the plugin's.
+    pub fn new(recipients: &[&PluginRecipient], file_keys: &[FileKey]) -> (Self, Zeroizing<Vec<u8>>) {
+        let mut said = Zeroizing::new(Vec::new());
+        for recipient in recipients {
+            say(&["add-recipient", &recipient.text], &[], &mut said);
+        }
+        say(&["extension-labels"], &[], &mut said);
+        for file_key in file_keys {
+            say(&["wrap-file-key"], &file_key.0, &mut said);
+        }
+        say_done(&mut said);
+        let stanzas = vec![Vec::new(); file_keys.len()];
+        (Self { recipient_count: recipients.len(), stanzas, labels: None, error: None }, said)
+    }
+
+    /// Takes what the plugin says.
+    ///
+    /// # Errors
+    /// What is wrong with it. The conversation is over then.
+    pub fn hear(&mut self, stanza: Stanza) -> Result<Turn, PluginFault> {
+        match stanza.tag() {
+            "recipient-stanza" => self.take(stanza)?,
+            "labels" => self.take_labels(&stanza)?,
+            "error" => drop(self.error.get_or_insert_with(|| error_text(&stanza))),
+            _ => return Ok(common_turn(&stanza)),
+        }
+        Ok(ok())
+    }
+
+    /// What came of the conversation, once it has ended.
+    ///
+    /// # Errors
+    /// What the plugin said, or that a file has no stanza.
+    pub fn finish(self) -> Result<Wrapped, PluginFault> {
+        let is_empty = |stanzas: &Vec<Stanza>| stanzas.is_empty();
+        match self.error {
+            Some(_) if !self.stanzas.iter().all(is_empty) => Err(PluginFault::StanzasAndErrors),
+            Some(text) => Err(PluginFault::Said(text)),
+            None if self.stanzas.iter().any(is_empty) => Err(PluginFault::WrongCount),
+            None => Ok(Wrapped { stanzas: self.stanzas, labels: self.labels.unwrap_or_default() }),
+        }
+    }
+
+    fn take(&mut self, mut stanza: Stanza) -> Result<(), PluginFault> {
+        if stanza.arguments.len() < 3 || stanza.arguments[2] == scrypt_stanza::TAG {
+            return Err(PluginFault::Malformed);
+        }
+        let file = index(&stanza.arguments[1])?;
+        let stanzas = self.stanzas.get_mut(file).ok_or(PluginFault::UnknownFile)?;
+        if stanzas.len() == self.recipient_count {
+            return Err(PluginFault::WrongCount);
+        }
+        stanza.arguments.drain(..2);
+        stanzas.push(stanza);
+        Ok(())
+    }
+
+    fn take_labels(&mut self, stanza: &Stanza) -> Result<(), PluginFault> {
+        let labels: BTreeSet<_> = stanza.arguments[1..].iter().cloned().collect();
+        let is_sound = labels.len() + 1 == stanza.arguments.len();
+        if self.labels.replace(labels).is_some() || !is_sound {
+            return Err(PluginFault::Malformed);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stanza(words: &str) -> Stanza {
+        Stanza { arguments: words.split(' ').map(str::to_owned).collect(), body: b"why".to_vec() }
+    }
+
+    #[track_caller]
+    fn check(said: &[&str], expected: Result<(Vec<usize>, &[&str]), PluginFault>) {
+        let recipient: PluginRecipient = crate::encoding::to_bech32("age1test", b"somebody").parse().unwrap();
+        let keys = [FileKey([1; 16]), FileKey([2; 16])];
+        let (mut wrapping, first) = Wrapping::new(&[&recipient, &recipient], &keys);
+        let text = format!(
+            "-> add-recipient {recipient}\n\n-> add-recipient {recipient}\n\n-> extension-labels\n\n\
+             -> wrap-file-key\nAQEBAQEBAQEBAQEBAQEBAQ\n-> wrap-file-key\nAgICAgICAgICAgICAgICAg\n-> done\n\n"
+        );
+        assert_eq!(*first, text.as_bytes());
+        let result = said.iter().try_for_each(|words| wrapping.hear(stanza(words)).map(drop));
+        let wrapped = result.and_then(|()| wrapping.finish());
+        let counts = |wrapped: Wrapped| {
+            let counts = wrapped.stanzas.iter().map(Vec::len).collect::<Vec<_>>();
+            (counts, wrapped.labels)
+        };
+        let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
+        assert_eq!(wrapped.map(counts), expected.map(|(counts, names)| (counts, labels(names))), "{said:?}");
+    }
+
+    #[test]
+    fn stanzas_come_in_any_order() {
+        let all =
+            ["recipient-stanza 1 x a", "recipient-stanza 0 x", "recipient-stanza 1 x b", "grease", "done"];
+        check(&all, Ok((vec![1, 2], &[])));
+        check(
+            &["labels b a", "recipient-stanza 0 x", "recipient-stanza 1 x", "done"],
+            Ok((vec![1, 1], &["a", "b"])),
+        );
+    }
+
+    #[test]
+    fn what_a_plugin_must_not_do_is_refused() {
+        check(&["recipient-stanza 0 x", "done"], Err(PluginFault::WrongCount));
+        check(&["recipient-stanza 0 x"; 3], Err(PluginFault::WrongCount));
+        check(&["recipient-stanza 2 x"], Err(PluginFault::UnknownFile));
+        for malformed in
+            ["recipient-stanza 0", "recipient-stanza -1 x", "recipient-stanza 0 scrypt", "labels a a"]
+        {
+            check(&[malformed], Err(PluginFault::Malformed));
+        }
+        check(&["labels a", "labels b"], Err(PluginFault::Malformed));
+        check(&["error recipient 0", "done"], Err(PluginFault::Said("why".to_owned())));
+        check(&["recipient-stanza 0 x", "error internal", "done"], Err(PluginFault::StanzasAndErrors));
+    }
+}
