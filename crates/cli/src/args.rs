@@ -164,6 +164,9 @@ pub(crate) struct TreeArgs {
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
     /// What to do with symbolic links in trees
+    ///
+    /// follow takes what they lead to, also outside the tree; results beside it are made there too. Otherwise nothing outside
+    /// a tree is read, written or removed, even if somebody puts a link into it meanwhile.
     #[arg(long, value_name = "HOW", default_value = "skip")]
     pub(crate) symlinks: SymlinksArg,
     /// Don't enter other file systems
@@ -196,11 +199,20 @@ pub(crate) struct FileArgs {
     #[arg(long)]
     pub(crate) force: bool,
     /// Remove each source once its result is durable
+    ///
+    /// Of a file with several names (hard links) those that were sealed or opened are removed, each when its own result is
+    /// durable. Names outside of what is walked stay, and lead to the source as before; haul says so of each.
     #[arg(long)]
     pub(crate) replace: bool,
-    /// Don't keep mode and time of modification
+    /// Don't keep mode and time of modification, of files and of mirrored directories
     #[arg(long)]
     pub(crate) no_preserve: bool,
+    /// Keep extended attributes of users (user.*): as they are, in clear text, also beside sealed content
+    ///
+    /// Their names and values are put on the result, where anybody sees them who can read the file. Those that can't be set
+    /// there are named.
+    #[arg(long)]
+    pub(crate) xattrs: bool,
     /// Whether results must survive a power cut at once (auto: when a source is removed)
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) durable: DurableArg,

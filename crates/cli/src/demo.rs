@@ -71,6 +71,7 @@ impl Demo<'_> {
         let tasks = (0..self.bodies.len()).map(|index| {
             let publish = Publish {
                 path: dir.join(file_name(index)),
+                root_bytes: None,
                 existing: Existing::Refuse,
                 durability: Durability::Eventual,
                 preserve: Preserve::default(),

@@ -7,22 +7,22 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use haul_engine::{Config, Event, Report, Source, run_portable};
-use haul_io::{Durability, Existing};
+use haul_io::{Blocking, Durability, Existing};
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Filter, Kind, Manner, OpenJob, Placement, Replacing, SealJob,
-    SkipReason, Symlinks, Task, Walk, XorJob,
+    Direction, Done, Error, FileOptions, Filter, Kind, Manner, OpenJob, Placement, Remarks, Replacing,
+    SealJob, SkipReason, Symlinks, Task, Walk, XorJob,
 };
 use serde_json::{Map, Value};
 
 use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
 use crate::exit::{Exit, Problem};
 use crate::keys;
-use crate::plan::{Chosen, new_file_mode};
+use crate::plan::{self, Chosen, new_file_mode};
 use crate::probe;
 use crate::report::{Explained, Subject, Success, Told, run_and_tell};
 use crate::streams;
 use crate::tree_identity;
-use crate::voice::{Voice, human_bytes, quoted};
+use crate::voice::{Voice, counted, human_bytes, quoted};
 use crate::workers::WorkerKind;
 
 pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
@@ -40,8 +40,8 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
     let job = job.armored(args.armor);
     match args.files.replace {
-        true => run(&Replacing::new(job), tasks, options.durability, &args.common, voice),
-        false => run(&job, tasks, options.durability, &args.common, voice),
+        true => run(&Replacing::new(job), tasks, options, &args.common, voice),
+        false => run(&job, tasks, options, &args.common, voice),
     }
 }
 
@@ -54,8 +54,8 @@ pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let options = options(&args.files)?;
     let job = OpenJob::new(identities, options);
     match args.files.replace {
-        true => run(&Replacing::new(job), tasks, options.durability, &args.common, voice),
-        false => run(&job, tasks, options.durability, &args.common, voice),
+        true => run(&Replacing::new(job), tasks, options, &args.common, voice),
+        false => run(&job, tasks, options, &args.common, voice),
     }
 }
 
@@ -74,20 +74,21 @@ pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
         Manner::Replace(durability) => durability,
         Manner::Overwrite => Durability::Eventual,
     };
-    run(&job, tasks, durability, &args.common, voice)
+    run(&job, tasks, FileOptions { durability, ..FileOptions::default() }, &args.common, voice)
 }
 
 fn run<J: Told<Task = Task>>(
     job: &J,
     tasks: Walk,
-    durability: Durability,
+    FileOptions { durability, preserve: preserves, .. }: FileOptions,
     args: &CommonArgs,
     voice: &Voice,
 ) -> Result<Exit, Problem> {
     if args.dry_run {
         return Ok(dry_run(tasks, J::VERB, voice));
     }
-    let tasks = tasks.sweeping();
+    let io = || Ok::<_, Problem>(Blocking::new(plan::cancel()?));
+    let tasks = tasks.sweeping(io()?).mirroring(io()?, preserves);
     match args.engine.0 {
         Some(engine) => run_and_tell(job, tasks, &Chosen::asked(engine), args, voice),
         None => {
@@ -126,17 +127,23 @@ pub(crate) fn options(args: &FileArgs) -> Result<FileOptions, Problem> {
         DurableArg::Auto | DurableArg::Never => Durability::Eventual,
     };
     let existing = if args.force { Existing::Replace } else { Existing::Refuse };
-    Ok(FileOptions { existing, durability, preserve: !args.no_preserve, mode: new_file_mode() })
+    Ok(FileOptions {
+        existing,
+        durability,
+        preserve: !args.no_preserve,
+        xattrs: args.xattrs,
+        mode: new_file_mode(),
+    })
 }
 
 pub(crate) fn dry_run(tasks: impl Iterator<Item = Task>, verb: &str, voice: &Voice) -> Exit {
     let mut exit = Exit::Success;
     for task in tasks {
         let goes_on = match &task {
-            Task::File { source, target } if target.as_os_str().is_empty() => {
+            Task::File { source, target, .. } if target.as_os_str().is_empty() => {
                 voice.data(format!("{verb} {}", quoted(source)))
             }
-            Task::File { source, target } => {
+            Task::File { source, target, .. } => {
                 voice.data(format!("{verb} {} -> {}", quoted(source), quoted(target)))
             }
             Task::Skip { source, reason } => {
@@ -163,6 +170,20 @@ fn words(reason: SkipReason) -> &'static str {
         SkipReason::Symlink => "a symbolic link",
         SkipReason::Special => "neither a file nor a directory",
     }
+}
+
+fn words_of(remarks: &Remarks) -> Option<String> {
+    let Remarks { other_names, lost_attributes, .. } = remarks;
+    let mut words = Vec::new();
+    if *other_names > 0 {
+        let count = counted(*other_names, "other name", "other names");
+        words.push(format!("has {count} (hard links), which this doesn't change"));
+    }
+    if !lost_attributes.is_empty() {
+        let names: Vec<_> = lost_attributes.iter().map(quoted).collect();
+        words.push(format!("has attributes that the result lacks: {}", names.join(", ")));
+    }
+    (!words.is_empty()).then(|| words.join("; "))
 }
 
 impl Told for SealJob {
@@ -232,14 +253,14 @@ impl Success<Task> for Done {
     fn remark(&self) -> Option<String> {
         match self {
             Done::Skipped(reason) => Some(format!("was left alone: {}", words(*reason))),
-            Done::File { .. } => None,
+            Done::File { remarks, .. } => words_of(remarks),
         }
     }
 
     fn members(&self, task: &Task) -> Map<String, Value> {
         let mut members = Map::new();
         match self {
-            Done::File { plain_bytes, sealed_bytes } => {
+            Done::File { plain_bytes, sealed_bytes, remarks } => {
                 if let Task::File { target, .. } = task
                     && !target.as_os_str().is_empty()
                 {
@@ -247,6 +268,12 @@ impl Success<Task> for Done {
                 }
                 members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
                 members.insert("sealed_bytes".to_owned(), (*sealed_bytes).into());
+                if !remarks.lost_attributes.is_empty() {
+                    members.insert("lost_attributes".to_owned(), remarks.lost_attributes.clone().into());
+                }
+                if remarks.other_names > 0 {
+                    members.insert("other_names".to_owned(), remarks.other_names.into());
+                }
             }
             Done::Skipped(reason) => {
                 members.insert("skipped".to_owned(), words(*reason).into());

@@ -13,7 +13,7 @@ mod told;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use haul_engine::{Next, Source};
+use haul_engine::{Engine, Next, Source};
 use haul_fetch::{
     Algorithm, Checksum, Config, Expected, FetchJob, FetchTask, HostLimits, HostSource, Place, Request,
     Segments, Trust, basename, path_name,
@@ -29,6 +29,7 @@ use crate::exit::{Exit, Problem};
 use crate::list::{BadLine, Item, Line};
 use crate::list_reader::List;
 use crate::plan::{Chosen, new_file_mode};
+use crate::probe;
 use crate::report::run_and_tell_also;
 use crate::voice::{Voice, quoted};
 
@@ -45,21 +46,22 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
     if args.insecure {
         voice.warning("certificates are not checked: anybody may read and change what is fetched");
     }
-    let chosen = match &args.input {
-        None if args.urls.len() == 1 => match segments(args).count_max {
-            1 => Chosen::new(&args.common, 1, "auto: one URL".to_owned()),
-            count => Chosen::new(&args.common, count, format!("auto: one URL, up to {count} segments")),
-        },
-        _ => Chosen::new(&args.common, args.jobs.into(), format!("auto: {} transfers at once", args.jobs)),
+    let only_one = args.input.is_none() && args.urls.len() == 1;
+    let (chosen, in_flight_max) = match args.common.engine.0 {
+        Some(engine) => (Chosen::asked(engine), engine.in_flight_max()),
+        None if only_one => {
+            let count = segments(args).count_max;
+            (probe::for_one_transfer(count), count)
+        }
+        None => (probe::for_transfers(args.jobs.into()), args.jobs.into()),
     };
-    let in_flight_max = chosen.engine.in_flight_max();
     let started = Instant::now();
     let cookies = args.ask.cookie_jar.as_deref().map(Cookies::open).transpose()?;
     let config = Config { cookies: cookies.as_ref().map(Cookies::jar), ..config(args, in_flight_max)? };
     let mut failures = args.failures.as_deref().map(Failures::create).transpose()?;
     let exit = run_and_tell_also(
         &FetchJob::new(config),
-        HostSource::new(source, limits(args, in_flight_max), move || started.elapsed()),
+        HostSource::new(source, limits(args, &chosen.engine, in_flight_max), move || started.elapsed()),
         &chosen,
         &args.common,
         voice,
@@ -73,10 +75,12 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
     }))
 }
 
-fn limits(args: &GetArgs, in_flight_max: usize) -> HostLimits {
+fn limits(args: &GetArgs, engine: &Engine, in_flight_max: usize) -> HostLimits {
     let defaults = HostLimits::default();
-    // A rate is kept only by what starts when it is given out: nothing then waits for a worker.
-    let ahead = if args.rate.is_some() { 0 } else { in_flight_max };
+    // A rate is kept only by what starts when it is given out: nothing then waits for a worker. Nor may anything wait where
+    // rings of one depth have more room than transfers are wanted.
+    let exact = args.rate.is_some() || engine.in_flight_max() > in_flight_max;
+    let ahead = if exact { 0 } else { in_flight_max };
     HostLimits {
         total_max: in_flight_max + ahead,
         per_host_max: if usize::from(args.per_host) < in_flight_max {
@@ -277,9 +281,10 @@ fn stays_inside(path: &Path) -> bool {
 fn publish(path: PathBuf, mode: u32) -> Publish {
     Publish {
         path,
+        root_bytes: None,
         existing: Existing::Refuse,
         durability: Durability::Eventual,
-        preserve: Preserve { mode: Some(mode), modified: None },
+        preserve: Preserve { mode: Some(mode), ..Preserve::default() },
     }
 }
 

@@ -3,12 +3,9 @@
 //! Owns: choosing the engine, the process's umask, its randomness.
 //! Does not own: running.
 
-use std::num::NonZeroUsize;
-
 use haul_engine::{Config, Engine};
 use haul_io::{Blocking, Cancel, Io};
 
-use crate::args::CommonArgs;
 use crate::exit::Problem;
 
 /// An engine, and why it is this one.
@@ -22,17 +19,6 @@ impl Chosen {
     /// The one that was asked for.
     pub(crate) fn asked(engine: Engine) -> Self {
         Self { engine, reason: "as asked".to_owned() }
-    }
-
-    /// As asked, or as many threads as `auto_workers` for the `reason` given.
-    pub(crate) fn new(args: &CommonArgs, auto_workers: usize, reason: String) -> Self {
-        match args.engine.0 {
-            Some(engine) => Self::asked(engine),
-            None => match NonZeroUsize::new(auto_workers) {
-                Some(workers) if workers.get() > 1 => Self { engine: Engine::Threads(workers), reason },
-                _ => Self { engine: Engine::Serial, reason },
-            },
-        }
     }
 
     pub(crate) fn config(&self, cancel: Cancel) -> Config {

@@ -1,15 +1,16 @@
-//! `--engine auto` for files: looks at the first tasks and at the machine, and chooses.
+//! `--engine auto`: looks at the first tasks and at the machine, and chooses.
 //!
 //! Owns: what is looked at, the rules, the words that say why.
 //! Does not own: engines. The rules follow BENCHMARKS.md.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, IoSliceMut};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use haul_engine::Engine;
+use haul_engine::{Again, Engine, Next, Source, TaskId};
 use haul_io::{Cancel, Uring, UringConfig};
 use haul_seal::Task;
 use rustix::fs::OFlags;
@@ -46,11 +47,13 @@ struct Seen {
 }
 
 /// The engine for `tasks`, of which some are taken and given back in front of the others.
-pub(crate) fn choose(
-    mut tasks: impl Iterator<Item = Task>,
-    durable: bool,
-) -> (Chosen, impl Iterator<Item = Task>) {
-    let first: Vec<Task> = tasks.by_ref().take(TASKS_MAX).collect();
+pub(crate) fn choose(mut tasks: impl Source<Task>, durable: bool) -> (Chosen, impl Source<Task>) {
+    let mut first = VecDeque::new();
+    while first.len() < TASKS_MAX
+        && let Next::Task(task) = tasks.next()
+    {
+        first.push_back(task);
+    }
     let sources: Vec<&Path> = first.iter().map(Task::source).collect();
     let tried: Vec<bool> = sources.iter().take(TRIED_MAX).filter_map(|path| is_cold(path)).collect();
     let cold = 2 * tried.iter().filter(|cold| **cold).count() > tried.len();
@@ -64,7 +67,58 @@ pub(crate) fn choose(
         // Making a ring to see costs time, and is in vain where nothing is waited for.
         ring: (cold || durable) && ring_is_allowed(),
     };
-    (seen.choose(), first.into_iter().chain(tasks))
+    (seen.choose(), LookedAt { first, rest: tasks })
+}
+
+/// A source whose first tasks were taken from it.
+struct LookedAt<S> {
+    first: VecDeque<Task>,
+    rest: S,
+}
+
+impl<S: Source<Task>> Source<Task> for LookedAt<S> {
+    fn next(&mut self) -> Next<Task> {
+        self.first.pop_front().map_or_else(|| self.rest.next(), Next::Task)
+    }
+
+    fn again(&mut self, id: TaskId, task: &Task) -> Again {
+        self.rest.again(id, task)
+    }
+
+    fn ended(&mut self, task: &Task) {
+        self.rest.ended(task);
+    }
+}
+
+/// The engine for transfers, of which `jobs` may run at once: a ring for each core, or as many threads as jobs where the system
+/// gives no rings.
+pub(crate) fn for_transfers(jobs: usize) -> Chosen {
+    transfers(jobs, rings(), format!("auto: {jobs} at once"))
+}
+
+/// The engine for one URL, which may be fetched in so many segments.
+pub(crate) fn for_one_transfer(segments: usize) -> Chosen {
+    match segments {
+        1 => transfers(1, None, "auto: one URL".to_owned()),
+        _ => transfers(segments, rings(), format!("auto: one URL, up to {segments} segments")),
+    }
+}
+
+/// How many rings are worthwhile; `None` where the system gives none.
+fn rings() -> Option<NonZeroUsize> {
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    ring_is_allowed().then_some(cores)
+}
+
+fn transfers(jobs: usize, rings: Option<NonZeroUsize>, reason: String) -> Chosen {
+    let Some(jobs) = NonZeroUsize::new(jobs).filter(|jobs| jobs.get() > 1) else {
+        return Chosen { engine: Engine::Serial, reason };
+    };
+    let Some(rings) = rings.map(|rings| rings.min(jobs)) else {
+        return Chosen { engine: Engine::Threads(jobs), reason: reason + ", no io_uring" };
+    };
+    let depth = NonZeroUsize::new(jobs.get().div_ceil(rings.get())).unwrap_or(jobs);
+    Chosen { engine: Engine::Uring { rings, depth }, reason }
 }
 
 impl Seen {
@@ -157,6 +211,19 @@ mod tests {
     }
 
     #[test]
+    fn transfers_are_spread_over_rings() {
+        let check = |jobs: usize, rings: usize, engine: &str, reason: &str| {
+            let chosen = transfers(jobs, NonZeroUsize::new(rings), "auto: why".to_owned());
+            assert_eq!((chosen.engine.to_string().as_str(), chosen.reason.as_str()), (engine, reason));
+        };
+        check(64, 2, "uring=2x32", "auto: why");
+        check(5, 2, "uring=2x3", "auto: why");
+        check(4, 16, "uring=4x1", "auto: why");
+        check(1, 2, "serial", "auto: why");
+        check(64, 0, "threads=64", "auto: why, no io_uring");
+    }
+
+    #[test]
     fn what_was_looked_at_is_given_back_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let path = |index: usize| dir.path().join(index.to_string());
@@ -164,9 +231,12 @@ mod tests {
             std::fs::write(path(index), "in memory").unwrap();
         }
         let tasks = (0..100).map(|index| Task::file(path(index), path(index + 1_000)));
-        let (chosen, tasks) = choose(tasks, false);
+        let (chosen, mut tasks) = choose(tasks, false);
         assert!(chosen.reason.starts_with("auto: 64 files or more, in memory, "), "{}", chosen.reason);
-        let sources: Vec<_> = tasks.map(|task| task.source().to_owned()).collect();
+        let mut sources = Vec::new();
+        while let Next::Task(task) = tasks.next() {
+            sources.push(task.source().to_owned());
+        }
         assert_eq!(sources, (0..100).map(path).collect::<Vec<_>>());
     }
 }

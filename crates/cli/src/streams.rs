@@ -18,8 +18,8 @@ use haul_seal::{
 };
 use serde_json::json;
 
+use self::ends::{Changed, Output, Reader};
 pub(crate) use self::ends::{Ends, Input, ends, input, is_dash};
-use self::ends::{Output, Reader};
 use self::text_only::{NotText, TextOnly};
 use crate::args::{CommonArgs, OpenArgs, SealArgs, VerifyArgs};
 use crate::exit::{Exit, Problem};
@@ -124,7 +124,8 @@ impl<'a> Stream<'a> {
         let workers = options.workers;
         let result = special.and_then(|special| {
             let reader = self.ends.input.open(&cancel, counts.bytes.clone())?;
-            self.flow(special, &cancel, |sink| work(reader, sink, options))
+            let result = self.flow(special, &cancel, |sink| work(reader, sink, options));
+            result.map_err(|error| if Changed::is_cause_of(&error) { Error::SourceChanged } else { error })
         });
         drop(watch);
         self.voice.end_progress();

@@ -41,7 +41,8 @@ pub(crate) fn tasks(paths: &[PathBuf], suffix: &OsStr) -> Result<impl Iterator<I
     let walk = Walk::new(paths.to_vec(), placement).map_err(|error| Problem::usage(error.to_string()))?;
     Ok(walk.map(|task| match task {
         // Its name gives no name for a result, and none is needed.
-        Task::Bad { source, error: None } | Task::File { source, .. } => Task::check(source),
+        Task::Bad { source, error: None } => Task::check(source),
+        Task::File { source, found, .. } => Task::File { source, target: PathBuf::new(), found },
         other => other,
     }))
 }

@@ -306,3 +306,67 @@ fn trees_are_filtered_and_links_mean_what_was_asked() {
     assert_eq!(sealed(&["--one-file-system", "--exclude", "cache"], 0), ["a.txt", "b.jpg", "sub/c.txt"]);
     haul.run(["seal", "-r", &recipient, "--exclude", "a[", "tree"]).expect_status(2);
 }
+
+#[test]
+fn nothing_is_made_through_a_link_in_a_mirror() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    let recipient = keygen(&haul);
+    Tree::seeded(4).files(20).depth(0).write(&dir.path().join("tree/sub")).unwrap();
+    std::fs::write(dir.path().join("tree/sub/large"), seeded_bytes(1, 2_000_000)).unwrap();
+    std::fs::write(dir.path().join("tree/top"), "x").unwrap();
+    std::fs::create_dir(dir.path().join("outside")).unwrap();
+    for engine in ["serial", "threads=3", "processes=2", "hybrid=2x2", "uring=2x8"] {
+        let (real, out) = (format!("real-{engine}"), format!("out-{engine}"));
+        std::fs::create_dir(dir.path().join(&real)).unwrap();
+        // The output itself may be a link: it was named.
+        std::os::unix::fs::symlink(&real, dir.path().join(&out)).unwrap();
+        std::os::unix::fs::symlink("../outside", dir.path().join(&real).join("sub")).unwrap();
+        let args = ["seal", "--replace", "-e", engine, "-r", &recipient, "-o", &out, "tree"];
+        let run = haul.run(args).expect_status(1);
+        let refused = "\": creating the result: a symbolic link is in the way\n";
+        assert_eq!(run.stderr_text().matches(refused).count(), 21, "{engine}: {}", run.stderr_text());
+        assert!(files_below(&dir.path().join("outside")).unwrap().is_empty(), "{engine}");
+        let made = files_below(&dir.path().join(&real)).unwrap();
+        assert_eq!(made, [Path::new("sub"), Path::new("top.age")], "{engine}");
+        std::fs::write(dir.path().join("tree/top"), "x").unwrap();
+    }
+    assert_eq!(files_below(&dir.path().join("tree")).unwrap().len(), 22, "sources stay");
+}
+
+#[test]
+fn each_name_of_a_file_is_sealed_and_said_to_be_one_of_several() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    let recipient = keygen(&haul);
+    let tree = dir.path().join("tree");
+    for engine in ["serial", "threads=3", "processes=3", "uring=2x8"] {
+        std::fs::create_dir_all(&tree).unwrap();
+        for (name, bytes) in [("small", 1_000), ("large", 2_000_000)] {
+            std::fs::write(tree.join(name), seeded_bytes(1, bytes)).unwrap();
+            for index in 0..6 {
+                std::fs::hard_link(tree.join(name), tree.join(format!("{name}{index}"))).unwrap();
+            }
+            std::fs::hard_link(tree.join(name), dir.path().join(format!("{engine}-{name}"))).unwrap();
+        }
+        let sealed = dir.path().join(format!("sealed-{engine}"));
+        let output = sealed.to_string_lossy();
+        let args = ["seal", "--json", "-e", engine, "-r", &recipient, "-o", &output, "tree"];
+        let run = haul.run(args).expect_status(0);
+        let remark = "\" has 7 other names (hard links), which this doesn't change\n";
+        assert_eq!(run.stderr_text().matches(remark).count(), 14, "{}", run.stderr_text());
+        assert_eq!(run.stdout_text().matches("\"other_names\":7").count(), 14);
+        assert_eq!(files_below(&sealed).unwrap().len(), 14, "{engine}");
+        // Names go one after the other, while others are being sealed; the last in the tree still has one outside.
+        let run = haul.run(["seal", "--replace", "-e", engine, "-r", &recipient, "tree"]).expect_status(0);
+        assert!(run.stderr_text().contains(" other name"), "{}", run.stderr_text());
+        assert_eq!(std::fs::read(dir.path().join(format!("{engine}-large"))).unwrap().len(), 2_000_000);
+        haul.run(["open", "-q", "--replace", "-e", engine, "-i", "key.txt", "tree"]).expect_status(0);
+        for name in files_below(&tree).unwrap() {
+            let bytes = if name.to_string_lossy().starts_with("small") { 1_000 } else { 2_000_000 };
+            assert!(std::fs::read(tree.join(&name)).unwrap() == seeded_bytes(1, bytes), "{engine} {name:?}");
+        }
+        assert_eq!(files_below(&tree).unwrap().len(), 14, "{engine}");
+        std::fs::remove_dir_all(&tree).unwrap();
+    }
+}

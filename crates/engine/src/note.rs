@@ -4,12 +4,14 @@
 //! Owns: the notes, leaving them before the operations concerned, drawing the conclusion.
 //! Does not own: where notes are kept (the lease table).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use haul_io::{Blocking, Buf, Completion, Io, Meter, Op, OpenMode, Stat, is_temporary};
+use haul_io::{
+    Blocking, Buf, Completion, Directory, Io, Kept, Location, Meter, Op, OpenMode, Stat, is_temporary,
+};
 use haul_queue::lease::{Lease, Worker};
 use serde::{Deserialize, Serialize};
 
@@ -21,21 +23,42 @@ use crate::wire;
 #[derive(Serialize, Deserialize)]
 enum Note {
     /// A file is created.
-    Creating {
-        #[serde(with = "wire::path")]
-        path: PathBuf,
-    },
+    Creating(Place),
     /// A file is given its name.
     Naming {
-        #[serde(with = "wire::path")]
-        path: PathBuf,
-        /// The name it had before; empty for none.
+        place: Place,
+        /// The name it had before, in the same directory; empty for none.
         #[serde(with = "wire::path")]
         from: PathBuf,
         file: Identity,
     },
     /// Something is written where that can't be undone or repeated.
     Writing,
+}
+
+/// A name, and how it is reached.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    #[serde(with = "wire::path")]
+    path: PathBuf,
+    /// As with [`Location::beneath`]; `None`: by the name as it stands.
+    root_bytes: Option<usize>,
+}
+
+impl Place {
+    fn new(dir: Option<&Directory>, path: &Path) -> Self {
+        match dir {
+            Some(dir) => Self { path: dir.path().join(path), root_bytes: Some(dir.root_bytes()) },
+            None => Self { path: path.to_owned(), root_bytes: None },
+        }
+    }
+
+    /// The directory, where one is to be held, and the name in it.
+    async fn reach(&self, io: &impl Io) -> io::Result<(Option<Directory>, &Path)> {
+        let Some(root_bytes) = self.root_bytes else { return Ok((None, &self.path)) };
+        let location = Location::beneath(&self.path, root_bytes);
+        Ok((Some(io.directory(location).await?), location.name()))
+    }
 }
 
 /// Tells a file from all others. More than the inode's number, which is used again when a file is gone.
@@ -74,21 +97,26 @@ pub(crate) async fn look(io: &impl Io, note: &[u8]) -> io::Result<Left> {
         return Ok(Left::Nothing);
     }
     let note = from_bytes(note).ok_or_else(|| io::Error::other("a dead worker's note can't be read"))?;
-    let (path, from) = match note {
+    let (place, from, file) = match note {
         Note::Writing => return Ok(Left::HalfDone),
-        Note::Creating { path } => (path, PathBuf::new()),
-        Note::Naming { path, from, file } => {
-            let temporary = path.file_name().is_some_and(is_temporary);
-            match io.stat_at(None, &path).await {
-                Ok(stat) if Identity::from(&stat) == file && !temporary => return Ok(Left::Published),
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => (path, from),
-            }
-        }
+        Note::Creating(place) => (place, PathBuf::new(), None),
+        Note::Naming { place, from, file } => (place, from, Some(file)),
     };
-    for path in [path, from] {
-        if path.file_name().is_some_and(is_temporary) {
-            match io.remove(None, &path).await {
+    let (directory, name) = match place.reach(io).await {
+        // Nothing can be left in a directory that isn't there.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Nothing),
+        result => result?,
+    };
+    if let Some(file) = file.filter(|_| !name.file_name().is_some_and(is_temporary)) {
+        match io.stat_at(directory.as_ref(), name).await {
+            Ok(stat) if Identity::from(&stat) == file => return Ok(Left::Published),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    for name in [name, &from] {
+        if name.file_name().is_some_and(is_temporary) {
+            match io.remove(directory.as_ref(), name).await {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
@@ -111,18 +139,15 @@ impl Noted<'_> {
     async fn note_of(&self, op: &Op) -> io::Result<Option<Note>> {
         Ok(match op {
             Op::Open { dir, path, mode: OpenMode::CreateNew } => {
-                assert!(dir.is_none(), "portable jobs name files by path");
-                Some(Note::Creating { path: path.clone() })
+                Some(Note::Creating(Place::new(dir.as_ref(), path)))
             }
             Op::Link { file, dir, path } => {
-                assert!(dir.is_none(), "portable jobs name files by path");
                 let file = Identity::from(&self.io.stat(file).await?);
-                Some(Note::Naming { path: path.clone(), from: PathBuf::new(), file })
+                Some(Note::Naming { place: Place::new(dir.as_ref(), path), from: PathBuf::new(), file })
             }
             Op::Rename { dir, from, to, .. } => {
-                assert!(dir.is_none(), "portable jobs name files by path");
-                let file = Identity::from(&self.io.stat_at(None, from).await?);
-                Some(Note::Naming { path: to.clone(), from: from.clone(), file })
+                let file = Identity::from(&self.io.stat_at(dir.as_ref(), from).await?);
+                Some(Note::Naming { place: Place::new(dir.as_ref(), to), from: from.clone(), file })
             }
             Op::WriteAt { .. } if self.writes_once && !self.wrote.replace(true) => Some(Note::Writing),
             _ => None,
@@ -155,6 +180,10 @@ impl Io for Noted<'_> {
 
     fn stages_by_name(&self) -> bool {
         true
+    }
+
+    fn kept(&self) -> Option<&RefCell<Kept>> {
+        self.io.kept()
     }
 
     fn take_buf(&self, capacity: usize) -> Buf {

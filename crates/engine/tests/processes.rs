@@ -90,8 +90,9 @@ impl Job for Script {
             }
             Task::KillOnce(_) => Ok(Step::Done(1)),
             Task::PublishAndKill(path) => {
-                let staged = haul_io::Staged::create(io, path).await.unwrap();
-                staged.publish(io, &plain(path)).await.unwrap();
+                let publish = plain(path);
+                let staged = haul_io::Staged::create(io, &publish).await.unwrap();
+                staged.publish(io, &publish).await.unwrap();
                 die()
             }
             Task::Split { parts }
@@ -131,6 +132,7 @@ impl Job for Script {
 fn plain(path: &Path) -> haul_io::Publish {
     haul_io::Publish {
         path: path.to_owned(),
+        root_bytes: Some(path.parent().unwrap().as_os_str().len()),
         existing: haul_io::Existing::Refuse,
         durability: haul_io::Durability::Eventual,
         preserve: Default::default(),

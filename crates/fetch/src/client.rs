@@ -95,6 +95,7 @@ impl Client {
         let io = Blocking::new(self.cancel.clone());
         let publish = Publish {
             path: path.to_owned(),
+            root_bytes: None,
             existing: Existing::Refuse,
             durability: Durability::Eventual,
             preserve: Preserve::default(),

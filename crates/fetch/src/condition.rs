@@ -158,7 +158,8 @@ mod tests {
     fn condition(fields: &str) -> Option<Condition> {
         let ResponseHead { status, headers, .. } = head(&format!("200 x\r\n{fields}"));
         let url = Url::parse("http://h/x?a#f").unwrap();
-        Condition::of(&Response { status, headers, url, body: Vec::new(), body_bytes: 0, redirect_count: 0 })
+        let (trailers, body) = (http::HeaderMap::new(), Vec::new());
+        Condition::of(&Response { status, headers, trailers, url, body, body_bytes: 0, redirect_count: 0 })
     }
 
     fn asked(fields: &str) -> Option<String> {

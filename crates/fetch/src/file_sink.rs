@@ -164,7 +164,7 @@ impl FileSink {
                 partial.begin(io, validators).await
             }
             _ => {
-                let staged = Staged::create(io, &self.publish.path).await.map_err(Error::write)?;
+                let staged = Staged::create(io, &self.publish).await.map_err(Error::write)?;
                 if let Some(bytes) = self.expected_bytes {
                     io.allocate(staged.file(), bytes).await.map_err(Error::write)?;
                 }
@@ -253,7 +253,7 @@ impl FileSink {
             let held = self.held.unwrap_or_else(|| Buf::with_capacity(0));
             let (result, held) = io.write_file(self.publish, held).await;
             io.give_buf(held);
-            return result.map_err(Error::write);
+            return result.map(drop).map_err(Error::write);
         }
         let written = self.write_out(io).await;
         let Some(staged) = self.staged.take() else { return written };
@@ -262,10 +262,10 @@ impl FileSink {
             return Err(error);
         }
         let Some(partial) = self.partial.filter(|_| self.in_partial) else {
-            return staged.publish(io, &self.publish).await.map_err(Error::write);
+            return staged.publish(io, &self.publish).await.map(drop).map_err(Error::write);
         };
         partial.check(io, &staged, self.written_bytes).await?;
-        let published = staged.publish(io, &self.publish).await.map_err(Error::write);
+        let published = staged.publish(io, &self.publish).await.map(drop).map_err(Error::write);
         // Only the record is left of it.
         published.and(partial.remove(io).await)
     }

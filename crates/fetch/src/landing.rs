@@ -8,8 +8,8 @@ use std::time::UNIX_EPOCH;
 
 use haul_http1::ResponseHead;
 use haul_io::{Buf, File, Io, Offset};
-use http::HeaderMap;
 use http::header::LAST_MODIFIED;
+use http::{HeaderMap, HeaderValue};
 use url::Url;
 
 use crate::condition::Condition;
@@ -273,9 +273,16 @@ impl Landing {
         }
         if let Sink::File(sink) = &mut self.sink {
             sink.expect(self.validators.clone(), total);
-            sink.date(modified(headers));
+            sink.date(modified(headers).or_else(|| date_of(self.validators.as_ref())));
         }
         Ok(())
+    }
+
+    /// What is there is all that there is.
+    pub(crate) fn expect_nothing(&mut self) {
+        if let Sink::File(sink) = &mut self.sink {
+            sink.date(date_of(self.validators.as_ref()));
+        }
     }
 
     /// That so many bytes in all can be taken.
@@ -375,8 +382,16 @@ fn representation_checks(headers: &HeaderMap) -> impl Iterator<Item = Check> {
 
 /// When the server says that the content changed last, in seconds since the epoch.
 pub(crate) fn modified(headers: &HeaderMap) -> Option<i64> {
-    let text = headers.get(LAST_MODIFIED)?.to_str().ok()?;
-    let since = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    seconds(headers.get(LAST_MODIFIED)?)
+}
+
+/// That time, as the first response said it: later ones for parts may leave it out (RFC 9110, section 15.3.7).
+fn date_of(validators: Option<&Validators>) -> Option<i64> {
+    seconds(validators?.modified()?)
+}
+
+fn seconds(date: &HeaderValue) -> Option<i64> {
+    let since = httpdate::parse_http_date(date.to_str().ok()?).ok()?.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since.as_secs()).ok()
 }
 

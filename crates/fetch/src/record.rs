@@ -84,12 +84,13 @@ impl Record {
     pub(crate) async fn write(&self, io: &impl Io, lines: &[u8]) -> Result<(), Error> {
         let publish = Publish {
             path: self.path.clone(),
+            root_bytes: None,
             existing: Existing::Replace,
             durability: Durability::Eventual,
             preserve: Preserve::default(),
         };
         let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
-        written.map_err(Error::write)
+        written.map(drop).map_err(Error::write)
     }
 
     pub(crate) async fn remove(&self, io: &impl Io) -> Result<(), Error> {

@@ -162,6 +162,7 @@ impl Shared {
                     ask = Ask::IfRange;
                 }
                 Verdict::Complete => {
+                    landing.expect_nothing();
                     let response = response(request, answered.head.clone(), trace);
                     self.drain(io, request, connection, answered, clock).await;
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));

@@ -44,6 +44,11 @@ impl Validators {
         self.etag.as_ref().or(self.modified.as_ref()).expect("one of them is strong")
     }
 
+    /// Last-Modified, whether or not it is strong.
+    pub(crate) fn modified(&self) -> Option<&HeaderValue> {
+        self.modified.as_ref()
+    }
+
     /// Whether `other` is of the same bytes. Entity tags that differ may still be: some networks of servers give each request
     /// its own; then date and length have to agree.
     pub(crate) fn same(&self, other: &Self) -> bool {

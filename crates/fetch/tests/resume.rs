@@ -50,6 +50,7 @@ impl Dir {
     fn fetch(&self, config: Config, url: &str, expected: Expected) -> Result<(u32, bool), Error> {
         let publish = Publish {
             path: self.path("x"),
+            root_bytes: None,
             existing: Existing::Refuse,
             durability: Durability::Eventual,
             preserve: Preserve::default(),
@@ -248,6 +249,21 @@ fn bytes_that_are_all_there_are_confirmed_by_416() {
 }
 
 #[test]
+fn the_date_of_the_first_answer_counts_where_later_ones_say_none() {
+    use std::os::unix::fs::MetadataExt;
+    for kept_bytes in [CUT, BYTES] {
+        let first = cut().header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let server = server(first, |request, _| Answer::ranged(request, &body(), "\"1\""));
+        let place = Dir::new();
+        place.fetch(keeping(), &server.url("/x"), Expected::default()).unwrap_err();
+        std::fs::write(place.path("x.haul-part"), &body()[..kept_bytes]).unwrap();
+        place.fetch(keeping(), &server.url("/x"), Expected::default()).unwrap();
+        assert!(place.file() == Some(body()));
+        assert_eq!(place.path("x").metadata().unwrap().mtime(), 784_111_777, "behind {kept_bytes} bytes");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_what_the_server_has_is_left_alone() {
     let old = "Sun, 06 Nov 1994 08:49:37 GMT";
     let answer = |modified: &str| Answer::ok("hello").header("Last-Modified", modified);
@@ -320,6 +336,7 @@ fn two_urls_that_share_a_name_never_share_a_file() {
         let place = Dir::new();
         let publish = |path| Publish {
             path,
+            root_bytes: None,
             existing: Existing::Refuse,
             durability: Durability::Eventual,
             preserve: Preserve::default(),

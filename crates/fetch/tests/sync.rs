@@ -54,6 +54,7 @@ impl Dir {
 
     fn task(&self, url: &str, name: &str) -> FetchTask {
         let publish = Publish {
+            root_bytes: None,
             path: self.path(name),
             existing: Existing::Replace,
             durability: Durability::Eventual,

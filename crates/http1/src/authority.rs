@@ -50,7 +50,8 @@ impl Authority {
             }
             name => ["", name, ""],
         };
-        let mut text = String::with_capacity(host.iter().map(|part| part.len()).sum::<usize>() + PORT_LEN_MAX);
+        let mut text =
+            String::with_capacity(host.iter().map(|part| part.len()).sum::<usize>() + PORT_LEN_MAX);
         text.extend(host);
         let host_len = text.len();
         write!(text, ":{port}").expect("a string takes everything");

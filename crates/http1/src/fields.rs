@@ -20,11 +20,7 @@ use crate::scan::{find_lf, is_blank, is_text, is_token, trim};
 ///
 /// `line_count` is how many lines there are, as far as the caller knows: room for them is made at once, which
 /// spares rehashing. It never makes room for more than `count_max`.
-pub(crate) fn parse(
-    lines: &[u8],
-    line_count: usize,
-    count_max: usize,
-) -> Result<HeaderMap, ProtocolError> {
+pub(crate) fn parse(lines: &[u8], line_count: usize, count_max: usize) -> Result<HeaderMap, ProtocolError> {
     let too_many = ProtocolError::TooManyFields { count_max };
     let mut fields = HeaderMap::try_with_capacity(line_count.min(count_max)).map_err(|_| too_many.clone())?;
     if lines.first().copied().is_some_and(is_blank) {
@@ -80,9 +76,11 @@ fn parse_name(name: &[u8]) -> Result<HeaderName, ProtocolError> {
 }
 
 fn parse_value(name: &HeaderName, value: Bytes) -> Result<HeaderValue, ProtocolError> {
-    HeaderValue::from_maybe_shared(value.clone()).map_err(|_| match value.iter().copied().find(|byte| !is_text(*byte)) {
-        Some(b'\r') | None => ProtocolError::BareCr,
-        Some(byte) => ProtocolError::InvalidFieldValue { name: name.clone(), byte },
+    HeaderValue::from_maybe_shared(value.clone()).map_err(|_| {
+        match value.iter().copied().find(|byte| !is_text(*byte)) {
+            Some(b'\r') | None => ProtocolError::BareCr,
+            Some(byte) => ProtocolError::InvalidFieldValue { name: name.clone(), byte },
+        }
     })
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::op::{Completion, Op};
 use crate::perform::perform;
-use crate::{Buf, Cancel, Io, cancelled};
+use crate::{Buf, Cancel, Io, Kept, cancelled};
 
 /// What the operations of one task cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,10 +34,13 @@ pub struct Blocking {
     meter: Cell<Meter>,
     progress: Arc<AtomicU64>,
     spare: RefCell<Vec<Buf>>,
+    kept: RefCell<Kept>,
 }
 
 /// A worker keeps at most that many buffers for its next jobs.
 const SPARE_BUFFERS_MAX: usize = 4;
+/// And that many directories open: of sources and of results, each with the one above it.
+const DIRECTORIES_MAX: usize = 4;
 
 impl Blocking {
     /// Operations that `cancel` can interrupt. The clock starts here.
@@ -48,7 +51,8 @@ impl Blocking {
     /// As [`Blocking::new`]; payload bytes are added to `progress` as jobs report them.
     pub fn counting(cancel: Cancel, progress: Arc<AtomicU64>) -> Self {
         let (meter, spare) = (Cell::default(), RefCell::default());
-        Self { cancel, start: Instant::now(), meter, progress, spare }
+        let kept = RefCell::new(Kept::new(DIRECTORIES_MAX));
+        Self { cancel, start: Instant::now(), meter, progress, spare, kept }
     }
 
     /// The switch that interrupts the operations.
@@ -89,6 +93,10 @@ impl Io for Blocking {
         meter.bytes += bytes;
         self.meter.set(meter);
         self.progress.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn kept(&self) -> Option<&RefCell<Kept>> {
+        Some(&self.kept)
     }
 
     fn take_buf(&self, capacity: usize) -> Buf {

@@ -17,6 +17,11 @@ pub fn is_cancelled(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::CANCELED.raw_os_error())
 }
 
+/// Whether `error` says that a symbolic link was met where none is followed.
+pub fn is_link_in_the_way(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+}
+
 /// The system's words for `error`, without the number that `std` puts behind them.
 pub fn reason(error: &io::Error) -> String {
     let text = error.to_string();

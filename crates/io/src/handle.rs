@@ -94,7 +94,36 @@ pub struct Stat {
 impl Stat {
     /// Whether `self` and `later` describe the same content of the same file, as far as the system can tell.
     pub fn same_content(&self, later: &Stat) -> bool {
-        (self.device, self.inode, self.bytes, self.modified, self.changed)
-            == (later.device, later.inode, later.bytes, later.modified, later.changed)
+        // The loss of another name is a change too, and not one of content.
+        let is_unchanged = self.changed == later.changed || (1..self.links).contains(&later.links);
+        is_unchanged
+            && (self.device, self.inode, self.bytes, self.modified)
+                == (later.device, later.inode, later.bytes, later.modified)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losing_another_name_is_no_change_of_content() {
+        let before = Stat {
+            kind: FileKind::Regular,
+            bytes: 5,
+            mode: 0o600,
+            modified: (1, 0),
+            changed: (1, 0),
+            device: 1,
+            inode: 2,
+            links: 2,
+        };
+        let later = Stat { changed: (2, 0), ..before };
+        assert!(before.same_content(&before) && !before.same_content(&later));
+        for (links, same) in [(0, false), (1, true), (3, false)] {
+            assert_eq!(before.same_content(&Stat { links, ..later }), same, "{links} names");
+        }
+        assert!(!before.same_content(&Stat { links: 1, modified: (2, 0), ..later }));
+        assert!(!before.same_content(&Stat { inode: 3, ..before }));
     }
 }

@@ -3,13 +3,21 @@
 //! Owns: the typed face of [`Op`].
 //! Does not own: how an operation completes.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
+
 use crate::op::{Completion, Found, Offset, Op, OpenMode, Value};
-use crate::{Buf, File, Names, Publish, Socket, Stat};
+use crate::{
+    Attributes, Buf, Directory, File, FileKind, Kept, Location, Names, Publish, Published, Socket, Stat,
+};
+
+/// Of a new directory: all that the umask leaves.
+const DIRECTORY_MODE: u32 = 0o777;
 
 /// Operations whose completion a job awaits.
 ///
@@ -44,6 +52,11 @@ pub trait Io: Sized {
         drop(buf);
     }
 
+    /// The directories that are kept open from one task to the next; `None` where none are.
+    fn kept(&self) -> Option<&RefCell<Kept>> {
+        None
+    }
+
     /// Lets other jobs of the same worker run. Jobs await it between pieces of at most 256 KiB of computing.
     fn yield_now(&self) -> impl Future<Output = ()> {
         async {}
@@ -51,14 +64,14 @@ pub trait Io: Sized {
 
     /// Writes a whole small file and publishes it: [`crate::write_file`]. An engine for which single operations are dear
     /// overrides it to hand over the sequence as one.
-    fn write_file(&self, publish: Publish, content: Buf) -> impl Future<Output = Found<()>> {
+    fn write_file(&self, publish: Publish, content: Buf) -> impl Future<Output = Found<Published>> {
         crate::write_file(self, publish, content)
     }
 
     /// [`Op::Open`].
     fn open(
         &self,
-        dir: Option<&File>,
+        dir: Option<&Directory>,
         path: &Path,
         mode: OpenMode,
     ) -> impl Future<Output = io::Result<File>> {
@@ -78,7 +91,7 @@ pub trait Io: Sized {
     }
 
     /// [`Op::StatAt`].
-    fn stat_at(&self, dir: Option<&File>, path: &Path) -> impl Future<Output = io::Result<Stat>> {
+    fn stat_at(&self, dir: Option<&Directory>, path: &Path) -> impl Future<Output = io::Result<Stat>> {
         let op = Op::StatAt { dir: dir.cloned(), path: path.to_owned() };
         async move { stat_of(self.submit(op).await) }
     }
@@ -138,14 +151,62 @@ pub trait Io: Sized {
         self.done(Op::Allocate { file: file.clone(), bytes })
     }
 
+    /// [`Op::Attributes`].
+    fn attributes(&self, file: &File) -> impl Future<Output = io::Result<Attributes>> {
+        let op = Op::Attributes { file: file.clone() };
+        async move {
+            match self.submit(op).await.result? {
+                Value::Attributes(attributes) => Ok(attributes),
+                other => panic!("expected attributes, got {other:?}"),
+            }
+        }
+    }
+
     /// [`Op::Sync`].
     fn sync(&self, file: &File) -> impl Future<Output = io::Result<()>> {
         self.done(Op::Sync { file: file.clone() })
     }
 
     /// [`Op::Remove`].
-    fn remove(&self, dir: Option<&File>, path: &Path) -> impl Future<Output = io::Result<()>> {
+    fn remove(&self, dir: Option<&Directory>, path: &Path) -> impl Future<Output = io::Result<()>> {
         self.done(Op::Remove { dir: dir.cloned(), path: path.to_owned() })
+    }
+
+    /// The directory that `location` lies in. Links are followed as far as the root; one beneath it is an error
+    /// ([`crate::is_link_in_the_way`]). Taken from those that are kept open, or kept.
+    fn directory(&self, location: Location<'_>) -> impl Future<Output = io::Result<Directory>> {
+        reach(self, location, false)
+    }
+
+    /// As [`directory`](Io::directory); what is missing of it is made.
+    fn make_directory(&self, location: Location<'_>) -> impl Future<Output = io::Result<Directory>> {
+        async move {
+            match reach(self, location, true).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.make_directories(location.root()).await?;
+                    reach(self, location, true).await
+                }
+                result => result,
+            }
+        }
+    }
+
+    /// [`Op::MakeDirectory`].
+    fn make_one_directory(
+        &self,
+        dir: Option<&Directory>,
+        path: &Path,
+        mode: u32,
+    ) -> impl Future<Output = io::Result<()>> {
+        self.done(Op::MakeDirectory { dir: dir.cloned(), path: path.to_owned(), mode })
+    }
+
+    /// Makes the names in `directory` survive a power cut.
+    fn sync_directory(&self, directory: &Directory) -> impl Future<Output = io::Result<()>> {
+        async move {
+            let readable = self.open(Some(directory), Path::new("."), OpenMode::Directory).await?;
+            self.sync(&readable).await
+        }
     }
 
     /// Makes `path` and whatever parents are missing; existing directories are fine.
@@ -153,7 +214,7 @@ pub trait Io: Sized {
         async move {
             let mut missing = Vec::new();
             for ancestor in path.ancestors().filter(|ancestor| !ancestor.as_os_str().is_empty()) {
-                match self.done(Op::MakeDirectory { dir: None, path: ancestor.to_owned() }).await {
+                match self.make_one_directory(None, ancestor, DIRECTORY_MODE).await {
                     Ok(()) => break,
                     Err(error) if error.kind() == io::ErrorKind::AlreadyExists => break,
                     Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(ancestor),
@@ -161,7 +222,7 @@ pub trait Io: Sized {
                 }
             }
             for ancestor in missing.into_iter().rev() {
-                match self.done(Op::MakeDirectory { dir: None, path: ancestor.to_owned() }).await {
+                match self.make_one_directory(None, ancestor, DIRECTORY_MODE).await {
                     Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                     _ => {}
                 }
@@ -246,6 +307,59 @@ pub trait Io: Sized {
                 other => panic!("expected no value, got {other:?}"),
             }
         }
+    }
+}
+
+/// The directory of `location`, from the nearest one above it that is kept open, or from its root.
+async fn reach(io: &impl Io, location: Location<'_>, make: bool) -> io::Result<Directory> {
+    let root_bytes = location.root_bytes();
+    let mut kept = io.kept().map(RefCell::borrow_mut);
+    let nearest = kept
+        .as_mut()
+        .and_then(|kept| location.ancestors().find_map(|ancestor| kept.find(ancestor, root_bytes)));
+    drop(kept);
+    let mut directory = match nearest {
+        Some(directory) => directory,
+        None => {
+            let file = io.open(None, location.root(), OpenMode::Anchor { follow: true }).await?;
+            keep(io, Directory::new(file, location.root_path(), root_bytes))
+        }
+    };
+    for (name, path) in location.steps_from(directory.path()) {
+        let file = match step(io, &directory, name).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+                match io.make_one_directory(Some(&directory), name, DIRECTORY_MODE).await {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => step(io, &directory, name).await?,
+                }
+            }
+            result => result?,
+        };
+        directory = keep(io, Directory::new(file, path, root_bytes));
+    }
+    Ok(directory)
+}
+
+fn keep(io: &impl Io, directory: Directory) -> Directory {
+    if let Some(kept) = io.kept() {
+        kept.borrow_mut().keep(directory.clone());
+    }
+    directory
+}
+
+/// The directory `name` in `directory`, which must not be a symbolic link.
+async fn step(io: &impl Io, directory: &Directory, name: &Path) -> io::Result<File> {
+    if name == Path::new("..") {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the name leads out of its root"));
+    }
+    match io.open(Some(directory), name, OpenMode::Anchor { follow: false }).await {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            match io.stat_at(Some(directory), name).await {
+                Ok(stat) if stat.kind == FileKind::Symlink => Err(Errno::LOOP.into()),
+                _ => Err(error),
+            }
+        }
+        result => result,
     }
 }
 

@@ -8,10 +8,12 @@
 //! staging and publishing of files.
 //! Does not own: what is read or sent (protocols, formats), threads, retries, reports.
 
+mod attributes;
 mod blocking;
 mod buf;
 mod cancel;
 mod connect;
+mod directory;
 mod error;
 mod handle;
 mod io;
@@ -23,17 +25,19 @@ mod staged;
 mod stream;
 mod uring;
 
+pub use attributes::Attributes;
 pub use blocking::{Blocking, Meter, run_ready};
 pub use buf::Buf;
 pub use cancel::Cancel;
-pub use error::{cancelled, is_cancelled, reason};
+pub use directory::{Directory, Kept, Location};
+pub use error::{cancelled, is_cancelled, is_link_in_the_way, reason};
 pub use handle::{File, FileKind, Socket, Stat};
 pub use io::Io;
 pub use names::{Names, NamesLimits};
 pub use op::{Completion, Found, Offset, Op, OpenMode, Value};
 pub use staged::{
-    Durability, Existing, Preserve, Publish, Staged, is_temporary, remove_if_left, sync_directory_of,
-    write_file,
+    Durability, Existing, Preserve, Publish, Published, Staged, is_temporary, remove_if_left,
+    sync_directory_of, write_file,
 };
 pub use stream::{StreamReader, StreamWriter};
 pub use uring::{

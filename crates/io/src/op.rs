@@ -3,12 +3,13 @@
 //! Owns: the shape of each operation.
 //! Does not own: carrying it out ([`crate::Blocking`], [`crate::sim`]).
 
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Buf, File, Names, Socket, Stat};
+use crate::{Attributes, Buf, Directory, File, Names, Published, Socket, Stat};
 
 /// One request to the operating system.
 ///
@@ -19,11 +20,11 @@ use crate::{Buf, File, Names, Socket, Stat};
 #[expect(missing_docs, reason = "the fields are explained once, above and at each variant")]
 pub enum Op {
     /// Opens a file: [`Value::File`].
-    Open { dir: Option<File>, path: PathBuf, mode: OpenMode },
+    Open { dir: Option<Directory>, path: PathBuf, mode: OpenMode },
     /// What is known of an open file: [`Value::Stat`].
     Stat { file: File },
     /// What is known of a name; a symbolic link itself, not what it leads to: [`Value::Stat`].
-    StatAt { dir: Option<File>, path: PathBuf },
+    StatAt { dir: Option<Directory>, path: PathBuf },
     /// Appends at most `bytes_max` bytes to the buffer: [`Value::Count`]; 0 is the end of the file.
     ReadAt { file: File, buf: Buf, bytes_max: usize, offset: Offset },
     /// Writes the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
@@ -34,16 +35,20 @@ pub enum Op {
     SetMode { file: File, mode: u32 },
     /// Sets the time of last modification, seconds and nanoseconds since the epoch: [`Value::Done`].
     SetModified { file: File, modified: (i64, u32) },
+    /// The user's extended attributes of a file: [`Value::Attributes`].
+    Attributes { file: File },
+    /// Sets one of them: [`Value::Done`].
+    SetAttribute { file: File, name: OsString, value: Vec<u8> },
     /// Puts content and metadata of a file, or the names in a directory, on stable storage: [`Value::Done`].
     Sync { file: File },
     /// Gives an unnamed file its name; an existing one is never replaced: [`Value::Done`].
-    Link { file: File, dir: Option<File>, path: PathBuf },
+    Link { file: File, dir: Option<Directory>, path: PathBuf },
     /// Renames within one file system; replaces an existing target only if told to: [`Value::Done`].
-    Rename { dir: Option<File>, from: PathBuf, to: PathBuf, replace: bool },
+    Rename { dir: Option<Directory>, from: PathBuf, to: PathBuf, replace: bool },
     /// Removes a name that isn't a directory: [`Value::Done`].
-    Remove { dir: Option<File>, path: PathBuf },
-    /// Makes a directory; its parent must exist: [`Value::Done`].
-    MakeDirectory { dir: Option<File>, path: PathBuf },
+    Remove { dir: Option<Directory>, path: PathBuf },
+    /// Makes a directory with at most these permission bits, less the umask; its parent must exist: [`Value::Done`].
+    MakeDirectory { dir: Option<Directory>, path: PathBuf, mode: u32 },
     /// The addresses of a host name or literal, as `names` find them: [`Value::Addresses`], never empty.
     Resolve { names: Names, host: String, port: u16 },
     /// Connects to the first address that answers (RFC 8305): [`Value::Socket`].
@@ -66,8 +71,13 @@ pub enum OpenMode {
         /// Follow a final symbolic link (else: the error `ELOOP`).
         follow: bool,
     },
-    /// An existing directory, to be the anchor of relative names or to be synced.
+    /// An existing directory, to be read or synced.
     Directory,
+    /// An existing directory, to be the anchor of names only. It needs no permission to be read.
+    Anchor {
+        /// Follow symbolic links (else: the error `ENOTDIR`, for one in the last component).
+        follow: bool,
+    },
     /// A new file of mode 0600 for reading and writing; an existing name is an error.
     CreateNew,
     /// A new file of mode 0600 without a name, on the file system of the directory named.
@@ -109,6 +119,10 @@ pub enum Value {
     Socket(Socket),
     /// What is known of a file.
     Stat(Stat),
+    /// Extended attributes.
+    Attributes(Attributes),
+    /// What there is to say of a file that was published.
+    Published(Published),
     /// Addresses, in the resolver's order.
     Addresses(Vec<SocketAddr>),
 }
@@ -143,7 +157,7 @@ impl Op {
     /// undo work are not.
     pub(crate) fn is_refused_when_cancelled(&self) -> bool {
         match self {
-            Op::Open { mode, .. } => !matches!(mode, OpenMode::Directory),
+            Op::Open { mode, .. } => !matches!(mode, OpenMode::Directory | OpenMode::Anchor { .. }),
             Op::ReadAt { .. }
             | Op::WriteAt { .. }
             | Op::Allocate { .. }
@@ -155,6 +169,8 @@ impl Op {
             | Op::Sleep { .. } => true,
             Op::Stat { .. }
             | Op::StatAt { .. }
+            | Op::Attributes { .. }
+            | Op::SetAttribute { .. }
             | Op::SetMode { .. }
             | Op::SetModified { .. }
             | Op::Sync { .. }

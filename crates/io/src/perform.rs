@@ -11,12 +11,15 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{
     self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timestamps,
+    XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{RecvFlags, SendFlags};
 
 use crate::op::{Completion, Offset, Op, OpenMode, Value};
-use crate::{Buf, Cancel, File, FileKind, Socket, Stat, cancelled, connect, is_temporary};
+use crate::{
+    Attributes, Buf, Cancel, Directory, File, FileKind, Socket, Stat, cancelled, connect, is_temporary,
+};
 
 /// Carries out `op`; returns when it is done, has failed or, where it waits, when `cancel` is thrown.
 pub(crate) fn perform(op: Op, cancel: &Cancel) -> Completion {
@@ -47,11 +50,17 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         Op::Allocate { file, bytes } => allocate(file.0.fd()?, bytes).map(|()| Value::Done),
         Op::SetMode { file, mode } => done(fs::fchmod(file.0.fd()?, Mode::from_raw_mode(mode))),
         Op::SetModified { file, modified } => done(set_modified(file.0.fd()?, modified)),
+        Op::Attributes { file } => Attributes::of(file.0.fd()?).map(Value::Attributes),
+        Op::SetAttribute { file, name, value } => {
+            done(fs::fsetxattr(file.0.fd()?, &name, &value, XattrFlags::empty()))
+        }
         Op::Sync { file } => done(fs::fsync(file.0.fd()?)),
         Op::Link { file, dir, path } => done(link(file.0.fd()?, base(&dir)?, &path)),
         Op::Rename { dir, from, to, replace } => done(rename(base(&dir)?, &from, &to, replace)),
         Op::Remove { dir, path } => done(fs::unlinkat(base(&dir)?, &path, AtFlags::empty())),
-        Op::MakeDirectory { dir, path } => done(fs::mkdirat(base(&dir)?, &path, Mode::from_raw_mode(0o777))),
+        Op::MakeDirectory { dir, path, mode } => {
+            done(fs::mkdirat(base(&dir)?, &path, Mode::from_raw_mode(mode)))
+        }
         Op::Resolve { names, host, port } => names.find(&host, port, cancel).map(Value::Addresses),
         Op::Connect { addresses, timeout } => {
             connect::race(&addresses, timeout, cancel).map(|socket| Value::Socket(socket.into()))
@@ -69,9 +78,9 @@ fn done(result: rustix::io::Result<()>) -> io::Result<Value> {
     Ok(Value::Done)
 }
 
-pub(crate) fn base(dir: &Option<File>) -> io::Result<BorrowedFd<'_>> {
+pub(crate) fn base(dir: &Option<Directory>) -> io::Result<BorrowedFd<'_>> {
     match dir {
-        Some(dir) => dir.0.fd(),
+        Some(dir) => dir.file().0.fd(),
         None => Ok(CWD),
     }
 }
@@ -103,6 +112,8 @@ pub(crate) fn open_flags(mode: OpenMode) -> OFlags {
         OpenMode::Read { follow: true } => reading,
         OpenMode::Read { follow: false } => reading | OFlags::NOFOLLOW,
         OpenMode::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
+        OpenMode::Anchor { follow: true } => OFlags::PATH | OFlags::DIRECTORY,
+        OpenMode::Anchor { follow: false } => OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW,
         OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
         OpenMode::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
         OpenMode::ReadWrite | OpenMode::Staged => {
@@ -292,6 +303,14 @@ impl From<fs::Stat> for Stat {
             inode: stat.st_ino,
             links: stat.st_nlink,
         }
+    }
+}
+
+impl AsFd for File {
+    /// # Panics
+    /// For a file of a simulation.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd().expect("a file of the real system")
     }
 }
 

@@ -7,6 +7,7 @@
 //! Does not own: what files ([`Files`]) and peers ([`Peers`]) do.
 
 mod files;
+mod links;
 mod peers;
 
 use std::cell::RefCell;
@@ -28,6 +29,9 @@ use crate::{Io, cancelled};
 #[derive(Clone)]
 pub struct Sim(Rc<RefCell<World>>);
 
+/// What somebody else does to the files.
+type Change = Box<dyn FnOnce(&mut Files)>;
+
 struct World {
     random: Random,
     now: Duration,
@@ -36,6 +40,7 @@ struct World {
     completed: BTreeMap<u64, Completion>,
     submitted: u64,
     faults: BTreeMap<u64, io::ErrorKind>,
+    changes: BTreeMap<u64, Change>,
     power_cut_at: Option<u64>,
     cancelled: bool,
     progress_bytes: u64,
@@ -58,6 +63,7 @@ impl Sim {
             completed: BTreeMap::new(),
             submitted: 0,
             faults: BTreeMap::new(),
+            changes: BTreeMap::new(),
             power_cut_at: None,
             cancelled: false,
             progress_bytes: 0,
@@ -96,6 +102,11 @@ impl Sim {
     /// The operation with this number (from 0, in order of submission) fails.
     pub fn fail_operation(&self, number: u64, kind: io::ErrorKind) {
         self.0.borrow_mut().faults.insert(number, kind);
+    }
+
+    /// Somebody else does `change` just before the operation with this number is carried out.
+    pub fn change_files_at(&self, number: u64, change: impl FnOnce(&mut Files) + 'static) {
+        self.0.borrow_mut().changes.insert(number, Box::new(change));
     }
 
     /// The power goes when the operation with this number is submitted.
@@ -216,6 +227,9 @@ impl World {
             panic!("a job awaits something that isn't an operation");
         };
         self.now = due;
+        if let Some(change) = self.changes.remove(&number) {
+            change(&mut self.files);
+        }
         let completion = match self.faults.get(&number) {
             Some(kind) => op.refuse((*kind).into()),
             None => self.perform(op),

@@ -8,10 +8,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{self, AtFlags, FlockOperation, Mode};
+
 use crate::op::{Found, Offset, Op, OpenMode};
-use crate::{Buf, File, Io};
+use crate::perform::open_flags;
+use crate::{Attributes, Buf, Directory, File, Io, Location};
 
 /// What to do when the name is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -32,12 +36,21 @@ pub enum Durability {
 }
 
 /// Metadata for the result. `None` leaves the time of writing, and mode 0600.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preserve {
     /// Permission bits.
     pub mode: Option<u32>,
     /// Time of last modification, seconds and nanoseconds since the epoch.
     pub modified: Option<(i64, u32)>,
+    /// Extended attributes. One that can't be set is no failure: see [`Published`].
+    pub attributes: Attributes,
+}
+
+/// What there is to say of a file that was published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// Names of extended attributes that it should have, and has not: they couldn't be read or set.
+    pub lost_attributes: Vec<OsString>,
 }
 
 /// Where and how a staged file will appear.
@@ -45,6 +58,9 @@ pub struct Preserve {
 pub struct Publish {
     /// Its final name.
     pub path: PathBuf,
+    /// How many bytes of the name are its root's: see [`Location::beneath`]. Beneath it no link is followed, and the directory of the
+    /// file is held open from its creation to its publication. `None`: the name means at each step what it means then.
+    pub root_bytes: Option<usize>,
     /// What to do when the name is taken.
     pub existing: Existing,
     /// Whether it must survive a power cut.
@@ -57,6 +73,8 @@ pub struct Publish {
 #[derive(Debug)]
 pub struct Staged {
     file: File,
+    /// The directory it is in; `None` where names are followed.
+    directory: Option<Directory>,
     /// `None` while the file has no name at all: then nothing is left of it even when the process is killed.
     temporary: Option<PathBuf>,
     /// Whether that name is one that other programs know, and may use for something else meanwhile.
@@ -64,20 +82,23 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// An empty file, mode 0600, beside `path`, without a name where the file system can. Missing directories are made.
+    /// An empty file, mode 0600, where `publish` will want it, without a name where the file system can. Missing directories
+    /// are made.
     ///
     /// # Errors
     /// Whatever the system says of creating a file in that directory.
-    pub async fn create(io: &impl Io, path: &Path) -> io::Result<Self> {
+    pub async fn create(io: &impl Io, publish: &Publish) -> io::Result<Self> {
         let mut made = false;
         loop {
-            match io.open(None, directory_of(path), OpenMode::Unnamed).await {
-                Ok(file) => return Ok(Self { file, temporary: None, kept: false }),
+            let directory = publish.directory(io).await?;
+            let place = if directory.is_some() { Path::new(".") } else { directory_of(&publish.path) };
+            match io.open(directory.as_ref(), place, OpenMode::Unnamed).await {
+                Ok(file) => return Ok(Self { file, directory, temporary: None, kept: false }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
-                    io.make_directories(directory_of(path)).await?;
+                    publish.make_directory(io).await?;
                     made = true;
                 }
-                Err(error) if cannot_be_unnamed(&error) => return Self::create_named(io, path).await,
+                Err(error) if cannot_be_unnamed(&error) => return Self::create_named(io, publish).await,
                 Err(error) => return Err(error),
             }
         }
@@ -87,22 +108,36 @@ impl Staged {
     ///
     /// # Errors
     /// As [`create`](Self::create).
-    pub async fn create_named(io: &impl Io, path: &Path) -> io::Result<Self> {
+    pub async fn create_named(io: &impl Io, publish: &Publish) -> io::Result<Self> {
+        let mut made = false;
         loop {
-            match Self::create_as(io, temporary_name(io, path)).await {
+            let directory = publish.directory(io).await?;
+            let temporary = temporary_name(io, &publish.path);
+            let place = place_in(directory.as_ref(), &temporary);
+            match io.open(directory.as_ref(), place, OpenMode::CreateNew).await {
+                Ok(file) => return Ok(Self { file, directory, temporary: Some(temporary), kept: false }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                result => return result.map(|staged| Self { kept: false, ..staged }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
+                    publish.make_directory(io).await?;
+                    made = true;
+                }
+                Err(error) => return Err(error),
             }
         }
     }
 
-    /// The file that another process staged under the name `temporary`.
+    /// The file that another process staged under the name `temporary`, whose root is `root_bytes` long as with [`Publish`].
     ///
     /// # Errors
     /// Whatever the system says of opening it.
-    pub async fn join(io: &impl Io, temporary: &Path) -> io::Result<Self> {
-        let file = io.open(None, temporary, OpenMode::Staged).await?;
-        Ok(Self { file, temporary: Some(temporary.to_owned()), kept: false })
+    pub async fn join(io: &impl Io, temporary: &Path, root_bytes: Option<usize>) -> io::Result<Self> {
+        let directory = match root_bytes {
+            Some(root_bytes) => Some(io.directory(Location::beneath(temporary, root_bytes)).await?),
+            None => None,
+        };
+        let place = place_in(directory.as_ref(), temporary);
+        let file = io.open(directory.as_ref(), place, OpenMode::Staged).await?;
+        Ok(Self { file, directory, temporary: Some(temporary.to_owned()), kept: false })
     }
 
     /// A new, empty file of mode 0600 under a name that is to outlive the process. Missing directories are made.
@@ -117,7 +152,7 @@ impl Staged {
             }
             result => result?,
         };
-        Ok(Self { file, temporary: Some(temporary), kept: true })
+        Ok(Self { file, directory: None, temporary: Some(temporary), kept: true })
     }
 
     /// The file that [`Staged::create_as`] made, perhaps in another process. Dropped, it stays.
@@ -126,7 +161,7 @@ impl Staged {
     /// What the system says of opening it for reading and writing; symbolic links aren't followed.
     pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
         let file = io.open(None, &temporary, OpenMode::ReadWrite).await?;
-        Ok(Self { file, temporary: Some(temporary), kept: true })
+        Ok(Self { file, directory: None, temporary: Some(temporary), kept: true })
     }
 
     /// The file to write into.
@@ -145,9 +180,9 @@ impl Staged {
     /// # Errors
     /// `AlreadyExists` where the name is taken and [`Existing::Refuse`] was asked; else what the system says. A failed
     /// sync is never retried: the pages it failed on may be gone.
-    pub async fn publish(mut self, io: &impl Io, publish: &Publish) -> io::Result<()> {
+    pub async fn publish(mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
         match self.try_publish(io, publish).await {
-            Ok(()) => Ok(()),
+            Ok(published) => Ok(published),
             Err(error) => {
                 self.discard(io).await;
                 Err(error)
@@ -155,8 +190,10 @@ impl Staged {
         }
     }
 
-    async fn try_publish(&mut self, io: &impl Io, publish: &Publish) -> io::Result<()> {
-        let Publish { path, existing, durability, preserve } = publish;
+    async fn try_publish(&mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
+        let Publish { path, existing, durability, preserve, .. } = publish;
+        // In front of the mode, which may forbid it.
+        let lost_attributes = self.set_attributes(io, &preserve.attributes).await;
         if let Some(mode) = preserve.mode {
             io.done(Op::SetMode { file: self.file.clone(), mode }).await?;
         }
@@ -167,39 +204,51 @@ impl Staged {
             io.sync(&self.file).await?;
         }
         self.name(io, path, *existing).await?;
-        if *durability == Durability::Synced {
-            sync_directory_of(io, path).await?;
+        match (durability, &self.directory) {
+            (Durability::Eventual, _) => {}
+            (Durability::Synced, Some(directory)) => io.sync_directory(directory).await?,
+            (Durability::Synced, None) => sync_directory_of(io, path).await?,
         }
-        Ok(())
+        Ok(Published { lost_attributes })
+    }
+
+    /// The names of those that couldn't be set, or read before.
+    async fn set_attributes(&self, io: &impl Io, attributes: &Attributes) -> Vec<OsString> {
+        let mut lost = attributes.unread.clone();
+        for (name, value) in &attributes.values {
+            let (file, name, value) = (self.file.clone(), name.clone(), value.clone());
+            if io.done(Op::SetAttribute { file, name: name.clone(), value }).await.is_err() {
+                lost.push(name);
+            }
+        }
+        lost
     }
 
     async fn name(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<()> {
-        let file = self.file.clone();
         if self.kept && existing == Existing::Refuse && self.link_kept(io, path).await? {
             return Ok(());
         }
         if self.temporary.is_none() {
-            match io.done(Op::Link { file: file.clone(), dir: None, path: path.to_owned() }).await {
+            match io.done(self.link(path)).await {
                 Err(error)
                     if error.kind() == io::ErrorKind::AlreadyExists && existing == Existing::Replace => {}
                 result => return result,
             }
             // Only a rename replaces: the file gets a name of its own first.
             let temporary = temporary_name(io, path);
-            io.done(Op::Link { file, dir: None, path: temporary.clone() }).await?;
+            io.done(self.link(&temporary)).await?;
             self.temporary = Some(temporary);
         }
-        let from = self.temporary.clone().expect("named above");
-        let replace = existing == Existing::Replace;
-        io.done(Op::Rename { dir: None, from, to: path.to_owned(), replace }).await?;
+        let from = self.place(self.temporary.as_deref().expect("named above"));
+        let (dir, to, replace) = (self.directory.clone(), self.place(path), existing == Existing::Replace);
+        io.done(Op::Rename { dir, from, to, replace }).await?;
         self.temporary = None;
         Ok(())
     }
 
     /// Names the open file itself, whatever its temporary name leads to now. False where the file system has no links.
     async fn link_kept(&mut self, io: &impl Io, path: &Path) -> io::Result<bool> {
-        let link = Op::Link { file: self.file.clone(), dir: None, path: path.to_owned() };
-        match io.done(link).await {
+        match io.done(self.link(path)).await {
             Ok(()) => {}
             Err(error)
                 if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) =>
@@ -208,18 +257,48 @@ impl Staged {
             }
             Err(error) => return Err(error),
         }
-        if let Some(temporary) = self.temporary.take() {
-            // It is one more name of a complete file at worst.
-            let _ = io.remove(None, &temporary).await;
-        }
+        // It is one more name of a complete file at worst.
+        self.remove_temporary(io).await;
         Ok(true)
     }
 
+    fn link(&self, path: &Path) -> Op {
+        Op::Link { file: self.file.clone(), dir: self.directory.clone(), path: self.place(path) }
+    }
+
+    /// `path`, which lies in the file's directory, as operations take it.
+    fn place(&self, path: &Path) -> PathBuf {
+        place_in(self.directory.as_ref(), path).to_owned()
+    }
+
     /// Removes what was written so far.
-    pub async fn discard(self, io: &impl Io) {
-        if let Some(temporary) = self.temporary {
+    pub async fn discard(mut self, io: &impl Io) {
+        self.remove_temporary(io).await;
+    }
+
+    async fn remove_temporary(&mut self, io: &impl Io) {
+        if let Some(temporary) = self.temporary.take() {
             // Nothing better can be done about a failure here than what the next run does: clear it away.
-            let _ = io.remove(None, &temporary).await;
+            let _ = io.remove(self.directory.as_ref(), &self.place(&temporary)).await;
+        }
+    }
+}
+
+impl Publish {
+    /// The directory of the file, where it is to be held open. What is missing of it is made.
+    async fn directory(&self, io: &impl Io) -> io::Result<Option<Directory>> {
+        let Some(root_bytes) = self.root_bytes else { return Ok(None) };
+        io.make_directory(Location::beneath(&self.path, root_bytes)).await.map(Some)
+    }
+
+    /// Makes the directory, which is not there or not any more.
+    async fn make_directory(&self, io: &impl Io) -> io::Result<()> {
+        match self.root_bytes {
+            Some(_) => {
+                io.kept().into_iter().for_each(|kept| kept.borrow_mut().forget());
+                self.directory(io).await.map(drop)
+            }
+            None => io.make_directories(directory_of(&self.path)).await,
         }
     }
 }
@@ -228,8 +307,8 @@ impl Staged {
 ///
 /// # Errors
 /// As [`Staged::create`] and [`Staged::publish`].
-pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> Found<()> {
-    let staged = match Staged::create(io, &publish.path).await {
+pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> Found<Published> {
+    let staged = match Staged::create(io, &publish).await {
         Ok(staged) => staged,
         Err(error) => return (Err(error), content),
     };
@@ -264,14 +343,19 @@ pub fn is_temporary(name: &OsStr) -> bool {
     name.starts_with(TEMPORARY_PREFIX.as_bytes()) && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
 }
 
-/// Removes the temporary file at `path` if nobody works on it: what a run left that was killed.
+/// Removes the temporary file `name` in `directory` if nobody works on it: what a run left that was killed.
 ///
 /// # Errors
 /// Whatever the system says of opening, locking or removing it; `WouldBlock` where somebody works on it.
-pub fn remove_if_left(path: &Path) -> io::Result<()> {
-    let file = std::fs::File::options().read(true).write(true).open(path)?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-    std::fs::remove_file(path)
+pub fn remove_if_left(directory: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
+    let file = fs::openat(directory, name, open_flags(OpenMode::ReadWrite), Mode::empty())?;
+    fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(fs::unlinkat(directory, name, AtFlags::empty())?)
+}
+
+/// `path` as operations take it that are given `directory`.
+fn place_in<'a>(directory: Option<&Directory>, path: &'a Path) -> &'a Path {
+    if directory.is_some() { Location::named(path).name() } else { path }
 }
 
 fn temporary_name(io: &impl Io, path: &Path) -> PathBuf {

@@ -44,7 +44,7 @@ use std::time::Instant;
 
 use io_uring::{cqueue, squeue};
 
-use crate::Cancel;
+use crate::{Cancel, Kept};
 use driver::Driver;
 use executor::Core;
 pub use jobs::{Feed, LocalJob};
@@ -55,6 +55,9 @@ use pool::Pool;
 pub use setup::{Granted, Refusal, RingRefused};
 use spare::Spare;
 pub use task::TaskIo;
+
+/// Directories that a ring keeps open for its next jobs, at most.
+const DIRECTORIES_MAX: usize = 16;
 
 /// How a ring is set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +148,7 @@ impl Uring {
             started: Instant::now(),
             placed: Cell::default(),
             spare: RefCell::new(Spare::new(config.spare_bytes_max)),
+            kept: RefCell::new(Kept::new(DIRECTORIES_MAX)),
             writes_by_pool: config.pool_threads > 0,
             in_flight_max,
             current: Cell::new(None),

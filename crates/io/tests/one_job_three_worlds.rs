@@ -15,18 +15,23 @@ const CONTENT: &[u8] = b"the quick brown fox jumps over the lazy dog";
 fn publish(to: &Path) -> Publish {
     Publish {
         path: to.to_owned(),
+        root_bytes: None,
         existing: Existing::Refuse,
         durability: Durability::Synced,
-        preserve: Preserve { mode: Some(0o640), modified: Some((1_000_000_007, 9)) },
+        preserve: Preserve {
+            mode: Some(0o640),
+            modified: Some((1_000_000_007, 9)),
+            attributes: Default::default(),
+        },
     }
 }
 
 /// The job: copies `from` to `to` in pieces of seven bytes, then publishes.
 async fn copy(io: &impl Io, from: &Path, publish: &Publish) -> io::Result<u64> {
     let source = io.open(None, from, OpenMode::Read { follow: false }).await?;
-    let staged = Staged::create(io, &publish.path).await?;
+    let staged = Staged::create(io, publish).await?;
     match fill(io, &source, &staged).await {
-        Ok(bytes) => staged.publish(io, publish).await.map(|()| bytes),
+        Ok(bytes) => staged.publish(io, publish).await.map(|_| bytes),
         Err(error) => {
             staged.discard(io).await;
             Err(error)
@@ -172,7 +177,7 @@ fn a_cancelled_run_undoes_what_it_began() {
     let cancel = Cancel::new().unwrap();
     let real = Blocking::new(cancel.clone());
     let error = run_ready(async {
-        let staged = Staged::create(&real, &dir.path().join("b")).await?;
+        let staged = Staged::create(&real, &publish(&dir.path().join("b"))).await?;
         cancel.trigger();
         let error =
             real.write_all(staged.file(), Buf::from(b"x".to_vec()), Offset::At(0)).await.0.unwrap_err();

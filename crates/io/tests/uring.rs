@@ -32,13 +32,20 @@ fn run_one<T>(uring: &Uring, job: impl AsyncFnOnce(TaskIo) -> T) -> T {
 }
 
 fn publish(path: &Path, durability: Durability) -> Publish {
-    Publish { path: path.to_owned(), existing: Existing::Refuse, durability, preserve: Preserve::default() }
+    Publish {
+        path: path.to_owned(),
+        root_bytes: None,
+        existing: Existing::Refuse,
+        durability,
+        preserve: Preserve::default(),
+    }
 }
 
 /// Copies in pieces of 300 bytes.
 async fn copy(io: &impl Io, from: &Path, to: &Path) -> io::Result<()> {
     let source = io.open(None, from, OpenMode::Read { follow: false }).await?;
-    let staged = Staged::create(io, to).await?;
+    let publish = publish(to, Durability::Synced);
+    let staged = Staged::create(io, &publish).await?;
     let mut buf = io.take_buf(300);
     let mut done = 0;
     loop {
@@ -55,7 +62,7 @@ async fn copy(io: &impl Io, from: &Path, to: &Path) -> io::Result<()> {
         io.yield_now().await;
     }
     io.give_buf(buf);
-    staged.publish(io, &publish(to, Durability::Synced)).await
+    staged.publish(io, &publish).await.map(drop)
 }
 
 #[test]

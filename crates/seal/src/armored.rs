@@ -13,7 +13,7 @@ use crate::accept::{accept_header, open_chunks};
 use crate::large::Payload;
 use crate::seal::seal_piece;
 use crate::segment::{PIECE_BYTES, SEALED_PIECE_BYTES, pieces_of};
-use crate::task::check_unchanged;
+use crate::task::{Remarks, check_unchanged};
 use crate::{Done, Error, Step};
 
 /// Room for a sealed piece as text: 65 columns for 48 bytes, the first and the last line.
@@ -26,7 +26,7 @@ pub(crate) async fn seal_armored(
     header: SealedHeader,
     publish: &Publish,
 ) -> Result<Done, Error> {
-    let staged = Staged::create(io, &publish.path).await.map_err(Error::at(Step::Create))?;
+    let staged = Staged::create(io, publish).await.map_err(Error::at(Step::Create))?;
     let result = seal_text(io, source, header, staged.file()).await;
     end(io, staged, publish, result).await
 }
@@ -39,7 +39,7 @@ pub(crate) async fn open_armored(
     publish: Option<&Publish>,
 ) -> Result<Done, Error> {
     let Some(publish) = publish else { return open_text(io, source, identities, None).await };
-    let staged = Staged::create(io, &publish.path).await.map_err(Error::at(Step::Create))?;
+    let staged = Staged::create(io, publish).await.map_err(Error::at(Step::Create))?;
     let result = open_text(io, source, identities, Some(staged.file())).await;
     end(io, staged, publish, result).await
 }
@@ -52,8 +52,8 @@ async fn end(
 ) -> Result<Done, Error> {
     match result {
         Ok(done) => {
-            staged.publish(io, publish).await.map_err(Error::at(Step::Publish))?;
-            Ok(done)
+            let published = staged.publish(io, publish).await.map_err(Error::at(Step::Publish))?;
+            Ok(done.with(&published))
         }
         Err(error) => {
             staged.discard(io).await;
@@ -95,7 +95,7 @@ async fn seal_text(
     io.give_buf(plain);
     io.give_buf(sealed);
     check_unchanged(io, source, stat).await?;
-    Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes: output.written })
+    Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes: output.written, remarks: Remarks::of(stat) })
 }
 
 /// A file that is written from start to end.
@@ -160,7 +160,8 @@ async fn open_text(
     }
     io.give_buf(plain);
     check_unchanged(io, source, stat).await?;
-    Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes })
+    let remarks = target.map_or_else(Remarks::default, |_| Remarks::of(stat));
+    Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes, remarks })
 }
 
 /// The bytes in an armored file, from start to end.

@@ -31,6 +31,13 @@ pub enum Error {
     Walk(WalkError),
     /// The source is a directory, pipe, socket or device.
     NotRegular,
+    /// What is at the source's name isn't the file that the walk found.
+    Exchanged,
+    /// A symbolic link is where none is followed: it has taken the place of a file, or of a directory on the way.
+    Link {
+        /// What was being done.
+        step: Step,
+    },
     /// The source was changed while it was read.
     SourceChanged,
     /// The result's name is taken, and replacing wasn't asked for.
@@ -98,6 +105,7 @@ impl Error {
     pub(crate) fn at(step: Step) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
             io::ErrorKind::AlreadyExists => Self::Exists,
+            _ if haul_io::is_link_in_the_way(&source) => Self::Link { step },
             _ => Self::Io { step, source },
         }
     }
@@ -161,6 +169,9 @@ impl fmt::Display for Error {
             Self::Io { step, source } => write!(f, "{step}: {}", reason(source)),
             Self::Walk(error) => f.write_str(&reason(error.cause())),
             Self::NotRegular => f.write_str("not a regular file"),
+            Self::Exchanged => f.write_str("another file has taken its place since it was found"),
+            Self::Link { step: Step::OpenSource } => f.write_str("a symbolic link is in its way"),
+            Self::Link { step } => write!(f, "{step}: a symbolic link is in the way"),
             Self::SourceChanged => f.write_str("the file was changed while it was read"),
             Self::Exists => f.write_str("the result exists already"),
             Self::NoTargetName => f.write_str("its name doesn't end as names of sealed files do"),

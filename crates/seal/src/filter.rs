@@ -8,13 +8,17 @@ use std::path::Path;
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
+use crate::walk::Manner;
+
 /// What a walk does with symbolic links below its inputs. Inputs themselves are always followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Symlinks {
     /// Leaves them, and says so.
     #[default]
     Skip,
-    /// Takes what they lead to; one that leads to a directory above it is a failed task.
+    /// Takes what they lead to, wherever that lies; one that leads to a directory above it is a failed task. A file that is reached so
+    /// must be the one that the walk saw. Results beside such files are made where the link leads at that moment; in a mirror,
+    /// links have no say.
     Follow,
     /// Each is a failed task.
     Refuse,
@@ -75,6 +79,15 @@ impl Filter {
     /// Leaves out directories on other file systems than their input's.
     pub fn one_file_system(self, one_file_system: bool) -> Self {
         Self { one_file_system, ..self }
+    }
+
+    /// Whether directories without any file that is taken are of interest.
+    pub(crate) fn takes_empty(&self) -> bool {
+        self.include.is_none()
+    }
+
+    pub(crate) fn manner(&self) -> Manner {
+        Manner { follow: self.symlinks == Symlinks::Follow, one_file_system: self.one_file_system }
     }
 
     /// Whether the directory at `path`, below its input, is entered.

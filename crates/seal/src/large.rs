@@ -8,11 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use haul_age_format::{Layout, PayloadKey};
 use haul_engine::wire;
-use haul_io::{Buf, File, Io, Offset, OpenMode, Staged, Stat};
+use haul_io::{Buf, File, Io, Offset, OpenMode, Publish, Published, Staged, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::segment::{PIECE_BYTES, Piece, SEALED_PIECE_BYTES, pieces_of_segment};
-use crate::task::{check_unchanged, open_source};
+use crate::task::{Pair, check_unchanged};
 use crate::{Error, FileOptions, Step, Task};
 
 /// A large file being transformed; `K` is what its segments need besides.
@@ -81,13 +81,13 @@ impl<K> Large<K> {
     pub(crate) async fn begin(
         io: &impl Io,
         (source, source_stat): (File, Stat),
-        target: &Path,
+        publish: &Publish,
         (layout, key): (Layout, K),
         bytes: u64,
     ) -> Result<Self, Error> {
         let staged = match io.stages_by_name() {
-            true => Staged::create_named(io, target).await,
-            false => Staged::create(io, target).await,
+            true => Staged::create_named(io, publish).await,
+            false => Staged::create(io, publish).await,
         };
         let staged = staged.map_err(Error::at(Step::Create))?;
         let result = staged.file().clone();
@@ -107,11 +107,14 @@ impl<K> Large<K> {
     }
 
     /// The same file in another process.
-    pub(crate) async fn join<T>(io: &impl Io, source: &Path, token: Token<T>, key: K) -> Result<Self, Error> {
+    pub(crate) async fn join<T>(io: &impl Io, task: &Task, token: Token<T>, key: K) -> Result<Self, Error> {
         let layout = Layout::of_plain(token.plain_bytes);
         let in_place = token.temporary.as_os_str().is_empty();
-        let mode = if in_place { OpenMode::ReadWrite } else { OpenMode::Read { follow: true } };
-        let (file, stat) = open_source(io, source, mode).await?;
+        let pair = Pair::of(task);
+        let (file, stat) = match in_place {
+            true => pair.open_source_as(io, OpenMode::ReadWrite).await?,
+            false => pair.open_source(io).await?,
+        };
         let before = &token.source_stat;
         let same = (stat.device, stat.inode) == (before.device, before.inode);
         // What is overwritten changes on the way.
@@ -120,7 +123,10 @@ impl<K> Large<K> {
         }
         let staged = match in_place {
             true => None,
-            false => Some(Staged::join(io, &token.temporary).await.map_err(Error::at(Step::Write))?),
+            false => {
+                let staged = Staged::join(io, &token.temporary, Some(pair.target().root_bytes())).await;
+                Some(staged.map_err(Error::at(Step::Write))?)
+            }
         };
         let result = staged.as_ref().map_or(&file, Staged::file).clone();
         let source_stat = token.source_stat;
@@ -176,18 +182,22 @@ impl<K> Large<K> {
         options: &FileOptions,
         task: &Task,
         succeeded: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Published, Error> {
         let staged = self.take_staged();
         if !succeeded {
             staged.discard(io).await;
-            return Ok(());
+            return Ok(Published::default());
         }
-        if let Err(error) = check_unchanged(io, &self.source, &self.source_stat).await {
-            staged.discard(io).await;
-            return Err(error);
-        }
-        let Task::File { target, .. } = task else { unreachable!("only files are split") };
-        let publish = options.publish(target, &self.source_stat);
+        let source = (&self.source, &self.source_stat);
+        let publish = options.publish(io, Pair::of(task).target(), source).await;
+        let unchanged = check_unchanged(io, &self.source, &self.source_stat).await;
+        let publish = match unchanged.and(publish) {
+            Ok(publish) => publish,
+            Err(error) => {
+                staged.discard(io).await;
+                return Err(error);
+            }
+        };
         staged.publish(io, &publish).await.map_err(Error::at(Step::Publish))
     }
 }

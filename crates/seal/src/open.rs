@@ -3,18 +3,16 @@
 //! Owns: the order of the steps for one source.
 //! Does not own: the format, authentication ([`crate::accept`]), publishing, engines.
 
-use std::path::Path;
-
 use haul_age_format::Identity;
 use haul_engine::{Job, Step as Progress};
-use haul_io::{Buf, File, Io, OpenMode, Stat};
+use haul_io::{Buf, File, Io, Publish, Stat};
 
 use crate::accept::{Accepted, Found, accept, open_piece};
 use crate::armored::open_armored;
 use crate::large::{Large, Payload, Side};
 use crate::portable::SharedKey;
 use crate::segment::segment_count;
-use crate::task::{check_unchanged, open_source};
+use crate::task::{Remarks, check_unchanged};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Opens each task's source, armored or not, with the first identity that fits.
@@ -34,19 +32,18 @@ impl OpenJob {
     async fn open_small<I: Io>(
         &self,
         io: &I,
-        source: &File,
-        stat: &Stat,
-        target: &Path,
+        (source, stat): (&File, &Stat),
+        publish: Publish,
         accepted: Accepted,
     ) -> Result<Done, Error> {
         let plain = accepted.open_small(io).await?;
         let plain_bytes = plain.filled().len() as u64;
         check_unchanged(io, source, stat).await?;
-        let (result, plain) = io.write_file(self.options.publish(target, stat), plain).await;
-        result.map_err(Error::at(Step::Write))?;
+        let (result, plain) = io.write_file(publish, plain).await;
+        let published = result.map_err(Error::at(Step::Write))?;
         io.give_buf(plain);
         io.progress(plain_bytes);
-        Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes })
+        Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes, remarks: Remarks::of(stat).with(&published) })
     }
 }
 
@@ -57,26 +54,26 @@ impl Job for OpenJob {
     type Error = Error;
 
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Payload>, Done>, Error> {
-        let (source, target) = match task.paths()? {
-            Ok(paths) => paths,
+        let pair = match task.pair()? {
+            Ok(pair) => pair,
             Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
         };
-        let (file, stat) = open_source(io, source, OpenMode::Read { follow: true }).await?;
+        let (file, stat) = pair.open_source(io).await?;
         let found = accept(io, &file, &stat, &self.identities).await?;
-        self.options.check_target(io, target).await?;
+        self.options.check_target(io, pair).await?;
+        let publish = self.options.publish(io, pair.target(), (&file, &stat)).await?;
         let accepted = match found {
             Found::Binary(accepted) => accepted,
             Found::Armored => {
-                let publish = self.options.publish(target, &stat);
                 let opened = open_armored(io, (&file, &stat), &self.identities, Some(&publish)).await;
                 return opened.map(Progress::Done);
             }
         };
         if accepted.is_small {
-            return self.open_small(io, &file, &stat, target, accepted).await.map(Progress::Done);
+            return self.open_small(io, (&file, &stat), publish, accepted).await.map(Progress::Done);
         }
         let (layout, payload) = accepted.into_payload(io);
-        let state = Large::begin(io, (file, stat), target, (layout, payload), layout.plain_bytes()).await?;
+        let state = Large::begin(io, (file, stat), &publish, (layout, payload), layout.plain_bytes()).await?;
         Ok(Progress::Split { state, parts: segment_count(layout) })
     }
 
@@ -94,8 +91,13 @@ impl Job for OpenJob {
         state: &Large<Payload>,
         succeeded: bool,
     ) -> Result<Done, Error> {
-        state.finish(io, &self.options, task, succeeded).await?;
-        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes: state.source_stat.bytes })
+        let published = state.finish(io, &self.options, task, succeeded).await?;
+        let (plain_bytes, sealed_bytes) = (state.layout.plain_bytes(), state.source_stat.bytes);
+        Ok(Done::File {
+            plain_bytes,
+            sealed_bytes,
+            remarks: Remarks::of(&state.source_stat).with(&published),
+        })
     }
 
     fn is_cancelled(error: &Error) -> bool {

@@ -7,12 +7,12 @@ use std::sync::OnceLock;
 
 use haul_age_format::{Identity, Layout, PayloadKey, Recipient, RunKey};
 use haul_engine::Portable;
-use haul_io::{Durability, Io, OpenMode, Stat};
+use haul_io::{Durability, Io, Stat};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::large::{Large, Payload, Token};
-use crate::task::open_source;
+use crate::task::{Pair, Remarks};
 use crate::verify::Checked;
 use crate::xor::Touched;
 use crate::{Done, Error, FileOptions, Manner, OpenJob, SealJob, Step, Task, VerifyJob, XorJob};
@@ -145,7 +145,7 @@ impl Portable for VerifyJob {
     }
 
     async fn join<I: Io>(&self, io: &I, task: &Task, token: CheckToken) -> Result<Checked, Error> {
-        let (source, stat) = open_source(io, task.source(), OpenMode::Read { follow: true }).await?;
+        let (source, stat) = Pair::of(task).open_source(io).await?;
         if !token.source_stat.same_content(&stat) {
             return Err(Error::SourceChanged);
         }
@@ -176,7 +176,7 @@ impl Portable for XorJob {
     }
 
     async fn join<I: Io>(&self, io: &I, task: &Task, token: Token<()>) -> Result<Large<Touched>, Error> {
-        Large::join(io, task.source(), token, Touched::new(false)).await
+        Large::join(io, task, token, Touched::new(false)).await
     }
 
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Done, Error> {
@@ -227,7 +227,7 @@ async fn join(
     shared: &SharedKey,
 ) -> Result<Large<Payload>, Error> {
     let payload = unwrapped(&token.key, shared);
-    Large::join(io, task.source(), token, payload).await
+    Large::join(io, task, token, payload).await
 }
 
 fn run_key(shared: &SharedKey) -> &RunKey {
@@ -241,12 +241,13 @@ async fn published(
     options: &FileOptions,
     lengths: impl Fn(u64, u64) -> (u64, u64),
 ) -> Result<Done, Error> {
-    let Task::File { source, target } = task else { unreachable!("only files have results") };
-    let of_source = io.stat_at(None, source).await.map_err(Error::at(Step::OpenSource))?;
-    let of_target = io.stat_at(None, target).await.map_err(Error::at(Step::Publish))?;
+    let pair = Pair::of(task);
+    let of_source = pair.stat_source(io).await.map_err(Error::at(Step::OpenSource))?;
+    let of_target = pair.stat_target(io).await.map_err(Error::at(Step::Publish))?;
     if options.durability == Durability::Synced {
-        haul_io::sync_directory_of(io, target).await.map_err(Error::at(Step::Publish))?;
+        let directory = io.directory(pair.target()).await.map_err(Error::at(Step::Publish))?;
+        io.sync_directory(&directory).await.map_err(Error::at(Step::Publish))?;
     }
     let (plain_bytes, sealed_bytes) = lengths(of_source.bytes, of_target.bytes);
-    Ok(Done::File { plain_bytes, sealed_bytes })
+    Ok(Done::File { plain_bytes, sealed_bytes, remarks: Remarks::of(&of_source) })
 }

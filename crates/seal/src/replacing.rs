@@ -7,9 +7,10 @@ use std::path::Path;
 
 use haul_age_format::Layout;
 use haul_engine::{Job, Portable, Step as Progress};
-use haul_io::{Durability, FileKind, Io, Op, Stat};
+use haul_io::{Durability, FileKind, Io, Stat};
 use serde::{Deserialize, Serialize};
 
+use crate::task::{Pair, Remarks};
 use crate::{Done, Error, FileOptions, Kind, OpenJob, SealJob, Step, Task};
 
 /// A job whose sources give way to their results.
@@ -17,7 +18,7 @@ use crate::{Done, Error, FileOptions, Kind, OpenJob, SealJob, Step, Task};
 /// The source is looked at before and after: one that was changed meanwhile, replaced, or reached by a symbolic link stays, and
 /// the task fails (no system call removes a file only if it is unchanged, so a change between the last look and the
 /// removal, a few microseconds, goes unseen). Removing is a step of its own behind the publication, so that a run that is cut short between
-/// them leaves both.
+/// them leaves both. Of a file with several names (hard links) the one that was sealed is removed, and the others stay.
 pub struct Replacing<J>(J);
 
 /// A job that can be wrapped.
@@ -67,15 +68,17 @@ impl<J: Replaceable> Job for Replacing<J> {
     type Error = Error;
 
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Self::State, Done>, Error> {
-        let Task::File { source, .. } = task else {
+        let Ok(Ok(pair)) = task.pair() else {
             // A name that is left alone, or can't be dealt with.
             return match self.0.start(io, task).await? {
                 Progress::Done(done) => Ok(Progress::Done(done)),
                 _ => unreachable!("only files are split"),
             };
         };
-        let before = stat_regular(io, source).await?;
-        Ok(match self.0.start(io, task).await? {
+        let before = regular(pair.stat_source(io).await.map_err(Error::at(Step::OpenSource))?)?;
+        // What is sealed is what will be removed, also where the file was named by itself.
+        let task = pair.pinned(&before)?;
+        Ok(match self.0.start(io, &task).await? {
             Progress::Done(done) => Progress::Split { state: Replaced::Published(done, before), parts: 0 },
             Progress::Split { state, parts } => {
                 Progress::Split { state: Replaced::Inner(state, before), parts }
@@ -103,7 +106,7 @@ impl<J: Replaceable> Job for Replacing<J> {
             Replaced::Published(done, before) => (done.clone(), before),
         };
         if succeeded {
-            remove(io, task.source(), |now| before.same_content(now)).await?;
+            remove(io, Pair::of(task), |now| before.same_content(now)).await?;
         }
         Ok(done)
     }
@@ -142,15 +145,16 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
     }
 
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Done, Error> {
-        let Task::File { source, target } = task else { unreachable!("only files have results") };
-        let of_target = io.stat_at(None, target).await.map_err(Error::at(Step::Publish))?;
-        if stat_left(io, source).await?.is_none() {
-            return self.0.done_by(io, target, of_target.bytes).await;
+        let pair = Pair::of(task);
+        let of_target = pair.stat_target(io).await.map_err(Error::at(Step::Publish))?;
+        if stat_left(io, pair).await?.is_none() {
+            return self.0.done_by(io, pair.target().path(), of_target.bytes).await;
         }
         let done = self.0.published(io, task).await?;
         // What the source was is known by the time that its result carries; without one the source stays.
         let preserves = self.0.options().preserve;
-        remove(io, source, |now| preserves && now.modified == of_target.modified).await?;
+        let is_as_before = |now: &Stat| preserves && pair.is_found(now) && now.modified == of_target.modified;
+        remove(io, pair, is_as_before).await?;
         Ok(done)
     }
 
@@ -161,32 +165,35 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
     }
 }
 
-/// What is known of a source that may be removed: the name itself is the file.
-async fn stat_regular(io: &impl Io, source: &Path) -> Result<Stat, Error> {
-    regular(io.stat_at(None, source).await.map_err(Error::at(Step::OpenSource))?)
-}
-
+/// The name itself must be the file, not a link to it.
 fn regular(stat: Stat) -> Result<Stat, Error> {
     if stat.kind == FileKind::Regular { Ok(stat) } else { Err(Error::NotRegular) }
 }
 
 /// What is known of a source that may be gone.
-async fn stat_left(io: &impl Io, source: &Path) -> Result<Option<Stat>, Error> {
-    match io.stat_at(None, source).await {
+async fn stat_left(io: &impl Io, pair: Pair<'_>) -> Result<Option<Stat>, Error> {
+    match pair.stat_source(io).await {
         Ok(stat) => Ok(Some(stat)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::at(Step::Remove)(error)),
     }
 }
 
-/// Removes a source that is what it was. One that is gone was removed by an attempt whose worker died.
-async fn remove(io: &impl Io, source: &Path, is_as_before: impl Fn(&Stat) -> bool) -> Result<(), Error> {
-    let Some(now) = stat_left(io, source).await? else { return Ok(()) };
-    if !is_as_before(&regular(now)?) {
-        return Err(Error::SourceChanged);
+/// Removes a source that is what it was, from the directory that it was looked at in. One that is gone was removed by an
+/// attempt whose worker died.
+async fn remove(io: &impl Io, pair: Pair<'_>, is_as_before: impl Fn(&Stat) -> bool) -> Result<(), Error> {
+    let directory = match io.directory(pair.source()).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        result => result.map_err(Error::at(Step::Remove))?,
+    };
+    let name = pair.source().name();
+    match io.stat_at(Some(&directory), name).await {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Error::at(Step::Remove)(error)),
+        Ok(now) if !is_as_before(&regular(now)?) => return Err(Error::SourceChanged),
+        Ok(_) => {}
     }
-    let op = Op::Remove { dir: None, path: source.to_owned() };
-    io.done(op).await.map_err(Error::at(Step::Remove))
+    io.remove(Some(&directory), name).await.map_err(Error::at(Step::Remove))
 }
 
 impl Replaceable for SealJob {
@@ -199,7 +206,8 @@ impl Replaceable for SealJob {
     }
 
     async fn done_by<I: Io>(&self, _: &I, target: &Path, bytes: u64) -> Result<Done, Error> {
-        Ok(Done::File { plain_bytes: crate::inspect_file(target)?.plain_bytes, sealed_bytes: bytes })
+        let plain_bytes = crate::inspect_file(target)?.plain_bytes;
+        Ok(Done::File { plain_bytes, sealed_bytes: bytes, remarks: Remarks::default() })
     }
 }
 
@@ -214,6 +222,7 @@ impl Replaceable for OpenJob {
 
     /// The length of the header is lost with the source, and not counted.
     async fn done_by<I: Io>(&self, _: &I, _: &Path, bytes: u64) -> Result<Done, Error> {
-        Ok(Done::File { plain_bytes: bytes, sealed_bytes: Layout::of_plain(bytes).sealed_bytes() })
+        let sealed_bytes = Layout::of_plain(bytes).sealed_bytes();
+        Ok(Done::File { plain_bytes: bytes, sealed_bytes, remarks: Remarks::default() })
     }
 }

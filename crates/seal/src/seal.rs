@@ -3,19 +3,17 @@
 //! Owns: the order of the steps for one source.
 //! Does not own: the format, publishing, engines.
 
-use std::path::Path;
-
 use haul_age_format::{
     Layout, PayloadKey, Recipient, SealError, SealedHeader, check_recipients, seal_header,
 };
 use haul_engine::{Job, Step as Progress};
-use haul_io::{Buf, File, Io, Offset, OpenMode, Stat};
+use haul_io::{Buf, File, Io, Offset, Publish, Stat};
 
 use crate::armored::seal_armored;
 use crate::large::{Large, Payload, Side};
 use crate::portable::SharedKey;
 use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
-use crate::task::{check_unchanged, open_source};
+use crate::task::{Remarks, check_unchanged};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Seals each task's source to the recipients.
@@ -45,9 +43,8 @@ impl SealJob {
     async fn seal_small<I: Io>(
         &self,
         io: &I,
-        source: &File,
-        stat: &Stat,
-        target: &Path,
+        (source, stat): (&File, &Stat),
+        publish: Publish,
         header: SealedHeader,
     ) -> Result<Done, Error> {
         let layout = Layout::of_plain(stat.bytes);
@@ -69,11 +66,12 @@ impl SealJob {
             io.yield_now().await;
         }
         io.give_buf(plain);
-        let (result, sealed) = io.write_file(self.options.publish(target, stat), sealed).await;
-        result.map_err(Error::at(Step::Write))?;
+        let (result, sealed) = io.write_file(publish, sealed).await;
+        let published = result.map_err(Error::at(Step::Write))?;
         io.give_buf(sealed);
         io.progress(stat.bytes);
-        Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes: sealed_bytes as u64 })
+        let sealed_bytes = sealed_bytes as u64;
+        Ok(Done::File { plain_bytes: stat.bytes, sealed_bytes, remarks: Remarks::of(stat).with(&published) })
     }
 
     /// Makes everything ready for the segments of a large file.
@@ -81,14 +79,14 @@ impl SealJob {
         &self,
         io: &I,
         source: (File, Stat),
-        target: &Path,
+        publish: &Publish,
         header: SealedHeader,
     ) -> Result<Large<Payload>, Error> {
         let layout = Layout::of_plain(source.1.bytes);
         let offset = header.bytes.len() as u64;
         let payload = Payload { key: header.payload_key, offset };
         let large =
-            Large::begin(io, source, target, (layout, payload), offset + layout.sealed_bytes()).await?;
+            Large::begin(io, source, publish, (layout, payload), offset + layout.sealed_bytes()).await?;
         if let Err(error) = io.write_all(&large.result, Buf::from(header.bytes), Offset::At(0)).await.0 {
             large.discard(io).await;
             return Err(Error::at(Step::Write)(error));
@@ -104,22 +102,22 @@ impl Job for SealJob {
     type Error = Error;
 
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Payload>, Done>, Error> {
-        let (source, target) = match task.paths()? {
-            Ok(paths) => paths,
+        let pair = match task.pair()? {
+            Ok(pair) => pair,
             Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
         };
-        let (file, stat) = open_source(io, source, OpenMode::Read { follow: true }).await?;
-        self.options.check_target(io, target).await?;
+        let (file, stat) = pair.open_source(io).await?;
+        self.options.check_target(io, pair).await?;
+        let publish = self.options.publish(io, pair.target(), (&file, &stat)).await?;
         let header = seal_header(&self.recipients, &mut |out| io.random(out)).map_err(Error::Recipients)?;
         if self.armored {
-            let publish = self.options.publish(target, &stat);
             return seal_armored(io, (&file, &stat), header, &publish).await.map(Progress::Done);
         }
         if stat.bytes <= SMALL_BYTES {
-            return self.seal_small(io, &file, &stat, target, header).await.map(Progress::Done);
+            return self.seal_small(io, (&file, &stat), publish, header).await.map(Progress::Done);
         }
         let parts = segment_count(Layout::of_plain(stat.bytes));
-        let state = self.begin_large(io, (file, stat), target, header).await?;
+        let state = self.begin_large(io, (file, stat), &publish, header).await?;
         Ok(Progress::Split { state, parts })
     }
 
@@ -142,9 +140,10 @@ impl Job for SealJob {
         state: &Large<Payload>,
         succeeded: bool,
     ) -> Result<Done, Error> {
-        state.finish(io, &self.options, task, succeeded).await?;
+        let published = state.finish(io, &self.options, task, succeeded).await?;
         let sealed_bytes = state.key.offset + state.layout.sealed_bytes();
-        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes })
+        let remarks = Remarks::of(&state.source_stat).with(&published);
+        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes, remarks })
     }
 
     fn is_cancelled(error: &Error) -> bool {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use haul_engine::wire;
-use haul_io::{Durability, Existing, Io, OpenMode, Preserve, Publish, Stat};
+use haul_io::{
+    Durability, Existing, File, FileKind, Io, Location, OpenMode, Preserve, Publish, Published, Stat,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,8 @@ pub enum Task {
         /// The file to make.
         #[serde(with = "wire::path")]
         target: PathBuf,
+        /// What the walk knows of the source; `None` for a file that was named by itself.
+        found: Option<Found>,
     },
     /// Leave it, and say so.
     Skip {
@@ -42,6 +46,22 @@ pub enum Task {
         /// What the walk said; `None`: its name gives no name for the result.
         error: Option<WalkError>,
     },
+}
+
+/// A file as a walk found it. What is opened later must be the same one, reached in the same way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// How many bytes of the source's name are its root's, beneath which no symbolic link is followed: the input's, or where links
+    /// are followed, those of the last one on the way.
+    pub source_root_bytes: usize,
+    /// As for the result: the output's, or the source's own root.
+    pub target_root_bytes: usize,
+    /// Whether the name is a symbolic link that is to be followed.
+    pub is_link: bool,
+    /// The device the file is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
 }
 
 /// What the walk said of a name. Clones share it.
@@ -92,9 +112,45 @@ pub enum Done {
         plain_bytes: u64,
         /// Length of the age file in bytes.
         sealed_bytes: u64,
+        /// What else there is to know.
+        remarks: Remarks,
     },
     /// Nothing was done, on purpose.
     Skipped(SkipReason),
+}
+
+impl Done {
+    /// Of a result that was `published`.
+    pub(crate) fn with(self, published: &Published) -> Self {
+        match self {
+            Self::File { plain_bytes, sealed_bytes, remarks } => {
+                Self::File { plain_bytes, sealed_bytes, remarks: remarks.with(published) }
+            }
+            skipped => skipped,
+        }
+    }
+}
+
+/// What the user should know of a task that succeeded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remarks {
+    /// How many other names the source has (hard links). Each that is found is dealt with by itself, and what becomes of this
+    /// one changes nothing about the others. 0 where nothing is made of the source.
+    pub other_names: u64,
+    /// Extended attributes of the source that the result should have, and has not.
+    pub lost_attributes: Vec<String>,
+}
+
+impl Remarks {
+    pub(crate) fn of(source: &Stat) -> Self {
+        Self { other_names: source.links.saturating_sub(1), lost_attributes: Vec::new() }
+    }
+
+    /// Of a result that was `published`.
+    pub(crate) fn with(self, published: &Published) -> Self {
+        let names = published.lost_attributes.iter();
+        Self { lost_attributes: names.map(|name| name.to_string_lossy().into_owned()).collect(), ..self }
+    }
 }
 
 /// How results are made.
@@ -106,20 +162,28 @@ pub struct FileOptions {
     pub durability: Durability,
     /// Keep permission bits and time of modification. Defaults to true.
     pub preserve: bool,
+    /// Keep the user's extended attributes, in clear text. Defaults to false.
+    pub xattrs: bool,
     /// Permission bits of results where they aren't kept. Defaults to 0600.
     pub mode: u32,
 }
 
 impl Default for FileOptions {
     fn default() -> Self {
-        Self { existing: Existing::Refuse, durability: Durability::Eventual, preserve: true, mode: 0o600 }
+        Self {
+            existing: Existing::Refuse,
+            durability: Durability::Eventual,
+            preserve: true,
+            xattrs: false,
+            mode: 0o600,
+        }
     }
 }
 
 impl Task {
     /// Transform `source` into `target`.
     pub fn file(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
-        Self::File { source: source.into(), target: target.into() }
+        Self::File { source: source.into(), target: target.into(), found: None }
     }
 
     /// Look at `source`, for a job that makes nothing of it.
@@ -134,10 +198,10 @@ impl Task {
         }
     }
 
-    /// The names of source and result, or what there is to say instead.
-    pub(crate) fn paths(&self) -> Result<Result<(&Path, &Path), SkipReason>, Error> {
+    /// The files it is about, or what there is to say instead.
+    pub(crate) fn pair(&self) -> Result<Result<Pair<'_>, SkipReason>, Error> {
         match self {
-            Self::File { source, target } => Ok(Ok((source, target))),
+            Self::File { source, target, found } => Ok(Ok(Pair { source, target, found: *found })),
             Self::Skip { reason, .. } => Ok(Err(*reason)),
             Self::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
             Self::Bad { error: None, .. } => Err(Error::NoTargetName),
@@ -145,41 +209,132 @@ impl Task {
     }
 }
 
-impl FileOptions {
-    pub(crate) fn publish(&self, target: &Path, source: &Stat) -> Publish {
-        let preserve = match self.preserve {
-            true => Preserve { mode: Some(source.mode & 0o777), modified: Some(source.modified) },
-            false => Preserve { mode: Some(self.mode), modified: None },
+/// Source and result of a task.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    source: &'a Path,
+    target: &'a Path,
+    found: Option<Found>,
+}
+
+impl<'a> Pair<'a> {
+    /// Of a task that is known to have them.
+    pub(crate) fn of(task: &'a Task) -> Self {
+        match task.pair() {
+            Ok(Ok(pair)) => pair,
+            _ => unreachable!("only files are worked on"),
+        }
+    }
+
+    pub(crate) fn source(&self) -> Location<'a> {
+        match self.found {
+            Some(found) => Location::beneath(self.source, found.source_root_bytes),
+            None => Location::named(self.source),
+        }
+    }
+
+    pub(crate) fn target(&self) -> Location<'a> {
+        match self.found {
+            Some(found) => Location::beneath(self.target, found.target_root_bytes),
+            None => Location::named(self.target),
+        }
+    }
+
+    /// The task for no other file than the one that `stat` is of, which is reached without following a link.
+    pub(crate) fn pinned(&self, stat: &Stat) -> Result<Task, Error> {
+        if !self.is_found(stat) {
+            return Err(Error::Exchanged);
+        }
+        let found = Found {
+            source_root_bytes: self.source().root_bytes(),
+            target_root_bytes: self.target().root_bytes(),
+            is_link: false,
+            device: stat.device,
+            inode: stat.inode,
         };
+        Ok(Task::File { source: self.source.to_owned(), target: self.target.to_owned(), found: Some(found) })
+    }
+
+    /// Whether `stat` is of the file that was found.
+    pub(crate) fn is_found(&self, stat: &Stat) -> bool {
+        self.found.is_none_or(|found| (found.device, found.inode) == (stat.device, stat.inode))
+    }
+
+    /// Opens the source, which must be a regular file, and the one that was found.
+    pub(crate) async fn open_source(&self, io: &impl Io) -> Result<(File, Stat), Error> {
+        let follow = self.found.is_none_or(|found| found.is_link);
+        self.open_source_as(io, OpenMode::Read { follow }).await
+    }
+
+    /// As [`open_source`](Self::open_source), in another way.
+    pub(crate) async fn open_source_as(&self, io: &impl Io, mode: OpenMode) -> Result<(File, Stat), Error> {
+        let location = self.source();
+        let directory = io.directory(location).await.map_err(Error::at(Step::OpenSource))?;
+        let file = io.open(Some(&directory), location.name(), mode).await;
+        let file = file.map_err(Error::at(Step::OpenSource))?;
+        let stat = io.stat(&file).await.map_err(Error::at(Step::OpenSource))?;
+        match stat.kind {
+            _ if !self.is_found(&stat) => Err(Error::Exchanged),
+            FileKind::Regular => Ok((file, stat)),
+            _ => Err(Error::NotRegular),
+        }
+    }
+
+    /// What is known of the name of the source itself.
+    pub(crate) async fn stat_source(&self, io: &impl Io) -> io::Result<Stat> {
+        let directory = io.directory(self.source()).await?;
+        io.stat_at(Some(&directory), self.source().name()).await
+    }
+
+    /// What is known of the result.
+    pub(crate) async fn stat_target(&self, io: &impl Io) -> io::Result<Stat> {
+        let directory = io.directory(self.target()).await?;
+        io.stat_at(Some(&directory), self.target().name()).await
+    }
+}
+
+impl FileOptions {
+    /// How a result of the source that is given is published.
+    pub(crate) async fn publish(
+        &self,
+        io: &impl Io,
+        target: Location<'_>,
+        (file, stat): (&File, &Stat),
+    ) -> Result<Publish, Error> {
+        let mut publish = self.publish_new(target);
+        if self.preserve {
+            publish.preserve.mode = Some(stat.mode & 0o777);
+            publish.preserve.modified = Some(stat.modified);
+        }
+        if self.xattrs {
+            publish.preserve.attributes = io.attributes(file).await.map_err(Error::at(Step::Read))?;
+        }
+        Ok(publish)
+    }
+
+    /// A result that has nothing to keep.
+    pub(crate) fn publish_new(&self, target: Location<'_>) -> Publish {
+        let preserve = Preserve { mode: Some(self.mode), ..Preserve::default() };
         let FileOptions { existing, durability, .. } = *self;
-        Publish { path: target.to_owned(), existing, durability, preserve }
+        let root_bytes = Some(target.root_bytes());
+        Publish { path: target.path().to_owned(), root_bytes, existing, durability, preserve }
     }
 
     /// Fails early where the result would be refused in the end.
-    pub(crate) async fn check_target(&self, io: &impl Io, target: &Path) -> Result<(), Error> {
-        match self.existing {
-            Existing::Refuse if io.stat_at(None, target).await.is_ok() => Err(Error::Exists),
-            _ => Ok(()),
+    pub(crate) async fn check_target(&self, io: &impl Io, pair: Pair<'_>) -> Result<(), Error> {
+        if self.existing == Existing::Replace {
+            return Ok(());
+        }
+        match pair.stat_target(io).await {
+            Ok(_) => Err(Error::Exists),
+            Err(error) if haul_io::is_link_in_the_way(&error) => Err(Error::at(Step::Create)(error)),
+            Err(_) => Ok(()),
         }
     }
 }
 
-/// Opens a source, which must be a regular file.
-pub(crate) async fn open_source(
-    io: &impl Io,
-    path: &Path,
-    mode: OpenMode,
-) -> Result<(haul_io::File, Stat), Error> {
-    let file = io.open(None, path, mode).await.map_err(Error::at(Step::OpenSource))?;
-    let stat = io.stat(&file).await.map_err(Error::at(Step::OpenSource))?;
-    match stat.kind {
-        haul_io::FileKind::Regular => Ok((file, stat)),
-        _ => Err(Error::NotRegular),
-    }
-}
-
 /// That `file` is still what `before` says.
-pub(crate) async fn check_unchanged(io: &impl Io, file: &haul_io::File, before: &Stat) -> Result<(), Error> {
+pub(crate) async fn check_unchanged(io: &impl Io, file: &File, before: &Stat) -> Result<(), Error> {
     let after = io.stat(file).await.map_err(Error::at(Step::Read))?;
     if before.same_content(&after) { Ok(()) } else { Err(Error::SourceChanged) }
 }

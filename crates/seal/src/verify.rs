@@ -5,14 +5,14 @@
 
 use haul_age_format::{Identity, Layout};
 use haul_engine::{Job, Step as Progress};
-use haul_io::{File, Io, Offset, OpenMode, Stat};
+use haul_io::{File, Io, Offset, Stat};
 
 use crate::accept::{Found, accept, open_piece};
 use crate::armored::open_armored;
 use crate::large::Payload;
 use crate::portable::SharedKey;
 use crate::segment::{PIECE_BYTES, SEALED_PIECE_BYTES, pieces_of_segment, segment_count};
-use crate::task::{check_unchanged, open_source};
+use crate::task::{Remarks, check_unchanged};
 use crate::{Done, Error, Kind, Step, Task};
 
 /// Authenticates each task's source, armored or not, under the first identity that fits. The task's target is of no
@@ -44,11 +44,11 @@ impl Job for VerifyJob {
     type Error = Error;
 
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Checked, Done>, Error> {
-        let source = match task.paths()? {
-            Ok((source, _)) => source,
+        let pair = match task.pair()? {
+            Ok(pair) => pair,
             Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
         };
-        let (file, stat) = open_source(io, source, OpenMode::Read { follow: true }).await?;
+        let (file, stat) = pair.open_source(io).await?;
         let accepted = match accept(io, &file, &stat, &self.identities).await? {
             Found::Binary(accepted) => accepted,
             Found::Armored => {
@@ -61,7 +61,7 @@ impl Job for VerifyJob {
             io.give_buf(plain);
             io.progress(plain_bytes);
             check_unchanged(io, &file, &stat).await?;
-            return Ok(Progress::Done(Done::File { plain_bytes, sealed_bytes: stat.bytes }));
+            return Ok(Progress::Done(done(plain_bytes, stat.bytes)));
         }
         let (layout, payload) = accepted.into_payload(io);
         let state = Checked { source: file, source_stat: stat, layout, payload };
@@ -94,10 +94,14 @@ impl Job for VerifyJob {
         if succeeded {
             check_unchanged(io, &state.source, &state.source_stat).await?;
         }
-        Ok(Done::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes: state.source_stat.bytes })
+        Ok(done(state.layout.plain_bytes(), state.source_stat.bytes))
     }
 
     fn is_cancelled(error: &Error) -> bool {
         error.kind() == Kind::Cancelled
     }
+}
+
+fn done(plain_bytes: u64, sealed_bytes: u64) -> Done {
+    Done::File { plain_bytes, sealed_bytes, remarks: Remarks::default() }
 }

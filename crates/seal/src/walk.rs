@@ -4,15 +4,25 @@
 //! runs left there.
 //! Does not own: what happens to a file.
 
+mod mirror;
+mod tree;
+
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::fs::Metadata;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
+use haul_io::{Blocking, FileKind, Io, Location, OpenMode, Stat, run_ready};
+use rustix::fs::Dir;
 
-use crate::{Filter, SkipReason, Symlinks, Task};
+pub use self::mirror::Mirror;
+pub(crate) use self::tree::Manner;
+use self::tree::{Directory, Entry, Item, Tree};
+use crate::{Filter, Found, SkipReason, Symlinks, Task};
 
 /// The name of the identity that opens a tree, where a passphrase sealed it. Left out when trees are sealed or opened: sealed
 /// to itself it would be lost, and its plaintext is a secret.
@@ -63,25 +73,37 @@ impl fmt::Display for NameError {
 
 impl std::error::Error for NameError {}
 
-/// The tasks for some inputs, found while the run goes on. Memory: one open directory for each level.
+/// The tasks for some inputs, found while the run goes on. Memory: one open directory for each level; of trees deeper than 32
+/// levels, also the names in those further up.
 pub struct Walk {
     placement: Placement,
     filter: Filter,
     inputs: std::vec::IntoIter<PathBuf>,
     /// Whether each input gets a name of its own in the output directory.
     several: bool,
-    /// The output directory, where it lies inside what is walked it is left out.
-    output_identity: Option<PathBuf>,
     current: Option<Tree>,
-    /// Whether what killed runs left is removed on the way.
-    sweeps: bool,
+    /// What removes on the way what killed runs left; `None`: it stays.
+    sweeper: Option<Blocking>,
     /// Where that was done last.
     swept: PathBuf,
 }
 
-struct Tree {
-    root: PathBuf,
-    entries: walkdir::IntoIter,
+/// What a walk comes by.
+enum Visit {
+    Task(Task),
+    /// A directory that has a mirror. Its tasks follow, and those of directories in it.
+    Entered(Mirrored),
+    /// All tasks of the directory whose mirror this is were given.
+    Left(PathBuf),
+}
+
+/// A directory, and what mirrors it.
+struct Mirrored {
+    source: PathBuf,
+    target: PathBuf,
+    /// How much of the target's name is the output's.
+    root_bytes: usize,
+    stat: Stat,
 }
 
 impl Walk {
@@ -98,10 +120,9 @@ impl Walk {
         if let Some(output) = output.filter(|output| several && output.exists() && !output.is_dir()) {
             return Err(NameError::OutputIsAFile(output.to_owned()));
         }
-        let output_identity = output.and_then(|output| output.canonicalize().ok());
-        let (current, sweeps, swept) = (None, false, PathBuf::new());
+        let (current, sweeper, swept) = (None, None, PathBuf::new());
         let (filter, inputs) = (Filter::default(), inputs.into_iter());
-        Ok(Self { placement, filter, inputs, several, output_identity, current, sweeps, swept })
+        Ok(Self { placement, filter, inputs, several, current, sweeper, swept })
     }
 
     /// Takes of trees what `filter` takes.
@@ -110,47 +131,50 @@ impl Walk {
         self
     }
 
-    /// Removes, in each directory of sources or results, the temporary files of runs that were killed.
-    pub fn sweeping(mut self) -> Self {
-        self.sweeps = true;
-        self
+    /// Removes, in each directory of sources or results, the temporary files of runs that were killed, by `io`.
+    pub fn sweeping(self, io: Blocking) -> Self {
+        Self { sweeper: Some(io), ..self }
     }
 
-    fn sweep(&mut self, directory: &Path) {
-        if !self.sweeps || self.swept == directory {
+    /// Mirrors directories as well, by `io`: empty ones too, and with their mode and time of modification if it `preserves`
+    /// them. An output that was there before keeps its own.
+    pub fn mirroring(self, io: Blocking, preserves: bool) -> Mirror {
+        Mirror::new(self, io, preserves)
+    }
+
+    /// Sweeps the directory that `target` lies in.
+    fn sweep(&mut self, target: Location<'_>) {
+        let Some(io) = &self.sweeper else { return };
+        if self.swept == target.directory() {
             return;
         }
-        directory.clone_into(&mut self.swept);
+        target.directory().clone_into(&mut self.swept);
         // A directory that can't be read, or isn't there yet, has nothing that could be removed.
-        for entry in std::fs::read_dir(readable(directory)).into_iter().flatten().flatten() {
-            if haul_io::is_temporary(&entry.file_name()) {
-                remove_if_left(&entry.path());
-            }
-        }
+        let _ = sweep(io, target);
     }
 
-    fn next_input(&mut self) -> Option<Task> {
+    /// What the next input begins with; `None` behind the last.
+    fn next_input(&mut self) -> Option<Option<Visit>> {
         let input = self.inputs.next()?;
-        match std::fs::metadata(&input) {
-            Err(error) => Some(Task::Bad { source: input, error: Some(error.into()) }),
-            Ok(metadata) if metadata.is_dir() => {
-                let entries = WalkDir::new(&input)
-                    .min_depth(1)
-                    .follow_links(self.filter.symlinks == Symlinks::Follow)
-                    .same_file_system(self.filter.one_file_system)
-                    .into_iter();
-                if let Some(output) = self.placement.output.clone() {
-                    self.sweep(&if self.several { output.join(name_of(&input)) } else { output });
-                }
-                self.current = Some(Tree { root: input, entries });
-                self.next()
-            }
-            Ok(_) => {
+        let is_directory = std::fs::metadata(&input).map(|metadata| metadata.is_dir());
+        let tree = match is_directory {
+            Ok(false) => {
                 let task = self.task_of_file(input);
                 if let Task::File { target, .. } = &task {
-                    self.sweep(target.parent().unwrap_or(Path::new("")));
+                    self.sweep(Location::named(target));
                 }
-                Some(task)
+                return Some(Some(Visit::Task(task)));
+            }
+            // Without what a name may end in besides.
+            Ok(true) => Tree::open(input.components().as_path().to_owned(), self.filter.manner()),
+            Err(error) => Err(error),
+        };
+        match tree {
+            Err(error) => Some(Some(Visit::Task(Task::Bad { source: input, error: Some(error.into()) }))),
+            Ok(tree) => {
+                let entered = tree.root_directory().and_then(|root| self.entered(&tree, root.clone()));
+                self.current = Some(tree);
+                Some(entered)
             }
         }
     }
@@ -164,40 +188,74 @@ impl Walk {
             None => self.renamed(&source),
         };
         match target {
-            Some(target) => Task::File { source, target },
+            Some(target) => Task::file(source, target),
             None => Task::Bad { source, error: None },
         }
     }
 
+    /// What comes next; `None` at the end.
+    fn step(&mut self) -> Option<Visit> {
+        loop {
+            let visit = match self.current.take() {
+                None => self.next_input()?,
+                Some(mut tree) => {
+                    let root = tree.root().to_owned();
+                    let item = tree.next(|directory| self.enters(&root, directory));
+                    let visit = item.and_then(|item| self.visit(&tree, item));
+                    self.current = (!tree.is_over()).then_some(tree);
+                    visit
+                }
+            };
+            if visit.is_some() {
+                return visit;
+            }
+        }
+    }
+
+    fn visit(&mut self, tree: &Tree, item: Item) -> Option<Visit> {
+        match item {
+            Item::Entered(directory) => self.entered(tree, directory),
+            Item::Left(path) => {
+                self.placement.output.as_ref().map(|_| Visit::Left(self.mirrored(tree.root(), &path)))
+            }
+            Item::Other(entry) => self.task_of_entry(tree, entry).map(Visit::Task),
+            Item::Bad(source, error) => Some(Visit::Task(Task::Bad { source, error: Some(error.into()) })),
+        }
+    }
+
+    fn entered(&mut self, tree: &Tree, directory: Directory) -> Option<Visit> {
+        let root_bytes = self.placement.output.as_ref()?.as_os_str().len();
+        let target = self.mirrored(tree.root(), &directory.path);
+        self.sweep(Location::beneath(&target.join("x"), root_bytes));
+        let Directory { path: source, stat } = directory;
+        Some(Visit::Entered(Mirrored { source, target, root_bytes, stat }))
+    }
+
     /// The task for an entry of a tree, if it is one.
-    fn task_of_entry(&mut self, root: &Path, entry: DirEntry) -> Option<Task> {
-        let kind = entry.file_type();
-        if kind.is_dir() {
-            if self.placement.output.is_some() {
-                self.sweep(&self.mirrored(root, entry.path()));
+    fn task_of_entry(&mut self, tree: &Tree, entry: Entry) -> Option<Task> {
+        let name = entry.path.file_name().expect("entries have names");
+        if haul_io::is_temporary(name) {
+            if let (Some(_), Some(directory)) = (&self.sweeper, tree.current()) {
+                // What can't be removed is somebody's work, or stays for the next run.
+                let _ = haul_io::remove_if_left(directory, Path::new(name));
             }
             return None;
         }
-        if haul_io::is_temporary(entry.file_name()) {
-            if self.sweeps {
-                remove_if_left(entry.path());
-            }
-            return None;
-        }
-        let below = entry.path().strip_prefix(root).expect("entries lie below their root");
+        let below = entry.path.strip_prefix(tree.root()).expect("entries lie below their root");
         if !self.filter.takes(below) {
             return None;
         }
-        if kind.is_symlink() && self.filter.symlinks == Symlinks::Refuse {
+        let is_symlink = entry.stat.kind == FileKind::Symlink;
+        if is_symlink && self.filter.symlinks == Symlinks::Refuse {
             let error = io::Error::other("a symbolic link");
-            return Some(Task::Bad { source: entry.into_path(), error: Some(error.into()) });
+            return Some(Task::Bad { source: entry.path, error: Some(error.into()) });
         }
-        if !kind.is_file() {
-            let reason = if kind.is_symlink() { SkipReason::Symlink } else { SkipReason::Special };
-            return Some(Task::Skip { source: entry.into_path(), reason });
+        if entry.stat.kind != FileKind::Regular {
+            let reason = if is_symlink { SkipReason::Symlink } else { SkipReason::Special };
+            return Some(Task::Skip { source: entry.path, reason });
         }
-        let sealed = has_suffix(entry.file_name(), &self.placement.suffix);
-        let is_identity = entry.file_name() == TREE_IDENTITY_NAME;
+        let sealed = has_suffix(name, &self.placement.suffix);
+        let is_identity = name == TREE_IDENTITY_NAME;
         let left_out = match self.placement.direction {
             Direction::Seal => sealed || is_identity,
             Direction::Open => !sealed || is_identity,
@@ -206,10 +264,17 @@ impl Walk {
         if left_out {
             return None;
         }
-        let source = entry.into_path();
-        let renamed = self.renamed(&source)?;
-        let target = self.mirrored(root, &renamed);
-        Some(Task::File { source, target })
+        let target = self.mirrored(tree.root(), &self.renamed(&entry.path)?);
+        let Entry { path: source, stat, root_bytes, is_followed_link } = entry;
+        let output_bytes = self.placement.output.as_ref().map(|output| output.as_os_str().len());
+        let found = Found {
+            source_root_bytes: root_bytes,
+            target_root_bytes: output_bytes.unwrap_or(root_bytes),
+            is_link: is_followed_link,
+            device: stat.device,
+            inode: stat.inode,
+        };
+        Some(Task::File { source, target, found: Some(found) })
     }
 
     /// Where `path`, which lies below `root`, is in the output.
@@ -235,19 +300,21 @@ impl Walk {
         Some(path.with_file_name::<OsString>(renamed))
     }
 
-    /// Whether it is a directory that isn't entered.
-    fn is_left_out(&self, root: &Path, entry: &DirEntry) -> bool {
-        let below = entry.path().strip_prefix(root).expect("entries lie below their root");
-        entry.file_type().is_dir() && !self.filter.enters(below)
+    /// Whether `directory` of `tree` is walked: the output, where it lies in what is walked, is not.
+    fn enters(&self, root: &Path, directory: &Directory) -> bool {
+        let below = directory.path.strip_prefix(root).expect("entries lie below their root");
+        self.filter.enters(below) && !self.is_output(&directory.stat, &directory.path)
     }
 
-    fn is_output(&self, entry: &DirEntry) -> bool {
-        match &self.output_identity {
-            Some(output) if entry.file_type().is_dir() && Some(entry.file_name()) == output.file_name() => {
-                entry.path().canonicalize().is_ok_and(|path| path == *output)
-            }
-            _ => false,
-        }
+    /// The output may come into being after the walk has begun.
+    fn is_output(&self, stat: &Stat, path: &Path) -> bool {
+        let Some(output) = &self.placement.output else { return false };
+        let is_same = |output: Metadata| (output.dev(), output.ino()) == (stat.device, stat.inode);
+        // Links are few; but what the output is called, it may be called elsewhere.
+        (path.file_name() == output.file_name()
+            || self.filter.symlinks == Symlinks::Follow
+            || output.is_symlink())
+            && output.metadata().is_ok_and(is_same)
     }
 }
 
@@ -256,40 +323,26 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Task> {
         loop {
-            let Some(mut tree) = self.current.take() else { return self.next_input() };
-            let task = match tree.entries.next() {
-                None => continue,
-                Some(Ok(entry)) if self.is_output(&entry) || self.is_left_out(&tree.root, &entry) => {
-                    tree.entries.skip_current_dir();
-                    None
-                }
-                Some(Ok(entry)) => self.task_of_entry(&tree.root, entry),
-                Some(Err(error)) => Some(bad(&tree.root, error)),
-            };
-            self.current = Some(tree);
-            if task.is_some() {
-                return task;
+            if let Visit::Task(task) = self.step()? {
+                return Some(task);
             }
         }
     }
 }
 
-fn bad(root: &Path, error: walkdir::Error) -> Task {
-    let source = error.path().unwrap_or(root).to_owned();
-    Task::Bad {
-        source,
-        error: Some(error.into_io_error().unwrap_or_else(|| io::Error::other("a loop")).into()),
+/// Removes what killed runs left in the directory of `target`.
+fn sweep(io: &Blocking, target: Location<'_>) -> io::Result<()> {
+    let directory = run_ready(io.directory(target))?;
+    let readable = run_ready(io.open(Some(&directory), Path::new("."), OpenMode::Directory))?;
+    for entry in Dir::read_from(&readable)? {
+        let name = entry?;
+        let name = OsStr::from_bytes(name.file_name().to_bytes());
+        if haul_io::is_temporary(name) {
+            // What can't be removed is somebody's work, or stays for the next run.
+            let _ = haul_io::remove_if_left(readable.as_fd(), Path::new(name));
+        }
     }
-}
-
-/// What can't be removed is somebody's work, or stays for the next run.
-fn remove_if_left(path: &Path) {
-    let _ = haul_io::remove_if_left(path);
-}
-
-/// The working directory has an empty name in front of a file's.
-fn readable(path: &Path) -> &Path {
-    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+    Ok(())
 }
 
 fn has_suffix(name: &OsStr, suffix: &OsStr) -> bool {

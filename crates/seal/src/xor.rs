@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::large::{Large, Side};
 use crate::segment::{PIECE_BYTES, Piece, SMALL_BYTES, buffer_bytes, segment_count};
-use crate::task::{check_unchanged, open_source};
+use crate::task::{Pair, Remarks, check_unchanged};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Combines each task's source with a key.
@@ -93,15 +93,16 @@ impl XorJob {
             }
             Manner::Replace(_) => {
                 check_unchanged(io, source, stat).await?;
-                let Task::File { target, .. } = task else { unreachable!("only files are transformed") };
-                let (result, buf) = io.write_file(self.options().publish(target, stat), buf).await;
+                let target = Pair::of(task).target();
+                let publish = self.options().publish(io, target, (source, stat)).await?;
+                let (result, buf) = io.write_file(publish, buf).await;
                 result.map_err(Error::at(Step::Write))?;
                 buf
             }
         };
         io.give_buf(buf);
         io.progress(stat.bytes);
-        Ok(done(stat.bytes))
+        Ok(done(stat))
     }
 }
 
@@ -112,13 +113,13 @@ impl Job for XorJob {
     type Error = Error;
 
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Touched>, Done>, Error> {
-        let (source, target) = match task.paths()? {
-            Ok(paths) => paths,
+        let pair = match task.pair()? {
+            Ok(pair) => pair,
             Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
         };
         let (file, stat) = match self.manner {
-            Manner::Replace(_) => open_source(io, source, OpenMode::Read { follow: true }).await?,
-            Manner::Overwrite => open_source(io, source, OpenMode::ReadWrite).await?,
+            Manner::Replace(_) => pair.open_source(io).await?,
+            Manner::Overwrite => pair.open_source_as(io, OpenMode::ReadWrite).await?,
         };
         if stat.bytes <= SMALL_BYTES {
             return self.whole(io, task, &file, &stat).await.map(Progress::Done);
@@ -127,7 +128,8 @@ impl Job for XorJob {
         let parts = segment_count(layout);
         let state = match self.manner {
             Manner::Replace(_) => {
-                Large::begin(io, (file, stat), target, (layout, Touched::new(false)), stat.bytes).await?
+                let publish = self.options().publish(io, pair.target(), (&file, &stat)).await?;
+                Large::begin(io, (file, stat), &publish, (layout, Touched::new(false)), stat.bytes).await?
             }
             Manner::Overwrite => {
                 let result = file.clone();
@@ -157,13 +159,13 @@ impl Job for XorJob {
         succeeded: bool,
     ) -> Result<Done, Error> {
         match self.manner {
-            Manner::Replace(_) => state.finish(io, &self.options(), task, succeeded).await?,
+            Manner::Replace(_) => drop(state.finish(io, &self.options(), task, succeeded).await?),
             Manner::Overwrite if !succeeded && state.key.load(Ordering::Relaxed) => {
                 return Err(Error::HalfOverwritten);
             }
             Manner::Overwrite => {}
         }
-        Ok(done(state.layout.plain_bytes()))
+        Ok(done(&state.source_stat))
     }
 
     fn is_cancelled(error: &Error) -> bool {
@@ -171,8 +173,8 @@ impl Job for XorJob {
     }
 }
 
-fn done(bytes: u64) -> Done {
-    Done::File { plain_bytes: bytes, sealed_bytes: bytes }
+fn done(source: &Stat) -> Done {
+    Done::File { plain_bytes: source.bytes, sealed_bytes: source.bytes, remarks: Remarks::of(source) }
 }
 
 /// The key, repeated so often that a loop over it runs in long strides.

@@ -33,7 +33,7 @@ fn engines() -> [Engine; 3] {
 /// Runs and returns the report and, by source, what each task came to.
 fn run_all<J>(
     job: &J,
-    tasks: impl Iterator<Item = Task>,
+    tasks: impl Iterator<Item = Task> + Send,
     engine: Engine,
 ) -> (Report, BTreeMap<PathBuf, Result<Done, Error>>)
 where

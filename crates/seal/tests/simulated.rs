@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::pin::Pin;
 
 use haul_engine::{Job, Step};
 use haul_io::sim::{Files, Sim};
@@ -27,9 +26,6 @@ fn seal_job() -> SealJob {
 fn open_job() -> OpenJob {
     OpenJob::new(vec![Identity::X25519(identity())], options())
 }
-
-/// What a job came to; `None` for what isn't one.
-type Ended = Option<Result<Done, Error>>;
 
 /// What an engine does with one task, parts in reverse.
 async fn whole<J: Job<Task = Task, Output = Done, Error = Error>>(
@@ -184,20 +180,8 @@ fn a_source_that_changes_is_not_published() {
         // The file changes after each number of operations in turn, until the job no longer looks.
         let change_at = |number: u64| {
             let sim = machine(1, bytes);
-            let changing = async {
-                while sim.submitted() < number {
-                    sim.yield_now().await;
-                }
-                sim.files().put("d/plain", &content(bytes + 1));
-            };
-            let changed: Vec<Pin<Box<dyn Future<Output = Ended>>>> = vec![
-                Box::pin(async {
-                    changing.await;
-                    None
-                }),
-                Box::pin(async { Some(whole(&sim, &job, &task).await) }),
-            ];
-            let result = sim.run_all(changed).unwrap().pop().flatten().unwrap();
+            sim.change_files_at(number, move |files| files.put("d/plain", &content(bytes + 1)));
+            let result = sim.run(whole(&sim, &job, &task)).unwrap();
             let sealed = sim.files().get("d/sealed").map(<[u8]>::to_vec);
             (result, sealed)
         };
@@ -335,18 +319,12 @@ fn a_source_that_changes_is_not_removed() {
     for number in 0..sim.submitted() {
         let sim = machine(1, bytes);
         let task = seal_task();
-        let changing = async {
-            while sim.submitted() < number {
-                sim.yield_now().await;
+        sim.change_files_at(number, move |files| {
+            if files.get("d/plain").is_some() {
+                files.put("d/plain", &content(bytes + 1));
             }
-            if sim.files().get("d/plain").is_some() {
-                sim.files().put("d/plain", &content(bytes + 1));
-            }
-            None
-        };
-        let jobs: Vec<Pin<Box<dyn Future<Output = Ended>>>> =
-            vec![Box::pin(changing), Box::pin(async { Some(whole(&sim, &job, &task).await) })];
-        let result = sim.run_all(jobs).unwrap().pop().flatten().unwrap();
+        });
+        let result = sim.run(whole(&sim, &job, &task)).unwrap();
         let files = sim.files();
         match files.get("d/plain") {
             Some(source) => assert!(result.is_err() && source == content(bytes + 1), "change at {number}"),
@@ -355,5 +333,58 @@ fn a_source_that_changes_is_not_removed() {
                 assert!(result.is_ok() && (plain == content(bytes) || plain == content(bytes + 1)));
             }
         }
+    }
+}
+
+#[test]
+fn attributes_are_kept_if_asked_and_named_if_lost() {
+    for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
+        for (xattrs, refused) in [(true, false), (true, true), (false, false)] {
+            let sim = machine(1, bytes);
+            sim.files().put_attribute("d/plain", "user.origin", b"here");
+            sim.files().refuse_attributes = refused;
+            let job = SealJob::new(
+                vec![Recipient::X25519(identity().to_recipient())],
+                FileOptions { xattrs, ..options() },
+            );
+            let done = sim.run(whole(&sim, &job.unwrap().armored(armored), &seal_task())).unwrap().unwrap();
+            let Done::File { remarks, .. } = done else { panic!("{done:?}") };
+            let case = format!("{bytes} bytes, armored {armored}, {xattrs} {refused}");
+            let lost: &[&str] = if refused { &["user.origin"] } else { &[] };
+            assert_eq!(remarks.lost_attributes, lost, "{case}");
+            let expected = (xattrs && !refused).then_some(b"here".as_slice());
+            assert_eq!(sim.files().attribute("d/sealed", "user.origin"), expected, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_default_run_keeps_no_attributes() {
+    assert!(!FileOptions::default().xattrs);
+}
+
+#[test]
+fn a_source_that_is_written_to_is_published_as_it_was_or_not_at_all() {
+    for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
+        let job = seal_job().armored(armored);
+        let sim = machine(1, bytes);
+        sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+        let other = vec![0xee; bytes];
+        let mut refused = 0;
+        for number in (0..sim.submitted()).step_by(bytes / 1_000_000 + 1) {
+            let sim = machine(1, bytes);
+            let now = other.clone();
+            sim.change_files_at(number, move |files| files.rewrite("d/plain", &now));
+            let result = sim.run(whole(&sim, &job, &seal_task())).unwrap();
+            match (&result, sim.files().get("d/sealed")) {
+                (Ok(_), Some(sealed)) => {
+                    let plain = opened(sealed).expect("what is published opens");
+                    assert!(plain == content(bytes) || plain == other, "change at {number}: a mixture");
+                }
+                (Err(Error::SourceChanged), None) => refused += 1,
+                _ => panic!("change at {number}: {result:?}"),
+            }
+        }
+        assert!(refused > 1, "{bytes} bytes, armored {armored}: {refused} refused");
     }
 }

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use haul_engine::{Config, Engine, Event, Failure, Job, run};
 use haul_io::Cancel;
 use haul_seal::{
-    Done, Error, FileOptions, Identity, Kind, OpenJob, Recipient, SealJob, Task, VerifyJob, X25519Identity,
-    inspect_file,
+    Done, Error, FileOptions, Identity, Kind, OpenJob, Recipient, Remarks, SealJob, Task, VerifyJob,
+    X25519Identity, inspect_file,
 };
 
 /// Sizes around every boundary: chunk, what is small, piece of text, segment.
@@ -67,7 +67,7 @@ fn files(dir: &Path, armored: bool, engine: Engine) -> Vec<(PathBuf, PathBuf)> {
     let ended = ends(&seal_job(armored), tasks, engine);
     for (plain, sealed) in &names {
         let lengths = [plain, sealed].map(|path| path.metadata().unwrap().len());
-        assert_eq!(ended[plain], Ok(Done::File { plain_bytes: lengths[0], sealed_bytes: lengths[1] }));
+        assert_eq!(ended[plain], Ok(done(lengths)));
     }
     names.to_vec()
 }
@@ -104,7 +104,7 @@ fn intact_files_verify_on_every_engine_and_nothing_is_written() {
         let ended = ends(&VerifyJob::new(identities()), tasks, engine);
         for (plain, sealed) in &names {
             let lengths = [plain, sealed].map(|path| path.metadata().unwrap().len());
-            assert_eq!(ended[sealed], Ok(Done::File { plain_bytes: lengths[0], sealed_bytes: lengths[1] }));
+            assert_eq!(ended[sealed], Ok(done(lengths)));
         }
         assert_eq!(dir.path().read_dir().unwrap().count(), 2 * SIZES.len());
     }
@@ -168,4 +168,8 @@ fn damaged_armor_is_refused() {
                    file";
     let change = |file: &mut Vec<u8>| file[1_000] = if file[1_000] == b'A' { b'B' } else { b'A' };
     check_damaged(3_000_000, true, change, message);
+}
+
+fn done([plain_bytes, sealed_bytes]: [u64; 2]) -> Done {
+    Done::File { plain_bytes, sealed_bytes, remarks: Remarks::default() }
 }

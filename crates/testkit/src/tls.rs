@@ -45,6 +45,8 @@ pub struct Tls {
     authority: Authority,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    /// The certificate and its key once more, as PEM.
+    pem: (String, String),
     asks_client: bool,
 }
 
@@ -70,6 +72,7 @@ impl Tls {
             authority,
             chain: vec![certificate.der().clone()],
             key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+            pem: (certificate.pem(), key.serialize_pem()),
             asks_client: false,
         }
     }
@@ -88,6 +91,11 @@ impl Tls {
         let certificate =
             params.signed_by(&key, &self.authority.issuer).expect("a certificate can be signed");
         (certificate.pem(), key.serialize_pem())
+    }
+
+    /// The server's certificate and its key as PEM, for a server that isn't ours.
+    pub fn server_pem(&self) -> (&str, &str) {
+        (&self.pem.0, &self.pem.1)
     }
 
     /// The certificate of the test authority, as PEM.

@@ -18,7 +18,8 @@ use crate::voice::quoted;
 
 pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
     if let Some(url) = &args.url {
-        Request::get(url).map_err(|error| Problem::usage(format!("cannot fetch {}: {error}", quoted(url))))?;
+        Request::get(url)
+            .map_err(|error| Problem::usage(format!("cannot fetch {}: {error}", quoted(url))))?;
         let what = format!("{} bodies of {}, discarded", args.files, quoted(url));
         return compare_at(args, url, &format!("{what}; the processor time is the client's"));
     }

@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// Connections that may wait to be accepted.
+const CONNECTIONS_WAITING_MAX: i32 = 4_096;
+
 /// A server on a free loopback port; stopped when dropped.
 pub(crate) struct Server {
     address: SocketAddr,
@@ -28,6 +31,8 @@ struct Shared {
 impl Server {
     pub(crate) fn start(bodies: Vec<Vec<u8>>, delay: Duration) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        // Room for thousands that connect at once: what is refused is tried again only after a second.
+        rustix::net::listen(&listener, CONNECTIONS_WAITING_MAX)?;
         let address = listener.local_addr()?;
         let (stopping, connections) = (AtomicBool::new(false), Mutex::default());
         let shared = Arc::new(Shared { bodies, delay, stopping, connections });

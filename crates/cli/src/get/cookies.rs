@@ -62,16 +62,19 @@ impl Cookies {
     /// Replaces the file by what there is now, for its owner's eyes only; else says why not.
     pub(super) fn write(self) -> Result<(), String> {
         let publish = Publish {
+            root_bytes: None,
             path: self.path.clone(),
             existing: Existing::Replace,
             durability: Durability::Eventual,
-            preserve: Preserve { mode: Some(0o600), modified: None },
+            preserve: Preserve { mode: Some(0o600), ..Preserve::default() },
         };
         // A switch of its own: what an interrupted run has learned is kept.
         let written = Cancel::new().and_then(|cancel| {
             run_ready(Blocking::new(cancel).write_file(publish, self.jar.to_file().into())).0
         });
-        written.map_err(|error| format!("cannot write cookies to {}: {}", quoted(&self.path), reason(&error)))
+        written
+            .map(drop)
+            .map_err(|error| format!("cannot write cookies to {}: {}", quoted(&self.path), reason(&error)))
     }
 }
 

@@ -7,13 +7,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use haul_io::{Cancel, StreamReader, StreamWriter};
+use haul_io::{Cancel, FileKind, Stat, StreamReader, StreamWriter};
 use haul_seal::{Error, Step};
 use rustix::fs::OFlags;
 
@@ -121,8 +121,10 @@ impl Input {
                 opened.map(File::into)
             }
         };
-        let fd = opened.map_err(|source| Error::Io { step: Step::OpenSource, source })?;
-        Ok(Reader { reader: StreamReader::new(fd, cancel.clone()), bytes })
+        let refused = |source| Error::Io { step: Step::OpenSource, source };
+        let fd = opened.map_err(refused)?;
+        let file = KnownFile::of(&fd).map_err(refused)?;
+        Ok(Reader { reader: StreamReader::new(fd, cancel.clone()), bytes, file })
     }
 }
 
@@ -174,11 +176,57 @@ impl fmt::Display for Ends {
 pub(super) struct Reader {
     reader: StreamReader,
     bytes: Arc<AtomicU64>,
+    /// `None` for a pipe and the like, which is what is read from it.
+    file: Option<KnownFile>,
 }
+
+/// A file that is read as a stream, and must be the same at its end.
+struct KnownFile {
+    fd: OwnedFd,
+    before: Stat,
+}
+
+impl KnownFile {
+    fn of(fd: &OwnedFd) -> io::Result<Option<Self>> {
+        let before = Stat::from(rustix::fs::fstat(fd)?);
+        Ok(match before.kind {
+            FileKind::Regular => Some(Self { fd: fd.try_clone()?, before }),
+            _ => None,
+        })
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let now = Stat::from(rustix::fs::fstat(&self.fd)?);
+        if self.before.same_content(&now) { Ok(()) } else { Err(io::Error::other(Changed)) }
+    }
+}
+
+/// The file of a stream was changed while it was read.
+#[derive(Debug)]
+pub(super) struct Changed;
+
+impl Changed {
+    /// Whether `error` says so.
+    pub(super) fn is_cause_of(error: &Error) -> bool {
+        let Error::Io { source, .. } = error else { return false };
+        source.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Error::SourceChanged.fmt(f)
+    }
+}
+
+impl std::error::Error for Changed {}
 
 impl Read for Reader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(out)?;
+        if count == 0 && !out.is_empty() {
+            self.file.as_ref().map_or(Ok(()), KnownFile::check)?;
+        }
         self.bytes.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }

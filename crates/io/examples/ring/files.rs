@@ -80,14 +80,18 @@ pub(super) fn writing(below: &Path) {
                 let dir = fresh();
                 run_each(&stepwise, FILES, |index| {
                     let (io, publish) = (stepwise.task(), publish(&dir, index));
-                    Box::pin(async move { write_file(&io, publish, content(index)).await.0.expect("a file") })
+                    Box::pin(async move {
+                        drop(write_file(&io, publish, content(index)).await.0.expect("a file"))
+                    })
                 });
             }),
             Way::new("ring, depth 64, whole files", || {
                 let dir = fresh();
                 run_each(&whole, FILES, |index| {
                     let (io, publish) = (whole.task(), publish(&dir, index));
-                    Box::pin(async move { io.write_file(publish, content(index)).await.0.expect("a file") })
+                    Box::pin(
+                        async move { drop(io.write_file(publish, content(index)).await.0.expect("a file")) },
+                    )
                 });
             }),
             Way::new("two rings, whole files", || two_rings(&fresh(), durability, 2)),
@@ -106,7 +110,9 @@ fn two_rings(dir: &Path, durability: Durability, pool_threads: usize) {
                 run_each(&uring, FILES / 2, |index| {
                     let index = index * 2 + half;
                     let (io, publish) = (uring.task(), publish(dir, index, durability));
-                    Box::pin(async move { io.write_file(publish, content(index)).await.0.expect("a file") })
+                    Box::pin(
+                        async move { drop(io.write_file(publish, content(index)).await.0.expect("a file")) },
+                    )
                 });
             });
         }
@@ -123,5 +129,5 @@ fn content(index: usize) -> Buf {
 
 fn publish(dir: &Path, index: usize, durability: Durability) -> Publish {
     let path = dir.join(format!("file{index}"));
-    Publish { path, existing: Existing::Refuse, durability, preserve: Preserve::default() }
+    Publish { path, root_bytes: None, existing: Existing::Refuse, durability, preserve: Preserve::default() }
 }

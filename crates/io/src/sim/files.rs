@@ -4,20 +4,23 @@
 //! Does not own: time, injected faults.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::Random;
-use crate::Buf;
 use crate::handle::{Descriptor, File, FileKind, Stat};
 use crate::op::{Completion, Offset, Op, OpenMode, Value};
+use crate::{Attributes, Buf};
 
-/// A file system of regular files and directories. Names are relative to its root.
+/// A file system of regular files, directories and symbolic links. Names are relative to its root.
 #[derive(Clone, Default)]
 pub struct Files {
-    nodes: BTreeMap<u64, Node>,
+    pub(super) nodes: BTreeMap<u64, Node>,
     /// Every name except the root's, which is the empty path.
-    names: BTreeMap<PathBuf, u64>,
+    pub(super) names: BTreeMap<PathBuf, u64>,
     /// The names as of the last sync of their directory.
     synced_names: BTreeMap<PathBuf, u64>,
     next_node: u64,
@@ -25,22 +28,27 @@ pub struct Files {
     pub capacity_bytes: Option<u64>,
     /// Whether files without a name can be made (`O_TMPFILE`).
     pub refuse_unnamed: bool,
+    /// Whether extended attributes can't be set.
+    pub refuse_attributes: bool,
 }
 
 #[derive(Clone)]
-enum Node {
+pub(super) enum Node {
+    /// Its name now.
     Directory(PathBuf),
+    Symlink(PathBuf),
     Regular(Regular),
 }
 
 #[derive(Clone, Default)]
-struct Regular {
+pub(super) struct Regular {
     content: Vec<u8>,
     /// The content as of the last sync.
     synced: Option<Vec<u8>>,
     mode: u32,
     modified: (i64, u32),
     change_count: u32,
+    attributes: BTreeMap<OsString, Vec<u8>>,
 }
 
 impl Files {
@@ -58,6 +66,11 @@ impl Files {
             Node::Regular(Regular { content: content.to_vec(), synced, ..Regular::default() }),
             Some(&path),
         );
+        self.sync_names();
+    }
+
+    /// What was made so is there for good.
+    pub(super) fn sync_names(&mut self) {
         self.synced_names = self.names.clone();
     }
 
@@ -65,7 +78,34 @@ impl Files {
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
         match &self.nodes[self.names.get(&normal(path.as_ref()))?] {
             Node::Regular(regular) => Some(&regular.content),
-            Node::Directory(_) => None,
+            _ => None,
+        }
+    }
+
+    /// Writes `content` into a file in place of what is in it, if there is a file of that name. Whoever has it open reads it.
+    pub fn rewrite(&mut self, path: impl AsRef<Path>, content: &[u8]) {
+        if let Some(node) = self.names.get(&normal(path.as_ref()))
+            && let Some(Node::Regular(regular)) = self.nodes.get_mut(node)
+        {
+            regular.content = content.to_vec();
+            regular.change_count += 1;
+        }
+    }
+
+    /// Gives a file an extended attribute, if there is a file of that name.
+    pub fn put_attribute(&mut self, path: impl AsRef<Path>, name: &str, value: &[u8]) {
+        if let Some(node) = self.names.get(&normal(path.as_ref()))
+            && let Some(Node::Regular(regular)) = self.nodes.get_mut(node)
+        {
+            regular.attributes.insert(name.into(), value.to_vec());
+        }
+    }
+
+    /// An extended attribute of a file.
+    pub fn attribute(&self, path: impl AsRef<Path>, name: &str) -> Option<&[u8]> {
+        match &self.nodes[self.names.get(&normal(path.as_ref()))?] {
+            Node::Regular(regular) => regular.attributes.get(OsStr::new(name)).map(Vec::as_slice),
+            _ => None,
         }
     }
 
@@ -117,10 +157,19 @@ impl Files {
 
     fn perform_unbuffered(&mut self, op: Op) -> io::Result<Value> {
         match op {
-            Op::Open { dir, path, mode } => self.open(&self.resolve(dir, &path), mode).map(Value::File),
+            Op::Open { dir, path, mode } => {
+                let follow = matches!(
+                    mode,
+                    OpenMode::Read { follow: true }
+                        | OpenMode::Anchor { follow: true }
+                        | OpenMode::Directory
+                        | OpenMode::Unnamed
+                );
+                self.open(&self.resolve(dir, &path, follow)?, mode).map(Value::File)
+            }
             Op::Stat { file } => Ok(Value::Stat(self.stat(file.0.simulated()))),
             Op::StatAt { dir, path } => {
-                let node = self.find(&self.resolve(dir, &path))?;
+                let node = self.find(&self.resolve(dir, &path, false)?)?;
                 Ok(Value::Stat(self.stat(node)))
             }
             Op::Allocate { file, bytes } => {
@@ -130,27 +179,39 @@ impl Files {
             }
             Op::SetMode { file, mode } => self.change(&file, |regular| regular.mode = mode),
             Op::SetModified { file, modified } => self.change(&file, |regular| regular.modified = modified),
+            Op::Attributes { file } => {
+                let mut found = Attributes::default();
+                for (name, value) in &self.regular(&file)?.attributes {
+                    found.add(name.as_encoded_bytes(), value);
+                }
+                Ok(Value::Attributes(found))
+            }
+            Op::SetAttribute { .. } if self.refuse_attributes => Err(ErrorKind::Unsupported.into()),
+            Op::SetAttribute { file, name, value } => {
+                self.change(&file, |regular| drop(regular.attributes.insert(name, value)))
+            }
             Op::Sync { file } => {
                 self.sync(file.0.simulated());
                 Ok(Value::Done)
             }
             Op::Link { file, dir, path } => {
-                let path = self.resolve(dir, &path);
+                let path = self.resolve(dir, &path, false)?;
                 self.name(file.0.simulated(), path, false)
             }
             Op::Rename { dir, from, to, replace } => {
-                let (from, to) = (self.resolve(dir.clone(), &from), self.resolve(dir, &to));
+                let from = self.resolve(dir.clone(), &from, false)?;
+                let to = self.resolve(dir, &to, false)?;
                 let node = self.find(&from)?;
                 self.name(node, to, replace)?;
                 self.names.remove(&from);
                 Ok(Value::Done)
             }
             Op::Remove { dir, path } => {
-                let path = self.resolve(dir, &path);
+                let path = self.resolve(dir, &path, false)?;
                 self.names.remove(&path).map(|_| Value::Done).ok_or_else(|| ErrorKind::NotFound.into())
             }
-            Op::MakeDirectory { dir, path } => {
-                let path = self.resolve(dir, &path);
+            Op::MakeDirectory { dir, path, .. } => {
+                let path = self.resolve(dir, &path, false)?;
                 self.check_free(&path)?;
                 self.add(Node::Directory(path.clone()), Some(&path));
                 Ok(Value::Done)
@@ -159,26 +220,22 @@ impl Files {
         }
     }
 
-    fn resolve(&self, dir: Option<File>, path: &Path) -> PathBuf {
-        let base = match dir.map(|dir| &self.nodes[&dir.0.simulated()]) {
-            Some(Node::Directory(base)) => base.clone(),
-            Some(Node::Regular(_)) => panic!("a regular file was given as a directory"),
-            None => PathBuf::new(),
-        };
-        base.join(normal(path))
-    }
-
     fn open(&mut self, path: &Path, mode: OpenMode) -> io::Result<File> {
         let private = || Node::Regular(Regular { mode: 0o600, ..Regular::default() });
         let node = match mode {
-            OpenMode::Read { .. } | OpenMode::ReadWrite | OpenMode::Staged => self.find(path)?,
-            OpenMode::Directory if is_root(path) => self.add(Node::Directory(PathBuf::new()), None),
-            OpenMode::Directory => match self.find(path)? {
+            OpenMode::Read { .. } | OpenMode::ReadWrite | OpenMode::Staged => match self.find(path)? {
+                node if self.kind(node) == FileKind::Symlink => return Err(Errno::LOOP.into()),
+                node => node,
+            },
+            OpenMode::Directory | OpenMode::Anchor { .. } if is_root(path) => {
+                self.add(Node::Directory(PathBuf::new()), None)
+            }
+            OpenMode::Directory | OpenMode::Anchor { .. } => match self.find(path)? {
                 node if matches!(self.nodes[&node], Node::Directory(_)) => node,
                 _ => return Err(ErrorKind::NotADirectory.into()),
             },
             OpenMode::Unnamed if self.refuse_unnamed => {
-                return Err(rustix::io::Errno::OPNOTSUPP.into());
+                return Err(Errno::OPNOTSUPP.into());
             }
             OpenMode::Unnamed if !is_root(path) && !self.names.contains_key(path) => {
                 return Err(ErrorKind::NotFound.into());
@@ -207,7 +264,7 @@ impl Files {
         }
     }
 
-    fn add(&mut self, node: Node, path: Option<&Path>) -> u64 {
+    pub(super) fn add(&mut self, node: Node, path: Option<&Path>) -> u64 {
         self.next_node += 1;
         self.nodes.insert(self.next_node, node);
         if let Some(path) = path {
@@ -279,13 +336,14 @@ impl Files {
     fn length(&self, node: u64) -> usize {
         match &self.nodes[&node] {
             Node::Regular(regular) => regular.content.len(),
-            Node::Directory(_) => 0,
+            _ => 0,
         }
     }
 
     fn sync(&mut self, node: u64) {
         match self.nodes.get_mut(&node).expect("nodes are never forgotten") {
             Node::Regular(regular) => regular.synced = Some(regular.content.clone()),
+            Node::Symlink(_) => {}
             Node::Directory(directory) => {
                 let inside = |path: &Path| path.parent() == Some(directory.as_path());
                 self.synced_names.retain(|path, _| !inside(path));
@@ -296,12 +354,12 @@ impl Files {
     }
 
     fn stat(&self, node: u64) -> Stat {
-        let (kind, regular) = match &self.nodes[&node] {
-            Node::Directory(_) => (FileKind::Directory, Regular::default()),
-            Node::Regular(regular) => (FileKind::Regular, regular.clone()),
+        let regular = match &self.nodes[&node] {
+            Node::Regular(regular) => regular.clone(),
+            _ => Regular::default(),
         };
         Stat {
-            kind,
+            kind: self.kind(node),
             bytes: regular.content.len() as u64,
             mode: regular.mode,
             modified: regular.modified,
@@ -321,7 +379,7 @@ fn offset_of(offset: Offset) -> io::Result<usize> {
 }
 
 /// `path` without its root and `.` components.
-fn normal(path: &Path) -> PathBuf {
+pub(super) fn normal(path: &Path) -> PathBuf {
     path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir)).collect()
 }
 

@@ -20,7 +20,7 @@ use super::jobs::{Feed, JobId, Jobs, LocalJob};
 use super::placement::Placed;
 use super::pool::Pool;
 use super::spare::Spare;
-use crate::Cancel;
+use crate::{Cancel, Kept};
 
 /// What the handles of one ring share.
 pub(super) struct Core {
@@ -31,6 +31,7 @@ pub(super) struct Core {
     pub(super) started: Instant,
     pub(super) placed: Cell<Placed>,
     pub(super) spare: RefCell<Spare>,
+    pub(super) kept: RefCell<Kept>,
     /// Whether files that aren't synced are written by the pool.
     pub(super) writes_by_pool: bool,
     pub(super) in_flight_max: usize,

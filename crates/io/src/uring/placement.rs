@@ -42,6 +42,7 @@ impl Place {
             Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed | OpenMode::Staged, .. } => Self::Inline,
             Op::Open { .. } | Op::ReadAt { .. } | Op::WriteAt { .. } => Self::CachedElseRing,
             Op::Stat { .. } | Op::StatAt { .. } | Op::SetMode { .. } | Op::SetModified { .. } => Self::Inline,
+            Op::Attributes { .. } | Op::SetAttribute { .. } => Self::Inline,
             Op::Allocate { .. } | Op::Link { .. } | Op::Rename { .. } => Self::Inline,
             Op::Remove { .. } | Op::MakeDirectory { .. } | Op::ConnectLocal { .. } => Self::Inline,
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,

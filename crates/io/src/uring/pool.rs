@@ -162,7 +162,7 @@ fn carry_out(io: &Blocking, work: Work) -> Completion {
         Work::One(op) => run_ready(io.submit(op)),
         Work::WriteFile(publish, content) => {
             let (result, content) = run_ready(crate::write_file(io, publish, content));
-            Completion { result: result.map(|()| Value::Done), buf: Some(content) }
+            Completion { result: result.map(Value::Published), buf: Some(content) }
         }
     }
 }

@@ -22,7 +22,7 @@ use super::placement::raw;
 use crate::handle::Descriptor;
 use crate::op::{Completion, Op, Value};
 use crate::perform::open_flags;
-use crate::{Buf, Cancel, File};
+use crate::{Buf, Cancel};
 
 /// A request in flight. Invariant: it stays at its address, untouched, from its submission to its completion.
 pub(super) enum Request {
@@ -120,7 +120,7 @@ impl Request {
                 Self::Sync { file: Handle::new(file.0).map_err(|error| Completion::new(Err(error)))? }
             }
             Op::Open { dir, path, mode } => {
-                let dir = dir.map(|File(dir)| Handle::new(dir)).transpose();
+                let dir = dir.map(|dir| Handle::new(dir.file().0.clone())).transpose();
                 let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from);
                 match (dir, path) {
                     (Ok(dir), Ok(path)) => Self::Open { dir, path, flags: open_flags(mode) },

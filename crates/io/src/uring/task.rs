@@ -3,7 +3,7 @@
 //! Owns: the time and byte accounts of one job, the way of each operation to its place and back.
 //! Does not own: the ring, the table of places.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ use super::request::Request;
 use super::slab::Key;
 use crate::blocking::fill_random;
 use crate::op::{Completion, Found, Op, Value};
-use crate::{Buf, Durability, Io, Meter, Publish, cancelled};
+use crate::{Buf, Durability, Io, Kept, Meter, Publish, Published, cancelled};
 
 /// The operations of one job on a ring. Only that job may await them, and only while its ring runs.
 pub struct TaskIo {
@@ -70,9 +70,13 @@ impl TaskIo {
     }
 
     /// As [`Io::write_file`], in one go on a pool thread.
-    async fn write_file_by_pool(&self, publish: Publish, content: Buf) -> Found<()> {
+    async fn write_file_by_pool(&self, publish: Publish, content: Buf) -> Found<Published> {
         let Completion { result, buf } = self.pool(Work::WriteFile(publish, content)).await;
-        (result.map(|_| ()), buf.expect("the content comes back"))
+        let result = result.map(|value| match value {
+            Value::Published(published) => published,
+            other => panic!("expected what was published, got {other:?}"),
+        });
+        (result, buf.expect("the content comes back"))
     }
 
     async fn ring(&self, op: Op) -> Completion {
@@ -155,6 +159,10 @@ impl Io for TaskIo {
         self.core.progress.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    fn kept(&self) -> Option<&RefCell<Kept>> {
+        Some(&self.core.kept)
+    }
+
     fn take_buf(&self, capacity: usize) -> Buf {
         self.core.spare.borrow_mut().take(capacity)
     }
@@ -177,7 +185,7 @@ impl Io for TaskIo {
 
     /// Step by step where the file is synced, because the ring syncs many files at once; else in one go on a pool thread,
     /// which leaves this thread to the other jobs.
-    async fn write_file(&self, publish: Publish, content: Buf) -> Found<()> {
+    async fn write_file(&self, publish: Publish, content: Buf) -> Found<Published> {
         if self.core.writes_by_pool && publish.durability == Durability::Eventual {
             self.write_file_by_pool(publish, content).await
         } else {

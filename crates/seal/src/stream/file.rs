@@ -3,11 +3,12 @@
 //! Owns: that the file appears when the stream is complete, and not at all otherwise.
 //! Does not own: staging ([`haul_io::Staged`]), the stream.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use haul_io::{Blocking, Cancel, Preserve, Publish, Staged, StreamWriter, run_ready};
+use haul_io::{Blocking, Cancel, Staged, StreamWriter, run_ready};
 
-use crate::{Error, FileOptions, Step};
+use crate::task::Pair;
+use crate::{Error, FileOptions, Step, Task};
 
 /// Lets `work` write into a file that appears as `target` when it has succeeded. As a stream has no mode and time to keep, the
 /// file gets the mode that `options` name.
@@ -22,14 +23,13 @@ pub fn into_file<T>(
     work: impl FnOnce(StreamWriter) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let io = Blocking::new(cancel.clone());
-    run_ready(options.check_target(&io, target))?;
-    let staged = run_ready(Staged::create(&io, target)).map_err(Error::at(Step::Create))?;
+    let task = Task::file(PathBuf::new(), target);
+    run_ready(options.check_target(&io, Pair::of(&task)))?;
+    let publish = options.publish_new(Pair::of(&task).target());
+    let staged = run_ready(Staged::create(&io, &publish)).map_err(Error::at(Step::Create))?;
     let writer = StreamWriter::new(staged.file().clone(), cancel.clone()).map_err(Error::at(Step::Create));
     match writer.and_then(work) {
         Ok(value) => {
-            let preserve = Preserve { mode: Some(options.mode), modified: None };
-            let FileOptions { existing, durability, .. } = *options;
-            let publish = Publish { path: target.to_owned(), existing, durability, preserve };
             run_ready(staged.publish(&io, &publish)).map_err(Error::at(Step::Publish))?;
             Ok(value)
         }

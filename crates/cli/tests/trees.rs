@@ -1,0 +1,179 @@
+//! Runs that meet something unusual: each other, directories that can't be written, files that change or are huge.
+
+#![allow(clippy::print_stdout, reason = "long tests say what they found")]
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use haul_testkit::{Haul, Tree, files_below, is_root, seeded_bytes, skip};
+use nix::sys::resource::{UsageWho, getrusage};
+use serde_json::Value;
+
+fn place() -> (tempfile::TempDir, Haul, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path()).timeout(Duration::from_secs(1_200));
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+    (dir, haul, recipient.trim().to_owned())
+}
+
+fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let read = |path: PathBuf| (path.clone(), fs::read(dir.join(path)).unwrap());
+    files_below(dir).unwrap().into_iter().map(read).collect()
+}
+
+/// Two runs over one tree at the same time: what each says of every file, and what is left.
+fn meet(engine: &str, options: &[&str]) {
+    let (dir, haul, recipient) = place();
+    let work = dir.path().join("work");
+    Tree::seeded(7).files(120).sizes(0..=20_000).depth(2).write(&work).unwrap();
+    fs::write(work.join("large"), seeded_bytes(2, 3_000_000)).unwrap();
+    let plain = contents(&work);
+    let args = ["seal", "--json", "-e", engine, "-r", &recipient, "work"];
+    let runs = [(); 2].map(|()| haul.spawn(args.iter().chain(options)));
+    let mut winners: BTreeMap<PathBuf, u32> = BTreeMap::new();
+    for run in runs.map(haul_testkit::Running::finish) {
+        let mut failed = 0;
+        for line in run.stdout_text().lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let path =
+                || Path::new(event["subject"].as_str().unwrap()).strip_prefix("work").unwrap().to_owned();
+            match event["event"].as_str().unwrap() {
+                "done" => *winners.entry(path()).or_default() += 1,
+                "failed" => {
+                    failed += 1;
+                    let error = event["error"].as_str().unwrap();
+                    // It lost: the result is there, or with --replace the source is gone already.
+                    let is_lost = error == "the result exists already"
+                        || !options.is_empty()
+                            && ["No such file or directory", "the file was changed while it was read"]
+                                .contains(&error);
+                    assert!(is_lost, "{engine} {options:?}: {:?}: {error}", path());
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(run.status, i32::from(failed > 0), "{}", run.stderr_text());
+    }
+    let mut left = contents(&work);
+    left.retain(|path, _| path.extension().is_none_or(|extension| extension != "age"));
+    match options {
+        [] => {
+            assert!(winners.values().all(|count| *count == 1), "{engine}: done twice");
+            assert_eq!(winners.len(), plain.len(), "{engine}");
+            assert!(left == plain, "{engine}: sources are as they were");
+        }
+        _ => assert!(left.is_empty(), "{engine}: {:?} are left", left.keys()),
+    }
+    haul.run(["open", "-q", "-i", "key.txt", "-o", "opened", "work"]).expect_status(0);
+    assert!(contents(&dir.path().join("opened")) == plain, "{engine} {options:?}: every file, and whole");
+    let names = files_below(&work).unwrap();
+    assert!(names.iter().all(|name| !haul_io::is_temporary(name.file_name().unwrap())), "{names:?}");
+}
+
+#[test]
+fn two_runs_over_one_tree_seal_each_file_once() {
+    for engine in ["serial", "threads=3", "processes=2", "uring=2x8"] {
+        meet(engine, &[]);
+        meet(engine, &["--replace"]);
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_fails_alone() {
+    if !is_root() {
+        return skip("only root can mount a directory read-only");
+    }
+    let (dir, haul, recipient) = place();
+    for name in ["tree/open", "tree/shut"] {
+        fs::create_dir_all(dir.path().join(name)).unwrap();
+        fs::write(dir.path().join(name).join("file"), "x").unwrap();
+        fs::write(dir.path().join(name).join("large"), seeded_bytes(1, 2_000_000)).unwrap();
+    }
+    let shut = dir.path().join("tree/shut");
+    let mount = |args: &[&str]| Command::new(args[0]).args(&args[1..]).arg(&shut).status().unwrap().success();
+    if !mount(&["mount", "--bind", shut.to_str().unwrap()]) {
+        return skip("mounting isn't allowed here");
+    }
+    assert!(mount(&["mount", "-o", "remount,ro,bind"]));
+    let runs = ["serial", "threads=2", "processes=2", "uring=1x8"].map(|engine| {
+        let run = haul.run(["seal", "--replace", "--force", "-e", engine, "-r", &recipient, "tree"]);
+        for name in ["file", "large"] {
+            fs::write(dir.path().join("tree/open").join(name), "x").unwrap();
+        }
+        run
+    });
+    let left = files_below(&dir.path().join("tree/shut")).unwrap();
+    assert!(mount(&["umount"]));
+    for run in runs {
+        let text = run.stderr_text();
+        assert_eq!(run.status, 1, "{text}");
+        let refused = " the result: Read-only file system\n";
+        assert_eq!(text.matches(refused).count(), 2, "{text}");
+    }
+    assert_eq!(left, [Path::new("file"), Path::new("large")]);
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_streamed_is_told_of() {
+    let (dir, _, recipient) = place();
+    let path = dir.path().join("growing");
+    // Much more than what is under way in pieces and in the pipe.
+    File::create(&path).unwrap().set_len(64 << 20).unwrap();
+    for input in ["growing", "-"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_haul"));
+        command.args(["seal", "-e", "threads=2", "-r", &recipient, "-o", "-", input]);
+        command.current_dir(dir.path()).stdin(File::open(&path).unwrap());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut sealed = child.stdout.take().unwrap();
+        let mut beginning = [0; 1];
+        sealed.read_exact(&mut beginning).unwrap();
+        let bytes = path.metadata().unwrap().len();
+        File::options().write(true).open(&path).unwrap().set_len(bytes + 1).unwrap();
+        std::io::copy(&mut sealed, &mut std::io::sink()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let expected =
+            format!("haul: error: cannot seal \"{input}\": the file was changed while it was read\n");
+        assert_eq!((output.status.code(), text), (Some(1), expected));
+    }
+}
+
+#[test]
+fn a_dry_run_does_not_mind_how_long_a_file_is() {
+    let (dir, haul, recipient) = place();
+    fs::create_dir(dir.path().join("tree")).unwrap();
+    let huge = File::create(dir.path().join("tree/huge")).unwrap();
+    if huge.set_len(1 << 40).is_err() {
+        return skip("the file system has no files of a tebibyte");
+    }
+    let run = haul.run(["seal", "--dry-run", "-r", &recipient, "-o", "out", "tree"]).expect_status(0);
+    assert_eq!(run.stdout_text(), "seal \"tree/huge\" -> \"out/huge.age\"\n");
+    assert!(!dir.path().join("out").exists());
+}
+
+#[test]
+#[ignore = "soak: seals twenty gibibytes"]
+fn a_file_of_twenty_gibibytes_is_sealed_in_little_memory() {
+    const BYTES: u64 = 20 << 30;
+    let (dir, haul, recipient) = place();
+    let free = rustix::fs::statvfs(dir.path()).unwrap();
+    if free.f_bavail * free.f_frsize < BYTES + (2 << 30) {
+        return skip("there are no 22 GiB of space");
+    }
+    let source = dir.path().join("sparse");
+    File::create(&source).unwrap().set_len(BYTES).unwrap();
+    haul.run(["seal", "-e", "threads=2", "-r", &recipient, "sparse"]).expect_status(0);
+    let sealed = dir.path().join("sparse.age").metadata().unwrap();
+    assert!(sealed.len() > BYTES && sealed.blocks() * 512 >= BYTES);
+    haul.run(["verify", "-e", "threads=2", "-i", "key.txt", "sparse.age"]).expect_status(0);
+    fs::remove_file(dir.path().join("sparse.age")).unwrap();
+    // Of the children that were waited for, the largest, in KiB.
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+    println!("{BYTES} bytes sealed and verified, peak memory {peak} KiB");
+    assert!(peak < 100 << 10, "{peak} KiB");
+}

@@ -1,0 +1,258 @@
+//! Walking one tree by handles: each directory is opened in the one above it, so that nothing that changes names meanwhile leads
+//! the walk out of the tree.
+//!
+//! Owns: open directories, following links where that was asked, loops.
+//! Does not own: what is taken of what it finds ([`super::Walk`]).
+//!
+//! Source: openat(2), path_resolution(7).
+
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use haul_io::{FileKind, Stat};
+use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+/// So many levels are held open; those above have their names read and are opened again on the way back.
+const OPEN_MAX: usize = 32;
+
+/// What a tree has.
+pub(super) enum Item {
+    /// A directory, whose content follows.
+    Entered(Directory),
+    /// The same, when all of its content was given.
+    Left(PathBuf),
+    /// Anything else.
+    Other(Entry),
+    /// What can't be looked at.
+    Bad(PathBuf, io::Error),
+}
+
+/// A directory of the tree.
+#[derive(Clone)]
+pub(super) struct Directory {
+    pub(super) path: PathBuf,
+    pub(super) stat: Stat,
+}
+
+/// Something that is no directory.
+pub(super) struct Entry {
+    pub(super) path: PathBuf,
+    /// Of what a followed link leads to.
+    pub(super) stat: Stat,
+    /// How much of the name leads to where no link is followed any more.
+    pub(super) root_bytes: usize,
+    pub(super) is_followed_link: bool,
+}
+
+/// How to walk.
+#[derive(Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) follow: bool,
+    pub(crate) one_file_system: bool,
+}
+
+/// The walk through a tree, its root not included.
+pub(super) struct Tree {
+    root: PathBuf,
+    manner: Manner,
+    levels: Vec<Level>,
+}
+
+struct Level {
+    directory: Directory,
+    root_bytes: usize,
+    /// `None` while it is closed.
+    dir: Option<Dir>,
+    /// What was read before it was closed, in reverse.
+    rest: Option<Vec<Name>>,
+}
+
+type Name = (CString, FileType);
+
+impl Tree {
+    /// Begins at `root`, to which links are followed.
+    pub(super) fn open(root: PathBuf, manner: Manner) -> io::Result<Self> {
+        let fd = fs::openat(CWD, &root, flags(true), Mode::empty())?;
+        let root_bytes = root.as_os_str().len();
+        let level = Level::new(root.clone(), root_bytes, fd)?;
+        Ok(Self { root, manner, levels: vec![level] })
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The root as it was when the walk began; `None` behind its end.
+    pub(super) fn root_directory(&self) -> Option<&Directory> {
+        self.levels.first().map(|level| &level.directory)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.levels.is_empty()
+    }
+
+    /// The directory that the last entry lies in.
+    pub(super) fn current(&self) -> Option<BorrowedFd<'_>> {
+        self.levels.last()?.dir.as_ref()?.fd().ok()
+    }
+
+    /// The next item; a directory is entered if `enters` says so.
+    pub(super) fn next(&mut self, enters: impl Fn(&Directory) -> bool) -> Option<Item> {
+        loop {
+            let level = self.levels.last_mut()?;
+            let found = match level.next_name() {
+                None => {
+                    return self.levels.pop().map(|level| Item::Left(level.directory.path));
+                }
+                Some(Ok((name, kind))) => {
+                    let path = level.directory.path.join(OsStr::from_bytes(name.as_bytes()));
+                    self.look(&name, kind, &enters).unwrap_or_else(|error| Some(Item::Bad(path, error)))
+                }
+                Some(Err(error)) => {
+                    level.rest = Some(Vec::new());
+                    Some(Item::Bad(level.directory.path.clone(), error))
+                }
+            };
+            if found.is_some() {
+                return found;
+            }
+        }
+    }
+
+    fn look(
+        &mut self,
+        name: &CString,
+        kind: FileType,
+        enters: impl Fn(&Directory) -> bool,
+    ) -> io::Result<Option<Item>> {
+        let level = self.levels.last().expect("there is one while its names are looked at");
+        let (path, root_bytes) =
+            (level.directory.path.join(OsStr::from_bytes(name.as_bytes())), level.root_bytes);
+        let fd = level.dir.as_ref().expect("the lowest level is open").fd()?;
+        if kind == FileType::Directory {
+            return self.enter(path, root_bytes, name, enters);
+        }
+        let mut stat = Stat::from(fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW)?);
+        let is_followed_link = stat.kind == FileKind::Symlink && self.manner.follow;
+        if is_followed_link {
+            stat = fs::statat(fd, name, AtFlags::empty())?.into();
+        }
+        if stat.kind == FileKind::Directory {
+            let root_bytes = if is_followed_link { path.as_os_str().len() } else { root_bytes };
+            return self.enter(path, root_bytes, name, enters);
+        }
+        Ok(Some(Item::Other(Entry { path, stat, root_bytes, is_followed_link })))
+    }
+
+    fn enter(
+        &mut self,
+        path: PathBuf,
+        root_bytes: usize,
+        name: &CString,
+        enters: impl Fn(&Directory) -> bool,
+    ) -> io::Result<Option<Item>> {
+        let above = self.levels.last().expect("it lies in a directory");
+        let follow = root_bytes == path.as_os_str().len();
+        let fd = above.dir.as_ref().expect("the lowest level is open").fd()?;
+        let opened = fs::openat(fd, name, flags(follow), Mode::empty()).map_err(|error| match error {
+            Errno::NOTDIR | Errno::LOOP => {
+                io::Error::other("something else has taken the place of a directory")
+            }
+            error => error.into(),
+        });
+        let level = Level::new(path, root_bytes, opened?)?;
+        let stat = &level.directory.stat;
+        let is_same = |above: &Level| {
+            (above.directory.stat.device, above.directory.stat.inode) == (stat.device, stat.inode)
+        };
+        if self.levels.iter().any(is_same) {
+            return Err(io::Error::other("a loop"));
+        }
+        let is_elsewhere = self.root_directory().is_some_and(|root| root.stat.device != stat.device);
+        if self.manner.one_file_system && is_elsewhere || !enters(&level.directory) {
+            return Ok(None);
+        }
+        let directory = level.directory.clone();
+        self.levels.push(level);
+        if let Some(upper) = self.levels.len().checked_sub(OPEN_MAX + 1) {
+            self.levels[upper].close();
+        }
+        Ok(Some(Item::Entered(directory)))
+    }
+}
+
+impl Level {
+    fn new(path: PathBuf, root_bytes: usize, fd: OwnedFd) -> io::Result<Self> {
+        let stat = fs::fstat(&fd)?.into();
+        let directory = Directory { path, stat };
+        Ok(Self { directory, root_bytes, dir: Some(Dir::new(fd)?), rest: None })
+    }
+
+    /// The next name, from the directory itself or from what was read of it. The directory is open after that.
+    fn next_name(&mut self) -> Option<io::Result<Name>> {
+        match &mut self.rest {
+            None => read_name(self.dir.as_mut()?),
+            Some(rest) => {
+                let name = rest.pop()?;
+                if self.dir.is_none()
+                    && let Err(error) = self.open_again()
+                {
+                    self.rest = Some(Vec::new());
+                    return Some(Err(error));
+                }
+                Some(Ok(name))
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        let Some(mut dir) = self.dir.take() else { return };
+        self.rest.get_or_insert_with(|| {
+            // An error would come again and again; what was read in front of it is dealt with.
+            let mut names: Vec<_> = std::iter::from_fn(|| read_name(&mut dir)?.ok()).collect();
+            names.reverse();
+            names
+        });
+    }
+
+    fn open_again(&mut self) -> io::Result<()> {
+        let fd = open_beneath(&self.directory.path, self.root_bytes)?;
+        let now = Stat::from(fs::fstat(&fd)?);
+        if (now.device, now.inode) != (self.directory.stat.device, self.directory.stat.inode) {
+            return Err(io::Error::other("another directory has taken its place"));
+        }
+        self.dir = Some(Dir::new(fd)?);
+        Ok(())
+    }
+}
+
+fn read_name(dir: &mut Dir) -> Option<io::Result<Name>> {
+    loop {
+        return Some(match dir.read()? {
+            Ok(entry) if [c".", c".."].contains(&entry.file_name()) => continue,
+            Ok(entry) => Ok((entry.file_name().to_owned(), entry.file_type())),
+            Err(error) => Err(error.into()),
+        });
+    }
+}
+
+/// The directory at `path`, to whose first `root_bytes` bytes links are followed, and none beneath.
+fn open_beneath(path: &Path, root_bytes: usize) -> io::Result<OwnedFd> {
+    let (root, rest) = path.as_os_str().as_bytes().split_at(root_bytes);
+    let mut fd = fs::openat(CWD, OsStr::from_bytes(root), flags(true), Mode::empty())?;
+    for part in Path::new(OsStr::from_bytes(rest)).components() {
+        if let Component::Normal(name) = part {
+            fd = fs::openat(&fd, name, flags(false), Mode::empty())?;
+        }
+    }
+    Ok(fd)
+}
+
+fn flags(follow: bool) -> OFlags {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    if follow { flags } else { flags | OFlags::NOFOLLOW }
+}
