@@ -26,6 +26,7 @@ fn quick() -> Config {
 fn to_file(url: &str, path: &Path) -> FetchTask {
     let publish = Publish {
         path: path.to_owned(),
+        root_bytes: None,
         existing: Existing::Refuse,
         durability: Durability::Eventual,
         preserve: Preserve::default(),
