@@ -75,8 +75,7 @@ impl FetchJob {
             Some(landing) => Ok(Beginning::Landing(Box::new(landing))),
             None => {
                 let mut beginning = self.landing(io, task, request, clock, trace).await;
-                if let Ok(Beginning::Landing(landing)) = &mut beginning
-                    && !self.shared.config.resume
+                if let (Ok(Beginning::Landing(landing)), false) = (&mut beginning, self.shared.config.resume)
                 {
                     landing.divides(Some(self.shared.config.segments));
                 }
@@ -98,14 +97,7 @@ impl FetchJob {
                         return self.split(io, begun).await;
                     }
                     Ok(Attempted::Response(response)) => {
-                        let path = landing.path();
-                        if landing.is_unchanged() {
-                            landing.abandon(io).await;
-                            let landed = Landed::of(response, path, None);
-                            return Ok(Step::Done(Landed { unchanged: true, ..landed }));
-                        }
-                        let (_, hash) = landing.complete(io).await?;
-                        return Ok(Step::Done(Landed::of(response, path, hash)));
+                        return Ok(Step::Done(Landed::complete(io, landing, *response).await?));
                     }
                 }
             }
@@ -368,6 +360,17 @@ struct Landed {
 }
 
 impl Landed {
+    /// All has arrived, or nothing needs to.
+    async fn complete(io: &impl Io, landing: Box<Landing>, response: Response) -> Result<Self, Error> {
+        let path = landing.path();
+        if landing.is_unchanged() {
+            landing.abandon(io).await;
+            return Ok(Self { unchanged: true, ..Self::of(response, path, None) });
+        }
+        let (_, hash) = landing.complete(io).await?;
+        Ok(Self::of(response, path, hash))
+    }
+
     fn of(response: Response, path: Option<PathBuf>, hash: Option<Checksum>) -> Self {
         Self { response, path, hash, skipped: false, unchanged: false }
     }

@@ -62,7 +62,8 @@ impl Shared {
         let mut landing = Landing::new(sink, Expected::default());
         match self.attempt(io, request, &mut landing, clock, &mut Trace::default()).await {
             Ok(Attempted::Opened(_)) => unreachable!("nobody said that this may be divided"),
-            Ok(Attempted::Response(mut response)) => {
+            Ok(Attempted::Response(response)) => {
+                let mut response = *response;
                 (response.body, _) = landing.complete(io).await?;
                 Ok(response)
             }
@@ -87,7 +88,7 @@ impl Shared {
             let request = next.as_ref().unwrap_or(request);
             trace.redirect_count = redirect_count;
             match self.one(io, request, landing, clock, trace).await? {
-                One::Response(response) => return Ok(Attempted::Response(response)),
+                One::Response(response) => return Ok(Attempted::Response(Box::new(response))),
                 One::Opened(opened) => return Ok(Attempted::Opened(opened)),
                 One::Redirect(request) => next = Some(request),
             }
@@ -128,27 +129,18 @@ impl Shared {
                     if landing.bytes() > 0 {
                         landing.start_over(io).await?;
                     }
-                    landing.name(io, &answered.head.headers).await?;
-                    match decoding {
-                        Some(_) => landing.expect_decoded(&answered.head.headers)?,
-                        None => landing.expect_whole(&answered.head.headers, length(&answered.head))?,
-                    }
-                    landing.announce(|| response(request, answered.head.clone(), trace));
-                    let whole = match goes_on && decoding.is_none() {
-                        true => landing
-                            .divided(&answered.head, || response(request, answered.head.clone(), trace)),
-                        false => None,
-                    };
-                    if let Some(whole) = whole {
-                        check_announced(&answered.head, landing, clock)?;
+                    let head = &answered.head;
+                    expect_whole(io, landing, head, decoding.is_some()).await?;
+                    landing.announce(|| response(request, head.clone(), trace));
+                    let whole = || landing.divided(head, || response(request, head.clone(), trace));
+                    if let Some(whole) = (goes_on && decoding.is_none()).then(whole).flatten() {
+                        check_announced(head, landing, clock)?;
                         let request = request.clone();
                         return Ok(One::Opened(Box::new(Opened { request, whole, connection, answered })));
                     }
                     let exchange = (connection, answered, decoding);
-                    return self
-                        .receive(io, request, exchange, landing, clock, trace)
-                        .await
-                        .map(One::Response);
+                    let response = self.receive(io, request, exchange, landing, clock, trace).await?;
+                    return Ok(One::Response(response));
                 }
                 Verdict::TakePart { bytes, total } => {
                     let all = landing.bytes() + bytes;
@@ -383,6 +375,20 @@ impl Shared {
     }
 }
 
+/// Makes `landing` ready for the whole that comes behind `head`.
+async fn expect_whole(
+    io: &impl Io,
+    landing: &mut Landing,
+    head: &ResponseHead,
+    decoded: bool,
+) -> Result<(), Error> {
+    landing.name(io, &head.headers).await?;
+    match decoded {
+        true => landing.expect_decoded(&head.headers),
+        false => landing.expect_whole(&head.headers, length(head)),
+    }
+}
+
 /// That a part was as long as the server said.
 async fn check_part(io: &impl Io, landing: &mut Landing, bytes: u64) -> Result<(), Error> {
     if landing.bytes() == bytes {
@@ -417,7 +423,7 @@ fn response(request: &Request, head: ResponseHead, trace: &Trace) -> Response {
 
 /// What an attempt came to.
 pub(crate) enum Attempted {
-    Response(Response),
+    Response(Box<Response>),
     /// A response whose body may be fetched in segments.
     Opened(Box<Opened>),
 }
