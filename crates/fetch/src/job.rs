@@ -274,7 +274,7 @@ impl Job for FetchJob {
         }
     }
 
-    /// One of the connections: see [`crate::lane`]. What goes wrong is judged at the end.
+    /// One of the connections. What goes wrong is judged at the end.
     async fn part<I: Io>(
         &self,
         io: &I,

@@ -84,20 +84,20 @@ pub(crate) fn fetch(name: &str, config: Config, task: FetchTask) -> (Result<u32,
 }
 
 /// Runs the task by hand, its parts in this order, again and again until it ends.
-pub(crate) fn in_order(job: &FetchJob, task: &FetchTask, order: &[u64]) -> Result<Fetched, Failed> {
+pub(crate) fn in_order(job: &FetchJob, task: &FetchTask, order: &[u64]) -> Result<Fetched, Box<Failed>> {
     let io = Blocking::new(Cancel::new().unwrap());
     loop {
-        match run_ready(job.start(&io, task))? {
+        match run_ready(job.start(&io, task)).map_err(Box::new)? {
             Step::Done(fetched) => return Ok(fetched),
             Step::Again => {}
             Step::Split { state, parts } => {
                 assert_eq!(parts as usize, order.len());
                 for index in order {
-                    run_ready(job.part(&io, task, &state, *index))?;
+                    run_ready(job.part(&io, task, &state, *index)).map_err(Box::new)?;
                 }
                 match run_ready(job.finish(&io, task, &state, true)) {
                     Err(_) if job.starts_again(task) => {}
-                    end => return end,
+                    end => return end.map_err(Box::new),
                 }
             }
         }
