@@ -21,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod answered;
 mod body;
 mod certificate;
 mod claims;

@@ -11,8 +11,9 @@ use haul_engine::wire;
 use haul_io::{Buf, File, Io, Offset, OpenMode, Publish, Published, Staged, Stat};
 use serde::{Deserialize, Serialize};
 
+use crate::pair::Pair;
 use crate::segment::{PIECE_BYTES, Piece, SEALED_PIECE_BYTES, pieces_of_segment};
-use crate::task::{Pair, check_unchanged};
+use crate::task::check_unchanged;
 use crate::{Error, FileOptions, Step, Task};
 
 /// A large file being transformed; `K` is what its segments need besides.

@@ -40,6 +40,7 @@ mod filter;
 mod inspect;
 mod large;
 mod open;
+mod pair;
 mod plugin;
 mod portable;
 mod replacing;

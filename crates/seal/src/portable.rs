@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::large::{Large, Payload, Token};
-use crate::task::{Pair, Remarks};
+use crate::pair::Pair;
+use crate::task::Remarks;
 use crate::verify::Checked;
 use crate::xor::Touched;
 use crate::{Done, Error, FileOptions, Manner, OpenJob, SealJob, Step, Task, VerifyJob, XorJob};

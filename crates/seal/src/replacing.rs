@@ -10,7 +10,8 @@ use haul_engine::{Job, Portable, Step as Progress};
 use haul_io::{Durability, FileKind, Io, Stat};
 use serde::{Deserialize, Serialize};
 
-use crate::task::{Pair, Remarks};
+use crate::pair::Pair;
+use crate::task::Remarks;
 use crate::{Done, Error, FileOptions, Kind, OpenJob, SealJob, Step, Task};
 
 /// A job whose sources give way to their results.

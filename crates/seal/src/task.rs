@@ -9,12 +9,11 @@ use std::sync::Arc;
 
 use haul_age_format::{FileKey, RunKey, SealError, Stanza};
 use haul_engine::wire;
-use haul_io::{
-    Durability, Existing, File, FileKind, Io, Location, OpenMode, Preserve, Publish, Published, Stat,
-};
+use haul_io::{Durability, Existing, File, Io, Location, Preserve, Publish, Published, Stat};
 
 use serde::{Deserialize, Serialize};
 
+use crate::pair::Pair;
 use crate::{Error, PluginError, Step};
 
 /// One name to deal with.
@@ -235,7 +234,7 @@ impl Task {
     /// The files it is about, or what there is to say instead.
     pub(crate) fn pair(&self) -> Result<Result<Pair<'_>, SkipReason>, Error> {
         match self {
-            Self::File { source, target, found, .. } => Ok(Ok(Pair { source, target, found: *found })),
+            Self::File { source, target, found, .. } => Ok(Ok(Pair::new(source, target, *found))),
             Self::Refused { refusal: Refusal::Plugin(error), .. } => Err(Error::Plugin(error.clone())),
             Self::Refused { refusal: Refusal::Recipients(error), .. } => Err(Error::Recipients(*error)),
             Self::Skip { reason, .. } => Ok(Err(*reason)),
@@ -293,90 +292,6 @@ impl Keyed {
     pub(crate) fn file_key(&self, run_key: Option<&RunKey>) -> FileKey {
         let file_key = run_key.and_then(|run_key| run_key.unwrap_file_key(&self.file_key));
         file_key.expect("keys in tasks are under the key of the run")
-    }
-}
-
-/// Source and result of a task.
-#[derive(Clone, Copy)]
-pub(crate) struct Pair<'a> {
-    source: &'a Path,
-    target: &'a Path,
-    found: Option<Found>,
-}
-
-impl<'a> Pair<'a> {
-    /// Of a task that is known to have them.
-    pub(crate) fn of(task: &'a Task) -> Self {
-        match task.pair() {
-            Ok(Ok(pair)) => pair,
-            _ => unreachable!("only files are worked on"),
-        }
-    }
-
-    pub(crate) fn source(&self) -> Location<'a> {
-        match self.found {
-            Some(found) => Location::beneath(self.source, found.source_root_bytes),
-            None => Location::named(self.source),
-        }
-    }
-
-    pub(crate) fn target(&self) -> Location<'a> {
-        match self.found {
-            Some(found) => Location::beneath(self.target, found.target_root_bytes),
-            None => Location::named(self.target),
-        }
-    }
-
-    /// What pins the task to the file that `stat` is of, which is reached without following a link.
-    fn pinned(&self, stat: &Stat) -> Result<Found, Error> {
-        if !self.is_found(stat) {
-            return Err(Error::Exchanged);
-        }
-        let found = Found {
-            source_root_bytes: self.source().root_bytes(),
-            target_root_bytes: self.target().root_bytes(),
-            is_link: false,
-            device: stat.device,
-            inode: stat.inode,
-        };
-        Ok(found)
-    }
-
-    /// Whether `stat` is of the file that was found.
-    pub(crate) fn is_found(&self, stat: &Stat) -> bool {
-        self.found.is_none_or(|found| (found.device, found.inode) == (stat.device, stat.inode))
-    }
-
-    /// Opens the source, which must be a regular file, and the one that was found.
-    pub(crate) async fn open_source(&self, io: &impl Io) -> Result<(File, Stat), Error> {
-        let follow = self.found.is_none_or(|found| found.is_link);
-        self.open_source_as(io, OpenMode::Read { follow }).await
-    }
-
-    /// As [`open_source`](Self::open_source), in another way.
-    pub(crate) async fn open_source_as(&self, io: &impl Io, mode: OpenMode) -> Result<(File, Stat), Error> {
-        let location = self.source();
-        let directory = io.directory(location).await.map_err(Error::at(Step::OpenSource))?;
-        let file = io.open(Some(&directory), location.name(), mode).await;
-        let file = file.map_err(Error::at(Step::OpenSource))?;
-        let stat = io.stat(&file).await.map_err(Error::at(Step::OpenSource))?;
-        match stat.kind {
-            _ if !self.is_found(&stat) => Err(Error::Exchanged),
-            FileKind::Regular => Ok((file, stat)),
-            _ => Err(Error::NotRegular),
-        }
-    }
-
-    /// What is known of the name of the source itself.
-    pub(crate) async fn stat_source(&self, io: &impl Io) -> io::Result<Stat> {
-        let directory = io.directory(self.source()).await?;
-        io.stat_at(Some(&directory), self.source().name()).await
-    }
-
-    /// What is known of the result.
-    pub(crate) async fn stat_target(&self, io: &impl Io) -> io::Result<Stat> {
-        let directory = io.directory(self.target()).await?;
-        io.stat_at(Some(&directory), self.target().name()).await
     }
 }
 

@@ -14,8 +14,9 @@ use haul_io::{Buf, Durability, Existing, File, Io, Offset, OpenMode, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::large::{Large, Side};
+use crate::pair::Pair;
 use crate::segment::{PIECE_BYTES, Piece, SMALL_BYTES, buffer_bytes, segment_count};
-use crate::task::{Pair, Remarks, check_unchanged};
+use crate::task::{Remarks, check_unchanged};
 use crate::{Done, Error, FileOptions, Kind, Step, Task};
 
 /// Combines each task's source with a key.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use haul_io::{Blocking, Cancel, Staged, StreamWriter, run_ready};
 
-use crate::task::Pair;
+use crate::pair::Pair;
 use crate::{Error, FileOptions, Step, Task};
 
 /// Lets `work` write into a file that appears as `target` when it has succeeded. As a stream has no mode and time to keep, the
