@@ -29,7 +29,9 @@ impl Shared {
         let authority = authority(&request.url)?;
         let (mut replay_count, mut expects) = (0, request.expects_continue);
         loop {
-            let mut connection = self.connection(io, request, clock, trace).await?;
+            // What made one connection fail may have happened to the others that were kept.
+            let kept = replay_count == 0;
+            let mut connection = self.connection(io, request, kept, clock, trace).await?;
             let asked_at = io.now();
             let answered = ask(io, &mut connection, request, &authority, clock, expects).await;
             trace.times.head += io.now() - asked_at;
@@ -67,15 +69,17 @@ impl Shared {
         }
     }
 
+    /// A connection for `request`: one that was `kept` where that will do, or a new one.
     async fn connection(
         &self,
         io: &impl Io,
         request: &Request,
+        kept: bool,
         clock: Clock<'_>,
         trace: &mut Trace,
     ) -> Result<Connection, Error> {
         let route = Route::of(&request.url, &self.config);
-        while let Some(mut connection) = self.pool.take(&route) {
+        while kept && let Some(mut connection) = self.pool.take(&route) {
             // RFC 9112 section 9.2: bytes that nobody asked for belong to no response.
             if connection.is_quiet(io).await {
                 return Ok(connection);

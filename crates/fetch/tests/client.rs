@@ -131,6 +131,27 @@ fn an_end_without_close_notify_is_no_end_of_a_body() {
     assert!(matches!(client.fetch(get(&server, "/")), Err(Error::Protocol(_))));
 }
 
+/// What killed one connection that was kept, a restart of the server say, mostly killed the others as well.
+#[test]
+fn a_request_is_replayed_on_a_new_connection() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Server::start(move |request| match (request.path(), request.connection) {
+        ("/held", _) => Answer::ok("held").gate_at_start(&held),
+        (_, 0 | 1) => Answer::nothing(End::Drop),
+        _ => Answer::ok("hello"),
+    });
+    let client = client(Config::default());
+    std::thread::scope(|scope| {
+        let threads = [(); 2].map(|()| scope.spawn(|| client.fetch(get(&server, "/held")).unwrap()));
+        gate.wait_reached(2);
+        gate.open();
+        threads.into_iter().for_each(|thread| drop(thread.join().unwrap()));
+    });
+    assert_eq!(client.fetch(get(&server, "/")).unwrap().body, b"hello");
+    assert_eq!((server.connection_count(), server.requests().len()), (3, 4));
+}
+
 #[test]
 fn connections_are_reused_and_replaced_when_they_died() {
     let server = Server::start(|request| match request.path() {
