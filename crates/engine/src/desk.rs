@@ -133,10 +133,8 @@ impl<J: Job, S: Source<J::Task>> Desk<J, S> {
     pub(crate) fn tell_all(&self, settled: &mut dyn FnMut(Settled<J>)) {
         loop {
             let Ok(mut seat) = self.seat.lock() else { return };
-            self.take_answers(&mut seat);
             let (untold, ended) = (std::mem::take(&mut seat.untold), seat.ended);
             seat.telling = untold.len();
-            self.hand_out(&mut seat, &mut Own::None);
             drop(seat);
             self.supervise(&mut Own::None);
             if untold.is_empty() {

@@ -22,7 +22,8 @@ impl<T: Serialize + DeserializeOwned> Wire for T {}
 /// What a killed worker had begun is done again from the start by another, so an attempt must leave nothing behind that
 /// disturbs the next one. The engine helps: before an attempt creates a temporary file or gives a file its name, it
 /// leaves a note of that for its successor, which removes the one and recognises the other. For this a job names files by
-/// path or relative to a [`haul_io::Directory`], which another process can reach again, and publishes at most one file in each of `start`, `part` and `finish`.
+/// path or relative to a [`haul_io::Directory`], which another process can reach again, and publishes at most one file in each of
+/// `start`, `part` and `finish`.
 pub trait Portable: Job<Task: Wire, Output: Wire, Error: Wire> + Sized {
     /// All that makes another process do the same, secrets included: it travels through a pipe.
     type Charter: Wire;

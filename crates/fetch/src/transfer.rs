@@ -216,7 +216,7 @@ impl Shared {
                 }
                 None => {
                     let response = response(&request, head.clone(), trace);
-                    return Ok((head, Response { redirect_count, ..response }));
+                    return Ok((head, response));
                 }
             }
         }
