@@ -40,6 +40,8 @@ mod layout;
 #[cfg(not(loom))]
 mod map;
 #[cfg(not(loom))]
+mod notes;
+#[cfg(not(loom))]
 mod supervisor;
 #[cfg(not(loom))]
 mod worker;

@@ -143,6 +143,9 @@ fn a_note_outlives_its_writer_and_not_its_task() {
     assert_eq!(worker.note(&lease), b"");
     assert_eq!(worker.leave_note(&lease, &[0; 21]).unwrap_err().max, 20);
     assert_eq!(worker.note(&lease), b"", "no half of it");
+    worker.leave_note(&lease, b"short").unwrap();
+    worker.leave_note(&lease, &[0; 21]).unwrap_err();
+    assert_eq!(worker.note(&lease), b"short", "the one before it");
 }
 
 #[test]

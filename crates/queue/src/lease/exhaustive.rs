@@ -19,6 +19,8 @@ struct Setup {
     deaths_max: u8,
     /// The supervisor may reap an owner that lives.
     supposed: bool,
+    /// Attempts leave notes. Not where the living are reaped: they may tear one.
+    notes: bool,
 }
 
 /// What a worker does next.
@@ -35,6 +37,13 @@ enum Worker {
     Read {
         slot: usize,
         lease: Word,
+    },
+    /// N1 in two halves, then N2.
+    Note {
+        slot: usize,
+        lease: Word,
+        task: u8,
+        part: usize,
     },
     /// F1 in two halves, so that a death can tear an outcome.
     Write {
@@ -71,6 +80,8 @@ enum Supervisor {
 struct World {
     words: [Word; SLOTS],
     tasks: [u8; SLOTS],
+    /// Two places for a note, and which one counts.
+    notes: [([[u8; 2]; 2], Option<usize>); SLOTS],
     outcomes: [[u8; 2]; SLOTS],
     workers: [Worker; WORKERS],
     supervisor: Supervisor,
@@ -83,6 +94,8 @@ struct World {
     poisoned: [u8; 3],
     /// Leases on it that were taken back.
     killed: [u8; 3],
+    /// The last note on it that was completed.
+    noted: [u8; 3],
 }
 
 fn owner(worker: usize) -> u16 {
@@ -94,6 +107,7 @@ impl World {
         Self {
             words: [Word(0); SLOTS],
             tasks: [0; SLOTS],
+            notes: [([[0; 2]; 2], None); SLOTS],
             outcomes: [[0; 2]; SLOTS],
             workers: [Worker::Look; WORKERS],
             supervisor: Supervisor::Choose,
@@ -103,6 +117,7 @@ impl World {
             reported: [0; 3],
             poisoned: [0; 3],
             killed: [0; 3],
+            noted: [0; 3],
         }
     }
 
@@ -124,7 +139,7 @@ impl World {
     fn successors(&self, setup: &Setup) -> Vec<Self> {
         let mut next = Vec::new();
         for worker in 0..WORKERS {
-            self.worker_steps(worker, &mut next);
+            self.worker_steps(setup, worker, &mut next);
             if self.workers[worker] != Worker::Dead && self.deaths < setup.deaths {
                 next.push(self.with(|world| {
                     world.workers[worker] = Worker::Dead;
@@ -136,7 +151,7 @@ impl World {
         next
     }
 
-    fn worker_steps(&self, me: usize, next: &mut Vec<Self>) {
+    fn worker_steps(&self, setup: &Setup, me: usize, next: &mut Vec<Self>) {
         let mut step = |change: &dyn Fn(&mut Self) -> Worker| {
             let mut world = self.clone();
             world.workers[me] = change(&mut world);
@@ -158,8 +173,26 @@ impl World {
             }),
             Worker::Read { slot, lease } => step(&|world| {
                 let task = world.tasks[slot];
-                let holds = world.words[slot] == lease;
-                if holds { Worker::Write { slot, lease, task, half: 0 } } else { Worker::Look }
+                if world.words[slot] != lease {
+                    return Worker::Look;
+                }
+                if !setup.notes {
+                    return Worker::Write { slot, lease, task, half: 0 };
+                }
+                world.check_note(slot);
+                Worker::Note { slot, lease, task, part: 0 }
+            }),
+            Worker::Note { slot, lease, task, part } => step(&|world| {
+                let note = 8 * task + world.killed[usize::from(task) - 1] + 1;
+                let (places, counts) = &mut world.notes[slot];
+                let spare = counts.map_or(0, |place| 1 - place);
+                if part < 2 {
+                    places[spare][part] = note;
+                    return Worker::Note { slot, lease, task, part: part + 1 };
+                }
+                *counts = Some(spare);
+                world.noted[usize::from(task) - 1] = note;
+                Worker::Write { slot, lease, task, half: 0 }
             }),
             Worker::Write { slot, lease, task, half } => step(&|world| {
                 world.outcomes[slot][half] = task;
@@ -214,6 +247,7 @@ impl World {
                 next.push(self.with(|world| {
                     world.offered += 1;
                     world.tasks[slot] = world.offered;
+                    world.notes[slot].1 = None;
                     world.supervisor = Supervisor::Publish { slot };
                 }));
             }
@@ -240,6 +274,14 @@ impl World {
         assert!(setup.supposed || self.outcomes[slot] == [task; 2], "torn outcome");
     }
 
+    /// What the next attempt reads.
+    fn check_note(&self, slot: usize) {
+        let (places, counts) = self.notes[slot];
+        let found = counts.map_or([0; 2], |place| places[place]);
+        let noted = self.noted[usize::from(self.tasks[slot]) - 1];
+        assert!(found == [noted; 2], "a note was torn or forgotten");
+    }
+
     fn take_back(&mut self, dead: usize, slot: usize, seen: Word, setup: &Setup) {
         let (next, poisoned) = match seen.reaped(owner(dead), Blame { more: 1, max: setup.deaths_max }) {
             None => return,
@@ -247,6 +289,7 @@ impl World {
             Some(Reaped::Poisoned(next)) => (next, 1),
         };
         if self.swap(slot, seen, next) {
+            self.check_note(slot);
             let task = usize::from(self.tasks[slot]) - 1;
             self.killed[task] += 1;
             self.poisoned[task] += poisoned;
@@ -302,20 +345,30 @@ fn check(setup: Setup) -> usize {
 
 #[test]
 fn three_tasks_without_death() {
-    assert!(check(Setup { tasks: 3, deaths: 0, deaths_max: 1, supposed: false }) > 1_000);
+    assert!(check(Setup { tasks: 3, deaths: 0, deaths_max: 1, supposed: false, notes: false }) > 1_000);
 }
 
 #[test]
 fn two_tasks_and_three_deaths() {
-    assert!(check(Setup { tasks: 2, deaths: 3, deaths_max: 2, supposed: false }) > 10_000);
+    assert!(check(Setup { tasks: 2, deaths: 3, deaths_max: 2, supposed: false, notes: false }) > 10_000);
 }
 
 #[test]
 fn the_first_death_is_the_last() {
-    assert!(check(Setup { tasks: 2, deaths: 2, deaths_max: 1, supposed: false }) > 10_000);
+    assert!(check(Setup { tasks: 2, deaths: 2, deaths_max: 1, supposed: false, notes: false }) > 10_000);
 }
 
 #[test]
 fn two_tasks_and_the_living_reaped() {
-    assert!(check(Setup { tasks: 2, deaths: 2, deaths_max: 2, supposed: true }) > 10_000);
+    assert!(check(Setup { tasks: 2, deaths: 2, deaths_max: 2, supposed: true, notes: false }) > 10_000);
+}
+
+#[test]
+fn notes_and_three_deaths() {
+    assert!(check(Setup { tasks: 1, deaths: 3, deaths_max: 3, supposed: false, notes: true }) > 1_000);
+}
+
+#[test]
+fn notes_of_tasks_in_the_same_slot() {
+    assert!(check(Setup { tasks: 2, deaths: 1, deaths_max: 2, supposed: false, notes: true }) > 10_000);
 }

@@ -9,7 +9,7 @@ use super::word::Blame;
 /// "haulLEAS", read as a little-endian number.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"haulLEAS");
 /// Changes with every change of this file or of `word.rs`: a worker of another build is refused.
-pub(super) const VERSION: u64 = 3;
+pub(super) const VERSION: u64 = 4;
 
 /// Header fields, as offsets in bytes of 64-bit words.
 pub(super) const AT_MAGIC: usize = 0;
@@ -30,8 +30,8 @@ pub(super) const AT_WORDS: usize = 512;
 
 const LINE: usize = 64;
 const WORD: usize = 8;
-/// The three lengths in front of a slot's bytes.
-const LENGTHS: usize = 3 * WORD;
+/// What lies in front of a slot's bytes: the length of each part, and which note counts.
+const HEAD: usize = (PARTS + 1) * WORD;
 const SLOTS_MAX: u32 = 1 << 20;
 const BYTES_MAX: u32 = 1 << 24;
 
@@ -75,29 +75,32 @@ impl Config {
     }
 }
 
-/// What a slot holds besides its word.
+/// What a slot holds besides its word. Of the two notes one counts at most, so that the other can be written meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Task = 0,
     Outcome = 1,
-    Note = 2,
+    NoteA = 2,
+    NoteB = 3,
 }
+
+const PARTS: usize = 4;
 
 /// Bytes of each part that are kept near their lengths. What is longer lies far away as a whole, so that the memory of
 /// usual tasks is dense: each page of it costs every process a fault.
-const NEAR: [usize; 3] = [1_000, 512, 512];
+const NEAR: [usize; PARTS] = [1_000, 496, 512, 512];
 
 /// Offsets and sizes in bytes. Invariant: everything lies within `total`, the words and the arena aligned to lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) config: Config,
     pub(super) arena: usize,
-    /// Where the near parts lie behind the lengths of their slot, and at the end the distance of two slots.
-    near: [usize; 4],
+    /// Where the near parts lie behind the head of their slot, and at the end the distance of two slots.
+    near: [usize; PARTS + 1],
     /// Where the far parts of the first slot begin.
     far_arena: usize,
     /// Where the far parts lie within those of their slot, and at the end the distance of two slots'.
-    far: [usize; 4],
+    far: [usize; PARTS + 1],
     pub(super) total: usize,
 }
 
@@ -111,13 +114,14 @@ impl Layout {
             return Err(TableError::Config);
         }
         let slot_count = config.slot_count as usize;
-        let rooms = bytes_max.map(|max| (max as usize).next_multiple_of(WORD));
-        let near = places(LENGTHS, std::array::from_fn(|part| rooms[part].min(NEAR[part])));
+        let [task, outcome, note] = bytes_max.map(|max| (max as usize).next_multiple_of(WORD));
+        let rooms = [task, outcome, note, note];
+        let near = places(HEAD, std::array::from_fn(|part| rooms[part].min(NEAR[part])));
         let far = places(0, rooms);
         let arena = (AT_WORDS + slot_count * WORD).next_multiple_of(LINE);
-        let far_arena = near[3].checked_mul(slot_count).and_then(|size| size.checked_add(arena));
+        let far_arena = near[PARTS].checked_mul(slot_count).and_then(|size| size.checked_add(arena));
         let far_arena = far_arena.ok_or(TableError::Config)?;
-        let total = far[3].checked_mul(slot_count).and_then(|size| size.checked_add(far_arena));
+        let total = far[PARTS].checked_mul(slot_count).and_then(|size| size.checked_add(far_arena));
         Ok(Self { config, arena, near, far_arena, far, total: total.ok_or(TableError::Config)? })
     }
 
@@ -163,30 +167,38 @@ impl Layout {
 
     pub(super) fn bytes_max(&self, part: Part) -> usize {
         let Config { task_bytes_max, outcome_bytes_max, note_bytes_max, .. } = self.config;
-        [task_bytes_max, outcome_bytes_max, note_bytes_max][part as usize] as usize
+        [task_bytes_max, outcome_bytes_max, note_bytes_max, note_bytes_max][part as usize] as usize
     }
 
     /// Where the length of a part is.
     pub(super) fn length_at(&self, slot: usize, part: Part) -> usize {
-        self.arena + slot * self.near[3] + part as usize * WORD
+        self.arena + slot * self.near[PARTS] + part as usize * WORD
+    }
+
+    /// Where it says which note counts.
+    pub(super) fn note_at(&self, slot: usize) -> usize {
+        self.arena + slot * self.near[PARTS] + PARTS * WORD
     }
 
     /// Where the bytes of a part are that is so long.
     pub(super) fn bytes_at(&self, slot: usize, part: Part, length: usize) -> usize {
         let part = part as usize;
         if length <= NEAR[part] {
-            self.arena + slot * self.near[3] + self.near[part]
+            self.arena + slot * self.near[PARTS] + self.near[part]
         } else {
-            self.far_arena + slot * self.far[3] + self.far[part]
+            self.far_arena + slot * self.far[PARTS] + self.far[part]
         }
     }
 }
 
-/// The places of three rooms one behind the other, from `start` on, and the end of the last, at a line's end.
-fn places(start: usize, rooms: [usize; 3]) -> [usize; 4] {
-    let [task, outcome, note] = rooms;
-    let end = (start + task + outcome + note).next_multiple_of(LINE);
-    [start, start + task, start + task + outcome, end]
+/// The places of rooms one behind the other, from `start` on, and the end of the last, at a line's end.
+fn places(start: usize, rooms: [usize; PARTS]) -> [usize; PARTS + 1] {
+    let mut places = [start; PARTS + 1];
+    for (part, room) in rooms.into_iter().enumerate() {
+        places[part + 1] = places[part] + room;
+    }
+    places[PARTS] = places[PARTS].next_multiple_of(LINE);
+    places
 }
 
 #[cfg(test)]
@@ -202,13 +214,13 @@ mod tests {
         let config = Config::default();
         assert_eq!((config.slot_count, config.task_bytes_max), (256, 16_384));
         assert_eq!((config.outcome_bytes_max, config.note_bytes_max, config.deaths_max), (4_096, 12_288, 3));
-        let (near, far) = (24 + 1_000 + 512 + 512, 16_384 + 4_096 + 12_288);
+        let (near, far) = (40 + 1_000 + 496 + 512 + 512, 16_384 + 4_096 + 2 * 12_288);
         assert_eq!(config.memory_bytes().unwrap(), 512 + 256 * 8 + 256 * (near + far));
     }
 
     #[test]
     fn nothing_overlaps() {
-        const PARTS: [Part; 3] = [Part::Task, Part::Outcome, Part::Note];
+        const ALL: [Part; PARTS] = [Part::Task, Part::Outcome, Part::NoteA, Part::NoteB];
         for (task_bytes_max, outcome_bytes_max, note_bytes_max) in
             [(5, 9, 3), (2_000, 0, 600), (1_000, 513, 512)]
         {
@@ -217,7 +229,8 @@ mod tests {
             let layout = Layout::of(config).unwrap();
             let mut taken: Vec<(usize, usize)> = vec![(0, layout.arena)];
             for slot in 0..3 {
-                for part in PARTS {
+                taken.push((layout.note_at(slot), WORD));
+                for part in ALL {
                     let room = layout.bytes_max(part);
                     taken.push((layout.length_at(slot, part), WORD));
                     let near = room.min(NEAR[part as usize]);

@@ -127,7 +127,7 @@ impl Map {
         self.read(layout.bytes_at(slot, part, length), length, bytes);
     }
 
-    pub(super) fn length(&self, layout: &Layout, slot: usize, part: Part) -> &AtomicU64 {
+    fn length(&self, layout: &Layout, slot: usize, part: Part) -> &AtomicU64 {
         self.word(layout.length_at(slot, part))
     }
 

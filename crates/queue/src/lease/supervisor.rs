@@ -9,6 +9,7 @@ use super::bell::{Bell, Seen};
 use super::error::{OfferError, TableError};
 use super::layout::{AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Config, Layout, Part};
 use super::map::Map;
+use super::notes::Notes;
 use super::slots::{Fate, Slots};
 use super::word::Blame;
 use crate::sync::{Deadline, Nap, Ordering, fence};
@@ -102,7 +103,7 @@ impl Supervisor {
         let slot = id as usize;
         // O1. Who reads any of these bytes under an older lease finds, after that, the lease gone (T2).
         fence(Ordering::Release);
-        self.map.length(&self.layout, slot, Part::Note).store(0, Ordering::Relaxed);
+        self.notes(slot).clear();
         self.map.put(&self.layout, slot, Part::Task, task);
         let offered = self.slots().offer(slot);
         debug_assert!(offered, "a slot of the free list is free");
@@ -149,9 +150,7 @@ impl Supervisor {
                 Fate::Untouched => {}
                 Fate::Reclaimed => reaped.reclaimed.push(SlotId(id)),
                 Fate::Poisoned => {
-                    let mut note = Vec::new();
-                    self.map.get(&self.layout, id as usize, Part::Note, &mut note);
-                    reaped.poisoned.push(Poisoned { slot: SlotId(id), note });
+                    reaped.poisoned.push(Poisoned { slot: SlotId(id), note: self.notes(id as usize).last() });
                     self.free.push_back(id);
                 }
             }
@@ -190,6 +189,10 @@ impl Supervisor {
         let mut outcome = Vec::new();
         self.map.get(&self.layout, slot, Part::Outcome, &mut outcome);
         outcome
+    }
+
+    fn notes(&self, slot: usize) -> Notes<'_> {
+        Notes { map: &self.map, layout: &self.layout, slot }
     }
 
     fn slots(&self) -> Slots<'_> {

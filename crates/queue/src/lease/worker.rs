@@ -9,6 +9,7 @@ use super::bell::Bell;
 use super::error::{Fenced, FinishError, NoteTooLong, TableError};
 use super::layout::{AT_CURSOR, AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Layout, Part};
 use super::map::Map;
+use super::notes::Notes;
 use super::slots::Slots;
 use super::word::Word;
 use crate::sync::{Deadline, Ordering, fence};
@@ -106,28 +107,22 @@ impl Worker {
     }
 
     /// Leaves a note for the next attempt at this task, in place of any before, in case this worker dies: what it is about
-    /// to do that must not be done twice. Either the whole note is found then, or none. Cost: one copy.
+    /// to do that must not be done twice. A death within finds the note before it. Cost: one copy.
     ///
     /// # Errors
-    /// If it is too long; no note is left then.
+    /// If it is too long; the note before it stays.
     pub fn leave_note(&self, lease: &Lease, note: &[u8]) -> Result<(), NoteTooLong> {
-        let max = self.layout.bytes_max(Part::Note);
-        // N1. A note that is half written has no length, and a note says nothing of what was done before it.
-        self.map.length(&self.layout, lease.slot, Part::Note).store(0, Ordering::Release);
+        let max = self.layout.bytes_max(Part::NoteA);
         if note.len() > max {
             return Err(NoteTooLong { max });
         }
-        fence(Ordering::Release);
-        // N2: the bytes, then the length.
-        self.map.put(&self.layout, lease.slot, Part::Note, note);
+        self.notes(lease.slot).leave(note);
         Ok(())
     }
 
     /// The last note that an attempt at this task left; empty if there is none.
     pub fn note(&self, lease: &Lease) -> Vec<u8> {
-        let mut note = Vec::new();
-        self.map.get(&self.layout, lease.slot, Part::Note, &mut note);
-        note
+        self.notes(lease.slot).last()
     }
 
     /// Hands the outcome in and ends the lease. Cost: one copy, one compare-and-swap; a system call only if the
@@ -154,6 +149,10 @@ impl Worker {
 
     fn slots(&self) -> Slots<'_> {
         Slots(self.map.words(AT_WORDS, self.layout.config.slot_count as usize))
+    }
+
+    fn notes(&self, slot: usize) -> Notes<'_> {
+        Notes { map: &self.map, layout: &self.layout, slot }
     }
 
     fn done_bell(&self) -> &Bell {
