@@ -3,6 +3,8 @@
 //! Owns: the shape of a job: start, parts, finish.
 //! Does not own: when and where each is run.
 
+use std::sync::Arc;
+
 use haul_io::Io;
 
 /// A way to do one kind of task, written once for every engine.
@@ -65,7 +67,7 @@ pub enum Step<S, O> {
     /// cancellation keeps from being taken.
     Split {
         /// What the parts share.
-        state: S,
+        state: Arc<S>,
         /// How many there are.
         parts: u64,
     },

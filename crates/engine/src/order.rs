@@ -3,6 +3,7 @@
 //! Owns: the greeting of a worker, the order for a piece of work, the reply to it.
 //! Does not own: how the bytes travel: a pipe for the greeting, the lease table for the rest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -101,7 +102,7 @@ pub(crate) fn reply_for<J: Portable>(
     job: &J,
     returned: Returned<J>,
     random: &mut dyn FnMut(&mut [u8]),
-) -> (ReplyOf<J>, Option<J::State>) {
+) -> (ReplyOf<J>, Option<Arc<J::State>>) {
     let Returned { answer, phases, bytes, .. } = returned;
     let mut kept = None;
     let result = match answer {

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haul_io::{Blocking, Io, run_ready};
@@ -234,7 +235,7 @@ impl<J: Portable> Office<'_, J> {
             Ok(ReplyValue::Split { token, parts }) => {
                 match run_ready(self.job.join(&self.io, &work.task, token)) {
                     Err(error) => failed(work, Failure::Job(error)),
-                    Ok(state) => started(work, Step::Split { state, parts }),
+                    Ok(state) => started(work, Step::Split { state: Arc::new(state), parts }),
                 }
             }
         };

@@ -120,7 +120,6 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 None
             }
             Answer::Started(Ok(Step::Split { state, parts })) => {
-                let state = Arc::new(state);
                 open.split = Some(Split { state, parts, handed_out: 0, back: 0, failure: None });
                 let next = if parts > 0 { &mut self.splitting } else { &mut self.finishing };
                 next.push_back(id);

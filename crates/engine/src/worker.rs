@@ -218,7 +218,7 @@ impl<J: Portable> Thread<'_, J> {
         let returned = execute(self.job, &noted, Work { id: TaskId(id), task, stage, queued }).await;
         let (reply, state) = reply_for(self.job, returned, &mut |out| self.io.random(out));
         if let Some(state) = state {
-            self.joined = Some(Joined { id, state: Arc::new(state) });
+            self.joined = Some(Joined { id, state });
         }
         reply
     }

@@ -184,7 +184,7 @@ impl Job for Split {
 
     async fn start<I: Io>(&self, _: &I, task: &Stubborn) -> Result<Step<u32, u32>, &'static str> {
         let tries = task.tries.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Step::Split { state: tries, parts: 3 })
+        Ok(Step::Split { state: Arc::new(tries), parts: 3 })
     }
 
     async fn part<I: Io>(

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use haul_engine::{
     Config, Engine, Event, Failure, Job, Portable, Report, Step, WorkerCommand, run_portable, wire, work,
@@ -99,7 +99,7 @@ impl Job for Script {
             | Task::SplitAndFail { parts, .. }
             | Task::SplitAndKill { parts, .. }
             | Task::FailToFinish { parts }
-            | Task::KillAtTheEnd { parts } => Ok(Step::Split { state: self.secret, parts: *parts }),
+            | Task::KillAtTheEnd { parts } => Ok(Step::Split { state: Arc::new(self.secret), parts: *parts }),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use haul_engine::{Closing, Config, Crew, Engine, Event, Failure, Job, Next, Report, Source, Step, run};
 use haul_io::{Cancel, Io};
@@ -49,7 +49,7 @@ impl Job for Script {
             Task::Split { parts }
             | Task::SplitAndFail { parts, .. }
             | Task::SplitAndPanic { parts, .. }
-            | Task::FailToFinish { parts } => Ok(Step::Split { state: Mutex::default(), parts }),
+            | Task::FailToFinish { parts } => Ok(Step::Split { state: Arc::default(), parts }),
         }
     }
 

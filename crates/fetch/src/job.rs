@@ -4,6 +4,7 @@
 //! Does not own: lists, names of results, waiting between attempts.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use haul_engine::{Job, Step};
 use haul_io::{Existing, Io, Publish};
@@ -63,7 +64,7 @@ impl FetchJob {
         let paused = progress.paused.take();
         let Ok(claim) = self.claim(task) else {
             let landing = progress.landing.take().or(paused.map(|paused| paused.landing));
-            self.give_up(io, landing.map(Box::new), &Error::Exists).await;
+            self.give_up(io, landing, &Error::Exists).await;
             return Err(Error::Exists);
         };
         let hold = Hold { _seat: seat, _claim: claim };
@@ -72,7 +73,7 @@ impl FetchJob {
             return self.split(io, resumed).await;
         }
         let beginning = match progress.landing.take() {
-            Some(landing) => Ok(Beginning::Landing(Box::new(landing))),
+            Some(landing) => Ok(Beginning::Landing(landing)),
             None => {
                 let mut beginning = self.landing(io, task, request, clock, trace).await;
                 if let (Ok(Beginning::Landing(landing)), false) = (&mut beginning, self.shared.config.resume)
@@ -138,7 +139,10 @@ impl FetchJob {
         begun: Result<Segmented, (Error, Box<Landing>)>,
     ) -> Result<Step<Segmented, Landed>, Error> {
         match begun {
-            Ok(state) => Ok(Step::Split { parts: state.lanes(&self.shared.config.segments), state }),
+            Ok(state) => {
+                let parts = state.lanes(&self.shared.config.segments);
+                Ok(Step::Split { state: Arc::new(state), parts })
+            }
             Err((error, landing)) => {
                 landing.abandon(io).await;
                 Err(error)
@@ -159,7 +163,7 @@ impl FetchJob {
                 return landing.start_over(io).await.is_ok();
             }
         }
-        progress.landing = Some(*landing);
+        progress.landing = Some(landing);
         true
     }
 

@@ -24,7 +24,7 @@ impl FetchJob {
     ) -> Result<Fetched, Failed> {
         let mut progress = task.take_progress();
         let notes = std::mem::take(&mut *file.notes());
-        let landing = Box::new(file.take_landing());
+        let landing = file.take_landing();
         let mut times = file.times;
         times.body += notes.elapsed;
         let attempts = progress.attempts;
@@ -60,7 +60,7 @@ impl FetchJob {
             // It is asked for as a whole, once: the task is never divided again.
             landing.start_over(io).await?;
             landing.divides(None);
-            progress.landing = Some(*landing);
+            progress.landing = Some(landing);
             progress.begins_again = true;
             return Err(Error::UnaskedPart);
         }
@@ -94,11 +94,11 @@ impl FetchJob {
         progress.held = self.resting.hold();
         if progress.held.is_none() {
             landing.start_over(io).await?;
-            progress.landing = Some(*landing);
+            progress.landing = Some(landing);
             return Ok(());
         }
         let (whole, spans) = (file.whole.clone(), file.spans.clone());
-        progress.paused = Some(Box::new(Paused { landing: *landing, whole, spans }));
+        progress.paused = Some(Box::new(Paused { landing, whole, spans }));
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ pub struct Segmented {
     /// The response that goes on as the first segment, until the first lane takes it.
     first: Mutex<Option<First>>,
     /// Invariant: there until the file is finished.
-    landing: Mutex<Option<Landing>>,
+    landing: Mutex<Option<Box<Landing>>>,
     _hold: Hold,
     /// The time that earlier attempts took.
     pub(crate) spent: Duration,
@@ -78,7 +78,7 @@ pub(crate) struct First {
 
 /// What an attempt leaves for the next.
 pub(crate) struct Paused {
-    pub(crate) landing: Landing,
+    pub(crate) landing: Box<Landing>,
     pub(crate) whole: Whole,
     pub(crate) spans: Arc<Mutex<Spans>>,
 }
@@ -163,7 +163,7 @@ impl Segmented {
             file,
             spans,
             first: Mutex::new(Some(First { connection, answered, held })),
-            landing: Mutex::new(Some(*landing)),
+            landing: Mutex::new(Some(landing)),
             _hold: hold,
             spent,
             times,
@@ -180,7 +180,7 @@ impl Segmented {
     ) -> Result<Self, (Error, Box<Landing>)> {
         let Paused { mut landing, whole, spans } = paused;
         match landing.open_whole(io).await {
-            Err(error) => Err((error, Box::new(landing))),
+            Err(error) => Err((error, landing)),
             Ok(file) => Ok(Self {
                 request: request.clone(),
                 whole,
@@ -205,7 +205,7 @@ impl Segmented {
         self.first.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    pub(crate) fn take_landing(&self) -> Landing {
+    pub(crate) fn take_landing(&self) -> Box<Landing> {
         let landing = self.landing.lock().unwrap_or_else(PoisonError::into_inner).take();
         landing.expect("a task is finished once")
     }

@@ -83,7 +83,7 @@ pub(crate) struct Progress {
     /// What the last attempt asks for.
     pub(crate) wish: Wish,
     /// What the attempts so far have brought.
-    pub(crate) landing: Option<Landing>,
+    pub(crate) landing: Option<Box<Landing>>,
     /// What they have brought of a file in segments.
     pub(crate) paused: Option<Box<Paused>>,
     /// Whether the task starts again, although it failed as one in segments.

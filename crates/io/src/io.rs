@@ -27,7 +27,8 @@ pub trait Io: Sized {
     /// Carries out `op`.
     fn submit(&self, op: Op) -> impl Future<Output = Completion>;
 
-    /// Time since some fixed moment; never goes back.
+    /// Time since some fixed moment; never goes back. An implementation may read the clock where operations begin and end
+    /// only: what a job has computed since then need not be in it.
     fn now(&self) -> Duration;
 
     /// Fills `out` with bytes fit for keys.

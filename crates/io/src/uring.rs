@@ -140,12 +140,14 @@ impl Uring {
         let (ring, granted) = setup::ring(config.entries(), config.kernel_workers_max.max(1))?;
         let park = Arc::new(Park::new().map_err(|error| RingRefused::from(&error))?);
         let driver = Driver::new(ring, in_flight_max, cancel.clone(), park.clone());
+        let now = Instant::now();
         let core = Core {
             driver: RefCell::new(driver),
             pool: Pool::new(config.pool_threads, park.clone(), cancel.clone()),
             cancel,
             progress,
-            started: Instant::now(),
+            started: now,
+            clock: Cell::new(now),
             placed: Cell::default(),
             spare: RefCell::new(Spare::new(config.spare_bytes_max)),
             kept: RefCell::new(Kept::new(DIRECTORIES_MAX)),

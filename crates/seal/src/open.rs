@@ -3,6 +3,8 @@
 //! Owns: the order of the steps for one source.
 //! Does not own: the format, authentication ([`crate::accept`]), publishing, engines.
 
+use std::sync::Arc;
+
 use haul_age_format::Identity;
 use haul_engine::{Job, Step as Progress};
 use haul_io::{Buf, File, Io, Publish, Stat};
@@ -81,7 +83,7 @@ impl Job for OpenJob {
         }
         let (layout, payload) = accepted.into_payload(io);
         let state = Large::begin(io, (file, stat), &publish, (layout, payload), layout.plain_bytes()).await?;
-        Ok(Progress::Split { state, parts: segment_count(layout) })
+        Ok(Progress::Split { state: Arc::new(state), parts: segment_count(layout) })
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {

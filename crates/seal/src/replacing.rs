@@ -4,6 +4,7 @@
 //! Does not own: making the result (the job that this wraps does).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use haul_age_format::Layout;
 use haul_engine::{Job, Portable, Step as Progress};
@@ -35,7 +36,7 @@ pub trait Replaceable: Job<Task = Task, Output = Done, Error = Error> {
 /// A task on its way: the wrapped job's state, or a result that is published.
 pub enum Replaced<S> {
     /// What the parts of a large file share.
-    Inner(S, Stat),
+    Inner(Arc<S>, Stat),
     /// The result is durable, and the source as it was is still there.
     Published(Done, Stat),
 }
@@ -80,9 +81,11 @@ impl<J: Replaceable> Job for Replacing<J> {
         // What is sealed is what will be removed, also where the file was named by itself.
         let task = task.pinned(&before)?;
         Ok(match self.0.start(io, &task).await? {
-            Progress::Done(done) => Progress::Split { state: Replaced::Published(done, before), parts: 0 },
+            Progress::Done(done) => {
+                Progress::Split { state: Arc::new(Replaced::Published(done, before)), parts: 0 }
+            }
             Progress::Split { state, parts } => {
-                Progress::Split { state: Replaced::Inner(state, before), parts }
+                Progress::Split { state: Arc::new(Replaced::Inner(state, before)), parts }
             }
             Progress::Again => Progress::Again,
         })
@@ -139,7 +142,7 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
     async fn join<I: Io>(&self, io: &I, task: &Task, token: Self::Token) -> Result<Self::State, Error> {
         Ok(match token {
             ReplacedToken::Inner(token, before) => {
-                Replaced::Inner(self.0.join(io, task, token).await?, before)
+                Replaced::Inner(Arc::new(self.0.join(io, task, token).await?), before)
             }
             ReplacedToken::Published(done, before) => Replaced::Published(done, before),
         })

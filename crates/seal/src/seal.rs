@@ -3,6 +3,8 @@
 //! Owns: the order of the steps for one source.
 //! Does not own: the format, publishing, engines.
 
+use std::sync::Arc;
+
 use haul_age_format::{
     Layout, PayloadKey, Recipient, SealError, SealedHeader, check_recipients, seal_header, seal_header_with,
 };
@@ -136,7 +138,7 @@ impl Job for SealJob {
         }
         let parts = segment_count(Layout::of_plain(stat.bytes));
         let state = self.begin_large(io, (file, stat), &publish, header).await?;
-        Ok(Progress::Split { state, parts })
+        Ok(Progress::Split { state: Arc::new(state), parts })
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {

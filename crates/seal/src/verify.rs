@@ -3,6 +3,8 @@
 //! Owns: the order of the steps for one source, what its segments share.
 //! Does not own: authentication ([`crate::accept`]), engines.
 
+use std::sync::Arc;
+
 use haul_age_format::{Identity, Layout};
 use haul_engine::{Job, Step as Progress};
 use haul_io::{File, Io, Offset, Stat};
@@ -72,7 +74,7 @@ impl Job for VerifyJob {
         }
         let (layout, payload) = accepted.into_payload(io);
         let state = Checked { source: file, source_stat: stat, layout, payload };
-        Ok(Progress::Split { state, parts: segment_count(layout) })
+        Ok(Progress::Split { state: Arc::new(state), parts: segment_count(layout) })
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Checked, index: u64) -> Result<(), Error> {

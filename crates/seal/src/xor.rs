@@ -4,8 +4,8 @@
 //! Does not own: secrecy.
 
 use std::fmt;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use haul_age_format::Layout;
 use haul_engine::{Job, Step as Progress};
@@ -138,7 +138,7 @@ impl Job for XorJob {
                 Large { source: file, source_stat: stat, layout, key, result, staged }
             }
         };
-        Ok(Progress::Split { state, parts })
+        Ok(Progress::Split { state: Arc::new(state), parts })
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Touched>, index: u64) -> Result<(), Error> {

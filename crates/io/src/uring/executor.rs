@@ -29,6 +29,8 @@ pub(super) struct Core {
     pub(super) cancel: Cancel,
     pub(super) progress: Arc<AtomicU64>,
     pub(super) started: Instant,
+    /// When the clock was last read: as the running job was woken, or at its last operation.
+    pub(super) clock: Cell<Instant>,
     pub(super) placed: Cell<Placed>,
     pub(super) spare: RefCell<Spare>,
     pub(super) kept: RefCell<Kept>,
@@ -105,6 +107,7 @@ impl Core {
         // An operation of a job that has ended, or a second one of a job that has been polled for both: no harm.
         let Some(job) = jobs.get_mut(id) else { return };
         self.current.set(Some(id));
+        self.read_clock();
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let polled = job.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             let awaits = self.awaited.borrow()[id.index()] > 0;
@@ -120,6 +123,12 @@ impl Core {
             }
         }
         self.current.set(None);
+    }
+
+    pub(super) fn read_clock(&self) -> Instant {
+        let now = Instant::now();
+        self.clock.set(now);
+        now
     }
 
     fn turn(&self, patience: Duration) {

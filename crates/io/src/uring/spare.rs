@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 
 use crate::Buf;
 
+/// What is smaller costs the allocator little, is of any length, and would stand in the way of what is looked for.
+const BYTES_MIN: usize = 4 * 1024;
+
 pub(super) struct Spare {
     bufs: VecDeque<Buf>,
     /// Invariant: the sum of the capacities, at most `bytes_max`.
@@ -32,7 +35,7 @@ impl Spare {
     }
 
     pub(super) fn give(&mut self, mut buf: Buf) {
-        if buf.capacity() > self.bytes_max {
+        if !(BYTES_MIN..=self.bytes_max).contains(&buf.capacity()) {
             return;
         }
         buf.clear();
@@ -51,13 +54,16 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room() {
-        let mut spare = Spare::new(10);
-        [3, 4, 5].into_iter().for_each(|capacity| spare.give(Buf::with_capacity(capacity)));
-        assert_eq!((spare.bytes, spare.bufs.len()), (9, 2));
-        spare.give(Buf::with_capacity(11));
-        assert_eq!(spare.bytes, 9, "one that never fits makes no room");
-        assert_eq!(spare.take(4).capacity(), 4);
-        assert_eq!(spare.take(7).capacity(), 7);
-        assert_eq!((spare.bytes, spare.bufs.len()), (5, 1));
+        const KIB: usize = 1024;
+        let mut spare = Spare::new(40 * KIB);
+        [12, 16, 20].into_iter().for_each(|kib| spare.give(Buf::with_capacity(kib * KIB)));
+        assert_eq!((spare.bytes, spare.bufs.len()), (36 * KIB, 2));
+        spare.give(Buf::with_capacity(44 * KIB));
+        assert_eq!(spare.bytes, 36 * KIB, "one that never fits makes no room");
+        spare.give(Buf::with_capacity(100));
+        assert_eq!(spare.bufs.len(), 2, "small ones aren't kept");
+        assert_eq!(spare.take(16 * KIB).capacity(), 16 * KIB);
+        assert_eq!(spare.take(7 * KIB).capacity(), 7 * KIB);
+        assert_eq!((spare.bytes, spare.bufs.len()), (20 * KIB, 1));
     }
 }

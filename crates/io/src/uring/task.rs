@@ -52,11 +52,11 @@ impl TaskIo {
     }
 
     async fn attempt(&self, op: Op) -> Completion {
-        let submitted = Instant::now();
+        let submitted = self.core.read_clock();
         let attempted = attempt(op, &self.core.cancel);
         match attempted {
             Attempt::Done(completion) => {
-                let device = submitted.elapsed();
+                let device = self.core.read_clock() - submitted;
                 self.account(|meter| {
                     meter.device += device;
                     meter.ops += 1;
@@ -80,8 +80,9 @@ impl TaskIo {
     }
 
     async fn ring(&self, op: Op) -> Completion {
+        let now = self.core.read_clock();
         let deadline = match &op {
-            Op::Recv { timeout, .. } | Op::Send { timeout, .. } => Instant::now().checked_add(*timeout),
+            Op::Recv { timeout, .. } | Op::Send { timeout, .. } => now.checked_add(*timeout),
             _ => None,
         };
         let request = match Request::new(op) {
@@ -147,7 +148,7 @@ impl Io for TaskIo {
     }
 
     fn now(&self) -> Duration {
-        self.core.started.elapsed()
+        self.core.clock.get() - self.core.started
     }
 
     fn random(&self, out: &mut [u8]) {
@@ -228,7 +229,7 @@ impl Future for InFlight<'_> {
         let taken = self.io.core.driver.borrow_mut().take(self.key);
         let Some(Taken { request, result, submitted, completed }) = taken else { return Poll::Pending };
         self.over = true;
-        let resumed = completed.elapsed();
+        let resumed = self.io.core.clock.get().saturating_duration_since(completed);
         self.io.account(|meter| {
             meter.device += completed.saturating_duration_since(submitted);
             meter.executor += resumed;
