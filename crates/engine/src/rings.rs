@@ -7,11 +7,11 @@ use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use haul_io::{Feed, RingRefused, Uring, UringConfig};
+use haul_io::{Feed, Io, RingRefused, TaskIo, Uring, UringConfig};
 use haul_queue::TryPop;
 
 use crate::desk::Desk;
-use crate::execute::execute;
+use crate::execute::{Work, execute};
 use crate::supervisor::Supervisor;
 use crate::{Config, Job, Settled, Source, Spreads, threads};
 
@@ -50,19 +50,31 @@ fn serve<J: Job>(
     desk.tell(ring.unparker());
     let spreads = RefCell::new(Spreads::default());
     ring.run(|| match desk.try_next() {
-        TryPop::Item(work) => {
-            let (io, spreads) = (ring.task(), &spreads);
-            Feed::Job(Box::pin(async move {
-                let returned = execute(job, &io, work).await;
-                spreads.borrow_mut().record(&returned.phases);
-                desk.answer(returned);
-            }))
-        }
+        TryPop::Item(work) => Feed::Job(Box::pin(lane(job, desk, ring.task(), &spreads, work))),
         // The desk wakes the ring when there is more.
         TryPop::Empty => Feed::Wait(Duration::MAX),
         TryPop::Closed => Feed::End,
     });
     spreads.into_inner()
+}
+
+/// Carries out one piece of work after the other, while there are any: a future for each would have to be allocated.
+async fn lane<J: Job>(
+    job: &J,
+    desk: &Desk<J, impl Source<J::Task>>,
+    io: TaskIo,
+    spreads: &RefCell<Spreads>,
+    mut work: Work<J>,
+) {
+    loop {
+        let returned = execute(job, &io, work).await;
+        spreads.borrow_mut().record(&returned.phases);
+        desk.answer(returned);
+        // Jobs that never wait mustn't keep the others from their completions.
+        io.yield_now().await;
+        let TryPop::Item(next) = desk.try_next() else { return };
+        work = next;
+    }
 }
 
 fn ring(config: &Config, (rings, depth): (NonZeroUsize, NonZeroUsize)) -> Result<Uring, RingRefused> {

@@ -23,6 +23,7 @@
 mod connect;
 mod driver;
 mod executor;
+mod gathering;
 mod jobs;
 mod park;
 mod placement;
@@ -47,6 +48,7 @@ use io_uring::{cqueue, squeue};
 use crate::{Cancel, Kept};
 use driver::Driver;
 use executor::Core;
+use gathering::Gathering;
 pub use jobs::{Feed, LocalJob};
 use park::Park;
 pub use park::Unparker;
@@ -151,6 +153,7 @@ impl Uring {
             placed: Cell::default(),
             spare: RefCell::new(Spare::new(config.spare_bytes_max)),
             kept: RefCell::new(Kept::new(DIRECTORIES_MAX)),
+            gathering: Gathering::default(),
             writes_by_pool: config.pool_threads > 0,
             in_flight_max,
             current: Cell::new(None),

@@ -319,3 +319,24 @@ fn a_thousand_jobs_cost_one_lookup_and_keep_no_thread_from_others() {
     run_one(uring, async |io| io.resolve(names, "slow", 80).await).unwrap();
     assert_eq!(uring.placed().pool, pooled, "what is known needs no thread");
 }
+
+#[test]
+fn results_in_one_directory_share_its_syncs() {
+    const COUNT: usize = 64;
+    let dir = tempfile::tempdir().unwrap();
+    let (uring, _) = ring(COUNT);
+    let jobs = (0..COUNT).map(|number| -> LocalJob<'_> {
+        let (io, dir) = (uring.task(), dir.path());
+        Box::pin(async move {
+            let path = dir.join(number.to_string());
+            let root_bytes = Some(dir.as_os_str().len());
+            let publish = Publish { root_bytes, ..publish(&path, Durability::Synced) };
+            io.write_file(publish, b"content".to_vec().into()).await.0.unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"content");
+        })
+    });
+    run_all(&uring, jobs.collect());
+    // The files are synced one by one.
+    let of_directory = uring.placed().ring - COUNT as u64;
+    assert!((1..COUNT as u64 / 2).contains(&of_directory), "{of_directory} syncs of the directory");
+}

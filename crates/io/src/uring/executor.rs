@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::driver::Driver;
+use super::gathering::Gathering;
 use super::jobs::{Feed, JobId, Jobs, LocalJob};
 use super::placement::Placed;
 use super::pool::Pool;
@@ -34,6 +35,7 @@ pub(super) struct Core {
     pub(super) placed: Cell<Placed>,
     pub(super) spare: RefCell<Spare>,
     pub(super) kept: RefCell<Kept>,
+    pub(super) gathering: Gathering,
     /// Whether files that aren't synced are written by the pool.
     pub(super) writes_by_pool: bool,
     pub(super) in_flight_max: usize,
@@ -123,6 +125,12 @@ impl Core {
             }
         }
         self.current.set(None);
+    }
+
+    /// Has `jobs` polled, though none of their operations completed.
+    pub(super) fn wake(&self, jobs: impl IntoIterator<Item = JobId>) {
+        let mut driver = self.driver.borrow_mut();
+        jobs.into_iter().for_each(|job| driver.make_ready(job));
     }
 
     pub(super) fn read_clock(&self) -> Instant {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::connect;
 use super::driver::Taken;
 use super::executor::Core;
+use super::gathering;
 use super::jobs::JobId;
 use super::placement::{Attempt, Place, Placed, attempt};
 use super::pool::Work;
@@ -21,7 +22,7 @@ use super::request::Request;
 use super::slab::Key;
 use crate::blocking::fill_random;
 use crate::op::{Completion, Found, Op, Value};
-use crate::{Buf, Durability, Io, Kept, Meter, Publish, Published, cancelled};
+use crate::{Buf, Directory, Durability, Io, Kept, Meter, Publish, Published, cancelled};
 
 /// The operations of one job on a ring. Only that job may await them, and only while its ring runs.
 pub struct TaskIo {
@@ -175,13 +176,17 @@ impl Io for TaskIo {
     /// Lets the ring turn once.
     async fn yield_now(&self) {
         let job = self.core.current.get().expect("jobs yield while their ring runs");
-        self.core.driver.borrow_mut().make_ready(job);
+        self.core.wake([job]);
         let _awaiting = Awaiting::new(&self.core, job);
         let mut polled = false;
         std::future::poll_fn(|_| {
             if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+    }
+
+    async fn sync_directory(&self, directory: &Directory) -> io::Result<()> {
+        gathering::sync(self, &self.core, directory).await
     }
 
     /// Step by step where the file is synced, because the ring syncs many files at once; else in one go on a pool thread,
@@ -196,13 +201,13 @@ impl Io for TaskIo {
 }
 
 /// Counts one thing that a job awaits, for as long as it exists.
-struct Awaiting<'a> {
+pub(super) struct Awaiting<'a> {
     core: &'a Core,
     job: JobId,
 }
 
 impl<'a> Awaiting<'a> {
-    fn new(core: &'a Core, job: JobId) -> Self {
+    pub(super) fn new(core: &'a Core, job: JobId) -> Self {
         core.awaited.borrow_mut()[job.index()] += 1;
         Self { core, job }
     }
