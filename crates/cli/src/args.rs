@@ -240,12 +240,15 @@ pub(crate) enum DurableArg {
 
 #[derive(clap::Args)]
 pub(crate) struct SealArgs {
-    /// Whom to seal to: age1…, age1pq1…, or an SSH public key; repeatable
+    /// Whom to seal to: age1…, age1pq1…, an SSH public key, or a plugin's age1name1…; repeatable
     #[arg(short, long, value_name = "R")]
     pub(crate) recipient: Vec<String>,
     /// A file of recipients, one a line; repeatable
     #[arg(short = 'R', long, value_name = "FILE")]
     pub(crate) recipients_file: Vec<PathBuf>,
+    /// A file of identities: seal to whoever has them; repeatable. Its passphrase is asked for if it has one
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
     /// Make text files that survive mail and forms, a third longer
     #[arg(short, long)]
     pub(crate) armor: bool,

@@ -36,7 +36,7 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
         true => BTreeSet::new(),
         false => tree_identity::places_of_results(&files.paths, files.output.as_deref()),
     };
-    let recipients = keys::recipients(&args.recipient, &args.recipients_file, &files.secret, &places, voice)?;
+    let recipients = keys::recipients(args, &places, voice)?;
     let options = options(&args.files)?;
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
     let job = job.armored(args.armor);
