@@ -278,6 +278,9 @@ pub(crate) struct XorArgs {
     #[arg(long, value_name = "K")]
     pub(crate) key_file: PathBuf,
     /// Write into the files themselves: fastest; a file that is cut short in it is damaged
+    ///
+    /// A file with several names (hard links) is transformed once, under the first that is found, and so are all its names;
+    /// the others are skipped.
     #[arg(long)]
     pub(crate) overwrite: bool,
     /// Whether results must survive a power cut at once (auto: yes, as sources are replaced)

@@ -65,6 +65,8 @@ pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
 pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
     let placement = Placement { direction: Direction::Replace, suffix: ".age".into(), output: None };
     let tasks = walk(&args.paths, placement, &args.trees)?;
+    // Twice transformed is not transformed.
+    let tasks = if args.overwrite { tasks.once() } else { tasks };
     let key = keys::xor_key(&args.key_file)?;
     let manner = match args.durable {
         _ if args.overwrite => Manner::Overwrite,
@@ -179,6 +181,7 @@ fn words(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::Symlink => "a symbolic link",
         SkipReason::Special => "neither a file nor a directory",
+        SkipReason::OtherName => "another name of a file that is dealt with already",
     }
 }
 

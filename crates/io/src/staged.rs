@@ -160,7 +160,7 @@ impl Staged {
     /// # Errors
     /// What the system says of opening it for reading and writing; symbolic links aren't followed.
     pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
-        let file = io.open(None, &temporary, OpenMode::ReadWrite).await?;
+        let file = io.open(None, &temporary, OpenMode::ReadWrite { follow: false }).await?;
         Ok(Self { file, directory: None, temporary: Some(temporary), kept: true })
     }
 
@@ -348,7 +348,7 @@ pub fn is_temporary(name: &OsStr) -> bool {
 /// # Errors
 /// Whatever the system says of opening, locking or removing it; `WouldBlock` where somebody works on it.
 pub fn remove_if_left(directory: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
-    let file = fs::openat(directory, name, open_flags(OpenMode::ReadWrite), Mode::empty())?;
+    let file = fs::openat(directory, name, open_flags(OpenMode::ReadWrite { follow: false }), Mode::empty())?;
     fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     Ok(fs::unlinkat(directory, name, AtFlags::empty())?)
 }

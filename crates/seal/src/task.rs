@@ -131,6 +131,8 @@ pub enum SkipReason {
     Symlink,
     /// A pipe, socket or device.
     Special,
+    /// The file was taken under another of its names, and is written to itself.
+    OtherName,
 }
 
 /// What came of a task that succeeded.
