@@ -209,7 +209,7 @@ pub(crate) struct FileArgs {
     pub(crate) no_preserve: bool,
     /// Keep extended attributes of users (user.*): as they are, in clear text, also beside sealed content
     ///
-    /// Their names and values are put on the result, where anybody sees them who can read the file. Those that can't be set
+    /// Those of files and of mirrored directories. Their names and values are put on the result, where anybody sees them who can read the file. Those that can't be set
     /// there are named.
     #[arg(long)]
     pub(crate) xattrs: bool,

@@ -193,7 +193,7 @@ impl Staged {
     async fn try_publish(&mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
         let Publish { path, existing, durability, preserve, .. } = publish;
         // In front of the mode, which may forbid it.
-        let lost_attributes = self.set_attributes(io, &preserve.attributes).await;
+        let lost_attributes = io.set_attributes(&self.file, &preserve.attributes).await;
         if let Some(mode) = preserve.mode {
             io.done(Op::SetMode { file: self.file.clone(), mode }).await?;
         }
@@ -210,18 +210,6 @@ impl Staged {
             (Durability::Synced, None) => sync_directory_of(io, path).await?,
         }
         Ok(Published { lost_attributes })
-    }
-
-    /// The names of those that couldn't be set, or read before.
-    async fn set_attributes(&self, io: &impl Io, attributes: &Attributes) -> Vec<OsString> {
-        let mut lost = attributes.unread.clone();
-        for (name, value) in &attributes.values {
-            let (file, name, value) = (self.file.clone(), name.clone(), value.clone());
-            if io.done(Op::SetAttribute { file, name: name.clone(), value }).await.is_err() {
-                lost.push(name);
-            }
-        }
-        lost
     }
 
     async fn name(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<()> {

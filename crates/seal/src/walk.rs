@@ -24,7 +24,7 @@ pub use self::mirror::Mirror;
 use self::once::Once;
 pub(crate) use self::tree::Manner;
 use self::tree::{Directory, Entry, Item, Tree};
-use crate::{Filter, Found, SkipReason, Symlinks, Task};
+use crate::{FileOptions, Filter, Found, SkipReason, Symlinks, Task};
 
 /// The name of the identity that opens a tree, where a passphrase sealed it. Left out when trees are sealed or opened: sealed
 /// to itself it would be lost, and its plaintext is a secret.
@@ -149,10 +149,10 @@ impl Walk {
         Self { sweeper: Some(io), ..self }
     }
 
-    /// Mirrors directories as well, by `io`: empty ones too, and with their mode and time of modification if it `preserves`
-    /// them. An output that was there before keeps its own.
-    pub fn mirroring(self, io: Blocking, preserves: bool) -> Mirror {
-        Mirror::new(self, io, preserves)
+    /// Mirrors directories as well, by `io`: empty ones too, and with what the `options` want kept: mode and time of modification,
+    /// extended attributes. An output that was there before keeps its own.
+    pub fn mirroring(self, io: Blocking, options: &FileOptions) -> Mirror {
+        Mirror::new(self, io, options)
     }
 
     /// Sweeps the directory that `target` lies in.

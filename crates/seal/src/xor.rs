@@ -126,7 +126,7 @@ impl Job for XorJob {
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Touched>, Done>, Error> {
         let pair = match task.pair()? {
             Ok(pair) => pair,
-            Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
+            Err(done) => return Ok(Progress::Done(done)),
         };
         let (file, stat) = match self.manner {
             Manner::Replace(_) => pair.open_source(io).await?,
