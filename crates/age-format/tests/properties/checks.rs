@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use haul_age_format::{
     ArmorDecoder, ArmorEncoder, CHUNK_BYTES, FileKey, Header, HybridIdentity, Identity, NONCE_BYTES, Parsed,
-    PluginFault, PluginReader, PluginRecipient, Recipient, StreamError, StreamOpener, StreamSealer, Turn,
-    Unwrapping, Wrapping, X25519Identity, open_header, seal_header,
+    PluginFault, PluginReader, Recipient, StreamError, StreamOpener, StreamSealer, Turn, Unwrapping,
+    Wrapping, X25519Identity, open_header, seal_header,
 };
 
 const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
