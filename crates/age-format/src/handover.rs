@@ -15,19 +15,21 @@
 use zeroize::Zeroizing;
 
 use crate::encoding::{from_base64, to_base64};
-use crate::{Identity, KeyTextError, Passphrase, Recipient, SshIdentity};
+use crate::{Identity, KeyTextError, Passphrase, Recipient, SshIdentity, plugin};
 
 const PASSPHRASE_TAG: &str = "HAUL-PASSPHRASE-";
 const SSH_TAG: &str = "HAUL-SSH-";
 
 impl Recipient {
-    /// A line that [`Recipient::from_secret_text`] reads. It is secret where the recipient is a passphrase.
+    /// A line that [`Recipient::from_secret_text`] reads. It is secret where the recipient is a passphrase or
+    /// a plugin's identity.
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         match self {
             Self::X25519(recipient) => recipient.to_string().into(),
             Self::Hybrid(recipient) => recipient.to_string().into(),
             Self::Ssh(recipient) => recipient.to_string().into(),
             Self::Plugin(recipient) => recipient.to_string().into(),
+            Self::PluginIdentity(identity) => identity.secret_text().to_owned().into(),
             Self::Passphrase(passphrase) => passphrase_text(passphrase),
         }
     }
@@ -39,6 +41,8 @@ impl Recipient {
     pub fn from_secret_text(text: &str) -> Result<Self, KeyTextError> {
         match text.strip_prefix(PASSPHRASE_TAG) {
             Some(rest) => passphrase(rest).map(Self::Passphrase),
+            // Users name no recipient by a secret: it would stand in a command line.
+            None if plugin::is_identity(text) => text.parse().map(Self::PluginIdentity),
             None => text.parse(),
         }
     }

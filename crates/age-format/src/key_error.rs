@@ -21,7 +21,7 @@ pub enum KeyTextError {
     Unsupported,
     /// It is well written, and what it says is no key.
     InvalidKey,
-    /// It is a plugin's identity: only the plugin knows its recipient.
+    /// It is a plugin's identity, and its recipient is wanted as a text, which only the plugin knows.
     OfPlugin,
 }
 

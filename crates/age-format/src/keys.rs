@@ -27,6 +27,8 @@ pub enum Recipient {
     Ssh(SshRecipient),
     /// Somebody whom a plugin knows.
     Plugin(PluginRecipient),
+    /// Whoever has this identity, whose recipient only its plugin knows. It may hold a secret.
+    PluginIdentity(PluginIdentity),
     /// Whoever knows the passphrase; must be the only recipient.
     Passphrase(Passphrase),
 }
@@ -64,7 +66,7 @@ pub fn check_recipients(recipients: &[Recipient]) -> Result<(), SealError> {
     let passphrases = count_of(|one| matches!(one, Recipient::Passphrase(_)));
     let post_quantum = count_of(|one| matches!(one, Recipient::Hybrid(_)));
     // Whether those of plugins are is known once they were asked.
-    let plugins = count_of(|one| matches!(one, Recipient::Plugin(_)));
+    let plugins = count_of(|one| one.plugin().is_some());
     match recipients.len() {
         0 => Err(SealError::NoRecipient),
         count if passphrases > 0 && count > 1 => Err(SealError::PassphraseNotAlone),
@@ -81,7 +83,7 @@ pub fn check_labels(recipients: &[Recipient], labels: &[BTreeSet<String>]) -> Re
     const POST_QUANTUM: &str = "postquantum";
     let own = recipients.iter().filter_map(|recipient| match recipient {
         Recipient::Hybrid(_) => Some(BTreeSet::from([POST_QUANTUM.to_owned()])),
-        Recipient::Plugin(_) => None,
+        recipient if recipient.plugin().is_some() => None,
         _ => Some(BTreeSet::new()),
     });
     let mut sets = own.chain(labels.iter().cloned());
@@ -119,18 +121,16 @@ pub fn seal_header_with(
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<SealedHeader, SealError> {
     check_recipients(recipients)?;
-    let is_plugin = |recipient: &&Recipient| matches!(recipient, Recipient::Plugin(_));
-    if plugin_stanzas.is_empty() && recipients.iter().any(|recipient| is_plugin(&recipient)) {
+    if plugin_stanzas.is_empty() && recipients.iter().any(|recipient| recipient.plugin().is_some()) {
         return Err(SealError::PluginNotAsked);
     }
-    let wrapped =
-        recipients.iter().filter(|recipient| !is_plugin(recipient)).map(|recipient| match recipient {
-            Recipient::X25519(recipient) => recipient.wrap(file_key, random),
-            Recipient::Hybrid(recipient) => recipient.wrap(file_key, random),
-            Recipient::Ssh(recipient) => recipient.wrap(file_key),
-            Recipient::Passphrase(passphrase) => Ok(passphrase.wrap(file_key, random)),
-            Recipient::Plugin(_) => unreachable!("filtered out"),
-        });
+    let wrapped = recipients.iter().filter_map(|recipient| match recipient {
+        Recipient::X25519(recipient) => Some(recipient.wrap(file_key, random)),
+        Recipient::Hybrid(recipient) => Some(recipient.wrap(file_key, random)),
+        Recipient::Ssh(recipient) => Some(recipient.wrap(file_key)),
+        Recipient::Passphrase(passphrase) => Some(Ok(passphrase.wrap(file_key, random))),
+        Recipient::Plugin(_) | Recipient::PluginIdentity(_) => None,
+    });
     let mut stanzas = wrapped.collect::<Result<Vec<_>, _>>()?;
     stanzas.extend_from_slice(plugin_stanzas);
     let mut bytes = Header::seal(&stanzas, file_key);
@@ -178,17 +178,28 @@ pub fn open_header_with(
     }
 }
 
+impl Recipient {
+    /// The name of the program that must be asked to seal to it, where one must.
+    pub fn plugin(&self) -> Option<&str> {
+        match self {
+            Self::Plugin(recipient) => Some(recipient.program()),
+            Self::PluginIdentity(identity) => Some(identity.program()),
+            _ => None,
+        }
+    }
+}
+
 impl Identity {
-    /// Whoever seals to it, this identity opens.
+    /// Whoever seals to it, this identity opens. Of a plugin's identity that is the identity itself, and no public key.
     ///
     /// # Errors
-    /// If it is an SSH key that nobody should seal to, or a plugin's.
+    /// If it is an SSH key that nobody should seal to.
     pub fn to_recipient(&self) -> Result<Recipient, KeyTextError> {
         Ok(match self {
             Self::X25519(identity) => Recipient::X25519(identity.to_recipient()),
             Self::Hybrid(identity) => Recipient::Hybrid(identity.to_recipient()),
             Self::Ssh(identity) => Recipient::Ssh(identity.to_recipient()?),
-            Self::Plugin(_) => return Err(KeyTextError::OfPlugin),
+            Self::Plugin(identity) => Recipient::PluginIdentity(identity.clone()),
             Self::Passphrase(passphrase) => Recipient::Passphrase(passphrase.clone()),
         })
     }

@@ -311,7 +311,11 @@ fn keys_of_plugins_name_their_program() {
     assert_eq!(plugin.program(), "age-plugin-test");
     assert!(!format!("{identity:?}").contains("D45K"));
     assert_eq!(identity.to_secret_text().as_str(), "AGE-PLUGIN-TEST-1D45KUEG4U0PPA");
-    assert_eq!(identity.to_recipient().err(), Some(KeyTextError::OfPlugin));
+    let of_identity = identity.to_recipient().unwrap();
+    assert_eq!(of_identity.plugin(), recipient.plugin());
+    let handed_on = Recipient::from_secret_text(&of_identity.to_secret_text()).unwrap();
+    assert!(matches!(handed_on, Recipient::PluginIdentity(_)), "{handed_on:?}");
+    assert!(of_identity.to_secret_text().parse::<Recipient>().is_err(), "a secret is nothing to type");
     let refused = |text: &str| text.parse::<Recipient>().err().or_else(|| text.parse::<Identity>().err());
     // A name that leads out of the directory of plugins, none at all, and the other case.
     for text in ["age1../x10qhh6u7k", "AGE1TEST1WDHK6ETZDAJ8J58WJ93", "age-plugin-test-1d45kueg4u0ppa"] {

@@ -209,7 +209,7 @@ pub(crate) struct FileArgs {
     pub(crate) no_preserve: bool,
     /// Keep extended attributes of users (user.*): as they are, in clear text, also beside sealed content
     ///
-    /// Their names and values are put on the result, where anybody sees them who can read the file. Those that can't be set
+    /// Those of files and of mirrored directories. Their names and values are put on the result, where anybody sees them who can read the file. Those that can't be set
     /// there are named.
     #[arg(long)]
     pub(crate) xattrs: bool,
@@ -240,12 +240,15 @@ pub(crate) enum DurableArg {
 
 #[derive(clap::Args)]
 pub(crate) struct SealArgs {
-    /// Whom to seal to: age1…, age1pq1…, or an SSH public key; repeatable
+    /// Whom to seal to: age1…, age1pq1…, an SSH public key, or a plugin's age1name1…; repeatable
     #[arg(short, long, value_name = "R")]
     pub(crate) recipient: Vec<String>,
     /// A file of recipients, one a line; repeatable
     #[arg(short = 'R', long, value_name = "FILE")]
     pub(crate) recipients_file: Vec<PathBuf>,
+    /// A file of identities: seal to whoever has them; repeatable. Its passphrase is asked for if it has one
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
     /// Make text files that survive mail and forms, a third longer
     #[arg(short, long)]
     pub(crate) armor: bool,
@@ -275,6 +278,9 @@ pub(crate) struct XorArgs {
     #[arg(long, value_name = "K")]
     pub(crate) key_file: PathBuf,
     /// Write into the files themselves: fastest; a file that is cut short in it is damaged
+    ///
+    /// A file with several names (hard links) is transformed once, under the first that is found, and so are all its names;
+    /// the others are skipped.
     #[arg(long)]
     pub(crate) overwrite: bool,
     /// Whether results must survive a power cut at once (auto: yes, as sources are replaced)

@@ -36,7 +36,7 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
         true => BTreeSet::new(),
         false => tree_identity::places_of_results(&files.paths, files.output.as_deref()),
     };
-    let recipients = keys::recipients(&args.recipient, &args.recipients_file, &files.secret, &places, voice)?;
+    let recipients = keys::recipients(args, &places, voice)?;
     let options = options(&args.files)?;
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
     let job = job.armored(args.armor);
@@ -65,6 +65,8 @@ pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
 pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
     let placement = Placement { direction: Direction::Replace, suffix: ".age".into(), output: None };
     let tasks = walk(&args.paths, placement, &args.trees)?;
+    // Twice transformed is not transformed.
+    let tasks = if args.overwrite { tasks.once() } else { tasks };
     let key = keys::xor_key(&args.key_file)?;
     let manner = match args.durable {
         _ if args.overwrite => Manner::Overwrite,
@@ -85,7 +87,7 @@ fn run<J: Told<Task = Task>>(
     job: &J,
     keying: Keying,
     tasks: Walk,
-    FileOptions { durability, preserve: preserves, .. }: FileOptions,
+    options: FileOptions,
     args: &CommonArgs,
     voice: &Voice,
 ) -> Result<Exit, Problem> {
@@ -93,14 +95,14 @@ fn run<J: Told<Task = Task>>(
         return Ok(dry_run(tasks, J::VERB, voice));
     }
     let io = || Ok::<_, Problem>(Blocking::new(plan::cancel()?));
-    let tasks = tasks.sweeping(io()?).mirroring(io()?, preserves);
+    let tasks = tasks.sweeping(io()?).mirroring(io()?, &options);
     match args.engine.0 {
         Some(engine) => {
             let source = plugins::source(tasks, keying, voice)?;
             run_and_tell(job, source, &Chosen::asked(engine), args, voice)
         }
         None => {
-            let (chosen, tasks) = probe::choose(tasks, durability == Durability::Synced);
+            let (chosen, tasks) = probe::choose(tasks, options.durability == Durability::Synced);
             let source = plugins::source(tasks, keying, voice)?;
             run_and_tell(job, source, &chosen, args, voice)
         }
@@ -158,7 +160,7 @@ pub(crate) fn dry_run(tasks: impl Iterator<Item = Task>, verb: &str, voice: &Voi
             Task::Skip { source, reason } => {
                 voice.data(format!("skip {} ({})", quoted(source), words(*reason)))
             }
-            Task::Refused { .. } => unreachable!("no plugin is asked"),
+            Task::Refused { .. } | Task::Mirrored { .. } => unreachable!("nothing is asked or made"),
             Task::Bad { source, error } => {
                 exit = Exit::Failed;
                 let reason = error
@@ -179,6 +181,7 @@ fn words(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::Symlink => "a symbolic link",
         SkipReason::Special => "neither a file nor a directory",
+        SkipReason::OtherName => "another name of a file that is dealt with already",
     }
 }
 
@@ -190,10 +193,14 @@ fn words_of(remarks: &Remarks) -> Option<String> {
         words.push(format!("has {count} (hard links), which this doesn't change"));
     }
     if !lost_attributes.is_empty() {
-        let names: Vec<_> = lost_attributes.iter().map(quoted).collect();
-        words.push(format!("has attributes that the result lacks: {}", names.join(", ")));
+        words.push(words_of_lost(lost_attributes));
     }
     (!words.is_empty()).then(|| words.join("; "))
+}
+
+fn words_of_lost(attributes: &[String]) -> String {
+    let names: Vec<_> = attributes.iter().map(quoted).collect();
+    format!("has attributes that the result lacks: {}", names.join(", "))
 }
 
 impl Told for SealJob {
@@ -264,6 +271,7 @@ impl Success<Task> for Done {
         match self {
             Done::Skipped(reason) => Some(format!("was left alone: {}", words(*reason))),
             Done::File { remarks, .. } => words_of(remarks),
+            Done::Mirrored { lost_attributes } => Some(words_of_lost(lost_attributes)),
         }
     }
 
@@ -284,6 +292,9 @@ impl Success<Task> for Done {
                 if remarks.other_names > 0 {
                     members.insert("other_names".to_owned(), remarks.other_names.into());
                 }
+            }
+            Done::Mirrored { lost_attributes } => {
+                members.insert("lost_attributes".to_owned(), lost_attributes.clone().into());
             }
             Done::Skipped(reason) => {
                 members.insert("skipped".to_owned(), words(*reason).into());

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &InspectArgs, voice: &Voice) -> Result<Exit, Problem> {
             Task::File { source, .. } if is_dash(source) => inspect(std::io::stdin().lock(), None),
             Task::File { source, .. } => inspect_file(source),
             Task::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
-            Task::Bad { .. } | Task::Refused { .. } | Task::Skip { .. } => continue,
+            Task::Bad { .. } | Task::Refused { .. } | Task::Mirrored { .. } | Task::Skip { .. } => continue,
         };
         let subject = quoted(task.source());
         let goes_on = match facts {

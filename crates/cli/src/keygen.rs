@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use haul_seal::{HybridIdentity, Identity, KeyTextError, X25519Identity, protected_file};
+use haul_seal::{HybridIdentity, Identity, KeyTextError, Recipient, X25519Identity, protected_file};
 
 use crate::args::KeygenArgs;
 use crate::exit::{Exit, Problem};
@@ -61,5 +61,8 @@ fn print_recipients(path: &Path, args: &KeygenArgs, voice: &Voice) -> Result<Exi
 
 /// The recipient of an identity out of a file, which is no passphrase.
 fn recipient_text(identity: &Identity) -> Result<String, KeyTextError> {
-    Ok(identity.to_recipient()?.to_secret_text().to_string())
+    match identity.to_recipient()? {
+        Recipient::PluginIdentity(_) => Err(KeyTextError::OfPlugin),
+        recipient => Ok(recipient.to_secret_text().to_string()),
+    }
 }

@@ -15,7 +15,7 @@ use haul_seal::{
     recipients_in,
 };
 
-use crate::args::PassphraseArgs;
+use crate::args::{PassphraseArgs, SealArgs};
 use crate::exit::{Exit, Problem};
 use crate::passphrase::{self, Asked};
 use crate::plugins;
@@ -29,15 +29,18 @@ const RECIPIENTS_FILE: &str = "recipients file";
 
 /// Whom to seal to. A passphrase seals the identity at each of `places`, or where there is none, the file itself.
 pub(crate) fn recipients(
-    texts: &[String],
-    files: &[PathBuf],
-    args: &PassphraseArgs,
+    args: &SealArgs,
     places: &BTreeSet<PathBuf>,
     voice: &Voice,
 ) -> Result<Vec<Recipient>, Problem> {
     let mut recipients = Vec::new();
-    for text in texts {
+    for text in &args.recipient {
         let refused = |error: KeyTextError| {
+            // It isn't repeated: the terminal's history has it once too often.
+            if text.starts_with("AGE-") {
+                return Problem::usage("a recipient is wanted, not an identity")
+                    .hint("a file of identities is given with -i");
+            }
             let problem = Problem::usage(format!("the recipient {} is {error}", quoted(text)));
             if Path::new(text).exists() {
                 problem.hint("a file of recipients is given with -R")
@@ -47,11 +50,19 @@ pub(crate) fn recipients(
         };
         recipients.push(text.parse().map_err(refused)?);
     }
-    for path in files {
+    for path in &args.recipients_file {
         let file = read_key_file(path, RECIPIENTS_FILE)?;
         recipients.extend(recipients_in(&file).map_err(refused(path, RECIPIENTS_FILE))?);
     }
-    if let Some(passphrase) = passphrase::for_files(args, Asked::Twice)? {
+    let mut unlocking = Unlocking { args: &args.files.secret, scripted: None };
+    for path in &args.identity {
+        warn_if_exposed(path, voice);
+        for identity in identities_of(path, &mut unlocking)? {
+            let of_no_use = |error| Problem::usage(format!("{} holds a key that is {error}", quoted(path)));
+            recipients.push(identity.to_recipient().map_err(of_no_use)?);
+        }
+    }
+    if let Some(passphrase) = unlocking.for_files(Asked::Twice)? {
         match places.is_empty() {
             true => recipients.push(Recipient::Passphrase(passphrase)),
             false => recipients.extend(tree_identity::recipients_at(places, &passphrase, voice)?),
@@ -59,7 +70,9 @@ pub(crate) fn recipients(
     }
     if recipients.is_empty() {
         let problem = Problem::usage("nobody to seal to");
-        return Err(problem.hint("name a recipient with -r or -R, or a passphrase with -p"));
+        return Err(
+            problem.hint("name a recipient with -r or -R, an identity with -i, or a passphrase with -p")
+        );
     }
     plugins::check_recipients(&recipients, voice)?;
     Ok(recipients)
@@ -79,12 +92,7 @@ pub(crate) fn identities(
         warn_if_exposed(path, voice);
         identities.extend(identities_of(path, &mut unlocking)?);
     }
-    let unlocked = unlocking.scripted.flatten();
-    let passphrase = match unlocked {
-        Some(passphrase) => Some(passphrase).filter(|_| args.passphrase),
-        None => passphrase::for_files(args, Asked::Once)?,
-    };
-    if let Some(passphrase) = passphrase {
+    if let Some(passphrase) = unlocking.for_files(Asked::Once)? {
         identities.extend(tree_identity::found_beside(inputs, &passphrase)?);
         identities.push(Identity::Passphrase(passphrase));
     }
@@ -115,6 +123,14 @@ struct Unlocking<'a> {
 }
 
 impl Unlocking<'_> {
+    /// The one for files, once identity files are unlocked: what a script provided for these is for files only with `-p`.
+    fn for_files(self, asked: Asked) -> Result<Option<Passphrase>, Problem> {
+        match self.scripted.flatten() {
+            Some(passphrase) => Ok(Some(passphrase).filter(|_| self.args.passphrase)),
+            None => passphrase::for_files(self.args, asked),
+        }
+    }
+
     fn passphrase_of(&mut self, path: &Path) -> Result<Passphrase, Problem> {
         if self.scripted.is_none() {
             self.scripted = Some(passphrase::scripted(self.args)?);

@@ -33,12 +33,8 @@ where
 
 /// That every plugin is there without which nothing can be sealed.
 pub(crate) fn check_recipients(recipients: &[Recipient], voice: &Voice) -> Result<(), Problem> {
-    let programs = recipients.iter().filter_map(|recipient| match recipient {
-        Recipient::Plugin(recipient) => Some(recipient.program()),
-        _ => None,
-    });
     let plugins = at_hand(voice);
-    programs.into_iter().try_for_each(|program| found(&plugins, program).map(drop))
+    recipients.iter().filter_map(Recipient::plugin).try_for_each(|program| found(&plugins, program).map(drop))
 }
 
 /// That there is a plugin, or an identity that needs none. Where some are missing, the files will tell whether they are needed.

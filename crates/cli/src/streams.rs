@@ -32,13 +32,7 @@ pub(crate) fn seal(args: &SealArgs, ends: Ends, voice: &Voice) -> Result<Exit, P
     if ends.output.is_terminal() && !args.armor {
         return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
     }
-    let recipients = keys::recipients(
-        &args.recipient,
-        &args.recipients_file,
-        &args.files.secret,
-        &BTreeSet::new(),
-        voice,
-    )?;
+    let recipients = keys::recipients(args, &BTreeSet::new(), voice)?;
     haul_seal::check_recipients(&recipients).map_err(|error| Problem::usage(error.to_string()))?;
     let stream = Stream::new("seal", ends, files::options(&args.files)?, &args.common, voice)?;
     stream.run(|source, sink, options| {

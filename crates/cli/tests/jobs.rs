@@ -335,6 +335,56 @@ fn nothing_is_made_through_a_link_in_a_mirror() {
 }
 
 #[test]
+fn a_file_with_several_names_is_overwritten_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    std::fs::write(dir.path().join("key"), [0xff]).unwrap();
+    let tree = dir.path().join("tree");
+    std::fs::create_dir_all(tree.join("sub")).unwrap();
+    // A second name in the tree, a third outside of it, and a file that is an input as well.
+    for (name, bytes) in [("small", 1_000), ("large", 2_000_000)] {
+        std::fs::write(tree.join(name), seeded_bytes(1, bytes)).unwrap();
+        std::fs::hard_link(tree.join(name), tree.join("sub").join(name)).unwrap();
+        std::fs::hard_link(tree.join(name), dir.path().join(name)).unwrap();
+    }
+    std::fs::write(tree.join("single"), seeded_bytes(1, 10)).unwrap();
+    std::os::unix::fs::symlink("single", tree.join("link")).unwrap();
+    let transformed = |bytes| seeded_bytes(1, bytes).iter().map(|byte| !byte).collect::<Vec<u8>>();
+    let is = |name: &str, expected: &[u8]| std::fs::read(dir.path().join(name)).unwrap() == expected;
+    for engine in ["serial", "threads=3", "processes=3", "hybrid=2x2", "uring=2x8"] {
+        for (extra, skipped) in [
+            (&[][..], 2),
+            (&["large", "tree/single", "tree/single"], 5),
+            (&["tree/sub", "tree"], 9),
+            (&["--symlinks", "follow"], 3),
+            (&["tree/link"], 3),
+        ] {
+            let args = ["xor", "--json", "--overwrite", "-e", engine, "--key-file", "key", "tree"];
+            let run = haul.run(args.iter().chain(extra)).expect_status(0);
+            for (name, bytes) in [("small", 1_000), ("large", 2_000_000), ("tree/single", 10)] {
+                assert!(is(name, &transformed(bytes)), "{engine} {extra:?} {name}");
+            }
+            let reason = "\"skipped\":\"another name of a file that is dealt with already\"";
+            assert_eq!(run.stdout_text().matches(reason).count(), skipped, "{extra:?} {}", run.stdout_text());
+            let remark = "/sub/small\" was left alone: another name of a file";
+            let first = "/small\" was left alone: another name of a file";
+            assert!([remark, first].iter().any(|line| run.stderr_text().contains(line)), "{engine}");
+            assert!(!run.stderr_text().contains("which this doesn't change"), "{}", run.stderr_text());
+            haul.run(args.iter().chain(extra)).expect_status(0);
+            for (name, bytes) in [("small", 1_000), ("large", 2_000_000), ("tree/single", 10)] {
+                assert!(is(name, &seeded_bytes(1, bytes)), "{engine} {extra:?} {name}");
+            }
+        }
+    }
+    // A new file in the place of each name is another matter.
+    haul.run(["xor", "--key-file", "key", "tree"]).expect_status(0);
+    for name in ["tree/small", "tree/sub/small"] {
+        assert!(is(name, &transformed(1_000)), "{name}");
+    }
+    assert!(is("small", &seeded_bytes(1, 1_000)));
+}
+
+#[test]
 fn each_name_of_a_file_is_sealed_and_said_to_be_one_of_several() {
     let dir = tempfile::tempdir().unwrap();
     let haul = haul(dir.path());

@@ -151,6 +151,35 @@ fn ssh_keys_are_sealed_to_and_opened_with() {
 }
 
 #[test]
+fn identities_are_sealed_to() {
+    let place = Place::new();
+    for (args, name) in [(&["-o", "key.txt"][..], "key.txt"), (&["--pq", "-o", "pq.txt"], "pq.txt")] {
+        place.run(&[&["keygen"], args].concat()).expect_status(0);
+        place.run(&["seal", "-i", name, "-o", "to.age", "--force", "letter"]).expect_status(0);
+        place.check_opens(name, "to.age");
+        std::fs::remove_file(place.path("to.age.copy")).unwrap();
+    }
+    place.run_with_passphrase("pass", &["keygen", "-p", "-o", "key.age"]).expect_status(0);
+    // What unlocks the identity isn't also what files are sealed with.
+    let seal = ["seal", "-i", "key.age", "-i", "key.txt", "-o", "both.age", "letter"];
+    place.run_with_passphrase("pass", &seal).expect_status(0);
+    for (name, copy) in [("key.age", "one"), ("key.txt", "two")] {
+        let open = ["open", "-i", name, "-o", copy, "both.age"];
+        place.run_with_passphrase("pass", &open).expect_status(0);
+        assert_eq!(std::fs::read(place.path(copy)).unwrap(), b"Dear Ada");
+    }
+    check_golden(
+        golden("seal-wrong-passphrase-of-key"),
+        &place.run_with_passphrase("wrong", &["seal", "-i", "key.age", "letter"]),
+    );
+    check_golden(golden("seal-identity-missing"), &place.run(&["seal", "-i", "nobody.txt", "letter"]));
+    if place.ssh_keygen("ed25519", "", "ed") {
+        place.run(&["seal", "-i", "ed", "-o", "ed.age", "letter"]).expect_status(0);
+        place.check_opens("ed", "ed.age");
+    }
+}
+
+#[test]
 fn unsupported_keys_are_refused_by_name() {
     let place = Place::new();
     let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBHFliOyIZs1gxGF3fmDxFykQhE88wy6AKDGFBfn0R6ZuvRmENABZQa9+pj9hMki+LX0qDJbmHTiWDbYv/cmFt/Q=";

@@ -77,6 +77,41 @@ fn trees_go_through_one_session_on_every_engine_of_processes() {
 }
 
 #[test]
+fn an_identity_is_sealed_to_on_every_engine_and_in_streams() {
+    let place = Place::new("");
+    Tree::seeded(5).files(10).depth(1).write(&place.path("tree")).unwrap();
+    for engine in ["processes=2", "hybrid=2x2", "auto"] {
+        place.run(&["seal", "-e", engine, "-i", "key.txt", "-o", "sealed", "tree"]).expect_status(0);
+        place.run(&["open", "-e", engine, "-i", "key.txt", "-o", "opened", "sealed"]).expect_status(0);
+        assert_same(&place.path("tree"), &place.path("opened"));
+        std::fs::remove_dir_all(place.path("sealed")).unwrap();
+        std::fs::remove_dir_all(place.path("opened")).unwrap();
+    }
+    assert_eq!(place.folder.sessions(), ["recipient-v1 10", "identity-v1 10"].repeat(3));
+    place.run(&["seal", "-i", "key.txt", "-o", "-", "letter"]).expect_status(0);
+    let stream = "haul seal -a -i key.txt - < letter | haul open -i key.txt -";
+    let stream = format!("haul() {{ \"$haul\" \"$@\"; }}; {stream}");
+    assert_eq!(place.other(Path::new("bash"), &["-c", &stream]).stdout, b"Dear Ada");
+    check_golden(
+        golden("seal-secret-recipient"),
+        &place.run(&["seal", "-r", PluginFolder::IDENTITY, "letter"]),
+    );
+}
+
+#[test]
+fn the_age_program_seals_to_the_same_identity() {
+    let Some(age) = peer("age") else { return };
+    let place = Place::new("");
+    place.run(&["seal", "-i", "key.txt", "-o", "ours.age", "letter"]).expect_status(0);
+    let opened = place.other(&age, &["-d", "-i", "key.txt", "ours.age"]);
+    assert_eq!(opened.stdout, b"Dear Ada", "{}", String::from_utf8_lossy(&opened.stderr));
+    let sealed = place.other(&age, &["-e", "-i", "key.txt", "-o", "theirs.age", "letter"]);
+    assert!(sealed.status.success(), "{}", String::from_utf8_lossy(&sealed.stderr));
+    place.run(&["open", "-i", "key.txt", "-o", "copy", "theirs.age"]).expect_status(0);
+    assert_eq!(std::fs::read(place.path("copy")).unwrap(), b"Dear Ada");
+}
+
+#[test]
 fn the_age_program_uses_the_same_plugin() {
     let Some(age) = peer("age") else { return };
     let place = Place::new("");

@@ -143,8 +143,8 @@ fn a_file_that_changes_while_it_is_streamed_is_told_of() {
     }
 }
 
-#[test]
-fn a_dry_run_does_not_mind_how_long_a_file_is() {
+/// A dry run over a file of a tebibyte.
+fn look_at_a_tebibyte() {
     let (dir, haul, recipient) = place();
     fs::create_dir(dir.path().join("tree")).unwrap();
     let huge = File::create(dir.path().join("tree/huge")).unwrap();
@@ -154,12 +154,27 @@ fn a_dry_run_does_not_mind_how_long_a_file_is() {
     let run = haul.run(["seal", "--dry-run", "-r", &recipient, "-o", "out", "tree"]).expect_status(0);
     assert_eq!(run.stdout_text(), "seal \"tree/huge\" -> \"out/huge.age\"\n");
     assert!(!dir.path().join("out").exists());
+    check_peak_memory("a tebibyte looked at");
+}
+
+#[test]
+fn a_dry_run_does_not_mind_how_long_a_file_is() {
+    look_at_a_tebibyte();
+}
+
+/// That no child so far took 100 MiB.
+fn check_peak_memory(what: &str) {
+    // Of the children that were waited for, the largest, in KiB.
+    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+    println!("{what}, peak memory {peak} KiB");
+    assert!(peak < 100 << 10, "{what}: {peak} KiB");
 }
 
 #[test]
 #[ignore = "soak: seals twenty gibibytes"]
-fn a_file_of_twenty_gibibytes_is_sealed_in_little_memory() {
+fn huge_files_are_sealed_in_little_memory() {
     const BYTES: u64 = 20 << 30;
+    look_at_a_tebibyte();
     let (dir, haul, recipient) = place();
     let free = rustix::fs::statvfs(dir.path()).unwrap();
     if free.f_bavail * free.f_frsize < BYTES + (2 << 30) {
@@ -172,8 +187,5 @@ fn a_file_of_twenty_gibibytes_is_sealed_in_little_memory() {
     assert!(sealed.len() > BYTES && sealed.blocks() * 512 >= BYTES);
     haul.run(["verify", "-e", "threads=2", "-i", "key.txt", "sparse.age"]).expect_status(0);
     fs::remove_file(dir.path().join("sparse.age")).unwrap();
-    // Of the children that were waited for, the largest, in KiB.
-    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
-    println!("{BYTES} bytes sealed and verified, peak memory {peak} KiB");
-    assert!(peak < 100 << 10, "{peak} KiB");
+    check_peak_memory(&format!("{BYTES} bytes sealed and verified"));
 }

@@ -4,6 +4,7 @@
 //! Does not own: how an operation completes.
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -160,6 +161,20 @@ pub trait Io: Sized {
                 Value::Attributes(attributes) => Ok(attributes),
                 other => panic!("expected attributes, got {other:?}"),
             }
+        }
+    }
+
+    /// [`Op::SetAttribute`] for each of `attributes`. The names of those that couldn't be set, or read before.
+    fn set_attributes(&self, file: &File, attributes: &Attributes) -> impl Future<Output = Vec<OsString>> {
+        async move {
+            let mut lost = attributes.unread.clone();
+            for (name, value) in &attributes.values {
+                let (file, name, value) = (file.clone(), name.clone(), value.clone());
+                if self.done(Op::SetAttribute { file, name: name.clone(), value }).await.is_err() {
+                    lost.push(name);
+                }
+            }
+            lost
         }
     }
 

@@ -82,8 +82,11 @@ pub enum OpenMode {
     CreateNew,
     /// A new file of mode 0600 without a name, on the file system of the directory named.
     Unnamed,
-    /// An existing file for reading and writing in place; a final symbolic link isn't followed.
-    ReadWrite,
+    /// An existing file for reading and writing in place.
+    ReadWrite {
+        /// Follow a final symbolic link (else: the error `ELOOP`).
+        follow: bool,
+    },
     /// A staged file of another process's making, for reading and writing.
     Staged,
 }

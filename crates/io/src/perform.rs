@@ -108,6 +108,7 @@ fn hold(fd: impl AsFd) {
 pub(crate) fn open_flags(mode: OpenMode) -> OFlags {
     // O_NONBLOCK: opening a pipe that was put in a file's place must not hang; regular files ignore it.
     let reading = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
+    let in_place = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
     let flags = match mode {
         OpenMode::Read { follow: true } => reading,
         OpenMode::Read { follow: false } => reading | OFlags::NOFOLLOW,
@@ -116,9 +117,8 @@ pub(crate) fn open_flags(mode: OpenMode) -> OFlags {
         OpenMode::Anchor { follow: false } => OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW,
         OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
         OpenMode::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
-        OpenMode::ReadWrite | OpenMode::Staged => {
-            OFlags::RDWR | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::NONBLOCK
-        }
+        OpenMode::ReadWrite { follow: true } => in_place,
+        OpenMode::ReadWrite { follow: false } | OpenMode::Staged => in_place | OFlags::NOFOLLOW,
     };
     flags | OFlags::CLOEXEC
 }

@@ -160,7 +160,7 @@ impl Staged {
     /// # Errors
     /// What the system says of opening it for reading and writing; symbolic links aren't followed.
     pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
-        let file = io.open(None, &temporary, OpenMode::ReadWrite).await?;
+        let file = io.open(None, &temporary, OpenMode::ReadWrite { follow: false }).await?;
         Ok(Self { file, directory: None, temporary: Some(temporary), kept: true })
     }
 
@@ -193,7 +193,7 @@ impl Staged {
     async fn try_publish(&mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
         let Publish { path, existing, durability, preserve, .. } = publish;
         // In front of the mode, which may forbid it.
-        let lost_attributes = self.set_attributes(io, &preserve.attributes).await;
+        let lost_attributes = io.set_attributes(&self.file, &preserve.attributes).await;
         if let Some(mode) = preserve.mode {
             io.done(Op::SetMode { file: self.file.clone(), mode }).await?;
         }
@@ -210,18 +210,6 @@ impl Staged {
             (Durability::Synced, None) => sync_directory_of(io, path).await?,
         }
         Ok(Published { lost_attributes })
-    }
-
-    /// The names of those that couldn't be set, or read before.
-    async fn set_attributes(&self, io: &impl Io, attributes: &Attributes) -> Vec<OsString> {
-        let mut lost = attributes.unread.clone();
-        for (name, value) in &attributes.values {
-            let (file, name, value) = (self.file.clone(), name.clone(), value.clone());
-            if io.done(Op::SetAttribute { file, name: name.clone(), value }).await.is_err() {
-                lost.push(name);
-            }
-        }
-        lost
     }
 
     async fn name(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<()> {
@@ -348,7 +336,7 @@ pub fn is_temporary(name: &OsStr) -> bool {
 /// # Errors
 /// Whatever the system says of opening, locking or removing it; `WouldBlock` where somebody works on it.
 pub fn remove_if_left(directory: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
-    let file = fs::openat(directory, name, open_flags(OpenMode::ReadWrite), Mode::empty())?;
+    let file = fs::openat(directory, name, open_flags(OpenMode::ReadWrite { follow: false }), Mode::empty())?;
     fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     Ok(fs::unlinkat(directory, name, AtFlags::empty())?)
 }

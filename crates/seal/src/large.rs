@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use haul_age_format::{Layout, PayloadKey};
 use haul_engine::wire;
-use haul_io::{Buf, File, Io, Offset, OpenMode, Publish, Published, Staged, Stat};
+use haul_io::{Buf, File, Io, Offset, Publish, Published, Staged, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::pair::Pair;
@@ -113,7 +113,7 @@ impl<K> Large<K> {
         let in_place = token.temporary.as_os_str().is_empty();
         let pair = Pair::of(task);
         let (file, stat) = match in_place {
-            true => pair.open_source_as(io, OpenMode::ReadWrite).await?,
+            true => pair.open_source_to_write(io).await?,
             false => pair.open_source(io).await?,
         };
         let before = &token.source_stat;

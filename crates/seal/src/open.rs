@@ -63,7 +63,7 @@ impl Job for OpenJob {
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Payload>, Done>, Error> {
         let pair = match task.pair()? {
             Ok(pair) => pair,
-            Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
+            Err(done) => return Ok(Progress::Done(done)),
         };
         let (file, stat) = pair.open_source(io).await?;
         let file_key = task.key().map(|key| key.file_key(self.run_key.get()));

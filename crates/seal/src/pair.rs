@@ -68,12 +68,20 @@ impl<'a> Pair<'a> {
 
     /// Opens the source, which must be a regular file, and the one that was found.
     pub(crate) async fn open_source(&self, io: &impl Io) -> Result<(File, Stat), Error> {
-        let follow = self.found.is_none_or(|found| found.is_link);
-        self.open_source_as(io, OpenMode::Read { follow }).await
+        self.open_source_as(io, OpenMode::Read { follow: self.follows() }).await
     }
 
-    /// As [`open_source`](Self::open_source), in another way.
-    pub(crate) async fn open_source_as(&self, io: &impl Io, mode: OpenMode) -> Result<(File, Stat), Error> {
+    /// As [`open_source`](Self::open_source), to write into it.
+    pub(crate) async fn open_source_to_write(&self, io: &impl Io) -> Result<(File, Stat), Error> {
+        self.open_source_as(io, OpenMode::ReadWrite { follow: self.follows() }).await
+    }
+
+    /// Whether the name itself may be a link: the user wrote it, or wants links to be followed.
+    fn follows(&self) -> bool {
+        self.found.is_none_or(|found| found.is_link)
+    }
+
+    async fn open_source_as(&self, io: &impl Io, mode: OpenMode) -> Result<(File, Stat), Error> {
         let location = self.source();
         let directory = io.directory(location).await.map_err(Error::at(Step::OpenSource))?;
         let file = io.open(Some(&directory), location.name(), mode).await;

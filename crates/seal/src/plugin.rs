@@ -21,8 +21,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use haul_age_format::{
-    FileKey, Header, Identity, PluginFault, PluginIdentity, PluginReader, PluginRecipient, Question,
-    Recipient, Stanza, Turn, Unwrapped, Unwrapping, Wrapped, Wrapping, check_labels,
+    FileKey, Header, Identity, PluginFault, PluginIdentity, PluginReader, Question, Recipient, Stanza, Turn,
+    Unwrapped, Unwrapping, Wrapped, Wrapping, check_labels,
 };
 use haul_io::Cancel;
 
@@ -92,10 +92,10 @@ impl Plugins {
         file_keys: &[FileKey],
         cancel: &Cancel,
     ) -> Result<Vec<Vec<Stanza>>, Refusal> {
-        let mut by_program: BTreeMap<&str, Vec<&PluginRecipient>> = BTreeMap::new();
+        let mut by_program: BTreeMap<&str, Vec<&Recipient>> = BTreeMap::new();
         for recipient in recipients {
-            if let Recipient::Plugin(recipient) = recipient {
-                by_program.entry(recipient.program()).or_default().push(recipient);
+            if let Some(program) = recipient.plugin() {
+                by_program.entry(program).or_default().push(recipient);
             }
         }
         let mut stanzas = vec![Vec::new(); file_keys.len()];
@@ -145,7 +145,7 @@ impl Plugins {
     fn wrap_by(
         &self,
         program: &str,
-        recipients: &[&PluginRecipient],
+        recipients: &[&Recipient],
         file_keys: &[FileKey],
         cancel: &Cancel,
     ) -> Result<Wrapped, PluginError> {

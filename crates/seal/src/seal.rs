@@ -124,7 +124,7 @@ impl Job for SealJob {
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Payload>, Done>, Error> {
         let pair = match task.pair()? {
             Ok(pair) => pair,
-            Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
+            Err(done) => return Ok(Progress::Done(done)),
         };
         let (file, stat) = pair.open_source(io).await?;
         self.options.check_target(io, pair).await?;

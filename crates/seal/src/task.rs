@@ -3,6 +3,7 @@
 //! Owns: tasks, their results, the options that both jobs share.
 //! Does not own: finding tasks ([`crate::Walk`]).
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +43,14 @@ pub enum Task {
         target: PathBuf,
         /// Why.
         refusal: Refusal,
+    },
+    /// A directory is mirrored, but for some of its extended attributes: say so.
+    Mirrored {
+        /// The directory.
+        #[serde(with = "wire::path")]
+        source: PathBuf,
+        /// Names of attributes that its mirror should have, and has not.
+        lost_attributes: Vec<String>,
     },
     /// Leave it, and say so.
     Skip {
@@ -131,6 +140,8 @@ pub enum SkipReason {
     Symlink,
     /// A pipe, socket or device.
     Special,
+    /// The file was taken under another of its names, and is written to itself.
+    OtherName,
 }
 
 /// What came of a task that succeeded.
@@ -145,6 +156,11 @@ pub enum Done {
         /// What else there is to know.
         remarks: Remarks,
     },
+    /// A directory is there, without some of its extended attributes.
+    Mirrored {
+        /// Their names.
+        lost_attributes: Vec<String>,
+    },
     /// Nothing was done, on purpose.
     Skipped(SkipReason),
 }
@@ -156,7 +172,7 @@ impl Done {
             Self::File { plain_bytes, sealed_bytes, remarks } => {
                 Self::File { plain_bytes, sealed_bytes, remarks: remarks.with(published) }
             }
-            skipped => skipped,
+            other => other,
         }
     }
 }
@@ -178,9 +194,13 @@ impl Remarks {
 
     /// Of a result that was `published`.
     pub(crate) fn with(self, published: &Published) -> Self {
-        let names = published.lost_attributes.iter();
-        Self { lost_attributes: names.map(|name| name.to_string_lossy().into_owned()).collect(), ..self }
+        Self { lost_attributes: texts(&published.lost_attributes), ..self }
     }
+}
+
+/// Names as they are told.
+pub(crate) fn texts(names: &[OsString]) -> Vec<String> {
+    names.iter().map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 /// How results are made.
@@ -226,18 +246,22 @@ impl Task {
         match self {
             Self::File { source, .. }
             | Self::Refused { source, .. }
+            | Self::Mirrored { source, .. }
             | Self::Skip { source, .. }
             | Self::Bad { source, .. } => source,
         }
     }
 
-    /// The files it is about, or what there is to say instead.
-    pub(crate) fn pair(&self) -> Result<Result<Pair<'_>, SkipReason>, Error> {
+    /// The files it is about, or what came of it without any work.
+    pub(crate) fn pair(&self) -> Result<Result<Pair<'_>, Done>, Error> {
         match self {
             Self::File { source, target, found, .. } => Ok(Ok(Pair::new(source, target, *found))),
             Self::Refused { refusal: Refusal::Plugin(error), .. } => Err(Error::Plugin(error.clone())),
             Self::Refused { refusal: Refusal::Recipients(error), .. } => Err(Error::Recipients(*error)),
-            Self::Skip { reason, .. } => Ok(Err(*reason)),
+            Self::Mirrored { lost_attributes, .. } => {
+                Ok(Err(Done::Mirrored { lost_attributes: lost_attributes.clone() }))
+            }
+            Self::Skip { reason, .. } => Ok(Err(Done::Skipped(*reason))),
             Self::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
             Self::Bad { error: None, .. } => Err(Error::NoTargetName),
         }

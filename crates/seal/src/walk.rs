@@ -5,6 +5,7 @@
 //! Does not own: what happens to a file.
 
 mod mirror;
+mod once;
 mod tree;
 
 use std::ffi::{OsStr, OsString};
@@ -20,9 +21,10 @@ use haul_io::{Blocking, FileKind, Io, Location, OpenMode, Stat, run_ready};
 use rustix::fs::Dir;
 
 pub use self::mirror::Mirror;
+use self::once::Once;
 pub(crate) use self::tree::Manner;
 use self::tree::{Directory, Entry, Item, Tree};
-use crate::{Filter, Found, SkipReason, Symlinks, Task};
+use crate::{FileOptions, Filter, Found, SkipReason, Symlinks, Task};
 
 /// The name of the identity that opens a tree, where a passphrase sealed it. Left out when trees are sealed or opened: sealed
 /// to itself it would be lost, and its plaintext is a secret.
@@ -86,6 +88,8 @@ pub struct Walk {
     sweeper: Option<Blocking>,
     /// Where that was done last.
     swept: PathBuf,
+    /// The files met so far; `None`: each name counts.
+    once: Option<Once>,
 }
 
 /// What a walk comes by.
@@ -120,9 +124,9 @@ impl Walk {
         if let Some(output) = output.filter(|output| several && output.exists() && !output.is_dir()) {
             return Err(NameError::OutputIsAFile(output.to_owned()));
         }
-        let (current, sweeper, swept) = (None, None, PathBuf::new());
+        let (current, sweeper, swept, once) = (None, None, PathBuf::new(), None);
         let (filter, inputs) = (Filter::default(), inputs.into_iter());
-        Ok(Self { placement, filter, inputs, several, current, sweeper, swept })
+        Ok(Self { placement, filter, inputs, several, current, sweeper, swept, once })
     }
 
     /// Takes of trees what `filter` takes.
@@ -131,15 +135,24 @@ impl Walk {
         self
     }
 
+    /// Takes each file once, under the first of its names; the others are skipped. For jobs that write into files themselves.
+    /// Memory: some 40 bytes for each file that has several names; for each at all where links are followed or there are several
+    /// directories among the inputs.
+    pub fn once(mut self) -> Self {
+        let follows_links = self.filter.symlinks == Symlinks::Follow;
+        self.once = Some(Once::new(self.inputs.as_slice(), follows_links));
+        self
+    }
+
     /// Removes, in each directory of sources or results, the temporary files of runs that were killed, by `io`.
     pub fn sweeping(self, io: Blocking) -> Self {
         Self { sweeper: Some(io), ..self }
     }
 
-    /// Mirrors directories as well, by `io`: empty ones too, and with their mode and time of modification if it `preserves`
-    /// them. An output that was there before keeps its own.
-    pub fn mirroring(self, io: Blocking, preserves: bool) -> Mirror {
-        Mirror::new(self, io, preserves)
+    /// Mirrors directories as well, by `io`: empty ones too, and with what the `options` want kept: mode and time of modification,
+    /// extended attributes. An output that was there before keeps its own.
+    pub fn mirroring(self, io: Blocking, options: &FileOptions) -> Mirror {
+        Mirror::new(self, io, options)
     }
 
     /// Sweeps the directory that `target` lies in.
@@ -159,7 +172,10 @@ impl Walk {
         let is_directory = std::fs::metadata(&input).map(|metadata| metadata.is_dir());
         let tree = match is_directory {
             Ok(false) => {
-                let task = self.task_of_file(input);
+                let task = match self.is_met_again(&input) {
+                    true => Task::Skip { source: input, reason: SkipReason::OtherName },
+                    false => self.task_of_file(input),
+                };
                 if let Task::File { target, .. } = &task {
                     self.sweep(Location::named(target));
                 }
@@ -177,6 +193,11 @@ impl Walk {
                 Some(entered)
             }
         }
+    }
+
+    fn is_met_again(&mut self, input: &Path) -> bool {
+        let Some(once) = &mut self.once else { return false };
+        rustix::fs::stat(input).is_ok_and(|stat| once.is_met_again(&stat.into()))
     }
 
     fn task_of_file(&self, source: PathBuf) -> Task {
@@ -263,6 +284,9 @@ impl Walk {
         };
         if left_out {
             return None;
+        }
+        if self.once.as_mut().is_some_and(|once| once.is_met_again(&entry.stat)) {
+            return Some(Task::Skip { source: entry.path, reason: SkipReason::OtherName });
         }
         let target = self.mirrored(tree.root(), &self.renamed(&entry.path)?);
         let Entry { path: source, stat, root_bytes, is_followed_link } = entry;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use haul_age_format::Layout;
 use haul_engine::{Job, Step as Progress};
-use haul_io::{Buf, Durability, Existing, File, Io, Offset, OpenMode, Stat};
+use haul_io::{Buf, Durability, Existing, File, Io, Offset, Stat};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,8 @@ pub struct XorJob {
 pub enum Manner {
     /// A complete new file is published under the name. At every instant one of the two is there.
     Replace(Durability),
-    /// The file itself is written to. Fastest; a file whose transform is cut short is damaged, and is said to be.
+    /// The file itself is written to. Fastest; a file whose transform is cut short is damaged, and is said to be. No run should
+    /// have a file twice (see [`crate::Walk::once`]).
     Overwrite,
 }
 
@@ -71,6 +72,15 @@ impl XorJob {
         FileOptions { existing: Existing::Replace, durability, ..FileOptions::default() }
     }
 
+    fn done(&self, source: &Stat) -> Done {
+        let remarks = match self.manner {
+            Manner::Replace(_) => Remarks::of(source),
+            // Its other names lead to what was written.
+            Manner::Overwrite => Remarks::default(),
+        };
+        Done::File { plain_bytes: source.bytes, sealed_bytes: source.bytes, remarks }
+    }
+
     /// A small file, in one go.
     async fn whole<I: Io>(&self, io: &I, task: &Task, source: &File, stat: &Stat) -> Result<Done, Error> {
         let buf = io.take_buf(buffer_bytes(stat.bytes));
@@ -103,7 +113,7 @@ impl XorJob {
         };
         io.give_buf(buf);
         io.progress(stat.bytes);
-        Ok(done(stat))
+        Ok(self.done(stat))
     }
 }
 
@@ -116,11 +126,11 @@ impl Job for XorJob {
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Touched>, Done>, Error> {
         let pair = match task.pair()? {
             Ok(pair) => pair,
-            Err(reason) => return Ok(Progress::Done(Done::Skipped(reason))),
+            Err(done) => return Ok(Progress::Done(done)),
         };
         let (file, stat) = match self.manner {
             Manner::Replace(_) => pair.open_source(io).await?,
-            Manner::Overwrite => pair.open_source_as(io, OpenMode::ReadWrite).await?,
+            Manner::Overwrite => pair.open_source_to_write(io).await?,
         };
         if stat.bytes <= SMALL_BYTES {
             return self.whole(io, task, &file, &stat).await.map(Progress::Done);
@@ -166,16 +176,12 @@ impl Job for XorJob {
             }
             Manner::Overwrite => {}
         }
-        Ok(done(&state.source_stat))
+        Ok(self.done(&state.source_stat))
     }
 
     fn is_cancelled(error: &Error) -> bool {
         error.kind() == Kind::Cancelled
     }
-}
-
-fn done(source: &Stat) -> Done {
-    Done::File { plain_bytes: source.bytes, sealed_bytes: source.bytes, remarks: Remarks::of(source) }
 }
 
 /// The key, repeated so often that a loop over it runs in long strides.

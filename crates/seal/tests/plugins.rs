@@ -213,6 +213,30 @@ fn files_that_other_identities_open_are_not_asked_for() {
 }
 
 #[test]
+fn identities_are_sealed_to_in_the_same_session() {
+    let place = Place::new("");
+    place.tree(10);
+    let own = X25519Identity::generate(&mut random);
+    let to_identity = identity().to_recipient().unwrap();
+    let (report, errors) = place.seal(vec![to_identity.clone()], "threads=2");
+    assert_eq!(report.succeeded, 10, "{errors:?}");
+    assert_eq!(place.open(vec![identity()], "threads=2").0.succeeded, 10);
+    place.check_opened();
+    std::fs::remove_dir_all(place.dir.path().join("sealed")).unwrap();
+    let recipients = vec![to_identity.clone(), recipient(), Recipient::X25519(own.to_recipient())];
+    assert_eq!(place.seal(recipients, "uring=1x4").0.succeeded, 10);
+    assert_eq!(place.open(vec![Identity::X25519(own)], "serial").0.succeeded, 10);
+    place.check_opened();
+    assert_eq!(place.folder.sessions(), ["recipient-v1 10", "identity-v1 10", "recipient-v1 10"]);
+    let options =
+        StreamOptions { plugins: Some(place.plugins()), ..StreamOptions::new(Cancel::new().unwrap()) };
+    let (mut sealed, mut opened) = (Vec::new(), Vec::new());
+    seal_stream(&b"Dear Ada"[..], &mut sealed, &[to_identity], &options).unwrap();
+    open_stream(&sealed[..], &mut opened, &[identity()], &options).unwrap();
+    assert_eq!(opened, b"Dear Ada");
+}
+
+#[test]
 fn a_pin_is_asked_for_once() {
     let mut place = Place::new("pin");
     place.person.pin = Some("123456");

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 use super::talk::{common_turn, error_text, index, ok, say, say_done};
-use super::{PluginFault, PluginRecipient, Turn};
+use super::{PluginFault, Turn};
 use crate::file_key::FileKey;
-use crate::{Stanza, scrypt_stanza};
+use crate::{Recipient, Stanza, scrypt_stanza};
 
-/// A conversation in which a plugin wraps file keys for all its recipients.
+/// A conversation in which a plugin wraps file keys for all its recipients, named as such or by their identities.
 pub struct Wrapping {
     recipient_count: usize,
     /// By file.
@@ -37,10 +37,18 @@ impl Wrapping {
     pub const ARGUMENT: &str = "--age-plugin=recipient-v1";
 
     /// A conversation on `file_keys`, and what is said first. All `recipients` are the plugin's.
-    pub fn new(recipients: &[&PluginRecipient], file_keys: &[FileKey]) -> (Self, Zeroizing<Vec<u8>>) {
+    ///
+    /// # Panics
+    /// If one of the recipients is nobody's whom a plugin must be asked for.
+    pub fn new(recipients: &[&Recipient], file_keys: &[FileKey]) -> (Self, Zeroizing<Vec<u8>>) {
         let mut said = Zeroizing::new(Vec::new());
         for recipient in recipients {
-            say(&["add-recipient", &recipient.text], &[], &mut said);
+            let command = match recipient {
+                Recipient::Plugin(_) => "add-recipient",
+                Recipient::PluginIdentity(_) => "add-identity",
+                _ => panic!("no plugin knows it"),
+            };
+            say(&[command, &recipient.to_secret_text()], &[], &mut said);
         }
         say(&["extension-labels"], &[], &mut said);
         for file_key in file_keys {
@@ -113,11 +121,13 @@ mod tests {
 
     #[track_caller]
     fn check(said: &[&str], expected: Result<(Vec<usize>, &[&str]), PluginFault>) {
-        let recipient: PluginRecipient = crate::encoding::to_bech32("age1test", b"somebody").parse().unwrap();
+        let recipient = crate::encoding::to_bech32("age1test", b"somebody");
+        let identity = crate::encoding::to_bech32("age-plugin-test-", b"mine").to_uppercase();
+        let recipients = [recipient.parse().unwrap(), Recipient::PluginIdentity(identity.parse().unwrap())];
         let keys = [FileKey([1; 16]), FileKey([2; 16])];
-        let (mut wrapping, first) = Wrapping::new(&[&recipient, &recipient], &keys);
+        let (mut wrapping, first) = Wrapping::new(&[&recipients[0], &recipients[1]], &keys);
         let text = format!(
-            "-> add-recipient {recipient}\n\n-> add-recipient {recipient}\n\n-> extension-labels\n\n\
+            "-> add-recipient {recipient}\n\n-> add-identity {identity}\n\n-> extension-labels\n\n\
              -> wrap-file-key\nAQEBAQEBAQEBAQEBAQEBAQ\n-> wrap-file-key\nAgICAgICAgICAgICAgICAg\n-> done\n\n"
         );
         assert_eq!(*first, text.as_bytes());

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use haul_age_format::{
     ArmorDecoder, ArmorEncoder, CHUNK_BYTES, FileKey, Header, HybridIdentity, Identity, NONCE_BYTES, Parsed,
-    PluginFault, PluginReader, PluginRecipient, Recipient, StreamError, StreamOpener, StreamSealer, Turn,
-    Unwrapping, Wrapping, X25519Identity, open_header, seal_header,
+    PluginFault, PluginReader, Recipient, StreamError, StreamOpener, StreamSealer, Turn, Unwrapping,
+    Wrapping, X25519Identity, open_header, seal_header,
 };
 
 const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
@@ -96,7 +96,7 @@ fn decode(text: &[u8], piece_bytes: usize) -> (Vec<u8>, Result<(), haul_age_form
 /// Whatever a plugin says, pieces make no difference to what comes of it, and nothing panics.
 pub fn plugin(input: &[u8]) {
     let Some((&piece_bytes, text)) = input.split_first() else { return };
-    let recipient: PluginRecipient = "age1test1wdhk6etzdaj8j58wj93".parse().expect("a constant");
+    let recipient: Recipient = "age1test1wdhk6etzdaj8j58wj93".parse().expect("a constant");
     let file_keys = [FileKey::generate(&mut random), FileKey::generate(&mut random)];
     let wrap = |piece_bytes: usize| {
         let (mut wrapping, _) = Wrapping::new(&[&recipient], &file_keys);

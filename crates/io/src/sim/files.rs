@@ -223,7 +223,7 @@ impl Files {
     fn open(&mut self, path: &Path, mode: OpenMode) -> io::Result<File> {
         let private = || Node::Regular(Regular { mode: 0o600, ..Regular::default() });
         let node = match mode {
-            OpenMode::Read { .. } | OpenMode::ReadWrite | OpenMode::Staged => match self.find(path)? {
+            OpenMode::Read { .. } | OpenMode::ReadWrite { .. } | OpenMode::Staged => match self.find(path)? {
                 node if self.kind(node) == FileKind::Symlink => return Err(Errno::LOOP.into()),
                 node => node,
             },

@@ -48,8 +48,7 @@ impl Keying {
     pub const NOTHING: Self = Self(Need::Nothing);
 
     pub(crate) fn to_seal(recipients: &[Recipient], run_key: impl FnOnce() -> RunKey) -> Self {
-        let is_plugin = |recipient: &Recipient| matches!(recipient, Recipient::Plugin(_));
-        Self(match recipients.iter().any(is_plugin) {
+        Self(match recipients.iter().any(|recipient| recipient.plugin().is_some()) {
             true => Need::Wrapping(recipients.to_vec(), run_key()),
             false => Need::Nothing,
         })

@@ -5,33 +5,40 @@
 //! bounded: a directory is forgotten as soon as it is complete, and those that aren't are on the walk's way, or have a task that
 //! was given to the engine, which has few at a time.
 //!
-//! Owns: making directories, when they are complete, their mode and time.
+//! Owns: making directories, when they are complete, their mode, time and extended attributes.
 //! Does not own: files in them, finding them.
 
 use std::collections::{HashMap, VecDeque};
+use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Next, Source};
-use haul_io::{Blocking, Directory, File, Io, Location, Op, OpenMode, run_ready};
+use haul_io::{Attributes, Blocking, Directory, File, Io, Location, Op, OpenMode, run_ready};
 
+use super::tree::Tree;
 use super::{Mirrored, Visit, Walk};
-use crate::Task;
+use crate::task::texts;
+use crate::{FileOptions, Task};
 
 /// The tasks of a walk, and on the way the directories that mirror what is walked. Needs to be told of the ends of its tasks, as
 /// engines do.
 pub struct Mirror {
     walk: Walk,
     io: Blocking,
+    /// Mode and time are kept.
     preserves: bool,
+    /// Extended attributes are kept.
+    keeps_attributes: bool,
     /// By their names in the mirror, those that aren't complete.
     directories: HashMap<PathBuf, Open>,
     /// What couldn't be done for a directory, to be reported.
-    failed: VecDeque<Task>,
+    told: VecDeque<Task>,
 }
 
 struct Open {
     mirrored: Mirrored,
+    attributes: Attributes,
     /// Whether it was made, or was there.
     is_there: bool,
     /// Whether it was there before as the output, and keeps what it is.
@@ -43,8 +50,9 @@ struct Open {
 }
 
 impl Mirror {
-    pub(super) fn new(walk: Walk, io: Blocking, preserves: bool) -> Self {
-        Self { walk, io, preserves, directories: HashMap::new(), failed: VecDeque::new() }
+    pub(super) fn new(walk: Walk, io: Blocking, options: &FileOptions) -> Self {
+        let (preserves, keeps_attributes) = (options.preserve, options.xattrs);
+        Self { walk, io, preserves, keeps_attributes, directories: HashMap::new(), told: VecDeque::new() }
     }
 
     fn entered(&mut self, mirrored: Mirrored) {
@@ -59,8 +67,31 @@ impl Mirror {
         }
         let is_output = self.walk.placement.output.as_ref() == Some(&target);
         let is_users = is_output && target.symlink_metadata().is_ok();
-        let open = Open { mirrored, is_there: is_users, is_users, pending: 0, left: false };
+        let attributes = match self.attributes() {
+            Ok(attributes) if !is_users => attributes,
+            Ok(_) => Attributes::default(),
+            Err(error) => {
+                self.fail(mirrored.source.clone(), &error);
+                Attributes::default()
+            }
+        };
+        let open = Open { mirrored, attributes, is_there: is_users, is_users, pending: 0, left: false };
         self.directories.insert(target, open);
+    }
+
+    /// Of the directory that the walk has just entered, if they are kept.
+    fn attributes(&self) -> io::Result<Attributes> {
+        match self.walk.current.as_ref().and_then(Tree::current) {
+            Some(directory) if self.keeps_attributes => {
+                run_ready(self.io.attributes(&directory.try_clone_to_owned()?.into()))
+            }
+            _ => Ok(Attributes::default()),
+        }
+    }
+
+    fn fail(&mut self, source: PathBuf, error: &io::Error) {
+        let error = io::Error::other(format!("the directory that mirrors it: {}", haul_io::reason(error)));
+        self.told.push_back(Task::Bad { source, error: Some(error.into()) });
     }
 
     fn left(&mut self, target: &Path) {
@@ -114,30 +145,36 @@ impl Mirror {
             return;
         }
         let completed = self.complete(target);
-        let open = self.directories.remove(target).expect("looked at above");
-        if let Err(error) = completed {
-            let error =
-                io::Error::other(format!("the directory that mirrors it: {}", haul_io::reason(&error)));
-            self.failed.push_back(Task::Bad { source: open.mirrored.source, error: Some(error.into()) });
+        let source = self.directories.remove(target).expect("looked at above").mirrored.source;
+        match completed {
+            Ok(lost) if lost.is_empty() => {}
+            Ok(lost) => self.told.push_back(Task::Mirrored { source, lost_attributes: texts(&lost) }),
+            Err(error) => self.fail(source, &error),
         }
         if let Some(above) = target.parent() {
             self.one_ended(above);
         }
     }
 
-    fn complete(&mut self, target: &Path) -> io::Result<()> {
+    /// The names of attributes that the mirror lacks.
+    fn complete(&mut self, target: &Path) -> io::Result<Vec<OsString>> {
         if self.walk.filter.takes_empty() {
             self.make(target)?;
         }
-        let Open { mirrored, is_there, is_users, .. } = &self.directories[target];
-        if !self.preserves || !is_there || *is_users {
-            return Ok(());
+        let Open { mirrored, attributes, is_there, is_users, .. } = &self.directories[target];
+        if !(self.preserves || self.keeps_attributes) || !is_there || *is_users {
+            return Ok(Vec::new());
         }
         let location = Location::beneath(target, mirrored.root_bytes);
         let file = run_ready(open_itself(&self.io, location))?;
-        let (mode, modified) = (mirrored.stat.mode & 0o777, mirrored.stat.modified);
-        run_ready(self.io.done(Op::SetMode { file: file.clone(), mode }))?;
-        run_ready(self.io.done(Op::SetModified { file, modified }))
+        // In front of the mode, which may forbid it.
+        let lost = run_ready(self.io.set_attributes(&file, attributes));
+        if self.preserves {
+            let (mode, modified) = (mirrored.stat.mode & 0o777, mirrored.stat.modified);
+            run_ready(self.io.done(Op::SetMode { file: file.clone(), mode }))?;
+            run_ready(self.io.done(Op::SetModified { file, modified }))?;
+        }
+        Ok(lost)
     }
 }
 
@@ -152,8 +189,8 @@ async fn open_itself(io: &impl Io, location: Location<'_>) -> io::Result<File> {
 impl Source<Task> for Mirror {
     fn next(&mut self) -> Next<Task> {
         loop {
-            if let Some(failed) = self.failed.pop_front() {
-                return Next::Task(failed);
+            if let Some(told) = self.told.pop_front() {
+                return Next::Task(told);
             }
             match self.walk.step() {
                 Some(Visit::Entered(mirrored)) => self.entered(mirrored),
@@ -196,7 +233,8 @@ mod tests {
         let placement =
             Placement { direction: Direction::Seal, suffix: ".age".into(), output: Some(output.clone()) };
         let io = || Blocking::new(haul_io::Cancel::new().unwrap());
-        let mut mirror = Walk::new(vec![dir.path().join("tree")], placement).unwrap().mirroring(io(), true);
+        let walk = Walk::new(vec![dir.path().join("tree")], placement).unwrap();
+        let mut mirror = walk.mirroring(io(), &FileOptions::default());
         let (mut under_way, mut remembered_max, mut count) = (VecDeque::new(), 0, 0);
         loop {
             let next = mirror.next();

@@ -1,0 +1,154 @@
+//! What haul seals, the programs age, rage and typage open, and the reverse: every type of key that each of them knows, armored and
+//! not, around every boundary.
+//!
+//! Owns: which keys are tried with which program.
+//! Does not own: how the programs are called ([`program`]), the files ([`place`]).
+
+mod place;
+mod program;
+
+use haul_testkit::skip;
+
+use self::place::{Armor, Key, Place, SIZES};
+use self::program::Program;
+
+const BOTH: [Armor; 2] = [Armor::None, Armor::Text];
+
+fn check_x25519(program: Option<Program>) {
+    let Some(program) = program else { return };
+    let place = Place::with_tree(&SIZES);
+    place.check(&program, &place.keygen("key.txt", &[]), &BOTH);
+}
+
+fn check_post_quantum(program: Option<Program>) {
+    let Some(program) = program else { return };
+    let place = Place::with_tree(&SIZES);
+    let key = place.keygen("pq.txt", &["--pq"]);
+    match program.knows(&place, &key) {
+        true => place.check(&program, &key, &BOTH),
+        false => skip(&format!("this {program} knows no post-quantum keys")),
+    }
+}
+
+fn check_ssh(program: Option<Program>, kind: &str) {
+    let Some(program) = program else { return };
+    let place = Place::with_tree(&SIZES);
+    if let Some(key) = place.ssh_keygen(kind) {
+        place.check(&program, &key, &BOTH);
+    }
+}
+
+/// All lengths but in several tests, as nobody is let off the scrypt of age and rage.
+fn check_passphrase(program: Option<Program>, armor: Armor, sizes: &[usize]) {
+    let Some(program) = program else { return };
+    let place = Place::with_tree(sizes);
+    place.check(&program, &Key::Passphrase, &[armor]);
+}
+
+#[test]
+fn age_and_haul_share_x25519_keys() {
+    check_x25519(Program::age("age"));
+}
+
+#[test]
+fn rage_and_haul_share_x25519_keys() {
+    check_x25519(Program::age("rage"));
+}
+
+#[test]
+fn typage_and_haul_share_x25519_keys() {
+    check_x25519(Program::typage());
+}
+
+#[test]
+fn age_and_haul_share_post_quantum_keys() {
+    check_post_quantum(Program::age("age"));
+}
+
+#[test]
+fn rage_and_haul_share_post_quantum_keys() {
+    check_post_quantum(Program::age("rage"));
+}
+
+#[test]
+fn typage_and_haul_share_post_quantum_keys() {
+    check_post_quantum(Program::typage());
+}
+
+#[test]
+fn age_and_haul_share_ssh_ed25519_keys() {
+    check_ssh(Program::age("age"), "ed25519");
+}
+
+#[test]
+fn age_and_haul_share_ssh_rsa_keys() {
+    check_ssh(Program::age("age"), "rsa");
+}
+
+#[test]
+fn rage_and_haul_share_ssh_ed25519_keys() {
+    check_ssh(Program::age("rage"), "ed25519");
+}
+
+#[test]
+fn rage_and_haul_share_ssh_rsa_keys() {
+    check_ssh(Program::age("rage"), "rsa");
+}
+
+#[test]
+fn age_and_haul_share_passphrases_of_short_files() {
+    check_passphrase(Program::age("age"), Armor::None, &SIZES[..3]);
+}
+
+#[test]
+fn age_and_haul_share_passphrases_of_long_files() {
+    check_passphrase(Program::age("age"), Armor::None, &SIZES[3..]);
+}
+
+#[test]
+fn age_and_haul_share_passphrases_of_short_armored_files() {
+    check_passphrase(Program::age("age"), Armor::Text, &SIZES[..3]);
+}
+
+#[test]
+fn age_and_haul_share_passphrases_of_long_armored_files() {
+    check_passphrase(Program::age("age"), Armor::Text, &SIZES[3..]);
+}
+
+#[test]
+fn rage_and_haul_share_passphrases_of_short_files() {
+    check_passphrase(Program::age("rage"), Armor::None, &SIZES[..3]);
+}
+
+#[test]
+fn rage_and_haul_share_passphrases_of_long_files() {
+    check_passphrase(Program::age("rage"), Armor::None, &SIZES[3..]);
+}
+
+#[test]
+fn rage_and_haul_share_passphrases_of_short_armored_files() {
+    check_passphrase(Program::age("rage"), Armor::Text, &SIZES[..3]);
+}
+
+#[test]
+fn rage_and_haul_share_passphrases_of_long_armored_files() {
+    check_passphrase(Program::age("rage"), Armor::Text, &SIZES[3..]);
+}
+
+#[test]
+fn typage_and_haul_share_passphrases() {
+    let Some(program) = Program::typage() else { return };
+    let place = Place::with_tree(&SIZES);
+    place.check(&program, &Key::Passphrase, &BOTH);
+}
+
+/// What `haul seal -p` itself makes, at its own cost.
+#[test]
+fn others_open_what_the_program_seals_under_a_passphrase() {
+    for program in [Program::age("age"), Program::age("rage"), Program::typage()].into_iter().flatten() {
+        let place = Place::with_tree(&[1]);
+        place.run(&["seal", "-p", "-o", "ours.age", "tree/1"]);
+        program.open(&place, &Key::Passphrase, &[("ours.age".to_owned(), "opened".to_owned())]);
+        assert!(std::fs::read(place.path("opened")).unwrap() == std::fs::read(place.path("tree/1")).unwrap());
+    }
+}

@@ -1,0 +1,112 @@
+//! Programs of others that read and write age files.
+//!
+//! Owns: finding them, how each is called.
+//! Does not own: what is compared.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use haul_testkit::{peer, skip};
+
+use crate::place::{Armor, Key, PASSPHRASE, Place};
+
+pub(crate) enum Program {
+    /// The program age, or rage, whose options are the same.
+    Age(PathBuf),
+    /// Our script around the package age-encryption, by the author of age; slow to start, so it takes many files.
+    Typage { node: PathBuf, modules: PathBuf },
+}
+
+impl Program {
+    /// The program of this name, where it is installed.
+    pub(crate) fn age(name: &str) -> Option<Self> {
+        peer(name).map(Self::Age)
+    }
+
+    /// typage, where `.ci/run` has installed it: in the target directory.
+    pub(crate) fn typage() -> Option<Self> {
+        let node = peer("node")?;
+        let modules = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("typage");
+        if !modules.join("node_modules/age-encryption").exists() {
+            skip(&format!("no typage in {}", modules.display()));
+            return None;
+        }
+        Some(Self::Typage { node, modules })
+    }
+
+    /// Whether this version of it can seal to `key`.
+    pub(crate) fn knows(&self, place: &Place, key: &Key) -> bool {
+        match (self, key) {
+            (Self::Age(program), Key::Pair { recipient, .. }) => {
+                place.other(program, &["-r", recipient, "-o", "try.age", "pass"]).0
+            }
+            _ => true,
+        }
+    }
+
+    /// Seals the first of each pair to the second.
+    #[track_caller]
+    pub(crate) fn seal(&self, place: &Place, key: &Key, armor: Armor, pairs: &[(String, String)]) {
+        let armor: &[&str] = if armor == Armor::Text { &["-a"] } else { &[] };
+        match (self, key) {
+            (Self::Age(program), Key::Pair { recipient, .. }) => pairs.iter().for_each(|(from, to)| {
+                place.succeeds(program, &[armor, &["-r", recipient, "-o", to, from]].concat());
+            }),
+            (Self::Age(program), Key::Passphrase) => pairs.iter().for_each(|(from, to)| {
+                on_terminal(place, program, 2, &[armor, &["-p", "-o", to, from]].concat());
+            }),
+            (Self::Typage { .. }, Key::Pair { recipient, .. }) => {
+                self.script(place, &[armor, &["-r", recipient]].concat(), pairs);
+            }
+            (Self::Typage { .. }, Key::Passphrase) => {
+                self.script(place, &[armor, &["-p", "pass"]].concat(), pairs);
+            }
+        }
+    }
+
+    /// Opens the first of each pair to the second.
+    #[track_caller]
+    pub(crate) fn open(&self, place: &Place, key: &Key, pairs: &[(String, String)]) {
+        match (self, key) {
+            (Self::Age(program), Key::Pair { identity, .. }) => pairs.iter().for_each(|(from, to)| {
+                place.succeeds(program, &["-d", "-i", identity, "-o", to, from]);
+            }),
+            (Self::Age(program), Key::Passphrase) => pairs.iter().for_each(|(from, to)| {
+                on_terminal(place, program, 1, &["-d", "-o", to, from]);
+            }),
+            (Self::Typage { .. }, Key::Pair { identity, .. }) => {
+                self.script(place, &["-d", "-i", identity], pairs);
+            }
+            (Self::Typage { .. }, Key::Passphrase) => self.script(place, &["-d", "-p", "pass"], pairs),
+        }
+    }
+
+    #[track_caller]
+    fn script(&self, place: &Place, args: &[&str], pairs: &[(String, String)]) {
+        let Self::Typage { node, modules } = self else { unreachable!("the others are no scripts") };
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/typage/typage.mjs");
+        let files = pairs.iter().flat_map(|(from, to)| [from.as_str(), to.as_str()]);
+        let modules = modules.to_str().unwrap();
+        let args = [script, modules].into_iter().chain(args.iter().copied()).chain(files);
+        place.succeeds(node, &args.collect::<Vec<_>>());
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Age(program) => write!(f, "{}", program.display()),
+            Self::Typage { .. } => f.write_str("typage"),
+        }
+    }
+}
+
+/// Passphrases are asked for on a terminal, so often; `script` gives one.
+#[track_caller]
+fn on_terminal(place: &Place, program: &Path, times: usize, args: &[&str]) {
+    let Some(script) = peer("script") else { return };
+    let answers = format!("{PASSPHRASE}\\n").repeat(times);
+    let (script, program, args) = (script.display(), program.display(), args.join(" "));
+    let line = format!("printf '{answers}' | {script} -qec \"{program} {args}\" /dev/null");
+    place.succeeds(Path::new("bash"), &["-c", &line]);
+}
