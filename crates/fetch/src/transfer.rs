@@ -158,6 +158,10 @@ impl Shared {
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
                 }
                 Verdict::AskPlain => ask = Ask::PlainRange,
+                Verdict::AskLastByte => {
+                    self.drain(io, request, connection, answered, clock).await;
+                    ask = Ask::LastByte;
+                }
                 Verdict::StartOver => {
                     landing.start_over(io).await?;
                     ask = Ask::Whole;
