@@ -62,8 +62,8 @@ impl FetchJob {
         let seat = self.seat(request, usize::MAX);
         let paused = progress.paused.take();
         let Ok(claim) = self.claim(task) else {
-            let landing = progress.landing.take().or(paused.map(|paused| paused.landing));
-            self.give_up(io, landing.map(Box::new), &Error::Exists).await;
+            let landing = progress.landing.take().or(paused.map(|paused| Box::new(paused.landing)));
+            self.give_up(io, landing, &Error::Exists).await;
             return Err(Error::Exists);
         };
         let hold = Hold { _seat: seat, _claim: claim };
@@ -72,7 +72,7 @@ impl FetchJob {
             return self.split(io, resumed).await;
         }
         let beginning = match progress.landing.take() {
-            Some(landing) => Ok(Beginning::Landing(Box::new(landing))),
+            Some(landing) => Ok(Beginning::Landing(landing)),
             None => {
                 let mut beginning = self.landing(io, task, request, clock, trace).await;
                 if let (Ok(Beginning::Landing(landing)), false) = (&mut beginning, self.shared.config.resume)
@@ -159,7 +159,7 @@ impl FetchJob {
                 return landing.start_over(io).await.is_ok();
             }
         }
-        progress.landing = Some(*landing);
+        progress.landing = Some(landing);
         true
     }
 

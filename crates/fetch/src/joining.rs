@@ -60,7 +60,7 @@ impl FetchJob {
             // It is asked for as a whole, once: the task is never divided again.
             landing.start_over(io).await?;
             landing.divides(None);
-            progress.landing = Some(*landing);
+            progress.landing = Some(landing);
             progress.begins_again = true;
             return Err(Error::UnaskedPart);
         }
@@ -94,7 +94,7 @@ impl FetchJob {
         progress.held = self.resting.hold();
         if progress.held.is_none() {
             landing.start_over(io).await?;
-            progress.landing = Some(*landing);
+            progress.landing = Some(landing);
             return Ok(());
         }
         let (whole, spans) = (file.whole.clone(), file.spans.clone());
