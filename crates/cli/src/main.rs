@@ -27,6 +27,7 @@ mod report;
 mod signals;
 mod stats;
 mod streams;
+mod text_only;
 mod tree_identity;
 mod verify;
 mod voice;
