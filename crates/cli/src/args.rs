@@ -98,7 +98,7 @@ impl Command {
 }
 
 /// Options of every command that runs tasks.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(crate) struct CommonArgs {
     /// How to run: auto, serial, threads[=N], processes[=N], hybrid[=NxM] or uring[=RxD]
     #[arg(short, long, value_name = "E", default_value = "auto", value_parser = engine)]

@@ -8,8 +8,10 @@ mod cookies;
 mod failures;
 mod netrc;
 mod network;
+mod terminal;
 mod told;
 
+use std::io::IsTerminal;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,8 @@ use haul_io::{Durability, Existing, File, Preserve, Publish};
 use self::asking::Asking;
 use self::cookies::Cookies;
 use self::failures::Failures;
-use crate::args::{GetArgs, NameArg, SegmentsArg};
+use self::terminal::Showing;
+use crate::args::{CommonArgs, GetArgs, NameArg, ProgressArg, SegmentsArg};
 use crate::checksums::Checksums;
 use crate::exit::{Exit, Problem};
 use crate::list::{BadLine, Item, Line};
@@ -31,10 +34,39 @@ use crate::list_reader::List;
 use crate::plan::{Chosen, new_file_mode};
 use crate::probe;
 use crate::report::run_and_tell_also;
+use crate::streams::binary_on_terminal;
 use crate::voice::{Voice, quoted};
 
 pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
-    let naming = Naming::of(args)?;
+    let is_shown = is_stdout(args.output.as_deref()) && std::io::stdout().is_terminal();
+    if !is_shown || args.common.dry_run {
+        return fetch(args, &args.common, None, voice);
+    }
+    let (terminal, showing) = Showing::start()?;
+    let progress = match args.common.progress {
+        // Both would be on the same screen.
+        ProgressArg::Auto => ProgressArg::Never,
+        asked => asked,
+    };
+    let common = CommonArgs { progress, ..args.common.clone() };
+    let exit = fetch(args, &common, Some(terminal), voice)?;
+    if !showing.end()? {
+        return Ok(exit);
+    }
+    let Problem { message, .. } = binary_on_terminal();
+    voice.error(message);
+    voice.hint("name a file with -o, or pass it on to a program");
+    Ok(exit.max(Exit::Failed))
+}
+
+/// Fetches; what is for stdout goes to the `terminal`, where there is one.
+fn fetch(
+    args: &GetArgs,
+    common: &CommonArgs,
+    terminal: Option<File>,
+    voice: &Voice,
+) -> Result<Exit, Problem> {
+    let naming = Naming::of(args, terminal)?;
     let source = Urls {
         args: args.urls.clone().into_iter(),
         list: args.input.as_deref().map(List::open).transpose()?,
@@ -63,7 +95,7 @@ pub(crate) fn run(args: &GetArgs, voice: &Voice) -> Result<Exit, Problem> {
         &FetchJob::new(config),
         HostSource::new(source, limits(args, &chosen.engine, in_flight_max), move || started.elapsed()),
         &chosen,
-        &args.common,
+        common,
         voice,
         |task| failures.iter_mut().for_each(|failures| failures.add(task)),
     )?;
@@ -91,6 +123,10 @@ fn limits(args: &GetArgs, engine: &Engine, in_flight_max: usize) -> HostLimits {
         per_host_rate: args.rate,
         ..defaults
     }
+}
+
+fn is_stdout(output: Option<&Path>) -> bool {
+    output == Some(Path::new("-"))
 }
 
 /// What a file in segments may take. Where their number was chosen, all files are divided that are worth a second request.
@@ -159,7 +195,7 @@ struct Naming {
 }
 
 impl Naming {
-    fn of(args: &GetArgs) -> Result<Self, Problem> {
+    fn of(args: &GetArgs, terminal: Option<File>) -> Result<Self, Problem> {
         if args.urls.is_empty() && args.input.is_none() {
             return Err(Problem::usage("nothing to fetch").hint("name URLs, or a list of them with -i"));
         }
@@ -169,9 +205,14 @@ impl Naming {
             Some(_) if args.urls.len() > 1 => {
                 return Err(Problem::usage("-o is for a single URL").hint("-d names a directory for many"));
             }
-            Some(path) if path == Path::new("-") => Some(Place::Stream(File::from(
-                rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from)?,
-            ))),
+            path if is_stdout(path.as_deref()) => {
+                if args.common.json {
+                    return Err(Problem::usage("stdout has the data, so that --json can't have it")
+                        .hint("name a file with -o"));
+                }
+                let stdout = || rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from);
+                Some(Place::Stream(terminal.map_or_else(|| stdout().map(File::from), Ok)?))
+            }
             Some(path) => Some(Place::File(publish(path.clone(), mode))),
         };
         if args.sync && matches!(output, Some(Place::Stream(_))) {

@@ -27,6 +27,7 @@ mod report;
 mod signals;
 mod stats;
 mod streams;
+mod text_only;
 mod tree_identity;
 mod verify;
 mod voice;
@@ -53,6 +54,8 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return voice::usage(&error).into(),
     };
+    // Of lists with millions of lines, most memory would be gaps between what was made on one thread and dropped on another.
+    haul_io::limit_heaps(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)));
     let voice = Voice::new(args.command.verbosity());
     voice::route_panics();
     let prepared = signals::survive_file_size_limit().and_then(|()| signals::forbid_core_dumps());

@@ -62,6 +62,10 @@ pub(crate) trait Explained: std::error::Error {
     fn exit(&self) -> Exit;
     /// What may help.
     fn hint(&self) -> Option<&'static str>;
+    /// Whether it is only that nobody reads the result any more: a broken pipe ends the run, quietly.
+    fn is_unread(&self) -> bool {
+        false
+    }
     /// More members of the JSON object.
     fn members(&self) -> Map<String, Value> {
         Map::new()
@@ -204,7 +208,9 @@ impl<'a> Teller<'a> {
     fn failed<J: Told>(&mut self, subject: &str, failure: &Failure<J::Error>) {
         let (exit, message, hint) = explain::<J>(failure);
         self.exit = self.exit.max(exit);
-        if !matches!(failure, Failure::Cancelled) {
+        let unread = matches!(failure, Failure::Job(error) if error.is_unread());
+        self.unread |= unread;
+        if !matches!(failure, Failure::Cancelled) && !unread {
             self.voice.error(format!("cannot {} {}: {message}", J::VERB, quoted(subject)));
         }
         if let Some(hint) = hint.filter(|hint| self.hinted != Some(hint)) {

@@ -4,7 +4,6 @@
 //! Does not own: the work ([`haul_seal::seal_stream`], [`haul_seal::open_stream`]), opening the ends (its module `ends`).
 
 mod ends;
-mod text_only;
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
@@ -20,11 +19,11 @@ use serde_json::json;
 
 use self::ends::{Changed, Output, Reader};
 pub(crate) use self::ends::{Ends, Input, ends, input, is_dash};
-use self::text_only::{NotText, TextOnly};
 use crate::args::{CommonArgs, OpenArgs, SealArgs, VerifyArgs};
 use crate::exit::{Exit, Problem};
 use crate::report::{Counts, Explained, progress_line, wants_progress};
 use crate::signals::Watch;
+use crate::text_only::{NotText, TextOnly};
 use crate::voice::{Voice, human_bytes, quoted};
 use crate::{files, keys, plan, plugins};
 
@@ -58,7 +57,8 @@ pub(crate) fn verify(args: &VerifyArgs, input: Input, voice: &Voice) -> Result<E
     stream.run(|source, sink, options| open_stream(source, sink, &identities, &options))
 }
 
-fn binary_on_terminal() -> Problem {
+/// What is said where anything but text would go to a terminal.
+pub(crate) fn binary_on_terminal() -> Problem {
     Problem::usage("binary data isn't written to a terminal")
 }
 

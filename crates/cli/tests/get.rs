@@ -2,7 +2,10 @@
 
 mod place;
 
-use haul_testkit::{Answer, Gate, Server, seeded_bytes};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use haul_testkit::{Answer, Gate, Server, peer, seeded_bytes};
 use place::Place;
 
 #[test]
@@ -273,4 +276,54 @@ fn a_large_file_comes_in_as_many_segments_as_asked() {
             assert_eq!(server.requests().len(), 1, "{args:?}");
         }
     }
+}
+
+/// Another program, and all that it says.
+fn other(program: &Path, args: &[&str]) -> (i32, String) {
+    let output = Command::new(program).args(args).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    (output.status.code().expect("not killed"), said)
+}
+
+#[test]
+fn only_text_is_shown_on_a_terminal() {
+    let Some(script) = peer("script") else { return };
+    let server = Server::start(|request| match request.path() {
+        "/text" => Answer::ok("Dear Ada,\n"),
+        "/late" => Answer::ok([vec![b'x'; 300_000], vec![0x1b]].concat()),
+        _ => Answer::ok(*b"\x1b[2J\xff"),
+    });
+    let shown = |path: &str| {
+        let line = format!("{} get -o - {}", env!("CARGO_BIN_EXE_haul"), server.url(path));
+        other(&script, &["-qec", &line, "/dev/null"])
+    };
+    assert_eq!(shown("/text"), (0, "Dear Ada,\r\n".to_owned()), "and no line of progress");
+    for path in ["/binary", "/late"] {
+        let (status, said) = shown(path);
+        assert_eq!(status, 1, "{said}");
+        assert!(said.contains("haul: error: binary data isn't written to a terminal"), "{said:?}");
+        assert!(!said.contains("cannot fetch") && !said.contains('\x1b'), "{said:?}");
+    }
+}
+
+#[test]
+fn stdout_has_one_use() {
+    Place::new().refuses("get-json-to-stdout", &["get", "--json", "-o", "-", "http://localhost/x"]);
+}
+
+#[test]
+fn a_reader_who_leaves_ends_the_run_quietly() {
+    let server = Server::start(|_| Answer::ok(seeded_bytes(7, 3_000_000)));
+    let line = format!("{} get -o - {} | head -c 5 | wc -c", env!("CARGO_BIN_EXE_haul"), server.url("/x"));
+    let (status, said) = other(Path::new("bash"), &["-c", &line]);
+    assert_eq!((status, said.trim()), (0, "5"));
+}
+
+#[test]
+fn sizes_may_have_units() {
+    let place = Place::new();
+    let server = Server::start(|_| Answer::ok(seeded_bytes(7, 2_000)));
+    place.run(&["get", "-o", "fits", "--max-size", "2k", &server.url("/x")]).expect_status(0);
+    place.run(&["get", "-o", "too-long", "--max-size", "1k", &server.url("/x")]).expect_status(1);
+    assert!(!place.path("too-long").exists());
 }

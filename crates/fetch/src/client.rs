@@ -105,7 +105,7 @@ impl Client {
     }
 
     /// Fetches on the calling thread until the head of the response is there; the body is read from what comes with it, as it
-    /// arrives. Where the client is closed meanwhile, it ends only with [`Closing::Cancel`].
+    /// arrives, on this thread or another. Where the client is closed meanwhile, it ends only with [`Closing::Cancel`].
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -126,9 +126,13 @@ pub struct Segments {
     /// No segment is begun with fewer bytes; so much at most is left to a slow connection while others have nothing to do, or
     /// rather less than twice that. Defaults to 1 MiB.
     pub piece_bytes_min: u64,
-    /// Connections for one host, over all tasks: a file gets a further one only where fewer are in use. Tasks start as
-    /// [`HostLimits`] allow, without regard to them. Defaults to 16.
+    /// Connections for one host, over all tasks: a file gets a further one only where fewer are in use, and gives it up when a task needs it.
+    /// Tasks start as [`HostLimits`] allow, without waiting for that. Defaults to 16.
     pub per_host_max: usize,
+    /// How long a connection may be silent, or bring less than a quarter of what one brought that has nothing left to do, before
+    /// what it owes is asked for on another. [`Config::read_timeout`] applies where that is shorter, and where
+    /// hardly anything has come since this happened last. Defaults to 5 s.
+    pub patience: Duration,
 }
 
 /// Who the client is to servers that ask for a certificate. Two PEM files, which may be one.
@@ -159,7 +163,13 @@ impl Default for HostLimits {
 
 impl Default for Segments {
     fn default() -> Self {
-        Self { count_max: 1, bytes_min: 64 << 20, piece_bytes_min: 1 << 20, per_host_max: 16 }
+        Self {
+            count_max: 1,
+            bytes_min: 64 << 20,
+            piece_bytes_min: 1 << 20,
+            per_host_max: 16,
+            patience: Duration::from_secs(5),
+        }
     }
 }
 
@@ -219,9 +229,11 @@ mod tests {
 
     #[test]
     fn defaults_of_segments_are_the_documented_ones() {
-        let Segments { count_max, bytes_min, piece_bytes_min, per_host_max } = Config::default().segments;
+        let Segments { count_max, bytes_min, piece_bytes_min, per_host_max, patience } =
+            Config::default().segments;
         assert_eq!((count_max, bytes_min), (1, 64 << 20));
         assert_eq!((piece_bytes_min, per_host_max), (1 << 20, 16));
+        assert_eq!(patience, Duration::from_secs(5));
     }
 
     #[test]

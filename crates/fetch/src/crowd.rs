@@ -1,7 +1,8 @@
 //! How many connections each host sees, where files are fetched in segments.
 //!
 //! Tasks start as their source says ([`crate::scheduler`]), which knows nothing of segments. So every task that is under way has a
-//! seat, and further connections of one file get only seats that tasks leave free.
+//! seat, and further connections of one file get only seats that tasks leave free, and leave them when tasks come. Idle connections have
+//! no seat: whoever begins takes one of those first, so they never make more than there were in use.
 //!
 //! Owns: the counts.
 //! Does not own: which tasks start.
@@ -19,6 +20,8 @@ pub(crate) struct Crowd(Arc<Mutex<HashMap<Origin, usize>>>);
 pub(crate) struct Seat {
     crowd: Crowd,
     origin: Origin,
+    /// With more than so many taken, it is wanted by others.
+    max: usize,
 }
 
 impl Crowd {
@@ -30,11 +33,18 @@ impl Crowd {
             return None;
         }
         counts.insert(origin.clone(), count + 1);
-        Some(Seat { crowd: self.clone(), origin })
+        Some(Seat { crowd: self.clone(), origin, max })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Origin, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seat {
+    /// Whether more are taken than there should be.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.crowd.lock().get(&self.origin).is_some_and(|count| *count > self.max)
     }
 }
 
@@ -64,7 +74,11 @@ mod tests {
         assert!(one.is_some() && other.is_some());
         assert!(crowd.enter(host("http://a/"), 2).is_none());
         assert!(crowd.enter(host("http://b/"), 2).is_some());
-        assert!(crowd.enter(host("http://a/"), usize::MAX).is_some());
+        let task = crowd.enter(host("http://a/"), usize::MAX);
+        let is_wanted = |seat: &Option<Seat>| seat.as_ref().unwrap().is_wanted();
+        assert!(is_wanted(&one) && is_wanted(&other) && !is_wanted(&task));
+        drop(task);
+        assert!(!is_wanted(&one));
         drop(other);
         assert!(crowd.enter(host("http://a/"), 2).is_some());
         drop(one);

@@ -22,6 +22,8 @@ const INPUT_BYTES: usize = 128 * 1024;
 pub(crate) struct Clock<'a> {
     pub(crate) config: &'a Config,
     pub(crate) throttle: &'a Throttle,
+    /// Longest silence of a peer that owes bytes.
+    pub(crate) read_timeout: Duration,
     /// When the whole request must be over, by [`Io::now`].
     pub(crate) total: Option<Duration>,
 }
@@ -30,7 +32,8 @@ impl<'a> Clock<'a> {
     /// Starts for a request on which so much time was spent already.
     pub(crate) fn start(io: &impl Io, config: &'a Config, throttle: &'a Throttle, spent: Duration) -> Self {
         let left = config.total_timeout.map(|timeout| timeout.saturating_sub(spent));
-        Self { config, throttle, total: left.map(|left| io.now() + left) }
+        let total = left.map(|left| io.now() + left);
+        Self { config, throttle, read_timeout: config.read_timeout, total }
     }
 
     /// `timeout`, or what is left of the whole if that is less.
@@ -170,7 +173,7 @@ impl<'a> Incoming<'a> {
                 Parsed::Final(head) => return Ok(head),
                 Parsed::Continue => {}
                 Parsed::NeedMore => {
-                    let left = deadline.saturating_sub(io.now()).min(config.read_timeout);
+                    let left = deadline.saturating_sub(io.now()).min(self.clock.read_timeout);
                     self.receive(io, connection, left).await?;
                 }
             }

@@ -293,7 +293,7 @@ impl Job for FetchJob {
             _ => self.seat(request, self.shared.config.segments.per_host_max),
         };
         if index == 0 || seat.is_some() {
-            self.shared.lane(io, state, index).await;
+            self.shared.lane(io, state, index, seat).await;
         }
         Ok(())
     }

@@ -14,11 +14,10 @@ use url::Url;
 
 use crate::condition::Condition;
 use crate::digest::{Check, Checksum, Hasher};
-use crate::part_sink::PartSink;
+use crate::part_sink::{PartEnd, PartSink};
 use crate::resume::Start;
 use crate::segmented::Whole;
 use crate::sink::Sink;
-use crate::spans::Held;
 use crate::validator::Validators;
 use crate::{Error, Expected, Response, Segments, disposition};
 
@@ -82,7 +81,7 @@ impl Landing {
     }
 
     /// The end of a response that is part of a file.
-    pub(crate) fn end_part(self) -> Result<Held, Error> {
+    pub(crate) fn end_part(self) -> Result<PartEnd, Error> {
         match self.sink {
             Sink::Part(sink) => sink.end(),
             _ => unreachable!("made for a part"),

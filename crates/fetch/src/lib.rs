@@ -46,6 +46,7 @@ mod name;
 mod pace;
 mod part_sink;
 mod partial;
+mod patience;
 mod pending;
 mod pool;
 mod proxy;

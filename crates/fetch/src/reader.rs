@@ -12,15 +12,15 @@ use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use haul_io::{Blocking, Buf, Cancel};
+use haul_io::{Blocking, Buf, Cancel, Completion, Io, Op, run_ready};
 
 use crate::sink::Sink;
 use crate::transfer::Shared;
 use crate::{Error, Request, Response};
 
-/// The body of a response, from [`Client::stream`](crate::Client::stream): read as it arrives, on the thread that
-/// began it (it isn't [`Send`]).
+/// The body of a response, from [`Client::stream`](crate::Client::stream): read as it arrives, on any thread.
 ///
 /// The end that [`Read::read`] tells is one that was checked: a body that ends early, or breaks its digest or a limit, is an error,
 /// with [`Error`] as its inner one, and so is every read after it. What was read before is then not to be relied on.
@@ -28,12 +28,23 @@ use crate::{Error, Request, Response};
 /// Memory is one piece of at most 128 KiB, so that a slow reader slows the server down. Its pauses don't count as the server's
 /// silence, but they do for [`Config::total_timeout`](crate::Config::total_timeout). The connection is used again if the body was read to
 /// its end; dropping this earlier closes it.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = haul_fetch::Client::new(haul_fetch::Config::default())?;
+/// let (response, mut body) = client.stream(haul_fetch::Request::get("https://example.org/")?)?;
+/// let saving = std::thread::spawn(move || std::io::copy(&mut body, &mut std::fs::File::create("page")?));
+/// println!("{}, and the rest follows", response.status);
+/// println!("{} bytes", saving.join().expect("no panic")?);
+/// # Ok(())
+/// # }
+/// ```
 pub struct BodyReader {
     state: State,
     handover: Handover,
 }
 
-type Transfer = Pin<Box<dyn Future<Output = Result<Response, Error>>>>;
+type Transfer = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 enum State {
     Running(Transfer),
@@ -62,7 +73,7 @@ pub(crate) fn stream(
     let handover = Handover::default();
     let sink = Sink::Reader(handover.clone());
     let transfer = async move {
-        let io = Blocking::new(cancel);
+        let io = Movable(Mutex::new(Blocking::new(cancel)));
         shared.transfer(&io, &request, sink).await
     };
     let mut reader = BodyReader { state: State::Running(Box::pin(transfer)), handover };
@@ -70,6 +81,42 @@ pub(crate) fn stream(
     let announced = reader.handover.lock().response.take();
     let response = announced.or(at_its_end).expect("a transfer has a response when it hands over or ends");
     Ok((Response { body_bytes: 0, ..response }, reader))
+}
+
+/// Blocking operations for a transfer that rests on one thread and goes on, on another. A lock for each costs little beside the
+/// system call; workers, whose transfers stay where they are, need none.
+struct Movable(Mutex<Blocking>);
+
+impl Movable {
+    fn lock(&self) -> MutexGuard<'_, Blocking> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Io for Movable {
+    async fn submit(&self, op: Op) -> Completion {
+        run_ready(self.lock().submit(op))
+    }
+
+    fn now(&self) -> Duration {
+        self.lock().now()
+    }
+
+    fn random(&self, out: &mut [u8]) {
+        self.lock().random(out);
+    }
+
+    fn progress(&self, bytes: u64) {
+        self.lock().progress(bytes);
+    }
+
+    fn take_buf(&self, capacity: usize) -> Buf {
+        self.lock().take_buf(capacity)
+    }
+
+    fn give_buf(&self, buf: Buf) {
+        self.lock().give_buf(buf);
+    }
 }
 
 impl BodyReader {
@@ -166,4 +213,15 @@ fn into_io(error: Error) -> io::Error {
         _ => io::ErrorKind::InvalidData,
     };
     io::Error::new(kind, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_may_go_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<BodyReader>();
+    }
 }

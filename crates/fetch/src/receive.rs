@@ -151,7 +151,7 @@ async fn receive_more(
     clock: Clock<'_>,
 ) -> Result<(usize, Buf), Error> {
     input.compact();
-    let timeout = clock.step(io, clock.config.read_timeout)?;
+    let timeout = clock.step(io, clock.read_timeout)?;
     let mut silent = Duration::ZERO;
     loop {
         let left = timeout.saturating_sub(silent);

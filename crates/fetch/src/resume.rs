@@ -3,11 +3,12 @@
 //! Owns: Range and If-Range, the judgement of every answer to them.
 //! Does not own: the bytes ([`crate::landing`]), the grammar of Content-Range ([`haul_http1::RequestedRange`]).
 //!
-//! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 15.3.7 (206), 15.5.17 (416).
+//! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 14.4 (Content-Range), 15.3.7 (206), 15.5.17 (416: a server needn't
+//! say how long the whole is).
 
 use std::borrow::Cow;
 
-use haul_http1::{Framing, RangeAnswer, RequestedRange, ResponseHead};
+use haul_http1::{Framing, RangeAnswer, RangeError, RequestedRange, ResponseHead};
 use http::header::{IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -24,6 +25,9 @@ pub(crate) enum Ask {
     /// For what is missing, without a condition: some servers say "changed" to every condition. What comes is then believed
     /// only for its validators.
     PlainRange,
+    /// For the last byte that is there and what is behind it, if that is still the same: of a server that says that nothing is
+    /// behind it, but not how long the whole is. Nothing but a proof that all is there is taken for one.
+    LastByte,
 }
 
 /// What is there already.
@@ -45,6 +49,8 @@ pub(crate) enum Verdict {
     Complete,
     /// Ask once more, without a condition.
     AskPlain,
+    /// Ask once more, for the last byte that is there.
+    AskLastByte,
     /// Nothing: ask for the whole.
     StartOver,
 }
@@ -55,10 +61,18 @@ impl Ask {
         if self == Self::Whole {
             return;
         }
-        let range = format!("bytes={}-", start.bytes);
+        let range = format!("bytes={}-", self.first(start));
         headers.insert(RANGE, HeaderValue::try_from(range).expect("digits are text"));
-        if self == Self::IfRange {
+        if self != Self::PlainRange {
             headers.insert(IF_RANGE, start.validators.if_range().clone());
+        }
+    }
+
+    /// The first byte that this asks for.
+    fn first(self, start: &Start) -> u64 {
+        match self {
+            Self::LastByte => start.bytes - 1,
+            _ => start.bytes,
         }
     }
 
@@ -81,14 +95,18 @@ impl Ask {
         head: &ResponseHead,
         ranged: bool,
     ) -> Result<Verdict, Error> {
-        let (Some(start), Self::IfRange | Self::PlainRange) = (start, self) else {
+        let Some(start) = start.filter(|_| self != Self::Whole) else {
             return match head.status {
                 StatusCode::PARTIAL_CONTENT if !ranged => Err(Error::UnaskedPart),
                 _ => Ok(Verdict::TakeWhole),
             };
         };
-        let range = RequestedRange { first: start.bytes, last: None, total: start.validators.total };
-        Ok(match range.check(head) {
+        let range = RequestedRange { first: self.first(start), last: None, total: start.validators.total };
+        let answer = range.check(head);
+        if self == Self::LastByte {
+            return Ok(self.judge_last_byte(start, head, answer));
+        }
+        Ok(match answer {
             Ok(RangeAnswer::Part { first, last, total }) if self.believes(start, &head.headers, total) => {
                 Verdict::TakePart { bytes: last - first + 1, total: total.or(start.validators.total) }
             }
@@ -97,17 +115,45 @@ impl Ask {
             }
             Ok(RangeAnswer::Whole) => Verdict::TakeWhole,
             Ok(RangeAnswer::AlreadyComplete) => Verdict::Complete,
+            Err(RangeError::Unsatisfiable { total: None }) if start.may_be_all() => Verdict::AskLastByte,
             Ok(RangeAnswer::Part { .. } | RangeAnswer::Other) | Err(_) => Verdict::StartOver,
         })
     }
 
+    /// What is there is all only if its last byte is the last of the very same whole.
+    fn judge_last_byte(
+        self,
+        start: &Start,
+        head: &ResponseHead,
+        answer: Result<RangeAnswer, RangeError>,
+    ) -> Verdict {
+        match answer {
+            Ok(RangeAnswer::Part { first, last, total })
+                if first == last
+                    && total == Some(start.bytes)
+                    && self.believes(start, &head.headers, total) =>
+            {
+                Verdict::Complete
+            }
+            Ok(RangeAnswer::Whole) => Verdict::TakeWhole,
+            _ => Verdict::StartOver,
+        }
+    }
+
     fn believes(self, start: &Start, headers: &HeaderMap, total: Option<u64>) -> bool {
         match self {
-            Self::PlainRange => {
+            Self::PlainRange | Self::LastByte => {
                 Validators::of(headers, total).is_some_and(|validators| start.validators.same(&validators))
             }
             _ => !start.validators.contradicted_by(headers, total),
         }
+    }
+}
+
+impl Start {
+    /// Whether nothing may be missing, as far as that is known.
+    fn may_be_all(&self) -> bool {
+        self.validators.total.is_none_or(|total| total == self.bytes)
     }
 }
 
@@ -148,6 +194,12 @@ mod tests {
         Start { bytes: 4, validators: Validators::of(&headers, Some(10)).unwrap() }
     }
 
+    fn of(bytes: u64, total: Option<u64>) -> Start {
+        let mut start = Start { bytes, ..start() };
+        start.validators.total = total;
+        start
+    }
+
     #[test]
     fn the_missing_rest_is_asked_for() {
         let written = |ask: Ask| {
@@ -159,6 +211,7 @@ mod tests {
         assert_eq!(written(Ask::Whole), (None, None));
         assert_eq!(written(Ask::IfRange), (Some("bytes=4-".to_owned()), Some("\"a\"".to_owned())));
         assert_eq!(written(Ask::PlainRange), (Some("bytes=4-".to_owned()), None));
+        assert_eq!(written(Ask::LastByte), (Some("bytes=3-".to_owned()), Some("\"a\"".to_owned())));
     }
 
     #[test]
@@ -201,6 +254,60 @@ mod tests {
         assert_eq!(judged, Verdict::TakePart { bytes: 3, total: Some(10) }, "a server may send less");
         let all = Start { bytes: 10, ..start() };
         let judged = Ask::IfRange.judge(Some(&all), &head("416 x\r\nContent-Range: bytes */10"), false);
+        assert_eq!(judged.unwrap(), Verdict::Complete);
+    }
+
+    #[test]
+    fn a_416_that_says_no_length_leads_to_the_last_byte_where_that_may_be_there() {
+        for (start, verdict) in [
+            (of(10, Some(10)), Verdict::AskLastByte),
+            (of(10, None), Verdict::AskLastByte),
+            (of(4, Some(10)), Verdict::StartOver),
+        ] {
+            for answer in ["416 x", "416 x\r\nContent-Range: bytes 0-1/*", "416 x\r\nContent-Range: nonsense"]
+            {
+                for ask in [Ask::IfRange, Ask::PlainRange] {
+                    assert_eq!(ask.judge(Some(&start), &head(answer), false).unwrap(), verdict, "{answer}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_last_byte_of_the_same_whole_proves_that_all_is_there() {
+        let date = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+        for (answer, known, unknown) in [
+            ("206 x\r\nContent-Range: bytes 9-9/10\r\nETag: \"a\"", Verdict::Complete, Verdict::Complete),
+            ("206 x\r\nContent-Range: bytes 9-9/10", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-9/*\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-9/11\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-10/11\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 8-9/10\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-9/10\r\nETag: W/\"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-9/10\r\nETag: \"b\"", Verdict::StartOver, Verdict::StartOver),
+            (
+                &format!("206 x\r\nContent-Range: bytes 9-9/10\r\nETag: \"b\"\r\n{date}"),
+                Verdict::Complete,
+                Verdict::StartOver,
+            ),
+            ("200 x\r\nContent-Length: 10\r\nETag: \"a\"", Verdict::TakeWhole, Verdict::TakeWhole),
+            ("200 x\r\nContent-Length: 12\r\nETag: \"b\"", Verdict::TakeWhole, Verdict::TakeWhole),
+            ("416 x", Verdict::StartOver, Verdict::StartOver),
+            ("416 x\r\nContent-Range: bytes */9", Verdict::StartOver, Verdict::StartOver),
+            ("204 x", Verdict::StartOver, Verdict::StartOver),
+        ] {
+            for (total, verdict) in [(Some(10), known), (None, unknown)] {
+                let start = of(10, total);
+                let judged = Ask::LastByte.judge(Some(&start), &head(answer), false).unwrap();
+                assert_eq!(judged, verdict, "{answer}, {total:?}");
+            }
+        }
+        let one = of(1, None);
+        let judged = Ask::LastByte.judge(
+            Some(&one),
+            &head("206 x\r\nContent-Range: bytes 0-0/1\r\nETag: \"a\""),
+            false,
+        );
         assert_eq!(judged.unwrap(), Verdict::Complete);
     }
 

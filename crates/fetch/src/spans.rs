@@ -10,6 +10,9 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::patience::rate;
 
 /// The spans of one file.
 #[derive(Debug)]
@@ -18,6 +21,10 @@ pub(crate) struct Spans {
     /// What is divided further has twice as many bytes.
     piece_bytes_min: u64,
     is_stopped: bool,
+    /// Bytes a second that the fastest brought of those who found nothing left to do.
+    rested_rate: Option<u64>,
+    /// Who look for spans, until there are none left.
+    seekers: usize,
 }
 
 /// Invariant: no two spans have a byte in common, and every byte that nobody has claimed is in one.
@@ -34,6 +41,7 @@ struct Span {
 pub(crate) struct Held {
     spans: Arc<Mutex<Spans>>,
     index: usize,
+    is_left: bool,
 }
 
 impl Spans {
@@ -42,7 +50,13 @@ impl Spans {
         let span_bytes = total.div_ceil(count.max(1)).max(1);
         let starts = (0..total).step_by(usize::try_from(span_bytes).unwrap_or(usize::MAX));
         let span = |next: u64| Span { next, end: total.min(next + span_bytes), is_held: false };
-        Self { spans: starts.map(span).collect(), piece_bytes_min, is_stopped: false }
+        Self {
+            spans: starts.map(span).collect(),
+            piece_bytes_min,
+            is_stopped: false,
+            rested_rate: None,
+            seekers: 0,
+        }
     }
 
     /// Bytes that nobody has claimed.
@@ -53,6 +67,31 @@ impl Spans {
     /// Nothing more is claimed.
     pub(crate) fn stop(&mut self) {
         self.is_stopped = true;
+    }
+
+    /// Somebody begins to look for spans.
+    pub(crate) fn enter(&mut self) {
+        self.seekers += 1;
+    }
+
+    /// Somebody ends it.
+    pub(crate) fn leave(&mut self) {
+        self.seekers -= 1;
+    }
+
+    /// As [`Spans::leave`], if somebody else will come to what is missing; whether that is so.
+    pub(crate) fn leave_to_others(&mut self) -> bool {
+        let others = self.seekers > 1;
+        self.seekers -= usize::from(others);
+        others
+    }
+
+    /// Who fetched `bytes` in the time that `took` has nothing left to do. Few bytes tell nothing of its speed.
+    pub(crate) fn rest(&mut self, bytes: u64, took: Duration) {
+        self.leave();
+        if bytes >= self.piece_bytes_min {
+            self.rested_rate = self.rested_rate.max(Some(rate(bytes, took)));
+        }
     }
 
     /// The span to fetch next, which is held from now on.
@@ -121,7 +160,33 @@ impl Held {
     /// Takes the next span, where there is one.
     pub(crate) fn take(spans: &Arc<Mutex<Spans>>) -> Option<Self> {
         let index = lock(spans).take()?;
-        Some(Self { spans: spans.clone(), index })
+        Some(Self::of(spans, index))
+    }
+
+    /// Takes the next span; where there is none, whoever fetched `bytes` in the time that `took` is at rest from then on.
+    pub(crate) fn take_or_rest(spans: &Arc<Mutex<Spans>>, bytes: u64, took: Duration) -> Option<Self> {
+        // Under one lock: who leaves a span to others must not leave it to one that has just found nothing.
+        let mut locked = lock(spans);
+        let index = locked.take();
+        if index.is_none() {
+            locked.rest(bytes, took);
+        }
+        drop(locked);
+        Some(Self::of(spans, index?))
+    }
+
+    fn of(spans: &Arc<Mutex<Spans>>, index: usize) -> Self {
+        Self { spans: spans.clone(), index, is_left: false }
+    }
+
+    /// Leaves the span to others who still look for some, and looks for no more; false where there are none.
+    pub(crate) fn leave_to_others(&mut self) -> bool {
+        let mut spans = lock(&self.spans);
+        self.is_left = spans.leave_to_others();
+        if self.is_left {
+            spans.spans[self.index].is_held = false;
+        }
+        self.is_left
     }
 
     /// What is missing of it.
@@ -139,6 +204,11 @@ impl Held {
         lock(&self.spans).claim(self.index, count)
     }
 
+    /// What the fastest brought that has nothing left to do, in bytes a second.
+    pub(crate) fn rested_rate(&self) -> Option<u64> {
+        lock(&self.spans).rested_rate
+    }
+
     /// Whether there is nothing left to claim.
     pub(crate) fn is_exhausted(&self) -> bool {
         lock(&self.spans).is_exhausted(self.index)
@@ -147,6 +217,9 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
+        if self.is_left {
+            return;
+        }
         lock(&self.spans).spans[self.index].is_held = false;
     }
 }
@@ -210,6 +283,39 @@ mod tests {
         drop(second);
         assert_eq!(lock(&spans).missing(), 0);
         assert!(Held::take(&spans).is_none());
+    }
+
+    #[test]
+    fn a_span_is_left_only_to_somebody_who_comes_to_it() {
+        let spans = spans(100, 2, 100);
+        lock(&spans).enter();
+        lock(&spans).enter();
+        let (mut one, mut other) = (Held::take(&spans).unwrap(), Held::take(&spans).unwrap());
+        one.claim(10);
+        assert!(one.leave_to_others());
+        assert!(!other.leave_to_others(), "nobody else would come");
+        drop(other);
+        let taken = Held::take_or_rest(&spans, 0, Duration::ZERO).unwrap();
+        assert_eq!(taken.left(), 10..50);
+        drop(one);
+        lock(&spans).enter();
+        let rest = Held::take_or_rest(&spans, 0, Duration::ZERO).unwrap();
+        assert_eq!(rest.left(), 50..100, "what was left is held by whoever took it");
+        rest.claim(50);
+        drop(rest);
+        assert!(Held::take_or_rest(&spans, 0, Duration::ZERO).is_none());
+        assert!(!lock(&spans).leave_to_others(), "who is at rest comes to nothing");
+    }
+
+    #[test]
+    fn the_fastest_of_those_at_rest_counts() {
+        let spans = spans(90, 3, 10);
+        let held = Held::take(&spans).unwrap();
+        for (bytes, rested_rate) in [(9, None), (10, Some(5)), (40, Some(20)), (20, Some(20))] {
+            lock(&spans).enter();
+            lock(&spans).rest(bytes, Duration::from_secs(2));
+            assert_eq!(held.rested_rate(), rested_rate);
+        }
     }
 
     #[test]

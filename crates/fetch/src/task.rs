@@ -82,7 +82,7 @@ pub(crate) struct Progress {
     pub(crate) spent: Duration,
     /// What the last attempt asks for.
     pub(crate) wish: Wish,
-    /// What the attempts so far have brought.
+    /// What the attempts so far have brought. On the heap: thousands of tasks wait that haven't any.
     pub(crate) landing: Option<Box<Landing>>,
     /// What they have brought of a file in segments.
     pub(crate) paused: Option<Box<Paused>>,
@@ -133,5 +133,15 @@ impl FetchTask {
 
     pub(crate) fn put_progress(&self, progress: Progress) {
         *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_waits_is_small() {
+        assert!(size_of::<FetchTask>() <= 640, "ten thousand of them are held: {}", size_of::<FetchTask>());
     }
 }

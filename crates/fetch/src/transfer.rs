@@ -141,15 +141,11 @@ impl Shared {
                     return Ok(One::Response(response));
                 }
                 Verdict::TakePart { bytes, total } => {
-                    let all = landing.bytes() + bytes;
-                    landing.expect_part(&answered.head.headers, total)?;
-                    let exchange = (connection, answered, None);
-                    let response = self.receive(io, request, exchange, landing, clock, trace).await?;
-                    check_part(io, landing, all).await?;
-                    if landing.has_all() {
-                        return Ok(One::Response(response));
+                    let part = (connection, answered, bytes, total);
+                    match self.receive_part(io, request, part, landing, clock, trace).await? {
+                        Some(response) => return Ok(One::Response(response)),
+                        None => ask = Ask::IfRange,
                     }
-                    ask = Ask::IfRange;
                 }
                 Verdict::Complete => {
                     landing.expect_nothing();
@@ -158,6 +154,10 @@ impl Shared {
                     return Ok(One::Response(Response { body_bytes: landing.bytes(), ..response }));
                 }
                 Verdict::AskPlain => ask = Ask::PlainRange,
+                Verdict::AskLastByte => {
+                    self.drain(io, request, connection, answered, clock).await;
+                    ask = Ask::LastByte;
+                }
                 Verdict::StartOver => {
                     landing.start_over(io).await?;
                     ask = Ask::Whole;
@@ -264,6 +264,24 @@ impl Shared {
         landing.end_content()?;
         let body_bytes = landing.bytes();
         Ok(Response { trailers, body_bytes, ..response(request, received.head, trace) })
+    }
+
+    /// Receives a part of so many bytes, of a whole of so many, behind what is there; its response, if nothing is missing now.
+    async fn receive_part(
+        &self,
+        io: &impl Io,
+        request: &Request,
+        (connection, answered, bytes, total): (Connection, Answered, u64, Option<u64>),
+        landing: &mut Landing,
+        clock: Clock<'_>,
+        trace: &mut Trace,
+    ) -> Result<Option<Response>, Error> {
+        let all = landing.bytes() + bytes;
+        landing.expect_part(&answered.head.headers, total)?;
+        let exchange = (connection, answered, None);
+        let response = self.receive(io, request, exchange, landing, clock, trace).await?;
+        check_part(io, landing, all).await?;
+        Ok(landing.has_all().then_some(response))
     }
 
     /// Reads a body that nobody wants; if it can't be had cheaply, the connection goes.

@@ -248,6 +248,73 @@ fn bytes_that_are_all_there_are_confirmed_by_416() {
     assert_eq!(asked(&server)[1], some("bytes=500000-", "\"1\""));
 }
 
+/// As [`Answer::ranged`], of a server whose 416 doesn't say how long the whole is.
+fn ranged_without_length(request: &Request, body: &[u8], etag: &str) -> Answer {
+    let first = request.header("range").and_then(|range| range[6..].trim_end_matches('-').parse().ok());
+    let is_same = request.header("if-range").is_none_or(|tag| tag == etag);
+    match first {
+        Some(first) if is_same && body.len() <= first => Answer::new(416).body("nothing there"),
+        _ => Answer::ranged(request, body, etag),
+    }
+}
+
+#[test]
+fn bytes_that_are_all_there_are_confirmed_by_the_last_one_where_416_says_no_length() {
+    let server = server(cut(), |request, _| ranged_without_length(request, &body(), "\"1\""));
+    let place = Dir::new();
+    place.fetch(keeping(), &server.url("/x"), Expected::default()).unwrap_err();
+    std::fs::write(place.path("x.haul-part"), body()).unwrap();
+    assert_eq!(place.fetch(keeping(), &server.url("/x"), Expected::default()).unwrap(), (1, false));
+    assert!(place.file() == Some(body()));
+    assert_eq!(place.names(), ["x"]);
+    assert_eq!(asked(&server)[1..], [some("bytes=500000-", "\"1\""), some("bytes=499999-", "\"1\"")]);
+    let requests = server.requests();
+    assert_eq!(requests[1].connection, requests[2].connection, "the 416 is read to its end");
+}
+
+#[test]
+fn what_the_last_byte_does_not_prove_is_fetched_anew() {
+    let last = |range: &str| Answer::new(206).header("Content-Range", &format!("bytes {range}")).body("?");
+    let same = |range| last(range).header("ETag", "\"1\"");
+    // What the server says of the last byte, and whether that has the whole.
+    for (what, answer, is_whole) in [
+        ("another file", Answer::ok(seeded_bytes(8, BYTES)).header("ETag", "\"2\""), true),
+        ("no conditions", Answer::ok(seeded_bytes(8, BYTES)), true),
+        ("another file, in part", last("499999-499999/500000").header("ETag", "\"2\""), false),
+        ("no validator", last("499999-499999/500000"), false),
+        ("a longer file", same("499999-499999/500001"), false),
+        ("another byte", same("0-0/500000"), false),
+        ("no length", same("499999-499999/*"), false),
+        ("a shorter file", Answer::new(416), false),
+        (
+            "a shorter file, with its length",
+            Answer::new(416).header("Content-Range", "bytes */499999"),
+            false,
+        ),
+    ] {
+        // In chunks, so that nobody knows how long the whole is.
+        let first = Answer::ok(body()).header("ETag", "\"1\"").chunked(&[BYTES]).cut_after(CUT, End::Close);
+        let server = server(first, move |_, number| match number {
+            1 => Answer::new(416),
+            2 => answer.clone(),
+            _ => Answer::ok(seeded_bytes(8, BYTES)),
+        });
+        let place = Dir::new();
+        place.fetch(keeping(), &server.url("/x"), Expected::default()).unwrap_err();
+        std::fs::write(place.path("x.haul-part"), body()).unwrap();
+        assert_eq!(
+            place.fetch(keeping(), &server.url("/x"), Expected::default()).unwrap(),
+            (1, false),
+            "{what}"
+        );
+        assert!(place.file() == Some(seeded_bytes(8, BYTES)), "{what}");
+        assert_eq!(place.names(), ["x"], "{what}");
+        let mut expected = vec![some("bytes=500000-", "\"1\""), some("bytes=499999-", "\"1\"")];
+        expected.extend((!is_whole).then(|| some("", "")));
+        assert_eq!(asked(&server)[1..], expected, "{what}");
+    }
+}
+
 #[test]
 fn the_date_of_the_first_answer_counts_where_later_ones_say_none() {
     use std::os::unix::fs::MetadataExt;

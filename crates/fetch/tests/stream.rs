@@ -152,3 +152,26 @@ fn closing_the_client_interrupts_or_spares_a_reader() {
         }
     }
 }
+
+#[test]
+fn a_body_is_read_on_from_thread_to_thread() {
+    let body = seeded_bytes(7, 3_000_000);
+    let served = body.clone();
+    let server = Server::start(move |_| Answer::ok(served.clone()).chunked(&[70_000, 3]));
+    let client = client(Config::default());
+    let (_, mut reader) = client.stream(get(&server, "/x")).unwrap();
+    let mut read = Vec::new();
+    for _ in 0..3 {
+        (reader, read) = std::thread::spawn(move || {
+            reader.by_ref().take(1_000_000).read_to_end(&mut read).unwrap();
+            (reader, read)
+        })
+        .join()
+        .unwrap();
+    }
+    assert!(read == body);
+    assert_eq!(reader.read(&mut [0]).unwrap(), 0);
+    // Its connection waits for whichever thread is next.
+    drop(client.stream(get(&server, "/x")).unwrap());
+    assert_eq!(server.connection_count(), 1);
+}

@@ -22,8 +22,9 @@ const DIRECTORY_MODE: u32 = 0o777;
 
 /// Operations whose completion a job awaits.
 ///
-/// An implementation provides [`submit`](Io::submit), a clock and randomness; the typed methods rest on them. Futures are
-/// not `Send` and are dispatched statically. A job never races two operations: a timeout is an argument.
+/// An implementation provides [`submit`](Io::submit), a clock and randomness; the typed methods rest on them. Futures need not be
+/// `Send`, which those of an implementation are that is `Sync` and keeps no directories, and are dispatched statically. A job
+/// never races two operations: a timeout is an argument.
 pub trait Io: Sized {
     /// Carries out `op`.
     fn submit(&self, op: Op) -> impl Future<Output = Completion>;
@@ -329,12 +330,7 @@ pub trait Io: Sized {
 /// The directory of `location`, from the nearest one above it that is kept open, or from its root.
 async fn reach(io: &impl Io, location: Location<'_>, make: bool) -> io::Result<Directory> {
     let root_bytes = location.root_bytes();
-    let mut kept = io.kept().map(RefCell::borrow_mut);
-    let nearest = kept
-        .as_mut()
-        .and_then(|kept| location.ancestors().find_map(|ancestor| kept.find(ancestor, root_bytes)));
-    drop(kept);
-    let mut directory = match nearest {
+    let mut directory = match nearest(io, location) {
         Some(directory) => directory,
         None => {
             let file = io.open(None, location.root(), OpenMode::Anchor { follow: true }).await?;
@@ -354,6 +350,12 @@ async fn reach(io: &impl Io, location: Location<'_>, make: bool) -> io::Result<D
         directory = keep(io, Directory::new(file, path, root_bytes));
     }
     Ok(directory)
+}
+
+/// The nearest directory above `location` that is kept open. By itself, so that no job rests with what is kept borrowed.
+fn nearest(io: &impl Io, location: Location<'_>) -> Option<Directory> {
+    let mut kept = io.kept()?.borrow_mut();
+    location.ancestors().find_map(|ancestor| kept.find(ancestor, location.root_bytes()))
 }
 
 fn keep(io: &impl Io, directory: Directory) -> Directory {

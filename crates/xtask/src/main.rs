@@ -22,7 +22,8 @@ usage: cargo xtask CHORE
 chores:
   ci                    everything that must hold: fmt, tidy, clippy, docs, the tests as README.md runs them
   tidy                  what clippy can't check: contracts, layers, sizes, documented defaults, dependencies, words
-  soak [--minutes N]    the tests ignored as \"soak…\", one after the other (N defaults to 10, for each)
+  soak [--minutes N] [--only NAME]
+                        the tests ignored as \"soak…\", or the one of that name, one after the other (N defaults to 10, for each)
 ";
 
 fn main() -> ExitCode {
@@ -31,8 +32,8 @@ fn main() -> ExitCode {
     let outcome = match args.as_slice() {
         ["ci"] => Repository::here().and_then(|repository| ci::run(&repository)),
         ["tidy"] => Repository::here().and_then(|repository| tidy::run(&repository)),
-        ["soak", options @ ..] => soak::minutes(options)
-            .and_then(|minutes| Repository::here().and_then(|repository| soak::run(&repository, minutes))),
+        ["soak", options @ ..] => soak::Options::read(options)
+            .and_then(|options| Repository::here().and_then(|repository| soak::run(&repository, &options))),
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             Ok(())

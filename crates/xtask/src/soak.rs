@@ -1,6 +1,6 @@
 //! Runs the tests that are too long for every day: those ignored with a reason that begins with "soak".
 //!
-//! Owns: finding them, their time limit in `HAUL_SOAK_MINUTES`, running them one after the other.
+//! Owns: finding them, choosing among them, their time limit in `HAUL_SOAK_MINUTES`, running them one after the other.
 //! Does not own: what they do with their time.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,48 +10,90 @@ use crate::steps::{cargo, step, succeed};
 
 const MINUTES: &str = "HAUL_SOAK_MINUTES";
 
-/// Reads the chore's options.
-pub(crate) fn minutes(options: &[&str]) -> Result<u32, String> {
-    match options {
-        [] => Ok(10),
-        ["--minutes", count] => match count.parse() {
-            Ok(count) if count > 0 => Ok(count),
-            _ => Err(format!("--minutes wants a whole number from 1 on, not {count:?}")),
-        },
-        _ => Err(format!("soak doesn't know {options:?}")),
+/// What is to be run.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options<'a> {
+    /// How long each may take.
+    minutes: u32,
+    /// The name of the only one, where not all are meant.
+    only: Option<&'a str>,
+}
+
+impl<'a> Options<'a> {
+    /// Reads the chore's options.
+    pub(crate) fn read(mut words: &[&'a str]) -> Result<Self, String> {
+        let mut options = Self { minutes: 10, only: None };
+        while let [option, rest @ ..] = words {
+            words = match (*option, rest) {
+                ("--minutes", [count, rest @ ..]) => {
+                    options.minutes = minutes(count)?;
+                    rest
+                }
+                ("--only", [name, rest @ ..]) => {
+                    options.only = Some(name);
+                    rest
+                }
+                _ => return Err(format!("soak doesn't know {words:?}")),
+            };
+        }
+        Ok(options)
     }
 }
 
-pub(crate) fn run(repository: &Repository, minutes: u32) -> Result<(), String> {
-    let mut names: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+fn minutes(count: &str) -> Result<u32, String> {
+    match count.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err(format!("--minutes wants a whole number from 1 on, not {count:?}")),
+    }
+}
+
+pub(crate) fn run(repository: &Repository, options: &Options<'_>) -> Result<(), String> {
+    let mut soaks: BTreeMap<&str, Soaks> = BTreeMap::new();
     for file in repository.files.iter().filter(|file| file.is_rust()) {
-        let Some((folder, _)) = file.in_crate() else { continue };
-        let found = soak_tests(&file.text);
+        let Some((folder, path)) = file.in_crate() else { continue };
+        let mut found = soak_tests(&file.text);
+        found.retain(|name| options.only.is_none_or(|only| only == name));
         if !found.is_empty() {
-            names.entry(folder).or_default().extend(found);
+            let soaks = soaks.entry(folder).or_default();
+            soaks.targets.extend(target(path));
+            soaks.names.extend(found);
         }
     }
-    if names.is_empty() {
-        return Err("no test is ignored as soak".to_owned());
+    if soaks.is_empty() {
+        let named = options.only.map(|name| format!(" and named {name:?}")).unwrap_or_default();
+        return Err(format!("no test is ignored as soak{named}"));
     }
-    names.iter().try_for_each(|(folder, names)| run_crate(repository, folder, names, minutes))
+    soaks.iter().try_for_each(|(folder, soaks)| run_crate(repository, folder, soaks, options.minutes))
 }
 
-fn run_crate(
-    repository: &Repository,
-    folder: &str,
-    names: &BTreeSet<String>,
-    minutes: u32,
-) -> Result<(), String> {
+/// Those of one crate.
+#[derive(Default)]
+struct Soaks {
+    /// What cargo is to build for them: linked as for a release, each target takes its time.
+    targets: BTreeSet<String>,
+    names: BTreeSet<String>,
+}
+
+/// The options by which cargo builds the tests of the file at `path` in its crate.
+fn target(path: &str) -> Vec<String> {
+    let name = path.strip_prefix("tests/").and_then(|path| path.split(['/', '.']).next());
+    match name {
+        Some(name) => vec![format!("--test={name}")],
+        None => vec!["--lib".to_owned(), "--bins".to_owned()],
+    }
+}
+
+fn run_crate(repository: &Repository, folder: &str, soaks: &Soaks, minutes: u32) -> Result<(), String> {
     let package = format!("haul-{folder}");
-    let test = ["test", "--release", "--package", &package, "--tests"];
+    let targets = soaks.targets.iter().map(String::as_str);
+    let test: Vec<&str> = ["test", "--release", "--package", &package].into_iter().chain(targets).collect();
     let list = [&test[..], &["--", "--ignored", "--list"]].concat();
     let output = cargo(&repository.root, &list).output().map_err(|e| format!("cannot run cargo: {e}"))?;
     if !output.status.success() {
         return Err(format!("{package}: {}", String::from_utf8_lossy(&output.stderr)));
     }
     // Filters match parts of names; only whole paths say exactly which tests are meant.
-    let paths = whole_paths(&String::from_utf8_lossy(&output.stdout), names);
+    let paths = whole_paths(&String::from_utf8_lossy(&output.stdout), &soaks.names);
     if paths.is_empty() {
         return Err(format!("{package} has soak tests in its source, and builds none of them"));
     }
@@ -90,11 +132,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn minutes_are_a_positive_number() {
-        assert_eq!(minutes(&[]), Ok(10));
-        assert_eq!(minutes(&["--minutes", "3"]), Ok(3));
-        for wrong in [&["--minutes"][..], &["--minutes", "0"], &["--minutes", "x"], &["--hours", "1"]] {
-            assert!(minutes(wrong).is_err(), "{wrong:?}");
+    fn options_are_a_positive_number_of_minutes_and_a_name() {
+        let read = |minutes, only| Ok(Options { minutes, only });
+        assert_eq!(Options::read(&[]), read(10, None));
+        assert_eq!(Options::read(&["--minutes", "3"]), read(3, None));
+        assert_eq!(Options::read(&["--only", "kills"]), read(10, Some("kills")));
+        assert_eq!(Options::read(&["--only", "kills", "--minutes", "3"]), read(3, Some("kills")));
+        for wrong in
+            [&["--minutes"][..], &["--minutes", "0"], &["--minutes", "x"], &["--hours", "1"], &["--only"]]
+        {
+            assert!(Options::read(wrong).is_err(), "{wrong:?}");
         }
     }
 
@@ -104,6 +151,13 @@ mod tests {
             |reason: &str, name: &str| format!("#[test]\n#[ignore = \"{reason}\"]\nfn {name}() {{}}\n");
         let text = ignore("soak: kills", "kills") + &ignore("needs a network", "other") + "fn last() {}";
         assert_eq!(soak_tests(&text), ["kills"]);
+    }
+
+    #[test]
+    fn only_what_has_them_is_built() {
+        assert_eq!(target("tests/million.rs"), ["--test=million"]);
+        assert_eq!(target("tests/real_servers/checks.rs"), ["--test=real_servers"]);
+        assert_eq!(target("src/deep/lib.rs"), ["--lib", "--bins"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use haul_fetch::Checksum;
 
+use super::network::bytes;
 use super::{AskArgs, CommonArgs, NetworkArgs};
 
 #[derive(clap::Args)]
@@ -72,8 +73,8 @@ pub(crate) struct GetArgs {
     /// Follow redirects from https to http
     #[arg(long)]
     pub(crate) allow_downgrade: bool,
-    /// The longest body that is taken
-    #[arg(long, value_name = "BYTES")]
+    /// The longest body that is taken, in bytes (k, M and G stand for 1000, 1000², 1000³)
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) max_size: Option<u64>,
     /// Ask for compressed bodies, and decompress them
     #[arg(long, overrides_with = "no_compressed")]

@@ -44,15 +44,21 @@ pub(crate) struct NetworkArgs {
     pub(crate) ipv6: bool,
 }
 
-fn speed(text: &str) -> Result<u64, String> {
+/// A number of bytes, as 500k.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let (digits, factor) = match text.strip_suffix(['k', 'M', 'G']) {
         None => (text, 1),
         Some(digits) if text.ends_with('k') => (digits, 1_000),
         Some(digits) if text.ends_with('M') => (digits, 1_000_000),
         Some(digits) => (digits, 1_000_000_000),
     };
-    let speed = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    speed.filter(|speed| *speed > 0).ok_or_else(|| "a number of bytes a second, as 500k".to_owned())
+    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    bytes.ok_or_else(|| "a number of bytes, as 500k".to_owned())
+}
+
+fn speed(text: &str) -> Result<u64, String> {
+    let speed = bytes(text).ok().filter(|speed| *speed > 0);
+    speed.ok_or_else(|| "a number of bytes a second, as 500k".to_owned())
 }
 
 fn known(text: &str) -> Result<Known, String> {
@@ -82,7 +88,9 @@ mod tests {
     fn speeds_have_units() {
         for (text, bytes) in [("1", 1), ("500k", 500_000), ("2M", 2_000_000), ("3G", 3_000_000_000)] {
             assert_eq!(speed(text), Ok(bytes));
+            assert_eq!(super::bytes(text), Ok(bytes));
         }
+        assert_eq!(bytes("0"), Ok(0));
         for text in ["", "0", "k", "-1", "1.5M", "1m", "99999999999999G"] {
             assert!(speed(text).is_err(), "{text}");
         }

@@ -114,6 +114,10 @@ impl Explained for Failed {
         }
     }
 
+    fn is_unread(&self) -> bool {
+        matches!(&self.error, Error::Write(source) if source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     fn members(&self) -> Map<String, Value> {
         let mut members = effort(self.attempts, &self.times);
         if let Error::Status(status) = self.error {

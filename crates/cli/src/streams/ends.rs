@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,8 +132,12 @@ impl Output {
     pub(crate) fn is_terminal(&self) -> bool {
         match self {
             Self::Stdout => io::stdout().is_terminal(),
-            // Looked at without making it the controlling terminal.
+            // Looked at without making it the controlling terminal. Nothing else is opened for this: who reads from a pipe would
+            // take that for a writer who has come and gone.
             Self::Special(path) => {
+                if !path.metadata().is_ok_and(|metadata| metadata.file_type().is_char_device()) {
+                    return false;
+                }
                 let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
                 let opened = OpenOptions::new().write(true).custom_flags(flags as i32).open(path);
                 opened.is_ok_and(|file| file.is_terminal())

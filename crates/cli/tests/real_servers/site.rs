@@ -33,7 +33,7 @@ pub(crate) struct Kind {
     pub(crate) modules: &'static [&'static str],
     /// How it is started, where its configuration is to be written first.
     pub(crate) command: fn(&Path, &Setting) -> Command,
-    /// Whether its 416 says how long the file is. Without that nothing proves that a file is complete.
+    /// Whether its 416 says how long the file is. Without that its last byte must prove that it is complete.
     pub(crate) counts_in_416: bool,
 }
 

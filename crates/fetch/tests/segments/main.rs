@@ -2,12 +2,13 @@
 
 mod answers;
 mod setting;
+mod stalls;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use haul_engine::{Job, Step, run};
-use haul_fetch::{Algorithm, Checksum, Config, Error, Expected, FetchJob, Segments};
+use haul_fetch::{Algorithm, Checksum, Config, Error, Expected, FetchJob, FetchTask, Place, Segments};
 use haul_io::{Blocking, Cancel, run_ready};
 use haul_testkit::{Answer, End, Gate, Server};
 
@@ -211,6 +212,51 @@ fn further_connections_take_only_seats_that_tasks_leave_free() {
         run_ready(job.finish(&io, &task, &state, true)).unwrap();
         assert!(place.file() == Some(body()));
     }
+}
+
+#[test]
+fn further_connections_leave_when_tasks_need_their_seats() {
+    let gates = [Gate::new(), Gate::new(), Gate::new()];
+    let [first, second, other] = gates.clone();
+    let server = Server::start(move |request| match range_of(request).map(|range| range.start) {
+        None if request.path() == "/y" => Answer::ok("y").gate_at(0, &other),
+        None => whole(),
+        Some(start) if start == BYTES.div_ceil(3) => ranged(request).gate_at(0, &first),
+        Some(_) => ranged(request).gate_at(0, &second),
+    });
+    let place = Dir::new();
+    let config = segments_config(Segments { per_host_max: 3, ..undivided(3).segments });
+    let task = place.task(&server.url("/x"));
+    let job = FetchJob::new(config);
+    let io = || Blocking::new(Cancel::new().unwrap());
+    let Step::Split { state, .. } = run_ready(job.start(&io(), &task)).unwrap() else { panic!("whole") };
+    let small = FetchTask::new(&server.url("/y"), Place::Discard);
+    std::thread::scope(|scope| {
+        let part = |index| {
+            let (job, task, state) = (&job, &task, &state);
+            scope.spawn(move || run_ready(job.part(&io(), task, state, index)).unwrap())
+        };
+        let first = part(1);
+        server.wait_requests(2);
+        let second = part(2);
+        server.wait_requests(3);
+        let fetching = scope.spawn(|| run_ready(job.start(&io(), &small)).is_ok());
+        server.wait_requests(4);
+        // All seats are taken, and one more. Whoever gets bytes leaves; the other then needn't.
+        gates[0].open();
+        first.join().unwrap();
+        gates[1].open();
+        second.join().unwrap();
+        gates[2].open();
+        assert!(fetching.join().unwrap());
+        part(0);
+    });
+    run_ready(job.finish(&io(), &task, &state, true)).unwrap();
+    assert!(place.file() == Some(body()));
+    let asked = ranges(&server);
+    let span = BYTES.div_ceil(3);
+    assert!(asked[..2] == [span..2 * span, 2 * span..BYTES] && asked.len() == 3, "{asked:?}");
+    assert!(asked[2].start > span && asked[2].end == 2 * span, "the rest of what was left: {asked:?}");
 }
 
 #[test]

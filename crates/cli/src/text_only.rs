@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::{fmt, str};
 
 /// Passes text on and refuses everything from the first byte on that is none.
-pub(super) struct TextOnly<W> {
+pub(crate) struct TextOnly<W> {
     sink: W,
     /// The start of a character whose rest is still to come. Invariant: at most 3 bytes.
     cut: Vec<u8>,
@@ -15,10 +15,10 @@ pub(super) struct TextOnly<W> {
 
 /// What was to be shown isn't text.
 #[derive(Debug)]
-pub(super) struct NotText;
+pub(crate) struct NotText;
 
 impl NotText {
-    pub(super) fn is_cause_of(error: &io::Error) -> bool {
+    pub(crate) fn is_cause_of(error: &io::Error) -> bool {
         error.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
 }
@@ -32,7 +32,7 @@ impl fmt::Display for NotText {
 impl std::error::Error for NotText {}
 
 impl<W: Write> TextOnly<W> {
-    pub(super) fn new(sink: W) -> Self {
+    pub(crate) fn new(sink: W) -> Self {
         Self { sink, cut: Vec::new() }
     }
 }

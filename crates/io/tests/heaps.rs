@@ -1,0 +1,9 @@
+//! The limit on heaps, in a process that has no other threads before it starts them: without the usual runner of tests.
+
+use haul_io::limit_heaps;
+
+fn main() {
+    assert_eq!(limit_heaps(2), cfg!(target_env = "gnu"), "alone, it counts where there is such a limit");
+    let beside = std::thread::scope(|scope| scope.spawn(|| limit_heaps(2)).join());
+    assert!(!beside.expect("no panic"), "beside other threads nothing is changed");
+}
