@@ -36,15 +36,11 @@ mod workers;
 use std::process::ExitCode;
 
 use clap::Parser;
-use mimalloc::MiMalloc;
 
 use crate::args::{Args, Command};
 use crate::exit::{Exit, Problem};
 use crate::voice::Voice;
 use crate::workers::WorkerKind;
-
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     if let Some(worker) = WorkerKind::asked() {
