@@ -15,6 +15,7 @@ use haul_seal::{
 use serde_json::{Map, Value};
 
 use crate::args::{CommonArgs, DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
+use crate::dry_run::DryRun;
 use crate::exit::{Exit, Problem};
 use crate::keys;
 use crate::plan::{self, Chosen, new_file_mode, system_random};
@@ -92,7 +93,7 @@ fn run<J: Told<Task = Task>>(
     voice: &Voice,
 ) -> Result<Exit, Problem> {
     if args.dry_run {
-        return Ok(dry_run(tasks, J::VERB, voice));
+        return Ok(dry_run(tasks, DryRun::new(J::VERB, args.json, voice)));
     }
     let io = || Ok::<_, Problem>(Blocking::new(plan::cancel()?));
     let tasks = tasks.sweeping(io()?).mirroring(io()?, &options);
@@ -147,34 +148,28 @@ pub(crate) fn options(args: &FileArgs) -> Result<FileOptions, Problem> {
     })
 }
 
-pub(crate) fn dry_run(tasks: impl Iterator<Item = Task>, verb: &str, voice: &Voice) -> Exit {
-    let mut exit = Exit::Success;
+pub(crate) fn dry_run(tasks: impl Iterator<Item = Task>, mut told: DryRun<'_>) -> Exit {
     for task in tasks {
-        let goes_on = match &task {
+        let subject = task.subject();
+        match &task {
             Task::File { source, target, .. } if target.as_os_str().is_empty() => {
-                voice.data(format!("{verb} {}", quoted(source)))
+                told.plan(&quoted(source), &subject, None);
             }
             Task::File { source, target, .. } => {
-                voice.data(format!("{verb} {} -> {}", quoted(source), quoted(target)))
+                told.plan(&format!("{} -> {}", quoted(source), quoted(target)), &subject, Some(target));
             }
-            Task::Skip { source, reason } => {
-                voice.data(format!("skip {} ({})", quoted(source), words(*reason)))
-            }
+            Task::Skip { reason, .. } => told.skip(&subject, words(*reason)),
             Task::Refused { .. } | Task::Mirrored { .. } => unreachable!("nothing is asked or made"),
-            Task::Bad { source, error } => {
-                exit = Exit::Failed;
-                let reason = error
-                    .as_ref()
-                    .map_or("no name for the result".to_owned(), |error| haul_io::reason(error.cause()));
-                voice.error(format!("cannot {verb} {}: {reason}", quoted(source)));
-                true
+            Task::Bad { error, .. } => {
+                let no_name = "no name for the result".to_owned();
+                told.fail(&subject, &error.as_ref().map_or(no_name, |error| haul_io::reason(error.cause())));
             }
-        };
-        if !goes_on {
+        }
+        if told.is_unread() {
             break;
         }
     }
-    exit
+    told.end()
 }
 
 fn words(reason: SkipReason) -> &'static str {

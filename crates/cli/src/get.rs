@@ -28,12 +28,13 @@ use self::failures::Failures;
 use self::terminal::Showing;
 use crate::args::{CommonArgs, GetArgs, NameArg, ProgressArg, SegmentsArg};
 use crate::checksums::Checksums;
+use crate::dry_run::DryRun;
 use crate::exit::{Exit, Problem};
 use crate::list::{BadLine, Item, Line};
 use crate::list_reader::List;
 use crate::plan::{Chosen, new_file_mode};
 use crate::probe;
-use crate::report::run_and_tell_also;
+use crate::report::{Told, run_and_tell_also};
 use crate::streams::binary_on_terminal;
 use crate::voice::{Voice, quoted};
 
@@ -73,7 +74,7 @@ fn fetch(
         naming,
     };
     if args.common.dry_run {
-        return Ok(dry_run(source, voice));
+        return Ok(dry_run(source, DryRun::new(FetchJob::VERB, common.json, voice)));
     }
     if args.insecure {
         voice.warning("certificates are not checked: anybody may read and change what is fetched");
@@ -352,29 +353,25 @@ impl Source<FetchTask> for Urls {
     }
 }
 
-fn dry_run(mut source: Urls, voice: &Voice) -> Exit {
-    let mut exit = Exit::Success;
-    loop {
+fn dry_run(mut source: Urls, mut told: DryRun<'_>) -> Exit {
+    while !told.is_unread() {
         let task = match source.next() {
             Next::Task(task) => task,
             Next::Again(_) | Next::Later => {
                 std::thread::yield_now();
                 continue;
             }
-            Next::End => return exit,
+            Next::End => break,
         };
-        let place = match &task.place {
-            Place::File(publish) => quoted(&publish.path),
-            Place::Named(publish) => format!("{}, or as the server names it", quoted(&publish.path)),
-            _ => "stdout".to_owned(),
+        let (place, target) = match &task.place {
+            Place::File(publish) => (quoted(&publish.path), Some(publish.path.as_path())),
+            Place::Named(publish) => (format!("{}, or as the server names it", quoted(&publish.path)), None),
+            _ => ("stdout".to_owned(), None),
         };
         match &task.request {
-            Ok(_) if voice.data(format!("fetch {} -> {place}", quoted(&task.label))) => {}
-            Ok(_) => return exit,
-            Err(reason) => {
-                exit = Exit::Failed;
-                voice.error(format!("cannot fetch {}: {reason}", quoted(&task.label)));
-            }
+            Ok(_) => told.plan(&format!("{} -> {place}", quoted(&task.label)), &task.label, target),
+            Err(reason) => told.fail(&task.label, reason),
         }
     }
+    told.end()
 }

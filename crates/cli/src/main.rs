@@ -11,6 +11,7 @@ mod args;
 mod bench;
 mod checksums;
 mod demo;
+mod dry_run;
 mod exit;
 mod files;
 mod get;

@@ -236,7 +236,11 @@ impl<'a> Teller<'a> {
         if report.failed > 0 {
             text += &format!(", {} failed", report.failed);
         }
-        let cut = if report.cancelled { "interrupted: " } else { "" };
+        let cut = match report.cancelled {
+            true if self.gave_up => "given up: ",
+            true => "interrupted: ",
+            false => "",
+        };
         let bytes = human_bytes(report.bytes);
         let engine = report.engine.unwrap_or(chosen.engine);
         let reason = match &report.fallback {
@@ -259,7 +263,7 @@ impl<'a> Teller<'a> {
                 "failed": report.failed,
                 "unchanged": self.unchanged,
                 "cancelled_tasks": report.cancelled_tasks,
-                "interrupted": report.cancelled,
+                "interrupted": report.cancelled && !self.gave_up,
                 "bytes": report.bytes,
                 "wall_s": seconds,
                 "cpu_s": usage.cpu().as_secs_f64(),

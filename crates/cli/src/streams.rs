@@ -20,6 +20,7 @@ use serde_json::json;
 use self::ends::{Changed, Output, Reader};
 pub(crate) use self::ends::{Ends, Input, ends, input, is_dash};
 use crate::args::{CommonArgs, OpenArgs, SealArgs, VerifyArgs};
+use crate::dry_run::DryRun;
 use crate::exit::{Exit, Problem};
 use crate::report::{Counts, Explained, progress_line, wants_progress};
 use crate::signals::Watch;
@@ -101,8 +102,9 @@ impl<'a> Stream<'a> {
         work: impl FnOnce(Reader, Box<dyn Write + Send>, StreamOptions) -> Result<Streamed, Error>,
     ) -> Result<Exit, Problem> {
         if self.common.dry_run {
-            self.voice.data(format!("{} {}", self.verb, self.ends));
-            return Ok(Exit::Success);
+            let mut told = DryRun::new(self.verb, self.common.json, self.voice);
+            told.plan(&self.ends.to_string(), &self.ends.input.subject(), self.ends.output.path());
+            return Ok(told.end());
         }
         let cancel = plan::cancel()?;
         // Opening a pipe to write into waits for its reader: a signal then ends the program at once.

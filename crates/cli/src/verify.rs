@@ -10,6 +10,7 @@ use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_seal::{Direction, Placement, Task, VerifyJob, Walk};
 
 use crate::args::VerifyArgs;
+use crate::dry_run::DryRun;
 use crate::exit::{Exit, Problem};
 use crate::plan::{Chosen, system_random};
 use crate::report::{Told, run_and_tell};
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Problem> {
     }
     let tasks = tasks(&args.paths, &args.suffix)?;
     if args.common.dry_run {
-        return Ok(files::dry_run(tasks, VerifyJob::VERB, voice));
+        return Ok(files::dry_run(tasks, DryRun::new(VerifyJob::VERB, args.common.json, voice)));
     }
     let job = VerifyJob::new(keys::identities(&args.identity, &args.secret, &args.paths, voice)?);
     let keying = job.keying(&mut system_random());

@@ -193,6 +193,18 @@ fn a_dry_run_does_nothing() {
     assert_eq!(run.stdout_text(), "seal \"a\" -> \"a.age\"\n");
     let run = haul.run(["get", "--dry-run", "-d", "got", "http://localhost:1/x/y"]).expect_status(0);
     assert_eq!(run.stdout_text(), "fetch \"http://localhost:1/x/y\" -> \"got/y\"\n");
+    let urls = ["http://localhost:1/x/y", "nonsense"];
+    let run = haul.run(["get", "--dry-run", "--json", "-d", "got", urls[0], urls[1]]).expect_status(1);
+    let told: Vec<serde_json::Value> =
+        run.stdout_text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let planned =
+        serde_json::json!({ "event": "planned", "verb": "fetch", "subject": urls[0], "target": "got/y" });
+    assert_eq!(told[0], planned);
+    assert_eq!((&told[1]["event"], &told[1]["subject"]), (&"failed".into(), &urls[1].into()));
+    let report = serde_json::json!({ "event": "report", "planned": 1, "skipped": 0, "failed": 1, "exit": 1 });
+    assert_eq!(told[2..], [report]);
+    let run = haul.run(["seal", "--dry-run", "--json", "-r", &recipient, "a"]).expect_status(0);
+    assert!(run.stdout_text().contains("\"target\":\"a.age\""), "{}", run.stdout_text());
     assert_eq!(files_below(dir.path()).unwrap().len(), 2);
 }
 

@@ -286,4 +286,5 @@ fn the_first_failure_ends_a_run_that_should_fail_fast() {
     let run = haul.run(["get", "-e", "serial", "--fail-fast", "-i", "list", "-d", "got"]);
     assert_eq!(run.status, 1);
     assert!(server.requests().len() < 2_000, "the rest was not fetched");
+    assert!(run.stderr_text().contains("haul: given up: "), "{}", run.stderr_text());
 }

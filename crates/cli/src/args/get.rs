@@ -40,8 +40,8 @@ pub(crate) struct GetArgs {
     /// Connections for one large file: fetch its parts beside each other (auto: 4, from 64 MiB on)
     #[arg(long, value_name = "N|auto", default_value = "1", value_parser = segments, conflicts_with = "resume")]
     pub(crate) segments: SegmentsArg,
-    /// Requests a second to one host
-    #[arg(long, value_name = "N", value_parser = rate)]
+    /// Requests a second to one host; 5/s is the same as 5
+    #[arg(long, value_name = "N/s", value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// Further attempts after a failure that may pass
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -121,7 +121,7 @@ fn segments(text: &str) -> Result<SegmentsArg, String> {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
+    match text.strip_suffix("/s").unwrap_or(text).parse::<f64>() {
         Ok(rate) if (0.001..=1e6).contains(&rate) => Ok(rate),
         _ => Err("a number of requests a second from 0.001 to 1000000".to_owned()),
     }

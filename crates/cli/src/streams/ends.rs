@@ -146,6 +146,14 @@ impl Output {
         }
     }
 
+    /// Its name, if it has one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Special(path) | Self::File(path) => Some(path),
+            Self::Stdout | Self::Nowhere => None,
+        }
+    }
+
     /// Opens what isn't a file to be made.
     pub(super) fn open_special(&self, cancel: &Cancel) -> Result<Option<Box<dyn Write + Send>>, Error> {
         let opened = match self {
