@@ -10,8 +10,9 @@ use haul_age_format::{
 use haul_io::{Buf, File, Io, Offset, Stat};
 
 use crate::large::Payload;
+use crate::portable::SharedKey;
 use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of};
-use crate::{Error, Step};
+use crate::{Error, Step, Task};
 
 /// How much of a source is read at first: all of a small one, and the header of any but the most crowded.
 const FIRST_READ_BYTES: usize = SMALL_BYTES as usize + 16 * 1024;
@@ -21,6 +22,13 @@ pub(crate) struct Keys<'a> {
     pub(crate) identities: &'a [Identity],
     /// What a plugin gave, where it was asked; the identities then aren't.
     pub(crate) file_key: Option<FileKey>,
+}
+
+impl<'a> Keys<'a> {
+    /// For `task` of a run with this `run_key`.
+    pub(crate) fn of(task: &Task, identities: &'a [Identity], run_key: &SharedKey) -> Self {
+        Self { identities, file_key: task.key().map(|key| key.file_key(run_key.get())) }
+    }
 }
 
 /// What a source turned out to be.

@@ -66,8 +66,7 @@ impl Job for OpenJob {
             Err(done) => return Ok(Progress::Done(done)),
         };
         let (file, stat) = pair.open_source(io).await?;
-        let file_key = task.key().map(|key| key.file_key(self.run_key.get()));
-        let keys = Keys { identities: &self.identities, file_key };
+        let keys = Keys::of(task, &self.identities, &self.run_key);
         let found = accept(io, &file, &stat, &keys).await?;
         self.options.check_target(io, pair).await?;
         let publish = self.options.publish(io, pair.target(), (&file, &stat)).await?;

@@ -56,8 +56,7 @@ impl Job for VerifyJob {
             Err(done) => return Ok(Progress::Done(done)),
         };
         let (file, stat) = pair.open_source(io).await?;
-        let file_key = task.key().map(|key| key.file_key(self.run_key.get()));
-        let keys = Keys { identities: &self.identities, file_key };
+        let keys = Keys::of(task, &self.identities, &self.run_key);
         let accepted = match accept(io, &file, &stat, &keys).await? {
             Found::Binary(accepted) => accepted,
             Found::Armored => {
