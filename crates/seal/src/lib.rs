@@ -29,6 +29,9 @@
 //! Files of up to 1 MiB are one piece of work; larger ones are split into segments that any worker does in any order.
 //! A result appears under its name when it is complete, and when opening, authenticated to the last chunk.
 //!
+//! `examples/trees.rs` seals, verifies and opens a tree on any engine that needs no worker processes; for those, see
+//! [`haul_engine::run_portable`]. `examples/streams.rs` does the same with readers and writers.
+//!
 //! Owns: the four jobs, segments, walking trees, where results go.
 //! Does not own: the format ([`haul_age_format`]), engines, what is asked of the user.
 #![forbid(unsafe_code)]
