@@ -33,11 +33,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let recipients = vec![Recipient::X25519(identity.to_recipient())];
     let identities = || vec![Identity::X25519(identity.clone())];
 
-    let seal = SealJob::new(recipients, options.clone())?;
+    let seal = SealJob::new(recipients, options)?;
     tell("sealed", engine, &seal, mirror(&tree, &sealed, Direction::Seal, &options)?)?;
     let verify = VerifyJob::new(identities());
     tell("verified", engine, &verify, walk(&sealed, None, Direction::Open)?)?;
-    let open = OpenJob::new(identities(), options.clone());
+    let open = OpenJob::new(identities(), options);
     tell("opened", engine, &open, mirror(&sealed, &opened, Direction::Open, &options)?)?;
     Ok(())
 }
