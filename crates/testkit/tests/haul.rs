@@ -61,9 +61,14 @@ fn a_process_left_behind_is_noticed() {
 #[test]
 fn a_running_program_can_be_interrupted_or_dropped() {
     let haul = shell();
+    // Whoever runs this in the background may have it ignore interrupts, and shells can't undo that.
+    let mut watched = haul.watch(["-c", "exec env --default-signal=INT sh -c 'echo begun; exec sleep 1000'"]);
+    assert_eq!(watched.next_line().as_deref(), Some("begun"));
+    watched.interrupt();
+    assert_eq!(watched.finish().0, 128 + 2);
     let running = haul.spawn(["-c", "exec /bin/sleep 1000"]);
-    running.interrupt();
-    assert_eq!(running.finish().status, 128 + 2);
+    running.terminate();
+    assert_eq!(running.finish().status, 128 + 15);
     drop(haul.spawn(["-c", "exec /bin/sleep 1000"]));
     assert_eq!(files_below(haul.home()).expect("the home is there"), Vec::<std::path::PathBuf>::new());
 }
