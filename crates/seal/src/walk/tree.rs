@@ -12,7 +12,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use haul_io::{FileKind, Stat};
+use haul_io::{FileKind, Stat, is_temporary};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -136,7 +136,12 @@ impl Tree {
         if kind == FileType::Directory {
             return self.enter(path, root_bytes, name, enters);
         }
-        let mut stat = Stat::from(fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW)?);
+        let mut stat = match fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Stat::from(stat),
+            // This very run makes some below the walk and gives them their names.
+            Err(Errno::NOENT) if is_temporary(OsStr::from_bytes(name.as_bytes())) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         let is_followed_link = stat.kind == FileKind::Symlink && self.manner.follow;
         if is_followed_link {
             stat = fs::statat(fd, name, AtFlags::empty())?.into();
@@ -255,4 +260,34 @@ fn open_beneath(path: &Path, root_bytes: usize) -> io::Result<OwnedFd> {
 fn flags(follow: bool) -> OFlags {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     if follow { flags } else { flags | OFlags::NOFOLLOW }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_before_it_was_looked_at_is_told_unless_it_was_temporary() {
+        let dir = tempfile::tempdir().unwrap();
+        let temporary = |number| dir.path().join(format!(".haul-{number:016x}.tmp"));
+        (0..9).for_each(|number| std::fs::write(temporary(number), "x").unwrap());
+        let gone = dir.path().join("gone");
+        std::fs::write(&gone, "x").unwrap();
+        let manner = Manner { follow: false, one_file_system: false };
+        let mut tree = Tree::open(dir.path().to_owned(), manner).unwrap();
+        // The names are read by now.
+        let Some(Item::Other(first)) = tree.next(|_| true) else { panic!("ten files") };
+        (0..9).for_each(|number| std::fs::remove_file(temporary(number)).unwrap());
+        std::fs::remove_file(&gone).unwrap();
+        let mut told = Vec::new();
+        while let Some(item) = tree.next(|_| true) {
+            match item {
+                Item::Bad(path, error) => told.push((path, error.kind())),
+                Item::Left(path) => assert_eq!(path, dir.path()),
+                Item::Entered(_) | Item::Other(_) => panic!("nothing is left"),
+            }
+        }
+        let expected = (first.path != gone).then_some((gone, io::ErrorKind::NotFound));
+        assert_eq!(told, Vec::from_iter(expected));
+    }
 }
