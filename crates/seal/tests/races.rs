@@ -1,18 +1,22 @@
 //! What happens in a tree while it is sealed: nobody who can write in it makes a run read, write or remove anything outside.
 
+mod whole;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use haul_engine::{Config, Engine, Event, Failure, Job, Step as Progress, run};
+use haul_engine::{Config, Engine, Event, Failure, Job, run};
 use haul_io::sim::{Files, Sim};
 use haul_io::{Cancel, Durability, Io, Stat};
 use haul_seal::{
     Direction, Done, Error, FileOptions, Filter, Found, Manner, OpenJob, Placement, Recipient, Replacing,
     SealJob, Step, Symlinks, Task, VerifyJob, Walk, X25519Identity, XorJob,
 };
+
+use self::whole::whole;
 
 fn identity() -> X25519Identity {
     X25519Identity::generate(&mut |out| out.fill(1))
@@ -256,26 +260,6 @@ fn is_below(root: &Path) -> impl FnMut(&std::io::Result<fs::DirEntry>) -> bool {
     move |entry| {
         let target = entry.as_ref().ok().and_then(|entry| fs::read_link(entry.path()).ok());
         target.is_some_and(|target| target.starts_with(root))
-    }
-}
-
-/// What an engine does with one task.
-async fn whole<J: Job<Task = Task, Output = Done, Error = Error>>(
-    io: &impl Io,
-    job: &J,
-    task: &Task,
-) -> Result<Done, Error> {
-    match job.start(io, task).await? {
-        Progress::Done(done) => Ok(done),
-        Progress::Again => unreachable!("sealing never starts again"),
-        Progress::Split { state, parts } => {
-            let mut result = Ok(());
-            for index in 0..parts {
-                result = result.and(job.part(io, task, &state, index).await);
-            }
-            let finished = job.finish(io, task, &state, result.is_ok()).await?;
-            result.map(|()| finished)
-        }
     }
 }
 

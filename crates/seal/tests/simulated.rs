@@ -1,15 +1,18 @@
 //! The same jobs in the simulation: whatever fails, the source is intact and the result whole or absent.
 
+mod whole;
+
 use std::io;
 use std::path::Path;
 
-use haul_engine::{Job, Step};
+use haul_io::Durability;
 use haul_io::sim::{Files, Sim};
-use haul_io::{Durability, Io};
 use haul_seal::{
     Done, Error, FileOptions, Identity, Manner, OpenJob, Recipient, Replacing, SealJob, Task, VerifyJob,
     X25519Identity, XorJob,
 };
+
+use self::whole::whole;
 
 fn identity() -> X25519Identity {
     X25519Identity::generate(&mut |out| out.fill(1))
@@ -25,26 +28,6 @@ fn seal_job() -> SealJob {
 
 fn open_job() -> OpenJob {
     OpenJob::new(vec![Identity::X25519(identity())], options())
-}
-
-/// What an engine does with one task, parts in reverse.
-async fn whole<J: Job<Task = Task, Output = Done, Error = Error>>(
-    io: &impl Io,
-    job: &J,
-    task: &Task,
-) -> Result<Done, Error> {
-    match job.start(io, task).await? {
-        Step::Done(done) => Ok(done),
-        Step::Again => unreachable!("sealing never starts again"),
-        Step::Split { state, parts } => {
-            let mut result = Ok(());
-            for index in (0..parts).rev() {
-                result = result.and(job.part(io, task, &state, index).await);
-            }
-            let finished = job.finish(io, task, &state, result.is_ok()).await?;
-            result.map(|()| finished)
-        }
-    }
 }
 
 fn content(bytes: usize) -> Vec<u8> {
