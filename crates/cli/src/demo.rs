@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use haul_engine::{Engine, Job, Report, Source};
 use haul_fetch::{Config, FetchJob, FetchTask, Place};
-use haul_io::{Cancel, Durability, Existing, Preserve, Publish};
+use haul_io::{Cancel, Publish};
 use haul_seal::{
     Direction, FileOptions, Identity, OpenJob, Placement, Recipient, SealJob, Walk, X25519Identity,
 };
@@ -69,13 +69,7 @@ impl Demo<'_> {
     fn fetch(&self, what: &str, engine: Engine, name: &str) -> Result<Duration, Problem> {
         let dir = self.dir.join(name);
         let tasks = (0..self.bodies.len()).map(|index| {
-            let publish = Publish {
-                path: dir.join(file_name(index)),
-                root_bytes: None,
-                existing: Existing::Refuse,
-                durability: Durability::Eventual,
-                preserve: Preserve::default(),
-            };
+            let publish = Publish::new(dir.join(file_name(index)));
             FetchTask::new(&self.server.url(index), Place::File(publish))
         });
         let report =

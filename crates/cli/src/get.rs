@@ -20,7 +20,7 @@ use haul_fetch::{
     Algorithm, Checksum, Config, Expected, FetchJob, FetchTask, HostLimits, HostSource, Place, Request,
     Segments, Trust, basename, path_name,
 };
-use haul_io::{Durability, Existing, File, Preserve, Publish};
+use haul_io::{File, Preserve, Publish};
 
 use self::asking::Asking;
 use self::cookies::Cookies;
@@ -321,13 +321,7 @@ fn stays_inside(path: &Path) -> bool {
 }
 
 fn publish(path: PathBuf, mode: u32) -> Publish {
-    Publish {
-        path,
-        root_bytes: None,
-        existing: Existing::Refuse,
-        durability: Durability::Eventual,
-        preserve: Preserve { mode: Some(mode), ..Preserve::default() },
-    }
+    Publish { preserve: Preserve { mode: Some(mode), ..Preserve::default() }, ..Publish::new(path) }
 }
 
 /// The URLs that were typed, then those of the list.

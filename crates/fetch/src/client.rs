@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use haul_engine::{Closing, Crew};
-use haul_io::{Blocking, Cancel, Durability, Existing, Preserve, Publish, run_ready};
+use haul_io::{Blocking, Cancel, Publish, run_ready};
 use haul_queue::{Ring, TryPush};
 
 use crate::file_sink::FileSink;
@@ -93,13 +93,7 @@ impl Client {
     /// As [`Client::fetch`], and [`Error::Exists`] where the name is taken.
     pub fn fetch_to_file(&self, request: Request, path: &Path) -> Result<Response, Error> {
         let io = Blocking::new(self.cancel.clone());
-        let publish = Publish {
-            path: path.to_owned(),
-            root_bytes: None,
-            existing: Existing::Refuse,
-            durability: Durability::Eventual,
-            preserve: Preserve::default(),
-        };
+        let publish = Publish::new(path.to_owned());
         let sink = Sink::file(FileSink::new(publish, None));
         run_ready(self.shared.transfer(&io, &request, sink))
     }

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use haul_io::{Buf, Durability, Existing, Io, Offset, OpenMode, Preserve, Publish};
+use haul_io::{Buf, Existing, Io, Offset, OpenMode, Publish};
 use url::Url;
 
 use crate::Error;
@@ -82,13 +82,7 @@ impl Record {
 
     /// Replaces what is in its place.
     pub(crate) async fn write(&self, io: &impl Io, lines: &[u8]) -> Result<(), Error> {
-        let publish = Publish {
-            path: self.path.clone(),
-            root_bytes: None,
-            existing: Existing::Replace,
-            durability: Durability::Eventual,
-            preserve: Preserve::default(),
-        };
+        let publish = Publish { existing: Existing::Replace, ..Publish::new(self.path.clone()) };
         let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
         written.map(drop).map_err(Error::write)
     }

@@ -3,19 +3,19 @@
 //! What breaks off anywhere, or falls silent, in the simulation: `simulated.rs`. Wrong ranges and changed validators: `resume.rs`,
 //! `segments.rs`. Bombs and damaged codings: `codings.rs`. Bytes behind a response: `client.rs`.
 
-use std::collections::{BTreeMap, HashSet};
+mod ends;
+
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use haul_engine::{Engine, Event, Failure, run};
-use haul_fetch::{
-    Client, Config, Error, FetchJob, FetchTask, HostLimits, HostSource, Phase, Place, Request, Segments,
-    Trust,
-};
-use haul_io::{Cancel, Durability, Existing, Preserve, Publish};
+use haul_fetch::{Client, Config, Error, FetchTask, HostLimits, Phase, Place, Request, Segments, Trust};
+use haul_io::Publish;
 use haul_testkit::{Answer, End, Gate, Server, Tls, files_below, refused_address, seeded_bytes};
+
+use self::ends::{Ends, ends};
 
 const ENGINES: [&str; 4] = ["serial", "threads=4", "uring=1x8", "uring=2x4"];
 
@@ -24,37 +24,12 @@ fn quick() -> Config {
 }
 
 fn to_file(url: &str, path: &Path) -> FetchTask {
-    let publish = Publish {
-        path: path.to_owned(),
-        root_bytes: None,
-        existing: Existing::Refuse,
-        durability: Durability::Eventual,
-        preserve: Preserve::default(),
-    };
+    let publish = Publish::new(path.to_owned());
     FetchTask::new(url, Place::File(publish))
 }
 
-/// What each task came to, by its label: attempts, and the error. Each ends once.
-type Ends = BTreeMap<String, (u32, Option<String>)>;
-
 fn fetch(engine: &str, config: Config, tasks: Vec<FetchTask>) -> Ends {
-    let started = Instant::now();
-    let source = HostSource::new(tasks.into_iter(), HostLimits::default(), move || started.elapsed());
-    let engine = engine.parse::<Engine>().unwrap();
-    let run_config =
-        haul_engine::Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
-    let mut ends = Ends::new();
-    run(&FetchJob::new(config), source, &run_config, |event| {
-        if let Event::Settled(settled) = event {
-            let end = match &settled.outcome {
-                Ok(fetched) => (fetched.attempts, None),
-                Err(Failure::Job(failed)) => (failed.attempts, Some(format!("{:?}", failed.error))),
-                Err(_) => (0, Some("no job's error".to_owned())),
-            };
-            assert!(ends.insert(settled.task.label.clone(), end).is_none(), "ended twice");
-        }
-    });
-    ends
+    ends(engine, config, HostLimits::default(), tasks, |failed| format!("{:?}", failed.error))
 }
 
 const HELLO: &[u8] = b"hello, whole world";

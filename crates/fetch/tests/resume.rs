@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use haul_engine::{Engine, Event, Failure, run};
 use haul_fetch::{Config, Error, Expected, FetchJob, FetchTask, Place};
-use haul_io::{Cancel, Durability, Existing, Preserve, Publish};
+use haul_io::{Cancel, Publish};
 use haul_testkit::{Answer, End, Request, Server, files_below, seeded_bytes};
 
 const BYTES: usize = 500_000;
@@ -48,13 +48,7 @@ impl Dir {
     }
 
     fn fetch(&self, config: Config, url: &str, expected: Expected) -> Result<(u32, bool), Error> {
-        let publish = Publish {
-            path: self.path("x"),
-            root_bytes: None,
-            existing: Existing::Refuse,
-            durability: Durability::Eventual,
-            preserve: Preserve::default(),
-        };
+        let publish = Publish::new(self.path("x"));
         let mut task = FetchTask::new(url, Place::File(publish));
         task.expected = expected;
         fetch(config, task)
@@ -401,13 +395,7 @@ fn two_urls_that_share_a_name_never_share_a_file() {
     });
     for _ in 0..20 {
         let place = Dir::new();
-        let publish = |path| Publish {
-            path,
-            root_bytes: None,
-            existing: Existing::Refuse,
-            durability: Durability::Eventual,
-            preserve: Preserve::default(),
-        };
+        let publish = |path| Publish::new(path);
         let task = |url: &str| FetchTask::new(&server.url(url), Place::File(publish(place.path("x"))));
         let (engine, cancel) = ("threads=2".parse().unwrap(), Cancel::new().unwrap());
         let config = haul_engine::Config { engine, cancel, progress: Default::default() };

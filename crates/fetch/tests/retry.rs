@@ -1,42 +1,27 @@
 //! Tasks that fail and are tried again, against scripted servers, on every engine.
 
+mod ends;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use haul_engine::{Engine, Event, Failure, run};
-use haul_fetch::{Config, Error, FetchJob, FetchTask, HostLimits, HostSource, Place};
+use haul_fetch::{Config, Error, Failed, FetchJob, FetchTask, HostLimits, HostSource, Place};
 use haul_io::Cancel;
 use haul_testkit::{Answer, End, Request, Server, refused_address};
+
+use self::ends::{Ends, ends};
 
 /// Retries without pauses of their own.
 fn quick() -> Config {
     Config { retry_pause: Duration::ZERO, ..Config::default() }
 }
 
-/// What each URL came to: attempts, and the error's words.
-type Ends = HashMap<String, (u32, Option<String>)>;
-
 fn fetch(engine: &str, config: Config, limits: HostLimits, urls: Vec<String>) -> Ends {
     let tasks = urls.into_iter().map(|url| FetchTask::new(&url, Place::Discard));
-    let started = Instant::now();
-    let source = HostSource::new(tasks, limits, move || started.elapsed());
-    let engine = engine.parse::<Engine>().unwrap();
-    let run_config =
-        haul_engine::Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
-    let mut ends = Ends::new();
-    run(&FetchJob::new(config), source, &run_config, |event| {
-        if let Event::Settled(settled) = event {
-            let end = match &settled.outcome {
-                Ok(fetched) => (fetched.attempts, None),
-                Err(Failure::Job(failed)) => (failed.attempts, Some(failed.to_string())),
-                Err(_) => (0, Some("no job's error".to_owned())),
-            };
-            assert!(ends.insert(settled.task.label.clone(), end).is_none(), "ended twice");
-        }
-    });
-    ends
+    ends(engine, config, limits, tasks.collect(), Failed::to_string)
 }
 
 const ENGINES: [&str; 3] = ["serial", "threads=4", "uring=1x8"];

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use haul_engine::{Engine, Event, Failure, run};
 use haul_fetch::{Config, Expected, FetchJob, FetchTask, Place};
-use haul_io::{Cancel, Durability, Existing, Preserve, Publish};
+use haul_io::{Cancel, Existing, Publish};
 use haul_testkit::{Answer, End, Gate, Request, Server, files_below, seeded_bytes};
 
 const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -53,13 +53,7 @@ impl Dir {
     }
 
     fn task(&self, url: &str, name: &str) -> FetchTask {
-        let publish = Publish {
-            root_bytes: None,
-            path: self.path(name),
-            existing: Existing::Replace,
-            durability: Durability::Eventual,
-            preserve: Preserve::default(),
-        };
+        let publish = Publish { existing: Existing::Replace, ..Publish::new(self.path(name)) };
         FetchTask::new(url, Place::File(publish))
     }
 }

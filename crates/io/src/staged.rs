@@ -273,6 +273,13 @@ impl Staged {
 }
 
 impl Publish {
+    /// A new file under the name `path` as it stands: where the name is taken that is refused, no power cut need be survived, and it
+    /// gets no metadata.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let (existing, durability) = (Existing::Refuse, Durability::Eventual);
+        Self { path: path.into(), root_bytes: None, existing, durability, preserve: Preserve::default() }
+    }
+
     /// The directory of the file, where it is to be held open. What is missing of it is made.
     async fn directory(&self, io: &impl Io) -> io::Result<Option<Directory>> {
         let Some(root_bytes) = self.root_bytes else { return Ok(None) };

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haul_io::{
-    Blocking, Buf, Cancel, Durability, Existing, Feed, Io, LocalJob, Names, NamesLimits, Offset, OpenMode,
-    Preserve, Publish, Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
+    Blocking, Buf, Cancel, Durability, Feed, Io, LocalJob, Names, NamesLimits, Offset, OpenMode, Publish,
+    Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
 };
 
 fn ring(in_flight_max: usize) -> (Uring, Cancel) {
@@ -32,13 +32,7 @@ fn run_one<T>(uring: &Uring, job: impl AsyncFnOnce(TaskIo) -> T) -> T {
 }
 
 fn publish(path: &Path, durability: Durability) -> Publish {
-    Publish {
-        path: path.to_owned(),
-        root_bytes: None,
-        existing: Existing::Refuse,
-        durability,
-        preserve: Preserve::default(),
-    }
+    Publish { durability, ..Publish::new(path.to_owned()) }
 }
 
 /// Copies in pieces of 300 bytes.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use haul_fetch::CookieJar;
-use haul_io::{Blocking, Cancel, Durability, Existing, Io, Preserve, Publish, reason, run_ready};
+use haul_io::{Blocking, Cancel, Existing, Io, Preserve, Publish, reason, run_ready};
 use rustix::fs::{Access, access};
 
 use crate::exit::Problem;
@@ -62,11 +62,9 @@ impl Cookies {
     /// Replaces the file by what there is now, for its owner's eyes only; else says why not.
     pub(super) fn write(self) -> Result<(), String> {
         let publish = Publish {
-            root_bytes: None,
-            path: self.path.clone(),
             existing: Existing::Replace,
-            durability: Durability::Eventual,
             preserve: Preserve { mode: Some(0o600), ..Preserve::default() },
+            ..Publish::new(self.path.clone())
         };
         // A switch of its own: what an interrupted run has learned is kept.
         let written = Cancel::new().and_then(|cancel| {

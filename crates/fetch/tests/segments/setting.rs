@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use haul_engine::{Engine, Event, Failure, Job, Step, run};
 use haul_fetch::{Config, Failed, FetchJob, FetchTask, Fetched, Place, Segments};
-use haul_io::{Blocking, Cancel, Durability, Existing, Preserve, Publish, run_ready};
+use haul_io::{Blocking, Cancel, Publish, run_ready};
 use haul_testkit::{Answer, Request, Server, files_below, seeded_bytes};
 
 /// No multiple of any number of segments.
@@ -42,13 +42,7 @@ impl Dir {
     }
 
     pub(crate) fn task(&self, url: &str) -> FetchTask {
-        let publish = Publish {
-            path: self.0.path().join("x"),
-            root_bytes: None,
-            existing: Existing::Refuse,
-            durability: Durability::Eventual,
-            preserve: Preserve::default(),
-        };
+        let publish = Publish::new(self.0.path().join("x"));
         FetchTask::new(url, Place::File(publish))
     }
 
