@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use haul_engine::{Engine, Job, Report, Source};
-use haul_fetch::{Config, FetchJob, FetchTask, Place};
+use haul_fetch::{Config, Destination, FetchJob, FetchTask};
 use haul_io::{Cancel, Publish};
 use haul_seal::{
     Direction, FileOptions, Identity, OpenJob, Placement, Recipient, SealJob, Walk, X25519Identity,
@@ -70,7 +70,7 @@ impl Demo<'_> {
         let dir = self.dir.join(name);
         let tasks = (0..self.bodies.len()).map(|index| {
             let publish = Publish::new(dir.join(file_name(index)));
-            FetchTask::new(&self.server.url(index), Place::File(publish))
+            FetchTask::new(&self.server.url(index), Destination::File(publish))
         });
         let report =
             self.step(what, &FetchJob::new(Config { retries: 0, ..Config::default() }), tasks, engine)?;

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Blocking, Durability, Existing};
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Filter, Keying, Kind, Manner, OpenJob, Placement, PluginProblem,
-    Remarks, Replacing, SealJob, SkipReason, Symlinks, Task, Walk, XorJob,
+    Direction, Done, Error, FileOptions, Filter, Keying, Kind, OpenJob, Placement, PluginProblem, Remarks,
+    Replacing, SealJob, SkipReason, Symlinks, Task, Walk, XorJob, XorMode,
 };
 use serde_json::{Map, Value};
 
@@ -69,16 +69,16 @@ pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
     // Twice transformed is not transformed.
     let tasks = if args.overwrite { tasks.once() } else { tasks };
     let key = keys::xor_key(&args.key_file)?;
-    let manner = match args.durable {
-        _ if args.overwrite => Manner::Overwrite,
-        DurableArg::Never => Manner::Replace(Durability::Eventual),
-        DurableArg::Auto | DurableArg::Always => Manner::Replace(Durability::Synced),
+    let mode = match args.durable {
+        _ if args.overwrite => XorMode::Overwrite,
+        DurableArg::Never => XorMode::Replace(Durability::Eventual),
+        DurableArg::Auto | DurableArg::Always => XorMode::Replace(Durability::Synced),
     };
-    let job = XorJob::new(&key, manner).map_err(|error| Problem::usage(error.to_string()))?;
+    let job = XorJob::new(&key, mode).map_err(|error| Problem::usage(error.to_string()))?;
     voice.warning("XOR with a repeating key is not encryption");
-    let durability = match manner {
-        Manner::Replace(durability) => durability,
-        Manner::Overwrite => Durability::Eventual,
+    let durability = match mode {
+        XorMode::Replace(durability) => durability,
+        XorMode::Overwrite => Durability::Eventual,
     };
     let options = FileOptions { durability, ..FileOptions::default() };
     run(&job, Keying::NOTHING, tasks, options, &args.common, voice)

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use haul_engine::{Engine, Next, Source};
 use haul_fetch::{
-    Algorithm, Checksum, Config, Expected, FetchJob, FetchTask, HostLimits, HostSource, Place, Request,
+    Algorithm, Checksum, Config, Destination, Expected, FetchJob, FetchTask, HostLimits, HostSource, Request,
     Segments, Trust, basename, path_name,
 };
 use haul_io::{File, Preserve, Publish};
@@ -181,7 +181,7 @@ fn config(args: &GetArgs, in_flight_max: usize) -> Result<Config, Problem> {
 /// How a URL becomes a task.
 struct Naming {
     /// The one result, where it was named.
-    output: Option<Place>,
+    output: Option<Destination>,
     dir: PathBuf,
     how: NameArg,
     asking: Asking,
@@ -212,11 +212,11 @@ impl Naming {
                         .hint("name a file with -o"));
                 }
                 let stdout = || rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from);
-                Some(Place::Stream(terminal.map_or_else(|| stdout().map(File::from), Ok)?))
+                Some(Destination::Stream(terminal.map_or_else(|| stdout().map(File::from), Ok)?))
             }
-            Some(path) => Some(Place::File(publish(path.clone(), mode))),
+            Some(path) => Some(Destination::File(publish(path.clone(), mode))),
         };
-        if args.sync && matches!(output, Some(Place::Stream(_))) {
+        if args.sync && matches!(output, Some(Destination::Stream(_))) {
             return Err(Problem::usage("--sync keeps up a file, and stdout is none"));
         }
         let only_one = args.urls.len() == 1 && args.input.is_none();
@@ -247,7 +247,7 @@ impl Naming {
         let mut task = match line {
             Ok(item) => self.task_of(item),
             Err(BadLine { number, reason }) => {
-                FetchTask::of(Err(reason), format!("line {number} of the list"), Place::Discard)
+                FetchTask::of(Err(reason), format!("line {number} of the list"), Destination::Discard)
             }
         };
         task.context = kept;
@@ -256,19 +256,19 @@ impl Naming {
 
     fn task_of(&self, item: Item) -> FetchTask {
         let request = self.asking.request(&item);
-        let place = match (&self.output, &request) {
-            (Some(place), _) => Ok(place.clone()),
-            (None, Ok(request)) => self.place(&item, request),
-            (None, Err(_)) => Ok(Place::Discard),
+        let destination = match (&self.output, &request) {
+            (Some(destination), _) => Ok(destination.clone()),
+            (None, Ok(request)) => self.destination(&item, request),
+            (None, Err(_)) => Ok(Destination::Discard),
         };
-        let expected = self.expected(&item, &place, request.as_ref().ok());
-        match place.and_then(|place| Ok((place, expected?))) {
-            Ok((place, expected)) => {
-                let mut task = FetchTask::of(request, item.url, place);
+        let expected = self.expected(&item, &destination, request.as_ref().ok());
+        match destination.and_then(|destination| Ok((destination, expected?))) {
+            Ok((destination, expected)) => {
+                let mut task = FetchTask::of(request, item.url, destination);
                 task.expected = expected;
                 task
             }
-            Err(reason) => FetchTask::of(Err(reason), item.url, Place::Discard),
+            Err(reason) => FetchTask::of(Err(reason), item.url, Destination::Discard),
         }
     }
 
@@ -276,7 +276,7 @@ impl Naming {
     fn expected(
         &self,
         item: &Item,
-        place: &Result<Place, String>,
+        destination: &Result<Destination, String>,
         request: Option<&Request>,
     ) -> Result<Expected, String> {
         let mut checksums: Vec<_> = self.checksum.iter().cloned().collect();
@@ -285,8 +285,8 @@ impl Naming {
             checksums.push(checksum.map_err(|_| format!("{} is no SHA-256", quoted(hex)))?);
         }
         if let (Some(listed), Some(request)) = (&self.checksums, request) {
-            let name = match place {
-                Ok(Place::File(publish)) => {
+            let name = match destination {
+                Ok(Destination::File(publish)) => {
                     publish.path.strip_prefix(&self.dir).unwrap_or(&publish.path).into()
                 }
                 _ => PathBuf::from(basename(request.url())),
@@ -298,7 +298,7 @@ impl Naming {
         Ok(Expected { checksums, size: item.size, hash: self.hash })
     }
 
-    fn place(&self, item: &Item, request: &Request) -> Result<Place, String> {
+    fn destination(&self, item: &Item, request: &Request) -> Result<Destination, String> {
         let name = match (&item.out, self.how) {
             (Some(out), _) if !stays_inside(out) => {
                 return Err(format!("{} leaves the directory", quoted(out)));
@@ -308,10 +308,10 @@ impl Naming {
             (None, NameArg::Path) => path_name(request.url()).into(),
             (None, NameArg::Disposition) => {
                 let publish = publish(self.dir.join(basename(request.url())), self.mode);
-                return Ok(Place::Named(publish));
+                return Ok(Destination::Named(publish));
             }
         };
-        Ok(Place::File(publish(self.dir.join(name), self.mode)))
+        Ok(Destination::File(publish(self.dir.join(name), self.mode)))
     }
 }
 
@@ -357,9 +357,11 @@ fn dry_run(mut source: Urls, mut told: DryRun<'_>) -> Exit {
             }
             Next::End => break,
         };
-        let (place, target) = match &task.place {
-            Place::File(publish) => (quoted(&publish.path), Some(publish.path.as_path())),
-            Place::Named(publish) => (format!("{}, or as the server names it", quoted(&publish.path)), None),
+        let (place, target) = match &task.destination {
+            Destination::File(publish) => (quoted(&publish.path), Some(publish.path.as_path())),
+            Destination::Named(publish) => {
+                (format!("{}, or as the server names it", quoted(&publish.path)), None)
+            }
             _ => ("stdout".to_owned(), None),
         };
         match &task.request {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use haul_engine::Source;
 use haul_io::Cancel;
-use haul_seal::{Identity, KeySource, Keying, Person, PluginLimits, Plugins, Question, Recipient, Task};
+use haul_seal::{Identity, KeySource, Keying, PluginLimits, PluginUi, Plugins, Question, Recipient, Task};
 use zeroize::Zeroizing;
 
 use self::prompt::{Echo, ask};
@@ -63,7 +63,7 @@ struct AtTerminal {
     voice: Voice,
 }
 
-impl Person for AtTerminal {
+impl PluginUi for AtTerminal {
     fn answer(&self, program: &str, question: &Question, cancel: &Cancel) -> Option<Zeroizing<String>> {
         let asked = |text: &str| format!("{program} asks: {}", quoted(text));
         match question {

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use haul_engine::Engine;
 use haul_io::Cancel;
 use haul_seal::{
-    Error, FileOptions, Kind, Step, StreamOptions, Streamed, into_file, open_stream, seal_stream,
+    During, Error, FileOptions, Kind, StreamOptions, Streamed, into_file, open_stream, seal_stream,
 };
 use serde_json::json;
 
@@ -157,7 +157,7 @@ impl<'a> Stream<'a> {
                 self.voice.note("interrupted");
                 Exit::Interrupted
             }
-            Err(Error::Io { step: Step::Write, source }) if source.kind() == ErrorKind::BrokenPipe => {
+            Err(Error::Io { step: During::Write, source }) if source.kind() == ErrorKind::BrokenPipe => {
                 Exit::Failed
             }
             Err(Error::Io { source, .. }) if NotText::is_cause_of(source) => {

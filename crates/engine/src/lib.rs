@@ -7,7 +7,6 @@
 
 mod choice;
 mod config;
-mod crew;
 mod desk;
 mod event;
 mod execute;
@@ -23,17 +22,18 @@ mod run;
 mod serial;
 mod source;
 mod supervisor;
+mod thread_pool;
 mod threads;
 pub mod wire;
 mod worker;
 
 pub use choice::{Engine, ParseEngineError};
 pub use config::Config;
-pub use crew::{Closing, Crew};
 pub use event::{Event, Fallback, Outcome, Report, Settled, TaskId};
 pub use job::{Failure, Job, Step};
 pub use phases::{Phases, Spread, Spreads};
 pub use portable::{Portable, Wire, WorkerCommand};
 pub use run::{run, run_portable};
 pub use source::{Again, Next, Source};
+pub use thread_pool::{Closing, ThreadPool};
 pub use worker::{WorkError, work};

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::execute::{Answer, Returned, Stage, Work};
 use crate::{Failure, Phases, Portable, Step};
 
-/// The first thing that a worker process is told; the job's charter follows.
+/// The first thing that a worker process is told; the job's specification follows.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Greeting {
     /// Whom to outlive in no case.

@@ -46,7 +46,7 @@ pub(crate) struct Pool {
     command: WorkerCommand,
     threads: usize,
     /// What every worker is told besides its name, in the form in which it is sent.
-    charter: Zeroizing<Vec<u8>>,
+    spec: Zeroizing<Vec<u8>>,
     /// By owner's number. `None`: not started yet, or dead and not replaced.
     members: Vec<Option<Member>>,
     /// How many were started at first.
@@ -101,12 +101,11 @@ impl Pool {
             ..lease::Config::default()
         })
         .map_err(PoolRefused::Table)?;
-        let charter = to_secret_bytes(&job.charter(random));
+        let spec = to_secret_bytes(&job.job_spec(random));
         let members = (0..processes).map(|_| None).collect();
         let command = command.clone();
         let never = Cancel::new().map_err(PoolRefused::Spawn)?;
-        let mut pool =
-            Self { command, threads, charter, members, started: 0, table, never, barren_deaths: 0 };
+        let mut pool = Self { command, threads, spec, members, started: 0, table, never, barren_deaths: 0 };
         pool.start_one().map_err(PoolRefused::Spawn)?;
         Ok(pool)
     }
@@ -143,7 +142,7 @@ impl Pool {
             owner,
             threads: self.threads,
         };
-        let greeting = Zeroizing::new([to_bytes(&head), self.charter.to_vec()].concat());
+        let greeting = Zeroizing::new([to_bytes(&head), self.spec.to_vec()].concat());
         let length = (greeting.len() as u64).to_le_bytes();
         let sent = pipe.write_all(&length).and_then(|()| pipe.write_all(&greeting));
         match sent {

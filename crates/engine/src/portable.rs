@@ -26,18 +26,18 @@ impl<T: Serialize + DeserializeOwned> Wire for T {}
 /// `start`, `part` and `finish`.
 pub trait Portable: Job<Task: Wire, Output: Wire, Error: Wire> + Sized {
     /// All that makes another process do the same, secrets included: it travels through a pipe.
-    type Charter: Wire;
+    type JobSpec: Wire;
     /// What another process needs to join a split task. It lies in shared memory: no secrets in the clear.
     type Token: Wire;
 
     /// What a worker process is told. Called once, before the run.
-    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Self::Charter;
+    fn job_spec(&self, random: &mut dyn FnMut(&mut [u8])) -> Self::JobSpec;
 
     /// The job in a worker process.
     ///
     /// # Errors
-    /// What is wrong with the charter.
-    fn from_charter(charter: Self::Charter) -> Result<Self, String>;
+    /// What is wrong with the specification.
+    fn from_job_spec(spec: Self::JobSpec) -> Result<Self, String>;
 
     /// What others need for `state`.
     fn token(&self, state: &Self::State, random: &mut dyn FnMut(&mut [u8])) -> Self::Token;

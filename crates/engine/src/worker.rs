@@ -35,8 +35,8 @@ pub enum WorkError {
     NotAWorker,
     /// The table can't be used.
     Table(TableError),
-    /// The charter is another program's.
-    Charter(String),
+    /// The job's specification is another program's.
+    JobSpec(String),
     /// The system refused something.
     Io(io::Error),
 }
@@ -46,7 +46,7 @@ impl fmt::Display for WorkError {
         match self {
             Self::NotAWorker => f.write_str("this is started by haul itself, not by hand"),
             Self::Table(error) => error.fmt(f),
-            Self::Charter(reason) => write!(f, "the charter can't be used: {reason}"),
+            Self::JobSpec(reason) => write!(f, "the job's specification can't be used: {reason}"),
             Self::Io(error) => f.write_str(&haul_io::reason(error)),
         }
     }
@@ -75,14 +75,14 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
         Err(error) => return Err(WorkError::Table(error)),
     };
     let greeting = read_greeting(&mut pipe)?;
-    let (head, charter): (Greeting, _) =
+    let (head, spec): (Greeting, _) =
         postcard::take_from_bytes(&greeting).map_err(|_| WorkError::NotAWorker)?;
     if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(head.supervisor_pid) {
         // It died before the first line: nobody is there to be served.
         return Ok(());
     }
-    let charter = from_bytes(charter).ok_or_else(|| WorkError::Charter("it can't be read".to_owned()))?;
-    let job = J::from_charter(charter).map_err(WorkError::Charter)?;
+    let spec = from_bytes(spec).ok_or_else(|| WorkError::JobSpec("it can't be read".to_owned()))?;
+    let job = J::from_job_spec(spec).map_err(WorkError::JobSpec)?;
     drop(greeting);
     let member = Member {
         table,

@@ -59,7 +59,7 @@ enum Task {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Refused;
 
-/// A job whose state is a number, which has to come through the charter and every token unharmed.
+/// A job whose state is a number, which has to come through the job's specification and every token unharmed.
 struct Script {
     secret: u64,
     /// In the supervisor: how many parts came back, how often something was undone.
@@ -140,14 +140,14 @@ fn plain(path: &Path) -> haul_io::Publish {
 }
 
 impl Portable for Script {
-    type Charter = u64;
+    type JobSpec = u64;
     type Token = (u64, String);
 
-    fn charter(&self, _: &mut dyn FnMut(&mut [u8])) -> u64 {
+    fn job_spec(&self, _: &mut dyn FnMut(&mut [u8])) -> u64 {
         self.secret
     }
 
-    fn from_charter(secret: u64) -> Result<Self, String> {
+    fn from_job_spec(secret: u64) -> Result<Self, String> {
         Ok(Self { secret, seen: Mutex::default() })
     }
 

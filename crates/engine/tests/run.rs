@@ -5,7 +5,9 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use haul_engine::{Closing, Config, Crew, Engine, Event, Failure, Job, Next, Report, Source, Step, run};
+use haul_engine::{
+    Closing, Config, Engine, Event, Failure, Job, Next, Report, Source, Step, ThreadPool, run,
+};
 use haul_io::{Cancel, Io};
 
 /// A task that says what is to happen to it.
@@ -322,17 +324,17 @@ fn a_crew_carries_out_all_and_wakes_to_end() {
     for workers in [1, 4] {
         let sum = std::sync::Arc::new(AtomicU64::new(0));
         let total = sum.clone();
-        let crew = Crew::start(workers, 2, Cancel::new().unwrap(), move |_, number: u64| {
+        let pool = ThreadPool::start(workers, 2, Cancel::new().unwrap(), move |_, number: u64| {
             total.fetch_add(number, Ordering::Relaxed);
         })
         .unwrap();
         for number in 0..1_000 {
-            crew.submit(number).unwrap();
+            pool.submit(number).unwrap();
         }
-        crew.close(Closing::Finish);
+        pool.close(Closing::Finish);
         assert_eq!(sum.load(Ordering::Relaxed), 499_500);
 
-        let idle = Crew::start(workers, 1, Cancel::new().unwrap(), |_, (): ()| {}).unwrap();
+        let idle = ThreadPool::start(workers, 1, Cancel::new().unwrap(), |_, (): ()| {}).unwrap();
         drop(idle);
     }
 }
@@ -341,22 +343,22 @@ fn a_crew_carries_out_all_and_wakes_to_end() {
 fn a_cancelled_crew_interrupts_what_it_runs() {
     let (begun_tx, begun) = std::sync::mpsc::channel();
     let (ended_tx, ended) = std::sync::mpsc::channel();
-    let crew = Crew::start(1, 1, Cancel::new().unwrap(), move |io, (): ()| {
+    let pool = ThreadPool::start(1, 1, Cancel::new().unwrap(), move |io, (): ()| {
         begun_tx.send(()).unwrap();
         let slept = haul_io::run_ready(io.sleep(std::time::Duration::from_secs(3_600)));
         ended_tx.send(haul_io::is_cancelled(&slept.unwrap_err())).unwrap();
     })
     .unwrap();
-    crew.submit(()).unwrap();
+    pool.submit(()).unwrap();
     begun.recv().unwrap();
-    crew.close(Closing::Cancel);
+    pool.close(Closing::Cancel);
     assert!(ended.recv().unwrap());
 }
 
 #[test]
 fn one_item_of_a_crew_is_interrupted_and_no_other() {
     let (ended_tx, ended) = std::sync::mpsc::channel();
-    let crew = Crew::start(1, 2, Cancel::new().unwrap(), move |io, interrupted: bool| {
+    let pool = ThreadPool::start(1, 2, Cancel::new().unwrap(), move |io, interrupted: bool| {
         if interrupted {
             io.cancel().trigger();
         }
@@ -365,7 +367,7 @@ fn one_item_of_a_crew_is_interrupted_and_no_other() {
     })
     .unwrap();
     for interrupted in [true, false, true] {
-        crew.submit(interrupted).unwrap();
+        pool.submit(interrupted).unwrap();
         assert_eq!(ended.recv().unwrap(), interrupted);
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use haul_engine::{Event, Failure};
-use haul_fetch::{Config, Error, FetchJob, FetchTask, HostLimits, HostSource, Place};
+use haul_fetch::{Config, Destination, Error, FetchJob, FetchTask, HostLimits, HostSource};
 use haul_io::Cancel;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => format!("http://{}/", server::start()?),
     };
     // Any iterator is a source, and so is the reader of a file: a line becomes a task when there is room for one.
-    let tasks = (0..count).map(|number| FetchTask::new(&format!("{url}{number}"), Place::Discard));
+    let tasks = (0..count).map(|number| FetchTask::new(&format!("{url}{number}"), Destination::Discard));
     let started = Instant::now();
     let source = HostSource::new(tasks, HostLimits::default(), move || started.elapsed());
     let config = haul_engine::Config {

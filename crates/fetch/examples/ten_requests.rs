@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use haul_engine::{Engine, Report};
-use haul_fetch::{Config, FetchJob, FetchTask, Place};
+use haul_fetch::{Config, Destination, FetchJob, FetchTask};
 use haul_io::Cancel;
 use haul_testkit::{Answer, Server};
 
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn ten(url: &str, engine: Engine) -> std::io::Result<Report> {
     let job = FetchJob::new(Config::default());
-    let tasks = (0..10).map(|_| FetchTask::new(url, Place::Discard));
+    let tasks = (0..10).map(|_| FetchTask::new(url, Destination::Discard));
     let config = haul_engine::Config { engine, cancel: Cancel::new()?, progress: Default::default() };
     Ok(haul_engine::run(&job, tasks, &config, |_| {}))
 }

@@ -25,7 +25,7 @@ pub enum Family {
 
 /// What a host's name stands for, whatever others say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct HostOverride {
     /// The host, without brackets.
     pub host: String,
     /// The port for which this holds.
@@ -70,7 +70,7 @@ impl Family {
     }
 }
 
-fn known<'a>(all: &'a [Known], host: &Host<String>, port: u16) -> Option<&'a Known> {
+fn known<'a>(all: &'a [HostOverride], host: &Host<String>, port: u16) -> Option<&'a HostOverride> {
     let name = host.to_string();
     let name = name.trim_matches(['[', ']']);
     // The last word counts, as for every option that is given twice.
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_is_known_is_not_asked_for() {
-        let known = |host: &str, addresses: &[&str]| Known {
+        let known = |host: &str, addresses: &[&str]| HostOverride {
             host: host.to_owned(),
             port: 80,
             addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use haul_engine::{Closing, Crew};
+use haul_engine::{Closing, ThreadPool};
 use haul_io::{Blocking, Cancel, Publish, run_ready};
 use haul_queue::{Ring, TryPush};
 
@@ -28,7 +28,7 @@ pub struct Client {
     shared: Arc<Shared>,
     cancel: Cancel,
     /// Started by the first asynchronous request.
-    crew: OnceLock<Crew<Ticket>>,
+    pool: OnceLock<ThreadPool<Ticket>>,
     starting: Mutex<()>,
 }
 
@@ -74,8 +74,8 @@ impl Client {
     /// # Errors
     /// When the process is out of descriptors.
     pub fn new(config: Config) -> io::Result<Self> {
-        let (crew, starting) = (OnceLock::new(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared::new(config)), cancel: Cancel::new()?, crew, starting })
+        let (pool, starting) = (OnceLock::new(), Mutex::default());
+        Ok(Self { shared: Arc::new(Shared::new(config)), cancel: Cancel::new()?, pool, starting })
     }
 
     /// Fetches into memory, on the calling thread.
@@ -173,9 +173,9 @@ impl Client {
     }
 
     fn hand_in(&self, ticket: Ticket) -> Result<(), (NoRoom, Box<Request>, Answer)> {
-        let (reason, Ticket { request, answer }) = match self.crew() {
+        let (reason, Ticket { request, answer }) = match self.pool() {
             Err(error) => (NoRoom::NoWorkers(error), ticket),
-            Ok(crew) => match crew.try_submit(ticket) {
+            Ok(pool) => match pool.try_submit(ticket) {
                 Ok(()) => return Ok(()),
                 Err(TryPush::Full(ticket) | TryPush::Closed(ticket)) => (NoRoom::Full, ticket),
             },
@@ -183,19 +183,19 @@ impl Client {
         Err((reason, Box::new(request), answer))
     }
 
-    fn crew(&self) -> io::Result<&Crew<Ticket>> {
-        if let Some(crew) = self.crew.get() {
-            return Ok(crew);
+    fn pool(&self) -> io::Result<&ThreadPool<Ticket>> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool);
         }
         let _one_at_a_time = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.crew.get().is_none() {
+        if self.pool.get().is_none() {
             let shared = self.shared.clone();
             let Config { workers, queue_max, .. } = shared.config;
             let serve = move |io: &Blocking, ticket: Ticket| shared.serve(io, ticket);
-            let crew = Crew::start(workers.max(1), queue_max.max(1), self.cancel.clone(), serve)?;
-            let _ = self.crew.set(crew);
+            let pool = ThreadPool::start(workers.max(1), queue_max.max(1), self.cancel.clone(), serve)?;
+            let _ = self.pool.set(pool);
         }
-        Ok(self.crew.get().expect("set above"))
+        Ok(self.pool.get().expect("set above"))
     }
 
     fn end(&mut self, closing: Closing) {
@@ -203,8 +203,8 @@ impl Client {
             // Bodies that are being read have no worker.
             self.cancel.trigger();
         }
-        if let Some(crew) = self.crew.take() {
-            crew.close(closing);
+        if let Some(pool) = self.pool.take() {
+            pool.close(closing);
         }
     }
 }

@@ -11,7 +11,7 @@ use haul_engine::Closing;
 use haul_http1::Limits;
 use haul_io::Names;
 
-use crate::{CookieJar, Family, Known, Proxies};
+use crate::{CookieJar, Family, HostOverride, Proxies};
 
 /// Settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -50,8 +50,8 @@ pub struct Config {
     /// `NAME.haul-from`. A file that is there is replaced even where the task says to refuse, unless it came from another URL; any
     /// status but success is an error. Defaults to false.
     pub sync: bool,
-    /// How large files are fetched over several connections by a [`FetchJob`](crate::FetchJob), to a [`Place::File`](crate::Place)
-    /// or [`Place::Named`](crate::Place), and without [`Config::resume`]. Defaults to not at all: see [`Segments`].
+    /// How large files are fetched over several connections by a [`FetchJob`](crate::FetchJob), to a [`Destination::File`](crate::Destination)
+    /// or [`Destination::Named`](crate::Destination), and without [`Config::resume`]. Defaults to not at all: see [`Segments`].
     pub segments: Segments,
     /// Redirects that are followed; one more is an error. Defaults to 10.
     pub redirects_max: u32,
@@ -88,7 +88,7 @@ pub struct Config {
     /// Which proxies requests go through. Defaults to none.
     pub proxies: Proxies,
     /// What names of hosts stand for, whatever others say. Defaults to nothing.
-    pub known_hosts: Vec<Known>,
+    pub known_hosts: Vec<HostOverride>,
     /// What looks up all other names, once for all requests that need one, and remembers the answers; clones share them. Defaults to
     /// the system's resolver and [`NamesLimits`](crate::NamesLimits).
     pub names: Names,

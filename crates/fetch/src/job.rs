@@ -24,9 +24,9 @@ use crate::sync::{Found, Sync};
 use crate::task::Progress;
 use crate::trace::Trace;
 use crate::transfer::{Attempted, Shared};
-use crate::{Checksum, Config, Error, Failed, FetchTask, Fetched, Place, Request, Response, existing};
+use crate::{Checksum, Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response, existing};
 
-/// Fetches each task's URL into its place. A task whose attempt failed and may fare better another time goes back to the
+/// Fetches each task's URL into its destination. A task whose attempt failed and may fare better another time goes back to the
 /// source ([`Step::Again`]), at most [`Config::retries`] times.
 pub struct FetchJob {
     shared: Shared,
@@ -118,8 +118,8 @@ impl FetchJob {
 
     /// The result's name for this attempt, where it needs it for itself; an error where another has it.
     fn claim(&self, task: &FetchTask) -> Result<Option<Claim>, NameTaken> {
-        match &task.place {
-            Place::File(publish) if self.shared.config.sync => {
+        match &task.destination {
+            Destination::File(publish) if self.shared.config.sync => {
                 self.claims.claim(&publish.path).map(Some).ok_or(NameTaken)
             }
             _ => Ok(None),
@@ -176,15 +176,15 @@ impl FetchJob {
         clock: Clock<'_>,
         trace: &mut Trace,
     ) -> Result<Beginning, Error> {
-        let publish = match &task.place {
-            Place::File(publish) => publish,
-            Place::Named(publish) => {
+        let publish = match &task.destination {
+            Destination::File(publish) => publish,
+            Destination::Named(publish) => {
                 let sink = Sink::file(FileSink::new(publish.clone(), None));
                 let landing = Landing::new(sink, task.expected.clone()).named_by_server();
                 return Ok(Beginning::Landing(Box::new(landing)));
             }
-            Place::Stream(file) => return Ok(Beginning::of(Sink::stream(file.clone()), task)),
-            Place::Discard => return Ok(Beginning::of(Sink::discard(u64::MAX), task)),
+            Destination::Stream(file) => return Ok(Beginning::of(Sink::stream(file.clone()), task)),
+            Destination::Discard => return Ok(Beginning::of(Sink::discard(u64::MAX), task)),
         };
         if self.shared.config.sync && request.may_come_in_parts() {
             return keep_up(io, task, request, publish).await;

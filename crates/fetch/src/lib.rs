@@ -76,7 +76,7 @@ mod tunnel;
 mod validator;
 mod wire;
 
-pub use addresses::{Family, Known};
+pub use addresses::{Family, HostOverride};
 pub use body::RequestBody;
 pub use certificate::CertificateFault;
 pub use client::{Callback, Client, Each, NoRoom, NotSubmitted};
@@ -98,5 +98,5 @@ pub use reader::BodyReader;
 pub use request::{Request, Response};
 pub use segmented::Segmented;
 pub use source::HostSource;
-pub use task::{Expected, FetchTask, Fetched, Place};
+pub use task::{Destination, Expected, FetchTask, Fetched};
 pub use trace::Times;

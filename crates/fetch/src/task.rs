@@ -21,7 +21,7 @@ pub struct FetchTask {
     /// What the task is called in messages: the URL as it was written.
     pub label: String,
     /// Where the body goes.
-    pub place: Place,
+    pub destination: Destination,
     /// What the body must be.
     pub expected: Expected,
     /// Whatever whoever made the task wants to know of it at its end.
@@ -42,10 +42,10 @@ pub struct Expected {
 
 /// Where a body goes.
 #[derive(Clone, Debug)]
-pub enum Place {
+pub enum Destination {
     /// To a file that appears when it is complete.
     File(Publish),
-    /// As [`Place::File`], but under the name that the server proposes, in the directory of this one; under this one where it
+    /// As [`Destination::File`], but under the name that the server proposes, in the directory of this one; under this one where it
     /// proposes none. Never continued from an earlier run, whose name nobody knows.
     Named(Publish),
     /// To this stream, as it arrives.
@@ -102,17 +102,17 @@ pub(crate) struct Wish {
 }
 
 impl FetchTask {
-    /// Fetch `url` into `place`. A malformed URL is a task that fails.
-    pub fn new(url: &str, place: Place) -> Self {
-        Self::of(Request::get(url).map_err(|error| error.to_string()), url.to_owned(), place)
+    /// Fetch `url` into `destination`. A malformed URL is a task that fails.
+    pub fn new(url: &str, destination: Destination) -> Self {
+        Self::of(Request::get(url).map_err(|error| error.to_string()), url.to_owned(), destination)
     }
 
-    /// Fetch by `request` into `place`, under the name `label` in messages.
-    pub fn of(request: Result<Request, String>, label: String, place: Place) -> Self {
+    /// Fetch by `request` into `destination`, under the name `label` in messages.
+    pub fn of(request: Result<Request, String>, label: String, destination: Destination) -> Self {
         Self {
             request,
             label,
-            place,
+            destination,
             expected: Expected::default(),
             context: None,
             progress: Mutex::default(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use haul_fetch::{Client, Config, CookieJar, Known, Request, Trust};
+use haul_fetch::{Client, Config, CookieJar, HostOverride, Request, Trust};
 use haul_testkit::{Answer, Server, Tls};
 
 fn config(jar: &Arc<CookieJar>) -> Config {
@@ -52,7 +52,7 @@ fn what_a_response_sets_the_next_request_says() {
 #[test]
 fn each_hop_has_the_cookies_of_its_own_host() {
     let (here, there, jar) = (echo(), echo(), jar());
-    let known = |host: &str, server: &Server| Known {
+    let known = |host: &str, server: &Server| HostOverride {
         host: host.to_owned(),
         port: server.address().port(),
         addresses: vec![server.address().ip()],

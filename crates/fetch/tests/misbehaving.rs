@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use haul_fetch::{Client, Config, Error, FetchTask, HostLimits, Phase, Place, Request, Segments, Trust};
+use haul_fetch::{
+    Client, Config, Destination, Error, FetchTask, HostLimits, Phase, Request, Segments, Trust,
+};
 use haul_io::Publish;
 use haul_testkit::{Answer, End, Gate, Server, Tls, files_below, refused_address, seeded_bytes};
 
@@ -25,7 +27,7 @@ fn quick() -> Config {
 
 fn to_file(url: &str, path: &Path) -> FetchTask {
     let publish = Publish::new(path.to_owned());
-    FetchTask::new(url, Place::File(publish))
+    FetchTask::new(url, Destination::File(publish))
 }
 
 fn fetch(engine: &str, config: Config, tasks: Vec<FetchTask>) -> Ends {
@@ -200,7 +202,7 @@ fn the_failure_of_one_url_never_costs_another() {
             ("Tls", to_file(&tls.url("/"), &place("tls"))),
             ("Url", to_file("no url at all", &place("line"))),
             ("Exists", to_file(&server.url("/taken"), &place("taken"))),
-            ("Write", FetchTask::new(&server.url("/full"), Place::Stream(full.into()))),
+            ("Write", FetchTask::new(&server.url("/full"), Destination::Stream(full.into()))),
         ];
         for (error, path) in [
             ("", "/reset"),

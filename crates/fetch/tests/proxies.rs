@@ -142,7 +142,7 @@ fn socks_leads_to_names_and_addresses() {
         assert_eq!(fetch(by_name.clone(), &format!("{scheme}://one.invalid:99/")).unwrap(), said);
         let here = through(&format!("socks5://{}", open.address()));
         assert!(matches!(fetch(here.clone(), &format!("{scheme}://one.invalid/")), Err(Error::Resolve(_))));
-        let known = haul_fetch::Known {
+        let known = haul_fetch::HostOverride {
             host: "one.invalid".to_owned(),
             port: 99,
             addresses: vec!["10.1.2.3".parse().unwrap()],

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use haul_engine::{Event, Failure, run};
 use haul_fetch::{
-    Client, Config, Error, FetchJob, FetchTask, HostLimits, HostSource, Method, Place, Request, RequestBody,
+    Client, Config, Destination, Error, FetchJob, FetchTask, HostLimits, HostSource, Method, Request,
+    RequestBody,
 };
 use haul_io::Cancel;
 use haul_testkit::{Answer, End, Server, Tls, seeded_bytes};
@@ -21,7 +22,7 @@ fn post(server: &Server, path: &str, body: RequestBody) -> Request {
 
 /// Runs one request as a task with retries; how often it was tried, and the error's words.
 fn attempts(request: Request) -> (u32, Option<String>) {
-    let task = FetchTask::of(Ok(request), "task".to_owned(), Place::Discard);
+    let task = FetchTask::of(Ok(request), "task".to_owned(), Destination::Discard);
     let started = Instant::now();
     let source = HostSource::new([task].into_iter(), HostLimits::default(), move || started.elapsed());
     let config = haul_engine::Config {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use haul_engine::{Engine, Event, Failure, run};
-use haul_fetch::{Config, Error, Expected, FetchJob, FetchTask, Place};
+use haul_fetch::{Config, Destination, Error, Expected, FetchJob, FetchTask};
 use haul_io::{Cancel, Publish};
 use haul_testkit::{Answer, End, Request, Server, files_below, seeded_bytes};
 
@@ -49,7 +49,7 @@ impl Dir {
 
     fn fetch(&self, config: Config, url: &str, expected: Expected) -> Result<(u32, bool), Error> {
         let publish = Publish::new(self.path("x"));
-        let mut task = FetchTask::new(url, Place::File(publish));
+        let mut task = FetchTask::new(url, Destination::File(publish));
         task.expected = expected;
         fetch(config, task)
     }
@@ -396,7 +396,7 @@ fn two_urls_that_share_a_name_never_share_a_file() {
     for _ in 0..20 {
         let place = Dir::new();
         let publish = |path| Publish::new(path);
-        let task = |url: &str| FetchTask::new(&server.url(url), Place::File(publish(place.path("x"))));
+        let task = |url: &str| FetchTask::new(&server.url(url), Destination::File(publish(place.path("x"))));
         let (engine, cancel) = ("threads=2".parse().unwrap(), Cancel::new().unwrap());
         let config = haul_engine::Config { engine, cancel, progress: Default::default() };
         let tasks = [task("/0"), task("/1")].into_iter();
@@ -440,7 +440,7 @@ fn a_stream_goes_on_where_it_was_and_never_twice() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out");
         let out = std::fs::File::create(&path).unwrap();
-        let result = fetch(retrying(), FetchTask::new(&server.url("/x"), Place::Stream(out.into())));
+        let result = fetch(retrying(), FetchTask::new(&server.url("/x"), Destination::Stream(out.into())));
         let written = std::fs::read(&path).unwrap();
         assert_eq!(result.is_ok(), ok, "{result:?}");
         assert!(written == body()[..if ok { BYTES } else { CUT }]);

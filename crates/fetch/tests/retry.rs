@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use haul_engine::{Engine, Event, Failure, run};
-use haul_fetch::{Config, Error, Failed, FetchJob, FetchTask, HostLimits, HostSource, Place};
+use haul_fetch::{Config, Destination, Error, Failed, FetchJob, FetchTask, HostLimits, HostSource};
 use haul_io::Cancel;
 use haul_testkit::{Answer, End, Request, Server, refused_address};
 
@@ -20,7 +20,7 @@ fn quick() -> Config {
 }
 
 fn fetch(engine: &str, config: Config, limits: HostLimits, urls: Vec<String>) -> Ends {
-    let tasks = urls.into_iter().map(|url| FetchTask::new(&url, Place::Discard));
+    let tasks = urls.into_iter().map(|url| FetchTask::new(&url, Destination::Discard));
     ends(engine, config, limits, tasks.collect(), Failed::to_string)
 }
 
@@ -81,7 +81,7 @@ fn a_dead_host_keeps_no_other_waiting() {
     let config = Config { retry_pause: Duration::from_secs(3_600), retries: 1, ..Config::default() };
     let cancel = Cancel::new().unwrap();
     let started = Instant::now();
-    let tasks = urls.into_iter().map(|url| FetchTask::new(&url, Place::Discard));
+    let tasks = urls.into_iter().map(|url| FetchTask::new(&url, Destination::Discard));
     let source = HostSource::new(tasks, HostLimits::default(), move || started.elapsed());
     let engine = "threads=2".parse().unwrap();
     let run_config = haul_engine::Config { engine, cancel: cancel.clone(), progress: Default::default() };
@@ -119,7 +119,7 @@ fn retry_after_pauses_the_whole_host() {
     let urls: Vec<_> = (0..4).map(|index| server.url(&format!("/{index}"))).collect();
     // A clock of the test's own: it stands still until everything that can start has started.
     let clock_ms = AtomicU64::new(0);
-    let tasks = urls.iter().map(|url| FetchTask::new(url, Place::Discard));
+    let tasks = urls.iter().map(|url| FetchTask::new(url, Destination::Discard));
     let asked_in_the_pause = AtomicUsize::new(0);
     let limits = HostLimits { per_host_max: 1, ..HostLimits::default() };
     let source = HostSource::new(tasks, limits, || {
@@ -161,7 +161,7 @@ fn a_stream_that_has_begun_is_not_begun_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out");
     let out = std::fs::File::create(&path).unwrap();
-    let task = FetchTask::new(&server.url("/"), Place::Stream(out.into()));
+    let task = FetchTask::new(&server.url("/"), Destination::Stream(out.into()));
     let config = haul_engine::Config {
         engine: Engine::Serial,
         cancel: Cancel::new().unwrap(),

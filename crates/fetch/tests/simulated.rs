@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use haul_engine::{Job, Step};
-use haul_fetch::{Config, Error, Failed, FetchJob, FetchTask, Fetched, Place, Segments};
+use haul_fetch::{Config, Destination, Error, Failed, FetchJob, FetchTask, Fetched, Segments};
 use haul_io::sim::{Ending, Files, Reply, Sim};
 use haul_io::{Durability, Existing, Io, OpenMode, Preserve, Publish};
 
@@ -52,7 +52,7 @@ fn task(path: &str) -> FetchTask {
 fn task_of(path: &str, durability: Durability) -> FetchTask {
     let (existing, preserve) = (Existing::Refuse, Preserve::default());
     let publish = Publish { path: path.into(), root_bytes: None, existing, durability, preserve };
-    FetchTask::new("http://host/x", Place::File(publish))
+    FetchTask::new("http://host/x", Destination::File(publish))
 }
 
 async fn fetch(sim: &Sim, job: &FetchJob, task: &FetchTask) -> Result<Fetched, Failed> {

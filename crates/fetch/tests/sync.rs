@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use haul_engine::{Engine, Event, Failure, run};
-use haul_fetch::{Config, Expected, FetchJob, FetchTask, Place};
+use haul_fetch::{Config, Destination, Expected, FetchJob, FetchTask};
 use haul_io::{Cancel, Existing, Publish};
 use haul_testkit::{Answer, End, Gate, Request, Server, files_below, seeded_bytes};
 
@@ -54,7 +54,7 @@ impl Dir {
 
     fn task(&self, url: &str, name: &str) -> FetchTask {
         let publish = Publish { existing: Existing::Replace, ..Publish::new(self.path(name)) };
-        FetchTask::new(url, Place::File(publish))
+        FetchTask::new(url, Destination::File(publish))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use haul_fetch::{Client, ClientIdentity, Config, Error, Known, Names, NamesLimits, Request, Trust};
+use haul_fetch::{Client, ClientIdentity, Config, Error, HostOverride, Names, NamesLimits, Request, Trust};
 use haul_testkit::{Answer, Server, Tls};
 
 fn client(config: Config) -> Client {
@@ -88,7 +88,8 @@ fn requests_that_come_together_look_a_name_up_once() {
     };
     let names = Names::new(resolver, || Duration::ZERO, NamesLimits::default());
     let port = server.address().port();
-    let known = Known { host: "known.test".to_owned(), port, addresses: vec![Ipv4Addr::LOCALHOST.into()] };
+    let known =
+        HostOverride { host: "known.test".to_owned(), port, addresses: vec![Ipv4Addr::LOCALHOST.into()] };
     let config =
         Config { names, known_hosts: vec![known], idle_connections_max: 0, workers: 8, ..Config::default() };
     let url = |host: &str, index: usize| format!("http://{host}:{port}/{index}");

@@ -12,7 +12,7 @@ use haul_io::{Buf, File, Io, Offset, Stat};
 use crate::large::Payload;
 use crate::portable::SharedKey;
 use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of};
-use crate::{Error, Step, Task};
+use crate::{During, Error, Task};
 
 /// How much of a source is read at first: all of a small one, and the header of any but the most crowded.
 const FIRST_READ_BYTES: usize = SMALL_BYTES as usize + 16 * 1024;
@@ -110,7 +110,7 @@ async fn read_header(io: &impl Io, file: &File, stat: &Stat) -> Result<Option<(H
     loop {
         let (count, back) = io.read_full(file, first, capacity, Offset::At(0)).await;
         first = back;
-        let at_end = count.map_err(Error::at(Step::Read))? as u64 == stat.bytes;
+        let at_end = count.map_err(Error::at(During::Read))? as u64 == stat.bytes;
         if is_armored(first.filled()) {
             io.give_buf(first);
             return Ok(None);

@@ -13,7 +13,7 @@ use crate::large::Payload;
 use crate::seal::seal_piece;
 use crate::segment::{PIECE_BYTES, SEALED_PIECE_BYTES, pieces_of};
 use crate::task::{Remarks, check_unchanged};
-use crate::{Done, Error, Step};
+use crate::{Done, During, Error};
 
 /// Room for a sealed piece as text: 65 columns for 48 bytes, the first and the last line.
 const TEXT_BYTES: usize = SEALED_PIECE_BYTES / 48 * 65 + 1024;
@@ -25,7 +25,7 @@ pub(crate) async fn seal_armored(
     header: SealedHeader,
     publish: &Publish,
 ) -> Result<Done, Error> {
-    let staged = Staged::create(io, publish).await.map_err(Error::at(Step::Create))?;
+    let staged = Staged::create(io, publish).await.map_err(Error::at(During::Create))?;
     let result = seal_text(io, source, header, staged.file()).await;
     end(io, staged, publish, result).await
 }
@@ -38,7 +38,7 @@ pub(crate) async fn open_armored(
     publish: Option<&Publish>,
 ) -> Result<Done, Error> {
     let Some(publish) = publish else { return open_text(io, source, keys, None).await };
-    let staged = Staged::create(io, publish).await.map_err(Error::at(Step::Create))?;
+    let staged = Staged::create(io, publish).await.map_err(Error::at(During::Create))?;
     let result = open_text(io, source, keys, Some(staged.file())).await;
     end(io, staged, publish, result).await
 }
@@ -51,7 +51,7 @@ async fn end(
 ) -> Result<Done, Error> {
     match result {
         Ok(done) => {
-            let published = staged.publish(io, publish).await.map_err(Error::at(Step::Publish))?;
+            let published = staged.publish(io, publish).await.map_err(Error::at(During::Publish))?;
             Ok(done.with(&published))
         }
         Err(error) => {
@@ -78,7 +78,7 @@ async fn seal_text(
         let offset = Offset::At(Layout::plain_offset(piece.first));
         let (count, back) = io.read_full(source, plain, bytes, offset).await;
         plain = back;
-        if count.map_err(Error::at(Step::Read))? != bytes {
+        if count.map_err(Error::at(During::Read))? != bytes {
             return Err(Error::SourceChanged);
         }
         seal_piece(&header.payload_key, layout, piece, plain.filled(), &mut sealed);
@@ -114,7 +114,7 @@ impl<I: Io> Output<'_, I> {
             buf.append(part);
             let (result, back) = self.io.write_all(self.file, buf, Offset::At(self.written)).await;
             self.buf = back;
-            result.map_err(Error::at(Step::Write))?;
+            result.map_err(Error::at(During::Write))?;
             self.written += part.len() as u64;
         }
         text.clear();
@@ -146,7 +146,7 @@ async fn open_text(
         if let Some(target) = target {
             let (result, back) = io.write_all(target, plain, Offset::At(plain_bytes)).await;
             plain = back;
-            result.map_err(Error::at(Step::Write))?;
+            result.map_err(Error::at(During::Write))?;
         }
         plain.clear();
         plain_bytes += opened_bytes;
@@ -185,7 +185,7 @@ impl<'a, I: Io> Text<'a, I> {
         let Some(mut decoder) = self.decoder.take() else { return Ok(()) };
         let text = self.io.take_buf(PIECE_BYTES);
         let (count, text) = self.io.read_full(self.source, text, PIECE_BYTES, Offset::At(self.read)).await;
-        let count = count.map_err(Error::at(Step::Read))?;
+        let count = count.map_err(Error::at(During::Read))?;
         self.read += count as u64;
         decoder.push(text.filled(), &mut self.bytes).map_err(Error::Armor)?;
         self.io.give_buf(text);

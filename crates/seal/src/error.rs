@@ -22,7 +22,7 @@ pub enum Error {
     /// The system refused something.
     Io {
         /// What was being done.
-        step: Step,
+        step: During,
         /// What the system said.
         #[serde(with = "wire::io_error")]
         source: io::Error,
@@ -36,7 +36,7 @@ pub enum Error {
     /// A symbolic link is where none is followed: it has taken the place of a file, or of a directory on the way.
     Link {
         /// What was being done.
-        step: Step,
+        step: During,
     },
     /// The source was changed while it was read.
     SourceChanged,
@@ -73,7 +73,7 @@ pub enum Error {
 
 /// What was being done when the system refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Step {
+pub enum During {
     /// Opening or examining the source.
     OpenSource,
     /// Reading the source.
@@ -104,7 +104,7 @@ pub enum Kind {
 }
 
 impl Error {
-    pub(crate) fn at(step: Step) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn at(step: During) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
             io::ErrorKind::AlreadyExists => Self::Exists,
             _ if haul_io::is_link_in_the_way(&source) => Self::Link { step },
@@ -134,7 +134,7 @@ impl Error {
     pub(crate) fn of_read(source: io::Error) -> Self {
         match source.get_ref().and_then(|inner| inner.downcast_ref::<ArmorError>()) {
             Some(armor) => Self::Armor(*armor),
-            None => Self::Io { step: Step::Read, source },
+            None => Self::Io { step: During::Read, source },
         }
     }
 
@@ -168,12 +168,12 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { step: Step::OpenSource, source } => f.write_str(&reason(source)),
+            Self::Io { step: During::OpenSource, source } => f.write_str(&reason(source)),
             Self::Io { step, source } => write!(f, "{step}: {}", reason(source)),
             Self::Walk(error) => f.write_str(&reason(error.cause())),
             Self::NotRegular => f.write_str("not a regular file"),
             Self::Exchanged => f.write_str("another file has taken its place since it was found"),
-            Self::Link { step: Step::OpenSource } => f.write_str("a symbolic link is in its way"),
+            Self::Link { step: During::OpenSource } => f.write_str("a symbolic link is in its way"),
             Self::Link { step } => write!(f, "{step}: a symbolic link is in the way"),
             Self::SourceChanged => f.write_str("the file was changed while it was read"),
             Self::Exists => f.write_str("the result exists already"),
@@ -199,7 +199,7 @@ impl fmt::Display for Error {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for During {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OpenSource => "opening",

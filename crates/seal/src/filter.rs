@@ -8,7 +8,7 @@ use std::path::Path;
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::walk::Manner;
+use crate::walk::WalkOptions;
 
 /// What a walk does with symbolic links below its inputs. Inputs themselves are always followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,8 +86,8 @@ impl Filter {
         self.include.is_none()
     }
 
-    pub(crate) fn manner(&self) -> Manner {
-        Manner { follow: self.symlinks == Symlinks::Follow, one_file_system: self.one_file_system }
+    pub(crate) fn walk_options(&self) -> WalkOptions {
+        WalkOptions { follow: self.symlinks == Symlinks::Follow, one_file_system: self.one_file_system }
     }
 
     /// Whether the directory at `path`, below its input, is entered.

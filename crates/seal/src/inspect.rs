@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use haul_age_format::{Header, Layout, NONCE_BYTES};
 
 use crate::stream::{Counted, Unarmored, read_header, unarmored};
-use crate::{Error, Step};
+use crate::{During, Error};
 
 /// The facts of an age file, as its header and its length tell them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +94,8 @@ pub fn inspect(source: impl Read, known_bytes: Option<u64>) -> Result<Inspection
 /// # Errors
 /// As [`inspect`], and what the system says of opening it.
 pub fn inspect_file(path: &std::path::Path) -> Result<Inspection, Error> {
-    let file = std::fs::File::open(path).map_err(Error::at(Step::OpenSource))?;
-    let metadata = file.metadata().map_err(Error::at(Step::OpenSource))?;
+    let file = std::fs::File::open(path).map_err(Error::at(During::OpenSource))?;
+    let metadata = file.metadata().map_err(Error::at(During::OpenSource))?;
     inspect(file, metadata.is_file().then_some(metadata.len()))
 }
 

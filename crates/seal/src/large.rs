@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::pair::Pair;
 use crate::segment::{PIECE_BYTES, Piece, SEALED_PIECE_BYTES, pieces_of_segment};
 use crate::task::check_unchanged;
-use crate::{Error, FileOptions, Step, Task};
+use crate::{During, Error, FileOptions, Task};
 
 /// A large file being transformed; `K` is what its segments need besides.
 pub struct Large<K> {
@@ -90,11 +90,11 @@ impl<K> Large<K> {
             true => Staged::create_named(io, publish).await,
             false => Staged::create(io, publish).await,
         };
-        let staged = staged.map_err(Error::at(Step::Create))?;
+        let staged = staged.map_err(Error::at(During::Create))?;
         let result = staged.file().clone();
         if let Err(error) = io.allocate(&result, bytes).await {
             staged.discard(io).await;
-            return Err(Error::at(Step::Write)(error));
+            return Err(Error::at(During::Write)(error));
         }
         Ok(Self { source, source_stat, layout, key, result, staged: Mutex::new(Some(staged)) })
     }
@@ -126,7 +126,7 @@ impl<K> Large<K> {
             true => None,
             false => {
                 let staged = Staged::join(io, &token.temporary, Some(pair.target().root_bytes())).await;
-                Some(staged.map_err(Error::at(Step::Write))?)
+                Some(staged.map_err(Error::at(During::Write))?)
             }
         };
         let result = staged.as_ref().map_or(&file, Staged::file).clone();
@@ -147,13 +147,13 @@ impl<K> Large<K> {
             let bytes = from.bytes(piece, self.layout);
             let (count, back) = io.read_full(&self.source, input, bytes, from.offset(piece)).await;
             input = back;
-            if count.map_err(Error::at(Step::Read))? != bytes {
+            if count.map_err(Error::at(During::Read))? != bytes {
                 return Err(Error::SourceChanged);
             }
             transform(piece, input.filled(), &mut output)?;
             let (written, back) = io.write_all(&self.result, output, to.offset(piece)).await;
             output = back;
-            written.map_err(Error::at(Step::Write))?;
+            written.map_err(Error::at(During::Write))?;
             input.clear();
             io.progress(piece.plain_bytes(self.layout) as u64);
             io.yield_now().await;
@@ -199,6 +199,6 @@ impl<K> Large<K> {
                 return Err(error);
             }
         };
-        staged.publish(io, &publish).await.map_err(Error::at(Step::Publish))
+        staged.publish(io, &publish).await.map_err(Error::at(During::Publish))
     }
 }

@@ -55,7 +55,7 @@ mod verify;
 mod walk;
 mod xor;
 
-pub use error::{Error, Kind, Step};
+pub use error::{During, Error, Kind};
 pub use filter::{BadPattern, Filter, Symlinks};
 pub use haul_age_format::{
     ArmorError, Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError,
@@ -66,12 +66,12 @@ pub use haul_age_format::{
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file};
 pub use large::{Large, Payload, Token};
 pub use open::OpenJob;
-pub use plugin::{KeySource, Keying, Person, PluginError, PluginLimits, PluginProblem, Plugins};
-pub use portable::{Charter, CheckToken, WrappedKey, XorCharter};
+pub use plugin::{KeySource, Keying, PluginError, PluginLimits, PluginProblem, PluginUi, Plugins};
+pub use portable::{CheckToken, JobSpec, WrappedKey, XorJobSpec};
 pub use replacing::{Replaceable, Replaced, ReplacedToken, Replacing};
 pub use seal::SealJob;
 pub use stream::{StreamOptions, Streamed, into_file, open_stream, seal_stream};
 pub use task::{Done, FileOptions, Found, Keyed, Refusal, Remarks, SkipReason, Task, WalkError};
 pub use verify::{Checked, VerifyJob};
 pub use walk::{Direction, Mirror, NameError, Placement, TREE_IDENTITY_NAME, Walk};
-pub use xor::{EmptyKey, Manner, Touched, XorJob};
+pub use xor::{EmptyKey, Touched, XorJob, XorMode};

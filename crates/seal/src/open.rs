@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use haul_age_format::Identity;
-use haul_engine::{Job, Step as Progress};
+use haul_engine::{Job, Step};
 use haul_io::{Buf, File, Io, Publish, Stat};
 
 use crate::accept::{Accepted, Found, Keys, accept, open_piece};
@@ -15,7 +15,7 @@ use crate::large::{Large, Payload, Side};
 use crate::portable::{self, SharedKey};
 use crate::segment::segment_count;
 use crate::task::{Remarks, check_unchanged};
-use crate::{Done, Error, FileOptions, Keying, Kind, Step, Task};
+use crate::{Done, During, Error, FileOptions, Keying, Kind, Task};
 
 /// Opens each task's source, armored or not, with the first identity that fits.
 pub struct OpenJob {
@@ -47,7 +47,7 @@ impl OpenJob {
         let plain_bytes = plain.filled().len() as u64;
         check_unchanged(io, source, stat).await?;
         let (result, plain) = io.write_file(publish, plain).await;
-        let published = result.map_err(Error::at(Step::Write))?;
+        let published = result.map_err(Error::at(During::Write))?;
         io.give_buf(plain);
         io.progress(plain_bytes);
         Ok(Done::File { plain_bytes, sealed_bytes: stat.bytes, remarks: Remarks::of(stat).with(&published) })
@@ -60,10 +60,10 @@ impl Job for OpenJob {
     type Output = Done;
     type Error = Error;
 
-    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Payload>, Done>, Error> {
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<Large<Payload>, Done>, Error> {
         let pair = match task.pair()? {
             Ok(pair) => pair,
-            Err(done) => return Ok(Progress::Done(done)),
+            Err(done) => return Ok(Step::Done(done)),
         };
         let (file, stat) = pair.open_source(io).await?;
         let keys = Keys::of(task, &self.identities, &self.run_key);
@@ -74,15 +74,15 @@ impl Job for OpenJob {
             Found::Binary(accepted) => accepted,
             Found::Armored => {
                 let opened = open_armored(io, (&file, &stat), &keys, Some(&publish)).await;
-                return opened.map(Progress::Done);
+                return opened.map(Step::Done);
             }
         };
         if accepted.is_small {
-            return self.open_small(io, (&file, &stat), publish, accepted).await.map(Progress::Done);
+            return self.open_small(io, (&file, &stat), publish, accepted).await.map(Step::Done);
         }
         let (layout, payload) = accepted.into_payload(io);
         let state = Large::begin(io, (file, stat), &publish, (layout, payload), layout.plain_bytes()).await?;
-        Ok(Progress::Split { state: Arc::new(state), parts: segment_count(layout) })
+        Ok(Step::Split { state: Arc::new(state), parts: segment_count(layout) })
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use std::path::Path;
 use haul_io::{File, FileKind, Io, Location, OpenMode, Stat};
 
 use crate::task::Found;
-use crate::{Error, Step, Task};
+use crate::{During, Error, Task};
 
 /// Source and result of a task.
 #[derive(Clone, Copy)]
@@ -83,10 +83,10 @@ impl<'a> Pair<'a> {
 
     async fn open_source_as(&self, io: &impl Io, mode: OpenMode) -> Result<(File, Stat), Error> {
         let location = self.source();
-        let directory = io.directory(location).await.map_err(Error::at(Step::OpenSource))?;
+        let directory = io.directory(location).await.map_err(Error::at(During::OpenSource))?;
         let file = io.open(Some(&directory), location.name(), mode).await;
-        let file = file.map_err(Error::at(Step::OpenSource))?;
-        let stat = io.stat(&file).await.map_err(Error::at(Step::OpenSource))?;
+        let file = file.map_err(Error::at(During::OpenSource))?;
+        let stat = io.stat(&file).await.map_err(Error::at(During::OpenSource))?;
         match stat.kind {
             _ if !self.is_found(&stat) => Err(Error::Exchanged),
             FileKind::Regular => Ok((file, stat)),

@@ -33,7 +33,7 @@ pub use self::error::{PluginError, PluginProblem};
 pub use self::source::{KeySource, Keying};
 
 /// The person whom plugins talk to.
-pub trait Person: Send + Sync {
+pub trait PluginUi: Send + Sync {
     /// Shows or asks what the plugin `program` wants; the text is foreign. `None`: nobody can be asked, nobody answered, or
     /// `cancel` was thrown, which must end the wait. What the answer to each question is, [`Question`] says.
     fn answer(
@@ -63,7 +63,7 @@ impl Default for PluginLimits {
 /// The plugins on this machine.
 pub struct Plugins {
     search_path: OsString,
-    person: Box<dyn Person>,
+    person: Box<dyn PluginUi>,
     limits: PluginLimits,
     /// Programs that broke down, with what they said. They aren't started again, so that nobody is asked in vain.
     broken: Mutex<BTreeMap<String, PluginError>>,
@@ -71,7 +71,7 @@ pub struct Plugins {
 
 impl Plugins {
     /// Plugins in the directories of `search_path`, as `PATH` lists them, that talk to `person`.
-    pub fn new(search_path: OsString, person: impl Person + 'static, limits: PluginLimits) -> Self {
+    pub fn new(search_path: OsString, person: impl PluginUi + 'static, limits: PluginLimits) -> Self {
         Self { search_path, person: Box::new(person), limits, broken: Mutex::default() }
     }
 

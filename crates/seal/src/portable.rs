@@ -1,6 +1,6 @@
 //! The jobs in other processes.
 //!
-//! Owns: charters and tokens; what a result says whose maker died.
+//! Owns: job specifications and tokens; what a result says whose maker died.
 //! Does not own: the jobs, processes.
 
 use std::sync::OnceLock;
@@ -16,14 +16,14 @@ use crate::pair::Pair;
 use crate::task::Remarks;
 use crate::verify::Checked;
 use crate::xor::Touched;
-use crate::{Done, Error, FileOptions, Manner, OpenJob, SealJob, Step, Task, VerifyJob, XorJob};
+use crate::{Done, During, Error, FileOptions, OpenJob, SealJob, Task, VerifyJob, XorJob, XorMode};
 
 /// The key that the processes of a run share; there is none where a run has one process and no plugins.
 pub(crate) type SharedKey = OnceLock<RunKey>;
 
 /// What a worker is told that seals or opens.
 #[derive(Serialize, Deserialize)]
-pub struct Charter {
+pub struct JobSpec {
     /// Recipients or identities, each as a line.
     keys: Vec<Zeroizing<String>>,
     options: FileOptions,
@@ -33,9 +33,9 @@ pub struct Charter {
 
 /// What a worker is told that transforms by XOR.
 #[derive(Serialize, Deserialize)]
-pub struct XorCharter {
+pub struct XorJobSpec {
     key: Vec<u8>,
-    manner: Manner,
+    mode: XorMode,
 }
 
 /// The key of a payload, for those who have the run's key.
@@ -55,21 +55,21 @@ pub struct CheckToken {
 }
 
 impl Portable for SealJob {
-    type Charter = Charter;
+    type JobSpec = JobSpec;
     type Token = Token<WrappedKey>;
 
-    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Charter {
+    fn job_spec(&self, random: &mut dyn FnMut(&mut [u8])) -> JobSpec {
         let keys = self.recipients.iter().map(Recipient::to_secret_text);
         let armored = self.armored;
-        Charter { armored, ..charter(keys.collect(), self.options, &self.run_key, random) }
+        JobSpec { armored, ..job_spec(keys.collect(), self.options, &self.run_key, random) }
     }
 
-    fn from_charter(charter: Charter) -> Result<Self, String> {
-        let recipients = charter.keys.iter().map(|key| Recipient::from_secret_text(key));
+    fn from_job_spec(spec: JobSpec) -> Result<Self, String> {
+        let recipients = spec.keys.iter().map(|key| Recipient::from_secret_text(key));
         let recipients = recipients.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-        let job = Self::new(recipients, charter.options).map_err(|error| error.to_string())?;
-        let mut job = job.armored(charter.armored);
-        job.run_key = RunKey::from_secret(charter.run_key).into();
+        let job = Self::new(recipients, spec.options).map_err(|error| error.to_string())?;
+        let mut job = job.armored(spec.armored);
+        job.run_key = RunKey::from_secret(spec.run_key).into();
         Ok(job)
     }
 
@@ -92,17 +92,17 @@ impl Portable for SealJob {
 }
 
 impl Portable for OpenJob {
-    type Charter = Charter;
+    type JobSpec = JobSpec;
     type Token = Token<WrappedKey>;
 
-    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Charter {
+    fn job_spec(&self, random: &mut dyn FnMut(&mut [u8])) -> JobSpec {
         let keys = self.identities.iter().map(Identity::to_secret_text);
-        charter(keys.collect(), self.options, &self.run_key, random)
+        job_spec(keys.collect(), self.options, &self.run_key, random)
     }
 
-    fn from_charter(charter: Charter) -> Result<Self, String> {
-        let mut job = Self::new(identities_of(&charter)?, charter.options);
-        job.run_key = RunKey::from_secret(charter.run_key).into();
+    fn from_job_spec(spec: JobSpec) -> Result<Self, String> {
+        let mut job = Self::new(identities_of(&spec)?, spec.options);
+        job.run_key = RunKey::from_secret(spec.run_key).into();
         Ok(job)
     }
 
@@ -125,17 +125,17 @@ impl Portable for OpenJob {
 }
 
 impl Portable for VerifyJob {
-    type Charter = Charter;
+    type JobSpec = JobSpec;
     type Token = CheckToken;
 
-    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> Charter {
+    fn job_spec(&self, random: &mut dyn FnMut(&mut [u8])) -> JobSpec {
         let keys = self.identities.iter().map(Identity::to_secret_text);
-        charter(keys.collect(), FileOptions::default(), &self.run_key, random)
+        job_spec(keys.collect(), FileOptions::default(), &self.run_key, random)
     }
 
-    fn from_charter(charter: Charter) -> Result<Self, String> {
-        let mut job = Self::new(identities_of(&charter)?);
-        job.run_key = RunKey::from_secret(charter.run_key).into();
+    fn from_job_spec(spec: JobSpec) -> Result<Self, String> {
+        let mut job = Self::new(identities_of(&spec)?);
+        job.run_key = RunKey::from_secret(spec.run_key).into();
         Ok(job)
     }
 
@@ -161,15 +161,15 @@ impl Portable for VerifyJob {
 }
 
 impl Portable for XorJob {
-    type Charter = XorCharter;
+    type JobSpec = XorJobSpec;
     type Token = Token<()>;
 
-    fn charter(&self, _: &mut dyn FnMut(&mut [u8])) -> XorCharter {
-        XorCharter { key: self.key().to_vec(), manner: self.manner }
+    fn job_spec(&self, _: &mut dyn FnMut(&mut [u8])) -> XorJobSpec {
+        XorJobSpec { key: self.key().to_vec(), mode: self.mode }
     }
 
-    fn from_charter(charter: XorCharter) -> Result<Self, String> {
-        Self::new(&charter.key, charter.manner).map_err(|error| error.to_string())
+    fn from_job_spec(spec: XorJobSpec) -> Result<Self, String> {
+        Self::new(&spec.key, spec.mode).map_err(|error| error.to_string())
     }
 
     fn token(&self, state: &Large<Touched>, _: &mut dyn FnMut(&mut [u8])) -> Token<()> {
@@ -189,18 +189,18 @@ impl Portable for XorJob {
     }
 
     fn half_done(&self) -> Option<Error> {
-        (self.manner == Manner::Overwrite).then_some(Error::HalfOverwritten)
+        (self.mode == XorMode::Overwrite).then_some(Error::HalfOverwritten)
     }
 }
 
-fn charter(
+fn job_spec(
     keys: Vec<Zeroizing<String>>,
     options: FileOptions,
     shared: &SharedKey,
     random: &mut dyn FnMut(&mut [u8]),
-) -> Charter {
+) -> JobSpec {
     let run_key = run_key_of(shared, random);
-    Charter { keys, options, armored: false, run_key: Zeroizing::new(*run_key.secret()) }
+    JobSpec { keys, options, armored: false, run_key: Zeroizing::new(*run_key.secret()) }
 }
 
 /// The key of the run, made where there is none yet.
@@ -221,8 +221,8 @@ fn unwrapped(key: &WrappedKey, shared: &SharedKey) -> Payload {
     Payload { key: payload_key.expect("tokens are of this run"), offset: key.offset }
 }
 
-fn identities_of(charter: &Charter) -> Result<Vec<Identity>, String> {
-    let identities = charter.keys.iter().map(|key| Identity::from_secret_text(key));
+fn identities_of(spec: &JobSpec) -> Result<Vec<Identity>, String> {
+    let identities = spec.keys.iter().map(|key| Identity::from_secret_text(key));
     identities.collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
@@ -237,7 +237,7 @@ async fn join(
 }
 
 fn run_key(shared: &SharedKey) -> &RunKey {
-    shared.get().expect("a job in several processes has a charter")
+    shared.get().expect("a job in several processes has a job specification")
 }
 
 /// What the published result of a task says; `lengths` makes those of plaintext and age file of those of source and target.
@@ -248,11 +248,11 @@ async fn published(
     lengths: impl Fn(u64, u64) -> (u64, u64),
 ) -> Result<Done, Error> {
     let pair = Pair::of(task);
-    let of_source = pair.stat_source(io).await.map_err(Error::at(Step::OpenSource))?;
-    let of_target = pair.stat_target(io).await.map_err(Error::at(Step::Publish))?;
+    let of_source = pair.stat_source(io).await.map_err(Error::at(During::OpenSource))?;
+    let of_target = pair.stat_target(io).await.map_err(Error::at(During::Publish))?;
     if options.durability == Durability::Synced {
-        let directory = io.directory(pair.target()).await.map_err(Error::at(Step::Publish))?;
-        io.sync_directory(&directory).await.map_err(Error::at(Step::Publish))?;
+        let directory = io.directory(pair.target()).await.map_err(Error::at(During::Publish))?;
+        io.sync_directory(&directory).await.map_err(Error::at(During::Publish))?;
     }
     let (plain_bytes, sealed_bytes) = lengths(of_source.bytes, of_target.bytes);
     Ok(Done::File { plain_bytes, sealed_bytes, remarks: Remarks::of(&of_source) })

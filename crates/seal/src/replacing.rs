@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use haul_age_format::Layout;
-use haul_engine::{Job, Portable, Step as Progress};
+use haul_engine::{Job, Portable, Step};
 use haul_io::{Durability, FileKind, Io, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::pair::Pair;
 use crate::task::Remarks;
-use crate::{Done, Error, FileOptions, Kind, OpenJob, SealJob, Step, Task};
+use crate::{Done, During, Error, FileOptions, Kind, OpenJob, SealJob, Task};
 
 /// A job whose sources give way to their results.
 ///
@@ -69,25 +69,23 @@ impl<J: Replaceable> Job for Replacing<J> {
     type Output = Done;
     type Error = Error;
 
-    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Self::State, Done>, Error> {
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<Self::State, Done>, Error> {
         let Ok(Ok(pair)) = task.pair() else {
             // A name that is left alone, or can't be dealt with.
             return match self.0.start(io, task).await? {
-                Progress::Done(done) => Ok(Progress::Done(done)),
+                Step::Done(done) => Ok(Step::Done(done)),
                 _ => unreachable!("only files are split"),
             };
         };
-        let before = regular(pair.stat_source(io).await.map_err(Error::at(Step::OpenSource))?)?;
+        let before = regular(pair.stat_source(io).await.map_err(Error::at(During::OpenSource))?)?;
         // What is sealed is what will be removed, also where the file was named by itself.
         let task = task.pinned(&before)?;
         Ok(match self.0.start(io, &task).await? {
-            Progress::Done(done) => {
-                Progress::Split { state: Arc::new(Replaced::Published(done, before)), parts: 0 }
+            Step::Done(done) => Step::Split { state: Arc::new(Replaced::Published(done, before)), parts: 0 },
+            Step::Split { state, parts } => {
+                Step::Split { state: Arc::new(Replaced::Inner(state, before)), parts }
             }
-            Progress::Split { state, parts } => {
-                Progress::Split { state: Arc::new(Replaced::Inner(state, before)), parts }
-            }
-            Progress::Again => Progress::Again,
+            Step::Again => Step::Again,
         })
     }
 
@@ -121,15 +119,15 @@ impl<J: Replaceable> Job for Replacing<J> {
 }
 
 impl<J: Replaceable + Portable> Portable for Replacing<J> {
-    type Charter = J::Charter;
+    type JobSpec = J::JobSpec;
     type Token = ReplacedToken<J::Token>;
 
-    fn charter(&self, random: &mut dyn FnMut(&mut [u8])) -> J::Charter {
-        self.0.charter(random)
+    fn job_spec(&self, random: &mut dyn FnMut(&mut [u8])) -> J::JobSpec {
+        self.0.job_spec(random)
     }
 
-    fn from_charter(charter: J::Charter) -> Result<Self, String> {
-        J::from_charter(charter).map(Self::new)
+    fn from_job_spec(spec: J::JobSpec) -> Result<Self, String> {
+        J::from_job_spec(spec).map(Self::new)
     }
 
     fn token(&self, state: &Self::State, random: &mut dyn FnMut(&mut [u8])) -> Self::Token {
@@ -150,7 +148,7 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
 
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Done, Error> {
         let pair = Pair::of(task);
-        let of_target = pair.stat_target(io).await.map_err(Error::at(Step::Publish))?;
+        let of_target = pair.stat_target(io).await.map_err(Error::at(During::Publish))?;
         if stat_left(io, pair).await?.is_none() {
             return self.0.done_by(io, pair.target().path(), of_target.bytes).await;
         }
@@ -179,7 +177,7 @@ async fn stat_left(io: &impl Io, pair: Pair<'_>) -> Result<Option<Stat>, Error> 
     match pair.stat_source(io).await {
         Ok(stat) => Ok(Some(stat)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::at(Step::Remove)(error)),
+        Err(error) => Err(Error::at(During::Remove)(error)),
     }
 }
 
@@ -188,16 +186,16 @@ async fn stat_left(io: &impl Io, pair: Pair<'_>) -> Result<Option<Stat>, Error> 
 async fn remove(io: &impl Io, pair: Pair<'_>, is_as_before: impl Fn(&Stat) -> bool) -> Result<(), Error> {
     let directory = match io.directory(pair.source()).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        result => result.map_err(Error::at(Step::Remove))?,
+        result => result.map_err(Error::at(During::Remove))?,
     };
     let name = pair.source().name();
     match io.stat_at(Some(&directory), name).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(Error::at(Step::Remove)(error)),
+        Err(error) => return Err(Error::at(During::Remove)(error)),
         Ok(now) if !is_as_before(&regular(now)?) => return Err(Error::SourceChanged),
         Ok(_) => {}
     }
-    io.remove(Some(&directory), name).await.map_err(Error::at(Step::Remove))
+    io.remove(Some(&directory), name).await.map_err(Error::at(During::Remove))
 }
 
 impl Replaceable for SealJob {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use haul_age_format::{
     Layout, PayloadKey, Recipient, SealError, SealedHeader, check_recipients, seal_header, seal_header_with,
 };
-use haul_engine::{Job, Step as Progress};
+use haul_engine::{Job, Step};
 use haul_io::{Buf, File, Io, Offset, Publish, Stat};
 
 use crate::armored::seal_armored;
@@ -16,7 +16,7 @@ use crate::large::{Large, Payload, Side};
 use crate::portable::{self, SharedKey};
 use crate::segment::{Piece, SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
 use crate::task::{Remarks, check_unchanged};
-use crate::{Done, Error, FileOptions, Keying, Kind, Step, Task};
+use crate::{Done, During, Error, FileOptions, Keying, Kind, Task};
 
 /// Seals each task's source to the recipients.
 pub struct SealJob {
@@ -71,7 +71,7 @@ impl SealJob {
         let plain = io.take_buf(buffer_bytes(stat.bytes));
         // One byte more than expected would be a file that has grown.
         let (count, plain) = io.read_full(source, plain, stat.bytes as usize + 1, Offset::At(0)).await;
-        if count.map_err(Error::at(Step::Read))? as u64 != stat.bytes {
+        if count.map_err(Error::at(During::Read))? as u64 != stat.bytes {
             return Err(Error::SourceChanged);
         }
         check_unchanged(io, source, stat).await?;
@@ -87,7 +87,7 @@ impl SealJob {
         }
         io.give_buf(plain);
         let (result, sealed) = io.write_file(publish, sealed).await;
-        let published = result.map_err(Error::at(Step::Write))?;
+        let published = result.map_err(Error::at(During::Write))?;
         io.give_buf(sealed);
         io.progress(stat.bytes);
         let sealed_bytes = sealed_bytes as u64;
@@ -109,7 +109,7 @@ impl SealJob {
             Large::begin(io, source, publish, (layout, payload), offset + layout.sealed_bytes()).await?;
         if let Err(error) = io.write_all(&large.result, Buf::from(header.bytes), Offset::At(0)).await.0 {
             large.discard(io).await;
-            return Err(Error::at(Step::Write)(error));
+            return Err(Error::at(During::Write)(error));
         }
         Ok(large)
     }
@@ -121,24 +121,24 @@ impl Job for SealJob {
     type Output = Done;
     type Error = Error;
 
-    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Payload>, Done>, Error> {
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<Large<Payload>, Done>, Error> {
         let pair = match task.pair()? {
             Ok(pair) => pair,
-            Err(done) => return Ok(Progress::Done(done)),
+            Err(done) => return Ok(Step::Done(done)),
         };
         let (file, stat) = pair.open_source(io).await?;
         self.options.check_target(io, pair).await?;
         let publish = self.options.publish(io, pair.target(), (&file, &stat)).await?;
         let header = self.header(io, task)?;
         if self.armored {
-            return seal_armored(io, (&file, &stat), header, &publish).await.map(Progress::Done);
+            return seal_armored(io, (&file, &stat), header, &publish).await.map(Step::Done);
         }
         if stat.bytes <= SMALL_BYTES {
-            return self.seal_small(io, (&file, &stat), publish, header).await.map(Progress::Done);
+            return self.seal_small(io, (&file, &stat), publish, header).await.map(Step::Done);
         }
         let parts = segment_count(Layout::of_plain(stat.bytes));
         let state = self.begin_large(io, (file, stat), &publish, header).await?;
-        Ok(Progress::Split { state: Arc::new(state), parts })
+        Ok(Step::Split { state: Arc::new(state), parts })
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Payload>, index: u64) -> Result<(), Error> {

@@ -26,7 +26,7 @@ use self::source::{Piece, Source};
 use self::text::ArmorWriter;
 use self::turns::Turns;
 use crate::accept::open_chunks;
-use crate::{Error, Plugins, Refusal, Step};
+use crate::{During, Error, Plugins, Refusal};
 
 pub use self::file::into_file;
 pub(crate) use self::header::read_header;
@@ -86,7 +86,7 @@ impl StreamOptions {
 /// ```
 ///
 /// # Errors
-/// [`Error::Recipients`]; [`Error::Plugin`]; [`Error::Io`] with the step that failed, [`Step::Read`] or [`Step::Write`].
+/// [`Error::Recipients`]; [`Error::Plugin`]; [`Error::Io`] with the step that failed, [`During::Read`] or [`During::Write`].
 pub fn seal_stream(
     source: impl Read + Send,
     mut sink: impl Write + Send,
@@ -98,7 +98,7 @@ pub fn seal_stream(
         true => {
             let mut text = ArmorWriter::new(sink);
             let streamed = seal_into(source, &mut text, recipients, options)?;
-            text.finish().map_err(Error::at(Step::Write))?;
+            text.finish().map_err(Error::at(During::Write))?;
             Ok(streamed)
         }
         false => seal_into(source, &mut sink, recipients, options),
@@ -112,7 +112,7 @@ fn seal_into(
     options: &StreamOptions,
 ) -> Result<Streamed, Error> {
     let header = header_for(recipients, options)?;
-    sink.write_all(&header.bytes).map_err(Error::at(Step::Write))?;
+    sink.write_all(&header.bytes).map_err(Error::at(During::Write))?;
     let key = &header.payload_key;
     let moved = Turns::new(Source::new(source, CHUNK_BYTES, &[]), sink, &options.cancel).run(
         options.workers,
@@ -156,7 +156,7 @@ fn header_for(recipients: &[Recipient], options: &StreamOptions) -> Result<Seale
 /// # Errors
 /// [`Error::Header`] if no identity fits or the header is malformed, and [`Error::Plugin`], before anything is written. [`Error::Chunk`],
 /// [`Error::CutShort`], [`Error::AfterEnd`] and [`Error::Armor`] if the rest is damaged. [`Error::Io`] with the step that failed,
-/// [`Step::Read`] or [`Step::Write`].
+/// [`During::Read`] or [`During::Write`].
 pub fn open_stream(
     source: impl Read + Send,
     sink: impl Write + Send,

@@ -15,7 +15,7 @@ use haul_io::{Durability, Existing, File, Io, Location, Preserve, Publish, Publi
 use serde::{Deserialize, Serialize};
 
 use crate::pair::Pair;
-use crate::{Error, PluginError, Step};
+use crate::{During, Error, PluginError};
 
 /// One name to deal with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -333,7 +333,7 @@ impl FileOptions {
             publish.preserve.modified = Some(stat.modified);
         }
         if self.xattrs {
-            publish.preserve.attributes = io.attributes(file).await.map_err(Error::at(Step::Read))?;
+            publish.preserve.attributes = io.attributes(file).await.map_err(Error::at(During::Read))?;
         }
         Ok(publish)
     }
@@ -353,7 +353,7 @@ impl FileOptions {
         }
         match pair.stat_target(io).await {
             Ok(_) => Err(Error::Exists),
-            Err(error) if haul_io::is_link_in_the_way(&error) => Err(Error::at(Step::Create)(error)),
+            Err(error) if haul_io::is_link_in_the_way(&error) => Err(Error::at(During::Create)(error)),
             Err(_) => Ok(()),
         }
     }
@@ -361,6 +361,6 @@ impl FileOptions {
 
 /// That `file` is still what `before` says.
 pub(crate) async fn check_unchanged(io: &impl Io, file: &File, before: &Stat) -> Result<(), Error> {
-    let after = io.stat(file).await.map_err(Error::at(Step::Read))?;
+    let after = io.stat(file).await.map_err(Error::at(During::Read))?;
     if before.same_content(&after) { Ok(()) } else { Err(Error::SourceChanged) }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use haul_age_format::{Identity, Layout};
-use haul_engine::{Job, Step as Progress};
+use haul_engine::{Job, Step};
 use haul_io::{File, Io, Offset, Stat};
 
 use crate::accept::{Found, Keys, accept, open_piece};
@@ -15,7 +15,7 @@ use crate::large::Payload;
 use crate::portable::{self, SharedKey};
 use crate::segment::{PIECE_BYTES, SEALED_PIECE_BYTES, pieces_of_segment, segment_count};
 use crate::task::{Remarks, check_unchanged};
-use crate::{Done, Error, Keying, Kind, Step, Task};
+use crate::{Done, During, Error, Keying, Kind, Task};
 
 /// Authenticates each task's source, armored or not, under the first identity that fits. The task's target is of no
 /// meaning: see [`Task::check`]. Of several damaged chunks of a file, the first that was found is told of.
@@ -50,17 +50,17 @@ impl Job for VerifyJob {
     type Output = Done;
     type Error = Error;
 
-    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Checked, Done>, Error> {
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<Checked, Done>, Error> {
         let pair = match task.pair()? {
             Ok(pair) => pair,
-            Err(done) => return Ok(Progress::Done(done)),
+            Err(done) => return Ok(Step::Done(done)),
         };
         let (file, stat) = pair.open_source(io).await?;
         let keys = Keys::of(task, &self.identities, &self.run_key);
         let accepted = match accept(io, &file, &stat, &keys).await? {
             Found::Binary(accepted) => accepted,
             Found::Armored => {
-                return open_armored(io, (&file, &stat), &keys, None).await.map(Progress::Done);
+                return open_armored(io, (&file, &stat), &keys, None).await.map(Step::Done);
             }
         };
         if accepted.is_small {
@@ -69,11 +69,11 @@ impl Job for VerifyJob {
             io.give_buf(plain);
             io.progress(plain_bytes);
             check_unchanged(io, &file, &stat).await?;
-            return Ok(Progress::Done(done(plain_bytes, stat.bytes)));
+            return Ok(Step::Done(done(plain_bytes, stat.bytes)));
         }
         let (layout, payload) = accepted.into_payload(io);
         let state = Checked { source: file, source_stat: stat, layout, payload };
-        Ok(Progress::Split { state: Arc::new(state), parts: segment_count(layout) })
+        Ok(Step::Split { state: Arc::new(state), parts: segment_count(layout) })
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Checked, index: u64) -> Result<(), Error> {
@@ -84,7 +84,7 @@ impl Job for VerifyJob {
             let offset = Offset::At(payload.offset + Layout::sealed_offset(piece.first));
             let (count, back) = io.read_full(source, sealed, bytes, offset).await;
             sealed = back;
-            if count.map_err(Error::at(Step::Read))? != bytes {
+            if count.map_err(Error::at(During::Read))? != bytes {
                 return Err(Error::SourceChanged);
             }
             open_piece(payload, *layout, piece, sealed.filled(), &mut plain)?;

@@ -22,7 +22,7 @@ use rustix::fs::Dir;
 
 pub use self::mirror::Mirror;
 use self::once::Once;
-pub(crate) use self::tree::Manner;
+pub(crate) use self::tree::WalkOptions;
 use self::tree::{Directory, Entry, Item, Tree};
 use crate::{FileOptions, Filter, Found, SkipReason, Symlinks, Task};
 
@@ -182,7 +182,7 @@ impl Walk {
                 return Some(Some(Visit::Task(task)));
             }
             // Without what a name may end in besides.
-            Ok(true) => Tree::open(input.components().as_path().to_owned(), self.filter.manner()),
+            Ok(true) => Tree::open(input.components().as_path().to_owned(), self.filter.walk_options()),
             Err(error) => Err(error),
         };
         match tree {

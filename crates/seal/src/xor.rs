@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use haul_age_format::Layout;
-use haul_engine::{Job, Step as Progress};
+use haul_engine::{Job, Step};
 use haul_io::{Buf, Durability, Existing, File, Io, Offset, Stat};
 
 use serde::{Deserialize, Serialize};
@@ -17,17 +17,17 @@ use crate::large::{Large, Side};
 use crate::pair::Pair;
 use crate::segment::{PIECE_BYTES, Piece, SMALL_BYTES, buffer_bytes, segment_count};
 use crate::task::{Remarks, check_unchanged};
-use crate::{Done, Error, FileOptions, Kind, Step, Task};
+use crate::{Done, During, Error, FileOptions, Kind, Task};
 
 /// Combines each task's source with a key.
 pub struct XorJob {
     pattern: Pattern,
-    pub(crate) manner: Manner,
+    pub(crate) mode: XorMode,
 }
 
 /// How results take the place of their sources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Manner {
+pub enum XorMode {
     /// A complete new file is published under the name. At every instant one of the two is there.
     Replace(Durability),
     /// The file itself is written to. Fastest; a file whose transform is cut short is damaged, and is said to be. No run should
@@ -55,8 +55,8 @@ impl XorJob {
     ///
     /// # Errors
     /// If the key is empty.
-    pub fn new(key: &[u8], manner: Manner) -> Result<Self, EmptyKey> {
-        if key.is_empty() { Err(EmptyKey) } else { Ok(Self { pattern: Pattern::new(key), manner }) }
+    pub fn new(key: &[u8], mode: XorMode) -> Result<Self, EmptyKey> {
+        if key.is_empty() { Err(EmptyKey) } else { Ok(Self { pattern: Pattern::new(key), mode }) }
     }
 
     /// The key as it was given.
@@ -65,18 +65,18 @@ impl XorJob {
     }
 
     pub(crate) fn options(&self) -> FileOptions {
-        let durability = match self.manner {
-            Manner::Replace(durability) => durability,
-            Manner::Overwrite => Durability::Eventual,
+        let durability = match self.mode {
+            XorMode::Replace(durability) => durability,
+            XorMode::Overwrite => Durability::Eventual,
         };
         FileOptions { existing: Existing::Replace, durability, ..FileOptions::default() }
     }
 
     fn done(&self, source: &Stat) -> Done {
-        let remarks = match self.manner {
-            Manner::Replace(_) => Remarks::of(source),
+        let remarks = match self.mode {
+            XorMode::Replace(_) => Remarks::of(source),
             // Its other names lead to what was written.
-            Manner::Overwrite => Remarks::default(),
+            XorMode::Overwrite => Remarks::default(),
         };
         Done::File { plain_bytes: source.bytes, sealed_bytes: source.bytes, remarks }
     }
@@ -85,29 +85,29 @@ impl XorJob {
     async fn whole<I: Io>(&self, io: &I, task: &Task, source: &File, stat: &Stat) -> Result<Done, Error> {
         let buf = io.take_buf(buffer_bytes(stat.bytes));
         let (count, mut buf) = io.read_full(source, buf, stat.bytes as usize + 1, Offset::At(0)).await;
-        if count.map_err(Error::at(Step::Read))? as u64 != stat.bytes {
+        if count.map_err(Error::at(During::Read))? as u64 != stat.bytes {
             return Err(Error::SourceChanged);
         }
         for (index, piece) in buf.filled_mut().chunks_mut(PIECE_BYTES).enumerate() {
             self.pattern.apply((index * PIECE_BYTES) as u64, piece);
             io.yield_now().await;
         }
-        let buf = match self.manner {
-            Manner::Overwrite => {
+        let buf = match self.mode {
+            XorMode::Overwrite => {
                 let bytes = buf.filled().len();
                 let (written, buf) = io.write_all(source, buf, Offset::At(0)).await;
                 let begun = buf.filled().len() < bytes;
                 written.map_err(|error| {
-                    if begun { Error::HalfOverwritten } else { Error::at(Step::Write)(error) }
+                    if begun { Error::HalfOverwritten } else { Error::at(During::Write)(error) }
                 })?;
                 buf
             }
-            Manner::Replace(_) => {
+            XorMode::Replace(_) => {
                 check_unchanged(io, source, stat).await?;
                 let target = Pair::of(task).target();
                 let publish = self.options().publish(io, target, (source, stat)).await?;
                 let (result, buf) = io.write_file(publish, buf).await;
-                result.map_err(Error::at(Step::Write))?;
+                result.map_err(Error::at(During::Write))?;
                 buf
             }
         };
@@ -123,32 +123,32 @@ impl Job for XorJob {
     type Output = Done;
     type Error = Error;
 
-    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Progress<Large<Touched>, Done>, Error> {
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<Large<Touched>, Done>, Error> {
         let pair = match task.pair()? {
             Ok(pair) => pair,
-            Err(done) => return Ok(Progress::Done(done)),
+            Err(done) => return Ok(Step::Done(done)),
         };
-        let (file, stat) = match self.manner {
-            Manner::Replace(_) => pair.open_source(io).await?,
-            Manner::Overwrite => pair.open_source_to_write(io).await?,
+        let (file, stat) = match self.mode {
+            XorMode::Replace(_) => pair.open_source(io).await?,
+            XorMode::Overwrite => pair.open_source_to_write(io).await?,
         };
         if stat.bytes <= SMALL_BYTES {
-            return self.whole(io, task, &file, &stat).await.map(Progress::Done);
+            return self.whole(io, task, &file, &stat).await.map(Step::Done);
         }
         let layout = Layout::of_plain(stat.bytes);
         let parts = segment_count(layout);
-        let state = match self.manner {
-            Manner::Replace(_) => {
+        let state = match self.mode {
+            XorMode::Replace(_) => {
                 let publish = self.options().publish(io, pair.target(), (&file, &stat)).await?;
                 Large::begin(io, (file, stat), &publish, (layout, Touched::new(false)), stat.bytes).await?
             }
-            Manner::Overwrite => {
+            XorMode::Overwrite => {
                 let result = file.clone();
                 let (key, staged) = (Touched::new(false), Mutex::default());
                 Large { source: file, source_stat: stat, layout, key, result, staged }
             }
         };
-        Ok(Progress::Split { state: Arc::new(state), parts })
+        Ok(Step::Split { state: Arc::new(state), parts })
     }
 
     async fn part<I: Io>(&self, io: &I, _: &Task, state: &Large<Touched>, index: u64) -> Result<(), Error> {
@@ -169,12 +169,12 @@ impl Job for XorJob {
         state: &Large<Touched>,
         succeeded: bool,
     ) -> Result<Done, Error> {
-        match self.manner {
-            Manner::Replace(_) => drop(state.finish(io, &self.options(), task, succeeded).await?),
-            Manner::Overwrite if !succeeded && state.key.load(Ordering::Relaxed) => {
+        match self.mode {
+            XorMode::Replace(_) => drop(state.finish(io, &self.options(), task, succeeded).await?),
+            XorMode::Overwrite if !succeeded && state.key.load(Ordering::Relaxed) => {
                 return Err(Error::HalfOverwritten);
             }
-            Manner::Overwrite => {}
+            XorMode::Overwrite => {}
         }
         Ok(self.done(&state.source_stat))
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use haul_engine::{Config, Event, Failure, Job, Next, Report, run};
 use haul_io::Cancel;
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Identity, KeySource, Keying, Kind, OpenError, OpenJob, Person,
-    Placement, PluginFault, PluginLimits, PluginProblem, Plugins, Question, Recipient, SealError, SealJob,
+    Direction, Done, Error, FileOptions, Identity, KeySource, Keying, Kind, OpenError, OpenJob, Placement,
+    PluginFault, PluginLimits, PluginProblem, PluginUi, Plugins, Question, Recipient, SealError, SealJob,
     StreamOptions, Task, VerifyJob, Walk, X25519Identity, open_stream, seal_stream,
 };
 use haul_testkit::{PluginFolder, Tree, assert_same};
@@ -28,7 +28,7 @@ struct Scripted {
     heard: Arc<Mutex<Vec<Question>>>,
 }
 
-impl Person for Scripted {
+impl PluginUi for Scripted {
     fn answer(&self, program: &str, question: &Question, _: &Cancel) -> Option<Zeroizing<String>> {
         assert_eq!(program, "age-plugin-test");
         self.heard.lock().unwrap().push(question.clone());

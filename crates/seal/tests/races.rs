@@ -12,8 +12,8 @@ use haul_engine::{Config, Engine, Event, Failure, Job, run};
 use haul_io::sim::{Files, Sim};
 use haul_io::{Cancel, Durability, Io, Stat};
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Filter, Found, Manner, OpenJob, Placement, Recipient, Replacing,
-    SealJob, Step, Symlinks, Task, VerifyJob, Walk, X25519Identity, XorJob,
+    Direction, Done, During, Error, FileOptions, Filter, Found, OpenJob, Placement, Recipient, Replacing,
+    SealJob, Symlinks, Task, VerifyJob, Walk, X25519Identity, XorJob, XorMode,
 };
 
 use self::whole::whole;
@@ -151,8 +151,8 @@ fn another_file_of_the_same_name_is_refused_by_every_job() {
         };
         refused(&|tasks| ends(&seal_job(), tasks, engine));
         refused(&|tasks| ends(&Replacing::new(seal_job()), tasks, engine));
-        for manner in [Manner::Overwrite, Manner::Replace(Durability::Eventual)] {
-            refused(&|tasks| ends(&XorJob::new(b"key", manner).unwrap(), tasks, engine));
+        for mode in [XorMode::Overwrite, XorMode::Replace(Durability::Eventual)] {
+            refused(&|tasks| ends(&XorJob::new(b"key", mode).unwrap(), tasks, engine));
         }
         let refuses = |job: &dyn Fn(Vec<Task>) -> BTreeMap<String, String>| {
             let place = Place::new();
@@ -312,7 +312,7 @@ fn a_swap_at_any_operation_touches_nothing_outside() {
                 assert!(source.contains(&true) || result.contains(&true), "{case}: neither");
                 match end {
                     Err(Error::Link {
-                        step: Step::OpenSource | Step::Create | Step::Remove | Step::Write,
+                        step: During::OpenSource | During::Create | During::Remove | During::Write,
                     }) => {
                         refused += 1;
                     }

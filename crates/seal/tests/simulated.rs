@@ -8,8 +8,8 @@ use std::path::Path;
 use haul_io::Durability;
 use haul_io::sim::{Files, Sim};
 use haul_seal::{
-    Done, Error, FileOptions, Identity, Manner, OpenJob, Recipient, Replacing, SealJob, Task, VerifyJob,
-    X25519Identity, XorJob,
+    Done, Error, FileOptions, Identity, OpenJob, Recipient, Replacing, SealJob, Task, VerifyJob,
+    X25519Identity, XorJob, XorMode,
 };
 
 use self::whole::whole;
@@ -200,7 +200,7 @@ fn an_overwritten_file_is_whole_or_said_to_be_damaged() {
         content(SIZES[1]).iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
     for bytes in SIZES {
         let task = Task::file("d/plain", "d/plain");
-        let job = XorJob::new(key, Manner::Overwrite).unwrap();
+        let job = XorJob::new(key, XorMode::Overwrite).unwrap();
         let sim = machine(1, bytes);
         sim.run(whole(&sim, &job, &task)).unwrap().unwrap();
         assert!(sim.files().get("d/plain") == Some(&expected[..bytes]));
@@ -226,7 +226,7 @@ fn a_file_that_is_replaced_is_at_every_failure_one_or_the_other() {
         let expected: Vec<u8> =
             content(bytes).iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
         let task = Task::file("d/plain", "d/plain");
-        let job = XorJob::new(key, Manner::Replace(Durability::Synced)).unwrap();
+        let job = XorJob::new(key, XorMode::Replace(Durability::Synced)).unwrap();
         let sim = machine(1, bytes);
         sim.run(whole(&sim, &job, &task)).unwrap().unwrap();
         assert!(sim.files().get("d/plain") == Some(&expected));

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use haul_io::Cancel;
 use haul_seal::{
-    Error, Identity, Kind, Passphrase, Recipient, Step, StreamOptions, X25519Identity, inspect, open_stream,
-    seal_stream,
+    During, Error, Identity, Kind, Passphrase, Recipient, StreamOptions, X25519Identity, inspect,
+    open_stream, seal_stream,
 };
 
 const CHUNK: usize = 65_536;
@@ -222,7 +222,7 @@ fn failures_of_either_end_are_told_apart_and_throw_the_switch() {
         let options = options(workers, false);
         let mut sink = Vec::new();
         let error = seal_stream(Failing { left: 1_000_000 }, &mut sink, &recipients(), &options).unwrap_err();
-        assert!(matches!(&error, Error::Io { step: Step::Read, .. }), "{error}");
+        assert!(matches!(&error, Error::Io { step: During::Read, .. }), "{error}");
         assert!(options.cancel.is_triggered());
         // All whole chunks that came, each followed by another byte.
         assert!(sink.len() > 15 * SEALED && sink.len() < 16 * SEALED);

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use haul_fetch::Known;
+use haul_fetch::HostOverride;
 
 /// How servers are reached.
 #[derive(clap::Args)]
@@ -20,7 +20,7 @@ pub(crate) struct NetworkArgs {
     pub(crate) noproxy: Option<String>,
     /// What a host's name stands for; repeatable
     #[arg(long, value_name = "HOST:PORT:ADDR[,ADDR]", value_parser = known)]
-    pub(crate) resolve: Vec<Known>,
+    pub(crate) resolve: Vec<HostOverride>,
     /// Connect to this socket in the file system, whatever the URL's host
     #[arg(long, value_name = "PATH", conflicts_with_all = ["proxy", "resolve", "ipv4", "ipv6"])]
     pub(crate) unix_socket: Option<PathBuf>,
@@ -61,11 +61,11 @@ fn speed(text: &str) -> Result<u64, String> {
     speed.ok_or_else(|| "a number of bytes a second, as 500k".to_owned())
 }
 
-fn known(text: &str) -> Result<Known, String> {
+fn known(text: &str) -> Result<HostOverride, String> {
     parse_known(text).ok_or_else(|| "a name, a port and an address, as example.org:443:10.0.0.1".to_owned())
 }
 
-fn parse_known(text: &str) -> Option<Known> {
+fn parse_known(text: &str) -> Option<HostOverride> {
     let (host, rest) = match text.strip_prefix('[') {
         Some(rest) => rest.split_once("]:")?,
         None => text.split_once(':')?,
@@ -73,7 +73,7 @@ fn parse_known(text: &str) -> Option<Known> {
     let (port, addresses) = rest.split_once(':')?;
     let addresses = addresses.split(',').map(|address| address.trim_matches(['[', ']']).parse().ok());
     let addresses: Option<Vec<_>> = addresses.collect();
-    (!host.is_empty()).then_some(Known {
+    (!host.is_empty()).then_some(HostOverride {
         host: host.to_owned(),
         port: port.parse().ok()?,
         addresses: addresses?,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use haul_engine::{Config, Engine};
 use haul_io::{Cancel, Durability};
 use haul_seal::{
-    Direction, FileOptions, Manner, Placement, Recipient, SealJob, Task, Walk, X25519Identity, XorJob,
+    Direction, FileOptions, Placement, Recipient, SealJob, Task, Walk, X25519Identity, XorJob, XorMode,
 };
 
 use super::{Case, Sample, Table, engines, interleaved, timed};
@@ -23,7 +23,7 @@ pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
     let bytes = make_tree(&tree, args)?;
     let bench = Bench { args, tree, place: place.path() };
     let seal = bench.seal_job()?;
-    let xor = XorJob::new(b"a key of some length", Manner::Overwrite)
+    let xor = XorJob::new(b"a key of some length", XorMode::Overwrite)
         .map_err(|error| Problem::usage(error.to_string()))?;
     let mut cases = Vec::new();
     for engine in engines(args)? {

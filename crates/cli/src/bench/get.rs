@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use haul_engine::Engine;
-use haul_fetch::{Config, FetchJob, FetchTask, Place, Request};
+use haul_fetch::{Config, Destination, FetchJob, FetchTask, Request};
 use haul_io::Cancel;
 
 use super::{Case, Sample, Table, engines, interleaved, timed};
@@ -41,7 +41,7 @@ fn compare_at(args: &BenchArgs, url: &str, title: &str) -> Result<Table, Problem
 fn fetch(args: &BenchArgs, url: &str, engine: Engine) -> Result<Sample, Problem> {
     let idle_connections_max = engine.in_flight_max().max(Config::default().idle_connections_max);
     let job = FetchJob::new(Config { retries: 0, idle_connections_max, ..Config::default() });
-    let tasks = (0..args.files).map(|_| FetchTask::new(url, Place::Discard));
+    let tasks = (0..args.files).map(|_| FetchTask::new(url, Destination::Discard));
     let config = haul_engine::Config { engine, cancel: Cancel::new()?, progress: Default::default() };
     timed(|| {
         let report = haul_engine::run(&job, tasks, &config, |_| {});

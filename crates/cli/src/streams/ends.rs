@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use haul_io::{Cancel, FileKind, Stat, StreamReader, StreamWriter};
-use haul_seal::{Error, Step};
+use haul_seal::{During, Error};
 use rustix::fs::OFlags;
 
 use crate::args::FileArgs;
@@ -121,7 +121,7 @@ impl Input {
                 opened.map(File::into)
             }
         };
-        let refused = |source| Error::Io { step: Step::OpenSource, source };
+        let refused = |source| Error::Io { step: During::OpenSource, source };
         let fd = opened.map_err(refused)?;
         let file = KnownFile::of(&fd).map_err(refused)?;
         Ok(Reader { reader: StreamReader::new(fd, cancel.clone()), bytes, file })
@@ -165,7 +165,7 @@ impl Output {
             Self::File(_) | Self::Nowhere => return Ok(None),
         };
         let writer = opened.and_then(|fd| StreamWriter::new(fd, cancel.clone()));
-        let writer = writer.map_err(|source| Error::Io { step: Step::Create, source })?;
+        let writer = writer.map_err(|source| Error::Io { step: During::Create, source })?;
         Ok(Some(Box::new(writer)))
     }
 }

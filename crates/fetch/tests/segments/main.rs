@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use haul_engine::{Job, Step, run};
-use haul_fetch::{Algorithm, Checksum, Config, Error, Expected, FetchJob, FetchTask, Place, Segments};
+use haul_fetch::{Algorithm, Checksum, Config, Destination, Error, Expected, FetchJob, FetchTask, Segments};
 use haul_io::{Blocking, Cancel, run_ready};
 use haul_testkit::{Answer, End, Gate, Server};
 
@@ -230,7 +230,7 @@ fn further_connections_leave_when_tasks_need_their_seats() {
     let job = FetchJob::new(config);
     let io = || Blocking::new(Cancel::new().unwrap());
     let Step::Split { state, .. } = run_ready(job.start(&io(), &task)).unwrap() else { panic!("whole") };
-    let small = FetchTask::new(&server.url("/y"), Place::Discard);
+    let small = FetchTask::new(&server.url("/y"), Destination::Discard);
     std::thread::scope(|scope| {
         let part = |index| {
             let (job, task, state) = (&job, &task, &state);

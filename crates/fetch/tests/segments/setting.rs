@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use haul_engine::{Engine, Event, Failure, Job, Step, run};
-use haul_fetch::{Config, Failed, FetchJob, FetchTask, Fetched, Place, Segments};
+use haul_fetch::{Config, Destination, Failed, FetchJob, FetchTask, Fetched, Segments};
 use haul_io::{Blocking, Cancel, Publish, run_ready};
 use haul_testkit::{Answer, Request, Server, files_below, seeded_bytes};
 
@@ -43,7 +43,7 @@ impl Dir {
 
     pub(crate) fn task(&self, url: &str) -> FetchTask {
         let publish = Publish::new(self.0.path().join("x"));
-        FetchTask::new(url, Place::File(publish))
+        FetchTask::new(url, Destination::File(publish))
     }
 
     pub(crate) fn file(&self) -> Option<Vec<u8>> {

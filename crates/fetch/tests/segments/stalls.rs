@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use haul_engine::{Job, Step};
-use haul_fetch::{Config, Error, Failed, FetchJob, FetchTask, Fetched, Place, Segments};
+use haul_fetch::{Config, Destination, Error, Failed, FetchJob, FetchTask, Fetched, Segments};
 use haul_io::sim::{Ending, Files, Reply, Sim};
 use haul_io::{Durability, Existing, Preserve, Publish};
 use haul_testkit::{End, Request, Server};
@@ -34,7 +34,7 @@ fn simulated(replies: Vec<Reply>) -> (Result<Fetched, Failed>, Option<Vec<u8>>) 
     sim.peers().listen("host", 80, replies);
     let (existing, durability, preserve) = (Existing::Refuse, Durability::Eventual, Preserve::default());
     let publish = Publish { path: "d/x".into(), root_bytes: None, existing, durability, preserve };
-    let task = FetchTask::new("http://host/x", Place::File(publish));
+    let task = FetchTask::new("http://host/x", Destination::File(publish));
     let job = FetchJob::new(Config { retries: 0, ..undivided(3) });
     let end = sim.run(async {
         let Step::Split { state, parts: 3 } = job.start(&sim, &task).await? else { panic!("as one") };

@@ -15,7 +15,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use haul_io::{Buf, Cancel};
 
 use super::source::{Piece, Source};
-use crate::{Error, Step};
+use crate::{During, Error};
 
 /// What sealing adds to a piece of four chunks, and what is to spare.
 const ROOM_BYTES: usize = 64;
@@ -80,7 +80,7 @@ impl<'a, R: Read + Send, W: Write + Send> Turns<'a, R, W> {
         let mut exit = self.exit.into_inner().unwrap_or_else(PoisonError::into_inner);
         match exit.failure {
             Some(error) => Err(error),
-            None => exit.sink.flush().map(|()| exit.moved).map_err(Error::at(Step::Write)),
+            None => exit.sink.flush().map(|()| exit.moved).map_err(Error::at(During::Write)),
         }
     }
 
@@ -122,7 +122,7 @@ impl<'a, R: Read + Send, W: Write + Send> Turns<'a, R, W> {
         if self.stopped.load(Ordering::Relaxed) {
             return false;
         }
-        let written = exit.sink.write_all(output).map_err(Error::at(Step::Write));
+        let written = exit.sink.write_all(output).map_err(Error::at(During::Write));
         match result.and(written) {
             Ok(()) => {
                 exit.turn += 1;

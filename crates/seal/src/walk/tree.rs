@@ -50,7 +50,7 @@ pub(super) struct Entry {
 
 /// How to walk.
 #[derive(Clone, Copy)]
-pub(crate) struct Manner {
+pub(crate) struct WalkOptions {
     pub(crate) follow: bool,
     pub(crate) one_file_system: bool,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Manner {
 /// The walk through a tree, its root not included.
 pub(super) struct Tree {
     root: PathBuf,
-    manner: Manner,
+    options: WalkOptions,
     levels: Vec<Level>,
 }
 
@@ -75,11 +75,11 @@ type Name = (CString, FileType);
 
 impl Tree {
     /// Begins at `root`, to which links are followed.
-    pub(super) fn open(root: PathBuf, manner: Manner) -> io::Result<Self> {
+    pub(super) fn open(root: PathBuf, options: WalkOptions) -> io::Result<Self> {
         let fd = fs::openat(CWD, &root, flags(true), Mode::empty())?;
         let root_bytes = root.as_os_str().len();
         let level = Level::new(root.clone(), root_bytes, fd)?;
-        Ok(Self { root, manner, levels: vec![level] })
+        Ok(Self { root, options, levels: vec![level] })
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -142,7 +142,7 @@ impl Tree {
             Err(Errno::NOENT) if is_temporary(OsStr::from_bytes(name.as_bytes())) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let is_followed_link = stat.kind == FileKind::Symlink && self.manner.follow;
+        let is_followed_link = stat.kind == FileKind::Symlink && self.options.follow;
         if is_followed_link {
             stat = fs::statat(fd, name, AtFlags::empty())?.into();
         }
@@ -178,7 +178,7 @@ impl Tree {
             return Err(io::Error::other("a loop"));
         }
         let is_elsewhere = self.root_directory().is_some_and(|root| root.stat.device != stat.device);
-        if self.manner.one_file_system && is_elsewhere || !enters(&level.directory) {
+        if self.options.one_file_system && is_elsewhere || !enters(&level.directory) {
             return Ok(None);
         }
         let directory = level.directory.clone();
@@ -273,8 +273,8 @@ mod tests {
         (0..9).for_each(|number| std::fs::write(temporary(number), "x").unwrap());
         let gone = dir.path().join("gone");
         std::fs::write(&gone, "x").unwrap();
-        let manner = Manner { follow: false, one_file_system: false };
-        let mut tree = Tree::open(dir.path().to_owned(), manner).unwrap();
+        let options = WalkOptions { follow: false, one_file_system: false };
+        let mut tree = Tree::open(dir.path().to_owned(), options).unwrap();
         // The names are read by now.
         let Some(Item::Other(first)) = tree.next(|_| true) else { panic!("ten files") };
         (0..9).for_each(|number| std::fs::remove_file(temporary(number)).unwrap());

@@ -1,4 +1,4 @@
-//! A standing crew of worker threads, for libraries whose callers hand in one thing at a time.
+//! A fixed pool of worker threads, for libraries whose callers hand in one thing at a time.
 //!
 //! Owns: the threads, the ring before them, waking and joining them at the end.
 //! Does not own: what is handed in, what becomes of it.
@@ -11,13 +11,13 @@ use haul_io::{Blocking, Cancel};
 use haul_queue::{Closed, Ring, TryPush};
 
 /// Threads that carry out what is submitted, each with its own [`Blocking`] operations.
-pub struct Crew<W: Send + 'static> {
+pub struct ThreadPool<W: Send + 'static> {
     ring: Arc<Ring<W>>,
     cancel: Cancel,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What happens to submitted work when a crew ends.
+/// What happens to submitted work when a pool ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Closing {
     /// All of it is carried out first.
@@ -28,7 +28,7 @@ pub enum Closing {
     Cancel,
 }
 
-impl<W: Send + 'static> Crew<W> {
+impl<W: Send + 'static> ThreadPool<W> {
     /// Starts `workers` threads that run `handle` on what is submitted; at most `capacity` items wait.
     ///
     /// A panic in `handle` ends that item, not the thread. [`Blocking::cancel`] of what `handle` is given interrupts one
@@ -42,9 +42,9 @@ impl<W: Send + 'static> Crew<W> {
     {
         let ring = Arc::new(Ring::with_capacity(capacity));
         let handle = Arc::new(handle);
-        let mut crew = Self { ring, cancel, threads: Vec::with_capacity(workers) };
+        let mut pool = Self { ring, cancel, threads: Vec::with_capacity(workers) };
         for index in 0..workers {
-            let (ring, cancel, handle) = (crew.ring.clone(), crew.cancel.child()?, handle.clone());
+            let (ring, cancel, handle) = (pool.ring.clone(), pool.cancel.child()?, handle.clone());
             let thread = std::thread::Builder::new().name(format!("haul-{index}")).spawn(move || {
                 let io = Blocking::new(cancel);
                 while let Some(item) = ring.pop() {
@@ -53,28 +53,28 @@ impl<W: Send + 'static> Crew<W> {
                     let _ = catch_unwind(AssertUnwindSafe(|| handle(&io, item)));
                 }
             })?;
-            crew.threads.push(thread);
+            pool.threads.push(thread);
         }
-        Ok(crew)
+        Ok(pool)
     }
 
-    /// Hands `item` to the crew; sleeps while `capacity` items wait.
+    /// Hands `item` to the pool; sleeps while `capacity` items wait.
     ///
     /// # Errors
-    /// Gives the item back when the crew is ending.
+    /// Gives the item back when the pool is ending.
     pub fn submit(&self, item: W) -> Result<(), Closed<W>> {
         self.ring.push(item)
     }
 
-    /// Hands `item` to the crew if there is room; returns at once.
+    /// Hands `item` to the pool if there is room; returns at once.
     ///
     /// # Errors
-    /// Gives the item back when `capacity` items wait, or when the crew is ending.
+    /// Gives the item back when `capacity` items wait, or when the pool is ending.
     pub fn try_submit(&self, item: W) -> Result<(), TryPush<W>> {
         self.ring.try_push(item)
     }
 
-    /// Ends the crew: wakes every sleeping thread and joins them all.
+    /// Ends the pool: wakes every sleeping thread and joins them all.
     pub fn close(mut self, closing: Closing) {
         self.end(closing);
     }
@@ -86,7 +86,7 @@ impl<W: Send + 'static> Crew<W> {
         self.ring.close();
         let this_thread = std::thread::current().id();
         for thread in self.threads.drain(..) {
-            // A handler may drop the last owner of the crew: a thread can't join itself, and ends by itself.
+            // A handler may drop the last owner of the pool: a thread can't join itself, and ends by itself.
             if thread.thread().id() != this_thread {
                 let _ = thread.join();
             }
@@ -94,8 +94,8 @@ impl<W: Send + 'static> Crew<W> {
     }
 }
 
-impl<W: Send + 'static> Drop for Crew<W> {
-    /// As [`Crew::close`] with [`Closing::Finish`].
+impl<W: Send + 'static> Drop for ThreadPool<W> {
+    /// As [`ThreadPool::close`] with [`Closing::Finish`].
     fn drop(&mut self) {
         self.end(Closing::Finish);
     }
