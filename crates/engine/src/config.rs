@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use haul_io::Cancel;
 
-use crate::Engine;
+use crate::choice::Engine;
 
 /// How to run.
 #[derive(Clone, Debug)]

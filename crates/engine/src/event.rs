@@ -6,14 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Engine, Failure, Job, Phases, Spreads};
-
-/// Number of a task within its run, from 0, in the order of the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskId(pub u64);
-
-/// How a task ended.
-pub type Outcome<J> = Result<<J as Job>::Output, Failure<<J as Job>::Error>>;
+use crate::choice::Engine;
+use crate::job::contract::{Failure, Job, Outcome, TaskId};
+use crate::job::phases::{Phases, Spreads};
 
 /// One thing that happened in a run, in order.
 pub enum Event<J: Job> {

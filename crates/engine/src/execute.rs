@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use haul_io::{Blocking, Io, Meter, TaskIo};
 
-use crate::{Failure, Job, Outcome, Phases, Step, TaskId};
+use crate::job::contract::{Failure, Job, Outcome, Step, TaskId};
+use crate::job::phases::Phases;
 
 /// A piece of work for a worker.
 pub(crate) struct Work<J: Job> {

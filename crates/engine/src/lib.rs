@@ -5,35 +5,27 @@
 //! cancellation, the phases of time, the report.
 //! Does not own: what a job does (it knows no protocol and no format), printing, signals.
 
+#![forbid(unsafe_code)]
+
 mod choice;
 mod config;
-mod desk;
 mod event;
 mod execute;
 mod job;
-mod note;
-mod order;
-mod phases;
-mod pool;
-mod portable;
 mod processes;
-mod rings;
 mod run;
 mod serial;
-mod source;
 mod supervisor;
-mod thread_pool;
 mod threads;
 pub mod wire;
-mod worker;
 
 pub use choice::{Engine, ParseEngineError};
 pub use config::Config;
-pub use event::{Event, Fallback, Outcome, Report, Settled, TaskId};
-pub use job::{Failure, Job, Step};
-pub use phases::{Phases, Spread, Spreads};
-pub use portable::{Portable, Wire, WorkerCommand};
+pub use event::{Event, Fallback, Report, Settled};
+pub use job::contract::{Failure, Job, Outcome, Step, TaskId};
+pub use job::phases::{Phases, Spread, Spreads};
+pub use job::portable::{Portable, Wire, WorkerCommand};
+pub use job::source::{Again, Next, Source};
+pub use processes::worker::{WorkError, work};
 pub use run::{run, run_portable};
-pub use source::{Again, Next, Source};
-pub use thread_pool::{Closing, ThreadPool};
-pub use worker::{WorkError, work};
+pub use threads::thread_pool::{Closing, ThreadPool};

@@ -8,12 +8,19 @@ use std::time::Instant;
 
 use haul_io::{Blocking, Io};
 
-use crate::pool::{Pool, Size};
+use crate::choice::Engine;
+use crate::config::Config;
+use crate::event::{Event, Fallback, Report};
+use crate::job::contract::Job;
+use crate::job::phases::Spreads;
+use crate::job::portable::{Portable, WorkerCommand};
+use crate::job::source::Source;
+use crate::processes::coordinator;
+use crate::processes::worker_pool::{Pool, Size};
+use crate::serial;
 use crate::supervisor::Supervisor;
-use crate::{
-    Config, Engine, Event, Fallback, Job, Portable, Report, Source, Spreads, WorkerCommand, processes, rings,
-    serial, threads,
-};
+use crate::threads::rings;
+use crate::threads::workers;
 
 /// Does every task of `source` by `job`. Events go to `on_event` as they happen, on the calling thread.
 ///
@@ -54,7 +61,7 @@ pub fn run_portable<J: Portable>(
             run.emit(Event::Started { engine: config.engine, fallback: None });
             let supervisor = Supervisor::new(source, config.cancel.clone());
             let mut settled = |settled| run.emit(Event::Settled(settled));
-            let spreads = processes::run(job, supervisor, config, pool, &mut settled);
+            let spreads = coordinator::run(job, supervisor, config, pool, &mut settled);
             return run.end(spreads);
         }
         Some((size, Err(refused))) => run.begin_instead(size, refused.to_string()),
@@ -114,7 +121,7 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
         let mut settled = |settled| self.emit(Event::Settled(settled));
         match engine {
             Engine::Serial => serial::run(job, supervisor, config, &mut settled),
-            Engine::Threads(workers) => threads::run(job, supervisor, config, workers, &mut settled),
+            Engine::Threads(workers) => workers::run(job, supervisor, config, workers, &mut settled),
             Engine::Uring { rings, depth } => {
                 rings::run(job, supervisor, config, (rings, depth), &mut settled)
             }

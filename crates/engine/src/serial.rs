@@ -5,10 +5,14 @@
 
 use haul_io::{Blocking, run_ready};
 
+use crate::config::Config;
 use crate::config::NAP;
+use crate::event::Settled;
 use crate::execute::execute;
+use crate::job::contract::Job;
+use crate::job::phases::Spreads;
+use crate::job::source::Source;
 use crate::supervisor::{Ready, Supervisor};
-use crate::{Config, Job, Settled, Source, Spreads};
 
 pub(crate) fn run<J: Job>(
     job: &J,

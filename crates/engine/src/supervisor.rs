@@ -11,8 +11,11 @@ use std::time::Instant;
 
 use haul_io::Cancel;
 
+use crate::event::Settled;
 use crate::execute::{Answer, Returned, Stage, Work};
-use crate::{Again, Failure, Job, Next, Outcome, Phases, Settled, Source, Step, TaskId};
+use crate::job::contract::{Failure, Job, Outcome, Step, TaskId};
+use crate::job::phases::Phases;
+use crate::job::source::{Again, Next, Source};
 
 pub(crate) struct Supervisor<J: Job, S> {
     source: S,

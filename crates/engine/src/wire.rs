@@ -93,8 +93,6 @@ mod tests {
 
     use serde::{Deserialize, Serialize};
 
-    use crate::order::{from_bytes, to_bytes};
-
     #[derive(Serialize, Deserialize)]
     struct Both {
         #[serde(with = "super::path")]
@@ -110,7 +108,8 @@ mod tests {
         {
             let path = PathBuf::from(OsStr::from_bytes(b"\xff/\n\x00b"));
             let (kind, text) = (error.kind(), error.to_string());
-            let back: Both = from_bytes(&to_bytes(&Both { path: path.clone(), error })).unwrap();
+            let bytes = postcard::to_stdvec(&Both { path: path.clone(), error }).unwrap();
+            let back: Both = postcard::from_bytes(&bytes).unwrap();
             assert_eq!((back.path, back.error.kind(), back.error.to_string()), (path, kind, text));
         }
     }

@@ -1,7 +1,7 @@
 //! Jobs that other processes can do.
 //!
 //! Owns: what a job must offer for that; how a worker process is started.
-//! Does not own: the processes ([`crate::pool`]), how bytes reach them ([`crate::order`]).
+//! Does not own: the processes ([`crate::processes::worker_pool`]), how bytes reach them ([`crate::processes::order`]).
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use haul_io::Io;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Job;
+use crate::job::contract::Job;
 
 /// What can be handed to another process of the same program.
 pub trait Wire: Serialize + DeserializeOwned {}

@@ -17,12 +17,14 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use zeroize::Zeroizing;
 
 use crate::execute::{Stage, Work, execute};
-use crate::note::{Left, Noted, look};
-use crate::order::{
-    Greeting, OrderOf, OrderStage, Reply, ReplyFailure, ReplyOf, ReplyValue, from_bytes, monotonic_now,
-    reply_for, to_bytes,
+use crate::job::contract::{Job, TaskId};
+use crate::job::phases::Phases;
+use crate::job::portable::Portable;
+use crate::processes::encoding::{from_bytes, to_bytes};
+use crate::processes::intent::{IntentIo, Left, look};
+use crate::processes::order::{
+    Handshake, OrderOf, OrderStage, Reply, ReplyFailure, ReplyOf, ReplyValue, monotonic_now, reply_for,
 };
-use crate::{Job, Phases, Portable, TaskId};
 
 /// How long a worker sleeps before it looks whether it is still wanted.
 const NAP: Duration = Duration::from_millis(5);
@@ -31,7 +33,7 @@ const NAP: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WorkError {
-    /// Standard input is no lease table, or standard output no greeting: nobody started it as a worker.
+    /// Standard input is no lease table, or standard output no handshake: nobody started it as a worker.
     NotAWorker,
     /// The table can't be used.
     Table(TableError),
@@ -74,16 +76,16 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
         Err(TableError::NotSealed) => return Err(WorkError::NotAWorker),
         Err(error) => return Err(WorkError::Table(error)),
     };
-    let greeting = read_greeting(&mut pipe)?;
-    let (head, spec): (Greeting, _) =
-        postcard::take_from_bytes(&greeting).map_err(|_| WorkError::NotAWorker)?;
+    let handshake = read_handshake(&mut pipe)?;
+    let (head, spec): (Handshake, _) =
+        postcard::take_from_bytes(&handshake).map_err(|_| WorkError::NotAWorker)?;
     if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(head.supervisor_pid) {
         // It died before the first line: nobody is there to be served.
         return Ok(());
     }
     let spec = from_bytes(spec).ok_or_else(|| WorkError::JobSpec("it can't be read".to_owned()))?;
     let job = J::from_job_spec(spec).map_err(WorkError::JobSpec)?;
-    drop(greeting);
+    drop(handshake);
     let member = Member {
         table,
         owner: head.owner,
@@ -101,15 +103,15 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
     Ok(())
 }
 
-fn read_greeting(pipe: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, WorkError> {
+fn read_handshake(pipe: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, WorkError> {
     let mut length = [0; 8];
     pipe.read_exact(&mut length).map_err(|_| WorkError::NotAWorker)?;
-    let mut greeting = Zeroizing::new(Vec::new());
+    let mut handshake = Zeroizing::new(Vec::new());
     let length = u64::from_le_bytes(length);
     // Reserved at once, so that no half of the secrets is left behind by growing.
-    greeting.reserve_exact(usize::try_from(length.min(1 << 30)).map_err(|_| WorkError::NotAWorker)?);
-    match pipe.take(length).read_to_end(&mut greeting) {
-        Ok(count) if count as u64 == length => Ok(greeting),
+    handshake.reserve_exact(usize::try_from(length.min(1 << 30)).map_err(|_| WorkError::NotAWorker)?);
+    match pipe.take(length).read_to_end(&mut handshake) {
+        Ok(count) if count as u64 == length => Ok(handshake),
         _ => Err(WorkError::NotAWorker),
     }
 }
@@ -208,7 +210,7 @@ impl<J: Portable> Thread<'_, J> {
                 return Reply { result: Err(failure), phases: Phases::default(), bytes: 0 };
             }
         };
-        let noted = Noted {
+        let noted = IntentIo {
             io: if finishes { &self.patient } else { &self.io },
             worker: &self.member.table,
             lease,

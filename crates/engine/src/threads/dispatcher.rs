@@ -1,15 +1,15 @@
 //! What lies between the source and workers of the same process.
 //!
-//! No thread of its own decides what is done next: whichever worker needs work takes the seat, takes the answers that lie
+//! No thread of its own decides what is done next: whichever worker needs work takes the combiner, takes the answers that lie
 //! there, and hands out. A supervising thread would have to be woken for nearly every task of a source with limits, and
 //! that costs as much as a small task.
 //!
-//! No answer is left lying. (A1) A worker puts its answer on the ring, then tries the seat. (A2) Who leaves the seat looks at the
-//! ring afterwards, and takes the seat again if answers are there while work is short. Between the two steps of either
-//! stands a fence, so that of a worker that found the seat taken and the one who left it, one sees the other: either the worker gets
-//! the seat, or its answer is found. Besides, the teller takes the seat every few milliseconds.
+//! No answer is left lying. (A1) A worker puts its answer on the ring, then tries the combiner. (A2) Who leaves the combiner looks at the
+//! ring afterwards, and takes the combiner again if answers are there while work is short. Between the two steps of either
+//! stands a fence, so that of a worker that found the combiner taken and the one who left it, one sees the other: either the worker gets
+//! the combiner, or its answer is found. Besides, the teller takes the combiner every few milliseconds.
 //!
-//! Owns: the ring of work and the ring of answers, the seat, who is woken when.
+//! Owns: the ring of work and the ring of answers, the combiner, who is woken when.
 //! Does not own: the order of work ([`crate::supervisor`]), threads.
 
 use std::sync::atomic::{Ordering, fence};
@@ -20,9 +20,11 @@ use haul_io::Unparker;
 use haul_queue::{Ring, TryPop};
 
 use crate::config::NAP;
+use crate::event::Settled;
 use crate::execute::{Returned, Work};
+use crate::job::contract::Job;
+use crate::job::source::Source;
 use crate::supervisor::{Ready, Supervisor};
-use crate::{Job, Settled, Source};
 
 /// Pieces of work that wait on the ring for each worker, so that few look for more.
 const QUEUED_PER_WORKER: usize = 16;
@@ -30,22 +32,22 @@ const QUEUED_PER_WORKER: usize = 16;
 const QUEUED_MAX: usize = 4_096;
 
 /// What lies between a source and its workers.
-pub(crate) struct Desk<J: Job, S> {
+pub(crate) struct Dispatcher<J: Job, S> {
     work: Ring<Work<J>>,
     answers: Ring<Returned<J>>,
-    seat: Mutex<Seat<J, S>>,
+    combiner: Mutex<Combiner<J, S>>,
     /// Tasks that may be out, or ended and not told, at a time. No more than either ring holds, so nobody ever waits to push.
     out_max: usize,
     /// With so few pieces of work on the ring, it is time for more.
     short: usize,
-    /// The thread that made the desk, and tells.
+    /// The thread that made the dispatcher, and tells.
     teller: Thread,
     /// Workers that sleep elsewhere than on the ring of work.
     unparkers: Mutex<Vec<Unparker>>,
 }
 
 /// What only one thread at a time does.
-struct Seat<J: Job, S> {
+struct Combiner<J: Job, S> {
     supervisor: Supervisor<J, S>,
     /// Tasks that ended, and that nobody was told of.
     untold: Vec<Settled<J>>,
@@ -55,20 +57,20 @@ struct Seat<J: Job, S> {
     ended: bool,
 }
 
-/// A desk that work may still come to.
-pub(crate) struct OpenDesk<'a, J: Job, S>(&'a Desk<J, S>);
+/// A dispatcher that work may still come to.
+pub(crate) struct CloseOnDrop<'a, J: Job, S>(&'a Dispatcher<J, S>);
 
-impl<J: Job, S> Drop for OpenDesk<'_, J, S> {
+impl<J: Job, S> Drop for CloseOnDrop<'_, J, S> {
     fn drop(&mut self) {
         self.0.close();
     }
 }
 
-impl<J: Job, S> Desk<J, S> {
+impl<J: Job, S> Dispatcher<J, S> {
     /// When what this gives is dropped, there will be no more work: also where a panic of whoever is told of events ends
     /// the run, as its workers would wait forever.
-    pub(crate) fn open(&self) -> OpenDesk<'_, J, S> {
-        OpenDesk(self)
+    pub(crate) fn open(&self) -> CloseOnDrop<'_, J, S> {
+        CloseOnDrop(self)
     }
 
     /// Adds a worker that must be told of new work.
@@ -90,14 +92,14 @@ impl<J: Job, S> Desk<J, S> {
     }
 }
 
-impl<J: Job, S: Source<J::Task>> Desk<J, S> {
-    /// A desk for jobs of which `workers` run at once.
+impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
+    /// A dispatcher for jobs of which `workers` run at once.
     pub(crate) fn new(supervisor: Supervisor<J, S>, workers: usize) -> Self {
         let out_max = workers + QUEUED_MAX.min(workers * QUEUED_PER_WORKER);
         let (work, answers) = (Ring::with_capacity(out_max), Ring::with_capacity(out_max));
-        let seat = Mutex::new(Seat { supervisor, untold: Vec::new(), telling: 0, ended: false });
+        let combiner = Mutex::new(Combiner { supervisor, untold: Vec::new(), telling: 0, ended: false });
         let (teller, unparkers) = (std::thread::current(), Mutex::default());
-        Self { work, answers, seat, out_max, short: 2 * workers, teller, unparkers }
+        Self { work, answers, combiner, out_max, short: 2 * workers, teller, unparkers }
     }
 
     /// Gives an answer back. Who does so asks for more work next.
@@ -129,13 +131,13 @@ impl<J: Job, S: Source<J::Task>> Desk<J, S> {
         }
     }
 
-    /// Tells of every end, until every task has ended or the source has panicked on a worker. On the thread that made the desk.
+    /// Tells of every end, until every task has ended or the source has panicked on a worker. On the thread that made the dispatcher.
     pub(crate) fn tell_all(&self, settled: &mut dyn FnMut(Settled<J>)) {
         loop {
-            let Ok(mut seat) = self.seat.lock() else { return };
-            let (untold, ended) = (std::mem::take(&mut seat.untold), seat.ended);
-            seat.telling = untold.len();
-            drop(seat);
+            let Ok(mut combiner) = self.combiner.lock() else { return };
+            let (untold, ended) = (std::mem::take(&mut combiner.untold), combiner.ended);
+            combiner.telling = untold.len();
+            drop(combiner);
             self.supervise(&mut Own::None);
             if untold.is_empty() {
                 if ended {
@@ -151,10 +153,10 @@ impl<J: Job, S: Source<J::Task>> Desk<J, S> {
     fn supervise(&self, own: &mut Own<J>) {
         loop {
             fence(Ordering::SeqCst);
-            match self.seat.try_lock() {
-                Ok(mut seat) => {
-                    self.take_answers(&mut seat);
-                    self.hand_out(&mut seat, own);
+            match self.combiner.try_lock() {
+                Ok(mut combiner) => {
+                    self.take_answers(&mut combiner);
+                    self.hand_out(&mut combiner, own);
                 }
                 Err(TryLockError::WouldBlock) => return,
                 Err(TryLockError::Poisoned(_)) => {
@@ -170,23 +172,23 @@ impl<J: Job, S: Source<J::Task>> Desk<J, S> {
         }
     }
 
-    fn take_answers(&self, seat: &mut Seat<J, S>) {
+    fn take_answers(&self, combiner: &mut Combiner<J, S>) {
         while let TryPop::Item(returned) = self.answers.try_pop() {
-            let Some(settled) = seat.supervisor.returned(returned) else { continue };
+            let Some(settled) = combiner.supervisor.returned(returned) else { continue };
             let failed = settled.outcome.is_err();
-            seat.untold.push(settled);
+            combiner.untold.push(settled);
             // A failure may end the run. Other ends can wait for the teller's nap to end.
-            if failed || seat.untold.len() == self.out_max / 2 {
+            if failed || combiner.untold.len() == self.out_max / 2 {
                 self.teller.unpark();
             }
         }
     }
 
     /// Hands out what there is room for.
-    fn hand_out(&self, seat: &mut Seat<J, S>, own: &mut Own<J>) {
+    fn hand_out(&self, combiner: &mut Combiner<J, S>, own: &mut Own<J>) {
         let mut pushed = false;
-        while seat.supervisor.in_flight() + seat.untold.len() + seat.telling < self.out_max {
-            match seat.supervisor.next() {
+        while combiner.supervisor.in_flight() + combiner.untold.len() + combiner.telling < self.out_max {
+            match combiner.supervisor.next() {
                 Ready::Work(work) if matches!(own, Own::Wanted) && self.work.is_empty() => {
                     *own = Own::Taken(work);
                 }
@@ -199,7 +201,7 @@ impl<J: Job, S: Source<J::Task>> Desk<J, S> {
                 }
                 Ready::Wait => break,
                 Ready::End => {
-                    seat.ended = true;
+                    combiner.ended = true;
                     self.close();
                     self.teller.unpark();
                     break;

@@ -16,7 +16,7 @@ use haul_queue::lease::{Lease, Worker};
 use serde::{Deserialize, Serialize};
 
 use crate::execute::Metered;
-use crate::order::{from_bytes, to_bytes};
+use crate::processes::encoding::{from_bytes, to_bytes};
 use crate::wire;
 
 /// One step that is about to be taken.
@@ -126,7 +126,7 @@ pub(crate) async fn look(io: &impl Io, note: &[u8]) -> io::Result<Left> {
 }
 
 /// The operations of one attempt, with a note before each that its successor must know of.
-pub(crate) struct Noted<'a> {
+pub(crate) struct IntentIo<'a> {
     pub(crate) io: &'a Blocking,
     pub(crate) worker: &'a Worker,
     pub(crate) lease: &'a Lease,
@@ -135,7 +135,7 @@ pub(crate) struct Noted<'a> {
     pub(crate) wrote: Cell<bool>,
 }
 
-impl Noted<'_> {
+impl IntentIo<'_> {
     async fn note_of(&self, op: &Op) -> io::Result<Option<Note>> {
         Ok(match op {
             Op::Open { dir, path, mode: OpenMode::CreateNew } => {
@@ -155,7 +155,7 @@ impl Noted<'_> {
     }
 }
 
-impl Io for Noted<'_> {
+impl Io for IntentIo<'_> {
     async fn submit(&self, op: Op) -> Completion {
         match self.note_of(&op).await {
             // A note that is too long is of a path that the system will refuse as well.
@@ -195,7 +195,7 @@ impl Io for Noted<'_> {
     }
 }
 
-impl Metered for Noted<'_> {
+impl Metered for IntentIo<'_> {
     fn take_meter(&self) -> Meter {
         self.io.take_meter()
     }

@@ -17,8 +17,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use zeroize::Zeroizing;
 
-use crate::order::{Greeting, to_bytes, to_secret_bytes};
-use crate::{Portable, WorkerCommand};
+use crate::job::portable::{Portable, WorkerCommand};
+use crate::processes::encoding::{to_bytes, to_secret_bytes};
+use crate::processes::order::Handshake;
 
 /// How many processes, and threads in each.
 #[derive(Clone, Copy)]
@@ -40,7 +41,7 @@ const REPLY_BYTES_MAX: u32 = 8 << 10;
 pub(crate) const DEATHS_MAX: u8 = 3;
 
 /// How long workers may take to go home before they are killed. They hold nothing by then.
-const FAREWELL: Duration = Duration::from_millis(500);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(crate) struct Pool {
     command: WorkerCommand,
@@ -137,14 +138,14 @@ impl Pool {
         let pid = Pid::from_child(&child);
         let mut member =
             Member { pidfd: pidfd_open(pid, PidfdFlags::empty())?, child, pipe: pipe.try_clone()? };
-        let head = Greeting {
+        let head = Handshake {
             supervisor_pid: rustix::process::getpid().as_raw_nonzero().get(),
             owner,
             threads: self.threads,
         };
-        let greeting = Zeroizing::new([to_bytes(&head), self.spec.to_vec()].concat());
-        let length = (greeting.len() as u64).to_le_bytes();
-        let sent = pipe.write_all(&length).and_then(|()| pipe.write_all(&greeting));
+        let handshake = Zeroizing::new([to_bytes(&head), self.spec.to_vec()].concat());
+        let length = (handshake.len() as u64).to_le_bytes();
+        let sent = pipe.write_all(&length).and_then(|()| pipe.write_all(&handshake));
         match sent {
             // It is dead already: that is noticed, and counted, like any death.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(member),
@@ -180,7 +181,7 @@ impl Pool {
     }
 
     /// The owners that have died since the last call. Their processes are gone.
-    pub(crate) fn bury(&mut self) -> Vec<u16> {
+    pub(crate) fn reap(&mut self) -> Vec<u16> {
         let living: Vec<usize> = (0..self.members.len()).filter(|at| self.members[*at].is_some()).collect();
         let mut polled: Vec<PollFd<'_>> = living
             .iter()
@@ -225,7 +226,7 @@ impl Member {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.table.close();
-        let deadline = Instant::now() + FAREWELL;
+        let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
         for mut member in self.members.drain(..).flatten() {
             let left = deadline.saturating_duration_since(Instant::now());
             let left = Timespec::try_from(left).unwrap_or_default();

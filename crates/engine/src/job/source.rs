@@ -3,7 +3,7 @@
 //! Owns: the shape of a source.
 //! Does not own: any particular source.
 
-use crate::TaskId;
+use crate::job::contract::TaskId;
 
 /// What a source has.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub trait Source<T>: Send {
     /// The next task. Should not block: answers are dealt with between the calls.
     fn next(&mut self) -> Next<T>;
 
-    /// Task `id` came back unfinished ([`Step::Again`](crate::Step::Again)): it occupies no worker, and it is not reported.
+    /// Task `id` came back unfinished ([`Step::Again`](crate::job::contract::Step::Again)): it occupies no worker, and it is not reported.
     fn again(&mut self, id: TaskId, task: &T) -> Again {
         let _ = (id, task);
         Again::AtOnce

@@ -1,21 +1,23 @@
 //! What supervisor and worker processes say to each other, as bytes.
 //!
-//! Owns: the greeting of a worker, the order for a piece of work, the reply to it.
-//! Does not own: how the bytes travel: a pipe for the greeting, the lease table for the rest.
+//! Owns: the handshake of a worker, the order for a piece of work, the reply to it.
+//! Does not own: how the bytes travel: a pipe for the handshake, the lease table for the rest.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::execute::{Answer, Returned, Stage, Work};
-use crate::{Failure, Phases, Portable, Step};
+use crate::job::contract::{Failure, Step};
+use crate::job::phases::Phases;
+use crate::job::portable::Portable;
+use crate::processes::encoding::to_bytes;
 
 /// The first thing that a worker process is told; the job's specification follows.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Greeting {
+pub(crate) struct Handshake {
     /// Whom to outlive in no case.
     pub(crate) supervisor_pid: i32,
     /// The name for its leases.
@@ -144,23 +146,4 @@ impl<E> From<ReplyFailure<E>> for Failure<E> {
             ReplyFailure::Panicked(message) => Self::Panicked(message),
         }
     }
-}
-
-/// As [`to_bytes`], leaving no copies behind: for secrets.
-pub(crate) fn to_secret_bytes(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let length = postcard::experimental::serialized_size(value).expect("as below");
-    let mut bytes = Zeroizing::new(vec![0; length]);
-    let written = postcard::to_slice(value, &mut bytes).map(|written| written.len());
-    assert_eq!(written, Ok(length), "a value has one form");
-    bytes
-}
-
-/// # Panics
-/// If the value has no such form: maps without a length, and the like, which tasks and outcomes don't hold.
-pub(crate) fn to_bytes(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("tasks, tokens and outcomes can be written")
-}
-
-pub(crate) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
-    postcard::from_bytes(bytes).ok()
 }

@@ -1,7 +1,7 @@
 //! The io_uring engine: ring threads, each with many jobs in flight.
 //!
 //! Owns: its threads, the jobs that a ring is fed with.
-//! Does not own: rings ([`haul_io::Uring`]), the desk between them and the supervisor ([`crate::desk`]).
+//! Does not own: rings ([`haul_io::Uring`]), the dispatcher between them and the supervisor ([`crate::threads::dispatcher`]).
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -10,10 +10,15 @@ use std::time::Duration;
 use haul_io::{Feed, Io, RingRefused, TaskIo, Uring, UringConfig};
 use haul_queue::TryPop;
 
-use crate::desk::Desk;
+use crate::config::Config;
+use crate::event::Settled;
 use crate::execute::{Work, execute};
+use crate::job::contract::Job;
+use crate::job::phases::Spreads;
+use crate::job::source::Source;
 use crate::supervisor::Supervisor;
-use crate::{Config, Job, Settled, Source, Spreads, threads};
+use crate::threads::dispatcher::Dispatcher;
+use crate::threads::workers;
 
 /// Whether rings of this depth are to be had.
 pub(crate) fn probe(config: &Config, size: (NonZeroUsize, NonZeroUsize)) -> Result<(), RingRefused> {
@@ -28,14 +33,14 @@ pub(crate) fn run<J: Job>(
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
     let (rings, depth) = size;
-    let desk = Desk::new(supervisor, rings.get() * depth.get());
+    let dispatcher = Dispatcher::new(supervisor, rings.get() * depth.get());
     std::thread::scope(|scope| {
-        let spawn = |_| scope.spawn(|| serve(job, config, size, &desk));
+        let spawn = |_| scope.spawn(|| serve(job, config, size, &dispatcher));
         let threads: Vec<_> = (0..rings.get()).map(spawn).collect();
-        let open = desk.open();
-        desk.tell_all(settled);
+        let open = dispatcher.open();
+        dispatcher.tell_all(settled);
         drop(open);
-        threads::merged(threads)
+        workers::merged(threads)
     })
 }
 
@@ -44,14 +49,14 @@ fn serve<J: Job>(
     job: &J,
     config: &Config,
     size: (NonZeroUsize, NonZeroUsize),
-    desk: &Desk<J, impl Source<J::Task>>,
+    dispatcher: &Dispatcher<J, impl Source<J::Task>>,
 ) -> Spreads {
-    let Ok(ring) = ring(config, size) else { return threads::serve(job, config, desk) };
-    desk.tell(ring.unparker());
+    let Ok(ring) = ring(config, size) else { return workers::serve(job, config, dispatcher) };
+    dispatcher.tell(ring.unparker());
     let spreads = RefCell::new(Spreads::default());
-    ring.run(|| match desk.try_next() {
-        TryPop::Item(work) => Feed::Job(Box::pin(lane(job, desk, ring.task(), &spreads, work))),
-        // The desk wakes the ring when there is more.
+    ring.run(|| match dispatcher.try_next() {
+        TryPop::Item(work) => Feed::Job(Box::pin(lane(job, dispatcher, ring.task(), &spreads, work))),
+        // The dispatcher wakes the ring when there is more.
         TryPop::Empty => Feed::Wait(Duration::MAX),
         TryPop::Closed => Feed::End,
     });
@@ -61,7 +66,7 @@ fn serve<J: Job>(
 /// Carries out one piece of work after the other, while there are any: a future for each would have to be allocated.
 async fn lane<J: Job>(
     job: &J,
-    desk: &Desk<J, impl Source<J::Task>>,
+    dispatcher: &Dispatcher<J, impl Source<J::Task>>,
     io: TaskIo,
     spreads: &RefCell<Spreads>,
     mut work: Work<J>,
@@ -69,10 +74,10 @@ async fn lane<J: Job>(
     loop {
         let returned = execute(job, &io, work).await;
         spreads.borrow_mut().record(&returned.phases);
-        desk.answer(returned);
+        dispatcher.answer(returned);
         // Jobs that never wait mustn't keep the others from their completions.
         io.yield_now().await;
-        let TryPop::Item(next) = desk.try_next() else { return };
+        let TryPop::Item(next) = dispatcher.try_next() else { return };
         work = next;
     }
 }
