@@ -29,30 +29,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod bell;
+mod event_count;
 mod slots;
 mod word;
 
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
+mod intents;
+#[cfg(not(loom))]
 mod layout;
 #[cfg(not(loom))]
 mod map;
-#[cfg(not(loom))]
-mod notes;
 #[cfg(not(loom))]
 mod supervisor;
 #[cfg(not(loom))]
 mod worker;
 
-#[cfg(all(test, not(loom)))]
-mod exhaustive;
-#[cfg(all(test, loom))]
-mod modelled;
+#[cfg(test)]
+mod tests;
 
 #[cfg(not(loom))]
-pub use error::{Fenced, FinishError, NoteTooLong, OfferError, TableError};
+pub use error::{Fenced, FinishError, IntentTooLong, OfferError, TableError};
 #[cfg(not(loom))]
 pub use layout::Config;
 #[cfg(not(loom))]

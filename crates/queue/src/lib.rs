@@ -8,12 +8,10 @@
 #![allow(unsafe_code)]
 
 mod backoff;
-mod end;
 #[cfg(any(not(any(loom, shuttle)), all(loom, test)))]
 pub mod lease;
 pub mod oracle;
 mod ring;
-mod slot;
 mod sync;
 
 pub use ring::{Closed, Ring, TryPop, TryPush};

@@ -6,10 +6,13 @@
 //! Source: `PROTOCOL.md`, part 1; the step numbers in the comments are those of that file. The stamped slots go back to
 //! D. Vyukov's bounded queue.
 
+mod end;
+mod slot;
+
 use crate::backoff::Backoff;
-use crate::end::{Duty, End, TICKET, Word};
-use crate::slot::Slot;
-use crate::sync::{Deadline, Nap};
+use crate::ring::end::{End, PendingWake, TICKET, Word};
+use crate::ring::slot::Slot;
+use crate::sync::{Deadline, Wakeup};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
@@ -78,8 +81,8 @@ pub enum TryPop<T> {
 
 /// The outcome of one try at taking a ticket.
 enum Claim<'a, T> {
-    /// This thread alone may use the slot; then it owes the duty.
-    Won(&'a Slot<T>, u64, Duty),
+    /// This thread alone may use the slot; then it owes the pending.
+    Won(&'a Slot<T>, u64, PendingWake),
     /// Full or empty as long as the other end stays at this word (S1).
     Blocked(Word),
     /// Never again.
@@ -109,9 +112,9 @@ impl<T> Ring<T> {
     /// [`Closed`] gives the item back once the ring was closed or aborted.
     pub fn push(&self, item: T) -> Result<(), Closed<T>> {
         loop {
-            match self.patiently(|| self.win_push()).unwrap_or_else(|| self.claim_push()) {
-                Claim::Won(slot, ticket, duty) => {
-                    self.fill(slot, ticket, duty, item);
+            match self.spin_first(|| self.win_push()).unwrap_or_else(|| self.claim_push()) {
+                Claim::Won(slot, ticket, pending) => {
+                    self.fill(slot, ticket, pending, item);
                     return Ok(());
                 }
                 Claim::Closed => return Err(Closed(item)),
@@ -128,8 +131,8 @@ impl<T> Ring<T> {
     /// [`TryPush`] gives the item back.
     pub fn try_push(&self, item: T) -> Result<(), TryPush<T>> {
         match self.claim_push() {
-            Claim::Won(slot, ticket, duty) => {
-                self.fill(slot, ticket, duty, item);
+            Claim::Won(slot, ticket, pending) => {
+                self.fill(slot, ticket, pending, item);
                 Ok(())
             }
             Claim::Closed => Err(TryPush::Closed(item)),
@@ -153,7 +156,7 @@ impl<T> Ring<T> {
     /// Takes the oldest item if there is one now.
     pub fn try_pop(&self) -> TryPop<T> {
         match self.claim_pop() {
-            Claim::Won(slot, ticket, duty) => TryPop::Item(self.empty(slot, ticket, duty)),
+            Claim::Won(slot, ticket, pending) => TryPop::Item(self.empty(slot, ticket, pending)),
             Claim::Blocked(_) => TryPop::Empty,
             Claim::Closed => TryPop::Closed,
         }
@@ -213,11 +216,11 @@ impl<T> Ring<T> {
 
     fn pop_until(&self, deadline: Option<&Deadline>) -> TryPop<T> {
         loop {
-            match self.patiently(|| self.win_pop()).unwrap_or_else(|| self.claim_pop()) {
-                Claim::Won(slot, ticket, duty) => return TryPop::Item(self.empty(slot, ticket, duty)),
+            match self.spin_first(|| self.win_pop()).unwrap_or_else(|| self.claim_pop()) {
+                Claim::Won(slot, ticket, pending) => return TryPop::Item(self.empty(slot, ticket, pending)),
                 Claim::Closed => return TryPop::Closed,
                 Claim::Blocked(tail) => {
-                    if self.tail.sleep(tail, deadline) == Nap::TimedOut {
+                    if self.tail.sleep(tail, deadline) == Wakeup::TimedOut {
                         return self.try_pop();
                     }
                 }
@@ -228,7 +231,7 @@ impl<T> Ring<T> {
     /// Tries again and again, for a few microseconds, before the other end is looked at: its cache line belongs to those who
     /// work there, and every look at it makes their next step a slow one.
     #[inline]
-    fn patiently<'a>(&self, win: impl Fn() -> Option<Claim<'a, T>>) -> Option<Claim<'a, T>> {
+    fn spin_first<'a>(&self, win: impl Fn() -> Option<Claim<'a, T>>) -> Option<Claim<'a, T>> {
         let mut backoff = Backoff::new();
         while !backoff.is_over() {
             let won = win();
@@ -255,7 +258,7 @@ impl<T> Ring<T> {
                 return None;
             }
             match self.tail.take_ticket(tail, self.after(ticket)) {
-                Ok(duty) => return Some(Claim::Won(slot, ticket, duty)),
+                Ok(pending) => return Some(Claim::Won(slot, ticket, pending)),
                 Err(now) => tail = now,
             }
             backoff.lost_race();
@@ -292,7 +295,7 @@ impl<T> Ring<T> {
                 return None;
             }
             match self.head.take_ticket(head, self.after(ticket)) {
-                Ok(duty) => return Some(Claim::Won(slot, ticket, duty)),
+                Ok(pending) => return Some(Claim::Won(slot, ticket, pending)),
                 Err(now) => head = now,
             }
             backoff.lost_race();
@@ -319,18 +322,18 @@ impl<T> Ring<T> {
 
     /// P4 to P6.
     #[inline]
-    fn fill(&self, slot: &Slot<T>, ticket: u64, duty: Duty, item: T) {
+    fn fill(&self, slot: &Slot<T>, ticket: u64, pending: PendingWake, item: T) {
         // SAFETY: the ticket was won by `claim_push`, whose P2 saw the slot empty for it, and is used once.
         unsafe { slot.put(ticket, item) };
-        self.tail.discharge(duty);
+        self.tail.deliver(pending);
     }
 
     /// C4 to C6.
     #[inline]
-    fn empty(&self, slot: &Slot<T>, ticket: u64, duty: Duty) -> T {
+    fn empty(&self, slot: &Slot<T>, ticket: u64, pending: PendingWake) -> T {
         // SAFETY: the ticket was won by `claim_pop`, whose C2 saw the slot full for it, and is used once.
         let item = unsafe { slot.take(ticket.wrapping_add(self.lap)) };
-        self.head.discharge(duty);
+        self.head.deliver(pending);
         item
     }
 
@@ -338,8 +341,8 @@ impl<T> Ring<T> {
     fn take_all(&self, end: u64) -> u64 {
         loop {
             let head = self.head.load();
-            if let Ok(duty) = self.head.take_ticket(head, end) {
-                self.head.discharge(duty);
+            if let Ok(pending) = self.head.take_ticket(head, end) {
+                self.head.deliver(pending);
                 return head.ticket();
             }
         }
@@ -368,15 +371,15 @@ impl<T> Ring<T> {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        let rest = Rest(self);
+        let rest = Remaining(self);
         rest.drop_items();
     }
 }
 
 /// Drops the items of a ring; if one of them panics, the others are dropped while unwinding.
-struct Rest<'a, T>(&'a Ring<T>);
+struct Remaining<'a, T>(&'a Ring<T>);
 
-impl<T> Rest<'_, T> {
+impl<T> Remaining<'_, T> {
     fn drop_items(&self) {
         while let TryPop::Item(item) = self.0.try_pop() {
             drop(item);
@@ -384,7 +387,7 @@ impl<T> Rest<'_, T> {
     }
 }
 
-impl<T> Drop for Rest<'_, T> {
+impl<T> Drop for Remaining<'_, T> {
     fn drop(&mut self) {
         self.drop_items();
     }

@@ -29,14 +29,14 @@ pub(crate) use std::sync::atomic::Ordering;
 
 /// How a sleep ended. A wake-up may be spurious; the caller checks its condition again.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Nap {
+pub(crate) enum Wakeup {
     Woken,
     TimedOut,
 }
 
 #[cfg(not(any(loom, shuttle)))]
 mod real {
-    use super::Nap;
+    use super::Wakeup;
     use rustix::io::Errno;
     use rustix::thread::futex::{self, Flags, Timespec};
     use std::sync::atomic::AtomicU32;
@@ -75,16 +75,16 @@ mod real {
         }
 
         /// Sleeps while the word is `expected`, until a wake-up or the deadline. Cost: one system call.
-        pub(crate) fn wait(&self, expected: u32, deadline: Option<&Deadline>) -> Nap {
+        pub(crate) fn wait(&self, expected: u32, deadline: Option<&Deadline>) -> Wakeup {
             let left = match deadline.map(Deadline::left) {
-                Some(left) if left.is_zero() => return Nap::TimedOut,
+                Some(left) if left.is_zero() => return Wakeup::TimedOut,
                 left => left.and_then(timespec),
             };
             match futex::wait(&self.0, Self::FLAGS, expected, left.as_ref()) {
-                Err(Errno::TIMEDOUT) => Nap::TimedOut,
+                Err(Errno::TIMEDOUT) => Wakeup::TimedOut,
                 result => {
                     debug_assert!(matches!(result, Ok(()) | Err(Errno::AGAIN | Errno::INTR)));
-                    Nap::Woken
+                    Wakeup::Woken
                 }
             }
         }
@@ -119,7 +119,7 @@ mod real {
 
 #[cfg(any(loom, shuttle))]
 mod modelled {
-    use super::{Nap, model, yield_now};
+    use super::{Wakeup, model, yield_now};
     use model::sync::atomic::{AtomicU32, Ordering};
     use model::sync::{Condvar, Mutex};
     use std::time::Duration;
@@ -165,16 +165,16 @@ mod modelled {
 
         /// A timed sleep always times out at once: time is the one thing that the models do not know, and the race
         /// worth exploring is the one between giving up and being woken.
-        pub(crate) fn wait(&self, expected: u32, deadline: Option<&Deadline>) -> Nap {
+        pub(crate) fn wait(&self, expected: u32, deadline: Option<&Deadline>) -> Wakeup {
             let bucket = self.bucket.lock().expect("never poisoned");
             if self.word.load(Ordering::Relaxed) != expected {
-                return Nap::Woken;
+                return Wakeup::Woken;
             }
             if deadline.is_some() {
-                return Nap::TimedOut;
+                return Wakeup::TimedOut;
             }
             drop(self.sleepers.wait(bucket).expect("never poisoned"));
-            Nap::Woken
+            Wakeup::Woken
         }
 
         pub(crate) fn wake(&self, count: u32) {

@@ -176,10 +176,10 @@ impl<J: Portable> Coordinator<'_, J> {
 
     fn reap(&mut self) {
         for owner in self.pool.reap() {
-            for Poisoned { slot, note } in self.pool.table.reap(owner).poisoned {
+            for Poisoned { slot, intent } in self.pool.table.reap(owner).poisoned {
                 self.pool.is_fruitful();
                 let work = self.out.remove(&slot).expect("what was offered is known");
-                self.give_up(work, &note, Failure::WorkersDied { count: DEATHS_MAX });
+                self.give_up(work, &intent, Failure::WorkersDied { count: DEATHS_MAX });
             }
             self.pool.replace(owner);
             if self.told_to_stop {

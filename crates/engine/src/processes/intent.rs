@@ -159,7 +159,7 @@ impl Io for IntentIo<'_> {
     async fn submit(&self, op: Op) -> Completion {
         match self.note_of(&op).await {
             // A note that is too long is of a path that the system will refuse as well.
-            Ok(Some(note)) => drop(self.worker.leave_note(self.lease, &to_bytes(&note))),
+            Ok(Some(note)) => drop(self.worker.record_intent(self.lease, &to_bytes(&note))),
             Ok(None) => {}
             Err(error) => return Completion { result: Err(error), buf: None },
         }

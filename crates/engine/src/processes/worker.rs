@@ -234,7 +234,7 @@ impl<J: Portable> Thread<'_, J> {
         if !lease.is_repeated() {
             return None;
         }
-        match look(&self.patient, &self.member.table.note(lease)).await {
+        match look(&self.patient, &self.member.table.intent(lease)).await {
             Ok(Left::Nothing) => None,
             Ok(Left::Published) => Some(
                 self.job

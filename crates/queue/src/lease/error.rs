@@ -119,17 +119,17 @@ impl fmt::Display for FinishError {
 
 impl std::error::Error for FinishError {}
 
-/// The note is longer than the bound.
+/// The intent is longer than the bound.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NoteTooLong {
+pub struct IntentTooLong {
     /// The bound, in bytes.
     pub max: usize,
 }
 
-impl fmt::Display for NoteTooLong {
+impl fmt::Display for IntentTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the note is longer than {} bytes", self.max)
+        write!(f, "the intent is longer than {} bytes", self.max)
     }
 }
 
-impl std::error::Error for NoteTooLong {}
+impl std::error::Error for IntentTooLong {}

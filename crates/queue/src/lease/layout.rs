@@ -4,7 +4,7 @@
 //! Does not own: the memory (see `map.rs`).
 
 use super::error::TableError;
-use super::word::Blame;
+use super::word::Suspicion;
 
 /// "haulLEAS", read as a little-endian number.
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"haulLEAS");
@@ -19,18 +19,18 @@ pub(super) const AT_SLOTS: usize = 24;
 pub(super) const AT_TASK_MAX: usize = 32;
 pub(super) const AT_OUTCOME_MAX: usize = 40;
 pub(super) const AT_DEATHS_MAX: usize = 48;
-pub(super) const AT_NOTE_MAX: usize = 56;
+pub(super) const AT_INTENT_MAX: usize = 56;
 pub(super) const AT_ARENA: usize = 64;
 pub(super) const AT_ARENA_SIZE: usize = 72;
 /// Each of these lives on cache lines of its own.
-pub(super) const AT_WORK_BELL: usize = 128;
-pub(super) const AT_DONE_BELL: usize = 256;
+pub(super) const AT_WORK_EVENTS: usize = 128;
+pub(super) const AT_DONE_EVENTS: usize = 256;
 pub(super) const AT_CURSOR: usize = 384;
 pub(super) const AT_WORDS: usize = 512;
 
 const LINE: usize = 64;
 const WORD: usize = 8;
-/// What lies in front of a slot's bytes: the length of each part, and which note counts.
+/// What lies in front of a slot's bytes: the length of each part, and which intent counts.
 const HEAD: usize = (PARTS + 1) * WORD;
 const SLOTS_MAX: u32 = 1 << 20;
 const BYTES_MAX: u32 = 1 << 24;
@@ -47,8 +47,8 @@ pub struct Config {
     pub task_bytes_max: u32,
     /// The longest outcome, in bytes; a longer one is refused. At most 2²⁴. Defaults to 4096.
     pub outcome_bytes_max: u32,
-    /// The longest note, in bytes; a longer one is refused. At most 2²⁴. Defaults to 12288.
-    pub note_bytes_max: u32,
+    /// The longest intent, in bytes; a longer one is refused. At most 2²⁴. Defaults to 12288.
+    pub intent_bytes_max: u32,
     /// A task is given up as poisonous with this many workers dead over it alone. From 1 to 63. Defaults to 3.
     pub deaths_max: u8,
 }
@@ -59,7 +59,7 @@ impl Default for Config {
             slot_count: 256,
             task_bytes_max: 16_384,
             outcome_bytes_max: 4_096,
-            note_bytes_max: 12_288,
+            intent_bytes_max: 12_288,
             deaths_max: 3,
         }
     }
@@ -75,13 +75,13 @@ impl Config {
     }
 }
 
-/// What a slot holds besides its word. Of the two notes one counts at most, so that the other can be written meanwhile.
+/// What a slot holds besides its word. Of the two intents one counts at most, so that the other can be written meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Task = 0,
     Outcome = 1,
-    NoteA = 2,
-    NoteB = 3,
+    IntentA = 2,
+    IntentB = 3,
 }
 
 const PARTS: usize = 4;
@@ -106,16 +106,16 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn of(config: Config) -> Result<Self, TableError> {
-        let bytes_max = [config.task_bytes_max, config.outcome_bytes_max, config.note_bytes_max];
+        let bytes_max = [config.task_bytes_max, config.outcome_bytes_max, config.intent_bytes_max];
         if !(1..=SLOTS_MAX).contains(&config.slot_count) || bytes_max.iter().any(|max| *max > BYTES_MAX) {
             return Err(TableError::Config);
         }
-        if !(1..=Blame::DEATHS_MAX).contains(&config.deaths_max) {
+        if !(1..=Suspicion::DEATHS_MAX).contains(&config.deaths_max) {
             return Err(TableError::Config);
         }
         let slot_count = config.slot_count as usize;
-        let [task, outcome, note] = bytes_max.map(|max| (max as usize).next_multiple_of(WORD));
-        let rooms = [task, outcome, note, note];
+        let [task, outcome, intent] = bytes_max.map(|max| (max as usize).next_multiple_of(WORD));
+        let rooms = [task, outcome, intent, intent];
         let near = places(HEAD, std::array::from_fn(|part| rooms[part].min(NEAR[part])));
         let far = places(0, rooms);
         let arena = (AT_WORDS + slot_count * WORD).next_multiple_of(LINE);
@@ -135,7 +135,7 @@ impl Layout {
             (AT_TASK_MAX, u64::from(self.config.task_bytes_max)),
             (AT_OUTCOME_MAX, u64::from(self.config.outcome_bytes_max)),
             (AT_DEATHS_MAX, u64::from(self.config.deaths_max)),
-            (AT_NOTE_MAX, u64::from(self.config.note_bytes_max)),
+            (AT_INTENT_MAX, u64::from(self.config.intent_bytes_max)),
             (AT_ARENA, self.arena as u64),
             (AT_ARENA_SIZE, (self.total - self.arena) as u64),
         ]
@@ -157,7 +157,7 @@ impl Layout {
             slot_count: bound(AT_SLOTS)?,
             task_bytes_max: bound(AT_TASK_MAX)?,
             outcome_bytes_max: bound(AT_OUTCOME_MAX)?,
-            note_bytes_max: bound(AT_NOTE_MAX)?,
+            intent_bytes_max: bound(AT_INTENT_MAX)?,
             deaths_max: u8::try_from(field(AT_DEATHS_MAX)).map_err(|_| TableError::Header)?,
         };
         let layout = Self::of(config).map_err(|_| TableError::Header)?;
@@ -166,8 +166,8 @@ impl Layout {
     }
 
     pub(super) fn bytes_max(&self, part: Part) -> usize {
-        let Config { task_bytes_max, outcome_bytes_max, note_bytes_max, .. } = self.config;
-        [task_bytes_max, outcome_bytes_max, note_bytes_max, note_bytes_max][part as usize] as usize
+        let Config { task_bytes_max, outcome_bytes_max, intent_bytes_max, .. } = self.config;
+        [task_bytes_max, outcome_bytes_max, intent_bytes_max, intent_bytes_max][part as usize] as usize
     }
 
     /// Where the length of a part is.
@@ -175,8 +175,8 @@ impl Layout {
         self.arena + slot * self.near[PARTS] + part as usize * WORD
     }
 
-    /// Where it says which note counts.
-    pub(super) fn note_at(&self, slot: usize) -> usize {
+    /// Where it says which intent counts.
+    pub(super) fn current_intent_at(&self, slot: usize) -> usize {
         self.arena + slot * self.near[PARTS] + PARTS * WORD
     }
 
@@ -213,23 +213,26 @@ mod tests {
     fn defaults_are_as_documented() {
         let config = Config::default();
         assert_eq!((config.slot_count, config.task_bytes_max), (256, 16_384));
-        assert_eq!((config.outcome_bytes_max, config.note_bytes_max, config.deaths_max), (4_096, 12_288, 3));
+        assert_eq!(
+            (config.outcome_bytes_max, config.intent_bytes_max, config.deaths_max),
+            (4_096, 12_288, 3)
+        );
         let (near, far) = (40 + 1_000 + 496 + 512 + 512, 16_384 + 4_096 + 2 * 12_288);
         assert_eq!(config.memory_bytes().unwrap(), 512 + 256 * 8 + 256 * (near + far));
     }
 
     #[test]
     fn nothing_overlaps() {
-        const ALL: [Part; PARTS] = [Part::Task, Part::Outcome, Part::NoteA, Part::NoteB];
-        for (task_bytes_max, outcome_bytes_max, note_bytes_max) in
+        const ALL: [Part; PARTS] = [Part::Task, Part::Outcome, Part::IntentA, Part::IntentB];
+        for (task_bytes_max, outcome_bytes_max, intent_bytes_max) in
             [(5, 9, 3), (2_000, 0, 600), (1_000, 513, 512)]
         {
             let config =
-                Config { slot_count: 3, task_bytes_max, outcome_bytes_max, note_bytes_max, deaths_max: 1 };
+                Config { slot_count: 3, task_bytes_max, outcome_bytes_max, intent_bytes_max, deaths_max: 1 };
             let layout = Layout::of(config).unwrap();
             let mut taken: Vec<(usize, usize)> = vec![(0, layout.arena)];
             for slot in 0..3 {
-                taken.push((layout.note_at(slot), WORD));
+                taken.push((layout.current_intent_at(slot), WORD));
                 for part in ALL {
                     let room = layout.bytes_max(part);
                     taken.push((layout.length_at(slot, part), WORD));
@@ -255,7 +258,7 @@ mod tests {
             Config { slot_count: SLOTS_MAX + 1, ..good },
             Config { task_bytes_max: BYTES_MAX + 1, ..good },
             Config { outcome_bytes_max: BYTES_MAX + 1, ..good },
-            Config { note_bytes_max: BYTES_MAX + 1, ..good },
+            Config { intent_bytes_max: BYTES_MAX + 1, ..good },
             Config { deaths_max: 0, ..good },
             Config { deaths_max: 64, ..good },
         ] {

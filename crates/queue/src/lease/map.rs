@@ -6,8 +6,8 @@
 //! Bytes travel as relaxed 64-bit atomics: whatever another process does, a read yields some bytes and never undefined
 //! behaviour. What makes them the right bytes is the slot's word (`PROTOCOL.md`, part 2).
 
-use super::bell::Bell;
 use super::error::TableError;
+use super::event_count::EventCount;
 use super::layout::{AT_WORDS, Layout, Part};
 use crate::sync::{AtomicU64, Ordering};
 use rustix::fs::{MemfdFlags, SealFlags};
@@ -87,11 +87,11 @@ impl Map {
 
     /// # Panics
     /// As [`words`](Self::words).
-    pub(super) fn bell(&self, at: usize) -> &Bell {
-        self.assert_within(at, size_of::<Bell>());
-        let bell = self.base.as_ptr().wrapping_add(at).cast::<Bell>();
-        // SAFETY: as in `words`; a `Bell` is a transparent `AtomicU32`, and no other access has another size.
-        unsafe { &*bell }
+    pub(super) fn events(&self, at: usize) -> &EventCount {
+        self.assert_within(at, size_of::<EventCount>());
+        let events = self.base.as_ptr().wrapping_add(at).cast::<EventCount>();
+        // SAFETY: as in `words`; a `EventCount` is a transparent `AtomicU32`, and no other access has another size.
+        unsafe { &*events }
     }
 
     /// Copies `bytes` to the words at `at`; the last word is filled up with zeros.

@@ -5,7 +5,7 @@
 //!
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
 
-use super::word::{Blame, Reaped, State, Word};
+use super::word::{Reaped, State, Suspicion, Word};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A view of the words: of shared memory in the program, of the model's memory in its tests.
@@ -75,9 +75,9 @@ impl Slots<'_> {
     }
 
     /// R1, R2: a compare-and-swap because the owner, if it lives after all, may finish meanwhile.
-    pub(super) fn reap(self, slot: usize, owner: u16, blame: Blame) -> Fate {
+    pub(super) fn reap(self, slot: usize, owner: u16, suspicion: Suspicion) -> Fate {
         let seen = self.load(slot);
-        let (next, fate) = match seen.reaped(owner, blame) {
+        let (next, fate) = match seen.reaped(owner, suspicion) {
             None => return Fate::Untouched,
             Some(Reaped::Reclaimed(next)) => (next, Fate::Reclaimed),
             Some(Reaped::Poisoned(next)) => (next, Fate::Poisoned),

@@ -5,19 +5,19 @@
 //!
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
 
-use super::bell::{Bell, Seen};
 use super::error::{OfferError, TableError};
-use super::layout::{AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Config, Layout, Part};
+use super::event_count::{EventCount, Observed};
+use super::intents::Intents;
+use super::layout::{AT_DONE_EVENTS, AT_WORDS, AT_WORK_EVENTS, Config, Layout, Part};
 use super::map::Map;
-use super::notes::Notes;
 use super::slots::{Fate, Slots};
-use super::word::Blame;
-use crate::sync::{Deadline, Nap, Ordering, fence};
+use super::word::Suspicion;
+use crate::sync::{Deadline, Ordering, Wakeup, fence};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// Wakes every sleeper of a bell.
+/// Wakes every sleeper of a events.
 const ALL: u32 = u32::MAX;
 
 /// Names an offered task until it is collected, poisoned or withdrawn; then the name is used again.
@@ -54,8 +54,8 @@ pub struct Reaped {
 pub struct Poisoned {
     /// Which task.
     pub slot: SlotId,
-    /// The last note that an attempt at it left; empty if there is none.
-    pub note: Vec<u8>,
+    /// The last intent that an attempt at it left; empty if there is none.
+    pub intent: Vec<u8>,
 }
 
 /// Creates a table, offers tasks and collects outcomes. One per table; its drop closes the table.
@@ -65,8 +65,8 @@ pub struct Supervisor {
     layout: Layout,
     /// Oldest first, so that the slots are offered in a circle, which the workers' search follows.
     free: VecDeque<u32>,
-    /// How the bell of finished tasks looked before the last [`collect`](Self::collect) began.
-    seen: Seen,
+    /// How the events of finished tasks looked before the last [`collect`](Self::collect) began.
+    seen: Observed,
     closed: bool,
 }
 
@@ -78,7 +78,7 @@ impl Supervisor {
     pub fn create(config: Config) -> Result<Self, TableError> {
         let layout = Layout::of(config)?;
         let (memfd, map) = Map::create(&layout)?;
-        let seen = map.bell(AT_DONE_BELL).look();
+        let seen = map.events(AT_DONE_EVENTS).observe();
         Ok(Self { memfd, map, layout, free: (0..config.slot_count).collect(), seen, closed: false })
     }
 
@@ -103,18 +103,18 @@ impl Supervisor {
         let slot = id as usize;
         // O1. Who reads any of these bytes under an older lease finds, after that, the lease gone (T2).
         fence(Ordering::Release);
-        self.notes(slot).clear();
+        self.intents(slot).clear();
         self.map.put(&self.layout, slot, Part::Task, task);
         let offered = self.slots().offer(slot);
         debug_assert!(offered, "a slot of the free list is free");
-        self.work_bell().ring(1);
+        self.work_events().notify(1);
         Ok(SlotId(id))
     }
 
     /// Takes the outcomes of all tasks finished by now and frees their slots. Never sleeps. Cost: a look at every slot,
     /// one copy of each outcome.
     pub fn collect(&mut self) -> Vec<Finished> {
-        self.seen = self.map.bell(AT_DONE_BELL).look();
+        self.seen = self.map.events(AT_DONE_EVENTS).observe();
         let mut finished = Vec::new();
         for id in 0..self.layout.config.slot_count {
             if self.slots().is_done(id as usize) {
@@ -131,12 +131,12 @@ impl Supervisor {
     ///
     /// A worker killed just before it could wake the supervisor costs the rest of the nap: milliseconds are a good nap.
     pub fn wait(&self, nap: Duration) -> bool {
-        self.map.bell(AT_DONE_BELL).sleep(self.seen, Some(&Deadline::after(nap))) == Nap::Woken
+        self.map.events(AT_DONE_EVENTS).sleep(self.seen, Some(&Deadline::after(nap))) == Wakeup::Woken
     }
 
     /// Takes the leases of a dead owner back: its tasks become ready again, or are given up after
     /// [`Config::deaths_max`] deaths. A death of an owner of several tasks counts a quarter for each: one of them is to
-    /// blame at most.
+    /// suspicion at most.
     ///
     /// Call it when the owner's process is *gone* (its pidfd became readable), and before its number is given to another:
     /// leases that it takes after being reaped alive are not taken back until it is reaped again. An owner that lives after all is fenced,
@@ -144,19 +144,21 @@ impl Supervisor {
     /// the next attempt. Cost: a look at every slot.
     pub fn reap(&mut self, owner: u16) -> Reaped {
         let mut reaped = Reaped::default();
-        let blame = Blame::of_death(self.slots().leases_of(owner), self.layout.config.deaths_max);
+        let suspicion = Suspicion::of_death(self.slots().leases_of(owner), self.layout.config.deaths_max);
         for id in 0..self.layout.config.slot_count {
-            match self.slots().reap(id as usize, owner, blame) {
+            match self.slots().reap(id as usize, owner, suspicion) {
                 Fate::Untouched => {}
                 Fate::Reclaimed => reaped.reclaimed.push(SlotId(id)),
                 Fate::Poisoned => {
-                    reaped.poisoned.push(Poisoned { slot: SlotId(id), note: self.notes(id as usize).last() });
+                    reaped
+                        .poisoned
+                        .push(Poisoned { slot: SlotId(id), intent: self.intents(id as usize).latest() });
                     self.free.push_back(id);
                 }
             }
         }
         // All, also if there is nothing to take back: the dead may have swallowed a wake-up meant for one task (R3).
-        self.work_bell().ring(ALL);
+        self.work_events().notify(ALL);
         reaped
     }
 
@@ -182,7 +184,7 @@ impl Supervisor {
     /// [`outstanding`](Self::outstanding): a task reclaimed from a dead worker after that may find nobody at home.
     pub fn close(&mut self) {
         self.closed = true;
-        self.work_bell().close();
+        self.work_events().close();
     }
 
     fn outcome(&self, slot: usize) -> Vec<u8> {
@@ -191,16 +193,16 @@ impl Supervisor {
         outcome
     }
 
-    fn notes(&self, slot: usize) -> Notes<'_> {
-        Notes { map: &self.map, layout: &self.layout, slot }
+    fn intents(&self, slot: usize) -> Intents<'_> {
+        Intents { map: &self.map, layout: &self.layout, slot }
     }
 
     fn slots(&self) -> Slots<'_> {
         Slots(self.map.words(AT_WORDS, self.layout.config.slot_count as usize))
     }
 
-    fn work_bell(&self) -> &Bell {
-        self.map.bell(AT_WORK_BELL)
+    fn work_events(&self) -> &EventCount {
+        self.map.events(AT_WORK_EVENTS)
     }
 }
 

@@ -1,16 +1,16 @@
 //! A slot's word and its transitions, as pure functions.
 //!
-//! Owns: the packing `generation | owner | blame | state`; who may move a slot from where to where.
+//! Owns: the packing `generation | owner | suspicion | state`; who may move a slot from where to where.
 //! Does not own: atomicity (see `slots.rs`), bytes (see `map.rs`).
 //!
 //! Source: `PROTOCOL.md`, part 2. The exhaustive test runs these same functions.
 
 const STATE_BITS: u32 = 8;
-const BLAME_BITS: u32 = 8;
+const SUSPICION_BITS: u32 = 8;
 const OWNER_BITS: u32 = 16;
 
-const BLAME_AT: u32 = STATE_BITS;
-const OWNER_AT: u32 = BLAME_AT + BLAME_BITS;
+const SUSPICION_AT: u32 = STATE_BITS;
+const OWNER_AT: u32 = SUSPICION_AT + SUSPICION_BITS;
 const GENERATION_AT: u32 = OWNER_AT + OWNER_BITS;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,12 +27,12 @@ pub(super) struct Word(pub(super) u64);
 
 /// How much a death speaks against a task, and how much is too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Blame {
+pub(super) struct Suspicion {
     pub(super) more: u8,
     pub(super) max: u8,
 }
 
-impl Blame {
+impl Suspicion {
     /// What a death says against the only task of the dead, in units of what it says against each of several.
     const ALONE: u8 = 4;
     /// So that the limit fits its bits.
@@ -55,11 +55,11 @@ pub(super) enum Reaped {
 }
 
 impl Word {
-    fn pack(generation: u32, owner: u16, blame: u8, state: State) -> Self {
+    fn pack(generation: u32, owner: u16, suspicion: u8, state: State) -> Self {
         Self(
             u64::from(generation) << GENERATION_AT
                 | u64::from(owner) << OWNER_AT
-                | u64::from(blame) << BLAME_AT
+                | u64::from(suspicion) << SUSPICION_AT
                 | state as u64,
         )
     }
@@ -82,8 +82,8 @@ impl Word {
     }
 
     /// How much the deaths over this task speak against it; 0 if there was none.
-    pub(super) fn blame(self) -> u8 {
-        (self.0 >> BLAME_AT) as u8
+    pub(super) fn suspicion(self) -> u8 {
+        (self.0 >> SUSPICION_AT) as u8
     }
 
     /// O2: free → ready, the next generation.
@@ -93,13 +93,13 @@ impl Word {
 
     /// K2: ready → running, same generation.
     pub(super) fn claimed(self, owner: u16) -> Option<Self> {
-        self.is(State::Ready).then(|| Self::pack(self.generation(), owner, self.blame(), State::Running))
+        self.is(State::Ready).then(|| Self::pack(self.generation(), owner, self.suspicion(), State::Running))
     }
 
     /// F2: running → done, same generation and owner.
     pub(super) fn finished(self) -> Option<Self> {
         self.is(State::Running)
-            .then(|| Self::pack(self.generation(), self.owner(), self.blame(), State::Done))
+            .then(|| Self::pack(self.generation(), self.owner(), self.suspicion(), State::Done))
     }
 
     /// G2: done → free.
@@ -113,13 +113,13 @@ impl Word {
     }
 
     /// R2: running for `owner` → ready or free, the next generation.
-    pub(super) fn reaped(self, owner: u16, blame: Blame) -> Option<Reaped> {
+    pub(super) fn reaped(self, owner: u16, suspicion: Suspicion) -> Option<Reaped> {
         if !self.is(State::Running) || self.owner() != owner {
             return None;
         }
         let generation = self.generation().wrapping_add(1);
-        let sum = self.blame().saturating_add(blame.more);
-        Some(if sum >= blame.max {
+        let sum = self.suspicion().saturating_add(suspicion.more);
+        Some(if sum >= suspicion.max {
             Reaped::Poisoned(Self::pack(generation, 0, 0, State::Free))
         } else {
             Reaped::Reclaimed(Self::pack(generation, 0, sum, State::Ready))

@@ -5,11 +5,11 @@
 //!
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
 
-use super::bell::Bell;
-use super::error::{Fenced, FinishError, NoteTooLong, TableError};
-use super::layout::{AT_CURSOR, AT_DONE_BELL, AT_WORDS, AT_WORK_BELL, Layout, Part};
+use super::error::{Fenced, FinishError, IntentTooLong, TableError};
+use super::event_count::EventCount;
+use super::intents::Intents;
+use super::layout::{AT_CURSOR, AT_DONE_EVENTS, AT_WORDS, AT_WORK_EVENTS, Layout, Part};
 use super::map::Map;
-use super::notes::Notes;
 use super::slots::Slots;
 use super::word::Word;
 use crate::sync::{Deadline, Ordering, fence};
@@ -36,7 +36,7 @@ impl Lease {
 
     /// Whether a worker died over this task before.
     pub fn is_repeated(&self) -> bool {
-        self.running.blame() > 0
+        self.running.suspicion() > 0
     }
 }
 
@@ -83,15 +83,15 @@ impl Worker {
     ///
     /// A waker killed before it could wake this worker costs the rest of the nap: milliseconds are a good nap.
     pub fn next(&self, owner: u16, nap: Duration) -> Next {
-        let bell = self.map.bell(AT_WORK_BELL);
-        let seen = bell.look();
+        let events = self.map.events(AT_WORK_EVENTS);
+        let seen = events.observe();
         if let Some(lease) = self.claim(owner) {
             return Next::Lease(lease);
         }
         if seen.is_closed() {
             return Next::Closed;
         }
-        bell.sleep(seen, Some(&Deadline::after(nap)));
+        events.sleep(seen, Some(&Deadline::after(nap)));
         self.claim(owner).map_or(Next::Idle, Next::Lease)
     }
 
@@ -106,23 +106,23 @@ impl Worker {
         if self.slots().holds(lease.slot, lease.running) { Ok(()) } else { Err(Fenced) }
     }
 
-    /// Leaves a note for the next attempt at this task, in place of any before, in case this worker dies: what it is about
-    /// to do that must not be done twice. A death within finds the note before it. Cost: one copy.
+    /// Leaves a intent for the next attempt at this task, in place of any before, in case this worker dies: what it is about
+    /// to do that must not be done twice. A death within finds the intent before it. Cost: one copy.
     ///
     /// # Errors
-    /// If it is too long; the note before it stays.
-    pub fn leave_note(&self, lease: &Lease, note: &[u8]) -> Result<(), NoteTooLong> {
-        let max = self.layout.bytes_max(Part::NoteA);
-        if note.len() > max {
-            return Err(NoteTooLong { max });
+    /// If it is too long; the intent before it stays.
+    pub fn record_intent(&self, lease: &Lease, intent: &[u8]) -> Result<(), IntentTooLong> {
+        let max = self.layout.bytes_max(Part::IntentA);
+        if intent.len() > max {
+            return Err(IntentTooLong { max });
         }
-        self.notes(lease.slot).leave(note);
+        self.intents(lease.slot).record(intent);
         Ok(())
     }
 
-    /// The last note that an attempt at this task left; empty if there is none.
-    pub fn note(&self, lease: &Lease) -> Vec<u8> {
-        self.notes(lease.slot).last()
+    /// The last intent that an attempt at this task left; empty if there is none.
+    pub fn intent(&self, lease: &Lease) -> Vec<u8> {
+        self.intents(lease.slot).latest()
     }
 
     /// Hands the outcome in and ends the lease. Cost: one copy, one compare-and-swap; a system call only if the
@@ -143,7 +143,7 @@ impl Worker {
         if !self.slots().finish(lease.slot, lease.running) {
             return Err(FinishError::Fenced);
         }
-        self.done_bell().ring(1);
+        self.done_events().notify(1);
         Ok(())
     }
 
@@ -151,11 +151,11 @@ impl Worker {
         Slots(self.map.words(AT_WORDS, self.layout.config.slot_count as usize))
     }
 
-    fn notes(&self, slot: usize) -> Notes<'_> {
-        Notes { map: &self.map, layout: &self.layout, slot }
+    fn intents(&self, slot: usize) -> Intents<'_> {
+        Intents { map: &self.map, layout: &self.layout, slot }
     }
 
-    fn done_bell(&self) -> &Bell {
-        self.map.bell(AT_DONE_BELL)
+    fn done_events(&self) -> &EventCount {
+        self.map.events(AT_DONE_EVENTS)
     }
 }

@@ -4,7 +4,6 @@
 //! Does not own: every interleaving (see `src/lease/exhaustive.rs`).
 //!
 //! The children are this same test program, run again with only [`child`] and the table as its standard input.
-#![cfg(not(any(loom, shuttle)))]
 
 use haul_queue::lease::{Config, FinishError, Next, OfferError, Supervisor, TableError, Worker};
 use std::collections::HashMap;
@@ -21,7 +20,7 @@ const POISON: &[u8] = b"poison";
 
 fn small(slot_count: u32, deaths_max: u8) -> Supervisor {
     let bounds =
-        Config { slot_count, task_bytes_max: 40, outcome_bytes_max: 80, note_bytes_max: 20, deaths_max };
+        Config { slot_count, task_bytes_max: 40, outcome_bytes_max: 80, intent_bytes_max: 20, deaths_max };
     Supervisor::create(bounds).unwrap()
 }
 
@@ -59,7 +58,7 @@ fn child() {
 
 fn spawn(supervisor: &Supervisor, owner: u16) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture"])
+        .args(["--exact", "lease::child", "--nocapture"])
         .env(OWNER, owner.to_string())
         .stdin(Stdio::from(supervisor.memfd().try_clone_to_owned().unwrap()))
         .stdout(Stdio::null())
@@ -127,25 +126,25 @@ fn a_note_outlives_its_writer_and_not_its_task() {
     let worker = Worker::attach(supervisor.memfd()).unwrap();
     supervisor.offer(b"task").unwrap();
     let first = worker.claim(1).unwrap();
-    assert_eq!(worker.note(&first), b"");
-    worker.leave_note(&first, b"about to begin").unwrap();
-    worker.leave_note(&first, b"about to end").unwrap();
+    assert_eq!(worker.intent(&first), b"");
+    worker.record_intent(&first, b"about to begin").unwrap();
+    worker.record_intent(&first, b"about to end").unwrap();
     assert_eq!(supervisor.reap(1).reclaimed.len(), 1);
     let second = worker.claim(2).unwrap();
-    assert_eq!(worker.note(&second), b"about to end");
+    assert_eq!(worker.intent(&second), b"about to end");
     assert_eq!(supervisor.reap(2).reclaimed.len(), 1);
     let third = worker.claim(3).unwrap();
-    assert_eq!(worker.note(&third), b"about to end", "an attempt that left none hides none");
+    assert_eq!(worker.intent(&third), b"about to end", "an attempt that left none hides none");
     let poisoned = supervisor.reap(3).poisoned;
-    assert_eq!(poisoned[0].note, b"about to end");
+    assert_eq!(poisoned[0].intent, b"about to end");
     supervisor.offer(b"another").unwrap();
     let lease = worker.claim(1).unwrap();
-    assert_eq!(worker.note(&lease), b"");
-    assert_eq!(worker.leave_note(&lease, &[0; 21]).unwrap_err().max, 20);
-    assert_eq!(worker.note(&lease), b"", "no half of it");
-    worker.leave_note(&lease, b"short").unwrap();
-    worker.leave_note(&lease, &[0; 21]).unwrap_err();
-    assert_eq!(worker.note(&lease), b"short", "the one before it");
+    assert_eq!(worker.intent(&lease), b"");
+    assert_eq!(worker.record_intent(&lease, &[0; 21]).unwrap_err().max, 20);
+    assert_eq!(worker.intent(&lease), b"", "no half of it");
+    worker.record_intent(&lease, b"short").unwrap();
+    worker.record_intent(&lease, &[0; 21]).unwrap_err();
+    assert_eq!(worker.intent(&lease), b"short", "the one before it");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! Source: `PROTOCOL.md`, part 1; the step numbers in the comments are those of that file.
 
 use crate::backoff::Backoff;
-use crate::sync::{AtomicU64, Deadline, Futex, Nap, Ordering};
+use crate::sync::{AtomicU64, Deadline, Futex, Ordering, Wakeup};
 
 /// The lowest bits of a word: how many threads are registered as asleep.
 const SLEEPERS: u64 = CLOSED - 1;
@@ -39,10 +39,10 @@ impl Word {
     }
 }
 
-/// A duty to wake one sleeper of this end, taken on with a ticket (P3, C3) and due after the slot is published (P6, C6).
+/// A pending to wake one sleeper of this end, taken on with a ticket (P3, C3) and due after the slot is published (P6, C6).
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Duty {
+pub(crate) enum PendingWake {
     None,
     WakeOne,
 }
@@ -70,37 +70,37 @@ impl End {
     /// # Errors
     /// The word as it is now, if it is no longer `seen`.
     #[inline]
-    pub(crate) fn take_ticket(&self, seen: Word, next_ticket: u64) -> Result<Duty, Word> {
+    pub(crate) fn take_ticket(&self, seen: Word, next_ticket: u64) -> Result<PendingWake, Word> {
         let sleeper = seen.sleepers().min(1);
         let next = next_ticket | ((seen.0 & (CLOSED | SLEEPERS)) - sleeper);
         self.swap(seen, next)?;
-        Ok(if sleeper == 0 { Duty::None } else { Duty::WakeOne })
+        Ok(if sleeper == 0 { PendingWake::None } else { PendingWake::WakeOne })
     }
 
     /// P6, C6: does what taking the ticket obliged to.
     #[inline]
-    pub(crate) fn discharge(&self, duty: Duty) {
-        if duty == Duty::WakeOne {
+    pub(crate) fn deliver(&self, pending: PendingWake) {
+        if pending == PendingWake::WakeOne {
             self.wake(1);
         }
     }
 
     /// S2–S5: sleeps if the word is still `seen`, until woken or the deadline.
     ///
-    /// [`Nap::Woken`] says only that it is worth looking again. So does [`Nap::TimedOut`]: what this thread waited for may
+    /// [`Wakeup::Woken`] says only that it is worth looking again. So does [`Wakeup::TimedOut`]: what this thread waited for may
     /// have come at the last moment.
     #[cold]
-    pub(crate) fn sleep(&self, seen: Word, deadline: Option<&Deadline>) -> Nap {
+    pub(crate) fn sleep(&self, seen: Word, deadline: Option<&Deadline>) -> Wakeup {
         if !self.register(seen) {
-            return Nap::Woken;
+            return Wakeup::Woken;
         }
         while !self.take_token() {
-            if self.tokens.wait(0, deadline) == Nap::TimedOut {
+            if self.tokens.wait(0, deadline) == Wakeup::TimedOut {
                 self.leave();
-                return Nap::TimedOut;
+                return Wakeup::TimedOut;
             }
         }
-        Nap::Woken
+        Wakeup::Woken
     }
 
     /// X1, X3: closes this end and wakes all its sleepers. Repeating it does nothing.

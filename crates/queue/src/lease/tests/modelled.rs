@@ -1,11 +1,11 @@
 //! The lease table's atomic steps under loom: `RUSTFLAGS="--cfg loom" cargo test -p haul-queue --release --lib`.
 //!
-//! Owns: orderings of words and bytes, lost wake-ups of the bell.
+//! Owns: orderings of words and bytes, lost wake-ups of the events.
 //! Does not own: deaths (see `exhaustive.rs`); here the reaper may be wrong about one.
 
-use super::bell::Bell;
-use super::slots::{Fate, Slots};
-use super::word::Blame;
+use crate::lease::event_count::EventCount;
+use crate::lease::slots::{Fate, Slots};
+use crate::lease::word::Suspicion;
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
@@ -16,8 +16,8 @@ struct Table {
     words: Vec<AtomicU64>,
     tasks: Vec<UnsafeCell<u32>>,
     outcomes: Vec<UnsafeCell<u32>>,
-    work: Bell,
-    done: Bell,
+    work: EventCount,
+    done: EventCount,
 }
 
 impl Table {
@@ -26,8 +26,8 @@ impl Table {
             words: (0..slots).map(|_| AtomicU64::new(0)).collect(),
             tasks: (0..slots).map(|_| UnsafeCell::new(0)).collect(),
             outcomes: (0..slots).map(|_| UnsafeCell::new(0)).collect(),
-            work: Bell::new(),
-            done: Bell::new(),
+            work: EventCount::new(),
+            done: EventCount::new(),
         })
     }
 
@@ -39,20 +39,20 @@ impl Table {
         // SAFETY: the slot is free; loom checks that nobody else is there.
         self.tasks[slot].with_mut(|place| unsafe { *place = task });
         assert!(self.slots().offer(slot));
-        self.work.ring(1);
+        self.work.notify(1);
     }
 
     /// Claims and does one task, sleeping until there is one; `None` once closed.
     fn work(&self, owner: u16) -> Option<bool> {
         loop {
-            let seen = self.work.look();
+            let seen = self.work.observe();
             if let Some((slot, lease)) = self.slots().claim(0, owner) {
                 // SAFETY: the lease excludes others; loom checks it.
                 let task = self.tasks[slot].with(|place| unsafe { *place });
                 // SAFETY: as above.
                 self.outcomes[slot].with_mut(|place| unsafe { *place = task + 100 });
                 let finished = self.slots().finish(slot, lease);
-                self.done.ring(1);
+                self.done.notify(1);
                 return Some(finished);
             }
             if seen.is_closed() {
@@ -66,7 +66,7 @@ impl Table {
     fn collect(&self, count: usize) -> Vec<u32> {
         let mut outcomes = Vec::new();
         loop {
-            let seen = self.done.look();
+            let seen = self.done.observe();
             for slot in (0..self.words.len()).filter(|&slot| self.slots().is_done(slot)) {
                 // SAFETY: a done slot is the supervisor's; loom checks it.
                 outcomes.push(self.outcomes[slot].with(|place| unsafe { *place }));
@@ -147,7 +147,7 @@ fn a_finish_races_with_the_reaper() {
         table.offer(0, 1);
         let other = Arc::clone(&table);
         let worker = thread::spawn(move || other.work(1));
-        let fate = table.slots().reap(0, 1, Blame { more: 1, max: 2 });
+        let fate = table.slots().reap(0, 1, Suspicion { more: 1, max: 2 });
         if fate == Fate::Untouched {
             assert_eq!(worker.join().unwrap(), Some(true));
             assert_eq!(table.collect(1), [101]);
@@ -155,7 +155,7 @@ fn a_finish_races_with_the_reaper() {
             assert_eq!(fate, Fate::Reclaimed);
             assert_eq!(worker.join().unwrap(), Some(false));
             let (_, lease) = table.slots().claim(0, 2).unwrap();
-            assert_eq!(lease.blame(), 1);
+            assert_eq!(lease.suspicion(), 1);
             assert!(table.slots().finish(0, lease));
         }
     });

@@ -2,7 +2,6 @@
 //!
 //! Owns: the meaning of each operation, wrap-around at every capacity, drops.
 //! Does not own: concurrency (see `loom.rs`, `shuttle.rs`, `stress.rs`).
-#![cfg(not(any(loom, shuttle)))]
 
 use haul_queue::{Closed, Ring, TryPop, TryPush};
 use proptest::prelude::*;

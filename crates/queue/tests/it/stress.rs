@@ -2,7 +2,6 @@
 //!
 //! Owns: what the models cannot run. Bounded by counts; altogether about a second on two cores.
 //! Does not own: rare schedules (see `loom.rs`, `shuttle.rs`).
-#![cfg(not(any(loom, shuttle)))]
 
 use haul_queue::{Ring, TryPop, TryPush, oracle::Oracle};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,7 +5,7 @@
 //!
 //! The transitions are those of `word.rs`, so a wrong rule there fails here. Ghost fields record what no party knows.
 
-use super::word::{Blame, Reaped, State, Word};
+use crate::lease::word::{Reaped, State, Suspicion, Word};
 use std::collections::HashSet;
 
 const SLOTS: usize = 2;
@@ -19,8 +19,8 @@ struct Setup {
     deaths_max: u8,
     /// The supervisor may reap an owner that lives.
     supposed: bool,
-    /// Attempts leave notes. Not where the living are reaped: they may tear one.
-    notes: bool,
+    /// Attempts leave intents. Not where the living are reaped: they may tear one.
+    intents: bool,
 }
 
 /// What a worker does next.
@@ -39,7 +39,7 @@ enum Worker {
         lease: Word,
     },
     /// N1 in two halves, then N2.
-    Note {
+    Intent {
         slot: usize,
         lease: Word,
         task: u8,
@@ -80,8 +80,8 @@ enum Supervisor {
 struct World {
     words: [Word; SLOTS],
     tasks: [u8; SLOTS],
-    /// Two places for a note, and which one counts.
-    notes: [([[u8; 2]; 2], Option<usize>); SLOTS],
+    /// Two places for a intent, and which one counts.
+    intents: [([[u8; 2]; 2], Option<usize>); SLOTS],
     outcomes: [[u8; 2]; SLOTS],
     workers: [Worker; WORKERS],
     supervisor: Supervisor,
@@ -94,8 +94,8 @@ struct World {
     poisoned: [u8; 3],
     /// Leases on it that were taken back.
     killed: [u8; 3],
-    /// The last note on it that was completed.
-    noted: [u8; 3],
+    /// The last intent on it that was completed.
+    recorded: [u8; 3],
 }
 
 fn owner(worker: usize) -> u16 {
@@ -107,7 +107,7 @@ impl World {
         Self {
             words: [Word(0); SLOTS],
             tasks: [0; SLOTS],
-            notes: [([[0; 2]; 2], None); SLOTS],
+            intents: [([[0; 2]; 2], None); SLOTS],
             outcomes: [[0; 2]; SLOTS],
             workers: [Worker::Look; WORKERS],
             supervisor: Supervisor::Choose,
@@ -117,7 +117,7 @@ impl World {
             reported: [0; 3],
             poisoned: [0; 3],
             killed: [0; 3],
-            noted: [0; 3],
+            recorded: [0; 3],
         }
     }
 
@@ -176,22 +176,22 @@ impl World {
                 if world.words[slot] != lease {
                     return Worker::Look;
                 }
-                if !setup.notes {
+                if !setup.intents {
                     return Worker::Write { slot, lease, task, half: 0 };
                 }
-                world.check_note(slot);
-                Worker::Note { slot, lease, task, part: 0 }
+                world.check_intent(slot);
+                Worker::Intent { slot, lease, task, part: 0 }
             }),
-            Worker::Note { slot, lease, task, part } => step(&|world| {
-                let note = 8 * task + world.killed[usize::from(task) - 1] + 1;
-                let (places, counts) = &mut world.notes[slot];
+            Worker::Intent { slot, lease, task, part } => step(&|world| {
+                let intent = 8 * task + world.killed[usize::from(task) - 1] + 1;
+                let (places, counts) = &mut world.intents[slot];
                 let spare = counts.map_or(0, |place| 1 - place);
                 if part < 2 {
-                    places[spare][part] = note;
-                    return Worker::Note { slot, lease, task, part: part + 1 };
+                    places[spare][part] = intent;
+                    return Worker::Intent { slot, lease, task, part: part + 1 };
                 }
                 *counts = Some(spare);
-                world.noted[usize::from(task) - 1] = note;
+                world.recorded[usize::from(task) - 1] = intent;
                 Worker::Write { slot, lease, task, half: 0 }
             }),
             Worker::Write { slot, lease, task, half } => step(&|world| {
@@ -247,7 +247,7 @@ impl World {
                 next.push(self.with(|world| {
                     world.offered += 1;
                     world.tasks[slot] = world.offered;
-                    world.notes[slot].1 = None;
+                    world.intents[slot].1 = None;
                     world.supervisor = Supervisor::Publish { slot };
                 }));
             }
@@ -275,21 +275,21 @@ impl World {
     }
 
     /// What the next attempt reads.
-    fn check_note(&self, slot: usize) {
-        let (places, counts) = self.notes[slot];
+    fn check_intent(&self, slot: usize) {
+        let (places, counts) = self.intents[slot];
         let found = counts.map_or([0; 2], |place| places[place]);
-        let noted = self.noted[usize::from(self.tasks[slot]) - 1];
-        assert!(found == [noted; 2], "a note was torn or forgotten");
+        let recorded = self.recorded[usize::from(self.tasks[slot]) - 1];
+        assert!(found == [recorded; 2], "a intent was torn or forgotten");
     }
 
     fn take_back(&mut self, dead: usize, slot: usize, seen: Word, setup: &Setup) {
-        let (next, poisoned) = match seen.reaped(owner(dead), Blame { more: 1, max: setup.deaths_max }) {
+        let (next, poisoned) = match seen.reaped(owner(dead), Suspicion { more: 1, max: setup.deaths_max }) {
             None => return,
             Some(Reaped::Reclaimed(next)) => (next, 0),
             Some(Reaped::Poisoned(next)) => (next, 1),
         };
         if self.swap(slot, seen, next) {
-            self.check_note(slot);
+            self.check_intent(slot);
             let task = usize::from(self.tasks[slot]) - 1;
             self.killed[task] += 1;
             self.poisoned[task] += poisoned;
@@ -345,30 +345,30 @@ fn check(setup: Setup) -> usize {
 
 #[test]
 fn three_tasks_without_death() {
-    assert!(check(Setup { tasks: 3, deaths: 0, deaths_max: 1, supposed: false, notes: false }) > 1_000);
+    assert!(check(Setup { tasks: 3, deaths: 0, deaths_max: 1, supposed: false, intents: false }) > 1_000);
 }
 
 #[test]
 fn two_tasks_and_three_deaths() {
-    assert!(check(Setup { tasks: 2, deaths: 3, deaths_max: 2, supposed: false, notes: false }) > 10_000);
+    assert!(check(Setup { tasks: 2, deaths: 3, deaths_max: 2, supposed: false, intents: false }) > 10_000);
 }
 
 #[test]
 fn the_first_death_is_the_last() {
-    assert!(check(Setup { tasks: 2, deaths: 2, deaths_max: 1, supposed: false, notes: false }) > 10_000);
+    assert!(check(Setup { tasks: 2, deaths: 2, deaths_max: 1, supposed: false, intents: false }) > 10_000);
 }
 
 #[test]
 fn two_tasks_and_the_living_reaped() {
-    assert!(check(Setup { tasks: 2, deaths: 2, deaths_max: 2, supposed: true, notes: false }) > 10_000);
+    assert!(check(Setup { tasks: 2, deaths: 2, deaths_max: 2, supposed: true, intents: false }) > 10_000);
 }
 
 #[test]
 fn notes_and_three_deaths() {
-    assert!(check(Setup { tasks: 1, deaths: 3, deaths_max: 3, supposed: false, notes: true }) > 1_000);
+    assert!(check(Setup { tasks: 1, deaths: 3, deaths_max: 3, supposed: false, intents: true }) > 1_000);
 }
 
 #[test]
 fn notes_of_tasks_in_the_same_slot() {
-    assert!(check(Setup { tasks: 2, deaths: 1, deaths_max: 2, supposed: false, notes: true }) > 10_000);
+    assert!(check(Setup { tasks: 2, deaths: 1, deaths_max: 2, supposed: false, intents: true }) > 10_000);
 }

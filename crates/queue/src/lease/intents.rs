@@ -1,0 +1,88 @@
+//! The intent of a slot: what one attempt leaves for the next, whole at every instant.
+//!
+//! Owns: two places for it, and which of them counts.
+//! Does not own: what it says, and who may write it (the holder of the lease).
+//!
+//! Source: `PROTOCOL.md`, part 2, lemma W.
+
+use super::layout::{Layout, Part};
+use super::map::Map;
+use crate::sync::{AtomicU64, Ordering};
+
+/// What says which intent counts. Zero, as in fresh memory: none does.
+const A: u64 = 1;
+const B: u64 = 2;
+
+pub(super) struct Intents<'a> {
+    pub(super) map: &'a Map,
+    pub(super) layout: &'a Layout,
+    pub(super) slot: usize,
+}
+
+impl Intents<'_> {
+    /// Replaces the intent; for the holder of the lease. `intent` is not longer than the table's bound.
+    pub(super) fn record(&self, intent: &[u8]) {
+        let (place, name) = self.spare();
+        // N1
+        self.map.put(self.layout, self.slot, place, intent);
+        // N2
+        self.current().store(name, Ordering::Release);
+    }
+
+    /// The intent that counts; empty if none does.
+    pub(super) fn latest(&self) -> Vec<u8> {
+        let mut intent = Vec::new();
+        match self.current().load(Ordering::Acquire) {
+            A => self.map.get(self.layout, self.slot, Part::IntentA, &mut intent),
+            B => self.map.get(self.layout, self.slot, Part::IntentB, &mut intent),
+            _ => {}
+        }
+        intent
+    }
+
+    /// For a task that nobody has attempted.
+    pub(super) fn clear(&self) {
+        self.current().store(0, Ordering::Relaxed);
+    }
+
+    /// The place of the intent that doesn't count, and its name.
+    fn spare(&self) -> (Part, u64) {
+        if self.current().load(Ordering::Relaxed) == A { (Part::IntentB, B) } else { (Part::IntentA, A) }
+    }
+
+    fn current(&self) -> &AtomicU64 {
+        self.map.word(self.layout.current_intent_at(self.slot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::Config;
+    use super::*;
+
+    #[test]
+    fn a_writer_that_dies_at_any_store_leaves_the_note_before() {
+        let layout =
+            Layout::of(Config { slot_count: 2, intent_bytes_max: 2_000, ..Config::default() }).unwrap();
+        let (_memfd, map) = Map::create(&layout).unwrap();
+        let intents = Intents { map: &map, layout: &layout, slot: 1 };
+        let mut before = Vec::new();
+        // Near and far places in every order.
+        for (number, length) in [3, 1_999, 600, 512, 8, 2_000, 0, 513, 1].into_iter().enumerate() {
+            assert_eq!(intents.latest(), before);
+            let intent = vec![number as u8 + 1; length];
+            let (place, _) = intents.spare();
+            let words = map.words(layout.bytes_at(1, place, length), length.div_ceil(8));
+            for word in words {
+                word.store(u64::MAX, Ordering::Relaxed);
+                assert_eq!(intents.latest(), before, "bytes of {length}");
+            }
+            map.put(&layout, 1, place, &intent);
+            assert_eq!(intents.latest(), before, "all but that it counts");
+            intents.record(&intent);
+            before = intent;
+        }
+        intents.clear();
+        assert_eq!(intents.latest(), b"");
+    }
+}
