@@ -8,10 +8,12 @@
 #![allow(unsafe_code)]
 
 mod backoff;
+mod combiner;
 #[cfg(any(not(any(loom, shuttle)), all(loom, test)))]
 pub mod lease;
 pub mod oracle;
 mod ring;
 mod sync;
 
+pub use combiner::{Combiner, Poisoned};
 pub use ring::{Closed, Ring, TryPop, TryPush};

@@ -18,10 +18,19 @@ use shuttle as model;
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use real::{Deadline, Futex, UnsafeCell, relax, yield_now};
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use std::sync::atomic::{AtomicU64, fence};
+pub(crate) use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, fence},
+};
 
 #[cfg(any(loom, shuttle))]
-pub(crate) use model::{sync::atomic::AtomicU64, thread::yield_now};
+pub(crate) use model::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, fence},
+    },
+    thread::yield_now,
+};
 #[cfg(any(loom, shuttle))]
 pub(crate) use modelled::{Deadline, Futex, UnsafeCell, relax};
 

@@ -8,7 +8,7 @@
 //! assertion or a leak.
 #![cfg(loom)]
 
-use haul_queue::{Closed, Ring, TryPop, TryPush};
+use haul_queue::{Closed, Combiner, Ring, TryPop, TryPush};
 use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -239,5 +239,94 @@ fn try_push_after_a_known_pop_is_not_refused() {
         assert_eq!(ring.try_push(Box::new(2)), Ok(()));
         assert_eq!(ring.try_push(Box::new(3)), Err(TryPush::Full(Box::new(3))));
         // The ring drops item 2; loom would report a leak.
+    });
+}
+
+/// What the engine's dispatcher shares with its workers: work one way, answers the other, and the state between.
+struct Dispatcher {
+    work: Ring<u32>,
+    answers: Ring<u32>,
+    combiner: Combiner<Vec<u32>>,
+    /// The work ring is closed once so many answers have been taken.
+    expected: usize,
+}
+
+impl Dispatcher {
+    fn new(expected: usize) -> Arc<Self> {
+        let (work, answers) = (Ring::with_capacity(4), Ring::with_capacity(4));
+        Arc::new(Self { work, answers, combiner: Combiner::new(Vec::new()), expected })
+    }
+
+    fn combine(&self) {
+        let apply = |taken: &mut Vec<u32>| {
+            while let TryPop::Item(answer) = self.answers.try_pop() {
+                taken.push(answer);
+                if taken.len() == self.expected {
+                    self.work.close();
+                }
+            }
+        };
+        self.combiner.combine(apply, || !self.answers.is_empty()).unwrap();
+    }
+
+    /// D1 and what follows.
+    fn answer(&self, answer: u32) {
+        self.answers.push(answer).unwrap();
+        self.combine();
+    }
+
+    fn taken(&self) -> Vec<u32> {
+        self.combiner.visit(|taken| taken.clone()).unwrap()
+    }
+}
+
+/// A thread that gives `answer`, then does what `after` says.
+fn answerer(
+    dispatcher: &Arc<Dispatcher>,
+    answer: u32,
+    after: impl FnOnce(&Dispatcher) + 'static,
+) -> JoinHandle<()> {
+    let dispatcher = Arc::clone(dispatcher);
+    thread::spawn(move || {
+        dispatcher.answer(answer);
+        after(&dispatcher);
+    })
+}
+
+#[test]
+fn no_answer_is_left_behind_when_every_combiner_has_gone() {
+    check(3, || {
+        let dispatcher = Dispatcher::new(3);
+        let (first, second) = (answerer(&dispatcher, 1, |_| ()), answerer(&dispatcher, 2, |_| ()));
+        first.join().unwrap();
+        second.join().unwrap();
+        assert!(dispatcher.answers.is_empty());
+        assert_eq!(sorted([dispatcher.taken()]), [1, 2]);
+    });
+}
+
+/// The last answer closes the ring of work. An answer left lying would leave both workers asleep: loom's "deadlock".
+#[test]
+fn no_worker_sleeps_while_an_answer_lies() {
+    check(2, || {
+        let dispatcher = Dispatcher::new(2);
+        let sleep = |dispatcher: &Dispatcher| assert_eq!(dispatcher.work.pop(), None);
+        let (first, second) = (answerer(&dispatcher, 1, sleep), answerer(&dispatcher, 2, sleep));
+        first.join().unwrap();
+        second.join().unwrap();
+        assert_eq!(sorted([dispatcher.taken()]), [1, 2]);
+    });
+}
+
+/// A thread that visits the state makes a worker find the lock taken, and must look for its answer afterwards (D6).
+#[test]
+fn a_visitor_takes_the_answer_that_found_it_inside() {
+    check(3, || {
+        let dispatcher = Dispatcher::new(1);
+        let worker = answerer(&dispatcher, 1, |dispatcher| assert_eq!(dispatcher.work.pop(), None));
+        dispatcher.taken();
+        dispatcher.combine();
+        worker.join().unwrap();
+        assert_eq!(dispatcher.taken(), [1]);
     });
 }

@@ -7,7 +7,7 @@
 //! A lost wake-up shows as shuttle's "deadlock".
 #![cfg(shuttle)]
 
-use haul_queue::{Ring, TryPop};
+use haul_queue::{Combiner, Ring, TryPop};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::Arc;
 use shuttle::thread::{self, JoinHandle};
@@ -134,5 +134,33 @@ fn everyone_asleep_at_one_end() {
         let mut parts = vec![ring.abort()];
         parts.extend(join(pushers));
         account(parts, 7);
+    });
+}
+
+/// Workers that answer and then sleep until every answer was taken, by one of them.
+#[test]
+fn every_answer_is_combined_before_the_last_worker_sleeps() {
+    const WORKERS: u32 = 6;
+    check(|| {
+        let shared = Arc::new((Numbers::new(Ring::with_capacity(8)), Numbers::new(Ring::with_capacity(8))));
+        let combiner = Arc::new(Combiner::new(0));
+        let worker = |number: u32| {
+            let (shared, combiner) = (Arc::clone(&shared), Arc::clone(&combiner));
+            thread::spawn(move || {
+                let (work, answers) = &*shared;
+                answers.push(number).unwrap();
+                let apply = |taken: &mut u32| {
+                    while let TryPop::Item(_) = answers.try_pop() {
+                        *taken += 1;
+                        if *taken == WORKERS {
+                            work.close();
+                        }
+                    }
+                };
+                combiner.combine(apply, || !answers.is_empty()).unwrap();
+                work.pop().into_iter().collect()
+            })
+        };
+        account(join((0..WORKERS).map(worker).collect()), 0);
     });
 }
