@@ -1,7 +1,7 @@
-//! What a run is told.
+//! The configuration of a run.
 //!
-//! Owns: engine, switch, progress counter; how long its supervisor naps.
-//! Does not own: what the job is told.
+//! Owns: the engine, the cancellation switch, the progress counter; the supervisor's poll interval.
+//! Does not own: the configuration of a job.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -11,17 +11,17 @@ use haul_io::Cancel;
 
 use crate::choice::Engine;
 
-/// How to run.
+/// How a run is carried out.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Which engine.
+    /// The engine. If the system refuses it, the run falls back to another ([`Fallback`](crate::Fallback)).
     pub engine: Engine,
-    /// Ends the run early when thrown.
+    /// Cancels the run when triggered.
     pub cancel: Cancel,
-    /// Counts payload bytes while tasks are still running, for whoever watches.
+    /// Payload bytes so far, counted while tasks are still running.
     pub progress: Arc<AtomicU64>,
 }
 
-/// How long the supervisor sleeps at most: answers are told of that late, and a source that has nothing yet is asked that
-/// rarely.
-pub(crate) const NAP: Duration = Duration::from_millis(10);
+/// The longest sleep of the thread that supervises or reports: the end of a task is reported, and a source that answered
+/// [`Next::Later`](crate::Next::Later) is asked again, at most this much late.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);

@@ -1,6 +1,6 @@
-//! Running a source of tasks to its end.
+//! Runs a source of tasks to its end.
 //!
-//! Owns: choosing the engine's loop, falling back where the system refuses it, the beginning and end of the event stream.
+//! Owns: choosing the engine's loop, falling back where the system refuses it, the first and last events of the stream.
 //! Does not own: the loops, the order of work ([`crate::supervisor`]).
 
 use std::num::NonZeroUsize;
@@ -16,17 +16,20 @@ use crate::job::phases::Spreads;
 use crate::job::portable::{Portable, WorkerCommand};
 use crate::job::source::Source;
 use crate::processes::coordinator;
-use crate::processes::worker_pool::{Pool, Size};
+use crate::processes::worker_pool::{PoolSize, WorkerPool};
 use crate::serial;
 use crate::supervisor::Supervisor;
-use crate::threads::rings;
+use crate::threads::rings::{self, RingSize};
 use crate::threads::workers;
 
-/// Does every task of `source` by `job`. Events go to `on_event` as they happen, on the calling thread.
+/// Carries out every task of `source` with `job`. Calls `on_event` for each event as it happens, on the calling thread.
 ///
-/// Returns when every task that was taken from the source has been reported. Memory: at most
-/// `17 × in-flight limit` tasks are held at a time, besides what the job itself allocates. Engines of processes need
-/// [`run_portable`]; here threads stand in for them.
+/// Returns once every task that was taken from the source has been reported. Memory: at most
+/// `17 × Engine::in_flight_max` tasks are held at a time, besides what the job itself allocates. For engines of processes
+/// use [`run_portable`]; this function runs threads in their place.
+///
+/// # Panics
+/// If the source or `on_event` panics.
 pub fn run<J: Job>(
     job: &J,
     source: impl Source<J::Task>,
@@ -34,16 +37,21 @@ pub fn run<J: Job>(
     on_event: impl FnMut(&Event<J>),
 ) -> Report {
     let mut run = Run::new(job, config, on_event);
-    let engine = match size_of(config.engine) {
-        Some(size) => run.begin_instead(size, "this kind of task stays in one process".to_owned()),
+    let engine = match pool_size(config.engine) {
+        Some(size) => run.begin_with_threads(size, "this kind of task stays in one process".to_owned()),
         None => run.begin(),
     };
-    let spreads = run.here(source, engine);
+    let spreads = run.in_this_process(source, engine);
     run.end(spreads)
 }
 
-/// As [`run`], on engines of processes too, whose workers are started by `worker`. Memory: these hold at most 4096 tasks, and
-/// as many slots of 36 KiB in shared memory, of which only what is written to is there.
+/// As [`run`], on engines of processes too; `worker` is the command that starts a worker process.
+///
+/// Memory: an engine of processes holds at most 4096 tasks, and as many slots of 36 KiB in shared memory, of which only
+/// the pages written to are allocated.
+///
+/// # Panics
+/// If the source or `on_event` panics.
 pub fn run_portable<J: Portable>(
     job: &J,
     source: impl Source<J::Task>,
@@ -52,9 +60,9 @@ pub fn run_portable<J: Portable>(
     on_event: impl FnMut(&Event<J>),
 ) -> Report {
     let mut run = Run::new(job, config, on_event);
-    let pool = size_of(config.engine).map(|size| {
+    let pool = pool_size(config.engine).map(|size| {
         let io = Blocking::new(config.cancel.clone());
-        (size, Pool::open(job, worker, size, &mut |out| io.random(out)))
+        (size, WorkerPool::open(job, worker, size, &mut |out| io.random(out)))
     });
     let engine = match pool {
         Some((_, Ok(pool))) => {
@@ -64,23 +72,23 @@ pub fn run_portable<J: Portable>(
             let spreads = coordinator::run(job, supervisor, config, pool, &mut settled);
             return run.end(spreads);
         }
-        Some((size, Err(refused))) => run.begin_instead(size, refused.to_string()),
+        Some((size, Err(refused))) => run.begin_with_threads(size, refused.to_string()),
         None => run.begin(),
     };
-    let spreads = run.here(source, engine);
+    let spreads = run.in_this_process(source, engine);
     run.end(spreads)
 }
 
-/// Processes and threads, where the engine is one of processes.
-fn size_of(engine: Engine) -> Option<Size> {
+/// The size of the pool of processes; `None` for an engine without one.
+fn pool_size(engine: Engine) -> Option<PoolSize> {
     match engine {
-        Engine::Processes(processes) => Some(Size { processes, threads: NonZeroUsize::MIN }),
-        Engine::Hybrid { processes, threads } => Some(Size { processes, threads }),
+        Engine::Processes(processes) => Some(PoolSize { processes, threads: NonZeroUsize::MIN }),
+        Engine::Hybrid { processes, threads } => Some(PoolSize { processes, threads }),
         _ => None,
     }
 }
 
-/// One run, and what leaves it.
+/// One run: its events go to the report and to the caller.
 struct Run<'a, J, F> {
     job: &'a J,
     config: &'a Config,
@@ -99,34 +107,33 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
         (self.on_event)(&event);
     }
 
-    /// Begins with the engine that was asked for, or the next best one where the system refuses it.
+    /// Begins with the configured engine, or with its substitute if the system refuses it.
     fn begin(&mut self) -> Engine {
         let (engine, fallback) = granted(self.config);
         self.emit(Event::Started { engine, fallback });
         engine
     }
 
-    /// Begins with threads instead of processes.
-    fn begin_instead(&mut self, size: Size, reason: String) -> Engine {
+    /// Begins with as many threads as the processes would have had.
+    fn begin_with_threads(&mut self, size: PoolSize, reason: String) -> Engine {
         let engine = Engine::Threads(size.processes.saturating_mul(size.threads));
         let fallback = Some(Fallback { asked: self.config.engine, reason });
         self.emit(Event::Started { engine, fallback });
         engine
     }
 
-    /// Runs in this process.
-    fn here(&mut self, source: impl Source<J::Task>, engine: Engine) -> Spreads {
+    fn in_this_process(&mut self, source: impl Source<J::Task>, engine: Engine) -> Spreads {
         let (job, config) = (self.job, self.config);
         let supervisor = Supervisor::new(source, config.cancel.clone());
         let mut settled = |settled| self.emit(Event::Settled(settled));
         match engine {
             Engine::Serial => serial::run(job, supervisor, config, &mut settled),
-            Engine::Threads(workers) => workers::run(job, supervisor, config, workers, &mut settled),
+            Engine::Threads(count) => workers::run(job, supervisor, config, count, &mut settled),
             Engine::Uring { rings, depth } => {
-                rings::run(job, supervisor, config, (rings, depth), &mut settled)
+                rings::run(job, supervisor, config, RingSize { rings, depth }, &mut settled)
             }
             Engine::Processes(_) | Engine::Hybrid { .. } => {
-                unreachable!("threads stand in for processes here")
+                unreachable!("an engine of processes was replaced by threads before")
             }
         }
     }
@@ -139,19 +146,19 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     }
 }
 
-/// The engine that was asked for, or the next best one where the system refuses it.
+/// Threads that replace each ring if the system refuses io_uring.
+const THREADS_PER_REFUSED_RING: usize = 16;
+
+/// The configured engine, or its substitute and the reason if the system refuses it.
 fn granted(config: &Config) -> (Engine, Option<Fallback>) {
     let Engine::Uring { rings, depth } = config.engine else { return (config.engine, None) };
-    match rings::probe(config, (rings, depth)) {
+    match rings::probe(config, RingSize { rings, depth }) {
         Ok(()) => (config.engine, None),
         Err(refused) => {
-            let workers =
-                NonZeroUsize::new(rings.get() * depth.get().min(THREADS_FOR_A_RING)).unwrap_or(rings);
+            let count = rings.get() * depth.get().min(THREADS_PER_REFUSED_RING);
+            let workers = NonZeroUsize::new(count).unwrap_or(rings);
             let fallback = Fallback { asked: config.engine, reason: refused.to_string() };
             (Engine::Threads(workers), Some(fallback))
         }
     }
 }
-
-/// Threads that stand in for each ring that is refused.
-const THREADS_FOR_A_RING: usize = 16;

@@ -1,12 +1,13 @@
-//! The serial engine: one job at a time, on the calling thread. The oracle for the others.
+//! The serial engine: one job at a time, on the calling thread. The oracle for the other engines.
 //!
 //! Owns: its loop.
 //! Does not own: the order of work ([`crate::supervisor`]).
 
+use std::time::Instant;
+
 use haul_io::{Blocking, run_ready};
 
-use crate::config::Config;
-use crate::config::NAP;
+use crate::config::{Config, POLL_INTERVAL};
 use crate::event::Settled;
 use crate::execute::execute;
 use crate::job::contract::Job;
@@ -23,13 +24,13 @@ pub(crate) fn run<J: Job>(
     let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
     let mut spreads = Spreads::default();
     loop {
-        match supervisor.next() {
+        match supervisor.next(Instant::now()) {
             Ready::Work(work) => {
                 let returned = run_ready(execute(job, &io, work));
                 spreads.record(&returned.phases);
                 supervisor.returned(returned).map(&mut *settled);
             }
-            Ready::Wait => std::thread::sleep(NAP),
+            Ready::Wait => std::thread::sleep(POLL_INTERVAL),
             Ready::End => return spreads,
         }
     }

@@ -1,9 +1,9 @@
-//! The order of work: what to hand out next, and what an answer means.
+//! The order of work: what to hand out next, and what an answer means for its task.
 //!
-//! A pure state machine: every engine drives the same one and only differs in how work reaches a worker.
+//! A pure state machine. Every engine drives the same one; engines differ only in how work reaches a worker.
 //!
-//! Owns: numbering tasks, splitting and joining, starting again, exactly one end per task, giving up on cancellation.
-//! Does not own: queues, threads, time.
+//! Owns: numbering tasks, splitting and joining them, restarts, exactly one end for each task, cancellation.
+//! Does not own: queues, threads, the clock (the caller passes the time).
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -19,21 +19,21 @@ use crate::job::source::{Again, Next, Source};
 
 pub(crate) struct Supervisor<J: Job, S> {
     source: S,
-    /// The source has nothing more, or the run was cancelled. A task that comes back opens it again.
+    /// The source is exhausted, or the run was cancelled. A task that returns to the source clears this again.
     source_ended: bool,
     cancel: Cancel,
     next_id: u64,
-    /// The tasks that were started and have not ended.
+    /// Tasks that were started and have not ended.
     open: HashMap<TaskId, Open<J>>,
-    /// Tasks that came back unfinished and start again when the source gives them.
-    resting: HashSet<TaskId>,
-    /// Tasks that came back unfinished and start again now.
+    /// Unfinished tasks that the source holds back for a later start.
+    paused: HashSet<TaskId>,
+    /// Unfinished tasks that start again as soon as there is room.
     restarting: VecDeque<TaskId>,
     /// Split tasks with parts to hand out, oldest first.
     splitting: VecDeque<TaskId>,
-    /// Split tasks whose parts have all come back.
+    /// Split tasks whose parts have all been answered.
     finishing: VecDeque<TaskId>,
-    /// Pieces of work handed out and not yet back.
+    /// Pieces of work handed out and not yet answered.
     in_flight: usize,
 }
 
@@ -46,20 +46,20 @@ struct Open<J: Job> {
 
 struct Split<J: Job> {
     state: Arc<J::State>,
-    /// Parts to hand out in all; lowered to `handed_out` when the task is given up.
+    /// Parts to hand out in total; lowered to `handed_out` when the task is given up.
     parts: u64,
     handed_out: u64,
-    back: u64,
-    /// The first failure of a part.
+    answered: u64,
+    /// The failure of the first part that failed.
     failure: Option<Failure<J::Error>>,
 }
 
-/// What there is to hand out.
+/// The next thing to hand out.
 pub(crate) enum Ready<J: Job> {
     Work(Work<J>),
-    /// Nothing until an answer comes back, or until the source has more.
+    /// Nothing until an answer arrives or the source has more.
     Wait,
-    /// Nothing ever: every task has ended.
+    /// Nothing any more: every task has ended.
     End,
 }
 
@@ -71,7 +71,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             cancel,
             next_id: 0,
             open: HashMap::new(),
-            resting: HashSet::new(),
+            paused: HashSet::new(),
             restarting: VecDeque::new(),
             splitting: VecDeque::new(),
             finishing: VecDeque::new(),
@@ -83,11 +83,11 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         self.in_flight
     }
 
-    /// The next piece of work: what ends a task before what continues one, and both before new tasks, so that few are
-    /// open at a time.
-    pub(crate) fn next(&mut self) -> Ready<J> {
+    /// The next piece of work, queued at `now`. Steps that end a task come first, then parts, then restarts, then new
+    /// tasks, so that few tasks are open at a time.
+    pub(crate) fn next(&mut self, now: Instant) -> Ready<J> {
         if self.cancel.is_triggered() {
-            self.give_up();
+            self.stop_handing_out();
         }
         let handed_out = self.next_finish().or_else(|| self.next_part());
         let handed_out = handed_out.or_else(|| self.next_restart()).or_else(|| self.next_task());
@@ -95,35 +95,35 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             Some((id, stage)) => {
                 self.in_flight += 1;
                 let task = self.open[&id].task.clone();
-                Ready::Work(Work { id, task, stage, queued: Instant::now() })
+                Ready::Work(Work { id, task, stage, queued: now })
             }
             None if self.source_ended && self.open.is_empty() => Ready::End,
             None => Ready::Wait,
         }
     }
 
-    /// Takes an answer; the task's end, if this was its last.
+    /// Takes an answer. Returns the end of the task, if this was its last answer.
     pub(crate) fn returned(&mut self, returned: Returned<J>) -> Option<Settled<J>> {
         let Returned { id, answer, phases, bytes } = returned;
         self.in_flight -= 1;
-        let open = self.open.get_mut(&id).expect("answers come for open tasks only");
+        let open = self.open.get_mut(&id).expect("only open tasks are answered");
         open.phases.add(&phases);
         open.bytes += bytes;
         match answer {
             Answer::Started(Ok(Step::Done(output))) => Some(self.settle(id, Ok(output))),
             Answer::Started(Err(failure)) => Some(self.settle(id, Err(failure))),
-            // Nothing is begun anew once the run is cancelled.
+            // A cancelled run starts nothing again.
             Answer::Started(Ok(Step::Again)) if self.cancel.is_triggered() => {
                 Some(self.settle(id, Err(Failure::Cancelled)))
             }
             Answer::Started(Ok(Step::Again)) => {
-                // Where it was split, its parts are all back.
+                // If the task was split, all its parts have been answered.
                 open.split = None;
-                self.came_back(id);
+                self.restart(id);
                 None
             }
             Answer::Started(Ok(Step::Split { state, parts })) => {
-                open.split = Some(Split { state, parts, handed_out: 0, back: 0, failure: None });
+                open.split = Some(Split { state, parts, handed_out: 0, answered: 0, failure: None });
                 let next = if parts > 0 { &mut self.splitting } else { &mut self.finishing };
                 next.push_back(id);
                 None
@@ -134,18 +134,19 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             }
             Answer::Finished(outcome) => {
                 let split = open.split.take().expect("only split tasks are finished");
-                // What `finish` says of a failure is more than what a part could know.
+                // An error of `finish` takes precedence over the failure of a part.
                 let outcome = outcome.and_then(|output| split.failure.map_or(Ok(output), Err));
                 Some(self.settle(id, outcome))
             }
         }
     }
 
-    fn came_back(&mut self, id: TaskId) {
+    /// Returns an unfinished task to the source, which decides when it starts again.
+    fn restart(&mut self, id: TaskId) {
         match self.source.again(id, &self.open[&id].task) {
             Again::AtOnce => self.restarting.push_back(id),
             Again::WhenGiven => {
-                self.resting.insert(id);
+                self.paused.insert(id);
                 self.source_ended = false;
             }
         }
@@ -153,12 +154,12 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
 
     fn part_done(&mut self, id: TaskId, result: Result<(), Failure<J::Error>>) {
         let split = self.open.get_mut(&id).and_then(|open| open.split.as_mut()).expect("a split task");
-        split.back += 1;
+        split.answered += 1;
         if let Err(failure) = result {
             split.failure.get_or_insert(failure);
             split.parts = split.handed_out;
         }
-        if split.back == split.parts {
+        if split.answered == split.parts {
             self.splitting.retain(|splitting| *splitting != id);
             self.finishing.push_back(id);
         }
@@ -210,7 +211,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 Some((id, Stage::Start))
             }
             Next::Again(id) => {
-                assert!(self.resting.remove(&id), "a source gives back only what it was given");
+                assert!(self.paused.remove(&id), "the source restarted a task that it does not hold");
                 Some((id, Stage::Start))
             }
             Next::Later => None,
@@ -221,20 +222,23 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         }
     }
 
-    /// Takes no more tasks, and hands out no more parts of those that are split. Tasks that rest are started once more: their
-    /// operations are refused, and so each ends as its job says.
-    fn give_up(&mut self) {
+    /// Takes no more tasks and hands out no more parts. Paused tasks are started once more: the cancelled run refuses
+    /// their operations, so each ends with the job's own error.
+    fn stop_handing_out(&mut self) {
         self.source_ended = true;
-        self.restarting.extend(self.resting.drain());
+        self.restarting.extend(self.paused.drain());
         for id in std::mem::take(&mut self.splitting) {
             let split = self.open.get_mut(&id).and_then(|open| open.split.as_mut()).expect("a split task");
             if split.handed_out < split.parts {
                 split.failure.get_or_insert(Failure::Cancelled);
                 split.parts = split.handed_out;
             }
-            if split.back == split.parts {
+            if split.answered == split.parts {
                 self.finishing.push_back(id);
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

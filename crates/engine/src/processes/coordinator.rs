@@ -13,7 +13,7 @@ use haul_io::{Blocking, Io, run_ready};
 use haul_queue::lease::{OfferError, Poisoned, SlotId};
 
 use crate::config::Config;
-use crate::config::NAP;
+use crate::config::POLL_INTERVAL;
 use crate::event::Settled;
 use crate::execute::{Answer, Returned, Stage, Work, execute};
 use crate::job::contract::{Failure, Step};
@@ -23,7 +23,7 @@ use crate::job::source::Source;
 use crate::processes::encoding::from_bytes;
 use crate::processes::intent::{Left, look};
 use crate::processes::order::{ReplyOf, ReplyValue, order_for};
-use crate::processes::worker_pool::{DEATHS_MAX, Pool};
+use crate::processes::worker_pool::{DEATHS_MAX, WorkerPool};
 use crate::supervisor::{Ready, Supervisor};
 
 /// While much work waits in the table, the supervisor looks up that often, instead of being woken by every reply.
@@ -38,7 +38,7 @@ pub(crate) fn run<J: Portable>(
     job: &J,
     mut supervisor: Supervisor<J, impl Source<J::Task>>,
     config: &Config,
-    pool: Pool,
+    pool: WorkerPool,
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
     let mut coordinator = Coordinator {
@@ -73,7 +73,7 @@ struct Coordinator<'a, J: Portable> {
     config: &'a Config,
     /// For what the supervisor does itself: joining and undoing, which go on when the run is cancelled.
     io: Blocking,
-    pool: Pool,
+    pool: WorkerPool,
     /// What lies in the table.
     out: HashMap<SlotId, Work<J>>,
     /// What has come back and was not passed on.
@@ -93,7 +93,7 @@ impl<J: Portable> Coordinator<'_, J> {
             self.stop();
         }
         while self.out.len() < self.pool.table.slot_count() && self.returned.is_empty() {
-            match supervisor.next() {
+            match supervisor.next(Instant::now()) {
                 Ready::Work(work) => self.offer(work),
                 Ready::Wait => break,
                 Ready::End => return true,
@@ -157,7 +157,7 @@ impl<J: Portable> Coordinator<'_, J> {
         if self.out.len() > 3 * self.pool.capacity() {
             std::thread::sleep(POLL_INTERVAL_BUSY);
         } else {
-            self.pool.table.wait(NAP);
+            self.pool.table.wait(POLL_INTERVAL);
         }
     }
 

@@ -23,7 +23,7 @@ use crate::processes::order::Handshake;
 
 /// How many processes, and threads in each.
 #[derive(Clone, Copy)]
-pub(crate) struct Size {
+pub(crate) struct PoolSize {
     pub(crate) processes: NonZeroUsize,
     pub(crate) threads: NonZeroUsize,
 }
@@ -43,13 +43,13 @@ pub(crate) const DEATHS_MAX: u8 = 3;
 /// How long workers may take to go home before they are killed. They hold nothing by then.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
-pub(crate) struct Pool {
+pub(crate) struct WorkerPool {
     command: WorkerCommand,
     threads: usize,
     /// What every worker is told besides its name, in the form in which it is sent.
     spec: Zeroizing<Vec<u8>>,
     /// By owner's number. `None`: not started yet, or dead and not replaced.
-    members: Vec<Option<Member>>,
+    members: Vec<Option<WorkerProcess>>,
     /// How many were started at first.
     started: usize,
     pub(crate) table: lease::Supervisor,
@@ -59,7 +59,7 @@ pub(crate) struct Pool {
     barren_deaths: usize,
 }
 
-struct Member {
+struct WorkerProcess {
     child: Child,
     pidfd: OwnedFd,
     pipe: PipeWriter,
@@ -84,12 +84,12 @@ impl fmt::Display for PoolRefused {
     }
 }
 
-impl Pool {
+impl WorkerPool {
     /// A table and its workers, each of which can do the tasks of `job`.
     pub(crate) fn open<J: Portable>(
         job: &J,
         command: &WorkerCommand,
-        size: Size,
+        size: PoolSize,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> Result<Self, PoolRefused> {
         let (processes, threads) = (size.processes.get(), size.threads.get());
@@ -126,7 +126,7 @@ impl Pool {
         (self.started, self.members.len())
     }
 
-    fn spawn(&self, owner: u16) -> io::Result<Member> {
+    fn spawn(&self, owner: u16) -> io::Result<WorkerProcess> {
         let (reader, mut pipe) = io::pipe()?;
         let child = Command::new(&self.command.program)
             .args(&self.command.arguments)
@@ -137,7 +137,7 @@ impl Pool {
             .spawn()?;
         let pid = Pid::from_child(&child);
         let mut member =
-            Member { pidfd: pidfd_open(pid, PidfdFlags::empty())?, child, pipe: pipe.try_clone()? };
+            WorkerProcess { pidfd: pidfd_open(pid, PidfdFlags::empty())?, child, pipe: pipe.try_clone()? };
         let head = Handshake {
             supervisor_pid: rustix::process::getpid().as_raw_nonzero().get(),
             owner,
@@ -215,7 +215,7 @@ impl Pool {
     }
 }
 
-impl Member {
+impl WorkerProcess {
     /// Kills it, if it isn't dead, and waits for that.
     fn end(&mut self) {
         let _ = self.child.kill();
@@ -223,7 +223,7 @@ impl Member {
     }
 }
 
-impl Drop for Pool {
+impl Drop for WorkerPool {
     fn drop(&mut self) {
         self.table.close();
         let deadline = Instant::now() + SHUTDOWN_TIMEOUT;

@@ -1,63 +1,61 @@
-//! What lies between the source and workers of the same process.
+//! Hands work from the supervisor to workers of the same process, and their answers back.
 //!
-//! No thread of its own decides what is done next: whichever worker needs work takes the combiner, takes the answers that lie
-//! there, and hands out. A supervising thread would have to be woken for nearly every task of a source with limits, and
-//! that costs as much as a small task.
+//! No thread is dedicated to supervising: the worker that needs work becomes the combiner ("flat combining"), takes the
+//! answers that are there and hands out work, the first piece to itself. A dedicated thread would have to be woken for
+//! nearly every task of a source with limits, which costs as much as a small task.
 //!
-//! No answer is left lying. (A1) A worker puts its answer on the ring, then tries the combiner. (A2) Who leaves the combiner looks at the
-//! ring afterwards, and takes the combiner again if answers are there while work is short. Between the two steps of either
-//! stands a fence, so that of a worker that found the combiner taken and the one who left it, one sees the other: either the worker gets
-//! the combiner, or its answer is found. Besides, the teller takes the combiner every few milliseconds.
+//! Owns: the ring of work and the ring of answers, the combiner's state, when and how workers are woken.
+//! Does not own: the order of work ([`crate::supervisor`]), threads, locking ([`haul_queue::Combiner`]).
 //!
-//! Owns: the ring of work and the ring of answers, the combiner, who is woken when.
-//! Does not own: the order of work ([`crate::supervisor`]), threads.
+//! Source: `queue/PROTOCOL.md`, part 3; the step numbers in the comments are those of that file.
 
-use std::sync::atomic::{Ordering, fence};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
+use std::time::Instant;
 
 use haul_io::Unparker;
-use haul_queue::{Ring, TryPop};
+use haul_queue::{Combiner, Poisoned, Ring, TryPop};
 
-use crate::config::NAP;
+use crate::config::POLL_INTERVAL;
 use crate::event::Settled;
 use crate::execute::{Returned, Work};
 use crate::job::contract::Job;
 use crate::job::source::Source;
 use crate::supervisor::{Ready, Supervisor};
 
-/// Pieces of work that wait on the ring for each worker, so that few look for more.
+/// Pieces of work queued for each worker, so that workers seldom need to combine.
 const QUEUED_PER_WORKER: usize = 16;
-/// Where workers are many, fewer wait for each.
+/// Upper bound of the work queued for all workers together.
 const QUEUED_MAX: usize = 4_096;
 
-/// What lies between a source and its workers.
+/// The two rings between supervisor and workers, and the supervisor itself.
 pub(crate) struct Dispatcher<J: Job, S> {
     work: Ring<Work<J>>,
     answers: Ring<Returned<J>>,
-    combiner: Mutex<Combiner<J, S>>,
-    /// Tasks that may be out, or ended and not told, at a time. No more than either ring holds, so nobody ever waits to push.
-    out_max: usize,
-    /// With so few pieces of work on the ring, it is time for more.
-    short: usize,
-    /// The thread that made the dispatcher, and tells.
-    teller: Thread,
-    /// Workers that sleep elsewhere than on the ring of work.
+    combiner: Combiner<Combined<J, S>>,
+    /// Upper bound of the tasks that are in flight or have ended unreported. Either ring holds as many, so that no push
+    /// ever sleeps.
+    outstanding_max: usize,
+    /// With no more pieces of work than this on the ring, a worker combines before it takes one.
+    low_water: usize,
+    /// The thread that created the dispatcher and reports the ends of tasks.
+    reporter: Thread,
+    /// Wake-ups of workers that sleep elsewhere than on the ring of work.
     unparkers: Mutex<Vec<Unparker>>,
 }
 
-/// What only one thread at a time does.
-struct Combiner<J: Job, S> {
+/// The state that only the combiner touches.
+struct Combined<J: Job, S> {
     supervisor: Supervisor<J, S>,
-    /// Tasks that ended, and that nobody was told of.
-    untold: Vec<Settled<J>>,
-    /// How many ends the teller is telling of.
-    telling: usize,
+    /// Tasks that have ended and wait for the reporter.
+    unreported: Vec<Settled<J>>,
+    /// The number of ends that the reporter has taken and is reporting.
+    reporting: usize,
     /// Every task has ended.
     ended: bool,
 }
 
-/// A dispatcher that work may still come to.
+/// Closes the dispatcher when dropped.
 pub(crate) struct CloseOnDrop<'a, J: Job, S>(&'a Dispatcher<J, S>);
 
 impl<J: Job, S> Drop for CloseOnDrop<'_, J, S> {
@@ -67,23 +65,23 @@ impl<J: Job, S> Drop for CloseOnDrop<'_, J, S> {
 }
 
 impl<J: Job, S> Dispatcher<J, S> {
-    /// When what this gives is dropped, there will be no more work: also where a panic of whoever is told of events ends
-    /// the run, as its workers would wait forever.
-    pub(crate) fn open(&self) -> CloseOnDrop<'_, J, S> {
+    /// Closes the dispatcher when the returned guard is dropped. If the callback for events panics, the unwinding drops
+    /// the guard; without it the workers would wait for ever.
+    pub(crate) fn close_on_drop(&self) -> CloseOnDrop<'_, J, S> {
         CloseOnDrop(self)
     }
 
-    /// Adds a worker that must be told of new work.
-    pub(crate) fn tell(&self, unparker: Unparker) {
+    /// Registers a worker that sleeps elsewhere than on the ring, to be woken for new work.
+    pub(crate) fn add_unparker(&self, unparker: Unparker) {
         self.lock_unparkers().push(unparker);
     }
 
     fn close(&self) {
         self.work.close();
-        self.wake();
+        self.unpark_workers();
     }
 
-    fn wake(&self) {
+    fn unpark_workers(&self) {
         self.lock_unparkers().iter().for_each(Unparker::unpark);
     }
 
@@ -93,23 +91,29 @@ impl<J: Job, S> Dispatcher<J, S> {
 }
 
 impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
-    /// A dispatcher for jobs of which `workers` run at once.
+    /// A dispatcher for `workers` jobs at a time. The calling thread becomes the reporter.
     pub(crate) fn new(supervisor: Supervisor<J, S>, workers: usize) -> Self {
-        let out_max = workers + QUEUED_MAX.min(workers * QUEUED_PER_WORKER);
-        let (work, answers) = (Ring::with_capacity(out_max), Ring::with_capacity(out_max));
-        let combiner = Mutex::new(Combiner { supervisor, untold: Vec::new(), telling: 0, ended: false });
-        let (teller, unparkers) = (std::thread::current(), Mutex::default());
-        Self { work, answers, combiner, out_max, short: 2 * workers, teller, unparkers }
-    }
-
-    /// Gives an answer back. Who does so asks for more work next.
-    pub(crate) fn answer(&self, returned: Returned<J>) {
-        if self.answers.push(returned).is_err() {
-            unreachable!("answers are taken until every worker has ended");
+        let outstanding_max = workers + QUEUED_MAX.min(workers * QUEUED_PER_WORKER);
+        let combined = Combined { supervisor, unreported: Vec::new(), reporting: 0, ended: false };
+        Self {
+            work: Ring::with_capacity(outstanding_max),
+            answers: Ring::with_capacity(outstanding_max),
+            combiner: Combiner::new(combined),
+            outstanding_max,
+            low_water: 2 * workers,
+            reporter: std::thread::current(),
+            unparkers: Mutex::default(),
         }
     }
 
-    /// The next piece of work, once there is one; `None` when there won't be any.
+    /// D1: publishes an answer. The worker must ask for more work next, which combines (D2).
+    pub(crate) fn answer(&self, returned: Returned<J>) {
+        if self.answers.push(returned).is_err() {
+            unreachable!("the ring of answers is never closed");
+        }
+    }
+
+    /// The next piece of work, sleeping until there is one; `None` once there won't be any more.
     pub(crate) fn next(&self) -> Option<Work<J>> {
         match self.try_next() {
             TryPop::Item(work) => Some(work),
@@ -120,103 +124,103 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
 
     /// The next piece of work, if there is one now.
     pub(crate) fn try_next(&self) -> TryPop<Work<J>> {
-        if self.work.len() > self.short {
+        if self.work.len() > self.low_water {
             return self.work.try_pop();
         }
-        let mut own = Own::Wanted;
-        self.supervise(&mut own);
+        let mut own = OwnWork::Wanted;
+        self.combine(&mut own);
         match own {
-            Own::Taken(work) => TryPop::Item(work),
-            _ => self.work.try_pop(),
+            OwnWork::Taken(work) => TryPop::Item(work),
+            OwnWork::Wanted | OwnWork::Unwanted => self.work.try_pop(),
         }
     }
 
-    /// Tells of every end, until every task has ended or the source has panicked on a worker. On the thread that made the dispatcher.
-    pub(crate) fn tell_all(&self, settled: &mut dyn FnMut(Settled<J>)) {
+    /// Reports the end of every task to `settled`; returns once all have ended, or once the source has panicked on a
+    /// worker. To be called by the reporter.
+    pub(crate) fn report_all(&self, settled: &mut dyn FnMut(Settled<J>)) {
         loop {
-            let Ok(mut combiner) = self.combiner.lock() else { return };
-            let (untold, ended) = (std::mem::take(&mut combiner.untold), combiner.ended);
-            combiner.telling = untold.len();
-            drop(combiner);
-            self.supervise(&mut Own::None);
-            if untold.is_empty() {
+            let taken = self.combiner.visit(|combined| {
+                let unreported = std::mem::take(&mut combined.unreported);
+                combined.reporting = unreported.len();
+                (unreported, combined.ended)
+            });
+            let Ok((unreported, ended)) = taken else { return };
+            // D6: a worker that answered during the visit found the lock taken.
+            self.combine(&mut OwnWork::Unwanted);
+            if unreported.is_empty() {
                 if ended {
                     return;
                 }
-                std::thread::park_timeout(NAP);
+                std::thread::park_timeout(POLL_INTERVAL);
             }
-            untold.into_iter().for_each(&mut *settled);
+            unreported.into_iter().for_each(&mut *settled);
         }
     }
 
-    /// Takes answers and hands out work, unless somebody else is at it.
-    fn supervise(&self, own: &mut Own<J>) {
-        loop {
-            fence(Ordering::SeqCst);
-            match self.combiner.try_lock() {
-                Ok(mut combiner) => {
-                    self.take_answers(&mut combiner);
-                    self.hand_out(&mut combiner, own);
-                }
-                Err(TryLockError::WouldBlock) => return,
-                Err(TryLockError::Poisoned(_)) => {
-                    self.close();
-                    self.teller.unpark();
-                    return;
-                }
-            }
-            fence(Ordering::SeqCst);
-            if self.answers.is_empty() || self.work.len() > self.short {
-                return;
-            }
+    /// D2 to D5: takes answers and hands out work, unless another thread is combining.
+    fn combine(&self, own: &mut OwnWork<J>) {
+        let apply = |combined: &mut Combined<J, S>| {
+            self.take_answers(combined);
+            self.hand_out(combined, own);
+        };
+        let is_due = || !self.answers.is_empty() && self.work.len() <= self.low_water;
+        if self.combiner.combine(apply, is_due) == Err(Poisoned) {
+            self.close();
+            self.reporter.unpark();
         }
     }
 
-    fn take_answers(&self, combiner: &mut Combiner<J, S>) {
+    fn take_answers(&self, combined: &mut Combined<J, S>) {
         while let TryPop::Item(returned) = self.answers.try_pop() {
-            let Some(settled) = combiner.supervisor.returned(returned) else { continue };
+            let Some(settled) = combined.supervisor.returned(returned) else { continue };
             let failed = settled.outcome.is_err();
-            combiner.untold.push(settled);
-            // A failure may end the run. Other ends can wait for the teller's nap to end.
-            if failed || combiner.untold.len() == self.out_max / 2 {
-                self.teller.unpark();
+            combined.unreported.push(settled);
+            // The callback may end the run at a failure. Other ends can wait until the reporter wakes by itself.
+            if failed || combined.unreported.len() == self.outstanding_max / 2 {
+                self.reporter.unpark();
             }
         }
     }
 
-    /// Hands out what there is room for.
-    fn hand_out(&self, combiner: &mut Combiner<J, S>, own: &mut Own<J>) {
+    /// Hands out work as long as there is room.
+    fn hand_out(&self, combined: &mut Combined<J, S>, own: &mut OwnWork<J>) {
         let mut pushed = false;
-        while combiner.supervisor.in_flight() + combiner.untold.len() + combiner.telling < self.out_max {
-            match combiner.supervisor.next() {
-                Ready::Work(work) if matches!(own, Own::Wanted) && self.work.is_empty() => {
-                    *own = Own::Taken(work);
+        while combined.outstanding() < self.outstanding_max {
+            match combined.supervisor.next(Instant::now()) {
+                Ready::Work(work) if matches!(own, OwnWork::Wanted) && self.work.is_empty() => {
+                    *own = OwnWork::Taken(work);
                 }
                 Ready::Work(work) => {
                     if self.work.push(work).is_err() {
-                        // The run is being given up: what is handed out now comes to nobody.
+                        // Closed early: the run is being abandoned, and no worker will take this work.
                         return;
                     }
                     pushed = true;
                 }
                 Ready::Wait => break,
                 Ready::End => {
-                    combiner.ended = true;
+                    combined.ended = true;
                     self.close();
-                    self.teller.unpark();
+                    self.reporter.unpark();
                     break;
                 }
             }
         }
         if pushed {
-            self.wake();
+            self.unpark_workers();
         }
     }
 }
 
-/// A piece of work for whoever supervises: it needn't be woken for it.
-enum Own<J: Job> {
-    None,
+impl<J: Job, S: Source<J::Task>> Combined<J, S> {
+    fn outstanding(&self) -> usize {
+        self.supervisor.in_flight() + self.unreported.len() + self.reporting
+    }
+}
+
+/// The piece of work that a combining worker keeps for itself, which saves waking it.
+enum OwnWork<J: Job> {
+    Unwanted,
     Wanted,
     Taken(Work<J>),
 }

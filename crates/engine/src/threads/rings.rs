@@ -1,7 +1,8 @@
-//! The io_uring engine: ring threads, each with many jobs in flight.
+//! The io_uring engine: threads that each drive a ring with many jobs in flight.
 //!
-//! Owns: its threads, the jobs that a ring is fed with.
-//! Does not own: rings ([`haul_io::Uring`]), the dispatcher between them and the supervisor ([`crate::threads::dispatcher`]).
+//! Owns: its threads, feeding jobs to the rings.
+//! Does not own: the rings ([`haul_io::Uring`]), the queues between workers and supervisor
+//! ([`crate::threads::dispatcher`]).
 
 use std::cell::RefCell;
 use std::num::NonZeroUsize;
@@ -20,8 +21,15 @@ use crate::supervisor::Supervisor;
 use crate::threads::dispatcher::Dispatcher;
 use crate::threads::workers;
 
-/// Whether rings of this depth are to be had.
-pub(crate) fn probe(config: &Config, size: (NonZeroUsize, NonZeroUsize)) -> Result<(), RingRefused> {
+/// How many rings, and how many jobs in flight on each.
+#[derive(Clone, Copy)]
+pub(crate) struct RingSize {
+    pub(crate) rings: NonZeroUsize,
+    pub(crate) depth: NonZeroUsize,
+}
+
+/// Checks that the system grants a ring of this size.
+pub(crate) fn probe(config: &Config, size: RingSize) -> Result<(), RingRefused> {
     ring(config, size).map(drop)
 }
 
@@ -29,41 +37,40 @@ pub(crate) fn run<J: Job>(
     job: &J,
     supervisor: Supervisor<J, impl Source<J::Task>>,
     config: &Config,
-    size: (NonZeroUsize, NonZeroUsize),
+    size: RingSize,
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
-    let (rings, depth) = size;
-    let dispatcher = Dispatcher::new(supervisor, rings.get() * depth.get());
+    let dispatcher = Dispatcher::new(supervisor, size.rings.get() * size.depth.get());
     std::thread::scope(|scope| {
         let spawn = |_| scope.spawn(|| serve(job, config, size, &dispatcher));
-        let threads: Vec<_> = (0..rings.get()).map(spawn).collect();
-        let open = dispatcher.open();
-        dispatcher.tell_all(settled);
-        drop(open);
+        let threads: Vec<_> = (0..size.rings.get()).map(spawn).collect();
+        let guard = dispatcher.close_on_drop();
+        dispatcher.report_all(settled);
+        drop(guard);
         workers::merged(threads)
     })
 }
 
-/// The life of a ring's thread. One that gets no ring after all does its share by blocking calls.
+/// The body of a ring's thread. If the system refuses this thread a ring after all, the thread works by blocking calls.
 fn serve<J: Job>(
     job: &J,
     config: &Config,
-    size: (NonZeroUsize, NonZeroUsize),
+    size: RingSize,
     dispatcher: &Dispatcher<J, impl Source<J::Task>>,
 ) -> Spreads {
     let Ok(ring) = ring(config, size) else { return workers::serve(job, config, dispatcher) };
-    dispatcher.tell(ring.unparker());
+    dispatcher.add_unparker(ring.unparker());
     let spreads = RefCell::new(Spreads::default());
     ring.run(|| match dispatcher.try_next() {
         TryPop::Item(work) => Feed::Job(Box::pin(lane(job, dispatcher, ring.task(), &spreads, work))),
-        // The dispatcher wakes the ring when there is more.
+        // The dispatcher unparks the ring when there is new work.
         TryPop::Empty => Feed::Wait(Duration::MAX),
         TryPop::Closed => Feed::End,
     });
     spreads.into_inner()
 }
 
-/// Carries out one piece of work after the other, while there are any: a future for each would have to be allocated.
+/// Carries out one piece of work after the other while there is any: a future for each would cost an allocation.
 async fn lane<J: Job>(
     job: &J,
     dispatcher: &Dispatcher<J, impl Source<J::Task>>,
@@ -75,17 +82,17 @@ async fn lane<J: Job>(
         let returned = execute(job, &io, work).await;
         spreads.borrow_mut().record(&returned.phases);
         dispatcher.answer(returned);
-        // Jobs that never wait mustn't keep the others from their completions.
+        // A job that never waits must not keep the other lanes from their completions.
         io.yield_now().await;
         let TryPop::Item(next) = dispatcher.try_next() else { return };
         work = next;
     }
 }
 
-fn ring(config: &Config, (rings, depth): (NonZeroUsize, NonZeroUsize)) -> Result<Uring, RingRefused> {
-    // Where every core has a ring, pool threads would only take turns with it.
+fn ring(config: &Config, size: RingSize) -> Result<Uring, RingRefused> {
+    // If every core has a ring, pool threads would only compete with them.
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let pool_threads = cores.saturating_sub(rings.get());
-    let uring = UringConfig { in_flight_max: depth.get(), pool_threads, ..UringConfig::default() };
+    let pool_threads = cores.saturating_sub(size.rings.get());
+    let uring = UringConfig { in_flight_max: size.depth.get(), pool_threads, ..UringConfig::default() };
     Uring::new(uring, config.cancel.clone(), config.progress.clone())
 }

@@ -1,7 +1,7 @@
-//! The threaded engine: workers on one bounded ring, a job at a time on each.
+//! The threaded engine: worker threads on one bounded ring, one job at a time on each.
 //!
-//! Owns: its threads.
-//! Does not own: the rings ([`crate::threads::dispatcher`]).
+//! Owns: its threads, and merging the times that they recorded.
+//! Does not own: the rings between workers and supervisor ([`crate::threads::dispatcher`]).
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
@@ -29,29 +29,29 @@ pub(crate) fn run<J: Job>(
     std::thread::scope(|scope| {
         let spawn = |_| scope.spawn(|| serve(job, config, &dispatcher));
         let threads: Vec<_> = (0..workers.get()).map(spawn).collect();
-        let open = dispatcher.open();
-        dispatcher.tell_all(settled);
-        drop(open);
+        let guard = dispatcher.close_on_drop();
+        dispatcher.report_all(settled);
+        drop(guard);
         merged(threads)
     })
 }
 
-/// What workers counted, once they have ended.
+/// Joins the workers and merges the times that they recorded.
 ///
 /// # Panics
-/// With the panic of the source, if that happened on a worker.
+/// With the panic of the source, if the source panicked on a worker.
 pub(crate) fn merged(threads: Vec<ScopedJoinHandle<'_, Spreads>>) -> Spreads {
     let mut spreads = Spreads::default();
     for thread in threads {
         match thread.join() {
-            Ok(counted) => spreads.merge(&counted),
+            Ok(recorded) => spreads.merge(&recorded),
             Err(panic) => resume_unwind(panic),
         }
     }
     spreads
 }
 
-/// The life of a worker: takes work until there is none.
+/// The body of a worker thread: takes work until there won't be any more.
 pub(crate) fn serve<J: Job>(
     job: &J,
     config: &Config,
