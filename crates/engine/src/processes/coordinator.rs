@@ -1,19 +1,19 @@
-//! The engines of processes: worker processes on a lease table, each with one thread or several.
+//! The loop of the process that supervises worker processes.
 //!
-//! Owns: the supervisor's loop: handing out, collecting, what a worker's death means for its work.
-//! Does not own: the processes ([`crate::processes::worker_pool`]), what a worker does ([`crate::processes::worker`]), the order of work
-//! ([`crate::supervisor`]).
+//! Owns: handing out work, collecting replies, deciding what a worker's death means for its work.
+//! Does not own: the processes ([`crate::processes::worker_pool`]), what a worker does ([`crate::processes::worker`]),
+//! the order of work ([`crate::supervisor`]).
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use haul_io::{Blocking, Io, run_ready};
 use haul_queue::lease::{OfferError, Poisoned, SlotId};
 
-use crate::config::Config;
-use crate::config::POLL_INTERVAL;
+use crate::config::{Config, POLL_INTERVAL};
 use crate::event::Settled;
 use crate::execute::{Answer, Returned, Stage, Work, execute};
 use crate::job::contract::{Failure, Step};
@@ -21,18 +21,18 @@ use crate::job::phases::{Phases, Spreads};
 use crate::job::portable::Portable;
 use crate::job::source::Source;
 use crate::processes::encoding::from_bytes;
-use crate::processes::intent::{Left, look};
+use crate::processes::intent::{Left, examine};
 use crate::processes::order::{ReplyOf, ReplyValue, order_for};
 use crate::processes::worker_pool::{DEATHS_MAX, WorkerPool};
 use crate::supervisor::{Ready, Supervisor};
 
-/// While much work waits in the table, the supervisor looks up that often, instead of being woken by every reply.
-const POLL_INTERVAL_BUSY: Duration = Duration::from_micros(500);
-/// Beyond one worker for each core, more are started no faster than this: starting one costs about a millisecond of
-/// processor time, which a short run of tasks that only compute would never get back.
+/// The sleep while much work waits in the table: the supervisor then polls, instead of being woken by every reply.
+const BUSY_POLL_INTERVAL: Duration = Duration::from_micros(500);
+/// The pause between two starts of workers beyond one for each core. Starting one costs about a millisecond of
+/// processor time, which a short run of compute-bound tasks would never get back.
 const START_PAUSE: Duration = Duration::from_millis(2);
-/// How often, at most, it looks whether a worker has died.
-const WATCH: Duration = Duration::from_millis(2);
+/// The pause between two checks for dead workers.
+const REAP_INTERVAL: Duration = Duration::from_millis(2);
 
 pub(crate) fn run<J: Portable>(
     job: &J,
@@ -41,16 +41,17 @@ pub(crate) fn run<J: Portable>(
     pool: WorkerPool,
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
+    let now = Instant::now();
     let mut coordinator = Coordinator {
         job,
         config,
         io: Blocking::new(pool.never.clone()),
         pool,
-        out: HashMap::new(),
+        offered: HashMap::new(),
         returned: Vec::new(),
-        told_to_stop: false,
-        watched: Instant::now(),
-        started: Instant::now(),
+        cancel_sent: false,
+        last_reap: now,
+        last_start: now,
         cores: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
     let mut spreads = Spreads::default();
@@ -71,28 +72,28 @@ pub(crate) fn run<J: Portable>(
 struct Coordinator<'a, J: Portable> {
     job: &'a J,
     config: &'a Config,
-    /// For what the supervisor does itself: joining and undoing, which go on when the run is cancelled.
+    /// For joining and undoing, which this process does itself, even when the run is cancelled.
     io: Blocking,
     pool: WorkerPool,
-    /// What lies in the table.
-    out: HashMap<SlotId, Work<J>>,
-    /// What has come back and was not passed on.
+    /// The work in the table.
+    offered: HashMap<SlotId, Work<J>>,
+    /// Answers that the supervisor has not been given yet.
     returned: Vec<Returned<J>>,
-    told_to_stop: bool,
-    watched: Instant,
-    /// When a worker was started last.
-    started: Instant,
+    /// The workers have been told that the run was cancelled.
+    cancel_sent: bool,
+    last_reap: Instant,
+    last_start: Instant,
     cores: usize,
 }
 
 impl<J: Portable> Coordinator<'_, J> {
-    /// Hands out what there is room for; whether every task has ended.
+    /// Hands out work while there is room. Returns true once every task has ended.
     fn hand_out(&mut self, supervisor: &mut Supervisor<J, impl Source<J::Task>>) -> bool {
-        if self.config.cancel.is_triggered() && !self.told_to_stop {
-            self.told_to_stop = true;
+        if self.config.cancel.is_triggered() && !self.cancel_sent {
+            self.cancel_sent = true;
             self.stop();
         }
-        while self.out.len() < self.pool.table.slot_count() && self.returned.is_empty() {
+        while self.offered.len() < self.pool.table.slot_count() && self.returned.is_empty() {
             match supervisor.next(Instant::now()) {
                 Ready::Work(work) => self.offer(work),
                 Ready::Wait => break,
@@ -104,28 +105,28 @@ impl<J: Portable> Coordinator<'_, J> {
 
     fn offer(&mut self, work: Work<J>) {
         if let Stage::Finish { succeeded: false, .. } = work.stage {
-            // Undoing is little work, and this process holds all that it takes.
+            // Undoing is cheap, and this process has everything it needs for it.
             return self.returned.push(run_ready(execute(self.job, &self.io, work)));
         }
-        if !self.pool.has_members() {
+        if !self.pool.has_workers() {
             return self.give_up(work, &[], Failure::NoWorker);
         }
         let order = order_for(self.job, &work, &mut |out| self.io.random(out));
         match self.pool.table.offer(&order) {
-            Ok(slot) => drop(self.out.insert(slot, work)),
-            // Names beyond what any system takes: the job says so.
+            Ok(slot) => drop(self.offered.insert(slot, work)),
+            // Paths longer than any system accepts: the job reports the error.
             Err(OfferError::TooLong { .. }) => {
                 self.returned.push(run_ready(execute(self.job, &self.io, work)));
             }
-            Err(error) => unreachable!("there is room in an open table: {error}"),
+            Err(error) => unreachable!("the table is open and has room: {error}"),
         }
     }
 
-    /// The run was cancelled: takes back what no worker has begun, but for what ends a task.
+    /// Cancels the workers and takes back all work that none of them has claimed. Steps that end a task stay.
     fn stop(&mut self) {
         self.pool.cancel();
         for slot in self.pool.table.withdraw() {
-            let work = self.out.remove(&slot).expect("what was offered is known");
+            let work = self.take_offered(slot);
             match work.stage {
                 Stage::Finish { .. } => self.offer(work),
                 Stage::Start | Stage::Part { .. } => self.returned.push(failed(work, Failure::Cancelled)),
@@ -133,17 +134,18 @@ impl<J: Portable> Coordinator<'_, J> {
         }
     }
 
-    /// Starts workers while there is more work than those who are there can be doing.
+    /// Starts workers while there is more work than the started ones can carry out at once.
     fn start_workers(&mut self) {
         loop {
-            let (started, of) = self.pool.started();
-            let per_worker = self.pool.capacity() / of;
-            let is_wanted = started < of && self.out.len() > started * per_worker && !self.told_to_stop;
-            if !is_wanted || started >= self.cores && self.started.elapsed() < START_PAUSE {
+            let (started, worker_count) = (self.pool.started_count(), self.pool.worker_count());
+            let per_worker = self.pool.capacity() / worker_count;
+            let is_wanted =
+                started < worker_count && self.offered.len() > started * per_worker && !self.cancel_sent;
+            if !is_wanted || started >= self.cores && self.last_start.elapsed() < START_PAUSE {
                 return;
             }
-            self.started = Instant::now();
-            // The first could be started. If others can't, those who are there do the work.
+            self.last_start = Instant::now();
+            // The first worker could be started. If another can't, the present ones carry out the work.
             if self.pool.start_one().is_err() {
                 return;
             }
@@ -154,8 +156,8 @@ impl<J: Portable> Coordinator<'_, J> {
         if !self.returned.is_empty() {
             return;
         }
-        if self.out.len() > 3 * self.pool.capacity() {
-            std::thread::sleep(POLL_INTERVAL_BUSY);
+        if self.offered.len() > 3 * self.pool.capacity() {
+            std::thread::sleep(BUSY_POLL_INTERVAL);
         } else {
             self.pool.table.wait(POLL_INTERVAL);
         }
@@ -163,40 +165,46 @@ impl<J: Portable> Coordinator<'_, J> {
 
     fn collect(&mut self) {
         for finished in self.pool.table.collect() {
-            self.pool.is_fruitful();
-            let work = self.out.remove(&finished.slot).expect("what was offered is known");
+            self.pool.record_progress();
+            let work = self.take_offered(finished.slot);
             let returned = self.returned_of(work, &finished.outcome);
             self.returned.push(returned);
         }
-        if self.watched.elapsed() >= WATCH {
-            self.watched = Instant::now();
+        if self.last_reap.elapsed() >= REAP_INTERVAL {
+            self.last_reap = Instant::now();
             self.reap();
         }
     }
 
+    /// Reclaims the leases of dead workers, gives up tasks that have killed too many, and starts replacements.
     fn reap(&mut self) {
         for owner in self.pool.reap() {
             for Poisoned { slot, intent } in self.pool.table.reap(owner).poisoned {
-                self.pool.is_fruitful();
-                let work = self.out.remove(&slot).expect("what was offered is known");
+                self.pool.record_progress();
+                let work = self.take_offered(slot);
                 self.give_up(work, &intent, Failure::WorkersDied { count: DEATHS_MAX });
             }
             self.pool.replace(owner);
-            if self.told_to_stop {
+            if self.cancel_sent {
                 self.pool.cancel();
             }
         }
-        if !self.pool.has_members() {
+        if !self.pool.has_workers() {
             for slot in self.pool.table.withdraw() {
-                let work = self.out.remove(&slot).expect("what was offered is known");
+                let work = self.take_offered(slot);
                 self.give_up(work, &[], Failure::NoWorker);
             }
         }
     }
 
-    /// Ends `work` that no worker will do, and leaves nothing of it lying about; unless it was done after all.
-    fn give_up(&mut self, work: Work<J>, note: &[u8], failure: Failure<J::Error>) {
-        let left = run_ready(look(&self.io, note));
+    fn take_offered(&mut self, slot: SlotId) -> Work<J> {
+        self.offered.remove(&slot).expect("every slot in use belongs to offered work")
+    }
+
+    /// Ends `work` that no worker will carry out. Cleans up after the last attempt, or accepts its result if that was
+    /// published after all.
+    fn give_up(&mut self, work: Work<J>, intent: &[u8], failure: Failure<J::Error>) {
+        let left = run_ready(examine(&self.io, intent));
         let outcome = match (left, self.job.half_done()) {
             (Ok(Left::Published), _) => {
                 run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job)
@@ -211,22 +219,22 @@ impl<J: Portable> Coordinator<'_, J> {
         self.returned.push(returned);
     }
 
-    /// The failure of `work`, of which nothing is left.
+    /// Undoes `work`, if it was to finish a split task, and fails it.
     fn undone(&self, work: Work<J>, failure: Failure<J::Error>) -> Returned<J> {
         if let Stage::Finish { state, .. } = &work.stage {
-            // The failure at hand says more than one of clearing away.
+            // The failure at hand is more useful than one of the cleanup.
             let _ = run_ready(self.job.finish(&self.io, &work.task, state, false));
         }
         failed(work, failure)
     }
 
-    /// What a worker's reply to `work` means.
+    /// The answer that a worker's reply to `work` stands for.
     fn returned_of(&self, work: Work<J>, reply: &[u8]) -> Returned<J> {
         if let Stage::Part { state, .. } = &work.stage {
             self.job.part_returned(state);
         }
         let Some(reply) = from_bytes::<ReplyOf<J>>(reply) else {
-            return failed(work, Failure::Panicked("a worker's reply can't be read".to_owned()));
+            return failed(work, Failure::Panicked("a worker's reply cannot be decoded".to_owned()));
         };
         let mut returned = match reply.result {
             Err(failure) => self.undone(work, failure.into()),
@@ -246,7 +254,7 @@ impl<J: Portable> Coordinator<'_, J> {
             }
         };
         (returned.phases, returned.bytes) = (reply.phases, reply.bytes);
-        self.config.progress.fetch_add(reply.bytes, std::sync::atomic::Ordering::Relaxed);
+        self.config.progress.fetch_add(reply.bytes, Ordering::Relaxed);
         returned
     }
 }

@@ -6,21 +6,27 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// As [`to_bytes`], leaving no copies behind: for secrets.
+/// Encodes a value that holds secrets; leaves no copies of them behind.
+///
+/// # Panics
+/// As [`to_bytes`].
 pub(crate) fn to_secret_bytes(value: &impl Serialize) -> Zeroizing<Vec<u8>> {
-    let length = postcard::experimental::serialized_size(value).expect("as below");
+    let length = postcard::experimental::serialized_size(value).expect("specifications can be encoded");
     let mut bytes = Zeroizing::new(vec![0; length]);
     let written = postcard::to_slice(value, &mut bytes).map(|written| written.len());
-    assert_eq!(written, Ok(length), "a value has one form");
+    assert_eq!(written, Ok(length), "a value is encoded in one way");
     bytes
 }
 
+/// Encodes a value.
+///
 /// # Panics
-/// If the value has no such form: maps without a length, and the like, which tasks and outcomes don't hold.
+/// If postcard cannot encode it: a sequence or map of unknown length, which tasks and outcomes don't contain.
 pub(crate) fn to_bytes(value: &impl Serialize) -> Vec<u8> {
-    postcard::to_stdvec(value).expect("tasks, tokens and outcomes can be written")
+    postcard::to_stdvec(value).expect("tasks, tokens and outcomes can be encoded")
 }
 
+/// Decodes a value; `None` if the bytes are no encoding of a `T`.
 pub(crate) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     postcard::from_bytes(bytes).ok()
 }

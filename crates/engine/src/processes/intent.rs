@@ -1,8 +1,13 @@
-//! What an attempt leaves for its successor, should its worker be killed: what it is about to do that must not be done twice
-//! or would be left lying about.
+//! Write-ahead intents: before a step that must not be taken twice, or that leaves something behind, a worker records what
+//! it is about to do. If the worker is killed, the next attempt finds the record.
 //!
-//! Owns: the notes, leaving them before the operations concerned, drawing the conclusion.
-//! Does not own: where notes are kept (the lease table).
+//! What makes a killed attempt repeatable: before a worker creates a temporary file or gives a file its name, it records
+//! the name and, in the second case, the file's identity. If the name leads to that file, the work is done; if not, the
+//! next attempt removes the temporary file and begins anew. Without the record, `haul xor` would transform a file twice.
+//! Where a file is overwritten in place, the record says that writing has begun, and the attempt is not repeated.
+//!
+//! Owns: the kinds of intents, recording them before the operations concerned, examining what an attempt left behind.
+//! Does not own: where intents are stored (the lease table; `queue/PROTOCOL.md`, part 2, lemma W).
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -19,33 +24,33 @@ use crate::execute::Metered;
 use crate::processes::encoding::{from_bytes, to_bytes};
 use crate::wire;
 
-/// One step that is about to be taken.
+/// A step that is about to be taken.
 #[derive(Serialize, Deserialize)]
-enum Note {
-    /// A file is created.
-    Creating(Place),
+enum Intent {
+    /// A file is created under this name.
+    Creating(Target),
     /// A file is given its name.
     Naming {
-        place: Place,
-        /// The name it had before, in the same directory; empty for none.
+        target: Target,
+        /// The file's previous name in the same directory; empty if it has none.
         #[serde(with = "wire::path")]
         from: PathBuf,
         file: Identity,
     },
-    /// Something is written where that can't be undone or repeated.
+    /// A write that can be neither undone nor repeated.
     Writing,
 }
 
-/// A name, and how it is reached.
+/// The name that a step creates, and how another process reaches it.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct Target {
     #[serde(with = "wire::path")]
     path: PathBuf,
-    /// As with [`Location::beneath`]; `None`: by the name as it stands.
+    /// The root of the path, as in [`Location::beneath`]; `None`: the path is used as it is.
     root_bytes: Option<usize>,
 }
 
-impl Place {
+impl Target {
     fn new(dir: Option<&Directory>, path: &Path) -> Self {
         match dir {
             Some(dir) => Self { path: dir.path().join(path), root_bytes: Some(dir.root_bytes()) },
@@ -53,7 +58,7 @@ impl Place {
         }
     }
 
-    /// The directory, where one is to be held, and the name in it.
+    /// The directory to work in, unless the path is used as it is, and the name in it.
     async fn reach(&self, io: &impl Io) -> io::Result<(Option<Directory>, &Path)> {
         let Some(root_bytes) = self.root_bytes else { return Ok((None, &self.path)) };
         let location = Location::beneath(&self.path, root_bytes);
@@ -61,7 +66,7 @@ impl Place {
     }
 }
 
-/// Tells a file from all others. More than the inode's number, which is used again when a file is gone.
+/// Identifies a file. The inode number alone doesn't: the file system uses it again once the file is gone.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
 struct Identity {
     device: u64,
@@ -77,33 +82,35 @@ impl From<&Stat> for Identity {
     }
 }
 
-/// How far the attempt came that left a note.
+/// What an attempt left behind.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Left {
-    /// Nothing is left of it, or not any more: do it again.
+    /// Nothing, at least not any more: the work may be done again.
     Nothing,
-    /// Its result is published.
+    /// The published result.
     Published,
-    /// It may have written in a way that can't be repeated.
+    /// Possibly a write that can't be repeated.
     HalfDone,
 }
 
-/// What `note` (its bytes; empty for none) means for the next attempt. Clears away what was left lying about.
+/// Examines what the attempt that recorded `intent` left behind, and removes its temporary files. `intent` is encoded;
+/// empty bytes mean that none was recorded.
 ///
 /// # Errors
-/// Whatever the system says of looking: then nothing is known, and nothing may be repeated.
-pub(crate) async fn look(io: &impl Io, note: &[u8]) -> io::Result<Left> {
-    if note.is_empty() {
+/// If the system refuses to look. Then nothing is known, and the work must not be repeated.
+pub(crate) async fn examine(io: &impl Io, intent: &[u8]) -> io::Result<Left> {
+    if intent.is_empty() {
         return Ok(Left::Nothing);
     }
-    let note = from_bytes(note).ok_or_else(|| io::Error::other("a dead worker's note can't be read"))?;
-    let (place, from, file) = match note {
-        Note::Writing => return Ok(Left::HalfDone),
-        Note::Creating(place) => (place, PathBuf::new(), None),
-        Note::Naming { place, from, file } => (place, from, Some(file)),
+    let intent =
+        from_bytes(intent).ok_or_else(|| io::Error::other("a dead worker's intent cannot be decoded"))?;
+    let (target, from, file) = match intent {
+        Intent::Writing => return Ok(Left::HalfDone),
+        Intent::Creating(target) => (target, PathBuf::new(), None),
+        Intent::Naming { target, from, file } => (target, from, Some(file)),
     };
-    let (directory, name) = match place.reach(io).await {
-        // Nothing can be left in a directory that isn't there.
+    let (directory, name) = match target.reach(io).await {
+        // A directory that doesn't exist has nothing left in it.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Nothing),
         result => result?,
     };
@@ -125,31 +132,31 @@ pub(crate) async fn look(io: &impl Io, note: &[u8]) -> io::Result<Left> {
     Ok(Left::Nothing)
 }
 
-/// The operations of one attempt, with a note before each that its successor must know of.
+/// The operations of one attempt. Records an intent before each step that a later attempt must know about.
 pub(crate) struct IntentIo<'a> {
     pub(crate) io: &'a Blocking,
     pub(crate) worker: &'a Worker,
     pub(crate) lease: &'a Lease,
-    /// Whether a write must not be repeated.
+    /// Whether the job's writes must not be repeated.
     pub(crate) writes_once: bool,
     pub(crate) wrote: Cell<bool>,
 }
 
 impl IntentIo<'_> {
-    async fn note_of(&self, op: &Op) -> io::Result<Option<Note>> {
+    async fn intent_of(&self, op: &Op) -> io::Result<Option<Intent>> {
         Ok(match op {
             Op::Open { dir, path, mode: OpenMode::CreateNew } => {
-                Some(Note::Creating(Place::new(dir.as_ref(), path)))
+                Some(Intent::Creating(Target::new(dir.as_ref(), path)))
             }
             Op::Link { file, dir, path } => {
                 let file = Identity::from(&self.io.stat(file).await?);
-                Some(Note::Naming { place: Place::new(dir.as_ref(), path), from: PathBuf::new(), file })
+                Some(Intent::Naming { target: Target::new(dir.as_ref(), path), from: PathBuf::new(), file })
             }
             Op::Rename { dir, from, to, .. } => {
                 let file = Identity::from(&self.io.stat_at(dir.as_ref(), from).await?);
-                Some(Note::Naming { place: Place::new(dir.as_ref(), to), from: from.clone(), file })
+                Some(Intent::Naming { target: Target::new(dir.as_ref(), to), from: from.clone(), file })
             }
-            Op::WriteAt { .. } if self.writes_once && !self.wrote.replace(true) => Some(Note::Writing),
+            Op::WriteAt { .. } if self.writes_once && !self.wrote.replace(true) => Some(Intent::Writing),
             _ => None,
         })
     }
@@ -157,9 +164,9 @@ impl IntentIo<'_> {
 
 impl Io for IntentIo<'_> {
     async fn submit(&self, op: Op) -> Completion {
-        match self.note_of(&op).await {
-            // A note that is too long is of a path that the system will refuse as well.
-            Ok(Some(note)) => drop(self.worker.record_intent(self.lease, &to_bytes(&note))),
+        match self.intent_of(&op).await {
+            // An intent that is too long has a path that the system will refuse as well.
+            Ok(Some(intent)) => drop(self.worker.record_intent(self.lease, &to_bytes(&intent))),
             Ok(None) => {}
             Err(error) => return Completion { result: Err(error), buf: None },
         }

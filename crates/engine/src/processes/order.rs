@@ -1,7 +1,8 @@
-//! What supervisor and worker processes say to each other, as bytes.
+//! The messages between the supervising process and its workers.
 //!
-//! Owns: the handshake of a worker, the order for a piece of work, the reply to it.
-//! Does not own: how the bytes travel: a pipe for the handshake, the lease table for the rest.
+//! Owns: the handshake, the order for a piece of work, the reply to it.
+//! Does not own: their encoding ([`crate::processes::encoding`]); how the bytes travel (a pipe for the handshake, the
+//! lease table for the rest).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,23 +16,23 @@ use crate::job::phases::Phases;
 use crate::job::portable::Portable;
 use crate::processes::encoding::to_bytes;
 
-/// The first thing that a worker process is told; the job's specification follows.
+/// The first message to a worker process. The job's specification follows it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Handshake {
-    /// Whom to outlive in no case.
+    /// The worker must not outlive this process.
     pub(crate) supervisor_pid: i32,
-    /// The name for its leases.
+    /// The owner number for the worker's leases.
     pub(crate) owner: u16,
-    /// How many jobs run at once.
+    /// The number of jobs to run at once.
     pub(crate) threads: usize,
 }
 
-/// A piece of work. `T` is the task, `K` the token of its state.
+/// A piece of work for a worker process. `T` is the task, `K` the token of its state.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Order<T, K> {
     /// The task's number.
     pub(crate) id: u64,
-    /// When it was queued, by [`monotonic_now`].
+    /// The time at which the order was queued, by [`monotonic_now`].
     pub(crate) queued: Duration,
     pub(crate) task: T,
     pub(crate) stage: OrderStage<K>,
@@ -44,13 +45,13 @@ pub(crate) enum OrderStage<K> {
         token: K,
         index: u64,
     },
-    /// All parts succeeded. What failed is undone by the supervisor itself.
+    /// All parts succeeded. (A failed task is undone by the supervising process itself.)
     Finish {
         token: K,
     },
 }
 
-/// What came of an order.
+/// A worker's reply to an order.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Reply<O, E, K> {
     pub(crate) result: Result<ReplyValue<O, K>, ReplyFailure<E>>,
@@ -83,12 +84,12 @@ pub(crate) type ReplyOf<J> =
     Reply<<J as crate::Job>::Output, <J as crate::Job>::Error, <J as Portable>::Token>;
 pub(crate) type OrderOf<J> = Order<<J as crate::Job>::Task, <J as Portable>::Token>;
 
-/// The clock that all processes share.
+/// The time on the clock that all processes share.
 pub(crate) fn monotonic_now() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
 }
 
-/// The order for `work`.
+/// The order for `work`, encoded.
 pub(crate) fn order_for<J: Portable>(job: &J, work: &Work<J>, random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
     let stage = match &work.stage {
         Stage::Start => OrderStage::Start,
@@ -99,7 +100,7 @@ pub(crate) fn order_for<J: Portable>(job: &J, work: &Work<J>, random: &mut dyn F
     to_bytes(&Order { id: work.id.0, queued, task: &*work.task, stage })
 }
 
-/// The reply for `returned`, which keeps what the token stands for.
+/// The reply for `returned`. For a split task also the state that the token stands for.
 pub(crate) fn reply_for<J: Portable>(
     job: &J,
     returned: Returned<J>,
@@ -132,7 +133,7 @@ impl<E> From<Failure<E>> for ReplyFailure<E> {
             Failure::Cancelled => Self::Cancelled,
             Failure::Panicked(message) => Self::Panicked(message),
             Failure::WorkersDied { .. } | Failure::NoWorker => {
-                unreachable!("a worker that lives says neither")
+                unreachable!("only the supervising process fails tasks this way")
             }
         }
     }

@@ -1,7 +1,8 @@
-//! The life of a worker process.
+//! A worker process, from its start to its end.
 //!
-//! Owns: joining the table, its threads, heeding the supervisor's word and its death; carrying out orders.
-//! Does not own: the job; ending the process, which its `main` does when this returns.
+//! Owns: attaching to the table, the process's threads, reacting to cancellation and to the supervisor's death, carrying
+//! out orders.
+//! Does not own: the job; exiting, which the program's `main` does when [`work`] returns.
 
 use std::cell::Cell;
 use std::fmt;
@@ -21,25 +22,25 @@ use crate::job::contract::{Job, TaskId};
 use crate::job::phases::Phases;
 use crate::job::portable::Portable;
 use crate::processes::encoding::{from_bytes, to_bytes};
-use crate::processes::intent::{IntentIo, Left, look};
+use crate::processes::intent::{IntentIo, Left, examine};
 use crate::processes::order::{
     Handshake, OrderOf, OrderStage, Reply, ReplyFailure, ReplyOf, ReplyValue, monotonic_now, reply_for,
 };
 
-/// How long a worker sleeps before it looks whether it is still wanted.
-const NAP: Duration = Duration::from_millis(5);
+/// The longest sleep of a worker before it checks that its supervisor is still alive.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Why a process is no worker.
+/// Why a process can't serve as a worker.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WorkError {
-    /// Standard input is no lease table, or standard output no handshake: nobody started it as a worker.
+    /// Standard input is no lease table, or standard output carries no handshake: the process was not started as a worker.
     NotAWorker,
-    /// The table can't be used.
+    /// The lease table can't be attached.
     Table(TableError),
-    /// The job's specification is another program's.
+    /// The job's specification can't be used; the text says why.
     JobSpec(String),
-    /// The system refused something.
+    /// The system refused an operation.
     Io(io::Error),
 }
 
@@ -62,11 +63,12 @@ impl From<io::Error> for WorkError {
     }
 }
 
-/// Works for the supervisor that started this process by a [`WorkerCommand`](crate::WorkerCommand), until it is sent home. Standard input
-/// and output belong to the two of them. The process is killed when the thread that started it ends.
+/// Serves the supervisor that started this process by a [`WorkerCommand`](crate::WorkerCommand); returns when the supervisor
+/// closes the lease table or dies. Standard input and standard output are reserved for the protocol between the two. The
+/// kernel kills the process when the thread that started it ends.
 ///
 /// # Errors
-/// If this process wasn't started so.
+/// [`WorkError::NotAWorker`] if the process was not started as a worker; else the reason why it can't serve.
 pub fn work<J: Portable>() -> Result<(), WorkError> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
     let memfd = io::stdin().as_fd().try_clone_to_owned()?;
@@ -80,25 +82,25 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
     let (head, spec): (Handshake, _) =
         postcard::take_from_bytes(&handshake).map_err(|_| WorkError::NotAWorker)?;
     if rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get()) != Some(head.supervisor_pid) {
-        // It died before the first line: nobody is there to be served.
+        // The supervisor died before the death signal was set.
         return Ok(());
     }
-    let spec = from_bytes(spec).ok_or_else(|| WorkError::JobSpec("it can't be read".to_owned()))?;
+    let spec = from_bytes(spec).ok_or_else(|| WorkError::JobSpec("it cannot be decoded".to_owned()))?;
     let job = J::from_job_spec(spec).map_err(WorkError::JobSpec)?;
     drop(handshake);
-    let member = Member {
+    let process = WorkerProcess {
         table,
         owner: head.owner,
         cancel: Cancel::new()?,
         never: Cancel::new()?,
         orphaned: Arc::default(),
     };
-    member.heed(pipe)?;
+    process.listen(pipe)?;
     std::thread::scope(|scope| {
         for _ in 1..head.threads {
-            scope.spawn(|| member.serve(&job));
+            scope.spawn(|| process.serve(&job));
         }
-        member.serve(&job);
+        process.serve(&job);
     });
     Ok(())
 }
@@ -108,7 +110,7 @@ fn read_handshake(pipe: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, WorkError>
     pipe.read_exact(&mut length).map_err(|_| WorkError::NotAWorker)?;
     let mut handshake = Zeroizing::new(Vec::new());
     let length = u64::from_le_bytes(length);
-    // Reserved at once, so that no half of the secrets is left behind by growing.
+    // Reserved at once: growing the buffer would leave copies of the secrets behind.
     handshake.reserve_exact(usize::try_from(length.min(1 << 30)).map_err(|_| WorkError::NotAWorker)?);
     match pipe.take(length).read_to_end(&mut handshake) {
         Ok(count) if count as u64 == length => Ok(handshake),
@@ -116,46 +118,49 @@ fn read_handshake(pipe: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, WorkError>
     }
 }
 
-struct Member {
+/// This process: its end of the table, shared by its threads.
+struct WorkerProcess {
     table: Worker,
     owner: u16,
     cancel: Cancel,
-    /// Never thrown: what ends a task is done to the end.
+    /// A switch that is never triggered, for the steps that end a task.
     never: Cancel,
-    /// The supervisor is gone.
+    /// The supervisor has died.
     orphaned: Arc<AtomicBool>,
 }
 
-/// A split task that this thread has worked on last.
+/// The split task that a thread worked on last.
 struct Joined<J: Job> {
     id: u64,
     state: Arc<J::State>,
 }
 
-impl Member {
-    /// Listens to the supervisor: a byte says that the run was cancelled, the end that it is gone.
-    fn heed(&self, mut pipe: impl Read + Send + 'static) -> io::Result<()> {
+impl WorkerProcess {
+    /// Starts a thread that reads the supervisor's pipe. A byte means that the run was cancelled; the end of the pipe
+    /// means that the supervisor has died.
+    fn listen(&self, mut pipe: impl Read + Send + 'static) -> io::Result<()> {
         let (cancel, orphaned) = (self.cancel.clone(), self.orphaned.clone());
         let listen = move || {
-            let mut word = [0; 1];
-            while matches!(pipe.read(&mut word), Ok(1)) {
+            let mut byte = [0; 1];
+            while matches!(pipe.read(&mut byte), Ok(1)) {
                 cancel.trigger();
             }
             orphaned.store(true, Ordering::Relaxed);
             cancel.trigger();
         };
-        std::thread::Builder::new().name("supervisor's word".to_owned()).spawn(listen).map(drop)
+        std::thread::Builder::new().name("haul-listen".to_owned()).spawn(listen).map(drop)
     }
 
     fn serve<J: Portable>(&self, job: &J) {
-        let (io, patient) = (Blocking::new(self.cancel.clone()), Blocking::new(self.never.clone()));
-        let mut thread = Thread { member: self, job, io, patient, joined: None, order: Vec::new() };
+        let (io, uncancelled) = (Blocking::new(self.cancel.clone()), Blocking::new(self.never.clone()));
+        let mut thread =
+            WorkerThread { process: self, job, io, uncancelled, joined: None, order: Vec::new() };
         loop {
-            match self.table.next(self.owner, NAP) {
+            match self.table.next(self.owner, POLL_INTERVAL) {
                 Next::Lease(lease) => thread.carry_out(&lease),
                 Next::Closed => return,
                 Next::Idle => {
-                    // Its files may be gone by now, and their space is wanted.
+                    // Its open files may have been removed meanwhile; closing them frees their space.
                     thread.joined = None;
                     if self.orphaned.load(Ordering::Relaxed) {
                         return;
@@ -166,30 +171,30 @@ impl Member {
     }
 }
 
-struct Thread<'a, J: Portable> {
-    member: &'a Member,
+struct WorkerThread<'a, J: Portable> {
+    process: &'a WorkerProcess,
     job: &'a J,
     io: Blocking,
-    /// For what is done even when the run is cancelled.
-    patient: Blocking,
+    /// For operations that are carried out even when the run is cancelled.
+    uncancelled: Blocking,
     joined: Option<Joined<J>>,
     order: Vec<u8>,
 }
 
-impl<J: Portable> Thread<'_, J> {
+impl<J: Portable> WorkerThread<'_, J> {
     fn carry_out(&mut self, lease: &Lease) {
-        let table = &self.member.table;
+        let table = &self.process.table;
         let mut order = std::mem::take(&mut self.order);
         if table.read_task(lease, &mut order).is_err() {
             return;
         }
         let reply = match from_bytes::<OrderOf<J>>(&order) {
             Some(order) => run_ready(self.reply_to(lease, order)),
-            None => refusal::<J>("the order can't be read"),
+            None => refusal::<J>("the order cannot be decoded"),
         };
         self.order = order;
         if table.finish(lease, &to_bytes(&reply)).is_err() {
-            // Too long, or fenced; in which case nobody listens to this either.
+            // The reply is too long; or the lease was lost, and then this one is refused as well.
             let _ = table.finish(lease, &to_bytes(&refusal::<J>("the reply is too long")));
         }
     }
@@ -197,7 +202,7 @@ impl<J: Portable> Thread<'_, J> {
     async fn reply_to(&mut self, lease: &Lease, order: OrderOf<J>) -> ReplyOf<J> {
         let waited = monotonic_now().saturating_sub(order.queued);
         let queued = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
-        if let Some(result) = self.already(lease, &order).await {
+        if let Some(result) = self.earlier_result(lease, &order).await {
             return Reply { result, phases: Phases { queue: waited, ..Phases::default() }, bytes: 0 };
         }
         let (id, task) = (order.id, Arc::new(order.task));
@@ -210,14 +215,14 @@ impl<J: Portable> Thread<'_, J> {
                 return Reply { result: Err(failure), phases: Phases::default(), bytes: 0 };
             }
         };
-        let noted = IntentIo {
-            io: if finishes { &self.patient } else { &self.io },
-            worker: &self.member.table,
+        let io = IntentIo {
+            io: if finishes { &self.uncancelled } else { &self.io },
+            worker: &self.process.table,
             lease,
             writes_once: self.job.half_done().is_some(),
             wrote: Cell::new(false),
         };
-        let returned = execute(self.job, &noted, Work { id: TaskId(id), task, stage, queued }).await;
+        let returned = execute(self.job, &io, Work { id: TaskId(id), task, stage, queued }).await;
         let (reply, state) = reply_for(self.job, returned, &mut |out| self.io.random(out));
         if let Some(state) = state {
             self.joined = Some(Joined { id, state });
@@ -225,8 +230,9 @@ impl<J: Portable> Thread<'_, J> {
         reply
     }
 
-    /// The result, if an attempt whose worker died leaves nothing to do, or forbids to do it again.
-    async fn already(
+    /// The result of an earlier attempt whose worker died: it has completed the work, or forbids to repeat it. `None`: the
+    /// work is to be done.
+    async fn earlier_result(
         &self,
         lease: &Lease,
         order: &OrderOf<J>,
@@ -234,11 +240,11 @@ impl<J: Portable> Thread<'_, J> {
         if !lease.is_repeated() {
             return None;
         }
-        match look(&self.patient, &self.member.table.intent(lease)).await {
+        match examine(&self.uncancelled, &self.process.table.intent(lease)).await {
             Ok(Left::Nothing) => None,
             Ok(Left::Published) => Some(
                 self.job
-                    .published(&self.patient, &order.task)
+                    .published(&self.uncancelled, &order.task)
                     .await
                     .map(ReplyValue::Output)
                     .map_err(ReplyFailure::Job),
@@ -246,7 +252,7 @@ impl<J: Portable> Thread<'_, J> {
             Ok(Left::HalfDone) => self.job.half_done().map(|error| Err(ReplyFailure::Job(error))),
             Err(error) => {
                 let message =
-                    format!("what a dead worker left can't be examined: {}", haul_io::reason(&error));
+                    format!("cannot examine what a dead worker left behind: {}", haul_io::reason(&error));
                 Some(Err(ReplyFailure::Panicked(message)))
             }
         }
@@ -268,7 +274,7 @@ impl<J: Portable> Thread<'_, J> {
             }
             OrderStage::Finish { token } => {
                 self.joined = None;
-                let state = Arc::new(self.job.join(&self.patient, task, token).await?);
+                let state = Arc::new(self.job.join(&self.uncancelled, task, token).await?);
                 Stage::Finish { state, succeeded: true }
             }
         })

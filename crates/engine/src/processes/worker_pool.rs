@@ -1,7 +1,7 @@
-//! Worker processes: starting them, noticing their deaths, replacing the dead, sending all home.
+//! The pool of worker processes: starting them, detecting and replacing dead ones, shutting all down.
 //!
-//! Owns: the processes, the pipes by which they are told what they are and when to give up, the lease table.
-//! Does not own: tasks and their order ([`crate::processes`]).
+//! Owns: the processes, their pidfds, the pipes that carry the handshake and the cancellation, the lease table.
+//! Does not own: tasks and their order ([`crate::processes::coordinator`]).
 
 use std::io::{PipeWriter, Write};
 use std::num::NonZeroUsize;
@@ -21,42 +21,42 @@ use crate::job::portable::{Portable, WorkerCommand};
 use crate::processes::encoding::{to_bytes, to_secret_bytes};
 use crate::processes::order::Handshake;
 
-/// How many processes, and threads in each.
+/// How many processes, and how many threads in each.
 #[derive(Clone, Copy)]
 pub(crate) struct PoolSize {
     pub(crate) processes: NonZeroUsize,
     pub(crate) threads: NonZeroUsize,
 }
 
-/// Pieces of work that wait in the table for each thread, so that none idles while the supervisor naps.
+/// Pieces of work queued in the table for each thread, so that no thread idles while the supervisor sleeps.
 const QUEUED_PER_THREAD: usize = 64;
 const QUEUED_MIN: usize = 256;
 const QUEUED_MAX: usize = 4_096;
 
-/// The longest order: two paths, a token and some numbers.
+/// The longest order in bytes: two paths, a token and some numbers.
 const ORDER_BYTES_MAX: u32 = 16 << 10;
-/// The longest reply: a token with a path, or an error in words.
+/// The longest reply in bytes: a token with a path, or the text of an error.
 const REPLY_BYTES_MAX: u32 = 8 << 10;
-/// A task over which that many workers died isn't tried again.
+/// A task is given up after the deaths of so many workers.
 pub(crate) const DEATHS_MAX: u8 = 3;
 
-/// How long workers may take to go home before they are killed. They hold nothing by then.
+/// How long workers may take to exit before they are killed. They hold no work by then.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
 pub(crate) struct WorkerPool {
     command: WorkerCommand,
     threads: usize,
-    /// What every worker is told besides its name, in the form in which it is sent.
+    /// The job's specification, encoded; it follows the handshake of every worker.
     spec: Zeroizing<Vec<u8>>,
-    /// By owner's number. `None`: not started yet, or dead and not replaced.
-    members: Vec<Option<WorkerProcess>>,
-    /// How many were started at first.
+    /// Indexed by owner number. `None`: not started yet, or dead and not replaced.
+    workers: Vec<Option<WorkerProcess>>,
+    /// The number of workers started so far, replacements not counted.
     started: usize,
     pub(crate) table: lease::Supervisor,
-    /// A switch that isn't thrown.
+    /// A switch that is never triggered.
     pub(crate) never: Cancel,
-    /// How many died in a row without any work coming back.
-    barren_deaths: usize,
+    /// Deaths since the last piece of work came back.
+    deaths_without_progress: usize,
 }
 
 struct WorkerProcess {
@@ -85,7 +85,10 @@ impl fmt::Display for PoolRefused {
 }
 
 impl WorkerPool {
-    /// A table and its workers, each of which can do the tasks of `job`.
+    /// Creates the table and starts the first worker for the tasks of `job`.
+    ///
+    /// # Errors
+    /// If the system refuses the shared memory or the process.
     pub(crate) fn open<J: Portable>(
         job: &J,
         command: &WorkerCommand,
@@ -102,28 +105,38 @@ impl WorkerPool {
             ..lease::Config::default()
         })
         .map_err(PoolRefused::Table)?;
-        let spec = to_secret_bytes(&job.job_spec(random));
-        let members = (0..processes).map(|_| None).collect();
-        let command = command.clone();
-        let never = Cancel::new().map_err(PoolRefused::Spawn)?;
-        let mut pool = Self { command, threads, spec, members, started: 0, table, never, barren_deaths: 0 };
+        let mut pool = Self {
+            command: command.clone(),
+            threads,
+            spec: to_secret_bytes(&job.job_spec(random)),
+            workers: (0..processes).map(|_| None).collect(),
+            started: 0,
+            table,
+            never: Cancel::new().map_err(PoolRefused::Spawn)?,
+            deaths_without_progress: 0,
+        };
         pool.start_one().map_err(PoolRefused::Spawn)?;
         Ok(pool)
     }
 
-    /// Starts one more worker, if not all are started.
+    /// Starts one more worker, unless all have been started.
     pub(crate) fn start_one(&mut self) -> io::Result<()> {
-        if self.started < self.members.len() {
-            let member = self.spawn(self.started as u16)?;
-            self.members[self.started] = Some(member);
+        if self.started < self.workers.len() {
+            let worker = self.spawn(self.started as u16)?;
+            self.workers[self.started] = Some(worker);
             self.started += 1;
         }
         Ok(())
     }
 
-    /// How many workers were started at first, of how many.
-    pub(crate) fn started(&self) -> (usize, usize) {
-        (self.started, self.members.len())
+    /// The number of workers started so far, replacements not counted.
+    pub(crate) fn started_count(&self) -> usize {
+        self.started
+    }
+
+    /// The number of workers when all have been started.
+    pub(crate) fn worker_count(&self) -> usize {
+        self.workers.len()
     }
 
     fn spawn(&self, owner: u16) -> io::Result<WorkerProcess> {
@@ -132,91 +145,88 @@ impl WorkerPool {
             .args(&self.command.arguments)
             .stdin(Stdio::from(self.table.memfd().try_clone_to_owned()?))
             .stdout(Stdio::from(reader))
-            // Keys of the terminal are for the supervisor, which tells its workers.
+            // The terminal's signals (Ctrl-C) go to the supervisor alone, which then cancels its workers.
             .process_group(0)
             .spawn()?;
         let pid = Pid::from_child(&child);
-        let mut member =
+        let mut worker =
             WorkerProcess { pidfd: pidfd_open(pid, PidfdFlags::empty())?, child, pipe: pipe.try_clone()? };
-        let head = Handshake {
+        let handshake = Handshake {
             supervisor_pid: rustix::process::getpid().as_raw_nonzero().get(),
             owner,
             threads: self.threads,
         };
-        let handshake = Zeroizing::new([to_bytes(&head), self.spec.to_vec()].concat());
-        let length = (handshake.len() as u64).to_le_bytes();
-        let sent = pipe.write_all(&length).and_then(|()| pipe.write_all(&handshake));
+        let message = Zeroizing::new([to_bytes(&handshake), self.spec.to_vec()].concat());
+        let length = (message.len() as u64).to_le_bytes();
+        let sent = pipe.write_all(&length).and_then(|()| pipe.write_all(&message));
         match sent {
-            // It is dead already: that is noticed, and counted, like any death.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(member),
+            // The worker is dead already; `reap` will see and count its death like any other.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(worker),
             Err(error) => {
-                member.end();
+                worker.end();
                 Err(error)
             }
-            Ok(()) => Ok(member),
+            Ok(()) => Ok(worker),
         }
     }
 
-    /// Whether any worker is left.
-    pub(crate) fn has_members(&self) -> bool {
-        self.members.iter().any(Option::is_some)
+    /// Whether any worker is alive.
+    pub(crate) fn has_workers(&self) -> bool {
+        self.workers.iter().any(Option::is_some)
     }
 
-    /// Jobs that run at once.
+    /// The number of jobs that run at once when all workers have been started.
     pub(crate) fn capacity(&self) -> usize {
-        self.members.len() * self.threads
+        self.workers.len() * self.threads
     }
 
-    /// Work came back: whatever kills workers, it isn't all that there is.
-    pub(crate) fn is_fruitful(&mut self) {
-        self.barren_deaths = 0;
+    /// Records that work came back, so that earlier deaths no longer count against the pool.
+    pub(crate) fn record_progress(&mut self) {
+        self.deaths_without_progress = 0;
     }
 
     /// Tells every worker that the run was cancelled.
     pub(crate) fn cancel(&mut self) {
-        for member in self.members.iter_mut().flatten() {
-            // One that is dead needn't know.
-            let _ = member.pipe.write_all(b"c");
+        for worker in self.workers.iter_mut().flatten() {
+            // A dead worker needs no message.
+            let _ = worker.pipe.write_all(b"c");
         }
     }
 
-    /// The owners that have died since the last call. Their processes are gone.
+    /// Reaps the workers that have died since the last call and returns their owner numbers.
     pub(crate) fn reap(&mut self) -> Vec<u16> {
-        let living: Vec<usize> = (0..self.members.len()).filter(|at| self.members[*at].is_some()).collect();
-        let mut polled: Vec<PollFd<'_>> = living
+        let alive: Vec<usize> = (0..self.workers.len()).filter(|at| self.workers[*at].is_some()).collect();
+        let mut polled: Vec<PollFd<'_>> = alive
             .iter()
-            .map(|at| PollFd::new(&self.members[*at].as_ref().expect("filtered").pidfd, PollFlags::IN))
+            .map(|at| PollFd::new(&self.workers[*at].as_ref().expect("filtered").pidfd, PollFlags::IN))
             .collect();
         if !matches!(poll(&mut polled, Some(&Timespec::default())), Ok(1..)) {
             return Vec::new();
         }
-        let dead: Vec<usize> = living
-            .iter()
-            .zip(&polled)
-            .filter(|(_, fd)| !fd.revents().is_empty())
-            .map(|(at, _)| *at)
-            .collect();
+        let dead: Vec<usize> =
+            alive.iter().zip(&polled).filter(|(_, fd)| !fd.revents().is_empty()).map(|(at, _)| *at).collect();
         for at in &dead {
-            if let Some(mut member) = self.members[*at].take() {
-                member.end();
+            if let Some(mut worker) = self.workers[*at].take() {
+                worker.end();
             }
         }
         dead.into_iter().map(|at| at as u16).collect()
     }
 
-    /// Puts a new worker in the place of the dead `owner`, whose leases were taken back; unless workers die of themselves.
+    /// Starts a new worker under the number of the dead `owner`, whose leases were reclaimed. Does nothing if too many
+    /// workers have died without any work coming back: then they don't die of particular tasks.
     pub(crate) fn replace(&mut self, owner: u16) {
-        self.barren_deaths += 1;
-        // Every thread of the pool may hold a task that kills.
-        let barren_deaths_max = usize::from(DEATHS_MAX) * self.capacity() + 16;
-        if self.barren_deaths <= barren_deaths_max {
-            self.members[usize::from(owner)] = self.spawn(owner).ok();
+        self.deaths_without_progress += 1;
+        // Every thread of the pool may hold a task that kills its worker.
+        let deaths_max = usize::from(DEATHS_MAX) * self.capacity() + 16;
+        if self.deaths_without_progress <= deaths_max {
+            self.workers[usize::from(owner)] = self.spawn(owner).ok();
         }
     }
 }
 
 impl WorkerProcess {
-    /// Kills it, if it isn't dead, and waits for that.
+    /// Kills the process, if it is still alive, and waits for its end.
     fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -227,11 +237,11 @@ impl Drop for WorkerPool {
     fn drop(&mut self) {
         self.table.close();
         let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
-        for mut member in self.members.drain(..).flatten() {
+        for mut worker in self.workers.drain(..).flatten() {
             let left = deadline.saturating_duration_since(Instant::now());
             let left = Timespec::try_from(left).unwrap_or_default();
-            let _ = poll(&mut [PollFd::from_borrowed_fd(member.pidfd.as_fd(), PollFlags::IN)], Some(&left));
-            member.end();
+            let _ = poll(&mut [PollFd::from_borrowed_fd(worker.pidfd.as_fd(), PollFlags::IN)], Some(&left));
+            worker.end();
         }
     }
 }
