@@ -19,9 +19,9 @@ use hpke::{
 };
 use zeroize::Zeroizing;
 
+use crate::curve::is_low_order;
 use crate::encoding::{array_from_base64, key_from_bech32, to_base64, to_bech32};
 use crate::file_key::{FileKey, WRAPPED_BYTES};
-use crate::x25519::is_low_order;
 use crate::{HeaderError, KeyTextError, SealError, Stanza};
 
 pub(crate) const TAG: &str = "mlkem768x25519";

@@ -127,7 +127,7 @@ pub fn seal_header_with(
     let wrapped = recipients.iter().filter_map(|recipient| match recipient {
         Recipient::X25519(recipient) => Some(recipient.wrap(file_key, random)),
         Recipient::Hybrid(recipient) => Some(recipient.wrap(file_key, random)),
-        Recipient::Ssh(recipient) => Some(recipient.wrap(file_key)),
+        Recipient::Ssh(recipient) => Some(recipient.wrap(file_key, random)),
         Recipient::Passphrase(passphrase) => Some(Ok(passphrase.wrap(file_key, random))),
         Recipient::Plugin(_) | Recipient::PluginIdentity(_) => None,
     });

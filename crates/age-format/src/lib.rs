@@ -31,6 +31,7 @@
 
 mod aead;
 mod armor;
+mod curve;
 mod encoding;
 mod error;
 mod file_key;

@@ -8,9 +8,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+use aws_lc_rs::agreement::PrivateKey;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::curve::{private_key, public_of, shared_secret};
 use crate::encoding::{array_from_base64, key_from_bech32, to_base64, to_bech32};
 use crate::file_key::{FileKey, WRAPPED_BYTES, derive, unwrap, wrap};
 use crate::{HeaderError, KeyTextError, SealError, Stanza};
@@ -104,25 +105,7 @@ fn wrap_key(
     let mut salt = [0; 64];
     salt[..32].copy_from_slice(share);
     salt[32..].copy_from_slice(recipient);
-    agree(own, UnparsedPublicKey::new(&X25519, peer), (), |shared| {
-        if shared.iter().all(|byte| *byte == 0) { Err(()) } else { Ok(derive(shared, &salt, INFO)) }
-    })
-    .ok()
-}
-
-/// Whether every secret gives zeroes with `share`: then whoever sent it proves nothing and hides nothing.
-pub(crate) fn is_low_order(share: &[u8; 32]) -> bool {
-    // Secrets are clamped to multiples of 8, so any of them tells.
-    wrap_key(&private_key(&[1; 32]), share, share, share).is_none()
-}
-
-fn private_key(secret: &[u8; 32]) -> PrivateKey {
-    PrivateKey::from_private_key(&X25519, secret).expect("any 32 bytes are an X25519 secret")
-}
-
-fn public_of(key: &PrivateKey) -> [u8; 32] {
-    let public = key.compute_public_key().expect("every X25519 secret has a public key");
-    public.as_ref().try_into().expect("X25519 public keys have 32 bytes")
+    shared_secret(own, peer).map(|shared| derive(&*shared, &salt, INFO))
 }
 
 impl FromStr for X25519Recipient {
