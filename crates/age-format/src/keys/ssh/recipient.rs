@@ -15,8 +15,10 @@ use ssh_key::public::KeyData;
 use super::stanza::{ED25519_TAG, RSA_TAG, is_tag, key_hash};
 use super::{ed25519, rsa};
 use crate::encoding::BASE64_PADDED;
+use crate::error::SealError;
 use crate::file_key::FileKey;
-use crate::{KeyTextError, SealError, Stanza};
+use crate::header::stanza::Stanza;
+use crate::keys::error::KeyTextError;
 
 /// Whether `line` is an SSH public key of whatever type.
 pub(crate) fn is_public_key(line: &str) -> bool {

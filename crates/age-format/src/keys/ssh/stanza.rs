@@ -6,8 +6,9 @@
 use aws_lc_rs::digest;
 
 use crate::encoding::{array_from_base64, to_base64};
+use crate::error::HeaderError;
 use crate::file_key::WRAPPED_BYTES;
-use crate::{HeaderError, Stanza};
+use crate::header::stanza::Stanza;
 
 pub(super) const ED25519_TAG: &str = "ssh-ed25519";
 pub(super) const RSA_TAG: &str = "ssh-rsa";

@@ -4,18 +4,16 @@
 //! Leaves: [`SshRecipient`], [`SshIdentity`], stanzas and file keys.
 //! Not for use from outside: the parsed keys, and the arithmetic on them.
 //!
-//! Spec: none. C2SP age.md names the types without specifying them; the programs age and rage agree on the construction.
+//! Spec: none. C2SP age.md names the types without specifying them; the programs age and rage agree on the
+//! construction.
 
 mod crt;
 mod ed25519;
-mod identity;
-mod private_key;
-mod recipient;
+pub(crate) mod identity;
+pub(crate) mod private_key;
+pub(crate) mod recipient;
 mod rsa;
-mod stanza;
+pub(crate) mod stanza;
 
 pub use identity::SshIdentity;
-pub(crate) use private_key::is_private_key;
 pub use recipient::SshRecipient;
-pub(crate) use recipient::is_public_key;
-pub(crate) use stanza::is_tag;

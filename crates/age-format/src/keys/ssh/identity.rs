@@ -11,8 +11,10 @@ use zeroize::Zeroizing;
 use super::private_key::{KeyFile, PrivateKey};
 use super::recipient::SshRecipient;
 use super::stanza::{SshStanza, key_hash};
+use crate::error::HeaderError;
 use crate::file_key::FileKey;
-use crate::{HeaderError, KeyTextError, SshKeyError, Stanza};
+use crate::header::stanza::Stanza;
+use crate::keys::error::{KeyTextError, SshKeyError};
 
 /// A private key to open with. Clones share it; it is wiped when the last is dropped.
 #[derive(Clone)]
@@ -32,8 +34,9 @@ impl SshIdentity {
     /// Reads a private key file without a passphrase: an OpenSSH file, or RSA in PKCS#1 or PKCS#8.
     ///
     /// # Errors
-    /// [`SshKeyError::Protected`] if the file has a passphrase. [`SshKeyError::Malformed`] if it is damaged or no private
-    /// key file, [`SshKeyError::Unsupported`] for other types of keys and for RSA of less than 2048 or more than 8192 bits.
+    /// [`SshKeyError::Protected`] if the file has a passphrase. [`SshKeyError::Malformed`] if it is damaged or no
+    /// private key file, [`SshKeyError::Unsupported`] for other types of keys and for RSA of less than 2048 or more
+    /// than 8192 bits.
     pub fn from_file_text(text: &str) -> Result<Self, SshKeyError> {
         Self::new(text, None)
     }

@@ -16,8 +16,9 @@ use ssh_key::private::RsaKeypair;
 use zeroize::Zeroizing;
 
 use super::crt::crt_exponent;
+use crate::error::SealError;
 use crate::file_key::FileKey;
-use crate::{KeyTextError, SealError, SshKeyError};
+use crate::keys::error::{KeyTextError, SshKeyError};
 
 const LABEL: &[u8] = b"age-encryption.org/v1/ssh-rsa";
 

@@ -17,8 +17,8 @@ use ssh_key::{Cipher, Error, Kdf};
 use zeroize::Zeroizing;
 
 use super::{ed25519, rsa};
-use crate::SshKeyError;
 use crate::encoding::BASE64_PADDED;
+use crate::keys::error::SshKeyError;
 
 /// The longest private key file that is read: one of 16 384 bits has 13 KiB.
 const FILE_BYTES_MAX: usize = 64 * 1024;

@@ -1,6 +1,6 @@
-//! X25519, as several recipient types use it.
+//! X25519 key agreement, for the recipient types built on it.
 //!
-//! Owns: the key agreement, and which public keys it refuses.
+//! Owns: the agreement, and the refusal of public keys of low order.
 //! Does not own: what a type derives from the shared secret.
 //!
 //! Spec: RFC 7748.
