@@ -1,4 +1,4 @@
-//! How fast one core seals and opens chunks of 64 KiB, out of place:
+//! Measures how fast one core seals and opens chunks of 64 KiB, out of place:
 //!
 //! ```sh
 //! cargo run --release -p haul-age-format --example chunks
@@ -8,15 +8,16 @@
 
 use std::time::Instant;
 
-use haul_age_format::{CHUNK_BYTES, PayloadKey, Recipient, SEALED_CHUNK_BYTES, X25519Identity, seal_header};
+use haul_age_format::{
+    CHUNK_BYTES, PayloadKey, Recipient, SEALED_CHUNK_BYTES, X25519Identity, seal_header, system_random,
+};
 
 const CHUNKS: u64 = 16 * 1024;
 const ROUNDS: usize = 5;
 
 fn main() {
-    let mut random = |out: &mut [u8]| aws_lc_rs::rand::fill(out).expect("the system has randomness");
-    let recipient = Recipient::X25519(X25519Identity::generate(&mut random).to_recipient());
-    let key = seal_header(&[recipient], &mut random).expect("one recipient is enough").payload_key;
+    let recipient = Recipient::X25519(X25519Identity::generate().to_recipient());
+    let key = seal_header(&[recipient], &mut system_random).expect("one recipient is enough").payload_key;
     let library = if cfg!(feature = "openssl") { "openssl" } else { "aws-lc-rs" };
     let (mut plain, mut sealed) = (vec![1; CHUNK_BYTES], vec![0; SEALED_CHUNK_BYTES]);
     let seal = best(|_| key.seal_chunk(0, false, &plain, &mut sealed));

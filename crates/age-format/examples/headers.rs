@@ -1,4 +1,4 @@
-//! What a header costs to seal and to open, for a key of each type:
+//! Measures the time to seal and to open a header, for a key of each type:
 //!
 //! ```sh
 //! cargo run --release -p haul-age-format --example headers
@@ -9,23 +9,22 @@ use std::time::Instant;
 
 use haul_age_format::{
     Header, HybridIdentity, Identity, NONCE_BYTES, Parsed, X25519Identity, identities_in, open_header,
-    seal_header,
+    seal_header, system_random,
 };
 
 const ROUNDS: u32 = 500;
 
 fn main() {
-    let mut random = |out: &mut [u8]| aws_lc_rs::rand::fill(out).expect("the system has randomness");
     let ssh = |file: &str| identities_in(file.as_bytes()).expect("a key of the tests").remove(0);
     for (name, identity) in [
-        ("X25519", Identity::X25519(X25519Identity::generate(&mut random))),
-        ("mlkem768x25519", Identity::Hybrid(HybridIdentity::generate(&mut random))),
+        ("X25519", Identity::X25519(X25519Identity::generate())),
+        ("mlkem768x25519", Identity::Hybrid(HybridIdentity::generate())),
         ("ssh-ed25519", ssh(include_str!("../tests/ssh/ed25519"))),
         ("ssh-rsa, 2048 bits", ssh(include_str!("../tests/ssh/rsa"))),
     ] {
         let recipients = [identity.to_recipient().expect("a new key has a recipient")];
-        let sealed = seal_header(&recipients, &mut random).expect("one recipient is enough").bytes;
-        let seal = microseconds(|| drop(seal_header(&recipients, &mut random)));
+        let sealed = seal_header(&recipients, &mut system_random).expect("one recipient is enough").bytes;
+        let seal = microseconds(|| drop(seal_header(&recipients, &mut system_random)));
         let open = microseconds(|| open(&sealed, &identity));
         println!(
             "{name:20} seal {seal:7.1} µs   open {open:7.1} µs   header {} bytes",

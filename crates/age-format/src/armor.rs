@@ -1,40 +1,40 @@
-//! Armor: an age file as text, a strict PEM block.
+//! Armor: an age file as text, in a strict PEM block.
 //!
-//! Owns: the block's grammar in both directions, for bytes that come in pieces of any size.
-//! Does not own: what the block holds.
+//! Owns: the block's grammar in both directions, for input in pieces of any size.
+//! Does not own: the content of the block.
 //!
 //! Spec: C2SP age.md, "ASCII armor"; RFC 7468, Section 3, Figure 3.
 
 use base64::Engine;
 
-use crate::ArmorError;
 use crate::encoding::BASE64_PADDED;
+use crate::error::ArmorError;
 
 const BEGIN_LINE: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
 const END_LINE: &[u8] = b"-----END AGE ENCRYPTED FILE-----";
 /// Columns of a full line.
 const COLUMNS: usize = 64;
-/// What a full line holds.
+/// Bytes that a full line encodes.
 const LINE_BYTES: usize = 48;
-/// How much of a file is looked at to tell whether it is armored.
+/// How many bytes of a file are examined to detect armor.
 const START_BYTES_MAX: usize = 1024 + BEGIN_LINE.len();
-/// The longest line and a CR.
+/// The longest line, with a CR.
 const PENDING_BYTES_MAX: usize = COLUMNS + 1;
 
-/// Whether a file that begins with `start` is armored: white space, then the first line of a block.
+/// Whether a file that begins with `start` is armored: optional white space, then the first line of armor.
 pub fn is_armored(start: &[u8]) -> bool {
     start.trim_ascii_start().starts_with(BEGIN_LINE)
 }
 
-/// Whether [`is_armored`] may say otherwise of a longer start of the same file. More than 1 KiB of white space isn't waited
-/// for.
+/// Whether [`is_armored`] could still become true with more bytes of the same file. After 1 KiB of white space the
+/// answer is no.
 pub fn may_become_armored(start: &[u8]) -> bool {
     let begun = start.trim_ascii_start();
     start.len() < START_BYTES_MAX && begun.len() < BEGIN_LINE.len() && BEGIN_LINE.starts_with(begun)
 }
 
-/// Text in, bytes out. Fails at the first character that is no part of the one canonical text, but for white space around
-/// the block and lines that may end in CR LF.
+/// Decodes armor to bytes. Fails at the first character that departs from the canonical text; white space around the
+/// block and CR LF line ends are allowed.
 ///
 /// ```
 /// let mut decoder = haul_age_format::ArmorDecoder::default();
@@ -48,19 +48,19 @@ pub fn may_become_armored(start: &[u8]) -> bool {
 #[derive(Debug)]
 pub struct ArmorDecoder {
     state: State,
-    /// The line that isn't complete yet. Invariant: at most [`PENDING_BYTES_MAX`] bytes.
+    /// The incomplete current line. Invariant: at most [`PENDING_BYTES_MAX`] bytes.
     pending: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// Only white space so far; whether the current line is empty.
+    /// Only white space so far.
     Before {
         at_line_start: bool,
     },
-    /// The current line holds bytes, or is the last one.
+    /// In the block, before any short line.
     Inside,
-    /// A short line was read: the current one must be the last.
+    /// After a short line: the next one must end the block.
     AfterShortLine,
     /// The block is complete.
     After,
@@ -74,10 +74,10 @@ impl Default for ArmorDecoder {
 }
 
 impl ArmorDecoder {
-    /// Takes more text and appends what it holds to `bytes`.
+    /// Decodes more text and appends the result to `bytes`.
     ///
     /// # Errors
-    /// As soon as no continuation could be armor. Every later call fails as well.
+    /// As soon as no continuation could be valid armor. Every later call fails as well.
     pub fn push(&mut self, text: &[u8], bytes: &mut Vec<u8>) -> Result<(), ArmorError> {
         let result = self.take(text, bytes);
         if let Err(error) = result {
@@ -86,12 +86,12 @@ impl ArmorDecoder {
         result
     }
 
-    /// Says that there is no more text.
+    /// Ends the input.
     ///
     /// # Errors
     /// If the block isn't complete.
     pub fn finish(mut self, bytes: &mut Vec<u8>) -> Result<(), ArmorError> {
-        // The last line may lack its end.
+        // The last line may lack its line end.
         let line = std::mem::take(&mut self.pending);
         if matches!(self.state, State::Inside | State::AfterShortLine) && !line.is_empty() {
             self.line(&line, bytes)?;
@@ -123,7 +123,7 @@ impl ArmorDecoder {
         Ok(())
     }
 
-    /// Takes what belongs to the current line; the rest.
+    /// Consumes the bytes of the current line and returns the remaining ones.
     fn up_to_line_end<'a>(&mut self, text: &'a [u8], bytes: &mut Vec<u8>) -> Result<&'a [u8], ArmorError> {
         let room = PENDING_BYTES_MAX - self.pending.len();
         let Some(length) = text.iter().take(room + 1).position(|byte| *byte == b'\n') else {
@@ -147,7 +147,7 @@ impl ArmorDecoder {
         Ok(&rest[1..])
     }
 
-    /// That what is pending may still become the first line, where that is what comes.
+    /// Fails early if the pending bytes can't become the first line of armor.
     fn may_begin(&self) -> Result<(), ArmorError> {
         let first = self.pending.strip_suffix(b"\r").unwrap_or(&self.pending);
         match self.state {
@@ -156,7 +156,7 @@ impl ArmorDecoder {
         }
     }
 
-    /// Deals with a complete line, `line` without its LF.
+    /// Processes a complete line, given without its LF.
     fn line(&mut self, line: &[u8], bytes: &mut Vec<u8>) -> Result<(), ArmorError> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.state = match self.state {
@@ -168,7 +168,7 @@ impl ArmorDecoder {
         Ok(())
     }
 
-    /// What is wrong with a line that doesn't fit.
+    /// The error for an unexpected line.
     fn misfit(&self) -> ArmorError {
         match self.state {
             State::Before { .. } => ArmorError::NotArmor,
@@ -177,7 +177,7 @@ impl ArmorDecoder {
     }
 }
 
-/// Appends the bytes of a line inside the block; what may follow it.
+/// Appends the decoded bytes of a line in the block and returns the state after it.
 fn decode_line(line: &[u8], bytes: &mut Vec<u8>) -> Result<State, ArmorError> {
     let mut decoded = [0; LINE_BYTES];
     if line.is_empty() || line.len() > COLUMNS {
@@ -192,16 +192,16 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Bytes in, text out: lines that end in LF.
+/// Encodes bytes as armor, with LF line ends.
 #[derive(Debug, Default)]
 pub struct ArmorEncoder {
     has_begun: bool,
-    /// What doesn't fill a line yet. Invariant: fewer than [`LINE_BYTES`] bytes.
+    /// Bytes that don't fill a line yet. Invariant: fewer than [`LINE_BYTES`] bytes.
     pending: Vec<u8>,
 }
 
 impl ArmorEncoder {
-    /// Takes more bytes and appends the lines they fill to `text`.
+    /// Encodes more bytes and appends the lines they fill to `text`.
     pub fn push(&mut self, mut bytes: &[u8], text: &mut Vec<u8>) {
         self.begin(text);
         if !self.pending.is_empty() {
@@ -220,7 +220,7 @@ impl ArmorEncoder {
         self.pending.extend_from_slice(rest);
     }
 
-    /// Appends the rest and the end of the block.
+    /// Appends the remaining bytes and the end of the block.
     pub fn finish(mut self, text: &mut Vec<u8>) {
         self.begin(text);
         if !self.pending.is_empty() {
@@ -238,7 +238,7 @@ impl ArmorEncoder {
     }
 }
 
-/// Appends `bytes`, at most a line of them, as a line.
+/// Appends `bytes`, at most one line's worth, as a line.
 fn encode_line(bytes: &[u8], text: &mut Vec<u8>) {
     let mut line = [b'\n'; COLUMNS];
     let count = BASE64_PADDED.encode_slice(bytes, &mut line).expect("a line has room for what it holds");

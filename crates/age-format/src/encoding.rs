@@ -1,7 +1,7 @@
-//! The two encodings of the format, strict.
+//! The format's encodings, decoded strictly.
 //!
-//! Owns: canonical base64 without and with padding, Bech32 keys.
-//! Does not own: what is encoded.
+//! Owns: canonical base64, without and with padding; Bech32 for keys.
+//! Does not own: the meaning of what is encoded.
 //!
 //! Spec: C2SP age.md, "Conventions"; BIP 173.
 
@@ -14,9 +14,9 @@ use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Checksum, Hrp};
 use zeroize::Zeroizing;
 
-use crate::KeyTextError;
+use crate::keys::error::KeyTextError;
 
-/// Padding and non-zero trailing bits are refused: one text for each value.
+/// Refuses padding and non-zero trailing bits, so that each value has one text.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -25,7 +25,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(false),
 );
 
-/// Armor's base64: padded, and as canonical.
+/// Padded base64, for armor and SSH; just as canonical.
 pub(crate) const BASE64_PADDED: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -46,8 +46,8 @@ pub(crate) fn array_from_base64<const N: usize>(text: &[u8]) -> Option<[u8; N]> 
     from_base64(text)?.try_into().ok()
 }
 
-/// Bech32's code without its limit of length, as age uses it: a post-quantum recipient has some 2 000 characters. The
-/// checksum catches fewer errors in so long a text.
+/// Bech32 without its length limit, as age uses it: a post-quantum recipient has about 2 000 characters. The checksum
+/// detects fewer errors in texts of that length.
 enum LongBech32 {}
 
 impl Checksum for LongBech32 {
@@ -61,7 +61,7 @@ impl Checksum for LongBech32 {
     const TARGET_RESIDUE: Self::MidstateRepr = Bech32::TARGET_RESIDUE;
 }
 
-/// A Bech32 text in lower case.
+/// Encodes `bytes` as Bech32 in lower case.
 pub(crate) fn to_bech32(prefix: &str, bytes: &[u8]) -> String {
     let prefix = Hrp::parse(prefix).expect("prefixes are constants of this crate");
     bech32::encode::<LongBech32>(prefix, bytes).expect("keys are shorter than the code allows")
@@ -84,8 +84,8 @@ pub(crate) fn key_from_bech32<const N: usize>(
     }
     let mut bytes = checked.byte_iter();
     let mut key = Zeroizing::new([0; N]);
-    for place in key.iter_mut() {
-        *place = bytes.next().ok_or(KeyTextError::WrongLength)?;
+    for byte in key.iter_mut() {
+        *byte = bytes.next().ok_or(KeyTextError::WrongLength)?;
     }
     if bytes.next().is_some() { Err(KeyTextError::WrongLength) } else { Ok(key) }
 }

@@ -1,29 +1,29 @@
-//! What can be wrong, by whose fault.
+//! Errors of the format: of headers, of sealing and opening them, of armor and payloads.
 //!
-//! Owns: the errors of the format itself.
+//! Owns: the reasons and their texts.
 //! Does not own: errors of keys ([`crate::KeyFileError`]), advice to the user.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The header isn't what the format allows.
+/// Why a header breaks the rules of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// The first line is another: no age file, or an unknown version.
+    /// The first line is wrong: not an age file, or an unknown version.
     NotAge,
     /// The header is longer than the limit.
     TooLong,
-    /// A line that is neither a stanza's nor the closing one.
+    /// A line belongs neither to a stanza nor to the MAC.
     MalformedLine,
     /// A stanza's arguments aren't printable words separated by single spaces.
     MalformedArguments,
     /// A stanza's body isn't canonical base64 in full lines and one short line.
     MalformedBody,
-    /// The closing line carries no canonical 32-byte MAC.
+    /// The last line has no canonical 32-byte MAC.
     MalformedMac,
-    /// There is no recipient at all.
+    /// The header has no stanza.
     NoStanza,
     /// An X25519 stanza has the wrong number or size of arguments, or an invalid share.
     MalformedX25519,
@@ -33,11 +33,11 @@ pub enum HeaderError {
     MalformedSsh,
     /// An scrypt stanza has the wrong number or size of arguments.
     MalformedScrypt,
-    /// An scrypt stanza stands beside another.
+    /// An scrypt stanza is accompanied by another stanza.
     ScryptNotAlone,
     /// The passphrase's work factor is above the limit.
     WorkFactorTooHigh {
-        /// What the header asks for, as a power of two.
+        /// The header's work factor, as a power of two.
         log_n: u8,
     },
 }
@@ -66,15 +66,15 @@ impl fmt::Display for HeaderError {
 
 impl std::error::Error for HeaderError {}
 
-/// Why a header gives no payload key.
+/// Why a header yields no payload key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// None of the identities, or not this passphrase, fits any stanza.
+    /// No identity or passphrase matches any stanza.
     NoMatch,
     /// The header breaks a rule of the format.
     Header(HeaderError),
-    /// An identity fits, but the header was changed after it was sealed.
+    /// An identity matches, but the header was changed after sealing.
     HeaderMac,
 }
 
@@ -96,21 +96,21 @@ impl From<HeaderError> for OpenError {
     }
 }
 
-/// Why these recipients can't be sealed to.
+/// Why a header can't be sealed to the given recipients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SealError {
-    /// There is none.
+    /// The list is empty.
     NoRecipient,
-    /// A passphrase must be the only recipient.
+    /// A passphrase is combined with another recipient.
     PassphraseNotAlone,
-    /// Post-quantum recipients and others: whoever breaks the others would read the file.
+    /// Post-quantum recipients are combined with others: breaking the others would be enough to read the file.
     PostQuantumMixed,
-    /// The recipient's public key is of low order: nobody holds its secret.
+    /// The recipient's public key is of low order, so that it would protect nothing.
     InvalidRecipient,
-    /// A recipient's plugin wants all recipients of a file to have a property that others lack.
+    /// A plugin requires all recipients of a file to have a label that others lack.
     LabelsDiffer,
-    /// A recipient's plugin was not asked.
+    /// A plugin's recipient has no stanza from its plugin.
     PluginNotAsked,
 }
 
@@ -129,7 +129,7 @@ impl fmt::Display for SealError {
 
 impl std::error::Error for SealError {}
 
-/// A chunk of the payload isn't authentic. Nothing of it may be used.
+/// A chunk of the payload isn't authentic. None of its bytes may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkError;
 
@@ -141,17 +141,17 @@ impl fmt::Display for ChunkError {
 
 impl std::error::Error for ChunkError {}
 
-/// The text isn't the armor of an age file.
+/// Why a text isn't an armored age file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ArmorError {
-    /// It doesn't begin as armor does.
+    /// The text doesn't begin with armor's first line.
     NotArmor,
-    /// A line isn't canonical base64 of 64 columns, or is a shorter one that isn't the last.
+    /// A line isn't canonical base64 of 64 columns (or fewer in the last).
     MalformedLine,
-    /// The line that ends the block is missing.
+    /// The last line of the armor is missing.
     CutShort,
-    /// Something besides white space follows the block.
+    /// More than white space follows the armor.
     AfterEnd,
 }
 
@@ -168,18 +168,18 @@ impl fmt::Display for ArmorError {
 
 impl std::error::Error for ArmorError {}
 
-/// Why no more of a payload is released. What was released before is authentic.
+/// Why a payload can't be read on. The plaintext released before is authentic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamError {
-    /// This chunk isn't authentic.
+    /// A chunk isn't authentic.
     Chunk {
-        /// Its number, from 0.
+        /// The chunk's index, from 0.
         index: u64,
     },
     /// The payload ends before its last chunk.
     CutShort,
-    /// Something follows the last chunk.
+    /// More bytes follow the last chunk.
     AfterEnd,
 }
 

@@ -1,6 +1,6 @@
-//! The file key and what is derived from it.
+//! The file key, and the keys derived from it.
 //!
-//! Owns: the key schedule and the wiping of keys.
+//! Owns: the key schedule, and wiping these keys.
 //! Does not own: wrapping for recipients.
 //!
 //! Spec: C2SP age.md, "File key", "Header MAC", "Payload".
@@ -8,20 +8,29 @@
 use aws_lc_rs::{aead, hkdf, hmac};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::aead::{ChunkAead, ChunkKey};
+use crate::payload::key::PayloadKey;
+use crate::random::system_random;
 
-/// Length of the payload's nonce, which follows the header, in bytes.
+/// Length of the nonce between header and payload, in bytes.
 pub const NONCE_BYTES: usize = 16;
 
-/// Sixteen random bytes, new for every file, which each stanza of its header wraps. Wiped when dropped.
+/// The 16 random bytes that every stanza of a file's header wraps. Each file has its own. Wiped when dropped.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct FileKey(pub(crate) [u8; 16]);
 
 impl FileKey {
     pub(crate) const BYTES: usize = 16;
 
-    /// A new key.
-    pub fn generate(random: &mut dyn FnMut(&mut [u8])) -> Self {
+    /// Makes a new key from the system's randomness.
+    ///
+    /// # Panics
+    /// If the system provides no randomness.
+    pub fn generate() -> Self {
+        Self::generate_with(&mut system_random)
+    }
+
+    /// As [`generate`](Self::generate), from 16 bytes that `random` provides.
+    pub fn generate_with(random: &mut dyn FnMut(&mut [u8])) -> Self {
         let mut key = Self([0; Self::BYTES]);
         random(&mut key.0);
         key
@@ -43,19 +52,6 @@ impl std::fmt::Debug for FileKey {
     }
 }
 
-/// Seals and opens the chunks of one payload, in any order and from any thread.
-pub struct PayloadKey {
-    pub(crate) key: ChunkKey,
-    /// For [`crate::RunKey`].
-    pub(crate) bytes: Zeroizing<[u8; 32]>,
-}
-
-impl PayloadKey {
-    pub(crate) fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
-        Self { key: ChunkKey::new(&bytes), bytes }
-    }
-}
-
 pub(crate) fn aead_key(key: &[u8; 32]) -> aead::LessSafeKey {
     let unbound = aead::UnboundKey::new(&aead::CHACHA20_POLY1305, key).expect("the key has the right length");
     aead::LessSafeKey::new(unbound)
@@ -71,7 +67,7 @@ pub(crate) fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> Zeroizing<[u8; 
     key
 }
 
-/// Seals 16 bytes for one recipient: ChaCha20-Poly1305 with a zero nonce, sound because `wrap_key` is used once.
+/// Wraps `file_key` with ChaCha20-Poly1305 and a zero nonce, which is sound because each `wrap_key` is used once.
 pub(crate) fn wrap(wrap_key: &[u8; 32], file_key: &FileKey) -> Vec<u8> {
     let mut body = file_key.0.to_vec();
     let nonce = aead::Nonce::assume_unique_for_key([0; aead::NONCE_LEN]);
@@ -80,7 +76,7 @@ pub(crate) fn wrap(wrap_key: &[u8; 32], file_key: &FileKey) -> Vec<u8> {
     body
 }
 
-/// The file key in a stanza's body; `None` if it was wrapped for somebody else.
+/// The file key in a stanza's body; `None` if it was wrapped under another key.
 pub(crate) fn unwrap(wrap_key: &[u8; 32], body: &[u8]) -> Option<FileKey> {
     let mut body = Zeroizing::new(body.to_vec());
     let nonce = aead::Nonce::assume_unique_for_key([0; aead::NONCE_LEN]);
@@ -88,6 +84,6 @@ pub(crate) fn unwrap(wrap_key: &[u8; 32], body: &[u8]) -> Option<FileKey> {
     Some(FileKey((&*opened).try_into().ok()?))
 }
 
-/// Length of a wrapped file key: checked before it is decrypted, so that a longer one (which could be built to open
-/// under several keys) is never tried.
+/// Length of a wrapped file key, in bytes. It is checked before decryption: a longer body could be crafted to open
+/// under several keys.
 pub(crate) const WRAPPED_BYTES: usize = FileKey::BYTES + 16;

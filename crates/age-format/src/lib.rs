@@ -1,73 +1,74 @@
 //! The age file format, version 1: headers, recipients and the payload's chunks, as bytes and states.
 //!
-//! Sealing: [`seal_header`] gives the bytes that precede the payload and a [`PayloadKey`], which seals chunks in any
-//! order. Opening: [`Header::parse`], then [`open_header`] gives the key that opens them. [`StreamSealer`] and
-//! [`StreamOpener`] do whole payloads in order; [`ArmorEncoder`] and [`ArmorDecoder`] turn files into text and back.
+//! To seal, [`seal_header`] returns the bytes that precede the payload and a [`PayloadKey`], which seals chunks in any
+//! order. To open, [`Header::parse`] reads the header, and [`open_header`] returns the key that opens the chunks.
+//! [`StreamSealer`] and [`StreamOpener`] handle whole payloads in order; [`ArmorEncoder`] and [`ArmorDecoder`] convert
+//! files to text and back.
 //!
 //! ```
-//! use haul_age_format::{Identity, Recipient, X25519Identity, seal_header};
+//! use haul_age_format::{
+//!     Header, Identity, Parsed, Recipient, X25519Identity, open_header, seal_header, system_random,
+//! };
 //!
-//! let mut random = |out: &mut [u8]| out.fill(7); // the system's randomness in real use
-//! let identity = X25519Identity::generate(&mut random);
+//! let identity = X25519Identity::generate();
 //! let recipient = Recipient::X25519(identity.to_recipient());
-//! let sealed = seal_header(&[recipient], &mut random).expect("one recipient is enough");
+//! let sealed = seal_header(&[recipient], &mut system_random)?;
 //! let mut chunk = [0; 5 + 16];
 //! sealed.payload_key.seal_chunk(0, true, b"hello", &mut chunk);
 //!
-//! let haul_age_format::Parsed::Complete { header, len } = haul_age_format::Header::parse(&sealed.bytes).unwrap()
-//! else { unreachable!() };
-//! let nonce = sealed.bytes[len..].try_into().unwrap();
-//! let key = haul_age_format::open_header(&header, &nonce, &[Identity::X25519(identity)]).unwrap();
+//! let Parsed::Complete { header, len } = Header::parse(&sealed.bytes)? else { panic!("the header is whole") };
+//! let nonce = sealed.bytes[len..].try_into()?;
+//! let key = open_header(&header, &nonce, &[Identity::X25519(identity)])?;
 //! let mut plain = [0; 5];
-//! key.open_chunk(0, true, &chunk, &mut plain).expect("authentic");
+//! key.open_chunk(0, true, &chunk, &mut plain)?;
 //! assert_eq!(&plain, b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! | room | holds |
+//! |---|---|
+//! | `header` | the text of headers and stanzas |
+//! | `keys` | recipients and identities of every type, wrapping and unwrapping |
+//! | `payload` | chunks, streams, the cipher |
+//! | `plugin` | the protocol spoken with plugins |
+//!
 //! Owns: the grammar, the key schedule, chunk boundaries, the texts and files of keys.
-//! Does not own: files, threads, randomness (an argument, but for SSH recipients), the question where keys are kept.
+//! Does not own: files, threads, where keys are stored. Randomness is an argument wherever a caller could want to
+//! replace it; the `generate` functions and RSA-OAEP take it from the system.
 //!
 //! Spec: C2SP age.md.
 #![forbid(unsafe_code)]
 
-mod aead;
 mod armor;
 mod encoding;
 mod error;
 mod file_key;
-mod handover;
 mod header;
-mod hybrid;
-mod key_error;
-mod key_file;
+mod key_files;
 mod keys;
+mod payload;
 mod plugin;
+mod random;
 mod run_key;
-mod scrypt_stanza;
-mod ssh;
-mod stanza;
-mod stream;
-mod streaming;
-mod x25519;
+mod sealing;
 
 pub use armor::{ArmorDecoder, ArmorEncoder, is_armored, may_become_armored};
 pub use error::{ArmorError, ChunkError, HeaderError, OpenError, SealError, StreamError};
-pub use file_key::{FileKey, NONCE_BYTES, PayloadKey};
-pub use header::{Header, Parsed};
-pub use hybrid::{HybridIdentity, HybridRecipient};
-pub use key_error::{KeyFileError, KeyTextError, SshKeyError};
-pub use key_file::{identities_in, protected_file, protected_identities_in, recipients_in};
+pub use file_key::{FileKey, NONCE_BYTES};
+pub use header::{Header, Parsed, Stanza};
+pub use key_files::{identities_in, protected_file, protected_identities_in, recipients_in};
 pub use keys::{
-    Identity, Recipient, SealedHeader, check_labels, check_recipients, open_header, open_header_with,
-    seal_header, seal_header_with,
+    HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError, Passphrase, PluginIdentity,
+    PluginRecipient, Recipient, SshIdentity, SshKeyError, SshRecipient, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX,
+    X25519Identity, X25519Recipient,
 };
-pub use plugin::{
-    PluginFault, PluginIdentity, PluginReader, PluginRecipient, Question, Turn, Unwrapped, Unwrapping,
-    Wrapped, Wrapping,
+pub use payload::{
+    CHUNK_BYTES, Layout, PayloadKey, SEALED_CHUNK_BYTES, StreamOpener, StreamSealer, TAG_BYTES,
 };
+pub use plugin::{PluginFault, PluginReader, Question, Turn, Unwrapped, Unwrapping, Wrapped, Wrapping};
+pub use random::system_random;
 pub use run_key::RunKey;
-pub use scrypt_stanza::{Passphrase, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX};
-pub use ssh::{SshIdentity, SshRecipient};
-pub use stanza::Stanza;
-pub use stream::{CHUNK_BYTES, Layout, SEALED_CHUNK_BYTES, TAG_BYTES};
-pub use streaming::{StreamOpener, StreamSealer};
-pub use x25519::{X25519Identity, X25519Recipient};
+pub use sealing::{
+    SealedHeader, check_labels, check_recipients, open_header, open_header_with, seal_header,
+    seal_header_with,
+};

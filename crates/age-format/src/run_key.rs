@@ -1,16 +1,18 @@
-//! A key that the processes of one run share, so that the keys of files can pass between them in the open.
+//! A key shared by the processes of one run, under which they exchange the keys of files over memory that others may
+//! read.
 //!
-//! Owns: wrapping payload keys and file keys, and a fresh wrapping key for each.
-//! Does not own: how the run's key reaches a process. It is no part of the age format and of no file.
+//! Owns: wrapping payload keys and file keys, each under a fresh wrapping key.
+//! Does not own: how the run's key reaches a process. The key isn't part of the age format and is stored in no file.
 //!
-//! Source: the construction is that of age's own stanzas (C2SP age.md): HKDF-SHA256 under a fresh salt, then
-//! ChaCha20-Poly1305 with a zero nonce, sound because each derived key is used once.
+//! Source: the construction of age's own stanzas (C2SP age.md): HKDF-SHA256 under a fresh salt, then
+//! ChaCha20-Poly1305 with a zero nonce, which is sound because each derived key is used once.
 
 use aws_lc_rs::aead;
 use zeroize::Zeroizing;
 
-use crate::file_key::{aead_key, derive};
-use crate::{FileKey, PayloadKey};
+use crate::file_key::{FileKey, aead_key, derive};
+use crate::payload::key::PayloadKey;
+use crate::random::system_random;
 
 /// 32 random bytes, for one run. Wiped when dropped.
 #[derive(Clone)]
@@ -24,40 +26,49 @@ impl RunKey {
     /// Length of a wrapped payload key, in bytes.
     pub const WRAPPED_BYTES: usize = SALT_BYTES + 32 + aead::MAX_TAG_LEN;
 
-    /// A new key.
-    pub fn generate(random: &mut dyn FnMut(&mut [u8])) -> Self {
+    /// Makes a new key from the system's randomness.
+    ///
+    /// # Panics
+    /// If the system provides no randomness.
+    pub fn generate() -> Self {
+        Self::generate_with(&mut system_random)
+    }
+
+    /// As [`generate`](Self::generate), from 32 bytes that `random` provides.
+    pub fn generate_with(random: &mut dyn FnMut(&mut [u8])) -> Self {
         let mut key = Zeroizing::new([0; 32]);
         random(&mut *key);
         Self(key)
     }
 
-    /// The key that was made elsewhere.
+    /// The key with `secret`, which another process of the run generated.
     pub fn from_secret(secret: Zeroizing<[u8; 32]>) -> Self {
         Self(secret)
     }
 
-    /// The secret itself, to hand it to another process of the run.
+    /// The secret, for another process of the run.
     pub fn secret(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// `payload_key`, for whoever has this key.
+    /// Wraps `payload_key` under this key, with a salt from `random`.
     pub fn wrap(&self, payload_key: &PayloadKey, random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
         self.wrap_secret(&*payload_key.bytes, PAYLOAD_INFO, random)
     }
 
-    /// `file_key`, for whoever has this key.
+    /// Wraps `file_key` under this key, with a salt from `random`.
     pub fn wrap_file_key(&self, file_key: &FileKey, random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
         self.wrap_secret(&file_key.0, FILE_INFO, random)
     }
 
-    /// What [`wrap`](Self::wrap) wrapped; `None` if it was changed, or is another run's.
+    /// The key that [`wrap`](Self::wrap) wrapped; `None` if the bytes were changed or belong to another run.
     pub fn unwrap(&self, wrapped: &[u8]) -> Option<PayloadKey> {
         let secret = self.unwrap_secret(wrapped, PAYLOAD_INFO)?;
         Some(PayloadKey::from_bytes(Zeroizing::new(secret.as_slice().try_into().ok()?)))
     }
 
-    /// What [`wrap_file_key`](Self::wrap_file_key) wrapped; `None` if it was changed, or is another run's.
+    /// The key that [`wrap_file_key`](Self::wrap_file_key) wrapped; `None` if the bytes were changed or belong to
+    /// another run.
     pub fn unwrap_file_key(&self, wrapped: &[u8]) -> Option<FileKey> {
         let secret = self.unwrap_secret(wrapped, FILE_INFO)?;
         Some(FileKey(secret.as_slice().try_into().ok()?))
@@ -99,14 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payload_keys_pass_between_those_who_share_the_key() {
+    fn payload_keys_pass_between_holders_of_the_run_key() {
         let mut counter = 0;
         let mut random = |out: &mut [u8]| {
             counter += 1;
             out.fill(counter);
         };
-        let (ours, others) = (RunKey::generate(&mut random), RunKey::generate(&mut random));
-        let payload_key = FileKey::generate(&mut random).payload_key(&[1; 16]);
+        let (ours, others) = (RunKey::generate_with(&mut random), RunKey::generate_with(&mut random));
+        let payload_key = FileKey::generate_with(&mut random).payload_key(&[1; 16]);
         let wrapped = ours.wrap(&payload_key, &mut random);
         assert_eq!(wrapped.len(), RunKey::WRAPPED_BYTES);
         assert!(!wrapped.windows(32).any(|window| window == *payload_key.bytes));
@@ -123,9 +134,9 @@ mod tests {
     }
 
     #[test]
-    fn file_keys_pass_too_and_are_no_payload_keys() {
+    fn file_keys_pass_too_and_are_not_taken_for_payload_keys() {
         let mut random = |out: &mut [u8]| out.fill(3);
-        let (ours, file_key) = (RunKey::generate(&mut random), FileKey([9; 16]));
+        let (ours, file_key) = (RunKey::generate_with(&mut random), FileKey([9; 16]));
         let wrapped = ours.wrap_file_key(&file_key, &mut random);
         assert_eq!(ours.unwrap_file_key(&wrapped).unwrap().0, file_key.0);
         assert!(ours.unwrap(&wrapped).is_none());

@@ -21,7 +21,7 @@ fn random(seed: u64) -> impl FnMut(&mut [u8]) {
 }
 
 fn identity(seed: u64) -> X25519Identity {
-    X25519Identity::generate(&mut random(seed))
+    X25519Identity::generate_with(&mut random(seed))
 }
 
 fn seal(recipients: &[Recipient], plain: &[u8]) -> Vec<u8> {

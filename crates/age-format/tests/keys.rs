@@ -24,12 +24,12 @@ fn passphrase(text: &str) -> Passphrase {
 }
 
 fn hybrid_pair() -> (Recipient, Identity) {
-    let identity = HybridIdentity::generate(&mut random);
+    let identity = HybridIdentity::generate_with(&mut random);
     (Recipient::Hybrid(identity.to_recipient()), Identity::Hybrid(identity))
 }
 
 fn x25519_pair() -> (Recipient, Identity) {
-    let identity = X25519Identity::generate(&mut random);
+    let identity = X25519Identity::generate_with(&mut random);
     (Recipient::X25519(identity.to_recipient()), Identity::X25519(identity))
 }
 
@@ -140,7 +140,7 @@ fn post_quantum_recipients_are_sealed_to_alone_and_open_beside_others() {
 
 #[test]
 fn post_quantum_texts_are_strict() {
-    let identity = HybridIdentity::generate(&mut random);
+    let identity = HybridIdentity::generate_with(&mut random);
     let (secret, public) = (identity.to_secret_text(), identity.to_recipient().to_string());
     assert!(
         secret.starts_with("AGE-SECRET-KEY-PQ-1") && public.starts_with("age1pq1") && public.len() > 1900
@@ -327,8 +327,8 @@ fn keys_of_plugins_name_their_program() {
 
 #[test]
 fn a_file_sealed_anew_under_one_file_key_has_another_payload_key() {
-    let recipients = [Recipient::X25519(X25519Identity::generate(&mut random).to_recipient())];
-    let file_key = FileKey::generate(&mut random);
+    let recipients = [Recipient::X25519(X25519Identity::generate_with(&mut random).to_recipient())];
+    let file_key = FileKey::generate_with(&mut random);
     let chunks = [(); 2].map(|()| {
         let sealed = seal_header_with(&recipients, &[], &file_key, &mut random).unwrap();
         let mut chunk = [0; 17];

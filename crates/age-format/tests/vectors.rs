@@ -1,5 +1,6 @@
-//! The test vectors that the published `age` crate carries (C2SP CCTV), where that crate's sources are at hand, and those of
-//! the post-quantum recipient type (see `cctv/hybrid/README.md`), which are the peer for every detail of its encoding.
+//! The test vectors that the published `age` crate carries (C2SP CCTV), where that crate's sources are at hand, and
+//! those of the post-quantum recipient type (see `cctv/hybrid/README.md`), which are the peer for every detail of its
+//! encoding.
 
 mod cctv;
 

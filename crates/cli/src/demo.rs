@@ -79,7 +79,7 @@ impl Demo<'_> {
     }
 
     fn seal_and_open(&self) -> Result<(), Problem> {
-        let identity = X25519Identity::generate(&mut system_random());
+        let identity = X25519Identity::generate_with(&mut system_random());
         let recipients = vec![Recipient::X25519(identity.to_recipient())];
         let seal = SealJob::new(recipients, FileOptions::default()).map_err(|error| failed(&error))?;
         let open = OpenJob::new(vec![Identity::X25519(identity)], FileOptions::default());

@@ -20,8 +20,8 @@ pub(crate) fn run(args: &KeygenArgs, voice: &Voice) -> Result<Exit, Problem> {
     }
     let mut random = crate::plan::system_random();
     let identity = match args.pq {
-        true => Identity::Hybrid(HybridIdentity::generate(&mut random)),
-        false => Identity::X25519(X25519Identity::generate(&mut random)),
+        true => Identity::Hybrid(HybridIdentity::generate_with(&mut random)),
+        false => Identity::X25519(X25519Identity::generate_with(&mut random)),
     };
     let recipient = recipient_text(&identity).expect("a new identity has a recipient");
     let created = humantime::format_rfc3339_seconds(SystemTime::now());

@@ -57,7 +57,7 @@ pub(crate) fn recipients_at(
     }
     if !missing.is_empty() {
         let mut random = system_random();
-        let identity = X25519Identity::generate(&mut random);
+        let identity = X25519Identity::generate_with(&mut random);
         recipients.push(Recipient::X25519(identity.to_recipient()));
         let mut file = identity.to_secret_text();
         file.push('\n');

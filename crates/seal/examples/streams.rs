@@ -13,7 +13,7 @@ use haul_seal::{Identity, Recipient, StreamOptions, X25519Identity, open_stream,
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut system = File::open("/dev/urandom")?;
-    let identity = X25519Identity::generate(&mut |out| system.read_exact(out).expect("it never ends"));
+    let identity = X25519Identity::generate_with(&mut |out| system.read_exact(out).expect("it never ends"));
     let recipients = [Recipient::X25519(identity.to_recipient())];
     let options = StreamOptions::new(Cancel::new()?);
 

@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (sealed, opened) = (place.path().join("sealed"), place.path().join("opened"));
 
     let mut system = File::open("/dev/urandom")?;
-    let identity = X25519Identity::generate(&mut |out| system.read_exact(out).expect("it never ends"));
+    let identity = X25519Identity::generate_with(&mut |out| system.read_exact(out).expect("it never ends"));
     let options = FileOptions::default();
     let recipients = vec![Recipient::X25519(identity.to_recipient())];
     let identities = || vec![Identity::X25519(identity.clone())];

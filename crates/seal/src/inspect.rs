@@ -49,7 +49,7 @@ pub enum PostQuantum {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use haul_seal::{Recipient, StreamOptions, X25519Identity, inspect, seal_stream};
 /// # let mut random = |out: &mut [u8]| out.fill(7);
-/// # let recipient = Recipient::X25519(X25519Identity::generate(&mut random).to_recipient());
+/// # let recipient = Recipient::X25519(X25519Identity::generate_with(&mut random).to_recipient());
 /// # let mut sealed = Vec::new();
 /// # seal_stream(&b"hello"[..], &mut sealed, &[recipient], &StreamOptions::new(haul_io::Cancel::new()?))?;
 /// let facts = inspect(&sealed[..], None)?;

@@ -12,7 +12,7 @@
 //! # let (letter, sealed, opened) = (dir.path().join("letter"), dir.path().join("letter.age"), dir.path().join("copy"));
 //! std::fs::write(&letter, "Dear Ada")?;
 //! let mut random = |out: &mut [u8]| out.fill(7); // the system's randomness in real use
-//! let identity = X25519Identity::generate(&mut random);
+//! let identity = X25519Identity::generate_with(&mut random);
 //! let config = Config { engine: Engine::Serial, cancel: Cancel::new()?, progress: Default::default() };
 //!
 //! let seal = SealJob::new(vec![Recipient::X25519(identity.to_recipient())], FileOptions::default())?;

@@ -151,7 +151,7 @@ impl Plugins {
     ) -> Result<Wrapped, PluginError> {
         let (mut wrapping, said) = Wrapping::new(recipients, file_keys);
         self.converse(program, Wrapping::ARGUMENT, (&said, file_keys.len()), cancel, |stanza| {
-            wrapping.hear(stanza)
+            wrapping.receive(stanza)
         })?;
         wrapping.finish().map_err(|fault| PluginError::new(program, fault.into()))
     }
@@ -166,7 +166,7 @@ impl Plugins {
         let (mut unwrapping, said) = Unwrapping::new(identities, headers);
         let conversed =
             self.converse(program, Unwrapping::ARGUMENT, (&said, headers.len()), cancel, |stanza| {
-                unwrapping.hear(stanza)
+                unwrapping.receive(stanza)
             });
         if let Err(error) = conversed {
             return headers.iter().map(|_| Err(error.clone())).collect();

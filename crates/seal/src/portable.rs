@@ -205,7 +205,7 @@ fn job_spec(
 
 /// The key of the run, made where there is none yet.
 pub(crate) fn run_key_of(shared: &SharedKey, random: &mut dyn FnMut(&mut [u8])) -> RunKey {
-    shared.get_or_init(|| RunKey::generate(random)).clone()
+    shared.get_or_init(|| RunKey::generate_with(random)).clone()
 }
 
 fn token(state: &Large<Payload>, shared: &SharedKey, random: &mut dyn FnMut(&mut [u8])) -> Token<WrappedKey> {

@@ -74,7 +74,7 @@ impl StreamOptions {
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut random = |out: &mut [u8]| out.fill(7); // the system's randomness in real use
-/// let identity = X25519Identity::generate(&mut random);
+/// let identity = X25519Identity::generate_with(&mut random);
 /// let recipients = [Recipient::X25519(identity.to_recipient())];
 /// let options = StreamOptions::new(Cancel::new()?);
 /// let (mut sealed, mut opened) = (Vec::new(), Vec::new());
@@ -139,7 +139,7 @@ fn header_for(recipients: &[Recipient], options: &StreamOptions) -> Result<Seale
     let Some(plugins) = &options.plugins else {
         return seal_header(recipients, &mut random).map_err(Error::Recipients);
     };
-    let file_key = [FileKey::generate(&mut random)];
+    let file_key = [FileKey::generate_with(&mut random)];
     let stanzas = plugins.wrap(recipients, &file_key, &options.cancel).map_err(|refusal| match refusal {
         Refusal::Plugin(error) => Error::Plugin(error),
         Refusal::Recipients(error) => Error::Recipients(error),

@@ -15,7 +15,7 @@ use haul_seal::{
 };
 
 fn identity(seed: u8) -> X25519Identity {
-    X25519Identity::generate(&mut |out| out.fill(seed))
+    X25519Identity::generate_with(&mut |out| out.fill(seed))
 }
 
 fn seal_job(options: FileOptions) -> SealJob {

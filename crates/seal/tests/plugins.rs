@@ -190,7 +190,7 @@ fn a_run_has_one_session_on_every_engine() {
 fn files_that_other_identities_open_are_not_asked_for() {
     let place = Place::new("");
     place.tree(10);
-    let own = X25519Identity::generate(&mut random);
+    let own = X25519Identity::generate_with(&mut random);
     let (report, _) =
         place.seal(vec![Recipient::X25519(own.to_recipient()), recipient(), recipient()], "threads=2");
     assert_eq!(report.succeeded, 10);
@@ -200,7 +200,7 @@ fn files_that_other_identities_open_are_not_asked_for() {
     place.check_opened();
     assert_eq!(place.folder.sessions().len(), 1, "no session to open");
     let (report, _) =
-        place.open(vec![Identity::X25519(X25519Identity::generate(&mut random)), identity()], "serial");
+        place.open(vec![Identity::X25519(X25519Identity::generate_with(&mut random)), identity()], "serial");
     assert_eq!(report.succeeded, 10);
     place.check_opened();
     assert_eq!(place.folder.sessions()[1..], ["identity-v1 10"]);
@@ -216,7 +216,7 @@ fn files_that_other_identities_open_are_not_asked_for() {
 fn identities_are_sealed_to_in_the_same_session() {
     let place = Place::new("");
     place.tree(10);
-    let own = X25519Identity::generate(&mut random);
+    let own = X25519Identity::generate_with(&mut random);
     let to_identity = identity().to_recipient().unwrap();
     let (report, errors) = place.seal(vec![to_identity.clone()], "threads=2");
     assert_eq!(report.succeeded, 10, "{errors:?}");
@@ -248,7 +248,7 @@ fn a_pin_is_asked_for_once() {
     place.person.pin = Some("wrong");
     let (report, errors) = place.open(vec![identity()], "threads=2");
     assert_eq!(report.failed, 20);
-    let said = PluginFault::Said("no access\nto the card".to_owned());
+    let said = PluginFault::Reported("no access\nto the card".to_owned());
     assert!(errors.iter().all(|error| *problem(error) == PluginProblem::Fault(said.clone())));
     assert_eq!(errors[0].to_string(), "age-plugin-test: no access to the card", "one line");
     place.person.pin = None;
@@ -258,7 +258,10 @@ fn a_pin_is_asked_for_once() {
 #[test]
 fn plugins_that_fail_seal_nothing() {
     let place = Place::new("refuses");
-    assert!(matches!(problem(&place.refused(vec![recipient()])), PluginProblem::Fault(PluginFault::Said(_))));
+    assert!(matches!(
+        problem(&place.refused(vec![recipient()])),
+        PluginProblem::Fault(PluginFault::Reported(_))
+    ));
     let place = Place::with_script("echo hello; exec cat >/dev/null");
     assert_eq!(*problem(&place.refused(vec![recipient()])), PluginProblem::Fault(PluginFault::Malformed));
     let place = Place::with_script("exec yes -- '-> grease'");
@@ -322,10 +325,10 @@ fn streams_ask_plugins_too() {
 #[test]
 fn labels_keep_recipients_apart() {
     let place = Place::new("postquantum");
-    let own = Recipient::X25519(X25519Identity::generate(&mut random).to_recipient());
+    let own = Recipient::X25519(X25519Identity::generate_with(&mut random).to_recipient());
     let mixed = place.refused(vec![recipient(), own.clone()]);
     assert!(matches!(mixed, Error::Recipients(SealError::PostQuantumMixed)), "{mixed:?}");
-    let hybrid = Recipient::Hybrid(haul_seal::HybridIdentity::generate(&mut random).to_recipient());
+    let hybrid = Recipient::Hybrid(haul_seal::HybridIdentity::generate_with(&mut random).to_recipient());
     let (report, errors) = place.seal(vec![recipient(), hybrid.clone()], "serial");
     assert_eq!(report.succeeded, 3, "{errors:?}");
     let place = Place::new("");

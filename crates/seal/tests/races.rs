@@ -19,7 +19,7 @@ use haul_seal::{
 use self::whole::whole;
 
 fn identity() -> X25519Identity {
-    X25519Identity::generate(&mut |out| out.fill(1))
+    X25519Identity::generate_with(&mut |out| out.fill(1))
 }
 
 fn seal_job() -> SealJob {

@@ -14,7 +14,7 @@ const CHUNK: usize = 65_536;
 const SEALED: usize = CHUNK + 16;
 
 fn identity(seed: u8) -> X25519Identity {
-    X25519Identity::generate(&mut |out| out.fill(seed))
+    X25519Identity::generate_with(&mut |out| out.fill(seed))
 }
 
 fn recipients() -> Vec<Recipient> {

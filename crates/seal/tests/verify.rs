@@ -15,7 +15,7 @@ use haul_seal::{
 const SIZES: [usize; 9] = [0, 1, 65_536, 65_537, 190_000, 1_048_577, 4_194_304, 4_194_305, 9_000_000];
 
 fn identity(seed: u8) -> X25519Identity {
-    X25519Identity::generate(&mut |out| out.fill(seed))
+    X25519Identity::generate_with(&mut |out| out.fill(seed))
 }
 
 fn identities() -> Vec<Identity> {

@@ -1,36 +1,36 @@
-//! What can be wrong with what a plugin says.
+//! Errors in what a plugin sends.
 //!
-//! Owns: the error of both conversations.
-//! Does not own: errors of the program itself (starting it, its end).
+//! Owns: the error of both state machines.
+//! Does not own: errors of the plugin's process, such as failing to start.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a conversation with a plugin gives no keys. Reads after the plugin's name and a colon.
+/// Why a session with a plugin yields no keys. Reads after the plugin's name and a colon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum PluginFault {
-    /// It says that it failed; the text is its own.
-    Said(String),
-    /// Something isn't a stanza, or a command has the wrong arguments.
+    /// The plugin reports an error; the text is the plugin's.
+    Reported(String),
+    /// The plugin sent bytes that aren't a stanza, or a command with wrong arguments.
     Malformed,
-    /// A stanza, or all of them together, are longer than the limit.
+    /// A stanza, or all of them together, exceed the limit.
     TooLong,
-    /// It answered for a file that it was not given.
+    /// The plugin answered for a file that it wasn't given.
     UnknownFile,
-    /// It wrapped no key for a file, or more than there are recipients.
+    /// The plugin sent no stanza for a file, or more than it has recipients.
     WrongCount,
-    /// It gave two keys for one file, or one of the wrong length.
+    /// The plugin sent two keys for one file, or a key of the wrong length.
     BadFileKey,
-    /// It gave stanzas though it had said that it failed.
+    /// The plugin sent stanzas although it reported an error.
     StanzasAndErrors,
 }
 
 impl fmt::Display for PluginFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Said(text) => text,
+            Self::Reported(text) => text,
             Self::Malformed => "its answer is malformed",
             Self::TooLong => "its answer is too long",
             Self::UnknownFile => "it answers for a file that it wasn't asked for",

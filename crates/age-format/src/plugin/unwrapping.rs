@@ -1,58 +1,61 @@
-//! The conversation in which a plugin unwraps the keys of many files.
+//! The session in which a plugin unwraps the keys of many files.
 //!
 //! Owns: the state machine `identity-v1`.
-//! Does not own: the pipe, the person, whether a key fits its header.
+//! Does not own: the pipe, the user, the check of a key against its header's MAC.
 //!
 //! Spec: C2SP age-plugin.md, "Unwrapping with `identity-v1`".
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::talk::{common_turn, error_text, index, ok, say, say_done};
-use super::{PluginFault, PluginIdentity, Turn};
+use super::fault::PluginFault;
+use super::ipc::{Turn, common_turn, error_text, index, ok, push_command, push_done};
 use crate::file_key::FileKey;
-use crate::{Header, Stanza};
+use crate::header::stanza::Stanza;
+use crate::header::text::Header;
+use crate::keys::plugin::PluginIdentity;
 
-/// A conversation in which a plugin tries its identities on the headers of files.
+/// A session in which a plugin tries its identities on the headers of files.
 pub struct Unwrapping {
-    /// By file.
+    /// One per file.
     file_keys: Vec<Option<FileKey>>,
-    /// What it said of a stanza of a file.
+    /// The plugin's error about a stanza, one per file.
     errors: Vec<Option<String>>,
-    /// What it said of an identity, or of itself.
+    /// The plugin's error about an identity or itself.
     general: Option<String>,
 }
 
-/// What came of it: for each header, in order, its key, or none, or what the plugin said of that.
+/// The result for each header, in order: its file key, none if no identity matches, or the plugin's error.
 pub type Unwrapped = Vec<Result<Option<FileKey>, PluginFault>>;
 
 impl Unwrapping {
-    /// What the plugin is started with.
+    /// The argument to start the plugin with.
     pub const ARGUMENT: &str = "--age-plugin=identity-v1";
 
-    /// A conversation on `headers`, and what is said first. All `identities` are the plugin's.
+    /// Starts a session about `headers` and returns the bytes to send first. All `identities` must belong to the
+    /// plugin.
     pub fn new(identities: &[&PluginIdentity], headers: &[&Header]) -> (Self, Zeroizing<Vec<u8>>) {
-        let mut said = Zeroizing::new(Vec::new());
+        let mut out = Zeroizing::new(Vec::new());
         for identity in identities {
-            say(&["add-identity", identity.secret_text()], &[], &mut said);
+            push_command(&["add-identity", identity.secret_text()], &[], &mut out);
         }
         for (file, header) in headers.iter().enumerate() {
             let file = file.to_string();
             for stanza in header.stanzas() {
                 let mut words = vec!["recipient-stanza", &file];
                 words.extend(stanza.arguments.iter().map(String::as_str));
-                say(&words, &stanza.body, &mut said);
+                push_command(&words, &stanza.body, &mut out);
             }
         }
-        say_done(&mut said);
+        push_done(&mut out);
         let file_keys = headers.iter().map(|_| None).collect();
-        (Self { file_keys, errors: vec![None; headers.len()], general: None }, said)
+        (Self { file_keys, errors: vec![None; headers.len()], general: None }, out)
     }
 
-    /// Takes what the plugin says.
+    /// Processes a stanza from the plugin and returns what to do next.
     ///
     /// # Errors
-    /// What is wrong with it. The conversation is over then.
-    pub fn hear(&mut self, stanza: Stanza) -> Result<Turn, PluginFault> {
+    /// If the plugin breaks the protocol. The session is over then.
+    pub fn receive(&mut self, stanza: Stanza) -> Result<Turn, PluginFault> {
         match stanza.tag() {
             "file-key" => self.take(stanza)?,
             "error" => self.take_error(&stanza)?,
@@ -61,14 +64,14 @@ impl Unwrapping {
         Ok(ok())
     }
 
-    /// What came of the conversation, once it has ended.
+    /// The results, once the session has ended.
     pub fn finish(self) -> Unwrapped {
         let general = self.general;
         let files = self.file_keys.into_iter().zip(self.errors);
         files
             .map(|(file_key, error)| match (file_key, error.or_else(|| general.clone())) {
                 (Some(file_key), _) => Ok(Some(file_key)),
-                (None, Some(text)) => Err(PluginFault::Said(text)),
+                (None, Some(text)) => Err(PluginFault::Reported(text)),
                 (None, None) => Ok(None),
             })
             .collect()
@@ -76,10 +79,10 @@ impl Unwrapping {
 
     fn take(&mut self, mut stanza: Stanza) -> Result<(), PluginFault> {
         let [_, file] = stanza.arguments.as_slice() else { return Err(PluginFault::Malformed) };
-        let place = self.file_keys.get_mut(index(file)?).ok_or(PluginFault::UnknownFile)?;
+        let slot = self.file_keys.get_mut(index(file)?).ok_or(PluginFault::UnknownFile)?;
         let key = stanza.body.as_slice().try_into().map(FileKey).map_err(|_| PluginFault::BadFileKey);
         stanza.body.zeroize();
-        if place.replace(key?).is_some() {
+        if slot.replace(key?).is_some() {
             return Err(PluginFault::BadFileKey);
         }
         Ok(())
@@ -89,8 +92,8 @@ impl Unwrapping {
         let text = error_text(stanza);
         match stanza.arguments.as_slice() {
             [_, kind, file, _] if kind == "stanza" => {
-                let place = self.errors.get_mut(index(file)?).ok_or(PluginFault::UnknownFile)?;
-                place.get_or_insert(text);
+                let slot = self.errors.get_mut(index(file)?).ok_or(PluginFault::UnknownFile)?;
+                slot.get_or_insert(text);
             }
             _ => drop(self.general.get_or_insert(text)),
         }
@@ -105,9 +108,9 @@ mod tests {
     const HEADER: &str =
         "age-encryption.org/v1\n-> x 1\nAQ\n-> y\n\n--- AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n";
 
-    /// What came of three files, by the first byte of a key.
+    /// Checks the results for three files; a key is given by its first byte.
     #[track_caller]
-    fn check(said: &[(&str, &[u8])], expected: Result<[Result<Option<u8>, &str>; 3], PluginFault>) {
+    fn check(sent: &[(&str, &[u8])], expected: Result<[Result<Option<u8>, &str>; 3], PluginFault>) {
         let text = crate::encoding::to_bech32("age-plugin-test-", b"mine").to_uppercase();
         let identity: PluginIdentity = text.parse().unwrap();
         assert_eq!(identity.program(), "age-plugin-test");
@@ -119,16 +122,17 @@ mod tests {
             |file: usize| format!("-> recipient-stanza {file} x 1\nAQ\n-> recipient-stanza {file} y\n\n");
         let stanzas: String = (0..3).map(stanzas).collect();
         assert_eq!(*first, format!("-> add-identity {text}\n\n{stanzas}-> done\n\n").as_bytes());
-        let result = said.iter().try_for_each(|(words, body)| {
+        let result = sent.iter().try_for_each(|(words, body)| {
             let arguments = words.split(' ').map(str::to_owned).collect();
-            unwrapping.hear(Stanza { arguments, body: body.to_vec() }).map(drop)
+            unwrapping.receive(Stanza { arguments, body: body.to_vec() }).map(drop)
         });
         let got = result.map(|()| {
             let results = unwrapping.finish().into_iter().map(|file| file.map(|key| key.map(|key| key.0[0])));
             results.collect::<Vec<_>>()
         });
-        let expected = expected
-            .map(|files| files.map(|file| file.map_err(|text| PluginFault::Said(text.to_owned()))).to_vec());
+        let expected = expected.map(|files| {
+            files.map(|file| file.map_err(|text| PluginFault::Reported(text.to_owned()))).to_vec()
+        });
         assert_eq!(got, expected);
     }
 
@@ -150,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_plugin_must_not_do_is_refused() {
+    fn breaches_of_the_protocol_are_refused() {
         check(&[("file-key 3", &[7; 16])], Err(PluginFault::UnknownFile));
         check(&[("error stanza 3 0", b"x")], Err(PluginFault::UnknownFile));
         check(&[("file-key 0", &[7; 15])], Err(PluginFault::BadFileKey));

@@ -1,69 +1,72 @@
-//! The conversation in which a plugin wraps the keys of many files.
+//! The session in which a plugin wraps the keys of many files.
 //!
 //! Owns: the state machine `recipient-v1`, with the extension for labels.
-//! Does not own: the pipe, the person, the header that the stanzas become part of.
+//! Does not own: the pipe, the user, the header that the stanzas become part of.
 //!
-//! Spec: C2SP age-plugin.md, "Wrapping with `recipient-v1`"; `extension-labels` as the programs age and rage have it.
+//! Spec: C2SP age-plugin.md, "Wrapping with `recipient-v1`"; `extension-labels` as age and rage implement it.
 
 use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
-use super::talk::{common_turn, error_text, index, ok, say, say_done};
-use super::{PluginFault, Turn};
+use super::fault::PluginFault;
+use super::ipc::{Turn, common_turn, error_text, index, ok, push_command, push_done};
 use crate::file_key::FileKey;
-use crate::{Recipient, Stanza, scrypt_stanza};
+use crate::header::stanza::Stanza;
+use crate::keys::passphrase;
+use crate::keys::recipient::Recipient;
 
-/// A conversation in which a plugin wraps file keys for all its recipients, named as such or by their identities.
+/// A session in which a plugin wraps file keys for all its recipients, given as recipients or identities.
 pub struct Wrapping {
     recipient_count: usize,
-    /// By file.
+    /// One list per file.
     stanzas: Vec<Vec<Stanza>>,
     labels: Option<BTreeSet<String>>,
     error: Option<String>,
 }
 
-/// What came of it.
+/// The result of a session.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Wrapped {
-    /// For each file key, in order, one stanza or more.
+    /// One or more stanzas for each file key, in order.
     pub stanzas: Vec<Vec<Stanza>>,
-    /// What all recipients of a file must have in common.
+    /// The labels that all recipients of a file must share.
     pub labels: BTreeSet<String>,
 }
 
 impl Wrapping {
-    /// What the plugin is started with.
+    /// The argument to start the plugin with.
     pub const ARGUMENT: &str = "--age-plugin=recipient-v1";
 
-    /// A conversation on `file_keys`, and what is said first. All `recipients` are the plugin's.
+    /// Starts a session about `file_keys` and returns the bytes to send first. All `recipients` must belong to the
+    /// plugin.
     ///
     /// # Panics
-    /// If one of the recipients is nobody's whom a plugin must be asked for.
+    /// If a recipient belongs to no plugin.
     pub fn new(recipients: &[&Recipient], file_keys: &[FileKey]) -> (Self, Zeroizing<Vec<u8>>) {
-        let mut said = Zeroizing::new(Vec::new());
+        let mut out = Zeroizing::new(Vec::new());
         for recipient in recipients {
             let command = match recipient {
                 Recipient::Plugin(_) => "add-recipient",
                 Recipient::PluginIdentity(_) => "add-identity",
-                _ => panic!("no plugin knows it"),
+                _ => panic!("not a plugin's recipient"),
             };
-            say(&[command, &recipient.to_secret_text()], &[], &mut said);
+            push_command(&[command, &recipient.to_secret_text()], &[], &mut out);
         }
-        say(&["extension-labels"], &[], &mut said);
+        push_command(&["extension-labels"], &[], &mut out);
         for file_key in file_keys {
-            say(&["wrap-file-key"], &file_key.0, &mut said);
+            push_command(&["wrap-file-key"], &file_key.0, &mut out);
         }
-        say_done(&mut said);
+        push_done(&mut out);
         let stanzas = vec![Vec::new(); file_keys.len()];
-        (Self { recipient_count: recipients.len(), stanzas, labels: None, error: None }, said)
+        (Self { recipient_count: recipients.len(), stanzas, labels: None, error: None }, out)
     }
 
-    /// Takes what the plugin says.
+    /// Processes a stanza from the plugin and returns what to do next.
     ///
     /// # Errors
-    /// What is wrong with it. The conversation is over then.
-    pub fn hear(&mut self, stanza: Stanza) -> Result<Turn, PluginFault> {
+    /// If the plugin breaks the protocol. The session is over then.
+    pub fn receive(&mut self, stanza: Stanza) -> Result<Turn, PluginFault> {
         match stanza.tag() {
             "recipient-stanza" => self.take(stanza)?,
             "labels" => self.take_labels(&stanza)?,
@@ -73,22 +76,22 @@ impl Wrapping {
         Ok(ok())
     }
 
-    /// What came of the conversation, once it has ended.
+    /// The result, once the session has ended.
     ///
     /// # Errors
-    /// What the plugin said, or that a file has no stanza.
+    /// If the plugin reported an error, or left a file without a stanza.
     pub fn finish(self) -> Result<Wrapped, PluginFault> {
         let is_empty = |stanzas: &Vec<Stanza>| stanzas.is_empty();
         match self.error {
             Some(_) if !self.stanzas.iter().all(is_empty) => Err(PluginFault::StanzasAndErrors),
-            Some(text) => Err(PluginFault::Said(text)),
+            Some(text) => Err(PluginFault::Reported(text)),
             None if self.stanzas.iter().any(is_empty) => Err(PluginFault::WrongCount),
             None => Ok(Wrapped { stanzas: self.stanzas, labels: self.labels.unwrap_or_default() }),
         }
     }
 
     fn take(&mut self, mut stanza: Stanza) -> Result<(), PluginFault> {
-        if stanza.arguments.len() < 3 || stanza.arguments[2] == scrypt_stanza::TAG {
+        if stanza.arguments.len() < 3 || stanza.arguments[2] == passphrase::TAG {
             return Err(PluginFault::Malformed);
         }
         let file = index(&stanza.arguments[1])?;
@@ -120,7 +123,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(said: &[&str], expected: Result<(Vec<usize>, &[&str]), PluginFault>) {
+    fn check(sent: &[&str], expected: Result<(Vec<usize>, &[&str]), PluginFault>) {
         let recipient = crate::encoding::to_bech32("age1test", b"somebody");
         let identity = crate::encoding::to_bech32("age-plugin-test-", b"mine").to_uppercase();
         let recipients = [recipient.parse().unwrap(), Recipient::PluginIdentity(identity.parse().unwrap())];
@@ -131,14 +134,14 @@ mod tests {
              -> wrap-file-key\nAQEBAQEBAQEBAQEBAQEBAQ\n-> wrap-file-key\nAgICAgICAgICAgICAgICAg\n-> done\n\n"
         );
         assert_eq!(*first, text.as_bytes());
-        let result = said.iter().try_for_each(|words| wrapping.hear(stanza(words)).map(drop));
+        let result = sent.iter().try_for_each(|words| wrapping.receive(stanza(words)).map(drop));
         let wrapped = result.and_then(|()| wrapping.finish());
         let counts = |wrapped: Wrapped| {
             let counts = wrapped.stanzas.iter().map(Vec::len).collect::<Vec<_>>();
             (counts, wrapped.labels)
         };
         let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
-        assert_eq!(wrapped.map(counts), expected.map(|(counts, names)| (counts, labels(names))), "{said:?}");
+        assert_eq!(wrapped.map(counts), expected.map(|(counts, names)| (counts, labels(names))), "{sent:?}");
     }
 
     #[test]
@@ -153,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_plugin_must_not_do_is_refused() {
+    fn breaches_of_the_protocol_are_refused() {
         check(&["recipient-stanza 0 x", "done"], Err(PluginFault::WrongCount));
         check(&["recipient-stanza 0 x"; 3], Err(PluginFault::WrongCount));
         check(&["recipient-stanza 2 x"], Err(PluginFault::UnknownFile));
@@ -163,7 +166,7 @@ mod tests {
             check(&[malformed], Err(PluginFault::Malformed));
         }
         check(&["labels a", "labels b"], Err(PluginFault::Malformed));
-        check(&["error recipient 0", "done"], Err(PluginFault::Said("why".to_owned())));
+        check(&["error recipient 0", "done"], Err(PluginFault::Reported("why".to_owned())));
         check(&["recipient-stanza 0 x", "error internal", "done"], Err(PluginFault::StanzasAndErrors));
     }
 }

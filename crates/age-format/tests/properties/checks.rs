@@ -22,8 +22,8 @@ fn identities() -> &'static [Identity] {
     let ssh = include_str!("../ssh/ed25519");
     IDENTITIES.get_or_init(|| {
         vec![
-            Identity::X25519(X25519Identity::generate(&mut random)),
-            Identity::Hybrid(HybridIdentity::generate(&mut random)),
+            Identity::X25519(X25519Identity::generate_with(&mut random)),
+            Identity::Hybrid(HybridIdentity::generate_with(&mut random)),
             haul_age_format::identities_in(ssh.as_bytes()).expect("a key of the tests").remove(0),
         ]
     })
@@ -97,10 +97,10 @@ fn decode(text: &[u8], piece_bytes: usize) -> (Vec<u8>, Result<(), haul_age_form
 pub fn plugin(input: &[u8]) {
     let Some((&piece_bytes, text)) = input.split_first() else { return };
     let recipient: Recipient = "age1test1wdhk6etzdaj8j58wj93".parse().expect("a constant");
-    let file_keys = [FileKey::generate(&mut random), FileKey::generate(&mut random)];
+    let file_keys = [FileKey::generate_with(&mut random), FileKey::generate_with(&mut random)];
     let wrap = |piece_bytes: usize| {
         let (mut wrapping, _) = Wrapping::new(&[&recipient], &file_keys);
-        let turns = converse(text, piece_bytes, |stanza| wrapping.hear(stanza));
+        let turns = converse(text, piece_bytes, |stanza| wrapping.receive(stanza));
         (turns, wrapping.finish())
     };
     let whole = wrap(usize::MAX);
@@ -110,7 +110,7 @@ pub fn plugin(input: &[u8]) {
     }
     let unwrap = |piece_bytes: usize| {
         let (mut unwrapping, _) = Unwrapping::new(&[], &[]);
-        (converse(text, piece_bytes, |stanza| unwrapping.hear(stanza)), unwrapping.finish().len())
+        (converse(text, piece_bytes, |stanza| unwrapping.receive(stanza)), unwrapping.finish().len())
     };
     assert_eq!(unwrap(1 + usize::from(piece_bytes)), unwrap(usize::MAX));
 }
@@ -140,8 +140,8 @@ fn converse(
     (turns, result)
 }
 
-/// A payload opens if and only if it is the one that was sealed; what is released of another is the start of the plaintext.
-/// `edits` are a size of pieces, a length to cut to, and changes: three bytes each, a place and a mask.
+/// A payload opens if and only if it is the one that was sealed; what is released of another is the start of the
+/// plaintext. `edits` are a size of pieces, a length to cut to, and changes: three bytes each, a place and a mask.
 pub fn stream(edits: &[u8]) {
     let [a, b, c, d, changes @ ..] = edits else { return };
     let (plain, sealed) = sealed();
@@ -177,7 +177,7 @@ fn sealed() -> (&'static [u8], &'static [u8]) {
 
 /// The same key each time, as the randomness is the same.
 fn key() -> haul_age_format::PayloadKey {
-    let recipient = Recipient::X25519(X25519Identity::generate(&mut random).to_recipient());
+    let recipient = Recipient::X25519(X25519Identity::generate_with(&mut random).to_recipient());
     seal_header(&[recipient], &mut random).expect("one recipient is enough").payload_key
 }
 

@@ -61,7 +61,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     fn seal_job(&self) -> Result<SealJob, Problem> {
-        let identity = X25519Identity::generate(&mut system_random());
+        let identity = X25519Identity::generate_with(&mut system_random());
         let recipients = vec![Recipient::X25519(identity.to_recipient())];
         let durability = if self.args.durable { Durability::Synced } else { Durability::Eventual };
         SealJob::new(recipients, FileOptions { durability, ..FileOptions::default() })

@@ -1,84 +1,85 @@
-//! What both conversations with plugins share: stanzas from a pipe, and what plugins ask of a person.
+//! The parts that both state machines share: stanzas from a pipe, and requests to the user.
 //!
-//! Owns: the bounds on what is heard, the commands that either state machine knows.
+//! Owns: the limits on what a plugin may send, the commands known to both state machines.
 //! Does not own: keys.
 //!
 //! Spec: C2SP age-plugin.md, "IPC protocol" and "Phases".
 
 use zeroize::{Zeroize, Zeroizing};
 
-use super::PluginFault;
+use super::fault::PluginFault;
 use crate::encoding::from_base64;
-use crate::{HeaderError, Stanza};
+use crate::error::HeaderError;
+use crate::header::stanza::Stanza;
 
-/// Stanzas out of what a plugin writes.
+/// Splits the bytes that a plugin writes into stanzas, within limits.
 pub struct PluginReader {
-    /// What isn't taken yet. It may hold file keys.
+    /// Bytes not yet taken. They may include file keys.
     bytes: Zeroizing<Vec<u8>>,
-    /// How much may still come.
+    /// How many more bytes are accepted.
     bytes_left: u64,
 }
 
-/// What there is to do after a stanza of the plugin.
+/// The next action after a stanza from the plugin.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// Send this and listen on.
+    /// Send these bytes, then read the next stanza.
     Reply(Vec<u8>),
-    /// Ask a person, send [`Question::reply`] and listen on.
+    /// Ask the user, send [`Question::reply`], then read the next stanza.
     Ask(Question),
-    /// The conversation has ended.
+    /// The session has ended.
     End,
 }
 
-/// What a plugin wants of a person. The texts are the plugin's.
+/// A plugin's request to the user. The texts are the plugin's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Question {
-    /// To read this; the answer is any text.
+    /// Show this message; any answer acknowledges it.
     Message(String),
-    /// To choose between two things; the answer to `yes` is `"yes"`, to the other `"no"`.
+    /// Choose between two options: answer `"yes"` for the first, `"no"` for the second.
     Confirm {
-        /// What it is about.
+        /// The question.
         message: String,
-        /// What one answer does.
+        /// The label of the first option.
         yes: String,
-        /// What the other does.
+        /// The label of the second option, if there is one.
         no: Option<String>,
     },
-    /// To type something.
+    /// Enter a text that may be visible.
     Public(String),
-    /// To type a secret.
+    /// Enter a secret.
     Secret(String),
 }
 
 impl PluginReader {
-    /// The longest stanza that is taken, in bytes of its text.
+    /// The longest stanza accepted, in bytes of its text.
     pub const STANZA_BYTES_MAX: usize = 64 * 1024;
-    /// What is heard in all beside the answers, in bytes.
-    const TALK_BYTES_MAX: u64 = 1 << 20;
-    /// What is heard for each file, in bytes.
+    /// Bytes accepted in a session in addition to those per file.
+    const SESSION_BYTES_MAX: u64 = 1 << 20;
+    /// Bytes accepted per file.
     const ANSWER_BYTES_MAX: u64 = 16 * 1024;
 
-    /// A reader for a conversation on `file_count` files.
+    /// A reader for a session about `file_count` files.
     pub fn new(file_count: usize) -> Self {
-        let bytes_left = Self::TALK_BYTES_MAX + file_count as u64 * Self::ANSWER_BYTES_MAX;
+        let bytes_left = Self::SESSION_BYTES_MAX + file_count as u64 * Self::ANSWER_BYTES_MAX;
         Self { bytes: Zeroizing::new(Vec::with_capacity(2 * Self::STANZA_BYTES_MAX)), bytes_left }
     }
 
-    /// Takes what was read.
+    /// Adds bytes that the plugin wrote.
     ///
     /// # Errors
-    /// [`PluginFault::TooLong`].
+    /// [`PluginFault::TooLong`] if the plugin sent more than a session may hold.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), PluginFault> {
         self.bytes_left = self.bytes_left.checked_sub(bytes.len() as u64).ok_or(PluginFault::TooLong)?;
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// The next stanza that is complete.
+    /// Takes the next complete stanza; `None` if more bytes are needed.
     ///
     /// # Errors
-    /// As soon as no continuation of what was pushed could be a stanza, or it would be too long.
+    /// As soon as no continuation could be a stanza within the limit.
     pub fn take(&mut self) -> Result<Option<Stanza>, PluginFault> {
         let Some((stanza, length)) = first_stanza(&self.bytes)? else {
             return match self.bytes.len() {
@@ -116,11 +117,11 @@ fn first_stanza(bytes: &[u8]) -> Result<Option<(Stanza, usize)>, PluginFault> {
     Ok(None)
 }
 
-/// Appends a command to what is said.
-pub(super) fn say(command: &[&str], body: &[u8], out: &mut Zeroizing<Vec<u8>>) {
+/// Appends a command to the bytes to send.
+pub(super) fn push_command(command: &[&str], body: &[u8], out: &mut Zeroizing<Vec<u8>>) {
     let arguments = command.iter().map(|word| (*word).to_owned()).collect();
     let mut stanza = Stanza { arguments, body: body.to_vec() };
-    // Room for all of it at once, so that growing leaves no copy behind.
+    // Room for all of it at once, so that growing leaves no copy of a secret behind.
     let text_bytes = stanza.arguments.iter().map(String::len).sum::<usize>() + 2 * body.len() + 64;
     let mut text = Zeroizing::new(Vec::with_capacity(text_bytes));
     stanza.encode(&mut text);
@@ -133,17 +134,17 @@ pub(super) fn say(command: &[&str], body: &[u8], out: &mut Zeroizing<Vec<u8>>) {
     out.extend_from_slice(&text);
 }
 
-/// Says that the first phase is over.
-pub(super) fn say_done(out: &mut Zeroizing<Vec<u8>>) {
-    say(&["done"], &[], out);
+/// Appends the command that ends the first phase.
+pub(super) fn push_done(out: &mut Zeroizing<Vec<u8>>) {
+    push_command(&["done"], &[], out);
 }
 
-/// The reply to what was understood.
+/// The reply to a command that was understood.
 pub(super) fn ok() -> Turn {
     Turn::Reply(b"-> ok\n\n".to_vec())
 }
 
-/// What follows from a command that both state machines know, or that neither does.
+/// The action for a command that both state machines know, or neither.
 pub(super) fn common_turn(stanza: &Stanza) -> Turn {
     let text = String::from_utf8_lossy(&stanza.body).into_owned();
     match (stanza.tag(), &stanza.arguments[1..]) {
@@ -153,7 +154,7 @@ pub(super) fn common_turn(stanza: &Stanza) -> Turn {
         ("request-secret", _) => Turn::Ask(Question::Secret(text)),
         ("confirm", [yes, rest @ ..]) => confirm(text, yes, rest.first()),
         ("confirm", []) => fail(),
-        // Grease, or a command of another version ("Phases").
+        // Grease, or a command of a later version ("Phases").
         _ => Turn::Reply(b"-> unsupported\n\n".to_vec()),
     }
 }
@@ -175,29 +176,33 @@ fn fail() -> Turn {
 }
 
 impl Question {
-    /// The longest answer that is sent on, in bytes.
+    /// The longest answer that is sent to the plugin, in bytes. A longer one counts as none.
     pub const ANSWER_BYTES_MAX: usize = 32 * 1024;
 
-    /// What is sent to the plugin for `answer`; `None`: nobody could be asked, or nobody answered.
+    /// The bytes to send to the plugin for the user's `answer`. `None` means that the user didn't or couldn't answer.
     pub fn reply(&self, answer: Option<&str>) -> Zeroizing<Vec<u8>> {
         let answer = answer.filter(|answer| answer.len() <= Self::ANSWER_BYTES_MAX);
         let mut out = Zeroizing::new(Vec::new());
         match (self, answer) {
-            (Self::Message(_), Some(_)) => say(&["ok"], &[], &mut out),
-            (Self::Confirm { .. }, Some(answer @ ("yes" | "no"))) => say(&["ok", answer], &[], &mut out),
-            (Self::Public(_) | Self::Secret(_), Some(answer)) => say(&["ok"], answer.as_bytes(), &mut out),
-            _ => say(&["fail"], &[], &mut out),
+            (Self::Message(_), Some(_)) => push_command(&["ok"], &[], &mut out),
+            (Self::Confirm { .. }, Some(answer @ ("yes" | "no"))) => {
+                push_command(&["ok", answer], &[], &mut out)
+            }
+            (Self::Public(_) | Self::Secret(_), Some(answer)) => {
+                push_command(&["ok"], answer.as_bytes(), &mut out)
+            }
+            _ => push_command(&["fail"], &[], &mut out),
         }
         out
     }
 }
 
-/// The index in an argument.
+/// Parses an argument that is an index.
 pub(super) fn index(text: &str) -> Result<usize, PluginFault> {
     text.parse().map_err(|_| PluginFault::Malformed)
 }
 
-/// The text of an `error`, with what it is about.
+/// The text of an `error` command; a description of its kind if the text is empty.
 pub(super) fn error_text(stanza: &Stanza) -> String {
     let text = String::from_utf8_lossy(&stanza.body).trim().to_owned();
     match (text.is_empty(), stanza.arguments.get(1)) {
@@ -212,7 +217,7 @@ mod tests {
     use super::*;
     use crate::encoding::to_base64;
 
-    fn heard(text: &[u8], piece_bytes: usize) -> Result<Vec<Stanza>, PluginFault> {
+    fn read(text: &[u8], piece_bytes: usize) -> Result<Vec<Stanza>, PluginFault> {
         let mut reader = PluginReader::new(1);
         let mut stanzas = Vec::new();
         for piece in text.chunks(piece_bytes) {
@@ -231,31 +236,31 @@ mod tests {
     #[test]
     fn pieces_make_no_difference() {
         let mut text = Zeroizing::new(Vec::new());
-        let said =
+        let sent =
             [stanza(&["msg"], b"touch it"), stanza(&["x", "1", "2"], &[7; 48]), stanza(&["done"], b"")];
-        for stanza in &said {
+        for stanza in &sent {
             let words: Vec<_> = stanza.arguments.iter().map(String::as_str).collect();
-            say(&words, &stanza.body, &mut text);
+            push_command(&words, &stanza.body, &mut text);
         }
         for piece_bytes in 1..text.len() {
-            assert_eq!(heard(&text, piece_bytes).unwrap(), said, "{piece_bytes}");
+            assert_eq!(read(&text, piece_bytes).unwrap(), sent, "{piece_bytes}");
         }
     }
 
     #[test]
-    fn what_is_no_stanza_is_refused_early() {
+    fn malformed_stanzas_are_refused_early() {
         for text in [&b"hello"[..], b"->x\n", b"-> \n", b"-> msg  x\n", b"-> msg\n====\n", b"\n"] {
-            assert_eq!(heard(text, 1), Err(PluginFault::Malformed), "{text:?}");
+            assert_eq!(read(text, 1), Err(PluginFault::Malformed), "{text:?}");
         }
         let line = [&[b'A'; 64][..], b"\n"].concat();
         let endless = [b"-> msg\n", line.repeat(2_000).as_slice()].concat();
-        assert_eq!(heard(&endless, 4096), Err(PluginFault::TooLong));
+        assert_eq!(read(&endless, 4096), Err(PluginFault::TooLong));
         let chatter = b"-> grease\n\n".repeat(200_000);
-        assert_eq!(heard(&chatter, 4096), Err(PluginFault::TooLong));
+        assert_eq!(read(&chatter, 4096), Err(PluginFault::TooLong));
     }
 
     #[test]
-    fn questions_reach_a_person_and_answers_the_plugin() {
+    fn questions_reach_the_user_and_answers_the_plugin() {
         let secret = Question::Secret("PIN".to_owned());
         assert_eq!(common_turn(&stanza(&["request-secret"], b"PIN")), Turn::Ask(secret.clone()));
         assert_eq!(*secret.reply(Some("123456")), b"-> ok\nMTIzNDU2\n");

@@ -1,6 +1,6 @@
-//! Chunks by OpenSSL.
+//! ChaCha20-Poly1305 from OpenSSL.
 //!
-//! Owns: contexts, which are made once and used again.
+//! Owns: the library's contexts, which are made once and reused.
 //! Does not own: when a key is used.
 
 use std::sync::{Mutex, PoisonError};
@@ -10,17 +10,17 @@ use openssl::cipher_ctx::CipherCtx;
 use openssl::error::ErrorStack;
 use zeroize::Zeroizing;
 
-use super::{ChunkAead, KEY_BYTES, NONCE_BYTES, TAG_BYTES};
-use crate::ChunkError;
+use super::cipher::{ChunkAead, KEY_BYTES, NONCE_BYTES, TAG_BYTES};
+use crate::error::ChunkError;
 
 pub(crate) struct Key {
     secret: Zeroizing<[u8; KEY_BYTES]>,
-    /// Contexts that nobody uses just now. Invariant: no more than threads were ever in here at once.
+    /// Contexts not in use. Invariant: at most as many as there were threads in this type at once.
     idle: Mutex<Vec<CipherCtx>>,
 }
 
 impl Key {
-    /// Runs `work` with a context of its own.
+    /// Runs `work` with a context that no other thread uses meanwhile.
     fn with_context<T>(
         &self,
         work: impl FnOnce(&mut CipherCtx) -> Result<T, ErrorStack>,

@@ -1,13 +1,15 @@
-//! Payloads in order, in pieces of any size and of a length that isn't known ahead.
+//! Payloads in order, in pieces of any size, without knowing their length in advance.
 //!
-//! Owns: which chunk comes next, what may be released of a payload that turns out damaged.
-//! Does not own: the chunks' cryptography, payloads whose chunks are worked on in any order ([`crate::Layout`]).
+//! Owns: which chunk comes next, and how much of a damaged payload is released.
+//! Does not own: the chunks' cryptography; payloads whose chunks are processed in any order ([`crate::Layout`]).
 //!
 //! Spec: C2SP age.md, "Payload".
 
-use crate::{CHUNK_BYTES, PayloadKey, SEALED_CHUNK_BYTES, StreamError, TAG_BYTES};
+use super::chunks::{CHUNK_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES};
+use super::key::PayloadKey;
+use crate::error::StreamError;
 
-/// Plaintext in, payload out. Holds up to a chunk, as only the end tells the last one.
+/// Seals plaintext to a payload. Buffers up to one chunk, as the last chunk is known only at the end.
 pub struct StreamSealer {
     key: PayloadKey,
     index: u64,
@@ -16,12 +18,12 @@ pub struct StreamSealer {
 }
 
 impl StreamSealer {
-    /// Seals a payload under `key`, which must have sealed nothing yet.
+    /// Starts a payload under `key`, which must not have sealed anything before.
     pub fn new(key: PayloadKey) -> Self {
         Self { key, index: 0, pending: Vec::with_capacity(CHUNK_BYTES) }
     }
 
-    /// Takes more plaintext and appends the chunks that it completes to `sealed`.
+    /// Seals more plaintext and appends the completed chunks to `sealed`.
     pub fn push(&mut self, mut plain: &[u8], sealed: &mut Vec<u8>) {
         while !plain.is_empty() {
             if self.pending.len() == CHUNK_BYTES {
@@ -53,7 +55,8 @@ impl Drop for StreamSealer {
     }
 }
 
-/// Payload in, plaintext out: what is appended is authentic, and complete when [`StreamOpener::finish`] succeeds.
+/// Opens a payload to plaintext. Released plaintext is authentic; it is complete once [`StreamOpener::finish`]
+/// succeeds.
 pub struct StreamOpener {
     key: PayloadKey,
     index: u64,
@@ -63,16 +66,15 @@ pub struct StreamOpener {
 }
 
 impl StreamOpener {
-    /// Opens the payload that `key` belongs to.
+    /// Starts the payload that `key` belongs to.
     pub fn new(key: PayloadKey) -> Self {
         Self { key, index: 0, pending: Vec::with_capacity(SEALED_CHUNK_BYTES), failed: None }
     }
 
-    /// Takes more of the payload (what follows the header and its nonce) and appends the chunks that it completes to
-    /// `plain`.
+    /// Opens more of the payload, which follows the header and its nonce, and appends the completed chunks to `plain`.
     ///
     /// # Errors
-    /// At the first chunk that isn't authentic, or if more follows the last. Every later call fails as well.
+    /// At the first chunk that isn't authentic, or if bytes follow the last one. Every later call fails as well.
     pub fn push(&mut self, mut sealed: &[u8], plain: &mut Vec<u8>) -> Result<(), StreamError> {
         while !sealed.is_empty() {
             if let Some(error) = self.failed {
@@ -89,10 +91,10 @@ impl StreamOpener {
         Ok(())
     }
 
-    /// Says that there is no more, and appends the last chunk.
+    /// Ends the input and appends the last chunk.
     ///
     /// # Errors
-    /// If what was last isn't an authentic last chunk.
+    /// If the input doesn't end with an authentic last chunk.
     pub fn finish(self, plain: &mut Vec<u8>) -> Result<(), StreamError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -100,7 +102,7 @@ impl StreamOpener {
         self.open(plain, PayloadKey::open_final)
     }
 
-    /// Opens the pending chunk, which more follows.
+    /// Opens the pending chunk, after which more bytes follow.
     fn open_followed(&mut self, plain: &mut Vec<u8>) -> Result<(), StreamError> {
         self.open(plain, PayloadKey::open_followed)?;
         self.index += 1;
@@ -108,7 +110,7 @@ impl StreamOpener {
         Ok(())
     }
 
-    /// Appends what `open` makes of the pending chunk, as far as that may be used.
+    /// Opens the pending chunk with `open` and appends its plaintext if it is authentic.
     fn open(
         &self,
         plain: &mut Vec<u8>,

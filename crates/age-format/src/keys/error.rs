@@ -1,27 +1,27 @@
-//! What can be wrong with keys and the files that hold them.
+//! Errors of keys and of the files that hold them.
 //!
-//! Owns: the errors of reading keys.
+//! Owns: the reasons why a key or key file is refused, and their texts.
 //! Does not own: advice to the user.
 
 use std::fmt;
 
-use crate::{ArmorError, OpenError, StreamError};
+use crate::error::{ArmorError, OpenError, StreamError};
 
-/// Why a text is no recipient or identity.
+/// Why a text is not a recipient or identity. Reads after "the key is".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyTextError {
-    /// It isn't Bech32, or its checksum is wrong.
+    /// The text isn't Bech32, or its checksum is wrong.
     NotBech32,
-    /// It is Bech32 for something else.
+    /// The text is Bech32 with the prefix of something else.
     WrongPrefix,
-    /// It has the wrong length.
+    /// The key is too short or too long.
     WrongLength,
-    /// It is an SSH key of a type that can't be sealed to.
+    /// An SSH key of a type that can't be sealed to.
     Unsupported,
-    /// It is well written, and what it says is no key.
+    /// The encoding is sound, but its content is not a usable key.
     InvalidKey,
-    /// It is a plugin's identity, and its recipient is wanted as a text, which only the plugin knows.
+    /// A plugin's identity was asked for its recipient's text, which only the plugin knows.
     OfPlugin,
 }
 
@@ -42,17 +42,17 @@ impl fmt::Display for KeyTextError {
 
 impl std::error::Error for KeyTextError {}
 
-/// Why a file of SSH gives no private key.
+/// Why an SSH private key can't be read from a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SshKeyError {
-    /// It isn't a private key file, or a damaged one.
+    /// The file is damaged or not a private key file.
     Malformed,
-    /// It is under a passphrase.
+    /// The file is protected by a passphrase, and none was given.
     Protected,
-    /// It is under another passphrase.
+    /// The passphrase is wrong.
     WrongPassphrase,
-    /// The type of the key, or how it is protected, isn't supported.
+    /// The type or size of the key, or the way the file is protected, isn't supported.
     Unsupported,
 }
 
@@ -69,34 +69,34 @@ impl fmt::Display for SshKeyError {
 
 impl std::error::Error for SshKeyError {}
 
-/// Why a file gives no recipients or identities. Reads after "identity file …:".
+/// Why a file yields no recipients or identities. Reads after "identity file …:".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// It isn't text.
+    /// The file isn't text.
     NotText,
-    /// It holds no key.
+    /// The file holds no key.
     Empty,
-    /// A line isn't what it should be.
+    /// A line isn't a key.
     Line {
-        /// Its number, from 1.
+        /// The line number, from 1.
         number: u64,
-        /// What is wrong with it.
+        /// The reason.
         error: KeyTextError,
     },
-    /// It is under a passphrase.
+    /// The file is protected by a passphrase, and none was given.
     Protected,
-    /// It is under another passphrase.
+    /// The passphrase is wrong.
     WrongPassphrase,
-    /// It is an age file, and for recipients.
+    /// An age file that is sealed to recipients, not to a passphrase.
     NotUnderPassphrase,
-    /// It is an age file with damaged armor.
+    /// An age file with damaged armor.
     Armor(ArmorError),
-    /// It is an age file with a header that can't be used.
+    /// An age file whose header can't be opened.
     Header(OpenError),
-    /// It is an age file with a damaged payload.
+    /// An age file with a damaged payload.
     Payload(StreamError),
-    /// It is an SSH private key file that can't be used.
+    /// An SSH private key file that can't be read.
     Ssh(SshKeyError),
 }
 
@@ -131,7 +131,7 @@ impl std::error::Error for KeyFileError {
 }
 
 impl From<SshKeyError> for KeyFileError {
-    /// A passphrase is one thing to callers, whatever it protects.
+    /// Callers ask for a passphrase in the same way, whatever it protects.
     fn from(error: SshKeyError) -> Self {
         match error {
             SshKeyError::Protected => Self::Protected,

@@ -1,28 +1,32 @@
-//! Recipients and identities as one line of text each, for handing them to another process of the same program.
+//! Recipients and identities as one line of text each, for another process of the same program.
 //!
-//! A key's text is the usual one. What has none gets a tag:
+//! Most keys use the text that users know. Keys without one get a tagged text:
 //!
 //! | text | meaning |
 //! |---|---|
-//! | `HAUL-PASSPHRASE-18-…` | a passphrase in base64, which seals with work factor 2^18 |
+//! | `HAUL-PASSPHRASE-18-…` | a passphrase in base64, to seal with work factor 2^18 |
 //! | `HAUL-SSH-…` | an SSH private key file in base64 |
-//! | `HAUL-SSH-…-…` | the same, and its passphrase in base64 |
+//! | `HAUL-SSH-…-…` | the same, then its passphrase in base64 |
 //!
 //! Owns: these texts.
-//! Does not own: what users write ([`FromStr`](std::str::FromStr)), which takes no passphrase: it would come from a command
-//! line.
+//! Does not own: the texts that users write ([`FromStr`](std::str::FromStr)). Those include no passphrase, as it
+//! would come from a command line, which other users can read.
 
 use zeroize::Zeroizing;
 
+use super::error::KeyTextError;
+use super::identity::Identity;
+use super::passphrase::Passphrase;
+use super::plugin;
+use super::recipient::Recipient;
+use super::ssh::identity::SshIdentity;
 use crate::encoding::{from_base64, to_base64};
-use crate::{Identity, KeyTextError, Passphrase, Recipient, SshIdentity, plugin};
 
 const PASSPHRASE_TAG: &str = "HAUL-PASSPHRASE-";
 const SSH_TAG: &str = "HAUL-SSH-";
 
 impl Recipient {
-    /// A line that [`Recipient::from_secret_text`] reads. It is secret where the recipient is a passphrase or
-    /// a plugin's identity.
+    /// A line that [`Recipient::from_secret_text`] parses. It is secret for a passphrase and for a plugin's identity.
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         match self {
             Self::X25519(recipient) => recipient.to_string().into(),
@@ -34,14 +38,14 @@ impl Recipient {
         }
     }
 
-    /// The recipient in a text of [`Recipient::to_secret_text`].
+    /// Parses a text made by [`Recipient::to_secret_text`].
     ///
     /// # Errors
-    /// If the text is another.
+    /// If the text has another form.
     pub fn from_secret_text(text: &str) -> Result<Self, KeyTextError> {
         match text.strip_prefix(PASSPHRASE_TAG) {
             Some(rest) => passphrase(rest).map(Self::Passphrase),
-            // Users name no recipient by a secret: it would stand in a command line.
+            // `FromStr` refuses this one: users would put the secret on a command line.
             None if plugin::is_identity(text) => text.parse().map(Self::PluginIdentity),
             None => text.parse(),
         }
@@ -49,7 +53,7 @@ impl Recipient {
 }
 
 impl Identity {
-    /// A line that [`Identity::from_secret_text`] reads. Wiped when dropped.
+    /// A line that [`Identity::from_secret_text`] parses; wiped when dropped.
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         match self {
             Self::X25519(identity) => identity.to_secret_text(),
@@ -60,10 +64,10 @@ impl Identity {
         }
     }
 
-    /// The identity in a text of [`Identity::to_secret_text`]. Cost: for an SSH key under a passphrase up to seconds.
+    /// Parses a text made by [`Identity::to_secret_text`]. Cost: up to seconds for an SSH key with a passphrase.
     ///
     /// # Errors
-    /// If the text is another.
+    /// If the text has another form.
     pub fn from_secret_text(text: &str) -> Result<Self, KeyTextError> {
         if let Some(rest) = text.strip_prefix(PASSPHRASE_TAG) {
             return passphrase(rest).map(Self::Passphrase);
@@ -114,7 +118,7 @@ fn secret_from_base64(text: &str) -> Result<Zeroizing<String>, KeyTextError> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// `parts` in one allocation, so that no copy is left behind.
+/// Concatenates `parts` in one allocation, so that growing leaves no copy of a secret behind.
 fn joined(parts: &[&str]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
     parts.iter().for_each(|part| text.push_str(part));

@@ -8,12 +8,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::agreement::{PrivateKey, UnparsedPublicKey, X25519, agree};
+use aws_lc_rs::agreement::PrivateKey;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::curve::{private_key, public_of, shared_secret};
+use super::error::KeyTextError;
 use crate::encoding::{array_from_base64, key_from_bech32, to_base64, to_bech32};
+use crate::error::{HeaderError, SealError};
 use crate::file_key::{FileKey, WRAPPED_BYTES, derive, unwrap, wrap};
-use crate::{HeaderError, KeyTextError, SealError, Stanza};
+use crate::header::stanza::Stanza;
+use crate::random::system_random;
 
 pub(crate) const TAG: &str = "X25519";
 const INFO: &[u8] = b"age-encryption.org/v1/X25519";
@@ -28,14 +32,22 @@ pub struct X25519Recipient([u8; 32]);
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct X25519Identity {
     secret: [u8; 32],
-    /// Derived from `secret`, kept because every stanza needs it.
+    /// Derived from `secret`; cached, as unwrapping any stanza needs it.
     #[zeroize(skip)]
     public: [u8; 32],
 }
 
 impl X25519Identity {
-    /// A new identity out of 32 random bytes. Cost: one scalar multiplication.
-    pub fn generate(random: &mut dyn FnMut(&mut [u8])) -> Self {
+    /// Makes a new identity from the system's randomness. Cost: one scalar multiplication.
+    ///
+    /// # Panics
+    /// If the system provides no randomness.
+    pub fn generate() -> Self {
+        Self::generate_with(&mut system_random)
+    }
+
+    /// As [`generate`](Self::generate), from 32 bytes that `random` provides.
+    pub fn generate_with(random: &mut dyn FnMut(&mut [u8])) -> Self {
         let mut secret = Zeroizing::new([0; 32]);
         random(&mut *secret);
         Self::from_secret(&secret)
@@ -46,7 +58,7 @@ impl X25519Identity {
         X25519Recipient(self.public)
     }
 
-    /// The secret as text, in upper case. Wiped when dropped.
+    /// The secret as text, in upper case; wiped when dropped.
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         let mut lower = Zeroizing::new(to_bech32(IDENTITY_PREFIX, &self.secret));
         lower.make_ascii_uppercase();
@@ -94,7 +106,7 @@ fn share_of(stanza: &Stanza) -> Result<[u8; 32], HeaderError> {
     array_from_base64(share.as_bytes()).ok_or(HeaderError::MalformedX25519)
 }
 
-/// The key that wraps the file key; `None` if the shared secret is all zeroes.
+/// The key that wraps the file key; `None` if `peer` is of low order.
 fn wrap_key(
     own: &PrivateKey,
     peer: &[u8; 32],
@@ -104,32 +116,14 @@ fn wrap_key(
     let mut salt = [0; 64];
     salt[..32].copy_from_slice(share);
     salt[32..].copy_from_slice(recipient);
-    agree(own, UnparsedPublicKey::new(&X25519, peer), (), |shared| {
-        if shared.iter().all(|byte| *byte == 0) { Err(()) } else { Ok(derive(shared, &salt, INFO)) }
-    })
-    .ok()
-}
-
-/// Whether every secret gives zeroes with `share`: then whoever sent it proves nothing and hides nothing.
-pub(crate) fn is_low_order(share: &[u8; 32]) -> bool {
-    // Secrets are clamped to multiples of 8, so any of them tells.
-    wrap_key(&private_key(&[1; 32]), share, share, share).is_none()
-}
-
-fn private_key(secret: &[u8; 32]) -> PrivateKey {
-    PrivateKey::from_private_key(&X25519, secret).expect("any 32 bytes are an X25519 secret")
-}
-
-fn public_of(key: &PrivateKey) -> [u8; 32] {
-    let public = key.compute_public_key().expect("every X25519 secret has a public key");
-    public.as_ref().try_into().expect("X25519 public keys have 32 bytes")
+    shared_secret(own, peer).map(|shared| derive(&*shared, &salt, INFO))
 }
 
 impl FromStr for X25519Recipient {
     type Err = KeyTextError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Recipients are written in lower case; Bech32 itself would allow upper case.
+        // Recipients are in lower case; Bech32 itself allows upper case.
         let key = key_from_bech32(RECIPIENT_PREFIX, text)?;
         if text.starts_with(RECIPIENT_PREFIX) { Ok(Self(*key)) } else { Err(KeyTextError::WrongPrefix) }
     }

@@ -1,9 +1,12 @@
-//! Chunks by aws-lc-rs.
+//! ChaCha20-Poly1305 from aws-lc-rs.
+//!
+//! Owns: the library's calls.
+//! Does not own: when a key is used.
 
 use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
-use super::{ChunkAead, KEY_BYTES, NONCE_BYTES, TAG_BYTES};
-use crate::ChunkError;
+use super::cipher::{ChunkAead, KEY_BYTES, NONCE_BYTES, TAG_BYTES};
+use crate::error::ChunkError;
 
 pub(crate) struct Key(LessSafeKey);
 

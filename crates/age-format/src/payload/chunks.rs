@@ -1,39 +1,40 @@
-//! The payload: STREAM chunks.
+//! STREAM chunks.
 //!
-//! Owns: chunk boundaries, nonces, the last-chunk flag, offsets of any chunk on both sides.
-//! Does not own: the key's derivation, the order in which chunks are worked on.
+//! Owns: chunk boundaries, nonces, the last-chunk flag, the offsets of any chunk in plaintext and payload.
+//! Does not own: the key's derivation, the order in which chunks are processed.
 //!
 //! Spec: C2SP age.md, "Payload". STREAM: Hoang, Reyhanitabar, Rogaway, Vizár, ePrint 2015/189.
 
-use crate::aead::{self, ChunkAead};
-use crate::{ChunkError, PayloadKey, StreamError};
+use super::aead::{self, ChunkAead};
+use super::key::PayloadKey;
+use crate::error::{ChunkError, StreamError};
 
 /// Plaintext bytes of every chunk but the last.
 pub const CHUNK_BYTES: usize = 64 * 1024;
-/// What sealing adds to a chunk.
+/// Bytes that sealing adds to a chunk.
 pub const TAG_BYTES: usize = aead::TAG_BYTES;
 /// Sealed bytes of every chunk but the last.
 pub const SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 
-/// Where the chunks of a payload of known length lie.
+/// The positions of all chunks in a payload of known length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     plain_bytes: u64,
 }
 
 impl Layout {
-    /// The layout of a payload whose plaintext has `plain_bytes` bytes.
+    /// The layout of a payload with `plain_bytes` bytes of plaintext.
     pub fn of_plain(plain_bytes: u64) -> Self {
         Self { plain_bytes }
     }
 
-    /// The layout of a sealed payload of `sealed_bytes` bytes (without header and nonce); `None` if no payload has that
-    /// length.
+    /// The layout of a sealed payload of `sealed_bytes` bytes, without header and nonce; `None` if no payload has
+    /// that length.
     pub fn of_sealed(sealed_bytes: u64) -> Option<Self> {
         let chunk_count = sealed_bytes.div_ceil(SEALED_CHUNK_BYTES as u64);
         let plain_bytes = sealed_bytes.checked_sub(chunk_count * TAG_BYTES as u64)?;
         let layout = Self { plain_bytes };
-        // An empty last chunk is allowed only where the whole payload is empty.
+        // Only an empty payload may have an empty last chunk.
         (layout.sealed_bytes() == sealed_bytes).then_some(layout)
     }
 
@@ -47,7 +48,7 @@ impl Layout {
         self.plain_bytes + self.chunk_count() * TAG_BYTES as u64
     }
 
-    /// How many chunks there are: at least one.
+    /// The number of chunks, at least one.
     pub fn chunk_count(self) -> u64 {
         self.plain_bytes.div_ceil(CHUNK_BYTES as u64).max(1)
     }
@@ -63,12 +64,12 @@ impl Layout {
         (self.plain_bytes - start).min(CHUNK_BYTES as u64) as usize
     }
 
-    /// Where chunk `index` begins in the plaintext.
+    /// The offset of chunk `index` in the plaintext.
     pub fn plain_offset(index: u64) -> u64 {
         index * CHUNK_BYTES as u64
     }
 
-    /// Where chunk `index` begins in the sealed payload.
+    /// The offset of chunk `index` in the sealed payload.
     pub fn sealed_offset(index: u64) -> u64 {
         index * SEALED_CHUNK_BYTES as u64
     }
@@ -77,23 +78,23 @@ impl Layout {
 impl PayloadKey {
     /// Seals chunk `index` into `sealed`, which is [`TAG_BYTES`] longer.
     ///
-    /// A number is sealed twice under one key only for identical bytes: anything else gives the plaintext away.
+    /// Never seal different bytes under one key with the same `index` and `last`: that would reveal both plaintexts.
     ///
     /// # Panics
-    /// If the lengths don't fit, or `plain` is longer than a chunk.
+    /// If the lengths don't match, or `plain` is longer than a chunk.
     pub fn seal_chunk(&self, index: u64, last: bool, plain: &[u8], sealed: &mut [u8]) {
         assert!(plain.len() <= CHUNK_BYTES && sealed.len() == plain.len() + TAG_BYTES, "chunk lengths fit");
         let (ciphertext, tag) = sealed.split_last_chunk_mut().expect("the length was asserted");
-        self.key.seal(&nonce(index, last), plain, ciphertext, tag);
+        self.cipher.seal(&nonce(index, last), plain, ciphertext, tag);
     }
 
     /// Opens chunk `index` into `plain`, which is [`TAG_BYTES`] shorter.
     ///
     /// # Errors
-    /// If the chunk isn't the one that was sealed with this number and flag; `plain` then holds nothing of use.
+    /// If the chunk isn't the one sealed with this index and flag. `plain` is then zeroed.
     ///
     /// # Panics
-    /// If the lengths don't fit.
+    /// If the lengths don't match.
     pub fn open_chunk(
         &self,
         index: u64,
@@ -103,17 +104,17 @@ impl PayloadKey {
     ) -> Result<(), ChunkError> {
         assert!(sealed.len() == plain.len() + TAG_BYTES, "chunk lengths fit");
         let (ciphertext, tag) = sealed.split_last_chunk().expect("the length was asserted");
-        self.key.open(&nonce(index, last), ciphertext, tag, plain).inspect_err(|_| plain.fill(0))
+        self.cipher.open(&nonce(index, last), ciphertext, tag, plain).inspect_err(|_| plain.fill(0))
     }
 
-    /// Opens chunk `index`, which more of the payload follows, into `plain`, which is [`TAG_BYTES`] shorter.
+    /// Opens chunk `index`, after which more bytes follow, into `plain`, which is [`TAG_BYTES`] shorter.
     ///
     /// # Errors
-    /// If it isn't authentic: then nothing of it may be used. Or if it is the last chunk, [`StreamError::AfterEnd`]: then
-    /// `plain` is authentic, and what follows is no part of the payload.
+    /// - [`StreamError::Chunk`] if the chunk isn't authentic: `plain` is zeroed.
+    /// - [`StreamError::AfterEnd`] if it is an authentic last chunk: `plain` may be used, the following bytes may not.
     ///
     /// # Panics
-    /// If the lengths don't fit.
+    /// If the lengths don't match.
     pub fn open_followed(&self, index: u64, sealed: &[u8], plain: &mut [u8]) -> Result<(), StreamError> {
         if self.open_chunk(index, false, sealed, plain).is_ok() {
             return Ok(());
@@ -122,15 +123,16 @@ impl PayloadKey {
         Err(if was_last { StreamError::AfterEnd } else { StreamError::Chunk { index } })
     }
 
-    /// Opens what stands at the end of the payload, as chunk `index`, into `plain`, which is [`TAG_BYTES`] shorter (empty for
-    /// what is shorter than that).
+    /// Opens the bytes at the end of the payload, as chunk `index`, into `plain`, which is [`TAG_BYTES`] shorter
+    /// (empty if `sealed` is shorter than that).
     ///
     /// # Errors
-    /// If it isn't an authentic last chunk. Nothing of it may be used, but after [`StreamError::CutShort`]: then `plain`
-    /// is what an authentic chunk holds that others should follow, or empty.
+    /// - [`StreamError::Chunk`] if the chunk isn't authentic: `plain` is zeroed.
+    /// - [`StreamError::CutShort`] if it is an authentic chunk but not the last, or too short for one: `plain` may be
+    ///   used.
     ///
     /// # Panics
-    /// If the lengths don't fit.
+    /// If the lengths don't match.
     pub fn open_final(&self, index: u64, sealed: &[u8], plain: &mut [u8]) -> Result<(), StreamError> {
         if sealed.len() < TAG_BYTES {
             return Err(StreamError::CutShort);

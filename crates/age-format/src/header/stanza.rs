@@ -1,21 +1,21 @@
 //! Recipient stanzas as text.
 //!
 //! Owns: the grammar of one stanza.
-//! Does not own: what a type means.
+//! Does not own: the meaning of its type.
 //!
 //! Spec: C2SP age.md, "Header" and "Recipient stanza".
 
 use serde::{Deserialize, Serialize};
 
-use crate::HeaderError;
 use crate::encoding::{from_base64, to_base64};
+use crate::error::HeaderError;
 
-/// What wraps the file key for one recipient.
+/// A recipient stanza: it wraps the file key for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stanza {
-    /// The type and its arguments; at least the type. Each is one or more printable ASCII characters.
+    /// The type, then its arguments, each of one or more printable ASCII characters. Invariant: not empty.
     pub arguments: Vec<String>,
-    /// The wrapped file key, or whatever the type puts there.
+    /// The wrapped file key, or other content that the type defines.
     pub body: Vec<u8>,
 }
 
@@ -41,7 +41,7 @@ impl Stanza {
         while let Some(line) = lines.next() {
             out.extend_from_slice(line);
             out.push(b'\n');
-            // A body ends with a short line, if need be an empty one.
+            // A body ends with a short line, which may be empty.
             if lines.peek().is_none() && line.len() == COLUMNS {
                 out.push(b'\n');
             }
@@ -51,7 +51,7 @@ impl Stanza {
         }
     }
 
-    /// The arguments in a line behind `-> `.
+    /// Parses the type and arguments from a line, given without its `-> `.
     pub(crate) fn parse_arguments(line: &[u8]) -> Result<Vec<String>, HeaderError> {
         line.split(|byte| *byte == b' ')
             .map(|word| match std::str::from_utf8(word) {
@@ -61,7 +61,7 @@ impl Stanza {
             .collect()
     }
 
-    /// The body in `lines` (without their ends), the last of which is the short one.
+    /// Decodes the body in `lines`, given without their line ends. The last is the short one.
     pub(crate) fn parse_body(lines: &[&[u8]]) -> Result<Vec<u8>, HeaderError> {
         let mut body = Vec::new();
         for line in lines {
@@ -70,7 +70,7 @@ impl Stanza {
         Ok(body)
     }
 
-    /// Whether a body goes on after `line`.
+    /// Whether a body continues after `line`.
     pub(crate) fn continues_after(line: &[u8]) -> Result<bool, HeaderError> {
         match line.len() {
             COLUMNS => Ok(true),

@@ -1,6 +1,6 @@
 //! The passphrase (scrypt) recipient type.
 //!
-//! Owns: wrapping and unwrapping under a passphrase, the limit on its work factor.
+//! Owns: wrapping and unwrapping under a passphrase, the limit on the work factor.
 //! Does not own: asking for the passphrase.
 //!
 //! Spec: C2SP age.md, "The scrypt recipient type".
@@ -11,18 +11,19 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::encoding::{array_from_base64, to_base64};
+use crate::error::HeaderError;
 use crate::file_key::{FileKey, WRAPPED_BYTES, unwrap, wrap};
-use crate::{HeaderError, Stanza};
+use crate::header::stanza::Stanza;
 
 pub(crate) const TAG: &str = "scrypt";
 const SALT_LABEL: &[u8] = b"age-encryption.org/v1/scrypt";
 
-/// Work factor for sealing, as a power of two. About a second and 256 MiB of memory.
+/// Work factor for sealing, as a power of two. It costs about a second and 256 MiB of memory.
 pub const WORK_FACTOR_DEFAULT: u8 = 18;
-/// The highest work factor that is accepted when opening: some 16 seconds and 4 GiB of memory.
+/// The highest work factor accepted when opening, as a power of two. It costs about 16 seconds and 4 GiB of memory.
 pub const WORK_FACTOR_MAX: u8 = 22;
 
-/// A passphrase. Clones share it; wiped when the last is dropped, never shown.
+/// A passphrase. Clones share the text, which is wiped when the last is dropped, and which `Debug` leaves out.
 #[derive(Clone)]
 pub struct Passphrase {
     text: Arc<Zeroizing<String>>,
@@ -35,7 +36,7 @@ impl Passphrase {
         Self::with_work_factor(text, WORK_FACTOR_DEFAULT)
     }
 
-    /// A passphrase that seals with 2^`work_factor` steps.
+    /// A passphrase that seals with the scrypt cost 2^`work_factor`.
     ///
     /// # Panics
     /// If the factor is 0 or above [`WORK_FACTOR_MAX`].
@@ -64,7 +65,7 @@ impl Passphrase {
         Stanza { arguments, body: wrap(&wrap_key, file_key) }
     }
 
-    /// The file key, if `stanza` wraps it under this passphrase. Cost: by design up to seconds and gigabytes.
+    /// The file key, if `stanza` wraps it under this passphrase. Cost: by design up to 16 seconds and 4 GiB.
     pub(crate) fn unwrap(&self, stanza: &Stanza) -> Result<Option<FileKey>, HeaderError> {
         let [_, salt, log_n] = stanza.arguments.as_slice() else { return Err(HeaderError::MalformedScrypt) };
         let salt = array_from_base64(salt.as_bytes()).ok_or(HeaderError::MalformedScrypt)?;
@@ -86,7 +87,7 @@ impl Passphrase {
     }
 }
 
-/// Decimal digits without a leading zero.
+/// Parses decimal digits without a leading zero.
 fn parse_work_factor(text: &str) -> Result<u8, HeaderError> {
     let canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     if !canonical || text.is_empty() {

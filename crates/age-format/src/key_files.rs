@@ -1,63 +1,71 @@
 //! Files of recipients and of identities, as age and ssh-keygen write them.
 //!
-//! Owns: their grammar, the passphrase that an identity file may be sealed with.
-//! Does not own: reading files, asking for the passphrase.
+//! Owns: their grammar, and identity files sealed with a passphrase.
+//! Does not own: reading files from disk, prompting for the passphrase.
 //!
-//! Spec: none; the programs age and age-keygen are the model.
+//! Spec: none; the programs age and age-keygen serve as the model.
 
 use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
-use crate::scrypt_stanza::TAG as SCRYPT_TAG;
-use crate::{
-    ArmorDecoder, ArmorEncoder, Header, HeaderError, Identity, KeyFileError, KeyTextError, NONCE_BYTES,
-    OpenError, Parsed, Passphrase, Recipient, SshIdentity, StreamOpener, StreamSealer, is_armored,
-    open_header, seal_header, ssh,
-};
+use crate::armor::{ArmorDecoder, ArmorEncoder, is_armored};
+use crate::error::{HeaderError, OpenError, StreamError};
+use crate::file_key::NONCE_BYTES;
+use crate::header::text::{Header, Parsed};
+use crate::keys::error::{KeyFileError, KeyTextError};
+use crate::keys::identity::Identity;
+use crate::keys::passphrase::{Passphrase, TAG as SCRYPT_TAG};
+use crate::keys::recipient::Recipient;
+use crate::keys::ssh::identity::SshIdentity;
+use crate::keys::ssh::private_key::is_private_key;
+use crate::payload::streaming::{StreamOpener, StreamSealer};
+use crate::sealing::{open_header, seal_header};
 
-/// The recipients in a file: one a line; blank lines and those that begin with `#` are comments.
+/// Parses a file of recipients, one per line. Blank lines and lines that begin with `#` are skipped.
 ///
 /// # Errors
-/// If a line is anything else, or there is no recipient.
+/// If any other line isn't a recipient, or there is no recipient.
 pub fn recipients_in(file: &[u8]) -> Result<Vec<Recipient>, KeyFileError> {
     keys_in(std::str::from_utf8(file).map_err(|_| KeyFileError::NotText)?)
 }
 
-/// The identities in a file that is open to read: one a line; blank lines and those that begin with `#` are comments. Or the
-/// one in an SSH private key file.
+/// Parses a file of identities, one per line, where blank lines and lines that begin with `#` are skipped; or an SSH
+/// private key file.
 ///
 /// # Errors
-/// [`KeyFileError::Protected`] if the file asks for a passphrase; else if a line is no identity, or there is none.
+/// [`KeyFileError::Protected`] if the file needs a passphrase; other errors if a line isn't an identity, or there is
+/// none.
 pub fn identities_in(file: &[u8]) -> Result<Vec<Identity>, KeyFileError> {
     if is_sealed(file) {
         return Err(KeyFileError::Protected);
     }
     let text = std::str::from_utf8(file).map_err(|_| KeyFileError::NotText)?;
-    match ssh::is_private_key(text) {
-        true => Ok(vec![Identity::Ssh(SshIdentity::from_file_text(text)?)]),
-        false => keys_in(text),
+    if is_private_key(text) {
+        return Ok(vec![Identity::Ssh(SshIdentity::from_file_text(text)?)]);
     }
+    keys_in(text)
 }
 
-/// The identities in a file under a passphrase: an age file, armored or not, whose plaintext is an identity file, or an
-/// SSH private key file. One that is open to read is accepted. Cost: by design about a second.
+/// Parses a file of identities that is protected by `passphrase`: an age file, armored or not, whose plaintext is an
+/// identity file; or an SSH private key file. An unprotected file is accepted as well. Cost: by design about a
+/// second.
 ///
 /// # Errors
-/// If the passphrase is wrong, the file was damaged, or what it holds is refused by [`identities_in`].
+/// If the passphrase is wrong, the file is damaged, or [`identities_in`] refuses the plaintext.
 pub fn protected_identities_in(file: &[u8], passphrase: &Passphrase) -> Result<Vec<Identity>, KeyFileError> {
     if is_sealed(file) {
         return identities_in(&open(file, passphrase)?);
     }
     let text = std::str::from_utf8(file).map_err(|_| KeyFileError::NotText)?;
-    match ssh::is_private_key(text) {
-        true => Ok(vec![Identity::Ssh(SshIdentity::from_protected_text(text, passphrase.secret_text())?)]),
-        false => keys_in(text),
+    if is_private_key(text) {
+        return Ok(vec![Identity::Ssh(SshIdentity::from_protected_text(text, passphrase.secret_text())?)]);
     }
+    keys_in(text)
 }
 
-/// An armored age file under `passphrase` whose plaintext is `file`, for [`protected_identities_in`]. Cost: by design about
-/// a second.
+/// Seals the identity file `file` with `passphrase`, as an armored age file that [`protected_identities_in`] reads.
+/// Cost: by design about a second.
 pub fn protected_file(file: &str, passphrase: &Passphrase, random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
     let recipients = [Recipient::Passphrase(passphrase.clone())];
     let header = seal_header(&recipients, random).expect("a passphrase alone is always accepted");
@@ -88,7 +96,7 @@ fn is_sealed(file: &[u8]) -> bool {
     is_armored(file) || file.starts_with(b"age-encryption.org/")
 }
 
-/// The plaintext of an age file under `passphrase`.
+/// The plaintext of an age file sealed with `passphrase`.
 fn open(file: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     if is_armored(file) {
         let (mut decoder, mut binary) = (ArmorDecoder::default(), Vec::new());
@@ -106,12 +114,12 @@ fn open_binary(file: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>
     if !header.stanzas().iter().any(|stanza| stanza.tag() == SCRYPT_TAG) {
         return Err(KeyFileError::NotUnderPassphrase);
     }
-    let (nonce, payload) = payload.split_first_chunk::<NONCE_BYTES>().ok_or(crate::StreamError::CutShort)?;
+    let (nonce, payload) = payload.split_first_chunk::<NONCE_BYTES>().ok_or(StreamError::CutShort)?;
     let key = match open_header(&header, nonce, &[Identity::Passphrase(passphrase.clone())]) {
         Err(OpenError::NoMatch) => return Err(KeyFileError::WrongPassphrase),
         other => other?,
     };
-    // All of it fits, so that no copy of the secret is left behind by growing.
+    // Room for all of it, so that growing leaves no copy of the secret behind.
     let mut plain = Zeroizing::new(Vec::with_capacity(payload.len()));
     let mut opener = StreamOpener::new(key);
     opener.push(payload, &mut plain)?;

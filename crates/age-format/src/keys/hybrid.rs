@@ -1,7 +1,8 @@
-//! The post-quantum recipient type, mlkem768x25519: ML-KEM-768 and X25519 together, so that both would have to be broken.
+//! The post-quantum recipient type, mlkem768x25519: ML-KEM-768 combined with X25519, so that an attacker has to break
+//! both.
 //!
 //! Owns: its keys and their texts, wrapping and unwrapping.
-//! Does not own: the header around the stanza, the rule that it isn't mixed with other types.
+//! Does not own: the header around the stanza, the rule against combining it with other types.
 //!
 //! Spec: C2SP age.md, "The MLKEM768-X25519 (i.e. X-Wing) hybrid post-quantum recipient type"; RFC 9180, Section 6.1.
 
@@ -19,10 +20,13 @@ use hpke::{
 };
 use zeroize::Zeroizing;
 
+use super::curve::is_low_order;
+use super::error::KeyTextError;
 use crate::encoding::{array_from_base64, key_from_bech32, to_base64, to_bech32};
+use crate::error::{HeaderError, SealError};
 use crate::file_key::{FileKey, WRAPPED_BYTES};
-use crate::x25519::is_low_order;
-use crate::{HeaderError, KeyTextError, SealError, Stanza};
+use crate::header::stanza::Stanza;
+use crate::random::system_random;
 
 pub(crate) const TAG: &str = "mlkem768x25519";
 const INFO: &[u8] = b"age-encryption.org/mlkem768x25519";
@@ -31,17 +35,18 @@ const IDENTITY_PREFIX: &str = "age-secret-key-pq-";
 
 const SECRET_BYTES: usize = 32;
 const PUBLIC_BYTES: usize = 1216;
-/// An encapsulated key: a ciphertext of ML-KEM, then an X25519 share.
+/// Length of an encapsulated key: an ML-KEM ciphertext, then an X25519 share.
 const ENCAPSULATED_BYTES: usize = 1120;
 
 type PublicKey = <XWing as Kem>::PublicKey;
 type PrivateKey = <XWing as Kem>::PrivateKey;
 
-/// A post-quantum public key to seal to: `age1pq1…`. Clones share it.
+/// A post-quantum public key to seal to: `age1pq1…`. Clones share the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HybridRecipient(Arc<PublicKey>);
 
-/// A post-quantum secret key to open with: `AGE-SECRET-KEY-PQ-1…`. Clones share it; wiped when the last is dropped.
+/// A post-quantum secret key to open with: `AGE-SECRET-KEY-PQ-1…`. Clones share the key, which is wiped when the last
+/// is dropped.
 #[derive(Clone)]
 pub struct HybridIdentity(Arc<Secret>);
 
@@ -51,19 +56,27 @@ struct Secret {
 }
 
 impl HybridIdentity {
-    /// A new identity out of 32 random bytes.
-    pub fn generate(random: &mut dyn FnMut(&mut [u8])) -> Self {
+    /// Makes a new identity from the system's randomness.
+    ///
+    /// # Panics
+    /// If the system provides no randomness.
+    pub fn generate() -> Self {
+        Self::generate_with(&mut system_random)
+    }
+
+    /// As [`generate`](Self::generate), from 32 bytes that `random` provides.
+    pub fn generate_with(random: &mut dyn FnMut(&mut [u8])) -> Self {
         let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
         random(&mut *bytes);
         Self::from_secret(bytes)
     }
 
-    /// The public half. Cost: the key is derived anew.
+    /// The public half. Cost: one key derivation.
     pub fn to_recipient(&self) -> HybridRecipient {
         HybridRecipient(Arc::new(XWing::sk_to_pk(&self.0.key)))
     }
 
-    /// The secret as text, in upper case. Wiped when dropped.
+    /// The secret as text, in upper case; wiped when dropped.
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         let mut lower = Zeroizing::new(to_bech32(IDENTITY_PREFIX, &*self.0.bytes));
         lower.make_ascii_uppercase();
@@ -121,12 +134,12 @@ fn encapsulated_of(stanza: &Stanza) -> Result<[u8; ENCAPSULATED_BYTES], HeaderEr
     }
     let encapsulated: [u8; ENCAPSULATED_BYTES] =
         array_from_base64(encapsulated.as_bytes()).ok_or(HeaderError::MalformedHybrid)?;
-    // X-Wing itself would go on with a shared secret of zeroes.
+    // X-Wing itself accepts a shared secret of zeroes.
     let share = encapsulated.last_chunk().expect("the share comes last");
     if is_low_order(share) { Err(HeaderError::MalformedHybrid) } else { Ok(encapsulated) }
 }
 
-/// The caller's randomness in the form that `hpke` asks for.
+/// The caller's randomness as the trait that `hpke` expects.
 struct Random<'a>(&'a mut dyn FnMut(&mut [u8]));
 
 impl TryRng for Random<'_> {

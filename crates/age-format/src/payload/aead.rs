@@ -1,50 +1,30 @@
-//! ChaCha20-Poly1305 for chunks, by the library that was chosen when building.
+//! ChaCha20-Poly1305 for chunks, from the library chosen at build time.
 //!
-//! aws-lc-rs is the default. OpenSSL's code is faster on processors with AVX-512; the feature `openssl` takes it.
+//! Enters: a key; chunks with their nonces.
+//! Leaves: [`ChunkKey`], the key of the chosen library, behind [`ChunkAead`].
+//! Not for use from outside: each library's calls. File keys of 16 bytes are always wrapped by aws-lc-rs.
 //!
-//! Owns: the joint between chunks and the libraries, each library's calls.
-//! Does not own: nonces, the wrapping of file keys (16 bytes, always by aws-lc-rs).
+//! aws-lc-rs is the default. OpenSSL is faster on processors with AVX-512; the feature `openssl` selects it.
 //!
 //! Spec: RFC 8439.
 
 #[cfg(any(test, not(feature = "openssl")))]
 mod aws_lc;
+mod cipher;
 #[cfg(feature = "openssl")]
 mod openssl;
 
-use crate::ChunkError;
-
-pub(crate) const KEY_BYTES: usize = 32;
-pub(crate) const NONCE_BYTES: usize = 12;
-pub(crate) const TAG_BYTES: usize = 16;
-
-/// A key that seals and opens out of place, from any thread, without allocating for each chunk.
-pub(crate) trait ChunkAead {
-    fn new(key: &[u8; KEY_BYTES]) -> Self;
-
-    /// Seals `plain` into `ciphertext` of the same length. A nonce is used twice only for the same `plain`.
-    fn seal(&self, nonce: &[u8; NONCE_BYTES], plain: &[u8], ciphertext: &mut [u8], tag: &mut [u8; TAG_BYTES]);
-
-    /// Opens `ciphertext` into `plain` of the same length, which is of no use after an error.
-    fn open(
-        &self,
-        nonce: &[u8; NONCE_BYTES],
-        ciphertext: &[u8],
-        tag: &[u8; TAG_BYTES],
-        plain: &mut [u8],
-    ) -> Result<(), ChunkError>;
-}
-
-/// The library's key.
 #[cfg(not(feature = "openssl"))]
-pub(crate) type ChunkKey = aws_lc::Key;
-/// The library's key.
+pub(super) use aws_lc::Key as ChunkKey;
+pub(super) use cipher::{ChunkAead, NONCE_BYTES, TAG_BYTES};
 #[cfg(feature = "openssl")]
-pub(crate) type ChunkKey = openssl::Key;
+pub(super) use openssl::Key as ChunkKey;
 
 #[cfg(test)]
 mod tests {
+    use super::cipher::{ChunkAead, KEY_BYTES, NONCE_BYTES, TAG_BYTES};
     use super::*;
+    use crate::error::ChunkError;
 
     /// What aws-lc-rs makes of it through another of its interfaces, in place.
     fn expected(key: &[u8; KEY_BYTES], nonce: [u8; NONCE_BYTES], plain: &[u8]) -> Vec<u8> {
