@@ -9,7 +9,8 @@ use haul_http1::{ProtocolError, RequestError};
 use haul_io::reason;
 use http::StatusCode;
 
-use crate::{CertificateFault, Checksum, CodingError, ProxyError, Times, certificate};
+use crate::route::certificate;
+use crate::{CertificateFault, Checksum, CodingError, ProxyError, Times};
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]

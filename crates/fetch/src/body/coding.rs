@@ -1,0 +1,9 @@
+//! The coding room: content codings (gzip, deflate, br, zstd), undone as a body arrives.
+//!
+//! Enters: encoded content, piece by piece.
+//! Leaves: decoded content, within the limits on its growth.
+//! Not to be touched from outside: the single decoders.
+
+mod decoder;
+pub(crate) mod decoding;
+pub(crate) mod error;

@@ -1,0 +1,188 @@
+//! The single codings: gzip, deflate, br and zstd behind one step.
+//!
+//! Owns: where each begins and ends, what may follow an end.
+//! Does not own: chains and limits ([`super::decoding`]), the algorithms (other crates).
+//!
+//! Source: RFC 9110 section 8.4.1; RFC 1952 (gzip), 1950 (zlib), 1951 (deflate), 7932 (br), 8878 and 9659 (zstd).
+
+use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
+use flate2::{Decompress, FlushDecompress, Status};
+use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
+
+use super::error::CodingError;
+
+/// The greatest window that gzip and deflate have, as a power of two.
+const INFLATE_WINDOW_BITS: u8 = 15;
+/// RFC 9659: no zstd sent over HTTP needs more than 8 MiB.
+const ZSTD_WINDOW_BITS: u32 = 23;
+/// The first byte of every gzip member (RFC 1952 section 2.3.1).
+const GZIP_FIRST: u8 = 0x1f;
+
+type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
+
+/// One coding and how far it is.
+pub(crate) struct Decoder {
+    kind: Kind,
+    at: At,
+}
+
+enum Kind {
+    Gzip(Decompress),
+    /// `None` before the first byte, which says whether it is zlib's format, as it should be, or the bare one that some
+    /// servers send.
+    Deflate(Option<Decompress>),
+    Brotli(Box<Brotli>),
+    Zstd(DCtx<'static>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    /// Before anything.
+    Start,
+    Within,
+    /// Behind an end that may be the last.
+    End,
+}
+
+/// How far a step went: bytes taken, bytes made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DecodeStep {
+    pub(crate) taken: usize,
+    pub(crate) made: usize,
+}
+
+impl DecodeStep {
+    /// Whether no byte was taken and none made.
+    pub(crate) fn is_idle(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl Decoder {
+    /// The decoder for the coding called `name`.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let kind = match () {
+            // RFC 9110 section 8.4.1.3: the two are one.
+            () if is("gzip") || is("x-gzip") => Kind::Gzip(Decompress::new_gzip(INFLATE_WINDOW_BITS)),
+            () if is("deflate") => Kind::Deflate(None),
+            () if is("br") => Kind::Brotli(Box::new(brotli())),
+            () if is("zstd") => Kind::Zstd(zstd()?),
+            () => return None,
+        };
+        Some(Self { kind, at: At::Start })
+    }
+
+    fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Gzip(_) => "gzip",
+            Kind::Deflate(_) => "deflate",
+            Kind::Brotli(_) => "br",
+            Kind::Zstd(_) => "zstd",
+        }
+    }
+
+    /// Whether the input may end here.
+    pub(super) fn is_complete(&self) -> bool {
+        self.at == At::End
+    }
+
+    /// Decodes some of `input` into `output`. Taking and making nothing means that more input is needed.
+    pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<DecodeStep, CodingError> {
+        let Some(&first) = input.first() else {
+            return if self.at == At::Within {
+                self.advance(input, output)
+            } else {
+                Ok(DecodeStep::default())
+            };
+        };
+        if self.at == At::End {
+            self.begin_another(first)?;
+        }
+        if let Kind::Deflate(inflate @ None) = &mut self.kind {
+            // RFC 1950 section 2.2: the method of zlib's format is 8, which no encoder of the bare one begins with.
+            *inflate = Some(Decompress::new(first & 0x0f == 8));
+        }
+        self.advance(input, output)
+    }
+
+    /// What follows an end: another member or frame, where the format has such.
+    fn begin_another(&mut self, first: u8) -> Result<(), CodingError> {
+        match &mut self.kind {
+            Kind::Gzip(inflate) if first == GZIP_FIRST => {
+                *inflate = Decompress::new_gzip(INFLATE_WINDOW_BITS);
+                Ok(())
+            }
+            // Its decoder is ready for one, and tells whether it is one.
+            Kind::Zstd(_) => Ok(()),
+            _ => Err(CodingError::Trailing { coding: self.name() }),
+        }
+    }
+
+    fn advance(&mut self, input: &[u8], output: &mut [u8]) -> Result<DecodeStep, CodingError> {
+        let advanced = match &mut self.kind {
+            Kind::Gzip(decompress) | Kind::Deflate(Some(decompress)) => inflate(decompress, input, output),
+            Kind::Deflate(None) => Some((DecodeStep::default(), At::Start)),
+            Kind::Brotli(state) => unbrotli(state, input, output),
+            Kind::Zstd(context) => unzstd(context, input, output),
+        };
+        let (step, at) = advanced.ok_or_else(|| match self.at {
+            At::End => CodingError::Trailing { coding: self.name() },
+            At::Start | At::Within => CodingError::Damaged { coding: self.name() },
+        })?;
+        self.at = at;
+        Ok(step)
+    }
+}
+
+fn inflate(decompress: &mut Decompress, input: &[u8], output: &mut [u8]) -> Option<(DecodeStep, At)> {
+    let (taken, made) = (decompress.total_in(), decompress.total_out());
+    let status = decompress.decompress(input, output, FlushDecompress::None).ok()?;
+    let step = DecodeStep {
+        taken: (decompress.total_in() - taken) as usize,
+        made: (decompress.total_out() - made) as usize,
+    };
+    Some((step, if status == Status::StreamEnd { At::End } else { At::Within }))
+}
+
+fn brotli() -> Brotli {
+    let alloc = StandardAlloc::default;
+    // Strict: windows of at most 16 MiB, as RFC 7932 has them.
+    BrotliState::new_strict(alloc(), alloc(), alloc())
+}
+
+fn unbrotli(state: &mut Brotli, input: &[u8], output: &mut [u8]) -> Option<(DecodeStep, At)> {
+    let (mut input_left, mut taken, mut output_left, mut made) = (input.len(), 0, output.len(), 0);
+    let mut total = 0;
+    let result = BrotliDecompressStream(
+        &mut input_left,
+        &mut taken,
+        input,
+        &mut output_left,
+        &mut made,
+        output,
+        &mut total,
+        state,
+    );
+    match result {
+        BrotliResult::ResultFailure => None,
+        BrotliResult::ResultSuccess => Some((DecodeStep { taken, made }, At::End)),
+        BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput => {
+            Some((DecodeStep { taken, made }, At::Within))
+        }
+    }
+}
+
+fn zstd() -> Option<DCtx<'static>> {
+    let mut context = DCtx::try_create()?;
+    context.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_BITS)).ok()?;
+    Some(context)
+}
+
+fn unzstd(context: &mut DCtx<'static>, input: &[u8], output: &mut [u8]) -> Option<(DecodeStep, At)> {
+    let mut from = InBuffer::around(input);
+    let mut to = OutBuffer::around(output);
+    let wanted = context.decompress_stream(&mut to, &mut from).ok()?;
+    let step = DecodeStep { taken: from.pos(), made: to.pos() };
+    Some((step, if wanted == 0 { At::End } else { At::Within }))
+}

@@ -1,0 +1,141 @@
+//! Content codings: what a body was compressed with, undone as it arrives.
+//!
+//! Owns: reading Content-Encoding, the chain of decoders in their order, limits on what they make.
+//! Does not own: the single codings ([`super::decoder`]), asking for them, where decoded bytes go.
+//!
+//! Source: RFC 9110, sections 8.4 (Content-Encoding) and 12.5.3 (Accept-Encoding).
+
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+
+use super::decoder::{DecodeStep, Decoder};
+use super::error::CodingError;
+
+/// What is sent as Accept-Encoding where codings are wanted.
+pub(crate) const ACCEPTED: &str = "gzip, deflate, br, zstd";
+
+/// Codings that one body may have, one over the other.
+const CHAIN_MAX: usize = 5;
+/// Bytes between two decoders of a chain.
+const BETWEEN_BYTES: usize = 32 * 1024;
+/// Bytes that may be made of however little: no bomb, and no memory either.
+const FREE_BYTES: u64 = 16 << 20;
+
+/// The decoders of one body. Their memory is that of their windows: 32 KiB for gzip and deflate, up to 8 MiB for zstd, up
+/// to 16 MiB for br.
+pub(crate) struct Decoding {
+    /// In the order of their use. Invariant: at least one, at most [`CHAIN_MAX`].
+    stages: Vec<Stage>,
+    ratio_max: u32,
+    encoded_bytes: u64,
+}
+
+struct Stage {
+    decoder: Decoder,
+    /// What the stage before made and this one hasn't taken.
+    input: Vec<u8>,
+    made_bytes: u64,
+    /// Whether there was no room for all that it could make.
+    filled: bool,
+}
+
+impl Decoding {
+    /// The decoders for a body with these header fields; `None` where it has no coding. More than `ratio_max` times as many
+    /// bytes as arrive are an error, once they are many.
+    pub(crate) fn of(headers: &HeaderMap, ratio_max: u32) -> Result<Option<Self>, CodingError> {
+        let mut stages = Vec::new();
+        for value in headers.get_all(CONTENT_ENCODING) {
+            let unknown = || CodingError::Unknown(String::from_utf8_lossy(value.as_bytes()).into_owned());
+            let codings = value.to_str().map_err(|_| unknown())?.split(',').map(str::trim);
+            for coding in codings.filter(|coding| !coding.is_empty()) {
+                if stages.len() == CHAIN_MAX {
+                    return Err(CodingError::TooMany { count_max: CHAIN_MAX });
+                }
+                // RFC 9110 section 8.4: "identity" doesn't belong there, and changes nothing.
+                if !coding.eq_ignore_ascii_case("identity") {
+                    let decoder =
+                        Decoder::of(coding).ok_or_else(|| CodingError::Unknown(coding.to_owned()))?;
+                    stages.push(Stage { decoder, input: Vec::new(), made_bytes: 0, filled: false });
+                }
+            }
+        }
+        // They are listed in the order in which they were applied.
+        stages.reverse();
+        Ok((!stages.is_empty()).then_some(Self { stages, ratio_max, encoded_bytes: 0 }))
+    }
+
+    /// Decodes the beginning of `input` into the beginning of `output`, as far as either goes. Cost: at most what fills
+    /// `output` and the pieces between the decoders.
+    pub(crate) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<DecodeStep, CodingError> {
+        let step = pump(&mut self.stages, input, output)?;
+        self.encoded_bytes += step.taken as u64;
+        let bytes_max = FREE_BYTES.max(self.encoded_bytes.saturating_mul(self.ratio_max.into()));
+        match self.stages.iter().any(|stage| stage.made_bytes > bytes_max) {
+            true => Err(CodingError::Bomb { ratio_max: self.ratio_max }),
+            false => Ok(step),
+        }
+    }
+
+    /// Bytes that were taken so far.
+    pub(crate) fn encoded_bytes(&self) -> u64 {
+        self.encoded_bytes
+    }
+
+    /// The body has ended, and all steps without input make nothing more.
+    pub(crate) fn finish(&self) -> Result<(), CodingError> {
+        // Nothing at all is nothing, whatever it was to be compressed with.
+        let is_whole = self.encoded_bytes == 0 || self.stages.iter().all(|stage| stage.decoder.is_complete());
+        if is_whole { Ok(()) } else { Err(CodingError::Incomplete) }
+    }
+}
+
+/// Lets the last stage make bytes, and those before it supply it. Ends with `output` full, or with `input` used up and nothing
+/// left within the stages that they can make by themselves.
+fn pump(stages: &mut [Stage], input: &[u8], output: &mut [u8]) -> Result<DecodeStep, CodingError> {
+    let Some((last, before)) = stages.split_last_mut() else { return Ok(DecodeStep::default()) };
+    if before.is_empty() {
+        return last.step(input, output);
+    }
+    let mut all = DecodeStep::default();
+    while all.made < output.len() {
+        if last.input.is_empty() {
+            let mut supply = vec![0; BETWEEN_BYTES];
+            let step = pump(before, &input[all.taken..], &mut supply)?;
+            all.taken += step.taken;
+            supply.truncate(step.made);
+            last.input = supply;
+        }
+        let supply = std::mem::take(&mut last.input);
+        let step = last.step(&supply, &mut output[all.made..])?;
+        all.made += step.made;
+        last.input = supply[step.taken..].to_vec();
+        if step == DecodeStep::default() && supply.is_empty() {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+impl Stage {
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<DecodeStep, CodingError> {
+        let mut all = DecodeStep::default();
+        while all.made < output.len() && (all.taken < input.len() || self.filled) {
+            let step = self.decoder.step(&input[all.taken..], &mut output[all.made..])?;
+            all.taken += step.taken;
+            all.made += step.made;
+            self.made_bytes += step.made as u64;
+            self.filled = all.made == output.len();
+            if step == DecodeStep::default() {
+                break;
+            }
+        }
+        // With input and room each decoder goes on, or it is at fault.
+        match all.made < output.len() && all.taken < input.len() {
+            true => Err(CodingError::Incomplete),
+            false => Ok(all),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

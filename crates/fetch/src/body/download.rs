@@ -1,0 +1,289 @@
+//! The body of a task, received over all its attempts.
+//!
+//! Owns: how many bytes have been received, which representation they belong to, the last check before a file is published.
+//! Does not own: writing the bytes ([`crate::body::sink`]), digests ([`crate::body::expectation`]), what a response is worth
+//! ([`crate::kept::resume`]).
+
+use std::path::PathBuf;
+
+use haul_io::{Buf, File, Io};
+use http::HeaderMap;
+use url::Url;
+
+use crate::body::expectation::Expectation;
+use crate::body::receiver::Receiver;
+use crate::body::reread::reread;
+use crate::body::sink::Sink;
+use crate::kept::condition::LocalCopy;
+use crate::kept::resume::Prefix;
+use crate::kept::validator::{Validators, last_modified};
+use crate::{Checksum, Error, Expected, Response, disposition_name};
+
+/// A body and what is known of it.
+pub(crate) struct Download {
+    sink: Sink,
+    expectation: Expectation,
+    /// Whether the server names the file.
+    is_named_by_server: bool,
+    /// Bytes received and kept.
+    bytes: u64,
+    /// The representation that they belong to; `None` if nothing can be appended to them.
+    validators: Option<Validators>,
+    /// A copy from an earlier run; nothing needs to be received while it is current.
+    local_copy: Option<LocalCopy>,
+    is_unchanged: bool,
+}
+
+/// What a complete download yields.
+pub(crate) struct Complete {
+    /// The body, if it was kept in memory; empty otherwise.
+    pub(crate) body: Vec<u8>,
+    /// The hash that was asked for.
+    pub(crate) hash: Option<Checksum>,
+}
+
+impl Download {
+    pub(crate) fn new(sink: Sink, expected: Expected) -> Self {
+        Self {
+            sink,
+            expectation: Expectation::new(expected),
+            is_named_by_server: false,
+            bytes: 0,
+            validators: None,
+            local_copy: None,
+            is_unchanged: false,
+        }
+    }
+
+    /// Continues after the bytes that `sink` has from an earlier run.
+    pub(crate) async fn resumed(
+        io: &impl Io,
+        sink: Sink,
+        expected: Expected,
+        prefix: Prefix,
+    ) -> Result<Self, Error> {
+        let mut download = Self::new(sink, expected);
+        (download.bytes, download.validators) = (prefix.bytes, Some(prefix.validators));
+        match download.rehash(io).await {
+            Ok(()) => {}
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            Err(_) => download.start_over(io).await?,
+        }
+        Ok(download)
+    }
+
+    /// Takes the name of the file from the server.
+    pub(crate) fn named_by_server(self) -> Self {
+        Self { is_named_by_server: true, ..self }
+    }
+
+    /// Receives nothing while `copy` is current.
+    pub(crate) fn unless_current(self, copy: Option<LocalCopy>) -> Self {
+        Self { local_copy: copy, ..self }
+    }
+
+    /// Renames the file as the server says, if the task wants that. To be called before the first byte of the whole.
+    pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
+        let (true, Sink::File(sink)) = (self.is_named_by_server, &mut self.sink) else { return Ok(()) };
+        if let Some(name) = disposition_name(headers) {
+            sink.rename(&name);
+        }
+        if sink.clashes(io).await { Err(Error::Exists) } else { Ok(()) }
+    }
+
+    /// Announces the response whose body comes next.
+    pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
+        self.sink.announce(response);
+    }
+
+    /// The local copy that a request for the whole of `url` may be conditional on.
+    pub(crate) fn local_copy(&self, url: &Url) -> Option<LocalCopy> {
+        self.local_copy.as_ref().filter(|copy| self.bytes == 0 && copy.is_of(url)).cloned()
+    }
+
+    /// Forgets the local copy, as the server's answer said nothing about it.
+    pub(crate) fn drop_local_copy(&mut self) {
+        self.local_copy = None;
+    }
+
+    /// Records that the local copy is current.
+    pub(crate) fn set_unchanged(&mut self) {
+        self.is_unchanged = true;
+    }
+
+    /// Whether the local copy is current.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.is_unchanged
+    }
+
+    /// The path of the file to be published, if the body becomes one.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        match &self.sink {
+            Sink::File(sink) => Some(sink.path().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// What a request may continue after.
+    pub(crate) fn prefix(&self) -> Option<Prefix> {
+        let validators = self.validators.clone().filter(|_| self.bytes > 0)?;
+        Some(Prefix { bytes: self.bytes, validators })
+    }
+
+    /// Whether no byte of the representation is missing, as far as its length is known.
+    pub(crate) fn has_all(&self) -> bool {
+        self.validators.as_ref().is_some_and(|validators| validators.total == Some(self.bytes))
+    }
+
+    /// Whether an unnamed file is open, which is lost when it is closed.
+    pub(crate) fn holds_file(&self) -> bool {
+        matches!(&self.sink, Sink::File(sink) if sink.holds_file())
+    }
+
+    /// The whole comes next, of `total` bytes if that is known.
+    pub(crate) fn expect_whole(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+        self.validators = Validators::of(headers, total);
+        self.expectation.expect_whole(headers);
+        self.expect(headers, total)
+    }
+
+    /// The whole comes next, decoded: its length is unknown, and nothing can be appended to a part of it.
+    pub(crate) fn expect_decoded(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+        self.validators = None;
+        self.expect(headers, None)?;
+        self.expectation.expect_decoded(headers);
+        Ok(())
+    }
+
+    /// Some of the missing bytes come next; the whole has `total` bytes.
+    pub(crate) fn expect_part(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+        self.validators.iter_mut().for_each(|validators| validators.total = total);
+        self.expect(headers, total)
+    }
+
+    fn expect(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+        self.expectation.expect_content(headers);
+        if let Some(total) = total {
+            self.check_room(total)?;
+            self.expectation.check_size(total)?;
+        }
+        let first_modified = self.validators.as_ref().and_then(Validators::modified_seconds);
+        if let Sink::File(sink) = &mut self.sink {
+            sink.expect(self.validators.clone(), total);
+            sink.set_modified(last_modified(headers).or(first_modified));
+        }
+        Ok(())
+    }
+
+    /// Nothing comes: the bytes that are there are the whole.
+    pub(crate) fn expect_nothing(&mut self) {
+        if let Sink::File(sink) = &mut self.sink {
+            sink.set_modified(self.validators.as_ref().and_then(Validators::modified_seconds));
+        }
+    }
+
+    /// Whether the body becomes a file.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.sink, Sink::File(_))
+    }
+
+    /// Opens the file for parts that others write, with room for all of it; `None` if the body doesn't become a file. The content
+    /// of the response that comes next is the whole.
+    pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<Option<File>, Error> {
+        let Sink::File(sink) = &mut self.sink else { return Ok(None) };
+        self.expectation.expect_parts();
+        Ok(Some(sink.written(io).await?.file))
+    }
+
+    /// All parts have been written, `bytes` in total: hashes them, and publishes the file.
+    pub(crate) async fn complete_parts(
+        mut self: Box<Self>,
+        io: &impl Io,
+        bytes: u64,
+    ) -> Result<Complete, Error> {
+        self.bytes = bytes;
+        if let Sink::File(sink) = &mut self.sink {
+            sink.set_written(bytes);
+        }
+        if let Err(error) = self.rehash(io).await {
+            self.abandon(io).await;
+            return Err(error);
+        }
+        self.complete(io).await
+    }
+
+    /// Hashes the bytes that are in the file already.
+    async fn rehash(&mut self, io: &impl Io) -> Result<(), Error> {
+        let Sink::File(sink) = &mut self.sink else { return Ok(()) };
+        let written = sink.written(io).await?;
+        if !self.expectation.needs_hashing() {
+            return Ok(());
+        }
+        reread(io, &written.file, written.bytes, |piece| self.expectation.update(piece)).await
+    }
+
+    /// Drops all bytes received so far.
+    pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
+        (self.bytes, self.validators) = (0, None);
+        self.expectation.restart();
+        self.sink.start_over(io).await
+    }
+
+    /// Prepares for a pause before another attempt. Returns whether there can be one.
+    pub(crate) async fn pause(&mut self, io: &impl Io) -> bool {
+        self.expectation.drop_content();
+        let kept = self.sink.pause(io).await;
+        if kept == self.bytes && self.validators.is_some() {
+            return true;
+        }
+        self.start_over(io).await.is_ok()
+    }
+
+    /// All bytes have been received: checks them, and publishes the file.
+    pub(crate) async fn complete(mut self, io: &impl Io) -> Result<Complete, Error> {
+        match self.expectation.finish(self.bytes) {
+            Ok(hash) => Ok(Complete { body: self.sink.complete(io).await?, hash }),
+            Err(error) => {
+                self.abandon(io).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the download for this run; a later run may continue it, where the task wants that.
+    pub(crate) async fn keep(mut self, io: &impl Io) {
+        let kept = self.pause(io).await;
+        if !kept || self.holds_file() {
+            self.abandon(io).await;
+        }
+    }
+
+    /// Ends the download and leaves nothing behind.
+    pub(crate) async fn abandon(self, io: &impl Io) {
+        self.sink.abandon(io).await;
+    }
+}
+
+impl Receiver for Download {
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn check_room(&self, bytes: u64) -> Result<(), Error> {
+        self.sink.check_room(bytes)
+    }
+
+    fn see_encoded(&mut self, bytes: &[u8]) {
+        self.expectation.update_encoded(bytes);
+    }
+
+    async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {
+        self.expectation.update(&input.filled()[..count]);
+        self.bytes += count as u64;
+        self.sink.take(io, input, count).await
+    }
+
+    async fn end(&mut self, _io: &impl Io) -> Result<(), Error> {
+        self.expectation.end_content()
+    }
+}

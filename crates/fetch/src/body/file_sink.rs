@@ -1,0 +1,312 @@
+//! A body that becomes a file.
+//!
+//! Owns: writing small bodies at once and large ones as they arrive, going on behind what is written, publishing.
+//! Does not own: which bytes belong together ([`crate::kept::resume`]), the names of partial files ([`crate::kept::partial`]).
+
+use std::path::Path;
+
+use haul_io::{Buf, Existing, File, Io, Offset, Publish, Staged};
+
+use crate::kept::partial::Partial;
+use crate::kept::resume::Prefix;
+use crate::kept::sync::{Stamp, Sync};
+use crate::kept::validator::Validators;
+use crate::{Error, Response};
+
+/// A file that is written at once when it is small, and as it arrives when it isn't.
+pub(crate) struct FileSink {
+    publish: Publish,
+    /// Where the beginning is kept if the rest doesn't come; `None` where it isn't to be kept.
+    partial: Option<Partial>,
+    /// What the beginning is kept with.
+    validators: Option<Validators>,
+    /// Length of the body where it is known ahead.
+    expected_bytes: Option<u64>,
+    /// What has arrived and isn't written.
+    held: Option<Buf>,
+    staged: Option<Staged>,
+    /// Whether what is written lies in the partial file.
+    in_partial: bool,
+    written_bytes: u64,
+    /// Where the file keeps up with its URL.
+    sync: Option<Box<Sync>>,
+}
+
+/// A file that is being written, and how much of it has been.
+pub(crate) struct Written {
+    pub(crate) file: File,
+    pub(crate) bytes: u64,
+}
+
+/// Bodies up to this many bytes are written in one go.
+const HELD_BYTES: usize = 128 * 1024;
+
+impl FileSink {
+    pub(crate) fn new(publish: Publish, partial: Option<Partial>) -> Self {
+        Self {
+            publish,
+            partial,
+            validators: None,
+            expected_bytes: None,
+            held: None,
+            staged: None,
+            in_partial: false,
+            written_bytes: 0,
+            sync: None,
+        }
+    }
+
+    /// Replaces what was there when `sync` looked.
+    pub(crate) fn keeping_up(publish: Publish, sync: Sync) -> Self {
+        Self { sync: Some(Box::new(sync)), ..Self::new(publish, None) }
+    }
+
+    /// The response whose body this is.
+    pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
+        if let Some(sync) = &mut self.sync {
+            sync.announce(&response());
+        }
+    }
+
+    /// Goes on behind what an earlier run left in `partial`.
+    pub(crate) fn resumed(publish: Publish, partial: Partial, prefix: &Prefix) -> Self {
+        Self {
+            validators: Some(prefix.validators.clone()),
+            in_partial: true,
+            written_bytes: prefix.bytes,
+            ..Self::new(publish, Some(partial))
+        }
+    }
+
+    /// Says what the body is, and how long it will be.
+    pub(crate) fn expect(&mut self, validators: Option<Validators>, bytes: Option<u64>) {
+        self.validators = validators;
+        self.expected_bytes = bytes;
+    }
+
+    /// Where it appears.
+    pub(crate) fn path(&self) -> &Path {
+        &self.publish.path
+    }
+
+    /// Gives it another name in the same directory.
+    pub(crate) fn rename(&mut self, name: &str) {
+        self.publish.path.set_file_name(name);
+    }
+
+    /// Whether its name is taken, and it may not replace what has it.
+    pub(crate) async fn clashes(&self, io: &impl Io) -> bool {
+        self.publish.existing == Existing::Refuse && io.stat_at(None, &self.publish.path).await.is_ok()
+    }
+
+    /// Says when its content was modified, in seconds since the epoch.
+    pub(crate) fn set_modified(&mut self, modified: Option<i64>) {
+        self.publish.preserve.modified = modified.map(|seconds| (seconds, 0));
+    }
+
+    /// Whether a file without a name is open, which is lost when it is closed.
+    pub(crate) fn holds_file(&self) -> bool {
+        self.staged.is_some() && !self.in_partial
+    }
+
+    pub(crate) async fn take(
+        &mut self,
+        io: &impl Io,
+        mut input: Buf,
+        count: usize,
+    ) -> (Result<(), Error>, Buf) {
+        if self.is_all_there_is(&input, count) {
+            let next = io.take_buf(input.capacity());
+            self.held = Some(input);
+            return (Ok(()), next);
+        }
+        let mut held = self.held.take().unwrap_or_else(|| io.take_buf(HELD_BYTES));
+        if self.staged.is_none() && count <= held.spare_mut().len() {
+            held.append(&input.filled()[..count]);
+            self.held = Some(held);
+            input.consume(count);
+            return (Ok(()), input);
+        }
+        self.held = Some(held);
+        if let Err(error) = self.write_out(io).await {
+            return (Err(error), input);
+        }
+        let file = self.staged.as_ref().expect("staged by the write before").file().clone();
+        let (result, input) = write_first(io, &file, input, count, Offset::At(self.written_bytes)).await;
+        self.written_bytes += count as u64;
+        (result, input)
+    }
+
+    /// Whether the first `count` bytes of `input` are the whole body, so that it may be held as it is, without a copy.
+    fn is_all_there_is(&self, input: &Buf, count: usize) -> bool {
+        let is_first = self.held.is_none() && self.staged.is_none() && self.written_bytes == 0;
+        is_first && count == input.filled().len() && self.expected_bytes == Some(count as u64)
+    }
+
+    /// Writes what is held behind what is written.
+    async fn write_out(&mut self, io: &impl Io) -> Result<(), Error> {
+        if self.staged.is_none() {
+            self.staged = Some(self.open(io).await?);
+        }
+        let Some(held) = self.held.take() else { return Ok(()) };
+        let file = self.staged.as_ref().expect("staged above").file().clone();
+        let count = held.filled().len() as u64;
+        let (written, held) = io.write_all(&file, held, Offset::At(self.written_bytes)).await;
+        io.give_buf(held);
+        written.map_err(Error::write)?;
+        self.written_bytes += count;
+        Ok(())
+    }
+
+    async fn open(&mut self, io: &impl Io) -> Result<Staged, Error> {
+        match (&self.partial, &self.validators) {
+            (Some(partial), _) if self.in_partial => {
+                let changed = || std::io::Error::other("the partial file was changed by another program");
+                partial.reopen(io, self.written_bytes).await?.ok_or_else(|| Error::Write(changed()))
+            }
+            // Its length says how much of it is there: no space is reserved.
+            (Some(partial), Some(validators)) => {
+                self.in_partial = true;
+                partial.begin(io, validators).await
+            }
+            _ => {
+                let staged = Staged::create(io, &self.publish).await.map_err(Error::write)?;
+                if let Some(bytes) = self.expected_bytes {
+                    io.allocate(staged.file(), bytes).await.map_err(Error::write)?;
+                }
+                Ok(staged)
+            }
+        }
+    }
+
+    /// Makes ready for a pause of any length: bytes that are kept are written. How many they are.
+    pub(crate) async fn pause(&mut self, io: &impl Io) -> u64 {
+        let is_file = self.written_bytes > 0 || self.staged.is_some();
+        let kept = is_file || self.partial.is_some() && self.validators.is_some();
+        let has_bytes = self.held.as_ref().is_some_and(|held| !held.filled().is_empty());
+        let failed = kept && has_bytes && self.write_out(io).await.is_err();
+        if let Some(held) = self.held.take() {
+            io.give_buf(held);
+        }
+        if failed {
+            // How much of it was written can't be told.
+            let _ = self.start_over(io).await;
+        }
+        if self.in_partial {
+            self.staged = None;
+        }
+        self.written_bytes
+    }
+
+    /// Drops all that is there.
+    pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
+        if let Some(held) = self.held.take() {
+            io.give_buf(held);
+        }
+        self.written_bytes = 0;
+        match (self.staged.take(), &self.partial) {
+            (_, Some(partial)) if self.in_partial => {
+                self.in_partial = false;
+                partial.remove(io).await
+            }
+            (Some(staged), _) => {
+                staged.discard(io).await;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Publishes the file.
+    pub(crate) async fn complete(mut self, io: &impl Io) -> Result<(), Error> {
+        let Some(sync) = self.sync.take() else { return self.publish(io).await };
+        let ready = async {
+            let stamp = self.stamp(io).await?;
+            Ok((stamp, sync.before(io, &self.publish.path, stamp).await?))
+        };
+        match ready.await {
+            Ok((stamp, existing)) => {
+                self.publish.existing = existing;
+                let path = self.publish.path.clone();
+                self.publish(io).await?;
+                sync.after(io, &path, stamp).await;
+                Ok(())
+            }
+            Err(error) => {
+                let _ = self.start_over(io).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes all that is left and puts it on stable storage, as what is told of the file later must not outlive it. Length and time
+    /// of the file to be: known before it has its name, so that a change by somebody else is never taken for ours.
+    async fn stamp(&mut self, io: &impl Io) -> Result<Stamp, Error> {
+        self.write_out(io).await?;
+        let file = self.staged.as_ref().expect("staged by the write before").file();
+        io.sync(file).await.map_err(Error::write)?;
+        let written = io.stat(file).await.map_err(Error::write)?.modified;
+        let modified = self.publish.preserve.modified.unwrap_or(written);
+        Ok(Stamp { bytes: self.written_bytes, modified })
+    }
+
+    async fn publish(mut self, io: &impl Io) -> Result<(), Error> {
+        if self.staged.is_none() && self.written_bytes == 0 {
+            if let Some(partial) = &self.partial {
+                // What an earlier run kept was of something else.
+                partial.remove(io).await?;
+            }
+            let held = self.held.unwrap_or_else(|| Buf::with_capacity(0));
+            let (result, held) = io.write_file(self.publish, held).await;
+            io.give_buf(held);
+            return result.map(drop).map_err(Error::write);
+        }
+        let written = self.write_out(io).await;
+        let Some(staged) = self.staged.take() else { return written };
+        if let Err(error) = written {
+            staged.discard(io).await;
+            return Err(error);
+        }
+        let Some(partial) = self.partial.filter(|_| self.in_partial) else {
+            return staged.publish(io, &self.publish).await.map(drop).map_err(Error::write);
+        };
+        partial.check(io, &staged, self.written_bytes).await?;
+        let published = staged.publish(io, &self.publish).await.map(drop).map_err(Error::write);
+        // Only the record is left of it.
+        published.and(partial.remove(io).await)
+    }
+
+    /// Records that `bytes` in total have been written through [`Written::file`].
+    pub(crate) fn set_written(&mut self, bytes: u64) {
+        self.written_bytes = bytes;
+    }
+
+    /// The file written so far, to be read again.
+    pub(crate) async fn written(&mut self, io: &impl Io) -> Result<Written, Error> {
+        if self.staged.is_none() {
+            self.staged = Some(self.open(io).await?);
+        }
+        let staged = self.staged.as_ref().expect("staged above");
+        Ok(Written { file: staged.file().clone(), bytes: self.written_bytes })
+    }
+}
+
+/// Writes the first `count` filled bytes of `input`; without a copy where they are all there is.
+pub(crate) async fn write_first(
+    io: &impl Io,
+    file: &File,
+    mut input: Buf,
+    count: usize,
+    offset: Offset,
+) -> (Result<(), Error>, Buf) {
+    if count == input.filled().len() {
+        let (written, input) = io.write_all(file, input, offset).await;
+        return (written.map_err(Error::write), input);
+    }
+    let mut first = io.take_buf(count);
+    first.append(&input.filled()[..count]);
+    input.consume(count);
+    let (written, first) = io.write_all(file, first, offset).await;
+    io.give_buf(first);
+    (written.map_err(Error::write), input)
+}

@@ -1,0 +1,72 @@
+//! Many requests at once, their results in the order of completion.
+//!
+//! Owns: how many requests are submitted ahead.
+//! Does not own: the workers ([`crate::client::handle`]).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use haul_queue::Ring;
+
+use crate::{Client, Error, Request, Response};
+
+impl Client {
+    /// Fetches many requests into memory, on the workers, and gives the results in the order of their completion, each
+    /// with the number of its request. At most twice as many as there are workers are taken ahead.
+    pub fn fetch_each<R: IntoIterator<Item = Request>>(&self, requests: R) -> Each<'_, R::IntoIter> {
+        let window = 2 * self.worker_count();
+        let results = Arc::new(Ring::with_capacity(window));
+        let requests = requests.into_iter().enumerate();
+        Each { client: self, requests, under_way: 0, window, results, failed: VecDeque::new() }
+    }
+}
+
+/// Results in the order of their completion: see [`Client::fetch_each`].
+pub struct Each<'a, R: Iterator<Item = Request>> {
+    client: &'a Client,
+    requests: std::iter::Enumerate<R>,
+    under_way: usize,
+    window: usize,
+    results: Arc<Ring<(usize, Result<Response, Error>)>>,
+    /// Requests that could not be submitted, and that were fetched right here instead.
+    failed: VecDeque<(usize, Result<Response, Error>)>,
+}
+
+impl<R: Iterator<Item = Request>> Each<'_, R> {
+    fn submit(&mut self, number: usize, request: Request) {
+        let results = self.results.clone();
+        let submitted = self.client.fetch_async(request, move |result| {
+            // The iterator was dropped early if there is nobody to tell.
+            let _ = results.push((number, result));
+        });
+        match submitted {
+            Ok(()) => self.under_way += 1,
+            Err(refused) => self.failed.push_back((number, self.client.fetch(*refused.request))),
+        }
+    }
+}
+
+impl<R: Iterator<Item = Request>> Iterator for Each<'_, R> {
+    type Item = (usize, Result<Response, Error>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.under_way < self.window && self.failed.is_empty() {
+            let Some((number, request)) = self.requests.next() else { break };
+            self.submit(number, request);
+        }
+        if let Some(result) = self.failed.pop_front() {
+            return Some(result);
+        }
+        if self.under_way == 0 {
+            return None;
+        }
+        self.under_way -= 1;
+        self.results.pop()
+    }
+}
+
+impl<R: Iterator<Item = Request>> Drop for Each<'_, R> {
+    fn drop(&mut self) {
+        self.results.close();
+    }
+}

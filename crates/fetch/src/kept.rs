@@ -1,0 +1,14 @@
+//! The kept room: what is on disk from earlier attempts or runs, and whether it still is what the server has.
+//!
+//! Enters: a result's path, a URL, the responses of the server.
+//! Leaves: range and conditional requests, and verdicts on their responses.
+//! Not to be touched from outside: the names and the format of records.
+
+pub(crate) mod condition;
+pub(crate) mod existing;
+pub(crate) mod name_locks;
+pub(crate) mod partial;
+mod record;
+pub(crate) mod resume;
+pub(crate) mod sync;
+pub(crate) mod validator;

@@ -1,0 +1,274 @@
+//! Asking for something only if it has changed.
+//!
+//! Owns: the condition of a request, the judgement of answers to it, its text in a record on disk.
+//! Does not own: the file that it is about ([`crate::kept::sync`]), parts of files ([`crate::kept::resume`]).
+//!
+//! Source: RFC 9110, sections 8.8.3.2 (comparison of entity tags), 13.1.2 (If-None-Match), 13.1.3 (If-Modified-Since),
+//! 15.4.5 (304).
+
+use haul_http1::{Framing, ResponseHead};
+use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use http::{HeaderValue, StatusCode};
+use url::Url;
+
+use crate::kept::record::pair;
+use crate::kept::validator::{is_settled, is_strong};
+use crate::{Request, Response};
+
+/// What the server said of the bytes that are there. Invariant: it said something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Condition {
+    /// Where they came from, after redirects: the validators of one URL say nothing of another.
+    url: String,
+    /// The entity tag, weak or strong.
+    etag: Option<HeaderValue>,
+    /// Last-Modified, where it was old enough to tell two versions apart.
+    modified: Option<HeaderValue>,
+}
+
+/// A copy of a representation from an earlier run.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalCopy {
+    pub(crate) condition: Condition,
+    pub(crate) bytes: u64,
+}
+
+impl LocalCopy {
+    /// Whether it was fetched from `url`.
+    pub(crate) fn is_of(&self, url: &Url) -> bool {
+        self.condition.is_for(url)
+    }
+
+    /// `request`, on condition that this copy is out of date.
+    pub(crate) fn conditional(&self, request: &Request) -> Request {
+        self.condition.of_request(request)
+    }
+
+    /// What the response with `head` says of this copy.
+    pub(crate) fn judge(&self, head: &ResponseHead) -> Judgement {
+        self.condition.judge(head, self.bytes)
+    }
+}
+
+/// What an answer to a condition says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// What is there is what the server has.
+    Unchanged,
+    /// It brings something else, or none of it.
+    Changed,
+    /// Nothing that can be believed: ask without a condition.
+    Nothing,
+}
+
+impl Condition {
+    /// For the bytes of `response`; `None` where there is nothing to compare by.
+    pub(crate) fn of(response: &Response) -> Option<Self> {
+        let headers = &response.headers;
+        let etag = headers.get(ETAG).filter(|etag| is_tag(etag)).cloned();
+        // A date of which the server's next second may have another version is none to rely on.
+        let modified = headers.get(LAST_MODIFIED).filter(|_| is_settled(headers)).cloned();
+        let url = text(&response.url);
+        (etag.is_some() || modified.is_some()).then_some(Self { url, etag, modified })
+    }
+
+    /// Whether it may be put to `url`.
+    pub(crate) fn is_for(&self, url: &Url) -> bool {
+        self.url == text(url)
+    }
+
+    /// `request` under this condition.
+    pub(crate) fn of_request(&self, request: &Request) -> Request {
+        let mut request = request.clone();
+        match (&self.etag, &self.modified) {
+            (Some(etag), _) => request.headers.insert(IF_NONE_MATCH, etag.clone()),
+            (None, Some(modified)) => request.headers.insert(IF_MODIFIED_SINCE, modified.clone()),
+            (None, None) => None,
+        };
+        request
+    }
+
+    /// What `head` says of the `bytes` that are there.
+    pub(crate) fn judge(&self, head: &ResponseHead, bytes: u64) -> Judgement {
+        let (etag, modified) = (head.headers.get(ETAG), head.headers.get(LAST_MODIFIED));
+        match head.status {
+            StatusCode::NOT_MODIFIED => match (&self.etag, etag, &self.modified, modified) {
+                (Some(one), Some(other), ..) if !weakly_same(one, other) => Judgement::Nothing,
+                (None, _, Some(one), Some(other)) if one != other => Judgement::Nothing,
+                _ => Judgement::Unchanged,
+            },
+            StatusCode::PRECONDITION_FAILED => Judgement::Nothing,
+            // A server that takes no notice of conditions.
+            StatusCode::OK => match (&self.etag, etag) {
+                (Some(one), Some(other)) if one == other && is_strong(one) => Judgement::Unchanged,
+                (None, None) if self.is_of_the_same_date(head, bytes) => Judgement::Unchanged,
+                _ => Judgement::Changed,
+            },
+            _ => Judgement::Changed,
+        }
+    }
+
+    fn is_of_the_same_date(&self, head: &ResponseHead, bytes: u64) -> bool {
+        let same = self.modified.is_some() && self.modified.as_ref() == head.headers.get(LAST_MODIFIED);
+        same && head.framing == Framing::Length(bytes)
+    }
+
+    /// As lines of text.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let lines = [
+            ("at", Some(self.url.as_bytes())),
+            ("etag", self.etag.as_ref().map(HeaderValue::as_bytes)),
+            ("last-modified", self.modified.as_ref().map(HeaderValue::as_bytes)),
+        ];
+        for (name, value) in lines {
+            if let Some(value) = value {
+                out.extend_from_slice(&[name.as_bytes(), b": ", value, b"\n"].concat());
+            }
+        }
+    }
+
+    /// From the lines of [`Condition::write`]; `None` for anything else.
+    pub(crate) fn read(lines: &[Vec<u8>]) -> Option<Self> {
+        let mut read = Self { url: String::new(), etag: None, modified: None };
+        for line in lines {
+            let (name, value) = pair(line)?;
+            match name {
+                b"at" => read.url = String::from_utf8(value.to_vec()).ok()?,
+                b"etag" => read.etag = Some(HeaderValue::from_bytes(value).ok().filter(is_tag)?),
+                b"last-modified" => read.modified = Some(HeaderValue::from_bytes(value).ok()?),
+                _ => return None,
+            }
+        }
+        (!read.url.is_empty() && (read.etag.is_some() || read.modified.is_some())).then_some(read)
+    }
+}
+
+fn text(url: &Url) -> String {
+    url[..url::Position::AfterQuery].to_owned()
+}
+
+/// RFC 9110 section 8.8.3: a quoted string, which a mark of weakness may precede.
+fn is_tag(etag: &HeaderValue) -> bool {
+    let opaque = opaque(etag);
+    opaque.len() >= 2 && opaque.starts_with(b"\"") && opaque.ends_with(b"\"")
+}
+
+fn opaque(etag: &HeaderValue) -> &[u8] {
+    let bytes = etag.as_bytes();
+    bytes.strip_prefix(b"W/").unwrap_or(bytes)
+}
+
+fn weakly_same(one: &HeaderValue, other: &HeaderValue) -> bool {
+    opaque(one) == opaque(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haul_http1::{Exchange, Head, Limits};
+    use http::Method;
+
+    const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const DATE: &str = "Date: Mon, 07 Nov 1994 08:49:37 GMT";
+
+    fn head(fields: &str) -> ResponseHead {
+        let text = format!("HTTP/1.1 {fields}\r\n\r\n");
+        match Exchange::new(&Method::GET, Limits::default()).head(text.as_bytes()).unwrap() {
+            Head::Complete { response, .. } => response,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn condition(fields: &str) -> Option<Condition> {
+        let ResponseHead { status, headers, .. } = head(&format!("200 x\r\n{fields}"));
+        let url = Url::parse("http://h/x?a#f").unwrap();
+        let (trailers, body) = (http::HeaderMap::new(), Vec::new());
+        Condition::of(&Response { status, headers, trailers, url, body, body_bytes: 0, redirect_count: 0 })
+    }
+
+    fn asked(fields: &str) -> Option<String> {
+        let request = Request::get("http://h/x").unwrap();
+        let asked = condition(fields)?.of_request(&request);
+        let fields = asked.headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        Some(fields.collect::<Vec<_>>().join(", "))
+    }
+
+    #[test]
+    fn a_request_has_the_one_condition_that_counts() {
+        for (fields, asks) in [
+            ("ETag: \"a\"".to_owned(), Some("if-none-match: \"a\"".to_owned())),
+            ("ETag: W/\"a\"".to_owned(), Some("if-none-match: W/\"a\"".to_owned())),
+            (
+                format!("ETag: \"a\"\r\nLast-Modified: {OLD}\r\n{DATE}"),
+                Some("if-none-match: \"a\"".to_owned()),
+            ),
+            (format!("Last-Modified: {OLD}\r\n{DATE}"), Some(format!("if-modified-since: {OLD}"))),
+            (format!("ETag: a\r\nLast-Modified: {OLD}\r\n{DATE}"), Some(format!("if-modified-since: {OLD}"))),
+            // It may change again within that second.
+            (format!("Last-Modified: {OLD}\r\nDate: {OLD}"), None),
+            (format!("Last-Modified: {OLD}"), None),
+            ("ETag: a".to_owned(), None),
+            (DATE.to_owned(), None),
+        ] {
+            assert_eq!(asked(&fields), asks, "{fields}");
+        }
+        let one = condition("ETag: \"a\"").unwrap();
+        let is_for = |url| one.is_for(&Url::parse(url).unwrap());
+        assert!(is_for("http://h/x?a") && !is_for("http://h/x?b") && !is_for("http://g/x?a"));
+    }
+
+    #[test]
+    fn answers_are_believed_for_their_validators() {
+        use Judgement::{Changed, Nothing, Unchanged};
+        let tag = condition("ETag: W/\"a\"").unwrap();
+        let strong = condition("ETag: \"a\"").unwrap();
+        let date = condition(&format!("Last-Modified: {OLD}\r\n{DATE}")).unwrap();
+        let dated = |status: &str, modified: &str, length: u64| {
+            format!("{status}\r\nLast-Modified: {modified}\r\n{DATE}\r\nContent-Length: {length}")
+        };
+        let tagged = dated("200 x\r\nETag: \"new\"", OLD, 5);
+        for (condition, answer, judgement) in [
+            (&tag, "304 x", Unchanged),
+            (&tag, "304 x\r\nETag: W/\"a\"", Unchanged),
+            (&tag, "304 x\r\nETag: \"a\"", Unchanged),
+            (&tag, "304 x\r\nETag: \"b\"", Nothing),
+            (&tag, "412 x", Nothing),
+            (&tag, "200 x\r\nETag: W/\"a\"", Changed),
+            (&tag, "404 x", Changed),
+            (&strong, "200 x\r\nETag: \"a\"", Unchanged),
+            (&strong, "200 x\r\nETag: \"b\"", Changed),
+            (&strong, "200 x", Changed),
+            (&date, "304 x", Unchanged),
+            (&date, &dated("304 x", OLD, 5), Unchanged),
+            (&date, &dated("304 x", "Mon, 07 Nov 1994 08:00:00 GMT", 5), Nothing),
+            (&date, &dated("200 x", OLD, 5), Unchanged),
+            (&date, &dated("200 x", OLD, 6), Changed),
+            (&date, &dated("200 x", "Mon, 07 Nov 1994 08:00:00 GMT", 5), Changed),
+            (&date, &tagged, Changed),
+        ] {
+            assert_eq!(condition.judge(&head(answer), 5), judgement, "{condition:?}: {answer}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_read_as_written_and_nothing_else_is() {
+        let lines = |text: &[u8]| -> Vec<Vec<u8>> {
+            text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
+        };
+        for fields in [
+            "ETag: W/\"a: b\"".to_owned(),
+            format!("ETag: \"a\"\r\nLast-Modified: {OLD}\r\n{DATE}"),
+            format!("Last-Modified: {OLD}\r\n{DATE}"),
+        ] {
+            let condition = condition(&fields).unwrap();
+            let mut text = Vec::new();
+            condition.write(&mut text);
+            assert_eq!(Condition::read(&lines(&text)), Some(condition));
+        }
+        for text in
+            ["", "at: x", "etag: \"a\"", "at: x\netag: a", "at: x\netag \"a\"", "at: x\netag: \"a\"\ny: z"]
+        {
+            assert_eq!(Condition::read(&lines(text.as_bytes())), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Whether a file that is there already is what the server has, or what it must be.
+//!
+//! Owns: the question, and what counts as a yes.
+//! Does not own: files that were begun ([`crate::kept::partial`]).
+//!
+//! Source: RFC 9110, sections 8.8.2 (Last-Modified), 14.4 (Content-Range).
+
+use std::path::Path;
+
+use haul_http1::{ContentRange, Framing, ResponseHead, content_range};
+use haul_io::{Io, OpenMode, Stat};
+use http::header::RANGE;
+use http::{HeaderValue, StatusCode};
+
+use crate::body::digest::Check;
+use crate::body::reread::reread;
+use crate::kept::validator::last_modified;
+use crate::transfer::attempt::Attempt;
+use crate::{Error, Expected, Request, Response};
+
+/// Checks that the existing file `path`, described by `stat`, matches the server's: it has the same length, and the same time or
+/// the expected checksums. Only the first byte is requested, as some servers don't support HEAD for every URL.
+pub(crate) async fn check<I: Io>(
+    attempt: &mut Attempt<'_, I>,
+    request: &Request,
+    expected: &Expected,
+    path: &Path,
+    stat: &Stat,
+) -> Result<Response, Error> {
+    let mut request = request.clone();
+    request.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+    let (head, response) = attempt.look(&request).await?;
+    let size_fits = expected.size.is_none_or(|size| size == stat.bytes);
+    if !size_fits || total(&head) != Some(stat.bytes) {
+        return Err(Error::Differs);
+    }
+    if !expected.checksums.is_empty() {
+        hash(attempt.io, expected, path, stat.bytes).await?;
+    } else if !is_as_old(&head, stat) {
+        return Err(Error::Differs);
+    }
+    Ok(Response { body_bytes: stat.bytes, ..response })
+}
+
+/// Whether the file `path` of so many bytes is as `expected`, as far as that can be told without the server.
+pub(crate) async fn is_expected(
+    io: &impl Io,
+    expected: &Expected,
+    path: &Path,
+    bytes: u64,
+) -> Result<bool, Error> {
+    if expected.size.is_some_and(|size| size != bytes) {
+        return Ok(false);
+    }
+    if expected.checksums.is_empty() {
+        return Ok(true);
+    }
+    match hash(io, expected, path, bytes).await {
+        Err(Error::Checksum { .. }) => Ok(false),
+        result => result.map(|()| true),
+    }
+}
+
+async fn hash(io: &impl Io, expected: &Expected, path: &Path, bytes: u64) -> Result<(), Error> {
+    let file = io.open(None, path, OpenMode::Read { follow: true }).await.map_err(Error::write)?;
+    let mut checks: Vec<_> = expected.checksums.iter().cloned().map(Check::new).collect();
+    let each = |piece: &[u8]| checks.iter_mut().for_each(|check| check.update(piece));
+    reread(io, &file, bytes, each).await?;
+    checks.into_iter().try_for_each(Check::finish)
+}
+
+/// Bytes of the whole that `head` tells of.
+fn total(head: &ResponseHead) -> Option<u64> {
+    match (head.status, content_range(&head.headers).ok()?, head.framing) {
+        (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Part { first: 0, total, .. }), _) => total,
+        // An empty file has no first byte.
+        (StatusCode::RANGE_NOT_SATISFIABLE, Some(ContentRange::Unsatisfied { total: 0 }), _) => Some(0),
+        (StatusCode::OK, None, Framing::Length(bytes)) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Whether the file's time is the one that the server names, as that of every file is that was fetched from there.
+fn is_as_old(head: &ResponseHead, stat: &Stat) -> bool {
+    last_modified(&head.headers) == Some(stat.modified.0)
+}

@@ -1,0 +1,321 @@
+//! Going on from bytes that are there: what to ask, and what an answer is worth.
+//!
+//! Owns: Range and If-Range, the judgement of every answer to them.
+//! Does not own: the bytes ([`crate::body::download`]), the grammar of Content-Range ([`haul_http1::RequestedRange`]).
+//!
+//! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 14.4 (Content-Range), 15.3.7 (206), 15.5.17 (416: a server needn't
+//! say how long the whole is).
+
+use std::borrow::Cow;
+
+use haul_http1::{Framing, RangeAnswer, RangeError, RequestedRange, ResponseHead};
+use http::header::{IF_RANGE, RANGE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::kept::validator::Validators;
+use crate::{Error, Request};
+
+/// How a request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// For everything.
+    Whole,
+    /// For what is missing, if the rest is still the same.
+    IfRange,
+    /// For what is missing, without a condition: some servers say "changed" to every condition. What comes is then believed
+    /// only for its validators.
+    PlainRange,
+    /// For the last byte that is there and what is behind it, if that is still the same: of a server that says that nothing is
+    /// behind it, but not how long the whole is. Nothing but a proof that all is there is taken for one.
+    LastByte,
+}
+
+/// What is there already.
+#[derive(Clone, Debug)]
+pub(crate) struct Prefix {
+    /// More than none.
+    pub(crate) bytes: u64,
+    pub(crate) validators: Validators,
+}
+
+/// What an answer is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Its body is the whole: what is there is dropped.
+    TakeWhole,
+    /// Its body, of so many bytes, goes behind what is there; the whole has `total`, where that is known.
+    TakePart { bytes: u64, total: Option<u64> },
+    /// All is there.
+    Complete,
+    /// Ask once more, without a condition.
+    AskPlain,
+    /// Ask once more, for the last byte that is there.
+    AskLastByte,
+    /// Nothing: ask for the whole.
+    StartOver,
+}
+
+impl Ask {
+    /// Adds to `headers` what this asks.
+    fn write(self, start: &Prefix, headers: &mut HeaderMap) {
+        if self == Self::Whole {
+            return;
+        }
+        let range = format!("bytes={}-", self.first(start));
+        headers.insert(RANGE, HeaderValue::try_from(range).expect("digits are text"));
+        if self != Self::PlainRange {
+            headers.insert(IF_RANGE, start.validators.if_range().clone());
+        }
+    }
+
+    /// The first byte that this asks for.
+    fn first(self, start: &Prefix) -> u64 {
+        match self {
+            Self::LastByte => start.bytes - 1,
+            _ => start.bytes,
+        }
+    }
+
+    /// `request`, for what is missing behind `start` where that is what this asks.
+    pub(crate) fn of<'a>(self, request: &'a Request, start: Option<&Prefix>) -> Cow<'a, Request> {
+        match start {
+            Some(start) if self != Self::Whole => {
+                let mut request = request.clone();
+                self.write(start, &mut request.headers);
+                Cow::Owned(request)
+            }
+            _ => Cow::Borrowed(request),
+        }
+    }
+
+    /// What `head` is good for, where it answers this and `start` is there. `ranged` says whether the user asked for a range.
+    pub(crate) fn judge(
+        self,
+        start: Option<&Prefix>,
+        head: &ResponseHead,
+        ranged: bool,
+    ) -> Result<Verdict, Error> {
+        let Some(start) = start.filter(|_| self != Self::Whole) else {
+            return match head.status {
+                StatusCode::PARTIAL_CONTENT if !ranged => Err(Error::UnaskedPart),
+                _ => Ok(Verdict::TakeWhole),
+            };
+        };
+        let range = RequestedRange { first: self.first(start), last: None, total: start.validators.total };
+        let answer = range.check(head);
+        if self == Self::LastByte {
+            return Ok(self.judge_last_byte(start, head, answer));
+        }
+        Ok(match answer {
+            Ok(RangeAnswer::Part { first, last, total }) if self.believes(start, &head.headers, total) => {
+                Verdict::TakePart { bytes: last - first + 1, total: total.or(start.validators.total) }
+            }
+            Ok(RangeAnswer::Whole) if self == Self::IfRange && is_same_whole(start, head) => {
+                Verdict::AskPlain
+            }
+            Ok(RangeAnswer::Whole) => Verdict::TakeWhole,
+            Ok(RangeAnswer::AlreadyComplete) => Verdict::Complete,
+            Err(RangeError::Unsatisfiable { total: None }) if start.may_be_all() => Verdict::AskLastByte,
+            Ok(RangeAnswer::Part { .. } | RangeAnswer::Other) | Err(_) => Verdict::StartOver,
+        })
+    }
+
+    /// What is there is all only if its last byte is the last of the very same whole.
+    fn judge_last_byte(
+        self,
+        start: &Prefix,
+        head: &ResponseHead,
+        answer: Result<RangeAnswer, RangeError>,
+    ) -> Verdict {
+        match answer {
+            Ok(RangeAnswer::Part { first, last, total })
+                if first == last
+                    && total == Some(start.bytes)
+                    && self.believes(start, &head.headers, total) =>
+            {
+                Verdict::Complete
+            }
+            Ok(RangeAnswer::Whole) => Verdict::TakeWhole,
+            _ => Verdict::StartOver,
+        }
+    }
+
+    fn believes(self, start: &Prefix, headers: &HeaderMap, total: Option<u64>) -> bool {
+        match self {
+            Self::PlainRange | Self::LastByte => {
+                Validators::of(headers, total).is_some_and(|validators| start.validators.same(&validators))
+            }
+            _ => !start.validators.contradicted_by(headers, total),
+        }
+    }
+}
+
+impl Prefix {
+    /// Whether nothing may be missing, as far as that is known.
+    fn may_be_all(&self) -> bool {
+        self.validators.total.is_none_or(|total| total == self.bytes)
+    }
+}
+
+impl Verdict {
+    /// This, for a response whose content is `coded`: what is there never is, so that no part of it can be added.
+    pub(crate) fn without_coded_parts(self, coded: bool) -> Self {
+        match self {
+            Self::TakePart { .. } if coded => Self::StartOver,
+            other => other,
+        }
+    }
+}
+
+fn is_same_whole(start: &Prefix, head: &ResponseHead) -> bool {
+    let total = match head.framing {
+        Framing::Length(bytes) => Some(bytes),
+        _ => None,
+    };
+    Validators::of(&head.headers, total).is_some_and(|validators| start.validators.same(&validators))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haul_http1::{Exchange, Head, Limits};
+    use http::Method;
+
+    fn head(text: &str) -> ResponseHead {
+        let bytes = format!("HTTP/1.1 {text}\r\n\r\n");
+        match Exchange::new(&Method::GET, Limits::default()).head(bytes.as_bytes()).unwrap() {
+            Head::Complete { response, .. } => response,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn start() -> Prefix {
+        let headers = head("200 OK\r\nETag: \"a\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT").headers;
+        Prefix { bytes: 4, validators: Validators::of(&headers, Some(10)).unwrap() }
+    }
+
+    fn of(bytes: u64, total: Option<u64>) -> Prefix {
+        let mut start = Prefix { bytes, ..start() };
+        start.validators.total = total;
+        start
+    }
+
+    #[test]
+    fn the_missing_rest_is_asked_for() {
+        let written = |ask: Ask| {
+            let mut headers = HeaderMap::new();
+            ask.write(&start(), &mut headers);
+            let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap().to_owned());
+            (text(RANGE), text(IF_RANGE))
+        };
+        assert_eq!(written(Ask::Whole), (None, None));
+        assert_eq!(written(Ask::IfRange), (Some("bytes=4-".to_owned()), Some("\"a\"".to_owned())));
+        assert_eq!(written(Ask::PlainRange), (Some("bytes=4-".to_owned()), None));
+        assert_eq!(written(Ask::LastByte), (Some("bytes=3-".to_owned()), Some("\"a\"".to_owned())));
+    }
+
+    #[test]
+    fn answers_are_judged() {
+        let date = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+        let part = Verdict::TakePart { bytes: 6, total: Some(10) };
+        for (answer, conditional, plain) in [
+            ("206 x\r\nContent-Range: bytes 4-9/10\r\nETag: \"a\"", part, part),
+            ("206 x\r\nContent-Range: bytes 4-9/*\r\nETag: \"a\"", part, part),
+            ("206 x\r\nContent-Range: bytes 4-9/10", part, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 4-9/10\r\nETag: \"b\"", Verdict::StartOver, Verdict::StartOver),
+            (&format!("206 x\r\nContent-Range: bytes 4-9/10\r\nETag: \"b\"\r\n{date}"), part, part),
+            ("206 x\r\nContent-Range: bytes 3-9/10\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 4-10/11\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            (
+                "206 x\r\nContent-Type: multipart/byteranges; boundary=x",
+                Verdict::StartOver,
+                Verdict::StartOver,
+            ),
+            ("200 x\r\nContent-Length: 10\r\nETag: \"a\"", Verdict::AskPlain, Verdict::TakeWhole),
+            (
+                &format!("200 x\r\nContent-Length: 10\r\nETag: \"b\"\r\n{date}"),
+                Verdict::AskPlain,
+                Verdict::TakeWhole,
+            ),
+            ("200 x\r\nContent-Length: 10\r\nETag: \"b\"", Verdict::TakeWhole, Verdict::TakeWhole),
+            ("200 x\r\nContent-Length: 11\r\nETag: \"a\"", Verdict::TakeWhole, Verdict::TakeWhole),
+            ("200 x\r\nContent-Length: 10", Verdict::TakeWhole, Verdict::TakeWhole),
+            ("416 x\r\nContent-Range: bytes */10", Verdict::StartOver, Verdict::StartOver),
+            ("416 x\r\nContent-Range: bytes */4", Verdict::StartOver, Verdict::StartOver),
+            ("416 x", Verdict::StartOver, Verdict::StartOver),
+            ("204 x", Verdict::StartOver, Verdict::StartOver),
+        ] {
+            let judged = |ask: Ask| ask.judge(Some(&start()), &head(answer), false).unwrap();
+            assert_eq!((judged(Ask::IfRange), judged(Ask::PlainRange)), (conditional, plain), "{answer}");
+        }
+        let short = head("206 x\r\nContent-Range: bytes 4-6/10\r\nETag: \"a\"");
+        let judged = Ask::IfRange.judge(Some(&start()), &short, false).unwrap();
+        assert_eq!(judged, Verdict::TakePart { bytes: 3, total: Some(10) }, "a server may send less");
+        let all = Prefix { bytes: 10, ..start() };
+        let judged = Ask::IfRange.judge(Some(&all), &head("416 x\r\nContent-Range: bytes */10"), false);
+        assert_eq!(judged.unwrap(), Verdict::Complete);
+    }
+
+    #[test]
+    fn a_416_that_says_no_length_leads_to_the_last_byte_where_that_may_be_there() {
+        for (start, verdict) in [
+            (of(10, Some(10)), Verdict::AskLastByte),
+            (of(10, None), Verdict::AskLastByte),
+            (of(4, Some(10)), Verdict::StartOver),
+        ] {
+            for answer in ["416 x", "416 x\r\nContent-Range: bytes 0-1/*", "416 x\r\nContent-Range: nonsense"]
+            {
+                for ask in [Ask::IfRange, Ask::PlainRange] {
+                    assert_eq!(ask.judge(Some(&start), &head(answer), false).unwrap(), verdict, "{answer}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_last_byte_of_the_same_whole_proves_that_all_is_there() {
+        let date = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+        for (answer, known, unknown) in [
+            ("206 x\r\nContent-Range: bytes 9-9/10\r\nETag: \"a\"", Verdict::Complete, Verdict::Complete),
+            ("206 x\r\nContent-Range: bytes 9-9/10", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-9/*\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-9/11\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-10/11\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 8-9/10\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-9/10\r\nETag: W/\"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 9-9/10\r\nETag: \"b\"", Verdict::StartOver, Verdict::StartOver),
+            (
+                &format!("206 x\r\nContent-Range: bytes 9-9/10\r\nETag: \"b\"\r\n{date}"),
+                Verdict::Complete,
+                Verdict::StartOver,
+            ),
+            ("200 x\r\nContent-Length: 10\r\nETag: \"a\"", Verdict::TakeWhole, Verdict::TakeWhole),
+            ("200 x\r\nContent-Length: 12\r\nETag: \"b\"", Verdict::TakeWhole, Verdict::TakeWhole),
+            ("416 x", Verdict::StartOver, Verdict::StartOver),
+            ("416 x\r\nContent-Range: bytes */9", Verdict::StartOver, Verdict::StartOver),
+            ("204 x", Verdict::StartOver, Verdict::StartOver),
+        ] {
+            for (total, verdict) in [(Some(10), known), (None, unknown)] {
+                let start = of(10, total);
+                let judged = Ask::LastByte.judge(Some(&start), &head(answer), false).unwrap();
+                assert_eq!(judged, verdict, "{answer}, {total:?}");
+            }
+        }
+        let one = of(1, None);
+        let judged = Ask::LastByte.judge(
+            Some(&one),
+            &head("206 x\r\nContent-Range: bytes 0-0/1\r\nETag: \"a\""),
+            false,
+        );
+        assert_eq!(judged.unwrap(), Verdict::Complete);
+    }
+
+    #[test]
+    fn a_part_that_nobody_asked_for_is_refused() {
+        let part = head("206 x\r\nContent-Range: bytes 0-9/10\r\nETag: \"a\"");
+        assert!(matches!(Ask::Whole.judge(None, &part, false), Err(Error::UnaskedPart)));
+        assert_eq!(Ask::Whole.judge(None, &part, true).unwrap(), Verdict::TakeWhole);
+        assert_eq!(Ask::Whole.judge(Some(&start()), &head("200 x"), false).unwrap(), Verdict::TakeWhole);
+    }
+}

@@ -1,0 +1,355 @@
+//! Fetching as a job, for whole lists through an engine.
+//!
+//! Owns: one attempt at a task, and whether the task starts again.
+//! Does not own: lists, the names of results, waiting between attempts ([`crate::list::source`]).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use haul_engine::{Job, Step};
+use haul_io::{Existing, Io, Publish};
+
+use crate::body::download::Download;
+use crate::body::file_sink::FileSink;
+use crate::body::sink::Sink;
+use crate::kept::condition::LocalCopy;
+use crate::kept::existing;
+use crate::kept::name_locks::{NameLock, NameLocks};
+use crate::kept::partial::Partial;
+use crate::kept::sync::{Sync, SyncStart};
+use crate::list::joining::Joining;
+use crate::list::open_files::OpenFilePermits;
+use crate::list::progress::Progress;
+use crate::list::retry::Failure;
+use crate::list::task::Completed;
+use crate::route::origin::Origin;
+use crate::segments::host_permits::{HostPermit, HostPermits};
+use crate::segments::lane::Lane;
+use crate::segments::segmented::{MaybeSplit, Segmented, Split, TaskPermits, split};
+use crate::transfer::attempt::Attempt;
+use crate::transfer::fetch::Begun;
+use crate::transfer::shared::Shared;
+use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
+
+/// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
+/// ([`Step::Again`]), at most [`Config::retries`] times.
+pub struct FetchJob {
+    shared: Shared,
+    open_files: OpenFilePermits,
+    /// Connections in use, if files are fetched in segments.
+    host_permits: HostPermits,
+    /// The names of results in use, if results are kept up to date: otherwise no result is ever replaced.
+    name_locks: NameLocks,
+}
+
+/// How an attempt begins.
+enum Prepared {
+    Download(Box<Download>),
+    /// The file exists and is complete.
+    Skipped(Box<Response>, PathBuf),
+}
+
+/// How far an attempt came.
+enum Arrived {
+    Whole(Response),
+    Split(Box<Split>),
+}
+
+/// Another attempt is using the name.
+struct NameTaken;
+
+impl FetchJob {
+    /// A job whose tasks share connections and settings.
+    pub fn new(config: Config) -> Self {
+        Self {
+            shared: Shared::new(config),
+            open_files: OpenFilePermits::default(),
+            host_permits: HostPermits::default(),
+            name_locks: NameLocks::default(),
+        }
+    }
+
+    async fn attempt<I: Io>(
+        &self,
+        attempt: &mut Attempt<'_, I>,
+        task: &FetchTask,
+        progress: &mut Progress,
+    ) -> Result<Step<Segmented, Completed>, Error> {
+        let request = task.request.as_ref().map_err(|reason| Error::Url { reason: reason.clone() })?;
+        let started = attempt.io.now();
+        progress.open_file = None;
+        progress.starts_again = false;
+        let host = self.host_permit(request, usize::MAX);
+        let paused = progress.paused.take();
+        let Ok(name) = self.lock_name(task) else {
+            let download = progress.download.take().or(paused.map(|paused| paused.download));
+            self.give_up(attempt.io, download, &Error::Exists).await;
+            return Err(Error::Exists);
+        };
+        let permits = TaskPermits { _host: host, _name: name };
+        if let Some(paused) = paused {
+            let file = Segmented::resume(request, *paused, permits);
+            return Ok(self.split(file.after(progress.spent, attempt.trace.times)));
+        }
+        let prepared = match progress.download.take() {
+            Some(download) => Ok(Prepared::Download(download)),
+            None => self.prepare(attempt, task, request).await,
+        };
+        let (error, download) = match prepared {
+            Err(error) => (error, None),
+            Ok(Prepared::Skipped(response, path)) => {
+                let completed = Completed::of(*response, Some(path), None);
+                return Ok(Step::Done(Completed { skipped: true, ..completed }));
+            }
+            Ok(Prepared::Download(mut download)) => {
+                match self.fetch(attempt, request, &mut download, progress.is_unsplit).await {
+                    Err(error) => (error, Some(download)),
+                    Ok(Arrived::Split(split)) => {
+                        progress.spent += attempt.io.now() - started;
+                        let segments = &self.shared.config.segments;
+                        let file = Segmented::begin(segments, *split, download, permits);
+                        return Ok(self.split(file.after(progress.spent, attempt.trace.times)));
+                    }
+                    Ok(Arrived::Whole(response)) => {
+                        return Ok(Step::Done(complete(attempt.io, download, response).await?));
+                    }
+                }
+            }
+        };
+        progress.spent += attempt.io.now() - started;
+        progress.advice.host_pause = attempt.trace.host_pause;
+        let failure = Failure::of(attempt.io, request, &error, progress);
+        let Some(pause) = failure.pause(&self.shared.config) else {
+            self.give_up(attempt.io, download, &error).await;
+            return Err(error);
+        };
+        if !self.pause(attempt.io, download, progress).await {
+            return Err(error);
+        }
+        progress.spent += pause;
+        progress.advice.pause = pause;
+        Ok(Step::Again)
+    }
+
+    /// Fetches `request` into `download`, up to the body of a file that can be split.
+    async fn fetch<I: Io>(
+        &self,
+        attempt: &mut Attempt<'_, I>,
+        request: &Request,
+        download: &mut Download,
+        is_unsplit: bool,
+    ) -> Result<Arrived, Error> {
+        let body = match attempt.begin(request, download).await? {
+            Begun::Complete(response) => return Ok(Arrived::Whole(response)),
+            Begun::Body(body) => body,
+        };
+        let body = if self.shared.config.resume || is_unsplit {
+            body
+        } else {
+            match split(attempt, body, download).await? {
+                MaybeSplit::Split(split) => return Ok(Arrived::Split(split)),
+                MaybeSplit::Whole(body) => body,
+            }
+        };
+        attempt.receive_whole(body, download).await.map(Arrived::Whole)
+    }
+
+    /// Locks the name of the result for this attempt, if that may be replaced.
+    fn lock_name(&self, task: &FetchTask) -> Result<Option<NameLock>, NameTaken> {
+        match &task.destination {
+            Destination::File(publish) if self.shared.config.sync => {
+                self.name_locks.try_lock(&publish.path).map(Some).ok_or(NameTaken)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A permit for a connection to the host of `request`, if these are counted and fewer than `max` are in use.
+    fn host_permit(&self, request: &Request, max: usize) -> Option<HostPermit> {
+        let is_counted = self.shared.config.segments.count_max > 1;
+        if is_counted { self.host_permits.take(Origin::of(&request.url), max) } else { None }
+    }
+
+    /// The task continues in segments.
+    fn split(&self, file: Segmented) -> Step<Segmented, Completed> {
+        let parts = file.lane_count(&self.shared.config.segments);
+        Step::Split { state: Arc::new(file), parts }
+    }
+
+    /// Prepares `download` for a pause. Returns false if there can't be another attempt; nothing is left of the download then.
+    async fn pause(&self, io: &impl Io, download: Option<Box<Download>>, progress: &mut Progress) -> bool {
+        let Some(mut download) = download else { return true };
+        if !download.pause(io).await {
+            download.abandon(io).await;
+            return false;
+        }
+        if download.holds_file() {
+            progress.open_file = self.open_files.take();
+            if progress.open_file.is_none() {
+                return download.start_over(io).await.is_ok();
+            }
+        }
+        progress.download = Some(download);
+        true
+    }
+
+    /// The download of `task`, with what an earlier run left of it.
+    async fn prepare<I: Io>(
+        &self,
+        attempt: &mut Attempt<'_, I>,
+        task: &FetchTask,
+        request: &Request,
+    ) -> Result<Prepared, Error> {
+        let io = attempt.io;
+        let publish = match &task.destination {
+            Destination::File(publish) => publish,
+            Destination::Named(publish) => {
+                let sink = Sink::file(FileSink::new(publish.clone(), None));
+                let download = Download::new(sink, task.expected.clone()).named_by_server();
+                return Ok(Prepared::Download(Box::new(download)));
+            }
+            Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task)),
+            Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task)),
+        };
+        if self.shared.config.sync && request.may_come_in_parts() {
+            return prepare_sync(io, task, request, publish).await;
+        }
+        let resumes = self.shared.config.resume && request.may_come_in_parts();
+        if publish.existing == Existing::Refuse
+            && let Ok(stat) = io.stat_at(None, &publish.path).await
+        {
+            if !resumes {
+                return Err(Error::Exists);
+            }
+            let checking = existing::check(attempt, request, &task.expected, &publish.path, &stat);
+            let response = Box::pin(checking).await?;
+            // A run that was killed may have left the record of a file that it completed.
+            Partial::of(&publish.path, &request.url).remove(io).await?;
+            return Ok(Prepared::Skipped(Box::new(response), publish.path.clone()));
+        }
+        if !resumes {
+            return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task));
+        }
+        let partial = Partial::of(&publish.path, &request.url);
+        match partial.find(io).await {
+            None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task)),
+            Some(prefix) => {
+                let sink = Sink::file(FileSink::resumed(publish.clone(), partial, &prefix));
+                let download = Download::resumed(io, sink, task.expected.clone(), prefix).await?;
+                Ok(Prepared::Download(Box::new(download)))
+            }
+        }
+    }
+
+    /// Ends `download` after the last attempt. Its bytes are kept for a later run if that was asked for and they may be right.
+    async fn give_up(&self, io: &impl Io, download: Option<Box<Download>>, error: &Error) {
+        let Some(download) = download else { return };
+        let is_wrong = matches!(
+            error,
+            Error::Checksum { .. } | Error::Size { .. } | Error::TooLarge { .. } | Error::PassedOn
+        );
+        if self.shared.config.resume && !is_wrong {
+            download.keep(io).await;
+        } else {
+            download.abandon(io).await;
+        }
+    }
+}
+
+impl Job for FetchJob {
+    type Task = FetchTask;
+    type State = Segmented;
+    type Output = Fetched;
+    type Error = Failed;
+
+    async fn start<I: Io>(&self, io: &I, task: &FetchTask) -> Result<Step<Segmented, Fetched>, Failed> {
+        let mut progress = task.take_progress();
+        progress.attempts += 1;
+        let attempts = progress.attempts;
+        let mut attempt = Attempt::start(io, &self.shared, progress.spent);
+        let result = self.attempt(&mut attempt, task, &mut progress).await;
+        progress.advice.host_pause = attempt.trace.host_pause;
+        task.put_progress(progress);
+        let times = attempt.trace.times;
+        match result {
+            Ok(Step::Done(completed)) => Ok(Step::Done(completed.fetched(attempts, times))),
+            Ok(Step::Again) => Ok(Step::Again),
+            Ok(Step::Split { state, parts }) => Ok(Step::Split { state, parts }),
+            Err(error) => Err(Failed { error, attempts, times }),
+        }
+    }
+
+    /// Runs one lane. Its errors are judged when the file is finished.
+    async fn part<I: Io>(
+        &self,
+        io: &I,
+        task: &FetchTask,
+        state: &Segmented,
+        index: u64,
+    ) -> Result<(), Failed> {
+        let Ok(request) = &task.request else { return Ok(()) };
+        // The first lane uses the permit of the task itself.
+        if index == 0 {
+            let first = state.take_first();
+            Lane::new(io, &self.shared, state, None).run(first).await;
+        } else if let Some(permit) = self.host_permit(request, self.shared.config.segments.per_host_max) {
+            Lane::new(io, &self.shared, state, Some(permit)).run(None).await;
+        }
+        Ok(())
+    }
+
+    async fn finish<I: Io>(
+        &self,
+        io: &I,
+        task: &FetchTask,
+        state: &Segmented,
+        succeeded: bool,
+    ) -> Result<Fetched, Failed> {
+        let (config, open_files) = (&self.shared.config, &self.open_files);
+        Joining { io, config, open_files, file: state }.join(task, succeeded).await
+    }
+
+    fn starts_again(&self, task: &FetchTask) -> bool {
+        task.starts_again()
+    }
+
+    fn is_cancelled(failed: &Failed) -> bool {
+        matches!(failed.error, Error::Cancelled)
+    }
+}
+
+impl Prepared {
+    fn of(sink: Sink, task: &FetchTask) -> Self {
+        Self::Download(Box::new(Download::new(sink, task.expected.clone())))
+    }
+}
+
+/// Begins to bring the file of `task` up to date.
+async fn prepare_sync(
+    io: &impl Io,
+    task: &FetchTask,
+    request: &Request,
+    publish: &Publish,
+) -> Result<Prepared, Error> {
+    let SyncStart { sync, mut copy } = Sync::begin(io, &publish.path, &request.url).await?;
+    if let Some(LocalCopy { bytes, .. }) = copy
+        && !existing::is_expected(io, &task.expected, &publish.path, bytes).await?
+    {
+        // A file that isn't as expected is fetched again, even if the server has the same.
+        copy = None;
+    }
+    let sink = Sink::file(FileSink::keeping_up(publish.clone(), sync));
+    let download = Download::new(sink, task.expected.clone()).unless_current(copy);
+    Ok(Prepared::Download(Box::new(download)))
+}
+
+/// Publishes `download`, unless the file was current already.
+async fn complete(io: &impl Io, download: Box<Download>, response: Response) -> Result<Completed, Error> {
+    let path = download.path();
+    if download.is_unchanged() {
+        download.abandon(io).await;
+        return Ok(Completed { unchanged: true, ..Completed::of(response, path, None) });
+    }
+    let complete = download.complete(io).await?;
+    Ok(Completed::of(response, path, complete.hash))
+}

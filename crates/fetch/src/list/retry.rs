@@ -1,0 +1,166 @@
+//! Whether a failed attempt is made again, and when.
+//!
+//! Owns: the classes of errors, the growth of pauses, what Retry-After asks for.
+//! Does not own: waiting ([`crate::list::scheduler`]), replays on stale connections ([`haul_http1::Replay`]).
+//!
+//! Source: RFC 9110, sections 9.2.2 (idempotent methods), 10.2.3 (Retry-After) and 15.6.4 (503); full jitter: Brooker,
+//! "Exponential Backoff And Jitter".
+
+use std::time::Duration;
+
+use haul_io::Io;
+use http::Method;
+
+use crate::list::progress::Progress;
+use crate::{Config, Error, Phase, Request};
+
+/// Statuses that another attempt may change.
+const RETRIED: [u16; 6] = [408, 429, 500, 502, 503, 504];
+
+/// What is known of an attempt that failed.
+#[derive(Clone, Copy)]
+pub(crate) struct Failure<'a> {
+    pub(crate) method: &'a Method,
+    /// Whether there is a body for another attempt.
+    pub(crate) can_be_sent: bool,
+    pub(crate) error: &'a Error,
+    /// Attempts so far, this one included.
+    pub(crate) attempts: u32,
+    /// The time they took, with the pauses between them.
+    pub(crate) spent: Duration,
+    /// What the server asked to wait.
+    pub(crate) host_pause: Option<Duration>,
+    /// Any number, for the jitter.
+    pub(crate) random: u64,
+}
+
+impl<'a> Failure<'a> {
+    /// The failure of `request` with `error`, after the attempts that `progress` counts.
+    pub(crate) fn of(io: &impl Io, request: &'a Request, error: &'a Error, progress: &Progress) -> Self {
+        let mut random = [0; 8];
+        io.random(&mut random);
+        Self {
+            method: &request.method,
+            can_be_sent: request.body.can_be_sent(),
+            error,
+            attempts: progress.attempts,
+            spent: progress.spent,
+            host_pause: progress.advice.host_pause,
+            random: u64::from_ne_bytes(random),
+        }
+    }
+
+    /// How long to wait before the next attempt; `None` where there is none.
+    pub(crate) fn pause(&self, config: &Config) -> Option<Duration> {
+        if self.attempts > config.retries || !self.can_be_sent || !may_pass(self.error, self.method) {
+            return None;
+        }
+        let pause = jittered(pause_max(config, self.attempts), self.random);
+        let pause = pause.max(self.host_pause.unwrap_or_default());
+        let in_time = config.total_timeout.is_none_or(|total| self.spent + pause < total);
+        in_time.then_some(pause)
+    }
+}
+
+/// Whether the same request may fare better another time, and may be sent twice.
+fn may_pass(error: &Error, method: &Method) -> bool {
+    match error {
+        // Nothing was sent.
+        Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
+        Error::Proxy(error) => error.may_pass(),
+        Error::Transport(_) | Error::TooSlow { .. } | Error::Timeout(Phase::Transfer) => {
+            method.is_idempotent()
+        }
+        Error::Protocol(error) => error.is_truncation() && method.is_idempotent(),
+        Error::Status(status) => RETRIED.contains(&status.as_u16()) && method.is_idempotent(),
+        _ => false,
+    }
+}
+
+/// The longest pause after so many attempts: doubled each time, up to the limit.
+fn pause_max(config: &Config, attempts: u32) -> Duration {
+    let doublings = attempts.saturating_sub(1).min(31);
+    config.retry_pause.saturating_mul(1 << doublings).min(config.retry_pause_max)
+}
+
+/// A part of `pause` that is anything from none to all of it, so that many who failed together don't come back together.
+fn jittered(pause: Duration, random: u64) -> Duration {
+    pause.mul_f64(random as f64 / u64::MAX as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ProxyError;
+    use haul_http1::ProtocolError;
+    use http::StatusCode;
+    use std::io::ErrorKind;
+
+    fn config() -> Config {
+        Config { total_timeout: Some(Duration::from_secs(100)), ..Config::default() }
+    }
+
+    #[test]
+    fn errors_that_may_pass_are_retried_and_others_are_not() {
+        let status = |code| Error::Status(StatusCode::from_u16(code).unwrap());
+        let io = |kind: ErrorKind| std::io::Error::from(kind);
+        let incomplete = ProtocolError::Incomplete { received_bytes: 1, expected_bytes: Some(2) };
+        for (error, get, post) in [
+            (Error::Connect(io(ErrorKind::ConnectionRefused)), true, true),
+            (Error::Timeout(Phase::Connect), true, true),
+            (Error::Timeout(Phase::Transfer), true, false),
+            (Error::TooSlow { rate_min: 1 }, true, false),
+            (Error::Timeout(Phase::Total), false, false),
+            (Error::Transport(io(ErrorKind::ConnectionReset)), true, false),
+            (Error::Protocol(incomplete), true, false),
+            (Error::Protocol(ProtocolError::ClosedBeforeResponse), true, false),
+            (Error::Protocol(ProtocolError::BareCr), false, false),
+            (Error::Tls(rustls::Error::DecryptError), false, false),
+            (Error::ProxyTls(rustls::Error::DecryptError), false, false),
+            (Error::Resolve(io(ErrorKind::NotFound)), false, false),
+            (Error::Write(io(ErrorKind::StorageFull)), false, false),
+            (Error::TooManyRedirects, false, false),
+            (Error::Cancelled, false, false),
+            (Error::Proxy(ProxyError::Status(StatusCode::BAD_GATEWAY)), true, true),
+            (Error::Proxy(ProxyError::Status(StatusCode::PROXY_AUTHENTICATION_REQUIRED)), false, false),
+            (Error::Proxy(ProxyError::Reply { code: 5 }), true, true),
+            (Error::Proxy(ProxyError::Reply { code: 2 }), false, false),
+            (Error::Proxy(ProxyError::Denied), false, false),
+            (status(408), true, false),
+            (status(429), true, false),
+            (status(500), true, false),
+            (status(502), true, false),
+            (status(503), true, false),
+            (status(504), true, false),
+            (status(501), false, false),
+            (status(404), false, false),
+            (status(403), false, false),
+        ] {
+            assert_eq!(may_pass(&error, &Method::GET), get, "GET: {error}");
+            assert_eq!(may_pass(&error, &Method::PUT), get, "PUT: {error}");
+            assert_eq!(may_pass(&error, &Method::POST), post, "POST: {error}");
+        }
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_limit_and_end_with_the_retries() {
+        let error = Error::Timeout(Phase::Transfer);
+        let pause_of = |attempts, random, host_pause, spent| {
+            let (method, spent) = (&Method::GET, Duration::from_secs(spent));
+            let failure =
+                Failure { method, can_be_sent: true, error: &error, attempts, spent, host_pause, random };
+            assert_eq!(Failure { can_be_sent: false, ..failure }.pause(&config()), None);
+            failure.pause(&config())
+        };
+        let millis = |attempts| pause_of(attempts, u64::MAX, None, 0).map(|pause| pause.as_millis());
+        let longest: Vec<_> = (1..=6).map(millis).collect();
+        assert_eq!(longest, [Some(500), Some(1_000), Some(2_000), Some(4_000), Some(8_000), None]);
+        assert_eq!(pause_max(&config(), 1_000), Duration::from_secs(30));
+        assert_eq!(pause_of(1, 0, None, 0), Some(Duration::ZERO), "jitter is full");
+        assert_eq!(pause_of(1, u64::MAX / 2, None, 0).unwrap().as_millis(), 250);
+        let asked = Some(Duration::from_secs(20));
+        assert_eq!(pause_of(1, 0, asked, 0), asked, "what the server asks for is kept to");
+        assert_eq!(pause_of(1, 0, asked, 79), asked);
+        assert_eq!(pause_of(1, 0, asked, 80), None, "the whole would take too long");
+    }
+}

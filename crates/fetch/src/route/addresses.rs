@@ -1,0 +1,77 @@
+//! The addresses of a host, as the client is told to find them.
+//!
+//! Owns: addresses that were given for a host, the choice of a family.
+//! Does not own: asking the system ([`haul_io::Io::resolve`]), the order of attempts.
+
+use std::io;
+use std::net::SocketAddr;
+
+use haul_io::Io;
+use url::Host;
+
+use crate::route::host_override::known;
+use crate::{Config, Error};
+
+/// Where `host` is reached; never none.
+pub(crate) async fn addresses(
+    io: &impl Io,
+    config: &Config,
+    host: &Host<String>,
+    port: u16,
+) -> Result<Vec<SocketAddr>, Error> {
+    let found = match (known(&config.known_hosts, host, port), host) {
+        (Some(known), _) => known.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect(),
+        (None, Host::Ipv4(address)) => vec![SocketAddr::new((*address).into(), port)],
+        (None, Host::Ipv6(address)) => vec![SocketAddr::new((*address).into(), port)],
+        (None, Host::Domain(name)) => {
+            let resolved = io.resolve(&config.names, name, port).await;
+            resolved.map_err(|error| match haul_io::is_cancelled(&error) {
+                true => Error::Cancelled,
+                false => Error::Resolve(error),
+            })?
+        }
+    };
+    let fitting: Vec<_> = found.into_iter().filter(|address| config.family.has(*address)).collect();
+    match fitting.is_empty() {
+        true => Err(Error::Resolve(io::Error::other("it has no address of the family that was asked for"))),
+        false => Ok(fitting),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Family, HostOverride};
+    use haul_io::{Blocking, Cancel, run_ready};
+
+    #[test]
+    fn what_is_known_is_not_asked_for() {
+        let known = |host: &str, addresses: &[&str]| HostOverride {
+            host: host.to_owned(),
+            port: 80,
+            addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+        };
+        let config = |family| Config {
+            family,
+            known_hosts: vec![known("a.invalid", &["10.0.0.9"]), known("A.invalid", &["10.0.0.1", "::2"])],
+            ..Config::default()
+        };
+        let io = Blocking::new(Cancel::new().unwrap());
+        let find = |family, host: &str, port| {
+            let host = Host::parse(host).unwrap();
+            let found = run_ready(addresses(&io, &config(family), &host, port)).ok()?;
+            Some(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        };
+        for (family, host, port, found) in [
+            (Family::Any, "a.invalid", 80, Some("10.0.0.1:80 [::2]:80")),
+            (Family::V4, "a.invalid", 80, Some("10.0.0.1:80")),
+            (Family::V6, "A.INVALID", 80, Some("[::2]:80")),
+            (Family::Any, "127.0.0.1", 81, Some("127.0.0.1:81")),
+            (Family::V6, "127.0.0.1", 81, None),
+            (Family::Any, "[::1]", 81, Some("[::1]:81")),
+            (Family::Any, "a.invalid", 81, None),
+        ] {
+            assert_eq!(find(family, host, port).as_deref(), found, "{family:?} {host}:{port}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! One connection to an origin, plain or TLS, straight or through a proxy.
+//!
+//! Owns: the order of steps in making it, bytes in and out.
+//! Does not own: what the bytes mean, reuse ([`crate::route::pool`]).
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use haul_io::{Buf, Io, Socket};
+use rustls::ClientConfig;
+use url::Url;
+
+use crate::route::addresses::addresses;
+use crate::route::hops::Route;
+use crate::route::origin::Origin;
+use crate::route::proxy::{Proxy, ProxyKind};
+use crate::route::socks::{self, Target};
+use crate::route::tls::{Tls, TlsSettings};
+use crate::route::tunnel;
+use crate::route::wire::Wire;
+use crate::{Config, Error, Phase, Times};
+
+pub(crate) struct Connection {
+    link: Link,
+    route: Route,
+    /// Exchanges that were completed on it.
+    pub(crate) exchange_count: u32,
+}
+
+/// What the bytes of HTTP go through.
+enum Link {
+    Plain(Socket),
+    Tls(Box<Tls<Socket>>),
+    /// TLS to the origin within TLS to the proxy.
+    Nested(Box<Tls<Tls<Socket>>>),
+}
+
+/// The context of making one connection.
+pub(crate) struct Dial<'a, I> {
+    pub(crate) io: &'a I,
+    pub(crate) config: &'a Config,
+    pub(crate) tls: &'a TlsSettings,
+    /// When the connection must be ready, by [`Io::now`].
+    pub(crate) deadline: Duration,
+    /// Where the time spent on each step is added.
+    pub(crate) times: &'a mut Times,
+}
+
+impl Connection {
+    /// Connects to the origin of `url` by `route`.
+    pub(crate) async fn open<I: Io>(mut dial: Dial<'_, I>, url: &Url, route: Route) -> Result<Self, Error> {
+        let origin = Origin::of(url);
+        let socket = dial.socket(&route, &origin).await?;
+        let link = dial.link(&route, socket).await?;
+        Ok(Self { link, route, exchange_count: 0 })
+    }
+
+    /// Where it leads.
+    pub(crate) fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// Sends all of `bytes`.
+    pub(crate) async fn send(
+        &mut self,
+        io: &impl Io,
+        bytes: Buf,
+        timeout: Duration,
+    ) -> (io::Result<()>, Buf) {
+        match &mut self.link {
+            Link::Plain(socket) => socket.send(io, bytes, timeout).await,
+            Link::Tls(tls) => tls.send(io, bytes, timeout).await,
+            Link::Nested(tls) => tls.send(io, bytes, timeout).await,
+        }
+    }
+
+    /// Appends what arrives to `buf`; 0 is the end.
+    pub(crate) async fn receive(
+        &mut self,
+        io: &impl Io,
+        buf: Buf,
+        timeout: Duration,
+    ) -> (io::Result<usize>, Buf) {
+        match &mut self.link {
+            Link::Plain(socket) => socket.receive(io, buf, timeout).await,
+            Link::Tls(tls) => tls.receive(io, buf, timeout).await,
+            Link::Nested(tls) => tls.receive(io, buf, timeout).await,
+        }
+    }
+
+    /// Whether an end seen by [`Connection::receive`] was orderly.
+    pub(crate) fn ended_cleanly(&self) -> bool {
+        match &self.link {
+            Link::Plain(_) => true,
+            Link::Tls(tls) => tls.ended_cleanly(),
+            Link::Nested(tls) => tls.ended_cleanly(),
+        }
+    }
+
+    /// Whether nothing has happened on it while it was idle: neither bytes nor an end.
+    pub(crate) async fn is_quiet(&mut self, io: &impl Io) -> bool {
+        let (received, buf) = self.receive(io, io.take_buf(1), Duration::ZERO).await;
+        io.give_buf(buf);
+        matches!(received, Err(error) if error.kind() == io::ErrorKind::TimedOut)
+    }
+}
+
+impl<I: Io> Dial<'_, I> {
+    /// A socket to the origin, or to the proxy before it.
+    async fn socket(&mut self, route: &Route, origin: &Origin) -> Result<Socket, Error> {
+        let (io, config) = (self.io, self.config);
+        let mut started = io.now();
+        let connected = match &config.unix_socket {
+            Some(path) => io.connect_local(path).await,
+            None => {
+                let addresses = first_hop(io, config, route, origin).await?;
+                let resolved = io.now();
+                self.times.dns += resolved - started;
+                started = resolved;
+                io.connect(addresses, self.left()).await
+            }
+        };
+        self.times.connect += io.now() - started;
+        connected.map_err(|error| Error::transport(error, Phase::Connect))
+    }
+
+    /// All that comes over the `socket`.
+    async fn link(&mut self, route: &Route, mut socket: Socket) -> Result<Link, Error> {
+        match route {
+            Route::Direct(origin) => self.plain_or_tls(origin, socket).await,
+            Route::Forward(proxy) if proxy.kind() == ProxyKind::Https => {
+                Ok(Link::Tls(Box::new(self.tls_to_proxy(proxy, socket).await?)))
+            }
+            Route::Forward(_) => Ok(Link::Plain(socket)),
+            Route::Tunnel(origin, proxy) if proxy.kind() == ProxyKind::Https => {
+                let mut tls = self.tls_to_proxy(proxy, socket).await?;
+                self.pass(&mut tls, proxy, origin).await.map_err(Error::at_proxy)?;
+                match origin.tls {
+                    false => Ok(Link::Tls(Box::new(tls))),
+                    true => Ok(Link::Nested(Box::new(self.tls_to_origin(origin, tls).await?))),
+                }
+            }
+            Route::Tunnel(origin, proxy) => {
+                self.pass(&mut socket, proxy, origin).await?;
+                self.plain_or_tls(origin, socket).await
+            }
+        }
+    }
+
+    async fn plain_or_tls(&mut self, origin: &Origin, socket: Socket) -> Result<Link, Error> {
+        match origin.tls {
+            false => Ok(Link::Plain(socket)),
+            true => Ok(Link::Tls(Box::new(self.tls_to_origin(origin, socket).await?))),
+        }
+    }
+
+    /// The certificate must be that of the origin, whatever the way.
+    async fn tls_to_origin<W: Wire>(&mut self, origin: &Origin, wire: W) -> Result<Tls<W>, Error> {
+        let config = self.tls.for_origins()?;
+        self.handshake(config, &origin.host, wire).await
+    }
+
+    async fn tls_to_proxy(&mut self, proxy: &Proxy, socket: Socket) -> Result<Tls<Socket>, Error> {
+        let config = self.tls.for_proxies()?;
+        let tls = self.handshake(config, &proxy.host().to_string(), socket).await;
+        tls.map_err(Error::at_proxy)
+    }
+
+    async fn handshake<W: Wire>(
+        &mut self,
+        config: Arc<ClientConfig>,
+        host: &str,
+        wire: W,
+    ) -> Result<Tls<W>, Error> {
+        let started = self.io.now();
+        let tls = Tls::handshake(self.io, config, host, wire, self.left()).await;
+        self.times.tls += self.io.now() - started;
+        tls
+    }
+
+    /// Goes on from `proxy` to `origin`.
+    async fn pass(&mut self, wire: &mut impl Wire, proxy: &Proxy, origin: &Origin) -> Result<(), Error> {
+        let (io, config, deadline) = (self.io, self.config, self.deadline);
+        let started = io.now();
+        let host = origin.url_host()?;
+        let passed = match proxy.kind() {
+            ProxyKind::Http | ProxyKind::Https => {
+                tunnel::connect(io, config, wire, proxy, origin, deadline).await
+            }
+            ProxyKind::Socks5h => {
+                let target = Target::Name(host, origin.port);
+                socks::connect(io, wire, proxy, &target, deadline).await
+            }
+            ProxyKind::Socks5 => {
+                let found = addresses(io, config, &host, origin.port).await?;
+                let target = Target::Address(*found.first().expect("found addresses are never none"));
+                socks::connect(io, wire, proxy, &target, deadline).await
+            }
+        };
+        self.times.connect += io.now() - started;
+        passed
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_sub(self.io.now())
+    }
+}
+
+/// The addresses of whoever is connected to: the origin, or the proxy before it.
+async fn first_hop(
+    io: &impl Io,
+    config: &Config,
+    route: &Route,
+    origin: &Origin,
+) -> Result<Vec<SocketAddr>, Error> {
+    match route {
+        Route::Direct(_) => addresses(io, config, &origin.url_host()?, origin.port).await,
+        Route::Forward(proxy) | Route::Tunnel(_, proxy) => {
+            addresses(io, config, proxy.host(), proxy.port()).await
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Connections that wait to be used again.
+//!
+//! Owns: which idle connection serves a route, how many are kept.
+//! Does not own: whether a connection may be kept (RFC 9112 section 9.3, in [`haul_http1`]).
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use crate::route::connection::Connection;
+use crate::route::hops::Route;
+
+pub(crate) struct Pool {
+    /// Oldest first. Invariant: at most `idle_max` long.
+    idle: Mutex<VecDeque<Connection>>,
+    idle_max: usize,
+}
+
+impl Pool {
+    pub(crate) fn new(idle_max: usize) -> Self {
+        Self { idle: Mutex::default(), idle_max }
+    }
+
+    /// The connection by `route` that was used last: the least likely to have been closed meanwhile.
+    pub(crate) fn take(&self, route: &Route) -> Option<Connection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = idle.iter().rposition(|kept| kept.route() == route)?;
+        idle.remove(index)
+    }
+
+    /// Keeps `connection`; where too many are kept, the oldest is closed.
+    pub(crate) fn put(&self, connection: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push_back(connection);
+        let oldest = if idle.len() > self.idle_max { idle.pop_front() } else { None };
+        // Closing is a system call: not under the lock.
+        drop(idle);
+        drop(oldest);
+    }
+}

@@ -1,0 +1,87 @@
+//! How many connections each host sees, where files are fetched in segments.
+//!
+//! Tasks start as their source says ([`crate::list::scheduler`]), which knows nothing of segments. So every task that is under way has a
+//! seat, and further connections of one file get only seats that tasks leave free, and leave them when tasks come. Idle connections have
+//! no seat: whoever begins takes one of those first, so they never make more than there were in use.
+//!
+//! Owns: the counts.
+//! Does not own: which tasks start.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::route::origin::Origin;
+
+/// Seats that are taken, by host. Invariant: no host without any.
+#[derive(Clone, Default)]
+pub(crate) struct HostPermits(Arc<Mutex<HashMap<Origin, usize>>>);
+
+/// One seat; given back when this is dropped.
+pub(crate) struct HostPermit {
+    permits: HostPermits,
+    origin: Origin,
+    /// With more than so many taken, it is wanted by others.
+    max: usize,
+}
+
+impl HostPermits {
+    /// A seat, where fewer than `max` are taken.
+    pub(crate) fn take(&self, origin: Origin, max: usize) -> Option<HostPermit> {
+        let mut counts = self.lock();
+        let count = counts.get(&origin).copied().unwrap_or_default();
+        if count >= max {
+            return None;
+        }
+        counts.insert(origin.clone(), count + 1);
+        Some(HostPermit { permits: self.clone(), origin, max })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Origin, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HostPermit {
+    /// Whether more are taken than there should be.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.permits.lock().get(&self.origin).is_some_and(|count| *count > self.max)
+    }
+}
+
+impl Drop for HostPermit {
+    fn drop(&mut self) {
+        let mut counts = self.permits.lock();
+        if let Some(count) = counts.get_mut(&self.origin) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.origin);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use url::Url;
+
+    #[test]
+    fn seats_are_counted_by_host_and_come_back() {
+        let permits = HostPermits::default();
+        let host = |url| Origin::of(&Url::parse(url).unwrap());
+        let one = permits.take(host("http://a/"), 2);
+        let other = permits.take(host("http://a/x"), 2);
+        assert!(one.is_some() && other.is_some());
+        assert!(permits.take(host("http://a/"), 2).is_none());
+        assert!(permits.take(host("http://b/"), 2).is_some());
+        let task = permits.take(host("http://a/"), usize::MAX);
+        let is_wanted = |permit: &Option<HostPermit>| permit.as_ref().unwrap().is_wanted();
+        assert!(is_wanted(&one) && is_wanted(&other) && !is_wanted(&task));
+        drop(task);
+        assert!(!is_wanted(&one));
+        drop(other);
+        assert!(permits.take(host("http://a/"), 2).is_some());
+        drop(one);
+        assert!(permits.lock().is_empty());
+    }
+}

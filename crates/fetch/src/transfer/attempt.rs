@@ -1,0 +1,46 @@
+//! The context of one attempt at a request.
+//!
+//! The steps of an attempt are methods of [`Attempt`], each group in its own file of this room: choosing a connection
+//! ([`crate::transfer::answered`]), the exchange of heads ([`crate::transfer::exchange`]), bodies
+//! ([`crate::transfer::send`], [`crate::transfer::receive`]), and their order ([`crate::transfer::fetch`]).
+//!
+//! Owns: what every step needs: I/O, shared state, time limits, the trace.
+//! Does not own: the request and its response, which travel from step to step.
+
+use std::time::Duration;
+
+use haul_io::Io;
+
+use crate::transfer::clock::Clock;
+use crate::transfer::shared::Shared;
+use crate::transfer::trace::Trace;
+use crate::{Config, Error};
+
+pub(crate) struct Attempt<'a, I> {
+    pub(crate) io: &'a I,
+    pub(crate) shared: &'a Shared,
+    pub(crate) clock: Clock,
+    pub(crate) trace: Trace,
+}
+
+impl<'a, I: Io> Attempt<'a, I> {
+    /// Starts now, for a request that took the time `spent` in earlier attempts.
+    pub(crate) fn start(io: &'a I, shared: &'a Shared, spent: Duration) -> Self {
+        let clock = Clock::start(&shared.config, io.now(), spent);
+        Self { io, shared, clock, trace: Trace::default() }
+    }
+
+    pub(crate) fn config(&self) -> &'a Config {
+        &self.shared.config
+    }
+
+    /// `timeout`, or the time left for the whole request if that is less.
+    pub(crate) fn limit(&self, timeout: Duration) -> Result<Duration, Error> {
+        self.clock.limit(self.io.now(), timeout)
+    }
+
+    /// `error` of a step, or that of the whole request if that timed out.
+    pub(crate) fn judge(&self, error: Error) -> Error {
+        self.clock.judge(self.io.now(), error)
+    }
+}

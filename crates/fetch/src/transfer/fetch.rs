@@ -1,0 +1,317 @@
+//! The order of steps of one attempt: conditions, redirects and ranges, until the body has been received.
+//!
+//! Owns: which request comes next, and which response is final.
+//! Does not own: the steps themselves.
+
+use std::borrow::Cow;
+
+use haul_http1::{Framing, ResponseHead};
+use haul_io::Io;
+use http::header::{Entry, RANGE, SET_COOKIE};
+use http::{HeaderMap, StatusCode};
+
+use crate::body::coding::decoding::Decoding;
+use crate::body::download::Download;
+use crate::body::receiver::{Drain, Receiver};
+use crate::kept::condition::Judgement;
+use crate::kept::resume::{Ask, Verdict};
+use crate::transfer::attempt::Attempt;
+use crate::transfer::exchange::Answered;
+use crate::transfer::redirect;
+use crate::transfer::retry_after::host_pause;
+use crate::{Error, Request, Response};
+
+/// Unneeded bodies of up to this many bytes are read to keep the connection; beyond that a new one is cheaper.
+const DRAIN_BYTES_MAX: u64 = 64 * 1024;
+
+/// How far [`Attempt::begin`] came.
+pub(crate) enum Begun<'r> {
+    /// The response is complete.
+    Complete(Response),
+    /// The body of the whole comes next.
+    Body(WholeBody<'r>),
+}
+
+/// A response whose body is the whole representation, and comes next.
+pub(crate) struct WholeBody<'r> {
+    /// The request that was answered, after redirects.
+    pub(crate) request: Cow<'r, Request>,
+    pub(crate) answered: Answered,
+    pub(crate) decoding: Option<Decoding>,
+}
+
+/// What one URL led to.
+enum Step {
+    Complete(Response),
+    Body(Answered, Option<Decoding>),
+    Redirect(Request),
+}
+
+/// The answer to a request that may have been conditional.
+enum Asked {
+    Answered(Answered),
+    /// The local copy is current.
+    Unchanged(Response),
+}
+
+impl<I: Io> Attempt<'_, I> {
+    /// Fetches `request`, or what `download` lacks of it, following redirects.
+    pub(crate) async fn fetch(
+        &mut self,
+        request: &Request,
+        download: &mut Download,
+    ) -> Result<Response, Error> {
+        match self.begin(request, download).await? {
+            Begun::Complete(response) => Ok(response),
+            Begun::Body(body) => self.receive_whole(body, download).await,
+        }
+    }
+
+    /// As [`Attempt::fetch`], up to the body of the whole if that is what comes.
+    pub(crate) async fn begin<'r>(
+        &mut self,
+        request: &'r Request,
+        download: &mut Download,
+    ) -> Result<Begun<'r>, Error> {
+        let mut request = Cow::Borrowed(request);
+        for redirect_count in 0..=self.config().redirects_max {
+            self.trace.redirect_count = redirect_count;
+            match self.step(&request, download).await? {
+                Step::Complete(response) => return Ok(Begun::Complete(response)),
+                Step::Body(answered, decoding) => {
+                    return Ok(Begun::Body(WholeBody { request, answered, decoding }));
+                }
+                Step::Redirect(next) => request = Cow::Owned(next),
+            }
+        }
+        Err(Error::TooManyRedirects)
+    }
+
+    /// Receives the body that [`Attempt::begin`] led to.
+    pub(crate) async fn receive_whole(
+        &mut self,
+        body: WholeBody<'_>,
+        download: &mut Download,
+    ) -> Result<Response, Error> {
+        let WholeBody { request, answered, decoding } = body;
+        self.receive(&request, answered, decoding, download).await
+    }
+
+    /// Requests one URL until its response is final: whole, or what `download` lacks of it.
+    async fn step(&mut self, request: &Request, download: &mut Download) -> Result<Step, Error> {
+        let is_ranged = request.headers.contains_key(RANGE);
+        let can_resume = request.may_come_in_parts() && download.prefix().is_some();
+        let mut ask = if can_resume { Ask::IfRange } else { Ask::Whole };
+        loop {
+            let prefix = download.prefix();
+            let asked = ask.of(request, prefix.as_ref());
+            let answered = match self.ask_unless_current(&asked, download).await? {
+                Asked::Answered(answered) => answered,
+                Asked::Unchanged(response) => return Ok(Step::Complete(response)),
+            };
+            let head = &answered.head;
+            self.trace.host_pause = host_pause(head.status, &head.headers, self.config());
+            let next = self.redirected(request, head)?;
+            if next.is_some() || self.has_failed(ask, head.status) {
+                let status = head.status;
+                self.drain(request, answered).await;
+                return next.map(Step::Redirect).ok_or(Error::Status(status));
+            }
+            let decoding = if is_ranged { None } else { self.decoding(head)? };
+            let verdict = ask.judge(prefix.as_ref(), head, is_ranged)?;
+            match verdict.without_coded_parts(decoding.is_some()) {
+                Verdict::TakeWhole => {
+                    if download.bytes() > 0 {
+                        download.start_over(self.io).await?;
+                    }
+                    self.expect_whole(request, head, decoding.is_some(), download).await?;
+                    return Ok(Step::Body(answered, decoding));
+                }
+                Verdict::TakePart { bytes, total } => {
+                    let part = Part { bytes, total };
+                    match self.receive_part(request, answered, part, download).await? {
+                        Some(response) => return Ok(Step::Complete(response)),
+                        None => ask = Ask::IfRange,
+                    }
+                }
+                Verdict::Complete => {
+                    download.expect_nothing();
+                    let response = self.response(request, head.clone());
+                    self.drain(request, answered).await;
+                    return Ok(Step::Complete(Response { body_bytes: download.bytes(), ..response }));
+                }
+                Verdict::AskPlain => ask = Ask::PlainRange,
+                Verdict::AskLastByte => {
+                    self.drain(request, answered).await;
+                    ask = Ask::LastByte;
+                }
+                Verdict::StartOver => {
+                    download.start_over(self.io).await?;
+                    ask = Ask::Whole;
+                }
+            }
+        }
+    }
+
+    /// Sends `request`, on condition that the local copy of `download` is out of date, if there is one.
+    async fn ask_unless_current(
+        &mut self,
+        request: &Request,
+        download: &mut Download,
+    ) -> Result<Asked, Error> {
+        if let Some(copy) = download.local_copy(&request.url) {
+            let answered = self.answered(&copy.conditional(request)).await?;
+            let judgement = copy.judge(&answered.head);
+            if judgement == Judgement::Changed {
+                return Ok(Asked::Answered(answered));
+            }
+            let unchanged = self.response(request, answered.head.clone());
+            self.drain(request, answered).await;
+            if judgement == Judgement::Unchanged {
+                download.set_unchanged();
+                return Ok(Asked::Unchanged(unchanged));
+            }
+            download.drop_local_copy();
+        }
+        Ok(Asked::Answered(self.answered(request).await?))
+    }
+
+    /// The head of the response to `request`, after redirects. Its body is not needed.
+    pub(crate) async fn look(&mut self, request: &Request) -> Result<(ResponseHead, Response), Error> {
+        let mut request = request.clone();
+        for redirect_count in 0..=self.config().redirects_max {
+            self.trace.redirect_count = redirect_count;
+            let answered = self.answered(&request).await?;
+            let head = answered.head.clone();
+            self.trace.host_pause = host_pause(head.status, &head.headers, self.config());
+            self.drain(&request, answered).await;
+            match self.redirected(&request, &head)? {
+                Some(next) => request = next,
+                None if self.has_failed(Ask::PlainRange, head.status) => {
+                    return Err(Error::Status(head.status));
+                }
+                None => {
+                    let response = self.response(&request, head.clone());
+                    return Ok((head, response));
+                }
+            }
+        }
+        Err(Error::TooManyRedirects)
+    }
+
+    /// The request that the response with `head` redirects to.
+    pub(crate) fn redirected(
+        &self,
+        request: &Request,
+        head: &ResponseHead,
+    ) -> Result<Option<Request>, Error> {
+        redirect::follow(request, head.status, &head.headers, self.config().allow_downgrade)
+    }
+
+    fn has_failed(&self, ask: Ask, status: StatusCode) -> bool {
+        let concerns_range = ask != Ask::Whole && status == StatusCode::RANGE_NOT_SATISFIABLE;
+        // A file that is kept up to date must not be replaced by the body of any other response.
+        let has_failed = if self.config().sync {
+            !status.is_success()
+        } else {
+            self.config().fail_on_status && status.as_u16() >= 400
+        };
+        has_failed && !concerns_range
+    }
+
+    /// The decoders for a body, if it has content codings and they are to be undone.
+    fn decoding(&self, head: &ResponseHead) -> Result<Option<Decoding>, Error> {
+        if self.config().compressed && head.framing != Framing::None {
+            Ok(Decoding::of(&head.headers, self.config().decoded_ratio_max)?)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Prepares `download` for the whole body that comes after `head`.
+    async fn expect_whole(
+        &self,
+        request: &Request,
+        head: &ResponseHead,
+        is_decoded: bool,
+        download: &mut Download,
+    ) -> Result<(), Error> {
+        download.name(self.io, &head.headers).await?;
+        if is_decoded {
+            download.expect_decoded(&head.headers)?;
+        } else {
+            download.expect_whole(&head.headers, length(head))?;
+        }
+        download.announce(|| self.response(request, head.clone()));
+        Ok(())
+    }
+
+    async fn receive(
+        &mut self,
+        request: &Request,
+        answered: Answered,
+        decoding: Option<Decoding>,
+        download: &mut Download,
+    ) -> Result<Response, Error> {
+        let answered_at = self.io.now();
+        let received = self.receive_body(answered, decoding, download).await;
+        self.trace.times.body += self.io.now() - answered_at;
+        let received = received?;
+        let trailers = received.body.trailers().cloned().unwrap_or_default();
+        let head = self.keep(request, received);
+        download.end(self.io).await?;
+        let body_bytes = download.bytes();
+        Ok(Response { trailers, body_bytes, ..self.response(request, head) })
+    }
+
+    /// Receives `part`; returns the response if no byte is missing afterwards.
+    async fn receive_part(
+        &mut self,
+        request: &Request,
+        answered: Answered,
+        part: Part,
+        download: &mut Download,
+    ) -> Result<Option<Response>, Error> {
+        let end = download.bytes() + part.bytes;
+        download.expect_part(&answered.head.headers, part.total)?;
+        let response = self.receive(request, answered, None, download).await?;
+        if download.bytes() != end {
+            download.start_over(self.io).await?;
+            return Err(Error::UnaskedPart);
+        }
+        Ok(download.has_all().then_some(response))
+    }
+
+    /// Reads a body that is not needed, to reuse the connection. If that costs too much, the connection is closed.
+    pub(crate) async fn drain(&self, request: &Request, answered: Answered) {
+        let mut drain = Drain::new(DRAIN_BYTES_MAX);
+        if let Ok(received) = self.receive_body(answered, None, &mut drain).await {
+            self.keep(request, received);
+        }
+    }
+
+    /// The response with `head`, its body empty.
+    pub(crate) fn response(&self, request: &Request, head: ResponseHead) -> Response {
+        let (url, mut headers) = (request.url.clone(), head.headers);
+        if let Entry::Occupied(mut set_cookie) = headers.entry(SET_COOKIE) {
+            set_cookie.iter_mut().for_each(|field| field.set_sensitive(true));
+        }
+        let (status, trailers, body) = (head.status, HeaderMap::new(), Vec::new());
+        let redirect_count = self.trace.redirect_count;
+        Response { status, headers, trailers, url, body, body_bytes: 0, redirect_count }
+    }
+}
+
+/// A part of a representation, as its response announces it.
+struct Part {
+    bytes: u64,
+    /// Length of the whole, if known.
+    total: Option<u64>,
+}
+
+fn length(head: &ResponseHead) -> Option<u64> {
+    match head.framing {
+        Framing::Length(bytes) => Some(bytes),
+        _ => None,
+    }
+}

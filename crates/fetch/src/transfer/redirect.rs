@@ -1,0 +1,174 @@
+//! Where a response leads on to.
+//!
+//! Owns: which redirects are followed, and what of the request goes with them.
+//! Does not own: counting them.
+//!
+//! Source: RFC 9110 sections 15.4 (statuses) and 10.2.2 (Location).
+
+use http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HeaderName,
+    LOCATION, USER_AGENT,
+};
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+use crate::client::request::check_url;
+use crate::route::origin::Origin;
+use crate::{Error, Request, RequestBody};
+
+/// Fields that say nothing about whoever asks, and so may go to another origin.
+const PUBLIC_FIELDS: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT];
+
+/// Fields that speak of the body.
+const CONTENT_FIELDS: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
+
+/// The request that follows `status` and `headers`, if they redirect.
+pub(crate) fn follow(
+    request: &Request,
+    status: StatusCode,
+    headers: &HeaderMap,
+    allow_downgrade: bool,
+) -> Result<Option<Request>, Error> {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Ok(None);
+    }
+    let Some(location) = headers.get(LOCATION) else { return Ok(None) };
+    let url = target(&request.url, location.as_bytes()).map_err(|reason| Error::Redirect { reason })?;
+    let (from, to) = (Origin::of(&request.url), Origin::of(&url));
+    if from.tls && !to.tls && !allow_downgrade {
+        return Err(Error::Redirect { reason: "redirected from https to http" });
+    }
+    let mut headers = request.headers.clone();
+    if from != to {
+        headers = headers
+            .iter()
+            .filter(|(name, _)| PUBLIC_FIELDS.contains(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+    }
+    let method = method_after(&request.method, status);
+    // RFC 9110 section 15.4: a request that becomes a GET loses its body, and what is said of it.
+    let keeps_body = method == request.method;
+    if !keeps_body {
+        CONTENT_FIELDS.iter().for_each(|name| _ = headers.remove(name));
+    } else if !request.body.is_nothing() && from != to {
+        return Err(Error::Redirect { reason: "redirected to another origin, which must not have the body" });
+    } else if !request.body.can_be_sent() {
+        return Err(Error::BodySpent);
+    }
+    let body = if keeps_body { request.body.clone() } else { RequestBody::default() };
+    Ok(Some(Request { method, url, headers, body, expects_continue: request.expects_continue }))
+}
+
+fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {
+    let text = std::str::from_utf8(location).map_err(|_| "redirected to a malformed location")?;
+    let mut url = base.join(text).map_err(|_| "redirected to a malformed location")?;
+    check_url(&url).map_err(|_| "redirected to a location that can't be fetched")?;
+    // RFC 9110 section 10.2.2: a fragment is inherited where the location has none.
+    if url.fragment().is_none() {
+        url.set_fragment(base.fragment());
+    }
+    Ok(url)
+}
+
+/// RFC 9110 section 15.4: 303 asks for a GET (a HEAD stays one); for 301 and 302 that is only custom for POST.
+fn method_after(method: &Method, status: StatusCode) -> Method {
+    match status.as_u16() {
+        303 if *method != Method::HEAD => Method::GET,
+        301 | 302 if *method == Method::POST => Method::GET,
+        _ => method.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn followed(from: &str, method: Method, status: u16, location: &str) -> Result<Option<Request>, Error> {
+        let request = Request::new(method, from).unwrap();
+        let request = request.header("Authorization", "Basic x").unwrap().header("X-Token", "y").unwrap();
+        let request = request.header("Accept", "text/html").unwrap();
+        let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
+        follow(&request, StatusCode::from_u16(status).unwrap(), &headers, false)
+    }
+
+    #[track_caller]
+    fn leads(from: &str, location: &str, to: &str, keeps_secrets: bool) {
+        let next = followed(from, Method::GET, 302, location).unwrap().expect("a redirect");
+        assert_eq!(next.url.as_str(), to);
+        assert_eq!(next.headers.contains_key("authorization"), keeps_secrets);
+        assert_eq!(next.headers.contains_key("x-token"), keeps_secrets);
+        assert!(next.headers.contains_key("accept"));
+    }
+
+    #[test]
+    fn secrets_stay_with_their_origin() {
+        leads("http://a/x/y", "z", "http://a/x/z", true);
+        leads("http://a/x", "/z?q", "http://a/z?q", true);
+        leads("http://a:80/x", "http://a/z", "http://a/z", true);
+        leads("http://a/x", "//b/z", "http://b/z", false);
+        leads("http://a/x", "http://a:81/z", "http://a:81/z", false);
+        leads("http://a/x", "https://a/z", "https://a/z", false);
+    }
+
+    #[test]
+    fn fragments_are_inherited() {
+        leads("http://a/x#f", "/z", "http://a/z#f", true);
+        leads("http://a/x#f", "/z#g", "http://a/z#g", true);
+    }
+
+    #[test]
+    fn methods_change_as_the_status_says() {
+        let method = |method, status| followed("http://a/", method, status, "/b").unwrap().unwrap().method;
+        assert_eq!(method(Method::PUT, 303), Method::GET);
+        assert_eq!(method(Method::HEAD, 303), Method::HEAD);
+        assert_eq!(method(Method::POST, 301), Method::GET);
+        assert_eq!(method(Method::PUT, 302), Method::PUT);
+        assert_eq!(method(Method::POST, 307), Method::POST);
+        assert_eq!(method(Method::POST, 308), Method::POST);
+    }
+
+    #[test]
+    fn bodies_stay_with_their_method_and_origin() {
+        let followed = |status, location: &str, body| {
+            let request = Request::new(Method::POST, "http://a/").unwrap().body(body);
+            let request = request.header("Content-Type", "text/plain").unwrap();
+            let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
+            follow(&request, StatusCode::from_u16(status).unwrap(), &headers, false)
+        };
+        let bytes = || RequestBody::bytes("x");
+        for (status, has_body) in [(301, false), (302, false), (303, false), (307, true), (308, true)] {
+            let next = followed(status, "/b", bytes()).unwrap().unwrap();
+            assert_eq!(!next.body.is_nothing(), has_body, "{status}");
+            assert_eq!(next.headers.contains_key("content-type"), has_body, "{status}");
+        }
+        assert!(matches!(followed(307, "http://b/", bytes()), Err(Error::Redirect { .. })));
+        assert!(followed(303, "http://b/", bytes()).unwrap().unwrap().body.is_nothing());
+        assert!(
+            followed(307, "http://b/", RequestBody::default()).is_ok(),
+            "without a body there is nothing to keep"
+        );
+        let spent = RequestBody::reader(std::io::empty());
+        assert!(followed(307, "/b", spent.clone()).is_ok());
+        drop(haul_io::run_ready(spent.open(&haul_io::Blocking::new(haul_io::Cancel::new().unwrap()))));
+        assert!(matches!(followed(307, "/b", spent), Err(Error::BodySpent)));
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_refused_or_no_redirect() {
+        for location in
+            ["ftp://a/", "file:///etc/passwd", "http://u:p@a/", "http://[::1", "http://\u{e9}\u{0}/"]
+        {
+            if let Ok(value) = location.parse::<http::HeaderValue>() {
+                let headers = HeaderMap::from_iter([(LOCATION, value)]);
+                let request = Request::get("http://a/").unwrap();
+                let refused = follow(&request, StatusCode::FOUND, &headers, false);
+                assert!(matches!(refused, Err(Error::Redirect { .. })), "{location}");
+            }
+        }
+        assert!(matches!(followed("https://a/", Method::GET, 302, "http://a/"), Err(Error::Redirect { .. })));
+        assert!(followed("http://a/", Method::GET, 304, "/b").unwrap().is_none());
+        let request = Request::get("http://a/").unwrap();
+        assert!(follow(&request, StatusCode::FOUND, &HeaderMap::new(), false).unwrap().is_none());
+    }
+}

@@ -1,0 +1,64 @@
+//! The pause that a host asks for.
+//!
+//! Owns: reading Retry-After, by the server's own clock.
+//! Does not own: keeping to it ([`crate::list::scheduler`]), whether a request is retried ([`crate::list::retry`]).
+//!
+//! Source: RFC 9110, sections 10.2.3 (Retry-After) and 15.6.4 (503); RFC 6585, section 4 (429).
+
+use std::time::Duration;
+
+use haul_http1::{RetryAfter, retry_after};
+use http::header::DATE;
+use http::{HeaderMap, StatusCode};
+
+use crate::Config;
+
+/// How long the host wants to be left alone, by a response with `status`; at most as long as `config` allows.
+pub(crate) fn host_pause(status: StatusCode, headers: &HeaderMap, config: &Config) -> Option<Duration> {
+    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let pause = match retry_after(headers)? {
+        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
+        RetryAfter::Date(date) => until(date, headers)?,
+    };
+    Some(pause.min(config.retry_after_max))
+}
+
+/// From the moment that the response names in Date to `date`: the server's clock measures both, so ours may be wrong.
+fn until(date: &[u8], headers: &HeaderMap) -> Option<Duration> {
+    let parse = |text: &[u8]| httpdate::parse_http_date(std::str::from_utf8(text).ok()?).ok();
+    let (then, now) = (parse(date)?, parse(headers.get(DATE)?.as_bytes())?);
+    Some(then.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_a_number_or_a_date_and_capped() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for (status, after, pause) in [
+            (503, Some("7"), Some(7)),
+            (429, Some("0"), Some(0)),
+            (503, Some("99999999999999999999999"), Some(120)),
+            (503, Some("Sun, 06 Nov 1994 08:50:07 GMT"), Some(30)),
+            (503, Some("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0)),
+            (503, Some("Mon, 07 Nov 1994 08:49:37 GMT"), Some(120)),
+            (503, Some("soon"), None),
+            (503, None, None),
+            (500, Some("7"), None),
+        ] {
+            let mut headers = HeaderMap::from_iter([(DATE, date.parse().unwrap())]);
+            if let Some(after) = after {
+                headers.insert("retry-after", after.parse().unwrap());
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            let found = host_pause(status, &headers, &Config::default());
+            assert_eq!(found, pause.map(Duration::from_secs), "{status} {after:?}");
+        }
+        let dated = HeaderMap::from_iter([("retry-after".parse().unwrap(), date.parse().unwrap())]);
+        assert_eq!(host_pause(StatusCode::SERVICE_UNAVAILABLE, &dated, &Config::default()), None);
+    }
+}
