@@ -9,5 +9,5 @@ pub mod http1;
 #[path = "../../crates/fetch/tests/properties/checks.rs"]
 pub mod fetch;
 
-#[path = "../../crates/cli/tests/properties/checks.rs"]
+#[path = "../../crates/cli/tests/it/properties/checks.rs"]
 pub mod cli;

@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn only_what_has_them_is_built() {
         assert_eq!(target("tests/million.rs"), ["--test=million"]);
-        assert_eq!(target("tests/real_servers/checks.rs"), ["--test=real_servers"]);
+        assert_eq!(target("tests/it/survival.rs"), ["--test=it"]);
         assert_eq!(target("src/deep/lib.rs"), ["--lib", "--bins"]);
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use haul_testkit::{peer, skip};
 
-use crate::place::{Armor, Key, PASSPHRASE, Place};
+use crate::peers::workdir::{Armor, Key, PASSPHRASE, PeerWorkdir};
 
 pub(crate) enum Program {
     /// The program age, or rage, whose options are the same.
@@ -35,10 +35,10 @@ impl Program {
     }
 
     /// Whether this version of it can seal to `key`.
-    pub(crate) fn knows(&self, place: &Place, key: &Key) -> bool {
+    pub(crate) fn knows(&self, workdir: &PeerWorkdir, key: &Key) -> bool {
         match (self, key) {
             (Self::Age(program), Key::Pair { recipient, .. }) => {
-                place.other(program, &["-r", recipient, "-o", "try.age", "pass"]).0
+                workdir.other(program, &["-r", recipient, "-o", "try.age", "pass"]).0
             }
             _ => true,
         }
@@ -46,49 +46,49 @@ impl Program {
 
     /// Seals the first of each pair to the second.
     #[track_caller]
-    pub(crate) fn seal(&self, place: &Place, key: &Key, armor: Armor, pairs: &[(String, String)]) {
+    pub(crate) fn seal(&self, workdir: &PeerWorkdir, key: &Key, armor: Armor, pairs: &[(String, String)]) {
         let armor: &[&str] = if armor == Armor::Text { &["-a"] } else { &[] };
         match (self, key) {
             (Self::Age(program), Key::Pair { recipient, .. }) => pairs.iter().for_each(|(from, to)| {
-                place.succeeds(program, &[armor, &["-r", recipient, "-o", to, from]].concat());
+                workdir.succeeds(program, &[armor, &["-r", recipient, "-o", to, from]].concat());
             }),
             (Self::Age(program), Key::Passphrase) => pairs.iter().for_each(|(from, to)| {
-                on_terminal(place, program, 2, &[armor, &["-p", "-o", to, from]].concat());
+                on_terminal(workdir, program, 2, &[armor, &["-p", "-o", to, from]].concat());
             }),
             (Self::Typage { .. }, Key::Pair { recipient, .. }) => {
-                self.script(place, &[armor, &["-r", recipient]].concat(), pairs);
+                self.script(workdir, &[armor, &["-r", recipient]].concat(), pairs);
             }
             (Self::Typage { .. }, Key::Passphrase) => {
-                self.script(place, &[armor, &["-p", "pass"]].concat(), pairs);
+                self.script(workdir, &[armor, &["-p", "pass"]].concat(), pairs);
             }
         }
     }
 
     /// Opens the first of each pair to the second.
     #[track_caller]
-    pub(crate) fn open(&self, place: &Place, key: &Key, pairs: &[(String, String)]) {
+    pub(crate) fn open(&self, workdir: &PeerWorkdir, key: &Key, pairs: &[(String, String)]) {
         match (self, key) {
             (Self::Age(program), Key::Pair { identity, .. }) => pairs.iter().for_each(|(from, to)| {
-                place.succeeds(program, &["-d", "-i", identity, "-o", to, from]);
+                workdir.succeeds(program, &["-d", "-i", identity, "-o", to, from]);
             }),
             (Self::Age(program), Key::Passphrase) => pairs.iter().for_each(|(from, to)| {
-                on_terminal(place, program, 1, &["-d", "-o", to, from]);
+                on_terminal(workdir, program, 1, &["-d", "-o", to, from]);
             }),
             (Self::Typage { .. }, Key::Pair { identity, .. }) => {
-                self.script(place, &["-d", "-i", identity], pairs);
+                self.script(workdir, &["-d", "-i", identity], pairs);
             }
-            (Self::Typage { .. }, Key::Passphrase) => self.script(place, &["-d", "-p", "pass"], pairs),
+            (Self::Typage { .. }, Key::Passphrase) => self.script(workdir, &["-d", "-p", "pass"], pairs),
         }
     }
 
     #[track_caller]
-    fn script(&self, place: &Place, args: &[&str], pairs: &[(String, String)]) {
+    fn script(&self, workdir: &PeerWorkdir, args: &[&str], pairs: &[(String, String)]) {
         let Self::Typage { node, modules } = self else { unreachable!("the others are no scripts") };
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/typage/typage.mjs");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/peers/typage/typage.mjs");
         let files = pairs.iter().flat_map(|(from, to)| [from.as_str(), to.as_str()]);
         let modules = modules.to_str().unwrap();
         let args = [script, modules].into_iter().chain(args.iter().copied()).chain(files);
-        place.succeeds(node, &args.collect::<Vec<_>>());
+        workdir.succeeds(node, &args.collect::<Vec<_>>());
     }
 }
 
@@ -103,10 +103,10 @@ impl fmt::Display for Program {
 
 /// Passphrases are asked for on a terminal, so often; `script` gives one.
 #[track_caller]
-fn on_terminal(place: &Place, program: &Path, times: usize, args: &[&str]) {
+fn on_terminal(workdir: &PeerWorkdir, program: &Path, times: usize, args: &[&str]) {
     let Some(script) = peer("script") else { return };
     let answers = format!("{PASSPHRASE}\\n").repeat(times);
     let (script, program, args) = (script.display(), program.display(), args.join(" "));
     let line = format!("printf '{answers}' | {script} -qec \"{program} {args}\" /dev/null");
-    place.succeeds(Path::new("bash"), &["-c", &line]);
+    workdir.succeeds(Path::new("bash"), &["-c", &line]);
 }

@@ -1,13 +1,11 @@
 //! What is said of servers that can't show who they are: a golden file for each. `HAUL_BLESS=1` writes them anew.
 
-mod place;
-
+use crate::workdir::Workdir;
 use haul_testkit::{Answer, Fault, Server, Tls};
-use place::Place;
 
 #[test]
 fn certificates_that_show_nothing_are_told_with_what_may_help() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     for (name, fault) in [
         ("expired", Fault::Expired),
         ("not-yet-valid", Fault::NotYetValid),
@@ -18,29 +16,30 @@ fn certificates_that_show_nothing_are_told_with_what_may_help() {
         ("unknown-authority", Fault::UnknownAuthority),
     ] {
         let server = Server::builder().tls(Tls::with(fault)).start(|_| Answer::ok("secret"));
-        place.write("ca.pem", server.ca_pem().as_bytes());
-        place.refuses(&format!("get-certificate-{name}"), &["get", "--cacert", "ca.pem", &server.url("/x")]);
+        workdir.write("ca.pem", server.ca_pem().as_bytes());
+        workdir
+            .refuses(&format!("get-certificate-{name}"), &["get", "--cacert", "ca.pem", &server.url("/x")]);
         assert!(server.requests().is_empty());
-        let run = place.run(&["get", "--insecure", "-o", "-", &server.url("/x")]).expect_status(0);
+        let run = workdir.run(&["get", "--insecure", "-o", "-", &server.url("/x")]).expect_status(0);
         assert_eq!(run.stdout_text(), "secret");
     }
     // The platform's authorities don't know the test's; nor do they know that of a proxy.
     let server = Server::builder().tls(Tls::good()).start(|_| Answer::ok("secret"));
-    place.refuses("get-certificate-of-nobody", &["get", &server.url("/x")]);
+    workdir.refuses("get-certificate-of-nobody", &["get", &server.url("/x")]);
     let proxy = format!("https://{}", server.address());
-    place.refuses("get-certificate-of-proxy", &["get", "--proxy", &proxy, "http://one.invalid/x"]);
+    workdir.refuses("get-certificate-of-proxy", &["get", "--proxy", &proxy, "http://one.invalid/x"]);
 }
 
 #[test]
 fn sessions_go_on_across_a_run() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let server = Server::builder().tls(Tls::good()).start(|_| Answer::ok("x").close());
-    place.write("ca.pem", server.ca_pem().as_bytes());
+    workdir.write("ca.pem", server.ca_pem().as_bytes());
     let urls: Vec<_> = (0..6).map(|index| server.url(&format!("/{index}"))).collect();
-    place.write("list", urls.join("\n").as_bytes());
+    workdir.write("list", urls.join("\n").as_bytes());
     for (engine, full_max) in [("serial", 1), ("threads=2", 2), ("uring=1x2", 2)] {
         let before = server.requests().len();
-        let run = place.run(&["get", "-e", engine, "--cacert", "ca.pem", "-i", "list", "-d", engine]);
+        let run = workdir.run(&["get", "-e", engine, "--cacert", "ca.pem", "-i", "list", "-d", engine]);
         run.expect_status(0);
         let full = server.requests()[before..]
             .iter()

@@ -1,13 +1,11 @@
 //! Names of results, and the list of what has none.
 
-mod place;
-
+use crate::workdir::Workdir;
 use haul_testkit::{Answer, Server};
-use place::Place;
 
 #[test]
 fn servers_name_files_within_the_directory() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let server = Server::start(|request| {
         let named =
             |name: &str| Answer::ok("x").header("Content-Disposition", &format!("attachment; {name}"));
@@ -18,40 +16,40 @@ fn servers_name_files_within_the_directory() {
             _ => Answer::ok("unnamed"),
         }
     });
-    let get = |path: &str| place.run(&["get", "--name", "disposition", "-d", "got", &server.url(path)]);
+    let get = |path: &str| workdir.run(&["get", "--name", "disposition", "-d", "got", &server.url(path)]);
     for path in ["/plain", "/away", "/none"] {
         get(path).expect_status(0);
     }
-    assert_eq!(place.names(), ["got/none", "got/outside", "got/report.pdf"]);
-    std::fs::write(place.path("got/report.pdf"), "precious").unwrap();
+    assert_eq!(workdir.names(), ["got/none", "got/outside", "got/report.pdf"]);
+    std::fs::write(workdir.path("got/report.pdf"), "precious").unwrap();
     let run = get("/again").expect_status(1);
     assert!(run.stderr_text().contains("exists already"), "{}", run.stderr_text());
-    assert_eq!(std::fs::read(place.path("got/report.pdf")).unwrap(), b"precious");
-    let run = place.run(&["get", "--json", "--name", "disposition", "-d", "other", &server.url("/plain")]);
+    assert_eq!(std::fs::read(workdir.path("got/report.pdf")).unwrap(), b"precious");
+    let run = workdir.run(&["get", "--json", "--name", "disposition", "-d", "other", &server.url("/plain")]);
     assert!(run.expect_status(0).stdout_text().contains("\"target\":\"other/report.pdf\""));
-    place.refuses("get-disposition-resume", &["get", "--name", "disposition", "-c", "http://localhost/x"]);
+    workdir.refuses("get-disposition-resume", &["get", "--name", "disposition", "-c", "http://localhost/x"]);
 }
 
 #[test]
 fn two_urls_of_one_name_never_share_a_file() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let server = Server::start(|request| {
         Answer::ok(request.target.clone()).header("Content-Disposition", "attachment; filename=same")
     });
     let urls: Vec<_> = (0..20).map(|index| server.url(&format!("/{index}/x"))).collect();
-    place.write("list", urls.join("\n").as_bytes());
+    workdir.write("list", urls.join("\n").as_bytes());
     for how in ["basename", "disposition"] {
-        let run = place
+        let run = workdir
             .run(&["get", "--name", how, "-d", how, "-i", "list", "--failures", "failed"])
             .expect_status(1);
         assert!(run.stderr_text().contains("19 failed"), "{}", run.stderr_text());
-        assert_eq!(std::fs::read_to_string(place.path("failed")).unwrap().lines().count(), 19);
+        assert_eq!(std::fs::read_to_string(workdir.path("failed")).unwrap().lines().count(), 19);
     }
 }
 
 #[test]
 fn what_failed_can_be_fetched_again() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let is_up = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let up = is_up.clone();
     let server =
@@ -64,9 +62,9 @@ fn what_failed_can_be_fetched_again() {
     let item = format!(
         "{{\"url\":\"{two}\",\"out\":\"deep/two\",\"headers\":{{\"X-A\":\"b\"}},\"method\":\"PUT\",\"body\":\"z\"}}"
     );
-    place.write("list", format!("{good}\n{one}\n{item}\nnot a url\n{{\"url\": 1}}\n").as_bytes());
-    place.run(&["get", "-i", "list", "-d", "got", "--failures", "failed"]).expect_status(1);
-    let text = std::fs::read_to_string(place.path("failed")).unwrap();
+    workdir.write("list", format!("{good}\n{one}\n{item}\nnot a url\n{{\"url\": 1}}\n").as_bytes());
+    workdir.run(&["get", "-i", "list", "-d", "got", "--failures", "failed"]).expect_status(1);
+    let text = std::fs::read_to_string(workdir.path("failed")).unwrap();
     let mut lines: Vec<_> = text.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines.len(), 4, "{text}");
@@ -74,14 +72,14 @@ fn what_failed_can_be_fetched_again() {
     assert!(lines.contains(&item.as_str()), "{text}");
     is_up.store(true, std::sync::atomic::Ordering::SeqCst);
     // The list may be its own successor.
-    let run = place.run(&["get", "-i", "failed", "-d", "got", "--failures", "failed"]).expect_status(1);
+    let run = workdir.run(&["get", "-i", "failed", "-d", "got", "--failures", "failed"]).expect_status(1);
     assert_eq!(
-        std::fs::read_to_string(place.path("failed")).unwrap(),
+        std::fs::read_to_string(workdir.path("failed")).unwrap(),
         "{\"url\":\"not a url\"}\n",
         "{}",
         run.stderr_text()
     );
-    assert_eq!(std::fs::read_to_string(place.path("got/deep/two")).unwrap(), "PUT b");
-    assert_eq!(std::fs::read_to_string(place.path("got/one")).unwrap(), "GET -");
-    place.refuses("get-bad-failures", &["get", "--failures", "missing/failed", &good]);
+    assert_eq!(std::fs::read_to_string(workdir.path("got/deep/two")).unwrap(), "PUT b");
+    assert_eq!(std::fs::read_to_string(workdir.path("got/one")).unwrap(), "GET -");
+    workdir.refuses("get-bad-failures", &["get", "--failures", "missing/failed", &good]);
 }

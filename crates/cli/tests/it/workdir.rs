@@ -1,5 +1,4 @@
 //! A folder to run the program in, for tests of what it says.
-#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::path::{Path, PathBuf};
 
@@ -10,12 +9,12 @@ pub(crate) fn golden(name: &str) -> PathBuf {
 }
 
 /// A folder with an identity, a plaintext and its sealed form.
-pub(crate) struct Place {
+pub(crate) struct Workdir {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) haul: Haul,
 }
 
-impl Place {
+impl Workdir {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
@@ -23,11 +22,11 @@ impl Place {
     }
 
     pub(crate) fn with_sealed(bytes: usize) -> Self {
-        let place = Self::new();
-        let recipient = place.run(&["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
-        place.write("letter", &seeded_bytes(1, bytes));
-        place.run(&["seal", "-r", recipient.trim(), "letter"]).expect_status(0);
-        place
+        let workdir = Self::new();
+        let recipient = workdir.run(&["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+        workdir.write("letter", &seeded_bytes(1, bytes));
+        workdir.run(&["seal", "-r", recipient.trim(), "letter"]).expect_status(0);
+        workdir
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Run {

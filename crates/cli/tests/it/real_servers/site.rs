@@ -1,7 +1,7 @@
 //! A running server of files: what it serves, and running `haul get` against it.
 //!
 //! Owns: the tree of files, the certificate, the folder that `haul` runs in.
-//! Does not own: the server's configuration ([`crate::sites`]).
+//! Does not own: the server's configuration ([`crate::real_servers::sites`]).
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use haul_testkit::{Haul, Run, Tls, files_below, peer, seeded_bytes, skip};
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, Setting};
+use crate::real_servers::daemon::{Daemon, Setting};
 
 /// Served below the root, with a name for the server's own folder: what tells it from another program on the port.
 const TOKEN: &str = "token";

@@ -51,7 +51,7 @@ fn plant(root: &Path) {
     }
 }
 
-fn place() -> (tempfile::TempDir, Haul, String) {
+fn workdir() -> (tempfile::TempDir, Haul, String) {
     let dir = tempfile::tempdir().unwrap();
     let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
     let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
@@ -61,7 +61,7 @@ fn place() -> (tempfile::TempDir, Haul, String) {
 
 #[test]
 fn a_tree_comes_back_with_its_directories_on_every_engine() {
-    let (dir, haul, recipient) = place();
+    let (dir, haul, recipient) = workdir();
     let expected = directories(&dir.path().join("tree"));
     for engine in ["auto", "serial", "threads=3", "processes=2", "hybrid=2x2", "uring=2x8"] {
         let (sealed, opened) = (format!("sealed-{engine}"), format!("new/opened-{engine}"));
@@ -76,7 +76,7 @@ fn a_tree_comes_back_with_its_directories_on_every_engine() {
 
 #[test]
 fn what_is_mirrored_follows_the_options() {
-    let (dir, haul, recipient) = place();
+    let (dir, haul, recipient) = workdir();
     let seal = |options: &[&str]| {
         let args = ["seal", "-q", "-r", &recipient, "-o", "out"];
         haul.run(args.iter().chain(options)).expect_status(0);
@@ -105,7 +105,7 @@ fn what_is_mirrored_follows_the_options() {
 
 #[test]
 fn an_output_that_was_there_keeps_what_it_is() {
-    let (dir, haul, recipient) = place();
+    let (dir, haul, recipient) = workdir();
     fs::create_dir(dir.path().join("out")).unwrap();
     fs::set_permissions(dir.path().join("out"), Permissions::from_mode(0o701)).unwrap();
     haul.run(["seal", "-q", "-r", &recipient, "-o", "out/", "tree/"]).expect_status(0);

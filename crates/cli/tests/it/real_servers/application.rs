@@ -1,7 +1,7 @@
 //! httpbin under gunicorn: an application whose answers are made on the spot, by somebody else.
 //!
 //! Owns: its start, what is asked of it.
-//! Does not own: its process ([`crate::daemon`]).
+//! Does not own: its process ([`crate::real_servers::daemon`]).
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use haul_testkit::{Haul, skip};
 use serde_json::Value;
 
-use crate::daemon::{Daemon, Setting};
-use crate::site::get;
+use crate::real_servers::daemon::{Daemon, Setting};
+use crate::real_servers::site::get;
 
 /// The system's own: packages of the distribution are for no other.
 const PYTHON: &str = "/usr/bin/python3";

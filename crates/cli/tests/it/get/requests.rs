@@ -1,16 +1,14 @@
 //! What `haul get` asks and keeps, and what it refuses to: a golden file for each refusal. `HAUL_BLESS=1` writes them anew.
 
-mod place;
-
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::workdir::{Workdir, golden};
 use haul_testkit::{Answer, Gate, Server, peer, seeded_bytes};
-use place::Place;
 
 #[test]
 fn what_cannot_be_decompressed_is_not_kept() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let server = Server::start(|request| match request.path() {
         "/unknown-coding" => Answer::ok("x").header("Content-Encoding", "br, \"rot13\""),
         // An empty member of gzip, and a byte behind it.
@@ -19,9 +17,9 @@ fn what_cannot_be_decompressed_is_not_kept() {
         _ => Answer::ok("plain").header("Content-Encoding", "zstd"),
     });
     for name in ["unknown-coding", "behind-coding", "not-zstd"] {
-        place.refuses(&format!("get-{name}"), &["get", "--compressed", &server.url(&format!("/{name}"))]);
+        workdir.refuses(&format!("get-{name}"), &["get", "--compressed", &server.url(&format!("/{name}"))]);
     }
-    let run = place.run(&["get", "--compressed", "--no-compressed", "-o", "-", &server.url("/as-it-is")]);
+    let run = workdir.run(&["get", "--compressed", "--no-compressed", "-o", "-", &server.url("/as-it-is")]);
     assert_eq!(run.expect_status(0).stdout, b"plain");
 }
 
@@ -36,11 +34,11 @@ fn echo() -> Server {
 
 #[test]
 fn requests_are_what_was_asked_for() {
-    let place = Place::new();
-    place.write("body", b"from a file");
-    place.write("token", b"t0ken\n");
-    place.write("logins", b"machine 127.0.0.1 login ada password \"s p\"");
-    std::fs::write(place.haul.home().join(".netrc"), "default login home password x").unwrap();
+    let workdir = Workdir::new();
+    workdir.write("body", b"from a file");
+    workdir.write("token", b"t0ken\n");
+    workdir.write("logins", b"machine 127.0.0.1 login ada password \"s p\"");
+    std::fs::write(workdir.haul.home().join(".netrc"), "default login home password x").unwrap();
     let server = echo();
     let form = "application/x-www-form-urlencoded";
     for (args, said) in [
@@ -56,11 +54,11 @@ fn requests_are_what_was_asked_for() {
     ] {
         let url = server.url("/x");
         let args = [vec!["get", "-o", "-"], args, vec![&url]].concat();
-        assert_eq!(place.run(&args).expect_status(0).stdout_text(), said, "{args:?}");
+        assert_eq!(workdir.run(&args).expect_status(0).stdout_text(), said, "{args:?}");
     }
-    place.write("long", &vec![b'x'; 300_000]);
+    workdir.write("long", &vec![b'x'; 300_000]);
     for engine in ["serial", "threads=2", "uring=1x4"] {
-        let run = place.run(&["get", "-e", engine, "-o", "-", "--data", "@long", &server.url("/x")]);
+        let run = workdir.run(&["get", "-e", engine, "-o", "-", "--data", "@long", &server.url("/x")]);
         assert_eq!(
             run.expect_status(0).stdout_text().len(),
             format!("POST {form} - ").len() + 300_000,
@@ -74,7 +72,7 @@ fn requests_are_what_was_asked_for() {
 
 #[test]
 fn a_body_waits_for_the_go_ahead_where_expect_says_so() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let server =
         Server::builder().expectations(haul_testkit::Expectations::Refused).start(|request| {
             match (request.header("expect"), request.path()) {
@@ -85,7 +83,7 @@ fn a_body_waits_for_the_go_ahead_where_expect_says_so() {
         });
     let put = |path: &str| {
         let args = ["get", "-X", "PUT", "--data", "x", "-H", "Expect: 100-continue", "-o", "-"];
-        place.run(&[&args[..], &[&server.url(path)]].concat())
+        workdir.run(&[&args[..], &[&server.url(path)]].concat())
     };
     assert!(put("/full").expect_status(1).stderr_text().contains("answered 413"));
     assert_eq!(put("/old").expect_status(0).stdout_text(), "x");
@@ -94,27 +92,27 @@ fn a_body_waits_for_the_go_ahead_where_expect_says_so() {
 
 #[test]
 fn a_list_has_methods_and_bodies_and_never_files_for_them() {
-    let place = Place::new();
-    place.write("secret", b"never sent");
+    let workdir = Workdir::new();
+    workdir.write("secret", b"never sent");
     let server = echo();
     let (a, b, c) = (server.url("/a"), server.url("/b"), server.url("/c"));
     let list = format!(
         "{{\"url\":\"{a}\",\"method\":\"PUT\",\"body\":\"@secret\",\"headers\":{{\"content-type\":\"x/y\"}}}}\n\
          {b}\n{{\"url\":\"{c}\",\"method\":\"NO WAY\"}}\n"
     );
-    place.write("list", list.as_bytes());
-    let run = place.run(&["get", "-i", "list", "-d", "got", "--data", "common"]).expect_status(1);
+    workdir.write("list", list.as_bytes());
+    let run = workdir.run(&["get", "-i", "list", "-d", "got", "--data", "common"]).expect_status(1);
     assert!(run.stderr_text().contains("\"NO WAY\" is no method that fetches"), "{}", run.stderr_text());
-    assert_eq!(std::fs::read_to_string(place.path("got/a")).unwrap(), "PUT x/y - @secret");
+    assert_eq!(std::fs::read_to_string(workdir.path("got/a")).unwrap(), "PUT x/y - @secret");
     let form = "application/x-www-form-urlencoded";
-    assert_eq!(std::fs::read_to_string(place.path("got/b")).unwrap(), format!("POST {form} - common"));
+    assert_eq!(std::fs::read_to_string(workdir.path("got/b")).unwrap(), format!("POST {form} - common"));
 }
 
 #[test]
 fn what_cannot_be_asked_is_not_started() {
-    let place = Place::new();
-    place.write("token", b"two words");
-    place.write("logins", b"machine a login b password secret stray");
+    let workdir = Workdir::new();
+    workdir.write("token", b"two words");
+    workdir.write("logins", b"machine a login b password secret stray");
     let url = "http://localhost/x";
     for (name, args) in [
         ("method", ["-X", "CONNECT"]),
@@ -124,20 +122,20 @@ fn what_cannot_be_asked_is_not_started() {
         ("user", ["-u", "a:b\nc"]),
         ("expectation", ["-H", "Expect: miracles"]),
     ] {
-        place.refuses(&format!("get-bad-{name}"), &["get", args[0], args[1], url]);
+        workdir.refuses(&format!("get-bad-{name}"), &["get", args[0], args[1], url]);
     }
-    place.refuses("get-two-logins", &["get", "-u", "a:b", "--netrc", url]);
-    place.refuses("get-stdin-for-many", &["get", "--data", "@-", url, "http://localhost/y"]);
+    workdir.refuses("get-two-logins", &["get", "-u", "a:b", "--netrc", url]);
+    workdir.refuses("get-stdin-for-many", &["get", "--data", "@-", url, "http://localhost/y"]);
 }
 
 #[test]
 fn proxies_come_from_options_and_the_environment() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let proxy = Server::start(|request| Answer::ok(format!("proxied {}", request.target)));
     let direct = Server::start(|_| Answer::ok("direct"));
     let address = proxy.address().to_string();
     let far = "http://one.invalid/x";
-    let run = place.run(&["get", "-o", "-", "--proxy", &address, far]).expect_status(0);
+    let run = workdir.run(&["get", "-o", "-", "--proxy", &address, far]).expect_status(0);
     assert_eq!(run.stdout_text(), "proxied http://one.invalid/x");
     let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).env("all_proxy", &address);
     let haul = haul.env("no_proxy", "127.0.0.0/8");
@@ -151,16 +149,16 @@ fn proxies_come_from_options_and_the_environment() {
     assert_eq!(run.stdout_text(), format!("proxied {near}"));
     let socks = haul_testkit::Socks::start(direct.address());
     let by_socks = format!("socks5h://{}", socks.address());
-    let run = place.run(&["get", "-o", "-", "--proxy", &by_socks, far]).expect_status(0);
+    let run = workdir.run(&["get", "-o", "-", "--proxy", &by_socks, far]).expect_status(0);
     assert_eq!((run.stdout_text().as_str(), socks.asked()), ("direct", vec!["one.invalid:80".to_owned()]));
     let bad = "gopher://me:hush@p";
-    let run = place.run(&["get", "--proxy", bad, far]).hide(bad, "[PROXY]");
-    haul_testkit::check_golden(place::golden("get-bad-proxy"), &run);
+    let run = workdir.run(&["get", "--proxy", bad, far]).hide(bad, "[PROXY]");
+    haul_testkit::check_golden(golden("get-bad-proxy"), &run);
     assert!(!run.stderr_text().contains("[PROXY]"), "a password may be in it");
     let haul = haul_testkit::Haul::new(env!("CARGO_BIN_EXE_haul")).env("http_proxy", bad);
-    haul_testkit::check_golden(place::golden("get-bad-proxy-variable"), &haul.run(["get", far]));
+    haul_testkit::check_golden(golden("get-bad-proxy-variable"), &haul.run(["get", far]));
     for engine in ["serial", "threads=2", "uring=1x4"] {
-        let run = place.run(&["get", "-e", engine, "-o", "-", "--proxy", &by_socks, far]);
+        let run = workdir.run(&["get", "-e", engine, "-o", "-", "--proxy", &by_socks, far]);
         assert_eq!(run.expect_status(0).stdout_text(), "direct", "{engine}");
     }
     let origin_server = Server::builder().tls(haul_testkit::Tls::good()).start(|_| Answer::ok("secret"));
@@ -173,31 +171,31 @@ fn proxies_come_from_options_and_the_environment() {
     });
     let by_tls = format!("https://{}", secure.address());
     for engine in ["serial", "threads=2", "uring=1x4"] {
-        let run = place.run(&["get", "--insecure", "-e", engine, "-o", "-", "--proxy", &by_tls, far]);
+        let run = workdir.run(&["get", "--insecure", "-e", engine, "-o", "-", "--proxy", &by_tls, far]);
         assert_eq!(run.expect_status(0).stdout_text(), "passed on http://one.invalid/x", "{engine}");
         let far = "https://one.invalid/x";
-        let run = place.run(&["get", "--insecure", "-e", engine, "-o", "-", "--proxy", &by_tls, far]);
+        let run = workdir.run(&["get", "--insecure", "-e", engine, "-o", "-", "--proxy", &by_tls, far]);
         assert_eq!(run.expect_status(0).stdout_text(), "secret", "{engine}");
     }
     let refusing = haul_testkit::Socks::refusing(5);
     let by_refusing = format!("socks5h://{}", refusing.address());
-    place.refuses("get-proxy-refuses", &["get", "--retries", "0", "--proxy", &by_refusing, far]);
+    workdir.refuses("get-proxy-refuses", &["get", "--retries", "0", "--proxy", &by_refusing, far]);
 }
 
 #[test]
 fn names_stand_for_what_was_said() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let server = Server::start(|request| Answer::ok(request.header("host").unwrap_or_default()));
     let port = server.address().port();
     let url = format!("http://one.invalid:{port}/x");
     let said = format!("one.invalid:{port}:127.0.0.1");
     for family in ["-4", "--ipv4", "-q"] {
-        let run = place.run(&["get", "-o", "-", "--resolve", &said, family, &url]).expect_status(0);
+        let run = workdir.run(&["get", "-o", "-", "--resolve", &said, family, &url]).expect_status(0);
         assert_eq!(run.stdout_text(), format!("one.invalid:{port}"));
     }
-    let run = place.run(&["get", "-6", "--resolve", &said, &url]).expect_status(1);
+    let run = workdir.run(&["get", "-6", "--resolve", &said, &url]).expect_status(1);
     assert!(run.stderr_text().contains("no address of the family"), "{}", run.stderr_text());
-    place.refuses(
+    workdir.refuses(
         "get-bad-resolve",
         &["get", "--resolve", "one.invalid:80:two.invalid", "http://one.invalid/"],
     );
@@ -205,21 +203,21 @@ fn names_stand_for_what_was_said() {
 
 #[test]
 fn certificates_and_sockets_that_are_not_there_are_told() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let server = Server::builder().tls(haul_testkit::Tls::good()).start(|_| Answer::ok("x"));
     let url = server.url("/x");
-    place.refuses("get-no-cert", &["get", "--insecure", "--cert", "missing", &url]);
-    place.refuses("get-key-alone", &["get", "--key", "missing", &url]);
-    place.refuses(
+    workdir.refuses("get-no-cert", &["get", "--insecure", "--cert", "missing", &url]);
+    workdir.refuses("get-key-alone", &["get", "--key", "missing", &url]);
+    workdir.refuses(
         "get-no-socket",
         &["get", "--retries", "0", "--unix-socket", "missing", "http://localhost/x"],
     );
-    place.refuses("get-bad-speed", &["get", "--limit-rate", "fast", "http://localhost/x"]);
+    workdir.refuses("get-bad-speed", &["get", "--limit-rate", "fast", "http://localhost/x"]);
 }
 
 #[test]
 fn what_came_compressed_is_whole_or_begun_anew() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     // An empty member of gzip.
     let empty = *b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
     let is_whole = std::sync::atomic::AtomicBool::new(false);
@@ -238,11 +236,14 @@ fn what_came_compressed_is_whole_or_begun_anew() {
         }
     });
     let url = server.url("/x");
-    let run = || place.run(&["get", "-v", "-c", "--compressed", "--retries", "0", &url]);
+    let run = || workdir.run(&["get", "-v", "-c", "--compressed", "--retries", "0", &url]);
     run().expect_status(1);
-    assert!(place.names().is_empty(), "decoded bytes are never gone on from: {:?}", place.names());
+    assert!(workdir.names().is_empty(), "decoded bytes are never gone on from: {:?}", workdir.names());
     run().expect_status(0);
-    assert_eq!((place.names(), std::fs::read(place.path("x")).unwrap()), (vec!["x".to_owned()], Vec::new()));
+    assert_eq!(
+        (workdir.names(), std::fs::read(workdir.path("x")).unwrap()),
+        (vec!["x".to_owned()], Vec::new())
+    );
     assert!(run().expect_status(0).stderr_text().contains("complete already"));
 }
 
@@ -257,7 +258,7 @@ fn a_large_file_comes_in_as_many_segments_as_asked() {
         (vec!["--segments", "auto"], 1),
         (vec![], 1),
     ] {
-        let place = Place::new();
+        let workdir = Workdir::new();
         let gate = Gate::new();
         let held = gate.clone();
         let server = Server::start(move |request| {
@@ -266,12 +267,12 @@ fn a_large_file_comes_in_as_many_segments_as_asked() {
         let url = server.url("/large");
         let args = [vec!["get", "-o", "large"], args, vec![&url]].concat();
         std::thread::scope(|scope| {
-            let running = scope.spawn(|| place.run(&args));
+            let running = scope.spawn(|| workdir.run(&args));
             server.wait_requests(segments);
             gate.open();
             running.join().unwrap().expect_status(0);
         });
-        assert!(std::fs::read(place.path("large")).unwrap() == seeded_bytes(3, BYTES), "{args:?}");
+        assert!(std::fs::read(workdir.path("large")).unwrap() == seeded_bytes(3, BYTES), "{args:?}");
         if segments == 1 {
             assert_eq!(server.requests().len(), 1, "{args:?}");
         }
@@ -308,7 +309,7 @@ fn only_text_is_shown_on_a_terminal() {
 
 #[test]
 fn stdout_has_one_use() {
-    Place::new().refuses("get-json-to-stdout", &["get", "--json", "-o", "-", "http://localhost/x"]);
+    Workdir::new().refuses("get-json-to-stdout", &["get", "--json", "-o", "-", "http://localhost/x"]);
 }
 
 #[test]
@@ -321,9 +322,9 @@ fn a_reader_who_leaves_ends_the_run_quietly() {
 
 #[test]
 fn sizes_may_have_units() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let server = Server::start(|_| Answer::ok(seeded_bytes(7, 2_000)));
-    place.run(&["get", "-o", "fits", "--max-size", "2k", &server.url("/x")]).expect_status(0);
-    place.run(&["get", "-o", "too-long", "--max-size", "1k", &server.url("/x")]).expect_status(1);
-    assert!(!place.path("too-long").exists());
+    workdir.run(&["get", "-o", "fits", "--max-size", "2k", &server.url("/x")]).expect_status(0);
+    workdir.run(&["get", "-o", "too-long", "--max-size", "1k", &server.url("/x")]).expect_status(1);
+    assert!(!workdir.path("too-long").exists());
 }

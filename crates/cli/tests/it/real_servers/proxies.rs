@@ -1,7 +1,7 @@
 //! `haul get` through proxies of others, to a server that records what reaches it.
 //!
 //! Owns: the proxies' configurations, what is asked of them.
-//! Does not own: their processes ([`crate::daemon`]).
+//! Does not own: their processes ([`crate::real_servers::daemon`]).
 
 use std::fs;
 use std::path::Path;
@@ -9,9 +9,9 @@ use std::process::Command;
 
 use haul_testkit::{Answer, Haul, Request, Server, Tls, is_root, peer, skip};
 
-use crate::checks::ENGINES;
-use crate::daemon::{Daemon, Setting};
-use crate::site::{get, is_there};
+use crate::real_servers::checks::ENGINES;
+use crate::real_servers::daemon::{Daemon, Setting};
+use crate::real_servers::site::{get, is_there};
 
 /// How many files of each origin are fetched by each engine.
 const ROUNDS: usize = 6;

@@ -4,45 +4,45 @@
 //! Owns: which keys are tried with which program.
 //! Does not own: how the programs are called ([`program`]), the files ([`place`]).
 
-mod place;
 mod program;
+mod workdir;
 
 use haul_testkit::skip;
 
-use self::place::{Armor, Key, Place, SIZES};
 use self::program::Program;
+use self::workdir::{Armor, Key, PeerWorkdir, SIZES};
 
 const BOTH: [Armor; 2] = [Armor::None, Armor::Text];
 
 fn check_x25519(program: Option<Program>) {
     let Some(program) = program else { return };
-    let place = Place::with_tree(&SIZES);
-    place.check(&program, &place.keygen("key.txt", &[]), &BOTH);
+    let workdir = PeerWorkdir::with_tree(&SIZES);
+    workdir.check(&program, &workdir.keygen("key.txt", &[]), &BOTH);
 }
 
 fn check_post_quantum(program: Option<Program>) {
     let Some(program) = program else { return };
-    let place = Place::with_tree(&SIZES);
-    let key = place.keygen("pq.txt", &["--pq"]);
-    match program.knows(&place, &key) {
-        true => place.check(&program, &key, &BOTH),
+    let workdir = PeerWorkdir::with_tree(&SIZES);
+    let key = workdir.keygen("pq.txt", &["--pq"]);
+    match program.knows(&workdir, &key) {
+        true => workdir.check(&program, &key, &BOTH),
         false => skip(&format!("this {program} knows no post-quantum keys")),
     }
 }
 
 fn check_ssh(program: Option<Program>, kind: &str) {
     let Some(program) = program else { return };
-    let place = Place::with_tree(&SIZES);
-    if let Some(key) = place.ssh_keygen(kind) {
-        place.check(&program, &key, &BOTH);
+    let workdir = PeerWorkdir::with_tree(&SIZES);
+    if let Some(key) = workdir.ssh_keygen(kind) {
+        workdir.check(&program, &key, &BOTH);
     }
 }
 
 /// All lengths but in several tests, as nobody is let off the scrypt of age and rage.
 fn check_passphrase(program: Option<Program>, armor: Armor, sizes: &[usize]) {
     let Some(program) = program else { return };
-    let place = Place::with_tree(sizes);
-    place.check(&program, &Key::Passphrase, &[armor]);
+    let workdir = PeerWorkdir::with_tree(sizes);
+    workdir.check(&program, &Key::Passphrase, &[armor]);
 }
 
 #[test]
@@ -138,17 +138,19 @@ fn rage_and_haul_share_passphrases_of_long_armored_files() {
 #[test]
 fn typage_and_haul_share_passphrases() {
     let Some(program) = Program::typage() else { return };
-    let place = Place::with_tree(&SIZES);
-    place.check(&program, &Key::Passphrase, &BOTH);
+    let workdir = PeerWorkdir::with_tree(&SIZES);
+    workdir.check(&program, &Key::Passphrase, &BOTH);
 }
 
 /// What `haul seal -p` itself makes, at its own cost.
 #[test]
 fn others_open_what_the_program_seals_under_a_passphrase() {
     for program in [Program::age("age"), Program::age("rage"), Program::typage()].into_iter().flatten() {
-        let place = Place::with_tree(&[1]);
-        place.run(&["seal", "-p", "-o", "ours.age", "tree/1"]);
-        program.open(&place, &Key::Passphrase, &[("ours.age".to_owned(), "opened".to_owned())]);
-        assert!(std::fs::read(place.path("opened")).unwrap() == std::fs::read(place.path("tree/1")).unwrap());
+        let workdir = PeerWorkdir::with_tree(&[1]);
+        workdir.run(&["seal", "-p", "-o", "ours.age", "tree/1"]);
+        program.open(&workdir, &Key::Passphrase, &[("ours.age".to_owned(), "opened".to_owned())]);
+        assert!(
+            std::fs::read(workdir.path("opened")).unwrap() == std::fs::read(workdir.path("tree/1")).unwrap()
+        );
     }
 }

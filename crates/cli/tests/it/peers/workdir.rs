@@ -11,7 +11,7 @@ use haul_io::Cancel;
 use haul_seal::{Passphrase, Recipient, StreamOptions, seal_stream};
 use haul_testkit::{Haul, Run, assert_same, peer, seeded_bytes};
 
-use crate::program::Program;
+use crate::peers::program::Program;
 
 /// Lengths around the boundaries of chunks, and one of several segments.
 pub(crate) const SIZES: [usize; 6] = [0, 1, 65_535, 65_536, 65_537, 10 << 20];
@@ -32,13 +32,13 @@ pub(crate) enum Key {
 }
 
 /// A folder with a tree of files whose names are their lengths.
-pub(crate) struct Place {
+pub(crate) struct PeerWorkdir {
     dir: tempfile::TempDir,
     haul: Haul,
     sizes: Vec<usize>,
 }
 
-impl Place {
+impl PeerWorkdir {
     /// One file for each of `sizes`.
     pub(crate) fn with_tree(sizes: &[usize]) -> Self {
         let dir = tempfile::tempdir().unwrap();

@@ -1,16 +1,14 @@
 //! `haul get --sync`: only what changed since last time.
 
-mod place;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::workdir::Workdir;
 use haul_testkit::{Answer, Request, Server};
-use place::Place;
 
 #[test]
 fn a_second_run_says_what_is_unchanged() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let changed = Arc::new(AtomicBool::new(false));
     let now = changed.clone();
     let server = Server::start(move |request: &Request| {
@@ -21,8 +19,8 @@ fn a_second_run_says_what_is_unchanged() {
             (path, _) => Answer::ok(format!("{path} {tag}")).header("ETag", tag),
         }
     });
-    place.write("list", ["/a", "/b", "/gone"].map(|path| server.url(path)).join("\n").as_bytes());
-    let sync = || place.run(&["get", "--sync", "--json", "-i", "list", "-d", "got"]);
+    workdir.write("list", ["/a", "/b", "/gone"].map(|path| server.url(path)).join("\n").as_bytes());
+    let sync = || workdir.run(&["get", "--sync", "--json", "-i", "list", "-d", "got"]);
     let first = sync().expect_status(0);
     assert!(first.stdout_text().contains("\"unchanged\":0"));
     assert!(first.stderr_text().contains("3 tasks fetched,"), "{}", first.stderr_text());
@@ -36,18 +34,18 @@ fn a_second_run_says_what_is_unchanged() {
     let report = out.lines().last().unwrap();
     assert!(report.contains("\"unchanged\":1") && report.contains("\"succeeded\":2"), "{report}");
     assert!(err.contains("1 task fetched, 1 unchanged, 1 failed"), "{err}");
-    let read = |name: &str| std::fs::read_to_string(place.path(name)).unwrap();
+    let read = |name: &str| std::fs::read_to_string(workdir.path(name)).unwrap();
     assert_eq!([read("got/a"), read("got/b"), read("got/gone")], ["/a \"1\"", "/b \"2\"", "/gone \"1\""]);
-    assert_eq!(place.names().len(), 7, "the list, three files, their records: {:?}", place.names());
-    let one = place.run(&["get", "--sync", "-v", "-o", "got/a", &server.url("/a")]).expect_status(0);
+    assert_eq!(workdir.names().len(), 7, "the list, three files, their records: {:?}", workdir.names());
+    let one = workdir.run(&["get", "--sync", "-v", "-o", "got/a", &server.url("/a")]).expect_status(0);
     assert!(one.stderr_text().contains("unchanged"), "{}", one.stderr_text());
 }
 
 #[test]
 fn what_cannot_be_kept_up_is_not_started() {
-    let place = Place::new();
+    let workdir = Workdir::new();
     let url = "http://localhost/x";
-    place.refuses("get-sync-stdout", &["get", "--sync", "-o", "-", url]);
-    place.refuses("get-sync-disposition", &["get", "--sync", "--name", "disposition", url]);
-    place.refuses("get-sync-continue", &["get", "--sync", "-c", url]);
+    workdir.refuses("get-sync-stdout", &["get", "--sync", "-o", "-", url]);
+    workdir.refuses("get-sync-disposition", &["get", "--sync", "--name", "disposition", url]);
+    workdir.refuses("get-sync-continue", &["get", "--sync", "-c", url]);
 }

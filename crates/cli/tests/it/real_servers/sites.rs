@@ -1,15 +1,15 @@
 //! Servers of files: a small configuration for each, with TLS, compression and an index of folders.
 //!
 //! Owns: those configurations.
-//! Does not own: what is asked of the servers ([`crate::checks`]).
+//! Does not own: what is asked of the servers ([`crate::real_servers::checks`]).
 
 use std::path::Path;
 use std::process::Command;
 
 use haul_testkit::is_root;
 
-use crate::daemon::Setting;
-use crate::site::{Kind, root};
+use crate::real_servers::daemon::Setting;
+use crate::real_servers::site::{Kind, root};
 
 pub(crate) fn nginx() -> Kind {
     Kind { program: "nginx", modules: &[], command: nginx_command, counts_in_416: true }

@@ -261,9 +261,9 @@ fn xor_twice_restores_every_byte_on_every_engine() {
     let haul = haul(dir.path());
     std::fs::write(dir.path().join("key"), seeded_bytes(5, 333)).unwrap();
     let (plain, work) = (dir.path().join("plain"), dir.path().join("work"));
-    for place in [&plain, &work] {
-        Tree::seeded(3).files(40).sizes(0..=60_000).depth(2).write(place).unwrap();
-        std::fs::write(place.join("large"), seeded_bytes(6, 5_000_001)).unwrap();
+    for workdir in [&plain, &work] {
+        Tree::seeded(3).files(40).sizes(0..=60_000).depth(2).write(workdir).unwrap();
+        std::fs::write(workdir.join("large"), seeded_bytes(6, 5_000_001)).unwrap();
     }
     for engine in ["serial", "threads=3", "processes=3", "hybrid=2x2", "uring=2x16"] {
         for manner in [["--durable", "never"].as_slice(), &["--durable", "auto"], &["--overwrite"]] {

@@ -5,22 +5,24 @@ use std::process::Command;
 
 use haul_testkit::{Haul, Run, Tree, assert_same, check_golden, files_below, peer};
 
+use crate::workdir::golden;
+
 /// A folder with a letter, a passphrase for scripts and a wrong one.
-struct Place {
+struct KeyWorkdir {
     dir: tempfile::TempDir,
     haul: Haul,
 }
 
-impl Place {
+impl KeyWorkdir {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
-        let place = Self { dir, haul };
+        let workdir = Self { dir, haul };
         for (name, text) in [("letter", "Dear Ada"), ("pass", "correct horse\n"), ("wrong", "wrong horse\n")]
         {
-            std::fs::write(place.path(name), text).unwrap();
+            std::fs::write(workdir.path(name), text).unwrap();
         }
-        place
+        workdir
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -84,153 +86,150 @@ impl Place {
     }
 }
 
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"))
-}
-
 #[test]
 fn post_quantum_identities_are_made_sealed_to_and_opened_with() {
-    let place = Place::new();
-    let recipient = place.run(&["keygen", "--pq", "-o", "pq.txt"]).expect_status(0).stdout_text();
+    let workdir = KeyWorkdir::new();
+    let recipient = workdir.run(&["keygen", "--pq", "-o", "pq.txt"]).expect_status(0).stdout_text();
     let recipient = recipient.trim();
     assert!(recipient.starts_with("age1pq1"));
-    let file = std::fs::read_to_string(place.path("pq.txt")).unwrap();
+    let file = std::fs::read_to_string(workdir.path("pq.txt")).unwrap();
     assert!(file.contains(&format!("# public key: {recipient}\nAGE-SECRET-KEY-PQ-1")));
-    assert_eq!(place.run(&["keygen", "-y", "pq.txt"]).expect_status(0).stdout_text().trim(), recipient);
-    place.check_seals_and_opens(recipient, "pq.txt");
-    std::fs::write(place.path("friends"), format!("# friends\n{recipient}\n")).unwrap();
-    place.run(&["seal", "-R", "friends", "-o", "listed.age", "letter"]).expect_status(0);
-    place.check_opens("pq.txt", "listed.age");
-    let classic = place.run(&["keygen", "-o", "classic.txt"]).expect_status(0).stdout_text();
-    std::fs::write(place.path("both"), format!("{recipient}\n{classic}")).unwrap();
-    check_golden(golden("seal-mixed-post-quantum"), &place.run(&["seal", "-R", "both", "letter"]));
+    assert_eq!(workdir.run(&["keygen", "-y", "pq.txt"]).expect_status(0).stdout_text().trim(), recipient);
+    workdir.check_seals_and_opens(recipient, "pq.txt");
+    std::fs::write(workdir.path("friends"), format!("# friends\n{recipient}\n")).unwrap();
+    workdir.run(&["seal", "-R", "friends", "-o", "listed.age", "letter"]).expect_status(0);
+    workdir.check_opens("pq.txt", "listed.age");
+    let classic = workdir.run(&["keygen", "-o", "classic.txt"]).expect_status(0).stdout_text();
+    std::fs::write(workdir.path("both"), format!("{recipient}\n{classic}")).unwrap();
+    check_golden(golden("seal-mixed-post-quantum"), &workdir.run(&["seal", "-R", "both", "letter"]));
 }
 
 #[test]
 fn identity_files_are_sealed_with_a_passphrase() {
-    let place = Place::new();
-    let run = place.run_with_passphrase("pass", &["keygen", "-p", "-o", "key.age"]).expect_status(0);
+    let workdir = KeyWorkdir::new();
+    let run = workdir.run_with_passphrase("pass", &["keygen", "-p", "-o", "key.age"]).expect_status(0);
     let recipient = run.stdout_text().trim().to_owned();
-    assert_eq!(place.first_line("key.age"), "-----BEGIN AGE ENCRYPTED FILE-----");
-    let again = place.run_with_passphrase("pass", &["keygen", "-y", "key.age"]).expect_status(0);
+    assert_eq!(workdir.first_line("key.age"), "-----BEGIN AGE ENCRYPTED FILE-----");
+    let again = workdir.run_with_passphrase("pass", &["keygen", "-y", "key.age"]).expect_status(0);
     assert_eq!(again.stdout_text().trim(), recipient);
-    place.check_seals_and_opens(&recipient, "key.age");
+    workdir.check_seals_and_opens(&recipient, "key.age");
     let sealed = "key.age.letter.age";
     let open = ["open", "-i", "key.age", "-o", "copy", sealed];
-    check_golden(golden("open-wrong-passphrase-of-key"), &place.run_with_passphrase("wrong", &open));
+    check_golden(golden("open-wrong-passphrase-of-key"), &workdir.run_with_passphrase("wrong", &open));
     let command =
         format!("{} open --passphrase-fd 3 -i key.age -o by-fd {sealed} 3< pass", env!("CARGO_BIN_EXE_haul"));
-    place.other(Path::new("bash"), &["-c", &command]);
-    let shown = place.run_with_passphrase("pass", &["keygen", "-p", "--pq"]).expect_status(0);
+    workdir.other(Path::new("bash"), &["-c", &command]);
+    let shown = workdir.run_with_passphrase("pass", &["keygen", "-p", "--pq"]).expect_status(0);
     assert!(shown.stdout_text().starts_with("-----BEGIN AGE ENCRYPTED FILE-----\n"));
     assert!(shown.stderr_text().starts_with("haul: the recipient is age1pq1"));
-    std::fs::write(place.path("cut.age"), &std::fs::read(place.path("key.age")).unwrap()[..200]).unwrap();
+    std::fs::write(workdir.path("cut.age"), &std::fs::read(workdir.path("key.age")).unwrap()[..200]).unwrap();
     let open = ["open", "-i", "cut.age", "-o", "copy", sealed];
-    check_golden(golden("open-cut-key"), &place.run_with_passphrase("pass", &open));
+    check_golden(golden("open-cut-key"), &workdir.run_with_passphrase("pass", &open));
 }
 
 #[test]
 fn ssh_keys_are_sealed_to_and_opened_with() {
-    let place = Place::new();
+    let workdir = KeyWorkdir::new();
     for (kind, passphrase, name) in
         [("ed25519", "", "ed"), ("rsa", "", "rsa"), ("ed25519", "correct horse", "protected")]
     {
-        if !place.ssh_keygen(kind, passphrase, name) {
+        if !workdir.ssh_keygen(kind, passphrase, name) {
             return;
         }
-        let public = place.first_line(&format!("{name}.pub"));
-        place.check_seals_and_opens(&public, name);
+        let public = workdir.first_line(&format!("{name}.pub"));
+        workdir.check_seals_and_opens(&public, name);
         let args = ["seal", "-R", &format!("{name}.pub"), "-o", &format!("{name}.listed.age"), "letter"];
-        place.run(&args).expect_status(0);
-        place.check_opens(name, &format!("{name}.listed.age"));
-        let printed = place.run_with_passphrase("pass", &["keygen", "-y", name]).expect_status(0);
+        workdir.run(&args).expect_status(0);
+        workdir.check_opens(name, &format!("{name}.listed.age"));
+        let printed = workdir.run_with_passphrase("pass", &["keygen", "-y", name]).expect_status(0);
         assert_eq!(format!("{} ada", printed.stdout_text().trim()), public);
     }
     let open = ["open", "-i", "protected", "-o", "copy", "protected.listed.age"];
-    check_golden(golden("open-wrong-passphrase-of-ssh-key"), &place.run_with_passphrase("wrong", &open));
+    check_golden(golden("open-wrong-passphrase-of-ssh-key"), &workdir.run_with_passphrase("wrong", &open));
 }
 
 #[test]
 fn identities_are_sealed_to() {
-    let place = Place::new();
+    let workdir = KeyWorkdir::new();
     for (args, name) in [(&["-o", "key.txt"][..], "key.txt"), (&["--pq", "-o", "pq.txt"], "pq.txt")] {
-        place.run(&[&["keygen"], args].concat()).expect_status(0);
-        place.run(&["seal", "-i", name, "-o", "to.age", "--force", "letter"]).expect_status(0);
-        place.check_opens(name, "to.age");
-        std::fs::remove_file(place.path("to.age.copy")).unwrap();
+        workdir.run(&[&["keygen"], args].concat()).expect_status(0);
+        workdir.run(&["seal", "-i", name, "-o", "to.age", "--force", "letter"]).expect_status(0);
+        workdir.check_opens(name, "to.age");
+        std::fs::remove_file(workdir.path("to.age.copy")).unwrap();
     }
-    place.run_with_passphrase("pass", &["keygen", "-p", "-o", "key.age"]).expect_status(0);
+    workdir.run_with_passphrase("pass", &["keygen", "-p", "-o", "key.age"]).expect_status(0);
     // What unlocks the identity isn't also what files are sealed with.
     let seal = ["seal", "-i", "key.age", "-i", "key.txt", "-o", "both.age", "letter"];
-    place.run_with_passphrase("pass", &seal).expect_status(0);
+    workdir.run_with_passphrase("pass", &seal).expect_status(0);
     for (name, copy) in [("key.age", "one"), ("key.txt", "two")] {
         let open = ["open", "-i", name, "-o", copy, "both.age"];
-        place.run_with_passphrase("pass", &open).expect_status(0);
-        assert_eq!(std::fs::read(place.path(copy)).unwrap(), b"Dear Ada");
+        workdir.run_with_passphrase("pass", &open).expect_status(0);
+        assert_eq!(std::fs::read(workdir.path(copy)).unwrap(), b"Dear Ada");
     }
     check_golden(
         golden("seal-wrong-passphrase-of-key"),
-        &place.run_with_passphrase("wrong", &["seal", "-i", "key.age", "letter"]),
+        &workdir.run_with_passphrase("wrong", &["seal", "-i", "key.age", "letter"]),
     );
-    check_golden(golden("seal-identity-missing"), &place.run(&["seal", "-i", "nobody.txt", "letter"]));
-    if place.ssh_keygen("ed25519", "", "ed") {
-        place.run(&["seal", "-i", "ed", "-o", "ed.age", "letter"]).expect_status(0);
-        place.check_opens("ed", "ed.age");
+    check_golden(golden("seal-identity-missing"), &workdir.run(&["seal", "-i", "nobody.txt", "letter"]));
+    if workdir.ssh_keygen("ed25519", "", "ed") {
+        workdir.run(&["seal", "-i", "ed", "-o", "ed.age", "letter"]).expect_status(0);
+        workdir.check_opens("ed", "ed.age");
     }
 }
 
 #[test]
 fn unsupported_keys_are_refused_by_name() {
-    let place = Place::new();
+    let workdir = KeyWorkdir::new();
     let ecdsa = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBHFliOyIZs1gxGF3fmDxFykQhE88wy6AKDGFBfn0R6ZuvRmENABZQa9+pj9hMki+LX0qDJbmHTiWDbYv/cmFt/Q=";
-    check_golden(golden("seal-unsupported-ssh-key"), &place.run(&["seal", "-r", ecdsa, "letter"]));
-    std::fs::write(place.path("bad.pem"), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n").unwrap();
-    check_golden(golden("open-bad-ssh-key"), &place.run(&["open", "-i", "bad.pem", "letter.age"]));
+    check_golden(golden("seal-unsupported-ssh-key"), &workdir.run(&["seal", "-r", ecdsa, "letter"]));
+    std::fs::write(workdir.path("bad.pem"), "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n").unwrap();
+    check_golden(golden("open-bad-ssh-key"), &workdir.run(&["open", "-i", "bad.pem", "letter.age"]));
 }
 
 #[test]
 fn the_age_program_reads_keys_and_files_of_every_type_it_knows() {
     let (Some(age), Some(age_keygen)) = (peer("age"), peer("age-keygen")) else { return };
-    let place = Place::new();
-    let recipient = place.run(&["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
-    assert_eq!(place.other(&age_keygen, &["-y", "key.txt"]).trim_ascii(), recipient.as_bytes());
+    let workdir = KeyWorkdir::new();
+    let recipient =
+        workdir.run(&["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    assert_eq!(workdir.other(&age_keygen, &["-y", "key.txt"]).trim_ascii(), recipient.as_bytes());
     let mut keys = vec![(recipient, "key.txt")];
     for (kind, name) in [("ed25519", "ed"), ("rsa", "rsa")] {
-        if place.ssh_keygen(kind, "", name) {
-            keys.push((place.first_line(&format!("{name}.pub")), name));
+        if workdir.ssh_keygen(kind, "", name) {
+            keys.push((workdir.first_line(&format!("{name}.pub")), name));
         }
     }
     for (recipient, identity) in keys {
         let ours = format!("{identity}.ours.age");
-        place.run(&["seal", "-r", &recipient, "-o", &ours, "letter"]).expect_status(0);
-        assert_eq!(place.other(&age, &["-d", "-i", identity, &ours]), b"Dear Ada", "{identity}");
+        workdir.run(&["seal", "-r", &recipient, "-o", &ours, "letter"]).expect_status(0);
+        assert_eq!(workdir.other(&age, &["-d", "-i", identity, &ours]), b"Dear Ada", "{identity}");
         let theirs = format!("{identity}.theirs.age");
-        place.other(&age, &["-r", &recipient, "-o", &theirs, "letter"]);
-        place.check_opens(identity, &theirs);
+        workdir.other(&age, &["-r", &recipient, "-o", &theirs, "letter"]);
+        workdir.check_opens(identity, &theirs);
     }
 }
 
 #[test]
 fn identity_files_under_a_passphrase_are_the_age_programs_own() {
     let (Some(age), Some(script)) = (peer("age"), peer("script")) else { return };
-    let place = Place::new();
+    let workdir = KeyWorkdir::new();
     // age asks on a terminal only; `script` gives it one.
     let on_terminal = |answers: &str, command: &str| {
         let line = format!("printf '{answers}' | {} -qec \"{command}\" /dev/null", script.display());
-        place.other(Path::new("bash"), &["-c", &line])
+        workdir.other(Path::new("bash"), &["-c", &line])
     };
     let age = age.display();
     let recipient =
-        place.run(&["keygen", "-o", "plain.txt"]).expect_status(0).stdout_text().trim().to_owned();
+        workdir.run(&["keygen", "-o", "plain.txt"]).expect_status(0).stdout_text().trim().to_owned();
     on_terminal("correct horse\\ncorrect horse\\n", &format!("{age} -p -o theirs.age plain.txt"));
     on_terminal("correct horse\\ncorrect horse\\n", &format!("{age} -p -a -o theirs-armored.age plain.txt"));
     for file in ["theirs.age", "theirs-armored.age"] {
-        place.check_seals_and_opens(&recipient, file);
+        workdir.check_seals_and_opens(&recipient, file);
     }
-    let run = place.run_with_passphrase("pass", &["keygen", "-p", "-o", "ours.age"]).expect_status(0);
-    place.run(&["seal", "-r", run.stdout_text().trim(), "letter"]).expect_status(0);
+    let run = workdir.run_with_passphrase("pass", &["keygen", "-p", "-o", "ours.age"]).expect_status(0);
+    workdir.run(&["seal", "-r", run.stdout_text().trim(), "letter"]).expect_status(0);
     on_terminal("correct horse\\n", &format!("{age} -d -i ours.age -o copy letter.age"));
-    assert_eq!(std::fs::read(place.path("copy")).unwrap(), b"Dear Ada");
+    assert_eq!(std::fs::read(workdir.path("copy")).unwrap(), b"Dear Ada");
 }
 
 #[test]

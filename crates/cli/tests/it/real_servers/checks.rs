@@ -1,13 +1,13 @@
 //! What is asked of every server of files: one table for all of them.
 //!
 //! Owns: the checks.
-//! Does not own: the servers ([`crate::sites`]), the files ([`crate::site`]).
+//! Does not own: the servers ([`crate::real_servers::sites`]), the files ([`crate::real_servers::site`]).
 
 use std::fs;
 
 use haul_testkit::assert_same;
 
-use crate::site::{LARGE, LARGE_BYTES, Site, TEXT};
+use crate::real_servers::site::{LARGE, LARGE_BYTES, Site, TEXT};
 
 /// The engines that have executions of operations of their own.
 pub(crate) const ENGINES: [&str; 3] = ["serial", "threads=4", "uring=1x16"];

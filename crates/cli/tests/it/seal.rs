@@ -1,0 +1,8 @@
+//! Tests of `haul seal`, `haul open`, `haul verify` and `haul keygen`: keys, plugins, streams and trees.
+
+mod attributes;
+mod directories;
+mod keys;
+mod plugins;
+mod streams;
+mod trees;
