@@ -1,11 +1,16 @@
-//! The lease table: tasks for a pool of processes that may be killed at any instruction.
+//! The lease table: tasks for a pool of worker processes, each of which may be killed at any instruction.
 //!
-//! Owns: handing task bytes to workers and outcome bytes back, through sealed shared memory; giving the tasks of the
-//! dead to the living; giving up tasks that kill; sleeping and waking across processes.
-//! Does not own: starting processes, noticing their death, the meaning of the bytes.
+//! Owns: passing task bytes to workers and outcome bytes back through sealed shared memory; giving the tasks of dead
+//! workers to others; giving up tasks that kill workers; sleeping and waking across processes.
+//! Does not own: starting processes, detecting their death, the meaning of the bytes.
 //!
-//! Not a queue of moved values: a task stays in its slot, and a worker holds a *lease* on it. All sharing goes through
-//! one atomic word per slot, so a killed worker leaves nothing locked and nothing torn.
+//! Enters: task bytes and the deaths of owners ([`Supervisor`]); outcome bytes and intents ([`Worker`]).
+//! Leaves: leases, outcomes, reaped and poisoned tasks.
+//! Not to be touched from outside: the mapping, the slots' words, the event counts; a process that writes to them other than
+//! by the steps of `PROTOCOL.md` breaks the table for all.
+//!
+//! A task does not move through a queue: it stays in its slot, and a worker holds a *lease* on it. All coordination goes
+//! through one atomic word per slot, so a killed worker leaves nothing locked and nothing torn.
 //!
 //! Source: `PROTOCOL.md`, part 2.
 //!
@@ -16,7 +21,7 @@
 //! let mut supervisor = Supervisor::create(Config::default())?;
 //! let slot = supervisor.offer(b"a task")?;
 //!
-//! // In a worker process, which inherited the descriptor. The owner is whatever number the supervisor gave it.
+//! // In a worker process, which has inherited the descriptor. The supervisor assigned it the owner number 1.
 //! let worker = Worker::attach(supervisor.memfd())?;
 //! let mut task = Vec::new();
 //! if let Next::Lease(lease) = worker.next(1, Duration::from_millis(5)) {

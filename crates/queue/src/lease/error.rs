@@ -1,6 +1,6 @@
-//! What can go wrong with a lease table.
+//! The errors of a lease table.
 //!
-//! Owns: the errors and their wording.
+//! Owns: the errors and their texts.
 //! Does not own: advice.
 
 use std::fmt;
@@ -10,27 +10,27 @@ use std::io;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TableError {
-    /// The system refused a step.
+    /// A system call failed.
     System {
-        /// What was attempted.
+        /// The call.
         step: &'static str,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
     /// A bound is out of its documented range.
     Config,
-    /// The file could shrink under the mapping: it is not sealed.
+    /// The memory is not sealed, so its size could change under the mapping.
     NotSealed,
-    /// Not a lease table.
+    /// The memory is no lease table.
     NotATable,
-    /// A table of another build.
+    /// The table belongs to another build.
     Version {
-        /// What the header says.
+        /// The version in the header.
         found: u64,
-        /// What this build knows.
+        /// The version of this build.
         known: u64,
     },
-    /// The header contradicts itself or the size of the file.
+    /// The header contradicts itself, or the size of the memory.
     Header,
 }
 
@@ -56,15 +56,15 @@ impl std::error::Error for TableError {
     }
 }
 
-/// Why a task was not taken.
+/// Why a task was refused.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OfferError {
-    /// Every slot is in use; collect first.
+    /// Every slot is in use.
     Full,
-    /// Longer than the bound, in bytes.
+    /// The task is too long.
     TooLong {
-        /// The bound.
+        /// The maximum length in bytes.
         max: usize,
     },
     /// The table is closed.
@@ -83,7 +83,7 @@ impl fmt::Display for OfferError {
 
 impl std::error::Error for OfferError {}
 
-/// The lease was lost: the supervisor took this worker for dead, and the task is somebody else's now.
+/// The lease was lost: the supervisor has reaped this worker, and the task belongs to another attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fenced;
 
@@ -95,15 +95,15 @@ impl fmt::Display for Fenced {
 
 impl std::error::Error for Fenced {}
 
-/// Why an outcome was not taken.
+/// Why an outcome was refused.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FinishError {
-    /// As [`Fenced`](struct@Fenced).
+    /// The lease was lost; see [`Fenced`](struct@Fenced).
     Fenced,
-    /// Longer than the bound, in bytes. The lease still holds.
+    /// The outcome is too long. The lease still holds.
     TooLong {
-        /// The bound.
+        /// The maximum length in bytes.
         max: usize,
     },
 }
@@ -119,10 +119,10 @@ impl fmt::Display for FinishError {
 
 impl std::error::Error for FinishError {}
 
-/// The intent is longer than the bound.
+/// The intent is too long.
 #[derive(Debug, PartialEq, Eq)]
 pub struct IntentTooLong {
-    /// The bound, in bytes.
+    /// The maximum length in bytes.
     pub max: usize,
 }
 

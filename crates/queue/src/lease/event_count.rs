@@ -1,23 +1,24 @@
-//! A doorbell across processes: sleep until it rings, survive those who die with a hand on it.
+//! An event count across processes: a thread sleeps until the next notification, and a sleeper may be killed at any time.
 //!
-//! Owns: the events's word `sequence | closed | sleepers`, registering, ringing, napping.
-//! Does not own: what the ringing is about.
+//! Owns: the word `sequence | closed | sleepers`; registering, notifying, sleeping.
+//! Does not own: the events that are announced.
 //!
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
 
 use crate::sync::{Deadline, Futex, Ordering, Wakeup};
 
-/// The lowest bits: how many sleepers are registered. The killed stay counted, which costs a needless system call each.
+/// The lowest bits: the number of registered sleepers. A killed sleeper stays counted, which costs one needless system
+/// call.
 const SLEEPERS: u32 = CLOSED - 1;
 const CLOSED: u32 = 1 << 12;
-/// One ringing.
+/// One notification.
 const SEQUENCE: u32 = 1 << 13;
 
-/// All zero is an open events that never rang: fresh memory needs no initialisation.
+/// All zero is an open event count that was never notified, so fresh memory needs no initialisation.
 #[repr(transparent)]
 pub(super) struct EventCount(Futex<true>);
 
-/// The events at one instant.
+/// The word of an event count at one instant.
 #[derive(Clone, Copy)]
 pub(super) struct Observed(u32);
 
@@ -30,7 +31,7 @@ impl Observed {
         self.0 & SLEEPERS
     }
 
-    /// Whether it rang between the two.
+    /// Whether there was a notification between the two instants.
     fn was_notified(self, now: Self) -> bool {
         (self.0 ^ now.0) & !SLEEPERS != 0
     }
@@ -42,12 +43,13 @@ impl EventCount {
         Self(Futex::new(0))
     }
 
-    /// B1: to be done before looking for what the events announces.
+    /// B1: to be called before looking for the announced event.
     pub(super) fn observe(&self) -> Observed {
         Observed(self.0.word().load(Ordering::Acquire))
     }
 
-    /// B4, B5: after what it announces was published. Wakes up to `count` sleepers; a system call only if there are any.
+    /// B4, B5: to be called after the announced event was published. Wakes up to `count` sleepers. Cost: a system call, only
+    /// if a thread sleeps.
     pub(super) fn notify(&self, count: u32) {
         self.change(|seen| {
             let woken = seen.sleepers().min(count);
@@ -55,7 +57,7 @@ impl EventCount {
         });
     }
 
-    /// B4, B5 for the last time: wakes all, and nobody sleeps here again.
+    /// B4, B5 for the last time: wakes all sleepers, and no thread sleeps here again.
     pub(super) fn close(&self) {
         self.change(|seen| ((seen.0.wrapping_add(SEQUENCE) | CLOSED) & !SLEEPERS, seen.sleepers()));
     }
@@ -64,8 +66,8 @@ impl EventCount {
         let word = self.0.word();
         let mut seen = word.load(Ordering::Relaxed);
         loop {
-            let (rung, woken) = next(Observed(seen));
-            match word.compare_exchange_weak(seen, rung, Ordering::AcqRel, Ordering::Relaxed) {
+            let (changed, woken) = next(Observed(seen));
+            match word.compare_exchange_weak(seen, changed, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) if woken > 0 => return self.0.wake(woken),
                 Ok(_) => return,
                 Err(now) => seen = now,
@@ -73,7 +75,7 @@ impl EventCount {
         }
     }
 
-    /// B2, B3: sleeps until the events rings, unless it has rung since `seen`; at most until the deadline.
+    /// B2, B3: sleeps until the next notification or the deadline; not at all if there was one since `seen`.
     pub(super) fn sleep(&self, seen: Observed, deadline: Option<&Deadline>) -> Wakeup {
         if seen.is_closed() || !self.register(seen) {
             return Wakeup::Woken;
@@ -90,13 +92,14 @@ impl EventCount {
         }
     }
 
-    /// B2: false if it rang since `seen`. With the count at its end the sleeper goes uncounted: its nap ends anyway.
+    /// B2: false if there was a notification since `seen`. If the count is at its maximum, the sleeper goes uncounted: its
+    /// timeout wakes it.
     fn register(&self, seen: Observed) -> bool {
         let counted = |now: Observed| if now.sleepers() < SLEEPERS { now.0 + 1 } else { now.0 };
         self.unless_notified(seen, counted)
     }
 
-    /// B6: after a ringing there is nothing to take back, because it may have taken this sleeper off the count.
+    /// B6: after a notification there is nothing to take back, because it may have taken this sleeper off the count.
     fn leave(&self, seen: Observed) {
         self.unless_notified(seen, |now| now.0 - now.sleepers().min(1));
     }

@@ -1,15 +1,15 @@
-//! The intent of a slot: what one attempt leaves for the next, whole at every instant.
+//! The intents of a slot: what one attempt records for the next, complete at every instant.
 //!
-//! Owns: two places for it, and which of them counts.
-//! Does not own: what it says, and who may write it (the holder of the lease).
+//! Owns: two buffers, and which of them is current.
+//! Does not own: the content; who may write (the holder of the lease).
 //!
-//! Source: `PROTOCOL.md`, part 2, lemma W.
+//! Source: `PROTOCOL.md`, part 2, lemma W; the step numbers in the comments are those of that file.
 
 use super::layout::{Layout, Part};
 use super::map::Map;
 use crate::sync::{AtomicU64, Ordering};
 
-/// What says which intent counts. Zero, as in fresh memory: none does.
+/// Values of the word that names the current buffer. Zero, as in fresh memory, means that there is no intent.
 const A: u64 = 1;
 const B: u64 = 2;
 
@@ -20,16 +20,16 @@ pub(super) struct Intents<'a> {
 }
 
 impl Intents<'_> {
-    /// Replaces the intent; for the holder of the lease. `intent` is not longer than the table's bound.
+    /// Replaces the intent. To be called by the holder of the lease, with bytes within the table's bound.
     pub(super) fn record(&self, intent: &[u8]) {
-        let (place, name) = self.spare();
-        // N1
-        self.map.put(self.layout, self.slot, place, intent);
-        // N2
+        let (buffer, name) = self.spare();
+        // I1
+        self.map.put(self.layout, self.slot, buffer, intent);
+        // I2
         self.current().store(name, Ordering::Release);
     }
 
-    /// The intent that counts; empty if none does.
+    /// The current intent; empty if there is none.
     pub(super) fn latest(&self) -> Vec<u8> {
         let mut intent = Vec::new();
         match self.current().load(Ordering::Acquire) {
@@ -40,12 +40,12 @@ impl Intents<'_> {
         intent
     }
 
-    /// For a task that nobody has attempted.
+    /// Discards the intent, for a task that has not been attempted yet.
     pub(super) fn clear(&self) {
         self.current().store(0, Ordering::Relaxed);
     }
 
-    /// The place of the intent that doesn't count, and its name.
+    /// The buffer that is not current, and the value that names it.
     fn spare(&self) -> (Part, u64) {
         if self.current().load(Ordering::Relaxed) == A { (Part::IntentB, B) } else { (Part::IntentA, A) }
     }
@@ -67,18 +67,18 @@ mod tests {
         let (_memfd, map) = Map::create(&layout).unwrap();
         let intents = Intents { map: &map, layout: &layout, slot: 1 };
         let mut before = Vec::new();
-        // Near and far places in every order.
+        // Buffers near and far, in every order.
         for (number, length) in [3, 1_999, 600, 512, 8, 2_000, 0, 513, 1].into_iter().enumerate() {
             assert_eq!(intents.latest(), before);
             let intent = vec![number as u8 + 1; length];
-            let (place, _) = intents.spare();
-            let words = map.words(layout.bytes_at(1, place, length), length.div_ceil(8));
+            let (buffer, _) = intents.spare();
+            let words = map.words(layout.bytes_at(1, buffer, length), length.div_ceil(8));
             for word in words {
                 word.store(u64::MAX, Ordering::Relaxed);
                 assert_eq!(intents.latest(), before, "bytes of {length}");
             }
-            map.put(&layout, 1, place, &intent);
-            assert_eq!(intents.latest(), before, "all but that it counts");
+            map.put(&layout, 1, buffer, &intent);
+            assert_eq!(intents.latest(), before, "all but the switch to it");
             intents.record(&intent);
             before = intent;
         }

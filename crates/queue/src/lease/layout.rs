@@ -1,6 +1,6 @@
-//! What lies where in the shared memory, computed from three limits and checked by whoever attaches.
+//! The layout of the shared memory, computed from the bounds and checked by every worker that attaches.
 //!
-//! Owns: [`Config`], the header, the offsets, the arithmetic of sizes.
+//! Owns: [`Config`], the header, offsets and sizes.
 //! Does not own: the memory (see `map.rs`).
 
 use super::error::TableError;
@@ -22,7 +22,7 @@ pub(super) const AT_DEATHS_MAX: usize = 48;
 pub(super) const AT_INTENT_MAX: usize = 56;
 pub(super) const AT_ARENA: usize = 64;
 pub(super) const AT_ARENA_SIZE: usize = 72;
-/// Each of these lives on cache lines of its own.
+/// Each of the following has cache lines of its own.
 pub(super) const AT_WORK_EVENTS: usize = 128;
 pub(super) const AT_DONE_EVENTS: usize = 256;
 pub(super) const AT_CURSOR: usize = 384;
@@ -30,26 +30,27 @@ pub(super) const AT_WORDS: usize = 512;
 
 const LINE: usize = 64;
 const WORD: usize = 8;
-/// What lies in front of a slot's bytes: the length of each part, and which intent counts.
+/// The head of a slot, in front of its bytes: the length of each part, and which intent is current.
 const HEAD: usize = (PARTS + 1) * WORD;
 const SLOTS_MAX: u32 = 1 << 20;
 const BYTES_MAX: u32 = 1 << 24;
 
 /// The bounds of a lease table.
 ///
-/// [`Config::memory_bytes`] is the price: the memory of a slot is committed when it is first used.
+/// [`Config::memory_bytes`] gives the memory they cost at most: that of a slot is allocated when the slot is first used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The most tasks that are ready, running or done and uncollected; [`offer`](super::Supervisor::offer) says `Full`
-    /// beyond. From 1 to 2²⁰. Defaults to 256.
+    /// Maximum number of tasks that are ready, running, or done and not collected;
+    /// [`offer`](super::Supervisor::offer) refuses further ones as `Full`. From 1 to 2²⁰. Defaults to 256.
     pub slot_count: u32,
-    /// The longest task, in bytes; a longer one is refused. At most 2²⁴. Defaults to 16384.
+    /// Maximum length of a task in bytes; a longer one is refused. At most 2²⁴. Defaults to 16384.
     pub task_bytes_max: u32,
-    /// The longest outcome, in bytes; a longer one is refused. At most 2²⁴. Defaults to 4096.
+    /// Maximum length of an outcome in bytes; a longer one is refused. At most 2²⁴. Defaults to 4096.
     pub outcome_bytes_max: u32,
-    /// The longest intent, in bytes; a longer one is refused. At most 2²⁴. Defaults to 12288.
+    /// Maximum length of an intent in bytes; a longer one is refused. At most 2²⁴. Defaults to 12288.
     pub intent_bytes_max: u32,
-    /// A task is given up as poisonous with this many workers dead over it alone. From 1 to 63. Defaults to 3.
+    /// Number of workers that may die while they run only this task; then it is given up as poisonous. From 1 to 63.
+    /// Defaults to 3.
     pub deaths_max: u8,
 }
 
@@ -66,7 +67,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The most shared memory that a table with these bounds takes, in bytes.
+    /// Upper bound of the shared memory of a table with these bounds, in bytes.
     ///
     /// # Errors
     /// [`TableError::Config`] if a bound is out of its range.
@@ -75,7 +76,7 @@ impl Config {
     }
 }
 
-/// What a slot holds besides its word. Of the two intents one counts at most, so that the other can be written meanwhile.
+/// The parts of a slot. At most one of the two intents is current, so the other can be written meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Task = 0,
@@ -86,8 +87,8 @@ pub(super) enum Part {
 
 const PARTS: usize = 4;
 
-/// Bytes of each part that are kept near their lengths. What is longer lies far away as a whole, so that the memory of
-/// usual tasks is dense: each page of it costs every process a fault.
+/// Capacity of each part's near buffer, next to the head of the slot. A longer value is stored as a whole in the far
+/// buffer. This keeps the memory of usual tasks dense: each page of it costs every process a fault.
 const NEAR: [usize; PARTS] = [1_000, 496, 512, 512];
 
 /// Offsets and sizes in bytes. Invariant: everything lies within `total`, the words and the arena aligned to lines.
@@ -95,11 +96,11 @@ const NEAR: [usize; PARTS] = [1_000, 496, 512, 512];
 pub(super) struct Layout {
     pub(super) config: Config,
     pub(super) arena: usize,
-    /// Where the near parts lie behind the head of their slot, and at the end the distance of two slots.
+    /// Offsets of the near buffers within a slot; the last entry is the distance of two slots.
     near: [usize; PARTS + 1],
-    /// Where the far parts of the first slot begin.
+    /// Offset of the first slot's far buffers.
     far_arena: usize,
-    /// Where the far parts lie within those of their slot, and at the end the distance of two slots'.
+    /// Offsets of the far buffers within those of a slot; the last entry is the distance of two slots' far buffers.
     far: [usize; PARTS + 1],
     pub(super) total: usize,
 }
@@ -115,9 +116,9 @@ impl Layout {
         }
         let slot_count = config.slot_count as usize;
         let [task, outcome, intent] = bytes_max.map(|max| (max as usize).next_multiple_of(WORD));
-        let rooms = [task, outcome, intent, intent];
-        let near = places(HEAD, std::array::from_fn(|part| rooms[part].min(NEAR[part])));
-        let far = places(0, rooms);
+        let sizes = [task, outcome, intent, intent];
+        let near = offsets(HEAD, std::array::from_fn(|part| sizes[part].min(NEAR[part])));
+        let far = offsets(0, sizes);
         let arena = (AT_WORDS + slot_count * WORD).next_multiple_of(LINE);
         let far_arena = near[PARTS].checked_mul(slot_count).and_then(|size| size.checked_add(arena));
         let far_arena = far_arena.ok_or(TableError::Config)?;
@@ -125,7 +126,7 @@ impl Layout {
         Ok(Self { config, arena, near, far_arena, far, total: total.ok_or(TableError::Config)? })
     }
 
-    /// What a fresh header says, as pairs of offset and value.
+    /// The fields of a fresh header, as pairs of offset and value.
     pub(super) fn header(&self) -> [(usize, u64); 10] {
         [
             (AT_MAGIC, MAGIC),
@@ -141,10 +142,10 @@ impl Layout {
         ]
     }
 
-    /// Believes a header only if it says what this build would have written for the same bounds.
+    /// Accepts a header only if it is exactly what this build would write for the same bounds.
     ///
     /// # Errors
-    /// The first field that is wrong.
+    /// [`TableError`] for the first wrong field.
     pub(super) fn check(file_bytes: u64, field: impl Fn(usize) -> u64) -> Result<Self, TableError> {
         if field(AT_MAGIC) != MAGIC {
             return Err(TableError::NotATable);
@@ -170,17 +171,17 @@ impl Layout {
         [task_bytes_max, outcome_bytes_max, intent_bytes_max, intent_bytes_max][part as usize] as usize
     }
 
-    /// Where the length of a part is.
+    /// Offset of the length of a part.
     pub(super) fn length_at(&self, slot: usize, part: Part) -> usize {
         self.arena + slot * self.near[PARTS] + part as usize * WORD
     }
 
-    /// Where it says which intent counts.
+    /// Offset of the word that names the current intent.
     pub(super) fn current_intent_at(&self, slot: usize) -> usize {
         self.arena + slot * self.near[PARTS] + PARTS * WORD
     }
 
-    /// Where the bytes of a part are that is so long.
+    /// Offset of the bytes of a part with this length.
     pub(super) fn bytes_at(&self, slot: usize, part: Part, length: usize) -> usize {
         let part = part as usize;
         if length <= NEAR[part] {
@@ -191,14 +192,14 @@ impl Layout {
     }
 }
 
-/// The places of rooms one behind the other, from `start` on, and the end of the last, at a line's end.
-fn places(start: usize, rooms: [usize; PARTS]) -> [usize; PARTS + 1] {
-    let mut places = [start; PARTS + 1];
-    for (part, room) in rooms.into_iter().enumerate() {
-        places[part + 1] = places[part] + room;
+/// Offsets of consecutive buffers of these sizes from `start` on; the last entry is the end, rounded up to a cache line.
+fn offsets(start: usize, sizes: [usize; PARTS]) -> [usize; PARTS + 1] {
+    let mut offsets = [start; PARTS + 1];
+    for (part, size) in sizes.into_iter().enumerate() {
+        offsets[part + 1] = offsets[part] + size;
     }
-    places[PARTS] = places[PARTS].next_multiple_of(LINE);
-    places
+    offsets[PARTS] = offsets[PARTS].next_multiple_of(LINE);
+    offsets
 }
 
 #[cfg(test)]
@@ -234,12 +235,12 @@ mod tests {
             for slot in 0..3 {
                 taken.push((layout.current_intent_at(slot), WORD));
                 for part in ALL {
-                    let room = layout.bytes_max(part);
+                    let size = layout.bytes_max(part);
                     taken.push((layout.length_at(slot, part), WORD));
-                    let near = room.min(NEAR[part as usize]);
+                    let near = size.min(NEAR[part as usize]);
                     taken.push((layout.bytes_at(slot, part, near), near));
-                    if room > near {
-                        taken.push((layout.bytes_at(slot, part, room), room));
+                    if size > near {
+                        taken.push((layout.bytes_at(slot, part, size), size));
                     }
                 }
             }
@@ -278,7 +279,7 @@ mod tests {
             for value in [0, header[changed].1 + 1, u64::MAX] {
                 let mut header = header;
                 header[changed].1 = value;
-                // A bound that needs no other layout is as good as the original.
+                // A bound that needs the same layout is acceptable.
                 let same = |found: Layout| {
                     (found.near, found.far, found.total) == (layout.near, layout.far, layout.total)
                 };

@@ -1,10 +1,10 @@
-//! The shared memory itself: a sealed memfd, mapped, seen as atomics only.
+//! The shared memory: a sealed memfd, mapped, accessed by atomics only.
 //!
 //! Owns: creating, sealing, checking, mapping; all unsafe access to the mapping.
-//! Does not own: what lies where (see `layout.rs`).
+//! Does not own: the layout (see `layout.rs`).
 //!
-//! Bytes travel as relaxed 64-bit atomics: whatever another process does, a read yields some bytes and never undefined
-//! behaviour. What makes them the right bytes is the slot's word (`PROTOCOL.md`, part 2).
+//! Bytes are copied as relaxed 64-bit atomics: whatever another process does, a read yields some bytes and is never
+//! undefined behaviour. The slot's word guarantees that they are the right bytes (`PROTOCOL.md`, part 2).
 
 use super::error::TableError;
 use super::event_count::EventCount;
@@ -17,7 +17,7 @@ use std::ptr::NonNull;
 
 const WORD: usize = size_of::<AtomicU64>();
 
-/// Neither side can change the size again, so an access within it never faults.
+/// No process can change the size again, so an access within it never faults.
 const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
 
 pub(super) struct Map {
@@ -33,7 +33,7 @@ unsafe impl Send for Map {}
 unsafe impl Sync for Map {}
 
 impl Map {
-    /// Fresh memory, all zero but for the header.
+    /// Creates fresh memory, all zero but for the header.
     pub(super) fn create(layout: &Layout) -> Result<(OwnedFd, Self), TableError> {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let memfd = rustix::fs::memfd_create("haul-leases", flags).map_err(system("memfd_create"))?;
@@ -46,7 +46,7 @@ impl Map {
         Ok((memfd, map))
     }
 
-    /// The memory of another process, believed only after its seals, size and header were checked.
+    /// Maps the memory of another process after checking its seals, size and header.
     pub(super) fn attach(memfd: impl AsFd) -> Result<(Self, Layout), TableError> {
         let seals = rustix::fs::fcntl_get_seals(&memfd).map_err(|_| TableError::NotSealed)?;
         if !seals.contains(SEALS) {
@@ -62,22 +62,22 @@ impl Map {
         Ok((map, layout))
     }
 
-    /// `memfd` is sealed and `bytes` long.
+    /// Maps `memfd`, which is sealed and `bytes` long.
     fn of_sealed(memfd: impl AsFd, bytes: usize) -> Result<Self, TableError> {
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-        // SAFETY: the kernel chooses a place that is free, so no memory of this process is replaced.
+        // SAFETY: the kernel chooses a free address range, so no memory of this process is replaced.
         let base = unsafe { rustix::mm::mmap(std::ptr::null_mut(), bytes, protection, flags, memfd, 0) };
         let base = NonNull::new(base.map_err(system("mmap"))?.cast()).ok_or(TableError::Header)?;
         Ok(Self { base, bytes })
     }
 
     /// # Panics
-    /// If the words don't lie within the memory or are not aligned: a mistake in `layout.rs`.
+    /// If the words are outside the memory or not aligned, which is a bug in `layout.rs`.
     pub(super) fn words(&self, at: usize, count: usize) -> &[AtomicU64] {
         self.assert_within(at, count * WORD);
         let first = self.base.as_ptr().wrapping_add(at).cast::<AtomicU64>();
         // SAFETY: within the mapping and aligned (asserted; the base is aligned to a page), alive as long as `self`, any
-        // bits are a valid `AtomicU64`, and nobody accesses the mapping but by atomics (invariant of `base`).
+        // bits are a valid `AtomicU64`, and the mapping is accessed by atomics only (invariant of `base`).
         unsafe { std::slice::from_raw_parts(first, count) }
     }
 
@@ -90,11 +90,11 @@ impl Map {
     pub(super) fn events(&self, at: usize) -> &EventCount {
         self.assert_within(at, size_of::<EventCount>());
         let events = self.base.as_ptr().wrapping_add(at).cast::<EventCount>();
-        // SAFETY: as in `words`; a `EventCount` is a transparent `AtomicU32`, and no other access has another size.
+        // SAFETY: as in `words`; an `EventCount` is a transparent `AtomicU32`, and no other access has another size.
         unsafe { &*events }
     }
 
-    /// Copies `bytes` to the words at `at`; the last word is filled up with zeros.
+    /// Copies `bytes` to the words at `at`; the last word is padded with zeros.
     fn write(&self, at: usize, bytes: &[u8]) {
         let words = self.words(at, bytes.len().div_ceil(WORD));
         for (word, chunk) in words.iter().zip(bytes.chunks(WORD)) {
@@ -104,7 +104,7 @@ impl Map {
         }
     }
 
-    /// Replaces what is in `bytes` by the `length` bytes at `at`.
+    /// Replaces the content of `bytes` by the `length` bytes at `at`.
     fn read(&self, at: usize, length: usize, bytes: &mut Vec<u8>) {
         bytes.clear();
         bytes.reserve(length.next_multiple_of(WORD));
@@ -114,13 +114,13 @@ impl Map {
         bytes.truncate(length);
     }
 
-    /// Puts a part of a slot in its place, and then its length. Not longer than the part may be.
+    /// Writes a part of a slot, then its length. `bytes` must be within the part's bound.
     pub(super) fn put(&self, layout: &Layout, slot: usize, part: Part, bytes: &[u8]) {
         self.write(layout.bytes_at(slot, part, bytes.len()), bytes);
         self.length(layout, slot, part).store(bytes.len() as u64, Ordering::Release);
     }
 
-    /// Replaces what is in `bytes` by a part of a slot.
+    /// Replaces the content of `bytes` by a part of a slot.
     pub(super) fn get(&self, layout: &Layout, slot: usize, part: Part, bytes: &mut Vec<u8>) {
         let length = self.length(layout, slot, part).load(Ordering::Acquire);
         let length = length.min(layout.bytes_max(part) as u64) as usize;
@@ -141,7 +141,7 @@ impl Map {
 
 impl Drop for Map {
     fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own (invariant of `base`), and no reference into it outlives `self`.
+        // SAFETY: this value owns the mapping (invariant of `base`), and no reference into it outlives `self`.
         let unmapped = unsafe { rustix::mm::munmap(self.base.as_ptr().cast(), self.bytes) };
         debug_assert!(unmapped.is_ok());
     }

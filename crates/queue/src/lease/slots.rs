@@ -1,6 +1,6 @@
 //! The words of all slots, and each party's atomic step on them.
 //!
-//! Owns: one compare-and-swap per step, its memory ordering.
+//! Owns: one compare-and-swap per step, and its memory ordering.
 //! Does not own: the rules (see `word.rs`), bytes, sleeping.
 //!
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
@@ -8,11 +8,11 @@
 use super::word::{Reaped, State, Suspicion, Word};
 use crate::sync::{AtomicU64, Ordering};
 
-/// A view of the words: of shared memory in the program, of the model's memory in its tests.
+/// A view of the words: in shared memory in the program, in the model's memory under loom.
 #[derive(Clone, Copy)]
 pub(super) struct Slots<'a>(pub(super) &'a [AtomicU64]);
 
-/// What [`Slots::reap`] did to one slot.
+/// The effect of [`Slots::reap`] on one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Untouched,
@@ -25,14 +25,14 @@ impl Slots<'_> {
         Word(self.0[slot].load(Ordering::Acquire))
     }
 
-    /// O2, after the task's bytes are in place. Only the supervisor moves a free slot, so a store will do.
+    /// O2, after the task's bytes are in place. Only the supervisor moves a free slot, so a store suffices.
     pub(super) fn offer(self, slot: usize) -> bool {
         let Some(ready) = self.load(slot).offered() else { return false };
         self.0[slot].store(ready.0, Ordering::Release);
         true
     }
 
-    /// K1, K2: the first ready slot from `start` on, in a circle, that this owner wins.
+    /// K1, K2: claims the first ready slot from `start` on, wrapping around, that this owner wins.
     pub(super) fn claim(self, start: usize, owner: u16) -> Option<(usize, Word)> {
         let count = self.0.len();
         (start..start + count).map(|slot| slot % count).find_map(|slot| {
@@ -57,14 +57,14 @@ impl Slots<'_> {
         self.load(slot).is(State::Done)
     }
 
-    /// G2, after the outcome's bytes were read. Only the supervisor moves a done slot, so a store will do.
+    /// G2, after the outcome's bytes were read. Only the supervisor moves a done slot, so a store suffices.
     pub(super) fn collect(self, slot: usize) {
         if let Some(free) = self.load(slot).collected() {
             self.0[slot].store(free.0, Ordering::Release);
         }
     }
 
-    /// How many tasks are running for `owner`.
+    /// The number of tasks running for `owner`.
     #[cfg(not(loom))]
     pub(super) fn leases_of(self, owner: u16) -> usize {
         let held = |slot: &usize| {
@@ -74,7 +74,7 @@ impl Slots<'_> {
         (0..self.0.len()).filter(held).count()
     }
 
-    /// R1, R2: a compare-and-swap because the owner, if it lives after all, may finish meanwhile.
+    /// R1, R2: a compare-and-swap because an owner that is alive after all may finish meanwhile.
     pub(super) fn reap(self, slot: usize, owner: u16, suspicion: Suspicion) -> Fate {
         let seen = self.load(slot);
         let (next, fate) = match seen.reaped(owner, suspicion) {
@@ -91,7 +91,7 @@ impl Slots<'_> {
         seen.withdrawn().is_some_and(|free| self.swap(slot, seen, free))
     }
 
-    /// Acquires on success what the last holder released, and releases what this one wrote.
+    /// On success, acquires what the last holder released, and releases what this one wrote.
     fn swap(self, slot: usize, seen: Word, next: Word) -> bool {
         self.0[slot].compare_exchange(seen.0, next.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }

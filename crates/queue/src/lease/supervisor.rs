@@ -1,7 +1,7 @@
 //! The supervisor's end of a lease table: the only producer, the only reaper.
 //!
 //! Owns: creating the memory, which slots are free.
-//! Does not own: processes; it is told who died.
+//! Does not own: processes; the caller reports deaths.
 //!
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
 
@@ -17,15 +17,15 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-/// Wakes every sleeper of a events.
+/// Wakes every sleeper of an event count.
 const ALL: u32 = u32::MAX;
 
-/// Names an offered task until it is collected, poisoned or withdrawn; then the name is used again.
+/// Names an offered task until it is collected, poisoned or withdrawn; after that, another task may get the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotId(u32);
 
 impl SlotId {
-    /// From 0 to one less than [`Config::slot_count`].
+    /// A number from 0 to [`Config::slot_count`] − 1.
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -34,44 +34,44 @@ impl SlotId {
 /// A finished task. Its slot is free again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
-    /// Which task.
+    /// The task.
     pub slot: SlotId,
     /// The bytes that the worker gave to [`finish`](super::Worker::finish).
     pub outcome: Vec<u8>,
 }
 
-/// What a death did to the dead worker's tasks.
+/// The consequences of a death for the dead worker's tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reaped {
-    /// Ready again, for another attempt by any worker.
+    /// Tasks that are ready again, for another attempt by any worker.
     pub reclaimed: Vec<SlotId>,
-    /// Given up: they had their last attempt. Their slots are free again.
+    /// Tasks that were given up after their last attempt. Their slots are free again.
     pub poisoned: Vec<Poisoned>,
 }
 
 /// A task that was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poisoned {
-    /// Which task.
+    /// The task.
     pub slot: SlotId,
-    /// The last intent that an attempt at it left; empty if there is none.
+    /// The last intent that was recorded for it; empty if there is none.
     pub intent: Vec<u8>,
 }
 
-/// Creates a table, offers tasks and collects outcomes. One per table; its drop closes the table.
+/// Creates a table, offers tasks and collects outcomes. There is one per table; dropping it closes the table.
 pub struct Supervisor {
     memfd: OwnedFd,
     map: Map,
     layout: Layout,
-    /// Oldest first, so that the slots are offered in a circle, which the workers' search follows.
+    /// Oldest first, so that slots are offered round robin, in the order in which the workers search them.
     free: VecDeque<u32>,
-    /// How the events of finished tasks looked before the last [`collect`](Self::collect) began.
+    /// The event count of finished tasks, as observed when the last [`collect`](Self::collect) began.
     seen: Observed,
     closed: bool,
 }
 
 impl Supervisor {
-    /// A table in fresh sealed shared memory of at most [`Config::memory_bytes`].
+    /// Creates a table in fresh sealed shared memory of at most [`Config::memory_bytes`].
     ///
     /// # Errors
     /// [`TableError::Config`] for a bound out of range, [`TableError::System`] if the system refuses the memory.
@@ -82,7 +82,7 @@ impl Supervisor {
         Ok(Self { memfd, map, layout, free: (0..config.slot_count).collect(), seen, closed: false })
     }
 
-    /// What a worker process needs to inherit. Closed on exec: hand on a duplicate.
+    /// The descriptor that a worker process must inherit. It is close-on-exec: pass a duplicate.
     pub fn memfd(&self) -> BorrowedFd<'_> {
         self.memfd.as_fd()
     }
@@ -90,7 +90,7 @@ impl Supervisor {
     /// Makes `task` ready for any worker. Cost: one copy of it; a system call only if a worker sleeps.
     ///
     /// # Errors
-    /// [`OfferError`]; nothing was taken then.
+    /// [`OfferError`]; the table is unchanged then.
     pub fn offer(&mut self, task: &[u8]) -> Result<SlotId, OfferError> {
         let max = self.layout.bytes_max(Part::Task);
         if self.closed {
@@ -101,7 +101,7 @@ impl Supervisor {
         }
         let id = self.free.pop_front().ok_or(OfferError::Full)?;
         let slot = id as usize;
-        // O1. Who reads any of these bytes under an older lease finds, after that, the lease gone (T2).
+        // O1. A worker that reads any of these bytes under an older lease then finds that lease lost (T2).
         fence(Ordering::Release);
         self.intents(slot).clear();
         self.map.put(&self.layout, slot, Part::Task, task);
@@ -111,8 +111,8 @@ impl Supervisor {
         Ok(SlotId(id))
     }
 
-    /// Takes the outcomes of all tasks finished by now and frees their slots. Never sleeps. Cost: a look at every slot,
-    /// one copy of each outcome.
+    /// Takes the outcomes of all finished tasks and frees their slots. Never sleeps. Cost: one load per slot, one copy of
+    /// each outcome.
     pub fn collect(&mut self) -> Vec<Finished> {
         self.seen = self.map.events(AT_DONE_EVENTS).observe();
         let mut finished = Vec::new();
@@ -126,22 +126,23 @@ impl Supervisor {
         finished
     }
 
-    /// Sleeps until a task is finished that the last [`collect`](Self::collect) did not see, at most `nap`. Returns whether
-    /// it is worth collecting; if not, look after the workers.
+    /// Sleeps until a task is finished that the last [`collect`](Self::collect) did not see, at most `timeout`. Returns
+    /// whether there may be something to collect; if not, check the workers.
     ///
-    /// A worker killed just before it could wake the supervisor costs the rest of the nap: milliseconds are a good nap.
-    pub fn wait(&self, nap: Duration) -> bool {
-        self.map.events(AT_DONE_EVENTS).sleep(self.seen, Some(&Deadline::after(nap))) == Wakeup::Woken
+    /// If a worker is killed just before it would wake the supervisor, this call sleeps until the timeout. Milliseconds are
+    /// a good choice.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        self.map.events(AT_DONE_EVENTS).sleep(self.seen, Some(&Deadline::after(timeout))) == Wakeup::Woken
     }
 
-    /// Takes the leases of a dead owner back: its tasks become ready again, or are given up after
-    /// [`Config::deaths_max`] deaths. A death of an owner of several tasks counts a quarter for each: one of them is to
-    /// suspicion at most.
+    /// Reclaims the leases of a dead owner: its tasks become ready again, or are given up after [`Config::deaths_max`]
+    /// deaths. If the owner had several tasks running, its death counts a quarter for each, as at most one of them is the
+    /// cause.
     ///
-    /// Call it when the owner's process is *gone* (its pidfd became readable), and before its number is given to another:
-    /// leases that it takes after being reaped alive are not taken back until it is reaped again. An owner that lives after all is fenced,
-    /// its late finish refused; only the bytes of an outcome that it is writing at that moment could mix with those of
-    /// the next attempt. Cost: a look at every slot.
+    /// Call it when the owner's process has *exited* (its pidfd is readable), and before another process gets its number.
+    /// An owner that is reaped alive is fenced: it can't finish the reclaimed tasks. But the bytes of an outcome that it is
+    /// writing at that moment could mix with those of the next attempt, and leases that it claims afterwards stay its own
+    /// until it is reaped again. Cost: two loads per slot.
     pub fn reap(&mut self, owner: u16) -> Reaped {
         let mut reaped = Reaped::default();
         let suspicion = Suspicion::of_death(self.slots().leases_of(owner), self.layout.config.deaths_max);
@@ -157,12 +158,12 @@ impl Supervisor {
                 }
             }
         }
-        // All, also if there is nothing to take back: the dead may have swallowed a wake-up meant for one task (R3).
+        // R3: all workers, even if no task was reclaimed, as the dead worker may have taken a wake-up with it.
         self.work_events().notify(ALL);
         reaped
     }
 
-    /// Takes back the tasks that no worker has claimed, for a run that ends early. Cost: a look at every slot.
+    /// Takes back the tasks that no worker has claimed, for a run that ends early. Cost: one load per slot.
     pub fn withdraw(&mut self) -> Vec<SlotId> {
         let ready = |id: &u32| self.slots().withdraw(*id as usize);
         let withdrawn: Vec<u32> = (0..self.layout.config.slot_count).filter(ready).collect();
@@ -170,18 +171,18 @@ impl Supervisor {
         withdrawn.into_iter().map(SlotId).collect()
     }
 
-    /// How many tasks the table holds.
+    /// The number of tasks that the table can hold.
     pub fn slot_count(&self) -> usize {
         self.layout.config.slot_count as usize
     }
 
-    /// How many tasks were offered and neither collected, poisoned nor withdrawn.
+    /// The number of tasks that were offered and neither collected, poisoned nor withdrawn.
     pub fn outstanding(&self) -> usize {
         self.slot_count() - self.free.len()
     }
 
-    /// Refuses further tasks and sends each worker home once nothing is ready. Close when nothing is
-    /// [`outstanding`](Self::outstanding): a task reclaimed from a dead worker after that may find nobody at home.
+    /// Refuses further tasks; each worker then sees [`Next::Closed`](super::Next::Closed) once no task is ready. Close when
+    /// no task is [`outstanding`](Self::outstanding): one that is reclaimed later may find no worker any more.
     pub fn close(&mut self) {
         self.closed = true;
         self.work_events().close();

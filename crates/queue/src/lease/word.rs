@@ -1,9 +1,10 @@
 //! A slot's word and its transitions, as pure functions.
 //!
-//! Owns: the packing `generation | owner | suspicion | state`; who may move a slot from where to where.
+//! Owns: the packing `generation | owner | suspicion | state`; which transitions there are.
 //! Does not own: atomicity (see `slots.rs`), bytes (see `map.rs`).
 //!
-//! Source: `PROTOCOL.md`, part 2. The exhaustive test runs these same functions.
+//! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file. The exhaustive test runs these
+//! same functions.
 
 const STATE_BITS: u32 = 8;
 const SUSPICION_BITS: u32 = 8;
@@ -21,11 +22,11 @@ pub(super) enum State {
     Done,
 }
 
-/// One slot at one instant. All zero is a free slot of generation 0: fresh memory needs no initialisation.
+/// A slot's word at one instant. All zero is a free slot of generation 0, so fresh memory needs no initialisation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Word(pub(super) u64);
 
-/// How much a death speaks against a task, and how much is too much.
+/// The suspicion that a death adds to a task, and the sum at which the task is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Suspicion {
     pub(super) more: u8,
@@ -33,24 +34,25 @@ pub(super) struct Suspicion {
 }
 
 impl Suspicion {
-    /// What a death says against the only task of the dead, in units of what it says against each of several.
+    /// Added to the only task that the dead worker was running; each of several tasks gets 1.
     const ALONE: u8 = 4;
-    /// So that the limit fits its bits.
+    /// The largest limit of deaths whose suspicion fits its bits.
     pub(super) const DEATHS_MAX: u8 = u8::MAX / Self::ALONE;
 
-    /// The death of an owner of `leases` tasks, of which each may die of `deaths_max` deaths that are its own alone.
+    /// For the death of an owner with `leases` tasks running. A task is given up after `deaths_max` deaths of workers that
+    /// ran nothing else.
     pub(super) fn of_death(leases: usize, deaths_max: u8) -> Self {
         let more = if leases > 1 { 1 } else { Self::ALONE };
         Self { more, max: deaths_max.saturating_mul(Self::ALONE) }
     }
 }
 
-/// What a death does to a slot.
+/// The new word of a dead owner's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reaped {
     /// Ready again, for another attempt.
     Reclaimed(Word),
-    /// Free: as many workers died over the task as may.
+    /// Free: the task has reached the limit of suspicion.
     Poisoned(Word),
 }
 
@@ -64,7 +66,7 @@ impl Word {
         )
     }
 
-    /// `None` for bytes that no transition produces.
+    /// `None` for bits that no transition produces.
     pub(super) fn state(self) -> Option<State> {
         [State::Free, State::Ready, State::Running, State::Done].get((self.0 as u8) as usize).copied()
     }
@@ -81,7 +83,7 @@ impl Word {
         (self.0 >> OWNER_AT) as u16
     }
 
-    /// How much the deaths over this task speak against it; 0 if there was none.
+    /// The suspicion that earlier deaths have added; 0 if there was none.
     pub(super) fn suspicion(self) -> u8 {
         (self.0 >> SUSPICION_AT) as u8
     }
