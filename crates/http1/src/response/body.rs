@@ -1,48 +1,26 @@
-//! Bodies of responses: which of the bytes that come are data, and when it is whole.
+//! Response bodies: which of the received bytes are data, and when the body is complete.
 //!
-//! Owns: bodies of known length, until close, and absent; whether an end of the connection is an end of the
-//! body.
-//! Does not own: the chunked coding (see [`crate::chunked`]), content codings.
+//! Owns: bodies of known length, bodies until close, and absent ones; whether the end of the connection ends the body.
+//! Does not own: the chunked coding (see `chunked.rs`), content codings.
 //!
 //! Source: RFC 9112, section 6 (message body), 8 (incomplete messages), 9.8 (TLS closure).
 
-use std::ops::Range;
-
 use http::HeaderMap;
 
-use crate::chunked::Chunked;
-use crate::{Framing, Limits, ProtocolError};
+use super::chunked::Chunked;
+use super::framing::Framing;
+use super::step::{BodyState, Step};
+use crate::error::ProtocolError;
+use crate::limits::Limits;
 
-/// What a body wants next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyState {
-    /// All of the input was used; give me what comes next.
-    NeedMore,
-    /// Call again with `input[consumed..]`, which isn't empty.
-    More,
-    /// The body is whole. Bytes after `consumed` don't belong to this response.
-    Complete,
-}
-
-/// One step of decoding. Nothing is copied: `data` is a part of the input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// How many bytes of the input are dealt with.
-    pub consumed: usize,
-    /// Which of them are body data; empty where a step only got past framing.
-    pub data: Range<usize>,
-    /// What to do next.
-    pub state: BodyState,
-}
-
-/// Decodes one body. Holds no data, only the trailers if there are any.
+/// Decodes one body. It buffers no data except trailers.
 ///
-/// Cost: one step for each run of data, whatever its length. Only framing bytes are looked at one by one.
+/// Cost: one step for each run of data, whatever its length. Only framing bytes are examined one by one.
 #[derive(Clone, Debug)]
 pub struct Body {
     kind: Kind,
     received_bytes: u64,
-    /// Once set, every further step gives it again: a body in error can't recover by itself.
+    /// The error of an earlier step, which every further step returns again: a failed body can't recover.
     failed: Option<ProtocolError>,
 }
 
@@ -60,8 +38,8 @@ enum Kind {
 }
 
 impl Body {
-    /// Starts a body. [`Framing::None`] and [`Framing::Tunnel`] are complete at once: bytes that follow
-    /// aren't theirs.
+    /// Starts a body. With [`Framing::None`] and [`Framing::Tunnel`] it is complete at once: the following bytes don't
+    /// belong to it.
     pub fn new(framing: Framing, limits: &Limits) -> Self {
         let kind = match framing {
             Framing::None | Framing::Tunnel => Kind::Length { left_bytes: 0, total_bytes: 0 },
@@ -72,13 +50,13 @@ impl Body {
         Self { kind, received_bytes: 0, failed: None }
     }
 
-    /// Decodes the start of `input`, the bytes which weren't consumed yet. An empty `input` only asks for the
+    /// Decodes the start of `input`, which holds the bytes not consumed so far. An empty `input` only queries the
     /// state.
     ///
     /// # Errors
     ///
-    /// Any [`ProtocolError`] about chunks and trailers; the same one, after the same data, however the input
-    /// is split. The body is over then and never becomes complete.
+    /// Any [`ProtocolError`] about chunks and trailers. The error and the data before it don't depend on how the
+    /// input is split. The body has failed then and never becomes complete.
     pub fn decode(&mut self, input: &[u8]) -> Result<Step, ProtocolError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
@@ -102,17 +80,21 @@ impl Body {
         Ok(step)
     }
 
-    /// The peer closed the connection, or will never be heard again. Everything received must have been
-    /// decoded before.
+    /// Ends the input, because the peer closed the connection or stopped responding. Decode all received bytes first.
     ///
-    /// `clean` says whether the transport ended in an orderly way: true for the end of a plain TCP stream;
-    /// over TLS only after `close_notify`; false for a reset.
+    /// `clean` says whether the transport ended in an orderly way:
+    ///
+    /// | transport | `clean` |
+    /// |---|---|
+    /// | TCP, end of stream | true |
+    /// | TLS, after `close_notify` | true |
+    /// | TLS, end of stream alone | false |
+    /// | any, reset or timeout | false |
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::Incomplete`] where length or last chunk are missing (RFC 9112, section 8), and
-    /// [`ProtocolError::UncleanClose`] where only the close could have ended the body and it wasn't clean
-    /// (section 9.8).
+    /// - [`ProtocolError::Incomplete`] if bytes or the last chunk are missing (RFC 9112, section 8).
+    /// - [`ProtocolError::UncleanClose`] if the body lasts until close and the close wasn't clean (section 9.8).
     pub fn finish(&mut self, clean: bool) -> Result<(), ProtocolError> {
         let received_bytes = self.received_bytes;
         match &mut self.kind {
@@ -132,7 +114,7 @@ impl Body {
         }
     }
 
-    /// Whether all of the body was received. A body until close is complete only after [`Body::finish`].
+    /// Whether the whole body was received. A body until close is complete only after [`Body::finish`].
     pub fn is_complete(&self) -> bool {
         match &self.kind {
             Kind::Length { left_bytes, .. } => *left_bytes == 0,
@@ -146,9 +128,9 @@ impl Body {
         self.received_bytes
     }
 
-    /// Data bytes that are known to follow before the next framing: the rest of the body or of the current
-    /// chunk. `None` where that isn't known. A caller may read that many bytes straight to where they belong,
-    /// and still pass them through [`Body::decode`].
+    /// The number of data bytes before the next framing byte: the remainder of the body or of the current chunk.
+    /// `None` if that is unknown. A caller may read that many bytes directly to their destination, and must still
+    /// pass them through [`Body::decode`].
     pub fn run_bytes(&self) -> Option<u64> {
         match &self.kind {
             Kind::Length { left_bytes, .. } => Some(*left_bytes),
@@ -157,8 +139,8 @@ impl Body {
         }
     }
 
-    /// The trailer section, once the body is complete and if it has one. Never merged into the headers: no
-    /// sender can vouch there for framing, routing or authentication (RFC 9110, section 6.5.1).
+    /// The trailer section, once the body is complete; `None` if it has none. It is never merged into the headers, as
+    /// trailers must not affect framing, routing or authentication (RFC 9110, section 6.5.1).
     pub fn trailers(&self) -> Option<&HeaderMap> {
         match &self.kind {
             Kind::Chunked(chunked) => chunked.trailers(),

@@ -4,8 +4,6 @@
 //! is split.
 //! Does not own: cases.
 
-#![allow(dead_code, reason = "each test program that includes this module uses a part of it")]
-
 use std::fmt;
 
 use haul_http1::{Body, BodyState, Exchange, Framing, Head, Limits, ProtocolError, ResponseHead};

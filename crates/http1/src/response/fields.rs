@@ -1,32 +1,31 @@
-//! Field lines: the lines of a head after its status line, and of a trailer section.
+//! Field lines: those of a head, after its status line, and those of a trailer section.
 //!
-//! Owns: names, values, line folding, the count of fields.
-//! Does not own: where a section ends and how large it may be (see [`crate::head`] and [`crate::chunked`]).
+//! Owns: names, values, line folding, the number of fields.
+//! Does not own: where a section ends and how large it may be (see `head.rs` and `chunked.rs`).
 //!
 //! Source: RFC 9112, section 5 (field syntax), 5.1 (space before the colon), 5.2 (line folding), 2.2 (bare
 //! CR, white space before the first field); RFC 9110, section 5.5 (values).
 //!
-//! This is a small parser of our own: the usual field splitters refuse line folding or keep its line break in
-//! the value, want an array of fixed length, and start over at every longer prefix. The grammar is one page,
-//! and each rule of it has a test.
+//! The crate has its own parser because the common ones refuse line folding or keep its line break in the value, need
+//! an array of fixed length, and start over at every longer prefix. The grammar fits on a page, and each rule has a
+//! test.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::ProtocolError;
-use crate::scan::{find_lf, is_blank, is_text, is_token, trim};
+use crate::error::ProtocolError;
+use crate::syntax::{find_lf, is_blank, is_text, is_token, trim};
 
-/// Parses whole lines, each with its LF or CR LF, without the final empty line. One pass over the bytes.
+/// Parses complete lines, each with its LF or CR LF, without the final empty line. One pass over the bytes.
 ///
-/// `line_count` is how many lines there are, as far as the caller knows: room for them is made at once, which
-/// spares rehashing. It never makes room for more than `count_max`.
+/// `line_count` is a hint: room for that many fields, at most `count_max`, is reserved at once, which avoids rehashing.
 pub(crate) fn parse(lines: &[u8], line_count: usize, count_max: usize) -> Result<HeaderMap, ProtocolError> {
     let too_many = ProtocolError::TooManyFields { count_max };
     let mut fields = HeaderMap::try_with_capacity(line_count.min(count_max)).map_err(|_| too_many.clone())?;
     if lines.first().copied().is_some_and(is_blank) {
         return Err(ProtocolError::SpaceBeforeFirstField);
     }
-    // All values share one copy of the lines: a copy of each would be the dearest part of parsing.
+    // All values share one copy of the lines: copying each would be the most expensive part of parsing.
     let shared = Bytes::copy_from_slice(lines);
     let mut lines: &[u8] = &shared;
     let mut left = count_max;
@@ -44,7 +43,7 @@ pub(crate) fn parse(lines: &[u8], line_count: usize, count_max: usize) -> Result
     Ok(fields)
 }
 
-/// Takes one line off `lines` and returns it without its line end.
+/// Removes one line from `lines` and returns it without its line end.
 fn take_line<'a>(lines: &mut &'a [u8]) -> &'a [u8] {
     let all = *lines;
     let (line, rest) = match find_lf(all) {
@@ -84,7 +83,7 @@ fn parse_value(name: &HeaderName, value: Bytes) -> Result<HeaderValue, ProtocolE
     })
 }
 
-/// Joins the continuation lines that follow to `value`, one SP for each fold (RFC 9112, section 5.2).
+/// Appends the continuation lines that follow to `value`, with one SP for each fold (RFC 9112, section 5.2).
 fn unfold(value: &[u8], lines: &mut &[u8]) -> Vec<u8> {
     let mut joined = value.to_vec();
     while lines.first().copied().is_some_and(is_blank) {

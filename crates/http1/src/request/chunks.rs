@@ -1,7 +1,7 @@
-//! The chunked transfer coding, encoding side: request bodies whose length isn't known when the head is sent.
+//! The chunked transfer coding, encoding side: request bodies of unknown length.
 //!
 //! Owns: the bytes around the data of each chunk, the last chunk, the trailer section.
-//! Does not own: how the data is cut into chunks.
+//! Does not own: how the data is divided into chunks.
 //!
 //! Source: RFC 9112, section 7.1 (chunked) and 7.1.2 (trailer section); RFC 9110, section 6.5.1 (fields that
 //! can't be trailers).
@@ -14,13 +14,13 @@ use http::header::{
     COOKIE, EXPECT, HOST, HeaderName, MAX_FORWARDS, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING,
 };
 
-use crate::RequestError;
-use crate::request::write_field;
+use super::error::RequestError;
+use super::head::write_field;
 
-/// What follows the data of every chunk.
+/// The bytes after the data of every chunk.
 pub const CHUNK_END: &[u8; 2] = b"\r\n";
 
-/// Fields that are needed before the body or steer its transfer.
+/// Fields that a recipient needs before the body, or that control its transfer.
 const NEVER_TRAILERS: [HeaderName; 15] = [
     AUTHORIZATION,
     CACHE_CONTROL,
@@ -39,10 +39,10 @@ const NEVER_TRAILERS: [HeaderName; 15] = [
     TRANSFER_ENCODING,
 ];
 
-/// The size line of a chunk, on the stack: for callers who send the data from where it lies.
+/// The size line of a chunk, on the stack, for callers that send the data without copying it.
 ///
-/// A chunk is this, the data, and [`CHUNK_END`]. The size can't be zero, since an empty chunk would end the
-/// body.
+/// A chunk consists of this line, the data, and [`CHUNK_END`]. The size can't be zero, as an empty chunk would end
+/// the body.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkHead {
     bytes: [u8; Self::BYTES_MAX],
@@ -67,13 +67,13 @@ impl ChunkHead {
         Self { bytes, start }
     }
 
-    /// The line with its line end.
+    /// The line, including its line end.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
 }
 
-/// Appends `data` as one chunk to `out`; nothing where there is no data. Copies the data once.
+/// Appends `data` as one chunk to `out`, or nothing if `data` is empty. Copies the data once.
 pub fn encode_chunk(data: &[u8], out: &mut Vec<u8>) {
     let Some(data_bytes) = NonZeroUsize::new(data.len()) else { return };
     let head = ChunkHead::new(data_bytes);
@@ -83,12 +83,12 @@ pub fn encode_chunk(data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(CHUNK_END);
 }
 
-/// Appends the last chunk and the trailer section, often empty, to `out`. The body is whole then. On an error
-/// `out` is as it was.
+/// Appends the last chunk and the trailer section, which is often empty, to `out`. This completes the body. An error
+/// leaves `out` unchanged.
 ///
 /// # Errors
 ///
-/// [`RequestError::ReservedField`] for a trailer that steers framing, routing, authentication or the reading
+/// [`RequestError::ReservedField`] for a trailer that would affect framing, routing, authentication or the processing
 /// of the body.
 pub fn encode_last_chunk(trailers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), RequestError> {
     if let Some(name) = trailers.keys().find(|name| NEVER_TRAILERS.contains(name)) {

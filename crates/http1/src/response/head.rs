@@ -1,7 +1,7 @@
-//! Response heads: from the bytes of a connection to a status, fields and a framing.
+//! Response heads: parsed from the bytes of a connection into a status, fields and a framing.
 //!
 //! Owns: where a head ends, its limits, interim responses, when 101 is acceptable.
-//! Does not own: the grammar of its lines (see [`crate::status_line`], [`crate::fields`]), the body.
+//! Does not own: the grammar of its lines (see `status_line.rs`, `fields.rs`), the body.
 //!
 //! Source: RFC 9112, section 2.1 and 2.2 (message format and parsing); RFC 9110, section 15.2 (interim
 //! responses).
@@ -10,19 +10,22 @@ use std::ops::Range;
 
 use http::{HeaderMap, Method, StatusCode, Version};
 
-use crate::scan::find_lf;
-use crate::{Framing, Limits, ProtocolError, fields, framing, status_line};
+use super::framing::Framing;
+use super::{fields, framing, status_line};
+use crate::error::ProtocolError;
+use crate::limits::Limits;
+use crate::syntax::find_lf;
 
-/// What [`Exchange::head`] found. Lengths are in bytes.
+/// The result of [`Exchange::head`]. Lengths are in bytes.
 #[derive(Clone, Debug)]
 pub enum Head {
-    /// Give me a longer prefix of the same input.
+    /// The input ends within a head. Call again with a longer prefix of the same input.
     NeedMore,
-    /// An interim (1xx) response of `len` bytes. Drop them and call again with what follows.
+    /// An interim (1xx) response of `len` bytes. Drop these bytes and call again with the following ones.
     Interim {
         /// 100 to 199, never 101.
         status: StatusCode,
-        /// Its fields.
+        /// The fields of the interim response.
         headers: HeaderMap,
         /// Where the next head starts.
         len: usize,
@@ -31,7 +34,7 @@ pub enum Head {
     Complete {
         /// The head.
         response: ResponseHead,
-        /// Where the reason phrase is in the input; often empty, never meaningful to a program.
+        /// The position of the reason phrase in the input; often empty, and never meaningful to a program.
         reason: Range<usize>,
         /// Where the body starts.
         len: usize,
@@ -41,7 +44,7 @@ pub enum Head {
 /// The head of a final response.
 #[derive(Clone, Debug)]
 pub struct ResponseHead {
-    /// HTTP/1.0, or HTTP/1.1 for that and every later HTTP/1.x.
+    /// HTTP/1.0, or HTTP/1.1 for every later HTTP/1.x.
     pub version: Version,
     /// 100 to 999. A client treats classes beyond 5 like 5xx (RFC 9110, section 15).
     pub status: StatusCode,
@@ -64,7 +67,7 @@ pub struct Exchange {
     scan: Scan,
 }
 
-/// How far the current head was searched.
+/// How much of the current head has been searched for its end.
 ///
 /// Invariant: `line_start <= scanned`, no LF lies in `line_start..scanned`, and every line before
 /// `line_start` is whole.
@@ -117,8 +120,8 @@ impl Exchange {
         self.parse(&input[..len], scan.line_count)
     }
 
-    /// What it means that the peer closed the connection while a head was awaited, with `unread` bytes of it
-    /// at hand.
+    /// The error if the peer closes the connection before a head is complete. `unread` is the part of it received so
+    /// far.
     pub fn closed(&self, unread: &[u8]) -> ProtocolError {
         if unread.is_empty() && self.interim_count == 0 {
             ProtocolError::ClosedBeforeResponse
@@ -127,15 +130,15 @@ impl Exchange {
         }
     }
 
-    /// Parses a whole head, its final empty line included.
+    /// Parses a complete head, including its final empty line.
     fn parse(&mut self, head: &[u8], line_count: usize) -> Result<Head, ProtocolError> {
         let first_len = find_lf(head).map_or(head.len(), |lf| lf + 1);
         let line = status_line::parse(without_line_end(&head[..first_len]))?;
-        // The end was found at an empty line: LF or CR LF after the LF of the line before.
+        // The head ends with an empty line: LF or CR LF after the LF of the previous line.
         let end_len = if head.ends_with(b"\r\n") { 2 } else { 1 };
-        // The two overlap only if the caller changed bytes that were searched before. That must not panic.
+        // The two overlap only if the caller changed bytes that were already searched. That must not panic.
         let lines = head.get(first_len..head.len() - end_len).unwrap_or_default();
-        // All lines but the first and the empty one hold fields.
+        // All lines hold fields except the first and the empty one.
         let headers = fields::parse(lines, line_count.saturating_sub(2), self.limits.header_count_max)?;
 
         if line.status.is_informational() && line.status != StatusCode::SWITCHING_PROTOCOLS {
@@ -156,12 +159,12 @@ impl Exchange {
 }
 
 impl Scan {
-    /// The length of the head that `input` starts with, if it is whole. A lone LF ends a line like CR LF (RFC
+    /// The length of the head at the start of `input`, if it is complete. A lone LF ends a line just as CR LF does (RFC
     /// 9112, section 2.2).
     fn find_end(&mut self, input: &[u8], limits: &Limits) -> Result<Option<usize>, ProtocolError> {
         let window = &input[..input.len().min(limits.head_bytes_max)];
         if window.len() < self.scanned {
-            // Not a longer prefix of the same input. Start over rather than trust what was seen.
+            // This isn't a longer prefix of the same input: start over instead of trusting the earlier search.
             *self = Self::default();
         }
         while let Some(found) = find_lf(&window[self.scanned..]) {

@@ -1,6 +1,6 @@
-//! Whom a request is for: a host and a port, exactly as they are written in a request.
+//! The authority of a request: a host and a port, as written in requests.
 //!
-//! Owns: the text of the Host field and of the authority form; which bytes a host may have.
+//! Owns: the text of the Host field and of the authority form; which bytes a host may contain.
 //! Does not own: URLs, IDNA, name resolution.
 //!
 //! Source: RFC 9110, section 7.2 (Host); RFC 9112, section 3.2 (request target); RFC 3986, section 3.2.2
@@ -9,33 +9,30 @@
 use std::fmt::Write;
 use std::net::Ipv6Addr;
 
-use crate::RequestError;
+use super::error::RequestError;
 
-/// What a colon and a port are at most.
+/// The longest text of a colon and a port.
 const PORT_LEN_MAX: usize = 6;
 
-/// A host and a port, checked once and written into every request to them.
+/// A host and a port, validated once and written into every request to them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authority {
-    /// `host:port`. Invariant: only bytes that a host may have, IPv6 in brackets, no user information.
+    /// `host:port`. Invariant: only bytes that a host may contain, IPv6 in brackets, no user information.
     text: String,
-    /// Where the host ends in `text`.
+    /// The length of the host in `text`.
     host_len: usize,
     port_is_default: bool,
 }
 
 impl Authority {
-    /// Checks `host` and remembers whether `port` is `port_default`, the one that the scheme implies (80,
-    /// 443).
+    /// Validates `host`. `port_default` is the port that the scheme implies (80 or 443).
     ///
-    /// An IPv6 address may come with or without its brackets. A name must be ASCII already (IDNA is the
-    /// caller's).
+    /// An IPv6 address may be written with or without brackets. A name must be ASCII: IDNA is the caller's task.
     ///
     /// # Errors
     ///
-    /// [`RequestError::InvalidHost`] for an empty host, for user information, spaces, controls, delimiters,
-    /// non-ASCII bytes, and for brackets or colons that don't make an IPv6 address (one with a zone
-    /// included).
+    /// [`RequestError::InvalidHost`] if the host is empty, or contains user information, spaces, control characters,
+    /// delimiters or non-ASCII bytes, or has brackets or colons without being an IPv6 address (without a zone).
     pub fn new(host: &str, port: u16, port_default: u16) -> Result<Self, RequestError> {
         let invalid = |byte| RequestError::InvalidHost { byte };
         if let Some(byte) = host.bytes().find(|byte| !is_host_byte(*byte)) {
@@ -54,16 +51,16 @@ impl Authority {
             String::with_capacity(host.iter().map(|part| part.len()).sum::<usize>() + PORT_LEN_MAX);
         text.extend(host);
         let host_len = text.len();
-        write!(text, ":{port}").expect("a string takes everything");
+        write!(text, ":{port}").expect("writing to a string can't fail");
         Ok(Self { text, host_len, port_is_default: port == port_default })
     }
 
-    /// The host, IPv6 in brackets.
+    /// The host; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         &self.text[..self.host_len]
     }
 
-    /// The value of Host, and the authority of an absolute URL: the port only if it isn't the scheme's
+    /// The value of Host, and the authority of an absolute URL. It has the port only if that isn't the scheme's
     /// default.
     pub fn host_field(&self) -> &str {
         if self.port_is_default { self.host() } else { &self.text }
@@ -75,8 +72,8 @@ impl Authority {
     }
 }
 
-/// unreserved, sub-delims and percent of a reg-name, and what an IP literal adds. Neither '@' nor any other
-/// delimiter.
+/// Whether `byte` may occur in a host: unreserved, sub-delims and percent of a reg-name, and the bytes that an IP
+/// literal adds, but neither '@' nor any other delimiter.
 fn is_host_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%[]:".contains(&byte)
 }

@@ -1,7 +1,7 @@
-//! Partial responses: what a Content-Range says, and whether it answers what was asked.
+//! Partial responses: parsing Content-Range, and checking it against the requested range.
 //!
 //! Owns: the grammar of Content-Range, the check of 200, 206 and 416 against a request for one range.
-//! Does not own: validators (If-Range), the decision to resume, the putting together of parts.
+//! Does not own: validators (If-Range), the decision to resume, the assembly of parts.
 //!
 //! Source: RFC 9110, section 14.4 (Content-Range), 15.3.7 (206), 15.5.17 (416).
 
@@ -10,8 +10,9 @@ use std::fmt;
 use http::header::{CONTENT_RANGE, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 
-use crate::scan::decimal;
-use crate::{Framing, ResponseHead};
+use crate::response::framing::Framing;
+use crate::response::head::ResponseHead;
+use crate::syntax::decimal;
 
 /// A Content-Range in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,14 +27,14 @@ pub enum ContentRange {
         /// Bytes of the whole representation; `None` for `*`.
         total: Option<u64>,
     },
-    /// `bytes */total`: the range asked for doesn't exist.
+    /// `bytes */total`: the requested range doesn't exist.
     Unsatisfied {
         /// Bytes of the whole representation.
         total: u64,
     },
 }
 
-/// The one range that was asked for: `bytes=first-last`, or `bytes=first-`.
+/// The single requested range: `bytes=first-last`, or `bytes=first-`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestedRange {
     /// Index of the first byte.
@@ -44,50 +45,49 @@ pub struct RequestedRange {
     pub total: Option<u64>,
 }
 
-/// What a response to a range request is.
+/// The kind of response to a range request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeAnswer {
-    /// 206: the body is exactly the bytes `first..=last`, and starts where it was asked to.
+    /// 206: the body is exactly the bytes `first..=last`, and starts at the requested byte.
     Part {
         /// Index of the first byte.
         first: u64,
-        /// Index of the last byte. A server may send less than it was asked for: compare, and ask for the
-        /// rest.
+        /// Index of the last byte. A server may send fewer bytes than requested: compare, and request the remaining
+        /// ones.
         last: u64,
         /// Bytes of the whole representation, if the server said so.
         total: Option<u64>,
     },
     /// 200: the body is the whole representation. Start over.
     Whole,
-    /// 416, and the first byte asked for is the total: everything is here already.
+    /// 416, and the first requested byte is the total: the caller already has everything.
     AlreadyComplete,
-    /// Another status. It says nothing about ranges.
+    /// Another status, which says nothing about ranges.
     Other,
 }
 
-/// Why a response doesn't answer the range that was asked for.
+/// Why a response doesn't match the requested range.
 ///
-/// The texts read after "cannot fetch …: ". Nothing here wraps another error, so `source()` is always `None`.
+/// The texts read after "cannot fetch …: ". No variant wraps another error, so `source()` is always `None`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RangeError {
     /// 206 without Content-Range.
     Missing,
-    /// A Content-Range that doesn't follow the grammar, contradicts itself, occurs twice, or has another unit
-    /// than bytes.
+    /// A Content-Range that is malformed, contradicts itself, occurs twice, or has a unit other than bytes.
     Malformed,
-    /// 206 with several parts, which was never asked for.
+    /// 206 with several parts, although only one range was requested.
     Multipart,
-    /// The part isn't within the range that was asked for, or doesn't start at its first byte.
+    /// The part isn't within the requested range, or doesn't start at its first byte.
     Mismatch {
-        /// The first byte asked for.
+        /// The first requested byte.
         requested_first: u64,
         /// The first byte of the part.
         first: u64,
         /// The last byte of the part.
         last: u64,
     },
-    /// The whole representation has another size than before.
+    /// The size of the whole representation has changed.
     TotalChanged {
         /// Bytes before.
         expected: u64,
@@ -108,11 +108,11 @@ pub enum RangeError {
     },
 }
 
-/// The Content-Range of a header section; `None` where there is none.
+/// The Content-Range of a header section; `None` if it has none.
 ///
 /// # Errors
 ///
-/// [`RangeError::Malformed`], also for two of them and for units other than bytes.
+/// [`RangeError::Malformed`], also if the field occurs twice or its unit isn't bytes.
 pub fn content_range(headers: &HeaderMap) -> Result<Option<ContentRange>, RangeError> {
     let mut values = headers.get_all(CONTENT_RANGE).iter();
     match (values.next(), values.next()) {
@@ -125,7 +125,7 @@ pub fn content_range(headers: &HeaderMap) -> Result<Option<ContentRange>, RangeE
 fn parse(value: &[u8]) -> Option<ContentRange> {
     let space = value.iter().position(|byte| *byte == b' ')?;
     let (unit, range) = (&value[..space], &value[space + 1..]);
-    // Names of units are case-insensitive (RFC 9110, section 14.1).
+    // Unit names are case-insensitive (RFC 9110, section 14.1).
     if !unit.eq_ignore_ascii_case(b"bytes") {
         return None;
     }
@@ -146,9 +146,9 @@ fn split(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
 }
 
 impl RequestedRange {
-    /// Says what `response` is to this request.
+    /// Checks `response` against this range.
     ///
-    /// Where the framing of a part gives its length, that is checked; else the caller must check that the
+    /// If the framing gives the length of a part, it is checked as well. Otherwise the caller must check that the
     /// body has `last - first + 1` bytes.
     ///
     /// # Errors
@@ -179,7 +179,7 @@ impl RequestedRange {
         if self.total.is_some_and(|expected| last >= expected) {
             return Err(RangeError::Mismatch { requested_first: self.first, first, last });
         }
-        // `0-18446744073709551615` has one byte more than a u64 can count. No file has.
+        // `0-18446744073709551615` has one byte more than a u64 can count; no file is that large.
         let part_bytes = (last - first).checked_add(1).ok_or(RangeError::Malformed)?;
         match response.framing {
             Framing::Length(body_bytes) if body_bytes != part_bytes => {
@@ -190,7 +190,7 @@ impl RequestedRange {
     }
 
     fn check_unsatisfied(&self, headers: &HeaderMap) -> Result<RangeAnswer, RangeError> {
-        // Servers often leave the field out of 416, or write nonsense; both say nothing about the total.
+        // Servers often omit the field from 416, or send a malformed one; the total is then unknown.
         let total = match content_range(headers) {
             Ok(Some(ContentRange::Unsatisfied { total })) => total,
             _ => return Err(RangeError::Unsatisfiable { total: None }),

@@ -19,7 +19,7 @@ fn random(out: &mut [u8]) {
 
 fn identities() -> &'static [Identity] {
     static IDENTITIES: OnceLock<Vec<Identity>> = OnceLock::new();
-    let ssh = include_str!("../ssh/ed25519");
+    let ssh = include_str!("../../ssh/ed25519");
     IDENTITIES.get_or_init(|| {
         vec![
             Identity::X25519(X25519Identity::generate_with(&mut random)),

@@ -5,8 +5,6 @@
 //! nothing to run, and the test says so.
 
 mod corpus;
-#[path = "../drive/mod.rs"]
-mod drive;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -14,8 +12,8 @@ use std::path::Path;
 use haul_http1::{Framing, ProtocolError};
 use http::Method;
 
+use crate::drive::{Outcome, Reader, read_every_way};
 use corpus::{Case, Message};
-use drive::{Outcome, Reader, read_every_way};
 
 /// How a case ends here although it ends otherwise there.
 #[derive(Clone, Copy, PartialEq)]

@@ -1,7 +1,7 @@
 //! The status line of a response.
 //!
 //! Owns: its grammar, and the early refusal of bytes that can't become one.
-//! Does not own: line ends and limits (see [`crate::head`]).
+//! Does not own: line ends and limits (see `head.rs`).
 //!
 //! Source: RFC 9112, section 4 (status line) and section 2.3 (version).
 
@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use http::{StatusCode, Version};
 
-use crate::ProtocolError;
-use crate::scan::is_text;
+use crate::error::ProtocolError;
+use crate::syntax::is_text;
 
 const NAME: &[u8] = b"HTTP/";
 
@@ -19,12 +19,12 @@ pub(crate) struct StatusLine {
     /// HTTP/1.0, or HTTP/1.1 for every later minor version (RFC 9110, section 2.5).
     pub(crate) version: Version,
     pub(crate) status: StatusCode,
-    /// Where the reason phrase is in the line; often empty.
+    /// The position of the reason phrase in the line; often empty.
     pub(crate) reason: Range<usize>,
 }
 
-/// Refuses, from the first bytes alone, what can't be an HTTP/1.x response, so that a peer which speaks
-/// something else isn't read up to a limit. HTTP/0.9 answers with the body alone and is refused here.
+/// Refuses, by the first bytes alone, input that can't be an HTTP/1.x response, so that input of another protocol isn't
+/// read up to a limit. An HTTP/0.9 response is a body alone and is refused here.
 pub(crate) fn check_start(input: &[u8]) -> Result<(), ProtocolError> {
     let known = input.len().min(NAME.len());
     if input[..known] != NAME[..known] {
@@ -55,7 +55,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<StatusLine, ProtocolError> {
     let Ok(status) = StatusCode::from_bytes(&[*hundreds, *tens, *ones]) else {
         return Err(malformed);
     };
-    // The space before an empty reason phrase is required by the grammar and widely left out.
+    // The grammar requires the space before an empty reason phrase; many servers leave it out.
     match reason {
         [] => Ok(StatusLine { version, status, reason: line.len()..line.len() }),
         [b' ', text @ ..] if text.iter().all(|byte| is_text(*byte)) => {

@@ -1,10 +1,7 @@
 //! The rules of an HTTP/1.1 client, each with cases that are accepted and cases that are refused.
 //!
 //! Owns: one module for each part of the protocol; cases are tables.
-//! Does not own: cases of other people (see the test program `llhttp`).
-
-#[path = "../drive/mod.rs"]
-mod drive;
+//! Does not own: cases of other people (see [`llhttp`](crate::llhttp)).
 
 mod body;
 mod chunked;

@@ -1,17 +1,20 @@
 //! The chunked transfer coding, decoding side.
 //!
-//! Owns: chunk sizes, chunk extensions (read over, bounded), chunk line ends, the trailer section.
-//! Does not own: the grammar of trailer fields (see [`crate::fields`]).
+//! Owns: chunk sizes, chunk extensions (skipped, up to a limit), chunk line ends, the trailer section.
+//! Does not own: the grammar of trailer fields (see `fields.rs`).
 //!
 //! Source: RFC 9112, section 7.1 (chunked), 7.1.1 (extensions), 7.1.2 (trailer section).
 //!
-//! Lines end with CR LF here and with nothing else. The leave to take a lone LF for a line end (RFC 9112,
-//! section 2.2) is for heads; in chunk lines it is how two recipients come to read two different bodies.
+//! Here only CR LF ends a line. RFC 9112, section 2.2, lets a recipient accept a lone LF in heads; in chunk lines
+//! that would let two recipients read two different bodies.
 
 use http::HeaderMap;
 
-use crate::scan::{find_lf, is_blank, is_text};
-use crate::{BodyState, Limits, ProtocolError, Step, fields};
+use super::fields;
+use super::step::{BodyState, Step};
+use crate::error::ProtocolError;
+use crate::limits::Limits;
+use crate::syntax::{find_lf, is_blank, is_text};
 
 /// 16 hexadecimal digits are 64 bits, leading zeros included: no size overflows.
 const SIZE_DIGITS_MAX: u8 = 16;
@@ -19,7 +22,7 @@ const SIZE_DIGITS_MAX: u8 = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Chunked {
     state: State,
-    /// The size while its digits come in, then the data bytes of the chunk that are still to come.
+    /// While a size is being read, the digits so far; then the remaining data bytes of the chunk.
     left_bytes: u64,
     extension_bytes: usize,
     extension_bytes_max: usize,
@@ -37,7 +40,7 @@ enum State {
     Size {
         digit_count: u8,
     },
-    /// White space after a size, which only an extension may follow.
+    /// White space after a size. Only an extension may follow.
     Blank,
     Extension,
     /// After the CR of a size line.
@@ -81,8 +84,7 @@ impl Chunked {
         (self.state == State::Data).then_some(self.left_bytes)
     }
 
-    /// Gets past framing and returns at the first run of data, at the end of the body, or at the end of the
-    /// input.
+    /// Processes framing up to the first run of data, the end of the body, or the end of the input.
     pub(crate) fn decode(&mut self, input: &[u8]) -> Result<Step, ProtocolError> {
         let mut at = 0;
         while at < input.len() && self.state != State::Done {
@@ -106,7 +108,7 @@ impl Chunked {
         Step { consumed: end, data: at..end, state }
     }
 
-    /// Deals with the first bytes of `input`, which isn't empty, and returns how many.
+    /// Processes one or more bytes at the start of `input`, which isn't empty, and returns how many.
     fn framing(&mut self, input: &[u8]) -> Result<usize, ProtocolError> {
         let byte = input[0];
         self.state = match self.state {
@@ -132,7 +134,7 @@ impl Chunked {
             if digit_count == SIZE_DIGITS_MAX {
                 return Err(ProtocolError::ChunkSizeTooLong);
             }
-            // At most 64 bits were shifted in before, and the first of them is a new number.
+            // The digit limit keeps the value within 64 bits. The first digit starts a new number.
             let before = if digit_count == 0 { 0 } else { self.left_bytes << 4 };
             self.left_bytes = before | u64::from(digit);
             return Ok(State::Size { digit_count: digit_count + 1 });
@@ -156,8 +158,7 @@ impl Chunked {
         self.count_extension(1).map(|()| next)
     }
 
-    /// Extensions are ignored, whatever they say. No part of their grammar contains CR or LF, so the line
-    /// ends at the first CR.
+    /// Skips extensions. Their grammar contains neither CR nor LF, so the line ends at the first CR.
     fn extension(&mut self, input: &[u8]) -> Result<usize, ProtocolError> {
         let len = input.iter().position(|byte| !is_text(*byte)).unwrap_or(input.len());
         self.count_extension(len)?;
@@ -172,7 +173,7 @@ impl Chunked {
     }
 
     fn count_extension(&mut self, len: usize) -> Result<(), ProtocolError> {
-        // On an error nothing is counted, so that the same input gives the same error again.
+        // An error counts nothing, so that the same input returns the same error again.
         if len > self.extension_bytes_max - self.extension_bytes {
             return Err(ProtocolError::ChunkExtensionsTooLarge { bytes_max: self.extension_bytes_max });
         }

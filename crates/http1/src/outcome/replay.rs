@@ -1,6 +1,6 @@
-//! Whether a request may be sent again, and when.
+//! Sending a request again: whether it is safe, and when the server allows it.
 //!
-//! Owns: the rule for automatic replay on a stale connection, the Retry-After field.
+//! Owns: the rule for automatic replay after a stale connection, the Retry-After field.
 //! Does not own: the policy of retries, clocks, dates.
 //!
 //! Source: RFC 9110, section 9.2.2 (idempotent methods), 10.2.3 (Retry-After); RFC 9112, section 9.3.1
@@ -9,39 +9,43 @@
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Method};
 
-use crate::scan::decimal;
+use crate::syntax::decimal;
 
-/// What is known about a request whose connection failed.
+/// The facts about a request whose connection failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Replay<'a> {
     /// The method.
     pub method: &'a Method,
-    /// Whether the connection had carried an earlier request, so that the server may have closed it
-    /// meanwhile.
+    /// Whether the connection had carried an earlier request, so that the server may have closed it in the meantime.
     pub connection_reused: bool,
-    /// Bytes of the response that came, interim responses included.
+    /// Bytes received of the response, including interim responses.
     pub response_bytes: u64,
     /// Automatic replays of this request so far.
     pub replay_count: u32,
 }
 
 impl Replay<'_> {
-    /// Whether the request may be sent once more on a new connection without counting as another attempt:
-    /// idempotent, for the first time, on a reused connection, and with no byte of a response seen.
+    /// Whether the request may be sent again on a new connection without counting as another attempt. All of these must
+    /// hold:
     ///
-    /// Whether its body can be produced again is for the caller to know.
+    /// - the method is idempotent,
+    /// - the connection was reused,
+    /// - no byte of a response was received,
+    /// - the request wasn't replayed before.
+    ///
+    /// The caller must also be able to send the body again.
     pub fn is_allowed(&self) -> bool {
         let stale = self.connection_reused && self.response_bytes == 0;
         stale && self.replay_count == 0 && self.method.is_idempotent()
     }
 }
 
-/// When a server wants to be asked again.
+/// When a server allows another request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter<'a> {
-    /// In so many seconds; a number beyond 2^64 counts as the largest. Cap it.
+    /// After this many seconds. A number beyond 2^64 becomes the largest `u64`, so apply a limit.
     Seconds(u64),
-    /// Anything else, trimmed by the head parser: an HTTP date if the server is right. Not checked.
+    /// Any other value, trimmed by the head parser. It should be an HTTP date, which isn't checked.
     Date(&'a [u8]),
 }
 

@@ -1,7 +1,7 @@
-//! Whether a connection may carry another request.
+//! Reuse of connections for another request.
 //!
-//! Owns: the decision after a response, and for bytes on an idle connection.
-//! Does not own: pools, idle times, who may share a connection.
+//! Owns: the decision after a response, and the one about bytes on an idle connection.
+//! Does not own: pools, idle times, which requests may share a connection.
 //!
 //! Source: RFC 9112, section 9.3 (persistence), 9.6 (tear-down), 6.3 (responses that end with the
 //! connection).
@@ -11,21 +11,23 @@ use std::fmt;
 use http::header::CONNECTION;
 use http::{HeaderMap, Version};
 
-use crate::scan::list;
-use crate::{Body, Framing, ResponseHead};
+use crate::response::body::Body;
+use crate::response::framing::Framing;
+use crate::response::head::ResponseHead;
+use crate::syntax::list;
 
-/// Everything that decides about the connection once a response is over.
+/// The facts that decide about the connection after a response.
 #[derive(Clone, Copy, Debug)]
 pub struct AfterResponse<'a> {
-    /// The fields that the request was sent with.
+    /// The fields of the request.
     pub request_headers: &'a HeaderMap,
-    /// Whether the request was sent to its last byte. A server may answer early.
+    /// Whether the whole request was sent. A server may respond earlier.
     pub request_sent: bool,
     /// The head of the response.
     pub response: &'a ResponseHead,
-    /// Its body, as far as it was decoded.
+    /// The body of the response, as far as it was decoded.
     pub body: &'a Body,
-    /// Bytes that were read and belong to nothing.
+    /// Bytes that were read after the response.
     pub leftover_bytes: usize,
 }
 
@@ -33,23 +35,23 @@ pub struct AfterResponse<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The request said `Connection: close`.
+    /// The request had `Connection: close`.
     RequestSaidClose,
-    /// The request wasn't sent whole.
+    /// The request wasn't sent completely.
     RequestUnfinished,
-    /// The response said `Connection: close`.
+    /// The response had `Connection: close`.
     ResponseSaidClose,
     /// HTTP/1.0 without `Connection: keep-alive`.
     NotPersistent,
     /// The end of the connection is the end of the body.
     FramedByClose,
-    /// The connection belongs to another protocol now.
+    /// The connection now carries another protocol.
     Tunnel,
     /// The body wasn't read to its end.
     BodyUnfinished,
-    /// Bytes came after the response, which nobody asked for. They are never taken for another response.
+    /// Unrequested bytes followed the response. They must not be taken for another response.
     LeftoverBytes,
-    /// Bytes came while no request was under way.
+    /// Bytes arrived while no request was outstanding.
     IdleBytes,
     /// The peer closed the connection.
     PeerClosed,
@@ -60,7 +62,7 @@ impl AfterResponse<'_> {
     pub fn must_close(&self) -> Option<CloseReason> {
         let framing = self.response.framing;
         let response_headers = &self.response.headers;
-        // What the bytes prove comes before what the fields promise.
+        // Evidence from the bytes takes precedence over what the fields say.
         let reasons = [
             (framing == Framing::Tunnel, CloseReason::Tunnel),
             (self.leftover_bytes > 0, CloseReason::LeftoverBytes),
@@ -80,9 +82,9 @@ impl AfterResponse<'_> {
 
 /// Why an idle connection can't be used; `None` if it can.
 ///
-/// `unread_bytes` are bytes of HTTP that came while no request was under way (after decryption where there is
-/// TLS: its session tickets and other messages don't count). They can't be a response, since nothing was
-/// asked (RFC 9112, section 9.2).
+/// `unread_bytes` counts the bytes that arrived while no request was outstanding. With TLS, count decrypted bytes
+/// only, not session tickets and other messages. They can't be a response, as nothing was requested (RFC 9112,
+/// section 9.2).
 pub fn check_idle(unread_bytes: usize, peer_closed: bool) -> Option<CloseReason> {
     if unread_bytes > 0 {
         Some(CloseReason::IdleBytes)
@@ -91,7 +93,7 @@ pub fn check_idle(unread_bytes: usize, peer_closed: bool) -> Option<CloseReason>
     }
 }
 
-/// Whether a Connection field has this option, in whatever case and on whatever line.
+/// Whether any Connection field has this option, in any letter case.
 fn has_option(headers: &HeaderMap, option: &[u8]) -> bool {
     let mut options = headers.get_all(CONNECTION).into_iter().flat_map(|value| list(value.as_bytes()));
     options.any(|this| this.eq_ignore_ascii_case(option))

@@ -1,10 +1,9 @@
-//! Looking for bytes: line ends, and which bytes belong to a token.
+//! Bytes and small pieces of syntax: line ends, tokens, lists, decimal numbers.
 //!
 //! Owns: the byte classes of RFC 9110, section 5.6, that the parsers share, and one fast search.
-//! Does not own: what a line means.
+//! Does not own: the meaning of a line.
 
-/// Bytes looked at in one go by [`find_lf`]. The inner loop has no early exit, so it compiles to vector
-/// instructions.
+/// Bytes that [`find_lf`] examines at once. The inner loop has no early exit, so it compiles to vector instructions.
 const STRIDE_BYTES: usize = 32;
 
 /// The index of the first LF in `input`. One pass; no allocation.
@@ -30,12 +29,12 @@ pub(crate) fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
 
-/// SP or HTAB, the only white space within a line (RFC 9110, section 5.6.3).
+/// Whether `byte` is SP or HTAB, the only white space within a line (RFC 9110, section 5.6.3).
 pub(crate) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
-/// `text` without leading and trailing SP and HTAB. Other ASCII white space stays, to be refused later.
+/// `text` without leading and trailing SP and HTAB. Other ASCII white space remains and is refused later.
 pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = text
         && is_blank(*first)
@@ -50,13 +49,13 @@ pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// The elements of a comma-separated list, trimmed, empty ones included. Quoted strings aren't known here:
-/// the lists of this crate (Connection, Transfer-Encoding, Content-Length) have none.
+/// The elements of a comma-separated list, trimmed, including empty ones. Quoted strings get no special treatment: the
+/// lists of this crate (Connection, Transfer-Encoding, Content-Length) contain none.
 pub(crate) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim)
 }
 
-/// A decimal number of digits only (no sign, no space, not empty) below 2^64.
+/// Parses a decimal number below 2^64 of digits only: no sign, no space, not empty.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -19,8 +19,8 @@ fn small() -> Limits {
     }
 }
 
-/// However a response's head arrives it comes to the same, it keeps its limits, and its body is framed in one way. The first
-/// byte chooses method and limits.
+/// However a response's head arrives it comes to the same, it keeps its limits, and its body is framed in one way.
+/// The first byte chooses method and limits.
 pub fn response_head(input: &[u8]) {
     let Some((&choice, response)) = input.split_first() else { return };
     let method = [Method::GET, Method::HEAD, Method::CONNECT][usize::from(choice) % 3].clone();
@@ -66,8 +66,8 @@ fn heads(
 /// What became of a chunked body.
 type Decoded = (Vec<u8>, Result<Option<(usize, HeaderMap)>, ProtocolError>);
 
-/// However a chunked body arrives it comes to the same, and its data and trailers can be sent again. The first byte is the size of
-/// the pieces, and chooses the limits.
+/// However a chunked body arrives it comes to the same, and its data and trailers can be sent again. The first byte
+/// is the size of the pieces, and chooses the limits.
 pub fn chunked(input: &[u8]) {
     let Some((&choice, coded)) = input.split_first() else { return };
     let limits = if choice & 0x80 == 0 { small() } else { Limits::default() };
@@ -113,7 +113,8 @@ fn decode(coded: &[u8], limits: Limits, piece_bytes: usize) -> Decoded {
     (data, Ok(None))
 }
 
-/// A Content-Range that is understood contradicts itself nowhere, and has one text but for leading zeros, case and blanks.
+/// A Content-Range that is understood contradicts itself nowhere, and has one text but for leading zeros, case and
+/// blanks.
 pub fn range(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let read = |value| content_range(&HeaderMap::from_iter([(CONTENT_RANGE, value)]));

@@ -2,11 +2,9 @@
 //! those of the post-quantum recipient type (see `cctv/hybrid/README.md`), which are the peer for every detail of its
 //! encoding.
 
-mod cctv;
-
 use std::path::Path;
 
-use cctv::{Came, Vector, folder_of_the_age_crate};
+use crate::cctv::{Came, Vector, folder_of_the_age_crate};
 
 #[allow(clippy::print_stderr, reason = "a skipped test says so")]
 fn vectors() -> Vec<Vector> {

@@ -1,7 +1,7 @@
-//! How long the body of a response is.
+//! The framing of a response body: where the body ends.
 //!
-//! Owns: the decision from method, status, version, Transfer-Encoding and Content-Length.
-//! Does not own: decoding (see [`crate::body`]).
+//! Owns: the decision by method, status, version, Transfer-Encoding and Content-Length.
+//! Does not own: decoding (see `body.rs`).
 //!
 //! Source: RFC 9112, section 6.1 (Transfer-Encoding), 6.3 (message body length); RFC 9110, section 8.6
 //! (Content-Length).
@@ -9,8 +9,8 @@
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Version};
 
-use crate::ProtocolError;
-use crate::scan::{decimal, list};
+use crate::error::ProtocolError;
+use crate::syntax::{decimal, list};
 
 /// How the body of a response ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,10 @@ pub enum Framing {
     Length(u64),
     /// The body is chunked and ends with the last chunk and its trailer section.
     Chunked,
-    /// The body ends where the connection does.
+    /// The body ends when the connection closes.
     UntilClose,
-    /// There is no body and no further HTTP: the bytes after the head belong to another protocol (CONNECT
-    /// answered with 2xx, or 101 that was asked for).
+    /// There is no body and no further HTTP: the bytes after the head belong to another protocol (2xx to CONNECT, or a
+    /// requested 101).
     Tunnel,
 }
 
@@ -35,8 +35,8 @@ pub(crate) fn decide(
     status: StatusCode,
     headers: &HeaderMap,
 ) -> Result<Framing, ProtocolError> {
-    // RFC 9112, section 6.3, in its order. Where there is no body, length headers describe what another
-    // request would have got, or nothing, and aren't looked at.
+    // RFC 9112, section 6.3, in its order. Where there is no body, the length fields describe the response to another
+    // method, or nothing, and are ignored.
     if status == StatusCode::SWITCHING_PROTOCOLS {
         return Ok(Framing::Tunnel);
     }
@@ -56,7 +56,7 @@ pub(crate) fn decide(
     Ok(content_length(headers)?.map_or(Framing::UntilClose, Framing::Length))
 }
 
-/// Accepts exactly one coding, `chunked`. No request of ours sends TE, so no server may apply another one.
+/// Accepts exactly one coding, `chunked`. This client sends no TE, so servers may not apply another one.
 fn check_transfer_encoding(version: Version, headers: &HeaderMap) -> Result<(), ProtocolError> {
     if headers.contains_key(CONTENT_LENGTH) {
         return Err(ProtocolError::LengthAndTransferEncoding);
@@ -66,8 +66,7 @@ fn check_transfer_encoding(version: Version, headers: &HeaderMap) -> Result<(), 
     }
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     let (mut chunked_count, mut coding_count, mut last_is_chunked) = (0u32, 0u32, false);
-    // Several lines are one list (RFC 9110, section 5.3), whose empty elements count for nothing (section
-    // 5.6.1).
+    // Several lines form one list (RFC 9110, section 5.3), in which empty elements are ignored (section 5.6.1).
     for value in headers.get_all(TRANSFER_ENCODING) {
         for coding in list(value.as_bytes()).filter(|coding| !coding.is_empty()) {
             last_is_chunked = is_chunked(coding);
@@ -82,15 +81,15 @@ fn check_transfer_encoding(version: Version, headers: &HeaderMap) -> Result<(), 
     }
 }
 
-/// The Content-Length of a header section in bytes, `None` where there is none.
+/// The Content-Length of a header section, in bytes; `None` if it has none.
 ///
-/// Useful by itself for the answer to HEAD, which has no body but may say how long one would be.
+/// Callers need it for the response to HEAD, which has no body but may say how long one would be.
 ///
 /// # Errors
 ///
-/// [`ProtocolError::InvalidContentLength`] for anything but decimal digits below 2^64, and
-/// [`ProtocolError::ConflictingContentLength`] for values that differ. Equal ones collapse, on several lines
-/// or in one list (RFC 9110, section 8.6).
+/// - [`ProtocolError::InvalidContentLength`] for anything but a decimal number below 2^64.
+/// - [`ProtocolError::ConflictingContentLength`] for different values. Equal values, on several lines or in one list,
+///   count as one (RFC 9110, section 8.6).
 pub fn content_length(headers: &HeaderMap) -> Result<Option<u64>, ProtocolError> {
     let mut length = None;
     for value in headers.get_all(CONTENT_LENGTH) {
