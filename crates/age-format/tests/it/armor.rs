@@ -1,4 +1,4 @@
-//! Armor in pieces of any size, beside the `age` crate's.
+//! Armor in pieces of any size, compared with the `age` crate's.
 
 use std::io::{Read, Write};
 
@@ -12,7 +12,7 @@ fn encode(bytes: &[u8], piece_bytes: usize) -> Vec<u8> {
     text
 }
 
-/// What `pieces` decode to, and how it ended.
+/// The bytes that `pieces` decode to, and the result.
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Result<(), ArmorError>) {
     let (mut decoder, mut bytes) = (ArmorDecoder::default(), Vec::new());
     for piece in pieces {
@@ -26,7 +26,7 @@ fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Result<()
     (bytes, result)
 }
 
-/// That `text` decodes to the same whole, byte by byte and split at every place.
+/// Checks that `text` decodes to the same bytes at once, byte by byte, and split in two at every position.
 #[track_caller]
 fn check_decodes(text: &[u8], want: &[u8], ends: Result<(), ArmorError>) {
     let expected = (want.to_vec(), ends);
@@ -42,14 +42,14 @@ fn block(inside: &str) -> String {
 }
 
 #[test]
-fn every_length_comes_back_and_is_what_the_age_crate_writes() {
+fn every_length_round_trips_and_equals_the_age_crates_text() {
     for length in (0..200).chain([4_799, 4_800, 4_801]) {
         let bytes: Vec<u8> = (0..length).map(|index| (index * 7) as u8).collect();
         let text = encode(&bytes, usize::MAX);
         let mut theirs =
             age::armor::ArmoredWriter::wrap_output(Vec::new(), age::armor::Format::AsciiArmor).unwrap();
         theirs.write_all(&bytes).unwrap();
-        // The crate writes no block at all for nothing, and no LF behind its block.
+        // The crate writes no block for empty input, and no LF after a block.
         if length > 0 {
             let theirs = theirs.finish().unwrap();
             assert_eq!(text.trim_ascii_end(), theirs.trim_ascii_end(), "{length} bytes");

@@ -1,4 +1,4 @@
-//! The test vectors of C2SP CCTV: reading them, and opening what they hold in pieces of any size.
+//! The test vectors of C2SP CCTV: parsing them, and opening their files in pieces of any size.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use haul_age_format::{
     ArmorDecoder, Header, Identity, NONCE_BYTES, OpenError, Parsed, Passphrase, StreamOpener,
 };
 
-/// What opening a vector came to, in the vectors' own words.
+/// The result of opening a vector, in the vectors' own words.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Came {
-    To(&'static str),
-    /// With the hash of everything a streaming reader may release.
+pub(crate) enum Outcome {
+    Failure(&'static str),
+    /// The result, and the hash of all plaintext that a streaming reader may release.
     Payload(&'static str, String),
 }
 
@@ -60,22 +60,22 @@ impl Vector {
         self.value("armored").is_some()
     }
 
-    /// Whether it opens at all, and fast.
+    /// Whether the vector opens, and quickly.
     pub(crate) fn is_cheap_success(&self) -> bool {
         self.value("expect") == Some("success")
             && self.value("passphrase").is_none()
             && self.file.len() < 10_000
     }
 
-    pub(crate) fn expected(&self) -> Came {
+    pub(crate) fn expected(&self) -> Outcome {
         let payload = || self.value("payload").expect("the hash of the payload").to_owned();
         match self.value("expect").unwrap() {
-            "success" => Came::Payload("success", payload()),
-            "payload failure" => Came::Payload("payload failure", payload()),
-            "header failure" => Came::To("header failure"),
-            "armor failure" => Came::To("armor failure"),
-            "HMAC failure" => Came::To("HMAC failure"),
-            "no match" => Came::To("no match"),
+            "success" => Outcome::Payload("success", payload()),
+            "payload failure" => Outcome::Payload("payload failure", payload()),
+            "header failure" => Outcome::Failure("header failure"),
+            "armor failure" => Outcome::Failure("armor failure"),
+            "HMAC failure" => Outcome::Failure("HMAC failure"),
+            "no match" => Outcome::Failure("no match"),
             other => panic!("an unknown expectation: {other}"),
         }
     }
@@ -88,24 +88,27 @@ impl Vector {
         keys.chain(passphrases).collect()
     }
 
-    /// Opens `file` (the vector's own, or another with the same identities) in pieces of at most `piece_bytes`.
-    pub(crate) fn open(&self, file: &[u8], piece_bytes: usize) -> Came {
-        let Some(binary) = self.without_armor(file, piece_bytes) else { return Came::To("armor failure") };
+    /// Opens `file`, which may differ from the vector's own, with the vector's identities in pieces of at most
+    /// `piece_bytes`.
+    pub(crate) fn open(&self, file: &[u8], piece_bytes: usize) -> Outcome {
+        let Some(binary) = self.without_armor(file, piece_bytes) else {
+            return Outcome::Failure("armor failure");
+        };
         let (header, len) = match Header::parse(&binary) {
             Ok(Parsed::Complete { header, len }) => (header, len),
-            Ok(Parsed::NeedMore) | Err(_) => return Came::To("header failure"),
+            Ok(Parsed::NeedMore) | Err(_) => return Outcome::Failure("header failure"),
         };
-        // The nonce belongs to the payload, but without one there is no key to authenticate anything with.
+        // The nonce belongs to the payload, but without it there is no key to authenticate anything.
         let nonce = binary.get(len..len + NONCE_BYTES);
         let nonce_array = nonce.map_or([0; NONCE_BYTES], |nonce| nonce.try_into().unwrap());
         let key = match haul_age_format::open_header(&header, &nonce_array, &self.identities()) {
             Ok(key) => key,
-            Err(OpenError::NoMatch) => return Came::To("no match"),
-            Err(OpenError::HeaderMac) => return Came::To("HMAC failure"),
-            Err(_) => return Came::To("header failure"),
+            Err(OpenError::NoMatch) => return Outcome::Failure("no match"),
+            Err(OpenError::HeaderMac) => return Outcome::Failure("HMAC failure"),
+            Err(_) => return Outcome::Failure("header failure"),
         };
         if nonce.is_none() {
-            return Came::To("header failure");
+            return Outcome::Failure("header failure");
         }
         let (mut opener, mut released) = (StreamOpener::new(key), Vec::new());
         let payload = &binary[len + NONCE_BYTES..];
@@ -113,7 +116,7 @@ impl Vector {
         let result = pushed.and_then(|()| opener.finish(&mut released));
         let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &released);
         let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        Came::Payload(if result.is_ok() { "success" } else { "payload failure" }, hash)
+        Outcome::Payload(if result.is_ok() { "success" } else { "payload failure" }, hash)
     }
 
     fn without_armor(&self, file: &[u8], piece_bytes: usize) -> Option<Vec<u8>> {
@@ -126,7 +129,7 @@ impl Vector {
     }
 }
 
-/// The vectors in the sources of the `age` crate that Cargo unpacked for this very build.
+/// The vectors in the sources of the `age` crate that Cargo unpacked for this build.
 pub(crate) fn folder_of_the_age_crate() -> Option<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let mut command = Command::new(std::env::var_os("CARGO")?);

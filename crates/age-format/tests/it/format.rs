@@ -1,4 +1,4 @@
-//! The header and the chunks, with themselves and with the `age` crate.
+//! Headers and chunks, sealed and opened here and by the `age` crate.
 
 use std::io::{Read, Write};
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Keys of every type: their texts, their files, and what is sealed to them, beside the `age` crate.
+//! Keys of every type: their texts and files, and files sealed to them, compared with the `age` crate.
 
 use std::io::{Read, Write};
 
@@ -18,7 +18,7 @@ fn random(out: &mut [u8]) {
     aws_lc_rs::rand::fill(out).unwrap();
 }
 
-/// A passphrase that costs little.
+/// A passphrase with a low work factor.
 fn passphrase(text: &str) -> Passphrase {
     Passphrase::with_work_factor(text.to_owned().into(), 4)
 }
@@ -38,7 +38,7 @@ fn ssh_pair(name: &str) -> (Recipient, Identity) {
     (Recipient::Ssh(identity.to_recipient().unwrap()), Identity::Ssh(identity))
 }
 
-/// A recipient of each type and the identity it belongs to.
+/// A recipient of each type with its identity.
 fn pairs() -> Vec<(Recipient, Identity)> {
     let passphrase = passphrase("p äss\nword");
     let ssh = ["ed25519", "ed25519-protected", "rsa", "rsa-pem"].map(ssh_pair);
@@ -86,7 +86,7 @@ fn every_type_opens_what_is_sealed_to_it_and_nothing_else() {
 }
 
 #[test]
-fn every_key_survives_being_handed_on_as_a_line() {
+fn every_key_survives_conversion_to_a_line() {
     for (recipient, identity) in pairs() {
         let (recipient_text, identity_text) = (recipient.to_secret_text(), identity.to_secret_text());
         assert!(!recipient_text.contains('\n') && !identity_text.contains('\n'));
@@ -103,7 +103,7 @@ fn every_key_survives_being_handed_on_as_a_line() {
 }
 
 #[test]
-fn texts_that_were_not_handed_on_are_refused() {
+fn malformed_secret_texts_are_refused() {
     for rest in ["", "4", "4-=", "0-c2VjcmV0", "23-c2VjcmV0", "x-c2VjcmV0", "4-c2VjcmV0\n", "4-/w"] {
         let text = format!("HAUL-PASSPHRASE-{rest}");
         assert_eq!(Recipient::from_secret_text(&text).unwrap_err(), KeyTextError::InvalidKey, "{text}");
@@ -115,7 +115,7 @@ fn texts_that_were_not_handed_on_are_refused() {
 }
 
 #[test]
-fn debug_output_keeps_secrets() {
+fn debug_output_has_no_secrets() {
     for (_, identity) in pairs() {
         let text = identity.to_secret_text();
         let shown = format!("{identity:?}");
@@ -124,7 +124,7 @@ fn debug_output_keeps_secrets() {
 }
 
 #[test]
-fn post_quantum_recipients_are_sealed_to_alone_and_open_beside_others() {
+fn post_quantum_recipients_are_not_combined_with_others() {
     let (hybrid, _) = hybrid_pair();
     let (second, _) = hybrid_pair();
     let (classic, _) = x25519_pair();
@@ -135,7 +135,7 @@ fn post_quantum_recipients_are_sealed_to_alone_and_open_beside_others() {
     }
     let mixed = [hybrid, Recipient::Passphrase(passphrase("p"))];
     assert_eq!(check_recipients(&mixed), Err(SealError::PassphraseNotAlone));
-    // Mixed files open: the vector hybrid_and_x25519 has one.
+    // Such files open, though: see the vector hybrid_and_x25519.
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn keys_of_plugins_name_their_program() {
     assert!(matches!(handed_on, Recipient::PluginIdentity(_)), "{handed_on:?}");
     assert!(of_identity.to_secret_text().parse::<Recipient>().is_err(), "a secret is nothing to type");
     let refused = |text: &str| text.parse::<Recipient>().err().or_else(|| text.parse::<Identity>().err());
-    // A name that leads out of the directory of plugins, none at all, and the other case.
+    // A name with a path, and the other letter case for both kinds of key.
     for text in ["age1../x10qhh6u7k", "AGE1TEST1WDHK6ETZDAJ8J58WJ93", "age-plugin-test-1d45kueg4u0ppa"] {
         assert_eq!(refused(text), Some(KeyTextError::WrongPrefix), "{text}");
     }

@@ -1,4 +1,4 @@
-//! The properties that the fuzz targets look for counter-examples to, with inputs that reach far.
+//! The properties that the fuzz targets test, with inputs that reach deep into the grammar.
 
 #[allow(unreachable_pub, reason = "the fuzz targets take the file as a public module")]
 mod checks;

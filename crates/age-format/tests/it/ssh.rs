@@ -1,4 +1,4 @@
-//! SSH keys in every form that is read, against the `age` crate where it reads the form too.
+//! SSH keys in every supported form, compared with the `age` crate where it supports the form too.
 
 use std::io::{Read, Write};
 
@@ -9,7 +9,7 @@ use haul_age_format::{
 
 const PASSPHRASE: &str = "correct horse";
 
-/// Keys under [`PASSPHRASE`], one of each cipher.
+/// Keys protected by [`PASSPHRASE`], one for each cipher and one of RSA.
 const PROTECTED: [&str; 7] = [
     "ed25519-protected",
     "ed25519-aes256-cbc",
@@ -83,14 +83,14 @@ fn keys_of_every_form_agree_with_the_age_crate() {
     for name in ["ed25519", "rsa", "rsa-pem"] {
         check_both_ways(name);
     }
-    // It doesn't know this cipher.
+    // The `age` crate doesn't support ChaCha20-Poly1305 here.
     for name in PROTECTED.into_iter().filter(|name| !name.contains("chacha20")) {
         check_both_ways(name);
     }
 }
 
 #[test]
-fn protected_keys_of_every_cipher_want_their_passphrase() {
+fn protected_keys_of_every_cipher_need_their_passphrase() {
     for name in PROTECTED {
         assert_eq!(SshIdentity::from_file_text(&file(name)).err(), Some(SshKeyError::Protected), "{name}");
         for wrong in ["wrong horse", "", "correct horse "] {
@@ -103,7 +103,7 @@ fn protected_keys_of_every_cipher_want_their_passphrase() {
 }
 
 #[test]
-fn rsa_keys_that_the_age_crate_does_not_read_open_what_is_sealed_to_them() {
+fn rsa_keys_beyond_the_age_crate_open_what_is_sealed_to_them() {
     for (name, body_bytes) in [("rsa-pkcs8", 256), ("rsa-8192", 1024)] {
         let identity = identity(name);
         let file = seal(&identity, b"Dear Ada");
@@ -126,7 +126,7 @@ fn keys_of_other_types_forms_and_sizes_are_unsupported() {
 }
 
 #[test]
-fn the_lines_of_a_key_file_may_differ() {
+fn key_files_may_differ_in_their_lines() {
     let text = file("ed25519");
     let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
     let (begin, end) = (text.lines().next().unwrap(), text.lines().last().unwrap());
@@ -159,7 +159,7 @@ fn the_lines_of_a_key_file_may_differ() {
     }
 }
 
-/// A changed bit is noticed, or lies in the part that says nothing of the key (its comment and the two equal numbers).
+/// A changed bit is detected, or lies in a part of the file that doesn't affect the key, such as its comment.
 #[test]
 fn no_key_file_with_a_changed_bit_gives_another_key() {
     use base64::prelude::{BASE64_STANDARD, Engine};
@@ -207,7 +207,7 @@ fn shares_of_low_order_are_malformed() {
 }
 
 #[test]
-fn public_keys_that_hide_nothing_are_refused() {
+fn unsafe_public_keys_are_refused() {
     use base64::prelude::{BASE64_STANDARD, Engine};
     let line = |tag: &str, parts: &[&[u8]]| {
         let encoded = [&[tag.as_bytes()], parts].concat();

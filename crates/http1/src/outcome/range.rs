@@ -227,7 +227,10 @@ impl fmt::Display for RangeError {
             Self::Malformed => f.write_str("malformed Content-Range"),
             Self::Multipart => f.write_str("partial response in several parts"),
             Self::Mismatch { requested_first, first, last } => {
-                write!(f, "partial response with bytes {first}-{last}, asked for from {requested_first}")
+                write!(
+                    f,
+                    "partial response with bytes {first}-{last}, but the requested range starts at {requested_first}"
+                )
             }
             Self::TotalChanged { expected, found } => {
                 write!(f, "the size changed from {expected} to {found} bytes")
@@ -236,9 +239,11 @@ impl fmt::Display for RangeError {
                 write!(f, "partial response of {body_bytes} bytes for a range of {part_bytes}")
             }
             Self::Unsatisfiable { total: Some(total) } => {
-                write!(f, "the range isn't in the {total} bytes there are")
+                write!(f, "the requested range is outside the {total} bytes available")
             }
-            Self::Unsatisfiable { total: None } => f.write_str("the server has no such range"),
+            Self::Unsatisfiable { total: None } => {
+                f.write_str("the server can't satisfy the requested range")
+            }
         }
     }
 }

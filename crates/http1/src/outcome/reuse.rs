@@ -102,9 +102,9 @@ fn has_option(headers: &HeaderMap, option: &[u8]) -> bool {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::RequestSaidClose => "the request asked to close",
-            Self::RequestUnfinished => "the request wasn't sent whole",
-            Self::ResponseSaidClose => "the response asked to close",
+            Self::RequestSaidClose => "the request had Connection: close",
+            Self::RequestUnfinished => "the request wasn't sent completely",
+            Self::ResponseSaidClose => "the response had Connection: close",
             Self::NotPersistent => "HTTP/1.0 without keep-alive",
             Self::FramedByClose => "the body ends with the connection",
             Self::Tunnel => "the connection is a tunnel",

@@ -98,16 +98,16 @@ impl Exchange {
         self
     }
 
-    /// Looks for a head at the start of `input`, the unread bytes of the connection.
+    /// Parses a head at the start of `input`, the unread bytes of the connection.
     ///
-    /// After [`Head::NeedMore`] the next `input` must start with the same bytes and have more of them; what
-    /// was searched isn't searched again. A whole head fits in [`Limits::head_bytes_max`] bytes, so a buffer
-    /// of that size never needs to grow.
+    /// After [`Head::NeedMore`], the next `input` must start with the same bytes and be longer; bytes already searched
+    /// aren't searched again. A complete head fits in [`Limits::head_bytes_max`] bytes, so a buffer of that size never
+    /// needs to grow.
     ///
     /// # Errors
     ///
-    /// Any [`ProtocolError`] about heads and framing; the same one however the input is split. The exchange
-    /// is over then.
+    /// Any [`ProtocolError`] about heads and framing. The error doesn't depend on how the input is split. The
+    /// exchange has failed then.
     pub fn head(&mut self, input: &[u8]) -> Result<Head, ProtocolError> {
         if self.answered {
             return Err(ProtocolError::AlreadyAnswered);

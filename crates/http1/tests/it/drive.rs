@@ -1,7 +1,6 @@
-//! A client in miniature: drives an exchange and its body over given pieces of input.
+//! A minimal client: runs an exchange and its body over given pieces of input.
 //!
-//! Owns: the property that every test of responses demands, that the outcome doesn't depend on how the input
-//! is split.
+//! Owns: the property that every test of responses requires: the outcome doesn't depend on how the input is split.
 //! Does not own: cases.
 
 use std::fmt;
@@ -15,7 +14,7 @@ pub(crate) struct Reader {
     pub(crate) method: Method,
     pub(crate) upgrade_allowed: bool,
     pub(crate) limits: Limits,
-    /// What happens after the input: `None` leaves the connection open, `Some(clean)` closes it.
+    /// The event after the input: `None` leaves the connection open, `Some(clean)` closes it.
     pub(crate) close: Option<bool>,
 }
 
@@ -38,7 +37,7 @@ impl Reader {
     }
 }
 
-/// Everything a caller could see.
+/// Everything that a caller could observe.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) interim: Vec<u16>,
@@ -51,8 +50,7 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<ProtocolError>,
 }
 
-/// One line, for tables: interim statuses, status, framing, body, whether it is complete, and what is left;
-/// or the error.
+/// One line, for tables: interim statuses, status, framing, body, completeness and leftover bytes; or the error.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for status in &self.interim {
@@ -80,7 +78,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Feeds `pieces` one after the other and says what came of it.
+/// Feeds `pieces` in order and returns the outcome.
 pub(crate) fn read<'a>(reader: &Reader, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut exchange = Exchange::new(&reader.method, reader.limits);
     if reader.upgrade_allowed {
@@ -171,8 +169,7 @@ fn assert_empty(unread: &[u8]) -> Result<(), ProtocolError> {
     Ok(())
 }
 
-/// Reads `input` whole, byte by byte, and split in two at every position, and demands the same outcome of
-/// all.
+/// Reads `input` at once, byte by byte, and split in two at every position, and requires the same outcome each time.
 #[track_caller]
 pub(crate) fn read_every_way(reader: &Reader, input: &[u8]) -> Outcome {
     let whole = read(reader, [input]);
@@ -187,7 +184,7 @@ pub(crate) fn read_every_way(reader: &Reader, input: &[u8]) -> Outcome {
     whole
 }
 
-/// Checks one line of a table: what [`Outcome`] shows, however the input is split.
+/// Checks one line of a table against the displayed [`Outcome`], however the input is split.
 #[track_caller]
 pub(crate) fn check(reader: &Reader, input: impl AsRef<[u8]>, expected: &str) {
     let input = input.as_ref();

@@ -1,8 +1,8 @@
-//! Response cases of another project's parser, llhttp, as a check by people who didn't write this one.
+//! Response cases of another project's parser, llhttp, as an independent check.
 //!
 //! Owns: the comparison, and the list of cases where this crate differs on purpose.
-//! Does not own: the cases. They lie beside the project, in `../shared/corpora/llhttp`; without them there is
-//! nothing to run, and the test says so.
+//! Does not own: the cases. They are expected in `../shared/corpora/llhttp`, next to the project; without them the test
+//! says that it was skipped.
 
 mod corpus;
 
@@ -15,14 +15,14 @@ use http::Method;
 use crate::drive::{Outcome, Reader, read_every_way};
 use corpus::{Case, Message};
 
-/// How a case ends here although it ends otherwise there.
+/// The outcome here, where it differs from llhttp's.
 #[derive(Clone, Copy, PartialEq)]
 enum Difference {
-    /// Not run at all.
+    /// Not run.
     Skipped,
-    /// Refused here, accepted there.
+    /// Refused here, accepted by llhttp.
     Refused,
-    /// Accepted here, refused there; the outcome is as [`Outcome`] shows it.
+    /// Accepted here, refused by llhttp, with the outcome as [`Outcome`] displays it.
     Accepted(&'static str),
 }
 
@@ -107,14 +107,14 @@ const DIFFERENCES: &[(&str, &str, Difference, &str)] = &[
 /// The end of a head.
 const END: &[u8] = b"\r\n\r\n";
 
-/// How many cases there must be at least, so that a corpus which isn't understood can't pass.
+/// The minimum number of cases, so that a corpus that isn't parsed can't pass.
 const CASE_COUNT_MIN: usize = 84;
 
 #[test]
 fn the_cases_of_llhttp_agree_or_differ_on_purpose() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora/llhttp");
     if !folder.is_dir() {
-        // Past the harness, which would keep it to itself.
+        // Written to stderr directly, as the test harness captures the macros' output.
         let mut stderr = std::io::stderr();
         writeln!(stderr, "SKIPPED: no llhttp cases at {}; nothing was compared", folder.display()).unwrap();
         return;
@@ -154,7 +154,7 @@ fn difference(case: &Case) -> Option<Difference> {
 }
 
 fn reader(case: &Case) -> Reader {
-    // A response whose body is to be skipped is the answer to HEAD.
+    // A response whose body is skipped answers HEAD.
     if case.skips_body { Reader::method(Method::HEAD) } else { Reader::get() }
 }
 
@@ -163,12 +163,12 @@ fn run(case: &Case) -> Outcome {
     read_every_way(&reader(case), &case.input)
 }
 
-/// Compares the interim responses and the first final one. What follows is another exchange's, and only
-/// counted as left over.
+/// Compares the interim responses and the first final one. The bytes after it belong to another exchange and only count
+/// as left over.
 fn check_agreement(case: &Case) {
     let outcome = run(case);
     if let Some(reason) = &case.error_in_first {
-        // A head is judged here when it is whole. Where a case stops at the fault, add the end.
+        // This crate checks complete heads only. If a case ends at the fault, add the end of the head.
         let error =
             outcome.error.or_else(|| read_every_way(&reader(case), &[&case.input, END].concat()).error);
         assert!(error.is_some(), "{case}: refused there for {reason:?}, not here");
@@ -189,11 +189,11 @@ fn check_message(case: &Case, message: &Message, outcome: &Outcome) {
     assert_eq!(outcome.reason, message.reason, "{case}");
     assert_eq!(outcome.body, message.body, "{case}");
     assert_eq!(outcome.complete, message.complete, "{case}");
-    // Not the reverse: with one of its leniencies the other parser drops what follows without a word.
+    // The reverse doesn't hold: in one of its lenient modes, the other parser silently drops the following bytes.
     assert!(!case.more_follows || !outcome.leftover.is_empty(), "{case}: nothing left over");
 }
 
-/// What is still open must end as it should when the connection closes.
+/// An incomplete response must end correctly when the connection closes.
 fn check_close(case: &Case, open: &Outcome) {
     let closed = read_every_way(&reader(case).closing(true), &case.input);
     let until_close = open.response.as_ref().is_some_and(|response| response.framing == Framing::UntilClose);

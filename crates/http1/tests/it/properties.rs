@@ -1,4 +1,4 @@
-//! The properties that the fuzz targets look for counter-examples to, with inputs that reach far.
+//! The properties that the fuzz targets test, with inputs that reach deep into the grammar.
 
 #[allow(unreachable_pub, reason = "the fuzz targets take the file as a public module")]
 mod checks;
@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::RngSeed;
 
-/// Words of a grammar with some noise, behind a byte that chooses.
+/// Words of a grammar with some noise, after a byte that selects a case.
 fn of(words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let word = proptest::sample::select(words).prop_map(|word| word.as_bytes().to_vec());
     let noise = vec(any::<u8>(), 0..3);
@@ -75,7 +75,7 @@ const RANGE: [&str; 14] = [
 ];
 
 proptest! {
-    // The same cases in every run.
+    // A fixed seed: every run tests the same cases.
     #![proptest_config(ProptestConfig {
         cases: 1_000,
         failure_persistence: None,

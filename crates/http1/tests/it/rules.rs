@@ -1,7 +1,7 @@
-//! The rules of an HTTP/1.1 client, each with cases that are accepted and cases that are refused.
+//! The rules of an HTTP/1.1 client, each with accepted and refused cases.
 //!
 //! Owns: one module for each part of the protocol; cases are tables.
-//! Does not own: cases of other people (see [`llhttp`](crate::llhttp)).
+//! Does not own: cases of other projects (see [`llhttp`](crate::llhttp)).
 
 mod body;
 mod chunked;

@@ -1,4 +1,4 @@
-//! What holds for any bytes at all. Property tests and the fuzz targets in `fuzz/` run the same functions.
+//! Properties that hold for arbitrary bytes. Property tests and the fuzz targets in `fuzz/` run the same functions.
 
 use std::sync::OnceLock;
 
@@ -12,7 +12,7 @@ use haul_age_format::{
 
 const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
 
-/// Bytes in place of the system's randomness.
+/// Constant bytes instead of the system's randomness.
 fn random(out: &mut [u8]) {
     out.fill(7);
 }
@@ -29,7 +29,7 @@ fn identities() -> &'static [Identity] {
     })
 }
 
-/// A longer input never changes what a shorter one came to, and a header that is accepted has one text only.
+/// A longer input never changes a result that a shorter one gave, and an accepted header has only one text.
 pub fn header(input: &[u8]) {
     let whole = Header::parse(input);
     let shorter = (0..input.len()).rev().step_by(1 + input.len() / 64);
@@ -47,7 +47,7 @@ pub fn header(input: &[u8]) {
     }
 }
 
-/// The text that the header's MAC covers, made anew.
+/// The text that the header's MAC covers, encoded again.
 fn text_of(header: &Header) -> Vec<u8> {
     let mut text = VERSION_LINE.to_vec();
     for stanza in header.stanzas() {
@@ -63,7 +63,7 @@ fn text_of(header: &Header) -> Vec<u8> {
     text
 }
 
-/// Whatever a stanza says, no identity opens a header that nobody sealed, and none panics.
+/// No identity opens a header with an arbitrary stanza, and none panics.
 pub fn stanza(after_the_arrow: &[u8]) {
     let mut text = [VERSION_LINE, b"-> ", after_the_arrow].concat();
     text.extend_from_slice(b"\n--- AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n");
@@ -72,7 +72,7 @@ pub fn stanza(after_the_arrow: &[u8]) {
     }
 }
 
-/// Pieces make no difference to armor, and what is accepted has one text but for white space and CR.
+/// The division into pieces doesn't affect armor, and accepted armor has one text apart from white space and CR.
 pub fn armor(input: &[u8]) {
     let Some((&piece_bytes, text)) = input.split_first() else { return };
     let whole = decode(text, usize::MAX);
@@ -93,7 +93,7 @@ fn decode(text: &[u8], piece_bytes: usize) -> (Vec<u8>, Result<(), haul_age_form
     (bytes, result)
 }
 
-/// Whatever a plugin says, pieces make no difference to what comes of it, and nothing panics.
+/// The division into pieces doesn't affect the result of a session with a plugin, and no input panics.
 pub fn plugin(input: &[u8]) {
     let Some((&piece_bytes, text)) = input.split_first() else { return };
     let recipient: Recipient = "age1test1wdhk6etzdaj8j58wj93".parse().expect("a constant");
@@ -115,18 +115,18 @@ pub fn plugin(input: &[u8]) {
     assert_eq!(unwrap(1 + usize::from(piece_bytes)), unwrap(usize::MAX));
 }
 
-/// The turns of a conversation, up to its end or what is wrong with it.
+/// The turns of a session, up to its end or an error.
 fn converse(
     text: &[u8],
     piece_bytes: usize,
-    mut hear: impl FnMut(haul_age_format::Stanza) -> Result<Turn, PluginFault>,
+    mut receive: impl FnMut(haul_age_format::Stanza) -> Result<Turn, PluginFault>,
 ) -> (Vec<Turn>, Result<(), PluginFault>) {
     let (mut reader, mut turns) = (PluginReader::new(2), Vec::new());
     let mut pieces = text.chunks(piece_bytes);
     let result = (|| {
         loop {
             match reader.take()? {
-                Some(stanza) => turns.push(hear(stanza)?),
+                Some(stanza) => turns.push(receive(stanza)?),
                 None => match pieces.next() {
                     Some(piece) => reader.push(piece)?,
                     None => return Ok(()),
@@ -140,16 +140,17 @@ fn converse(
     (turns, result)
 }
 
-/// A payload opens if and only if it is the one that was sealed; what is released of another is the start of the
-/// plaintext. `edits` are a size of pieces, a length to cut to, and changes: three bytes each, a place and a mask.
+/// A payload opens if and only if it is the one that was sealed; the plaintext released from any other is a prefix of
+/// the original. `edits` holds the piece size (2 bytes), a length to cut to (2 bytes), and changes of 3 bytes each: a
+/// position and a mask.
 pub fn stream(edits: &[u8]) {
     let [a, b, c, d, changes @ ..] = edits else { return };
     let (plain, sealed) = sealed();
     let mut changed = sealed.to_vec();
     for change in changes.chunks_exact(3) {
-        // Three times the range of two bytes reaches all of the payload.
-        let place = usize::from(u16::from_le_bytes([change[0], change[1]])) * 3 % changed.len();
-        changed[place] ^= change[2];
+        // Two bytes, times three, reach every position of the payload.
+        let position = usize::from(u16::from_le_bytes([change[0], change[1]])) * 3 % changed.len();
+        changed[position] ^= change[2];
     }
     let cut = usize::from(u16::from_le_bytes([*c, *d]));
     if cut > 0 {
@@ -175,7 +176,7 @@ fn sealed() -> (&'static [u8], &'static [u8]) {
     (plain, sealed)
 }
 
-/// The same key each time, as the randomness is the same.
+/// The same key each time, as `random` is constant.
 fn key() -> haul_age_format::PayloadKey {
     let recipient = Recipient::X25519(X25519Identity::generate_with(&mut random).to_recipient());
     seal_header(&[recipient], &mut random).expect("one recipient is enough").payload_key

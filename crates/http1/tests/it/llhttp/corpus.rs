@@ -1,29 +1,29 @@
 //! The llhttp cases as data: Markdown files with a heading, an `http` block and a `log` block for each case.
 //!
 //! Owns: reading the files, undoing the escapes of inputs, reading the logs of callbacks.
-//! Does not own: what to make of a case.
+//! Does not own: the evaluation of a case.
 
 use std::fmt;
 use std::path::Path;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// One case: an input and what the other parser's callbacks saw of it.
+/// One case: an input and the other parser's callbacks for it.
 pub(crate) struct Case {
     pub(crate) file: String,
     pub(crate) heading: String,
     pub(crate) input: Vec<u8>,
-    /// The answer to HEAD, which is for the one who asked to know.
+    /// Whether the response answers HEAD, which only the client knows.
     pub(crate) skips_body: bool,
     /// Interim responses and the first final one.
     pub(crate) messages: Vec<Message>,
-    /// Why the other parser refused one of these.
+    /// The reason why the other parser refused one of these.
     pub(crate) error_in_first: Option<String>,
-    /// Whether it saw more bytes after them.
+    /// Whether the other parser saw more bytes after them.
     pub(crate) more_follows: bool,
 }
 
-/// One response as the callbacks saw it.
+/// One response according to the callbacks.
 #[derive(Default)]
 pub(crate) struct Message {
     pub(crate) status: u16,
@@ -34,7 +34,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The fields, values without the white space behind them, which the other parser leaves to its user.
+    /// The fields. Trailing white space of values, which the other parser keeps, is removed.
     pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.fields {
@@ -57,7 +57,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// Reads every case of every Markdown file in `folder` but its README.
+/// Reads every case of every Markdown file in `folder` except its README.
 pub(crate) fn load(folder: &Path) -> Vec<Case> {
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "md") && !path.ends_with("README.md"));
@@ -166,7 +166,7 @@ fn add_span(message: &mut Message, (name, offset, len): (&str, usize, usize), in
         "header_field" => message.fields.push((bytes.to_vec(), Vec::new())),
         "header_value" => message.fields.last_mut().unwrap().1.extend_from_slice(bytes),
         "body" => message.body.extend_from_slice(bytes),
-        // Protocol, version and chunk extensions have no counterpart.
+        // Protocol, version and chunk extensions have no counterpart here.
         _ => {}
     }
 }

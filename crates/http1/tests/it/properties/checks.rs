@@ -1,4 +1,4 @@
-//! What holds for any bytes at all. Property tests and the fuzz targets in `fuzz/` run the same functions.
+//! Properties that hold for arbitrary bytes. Property tests and the fuzz targets in `fuzz/` run the same functions.
 
 use haul_http1::{
     Body, BodyState, ContentRange, Exchange, Framing, Head, Limits, ProtocolError, content_length,
@@ -7,7 +7,7 @@ use haul_http1::{
 use http::header::{CONTENT_RANGE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method};
 
-/// Limits that short inputs reach.
+/// Limits that are low enough for short inputs to reach.
 fn small() -> Limits {
     Limits {
         status_line_bytes_max: 40,
@@ -19,8 +19,8 @@ fn small() -> Limits {
     }
 }
 
-/// However a response's head arrives it comes to the same, it keeps its limits, and its body is framed in one way.
-/// The first byte chooses method and limits.
+/// The result for a response's head doesn't depend on how it is split, and it respects the limits and has one framing.
+/// The first byte selects method and limits.
 pub fn response_head(input: &[u8]) {
     let Some((&choice, response)) = input.split_first() else { return };
     let method = [Method::GET, Method::HEAD, Method::CONNECT][usize::from(choice) % 3].clone();
@@ -38,7 +38,7 @@ pub fn response_head(input: &[u8]) {
     }
 }
 
-/// The final head and where its body starts, of a response that comes in pieces.
+/// The final head of a response that arrives in pieces, and where its body starts.
 fn heads(
     method: &Method,
     limits: Limits,
@@ -63,11 +63,11 @@ fn heads(
     }
 }
 
-/// What became of a chunked body.
+/// The result of decoding a chunked body.
 type Decoded = (Vec<u8>, Result<Option<(usize, HeaderMap)>, ProtocolError>);
 
-/// However a chunked body arrives it comes to the same, and its data and trailers can be sent again. The first byte
-/// is the size of the pieces, and chooses the limits.
+/// The result for a chunked body doesn't depend on how it is split, and its data and trailers can be encoded again. The
+/// first byte is the piece size, and selects the limits.
 pub fn chunked(input: &[u8]) {
     let Some((&choice, coded)) = input.split_first() else { return };
     let limits = if choice & 0x80 == 0 { small() } else { Limits::default() };
@@ -79,14 +79,14 @@ pub fn chunked(input: &[u8]) {
     if !data.is_empty() {
         encode_chunk(&data, &mut again);
     }
-    // Some fields of a response's trailers may not be in a request's.
+    // Some fields are allowed in a response's trailers but not in a request's.
     if encode_last_chunk(&trailers, &mut again).is_ok() {
         let (len, limits) = (again.len(), Limits::default());
         assert_eq!(decode(&again, limits, len), (data, Ok(Some((len, trailers)))));
     }
 }
 
-/// The data, and if the body is whole its length with all framing, and its trailers.
+/// The data; for a complete body also its length including all framing, and its trailers.
 fn decode(coded: &[u8], limits: Limits, piece_bytes: usize) -> Decoded {
     let mut body = Body::new(Framing::Chunked, &limits);
     let (mut data, mut at) = (Vec::new(), 0);
@@ -113,8 +113,7 @@ fn decode(coded: &[u8], limits: Limits, piece_bytes: usize) -> Decoded {
     (data, Ok(None))
 }
 
-/// A Content-Range that is understood contradicts itself nowhere, and has one text but for leading zeros, case and
-/// blanks.
+/// An accepted Content-Range is consistent, and has one text apart from leading zeros, letter case and blanks.
 pub fn range(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let read = |value| content_range(&HeaderMap::from_iter([(CONTENT_RANGE, value)]));

@@ -1,4 +1,4 @@
-//! Bodies of known length, until close, and absent: what is whole and what is cut short.
+//! Bodies of known length, until close, and absent: complete ones and truncated ones.
 
 use haul_http1::{Body, BodyState, Framing, Limits, ProtocolError};
 
@@ -34,7 +34,7 @@ fn rule_15_a_body_until_close_needs_a_clean_close() {
     check(&Reader::get(), input, "200 untilclose 'hello' open");
     check(&Reader::get().closing(true), input, "200 untilclose 'hello' complete");
     check(&Reader::get().closing(false), input, "200 untilclose 'hello' UncleanClose { received_bytes: 5 }");
-    // Where the length is known an unclean close after the last byte costs nothing.
+    // If the length is known, an unclean close after the last byte does no harm.
     let input = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
     check(&Reader::get().closing(false), input, "200 length=5 'hello' complete");
     check(&Reader::get().closing(false), "HTTP/1.1 204 \r\n\r\n", "204 none complete");
@@ -56,7 +56,7 @@ fn rule_19_bytes_after_a_body_are_not_consumed() {
 }
 
 #[test]
-fn an_empty_input_only_asks_for_the_state() {
+fn an_empty_input_only_queries_the_state() {
     let limits = Limits::default();
     for (framing, state) in [
         (Framing::None, BodyState::Complete),

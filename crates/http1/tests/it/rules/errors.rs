@@ -1,4 +1,4 @@
-//! Messages: fragments that read after "cannot fetch …: ".
+//! Error texts: fragments that read after "cannot fetch …: ".
 
 use haul_http1::{ProtocolError, RangeError, RequestError};
 use http::header::{COOKIE, HOST};
@@ -27,7 +27,7 @@ fn protocol_errors_say_what_the_peer_did() {
     check(&E::UncleanClose { received_bytes: 4 }, "connection cut after 4 body bytes of unknown total");
 }
 
-/// Every variant has a text: the match over them is in two parts, and this is what holds them together.
+/// Every variant has a text. `Display` matches the variants in two parts, so the compiler doesn't check this.
 #[test]
 fn no_protocol_error_is_mute() {
     use ProtocolError as E;
@@ -81,6 +81,6 @@ fn request_and_range_errors_say_which_part() {
     check(&RequestError::InvalidHost { byte: Some(b'@') }, "byte '@' in the host");
     check(&RequestError::ReservedField { name: HOST }, "header \"host\" can't be set here");
     let mismatch = RangeError::Mismatch { requested_first: 5, first: 0, last: 9 };
-    check(&mismatch, "partial response with bytes 0-9, asked for from 5");
+    check(&mismatch, "partial response with bytes 0-9, but the requested range starts at 5");
     check(&RangeError::TotalChanged { expected: 5, found: 6 }, "the size changed from 5 to 6 bytes");
 }

@@ -40,7 +40,7 @@ fn rule_9_connect_answered_with_2xx_is_a_tunnel() {
         check(&connect, response("1.1 200 OK", fields) + "tls", "200 tunnel complete left 'tls'");
     }
     check(&connect, response("1.1 299 ", &[]), "299 tunnel complete");
-    // Refusals are ordinary responses.
+    // A refused CONNECT gets an ordinary response.
     check(&connect, response("1.1 407 ", &[LENGTH]) + "hello", "407 length=5 'hello' complete");
     check(&connect, response("1.1 502 ", &[LENGTH, CHUNKED]), "LengthAndTransferEncoding");
     check(&Reader::get(), response("1.1 200 OK", &[LENGTH]) + "hello", "200 length=5 'hello' complete");
@@ -136,7 +136,7 @@ fn a_name_that_only_starts_like_a_framing_field_is_another_field() {
 }
 
 #[test]
-fn the_length_of_an_answer_to_head_can_be_asked_for() {
+fn the_length_in_a_response_to_head_is_available() {
     let mut headers = HeaderMap::new();
     assert_eq!(content_length(&headers), Ok(None));
     headers.append("content-length", HeaderValue::from_static("123"));

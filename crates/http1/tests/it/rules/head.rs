@@ -5,7 +5,7 @@ use http::Method;
 
 use crate::drive::{Reader, check, read, read_every_way};
 
-/// A final response with the given bytes between status line and empty line.
+/// A final response with `lines` between the status line and the empty line.
 fn with_fields(lines: &str) -> String {
     format!("HTTP/1.1 204 \r\n{lines}\r\n")
 }
@@ -141,7 +141,7 @@ fn rule_6_a_folded_line_becomes_one_space() {
     // A line of blanks isn't the empty line that ends a head.
     check_fields("A: b\r\n \r\nC: d\r\n", &[("a", "b"), ("c", "d")]);
     check_fields("A: b\r\n C: d\r\n", &[("a", "b C: d")]);
-    // Folding can't hide what the fields of the framing say.
+    // Folding can't hide the values of framing fields.
     let folded = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n  abc\r\n\r\n";
     check(&Reader::get(), folded, "ChunkedNotLast");
     let folded = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 2\r\n\r\n";

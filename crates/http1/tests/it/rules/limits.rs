@@ -1,4 +1,4 @@
-//! Limits: their defaults, what is still accepted, what is refused.
+//! Limits: their defaults, and inputs at and beyond each.
 
 use haul_http1::Limits;
 
@@ -53,7 +53,7 @@ fn rule_29_field_count() {
     check(&Reader::limits(none), three, "TooManyFields { count_max: 0 }");
 }
 
-/// The table of fields has a size that it can't exceed; asking for more must not panic.
+/// The map of fields has a maximum size; exceeding it must not panic.
 #[test]
 fn rule_29_a_field_count_beyond_the_table_is_refused() {
     let lines: String = (0..40_000).map(|number| format!("a{number}:\n")).collect();

@@ -1,4 +1,4 @@
-//! Properties: bodies survive any chunking and any splitting, and no bytes at all make the parsers panic.
+//! Properties: bodies survive any chunking and any splitting, and no input makes the parsers panic.
 
 use haul_http1::{Limits, encode_chunk, encode_last_chunk};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -12,7 +12,7 @@ use crate::drive::{Reader, read};
 
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Cuts `input` at the given places, each taken as a share of what is left.
+/// Cuts `input` at the given positions, each a fraction of the remaining bytes.
 fn pieces<'a>(mut input: &'a [u8], cuts: &[u16]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     for cut in cuts {
@@ -24,7 +24,7 @@ fn pieces<'a>(mut input: &'a [u8], cuts: &[u16]) -> Vec<&'a [u8]> {
     pieces
 }
 
-/// Bytes that get far into the grammar: fragments of responses, with some noise.
+/// Bytes that reach deep into the grammar: fragments of responses, with some noise.
 fn near_http() -> impl Strategy<Value = Vec<u8>> {
     let fragments = [
         "HTTP/1.1 200 OK\r\n",
@@ -62,7 +62,7 @@ fn near_http() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    // The same cases in every run: a failure is found again without a file that remembers it.
+    // A fixed seed: every run tests the same cases, so a failure reproduces without a regression file.
     #![proptest_config(ProptestConfig {
         cases: 256,
         failure_persistence: None,
@@ -106,7 +106,7 @@ proptest! {
         prop_assert_eq!(outcome.leftover, b"left");
     }
 
-    /// The driver asserts besides that no step goes beyond its input.
+    /// The driver also asserts that no step goes beyond its input.
     #[test]
     fn any_bytes_give_the_same_outcome_however_they_are_split(
         input in prop_oneof![1 => vec(any::<u8>(), 0..300), 9 => near_http()],

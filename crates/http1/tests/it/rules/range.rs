@@ -1,4 +1,4 @@
-//! Partial responses: the grammar of Content-Range, and whether it answers what was asked.
+//! Partial responses: the grammar of Content-Range, and its check against the requested range.
 
 use haul_http1::{
     ContentRange, Exchange, Head, Limits, RangeAnswer, RangeError, RequestedRange, ResponseHead,

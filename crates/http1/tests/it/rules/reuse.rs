@@ -1,11 +1,11 @@
-//! Connections and requests after the fact: reuse, idle bytes, replay, Retry-After.
+//! Connections and requests after a response: reuse, idle bytes, replay, Retry-After.
 
 use haul_http1::{
     AfterResponse, Body, CloseReason, Exchange, Head, Limits, Replay, RetryAfter, check_idle, retry_after,
 };
 use http::{HeaderMap, HeaderValue, Method};
 
-/// The verdict on a connection after `input` answered a GET with `request_headers`.
+/// The verdict on a connection after the response `input` to a GET with `request_headers`.
 fn verdict(request_headers: &HeaderMap, request_sent: bool, input: &str) -> Option<CloseReason> {
     let limits = Limits::default();
     let mut exchange = Exchange::new(&Method::GET, limits);
