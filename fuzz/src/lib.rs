@@ -1,9 +1,9 @@
 //! The properties of the fuzz targets: those of the crates' own tests.
 
-#[path = "../../crates/age-format/tests/properties/checks.rs"]
+#[path = "../../crates/age-format/tests/it/properties/checks.rs"]
 pub mod properties;
 
-#[path = "../../crates/http1/tests/properties/checks.rs"]
+#[path = "../../crates/http1/tests/it/properties/checks.rs"]
 pub mod http1;
 
 #[path = "../../crates/fetch/tests/properties/checks.rs"]

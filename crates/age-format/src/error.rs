@@ -161,7 +161,7 @@ impl fmt::Display for ArmorError {
             Self::NotArmor => "not an armored age file",
             Self::MalformedLine => "the armor has a malformed line",
             Self::CutShort => "the armor was cut short",
-            Self::AfterEnd => "something follows the armor",
+            Self::AfterEnd => "unexpected data after the armor",
         })
     }
 }
@@ -188,7 +188,7 @@ impl fmt::Display for StreamError {
         match self {
             Self::Chunk { index } => write!(f, "chunk {index} is damaged or was tampered with"),
             Self::CutShort => f.write_str("the payload was cut short"),
-            Self::AfterEnd => f.write_str("something follows the payload"),
+            Self::AfterEnd => f.write_str("unexpected data after the payload"),
         }
     }
 }

@@ -1,24 +1,24 @@
-//! What can be wrong with a response: one error for everything that a peer sends or fails to send.
+//! Errors of responses: everything that a peer can send wrongly or fail to send.
 //!
-//! Owns: the error of [`crate::Exchange`] and [`crate::Body`], its texts and its one classification.
+//! Owns: the error of [`crate::Exchange`] and [`crate::Body`], its texts, and whether it is a truncation.
 //! Does not own: errors of requests ([`crate::RequestError`]) and of ranges ([`crate::RangeError`]).
 
 use std::fmt;
 
 use http::HeaderName;
 
-/// Why a response was refused. The connection must be closed after any of these.
+/// Why a response was refused. Close the connection after any of these errors.
 ///
-/// The texts read after "cannot fetch …: ". Nothing here wraps another error, so `source()` is always `None`.
+/// The texts read after "cannot fetch …: ". No variant wraps another error, so `source()` is always `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtocolError {
-    /// The bytes don't start with `HTTP/`: another protocol, HTTP/0.9, or bytes left over from an earlier
+    /// The response doesn't start with `HTTP/`: another protocol, HTTP/0.9, or bytes left over from an earlier
     /// response.
     NotHttp,
     /// The version isn't 1.0 to 1.9.
     UnsupportedVersion,
-    /// The status line isn't a version, one space, three digits from 100 up, and perhaps a space and a reason
+    /// The status line isn't a version, one space, three digits from 100 up, and optionally a space and a reason
     /// phrase.
     MalformedStatusLine,
     /// The status line is longer than
@@ -52,7 +52,7 @@ pub enum ProtocolError {
     MissingColon,
     /// A field name that isn't a token.
     InvalidFieldName {
-        /// The first byte that doesn't belong there; `None` where the name is empty or absurdly long.
+        /// The first invalid byte; `None` if the name is empty or too long.
         byte: Option<u8>,
     },
     /// NUL or another control character in a field value.
@@ -62,32 +62,32 @@ pub enum ProtocolError {
         /// The first such byte.
         byte: u8,
     },
-    /// Both Content-Length and Transfer-Encoding: the classic sign of a smuggled response.
+    /// Both Content-Length and Transfer-Encoding: the typical sign of response smuggling.
     LengthAndTransferEncoding,
     /// Transfer-Encoding in an HTTP/1.0 message.
     TransferEncodingInHttp10,
     /// Transfer-Encoding doesn't end with `chunked`, applies it twice, or is empty.
     ChunkedNotLast,
-    /// A transfer coding other than `chunked`, which wasn't asked for.
+    /// A transfer coding other than `chunked`, which the client didn't request.
     UnsupportedTransferCoding,
     /// A Content-Length that isn't a decimal number below 2^64.
     InvalidContentLength,
     /// Several Content-Length values that differ.
     ConflictingContentLength,
-    /// 101 (Switching Protocols) without having been asked for.
+    /// 101 (Switching Protocols) although the client didn't request an upgrade.
     UnrequestedUpgrade,
-    /// A further response was expected of an exchange which had its final one.
+    /// The caller asked for another response after the final one.
     AlreadyAnswered,
-    /// A chunk size that doesn't start with a hexadecimal digit or goes on with something else.
+    /// A chunk size that contains anything but hexadecimal digits.
     InvalidChunkSize {
-        /// The byte that doesn't belong there.
+        /// The invalid byte.
         byte: u8,
     },
     /// A chunk size of more than 16 digits.
     ChunkSizeTooLong,
     /// A control character in a chunk extension, or a line feed alone.
     InvalidChunkExtension {
-        /// The byte that doesn't belong there.
+        /// The invalid byte.
         byte: u8,
     },
     /// More extension bytes than
@@ -96,7 +96,7 @@ pub enum ProtocolError {
         /// The limit.
         bytes_max: usize,
     },
-    /// A line of the chunked framing that doesn't end with CR LF exactly where it must.
+    /// A line of the chunked framing that doesn't end with CR LF where it must.
     ChunkLineEnd {
         /// The byte found instead.
         byte: u8,
@@ -113,14 +113,14 @@ pub enum ProtocolError {
         /// Bytes of the unfinished head.
         received_bytes: u64,
     },
-    /// The connection closed before the body was whole.
+    /// The connection closed before the body was complete.
     Incomplete {
         /// Body bytes received.
         received_bytes: u64,
         /// Body bytes announced by Content-Length; `None` for a chunked body.
         expected_bytes: Option<u64>,
     },
-    /// A body that lasts until the connection closes ended without an orderly close, so it may be cut short.
+    /// A body that lasts until the connection closes ended without an orderly close, so it may be truncated.
     UncleanClose {
         /// Body bytes received.
         received_bytes: u64,
@@ -128,8 +128,8 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// Whether the response only stopped too early. Everything that came was well-formed, so another attempt
-    /// may succeed; the other errors blame what the peer says.
+    /// Whether the response was well-formed but ended too early, so that another attempt may succeed. All other
+    /// errors are about malformed or unacceptable responses.
     pub fn is_truncation(&self) -> bool {
         use ProtocolError::{ClosedBeforeResponse, ClosedInHead, Incomplete, UncleanClose};
         matches!(self, ClosedBeforeResponse | ClosedInHead { .. } | Incomplete { .. } | UncleanClose { .. })
@@ -197,7 +197,7 @@ impl ProtocolError {
             Self::UncleanClose { received_bytes } => {
                 write!(f, "connection cut after {received_bytes} body bytes of unknown total")
             }
-            // `fmt` has dealt with every other variant.
+            // `fmt` handles every other variant.
             _ => Ok(()),
         }
     }
@@ -205,7 +205,7 @@ impl ProtocolError {
 
 impl std::error::Error for ProtocolError {}
 
-/// A byte as a reader of a message wants it: the visible character in quotes, else its number.
+/// Shows a byte in a message: a visible character in quotes, any other byte as a number.
 pub(crate) struct Shown(pub(crate) u8);
 
 impl fmt::Display for Shown {

@@ -1,15 +1,15 @@
 //! The client side of HTTP/1.1 as a state machine without I/O, clock or threads.
 //!
 //! Owns: request heads and chunked request bodies as bytes; response heads, message framing, body decoding
-//! and trailers from bytes; the pure questions around one exchange (may the connection be reused, may the
-//! request be replayed, does a partial response answer the range that was asked for).
+//! and trailers from bytes; the pure decisions around one exchange (may the connection be reused, may the
+//! request be replayed, does a partial response match the requested range).
 //! Does not own: sockets, TLS, timeouts, pools, redirects, content codings, the policy of retries and
 //! resumption.
 //!
 //! Source: RFC 9112 (HTTP/1.1) and RFC 9110 (HTTP semantics); sections are cited where a line implements
 //! them.
 //!
-//! One exchange, in the order in which a caller meets it:
+//! One exchange, step by step:
 //!
 //! ```text
 //! RequestHead::encode ──► bytes out        (body: as is, or encode_chunk … encode_last_chunk)
@@ -40,30 +40,21 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod authority;
-mod body;
-mod chunk_encode;
-mod chunked;
 mod error;
-mod fields;
-mod framing;
-mod head;
 mod limits;
-mod range;
-mod replay;
+mod outcome;
 mod request;
-mod reuse;
-mod scan;
-mod status_line;
+mod response;
+mod syntax;
 
-pub use authority::Authority;
-pub use body::{Body, BodyState, Step};
-pub use chunk_encode::{CHUNK_END, ChunkHead, encode_chunk, encode_last_chunk};
 pub use error::ProtocolError;
-pub use framing::{Framing, content_length};
-pub use head::{Exchange, Head, ResponseHead};
 pub use limits::Limits;
-pub use range::{ContentRange, RangeAnswer, RangeError, RequestedRange, content_range};
-pub use replay::{Replay, RetryAfter, retry_after};
-pub use request::{BodyLength, RequestError, RequestHead, Target, parse_field};
-pub use reuse::{AfterResponse, CloseReason, check_idle};
+pub use outcome::{
+    AfterResponse, CloseReason, ContentRange, RangeAnswer, RangeError, Replay, RequestedRange, RetryAfter,
+    check_idle, content_range, retry_after,
+};
+pub use request::{
+    Authority, BodyLength, CHUNK_END, ChunkHead, RequestError, RequestHead, Target, encode_chunk,
+    encode_last_chunk, parse_field,
+};
+pub use response::{Body, BodyState, Exchange, Framing, Head, ResponseHead, Step, content_length};

@@ -162,7 +162,7 @@ fn damaged_armor_is_refused() {
         let cut = |file: &mut Vec<u8>| file.truncate(file.len() - "-----END AGE ENCRYPTED FILE-----\n".len());
         check_damaged(bytes, true, cut, "the armor was cut short");
         check_damaged(bytes, true, |file| file[100] = b'*', "the armor has a malformed line");
-        check_damaged(bytes, true, |file| file.extend(b"more"), "something follows the armor");
+        check_damaged(bytes, true, |file| file.extend(b"more"), "unexpected data after the armor");
     }
     let message = "chunk 0 is damaged or was tampered with: 65536 bytes from 0 of the plaintext, 65552 bytes from 184 of the \
                    file";

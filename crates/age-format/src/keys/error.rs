@@ -35,7 +35,7 @@ impl fmt::Display for KeyTextError {
                 "an SSH key of an unsupported type: only ssh-ed25519 and ssh-rsa can be sealed to"
             }
             Self::InvalidKey => "invalid",
-            Self::OfPlugin => "a plugin's, which alone knows the recipient",
+            Self::OfPlugin => "a plugin's identity, whose recipient only the plugin knows",
         })
     }
 }
@@ -60,9 +60,9 @@ impl fmt::Display for SshKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed => "malformed SSH private key",
-            Self::Protected => "the SSH private key is under a passphrase",
+            Self::Protected => "the SSH private key is protected by a passphrase",
             Self::WrongPassphrase => "wrong passphrase",
-            Self::Unsupported => "SSH private key of an unsupported type",
+            Self::Unsupported => "SSH private key of an unsupported type or size",
         })
     }
 }
@@ -106,9 +106,9 @@ impl fmt::Display for KeyFileError {
             Self::NotText => f.write_str("not a text file"),
             Self::Empty => f.write_str("holds no key"),
             Self::Line { number, error } => write!(f, "line {number}: the key is {error}"),
-            Self::Protected => f.write_str("under a passphrase"),
+            Self::Protected => f.write_str("protected by a passphrase"),
             Self::WrongPassphrase => f.write_str("wrong passphrase"),
-            Self::NotUnderPassphrase => f.write_str("sealed, but not under a passphrase"),
+            Self::NotUnderPassphrase => f.write_str("sealed, but not with a passphrase"),
             Self::Armor(error) => error.fmt(f),
             Self::Header(error) => error.fmt(f),
             Self::Payload(error) => error.fmt(f),

@@ -26,7 +26,7 @@ mod tests {
     use super::*;
     use crate::error::ChunkError;
 
-    /// What aws-lc-rs makes of it through another of its interfaces, in place.
+    /// The chunk as aws-lc-rs seals it in place, through another of its interfaces.
     fn expected(key: &[u8; KEY_BYTES], nonce: [u8; NONCE_BYTES], plain: &[u8]) -> Vec<u8> {
         use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
         let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).unwrap());

@@ -33,10 +33,10 @@ impl fmt::Display for PluginFault {
             Self::Reported(text) => text,
             Self::Malformed => "its answer is malformed",
             Self::TooLong => "its answer is too long",
-            Self::UnknownFile => "it answers for a file that it wasn't asked for",
-            Self::WrongCount => "it wrapped the key of a file for none or too many",
-            Self::BadFileKey => "it gave a malformed file key",
-            Self::StanzasAndErrors => "it failed and yet wrapped keys",
+            Self::UnknownFile => "it answered for an unknown file",
+            Self::WrongCount => "it sent no stanza or too many stanzas for a file",
+            Self::BadFileKey => "it sent a malformed file key",
+            Self::StanzasAndErrors => "it reported an error but sent stanzas",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! The CRT exponents of an RSA key, which OpenSSH leaves out of its files and other encodings have.
+//! The CRT exponents of an RSA key, which OpenSSH files omit and aws-lc-rs needs.
 //!
 //! Owns: one remainder, computed in constant time for numbers of a given length.
 //! Does not own: checking the key, which the library does with these exponents.
@@ -32,7 +32,7 @@ fn limbs(bytes: &[u8]) -> Zeroizing<Vec<u64>> {
     Zeroizing::new(bytes.rchunks(8).map(limb).collect())
 }
 
-/// Doubles `number` and adds `bit`; the bit that no longer fits.
+/// Doubles `number`, adds `bit`, and returns the bit that overflows.
 fn shift_in(number: &mut [u64], bit: u64) -> u64 {
     number.iter_mut().fold(bit, |carry, limb| {
         let out = *limb >> 63;
@@ -41,7 +41,7 @@ fn shift_in(number: &mut [u64], bit: u64) -> u64 {
     })
 }
 
-/// `left - right` in `difference`; 1 if it is negative.
+/// Writes `left - right` to `difference` and returns 1 if it is negative, else 0.
 fn subtract(left: &[u64], right: &[u64], difference: &mut [u64]) -> u64 {
     let mut borrow = false;
     for ((left, right), out) in left.iter().zip(right).zip(difference) {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_no_primes_end_too() {
+    fn degenerate_primes_do_not_panic() {
         assert!(crt_exponent(&[1, 2, 3], &[]).is_empty());
         assert_eq!(crt_exponent(&[], &[9]).len(), 8);
         assert_eq!(crt_exponent(&[1; 100], &[0; 9]).len(), 16);

@@ -23,7 +23,7 @@ const INFO: &[u8] = b"age-encryption.org/v1/ssh-ed25519";
 pub(super) struct PublicKey([u8; 32]);
 
 impl PublicKey {
-    /// `None` if `point` isn't on the curve, or is of small order: everybody could open what is sealed to it.
+    /// `None` if `point` isn't on the curve, or is of small order: a file sealed to it would be open to all.
     pub(super) fn new(point: &[u8; 32]) -> Option<Self> {
         let point = CompressedEdwardsY(*point).decompress()?;
         if point.is_small_order() { None } else { Some(Self(point.to_montgomery().to_bytes())) }
@@ -85,7 +85,7 @@ impl PrivateKey {
     }
 }
 
-/// Known to everybody: it separates this type from others.
+/// A public value that separates this type from X25519.
 fn tweak(blob: &[u8]) -> Zeroizing<[u8; 32]> {
     derive(&[], blob, INFO)
 }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn points_that_anybody_can_open_for_are_no_public_keys() {
+    fn points_of_small_order_are_refused() {
         // The identity, and a point of order two: y = 1 and y = -1.
         let mut one = [0; 32];
         one[0] = 1;

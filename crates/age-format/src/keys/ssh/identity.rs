@@ -16,12 +16,12 @@ use crate::file_key::FileKey;
 use crate::header::stanza::Stanza;
 use crate::keys::error::{KeyTextError, SshKeyError};
 
-/// A private key to open with. Clones share it; it is wiped when the last is dropped.
+/// A private key to open with. Clones share the key, which is wiped when the last is dropped.
 #[derive(Clone)]
 pub struct SshIdentity(Arc<Private>);
 
 struct Private {
-    /// The file's text, for handing it on.
+    /// The file's text, to pass it to another process.
     file: Zeroizing<String>,
     /// The file's passphrase, if it has one.
     passphrase: Option<Zeroizing<String>>,
@@ -72,7 +72,7 @@ impl SshIdentity {
     /// The file key, if `stanza` wraps it for this identity.
     pub(crate) fn unwrap(&self, stanza: &Stanza) -> Result<Option<FileKey>, HeaderError> {
         let blob = &self.0.blob;
-        // The hash of a key has only 32 bits, so a stanza that carries it and doesn't open may be for another key.
+        // The hash of a key has only 32 bits, so a stanza with this key's hash may still be for another key.
         match (SshStanza::parse(stanza)?, &self.0.key) {
             (SshStanza::Ed25519 { key_hash: hash, share, body }, PrivateKey::Ed25519(key))
                 if hash == key_hash(blob) =>

@@ -1,11 +1,11 @@
 //! Private key files, as ssh-keygen and openssl write them.
 //!
-//! Owns: which forms are read, and what is wrong with one that isn't.
+//! Owns: which forms are accepted, and the reason for refusing others.
 //! Does not own: the form of OpenSSH files and their decryption (the crate `ssh-key`), the cryptography of each type.
 //!
 //! | first line | form | protection |
 //! |---|---|---|
-//! | `-----BEGIN OPENSSH PRIVATE KEY-----` | OpenSSH | none, or bcrypt and a cipher of `ssh-key` |
+//! | `-----BEGIN OPENSSH PRIVATE KEY-----` | OpenSSH | none, or bcrypt with AES (CBC, CTR, GCM) or ChaCha20-Poly1305 |
 //! | `-----BEGIN RSA PRIVATE KEY-----` | PKCS#1 | none |
 //! | `-----BEGIN PRIVATE KEY-----` | PKCS#8, RSA only | none |
 //!
@@ -20,7 +20,7 @@ use super::{ed25519, rsa};
 use crate::encoding::BASE64_PADDED;
 use crate::keys::error::SshKeyError;
 
-/// The longest private key file that is read: one of 16 384 bits has 13 KiB.
+/// The longest file accepted, in bytes. An RSA key of 8 192 bits takes 6 KiB.
 const FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// A private key of either type.
@@ -38,7 +38,7 @@ pub(super) struct KeyFile {
     pub(super) is_protected: bool,
 }
 
-/// Whether `text` begins as a private key file does, of whatever type.
+/// Whether `text` begins like a private key file of any type.
 pub(crate) fn is_private_key(text: &str) -> bool {
     let labels = ["", "OPENSSH ", "RSA ", "DSA ", "EC ", "ENCRYPTED "];
     let begin = text.trim_start().strip_prefix("-----BEGIN ").unwrap_or("");
@@ -102,7 +102,7 @@ fn open_ssh(content: &[u8], passphrase: Option<&str>) -> Result<KeyFile, SshKeyE
         return Err(SshKeyError::Unsupported);
     }
     let passphrase = passphrase.ok_or(SshKeyError::Protected)?;
-    // Without authentication, any failure to read the key most likely comes from another passphrase.
+    // Most ciphers don't authenticate, so a wrong passphrase may show as any error.
     let file = file.decrypt(passphrase).map_err(|_| SshKeyError::WrongPassphrase)?;
     key_of(&file, true)
 }
@@ -112,7 +112,7 @@ fn key_of(file: &ssh_key::PrivateKey, is_protected: bool) -> Result<KeyFile, Ssh
     let key = match file.key_data() {
         KeypairData::Ed25519(pair) => {
             let key = ed25519::PrivateKey::new(pair.private.as_ref());
-            // A file with another public half would have files sealed that it can't open.
+            // With a wrong public half, files would be sealed that this key can't open.
             let public = ed25519::PublicKey::new(pair.public.as_ref());
             if !public.is_some_and(|public| key.belongs_to(&public)) {
                 return Err(SshKeyError::Malformed);
@@ -127,7 +127,7 @@ fn key_of(file: &ssh_key::PrivateKey, is_protected: bool) -> Result<KeyFile, Ssh
 
 fn refused(error: Error) -> SshKeyError {
     match error {
-        // Types of keys and ciphers that the crate doesn't know, or that are left out of it.
+        // Types of keys and ciphers that the crate doesn't know, or that aren't compiled in.
         Error::AlgorithmUnknown
         | Error::AlgorithmUnsupported { .. }
         | Error::Encoding(ssh_key::encoding::Error::Label(_)) => SshKeyError::Unsupported,

@@ -20,12 +20,12 @@ use crate::file_key::FileKey;
 use crate::header::stanza::Stanza;
 use crate::keys::error::KeyTextError;
 
-/// Whether `line` is an SSH public key of whatever type.
+/// Whether `line` has the form of an SSH public key of any type.
 pub(crate) fn is_public_key(line: &str) -> bool {
     ["ssh-", "ecdsa-", "sk-"].iter().any(|start| line.starts_with(start))
 }
 
-/// A public key to seal to, as in `authorized_keys`. Clones share it.
+/// A public key to seal to, as in `authorized_keys`. Clones share the key.
 #[derive(Clone)]
 pub struct SshRecipient(Arc<Public>);
 
@@ -78,7 +78,7 @@ impl SshRecipient {
 impl FromStr for SshRecipient {
     type Err = KeyTextError;
 
-    /// Reads the type and the key; a comment may follow.
+    /// Parses the type and the key. A comment may follow.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut words = text.split(' ');
         let (Some(tag), Some(base64)) = (words.next(), words.next()) else {

@@ -1,6 +1,6 @@
-//! The recipient type ssh-rsa: RSA-OAEP with SHA-256 under a label of age's.
+//! The recipient type ssh-rsa: RSA-OAEP with SHA-256 and age's label.
 //!
-//! Owns: keys in the form that the library wants, their sizes, wrapping and unwrapping.
+//! Owns: converting keys for the library, their sizes, wrapping and unwrapping.
 //! Does not own: the form of keys and stanzas; the arithmetic, which aws-lc-rs does in constant time.
 //!
 //! Spec: RFC 8017, Section 7.1.
@@ -22,7 +22,7 @@ use crate::keys::error::{KeyTextError, SshKeyError};
 
 const LABEL: &[u8] = b"age-encryption.org/v1/ssh-rsa";
 
-/// Lengths of a modulus that the library works with, in bits. Shorter keys are too weak to seal to.
+/// Lengths of a modulus that the library accepts, in bits. Shorter keys are too weak.
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 /// A public key to wrap with.
@@ -45,7 +45,7 @@ impl PublicKey {
         OaepPublicEncryptingKey::new(key).map(Self).map_err(|_| KeyTextError::InvalidKey)
     }
 
-    /// `file_key`, encrypted. The library takes the randomness from the system.
+    /// Encrypts `file_key`. The library takes randomness from the system.
     pub(super) fn wrap(&self, file_key: &FileKey) -> Result<Vec<u8>, SealError> {
         let mut body = vec![0; self.0.ciphertext_size()];
         let length = self
@@ -106,9 +106,9 @@ impl PrivateKey {
         Ok((blob, Self::new(pair)?))
     }
 
-    /// The library reads a pair of any form only to sign with; what decrypts is read from its PKCS#8 encoding.
+    /// Converts `pair` by way of PKCS#8, the only form from which the library reads decryption keys.
     fn new(pair: &KeyPair) -> Result<Self, SshKeyError> {
-        // It wipes itself when dropped.
+        // Wiped when dropped.
         let der = pair.as_der().map_err(|_| SshKeyError::Malformed)?;
         let key = PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(refused)?;
         OaepPrivateDecryptingKey::new(key).map(Self).map_err(|_| SshKeyError::Malformed)
@@ -134,7 +134,7 @@ fn refused(reason: KeyRejected) -> SshKeyError {
     }
 }
 
-/// The SSH encoding of the public key in an `RSAPublicKey` of PKCS#1, in DER: both write an integer's bytes alike.
+/// The SSH encoding of the `RSAPublicKey` of PKCS#1 in `der`. Both formats encode an integer's bytes in the same way.
 fn blob_of(der: &[u8]) -> Option<Vec<u8>> {
     const INTEGER: u8 = 0x02;
     const SEQUENCE: u8 = 0x30;
