@@ -17,25 +17,18 @@
 //!
 //! Source: io_uring(7).
 
-// The kernel reads and writes memory that only this module knows of; each block argues why it stays.
-#![allow(unsafe_code)]
-
 mod connect;
-mod driver;
+mod core;
+mod directory_sync;
 mod executor;
-mod gathering;
+mod group_sync;
+mod in_flight;
 mod jobs;
-mod park;
 mod placement;
 mod pool;
-#[cfg(test)]
-mod quarantine;
-mod request;
-mod setup;
-mod slab;
+mod ring;
 mod spare;
 mod task;
-mod timers;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -45,18 +38,20 @@ use std::time::Instant;
 
 use io_uring::{cqueue, squeue};
 
-use crate::{Cancel, Kept};
-use driver::Driver;
-use executor::Core;
-use gathering::Gathering;
-pub use jobs::{Feed, LocalJob};
-use park::Park;
-pub use park::Unparker;
-pub use placement::{Place, Placed};
-use pool::Pool;
-pub use setup::{Granted, Refusal, RingRefused};
-use spare::Spare;
-pub use task::TaskIo;
+pub use self::jobs::{Feed, LocalJob};
+pub use self::placement::{Placement, PlacementCounts};
+pub use self::ring::park::Unparker;
+pub use self::ring::setup::{Refusal, RingParams, RingRefused};
+pub use self::task::TaskIo;
+
+use self::core::Core;
+use self::group_sync::GroupSync;
+use self::pool::Pool;
+use self::ring::driver::{self, Driver};
+use self::ring::park::Park;
+use self::ring::setup;
+use self::spare::Spare;
+use crate::{Cancel, DirectoryCache};
 
 /// Directories that a ring keeps open for its next jobs, at most.
 const DIRECTORIES_MAX: usize = 16;
@@ -127,7 +122,7 @@ impl UringConfig {
 /// ```
 pub struct Uring {
     core: Rc<Core>,
-    granted: Granted,
+    params: RingParams,
     park: Arc<Park>,
 }
 
@@ -139,7 +134,7 @@ impl Uring {
     /// Why no ring is to be had: the caller takes another engine.
     pub fn new(config: UringConfig, cancel: Cancel, progress: Arc<AtomicU64>) -> Result<Self, RingRefused> {
         let in_flight_max = config.in_flight_max.max(1);
-        let (ring, granted) = setup::ring(config.entries(), config.kernel_workers_max.max(1))?;
+        let (ring, params) = setup::ring(config.entries(), config.kernel_workers_max.max(1))?;
         let park = Arc::new(Park::new().map_err(|error| RingRefused::from(&error))?);
         let driver = Driver::new(ring, in_flight_max, cancel.clone(), park.clone());
         let now = Instant::now();
@@ -150,26 +145,26 @@ impl Uring {
             progress,
             started: now,
             clock: Cell::new(now),
-            placed: Cell::default(),
+            placement_counts: Cell::default(),
             spare: RefCell::new(Spare::new(config.spare_bytes_max)),
-            kept: RefCell::new(Kept::new(DIRECTORIES_MAX)),
-            gathering: Gathering::default(),
+            directory_cache: RefCell::new(DirectoryCache::new(DIRECTORIES_MAX)),
+            group_sync: GroupSync::default(),
             writes_by_pool: config.pool_threads > 0,
             in_flight_max,
             current: Cell::new(None),
             awaited: RefCell::new(vec![0; in_flight_max]),
         };
-        Ok(Self { core: Rc::new(core), granted, park })
+        Ok(Self { core: Rc::new(core), params, park })
     }
 
-    /// What the kernel granted.
-    pub fn granted(&self) -> Granted {
-        self.granted
+    /// What the kernel params.
+    pub fn params(&self) -> RingParams {
+        self.params
     }
 
     /// Where operations were carried out so far.
-    pub fn placed(&self) -> Placed {
-        self.core.placed.get()
+    pub fn placement_counts(&self) -> PlacementCounts {
+        self.core.placement_counts.get()
     }
 
     /// Operations for one job, with an account of their own.
@@ -203,6 +198,6 @@ impl Drop for Uring {
 
 impl std::fmt::Debug for Uring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Uring").field("granted", &self.granted).finish_non_exhaustive()
+        f.debug_struct("Uring").field("params", &self.params).finish_non_exhaustive()
     }
 }

@@ -91,7 +91,11 @@ fn two_hundred_jobs_at_once_copy_what_the_blocking_one_copies() {
         );
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 600, "nothing else is left");
-    assert!(uring.placed().ring >= 400, "files and directories are synced by the ring: {:?}", uring.placed());
+    assert!(
+        uring.placement_counts().ring >= 400,
+        "files and directories are synced by the ring: {:?}",
+        uring.placement_counts()
+    );
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn a_whole_file_is_written_where_it_suits() {
         written.0.unwrap();
         assert!(written.1.filled().is_empty());
         assert_eq!(std::fs::read(&path).unwrap(), b"all");
-        assert_eq!(uring.placed().pool, pooled);
+        assert_eq!(uring.placement_counts().pool, pooled);
         let addresses = run_one(&uring, async |io| io.resolve(&Names::default(), "127.0.0.1", 9).await);
         assert_eq!(addresses.unwrap(), ["127.0.0.1:9".parse().unwrap()]);
     }
@@ -125,7 +129,7 @@ fn what_is_cached_needs_no_turn_of_the_ring() {
         io.read_full(&file, Buf::with_capacity(100), 100, Offset::At(5)).await.1
     });
     assert_eq!(read.filled(), b"written");
-    let placed = uring.placed();
+    let placed = uring.placement_counts();
     assert_eq!((placed.inline, placed.ring), (3, 0), "an open, a read and the end of the file");
 }
 
@@ -309,9 +313,9 @@ fn a_thousand_jobs_cost_one_lookup_and_keep_no_thread_from_others() {
     }));
     run_all(uring, jobs);
     assert_eq!((found.get(), asked.load(Ordering::SeqCst)), (1_000, 2));
-    let pooled = uring.placed().pool;
+    let pooled = uring.placement_counts().pool;
     run_one(uring, async |io| io.resolve(names, "slow", 80).await).unwrap();
-    assert_eq!(uring.placed().pool, pooled, "what is known needs no thread");
+    assert_eq!(uring.placement_counts().pool, pooled, "what is known needs no thread");
 }
 
 #[test]
@@ -331,6 +335,6 @@ fn results_in_one_directory_share_its_syncs() {
     });
     run_all(&uring, jobs.collect());
     // The files are synced one by one.
-    let of_directory = uring.placed().ring - COUNT as u64;
+    let of_directory = uring.placement_counts().ring - COUNT as u64;
     assert!((1..COUNT as u64 / 2).contains(&of_directory), "{of_directory} syncs of the directory");
 }
