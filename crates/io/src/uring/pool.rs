@@ -13,9 +13,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::ring::driver::Done;
 use super::ring::park::Park;
 use super::ring::slab::Key;
+use super::ring::slot::Done;
 use crate::names::answer::{Answer, at_port};
 use crate::{Blocking, Buf, Cancel, Completion, Io, Names, Op, Publish, Value, run_ready};
 

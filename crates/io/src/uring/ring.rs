@@ -17,4 +17,5 @@ mod quarantine;
 pub(super) mod request;
 pub(super) mod setup;
 pub(super) mod slab;
+pub(super) mod slot;
 mod timers;

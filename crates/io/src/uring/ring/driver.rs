@@ -21,11 +21,12 @@ use rustix::io::Errno;
 use super::park::Park;
 use super::request::Request;
 use super::slab::{Key, Slab};
+use super::slot::{CompletedRequest, Done, Interruption, Slot, SlotState};
 use super::timers::Timers;
 use crate::uring::jobs::JobId;
-use crate::{Cancel, Completion, cancelled};
+use crate::{Cancel, cancelled};
 
-pub(in crate::uring) struct Driver {
+pub(crate) struct Driver {
     ring: IoUring,
     slots: Slab<Slot>,
     timers: Timers,
@@ -47,58 +48,14 @@ enum RingState {
     Closed,
 }
 
-struct Slot {
-    request: Request,
-    state: SlotState,
-    submitted: Instant,
-    deadline: Option<Instant>,
-    /// Why it was given up, if it was.
-    interruption: Option<Interruption>,
-}
-
-enum SlotState {
-    /// A job awaits it.
-    Awaited(JobId),
-    /// Completed, for the job to take.
-    Completed { result: io::Result<u32>, at: Instant },
-    /// Nobody awaits it.
-    Orphaned,
-    /// It serves the driver itself.
-    Standing,
-}
-
-#[derive(Clone, Copy)]
-enum Interruption {
-    TimedOut,
-    Cancelled,
-}
-
-/// A completed operation.
-pub(in crate::uring) struct CompletedRequest {
-    pub(in crate::uring) request: Request,
-    pub(in crate::uring) result: io::Result<u32>,
-    pub(in crate::uring) submitted: Instant,
-    pub(in crate::uring) completed: Instant,
-}
-
-/// Work that a thread has done.
-pub(in crate::uring) struct Done {
-    pub(in crate::uring) key: Key,
-    pub(in crate::uring) completion: std::thread::Result<Completion>,
-    pub(in crate::uring) at: Instant,
-}
-
 /// How the end of a ring went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::uring) enum Teardown {
+pub(crate) enum Teardown {
     /// The kernel was done with everything before it was freed.
     Drained,
     /// So many operations didn't end in time; their memory is never freed.
     Leaked(usize),
 }
-
-/// What an operation in flight takes besides its buffer.
-pub(in crate::uring) const SLOT_BYTES: usize = size_of::<Slot>();
 
 /// The number of completions that nobody looks at: those of cancellations.
 const IGNORED: u64 = u64::MAX;
@@ -107,7 +64,7 @@ const IGNORED: u64 = u64::MAX;
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 impl Driver {
-    pub(in crate::uring) fn new(ring: IoUring, capacity: usize, cancel: Cancel, park: Arc<Park>) -> Self {
+    pub(crate) fn new(ring: IoUring, capacity: usize, cancel: Cancel, park: Arc<Park>) -> Self {
         let mut driver = Self {
             ring,
             slots: Slab::with_capacity(capacity),
@@ -125,7 +82,7 @@ impl Driver {
     }
 
     /// Starts `request` for `job`. At the deadline it fails with `TimedOut`; a timer succeeds.
-    pub(in crate::uring) fn start(&mut self, request: Request, job: JobId, deadline: Option<Instant>) -> Key {
+    pub(crate) fn start(&mut self, request: Request, job: JobId, deadline: Option<Instant>) -> Key {
         self.insert(request, SlotState::Awaited(job), deadline)
     }
 
@@ -173,7 +130,7 @@ impl Driver {
     }
 
     /// The completion of `key`, once there is one.
-    pub(in crate::uring) fn take(&mut self, key: Key) -> Option<CompletedRequest> {
+    pub(crate) fn take(&mut self, key: Key) -> Option<CompletedRequest> {
         if !matches!(self.slots.get_mut(key)?.state, SlotState::Completed { .. }) {
             return None;
         }
@@ -183,7 +140,7 @@ impl Driver {
     }
 
     /// Nobody awaits `key` any more.
-    pub(in crate::uring) fn abandon(&mut self, key: Key) {
+    pub(crate) fn abandon(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let deadline = slot.deadline.take();
         let in_flight = matches!(slot.state, SlotState::Awaited(_));
@@ -208,7 +165,7 @@ impl Driver {
     }
 
     /// A pool thread has done `key`.
-    pub(in crate::uring) fn pooled(&mut self, done: Done) {
+    pub(crate) fn pooled(&mut self, done: Done) {
         if let Some(slot) = self.slots.get_mut(done.key) {
             slot.request = Request::Pooled { completion: Some(done.completion) };
             self.complete_at(done.key, Ok(0), done.at);
@@ -216,18 +173,18 @@ impl Driver {
     }
 
     /// Jobs with something to take, in the order of completion; `spare` becomes the new list.
-    pub(in crate::uring) fn take_ready(&mut self, spare: VecDeque<JobId>) -> VecDeque<JobId> {
+    pub(crate) fn take_ready(&mut self, spare: VecDeque<JobId>) -> VecDeque<JobId> {
         std::mem::replace(&mut self.ready, spare)
     }
 
     /// Makes `job` ready without an operation: it only let others run.
-    pub(in crate::uring) fn make_ready(&mut self, job: JobId) {
+    pub(crate) fn make_ready(&mut self, job: JobId) {
         self.ready.push_back(job);
     }
 
     /// Submits what was started and reaps what is complete. With nothing ready it sleeps at most `patience`, until something
     /// completes or the ring is woken. Says whether it was woken.
-    pub(in crate::uring) fn turn(&mut self, patience: Duration) -> bool {
+    pub(crate) fn turn(&mut self, patience: Duration) -> bool {
         let now = Instant::now();
         let sleeps = !patience.is_zero() && self.ready.is_empty() && self.ring.completion().is_empty();
         if sleeps && self.park.prepare_to_sleep() {
@@ -369,7 +326,7 @@ impl Driver {
 
     /// Ends the ring: cancels everything and waits until the kernel is done with it, because closing a ring is no barrier: the
     /// kernel goes on writing into buffers after `close` has returned. What doesn't end in time is leaked.
-    pub(in crate::uring) fn close(&mut self) -> Teardown {
+    pub(crate) fn close(&mut self) -> Teardown {
         self.close_within(DRAIN_MAX)
     }
 

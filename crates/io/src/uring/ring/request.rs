@@ -22,7 +22,7 @@ use crate::values::handle::Descriptor;
 use crate::{Buf, Cancel, Completion, Op, Value};
 
 /// A request in flight. Invariant: it stays at its address, untouched, from its submission to its completion.
-pub(in crate::uring) enum Request {
+pub(crate) enum Request {
     Read {
         file: Handle,
         buf: Buf,
@@ -72,10 +72,10 @@ pub(in crate::uring) enum Request {
 }
 
 /// A handle of the real system, whose number can't be closed and given away again while it is held.
-pub(in crate::uring) struct Handle(Arc<Descriptor>);
+pub(crate) struct Handle(Arc<Descriptor>);
 
 impl Handle {
-    pub(in crate::uring) fn new(descriptor: Arc<Descriptor>) -> io::Result<Self> {
+    pub(crate) fn new(descriptor: Arc<Descriptor>) -> io::Result<Self> {
         descriptor.fd()?;
         Ok(Self(descriptor))
     }
@@ -94,7 +94,7 @@ fn length(bytes: usize) -> u32 {
 
 impl Request {
     /// The request for `op`; the refusal if it can't be made: a simulated handle, a name with a zero byte.
-    pub(in crate::uring) fn new(op: Op) -> Result<Self, Completion> {
+    pub(crate) fn new(op: Op) -> Result<Self, Completion> {
         let refused = |buf: Buf, error: io::Error| Completion { result: Err(error), buf: Some(buf) };
         Ok(match op {
             Op::ReadAt { file, buf, bytes_max, offset } => match Handle::new(file.0) {
@@ -129,7 +129,7 @@ impl Request {
     }
 
     /// The entry for the kernel; `None` for what the kernel knows nothing of. It points into `self`.
-    pub(in crate::uring) fn entry(&mut self) -> Option<squeue::Entry> {
+    pub(crate) fn entry(&mut self) -> Option<squeue::Entry> {
         Some(match self {
             Self::Read { file, buf, bytes_max, offset } => {
                 let spare = buf.spare_mut();
@@ -164,7 +164,7 @@ impl Request {
     }
 
     /// Whether it is given up when the run is cancelled.
-    pub(in crate::uring) fn is_interrupted_by_cancel(&self) -> bool {
+    pub(crate) fn is_interrupted_by_cancel(&self) -> bool {
         match self {
             Self::Read { .. } | Self::Write { .. } | Self::Recv { .. } | Self::Send { .. } => true,
             Self::Open { .. } | Self::Connect { .. } | Self::Timer => true,
@@ -174,7 +174,7 @@ impl Request {
     }
 
     /// What the job gets. `result` is the kernel's, an error if negative.
-    pub(in crate::uring) fn complete(self, result: io::Result<u32>) -> Completion {
+    pub(crate) fn complete(self, result: io::Result<u32>) -> Completion {
         match self {
             Self::Read { mut buf, .. } | Self::Recv { mut buf, .. } => {
                 let counted = result.map(|count| count as usize);
@@ -199,7 +199,7 @@ impl Request {
     }
 
     /// Frees what belongs to a request that nobody awaits any more.
-    pub(in crate::uring) fn discard(self, result: io::Result<u32>) {
+    pub(crate) fn discard(self, result: io::Result<u32>) {
         if let (Self::Open { .. }, Ok(number)) = (self, result) {
             drop(opened(number));
         }

@@ -57,13 +57,13 @@ pub struct RingParams {
 
 /// One rung of the ladder: which optional flags are asked for.
 #[derive(Clone, Copy)]
-pub(in crate::uring) struct Rung {
+pub(crate) struct Rung {
     submit_all: bool,
     defer_taskrun: bool,
     no_sqarray: bool,
 }
 
-pub(in crate::uring) const LADDER: [Rung; 4] = [
+pub(crate) const LADDER: [Rung; 4] = [
     Rung { submit_all: true, defer_taskrun: true, no_sqarray: true },
     Rung { submit_all: true, defer_taskrun: true, no_sqarray: false },
     Rung { submit_all: true, defer_taskrun: false, no_sqarray: false },
@@ -71,14 +71,14 @@ pub(in crate::uring) const LADDER: [Rung; 4] = [
 ];
 
 /// Completions of cancellations and of what stands armed come on top of one per entry. More than fit are kept by the kernel.
-pub(in crate::uring) const COMPLETIONS_PER_ENTRY: u32 = 4;
+pub(crate) const COMPLETIONS_PER_ENTRY: u32 = 4;
 
 /// A ring for about `entries` operations at once, on the highest rung that the kernel knows.
-pub(in crate::uring) fn ring(entries: u32, workers_max: u32) -> Result<(IoUring, RingParams), RingRefused> {
+pub(crate) fn ring(entries: u32, workers_max: u32) -> Result<(IoUring, RingParams), RingRefused> {
     ring_on(&LADDER, entries, workers_max)
 }
 
-pub(in crate::uring) fn ring_on(
+pub(crate) fn ring_on(
     ladder: &[Rung],
     entries: u32,
     workers_max: u32,
