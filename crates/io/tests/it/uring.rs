@@ -7,28 +7,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::{run_all, run_one};
 use haul_io::{
     Blocking, Buf, Cancel, Durability, Feed, Io, LocalJob, Names, NamesLimits, Offset, OpenMode, Publish,
-    Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
+    Staged, Uring, UringConfig, is_cancelled, run_ready,
 };
 
 fn ring(in_flight_max: usize) -> (Uring, Cancel) {
     let cancel = Cancel::new().unwrap();
     let config = UringConfig { in_flight_max, ..UringConfig::default() };
     (Uring::new(config, cancel.clone(), Arc::default()).expect("a ring"), cancel)
-}
-
-/// Runs `jobs` to their end.
-fn run_all<'a>(uring: &Uring, jobs: Vec<LocalJob<'a>>) {
-    let mut jobs = jobs.into_iter();
-    uring.run(|| jobs.next().map_or(Feed::End, Feed::Job));
-}
-
-/// The result of one job.
-fn run_one<T>(uring: &Uring, job: impl AsyncFnOnce(TaskIo) -> T) -> T {
-    let result = Cell::new(None);
-    run_all(uring, vec![Box::pin(async { result.set(Some(job(uring.task()).await)) })]);
-    result.into_inner().expect("the job ended")
 }
 
 fn publish(path: &Path, durability: Durability) -> Publish {
