@@ -72,7 +72,7 @@ pub(crate) fn run_each<'a>(uring: &'a Uring, count: usize, job: impl Fn(usize) -
 
 fn main() {
     let below = std::env::args_os().nth(1).map_or_else(|| PathBuf::from("."), PathBuf::from);
-    let granted = ring(UringConfig::default()).granted();
+    let granted = ring(UringConfig::default()).params();
     println!("{granted:?}");
     let chosen = std::env::args().nth(2);
     let is_chosen = |part: &str| chosen.as_deref().is_none_or(|chosen| chosen == part);

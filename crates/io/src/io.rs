@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::op::{Completion, Found, Offset, Op, OpenMode, Value};
 use crate::{
-    Attributes, Buf, Directory, File, FileKind, Kept, Location, Names, Publish, Published, Socket, Stat,
+    Attributes, Buf, BufResult, Completion, Directory, DirectoryCache, File, FileKind, Location, Names,
+    Offset, Op, OpenMode, Publish, Published, Socket, Stat, Value,
 };
 
 /// Of a new directory: all that the umask leaves.
@@ -56,7 +56,7 @@ pub trait Io: Sized {
     }
 
     /// The directories that are kept open from one task to the next; `None` where none are.
-    fn kept(&self) -> Option<&RefCell<Kept>> {
+    fn directory_cache(&self) -> Option<&RefCell<DirectoryCache>> {
         None
     }
 
@@ -65,11 +65,9 @@ pub trait Io: Sized {
         async {}
     }
 
-    /// Writes a whole small file and publishes it: [`crate::write_file`]. An engine for which single operations are dear
-    /// overrides it to hand over the sequence as one.
-    fn write_file(&self, publish: Publish, content: Buf) -> impl Future<Output = Found<Published>> {
-        crate::write_file(self, publish, content)
-    }
+    /// Writes a whole small file and publishes it. The usual implementation is [`crate::write_file`]; an execution that pays
+    /// for each single operation may carry out the sequence as one piece of work instead.
+    fn write_file(&self, publish: Publish, content: Buf) -> impl Future<Output = BufResult<Published>>;
 
     /// [`Op::Open`].
     fn open(
@@ -109,7 +107,7 @@ pub trait Io: Sized {
         mut buf: Buf,
         bytes_max: usize,
         offset: Offset,
-    ) -> impl Future<Output = Found<usize>> {
+    ) -> impl Future<Output = BufResult<usize>> {
         async move {
             assert!(buf.spare_mut().len() >= bytes_max, "no room for a read of {bytes_max} bytes");
             let mut done = 0;
@@ -129,7 +127,7 @@ pub trait Io: Sized {
     }
 
     /// Writes all filled bytes of `buf`, which comes back empty on success.
-    fn write_all(&self, file: &File, mut buf: Buf, offset: Offset) -> impl Future<Output = Found<()>> {
+    fn write_all(&self, file: &File, mut buf: Buf, offset: Offset) -> impl Future<Output = BufResult<()>> {
         async move {
             let mut done = 0;
             while !buf.filled().is_empty() {
@@ -290,13 +288,18 @@ pub trait Io: Sized {
     }
 
     /// [`Op::Recv`].
-    fn recv(&self, socket: &Socket, buf: Buf, timeout: Duration) -> impl Future<Output = Found<usize>> {
+    fn recv(&self, socket: &Socket, buf: Buf, timeout: Duration) -> impl Future<Output = BufResult<usize>> {
         let op = Op::Recv { socket: socket.clone(), buf, timeout };
         async move { self.submit(op).await.into_counted() }
     }
 
     /// Sends all filled bytes of `buf`, which comes back empty on success; `timeout` is for each step of progress.
-    fn send_all(&self, socket: &Socket, mut buf: Buf, timeout: Duration) -> impl Future<Output = Found<()>> {
+    fn send_all(
+        &self,
+        socket: &Socket,
+        mut buf: Buf,
+        timeout: Duration,
+    ) -> impl Future<Output = BufResult<()>> {
         async move {
             while !buf.filled().is_empty() {
                 let op = Op::Send { socket: socket.clone(), buf, timeout };
@@ -354,12 +357,12 @@ async fn reach(io: &impl Io, location: Location<'_>, make: bool) -> io::Result<D
 
 /// The nearest directory above `location` that is kept open. By itself, so that no job rests with what is kept borrowed.
 fn nearest(io: &impl Io, location: Location<'_>) -> Option<Directory> {
-    let mut kept = io.kept()?.borrow_mut();
+    let mut kept = io.directory_cache()?.borrow_mut();
     location.ancestors().find_map(|ancestor| kept.find(ancestor, location.root_bytes()))
 }
 
 fn keep(io: &impl Io, directory: Directory) -> Directory {
-    if let Some(kept) = io.kept() {
+    if let Some(kept) = io.directory_cache() {
         kept.borrow_mut().keep(directory.clone());
     }
     directory
@@ -385,14 +388,5 @@ fn stat_of(completion: Completion) -> io::Result<Stat> {
     match completion.result? {
         Value::Stat(stat) => Ok(stat),
         other => panic!("expected a stat, got {other:?}"),
-    }
-}
-
-impl Offset {
-    fn plus(self, bytes: usize) -> Self {
-        match self {
-            Self::At(offset) => Self::At(offset + bytes as u64),
-            Self::Stream => Self::Stream,
-        }
     }
 }

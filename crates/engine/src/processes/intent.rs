@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use haul_io::{
-    Blocking, Buf, Completion, Directory, Io, Kept, Location, Meter, Op, OpenMode, Stat, is_temporary,
+    Blocking, Buf, BufResult, Completion, Directory, DirectoryCache, Io, Location, Meter, Op, OpenMode,
+    Publish, Published, Stat, is_temporary,
 };
 use haul_queue::lease::{Lease, Worker};
 use serde::{Deserialize, Serialize};
@@ -189,8 +190,12 @@ impl Io for IntentIo<'_> {
         true
     }
 
-    fn kept(&self) -> Option<&RefCell<Kept>> {
-        self.io.kept()
+    fn directory_cache(&self) -> Option<&RefCell<DirectoryCache>> {
+        self.io.directory_cache()
+    }
+
+    async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
+        haul_io::write_file(self, publish, content).await
     }
 
     fn take_buf(&self, capacity: usize) -> Buf {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use haul_io::{Blocking, Buf, Cancel, Completion, Io, Op, run_ready};
+use haul_io::{Blocking, Buf, BufResult, Cancel, Completion, Io, Op, Publish, Published, run_ready};
 
 use crate::body::handover::Handover;
 use crate::body::sink::Sink;
@@ -97,6 +97,10 @@ impl Io for Movable {
 
     fn progress(&self, bytes: u64) {
         self.lock().progress(bytes);
+    }
+
+    async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
+        haul_io::write_file(self, publish, content).await
     }
 
     fn take_buf(&self, capacity: usize) -> Buf {

@@ -10,10 +10,9 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::Random;
-use crate::handle::{Descriptor, File, FileKind, Stat};
-use crate::op::{Completion, Offset, Op, OpenMode, Value};
-use crate::{Attributes, Buf};
+use super::random::Random;
+use crate::values::handle::Descriptor;
+use crate::{Attributes, Buf, Completion, File, FileKind, Offset, Op, OpenMode, Stat, Value};
 
 /// A file system of regular files, directories and symbolic links. Names are relative to its root.
 #[derive(Clone, Default)]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 
-use super::Random;
+use super::random::Random;
 use crate::Buf;
 
 /// The hosts that answer.

@@ -1,12 +1,10 @@
-//! Connecting to the first of several addresses that answers, by the ring.
+//! The race of connection attempts, by the ring.
 //!
-//! An attempt is begun by a system call that doesn't wait, and its end is awaited as readiness for writing; so the sockets are
-//! the same as those of the blocking race, with the same order and delays.
+//! An attempt is started by a system call that doesn't wait; the ring then polls its socket for writability. Sockets, order
+//! and delays are those of the blocking execution.
 //!
-//! Owns: the race between attempts in flight.
-//! Does not own: the order of addresses, beginning an attempt ([`crate::connect`]).
-//!
-//! Source: RFC 8305 (Happy Eyeballs), section 5.
+//! Owns: the attempts in progress and the timer beside them.
+//! Does not own: the order and timing of attempts ([`crate::connect::race`]).
 
 use std::future::poll_fn;
 use std::io;
@@ -18,57 +16,47 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
 
-use super::request::Request;
-use super::task::{InFlight, TaskIo};
-use crate::connect::{ATTEMPT_DELAY, Attempt, interleaved, no_addresses, start};
+use super::in_flight::{InFlight, JobContext};
+use super::ring::request::Request;
+use crate::connect::race::{Race, Step};
+use crate::connect::socket::{Attempt, start};
 use crate::{Socket, is_cancelled};
 
 /// A connected socket to the first address that answers within `timeout`.
-pub(super) async fn race(io: &TaskIo, addresses: &[SocketAddr], timeout: Duration) -> io::Result<Socket> {
-    let deadline = Instant::now().checked_add(timeout);
-    let mut waiting = interleaved(addresses).into_iter();
+pub(super) async fn connect(
+    job: &JobContext,
+    addresses: &[SocketAddr],
+    timeout: Duration,
+) -> io::Result<Socket> {
+    let mut race = Race::new(addresses, timeout, Instant::now());
     let mut attempts: Vec<InFlight<'_>> = Vec::new();
-    let mut last_error = no_addresses();
-    let mut next_start = Instant::now();
     loop {
-        if (attempts.is_empty() || next_start <= Instant::now())
-            && let Some(address) = waiting.next()
-        {
-            next_start = Instant::now() + ATTEMPT_DELAY;
-            match start(&address) {
+        match race.next(Instant::now()) {
+            Step::Start(address) => match start(&address) {
                 Ok(Attempt::Connected(socket)) => return Ok(socket.into()),
-                Ok(Attempt::Underway(socket)) => attempts.push(io.start(Request::Connected { socket }, None)),
-                Err(error) => last_error = error,
-            }
-            continue;
-        }
-        if attempts.is_empty() {
-            return Err(last_error);
-        }
-        let until = if waiting.len() == 0 { deadline } else { earlier(deadline, next_start) };
-        match first_ended(io, &mut attempts, until).await {
-            Some(Ok(socket)) => return Ok(socket.into()),
-            Some(Err(error)) if is_cancelled(&error) => return Err(error),
-            Some(Err(error)) => last_error = error,
-            None if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            None => {}
+                Ok(Attempt::InProgress(socket)) => {
+                    attempts.push(job.start(Request::Connect { socket }, None))
+                }
+                Err(error) => race.failed(error),
+            },
+            Step::Wait { until } => match first_ended(job, &mut attempts, until).await {
+                Some(Ok(socket)) => return Ok(socket.into()),
+                Some(Err(error)) if is_cancelled(&error) => return Err(error),
+                Some(Err(error)) => race.failed(error),
+                None => race.waited(Instant::now()),
+            },
+            Step::Failed(error) => return Err(error),
         }
     }
 }
 
-fn earlier(deadline: Option<Instant>, moment: Instant) -> Option<Instant> {
-    Some(deadline.map_or(moment, |deadline| deadline.min(moment)))
-}
-
-/// Takes out the attempt that comes to an end first; `None` if none does until then.
+/// Removes the attempt that ends first; `None` if none has ended at `until`.
 async fn first_ended(
-    io: &TaskIo,
+    job: &JobContext,
     attempts: &mut Vec<InFlight<'_>>,
     until: Option<Instant>,
 ) -> Option<io::Result<OwnedFd>> {
-    let mut timer = until.map(|until| io.start(Request::Timer, Some(until)));
+    let mut timer = until.map(|until| job.start(Request::Timer, Some(until)));
     poll_fn(|context| {
         for index in 0..attempts.len() {
             if let Poll::Ready((request, result)) = Pin::new(&mut attempts[index]).poll(context) {
@@ -90,7 +78,7 @@ fn poll_timer(timer: &mut InFlight<'_>, context: &mut Context<'_>) -> Poll<io::R
 }
 
 fn connected(request: Request, result: io::Result<u32>) -> io::Result<OwnedFd> {
-    let Request::Connected { socket } = request else { unreachable!("only attempts are awaited here") };
+    let Request::Connect { socket } = request else { unreachable!("only attempts are awaited here") };
     result?;
     sockopt::socket_error(&socket)??;
     Ok(socket)

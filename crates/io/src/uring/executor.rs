@@ -7,42 +7,13 @@
 //! Does not own: the ring ([`super::driver`]).
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::driver::Driver;
-use super::gathering::Gathering;
+use super::core::Core;
 use super::jobs::{Feed, JobId, Jobs, LocalJob};
-use super::placement::Placed;
-use super::pool::Pool;
-use super::spare::Spare;
-use crate::{Cancel, Kept};
-
-/// What the handles of one ring share.
-pub(super) struct Core {
-    pub(super) driver: RefCell<Driver>,
-    pub(super) pool: Pool,
-    pub(super) cancel: Cancel,
-    pub(super) progress: Arc<AtomicU64>,
-    pub(super) started: Instant,
-    /// When the clock was last read: as the running job was woken, or at its last operation.
-    pub(super) clock: Cell<Instant>,
-    pub(super) placed: Cell<Placed>,
-    pub(super) spare: RefCell<Spare>,
-    pub(super) kept: RefCell<Kept>,
-    pub(super) gathering: Gathering,
-    /// Whether files that aren't synced are written by the pool.
-    pub(super) writes_by_pool: bool,
-    pub(super) in_flight_max: usize,
-    pub(super) current: Cell<Option<JobId>>,
-    /// For each place of a job: what it awaits, in number of operations.
-    pub(super) awaited: RefCell<Vec<usize>>,
-}
 
 /// New jobs are begun in bursts of at most that many, so that jobs which never wait don't keep the others from their
 /// completions.
@@ -125,18 +96,6 @@ impl Core {
             }
         }
         self.current.set(None);
-    }
-
-    /// Has `jobs` polled, though none of their operations completed.
-    pub(super) fn wake(&self, jobs: impl IntoIterator<Item = JobId>) {
-        let mut driver = self.driver.borrow_mut();
-        jobs.into_iter().for_each(|job| driver.make_ready(job));
-    }
-
-    pub(super) fn read_clock(&self) -> Instant {
-        let now = Instant::now();
-        self.clock.set(now);
-        now
     }
 
     fn turn(&self, patience: Duration) {

@@ -16,13 +16,12 @@ use std::io::{IoSlice, IoSliceMut};
 use rustix::fs::{Mode, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use crate::op::{Completion, Offset, Op, OpenMode, Value};
-use crate::perform::{base, is_in_memory, open_flags, perform};
-use crate::{Buf, Cancel, File};
+use crate::blocking::perform::{base, is_in_memory, perform};
+use crate::{Buf, Cancel, Completion, File, Offset, Op, OpenMode, Value};
 
 /// Where an operation is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Placement {
     /// At once, by a system call on the ring's thread: it is short, or the ring would hand it to a kernel worker.
     Inline,
     /// At once if that doesn't block, else by the ring.
@@ -35,7 +34,7 @@ pub enum Place {
     Timer,
 }
 
-impl Place {
+impl Placement {
     /// The table.
     pub fn of(op: &Op) -> Self {
         match op {
@@ -54,7 +53,7 @@ impl Place {
 
 /// How many operations were carried out where, for the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Placed {
+pub struct PlacementCounts {
     /// By a system call on the ring's thread.
     pub inline: u64,
     /// By the ring.
@@ -66,20 +65,20 @@ pub struct Placed {
 }
 
 /// What an attempt came to.
-pub(super) enum Attempt {
+pub(super) enum Trial {
     Done(Completion),
     Ring(Op),
     Pool(Op),
 }
 
 /// Carries out `op` if that doesn't block, or if the ring would be no better at it.
-pub(super) fn attempt(op: Op, cancel: &Cancel) -> Attempt {
+pub(super) fn attempt(op: Op, cancel: &Cancel) -> Trial {
     match op {
         Op::ReadAt { file, mut buf, bytes_max, offset } => {
             let tried = try_read(&file, &mut buf, bytes_max, offset);
             let op = Op::ReadAt { file, buf, bytes_max, offset };
             match tried {
-                Err(Errno::OPNOTSUPP | Errno::NOSYS) if !is_read_in_memory(&op) => Attempt::Pool(op),
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) if !is_read_in_memory(&op) => Trial::Pool(op),
                 tried => judge(op, tried, cancel),
             }
         }
@@ -88,36 +87,36 @@ pub(super) fn attempt(op: Op, cancel: &Cancel) -> Attempt {
             let op = Op::WriteAt { file, buf, offset };
             match (tried, offset) {
                 // A terminal or the like, which may block for as long as it pleases.
-                (Err(Errno::OPNOTSUPP | Errno::NOSYS), Offset::Stream) => Attempt::Pool(op),
+                (Err(Errno::OPNOTSUPP | Errno::NOSYS), Offset::Stream) => Trial::Pool(op),
                 (tried, _) => judge(op, tried, cancel),
             }
         }
         // The kernel refuses to create by a cached look-up.
-        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => Attempt::Done(perform(op, cancel)),
+        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => Trial::Done(perform(op, cancel)),
         Op::Open { dir, path, mode } => {
-            let flags = open_flags(mode);
+            let flags = mode.flags();
             let tried = match base(&dir) {
                 Ok(base) => rustix::fs::openat2(base, &path, flags, Mode::empty(), ResolveFlags::CACHED),
                 Err(_) => Err(Errno::NOSYS),
             };
             match tried {
-                Ok(fd) => Attempt::Done(Completion::new(Ok(Value::File(fd.into())))),
-                Err(Errno::AGAIN) => Attempt::Ring(Op::Open { dir, path, mode }),
-                Err(_) => Attempt::Done(perform(Op::Open { dir, path, mode }, cancel)),
+                Ok(fd) => Trial::Done(Completion::new(Ok(Value::File(fd.into())))),
+                Err(Errno::AGAIN) => Trial::Ring(Op::Open { dir, path, mode }),
+                Err(_) => Trial::Done(perform(Op::Open { dir, path, mode }, cancel)),
             }
         }
-        other => Attempt::Done(perform(other, cancel)),
+        other => Trial::Done(perform(other, cancel)),
     }
 }
 
-fn judge(op: Op, tried: rustix::io::Result<usize>, cancel: &Cancel) -> Attempt {
+fn judge(op: Op, tried: rustix::io::Result<usize>, cancel: &Cancel) -> Trial {
     match (tried, op) {
-        (Err(Errno::AGAIN), op) => Attempt::Ring(op),
+        (Err(Errno::AGAIN), op) => Trial::Ring(op),
         (Ok(count), Op::ReadAt { buf, .. } | Op::WriteAt { buf, .. }) => {
-            Attempt::Done(Completion::counted(Ok(count), buf))
+            Trial::Done(Completion::counted(Ok(count), buf))
         }
         // Whatever else the trial failed of, the plain call finds the words for.
-        (_, op) => Attempt::Done(perform(op, cancel)),
+        (_, op) => Trial::Done(perform(op, cancel)),
     }
 }
 
@@ -126,22 +125,14 @@ fn try_read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> rus
     let spare = buf.spare_mut();
     let bytes_max = bytes_max.min(spare.len());
     let mut slices = [IoSliceMut::new(&mut spare[..bytes_max])];
-    let count = rustix::io::preadv2(fd, &mut slices, raw(offset), ReadWriteFlags::NOWAIT)?;
+    let count = rustix::io::preadv2(fd, &mut slices, offset.raw(), ReadWriteFlags::NOWAIT)?;
     buf.commit(count);
     Ok(count)
 }
 
 fn try_write(file: &File, buf: &Buf, offset: Offset) -> rustix::io::Result<usize> {
     let fd = file.0.fd().map_err(|_| Errno::BADF)?;
-    rustix::io::pwritev2(fd, &[IoSlice::new(buf.filled())], raw(offset), ReadWriteFlags::NOWAIT)
-}
-
-/// The offset as these system calls and the ring take it: all ones is wherever the stream is.
-pub(super) fn raw(offset: Offset) -> u64 {
-    match offset {
-        Offset::At(offset) => offset,
-        Offset::Stream => u64::MAX,
-    }
+    rustix::io::pwritev2(fd, &[IoSlice::new(buf.filled())], offset.raw(), ReadWriteFlags::NOWAIT)
 }
 
 /// Whether the file of a read lies in a file system without a device: it can't be waited for, only copied.

@@ -13,23 +13,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::park::Park;
-use super::slab::Key;
-use crate::names::{Answer, at_port};
-use crate::op::{Completion, Op, Value};
-use crate::{Blocking, Buf, Cancel, Io, Names, Publish, run_ready};
+use super::ring::park::Park;
+use super::ring::slab::Key;
+use super::ring::slot::Done;
+use crate::names::answer::{Answer, at_port};
+use crate::{Blocking, Buf, Cancel, Completion, Io, Names, Op, Publish, Value, run_ready};
 
 /// What a thread does in one go.
 pub(super) enum Work {
     One(Op),
     WriteFile(Publish, Buf),
-}
-
-/// Work that a thread has done.
-pub(super) struct Done {
-    pub(super) key: Key,
-    pub(super) completion: std::thread::Result<Completion>,
-    pub(super) at: Instant,
 }
 
 pub(super) struct Pool {

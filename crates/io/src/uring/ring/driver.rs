@@ -18,15 +18,15 @@ use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
 
-use super::jobs::JobId;
 use super::park::Park;
-use super::pool::Done;
 use super::request::Request;
 use super::slab::{Key, Slab};
+use super::slot::{CompletedRequest, Done, Interruption, Slot, SlotState};
 use super::timers::Timers;
+use crate::uring::jobs::JobId;
 use crate::{Cancel, cancelled};
 
-pub(super) struct Driver {
+pub(crate) struct Driver {
     ring: IoUring,
     slots: Slab<Slot>,
     timers: Timers,
@@ -38,61 +38,24 @@ pub(super) struct Driver {
     park: Arc<Park>,
     /// Completions of one reaping: kept for its storage.
     reaped: Vec<cqueue::Entry>,
-    state: State,
+    state: RingState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum RingState {
     Open,
     /// Nothing is in flight and nothing can be submitted.
     Closed,
 }
 
-struct Slot {
-    request: Request,
-    fate: Fate,
-    submitted: Instant,
-    deadline: Option<Instant>,
-    /// Why it was given up, if it was.
-    interruption: Option<Interruption>,
-}
-
-enum Fate {
-    /// A job awaits it.
-    Awaited(JobId),
-    /// Completed, for the job to take.
-    Completed { result: io::Result<u32>, at: Instant },
-    /// Nobody awaits it.
-    Orphaned,
-    /// It serves the driver itself.
-    Standing,
-}
-
-#[derive(Clone, Copy)]
-enum Interruption {
-    TimedOut,
-    Cancelled,
-}
-
-/// A completed operation.
-pub(super) struct Taken {
-    pub(super) request: Request,
-    pub(super) result: io::Result<u32>,
-    pub(super) submitted: Instant,
-    pub(super) completed: Instant,
-}
-
 /// How the end of a ring went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Teardown {
+pub(crate) enum Teardown {
     /// The kernel was done with everything before it was freed.
     Drained,
     /// So many operations didn't end in time; their memory is never freed.
     Leaked(usize),
 }
-
-/// What an operation in flight takes besides its buffer.
-pub(super) const SLOT_BYTES: usize = size_of::<Slot>();
 
 /// The number of completions that nobody looks at: those of cancellations.
 const IGNORED: u64 = u64::MAX;
@@ -101,7 +64,7 @@ const IGNORED: u64 = u64::MAX;
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 impl Driver {
-    pub(super) fn new(ring: IoUring, capacity: usize, cancel: Cancel, park: Arc<Park>) -> Self {
+    pub(crate) fn new(ring: IoUring, capacity: usize, cancel: Cancel, park: Arc<Park>) -> Self {
         let mut driver = Self {
             ring,
             slots: Slab::with_capacity(capacity),
@@ -111,7 +74,7 @@ impl Driver {
             cancel: cancel.clone(),
             park: park.clone(),
             reaped: Vec::new(),
-            state: State::Open,
+            state: RingState::Open,
         };
         driver.stand(Request::Thrown { cancel });
         driver.stand(Request::Woken { park, counter: [0; 8] });
@@ -119,21 +82,21 @@ impl Driver {
     }
 
     /// Starts `request` for `job`. At the deadline it fails with `TimedOut`; a timer succeeds.
-    pub(super) fn start(&mut self, request: Request, job: JobId, deadline: Option<Instant>) -> Key {
-        self.insert(request, Fate::Awaited(job), deadline)
+    pub(crate) fn start(&mut self, request: Request, job: JobId, deadline: Option<Instant>) -> Key {
+        self.insert(request, SlotState::Awaited(job), deadline)
     }
 
     fn stand(&mut self, request: Request) {
-        self.insert(request, Fate::Standing, None);
+        self.insert(request, SlotState::Standing, None);
     }
 
-    fn insert(&mut self, request: Request, fate: Fate, deadline: Option<Instant>) -> Key {
+    fn insert(&mut self, request: Request, state: SlotState, deadline: Option<Instant>) -> Key {
         let submitted = Instant::now();
-        let key = self.slots.insert(Slot { request, fate, submitted, deadline, interruption: None });
+        let key = self.slots.insert(Slot { request, state, submitted, deadline, interruption: None });
         if let Some(deadline) = deadline {
             self.timers.insert(deadline, key);
         }
-        if self.state == State::Closed {
+        if self.state == RingState::Closed {
             self.complete(key, Err(cancelled()));
         } else {
             self.submit(key);
@@ -167,25 +130,25 @@ impl Driver {
     }
 
     /// The completion of `key`, once there is one.
-    pub(super) fn take(&mut self, key: Key) -> Option<Taken> {
-        if !matches!(self.slots.get_mut(key)?.fate, Fate::Completed { .. }) {
+    pub(crate) fn take(&mut self, key: Key) -> Option<CompletedRequest> {
+        if !matches!(self.slots.get_mut(key)?.state, SlotState::Completed { .. }) {
             return None;
         }
-        let Slot { request, fate, submitted, .. } = self.slots.remove(key)?;
-        let Fate::Completed { result, at } = fate else { unreachable!("looked at above") };
-        Some(Taken { request, result, submitted, completed: at })
+        let Slot { request, state, submitted, .. } = self.slots.remove(key)?;
+        let SlotState::Completed { result, at } = state else { unreachable!("looked at above") };
+        Some(CompletedRequest { request, result, submitted, completed: at })
     }
 
     /// Nobody awaits `key` any more.
-    pub(super) fn abandon(&mut self, key: Key) {
+    pub(crate) fn abandon(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let deadline = slot.deadline.take();
-        let in_flight = matches!(slot.fate, Fate::Awaited(_));
+        let in_flight = matches!(slot.state, SlotState::Awaited(_));
         match (in_flight, &slot.request) {
             (true, Request::Timer) | (false, _) => self.discard(key),
-            (true, Request::Pooled { .. }) => slot.fate = Fate::Orphaned,
+            (true, Request::Pooled { .. }) => slot.state = SlotState::Orphaned,
             (true, _) => {
-                slot.fate = Fate::Orphaned;
+                slot.state = SlotState::Orphaned;
                 self.interrupt(key, Interruption::Cancelled);
             }
         }
@@ -195,13 +158,14 @@ impl Driver {
     }
 
     fn discard(&mut self, key: Key) {
-        if let Some(Slot { request, fate: Fate::Completed { result, .. }, .. }) = self.slots.remove(key) {
+        if let Some(Slot { request, state: SlotState::Completed { result, .. }, .. }) = self.slots.remove(key)
+        {
             request.discard(result);
         }
     }
 
     /// A pool thread has done `key`.
-    pub(super) fn pooled(&mut self, done: Done) {
+    pub(crate) fn pooled(&mut self, done: Done) {
         if let Some(slot) = self.slots.get_mut(done.key) {
             slot.request = Request::Pooled { completion: Some(done.completion) };
             self.complete_at(done.key, Ok(0), done.at);
@@ -209,18 +173,18 @@ impl Driver {
     }
 
     /// Jobs with something to take, in the order of completion; `spare` becomes the new list.
-    pub(super) fn take_ready(&mut self, spare: VecDeque<JobId>) -> VecDeque<JobId> {
+    pub(crate) fn take_ready(&mut self, spare: VecDeque<JobId>) -> VecDeque<JobId> {
         std::mem::replace(&mut self.ready, spare)
     }
 
     /// Makes `job` ready without an operation: it only let others run.
-    pub(super) fn make_ready(&mut self, job: JobId) {
+    pub(crate) fn make_ready(&mut self, job: JobId) {
         self.ready.push_back(job);
     }
 
     /// Submits what was started and reaps what is complete. With nothing ready it sleeps at most `patience`, until something
     /// completes or the ring is woken. Says whether it was woken.
-    pub(super) fn turn(&mut self, patience: Duration) -> bool {
+    pub(crate) fn turn(&mut self, patience: Duration) -> bool {
         let now = Instant::now();
         let sleeps = !patience.is_zero() && self.ready.is_empty() && self.ring.completion().is_empty();
         if sleeps && self.park.prepare_to_sleep() {
@@ -282,21 +246,21 @@ impl Driver {
         };
         let interrupted_by_signal =
             matches!(&result, Err(error) if error.kind() == io::ErrorKind::Interrupted);
-        match (&slot.fate, slot.interruption) {
-            (Fate::Standing, _) => self.standing_completed(key),
-            (Fate::Orphaned, _) => {
+        match (&slot.state, slot.interruption) {
+            (SlotState::Standing, _) => self.standing_completed(key),
+            (SlotState::Orphaned, _) => {
                 if let Some(slot) = self.slots.remove(key) {
                     slot.request.discard(result);
                 }
             }
-            (Fate::Awaited(_), None) if interrupted_by_signal => self.submit(key),
-            (Fate::Awaited(_), _) => self.complete_at(key, result, now),
-            (Fate::Completed { .. }, _) => unreachable!("the kernel completes a request once"),
+            (SlotState::Awaited(_), None) if interrupted_by_signal => self.submit(key),
+            (SlotState::Awaited(_), _) => self.complete_at(key, result, now),
+            (SlotState::Completed { .. }, _) => unreachable!("the kernel completes a request once"),
         }
     }
 
     fn standing_completed(&mut self, key: Key) {
-        let Some(slot) = self.slots.remove(key).filter(|_| self.state == State::Open) else { return };
+        let Some(slot) = self.slots.remove(key).filter(|_| self.state == RingState::Open) else { return };
         match slot.request {
             Request::Thrown { .. } if self.cancel.is_triggered() => self.interrupt_all(),
             again => self.stand(again),
@@ -317,8 +281,8 @@ impl Driver {
             Some(Interruption::Cancelled) => cancelled(),
             None => error,
         });
-        match std::mem::replace(&mut slot.fate, Fate::Completed { result, at }) {
-            Fate::Awaited(job) => self.ready.push_back(job),
+        match std::mem::replace(&mut slot.state, SlotState::Completed { result, at }) {
+            SlotState::Awaited(job) => self.ready.push_back(job),
             _ => self.discard(key),
         }
     }
@@ -342,7 +306,7 @@ impl Driver {
     fn interrupt_all(&mut self) {
         for key in self.slots.keys() {
             let Some(slot) = self.slots.get_mut(key) else { continue };
-            if !matches!(slot.fate, Fate::Awaited(_)) || !slot.request.is_interrupted_by_cancel() {
+            if !matches!(slot.state, SlotState::Awaited(_)) || !slot.request.is_interrupted_by_cancel() {
                 continue;
             }
             match slot.request {
@@ -362,15 +326,15 @@ impl Driver {
 
     /// Ends the ring: cancels everything and waits until the kernel is done with it, because closing a ring is no barrier: the
     /// kernel goes on writing into buffers after `close` has returned. What doesn't end in time is leaked.
-    pub(super) fn close(&mut self) -> Teardown {
+    pub(crate) fn close(&mut self) -> Teardown {
         self.close_within(DRAIN_MAX)
     }
 
     fn close_within(&mut self, patience: Duration) -> Teardown {
-        if self.state == State::Closed {
+        if self.state == RingState::Closed {
             return Teardown::Drained;
         }
-        self.state = State::Closed;
+        self.state = RingState::Closed;
         self.push(&opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(IGNORED));
         // Before 5.19 the kernel doesn't know "any".
         for key in self.slots.keys() {
@@ -399,7 +363,7 @@ impl Driver {
     /// Completes what the kernel never knew of: timers, and what pool threads are at.
     fn release(&mut self) {
         for key in self.slots.keys() {
-            if self.slots.get_mut(key).is_some_and(|slot| matches!(slot.fate, Fate::Awaited(_))) {
+            if self.slots.get_mut(key).is_some_and(|slot| matches!(slot.state, SlotState::Awaited(_))) {
                 self.complete(key, Err(cancelled()));
             }
         }

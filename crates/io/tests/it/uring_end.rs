@@ -5,11 +5,11 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::pair;
 use haul_io::{
     Blocking, Buf, Cancel, Feed, Io, LocalJob, Names, Offset, Refusal, RingRefused, Socket, Uring,
     UringConfig, run_ready,
@@ -19,12 +19,6 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn ring() -> Result<Uring, RingRefused> {
     Uring::new(UringConfig::default(), Cancel::new().unwrap(), Arc::default())
-}
-
-fn pair() -> (Socket, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (OwnedFd::from(stream).into(), listener.accept().unwrap().0)
 }
 
 /// Begins `jobs`, lets the ring turn, and goes away with all of them in flight.

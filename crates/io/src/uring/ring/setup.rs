@@ -38,7 +38,7 @@ pub enum Refusal {
 
 /// What the kernel granted, for the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Granted {
+pub struct RingParams {
     /// One thread submits (6.0).
     pub single_issuer: bool,
     /// Completions are worked on only when asked for (6.1).
@@ -57,13 +57,13 @@ pub struct Granted {
 
 /// One rung of the ladder: which optional flags are asked for.
 #[derive(Clone, Copy)]
-pub(super) struct Rung {
+pub(crate) struct Rung {
     submit_all: bool,
     defer_taskrun: bool,
     no_sqarray: bool,
 }
 
-pub(super) const LADDER: [Rung; 4] = [
+pub(crate) const LADDER: [Rung; 4] = [
     Rung { submit_all: true, defer_taskrun: true, no_sqarray: true },
     Rung { submit_all: true, defer_taskrun: true, no_sqarray: false },
     Rung { submit_all: true, defer_taskrun: false, no_sqarray: false },
@@ -71,18 +71,18 @@ pub(super) const LADDER: [Rung; 4] = [
 ];
 
 /// Completions of cancellations and of what stands armed come on top of one per entry. More than fit are kept by the kernel.
-pub(super) const COMPLETIONS_PER_ENTRY: u32 = 4;
+pub(crate) const COMPLETIONS_PER_ENTRY: u32 = 4;
 
 /// A ring for about `entries` operations at once, on the highest rung that the kernel knows.
-pub(super) fn ring(entries: u32, workers_max: u32) -> Result<(IoUring, Granted), RingRefused> {
+pub(crate) fn ring(entries: u32, workers_max: u32) -> Result<(IoUring, RingParams), RingRefused> {
     ring_on(&LADDER, entries, workers_max)
 }
 
-pub(super) fn ring_on(
+pub(crate) fn ring_on(
     ladder: &[Rung],
     entries: u32,
     workers_max: u32,
-) -> Result<(IoUring, Granted), RingRefused> {
+) -> Result<(IoUring, RingParams), RingRefused> {
     let mut refused = RingRefused { errno: 0, meaning: Refusal::Other };
     for &rung in ladder {
         match build(entries, rung) {
@@ -113,14 +113,14 @@ fn build(entries: u32, rung: Rung) -> io::Result<IoUring> {
     builder.build(entries)
 }
 
-fn checked(ring: IoUring, rung: Rung, workers_max: u32) -> Result<(IoUring, Granted), RingRefused> {
+fn checked(ring: IoUring, rung: Rung, workers_max: u32) -> Result<(IoUring, RingParams), RingRefused> {
     let params = ring.params();
     // Without these a wait has no timeout, and completions may be lost (5.11).
     if !params.is_feature_ext_arg() || !params.is_feature_nodrop() {
         return Err(RingRefused { errno: Errno::NOSYS.raw_os_error(), meaning: Refusal::TooOld });
     }
     let workers_bounded = ring.submitter().register_iowq_max_workers(&mut [workers_max, workers_max]).is_ok();
-    let granted = Granted {
+    let granted = RingParams {
         single_issuer: rung.defer_taskrun,
         defer_taskrun: rung.defer_taskrun,
         submit_all: rung.submit_all,

@@ -6,68 +6,14 @@
 //! Owns: the order of the steps: create, allocate, write, metadata, sync, publish, sync the directory; undoing them.
 //! Does not own: what is written, whether the source is removed afterwards.
 
-use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, FlockOperation, Mode};
-
-use crate::op::{Found, Offset, Op, OpenMode};
-use crate::perform::open_flags;
-use crate::{Attributes, Buf, Directory, File, Io, Location};
-
-/// What to do when the name is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Existing {
-    /// Fail with `AlreadyExists` and leave it.
-    Refuse,
-    /// Replace it, atomically.
-    Replace,
-}
-
-/// Whether a published file must survive a power cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Durability {
-    /// The system writes it back in its own time.
-    Eventual,
-    /// Content is synced before the name appears, and the directory after.
-    Synced,
-}
-
-/// Metadata for the result. `None` leaves the time of writing, and mode 0600.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Preserve {
-    /// Permission bits.
-    pub mode: Option<u32>,
-    /// Time of last modification, seconds and nanoseconds since the epoch.
-    pub modified: Option<(i64, u32)>,
-    /// Extended attributes. One that can't be set is no failure: see [`Published`].
-    pub attributes: Attributes,
-}
-
-/// What there is to say of a file that was published.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Published {
-    /// Names of extended attributes that it should have, and has not: they couldn't be read or set.
-    pub lost_attributes: Vec<OsString>,
-}
-
-/// Where and how a staged file will appear.
-#[derive(Clone, Debug)]
-pub struct Publish {
-    /// Its final name.
-    pub path: PathBuf,
-    /// How many bytes of the name are its root's: see [`Location::beneath`]. Beneath it no link is followed, and the directory of the
-    /// file is held open from its creation to its publication. `None`: the name means at each step what it means then.
-    pub root_bytes: Option<usize>,
-    /// What to do when the name is taken.
-    pub existing: Existing,
-    /// Whether it must survive a power cut.
-    pub durability: Durability,
-    /// Its metadata.
-    pub preserve: Preserve,
-}
+use super::temporary::temporary_name;
+use crate::{
+    Buf, BufResult, Directory, Durability, Existing, File, Io, Location, Offset, Op, OpenMode, Publish,
+    Published,
+};
 
 /// A file being written that nobody sees yet. Ends by [`publish`](Staged::publish) or [`discard`](Staged::discard).
 #[derive(Debug)]
@@ -90,12 +36,12 @@ impl Staged {
     pub async fn create(io: &impl Io, publish: &Publish) -> io::Result<Self> {
         let mut made = false;
         loop {
-            let directory = publish.directory(io).await?;
+            let directory = anchor(io, publish).await?;
             let place = if directory.is_some() { Path::new(".") } else { directory_of(&publish.path) };
             match io.open(directory.as_ref(), place, OpenMode::Unnamed).await {
                 Ok(file) => return Ok(Self { file, directory, temporary: None, kept: false }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
-                    publish.make_directory(io).await?;
+                    make_directory(io, publish).await?;
                     made = true;
                 }
                 Err(error) if cannot_be_unnamed(&error) => return Self::create_named(io, publish).await,
@@ -111,14 +57,14 @@ impl Staged {
     pub async fn create_named(io: &impl Io, publish: &Publish) -> io::Result<Self> {
         let mut made = false;
         loop {
-            let directory = publish.directory(io).await?;
+            let directory = anchor(io, publish).await?;
             let temporary = temporary_name(io, &publish.path);
             let place = place_in(directory.as_ref(), &temporary);
             match io.open(directory.as_ref(), place, OpenMode::CreateNew).await {
                 Ok(file) => return Ok(Self { file, directory, temporary: Some(temporary), kept: false }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
-                    publish.make_directory(io).await?;
+                    make_directory(io, publish).await?;
                     made = true;
                 }
                 Err(error) => return Err(error),
@@ -272,37 +218,28 @@ impl Staged {
     }
 }
 
-impl Publish {
-    /// A new file under the name `path` as it stands: where the name is taken that is refused, no power cut need be survived, and it
-    /// gets no metadata.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        let (existing, durability) = (Existing::Refuse, Durability::Eventual);
-        Self { path: path.into(), root_bytes: None, existing, durability, preserve: Preserve::default() }
-    }
+/// The directory of a new file, if it is to be held open. Missing directories are made.
+async fn anchor(io: &impl Io, publish: &Publish) -> io::Result<Option<Directory>> {
+    let Some(root_bytes) = publish.root_bytes else { return Ok(None) };
+    io.make_directory(Location::beneath(&publish.path, root_bytes)).await.map(Some)
+}
 
-    /// The directory of the file, where it is to be held open. What is missing of it is made.
-    async fn directory(&self, io: &impl Io) -> io::Result<Option<Directory>> {
-        let Some(root_bytes) = self.root_bytes else { return Ok(None) };
-        io.make_directory(Location::beneath(&self.path, root_bytes)).await.map(Some)
+/// Makes the directory of a new file again, after it turned out to be missing.
+async fn make_directory(io: &impl Io, publish: &Publish) -> io::Result<()> {
+    if publish.root_bytes.is_none() {
+        return io.make_directories(directory_of(&publish.path)).await;
     }
-
-    /// Makes the directory, which is not there or not any more.
-    async fn make_directory(&self, io: &impl Io) -> io::Result<()> {
-        match self.root_bytes {
-            Some(_) => {
-                io.kept().into_iter().for_each(|kept| kept.borrow_mut().forget());
-                self.directory(io).await.map(drop)
-            }
-            None => io.make_directories(directory_of(&self.path)).await,
-        }
+    if let Some(cache) = io.directory_cache() {
+        cache.borrow_mut().clear();
     }
+    anchor(io, publish).await.map(drop)
 }
 
 /// Writes `content` (its filled bytes) as a whole new file. On failure nothing is left of it.
 ///
 /// # Errors
 /// As [`Staged::create`] and [`Staged::publish`].
-pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> Found<Published> {
+pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> BufResult<Published> {
     let staged = match Staged::create(io, &publish).await {
         Ok(staged) => staged,
         Err(error) => return (Err(error), content),
@@ -327,38 +264,9 @@ pub async fn sync_directory_of(io: &impl Io, path: &Path) -> io::Result<()> {
     io.sync(&directory).await
 }
 
-/// What the name of a temporary file begins with.
-const TEMPORARY_PREFIX: &str = ".haul-";
-/// What it ends in.
-const TEMPORARY_SUFFIX: &str = ".tmp";
-
-/// Whether a file of this name is staged, or was left by a run that was killed.
-pub fn is_temporary(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    name.starts_with(TEMPORARY_PREFIX.as_bytes()) && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
-}
-
-/// Removes the temporary file `name` in `directory` if nobody works on it: what a run left that was killed.
-///
-/// # Errors
-/// Whatever the system says of opening, locking or removing it; `WouldBlock` where somebody works on it.
-pub fn remove_if_left(directory: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
-    let file = fs::openat(directory, name, open_flags(OpenMode::ReadWrite { follow: false }), Mode::empty())?;
-    fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-    Ok(fs::unlinkat(directory, name, AtFlags::empty())?)
-}
-
 /// `path` as operations take it that are given `directory`.
 fn place_in<'a>(directory: Option<&Directory>, path: &'a Path) -> &'a Path {
     if directory.is_some() { Location::named(path).name() } else { path }
-}
-
-fn temporary_name(io: &impl Io, path: &Path) -> PathBuf {
-    let mut random = [0; 8];
-    io.random(&mut random);
-    let name =
-        OsString::from(format!("{TEMPORARY_PREFIX}{:016x}{TEMPORARY_SUFFIX}", u64::from_ne_bytes(random)));
-    path.with_file_name(name)
 }
 
 fn directory_of(path: &Path) -> &Path {

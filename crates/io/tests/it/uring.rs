@@ -7,28 +7,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::{run_all, run_one};
 use haul_io::{
     Blocking, Buf, Cancel, Durability, Feed, Io, LocalJob, Names, NamesLimits, Offset, OpenMode, Publish,
-    Staged, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
+    Staged, Uring, UringConfig, is_cancelled, run_ready,
 };
 
 fn ring(in_flight_max: usize) -> (Uring, Cancel) {
     let cancel = Cancel::new().unwrap();
     let config = UringConfig { in_flight_max, ..UringConfig::default() };
     (Uring::new(config, cancel.clone(), Arc::default()).expect("a ring"), cancel)
-}
-
-/// Runs `jobs` to their end.
-fn run_all<'a>(uring: &Uring, jobs: Vec<LocalJob<'a>>) {
-    let mut jobs = jobs.into_iter();
-    uring.run(|| jobs.next().map_or(Feed::End, Feed::Job));
-}
-
-/// The result of one job.
-fn run_one<T>(uring: &Uring, job: impl AsyncFnOnce(TaskIo) -> T) -> T {
-    let result = Cell::new(None);
-    run_all(uring, vec![Box::pin(async { result.set(Some(job(uring.task()).await)) })]);
-    result.into_inner().expect("the job ended")
 }
 
 fn publish(path: &Path, durability: Durability) -> Publish {
@@ -91,7 +79,11 @@ fn two_hundred_jobs_at_once_copy_what_the_blocking_one_copies() {
         );
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 600, "nothing else is left");
-    assert!(uring.placed().ring >= 400, "files and directories are synced by the ring: {:?}", uring.placed());
+    assert!(
+        uring.placement_counts().ring >= 400,
+        "files and directories are synced by the ring: {:?}",
+        uring.placement_counts()
+    );
 }
 
 #[test]
@@ -108,7 +100,7 @@ fn a_whole_file_is_written_where_it_suits() {
         written.0.unwrap();
         assert!(written.1.filled().is_empty());
         assert_eq!(std::fs::read(&path).unwrap(), b"all");
-        assert_eq!(uring.placed().pool, pooled);
+        assert_eq!(uring.placement_counts().pool, pooled);
         let addresses = run_one(&uring, async |io| io.resolve(&Names::default(), "127.0.0.1", 9).await);
         assert_eq!(addresses.unwrap(), ["127.0.0.1:9".parse().unwrap()]);
     }
@@ -125,7 +117,7 @@ fn what_is_cached_needs_no_turn_of_the_ring() {
         io.read_full(&file, Buf::with_capacity(100), 100, Offset::At(5)).await.1
     });
     assert_eq!(read.filled(), b"written");
-    let placed = uring.placed();
+    let placed = uring.placement_counts();
     assert_eq!((placed.inline, placed.ring), (3, 0), "an open, a read and the end of the file");
 }
 
@@ -309,9 +301,9 @@ fn a_thousand_jobs_cost_one_lookup_and_keep_no_thread_from_others() {
     }));
     run_all(uring, jobs);
     assert_eq!((found.get(), asked.load(Ordering::SeqCst)), (1_000, 2));
-    let pooled = uring.placed().pool;
+    let pooled = uring.placement_counts().pool;
     run_one(uring, async |io| io.resolve(names, "slow", 80).await).unwrap();
-    assert_eq!(uring.placed().pool, pooled, "what is known needs no thread");
+    assert_eq!(uring.placement_counts().pool, pooled, "what is known needs no thread");
 }
 
 #[test]
@@ -331,6 +323,6 @@ fn results_in_one_directory_share_its_syncs() {
     });
     run_all(&uring, jobs.collect());
     // The files are synced one by one.
-    let of_directory = uring.placed().ring - COUNT as u64;
+    let of_directory = uring.placement_counts().ring - COUNT as u64;
     assert!((1..COUNT as u64 / 2).contains(&of_directory), "{of_directory} syncs of the directory");
 }

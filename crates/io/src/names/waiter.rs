@@ -1,4 +1,4 @@
-//! Waiting for an answer that somebody else will have.
+//! Waiter for an answer that somebody else will have.
 //!
 //! Owns: a sleep that the answer or the run's cancellation ends.
 //! Does not own: answers.
@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
 
-use super::{Answer, Told};
-use crate::perform::{Deadline, wait};
+use super::answer::{Answer, Callback};
+use crate::system::deadline::{Deadline, wait};
 use crate::{Cancel, cancelled};
 
 /// Who waits.
-pub(super) struct Waiting(Arc<Slot>);
+pub(super) struct Waiter(Arc<Slot>);
 
 struct Slot {
     answer: Mutex<Option<Answer>>,
@@ -24,7 +24,7 @@ struct Slot {
 }
 
 /// What is to be called with the answer, and the wait for that.
-pub(super) fn pair() -> io::Result<(Told, Waiting)> {
+pub(super) fn pair() -> io::Result<(Callback, Waiter)> {
     let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let slot = Arc::new(Slot { answer: Mutex::default(), event });
     let told = slot.clone();
@@ -33,10 +33,10 @@ pub(super) fn pair() -> io::Result<(Told, Waiting)> {
         // The only possible failure is an overflow of the counter, which leaves it readable.
         let _ = rustix::io::write(&told.event, &1u64.to_ne_bytes());
     };
-    Ok((Box::new(tell), Waiting(slot)))
+    Ok((Box::new(tell), Waiter(slot)))
 }
 
-impl Waiting {
+impl Waiter {
     pub(super) fn wait(self, cancel: &Cancel) -> io::Result<Answer> {
         let Slot { answer, event } = &*self.0;
         loop {

@@ -6,20 +6,20 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{
-    self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timestamps,
-    XattrFlags,
+    self, AtFlags, CWD, FallocateFlags, FlockOperation, Mode, RenameFlags, Timestamps, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
-use rustix::net::{RecvFlags, SendFlags};
 
-use crate::op::{Completion, Offset, Op, OpenMode, Value};
-use crate::{
-    Attributes, Buf, Cancel, Directory, File, FileKind, Socket, Stat, cancelled, connect, is_temporary,
-};
+use super::connect::connect;
+use super::transfer::{recv, send};
+use crate::connect::socket;
+use crate::files::temporary::is_temporary;
+use crate::system::deadline::{Deadline, wait};
+use crate::{Attributes, Buf, Cancel, Completion, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
 /// Carries out `op`; returns when it is done, has failed or, where it waits, when `cancel` is thrown.
 pub(crate) fn perform(op: Op, cancel: &Cancel) -> Completion {
@@ -63,9 +63,9 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         }
         Op::Resolve { names, host, port } => names.find(&host, port, cancel).map(Value::Addresses),
         Op::Connect { addresses, timeout } => {
-            connect::race(&addresses, timeout, cancel).map(|socket| Value::Socket(socket.into()))
+            connect(&addresses, timeout, cancel).map(|socket| Value::Socket(socket.into()))
         }
-        Op::ConnectLocal { path } => connect::local(&path).map(|socket| Value::Socket(socket.into())),
+        Op::ConnectLocal { path } => socket::local(&path).map(|socket| Value::Socket(socket.into())),
         Op::Sleep { duration } => sleep(duration, cancel).map(|()| Value::Done),
         Op::ReadAt { .. } | Op::WriteAt { .. } | Op::Recv { .. } | Op::Send { .. } => {
             unreachable!("operations with a buffer are dealt with above")
@@ -87,7 +87,7 @@ pub(crate) fn base(dir: &Option<Directory>) -> io::Result<BorrowedFd<'_>> {
 
 fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
     let private = Mode::from_raw_mode(0o600);
-    let open = || retry_on_intr(|| fs::openat(base, path, open_flags(mode), private));
+    let open = || retry_on_intr(|| fs::openat(base, path, mode.flags(), private));
     let mut fd = open()?;
     if let OpenMode::CreateNew | OpenMode::Staged = mode {
         hold(&fd);
@@ -103,24 +103,6 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
 /// Marks a file that has a temporary name as one that somebody works on. Where a file system has no locks, nothing is ever taken for a leftover.
 fn hold(fd: impl AsFd) {
     let _ = fs::flock(fd, FlockOperation::NonBlockingLockShared);
-}
-
-pub(crate) fn open_flags(mode: OpenMode) -> OFlags {
-    // O_NONBLOCK: opening a pipe that was put in a file's place must not hang; regular files ignore it.
-    let reading = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let in_place = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
-    let flags = match mode {
-        OpenMode::Read { follow: true } => reading,
-        OpenMode::Read { follow: false } => reading | OFlags::NOFOLLOW,
-        OpenMode::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
-        OpenMode::Anchor { follow: true } => OFlags::PATH | OFlags::DIRECTORY,
-        OpenMode::Anchor { follow: false } => OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW,
-        OpenMode::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
-        OpenMode::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
-        OpenMode::ReadWrite { follow: true } => in_place,
-        OpenMode::ReadWrite { follow: false } | OpenMode::Staged => in_place | OFlags::NOFOLLOW,
-    };
-    flags | OFlags::CLOEXEC
 }
 
 fn read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> io::Result<usize> {
@@ -202,122 +184,10 @@ fn rename(base: BorrowedFd<'_>, from: &Path, to: &Path, replace: bool) -> rustix
     }
 }
 
-fn recv(socket: &Socket, buf: &mut Buf, timeout: Duration, cancel: &Cancel) -> io::Result<usize> {
-    let fd = socket.0.fd()?;
-    let count = when_ready(fd, PollFlags::IN, timeout, cancel, || {
-        rustix::net::recv(fd, buf.spare_mut(), RecvFlags::DONTWAIT).map(|(count, _)| count)
-    })?;
-    buf.commit(count);
-    Ok(count)
-}
-
-fn send(socket: &Socket, bytes: &[u8], timeout: Duration, cancel: &Cancel) -> io::Result<usize> {
-    let fd = socket.0.fd()?;
-    when_ready(fd, PollFlags::OUT, timeout, cancel, || {
-        rustix::net::send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
-    })
-}
-
-/// Tries at once, and again whenever `fd` is ready, until the timeout: data that has arrived costs one system call.
-fn when_ready<T>(
-    fd: BorrowedFd<'_>,
-    readiness: PollFlags,
-    timeout: Duration,
-    cancel: &Cancel,
-    mut attempt: impl FnMut() -> rustix::io::Result<T>,
-) -> io::Result<T> {
-    let deadline = Deadline::after(timeout);
-    loop {
-        match attempt() {
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) if timeout.is_zero() => return Err(io::ErrorKind::TimedOut.into()),
-            Err(Errno::AGAIN) => {
-                wait(&mut [PollFd::new(&fd, readiness), PollFd::new(cancel, PollFlags::IN)], deadline)?;
-                if cancel.is_triggered() {
-                    return Err(cancelled());
-                }
-            }
-            result => return Ok(result?),
-        }
-    }
-}
-
 fn sleep(duration: Duration, cancel: &Cancel) -> io::Result<()> {
     match wait(&mut [PollFd::new(cancel, PollFlags::IN)], Deadline::after(duration)) {
         Ok(()) => Err(cancelled()),
         Err(error) if error.kind() == io::ErrorKind::TimedOut => Ok(()),
         Err(error) => Err(error),
-    }
-}
-
-/// A moment to wait for at most; `None` where the timeout was too long to be added to the clock.
-#[derive(Clone, Copy)]
-pub(crate) struct Deadline(Option<Instant>);
-
-impl Deadline {
-    pub(crate) fn after(timeout: Duration) -> Self {
-        Self(Instant::now().checked_add(timeout))
-    }
-
-    pub(crate) fn earlier(self, other: Deadline) -> Self {
-        match (self.0, other.0) {
-            (Some(a), Some(b)) => Self(Some(a.min(b))),
-            (a, b) => Self(a.or(b)),
-        }
-    }
-
-    pub(crate) fn is_over(self) -> bool {
-        self.0.is_some_and(|deadline| deadline <= Instant::now())
-    }
-}
-
-/// Sleeps until one of `fds` is ready; the error is `TimedOut` at the deadline.
-pub(crate) fn wait(fds: &mut [PollFd<'_>], deadline: Deadline) -> io::Result<()> {
-    loop {
-        let left = deadline.0.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let left = left.and_then(|left| Timespec::try_from(left).ok());
-        match poll(fds, left.as_ref()) {
-            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
-            Ok(_) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-impl From<fs::Stat> for Stat {
-    fn from(stat: fs::Stat) -> Self {
-        let kind = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => FileKind::Regular,
-            FileType::Directory => FileKind::Directory,
-            FileType::Symlink => FileKind::Symlink,
-            _ => FileKind::Special,
-        };
-        Self {
-            kind,
-            bytes: u64::try_from(stat.st_size).unwrap_or(0),
-            mode: stat.st_mode & 0o7777,
-            modified: (stat.st_mtime, u32::try_from(stat.st_mtime_nsec).unwrap_or(0)),
-            changed: (stat.st_ctime, u32::try_from(stat.st_ctime_nsec).unwrap_or(0)),
-            device: stat.st_dev,
-            inode: stat.st_ino,
-            links: stat.st_nlink,
-        }
-    }
-}
-
-impl AsFd for File {
-    /// # Panics
-    /// For a file of a simulation.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.fd().expect("a file of the real system")
-    }
-}
-
-impl AsFd for Socket {
-    /// # Panics
-    /// For a socket of a simulation.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.fd().expect("a socket of the real system")
     }
 }

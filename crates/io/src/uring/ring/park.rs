@@ -20,7 +20,7 @@ const AWAKE: u32 = 0;
 const SLEEPING: u32 = 1;
 const NOTIFIED: u32 = 2;
 
-pub(super) struct Park {
+pub(crate) struct Park {
     state: AtomicU32,
     event: OwnedFd,
 }
@@ -30,7 +30,7 @@ pub(super) struct Park {
 pub struct Unparker(Arc<Park>);
 
 impl Unparker {
-    pub(super) fn new(park: &Arc<Park>) -> Self {
+    pub(crate) fn new(park: &Arc<Park>) -> Self {
         Self(park.clone())
     }
 
@@ -48,13 +48,13 @@ impl std::fmt::Debug for Unparker {
 }
 
 impl Park {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // Not NONBLOCK: a read through the ring would then fail instead of waiting.
         let event = eventfd(0, EventfdFlags::CLOEXEC)?;
         Ok(Self { state: AtomicU32::new(AWAKE), event })
     }
 
-    pub(super) fn notify(&self) {
+    pub(crate) fn notify(&self) {
         if self.state.swap(NOTIFIED, Ordering::AcqRel) == SLEEPING {
             // The only possible failure is an overflow of the counter, which leaves it readable.
             let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
@@ -62,12 +62,12 @@ impl Park {
     }
 
     /// Whether the thread may sleep; if not, it was notified.
-    pub(super) fn prepare_to_sleep(&self) -> bool {
+    pub(crate) fn prepare_to_sleep(&self) -> bool {
         self.state.compare_exchange(AWAKE, SLEEPING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
     /// The thread is up; whether it was notified since the last call.
-    pub(super) fn wake_up(&self) -> bool {
+    pub(crate) fn wake_up(&self) -> bool {
         // A plain load first: this runs at every turn, and nearly always finds nothing.
         if self.state.load(Ordering::Acquire) == AWAKE {
             return false;

@@ -102,6 +102,43 @@ impl Stat {
     }
 }
 
+impl From<rustix::fs::Stat> for Stat {
+    fn from(stat: rustix::fs::Stat) -> Self {
+        let kind = match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
+            rustix::fs::FileType::RegularFile => FileKind::Regular,
+            rustix::fs::FileType::Directory => FileKind::Directory,
+            rustix::fs::FileType::Symlink => FileKind::Symlink,
+            _ => FileKind::Special,
+        };
+        Self {
+            kind,
+            bytes: u64::try_from(stat.st_size).unwrap_or(0),
+            mode: stat.st_mode & 0o7777,
+            modified: (stat.st_mtime, u32::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+            changed: (stat.st_ctime, u32::try_from(stat.st_ctime_nsec).unwrap_or(0)),
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            links: stat.st_nlink,
+        }
+    }
+}
+
+impl AsFd for File {
+    /// # Panics
+    /// For a file of a simulation.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd().expect("a file of the real system")
+    }
+}
+
+impl AsFd for Socket {
+    /// # Panics
+    /// For a socket of a simulation.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.fd().expect("a socket of the real system")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

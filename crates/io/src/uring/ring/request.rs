@@ -18,14 +18,11 @@ use rustix::io::Errno;
 use rustix::net::SendFlags;
 
 use super::park::Park;
-use super::placement::raw;
-use crate::handle::Descriptor;
-use crate::op::{Completion, Op, Value};
-use crate::perform::open_flags;
-use crate::{Buf, Cancel};
+use crate::values::handle::Descriptor;
+use crate::{Buf, Cancel, Completion, Op, Value};
 
 /// A request in flight. Invariant: it stays at its address, untouched, from its submission to its completion.
-pub(super) enum Request {
+pub(crate) enum Request {
     Read {
         file: Handle,
         buf: Buf,
@@ -54,7 +51,7 @@ pub(super) enum Request {
         flags: OFlags,
     },
     /// Readiness for writing: the end of a connection attempt.
-    Connected {
+    Connect {
         socket: OwnedFd,
     },
     /// Somebody woke the ring.
@@ -75,10 +72,10 @@ pub(super) enum Request {
 }
 
 /// A handle of the real system, whose number can't be closed and given away again while it is held.
-pub(super) struct Handle(Arc<Descriptor>);
+pub(crate) struct Handle(Arc<Descriptor>);
 
 impl Handle {
-    pub(super) fn new(descriptor: Arc<Descriptor>) -> io::Result<Self> {
+    pub(crate) fn new(descriptor: Arc<Descriptor>) -> io::Result<Self> {
         descriptor.fd()?;
         Ok(Self(descriptor))
     }
@@ -97,15 +94,15 @@ fn length(bytes: usize) -> u32 {
 
 impl Request {
     /// The request for `op`; the refusal if it can't be made: a simulated handle, a name with a zero byte.
-    pub(super) fn new(op: Op) -> Result<Self, Completion> {
+    pub(crate) fn new(op: Op) -> Result<Self, Completion> {
         let refused = |buf: Buf, error: io::Error| Completion { result: Err(error), buf: Some(buf) };
         Ok(match op {
             Op::ReadAt { file, buf, bytes_max, offset } => match Handle::new(file.0) {
-                Ok(file) => Self::Read { file, buf, bytes_max, offset: raw(offset) },
+                Ok(file) => Self::Read { file, buf, bytes_max, offset: offset.raw() },
                 Err(error) => return Err(refused(buf, error)),
             },
             Op::WriteAt { file, buf, offset } => match Handle::new(file.0) {
-                Ok(file) => Self::Write { file, buf, offset: raw(offset) },
+                Ok(file) => Self::Write { file, buf, offset: offset.raw() },
                 Err(error) => return Err(refused(buf, error)),
             },
             Op::Recv { socket, buf, .. } => match Handle::new(socket.0) {
@@ -123,7 +120,7 @@ impl Request {
                 let dir = dir.map(|dir| Handle::new(dir.file().0.clone())).transpose();
                 let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from);
                 match (dir, path) {
-                    (Ok(dir), Ok(path)) => Self::Open { dir, path, flags: open_flags(mode) },
+                    (Ok(dir), Ok(path)) => Self::Open { dir, path, flags: mode.flags() },
                     (Err(error), _) | (_, Err(error)) => return Err(Completion::new(Err(error))),
                 }
             }
@@ -132,7 +129,7 @@ impl Request {
     }
 
     /// The entry for the kernel; `None` for what the kernel knows nothing of. It points into `self`.
-    pub(super) fn entry(&mut self) -> Option<squeue::Entry> {
+    pub(crate) fn entry(&mut self) -> Option<squeue::Entry> {
         Some(match self {
             Self::Read { file, buf, bytes_max, offset } => {
                 let spare = buf.spare_mut();
@@ -156,7 +153,7 @@ impl Request {
                 let dir = dir.as_ref().map_or(types::Fd(CWD.as_raw_fd()), Handle::fd);
                 opcode::OpenAt::new(dir, path.as_ptr()).flags(flags.bits() as i32).build()
             }
-            Self::Connected { socket } => poll(socket.as_raw_fd(), PollFlags::OUT),
+            Self::Connect { socket } => poll(socket.as_raw_fd(), PollFlags::OUT),
             Self::Woken { park, counter } => {
                 let fd = types::Fd(park.as_fd().as_raw_fd());
                 opcode::Read::new(fd, counter.as_mut_ptr(), counter.len() as u32).build()
@@ -167,17 +164,17 @@ impl Request {
     }
 
     /// Whether it is given up when the run is cancelled.
-    pub(super) fn is_interrupted_by_cancel(&self) -> bool {
+    pub(crate) fn is_interrupted_by_cancel(&self) -> bool {
         match self {
             Self::Read { .. } | Self::Write { .. } | Self::Recv { .. } | Self::Send { .. } => true,
-            Self::Open { .. } | Self::Connected { .. } | Self::Timer => true,
+            Self::Open { .. } | Self::Connect { .. } | Self::Timer => true,
             // A pool thread watches the switch itself.
             Self::Sync { .. } | Self::Pooled { .. } | Self::Woken { .. } | Self::Thrown { .. } => false,
         }
     }
 
     /// What the job gets. `result` is the kernel's, an error if negative.
-    pub(super) fn complete(self, result: io::Result<u32>) -> Completion {
+    pub(crate) fn complete(self, result: io::Result<u32>) -> Completion {
         match self {
             Self::Read { mut buf, .. } | Self::Recv { mut buf, .. } => {
                 let counted = result.map(|count| count as usize);
@@ -194,7 +191,7 @@ impl Request {
                 None => Completion::new(Err(Errno::CANCELED.into())),
             },
             Self::Sync { .. }
-            | Self::Connected { .. }
+            | Self::Connect { .. }
             | Self::Woken { .. }
             | Self::Thrown { .. }
             | Self::Timer => Completion::new(result.map(|_| Value::Done)),
@@ -202,7 +199,7 @@ impl Request {
     }
 
     /// Frees what belongs to a request that nobody awaits any more.
-    pub(super) fn discard(self, result: io::Result<u32>) {
+    pub(crate) fn discard(self, result: io::Result<u32>) {
         if let (Self::Open { .. }, Ok(number)) = (self, result) {
             drop(opened(number));
         }

@@ -31,7 +31,7 @@ pub struct Directory {
 
 /// The directories that a worker used last. A tree is walked in order, so that most files lie where the one before did.
 #[derive(Debug)]
-pub struct Kept {
+pub struct DirectoryCache {
     /// The one used last is the last.
     directories: Vec<Directory>,
     count_max: usize,
@@ -122,7 +122,7 @@ impl Directory {
     }
 }
 
-impl Kept {
+impl DirectoryCache {
     /// Room for `count_max`; beyond it, the one that was used longest ago is closed.
     pub fn new(count_max: usize) -> Self {
         Self { directories: Vec::new(), count_max }
@@ -147,8 +147,8 @@ impl Kept {
         self.directories.push(directory);
     }
 
-    /// Closes what is no longer what its name says.
-    pub(crate) fn forget(&mut self) {
+    /// Closes all directories, because names may lead elsewhere by now.
+    pub(crate) fn clear(&mut self) {
         self.directories.clear();
     }
 }
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_was_used_last_is_kept() {
-        let mut kept = Kept::new(2);
+        let mut kept = DirectoryCache::new(2);
         let directory = |path: &str| {
             let null = std::fs::File::open("/dev/null").unwrap();
             Directory::new(null.into(), Path::new(path), 1)

@@ -7,8 +7,9 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::{pair, run_one};
 use haul_io::{
-    Blocking, Buf, Cancel, Feed, Io, LocalJob, Socket, TaskIo, Uring, UringConfig, is_cancelled, run_ready,
+    Blocking, Buf, Cancel, Feed, Io, LocalJob, Socket, Uring, UringConfig, is_cancelled, run_ready,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -17,14 +18,6 @@ const SHORT: Duration = Duration::from_millis(20);
 fn ring(config: UringConfig) -> (Uring, Cancel) {
     let cancel = Cancel::new().unwrap();
     (Uring::new(config, cancel.clone(), Arc::default()).expect("a ring"), cancel)
-}
-
-fn run_one<T>(uring: &Uring, job: impl AsyncFnOnce(TaskIo) -> T) -> T {
-    let result = Cell::new(None);
-    let mut jobs: Vec<LocalJob<'_>> = vec![Box::pin(async { result.set(Some(job(uring.task()).await)) })];
-    uring.run(|| jobs.pop().map_or(Feed::End, Feed::Job));
-    drop(jobs);
-    result.into_inner().expect("the job ended")
 }
 
 /// What a peer says to the request of this number: a few bytes to a few hundred thousand.
@@ -115,12 +108,6 @@ fn sockets_go_from_one_kind_of_io_to_the_other() {
     run_one(&uring, async |io| ask(&io, &socket, 8).await.unwrap());
     drop(socket);
     server.join().unwrap();
-}
-
-fn pair() -> (Socket, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (OwnedFd::from(stream).into(), listener.accept().unwrap().0)
 }
 
 #[test]

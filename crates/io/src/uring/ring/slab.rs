@@ -7,23 +7,23 @@
 
 /// The name of a slot for as long as it is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
+pub(crate) struct Key {
     index: u32,
     generation: u32,
 }
 
 impl Key {
-    pub(super) fn to_bits(self) -> u64 {
+    pub(crate) fn to_bits(self) -> u64 {
         u64::from(self.generation) << 32 | u64::from(self.index)
     }
 
-    pub(super) fn from_bits(bits: u64) -> Self {
+    pub(crate) fn from_bits(bits: u64) -> Self {
         Self { index: bits as u32, generation: (bits >> 32) as u32 }
     }
 }
 
 /// Values at addresses that don't change until they are taken out.
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     /// Boxed: growing the list doesn't move a slot that the kernel points into.
     slots: Vec<Box<Slot<T>>>,
     free: Vec<u32>,
@@ -35,11 +35,11 @@ struct Slot<T> {
 }
 
 impl<T> Slab<T> {
-    pub(super) fn with_capacity(capacity: usize) -> Self {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self { slots: Vec::with_capacity(capacity), free: Vec::with_capacity(capacity) }
     }
 
-    pub(super) fn insert(&mut self, value: T) -> Key {
+    pub(crate) fn insert(&mut self, value: T) -> Key {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Box::new(Slot { generation: 0, value: None }));
             u32::try_from(self.slots.len() - 1).expect("fewer than 2^32 operations are in flight")
@@ -49,12 +49,12 @@ impl<T> Slab<T> {
         Key { index, generation: slot.generation }
     }
 
-    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.index as usize)?;
         if slot.generation == key.generation { slot.value.as_mut() } else { None }
     }
 
-    pub(super) fn remove(&mut self, key: Key) -> Option<T> {
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)?;
         let value = slot.value.take()?;
         // The last generation is skipped: with it, some key would have the bits that mean no slot at all.
@@ -63,7 +63,7 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    pub(super) fn keys(&self) -> Vec<Key> {
+    pub(crate) fn keys(&self) -> Vec<Key> {
         let taken = self.slots.iter().zip(0..).filter(|(slot, _)| slot.value.is_some());
         taken.map(|(slot, index)| Key { index, generation: slot.generation }).collect()
     }

@@ -5,10 +5,10 @@
 
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
+use super::super::quarantine::{WATCHED_BYTES, untouched};
+use super::super::request::Handle;
+use super::super::setup;
 use super::*;
-use crate::uring::quarantine::{WATCHED_BYTES, untouched};
-use crate::uring::request::Handle;
-use crate::uring::setup;
 use crate::{Buf, File};
 
 fn driver() -> Driver {

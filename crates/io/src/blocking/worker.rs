@@ -1,0 +1,122 @@
+//! [`Io`] by blocking system calls: every operation is done before it returns.
+//!
+//! Owns: the time and byte accounts of one worker, and its spare buffers.
+//! Does not own: the system calls ([`crate::perform`]).
+
+use std::cell::{Cell, RefCell};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::perform::perform;
+use crate::system::random::fill_random;
+use crate::{
+    Buf, BufResult, Cancel, Completion, DirectoryCache, Io, Meter, Op, Publish, Published, cancelled,
+};
+
+/// Blocking system calls, for a worker that runs one job at a time.
+pub struct Blocking {
+    cancel: Cancel,
+    start: Instant,
+    meter: Cell<Meter>,
+    progress: Arc<AtomicU64>,
+    spare: RefCell<Vec<Buf>>,
+    kept: RefCell<DirectoryCache>,
+}
+
+/// A worker keeps at most that many buffers for its next jobs.
+const SPARE_BUFFERS_MAX: usize = 4;
+/// And that many directories open: of sources and of results, each with the one above it.
+const DIRECTORIES_MAX: usize = 4;
+
+impl Blocking {
+    /// Operations that `cancel` can interrupt. The clock starts here.
+    pub fn new(cancel: Cancel) -> Self {
+        Self::counting(cancel, Arc::default())
+    }
+
+    /// As [`Blocking::new`]; payload bytes are added to `progress` as jobs report them.
+    pub fn counting(cancel: Cancel, progress: Arc<AtomicU64>) -> Self {
+        let (meter, spare) = (Cell::default(), RefCell::default());
+        let kept = RefCell::new(DirectoryCache::new(DIRECTORIES_MAX));
+        Self { cancel, start: Instant::now(), meter, progress, spare, kept }
+    }
+
+    /// The switch that interrupts the operations.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// What was spent since the last call.
+    pub fn take_meter(&self) -> Meter {
+        self.meter.take()
+    }
+}
+
+impl Io for Blocking {
+    async fn submit(&self, op: Op) -> Completion {
+        if self.cancel.is_triggered() && op.is_refused_when_cancelled() {
+            return op.refuse(cancelled());
+        }
+        let submitted = Instant::now();
+        let completion = perform(op, &self.cancel);
+        let mut meter = self.meter.get();
+        meter.device += submitted.elapsed();
+        meter.ops += 1;
+        self.meter.set(meter);
+        completion
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn random(&self, out: &mut [u8]) {
+        fill_random(out);
+    }
+
+    fn progress(&self, bytes: u64) {
+        let mut meter = self.meter.get();
+        meter.bytes += bytes;
+        self.meter.set(meter);
+        self.progress.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn directory_cache(&self) -> Option<&RefCell<DirectoryCache>> {
+        Some(&self.kept)
+    }
+
+    async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
+        crate::write_file(self, publish, content).await
+    }
+
+    fn take_buf(&self, capacity: usize) -> Buf {
+        let mut spare = self.spare.borrow_mut();
+        match spare.iter().position(|buf| buf.capacity() == capacity) {
+            Some(index) => spare.swap_remove(index),
+            None => Buf::with_capacity(capacity),
+        }
+    }
+
+    fn give_buf(&self, mut buf: Buf) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() == SPARE_BUFFERS_MAX {
+            spare.remove(0);
+        }
+        buf.clear();
+        spare.push(buf);
+    }
+}
+
+/// The result of a job on [`Blocking`], whose operations are complete when they return.
+///
+/// # Panics
+/// If the job awaited anything but its `Io`.
+pub fn run_ready<F: Future>(job: F) -> F::Output {
+    match pin!(job).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("a job awaited something other than its operations"),
+    }
+}

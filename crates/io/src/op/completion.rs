@@ -1,0 +1,64 @@
+//! The result of an operation.
+//!
+//! Owns: completions and their values.
+//! Does not own: how an operation completes.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::{Attributes, Buf, File, Published, Socket, Stat};
+
+/// What an operation came to.
+#[derive(Debug)]
+pub struct Completion {
+    /// The value that the variant of [`Op`] names, or the system's error.
+    pub result: io::Result<Value>,
+    /// The buffer that moved in, if the operation has one.
+    pub buf: Option<Buf>,
+}
+
+/// The value of a successful operation.
+#[derive(Debug)]
+pub enum Value {
+    /// Nothing but success.
+    Done,
+    /// Bytes read or written.
+    Count(usize),
+    /// The file opened.
+    File(File),
+    /// The socket connected.
+    Socket(Socket),
+    /// What is known of a file.
+    Stat(Stat),
+    /// Extended attributes.
+    Attributes(Attributes),
+    /// What there is to say of a file that was published.
+    Published(Published),
+    /// Addresses, in the resolver's order.
+    Addresses(Vec<SocketAddr>),
+}
+
+/// What a read found; the buffer comes back in either case.
+pub type BufResult<T> = (io::Result<T>, Buf);
+
+impl Completion {
+    pub(crate) fn new(result: io::Result<Value>) -> Self {
+        Self { result, buf: None }
+    }
+
+    pub(crate) fn counted(result: io::Result<usize>, buf: Buf) -> Self {
+        Self { result: result.map(Value::Count), buf: Some(buf) }
+    }
+
+    /// The count and the buffer.
+    ///
+    /// # Panics
+    /// If the operation has neither: an error in an implementation of [`crate::Io`].
+    pub(crate) fn into_counted(self) -> BufResult<usize> {
+        let result = self.result.map(|value| match value {
+            Value::Count(count) => count,
+            other => panic!("expected a count, got {other:?}"),
+        });
+        (result, self.buf.expect("an operation gives its buffer back"))
+    }
+}

@@ -1,0 +1,83 @@
+//! How a file is opened, and where in it an operation works.
+//!
+//! Owns: the modes and their flags, offsets.
+//! Does not own: opening.
+//!
+//! Source: open(2).
+
+use rustix::fs::OFlags;
+
+/// How [`Op::Open`] opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// An existing file for reading; `follow` says whether a symbolic link as last component is followed.
+    Read {
+        /// Follow a final symbolic link (else: the error `ELOOP`).
+        follow: bool,
+    },
+    /// An existing directory, to be read or synced.
+    Directory,
+    /// An existing directory, to be the anchor of names only. It needs no permission to be read.
+    Anchor {
+        /// Follow symbolic links (else: the error `ENOTDIR`, for one in the last component).
+        follow: bool,
+    },
+    /// A new file of mode 0600 for reading and writing; an existing name is an error.
+    CreateNew,
+    /// A new file of mode 0600 without a name, on the file system of the directory named.
+    Unnamed,
+    /// An existing file for reading and writing in place.
+    ReadWrite {
+        /// Follow a final symbolic link (else: the error `ELOOP`).
+        follow: bool,
+    },
+    /// A staged file of another process's making, for reading and writing.
+    Staged,
+}
+
+/// Where in a file an operation works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offset {
+    /// That many bytes from the start.
+    At(u64),
+    /// Wherever the stream is: pipes, terminals.
+    Stream,
+}
+
+impl OpenMode {
+    /// The flags of open(2).
+    pub(crate) fn flags(self) -> OFlags {
+        // O_NONBLOCK: opening a pipe that was put in a file's place must not hang; regular files ignore it.
+        let reading = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let in_place = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let flags = match self {
+            Self::Read { follow: true } => reading,
+            Self::Read { follow: false } => reading | OFlags::NOFOLLOW,
+            Self::Directory => OFlags::RDONLY | OFlags::DIRECTORY,
+            Self::Anchor { follow: true } => OFlags::PATH | OFlags::DIRECTORY,
+            Self::Anchor { follow: false } => OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW,
+            Self::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
+            Self::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
+            Self::ReadWrite { follow: true } => in_place,
+            Self::ReadWrite { follow: false } | Self::Staged => in_place | OFlags::NOFOLLOW,
+        };
+        flags | OFlags::CLOEXEC
+    }
+}
+
+impl Offset {
+    pub(crate) fn plus(self, bytes: usize) -> Self {
+        match self {
+            Self::At(offset) => Self::At(offset + bytes as u64),
+            Self::Stream => Self::Stream,
+        }
+    }
+
+    /// The offset of preadv2(2) and of an entry in the ring: all ones stand for the stream's own position.
+    pub(crate) fn raw(self) -> u64 {
+        match self {
+            Self::At(offset) => offset,
+            Self::Stream => u64::MAX,
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! A seeded simulation of files, peers and time, as an [`Io`].
+//!
+//! Every operation takes a random latency in virtual time, reads and writes come back short at random, and one can be
+//! told to fail or the power to go at any operation. The same seed gives the same run.
+//!
+//! Owns: virtual time, the order of completions, injected faults.
+//! Does not own: what files ([`Files`]) and peers ([`Peers`]) do.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::files::Files;
+use super::peers::Peers;
+use super::random::Random;
+use crate::values::handle::Descriptor;
+use crate::{Buf, BufResult, Completion, Io, Op, Publish, Published, Socket, Value, cancelled};
+
+/// A simulated machine. Clones share it.
+#[derive(Clone)]
+pub struct Sim(Rc<RefCell<World>>);
+
+/// What somebody else does to the files.
+type Change = Box<dyn FnOnce(&mut Files)>;
+
+struct World {
+    random: Random,
+    now: Duration,
+    /// Operations in flight by the moment they complete; the number makes moments unique and names the operation.
+    in_flight: BTreeMap<(Duration, u64), Op>,
+    completed: BTreeMap<u64, Completion>,
+    submitted: u64,
+    faults: BTreeMap<u64, io::ErrorKind>,
+    changes: BTreeMap<u64, Change>,
+    power_cut_at: Option<u64>,
+    cancelled: bool,
+    progress_bytes: u64,
+    files: Files,
+    peers: Peers,
+}
+
+impl Sim {
+    /// A machine with an empty file system and no peers.
+    pub fn new(seed: u64) -> Self {
+        Self::with_files(seed, Files::default())
+    }
+
+    /// A machine with the files of another, for instance what [`Sim::after_power_cut`] left.
+    pub fn with_files(seed: u64, files: Files) -> Self {
+        Self(Rc::new(RefCell::new(World {
+            random: Random::new(seed),
+            now: Duration::ZERO,
+            in_flight: BTreeMap::new(),
+            completed: BTreeMap::new(),
+            submitted: 0,
+            faults: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            power_cut_at: None,
+            cancelled: false,
+            progress_bytes: 0,
+            files,
+            peers: Peers::default(),
+        })))
+    }
+
+    /// Runs `job` to its end; `None` if the power went before.
+    ///
+    /// # Panics
+    /// If the job waits for something that isn't an operation.
+    pub fn run<F: Future>(&self, job: F) -> Option<F::Output> {
+        let mut job = pin!(job);
+        loop {
+            match job.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(output) => return Some(output),
+                Poll::Pending if self.0.borrow_mut().advance() => {}
+                Poll::Pending => return None,
+            }
+        }
+    }
+
+    /// Runs `jobs` at once on this machine; their outputs in the same order, `None` if the power went before all ended.
+    pub fn run_all<T>(&self, jobs: Vec<impl Future<Output = T>>) -> Option<Vec<T>> {
+        let mut jobs: Vec<_> = jobs.into_iter().map(|job| Joined::Running(Box::pin(job))).collect();
+        self.run(std::future::poll_fn(move |context| {
+            let mut all_done = true;
+            for job in &mut jobs {
+                all_done &= job.poll(context);
+            }
+            if all_done { Poll::Ready(jobs.iter_mut().map(Joined::take).collect()) } else { Poll::Pending }
+        }))
+    }
+
+    /// The operation with this number (from 0, in order of submission) fails.
+    pub fn fail_operation(&self, number: u64, kind: io::ErrorKind) {
+        self.0.borrow_mut().faults.insert(number, kind);
+    }
+
+    /// Somebody else does `change` just before the operation with this number is carried out.
+    pub fn change_files_at(&self, number: u64, change: impl FnOnce(&mut Files) + 'static) {
+        self.0.borrow_mut().changes.insert(number, Box::new(change));
+    }
+
+    /// The power goes when the operation with this number is submitted.
+    pub fn cut_power_at(&self, number: u64) {
+        self.0.borrow_mut().power_cut_at = Some(number);
+    }
+
+    /// From now on the run is cancelled.
+    pub fn cancel(&self) {
+        self.0.borrow_mut().cancelled = true;
+    }
+
+    /// How many operations were submitted so far.
+    pub fn submitted(&self) -> u64 {
+        self.0.borrow().submitted
+    }
+
+    /// Payload bytes that jobs reported.
+    pub fn progress_bytes(&self) -> u64 {
+        self.0.borrow().progress_bytes
+    }
+
+    /// The files as they are now.
+    pub fn files(&self) -> std::cell::RefMut<'_, Files> {
+        std::cell::RefMut::map(self.0.borrow_mut(), |world| &mut world.files)
+    }
+
+    /// The peers that can be connected to.
+    pub fn peers(&self) -> std::cell::RefMut<'_, Peers> {
+        std::cell::RefMut::map(self.0.borrow_mut(), |world| &mut world.peers)
+    }
+
+    /// What a file system might hold after the power went now: all that was synced, and a random part of the rest.
+    pub fn after_power_cut(&self) -> Files {
+        let mut world = self.0.borrow_mut();
+        let World { random, files, .. } = &mut *world;
+        files.after_power_cut(random)
+    }
+}
+
+enum Joined<F: Future> {
+    Running(Pin<Box<F>>),
+    Ended(Option<F::Output>),
+}
+
+impl<F: Future> Joined<F> {
+    /// Whether it has ended.
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        if let Self::Running(job) = self {
+            match job.as_mut().poll(context) {
+                Poll::Ready(output) => *self = Self::Ended(Some(output)),
+                Poll::Pending => return false,
+            }
+        }
+        true
+    }
+
+    fn take(&mut self) -> F::Output {
+        match self {
+            Self::Ended(output) => output.take().expect("outputs are taken once"),
+            Self::Running(_) => unreachable!("taken before it ended"),
+        }
+    }
+}
+
+impl Io for Sim {
+    async fn submit(&self, op: Op) -> Completion {
+        let number = match self.0.borrow_mut().start(op) {
+            Ok(number) => number,
+            Err(completion) => return completion,
+        };
+        std::future::poll_fn(|_| match self.0.borrow_mut().completed.remove(&number) {
+            Some(completion) => Poll::Ready(completion),
+            None => Poll::Pending,
+        })
+        .await
+    }
+
+    fn now(&self) -> Duration {
+        self.0.borrow().now
+    }
+
+    fn random(&self, out: &mut [u8]) {
+        let mut world = self.0.borrow_mut();
+        out.fill_with(|| world.random.below(256) as u8);
+    }
+
+    fn progress(&self, bytes: u64) {
+        self.0.borrow_mut().progress_bytes += bytes;
+    }
+
+    async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
+        crate::write_file(self, publish, content).await
+    }
+
+    async fn yield_now(&self) {
+        let _ = self.sleep(Duration::ZERO).await;
+    }
+}
+
+impl World {
+    fn start(&mut self, op: Op) -> Result<u64, Completion> {
+        if self.cancelled && op.is_refused_when_cancelled() {
+            return Err(op.refuse(cancelled()));
+        }
+        let number = self.submitted;
+        self.submitted += 1;
+        let latency = match &op {
+            Op::Sleep { duration } => *duration,
+            _ => Duration::from_micros(self.random.below(1_000)),
+        };
+        self.in_flight.insert((self.now + latency, number), op);
+        Ok(number)
+    }
+
+    /// Completes the operation that is due next; false if the power is gone.
+    fn advance(&mut self) -> bool {
+        if self.power_cut_at.is_some_and(|number| self.submitted > number) {
+            return false;
+        }
+        let Some(((due, number), op)) = self.in_flight.pop_first() else {
+            panic!("a job awaits something that isn't an operation");
+        };
+        self.now = due;
+        if let Some(change) = self.changes.remove(&number) {
+            change(&mut self.files);
+        }
+        let completion = match self.faults.get(&number) {
+            Some(kind) => op.refuse((*kind).into()),
+            None => self.perform(op),
+        };
+        self.completed.insert(number, completion);
+        true
+    }
+
+    fn perform(&mut self, op: Op) -> Completion {
+        match op {
+            // Peers are found as they are, without a memory.
+            Op::Resolve { host, port, .. } => {
+                Completion::new(self.peers.resolve(&host, port).map(Value::Addresses))
+            }
+            Op::Connect { addresses, .. } => Completion::new(
+                self.peers
+                    .connect(&addresses)
+                    .map(|id| Value::Socket(Socket(Descriptor::Simulated(id).into()))),
+            ),
+            Op::ConnectLocal { .. } => Completion::new(Err(io::ErrorKind::NotFound.into())),
+            Op::Recv { socket, mut buf, timeout } => {
+                let result = self.peers.recv(socket.0.simulated(), &mut buf, &mut self.random);
+                if matches!(&result, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
+                    self.now += timeout;
+                }
+                Completion::counted(result, buf)
+            }
+            Op::Send { socket, buf, .. } => {
+                let count = self.random.short(buf.filled().len());
+                let result = self.peers.send(socket.0.simulated(), &buf.filled()[..count]);
+                Completion::counted(result.map(|()| count), buf)
+            }
+            Op::Sleep { .. } => Completion::new(Ok(Value::Done)),
+            file_op => self.files.perform(file_op, &mut self.random),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The nouns of this crate: what operations take and what they give back.
+//!
+//! Enters: descriptors, paths, bytes and settings.
+//! Leaves: owned values that can be kept across an `await`.
+//! Private: the descriptor inside a [`File`] or [`Socket`]; only the executions of this crate look at it.
+
+mod attributes;
+mod buf;
+mod directory;
+pub(crate) mod handle;
+mod meter;
+mod publish;
+
+pub use attributes::Attributes;
+pub use buf::Buf;
+pub use directory::{Directory, DirectoryCache, Location};
+pub use handle::{File, FileKind, Socket, Stat};
+pub use meter::Meter;
+pub use publish::{Durability, Existing, Preserve, Publish, Published};
