@@ -75,7 +75,7 @@ impl FetchJob {
         task: &FetchTask,
         progress: &mut Progress,
     ) -> Result<Step<Segmented, Completed>, Error> {
-        let request = task.request.as_ref().map_err(|reason| Error::Url { reason: reason.clone() })?;
+        let request = task.request.as_ref().map_err(|reason| Error::Task { reason: reason.clone() })?;
         let started = attempt.io.now();
         progress.open_file = None;
         progress.starts_again = false;
