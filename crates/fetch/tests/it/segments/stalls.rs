@@ -9,7 +9,7 @@ use haul_io::sim::{Ending, Files, Reply, Sim};
 use haul_io::{Durability, Existing, Preserve, Publish};
 use haul_testkit::{End, Request, Server};
 
-use crate::setting::{BYTES, Dir, body, fetch, range_of, ranged, segments, undivided, whole};
+use super::setting::{BYTES, Dir, body, fetch, range_of, ranged, segments, undivided, whole};
 
 /// Of three.
 const SPAN: usize = BYTES.div_ceil(3);
