@@ -6,7 +6,7 @@ pub mod properties;
 #[path = "../../crates/http1/tests/it/properties/checks.rs"]
 pub mod http1;
 
-#[path = "../../crates/fetch/tests/properties/checks.rs"]
+#[path = "../../crates/fetch/tests/it/properties/checks.rs"]
 pub mod fetch;
 
 #[path = "../../crates/cli/tests/it/properties/checks.rs"]

@@ -1,7 +1,7 @@
-//! Why a fetch failed, by whose fault.
+//! The errors of the crate, sorted by whose fault they are.
 //!
-//! Owns: the error of every way in.
-//! Does not own: the URL (the caller has it), retries.
+//! Owns: one error type for every way to fetch.
+//! Does not own: the URL in messages (the caller has it), retries ([`crate::list::retry`]).
 
 use std::{fmt, io};
 
@@ -16,49 +16,74 @@ use crate::{CertificateFault, Checksum, CodingError, ProxyError, Times};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The text isn't a URL that can be fetched.
+    /// The URL is malformed or can't be fetched.
     Url {
         /// What is wrong with it.
         reason: String,
     },
-    /// The request can't be written down.
+    /// The method can't be used to fetch.
+    Method {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A header field can't be sent.
+    Header {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A user name, password or token can't be sent.
+    Credentials {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The task has no request: see [`FetchTask::request`](crate::FetchTask::request).
+    Task {
+        /// Why it has none.
+        reason: String,
+    },
+    /// The request can't be encoded.
     Request(RequestError),
+    /// The host can't be looked up, or named in a TLS handshake.
+    Host {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The host has no address.
     Resolve(io::Error),
     /// The body of the request can't be read.
     Body(io::Error),
-    /// The body of the request was sent already, and can't be had again.
+    /// The body of the request has been sent and can't be read again.
     BodySpent,
-    /// No address could be connected to.
+    /// No address accepted a connection.
     Connect(io::Error),
-    /// A proxy leads nowhere.
+    /// The proxy didn't provide a connection to the server.
     Proxy(ProxyError),
-    /// The certificate or the handshake was refused, by us or by the peer.
+    /// The TLS handshake with the server failed, or its certificate was refused.
     Tls(rustls::Error),
-    /// The same, of a proxy.
+    /// The TLS handshake with the proxy failed, or its certificate was refused.
     ProxyTls(rustls::Error),
-    /// The roots of trust can't be read.
+    /// The trusted certificates can't be loaded.
     Trust(String),
     /// The client's own certificate or its key can't be used.
     ClientIdentity(String),
-    /// The body came more slowly than allowed.
+    /// The body arrived more slowly than allowed.
     TooSlow {
-        /// Bytes a second that it must have.
+        /// The lowest rate allowed, in bytes per second.
         rate_min: u64,
     },
     /// The connection broke.
     Transport(io::Error),
-    /// Time ran out.
+    /// A time limit was reached.
     Timeout(Phase),
-    /// The response breaks the protocol, or ended early.
+    /// The response violates the protocol, or ended early.
     Protocol(ProtocolError),
-    /// The content can't be decompressed, or may not be.
+    /// The content can't be decompressed, or exceeds a limit when it is.
     Coding(CodingError),
     /// The status says that the request failed.
     Status(StatusCode),
-    /// More redirects than allowed, or a loop of them.
+    /// More redirects than allowed, or a loop of redirects.
     TooManyRedirects,
-    /// A redirect leads nowhere that may be followed.
+    /// A redirect that must not be followed.
     Redirect {
         /// What is wrong with it.
         reason: &'static str,
@@ -68,44 +93,44 @@ pub enum Error {
         /// The limit in bytes.
         bytes_max: u64,
     },
-    /// A partial response that wasn't asked for, or of another length than it says.
+    /// A partial response that wasn't requested, or whose length isn't the announced one.
     UnaskedPart,
-    /// What was handed on already can't be taken back, and the server has something else now.
+    /// The server's content changed after part of it was passed on, and can't be taken back.
     PassedOn,
-    /// The body has another length than it must have.
+    /// The body doesn't have the expected length.
     Size {
-        /// Bytes it must have.
+        /// The expected length in bytes.
         expected: u64,
-        /// Bytes it has.
+        /// The actual length in bytes.
         found: u64,
     },
-    /// The body hashes to something else than it must.
+    /// The body doesn't match its checksum.
     Checksum {
-        /// What it must hash to.
+        /// The expected checksum.
         expected: Checksum,
-        /// What it hashes to.
+        /// The actual checksum.
         found: Checksum,
     },
-    /// A file is there, and it isn't what the server has.
+    /// A file with the result's name exists, and differs from the server's.
     Differs,
-    /// The result's name is taken, and replacing wasn't asked for.
+    /// A file with the result's name exists, and replacing it wasn't requested.
     Exists,
     /// The result can't be written.
     Write(io::Error),
     /// The request, the client or the run was cancelled.
     Cancelled,
-    /// The worker that had the request panicked: an error in this library.
+    /// The worker that handled the request panicked: a bug in this library.
     WorkerPanicked,
 }
 
-/// Why a task failed, after so many attempts. Reads after "cannot fetch …:".
+/// Why a task failed, and after how many attempts. Reads after "cannot fetch …:".
 #[derive(Debug)]
 pub struct Failed {
-    /// What the last attempt failed with.
+    /// The error of the last attempt.
     pub error: Error,
     /// Attempts that were made.
     pub attempts: u32,
-    /// Where the time of the last attempt went.
+    /// How long each step of the last attempt took.
     pub times: Times,
 }
 
@@ -125,12 +150,12 @@ impl std::error::Error for Failed {
     }
 }
 
-/// What the time ran out in.
+/// What exceeded its time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Connecting, TLS included.
     Connect,
-    /// Waiting for bytes of the response, or for the peer to take those of the request.
+    /// Waiting for the server to send data, or to accept it.
     Transfer,
     /// The whole request.
     Total,
@@ -139,21 +164,24 @@ pub enum Phase {
 /// Whose fault a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The request can't succeed as it is asked.
+    /// The request itself can't succeed.
     Caller,
-    /// The way to the server, or its absence.
+    /// The connection to the server, or the server's absence.
     Network,
-    /// The server's answer.
+    /// The server's response.
     Server,
     /// This machine: files, space, cancellation.
     Local,
 }
 
 impl Error {
-    /// Whose fault it is.
+    /// Whose fault the failure is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Url { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
+            Self::Url { .. } | Self::Method { .. } | Self::Header { .. } | Self::Credentials { .. } => {
+                Fault::Caller
+            }
+            Self::Host { .. } | Self::Task { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
             Self::Proxy(_) | Self::ProxyTls(_) | Self::TooSlow { .. } => Fault::Network,
             Self::ClientIdentity(_) => Fault::Local,
@@ -166,7 +194,7 @@ impl Error {
         }
     }
 
-    /// What is wrong with the certificate of the server, or of the proxy, if that is what failed.
+    /// What is wrong with the certificate of the server or the proxy, if that caused the failure.
     pub fn certificate_fault(&self) -> Option<CertificateFault> {
         match self {
             Self::Tls(source) | Self::ProxyTls(source) => CertificateFault::of(source),
@@ -174,7 +202,7 @@ impl Error {
         }
     }
 
-    /// An error of the connection, sorted by what it really says.
+    /// An error of the connection: cancellation, a timeout, TLS, or the transport itself.
     pub(crate) fn transport(error: io::Error, phase: Phase) -> Self {
         if haul_io::is_cancelled(&error) {
             return Self::Cancelled;
@@ -189,7 +217,7 @@ impl Error {
         }
     }
 
-    /// The error, where it is a proxy that it came from.
+    /// The same error, as one of the connection to a proxy.
     pub(crate) fn at_proxy(self) -> Self {
         match self {
             Self::Tls(source) => Self::ProxyTls(source),
@@ -215,7 +243,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url { reason } => f.write_str(reason),
+            Self::Url { reason } | Self::Host { reason } | Self::Task { reason } => f.write_str(reason),
+            Self::Method { reason } | Self::Header { reason } | Self::Credentials { reason } => {
+                f.write_str(reason)
+            }
             Self::Request(source) => source.fmt(f),
             Self::Resolve(source) => write!(f, "cannot resolve the host: {}", reason(source)),
             Self::Body(source) => write!(f, "cannot read the request's body: {}", reason(source)),
@@ -243,7 +274,7 @@ impl fmt::Display for Error {
             Self::Checksum { expected, found } => {
                 write!(f, "the content doesn't match its checksum: {found} instead of {expected}")
             }
-            Self::Differs => f.write_str("the result exists already, and is not what the server has"),
+            Self::Differs => f.write_str("the result exists already, and differs from the server's"),
             Self::Exists => f.write_str("the result exists already"),
             Self::Write(source) => write!(f, "cannot write the result: {}", reason(source)),
             Self::Cancelled => f.write_str("cancelled"),

@@ -62,10 +62,7 @@ impl Check {
 
     pub(crate) fn finish(self) -> Result<(), Error> {
         let found = self.hasher.finish();
-        match found == self.expected {
-            true => Ok(()),
-            false => Err(Error::Checksum { expected: self.expected, found }),
-        }
+        if found == self.expected { Ok(()) } else { Err(Error::Checksum { expected: self.expected, found }) }
     }
 }
 

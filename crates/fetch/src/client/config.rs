@@ -132,7 +132,7 @@ pub struct Segments {
     /// How long a connection may be silent, or bring less than a quarter of what one brought that has nothing left to do, before
     /// what it owes is asked for on another. [`Config::read_timeout`] applies where that is shorter, and where
     /// hardly anything has come since this happened last. Defaults to 5 s.
-    pub patience: Duration,
+    pub stall_timeout: Duration,
 }
 
 /// Who the client is to servers that ask for a certificate. Two PEM files, which may be one.
@@ -168,7 +168,7 @@ impl Default for Segments {
             bytes_min: 64 << 20,
             piece_bytes_min: 1 << 20,
             per_host_max: 16,
-            patience: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(5),
         }
     }
 }
@@ -229,11 +229,11 @@ mod tests {
 
     #[test]
     fn defaults_of_segments_are_the_documented_ones() {
-        let Segments { count_max, bytes_min, piece_bytes_min, per_host_max, patience } =
+        let Segments { count_max, bytes_min, piece_bytes_min, per_host_max, stall_timeout } =
             Config::default().segments;
         assert_eq!((count_max, bytes_min), (1, 64 << 20));
         assert_eq!((piece_bytes_min, per_host_max), (1 << 20, 16));
-        assert_eq!(patience, Duration::from_secs(5));
+        assert_eq!(stall_timeout, Duration::from_secs(5));
     }
 
     #[test]

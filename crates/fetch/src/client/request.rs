@@ -38,7 +38,7 @@ impl Request {
         let url = Url::parse(url).map_err(|error| Error::Url { reason: error.to_string() })?;
         check_url(&url).map_err(|reason| Error::Url { reason: reason.to_owned() })?;
         if method == Method::CONNECT {
-            return Err(Error::Url { reason: "CONNECT fetches nothing".to_owned() });
+            return Err(Error::Method { reason: "CONNECT fetches nothing" });
         }
         Ok(Self {
             method,
@@ -57,15 +57,15 @@ impl Request {
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let (name, mut value) = haul_http1::parse_field(name, value)?;
         if name == PROXY_AUTHORIZATION {
-            return Err(Error::Url { reason: "credentials of a proxy belong to the proxy's URL".to_owned() });
+            return Err(Error::Header { reason: "credentials of a proxy belong to the proxy's URL" });
         }
         if name == EXPECT {
             // RFC 9110 section 10.1.1 knows no other.
             self.expects_continue = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
-            return match self.expects_continue || value.is_empty() {
-                true => Ok(self),
-                false => Err(Error::Url { reason: "no expectation but 100-continue can be met".to_owned() }),
-            };
+            if self.expects_continue || value.is_empty() {
+                return Ok(self);
+            }
+            return Err(Error::Header { reason: "no expectation but 100-continue can be met" });
         }
         value.set_sensitive(matches!(name, AUTHORIZATION | COOKIE));
         self.headers.append(name, value);
@@ -101,7 +101,7 @@ impl Request {
     /// If the name has a colon, or either a control character: neither can be sent.
     pub fn basic_auth(self, user: &str, password: &str) -> Result<Self, Error> {
         if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
-            return Err(Error::Url { reason: "the user's name or password can't be sent".to_owned() });
+            return Err(Error::Credentials { reason: "the user's name or password can't be sent" });
         }
         let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
         self.header("authorization", &format!("Basic {credentials}"))
@@ -114,7 +114,7 @@ impl Request {
     pub fn bearer_auth(self, token: &str) -> Result<Self, Error> {
         let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if token.is_empty() || !token.bytes().all(in_token) {
-            return Err(Error::Url { reason: "the bearer token can't be sent".to_owned() });
+            return Err(Error::Credentials { reason: "the bearer token can't be sent" });
         }
         self.header("authorization", &format!("Bearer {token}"))
     }

@@ -51,7 +51,7 @@ enum Prepared {
 
 /// How far an attempt came.
 enum Arrived {
-    Whole(Response),
+    Whole(Box<Response>),
     Split(Box<Split>),
 }
 
@@ -75,7 +75,7 @@ impl FetchJob {
         task: &FetchTask,
         progress: &mut Progress,
     ) -> Result<Step<Segmented, Completed>, Error> {
-        let request = task.request.as_ref().map_err(|reason| Error::Url { reason: reason.clone() })?;
+        let request = task.request.as_ref().map_err(|reason| Error::Task { reason: reason.clone() })?;
         let started = attempt.io.now();
         progress.open_file = None;
         progress.starts_again = false;
@@ -111,7 +111,7 @@ impl FetchJob {
                         return Ok(self.split(file.after(progress.spent, attempt.trace.times)));
                     }
                     Ok(Arrived::Whole(response)) => {
-                        return Ok(Step::Done(complete(attempt.io, download, response).await?));
+                        return Ok(Step::Done(complete(attempt.io, download, *response).await?));
                     }
                 }
             }
@@ -140,18 +140,18 @@ impl FetchJob {
         is_unsplit: bool,
     ) -> Result<Arrived, Error> {
         let body = match attempt.begin(request, download).await? {
-            Begun::Complete(response) => return Ok(Arrived::Whole(response)),
+            Begun::Complete(response) => return Ok(Arrived::Whole(Box::new(response))),
             Begun::Body(body) => body,
         };
         let body = if self.shared.config.resume || is_unsplit {
             body
         } else {
             match split(attempt, body, download).await? {
-                MaybeSplit::Split(split) => return Ok(Arrived::Split(split)),
+                MaybeSplit::Split(split) => return Ok(Arrived::Split(Box::new(split))),
                 MaybeSplit::Whole(body) => body,
             }
         };
-        attempt.receive_whole(body, download).await.map(Arrived::Whole)
+        Ok(Arrived::Whole(Box::new(attempt.receive_whole(body, download).await?)))
     }
 
     /// Locks the name of the result for this attempt, if that may be replaced.

@@ -15,7 +15,7 @@ use crate::route::origin::Origin;
 pub(crate) struct Scheduler<T> {
     limits: HostLimits,
     hosts: HashMap<Origin, Host<T>>,
-    /// Hosts whose turn will come. Invariant: each at most once, and then its `place` says so.
+    /// Hosts whose turn will come. Invariant: each at most once, and then its `state` says so.
     turns: VecDeque<Origin>,
     /// What is due at which moment; the number makes moments unique.
     timers: BTreeMap<(Duration, u64), Timer<T>>,
@@ -30,18 +30,18 @@ struct Host<T> {
     started: usize,
     /// No start before this moment.
     not_before: Duration,
-    place: Place,
+    state: HostState,
 }
 
 /// Where a host waits for something to change.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum HostState {
     /// For a new task, or for one of its tasks to end.
-    Nowhere,
+    Idle,
     /// Among the turns.
-    Turns,
+    InTurn,
     /// For a moment, among the timers.
-    Timers,
+    Delayed,
 }
 
 enum Timer<T> {
@@ -118,7 +118,7 @@ impl<T> Scheduler<T> {
     fn start(&mut self, origin: &Origin, now: Duration) -> Option<T> {
         let (per_host_max, rate) = (self.limits.per_host_max, self.limits.per_host_rate);
         let host = self.host(origin);
-        host.place = Place::Nowhere;
+        host.state = HostState::Idle;
         if host.started >= per_host_max || host.not_before > now {
             return None;
         }
@@ -137,7 +137,7 @@ impl<T> Scheduler<T> {
         while let Some(entry) = self.timers.first_entry().filter(|entry| entry.key().0 <= now) {
             let origin = match entry.remove() {
                 Timer::Host(origin) => {
-                    self.host(&origin).place = Place::Nowhere;
+                    self.host(&origin).state = HostState::Idle;
                     origin
                 }
                 Timer::Task(origin, task) => {
@@ -153,18 +153,18 @@ impl<T> Scheduler<T> {
     fn settle(&mut self, origin: &Origin, now: Duration) {
         let per_host_max = self.limits.per_host_max;
         let host = self.host(origin);
-        if host.place != Place::Nowhere {
+        if host.state != HostState::Idle {
             return;
         }
         let idle = host.ready.is_empty();
         if host.not_before > now && (host.started < per_host_max || idle) {
-            host.place = Place::Timers;
+            host.state = HostState::Delayed;
             let due = host.not_before;
             self.at(due, Timer::Host(origin.clone()));
         } else if idle && host.started == 0 {
             self.hosts.remove(origin);
         } else if !idle && host.started < per_host_max {
-            host.place = Place::Turns;
+            host.state = HostState::InTurn;
             self.turns.push_back(origin.clone());
         }
     }
@@ -180,7 +180,7 @@ impl<T> Scheduler<T> {
                 ready: VecDeque::new(),
                 started: 0,
                 not_before: Duration::ZERO,
-                place: Place::Nowhere,
+                state: HostState::Idle,
             };
             self.hosts.insert(origin.clone(), host);
         }

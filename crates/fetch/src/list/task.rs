@@ -13,7 +13,7 @@ use crate::{Checksum, Expected, Request, Response, Times};
 
 /// One URL to fetch.
 pub struct FetchTask {
-    /// What to ask; or why it can't be asked, which fails the task with [`Error::Url`](crate::Error::Url).
+    /// What to ask; or why it can't be asked, which fails the task with [`Error::Task`](crate::Error::Task).
     pub request: Result<Request, String>,
     /// What the task is called in messages: the URL as it was written.
     pub label: String,

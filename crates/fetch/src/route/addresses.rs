@@ -25,17 +25,16 @@ pub(crate) async fn addresses(
         (None, Host::Ipv6(address)) => vec![SocketAddr::new((*address).into(), port)],
         (None, Host::Domain(name)) => {
             let resolved = io.resolve(&config.names, name, port).await;
-            resolved.map_err(|error| match haul_io::is_cancelled(&error) {
-                true => Error::Cancelled,
-                false => Error::Resolve(error),
+            resolved.map_err(|error| {
+                if haul_io::is_cancelled(&error) { Error::Cancelled } else { Error::Resolve(error) }
             })?
         }
     };
     let fitting: Vec<_> = found.into_iter().filter(|address| config.family.has(*address)).collect();
-    match fitting.is_empty() {
-        true => Err(Error::Resolve(io::Error::other("it has no address of the family that was asked for"))),
-        false => Ok(fitting),
+    if fitting.is_empty() {
+        return Err(Error::Resolve(io::Error::other("it has no address of the family that was asked for")));
     }
+    Ok(fitting)
 }
 
 #[cfg(test)]

@@ -137,9 +137,10 @@ impl<I: Io> Dial<'_, I> {
             Route::Tunnel(origin, proxy) if proxy.kind() == ProxyKind::Https => {
                 let mut tls = self.tls_to_proxy(proxy, socket).await?;
                 self.pass(&mut tls, proxy, origin).await.map_err(Error::at_proxy)?;
-                match origin.tls {
-                    false => Ok(Link::Tls(Box::new(tls))),
-                    true => Ok(Link::Nested(Box::new(self.tls_to_origin(origin, tls).await?))),
+                if origin.tls {
+                    Ok(Link::Nested(Box::new(self.tls_to_origin(origin, tls).await?)))
+                } else {
+                    Ok(Link::Tls(Box::new(tls)))
                 }
             }
             Route::Tunnel(origin, proxy) => {
@@ -150,9 +151,10 @@ impl<I: Io> Dial<'_, I> {
     }
 
     async fn plain_or_tls(&mut self, origin: &Origin, socket: Socket) -> Result<Link, Error> {
-        match origin.tls {
-            false => Ok(Link::Plain(socket)),
-            true => Ok(Link::Tls(Box::new(self.tls_to_origin(origin, socket).await?))),
+        if origin.tls {
+            Ok(Link::Tls(Box::new(self.tls_to_origin(origin, socket).await?)))
+        } else {
+            Ok(Link::Plain(socket))
         }
     }
 

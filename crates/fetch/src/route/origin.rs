@@ -24,6 +24,6 @@ impl Origin {
 
     /// The host, to be looked up or named to a proxy.
     pub(crate) fn url_host(&self) -> Result<Host<String>, Error> {
-        Host::parse(&self.host).map_err(|error| Error::Url { reason: error.to_string() })
+        Host::parse(&self.host).map_err(|error| Error::Host { reason: error.to_string() })
     }
 }

@@ -131,18 +131,19 @@ impl<W: Wire> Tls<W> {
         timeout: Duration,
     ) -> Result<Self, Error> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
-            .map_err(|_| Error::Url { reason: "the host can't be named in TLS".to_owned() })?;
+            .map_err(|_| Error::Host { reason: "the host can't be named in TLS".to_owned() })?;
         let connection = ClientConnection::new(config, name).map_err(Error::Tls)?;
         let mut tls = Self { wire, connection, records: None, ended_cleanly: false };
         let deadline = io.now() + timeout;
         while tls.connection.is_handshaking() {
             let left = deadline.saturating_sub(io.now());
-            let step = match tls.connection.wants_write() {
-                true => tls.flush(io, left).await,
-                false => tls.receive_records(io, left).await.and_then(|bytes| match bytes {
+            let step = if tls.connection.wants_write() {
+                tls.flush(io, left).await
+            } else {
+                tls.receive_records(io, left).await.and_then(|bytes| match bytes {
                     0 => Err(io::ErrorKind::UnexpectedEof.into()),
                     _ => Ok(()),
-                }),
+                })
             };
             step.map_err(|error| Error::transport(error, crate::Phase::Connect))?;
         }

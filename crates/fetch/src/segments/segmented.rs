@@ -87,7 +87,7 @@ pub(crate) struct Notes {
 
 /// The body of a whole file, split or not.
 pub(crate) enum MaybeSplit<'r> {
-    Split(Box<Split>),
+    Split(Split),
     Whole(WholeBody<'r>),
 }
 
@@ -108,7 +108,7 @@ pub(crate) async fn split<'r, I: Io>(
     attempt.check_announced(head, download)?;
     let Some(file) = download.open_for_parts(attempt.io).await? else { return Ok(MaybeSplit::Whole(body)) };
     let WholeBody { request, answered, .. } = body;
-    Ok(MaybeSplit::Split(Box::new(Split { request: request.into_owned(), whole, file, answered })))
+    Ok(MaybeSplit::Split(Split { request: request.into_owned(), whole, file, answered }))
 }
 
 impl Segmented {

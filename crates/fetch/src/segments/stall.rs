@@ -35,7 +35,7 @@ pub(crate) struct SpeedWindow {
 impl StallPolicy {
     /// With connections that may be silent for `read_timeout` otherwise.
     pub(crate) fn new(segments: &Segments, read_timeout: Duration) -> Self {
-        let window = segments.patience.min(read_timeout);
+        let window = segments.stall_timeout.min(read_timeout);
         Self { window, piece_bytes_min: segments.piece_bytes_min, since: None }
     }
 
@@ -96,8 +96,8 @@ mod tests {
     }
 
     #[test]
-    fn patience_is_lost_again_only_after_a_piece() {
-        let segments = Segments { piece_bytes_min: 100, patience: seconds(5), ..Segments::default() };
+    fn another_connection_is_given_up_only_after_a_piece() {
+        let segments = Segments { piece_bytes_min: 100, stall_timeout: seconds(5), ..Segments::default() };
         let mut policy = StallPolicy::new(&segments, seconds(30));
         assert_eq!(policy.window(), Some(seconds(5)));
         policy.fetched(1);

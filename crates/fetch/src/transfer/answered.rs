@@ -35,7 +35,7 @@ impl<I: Io> Attempt<'_, I> {
             self.trace.times.head += self.io.now() - asked_at;
             let no_head = match answered {
                 Ok(answered) if answered.head.framing == Framing::Tunnel => {
-                    return Err(Error::Url { reason: "tunnels can't be fetched".to_owned() });
+                    return Err(Error::Method { reason: "tunnels can't be fetched" });
                 }
                 Ok(answered) => {
                     if let Some(jar) = &self.config().cookies {

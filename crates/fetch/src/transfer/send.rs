@@ -115,7 +115,7 @@ fn headers(
 ) -> Result<HeaderMap, Error> {
     let mut headers = request.headers.clone();
     let agent = HeaderValue::from_str(&config.user_agent);
-    let agent = agent.map_err(|_| Error::Url { reason: "the user agent can't be sent".to_owned() })?;
+    let agent = agent.map_err(|_| Error::Header { reason: "the user agent can't be sent" })?;
     headers.entry(USER_AGENT).or_insert(agent);
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     // Only parts of content without a coding can be combined.

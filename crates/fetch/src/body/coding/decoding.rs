@@ -70,10 +70,10 @@ impl Decoding {
         let step = pump(&mut self.stages, input, output)?;
         self.encoded_bytes += step.taken as u64;
         let bytes_max = FREE_BYTES.max(self.encoded_bytes.saturating_mul(self.ratio_max.into()));
-        match self.stages.iter().any(|stage| stage.made_bytes > bytes_max) {
-            true => Err(CodingError::Bomb { ratio_max: self.ratio_max }),
-            false => Ok(step),
+        if self.stages.iter().any(|stage| stage.made_bytes > bytes_max) {
+            return Err(CodingError::Bomb { ratio_max: self.ratio_max });
         }
+        Ok(step)
     }
 
     /// Bytes that were taken so far.
@@ -130,9 +130,10 @@ impl Stage {
             }
         }
         // With input and room each decoder goes on, or it is at fault.
-        match all.made < output.len() && all.taken < input.len() {
-            true => Err(CodingError::Incomplete),
-            false => Ok(all),
+        if all.made < output.len() && all.taken < input.len() {
+            Err(CodingError::Incomplete)
+        } else {
+            Ok(all)
         }
     }
 }

@@ -68,10 +68,10 @@ fn decoded(
     for piece in input.chunks(piece_bytes).chain([[].as_slice()]) {
         let mut left = piece;
         loop {
-            let went = decoding.step(left, &mut room)?;
-            out.extend_from_slice(&room[..went.made]);
-            left = &left[went.taken..];
-            if went == DecodeStep::default() {
+            let step = decoding.step(left, &mut room)?;
+            out.extend_from_slice(&room[..step.made]);
+            left = &left[step.taken..];
+            if step == DecodeStep::default() {
                 break;
             }
         }
@@ -185,9 +185,9 @@ fn bombs_are_defused_wherever_in_the_chain_they_are() {
         let mut decoding = Decoding { ratio_max, ..decoding(codings) };
         let (mut left, mut room, mut made) = (input, vec![0; 1 << 16], 0);
         loop {
-            let went = decoding.step(left, &mut room)?;
-            (left, made) = (&left[went.taken..], made + went.made);
-            if went == DecodeStep::default() {
+            let step = decoding.step(left, &mut room)?;
+            (left, made) = (&left[step.taken..], made + step.made);
+            if step == DecodeStep::default() {
                 return Ok(made);
             }
         }

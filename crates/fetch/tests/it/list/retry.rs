@@ -1,7 +1,5 @@
 //! Tasks that fail and are tried again, against scripted servers, on every engine.
 
-mod ends;
-
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,16 +10,16 @@ use haul_fetch::{Config, Destination, Error, Failed, FetchJob, FetchTask, HostLi
 use haul_io::Cancel;
 use haul_testkit::{Answer, End, Request, Server, refused_address};
 
-use self::ends::{Ends, ends};
+use super::outcomes::{Outcomes, outcomes};
 
 /// Retries without pauses of their own.
 fn quick() -> Config {
     Config { retry_pause: Duration::ZERO, ..Config::default() }
 }
 
-fn fetch(engine: &str, config: Config, limits: HostLimits, urls: Vec<String>) -> Ends {
+fn fetch(engine: &str, config: Config, limits: HostLimits, urls: Vec<String>) -> Outcomes {
     let tasks = urls.into_iter().map(|url| FetchTask::new(&url, Destination::Discard));
-    ends(engine, config, limits, tasks.collect(), Failed::to_string)
+    outcomes(engine, config, limits, tasks.collect(), Failed::to_string)
 }
 
 const ENGINES: [&str; 3] = ["serial", "threads=4", "uring=1x8"];

@@ -102,7 +102,7 @@ fn methods_go_out_as_they_are_named() {
     }
     let head = client().fetch(Request::new(Method::HEAD, &server.url("/")).unwrap()).unwrap();
     assert_eq!((head.body_bytes, head.headers["content-length"].as_bytes()), (0, b"4".as_slice()));
-    assert!(matches!(Request::new(Method::CONNECT, "http://a/"), Err(Error::Url { .. })));
+    assert!(matches!(Request::new(Method::CONNECT, "http://a/"), Err(Error::Method { .. })));
 }
 
 #[test]

@@ -1,11 +1,10 @@
-//! The properties that the fuzz targets look for counter-examples to, with inputs that reach far.
-
-#[allow(unreachable_pub, reason = "the fuzz targets take the file as a public module")]
-mod checks;
+//! Random inputs for the checks, shaped so that they pass the first rules of each grammar.
 
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::RngSeed;
+
+use super::checks;
 
 /// Words of a grammar with some noise.
 fn of(words: &'static [&'static str], count_max: usize) -> impl Strategy<Value = Vec<u8>> {

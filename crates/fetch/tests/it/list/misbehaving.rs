@@ -3,8 +3,6 @@
 //! What breaks off anywhere, or falls silent, in the simulation: `simulated.rs`. Wrong ranges and changed validators: `resume.rs`,
 //! `segments.rs`. Bombs and damaged codings: `codings.rs`. Bytes behind a response: `client.rs`.
 
-mod ends;
-
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
@@ -17,7 +15,7 @@ use haul_fetch::{
 use haul_io::Publish;
 use haul_testkit::{Answer, End, Gate, Server, Tls, files_below, refused_address, seeded_bytes};
 
-use self::ends::{Ends, ends};
+use super::outcomes::{Outcomes, outcomes};
 
 const ENGINES: [&str; 4] = ["serial", "threads=4", "uring=1x8", "uring=2x4"];
 
@@ -30,8 +28,8 @@ fn to_file(url: &str, path: &Path) -> FetchTask {
     FetchTask::new(url, Destination::File(publish))
 }
 
-fn fetch(engine: &str, config: Config, tasks: Vec<FetchTask>) -> Ends {
-    ends(engine, config, HostLimits::default(), tasks, |failed| format!("{:?}", failed.error))
+fn fetch(engine: &str, config: Config, tasks: Vec<FetchTask>) -> Outcomes {
+    outcomes(engine, config, HostLimits::default(), tasks, |failed| format!("{:?}", failed.error))
 }
 
 const HELLO: &[u8] = b"hello, whole world";
@@ -200,7 +198,7 @@ fn the_failure_of_one_url_never_costs_another() {
             ("Resolve", to_file("http://no-such-host.invalid/", &place("unknown"))),
             ("Connect", to_file(&format!("http://{refused}/"), &place("refused"))),
             ("Tls", to_file(&tls.url("/"), &place("tls"))),
-            ("Url", to_file("no url at all", &place("line"))),
+            ("Task", to_file("no url at all", &place("line"))),
             ("Exists", to_file(&server.url("/taken"), &place("taken"))),
             ("Write", FetchTask::new(&server.url("/full"), Destination::Stream(full.into()))),
         ];

@@ -9,7 +9,7 @@ use haul_io::sim::{Ending, Files, Reply, Sim};
 use haul_io::{Durability, Existing, Preserve, Publish};
 use haul_testkit::{End, Request, Server};
 
-use crate::setting::{BYTES, Dir, body, fetch, range_of, ranged, segments, undivided, whole};
+use super::setting::{BYTES, Dir, body, fetch, range_of, ranged, segments, undivided, whole};
 
 /// Of three.
 const SPAN: usize = BYTES.div_ceil(3);
@@ -94,8 +94,8 @@ fn on_any_engine_others_make_up_for_a_silent_connection() {
         });
         let config = segments(4);
         // Short, and yet nothing is lost where a busy machine makes it wait longer: pieces are small.
-        let patience = Duration::from_millis(200);
-        let config = Config { retries: 0, segments: Segments { patience, ..config.segments }, ..config };
+        let stall_timeout = Duration::from_millis(200);
+        let config = Config { retries: 0, segments: Segments { stall_timeout, ..config.segments }, ..config };
         let place = Dir::new();
         let (end, bytes) = fetch(name, config, place.task(&server.url("/x")));
         assert_eq!((end, bytes), (Ok(1), BYTES as u64), "{name}");

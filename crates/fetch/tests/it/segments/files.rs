@@ -1,9 +1,5 @@
 //! Large files over several connections, against scripted servers.
 
-mod answers;
-mod setting;
-mod stalls;
-
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,7 +8,7 @@ use haul_fetch::{Algorithm, Checksum, Config, Destination, Error, Expected, Fetc
 use haul_io::{Blocking, Cancel, run_ready};
 use haul_testkit::{Answer, End, Gate, Server};
 
-use setting::{
+use super::setting::{
     BYTES, Dir, body, engine, fetch, in_order, range_of, ranged, ranges, segments, segments_config,
     undivided, whole,
 };

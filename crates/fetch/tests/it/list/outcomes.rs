@@ -8,22 +8,22 @@ use haul_fetch::{Config, Failed, FetchJob, FetchTask, HostLimits, HostSource};
 use haul_io::Cancel;
 
 /// What each task came to, by its label: attempts, and the error. Each ends once.
-pub(crate) type Ends = BTreeMap<String, (u32, Option<String>)>;
+pub(crate) type Outcomes = BTreeMap<String, (u32, Option<String>)>;
 
 /// Fetches `tasks` on `engine`; errors are told in `words`.
-pub(crate) fn ends(
+pub(crate) fn outcomes(
     engine: &str,
     config: Config,
     limits: HostLimits,
     tasks: Vec<FetchTask>,
     words: impl Fn(&Failed) -> String,
-) -> Ends {
+) -> Outcomes {
     let started = Instant::now();
     let source = HostSource::new(tasks.into_iter(), limits, move || started.elapsed());
     let engine = engine.parse().unwrap();
     let run_config =
         haul_engine::Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
-    let mut ends = Ends::new();
+    let mut outcomes = Outcomes::new();
     run(&FetchJob::new(config), source, &run_config, |event| {
         if let Event::Settled(settled) = event {
             let end = match &settled.outcome {
@@ -31,8 +31,8 @@ pub(crate) fn ends(
                 Err(Failure::Job(failed)) => (failed.attempts, Some(words(failed))),
                 Err(_) => (0, Some("no job's error".to_owned())),
             };
-            assert!(ends.insert(settled.task.label.clone(), end).is_none(), "ended twice");
+            assert!(outcomes.insert(settled.task.label.clone(), end).is_none(), "ended twice");
         }
     });
-    ends
+    outcomes
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use haul_fetch::{Error, FetchJob, Segments};
 use haul_testkit::{Answer, Server, seeded_bytes};
 
-use crate::setting::{
+use super::setting::{
     BYTES, Dir, body, in_order, range_of, ranged, ranges, segments, segments_config, undivided, whole,
 };
 

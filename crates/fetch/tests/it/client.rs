@@ -1,0 +1,6 @@
+//! Requests without an engine: every way to make one, and to get its result.
+
+mod fetching;
+mod pending;
+mod requests;
+mod stream;

@@ -1,0 +1,8 @@
+//! Tasks of a list: retries, resumption, keeping up to date, failures of servers and of this machine.
+
+mod misbehaving;
+mod outcomes;
+mod resume;
+mod retry;
+mod simulated;
+mod sync;

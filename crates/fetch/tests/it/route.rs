@@ -1,0 +1,6 @@
+//! The way to a server: certificates, proxies, sockets, names.
+
+mod certificates;
+mod proxies;
+mod secure_proxies;
+mod ways;

@@ -1,0 +1,6 @@
+//! Files that are fetched in segments.
+
+mod answers;
+mod files;
+mod setting;
+mod stalls;

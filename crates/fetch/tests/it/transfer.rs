@@ -1,0 +1,5 @@
+//! What happens between the request and its response: codings, cookies, expectations.
+
+mod codings;
+mod cookies;
+mod expectations;
