@@ -21,9 +21,10 @@ usage: cargo xtask CHORE
 
 chores:
   ci                    everything that must hold: fmt, tidy, clippy, docs, the tests as README.md runs them
-  tidy                  what clippy can't check: contracts, layers, sizes, documented defaults, dependencies, words
+  tidy                  what clippy can't check: circles of modules, sizes, contracts, layers, English, the map
   soak [--minutes N] [--only NAME]
-                        the tests ignored as \"soak…\", or the one of that name, one after the other (N defaults to 10, for each)
+                        the tests ignored as \"soak…\", or the one called NAME, one after another; N minutes for each,
+                        10 by default
 ";
 
 fn main() -> ExitCode {

@@ -3,60 +3,69 @@
 //! Owns: the list of checks, printing what they found.
 //! Does not own: the checks; each is a small module of functions from text to findings.
 
+mod circles;
 mod contract;
 mod defaults;
 mod dependencies;
+mod english;
+mod finding;
+mod folders;
 mod layers;
 mod length;
+mod map;
+mod parameters;
 mod source;
+mod syntax;
+mod widths;
 mod words;
 
-use std::fmt;
+use finding::Finding;
 
-use crate::repository::Repository;
-
-/// Something to put right.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Finding {
-    pub(crate) path: String,
-    /// Counted from 1.
-    pub(crate) line: usize,
-    pub(crate) message: String,
-}
-
-impl Finding {
-    /// A finding in the line of this index, counted from 0.
-    fn at(path: &str, line_index: usize, message: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), line: line_index + 1, message: message.into() }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.path, self.line, self.message)
-    }
-}
+use crate::repository::{Repository, TextFile};
 
 pub(crate) fn run(repository: &Repository) -> Result<(), String> {
-    let mut findings = Vec::new();
-    for file in &repository.files {
-        findings.extend(words::check(&file.path, &file.text));
-        if file.is_rust() {
-            findings.extend(contract::check(&file.path, &file.text));
-            findings.extend(length::check(&file.path, &file.text));
-            findings.extend(source::check(&file.path, &file.text));
+    let mut count = 0;
+    for (name, mut findings) in checks(repository) {
+        if findings.is_empty() {
+            continue;
         }
+        findings.sort();
+        println!("{name}: {}", findings.len());
+        for finding in &findings {
+            println!("  {finding}");
+        }
+        count += findings.len();
     }
-    findings.extend(defaults::check(&repository.files));
-    findings.extend(dependencies::check(repository));
-    findings.extend(layers::check(repository));
-    findings.sort();
-    for finding in &findings {
-        println!("{finding}");
-    }
-    match findings.len() {
+    match count {
         0 => Ok(()),
         1 => Err("tidy has one finding".to_owned()),
         count => Err(format!("tidy has {count} findings")),
     }
+}
+
+/// Every check by its name, and what it found.
+fn checks(repository: &Repository) -> Vec<(&'static str, Vec<Finding>)> {
+    let files = &repository.files;
+    let all = |check: fn(&str, &str) -> Vec<Finding>| -> Vec<Finding> {
+        files.iter().flat_map(|file| check(&file.path, &file.text)).collect()
+    };
+    let rust = |check: fn(&str, &str) -> Vec<Finding>| -> Vec<Finding> {
+        let rust = files.iter().filter(|file| file.is_rust());
+        rust.flat_map(|file: &TextFile| check(&file.path, &file.text)).collect()
+    };
+    vec![
+        ("circles", circles::check(files)),
+        ("folders", folders::check(files)),
+        ("parameters", rust(parameters::check)),
+        ("contracts", rust(contract::check)),
+        ("lengths", rust(length::check)),
+        ("placeholders", rust(source::check)),
+        ("words", all(words::check)),
+        ("widths", all(widths::check)),
+        ("English", all(english::check)),
+        ("defaults", defaults::check(files)),
+        ("dependencies", dependencies::check(repository)),
+        ("layers", layers::check(repository)),
+        ("map", map::check(repository)),
+    ]
 }

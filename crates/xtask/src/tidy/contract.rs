@@ -3,7 +3,7 @@
 //! Owns: that check.
 //! Does not own: what a good contract says.
 
-use super::Finding;
+use super::finding::Finding;
 
 /// Shorter files may leave it at the purpose.
 const PURPOSE_ONLY_MAX_LINES: usize = 40;

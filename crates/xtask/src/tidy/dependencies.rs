@@ -3,7 +3,7 @@
 //! Owns: that check of the workspace's manifest.
 //! Does not own: licences and bans (see `deny.toml`).
 
-use super::Finding;
+use super::finding::Finding;
 use crate::repository::Repository;
 
 const MANIFEST: &str = "Cargo.toml";

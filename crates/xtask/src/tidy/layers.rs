@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::repository::{Repository, TextFile};
 
 const MAP: &str = "ARCHITECTURE.md";

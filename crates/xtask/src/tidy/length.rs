@@ -3,7 +3,7 @@
 //! Owns: measuring both.
 //! Does not own: how to divide what is too long.
 
-use super::Finding;
+use super::finding::Finding;
 use super::source::{code_only, words};
 
 const FILE_MAX_LINES: usize = 500;

@@ -3,7 +3,9 @@
 //! Owns: blanking a source text, finding placeholders.
 //! Does not own: parsing Rust; tidy needs words, braces and line numbers only.
 
-use super::Finding;
+use std::collections::BTreeSet;
+
+use super::finding::Finding;
 
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let placeholders = ["todo", "unimplemented", "dbg"];
@@ -29,18 +31,37 @@ pub(super) fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// `text` with spaces for everything in comments, strings and characters. Lines and columns stay.
 pub(super) fn code_only(text: &str) -> String {
+    blanked(text, |_| true)
+}
+
+/// The indexes of the lines of `text` that have a comment or a part of one.
+pub(super) fn comment_lines(text: &str) -> BTreeSet<usize> {
+    let comments = comments_only(text);
+    comments.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(|(index, _)| index).collect()
+}
+
+/// `text` with only its comments; everything else is spaces. Lines and columns stay.
+pub(super) fn comments_only(text: &str) -> String {
+    let is_comment = |literal: &str| literal.starts_with("//") || literal.starts_with("/*");
+    let without = blanked(text, is_comment);
+    // Both have the same characters except in comments, where `without` has spaces.
+    let pairs = text.chars().zip(without.chars());
+    pairs.map(|(before, after)| if before == after && before != '\n' { ' ' } else { before }).collect()
+}
+
+/// `text` with spaces for the comments, strings and characters that are chosen.
+fn blanked(text: &str, is_chosen: impl Fn(&str) -> bool) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let len = literal_bytes(rest, code.chars().next_back());
-        if len == 0 {
-            code.push(first);
-            rest = &rest[first.len_utf8()..];
-        } else {
-            let (literal, after) = rest.split_at(len);
+        let (literal, after) = rest.split_at(if len == 0 { first.len_utf8() } else { len });
+        if len > 0 && is_chosen(literal) {
             code.extend(literal.chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
-            rest = after;
+        } else {
+            code.push_str(literal);
         }
+        rest = after;
     }
     code
 }
@@ -124,6 +145,13 @@ mod tests {
         check_code("fn f<'a>(x: &'a str)", "fn f<'a>(x: &'a str)");
         check_code("var\"x\"", "var   ");
         check_code("\"open", "     ");
+    }
+
+    #[test]
+    fn comments_are_told_from_literals() {
+        assert_eq!(comments_only("a // b\n\"// c\" /* d\n e */ f"), "  // b\n       /* d\n e */  ");
+        let lines = comment_lines("a // b\n\"// c\"\n/* d\n e */ f\ng");
+        assert_eq!(lines.into_iter().collect::<Vec<_>>(), [0, 2, 3]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Owns: both checks.
 //! Does not own: what only Rust source can be judged by (see `source.rs`).
 
-use super::Finding;
+use super::finding::Finding;
 
 /// Beginnings of paths that exist on somebody's machine only.
 const MACHINE_FOLDERS: [&str; 3] = [concat!("/", "work/"), concat!("/", "root/"), concat!("/", "home/")];
