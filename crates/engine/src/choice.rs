@@ -72,14 +72,13 @@ impl fmt::Display for ParseEngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownName => {
-                let known = "serial, threads=N, processes=N, hybrid=NxM and uring=RxD";
-                write!(f, "no such engine; known are {known}")
+                write!(f, "no such engine; expected serial, threads=N, processes=N, hybrid=NxM or uring=RxD")
             }
             Self::WorkerCount => {
                 let (each, in_all) = (Engine::WORKERS_MAX, Engine::IN_FLIGHT_MAX);
                 let processes = Engine::PROCESSES_MAX;
-                write!(f, "workers and depths are from 1 to {each}, in flight at most {in_all}, ")?;
-                write!(f, "threads of processes at most {processes}")
+                write!(f, "workers and depth range from 1 to {each}, with at most {in_all} jobs in flight ")?;
+                write!(f, "and at most {processes} threads over all processes")
             }
         }
     }

@@ -47,7 +47,7 @@ pub enum WorkError {
 impl fmt::Display for WorkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAWorker => f.write_str("this is started by haul itself, not by hand"),
+            Self::NotAWorker => f.write_str("a worker process is started by haul itself, not by hand"),
             Self::Table(error) => error.fmt(f),
             Self::JobSpec(reason) => write!(f, "the job's specification can't be used: {reason}"),
             Self::Io(error) => f.write_str(&haul_io::reason(error)),
