@@ -90,8 +90,8 @@ pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -
     Returned { id, answer, phases, bytes: meter.bytes }
 }
 
-/// Polls `job` and catches its panic. The future is pinned by the caller: moving it into this one would double the memory
-/// of a job in flight.
+/// Polls `job` and catches its panic. The future is pinned by the caller: moving it into this one would double the
+/// memory of a job in flight.
 async fn caught<J: Job, T>(
     mut job: Pin<&mut impl Future<Output = Result<T, J::Error>>>,
 ) -> Result<T, Failure<J::Error>> {

@@ -1,5 +1,5 @@
-//! Runs jobs from a source: the same job serially, on many threads, in many processes or on io_uring, with one stream of
-//! events.
+//! Runs jobs from a source: the same job serially, on many threads, in many processes or on io_uring, with one stream
+//! of events.
 //!
 //! Owns: the order of work, splitting a task into parts and joining them, exactly one report per task, cancellation,
 //! measuring where the time goes, the report.

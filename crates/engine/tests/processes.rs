@@ -3,8 +3,8 @@
 //! Owns: worker processes that are killed, replies, restarts of killed attempts.
 //! Does not own: engines in one process (`tests/it`).
 //!
-//! This program is its own worker command, so it has a `main` instead of the usual harness. It runs the cases below, or with
-//! arguments those whose names contain one of them.
+//! This program is its own worker command, so it has a `main` instead of the usual harness. It runs the cases below,
+//! or with arguments those whose names contain one of them.
 
 #![allow(clippy::print_stdout, clippy::exit, reason = "it is a program of its own")]
 

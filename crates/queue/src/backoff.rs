@@ -21,9 +21,9 @@ const SPINS: u32 = 0;
 #[cfg(any(loom, shuttle))]
 const YIELDS: u32 = 0;
 
-/// After so many fruitless retries in a row loom abandons the schedule. A retry has no effect, so each schedule with more
-/// retries has a twin in which the thread retries later; without the cut, two threads that wait for a third have infinitely
-/// many schedules.
+/// After so many fruitless retries in a row loom abandons the schedule. A retry has no effect, so each schedule with
+/// more retries has a twin in which the thread retries later; without the cut, two threads that wait for a third have
+/// infinitely many schedules.
 #[cfg(loom)]
 const UNFAIR: u32 = 2;
 

@@ -1,6 +1,7 @@
 //! A bounded queue of one mutex and two condition variables.
 //!
-//! Owns: the same operations as [`Ring`](crate::Ring), in the simplest correct way; tests and benchmarks compare the ring with it.
+//! Owns: the same operations as [`Ring`](crate::Ring), in the simplest correct way; tests and benchmarks compare the
+//! ring with it.
 //! Does not own: speed.
 
 use std::collections::VecDeque;

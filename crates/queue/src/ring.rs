@@ -5,8 +5,8 @@
 //!
 //! Enters: items, by [`Ring::push`].
 //! Leaves: each item exactly once, by [`Ring::pop`] or [`Ring::abort`].
-//! Not to be touched from outside: the slots ([`slot`]) and the counters at the two ends ([`end`]); a step that is not in the
-//! protocol breaks memory safety.
+//! Not to be touched from outside: the slots ([`slot`]) and the counters at the two ends ([`end`]); a step that is
+//! not in the protocol breaks memory safety.
 //!
 //! Source: `PROTOCOL.md`, part 1; the step numbers in the comments are those of that file. The stamped slots are those
 //! of D. Vyukov's bounded MPMC queue.
@@ -26,9 +26,9 @@ const CAPACITY_MAX: usize = 1 << 32;
 
 /// A bounded queue: [`push`](Ring::push) sleeps while it is full, [`pop`](Ring::pop) while it is empty.
 ///
-/// Items leave in the order in which they entered. Cost: an uncontended push or pop is one compare-and-swap and one store;
-/// a system call is made only when a thread sleeps; nothing is allocated after construction. A thread retries for a few
-/// microseconds before it sleeps. Threads that sleep at the same end wake in no particular order.
+/// Items leave in the order in which they entered. Cost: an uncontended push or pop is one compare-and-swap and one
+/// store; a system call is made only when a thread sleeps; nothing is allocated after construction. A thread retries
+/// for a few microseconds before it sleeps. Threads that sleep at the same end wake in no particular order.
 ///
 /// ```
 /// let ring = haul_queue::Ring::with_capacity(2);
@@ -52,12 +52,13 @@ pub struct Ring<T> {
     /// Tickets of pops. Pushers sleep here until a pop moves it.
     head: End,
     slots: Box<[Slot<T>]>,
-    /// The distance of two consecutive tickets of the same slot. Invariant: a power of two, at least `slots.len() * TICKET`.
+    /// The distance of two consecutive tickets of the same slot. Invariant: a power of two, at least `slots.len() *
+    /// TICKET`.
     lap: u64,
 }
 
-// The only caller's code that runs inside an operation is the drop of an item in `Ring::drop`, so a panic leaves nothing
-// half done.
+// The only caller's code that runs inside an operation is the drop of an item in `Ring::drop`, so a panic leaves
+// nothing half done.
 impl<T> UnwindSafe for Ring<T> {}
 impl<T> RefUnwindSafe for Ring<T> {}
 
@@ -176,9 +177,9 @@ impl<T> Ring<T> {
 
     /// Refuses further items and returns the items inside, oldest first. Wakes every sleeper.
     ///
-    /// A push that races with this call either returns [`Closed`] with its item, or succeeds; then its item was popped
-    /// before or is among those returned, as this call waits for pushes under way. No pop takes an item afterwards. Cost:
-    /// one allocation.
+    /// A push that races with this call either returns [`Closed`] with its item, or succeeds; then its item was
+    /// popped before or is among those returned, as this call waits for pushes under way. No pop takes an item
+    /// afterwards. Cost: one allocation.
     pub fn abort(&self) -> Vec<T> {
         self.close();
         let mut leftovers = Vec::with_capacity(self.len());

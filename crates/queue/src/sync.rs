@@ -3,12 +3,12 @@
 //! Owns: choosing between the real primitives and those of the model checkers (`--cfg loom`, `--cfg shuttle`).
 //! Does not own: any step of a protocol.
 //!
-//! A futex is the only parking primitive that fits the ring: a thread sleeps on an ordinary atomic, the kernel compares it
-//! and puts the thread to sleep in one step, a waker makes no system call unless a sleeper is registered, and a sleep takes
-//! a timeout. `std::thread::park` would need a list of handles under a lock that every waker takes.
+//! A futex is the only parking primitive that fits the ring: a thread sleeps on an ordinary atomic, the kernel
+//! compares it and puts the thread to sleep in one step, a waker makes no system call unless a sleeper is registered,
+//! and a sleep takes a timeout. `std::thread::park` would need a list of handles under a lock that every waker takes.
 //!
-//! The models' futex is a mutex and a condition variable. Like the kernel's, it compares the word under the lock that every
-//! waker takes, so a wake-up after a change of the word is never lost, and one before the change may be.
+//! The models' futex is a mutex and a condition variable. Like the kernel's, it compares the word under the lock that
+//! every waker takes, so a wake-up after a change of the word is never lost, and one before the change may be.
 
 #[cfg(loom)]
 use loom as model;
@@ -172,8 +172,8 @@ mod modelled {
             &self.word
         }
 
-        /// A timed sleep always times out at once: the models have no time, and the race worth exploring is the one between
-        /// giving up and being woken.
+        /// A timed sleep always times out at once: the models have no time, and the race worth exploring is the one
+        /// between giving up and being woken.
         pub(crate) fn wait(&self, expected: u32, deadline: Option<&Deadline>) -> Wakeup {
             let bucket = self.bucket.lock().expect("never poisoned");
             if self.word.load(Ordering::Relaxed) != expected {

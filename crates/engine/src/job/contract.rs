@@ -9,9 +9,9 @@ use haul_io::Io;
 
 /// A way to carry out one kind of task, written once for every engine.
 ///
-/// [`start`](Job::start) either completes the task or splits it. The parts of a split task are independent of each other
-/// and run in any order, on any worker. [`finish`](Job::finish) then runs once for every split task, after its last part
-/// has ended.
+/// [`start`](Job::start) either completes the task or splits it. The parts of a split task are independent of each
+/// other and run in any order, on any worker. [`finish`](Job::finish) then runs once for every split task, after its
+/// last part has ended.
 pub trait Job: Sync {
     /// The input of one execution.
     type Task: Send + Sync;
@@ -38,8 +38,8 @@ pub trait Job: Sync {
         index: u64,
     ) -> impl Future<Output = Result<(), Self::Error>>;
 
-    /// Completes a split task if all its parts `succeeded`; otherwise undoes it. An undone task fails with the failure of its
-    /// first failed part, unless this call returns an error of its own.
+    /// Completes a split task if all its parts `succeeded`; otherwise undoes it. An undone task fails with the
+    /// failure of its first failed part, unless this call returns an error of its own.
     fn finish<I: Io>(
         &self,
         io: &I,
@@ -48,8 +48,8 @@ pub trait Job: Sync {
         succeeded: bool,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>>;
 
-    /// Whether `task`, which was split and failed in `finish`, starts again instead of failing. As with [`Step::Again`], it
-    /// returns to the source, and the task itself stores what the next start needs.
+    /// Whether `task`, which was split and failed in `finish`, starts again instead of failing. As with
+    /// [`Step::Again`], it returns to the source, and the task itself stores what the next start needs.
     fn starts_again(&self, task: &Self::Task) -> bool {
         let _ = task;
         false
@@ -64,8 +64,8 @@ pub trait Job: Sync {
 pub enum Step<S, O> {
     /// The task is done.
     Done(O),
-    /// The task has `parts` parts. With 0 parts, only [`Job::finish`] is left: a step of its own, which runs even if the run
-    /// is cancelled.
+    /// The task has `parts` parts. With 0 parts, only [`Job::finish`] is left: a step of its own, which runs even if
+    /// the run is cancelled.
     Split {
         /// The state that the parts share.
         state: Arc<S>,

@@ -19,17 +19,19 @@ impl<T: Serialize + DeserializeOwned> Wire for T {}
 
 /// A job for worker processes, any of which may be killed at any moment.
 ///
-/// Another worker repeats the work of a killed one from the start, so an attempt must leave nothing behind that disturbs
-/// the next one. The engine helps: before an attempt creates a temporary file or gives a file its name, it records that
-/// intent. The next attempt removes the temporary file, or recognises the published one. This requires that a job
+/// Another worker repeats the work of a killed one from the start, so an attempt must leave nothing behind that
+/// disturbs the next one. The engine helps: before an attempt creates a temporary file or gives a file its name, it
+/// records that intent. The next attempt removes the temporary file, or recognises the published one. This requires
+/// that a job
 ///
 /// - names files by path or relative to a [`haul_io::Directory`], which another process can open again;
 /// - publishes at most one file in each call of `start`, `part` and `finish`.
 pub trait Portable: Job<Task: Wire, Output: Wire, Error: Wire> + Sized {
-    /// The specification from which another process creates the same job. It may contain secrets: it travels through a pipe.
+    /// The specification from which another process creates the same job. It may contain secrets: it travels through
+    /// a pipe.
     type JobSpec: Wire;
-    /// The state of a split task in a form that another process can use. It must not contain secrets in the clear: it is
-    /// stored in shared memory.
+    /// The state of a split task in a form that another process can use. It must not contain secrets in the clear: it
+    /// is stored in shared memory.
     type Token: Wire;
 
     /// The specification for the worker processes. Called once, before the run.
@@ -52,8 +54,8 @@ pub trait Portable: Job<Task: Wire, Output: Wire, Error: Wire> + Sized {
         token: Self::Token,
     ) -> impl Future<Output = Result<Self::State, Self::Error>>;
 
-    /// Completes a task whose result was published, in `start` or `finish`, by an attempt that died before it could reply.
-    /// Makes the result as durable as configured, and does whatever follows the publication.
+    /// Completes a task whose result was published, in `start` or `finish`, by an attempt that died before it could
+    /// reply. Makes the result as durable as configured, and does whatever follows the publication.
     fn published<I: Io>(
         &self,
         io: &I,

@@ -29,14 +29,14 @@ pub enum Again {
 
 /// Yields the tasks of a run. Every iterator is a source. It is asked only when there is room, so it may be endless.
 ///
-/// The engine reports the end of each task to the source, so that a source can limit what runs at a time. Calls may come
-/// from any worker thread, one at a time. None comes once the run is cancelled.
+/// The engine reports the end of each task to the source, so that a source can limit what runs at a time. Calls may
+/// come from any worker thread, one at a time. None comes once the run is cancelled.
 pub trait Source<T>: Send {
     /// The next task. Should not block: answers are processed between the calls.
     fn next(&mut self) -> Next<T>;
 
-    /// Takes back the unfinished task `id` ([`Step::Again`](crate::job::contract::Step::Again)). It occupies no worker and
-    /// is not reported.
+    /// Takes back the unfinished task `id` ([`Step::Again`](crate::job::contract::Step::Again)). It occupies no
+    /// worker and is not reported.
     fn again(&mut self, id: TaskId, task: &T) -> Again {
         let _ = (id, task);
         Again::AtOnce

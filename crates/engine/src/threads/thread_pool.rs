@@ -31,8 +31,8 @@ pub enum Closing {
 impl<W: Send + 'static> ThreadPool<W> {
     /// Starts `workers` threads that call `handle` for each submitted item. The queue holds `capacity` items.
     ///
-    /// A panic in `handle` ends that item, not the thread. Triggering the [`Blocking::cancel`] that `handle` gets interrupts
-    /// that thread's current item only; the thread resets it before the next item.
+    /// A panic in `handle` ends that item, not the thread. Triggering the [`Blocking::cancel`] that `handle` gets
+    /// interrupts that thread's current item only; the thread resets it before the next item.
     ///
     /// # Errors
     /// If the system refuses a thread or a descriptor.
@@ -86,8 +86,8 @@ impl<W: Send + 'static> ThreadPool<W> {
         self.ring.close();
         let this_thread = std::thread::current().id();
         for thread in self.threads.drain(..) {
-            // If a handler drops the last owner of the pool, this is one of its threads, which can't join itself. It ends
-            // on its own.
+            // If a handler drops the last owner of the pool, this is one of its threads, which can't join itself. It
+            // ends on its own.
             if thread.thread().id() != this_thread {
                 let _ = thread.join();
             }

@@ -116,7 +116,8 @@ impl End {
 
     /// S2: registers a sleeper, unless the word has changed since `seen` or the end is closed.
     fn register(&self, seen: Word) -> bool {
-        // With a full count the surplus thread retries, awake. That is correct, and no real program has so many threads.
+        // With a full count the surplus thread retries, awake. That is correct, and no real program has so many
+        // threads.
         !seen.is_closed() && seen.sleepers() < SLEEPERS && self.swap(seen, seen.0 + 1).is_ok()
     }
 

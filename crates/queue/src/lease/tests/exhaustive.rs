@@ -3,7 +3,8 @@
 //! Owns: each party as a list of steps of one access to shared memory each; the search; the properties.
 //! Does not own: memory orderings and event counts (see `modelled.rs`). A sleep can end at any time here.
 //!
-//! The transitions are those of `word.rs`, so a wrong rule there fails here. Ghost fields record facts that no party knows.
+//! The transitions are those of `word.rs`, so a wrong rule there fails here. Ghost fields record facts that no party
+//! knows.
 
 use crate::lease::word::{Reaped, State, Suspicion, Word};
 use std::collections::HashSet;
@@ -224,8 +225,8 @@ impl World {
                 world.supervisor = Supervisor::Choose;
             })),
             Supervisor::Reap { owner, gone, slot: SLOTS } => next.push(self.with(|world| {
-                // A replacement starts under the same number. A worker that was reaped alive continues and is fenced; if it
-                // died during the reaping, it must be reaped again.
+                // A replacement starts under the same number. A worker that was reaped alive continues and is fenced;
+                // if it died during the reaping, it must be reaped again.
                 if gone {
                     world.workers[owner] = Worker::Look;
                 }
