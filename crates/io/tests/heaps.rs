@@ -1,4 +1,4 @@
-//! The limit on heaps, in a process that has no other threads before it starts them: without the usual runner of tests.
+//! The limit on heaps, in a process with a single thread: the usual test harness would start others.
 
 use haul_io::limit_heaps;
 

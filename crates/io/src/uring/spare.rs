@@ -1,13 +1,13 @@
-//! Buffers that wait for their next use.
+//! Spare buffers.
 //!
-//! Owns: which are kept, and the bound on them.
-//! Does not own: what was in them; it is forgotten, not wiped.
+//! Owns: which buffers are kept, and the bound on them.
+//! Does not own: their old content, which is dropped but not wiped.
 
 use std::collections::VecDeque;
 
 use crate::Buf;
 
-/// What is smaller costs the allocator little, is of any length, and would stand in the way of what is looked for.
+/// Smaller buffers aren't kept: they are cheap to allocate, and their many lengths would only lengthen the search.
 const BYTES_MIN: usize = 4 * 1024;
 
 pub(super) struct Spare {
@@ -24,7 +24,7 @@ impl Spare {
 
     /// An empty buffer of exactly this capacity.
     pub(super) fn take(&mut self, capacity: usize) -> Buf {
-        // The one given back last is the likeliest to be in the processor's cache.
+        // The buffer given back last is the most likely to be in the processor's cache.
         match self.bufs.iter().rposition(|buf| buf.capacity() == capacity) {
             Some(index) => {
                 self.bytes -= capacity;

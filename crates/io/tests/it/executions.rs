@@ -1,4 +1,4 @@
-//! The idea the program rests on: one job body, run by blocking system calls, by io_uring and by the simulation.
+//! The central idea: one job body, run by blocking system calls, by io_uring and by the simulation.
 
 use std::io;
 use std::path::Path;
@@ -189,7 +189,7 @@ fn a_cancelled_run_undoes_what_it_began() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
-/// Asks a peer and returns all that it says.
+/// Sends a request to a peer and returns the whole response.
 async fn converse(io: &impl Io, host: &str, port: u16) -> io::Result<Vec<u8>> {
     let timeout = Duration::from_secs(5);
     let addresses = io.resolve(&Names::default(), host, port).await?;

@@ -277,7 +277,7 @@ fn a_thousand_jobs_cost_one_lookup_and_keep_no_thread_from_others() {
     let resolver = move |name: &str| {
         counted.fetch_add(1, Ordering::SeqCst);
         if name == "slow" {
-            // Let go by a job that needs the pool too.
+            // A job that needs the pool too sends this.
             may_go.lock().unwrap().recv_timeout(Duration::from_secs(30)).map_err(io::Error::other)?;
         }
         Ok(vec!["10.0.0.1:0".parse().unwrap()])

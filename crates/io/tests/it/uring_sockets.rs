@@ -20,12 +20,12 @@ fn ring(config: UringConfig) -> (Uring, Cancel) {
     (Uring::new(config, cancel.clone(), Arc::default()).expect("a ring"), cancel)
 }
 
-/// What a peer says to the request of this number: a few bytes to a few hundred thousand.
+/// The response to the request of this number: one byte to a few hundred thousand.
 fn answer(number: usize) -> Vec<u8> {
     (0..number * number * 20 + 1).map(|index| (index * 7 + number) as u8).collect()
 }
 
-/// A peer on a thread of its own: answers numbers of four bytes until the connection ends.
+/// A peer: answers numbers of four bytes until the connection ends.
 fn serve(mut stream: TcpStream) -> io::Result<()> {
     let mut number = [0; 4];
     while stream.read_exact(&mut number).is_ok() {
@@ -166,7 +166,7 @@ fn the_end_of_the_peer_is_told() {
     });
 }
 
-/// A port that stays ours and refuses: bound, never listening.
+/// A bound socket that never listens: its port is reserved, and connecting to it is refused.
 fn refusing() -> (OwnedFd, SocketAddr) {
     use rustix::net::{AddressFamily, SocketType};
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();

@@ -1,7 +1,7 @@
-//! Names with a resolver that counts, and a clock that stands.
+//! Names with a counting resolver and a fake clock.
 //!
-//! Owns: what askers may rely on: one lookup for all, times, bounds, nobody left waiting.
-//! Does not own: rings (see `tests/uring.rs`).
+//! Owns: what callers rely on: one lookup for all, times, bounds, an answer for every caller.
+//! Does not own: rings (see `tests/it/uring.rs`).
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,7 +10,7 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A resolver that counts, and a clock that stands.
+/// A resolver that counts lookups, and a clock that the test sets.
 #[derive(Clone, Default)]
 struct Fake {
     asked: Arc<AtomicUsize>,
@@ -89,7 +89,7 @@ fn the_oldest_answers_are_forgotten() {
     }
     let known = |name| names.known(name, 80).is_some();
     assert_eq!(["a", "b", "c", "d"].map(known), [false, true, true, true]);
-    // What was looked up again is as young as that.
+    // A name that was looked up again counts as new.
     fake.pass(60);
     for name in ["b", "e", "f"] {
         find(&names, name).unwrap();
@@ -98,7 +98,7 @@ fn the_oldest_answers_are_forgotten() {
     assert_eq!(names.lock().entries.len(), 3);
 }
 
-/// Names whose one lookup waits until it is let go; the receiver tells when it has begun.
+/// Names whose one lookup blocks until the sender is used; the receiver reports that it has started.
 fn held() -> (Names, Receiver<()>, SyncSender<()>, Arc<AtomicUsize>) {
     let ((begun, has_begun), (go, may_go)) = (sync_channel(1), sync_channel::<()>(1));
     let asked = Arc::new(AtomicUsize::new(0));
@@ -122,7 +122,7 @@ fn a_thousand_who_ask_at_once_cost_one_lookup() {
         begun.recv().unwrap();
         for _ in 0..1_000 {
             let told = told.clone();
-            // Returns at once: nobody waits on a thread.
+            // Returns at once: no thread waits for the answer.
             names.find_then(
                 "a",
                 Box::new(move |answer| {

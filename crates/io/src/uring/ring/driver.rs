@@ -1,11 +1,11 @@
 //! The ring, and what is in flight on it.
 //!
-//! Life of an operation: its request is put into a slot and submitted; its completion is reaped and waits in the slot;
-//! the job takes it. A job that goes away before that leaves an orphan: it is cancelled, and its slot is kept until
-//! the kernel has completed it.
+//! The life of an operation: its request is put into a slot and submitted; its completion is reaped and waits in the
+//! slot; the job takes it. If the job is dropped before that, the request becomes an orphan: it is cancelled, and its
+//! slot is kept until the kernel has completed it.
 //!
 //! Owns: submission, reaping, timeouts, interruption, the end of the ring.
-//! Does not own: jobs ([`super::executor`]), what an operation means ([`super::request`]).
+//! Does not own: jobs ([`crate::uring::executor`]), what an operation means ([`super::request`]).
 //!
 //! Source: io_uring_enter(2), io_uring_prep_cancel(3).
 
@@ -30,13 +30,13 @@ pub(crate) struct Driver {
     ring: IoUring,
     slots: Slab<Slot>,
     timers: Timers,
-    /// Jobs with something to take.
+    /// Jobs with a result to take.
     ready: VecDeque<JobId>,
-    /// Slots that the kernel will still complete, and may write to until then.
+    /// Slots that the kernel has not completed. It may write to their buffers until then.
     in_kernel: usize,
     cancel: Cancel,
     park: Arc<Park>,
-    /// Completions of one reaping: kept for its storage.
+    /// The completions of one reaping; kept for its storage.
     reaped: Vec<cqueue::Entry>,
     state: RingState,
 }
@@ -48,19 +48,19 @@ enum RingState {
     Closed,
 }
 
-/// How the end of a ring went.
+/// How the ring ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Teardown {
-    /// The kernel was done with everything before it was freed.
+    /// The kernel was done with all memory before it was freed.
     Drained,
-    /// So many operations didn't end in time; their memory is never freed.
+    /// This many operations didn't end in time; their memory is never freed.
     Leaked(usize),
 }
 
-/// The number of completions that nobody looks at: those of cancellations.
+/// The user data of completions that are ignored: those of cancellations.
 const IGNORED: u64 = u64::MAX;
 
-/// How long a teardown waits for what can't be interrupted, such as a disk that doesn't answer.
+/// How long a teardown waits for operations that can't be interrupted, such as those of a disk that doesn't answer.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 impl Driver {
@@ -76,8 +76,8 @@ impl Driver {
             reaped: Vec::new(),
             state: RingState::Open,
         };
-        driver.stand(Request::Thrown { cancel });
-        driver.stand(Request::Woken { park, counter: [0; 8] });
+        driver.arm(Request::CancelSignal { cancel });
+        driver.arm(Request::WakeUp { park, counter: [0; 8] });
         driver
     }
 
@@ -86,8 +86,8 @@ impl Driver {
         self.insert(request, SlotState::Awaited(job), deadline)
     }
 
-    fn stand(&mut self, request: Request) {
-        self.insert(request, SlotState::Standing, None);
+    fn arm(&mut self, request: Request) {
+        self.insert(request, SlotState::Internal, None);
     }
 
     fn insert(&mut self, request: Request, state: SlotState, deadline: Option<Instant>) -> Key {
@@ -109,18 +109,19 @@ impl Driver {
         let Some(entry) = slot.request.entry() else { return };
         self.in_kernel += 1;
         self.push(&entry.user_data(key.to_bits()));
-        // Making room for it may have turned the ring, and the run's cancellation may have been seen in that turn: then it was
-        // interrupted before the kernel knew of it.
+        // Making room for the entry may have entered the kernel, and the run's cancellation may have been seen then.
+        // In that case the request was interrupted before the kernel knew it.
         if let Some(why) = self.slots.get_mut(key).and_then(|slot| slot.interruption) {
             self.interrupt(key, why);
         }
     }
 
-    /// Puts an entry before the kernel, which sees it at the next turn.
+    /// Puts an entry into the submission queue; the kernel sees it at the next turn.
     fn push(&mut self, entry: &squeue::Entry) {
         loop {
-            // SAFETY: what the entry points at belongs to the request in its slot, at an address that stays; the slot is
-            // emptied only after its completion was reaped, or never (`close`), and nobody touches it before.
+            // SAFETY: the entry points at memory of the request in its slot, whose address doesn't change. The slot is
+            // emptied only after its completion was reaped, or never (`close`), and no code touches the request
+            // before.
             let pushed = unsafe { self.ring.submission().push(entry) };
             if pushed.is_ok() {
                 return;
@@ -129,7 +130,7 @@ impl Driver {
         }
     }
 
-    /// The completion of `key`, once there is one.
+    /// The completed request of `key`, if it has completed.
     pub(crate) fn take(&mut self, key: Key) -> Option<CompletedRequest> {
         if !matches!(self.slots.get_mut(key)?.state, SlotState::Completed { .. }) {
             return None;
@@ -139,7 +140,7 @@ impl Driver {
         Some(CompletedRequest { request, result, submitted, completed: at })
     }
 
-    /// Nobody awaits `key` any more.
+    /// The job that awaited `key` was dropped.
     pub(crate) fn abandon(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let deadline = slot.deadline.take();
@@ -164,7 +165,7 @@ impl Driver {
         }
     }
 
-    /// A pool thread has done `key`.
+    /// A pool thread has completed `key`.
     pub(crate) fn pooled(&mut self, done: Done) {
         if let Some(slot) = self.slots.get_mut(done.key) {
             slot.request = Request::Pooled { completion: Some(done.completion) };
@@ -172,53 +173,54 @@ impl Driver {
         }
     }
 
-    /// Jobs with something to take, in the order of completion; `spare` becomes the new list.
+    /// Jobs with a result to take, in the order of completion; `spare` becomes the new list.
     pub(crate) fn take_ready(&mut self, spare: VecDeque<JobId>) -> VecDeque<JobId> {
         std::mem::replace(&mut self.ready, spare)
     }
 
-    /// Makes `job` ready without an operation: it only let others run.
+    /// Makes `job` ready although none of its operations completed: it yielded.
     pub(crate) fn make_ready(&mut self, job: JobId) {
         self.ready.push_back(job);
     }
 
-    /// Submits what was started and reaps what is complete. With nothing ready it sleeps at most `patience`, until something
-    /// completes or the ring is woken. Says whether it was woken.
-    pub(crate) fn turn(&mut self, patience: Duration) -> bool {
+    /// Submits what was started and reaps what is complete. With nothing ready it sleeps until something completes,
+    /// the ring is woken or `wait_max` is over. Returns whether the ring was woken.
+    pub(crate) fn turn(&mut self, wait_max: Duration) -> bool {
         let now = Instant::now();
-        let sleeps = !patience.is_zero() && self.ready.is_empty() && self.ring.completion().is_empty();
+        let sleeps = !wait_max.is_zero() && self.ready.is_empty() && self.ring.completion().is_empty();
         if sleeps && self.park.prepare_to_sleep() {
             let until_timer = self.timers.earliest().map(|moment| moment.saturating_duration_since(now));
-            self.enter(Some(until_timer.map_or(patience, |left| left.min(patience))));
-        } else if self.has_business() {
+            self.enter(Some(until_timer.map_or(wait_max, |left| left.min(wait_max))));
+        } else if self.has_work() {
             self.enter(None);
         }
         self.expire();
         self.park.wake_up()
     }
 
-    fn has_business(&mut self) -> bool {
+    fn has_work(&mut self) -> bool {
         let submission = self.ring.submission();
         let kernel_waits = !submission.is_empty() || submission.taskrun() || submission.cq_overflow();
         drop(submission);
         kernel_waits || !self.ring.completion().is_empty()
     }
 
-    /// Enters the kernel, sleeping at most as long as given, and reaps.
+    /// Enters the kernel, sleeping there at most for `sleep`, and reaps.
     fn enter(&mut self, sleep: Option<Duration>) {
         let submitter = self.ring.submitter();
         let entered = match sleep {
             None => submitter.submit(),
-            // Longer than any timer of the kernel's.
-            Some(patience) if patience.as_secs() > u64::from(u32::MAX) => submitter.submit_and_wait(1),
-            Some(patience) => {
-                let patience = Timespec::from(patience);
-                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&patience))
+            // Longer than the kernel's timeout can be.
+            Some(wait_max) if wait_max.as_secs() > u64::from(u32::MAX) => submitter.submit_and_wait(1),
+            Some(wait_max) => {
+                let wait_max = Timespec::from(wait_max);
+                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&wait_max))
             }
         };
         match entered.map_err(|error| Errno::from_io_error(&error)) {
             Ok(_) => {}
-            // The time is over; a signal; the kernel is short of memory or of room for completions: reap and go on.
+            // The timeout is over, a signal arrived, or the kernel is short of memory or room for completions: reap
+            // and go on.
             Err(Some(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY | Errno::NOMEM)) => {}
             Err(error) => panic!("the ring can't be entered: {error:?}"),
         }
@@ -247,7 +249,7 @@ impl Driver {
         let interrupted_by_signal =
             matches!(&result, Err(error) if error.kind() == io::ErrorKind::Interrupted);
         match (&slot.state, slot.interruption) {
-            (SlotState::Standing, _) => self.standing_completed(key),
+            (SlotState::Internal, _) => self.internal_completed(key),
             (SlotState::Orphaned, _) => {
                 if let Some(slot) = self.slots.remove(key) {
                     slot.request.discard(result);
@@ -259,11 +261,11 @@ impl Driver {
         }
     }
 
-    fn standing_completed(&mut self, key: Key) {
+    fn internal_completed(&mut self, key: Key) {
         let Some(slot) = self.slots.remove(key).filter(|_| self.state == RingState::Open) else { return };
         match slot.request {
-            Request::Thrown { .. } if self.cancel.is_triggered() => self.interrupt_all(),
-            again => self.stand(again),
+            Request::CancelSignal { .. } if self.cancel.is_triggered() => self.interrupt_all(),
+            again => self.arm(again),
         }
     }
 
@@ -302,7 +304,7 @@ impl Driver {
         }
     }
 
-    /// Gives up what the run's cancellation interrupts.
+    /// Interrupts all requests that the run's cancellation applies to.
     fn interrupt_all(&mut self) {
         for key in self.slots.keys() {
             let Some(slot) = self.slots.get_mut(key) else { continue };
@@ -324,23 +326,24 @@ impl Driver {
         }
     }
 
-    /// Ends the ring: cancels everything and waits until the kernel is done with it, because closing a ring is no barrier: the
-    /// kernel goes on writing into buffers after `close` has returned. What doesn't end in time is leaked.
+    /// Ends the ring: cancels everything and waits until the kernel is done with it. Closing a ring is no barrier: the
+    /// kernel goes on writing into buffers after close(2) has returned. The memory of requests that don't end in time
+    /// is leaked.
     pub(crate) fn close(&mut self) -> Teardown {
         self.close_within(DRAIN_MAX)
     }
 
-    fn close_within(&mut self, patience: Duration) -> Teardown {
+    fn close_within(&mut self, wait_max: Duration) -> Teardown {
         if self.state == RingState::Closed {
             return Teardown::Drained;
         }
         self.state = RingState::Closed;
         self.push(&opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(IGNORED));
-        // Before 5.19 the kernel doesn't know "any".
+        // Kernels before 5.19 don't know "any".
         for key in self.slots.keys() {
             self.interrupt(key, Interruption::Cancelled);
         }
-        self.drain(Instant::now() + patience);
+        self.drain(Instant::now() + wait_max);
         let left = self.in_kernel;
         if left > 0 {
             std::mem::forget(std::mem::replace(&mut self.slots, Slab::with_capacity(0)));
@@ -360,7 +363,7 @@ impl Driver {
         }
     }
 
-    /// Completes what the kernel never knew of: timers, and what pool threads are at.
+    /// Completes the requests that the kernel never knew: timers, and the work of pool threads.
     fn release(&mut self) {
         for key in self.slots.keys() {
             if self.slots.get_mut(key).is_some_and(|slot| matches!(slot.state, SlotState::Awaited(_))) {

@@ -19,7 +19,7 @@ pub(super) struct Slot {
     pub(super) state: SlotState,
     pub(super) submitted: Instant,
     pub(super) deadline: Option<Instant>,
-    /// Why it was given up, if it was.
+    /// Why it was interrupted, if it was.
     pub(super) interruption: Option<Interruption>,
 }
 
@@ -28,10 +28,10 @@ pub(super) enum SlotState {
     Awaited(JobId),
     /// Completed, for the job to take.
     Completed { result: io::Result<u32>, at: Instant },
-    /// Nobody awaits it.
+    /// Its job was dropped.
     Orphaned,
-    /// It serves the driver itself.
-    Standing,
+    /// It belongs to the driver itself, which starts it again whenever it completes.
+    Internal,
 }
 
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ pub(super) enum Interruption {
     Cancelled,
 }
 
-/// A completed operation.
+/// A request with its result.
 pub(crate) struct CompletedRequest {
     pub(crate) request: Request,
     pub(crate) result: io::Result<u32>,
@@ -48,7 +48,7 @@ pub(crate) struct CompletedRequest {
     pub(crate) completed: Instant,
 }
 
-/// Work that a thread has done.
+/// A completion by a pool thread.
 pub(crate) struct Done {
     pub(crate) key: Key,
     pub(crate) completion: std::thread::Result<Completion>,

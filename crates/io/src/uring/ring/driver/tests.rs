@@ -1,7 +1,7 @@
 //! The ends of operations and of the ring.
 //!
-//! Owns: what no job can see: leaks, writes after the end, completions beyond the room for them.
-//! Does not own: operations as jobs see them (`tests/uring*.rs`).
+//! Owns: what no job can see: leaks, writes after the end, more completions than there is room for.
+//! Does not own: operations as jobs see them (`tests/it/uring*.rs`).
 
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
@@ -24,14 +24,14 @@ fn an_end_with_patience_drains_and_one_without_leaks() {
     assert_eq!(hasty.close_within(Duration::ZERO), Teardown::Leaked(2), "what stands armed");
 }
 
-/// Reads that bypass the page cache: the device writes into the buffers whenever it comes to it.
+/// Opens a file for reads that bypass the page cache, so that the device writes into the buffers at any later time.
 fn direct_file(dir: &std::path::Path) -> std::fs::File {
     let path = dir.join("content");
     std::fs::write(&path, vec![1; 32 * WATCHED_BYTES]).unwrap();
     std::fs::File::open(&path).unwrap().sync_all().unwrap();
     let flags = rustix::fs::OFlags::DIRECT.bits() as i32;
     let direct = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(&path);
-    // A file system without direct reads: then there is less to see here, but nothing wrong.
+    // On a file system without direct reads, the test shows less but still holds.
     direct.or_else(|_| std::fs::File::open(&path)).unwrap()
 }
 
@@ -49,7 +49,7 @@ fn nothing_is_written_into_buffers_after_the_end() {
         assert_eq!(driver.close(), Teardown::Drained);
         drop(driver);
     }
-    // What the device was told before is done before this.
+    // The device has finished the earlier reads when this one returns.
     let mut last = Buf::with_capacity(WATCHED_BYTES);
     source.read_at(last.spare_mut(), 0).unwrap();
     assert_eq!(untouched(), (4 * 32, true));
@@ -61,7 +61,7 @@ fn read(file: &File, index: usize) -> Request {
     Request::Read { file, buf, bytes_max: WATCHED_BYTES, offset: (index * WATCHED_BYTES) as u64 }
 }
 
-/// Far more completions at once than the ring has room for, on every rung that the kernel knows.
+/// Starts far more operations than the ring has room for completions, on every rung that the kernel supports.
 #[test]
 fn no_completion_is_lost() {
     for lowest in 0..setup::LADDER.len() {
