@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_fits_goes_through_a_pipe_and_a_socket() {
+    fn more_than_a_pipe_or_socket_holds_goes_through() {
         let sent: Vec<u8> = (0..3_000_000_u32).map(|index| (index >> 5) as u8).collect();
         for (from, to) in [pipe(), socket_pair()] {
             let cancel = switch();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_an_error() {
+    fn a_closed_reader_is_an_error() {
         let (from, to) = pipe();
         drop(from);
         let error = StreamWriter::new(to, switch()).unwrap().write(b"x").unwrap_err();

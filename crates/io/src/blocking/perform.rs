@@ -68,7 +68,7 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         Op::ConnectLocal { path } => socket::local(&path).map(|socket| Value::Socket(socket.into())),
         Op::Sleep { duration } => sleep(duration, cancel).map(|()| Value::Done),
         Op::ReadAt { .. } | Op::WriteAt { .. } | Op::Recv { .. } | Op::Send { .. } => {
-            unreachable!("operations with a buffer are dealt with above")
+            unreachable!("operations with a buffer are handled above")
         }
     }
 }

@@ -117,7 +117,7 @@ impl Names {
         let answer = match (role, waiting) {
             (Role::Known(answer), _) => answer,
             (Role::Leader(lookup), _) => lookup.run(),
-            (Role::Follower, waiting) => waiting.expect("made while it was under way").wait(cancel)?,
+            (Role::Follower, waiting) => waiting.expect("a follower has a waiter").wait(cancel)?,
         };
         at_port(&answer, port)
     }
@@ -126,7 +126,7 @@ impl Names {
     /// that is already looking them up.
     pub(crate) fn find_then(&self, name: &str, callback: Callback) {
         let mut callback = Some(callback);
-        let role = self.join(name, || Ok(callback.take().expect("wanted once")));
+        let role = self.join(name, || Ok(callback.take().expect("the callback is taken once")));
         let answer = match role {
             Ok(Role::Known(answer)) => answer,
             Ok(Role::Leader(lookup)) => lookup.run(),

@@ -340,7 +340,7 @@ impl Files {
     }
 
     fn sync(&mut self, node: u64) {
-        match self.nodes.get_mut(&node).expect("nodes are never forgotten") {
+        match self.nodes.get_mut(&node).expect("nodes are never removed") {
             Node::Regular(regular) => regular.synced = Some(regular.content.clone()),
             Node::Symlink(_) => {}
             Node::Directory(directory) => {

@@ -28,7 +28,7 @@ impl Files {
     /// If there is no such name.
     pub fn shift(&mut self, from: impl AsRef<Path>, to: impl AsRef<Path>) {
         let (from, to) = (normal(from.as_ref()), normal(to.as_ref()));
-        assert!(self.names.contains_key(&from), "there is no {from:?}");
+        assert!(self.names.contains_key(&from), "no such name: {from:?}");
         let moved = |path: PathBuf| match path.strip_prefix(&from) {
             Ok(rest) if rest.as_os_str().is_empty() => to.clone(),
             Ok(rest) => to.join(rest),
@@ -49,7 +49,7 @@ impl Files {
         let mut resolved = match dir.map(|dir| &self.nodes[&dir.file().0.simulated()]) {
             Some(Node::Directory(base)) if !path.is_absolute() => base.clone(),
             Some(Node::Directory(_)) | None => PathBuf::new(),
-            Some(_) => panic!("what is no directory was given as one"),
+            Some(_) => panic!("a handle that is no directory was given as one"),
         };
         let mut rest: Vec<Component<'_>> = path.components().rev().collect();
         let mut links = 0;

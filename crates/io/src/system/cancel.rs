@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_throws_what_is_below_it_and_nothing_above() {
+    fn a_switch_triggers_its_children_but_not_its_parent() {
         let top = Cancel::new().unwrap();
         let (one, other) = (top.child().unwrap(), top.child().unwrap());
         one.trigger();
@@ -131,19 +131,19 @@ mod tests {
                 && !is_triggered_and_readable(&top)
         );
         one.reset();
-        assert!(!is_triggered_and_readable(&one), "ready for something else");
+        assert!(!is_triggered_and_readable(&one), "ready for further use");
         let below = one.child().unwrap();
         top.trigger();
         assert!([&top, &one, &other, &below].into_iter().all(is_triggered_and_readable));
         one.reset();
-        assert!(is_triggered_and_readable(&one), "what is above was triggered");
-        assert!(is_triggered_and_readable(&top.child().unwrap()), "a child that comes late");
+        assert!(is_triggered_and_readable(&one), "the parent is triggered");
+        assert!(is_triggered_and_readable(&top.child().unwrap()), "a child made later");
         top.reset();
         assert!(!is_triggered_and_readable(&top) && is_triggered_and_readable(&one));
     }
 
     #[test]
-    fn children_that_are_gone_are_forgotten() {
+    fn dropped_children_are_forgotten() {
         let top = Cancel::new().unwrap();
         for _ in 0..100 {
             drop(top.child().unwrap());

@@ -58,7 +58,7 @@ impl<'a> Jobs<'a> {
     /// # Panics
     /// If it is full.
     pub(super) fn insert(&mut self, job: LocalJob<'a>) -> JobId {
-        let index = self.free.pop().expect("the caller asked whether there is room");
+        let index = self.free.pop().expect("the caller checked that there is room");
         self.slots[index].1 = Some(job);
         JobId { index, generation: self.slots[index].0 }
     }

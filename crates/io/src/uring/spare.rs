@@ -42,7 +42,7 @@ impl Spare {
         self.bytes += buf.capacity();
         self.bufs.push_back(buf);
         while self.bytes > self.bytes_max {
-            let oldest = self.bufs.pop_front().expect("the sum is of what is there");
+            let oldest = self.bufs.pop_front().expect("a sum above zero has a buffer");
             self.bytes -= oldest.capacity();
         }
     }
@@ -53,13 +53,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_make_room() {
+    fn the_oldest_buffers_make_room() {
         const KIB: usize = 1024;
         let mut spare = Spare::new(40 * KIB);
         [12, 16, 20].into_iter().for_each(|kib| spare.give(Buf::with_capacity(kib * KIB)));
         assert_eq!((spare.bytes, spare.bufs.len()), (36 * KIB, 2));
         spare.give(Buf::with_capacity(44 * KIB));
-        assert_eq!(spare.bytes, 36 * KIB, "one that never fits makes no room");
+        assert_eq!(spare.bytes, 36 * KIB, "a buffer that never fits evicts no other");
         spare.give(Buf::with_capacity(100));
         assert_eq!(spare.bufs.len(), 2, "small ones aren't kept");
         assert_eq!(spare.take(16 * KIB).capacity(), 16 * KIB);

@@ -31,7 +31,8 @@ impl TaskIo {
         Self(JobContext { core, meter: Cell::default() })
     }
 
-    /// Takes what was spent since the last call. Operations that overlap within one (the attempts of a connect) count each.
+    /// Takes what was spent since the last call. Operations that overlap within one (the attempts of a connect) count
+    /// each.
     pub fn take_meter(&self) -> Meter {
         self.0.meter.take()
     }
@@ -163,8 +164,8 @@ impl Io for TaskIo {
         directory_sync::sync(self, &self.0.core, directory).await
     }
 
-    /// Step by step if the file is synced, because the ring syncs many files at once; else as one piece of work for a pool
-    /// thread, which leaves this thread to the other jobs.
+    /// Step by step if the file is synced, because the ring syncs many files at once; else as one piece of work for a
+    /// pool thread, which leaves this thread to the other jobs.
     async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
         if self.0.core.writes_by_pool && publish.durability == Durability::Eventual {
             self.write_file_by_pool(publish, content).await

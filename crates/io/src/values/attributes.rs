@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_beyond_the_bound_is_named() {
+    fn attributes_beyond_the_bound_are_listed_as_unread() {
         let mut found = Attributes::default();
         for index in 0..20 {
             found.add(format!("user.{index:02}").as_bytes(), &vec![0; 64 * 1024]);

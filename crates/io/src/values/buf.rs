@@ -128,12 +128,12 @@ mod tests {
         assert_eq!(buf.filled(), b"d");
         assert_eq!(buf.spare_mut().len(), 5);
         buf.consume(1);
-        assert_eq!(buf.spare_mut().len(), 6, "an emptied buffer has all its room back");
+        assert_eq!(buf.spare_mut().len(), 6, "an emptied buffer has all its room again");
     }
 
     #[test]
     #[should_panic(expected = "committed more")]
-    fn refuses_to_count_bytes_it_does_not_have() {
+    fn committing_more_than_is_free_panics() {
         Buf::with_capacity(2).commit(3);
     }
 

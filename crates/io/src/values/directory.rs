@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_last_is_kept() {
+    fn the_least_recently_used_directory_is_closed() {
         let mut cached = DirectoryCache::new(2);
         let directory = |path: &str| {
             let null = std::fs::File::open("/dev/null").unwrap();
@@ -201,9 +201,9 @@ mod tests {
         cached.keep(directory("a"));
         cached.keep(directory("a/b"));
         assert!(cached.find(Path::new("a"), 1).is_some());
-        assert!(cached.find(Path::new("a"), 0).is_none(), "another root is another way");
+        assert!(cached.find(Path::new("a"), 0).is_none(), "another root is another entry");
         cached.keep(directory("a/c"));
-        assert!(cached.find(Path::new("a/b"), 1).is_none(), "used longest ago");
+        assert!(cached.find(Path::new("a/b"), 1).is_none(), "the least recently used");
         assert!(cached.find(Path::new("a"), 1).is_some() && cached.find(Path::new("a/c"), 1).is_some());
     }
 }

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losing_another_name_is_no_change_of_content() {
+    fn removing_another_hard_link_is_no_change_of_content() {
         let before = Stat {
             kind: FileKind::Regular,
             bytes: 5,

@@ -41,7 +41,7 @@ fn abandon(uring: &Uring, jobs: Vec<LocalJob<'_>>) {
 /// Data that arrives after the ring is gone must be left for the next receiver. (The driver's tests, where freed
 /// memory is watched, show that the ring doesn't write into it.)
 #[test]
-fn after_its_end_a_ring_receives_nothing() {
+fn a_ring_that_has_ended_receives_nothing() {
     for round in 0..20 {
         let mut pairs: Vec<_> = (0..50).map(|_| pair()).collect();
         let uring = ring().unwrap();
@@ -123,7 +123,7 @@ fn forbid_io_uring(errno: u32) {
 }
 
 #[test]
-fn a_filter_that_forbids_rings_is_told_apart() {
+fn each_refusal_of_a_ring_has_its_meaning() {
     for (errno, meaning) in [
         (libc::EPERM, Refusal::Forbidden),
         (libc::ENOSYS, Refusal::Absent),
@@ -155,7 +155,7 @@ impl Drop for Restored {
 #[test]
 #[ignore = "soak: needs root, and forbids io_uring to the whole system while it runs"]
 #[allow(clippy::print_stderr, reason = "a test that can't run says so")]
-fn the_switch_of_the_system_is_told() {
+fn the_setting_of_the_system_forbids_rings() {
     let Ok(before) = std::fs::read(SWITCH) else { return eprintln!("SKIPPED: this kernel has no {SWITCH}") };
     if let Err(error) = std::fs::write(SWITCH, "2") {
         return eprintln!("SKIPPED: {SWITCH} can't be written: {error}");

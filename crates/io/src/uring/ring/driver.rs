@@ -105,7 +105,7 @@ impl Driver {
     }
 
     fn submit(&mut self, key: Key) {
-        let slot = self.slots.get_mut(key).expect("just inserted, or being started again");
+        let slot = self.slots.get_mut(key).expect("just inserted, or being restarted");
         let Some(entry) = slot.request.entry() else { return };
         self.in_kernel += 1;
         self.push(&entry.user_data(key.to_bits()));
@@ -222,7 +222,7 @@ impl Driver {
             // The timeout is over, a signal arrived, or the kernel is short of memory or room for completions: reap
             // and go on.
             Err(Some(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY | Errno::NOMEM)) => {}
-            Err(error) => panic!("the ring can't be entered: {error:?}"),
+            Err(error) => panic!("cannot enter the ring: {error:?}"),
         }
         self.reap();
     }

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_sleeper_costs_a_system_call() {
+    fn only_a_sleeping_thread_costs_a_system_call() {
         let park = Arc::new(Park::new().unwrap());
         let readable = || {
             let mut fds = [rustix::event::PollFd::new(&*park, rustix::event::PollFlags::IN)];

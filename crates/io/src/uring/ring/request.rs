@@ -81,7 +81,7 @@ impl Handle {
     }
 
     fn fd(&self) -> types::Fd {
-        types::Fd(self.0.fd().expect("looked at when it was made").as_raw_fd())
+        types::Fd(self.0.fd().expect("checked when it was made").as_raw_fd())
     }
 }
 

@@ -80,14 +80,14 @@ mod tests {
         assert_eq!(Key::from_bits(first.to_bits()), first);
         assert_eq!(slab.remove(first), Some('a'));
         let second = slab.insert('b');
-        assert_eq!(second.index, first.index, "slots are used again");
+        assert_eq!(second.index, first.index, "slots are reused");
         assert_eq!(slab.get_mut(first), None);
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.keys(), [second]);
     }
 
     #[test]
-    fn growing_moves_nothing() {
+    fn growing_moves_no_slot() {
         let mut slab = Slab::with_capacity(1);
         let key = slab.insert(7);
         let before = std::ptr::from_mut(slab.get_mut(key).unwrap());

@@ -17,11 +17,11 @@ fn driver() -> Driver {
 }
 
 #[test]
-fn an_end_with_patience_drains_and_one_without_leaks() {
+fn a_ring_drains_if_it_has_the_time_and_leaks_if_not() {
     assert_eq!(driver().close(), Teardown::Drained);
     let mut hasty = driver();
     hasty.enter(None);
-    assert_eq!(hasty.close_within(Duration::ZERO), Teardown::Leaked(2), "what stands armed");
+    assert_eq!(hasty.close_within(Duration::ZERO), Teardown::Leaked(2), "the requests of the driver itself");
 }
 
 /// Opens a file for reads that bypass the page cache, so that the device writes into the buffers at any later time.
@@ -36,7 +36,7 @@ fn direct_file(dir: &std::path::Path) -> std::fs::File {
 }
 
 #[test]
-fn nothing_is_written_into_buffers_after_the_end() {
+fn no_buffer_is_written_after_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let source = direct_file(dir.path());
     let file = File::from(source.try_clone().unwrap());
@@ -65,11 +65,11 @@ fn read(file: &File, index: usize) -> Request {
 #[test]
 fn no_completion_is_lost() {
     for lowest in 0..setup::LADDER.len() {
-        let (ring, granted) = setup::ring_on(&setup::LADDER[lowest..], 8, 4).expect("a ring");
+        let (ring, params) = setup::ring_on(&setup::LADDER[lowest..], 8, 4).expect("a ring");
         let mut driver = Driver::new(ring, 8, Cancel::new().unwrap(), Arc::new(Park::new().unwrap()));
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         let file = File::from(std::fs::File::from(reader));
-        let count = 20 * granted.cq_entries as usize;
+        let count = 20 * params.cq_entries as usize;
         let keys: Vec<Key> = (0..count).map(|_| driver.start(read_byte(&file), JobId::NONE, None)).collect();
         driver.enter(None);
         assert!(driver.ready.is_empty());
