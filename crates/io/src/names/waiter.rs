@@ -15,9 +15,9 @@ use crate::system::deadline::{Deadline, wait};
 use crate::{Cancel, cancelled};
 
 /// A caller that waits for an answer.
-pub(super) struct Waiter(Arc<Slot>);
+pub(super) struct Waiter(Arc<Mailbox>);
 
-struct Slot {
+struct Mailbox {
     answer: Mutex<Option<Answer>>,
     /// Readable once there is an answer.
     event: OwnedFd,
@@ -26,19 +26,19 @@ struct Slot {
 /// A callback for the answer, and the waiter that it wakes.
 pub(super) fn pair() -> io::Result<(Callback, Waiter)> {
     let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let slot = Arc::new(Slot { answer: Mutex::default(), event });
-    let filled = slot.clone();
+    let mailbox = Arc::new(Mailbox { answer: Mutex::default(), event });
+    let filled = mailbox.clone();
     let callback = move |answer: &Answer| {
         *filled.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
         // The only possible failure is an overflow of the counter, which leaves it readable.
         let _ = rustix::io::write(&filled.event, &1u64.to_ne_bytes());
     };
-    Ok((Box::new(callback), Waiter(slot)))
+    Ok((Box::new(callback), Waiter(mailbox)))
 }
 
 impl Waiter {
     pub(super) fn wait(self, cancel: &Cancel) -> io::Result<Answer> {
-        let Slot { answer, event } = &*self.0;
+        let Mailbox { answer, event } = &*self.0;
         loop {
             if let Some(answer) = answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Ok(answer);

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::completion::Completion;
+#[cfg(doc)]
+use super::completion::Value;
 use super::mode::{Offset, OpenMode};
 use crate::{Buf, Directory, File, Names, Socket};
 

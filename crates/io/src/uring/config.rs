@@ -6,8 +6,8 @@
 use io_uring::{cqueue, squeue};
 
 use super::jobs::LocalJob;
+use super::ring::pending::REQUEST_BYTES;
 use super::ring::setup::COMPLETIONS_PER_ENTRY;
-use super::ring::slot::SLOT_BYTES;
 
 /// The bounds of a ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl UringConfig {
         // A slot with its entries in the slab's two lists, a timer, and a job with its count and its entry in the
         // ready list. A job in the middle of a connection race has a slot for each attempt.
         const BOOKKEEPING_BYTES: usize = 128;
-        let per_job = SLOT_BYTES + size_of::<LocalJob<'_>>() + BOOKKEEPING_BYTES;
+        let per_job = REQUEST_BYTES + size_of::<LocalJob<'_>>() + BOOKKEEPING_BYTES;
         queues + self.in_flight_max * per_job + self.spare_bytes_max
     }
 

@@ -70,13 +70,13 @@ pub struct PlacementCounts {
 
 /// The outcome of a trial: a completion, or where the operation goes.
 pub(super) enum Trial {
-    Done(Completion),
+    Completed(Completion),
     Ring(Op),
     Pool(Op),
 }
 
 /// Carries out `op` if that doesn't block, or if the ring would do no better.
-pub(super) fn attempt(op: Op, cancel: &Cancel) -> Trial {
+pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
     match op {
         Op::ReadAt { file, mut buf, bytes_max, offset } => {
             let tried = try_read(&file, &mut buf, bytes_max, offset);
@@ -96,7 +96,9 @@ pub(super) fn attempt(op: Op, cancel: &Cancel) -> Trial {
             }
         }
         // A cached lookup can't create a file.
-        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => Trial::Done(perform(op, cancel)),
+        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => {
+            Trial::Completed(perform(op, cancel))
+        }
         Op::Open { dir, path, mode } => {
             let flags = mode.flags();
             let tried = match base(&dir) {
@@ -104,12 +106,12 @@ pub(super) fn attempt(op: Op, cancel: &Cancel) -> Trial {
                 Err(_) => Err(Errno::NOSYS),
             };
             match tried {
-                Ok(fd) => Trial::Done(Completion::new(Ok(Value::File(fd.into())))),
+                Ok(fd) => Trial::Completed(Completion::new(Ok(Value::File(fd.into())))),
                 Err(Errno::AGAIN) => Trial::Ring(Op::Open { dir, path, mode }),
-                Err(_) => Trial::Done(perform(Op::Open { dir, path, mode }, cancel)),
+                Err(_) => Trial::Completed(perform(Op::Open { dir, path, mode }, cancel)),
             }
         }
-        other => Trial::Done(perform(other, cancel)),
+        other => Trial::Completed(perform(other, cancel)),
     }
 }
 
@@ -117,10 +119,10 @@ fn judge(op: Op, tried: rustix::io::Result<usize>, cancel: &Cancel) -> Trial {
     match (tried, op) {
         (Err(Errno::AGAIN), op) => Trial::Ring(op),
         (Ok(count), Op::ReadAt { buf, .. } | Op::WriteAt { buf, .. }) => {
-            Trial::Done(Completion::counted(Ok(count), buf))
+            Trial::Completed(Completion::counted(Ok(count), buf))
         }
         // For any other error, the plain call gives the result and its error.
-        (_, op) => Trial::Done(perform(op, cancel)),
+        (_, op) => Trial::Completed(perform(op, cancel)),
     }
 }
 

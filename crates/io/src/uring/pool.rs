@@ -14,8 +14,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::ring::park::Park;
+use super::ring::pending::PooledCompletion;
 use super::ring::slab::Key;
-use super::ring::slot::Done;
 use crate::names::answer::{Answer, at_port};
 use crate::{Blocking, Buf, Cancel, Completion, Io, Names, Op, Publish, Value, run_ready};
 
@@ -35,7 +35,7 @@ struct Shared {
     queue: Mutex<Queue>,
     /// Work was added, or the pool was closed.
     changed: Condvar,
-    done: Mutex<Vec<Done>>,
+    done: Mutex<Vec<PooledCompletion>>,
     park: Arc<Park>,
     cancel: Cancel,
 }
@@ -81,7 +81,7 @@ impl Pool {
     }
 
     /// Takes the completions since the last call.
-    pub(super) fn take_done(&self) -> Vec<Done> {
+    pub(super) fn take_done(&self) -> Vec<PooledCompletion> {
         std::mem::take(&mut *lock(&self.shared.done))
     }
 
@@ -101,7 +101,7 @@ impl Pool {
 
 impl Shared {
     fn complete(&self, key: Key, completion: std::thread::Result<Completion>) {
-        lock(&self.done).push(Done { key, completion, at: Instant::now() });
+        lock(&self.done).push(PooledCompletion { key, completion, at: Instant::now() });
         self.park.notify();
     }
 }

@@ -12,10 +12,10 @@
 
 pub(super) mod driver;
 pub(super) mod park;
+pub(super) mod pending;
 #[cfg(test)]
 mod quarantine;
 pub(super) mod request;
 pub(super) mod setup;
 pub(super) mod slab;
-pub(super) mod slot;
 mod timers;

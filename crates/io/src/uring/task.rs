@@ -14,7 +14,7 @@ use super::connect::connect;
 use super::core::Core;
 use super::directory_sync;
 use super::in_flight::{Awaiting, JobContext};
-use super::placement::{Placement, Trial, attempt};
+use super::placement::{Placement, Trial, try_at_once};
 use super::pool::Work;
 use super::ring::request::Request;
 use crate::system::random::fill_random;
@@ -37,11 +37,11 @@ impl TaskIo {
         self.0.meter.take()
     }
 
-    async fn attempt(&self, op: Op) -> Completion {
+    async fn at_once(&self, op: Op) -> Completion {
         let core = &self.0.core;
         let submitted = core.read_clock();
-        match attempt(op, &core.cancel) {
-            Trial::Done(completion) => {
+        match try_at_once(op, &core.cancel) {
+            Trial::Completed(completion) => {
                 let device = core.read_clock() - submitted;
                 self.0.account(|meter| {
                     meter.device += device;
@@ -101,9 +101,9 @@ impl Io for TaskIo {
             return op.refuse(cancelled());
         }
         match (Placement::of(&op), op) {
-            (Placement::Inline | Placement::CachedElseRing, op) => self.attempt(op).await,
+            (Placement::Inline | Placement::CachedElseRing, op) => self.at_once(op).await,
             // Only asks whether something has arrived; the ring would have to be entered twice for it.
-            (_, op @ Op::Recv { timeout: Duration::ZERO, .. }) => self.attempt(op).await,
+            (_, op @ Op::Recv { timeout: Duration::ZERO, .. }) => self.at_once(op).await,
             (_, Op::Connect { addresses, timeout }) => {
                 self.0.count_placement(|counts| counts.ring += 1);
                 let connected = connect(&self.0, &addresses, timeout).await;

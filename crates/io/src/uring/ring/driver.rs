@@ -19,16 +19,16 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
 
 use super::park::Park;
+use super::pending::{CompletedRequest, Interruption, PendingRequest, PooledCompletion, RequestState};
 use super::request::Request;
 use super::slab::{Key, Slab};
-use super::slot::{CompletedRequest, Done, Interruption, Slot, SlotState};
 use super::timers::Timers;
 use crate::uring::jobs::JobId;
 use crate::{Cancel, cancelled};
 
 pub(crate) struct Driver {
     ring: IoUring,
-    slots: Slab<Slot>,
+    slots: Slab<PendingRequest>,
     timers: Timers,
     /// Jobs with a result to take.
     ready: VecDeque<JobId>,
@@ -83,16 +83,17 @@ impl Driver {
 
     /// Starts `request` for `job`. At the deadline it fails with `TimedOut`; a timer succeeds.
     pub(crate) fn start(&mut self, request: Request, job: JobId, deadline: Option<Instant>) -> Key {
-        self.insert(request, SlotState::Awaited(job), deadline)
+        self.insert(request, RequestState::Awaited(job), deadline)
     }
 
     fn arm(&mut self, request: Request) {
-        self.insert(request, SlotState::Internal, None);
+        self.insert(request, RequestState::Internal, None);
     }
 
-    fn insert(&mut self, request: Request, state: SlotState, deadline: Option<Instant>) -> Key {
+    fn insert(&mut self, request: Request, state: RequestState, deadline: Option<Instant>) -> Key {
         let submitted = Instant::now();
-        let key = self.slots.insert(Slot { request, state, submitted, deadline, interruption: None });
+        let key =
+            self.slots.insert(PendingRequest { request, state, submitted, deadline, interruption: None });
         if let Some(deadline) = deadline {
             self.timers.insert(deadline, key);
         }
@@ -119,7 +120,7 @@ impl Driver {
     /// Puts an entry into the submission queue; the kernel sees it at the next turn.
     fn push(&mut self, entry: &squeue::Entry) {
         loop {
-            // SAFETY: the entry points at memory of the request in its slot, whose address doesn't change. The slot is
+            // SAFETY: the entry points at memory that the request in its slot owns, at addresses that don't change. The slot is
             // emptied only after its completion was reaped, or never (`close`), and no code touches the request
             // before.
             let pushed = unsafe { self.ring.submission().push(entry) };
@@ -132,11 +133,11 @@ impl Driver {
 
     /// The completed request of `key`, if it has completed.
     pub(crate) fn take(&mut self, key: Key) -> Option<CompletedRequest> {
-        if !matches!(self.slots.get_mut(key)?.state, SlotState::Completed { .. }) {
+        if !matches!(self.slots.get_mut(key)?.state, RequestState::Completed { .. }) {
             return None;
         }
-        let Slot { request, state, submitted, .. } = self.slots.remove(key)?;
-        let SlotState::Completed { result, at } = state else { unreachable!("looked at above") };
+        let PendingRequest { request, state, submitted, .. } = self.slots.remove(key)?;
+        let RequestState::Completed { result, at } = state else { unreachable!("checked above") };
         Some(CompletedRequest { request, result, submitted, completed: at })
     }
 
@@ -144,12 +145,12 @@ impl Driver {
     pub(crate) fn abandon(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let deadline = slot.deadline.take();
-        let in_flight = matches!(slot.state, SlotState::Awaited(_));
+        let in_flight = matches!(slot.state, RequestState::Awaited(_));
         match (in_flight, &slot.request) {
             (true, Request::Timer) | (false, _) => self.discard(key),
-            (true, Request::Pooled { .. }) => slot.state = SlotState::Orphaned,
+            (true, Request::Pooled { .. }) => slot.state = RequestState::Orphaned,
             (true, _) => {
-                slot.state = SlotState::Orphaned;
+                slot.state = RequestState::Orphaned;
                 self.interrupt(key, Interruption::Cancelled);
             }
         }
@@ -159,14 +160,15 @@ impl Driver {
     }
 
     fn discard(&mut self, key: Key) {
-        if let Some(Slot { request, state: SlotState::Completed { result, .. }, .. }) = self.slots.remove(key)
+        if let Some(PendingRequest { request, state: RequestState::Completed { result, .. }, .. }) =
+            self.slots.remove(key)
         {
             request.discard(result);
         }
     }
 
     /// A pool thread has completed `key`.
-    pub(crate) fn pooled(&mut self, done: Done) {
+    pub(crate) fn pooled(&mut self, done: PooledCompletion) {
         if let Some(slot) = self.slots.get_mut(done.key) {
             slot.request = Request::Pooled { completion: Some(done.completion) };
             self.complete_at(done.key, Ok(0), done.at);
@@ -249,15 +251,15 @@ impl Driver {
         let interrupted_by_signal =
             matches!(&result, Err(error) if error.kind() == io::ErrorKind::Interrupted);
         match (&slot.state, slot.interruption) {
-            (SlotState::Internal, _) => self.internal_completed(key),
-            (SlotState::Orphaned, _) => {
+            (RequestState::Internal, _) => self.internal_completed(key),
+            (RequestState::Orphaned, _) => {
                 if let Some(slot) = self.slots.remove(key) {
                     slot.request.discard(result);
                 }
             }
-            (SlotState::Awaited(_), None) if interrupted_by_signal => self.submit(key),
-            (SlotState::Awaited(_), _) => self.complete_at(key, result, now),
-            (SlotState::Completed { .. }, _) => unreachable!("the kernel completes a request once"),
+            (RequestState::Awaited(_), None) if interrupted_by_signal => self.submit(key),
+            (RequestState::Awaited(_), _) => self.complete_at(key, result, now),
+            (RequestState::Completed { .. }, _) => unreachable!("the kernel completes a request once"),
         }
     }
 
@@ -283,8 +285,8 @@ impl Driver {
             Some(Interruption::Cancelled) => cancelled(),
             None => error,
         });
-        match std::mem::replace(&mut slot.state, SlotState::Completed { result, at }) {
-            SlotState::Awaited(job) => self.ready.push_back(job),
+        match std::mem::replace(&mut slot.state, RequestState::Completed { result, at }) {
+            RequestState::Awaited(job) => self.ready.push_back(job),
             _ => self.discard(key),
         }
     }
@@ -308,7 +310,7 @@ impl Driver {
     fn interrupt_all(&mut self) {
         for key in self.slots.keys() {
             let Some(slot) = self.slots.get_mut(key) else { continue };
-            if !matches!(slot.state, SlotState::Awaited(_)) || !slot.request.is_interrupted_by_cancel() {
+            if !matches!(slot.state, RequestState::Awaited(_)) || !slot.request.is_interrupted_by_cancel() {
                 continue;
             }
             match slot.request {
@@ -366,7 +368,7 @@ impl Driver {
     /// Completes the requests that the kernel never knew: timers, and the work of pool threads.
     fn release(&mut self) {
         for key in self.slots.keys() {
-            if self.slots.get_mut(key).is_some_and(|slot| matches!(slot.state, SlotState::Awaited(_))) {
+            if self.slots.get_mut(key).is_some_and(|slot| matches!(slot.state, RequestState::Awaited(_))) {
                 self.complete(key, Err(cancelled()));
             }
         }

@@ -24,29 +24,29 @@ use crate::{Buf, Cancel, Completion, Op, Value};
 /// A request in flight. Invariant: it stays at its address, untouched, from its submission to its completion.
 pub(crate) enum Request {
     Read {
-        file: Handle,
+        file: OsHandle,
         buf: Buf,
         bytes_max: usize,
         offset: u64,
     },
     Write {
-        file: Handle,
+        file: OsHandle,
         buf: Buf,
         offset: u64,
     },
     Recv {
-        socket: Handle,
+        socket: OsHandle,
         buf: Buf,
     },
     Send {
-        socket: Handle,
+        socket: OsHandle,
         buf: Buf,
     },
     Sync {
-        file: Handle,
+        file: OsHandle,
     },
     Open {
-        dir: Option<Handle>,
+        dir: Option<OsHandle>,
         path: CString,
         flags: OFlags,
     },
@@ -72,9 +72,9 @@ pub(crate) enum Request {
 }
 
 /// A handle of the real system. Its descriptor can't be closed and reused while it is held.
-pub(crate) struct Handle(Arc<Descriptor>);
+pub(crate) struct OsHandle(Arc<Descriptor>);
 
-impl Handle {
+impl OsHandle {
     pub(crate) fn new(descriptor: Arc<Descriptor>) -> io::Result<Self> {
         descriptor.fd()?;
         Ok(Self(descriptor))
@@ -97,27 +97,27 @@ impl Request {
     pub(crate) fn new(op: Op) -> Result<Self, Completion> {
         let refused = |buf: Buf, error: io::Error| Completion { result: Err(error), buf: Some(buf) };
         Ok(match op {
-            Op::ReadAt { file, buf, bytes_max, offset } => match Handle::new(file.0) {
+            Op::ReadAt { file, buf, bytes_max, offset } => match OsHandle::new(file.0) {
                 Ok(file) => Self::Read { file, buf, bytes_max, offset: offset.raw() },
                 Err(error) => return Err(refused(buf, error)),
             },
-            Op::WriteAt { file, buf, offset } => match Handle::new(file.0) {
+            Op::WriteAt { file, buf, offset } => match OsHandle::new(file.0) {
                 Ok(file) => Self::Write { file, buf, offset: offset.raw() },
                 Err(error) => return Err(refused(buf, error)),
             },
-            Op::Recv { socket, buf, .. } => match Handle::new(socket.0) {
+            Op::Recv { socket, buf, .. } => match OsHandle::new(socket.0) {
                 Ok(socket) => Self::Recv { socket, buf },
                 Err(error) => return Err(refused(buf, error)),
             },
-            Op::Send { socket, buf, .. } => match Handle::new(socket.0) {
+            Op::Send { socket, buf, .. } => match OsHandle::new(socket.0) {
                 Ok(socket) => Self::Send { socket, buf },
                 Err(error) => return Err(refused(buf, error)),
             },
             Op::Sync { file } => {
-                Self::Sync { file: Handle::new(file.0).map_err(|error| Completion::new(Err(error)))? }
+                Self::Sync { file: OsHandle::new(file.0).map_err(|error| Completion::new(Err(error)))? }
             }
             Op::Open { dir, path, mode } => {
-                let dir = dir.map(|dir| Handle::new(dir.file().0.clone())).transpose();
+                let dir = dir.map(|dir| OsHandle::new(dir.file().0.clone())).transpose();
                 let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from);
                 match (dir, path) {
                     (Ok(dir), Ok(path)) => Self::Open { dir, path, flags: mode.flags() },
@@ -150,7 +150,7 @@ impl Request {
             }
             Self::Sync { file } => opcode::Fsync::new(file.fd()).build(),
             Self::Open { dir, path, flags } => {
-                let dir = dir.as_ref().map_or(types::Fd(CWD.as_raw_fd()), Handle::fd);
+                let dir = dir.as_ref().map_or(types::Fd(CWD.as_raw_fd()), OsHandle::fd);
                 opcode::OpenAt::new(dir, path.as_ptr()).flags(flags.bits() as i32).build()
             }
             Self::Connect { socket } => poll(socket.as_raw_fd(), PollFlags::OUT),

@@ -6,7 +6,7 @@
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use super::super::quarantine::{WATCHED_BYTES, untouched};
-use super::super::request::Handle;
+use super::super::request::OsHandle;
 use super::super::setup;
 use super::*;
 use crate::{Buf, File};
@@ -56,7 +56,7 @@ fn no_buffer_is_written_after_the_end() {
 }
 
 fn read(file: &File, index: usize) -> Request {
-    let file = Handle::new(file.0.clone()).unwrap();
+    let file = OsHandle::new(file.0.clone()).unwrap();
     let buf = Buf::with_capacity(WATCHED_BYTES);
     Request::Read { file, buf, bytes_max: WATCHED_BYTES, offset: (index * WATCHED_BYTES) as u64 }
 }
@@ -85,6 +85,6 @@ fn no_completion_is_lost() {
 }
 
 fn read_byte(pipe: &File) -> Request {
-    let file = Handle::new(pipe.0.clone()).unwrap();
+    let file = OsHandle::new(pipe.0.clone()).unwrap();
     Request::Read { file, buf: Buf::with_capacity(1), bytes_max: 1, offset: u64::MAX }
 }

@@ -12,18 +12,18 @@ use crate::Completion;
 use crate::uring::jobs::JobId;
 
 /// Memory that an operation in flight takes besides its buffer.
-pub(crate) const SLOT_BYTES: usize = size_of::<Slot>();
+pub(crate) const REQUEST_BYTES: usize = size_of::<PendingRequest>();
 
-pub(super) struct Slot {
+pub(super) struct PendingRequest {
     pub(super) request: Request,
-    pub(super) state: SlotState,
+    pub(super) state: RequestState,
     pub(super) submitted: Instant,
     pub(super) deadline: Option<Instant>,
     /// Why it was interrupted, if it was.
     pub(super) interruption: Option<Interruption>,
 }
 
-pub(super) enum SlotState {
+pub(super) enum RequestState {
     /// A job awaits it.
     Awaited(JobId),
     /// Completed, for the job to take.
@@ -49,7 +49,7 @@ pub(crate) struct CompletedRequest {
 }
 
 /// A completion by a pool thread.
-pub(crate) struct Done {
+pub(crate) struct PooledCompletion {
     pub(crate) key: Key,
     pub(crate) completion: std::thread::Result<Completion>,
     pub(crate) at: Instant,
