@@ -12,26 +12,26 @@ use crate::Completion;
 use crate::uring::jobs::JobId;
 
 /// Memory that an operation in flight takes besides its buffer.
-pub(crate) const SLOT_BYTES: usize = size_of::<Slot>();
+pub(crate) const REQUEST_BYTES: usize = size_of::<PendingRequest>();
 
-pub(super) struct Slot {
+pub(super) struct PendingRequest {
     pub(super) request: Request,
-    pub(super) state: SlotState,
+    pub(super) state: RequestState,
     pub(super) submitted: Instant,
     pub(super) deadline: Option<Instant>,
-    /// Why it was given up, if it was.
+    /// Why it was interrupted, if it was.
     pub(super) interruption: Option<Interruption>,
 }
 
-pub(super) enum SlotState {
+pub(super) enum RequestState {
     /// A job awaits it.
     Awaited(JobId),
     /// Completed, for the job to take.
     Completed { result: io::Result<u32>, at: Instant },
-    /// Nobody awaits it.
+    /// Its job was dropped.
     Orphaned,
-    /// It serves the driver itself.
-    Standing,
+    /// It belongs to the driver itself, which starts it again whenever it completes.
+    Internal,
 }
 
 #[derive(Clone, Copy)]
@@ -40,7 +40,7 @@ pub(super) enum Interruption {
     Cancelled,
 }
 
-/// A completed operation.
+/// A request with its result.
 pub(crate) struct CompletedRequest {
     pub(crate) request: Request,
     pub(crate) result: io::Result<u32>,
@@ -48,8 +48,8 @@ pub(crate) struct CompletedRequest {
     pub(crate) completed: Instant,
 }
 
-/// Work that a thread has done.
-pub(crate) struct Done {
+/// A completion by a pool thread.
+pub(crate) struct PooledCompletion {
     pub(crate) key: Key,
     pub(crate) completion: std::thread::Result<Completion>,
     pub(crate) at: Instant,
