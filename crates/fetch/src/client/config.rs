@@ -16,7 +16,8 @@ use crate::{CookieJar, Family, HostOverride, Proxies};
 /// Settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Worker threads of [`Client::fetch_async`](crate::Client::fetch_async); started with the first use. Defaults to 16.
+    /// Worker threads of [`Client::fetch_async`](crate::Client::fetch_async); started with the first use. Defaults to
+    /// 16.
     pub workers: usize,
     /// Requests that wait for a worker; a further one is refused. Defaults to 1024.
     pub queue_max: usize,
@@ -42,26 +43,27 @@ pub struct Config {
     pub retry_pause_max: Duration,
     /// What is made of a longer Retry-After. Defaults to 120 s.
     pub retry_after_max: Duration,
-    /// Whether the beginning of a file is kept when a [`FetchJob`](crate::FetchJob) fails to get the rest, in `NAME.haul-part`
-    /// with a record in `NAME.haul-part.from`, and a later run goes on from there; and whether a file that is there and
-    /// complete is a success. Defaults to false.
+    /// Whether the beginning of a file is kept when a [`FetchJob`](crate::FetchJob) fails to get the rest, in
+    /// `NAME.haul-part` with a record in `NAME.haul-part.from`, and a later run goes on from there; and whether a file
+    /// that is there and complete is a success. Defaults to false.
     pub resume: bool,
     /// Whether a [`FetchJob`](crate::FetchJob) fetches only what has changed since an earlier run, by what it keeps in
-    /// `NAME.haul-from`. A file that is there is replaced even where the task says to refuse, unless it came from another URL; any
-    /// status but success is an error. Defaults to false.
+    /// `NAME.haul-from`. A file that is there is replaced even where the task says to refuse, unless it came from
+    /// another URL; any status but success is an error. Defaults to false.
     pub sync: bool,
-    /// How large files are fetched over several connections by a [`FetchJob`](crate::FetchJob), to a [`Destination::File`](crate::Destination)
-    /// or [`Destination::Named`](crate::Destination), and without [`Config::resume`]. Defaults to not at all: see [`Segments`].
+    /// How large files are fetched over several connections by a [`FetchJob`](crate::FetchJob), to a
+    /// [`Destination::File`](crate::Destination) or [`Destination::Named`](crate::Destination), and without
+    /// [`Config::resume`]. Defaults to not at all: see [`Segments`].
     pub segments: Segments,
     /// Redirects that are followed; one more is an error. Defaults to 10.
     pub redirects_max: u32,
     /// Follow a redirect from https to http. Defaults to false.
     pub allow_downgrade: bool,
-    /// Whether servers are asked to compress bodies, and what they compressed is decompressed; never for parts. Where it is off,
-    /// a body is taken as it comes. Defaults to false.
+    /// Whether servers are asked to compress bodies, and what they compressed is decompressed; never for parts. Where
+    /// it is off, a body is taken as it comes. Defaults to false.
     pub compressed: bool,
-    /// How many times as long a body may become when it is decompressed; beyond the first 16 MiB, more is an error. Defaults
-    /// to 250.
+    /// How many times as long a body may become when it is decompressed; beyond the first 16 MiB, more is an error.
+    /// Defaults to 250.
     pub decoded_ratio_max: u32,
     /// Longest body in bytes, decompressed; a longer one is an error. Defaults to none for files.
     pub body_bytes_max: Option<u64>,
@@ -71,26 +73,28 @@ pub struct Config {
     pub fail_on_status: bool,
     /// Connections kept open without use, over all hosts; beyond it the oldest is closed. Defaults to 256.
     pub idle_connections_max: usize,
-    /// Bytes a second that bodies arrive at, over all transfers of the client, each with an equal share. Defaults to no limit.
+    /// Bytes a second that bodies arrive at, over all transfers of the client, each with an equal share. Defaults to no
+    /// limit.
     pub rate_max: Option<u64>,
-    /// Fewer bytes a second of a body than this are an error, measured over [`Config::rate_min_window`]. Defaults to none.
+    /// Fewer bytes a second of a body than this are an error, measured over [`Config::rate_min_window`]. Defaults to
+    /// none.
     pub rate_min: Option<u64>,
     /// How long a server may be slower than [`Config::rate_min`]. Defaults to 30 s.
     pub rate_min_window: Duration,
-    /// The socket in the file system to which every connection is made, instead of the URL's host; no proxy is used then.
-    /// Defaults to none.
+    /// The socket in the file system to which every connection is made, instead of the URL's host; no proxy is used
+    /// then. Defaults to none.
     pub unix_socket: Option<PathBuf>,
     /// The certificate that is shown to origins which ask for one; never to a proxy. Defaults to none.
     pub client_identity: Option<ClientIdentity>,
-    /// The jar that responses put cookies in and requests take them from; a request with a Cookie field of its own takes none.
-    /// Several clients may share one. Defaults to none: cookies are ignored.
+    /// The jar that responses put cookies in and requests take them from; a request with a Cookie field of its own
+    /// takes none. Several clients may share one. Defaults to none: cookies are ignored.
     pub cookies: Option<Arc<CookieJar>>,
     /// Which proxies requests go through. Defaults to none.
     pub proxies: Proxies,
     /// What names of hosts stand for, whatever others say. Defaults to nothing.
     pub known_hosts: Vec<HostOverride>,
-    /// What looks up all other names, once for all requests that need one, and remembers the answers; clones share them. Defaults to
-    /// the system's resolver and [`NamesLimits`](crate::NamesLimits).
+    /// What looks up all other names, once for all requests that need one, and remembers the answers; clones share
+    /// them. Defaults to the system's resolver and [`NamesLimits`](crate::NamesLimits).
     pub names: Names,
     /// Which addresses are used. Defaults to any.
     pub family: Family,
@@ -115,23 +119,23 @@ pub struct HostLimits {
     pub held_max: usize,
 }
 
-/// How a large file is fetched over several connections. That takes a server which knows ranges and says by a strong validator
-/// what they are parts of; from others it comes as one.
+/// How a large file is fetched over several connections. That takes a server which knows ranges and says by a strong
+/// validator what they are parts of; from others it comes as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segments {
     /// Connections for one file. Defaults to 1: files aren't divided.
     pub count_max: usize,
     /// Files of fewer bytes aren't divided. Defaults to 64 MiB.
     pub bytes_min: u64,
-    /// No segment is begun with fewer bytes; so much at most is left to a slow connection while others have nothing to do, or
-    /// rather less than twice that. Defaults to 1 MiB.
+    /// No segment is begun with fewer bytes; so much at most is left to a slow connection while others have nothing to
+    /// do, or rather less than twice that. Defaults to 1 MiB.
     pub piece_bytes_min: u64,
-    /// Connections for one host, over all tasks: a file gets a further one only where fewer are in use, and gives it up when a task needs it.
-    /// Tasks start as [`HostLimits`] allow, without waiting for that. Defaults to 16.
+    /// Connections for one host, over all tasks: a file gets a further one only where fewer are in use, and gives it up
+    /// when a task needs it. Tasks start as [`HostLimits`] allow, without waiting for that. Defaults to 16.
     pub per_host_max: usize,
-    /// How long a connection may be silent, or bring less than a quarter of what one brought that has nothing left to do, before
-    /// what it owes is asked for on another. [`Config::read_timeout`] applies where that is shorter, and where
-    /// hardly anything has come since this happened last. Defaults to 5 s.
+    /// How long a connection may be silent, or bring less than a quarter of what one brought that has nothing left to
+    /// do, before what it owes is asked for on another. [`Config::read_timeout`] applies where that is shorter, and
+    /// where hardly anything has come since this happened last. Defaults to 5 s.
     pub stall_timeout: Duration,
 }
 

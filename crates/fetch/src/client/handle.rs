@@ -99,8 +99,9 @@ impl Client {
         run_ready(fetch_once(&io, &self.shared, &request, sink))
     }
 
-    /// Fetches on the calling thread until the head of the response is there; the body is read from what comes with it, as it
-    /// arrives, on this thread or another. Where the client is closed meanwhile, it ends only with [`Closing::Cancel`].
+    /// Fetches on the calling thread until the head of the response is there; the body is read from what comes with it,
+    /// as it arrives, on this thread or another. Where the client is closed meanwhile, it ends only with
+    /// [`Closing::Cancel`].
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -138,8 +139,8 @@ impl Client {
         })
     }
 
-    /// Returns at once; a worker fetches into memory. The result is waited for, looked at or awaited by what this returns;
-    /// dropping that cancels the request.
+    /// Returns at once; a worker fetches into memory. The result is waited for, looked at or awaited by what this
+    /// returns; dropping that cancels the request.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

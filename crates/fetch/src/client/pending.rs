@@ -1,9 +1,9 @@
 //! A request under way, in the hands of whoever wants its result.
 //!
-//! Each request has one slot, and both its ends share it: the caller's ([`Pending`]) and the worker's ([`Answering`]). The slot's
-//! lock orders them. A request that waits for a worker is cancelled by filling the slot: the worker finds it filled and does
-//! nothing. One that a worker has is cancelled by that worker's own switch, which lies in the slot exactly as long as the
-//! worker is at it, so that no other request is hit.
+//! Each request has one slot, and both its ends share it: the caller's ([`Pending`]) and the worker's ([`Answering`]).
+//! The slot's lock orders them. A request that waits for a worker is cancelled by filling the slot: the worker finds it
+//! filled and does nothing. One that a worker has is cancelled by that worker's own switch, which lies in the slot
+//! exactly as long as the worker is at it, so that no other request is hit.
 //!
 //! Owns: the slot, waiting for it and waking whoever waits, cancelling one request.
 //! Does not own: the workers, fetching.
@@ -19,11 +19,12 @@ use crate::{Error, Response};
 
 /// The result of a request that [`Client::submit`](crate::Client::submit) took.
 ///
-/// It can be waited for ([`Pending::wait`]), looked at ([`Pending::try_take`]) and awaited in any runtime. The result is given out
-/// once; it comes also when the client is closed.
+/// It can be waited for ([`Pending::wait`]), looked at ([`Pending::try_take`]) and awaited in any runtime. The result
+/// is given out once; it comes also when the client is closed.
 ///
 /// Dropping it cancels the request, as nobody can see the result any more; to let one run unobserved use
-/// [`Client::fetch_async`](crate::Client::fetch_async). Cost: an allocation or two; no descriptor and no thread of its own.
+/// [`Client::fetch_async`](crate::Client::fetch_async). Cost: an allocation or two; no descriptor and no thread of its
+/// own.
 #[must_use = "dropping it cancels the request"]
 pub struct Pending(Arc<Slot>);
 
@@ -93,8 +94,9 @@ impl Pending {
         self.0.lock().progress.is_over()
     }
 
-    /// Cancels the request: its result is [`Error::Cancelled`], unless it was over already or ends at this moment. Returns at
-    /// once. One that waits for a worker is over then, though its place in the queue is free only when its turn comes.
+    /// Cancels the request: its result is [`Error::Cancelled`], unless it was over already or ends at this moment.
+    /// Returns at once. One that waits for a worker is over then, though its place in the queue is free only when its
+    /// turn comes.
     pub fn cancel(&self) {
         let state = self.0.lock();
         match &state.progress {

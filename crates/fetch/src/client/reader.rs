@@ -1,8 +1,8 @@
 //! A response whose body the caller reads as it arrives.
 //!
-//! The transfer is the same as any other. Its body goes into a [`Handover`], which holds one piece and lets the transfer rest until
-//! the caller has read that; reading lets it go on. So redirects, codings, checks and the fate of the connection are decided where
-//! they always are, and memory is the one piece.
+//! The transfer is the same as any other. Its body goes into a [`Handover`], which holds one piece and lets the
+//! transfer rest until the caller has read that; reading lets it go on. So redirects, codings, checks and the fate of
+//! the connection are decided where they always are, and memory is the one piece.
 //!
 //! Owns: the place of the piece, letting the transfer go on.
 //! Does not own: the transfer ([`crate::transfer::fetch`]).
@@ -23,12 +23,13 @@ use crate::{Error, Request, Response};
 
 /// The body of a response, from [`Client::stream`](crate::Client::stream): read as it arrives, on any thread.
 ///
-/// The end that [`Read::read`] tells is one that was checked: a body that ends early, or breaks its digest or a limit, is an error,
-/// with [`Error`] as its inner one, and so is every read after it. What was read before is then not to be relied on.
+/// The end that [`Read::read`] tells is one that was checked: a body that ends early, or breaks its digest or a limit,
+/// is an error, with [`Error`] as its inner one, and so is every read after it. What was read before is then not to be
+/// relied on.
 ///
-/// Memory is one piece of at most 128 KiB, so that a slow reader slows the server down. Its pauses don't count as the server's
-/// silence, but they do for [`Config::total_timeout`](crate::Config::total_timeout). The connection is used again if the body was read to
-/// its end; dropping this earlier closes it.
+/// Memory is one piece of at most 128 KiB, so that a slow reader slows the server down. Its pauses don't count as the
+/// server's silence, but they do for [`Config::total_timeout`](crate::Config::total_timeout). The connection is used
+/// again if the body was read to its end; dropping this earlier closes it.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,8 +73,8 @@ pub(crate) fn stream(
     Ok((Response { body_bytes: 0, ..response }, reader))
 }
 
-/// Blocking operations for a transfer that rests on one thread and goes on, on another. A lock for each costs little beside the
-/// system call; workers, whose transfers stay where they are, need none.
+/// Blocking operations for a transfer that rests on one thread and goes on, on another. A lock for each costs little
+/// beside the system call; workers, whose transfers stay where they are, need none.
 struct Movable(Mutex<Blocking>);
 
 impl Movable {

@@ -49,8 +49,8 @@ impl Request {
         })
     }
 
-    /// Adds a header field. `name` and `value` are checked here, so that nothing else can be smuggled in. The field Expect is
-    /// another way to say [`Request::expect_continue`], or without a value that it isn't meant.
+    /// Adds a header field. `name` and `value` are checked here, so that nothing else can be smuggled in. The field
+    /// Expect is another way to say [`Request::expect_continue`], or without a value that it isn't meant.
     ///
     /// # Errors
     /// If either holds a byte it may not hold, or the field is one that the client itself sets.
@@ -85,8 +85,8 @@ impl Request {
     }
 
     /// Sends the body only when the server says that it wants it, or says nothing for [`Config::expect_timeout`]
-    /// (RFC 9110, section 10.1.1). A server that answers instead is not sent the body; one that knows no expectations (417) is
-    /// asked once more without. Of no effect without a body.
+    /// (RFC 9110, section 10.1.1). A server that answers instead is not sent the body; one that knows no expectations
+    /// (417) is asked once more without. Of no effect without a body.
     ///
     /// [`Config::expect_timeout`]: crate::Config::expect_timeout
     #[must_use]
@@ -124,8 +124,8 @@ impl Request {
         &self.method
     }
 
-    /// Whether the answer may be put together from parts: RFC 9110 section 14.2 defines them for GET only, and a range that
-    /// the user asked for is one already.
+    /// Whether the answer may be put together from parts: RFC 9110 section 14.2 defines them for GET only, and a range
+    /// that the user asked for is one already.
     pub(crate) fn may_come_in_parts(&self) -> bool {
         self.method == Method::GET && self.body.is_nothing() && !self.headers.contains_key(RANGE)
     }
@@ -158,8 +158,8 @@ pub struct Response {
     pub status: StatusCode,
     /// The header fields.
     pub headers: HeaderMap,
-    /// The fields behind a chunked body (RFC 9112, section 7.1.2); empty where there are none. They are never merged into the header
-    /// fields: what frames, routes or authenticates a message doesn't count here. At most
+    /// The fields behind a chunked body (RFC 9112, section 7.1.2); empty where there are none. They are never merged
+    /// into the header fields: what frames, routes or authenticates a message doesn't count here. At most
     /// [`Limits::trailer_bytes_max`](haul_http1::Limits::trailer_bytes_max) bytes.
     pub trailers: HeaderMap,
     /// The URL that answered, after all redirects.

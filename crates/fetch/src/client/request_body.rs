@@ -59,8 +59,8 @@ impl RequestBody {
         Self(Kind::File(path.into()))
     }
 
-    /// What `reader` gives, in chunks. It is read on the thread that fetches, which a slow reader holds up, and only once: such
-    /// a request is not made again once its body was begun.
+    /// What `reader` gives, in chunks. It is read on the thread that fetches, which a slow reader holds up, and only
+    /// once: such a request is not made again once its body was begun.
     pub fn reader(reader: impl Read + Send + 'static) -> Self {
         Self(Kind::Reader(Arc::new(Mutex::new(Some(Box::new(reader))))))
     }

@@ -3,8 +3,8 @@
 //! Owns: the grammar of Set-Cookie, all rules that don't depend on other cookies.
 //! Does not own: rules between cookies ([`super::store`]), files ([`super::netscape`]).
 //!
-//! Source: RFC 6265bis, sections 5.4 (prefixes), 5.5 (lifetime), 5.6 (Set-Cookie) and 5.7 (storage). SameSite says nothing to a
-//! program that follows no links of others.
+//! Source: RFC 6265bis, sections 5.4 (prefixes), 5.5 (lifetime), 5.6 (Set-Cookie) and 5.7 (storage). SameSite says
+//! nothing to a program that follows no links of others.
 
 use url::Url;
 

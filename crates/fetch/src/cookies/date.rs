@@ -3,8 +3,8 @@
 //! Owns: the reading of Expires.
 //! Does not own: dates of other fields, which have three forms only.
 //!
-//! Source: RFC 6265bis, section 5.1.1. The calendar is the one that Howard Hinnant describes in "chrono-Compatible Low-Level Date
-//! Algorithms".
+//! Source: RFC 6265bis, section 5.1.1. The calendar is the one that Howard Hinnant describes in "chrono-Compatible
+//! Low-Level Date Algorithms".
 
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];

@@ -1,11 +1,12 @@
 //! Cookies that the requests of a client share.
 //!
 //! Owns: the jar as callers see it, its clock, the Cookie field.
-//! Does not own: what a cookie is ([`super::cookie`]), how many are kept ([`super::store`]), files ([`super::netscape`]), who asks.
+//! Does not own: what a cookie is ([`super::cookie`]), how many are kept ([`super::store`]), files
+//! ([`super::netscape`]), who asks.
 //!
-//! Source: RFC 6265bis (draft-ietf-httpbis-rfc6265bis), section 5; sections are cited where a line implements them. This is code
-//! of our own, because the libraries for it take the time from the system, keep any number of cookies and don't know the
-//! prefixes of names; the public suffixes are a library's.
+//! Source: RFC 6265bis (draft-ietf-httpbis-rfc6265bis), section 5; sections are cited where a line implements them.
+//! This is code of our own, because the libraries for it take the time from the system, keep any number of cookies and
+//! don't know the prefixes of names; the public suffixes are a library's.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,8 +23,8 @@ use super::store::Store;
 /// The longest Cookie field, in bytes: what most servers take. Cookies that don't fit are left out, from the end.
 const FIELD_BYTES_MAX: usize = 8 * 1024;
 
-/// Cookies, of all the origins that set some. It keeps at most 3 000 of them, 150 for each registrable domain (`example.org`,
-/// `example.co.uk`), and so at most 25 MiB; beyond, those that were of no use for longest go.
+/// Cookies, of all the origins that set some. It keeps at most 3 000 of them, 150 for each registrable domain
+/// (`example.org`, `example.co.uk`), and so at most 25 MiB; beyond, those that were of no use for longest go.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -57,8 +58,8 @@ impl CookieJar {
         Self { store: Mutex::default(), clock: Box::new(clock) }
     }
 
-    /// Adds the cookies of a file in Netscape's format, as curl and wget write it. Expired ones are left out, and those that
-    /// no server could have set.
+    /// Adds the cookies of a file in Netscape's format, as curl and wget write it. Expired ones are left out, and those
+    /// that no server could have set.
     ///
     /// # Errors
     /// The first line that is no cookie; nothing is added then.

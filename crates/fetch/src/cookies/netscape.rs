@@ -15,8 +15,8 @@ const HTTP_ONLY: &[u8] = b"#HttpOnly_";
 /// Readers of such files know them by it.
 const FIRST_LINE: &[u8] = b"# Netscape HTTP Cookie File\n\n";
 
-/// The cookies of a file; the number of the first line that is none is the error. Those that no server could have set are left
-/// out.
+/// The cookies of a file; the number of the first line that is none is the error. Those that no server could have set
+/// are left out.
 pub(super) fn parse(file: &[u8]) -> Result<Vec<Cookie>, usize> {
     let mut cookies = Vec::new();
     for (index, line) in file.split(|byte| *byte == b'\n').enumerate() {

@@ -18,7 +18,8 @@ pub(super) const SITE_COUNT_MAX: usize = 150;
 /// Cookies of all.
 pub(super) const COUNT_MAX: usize = 3_000;
 
-/// Cookies by their registrable domain. Invariant: at most [`COUNT_MAX`], of each domain [`SITE_COUNT_MAX`]; no domain is empty.
+/// Cookies by their registrable domain. Invariant: at most [`COUNT_MAX`], of each domain [`SITE_COUNT_MAX`]; no domain
+/// is empty.
 #[derive(Default)]
 pub(super) struct Store {
     sites: HashMap<String, Vec<Entry>>,
@@ -39,8 +40,8 @@ impl Store {
         self.count
     }
 
-    /// Puts `cookie` in, in place of one that is the same; an expired one only removes that. `secure` says that it came by a way
-    /// that nobody else writes to.
+    /// Puts `cookie` in, in place of one that is the same; an expired one only removes that. `secure` says that it came
+    /// by a way that nobody else writes to.
     pub(super) fn put(&mut self, cookie: Cookie, secure: bool, now: u64) {
         self.tick += 1;
         let name = site(&cookie.domain).to_owned();
@@ -93,8 +94,8 @@ impl Store {
         entries.into_iter().map(|entry| &entry.cookie)
     }
 
-    /// Makes room: what is expired goes, and if that isn't enough, a tenth of all, those that were of no use for longest. One at
-    /// a time would cost a look at all of them for each new one.
+    /// Makes room: what is expired goes, and if that isn't enough, a tenth of all, those that were of no use for
+    /// longest. One at a time would cost a look at all of them for each new one.
     fn shrink_all(&mut self, now: u64) {
         self.retain(|entry| !entry.cookie.is_expired(now));
         if self.count > COUNT_MAX {
@@ -112,8 +113,8 @@ impl Store {
     }
 }
 
-/// Makes room among the cookies of a domain: what is expired goes, or else the one that was of no use for longest, those that
-/// aren't secure first. How many went.
+/// Makes room among the cookies of a domain: what is expired goes, or else the one that was of no use for longest,
+/// those that aren't secure first. How many went.
 fn shrink(entries: &mut Vec<Entry>, now: u64) -> usize {
     let before = entries.len();
     entries.retain(|entry| !entry.cookie.is_expired(now));

@@ -18,8 +18,9 @@ use crate::kept::validator::last_modified;
 use crate::transfer::attempt::Attempt;
 use crate::{Error, Expected, Request, Response};
 
-/// Checks that the existing file `path`, described by `stat`, matches the server's: it has the same length, and the same time or
-/// the expected checksums. Only the first byte is requested, as some servers don't support HEAD for every URL.
+/// Checks that the existing file `path`, described by `stat`, matches the server's: it has the same length, and the
+/// same time or the expected checksums. Only the first byte is requested, as some servers don't support HEAD for every
+/// URL.
 pub(crate) async fn check<I: Io>(
     attempt: &mut Attempt<'_, I>,
     request: &Request,

@@ -1,8 +1,9 @@
 //! The beginning of a file, kept on disk until the rest is there.
 //!
-//! For a result NAME the bytes are in `NAME.haul-part` and what they belong to in `NAME.haul-part.from`: the URL and the
-//! validators. The record is written before the first byte and removed after the last, and bytes are removed before another
-//! record is written: whenever the process is killed, the bytes belong to the record beside them, or there is none.
+//! For a result NAME the bytes are in `NAME.haul-part` and what they belong to in `NAME.haul-part.from`: the URL and
+//! the validators. The record is written before the first byte and removed after the last, and bytes are removed before
+//! another record is written: whenever the process is killed, the bytes belong to the record beside them, or there is
+//! none.
 //!
 //! Owns: both names, the order of the steps.
 //! Does not own: writing the bytes ([`crate::body::file_sink`]), the record's form ([`crate::kept::record`]).

@@ -1,7 +1,7 @@
 //! Small text files beside a result that say what its bytes belong to.
 //!
-//! A record has a first line that names its kind and version, the URL, lines of its kind, and "end": one that was cut anywhere is
-//! none. It is replaced whole.
+//! A record has a first line that names its kind and version, the URL, lines of its kind, and "end": one that was cut
+//! anywhere is none. It is replaced whole.
 //!
 //! Owns: that form, reading and replacing it.
 //! Does not own: what the lines say ([`crate::kept::partial`], [`crate::kept::sync`]), when they are true.

@@ -3,8 +3,8 @@
 //! Owns: Range and If-Range, the judgement of every answer to them.
 //! Does not own: the bytes ([`crate::body::download`]), the grammar of Content-Range ([`haul_http1::RequestedRange`]).
 //!
-//! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 14.4 (Content-Range), 15.3.7 (206), 15.5.17 (416: a server needn't
-//! say how long the whole is).
+//! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 14.4 (Content-Range), 15.3.7 (206), 15.5.17 (416: a
+//! server needn't say how long the whole is).
 
 use std::borrow::Cow;
 
@@ -22,11 +22,11 @@ pub(crate) enum Ask {
     Whole,
     /// For what is missing, if the rest is still the same.
     IfRange,
-    /// For what is missing, without a condition: some servers say "changed" to every condition. What comes is then believed
-    /// only for its validators.
+    /// For what is missing, without a condition: some servers say "changed" to every condition. What comes is then
+    /// believed only for its validators.
     PlainRange,
-    /// For the last byte that is there and what is behind it, if that is still the same: of a server that says that nothing is
-    /// behind it, but not how long the whole is. Nothing but a proof that all is there is taken for one.
+    /// For the last byte that is there and what is behind it, if that is still the same: of a server that says that
+    /// nothing is behind it, but not how long the whole is. Nothing but a proof that all is there is taken for one.
     LastByte,
 }
 
@@ -88,7 +88,8 @@ impl Ask {
         }
     }
 
-    /// What `head` is good for, where it answers this and `start` is there. `ranged` says whether the user asked for a range.
+    /// What `head` is good for, where it answers this and `start` is there. `ranged` says whether the user asked for a
+    /// range.
     pub(crate) fn judge(
         self,
         start: Option<&Prefix>,

@@ -1,13 +1,15 @@
 //! Keeping up with a URL: a file is fetched again only where it has changed.
 //!
-//! Beside a result NAME, `NAME.haul-from` says which URL it came from, what the server said of these bytes, and the file's length and
-//! time. Where length and time are others, or there is no record, the file is fetched in full. Before a result is replaced the record
-//! is removed, and written anew only afterwards: whenever the process is killed, the record beside a file was written
-//! for it, or there is none. The same holds after a power cut: a file is on stable storage before it has its name; and where the old file
-//! or its record could be mistaken for the new one's, as length and time are the same, each step is synced before the next.
+//! Beside a result NAME, `NAME.haul-from` says which URL it came from, what the server said of these bytes, and the
+//! file's length and time. Where length and time are others, or there is no record, the file is fetched in full. Before
+//! a result is replaced the record is removed, and written anew only afterwards: whenever the process is killed, the
+//! record beside a file was written for it, or there is none. The same holds after a power cut: a file is on stable
+//! storage before it has its name; and where the old file or its record could be mistaken for the new one's, as length
+//! and time are the same, each step is synced before the next.
 //!
-//! A file that came from another URL is not replaced, so that two URLs of one name never take turns in it (at one time only one
-//! attempt of a job is at a name: [`crate::list::claims`]); nor is one that somebody else changed while the new one was on its way.
+//! A file that came from another URL is not replaced, so that two URLs of one name never take turns in it (at one time
+//! only one attempt of a job is at a name: [`crate::list::claims`]); nor is one that somebody else changed while the
+//! new one was on its way.
 //!
 //! Owns: the record, whether it is about what is there, the order of the steps.
 //! Does not own: conditions of requests ([`crate::kept::condition`]), writing the file ([`crate::body::file_sink`]).
@@ -89,7 +91,8 @@ impl Sync {
         self.condition = Condition::of(response);
     }
 
-    /// Before the file, with this `stamp`, gets its name: that what has the name is still what had it, and how to deal with that.
+    /// Before the file, with this `stamp`, gets its name: that what has the name is still what had it, and how to deal
+    /// with that.
     pub(crate) async fn before(&self, io: &impl Io, result: &Path, stamp: Stamp) -> Result<Existing, Error> {
         let now = io.stat_at(None, result).await.ok();
         if now.as_ref().map(Identity::of) != self.there {

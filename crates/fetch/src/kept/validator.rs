@@ -23,7 +23,8 @@ pub(crate) struct Validators {
     pub(crate) total: Option<u64>,
 }
 
-/// How much later than its modification a response must be for the date to be strong: within it a file may change twice.
+/// How much later than its modification a response must be for the date to be strong: within it a file may change
+/// twice.
 const DATE_MARGIN: Duration = Duration::from_secs(60);
 
 impl Validators {
@@ -44,14 +45,14 @@ impl Validators {
         self.etag.as_ref().or(self.modified.as_ref()).expect("one of them is strong")
     }
 
-    /// Last-Modified in seconds since the epoch, as the first response had it: responses with parts may leave it out (RFC 9110,
-    /// section 15.3.7).
+    /// Last-Modified in seconds since the epoch, as the first response had it: responses with parts may leave it out
+    /// (RFC 9110, section 15.3.7).
     pub(crate) fn modified_seconds(&self) -> Option<i64> {
         seconds(self.modified.as_ref()?)
     }
 
-    /// Whether `other` is of the same bytes. Entity tags that differ may still be: some networks of servers give each request
-    /// its own; then date and length have to agree.
+    /// Whether `other` is of the same bytes. Entity tags that differ may still be: some networks of servers give each
+    /// request its own; then date and length have to agree.
     pub(crate) fn same(&self, other: &Self) -> bool {
         if self.total.zip(other.total).is_some_and(|(one, other)| one != other) {
             return false;

@@ -67,7 +67,7 @@ fn may_pass(error: &Error, method: &Method) -> bool {
     match error {
         // Nothing was sent.
         Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
-        Error::Proxy(error) => error.may_pass(),
+        Error::Proxy(error) => error.is_transient(),
         Error::Transport(_) | Error::TooSlow { .. } | Error::Timeout(Phase::Transfer) => {
             method.is_idempotent()
         }
@@ -83,7 +83,8 @@ fn pause_max(config: &Config, attempts: u32) -> Duration {
     config.retry_pause.saturating_mul(1 << doublings).min(config.retry_pause_max)
 }
 
-/// A part of `pause` that is anything from none to all of it, so that many who failed together don't come back together.
+/// A part of `pause` that is anything from none to all of it, so that many who failed together don't come back
+/// together.
 fn jittered(pause: Duration, random: u64) -> Duration {
     pause.mul_f64(random as f64 / u64::MAX as f64)
 }

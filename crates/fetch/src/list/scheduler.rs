@@ -1,7 +1,8 @@
 //! Which of the tasks at hand may start now: connections and rate of each host, pauses, turns.
 //!
-//! A pure state machine: time is an argument, tasks are opaque. Hosts take turns, so that one that is slow or dead occupies
-//! its own share and no more. The cost of a step grows with the logarithm of what rests, not with the number of hosts.
+//! A pure state machine: time is an argument, tasks are opaque. Hosts take turns, so that one that is slow or dead
+//! occupies its own share and no more. The cost of a step grows with the logarithm of what rests, not with the number
+//! of hosts.
 //!
 //! Owns: the order of starts, bounds on what is held.
 //! Does not own: clocks, why a task starts again ([`crate::list::retry`]).

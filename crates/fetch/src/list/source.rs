@@ -11,10 +11,11 @@ use crate::list::scheduler::Scheduler;
 use crate::route::origin::Origin;
 use crate::{FetchTask, HostLimits};
 
-/// Gives the tasks of another source as the limits of their hosts allow, and takes back those that are to be tried again.
+/// Gives the tasks of another source as the limits of their hosts allow, and takes back those that are to be tried
+/// again.
 ///
-/// It reads ahead only while nothing that it holds may start, and holds no more than [`HostLimits::held_max`]: memory is
-/// constant however long the list is. Waiting occupies no worker.
+/// It reads ahead only while nothing that it holds may start, and holds no more than [`HostLimits::held_max`]: memory
+/// is constant however long the list is. Waiting occupies no worker.
 pub struct HostSource<S, C> {
     source: S,
     source_ended: bool,

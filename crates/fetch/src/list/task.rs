@@ -31,8 +31,8 @@ pub struct FetchTask {
 pub enum Destination {
     /// To a file that appears when it is complete.
     File(Publish),
-    /// As [`Destination::File`], but under the name that the server proposes, in the directory of this one; under this one where it
-    /// proposes none. Never continued from an earlier run, whose name nobody knows.
+    /// As [`Destination::File`], but under the name that the server proposes, in the directory of this one; under this
+    /// one where it proposes none. Never continued from an earlier run, whose name nobody knows.
     Named(Publish),
     /// To this stream, as it arrives.
     Stream(File),
@@ -49,7 +49,8 @@ pub struct Fetched {
     pub path: Option<PathBuf>,
     /// Whether the file was there already, and complete.
     pub skipped: bool,
-    /// Whether the server has what an earlier run fetched, so that nothing was: see [`Config::sync`](crate::Config::sync).
+    /// Whether the server has what an earlier run fetched, so that nothing was: see
+    /// [`Config::sync`](crate::Config::sync).
     pub unchanged: bool,
     /// What the body hashes to, where [`Expected::hash`] asked.
     pub hash: Option<Checksum>,

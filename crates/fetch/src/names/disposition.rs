@@ -14,8 +14,8 @@ use crate::names::url_name::cut;
 /// Names that mean devices to some systems, whatever follows their first dot.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
-/// The name that a response proposes, as one that stays in its directory: no separators, no control or direction characters,
-/// no hidden file, no device, at most 240 bytes. `None` where it proposes none.
+/// The name that a response proposes, as one that stays in its directory: no separators, no control or direction
+/// characters, no hidden file, no device, at most 240 bytes. `None` where it proposes none.
 pub fn disposition_name(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_DISPOSITION)?.as_bytes()).into_owned();
     let mut parameters = Vec::new();

@@ -1,8 +1,9 @@
 //! How many connections each host sees, where files are fetched in segments.
 //!
-//! Tasks start as their source says ([`crate::list::scheduler`]), which knows nothing of segments. So every task that is under way has a
-//! seat, and further connections of one file get only seats that tasks leave free, and leave them when tasks come. Idle connections have
-//! no seat: whoever begins takes one of those first, so they never make more than there were in use.
+//! Tasks start as their source says ([`crate::list::scheduler`]), which knows nothing of segments. So every task that
+//! is under way has a seat, and further connections of one file get only seats that tasks leave free, and leave them
+//! when tasks come. Idle connections have no seat: whoever begins takes one of those first, so they never make more
+//! than there were in use.
 //!
 //! Owns: the counts.
 //! Does not own: which tasks start.

@@ -1,9 +1,9 @@
 //! Which bytes of a file in segments are there, and who fetches which of the others.
 //!
-//! A pure state machine. A file begins as a few spans of equal length. Each has at most one holder, who fetches it from its
-//! first missing byte on. Whoever is done takes the next span that nobody holds; where there is none, the second half of what the
-//! slowest still has before it, who then stops in the middle. So a slow connection holds up no more than what it is at, and a
-//! file that all fetch equally fast takes no more requests than there are connections.
+//! A pure state machine. A file begins as a few spans of equal length. Each has at most one holder, who fetches it from
+//! its first missing byte on. Whoever is done takes the next span that nobody holds; where there is none, the second
+//! half of what the slowest still has before it, who then stops in the middle. So a slow connection holds up no more
+//! than what it is at, and a file that all fetch equally fast takes no more requests than there are connections.
 //!
 //! Owns: the spans, their holders.
 //! Does not own: fetching ([`crate::segments::lane`]), writing ([`crate::segments::part`]).
@@ -119,8 +119,8 @@ impl Spans {
         Some(index)
     }
 
-    /// Claims up to `count` bytes for the holder of span `index`: where the first goes, and how many they are. Where the span
-    /// ends, one behind it that nobody holds becomes part of it.
+    /// Claims up to `count` bytes for the holder of span `index`: where the first goes, and how many they are. Where
+    /// the span ends, one behind it that nobody holds becomes part of it.
     fn reserve(&mut self, index: usize, count: usize) -> (u64, usize) {
         let offset = self.spans[index].next;
         if self.is_stopped {
@@ -163,7 +163,8 @@ impl SpanClaim {
         Some(Self::of(spans, index))
     }
 
-    /// Takes the next span; where there is none, whoever fetched `bytes` in the time that `took` is at rest from then on.
+    /// Takes the next span; where there is none, whoever fetched `bytes` in the time that `took` is at rest from then
+    /// on.
     pub(crate) fn take_or_finish(spans: &Arc<Mutex<Spans>>, bytes: u64, took: Duration) -> Option<Self> {
         // Under one lock: who leaves a span to others must not leave it to one that has just found nothing.
         let mut locked = lock(spans);

@@ -1,12 +1,14 @@
 //! How long a connection of a file in segments is borne that brings nothing, or much less than others brought.
 //!
-//! Whoever bears it no longer drops it and asks on another for what is missing: that of a lane that has nothing left to do lies in
-//! the pool. So nobody need wait idly for others, every byte has one writer at a time, and what comes late comes to nobody.
+//! Whoever bears it no longer drops it and asks on another for what is missing: that of a lane that has nothing left to
+//! do lies in the pool. So nobody need wait idly for others, every byte has one writer at a time, and what comes late
+//! comes to nobody.
 //!
 //! Two pure state machines: time is an argument.
 //!
 //! Owns: when a connection is given up, and that this doesn't go on for ever.
-//! Does not own: the clock, the connections ([`crate::segments::lane`]), what others brought ([`crate::segments::spans`]).
+//! Does not own: the clock, the connections ([`crate::segments::lane`]), what others brought
+//! ([`crate::segments::spans`]).
 
 use std::time::Duration;
 
@@ -39,8 +41,8 @@ impl StallPolicy {
         Self { window, piece_bytes_min: segments.piece_bytes_min, since: None }
     }
 
-    /// How long the next connection may be silent or slow; `None` if it isn't given up for that: the one before was, and
-    /// hardly anything has come since. It is the server then, or the line.
+    /// How long the next connection may be silent or slow; `None` if it isn't given up for that: the one before was,
+    /// and hardly anything has come since. It is the server then, or the line.
     pub(crate) fn window(&self) -> Option<Duration> {
         self.since.is_none_or(|bytes| bytes >= self.piece_bytes_min).then_some(self.window)
     }
@@ -62,8 +64,8 @@ impl SpeedWindow {
         Self { window, begun: now, bytes: 0 }
     }
 
-    /// Counts `bytes` that came until `now`. Whether, over a whole window, they were much less than the bytes a second that
-    /// `others` brought.
+    /// Counts `bytes` that came until `now`. Whether, over a whole window, they were much less than the bytes a second
+    /// that `others` brought.
     pub(crate) fn is_slow(
         &mut self,
         now: Duration,
