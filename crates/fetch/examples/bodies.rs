@@ -1,7 +1,7 @@
 //! A request whose body is read as it is sent, and a response whose body is read as it arrives, in constant memory.
 //!
-//! `cargo run --release -p haul-fetch --example bodies [URL]`: posts 64 MiB to URL and reads what comes back; without a URL, a local
-//! server answers with as much again.
+//! `cargo run --release -p haul-fetch --example bodies [URL]`: posts 64 MiB to URL and reads what comes back; without a
+//! URL, a local server answers with as much again.
 
 #![allow(clippy::print_stdout, reason = "a program that prints results")]
 

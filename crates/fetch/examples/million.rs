@@ -1,7 +1,7 @@
 //! A list of a million URLs in constant memory: read as it is worked off, results counted by status.
 //!
-//! `cargo run --release -p haul-fetch --example million [COUNT [URL]]`: asks for URL with a number behind it, COUNT times; without
-//! a URL, a local server for which every tenth is missing.
+//! `cargo run --release -p haul-fetch --example million [COUNT [URL]]`: asks for URL with a number behind it, COUNT
+//! times; without a URL, a local server for which every tenth is missing.
 
 #![allow(clippy::print_stdout, reason = "a program that prints results")]
 

@@ -1,9 +1,10 @@
 //! A concurrent HTTP/1.1 client.
 //!
-//! The ways in: [`Client::fetch`] waits for the response, [`Client::stream`] only for its head; [`Client::submit`] returns at once, and its [`Pending`] is waited
-//! for, looked at or awaited; with [`Client::fetch_async`] a worker calls back; [`Client::fetch_each`] gives many responses in the
-//! order of their completion. For programs that run whole lists through an engine there is [`FetchJob`]: it tries again what may
-//! pass, and with [`HostSource`] keeps to the limits of each host.
+//! The ways in: [`Client::fetch`] waits for the response, [`Client::stream`] only for its head; [`Client::submit`]
+//! returns at once, and its [`Pending`] is waited for, looked at or awaited; with [`Client::fetch_async`] a worker
+//! calls back; [`Client::fetch_each`] gives many responses in the order of their completion. For programs that run
+//! whole lists through an engine there is [`FetchJob`]: it tries again what may pass, and with [`HostSource`] keeps to
+//! the limits of each host.
 //!
 //! ```no_run
 //! use haul_fetch::{Client, Config, Request};
@@ -16,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, further attempts, limits of hosts, where bodies go.
-//! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines.
+//! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, further attempts, limits of hosts, where
+//! bodies go. Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines.
 #![forbid(unsafe_code)]
 
 mod body;

@@ -1,24 +1,24 @@
-//! Results that attempts are at, so that no two are at one name at a time.
+//! Locks on the names of results, so that no two attempts of a job write the same file.
 //!
-//! Owns: the names, for as long as an attempt.
-//! Does not own: names that are taken by files ([`crate::kept::sync`]).
+//! Owns: the names in use.
+//! Does not own: files that exist already ([`crate::kept::sync`]).
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Names that are in use. Invariant: no more than attempts under way.
+/// Names in use. Invariant: no more than there are active attempts.
 #[derive(Default)]
 pub(crate) struct NameLocks(Arc<Mutex<HashSet<PathBuf>>>);
 
-/// A name in use until this is dropped.
+/// The lock on one name; released when this is dropped.
 pub(crate) struct NameLock {
     locks: NameLocks,
     path: PathBuf,
 }
 
 impl NameLocks {
-    /// `path` for the caller alone; `None` while somebody else has it.
+    /// Locks `path`; `None` while another attempt has it.
     pub(crate) fn try_lock(&self, path: &Path) -> Option<NameLock> {
         let path = path.to_owned();
         self.names().insert(path.clone()).then(|| NameLock { locks: NameLocks(self.0.clone()), path })
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_given_to_one_at_a_time() {
+    fn a_name_is_locked_by_one_attempt_at_a_time() {
         let locks = NameLocks::default();
         let one = locks.try_lock(Path::new("d/x")).unwrap();
         assert!(locks.try_lock(Path::new("d/x")).is_none());

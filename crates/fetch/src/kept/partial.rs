@@ -1,11 +1,11 @@
-//! The beginning of a file, kept on disk until the rest is there.
+//! The beginning of a file, kept on disk for a later run.
 //!
-//! For a result NAME the bytes are in `NAME.haul-part` and what they belong to in `NAME.haul-part.from`: the URL and the
-//! validators. The record is written before the first byte and removed after the last, and bytes are removed before another
-//! record is written: whenever the process is killed, the bytes belong to the record beside them, or there is none.
+//! For a result NAME the bytes are in `NAME.haul-part`, and their URL and validators in `NAME.haul-part.from`. The
+//! record is written before the first byte and removed after the last, and old bytes are removed before a new record is
+//! written. So at any time the bytes belong to the record, or there is none, even if the process is killed.
 //!
 //! Owns: both names, the order of the steps.
-//! Does not own: writing the bytes ([`crate::body::file_sink`]), the record's form ([`crate::kept::record`]).
+//! Does not own: writing the bytes ([`crate::body::file_sink`]), the format of the record ([`crate::kept::record`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use haul_io::{FileKind, Io, Staged};
 use url::Url;
 
 use crate::Error;
-use crate::kept::record::{Record, Recorded, beside, remove};
+use crate::kept::record::{Record, Recorded, remove, sibling};
 use crate::kept::resume::Prefix;
 use crate::kept::validator::Validators;
 
-/// What the name of the bytes ends in.
+/// The suffix of the partial file's name.
 const PART_SUFFIX: &str = ".haul-part";
-/// What the name of the record ends in.
+/// The suffix of the record's name.
 const RECORD_SUFFIX: &str = ".haul-part.from";
 /// The record's first line.
 const MAGIC: &[u8] = b"haul-part 1";
@@ -34,11 +34,12 @@ pub(crate) struct Partial {
 
 impl Partial {
     pub(crate) fn of(result: &Path, url: &Url) -> Self {
-        let record = Record::new(beside(result, RECORD_SUFFIX), MAGIC, url);
-        Self { part: beside(result, PART_SUFFIX), record }
+        let record = Record::new(sibling(result, RECORD_SUFFIX), MAGIC, url);
+        Self { part: sibling(result, PART_SUFFIX), record }
     }
 
-    /// What an earlier run kept. What doesn't belong together is no start; it is removed when the next one begins.
+    /// The bytes that an earlier run kept. `None` if bytes and record don't match; they are removed when a new partial
+    /// file begins.
     pub(crate) async fn find(&self, io: &impl Io) -> Option<Prefix> {
         let stat = io.stat_at(None, &self.part).await.ok()?;
         let Recorded::Ours(lines) = self.record.read(io).await else { return None };
@@ -48,7 +49,7 @@ impl Partial {
             .then_some(Prefix { bytes: stat.bytes, validators })
     }
 
-    /// Begins anew: an empty part that belongs to `validators`.
+    /// Begins an empty partial file for a representation with `validators`.
     pub(crate) async fn begin(&self, io: &impl Io, validators: &Validators) -> Result<Staged, Error> {
         self.remove(io).await?;
         let mut lines = Vec::new();
@@ -57,14 +58,15 @@ impl Partial {
         Staged::create_as(io, self.part.clone()).await.map_err(Error::write)
     }
 
-    /// Opens the part to go on behind its `bytes`; `None` where it isn't that long any more.
+    /// Opens the partial file to append to its `bytes`; `None` if it no longer has that length.
     pub(crate) async fn reopen(&self, io: &impl Io, bytes: u64) -> Result<Option<Staged>, Error> {
         let staged = Staged::reopen(io, self.part.clone()).await.map_err(Error::write)?;
         let stat = io.stat(staged.file()).await.map_err(Error::write)?;
         Ok((stat.bytes == bytes && stat.kind == FileKind::Regular).then_some(staged))
     }
 
-    /// That `staged` is still what bears the part's name, with all of its `bytes`: another program may have begun anew.
+    /// Checks that `staged` is still the file with the partial file's name and has all `bytes`: another program may
+    /// have replaced it.
     pub(crate) async fn check(&self, io: &impl Io, staged: &Staged, bytes: u64) -> Result<(), Error> {
         let open = io.stat(staged.file()).await.map_err(Error::write)?;
         let named = io.stat_at(None, &self.part).await.map_err(Error::write)?;

@@ -1,10 +1,10 @@
-//! Small text files beside a result that say what its bytes belong to.
+//! Small text files next to a result, which describe its bytes.
 //!
-//! A record has a first line that names its kind and version, the URL, lines of its kind, and "end": one that was cut anywhere is
-//! none. It is replaced whole.
+//! The first line of a record names its kind and version, the second the URL; more lines follow, and the last one is
+//! "end", so that a truncated record is recognized. A record is always replaced as a whole.
 //!
-//! Owns: that form, reading and replacing it.
-//! Does not own: what the lines say ([`crate::kept::partial`], [`crate::kept::sync`]), when they are true.
+//! Owns: this format, reading and replacing records.
+//! Does not own: the meaning of the lines ([`crate::kept::partial`], [`crate::kept::sync`]), when they are valid.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,10 +15,10 @@ use url::Url;
 
 use crate::Error;
 
-/// Longer records are none of ours.
+/// Longer files aren't records.
 const RECORD_BYTES_MAX: usize = 32 * 1024;
 
-/// One record's place.
+/// The path of a record, and what identifies it.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     path: PathBuf,
@@ -26,26 +26,26 @@ pub(crate) struct Record {
     url: String,
 }
 
-/// What is in the place of a record.
+/// The content of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Recorded {
     /// A record of this URL, with these lines.
     Ours(Vec<Vec<u8>>),
     /// A record of another URL, with these lines.
     Others(Vec<Vec<u8>>),
-    /// None that can be read.
+    /// None, or one that can't be parsed.
     Nothing,
 }
 
-/// `result` with `suffix` at its end.
-pub(crate) fn beside(result: &Path, suffix: &str) -> PathBuf {
+/// `result` with `suffix` appended.
+pub(crate) fn sibling(result: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(result);
     name.push(suffix);
     PathBuf::from(name)
 }
 
 impl Record {
-    /// The record in `path` about what `url` has. A fragment makes no difference.
+    /// The record in `path` about a result from `url`. The fragment of the URL is ignored.
     pub(crate) fn new(path: PathBuf, magic: &'static [u8], url: &Url) -> Self {
         let url = url[..url::Position::AfterQuery].to_owned();
         Self { path, magic, url }
@@ -75,12 +75,12 @@ impl Record {
         }
     }
 
-    /// The record with these `lines`, each of them ended.
+    /// The text of the record with these `lines`, each ending in a line feed.
     pub(crate) fn text(&self, lines: &[u8]) -> Vec<u8> {
         [self.magic, b"\n", self.url.as_bytes(), b"\n", lines, b"end\n"].concat()
     }
 
-    /// Replaces what is in its place.
+    /// Replaces the record.
     pub(crate) async fn write(&self, io: &impl Io, lines: &[u8]) -> Result<(), Error> {
         let publish = Publish { existing: Existing::Replace, ..Publish::new(self.path.clone()) };
         let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
@@ -92,7 +92,7 @@ impl Record {
     }
 }
 
-/// Removes `path`, where it is there.
+/// Removes `path`, if it exists.
 pub(crate) async fn remove(io: &impl Io, path: &Path) -> Result<(), Error> {
     match io.remove(None, path).await {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(error)),
@@ -100,7 +100,7 @@ pub(crate) async fn remove(io: &impl Io, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The name and the value of a line such as `etag: "1"`.
+/// The name and the value in a line such as `etag: "1"`.
 pub(crate) fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.windows(2).position(|pair| pair == b": ")?;
     Some((&line[..colon], &line[colon + 2..]))
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_read_only_whole_and_says_whose_it_is() {
+    fn only_complete_records_are_parsed() {
         let record = |url| Record::new("x".into(), b"magic 1", &Url::parse(url).unwrap());
         let one = record("http://h/x.tar?a#f");
         let text = one.text(b"etag: \"a\"\ntotal: 9\n");

@@ -1,4 +1,4 @@
-//! What tells whether two responses are of the same bytes.
+//! Validators: whether two responses are of the same representation.
 //!
 //! Owns: which validators are strong, comparing them, their text in a record on disk.
 //! Does not own: what follows from a difference ([`crate::kept::resume`]).
@@ -17,22 +17,22 @@ use crate::kept::record::pair;
 pub(crate) struct Validators {
     /// A strong entity tag.
     etag: Option<HeaderValue>,
-    /// Last-Modified; a strong validator where there is no entity tag.
+    /// Last-Modified; a strong validator if there is no entity tag.
     modified: Option<HeaderValue>,
-    /// Bytes of the whole.
+    /// Length of the whole in bytes, if known.
     pub(crate) total: Option<u64>,
 }
 
-/// How much later than its modification a response must be for the date to be strong: within it a file may change twice.
+/// How much older than the response a modification date must be to be strong: a file may change twice within this time.
 const DATE_MARGIN: Duration = Duration::from_secs(60);
 
 impl Validators {
-    /// Those of a response of `total` bytes in all; `None` where none is strong.
+    /// The validators of a response, whose whole has `total` bytes if known; `None` if none is strong.
     pub(crate) fn of(headers: &HeaderMap, total: Option<u64>) -> Option<Self> {
         let modified = headers.get(LAST_MODIFIED).cloned();
         match headers.get(ETAG) {
             Some(etag) if is_strong(etag) => Some(Self { etag: Some(etag.clone()), modified, total }),
-            // RFC 9110 section 13.1.5: with a weak tag there, the date must not be used.
+            // RFC 9110 section 13.1.5: if there is a weak tag, the date must not be used.
             Some(_) => None,
             None if is_settled(headers) => Some(Self { etag: None, modified, total }),
             None => None,
@@ -44,14 +44,14 @@ impl Validators {
         self.etag.as_ref().or(self.modified.as_ref()).expect("one of them is strong")
     }
 
-    /// Last-Modified in seconds since the epoch, as the first response had it: responses with parts may leave it out (RFC 9110,
+    /// Last-Modified in seconds since the epoch, from the first response: responses with parts may omit it (RFC 9110,
     /// section 15.3.7).
     pub(crate) fn modified_seconds(&self) -> Option<i64> {
         seconds(self.modified.as_ref()?)
     }
 
-    /// Whether `other` is of the same bytes. Entity tags that differ may still be: some networks of servers give each request
-    /// its own; then date and length have to agree.
+    /// Whether `other` is of the same representation. Different entity tags don't rule that out, as some CDNs give each
+    /// response its own; the date and the length must then agree.
     pub(crate) fn same(&self, other: &Self) -> bool {
         if self.total.zip(other.total).is_some_and(|(one, other)| one != other) {
             return false;
@@ -65,12 +65,12 @@ impl Validators {
         }
     }
 
-    /// Whether a response which the server says continues these bytes shows that it doesn't.
+    /// Whether the validators of a response disprove that it continues the same representation.
     pub(crate) fn contradicted_by(&self, headers: &HeaderMap, total: Option<u64>) -> bool {
         Self::of(headers, total).is_some_and(|other| !self.same(&other))
     }
 
-    /// As lines of text.
+    /// Appends the validators as lines of text.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let total = self.total.map(|total| HeaderValue::from(total).as_bytes().to_vec());
         let etag = self.etag.as_ref().map(|value| value.as_bytes().to_vec());
@@ -85,7 +85,7 @@ impl Validators {
         }
     }
 
-    /// From the lines of [`Validators::write`]; `None` for anything else.
+    /// Parses the lines of [`Validators::write`]; `None` for anything else.
     pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let mut read = Self { etag: None, modified: None, total: None };
         for line in lines {
@@ -113,13 +113,13 @@ fn seconds(date: &HeaderValue) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-/// RFC 9110 section 8.8.3: a quoted string without the mark of weakness.
+/// RFC 9110 section 8.8.3: a quoted string without the weakness prefix `W/`.
 pub(crate) fn is_strong(etag: &HeaderValue) -> bool {
     let bytes = etag.as_bytes();
     bytes.len() > 2 && bytes.starts_with(b"\"") && bytes.ends_with(b"\"")
 }
 
-/// Whether the date of modification lies long enough before that of the response (RFC 9110 section 8.8.2.2).
+/// Whether Last-Modified is sufficiently older than Date (RFC 9110 section 8.8.2.2).
 pub(crate) fn is_settled(headers: &HeaderMap) -> bool {
     let date = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
     let (Some(modified), Some(now)) = (date(LAST_MODIFIED), date(DATE)) else { return false };
@@ -183,12 +183,15 @@ mod tests {
             assert_eq!(one.same(&other), same, "{other:?}");
             assert_eq!(other.same(&one), same, "{other:?}");
         }
-        assert!(!one.contradicted_by(&HeaderMap::new(), Some(5)), "silence is no contradiction");
+        assert!(
+            !one.contradicted_by(&HeaderMap::new(), Some(5)),
+            "a response without validators disproves nothing"
+        );
         assert!(one.contradicted_by(&headers("\"b\"", "",), Some(5)));
     }
 
     #[test]
-    fn records_are_read_as_written_and_nothing_else_is() {
+    fn only_written_validators_are_parsed() {
         for (etag, modified, total) in
             [("\"a: b\"", SUNDAY, Some(5)), ("\"a\"", "", None), ("", SUNDAY, Some(u64::MAX))]
         {

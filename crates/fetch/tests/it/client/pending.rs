@@ -212,7 +212,7 @@ fn a_full_queue_gives_the_request_back() {
     };
     assert!(matches!(refused.reason, NoRoom::Full) && taken.len() <= 2);
     assert_eq!(refused.request.url().path(), "/held");
-    assert_eq!(refused.to_string(), "as many requests wait as may");
+    assert_eq!(refused.to_string(), "the request queue is full");
 }
 
 /// A body whose reading panics.

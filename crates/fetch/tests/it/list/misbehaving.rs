@@ -1,7 +1,7 @@
 //! Servers that do what they shouldn't: a file is whole or absent, and one task's failure is its own.
 //!
-//! What breaks off anywhere, or falls silent, in the simulation: `simulated.rs`. Wrong ranges and changed validators: `resume.rs`,
-//! `segments.rs`. Bombs and damaged codings: `codings.rs`. Bytes behind a response: `client.rs`.
+//! What breaks off anywhere, or falls silent, in the simulation: `simulated.rs`. Wrong ranges and changed validators:
+//! `resume.rs`, `segments.rs`. Bombs and damaged codings: `codings.rs`. Bytes behind a response: `client.rs`.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -45,8 +45,8 @@ fn responses() -> Vec<Answer> {
 /// More bytes than any of the responses has.
 const CUTS: usize = 200;
 
-/// Fetches every response, broken off at every byte, or those so far apart; each may be asked for again, and is then whole. How each ended, by what it is, how
-/// it broke off and where.
+/// Fetches every response, broken off at every byte, or those so far apart; each may be asked for again, and is then
+/// whole. How each ended, by what it is, how it broke off and where.
 fn break_off(engine: &str, retries: u32, step: usize) -> Vec<(String, usize, bool)> {
     let (responses, asked) = (responses(), Mutex::new(HashSet::new()));
     let kinds: Vec<_> = (0..responses.len())

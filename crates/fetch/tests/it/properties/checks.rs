@@ -28,8 +28,8 @@ fn sent(jar: &CookieJar, url: &str) -> Option<HeaderValue> {
     jar.field(Request::get(url).expect("a constant URL").url())
 }
 
-/// Whatever a server sets, other sites never see it, http never replaces what https set, and the jar can be written and read
-/// again. The first byte chooses the server; lines are responses.
+/// Whatever a server sets, other sites never see it, http never replaces what https set, and the jar can be written and
+/// read again. The first byte chooses the server; lines are responses.
 pub fn set_cookie(input: &[u8]) {
     let Some((&choice, lines)) = input.split_first() else { return };
     let from = [

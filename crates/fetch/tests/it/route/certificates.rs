@@ -20,7 +20,7 @@ fn each_fault_is_told_as_what_it_is() {
     let (elsewhere, address) =
         (format!("{not_for} \"elsewhere.example\""), format!("{not_for} \"127.0.0.2\""));
     let nothing = format!("{not_for} no name at all");
-    let nobody = "nobody who is trusted vouches for the certificate";
+    let nobody = "the certificate is not signed by a trusted authority";
     for (fault, kind, words) in [
         (Fault::Expired, CertificateFault::Expired, ends),
         (Fault::NotYetValid, CertificateFault::NotYetValid, begins),

@@ -37,7 +37,8 @@ fn encoded(coding: &str, content: &[u8]) -> Vec<u8> {
 
 /// RFC 7932 section 9.2, by hand: uncompressed meta-blocks of at most 64 KiB, then an empty last one.
 fn brotli_stored(content: &[u8]) -> Vec<u8> {
-    // WBITS = 16 is the bit 0; then, a block at a time: ISLAST 0, MNIBBLES 0 (four), MLEN - 1, ISUNCOMPRESSED 1, fill bits.
+    // WBITS = 16 is the bit 0; then, a block at a time: ISLAST 0, MNIBBLES 0 (four), MLEN - 1, ISUNCOMPRESSED 1, fill
+    // bits.
     let mut out = Vec::new();
     for (index, piece) in content.chunks(65_536).enumerate() {
         let length = piece.len() as u32 - 1;
@@ -178,7 +179,7 @@ fn codings_are_known_or_refused() {
 
 #[test]
 fn bombs_are_defused_wherever_in_the_chain_they_are() {
-    let zeros = vec![0; (FREE_BYTES as usize) + 2_000_000];
+    let zeros = vec![0; (UNCHECKED_BYTES as usize) + 2_000_000];
     let bomb = encoded("gzip", &zeros);
     assert!(bomb.len() < zeros.len() / 200);
     let limited = |codings: &str, input: &[u8], ratio_max| {
