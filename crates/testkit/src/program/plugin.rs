@@ -1,10 +1,10 @@
-//! A plugin of age for tests: the test program itself, started anew by a script that is called `age-plugin-test`.
+//! An age plugin for tests: the test program itself, started again by a script named `age-plugin-test`.
 //!
-//! It wraps file keys for a fixed X25519 key, by the `age` crate, in stanzas of a type of its own, and keeps an account of its
-//! sessions. The program age can use it as well.
+//! It wraps file keys for a fixed X25519 key with the `age` crate, in stanzas of its own type, and logs its sessions.
+//! The program age can use it too.
 //!
-//! Owns: both state machines as a plugin sees them, how it misbehaves.
-//! Does not own: the client's side, which it must not share code with.
+//! Owns: the plugin's side of both state machines, its misbehaviour.
+//! Does not own: the client's side; the two must not share code.
 //!
 //! Spec: C2SP age-plugin.md.
 
@@ -21,7 +21,7 @@ use age_core::secrecy::ExposeSecret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-/// A directory with plugins in it, for `PATH`.
+/// A directory of plugins, for `PATH`.
 #[derive(Debug)]
 pub struct PluginFolder {
     dir: PathBuf,
@@ -38,11 +38,11 @@ impl PluginFolder {
     /// Its identity.
     pub const IDENTITY: &str = "AGE-PLUGIN-TEST-1D45KUEG4U0PPA";
 
-    /// Makes `dir`, in which nothing is yet.
+    /// Creates `dir`, without any plugin.
     ///
     /// # Panics
     ///
-    /// When it can't be made.
+    /// When it can't be created.
     pub fn new(dir: &Path) -> Self {
         fs::create_dir_all(dir).expect("a folder can be made");
         Self { dir: dir.to_owned() }
@@ -53,9 +53,14 @@ impl PluginFolder {
         &self.dir
     }
 
-    /// Puts the plugin there. The calling test program must have an ignored test `the_plugin` that calls [`PluginFolder::serve`].
-    /// `behaviour` is empty, or some of: `pin` (asks for 123456), `message`, `postquantum` (a label), `refuses`, `hasty` (waits for
-    /// no reply).
+    /// Installs the plugin. The calling test program must have an ignored test `the_plugin` that calls
+    /// [`PluginFolder::serve`]. `behaviour` is empty or contains some of these words:
+    ///
+    /// - `pin`: asks for the PIN 123456
+    /// - `message`: sends a message to the user
+    /// - `postquantum`: sends the label `postquantum`
+    /// - `refuses`: answers with an error
+    /// - `hasty`: doesn't wait for replies
     ///
     /// # Panics
     ///
@@ -71,7 +76,7 @@ impl PluginFolder {
         self.install_script("age-plugin-test", &script);
     }
 
-    /// Puts another program there.
+    /// Installs another program.
     ///
     /// # Panics
     ///
@@ -82,7 +87,7 @@ impl PluginFolder {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own file");
     }
 
-    /// The plugin's sessions so far: the state machine and the number of files.
+    /// The plugin's sessions so far, each as the state machine's name and the number of files.
     ///
     /// # Panics
     ///
@@ -98,11 +103,11 @@ impl PluginFolder {
         self.dir.join("sessions.log")
     }
 
-    /// Is the plugin, if this process was started as one.
+    /// Acts as the plugin if this process was started as one; returns at once otherwise.
     ///
     /// # Panics
     ///
-    /// When the client doesn't keep to the protocol.
+    /// When the client violates the protocol.
     pub fn serve() {
         let Ok(state_machine) = env::var(STATE_MACHINE) else { return };
         let behaviour = env::var(BEHAVIOUR).expect("set by the script");
@@ -177,7 +182,7 @@ impl Client {
         self.output.write_all(stanza.as_bytes()).expect("the client listens");
     }
 
-    /// Says something and takes the reply.
+    /// Sends a stanza and reads the reply.
     fn ask(&mut self, words: &str, body: &[u8]) -> Said {
         self.say(words, body);
         if self.hasty {
@@ -187,7 +192,7 @@ impl Client {
     }
 
     fn tell(&mut self, answers: Answers, behaviour: &str) {
-        // A command that no client knows.
+        // A command that every client must answer as unsupported.
         assert_eq!(
             self.ask("grease-4711 x", b"grease").words[0],
             if self.hasty { "ok" } else { "unsupported" }

@@ -1,22 +1,22 @@
-//! An address where nobody listens, for certain.
+//! An address that is certain to refuse connections.
 //!
-//! Owns: keeping the port so that nobody else begins to listen there.
-//! Does not own: addresses that swallow connections; those need a network's help.
+//! Owns: keeping the port reserved, so that no other program listens there.
+//! Does not own: addresses that drop packets silently; these need support from the network.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
 
-/// Keeps the address of [`refused_address`] its own until dropped.
+/// Reserves the address of [`refused_address`] until it is dropped.
 #[derive(Debug)]
 pub struct RefusedGuard(#[expect(dead_code, reason = "held for its port")] OwnedFd);
 
-/// An address where connecting is refused while the guard lives: bound, never listening.
+/// An address that refuses connections while the guard lives: its socket is bound and never listens.
 ///
 /// # Panics
 ///
-/// When there is no port to be had.
+/// When no port is available.
 pub fn refused_address() -> (RefusedGuard, SocketAddr) {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).expect("a free port");

@@ -1,13 +1,13 @@
-//! Reproducible bytes: the same seed gives the same ones on every machine.
+//! Reproducible bytes: the same seed gives the same bytes on every machine.
 //!
 //! Owns: a small generator.
-//! Does not own: randomness that anybody should rely on for secrecy.
+//! Does not own: randomness for secrets.
 //!
 //! Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators" (SplitMix64).
 
 use std::ops::RangeInclusive;
 
-/// `len` bytes that depend on `seed` alone and don't compress.
+/// `len` bytes that depend only on `seed` and don't compress.
 pub fn seeded_bytes(seed: u64, len: usize) -> Vec<u8> {
     Random(seed).bytes(len)
 }
@@ -23,7 +23,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number of the range, each nearly as likely as the others.
+    /// A number of the range, nearly uniformly distributed.
     pub(crate) fn within(&mut self, range: RangeInclusive<usize>) -> usize {
         let span = (range.end() - range.start()) as u64;
         range.start() + (self.next() % span.saturating_add(1)) as usize

@@ -1,6 +1,6 @@
-//! The program while it runs: its lines as they come, and its worker processes, which a test may kill.
+//! The running program: its output line by line, and its worker processes, which a test may kill.
 //!
-//! Owns: reading its output line by line, finding its workers, ending it when it takes too long.
+//! Owns: reading its output by lines, finding its workers, killing it at its deadline.
 //! Does not own: how it is started (see [`crate::Haul`]).
 
 use std::ffi::OsStr;
@@ -13,21 +13,21 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Haul;
+use super::haul::Haul;
 
-/// A run that is watched. Dropping it kills the program, whose workers follow it.
+/// A run whose output the test reads as it appears. Dropping it kills the program, and its workers end with it.
 #[derive(Debug)]
 pub struct Watched {
     child: Child,
     pid: Pid,
     lines: Lines<BufReader<ChildStdout>>,
     stderr: Option<JoinHandle<String>>,
-    /// Tells the watchdog that it isn't needed any more.
+    /// Dropping it ends the watchdog.
     _alive: Sender<()>,
 }
 
 impl Haul {
-    /// Starts the program, without anything on standard input, and kills it when its time is over.
+    /// Starts the program with empty standard input and kills it at its deadline.
     ///
     /// # Panics
     ///
@@ -56,12 +56,12 @@ impl Haul {
 }
 
 impl Watched {
-    /// The next line of its output; `None` when it has closed it.
+    /// The next line of standard output; `None` at its end.
     pub fn next_line(&mut self) -> Option<String> {
         self.lines.next().and_then(Result::ok)
     }
 
-    /// Its worker processes, as they are at this moment.
+    /// Its current worker processes.
     pub fn workers(&self) -> Vec<Pid> {
         let pid = self.pid.as_raw_nonzero();
         let children =
@@ -69,28 +69,28 @@ impl Watched {
         children.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
     }
 
-    /// Kills one of its workers; `choice` says which, from wherever it comes. Whether there was one.
+    /// Kills one of its workers, selected by `choice` modulo their number. False when there is none.
     pub fn kill_worker(&self, choice: usize) -> bool {
         let workers = self.workers();
         match workers.get(choice % workers.len().max(1)) {
-            // One that has died meanwhile is still a zombie of the program, or nobody.
+            // If the worker has died meanwhile, it is a zombie or the call fails.
             Some(worker) => kill_process(*worker, Signal::KILL).is_ok(),
             None => false,
         }
     }
 
-    /// Sends it SIGINT.
+    /// Sends SIGINT.
     pub fn interrupt(&self) {
         let _ = kill_process(self.pid, Signal::INT);
     }
 
-    /// Sends it SIGKILL.
+    /// Sends SIGKILL.
     pub fn kill(&self) {
         let _ = kill_process(self.pid, Signal::KILL);
     }
 
-    /// Reads what is left of its output and waits for its end: the exit code, or 128 and the signal, and what it said on
-    /// standard error.
+    /// Reads the remaining output and waits for the end. Returns the exit code, or 128 plus the signal's number, and
+    /// the text on standard error.
     pub fn finish(mut self) -> (i32, String) {
         while self.next_line().is_some() {}
         let status = self.child.wait().expect("a child can be waited for");

@@ -1,4 +1,4 @@
-//! nginx, as a server that isn't ours: for throughput and for agreeing with somebody else about HTTP.
+//! nginx as an independent server, for throughput and for checking HTTP against another implementation.
 //!
 //! Owns: its configuration, its port, its start and its end.
 //! Does not own: the files that it serves.
@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::gate::PATIENCE;
-use crate::peer::{is_root, peer};
+use super::gate::PATIENCE;
+use crate::program::peer::{is_root, peer};
 
-/// Another program may take a free port before nginx does; so often, hardly.
+/// Another program may take a free port before nginx does; that hardly happens this many times in a row.
 const ATTEMPTS_MAX: usize = 10;
 
-/// The path that tells this nginx from another program on the port.
+/// The path whose answer distinguishes this nginx from another program on the port.
 const READY_PATH: &str = "/haul-testkit-ready";
 
 /// A running nginx, in one process, on the loopback interface. Dropping it kills it and waits for its end.
@@ -32,11 +32,11 @@ pub struct Nginx {
 }
 
 impl Nginx {
-    /// Serves the files below `root`; none, loudly, where there is no nginx.
+    /// Serves the files below `root`. Without an installed nginx, returns none and reports the test as skipped.
     ///
     /// # Panics
     ///
-    /// When nginx is there and doesn't start.
+    /// When nginx is installed but doesn't start.
     #[track_caller]
     pub fn start(root: &Path) -> Option<Self> {
         let program = peer("nginx")?;
@@ -86,7 +86,7 @@ impl Drop for Nginx {
 
 fn configuration(prefix: &Path, root: &Path, address: SocketAddr) -> String {
     let (at, root, token) = (prefix.display(), root.display(), token(prefix));
-    // Started by the superuser, it would otherwise become a user who can't read temporary folders.
+    // Started by the superuser, it would otherwise switch to a user without access to temporary folders.
     let user = if is_root() { "user root;" } else { "" };
     let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
@@ -116,7 +116,7 @@ http {{
     )
 }
 
-/// What only this nginx answers: the name of its own folder.
+/// The answer that identifies this nginx: the name of its own folder.
 fn token(prefix: &Path) -> String {
     prefix.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
@@ -125,7 +125,7 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// False when it ended, or when another program answers at the address.
+/// False when nginx ended, or when another program answers at the address.
 fn is_ready(child: &mut Child, address: SocketAddr, token: &str) -> bool {
     let start = Instant::now();
     while start.elapsed() < PATIENCE && matches!(child.try_wait(), Ok(None)) {
@@ -147,7 +147,7 @@ fn ask(address: SocketAddr) -> io::Result<String> {
 }
 
 fn stop(child: &mut Child) {
-    // An error says that it has ended already.
+    // Fails where it has already ended.
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -1,22 +1,22 @@
-//! An answer from a server that keeps the rules of ranges and validators.
+//! Answers that follow the rules of ranges and validators.
 //!
 //! Owns: If-None-Match, If-Range and single byte ranges.
-//! Does not own: dates as validators, several ranges at once (the whole body is a right answer to those).
+//! Does not own: dates as validators, multiple ranges (the whole body is a valid answer to these).
 //!
 //! Source: RFC 9110, sections 13 and 14.
 
-use crate::answer::Answer;
-use crate::request::Request;
+use super::answer::Answer;
+use super::request::Request;
 
 impl Answer {
-    /// The part of `body` that `request` asks for: 200, 206, 304 or 416. `etag` is given with its quotes.
+    /// The part of `body` that `request` asks for, with status 200, 206, 304 or 416. `etag` includes its quotes.
     pub fn ranged(request: &Request, body: &[u8], etag: &str) -> Self {
         let answer = |status| Self::new(status).header("ETag", etag).header("Accept-Ranges", "bytes");
-        // RFC 9110, 13.2.2: If-None-Match is looked at before the range.
+        // RFC 9110, 13.2.2: If-None-Match is evaluated before the range.
         if request.header("if-none-match").is_some_and(|tags| tags == "*" || tags.contains(etag)) {
             return answer(304);
         }
-        // RFC 9110, 13.1.5: the range counts for this very body only.
+        // RFC 9110, 13.1.5: the range applies only if the validator matches.
         let same_body = request.header("if-range").is_none_or(|tag| tag == etag);
         match request.header("range").filter(|_| same_body).and_then(|range| parse(range, body.len())) {
             None => answer(200).body(body),
@@ -32,7 +32,7 @@ impl Answer {
 
 struct Unsatisfiable;
 
-/// First and last byte; none for what isn't one range of bytes.
+/// The first and last byte; none unless the field is one range of bytes.
 fn parse(range: &str, len: usize) -> Option<Result<(usize, usize), Unsatisfiable>> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let (first, last) = match (first, last) {

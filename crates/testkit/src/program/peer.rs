@@ -1,6 +1,6 @@
-//! Programs of others that a test compares with, and skipping loudly where they are absent.
+//! Programs of other projects that a test compares with; where one is missing, the test reports that it was skipped.
 //!
-//! Owns: finding a program, saying that a test was skipped.
+//! Owns: finding a program, reporting a skipped test.
 //! Does not own: running it.
 
 use std::env;
@@ -10,10 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// Where distributions put servers that ordinary users' `PATH` leaves out.
+/// Folders where distributions install servers, which are missing in the `PATH` of ordinary users.
 const SERVER_FOLDERS: [&str; 2] = ["/usr/sbin", "/usr/local/sbin"];
 
-/// The program `name`, or none after a line on stderr that says which test was skipped for it.
+/// Finds the program `name`. Where it is missing, reports on stderr that the test was skipped, and returns none.
 ///
 /// ```
 /// let Some(age) = haul_testkit::peer("a-program-that-nobody-has") else { return };
@@ -29,7 +29,7 @@ pub fn peer(name: &str) -> Option<PathBuf> {
     found
 }
 
-/// Says on stderr that the current test was skipped, and why.
+/// Reports on stderr that the current test was skipped, and why.
 pub fn skip(reason: &str) {
     let thread = thread::current();
     let test = thread.name().unwrap_or("a test");
@@ -37,7 +37,7 @@ pub fn skip(reason: &str) {
     let _ = writeln!(std::io::stderr().lock(), "SKIPPED: {test}: {reason}");
 }
 
-/// True for the superuser, whom permissions don't hold back.
+/// True for the superuser, to whom file permissions don't apply.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

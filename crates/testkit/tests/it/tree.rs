@@ -1,4 +1,4 @@
-//! What trees and their comparison promise.
+//! The promises of trees and their comparison.
 //!
 //! Owns: reproducible trees, each kind of difference.
 //! Does not own: seeded bytes (see `server.rs`).

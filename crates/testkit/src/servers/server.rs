@@ -1,6 +1,6 @@
 //! A scripted HTTP/1.1 server on the loopback interface, on threads.
 //!
-//! Owns: the listener, its threads and their end, the record of what was asked.
+//! Owns: the listener, its threads and their end, the record of the requests.
 //! Does not own: what is answered (see [`crate::Answer`]), certificates (see [`crate::Tls`]).
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,13 +9,13 @@ use std::thread::{self, JoinHandle, Scope};
 
 use rustls::ServerConfig;
 
-use crate::answer::Answer;
-use crate::connection::{Connection, Expectations, Socket};
-use crate::gate::{PATIENCE, Stop};
-use crate::request::Request;
-use crate::tls::Tls;
+use super::answer::Answer;
+use super::connection::{Connection, Expectations, Socket};
+use super::gate::{PATIENCE, Stop};
+use super::request::Request;
+use super::tls::Tls;
 
-/// Deep enough for rustls and a handler; small enough for thousands of connections.
+/// Large enough for rustls and a handler, small enough for thousands of connections.
 const STACK_BYTES: usize = 512 << 10;
 
 /// A running server. Dropping it ends every connection, joins every thread and frees the port.
@@ -70,16 +70,16 @@ struct Record {
 }
 
 impl Server {
-    /// A plain server that answers each request with what `handler` says.
+    /// Starts a plain server that answers each request as `handler` says.
     ///
     /// # Panics
     ///
-    /// When there is no port or thread to be had, here as in [`ServerBuilder::start`].
+    /// When no port or thread is available; the same holds for [`ServerBuilder::start`].
     pub fn start(handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         Self::builder().start(handler)
     }
 
-    /// A server with TLS or another peculiarity.
+    /// Configures a server, for TLS and other options.
     pub fn builder() -> ServerBuilder {
         ServerBuilder::default()
     }
@@ -95,18 +95,18 @@ impl Server {
         format!("{scheme}://{}{path}", self.address)
     }
 
-    /// The test authority that a client should trust, whether or not it vouches for this server's certificate.
+    /// The certificate of the test authority, as PEM, whether or not it signed this server's certificate.
     ///
     /// # Panics
     ///
-    /// When this server speaks no TLS.
+    /// When this server doesn't use TLS.
     #[track_caller]
     pub fn ca_pem(&self) -> &str {
         let (tls, _) = self.shared.tls.as_ref().expect("a server with TLS");
         tls.ca_pem()
     }
 
-    /// All requests so far, in the order in which they were complete.
+    /// All requests so far, in the order in which they were completely received.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.record().requests.clone()
     }
@@ -116,11 +116,11 @@ impl Server {
         self.shared.record().sockets.len()
     }
 
-    /// Blocks until `count` requests have come in all; gives them.
+    /// Blocks until `count` requests have arrived in all, and returns them.
     ///
     /// # Panics
     ///
-    /// When that doesn't happen within half a minute.
+    /// After 30 seconds.
     #[track_caller]
     pub fn wait_requests(&self, count: usize) -> Vec<Request> {
         self.shared.wait("requests", count, |record| record.requests.len());
@@ -131,7 +131,7 @@ impl Server {
     ///
     /// # Panics
     ///
-    /// When that doesn't happen within half a minute.
+    /// After 30 seconds.
     #[track_caller]
     pub fn wait_ended(&self, count: usize) {
         self.shared.wait("ended connections", count, |record| record.ended_count);
@@ -139,27 +139,27 @@ impl Server {
 }
 
 impl ServerBuilder {
-    /// Speaks TLS.
+    /// Enables TLS.
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Answers as soon as the head is there, leaves the body unread, and closes after the answer.
+    /// Answers as soon as the head has arrived, leaves the body unread, and closes after the answer.
     pub fn leave_bodies(mut self) -> Self {
         self.leaves_bodies = true;
         self
     }
 
-    /// What it makes of a request that waits for a go-ahead. Defaults to giving it.
+    /// How it treats `Expect: 100-continue`. Defaults to [`Expectations::Met`].
     pub fn expectations(mut self, expectations: Expectations) -> Self {
         self.expectations = expectations;
         self
     }
 
-    /// Listens on a free port and answers each request with what `handler` says.
+    /// Listens on a free port and answers each request as `handler` says.
     ///
-    /// The handler must not block on anything that outlives the server; [`crate::Gate`]s are for that.
+    /// The handler must not block on anything that outlives the server; use a [`crate::Gate`] to wait.
     pub fn start(self, handler: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Server {
         let listener = Arc::new(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"));
         let shared = Arc::new(Shared {
@@ -186,7 +186,7 @@ impl ServerBuilder {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stop.raise();
-        // Wakes `accept`, now and for good; a failure would mean that it isn't listening any more.
+        // Makes `accept` return, now and later; a failure means that the socket no longer listens.
         let _ = rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both);
         self.shared.cut_all();
         let ended = self.acceptor.take().map_or(Ok(()), JoinHandle::join);
@@ -200,7 +200,7 @@ impl Shared {
     fn accept<'scope>(&'scope self, listener: &TcpListener, scope: &'scope Scope<'scope, '_>) {
         while !self.stop.is_raised() {
             let Ok((stream, _)) = listener.accept() else {
-                // Interrupted, out of descriptors for a moment, or shut down: the loop's condition tells.
+                // Interrupted, out of descriptors for a moment, or shut down; the loop's condition decides.
                 thread::yield_now();
                 continue;
             };
@@ -227,7 +227,7 @@ impl Shared {
             stop: &self.stop,
             answer: &|request| self.answer(request),
         };
-        // What a client does to its connection shows in the record and in the client; here it's just the end.
+        // Errors show in the record and in the client; here they only end the connection.
         let _ = connection.serve();
     }
 
@@ -244,10 +244,10 @@ impl Shared {
         record.sockets.len() - 1
     }
 
-    /// Wakes every thread that reads or writes. A connection registered later sees the stop by itself.
+    /// Wakes every thread that reads or writes. A connection that is registered later checks the stop itself.
     fn cut_all(&self) {
         for socket in self.record().sockets.iter().filter_map(Weak::upgrade) {
-            // An error says that the peer was faster.
+            // Fails where the peer has already closed.
             let _ = socket.shutdown(Shutdown::Both);
         }
     }

@@ -1,6 +1,6 @@
-//! A SOCKS 5 proxy on the loopback interface that connects everybody to one server.
+//! A SOCKS 5 proxy on the loopback interface that connects every client to one server.
 //!
-//! Owns: the proxy's side of the negotiation, the record of where it was asked to connect to.
+//! Owns: the proxy's side of the negotiation, the record of requested destinations.
 //! Does not own: the server behind it, HTTP proxies (a [`crate::Server`] is one, by [`crate::Answer::tunnel`]).
 //!
 //! Source: RFC 1928 (SOCKS 5), 1929 (name and password).
@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::connection::{Socket, relay};
+use super::connection::{Socket, relay};
 
 /// A running proxy. Dropping it ends its connections and frees its port.
 #[derive(Debug)]
@@ -24,9 +24,9 @@ pub struct Socks {
 #[derive(Debug)]
 struct Shared {
     target: SocketAddr,
-    /// The name and the password that it wants, if any.
+    /// The name and password that it requires, if any.
     credentials: Option<(String, String)>,
-    /// What it replies, instead of connecting.
+    /// The reply code that it sends instead of connecting.
     refusal: Option<u8>,
     record: Mutex<Record>,
 }
@@ -43,7 +43,7 @@ impl Socks {
     ///
     /// # Panics
     ///
-    /// When there is no port to be had.
+    /// When no port is available.
     pub fn start(target: SocketAddr) -> Self {
         Self::with(target, None, None)
     }
@@ -53,7 +53,7 @@ impl Socks {
         Self::with(target, Some((name.to_owned(), password.to_owned())), None)
     }
 
-    /// A proxy that replies `code` to everybody.
+    /// A proxy that replies `code` to every request.
     pub fn refusing(code: u8) -> Self {
         Self::with((Ipv4Addr::LOCALHOST, 0).into(), None, Some(code))
     }
@@ -74,7 +74,7 @@ impl Socks {
         self.address
     }
 
-    /// Where it was asked to connect to so far: host and port.
+    /// The destinations requested so far, as host and port.
     pub fn asked(&self) -> Vec<String> {
         self.shared.record.lock().unwrap_or_else(PoisonError::into_inner).asked.clone()
     }
@@ -85,7 +85,7 @@ impl Drop for Socks {
         let mut record = self.shared.record.lock().unwrap_or_else(PoisonError::into_inner);
         record.stopped = true;
         for socket in record.sockets.drain(..) {
-            // An error says that the peer was faster.
+            // Fails where the peer has already closed.
             let _ = socket.shutdown(Shutdown::Both);
         }
         drop(record);
@@ -103,7 +103,7 @@ impl Shared {
                 return;
             }
             record.sockets.push(stream.clone());
-            // What a client does to its connection shows in the client; here it's just the end.
+            // Errors show in the client; here they only end the connection.
             scope.spawn(move || drop(self.serve(Socket(stream))));
         }
     }

@@ -1,4 +1,4 @@
-//! What the runner promises, tried on a shell in place of the program.
+//! The promises of the program's runner, tested with a shell in place of the program.
 //!
 //! Owns: environment, streams, status, deadline.
 //! Does not own: golden files (tested beside their code).
@@ -61,7 +61,7 @@ fn a_process_left_behind_is_noticed() {
 #[test]
 fn a_running_program_can_be_interrupted_or_dropped() {
     let haul = shell();
-    // Whoever runs this in the background may have it ignore interrupts, and shells can't undo that.
+    // A background job of a shell may ignore SIGINT, and shells can't undo that.
     let mut watched = haul.watch(["-c", "exec env --default-signal=INT sh -c 'echo begun; exec sleep 1000'"]);
     assert_eq!(watched.next_line().as_deref(), Some("begun"));
     watched.interrupt();

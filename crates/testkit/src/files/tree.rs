@@ -1,4 +1,4 @@
-//! Seeded trees of files, and what lies in a tree.
+//! Trees of files made from a seed, and lists of the files in a tree.
 //!
 //! Owns: making trees, listing them.
 //! Does not own: comparing them (see [`crate::compare`]).
@@ -10,9 +10,9 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use crate::random::Random;
+use super::random::Random;
 
-/// Folders that a folder of a tree is chosen from, one level down.
+/// The number of folders in each folder of a tree.
 const FOLDERS_PER_LEVEL: usize = 4;
 
 /// A plan for a tree. The same plan writes the same names and bytes everywhere.
@@ -39,35 +39,35 @@ impl Tree {
         Self { seed, file_count: 10, sizes: 0..=4096, depth: 0, awkward: false }
     }
 
-    /// How many files there are in all.
+    /// The total number of files.
     pub fn files(mut self, count: usize) -> Self {
         self.file_count = count;
         self
     }
 
-    /// Between which sizes, in bytes, each file's size is drawn.
+    /// The range of file sizes in bytes.
     pub fn sizes(mut self, sizes: RangeInclusive<usize>) -> Self {
         self.sizes = sizes;
         self
     }
 
-    /// How many folders may lie above a file at most.
+    /// The maximum number of folders above a file.
     pub fn depth(mut self, depth: usize) -> Self {
         self.depth = depth;
         self
     }
 
-    /// Gives some files names that programs stumble over: spaces, a leading dash, a newline, bytes without UTF-8.
+    /// Gives some files difficult names: spaces, a leading dash, a newline, bytes that aren't UTF-8.
     pub fn awkward_names(mut self) -> Self {
         self.awkward = true;
         self
     }
 
-    /// Writes the tree into `dir`, which is created where missing. Gives the files' paths below `dir`, sorted.
+    /// Writes the tree into `dir`, which is created if missing. Returns the paths of the files below `dir`, sorted.
     ///
     /// # Errors
     ///
-    /// What the file system says.
+    /// The file system's error.
     pub fn write(&self, dir: &Path) -> io::Result<Vec<PathBuf>> {
         let mut random = Random(self.seed);
         let mut paths = Vec::with_capacity(self.file_count);
@@ -107,11 +107,11 @@ impl Tree {
     }
 }
 
-/// The paths below `dir` of everything in it that isn't a folder, hidden or not, sorted.
+/// The paths below `dir` of everything except folders, hidden files included, sorted.
 ///
 /// # Errors
 ///
-/// What the file system says.
+/// The file system's error.
 pub fn files_below(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::new()];

@@ -1,15 +1,15 @@
-//! Gates: the points at which a test holds a server and lets it go on, instead of sleeping.
+//! Gates: points at which a test holds a server until it opens them, instead of sleeping.
 //!
-//! Owns: permits, who waits, and giving up when the server stops.
+//! Owns: permits, waiting, and giving up when the server stops.
 //! Does not own: where a gate stands in an answer (see [`crate::Answer`]).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// How long a test waits for something that is certain to happen in a working program.
+/// The longest time that a test waits for an event that a working program always produces.
 ///
-/// Reaching it is a failure of the test, never a way to pass.
+/// A test that reaches it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A closed gate that servers wait at until the test opens it. Clones are the same gate.
@@ -35,23 +35,23 @@ impl Gate {
         Self::default()
     }
 
-    /// Opens the gate for everybody, for good.
+    /// Opens the gate permanently.
     pub fn open(&self) {
         self.lock().open = true;
         self.0.changed.notify_all();
     }
 
-    /// Lets `count` passages through and stays closed for those after them.
+    /// Lets the next `count` callers through and stays closed for later ones.
     pub fn admit(&self, count: usize) {
         self.lock().permit_count += count;
         self.0.changed.notify_all();
     }
 
-    /// Blocks until the gate was reached `count` times in all, whether or not it let them through.
+    /// Blocks until the gate has been reached `count` times in all, whether or not the callers were let through.
     ///
     /// # Panics
     ///
-    /// When that doesn't happen within half a minute.
+    /// After 30 seconds.
     #[track_caller]
     pub fn wait_reached(&self, count: usize) {
         let (state, timeout) = self
@@ -73,7 +73,7 @@ impl Gate {
     }
 
     fn pass_before(&self, stop: &Stop, deadline: Option<Instant>) -> bool {
-        // Enlisted before `stop` is looked at: whoever raises it later wakes this gate.
+        // Enlisted before `stop` is checked, so that a later `raise` wakes this gate.
         stop.enlist(self);
         let mut state = self.lock();
         state.arrived_count += 1;
@@ -99,7 +99,7 @@ impl Gate {
     }
 }
 
-/// The end of a server's life, which no gate outlasts.
+/// The stop of a server, which ends the waiting at all of its gates.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
     raised: AtomicBool,
@@ -107,7 +107,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Makes everybody who waits at a gate give up, now and later.
+    /// Ends all waiting at gates, now and later.
     pub(crate) fn raise(&self) {
         self.raised.store(true, Ordering::SeqCst);
         for gate in self.gates.lock().expect("no holder of the list panics").drain(..) {

@@ -1,7 +1,7 @@
-//! Running the real program: nothing inherited, everything captured, killed when it takes too long.
+//! Runs the real program with an empty environment, captures its output, and kills it at its deadline.
 //!
-//! Owns: its environment, its standard streams, its deadline, and that no process outlives the test.
-//! Does not own: judging what it said (see [`crate::check_golden`]).
+//! Owns: its environment, its standard streams, its deadline; no process outlives the test.
+//! Does not own: judging its output (see [`crate::check_golden`]).
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 use tempfile::TempDir;
 
-/// How to run the program. One of these may run it many times; they share the home folder.
+/// Settings to run the program with. One value may run it many times; all runs share the home folder.
 ///
 /// ```no_run
 /// let dir = tempfile::tempdir()?;
@@ -36,7 +36,7 @@ pub struct Haul {
     timeout: Duration,
 }
 
-/// What a finished run left.
+/// The result of a finished run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The arguments, without the program.
@@ -45,7 +45,7 @@ pub struct Run {
     pub dir: PathBuf,
     /// Its home folder.
     pub home: PathBuf,
-    /// The exit code, or 128 and the signal that killed it, as a shell counts.
+    /// The exit code, or 128 plus the number of the signal that killed it, as in a shell.
     pub status: i32,
     /// Standard output.
     pub stdout: Vec<u8>,
@@ -53,7 +53,7 @@ pub struct Run {
     pub stderr: Vec<u8>,
 }
 
-/// A run that hasn't finished. Dropping it kills the program and its children.
+/// A run in progress. Dropping it kills the program and its children.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -66,14 +66,14 @@ pub struct Running {
 }
 
 impl Haul {
-    /// A runner of `program`, which a test of `haul-cli` gives as `env!("CARGO_BIN_EXE_haul")`.
+    /// Settings for `program`; tests of `haul-cli` pass `env!("CARGO_BIN_EXE_haul")`.
     ///
-    /// The environment is empty but for `HOME` and `TMPDIR`, a temporary folder, and `LC_ALL=C`. The working
-    /// directory is that folder as well, unless another is given.
+    /// The environment contains only `HOME` and `TMPDIR`, which are a temporary folder, and `LC_ALL=C`. The working
+    /// directory is the same folder unless [`Haul::dir`] sets another.
     ///
     /// # Panics
     ///
-    /// When there is no temporary folder to be had.
+    /// When no temporary folder can be created.
     pub fn new(program: impl AsRef<Path>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
@@ -91,7 +91,7 @@ impl Haul {
         self
     }
 
-    /// Gives it these bytes on standard input. Defaults to none.
+    /// Passes these bytes on standard input. Defaults to none.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
         self
@@ -103,7 +103,7 @@ impl Haul {
         self
     }
 
-    /// Kills it, and fails the test, when it takes longer. Defaults to a minute.
+    /// Kills the program and fails the test after this time. Defaults to 60 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -114,7 +114,7 @@ impl Haul {
         self.home.path()
     }
 
-    /// Runs it to its end.
+    /// Runs the program to its end.
     ///
     /// # Panics
     ///
@@ -124,7 +124,7 @@ impl Haul {
         self.spawn(args).finish()
     }
 
-    /// Starts it, for a test that interrupts it.
+    /// Starts the program, for a test that interrupts it.
     ///
     /// # Panics
     ///
@@ -165,28 +165,28 @@ impl Haul {
         command.env_clear().env("HOME", self.home.path()).env("TMPDIR", self.home.path()).env("LC_ALL", "C");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // A group of its own, so that its workers can be killed with it.
+        // A process group, so that its workers can be killed with it.
         command.process_group(0);
         command
     }
 }
 
 impl Run {
-    /// Standard output as text, with a replacement character for what isn't.
+    /// Standard output as text; bytes that aren't UTF-8 are replaced.
     pub fn stdout_text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
     }
 
-    /// Standard error as text, with a replacement character for what isn't.
+    /// Standard error as text; bytes that aren't UTF-8 are replaced.
     pub fn stderr_text(&self) -> String {
         String::from_utf8_lossy(&self.stderr).into_owned()
     }
 
-    /// Fails the test, with all that was said, unless the exit status is `status`.
+    /// Fails the test, with all output in the message, unless the exit status is `status`.
     ///
     /// # Panics
     ///
-    /// When it is another.
+    /// When the status differs.
     #[track_caller]
     pub fn expect_status(self, status: i32) -> Self {
         let (stdout, stderr) = (self.stdout_text(), self.stderr_text());
@@ -221,7 +221,7 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// When it takes too long or leaves processes that hold its output; they are killed before.
+    /// When the deadline passes or remaining processes hold its output; they are killed first.
     #[track_caller]
     pub fn finish(mut self) -> Run {
         let Some(status) = self.wait().expect("a child can be waited for") else {
@@ -265,12 +265,12 @@ impl Running {
     }
 
     fn signal(&self, signal: Signal) {
-        // Not yet waited for, so that the id is still its own; an error says that it has ended already.
+        // The child hasn't been waited for, so its id is still valid; an error means that it has ended.
         let _ = kill_process(self.pid, signal);
     }
 
     fn kill_all(&self) {
-        // The group keeps its id while a member lives; an error says that none does.
+        // The group keeps its id while a member lives; an error means that none does.
         let _ = kill_process_group(self.pid, Signal::KILL);
     }
 }
@@ -285,7 +285,7 @@ impl Drop for Running {
 }
 
 fn feed(mut stdin: ChildStdin, bytes: Vec<u8>) {
-    // A program that doesn't read all of it ends the thread with a broken pipe.
+    // If the program doesn't read everything, a broken pipe ends the thread.
     thread::spawn(move || stdin.write_all(&bytes));
 }
 

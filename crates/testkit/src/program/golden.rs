@@ -1,4 +1,4 @@
-//! Golden files: what the program says, kept as reviewed text.
+//! Golden files: the program's output, kept as reviewed text.
 //!
 //! Owns: the text format, the placeholders for what differs from run to run, the difference shown.
 //! Does not own: running the program (see [`crate::Haul`]).
@@ -17,18 +17,18 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::haul::Run;
+use super::haul::Run;
 
-/// Set to 1, golden files are written anew instead of checked.
+/// When this variable is 1, golden files are rewritten instead of checked.
 const BLESS: &str = "HAUL_BLESS";
 
-/// What a line without its newline at the end of a stream is followed by.
+/// Marks a stream whose last line has no newline.
 const NO_NEWLINE: &str = "[NO NEWLINE AT THE END]\n";
 
-/// Fails the test unless `run` reads as the golden file at `path` says.
+/// Fails the test unless `run` matches the golden file at `path`.
 ///
-/// The run's working directory reads `[DIR]`, its home `[HOME]`, ports of the loopback interface `[PORT]`;
-/// [`Run::hide`] hides other things. With `HAUL_BLESS=1` in the environment the file is written instead.
+/// In the text, `[DIR]` stands for the run's working directory, `[HOME]` for its home folder, and `[PORT]` for ports of
+/// the loopback interface; [`Run::hide`] adds placeholders. With `HAUL_BLESS=1` in the environment the file is written.
 ///
 /// # Panics
 ///
@@ -42,7 +42,7 @@ pub fn check_golden(path: impl AsRef<Path>, run: &Run) {
 }
 
 impl Run {
-    /// Puts `placeholder` for each `text` in the arguments and both streams.
+    /// Replaces each `text` in the arguments and both streams by `placeholder`.
     pub fn hide(mut self, text: &str, placeholder: &str) -> Self {
         let hide = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(text, placeholder).into_bytes();
         (self.stdout, self.stderr) = (hide(&self.stdout), hide(&self.stderr));
@@ -74,7 +74,7 @@ impl Run {
 
     fn without_places(&self, text: &str) -> String {
         let mut places = [(self.dir.to_string_lossy(), "[DIR]"), (self.home.to_string_lossy(), "[HOME]")];
-        // The longer one first: either may lie within the other.
+        // The longer path first, because either may lie within the other.
         places.sort_by_key(|(place, _)| std::cmp::Reverse(place.len()));
         let text = places.iter().fold(text.to_owned(), |text, (place, word)| text.replace(&**place, word));
         ["127.0.0.1:", "localhost:", "[::1]:"].iter().fold(text, |text, host| without_ports(&text, host))

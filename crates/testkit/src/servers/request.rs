@@ -1,22 +1,22 @@
-//! Requests as the scripted server read them.
+//! Requests as the scripted server received them.
 //!
-//! Owns: reading one request (head and body) from a connection, lenient on purpose: tests judge the bytes.
+//! Owns: reading one request (head and body) from a connection, leniently, because tests judge the bytes.
 //! Does not own: connections, answers.
 
 use std::io::{self, Read, Write};
 
-/// Longer heads and bodies than these are a bug of the client under test.
+/// Longer heads and bodies are a bug of the client under test.
 const HEAD_MAX_BYTES: usize = 1 << 20;
 const BODY_MAX_BYTES: usize = 64 << 20;
 
 /// A request that reached the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Which connection it came on: 0 for the first that the server accepted.
+    /// The number of its connection: 0 for the first that the server accepted.
     pub connection: usize,
-    /// How TLS began on that connection; none where it is plain.
+    /// The TLS handshake of that connection; none on a plain one.
     pub tls: Option<Handshake>,
-    /// How many requests came before it on that connection.
+    /// The number of earlier requests on that connection.
     pub index: usize,
     /// As sent.
     pub method: String,
@@ -24,22 +24,22 @@ pub struct Request {
     pub target: String,
     /// As sent, e.g. `HTTP/1.1`.
     pub version: String,
-    /// Names and values in order, values without the white space around them.
+    /// Names and values in order; values without surrounding white space.
     pub headers: Vec<(String, String)>,
-    /// The head's bytes as they arrived, with the empty line at the end.
+    /// The bytes of the head as received, including the final empty line.
     pub head: Vec<u8>,
     /// The body without its framing. Empty when the server doesn't read bodies.
     pub body: Vec<u8>,
 }
 
-/// How a connection by TLS began.
+/// The handshake of a TLS connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    /// Whether it went on with a session of an earlier connection.
+    /// Whether it resumed a session of an earlier connection.
     pub resumed: bool,
-    /// The protocol that both agreed on, by ALPN.
+    /// The protocol negotiated by ALPN.
     pub alpn: Option<String>,
-    /// The name that the client wants to reach (SNI).
+    /// The server name that the client sent (SNI).
     pub name: Option<String>,
 }
 
@@ -82,10 +82,10 @@ impl Request {
     }
 }
 
-/// The incoming half of a connection: the bytes read but not yet used.
+/// The receiving half of a connection, with the bytes read but not yet used.
 pub(crate) struct Incoming<W> {
     pub(crate) wire: W,
-    /// Read, and not yet part of a request.
+    /// Bytes read that aren't part of a request yet.
     pub(crate) unused: Vec<u8>,
 }
 
@@ -94,7 +94,7 @@ impl<W: Read + Write> Incoming<W> {
         Self { wire, unused: Vec::new() }
     }
 
-    /// The next request's head; none when the client closed before another request began.
+    /// The head of the next request; none when the client closed before it began.
     pub(crate) fn head(&mut self) -> io::Result<Option<Request>> {
         loop {
             if let Some(at) = find(&self.unused, b"\r\n\r\n") {
@@ -109,7 +109,8 @@ impl<W: Read + Write> Incoming<W> {
         }
     }
 
-    /// The body that `request`'s head announces, after the go-ahead that it may have asked for and `goes_ahead` grants.
+    /// The body that the head of `request` announces. Sends 100 Continue first if the request expects it and
+    /// `goes_ahead` is set.
     pub(crate) fn body(&mut self, request: &Request, goes_ahead: bool) -> io::Result<Vec<u8>> {
         let chunked = request
             .header_all("transfer-encoding")

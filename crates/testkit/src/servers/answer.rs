@@ -1,16 +1,16 @@
-//! What a scripted server does with one request: the bytes, where it pauses, and how it ends.
+//! The answer of a scripted server to one request: its bytes, its pauses, and its end.
 //!
-//! Owns: building responses, right and wrong ones, and their script of steps.
+//! Owns: building valid and invalid responses, and the steps of sending them.
 //! Does not own: sending them (see [`crate::Server`]).
 //!
-//! Source: RFC 9112 for what a right response looks like.
+//! Source: RFC 9112 for valid responses.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::gate::Gate;
-use crate::head::{Framing, Head};
-use crate::request::Request;
+use super::gate::Gate;
+use super::head::{Framing, Head};
+use super::request::Request;
 
 /// One answer. Offsets count from the first byte of the body as framed (of everything, for [`Answer::raw`]).
 ///
@@ -36,21 +36,21 @@ pub struct Answer {
     close_notify: bool,
 }
 
-/// What becomes of the connection after an answer.
+/// What the server does with the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It waits for the next request.
+    /// The server waits for the next request.
     KeepAlive,
-    /// The server ends its direction in order and reads on until the client closes.
+    /// The server shuts down its sending direction and reads until the client closes.
     Close,
-    /// The server closes the socket: bytes that the client sends later are answered by a reset.
+    /// The server closes the socket; later bytes from the client are answered by a reset.
     Drop,
     /// The server resets the connection. Bytes that the client hasn't read yet may be lost.
     Reset,
     /// Nothing more happens until the server is dropped.
     Hold,
-    /// The server connects there and copies bytes both ways, until either side ends: the answer to a proxy's CONNECT.
-    /// TLS within the tunnel is the two ends' business.
+    /// The server connects to this address and copies bytes in both directions until either side ends, as a proxy does
+    /// after CONNECT. TLS inside the tunnel is between client and origin.
     Tunnel(SocketAddr),
 }
 
@@ -79,13 +79,13 @@ impl Answer {
         Self::new(status).header("Location", location)
     }
 
-    /// A proxy's consent to CONNECT, and the tunnel to `target`.
+    /// A proxy's successful response to CONNECT, followed by the tunnel to `target`.
     pub fn tunnel(target: SocketAddr) -> Self {
         // RFC 9110, 9.3.6: no Content-Length and no body in this one.
         Self::raw("HTTP/1.1 200 Connected\r\n\r\n").then(End::Tunnel(target))
     }
 
-    /// These bytes and nothing else, as they are; the connection stays open unless an end says otherwise.
+    /// Exactly these bytes; the connection stays open unless an end says otherwise.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self {
             head: None,
@@ -103,12 +103,12 @@ impl Answer {
         }
     }
 
-    /// No byte at all, ever: the connection is held until the server is dropped.
+    /// No bytes at all; the connection is held until the server is dropped.
     pub fn never() -> Self {
         Self::nothing(End::Hold)
     }
 
-    /// No byte, and this end. With [`End::Drop`] for the second request of a connection: a stale connection.
+    /// No bytes, and this end. With [`End::Drop`] for the second request of a connection, the connection is stale.
     pub fn nothing(end: End) -> Self {
         Self::raw("").then(end)
     }
@@ -117,7 +117,7 @@ impl Answer {
     ///
     /// # Panics
     ///
-    /// On a raw answer, as do all the methods that shape a head.
+    /// On a raw answer, like all methods that change the head.
     #[track_caller]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.head_mut().headers.push((name.to_owned(), value.to_owned()));
@@ -130,7 +130,7 @@ impl Answer {
         self
     }
 
-    /// Frames the body in chunks of these sizes in turn; the last size repeats. Zeros are left out.
+    /// Frames the body in chunks of these sizes in turn; the last size repeats. Zeros are ignored.
     #[track_caller]
     pub fn chunked(mut self, sizes: &[usize]) -> Self {
         let sizes = sizes.iter().copied().filter(|&size| size > 0).collect();
@@ -145,14 +145,14 @@ impl Answer {
         self
     }
 
-    /// Ends the body by closing the connection, with no length given.
+    /// Delimits the body by closing the connection, without a length.
     #[track_caller]
     pub fn until_close(mut self) -> Self {
         self.head_mut().framing = Framing::UntilClose;
         self.then(End::Close)
     }
 
-    /// Puts `len` into Content-Length, whatever the body's length is.
+    /// Sends `len` as Content-Length, whatever the body's actual length.
     #[track_caller]
     pub fn claim_length(mut self, len: u64) -> Self {
         self.head_mut().framing = Framing::Length(Some(len));
@@ -171,25 +171,25 @@ impl Answer {
         self
     }
 
-    /// Sends no byte from `offset` on, and ends this way.
+    /// Sends only the bytes before `offset`, then ends this way.
     pub fn cut_after(mut self, offset: usize, end: End) -> Self {
         self.cut_bytes = Some(offset);
         self.then(end)
     }
 
-    /// Sets what becomes of the connection. Defaults to [`End::KeepAlive`].
+    /// Sets what happens to the connection afterwards. Defaults to [`End::KeepAlive`].
     pub fn then(mut self, end: End) -> Self {
         self.end = end;
         self
     }
 
-    /// Says `Connection: close`, and does so.
+    /// Sends `Connection: close` and closes.
     #[track_caller]
     pub fn close(self) -> Self {
         self.header("Connection", "close").then(End::Close)
     }
 
-    /// Closes a TLS connection without the closing alert, as an attacker who truncates would.
+    /// Closes a TLS connection without close_notify, as a truncation attack would.
     pub fn without_close_notify(mut self) -> Self {
         self.close_notify = false;
         self
@@ -201,26 +201,26 @@ impl Answer {
         self
     }
 
-    /// Waits at `gate` before the byte at `offset` is sent, with all those before it sent.
+    /// Waits at `gate` after the bytes before `offset` were sent.
     pub fn gate_at(mut self, offset: usize, gate: &Gate) -> Self {
         self.gates.push((offset, gate.clone()));
         self
     }
 
-    /// Waits at `gate` after the last byte, before the end. With [`End::Drop`]: an idle connection that
-    /// goes stale when the test says so.
+    /// Waits at `gate` after the last byte, before the end. With [`End::Drop`], an idle connection becomes stale when
+    /// the test opens the gate.
     pub fn gate_at_end(mut self, gate: &Gate) -> Self {
         self.end_gate = Some(gate.clone());
         self
     }
 
-    /// Waits at `gate` before every piece of `piece_bytes`: a slow server, at the test's pace.
+    /// Waits at `gate` before every piece of `piece_bytes`: a slow server whose pace the test sets.
     pub fn drip(mut self, piece_bytes: usize, gate: &Gate) -> Self {
         self.drip = Some((piece_bytes.max(1), gate.clone()));
         self
     }
 
-    /// Waits so long before the first byte: the latency of a distant server, not a means to order events.
+    /// Waits `delay` before the first byte. This imitates the latency of a distant server and must not order events.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
@@ -232,7 +232,7 @@ impl Answer {
         Self { head: None, before: Vec::new(), after: Vec::new(), ..self }
     }
 
-    /// The end, where the request's body was read up to the next request or not.
+    /// The end after this request; a connection with an unread body can't be reused.
     pub(crate) fn end_for(&self, request: &Request, body_was_read: bool) -> End {
         let must_close = request.wants_close() || !body_was_read;
         if self.end == End::KeepAlive && must_close { End::Close } else { self.end }
@@ -272,7 +272,7 @@ impl Answer {
         gates
     }
 
-    /// The bytes before offset 0, and those from there on.
+    /// The bytes before offset 0 and the bytes from offset 0 on.
     fn framed(&self, is_head: bool) -> [Vec<u8>; 2] {
         let mut start = self.before.clone();
         let mut rest = Vec::new();

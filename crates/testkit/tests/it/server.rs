@@ -1,6 +1,6 @@
-//! What the scripted server promises: exact bytes, exact ends, and nothing left behind.
+//! The promises of the scripted server: exact bytes, exact ends, nothing left behind.
 //!
-//! Owns: a client as plain as can be.
+//! Owns: a minimal client.
 //! Does not own: TLS (see `tls.rs`).
 
 use std::io::{ErrorKind, Read, Write};
@@ -30,7 +30,7 @@ fn read(stream: &mut TcpStream, len: usize) -> Vec<u8> {
     answer
 }
 
-/// All that comes until the end, and whether that end was a reset.
+/// All bytes until the end, and whether the end was a reset.
 fn read_to_end(stream: &mut TcpStream) -> (Vec<u8>, bool) {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
@@ -46,7 +46,7 @@ fn check_bytes(answer: Answer, want: &[u8]) {
     let mut stream = connect(&server);
     let have = exchange(&mut stream, GET, want.len());
     assert_eq!(String::from_utf8_lossy(&have), String::from_utf8_lossy(want));
-    // The next answer begins right after: there was not a byte more.
+    // The next answer begins right after it: there was no extra byte.
     assert_eq!(exchange(&mut stream, GET, want.len()), want);
     assert_eq!(server.connection_count(), 1);
 }
@@ -199,7 +199,7 @@ fn dropping_ends_connections_in_every_state() {
     for (stream, path) in streams.iter_mut().zip(paths) {
         stream.write_all(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes()).expect("the server reads");
     }
-    streams.push(connect(&server)); // One that never says anything.
+    streams.push(connect(&server)); // A silent connection.
     server.wait_requests(paths.len());
     gate.wait_reached(2);
     let address = server.address();
@@ -237,7 +237,7 @@ fn a_proxy_tunnels_until_it_is_dropped() {
     let mut stream = connect(&proxy);
     let consent = b"HTTP/1.1 200 Connected\r\n\r\n";
     let connect = format!("CONNECT {target} HTTP/1.1\r\n\r\n");
-    // The first bytes for the origin may come right behind the request for the tunnel.
+    // The first bytes for the origin may directly follow the CONNECT request.
     let both = [connect.as_bytes(), GET].concat();
     let want = [consent, OK_HEAD, b"hello"].concat();
     assert_eq!(exchange(&mut stream, &both, want.len()), want);

@@ -1,6 +1,6 @@
-//! Certificates for scripted servers, good ones and every kind of bad one, made on the spot.
+//! Certificates for scripted servers, valid and faulty, generated for each test.
 //!
-//! Owns: a test authority, what it signs and what it doesn't.
+//! Owns: a test authority and the certificates it signs or doesn't sign.
 //! Does not own: the server that presents them (see [`crate::Server`]).
 
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use rustls::server::WebPkiClientVerifier;
 /// The name of the test authority.
 const AUTHORITY: &str = "haul test authority";
 
-/// What is wrong with the server's certificate, if anything.
+/// The fault of the server's certificate, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing: signed by the test authority for `localhost` and 127.0.0.1, valid for decades.
+    /// No fault: signed by the test authority for `localhost` and 127.0.0.1, valid for decades.
     None,
-    /// It ended in the year 2001.
+    /// It expired in 2001.
     Expired,
-    /// It begins in the year 2200.
+    /// It becomes valid in 2200.
     NotYetValid,
-    /// It is for another name.
+    /// It names another host.
     WrongName,
-    /// It is for another address.
+    /// It names another address.
     WrongAddress,
-    /// It is for no name; only its subject is called `localhost`.
+    /// It has no subject alternative name; only its common name is `localhost`.
     NoName,
     /// It is signed by its own key.
     SelfSigned,
-    /// It is signed by another authority of the same name.
+    /// It is signed by another authority with the same name.
     UntrustedAuthority,
-    /// It is signed by an authority that nobody knows.
+    /// It is signed by an unknown authority.
     UnknownAuthority,
 }
 
@@ -45,13 +45,13 @@ pub struct Tls {
     authority: Authority,
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-    /// The certificate and its key once more, as PEM.
+    /// The certificate and its key as PEM.
     pem: (String, String),
     asks_client: bool,
 }
 
 impl Tls {
-    /// A certificate without a fault.
+    /// A valid certificate.
     pub fn good() -> Self {
         Self::with(Fault::None)
     }
@@ -77,7 +77,7 @@ impl Tls {
         }
     }
 
-    /// Demands a certificate of the client, signed by the same test authority.
+    /// Requires a client certificate signed by the same test authority.
     pub fn require_client(mut self) -> Self {
         self.asks_client = true;
         self
@@ -93,7 +93,7 @@ impl Tls {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// The server's certificate and its key as PEM, for a server that isn't ours.
+    /// The server's certificate and key as PEM, for other server programs.
     pub fn server_pem(&self) -> (&str, &str) {
         (&self.pem.0, &self.pem.1)
     }

@@ -1,4 +1,4 @@
-//! Comparing two trees of files and saying where they first differ.
+//! Compares two trees of files and describes their first difference.
 //!
 //! Owns: names, kinds, bytes, link targets; permissions and times on request.
 //! Does not own: empty folders, owners, extended attributes.
@@ -8,9 +8,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
-use crate::tree::files_below;
+use super::tree::files_below;
 
-/// What counts as a difference besides names, kinds, link targets and bytes.
+/// Attributes that count as differences, besides names, kinds, link targets and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Compare {
     /// Permission bits.
@@ -19,11 +19,11 @@ pub struct Compare {
     pub mtimes: bool,
 }
 
-/// The first difference between two trees in names or bytes, in words; none where they are the same.
+/// Describes the first difference in names or bytes between two trees; none where they are equal.
 ///
 /// # Errors
 ///
-/// What the file system says.
+/// The file system's error.
 pub fn compare(a: &Path, b: &Path) -> io::Result<Option<String>> {
     Compare::default().first_difference(a, b)
 }
@@ -41,11 +41,11 @@ pub fn assert_same(a: &Path, b: &Path) {
 }
 
 impl Compare {
-    /// The first difference between two trees in the order of their paths; none where they are the same.
+    /// The first difference between two trees in the order of their paths; none where they are equal.
     ///
     /// # Errors
     ///
-    /// What the file system says.
+    /// The file system's error.
     pub fn first_difference(self, a: &Path, b: &Path) -> io::Result<Option<String>> {
         let (names_a, names_b) = (files_below(a)?, files_below(b)?);
         if let Some(name) = names_a.iter().find(|name| names_b.binary_search(name).is_err()) {

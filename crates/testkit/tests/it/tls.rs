@@ -1,6 +1,6 @@
-//! What the TLS side promises: the right certificate is accepted, each wrong one is refused for its fault.
+//! The promises of TLS: a valid certificate is accepted, and each faulty one is refused for its fault.
 //!
-//! Owns: a TLS client as plain as can be.
+//! Owns: a minimal TLS client.
 //! Does not own: what is served (see `server.rs`).
 
 use std::io::{ErrorKind, Read, Write};

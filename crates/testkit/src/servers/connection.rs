@@ -1,4 +1,4 @@
-//! One connection of the scripted server: read a request, answer it, end it as the answer says.
+//! One connection of the scripted server: reads each request, sends its answer, and ends as the answer says.
 //!
 //! Owns: the life of a connection after it was accepted.
 //! Does not own: accepting, the record of requests (see [`crate::Server`]).
@@ -12,11 +12,11 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
 
-use crate::answer::{Answer, End, Step};
-use crate::gate::{Gate, Stop};
-use crate::request::{Handshake, Incoming, Request};
+use super::answer::{Answer, End, Step};
+use super::gate::{Gate, Stop};
+use super::request::{Handshake, Incoming, Request};
 
-/// A socket that several hold; it is closed when the last of them lets go.
+/// A shared socket, closed when its last handle is dropped.
 #[derive(Clone)]
 pub(crate) struct Socket(pub(crate) Arc<TcpStream>);
 
@@ -75,19 +75,19 @@ impl Wire {
     }
 }
 
-/// What a server makes of `Expect: 100-continue`.
+/// How a server treats `Expect: 100-continue`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expectations {
-    /// It says to go on.
+    /// It sends 100 Continue.
     #[default]
     Met,
-    /// It says nothing and waits for the body.
+    /// It sends no interim response and waits for the body.
     Ignored,
     /// It answers at once, leaves the body unread, and closes after the answer.
     Refused,
 }
 
-/// A connection of a server and what it needs of that server.
+/// One accepted connection, with what its server lends it.
 pub(crate) struct Connection<'a> {
     pub(crate) number: usize,
     pub(crate) socket: Socket,
@@ -100,7 +100,7 @@ pub(crate) struct Connection<'a> {
 }
 
 impl Connection<'_> {
-    /// Serves until the connection ends. An error is the client's doing or the server's stop: the end as well.
+    /// Serves until the connection ends. An error comes from the client or from the server's stop; both end it.
     pub(crate) fn serve(self) -> io::Result<()> {
         self.socket.0.set_nodelay(true)?;
         let wire = match &self.tls {
@@ -177,8 +177,8 @@ impl Connection<'_> {
     }
 }
 
-/// Connects to `target` and copies both ways, `early` first. Either end ends both ways, so that the server's stop, which shuts
-/// the client's side, ends the upstream's.
+/// Connects to `target`, sends `early`, and copies in both directions. The end of either side ends both directions, so
+/// that the server's stop, which shuts down the client's side, also ends the upstream connection.
 pub(crate) fn relay(client: &Socket, target: SocketAddr, early: &[u8]) -> io::Result<()> {
     let upstream = Socket(Arc::new(TcpStream::connect(target)?));
     upstream.clone().write_all(early)?;
@@ -195,7 +195,8 @@ pub(crate) fn relay(client: &Socket, target: SocketAddr, early: &[u8]) -> io::Re
     })
 }
 
-/// As [`relay`], for a client that speaks TLS to this server: one thread, as the session is one.
+/// Like [`relay`], for a client that speaks TLS to this server. One thread does both directions, because both use the
+/// same TLS session.
 fn relay_tls(
     mut client: StreamOwned<ServerConnection, Socket>,
     target: SocketAddr,

@@ -1,6 +1,6 @@
 //! The head of a scripted response and the framing of its body.
 //!
-//! Owns: encoding both, truthfully or not.
+//! Owns: encoding both, valid or not.
 //! Does not own: when and how far they are sent (see [`crate::Answer`]).
 //!
 //! Source: RFC 9112, sections 6 and 7.
@@ -15,7 +15,7 @@ pub(crate) struct Head {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Framing {
-    /// Content-Length, truthful unless a lie is given.
+    /// Content-Length: the body's real length unless another is given.
     Length(Option<u64>),
     /// Chunks of these sizes in turn, the rest in chunks of the last size.
     Chunked(Vec<usize>),
