@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use haul_engine::{Config, Engine, Event, Failure, Job, Outcome, Report, Settled, Step, TaskId, run};
+use haul_engine::{Config, Engine, Event, Failure, Job, Report, Settled, Step, TaskId, run};
 use haul_io::{Cancel, Io};
 
 /// How a run and its tasks ended.
@@ -24,7 +24,7 @@ pub struct Outcomes<T> {
 /// use haul_engine::Engine;
 /// use haul_testkit::{by_job, outcomes};
 ///
-/// let run = outcomes(job, [1, 2].into_iter(), Engine::Serial, |settled| by_job(&settled.outcome).is_ok());
+/// let run = outcomes(job, [1, 2].into_iter(), Engine::Serial, |settled| by_job(settled).is_ok());
 /// assert_eq!(run.of_tasks, [true, true]);
 /// # }
 /// ```
@@ -57,8 +57,8 @@ pub fn outcomes<J: Job, T>(
 ///
 /// When the engine ended the task instead of the job: by cancellation, after a panic or after the death of workers.
 #[track_caller]
-pub fn by_job<J: Job>(outcome: &Outcome<J>) -> Result<&J::Output, &J::Error> {
-    match outcome {
+pub fn by_job<J: Job>(settled: &Settled<J>) -> Result<&J::Output, &J::Error> {
+    match &settled.outcome {
         Ok(output) => Ok(output),
         Err(Failure::Job(error)) => Err(error),
         Err(Failure::Panicked(message)) => panic!("the job panicked: {message}"),

@@ -44,7 +44,7 @@ impl Job for Thrice {
 fn outcomes_come_in_the_order_of_the_tasks() {
     for engine in [Engine::Serial, Engine::Threads(NonZeroUsize::MIN)] {
         let run = outcomes(&Thrice, 0..3, engine, |settled| {
-            (*settled.task, by_job(&settled.outcome).copied().map_err(String::clone))
+            (*settled.task, by_job(settled).copied().map_err(String::clone))
         });
         assert_eq!(run.of_tasks, [(0, Ok(0)), (1, Ok(10)), (2, Err("part 1 of 20".to_owned()))]);
         assert_eq!((run.report.succeeded, run.report.failed), (2, 1));
@@ -53,7 +53,7 @@ fn outcomes_come_in_the_order_of_the_tasks() {
 
 #[test]
 fn an_end_that_is_not_the_jobs_own_fails_the_test() {
-    let run = || outcomes(&Thrice, 3..4, Engine::Serial, |settled| by_job(&settled.outcome).is_ok());
+    let run = || outcomes(&Thrice, 3..4, Engine::Serial, |settled| by_job(settled).is_ok());
     assert!(catch_unwind(AssertUnwindSafe(run)).is_err());
 }
 
