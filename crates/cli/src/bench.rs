@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use haul_engine::Engine;
 
 use crate::args::{BenchArgs, BenchWhat};
-use crate::exit::{Exit, Problem};
-use crate::stats::Usage;
-use crate::voice::Voice;
+use crate::report::exit::{Exit, Problem};
+use crate::report::stats::Usage;
+use crate::report::voice::Voice;
 use table::{Row, Table};
 
 pub(crate) fn run(args: &BenchArgs, voice: &Voice) -> Result<Exit, Problem> {

@@ -17,10 +17,11 @@ use haul_seal::{
 };
 
 use crate::args::DemoArgs;
-use crate::exit::{Exit, Problem};
-use crate::plan::system_random;
-use crate::signals::Watch;
-use crate::voice::{Voice, human_bytes};
+use crate::report::exit::{Exit, Problem};
+use crate::report::text::human_bytes;
+use crate::report::voice::Voice;
+use crate::run::random::system_random;
+use crate::run::signals::SignalWatch;
 use server::Server;
 
 /// Transfers at once in the concurrent half.
@@ -28,7 +29,7 @@ const TRANSFERS: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
 
 pub(crate) fn run(args: &DemoArgs, voice: &Voice) -> Result<Exit, Problem> {
     let cancel = Cancel::new()?;
-    let _watch = Watch::start(cancel.clone())?;
+    let _watch = SignalWatch::start(cancel.clone())?;
     let dir = tempfile::Builder::new().prefix("haul-demo-").tempdir()?;
     let bodies = bodies(args.files.into());
     let server = Server::start(bodies.clone(), Duration::from_millis(args.delay.into()))?;

@@ -13,9 +13,9 @@ use haul_seal::{
 
 use super::{Case, Sample, Table, engines, interleaved, timed};
 use crate::args::{BenchArgs, BenchWhat};
-use crate::exit::{Exit, Problem};
-use crate::plan::system_random;
-use crate::report::Told;
+use crate::report::describe::Reportable;
+use crate::report::exit::{Exit, Problem};
+use crate::run::random::system_random;
 
 pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
     let place = tempfile::Builder::new().prefix("haul-bench-").tempdir_in(&args.dir)?;
@@ -45,7 +45,7 @@ pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
         "{what}: {} files of 1 to {} bytes, {}, {state}, {} rounds",
         args.files,
         args.max_bytes,
-        crate::voice::human_bytes(bytes),
+        crate::report::text::human_bytes(bytes),
         args.rounds
     );
     let table = interleaved(title, cases, args.rounds.into());
@@ -80,7 +80,7 @@ impl Bench<'_> {
         self.run(job, engine, Direction::Replace, None)
     }
 
-    fn run<J: Told<Task = Task>>(
+    fn run<J: Reportable<Task = Task>>(
         &self,
         job: &J,
         engine: Engine,

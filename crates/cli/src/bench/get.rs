@@ -12,9 +12,9 @@ use haul_io::Cancel;
 use super::{Case, Sample, Table, engines, interleaved, timed};
 use crate::args::BenchArgs;
 use crate::demo::server::Server;
-use crate::exit::{Exit, Problem};
-use crate::plan::system_random;
-use crate::voice::quoted;
+use crate::report::exit::{Exit, Problem};
+use crate::report::text::quoted;
+use crate::run::random::system_random;
 
 pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
     if let Some(url) = &args.url {
