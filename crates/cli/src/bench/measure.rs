@@ -1,4 +1,4 @@
-//! Measures one queue in one case: threads pass numbers through it, or two threads pass one number to and fro.
+//! Measures one queue in one case: threads pass numbers through it, or two threads pass one number back and forth.
 //!
 //! Owns: the cases, the queues, the clock.
 //! Does not own: rounds and printing.
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::time::Instant;
 
-/// Slots of every queue but those of ping-pong, which have one.
+/// Slots of every queue, except in ping-pong, where queues have one.
 const CAPACITY: usize = 1024;
 
-/// How many threads at each end; ping-pong is two queues between two threads.
+/// The number of threads at each end; ping-pong is two queues between two threads.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     producers: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// What figures of this case count.
+    /// The unit of the figures.
     pub(crate) fn unit(&self) -> &'static str {
         if self.ping_pong { "ns/trip" } else { "ns/msg" }
     }
@@ -42,7 +42,7 @@ pub(crate) enum Kind {
     Oracle,
 }
 
-/// The peer that the others are compared with comes first.
+/// The queues to compare. Ratios relate to the first.
 pub(crate) const KINDS: &[Kind] = &[Kind::Crossbeam, Kind::Ring, Kind::SyncChannel, Kind::Oracle];
 
 impl Kind {
@@ -55,26 +55,26 @@ impl Kind {
         }
     }
 
-    /// `sync_channel` has one consumer.
+    /// Whether the queue supports the case: `sync_channel` has a single consumer.
     pub(crate) fn fits(self, case: &Case) -> bool {
         self != Self::SyncChannel || case.consumers == 1
     }
 }
 
-/// A thread's handle at the entrance; the channels close when the last one is dropped.
+/// A producer's handle. Channels close when the last one is dropped.
 trait Push: Send {
     fn push(&self, value: u64);
-    /// For queues that dropping the handles does not close.
+    /// Closes the queue, if dropping the handles does not.
     fn close(&self) {}
 }
 
-/// A thread's handle at the exit.
+/// A consumer's handle.
 trait Pop: Send {
     /// `None` once the queue is closed and drained.
     fn pop(&self) -> Option<u64>;
 }
 
-/// Nanoseconds a message, or a round trip of ping-pong.
+/// Nanoseconds per message, or per round trip in ping-pong.
 pub(crate) fn run(kind: Kind, case: &Case, messages: usize) -> f64 {
     match kind {
         Kind::Ring => with_shared(case, messages, |capacity| Arc::new(Ring::with_capacity(capacity))),
@@ -133,7 +133,7 @@ fn flow<S: Push, R: Pop>(senders: Vec<S>, receivers: Vec<R>, each: usize) -> f64
     })
 }
 
-/// The clock starts with the first thread that leaves the line, whichever gets a core first.
+/// The clock starts when the first thread passes the barrier.
 struct Start {
     line: Barrier,
     at: OnceLock<Instant>,

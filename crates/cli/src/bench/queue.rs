@@ -1,16 +1,16 @@
-//! Comparing the bounded ring with its peers: nanoseconds a message, and ping-pong latency.
+//! Compares the bounded ring with other queues: nanoseconds per message, and ping-pong latency.
 //!
 //! Owns: which queue is compared in which case.
-//! Does not own: the measuring ([`super::measure`]).
+//! Does not own: measuring ([`super::measure`]).
 
 use super::measure::{self, Case, Kind};
 use super::table::{Row, Table};
 use crate::args::BenchArgs;
 
-/// Messages through the queue in one figure.
+/// Messages per figure.
 const MESSAGES: usize = 200_000;
 
-/// The peer whose figure is the base of the ratios comes first in each case.
+/// A table for each case.
 pub(crate) fn compare(args: &BenchArgs) -> Vec<Table> {
     measure::CASES.iter().map(|case| compare_in(case, args.rounds.into())).collect()
 }

@@ -376,7 +376,7 @@ fn a_file_with_several_names_is_overwritten_once() {
             for (name, bytes) in [("small", 1_000), ("large", 2_000_000), ("tree/single", 10)] {
                 assert!(is(name, &transformed(bytes)), "{engine} {extra:?} {name}");
             }
-            let reason = "\"skipped\":\"another name of a file that is dealt with already\"";
+            let reason = "\"skipped\":\"another name of a file that is already included\"";
             assert_eq!(run.stdout_text().matches(reason).count(), skipped, "{extra:?} {}", run.stdout_text());
             let remark = "/sub/small\" was left alone: another name of a file";
             let first = "/small\" was left alone: another name of a file";

@@ -102,7 +102,7 @@ fn a_list_has_methods_and_bodies_and_never_files_for_them() {
     );
     workdir.write("list", list.as_bytes());
     let run = workdir.run(&["get", "-i", "list", "-d", "got", "--data", "common"]).expect_status(1);
-    assert!(run.stderr_text().contains("\"NO WAY\" is no method that fetches"), "{}", run.stderr_text());
+    assert!(run.stderr_text().contains("\"NO WAY\" isn't a method for fetching"), "{}", run.stderr_text());
     assert_eq!(std::fs::read_to_string(workdir.path("got/a")).unwrap(), "PUT x/y - @secret");
     let form = "application/x-www-form-urlencoded";
     assert_eq!(std::fs::read_to_string(workdir.path("got/b")).unwrap(), format!("POST {form} - common"));

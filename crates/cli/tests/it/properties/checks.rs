@@ -1,7 +1,7 @@
 //! What holds for any bytes at all. Property tests and the fuzz targets in `fuzz/` run the same functions.
 
 #[allow(dead_code, reason = "the program uses all of it")]
-#[path = "../../../src/list.rs"]
+#[path = "../../../src/lists/list.rs"]
 mod list;
 
 use std::io::Read;

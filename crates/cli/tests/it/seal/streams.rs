@@ -223,7 +223,7 @@ fn a_terminal_is_shown_text_only() {
     let (shown, status) = on_terminal(&workdir, "$haul open -i key.txt -o - text.age").unwrap();
     assert_eq!((shown.as_str(), status), ("Grüße\r\n", 0));
     let (shown, status) = on_terminal(&workdir, "$haul open -i key.txt -o - binary.age").unwrap();
-    assert_eq!((shown, status), (format!("{refused}pass it on to a program\r\n"), 2));
+    assert_eq!((shown, status), (format!("{refused}pipe it into a program\r\n"), 2));
 }
 
 #[test]
