@@ -48,7 +48,7 @@ impl UringConfig {
         queues + self.in_flight_max * per_job + self.spare_bytes_max
     }
 
-    /// The number of submission entries: one for an operation of each job. The bounds leave room for the driver's own.
+    /// The number of submission entries to ask for: one for each job, within the bounds of a ring.
     pub(super) fn entries(&self) -> u32 {
         u32::try_from(self.in_flight_max).unwrap_or(u32::MAX).clamp(8, 4_096)
     }

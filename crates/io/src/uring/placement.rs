@@ -49,7 +49,7 @@ impl Placement {
             Op::Allocate { .. } | Op::Link { .. } | Op::Rename { .. } => Self::Inline,
             Op::Remove { .. } | Op::MakeDirectory { .. } | Op::ConnectLocal { .. } => Self::Inline,
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,
-            Op::Resolve { .. } => Self::Pool, // a name that is known costs nothing anywhere
+            Op::Resolve { .. } => Self::Pool, // unless the name is remembered
             Op::Sleep { .. } => Self::Timer,
         }
     }

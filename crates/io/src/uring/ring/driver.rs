@@ -120,8 +120,8 @@ impl Driver {
     /// Puts an entry into the submission queue; the kernel sees it at the next turn.
     fn push(&mut self, entry: &squeue::Entry) {
         loop {
-            // SAFETY: the entry points at memory that the request in its slot owns, at addresses that don't change. The slot is
-            // emptied only after its completion was reaped, or never (`close`), and no code touches the request
+            // SAFETY: the entry points at memory that the request in its slot owns, at addresses that don't change. The
+            // slot is emptied only after its completion was reaped, or never (`close`), and no code touches the request
             // before.
             let pushed = unsafe { self.ring.submission().push(entry) };
             if pushed.is_ok() {
