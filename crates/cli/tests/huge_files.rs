@@ -1,7 +1,7 @@
 //! Peak memory with files larger than memory: a dry run, sealing, verifying.
 //!
-//! A test binary of its own: the kernel counts the peak memory of all children of a process together, so tests that need much
-//! of it (scrypt takes 256 MiB) may not share the process.
+//! A test binary of its own: the kernel counts the peak memory of all children of a process together, so tests that
+//! need much of it (scrypt takes 256 MiB) may not share the process.
 #![allow(clippy::print_stdout, reason = "long tests say what they found")]
 
 use std::fs::{self, File};

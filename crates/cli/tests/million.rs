@@ -32,7 +32,8 @@ fn lines(path: &Path) -> impl Iterator<Item = String> {
     BufReader::new(File::open(path).unwrap()).lines().map(Result::unwrap)
 }
 
-/// Checks that every line of a list ends exactly once, in bounded memory, and that the list of failures is a valid list.
+/// Checks that every line of a list ends exactly once, in bounded memory, and that the list of failures is a valid
+/// list.
 #[track_caller]
 fn check(count: usize, engine: &str) {
     let dir = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use haul_io::{Durability, Existing};
 use haul_seal::{Direction, FileOptions, Filter, Placement, Symlinks, Walk};
 
-use super::endpoints::{Endpoints, PathKind, Request};
+use super::endpoints::{Endpoints, Operands, PathKind};
 use super::stream::{self, Stream};
 use crate::args::{CommonArgs, DurableArg, FileArgs, SymlinksArg, TreeArgs};
 use crate::report::exit::Problem;
@@ -20,7 +20,7 @@ use crate::run::options::RunOptions;
 #[derive(Debug)]
 pub(super) struct FilesPlan {
     /// The inputs and the output, as named.
-    pub(super) request: Request,
+    pub(super) operands: Operands,
     pub(super) placement: Placement,
     filter: Filter,
     pub(super) options: FileOptions,
@@ -46,7 +46,7 @@ impl FilesPlan {
         environment: &Environment,
     ) -> Result<Self, Problem> {
         let run = RunOptions::resolve(common, environment);
-        let request = Request {
+        let operands = Operands {
             inputs: args.paths.clone(),
             output: args.output.clone(),
             replace: args.replace,
@@ -55,11 +55,11 @@ impl FilesPlan {
         let placement = Placement { direction, suffix: args.suffix.clone(), output: args.output.clone() };
         // Without inputs, this checks the placement alone.
         Walk::new(Vec::new(), placement.clone()).map_err(|error| Problem::usage(error.to_string()))?;
-        if let Some(endpoints) = request.endpoints(PathKind::by_name)? {
+        if let Some(endpoints) = operands.endpoints(PathKind::by_name)? {
             stream::check(&endpoints, &run)?;
         }
         Ok(Self {
-            request,
+            operands,
             placement,
             filter: filter(&args.trees)?,
             options: options(args, environment)?,
@@ -74,11 +74,11 @@ impl FilesPlan {
     /// # Errors
     /// If they don't fit each other.
     pub(super) fn target(&self) -> Result<Target, Problem> {
-        if let Some(endpoints) = self.request.endpoints(PathKind::of)? {
+        if let Some(endpoints) = self.operands.endpoints(PathKind::of)? {
             stream::check(&endpoints, &self.run)?;
             return Ok(Target::Stream(endpoints));
         }
-        walk(&self.request.inputs, &self.placement, &self.filter).map(|walk| Target::Tasks(Box::new(walk)))
+        walk(&self.operands.inputs, &self.placement, &self.filter).map(|walk| Target::Tasks(Box::new(walk)))
     }
 
     /// A stream between `endpoints` with these options.

@@ -419,7 +419,8 @@ fn each_name_of_a_file_is_sealed_and_reported_as_one_of_several() {
         assert_eq!(run.stderr_text().matches(remark).count(), 14, "{}", run.stderr_text());
         assert_eq!(run.stdout_text().matches("\"other_names\":7").count(), 14);
         assert_eq!(files_below(&sealed).unwrap().len(), 14, "{engine}");
-        // Names are removed one after the other while others are sealed; the last one in the tree still has one outside.
+        // Names are removed one after the other while others are sealed; the last one in the tree still has one
+        // outside.
         let run = haul.run(["seal", "--replace", "-e", engine, "-r", &recipient, "tree"]).expect_status(0);
         assert!(run.stderr_text().contains(" other name"), "{}", run.stderr_text());
         assert_eq!(std::fs::read(dir.path().join(format!("{engine}-large"))).unwrap().len(), 2_000_000);

@@ -1,5 +1,5 @@
-//! haul against age, rage and typage: each opens what the other sealed, with every type of key that the program supports,
-//! armored or not, at lengths around every boundary.
+//! haul against age, rage and typage: each opens what the other sealed, with every type of key that the program
+//! supports, armored or not, at lengths around every boundary.
 //!
 //! Owns: which keys are tested with which program.
 //! Does not own: how the programs are called ([`program`]), the files ([`workdir`]).

@@ -1,7 +1,8 @@
 //! Power cuts on real file systems: a loop-mounted image is shut down without flushing its log after a chosen number of
 //! events, mounted again and examined.
 //!
-//! Needs root, loop devices, mkfs of each file system, and xfs_io, whose "shutdown" is the ioctl FS_IOC_SHUTDOWN of ext4 too.
+//! Needs root, loop devices, mkfs of each file system, and xfs_io, whose "shutdown" is the ioctl FS_IOC_SHUTDOWN of
+//! ext4 too.
 #![allow(clippy::print_stdout, reason = "long tests say what they found")]
 
 use std::collections::BTreeMap;
@@ -71,7 +72,8 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files_below(dir).unwrap().into_iter().map(read).collect()
 }
 
-/// Seals a tree in place, cuts the power after `after` files and checks what is left. Returns whether the cut hit the run.
+/// Seals a tree in place, cuts the power after `after` files and checks what is left. Returns whether the cut hit the
+/// run.
 fn survives_a_cut(mkfs: &str, engine: &str, options: &[&str], after: usize) -> Option<bool> {
     let dir: TempDir = tempfile::tempdir().unwrap();
     let disk = Disk::format(dir.path(), mkfs)?;
@@ -88,7 +90,8 @@ fn survives_a_cut(mkfs: &str, engine: &str, options: &[&str], after: usize) -> O
     let mut cut = false;
     while let Some(line) = watched.next_line() {
         let event: Value = serde_json::from_str(&line).unwrap();
-        // Events after the cut don't count: after a real one nobody would read them, and xfs lets syncs of directories succeed.
+        // Events after the cut don't count: after a real one nobody would read them, and xfs lets syncs of directories
+        // succeed.
         if event["event"] == "done" && !cut {
             let path = Path::new(event["subject"].as_str().unwrap());
             done.push(path.strip_prefix(&work).unwrap().to_owned());

@@ -1,6 +1,7 @@
 //! Killed workers, a killed program and interruptions: on every engine, every file stays whole.
 //!
-//! The job is `haul xor`, because its result shows how often a file was transformed: after two times, it looks untouched.
+//! The job is `haul xor`, because its result shows how often a file was transformed: after two times, it looks
+//! untouched.
 
 #![allow(clippy::print_stdout, reason = "long tests say what they found")]
 
@@ -52,8 +53,8 @@ impl Fixture {
         self.haul.watch(args.iter().chain(options).chain(&["work"]))
     }
 
-    /// Checks that the files in `transformed` were transformed once, that all others but those in `except` are unchanged, and
-    /// that no other file exists.
+    /// Checks that the files in `transformed` were transformed once, that all others but those in `except` are
+    /// unchanged, and that no other file exists.
     #[track_caller]
     fn check(&self, transformed: &BTreeSet<PathBuf>, except: &BTreeSet<PathBuf>) {
         let now = contents(&self.dir.path().join("work"));

@@ -1,4 +1,5 @@
-//! Requests of `haul get`, and what it keeps of responses: a golden file for each refusal. `HAUL_BLESS=1` rewrites them.
+//! Requests of `haul get`, and what it keeps of responses: a golden file for each refusal. `HAUL_BLESS=1` rewrites
+//! them.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -102,7 +102,8 @@ impl PeerWorkdir {
             }
             self.seal(key, *armor);
             self.check_armor("ours", *armor);
-            // The placeholders show whether the program wrote a file. Not every program writes one for an empty plaintext.
+            // The placeholders show whether the program wrote a file. Not every program writes one for an empty
+            // plaintext.
             self.sizes
                 .iter()
                 .for_each(|bytes| fs::write(self.path(&format!("opened/{bytes}")), "?").unwrap());
@@ -132,7 +133,8 @@ impl PeerWorkdir {
                 let args = ["seal", "-r", recipient, "-o", "ours"].into_iter().chain(armor).chain(["tree"]);
                 self.run(&args.collect::<Vec<_>>());
             }
-            // By the library, which allows a low scrypt work factor. The program would seal a tree to an identity instead.
+            // By the library, which allows a low scrypt work factor. The program would seal a tree to an identity
+            // instead.
             Key::Passphrase => {
                 let passphrase = Passphrase::with_work_factor(PASSPHRASE.to_owned().into(), 10);
                 let recipients = [Recipient::Passphrase(passphrase)];

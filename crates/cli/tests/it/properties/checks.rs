@@ -21,8 +21,8 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// A list parses the same however it is split. Errors carry increasing line numbers. Each entry, written as a JSON object,
-/// parses to the same entry. The first byte of `input` is the size of the pieces.
+/// A list parses the same however it is split. Errors carry increasing line numbers. Each entry, written as a JSON
+/// object, parses to the same entry. The first byte of `input` is the size of the pieces.
 pub fn list_lines(input: &[u8]) {
     let Some((&choice, text)) = input.split_first() else { return };
     let whole: Vec<Line> = Lines::new(text).collect();

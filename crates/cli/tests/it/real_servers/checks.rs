@@ -34,7 +34,8 @@ fn every_file_arrives(site: &Site) {
     }
 }
 
-/// Files, missing files, HEAD requests and a folder without its slash: no response ends the connection or confuses the next.
+/// Files, missing files, HEAD requests and a folder without its slash: no response ends the connection or confuses the
+/// next.
 fn a_connection_is_reused_after_every_response(site: &Site) {
     let line = |method: &str, name: &str, out: &str| {
         serde_json::json!({"method": method, "url": site.url(name), "out": out}).to_string()

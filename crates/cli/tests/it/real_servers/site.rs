@@ -33,7 +33,8 @@ pub(crate) struct Kind {
     pub(crate) modules: &'static [&'static str],
     /// Writes its configuration and returns its command.
     pub(crate) command: fn(&Path, &Setting) -> Command,
-    /// Whether its 416 responses tell the length of the file. Without it, haul requests the last byte to prove completeness.
+    /// Whether its 416 responses tell the length of the file. Without it, haul requests the last byte to prove
+    /// completeness.
     pub(crate) counts_in_416: bool,
 }
 
@@ -140,7 +141,8 @@ pub(crate) fn root(setting: &Setting) -> PathBuf {
     setting.path("served")
 }
 
-/// Files with edge-case lengths and names. All are years old, because servers send only weak validators for recent files.
+/// Files with edge-case lengths and names. All are years old, because servers send only weak validators for recent
+/// files.
 fn write_tree(setting: &Setting) {
     let root = root(setting);
     fs::create_dir_all(root.join("folder/with space")).unwrap();

@@ -49,7 +49,8 @@ impl StreamWorkdir {
         std::fs::read(self.path(name)).unwrap()
     }
 
-    /// Runs `line` in a shell, with `$haul` as the program and `$to` as the recipient. Returns status, stdout and stderr.
+    /// Runs `line` in a shell, with `$haul` as the program and `$to` as the recipient. Returns status, stdout and
+    /// stderr.
     fn shell(&self, line: &str) -> (i32, Vec<u8>, String) {
         let output = Command::new("bash")
             .args(["-c", line])
@@ -250,8 +251,8 @@ fn an_interrupted_stream_leaves_no_file() {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        // More than a pipe holds, so when this returns, haul has read some of it and handles signals. Less than two workers
-        // read while nothing reads their output.
+        // More than a pipe holds, so when this returns, haul has read some of it and handles signals. Less than two
+        // workers read while nothing reads their output.
         stdin.write_all(&[0; 200_000]).unwrap();
         let kill =
             Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
