@@ -1,7 +1,7 @@
 //! `haul demo`: shows in a few seconds, without a network, what the program does.
 //!
-//! In: the arguments. Out: a table on stdout. Everything that it makes is removed at the end. The server ([`server`]) also
-//! serves `haul bench get`.
+//! In: the arguments. Out: a table on stdout. Everything that it makes is removed at the end. The server ([`server`])
+//! also serves `haul bench get`.
 
 pub(crate) mod server;
 

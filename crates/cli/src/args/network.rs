@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn speeds_have_units() {
+    fn sizes_and_speeds_have_units() {
         for (text, bytes) in [("1", 1), ("500k", 500_000), ("2M", 2_000_000), ("3G", 3_000_000_000)] {
             assert_eq!(speed(text), Ok(bytes));
             assert_eq!(super::bytes(text), Ok(bytes));

@@ -36,7 +36,7 @@ impl OpenPlan {
     }
 
     fn read_identities(&self, voice: &Voice) -> Result<Vec<Identity>, Problem> {
-        self.identities.read(&self.files.request.inputs, &self.plugins.plugins(voice), voice)
+        self.identities.read(&self.files.operands.inputs, &self.plugins.plugins(voice), voice)
     }
 
     fn run_tasks(&self, walk: Walk, voice: &Voice) -> Result<Exit, Problem> {

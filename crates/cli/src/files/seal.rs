@@ -65,8 +65,8 @@ impl SealPlan {
     }
 
     fn run_tasks(&self, walk: Walk, voice: &Voice) -> Result<Exit, Problem> {
-        let request = &self.files.request;
-        let directories = tree_identity::directories(&request.inputs, request.output.as_deref());
+        let operands = &self.files.operands;
+        let directories = tree_identity::directories(&operands.inputs, operands.output.as_deref());
         let job = self.prepare_job(&directories, voice)?;
         let context = TaskContext {
             keying: job.keying(&mut system_random()),

@@ -14,7 +14,7 @@ use haul_seal::{During, Error, FileOptions, Kind, Plugins, StreamOptions, Stream
 use serde_json::{Map, Value};
 
 use super::endpoints::{Endpoints, Output};
-use super::opened::{self, Source, SourceChanged, open_input, open_output};
+use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
 use crate::report::exit::{Exit, Problem};
@@ -83,7 +83,7 @@ impl Stream<'_> {
     pub(super) fn run(
         &self,
         plugins: Arc<Plugins>,
-        work: impl FnOnce(Source, Box<dyn Write + Send>, StreamOptions) -> Result<Streamed, Error>,
+        work: impl FnOnce(StreamSource, Box<dyn Write + Send>, StreamOptions) -> Result<Streamed, Error>,
     ) -> Result<Exit, Problem> {
         let cancel = Cancel::new()?;
         // Opening a pipe for writing waits for its reader. Until then, a signal ends the program at once.

@@ -20,7 +20,7 @@ use crate::run::options::RunOptions;
 use crate::run::probe;
 use crate::run::reporting::RunContext;
 
-/// What a run of tasks needs besides the job and the tasks.
+/// What a run of tasks needs in addition to the job and the tasks.
 pub(super) struct TaskContext<'a> {
     pub(super) keying: Keying,
     pub(super) plugins: Arc<Plugins>,
@@ -29,8 +29,8 @@ pub(super) struct TaskContext<'a> {
 }
 
 impl TaskContext<'_> {
-    /// Runs `job` over the files of `walk`, which get results by `options`. Clears what killed runs left on the way, and
-    /// mirrors directories.
+    /// Runs `job` over the files of `walk`, which get results by `options`. Clears what killed runs left on the way,
+    /// and mirrors directories.
     pub(super) fn run_walk<J: Reportable<Task = Task>>(
         self,
         job: &J,
