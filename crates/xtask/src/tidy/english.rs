@@ -1,4 +1,4 @@
-//! Turns of phrase that make a reader stop, in comments and Markdown.
+//! Phrases that are hard to read, in comments and Markdown.
 //!
 //! Owns: the list of them, with what to do instead.
 //! Does not own: texts in strings, which golden files show to reviewers.

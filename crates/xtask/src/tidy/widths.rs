@@ -1,4 +1,4 @@
-//! Comments and Markdown are as wide as a reader's window.
+//! Comments and Markdown fit into a window of 120 columns.
 //!
 //! Every line of Markdown counts, tables and fenced blocks too. A line that is one word can't be wrapped and is free.
 //!
