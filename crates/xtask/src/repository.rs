@@ -55,6 +55,11 @@ impl TextFile {
     }
 }
 
+/// True for Markdown written in this project. Below `tests/` there is Markdown of other projects, as test data.
+pub(crate) fn is_document(path: &str) -> bool {
+    path.ends_with(".md") && !path.contains("/tests/")
+}
+
 fn list(root: &Path) -> Result<Vec<String>, String> {
     let output = Command::new("git")
         // The checkout may belong to a different user, for example in a container.
