@@ -38,7 +38,7 @@ impl Cookies {
                 let file = read(&real).map_err(problem)?;
                 jar.read(&file).map_err(|bad| {
                     let problem = Problem::usage(format!(
-                        "line {} of cookies {} is no cookie",
+                        "line {} of cookies {} is not a cookie",
                         bad.number,
                         quoted(path)
                     ));
