@@ -195,7 +195,7 @@ fn resolve_overrides_dns() {
         assert_eq!(run.stdout_text(), format!("one.invalid:{port}"));
     }
     let run = workdir.run(&["get", "-6", "--resolve", &said, &url]).expect_status(1);
-    assert!(run.stderr_text().contains("no address of the family"), "{}", run.stderr_text());
+    assert!(run.stderr_text().contains("no address of the requested family"), "{}", run.stderr_text());
     workdir.refuses(
         "get-bad-resolve",
         &["get", "--resolve", "one.invalid:80:two.invalid", "http://one.invalid/"],
