@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_io::{Blocking, Durability, Existing};
 use haul_seal::{
-    Direction, Done, Error, FileOptions, Filter, Keying, Kind, OpenJob, Placement, PluginProblem, Remarks,
-    Replacing, SealJob, SkipReason, Symlinks, Task, Walk, XorJob, XorMode,
+    Direction, Error, ErrorKind, FileOptions, Filter, KeyRequest, OpenJob, Outcome, Placement, PluginProblem,
+    Remarks, Replacing, SealJob, SkipReason, Symlinks, Task, Walk, XorJob, XorMode,
 };
 use serde_json::{Map, Value};
 
@@ -41,7 +41,7 @@ pub(crate) fn seal(args: &SealArgs, voice: &Voice) -> Result<Exit, Problem> {
     let options = options(&args.files)?;
     let job = SealJob::new(recipients, options).map_err(|error| Problem::usage(error.to_string()))?;
     let job = job.armored(args.armor);
-    let keying = job.keying(&mut system_random());
+    let keying = job.key_request(&mut system_random());
     match args.files.replace {
         true => run(&Replacing::new(job), keying, tasks, options, &args.common, voice),
         false => run(&job, keying, tasks, options, &args.common, voice),
@@ -56,7 +56,7 @@ pub(crate) fn open(args: &OpenArgs, voice: &Voice) -> Result<Exit, Problem> {
     let identities = keys::identities(&args.identity, &args.files.secret, &args.files.paths, voice)?;
     let options = options(&args.files)?;
     let job = OpenJob::new(identities, options);
-    let keying = job.keying(&mut system_random());
+    let keying = job.key_request(&mut system_random());
     match args.files.replace {
         true => run(&Replacing::new(job), keying, tasks, options, &args.common, voice),
         false => run(&job, keying, tasks, options, &args.common, voice),
@@ -81,12 +81,12 @@ pub(crate) fn xor(args: &XorArgs, voice: &Voice) -> Result<Exit, Problem> {
         XorMode::Overwrite => Durability::Eventual,
     };
     let options = FileOptions { durability, ..FileOptions::default() };
-    run(&job, Keying::NOTHING, tasks, options, &args.common, voice)
+    run(&job, KeyRequest::NOTHING, tasks, options, &args.common, voice)
 }
 
 fn run<J: Told<Task = Task>>(
     job: &J,
-    keying: Keying,
+    keying: KeyRequest,
     tasks: Walk,
     options: FileOptions,
     args: &CommonArgs,
@@ -249,13 +249,15 @@ impl Subject for Task {
     }
 }
 
-impl Success<Task> for Done {
+impl Success<Task> for Outcome {
     fn words(&self, task: &Task) -> Option<String> {
         match (task, self) {
-            (Task::File { target, .. }, Done::File { plain_bytes, .. }) if target.as_os_str().is_empty() => {
+            (Task::File { target, .. }, Outcome::File { plain_bytes, .. })
+                if target.as_os_str().is_empty() =>
+            {
                 Some(format!("is authentic, {}", human_bytes(*plain_bytes)))
             }
-            (Task::File { target, .. }, Done::File { plain_bytes, .. }) => {
+            (Task::File { target, .. }, Outcome::File { plain_bytes, .. }) => {
                 Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
             }
             _ => None,
@@ -264,16 +266,16 @@ impl Success<Task> for Done {
 
     fn remark(&self) -> Option<String> {
         match self {
-            Done::Skipped(reason) => Some(format!("was left alone: {}", words(*reason))),
-            Done::File { remarks, .. } => words_of(remarks),
-            Done::Mirrored { lost_attributes } => Some(words_of_lost(lost_attributes)),
+            Outcome::Skipped(reason) => Some(format!("was left alone: {}", words(*reason))),
+            Outcome::File { remarks, .. } => words_of(remarks),
+            Outcome::Mirrored { lost_attributes } => Some(words_of_lost(lost_attributes)),
         }
     }
 
     fn members(&self, task: &Task) -> Map<String, Value> {
         let mut members = Map::new();
         match self {
-            Done::File { plain_bytes, sealed_bytes, remarks } => {
+            Outcome::File { plain_bytes, sealed_bytes, remarks } => {
                 if let Task::File { target, .. } = task
                     && !target.as_os_str().is_empty()
                 {
@@ -288,10 +290,10 @@ impl Success<Task> for Done {
                     members.insert("other_names".to_owned(), remarks.other_names.into());
                 }
             }
-            Done::Mirrored { lost_attributes } => {
+            Outcome::Mirrored { lost_attributes } => {
                 members.insert("lost_attributes".to_owned(), lost_attributes.clone().into());
             }
-            Done::Skipped(reason) => {
+            Outcome::Skipped(reason) => {
                 members.insert("skipped".to_owned(), words(*reason).into());
             }
         }
@@ -302,10 +304,10 @@ impl Success<Task> for Done {
 impl Explained for Error {
     fn exit(&self) -> Exit {
         match self.kind() {
-            Kind::NoMatch => Exit::NoMatch,
-            Kind::Damaged => Exit::Damaged,
-            Kind::NoSpace => Exit::NoSpace,
-            Kind::Cancelled | Kind::Other => Exit::Failed,
+            ErrorKind::NoMatch => Exit::NoMatch,
+            ErrorKind::Damaged => Exit::Damaged,
+            ErrorKind::NoSpace => Exit::NoSpace,
+            ErrorKind::Cancelled | ErrorKind::Other => Exit::Failed,
         }
     }
 

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use haul_engine::Source;
 use haul_io::Cancel;
-use haul_seal::{Identity, KeySource, Keying, PluginLimits, PluginUi, Plugins, Question, Recipient, Task};
+use haul_seal::{
+    Identity, KeyRequest, KeySource, PluginLimits, PluginUi, Plugins, Question, Recipient, Task,
+};
 use zeroize::Zeroizing;
 
 use self::prompt::{Echo, ask};
@@ -24,7 +26,7 @@ pub(crate) fn at_hand(voice: &Voice) -> Arc<Plugins> {
 }
 
 /// `tasks` with what plugins are to say of them.
-pub(crate) fn source<S>(tasks: S, keying: Keying, voice: &Voice) -> Result<KeySource<S>, Problem>
+pub(crate) fn source<S>(tasks: S, keying: KeyRequest, voice: &Voice) -> Result<KeySource<S>, Problem>
 where
     S: Source<Task> + 'static,
 {

@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 
 use haul_engine::Engine;
 use haul_io::Cancel;
-use haul_seal::{
-    During, Error, FileOptions, Kind, StreamOptions, Streamed, into_file, open_stream, seal_stream,
-};
+use haul_seal::{During, Error, FileOptions, StreamOptions, Streamed, into_file, open_stream, seal_stream};
 use serde_json::json;
 
 use self::ends::{Changed, Output, Reader};
@@ -153,7 +151,7 @@ impl<'a> Stream<'a> {
         let subject = self.ends.input.subject();
         let exit = match result {
             Ok(_) => Exit::Success,
-            Err(error) if error.kind() == Kind::Cancelled => {
+            Err(error) if error.kind() == haul_seal::ErrorKind::Cancelled => {
                 self.voice.note("interrupted");
                 Exit::Interrupted
             }

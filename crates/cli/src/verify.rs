@@ -27,7 +27,7 @@ pub(crate) fn run(args: &VerifyArgs, voice: &Voice) -> Result<Exit, Problem> {
         return Ok(files::dry_run(tasks, DryRun::new(VerifyJob::VERB, args.common.json, voice)));
     }
     let job = VerifyJob::new(keys::identities(&args.identity, &args.secret, &args.paths, voice)?);
-    let keying = job.keying(&mut system_random());
+    let keying = job.key_request(&mut system_random());
     match args.common.engine.0 {
         Some(engine) => {
             let source = plugins::source(tasks, keying, voice)?;
@@ -51,8 +51,8 @@ pub(crate) fn tasks(
     Ok(walk.map(|task| match task {
         // Its name gives no name for a result, and none is needed.
         Task::Bad { source, error: None } => Task::check(source),
-        Task::File { source, found, keyed, .. } => {
-            Task::File { source, target: PathBuf::new(), found, keyed }
+        Task::File { source, found, plugin_key, .. } => {
+            Task::File { source, target: PathBuf::new(), found, plugin_key }
         }
         other => other,
     }))
