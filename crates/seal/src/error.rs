@@ -1,7 +1,8 @@
 //! Why a file was not sealed, opened, verified or transformed.
 //!
-//! What enters: errors of the system, the format, plugins and the walk. What leaves: one [`Error`] for a task, which names the
-//! step and the cause. Other modules create the errors and never match on their texts; the file's name is in the task.
+//! What enters: errors of the system, the format, plugins and the walk. What leaves: one [`Error`] for a task, which
+//! names the step and the cause. Other modules create the errors and never match on their texts; the file's name is in
+//! the task.
 //!
 //! Owns: the errors of all jobs and streams, their texts, their kinds.
 //! Does not own: the file's name, exit codes, advice to the user.

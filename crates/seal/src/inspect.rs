@@ -42,8 +42,8 @@ pub enum PostQuantum {
     Unknown,
 }
 
-/// Inspects the age file in `source`. If the file isn't armored and its length in bytes is given as `known_bytes`, only its
-/// header is read; otherwise the whole file is.
+/// Inspects the age file in `source`. If the file isn't armored and its length in bytes is given as `known_bytes`, only
+/// its header is read; otherwise the whole file is.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -61,8 +61,9 @@ pub enum PostQuantum {
 /// ```
 ///
 /// # Errors
-/// [`Error::Header`] if the header is malformed or missing; [`Error::Armor`] if the armor is malformed; [`Error::CutShort`] or
-/// [`Error::WrongLength`] if the length is impossible for an age file; [`Error::Io`] if `source` can't be read.
+/// [`Error::Header`] if the header is malformed or missing; [`Error::Armor`] if the armor is malformed;
+/// [`Error::CutShort`] or [`Error::WrongLength`] if the length is impossible for an age file; [`Error::Io`] if `source`
+/// can't be read.
 pub fn inspect(source: impl Read, known_bytes: Option<u64>) -> Result<Inspection, Error> {
     let mut source = unarmored(Counted::new(source)).map_err(Error::of_read)?;
     let armored = source.is_armored();

@@ -1,8 +1,8 @@
 //! The file jobs: sealing, opening, verifying and XOR, each for any engine.
 //!
-//! What enters: a [`Task`](crate::Task), the engine's [`haul_io::Io`]. What leaves: an [`Outcome`](crate::Outcome) or an
-//! [`Error`](crate::Error), and a published result or none. Between `start` and `finish` only the job's own state knows the
-//! staged file; nobody outside publishes or discards it.
+//! What enters: a [`Task`](crate::Task), the engine's [`haul_io::Io`]. What leaves: an [`Outcome`](crate::Outcome) or
+//! an [`Error`](crate::Error), and a published result or none. Between `start` and `finish` only the job's own state
+//! knows the staged file; nobody outside publishes or discards it.
 //!
 //! Owns: the order of the steps for one source, what the segments of a large file share, how other processes join.
 //! Does not own: the format, authentication ([`crate::payload`]), staging ([`haul_io::Staged`]), engines.

@@ -1,7 +1,7 @@
 //! Parallel sealing and opening of files and trees in the age format.
 //!
-//! A run needs a source of [`Task`]s (for instance a [`Walk`]), a job ([`SealJob`], [`OpenJob`], [`VerifyJob`] or [`XorJob`]) and
-//! an engine:
+//! A run needs a source of [`Task`]s (for instance a [`Walk`]), a job ([`SealJob`], [`OpenJob`], [`VerifyJob`] or
+//! [`XorJob`]) and an engine:
 //!
 //! ```
 //! use haul_engine::{Config, Engine, run};
@@ -10,7 +10,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
-//! # let (letter, sealed, opened) = (dir.path().join("letter"), dir.path().join("letter.age"), dir.path().join("copy"));
+//! # let [letter, sealed, opened] = ["letter", "letter.age", "copy"].map(|name| dir.path().join(name));
 //! std::fs::write(&letter, "Dear Ada")?;
 //! let cancel = Cancel::new()?;
 //! let system = Blocking::new(cancel.clone());
@@ -28,8 +28,8 @@
 //! # }
 //! ```
 //!
-//! Files of up to 1 MiB are transformed as a whole; larger files are split into segments that workers process in any order. A
-//! result appears under its name when it is complete and, for opening, authenticated to its last chunk.
+//! Files of up to 1 MiB are transformed as a whole; larger files are split into segments that workers process in any
+//! order. A result appears under its name when it is complete and, for opening, authenticated to its last chunk.
 //!
 //! `examples/trees.rs` seals, verifies and opens a tree with any engine that needs no worker processes; for those, see
 //! [`haul_engine::run_portable`]. `examples/streams.rs` seals and opens streams.

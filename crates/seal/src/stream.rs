@@ -1,8 +1,9 @@
 //! Sealing and opening streams: data of unknown length from any reader to any writer, on several cores.
 //!
-//! What enters: a reader, a writer, recipients or identities, [`StreamOptions`]. What leaves: the transformed bytes in the
-//! writer and their lengths. Several threads read pieces of the source in turn, transform them in parallel, and write them in
-//! turn. Nobody outside takes part in these turns. Memory: two buffers of 256 KiB for each worker, and the header (at most 1 MiB).
+//! What enters: a reader, a writer, recipients or identities, [`StreamOptions`]. What leaves: the transformed bytes in
+//! the writer and their lengths. Several threads read pieces of the source in turn, transform them in parallel, and
+//! write them in turn. Nobody outside takes part in these turns. Memory: two buffers of 256 KiB for each worker, and
+//! the header (at most 1 MiB).
 //!
 //! Owns: the two entry points, their options, dividing the source, the order of reads and writes.
 //! Does not own: chunks and authentication ([`crate::payload`]), reading headers and armor ([`crate::reader`]).

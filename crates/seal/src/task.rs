@@ -1,8 +1,8 @@
 //! Tasks: the names that jobs work on, and the outcome of each.
 //!
-//! What enters: names from a walk or from the caller, file keys from plugins. What leaves: the open source ([`SourceFile`]), how
-//! to publish its result ([`FileOptions`]), the [`Outcome`]. Nobody outside opens a source or examines a target by its path: only
-//! [`Pair`] does that, because it checks the file that the walk found.
+//! What enters: names from a walk or from the caller, file keys from plugins. What leaves: the open source
+//! ([`SourceFile`]), how to publish its result ([`FileOptions`]), the [`Outcome`]. Nobody outside opens a source or
+//! examines a target by its path: only [`Pair`] does that, because it checks the file that the walk found.
 //!
 //! Owns: tasks, their names, outcomes, the options for results.
 //! Does not own: finding tasks ([`crate::walk`]), the work on them ([`crate::jobs`]).

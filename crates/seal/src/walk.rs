@@ -1,10 +1,10 @@
 //! Walks: finding what to seal or open, and naming the results.
 //!
-//! What enters: names of files and trees, a [`Placement`], a [`Filter`]. What leaves: [`Task`](crate::Task)s, and the directories of a
-//! [`Mirror`]. Nobody outside opens a directory of a tree or chooses the name of a result.
+//! What enters: names of files and trees, a [`Placement`], a [`Filter`]. What leaves: [`Task`](crate::Task)s, and the
+//! directories of a [`Mirror`]. Nobody outside opens a directory of a tree or chooses the name of a result.
 //!
-//! Owns: walking trees, filters, the suffix, results beside their sources or mirrored into a directory, removing temporary files
-//! of killed runs.
+//! Owns: walking trees, filters, the suffix, results beside their sources or mirrored into a directory, removing
+//! temporary files of killed runs.
 //! Does not own: the work on a file ([`crate::jobs`]).
 
 mod filter;

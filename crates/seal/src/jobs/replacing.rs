@@ -19,12 +19,12 @@ use crate::task::{FileOptions, Outcome, Pair, Remarks, Task, Work};
 
 /// A job that removes its sources.
 ///
-/// The source is examined before and after the work. If it has changed, was replaced, or is a symbolic link, it is kept and the
-/// task fails. No system call removes a file only if it is unchanged, so a change in the few microseconds between the last
-/// check and the removal goes unnoticed.
+/// The source is examined before and after the work. If it has changed, was replaced, or is a symbolic link, it is kept
+/// and the task fails. No system call removes a file only if it is unchanged, so a change in the few microseconds
+/// between the last check and the removal goes unnoticed.
 ///
-/// The source is removed in a separate step after publication, so a run that is interrupted between them leaves both files. Only
-/// the name that was sealed is removed; other names (hard links) remain.
+/// The source is removed in a separate step after publication, so a run that is interrupted between them leaves both
+/// files. Only the name that was sealed is removed; other names (hard links) remain.
 pub struct Replacing<J>(J);
 
 /// A job that [`Replacing`] can wrap.
@@ -33,7 +33,8 @@ pub trait Replaceable: Job<Task = Task, Output = Outcome, Error = Error> {
     fn options(&self) -> &FileOptions;
     /// Returns how its results are written, to change it.
     fn options_mut(&mut self) -> &mut FileOptions;
-    /// Returns the outcome of a task whose source was removed already, as far as its `target` of `bytes` bytes reveals it.
+    /// Returns the outcome of a task whose source was removed already, as far as its `target` of `bytes` bytes reveals
+    /// it.
     fn outcome_of<I: Io>(
         &self,
         io: &I,
@@ -168,7 +169,8 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
             return self.0.outcome_of(io, pair.target().path(), of_target.bytes).await;
         }
         let done = self.0.published(io, task).await?;
-        // The result's modification time shows which source it was made of. If that was not preserved, the source is kept.
+        // The result's modification time shows which source it was made of. If that was not preserved, the source is
+        // kept.
         let preserves = self.0.options().preserve;
         let is_as_before = |now: &Stat| preserves && pair.is_found(now) && now.modified == of_target.modified;
         remove(io, pair, is_as_before).await?;
@@ -196,8 +198,8 @@ async fn stat_left(io: &impl Io, pair: Pair<'_>) -> Result<Option<Stat>, Error> 
     }
 }
 
-/// Removes an unchanged source from the directory in which it was examined. If it is missing, an attempt whose worker died has
-/// removed it.
+/// Removes an unchanged source from the directory in which it was examined. If it is missing, an attempt whose worker
+/// died has removed it.
 async fn remove(io: &impl Io, pair: Pair<'_>, is_as_before: impl Fn(&Stat) -> bool) -> Result<(), Error> {
     let directory = match io.directory(pair.source()).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),

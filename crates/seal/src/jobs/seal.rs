@@ -39,8 +39,8 @@ impl SealJob {
         Ok(Self { recipients, options, armored: false, run_key: SharedRunKey::default() })
     }
 
-    /// Sets whether results are armored. Armored files are text and a third longer, and each is sealed by a single worker. Defaults
-    /// to false.
+    /// Sets whether results are armored. Armored files are text and a third longer, and each is sealed by a single
+    /// worker. Defaults to false.
     pub fn armored(self, armored: bool) -> Self {
         Self { armored, ..self }
     }
@@ -150,7 +150,8 @@ impl Job for SealJob {
         state: &LargeFile<Payload>,
         index: u64,
     ) -> Result<(), Error> {
-        // After a worker's death its segment is sealed again under the same key and nonces. That is only safe for the same bytes.
+        // After a worker's death its segment is sealed again under the same key and nonces. That is only safe for the
+        // same bytes.
         state.source.check_unchanged(io).await?;
         let Payload { key, offset } = &state.context;
         let seal = |piece, plain: &[u8], out: &mut Buf| {

@@ -28,8 +28,8 @@ pub struct XorJob {
 pub enum XorMode {
     /// Publish a complete new file under the name. At every instant the name leads to the old or the new file.
     Replace(Durability),
-    /// Write into the file itself. This is the fastest mode. If the run is interrupted the file is damaged, and its task fails with
-    /// [`Error::HalfOverwritten`]. A run must not have the same file twice (see [`crate::Walk::once`]).
+    /// Write into the file itself. This is the fastest mode. If the run is interrupted the file is damaged, and its
+    /// task fails with [`Error::HalfOverwritten`]. A run must not have the same file twice (see [`crate::Walk::once`]).
     Overwrite,
 }
 

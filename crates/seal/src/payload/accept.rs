@@ -12,7 +12,8 @@ use super::segments::{SMALL_BYTES, buffer_bytes, pieces_of};
 use crate::error::{During, Error};
 use crate::task::SourceFile;
 
-/// The length of the first read: all of a small file, and the header of any file except those with very many recipients.
+/// The length of the first read: all of a small file, and the header of any file except those with very many
+/// recipients.
 const FIRST_READ_BYTES: usize = SMALL_BYTES as usize + 16 * 1024;
 
 /// The format of a source.

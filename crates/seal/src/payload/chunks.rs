@@ -66,8 +66,8 @@ impl Payload {
         self.open_chunks(ChunkRun { first: piece.first, ends }, sealed, out)
     }
 
-    /// Appends the plaintext of the chunks in `sealed` to `out`. Authenticates also whether the payload ends with them. After
-    /// an error, `out` holds the authentic plaintext before the damage.
+    /// Appends the plaintext of the chunks in `sealed` to `out`. Authenticates also whether the payload ends with them.
+    /// After an error, `out` holds the authentic plaintext before the damage.
     pub(crate) fn open_chunks(&self, chunks: ChunkRun, sealed: &[u8], out: &mut Buf) -> Result<(), Error> {
         let count = sealed.len().div_ceil(SEALED_CHUNK_BYTES).max(1);
         for number in 0..count {

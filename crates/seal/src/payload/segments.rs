@@ -5,8 +5,8 @@
 
 use haul_age_format::{CHUNK_BYTES, Layout, SEALED_CHUNK_BYTES};
 
-/// Chunks in a segment: 4 MiB of plaintext. This is long enough to make the cost of dispatching it negligible, and short
-/// enough for a file of 100 MiB to keep sixteen workers busy.
+/// Chunks in a segment: 4 MiB of plaintext. This is long enough to make the cost of dispatching it negligible, and
+/// short enough for a file of 100 MiB to keep sixteen workers busy.
 const SEGMENT_CHUNKS: u64 = 64;
 /// Chunks in a piece: 256 KiB, the longest computation before a job yields to others.
 const PIECE_CHUNKS: u64 = 4;
@@ -19,8 +19,9 @@ pub(crate) const SEALED_PIECE_BYTES: usize = PIECE_CHUNKS as usize * SEALED_CHUN
 /// Files with at most this many bytes of plaintext are transformed at once, in one buffer.
 pub(crate) const SMALL_BYTES: u64 = 16 * CHUNK_BYTES as u64;
 
-/// Returns the capacity of a buffer for a file of `bytes` bytes, plus one byte that shows whether the file has grown. There
-/// are only a few sizes, so that buffers can be reused; small files get small buffers, because many can be in flight.
+/// Returns the capacity of a buffer for a file of `bytes` bytes, plus one byte that shows whether the file has grown.
+/// There are only a few sizes, so that buffers can be reused; small files get small buffers, because many can be in
+/// flight.
 pub(crate) fn buffer_bytes(bytes: u64) -> usize {
     (bytes as usize + 1).next_power_of_two().max(CHUNK_BYTES)
 }

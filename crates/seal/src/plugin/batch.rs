@@ -20,7 +20,8 @@ use super::sessions::Plugins;
 use crate::reader::{read_header, unarmored};
 use crate::task::{PluginKey, Refusal, Task};
 
-/// The largest number of files in one session. It makes sessions rare, because each may ask for a PIN, and bounds memory.
+/// The largest number of files in one session. It makes sessions rare, because each may ask for a PIN, and bounds
+/// memory.
 pub(super) const BATCH_FILES_MAX: usize = 4096;
 /// The largest total length of headers in one session: the bytes of their bodies and arguments.
 const BATCH_BYTES_MAX: usize = 4 << 20;

@@ -1,7 +1,7 @@
 //! A source of tasks with the file keys that plugins wrap or unwrap for them.
 //!
-//! A separate thread takes tasks, asks plugins about a batch of them, and sends them on, so that the run works on one batch while a
-//! plugin processes the next or waits for the user. Memory: three batches.
+//! A separate thread takes tasks, asks plugins about a batch of them, and sends them on, so that the run works on one
+//! batch while a plugin processes the next or waits for the user. Memory: three batches.
 //!
 //! Owns: that thread, its start and end.
 //! Does not own: batches ([`super::batch`]), sessions ([`Plugins`]), what jobs do with the keys.

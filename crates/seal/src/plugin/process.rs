@@ -1,6 +1,7 @@
 //! A plugin's process: its pipes and its end.
 //!
-//! Owns: starting it, reading and writing at the same time (so that neither side blocks the other forever), killing and reaping.
+//! Owns: starting it, reading and writing at the same time (so that neither side blocks the other forever), killing and
+//! reaping.
 //! Does not own: the protocol ([`haul_age_format::PluginReader`]).
 
 use std::io::{Read, Write};
@@ -78,8 +79,8 @@ impl Process {
         self.may_wait_for_user = true;
     }
 
-    /// Writes `bytes` to the plugin while reading from it. If the plugin has closed its standard input, the bytes are dropped;
-    /// that is an error only if the plugin still owes an answer.
+    /// Writes `bytes` to the plugin while reading from it. If the plugin has closed its standard input, the bytes are
+    /// dropped; that is an error only if the plugin still owes an answer.
     pub(super) fn send(&mut self, mut bytes: &[u8]) -> Result<(), PluginProblem> {
         while !bytes.is_empty() {
             let sent = self.exchange(bytes)?;

@@ -1,7 +1,8 @@
 //! Sessions with plugins.
 //!
 //! Owns: finding the programs, one session with each for many files, remembering the programs that failed.
-//! Does not own: the protocol ([`haul_age_format::Wrapping`], [`haul_age_format::Unwrapping`]), processes ([`super::process`]).
+//! Does not own: the protocol ([`haul_age_format::Wrapping`], [`haul_age_format::Unwrapping`]), processes
+//! ([`super::process`]).
 //!
 //! Spec: C2SP age-plugin.md.
 
@@ -44,7 +45,8 @@ struct Opening<'a> {
 }
 
 impl Plugins {
-    /// Uses the plugins in the directories of `search_path`, which has the form of `PATH`. They talk to the user through `ui`.
+    /// Uses the plugins in the directories of `search_path`, which has the form of `PATH`. They talk to the user
+    /// through `ui`.
     pub fn new(search_path: OsString, ui: impl PluginUi + 'static, limits: PluginLimits) -> Self {
         Self { search_path, ui: Box::new(ui), limits, failed: Mutex::default() }
     }
@@ -59,7 +61,8 @@ impl Plugins {
         paths.filter_map(|path| std::path::absolute(path).ok()).find(is_program)
     }
 
-    /// Wraps `file_keys` with the plugins of `recipients`. Returns the stanzas of all plugins for each file key, in order.
+    /// Wraps `file_keys` with the plugins of `recipients`. Returns the stanzas of all plugins for each file key, in
+    /// order.
     pub(crate) fn wrap(
         &self,
         recipients: &[Recipient],
@@ -83,8 +86,8 @@ impl Plugins {
         Ok(stanzas)
     }
 
-    /// Unwraps the file keys of `headers` with the plugins of `identities`. Returns for each header, in order, the file key, `None`
-    /// if no plugin found one, or a plugin's error.
+    /// Unwraps the file keys of `headers` with the plugins of `identities`. Returns for each header, in order, the file
+    /// key, `None` if no plugin found one, or a plugin's error.
     pub(crate) fn unwrap(
         &self,
         identities: &[Identity],

@@ -10,9 +10,9 @@ use haul_io::Cancel;
 
 /// The user interface for plugins.
 pub trait PluginUi: Send + Sync {
-    /// Shows a message or asks a question on behalf of the plugin `program`. The text of the question is untrusted. [`Question`]
-    /// says what the answer to each question means. Returns `None` if there is no answer. When `cancel` is triggered it must
-    /// stop waiting and return `None`.
+    /// Shows a message or asks a question on behalf of the plugin `program`. The text of the question is untrusted.
+    /// [`Question`] says what the answer to each question means. Returns `None` if there is no answer. When `cancel` is
+    /// triggered it must stop waiting and return `None`.
     fn answer(
         &self,
         program: &str,
@@ -24,10 +24,11 @@ pub trait PluginUi: Send + Sync {
 /// How long plugins may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PluginLimits {
-    /// Longest time without a read or write by the plugin. It ends when the plugin has talked to the user, because the plugin may
-    /// then wait for a PIN or a touch. Defaults to five minutes.
+    /// Longest time without a read or write by the plugin. It ends when the plugin has talked to the user, because the
+    /// plugin may then wait for a PIN or a touch. Defaults to five minutes.
     pub silence_max: Duration,
-    /// Longest time between the end of a session and the exit of the plugin, which is then killed. Defaults to two seconds.
+    /// Longest time between the end of a session and the exit of the plugin, which is then killed. Defaults to two
+    /// seconds.
     pub leave_max: Duration,
 }
 

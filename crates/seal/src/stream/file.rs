@@ -10,12 +10,13 @@ use haul_io::{Blocking, Cancel, Staged, StreamWriter, run_ready};
 use crate::error::{During, Error};
 use crate::task::{FileOptions, Pair};
 
-/// Lets `work` write a file, and publishes it as `target` if `work` succeeds. A stream has no permission bits or modification
-/// time to keep, so the file gets `options.mode`.
+/// Lets `work` write a file, and publishes it as `target` if `work` succeeds. A stream has no permission bits or
+/// modification time to keep, so the file gets `options.mode`.
 ///
 /// # Errors
-/// The error of `work`; [`Error::Exists`] if `target` exists and `options` refuse to replace it, if possible before `work`
-/// begins; [`Error::Io`] with [`During::Create`] or [`During::Publish`]. After an error nothing is left of the file.
+/// The error of `work`; [`Error::Exists`] if `target` exists and `options` refuse to replace it, if possible before
+/// `work` begins; [`Error::Io`] with [`During::Create`] or [`During::Publish`]. After an error nothing is left of the
+/// file.
 pub fn into_file<T>(
     target: &Path,
     options: &FileOptions,

@@ -16,16 +16,17 @@ use crate::error::Error;
 use crate::payload::chunks::ChunkRun;
 use crate::reader::unarmored;
 
-/// Opens the age file in `source`, armored or not, with the first of `identities` that fits, and writes its plaintext to
-/// `sink`. With [`std::io::sink`], this verifies the file.
+/// Opens the age file in `source`, armored or not, with the first of `identities` that fits, and writes its plaintext
+/// to `sink`. With [`std::io::sink`], this verifies the file.
 ///
-/// Only authentic plaintext is written, in order. After an error the sink holds exactly the authentic plaintext before the
-/// damage or the premature end. A caller that can't use a part of the plaintext must discard it.
+/// Only authentic plaintext is written, in order. After an error the sink holds exactly the authentic plaintext before
+/// the damage or the premature end. A caller that can't use a part of the plaintext must discard it.
 ///
 /// # Errors
 /// - Before anything is written: [`Error::Header`] if no identity fits or the header is malformed; [`Error::Plugin`].
 /// - If the payload is damaged: [`Error::Chunk`], [`Error::CutShort`], [`Error::AfterEnd`], [`Error::Armor`].
-/// - [`Error::Io`] with the step that failed, [`During::Read`](crate::During::Read) or [`During::Write`](crate::During::Write).
+/// - [`Error::Io`] with the step that failed, [`During::Read`](crate::During::Read) or
+///   [`During::Write`](crate::During::Write).
 pub fn open_stream(
     source: impl Read + Send,
     sink: impl Write + Send,

@@ -19,8 +19,8 @@ pub struct StreamOptions {
     pub armored: bool,
     /// The plugins to ask if recipients or identities need them. Defaults to none.
     pub plugins: Option<Arc<Plugins>>,
-    /// Cancels the work when triggered. The work itself triggers it as soon as it fails, so that a source or sink that observes
-    /// it ([`haul_io::StreamReader`], [`haul_io::StreamWriter`]) stops waiting.
+    /// Cancels the work when triggered. The work itself triggers it as soon as it fails, so that a source or sink that
+    /// observes it ([`haul_io::StreamReader`], [`haul_io::StreamWriter`]) stops waiting.
     pub cancel: Cancel,
 }
 

@@ -47,8 +47,8 @@ impl<R: Read> Pieces<R> {
         PIECE_CHUNKS * self.chunk_bytes + 1
     }
 
-    /// Reads the next piece into the empty buffer `piece`. Once there is a whole chunk, it doesn't wait for more data. Returns
-    /// `None` after the last piece and after an error.
+    /// Reads the next piece into the empty buffer `piece`. Once there is a whole chunk, it doesn't wait for more data.
+    /// Returns `None` after the last piece and after an error.
     pub(super) fn take(&mut self, piece: &mut Buf) -> Option<io::Result<ChunkRun>> {
         piece.append(&self.carried);
         self.carried.clear();

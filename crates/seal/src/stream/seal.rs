@@ -19,8 +19,8 @@ use crate::payload::chunks::{ChunkRun, seal_chunks};
 
 /// Seals all of `source` to `recipients` and writes the age file to `sink`.
 ///
-/// Reads and writes happen in order, one at a time, from threads that end before this function returns. After an error the
-/// sink holds the beginning of an age file, which no key can open to its end.
+/// Reads and writes happen in order, one at a time, from threads that end before this function returns. After an error
+/// the sink holds the beginning of an age file, which no key can open to its end.
 ///
 /// ```
 /// use haul_io::{Blocking, Cancel, Io};
@@ -40,7 +40,8 @@ use crate::payload::chunks::{ChunkRun, seal_chunks};
 /// ```
 ///
 /// # Errors
-/// [`Error::Recipients`]; [`Error::Plugin`]; [`Error::Io`] with the step that failed, [`During::Read`] or [`During::Write`].
+/// [`Error::Recipients`]; [`Error::Plugin`]; [`Error::Io`] with the step that failed, [`During::Read`] or
+/// [`During::Write`].
 pub fn seal_stream(
     source: impl Read + Send,
     mut sink: impl Write + Send,

@@ -1,8 +1,9 @@
 //! Workers that read and write in turn and compute in parallel.
 //!
-//! A worker that reads a piece gets the next turn number, under the input's lock. To write the result it waits for its turn,
-//! under the output's lock. No number is skipped: each belongs to a piece or an error, and its worker either reaches the output
-//! or stops all workers. So the worker with the lowest number can always proceed, and no worker waits forever.
+//! A worker that reads a piece gets the next turn number, under the input's lock. To write the result it waits for its
+//! turn, under the output's lock. No number is skipped: each belongs to a piece or an error, and its worker either
+//! reaches the output or stops all workers. So the worker with the lowest number can always proceed, and no worker
+//! waits forever.
 //!
 //! Owns: the threads, the order of reads and writes, stopping at the first failure in that order.
 //! Does not own: dividing the source ([`super::pieces`]), the transformation (an argument).
@@ -63,8 +64,8 @@ impl<'a, R: Read + Send, W: Write + Send> Turns<'a, R, W> {
         }
     }
 
-    /// Transforms the whole source with `workers` threads, including the calling thread; with fewer if the system has no more.
-    /// `transform` appends the result of a piece; what it appends before an error is written too.
+    /// Transforms the whole source with `workers` threads, including the calling thread; with fewer if the system has
+    /// no more. `transform` appends the result of a piece; what it appends before an error is written too.
     pub(super) fn run<F>(self, workers: NonZeroUsize, transform: F) -> Result<Moved, Error>
     where
         F: Fn(ChunkRun, &[u8], &mut Buf) -> Result<(), Error> + Sync,

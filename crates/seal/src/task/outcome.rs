@@ -43,8 +43,8 @@ pub enum SkipReason {
 /// What the user should know about a task that succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remarks {
-    /// The number of the source's other names (hard links). Each name is a task of its own, and the result of one doesn't affect
-    /// the others. 0 if the task writes no result.
+    /// The number of the source's other names (hard links). Each name is a task of its own, and the result of one
+    /// doesn't affect the others. 0 if the task writes no result.
     pub other_names: u64,
     /// The extended attributes that could not be copied to the result.
     pub lost_attributes: Vec<String>,

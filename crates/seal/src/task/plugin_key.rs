@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, PluginError};
 
-/// A file key that plugins wrapped (for sealing) or unwrapped (for opening). Tasks may lie in shared memory, so the key is wrapped
-/// under the run key.
+/// A file key that plugins wrapped (for sealing) or unwrapped (for opening). Tasks may lie in shared memory, so the key
+/// is wrapped under the run key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PluginKey {
     file_key: Vec<u8>,

@@ -20,7 +20,8 @@ impl SourceFile {
         if count.map_err(Error::at(During::Read))? == bytes { Ok(buf) } else { Err(Error::SourceChanged) }
     }
 
-    /// Reads the whole file into the empty buffer `buf`, which must have room for one more byte: it shows that the file has grown.
+    /// Reads the whole file into the empty buffer `buf`, which must have room for one more byte: it shows that the file
+    /// has grown.
     pub(crate) async fn read_whole(&self, io: &impl Io, buf: Buf) -> Result<Buf, Error> {
         let bytes_max = self.stat.bytes as usize + 1;
         let (count, buf) = io.read_full(&self.file, buf, bytes_max, Offset::At(0)).await;

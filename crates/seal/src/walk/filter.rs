@@ -16,8 +16,9 @@ pub enum Symlinks {
     /// Skips and reports them.
     #[default]
     Skip,
-    /// Follows them anywhere. A link to a directory above it is a failed task. A job opens such a file only if it is the one that
-    /// the walk saw. A result beside the file is created where the link leads at that moment; a mirror doesn't follow links.
+    /// Follows them anywhere. A link to a directory above it is a failed task. A job opens such a file only if it is
+    /// the one that the walk saw. A result beside the file is created where the link leads at that moment; a mirror
+    /// doesn't follow links.
     Follow,
     /// Makes each of them a failed task.
     Refuse,
@@ -25,8 +26,8 @@ pub enum Symlinks {
 
 /// Which files of a tree are taken. Inputs that are files are always taken.
 ///
-/// A pattern without a slash matches names at any depth; a pattern with a slash matches paths below the input. `*` and `?`
-/// don't match a slash, `**` does.
+/// A pattern without a slash matches names at any depth; a pattern with a slash matches paths below the input. `*` and
+/// `?` don't match a slash, `**` does.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Patterns of the files that are taken; `None`: all.
@@ -61,8 +62,8 @@ impl fmt::Display for BadPattern {
 impl std::error::Error for BadPattern {}
 
 impl Filter {
-    /// Takes the files that match a pattern of `include`, or all files if it is empty, and leaves out the files and directories
-    /// that match a pattern of `exclude`.
+    /// Takes the files that match a pattern of `include`, or all files if it is empty, and leaves out the files and
+    /// directories that match a pattern of `exclude`.
     ///
     /// # Errors
     /// The first pattern that can't be parsed.

@@ -1,8 +1,9 @@
 //! The directories of a mirror: created during the walk, completed after everything below them.
 //!
-//! The modification time of a directory can be set only when nothing more is created in it. Workers finish long after the
-//! walk has left a directory, so each directory counts its tasks and subdirectories that haven't ended. Memory is bounded: a
-//! directory is forgotten when it is complete, and an incomplete one is on the walk's path or has a task in flight.
+//! The modification time of a directory can be set only when nothing more is created in it. Workers finish long after
+//! the walk has left a directory, so each directory counts its tasks and subdirectories that haven't ended. Memory is
+//! bounded: a directory is forgotten when it is complete, and an incomplete one is on the walk's path or has a task in
+//! flight.
 //!
 //! Owns: creating directories, when they are complete, their mode, time and extended attributes.
 //! Does not own: the files in them, finding them ([`super::walker`]).
@@ -48,8 +49,8 @@ struct Incomplete {
 }
 
 impl Walk {
-    /// Also mirrors directories through `io`, including empty ones. `options` say whether to keep their mode and modification time
-    /// and their extended attributes. An output that existed before the run keeps its own.
+    /// Also mirrors directories through `io`, including empty ones. `options` say whether to keep their mode and
+    /// modification time and their extended attributes. An output that existed before the run keeps its own.
     pub fn mirroring(self, io: Blocking, options: &FileOptions) -> Mirror {
         Mirror {
             walk: self,
@@ -119,8 +120,8 @@ impl Mirror {
         }
     }
 
-    /// Creates the mirror of a directory and those above it. Until it is complete, its owner has all permissions, and others have
-    /// those of the source.
+    /// Creates the mirror of a directory and those above it. Until it is complete, its owner has all permissions, and
+    /// others have those of the source.
     fn create(&mut self, target: &Path) -> io::Result<()> {
         let Some(open) = self.directories.get(target).filter(|open| !open.exists) else { return Ok(()) };
         let mode = if self.preserves { open.mirrored.stat.mode & 0o777 | 0o700 } else { 0o777 };

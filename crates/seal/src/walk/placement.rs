@@ -8,8 +8,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The name of the identity that opens a tree sealed with a passphrase. Walks leave it out: sealed to itself it could not be
-/// opened, and its plaintext is a secret.
+/// The name of the identity that opens a tree sealed with a passphrase. Walks leave it out: sealed to itself it could
+/// not be opened, and its plaintext is a secret.
 pub const TREE_IDENTITY_NAME: &str = "haul-identity.age";
 
 /// How names change.

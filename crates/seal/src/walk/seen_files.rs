@@ -1,5 +1,5 @@
-//! The files that a walk has seen. A job that writes into its sources would otherwise transform a file with several names twice,
-//! perhaps from two threads at once.
+//! The files that a walk has seen. A job that writes into its sources would otherwise transform a file with several
+//! names twice, perhaps from two threads at once.
 //!
 //! Owns: which files could be seen again, which files were seen.
 //! Does not own: reporting the other names ([`crate::SkipReason::OtherName`]).

@@ -1,5 +1,5 @@
-//! Walking one tree through directory descriptors. Each directory is opened relative to its parent, so concurrent renames can't
-//! lead the walk out of the tree.
+//! Walking one tree through directory descriptors. Each directory is opened relative to its parent, so concurrent
+//! renames can't lead the walk out of the tree.
 //!
 //! Owns: open directories, following links on request, detecting loops.
 //! Does not own: which entries are taken ([`super::walker`]).
@@ -16,7 +16,8 @@ use haul_io::{FileKind, Stat, is_temporary};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-/// The largest number of open levels. The names of higher levels are read into memory, and these are reopened on the way back.
+/// The largest number of open levels. The names of higher levels are read into memory, and these are reopened on the
+/// way back.
 const OPEN_MAX: usize = 32;
 
 /// One step through a tree.

@@ -1,7 +1,8 @@
 //! The tasks for a list of inputs.
 //!
 //! Owns: the order of inputs and trees, which entries become tasks.
-//! Does not own: reading directories ([`super::tree`]), names of results ([`super::placement`]), filters ([`super::filter`]).
+//! Does not own: reading directories ([`super::tree`]), names of results ([`super::placement`]), filters
+//! ([`super::filter`]).
 
 use std::fs::Metadata;
 use std::io;
@@ -18,8 +19,8 @@ use super::sweep::{self, Sweeper};
 use super::tree::{Directory, Entry, Item, Tree};
 use crate::task::{FoundFile, SkipReason, Task};
 
-/// The tasks for some inputs, found while the run works on them. Memory: one open directory for each level; in trees deeper than 32
-/// levels, also the remaining names of the upper directories.
+/// The tasks for some inputs, found while the run works on them. Memory: one open directory for each level; in trees
+/// deeper than 32 levels, also the remaining names of the upper directories.
 pub struct Walk {
     naming: Naming,
     filter: Filter,
@@ -66,9 +67,9 @@ impl Walk {
         self
     }
 
-    /// Takes each file once, under the first of its names, and skips its other names. Jobs that write into their sources need
-    /// this. Call it after [`filtered`](Self::filtered). Memory: about 40 bytes for each file with several names; for each file if
-    /// links are followed or several inputs are directories.
+    /// Takes each file once, under the first of its names, and skips its other names. Jobs that write into their
+    /// sources need this. Call it after [`filtered`](Self::filtered). Memory: about 40 bytes for each file with several
+    /// names; for each file if links are followed or several inputs are directories.
     pub fn once(mut self) -> Self {
         let follows_links = self.filter.symlinks == Symlinks::Follow;
         self.seen = Some(SeenFiles::new(self.inputs.as_slice(), follows_links));

@@ -1,4 +1,5 @@
-//! What happens in a tree while it is sealed: nobody who can write in it makes a run read, write or remove anything outside.
+//! What happens in a tree while it is sealed: nobody who can write in it makes a run read, write or remove anything
+//! outside.
 
 use std::collections::BTreeMap;
 use std::fs;
