@@ -1,4 +1,4 @@
-//! Sealing and opening on real files, by every engine.
+//! Sealing and opening real files with every engine.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -30,7 +30,7 @@ fn engines() -> [Engine; 3] {
     [Engine::Serial, Engine::Threads(NonZeroUsize::new(3).unwrap()), "uring=2x8".parse().unwrap()]
 }
 
-/// Runs and returns the report and, by source, what each task came to.
+/// Runs `job` and returns the report and the result of each task by its source.
 fn run_all<J>(
     job: &J,
     tasks: impl Iterator<Item = Task> + Send,
@@ -54,7 +54,7 @@ where
     (report, ends)
 }
 
-/// Errors hold system errors and can't be cloned; the parts that tests look at can.
+/// Copies the parts of an error that tests look at; errors hold system errors and can't be cloned.
 fn copy_of(error: &Error) -> Error {
     match error {
         Error::Io { step, source } => Error::Io { step: *step, source: source.kind().into() },
@@ -81,7 +81,7 @@ fn content(bytes: usize, seed: u32) -> Vec<u8> {
     content
 }
 
-/// Sizes around every boundary: chunk, piece, what is small, segment.
+/// Sizes around each boundary: chunk, piece, small file, segment.
 const SIZES: [usize; 14] = [
     0, 1, 65_535, 65_536, 65_537, 262_144, 262_145, 1_048_575, 1_048_576, 1_048_577, 4_194_304, 4_194_305,
     9_000_000, 12_582_912,
@@ -180,7 +180,7 @@ fn mode_and_time_are_kept_or_not() {
 }
 
 #[test]
-fn what_exists_is_refused_or_replaced() {
+fn an_existing_result_is_refused_or_replaced() {
     let dir = tempfile::tempdir().unwrap();
     for bytes in [10, 2_000_000] {
         let (source, target) = (dir.path().join("source"), dir.path().join("target"));
@@ -216,7 +216,7 @@ fn bad_inputs_fail_by_themselves_and_leave_nothing() {
     };
     let payload = std::fs::metadata(sealed.join("good.age")).unwrap().len() as usize - 5_000_000 - 77 * 16;
     damage("flipped", &|bytes| bytes[4_500_000] ^= 1);
-    // In the MAC: elsewhere in the header, a flipped bit may just as well make it somebody else's.
+    // A flipped bit in the MAC damages the header; elsewhere it could turn the stanza into one for another recipient.
     damage("header", &|bytes| bytes[payload - 16 - 10] ^= 1);
     damage("cut", &|bytes| bytes.truncate(3_000_000));
     damage("cut-at-chunk", &|bytes| bytes.truncate(payload + 70 * 65_552));

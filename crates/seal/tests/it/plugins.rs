@@ -1,4 +1,4 @@
-//! Plugins as real processes: one session for many files on every engine, and what goes wrong with them.
+//! Plugins as real processes: one session for many files with every engine, and their failures.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,7 +15,7 @@ use haul_seal::{
 use haul_testkit::{PluginFolder, Tree, assert_same};
 use zeroize::Zeroizing;
 
-/// Answers every secret with `pin`, and remembers what was said.
+/// Answers each question for a secret with `pin`, and records all questions and messages.
 #[derive(Clone, Default)]
 struct Scripted {
     pin: Option<&'static str>,
@@ -110,7 +110,7 @@ impl Place {
         std::fs::remove_dir_all(self.dir.path().join("opened")).unwrap();
     }
 
-    /// The one thing that all of a tree's files say.
+    /// The error that all files of a tree have in common.
     #[track_caller]
     fn refused(&self, recipients: Vec<Recipient>) -> Error {
         self.tree(3);
@@ -181,7 +181,7 @@ fn a_run_has_one_session_on_every_engine() {
 }
 
 #[test]
-fn files_that_other_identities_open_are_not_asked_for() {
+fn plugins_are_not_asked_about_files_that_other_identities_open() {
     let place = Place::new("");
     place.tree(10);
     let own = X25519Identity::generate(&mut random);
@@ -198,7 +198,7 @@ fn files_that_other_identities_open_are_not_asked_for() {
     assert_eq!(report.succeeded, 10);
     place.check_opened();
     assert_eq!(place.folder.sessions()[1..], ["identity-v1 10"]);
-    // Sealed to others, the plugin finds nothing.
+    // The plugin finds no key in files that are sealed to others.
     std::fs::remove_dir_all(place.dir.path().join("sealed")).unwrap();
     place.seal(vec![Recipient::X25519(own.to_recipient())], "serial");
     let (report, errors) = place.open(vec![identity()], "serial");
@@ -231,7 +231,7 @@ fn identities_are_sealed_to_in_the_same_session() {
 }
 
 #[test]
-fn a_pin_is_asked_for_once() {
+fn a_pin_is_requested_once() {
     let mut place = Place::new("pin");
     place.person.pin = Some("123456");
     place.tree(20);
@@ -272,12 +272,12 @@ fn plugins_that_fail_seal_nothing() {
 }
 
 #[test]
-fn a_plugin_that_is_silent_is_given_up() {
+fn a_silent_plugin_is_killed() {
     let limits = PluginLimits { silence_max: Duration::from_millis(20), leave_max: Duration::from_millis(1) };
     for script in ["cat >/dev/null", "exec sleep 1000"] {
         let mut place = Place::with_script(script);
         place.limits = limits;
-        // More than a pipe holds, so that one that doesn't read is found out too.
+        // More than a pipe holds, so that a plugin that doesn't read is noticed too.
         let recipients = vec![recipient(); 4_000];
         assert_eq!(*problem(&place.refused(recipients)), PluginProblem::Silent, "{script}");
     }

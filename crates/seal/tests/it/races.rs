@@ -1,5 +1,5 @@
-//! What happens in a tree while it is sealed: nobody who can write in it makes a run read, write or remove anything
-//! outside.
+//! Concurrent changes in a tree that is sealed: an attacker with write access to the tree can't make a run read, write or
+//! remove anything outside it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,7 +29,7 @@ fn engines() -> [Engine; 3] {
     [Engine::Serial, Engine::Threads(NonZeroUsize::new(3).unwrap()), "uring=2x8".parse().unwrap()]
 }
 
-/// What each task came to, by the last part of its source's name.
+/// The result of each task by the last component of its source.
 fn ends<J: Job<Task = Task, Output = Outcome, Error = Error>>(
     job: &J,
     tasks: Vec<Task>,
@@ -51,7 +51,7 @@ fn ends<J: Job<Task = Task, Output = Outcome, Error = Error>>(
     ends
 }
 
-/// A tree beside something that is none of its business.
+/// A tree beside a directory that runs must not touch.
 struct Place {
     dir: tempfile::TempDir,
 }
@@ -81,13 +81,13 @@ impl Place {
         walk.filtered(Filter::default().symlinks(symlinks)).collect()
     }
 
-    /// Puts a link to `target` where `name` is, which goes elsewhere.
+    /// Moves `name` away and puts a link to `target` in its place.
     fn swap(&self, name: &str, target: &str) {
         fs::rename(self.path(name), self.path("moved")).unwrap();
         symlink(self.path(target), self.path(name)).unwrap();
     }
 
-    /// The names outside, with lengths and first bytes.
+    /// The names outside the tree, with lengths and first bytes.
     #[track_caller]
     fn check_outside(&self) {
         let mut names: Vec<_> = haul_names(&self.path("outside"));
@@ -117,7 +117,7 @@ const LINK: &str = "a symbolic link is in its way";
 const OTHER: &str = "another file has taken its place since it was found";
 
 #[test]
-fn what_is_swapped_for_a_link_between_walk_and_open_is_refused() {
+fn a_link_in_place_of_a_found_file_is_refused() {
     for engine in engines() {
         let place = Place::new();
         let tasks = place.tasks(Some("out"), Symlinks::Skip);
@@ -254,7 +254,7 @@ fn a_tree_of_any_depth_is_walked_with_few_handles() {
     assert!((2..=33).contains(&handles_max), "{handles_max}");
 }
 
-/// Whether a descriptor is of something below `root`.
+/// Whether a descriptor refers to a file below `root`.
 fn is_below(root: &Path) -> impl FnMut(&std::io::Result<fs::DirEntry>) -> bool {
     move |entry| {
         let target = entry.as_ref().ok().and_then(|entry| fs::read_link(entry.path()).ok());
@@ -262,7 +262,7 @@ fn is_below(root: &Path) -> impl FnMut(&std::io::Result<fs::DirEntry>) -> bool {
     }
 }
 
-/// A tree `t` with `t/s/plain`, a result directory `o/s`, and the like outside.
+/// A tree `t` with `t/s/plain`, a result directory `o/s`, and the same names outside.
 fn machine(seed: u64, bytes: usize) -> Sim {
     let mut files = Files::default();
     files.put("t/s/plain", &vec![1; bytes]);
@@ -319,7 +319,7 @@ fn a_swap_at_any_operation_touches_nothing_outside() {
                     other => panic!("{case}: {other:?}"),
                 }
             }
-            // A source in a directory that was swapped isn't removed: then the result is complete, and the task fails.
+            // A source in a swapped directory isn't removed; the result is then complete and the task fails.
             let expects_done = directory == "o/s";
             assert!(refused > 3 && (done > 3) == expects_done, "{directory}: {refused} refused, {done} done");
         }

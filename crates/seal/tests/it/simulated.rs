@@ -1,4 +1,4 @@
-//! The same jobs in the simulation: whatever fails, the source is intact and the result whole or absent.
+//! The jobs in the simulation: after any failure the source is intact, and the result is complete or absent.
 
 use std::io;
 use std::path::Path;
@@ -35,7 +35,7 @@ fn content(bytes: usize) -> Vec<u8> {
     content
 }
 
-/// One small file, one of two segments.
+/// A small file and a file with two segments.
 const SIZES: [usize; 2] = [100_000, 4_300_000];
 
 fn machine(seed: u64, bytes: usize) -> Sim {
@@ -48,7 +48,7 @@ fn seal_task() -> Task {
     Task::file("d/plain", "d/sealed")
 }
 
-/// What `sealed` opens to, on a machine without faults.
+/// Opens `sealed` on a machine without faults.
 fn opened(sealed: &[u8]) -> Option<Vec<u8>> {
     let mut files = Files::default();
     files.put("sealed", sealed);
@@ -78,7 +78,7 @@ fn short_reads_and_writes_change_nothing() {
 }
 
 #[test]
-fn whatever_single_operation_fails_the_sealed_file_is_whole_or_absent() {
+fn whichever_operation_fails_the_sealed_file_is_whole_or_absent() {
     for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
         let job = seal_job().armored(armored);
         let sim = machine(1, bytes);
@@ -102,7 +102,7 @@ fn whatever_single_operation_fails_the_sealed_file_is_whole_or_absent() {
 }
 
 #[test]
-fn whatever_single_operation_fails_the_opened_file_is_whole_or_absent() {
+fn whichever_operation_fails_the_opened_file_is_whole_or_absent() {
     for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
         let sim = machine(1, bytes);
         sim.run(whole(&sim, &seal_job().armored(armored), &seal_task())).unwrap().unwrap();
@@ -158,7 +158,7 @@ fn a_source_that_changes_is_not_published() {
         let sim = machine(1, bytes);
         let job = seal_job();
         let task = seal_task();
-        // The file changes after each number of operations in turn, until the job no longer looks.
+        // The file changes after each number of operations in turn, until the job's last check has passed.
         let change_at = |number: u64| {
             let sim = machine(1, bytes);
             sim.change_files_at(number, move |files| files.put("d/plain", &content(bytes + 1)));
@@ -181,7 +181,7 @@ fn a_source_that_changes_is_not_published() {
 }
 
 #[test]
-fn a_full_disk_is_told_from_other_failures() {
+fn a_full_disk_is_distinguished_from_other_failures() {
     for bytes in SIZES {
         let sim = machine(1, bytes);
         sim.files().capacity_bytes = Some(bytes as u64 + 50_000);
@@ -241,7 +241,7 @@ fn a_file_that_is_replaced_is_at_every_failure_one_or_the_other() {
     }
 }
 
-/// What is left of a source that was to be removed, and of its result.
+/// Checks what is left of a source that was to be removed, and of its result.
 #[track_caller]
 fn check_replaced(files: &Files, bytes: usize, reported: Option<bool>, case: &str) {
     let source = files.get("d/plain");

@@ -1,4 +1,4 @@
-//! Streams, in memory: every length, every cut, by one worker and by several.
+//! Streams in memory: each length and each truncation, with one worker and with several.
 
 use std::io::{self, Read, Write};
 use std::num::NonZeroUsize;
@@ -42,14 +42,14 @@ fn sealed(plain: &[u8], workers: usize, armored: bool) -> Vec<u8> {
     sealed
 }
 
-/// What is released of `file`, and how it ends.
+/// Opens `file` and returns what was written and the result.
 fn opened(file: impl Read + Send, workers: usize) -> (Vec<u8>, Result<u64, Error>) {
     let mut plain = Vec::new();
     let result = open_stream(file, &mut plain, &identities(), &options(workers, false));
     (plain, result.map(|streamed| streamed.plain_bytes))
 }
 
-/// A reader that gives a few bytes at a time.
+/// A reader that returns a few bytes at a time.
 struct Dripping<'a>(&'a [u8], usize);
 
 impl Read for Dripping<'_> {
@@ -94,7 +94,7 @@ fn single_bytes_at_a_time_are_enough() {
     }
 }
 
-/// That `file` releases exactly the first `chunks` chunks of `plain`, and then fails.
+/// Checks that opening `file` writes exactly the first `chunks` chunks of `plain` and then fails.
 #[track_caller]
 fn check_released(file: &[u8], plain: &[u8], chunks: usize) -> Error {
     let mut errors = Vec::new();
@@ -117,7 +117,7 @@ fn check_released(file: &[u8], plain: &[u8], chunks: usize) -> Error {
 }
 
 #[test]
-fn exactly_what_is_authentic_in_front_of_the_damage_is_released() {
+fn exactly_the_authentic_plaintext_before_the_damage_is_written() {
     let plain = content(10 * CHUNK + 100);
     let file = sealed(&plain, 2, false);
     let payload = file.len() - 10 * SEALED - 116;
@@ -134,7 +134,7 @@ fn exactly_what_is_authentic_in_front_of_the_damage_is_released() {
 }
 
 #[test]
-fn an_end_that_comes_early_and_data_behind_the_end_are_errors() {
+fn truncation_and_trailing_data_are_errors() {
     let plain = content(6 * CHUNK);
     let file = sealed(&plain, 2, false);
     let payload = file.len() - 6 * SEALED;
@@ -177,7 +177,7 @@ fn armor_that_is_cut_or_goes_on_is_an_error() {
 }
 
 #[test]
-fn strangers_get_nothing() {
+fn other_identities_open_nothing() {
     let file = sealed(b"hello", 1, false);
     let mut plain = Vec::new();
     let stranger = [Identity::X25519(identity(9))];
@@ -191,7 +191,7 @@ fn strangers_get_nothing() {
     assert!(matches!(error, Error::Recipients(_)) && plain.is_empty() && sealed.is_empty());
 }
 
-/// Fails after some bytes: in reading, or in writing.
+/// Fails after some bytes, when read or written.
 struct Failing {
     left: usize,
 }
@@ -217,14 +217,14 @@ impl Write for Failing {
 }
 
 #[test]
-fn failures_of_either_end_are_told_apart_and_throw_the_switch() {
+fn read_and_write_failures_are_distinguished_and_cancel_the_rest() {
     for workers in [1, 3] {
         let options = options(workers, false);
         let mut sink = Vec::new();
         let error = seal_stream(Failing { left: 1_000_000 }, &mut sink, &recipients(), &options).unwrap_err();
         assert!(matches!(&error, Error::Io { step: During::Read, .. }), "{error}");
         assert!(options.cancel.is_triggered());
-        // All whole chunks that came, each followed by another byte.
+        // All whole chunks that were followed by another byte.
         assert!(sink.len() > 15 * SEALED && sink.len() < 16 * SEALED);
     }
     for workers in [1, 3] {
@@ -237,14 +237,14 @@ fn failures_of_either_end_are_told_apart_and_throw_the_switch() {
 }
 
 #[test]
-fn the_switch_ends_a_stream() {
+fn cancelling_ends_a_stream() {
     let options = options(2, false);
     options.cancel.trigger();
     let error = seal_stream(io::repeat(0), io::sink(), &recipients(), &options).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
 
-/// Remembers how much was ahead of the sink at most.
+/// Records the largest number of bytes that were read and not yet written.
 struct Watching {
     read: Arc<Mutex<(u64, u64)>>,
     left: u64,
@@ -278,7 +278,7 @@ impl Write for Behind {
 }
 
 #[test]
-fn no_more_is_held_than_a_piece_for_each_worker() {
+fn memory_is_bounded_by_a_piece_for_each_worker() {
     let read = Arc::new(Mutex::new((0, 0)));
     let source = Watching { read: read.clone(), left: 40_000_000 };
     let sink = Behind { written: 0, read: read.clone() };
@@ -288,7 +288,7 @@ fn no_more_is_held_than_a_piece_for_each_worker() {
     assert!(ahead_max <= 4 * (4 * CHUNK as u64 + 1), "{ahead_max}");
 }
 
-/// Panics in the middle, as a caller's own reader might.
+/// Panics after some bytes, as a caller's reader might.
 struct Panicking(usize);
 
 impl Read for Panicking {
@@ -301,7 +301,7 @@ impl Read for Panicking {
 }
 
 #[test]
-fn a_reader_that_panics_does_not_leave_anybody_waiting() {
+fn a_panicking_reader_leaves_no_worker_waiting() {
     let ended =
         std::panic::catch_unwind(|| seal_stream(Panicking(0), io::sink(), &recipients(), &options(4, false)));
     assert!(ended.is_err());

@@ -1,4 +1,4 @@
-//! Verifying, and armored files, by every engine of one process.
+//! Verifying and armored files with every engine of one process.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use haul_seal::{
     X25519Identity, inspect_file,
 };
 
-/// Sizes around every boundary: chunk, what is small, piece of text, segment.
+/// Sizes around each boundary: chunk, small file, piece of text, segment.
 const SIZES: [usize; 9] = [0, 1, 65_536, 65_537, 190_000, 1_048_577, 4_194_304, 4_194_305, 9_000_000];
 
 fn identity(seed: u8) -> X25519Identity {
@@ -57,7 +57,7 @@ fn content(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|index| (index as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
 }
 
-/// Plain files and their sealed forms, `SIZES` of them, in `dir`.
+/// Creates plain files of all `SIZES` in `dir` and seals them.
 fn files(dir: &Path, armored: bool, engine: Engine) -> Vec<(PathBuf, PathBuf)> {
     let names = SIZES.map(|bytes| (dir.join(bytes.to_string()), dir.join(format!("{bytes}.age"))));
     for (bytes, (plain, _)) in SIZES.into_iter().zip(&names) {
@@ -110,7 +110,8 @@ fn intact_files_verify_on_every_engine_and_nothing_is_written() {
     }
 }
 
-/// That opening and verifying say `message` of a sealed file of `bytes` bytes after `change`, and leave nothing.
+/// Checks that opening and verifying fail with `message` after `change` to a sealed file of `bytes` bytes, and leave
+/// nothing.
 #[track_caller]
 fn check_damaged(bytes: usize, armored: bool, change: impl Fn(&mut Vec<u8>), message: &str) {
     let dir = tempfile::tempdir().unwrap();

@@ -1,10 +1,10 @@
-//! One task as an engine does it, without one: for machines that are simulated.
+//! Running one task without an engine, for simulated machines.
 
 use haul_engine::{Job, Step};
 use haul_io::Io;
 use haul_seal::{Error, Outcome, Task};
 
-/// Does all of `task`, its parts in reverse.
+/// Runs `task` with its parts in reverse order.
 pub(crate) async fn whole<J: Job<Task = Task, Output = Outcome, Error = Error>>(
     io: &impl Io,
     job: &J,
