@@ -7,12 +7,11 @@
 use std::error::Error;
 use std::io::{self, Read};
 
-use haul_io::{Blocking, Cancel, Io};
+use haul_io::Cancel;
 use haul_seal::{Identity, Recipient, StreamOptions, X25519Identity, open_stream, seal_stream};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let system = Blocking::new(Cancel::new()?);
-    let identity = X25519Identity::generate(&mut |out| system.random(out));
+    let identity = X25519Identity::generate();
     let recipients = [Recipient::X25519(identity.to_recipient())];
     let options = StreamOptions::new(Cancel::new()?);
 

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (sealed, opened) = (directory.path().join("sealed"), directory.path().join("opened"));
 
     let system = Blocking::new(Cancel::new()?);
-    let identity = X25519Identity::generate(&mut |out| system.random(out));
+    let identity = X25519Identity::generate();
     let options = FileOptions::default();
     let recipients = vec![Recipient::X25519(identity.to_recipient())];
     let identities = || vec![Identity::X25519(identity.clone())];

@@ -50,7 +50,7 @@ pub enum PostQuantum {
 /// # use haul_seal::{Recipient, StreamOptions, X25519Identity, inspect, seal_stream};
 /// # let io = haul_io::Blocking::new(haul_io::Cancel::new()?);
 /// # let mut random = |out: &mut [u8]| haul_io::Io::random(&io, out);
-/// # let recipient = Recipient::X25519(X25519Identity::generate(&mut random).to_recipient());
+/// # let recipient = Recipient::X25519(X25519Identity::generate().to_recipient());
 /// # let mut sealed = Vec::new();
 /// # seal_stream(&b"hello"[..], &mut sealed, &[recipient], &StreamOptions::new(haul_io::Cancel::new()?))?;
 /// let facts = inspect(&sealed[..], None)?;

@@ -14,7 +14,7 @@
 //! std::fs::write(&letter, "Dear Ada")?;
 //! let cancel = Cancel::new()?;
 //! let system = Blocking::new(cancel.clone());
-//! let identity = X25519Identity::generate(&mut |out| system.random(out));
+//! let identity = X25519Identity::generate();
 //! let config = Config { engine: Engine::Serial, cancel, progress: Default::default() };
 //!
 //! let seal = SealJob::new(vec![Recipient::X25519(identity.to_recipient())], FileOptions::default())?;

@@ -19,7 +19,7 @@ impl SharedRunKey {
 
     /// Returns the key and creates it first if necessary.
     pub(crate) fn get_or_create(&self, random: &mut dyn FnMut(&mut [u8])) -> RunKey {
-        self.0.get_or_init(|| RunKey::generate(random)).clone()
+        self.0.get_or_init(|| RunKey::generate_with(random)).clone()
     }
 
     /// Returns the key of a run with several processes.

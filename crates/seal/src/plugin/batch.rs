@@ -134,7 +134,7 @@ impl Batch {
     fn wrapped(&self, recipients: &[Recipient], run_key: &RunKey, tasks: Vec<Task>) -> Vec<Task> {
         let io = Blocking::new(self.cancel.clone());
         let mut random = |out: &mut [u8]| io.random(out);
-        let file_keys: Vec<_> = tasks.iter().map(|_| FileKey::generate(&mut random)).collect();
+        let file_keys: Vec<_> = tasks.iter().map(|_| FileKey::generate_with(&mut random)).collect();
         match self.plugins.wrap(recipients, &file_keys, &self.cancel) {
             Ok(stanzas) => {
                 let keys = file_keys.iter().zip(stanzas);

@@ -130,7 +130,7 @@ impl Plugins {
         let (mut wrapping, request) = Wrapping::new(recipients, file_keys);
         let argument = Wrapping::ARGUMENT;
         let opening = Opening { program, argument, request: &request, file_count: file_keys.len(), cancel };
-        self.converse(opening, |stanza| wrapping.hear(stanza))?;
+        self.converse(opening, |stanza| wrapping.receive(stanza))?;
         wrapping.finish().map_err(|fault| PluginError::new(program, fault.into()))
     }
 
@@ -144,7 +144,7 @@ impl Plugins {
         let (mut unwrapping, request) = Unwrapping::new(identities, headers);
         let argument = Unwrapping::ARGUMENT;
         let opening = Opening { program, argument, request: &request, file_count: headers.len(), cancel };
-        if let Err(error) = self.converse(opening, |stanza| unwrapping.hear(stanza)) {
+        if let Err(error) = self.converse(opening, |stanza| unwrapping.receive(stanza)) {
             return headers.iter().map(|_| Err(error.clone())).collect();
         }
         let answers: Unwrapped = unwrapping.finish();

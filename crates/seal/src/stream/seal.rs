@@ -28,7 +28,7 @@ use crate::payload::chunks::{ChunkRun, seal_chunks};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let system = Blocking::new(Cancel::new()?);
-/// let identity = X25519Identity::generate(&mut |out| system.random(out));
+/// let identity = X25519Identity::generate();
 /// let recipients = [Recipient::X25519(identity.to_recipient())];
 /// let options = StreamOptions::new(Cancel::new()?);
 /// let (mut sealed, mut opened) = (Vec::new(), Vec::new());
@@ -83,7 +83,7 @@ fn header_for(recipients: &[Recipient], options: &StreamOptions) -> Result<Seale
     let Some(plugins) = &options.plugins else {
         return seal_header(recipients, &mut random).map_err(Error::Recipients);
     };
-    let file_key = [FileKey::generate(&mut random)];
+    let file_key = [FileKey::generate_with(&mut random)];
     let stanzas = plugins.wrap(recipients, &file_key, &options.cancel)?;
     seal_header_with(recipients, &stanzas[0], &file_key[0], &mut random).map_err(Error::Recipients)
 }
