@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Config, Engine, Event, Job, Source, run};
-use haul_io::{Blocking, Cancel, Io};
+use haul_io::Cancel;
 use haul_seal::{
     Direction, FileOptions, Identity, OpenJob, Placement, Recipient, SealJob, Task, VerifyJob, Walk,
     X25519Identity,
@@ -25,7 +25,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (sealed, opened) = (directory.path().join("sealed"), directory.path().join("opened"));
 
-    let system = Blocking::new(Cancel::new()?);
     let identity = X25519Identity::generate();
     let options = FileOptions::default();
     let recipients = vec![Recipient::X25519(identity.to_recipient())];
