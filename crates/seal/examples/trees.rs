@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Config, Engine, Event, Job, Source, run};
-use haul_io::Cancel;
+use haul_io::{Blocking, Cancel};
 use haul_seal::{
     Direction, FileOptions, Identity, OpenJob, Placement, Recipient, SealJob, Task, VerifyJob, Walk,
     X25519Identity,

@@ -1,5 +1,5 @@
-//! Concurrent changes in a tree that is sealed: an attacker with write access to the tree can't make a run read, write or
-//! remove anything outside it.
+//! Concurrent changes in a tree that is sealed: an attacker with write access to the tree can't make a run read, write
+//! or remove anything outside it.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Streams, armor, `verify` and `inspect`, against age where it is installed.
+//! Streams, armor and `verify`, against age where it is installed.
 
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -9,14 +9,14 @@ use haul_testkit::{Haul, Run, Tree, assert_same, check_golden, files_below, peer
 
 use crate::workdir::golden;
 
-struct StreamWorkdir {
+pub(super) struct StreamWorkdir {
     dir: tempfile::TempDir,
     haul: Haul,
-    recipient: String,
+    pub(super) recipient: String,
 }
 
 impl StreamWorkdir {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
         let recipient =
@@ -24,16 +24,16 @@ impl StreamWorkdir {
         Self { dir, haul, recipient }
     }
 
-    fn run(&self, args: &[&str]) -> Run {
+    pub(super) fn run(&self, args: &[&str]) -> Run {
         self.haul.run(args)
     }
 
     /// Runs with `bytes` on stdin.
-    fn fed(&self, bytes: &[u8], args: &[&str]) -> Run {
+    pub(super) fn fed(&self, bytes: &[u8], args: &[&str]) -> Run {
         Haul::new(env!("CARGO_BIN_EXE_haul")).dir(self.dir.path()).stdin(bytes).run(args)
     }
 
-    fn seal(&self, args: &[&str]) -> Run {
+    pub(super) fn seal(&self, args: &[&str]) -> Run {
         self.run(&[["seal", "-r", &self.recipient].as_slice(), args].concat()).expect_status(0)
     }
 
@@ -41,11 +41,11 @@ impl StreamWorkdir {
         self.dir.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.path(name), bytes).unwrap();
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
+    pub(super) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap()
     }
 
@@ -64,7 +64,7 @@ impl StreamWorkdir {
     }
 
     #[track_caller]
-    fn says(&self, name: &str, args: &[&str]) {
+    pub(super) fn says(&self, name: &str, args: &[&str]) {
         check_golden(golden(name), &self.run(args).hide(&self.recipient, "[RECIPIENT]"));
     }
 }
@@ -377,33 +377,6 @@ fn verify_takes_any_name_and_a_wrong_key_has_its_own_code() {
     workdir.says("verify-missing", &["verify", "-i", "key.txt", "missing"]);
     workdir.run(&["keygen", "-o", "other.txt"]).expect_status(0);
     workdir.says("verify-wrong-identity", &["verify", "-i", "other.txt", "odd-name"]);
-}
-
-#[test]
-fn inspect_shows_the_facts_of_the_header() {
-    let workdir = StreamWorkdir::new();
-    workdir.write("letter", &seeded_bytes(7, 100_000));
-    workdir.run(&["keygen", "--pq", "-o", "pq.txt"]).expect_status(0);
-    let hybrid = workdir.run(&["keygen", "-y", "pq.txt"]).stdout_text().trim().to_owned();
-    workdir.seal(&["-r", &workdir.recipient, "-o", "classic.age", "letter"]);
-    workdir.seal(&["-a", "-o", "armored.age", "letter"]);
-    workdir.run(&["seal", "-r", &hybrid, "-o", "hybrid.age", "letter"]).expect_status(0);
-    workdir.says("inspect", &["inspect", "classic.age", "armored.age", "hybrid.age"]);
-    workdir.says("inspect-json", &["inspect", "--json", "classic.age", "armored.age", "hybrid.age"]);
-    let by_stdin =
-        workdir.fed(&workdir.read("classic.age"), &["inspect", "-"]).expect_status(0).stdout_text();
-    let by_name = workdir.run(&["inspect", "classic.age"]).stdout_text();
-    assert_eq!(by_stdin.split_once('\n').unwrap().1, by_name.split_once('\n').unwrap().1);
-    let classic = workdir.read("classic.age");
-    let mut malformed = classic.clone();
-    malformed[25] = b'!';
-    malformed[24] = b'!';
-    workdir.write("malformed", &malformed);
-    workdir.write("cut-in-header", &classic[..100]);
-    workdir.write("no-length", &classic[..classic.len() - 34_464 - 10]);
-    workdir.says("inspect-damaged", &["inspect", "malformed", "cut-in-header", "no-length"]);
-    workdir.says("inspect-not-age", &["inspect", "letter"]);
-    workdir.says("inspect-missing", &["inspect", "missing"]);
 }
 
 #[test]
