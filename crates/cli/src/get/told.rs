@@ -103,7 +103,13 @@ impl Explained for Failed {
     }
 
     fn hint(&self) -> Option<&'static str> {
-        match self.error {
+        match &self.error {
+            Error::NameTaken => Some("--name path keeps the directories of URLs, and \"out\" in a list names each file"),
+            Error::Busy => Some("wait for it, or name another place with -o or -d"),
+            Error::InTheWay { .. } => Some("move it away, or name another place with -o or -d"),
+            Error::Untrusted { .. } => {
+                Some("try again on another network or after logging in; remove the .haul-part file to start over")
+            }
             Error::Exists => {
                 Some("remove it, or name another place with -o or -d; -c skips what is complete")
             }

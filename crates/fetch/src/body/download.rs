@@ -14,6 +14,7 @@ use crate::body::expectation::Expectation;
 use crate::body::receiver::Receiver;
 use crate::body::reread::reread;
 use crate::body::sink::Sink;
+use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
 use crate::kept::resume::Prefix;
 use crate::kept::validator::{Validators, last_modified};
@@ -23,8 +24,10 @@ use crate::{Checksum, Error, Expected, Response, disposition_name};
 pub(crate) struct Download {
     sink: Sink,
     expectation: Expectation,
-    /// Whether the server names the file.
-    is_named_by_server: bool,
+    /// Where the server names the file: the names of the run.
+    names: Option<Claims>,
+    /// The name that was claimed of them.
+    claimed: Option<PathBuf>,
     /// Bytes received and kept.
     bytes: u64,
     /// The representation that they belong to; `None` if nothing can be appended to them.
@@ -47,7 +50,8 @@ impl Download {
         Self {
             sink,
             expectation: Expectation::new(expected),
-            is_named_by_server: false,
+            names: None,
+            claimed: None,
             bytes: 0,
             validators: None,
             local_copy: None,
@@ -72,9 +76,9 @@ impl Download {
         Ok(download)
     }
 
-    /// Takes the name of the file from the server.
-    pub(crate) fn named_by_server(self) -> Self {
-        Self { is_named_by_server: true, ..self }
+    /// Takes the name of the file from the server, and claims it of `names`.
+    pub(crate) fn named_by_server(self, names: Claims) -> Self {
+        Self { names: Some(names), ..self }
     }
 
     /// Receives nothing while `copy` is current.
@@ -84,9 +88,13 @@ impl Download {
 
     /// Renames the file as the server says, if the task wants that. To be called before the first byte of the whole.
     pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
-        let (true, Sink::File(sink)) = (self.is_named_by_server, &mut self.sink) else { return Ok(()) };
+        let (Some(names), Sink::File(sink)) = (&self.names, &mut self.sink) else { return Ok(()) };
         if let Some(name) = disposition_name(headers) {
             sink.rename(&name);
+        }
+        if self.claimed.as_deref() != Some(sink.path()) {
+            names.claim(io, sink.path()).await?;
+            self.claimed = Some(sink.path().to_owned());
         }
         if sink.clashes(io).await { Err(Error::Exists) } else { Ok(()) }
     }

@@ -7,7 +7,7 @@
 //! or its record could be mistaken for the new one's, as length and time are the same, each step is synced before the next.
 //!
 //! A file that came from another URL is not replaced, so that two URLs of one name never take turns in it (at one time only one
-//! attempt of a job is at a name: [`crate::list::claims`]); nor is one that somebody else changed while the new one was on its way.
+//! attempt of a job is at a name: [`crate::kept::claims`]); nor is one that somebody else changed while the new one was on its way.
 //!
 //! Owns: the record, whether it is about what is there, the order of the steps.
 //! Does not own: conditions of requests ([`crate::kept::condition`]), writing the file ([`crate::body::file_sink`]).

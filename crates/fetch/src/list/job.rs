@@ -14,7 +14,7 @@ use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
 use crate::kept::condition::LocalCopy;
 use crate::kept::existing;
-use crate::kept::name_locks::{NameLock, NameLocks};
+use crate::kept::claims::Claims;
 use crate::kept::partial::Partial;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::joining::Joining;
@@ -38,8 +38,8 @@ pub struct FetchJob {
     open_files: OpenFilePermits,
     /// Connections in use, if files are fetched in segments.
     host_permits: HostPermits,
-    /// The names of results in use, if results are kept up to date: otherwise no result is ever replaced.
-    name_locks: NameLocks,
+    /// The names of results: each belongs to the first task that wants it.
+    claims: Claims,
 }
 
 /// How an attempt begins.
@@ -55,9 +55,6 @@ enum Arrived {
     Split(Box<Split>),
 }
 
-/// Another attempt is using the name.
-struct NameTaken;
-
 impl FetchJob {
     /// A job whose tasks share connections and settings.
     pub fn new(config: Config) -> Self {
@@ -65,7 +62,7 @@ impl FetchJob {
             shared: Shared::new(config),
             open_files: OpenFilePermits::default(),
             host_permits: HostPermits::default(),
-            name_locks: NameLocks::default(),
+            claims: Claims::default(),
         }
     }
 
@@ -81,12 +78,8 @@ impl FetchJob {
         progress.starts_again = false;
         let host = self.host_permit(request, usize::MAX);
         let paused = progress.paused.take();
-        let Ok(name) = self.lock_name(task) else {
-            let download = progress.download.take().or(paused.map(|paused| paused.download));
-            self.give_up(attempt.io, download, &Error::Exists).await;
-            return Err(Error::Exists);
-        };
-        let permits = TaskPermits { _host: host, _name: name };
+        self.claim_name(attempt.io, task, progress).await?;
+        let permits = TaskPermits { _host: host };
         if let Some(paused) = paused {
             let file = Segmented::resume(request, *paused, permits);
             return Ok(self.split(file.after(progress.spent, attempt.trace.times)));
@@ -154,14 +147,15 @@ impl FetchJob {
         Ok(Arrived::Whole(Box::new(attempt.receive_whole(body, download).await?)))
     }
 
-    /// Locks the name of the result for this attempt, if that may be replaced.
-    fn lock_name(&self, task: &FetchTask) -> Result<Option<NameLock>, NameTaken> {
-        match &task.destination {
-            Destination::File(publish) if self.shared.config.sync => {
-                self.name_locks.try_lock(&publish.path).map(Some).ok_or(NameTaken)
-            }
-            _ => Ok(None),
+    /// Claims the name of the result for the task. The first attempt does, for all.
+    async fn claim_name(&self, io: &impl Io, task: &FetchTask, progress: &mut Progress) -> Result<(), Error> {
+        if let Destination::File(publish) = &task.destination
+            && !progress.has_name
+        {
+            self.claims.claim(io, &publish.path).await?;
+            progress.has_name = true;
         }
+        Ok(())
     }
 
     /// A permit for a connection to the host of `request`, if these are counted and fewer than `max` are in use.
@@ -205,7 +199,7 @@ impl FetchJob {
             Destination::File(publish) => publish,
             Destination::Named(publish) => {
                 let sink = Sink::file(FileSink::new(publish.clone(), None));
-                let download = Download::new(sink, task.expected.clone()).named_by_server();
+                let download = Download::new(sink, task.expected.clone()).named_by_server(self.claims.clone());
                 return Ok(Prepared::Download(Box::new(download)));
             }
             Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task)),

@@ -101,12 +101,13 @@ impl Staged {
         Ok(Self { file, directory: None, temporary: Some(temporary), kept: true })
     }
 
-    /// The file that [`Staged::create_as`] made, perhaps in another process. Dropped, it stays.
+    /// The file that [`Staged::create_as`] made, perhaps in another process, locked against others. Dropped, it stays.
     ///
     /// # Errors
-    /// What the system says of opening it for reading and writing; symbolic links aren't followed.
+    /// What the system says of opening it for reading and writing; symbolic links aren't followed. `WouldBlock` where another
+    /// process works on it.
     pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
-        let file = io.open(None, &temporary, OpenMode::ReadWrite { follow: false }).await?;
+        let file = io.open(None, &temporary, OpenMode::Locked).await?;
         Ok(Self { file, directory: None, temporary: Some(temporary), kept: true })
     }
 
