@@ -11,14 +11,16 @@ mod network;
 mod terminal;
 mod told;
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::io::IsTerminal;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use haul_engine::{Engine, Next, Source};
 use haul_fetch::{
-    Algorithm, Checksum, Config, Destination, Expected, FetchJob, FetchTask, HostLimits, HostSource, Request,
-    Segments, Trust, basename, path_name,
+    Algorithm, Checksum, Config, Destination, Error, Expected, FetchJob, FetchTask, HostLimits, HostSource, Request,
+    Segments, Trust, basename, path_name, unreserved,
 };
 use haul_io::{File, Preserve, Publish};
 
@@ -299,7 +301,7 @@ impl Naming {
     }
 
     fn destination(&self, item: &Item, request: &Request) -> Result<Destination, String> {
-        let name = match (&item.out, self.how) {
+        let name: PathBuf = match (&item.out, self.how) {
             (Some(out), _) if !stays_inside(out) => {
                 return Err(format!("{} leaves the directory", quoted(out)));
             }
@@ -307,10 +309,13 @@ impl Naming {
             (None, NameArg::Basename) => basename(request.url()).into(),
             (None, NameArg::Path) => path_name(request.url()).into(),
             (None, NameArg::Disposition) => {
-                let publish = publish(self.dir.join(basename(request.url())), self.mode);
+                let name = unreserved(Path::new(&basename(request.url())));
+                let publish = publish(self.dir.join(name), self.mode);
                 return Ok(Destination::Named(publish));
             }
         };
+        // Nobody but the user may choose names that haul's own files have.
+        let name = if item.is_typed { name } else { unreserved(&name) };
         Ok(Destination::File(publish(self.dir.join(name), self.mode)))
     }
 }
@@ -334,7 +339,7 @@ struct Urls {
 impl Source<FetchTask> for Urls {
     fn next(&mut self) -> Next<FetchTask> {
         let line = match (Iterator::next(&mut self.args), &mut self.list) {
-            (Some(url), _) => Next::Task(Ok(Item::of_url(url))),
+            (Some(url), _) => Next::Task(Ok(Item { is_typed: true, ..Item::of_url(url) })),
             (None, Some(list)) => list.next(),
             (None, None) => Next::End,
         };
@@ -348,6 +353,7 @@ impl Source<FetchTask> for Urls {
 }
 
 fn dry_run(mut source: Urls, mut told: DryRun<'_>) -> Exit {
+    let (hasher, mut names) = (RandomState::new(), HashSet::new());
     while !told.is_unread() {
         let task = match source.next() {
             Next::Task(task) => task,
@@ -365,6 +371,9 @@ fn dry_run(mut source: Urls, mut told: DryRun<'_>) -> Exit {
             _ => ("stdout".to_owned(), None),
         };
         match &task.request {
+            Ok(_) if target.is_some_and(|target| !names.insert(hasher.hash_one(target))) => {
+                told.fail(&task.label, &Error::NameTaken.to_string());
+            }
             Ok(_) => told.plan(&format!("{} -> {place}", quoted(&task.label)), &task.label, target),
             Err(reason) => told.fail(&task.label, reason),
         }

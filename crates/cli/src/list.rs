@@ -32,6 +32,9 @@ pub(crate) struct Item {
     /// Its length in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<u64>,
+    /// Whether the user typed it, so that its name is the user's own choice.
+    #[serde(skip)]
+    pub(crate) is_typed: bool,
 }
 
 /// A line that says what to fetch, or why it doesn't.
@@ -49,7 +52,16 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 
 impl Item {
     pub(crate) fn of_url(url: String) -> Self {
-        Self { url, out: None, headers: BTreeMap::new(), method: None, body: None, sha256: None, size: None }
+        Self {
+            url,
+            out: None,
+            headers: BTreeMap::new(),
+            method: None,
+            body: None,
+            sha256: None,
+            size: None,
+            is_typed: false,
+        }
     }
 
     /// What line `number` (from 1) says; `None` for blank lines and comments.

@@ -5,10 +5,10 @@
 
 use std::path::Path;
 
-use haul_io::{Buf, Existing, File, Io, Offset, Publish, Staged};
+use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Staged, Stat};
 
-use crate::kept::partial::Partial;
-use crate::kept::resume::Prefix;
+use crate::body::reread::is_same;
+use crate::kept::partial::{Kept, Partial};
 use crate::kept::sync::{Stamp, Sync};
 use crate::kept::validator::Validators;
 use crate::{Error, Response};
@@ -27,6 +27,12 @@ pub(crate) struct FileSink {
     staged: Option<Staged>,
     /// Whether what is written lies in the partial file.
     in_partial: bool,
+    /// The partial file as a pause left it.
+    left: Option<Stat>,
+    /// Whether the partial file is kept until another whole, which lies elsewhere, is complete.
+    keeps_partial: bool,
+    /// Whether the file is only compared with the one that has its name.
+    compares: bool,
     written_bytes: u64,
     /// Where the file keeps up with its URL.
     sync: Option<Box<Sync>>,
@@ -51,6 +57,9 @@ impl FileSink {
             held: None,
             staged: None,
             in_partial: false,
+            left: None,
+            keeps_partial: false,
+            compares: false,
             written_bytes: 0,
             sync: None,
         }
@@ -69,13 +78,42 @@ impl FileSink {
     }
 
     /// Goes on behind what an earlier run left in `partial`.
-    pub(crate) fn resumed(publish: Publish, partial: Partial, prefix: &Prefix) -> Self {
+    pub(crate) fn resumed(publish: Publish, partial: Partial, kept: Kept) -> Self {
         Self {
-            validators: Some(prefix.validators.clone()),
+            validators: Some(kept.prefix.validators),
+            staged: Some(kept.staged),
             in_partial: true,
-            written_bytes: prefix.bytes,
+            written_bytes: kept.prefix.bytes,
             ..Self::new(publish, Some(partial))
         }
+    }
+
+    /// Is compared with the file that has its name, and never published.
+    pub(crate) fn comparing(publish: Publish) -> Self {
+        Self { compares: true, ..Self::new(publish, None) }
+    }
+
+    /// Whether it is compared with the file that has its name.
+    pub(crate) fn compares(&self) -> bool {
+        self.compares
+    }
+
+    /// Whether a partial file is on disk, which a later run may continue.
+    pub(crate) fn has_partial(&self) -> bool {
+        self.in_partial || self.keeps_partial
+    }
+
+    /// Drops what was received, but keeps the partial file until what comes now is complete.
+    pub(crate) async fn set_aside(&mut self, io: &impl Io) -> Result<(), Error> {
+        if !self.in_partial {
+            return self.start_over(io).await;
+        }
+        if let Some(held) = self.held.take() {
+            io.give_buf(held);
+        }
+        (self.staged, self.written_bytes) = (None, 0);
+        (self.in_partial, self.keeps_partial) = (false, true);
+        Ok(())
     }
 
     /// Says what the body is, and how long it will be.
@@ -162,10 +200,14 @@ impl FileSink {
         match (&self.partial, &self.validators) {
             (Some(partial), _) if self.in_partial => {
                 let changed = || std::io::Error::other("the partial file was changed by another program");
-                partial.reopen(io, self.written_bytes).await?.ok_or_else(|| Error::Write(changed()))
+                let reopened = match &self.left {
+                    Some(left) => partial.reopen(io, left).await?,
+                    None => None,
+                };
+                reopened.ok_or_else(|| Error::Write(changed()))
             }
             // Its length says how much of it is there: no space is reserved.
-            (Some(partial), Some(validators)) => {
+            (Some(partial), Some(validators)) if !self.keeps_partial => {
                 self.in_partial = true;
                 partial.begin(io, validators).await
             }
@@ -182,7 +224,7 @@ impl FileSink {
     /// Makes ready for a pause of any length: bytes that are kept are written. How many they are.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> u64 {
         let is_file = self.written_bytes > 0 || self.staged.is_some();
-        let kept = is_file || self.partial.is_some() && self.validators.is_some();
+        let kept = is_file || self.partial.is_some() && self.validators.is_some() && !self.keeps_partial;
         let has_bytes = self.held.as_ref().is_some_and(|held| !held.filled().is_empty());
         let failed = kept && has_bytes && self.write_out(io).await.is_err();
         if let Some(held) = self.held.take() {
@@ -192,8 +234,10 @@ impl FileSink {
             // How much of it was written can't be told.
             let _ = self.start_over(io).await;
         }
-        if self.in_partial {
-            self.staged = None;
+        if self.in_partial
+            && let Some(staged) = self.staged.take()
+        {
+            self.left = io.stat(staged.file()).await.ok();
         }
         self.written_bytes
     }
@@ -205,9 +249,9 @@ impl FileSink {
         }
         self.written_bytes = 0;
         match (self.staged.take(), &self.partial) {
-            (_, Some(partial)) if self.in_partial => {
+            (staged, Some(partial)) if self.in_partial => {
                 self.in_partial = false;
-                partial.remove(io).await
+                partial.remove(io, staged).await
             }
             (Some(staged), _) => {
                 staged.discard(io).await;
@@ -219,6 +263,9 @@ impl FileSink {
 
     /// Publishes the file.
     pub(crate) async fn complete(mut self, io: &impl Io) -> Result<(), Error> {
+        if self.compares {
+            return self.compare(io).await;
+        }
         let Some(sync) = self.sync.take() else { return self.publish(io).await };
         let ready = async {
             let stamp = self.stamp(io).await?;
@@ -239,6 +286,22 @@ impl FileSink {
         }
     }
 
+    /// Compares the file with the one that has its name, and drops it.
+    async fn compare(mut self, io: &impl Io) -> Result<(), Error> {
+        let written = self.write_out(io).await;
+        let Some(staged) = self.staged.take() else { return written };
+        let compared = async {
+            written?;
+            let mode = OpenMode::Read { follow: true };
+            let there = io.open(None, &self.publish.path, mode).await.map_err(Error::write)?;
+            let is_as_long = io.stat(&there).await.map_err(Error::write)?.bytes == self.written_bytes;
+            Ok(is_as_long && is_same(io, staged.file(), &there, self.written_bytes).await?)
+        };
+        let compared: Result<bool, Error> = compared.await;
+        staged.discard(io).await;
+        if compared? { Ok(()) } else { Err(Error::Differs) }
+    }
+
     /// Writes all that is left and puts it on stable storage, as what is told of the file later must not outlive it. Length and time
     /// of the file to be: known before it has its name, so that a change by somebody else is never taken for ours.
     async fn stamp(&mut self, io: &impl Io) -> Result<Stamp, Error> {
@@ -252,14 +315,15 @@ impl FileSink {
 
     async fn publish(mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() && self.written_bytes == 0 {
-            if let Some(partial) = &self.partial {
-                // What an earlier run kept was of something else.
-                partial.remove(io).await?;
-            }
             let held = self.held.unwrap_or_else(|| Buf::with_capacity(0));
             let (result, held) = io.write_file(self.publish, held).await;
             io.give_buf(held);
-            return result.map(drop).map_err(Error::write);
+            result.map_err(Error::write)?;
+            if let Some(partial) = &self.partial {
+                // What an earlier run kept was of something else.
+                partial.remove_leftovers(io).await;
+            }
+            return Ok(());
         }
         let written = self.write_out(io).await;
         let Some(staged) = self.staged.take() else { return written };
@@ -267,13 +331,15 @@ impl FileSink {
             staged.discard(io).await;
             return Err(error);
         }
-        let Some(partial) = self.partial.filter(|_| self.in_partial) else {
-            return staged.publish(io, &self.publish).await.map(drop).map_err(Error::write);
-        };
-        partial.check(io, &staged, self.written_bytes).await?;
-        let published = staged.publish(io, &self.publish).await.map(drop).map_err(Error::write);
-        // Only the record is left of it.
-        published.and(partial.remove(io).await)
+        if let Some(partial) = self.partial.as_ref().filter(|_| self.in_partial) {
+            partial.check(io, &staged, self.written_bytes).await?;
+        }
+        staged.publish(io, &self.publish).await.map_err(Error::write)?;
+        if let Some(partial) = &self.partial {
+            // Only the record, or what an earlier run kept of something else.
+            partial.remove_leftovers(io).await;
+        }
+        Ok(())
     }
 
     /// Records that `bytes` in total have been written through [`Written::file`].

@@ -64,7 +64,7 @@ impl Sync {
     /// Looks at what is at `result`, to keep up with `url`.
     ///
     /// # Errors
-    /// [`Error::Exists`] where it came from another URL.
+    /// [`Error::Exists`] where it came from another URL; [`Error::InTheWay`] where something else has the record's name.
     pub(crate) async fn begin(io: &impl Io, result: &Path, url: &Url) -> Result<SyncStart, Error> {
         let record = Record::new(beside(result, SUFFIX), MAGIC, url);
         let stat = io.stat_at(None, result).await.ok();
@@ -72,7 +72,8 @@ impl Sync {
             Recorded::Ours(lines) => (lines, true),
             Recorded::Others(_) if stat.is_some() => return Err(Error::Exists),
             Recorded::Others(lines) => (lines, false),
-            Recorded::Nothing => (Vec::new(), false),
+            Recorded::Foreign => return Err(record.in_the_way()),
+            Recorded::Damaged | Recorded::Nothing => (Vec::new(), false),
         };
         let (there, recorded) = (stat.as_ref().map(Identity::of), Stamp::read(&lines));
         let fits = is_ours && stat.is_some_and(|stat| stat.kind == FileKind::Regular);

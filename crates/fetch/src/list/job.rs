@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use haul_engine::{Job, Step};
 use haul_io::{Existing, Io, Publish};
+use http::Method;
 
 use crate::body::download::Download;
 use crate::body::file_sink::FileSink;
@@ -32,7 +33,8 @@ use crate::transfer::shared::Shared;
 use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
-/// ([`Step::Again`]), at most [`Config::retries`] times.
+/// ([`Step::Again`]), at most [`Config::retries`] times. A job is for one run: each name of a result belongs to the first task
+/// that wants it.
 pub struct FetchJob {
     shared: Shared,
     open_files: OpenFilePermits,
@@ -196,6 +198,10 @@ impl FetchJob {
     ) -> Result<Prepared, Error> {
         let io = attempt.io;
         let publish = match &task.destination {
+            // A head is no file.
+            Destination::File(_) | Destination::Named(_) if request.method == Method::HEAD => {
+                return Ok(Prepared::of(Sink::discard(u64::MAX), task));
+            }
             Destination::File(publish) => publish,
             Destination::Named(publish) => {
                 let sink = Sink::file(FileSink::new(publish.clone(), None));
@@ -216,19 +222,22 @@ impl FetchJob {
                 return Err(Error::Exists);
             }
             let checking = existing::check(attempt, request, &task.expected, &publish.path, &stat);
-            let response = Box::pin(checking).await?;
+            let existing::Verdict::Complete(response) = Box::pin(checking).await? else {
+                return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone())), task));
+            };
             // A run that was killed may have left the record of a file that it completed.
-            Partial::of(&publish.path, &request.url).remove(io).await?;
+            Partial::of(&publish.path, &request.url).remove_leftovers(io).await;
             return Ok(Prepared::Skipped(Box::new(response), publish.path.clone()));
         }
         if !resumes {
             return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task));
         }
         let partial = Partial::of(&publish.path, &request.url);
-        match partial.find(io).await {
+        match partial.find(io).await? {
             None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task)),
-            Some(prefix) => {
-                let sink = Sink::file(FileSink::resumed(publish.clone(), partial, &prefix));
+            Some(kept) => {
+                let prefix = kept.prefix.clone();
+                let sink = Sink::file(FileSink::resumed(publish.clone(), partial, kept));
                 let download = Download::resumed(io, sink, task.expected.clone(), prefix).await?;
                 Ok(Prepared::Download(Box::new(download)))
             }
@@ -344,6 +353,7 @@ async fn complete(io: &impl Io, download: Box<Download>, response: Response) -> 
         download.abandon(io).await;
         return Ok(Completed { unchanged: true, ..Completed::of(response, path, None) });
     }
+    let compares = download.compares();
     let complete = download.complete(io).await?;
-    Ok(Completed::of(response, path, complete.hash))
+    Ok(Completed { skipped: compares, ..Completed::of(response, path, complete.hash) })
 }

@@ -20,10 +20,11 @@ impl Pool {
         Self { idle: Mutex::default(), idle_max }
     }
 
-    /// The connection by `route` that was used last: the least likely to have been closed meanwhile.
-    pub(crate) fn take(&self, route: &Route) -> Option<Connection> {
+    /// The connection by `route` that was used last: the least likely to have been closed meanwhile. One on which the client's
+    /// certificate may have been shown serves only requests that may show it.
+    pub(crate) fn take(&self, route: &Route, shows_identity: bool) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = idle.iter().rposition(|kept| kept.route() == route)?;
+        let index = idle.iter().rposition(|kept| kept.route() == route && kept.shows_identity == shows_identity)?;
         idle.remove(index)
     }
 
