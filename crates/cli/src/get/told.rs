@@ -43,7 +43,11 @@ impl Success<FetchTask> for Fetched {
         if self.unchanged {
             return Some(format!("-> {place}, unchanged"));
         }
-        Some(format!("-> {place}, {}, {bytes}", self.response.status.as_u16()))
+        let status = self.response.status.as_u16();
+        if self.path.is_none() && self.response.body_bytes == 0 {
+            return Some(format!("{status}, no content"));
+        }
+        Some(format!("-> {place}, {status}, {bytes}"))
     }
 
     fn remark(&self) -> Option<String> {

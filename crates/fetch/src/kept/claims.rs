@@ -4,7 +4,7 @@
 //! only in letter case or in Unicode normalization may be one name to the file system: it is asked, by a file of a random
 //! name, whether it tells such names apart in that directory.
 //!
-//! Owns: the claims, 16 bytes a name; which names may be one.
+//! Owns: the claims, at most 16 bytes of hashes a name; which names may be one.
 //! Does not own: files that exist already ([`crate::kept::existing`], [`crate::kept::sync`]), other processes
 //! ([`crate::kept::partial`]).
 
@@ -34,7 +34,7 @@ struct Shared {
 struct Claimed {
     /// Of names as they are.
     exact: HashSet<u64>,
-    /// Of names without what some file systems ignore.
+    /// Of names without what some file systems ignore, where that makes a difference.
     folded: HashSet<u64>,
 }
 
@@ -52,7 +52,8 @@ impl Claims {
     /// [`Error::NameTaken`] if another task has it.
     pub(crate) async fn claim(&self, io: &impl Io, path: &Path) -> Result<(), Error> {
         let path = lexical(path);
-        let key = Key { exact: self.hash(&path), folded: self.hash(&folded(&path)) };
+        let exact = self.hash(path.as_os_str().as_encoded_bytes());
+        let key = Key { exact, folded: self.hash(folded(&path).as_bytes()) };
         match self.try_claim(key, false) {
             Attempted::Claimed => Ok(()),
             Attempted::Taken => Err(Error::NameTaken),
@@ -69,15 +70,18 @@ impl Claims {
         if claimed.exact.contains(&key.exact) {
             return Attempted::Taken;
         }
-        if claimed.folded.contains(&key.folded) && !is_told_apart {
+        let maybe_taken = claimed.folded.contains(&key.folded) || claimed.exact.contains(&key.folded);
+        if maybe_taken && !is_told_apart {
             return Attempted::MaybeTaken;
         }
         claimed.exact.insert(key.exact);
-        claimed.folded.insert(key.folded);
+        if key.folded != key.exact {
+            claimed.folded.insert(key.folded);
+        }
         Attempted::Claimed
     }
 
-    fn hash(&self, name: &(impl std::hash::Hash + ?Sized)) -> u64 {
+    fn hash(&self, name: &[u8]) -> u64 {
         self.0.hasher.hash_one(name)
     }
 

@@ -234,8 +234,8 @@ impl<I: Io> Attempt<'_, I> {
         let has_failed = if self.config().sync || self.config().fail_on_status {
             !status.is_success()
         } else {
-            // It has no content, whatever is wanted of failed requests.
-            status == StatusCode::NOT_MODIFIED
+            // What leads elsewhere is no content, whatever is wanted of failed requests.
+            status.is_redirection()
         };
         has_failed && !concerns_range
     }
