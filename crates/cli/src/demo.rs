@@ -1,7 +1,10 @@
-//! `haul demo`: what the program does, shown in a few seconds, without a network.
+//! `haul demo`: shows in a few seconds, without a network, what the program does.
 //!
-//! Owns: the story and its table.
-//! Does not own: the jobs it runs, the server ([`server`]).
+//! In: the arguments. Out: a table on stdout. Everything that the demo creates is removed at the end. The server
+//! ([`server`]) also serves `haul bench get`.
+//!
+//! Owns: the steps of the demo, its files.
+//! Does not own: the jobs, the engines, the table's form.
 
 pub(crate) mod server;
 
@@ -17,23 +20,24 @@ use haul_seal::{
 };
 
 use crate::args::DemoArgs;
-use crate::exit::{Exit, Problem};
-use crate::plan::system_random;
-use crate::signals::Watch;
-use crate::voice::{Voice, human_bytes};
+use crate::report::exit::{Exit, Problem};
+use crate::report::text::human_bytes;
+use crate::report::voice::Voice;
+use crate::run::random::system_random;
+use crate::run::signals::SignalWatch;
 use server::Server;
 
-/// Transfers at once in the concurrent half.
+/// Concurrent transfers in the second step.
 const TRANSFERS: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
 
 pub(crate) fn run(args: &DemoArgs, voice: &Voice) -> Result<Exit, Problem> {
     let cancel = Cancel::new()?;
-    let _watch = Watch::start(cancel.clone())?;
+    let _watch = SignalWatch::start(cancel.clone())?;
     let dir = tempfile::Builder::new().prefix("haul-demo-").tempdir()?;
     let bodies = bodies(args.files.into());
     let server = Server::start(bodies.clone(), Duration::from_millis(args.delay.into()))?;
     let demo = Demo { dir: dir.path(), server: &server, bodies: &bodies, cancel: cancel.clone(), voice };
-    let result = demo.tell(args.delay);
+    let result = demo.show(args.delay);
     drop(server);
     dir.close()?;
     match result {
@@ -51,7 +55,7 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    fn tell(&self, delay: u16) -> Result<(), Problem> {
+    fn show(&self, delay: u16) -> Result<(), Problem> {
         let (count, bytes) =
             (self.bodies.len(), human_bytes(self.bodies.iter().map(|body| body.len() as u64).sum()));
         self.voice
@@ -62,7 +66,9 @@ impl Demo<'_> {
         let at_once = self.fetch("fetch, many at once", threads, "fetched")?;
         self.seal_and_open()?;
         let ratio = one_by_one.as_secs_f64() / at_once.as_secs_f64().max(1e-9);
-        self.voice.data(format!("{ratio:.1} times faster at once; every byte verified; everything removed."));
+        self.voice.data(format!(
+            "Concurrent fetching was {ratio:.1} times faster; every byte verified; everything removed."
+        ));
         Ok(())
     }
 
@@ -133,7 +139,7 @@ fn file_name(index: usize) -> String {
     format!("file{index:04}")
 }
 
-/// Contents of 1 to 60 KB, each different.
+/// Random contents of 1 to 60 KB.
 fn bodies(count: usize) -> Vec<Vec<u8>> {
     let mut random = system_random();
     let body = |index: usize| {

@@ -1,79 +1,75 @@
 //! The program `haul`.
 //!
-//! What was typed ([`args`]) becomes what will be done (a plan in each command's module), which is run by an engine; its
-//! events go to the [`report`], which speaks through the one [`voice`] and decides the exit code.
+//! 1. The command line is parsed into [`args`].
+//! 2. The arguments and the environment resolve to a plan, without any work.
+//! 3. The plan is printed (`--dry-run`) or run by an engine.
+//! 4. The events of the run go to the [`report`], which writes every message and decides the exit code.
 //!
-//! Owns: flags, plans, messages, exit codes.
+//! Owns: starting the process, choosing the command.
 //! Does not own: fetching, sealing, engines.
 #![forbid(unsafe_code)]
 
 mod args;
 mod bench;
-mod checksums;
 mod demo;
-mod dry_run;
-mod exit;
 mod files;
 mod get;
-mod inspect;
-mod keygen;
 mod keys;
-mod list;
-mod list_reader;
-mod passphrase;
-mod plan;
-mod plugins;
-mod probe;
+mod lists;
 mod report;
-mod signals;
-mod stats;
-mod streams;
-mod text_only;
-mod tree_identity;
-mod verify;
-mod voice;
-mod workers;
+mod run;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::args::{Args, Command};
-use crate::exit::{Exit, Problem};
-use crate::voice::Voice;
-use crate::workers::WorkerKind;
+use crate::files::{InspectPlan, OpenPlan, SealPlan, VerifyPlan, XorPlan};
+use crate::get::GetPlan;
+use crate::keys::keygen::KeygenPlan;
+use crate::report::exit::{Exit, Problem};
+use crate::report::voice::{self, Voice};
+use crate::run::environment::Environment;
+use crate::run::plan::Plan;
+use crate::run::signals;
+use crate::run::workers::WorkerKind;
 
 fn main() -> ExitCode {
-    if let Some(worker) = WorkerKind::asked() {
-        return ended(worker.run(), &Voice::new(0));
+    if let Some(worker) = WorkerKind::of_this_process() {
+        return exit_code(worker.run(), &Voice::new(0));
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return voice::usage(&error).into(),
     };
-    // Of lists with millions of lines, most memory would be gaps between what was made on one thread and dropped on another.
-    haul_io::limit_heaps(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2)));
+    let environment = Environment::gather();
+    // More heaps would waste memory: lists of millions of lines are allocated on one thread and freed on another.
+    haul_io::limit_heaps(environment.cores.get().max(2));
     let voice = Voice::new(args.command.verbosity());
     voice::route_panics();
     let prepared = signals::survive_file_size_limit().and_then(|()| signals::forbid_core_dumps());
-    let result = prepared.map_err(Problem::from).and_then(|()| match &args.command {
-        Command::Get(args) => get::run(args, &voice),
-        Command::Seal(args) => files::seal(args, &voice),
-        Command::Open(args) => files::open(args, &voice),
-        Command::Verify(args) => verify::run(args, &voice),
-        Command::Inspect(args) => inspect::run(args, &voice),
-        Command::Xor(args) => files::xor(args, &voice),
-        Command::Keygen(args) => keygen::run(args, &voice),
-        Command::Bench(args) => bench::run(args, &voice),
-        Command::Demo(args) => demo::run(args, &voice),
-    });
-    ended(result, &voice)
+    let result = prepared.map_err(Problem::from).and_then(|()| perform(&args.command, &environment, &voice));
+    exit_code(result, &voice)
 }
 
-fn ended(result: Result<Exit, Problem>, voice: &Voice) -> ExitCode {
+fn perform(command: &Command, environment: &Environment, voice: &Voice) -> Result<Exit, Problem> {
+    match command {
+        Command::Get(args) => GetPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
+        Command::Seal(args) => SealPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
+        Command::Open(args) => OpenPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
+        Command::Verify(args) => VerifyPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
+        Command::Xor(args) => XorPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
+        Command::Inspect(args) => InspectPlan::resolve(args)?.run(voice),
+        Command::Keygen(args) => KeygenPlan::resolve(args, environment).run(voice),
+        Command::Bench(args) => bench::run(args, voice),
+        Command::Demo(args) => demo::run(args, voice),
+    }
+}
+
+fn exit_code(result: Result<Exit, Problem>, voice: &Voice) -> ExitCode {
     let exit = result.unwrap_or_else(|problem| {
         voice.problem(&problem);
         problem.exit
     });
-    Exit::into(exit)
+    exit.into()
 }

@@ -1,4 +1,4 @@
-//! Which engine runs the jobs.
+//! The engines to choose from.
 //!
 //! Owns: the names of the engines and their parameters.
 //! Does not own: running.
@@ -12,43 +12,43 @@ use std::str::FromStr;
 pub enum Engine {
     /// One job at a time, on the calling thread.
     Serial,
-    /// That many threads on one bounded ring, a job at a time on each.
+    /// This number of threads on one bounded ring, one job at a time on each.
     Threads(NonZeroUsize),
-    /// That many worker processes on a lease table in shared memory, a job at a time in each.
+    /// This number of worker processes on a lease table in shared memory, one job at a time in each.
     Processes(NonZeroUsize),
     /// As [`Processes`](Engine::Processes), with several threads in each.
     Hybrid {
-        /// Processes.
+        /// Number of processes.
         processes: NonZeroUsize,
-        /// Threads in each.
+        /// Number of threads in each process.
         threads: NonZeroUsize,
     },
-    /// That many threads, each with a ring of io_uring and `depth` jobs in flight.
+    /// Threads that each drive an io_uring with many jobs in flight.
     Uring {
-        /// Threads.
+        /// Number of threads, each with a ring.
         rings: NonZeroUsize,
-        /// Jobs in flight on each.
+        /// Number of jobs in flight on each ring.
         depth: NonZeroUsize,
     },
 }
 
 impl Engine {
-    /// The most workers that can be asked for, and the most jobs in flight on a ring.
+    /// Maximum number of workers, and of jobs in flight on a ring.
     pub const WORKERS_MAX: usize = 4_096;
 
-    /// The most jobs in flight over all rings.
+    /// Maximum number of jobs in flight over all rings.
     pub const IN_FLIGHT_MAX: usize = 65_536;
 
-    /// The most worker processes, and the most threads over all of them.
+    /// Maximum number of worker processes, and of threads over all of them.
     pub const PROCESSES_MAX: usize = 512;
 
-    /// Threads in each process where nothing else is asked.
+    /// Number of threads in each process, unless the text says otherwise.
     pub const PROCESS_THREADS_DEFAULT: NonZeroUsize = NonZeroUsize::new(2).expect("not zero");
 
-    /// Jobs in flight on a ring where nothing else is asked.
+    /// Number of jobs in flight on a ring, unless the text says otherwise.
     pub const DEPTH_DEFAULT: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
 
-    /// How many jobs run at once.
+    /// The number of jobs that run at once.
     pub fn in_flight_max(self) -> usize {
         match self {
             Self::Serial => 1,
@@ -59,12 +59,12 @@ impl Engine {
     }
 }
 
-/// Why a text names no engine.
+/// Why a text does not name an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParseEngineError {
     /// There is no engine of that name.
     UnknownName,
-    /// The engine exists, but not with this number of workers.
+    /// The number of workers is missing or out of range.
     WorkerCount,
 }
 
@@ -72,14 +72,13 @@ impl fmt::Display for ParseEngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownName => {
-                let known = "serial, threads=N, processes=N, hybrid=NxM and uring=RxD";
-                write!(f, "no such engine; known are {known}")
+                write!(f, "no such engine; expected serial, threads=N, processes=N, hybrid=NxM or uring=RxD")
             }
             Self::WorkerCount => {
                 let (each, in_all) = (Engine::WORKERS_MAX, Engine::IN_FLIGHT_MAX);
                 let processes = Engine::PROCESSES_MAX;
-                write!(f, "workers and depths are from 1 to {each}, in flight at most {in_all}, ")?;
-                write!(f, "threads of processes at most {processes}")
+                write!(f, "workers and depth range from 1 to {each}, with at most {in_all} jobs in flight ")?;
+                write!(f, "and at most {processes} threads over all processes")
             }
         }
     }
@@ -90,8 +89,8 @@ impl std::error::Error for ParseEngineError {}
 impl FromStr for Engine {
     type Err = ParseEngineError;
 
-    /// `serial`, `threads` (as many as cores), `threads=N`, `processes`, `processes=N`, `hybrid`, `hybrid=NxM`, `uring` (a
-    /// ring for each core) or `uring=RxD`.
+    /// Parses `serial`, `threads=N`, `processes=N`, `hybrid=NxM` (processes × threads) or `uring=RxD` (rings × depth).
+    /// Without numbers there are as many threads, processes or rings as cores.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, count) = match text.split_once('=') {
             Some((name, count)) => (name, Some(count)),
@@ -142,7 +141,7 @@ fn worker_count(text: &str) -> Result<NonZeroUsize, ParseEngineError> {
     }
 }
 
-/// Two counts of which the product has a bound.
+/// Parses two counts whose product is at most `product_max`.
 fn pair(counts: &str, product_max: usize) -> Result<(NonZeroUsize, NonZeroUsize), ParseEngineError> {
     let (outer, inner) = counts.split_once('x').ok_or(ParseEngineError::WorkerCount)?;
     let (outer, inner) = (worker_count(outer)?, worker_count(inner)?);

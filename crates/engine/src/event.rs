@@ -1,4 +1,4 @@
-//! What leaves a run: events, and the report as a fold over them.
+//! The output of a run: events, and the report as a fold over them.
 //!
 //! Owns: the closed list of events; counting.
 //! Does not own: showing them.
@@ -10,76 +10,76 @@ use crate::choice::Engine;
 use crate::job::contract::{Failure, Job, Outcome, TaskId};
 use crate::job::phases::{Phases, Spreads};
 
-/// One thing that happened in a run, in order.
+/// Something that happened in a run. Events arrive in order.
 pub enum Event<J: Job> {
-    /// The run begins; the first event.
+    /// The run has started. The first event.
     Started {
         /// The engine that runs it.
         engine: Engine,
-        /// Why it isn't the one that was asked for.
+        /// Set if it is not the configured engine.
         fallback: Option<Fallback>,
     },
-    /// A task ended: exactly one for each task that the source gave.
+    /// A task has ended. Exactly one such event for each task that was taken from the source.
     Settled(Settled<J>),
-    /// The run is over; the last event.
+    /// The run has ended. The last event.
     Ended {
-        /// From the first event to this one.
+        /// Wall-clock time since the start of the run.
         wall: Duration,
-        /// Whether it was cut short.
+        /// Whether the run was cancelled.
         cancelled: bool,
-        /// How the time of the tasks was spent.
+        /// The distributions of the times of all pieces of work.
         spreads: Box<Spreads>,
     },
 }
 
-/// An engine that the system refuses.
+/// The system has refused the configured engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fallback {
-    /// The engine that was asked for.
+    /// The configured engine.
     pub asked: Engine,
-    /// Why it isn't to be had.
+    /// Why it is unavailable, as a fragment.
     pub reason: String,
 }
 
 /// The end of one task.
 pub struct Settled<J: Job> {
-    /// Its number.
+    /// The task's number.
     pub id: TaskId,
     /// The task itself.
     pub task: Arc<J::Task>,
-    /// What came of it.
+    /// How it ended.
     pub outcome: Outcome<J>,
-    /// Where its time went, summed over its parts.
+    /// Its times, summed over its parts and attempts.
     pub phases: Phases,
     /// Payload bytes, as the job reported them.
     pub bytes: u64,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// The engine that ran it.
+    /// The engine that ran the tasks; `None` before the first event.
     pub engine: Option<Engine>,
-    /// Why it isn't the one that was asked for.
+    /// Set if it is not the configured engine.
     pub fallback: Option<Fallback>,
-    /// Tasks that succeeded.
+    /// Number of tasks that succeeded.
     pub succeeded: u64,
-    /// Tasks that failed, those cut short by cancellation not included.
+    /// Number of tasks that failed, without the cancelled ones.
     pub failed: u64,
-    /// Tasks cut short by cancellation.
+    /// Number of tasks that ended because the run was cancelled.
     pub cancelled_tasks: u64,
     /// Payload bytes of the tasks that succeeded.
     pub bytes: u64,
-    /// From start to end.
+    /// Wall-clock time from start to end.
     pub wall: Duration,
-    /// Whether the run was cut short.
+    /// Whether the run was cancelled.
     pub cancelled: bool,
-    /// How the time of the tasks was spent.
+    /// The distributions of the times of all pieces of work.
     pub spreads: Spreads,
 }
 
 impl Report {
-    /// Takes one more event into account.
+    /// Adds one event.
     pub fn record<J: Job>(&mut self, event: &Event<J>) {
         match event {
             Event::Started { engine, fallback } => {

@@ -1,6 +1,6 @@
 //! One piece of work, carried out by one worker.
 //!
-//! Owns: calling the job, catching its panics, taking its times.
+//! Owns: calling the job, catching its panics, measuring its times.
 //! Does not own: the order of work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +28,7 @@ pub(crate) enum Stage<J: Job> {
     Finish { state: Arc<J::State>, succeeded: bool },
 }
 
-/// What a worker gives back for a [`Work`].
+/// A worker's answer to a [`Work`].
 pub(crate) struct Returned<J: Job> {
     pub(crate) id: TaskId,
     pub(crate) answer: Answer<J>,
@@ -44,9 +44,9 @@ pub(crate) enum Answer<J: Job> {
     Finished(Outcome<J>),
 }
 
-/// Operations that keep account of the times of one task.
+/// Operations that measure the times of one task.
 pub(crate) trait Metered: Io {
-    /// What was spent since the last call.
+    /// The times since the last call.
     fn take_meter(&self) -> Meter;
 }
 
@@ -62,7 +62,7 @@ impl Metered for TaskIo {
     }
 }
 
-/// Carries out `work`. Never panics: a panic of the job is its answer.
+/// Carries out `work`. Never panics: a panic of the job becomes the answer.
 pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -> Returned<J> {
     let Work { id, task, stage, queued } = work;
     let taken_up = Instant::now();
@@ -90,11 +90,12 @@ pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -
     Returned { id, answer, phases, bytes: meter.bytes }
 }
 
-/// Polls `job`, which stays where it is: to move it here would double what a job in flight takes.
+/// Polls `job` and catches its panic. The future is pinned by the caller: moving it into this one would double the
+/// memory of a job in flight.
 async fn caught<J: Job, T>(
     mut job: Pin<&mut impl Future<Output = Result<T, J::Error>>>,
 ) -> Result<T, Failure<J::Error>> {
-    // Nothing that a job shares is observed half-changed: tasks and states are read-only to it or guarded by locks.
+    // Unwind safety: a job shares only tasks and states, which are read-only to it or guarded by locks.
     let poll = |context: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| job.as_mut().poll(context)))
     {
         Ok(poll) => poll.map(Ok),

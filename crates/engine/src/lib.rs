@@ -1,9 +1,9 @@
-//! Runs jobs from a source: the same job serially, on many threads, in many processes or on io_uring, with one stream of
-//! events.
+//! Runs jobs from a source: the same job serially, on many threads, in many processes or on io_uring, with one stream
+//! of events.
 //!
-//! Owns: the order of work, splitting a task into parts and joining them, exactly one report per task,
-//! cancellation, the phases of time, the report.
-//! Does not own: what a job does (it knows no protocol and no format), printing, signals.
+//! Owns: the order of work, splitting a task into parts and joining them, exactly one report per task, cancellation,
+//! measuring where the time goes, the report.
+//! Does not own: what a job does (this crate knows no protocol and no format), printing, signals.
 
 #![forbid(unsafe_code)]
 

@@ -24,8 +24,8 @@ use crate::threads::workers;
 
 /// Carries out every task of `source` with `job`. Calls `on_event` for each event as it happens, on the calling thread.
 ///
-/// Returns once every task that was taken from the source has been reported. Memory: at most
-/// `17 × Engine::in_flight_max` tasks are held at a time, besides what the job itself allocates. For engines of processes
+/// Returns once every task that was taken from the source has been reported. Memory: at most `17 ×
+/// Engine::in_flight_max` tasks are held at a time, besides what the job itself allocates. For engines of processes
 /// use [`run_portable`]; this function runs threads in their place.
 ///
 /// # Panics

@@ -1,9 +1,9 @@
-//! Forms in which values travel between the processes of a run that serde has none for.
+//! Serde encodings of standard types, for values that travel between the processes of a run.
 //!
-//! Owns: paths of any bytes, errors of the system.
-//! Does not own: anything else.
+//! Owns: paths (any bytes) and I/O errors.
+//! Does not own: types that serde can encode itself.
 
-/// Paths, for `#[serde(with = …)]`: as bytes, which needn't be text.
+/// Encodes paths as bytes, which need not be UTF-8; for `#[serde(with = "wire::path")]`.
 pub mod path {
     use std::ffi::OsString;
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -11,26 +11,26 @@ pub mod path {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    /// Writes it.
+    /// Serializes the value.
     ///
     /// # Errors
-    /// The serializer's.
+    /// The serializer's error.
     pub fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(path.as_os_str().as_bytes())
     }
 
-    /// Reads it.
+    /// Deserializes a value.
     ///
     /// # Errors
-    /// The deserializer's.
+    /// The deserializer's error.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
         let bytes = <&[u8]>::deserialize(deserializer)?;
         Ok(OsString::from_vec(bytes.to_vec()).into())
     }
 }
 
-/// Errors of the system, for `#[serde(with = …)]`: by number; one without a number as its words, its kind kept where
-/// it is one that haul looks at.
+/// Encodes I/O errors, for `#[serde(with = "wire::io_error")]`: a system error as its number, any other as its text and
+/// kind. Kinds that haul does not distinguish become [`ErrorKind::Other`](std::io::ErrorKind::Other).
 pub mod io_error {
     use std::io::{Error, ErrorKind};
 
@@ -42,7 +42,7 @@ pub mod io_error {
         Words { kind: u8, text: String },
     }
 
-    /// The kinds that survive; all others become the last.
+    /// The kinds that are kept; any other becomes the last.
     const KINDS: [ErrorKind; 8] = [
         ErrorKind::NotFound,
         ErrorKind::AlreadyExists,
@@ -54,10 +54,10 @@ pub mod io_error {
         ErrorKind::Other,
     ];
 
-    /// Writes it.
+    /// Serializes the value.
     ///
     /// # Errors
-    /// The serializer's.
+    /// The serializer's error.
     pub fn serialize<S: Serializer>(error: &Error, serializer: S) -> Result<S::Ok, S::Error> {
         let form = match error.raw_os_error() {
             Some(number) => Form::Number(number),
@@ -69,10 +69,10 @@ pub mod io_error {
         form.serialize(serializer)
     }
 
-    /// Reads it.
+    /// Deserializes a value.
     ///
     /// # Errors
-    /// The deserializer's.
+    /// The deserializer's error.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Error, D::Error> {
         Ok(match Form::deserialize(deserializer)? {
             Form::Number(number) => Error::from_raw_os_error(number),

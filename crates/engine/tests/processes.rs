@@ -1,7 +1,10 @@
-//! Engines of processes: every task ends once, whatever its worker does to itself.
+//! Engines of processes: every task ends once, even if its worker dies.
 //!
-//! This program is its own worker command, so it has a `main` instead of the usual harness: without arguments, or with
-//! words of their names, it runs the cases below.
+//! Owns: worker processes that are killed, replies, restarts of killed attempts.
+//! Does not own: engines in one process (`tests/it`).
+//!
+//! This program is its own worker command, so it has a `main` instead of the usual harness. It runs the cases below,
+//! or with arguments those whose names contain one of them.
 
 #![allow(clippy::print_stdout, clippy::exit, reason = "it is a program of its own")]
 
@@ -18,22 +21,22 @@ use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
 const WORKER: &str = "be-a-worker";
-/// The output of a task whose result an earlier attempt had published.
+/// The output of a task whose result was published by an earlier attempt.
 const FOUND: u64 = 77;
 
-/// A task that says what is to happen to it.
+/// A task that prescribes how it ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Task {
     Succeed,
     Fail,
     Panic,
-    /// Kills its worker whenever it is begun.
+    /// Kills its worker at every attempt.
     Kill,
-    /// Kills its worker if this file isn't there, and makes it.
+    /// If this file doesn't exist, creates it and kills its worker.
     KillOnce(#[serde(with = "wire::path")] PathBuf),
     /// Publishes this file, then kills its worker.
     PublishAndKill(#[serde(with = "wire::path")] PathBuf),
-    /// Takes more bytes than the table has room for.
+    /// Is longer than the table's bound.
     Endless(String),
     Split {
         parts: u64,
@@ -59,10 +62,10 @@ enum Task {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Refused;
 
-/// A job whose state is a number, which has to come through the job's specification and every token unharmed.
+/// A job whose state is a number, which the specification and every token must carry unchanged.
 struct Script {
     secret: u64,
-    /// In the supervisor: how many parts came back, how often something was undone.
+    /// In the supervising process: the number of parts that came back, and of tasks undone.
     seen: Mutex<(u64, u64)>,
 }
 
@@ -82,7 +85,7 @@ impl Job for Script {
         match task {
             Task::Succeed | Task::Endless(_) => Ok(Step::Done(self.secret)),
             Task::Fail => Err(Refused),
-            Task::Panic => panic!("as told"),
+            Task::Panic => panic!("as prescribed"),
             Task::Kill => die(),
             Task::KillOnce(path) if !path.exists() => {
                 std::fs::write(path, "").unwrap();
@@ -169,15 +172,15 @@ impl Portable for Script {
     }
 }
 
-struct Told {
-    /// What became of each task, in the order of the source.
+struct Observed {
+    /// How each task ended, in the order of the source.
     ends: Vec<String>,
     parts_back: u64,
     undone: u64,
     report: Report,
 }
 
-fn told(engine: &str, command: &WorkerCommand, tasks: &[Task]) -> Told {
+fn observe(engine: &str, command: &WorkerCommand, tasks: &[Task]) -> Observed {
     let engine: Engine = engine.parse().unwrap();
     let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
     let job = Script { secret: 4_711, seen: Mutex::default() };
@@ -195,7 +198,7 @@ fn told(engine: &str, command: &WorkerCommand, tasks: &[Task]) -> Told {
         assert!(ends.borrow_mut().insert(settled.id, end).is_none(), "{:?} ended twice", settled.id);
     });
     let (parts_back, undone) = *job.seen.lock().unwrap();
-    Told { ends: ends.into_inner().into_values().collect(), parts_back, undone, report }
+    Observed { ends: ends.into_inner().into_values().collect(), parts_back, undone, report }
 }
 
 fn this_program() -> WorkerCommand {
@@ -213,15 +216,15 @@ fn every_task_ends_once() {
             tasks.extend([Task::Succeed, Task::Fail, Task::Panic, Task::Split { parts: round % 9 + 1 }]);
             tasks.extend([Task::SplitAndFail { parts: 3, bad: 2 }, Task::FailToFinish { parts: 2 }]);
             let split = format!("4712 with {} bytes", 1 + 10 * (round % 9 + 1));
-            expected.extend(["4711 with 1 bytes", "refused", "panicked as told"].map(str::to_owned));
+            expected.extend(["4711 with 1 bytes", "refused", "panicked as prescribed"].map(str::to_owned));
             expected.extend([split, "refused".to_owned(), "refused".to_owned()]);
             parts += round % 9 + 1 + 3 + 2;
         }
-        let told = told(engine, &this_program(), &tasks);
-        assert_eq!(told.ends, expected, "{engine}");
-        assert_eq!(told.report.engine.unwrap().to_string(), engine);
-        assert_eq!((told.parts_back, told.undone), (parts, 60 + 60), "{engine}");
-        let pieces = told.report.spreads.queue.count();
+        let observed = observe(engine, &this_program(), &tasks);
+        assert_eq!(observed.ends, expected, "{engine}");
+        assert_eq!(observed.report.engine.unwrap().to_string(), engine);
+        assert_eq!((observed.parts_back, observed.undone), (parts, 60 + 60), "{engine}");
+        let pieces = observed.report.spreads.queue.count();
         assert_eq!(pieces, 60 * (3 + 2 + 2 + 2) + parts, "each piece of work is counted once");
     }
 }
@@ -232,54 +235,54 @@ fn a_task_that_kills_is_given_up_and_the_run_goes_on() {
         tasks[7] = Task::Kill;
         tasks[99] = Task::SplitAndKill { parts: 5, bad: 3 };
         tasks[200] = Task::KillAtTheEnd { parts: 2 };
-        let told = told(engine, &this_program(), &tasks);
-        for (index, end) in told.ends.iter().enumerate() {
+        let observed = observe(engine, &this_program(), &tasks);
+        for (index, end) in observed.ends.iter().enumerate() {
             let expected = if tasks[index] == Task::Succeed { "4711 with 1 bytes" } else { "3 died" };
             assert_eq!(end, expected, "{engine}, task {index}");
         }
-        assert_eq!(told.undone, 2, "{engine}: both split tasks");
+        assert_eq!(observed.undone, 2, "{engine}: both split tasks");
     }
 }
 
-fn what_was_published_is_not_done_again() {
+fn a_published_result_is_not_produced_again() {
     let dir = tempfile::tempdir().unwrap();
     for engine in ENGINES {
         let once = dir.path().join(format!("once-{engine}"));
         let published = dir.path().join(format!("published-{engine}"));
         let tasks =
             [Task::KillOnce(once), Task::Succeed, Task::PublishAndKill(published.clone()), Task::Succeed];
-        let told = told(engine, &this_program(), &tasks);
+        let observed = observe(engine, &this_program(), &tasks);
         let done = "4711 with 1 bytes".to_owned();
         let found = format!("{FOUND} with 0 bytes");
-        assert_eq!(told.ends, ["1 with 1 bytes".to_owned(), done.clone(), found, done], "{engine}");
+        assert_eq!(observed.ends, ["1 with 1 bytes".to_owned(), done.clone(), found, done], "{engine}");
         assert!(published.exists());
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2 * ENGINES.len(), "nothing else is left");
 }
 
-fn tasks_beyond_the_bounds_are_done_by_the_supervisor() {
+fn tasks_beyond_the_bounds_run_in_the_supervising_process() {
     let tasks = [Task::Succeed, Task::Endless("x".repeat(1 << 20)), Task::Succeed];
-    let told = told("processes=2", &this_program(), &tasks);
-    assert_eq!(told.ends, ["4711 with 1 bytes"; 3]);
+    let observed = observe("processes=2", &this_program(), &tasks);
+    assert_eq!(observed.ends, ["4711 with 1 bytes"; 3]);
 }
 
-fn workers_that_die_of_themselves_end_the_run() {
+fn workers_that_always_die_end_the_run() {
     let command = WorkerCommand { program: "/bin/false".into(), arguments: Vec::new() };
-    let told = told("processes=2", &command, &[Task::Succeed, Task::Split { parts: 2 }, Task::Fail]);
-    assert_eq!(told.ends, ["no worker"; 3]);
-    assert_eq!(told.report.failed, 3);
+    let observed = observe("processes=2", &command, &[Task::Succeed, Task::Split { parts: 2 }, Task::Fail]);
+    assert_eq!(observed.ends, ["no worker"; 3]);
+    assert_eq!(observed.report.failed, 3);
 }
 
-fn threads_stand_in_where_no_process_can_be_started() {
+fn threads_replace_processes_that_cannot_be_started() {
     let command = WorkerCommand { program: "/nonexistent/worker".into(), arguments: Vec::new() };
-    let told = told("hybrid=2x3", &command, &[Task::Succeed]);
-    assert_eq!(told.ends, ["4711 with 1 bytes"]);
-    let fallback = told.report.fallback.unwrap();
+    let observed = observe("hybrid=2x3", &command, &[Task::Succeed]);
+    assert_eq!(observed.ends, ["4711 with 1 bytes"]);
+    let fallback = observed.report.fallback.unwrap();
     assert_eq!(fallback.reason, "no worker process: No such file or directory");
-    assert_eq!(told.report.engine.unwrap().to_string(), "threads=6");
+    assert_eq!(observed.report.engine.unwrap().to_string(), "threads=6");
 }
 
-fn nobody_becomes_a_worker_by_accident() {
+fn a_process_started_by_hand_is_no_worker() {
     let exe = std::env::current_exe().unwrap();
     let status = std::process::Command::new(exe).arg(WORKER).stdin(std::process::Stdio::null()).status();
     assert_eq!(status.unwrap().code(), Some(2));
@@ -291,7 +294,7 @@ fn main() {
         std::panic::set_hook(Box::new(|_| ()));
         std::process::exit(if work::<Script>().is_ok() { 0 } else { 2 });
     }
-    // What the usual harness is asked for and this one has none of.
+    // Requests of the usual harness that have no answer here.
     if words.iter().any(|word| word == "--list" || word == "--ignored") {
         return;
     }
@@ -301,17 +304,17 @@ fn main() {
             "a_task_that_kills_is_given_up_and_the_run_goes_on",
             a_task_that_kills_is_given_up_and_the_run_goes_on,
         ),
-        ("what_was_published_is_not_done_again", what_was_published_is_not_done_again),
+        ("a_published_result_is_not_produced_again", a_published_result_is_not_produced_again),
         (
-            "tasks_beyond_the_bounds_are_done_by_the_supervisor",
-            tasks_beyond_the_bounds_are_done_by_the_supervisor,
+            "tasks_beyond_the_bounds_run_in_the_supervising_process",
+            tasks_beyond_the_bounds_run_in_the_supervising_process,
         ),
-        ("workers_that_die_of_themselves_end_the_run", workers_that_die_of_themselves_end_the_run),
+        ("workers_that_always_die_end_the_run", workers_that_always_die_end_the_run),
         (
-            "threads_stand_in_where_no_process_can_be_started",
-            threads_stand_in_where_no_process_can_be_started,
+            "threads_replace_processes_that_cannot_be_started",
+            threads_replace_processes_that_cannot_be_started,
         ),
-        ("nobody_becomes_a_worker_by_accident", nobody_becomes_a_worker_by_accident),
+        ("a_process_started_by_hand_is_no_worker", a_process_started_by_hand_is_no_worker),
     ];
     let filters: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
     for (name, case) in cases {

@@ -1,7 +1,7 @@
 //! The errors of the crate, sorted by whose fault they are.
 //!
 //! Owns: one error type for every way to fetch.
-//! Does not own: the URL in messages (the caller has it), retries ([`crate::list::retry`]).
+//! Does not own: the URL in messages (the caller has it), retries (`list::retry`).
 
 use std::path::PathBuf;
 use std::{fmt, io};
@@ -270,8 +270,8 @@ impl fmt::Display for Error {
             Self::BodySpent => f.write_str("the request's body can't be sent again"),
             Self::Connect(source) => write!(f, "cannot connect: {}", reason(source)),
             Self::Proxy(source) => source.fmt(f),
-            Self::Tls(source) => write!(f, "TLS: {}", certificate::words(source)),
-            Self::ProxyTls(source) => write!(f, "TLS to the proxy: {}", certificate::words(source)),
+            Self::Tls(source) => write!(f, "TLS: {}", certificate::describe(source)),
+            Self::ProxyTls(source) => write!(f, "TLS to the proxy: {}", certificate::describe(source)),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
             Self::ClientIdentity(reason) => write!(f, "cannot use the client's certificate: {reason}"),
             Self::TooSlow { rate_min } => write!(f, "slower than {rate_min} bytes a second"),

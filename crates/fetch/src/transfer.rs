@@ -1,7 +1,7 @@
 //! The transfer room: one attempt at a request, from its first byte to the end of the response.
 //!
-//! Enters: a request, what is shared by the client's transfers, and a [`crate::body::receiver::Receiver`] for the content.
-//! Leaves: a response, or the error of the attempt.
+//! Enters: a request, what is shared by the client's transfers, and a [`crate::body::receiver::Receiver`] for the
+//! content. Leaves: a response, or the error of the attempt.
 //! Not to be touched from outside: the order of the steps on a connection (head, 100-continue, body, reuse).
 
 mod answered;

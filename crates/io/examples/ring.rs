@@ -1,7 +1,8 @@
-//! What a ring gains and costs on this machine, against blocking operations.
+//! Compares a ring with blocking operations on this machine.
 //!
-//! `cargo run --release -p haul-io --example ring [DIRECTORY [reading|exchange|writing]]`: interleaved rounds, medians. As root, files are also read
-//! cold. Everything is made in fresh directories below DIRECTORY (default: the current one) and removed.
+//! `cargo run --release -p haul-io --example ring [DIRECTORY [reading|exchange|writing]]`: interleaved rounds,
+//! medians. As root, files are also read cold. All files are made in fresh directories below DIRECTORY (default: the
+//! current one) and removed.
 
 #![allow(clippy::print_stdout, reason = "a program that prints figures")]
 
@@ -28,7 +29,7 @@ impl<'a> Way<'a> {
     }
 }
 
-/// Runs the ways in turn, `rounds` times, `before` each; prints medians.
+/// Runs the ways in turn, `rounds` times, and `before` ahead of each; prints medians.
 pub(crate) fn compare(title: &str, rounds: usize, mut before: impl FnMut(), mut ways: Vec<Way<'_>>) {
     let mut times: Vec<Vec<(Duration, Duration)>> = vec![Vec::new(); ways.len()];
     for round in 0..=rounds {

@@ -1,6 +1,6 @@
 //! The trait that jobs are written against.
 //!
-//! Owns: the typed face of [`Op`].
+//! Owns: a typed method for each [`Op`], and the sequences that jobs share (full reads, whole writes, directories).
 //! Does not own: how an operation completes.
 
 use std::cell::RefCell;
@@ -17,35 +17,36 @@ use crate::{
     Offset, Op, OpenMode, Publish, Published, Socket, Stat, Value,
 };
 
-/// Of a new directory: all that the umask leaves.
+/// The mode of new directories, before the umask.
 const DIRECTORY_MODE: u32 = 0o777;
 
 /// Operations whose completion a job awaits.
 ///
-/// An implementation provides [`submit`](Io::submit), a clock and randomness; the typed methods rest on them. Futures need not be
-/// `Send`, which those of an implementation are that is `Sync` and keeps no directories, and are dispatched statically. A job
-/// never races two operations: a timeout is an argument.
+/// An implementation provides [`submit`](Io::submit), a clock, randomness and [`write_file`](Io::write_file); the
+/// typed methods build on them. Futures are dispatched statically. They need not be `Send`; those of an implementation
+/// that is `Sync` and has no directory cache are. A job never races two operations: a timeout is an argument of the
+/// operation.
 pub trait Io: Sized {
     /// Carries out `op`.
     fn submit(&self, op: Op) -> impl Future<Output = Completion>;
 
-    /// Time since some fixed moment; never goes back. An implementation may read the clock where operations begin and end
-    /// only: what a job has computed since then need not be in it.
+    /// Time since some fixed moment; never goes back. An implementation may read the clock only where operations start
+    /// and end, so the time that a job has computed since then may be missing.
     fn now(&self) -> Duration;
 
     /// Fills `out` with bytes fit for keys.
     fn random(&self, out: &mut [u8]);
 
-    /// Counts `bytes` of payload as dealt with, for whoever watches the run.
+    /// Adds `bytes` of payload to the progress of the run.
     fn progress(&self, bytes: u64);
 
-    /// Whether staged files must have a name because others are to find them: where the parts of a split task run in other
-    /// processes.
+    /// Whether staged files must have a name so that other processes can open them: if the parts of a split task run
+    /// in several processes.
     fn stages_by_name(&self) -> bool {
         false
     }
 
-    /// An empty buffer for `capacity` bytes, one that was given back if there is one of that size.
+    /// An empty buffer of exactly `capacity` bytes; one that was given back, if there is one of that size.
     fn take_buf(&self, capacity: usize) -> Buf {
         Buf::with_capacity(capacity)
     }
@@ -55,7 +56,7 @@ pub trait Io: Sized {
         drop(buf);
     }
 
-    /// The directories that are kept open from one task to the next; `None` where none are.
+    /// The directories that stay open from one task to the next; `None` if none do.
     fn directory_cache(&self) -> Option<&RefCell<DirectoryCache>> {
         None
     }
@@ -65,8 +66,8 @@ pub trait Io: Sized {
         async {}
     }
 
-    /// Writes a whole small file and publishes it. The usual implementation is [`crate::write_file`]; an execution that pays
-    /// for each single operation may carry out the sequence as one piece of work instead.
+    /// Writes a whole small file and publishes it. The usual implementation is [`crate::write_file`]; an execution
+    /// that pays for each single operation may carry out the sequence as one piece of work instead.
     fn write_file(&self, publish: Publish, content: Buf) -> impl Future<Output = BufResult<Published>>;
 
     /// [`Op::Open`].
@@ -97,7 +98,8 @@ pub trait Io: Sized {
         async move { stat_of(self.submit(op).await) }
     }
 
-    /// Appends up to `bytes_max` bytes to `buf`, reading again after a short read; fewer means that the file ended.
+    /// Appends up to `bytes_max` bytes to `buf`, reading again after a short read. A smaller count means that the file
+    /// ended.
     ///
     /// # Panics
     /// If `buf` has no room for `bytes_max`.
@@ -163,7 +165,8 @@ pub trait Io: Sized {
         }
     }
 
-    /// [`Op::SetAttribute`] for each of `attributes`. The names of those that couldn't be set, or read before.
+    /// Submits [`Op::SetAttribute`] for each of `attributes`. Returns the names of those that couldn't be set, or
+    /// couldn't be read before.
     fn set_attributes(&self, file: &File, attributes: &Attributes) -> impl Future<Output = Vec<OsString>> {
         async move {
             let mut lost = attributes.unread.clone();
@@ -187,13 +190,13 @@ pub trait Io: Sized {
         self.done(Op::Remove { dir: dir.cloned(), path: path.to_owned() })
     }
 
-    /// The directory that `location` lies in. Links are followed as far as the root; one beneath it is an error
-    /// ([`crate::is_link_in_the_way`]). Taken from those that are kept open, or kept.
+    /// Opens the directory of `location`. Symbolic links are followed in the root; one beneath the root is an error
+    /// ([`crate::is_link_in_the_way`]). The result comes from the directory cache, or is added to it.
     fn directory(&self, location: Location<'_>) -> impl Future<Output = io::Result<Directory>> {
         reach(self, location, false)
     }
 
-    /// As [`directory`](Io::directory); what is missing of it is made.
+    /// As [`directory`](Io::directory), and makes missing directories.
     fn make_directory(&self, location: Location<'_>) -> impl Future<Output = io::Result<Directory>> {
         async move {
             match reach(self, location, true).await {
@@ -216,7 +219,7 @@ pub trait Io: Sized {
         self.done(Op::MakeDirectory { dir: dir.cloned(), path: path.to_owned(), mode })
     }
 
-    /// Makes the names in `directory` survive a power cut.
+    /// Syncs `directory`, so that the names in it survive a power cut.
     fn sync_directory(&self, directory: &Directory) -> impl Future<Output = io::Result<()>> {
         async move {
             let readable = self.open(Some(directory), Path::new("."), OpenMode::Directory).await?;
@@ -224,7 +227,7 @@ pub trait Io: Sized {
         }
     }
 
-    /// Makes `path` and whatever parents are missing; existing directories are fine.
+    /// Makes `path` and its missing parents; existing directories are fine.
     fn make_directories(&self, path: &Path) -> impl Future<Output = io::Result<()>> {
         async move {
             let mut missing = Vec::new();
@@ -293,7 +296,7 @@ pub trait Io: Sized {
         async move { self.submit(op).await.into_counted() }
     }
 
-    /// Sends all filled bytes of `buf`, which comes back empty on success; `timeout` is for each step of progress.
+    /// Sends all filled bytes of `buf`, which comes back empty on success. `timeout` applies to each step of progress.
     fn send_all(
         &self,
         socket: &Socket,
@@ -330,7 +333,7 @@ pub trait Io: Sized {
     }
 }
 
-/// The directory of `location`, from the nearest one above it that is kept open, or from its root.
+/// Opens the directory of `location`, starting at the nearest cached directory above it, or at its root.
 async fn reach(io: &impl Io, location: Location<'_>, make: bool) -> io::Result<Directory> {
     let root_bytes = location.root_bytes();
     let mut directory = match nearest(io, location) {
@@ -355,20 +358,21 @@ async fn reach(io: &impl Io, location: Location<'_>, make: bool) -> io::Result<D
     Ok(directory)
 }
 
-/// The nearest directory above `location` that is kept open. By itself, so that no job rests with what is kept borrowed.
+/// The nearest cached directory above `location`. A function of its own, so that the cache isn't borrowed across an
+/// `await`.
 fn nearest(io: &impl Io, location: Location<'_>) -> Option<Directory> {
-    let mut kept = io.directory_cache()?.borrow_mut();
-    location.ancestors().find_map(|ancestor| kept.find(ancestor, location.root_bytes()))
+    let mut cache = io.directory_cache()?.borrow_mut();
+    location.ancestors().find_map(|ancestor| cache.find(ancestor, location.root_bytes()))
 }
 
 fn keep(io: &impl Io, directory: Directory) -> Directory {
-    if let Some(kept) = io.directory_cache() {
-        kept.borrow_mut().keep(directory.clone());
+    if let Some(cache) = io.directory_cache() {
+        cache.borrow_mut().keep(directory.clone());
     }
     directory
 }
 
-/// The directory `name` in `directory`, which must not be a symbolic link.
+/// Opens the directory `name` in `directory`; a symbolic link is an error.
 async fn step(io: &impl Io, directory: &Directory, name: &Path) -> io::Result<File> {
     if name == Path::new("..") {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the name leads out of its root"));

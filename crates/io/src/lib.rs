@@ -1,8 +1,8 @@
 //! Everything haul asks of the operating system, as one closed type of operations.
 //!
-//! A job is an `async fn` over [`Io`]. The same body runs on [`Blocking`] (each operation is a system call that is done
-//! before it returns), on [`Uring`] (one thread, one ring, many jobs in flight) and on [`sim::Sim`] (a seeded simulation of
-//! files, peers and time).
+//! A job is an `async fn` over [`Io`]. The same body runs on [`Blocking`] (each operation is a system call that is
+//! done before it returns), on [`Uring`] (one thread, one ring, many jobs in flight) and on [`sim::Sim`] (a seeded
+//! simulation of files, peers and time).
 //!
 //! Owns: [`Op`] and its executions, the owned buffers that travel through it, handles, cancellation, staging and
 //! publishing of files.

@@ -1,6 +1,6 @@
-//! Streams that a run's end interrupts: reading and writing in order, for code that isn't a job.
+//! Interruptible streams: reading and writing in order, for code that isn't a job.
 //!
-//! Owns: waiting for a pipe, socket or terminal and for the switch at the same time.
+//! Owns: waiting for a pipe, socket or terminal and for the run's cancellation at the same time.
 //! Does not own: opening, staging, what is read or written.
 
 use std::io::{self, IoSlice, Read, Write};
@@ -11,38 +11,38 @@ use rustix::io::{Errno, ReadWriteFlags};
 
 use crate::{Cancel, File, FileKind, Stat, cancelled};
 
-/// Reads a file of any kind from where it stands. Waiting ends with the error that [`is_cancelled`](crate::is_cancelled)
-/// knows when the switch is thrown.
+/// Reads a file of any type from its current position. Triggering the switch ends a wait with the error of
+/// [`is_cancelled`](crate::is_cancelled).
 #[derive(Debug)]
 pub struct StreamReader {
     file: File,
     cancel: Cancel,
 }
 
-/// Writes to a file of any kind where it stands. Waiting ends as with [`StreamReader`].
+/// Writes to a file of any type at its current position. Waits end as with [`StreamReader`].
 #[derive(Debug)]
 pub struct StreamWriter {
     file: File,
     cancel: Cancel,
-    /// A write to it doesn't wait for others.
+    /// Writes to a regular file don't wait for a reader.
     is_regular: bool,
 }
 
-/// What can be written to a pipe without waiting once it is ready: PIPE_BUF.
+/// The number of bytes that a pipe takes without waiting once it is ready: PIPE_BUF.
 const UNWAITED_BYTES: usize = 4_096;
 
 impl StreamReader {
-    /// Reads `file` until `cancel` is thrown.
+    /// Reads `file` until `cancel` is triggered.
     pub fn new(file: impl Into<File>, cancel: Cancel) -> Self {
         Self { file: file.into(), cancel }
     }
 }
 
 impl StreamWriter {
-    /// Writes to `file` until `cancel` is thrown.
+    /// Writes to `file` until `cancel` is triggered.
     ///
     /// # Errors
-    /// Whatever the system says of examining it.
+    /// The system's error of examining the file.
     pub fn new(file: impl Into<File>, cancel: Cancel) -> io::Result<Self> {
         let file = file.into();
         let stat = Stat::from(rustix::fs::fstat(file.0.fd()?)?);
@@ -68,10 +68,8 @@ impl Write for StreamWriter {
         let fd = self.file.0.fd()?;
         loop {
             wait_for(fd, PollFlags::OUT, &self.cancel)?;
-            let result = match self.is_regular {
-                true => rustix::io::write(fd, bytes),
-                false => write_unwaited(fd, bytes),
-            };
+            let result =
+                if self.is_regular { rustix::io::write(fd, bytes) } else { write_unwaited(fd, bytes) };
             match result {
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 result => return Ok(result?),
@@ -84,9 +82,9 @@ impl Write for StreamWriter {
     }
 }
 
-/// Writes as much as there is room for, to something that has some.
+/// Writes as much as fits without waiting.
 fn write_unwaited(fd: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize> {
-    // This offset means: where it stands.
+    // This offset stands for the current position.
     match rustix::io::pwritev2(fd, &[IoSlice::new(bytes)], u64::MAX, ReadWriteFlags::NOWAIT) {
         // Terminals, and pipes of older kernels.
         Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn more_than_fits_goes_through_a_pipe_and_a_socket() {
+    fn more_than_a_pipe_or_socket_holds_goes_through() {
         let sent: Vec<u8> = (0..3_000_000_u32).map(|index| (index >> 5) as u8).collect();
         for (from, to) in [pipe(), socket_pair()] {
             let cancel = switch();
@@ -170,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_an_error() {
+    fn a_closed_reader_is_an_error() {
         let (from, to) = pipe();
         drop(from);
         let error = StreamWriter::new(to, switch()).unwrap().write(b"x").unwrap_err();

@@ -1,29 +1,29 @@
-//! How long a thread tries again before it sleeps.
+//! Backing off: how long a thread retries before it sleeps.
 //!
-//! Owns: the number of pauses and yields.
+//! Owns: the number of spins and yields.
 //! Does not own: the condition, the sleep.
 
 use crate::sync::{relax, yield_now};
 
-/// Pauses double from 1 to 64, a few µs altogether: about what going to sleep and being woken costs.
+/// Spins double from 1 to 64 pauses, a few µs in total: about the cost of going to sleep and being woken.
 #[cfg(not(any(loom, shuttle)))]
 const SPINS: u32 = 7;
-/// Yields after the pauses: on a machine with fewer cores than threads the other party needs this core to get on.
+/// Yields after the spins: with fewer cores than threads, the other party may need this core to proceed.
 #[cfg(not(any(loom, shuttle)))]
 const YIELDS: u32 = 4;
 
-/// The longest run of pauses is two to this.
+/// The longest spin is two to this power of pauses.
 const LONGEST: u32 = 6;
 
-/// The models explore what happens at the end of patience, not the way to it.
+/// The models explore what happens after backing off, not the way there.
 #[cfg(any(loom, shuttle))]
 const SPINS: u32 = 0;
 #[cfg(any(loom, shuttle))]
 const YIELDS: u32 = 0;
 
-/// After so many fruitless looks in a row loom explores no further from there: looking has no effect, so each schedule
-/// in which a thread looks more often has a twin in which it looks later, and without the cut two threads that wait
-/// for a third have infinitely many schedules.
+/// After so many fruitless retries in a row loom abandons the schedule. A retry has no effect, so each schedule with
+/// more retries has a twin in which the thread retries later; without the cut, two threads that wait for a third have
+/// infinitely many schedules.
 #[cfg(loom)]
 const UNFAIR: u32 = 2;
 
@@ -37,7 +37,7 @@ impl Backoff {
         Self { step: 0 }
     }
 
-    /// After another thread won a race for the same word: keep off its cache line for a moment. Never yields.
+    /// Pauses after another thread won a race for the same word, to keep off its cache line for a moment. Never yields.
     #[inline]
     pub(crate) fn lost_race(&mut self) {
         if cfg!(any(loom, shuttle)) {
@@ -47,7 +47,7 @@ impl Backoff {
         self.step = self.step.saturating_add(1).min(SPINS);
     }
 
-    /// While another thread must act first: pauses, then yields.
+    /// Waits for a step of another thread: spins, then yields.
     pub(crate) fn wait(&mut self) {
         #[cfg(loom)]
         if self.step >= UNFAIR {
@@ -72,7 +72,7 @@ impl Backoff {
         }
     }
 
-    /// Bounded whatever the step: `wait` counts on without end while it yields.
+    /// Bounded for every step: `wait` keeps counting while it yields.
     fn pauses(&self) -> u32 {
         1 << self.step.min(LONGEST)
     }

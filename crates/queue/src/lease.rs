@@ -6,11 +6,11 @@
 //!
 //! Enters: task bytes and the deaths of owners ([`Supervisor`]); outcome bytes and intents ([`Worker`]).
 //! Leaves: leases, outcomes, reaped and poisoned tasks.
-//! Not to be touched from outside: the mapping, the slots' words, the event counts; a process that writes to them other than
-//! by the steps of `PROTOCOL.md` breaks the table for all.
+//! Not to be touched from outside: the mapping, the slots' words, the event counts; a process that writes to them
+//! other than by the steps of `PROTOCOL.md` breaks the table for all.
 //!
-//! A task does not move through a queue: it stays in its slot, and a worker holds a *lease* on it. All coordination goes
-//! through one atomic word per slot, so a killed worker leaves nothing locked and nothing torn.
+//! A task does not move through a queue: it stays in its slot, and a worker holds a *lease* on it. All coordination
+//! goes through one atomic word per slot, so a killed worker leaves nothing locked and nothing torn.
 //!
 //! Source: `PROTOCOL.md`, part 2.
 //!

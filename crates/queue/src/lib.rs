@@ -1,10 +1,10 @@
-//! Bounded queues that hand tasks from their source to the workers.
+//! Bounded queues that pass tasks from their source to the workers.
 //!
-//! Owns: the bounded in-process [`Ring`]; the table of leases across processes ([`lease`]); sleeping and waking.
-//! Does not own: what a task is, who runs it, threads.
+//! Owns: the in-process [`Ring`]; the lease table across processes ([`lease`]); the [`Combiner`]; sleeping and waking.
+//! Does not own: the meaning of tasks, running them, threads.
 //!
-//! The protocols are written down and argued in `PROTOCOL.md`, beside this crate's manifest.
-// Each block is argued; the lint `undocumented_unsafe_blocks` sees to it.
+//! `PROTOCOL.md`, next to this crate's manifest, states the protocols in numbered steps and proves them.
+// Each block is argued; the lint `undocumented_unsafe_blocks` enforces it.
 #![allow(unsafe_code)]
 
 mod backoff;

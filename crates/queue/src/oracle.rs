@@ -1,12 +1,13 @@
-//! The plainest bounded queue: one mutex and two condition variables.
+//! A bounded queue of one mutex and two condition variables.
 //!
-//! Owns: being obviously right. It judges [`Ring`](crate::Ring) in tests and is one row of the benchmark.
+//! Owns: the same operations as [`Ring`](crate::Ring), in the simplest correct way; tests and benchmarks compare the
+//! ring with it.
 //! Does not own: speed.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A bounded queue under one lock, with the meaning of [`Ring`](crate::Ring)'s operations of the same name.
+/// A bounded queue under one lock. Its operations mean the same as those of [`Ring`](crate::Ring) with the same name.
 pub struct Oracle<T> {
     state: Mutex<State<T>>,
     moved: [Condvar; 2],
@@ -23,7 +24,7 @@ const PUSHED: usize = 0;
 const POPPED: usize = 1;
 
 impl<T> Oracle<T> {
-    /// A queue for up to `capacity` items.
+    /// Creates a queue for up to `capacity` items.
     ///
     /// # Panics
     /// If `capacity` is zero.
@@ -36,7 +37,7 @@ impl<T> Oracle<T> {
     /// Appends `item`, sleeping while the queue is full.
     ///
     /// # Errors
-    /// The item comes back once the queue is closed.
+    /// Returns the item once the queue is closed.
     pub fn push(&self, item: T) -> Result<(), T> {
         let mut state = self.wait(POPPED, |state| !state.closed && state.items.len() == self.capacity);
         if state.closed {
@@ -48,14 +49,14 @@ impl<T> Oracle<T> {
         Ok(())
     }
 
-    /// Takes the oldest item, sleeping while there is none; `None` once the queue is closed and drained.
+    /// Takes the oldest item, sleeping while there is none. `None` once the queue is closed and drained.
     pub fn pop(&self) -> Option<T> {
         let item = self.wait(PUSHED, |state| !state.closed && state.items.is_empty()).items.pop_front();
         self.moved[POPPED].notify_one();
         item
     }
 
-    /// Refuses further items; those inside are still handed out. Wakes every sleeper.
+    /// Refuses further items; the items inside can still be popped. Wakes every sleeper.
     pub fn close(&self) {
         self.wait(POPPED, |_| false).closed = true;
         self.moved.iter().for_each(Condvar::notify_all);

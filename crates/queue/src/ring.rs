@@ -1,10 +1,15 @@
 //! A bounded multi-producer, multi-consumer ring.
 //!
-//! Owns: storage for up to `capacity` items, back-pressure, shutdown.
+//! Owns: storage for up to `capacity` items, back-pressure, closing and aborting.
 //! Does not own: threads.
 //!
-//! Source: `PROTOCOL.md`, part 1; the step numbers in the comments are those of that file. The stamped slots go back to
-//! D. Vyukov's bounded queue.
+//! Enters: items, by [`Ring::push`].
+//! Leaves: each item exactly once, by [`Ring::pop`] or [`Ring::abort`].
+//! Not to be touched from outside: the slots ([`slot`]) and the counters at the two ends ([`end`]); a step that is
+//! not in the protocol breaks memory safety.
+//!
+//! Source: `PROTOCOL.md`, part 1; the step numbers in the comments are those of that file. The stamped slots are those
+//! of D. Vyukov's bounded MPMC queue.
 
 mod end;
 mod slot;
@@ -16,14 +21,14 @@ use crate::sync::{Deadline, Wakeup};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
-/// The most slots: leaves 16 bits of laps above the tickets of one lap.
+/// The maximum capacity. It leaves 16 bits of laps above the tickets of one lap.
 const CAPACITY_MAX: usize = 1 << 32;
 
 /// A bounded queue: [`push`](Ring::push) sleeps while it is full, [`pop`](Ring::pop) while it is empty.
 ///
-/// Items leave in the order in which they entered. An uncontended push or pop is one compare-and-swap and one store,
-/// a system call is made only when somebody sleeps, and nothing is allocated after construction. A sleeper first tries
-/// for a few microseconds. Threads that sleep at the same end wake in no particular order.
+/// Items leave in the order in which they entered. Cost: an uncontended push or pop is one compare-and-swap and one
+/// store; a system call is made only when a thread sleeps; nothing is allocated after construction. A thread retries
+/// for a few microseconds before it sleeps. Threads that sleep at the same end wake in no particular order.
 ///
 /// ```
 /// let ring = haul_queue::Ring::with_capacity(2);
@@ -42,55 +47,57 @@ const CAPACITY_MAX: usize = 1 << 32;
 /// });
 /// ```
 pub struct Ring<T> {
-    /// Tickets of pushes; poppers sleep here, until a push moves it.
+    /// Tickets of pushes. Poppers sleep here until a push moves it.
     tail: End,
-    /// Tickets of pops; pushers sleep here, until a pop moves it.
+    /// Tickets of pops. Pushers sleep here until a pop moves it.
     head: End,
     slots: Box<[Slot<T>]>,
-    /// The distance between two tickets of the same slot. Invariant: a power of two, at least `slots.len() * TICKET`.
+    /// The distance of two consecutive tickets of the same slot. Invariant: a power of two, at least `slots.len() *
+    /// TICKET`.
     lap: u64,
 }
 
-// No user code runs inside an operation but the drop of an item in `Ring::drop`, so a panic leaves nothing half done.
+// The only caller's code that runs inside an operation is the drop of an item in `Ring::drop`, so a panic leaves
+// nothing half done.
 impl<T> UnwindSafe for Ring<T> {}
 impl<T> RefUnwindSafe for Ring<T> {}
 
-/// The ring takes no more items; the refused item comes back.
+/// The ring is closed; contains the refused item.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Closed<T>(pub T);
 
-/// Why [`Ring::try_push`] gave the item back.
+/// Why [`Ring::try_push`] refused the item.
 #[derive(Debug, PartialEq, Eq)]
 pub enum TryPush<T> {
-    /// No room now.
+    /// The ring is full at the moment.
     Full(T),
-    /// No room ever: the ring is closed.
+    /// The ring is closed.
     Closed(T),
 }
 
-/// What [`Ring::try_pop`] and [`Ring::pop_timeout`] found.
+/// The result of [`Ring::try_pop`] and [`Ring::pop_timeout`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum TryPop<T> {
     /// The oldest item.
     Item(T),
-    /// Nothing now.
+    /// The ring is empty at the moment.
     Empty,
-    /// Nothing ever: the ring is closed and drained.
+    /// The ring is closed and drained.
     Closed,
 }
 
-/// The outcome of one try at taking a ticket.
+/// The outcome of one attempt to take a ticket.
 enum Claim<'a, T> {
-    /// This thread alone may use the slot; then it owes the pending.
+    /// This thread alone may use the slot, and then owes the wake-up.
     Won(&'a Slot<T>, u64, PendingWake),
-    /// Full or empty as long as the other end stays at this word (S1).
+    /// The ring is full or empty as long as the other end has this word (S1).
     Blocked(Word),
-    /// Never again.
+    /// The ring is closed.
     Closed,
 }
 
 impl<T> Ring<T> {
-    /// A ring for up to `capacity` items. Cost: one allocation, here.
+    /// Creates a ring for up to `capacity` items. Cost: the ring's only allocation.
     ///
     /// # Panics
     /// If `capacity` is zero or more than 2³².
@@ -109,12 +116,12 @@ impl<T> Ring<T> {
     /// Appends `item`, sleeping while the ring is full.
     ///
     /// # Errors
-    /// [`Closed`] gives the item back once the ring was closed or aborted.
+    /// [`Closed`], with the item, once the ring is closed or aborted.
     pub fn push(&self, item: T) -> Result<(), Closed<T>> {
         loop {
             match self.spin_first(|| self.win_push()).unwrap_or_else(|| self.claim_push()) {
-                Claim::Won(slot, ticket, pending) => {
-                    self.fill(slot, ticket, pending, item);
+                Claim::Won(slot, ticket, wake) => {
+                    self.fill(slot, ticket, wake, item);
                     return Ok(());
                 }
                 Claim::Closed => return Err(Closed(item)),
@@ -125,14 +132,14 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Appends `item` if there is room now.
+    /// Appends `item` if there is room. Never sleeps.
     ///
     /// # Errors
-    /// [`TryPush`] gives the item back.
+    /// [`TryPush`], with the item.
     pub fn try_push(&self, item: T) -> Result<(), TryPush<T>> {
         match self.claim_push() {
-            Claim::Won(slot, ticket, pending) => {
-                self.fill(slot, ticket, pending, item);
+            Claim::Won(slot, ticket, wake) => {
+                self.fill(slot, ticket, wake, item);
                 Ok(())
             }
             Claim::Closed => Err(TryPush::Closed(item)),
@@ -140,7 +147,7 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Takes the oldest item, sleeping while there is none; `None` once the ring is closed and drained.
+    /// Takes the oldest item, sleeping while there is none. `None` once the ring is closed and drained.
     pub fn pop(&self) -> Option<T> {
         match self.pop_until(None) {
             TryPop::Item(item) => Some(item),
@@ -153,26 +160,26 @@ impl<T> Ring<T> {
         if timeout.is_zero() { self.try_pop() } else { self.pop_until(Some(&Deadline::after(timeout))) }
     }
 
-    /// Takes the oldest item if there is one now.
+    /// Takes the oldest item if there is one. Never sleeps.
     pub fn try_pop(&self) -> TryPop<T> {
         match self.claim_pop() {
-            Claim::Won(slot, ticket, pending) => TryPop::Item(self.empty(slot, ticket, pending)),
+            Claim::Won(slot, ticket, wake) => TryPop::Item(self.empty(slot, ticket, wake)),
             Claim::Blocked(_) => TryPop::Empty,
             Claim::Closed => TryPop::Closed,
         }
     }
 
-    /// Refuses further items; those inside are still handed out. Wakes every sleeper.
+    /// Refuses further items; the items inside can still be popped. Wakes every sleeper.
     pub fn close(&self) {
         self.tail.close();
         self.head.close();
     }
 
-    /// Refuses further items and hands back those inside, oldest first. Wakes every sleeper.
+    /// Refuses further items and returns the items inside, oldest first. Wakes every sleeper.
     ///
-    /// A push that races with it either returns [`Closed`] with its item, or succeeds and its item is among those handed
-    /// back or was popped before: this call waits for pushes that are under way. No pop takes an item after it. Cost:
-    /// one allocation.
+    /// A push that races with this call either returns [`Closed`] with its item, or succeeds; then its item was
+    /// popped before or is among those returned, as this call waits for pushes under way. No pop takes an item
+    /// afterwards. Cost: one allocation.
     pub fn abort(&self) -> Vec<T> {
         self.close();
         let mut leftovers = Vec::with_capacity(self.len());
@@ -184,14 +191,14 @@ impl<T> Ring<T> {
             while !slot.is_full_for(ticket) {
                 backoff.wait();
             }
-            // SAFETY: A2 took all tickets up to `end` in one step, each is used once here, and its stamp said FULL.
+            // SAFETY: A2 took all tickets up to `end` in one step, each is used once here, and its stamp had FULL.
             leftovers.push(unsafe { slot.take(ticket.wrapping_add(self.lap)) });
             ticket = self.after(ticket);
         }
         leftovers
     }
 
-    /// How many items are inside at this moment, counting those whose push is under way.
+    /// The number of items inside at this moment, including those whose push is under way.
     pub fn len(&self) -> usize {
         loop {
             let tail = self.tail.load().ticket();
@@ -217,7 +224,7 @@ impl<T> Ring<T> {
     fn pop_until(&self, deadline: Option<&Deadline>) -> TryPop<T> {
         loop {
             match self.spin_first(|| self.win_pop()).unwrap_or_else(|| self.claim_pop()) {
-                Claim::Won(slot, ticket, pending) => return TryPop::Item(self.empty(slot, ticket, pending)),
+                Claim::Won(slot, ticket, wake) => return TryPop::Item(self.empty(slot, ticket, wake)),
                 Claim::Closed => return TryPop::Closed,
                 Claim::Blocked(tail) => {
                     if self.tail.sleep(tail, deadline) == Wakeup::TimedOut {
@@ -228,8 +235,8 @@ impl<T> Ring<T> {
         }
     }
 
-    /// Tries again and again, for a few microseconds, before the other end is looked at: its cache line belongs to those who
-    /// work there, and every look at it makes their next step a slow one.
+    /// Retries for a few microseconds before the caller reads the other end. The other end's cache line belongs to the
+    /// threads that work there, and every read of it makes their next step slow.
     #[inline]
     fn spin_first<'a>(&self, win: impl Fn() -> Option<Claim<'a, T>>) -> Option<Claim<'a, T>> {
         let mut backoff = Backoff::new();
@@ -258,7 +265,7 @@ impl<T> Ring<T> {
                 return None;
             }
             match self.tail.take_ticket(tail, self.after(ticket)) {
-                Ok(pending) => return Some(Claim::Won(slot, ticket, pending)),
+                Ok(wake) => return Some(Claim::Won(slot, ticket, wake)),
                 Err(now) => tail = now,
             }
             backoff.lost_race();
@@ -295,7 +302,7 @@ impl<T> Ring<T> {
                 return None;
             }
             match self.head.take_ticket(head, self.after(ticket)) {
-                Ok(pending) => return Some(Claim::Won(slot, ticket, pending)),
+                Ok(wake) => return Some(Claim::Won(slot, ticket, wake)),
                 Err(now) => head = now,
             }
             backoff.lost_race();
@@ -322,18 +329,18 @@ impl<T> Ring<T> {
 
     /// P4 to P6.
     #[inline]
-    fn fill(&self, slot: &Slot<T>, ticket: u64, pending: PendingWake, item: T) {
+    fn fill(&self, slot: &Slot<T>, ticket: u64, wake: PendingWake, item: T) {
         // SAFETY: the ticket was won by `claim_push`, whose P2 saw the slot empty for it, and is used once.
         unsafe { slot.put(ticket, item) };
-        self.tail.deliver(pending);
+        self.tail.deliver(wake);
     }
 
     /// C4 to C6.
     #[inline]
-    fn empty(&self, slot: &Slot<T>, ticket: u64, pending: PendingWake) -> T {
+    fn empty(&self, slot: &Slot<T>, ticket: u64, wake: PendingWake) -> T {
         // SAFETY: the ticket was won by `claim_pop`, whose C2 saw the slot full for it, and is used once.
         let item = unsafe { slot.take(ticket.wrapping_add(self.lap)) };
-        self.head.deliver(pending);
+        self.head.deliver(wake);
         item
     }
 
@@ -341,8 +348,8 @@ impl<T> Ring<T> {
     fn take_all(&self, end: u64) -> u64 {
         loop {
             let head = self.head.load();
-            if let Ok(pending) = self.head.take_ticket(head, end) {
-                self.head.deliver(pending);
+            if let Ok(wake) = self.head.take_ticket(head, end) {
+                self.head.deliver(wake);
                 return head.ticket();
             }
         }
@@ -376,7 +383,7 @@ impl<T> Drop for Ring<T> {
     }
 }
 
-/// Drops the items of a ring; if one of them panics, the others are dropped while unwinding.
+/// Drops the items of a ring. If the drop of one panics, the others are dropped while unwinding.
 struct Remaining<'a, T>(&'a Ring<T>);
 
 impl<T> Remaining<'_, T> {

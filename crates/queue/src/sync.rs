@@ -1,14 +1,14 @@
-//! The one door to atomics, cells, futexes, pauses and deadlines.
+//! The façade over atomics, cells, locks, futexes, pauses and deadlines.
 //!
-//! Owns: the choice between the real ones and those of the model checkers (`--cfg loom`, `--cfg shuttle`).
+//! Owns: choosing between the real primitives and those of the model checkers (`--cfg loom`, `--cfg shuttle`).
 //! Does not own: any step of a protocol.
 //!
-//! A futex is the only parking primitive that fits the ring: the word that is slept on is an ordinary atomic, the
-//! kernel compares it and goes to sleep in one step, a waker makes no system call unless somebody is registered, and a
-//! sleep takes a timeout. `std::thread::park` would need a list of handles under a lock, taken by every waker.
+//! A futex is the only parking primitive that fits the ring: a thread sleeps on an ordinary atomic, the kernel
+//! compares it and puts the thread to sleep in one step, a waker makes no system call unless a sleeper is registered,
+//! and a sleep takes a timeout. `std::thread::park` would need a list of handles under a lock that every waker takes.
 //!
-//! The models' futex is a mutex and a condition variable: like the kernel's, it compares the word under the lock that
-//! every waker takes, so a wake-up after a change of the word is never lost and one before it may be.
+//! The models' futex is a mutex and a condition variable. Like the kernel's, it compares the word under the lock that
+//! every waker takes, so a wake-up after a change of the word is never lost, and one before the change may be.
 
 #[cfg(loom)]
 use loom as model;
@@ -36,7 +36,7 @@ pub(crate) use modelled::{Deadline, Futex, UnsafeCell, relax};
 
 pub(crate) use std::sync::atomic::Ordering;
 
-/// How a sleep ended. A wake-up may be spurious; the caller checks its condition again.
+/// How a sleep ended. A wake-up may be spurious: the caller checks its condition again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wakeup {
     Woken,
@@ -54,7 +54,7 @@ mod real {
     pub(crate) use std::hint::spin_loop as relax;
     pub(crate) use std::thread::yield_now;
 
-    /// `std`'s cell behind the interface that loom can observe.
+    /// `std`'s cell behind loom's interface.
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
     impl<T> UnsafeCell<T> {
@@ -68,7 +68,7 @@ mod real {
         }
     }
 
-    /// A word that threads can sleep on; `SHARED` if those of other processes do too, in memory that they share.
+    /// A word on which threads can sleep; `SHARED` if it lies in memory that processes share.
     #[repr(transparent)]
     pub(crate) struct Futex<const SHARED: bool>(AtomicU32);
 
@@ -83,7 +83,7 @@ mod real {
             &self.0
         }
 
-        /// Sleeps while the word is `expected`, until a wake-up or the deadline. Cost: one system call.
+        /// Sleeps until a wake-up or the deadline, if the word is `expected`. Cost: one system call.
         pub(crate) fn wait(&self, expected: u32, deadline: Option<&Deadline>) -> Wakeup {
             let left = match deadline.map(Deadline::left) {
                 Some(left) if left.is_zero() => return Wakeup::TimedOut,
@@ -105,17 +105,17 @@ mod real {
         }
     }
 
-    /// `None` (no limit) for a time that the kernel's type cannot hold.
+    /// `None` (no limit) for a duration that the kernel's type cannot hold.
     fn timespec(left: Duration) -> Option<Timespec> {
         let tv_sec = i64::try_from(left.as_secs()).ok()?;
         Some(Timespec { tv_sec, tv_nsec: i64::from(left.subsec_nanos()) })
     }
 
-    /// The moment at which a timed sleep gives up.
+    /// The moment at which a timed sleep ends.
     pub(crate) struct Deadline(Option<Instant>);
 
     impl Deadline {
-        /// A time too far away to be represented is no limit.
+        /// A moment too far away to be represented means no limit.
         pub(crate) fn after(timeout: Duration) -> Self {
             Self(Instant::now().checked_add(timeout))
         }
@@ -133,7 +133,7 @@ mod modelled {
     use model::sync::{Condvar, Mutex};
     use std::time::Duration;
 
-    /// A pause in a loop that waits for another thread: the models must run that thread.
+    /// A pause in a loop that waits for another thread. The models must run that thread.
     pub(crate) fn relax() {
         yield_now();
     }
@@ -141,7 +141,7 @@ mod modelled {
     #[cfg(loom)]
     pub(crate) use loom::cell::UnsafeCell;
 
-    /// Shuttle observes no cells; what it explores is the schedule.
+    /// Shuttle observes no cells; it explores the schedule only.
     #[cfg(shuttle)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
@@ -158,7 +158,7 @@ mod modelled {
 
     pub(crate) struct Futex<const SHARED: bool> {
         word: AtomicU32,
-        /// The kernel's lock over the sleepers of a word.
+        /// Stands for the kernel's lock over the sleepers of a word.
         bucket: Mutex<()>,
         sleepers: Condvar,
     }
@@ -172,8 +172,8 @@ mod modelled {
             &self.word
         }
 
-        /// A timed sleep always times out at once: time is the one thing that the models do not know, and the race
-        /// worth exploring is the one between giving up and being woken.
+        /// A timed sleep always times out at once: the models have no time, and the race worth exploring is the one
+        /// between giving up and being woken.
         pub(crate) fn wait(&self, expected: u32, deadline: Option<&Deadline>) -> Wakeup {
             let bucket = self.bucket.lock().expect("never poisoned");
             if self.word.load(Ordering::Relaxed) != expected {

@@ -1,8 +1,8 @@
-//! Every schedule of small cases, with the memory model's weak reorderings: `RUSTFLAGS="--cfg loom" cargo test -p
-//! haul-queue --release --test loom`.
+//! Every schedule of small cases, with the reorderings that the memory model permits:
+//! `RUSTFLAGS="--cfg loom" cargo test -p haul-queue --release --test loom`.
 //!
-//! Owns: the cases of two and three threads on one and two slots.
-//! Does not own: more threads (see `shuttle.rs`), the real futex (see `stress.rs`).
+//! Owns: cases of two and three threads: the ring with one and two slots, the combiner.
+//! Does not own: more threads (see `shuttle.rs`), the real futex (see `it/stress.rs`).
 //!
 //! A lost wake-up shows as loom's "deadlock", a missing happens-before as a racing cell access, a lost item as a failed
 //! assertion or a leak.
@@ -13,8 +13,8 @@ use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Explores `case`. With a bound, a schedule takes the core at most `preemptions` times from a thread that could go on;
-/// the bounds are the largest with which a case takes seconds. Cases of two threads mostly have none.
+/// Explores `case`. With a bound, a schedule preempts running threads at most `preemptions` times. The bounds are the
+/// largest with which a case takes seconds; most cases of two threads need none.
 #[track_caller]
 fn check(preemptions: impl Into<Option<usize>>, case: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
@@ -26,7 +26,7 @@ fn ring(capacity: usize) -> Arc<Ring<Box<u32>>> {
     Arc::new(Ring::with_capacity(capacity))
 }
 
-/// A thread that pushes `items` and returns those that were refused.
+/// Starts a thread that pushes `items` and returns those that were refused.
 fn pusher(ring: &Arc<Ring<Box<u32>>>, items: &'static [u32]) -> JoinHandle<Vec<u32>> {
     let ring = Arc::clone(ring);
     thread::spawn(move || {
@@ -35,7 +35,7 @@ fn pusher(ring: &Arc<Ring<Box<u32>>>, items: &'static [u32]) -> JoinHandle<Vec<u
     })
 }
 
-/// A thread that pops `count` times and returns what it got.
+/// Starts a thread that pops `count` times and returns the items.
 fn popper(ring: &Arc<Ring<Box<u32>>>, count: usize) -> JoinHandle<Vec<u32>> {
     let ring = Arc::clone(ring);
     thread::spawn(move || (0..count).filter_map(|_| ring.pop().map(|item| *item)).collect())
@@ -193,7 +193,7 @@ fn abort_and_pop_share_without_loss() {
     });
 }
 
-/// The sleeper that gives up must not take the other one's wake-up with it.
+/// A popper that times out must not take the other one's wake-up with it.
 #[test]
 fn a_timed_out_pop_leaves_the_wake_up_to_the_other() {
     check(3, || {
@@ -214,7 +214,7 @@ fn a_timed_out_pop_leaves_the_wake_up_to_the_other() {
 }
 
 #[test]
-fn a_timed_out_pop_gets_away_from_close_and_push() {
+fn a_timed_out_pop_races_with_push_and_close() {
     check(None, || {
         let ring = ring(1);
         let other = Arc::clone(&ring);
@@ -242,12 +242,12 @@ fn try_push_after_a_known_pop_is_not_refused() {
     });
 }
 
-/// What the engine's dispatcher shares with its workers: work one way, answers the other, and the state between.
+/// The engine's dispatcher in small: a ring of work, a ring of answers, and the state that a combiner applies them to.
 struct Dispatcher {
     work: Ring<u32>,
     answers: Ring<u32>,
     combiner: Combiner<Vec<u32>>,
-    /// The work ring is closed once so many answers have been taken.
+    /// The number of answers after which the ring of work is closed.
     expected: usize,
 }
 
@@ -269,7 +269,7 @@ impl Dispatcher {
         self.combiner.combine(apply, || !self.answers.is_empty()).unwrap();
     }
 
-    /// D1 and what follows.
+    /// D1 to D5.
     fn answer(&self, answer: u32) {
         self.answers.push(answer).unwrap();
         self.combine();
@@ -280,7 +280,7 @@ impl Dispatcher {
     }
 }
 
-/// A thread that gives `answer`, then does what `after` says.
+/// Starts a thread that gives `answer` and then calls `after`.
 fn answerer(
     dispatcher: &Arc<Dispatcher>,
     answer: u32,
@@ -294,7 +294,7 @@ fn answerer(
 }
 
 #[test]
-fn no_answer_is_left_behind_when_every_combiner_has_gone() {
+fn no_answer_is_left_behind_when_every_worker_has_left() {
     check(3, || {
         let dispatcher = Dispatcher::new(3);
         let (first, second) = (answerer(&dispatcher, 1, |_| ()), answerer(&dispatcher, 2, |_| ()));
@@ -305,9 +305,9 @@ fn no_answer_is_left_behind_when_every_combiner_has_gone() {
     });
 }
 
-/// The last answer closes the ring of work. An answer left lying would leave both workers asleep: loom's "deadlock".
+/// The last answer closes the ring of work. If one is left behind, both workers sleep for ever: loom's "deadlock".
 #[test]
-fn no_worker_sleeps_while_an_answer_lies() {
+fn no_worker_sleeps_for_ever_over_an_answer() {
     check(2, || {
         let dispatcher = Dispatcher::new(2);
         let sleep = |dispatcher: &Dispatcher| assert_eq!(dispatcher.work.pop(), None);
@@ -318,9 +318,9 @@ fn no_worker_sleeps_while_an_answer_lies() {
     });
 }
 
-/// A thread that visits the state makes a worker find the lock taken, and must look for its answer afterwards (D6).
+/// A visitor can make a worker find the lock taken, and so must combine afterwards (D6).
 #[test]
-fn a_visitor_takes_the_answer_that_found_it_inside() {
+fn a_visitor_applies_the_answer_that_found_the_lock_taken() {
     check(3, || {
         let dispatcher = Dispatcher::new(1);
         let worker = answerer(&dispatcher, 1, |dispatcher| assert_eq!(dispatcher.work.pop(), None));

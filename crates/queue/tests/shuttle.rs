@@ -1,5 +1,5 @@
-//! Random schedules of shutdown with more threads than loom can exhaust: `RUSTFLAGS="--cfg shuttle" cargo test -p
-//! haul-queue --release --test shuttle`.
+//! Random schedules with more threads than loom can exhaust:
+//! `RUSTFLAGS="--cfg shuttle" cargo test -p haul-queue --release --test shuttle`.
 //!
 //! Owns: cases of up to ten threads, under seeded random and priority-based schedules.
 //! Does not own: memory orderings (shuttle is sequentially consistent; see `loom.rs`).
@@ -16,7 +16,7 @@ use std::time::Duration;
 const SCHEDULES: usize = 3_000;
 const SEED: u64 = 0x6861_756c;
 
-/// Runs `case` under random schedules, and under random priorities with few changes, which find other bugs.
+/// Runs `case` under random schedules, and under random priorities that change seldom, which find other bugs.
 fn check(case: impl Fn() + Clone + Send + Sync + 'static) {
     let config = shuttle::Config::default;
     shuttle::Runner::new(RandomScheduler::new_from_seed(SEED, SCHEDULES), config()).run(case.clone());
@@ -25,7 +25,7 @@ fn check(case: impl Fn() + Clone + Send + Sync + 'static) {
 
 type Numbers = Arc<Ring<u32>>;
 
-/// Pushes `count` numbers from `first` on until one is refused; returns the refused ones.
+/// Starts a thread that pushes `count` numbers from `first` on and returns the refused ones.
 fn pusher(ring: &Numbers, first: u32, count: u32) -> JoinHandle<Vec<u32>> {
     let ring = Arc::clone(ring);
     thread::spawn(move || {
@@ -33,13 +33,13 @@ fn pusher(ring: &Numbers, first: u32, count: u32) -> JoinHandle<Vec<u32>> {
     })
 }
 
-/// Pops until the ring is closed and drained.
+/// Starts a thread that pops until the ring is closed and drained.
 fn popper(ring: &Numbers) -> JoinHandle<Vec<u32>> {
     let ring = Arc::clone(ring);
     thread::spawn(move || std::iter::from_fn(|| ring.pop()).collect())
 }
 
-/// As [`popper`], with timeouts that strike whenever the schedule lets them.
+/// As [`popper`], with timeouts, which expire whenever the schedule permits.
 fn hasty_popper(ring: &Numbers) -> JoinHandle<Vec<u32>> {
     let ring = Arc::clone(ring);
     thread::spawn(move || {
@@ -54,7 +54,7 @@ fn hasty_popper(ring: &Numbers) -> JoinHandle<Vec<u32>> {
     })
 }
 
-/// Nothing lost, nothing doubled; every part is in ascending order per producer of ten numbers.
+/// Checks that no number is lost or doubled, and that each part is in ascending order per producer of ten numbers.
 fn account(parts: Vec<Vec<u32>>, total: u32) {
     for part in &parts {
         for producer in 0..total.div_ceil(10) {
@@ -93,7 +93,7 @@ fn close_drains_three_slots() {
 }
 
 #[test]
-fn close_in_the_middle_wakes_everyone() {
+fn close_in_the_middle_wakes_all() {
     check(|| {
         let ring: Numbers = Arc::new(Ring::with_capacity(2));
         let poppers = vec![popper(&ring), hasty_popper(&ring)];
@@ -122,7 +122,7 @@ fn abort_in_the_middle_loses_nothing() {
 }
 
 #[test]
-fn everyone_asleep_at_one_end() {
+fn all_asleep_at_one_end() {
     check(|| {
         let ring: Numbers = Arc::new(Ring::with_capacity(1));
         let poppers: Vec<_> = (0..6).map(|_| popper(&ring)).collect();
@@ -137,7 +137,7 @@ fn everyone_asleep_at_one_end() {
     });
 }
 
-/// Workers that answer and then sleep until every answer was taken, by one of them.
+/// Each worker answers, then sleeps until one of them has applied the last answer.
 #[test]
 fn every_answer_is_combined_before_the_last_worker_sleeps() {
     const WORKERS: u32 = 6;

@@ -1,46 +1,36 @@
 //! Scripted servers, trees of files, the program under test and its peers, for haul's tests.
 //!
-//! Owns: everything that several crates' tests need and that must not leave anything behind.
-//! Does not own: what the tests assert; simulated files and sockets (see `haul-io`'s `Sim`).
+//! Rooms: `servers` (scripted servers and proxies), `program` (haul and other programs as processes), `files` (trees
+//! and working directories), `outcomes` (runs of jobs inside the test's own process).
 //!
-//! Failures panic here: this code runs in tests only. Nothing in it sleeps to order events; where a server has to
-//! be caught in the middle of something, a [`Gate`] holds it there.
+//! Owns: fixtures that the tests of several crates share; each removes what it made when it is dropped.
+//! Does not own: assertions about the product; simulated files and sockets (see `haul-io`'s `Sim`).
+//!
+//! Failures panic here, because this code runs in tests only. Nothing sleeps to order events: a [`Gate`] holds a server
+//! at a chosen point until the test opens it.
 #![forbid(unsafe_code)]
 
-mod answer;
-mod compare;
-mod connection;
-mod gate;
-mod golden;
-mod haul;
-mod head;
-mod nginx;
-mod peer;
-mod plugin;
-mod random;
-mod ranged;
-mod refused;
-mod request;
-mod server;
-mod socks;
-mod tls;
-mod tree;
-mod watched;
+mod files;
+mod outcomes;
+mod program;
+mod servers;
 
-pub use answer::{Answer, End};
-pub use compare::{Compare, assert_same, compare};
-pub use connection::Expectations;
-pub use gate::Gate;
-pub use golden::check_golden;
-pub use haul::{Haul, Run, Running};
-pub use nginx::Nginx;
-pub use peer::{is_root, peer, skip};
-pub use plugin::PluginFolder;
-pub use random::seeded_bytes;
-pub use refused::{RefusedGuard, refused_address};
-pub use request::{Handshake, Request};
-pub use server::{Server, ServerBuilder};
-pub use socks::Socks;
-pub use tls::{Fault, Tls};
-pub use tree::{Tree, files_below};
-pub use watched::Watched;
+pub use files::compare::{Compare, assert_same, compare};
+pub use files::random::seeded_bytes;
+pub use files::tree::{Tree, files_below};
+pub use files::workdir::Workdir;
+pub use outcomes::{Outcomes, by_job, outcomes, without_engine};
+pub use program::golden::check_golden;
+pub use program::haul::{Haul, Run, Running};
+pub use program::peer::{is_root, peer, skip};
+pub use program::plugin::PluginFolder;
+pub use program::watched::Watched;
+pub use servers::answer::{Answer, End};
+pub use servers::connection::Expectations;
+pub use servers::gate::Gate;
+pub use servers::nginx::Nginx;
+pub use servers::refused::{RefusedGuard, refused_address};
+pub use servers::request::{Handshake, Request};
+pub use servers::server::{Server, ServerBuilder};
+pub use servers::socks::Socks;
+pub use servers::tls::{Fault, Tls};

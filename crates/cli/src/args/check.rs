@@ -1,31 +1,33 @@
-//! What was typed of the commands that look at sealed files and make nothing.
+//! The arguments of `haul verify` and `haul inspect`, which read sealed files and write nothing.
 //!
-//! Owns: the grammar of `haul verify` and `haul inspect`.
-//! Does not own: options that others have too.
+//! Owns: their grammar and help.
+//! Does not own: options that other commands share ([`super::common`], [`super::keys`]).
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::ArgAction;
 
-use super::{CommonArgs, PassphraseArgs};
+use super::common::CommonArgs;
+use super::keys::PassphraseArgs;
 
 pub(crate) const VERIFY_EXAMPLES: &str = "Examples:
-  haul verify -i key.txt backup               every .age file below backup
+  haul verify -i key.txt backup               every .age file in backup
   curl https://example.org/x.age | haul verify -i key.txt -";
 pub(crate) const INSPECT_EXAMPLES: &str = "Examples:
   haul inspect letter.age
-  haul inspect --json backup                  a JSON object for each .age file below backup";
+  haul inspect --json backup                  a JSON object for each .age file in backup";
 
+/// `haul verify`.
 #[derive(clap::Args)]
 pub(crate) struct VerifyArgs {
-    /// Sealed files, and trees of them; - is stdin
+    /// Sealed files, and directories of them; - is stdin
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// A file of identities, or an SSH private key; repeatable. Its passphrase is asked for if it has one
+    /// A file of identities, or an SSH private key; repeatable. haul asks for its passphrase if it has one
     #[arg(short, long, value_name = "FILE")]
     pub(crate) identity: Vec<PathBuf>,
-    /// What names of sealed files in trees end in
+    /// The suffix of sealed files in trees
     #[arg(long, value_name = "SUFFIX", default_value = ".age")]
     pub(crate) suffix: OsString,
     #[command(flatten)]
@@ -34,18 +36,19 @@ pub(crate) struct VerifyArgs {
     pub(crate) common: CommonArgs,
 }
 
+/// `haul inspect`.
 #[derive(clap::Args)]
 pub(crate) struct InspectArgs {
-    /// Sealed files, and trees of them; - is stdin
+    /// Sealed files, and directories of them; - is stdin
     #[arg(value_name = "PATH", required = true)]
     pub(crate) paths: Vec<PathBuf>,
-    /// Print a JSON object a line for each file
+    /// Print a line with a JSON object for each file
     #[arg(long)]
     pub(crate) json: bool,
-    /// What names of sealed files in trees end in
+    /// The suffix of sealed files in trees
     #[arg(long, value_name = "SUFFIX", default_value = ".age")]
     pub(crate) suffix: OsString,
-    /// Say less (twice: nothing)
+    /// Print less (twice: nothing)
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) quiet: u8,
 }

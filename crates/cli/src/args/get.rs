@@ -1,111 +1,113 @@
-//! What was typed behind `haul get`.
+//! The arguments of `haul get`.
 //!
-//! Owns: its options and their help.
-//! Does not own: what they mean together ([`crate::get`]).
+//! Owns: their grammar and help.
+//! Does not own: their meaning ([`crate::get`]).
 
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use haul_fetch::Checksum;
 
-use super::network::bytes;
-use super::{AskArgs, CommonArgs, NetworkArgs};
+use super::common::CommonArgs;
+use super::network::{NetworkArgs, bytes};
+use super::requests::RequestArgs;
 
+/// `haul get`.
 #[derive(clap::Args)]
 pub(crate) struct GetArgs {
-    /// What to fetch
+    /// URLs to fetch
     #[arg(value_name = "URL")]
     pub(crate) urls: Vec<String>,
-    /// A list of what to fetch: a URL or a JSON object a line (- for stdin)
+    /// A file with a URL or a JSON object on each line (- for stdin)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
-    /// For a single URL: the file to make (- for stdout)
+    /// For a single URL: the file to write (- for stdout)
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["input", "dir"])]
     pub(crate) output: Option<PathBuf>,
-    /// Where files go
+    /// The directory for the files
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// How files are named: after the whole path, its last part, or as the server proposes
+    /// Name files after the whole path of the URL, its last segment, or as the server proposes (Content-Disposition)
     #[arg(long, value_name = "HOW", default_value = "basename")]
     pub(crate) name: NameArg,
-    /// At the end, write what failed to this file, as a list for -i
+    /// Write what failed to this file at the end, as a list for -i
     #[arg(long, value_name = "FILE")]
     pub(crate) failures: Option<PathBuf>,
-    /// Transfers at once
+    /// Concurrent transfers
     #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) jobs: u16,
-    /// Transfers at once from one host
+    /// Concurrent transfers from one host
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) per_host: u16,
-    /// Connections for one large file: fetch its parts beside each other (auto: 4, from 64 MiB on)
+    /// Fetch a large file over up to N parallel connections (auto: 4 for files of at least 64 MiB)
     #[arg(long, value_name = "N|auto", default_value = "1", value_parser = segments, conflicts_with = "resume")]
     pub(crate) segments: SegmentsArg,
-    /// Requests a second to one host; 5/s is the same as 5
+    /// Requests per second to one host, such as 5 or 5/s
     #[arg(long, value_name = "N/s", value_parser = rate)]
     pub(crate) rate: Option<f64>,
-    /// Further attempts after a failure that may pass
+    /// Retries after a transient failure
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) retries: u32,
-    /// Go on with files that an earlier run began (NAME.haul-part), skip those that are complete
+    /// Resume files that an earlier run began (NAME.haul-part), and skip complete ones
     #[arg(short = 'c', long = "continue")]
     pub(crate) resume: bool,
-    /// Fetch only what changed since last time, by what is kept in NAME.haul-from; replaces files of these names
+    /// Fetch only files that changed since the last run, as recorded in NAME.haul-from, and replace them
     #[arg(long, conflicts_with_all = ["resume", "no_fail_on_status"])]
     pub(crate) sync: bool,
-    /// For a single URL: what it must hash to (sha256:, sha512: or blake3: and hexadecimal digits)
+    /// For a single URL: the expected checksum (sha256:HEX, sha512:HEX or blake3:HEX)
     #[arg(long, value_name = "SUM", conflicts_with_all = ["input", "checksums"])]
     pub(crate) checksum: Option<Checksum>,
-    /// What each file must hash to: a file as sha256sum writes it
+    /// A file with the expected checksum of each result, in the format of sha256sum
     #[arg(long, value_name = "FILE")]
     pub(crate) checksums: Option<PathBuf>,
-    /// Seconds to connect, TLS included
+    /// Seconds to connect, including TLS
     #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
     pub(crate) connect_timeout: f64,
-    /// Seconds a server may be silent
+    /// Seconds without progress before an attempt fails
     #[arg(long, value_name = "S", default_value = "30", value_parser = seconds)]
     pub(crate) read_timeout: f64,
-    /// Seconds a whole request may take, further attempts and the pauses between them included
+    /// Seconds for a whole transfer, including retries and the delays before them
     #[arg(long, value_name = "S", value_parser = seconds)]
     pub(crate) max_time: Option<f64>,
-    /// Redirects that are followed
+    /// Maximum number of redirects
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) max_redirects: u32,
     /// Follow redirects from https to http
     #[arg(long)]
     pub(crate) allow_downgrade: bool,
-    /// The longest body that is taken, in bytes (k, M and G stand for 1000, 1000², 1000³)
+    /// Maximum length of a body in bytes (k, M, G: 1000, 1000², 1000³)
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) max_size: Option<u64>,
-    /// Ask for compressed bodies, and decompress them
+    /// Request compressed bodies, and decompress them
     #[arg(long, overrides_with = "no_compressed")]
     pub(crate) compressed: bool,
-    /// Take bodies as they come (the default)
+    /// Request bodies without compression (the default)
     #[arg(long)]
     pub(crate) no_compressed: bool,
-    /// How many times as long a body may become when it is decompressed, beyond the first 16 MiB
+    /// Maximum ratio of decompressed to compressed length, beyond the first 16 MiB
     #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_ratio: u32,
-    /// Believe the certificates in this PEM file, and no others
+    /// Trust only the certificate authorities in this PEM file
     #[arg(long, value_name = "FILE")]
     pub(crate) cacert: Option<PathBuf>,
-    /// Believe any certificate: anybody may read and change what is fetched
+    /// Accept any certificate: an attacker can then read and change everything
     #[arg(long, conflicts_with = "cacert")]
     pub(crate) insecure: bool,
-    /// A status from 400 on fails the task (the default)
+    /// Fail a task whose status is 400 or higher (the default)
     #[arg(long, overrides_with = "no_fail_on_status")]
     pub(crate) fail_on_status: bool,
-    /// Keep the body whatever the status is
+    /// Keep the body whatever the status
     #[arg(long)]
     pub(crate) no_fail_on_status: bool,
     #[command(flatten)]
-    pub(crate) ask: AskArgs,
+    pub(crate) requests: RequestArgs,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
 
-/// How many connections one large file is fetched over.
+/// The number of connections for one large file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SegmentsArg {
     Auto,
@@ -116,25 +118,26 @@ fn segments(text: &str) -> Result<SegmentsArg, String> {
     match text.parse::<u8>() {
         _ if text == "auto" => Ok(SegmentsArg::Auto),
         Ok(count @ 1..=64) => Ok(SegmentsArg::Count(count)),
-        _ => Err("auto, or a number from 1 to 64".to_owned()),
+        _ => Err("expected auto or a number from 1 to 64".to_owned()),
     }
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     match text.strip_suffix("/s").unwrap_or(text).parse::<f64>() {
         Ok(rate) if (0.001..=1e6).contains(&rate) => Ok(rate),
-        _ => Err("a number of requests a second from 0.001 to 1000000".to_owned()),
+        _ => Err("expected a number of requests per second from 0.001 to 1000000".to_owned()),
     }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds.is_finite() && (0.001..=1e9).contains(&seconds) => Ok(seconds),
-        _ => Err("a number of seconds from 0.001 on".to_owned()),
+        _ => Err("expected a number of seconds of at least 0.001".to_owned()),
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// How files are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NameArg {
     Path,
     Basename,

@@ -1,6 +1,6 @@
-//! Comparing engines at sealing and at XOR: a tree of small files.
+//! Compares engines at sealing and at XOR, on a tree of small files.
 //!
-//! Owns: the tree, fresh directories for results, cold and warm.
+//! Owns: the tree, fresh directories for results, cold and warm caches.
 //! Does not own: the jobs.
 
 use std::path::{Path, PathBuf};
@@ -11,17 +11,18 @@ use haul_seal::{
     Direction, FileOptions, Placement, Recipient, SealJob, Task, Walk, X25519Identity, XorJob, XorMode,
 };
 
-use super::{Case, Sample, Table, engines, interleaved, timed};
+use super::rounds::{Case, Sample, engines, interleaved, timed};
+use super::table::Table;
 use crate::args::{BenchArgs, BenchWhat};
-use crate::exit::{Exit, Problem};
-use crate::plan::system_random;
-use crate::report::Told;
+use crate::report::describe::Reportable;
+use crate::report::exit::{Exit, Problem};
+use crate::run::random::system_random;
 
 pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
-    let place = tempfile::Builder::new().prefix("haul-bench-").tempdir_in(&args.dir)?;
-    let tree = place.path().join("tree");
+    let dir = tempfile::Builder::new().prefix("haul-bench-").tempdir_in(&args.dir)?;
+    let tree = dir.path().join("tree");
     let bytes = make_tree(&tree, args)?;
-    let bench = Bench { args, tree, place: place.path() };
+    let bench = Bench { args, tree, dir: dir.path() };
     let seal = bench.seal_job()?;
     let xor = XorJob::new(b"a key of some length", XorMode::Overwrite)
         .map_err(|error| Problem::usage(error.to_string()))?;
@@ -45,18 +46,18 @@ pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
         "{what}: {} files of 1 to {} bytes, {}, {state}, {} rounds",
         args.files,
         args.max_bytes,
-        crate::voice::human_bytes(bytes),
+        crate::report::text::human_bytes(bytes),
         args.rounds
     );
     let table = interleaved(title, cases, args.rounds.into());
-    place.close()?;
+    dir.close()?;
     table
 }
 
 struct Bench<'a> {
     args: &'a BenchArgs,
     tree: PathBuf,
-    place: &'a Path,
+    dir: &'a Path,
 }
 
 impl Bench<'_> {
@@ -68,9 +69,9 @@ impl Bench<'_> {
             .map_err(|error| Problem::usage(error.to_string()))
     }
 
-    /// Seals into a directory that didn't exist before and doesn't afterwards.
+    /// Seals into a fresh directory, which is removed afterwards.
     fn seal(&self, job: &SealJob, engine: Engine) -> Result<Sample, Problem> {
-        let fresh = tempfile::Builder::new().prefix("sealed-").tempdir_in(self.place)?;
+        let fresh = tempfile::Builder::new().prefix("sealed-").tempdir_in(self.dir)?;
         let sample = self.run(job, engine, Direction::Seal, Some(fresh.path().to_owned()))?;
         fresh.close()?;
         Ok(sample)
@@ -80,7 +81,7 @@ impl Bench<'_> {
         self.run(job, engine, Direction::Replace, None)
     }
 
-    fn run<J: Told<Task = Task>>(
+    fn run<J: Reportable<Task = Task>>(
         &self,
         job: &J,
         engine: Engine,
@@ -96,26 +97,22 @@ impl Bench<'_> {
         let config = Config { engine, cancel: Cancel::new()?, progress: Default::default() };
         timed(|| {
             let report = job.run(walk, &config, |_| {});
-            match report.succeeded == u64::from(self.args.files) && report.failed == 0 {
-                true => Ok(()),
-                false => Err(Problem {
-                    message: format!("{engine}: a task failed"),
-                    hint: None,
-                    exit: Exit::Failed,
-                }),
+            if report.succeeded == u64::from(self.args.files) && report.failed == 0 {
+                return Ok(());
             }
+            Err(Problem { message: format!("{engine}: a task failed"), hint: None, exit: Exit::Failed })
         })
     }
 }
 
-/// Files of sizes spread evenly from 1 byte to the greatest. Returns their bytes in all.
+/// Creates files whose lengths are spread evenly from 1 byte to the maximum. Returns the sum of their lengths.
 fn make_tree(tree: &Path, args: &BenchArgs) -> Result<u64, Problem> {
     std::fs::create_dir(tree)?;
     let mut content = vec![0; args.max_bytes as usize];
     system_random()(&mut content);
     let mut sum = 0;
     for index in 0..u64::from(args.files) {
-        // A step that shares no factor with most lengths visits sizes in no order.
+        // A prime step shuffles the lengths.
         let bytes = 1 + index * 7_919 % u64::from(args.max_bytes);
         std::fs::write(tree.join(format!("f{index:06}")), &content[..bytes as usize])?;
         sum += bytes;
@@ -123,11 +120,11 @@ fn make_tree(tree: &Path, args: &BenchArgs) -> Result<u64, Problem> {
     Ok(sum)
 }
 
-/// Writes back and empties the page cache. Needs root.
+/// Flushes and drops the page cache. Needs root.
 fn drop_caches() -> Result<(), Problem> {
     rustix::fs::sync();
     std::fs::write("/proc/sys/vm/drop_caches", "3").map_err(|error| {
-        Problem::usage(format!("cannot empty the page cache: {}", haul_io::reason(&error)))
+        Problem::usage(format!("cannot drop the page cache: {}", haul_io::reason(&error)))
             .hint("--cold needs root")
     })
 }

@@ -1,4 +1,4 @@
-//! Comparing engines at fetching, from a server in this process or one of the user's.
+//! Compares engines at fetching, from a server in this process or from a URL that the user names.
 //!
 //! Owns: the requests.
 //! Does not own: the server (the demo's), the job.
@@ -9,25 +9,26 @@ use haul_engine::Engine;
 use haul_fetch::{Config, Destination, FetchJob, FetchTask, Request};
 use haul_io::Cancel;
 
-use super::{Case, Sample, Table, engines, interleaved, timed};
+use super::rounds::{Case, Sample, engines, interleaved, timed};
+use super::table::Table;
 use crate::args::BenchArgs;
 use crate::demo::server::Server;
-use crate::exit::{Exit, Problem};
-use crate::plan::system_random;
-use crate::voice::quoted;
+use crate::report::exit::{Exit, Problem};
+use crate::report::text::quoted;
+use crate::run::random::system_random;
 
 pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
     if let Some(url) = &args.url {
         Request::get(url)
             .map_err(|error| Problem::usage(format!("cannot fetch {}: {error}", quoted(url))))?;
         let what = format!("{} bodies of {}, discarded", args.files, quoted(url));
-        return compare_at(args, url, &format!("{what}; the processor time is the client's"));
+        return compare_at(args, url, &format!("{what}; processor time of the client"));
     }
     let mut body = vec![0; args.max_bytes as usize];
     system_random()(&mut body);
     let server = Server::start(vec![body], Duration::from_millis(args.delay.into()))?;
     let what = format!("{} bodies of {} bytes, discarded", args.files, args.max_bytes);
-    let title = format!("{what}, each after {} ms; the processor time is client and server", args.delay);
+    let title = format!("{what}, each after {} ms; processor time of client and server", args.delay);
     compare_at(args, &server.url(0), &title)
 }
 
@@ -45,13 +46,9 @@ fn fetch(args: &BenchArgs, url: &str, engine: Engine) -> Result<Sample, Problem>
     let config = haul_engine::Config { engine, cancel: Cancel::new()?, progress: Default::default() };
     timed(|| {
         let report = haul_engine::run(&job, tasks, &config, |_| {});
-        match report.failed {
-            0 => Ok(()),
-            _ => Err(Problem {
-                message: format!("{engine}: a request failed"),
-                hint: None,
-                exit: Exit::Failed,
-            }),
+        if report.failed == 0 {
+            return Ok(());
         }
+        Err(Problem { message: format!("{engine}: a request failed"), hint: None, exit: Exit::Failed })
     })
 }

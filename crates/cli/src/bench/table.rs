@@ -1,25 +1,25 @@
-//! Figures side by side: as text, as JSON lines, as a page with bars.
+//! Tables of figures: as text, as JSON lines, as an HTML page with bars.
 //!
-//! Owns: medians and their ratios, looks.
+//! Owns: medians and their ratios, layout.
 //! Does not own: measuring.
 
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-/// What was compared, under which circumstances.
+/// One comparison.
 pub(crate) struct Table {
     pub(crate) title: String,
     pub(crate) unit: &'static str,
-    /// The first row is the one that the others are compared with.
+    /// Ratios relate to the first row.
     pub(crate) rows: Vec<Row>,
 }
 
-/// The figures of one case, a round each.
+/// The figures of one case, one for each round.
 pub(crate) struct Row {
     pub(crate) name: String,
     pub(crate) figures: Vec<f64>,
-    /// Processor time in milliseconds; empty where it wasn't taken.
+    /// Processor time in milliseconds; empty if it was not measured.
     pub(crate) cpu: Vec<f64>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// `None` of nothing.
+    /// `None` without figures.
     pub(crate) fn of(figures: &[f64]) -> Option<Self> {
         let mut sorted = figures.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -75,7 +75,7 @@ impl Table {
         text
     }
 
-    /// An object for each row.
+    /// A JSON object for each row.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Value> {
         self.summaries().map(|(row, Summary { median, low, high })| {
             json!({
@@ -85,7 +85,7 @@ impl Table {
         })
     }
 
-    /// A bar for each median, a line from the lowest to the highest figure.
+    /// An SVG plot: a bar for each median, a line from the lowest to the highest figure.
     fn to_html(&self) -> String {
         const LEFT: f64 = 190.0;
         const WIDTH: f64 = 520.0;
@@ -118,7 +118,7 @@ impl Table {
     }
 }
 
-/// A page of its own.
+/// An HTML page with a plot for each table.
 pub(crate) fn page(tables: &[Table]) -> String {
     let plots: String = tables.iter().map(Table::to_html).collect();
     format!(

@@ -1,7 +1,7 @@
 //! The demo's server: answers every request with a file, after a fixed delay.
 //!
-//! Owns: its threads and their end.
-//! Does not own: anything of HTTP beyond what the demo's own client asks.
+//! Owns: its threads.
+//! Does not own: HTTP beyond the requests of the demo's client.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Connections that may wait to be accepted.
+/// The listen backlog.
 const CONNECTIONS_WAITING_MAX: i32 = 4_096;
 
 /// A server on a free loopback port; stopped when dropped.
@@ -24,14 +24,15 @@ struct Shared {
     bodies: Vec<Vec<u8>>,
     delay: Duration,
     stopping: AtomicBool,
-    /// One for each connection, to be shut down at the end.
+    /// The connections, which are shut down at the end.
     connections: Mutex<Vec<(TcpStream, JoinHandle<()>)>>,
 }
 
 impl Server {
+    /// Starts a server that answers `/N` with `bodies[N]` after `delay`.
     pub(crate) fn start(bodies: Vec<Vec<u8>>, delay: Duration) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        // Room for thousands that connect at once: what is refused is tried again only after a second.
+        // A backlog for thousands of simultaneous connections: the client retries a refused one only after a second.
         rustix::net::listen(&listener, CONNECTIONS_WAITING_MAX)?;
         let address = listener.local_addr()?;
         let (stopping, connections) = (AtomicBool::new(false), Mutex::default());
@@ -43,7 +44,7 @@ impl Server {
         Ok(Self { address, shared, acceptor: Some(acceptor) })
     }
 
-    /// Where file `index` is.
+    /// The URL of file `index`.
     pub(crate) fn url(&self, index: usize) -> String {
         format!("http://{}/{index}", self.address)
     }
@@ -80,7 +81,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let Ok(clone) = stream.try_clone() else { continue };
         let thread = std::thread::spawn({
             let shared = shared.clone();
-            // A connection that breaks is the client's to notice.
+            // The client reports a broken connection.
             move || drop(serve(stream, &shared))
         });
         shared.lock_connections().push((clone, thread));
@@ -103,7 +104,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let path = request_line.split(' ').nth(1).unwrap_or_default();
         let body =
             path.trim_start_matches('/').parse().ok().and_then(|index: usize| shared.bodies.get(index));
-        // The delay is what is shown: the time a server far away takes.
+        // The delay stands for the latency of a remote server.
         std::thread::sleep(shared.delay);
         let mut response = match body {
             Some(body) => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes(),

@@ -1,10 +1,10 @@
-//! The file of cookies: read at the start, written at the end.
+//! The cookie file: read at the start, written at the end.
 //!
-//! Owns: when it is read and written, and how it stays private.
+//! Owns: when it is read and written, its mode.
 //! Does not own: its grammar, cookies ([`haul_fetch::CookieJar`]).
 
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,36 +13,37 @@ use haul_fetch::CookieJar;
 use haul_io::{Blocking, Cancel, Existing, Io, Preserve, Publish, reason, run_ready};
 use rustix::fs::{Access, access};
 
-use crate::exit::Problem;
-use crate::voice::quoted;
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+use crate::run::short_file::read_bytes;
 
-/// The longest file, in bytes: more than a full jar.
+/// The longest cookie file, in bytes: more than a full jar.
 const FILE_BYTES_MAX: u64 = 32 << 20;
 
-/// Cookies, and the file that they are kept in.
+/// A cookie jar and its file.
 pub(super) struct Cookies {
     jar: Arc<CookieJar>,
     path: PathBuf,
 }
 
 impl Cookies {
-    /// Reads the file, if it is there; checks that it can be written.
+    /// Reads the file, if it exists, and checks that it can be written.
     pub(super) fn open(path: &Path) -> Result<Self, Problem> {
         let problem = |error: io::Error| {
             Problem::usage(format!("cannot use cookies {}: {}", quoted(path), reason(&error)))
         };
         let jar = Arc::new(CookieJar::new(SystemTime::now));
-        // What is replaced at the end is the file, not a link to it.
+        // The file is replaced at the end, not a link to it.
         let path = match fs::canonicalize(path) {
             Ok(real) => {
                 let file = read(&real).map_err(problem)?;
                 jar.read(&file).map_err(|bad| {
                     let problem = Problem::usage(format!(
-                        "line {} of cookies {} is no cookie",
+                        "line {} of cookies {} isn't a cookie",
                         bad.number,
                         quoted(path)
                     ));
-                    problem.hint("a line has seven fields between tabs, as curl and wget write them")
+                    problem.hint("a line has seven fields separated by tabs, as curl and wget write them")
                 })?;
                 real
             }
@@ -54,19 +55,22 @@ impl Cookies {
         Ok(Self { jar, path })
     }
 
-    /// For the client.
+    /// The jar for the client.
     pub(super) fn jar(&self) -> Arc<CookieJar> {
         self.jar.clone()
     }
 
-    /// Replaces the file by what there is now, for its owner's eyes only; else says why not.
+    /// Replaces the file with the current cookies, readable by its owner only.
+    ///
+    /// # Errors
+    /// The message, if it could not be written.
     pub(super) fn write(self) -> Result<(), String> {
         let publish = Publish {
             existing: Existing::Replace,
             preserve: Preserve { mode: Some(0o600), ..Preserve::default() },
             ..Publish::new(self.path.clone())
         };
-        // A switch of its own: what an interrupted run has learned is kept.
+        // A cancellation of its own: an interrupted run keeps its cookies too.
         let written = Cancel::new().and_then(|cancel| {
             run_ready(Blocking::new(cancel).write_file(publish, self.jar.to_file().into())).0
         });
@@ -80,12 +84,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    let mut file = Vec::new();
-    fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut file)?;
-    match file.len() as u64 > FILE_BYTES_MAX {
-        true => Err(io::Error::other(format!("longer than {FILE_BYTES_MAX} bytes"))),
-        false => Ok(file),
-    }
+    read_bytes(path, FILE_BYTES_MAX)
 }
 
 fn directory_of(path: &Path) -> &Path {

@@ -1,28 +1,28 @@
-//! Files of logins, as ftp and curl know them: `machine NAME login NAME password WORD`.
+//! Netrc files: `machine NAME login NAME password WORD`.
 //!
 //! Owns: their grammar, finding the login for a host.
 //! Does not own: what a login is used for.
 //!
-//! Source: netrc(5); quoted words as curl has them.
+//! Source: netrc(5); quoted words as in curl.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use haul_io::reason;
 
-use super::asking::read_text;
-use crate::exit::Problem;
-use crate::voice::quoted;
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+use crate::run::short_file::read_text;
 
-/// The longest file, in bytes.
+/// The longest netrc file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// Logins in the order of their file.
+/// Logins, in the order of the file.
 #[derive(Default)]
 pub(super) struct Netrc(Vec<Entry>);
 
 #[derive(Default)]
 struct Entry {
-    /// `None` for the default, which is for all hosts.
+    /// `None` for the default entry, which matches all hosts.
     machine: Option<String>,
     login: Login,
 }
@@ -35,23 +35,17 @@ pub(super) struct Login {
 }
 
 impl Netrc {
-    /// That of the user.
-    pub(super) fn of_home() -> Result<Self, Problem> {
-        let home =
-            std::env::var_os("HOME").ok_or_else(|| Problem::usage("cannot find .netrc: HOME isn't set"))?;
-        Self::read(&PathBuf::from(home).join(".netrc"))
-    }
-
+    /// Reads the file at `path`.
     pub(super) fn read(path: &Path) -> Result<Self, Problem> {
         let text = read_text(path, FILE_BYTES_MAX);
         let text = text.map_err(|error| {
             Problem::usage(format!("cannot read logins {}: {}", quoted(path), reason(&error)))
         })?;
-        // What is wrong is not told: it may be a password.
+        // The message doesn't quote the word in error: it may be a password.
         Self::parse(&text).ok_or_else(|| Problem::usage(format!("{} isn't a netrc file", quoted(path))))
     }
 
-    /// The first login for `host`, or the default before it.
+    /// The login of the first entry that matches `host`.
     pub(super) fn login(&self, host: &str) -> Option<&Login> {
         let is_for = |entry: &&Entry| {
             entry.machine.as_deref().is_none_or(|machine| machine.eq_ignore_ascii_case(host))
@@ -79,14 +73,14 @@ impl Netrc {
     }
 }
 
-/// The words of a file.
+/// Splits a file into words.
 struct Words<'a> {
     rest: &'a str,
 }
 
 impl Words<'_> {
-    /// The next word; nothing at the end, and `None` for a quote without its end.
-    #[expect(clippy::option_option, reason = "an end is no error")]
+    /// The next word. The inner `None` stands for the end, the outer for an unterminated quote.
+    #[expect(clippy::option_option, reason = "the end is not an error")]
     fn next(&mut self) -> Option<Option<String>> {
         loop {
             self.rest = self.rest.trim_start();
@@ -129,7 +123,7 @@ impl Words<'_> {
         self.rest = self.rest.split_once('\n').map_or("", |(_, rest)| rest);
     }
 
-    /// A macro goes to the next empty line.
+    /// Skips a macro, which extends to the next empty line.
     fn skip_macro(&mut self) {
         self.rest = self.rest.split_once("\n\n").map_or("", |(_, rest)| rest);
     }
@@ -156,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_refused() {
+    fn malformed_files_are_refused() {
         for text in ["login x", "machine", "machine a login", "machine a user x", "machine a password \"x"] {
             assert!(Netrc::parse(text).is_none(), "{text}");
         }

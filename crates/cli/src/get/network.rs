@@ -1,22 +1,22 @@
-//! How servers are reached, by the command line and the environment.
+//! The way to servers: proxies, client certificates and address families, from the options and the environment.
 //!
-//! Owns: which of the two counts, the names of the variables.
+//! Owns: which of the two wins, the names of the variables.
 //! Does not own: the rules of proxies ([`haul_fetch::Proxies`]).
 //!
-//! Source: curl's manual, "Environment": http_proxy counts in lower case only, as CGI programs have HTTP_PROXY of whoever
-//! asks them; of the others either, the lower case first.
+//! Source: curl's manual, "Environment". http_proxy counts in lower case only, because a CGI program gets HTTP_PROXY
+//! from the client's request. The other variables count in both cases, lower case first.
 
 use haul_fetch::{Bypass, ClientIdentity, Family, Proxies, Proxy};
 
 use crate::args::NetworkArgs;
-use crate::exit::Problem;
+use crate::report::exit::Problem;
 
 const HTTP: [&str; 1] = ["http_proxy"];
 const HTTPS: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
 const ALL: [&str; 2] = ["all_proxy", "ALL_PROXY"];
 const NONE: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
-/// The proxies that were typed, or those of the environment.
+/// The proxies of the options, or else of the environment. `variable` looks a variable up.
 pub(super) fn proxies(
     args: &NetworkArgs,
     variable: impl Fn(&str) -> Option<String>,
@@ -27,13 +27,13 @@ pub(super) fn proxies(
     };
     let of = |names: &[&'static str]| match first(names).or_else(|| first(&ALL)) {
         None => Ok(None),
-        Some((name, value)) => named(&format!("the variable {name}"), &value).map(Some),
+        Some((name, value)) => parse_proxy(&format!("the variable {name}"), &value).map(Some),
     };
     let (http, https) = match args.proxy.as_deref() {
         None => (of(&HTTP)?, of(&HTTPS)?),
         Some("") => (None, None),
         Some(text) => {
-            let proxy = named("--proxy", text)?;
+            let proxy = parse_proxy("--proxy", text)?;
             (Some(proxy.clone()), Some(proxy))
         }
     };
@@ -41,21 +41,21 @@ pub(super) fn proxies(
     Ok(Proxies { http, https, bypass: Bypass::parse(&bypass.unwrap_or_default()) })
 }
 
-/// The proxy that `value` names. It is not told in a problem: it may have a password.
-fn named(by: &str, value: &str) -> Result<Proxy, Problem> {
+/// Parses a proxy. The message doesn't quote `value`, which may hold a password. `source` says where it comes from.
+fn parse_proxy(source: &str, value: &str) -> Result<Proxy, Problem> {
     value.parse().map_err(|error: haul_fetch::BadProxy| {
-        Problem::usage(format!("{by} names no proxy")).hint(error.to_string())
+        Problem::usage(format!("{source} isn't a valid proxy URL")).hint(error.to_string())
     })
 }
 
-/// Who the program is to servers that ask for a certificate.
+/// The client certificate for servers that ask for one.
 pub(super) fn identity(args: &NetworkArgs) -> Option<ClientIdentity> {
     let certificates = args.cert.clone()?;
     let key = args.key.clone().unwrap_or_else(|| certificates.clone());
     Some(ClientIdentity { certificates, key })
 }
 
-/// The family of addresses that was asked for.
+/// The address family to use.
 pub(super) fn family(args: &NetworkArgs) -> Family {
     match (args.ipv4, args.ipv6) {
         (true, _) => Family::V4,
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_counts_before_the_environment() {
+    fn options_override_the_environment() {
         let both =
             [("http_proxy", "h:1"), ("https_proxy", "s:2"), ("HTTPS_PROXY", "x:3"), ("no_proxy", "exempt")];
         for (args, variables, http, https, exempt) in [
@@ -104,7 +104,10 @@ mod tests {
             assert_eq!(found(args, variables).unwrap(), expected, "{args:?} {variables:?}");
         }
         let problem = found(&[], &[("https_proxy", "gopher://me:hush@p")]).unwrap_err();
-        assert_eq!(problem.message, "the variable https_proxy names no proxy");
-        assert!(found(&["--proxy", "p"], &[("https_proxy", "gopher://p")]).is_ok(), "it isn't looked at");
+        assert_eq!(problem.message, "the variable https_proxy isn't a valid proxy URL");
+        assert!(
+            found(&["--proxy", "p"], &[("https_proxy", "gopher://p")]).is_ok(),
+            "the variable isn't parsed"
+        );
     }
 }

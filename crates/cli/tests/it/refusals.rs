@@ -1,4 +1,4 @@
-//! What the program refuses, word by word: a golden file for each. `HAUL_BLESS=1` writes them anew.
+//! Refusals and failures: a golden file for each message. `HAUL_BLESS=1` rewrites them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn an_unknown_host_and_a_refused_connection() {
 }
 
 #[test]
-fn what_a_server_says_wrongly_is_not_kept() {
+fn invalid_responses_are_not_kept() {
     let workdir = Workdir::new();
     let server = Server::start(|request| match request.path() {
         "/missing" => Answer::new(404).body("no such thing"),
@@ -67,7 +67,7 @@ fn what_a_server_says_wrongly_is_not_kept() {
 }
 
 #[test]
-fn what_does_not_match_its_checksum_is_not_kept() {
+fn bodies_with_wrong_checksums_are_not_kept() {
     let workdir = Workdir::new();
     let server = Server::start(|request| match request.path() {
         "/digest" => {
@@ -96,7 +96,7 @@ fn what_does_not_match_its_checksum_is_not_kept() {
 }
 
 #[test]
-fn a_silent_server_is_given_up() {
+fn a_silent_server_times_out() {
     let workdir = Workdir::new();
     let server = Server::start(|_| Answer::never());
     workdir.refuses("get-timeout", &["get", "--retries", "0", "--read-timeout", "0.05", &server.url("/x")]);
@@ -111,7 +111,7 @@ fn an_existing_output_is_left_as_it_is() {
     workdir.refuses("get-existing-in-dir", &["get", &server.url("/x")]);
     workdir.refuses("open-existing", &["open", "-i", "key.txt", "letter.age"]);
     assert_eq!(std::fs::read(workdir.path("x")).unwrap(), b"precious");
-    assert!(server.requests().is_empty(), "nothing is fetched that could not be kept");
+    assert!(server.requests().is_empty(), "a body that could not be stored is not requested");
 }
 
 #[test]
@@ -246,7 +246,7 @@ fn a_full_disk_has_its_own_code() {
     let mount =
         |args: &[&str]| std::process::Command::new(args[0]).args(&args[1..]).arg(&small).status().unwrap();
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs"]).success() {
-        return haul_testkit::skip("mounting isn't allowed here");
+        return haul_testkit::skip("mounting is not permitted");
     }
     let server = Server::start(|_| Answer::ok(vec![7; 3_000_000]));
     let open = workdir.run(&["open", "-i", "key.txt", "-o", "small/letter", "letter.age"]);
@@ -274,7 +274,7 @@ fn a_file_size_limit_has_the_same_code() {
 }
 
 #[test]
-fn the_first_failure_ends_a_run_that_should_fail_fast() {
+fn fail_fast_ends_the_run_at_the_first_failure() {
     let workdir = Workdir::new();
     let server = Server::start(|_| Answer::ok("x"));
     let mut urls = vec!["nonsense".to_owned()];

@@ -1,14 +1,17 @@
-//! A folder to run the program in, for tests of what it says.
+//! A folder to run the program in.
+//!
+//! Owns: its files, golden files of refusals.
 
 use std::path::{Path, PathBuf};
 
 use haul_testkit::{Haul, Run, check_golden, files_below, seeded_bytes};
 
+/// The path of a golden file.
 pub(crate) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"))
 }
 
-/// A folder with an identity, a plaintext and its sealed form.
+/// A temporary folder in which the program runs.
 pub(crate) struct Workdir {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) haul: Haul,
@@ -21,6 +24,7 @@ impl Workdir {
         Self { dir, haul }
     }
 
+    /// A folder with the identity `key.txt`, the plaintext `letter` and the sealed `letter.age`.
     pub(crate) fn with_sealed(bytes: usize) -> Self {
         let workdir = Self::new();
         let recipient = workdir.run(&["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
@@ -47,12 +51,13 @@ impl Workdir {
         self.write(name, &bytes);
     }
 
-    /// Names below the folder, in order.
+    /// The names of all files in the folder, sorted.
     pub(crate) fn names(&self) -> Vec<String> {
         let files = files_below(self.dir.path()).unwrap();
         files.into_iter().map(|name| name.display().to_string()).collect()
     }
 
+    /// Checks that the program refuses `args` as the golden file `name` says, and leaves no file.
     #[track_caller]
     pub(crate) fn refuses(&self, name: &str, args: &[&str]) {
         let before = self.names();

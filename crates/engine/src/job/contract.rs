@@ -1,34 +1,35 @@
-//! What an engine runs.
+//! The job: what an engine runs.
 //!
-//! Owns: the shape of a job: start, parts, finish.
-//! Does not own: when and where each is run.
+//! Owns: the stages of a job (start, parts, finish), its results, the names of tasks.
+//! Does not own: when and where each stage runs.
 
 use std::sync::Arc;
 
 use haul_io::Io;
 
-/// A way to do one kind of task, written once for every engine.
+/// A way to carry out one kind of task, written once for every engine.
 ///
-/// `start` either does the whole task or splits it. The parts of a split task are independent of each other and are run in
-/// any order, on any worker; `finish` runs once, after the last part has ended, and always if `start` split.
+/// [`start`](Job::start) either completes the task or splits it. The parts of a split task are independent of each
+/// other and run in any order, on any worker. [`finish`](Job::finish) then runs once for every split task, after its
+/// last part has ended.
 pub trait Job: Sync {
-    /// One thing to do.
+    /// The input of one execution.
     type Task: Send + Sync;
-    /// What the parts of a split task share.
+    /// The state that the parts of a split task share.
     type State: Send + Sync;
-    /// What a task comes to.
+    /// The result of a successful task.
     type Output: Send;
     /// Why a task failed.
     type Error: Send;
 
-    /// Does the task, or prepares it and says how many parts it has.
+    /// Completes the task, or prepares it and splits it.
     fn start<I: Io>(
         &self,
         io: &I,
         task: &Self::Task,
     ) -> impl Future<Output = Result<Step<Self::State, Self::Output>, Self::Error>>;
 
-    /// Does part `index` (from 0) of a split task.
+    /// Carries out part `index` (from 0) of a split task.
     fn part<I: Io>(
         &self,
         io: &I,
@@ -37,8 +38,8 @@ pub trait Job: Sync {
         index: u64,
     ) -> impl Future<Output = Result<(), Self::Error>>;
 
-    /// Completes a split task all of whose parts `succeeded`, or undoes it. The task then fails with what the first failed
-    /// part said, unless this has an error of its own.
+    /// Completes a split task if all its parts `succeeded`; otherwise undoes it. An undone task fails with the
+    /// failure of its first failed part, unless this call returns an error of its own.
     fn finish<I: Io>(
         &self,
         io: &I,
@@ -47,32 +48,33 @@ pub trait Job: Sync {
         succeeded: bool,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>>;
 
-    /// Whether `task`, which was split and failed in `finish`, is to start again instead of failing: as with [`Step::Again`] it
-    /// goes back to the source, and the task itself keeps what the next start needs to know.
+    /// Whether `task`, which was split and failed in `finish`, starts again instead of failing. As with
+    /// [`Step::Again`], it returns to the source, and the task itself stores what the next start needs.
     fn starts_again(&self, task: &Self::Task) -> bool {
         let _ = task;
         false
     }
 
-    /// Whether the failure says no more than that the run was cancelled.
+    /// Whether the error only says that the run was cancelled.
     fn is_cancelled(error: &Self::Error) -> bool;
 }
 
-/// How far [`Job::start`] came.
+/// The result of [`Job::start`].
 #[derive(Debug)]
 pub enum Step<S, O> {
     /// The task is done.
     Done(O),
-    /// The task has `parts` parts. With none, what is left to be done is [`Job::finish`]: a step of its own, which no
-    /// cancellation keeps from being taken.
+    /// The task has `parts` parts. With 0 parts, only [`Job::finish`] is left: a step of its own, which runs even if
+    /// the run is cancelled.
     Split {
-        /// What the parts share.
+        /// The state that the parts share.
         state: Arc<S>,
-        /// How many there are.
+        /// The number of parts.
         parts: u64,
     },
-    /// The task is not done and not lost: it goes back to the source, which says when it starts again
-    /// ([`Source::again`](crate::job::source::Source::again)). What the next start needs to know, the task itself keeps.
+    /// The task is unfinished. It returns to the source, which decides when it starts again
+    /// ([`Source::again`](crate::job::source::Source::again)). The task itself stores
+    /// what the next start needs.
     Again,
 }
 
@@ -80,22 +82,22 @@ pub enum Step<S, O> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failure<E> {
-    /// The job says why.
+    /// The job's error.
     Job(E),
     /// The run was cancelled before the task was done.
     Cancelled,
-    /// The job panicked: an error in the program. The message is the panic's.
+    /// The job panicked, which is a bug; the text is the panic's message.
     Panicked(String),
-    /// So many worker processes died over the task that it isn't tried again.
+    /// The task was given up after the deaths of workers that ran it.
     WorkersDied {
-        /// How many.
+        /// The number of deaths.
         count: u8,
     },
-    /// Worker processes die of themselves: there is none left to do the task.
+    /// No worker process is left: they die whatever they run.
     NoWorker,
 }
 
-/// Number of a task within its run, from 0, in the order of the source.
+/// The number of a task within its run, from 0, in the order of the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub u64);
 

@@ -1,28 +1,28 @@
-//! Where the time of a task goes.
+//! The times of a task, by phase.
 //!
 //! Owns: the four phases and their distributions.
-//! Does not own: taking the times (engines and `Io` do).
+//! Does not own: measuring the times (the engines and `Io` do).
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// The time of one task, in four kinds that are kept apart.
+/// The time of one task, in four phases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phases {
-    /// From being queued to being taken up by a worker.
+    /// From queuing to the start on a worker.
     pub queue: Duration,
     /// From the submission of operations to their completion.
     pub device: Duration,
     /// From the completion of operations to the resumption of the job.
     pub executor: Duration,
-    /// The rest: computing.
+    /// The remaining time: computing.
     pub compute: Duration,
 }
 
 impl Phases {
-    /// Adds the time of another piece of the same task.
+    /// Adds the times of another piece of the same task.
     pub fn add(&mut self, other: &Phases) {
         self.queue += other.queue;
         self.device += other.device;
@@ -35,7 +35,7 @@ impl Phases {
 #[derive(Clone, Debug)]
 pub struct Spread(Histogram<u64>);
 
-/// The longest time a [`Spread`] tells apart: an hour.
+/// The longest time that a [`Spread`] distinguishes: an hour.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
 impl Default for Spread {
@@ -46,7 +46,7 @@ impl Default for Spread {
 }
 
 impl Spread {
-    /// Counts one time.
+    /// Records one time; one of more than an hour counts as an hour.
     pub fn record(&mut self, time: Duration) {
         self.0.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -56,12 +56,12 @@ impl Spread {
         self.0.add(&other.0).expect("both have the same bounds");
     }
 
-    /// How many times were counted.
+    /// The number of times recorded.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The time that the fraction `quantile` (0 to 1) of all times stays at or below.
+    /// The time at or below which the fraction `quantile` (0 to 1) of all times lies.
     pub fn quantile(&self, quantile: f64) -> Duration {
         Duration::from_nanos(self.0.value_at_quantile(quantile))
     }
@@ -86,7 +86,7 @@ pub struct Spreads {
 }
 
 impl Spreads {
-    /// Counts the times of one piece of work.
+    /// Records the times of one piece of work.
     pub fn record(&mut self, phases: &Phases) {
         self.queue.record(phases.queue);
         self.device.record(phases.device);
@@ -94,7 +94,7 @@ impl Spreads {
         self.compute.record(phases.compute);
     }
 
-    /// Adds what another worker counted.
+    /// Adds the times that another worker recorded.
     pub fn merge(&mut self, other: &Spreads) {
         self.queue.merge(&other.queue);
         self.device.merge(&other.device);
@@ -117,6 +117,6 @@ mod tests {
         assert_eq!(a.count(), 3);
         let median = a.quantile(0.5).as_micros();
         assert!((891..=909).contains(&median), "{median}");
-        assert!(a.max() >= LONGEST, "what is too long counts as the longest");
+        assert!(a.max() >= LONGEST, "a time beyond the longest counts as the longest");
     }
 }

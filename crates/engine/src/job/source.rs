@@ -1,47 +1,48 @@
-//! Where tasks come from.
+//! The source of a run's tasks.
 //!
-//! Owns: the shape of a source.
+//! Owns: the interface of a source.
 //! Does not own: any particular source.
 
 use crate::job::contract::TaskId;
 
-/// What a source has.
+/// A source's answer when it is asked for a task.
 #[derive(Debug)]
 pub enum Next<T> {
-    /// A task.
+    /// A new task.
     Task(T),
-    /// One that came back by [`Source::again`], which may be started again now.
+    /// A task that was returned by [`Source::again`] and may start again now.
     Again(TaskId),
-    /// Nothing now; ask again within milliseconds.
+    /// No task at the moment. The engine asks again within milliseconds.
     Later,
-    /// Nothing ever, unless a task comes back.
+    /// No further task, unless one is returned.
     End,
 }
 
-/// When a task that came back is started again.
+/// When a returned task starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
     /// As soon as a worker is free.
     AtOnce,
-    /// When the source says so by [`Next::Again`]. Until then the source isn't at its end.
+    /// When the source answers [`Next::Again`]. Until then the run does not end.
     WhenGiven,
 }
 
-/// Where tasks come from. Every iterator is one; it is asked only when there is room, so it may be endless.
+/// Yields the tasks of a run. Every iterator is a source. It is asked only when there is room, so it may be endless.
 ///
-/// A source that decides what may run at a time is told of each task's end. It may be called from any worker, by one at a time;
-/// and not at all once the run is cancelled.
+/// The engine reports the end of each task to the source, so that a source can limit what runs at a time. Calls may
+/// come from any worker thread, one at a time. None comes once the run is cancelled.
 pub trait Source<T>: Send {
-    /// The next task. Should not block: answers are dealt with between the calls.
+    /// The next task. Should not block: answers are processed between the calls.
     fn next(&mut self) -> Next<T>;
 
-    /// Task `id` came back unfinished ([`Step::Again`](crate::job::contract::Step::Again)): it occupies no worker, and it is not reported.
+    /// Takes back the unfinished task `id` ([`Step::Again`](crate::job::contract::Step::Again)). It occupies no
+    /// worker and is not reported.
     fn again(&mut self, id: TaskId, task: &T) -> Again {
         let _ = (id, task);
         Again::AtOnce
     }
 
-    /// The task has ended, and is about to be reported.
+    /// Called when a task has ended and is about to be reported.
     fn ended(&mut self, task: &T) {
         let _ = task;
     }

@@ -1,10 +1,11 @@
-//! Write-ahead intents: before a step that must not be taken twice, or that leaves something behind, a worker records what
-//! it is about to do. If the worker is killed, the next attempt finds the record.
+//! Write-ahead intents: before a step that must not be taken twice, or that leaves something behind, a worker records
+//! what it is about to do. If the worker is killed, the next attempt finds the record.
 //!
-//! What makes a killed attempt repeatable: before a worker creates a temporary file or gives a file its name, it records
-//! the name and, in the second case, the file's identity. If the name leads to that file, the work is done; if not, the
-//! next attempt removes the temporary file and begins anew. Without the record, `haul xor` would transform a file twice.
-//! Where a file is overwritten in place, the record says that writing has begun, and the attempt is not repeated.
+//! This makes a killed attempt repeatable. Before a worker creates a temporary file or gives a file its name, it
+//! records the name and, in the second case, the file's identity. If the name leads to that file, the work is done;
+//! if not, the next attempt removes the temporary file and begins anew. Without the record, `haul xor` would
+//! transform a file twice. Where a file is overwritten in place, the record says that writing has begun, and the
+//! attempt is not repeated.
 //!
 //! Owns: the kinds of intents, recording them before the operations concerned, examining what an attempt left behind.
 //! Does not own: where intents are stored (the lease table; `queue/PROTOCOL.md`, part 2, lemma W).

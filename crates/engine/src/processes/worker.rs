@@ -1,7 +1,7 @@
 //! A worker process, from its start to its end.
 //!
-//! Owns: attaching to the table, the process's threads, reacting to cancellation and to the supervisor's death, carrying
-//! out orders.
+//! Owns: attaching to the table, the process's threads, reacting to cancellation and to the supervisor's death,
+//! carrying out orders.
 //! Does not own: the job; exiting, which the program's `main` does when [`work`] returns.
 
 use std::cell::Cell;
@@ -34,7 +34,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WorkError {
-    /// Standard input is no lease table, or standard output carries no handshake: the process was not started as a worker.
+    /// Standard input is no lease table, or standard output carries no handshake: the process was not started as a
+    /// worker.
     NotAWorker,
     /// The lease table can't be attached.
     Table(TableError),
@@ -47,7 +48,7 @@ pub enum WorkError {
 impl fmt::Display for WorkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAWorker => f.write_str("this is started by haul itself, not by hand"),
+            Self::NotAWorker => f.write_str("a worker process is started by haul itself, not by hand"),
             Self::Table(error) => error.fmt(f),
             Self::JobSpec(reason) => write!(f, "the job's specification can't be used: {reason}"),
             Self::Io(error) => f.write_str(&haul_io::reason(error)),
@@ -63,9 +64,9 @@ impl From<io::Error> for WorkError {
     }
 }
 
-/// Serves the supervisor that started this process by a [`WorkerCommand`](crate::WorkerCommand); returns when the supervisor
-/// closes the lease table or dies. Standard input and standard output are reserved for the protocol between the two. The
-/// kernel kills the process when the thread that started it ends.
+/// Serves the supervisor that started this process by a [`WorkerCommand`](crate::WorkerCommand); returns when the
+/// supervisor closes the lease table or dies. Standard input and standard output are reserved for the protocol
+/// between the two. The kernel kills the process when the thread that started it ends.
 ///
 /// # Errors
 /// [`WorkError::NotAWorker`] if the process was not started as a worker; else the reason why it can't serve.
@@ -230,8 +231,8 @@ impl<J: Portable> WorkerThread<'_, J> {
         reply
     }
 
-    /// The result of an earlier attempt whose worker died: it has completed the work, or forbids to repeat it. `None`: the
-    /// work is to be done.
+    /// The result of an earlier attempt whose worker died: it has completed the work, or forbids to repeat it.
+    /// `None`: the work is to be done.
     async fn earlier_result(
         &self,
         lease: &Lease,

@@ -1,4 +1,7 @@
 //! The state machine alone: no threads, no queues, and a clock that the test moves.
+//!
+//! Owns: the order of stages, phases and bytes, pauses, cancellation.
+//! Does not own: engines (`tests/it`).
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
-//! A fixed pool of worker threads, for libraries whose callers hand in one thing at a time.
+//! A fixed pool of worker threads, for libraries whose callers submit one item at a time.
 //!
-//! Owns: the threads, the ring before them, waking and joining them at the end.
-//! Does not own: what is handed in, what becomes of it.
+//! Owns: the threads, their queue, waking and joining them at the end.
+//! Does not own: the items and their results.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,32 +10,32 @@ use std::thread::JoinHandle;
 use haul_io::{Blocking, Cancel};
 use haul_queue::{Closed, Ring, TryPush};
 
-/// Threads that carry out what is submitted, each with its own [`Blocking`] operations.
+/// Threads that process submitted items, each with its own [`Blocking`] operations.
 pub struct ThreadPool<W: Send + 'static> {
     ring: Arc<Ring<W>>,
     cancel: Cancel,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What happens to submitted work when a pool ends.
+/// What happens to submitted items when a pool ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Closing {
-    /// All of it is carried out first.
+    /// All of them are processed first.
     #[default]
     Finish,
-    /// Running work is interrupted; work that waits is carried out with every operation refused, so that each caller is
-    /// still answered.
+    /// Items in progress are interrupted. Queued items are processed with every operation refused, so that each caller
+    /// still gets an answer.
     Cancel,
 }
 
 impl<W: Send + 'static> ThreadPool<W> {
-    /// Starts `workers` threads that run `handle` on what is submitted; at most `capacity` items wait.
+    /// Starts `workers` threads that call `handle` for each submitted item. The queue holds `capacity` items.
     ///
-    /// A panic in `handle` ends that item, not the thread. [`Blocking::cancel`] of what `handle` is given interrupts one
-    /// thread; it is thrown for the item at hand, and taken back before the next.
+    /// A panic in `handle` ends that item, not the thread. Triggering the [`Blocking::cancel`] that `handle` gets
+    /// interrupts that thread's current item only; the thread resets it before the next item.
     ///
     /// # Errors
-    /// When the system gives no more threads or descriptors.
+    /// If the system refuses a thread or a descriptor.
     pub fn start<H>(workers: usize, capacity: usize, cancel: Cancel, handle: H) -> std::io::Result<Self>
     where
         H: Fn(&Blocking, W) + Send + Sync + 'static,
@@ -49,7 +49,7 @@ impl<W: Send + 'static> ThreadPool<W> {
                 let io = Blocking::new(cancel);
                 while let Some(item) = ring.pop() {
                     io.cancel().reset();
-                    // The panic hook has told of it; there is nobody else to tell.
+                    // The panic hook has reported the panic.
                     let _ = catch_unwind(AssertUnwindSafe(|| handle(&io, item)));
                 }
             })?;
@@ -58,18 +58,18 @@ impl<W: Send + 'static> ThreadPool<W> {
         Ok(pool)
     }
 
-    /// Hands `item` to the pool; sleeps while `capacity` items wait.
+    /// Submits `item`, sleeping while the queue is full.
     ///
     /// # Errors
-    /// Gives the item back when the pool is ending.
+    /// Returns the item if the pool is ending.
     pub fn submit(&self, item: W) -> Result<(), Closed<W>> {
         self.ring.push(item)
     }
 
-    /// Hands `item` to the pool if there is room; returns at once.
+    /// Submits `item` if there is room in the queue. Never sleeps.
     ///
     /// # Errors
-    /// Gives the item back when `capacity` items wait, or when the pool is ending.
+    /// Returns the item if the queue is full or the pool is ending.
     pub fn try_submit(&self, item: W) -> Result<(), TryPush<W>> {
         self.ring.try_push(item)
     }
@@ -86,7 +86,8 @@ impl<W: Send + 'static> ThreadPool<W> {
         self.ring.close();
         let this_thread = std::thread::current().id();
         for thread in self.threads.drain(..) {
-            // A handler may drop the last owner of the pool: a thread can't join itself, and ends by itself.
+            // If a handler drops the last owner of the pool, this is one of its threads, which can't join itself. It
+            // ends on its own.
             if thread.thread().id() != this_thread {
                 let _ = thread.join();
             }

@@ -1,4 +1,7 @@
-//! Every engine ends every task exactly once, and as serial does.
+//! Every engine ends every task exactly once, with the same result as serial; the thread pool.
+//!
+//! Owns: all kinds of ends of tasks, cancellation, back-pressure, panics of sources and callbacks.
+//! Does not own: tasks that start again (`restarts.rs`).
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -10,7 +13,7 @@ use haul_engine::{
 };
 use haul_io::{Cancel, Io};
 
-/// A task that says what is to happen to it.
+/// A task that prescribes how it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Task {
     Succeed,
@@ -43,7 +46,7 @@ impl Job for Script {
         match *task {
             Task::Succeed => Ok(Step::Done(1)),
             Task::Fail => Err(Refused),
-            Task::Panic => panic!("as told"),
+            Task::Panic => panic!("as prescribed"),
             Task::CancelTheRun => {
                 self.cancel.trigger();
                 Ok(Step::Done(1))
@@ -67,7 +70,7 @@ impl Job for Script {
         seen.lock().unwrap().push(index);
         match *task {
             Task::SplitAndFail { bad, .. } if bad == index => Err(Refused),
-            Task::SplitAndPanic { bad, .. } if bad == index => panic!("as told"),
+            Task::SplitAndPanic { bad, .. } if bad == index => panic!("as prescribed"),
             _ => Ok(()),
         }
     }
@@ -94,18 +97,19 @@ impl Job for Script {
     }
 }
 
+/// What a run came to, as its events say.
 #[derive(Default)]
-struct Told {
-    /// By task number: what the end was.
+struct Observed {
+    /// By task number: how the task ended.
     ends: BTreeMap<u64, String>,
     undone: u64,
     parts_done: u64,
     report: Report,
 }
 
-fn told(engine: Engine, cancel: Cancel, source: impl Source<Task>) -> Told {
+fn observe(engine: Engine, cancel: Cancel, source: impl Source<Task>) -> Observed {
     let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
-    let mut told = Told::default();
+    let mut observed = Observed::default();
     let mut order = Vec::new();
     let report =
         run(&job, source, &Config { engine, cancel, progress: Default::default() }, |event| match event {
@@ -118,15 +122,15 @@ fn told(engine: Engine, cancel: Cancel, source: impl Source<Task>) -> Told {
                     Err(Failure::Panicked(text)) => format!("{:?}: panicked {text}", settled.task),
                     Err(_) => format!("{:?}: cancelled", settled.task),
                 };
-                assert!(told.ends.insert(settled.id.0, end).is_none(), "{:?} ended twice", settled.id);
+                assert!(observed.ends.insert(settled.id.0, end).is_none(), "{:?} ended twice", settled.id);
             }
             Event::Ended { .. } => order.push("ended"),
         });
     assert_eq!((order.first(), order.last()), (Some(&"started"), Some(&"ended")));
-    told.undone = job.undone.into_inner();
-    told.parts_done = job.parts_done.into_inner();
-    told.report = report;
-    told
+    observed.undone = job.undone.into_inner();
+    observed.parts_done = job.parts_done.into_inner();
+    observed.report = report;
+    observed
 }
 
 fn engines() -> Vec<Engine> {
@@ -153,35 +157,35 @@ fn mixture() -> Vec<Task> {
 #[test]
 fn every_engine_ends_every_task_as_serial_does() {
     std::panic::set_hook(Box::new(|_| {}));
-    let oracle = told(Engine::Serial, Cancel::new().unwrap(), mixture().into_iter());
+    let oracle = observe(Engine::Serial, Cancel::new().unwrap(), mixture().into_iter());
     assert_eq!(oracle.ends.len(), mixture().len());
     assert_eq!(oracle.ends[&2], "Split { parts: 0 }: 0 with 1 bytes");
-    assert_eq!(oracle.ends[&6], "Panic: panicked as told");
+    assert_eq!(oracle.ends[&6], "Panic: panicked as prescribed");
     for engine in engines() {
-        let told = told(engine, Cancel::new().unwrap(), mixture().into_iter());
-        assert_eq!(told.ends, oracle.ends, "{engine}");
-        assert_eq!(told.undone, 100, "{engine}: each task with a failed part is undone once");
-        assert_eq!((told.report.succeeded, told.report.failed), (100, 250), "{engine}");
-        assert_eq!(told.report.engine, Some(engine));
-        assert_eq!(told.report.spreads.queue.count(), told.report.spreads.compute.count());
+        let observed = observe(engine, Cancel::new().unwrap(), mixture().into_iter());
+        assert_eq!(observed.ends, oracle.ends, "{engine}");
+        assert_eq!(observed.undone, 100, "{engine}: each task with a failed part is undone once");
+        assert_eq!((observed.report.succeeded, observed.report.failed), (100, 250), "{engine}");
+        assert_eq!(observed.report.engine, Some(engine));
+        assert_eq!(observed.report.spreads.queue.count(), observed.report.spreads.compute.count());
     }
 }
 
 #[test]
 fn a_failed_part_ends_the_handing_out_of_further_parts() {
-    let oracle = told(
+    let oracle = observe(
         Engine::Serial,
         Cancel::new().unwrap(),
         [Task::SplitAndFail { parts: 1_000_000, bad: 5 }].into_iter(),
     );
     assert_eq!(oracle.parts_done, 6);
     for engine in engines() {
-        let told = told(
+        let observed = observe(
             engine,
             Cancel::new().unwrap(),
             [Task::SplitAndFail { parts: u64::MAX, bad: 5 }].into_iter(),
         );
-        assert!(told.parts_done < 1_000, "{engine}: {} parts", told.parts_done);
+        assert!(observed.parts_done < 1_000, "{engine}: {} parts", observed.parts_done);
     }
 }
 
@@ -198,15 +202,15 @@ fn cancellation_ends_an_endless_source_and_undoes_split_tasks() {
                 timer.trigger();
             }
         });
-        // Serial would do the endless parts of the first task first.
+        // Serial would carry out the endless parts of the first task first.
         if engine == Engine::Serial {
             cancel.trigger();
         }
-        let told = told(engine, cancel, source.skip(1));
-        assert!(told.report.cancelled, "{engine}");
-        let cancelled = told.ends.values().filter(|end| end.ends_with("cancelled")).count() as u64;
-        assert_eq!(told.report.cancelled_tasks, cancelled);
-        assert_eq!(told.undone, cancelled, "{engine}");
+        let observed = observe(engine, cancel, source.skip(1));
+        assert!(observed.report.cancelled, "{engine}");
+        let cancelled = observed.ends.values().filter(|end| end.ends_with("cancelled")).count() as u64;
+        assert_eq!(observed.report.cancelled_tasks, cancelled);
+        assert_eq!(observed.undone, cancelled, "{engine}");
     }
 }
 
@@ -224,8 +228,8 @@ fn a_source_that_has_nothing_yet_is_asked_again() {
         }
     }
     for engine in engines() {
-        let told = told(engine, Cancel::new().unwrap(), Hesitant(0));
-        assert_eq!(told.report.succeeded, 2, "{engine}");
+        let observed = observe(engine, Cancel::new().unwrap(), Hesitant(0));
+        assert_eq!(observed.report.succeeded, 2, "{engine}");
     }
 }
 
@@ -248,7 +252,7 @@ fn a_source_is_not_drained_ahead_of_the_workers() {
     }
 }
 
-/// A source that gives a task only while fewer than so many are under way.
+/// A source that gives a task only while fewer than `width` are under way.
 struct Narrow {
     width: u64,
     left: u64,
@@ -272,7 +276,7 @@ impl Source<Task> for Narrow {
     }
 }
 
-/// If every start had to wait for a nap of the thread that tells, this would take minutes.
+/// If every start had to wait for the reporter's poll interval, this would take minutes.
 #[test]
 fn a_source_that_waits_for_ends_is_asked_at_each() {
     for engine in engines() {
@@ -304,7 +308,7 @@ fn a_panic_of_the_source_ends_the_run() {
 }
 
 #[test]
-fn a_panic_of_the_listener_ends_the_run() {
+fn a_panic_of_the_callback_ends_the_run() {
     std::panic::set_hook(Box::new(|_| {}));
     for engine in engines() {
         let cancel = Cancel::new().unwrap();
@@ -312,7 +316,7 @@ fn a_panic_of_the_listener_ends_the_run() {
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let config = Config { engine, cancel, progress: Default::default() };
             run(&job, mixture().into_iter(), &config, |event| {
-                assert!(!matches!(event, Event::Settled(settled) if settled.id.0 == 20), "as told");
+                assert!(!matches!(event, Event::Settled(settled) if settled.id.0 == 20), "as prescribed");
             })
         }));
         assert!(ran.is_err(), "{engine}");
@@ -320,7 +324,7 @@ fn a_panic_of_the_listener_ends_the_run() {
 }
 
 #[test]
-fn a_crew_carries_out_all_and_wakes_to_end() {
+fn a_thread_pool_processes_all_items_and_wakes_to_end() {
     for workers in [1, 4] {
         let sum = std::sync::Arc::new(AtomicU64::new(0));
         let total = sum.clone();
@@ -340,7 +344,7 @@ fn a_crew_carries_out_all_and_wakes_to_end() {
 }
 
 #[test]
-fn a_cancelled_crew_interrupts_what_it_runs() {
+fn a_cancelled_thread_pool_interrupts_its_items() {
     let (begun_tx, begun) = std::sync::mpsc::channel();
     let (ended_tx, ended) = std::sync::mpsc::channel();
     let pool = ThreadPool::start(1, 1, Cancel::new().unwrap(), move |io, (): ()| {
@@ -356,7 +360,7 @@ fn a_cancelled_crew_interrupts_what_it_runs() {
 }
 
 #[test]
-fn one_item_of_a_crew_is_interrupted_and_no_other() {
+fn one_item_of_a_thread_pool_is_interrupted_and_no_other() {
     let (ended_tx, ended) = std::sync::mpsc::channel();
     let pool = ThreadPool::start(1, 2, Cancel::new().unwrap(), move |io, interrupted: bool| {
         if interrupted {

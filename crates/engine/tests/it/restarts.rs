@@ -1,4 +1,7 @@
-//! Tasks that come back unfinished: they start again when the source says, hold no worker, and end once.
+//! Unfinished tasks: they start again when the source decides, occupy no worker meanwhile, and end once.
+//!
+//! Owns: `Step::Again`, `Job::starts_again`, `Source::again`.
+//! Does not own: all other ends of tasks (`engines.rs`).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -8,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use haul_engine::{Again, Config, Engine, Event, Failure, Job, Next, Report, Source, Step, TaskId, run};
 use haul_io::{Cancel, Io};
 
-/// A task that succeeds at its last try.
+/// A task that succeeds at its last attempt.
 struct Stubborn {
     tries_max: u32,
     tries: AtomicU32,
@@ -53,41 +56,41 @@ impl Job for Try {
     }
 }
 
-/// Gives what came back after being asked a few times in vain, and counts what is out.
-struct Patient {
+/// A source that holds each returned task back for a while, and counts the tasks that are under way.
+struct Holding {
     fresh: VecDeque<u32>,
     back: VecDeque<(u32, TaskId)>,
     out: i64,
-    told: Arc<Mutex<Told>>,
+    counts: Arc<Mutex<Counts>>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Counts {
     out_at_the_end: i64,
     ended: u64,
     again: u64,
 }
 
-/// How often a task that came back is withheld.
-const RESTS: u32 = 1;
+/// How often the source answers "later" before it gives a returned task.
+const PAUSES: u32 = 1;
 
-impl Patient {
-    fn new(tries: impl IntoIterator<Item = u32>) -> (Self, Arc<Mutex<Told>>) {
-        let told = Arc::new(Mutex::new(Told::default()));
+impl Holding {
+    fn new(tries: impl IntoIterator<Item = u32>) -> (Self, Arc<Mutex<Counts>>) {
+        let counts = Arc::new(Mutex::new(Counts::default()));
         let fresh = tries.into_iter().collect();
-        (Self { fresh, back: VecDeque::new(), out: 0, told: told.clone() }, told)
+        (Self { fresh, back: VecDeque::new(), out: 0, counts: counts.clone() }, counts)
     }
 }
 
-impl Source<Stubborn> for Patient {
+impl Source<Stubborn> for Holding {
     fn next(&mut self) -> Next<Stubborn> {
         if let Some(tries_max) = self.fresh.pop_front() {
             self.out += 1;
             return Next::Task(Stubborn::new(tries_max));
         }
         match self.back.pop_front() {
-            Some((rests, id)) if rests < RESTS => {
-                self.back.push_back((rests + 1, id));
+            Some((pauses, id)) if pauses < PAUSES => {
+                self.back.push_back((pauses + 1, id));
                 Next::Later
             }
             Some((_, id)) => {
@@ -100,16 +103,16 @@ impl Source<Stubborn> for Patient {
 
     fn again(&mut self, id: TaskId, _: &Stubborn) -> Again {
         self.out -= 1;
-        self.told.lock().unwrap().again += 1;
+        self.counts.lock().unwrap().again += 1;
         self.back.push_back((0, id));
         Again::WhenGiven
     }
 
     fn ended(&mut self, _: &Stubborn) {
         self.out -= 1;
-        let mut told = self.told.lock().unwrap();
-        told.ended += 1;
-        told.out_at_the_end = self.out;
+        let mut counts = self.counts.lock().unwrap();
+        counts.ended += 1;
+        counts.out_at_the_end = self.out;
     }
 }
 
@@ -117,7 +120,7 @@ fn engines() -> Vec<Engine> {
     ["serial", "threads=1", "threads=3", "uring=1x4", "uring=2x8"].map(|text| text.parse().unwrap()).into()
 }
 
-/// By number of the task: how it ended, and with how many bytes counted.
+/// By task number: how the task ended, and the bytes counted.
 type Ends = BTreeMap<u64, (Result<u32, String>, u64)>;
 
 fn ends(
@@ -143,28 +146,28 @@ fn ends(
 }
 
 #[test]
-fn a_task_that_comes_back_ends_once_with_all_its_tries() {
+fn a_returned_task_ends_once_with_all_its_attempts() {
     let tries = || (0..12).map(|index| index % 4 + 1);
     let expected: Ends = tries().enumerate().map(|(id, n)| (id as u64, (Ok(n), n.into()))).collect();
     for engine in engines() {
-        let (source, told) = Patient::new(tries());
-        let (patient, report) = ends(engine, &Cancel::new().unwrap(), source, |_| ());
-        assert_eq!(patient, expected, "{engine}");
+        let (source, counts) = Holding::new(tries());
+        let (held, report) = ends(engine, &Cancel::new().unwrap(), source, |_| ());
+        assert_eq!(held, expected, "{engine}");
         assert_eq!((report.succeeded, report.failed), (12, 0), "{engine}");
-        let told = told.lock().unwrap();
-        assert_eq!((told.ended, told.again, told.out_at_the_end), (12, 18, 0), "{engine}");
-        // An iterator has no opinion: what comes back starts again at once.
+        let counts = counts.lock().unwrap();
+        assert_eq!((counts.ended, counts.again, counts.out_at_the_end), (12, 18, 0), "{engine}");
+        // From an iterator, a returned task starts again at once.
         let (at_once, _) = ends(engine, &Cancel::new().unwrap(), tries().map(Stubborn::new), |_| ());
         assert_eq!(at_once, expected, "{engine}");
     }
 }
 
 #[test]
-fn cancellation_ends_what_rests() {
+fn cancellation_ends_paused_tasks() {
     for engine in engines() {
         let cancel = Cancel::new().unwrap();
         let never = u32::MAX;
-        let (source, _) = Patient::new([never, never, 1, never]);
+        let (source, _) = Holding::new([never, never, 1, never]);
         let (ends, report) = ends(engine, &cancel, source, |_| cancel.trigger());
         assert_eq!(ends[&2].0, Ok(1), "{engine}");
         let cancelled = ends.values().filter(|(outcome, _)| outcome == &Err("cancelled".to_owned())).count();
@@ -173,7 +176,7 @@ fn cancellation_ends_what_rests() {
     }
 }
 
-/// A task that succeeds at its last try, each of which is split.
+/// A job that splits each attempt; the last attempt succeeds.
 struct Split;
 
 impl Job for Split {
@@ -210,7 +213,7 @@ impl Job for Split {
     }
 
     fn starts_again(&self, task: &Stubborn) -> bool {
-        // Those of one try more than three are given up at the third.
+        // A task that would need a fourth attempt fails at the third.
         task.tries.load(Ordering::Relaxed) < 3
     }
 
@@ -222,7 +225,7 @@ impl Job for Split {
 #[test]
 fn a_split_task_that_failed_may_start_again() {
     for engine in engines() {
-        let (source, told) = Patient::new(1..=4);
+        let (source, counts) = Holding::new(1..=4);
         let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
         let mut ends = BTreeMap::new();
         let report = run(&Split, source, &config, |event| {
@@ -238,7 +241,7 @@ fn a_split_task_that_failed_may_start_again() {
         let expected = BTreeMap::from([(0, Ok(1)), (1, Ok(2)), (2, Ok(3)), (3, Err("not yet"))]);
         assert_eq!(ends, expected, "{engine}");
         assert_eq!((report.succeeded, report.failed), (3, 1), "{engine}");
-        let told = told.lock().unwrap();
-        assert_eq!((told.ended, told.again, told.out_at_the_end), (4, 5, 0), "{engine}");
+        let counts = counts.lock().unwrap();
+        assert_eq!((counts.ended, counts.again, counts.out_at_the_end), (4, 5, 0), "{engine}");
     }
 }

@@ -1,6 +1,6 @@
-//! Checksums as texts and header fields give them.
+//! Checksums, as texts and header fields have them.
 //!
-//! Owns: the algorithms, reading and writing a checksum.
+//! Owns: the algorithms, parsing and printing checksums.
 //! Does not own: hashing ([`crate::body::digest`]), checksum files (the program reads them).
 //!
 //! Source: RFC 9530 (Content-Digest, Repr-Digest; its appendix B for Digest of RFC 3230).
@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::HeaderMap;
 
-/// A way to hash.
+/// A hash algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// SHA-256.
@@ -22,7 +22,7 @@ pub enum Algorithm {
     Blake3,
 }
 
-/// What a body must hash to.
+/// A checksum that a body must match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checksum {
     algorithm: Algorithm,
@@ -30,7 +30,7 @@ pub struct Checksum {
     value: Vec<u8>,
 }
 
-/// A text that is no checksum.
+/// A text that isn't a checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadChecksum;
 
@@ -62,10 +62,10 @@ impl fmt::Display for Algorithm {
 }
 
 impl Checksum {
-    /// A checksum by its value in hexadecimal digits.
+    /// A checksum from its value in hexadecimal digits.
     ///
     /// # Errors
-    /// If these aren't as many digits as the algorithm has.
+    /// If the number of digits isn't that of the algorithm.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, BadChecksum> {
         let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
         let pair = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?);
@@ -77,7 +77,7 @@ impl Checksum {
         (value.len() == algorithm.value_bytes()).then_some(Self { algorithm, value })
     }
 
-    /// The checksum that a hash came to.
+    /// The checksum with a computed value.
     pub(crate) fn computed(algorithm: Algorithm, value: Vec<u8>) -> Self {
         Self { algorithm, value }
     }
@@ -86,8 +86,8 @@ impl Checksum {
         self.algorithm
     }
 
-    /// What a response's fields say that the whole (`Repr-Digest`, `Digest`) or this very content (`Content-Digest`) hashes
-    /// to. What isn't understood says nothing.
+    /// The checksum that the header field `name` announces: of the whole representation (`Repr-Digest`, `Digest`) or of
+    /// this content (`Content-Digest`). Fields that can't be parsed and unknown algorithms are ignored.
     pub(crate) fn of_field(headers: &HeaderMap, name: &str) -> Option<Self> {
         let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
         let mut members = values.flat_map(|value| value.split(',')).filter_map(|member| {
@@ -97,7 +97,7 @@ impl Checksum {
                 () if key.eq_ignore_ascii_case("sha-512") => Algorithm::Sha512,
                 () => return None,
             };
-            // RFC 8941 puts byte sequences between colons; the older Digest has none.
+            // RFC 8941 encloses byte sequences in colons; the older Digest doesn't.
             let value = match name {
                 "digest" => value,
                 _ => value.strip_prefix(':')?.split_once(':')?.0,
@@ -134,7 +134,7 @@ mod tests {
     const SHA256_ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
     #[test]
-    fn what_is_no_checksum_is_refused() {
+    fn malformed_checksums_are_refused() {
         let digits = "0".repeat(64);
         for text in ["", "sha256", "sha256:", "md5:00", "sha256:0", &digits] {
             assert_eq!(text.parse::<Checksum>(), Err(BadChecksum), "{text}");

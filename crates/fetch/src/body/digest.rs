@@ -1,15 +1,13 @@
-//! Checksums of what arrives.
+//! Hashing bytes, and comparing the result.
 //!
-//! Owns: what a body must hash to, by whom it is said, comparing.
-//! Does not own: checksum files (the program reads them), which bytes are hashed when ([`crate::body::download`]).
-//!
-//! Source: RFC 9530 (Content-Digest, Repr-Digest; its appendix B for Digest of RFC 3230).
+//! Owns: the state of a hash, the comparison with its expected value.
+//! Does not own: parsing checksums ([`crate::body::checksum`]), which bytes are hashed ([`crate::body::expectation`]).
 
 use aws_lc_rs::digest::{Context, SHA256, SHA512};
 
 use crate::{Algorithm, Checksum, Error};
 
-/// A hash in the making.
+/// A hash being computed.
 pub(crate) enum Hasher {
     Sha(Algorithm, Context),
     Blake3(Box<blake3::Hasher>),
@@ -45,7 +43,7 @@ impl Hasher {
     }
 }
 
-/// A hash in the making, and what it must come to.
+/// A hash being computed, and its expected value.
 pub(crate) struct Check {
     hasher: Hasher,
     expected: Checksum,

@@ -1,8 +1,9 @@
 //! The body of a task, received over all its attempts.
 //!
-//! Owns: how many bytes have been received, which representation they belong to, the last check before a file is published.
-//! Does not own: writing the bytes ([`crate::body::sink`]), digests ([`crate::body::expectation`]), what a response is worth
-//! ([`crate::kept::resume`]).
+//! Owns: how many bytes have been received, which representation they belong to, the last check before a file is
+//! published.
+//! Does not own: writing the bytes ([`crate::body::sink`]), digests ([`crate::body::expectation`]), what a response is
+//! worth ([`crate::kept::resume`]).
 
 use std::path::PathBuf;
 
@@ -229,8 +230,8 @@ impl Download {
         matches!(self.sink, Sink::File(_))
     }
 
-    /// Opens the file for parts that others write, with room for all of it; `None` if the body doesn't become a file. The content
-    /// of the response that comes next is the whole.
+    /// Opens the file for parts that others write, with room for all of it; `None` if the body doesn't become a file.
+    /// The content of the response that comes next is the whole.
     pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<Option<File>, Error> {
         let Sink::File(sink) = &mut self.sink else { return Ok(None) };
         self.expectation.expect_parts();

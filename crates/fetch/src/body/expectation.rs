@@ -86,8 +86,8 @@ impl Expectation {
         self.is_decoded = false;
     }
 
-    /// The content that comes next is decoded before it is received. RFC 9530 section 3: the digest of the representation is that of
-    /// the encoded bytes.
+    /// The content that comes next is decoded before it is received. RFC 9530 section 3: the digest of the
+    /// representation is that of the encoded bytes.
     pub(crate) fn expect_decoded(&mut self, headers: &HeaderMap) {
         self.content.0.extend(representation_checks(headers));
         self.is_decoded = true;

@@ -1,7 +1,8 @@
-//! A body that becomes a file.
+//! A body that is written to a file.
 //!
-//! Owns: writing small bodies at once and large ones as they arrive, going on behind what is written, publishing.
-//! Does not own: which bytes belong together ([`crate::kept::resume`]), the names of partial files ([`crate::kept::partial`]).
+//! Owns: writing small bodies at once and large ones as they arrive, appending to a partial file, publishing.
+//! Does not own: which bytes belong together ([`crate::kept::resume`]), the names of partial files
+//! ([`crate::kept::partial`]).
 
 use std::path::Path;
 
@@ -13,19 +14,19 @@ use crate::kept::sync::{Stamp, Sync};
 use crate::kept::validator::Validators;
 use crate::{Error, Response};
 
-/// A file that is written at once when it is small, and as it arrives when it isn't.
+/// A file; small ones are written at once, large ones as they arrive.
 pub(crate) struct FileSink {
     publish: Publish,
-    /// Where the beginning is kept if the rest doesn't come; `None` where it isn't to be kept.
+    /// The partial file that is kept if the body stays incomplete; `None` if none is to be kept.
     partial: Option<Partial>,
-    /// What the beginning is kept with.
+    /// The validators of the partial file.
     validators: Option<Validators>,
-    /// Length of the body where it is known ahead.
+    /// Length of the body, if known.
     expected_bytes: Option<u64>,
-    /// What has arrived and isn't written.
-    held: Option<Buf>,
+    /// Bytes received and not yet written.
+    buffer: Option<Buf>,
     staged: Option<Staged>,
-    /// Whether what is written lies in the partial file.
+    /// Whether the bytes written are in the partial file.
     in_partial: bool,
     /// The partial file as a pause left it.
     left: Option<Stat>,
@@ -34,7 +35,7 @@ pub(crate) struct FileSink {
     /// Whether the file is only compared with the one that has its name.
     compares: bool,
     written_bytes: u64,
-    /// Where the file keeps up with its URL.
+    /// The record of a file that is kept up to date with its URL.
     sync: Option<Box<Sync>>,
 }
 
@@ -44,8 +45,8 @@ pub(crate) struct Written {
     pub(crate) bytes: u64,
 }
 
-/// Bodies up to this many bytes are written in one go.
-const HELD_BYTES: usize = 128 * 1024;
+/// Bodies of up to this many bytes are written in one operation.
+const BUFFER_BYTES: usize = 128 * 1024;
 
 impl FileSink {
     pub(crate) fn new(publish: Publish, partial: Option<Partial>) -> Self {
@@ -54,7 +55,7 @@ impl FileSink {
             partial,
             validators: None,
             expected_bytes: None,
-            held: None,
+            buffer: None,
             staged: None,
             in_partial: false,
             left: None,
@@ -65,19 +66,19 @@ impl FileSink {
         }
     }
 
-    /// Replaces what was there when `sync` looked.
+    /// Replaces the file that `sync` found.
     pub(crate) fn keeping_up(publish: Publish, sync: Sync) -> Self {
         Self { sync: Some(Box::new(sync)), ..Self::new(publish, None) }
     }
 
-    /// The response whose body this is.
+    /// Announces the response whose body comes next.
     pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
         if let Some(sync) = &mut self.sync {
             sync.announce(&response());
         }
     }
 
-    /// Goes on behind what an earlier run left in `partial`.
+    /// Continues `kept` in `partial`, which an earlier run left.
     pub(crate) fn resumed(publish: Publish, partial: Partial, kept: Kept) -> Self {
         Self {
             validators: Some(kept.prefix.validators),
@@ -108,7 +109,7 @@ impl FileSink {
         if !self.in_partial {
             return self.start_over(io).await;
         }
-        if let Some(held) = self.held.take() {
+        if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
         (self.staged, self.written_bytes) = (None, 0);
@@ -116,33 +117,33 @@ impl FileSink {
         Ok(())
     }
 
-    /// Says what the body is, and how long it will be.
+    /// The body that comes next has these validators, and this length if known.
     pub(crate) fn expect(&mut self, validators: Option<Validators>, bytes: Option<u64>) {
         self.validators = validators;
         self.expected_bytes = bytes;
     }
 
-    /// Where it appears.
+    /// The path of the file when it is published.
     pub(crate) fn path(&self) -> &Path {
         &self.publish.path
     }
 
-    /// Gives it another name in the same directory.
+    /// Changes the name within the directory.
     pub(crate) fn rename(&mut self, name: &str) {
         self.publish.path.set_file_name(name);
     }
 
-    /// Whether its name is taken, and it may not replace what has it.
+    /// Whether the name is taken, by a file that must not be replaced.
     pub(crate) async fn clashes(&self, io: &impl Io) -> bool {
         self.publish.existing == Existing::Refuse && io.stat_at(None, &self.publish.path).await.is_ok()
     }
 
-    /// Says when its content was modified, in seconds since the epoch.
+    /// Sets the modification time of the file, in seconds since the epoch.
     pub(crate) fn set_modified(&mut self, modified: Option<i64>) {
         self.publish.preserve.modified = modified.map(|seconds| (seconds, 0));
     }
 
-    /// Whether a file without a name is open, which is lost when it is closed.
+    /// Whether an unnamed file is open, which is lost when it is closed.
     pub(crate) fn holds_file(&self) -> bool {
         self.staged.is_some() && !self.in_partial
     }
@@ -153,19 +154,19 @@ impl FileSink {
         mut input: Buf,
         count: usize,
     ) -> (Result<(), Error>, Buf) {
-        if self.is_all_there_is(&input, count) {
+        if self.is_whole_body(&input, count) {
             let next = io.take_buf(input.capacity());
-            self.held = Some(input);
+            self.buffer = Some(input);
             return (Ok(()), next);
         }
-        let mut held = self.held.take().unwrap_or_else(|| io.take_buf(HELD_BYTES));
+        let mut held = self.buffer.take().unwrap_or_else(|| io.take_buf(BUFFER_BYTES));
         if self.staged.is_none() && count <= held.spare_mut().len() {
             held.append(&input.filled()[..count]);
-            self.held = Some(held);
+            self.buffer = Some(held);
             input.consume(count);
             return (Ok(()), input);
         }
-        self.held = Some(held);
+        self.buffer = Some(held);
         if let Err(error) = self.write_out(io).await {
             return (Err(error), input);
         }
@@ -175,18 +176,19 @@ impl FileSink {
         (result, input)
     }
 
-    /// Whether the first `count` bytes of `input` are the whole body, so that it may be held as it is, without a copy.
-    fn is_all_there_is(&self, input: &Buf, count: usize) -> bool {
-        let is_first = self.held.is_none() && self.staged.is_none() && self.written_bytes == 0;
+    /// Whether the first `count` bytes of `input` are the whole body, so that the buffer can be kept as it is, without
+    /// a copy.
+    fn is_whole_body(&self, input: &Buf, count: usize) -> bool {
+        let is_first = self.buffer.is_none() && self.staged.is_none() && self.written_bytes == 0;
         is_first && count == input.filled().len() && self.expected_bytes == Some(count as u64)
     }
 
-    /// Writes what is held behind what is written.
+    /// Appends the buffered bytes to the file.
     async fn write_out(&mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() {
             self.staged = Some(self.open(io).await?);
         }
-        let Some(held) = self.held.take() else { return Ok(()) };
+        let Some(held) = self.buffer.take() else { return Ok(()) };
         let file = self.staged.as_ref().expect("staged above").file().clone();
         let count = held.filled().len() as u64;
         let (written, held) = io.write_all(&file, held, Offset::At(self.written_bytes)).await;
@@ -206,7 +208,7 @@ impl FileSink {
                 };
                 reopened.ok_or_else(|| Error::Write(changed()))
             }
-            // Its length says how much of it is there: no space is reserved.
+            // No space is allocated: the length of the file shows how many bytes have been received.
             (Some(partial), Some(validators)) if !self.keeps_partial => {
                 self.in_partial = true;
                 partial.begin(io, validators).await
@@ -221,17 +223,18 @@ impl FileSink {
         }
     }
 
-    /// Makes ready for a pause of any length: bytes that are kept are written. How many they are.
+    /// Prepares for a pause of any length, and writes the buffered bytes if they are kept. Returns how many bytes are
+    /// kept.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> u64 {
         let is_file = self.written_bytes > 0 || self.staged.is_some();
         let kept = is_file || self.partial.is_some() && self.validators.is_some() && !self.keeps_partial;
-        let has_bytes = self.held.as_ref().is_some_and(|held| !held.filled().is_empty());
+        let has_bytes = self.buffer.as_ref().is_some_and(|held| !held.filled().is_empty());
         let failed = kept && has_bytes && self.write_out(io).await.is_err();
-        if let Some(held) = self.held.take() {
+        if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
         if failed {
-            // How much of it was written can't be told.
+            // It is unknown how many of the bytes were written.
             let _ = self.start_over(io).await;
         }
         if self.in_partial
@@ -242,9 +245,9 @@ impl FileSink {
         self.written_bytes
     }
 
-    /// Drops all that is there.
+    /// Drops all bytes received so far.
     pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
-        if let Some(held) = self.held.take() {
+        if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
         self.written_bytes = 0;
@@ -302,8 +305,9 @@ impl FileSink {
         if compared? { Ok(()) } else { Err(Error::Differs) }
     }
 
-    /// Writes all that is left and puts it on stable storage, as what is told of the file later must not outlive it. Length and time
-    /// of the file to be: known before it has its name, so that a change by somebody else is never taken for ours.
+    /// Writes and syncs all bytes: the record that is written later must not survive without them. Returns the length
+    /// and time that the file will have. They are read before it has its name, so that a change by another program is
+    /// never mistaken for ours.
     async fn stamp(&mut self, io: &impl Io) -> Result<Stamp, Error> {
         self.write_out(io).await?;
         let file = self.staged.as_ref().expect("staged by the write before").file();
@@ -315,7 +319,7 @@ impl FileSink {
 
     async fn publish(mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() && self.written_bytes == 0 {
-            let held = self.held.unwrap_or_else(|| Buf::with_capacity(0));
+            let held = self.buffer.unwrap_or_else(|| Buf::with_capacity(0));
             let (result, held) = io.write_file(self.publish, held).await;
             io.give_buf(held);
             result.map_err(Error::write)?;
@@ -347,7 +351,7 @@ impl FileSink {
         self.written_bytes = bytes;
     }
 
-    /// The file written so far, to be read again.
+    /// The file and how much of it has been written.
     pub(crate) async fn written(&mut self, io: &impl Io) -> Result<Written, Error> {
         if self.staged.is_none() {
             self.staged = Some(self.open(io).await?);
@@ -357,7 +361,7 @@ impl FileSink {
     }
 }
 
-/// Writes the first `count` filled bytes of `input`; without a copy where they are all there is.
+/// Writes the first `count` filled bytes of `input`; without a copy if these are all of them.
 pub(crate) async fn write_first(
     io: &impl Io,
     file: &File,

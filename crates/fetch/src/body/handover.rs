@@ -1,7 +1,7 @@
 //! The hand-over of a body, piece by piece, from a transfer to a reader.
 //!
-//! Both ends share one slot for one piece. The transfer is suspended while the slot is full; the reader polls the transfer
-//! while the slot is empty.
+//! Both ends share one slot for one piece. The transfer is suspended while the slot is full; the reader polls the
+//! transfer while the slot is empty.
 //!
 //! Owns: the slot.
 //! Does not own: polling the transfer ([`crate::client::reader`]).

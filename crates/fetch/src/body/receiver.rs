@@ -1,8 +1,8 @@
 //! The interface between a transfer and whatever receives the content of its response.
 //!
-//! A [`Receiver`] takes the content of one response after another, in order. [`crate::body::download::Download`] receives a
-//! whole representation, over several attempts where necessary; [`crate::segments::part::PartReceiver`] receives one range of
-//! a file; [`Drain`] discards content to keep a connection usable.
+//! A [`Receiver`] takes the content of one response after another, in order. [`crate::body::download::Download`]
+//! receives a whole representation, over several attempts where necessary; `segments::part::PartReceiver`
+//! receives one range of a file; [`Drain`] discards content to keep a connection usable.
 //!
 //! A receiver may wrap another one: it transforms the bytes and passes the result on. Such a receiver
 //!
@@ -11,7 +11,7 @@
 //! - answers [`Receiver::check_room`] for the length that its output will have.
 //!
 //! Owns: this contract, discarding.
-//! Does not own: framing and content codings ([`crate::transfer::receive`]), what happens after the last response.
+//! Does not own: framing and content codings (`transfer::receive`), what happens after the last response.
 
 use haul_io::{Buf, Io};
 
@@ -19,7 +19,7 @@ use crate::Error;
 
 /// Receives the content of responses.
 pub(crate) trait Receiver {
-    /// Bytes received so far; the content of the next response goes behind them.
+    /// Bytes received so far; the content of the next response follows them.
     fn bytes(&self) -> u64;
 
     /// Checks that there is room for `bytes` in total.
@@ -28,8 +28,8 @@ pub(crate) trait Receiver {
     /// Sees the next bytes of encoded content, before they are decoded and taken.
     fn see_encoded(&mut self, _bytes: &[u8]) {}
 
-    /// Takes the first `count` filled bytes of `input`, and returns a buffer for the next ones: `input` without what was taken,
-    /// or an empty one of the same capacity in exchange.
+    /// Takes the first `count` filled bytes of `input`, and returns a buffer for the next ones: `input` without what
+    /// was taken, or an empty one of the same capacity in exchange.
     async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf);
 
     /// How many of the bytes taken last were not needed.

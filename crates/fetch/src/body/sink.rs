@@ -1,7 +1,8 @@
-//! Where a body goes.
+//! The destination of a body.
 //!
 //! Owns: memory with a limit, streams, discarding; the choice between these, files and readers.
-//! Does not own: writing files ([`crate::body::file_sink`]), hand-over to readers ([`crate::body::handover`]), decoding.
+//! Does not own: writing files ([`crate::body::file_sink`]), hand-over to readers ([`crate::body::handover`]),
+//! decoding.
 
 use haul_io::{Buf, File, Io, Offset};
 
@@ -10,15 +11,15 @@ use crate::body::handover::Handover;
 use crate::{Error, Response};
 
 pub(crate) enum Sink {
-    /// Kept nowhere; more than so many bytes is an error.
+    /// Discarded; more than `bytes_max` bytes are an error.
     Discard { bytes_max: u64, bytes: u64 },
-    /// Kept in memory, up to so many bytes.
+    /// Kept in memory; more than `bytes_max` bytes are an error.
     Memory { bytes_max: u64, bytes: Vec<u8> },
-    /// Appears as a file when it is complete.
+    /// Written to a file, which is published when it is complete.
     File(Box<FileSink>),
-    /// Handed on as it arrives: so many bytes so far.
+    /// Written to a stream as it arrives, `bytes` bytes so far.
     Stream { file: File, bytes: u64 },
-    /// Read by the caller as it arrives.
+    /// Handed to a reader as it arrives.
     Reader(Handover),
 }
 
@@ -39,7 +40,7 @@ impl Sink {
         Self::Stream { file, bytes: 0 }
     }
 
-    /// The response is there, and its body about to come.
+    /// Announces the response whose body comes next.
     pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
         match self {
             Self::Reader(handover) => handover.announce(&response()),
@@ -48,7 +49,7 @@ impl Sink {
         }
     }
 
-    /// That so many bytes in all can be taken.
+    /// Checks that there is room for `bytes` in total.
     pub(crate) fn check_room(&self, bytes: u64) -> Result<(), Error> {
         match self {
             Self::Discard { bytes_max, .. } | Self::Memory { bytes_max, .. } if bytes > *bytes_max => {
@@ -88,7 +89,7 @@ impl Sink {
         (result, input)
     }
 
-    /// Drops what is there. What was handed on can't be taken back.
+    /// Drops all bytes received so far. Bytes that were passed on can't be taken back.
     pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
         match self {
             Self::Discard { bytes, .. } => *bytes = 0,
@@ -109,12 +110,12 @@ impl Sink {
         }
     }
 
-    /// Makes ready for a pause; how many bytes are there after it.
+    /// Prepares for a pause; returns how many bytes are kept.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> u64 {
         match self {
             Self::File(sink) => sink.pause(io).await,
             Self::Stream { bytes, .. } => *bytes,
-            // Cheap to fetch again, dear to hold: every task of a list may be paused.
+            // Fetching these again is cheap, but keeping them is not: every task of a list may be paused.
             Self::Discard { .. } | Self::Memory { .. } | Self::Reader(_) => {
                 let _ = self.start_over(io).await;
                 0
@@ -122,7 +123,7 @@ impl Sink {
         }
     }
 
-    /// The body is complete: publishes the file, gives back what was kept in memory.
+    /// Completes the body: publishes the file, or returns the bytes kept in memory.
     pub(crate) async fn complete(self, io: &impl Io) -> Result<Vec<u8>, Error> {
         match self {
             Self::Memory { bytes, .. } => return Ok(bytes),
@@ -132,9 +133,9 @@ impl Sink {
         Ok(Vec::new())
     }
 
-    /// The body won't be complete: leaves nothing.
+    /// Drops the incomplete body.
     pub(crate) async fn abandon(mut self, io: &impl Io) {
-        // Nothing better can be done about a failure here; a stream keeps what it got.
+        // A failure here can't be handled any better. A stream keeps the bytes that it got.
         let _ = self.start_over(io).await;
     }
 }

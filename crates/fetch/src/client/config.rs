@@ -1,7 +1,7 @@
-//! What a client is told once.
+//! The settings of a client.
 //!
-//! Owns: limits, those of hosts too, timeouts, trust; their defaults.
-//! Does not own: what a single request asks.
+//! Owns: limits, timeouts, trust; their defaults.
+//! Does not own: settings of a single request ([`crate::Request`]).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,145 +13,146 @@ use haul_io::Names;
 
 use crate::{CookieJar, Family, HostOverride, Proxies};
 
-/// Settings of a client. Every limit is finite.
+/// The settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Worker threads of [`Client::fetch_async`](crate::Client::fetch_async); started with the first use. Defaults to 16.
+    /// Worker threads of [`Client::fetch_async`](crate::Client::fetch_async), started when first used. Defaults to 16.
     pub workers: usize,
-    /// Requests that wait for a worker; a further one is refused. Defaults to 1024.
+    /// Requests that may wait for a worker; another one is refused. Defaults to 1024.
     pub queue_max: usize,
-    /// What dropping the client does with requests under way. Defaults to finishing them.
+    /// What dropping the client does with active requests. Defaults to finishing them.
     pub closing: Closing,
-    /// Time to connect, TLS included. Defaults to 10 s.
+    /// Time limit for connecting, TLS included. Defaults to 10 s.
     pub connect_timeout: Duration,
-    /// Longest silence of a peer that owes bytes, or takes none. Defaults to 30 s.
+    /// Longest time without progress while the peer should send or accept data. Defaults to 30 s.
     pub read_timeout: Duration,
-    /// Time from the request to the end of the response's head, however it drips. Defaults to 120 s.
+    /// Time limit from the request to the end of the response's head, however slowly it arrives. Defaults to 120 s.
     pub head_timeout: Duration,
-    /// How long a server is waited for that should say whether it wants the body: see
+    /// How long to wait for 100 (Continue) before the body is sent anyway: see
     /// [`Request::expect_continue`](crate::Request::expect_continue). Defaults to 1 s.
     pub expect_timeout: Duration,
-    /// Time for a whole request, redirects, further attempts and pauses included. Defaults to none.
+    /// Time limit for a whole request, including redirects, retries and pauses. Defaults to none.
     pub total_timeout: Option<Duration>,
-    /// Further attempts of a [`FetchJob`](crate::FetchJob) after one that failed and may fare better. Defaults to 5.
+    /// Retries of a [`FetchJob`](crate::FetchJob) after a transient failure. Defaults to 5.
     pub retries: u32,
-    /// The longest pause before the second attempt; it doubles with each. The pause is a random part of it. Defaults to
-    /// 500 ms.
+    /// The longest pause before the first retry; it doubles with each. The actual pause is a random part of it.
+    /// Defaults to 500 ms.
     pub retry_pause: Duration,
-    /// The longest pause before any attempt. Defaults to 30 s.
+    /// The longest pause before any retry. Defaults to 30 s.
     pub retry_pause_max: Duration,
-    /// What is made of a longer Retry-After. Defaults to 120 s.
+    /// Upper bound applied to Retry-After. Defaults to 120 s.
     pub retry_after_max: Duration,
-    /// Whether the beginning of a file is kept when a [`FetchJob`](crate::FetchJob) fails to get the rest, in `NAME.haul-part`
-    /// with a record in `NAME.haul-part.from`, and a later run goes on from there; and whether a file that is there and
-    /// complete is a success. Defaults to false.
+    /// Whether a [`FetchJob`](crate::FetchJob) keeps incomplete files in `NAME.haul-part`, with a record in
+    /// `NAME.haul-part.from`, and continues those of earlier runs; and whether a file that exists and is complete
+    /// counts as a success. Defaults to false.
     pub resume: bool,
-    /// Whether a [`FetchJob`](crate::FetchJob) fetches only what has changed since an earlier run, by what it keeps in
-    /// `NAME.haul-from`. A file that is there is replaced even where the task says to refuse, unless it came from another URL; any
-    /// status but success is an error. Defaults to false.
+    /// Whether a [`FetchJob`](crate::FetchJob) fetches only what has changed since an earlier run, which it remembers
+    /// in `NAME.haul-from`. An existing file is replaced even if the task says to refuse, unless it came from another
+    /// URL. Any status but success is an error. Defaults to false.
     pub sync: bool,
-    /// How large files are fetched over several connections by a [`FetchJob`](crate::FetchJob), to a [`Destination::File`](crate::Destination)
-    /// or [`Destination::Named`](crate::Destination), and without [`Config::resume`]. Defaults to not at all: see [`Segments`].
+    /// How a [`FetchJob`](crate::FetchJob) fetches large files over several connections, to a
+    /// [`Destination::File`](crate::Destination) or [`Destination::Named`](crate::Destination), and without
+    /// [`Config::resume`]. Defaults to not at all: see [`Segments`].
     pub segments: Segments,
     /// Redirects that are followed; one more is an error. Defaults to 10.
     pub redirects_max: u32,
-    /// Follow a redirect from https to http. Defaults to false.
+    /// Whether to follow redirects from https to http. Defaults to false.
     pub allow_downgrade: bool,
-    /// Whether servers are asked to compress bodies, and what they compressed is decompressed; never for parts. Where it is off,
-    /// a body is taken as it comes. Defaults to false.
+    /// Whether to ask servers to compress bodies, and to decompress them; never for parts. If false, bodies are taken
+    /// as they are. Defaults to false.
     pub compressed: bool,
-    /// How many times as long a body may become when it is decompressed; beyond the first 16 MiB, more is an error. Defaults
-    /// to 250.
+    /// How many times its encoded length a body may grow to; checked beyond the first 16 MiB. Defaults to 250.
     pub decoded_ratio_max: u32,
-    /// Longest body in bytes, decompressed; a longer one is an error. Defaults to none for files.
+    /// Longest body in bytes, after decompression; a longer one is an error. Defaults to none for files.
     pub body_bytes_max: Option<u64>,
     /// Longest body in bytes that is kept in memory. Defaults to 64 MiB.
     pub memory_body_bytes_max: u64,
-    /// Whether a status from 400 on is an error. Defaults to true.
+    /// Whether a status of 400 or above is an error. Defaults to true.
     pub fail_on_status: bool,
-    /// Connections kept open without use, over all hosts; beyond it the oldest is closed. Defaults to 256.
+    /// Idle connections that are kept open, over all hosts; beyond that the oldest is closed. Defaults to 256.
     pub idle_connections_max: usize,
-    /// Bytes a second that bodies arrive at, over all transfers of the client, each with an equal share. Defaults to no limit.
+    /// Upper limit on bytes per second, over all transfers of the client; each gets an equal share. Defaults to no
+    /// limit.
     pub rate_max: Option<u64>,
-    /// Fewer bytes a second of a body than this are an error, measured over [`Config::rate_min_window`]. Defaults to none.
+    /// Lower limit on bytes per second of each body, measured over [`Config::rate_min_window`]; a slower body is an
+    /// error. Defaults to none.
     pub rate_min: Option<u64>,
-    /// How long a server may be slower than [`Config::rate_min`]. Defaults to 30 s.
+    /// How long a body may be slower than [`Config::rate_min`]. Defaults to 30 s.
     pub rate_min_window: Duration,
-    /// The socket in the file system to which every connection is made, instead of the URL's host; no proxy is used then.
-    /// Defaults to none.
+    /// The Unix domain socket to connect to, instead of the URL's host; no proxy is used then. Defaults to none.
     pub unix_socket: Option<PathBuf>,
-    /// The certificate that is shown to origins which ask for one; never to a proxy. Defaults to none.
+    /// The certificate to present to origins that ask for one; never to proxies. Defaults to none.
     pub client_identity: Option<ClientIdentity>,
-    /// The jar that responses put cookies in and requests take them from; a request with a Cookie field of its own takes none.
-    /// Several clients may share one. Defaults to none: cookies are ignored.
+    /// The jar for the cookies of all requests; a request with its own Cookie field uses none of them. Clients may
+    /// share a jar. Defaults to none: cookies are ignored.
     pub cookies: Option<Arc<CookieJar>>,
-    /// Which proxies requests go through. Defaults to none.
+    /// The proxies to use. Defaults to none.
     pub proxies: Proxies,
-    /// What names of hosts stand for, whatever others say. Defaults to nothing.
+    /// Fixed addresses for host names; these override DNS. Defaults to none.
     pub known_hosts: Vec<HostOverride>,
-    /// What looks up all other names, once for all requests that need one, and remembers the answers; clones share them. Defaults to
-    /// the system's resolver and [`NamesLimits`](crate::NamesLimits).
+    /// The resolver for all other names. It looks up each name once for all requests that need it, and caches the
+    /// answers; clones share the cache. Defaults to the system's resolver and [`NamesLimits`](crate::NamesLimits).
     pub names: Names,
-    /// Which addresses are used. Defaults to any.
+    /// The address family to use. Defaults to any.
     pub family: Family,
-    /// Bounds of the protocol.
+    /// The limits of the HTTP parser.
     pub limits: Limits,
-    /// Which certificates are believed, those of proxies too.
+    /// Which certificates are trusted, including those of proxies.
     pub trust: Trust,
-    /// Value of the User-Agent field. Defaults to "haul/" and the version.
+    /// The value of User-Agent. Defaults to "haul/" and the version.
     pub user_agent: String,
 }
 
-/// What may be under way at a time.
+/// Limits on active tasks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HostLimits {
-    /// Tasks under way, over all hosts. Defaults to 64.
+    /// Active tasks, over all hosts. Defaults to 64.
     pub total_max: usize,
-    /// Tasks under way for one host (scheme, name and port). Defaults to 16.
+    /// Active tasks for one host (scheme, name and port). Defaults to 16.
     pub per_host_max: usize,
-    /// Starts a second for one host. Defaults to no limit.
+    /// Starts per second for one host. Defaults to no limit.
     pub per_host_rate: Option<f64>,
-    /// Tasks that are held while they wait, and hosts that are remembered. Defaults to 10 000.
+    /// Tasks that are held while they wait, plus hosts that are remembered. Defaults to 10 000.
     pub held_max: usize,
 }
 
-/// How a large file is fetched over several connections. That takes a server which knows ranges and says by a strong validator
-/// what they are parts of; from others it comes as one.
+/// How a large file is fetched over several connections. This requires that the server supports ranges and sends a
+/// strong validator; otherwise the file is fetched over one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segments {
-    /// Connections for one file. Defaults to 1: files aren't divided.
+    /// Connections for one file. Defaults to 1: files aren't split.
     pub count_max: usize,
-    /// Files of fewer bytes aren't divided. Defaults to 64 MiB.
+    /// Shorter files aren't split. Unit: bytes. Defaults to 64 MiB.
     pub bytes_min: u64,
-    /// No segment is begun with fewer bytes; so much at most is left to a slow connection while others have nothing to do, or
-    /// rather less than twice that. Defaults to 1 MiB.
+    /// The shortest segment in bytes. When other lanes have finished, a slow connection keeps less than twice as much
+    /// to fetch. Defaults to 1 MiB.
     pub piece_bytes_min: u64,
-    /// Connections for one host, over all tasks: a file gets a further one only where fewer are in use, and gives it up when a task needs it.
-    /// Tasks start as [`HostLimits`] allow, without waiting for that. Defaults to 16.
+    /// Connections for one host, over all tasks. A file gets additional ones only while fewer are in use, and returns
+    /// them when tasks need them. Tasks start as [`HostLimits`] allow, without waiting for that. Defaults to 16.
     pub per_host_max: usize,
-    /// How long a connection may be silent, or bring less than a quarter of what one brought that has nothing left to do, before
-    /// what it owes is asked for on another. [`Config::read_timeout`] applies where that is shorter, and where
-    /// hardly anything has come since this happened last. Defaults to 5 s.
+    /// When to give up on a segment connection that has stalled, or is slower than a quarter of one that has finished.
+    /// Its missing bytes are then requested on another. [`Config::read_timeout`] applies if that is shorter, or if
+    /// hardly any byte has arrived since the last time this happened. Defaults to 5 s.
     pub stall_timeout: Duration,
 }
 
-/// Who the client is to servers that ask for a certificate. Two PEM files, which may be one.
+/// The client's certificate, for servers that ask for one: two PEM files, which may be the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientIdentity {
-    /// The certificate, and those between it and an authority.
+    /// The certificate, and those that connect it to an authority.
     pub certificates: PathBuf,
-    /// Its private key, without a passphrase.
+    /// The private key, without a passphrase.
     pub key: PathBuf,
 }
 
-/// Which certificates are believed.
+/// Which certificates are trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// The platform's roots, or Mozilla's where the platform has none.
+    /// Those signed by the platform's authorities, or Mozilla's if the platform has none.
     Platform,
-    /// The roots in this PEM file, and no others.
+    /// Those signed by the authorities in this PEM file, and no others.
     File(PathBuf),
-    /// All: anybody may read and change what is fetched.
+    /// Any certificate: others may read and change what is fetched.
     Anything,
 }
 

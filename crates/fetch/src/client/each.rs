@@ -1,4 +1,4 @@
-//! Many requests at once, their results in the order of completion.
+//! Many requests at once, with their results in the order of completion.
 //!
 //! Owns: how many requests are submitted ahead.
 //! Does not own: the workers ([`crate::client::handle`]).
@@ -11,8 +11,8 @@ use haul_queue::Ring;
 use crate::{Client, Error, Request, Response};
 
 impl Client {
-    /// Fetches many requests into memory, on the workers, and gives the results in the order of their completion, each
-    /// with the number of its request. At most twice as many as there are workers are taken ahead.
+    /// Fetches many requests into memory, on the workers. Yields the results in the order of completion, each with the
+    /// index of its request. At most twice as many requests as there are workers are taken ahead.
     pub fn fetch_each<R: IntoIterator<Item = Request>>(&self, requests: R) -> Each<'_, R::IntoIter> {
         let window = 2 * self.worker_count();
         let results = Arc::new(Ring::with_capacity(window));
@@ -21,14 +21,14 @@ impl Client {
     }
 }
 
-/// Results in the order of their completion: see [`Client::fetch_each`].
+/// The results of [`Client::fetch_each`], in the order of completion.
 pub struct Each<'a, R: Iterator<Item = Request>> {
     client: &'a Client,
     requests: std::iter::Enumerate<R>,
     under_way: usize,
     window: usize,
     results: Arc<Ring<(usize, Result<Response, Error>)>>,
-    /// Requests that could not be submitted, and that were fetched right here instead.
+    /// The results of requests that couldn't be submitted, and were fetched on the calling thread instead.
     failed: VecDeque<(usize, Result<Response, Error>)>,
 }
 
@@ -36,7 +36,7 @@ impl<R: Iterator<Item = Request>> Each<'_, R> {
     fn submit(&mut self, number: usize, request: Request) {
         let results = self.results.clone();
         let submitted = self.client.fetch_async(request, move |result| {
-            // The iterator was dropped early if there is nobody to tell.
+            // The queue is closed if the iterator was dropped early.
             let _ = results.push((number, result));
         });
         match submitted {

@@ -1,7 +1,7 @@
-//! The client: the ways to fetch without an engine.
+//! The client: fetching without an engine.
 //!
-//! Owns: the workers behind the asynchronous ways, their end.
-//! Does not own: transfers.
+//! Owns: the worker threads of asynchronous requests, closing.
+//! Does not own: transfers ([`crate::transfer`]).
 
 use std::io;
 use std::path::Path;
@@ -19,12 +19,12 @@ use crate::client::reader;
 use crate::transfer::shared::Shared;
 use crate::{BodyReader, Config, Error, Request, Response};
 
-/// What is called with the result of a request.
+/// A function that is called with the result of a request.
 pub type Callback = Box<dyn FnOnce(Result<Response, Error>) + Send>;
 
-/// A client: connections and sessions shared by all its requests. Use one for a whole program, from any thread.
+/// A client: connections and settings shared by all its requests. Use one for a whole program, from any thread.
 ///
-/// Dropping it ends the workers as [`Config::closing`] says; see [`Client::close`].
+/// Dropping it closes it as [`Config::closing`] says; see [`Client::close`].
 pub struct Client {
     shared: Arc<Shared>,
     cancel: Cancel,
@@ -38,15 +38,15 @@ struct Ticket {
     answer: Answer,
 }
 
-/// Who is told of a request's end.
+/// Where the result of a request goes.
 enum Answer {
     Callback(Callback),
     Pending(Answering),
 }
 
-/// A request that was not submitted, and with [`Client::fetch_async`] what it would have called.
+/// A request that was not submitted, and its callback if it came from [`Client::fetch_async`].
 pub struct NotSubmitted<C = Callback> {
-    /// Why not.
+    /// Why it was not submitted.
     pub reason: NoRoom,
     /// The request.
     pub request: Box<Request>,
@@ -57,9 +57,9 @@ pub struct NotSubmitted<C = Callback> {
 /// Why a request was not submitted.
 #[derive(Debug)]
 pub enum NoRoom {
-    /// As many requests wait as [`Config::queue_max`] allows.
+    /// [`Config::queue_max`] requests are waiting already.
     Full,
-    /// The system gives no threads.
+    /// The system can't start threads.
     NoWorkers(io::Error),
 }
 
@@ -70,10 +70,10 @@ impl<C> std::fmt::Debug for NotSubmitted<C> {
 }
 
 impl Client {
-    /// A client with these settings. Cost: no thread, no connection, no file until the first request.
+    /// A client with these settings. Cost: one file descriptor; no thread and no connection until the first request.
     ///
     /// # Errors
-    /// When the process is out of descriptors.
+    /// If the process has no file descriptor left.
     pub fn new(config: Config) -> io::Result<Self> {
         let (pool, starting) = (OnceLock::new(), Mutex::default());
         Ok(Self { shared: Arc::new(Shared::new(config)), cancel: Cancel::new()?, pool, starting })
@@ -82,16 +82,16 @@ impl Client {
     /// Fetches into memory, on the calling thread.
     ///
     /// # Errors
-    /// See [`Error`]; a status from 400 on is one, unless [`Config::fail_on_status`] is off.
+    /// See [`Error`]; a status of 400 or above is one, unless [`Config::fail_on_status`] is off.
     pub fn fetch(&self, request: Request) -> Result<Response, Error> {
         let io = Blocking::new(self.cancel.clone());
         run_ready(fetch_once(&io, &self.shared, &request, to_memory(&self.shared)))
     }
 
-    /// Fetches into a new file, on the calling thread. The file appears when it is complete.
+    /// Fetches into a new file, on the calling thread. The file is published when it is complete.
     ///
     /// # Errors
-    /// As [`Client::fetch`], and [`Error::Exists`] where the name is taken.
+    /// As [`Client::fetch`], and [`Error::Exists`] if the name is taken.
     pub fn fetch_to_file(&self, request: Request, path: &Path) -> Result<Response, Error> {
         let io = Blocking::new(self.cancel.clone());
         let publish = Publish::new(path.to_owned());
@@ -99,8 +99,8 @@ impl Client {
         run_ready(fetch_once(&io, &self.shared, &request, sink))
     }
 
-    /// Fetches on the calling thread until the head of the response is there; the body is read from what comes with it, as it
-    /// arrives, on this thread or another. Where the client is closed meanwhile, it ends only with [`Closing::Cancel`].
+    /// Fetches on the calling thread until the head of the response has arrived, and returns a reader for the body, to
+    /// be used on this thread or another. Closing the client ends the body only with [`Closing::Cancel`].
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -113,16 +113,16 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// As [`Client::fetch`], but what goes wrong with the body is an error of its reader.
+    /// As [`Client::fetch`]; errors of the body are returned by its reader.
     pub fn stream(&self, request: Request) -> Result<(Response, BodyReader), Error> {
         reader::stream(self.shared.clone(), self.cancel.clone(), request)
     }
 
-    /// Returns at once; a worker fetches into memory and calls `callback` with the result. What the callback captures
-    /// travels with it. It is called exactly once, also when the client is closed meanwhile.
+    /// Fetches into memory on a worker, which calls `callback` with the result. Returns at once. The callback is called
+    /// exactly once, even if the client is closed before.
     ///
     /// # Errors
-    /// [`NotSubmitted`] gives request and callback back.
+    /// [`NotSubmitted`] returns the request and the callback.
     pub fn fetch_async(
         &self,
         request: Request,
@@ -138,8 +138,8 @@ impl Client {
         })
     }
 
-    /// Returns at once; a worker fetches into memory. The result is waited for, looked at or awaited by what this returns;
-    /// dropping that cancels the request.
+    /// Fetches into memory on a worker. Returns at once, with a handle to wait for the result, to poll it or to await
+    /// it; dropping the handle cancels the request.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -152,7 +152,7 @@ impl Client {
     /// ```
     ///
     /// # Errors
-    /// [`NotSubmitted`] gives the request back.
+    /// [`NotSubmitted`] returns the request.
     pub fn submit(&self, request: Request) -> Result<Pending, NotSubmitted<()>> {
         let (pending, answering) = pending();
         match self.hand_in(Ticket { request, answer: Answer::Pending(answering) }) {
@@ -161,8 +161,8 @@ impl Client {
         }
     }
 
-    /// Ends the client: wakes every sleeping worker, finishes or cancels what was submitted, joins the workers. Every
-    /// callback has been called when this returns.
+    /// Closes the client: wakes all sleeping workers, finishes or cancels the submitted requests, joins the workers.
+    /// Every callback has been called when this returns.
     pub fn close(mut self, closing: Closing) {
         self.end(closing);
     }
@@ -200,7 +200,7 @@ impl Client {
 
     fn end(&mut self, closing: Closing) {
         if closing == Closing::Cancel {
-            // Bodies that are being read have no worker.
+            // Bodies that are being read have no worker, so that the pool can't cancel them.
             self.cancel.trigger();
         }
         if let Some(pool) = self.pool.take() {
@@ -231,7 +231,7 @@ fn to_memory(shared: &Shared) -> Sink {
 impl<C> std::fmt::Display for NotSubmitted<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.reason {
-            NoRoom::Full => f.write_str("as many requests wait as may"),
+            NoRoom::Full => f.write_str("the request queue is full"),
             NoRoom::NoWorkers(error) => write!(f, "cannot start workers: {}", haul_io::reason(error)),
         }
     }

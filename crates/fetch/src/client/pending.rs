@@ -1,11 +1,11 @@
-//! A request under way, in the hands of whoever wants its result.
+//! The handle of a submitted request.
 //!
-//! Each request has one slot, and both its ends share it: the caller's ([`Pending`]) and the worker's ([`Answering`]). The slot's
-//! lock orders them. A request that waits for a worker is cancelled by filling the slot: the worker finds it filled and does
-//! nothing. One that a worker has is cancelled by that worker's own switch, which lies in the slot exactly as long as the
-//! worker is at it, so that no other request is hit.
+//! Each request has one slot, shared by the caller ([`Pending`]) and the worker ([`Answering`]), and ordered by its
+//! lock. A request that waits for a worker is cancelled by filling the slot: the worker finds it filled and does
+//! nothing. A request that a worker handles is cancelled through the worker's own [`Cancel`], which is in the slot
+//! exactly as long as the worker handles this request, so that no other request is cancelled.
 //!
-//! Owns: the slot, waiting for it and waking whoever waits, cancelling one request.
+//! Owns: the slot, waiting for it, waking the waiting thread or task, cancelling one request.
 //! Does not own: the workers, fetching.
 
 use std::pin::Pin;
@@ -17,17 +17,18 @@ use haul_io::Cancel;
 
 use crate::{Error, Response};
 
-/// The result of a request that [`Client::submit`](crate::Client::submit) took.
+/// The result of a request that was submitted by [`Client::submit`](crate::Client::submit).
 ///
-/// It can be waited for ([`Pending::wait`]), looked at ([`Pending::try_take`]) and awaited in any runtime. The result is given out
-/// once; it comes also when the client is closed.
+/// It can be waited for ([`Pending::wait`]), polled ([`Pending::try_take`]) and awaited in any async runtime. The
+/// result is returned once; there is one even if the client is closed.
 ///
-/// Dropping it cancels the request, as nobody can see the result any more; to let one run unobserved use
-/// [`Client::fetch_async`](crate::Client::fetch_async). Cost: an allocation or two; no descriptor and no thread of its own.
+/// Dropping it cancels the request. To let a request run unobserved, use
+/// [`Client::fetch_async`](crate::Client::fetch_async). Cost: one or two allocations; no file descriptor and no thread
+/// of its own.
 #[must_use = "dropping it cancels the request"]
 pub struct Pending(Arc<Slot>);
 
-/// The worker's end. Dropping it without an answer says that the worker panicked.
+/// The worker's end. If it is dropped without an answer, the worker panicked.
 pub(crate) struct Answering(Arc<Slot>);
 
 #[derive(Default)]
@@ -39,16 +40,16 @@ struct Slot {
 #[derive(Default)]
 struct State {
     progress: Progress,
-    /// Who is to be woken by the result.
+    /// The task to wake when the result is there.
     waker: Option<Waker>,
 }
 
 #[derive(Default)]
 enum Progress {
-    /// No worker has it.
+    /// No worker handles the request yet.
     #[default]
     Waiting,
-    /// A worker has it; this interrupts that worker.
+    /// A worker handles the request; this interrupts it.
     Running(Cancel),
     Done(Box<Result<Response, Error>>),
     Taken,
@@ -61,7 +62,7 @@ pub(crate) fn pending() -> (Pending, Answering) {
 }
 
 impl Pending {
-    /// Sleeps until the result is there.
+    /// Blocks until the result is there.
     ///
     /// # Errors
     /// As [`Client::fetch`](crate::Client::fetch), and [`Error::Cancelled`] after [`Pending::cancel`].
@@ -75,7 +76,7 @@ impl Pending {
         state.progress.take().expect("the result was taken before")
     }
 
-    /// Sleeps until the result is there, at most for `timeout`. `None` if it isn't there then, or was taken before.
+    /// Blocks until the result is there, for `timeout` at most. `None` if it isn't there by then, or was taken before.
     pub fn wait_timeout(&mut self, timeout: Duration) -> Option<Result<Response, Error>> {
         let state = self.0.lock();
         let waited = self.0.filled.wait_timeout_while(state, timeout, |state| !state.progress.is_over());
@@ -93,8 +94,9 @@ impl Pending {
         self.0.lock().progress.is_over()
     }
 
-    /// Cancels the request: its result is [`Error::Cancelled`], unless it was over already or ends at this moment. Returns at
-    /// once. One that waits for a worker is over then, though its place in the queue is free only when its turn comes.
+    /// Cancels the request: its result is [`Error::Cancelled`], unless it is over already or ends at the same moment.
+    /// Returns at once. A request that waits for a worker is over then, but keeps its place in the queue until a worker
+    /// takes it.
     pub fn cancel(&self) {
         let state = self.0.lock();
         match &state.progress {
@@ -106,12 +108,12 @@ impl Pending {
 }
 
 /// # Panics
-/// When polled after it gave the result, or after that was taken otherwise.
+/// If polled after the result was returned or taken.
 impl Future for Pending {
     type Output = Result<Response, Error>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        // Cloning and dropping a waker runs foreign code: not under the lock.
+        // Cloning and dropping a waker runs foreign code, which must not happen under the lock.
         let waker = context.waker().clone();
         let mut state = self.0.lock();
         if state.progress.is_over() {
@@ -137,7 +139,7 @@ impl std::fmt::Debug for Pending {
 }
 
 impl Answering {
-    /// The worker that `cancel` interrupts begins. False if nobody wants the result any more.
+    /// The worker that `cancel` interrupts begins. Returns false if the result is no longer wanted.
     pub(crate) fn begin(&self, cancel: &Cancel) -> bool {
         let mut state = self.0.lock();
         let wanted = matches!(state.progress, Progress::Waiting);
@@ -147,7 +149,7 @@ impl Answering {
         wanted
     }
 
-    /// The worker is done. It isn't interrupted for this request after that.
+    /// The worker has ended. It isn't interrupted for this request after that.
     pub(crate) fn answer(self, result: Result<Response, Error>) {
         self.0.fill(self.0.lock(), result);
     }
@@ -160,12 +162,12 @@ impl Drop for Answering {
 }
 
 impl Slot {
-    /// No foreign code runs under this lock, so a poisoned one is as good as any.
+    /// No foreign code runs under this lock, so that a poisoned state is still consistent.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The first result counts.
+    /// Fills the slot, unless it has a result already.
     fn fill(&self, mut state: MutexGuard<'_, State>, result: Result<Response, Error>) {
         if state.progress.is_over() {
             return;

@@ -1,11 +1,11 @@
-//! A response whose body the caller reads as it arrives.
+//! A response whose body is read by the caller as it arrives.
 //!
-//! The transfer is the same as any other. Its body goes into a [`Handover`], which holds one piece and lets the transfer rest until
-//! the caller has read that; reading lets it go on. So redirects, codings, checks and the fate of the connection are decided where
-//! they always are, and memory is the one piece.
+//! The transfer is the same as any other, and its body goes into a [`Handover`], which suspends it after each piece
+//! until the caller has read that. So redirects, codings, checks and the reuse of the connection need no code here, and
+//! memory is bounded by one piece.
 //!
-//! Owns: the place of the piece, letting the transfer go on.
-//! Does not own: the transfer ([`crate::transfer::fetch`]).
+//! Owns: resuming the transfer, errors as [`std::io::Error`].
+//! Does not own: the transfer ([`crate::transfer::fetch`]), the piece ([`crate::body::handover`]).
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -21,14 +21,16 @@ use crate::client::once::fetch_once;
 use crate::transfer::shared::Shared;
 use crate::{Error, Request, Response};
 
-/// The body of a response, from [`Client::stream`](crate::Client::stream): read as it arrives, on any thread.
+/// The body of a response from [`Client::stream`](crate::Client::stream), to be read as it arrives, on any thread.
 ///
-/// The end that [`Read::read`] tells is one that was checked: a body that ends early, or breaks its digest or a limit, is an error,
-/// with [`Error`] as its inner one, and so is every read after it. What was read before is then not to be relied on.
+/// When [`Read::read`] returns 0, the body is complete and was checked. A body that ends early, doesn't match its
+/// digest or exceeds a limit is an error, with [`Error`] as its inner error, and so is every later read. The bytes read
+/// before must then not be relied on.
 ///
-/// Memory is one piece of at most 128 KiB, so that a slow reader slows the server down. Its pauses don't count as the server's
-/// silence, but they do for [`Config::total_timeout`](crate::Config::total_timeout). The connection is used again if the body was read to
-/// its end; dropping this earlier closes it.
+/// Cost: memory for one piece of at most 128 KiB, so that a slow reader slows the server down. Its pauses don't count
+/// for [`Config::read_timeout`](crate::Config::read_timeout), but for
+/// [`Config::total_timeout`](crate::Config::total_timeout). The connection is reused if the body was read to its end;
+/// dropping the reader earlier closes it.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -53,7 +55,7 @@ enum State {
     Failed,
 }
 
-/// Begins `request` and goes on until the head of its response is there.
+/// Begins `request`, and returns when the head of its response has arrived.
 pub(crate) fn stream(
     shared: Arc<Shared>,
     cancel: Cancel,
@@ -62,27 +64,27 @@ pub(crate) fn stream(
     let handover = Handover::default();
     let sink = Sink::Reader(handover.clone());
     let transfer = async move {
-        let io = Movable(Mutex::new(Blocking::new(cancel)));
+        let io = SendBlocking(Mutex::new(Blocking::new(cancel)));
         fetch_once(&io, &shared, &request, sink).await
     };
     let mut reader = BodyReader { state: State::Running(Box::pin(transfer)), handover };
-    let at_its_end = reader.go_on()?;
+    let at_end = reader.resume()?;
     let announced = reader.handover.take_response();
-    let response = announced.or(at_its_end).expect("a transfer has a response when it hands over or ends");
+    let response = announced.or(at_end).expect("a transfer has a response when it hands over or ends");
     Ok((Response { body_bytes: 0, ..response }, reader))
 }
 
-/// Blocking operations for a transfer that rests on one thread and goes on, on another. A lock for each costs little beside the
-/// system call; workers, whose transfers stay where they are, need none.
-struct Movable(Mutex<Blocking>);
+/// Blocking I/O for a transfer that may be resumed on another thread. The lock for each operation costs little compared
+/// to the system call. Workers don't need it, as their transfers stay on one thread.
+struct SendBlocking(Mutex<Blocking>);
 
-impl Movable {
+impl SendBlocking {
     fn lock(&self) -> MutexGuard<'_, Blocking> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Io for Movable {
+impl Io for SendBlocking {
     async fn submit(&self, op: Op) -> Completion {
         run_ready(self.lock().submit(op))
     }
@@ -113,8 +115,8 @@ impl Io for Movable {
 }
 
 impl BodyReader {
-    /// Lets the transfer go on to its next piece, or its end.
-    fn go_on(&mut self) -> Result<Option<Response>, Error> {
+    /// Resumes the transfer until its next piece, or its end.
+    fn resume(&mut self) -> Result<Option<Response>, Error> {
         let State::Running(transfer) = &mut self.state else { return Ok(None) };
         match transfer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Pending => Ok(None),
@@ -140,7 +142,7 @@ impl Read for BodyReader {
                 return Ok(count);
             }
             match self.state {
-                State::Running(_) => self.go_on().map_err(into_io)?,
+                State::Running(_) => self.resume().map_err(into_io)?,
                 State::Complete => return Ok(0),
                 State::Failed => return Err(io::Error::other("the body failed before its end")),
             };
@@ -154,7 +156,7 @@ impl std::fmt::Debug for BodyReader {
     }
 }
 
-/// Of the kind that a reader knows; the inner error tells all.
+/// Converts to an I/O error of the matching kind, with `error` inside.
 fn into_io(error: Error) -> io::Error {
     let kind = match &error {
         Error::Timeout(_) | Error::TooSlow { .. } => io::ErrorKind::TimedOut,

@@ -1,7 +1,7 @@
-//! What is asked, and what comes back.
+//! Requests and responses.
 //!
-//! Owns: requests and responses as callers see them.
-//! Does not own: how they travel.
+//! Owns: what callers can ask for, and what they get.
+//! Does not own: sending and receiving ([`crate::transfer`]).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{Error, RequestBody};
 
-/// One request.
+/// A request.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(crate) method: Method,
@@ -24,7 +24,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// GET for `url`.
+    /// A GET request for `url`.
     ///
     /// # Errors
     /// If the text isn't an http or https URL with a host.
@@ -32,15 +32,15 @@ impl Request {
         Self::new(Method::GET, url)
     }
 
-    /// A request for `url` by any method but CONNECT.
+    /// A request for `url` with any method but CONNECT.
     ///
     /// # Errors
-    /// As [`Request::get`].
+    /// As [`Request::get`]; and [`Error::Method`] for CONNECT.
     pub fn new(method: Method, url: &str) -> Result<Self, Error> {
         let url = Url::parse(url).map_err(|error| Error::Url { reason: error.to_string() })?;
         check_url(&url).map_err(|reason| Error::Url { reason: reason.to_owned() })?;
         if method == Method::CONNECT {
-            return Err(Error::Method { reason: "CONNECT fetches nothing" });
+            return Err(Error::Method { reason: "CONNECT can't be used to fetch" });
         }
         Ok(Self {
             method,
@@ -52,18 +52,19 @@ impl Request {
         })
     }
 
-    /// Adds a header field. `name` and `value` are checked here, so that nothing else can be smuggled in. The field Expect is
-    /// another way to say [`Request::expect_continue`], or without a value that it isn't meant.
+    /// Adds a header field. `name` and `value` are checked here, so that they can't inject anything else. The field
+    /// Expect with the value `100-continue` is the same as [`Request::expect_continue`], and with an empty value it
+    /// turns that off.
     ///
     /// # Errors
-    /// If either holds a byte it may not hold, or the field is one that the client itself sets.
+    /// If either contains an invalid byte, or if the client sets the field itself.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
         let (name, mut value) = haul_http1::parse_field(name, value)?;
         if name == PROXY_AUTHORIZATION {
-            return Err(Error::Header { reason: "credentials of a proxy belong to the proxy's URL" });
+            return Err(Error::Header { reason: "credentials of a proxy belong in its URL" });
         }
         if name == EXPECT {
-            // RFC 9110 section 10.1.1 knows no other.
+            // RFC 9110 section 10.1.1 defines no other expectation.
             self.expects_continue = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
             if self.expects_continue || value.is_empty() {
                 return Ok(self);
@@ -75,21 +76,21 @@ impl Request {
         Ok(self)
     }
 
-    /// Whether it has a header field of this name; false for what is no name.
+    /// Whether there is a header field of this name; false for an invalid name.
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.contains_key(name)
     }
 
-    /// Sends `body` with it. A redirect that would take it to another origin is refused.
+    /// Sets the body. A redirect to another origin is then refused, unless it drops the body.
     #[must_use]
     pub fn body(mut self, body: RequestBody) -> Self {
         self.body = body;
         self
     }
 
-    /// Sends the body only when the server says that it wants it, or says nothing for [`Config::expect_timeout`]
-    /// (RFC 9110, section 10.1.1). A server that answers instead is not sent the body; one that knows no expectations (417) is
-    /// asked once more without. Of no effect without a body.
+    /// Sends the body only after the server has sent 100 (Continue), or has been silent for [`Config::expect_timeout`]
+    /// (RFC 9110, section 10.1.1). If the server sends a final response instead, it isn't sent the body; after a 417
+    /// (Expectation Failed) the request is repeated without the expectation. No effect without a body.
     ///
     /// [`Config::expect_timeout`]: crate::Config::expect_timeout
     #[must_use]
@@ -98,10 +99,11 @@ impl Request {
         self
     }
 
-    /// Says who asks, by a name and a password (RFC 7617). Both go to this origin only, as [`Request::header`]s do.
+    /// Authenticates by user name and password (RFC 7617). They are sent to this origin only, as all fields added by
+    /// [`Request::header`].
     ///
     /// # Errors
-    /// If the name has a colon, or either a control character: neither can be sent.
+    /// If the name contains a colon, or either contains a control character.
     pub fn basic_auth(self, user: &str, password: &str) -> Result<Self, Error> {
         if user.contains(':') || user.chars().chain(password.chars()).any(char::is_control) {
             return Err(Error::Credentials { reason: "the user's name or password can't be sent" });
@@ -110,10 +112,10 @@ impl Request {
         self.header("authorization", &format!("Basic {credentials}"))
     }
 
-    /// Says who asks, by a token (RFC 6750); otherwise as [`Request::basic_auth`].
+    /// Authenticates by a bearer token (RFC 6750); otherwise as [`Request::basic_auth`].
     ///
     /// # Errors
-    /// If it has a character that tokens don't have.
+    /// If the token contains an invalid character.
     pub fn bearer_auth(self, token: &str) -> Result<Self, Error> {
         let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if token.is_empty() || !token.bytes().all(in_token) {
@@ -127,19 +129,19 @@ impl Request {
         &self.method
     }
 
-    /// Whether the answer may be put together from parts: RFC 9110 section 14.2 defines them for GET only, and a range that
-    /// the user asked for is one already.
+    /// Whether the response may be combined from parts: RFC 9110 section 14.2 defines ranges for GET only, and the
+    /// caller must not have asked for a range itself.
     pub(crate) fn may_come_in_parts(&self) -> bool {
         self.method == Method::GET && self.body.is_nothing() && !self.headers.contains_key(RANGE)
     }
 
-    /// Where it goes.
+    /// The URL.
     pub fn url(&self) -> &Url {
         &self.url
     }
 }
 
-/// That `url` can be fetched.
+/// Checks that `url` can be fetched.
 pub(crate) fn check_url(url: &Url) -> Result<(), &'static str> {
     match url.scheme() {
         "http" | "https" => {}
@@ -149,28 +151,28 @@ pub(crate) fn check_url(url: &Url) -> Result<(), &'static str> {
         return Err("the URL has no host");
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("credentials in a URL are not used");
+        return Err("credentials in a URL are not supported");
     }
     Ok(())
 }
 
-/// A response whose body has been received to its end.
+/// A response whose body has been received completely.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status.
     pub status: StatusCode,
     /// The header fields.
     pub headers: HeaderMap,
-    /// The fields behind a chunked body (RFC 9112, section 7.1.2); empty where there are none. They are never merged into the header
-    /// fields: what frames, routes or authenticates a message doesn't count here. At most
+    /// The trailer fields of a chunked body (RFC 9112, section 7.1.2); empty if there are none. They are never merged
+    /// into the header fields, as they must not affect framing, routing or authentication. At most
     /// [`Limits::trailer_bytes_max`](haul_http1::Limits::trailer_bytes_max) bytes.
     pub trailers: HeaderMap,
-    /// The URL that answered, after all redirects.
+    /// The URL of the response, after all redirects.
     pub url: Url,
-    /// The body; empty where it went elsewhere.
+    /// The body; empty if it was written elsewhere.
     pub body: Vec<u8>,
     /// Length of the body in bytes.
     pub body_bytes: u64,
-    /// How many redirects were followed.
+    /// Redirects that were followed.
     pub redirect_count: u32,
 }

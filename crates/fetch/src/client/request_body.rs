@@ -1,7 +1,7 @@
-//! What a request carries.
+//! The body of a request.
 //!
-//! Owns: bodies from memory, files and readers; which can be sent twice.
-//! Does not own: sending them ([`crate::transfer::send`]), when a request may be repeated.
+//! Owns: bodies from memory, files and readers; which of them can be sent twice.
+//! Does not own: sending (`transfer::send`), when a request is repeated.
 
 use std::fmt;
 use std::io::Read;
@@ -12,7 +12,7 @@ use haul_io::{File, FileKind, Io, OpenMode};
 
 use crate::Error;
 
-/// What a request carries; nothing by default. Clones share it.
+/// The body of a request; empty by default. Clones share it.
 #[derive(Clone, Default)]
 pub struct RequestBody(Kind);
 
@@ -31,13 +31,13 @@ pub(crate) type Reader = Box<dyn Read + Send>;
 pub(crate) enum OutgoingBody {
     Nothing,
     Bytes(Arc<[u8]>),
-    /// This many bytes of a file.
+    /// The first so many bytes of a file.
     File(File, u64),
     Reader(Reader),
 }
 
 impl OutgoingBody {
-    /// Whether nothing follows the head.
+    /// Whether there is no content.
     pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Nothing => true,
@@ -49,18 +49,19 @@ impl OutgoingBody {
 }
 
 impl RequestBody {
-    /// These bytes, sent with their length.
+    /// A body of these bytes, sent with Content-Length.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Kind::Bytes(bytes.into().into()))
     }
 
-    /// What the regular file at `path` has when the request is sent; read as it goes, sent with its length.
+    /// The content of the regular file at `path` when the request is sent; read piece by piece, sent with
+    /// Content-Length.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Kind::File(path.into()))
     }
 
-    /// What `reader` gives, in chunks. It is read on the thread that fetches, which a slow reader holds up, and only once: such
-    /// a request is not made again once its body was begun.
+    /// The bytes that `reader` yields, in chunks. They are read on the thread that fetches, which a slow reader blocks,
+    /// and only once: the request is not repeated after reading has begun.
     pub fn reader(reader: impl Read + Send + 'static) -> Self {
         Self(Kind::Reader(Arc::new(Mutex::new(Some(Box::new(reader))))))
     }
@@ -69,7 +70,7 @@ impl RequestBody {
         matches!(self.0, Kind::Nothing)
     }
 
-    /// Whether it can be sent from its beginning, now.
+    /// Whether the body can be sent from its beginning.
     pub(crate) fn can_be_sent(&self) -> bool {
         match &self.0 {
             Kind::Reader(reader) => reader.lock().unwrap_or_else(PoisonError::into_inner).is_some(),
@@ -77,7 +78,7 @@ impl RequestBody {
         }
     }
 
-    /// Takes back what [`RequestBody::open`] gave and of which nothing was sent.
+    /// Takes back an opened body of which nothing was sent.
     pub(crate) fn put_back(&self, opened: OutgoingBody) {
         if let (Kind::Reader(slot), OutgoingBody::Reader(reader)) = (&self.0, opened) {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
@@ -106,7 +107,7 @@ impl RequestBody {
 }
 
 impl fmt::Debug for RequestBody {
-    /// Its kind only: what it holds may be secret.
+    /// The kind of the body only: its content may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Nothing => f.write_str("nothing"),

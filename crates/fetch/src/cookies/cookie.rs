@@ -1,23 +1,23 @@
-//! One cookie, and what a server must say to set it.
+//! A single cookie, and the rules for setting it.
 //!
-//! Owns: the grammar of Set-Cookie, all rules that don't depend on other cookies.
+//! Owns: parsing Set-Cookie, all rules that don't depend on other cookies.
 //! Does not own: rules between cookies ([`super::store`]), files ([`super::netscape`]).
 //!
-//! Source: RFC 6265bis, sections 5.4 (prefixes), 5.5 (lifetime), 5.6 (Set-Cookie) and 5.7 (storage). SameSite says nothing to a
-//! program that follows no links of others.
+//! Source: RFC 6265bis, sections 5.4 (prefixes), 5.5 (lifetime), 5.6 (Set-Cookie) and 5.7 (storage). SameSite doesn't
+//! apply, as this program follows no links between sites.
 
 use url::Url;
 
 use super::date;
 use super::scope::{default_path, domain_matches, is_address, is_public_suffix, path_matches};
 
-/// Bytes of name and value together.
+/// The longest name and value together, in bytes.
 const NAME_VALUE_BYTES_MAX: usize = 4_096;
-/// Bytes of the value of an attribute; longer ones are ignored.
+/// The longest value of an attribute, in bytes; attributes with longer ones are ignored.
 const ATTRIBUTE_BYTES_MAX: usize = 1_024;
-/// Bytes of a path: one that is not named comes from a URL, which may be long.
+/// The longest path in bytes: a default path comes from a URL, which may be long.
 const PATH_BYTES_MAX: usize = 4_096;
-/// Bytes of a host: more than names have.
+/// The longest domain in bytes: longer than any host name.
 const DOMAIN_BYTES_MAX: usize = 255;
 /// Section 5.5: no cookie lives longer than 400 days.
 const LIFETIME_SECONDS_MAX: u64 = 400 * 24 * 60 * 60;
@@ -27,31 +27,31 @@ const LIFETIME_SECONDS_MAX: u64 = 400 * 24 * 60 * 60;
 pub(super) struct Cookie {
     pub(super) name: Vec<u8>,
     pub(super) value: Vec<u8>,
-    /// As URLs have hosts, in lower case.
+    /// In lower case, as in URLs.
     pub(super) domain: String,
-    /// Whether it is for that host alone, and not for those below it.
+    /// Whether it is for this host only, and not for the hosts below it.
     pub(super) host_only: bool,
     pub(super) path: Vec<u8>,
     pub(super) secure: bool,
     pub(super) http_only: bool,
-    /// In seconds from 1970; `None` is the end of the session.
+    /// In seconds from 1970; `None` for the end of the session.
     pub(super) expires: Option<u64>,
 }
 
-/// The attributes of a Set-Cookie field; of several equal ones the last counts.
+/// The attributes of a Set-Cookie field; the last one of each kind counts.
 #[derive(Default)]
 struct Attributes<'a> {
     domain: Option<&'a [u8]>,
     path: Option<&'a [u8]>,
     expires: Option<u64>,
-    /// When Max-Age ends.
+    /// When the cookie expires according to Max-Age.
     max_age: Option<u64>,
     secure: bool,
     http_only: bool,
 }
 
 impl Cookie {
-    /// The cookie that `field` sets for `url` at `now`; `None` if it may not.
+    /// The cookie that `field` in a response from `url` sets at `now`; `None` if it is refused.
     pub(super) fn parse(url: &Url, field: &[u8], now: u64) -> Option<Self> {
         if field.iter().any(|byte| matches!(byte, 0..=8 | 0x0a..=0x1f | 0x7f)) {
             return None;
@@ -72,13 +72,13 @@ impl Cookie {
             http_only: attributes.http_only,
             expires: attributes.end().map(|end| end.min(now.saturating_add(LIFETIME_SECONDS_MAX))),
         };
-        // Section 5.4: __Host- wants the path to be said.
+        // Section 5.4: __Host- requires an explicit path.
         let may =
             (!cookie.secure || url.scheme() == "https") && (!cookie.is_for_its_host() || named.is_some());
         (may && cookie.is_sound()).then_some(cookie)
     }
 
-    /// What holds for every cookie, wherever it comes from.
+    /// The rules for every cookie, wherever it comes from.
     pub(super) fn is_sound(&self) -> bool {
         let is_clean = |text: &[u8]| !text.iter().any(|byte| matches!(byte, 0..=0x1f | 0x7f));
         let fits = self.name.len() + self.value.len() <= NAME_VALUE_BYTES_MAX
@@ -92,7 +92,7 @@ impl Cookie {
         fits && is_named && is_clean && keeps_prefix && self.path.starts_with(b"/")
     }
 
-    /// Whether it is sent for `path` on `host`, by a connection that is `secure` or not.
+    /// Whether the cookie is sent with a request for `path` on `host`, over a connection that is `secure` or not.
     pub(super) fn is_for(&self, host: &str, path: &[u8], secure: bool) -> bool {
         let is_host = if self.host_only { host == self.domain } else { domain_matches(host, &self.domain) };
         is_host && path_matches(path, &self.path) && (secure || !self.secure)
@@ -102,7 +102,7 @@ impl Cookie {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// Whether the two can't be in a jar together.
+    /// Whether one cookie replaces the other.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         (&self.name, &self.domain, self.host_only, &self.path)
             == (&other.name, &other.domain, other.host_only, &other.path)
@@ -117,7 +117,7 @@ impl Cookie {
     }
 }
 
-/// The domain of a cookie that `host` sets, and whether it is for the host alone (section 5.7, steps 9 to 12).
+/// The domain of a cookie that `host` sets, and whether it is for that host only (section 5.7, steps 9 to 12).
 fn domain(host: &str, attribute: Option<&[u8]>) -> Option<(String, bool)> {
     let own = || Some((host.to_owned(), true));
     let Some(attribute) = attribute else { return own() };
@@ -150,13 +150,13 @@ impl<'a> Attributes<'a> {
         found
     }
 
-    /// Section 5.7, step 3: Max-Age counts before Expires.
+    /// Section 5.7, step 3: Max-Age takes precedence over Expires.
     fn end(&self) -> Option<u64> {
         self.max_age.or(self.expires)
     }
 }
 
-/// When a cookie ends that lives for so many seconds; a number that isn't positive means at once (section 5.6.2).
+/// When a cookie with this Max-Age expires; a number that isn't positive means at once (section 5.6.2).
 fn max_age(value: &[u8], now: u64) -> Option<u64> {
     let (digits, is_negative) = value.strip_prefix(b"-").map_or((value, false), |digits| (digits, true));
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
@@ -168,7 +168,7 @@ fn max_age(value: &[u8], now: u64) -> Option<u64> {
     Some(if is_negative || seconds == 0 { 0 } else { now.saturating_add(seconds) })
 }
 
-/// What is on both sides of the first `=`.
+/// The texts on both sides of the first `=`.
 fn split(part: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = part.iter().position(|byte| *byte == b'=')?;
     Some((trim(&part[..equals]), trim(&part[equals + 1..])))

@@ -1,33 +1,33 @@
-//! Dates as cookies have them, in whatever form.
+//! Dates in cookies, in any of their many forms.
 //!
-//! Owns: the reading of Expires.
-//! Does not own: dates of other fields, which have three forms only.
+//! Owns: parsing Expires.
+//! Does not own: dates in other fields, which have three forms only.
 //!
-//! Source: RFC 6265bis, section 5.1.1. The calendar is the one that Howard Hinnant describes in "chrono-Compatible Low-Level Date
+//! Source: RFC 6265bis, section 5.1.1. The calendar algorithm is from Howard Hinnant, "chrono-Compatible Low-Level Date
 //! Algorithms".
 
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// What has been found of a date.
+/// The parts of a date found so far.
 #[derive(Default)]
-struct Found {
+struct DateParts {
     time: Option<(u64, u64, u64)>,
     day: Option<u64>,
     month: Option<u64>,
     year: Option<u64>,
 }
 
-/// The seconds from 1970 to the date in `text`; 0 for dates before it, `None` for what is no date.
+/// The date in `text`, in seconds from 1970; 0 for earlier dates, `None` if it isn't a date.
 pub(super) fn parse(text: &[u8]) -> Option<u64> {
-    let mut found = Found::default();
+    let mut parts = DateParts::default();
     for token in text.split(|byte| is_delimiter(*byte)).filter(|token| !token.is_empty()) {
-        found.take(token);
+        parts.take(token);
     }
-    let (Some((hour, minute, second)), Some(day), Some(month)) = (found.time, found.day, found.month) else {
+    let (Some((hour, minute, second)), Some(day), Some(month)) = (parts.time, parts.day, parts.month) else {
         return None;
     };
-    let year = match found.year? {
+    let year = match parts.year? {
         year @ 70..=99 => year + 1900,
         year @ 0..=69 => year + 2000,
         year => year,
@@ -41,8 +41,8 @@ pub(super) fn parse(text: &[u8]) -> Option<u64> {
     Some(if is_before { 0 } else { ((days * 24 + hour) * 60 + minute) * 60 + second })
 }
 
-impl Found {
-    /// Each token counts as the first thing that it may be and that is still missing.
+impl DateParts {
+    /// Takes each token as the first part that it may be and that hasn't been found yet.
     fn take(&mut self, token: &[u8]) {
         if self.time.is_none()
             && let Some(time) = time(token)
@@ -66,7 +66,7 @@ fn is_delimiter(byte: u8) -> bool {
     matches!(byte, 0x09 | 0x20..=0x2f | 0x3b..=0x40 | 0x5b..=0x60 | 0x7b..=0x7e)
 }
 
-/// The number that `token` begins with, if it has so many digits and no further one follows.
+/// The number at the beginning of `token`, if it has that many digits and no digit follows.
 fn number(token: &[u8], digits_min: usize, digits_max: usize) -> Option<u64> {
     let digits = token.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let counts = (digits_min..=digits_max).contains(&digits);
@@ -96,7 +96,7 @@ fn days_in(year: u64, month: u64) -> u64 {
     }
 }
 
-/// Years begin in March here, so that the leap day is their last.
+/// Years begin in March here, so that a leap day is the last day of its year.
 fn days_from_year_0(year: u64, month: u64, day: u64) -> u64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day

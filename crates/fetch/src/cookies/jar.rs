@@ -1,11 +1,12 @@
-//! Cookies that the requests of a client share.
+//! Cookies shared by the requests of a client.
 //!
-//! Owns: the jar as callers see it, its clock, the Cookie field.
-//! Does not own: what a cookie is ([`super::cookie`]), how many are kept ([`super::store`]), files ([`super::netscape`]), who asks.
+//! Owns: the public interface of the jar, its clock, the Cookie field.
+//! Does not own: single cookies ([`super::cookie`]), limits on their number ([`super::store`]), files
+//! ([`super::netscape`]).
 //!
-//! Source: RFC 6265bis (draft-ietf-httpbis-rfc6265bis), section 5; sections are cited where a line implements them. This is code
-//! of our own, because the libraries for it take the time from the system, keep any number of cookies and don't know the
-//! prefixes of names; the public suffixes are a library's.
+//! Source: RFC 6265bis (draft-ietf-httpbis-rfc6265bis), section 5; single lines cite their section. We don't use an
+//! existing library, because those take the time from the system, keep any number of cookies and don't know cookie name
+//! prefixes; the public suffix list comes from a library.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,11 +20,11 @@ use super::cookie::Cookie;
 use super::netscape;
 use super::store::Store;
 
-/// The longest Cookie field, in bytes: what most servers take. Cookies that don't fit are left out, from the end.
+/// The longest Cookie field in bytes that most servers accept. Cookies at the end that don't fit are omitted.
 const FIELD_BYTES_MAX: usize = 8 * 1024;
 
-/// Cookies, of all the origins that set some. It keeps at most 3 000 of them, 150 for each registrable domain (`example.org`,
-/// `example.co.uk`), and so at most 25 MiB; beyond, those that were of no use for longest go.
+/// A jar for the cookies of all origins. It keeps at most 3 000 cookies, 150 for each registrable domain
+/// (`example.org`, `example.co.uk`), which take at most 25 MiB; beyond that, the least recently used ones are removed.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -38,30 +39,30 @@ const FIELD_BYTES_MAX: usize = 8 * 1024;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Cookies without a name are refused, and those with a tab in name or value: files of cookies can't hold them.
+/// Cookies without a name, and those with a tab in name or value, are refused: cookie files can't represent them.
 pub struct CookieJar {
     store: Mutex<Store>,
     clock: Box<dyn Fn() -> SystemTime + Send + Sync>,
 }
 
-/// A line that is no cookie. What it says is not told: it may be a secret.
+/// A line that isn't a cookie. Its text is not included, as it may be secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadCookieLine {
-    /// Its number, from 1.
+    /// The line number, from 1.
     pub number: usize,
 }
 
 impl CookieJar {
-    /// An empty jar. `clock` says what time it is; [`SystemTime::now`] does.
+    /// An empty jar. `clock` returns the current time, as [`SystemTime::now`] does.
     pub fn new(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self { store: Mutex::default(), clock: Box::new(clock) }
     }
 
-    /// Adds the cookies of a file in Netscape's format, as curl and wget write it. Expired ones are left out, and those that
-    /// no server could have set.
+    /// Adds the cookies of a file in Netscape's format, as curl and wget write it. Expired cookies are ignored, and so
+    /// are those that no server could have set.
     ///
     /// # Errors
-    /// The first line that is no cookie; nothing is added then.
+    /// The first line that isn't a cookie; no cookie is added then.
     pub fn read(&self, file: &[u8]) -> Result<(), BadCookieLine> {
         let now = self.now();
         let cookies = netscape::parse(file).map_err(|number| BadCookieLine { number })?;
@@ -70,12 +71,12 @@ impl CookieJar {
         Ok(())
     }
 
-    /// All cookies that are not expired, as [`CookieJar::read`] reads them; those of a session have the expiry 0.
+    /// All cookies that haven't expired, in the format of [`CookieJar::read`]; session cookies have the expiry 0.
     pub fn to_file(&self) -> Vec<u8> {
         netscape::write(self.store().all(self.now()))
     }
 
-    /// Takes a Set-Cookie field of a response from `url`, or refuses it.
+    /// Stores the cookie of a Set-Cookie field in a response from `url`, or refuses it.
     pub fn take(&self, url: &Url, set_cookie: &[u8]) {
         let now = self.now();
         if let Some(cookie) = Cookie::parse(url, set_cookie, now) {
@@ -107,7 +108,7 @@ impl CookieJar {
         Some(field)
     }
 
-    /// How many there are, expired ones that nobody has missed yet included.
+    /// The number of cookies, including expired ones that haven't been removed yet.
     pub fn len(&self) -> usize {
         self.store().len()
     }
@@ -117,7 +118,7 @@ impl CookieJar {
         self.len() == 0
     }
 
-    /// Takes the Set-Cookie fields of a response from `url`.
+    /// Stores the cookies of all Set-Cookie fields in a response from `url`.
     pub(crate) fn take_all(&self, url: &Url, headers: &HeaderMap) {
         headers.get_all(SET_COOKIE).iter().for_each(|field| self.take(url, field.as_bytes()));
     }
@@ -132,7 +133,7 @@ impl CookieJar {
 }
 
 impl fmt::Debug for CookieJar {
-    /// Their number only: what they say is secret.
+    /// The number of cookies only: their content is secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CookieJar({})", self.len())
     }
@@ -140,7 +141,7 @@ impl fmt::Debug for CookieJar {
 
 impl fmt::Display for BadCookieLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {} is no cookie", self.number)
+        write!(f, "line {} is not a cookie", self.number)
     }
 }
 

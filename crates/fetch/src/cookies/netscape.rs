@@ -1,22 +1,23 @@
-//! Cookies as files have them: a line each, of seven fields between tabs.
+//! Cookie files: one cookie per line, with seven fields separated by tabs.
 //!
-//! Owns: that grammar.
-//! Does not own: files, the time.
+//! Owns: this format.
+//! Does not own: reading and writing files, the clock.
 //!
-//! Source: what curl ("HTTP Cookies", "Cookie file format") and wget read and write; there is no other standard.
+//! Source: the format that curl ("HTTP Cookies", "Cookie file format") and wget read and write; there is no other
+//! standard.
 
 use url::Host;
 
 use super::cookie::Cookie;
 use super::scope::{is_address, is_public_suffix};
 
-/// What marks a line as one of a cookie that scripts may not see. For other readers it is a comment.
+/// The prefix of cookies that scripts must not see. Other programs take such lines for comments.
 const HTTP_ONLY: &[u8] = b"#HttpOnly_";
-/// Readers of such files know them by it.
+/// The first line, by which other programs recognize the format.
 const FIRST_LINE: &[u8] = b"# Netscape HTTP Cookie File\n\n";
 
-/// The cookies of a file; the number of the first line that is none is the error. Those that no server could have set are left
-/// out.
+/// The cookies of a file. The error is the number of the first line that isn't a cookie. Cookies that no server could
+/// have set are omitted.
 pub(super) fn parse(file: &[u8]) -> Result<Vec<Cookie>, usize> {
     let mut cookies = Vec::new();
     for (index, line) in file.split(|byte| *byte == b'\n').enumerate() {
@@ -64,15 +65,15 @@ fn cookie(line: &[u8], http_only: bool) -> Option<Cookie> {
     let secure = flag(fields.next()?)?;
     let expires = expiry(fields.next()?)?;
     let name = fields.next()?.to_vec();
-    // curl writes no tab in front of an empty value, others do.
+    // curl omits the tab before an empty value, others don't.
     let value = fields.next().unwrap_or_default().to_vec();
     let is_whole = fields.next().is_none() && path.starts_with(b"/") && !name.is_empty();
-    // A cookie for all below a public suffix is one for that host, as section 5.7 of RFC 6265bis has it.
+    // A cookie for all hosts below a public suffix is for that host only, as in section 5.7 of RFC 6265bis.
     let host_only = !below || is_address(&domain) || is_public_suffix(&domain);
     is_whole.then_some(Cookie { name, value, domain, host_only, path, secure, http_only, expires })
 }
 
-/// A host as URLs have it, with or without a dot in front. wget writes a port behind it, which cookies don't know.
+/// A host as in URLs, with or without a leading dot. wget appends a port, which cookies don't have.
 fn domain(field: &str) -> Option<String> {
     let field = field.strip_prefix('.').unwrap_or(field);
     if field.parse::<std::net::Ipv6Addr>().is_ok() {
@@ -94,7 +95,7 @@ fn flag(field: &[u8]) -> Option<bool> {
     }
 }
 
-/// 0 and nothing are the end of the session.
+/// 0 or an empty field means the end of the session.
 #[expect(clippy::option_option, reason = "the end of the session is no error")]
 fn expiry(field: &[u8]) -> Option<Option<u64>> {
     let digits = str::from_utf8(field).ok()?;

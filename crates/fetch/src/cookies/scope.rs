@@ -1,13 +1,13 @@
-//! Where a cookie belongs: hosts and paths.
+//! The scope of a cookie: hosts and paths.
 //!
-//! Owns: domain-match, path-match, public suffixes, the path where none is given.
-//! Does not own: cookies.
+//! Owns: matching domains and paths, public suffixes, the default path.
+//! Does not own: cookies ([`super::cookie`]).
 //!
 //! Source: RFC 6265bis, sections 5.1.3 (domains) and 5.1.4 (paths); publicsuffix.org.
 
 use std::net::Ipv4Addr;
 
-/// Whether `host`, as a URL has it, is an address and no name.
+/// Whether `host`, as in a URL, is an IP address.
 pub(super) fn is_address(host: &str) -> bool {
     host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
 }
@@ -18,24 +18,24 @@ pub(super) fn domain_matches(host: &str, domain: &str) -> bool {
     above.is_some_and(|above| above.is_empty() || above.ends_with('.') && !is_address(host))
 }
 
-/// Whether names below `domain` belong to different people. A name of one label that nobody listed counts.
+/// Whether the names below `domain` may belong to different owners. An unlisted name of one label is a public suffix.
 pub(super) fn is_public_suffix(domain: &str) -> bool {
     let domain = domain.strip_suffix('.').unwrap_or(domain);
     !is_address(domain) && psl::suffix_str(domain).is_none_or(|suffix| suffix == domain)
 }
 
-/// What belongs together with `host`: all below its registrable domain, or the host alone where it has none.
+/// The registrable domain of `host`, or `host` itself if it has none.
 pub(super) fn site(host: &str) -> &str {
     if is_address(host) { host } else { psl::domain_str(host).unwrap_or(host) }
 }
 
-/// Whether `path` is `cookie_path` or lies below it.
+/// Whether `path` is `cookie_path` or is below it.
 pub(super) fn path_matches(path: &[u8], cookie_path: &[u8]) -> bool {
     let below = path.strip_prefix(cookie_path);
     below.is_some_and(|below| below.is_empty() || cookie_path.ends_with(b"/") || below[0] == b'/')
 }
 
-/// The path of a cookie that names none: all in front of the last slash.
+/// The path of a cookie without a path attribute: everything before the last slash.
 pub(super) fn default_path(path: &str) -> &str {
     match path.rfind('/') {
         None | Some(0) => "/",

@@ -1,7 +1,7 @@
-//! Many cookies, within bounds.
+//! The cookies of a jar, within limits.
 //!
-//! Owns: which cookie replaces which, which goes when there are too many, the order of those that are sent.
-//! Does not own: what one cookie must be ([`super::cookie`]), the time.
+//! Owns: which cookie replaces which, which is removed when there are too many, the order in which they are sent.
+//! Does not own: the rules for single cookies ([`super::cookie`]), the clock.
 //!
 //! Source: RFC 6265bis, sections 5.7 (storage, eviction) and 5.8.3 (retrieval).
 
@@ -13,17 +13,18 @@ use url::Url;
 use super::cookie::Cookie;
 use super::scope::{domain_matches, path_matches, site};
 
-/// Cookies of one registrable domain.
+/// The most cookies of one registrable domain.
 pub(super) const SITE_COUNT_MAX: usize = 150;
-/// Cookies of all.
+/// The most cookies in total.
 pub(super) const COUNT_MAX: usize = 3_000;
 
-/// Cookies by their registrable domain. Invariant: at most [`COUNT_MAX`], of each domain [`SITE_COUNT_MAX`]; no domain is empty.
+/// Cookies by their registrable domain. Invariant: at most [`COUNT_MAX`], at most [`SITE_COUNT_MAX`] for each domain,
+/// and no domain is empty.
 #[derive(Default)]
 pub(super) struct Store {
     sites: HashMap<String, Vec<Entry>>,
     count: usize,
-    /// Counts what happens here: the time is too coarse to tell which came first.
+    /// Counts the operations: the clock is too coarse to order them.
     tick: u64,
 }
 
@@ -39,8 +40,8 @@ impl Store {
         self.count
     }
 
-    /// Puts `cookie` in, in place of one that is the same; an expired one only removes that. `secure` says that it came by a way
-    /// that nobody else writes to.
+    /// Stores `cookie`, replacing an equal one; an expired cookie only removes that. `secure` says that it arrived over
+    /// a connection that no one else can write to.
     pub(super) fn put(&mut self, cookie: Cookie, secure: bool, now: u64) {
         self.tick += 1;
         let name = site(&cookie.domain).to_owned();
@@ -85,7 +86,7 @@ impl Store {
         })
     }
 
-    /// All that live, the oldest first.
+    /// All cookies that haven't expired, oldest first.
     pub(super) fn all(&self, now: u64) -> impl Iterator<Item = &Cookie> {
         let mut entries: Vec<_> = self.sites.values().flatten().collect();
         entries.retain(|entry| !entry.cookie.is_expired(now));
@@ -93,8 +94,8 @@ impl Store {
         entries.into_iter().map(|entry| &entry.cookie)
     }
 
-    /// Makes room: what is expired goes, and if that isn't enough, a tenth of all, those that were of no use for longest. One at
-    /// a time would cost a look at all of them for each new one.
+    /// Makes room: removes expired cookies, and if that isn't enough, a tenth of all cookies, least recently used ones
+    /// first. Removing one at a time would require a scan of all cookies for each new one.
     fn shrink_all(&mut self, now: u64) {
         self.retain(|entry| !entry.cookie.is_expired(now));
         if self.count > COUNT_MAX {
@@ -112,8 +113,8 @@ impl Store {
     }
 }
 
-/// Makes room among the cookies of a domain: what is expired goes, or else the one that was of no use for longest, those that
-/// aren't secure first. How many went.
+/// Makes room among the cookies of a domain: removes expired ones, or else the least recently used one, preferring
+/// cookies that aren't secure. Returns how many were removed.
 fn shrink(entries: &mut Vec<Entry>, now: u64) -> usize {
     let before = entries.len();
     entries.retain(|entry| !entry.cookie.is_expired(now));
@@ -126,7 +127,7 @@ fn shrink(entries: &mut Vec<Entry>, now: u64) -> usize {
     before - entries.len()
 }
 
-/// Section 5.7, step 16: who can write to a connection must not replace or hide what was set by a secure one.
+/// Section 5.7, step 16: cookies from an insecure connection must not replace or hide one from a secure connection.
 fn is_in_the_way(kept: &Cookie, new: &Cookie) -> bool {
     kept.secure
         && kept.name == new.name

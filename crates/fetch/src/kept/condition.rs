@@ -1,7 +1,7 @@
-//! Asking for something only if it has changed.
+//! Conditional requests: fetching a representation only if it has changed.
 //!
-//! Owns: the condition of a request, the judgement of answers to it, its text in a record on disk.
-//! Does not own: the file that it is about ([`crate::kept::sync`]), parts of files ([`crate::kept::resume`]).
+//! Owns: the condition of a request, judging the responses to it, its text in a record on disk.
+//! Does not own: the local file ([`crate::kept::sync`]), partial files ([`crate::kept::resume`]).
 //!
 //! Source: RFC 9110, sections 8.8.3.2 (comparison of entity tags), 13.1.2 (If-None-Match), 13.1.3 (If-Modified-Since),
 //! 15.4.5 (304).
@@ -15,14 +15,14 @@ use crate::kept::record::pair;
 use crate::kept::validator::{is_settled, is_strong};
 use crate::{Request, Response};
 
-/// What the server said of the bytes that are there. Invariant: it said something.
+/// The validators of a local copy. Invariant: at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
-    /// Where they came from, after redirects: the validators of one URL say nothing of another.
+    /// The URL that the copy came from, after redirects: validators of one URL say nothing about another.
     url: String,
     /// The entity tag, weak or strong.
     etag: Option<HeaderValue>,
-    /// Last-Modified, where it was old enough to tell two versions apart.
+    /// Last-Modified, if it was old enough to distinguish two versions.
     modified: Option<HeaderValue>,
 }
 
@@ -50,35 +50,35 @@ impl LocalCopy {
     }
 }
 
-/// What an answer to a condition says.
+/// What a response says of the local copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Judgement {
-    /// What is there is what the server has.
+    /// The local copy is current.
     Unchanged,
-    /// It brings something else, or none of it.
+    /// The response is another representation, or an error.
     Changed,
-    /// Nothing that can be believed: ask without a condition.
+    /// Nothing reliable: the request must be repeated without a condition.
     Nothing,
 }
 
 impl Condition {
-    /// For the bytes of `response`; `None` where there is nothing to compare by.
+    /// The condition for a copy of `response`; `None` if it has no validators.
     pub(crate) fn of(response: &Response) -> Option<Self> {
         let headers = &response.headers;
         let etag = headers.get(ETAG).filter(|etag| is_tag(etag)).cloned();
-        // A date of which the server's next second may have another version is none to rely on.
+        // A recent date isn't reliable: the representation may have changed again within the same second.
         let modified = headers.get(LAST_MODIFIED).filter(|_| is_settled(headers)).cloned();
         let url = text(&response.url);
         (etag.is_some() || modified.is_some()).then_some(Self { url, etag, modified })
     }
 
-    /// Whether it may be put to `url`: that is where the bytes came from, but perhaps signed anew.
+    /// Whether a request for `url` may have this condition: the bytes came from there, though the URL may be signed anew.
     pub(crate) fn is_for(&self, url: &Url) -> bool {
         self.url == text(url)
             || Url::parse(&self.url).is_ok_and(|from| is_signed(url) && without_signature(&from) == without_signature(url))
     }
 
-    /// `request` under this condition.
+    /// `request` with this condition.
     pub(crate) fn of_request(&self, request: &Request) -> Request {
         let mut request = request.clone();
         match (&self.etag, &self.modified) {
@@ -89,7 +89,7 @@ impl Condition {
         request
     }
 
-    /// What `head` says of the `bytes` that are there.
+    /// What the response with `head` says of a local copy of `bytes` bytes.
     pub(crate) fn judge(&self, head: &ResponseHead, bytes: u64) -> Judgement {
         let (etag, modified) = (head.headers.get(ETAG), head.headers.get(LAST_MODIFIED));
         match head.status {
@@ -99,7 +99,7 @@ impl Condition {
                 _ => Judgement::Unchanged,
             },
             StatusCode::PRECONDITION_FAILED => Judgement::Nothing,
-            // A server that takes no notice of conditions.
+            // The server ignores conditions.
             StatusCode::OK => match (&self.etag, etag) {
                 (Some(one), Some(other)) if one == other && is_strong(one) => Judgement::Unchanged,
                 (None, None) if self.is_of_the_same_date(head, bytes) => Judgement::Unchanged,
@@ -114,7 +114,7 @@ impl Condition {
         same && head.framing == Framing::Length(bytes)
     }
 
-    /// As lines of text.
+    /// Appends the condition as lines of text.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let lines = [
             ("at", Some(self.url.as_bytes())),
@@ -128,7 +128,7 @@ impl Condition {
         }
     }
 
-    /// From the lines of [`Condition::write`]; `None` for anything else.
+    /// Parses the lines of [`Condition::write`]; `None` for anything else.
     pub(crate) fn read(lines: &[Vec<u8>]) -> Option<Self> {
         let mut read = Self { url: String::new(), etag: None, modified: None };
         for line in lines {
@@ -196,7 +196,7 @@ fn without_signature(url: &Url) -> (&str, Vec<(String, String)>) {
     (&url[..url::Position::AfterPath], pairs.collect())
 }
 
-/// RFC 9110 section 8.8.3: a quoted string, which a mark of weakness may precede.
+/// RFC 9110 section 8.8.3: a quoted string, with or without the weakness prefix `W/`.
 fn is_tag(etag: &HeaderValue) -> bool {
     let opaque = opaque(etag);
     opaque.len() >= 2 && opaque.starts_with(b"\"") && opaque.ends_with(b"\"")
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_believed_for_their_validators() {
+    fn responses_are_judged_by_their_validators() {
         use Judgement::{Changed, Nothing, Unchanged};
         let tag = condition("ETag: W/\"a\"").unwrap();
         let strong = condition("ETag: \"a\"").unwrap();
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_read_as_written_and_nothing_else_is() {
+    fn only_written_conditions_are_parsed() {
         let lines = |text: &[u8]| -> Vec<Vec<u8>> {
             text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
         };

@@ -1,7 +1,7 @@
-//! Whether a file that is there already is what the server has, or what it must be.
+//! Whether an existing file matches the server's, or what the task expects.
 //!
-//! Owns: the question, and what counts as a yes.
-//! Does not own: files that were begun ([`crate::kept::partial`]).
+//! Owns: the request that finds out, and what counts as a match.
+//! Does not own: partial files ([`crate::kept::partial`]).
 //!
 //! Source: RFC 9110, sections 8.8.2 (Last-Modified), 14.4 (Content-Range).
 
@@ -64,7 +64,7 @@ pub(crate) async fn check<I: Io>(
     Ok(Verdict::Complete(Response { body_bytes: stat.bytes, ..response }))
 }
 
-/// Whether the file `path` of so many bytes is as `expected`, as far as that can be told without the server.
+/// Whether the file `path` of `bytes` bytes is as `expected`, as far as that can be told without the server.
 pub(crate) async fn is_expected(
     io: &impl Io,
     expected: &Expected,
@@ -91,7 +91,7 @@ async fn hash(io: &impl Io, expected: &Expected, path: &Path, bytes: u64) -> Res
     checks.into_iter().try_for_each(Check::finish)
 }
 
-/// Bytes of the whole that `head` tells of.
+/// The length of the whole, as the response with `head` tells it.
 fn total(head: &ResponseHead) -> Option<u64> {
     match (head.status, content_range(&head.headers).ok()?, head.framing) {
         (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Part { first: 0, total, .. }), _) => total,
@@ -102,7 +102,7 @@ fn total(head: &ResponseHead) -> Option<u64> {
     }
 }
 
-/// Whether the file's time is the one that the server names, as that of every file is that was fetched from there.
+/// Whether the file has the time that the server names, as every file fetched from there has.
 fn is_as_old(head: &ResponseHead, stat: &Stat) -> bool {
     last_modified(&head.headers) == Some(stat.modified.0)
 }

@@ -1,4 +1,4 @@
-//! The beginning of a file, kept on disk until the rest is there.
+//! The beginning of a file, kept on disk for a later run.
 //!
 //! For a result NAME the bytes are in `NAME.haul-part` and what they belong to in `NAME.haul-part.from`: the URL, the inode of
 //! the bytes, and the validators. The record is written before the first byte and removed after the last, and bytes are removed
@@ -17,13 +17,13 @@ use haul_io::{Io, Staged, Stat};
 use url::Url;
 
 use crate::Error;
-use crate::kept::record::{Record, Recorded, beside, is_own, pair, remove};
+use crate::kept::record::{Record, Recorded, is_own, pair, remove, sibling};
 use crate::kept::resume::Prefix;
 use crate::kept::validator::Validators;
 
-/// What the name of the bytes ends in.
+/// The suffix of the partial file's name.
 const PART_SUFFIX: &str = ".haul-part";
-/// What the name of the record ends in.
+/// The suffix of the record's name.
 const RECORD_SUFFIX: &str = ".haul-part.from";
 /// The record's first line.
 const MAGIC: &[u8] = b"haul-part 2";
@@ -44,8 +44,8 @@ pub(crate) struct Kept {
 
 impl Partial {
     pub(crate) fn of(result: &Path, url: &Url) -> Self {
-        let record = Record::new(beside(result, RECORD_SUFFIX), MAGIC, url);
-        Self { result: result.to_owned(), part: beside(result, PART_SUFFIX), record }
+        let record = Record::new(sibling(result, RECORD_SUFFIX), MAGIC, url);
+        Self { result: result.to_owned(), part: sibling(result, PART_SUFFIX), record }
     }
 
     /// What an earlier run kept. What doesn't belong together is no start; it is removed when the next one begins.
@@ -154,7 +154,8 @@ impl Partial {
         Error::InTheWay { path: self.part.clone() }
     }
 
-    /// Checks that `staged` still has the part's name, with all of its `bytes`: another program may have begun anew.
+    /// Checks that `staged` is still the file with the partial file's name and has all `bytes`: another program may
+    /// have replaced it.
     pub(crate) async fn check(&self, io: &impl Io, staged: &Staged, bytes: u64) -> Result<(), Error> {
         let open = io.stat(staged.file()).await.map_err(Error::write)?;
         let named = io.stat_at(None, &self.part).await.map_err(Error::write)?;

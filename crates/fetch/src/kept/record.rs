@@ -1,10 +1,11 @@
-//! Small text files beside a result that say what its bytes belong to.
+//! Small text files next to a result, which describe its bytes.
 //!
-//! A record has a first line that names its kind and version, the URL, lines of its kind, and "end": one that was cut anywhere is
-//! none. It is written whole, and believed only if nobody else can have written it.
+//! The first line of a record names its kind and version, the second the URL; more lines follow, and the last one is
+//! "end", so that a truncated record is recognized. A record is written as a whole, and
+//! believed only if nobody else can have written it.
 //!
-//! Owns: that form, reading and replacing it.
-//! Does not own: what the lines say ([`crate::kept::partial`], [`crate::kept::sync`]), when they are true.
+//! Owns: this format, reading and replacing records.
+//! Does not own: the meaning of the lines ([`crate::kept::partial`], [`crate::kept::sync`]), when they are valid.
 
 use std::ffi::OsString;
 use std::io;
@@ -17,10 +18,10 @@ use crate::Error;
 
 /// The longest name of a file, in bytes.
 const NAME_BYTES_MAX: usize = 255;
-/// Longer records are none of ours.
+/// Longer files aren't records.
 const RECORD_BYTES_MAX: usize = 32 * 1024;
 
-/// One record's place.
+/// The path of a record, and what identifies it.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     path: PathBuf,
@@ -28,7 +29,7 @@ pub(crate) struct Record {
     url: String,
 }
 
-/// What is in the place of a record.
+/// The content of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Recorded {
     /// A record of this URL, with these lines.
@@ -45,7 +46,7 @@ pub(crate) enum Recorded {
 
 /// `result` with `suffix` at its end. A name that would become too long for file systems is cut, and told from others that
 /// are cut by a hash.
-pub(crate) fn beside(result: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn sibling(result: &Path, suffix: &str) -> PathBuf {
     let name = result.file_name().unwrap_or_default();
     if name.len() + suffix.len() <= NAME_BYTES_MAX {
         let mut path = OsString::from(result);
@@ -71,7 +72,7 @@ pub(crate) fn is_own(stat: &Stat) -> bool {
 }
 
 impl Record {
-    /// The record in `path` about what `url` has. A fragment makes no difference.
+    /// The record in `path` about a result from `url`. The fragment of the URL is ignored.
     pub(crate) fn new(path: PathBuf, magic: &'static [u8], url: &Url) -> Self {
         let url = url[..url::Position::AfterQuery].to_owned();
         Self { path, magic, url }
@@ -120,12 +121,12 @@ impl Record {
         }
     }
 
-    /// The record with these `lines`, each of them ended.
+    /// The text of the record with these `lines`, each ending in a line feed.
     pub(crate) fn text(&self, lines: &[u8]) -> Vec<u8> {
         [self.magic, b"\n", self.url.as_bytes(), b"\n", lines, b"end\n"].concat()
     }
 
-    /// Writes it where there is none.
+    /// Writes the record if there is none.
     pub(crate) async fn write(&self, io: &impl Io, lines: &[u8]) -> Result<(), Error> {
         let publish = Publish { existing: Existing::Refuse, ..Publish::new(self.path.clone()) };
         let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
@@ -153,7 +154,7 @@ impl Record {
     }
 }
 
-/// Removes `path`, where it is there.
+/// Removes `path`, if it exists.
 pub(crate) async fn remove(io: &impl Io, path: &Path) -> Result<(), Error> {
     match io.remove(None, path).await {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(error)),
@@ -161,7 +162,7 @@ pub(crate) async fn remove(io: &impl Io, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// The name and the value of a line such as `etag: "1"`.
+/// The name and the value in a line such as `etag: "1"`.
 pub(crate) fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let colon = line.windows(2).position(|pair| pair == b": ")?;
     Some((&line[..colon], &line[colon + 2..]))
@@ -173,11 +174,11 @@ mod tests {
 
     #[test]
     fn long_names_leave_room_for_the_suffix() {
-        let beside = |name: &str| beside(&Path::new("d").join(name), ".haul-part.from");
-        assert_eq!(beside(&"n".repeat(240)), Path::new("d").join("n".repeat(240) + ".haul-part.from"));
+        let sibling = |name: &str| sibling(&Path::new("d").join(name), ".haul-part.from");
+        assert_eq!(sibling(&"n".repeat(240)), Path::new("d").join("n".repeat(240) + ".haul-part.from"));
         let mut seen = std::collections::HashSet::new();
         for name in ["n".repeat(241), "n".repeat(255), "\u{e9}".repeat(127), "n".repeat(254) + "m"] {
-            let path = beside(&name);
+            let path = sibling(&name);
             let found = path.file_name().unwrap().to_str().unwrap().to_owned();
             assert!(found.len() <= 255 && found.ends_with(".haul-part.from"), "{found}");
             assert_eq!(path.parent(), Some(Path::new("d")));
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_only_whole_and_says_whose_it_is() {
+    fn only_complete_records_are_parsed() {
         let record = |url| Record::new("x".into(), b"magic 1", &Url::parse(url).unwrap());
         let one = record("http://h/x.tar?a#f");
         let text = one.text(b"etag: \"a\"\ntotal: 9\n");

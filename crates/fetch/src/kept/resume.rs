@@ -1,10 +1,10 @@
-//! Going on from bytes that are there: what to ask, and what an answer is worth.
+//! Continuing a download: which bytes to request, and what a response is worth.
 //!
-//! Owns: Range and If-Range, the judgement of every answer to them.
-//! Does not own: the bytes ([`crate::body::download`]), the grammar of Content-Range ([`haul_http1::RequestedRange`]).
+//! Owns: Range and If-Range, judging every possible response.
+//! Does not own: the bytes ([`crate::body::download`]), parsing Content-Range ([`haul_http1::RequestedRange`]).
 //!
-//! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 14.4 (Content-Range), 15.3.7 (206), 15.5.17 (416: a server needn't
-//! say how long the whole is).
+//! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 14.4 (Content-Range), 15.3.7 (206), 15.5.17 (416, which
+//! need not tell the length of the whole).
 
 use std::borrow::Cow;
 
@@ -15,56 +15,56 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use crate::kept::validator::Validators;
 use crate::{Error, Request};
 
-/// How a request is made.
+/// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    /// For everything.
+    /// The whole representation.
     Whole,
-    /// For what is missing, if the rest is still the same.
+    /// The missing bytes, if the representation is unchanged; otherwise the whole.
     IfRange,
-    /// For what is missing, without a condition: some servers say "changed" to every condition. What comes is then believed
-    /// only for its validators.
+    /// The missing bytes, without a condition, as some servers answer "changed" to every condition. The response is
+    /// accepted only if its validators match.
     PlainRange,
-    /// For the last byte that is there and what is behind it, if that is still the same: of a server that says that nothing is
-    /// behind it, but not how long the whole is. Nothing but a proof that all is there is taken for one.
+    /// The last byte received and the bytes after it, if the representation is unchanged. This is for servers that say
+    /// that no byte is missing but not how long the whole is: only a response that proves the length is accepted.
     LastByte,
 }
 
-/// What is there already.
+/// The bytes received so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Prefix {
-    /// More than none.
+    /// Their number; at least one.
     pub(crate) bytes: u64,
     pub(crate) validators: Validators,
 }
 
-/// What an answer is good for.
+/// What a response is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Its body is the whole: what is there is dropped.
+    /// Its body is the whole; the bytes received so far are dropped.
     TakeWhole,
-    /// Its body, of so many bytes, goes behind what is there; the whole has `total`, where that is known.
+    /// Its body, of `bytes` bytes, continues the bytes received so far. The whole has `total` bytes, if known.
     TakePart { bytes: u64, total: Option<u64> },
-    /// All is there.
+    /// No byte is missing.
     Complete,
-    /// Ask once more, without a condition.
+    /// The request is to be repeated without a condition.
     AskPlain,
-    /// Ask once more, for the last byte that is there.
+    /// The last byte received is to be requested.
     AskLastByte,
-    /// Nothing: ask for the whole.
+    /// Nothing: the whole is to be requested.
     StartOver,
 }
 
 impl Ask {
-    /// Adds to `headers` what this asks.
-    fn write(self, start: &Prefix, headers: &mut HeaderMap) {
+    /// Adds Range and If-Range to `headers`.
+    fn write(self, prefix: &Prefix, headers: &mut HeaderMap) {
         if self == Self::Whole {
             return;
         }
-        let range = format!("bytes={}-", self.first(start));
+        let range = format!("bytes={}-", self.first(prefix));
         headers.insert(RANGE, HeaderValue::try_from(range).expect("digits are text"));
         if self != Self::PlainRange {
-            headers.insert(IF_RANGE, start.validators.if_range().clone());
+            headers.insert(IF_RANGE, prefix.validators.if_range().clone());
         }
     }
 
@@ -73,64 +73,65 @@ impl Ask {
         self != Self::Whole && matches!(head.status.as_u16(), 400 | 403 | 501)
     }
 
-    /// The first byte that this asks for.
-    fn first(self, start: &Prefix) -> u64 {
+    /// The first byte requested.
+    fn first(self, prefix: &Prefix) -> u64 {
         match self {
-            Self::LastByte => start.bytes - 1,
-            _ => start.bytes,
+            Self::LastByte => prefix.bytes - 1,
+            _ => prefix.bytes,
         }
     }
 
-    /// `request`, for what is missing behind `start` where that is what this asks.
-    pub(crate) fn of<'a>(self, request: &'a Request, start: Option<&Prefix>) -> Cow<'a, Request> {
-        match start {
-            Some(start) if self != Self::Whole => {
+    /// `request`, for the bytes after `prefix` if this asks for them.
+    pub(crate) fn of<'a>(self, request: &'a Request, prefix: Option<&Prefix>) -> Cow<'a, Request> {
+        match prefix {
+            Some(prefix) if self != Self::Whole => {
                 let mut request = request.clone();
-                self.write(start, &mut request.headers);
+                self.write(prefix, &mut request.headers);
                 Cow::Owned(request)
             }
             _ => Cow::Borrowed(request),
         }
     }
 
-    /// What `head` is good for, where it answers this and `start` is there. `ranged` says whether the user asked for a range.
+    /// What the response with `head` is good for, after the bytes in `prefix`. `ranged` says whether the caller asked
+    /// for a range.
     pub(crate) fn judge(
         self,
-        start: Option<&Prefix>,
+        prefix: Option<&Prefix>,
         head: &ResponseHead,
         ranged: bool,
     ) -> Result<Verdict, Error> {
-        let Some(start) = start.filter(|_| self != Self::Whole) else {
+        let Some(prefix) = prefix.filter(|_| self != Self::Whole) else {
             return if ranged || is_whole(head) { Ok(Verdict::TakeWhole) } else { Err(Error::UnaskedPart) };
         };
-        let range = RequestedRange { first: self.first(start), last: None, total: start.validators.total };
+        let range = RequestedRange { first: self.first(prefix), last: None, total: prefix.validators.total };
         let answer = range.check(head);
         if self == Self::LastByte {
-            return Ok(judge_last_byte(start, head, answer));
+            return Ok(judge_last_byte(prefix, head, answer));
         }
         Ok(match answer {
-            Ok(RangeAnswer::Part { first, last, total }) if start.validators.proven_by(&head.headers, total) => {
-                Verdict::TakePart { bytes: last - first + 1, total: total.or(start.validators.total) }
+            Ok(RangeAnswer::Part { first, last, total }) if prefix.validators.proven_by(&head.headers, total) => {
+                Verdict::TakePart { bytes: last - first + 1, total: total.or(prefix.validators.total) }
             }
             Ok(RangeAnswer::Whole) if !is_whole(head) => Verdict::StartOver,
-            Ok(RangeAnswer::Whole) if self == Self::IfRange && is_same_whole(start, head) => {
+            Ok(RangeAnswer::Whole) if self == Self::IfRange && is_same_whole(prefix, head) => {
                 Verdict::AskPlain
             }
             Ok(RangeAnswer::Whole) => Verdict::TakeWhole,
             Ok(RangeAnswer::AlreadyComplete) => Verdict::Complete,
-            Err(RangeError::Unsatisfiable { total: None }) if start.may_be_all() => Verdict::AskLastByte,
+            Err(RangeError::Unsatisfiable { total: None }) if prefix.may_be_all() => Verdict::AskLastByte,
             Ok(RangeAnswer::Part { .. } | RangeAnswer::Other) | Err(_) => Verdict::StartOver,
         })
     }
 }
 
-/// What is there is all only if its last byte is the last of the very same whole.
-fn judge_last_byte(start: &Prefix, head: &ResponseHead, answer: Result<RangeAnswer, RangeError>) -> Verdict {
+/// No byte is missing only if the last byte received is the last one of the same representation.
+fn judge_last_byte(prefix: &Prefix, head: &ResponseHead, answer: Result<RangeAnswer, RangeError>) -> Verdict {
     match answer {
         Ok(RangeAnswer::Part { first, last, total })
             if first == last
-                && total == Some(start.bytes)
-                && start.validators.proven_by(&head.headers, total) =>
+                && total == Some(prefix.bytes)
+                && prefix.validators.proven_by(&head.headers, total) =>
         {
             Verdict::Complete
         }
@@ -155,14 +156,15 @@ fn is_whole(head: &ResponseHead) -> bool {
 }
 
 impl Prefix {
-    /// Whether nothing may be missing, as far as that is known.
+    /// Whether no byte may be missing, as far as the length is known.
     fn may_be_all(&self) -> bool {
         self.validators.total.is_none_or(|total| total == self.bytes)
     }
 }
 
 impl Verdict {
-    /// This, for a response whose content is `coded`: what is there never is, so that no part of it can be added.
+    /// The verdict for a response that may be `coded`: the bytes received so far are never encoded, so that encoded
+    /// parts can't continue them.
     pub(crate) fn without_coded_parts(self, coded: bool) -> Self {
         match self {
             Self::TakePart { .. } if coded => Self::StartOver,
@@ -171,12 +173,12 @@ impl Verdict {
     }
 }
 
-fn is_same_whole(start: &Prefix, head: &ResponseHead) -> bool {
+fn is_same_whole(prefix: &Prefix, head: &ResponseHead) -> bool {
     let total = match head.framing {
         Framing::Length(bytes) => Some(bytes),
         _ => None,
     };
-    Validators::of(&head.headers, total).is_some_and(|validators| start.validators.same(&validators))
+    Validators::of(&head.headers, total).is_some_and(|validators| prefix.validators.same(&validators))
 }
 
 #[cfg(test)]
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn the_missing_rest_is_asked_for() {
+    fn the_missing_bytes_are_requested() {
         let written = |ask: Ask| {
             let mut headers = HeaderMap::new();
             ask.write(&start(), &mut headers);
@@ -219,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_judged() {
+    fn responses_are_judged() {
         let date = "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
         let part = Verdict::TakePart { bytes: 6, total: Some(10) };
         for (answer, conditional, plain) in [
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_nobody_asked_for_is_refused() {
+    fn an_unrequested_part_is_refused() {
         let part = head("206 x\r\nContent-Range: bytes 0-9/10\r\nETag: \"a\"");
         assert!(matches!(Ask::Whole.judge(None, &part, false), Err(Error::UnaskedPart)));
         assert_eq!(Ask::Whole.judge(None, &part, true).unwrap(), Verdict::TakeWhole);

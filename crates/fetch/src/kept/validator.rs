@@ -1,4 +1,4 @@
-//! What tells whether two responses are of the same bytes.
+//! Validators: whether two responses are of the same representation.
 //!
 //! Owns: which validators are strong, comparing them, their text in a record on disk.
 //! Does not own: what follows from a difference ([`crate::kept::resume`]).
@@ -17,9 +17,9 @@ use crate::kept::record::pair;
 pub(crate) struct Validators {
     /// A strong entity tag.
     etag: Option<HeaderValue>,
-    /// Last-Modified; a strong validator where there is no entity tag.
+    /// Last-Modified; a strong validator if there is no entity tag.
     modified: Option<HeaderValue>,
-    /// Bytes of the whole.
+    /// Length of the whole in bytes, if known.
     pub(crate) total: Option<u64>,
     /// The media type, without its parameters, in lower case.
     media_type: Option<String>,
@@ -29,15 +29,15 @@ pub(crate) struct Validators {
     origin: Option<String>,
 }
 
-/// How much later than its modification a response must be for the date to be strong: within it a file may change twice.
+/// How much older than the response a modification date must be to be strong: a file may change twice within this time.
 const DATE_MARGIN: Duration = Duration::from_secs(60);
 
 impl Validators {
-    /// Those of a response of `total` bytes in all; `None` where none is strong.
+    /// The validators of a response, whose whole has `total` bytes if known; `None` if none is strong.
     pub(crate) fn of(headers: &HeaderMap, total: Option<u64>) -> Option<Self> {
         let etag = match headers.get(ETAG) {
             Some(etag) if is_strong(etag) => Some(etag.clone()),
-            // RFC 9110 section 13.1.5: with a weak tag there, the date must not be used.
+            // RFC 9110 section 13.1.5: if there is a weak tag, the date must not be used.
             Some(_) => return None,
             None if is_settled(headers) => None,
             None => return None,
@@ -57,14 +57,14 @@ impl Validators {
         self.etag.as_ref().or(self.modified.as_ref()).expect("one of them is strong")
     }
 
-    /// Last-Modified in seconds since the epoch, as the first response had it: responses with parts may leave it out (RFC 9110,
+    /// Last-Modified in seconds since the epoch, from the first response: responses with parts may omit it (RFC 9110,
     /// section 15.3.7).
     pub(crate) fn modified_seconds(&self) -> Option<i64> {
         seconds(self.modified.as_ref()?)
     }
 
-    /// Whether `other` is of the same bytes. Entity tags that differ may still be: some networks of servers give each request
-    /// its own; then date and length have to agree.
+    /// Whether `other` is of the same representation. Different entity tags don't rule that out, as some CDNs give each
+    /// response its own; the date and the length must then agree.
     pub(crate) fn same(&self, other: &Self) -> bool {
         if self.total.zip(other.total).is_some_and(|(one, other)| one != other) {
             return false;
@@ -116,7 +116,7 @@ impl Validators {
         self.media_type.as_ref().zip(media_type(headers)).is_some_and(|(one, other)| *one != other)
     }
 
-    /// As lines of text.
+    /// Appends the validators as lines of text.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let total = self.total.map(|total| HeaderValue::from(total).as_bytes().to_vec());
         let etag = self.etag.as_ref().map(|value| value.as_bytes().to_vec());
@@ -140,7 +140,7 @@ impl Validators {
         }
     }
 
-    /// From the lines of [`Validators::write`]; `None` for anything else.
+    /// Parses the lines of [`Validators::write`]; `None` for anything else.
     pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let text = |value: &[u8]| String::from_utf8(value.to_vec()).ok();
         let mut read =
@@ -188,13 +188,13 @@ fn seconds(date: &HeaderValue) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-/// RFC 9110 section 8.8.3: a quoted string without the mark of weakness.
+/// RFC 9110 section 8.8.3: a quoted string without the weakness prefix `W/`.
 pub(crate) fn is_strong(etag: &HeaderValue) -> bool {
     let bytes = etag.as_bytes();
     bytes.len() > 2 && bytes.starts_with(b"\"") && bytes.ends_with(b"\"")
 }
 
-/// Whether the date of modification lies long enough before that of the response (RFC 9110 section 8.8.2.2).
+/// Whether Last-Modified is sufficiently older than Date (RFC 9110 section 8.8.2.2).
 pub(crate) fn is_settled(headers: &HeaderMap) -> bool {
     let date = |name| httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok();
     let (Some(modified), Some(now)) = (date(LAST_MODIFIED), date(DATE)) else { return false };
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn records_are_read_as_written_and_nothing_else_is() {
+    fn only_written_validators_are_parsed() {
         for (etag, modified, total) in
             [("\"a: b\"", SUNDAY, Some(5)), ("\"a\"", "", None), ("", SUNDAY, Some(u64::MAX))]
         {

@@ -172,7 +172,8 @@ impl FetchJob {
         Step::Split { state: Arc::new(file), parts }
     }
 
-    /// Prepares `download` for a pause. Returns false if there can't be another attempt; nothing is left of the download then.
+    /// Prepares `download` for a pause. Returns false if there can't be another attempt; nothing is left of the
+    /// download then.
     async fn pause(&self, io: &impl Io, download: Option<Box<Download>>, progress: &mut Progress) -> bool {
         let Some(mut download) = download else { return true };
         if !download.pause(io).await {
@@ -244,7 +245,8 @@ impl FetchJob {
         }
     }
 
-    /// Ends `download` after the last attempt. Its bytes are kept for a later run if that was asked for and they may be right.
+    /// Ends `download` after the last attempt. Its bytes are kept for a later run if that was asked for and they may be
+    /// right.
     async fn give_up(&self, io: &impl Io, download: Option<Box<Download>>, error: &Error) {
         let Some(download) = download else { return };
         let is_wrong = matches!(

@@ -1,23 +1,23 @@
-//! Files that stay open while their task rests between attempts.
+//! Permits for files that stay open between the attempts at their task.
 //!
-//! Owns: their number, which is bounded, as each takes a descriptor of the process.
+//! Owns: the limit on their number, as each takes a file descriptor of the process.
 //! Does not own: the files.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Permissions to keep a file open.
+/// The permits in use.
 #[derive(Default)]
 pub(crate) struct OpenFilePermits(Arc<AtomicUsize>);
 
-/// One permission; given back when dropped.
+/// A permit to keep one file open; returned when this is dropped.
 pub(crate) struct OpenFilePermit(Arc<AtomicUsize>);
 
-/// How many files may be open at rest.
+/// How many files may be open between attempts.
 const OPEN_FILES_MAX: usize = 128;
 
 impl OpenFilePermits {
-    /// A permission; `None` while all are out.
+    /// A permit; `None` if all are in use.
     pub(crate) fn take(&self) -> Option<OpenFilePermit> {
         let more = |held| (held < OPEN_FILES_MAX).then_some(held + 1);
         let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn permissions_are_bounded_and_come_back() {
+    fn permits_are_bounded_and_returned() {
         let permits = OpenFilePermits::default();
         let mut held: Vec<_> = std::iter::from_fn(|| permits.take()).collect();
         assert_eq!(held.len(), OPEN_FILES_MAX);

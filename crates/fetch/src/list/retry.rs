@@ -1,10 +1,10 @@
-//! Whether a failed attempt is made again, and when.
+//! Whether a failed attempt is retried, and when.
 //!
-//! Owns: the classes of errors, the growth of pauses, what Retry-After asks for.
-//! Does not own: waiting ([`crate::list::scheduler`]), replays on stale connections ([`haul_http1::Replay`]).
+//! Owns: which errors are transient, the growth of pauses.
+//! Does not own: waiting ([`crate::list::scheduler`]), Retry-After ([`crate::transfer::retry_after`]), replays on stale
+//! connections ([`haul_http1::Replay`]).
 //!
-//! Source: RFC 9110, sections 9.2.2 (idempotent methods), 10.2.3 (Retry-After) and 15.6.4 (503); full jitter: Brooker,
-//! "Exponential Backoff And Jitter".
+//! Source: RFC 9110, section 9.2.2 (idempotent methods); full jitter: Brooker, "Exponential Backoff And Jitter".
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use http::Method;
 use crate::list::progress::Progress;
 use crate::{Config, Error, Phase, Request};
 
-/// Statuses that another attempt may change.
+/// Statuses that are transient.
 const RETRIED: [u16; 6] = [408, 429, 500, 502, 503, 504];
 
-/// What is known of an attempt that failed.
+/// A failed attempt, as far as a retry depends on it.
 #[derive(Clone, Copy)]
 pub(crate) struct Failure<'a> {
     pub(crate) method: &'a Method,
-    /// Whether there is a body for another attempt.
+    /// Whether the body can be sent again.
     pub(crate) can_be_sent: bool,
     pub(crate) error: &'a Error,
-    /// Attempts so far, this one included.
+    /// Attempts made so far, this one included.
     pub(crate) attempts: u32,
-    /// The time they took, with the pauses between them.
+    /// The time that they took, with the pauses between them.
     pub(crate) spent: Duration,
-    /// What the server asked to wait.
+    /// The pause that the server asked for.
     pub(crate) host_pause: Option<Duration>,
-    /// Any number, for the jitter.
+    /// A random number for the jitter.
     pub(crate) random: u64,
 }
 
@@ -50,9 +50,9 @@ impl<'a> Failure<'a> {
         }
     }
 
-    /// How long to wait before the next attempt; `None` where there is none.
+    /// How long to wait before the next attempt; `None` if there must be none.
     pub(crate) fn pause(&self, config: &Config) -> Option<Duration> {
-        if self.attempts > config.retries || !self.can_be_sent || !may_pass(self.error, self.method) {
+        if self.attempts > config.retries || !self.can_be_sent || !is_retryable(self.error, self.method) {
             return None;
         }
         let pause = jittered(pause_max(config, self.attempts), self.random);
@@ -62,12 +62,12 @@ impl<'a> Failure<'a> {
     }
 }
 
-/// Whether the same request may fare better another time, and may be sent twice.
-fn may_pass(error: &Error, method: &Method) -> bool {
+/// Whether the error is transient, and the request may be sent twice.
+fn is_retryable(error: &Error, method: &Method) -> bool {
     match error {
-        // Nothing was sent.
+        // The request was not sent.
         Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
-        Error::Proxy(error) => error.may_pass(),
+        Error::Proxy(error) => error.is_transient(),
         Error::Transport(_) | Error::TooSlow { .. } | Error::Timeout(Phase::Transfer) => {
             method.is_idempotent()
         }
@@ -83,7 +83,7 @@ fn pause_max(config: &Config, attempts: u32) -> Duration {
     config.retry_pause.saturating_mul(1 << doublings).min(config.retry_pause_max)
 }
 
-/// A part of `pause` that is anything from none to all of it, so that many who failed together don't come back together.
+/// A random pause up to `pause`, so that tasks that failed together are not retried together.
 fn jittered(pause: Duration, random: u64) -> Duration {
     pause.mul_f64(random as f64 / u64::MAX as f64)
 }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_may_pass_are_retried_and_others_are_not() {
+    fn only_transient_errors_are_retried() {
         let status = |code| Error::Status(StatusCode::from_u16(code).unwrap());
         let io = |kind: ErrorKind| std::io::Error::from(kind);
         let incomplete = ProtocolError::Incomplete { received_bytes: 1, expected_bytes: Some(2) };
@@ -136,9 +136,9 @@ mod tests {
             (status(404), false, false),
             (status(403), false, false),
         ] {
-            assert_eq!(may_pass(&error, &Method::GET), get, "GET: {error}");
-            assert_eq!(may_pass(&error, &Method::PUT), get, "PUT: {error}");
-            assert_eq!(may_pass(&error, &Method::POST), post, "POST: {error}");
+            assert_eq!(is_retryable(&error, &Method::GET), get, "GET: {error}");
+            assert_eq!(is_retryable(&error, &Method::PUT), get, "PUT: {error}");
+            assert_eq!(is_retryable(&error, &Method::POST), post, "POST: {error}");
         }
     }
 
@@ -159,8 +159,8 @@ mod tests {
         assert_eq!(pause_of(1, 0, None, 0), Some(Duration::ZERO), "jitter is full");
         assert_eq!(pause_of(1, u64::MAX / 2, None, 0).unwrap().as_millis(), 250);
         let asked = Some(Duration::from_secs(20));
-        assert_eq!(pause_of(1, 0, asked, 0), asked, "what the server asks for is kept to");
+        assert_eq!(pause_of(1, 0, asked, 0), asked, "the pause that the server asks for is respected");
         assert_eq!(pause_of(1, 0, asked, 79), asked);
-        assert_eq!(pause_of(1, 0, asked, 80), None, "the whole would take too long");
+        assert_eq!(pause_of(1, 0, asked, 80), None, "the whole request would take too long");
     }
 }

@@ -1,10 +1,11 @@
-//! Which of the tasks at hand may start now: connections and rate of each host, pauses, turns.
+//! Which tasks may start now: the limits, rates and pauses of each host.
 //!
-//! A pure state machine: time is an argument, tasks are opaque. Hosts take turns, so that one that is slow or dead occupies
-//! its own share and no more. The cost of a step grows with the logarithm of what rests, not with the number of hosts.
+//! A pure state machine: the current time is an argument, tasks are opaque. Hosts take turns, so that a slow or dead
+//! host uses no more than its own share. The cost of a step grows with the logarithm of the number of delayed tasks,
+//! not with the number of hosts.
 //!
-//! Owns: the order of starts, bounds on what is held.
-//! Does not own: clocks, why a task starts again ([`crate::list::retry`]).
+//! Owns: the order of starts, the limit on tasks held.
+//! Does not own: the clock, why a task starts again ([`crate::list::retry`]).
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -15,12 +16,12 @@ use crate::route::origin::Origin;
 pub(crate) struct Scheduler<T> {
     limits: HostLimits,
     hosts: HashMap<Origin, Host<T>>,
-    /// Hosts whose turn will come. Invariant: each at most once, and then its `state` says so.
+    /// Hosts that wait for their turn. Invariant: each at most once, and only if its `state` is [`HostState::InTurn`].
     turns: VecDeque<Origin>,
-    /// What is due at which moment; the number makes moments unique.
+    /// Delayed tasks and hosts, by the time when they are due; the number makes the keys unique.
     timers: BTreeMap<(Duration, u64), Timer<T>>,
     timer_count: u64,
-    /// Tasks that are held: those that are ready and those that rest.
+    /// Tasks held: those that are ready and those that are delayed.
     held: usize,
     started: usize,
 }
@@ -28,19 +29,19 @@ pub(crate) struct Scheduler<T> {
 struct Host<T> {
     ready: VecDeque<T>,
     started: usize,
-    /// No start before this moment.
+    /// The time before which no task may start.
     not_before: Duration,
     state: HostState,
 }
 
-/// Where a host waits for something to change.
+/// What a host waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum HostState {
-    /// For a new task, or for one of its tasks to end.
+    /// A new task, or the end of one of its tasks.
     Idle,
-    /// Among the turns.
+    /// Its turn.
     InTurn,
-    /// For a moment, among the timers.
+    /// A point in time.
     Delayed,
 }
 
@@ -62,24 +63,24 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// Whether a further task may be added.
+    /// Whether another task may be added.
     pub(crate) fn has_room(&self) -> bool {
         self.started < self.limits.total_max && self.held + self.hosts.len() < self.limits.held_max
     }
 
-    /// Whether no task is held. Some may be under way.
+    /// Whether no task is held; some may be active.
     pub(crate) fn is_empty(&self) -> bool {
         self.held == 0
     }
 
-    /// Adds a task that may start when its host's turn comes.
+    /// Adds a task that may start at its host's turn.
     pub(crate) fn add(&mut self, origin: &Origin, task: T, now: Duration) {
         self.held += 1;
         self.host(origin).ready.push_back(task);
         self.settle(origin, now);
     }
 
-    /// Adds a task that may start at `due`, and then before those that were never started.
+    /// Adds a task that may start at `due`, before all tasks of its host that never started.
     pub(crate) fn add_at(&mut self, origin: &Origin, task: T, due: Duration) {
         self.held += 1;
         self.at(due, Timer::Task(origin.clone(), task));
@@ -92,14 +93,14 @@ impl<T> Scheduler<T> {
         self.settle(origin, now);
     }
 
-    /// A task of the host is no longer under way.
+    /// Records that a task of the host has ended.
     pub(crate) fn ended(&mut self, origin: &Origin, now: Duration) {
         self.started -= 1;
         self.host(origin).started -= 1;
         self.settle(origin, now);
     }
 
-    /// A task that starts now.
+    /// The next task that may start at `now`.
     pub(crate) fn next(&mut self, now: Duration) -> Option<T> {
         self.fire(now);
         if self.started >= self.limits.total_max {
@@ -132,7 +133,7 @@ impl<T> Scheduler<T> {
         Some(task)
     }
 
-    /// Does what is due.
+    /// Handles everything that is due.
     fn fire(&mut self, now: Duration) {
         while let Some(entry) = self.timers.first_entry().filter(|entry| entry.key().0 <= now) {
             let origin = match entry.remove() {
@@ -149,7 +150,7 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// Puts a host where it waits for what it needs; forgets one of which there is nothing to know.
+    /// Updates the state of a host after a change. A host without tasks and delays is forgotten.
     fn settle(&mut self, origin: &Origin, now: Duration) {
         let per_host_max = self.limits.per_host_max;
         let host = self.host(origin);

@@ -1,7 +1,7 @@
-//! A source of fetches that knows their hosts: what to start now, and what to start again when.
+//! A source of fetches that keeps to the limits of their hosts, and starts tasks again after a pause.
 //!
-//! Owns: the bounded look ahead into another source, the clock's readings.
-//! Does not own: the order of starts ([`crate::list::scheduler`]), whether to try again ([`crate::list::retry`]).
+//! Owns: reading ahead in another source, reading the clock.
+//! Does not own: the order of starts ([`crate::list::scheduler`]), which tasks start again ([`crate::list::retry`]).
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::list::scheduler::Scheduler;
 use crate::route::origin::Origin;
 use crate::{FetchTask, HostLimits};
 
-/// Gives the tasks of another source as the limits of their hosts allow, and takes back those that are to be tried again.
+/// Yields the tasks of another source as the limits of their hosts allow, and takes back those that are to be retried.
 ///
-/// It reads ahead only while nothing that it holds may start, and holds no more than [`HostLimits::held_max`]: memory is
-/// constant however long the list is. Waiting occupies no worker.
+/// It reads ahead only while no task that it holds may start, and holds at most [`HostLimits::held_max`] tasks: memory
+/// is bounded however long the list is. A waiting task occupies no worker.
 pub struct HostSource<S, C> {
     source: S,
     source_ended: bool,
@@ -27,20 +27,20 @@ enum Item {
     Again(TaskId),
 }
 
-/// Tasks that are read in one go before answers are looked at.
+/// How many tasks are read in one call before the engine's events are handled.
 const READ_MAX: usize = 1_024;
 
 impl<S: Source<FetchTask>, C: FnMut() -> Duration> HostSource<S, C> {
-    /// Schedules the tasks of `source`. `clock` gives the time since some fixed moment.
+    /// Schedules the tasks of `source`. `clock` returns the time since some fixed moment.
     pub fn new(source: S, limits: HostLimits, clock: C) -> Self {
         Self { source, source_ended: false, scheduler: Scheduler::new(limits), clock }
     }
 
-    /// Takes one more task of the source; what it leads to, if that ends the call.
+    /// Reads one task of the source. Returns what [`Source::next`] returns, if that is settled now.
     fn read(&mut self, now: Duration) -> Option<Next<FetchTask>> {
         match self.source.next() {
             Next::Task(task) => match origin(&task) {
-                // It fails without reaching for any host.
+                // A task without a request fails without using any host.
                 None => return Some(Next::Task(task)),
                 Some(origin) => self.scheduler.add(&origin, Item::New(Box::new(task)), now),
             },
@@ -96,7 +96,7 @@ impl<S, C> HostSource<S, C> {
     }
 }
 
-/// The host that a task begins with. Where it is redirected to doesn't count.
+/// The host that a task is scheduled for: that of its URL, whatever redirects follow.
 fn origin(task: &FetchTask) -> Option<Origin> {
     task.request.as_ref().ok().map(|request| Origin::of(&request.url))
 }

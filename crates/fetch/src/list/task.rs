@@ -1,7 +1,7 @@
-//! What a task of a list is, and what it comes to.
+//! A task of a list, and its result.
 //!
-//! Owns: the task with what its attempts leave behind for each other.
-//! Does not own: making an attempt ([`crate::FetchJob`]).
+//! Owns: the task, with the progress that its attempts leave for each other.
+//! Does not own: making attempts ([`crate::FetchJob`]).
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -13,53 +13,53 @@ use crate::{Checksum, Expected, Request, Response, Times};
 
 /// One URL to fetch.
 pub struct FetchTask {
-    /// What to ask; or why it can't be asked, which fails the task with [`Error::Task`](crate::Error::Task).
+    /// The request; or why there is none, which fails the task with [`Error::Task`](crate::Error::Task).
     pub request: Result<Request, String>,
-    /// What the task is called in messages: the URL as it was written.
+    /// The name of the task in messages: the URL as it was written.
     pub label: String,
-    /// Where the body goes.
+    /// Where the body is written.
     pub destination: Destination,
     /// What the body must be.
     pub expected: Expected,
-    /// Whatever whoever made the task wants to know of it at its end.
+    /// Arbitrary data of the caller, available when the task ends.
     pub context: Option<Box<str>>,
     progress: Mutex<Progress>,
 }
 
-/// Where a body goes.
+/// Where a body is written.
 #[derive(Clone, Debug)]
 pub enum Destination {
-    /// To a file that appears when it is complete.
+    /// To a file, which is published when it is complete.
     File(Publish),
-    /// As [`Destination::File`], but under the name that the server proposes, in the directory of this one; under this one where it
-    /// proposes none. Never continued from an earlier run, whose name nobody knows.
+    /// As [`Destination::File`], but under the name that the server proposes, in the same directory; under the given
+    /// name if it proposes none. Never continued in a later run, which doesn't know the name.
     Named(Publish),
-    /// To this stream, as it arrives.
+    /// To a stream, as it arrives.
     Stream(File),
-    /// Nowhere; it is counted.
+    /// Nowhere; its bytes are counted.
     Discard,
 }
 
-/// What came of a task.
+/// The result of a successful task.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The response, its body empty.
+    /// The response, with an empty body.
     pub response: Response,
-    /// The file that was made, if one was.
+    /// The path of the file, if the body was written to one.
     pub path: Option<PathBuf>,
-    /// Whether the file was there already, and complete.
+    /// Whether the file was skipped, as it existed and was complete.
     pub skipped: bool,
-    /// Whether the server has what an earlier run fetched, so that nothing was: see [`Config::sync`](crate::Config::sync).
+    /// Whether the file was up to date, so that nothing was fetched: see [`Config::sync`](crate::Config::sync).
     pub unchanged: bool,
-    /// What the body hashes to, where [`Expected::hash`] asked.
+    /// The hash of the body, if [`Expected::hash`] asked for one.
     pub hash: Option<Checksum>,
-    /// Attempts that were made, the successful one included.
+    /// Attempts made, the successful one included.
     pub attempts: u32,
-    /// Where the time of the last attempt went.
+    /// How long each step of the last attempt took.
     pub times: Times,
 }
 
-/// How a task succeeded.
+/// The result of a successful attempt.
 pub(crate) struct Completed {
     pub(crate) response: Response,
     pub(crate) path: Option<PathBuf>,
@@ -81,12 +81,12 @@ impl Completed {
 }
 
 impl FetchTask {
-    /// Fetch `url` into `destination`. A malformed URL is a task that fails.
+    /// A task to fetch `url` into `destination`. A malformed URL makes a task that fails.
     pub fn new(url: &str, destination: Destination) -> Self {
         Self::of(Request::get(url).map_err(|error| error.to_string()), url.to_owned(), destination)
     }
 
-    /// Fetch by `request` into `destination`, under the name `label` in messages.
+    /// A task to fetch `request` into `destination`, with the name `label` in messages.
     pub fn of(request: Result<Request, String>, label: String, destination: Destination) -> Self {
         Self {
             request,

@@ -1,7 +1,7 @@
-//! The file name that a server proposes.
+//! File names that servers propose.
 //!
-//! Owns: reading Content-Disposition, making its name harmless.
-//! Does not own: names out of URLs ([`crate::basename`]), clashes.
+//! Owns: parsing Content-Disposition, making the name safe.
+//! Does not own: names from URLs ([`crate::basename`]), conflicts between names.
 //!
 //! Source: RFC 6266 sections 4.1 (grammar) and 4.3 (what to distrust), RFC 8187 section 3.2 (`filename*`).
 
@@ -14,11 +14,11 @@ use percent_encoding::percent_decode_str;
 use crate::names::reserved::unreserved;
 use crate::names::url_name::cut;
 
-/// Names that mean devices to some systems, whatever follows their first dot.
+/// Names of devices on some systems, whatever follows the first dot.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
-/// The name that a response proposes, as one that stays in its directory: no separators, no control or direction characters,
-/// no hidden file, no device, no file that this client keeps for itself, at most 241 bytes. `None` where it proposes none.
+/// The name that a response proposes, made safe: no directory separators, no control or bidirectional characters, not
+/// hidden, no device, not the name of a file that this client keeps for itself, at most 241 bytes. `None` if it proposes none.
 pub fn disposition_name(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_DISPOSITION)?.as_bytes()).into_owned();
     let mut parameters = Vec::new();
@@ -34,7 +34,7 @@ pub fn disposition_name(headers: &HeaderMap) -> Option<String> {
     harmless(&name)
 }
 
-/// The next `name=value` of `text`, and what follows its semicolon.
+/// The next `name=value` in `text`, and the text after its semicolon.
 fn parameter(text: &str) -> Option<(String, String, &str)> {
     let (name, rest) = text.split_once('=')?;
     let name = name.trim().to_ascii_lowercase();
@@ -51,7 +51,7 @@ fn parameter(text: &str) -> Option<(String, String, &str)> {
     }
 }
 
-/// A quoted string behind its first quote, and what follows its last.
+/// The value of a quoted string, given the text after the first quote, and the text after the last one.
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();
@@ -77,10 +77,10 @@ fn extended(value: &str) -> Option<String> {
 }
 
 fn harmless(name: &str) -> Option<String> {
-    // RFC 6266 section 4.3: only the last part of a path, whoever's separator it is.
+    // RFC 6266 section 4.3: only the last segment of a path, with the separators of any system.
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let replaced = |character: char| match character {
-        // What some systems forbid, and what makes a name look like another.
+        // Characters that some systems forbid, and characters that disguise a name.
         ':' | '*' | '?' | '"' | '<' | '>' | '|' => '_',
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' => '_',
         other if other.is_control() => '_',

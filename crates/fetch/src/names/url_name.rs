@@ -1,15 +1,15 @@
-//! File names out of URLs.
+//! File names from URLs.
 //!
-//! Owns: names that stay inside the directory they are meant for.
-//! Does not own: clashes between two URLs.
+//! Owns: making names that stay inside their directory.
+//! Does not own: conflicts between the names of two URLs.
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// The longest name, in bytes, that common file systems take, less what a suffix or a number may add.
+/// The longest name in bytes that common file systems accept, with room for a suffix or a number.
 const NAME_BYTES_MAX: usize = 240;
 
-/// The last segment of the URL's path, decoded and made safe; `index.html` where it is empty.
+/// The last segment of the URL's path, decoded and made safe; `index.html` if it is empty.
 pub fn basename(url: &Url) -> String {
     let last = url.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
     safe(last).unwrap_or_else(|| "index.html".to_owned())
@@ -35,7 +35,7 @@ fn safe(segment: &str) -> Option<String> {
     if name.is_empty() || name.chars().all(|character| character == '.') { None } else { Some(name) }
 }
 
-/// Makes a name short enough for file systems.
+/// Shortens a name to what file systems accept.
 pub(crate) fn cut(name: &mut String) {
     let mut end = name.len().min(NAME_BYTES_MAX);
     while !name.is_char_boundary(end) {

@@ -1,7 +1,7 @@
-//! The addresses of a host, as the client is told to find them.
+//! The addresses of a host, as the settings say.
 //!
-//! Owns: addresses that were given for a host, the choice of a family.
-//! Does not own: asking the system ([`haul_io::Io::resolve`]), the order of attempts.
+//! Owns: the precedence of overrides, the choice of a family.
+//! Does not own: DNS ([`haul_io::Io::resolve`]), the order of connection attempts.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use url::Host;
 use crate::route::host_override::known;
 use crate::{Config, Error};
 
-/// Where `host` is reached; never none.
+/// The addresses of `host`; at least one.
 pub(crate) async fn addresses(
     io: &impl Io,
     config: &Config,
@@ -32,7 +32,7 @@ pub(crate) async fn addresses(
     };
     let fitting: Vec<_> = found.into_iter().filter(|address| config.family.has(*address)).collect();
     if fitting.is_empty() {
-        return Err(Error::Resolve(io::Error::other("it has no address of the family that was asked for")));
+        return Err(Error::Resolve(io::Error::other("no address of the requested family")));
     }
     Ok(fitting)
 }

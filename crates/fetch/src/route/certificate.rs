@@ -1,7 +1,7 @@
-//! What is wrong with a server's certificate, in words.
+//! What is wrong with a peer's certificate.
 //!
-//! Owns: the kinds of faults that callers tell apart, the texts of errors of TLS.
-//! Does not own: checking certificates (rustls does), who showed it ([`crate::Error`]).
+//! Owns: the kinds of faults that callers can tell apart, the texts of TLS errors.
+//! Does not own: checking certificates (rustls does), whose certificate it is ([`crate::Error`]).
 
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,27 +9,27 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustls::CertificateError;
 use rustls::pki_types::UnixTime;
 
-/// Names of a certificate that are told; it may have thousands.
-const NAMES_TOLD_MAX: usize = 3;
+/// How many names of a certificate a message lists; a certificate may have thousands.
+const NAMES_LISTED_MAX: usize = 3;
 
 /// What is wrong with a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateFault {
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// Its time has not come.
+    /// It is not valid yet.
     NotYetValid,
-    /// It is for other names or addresses, or for none.
+    /// It is for other names or addresses.
     OtherName,
-    /// Nobody who is trusted vouches for it.
+    /// It is not signed by a trusted authority.
     Untrusted,
-    /// Something else.
+    /// Any other fault.
     Other,
 }
 
 impl CertificateFault {
-    /// What `error` says of a certificate, if it is about one.
+    /// The fault of the certificate, if `error` is about one.
     pub(crate) fn of(error: &rustls::Error) -> Option<Self> {
         let rustls::Error::InvalidCertificate(reason) = error else { return None };
         Some(match reason {
@@ -38,15 +38,15 @@ impl CertificateFault {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Self::OtherName
             }
-            // An authority of the name of a trusted one that isn't it shows by its signature.
+            // The signature reveals an authority that only bears the name of a trusted one.
             CertificateError::UnknownIssuer | CertificateError::BadSignature => Self::Untrusted,
             _ => Self::Other,
         })
     }
 }
 
-/// What `error` says, for people.
-pub(crate) fn words(error: &rustls::Error) -> String {
+/// The text of `error` in messages.
+pub(crate) fn describe(error: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(reason) = error else { return error.to_string() };
     match reason {
         CertificateError::ExpiredContext { not_after, .. } => {
@@ -59,7 +59,7 @@ pub(crate) fn words(error: &rustls::Error) -> String {
             format!("the certificate is not for {:?}, but for {}", expected.to_str(), names(presented))
         }
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "nobody who is trusted vouches for the certificate".to_owned()
+            "the certificate is not signed by a trusted authority".to_owned()
         }
         _ => error.to_string(),
     }
@@ -67,20 +67,20 @@ pub(crate) fn words(error: &rustls::Error) -> String {
 
 fn date(time: UnixTime) -> String {
     let time = UNIX_EPOCH.checked_add(Duration::from_secs(time.as_secs()));
-    time.map_or("another age".to_owned(), httpdate::fmt_http_date)
+    time.map_or("a date out of range".to_owned(), httpdate::fmt_http_date)
 }
 
-/// The first of the names of a certificate, which rustls gives with their kinds around them.
+/// The first names of a certificate. rustls wraps each in its kind.
 fn names(presented: &[String]) -> String {
     let mut names = String::new();
-    for name in presented.iter().take(NAMES_TOLD_MAX) {
+    for name in presented.iter().take(NAMES_LISTED_MAX) {
         let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name);
         let separator = if names.is_empty() { "" } else { ", " };
         let _ = write!(names, "{separator}{:?}", inner.trim_matches('"'));
     }
     match presented.len() {
         0 => "no name at all".to_owned(),
-        count if count > NAMES_TOLD_MAX => format!("{names} and {} more", count - NAMES_TOLD_MAX),
+        count if count > NAMES_LISTED_MAX => format!("{names} and {} more", count - NAMES_LISTED_MAX),
         _ => names,
     }
 }
@@ -91,14 +91,14 @@ mod tests {
     use rustls::pki_types::ServerName;
 
     fn other_names(presented: &[&str]) -> String {
-        words(&rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+        describe(&rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
             expected: ServerName::try_from("a.example").unwrap(),
             presented: presented.iter().map(|name| (*name).to_owned()).collect(),
         }))
     }
 
     #[test]
-    fn names_are_told_within_bounds_and_harmless() {
+    fn names_are_listed_within_bounds_and_escaped() {
         let start = "the certificate is not for \"a.example\", but for";
         assert_eq!(other_names(&[]), format!("{start} no name at all"));
         assert_eq!(other_names(&["DnsName(\"b\")", "c"]), format!("{start} \"b\", \"c\""));
@@ -110,9 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_matter_of_certificates_has_its_own_words() {
+    fn other_errors_keep_their_text() {
         let error = rustls::Error::DecryptError;
-        assert_eq!((words(&error), CertificateFault::of(&error)), (error.to_string(), None));
+        assert_eq!((describe(&error), CertificateFault::of(&error)), (error.to_string(), None));
         let revoked = rustls::Error::InvalidCertificate(CertificateError::Revoked);
         assert_eq!(CertificateFault::of(&revoked), Some(CertificateFault::Other));
     }

@@ -1,7 +1,7 @@
-//! One connection to an origin, plain or TLS, straight or through a proxy.
+//! One connection to an origin: plain or TLS, direct or through a proxy.
 //!
-//! Owns: the order of steps in making it, bytes in and out.
-//! Does not own: what the bytes mean, reuse ([`crate::route::pool`]).
+//! Owns: the steps of setting a connection up, sending and receiving bytes.
+//! Does not own: HTTP, reuse ([`crate::route::pool`]).
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,11 +27,11 @@ pub(crate) struct Connection {
     route: Route,
     /// Whether its server may have been shown the client's certificate.
     pub(crate) shows_identity: bool,
-    /// Exchanges that were completed on it.
+    /// Exchanges completed on this connection.
     pub(crate) exchange_count: u32,
 }
 
-/// What the bytes of HTTP go through.
+/// The layers below HTTP.
 enum Link {
     Plain(Socket),
     Tls(Box<Tls<Socket>>),
@@ -62,7 +62,7 @@ impl Connection {
         Ok(Self { link, route, shows_identity, exchange_count: 0 })
     }
 
-    /// Where it leads.
+    /// The route that the connection was made by.
     pub(crate) fn route(&self) -> &Route {
         &self.route
     }
@@ -81,7 +81,7 @@ impl Connection {
         }
     }
 
-    /// Appends what arrives to `buf`; 0 is the end.
+    /// Appends received bytes to `buf` and returns their number; 0 is the end of the stream.
     pub(crate) async fn receive(
         &mut self,
         io: &impl Io,
@@ -95,7 +95,7 @@ impl Connection {
         }
     }
 
-    /// Whether an end seen by [`Connection::receive`] was orderly.
+    /// Whether the end that [`Connection::receive`] saw was announced by the peer.
     pub(crate) fn ended_cleanly(&self) -> bool {
         match &self.link {
             Link::Plain(_) => true,
@@ -104,7 +104,7 @@ impl Connection {
         }
     }
 
-    /// Whether nothing has happened on it while it was idle: neither bytes nor an end.
+    /// Whether the connection is still usable after being idle: neither bytes nor an end have arrived.
     pub(crate) async fn is_quiet(&mut self, io: &impl Io) -> bool {
         let (received, buf) = self.receive(io, io.take_buf(1), Duration::ZERO).await;
         io.give_buf(buf);
@@ -113,7 +113,7 @@ impl Connection {
 }
 
 impl<I: Io> Dial<'_, I> {
-    /// A socket to the origin, or to the proxy before it.
+    /// A socket to the first hop: the origin, or its proxy.
     async fn socket(&mut self, route: &Route, origin: &Origin) -> Result<Socket, Error> {
         let (io, config) = (self.io, self.config);
         let mut started = io.now();
@@ -131,7 +131,7 @@ impl<I: Io> Dial<'_, I> {
         connected.map_err(|error| Error::transport(error, Phase::Connect))
     }
 
-    /// All that comes over the `socket`.
+    /// The layers above `socket`.
     async fn link(&mut self, route: &Route, mut socket: Socket) -> Result<Link, Error> {
         match route {
             Route::Direct(origin) => self.plain_or_tls(origin, socket).await,
@@ -163,7 +163,7 @@ impl<I: Io> Dial<'_, I> {
         }
     }
 
-    /// The certificate must be that of the origin, whatever the way.
+    /// A TLS handshake with the origin, whose certificate must be valid whichever the route.
     async fn tls_to_origin<W: Wire>(&mut self, origin: &Origin, wire: W) -> Result<Tls<W>, Error> {
         let config = if self.shows_identity { self.tls.for_origins() } else { self.tls.for_strangers() }?;
         self.handshake(config, &origin.host, wire).await
@@ -187,7 +187,7 @@ impl<I: Io> Dial<'_, I> {
         tls
     }
 
-    /// Goes on from `proxy` to `origin`.
+    /// Extends `wire`, which ends at `proxy`, to `origin`.
     async fn pass(&mut self, wire: &mut impl Wire, proxy: &Proxy, origin: &Origin) -> Result<(), Error> {
         let (io, config, deadline) = (self.io, self.config, self.deadline);
         let started = io.now();
@@ -215,7 +215,7 @@ impl<I: Io> Dial<'_, I> {
     }
 }
 
-/// The addresses of whoever is connected to: the origin, or the proxy before it.
+/// The addresses of the first hop: the origin, or its proxy.
 async fn first_hop(
     io: &impl Io,
     config: &Config,

@@ -1,6 +1,6 @@
-//! Where a connection leads, and by which way.
+//! The route of a connection: its origin and its proxy.
 //!
-//! Owns: what makes two connections exchangeable.
+//! Owns: the choice of a route, and when a connection can serve another request.
 //! Does not own: making connections ([`crate::route::connection`]).
 
 use url::Url;
@@ -9,13 +9,13 @@ use crate::Config;
 use crate::route::origin::Origin;
 use crate::route::proxy::Proxy;
 
-/// Whom a connection leads to, and through whom. A connection is used again only for the same route.
+/// The route of a connection. A connection is reused only for requests with the same route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Direct(Origin),
-    /// To a proxy that passes requests on, whatever their origin.
+    /// To a proxy that forwards requests, whatever their origin.
     Forward(Proxy),
-    /// Through a proxy, which only passes bytes.
+    /// Through a proxy that forwards bytes only.
     Tunnel(Origin, Proxy),
 }
 
@@ -30,7 +30,7 @@ impl Route {
         }
     }
 
-    /// The proxy that reads the requests themselves.
+    /// The proxy that forwards the requests of this route.
     pub(crate) fn forwarder(&self) -> Option<&Proxy> {
         match self {
             Self::Forward(proxy) => Some(proxy),

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use url::Host;
 
-/// Which addresses are used.
+/// The address family to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Family {
     /// Any.
@@ -19,14 +19,14 @@ pub enum Family {
     V6,
 }
 
-/// What a host's name stands for, whatever others say.
+/// Fixed addresses for a host; these override DNS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostOverride {
-    /// The host, without brackets.
+    /// The name of the host; without brackets if it is an IPv6 address.
     pub host: String,
-    /// The port for which this holds.
+    /// The port that the override applies to.
     pub port: u16,
-    /// Its addresses, in the order in which they are tried.
+    /// The addresses, in the order in which they are tried.
     pub addresses: Vec<IpAddr>,
 }
 
@@ -43,6 +43,6 @@ impl Family {
 pub(crate) fn known<'a>(all: &'a [HostOverride], host: &Host<String>, port: u16) -> Option<&'a HostOverride> {
     let name = host.to_string();
     let name = name.trim_matches(['[', ']']);
-    // The last word counts, as for every option that is given twice.
+    // The last one counts, as for every option that is given twice.
     all.iter().rev().find(|known| known.port == port && known.host.eq_ignore_ascii_case(name))
 }

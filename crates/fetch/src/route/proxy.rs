@@ -1,9 +1,10 @@
-//! Which requests go through a proxy, and through which.
+//! The choice of a proxy for each request.
 //!
-//! Owns: URLs of proxies, the choice of one, the list of hosts that need none.
-//! Does not own: speaking to proxies ([`crate::route::tunnel`]), the environment (the program reads it).
+//! Owns: the URLs of proxies, which requests use which proxy, the hosts that bypass it.
+//! Does not own: the protocols of proxies ([`crate::route::tunnel`], [`crate::route::socks`]), the environment (the
+//! program reads it).
 //!
-//! Source: what curl does ("Environment" and `--noproxy` in its manual), as there is no other standard.
+//! Source: curl's manual ("Environment" and `--noproxy`), as there is no other standard.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -16,7 +17,7 @@ use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-/// One proxy, and how to speak to it. Cheap to clone.
+/// A proxy. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Proxy(Arc<Inner>);
 
@@ -25,42 +26,42 @@ struct Inner {
     kind: ProxyKind,
     host: Host<String>,
     port: u16,
-    /// Name and password.
+    /// User name and password.
     credentials: Option<(String, String)>,
 }
 
-/// What a proxy speaks.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProxyKind {
-    /// HTTP: whole URLs for http, CONNECT for https.
+    /// HTTP: absolute URLs for http, CONNECT for https.
     Http,
-    /// The same over TLS; the certificate is that of the proxy's name.
+    /// HTTP over TLS; the certificate must be valid for the proxy's name.
     Https,
-    /// SOCKS 5, with addresses that are looked up here.
+    /// SOCKS 5, with addresses resolved by the client.
     Socks5,
-    /// SOCKS 5, with names that the proxy looks up.
+    /// SOCKS 5, with names resolved by the proxy.
     Socks5h,
 }
 
 impl ProxyKind {
-    /// Whether it passes requests on, and not only bytes.
+    /// Whether the proxy forwards requests, and not only bytes.
     pub(crate) fn reads_requests(self) -> bool {
         matches!(self, Self::Http | Self::Https)
     }
 }
 
-/// A text that is no proxy.
+/// A text that doesn't name a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadProxy;
 
-/// Which proxy each URL goes through. By default none.
+/// The proxies for each scheme. Defaults to none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
-    /// That for http.
+    /// The proxy for http URLs.
     pub http: Option<Proxy>,
-    /// That for https.
+    /// The proxy for https URLs.
     pub https: Option<Proxy>,
-    /// Hosts that are reached without.
+    /// Hosts that are reached without a proxy.
     pub bypass: Bypass,
 }
 
@@ -71,19 +72,19 @@ pub struct Bypass(Vec<Rule>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Rule {
     All,
-    /// This name and all below it, in lower case.
+    /// This name and all names below it, in lower case.
     Domain(String),
-    /// The addresses that begin with so many bits of this one.
+    /// The network with this prefix, of so many bits.
     Network(IpAddr, u8),
 }
 
-/// The port of a proxy whose URL names none, as curl has it.
+/// The default port of a proxy, as in curl.
 const PORT_DEFAULT: u16 = 1080;
-/// That of one by TLS.
+/// The default port of a proxy over TLS.
 const TLS_PORT_DEFAULT: u16 = 443;
 
 impl Proxy {
-    /// What it speaks.
+    /// The protocol.
     pub fn kind(&self) -> ProxyKind {
         self.0.kind
     }
@@ -113,8 +114,8 @@ impl Proxy {
 impl FromStr for Proxy {
     type Err = BadProxy;
 
-    /// `[http|https|socks5|socks5h]://[NAME:PASSWORD@]HOST[:PORT]`; without a scheme it is http, without a port 1080, for https
-    /// 443.
+    /// `[http|https|socks5|socks5h]://[NAME:PASSWORD@]HOST[:PORT]`. The scheme defaults to http; the port defaults to
+    /// 1080, for https to 443.
     fn from_str(text: &str) -> Result<Self, BadProxy> {
         let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let (scheme, rest) = text.split_once("://").ok_or(BadProxy)?;
@@ -125,7 +126,7 @@ impl FromStr for Proxy {
             "socks5h" => ProxyKind::Socks5h,
             _ => return Err(BadProxy),
         };
-        // Parsed under a scheme that has hosts as http has them, and another default port than any a proxy would name.
+        // Parsed under another scheme with the same syntax of hosts, whose default port no proxy URL is likely to name.
         let url = Url::parse(&format!("ftp://{rest}")).map_err(|_| BadProxy)?;
         let says_port = rest.split(['/', '?', '#']).next().unwrap_or(rest).ends_with(":21");
         if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
@@ -162,7 +163,7 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxies {
-    /// Through this one, whatever the scheme.
+    /// Uses `proxy` for all schemes.
     pub fn all(proxy: Proxy) -> Self {
         Self { http: Some(proxy.clone()), https: Some(proxy), bypass: Bypass::default() }
     }
@@ -175,8 +176,9 @@ impl Proxies {
 }
 
 impl Bypass {
-    /// Names, addresses and networks (`10.0.0.0/8`) between commas or blanks; a name stands for all below it too, with or
-    /// without a dot before it; `*` alone stands for all. What isn't understood stands for nothing.
+    /// Parses a list of names, addresses and networks (`10.0.0.0/8`), separated by commas or blanks. A name includes
+    /// all names below it, with or without a leading dot; a single `*` includes all hosts. Words that can't be parsed
+    /// are ignored.
     pub fn parse(text: &str) -> Self {
         let words = text.split([',', ' ', '\t']).filter(|word| !word.is_empty());
         Self(if text.trim() == "*" { vec![Rule::All] } else { words.filter_map(Rule::parse).collect() })
@@ -220,7 +222,7 @@ impl Rule {
     }
 }
 
-/// Whether `name` is `domain` or ends in a dot and it.
+/// Whether `name` is `domain`, or a name below it.
 fn is_below(name: &str, domain: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let above = name.strip_suffix(domain);

@@ -1,9 +1,9 @@
-//! The way through a SOCKS 5 proxy.
+//! Connections through SOCKS 5 proxies.
 //!
-//! Owns: the negotiation, its messages.
-//! Does not own: looking up addresses, what goes through.
+//! Owns: the negotiation and its messages.
+//! Does not own: DNS, the bytes that go through the proxy.
 //!
-//! Source: RFC 1928 (SOCKS 5), 1929 (name and password).
+//! Source: RFC 1928 (SOCKS 5), RFC 1929 (user name and password).
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -25,16 +25,16 @@ const CONNECT: u8 = 1;
 const IPV4: u8 = 1;
 const DOMAIN: u8 = 3;
 const IPV6: u8 = 4;
-/// The longest message of a proxy: version, reply, reserved, a name with its length, port.
+/// The longest message of a proxy: version, reply, reserved byte, a name with its length, port.
 const MESSAGE_BYTES_MAX: usize = 4 + 256 + 2;
 
-/// Where a proxy is to connect to.
+/// The host that a proxy is to connect to.
 pub(crate) enum Target {
     Address(SocketAddr),
     Name(Host<String>, u16),
 }
 
-/// Makes `wire`, which leads to `proxy`, lead on to `target`. `deadline` is by [`Io::now`].
+/// Extends `wire`, which ends at `proxy`, to `target`. `deadline` is by [`Io::now`].
 pub(crate) async fn connect(
     io: &impl Io,
     wire: &mut impl Wire,
@@ -77,7 +77,7 @@ impl<I: Io, W: Wire> Peer<'_, I, W> {
         send(self.io, self.wire, message, self.deadline).await
     }
 
-    /// The next `count` bytes and not one more: what follows the last message isn't the proxy's.
+    /// Receives exactly `count` bytes: what follows the last message isn't from the proxy.
     async fn receive(&mut self, count: usize) -> Result<Vec<u8>, Error> {
         let mut message = Vec::with_capacity(count.min(MESSAGE_BYTES_MAX));
         while message.len() < count {
@@ -88,7 +88,7 @@ impl<I: Io, W: Wire> Peer<'_, I, W> {
         Ok(message)
     }
 
-    /// RFC 1928 section 6: the reply, and the address that the proxy connects from, which is of no use.
+    /// RFC 1928 section 6: the reply, with the proxy's own address, which is not needed.
     async fn consent(&mut self) -> Result<(), Error> {
         let start = self.receive(4).await?;
         match (start[0], start[1]) {
@@ -106,7 +106,7 @@ impl<I: Io, W: Wire> Peer<'_, I, W> {
     }
 }
 
-/// RFC 1929 section 2; `None` for what is longer than its messages.
+/// RFC 1929 section 2; `None` if a word is too long for the message.
 fn introduction(name: &str, password: &str) -> Option<Vec<u8>> {
     let mut message = vec![NEGOTIATION_VERSION];
     for word in [name, password] {
@@ -116,7 +116,7 @@ fn introduction(name: &str, password: &str) -> Option<Vec<u8>> {
     Some(message)
 }
 
-/// RFC 1928 section 4; `None` for a name that is longer than its messages.
+/// RFC 1928 section 4; `None` if the name is too long for the message.
 fn request(target: &Target) -> Option<Vec<u8>> {
     let mut message = vec![VERSION, CONNECT, 0];
     let mut write = |address: IpAddr| match address {

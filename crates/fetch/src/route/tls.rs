@@ -1,7 +1,7 @@
-//! TLS over an [`Io`]: rustls computes, this moves the bytes.
+//! TLS over an [`Io`]: rustls does the cryptography, this module moves the records.
 //!
-//! Owns: roots of trust, handshakes, records in and out.
-//! Does not own: what carries the records ([`crate::route::wire`]), HTTP.
+//! Owns: trusted certificates, handshakes, sending and receiving records.
+//! Does not own: the wire below ([`crate::route::wire`]), HTTP.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -19,11 +19,11 @@ use crate::client::config::ClientIdentity;
 use crate::route::wire::Wire;
 use crate::{Error, Trust};
 
-/// Bytes of records that are received at a time: two of the longest.
+/// Bytes of records that are received at a time: two records of the greatest length.
 const RECORDS_BYTES: usize = 36 * 1024;
 
-/// The settings of all TLS connections of a client, made when the first is needed. Sessions are kept with them: a connection
-/// to a server that is known goes on with one.
+/// The TLS settings of a client, made when they are first needed. They hold the sessions, so that a connection to a
+/// known server resumes one.
 pub(crate) struct TlsSettings {
     trust: Trust,
     identity: Option<ClientIdentity>,
@@ -41,7 +41,7 @@ impl TlsSettings {
         made(&self.origins, &self.trust, self.identity.as_ref())
     }
 
-    /// For connections to proxies, which are not shown who the client is to origins.
+    /// For connections to proxies, which don't get the client's certificate.
     pub(crate) fn for_proxies(&self) -> Result<Arc<ClientConfig>, Error> {
         self.for_strangers()
     }
@@ -70,7 +70,7 @@ fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) -> Result<Cli
     let builder = builder.with_safe_default_protocol_versions().map_err(Error::Tls)?;
     let builder = match trust {
         Trust::Anything => {
-            let verifier = Arc::new(BelieveAnything(provider));
+            let verifier = Arc::new(AcceptAnything(provider));
             builder.dangerous().with_custom_certificate_verifier(verifier)
         }
         trust => builder.with_root_certificates(roots(trust)?),
@@ -94,7 +94,7 @@ fn load(identity: &ClientIdentity) -> Result<(Vec<CertificateDer<'static>>, Priv
     let chain = CertificateDer::pem_file_iter(path).map_err(|error| refused(path, &error))?;
     let chain: Vec<_> = chain.collect::<Result<_, _>>().map_err(|error| refused(path, &error))?;
     if chain.is_empty() {
-        return Err(refused(path, &"no certificate in it"));
+        return Err(refused(path, &"contains no certificate"));
     }
     let key = PrivateKeyDer::from_pem_file(&identity.key);
     Ok((chain, key.map_err(|error| refused(&identity.key, &error))?))
@@ -108,7 +108,7 @@ fn roots(trust: &Trust) -> Result<RootCertStore, Error> {
         for certificate in certificates {
             roots.add(certificate.map_err(|error| refused(&error))?).map_err(|error| refused(&error))?;
         }
-        return if roots.is_empty() { Err(refused(&"no certificate in it")) } else { Ok(roots) };
+        return if roots.is_empty() { Err(refused(&"contains no certificate")) } else { Ok(roots) };
     }
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
@@ -117,17 +117,17 @@ fn roots(trust: &Trust) -> Result<RootCertStore, Error> {
     Ok(roots)
 }
 
-/// One TLS connection over a wire.
+/// A TLS connection over a wire.
 pub(crate) struct Tls<W> {
     wire: W,
     connection: ClientConnection,
-    /// Records that were received and that rustls hasn't taken: it takes no more before its plaintext is read.
+    /// Received records that rustls hasn't taken: it takes no more until its plaintext is read.
     records: Option<Buf>,
     ended_cleanly: bool,
 }
 
 impl<W: Wire> Tls<W> {
-    /// The handshake with the server called `host` at the other end of `wire`.
+    /// Performs the handshake with the server called `host` at the other end of `wire`.
     pub(crate) async fn handshake(
         io: &impl Io,
         config: Arc<ClientConfig>,
@@ -186,7 +186,7 @@ impl<W: Wire> Tls<W> {
         }
     }
 
-    /// Gives rustls received records, waiting for some if there are none; 0 is the end of the stream.
+    /// Passes received records to rustls, and waits for some if there are none; 0 is the end of the stream.
     async fn receive_records(&mut self, io: &impl Io, timeout: Duration) -> io::Result<usize> {
         let mut records = match self.records.take() {
             Some(records) => records,
@@ -227,11 +227,11 @@ impl<W: Wire> Wire for Tls<W> {
     }
 }
 
-/// For `--insecure`: signatures are still checked, identities are not.
+/// For `--insecure`: checks signatures, but not identities.
 #[derive(Debug)]
-struct BelieveAnything(Arc<CryptoProvider>);
+struct AcceptAnything(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for BelieveAnything {
+impl ServerCertVerifier for AcceptAnything {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -1,9 +1,9 @@
-//! The way through a proxy: CONNECT.
+//! Tunnels through HTTP proxies: CONNECT.
 //!
-//! Owns: asking for a tunnel, judging the answer, the proxy's credentials.
-//! Does not own: SOCKS ([`crate::route::socks`]), what goes through.
+//! Owns: requesting a tunnel, judging the response.
+//! Does not own: SOCKS ([`crate::route::socks`]), the bytes that go through the tunnel.
 //!
-//! Source: RFC 9110, sections 9.3.6 (CONNECT) and 11.7.1 (Proxy-Authorization); RFC 7617 (Basic).
+//! Source: RFC 9110, section 9.3.6 (CONNECT).
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::route::proxy::Proxy;
 use crate::route::wire::Wire;
 use crate::{Config, Error, Phase, ProxyError};
 
-/// Bytes of the answer that are received at a time.
+/// Bytes of the response that are received at a time.
 const ANSWER_BYTES: usize = 16 * 1024;
 
-/// Makes `wire`, which leads to `proxy`, lead on to `origin`. `deadline` is by [`Io::now`].
+/// Extends `wire`, which ends at `proxy`, to `origin`. `deadline` is by [`Io::now`].
 pub(crate) async fn connect(
     io: &impl Io,
     config: &Config,
@@ -29,7 +29,7 @@ pub(crate) async fn connect(
     origin: &Origin,
     deadline: Duration,
 ) -> Result<(), Error> {
-    // RFC 9110 section 9.3.6: the target, and so Host, names the port; no port is the default.
+    // RFC 9110 section 9.3.6: the target, and thus Host, always includes the port.
     let authority = Authority::new(&origin.host, origin.port, 0)?;
     let mut headers = HeaderMap::new();
     headers.extend(proxy.authorization().map(|value| (PROXY_AUTHORIZATION, value)));
@@ -61,7 +61,7 @@ async fn consent(
             Head::Complete { response, len, .. } => {
                 input.consume(len);
                 return match response.framing {
-                    // Whoever is behind the proxy has been asked nothing yet.
+                    // The server has received no request yet, so any bytes are not from it.
                     Framing::Tunnel if input.filled().is_empty() => Ok(()),
                     Framing::Tunnel => Err(ProxyError::Malformed.into()),
                     _ => Err(ProxyError::Status(response.status).into()),
@@ -87,7 +87,7 @@ pub(crate) async fn send(
     sent.map_err(|error| Error::transport(error, Phase::Connect))
 }
 
-/// Appends what a proxy sends to `input`; its end is an error.
+/// Appends bytes from a proxy to `input`; the end of the connection is an error.
 pub(crate) async fn receive(
     io: &impl Io,
     wire: &mut impl Wire,

@@ -1,19 +1,19 @@
-//! What carries bytes: a socket, or TLS over whatever carries bytes.
+//! A byte stream in both directions: a socket, or TLS over another wire.
 //!
-//! Owns: the two things that both can do.
-//! Does not own: TLS ([`crate::route::tls`]), who is at the other end ([`crate::route::connection`]).
+//! Owns: sending and receiving, as a trait.
+//! Does not own: TLS ([`crate::route::tls`]), the choice of the peer ([`crate::route::connection`]).
 
 use std::io;
 use std::time::Duration;
 
 use haul_io::{Buf, Io, Socket};
 
-/// Carries bytes both ways, in order.
+/// Carries bytes in both directions, in order.
 pub(crate) trait Wire {
     /// Sends all of `bytes`.
     async fn send(&mut self, io: &impl Io, bytes: Buf, timeout: Duration) -> (io::Result<()>, Buf);
 
-    /// Appends what arrives to `buf`; 0 is the end.
+    /// Appends received bytes to `buf` and returns their number; 0 is the end of the stream.
     async fn receive(&mut self, io: &impl Io, buf: Buf, timeout: Duration) -> (io::Result<usize>, Buf);
 }
 

@@ -1,31 +1,31 @@
-//! How many connections each host sees, where files are fetched in segments.
+//! Permits for connections to each host, for files that are fetched in segments.
 //!
-//! Tasks start as their source says ([`crate::list::scheduler`]), which knows nothing of segments. So every task that is under way has a
-//! seat, and further connections of one file get only seats that tasks leave free, and leave them when tasks come. Idle connections have
-//! no seat: whoever begins takes one of those first, so they never make more than there were in use.
+//! Tasks start as their source says (`list::scheduler`), which knows nothing of segments. Every active task
+//! has a permit. Additional connections of a file get only permits that tasks leave free, and return them when tasks
+//! need them. Idle connections have no permit: they are reused first, so that there are never more than were in use.
 //!
-//! Owns: the counts.
-//! Does not own: which tasks start.
+//! Owns: the number of permits in use.
+//! Does not own: which tasks start (`list::scheduler`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::route::origin::Origin;
 
-/// Seats that are taken, by host. Invariant: no host without any.
+/// The permits in use, by host. Invariant: no host with none.
 #[derive(Clone, Default)]
 pub(crate) struct HostPermits(Arc<Mutex<HashMap<Origin, usize>>>);
 
-/// One seat; given back when this is dropped.
+/// One permit; returned when this is dropped.
 pub(crate) struct HostPermit {
     permits: HostPermits,
     origin: Origin,
-    /// With more than so many taken, it is wanted by others.
+    /// If more permits than this are in use, a task needs this one.
     max: usize,
 }
 
 impl HostPermits {
-    /// A seat, where fewer than `max` are taken.
+    /// A permit, if fewer than `max` are in use.
     pub(crate) fn take(&self, origin: Origin, max: usize) -> Option<HostPermit> {
         let mut counts = self.lock();
         let count = counts.get(&origin).copied().unwrap_or_default();
@@ -42,7 +42,7 @@ impl HostPermits {
 }
 
 impl HostPermit {
-    /// Whether more are taken than there should be.
+    /// Whether a task needs this permit.
     pub(crate) fn is_wanted(&self) -> bool {
         self.permits.lock().get(&self.origin).is_some_and(|count| *count > self.max)
     }
@@ -66,7 +66,7 @@ mod tests {
     use url::Url;
 
     #[test]
-    fn seats_are_counted_by_host_and_come_back() {
+    fn permits_are_counted_by_host_and_returned() {
         let permits = HostPermits::default();
         let host = |url| Origin::of(&Url::parse(url).unwrap());
         let one = permits.take(host("http://a/"), 2);

@@ -2,15 +2,15 @@
 //!
 //! A lane fetches one span after another until none is left.
 //!
-//! | what happens | what the lane does |
-//! |---|---|
-//! | its connection fails | ends; the other lanes fetch what it leaves, so that a server that accepts fewer connections still delivers the whole file |
-//! | its connection stalls | closes it, and requests the missing bytes on another, if possible that of a lane that has finished |
-//! | a task needs its permit | ends, if another lane will fetch what it leaves |
+//! - If its connection fails, the lane ends, and the other lanes fetch its missing bytes. So a server that accepts
+//!   fewer connections still delivers the whole file.
+//! - If its connection stalls, the lane closes it and requests the missing bytes on another, if possible that of a lane
+//!   that has finished.
+//! - If a task needs its permit, the lane ends, provided that another lane will fetch its missing bytes.
 //!
 //! Owns: requesting spans, judging the responses.
 //! Does not own: which span is next ([`crate::segments::spans`]), what a stall is ([`crate::segments::stall`]), retries
-//! ([`crate::list::joining`]).
+//! (`list::joining`).
 //!
 //! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 15.3.7 (206).
 

@@ -1,7 +1,7 @@
 //! Receiving one part of a file that is fetched in segments.
 //!
-//! Owns: writing the part at its offset, refusing bytes beyond what the response announced, ending early where another lane
-//! has the rest or should fetch it.
+//! Owns: writing the part at its offset, refusing bytes beyond what the response announced, ending early where another
+//! lane has the rest or should fetch it.
 //! Does not own: which lane fetches which bytes ([`crate::segments::spans`]), the file.
 
 use std::sync::Arc;

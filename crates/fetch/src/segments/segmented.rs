@@ -1,11 +1,11 @@
 //! A large file that arrives over several connections.
 //!
-//! The first request is for the whole file. If its response can be split, its body becomes the first segment, and the other
-//! segments are requested in parallel: no byte is fetched twice, and a file that isn't split costs nothing extra.
+//! The first request is for the whole file. If its response can be split, its body becomes the first segment, and the
+//! other segments are requested in parallel: no byte is fetched twice, and a file that isn't split costs nothing extra.
 //!
 //! Owns: what the lanes share, and what they leave for the next attempt.
-//! Does not own: which responses are split ([`crate::segments::whole`]), the work of each lane ([`crate::segments::lane`]), the
-//! end of the file ([`crate::list::joining`]).
+//! Does not own: which responses are split ([`crate::segments::whole`]), the work of each lane
+//! ([`crate::segments::lane`]), the end of the file (`list::joining`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -83,6 +83,7 @@ pub(crate) struct Notes {
 }
 
 /// The body of a whole file, split or not.
+#[allow(clippy::large_enum_variant, reason = "it is taken apart as soon as it is made")]
 pub(crate) enum MaybeSplit<'r> {
     Split(Split),
     Whole(WholeBody<'r>),

@@ -1,11 +1,12 @@
-//! Which bytes of a file in segments are there, and who fetches which of the others.
+//! Which bytes of a file in segments have been fetched, and which lane fetches the others.
 //!
-//! A pure state machine. A file begins as a few spans of equal length. Each has at most one holder, who fetches it from its
-//! first missing byte on. Whoever is done takes the next span that nobody holds; where there is none, the second half of what the
-//! slowest still has before it, who then stops in the middle. So a slow connection holds up no more than what it is at, and a
-//! file that all fetch equally fast takes no more requests than there are connections.
+//! A pure state machine. A file begins as a few spans of equal length. Each is claimed by at most one lane, which
+//! fetches it from its first missing byte on. A lane that finishes takes the next free span; if none is free, it takes
+//! the second half of the largest remaining one, whose lane then stops in the middle. So a slow connection delays no
+//! more than its own span, and if all connections are equally fast, no more requests are needed than there are
+//! connections.
 //!
-//! Owns: the spans, their holders.
+//! Owns: the spans and the claims on them.
 //! Does not own: fetching ([`crate::segments::lane`]), writing ([`crate::segments::part`]).
 
 use std::ops::Range;
@@ -18,34 +19,34 @@ use crate::segments::stall::rate;
 #[derive(Debug)]
 pub(crate) struct Spans {
     spans: Vec<Span>,
-    /// What is divided further has twice as many bytes.
+    /// Spans of less than twice this length aren't split.
     piece_bytes_min: u64,
     is_stopped: bool,
-    /// Bytes a second that the fastest brought of those who found nothing left to do.
+    /// The rate of the fastest lane that has finished, in bytes per second.
     finished_rate: Option<u64>,
-    /// Who look for spans, until there are none left.
-    seekers: usize,
+    /// Lanes that look for spans.
+    lane_count: usize,
 }
 
-/// Invariant: no two spans have a byte in common, and every byte that nobody has claimed is in one.
+/// Invariant: the spans are disjoint, and every byte that no lane has reserved is in one.
 #[derive(Debug)]
 struct Span {
-    /// The first byte that nobody has claimed.
+    /// The first byte that no lane has reserved.
     next: u64,
     end: u64,
     is_claimed: bool,
 }
 
-/// A span that is held; put back when this is dropped.
+/// The claim of a lane on a span; the span becomes free when this is dropped.
 #[derive(Debug)]
 pub(crate) struct SpanClaim {
     spans: Arc<Mutex<Spans>>,
     index: usize,
-    is_left: bool,
+    is_left_to_others: bool,
 }
 
 impl Spans {
-    /// `total` bytes in `count` spans.
+    /// A file of `total` bytes in `count` spans.
     pub(crate) fn new(total: u64, count: u64, piece_bytes_min: u64) -> Self {
         let span_bytes = total.div_ceil(count.max(1)).max(1);
         let starts = (0..total).step_by(usize::try_from(span_bytes).unwrap_or(usize::MAX));
@@ -55,38 +56,38 @@ impl Spans {
             piece_bytes_min,
             is_stopped: false,
             finished_rate: None,
-            seekers: 0,
+            lane_count: 0,
         }
     }
 
-    /// Bytes that nobody has claimed.
+    /// Bytes that no lane has reserved.
     pub(crate) fn missing(&self) -> u64 {
         self.spans.iter().map(Span::bytes).sum()
     }
 
-    /// Nothing more is claimed.
+    /// Lets no lane reserve more bytes.
     pub(crate) fn stop(&mut self) {
         self.is_stopped = true;
     }
 
-    /// Somebody begins to look for spans.
+    /// A lane begins to look for spans.
     pub(crate) fn enter(&mut self) {
-        self.seekers += 1;
+        self.lane_count += 1;
     }
 
-    /// Somebody ends it.
+    /// A lane no longer looks for spans.
     pub(crate) fn leave(&mut self) {
-        self.seekers -= 1;
+        self.lane_count -= 1;
     }
 
-    /// As [`Spans::leave`], if somebody else will come to what is missing; whether that is so.
+    /// As [`Spans::leave`], provided that another lane will fetch the missing bytes. Returns whether that is so.
     pub(crate) fn leave_to_others(&mut self) -> bool {
-        let others = self.seekers > 1;
-        self.seekers -= usize::from(others);
+        let others = self.lane_count > 1;
+        self.lane_count -= usize::from(others);
         others
     }
 
-    /// Who fetched `bytes` in the time that `took` has nothing left to do. Few bytes tell nothing of its speed.
+    /// A lane that fetched `bytes` in the time `took` finds no more spans. Few bytes say nothing about its speed.
     pub(crate) fn finish(&mut self, bytes: u64, took: Duration) {
         self.leave();
         if bytes >= self.piece_bytes_min {
@@ -94,7 +95,7 @@ impl Spans {
         }
     }
 
-    /// The span to fetch next, which is held from now on.
+    /// Claims the span to be fetched next.
     fn take(&mut self) -> Option<usize> {
         if self.is_stopped {
             return None;
@@ -109,7 +110,8 @@ impl Spans {
         }
         let half = Span { next: largest.next + largest.bytes() / 2, end: largest.end, is_claimed: true };
         largest.end = half.next;
-        // A span that is done makes room for it: there are never more than were held at the same time, or begun with.
+        // A complete span makes space for the new one: there are never more spans than initially, or than were claimed
+        // at the same time.
         let done = self.spans.iter().position(|span| !span.is_claimed && span.bytes() == 0);
         let index = done.unwrap_or(self.spans.len());
         match done {
@@ -119,8 +121,8 @@ impl Spans {
         Some(index)
     }
 
-    /// Claims up to `count` bytes for the holder of span `index`: where the first goes, and how many they are. Where the span
-    /// ends, one behind it that nobody holds becomes part of it.
+    /// Reserves up to `count` bytes of the claimed span `index`; returns the offset of the first one and their number.
+    /// At the end of the span, a free one that follows it is merged into it.
     fn reserve(&mut self, index: usize, count: usize) -> (u64, usize) {
         let offset = self.spans[index].next;
         if self.is_stopped {
@@ -143,7 +145,7 @@ impl Spans {
         self.spans.iter().position(|span| !span.is_claimed && span.bytes() > 0 && span.next == offset)
     }
 
-    /// Whether the holder of span `index` has nothing left to claim.
+    /// Whether no byte is left to reserve for the claim on span `index`.
     fn is_exhausted(&self, index: usize) -> bool {
         let span = &self.spans[index];
         self.is_stopped || span.bytes() == 0 && self.free_at(span.end).is_none()
@@ -157,15 +159,15 @@ impl Span {
 }
 
 impl SpanClaim {
-    /// Takes the next span, where there is one.
+    /// Claims the next span, if there is one.
     pub(crate) fn take(spans: &Arc<Mutex<Spans>>) -> Option<Self> {
         let index = lock(spans).take()?;
         Some(Self::of(spans, index))
     }
 
-    /// Takes the next span; where there is none, whoever fetched `bytes` in the time that `took` is at rest from then on.
+    /// Claims the next span. If there is none, the lane, which fetched `bytes` in the time `took`, has finished.
     pub(crate) fn take_or_finish(spans: &Arc<Mutex<Spans>>, bytes: u64, took: Duration) -> Option<Self> {
-        // Under one lock: who leaves a span to others must not leave it to one that has just found nothing.
+        // Under one lock: a lane must not leave its span to another that has just found none.
         let mut locked = lock(spans);
         let index = locked.take();
         if index.is_none() {
@@ -176,20 +178,21 @@ impl SpanClaim {
     }
 
     fn of(spans: &Arc<Mutex<Spans>>, index: usize) -> Self {
-        Self { spans: spans.clone(), index, is_left: false }
+        Self { spans: spans.clone(), index, is_left_to_others: false }
     }
 
-    /// Leaves the span to others who still look for some, and looks for no more; false where there are none.
+    /// Leaves the span to other lanes that still look for spans, and looks for no more. Returns false if there are no
+    /// other lanes.
     pub(crate) fn leave_to_others(&mut self) -> bool {
         let mut spans = lock(&self.spans);
-        self.is_left = spans.leave_to_others();
-        if self.is_left {
+        self.is_left_to_others = spans.leave_to_others();
+        if self.is_left_to_others {
             spans.spans[self.index].is_claimed = false;
         }
-        self.is_left
+        self.is_left_to_others
     }
 
-    /// What is missing of it.
+    /// The missing bytes of the span.
     pub(crate) fn left(&self) -> Range<u64> {
         let spans = lock(&self.spans);
         if spans.is_stopped {
@@ -199,17 +202,18 @@ impl SpanClaim {
         span.next..span.end
     }
 
-    /// Claims up to `count` bytes: where the first goes, and how many they are. Fewer say that there is no more to do.
+    /// Reserves up to `count` bytes; returns the offset of the first one and their number. Fewer mean that no byte is
+    /// left.
     pub(crate) fn reserve(&self, count: usize) -> (u64, usize) {
         lock(&self.spans).reserve(self.index, count)
     }
 
-    /// What the fastest brought that has nothing left to do, in bytes a second.
+    /// The rate of the fastest lane that has finished, in bytes per second.
     pub(crate) fn finished_rate(&self) -> Option<u64> {
         lock(&self.spans).finished_rate
     }
 
-    /// Whether there is nothing left to claim.
+    /// Whether no byte is left to reserve.
     pub(crate) fn is_exhausted(&self) -> bool {
         lock(&self.spans).is_exhausted(self.index)
     }
@@ -217,7 +221,7 @@ impl SpanClaim {
 
 impl Drop for SpanClaim {
     fn drop(&mut self) {
-        if self.is_left {
+        if self.is_left_to_others {
             return;
         }
         lock(&self.spans).spans[self.index].is_claimed = false;
@@ -249,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_done_takes_half_of_what_the_slowest_has_left() {
+    fn a_lane_that_finishes_takes_half_of_the_largest_span() {
         let spans = spans(100, 2, 10);
         let (slow, fast) = (SpanClaim::take(&spans).unwrap(), SpanClaim::take(&spans).unwrap());
         assert_eq!((slow.left(), fast.left()), (0..50, 50..100));
@@ -268,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_holds_is_claimed_by_whoever_comes_to_it() {
+    fn a_free_span_is_merged_into_the_one_before_it() {
         let spans = spans(90, 3, 1);
         let (first, second) = (SpanClaim::take(&spans).unwrap(), SpanClaim::take(&spans).unwrap());
         assert_eq!(first.reserve(40), (0, 30));
@@ -286,29 +290,29 @@ mod tests {
     }
 
     #[test]
-    fn a_span_is_left_only_to_somebody_who_comes_to_it() {
+    fn a_span_is_left_only_if_another_lane_will_take_it() {
         let spans = spans(100, 2, 100);
         lock(&spans).enter();
         lock(&spans).enter();
         let (mut one, mut other) = (SpanClaim::take(&spans).unwrap(), SpanClaim::take(&spans).unwrap());
         one.reserve(10);
         assert!(one.leave_to_others());
-        assert!(!other.leave_to_others(), "nobody else would come");
+        assert!(!other.leave_to_others(), "no other lane is left");
         drop(other);
         let taken = SpanClaim::take_or_finish(&spans, 0, Duration::ZERO).unwrap();
         assert_eq!(taken.left(), 10..50);
         drop(one);
         lock(&spans).enter();
-        let rest = SpanClaim::take_or_finish(&spans, 0, Duration::ZERO).unwrap();
-        assert_eq!(rest.left(), 50..100, "what was left is held by whoever took it");
-        rest.reserve(50);
-        drop(rest);
+        let last = SpanClaim::take_or_finish(&spans, 0, Duration::ZERO).unwrap();
+        assert_eq!(last.left(), 50..100, "the span that was left is claimed by another lane");
+        last.reserve(50);
+        drop(last);
         assert!(SpanClaim::take_or_finish(&spans, 0, Duration::ZERO).is_none());
-        assert!(!lock(&spans).leave_to_others(), "who is at rest comes to nothing");
+        assert!(!lock(&spans).leave_to_others(), "a lane that has finished takes no span");
     }
 
     #[test]
-    fn the_fastest_of_those_at_rest_counts() {
+    fn the_fastest_lane_that_has_finished_counts() {
         let spans = spans(90, 3, 10);
         let held = SpanClaim::take(&spans).unwrap();
         for (bytes, finished_rate) in [(9, None), (10, Some(5)), (40, Some(20)), (20, Some(20))] {
@@ -319,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_claimed_once_stopped() {
+    fn nothing_is_reserved_once_stopped() {
         let spans = spans(90, 3, 1);
         let held = SpanClaim::take(&spans).unwrap();
         lock(&spans).stop();
@@ -329,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn in_any_order_of_steps_every_byte_is_claimed_once() {
+    fn in_any_order_of_steps_every_byte_is_reserved_once() {
         for seed in 1..200_u64 {
             let mut random = seed;
             let mut next = |below: u64| {

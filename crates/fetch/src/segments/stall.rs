@@ -1,30 +1,32 @@
-//! How long a connection of a file in segments is borne that brings nothing, or much less than others brought.
+//! When to give up on a segment connection that has stalled or is much slower than others.
 //!
-//! Whoever bears it no longer drops it and asks on another for what is missing: that of a lane that has nothing left to do lies in
-//! the pool. So nobody need wait idly for others, every byte has one writer at a time, and what comes late comes to nobody.
+//! The lane then closes it and requests the missing bytes on another connection; that of a lane that has finished is in
+//! the pool. So no lane waits for a slow one, every byte has one writer at a time, and bytes that arrive late are never
+//! read.
 //!
-//! Two pure state machines: time is an argument.
+//! Two pure state machines: the current time is an argument.
 //!
 //! Owns: when a connection is given up, and that this doesn't go on for ever.
-//! Does not own: the clock, the connections ([`crate::segments::lane`]), what others brought ([`crate::segments::spans`]).
+//! Does not own: the clock, the connections ([`crate::segments::lane`]), the speed of other lanes
+//! ([`crate::segments::spans`]).
 
 use std::time::Duration;
 
 use crate::Segments;
 
-/// Less than this part of what the fastest of the others brought is much less.
-const SLOW_PART: u64 = 4;
+/// A connection is too slow if its rate is below this fraction of the fastest other lane's: one quarter.
+const SLOW_FRACTION: u64 = 4;
 
-/// What one lane has borne.
+/// When a lane may give up its connection.
 #[derive(Debug)]
 pub(crate) struct StallPolicy {
     window: Duration,
     piece_bytes_min: u64,
-    /// Bytes fetched since a connection was given up; `None` where none ever was.
+    /// Bytes fetched since a connection was given up; `None` if none ever was.
     since: Option<u64>,
 }
 
-/// How one connection fares.
+/// The speed of one connection, measured over a window of time.
 #[derive(Debug)]
 pub(crate) struct SpeedWindow {
     window: Duration,
@@ -33,37 +35,37 @@ pub(crate) struct SpeedWindow {
 }
 
 impl StallPolicy {
-    /// With connections that may be silent for `read_timeout` otherwise.
+    /// With `read_timeout` as the upper limit of the window.
     pub(crate) fn new(segments: &Segments, read_timeout: Duration) -> Self {
         let window = segments.stall_timeout.min(read_timeout);
         Self { window, piece_bytes_min: segments.piece_bytes_min, since: None }
     }
 
-    /// How long the next connection may be silent or slow; `None` if it isn't given up for that: the one before was, and
-    /// hardly anything has come since. It is the server then, or the line.
+    /// How long the next connection may stall or be slow. `None` if it must not be given up: the previous one was, and
+    /// hardly any byte has arrived since, so that the cause is the server or the network.
     pub(crate) fn window(&self) -> Option<Duration> {
         self.since.is_none_or(|bytes| bytes >= self.piece_bytes_min).then_some(self.window)
     }
 
-    /// So many bytes came.
+    /// Counts `bytes` that arrived.
     pub(crate) fn fetched(&mut self, bytes: u64) {
         self.since.iter_mut().for_each(|since| *since += bytes);
     }
 
-    /// A connection was given up.
+    /// Records that a connection was given up.
     pub(crate) fn gave_up(&mut self) {
         self.since = Some(0);
     }
 }
 
 impl SpeedWindow {
-    /// Of a connection whose body begins `now`.
+    /// A window that begins at `now`, with the body of a response.
     pub(crate) fn new(window: Duration, now: Duration) -> Self {
         Self { window, begun: now, bytes: 0 }
     }
 
-    /// Counts `bytes` that came until `now`. Whether, over a whole window, they were much less than the bytes a second that
-    /// `others` brought.
+    /// Counts `bytes` that arrived until `now`. Returns whether, over a whole window, their rate was much lower than
+    /// that of the `others`, in bytes per second.
     pub(crate) fn is_slow(
         &mut self,
         now: Duration,
@@ -77,13 +79,13 @@ impl SpeedWindow {
         }
         let rate = rate(self.bytes, took);
         (self.begun, self.bytes) = (now, 0);
-        others().is_some_and(|others| rate < others / SLOW_PART)
+        others().is_some_and(|others| rate < others / SLOW_FRACTION)
     }
 }
 
-/// Bytes a second.
+/// Bytes per second.
 pub(crate) fn rate(bytes: u64, took: Duration) -> u64 {
-    // Floats end at the largest whole number, also where no time has passed.
+    // The conversion from float saturates, also if no time has passed.
     (bytes as f64 / took.as_secs_f64()) as u64
 }
 
@@ -111,15 +113,15 @@ mod tests {
         assert_eq!(
             StallPolicy::new(&segments, seconds(3)).window(),
             Some(seconds(3)),
-            "never beyond the other"
+            "never longer than the read timeout"
         );
     }
 
     #[test]
-    fn slow_is_much_slower_than_others_over_a_whole_window() {
+    fn slow_means_much_slower_than_others_over_a_whole_window() {
         let mut window = SpeedWindow::new(seconds(5), seconds(100));
         assert!(!window.is_slow(seconds(104), 0, || unreachable!("the window isn't over")));
-        assert!(!window.is_slow(seconds(105), 124, || None), "nobody has nothing to do");
+        assert!(!window.is_slow(seconds(105), 124, || None), "no other lane has finished");
         assert!(!window.is_slow(seconds(109), 1, || unreachable!("another window has begun")));
         assert!(
             window.is_slow(seconds(110), 123, || Some(100)),

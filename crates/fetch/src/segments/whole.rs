@@ -31,8 +31,8 @@ pub(crate) fn segment_count(segments: &Segments, total: u64) -> u64 {
 }
 
 impl Whole {
-    /// The file that the response with `head` is all of, if it can be fetched in parts: its length is known, it has a strong
-    /// validator and no content coding, and the server supports ranges.
+    /// The file that the response with `head` is all of, if it can be fetched in parts: its length is known, it has a
+    /// strong validator and no content coding, and the server supports ranges.
     pub(crate) fn of(
         head: &ResponseHead,
         segments: &Segments,
@@ -60,8 +60,8 @@ impl Whole {
     /// How many bytes the response to a request for `range` has.
     ///
     /// # Errors
-    /// If it isn't part of this file. The response must prove that itself, by the same validator that was sent: nothing else
-    /// vouches for a file that is combined from parts.
+    /// If it isn't part of this file. The response must prove that itself, by the same validator that was sent: nothing
+    /// else vouches for a file that is combined from parts.
     pub(crate) fn part_bytes(&self, range: &Range<u64>, head: &ResponseHead) -> Result<u64, Error> {
         let asked = RequestedRange { first: range.start, last: Some(range.end - 1), total: Some(self.total) };
         match asked.check(head) {

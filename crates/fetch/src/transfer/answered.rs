@@ -20,8 +20,8 @@ use crate::transfer::receive::Received;
 use crate::{Error, Phase, Request};
 
 impl<I: Io> Attempt<'_, I> {
-    /// Sends `request` and receives the head of the response. If a reused connection proves dead, the request is sent once more
-    /// on another, where RFC 9112 section 9.3.1 allows that.
+    /// Sends `request` and receives the head of the response. If a reused connection proves dead, the request is sent
+    /// once more on another, where RFC 9112 section 9.3.1 allows that.
     pub(crate) async fn answered(&mut self, request: &Request) -> Result<Answered, Error> {
         let authority = authority(&request.url)?;
         let (mut replay_count, mut expects_continue) = (0, request.expects_continue);

@@ -1,8 +1,8 @@
 //! One request and the head of its response, on one connection.
 //!
 //! Owns: receiving heads, including those that arrive before the request was sent; waiting for 100 (Continue).
-//! Does not own: the choice of the connection ([`crate::transfer::answered`]), sending ([`crate::transfer::send`]), bodies
-//! ([`crate::transfer::receive`]).
+//! Does not own: the choice of the connection ([`crate::transfer::answered`]), sending ([`crate::transfer::send`]),
+//! bodies ([`crate::transfer::receive`]).
 //!
 //! Source: RFC 9110, section 10.1.1 (Expect); RFC 9112, section 9.5 (responses to incomplete requests).
 
@@ -115,8 +115,8 @@ impl<'a, I: Io> Incoming<'a, I> {
         NoHead { error, response_bytes: self.response_bytes }
     }
 
-    /// Sends the head of `outgoing` and waits for 100 (Continue). Returns the final head if the server sends that instead. A server
-    /// that stays silent may not know of expectations, so that the body is sent after a while.
+    /// Sends the head of `outgoing` and waits for 100 (Continue). Returns the final head if the server sends that
+    /// instead. A server that stays silent may not know of expectations, so that the body is sent after a while.
     async fn wait_for_continue(&mut self, outgoing: &mut Outgoing) -> Result<Option<ResponseHead>, Error> {
         outgoing.send_head(self.attempt, &mut self.connection).await?;
         let deadline = self.attempt.io.now() + self.attempt.config().expect_timeout;

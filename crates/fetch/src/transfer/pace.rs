@@ -1,34 +1,34 @@
-//! How fast bodies arrive: not too fast together, and none too slowly.
+//! The speed of transfers: an upper limit on all of them together, a lower limit on each.
 //!
-//! Owns: the shares of a limited rate, the measure of slowness.
-//! Does not own: receiving ([`crate::transfer::receive`]), clocks: each transfer measures by its own worker's.
+//! Owns: the shares of a limited rate, the measurement of slowness.
+//! Does not own: receiving ([`crate::transfer::receive`]), the clock: each transfer uses that of its own worker.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::Error;
 
-/// Divides a limited rate equally among the transfers under way. They need no common clock for that: each keeps to its share
-/// by its own.
+/// Divides a limited rate equally among the active transfers. Each keeps to its share by its own clock; no common clock
+/// is needed.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
-    /// Bytes a second, over all transfers.
+    /// Bytes per second, over all transfers.
     rate_max: Option<u64>,
     active: AtomicUsize,
 }
 
-/// The part of a limited rate that one transfer has. It is given back when this is dropped.
+/// The share that one transfer has of a limited rate. It is returned when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Share<'a> {
     throttle: &'a Throttle,
-    /// When the next byte may be taken.
+    /// When the next byte may be received.
     next: Duration,
 }
 
-/// How slow one body is. Only time spent waiting for the server counts.
+/// Measures how slowly one body arrives. Only time spent waiting for the server counts.
 #[derive(Debug)]
 pub(crate) struct Slowness {
-    /// Bytes a second, and the time over which they are measured.
+    /// Bytes per second, and the time over which they are measured.
     limit: Option<(u64, Duration)>,
     waited: Duration,
     bytes: u64,
@@ -39,7 +39,7 @@ impl Throttle {
         Self { rate_max, active: AtomicUsize::new(0) }
     }
 
-    /// A share from `now` on.
+    /// A share, from `now` on.
     pub(crate) fn share(&self, now: Duration) -> Share<'_> {
         self.active.fetch_add(1, Ordering::Relaxed);
         Share { throttle: self, next: now }
@@ -47,7 +47,7 @@ impl Throttle {
 }
 
 impl Share<'_> {
-    /// How long to pause at `now` for `bytes` that were taken.
+    /// How long to pause at `now`, after `bytes` were received.
     pub(crate) fn pause(&mut self, now: Duration, bytes: usize) -> Duration {
         let Some(rate_max) = self.throttle.rate_max else { return Duration::ZERO };
         let transfers = self.throttle.active.load(Ordering::Relaxed).max(1);
@@ -64,18 +64,18 @@ impl Drop for Share<'_> {
 }
 
 impl Slowness {
-    /// Fewer than `rate_min` bytes a second over `window` are too few.
+    /// Fewer than `rate_min` bytes per second over `window` are an error.
     pub(crate) fn new(rate_min: Option<u64>, window: Duration) -> Self {
         let limit = rate_min.map(|rate_min| (rate_min, window));
         Self { limit, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// How long to wait for bytes at most before [`Slowness::measure`] is asked again.
+    /// How long to wait for bytes before [`Slowness::measure`] must be called again.
     pub(crate) fn time_left(&self) -> Option<Duration> {
         self.limit.map(|(_, window)| window.saturating_sub(self.waited))
     }
 
-    /// Counts `bytes` that came within `waited`.
+    /// Counts `bytes` that arrived within `waited`.
     pub(crate) fn measure(&mut self, waited: Duration, bytes: usize) -> Result<(), Error> {
         let Some((rate_min, window)) = self.limit else { return Ok(()) };
         self.waited += waited;

@@ -1,8 +1,8 @@
 //! Receiving the body of a response.
 //!
 //! Owns: undoing framing and content codings piece by piece, the limits on length and speed.
-//! Does not own: heads ([`crate::transfer::exchange`]), the codings ([`crate::body::coding`]), what becomes of the content
-//! ([`crate::body::receiver`]).
+//! Does not own: heads ([`crate::transfer::exchange`]), the codings ([`crate::body::coding`]), what becomes of the
+//! content ([`crate::body::receiver`]).
 
 use std::io::ErrorKind;
 use std::time::Duration;

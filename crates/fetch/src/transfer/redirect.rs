@@ -1,7 +1,7 @@
-//! Where a response leads on to.
+//! Redirects.
 //!
-//! Owns: which redirects are followed, and what of the request goes with them.
-//! Does not own: counting them.
+//! Owns: which redirects are followed, and what of the request is sent to the new URL.
+//! Does not own: the limit on their number ([`crate::transfer::fetch`]).
 //!
 //! Source: RFC 9110 sections 15.4 (statuses) and 10.2.2 (Location).
 
@@ -17,7 +17,7 @@ use crate::client::request::check_url;
 use crate::route::origin::Origin;
 use crate::{Error, Request, RequestBody};
 
-/// Fields that choose the representation and say nothing about whoever asks, and so may go to another origin.
+/// Fields that choose the representation and reveal nothing about the user, and so may be sent to another origin.
 const PUBLIC_FIELDS: [HeaderName; 13] = [
     ACCEPT,
     ACCEPT_CHARSET,
@@ -34,10 +34,10 @@ const PUBLIC_FIELDS: [HeaderName; 13] = [
     USER_AGENT,
 ];
 
-/// Fields that speak of the body.
+/// Fields that describe the body.
 const CONTENT_FIELDS: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
 
-/// The request that follows `status` and `headers`, if they redirect.
+/// The request that a response with `status` and `headers` redirects to, if it does.
 pub(crate) fn follow(
     request: &Request,
     status: StatusCode,
@@ -64,12 +64,14 @@ pub(crate) fn follow(
             .collect();
     }
     let method = method_after(&request.method, status);
-    // RFC 9110 section 15.4: a request that becomes a GET loses its body, and what is said of it.
+    // RFC 9110 section 15.4: a request that becomes a GET loses its body and the fields that describe it.
     let keeps_body = method == request.method;
     if !keeps_body {
         CONTENT_FIELDS.iter().for_each(|name| _ = headers.remove(name));
     } else if !request.body.is_nothing() && from != to {
-        return Err(Error::Redirect { reason: "redirected to another origin, which must not have the body" });
+        return Err(Error::Redirect {
+            reason: "redirected to another origin, which must not receive the body",
+        });
     } else if !request.body.can_be_sent() {
         return Err(Error::BodySpent);
     }
@@ -83,14 +85,14 @@ fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {
     let text = std::str::from_utf8(location).map_err(|_| "redirected to a malformed location")?;
     let mut url = base.join(text).map_err(|_| "redirected to a malformed location")?;
     check_url(&url).map_err(|_| "redirected to a location that can't be fetched")?;
-    // RFC 9110 section 10.2.2: a fragment is inherited where the location has none.
+    // RFC 9110 section 10.2.2: a location without a fragment inherits that of the request.
     if url.fragment().is_none() {
         url.set_fragment(base.fragment());
     }
     Ok(url)
 }
 
-/// RFC 9110 section 15.4: 303 asks for a GET (a HEAD stays one); for 301 and 302 that is only custom for POST.
+/// RFC 9110 section 15.4: 303 changes the method to GET, except for HEAD; 301 and 302 do so for POST only, by custom.
 fn method_after(method: &Method, status: StatusCode) -> Method {
     match status.as_u16() {
         303 if *method != Method::HEAD => Method::GET,
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_nowhere_is_refused_or_no_redirect() {
+    fn other_redirects_are_refused_or_ignored() {
         for location in
             ["ftp://a/", "file:///etc/passwd", "http://u:p@a/", "http://[::1", "http://\u{e9}\u{0}/"]
         {

@@ -1,7 +1,7 @@
 //! The pause that a host asks for.
 //!
 //! Owns: reading Retry-After, by the server's own clock.
-//! Does not own: keeping to it ([`crate::list::scheduler`]), whether a request is retried ([`crate::list::retry`]).
+//! Does not own: keeping to it (`list::scheduler`), whether a request is retried (`list::retry`).
 //!
 //! Source: RFC 9110, sections 10.2.3 (Retry-After) and 15.6.4 (503); RFC 6585, section 4 (429).
 
@@ -13,7 +13,7 @@ use http::{HeaderMap, StatusCode};
 
 use crate::Config;
 
-/// How long the host wants to be left alone, by a response with `status`; at most as long as `config` allows.
+/// The pause that a response with `status` asks for; at most as long as `config` allows.
 pub(crate) fn host_pause(status: StatusCode, headers: &HeaderMap, config: &Config) -> Option<Duration> {
     if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         return None;
@@ -25,7 +25,7 @@ pub(crate) fn host_pause(status: StatusCode, headers: &HeaderMap, config: &Confi
     Some(pause.min(config.retry_after_max))
 }
 
-/// From the moment that the response names in Date to `date`: the server's clock measures both, so ours may be wrong.
+/// The time from Date to `date`. Both are from the server's clock, so that ours may be wrong.
 fn until(date: &[u8], headers: &HeaderMap) -> Option<Duration> {
     let parse = |text: &[u8]| httpdate::parse_http_date(std::str::from_utf8(text).ok()?).ok();
     let (then, now) = (parse(date)?, parse(headers.get(DATE)?.as_bytes())?);

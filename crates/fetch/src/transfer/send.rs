@@ -1,7 +1,8 @@
 //! Sending a request: the head, then the body piece by piece.
 //!
 //! Owns: the fields that every request has, the framing of its body.
-//! Does not own: the request ([`crate::Request`]), its response, waiting for 100 (Continue) ([`crate::transfer::exchange`]).
+//! Does not own: the request ([`crate::Request`]), its response, waiting for 100 (Continue)
+//! ([`crate::transfer::exchange`]).
 //!
 //! Source: RFC 9112, sections 3 (request line), 6 (framing), 9.5 (responses to incomplete requests).
 

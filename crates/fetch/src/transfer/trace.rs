@@ -1,31 +1,31 @@
-//! What is noted of an attempt besides its result.
+//! What is recorded of an attempt besides its result.
 //!
-//! Owns: times of the steps, how many redirects there were, what the server asks to wait.
+//! Owns: the duration of each step, the number of redirects, the pause that the server asks for.
 //! Does not own: what follows from them.
 
 use std::time::Duration;
 
-/// When the steps of a request took how long. Steps of several redirects add up; what did not happen is zero: a connection
-/// that is used again has no time of its own.
+/// How long each step of a request took. The steps of several redirects add up. A step that did not happen took no
+/// time, such as connecting when a connection was reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Times {
     /// Looking up the host's addresses.
     pub dns: Duration,
     /// Connecting, without TLS.
     pub connect: Duration,
-    /// The handshake of TLS.
+    /// The TLS handshake.
     pub tls: Duration,
     /// From the request's first byte to the end of the response's head.
     pub head: Duration,
-    /// From there to the end of the body.
+    /// From the end of the head to the end of the body.
     pub body: Duration,
 }
 
-/// The notes on one attempt.
+/// The record of one attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Trace {
     pub(crate) times: Times,
-    /// How long the host wants to be left alone.
+    /// How long the host asks to receive no further requests.
     pub(crate) host_pause: Option<Duration>,
     /// Redirects that were followed.
     pub(crate) redirect_count: u32,

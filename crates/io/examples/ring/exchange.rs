@@ -39,7 +39,7 @@ pub(super) fn all() {
     }
 }
 
-/// Answers on a thread of its own, until the program ends.
+/// A server on a thread of its own, which answers until the program ends.
 fn start_server(response_bytes: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -98,7 +98,7 @@ fn exchange(uring: &Uring, sockets: &[Socket], response_bytes: usize) {
     });
 }
 
-/// The same by hand: non-blocking calls when `epoll` says so.
+/// The same without this crate: non-blocking calls when `epoll` reports readiness.
 struct Polled {
     ready: Ready,
     streams: Vec<TcpStream>,

@@ -1,4 +1,4 @@
-//! Small files: reading them warm and cold, writing them so that they survive a power cut.
+//! Small files: reading them warm and cold, and writing them so that they survive a power cut.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

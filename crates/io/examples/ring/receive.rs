@@ -1,5 +1,5 @@
-//! The ring's two ways of receiving, without jobs and executor around them: armed once for each receive, or once for many
-//! with buffers that the kernel picks from a ring of its own.
+//! The two ways of receiving on a ring, without jobs and an executor: one-shot receives, and multishot receives with a
+//! provided buffer ring.
 
 #![allow(unsafe_code, reason = "the ring's shared memory, by hand")]
 
@@ -18,7 +18,7 @@ const BUFFER_BYTES: usize = 16_384;
 const GROUP: u16 = 1;
 const SENT: u64 = 1 << 32;
 
-/// A client whose memory is never freed, so that the kernel may use it for as long as it likes.
+/// A client whose memory is never freed, so that the kernel may use it at any time.
 pub(super) struct Bare {
     ring: IoUring,
     streams: Vec<TcpStream>,
@@ -27,7 +27,7 @@ pub(super) struct Bare {
     armed: bool,
 }
 
-/// The buffers that the kernel picks from.
+/// The buffer ring from which the kernel picks.
 struct Provided {
     entries: *mut BufRingEntry,
     tail: u16,
@@ -92,7 +92,7 @@ impl Bare {
     fn received(&mut self, entry: &cqueue::Entry, index: usize, missing: &mut usize) {
         if let Some(provided) = &mut self.provided {
             if let Some(buffer) = cqueue::buffer_select(entry.flags()) {
-                // The engine's jobs own their buffers, so there would be this copy.
+                // Jobs own their buffers, so they would need this copy too.
                 let bytes = &self.buffers[usize::from(buffer) * BUFFER_BYTES..][..entry.result() as usize];
                 std::hint::black_box(bytes.to_vec());
                 provided.give(self.buffers, buffer);
@@ -123,7 +123,8 @@ impl Bare {
     }
 
     fn push(&mut self, entry: &squeue::Entry) {
-        // SAFETY: what entries point at is never freed, and one connection's buffer has one receive at a time.
+        // SAFETY: the memory that entries point at is never freed, and a connection's buffer has one receive at a
+        // time.
         while unsafe { self.ring.submission().push(entry) }.is_err() {
             self.ring.submit().expect("a turn");
         }
@@ -136,7 +137,7 @@ impl Provided {
         // SAFETY: the layout isn't empty.
         let memory = unsafe { alloc_zeroed(layout.align_to(4_096).expect("a page")) };
         let entries = memory.cast::<BufRingEntry>();
-        // SAFETY: the list is page-aligned, of that many entries, and never freed.
+        // SAFETY: the list is page-aligned, has that many entries, and is never freed.
         unsafe { ring.submitter().register_buf_ring_with_flags(entries.addr() as u64, BUFFERS, GROUP, 0) }
             .expect("buffers");
         let mut provided = Self { entries, tail: 0 };
@@ -155,7 +156,8 @@ impl Provided {
         self.tail = self.tail.wrapping_add(1);
         // SAFETY: `entries` is the address of the first entry.
         let tail = unsafe { BufRingEntry::tail(self.entries) }.cast::<AtomicU16>();
-        // SAFETY: the tail lies in the list, is aligned, and is shared with the kernel only, which reads it atomically.
+        // SAFETY: the tail lies in the list, is aligned, and is shared with the kernel only, which reads it
+        // atomically.
         unsafe { &*tail }.store(self.tail, Ordering::Release);
     }
 }

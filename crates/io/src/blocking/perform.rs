@@ -1,7 +1,7 @@
 //! Operations as blocking system calls.
 //!
-//! Owns: the mapping from [`Op`] to system calls, `EINTR`, waiting with a timeout.
-//! Does not own: when they are called, accounts.
+//! Owns: the mapping from [`Op`] to system calls, `EINTR`.
+//! Does not own: the account of the calls ([`super::worker`]), the waits of sockets ([`super::transfer`]).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -21,7 +21,7 @@ use crate::files::temporary::is_temporary;
 use crate::system::deadline::{Deadline, wait};
 use crate::{Attributes, Buf, Cancel, Completion, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
-/// Carries out `op`; returns when it is done, has failed or, where it waits, when `cancel` is thrown.
+/// Carries out `op`. Returns when it has succeeded or failed, or, if it waits, when `cancel` is triggered.
 pub(crate) fn perform(op: Op, cancel: &Cancel) -> Completion {
     match op {
         Op::ReadAt { file, mut buf, bytes_max, offset } => {
@@ -49,7 +49,7 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         }
         Op::Allocate { file, bytes } => allocate(file.0.fd()?, bytes).map(|()| Value::Done),
         Op::SetMode { file, mode } => done(fs::fchmod(file.0.fd()?, Mode::from_raw_mode(mode))),
-        Op::SetModified { file, modified } => done(set_modified(file.0.fd()?, modified)),
+        Op::SetModified { file, modified } => done(set_modified(file.0.fd()?, modified.0, modified.1)),
         Op::Attributes { file } => Attributes::of(file.0.fd()?).map(Value::Attributes),
         Op::SetAttribute { file, name, value } => {
             done(fs::fsetxattr(file.0.fd()?, &name, &value, XattrFlags::empty()))
@@ -68,7 +68,7 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         Op::ConnectLocal { path } => socket::local(&path).map(|socket| Value::Socket(socket.into())),
         Op::Sleep { duration } => sleep(duration, cancel).map(|()| Value::Done),
         Op::ReadAt { .. } | Op::WriteAt { .. } | Op::Recv { .. } | Op::Send { .. } => {
-            unreachable!("operations with a buffer are dealt with above")
+            unreachable!("operations with a buffer are handled above")
         }
     }
 }
@@ -91,7 +91,7 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
     let mut fd = open()?;
     if let OpenMode::CreateNew | OpenMode::Staged = mode {
         hold(&fd);
-        // Whoever clears leftovers away may have come between: `crate::remove_if_left`.
+        // A process that removes leftovers may have removed the file before it was locked: `crate::remove_if_left`.
         while mode == OpenMode::CreateNew && fs::fstat(&fd)?.st_nlink == 0 {
             fd = open()?;
             hold(&fd);
@@ -107,7 +107,8 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
     Ok(fd.into())
 }
 
-/// Marks a file that has a temporary name as one that somebody works on. Where a file system has no locks, nothing is ever taken for a leftover.
+/// Locks a file with a temporary name, which marks it as in use. On a file system without locks, no file is ever taken
+/// for a leftover.
 fn hold(fd: impl AsFd) {
     let _ = fs::flock(fd, FlockOperation::NonBlockingLockShared);
 }
@@ -138,25 +139,25 @@ fn allocate(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
     if bytes == 0 {
         return Ok(());
     }
-    // There, reserving means clearing every page on this thread, before each is written anyway.
+    // In memory, reserving space means clearing every page on this thread, shortly before each is written anyway.
     if is_in_memory(fd) {
         return Ok(fs::ftruncate(fd, bytes)?);
     }
     match retry_on_intr(|| fs::fallocate(fd, FallocateFlags::empty(), 0, bytes)) {
-        // A file system that can't reserve still can write; the length alone is set there.
+        // A file system that can't reserve space; setting the length is all that can be done.
         Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(fs::ftruncate(fd, bytes)?),
         result => Ok(result?),
     }
 }
 
-/// Whether a file lies in a file system without a device.
+/// Whether a file lies on a file system without a device.
 pub(crate) fn is_in_memory(fd: BorrowedFd<'_>) -> bool {
     const TMPFS: u64 = 0x0102_1994;
     const RAMFS: u64 = 0x8584_58f6;
     fs::fstatfs(fd).is_ok_and(|found| [TMPFS, RAMFS].contains(&(found.f_type as u64 & 0xffff_ffff)))
 }
 
-fn set_modified(fd: BorrowedFd<'_>, (seconds, nanoseconds): (i64, u32)) -> rustix::io::Result<()> {
+fn set_modified(fd: BorrowedFd<'_>, seconds: i64, nanoseconds: u32) -> rustix::io::Result<()> {
     let omit = fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT };
     let modified = fs::Timespec { tv_sec: seconds, tv_nsec: i64::from(nanoseconds) };
     fs::futimens(fd, &Timestamps { last_access: omit, last_modification: modified })
@@ -182,7 +183,7 @@ fn rename(base: BorrowedFd<'_>, from: &Path, to: &Path, replace: bool) -> rustix
         return fs::renameat(base, from, base, to);
     }
     match fs::renameat_with(base, from, base, to, RenameFlags::NOREPLACE) {
-        // A file system without NOREPLACE: a hard link refuses an existing name just as well.
+        // On a file system without NOREPLACE, a hard link refuses an existing name as well.
         Err(Errno::INVAL | Errno::NOSYS) => {
             fs::linkat(base, from, base, to, AtFlags::empty())?;
             fs::unlinkat(base, from, AtFlags::empty())

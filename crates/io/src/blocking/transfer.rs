@@ -32,7 +32,7 @@ pub(super) fn send(socket: &Socket, bytes: &[u8], timeout: Duration, cancel: &Ca
     })
 }
 
-/// Tries at once, and again whenever `fd` is ready, until the timeout: data that has arrived costs one system call.
+/// Tries at once, and again whenever `fd` is ready, until the timeout. Data that has arrived costs one system call.
 fn when_ready<T>(
     fd: BorrowedFd<'_>,
     readiness: PollFlags,

@@ -1,7 +1,7 @@
-//! [`Io`] by blocking system calls: every operation is done before it returns.
+//! [`Io`] by blocking system calls: every operation is complete when it returns.
 //!
-//! Owns: the time and byte accounts of one worker, and its spare buffers.
-//! Does not own: the system calls ([`crate::perform`]).
+//! Owns: the account of one worker, its spare buffers and open directories.
+//! Does not own: the system calls ([`super::perform`]).
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
@@ -23,12 +23,12 @@ pub struct Blocking {
     meter: Cell<Meter>,
     progress: Arc<AtomicU64>,
     spare: RefCell<Vec<Buf>>,
-    kept: RefCell<DirectoryCache>,
+    directory_cache: RefCell<DirectoryCache>,
 }
 
-/// A worker keeps at most that many buffers for its next jobs.
+/// Buffers that a worker keeps for its next jobs, at most.
 const SPARE_BUFFERS_MAX: usize = 4;
-/// And that many directories open: of sources and of results, each with the one above it.
+/// Directories that a worker keeps open, at most: those of sources and of results, each with its parent.
 const DIRECTORIES_MAX: usize = 4;
 
 impl Blocking {
@@ -40,8 +40,8 @@ impl Blocking {
     /// As [`Blocking::new`]; payload bytes are added to `progress` as jobs report them.
     pub fn counting(cancel: Cancel, progress: Arc<AtomicU64>) -> Self {
         let (meter, spare) = (Cell::default(), RefCell::default());
-        let kept = RefCell::new(DirectoryCache::new(DIRECTORIES_MAX));
-        Self { cancel, start: Instant::now(), meter, progress, spare, kept }
+        let directory_cache = RefCell::new(DirectoryCache::new(DIRECTORIES_MAX));
+        Self { cancel, start: Instant::now(), meter, progress, spare, directory_cache }
     }
 
     /// The switch that interrupts the operations.
@@ -49,7 +49,7 @@ impl Blocking {
         &self.cancel
     }
 
-    /// What was spent since the last call.
+    /// Takes what was spent since the last call.
     pub fn take_meter(&self) -> Meter {
         self.meter.take()
     }
@@ -85,7 +85,7 @@ impl Io for Blocking {
     }
 
     fn directory_cache(&self) -> Option<&RefCell<DirectoryCache>> {
-        Some(&self.kept)
+        Some(&self.directory_cache)
     }
 
     async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
@@ -110,10 +110,10 @@ impl Io for Blocking {
     }
 }
 
-/// The result of a job on [`Blocking`], whose operations are complete when they return.
+/// Runs a job on [`Blocking`] to its end, in a single poll, and returns its result.
 ///
 /// # Panics
-/// If the job awaited anything but its `Io`.
+/// If the job awaits anything but its `Io`.
 pub fn run_ready<F: Future>(job: F) -> F::Output {
     match pin!(job).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,

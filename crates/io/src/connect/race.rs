@@ -1,8 +1,8 @@
 //! Happy Eyeballs: which address is tried next, and when.
 //!
-//! The first address has [`ATTEMPT_DELAY`] to itself; then the next one is tried too, and so on. A failed attempt brings the
-//! next address forward if no other attempt is in progress. The first attempt to succeed wins, and the caller drops the
-//! others. If all fail, the error is that of the attempt that failed last.
+//! The first address has [`ATTEMPT_DELAY`] to itself; then the next one is tried too, and so on. A failed attempt
+//! brings the next address forward if no other attempt is in progress. The first attempt to succeed wins, and the
+//! caller drops the others. If all fail, the error is that of the attempt that failed last.
 //!
 //! Owns: the order of addresses, delays, the timeout, the final error.
 //! Does not own: sockets, clocks and waiting; the caller reports what happened and passes the time in.
@@ -33,8 +33,8 @@ pub(crate) struct Race {
 pub(crate) enum Step {
     /// Start an attempt, then ask again; report a failure by [`Race::failed`].
     Start(SocketAddr),
-    /// Wait until an attempt ends ([`Race::failed`], or it has won) or until this moment ([`Race::waited`]); `None` sets no
-    /// limit. The moment may have passed: attempts that have already ended still count.
+    /// Wait until an attempt ends ([`Race::failed`], or it has won) or until this moment ([`Race::waited`]); `None`
+    /// sets no limit. The moment may have passed: attempts that have already ended still count.
     Wait { until: Option<Instant> },
     /// No attempt can win any more.
     Failed(io::Error),

@@ -1,9 +1,10 @@
 //! Files that appear whole or not at all.
 //!
-//! A result is written without a name (or, where the file system can't, under an unpredictable one) in the directory
-//! it will live in, and gets its name when it is complete.
+//! A result is written in the directory where it will live, without a name or, if the file system can't do that, under
+//! an unpredictable one. It gets its name when it is complete.
 //!
-//! Owns: the order of the steps: create, allocate, write, metadata, sync, publish, sync the directory; undoing them.
+//! Owns: the order of the steps (create, allocate, write, metadata, sync, publish, sync the directory) and undoing
+//! them.
 //! Does not own: what is written, whether the source is removed afterwards.
 
 use std::io;
@@ -15,31 +16,33 @@ use crate::{
     Published,
 };
 
-/// A file being written that nobody sees yet. Ends by [`publish`](Staged::publish) or [`discard`](Staged::discard).
+/// A file that is being written and that no other program sees yet. It ends by [`publish`](Staged::publish) or
+/// [`discard`](Staged::discard).
 #[derive(Debug)]
 pub struct Staged {
     file: File,
-    /// The directory it is in; `None` where names are followed.
+    /// The directory that it lies in; `None` if its names are resolved anew at each step.
     directory: Option<Directory>,
-    /// `None` while the file has no name at all: then nothing is left of it even when the process is killed.
+    /// `None` while the file has no name at all; then the kernel removes it when the process dies.
     temporary: Option<PathBuf>,
-    /// Whether that name is one that other programs know, and may use for something else meanwhile.
-    kept: bool,
+    /// Whether the temporary name is one that outlives the run, so that other programs may have moved another file
+    /// there.
+    is_persistent: bool,
 }
 
 impl Staged {
-    /// An empty file, mode 0600, where `publish` will want it, without a name where the file system can. Missing directories
-    /// are made.
+    /// Creates an empty file, mode 0600, in the directory of `publish`, without a name if the file system supports
+    /// that. Missing directories are made.
     ///
     /// # Errors
-    /// Whatever the system says of creating a file in that directory.
+    /// The system's error of creating a file in that directory.
     pub async fn create(io: &impl Io, publish: &Publish) -> io::Result<Self> {
         let mut made = false;
         loop {
             let directory = anchor(io, publish).await?;
-            let place = if directory.is_some() { Path::new(".") } else { directory_of(&publish.path) };
-            match io.open(directory.as_ref(), place, OpenMode::Unnamed).await {
-                Ok(file) => return Ok(Self { file, directory, temporary: None, kept: false }),
+            let name = if directory.is_some() { Path::new(".") } else { directory_of(&publish.path) };
+            match io.open(directory.as_ref(), name, OpenMode::Unnamed).await {
+                Ok(file) => return Ok(Self { file, directory, temporary: None, is_persistent: false }),
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
                     make_directory(io, publish).await?;
                     made = true;
@@ -59,9 +62,11 @@ impl Staged {
         loop {
             let directory = anchor(io, publish).await?;
             let temporary = temporary_name(io, &publish.path);
-            let place = place_in(directory.as_ref(), &temporary);
-            match io.open(directory.as_ref(), place, OpenMode::CreateNew).await {
-                Ok(file) => return Ok(Self { file, directory, temporary: Some(temporary), kept: false }),
+            let name = name_in(directory.as_ref(), &temporary);
+            match io.open(directory.as_ref(), name, OpenMode::CreateNew).await {
+                Ok(file) => {
+                    return Ok(Self { file, directory, temporary: Some(temporary), is_persistent: false });
+                }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
                     make_directory(io, publish).await?;
@@ -72,24 +77,24 @@ impl Staged {
         }
     }
 
-    /// The file that another process staged under the name `temporary`, whose root is `root_bytes` long as with [`Publish`].
+    /// Opens the file that another process staged under the name `temporary`; `root_bytes` is as in [`Publish`].
     ///
     /// # Errors
-    /// Whatever the system says of opening it.
+    /// The system's error of opening it.
     pub async fn join(io: &impl Io, temporary: &Path, root_bytes: Option<usize>) -> io::Result<Self> {
         let directory = match root_bytes {
             Some(root_bytes) => Some(io.directory(Location::beneath(temporary, root_bytes)).await?),
             None => None,
         };
-        let place = place_in(directory.as_ref(), temporary);
-        let file = io.open(directory.as_ref(), place, OpenMode::Staged).await?;
-        Ok(Self { file, directory, temporary: Some(temporary.to_owned()), kept: false })
+        let name = name_in(directory.as_ref(), temporary);
+        let file = io.open(directory.as_ref(), name, OpenMode::Staged).await?;
+        Ok(Self { file, directory, temporary: Some(temporary.to_owned()), is_persistent: false })
     }
 
-    /// A new, empty file of mode 0600 under a name that is to outlive the process. Missing directories are made.
+    /// Creates an empty file, mode 0600, under a name that outlives the process. Missing directories are made.
     ///
     /// # Errors
-    /// `AlreadyExists` where the name is taken; else what the system says.
+    /// `AlreadyExists` if the name is taken; else the system's error.
     pub async fn create_as(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
         let file = match io.open(None, &temporary, OpenMode::CreateNew).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -98,17 +103,18 @@ impl Staged {
             }
             result => result?,
         };
-        Ok(Self { file, directory: None, temporary: Some(temporary), kept: true })
+        Ok(Self { file, directory: None, temporary: Some(temporary), is_persistent: true })
     }
 
-    /// The file that [`Staged::create_as`] made, perhaps in another process, locked against others. Dropped, it stays.
+    /// Opens the file that [`Staged::create_as`] made, perhaps in another process. The file is locked
+    /// against others. Dropping it leaves the file in place.
     ///
     /// # Errors
-    /// What the system says of opening it for reading and writing; symbolic links aren't followed. `WouldBlock` where another
-    /// process works on it.
+    /// The system's error of opening it for reading and writing; symbolic links aren't followed. `WouldBlock` if
+    /// another process works on it.
     pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
         let file = io.open(None, &temporary, OpenMode::Locked).await?;
-        Ok(Self { file, directory: None, temporary: Some(temporary), kept: true })
+        Ok(Self { file, directory: None, temporary: Some(temporary), is_persistent: true })
     }
 
     /// The file to write into.
@@ -121,12 +127,13 @@ impl Staged {
         self.temporary.as_deref()
     }
 
-    /// Gives the complete file its metadata and its name. On failure nothing is left of it and an existing file under
-    /// that name is untouched, unless the last step failed: the sync of the directory, after the file has appeared.
+    /// Gives the complete file its metadata and its name. On failure the staged file is removed, and an existing file
+    /// under that name is untouched. The exception is a failed sync of the directory, the last step: by then the file
+    /// has appeared.
     ///
     /// # Errors
-    /// `AlreadyExists` where the name is taken and [`Existing::Refuse`] was asked; else what the system says. A failed
-    /// sync is never retried: the pages it failed on may be gone.
+    /// `AlreadyExists` if the name is taken and [`Existing::Refuse`] was asked for; else the system's error. A failed
+    /// sync is never retried: the pages that it failed on may be gone.
     pub async fn publish(mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
         match self.try_publish(io, publish).await {
             Ok(published) => Ok(published),
@@ -139,7 +146,7 @@ impl Staged {
 
     async fn try_publish(&mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
         let Publish { path, existing, durability, preserve, .. } = publish;
-        // In front of the mode, which may forbid it.
+        // Before the mode is set, which may forbid it.
         let lost_attributes = io.set_attributes(&self.file, &preserve.attributes).await;
         if let Some(mode) = preserve.mode {
             io.done(Op::SetMode { file: self.file.clone(), mode }).await?;
@@ -150,7 +157,7 @@ impl Staged {
         if *durability == Durability::Synced {
             io.sync(&self.file).await?;
         }
-        self.name(io, path, *existing).await?;
+        self.publish_as(io, path, *existing).await?;
         match (durability, &self.directory) {
             (Durability::Eventual, _) => {}
             (Durability::Synced, Some(directory)) => io.sync_directory(directory).await?,
@@ -159,8 +166,8 @@ impl Staged {
         Ok(Published { lost_attributes })
     }
 
-    async fn name(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<()> {
-        if self.kept && existing == Existing::Refuse && self.link_kept(io, path).await? {
+    async fn publish_as(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<()> {
+        if self.is_persistent && existing == Existing::Refuse && self.link_persistent(io, path).await? {
             return Ok(());
         }
         if self.temporary.is_none() {
@@ -169,20 +176,21 @@ impl Staged {
                     if error.kind() == io::ErrorKind::AlreadyExists && existing == Existing::Replace => {}
                 result => return result,
             }
-            // Only a rename replaces: the file gets a name of its own first.
+            // Only a rename replaces a file, so this one needs a temporary name first.
             let temporary = temporary_name(io, path);
             io.done(self.link(&temporary)).await?;
             self.temporary = Some(temporary);
         }
-        let from = self.place(self.temporary.as_deref().expect("named above"));
-        let (dir, to, replace) = (self.directory.clone(), self.place(path), existing == Existing::Replace);
+        let from = self.relative(self.temporary.as_deref().expect("named above"));
+        let (dir, to, replace) = (self.directory.clone(), self.relative(path), existing == Existing::Replace);
         io.done(Op::Rename { dir, from, to, replace }).await?;
         self.temporary = None;
         Ok(())
     }
 
-    /// Names the open file itself, whatever its temporary name leads to now. False where the file system has no links.
-    async fn link_kept(&mut self, io: &impl Io, path: &Path) -> io::Result<bool> {
+    /// Names the open file itself, whatever its temporary name leads to now. Returns false if the file system has no
+    /// hard links.
+    async fn link_persistent(&mut self, io: &impl Io, path: &Path) -> io::Result<bool> {
         match io.done(self.link(path)).await {
             Ok(()) => {}
             Err(error)
@@ -192,18 +200,18 @@ impl Staged {
             }
             Err(error) => return Err(error),
         }
-        // It is one more name of a complete file at worst.
+        // If this fails, the complete file has one name more than it should.
         self.remove_temporary(io).await;
         Ok(true)
     }
 
     fn link(&self, path: &Path) -> Op {
-        Op::Link { file: self.file.clone(), dir: self.directory.clone(), path: self.place(path) }
+        Op::Link { file: self.file.clone(), dir: self.directory.clone(), path: self.relative(path) }
     }
 
-    /// `path`, which lies in the file's directory, as operations take it.
-    fn place(&self, path: &Path) -> PathBuf {
-        place_in(self.directory.as_ref(), path).to_owned()
+    /// `path`, which lies in the file's directory, as an operation takes it.
+    fn relative(&self, path: &Path) -> PathBuf {
+        name_in(self.directory.as_ref(), path).to_owned()
     }
 
     /// Removes what was written so far.
@@ -213,13 +221,13 @@ impl Staged {
 
     async fn remove_temporary(&mut self, io: &impl Io) {
         if let Some(temporary) = self.temporary.take() {
-            // Nothing better can be done about a failure here than what the next run does: clear it away.
-            let _ = io.remove(self.directory.as_ref(), &self.place(&temporary)).await;
+            // A failure leaves the file to the next run, which removes leftovers.
+            let _ = io.remove(self.directory.as_ref(), &self.relative(&temporary)).await;
         }
     }
 }
 
-/// The directory of a new file, if it is to be held open. Missing directories are made.
+/// Opens the directory of a new file, if it is to be held open. Missing directories are made.
 async fn anchor(io: &impl Io, publish: &Publish) -> io::Result<Option<Directory>> {
     let Some(root_bytes) = publish.root_bytes else { return Ok(None) };
     io.make_directory(Location::beneath(&publish.path, root_bytes)).await.map(Some)
@@ -256,17 +264,17 @@ pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> BufResu
     (result, content)
 }
 
-/// Makes the names beside `path`, and its own, survive a power cut.
+/// Syncs the directory of `path`, so that the names in it survive a power cut.
 ///
 /// # Errors
-/// Whatever the system says of opening or syncing the directory.
+/// The system's error of opening or syncing the directory.
 pub async fn sync_directory_of(io: &impl Io, path: &Path) -> io::Result<()> {
     let directory = io.open(None, directory_of(path), OpenMode::Directory).await?;
     io.sync(&directory).await
 }
 
-/// `path` as operations take it that are given `directory`.
-fn place_in<'a>(directory: Option<&Directory>, path: &'a Path) -> &'a Path {
+/// `path` as it is named in an operation with this `directory`.
+fn name_in<'a>(directory: Option<&Directory>, path: &'a Path) -> &'a Path {
     if directory.is_some() { Location::named(path).name() } else { path }
 }
 
@@ -277,7 +285,7 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// What kernels and file systems without `O_TMPFILE` answer: see open(2).
+/// The errors of kernels and file systems without `O_TMPFILE`: see open(2).
 fn cannot_be_unnamed(error: &io::Error) -> bool {
     use rustix::io::Errno;
     [Errno::OPNOTSUPP, Errno::ISDIR, Errno::INVAL]

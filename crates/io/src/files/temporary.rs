@@ -14,9 +14,9 @@ use rustix::fs::{self, AtFlags, FlockOperation, Mode};
 
 use crate::{Io, OpenMode};
 
-/// What the name of a temporary file begins with.
+/// The start of a temporary file's name.
 const TEMPORARY_PREFIX: &str = ".haul-";
-/// What it ends in.
+/// Its end.
 const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// Whether a file of this name is staged, or was left by a run that was killed.
@@ -25,10 +25,11 @@ pub fn is_temporary(name: &OsStr) -> bool {
     name.starts_with(TEMPORARY_PREFIX.as_bytes()) && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
 }
 
-/// Removes the temporary file `name` in `directory` if nobody works on it: what a run left that was killed.
+/// Removes the temporary file `name` in `directory` if no process holds its lock, which means that a killed run left
+/// it.
 ///
 /// # Errors
-/// Whatever the system says of opening, locking or removing it; `WouldBlock` where somebody works on it.
+/// The system's error of opening, locking or removing it; `WouldBlock` if a process works on it.
 pub fn remove_if_left(directory: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
     let file = fs::openat(directory, name, OpenMode::ReadWrite { follow: false }.flags(), Mode::empty())?;
     fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;

@@ -1,4 +1,4 @@
-//! The answer to a lookup, and where it goes.
+//! The answer to a lookup, and who receives it.
 //!
 //! Owns: the answer's shape, its ports.
 //! Does not own: lookups.
@@ -7,12 +7,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// What a lookup came to.
+/// The result of a lookup, shared by all callers.
 pub(crate) type Answer = Result<Arc<[SocketAddr]>, Arc<io::Error>>;
-/// What is done with an answer. Called once, on the thread that has it.
+/// Receives an answer. Called once, on the thread that has the answer.
 pub(crate) type Callback = Box<dyn FnOnce(&Answer) + Send>;
 
-/// What an answer is to somebody who wants to connect to `port`.
+/// The addresses of an answer, with `port`.
 pub(crate) fn at_port(answer: &Answer, port: u16) -> io::Result<Vec<SocketAddr>> {
     match answer {
         Ok(addresses) => Ok(addresses

@@ -1,15 +1,17 @@
-//! The addresses of names, looked up once for all who ask at the same time, and remembered for a while.
+//! Addresses of host names: one lookup for all callers that ask at the same time, remembered for a while.
 //!
-//! A name is either known, or somebody looks it up at this moment and the others leave word of what is to happen when the answer
-//! comes: so any number of tasks cost one lookup, and those that wait occupy no thread of a ring's pool. A failure is
-//! remembered too, for a second: long enough that a list with a thousand URLs of a name that is gone doesn't ask for it a
-//! thousand times, short enough that a network which comes back is noticed. Lookups give no time to live, so success is remembered
-//! for a fixed time, which is short.
+//! The first caller to ask for an unknown name leads: it carries out the lookup. Callers that ask meanwhile leave a
+//! callback. So any number of tasks cost one lookup, and those that wait occupy no thread of a ring's pool.
 //!
-//! The order of addresses is the resolver's (for the system's, RFC 6724), and stays: turning it would overrule those preferences.
+//! - A success is remembered for a short, fixed time, because lookups report no time to live.
+//! - A failure is remembered for a second. A list with a thousand URLs of one missing host then costs a single lookup,
+//!   and a network that comes back is noticed soon.
 //!
-//! Owns: who looks up what, what is remembered and for how long.
-//! Does not own: the order of attempts to connect ([`crate::Op::Connect`]), names that the user explained.
+//! Addresses keep the resolver's order (for the system's resolver, RFC 6724): rotating them would overrule its
+//! preferences.
+//!
+//! Owns: which caller leads, what is remembered and for how long.
+//! Does not own: the order of connection attempts ([`crate::Op::Connect`]), fixed addresses that the user gave.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -21,7 +23,7 @@ use super::answer::{Answer, Callback, at_port};
 use super::waiter;
 use crate::Cancel;
 
-/// Finds addresses and remembers them. Clones share what they remember.
+/// Looks up addresses and remembers them. Clones share what they remember.
 #[derive(Clone)]
 pub struct Names(Arc<Inner>);
 
@@ -30,13 +32,13 @@ pub struct Names(Arc<Inner>);
 pub struct NamesLimits {
     /// How long addresses are used without another lookup. Defaults to 60 s.
     pub found_for: Duration,
-    /// How long a failed lookup stands. Defaults to 1 s.
+    /// How long a failed lookup is remembered. Defaults to 1 s.
     pub missed_for: Duration,
-    /// Names that are remembered; beyond it the one that was looked up first is forgotten. Defaults to 1024.
+    /// Names that are remembered; beyond it the oldest answer is forgotten. Defaults to 1024.
     pub names_max: usize,
 }
 
-/// Looks up a name: its addresses, whose ports don't matter, in the order in which they are to be tried.
+/// Looks up a name and returns its addresses in order of preference. Their ports are ignored.
 type Resolver = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 type Clock = dyn Fn() -> Duration + Send + Sync;
 
@@ -50,30 +52,30 @@ struct Inner {
 #[derive(Default)]
 struct Table {
     entries: HashMap<Arc<str>, Entry>,
-    /// Answers in the order in which they came. Invariant: at most [`NamesLimits::names_max`].
+    /// Answers in the order in which they arrived. Invariant: at most [`NamesLimits::names_max`].
     order: VecDeque<(Arc<str>, Duration)>,
 }
 
 enum Entry {
-    /// Somebody looks it up; these are told.
-    UnderWay(Vec<Callback>),
+    /// A caller looks it up; these callbacks receive its answer.
+    Pending(Vec<Callback>),
     Known {
         answer: Answer,
         until: Duration,
     },
 }
 
-/// What there is to do for somebody who asks.
-enum Claim {
+/// The part of a caller in a lookup.
+enum Role {
     Known(Answer),
-    /// It is up to the asker to look it up.
-    Mine(LookUp),
-    /// Somebody else does, and tells.
-    UnderWay,
+    /// The caller carries out the lookup.
+    Leader(Lookup),
+    /// Another caller carries it out, and calls the callback.
+    Follower,
 }
 
-/// The duty to look up a name. Those who wait are answered however it ends.
-struct LookUp {
+/// The leader's duty to look up a name. The callbacks receive an answer however it ends.
+struct Lookup {
     names: Names,
     name: Arc<str>,
     answer: Option<Answer>,
@@ -86,8 +88,8 @@ impl Names {
         Self::new(by_system, move || started.elapsed(), NamesLimits::default())
     }
 
-    /// Names that `resolver` looks up. It gives addresses, whose ports don't matter, in the order in which they are to be tried; it
-    /// may block. `clock` gives the time since some fixed moment.
+    /// Names that `resolver` looks up. It returns addresses in order of preference, with ports that are ignored, and
+    /// may block. `clock` returns the time since some fixed moment.
     pub fn new(
         resolver: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
         clock: impl Fn() -> Duration + Send + Sync + 'static,
@@ -97,59 +99,60 @@ impl Names {
         Self(Arc::new(Inner { limits, resolver, clock, table: Mutex::default() }))
     }
 
-    /// The addresses of `name`, where they are known without a lookup.
+    /// The addresses of `name`, if they are known without a lookup.
     pub(crate) fn known(&self, name: &str, port: u16) -> Option<io::Result<Vec<SocketAddr>>> {
         let now = (self.0.clock)();
         self.lock().known(name, now).map(|answer| at_port(&answer, port))
     }
 
-    /// The addresses of `name`. Blocks; where somebody else looks it up, until that is done or `cancel` is thrown.
+    /// The addresses of `name`. Blocks; if another caller looks the name up, until that is done or `cancel` is
+    /// triggered.
     pub(crate) fn find(&self, name: &str, port: u16, cancel: &Cancel) -> io::Result<Vec<SocketAddr>> {
         let mut waiting = None;
-        let begun = self.begin(name, || {
-            let (told, answer) = waiter::pair()?;
+        let role = self.join(name, || {
+            let (callback, answer) = waiter::pair()?;
             waiting = Some(answer);
-            Ok(told)
+            Ok(callback)
         })?;
-        let answer = match (begun, waiting) {
-            (Claim::Known(answer), _) => answer,
-            (Claim::Mine(look_up), _) => look_up.run(),
-            (Claim::UnderWay, waiting) => waiting.expect("made while it was under way").wait(cancel)?,
+        let answer = match (role, waiting) {
+            (Role::Known(answer), _) => answer,
+            (Role::Leader(lookup), _) => lookup.run(),
+            (Role::Follower, waiting) => waiting.expect("a follower has a waiter").wait(cancel)?,
         };
         at_port(&answer, port)
     }
 
-    /// Has `told` called with the addresses of `name`: by this call, which may block to look them up, or by the thread that
-    /// looks them up already.
-    pub(crate) fn find_then(&self, name: &str, told: Callback) {
-        let mut told = Some(told);
-        let begun = self.begin(name, || Ok(told.take().expect("wanted once")));
-        let answer = match begun {
-            Ok(Claim::Known(answer)) => answer,
-            Ok(Claim::Mine(look_up)) => look_up.run(),
-            Ok(Claim::UnderWay) => return,
+    /// Calls `callback` with the addresses of `name`: in this call, which may block to look them up, or on the thread
+    /// that is already looking them up.
+    pub(crate) fn find_then(&self, name: &str, callback: Callback) {
+        let mut callback = Some(callback);
+        let role = self.join(name, || Ok(callback.take().expect("the callback is taken once")));
+        let answer = match role {
+            Ok(Role::Known(answer)) => answer,
+            Ok(Role::Leader(lookup)) => lookup.run(),
+            Ok(Role::Follower) => return,
             Err(error) => Err(Arc::new(error)),
         };
-        told.into_iter().for_each(|told| told(&answer));
+        callback.into_iter().for_each(|callback| callback(&answer));
     }
 
-    /// What there is to do for somebody who asks; `told` is wanted, and called, only if somebody else looks it up.
-    fn begin(&self, name: &str, told: impl FnOnce() -> io::Result<Callback>) -> io::Result<Claim> {
+    /// Joins or starts a lookup. `callback` is made, and will be called, only if another caller leads.
+    fn join(&self, name: &str, callback: impl FnOnce() -> io::Result<Callback>) -> io::Result<Role> {
         let now = (self.0.clock)();
         let mut table = self.lock();
         if let Some(answer) = table.known(name, now) {
-            return Ok(Claim::Known(answer));
+            return Ok(Role::Known(answer));
         }
-        if let Some(Entry::UnderWay(waiting)) = table.entries.get_mut(name) {
-            waiting.push(told()?);
-            return Ok(Claim::UnderWay);
+        if let Some(Entry::Pending(waiting)) = table.entries.get_mut(name) {
+            waiting.push(callback()?);
+            return Ok(Role::Follower);
         }
         let name = Arc::<str>::from(name);
-        table.entries.insert(name.clone(), Entry::UnderWay(Vec::new()));
-        Ok(Claim::Mine(LookUp { names: self.clone(), name, answer: None }))
+        table.entries.insert(name.clone(), Entry::Pending(Vec::new()));
+        Ok(Role::Leader(Lookup { names: self.clone(), name, answer: None }))
     }
 
-    /// No foreign code runs under this lock, so a poisoned one is as good as any.
+    /// No foreign code runs under this lock, so a poisoned one is still consistent.
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -174,11 +177,14 @@ impl std::fmt::Debug for Names {
     }
 }
 
-impl LookUp {
+impl Lookup {
     fn run(mut self) -> Answer {
-        let found = (self.names.0.resolver)(&self.name).and_then(|found| match found.is_empty() {
-            true => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses")),
-            false => Ok(found),
+        let found = (self.names.0.resolver)(&self.name).and_then(|found| {
+            if found.is_empty() {
+                Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"))
+            } else {
+                Ok(found)
+            }
         });
         let answer = found.map(Arc::from).map_err(Arc::new);
         self.answer = Some(answer.clone());
@@ -186,7 +192,7 @@ impl LookUp {
     }
 }
 
-impl Drop for LookUp {
+impl Drop for Lookup {
     fn drop(&mut self) {
         let answer = self.answer.take().unwrap_or_else(|| {
             let error = io::Error::other("internal error: the lookup panicked");
@@ -194,7 +200,7 @@ impl Drop for LookUp {
         });
         let now = (self.names.0.clock)();
         let waiting = self.names.lock().learn(&self.name, &answer, now, &self.names.0.limits);
-        waiting.into_iter().for_each(|told| told(&answer));
+        waiting.into_iter().for_each(|callback| callback(&answer));
     }
 }
 
@@ -206,7 +212,7 @@ impl Table {
         }
     }
 
-    /// Remembers `answer`; who is to be told of it.
+    /// Remembers `answer` and returns the callbacks that wait for it.
     fn learn(
         &mut self,
         name: &Arc<str>,
@@ -226,7 +232,7 @@ impl Table {
             }
         }
         match previous {
-            Some(Entry::UnderWay(waiting)) => waiting,
+            Some(Entry::Pending(waiting)) => waiting,
             _ => Vec::new(),
         }
     }

@@ -1,4 +1,4 @@
-//! Waiter for an answer that somebody else will have.
+//! Waiting for another caller's lookup.
 //!
 //! Owns: a sleep that the answer or the run's cancellation ends.
 //! Does not own: answers.
@@ -14,31 +14,31 @@ use super::answer::{Answer, Callback};
 use crate::system::deadline::{Deadline, wait};
 use crate::{Cancel, cancelled};
 
-/// Who waits.
-pub(super) struct Waiter(Arc<Slot>);
+/// A caller that waits for an answer.
+pub(super) struct Waiter(Arc<Mailbox>);
 
-struct Slot {
+struct Mailbox {
     answer: Mutex<Option<Answer>>,
-    /// Readable once there is one.
+    /// Readable once there is an answer.
     event: OwnedFd,
 }
 
-/// What is to be called with the answer, and the wait for that.
+/// A callback for the answer, and the waiter that it wakes.
 pub(super) fn pair() -> io::Result<(Callback, Waiter)> {
     let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-    let slot = Arc::new(Slot { answer: Mutex::default(), event });
-    let told = slot.clone();
-    let tell = move |answer: &Answer| {
-        *told.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
+    let mailbox = Arc::new(Mailbox { answer: Mutex::default(), event });
+    let filled = mailbox.clone();
+    let callback = move |answer: &Answer| {
+        *filled.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
         // The only possible failure is an overflow of the counter, which leaves it readable.
-        let _ = rustix::io::write(&told.event, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&filled.event, &1u64.to_ne_bytes());
     };
-    Ok((Box::new(tell), Waiter(slot)))
+    Ok((Box::new(callback), Waiter(mailbox)))
 }
 
 impl Waiter {
     pub(super) fn wait(self, cancel: &Cancel) -> io::Result<Answer> {
-        let Slot { answer, event } = &*self.0;
+        let Mailbox { answer, event } = &*self.0;
         loop {
             if let Some(answer) = answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 return Ok(answer);

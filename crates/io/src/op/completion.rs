@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 
 use crate::{Attributes, Buf, File, Published, Socket, Stat};
 
-/// What an operation came to.
+/// The result of an operation, with its buffer.
 #[derive(Debug)]
 pub struct Completion {
-    /// The value that the variant of [`Op`] names, or the system's error.
+    /// The value that the variant of [`Op`](crate::Op) names, or the system's error.
     pub result: io::Result<Value>,
     /// The buffer that moved in, if the operation has one.
     pub buf: Option<Buf>,
@@ -20,25 +20,25 @@ pub struct Completion {
 /// The value of a successful operation.
 #[derive(Debug)]
 pub enum Value {
-    /// Nothing but success.
+    /// Success without a value.
     Done,
     /// Bytes read or written.
     Count(usize),
-    /// The file opened.
+    /// The opened file.
     File(File),
-    /// The socket connected.
+    /// The connected socket.
     Socket(Socket),
-    /// What is known of a file.
+    /// The metadata of a file.
     Stat(Stat),
     /// Extended attributes.
     Attributes(Attributes),
-    /// What there is to say of a file that was published.
+    /// The outcome of a publication.
     Published(Published),
     /// Addresses, in the resolver's order.
     Addresses(Vec<SocketAddr>),
 }
 
-/// What a read found; the buffer comes back in either case.
+/// A result, and the buffer that comes back with it in either case.
 pub type BufResult<T> = (io::Result<T>, Buf);
 
 impl Completion {

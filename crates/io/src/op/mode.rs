@@ -7,31 +7,31 @@
 
 use rustix::fs::OFlags;
 
-/// How [`Op::Open`] opens.
+/// How [`Op::Open`](crate::Op::Open) opens a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
-    /// An existing file for reading; `follow` says whether a symbolic link as last component is followed.
+    /// An existing file for reading.
     Read {
         /// Follow a final symbolic link (else: the error `ELOOP`).
         follow: bool,
     },
     /// An existing directory, to be read or synced.
     Directory,
-    /// An existing directory, to be the anchor of names only. It needs no permission to be read.
+    /// An existing directory that serves only as the anchor of names. It needs no read permission.
     Anchor {
         /// Follow symbolic links (else: the error `ENOTDIR`, for one in the last component).
         follow: bool,
     },
     /// A new file of mode 0600 for reading and writing; an existing name is an error.
     CreateNew,
-    /// A new file of mode 0600 without a name, on the file system of the directory named.
+    /// A new file of mode 0600 without a name, on the file system of the given directory.
     Unnamed,
     /// An existing file for reading and writing in place.
     ReadWrite {
         /// Follow a final symbolic link (else: the error `ELOOP`).
         follow: bool,
     },
-    /// A staged file of another process's making, for reading and writing.
+    /// A file that another process staged, for reading and writing.
     Staged,
     /// An existing file for reading and writing, not behind a symbolic link, that no other process works on: it is locked
     /// for as long as it is open (else: the error `WouldBlock`). Where the file system has no locks, it is only opened.
@@ -41,16 +41,16 @@ pub enum OpenMode {
 /// Where in a file an operation works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Offset {
-    /// That many bytes from the start.
+    /// This many bytes from the start.
     At(u64),
-    /// Wherever the stream is: pipes, terminals.
+    /// At the current position: pipes, terminals.
     Stream,
 }
 
 impl OpenMode {
     /// The flags of open(2).
     pub(crate) fn flags(self) -> OFlags {
-        // O_NONBLOCK: opening a pipe that was put in a file's place must not hang; regular files ignore it.
+        // O_NONBLOCK: opening a pipe that has replaced a file must not hang; regular files ignore the flag.
         let reading = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK;
         let in_place = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK;
         let flags = match self {

@@ -1,7 +1,7 @@
-//! The closed list of operations, and what comes back from one.
+//! The closed list of operations.
 //!
-//! Owns: the shape of each operation.
-//! Does not own: carrying it out ([`crate::Blocking`], [`crate::sim`]).
+//! Owns: the shape of each operation, which operations a cancelled run refuses.
+//! Does not own: carrying them out ([`crate::blocking`], [`crate::uring`], [`crate::sim`]).
 
 use std::ffi::OsString;
 use std::io;
@@ -10,28 +10,30 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::completion::Completion;
+#[cfg(doc)]
+use super::completion::Value;
 use super::mode::{Offset, OpenMode};
 use crate::{Buf, Directory, File, Names, Socket};
 
 /// One request to the operating system.
 ///
-/// Names are relative to `dir` where it is given, else to the working directory. Buffers move in and come back in the
-/// [`Completion`]. A timeout is part of the operation; reaching it is the error `TimedOut`. `EINTR` is dealt with
-/// beneath; short reads and writes are passed on as they are.
+/// Names are relative to `dir` if it is given, else to the working directory. Buffers move in and come back in the
+/// [`Completion`]. A timeout is part of the operation; reaching it is the error `TimedOut`. `EINTR` is handled by the
+/// execution; short reads and writes are passed on as they are.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields are explained once, above and at each variant")]
 pub enum Op {
     /// Opens a file: [`Value::File`].
     Open { dir: Option<Directory>, path: PathBuf, mode: OpenMode },
-    /// What is known of an open file: [`Value::Stat`].
+    /// The metadata of an open file: [`Value::Stat`].
     Stat { file: File },
-    /// What is known of a name; a symbolic link itself, not what it leads to: [`Value::Stat`].
+    /// The metadata of a name. Symbolic links aren't followed: [`Value::Stat`].
     StatAt { dir: Option<Directory>, path: PathBuf },
     /// Appends at most `bytes_max` bytes to the buffer: [`Value::Count`]; 0 is the end of the file.
     ReadAt { file: File, buf: Buf, bytes_max: usize, offset: Offset },
     /// Writes the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
     WriteAt { file: File, buf: Buf, offset: Offset },
-    /// Makes a file `bytes` bytes long and reserves the space, where the file system is on a device: [`Value::Done`].
+    /// Makes a file `bytes` bytes long and, on a device, reserves the space: [`Value::Done`].
     Allocate { file: File, bytes: u64 },
     /// Sets permission bits: [`Value::Done`].
     SetMode { file: File, mode: u32 },
@@ -39,35 +41,36 @@ pub enum Op {
     SetModified { file: File, modified: (i64, u32) },
     /// The user's extended attributes of a file: [`Value::Attributes`].
     Attributes { file: File },
-    /// Sets one of them: [`Value::Done`].
+    /// Sets one extended attribute: [`Value::Done`].
     SetAttribute { file: File, name: OsString, value: Vec<u8> },
-    /// Puts content and metadata of a file, or the names in a directory, on stable storage: [`Value::Done`].
+    /// Writes the content and metadata of a file, or the names in a directory, to stable storage: [`Value::Done`].
     Sync { file: File },
-    /// Gives an unnamed file its name; an existing one is never replaced: [`Value::Done`].
+    /// Gives an unnamed file its name; an existing name is an error: [`Value::Done`].
     Link { file: File, dir: Option<Directory>, path: PathBuf },
-    /// Renames within one file system; replaces an existing target only if told to: [`Value::Done`].
+    /// Renames within one file system. An existing target is replaced if `replace` is set, else an error:
+    /// [`Value::Done`].
     Rename { dir: Option<Directory>, from: PathBuf, to: PathBuf, replace: bool },
     /// Removes a name that isn't a directory: [`Value::Done`].
     Remove { dir: Option<Directory>, path: PathBuf },
-    /// Makes a directory with at most these permission bits, less the umask; its parent must exist: [`Value::Done`].
+    /// Makes a directory with at most these permission bits, less the umask. Its parent must exist: [`Value::Done`].
     MakeDirectory { dir: Option<Directory>, path: PathBuf, mode: u32 },
-    /// The addresses of a host name or literal, as `names` find them: [`Value::Addresses`], never empty.
+    /// Resolves a host name or literal by `names`: [`Value::Addresses`], never empty.
     Resolve { names: Names, host: String, port: u16 },
     /// Connects to the first address that answers (RFC 8305): [`Value::Socket`].
     Connect { addresses: Vec<SocketAddr>, timeout: Duration },
-    /// Connects to the socket of this name in the file system, at once or not at all: [`Value::Socket`].
+    /// Connects to the local socket at `path` without waiting: [`Value::Socket`].
     ConnectLocal { path: PathBuf },
-    /// Appends what has arrived to the buffer: [`Value::Count`]; 0 is the peer's orderly end.
+    /// Appends what has arrived to the buffer: [`Value::Count`]; 0 is the orderly end of the peer's data.
     Recv { socket: Socket, buf: Buf, timeout: Duration },
     /// Sends the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
     Send { socket: Socket, buf: Buf, timeout: Duration },
-    /// Lets time pass: [`Value::Done`].
+    /// Sleeps: [`Value::Done`].
     Sleep { duration: Duration },
 }
 
 impl Op {
-    /// Whether this operation begins or prolongs work and is refused once the run is cancelled; those that finish or
-    /// undo work are not.
+    /// Whether this operation starts or continues work, which a cancelled run refuses. Operations that finish or undo
+    /// work are still carried out.
     pub(crate) fn is_refused_when_cancelled(&self) -> bool {
         match self {
             Op::Open { mode, .. } => !matches!(mode, OpenMode::Directory | OpenMode::Anchor { .. }),
@@ -94,7 +97,7 @@ impl Op {
         }
     }
 
-    /// Takes the buffer out of an operation that won't be carried out.
+    /// The completion of an operation that isn't carried out, with its buffer.
     pub(crate) fn refuse(self, error: io::Error) -> Completion {
         let buf = match self {
             Op::ReadAt { buf, .. }

@@ -1,6 +1,6 @@
 //! The simulated file system.
 //!
-//! Owns: names, contents, and what of them a power cut spares.
+//! Owns: names, contents, and which of them survive a power cut.
 //! Does not own: time, injected faults.
 
 use std::collections::BTreeMap;
@@ -25,15 +25,15 @@ pub struct Files {
     next_node: u64,
     /// The file system is full when its contents would exceed this.
     pub capacity_bytes: Option<u64>,
-    /// Whether files without a name can be made (`O_TMPFILE`).
+    /// Whether making files without a name (`O_TMPFILE`) fails.
     pub refuse_unnamed: bool,
-    /// Whether extended attributes can't be set.
+    /// Whether setting extended attributes fails.
     pub refuse_attributes: bool,
 }
 
 #[derive(Clone)]
 pub(super) enum Node {
-    /// Its name now.
+    /// Its current name.
     Directory(PathBuf),
     Symlink(PathBuf),
     Regular(Regular),
@@ -68,7 +68,7 @@ impl Files {
         self.sync_names();
     }
 
-    /// What was made so is there for good.
+    /// Makes the names as they are now survive a power cut.
     pub(super) fn sync_names(&mut self) {
         self.synced_names = self.names.clone();
     }
@@ -81,7 +81,7 @@ impl Files {
         }
     }
 
-    /// Writes `content` into a file in place of what is in it, if there is a file of that name. Whoever has it open reads it.
+    /// Replaces the content of a file, if there is one of that name, for open handles too.
     pub fn rewrite(&mut self, path: impl AsRef<Path>, content: &[u8]) {
         if let Some(node) = self.names.get(&normal(path.as_ref()))
             && let Some(Node::Regular(regular)) = self.nodes.get_mut(node)
@@ -91,7 +91,7 @@ impl Files {
         }
     }
 
-    /// Gives a file an extended attribute, if there is a file of that name.
+    /// Sets an extended attribute of a file, if there is one of that name.
     pub fn put_attribute(&mut self, path: impl AsRef<Path>, name: &str, value: &[u8]) {
         if let Some(node) = self.names.get(&normal(path.as_ref()))
             && let Some(Node::Regular(regular)) = self.nodes.get_mut(node)
@@ -255,7 +255,7 @@ impl Files {
         self.names.get(path).copied().ok_or_else(|| ErrorKind::NotFound.into())
     }
 
-    /// That `path` is no name yet and that its directory is there.
+    /// Checks that `path` is free and that its directory exists.
     fn check_free(&self, path: &Path) -> io::Result<()> {
         if self.names.contains_key(path) {
             return Err(ErrorKind::AlreadyExists.into());
@@ -343,7 +343,7 @@ impl Files {
     }
 
     fn sync(&mut self, node: u64) {
-        match self.nodes.get_mut(&node).expect("nodes are never forgotten") {
+        match self.nodes.get_mut(&node).expect("nodes are never removed") {
             Node::Regular(regular) => regular.synced = Some(regular.content.clone()),
             Node::Symlink(_) => {}
             Node::Directory(directory) => {

@@ -1,10 +1,10 @@
-//! A seeded simulation of files, peers and time, as an [`Io`].
+//! The simulated machine, and [`Io`] on it.
 //!
-//! Every operation takes a random latency in virtual time, reads and writes come back short at random, and one can be
-//! told to fail or the power to go at any operation. The same seed gives the same run.
+//! Every operation takes a random latency in virtual time, and reads and writes come back short at random. Any
+//! operation can be made to fail, and the power can be cut at any operation. The same seed gives the same run.
 //!
 //! Owns: virtual time, the order of completions, injected faults.
-//! Does not own: what files ([`Files`]) and peers ([`Peers`]) do.
+//! Does not own: the behaviour of files ([`Files`]) and peers ([`Peers`]).
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,13 +24,13 @@ use crate::{Buf, BufResult, Completion, Io, Op, Publish, Published, Socket, Valu
 #[derive(Clone)]
 pub struct Sim(Rc<RefCell<World>>);
 
-/// What somebody else does to the files.
+/// A change to the files by another program.
 type Change = Box<dyn FnOnce(&mut Files)>;
 
 struct World {
     random: Random,
     now: Duration,
-    /// Operations in flight by the moment they complete; the number makes moments unique and names the operation.
+    /// Operations in flight by the moment they complete; the number identifies the operation and makes the key unique.
     in_flight: BTreeMap<(Duration, u64), Op>,
     completed: BTreeMap<u64, Completion>,
     submitted: u64,
@@ -49,7 +49,7 @@ impl Sim {
         Self::with_files(seed, Files::default())
     }
 
-    /// A machine with the files of another, for instance what [`Sim::after_power_cut`] left.
+    /// A machine with the files of another, for instance those after [`Sim::after_power_cut`].
     pub fn with_files(seed: u64, files: Files) -> Self {
         Self(Rc::new(RefCell::new(World {
             random: Random::new(seed),
@@ -67,7 +67,7 @@ impl Sim {
         })))
     }
 
-    /// Runs `job` to its end; `None` if the power went before.
+    /// Runs `job` to its end; `None` if the power was cut before.
     ///
     /// # Panics
     /// If the job waits for something that isn't an operation.
@@ -82,7 +82,8 @@ impl Sim {
         }
     }
 
-    /// Runs `jobs` at once on this machine; their outputs in the same order, `None` if the power went before all ended.
+    /// Runs `jobs` concurrently and returns their outputs in the same order; `None` if the power was cut before all
+    /// ended.
     pub fn run_all<T>(&self, jobs: Vec<impl Future<Output = T>>) -> Option<Vec<T>> {
         let mut jobs: Vec<_> = jobs.into_iter().map(|job| Joined::Running(Box::pin(job))).collect();
         self.run(std::future::poll_fn(move |context| {
@@ -94,27 +95,27 @@ impl Sim {
         }))
     }
 
-    /// The operation with this number (from 0, in order of submission) fails.
+    /// Makes the operation with this number (from 0, in order of submission) fail.
     pub fn fail_operation(&self, number: u64, kind: io::ErrorKind) {
         self.0.borrow_mut().faults.insert(number, kind);
     }
 
-    /// Somebody else does `change` just before the operation with this number is carried out.
+    /// Applies `change`, as another program would, just before the operation with this number is carried out.
     pub fn change_files_at(&self, number: u64, change: impl FnOnce(&mut Files) + 'static) {
         self.0.borrow_mut().changes.insert(number, Box::new(change));
     }
 
-    /// The power goes when the operation with this number is submitted.
+    /// Cuts the power when the operation with this number is submitted.
     pub fn cut_power_at(&self, number: u64) {
         self.0.borrow_mut().power_cut_at = Some(number);
     }
 
-    /// From now on the run is cancelled.
+    /// Cancels the run from now on.
     pub fn cancel(&self) {
         self.0.borrow_mut().cancelled = true;
     }
 
-    /// How many operations were submitted so far.
+    /// The number of operations submitted so far.
     pub fn submitted(&self) -> u64 {
         self.0.borrow().submitted
     }
@@ -134,7 +135,8 @@ impl Sim {
         std::cell::RefMut::map(self.0.borrow_mut(), |world| &mut world.peers)
     }
 
-    /// What a file system might hold after the power went now: all that was synced, and a random part of the rest.
+    /// A possible state of the files after a power cut at this moment: all that was synced, and a random part of the
+    /// rest.
     pub fn after_power_cut(&self) -> Files {
         let mut world = self.0.borrow_mut();
         let World { random, files, .. } = &mut *world;
@@ -217,7 +219,7 @@ impl World {
         Ok(number)
     }
 
-    /// Completes the operation that is due next; false if the power is gone.
+    /// Completes the operation that is due next; false if the power is cut.
     fn advance(&mut self) -> bool {
         if self.power_cut_at.is_some_and(|number| self.submitted > number) {
             return false;
@@ -239,7 +241,7 @@ impl World {
 
     fn perform(&mut self, op: Op) -> Completion {
         match op {
-            // Peers are found as they are, without a memory.
+            // The simulated peers are resolved without a cache.
             Op::Resolve { host, port, .. } => {
                 Completion::new(self.peers.resolve(&host, port).map(Value::Addresses))
             }

@@ -1,7 +1,7 @@
 //! The simulated peers: scripted servers.
 //!
-//! Owns: what a peer answers and how its connections end.
-//! Does not own: time; what a request means (a peer counts blank lines and no more).
+//! Owns: the responses of a peer and the ends of its connections.
+//! Does not own: time; the meaning of requests (a peer only counts blank lines).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind};
@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 use super::random::Random;
 use crate::Buf;
 
-/// The hosts that answer.
+/// The hosts and their scripts.
 #[derive(Default)]
 pub struct Peers {
     hosts: BTreeMap<(String, u16), SocketAddr>,
-    /// What each address answers to its next requests, over all its connections.
+    /// The replies of each address to its next requests, over all its connections.
     scripts: BTreeMap<SocketAddr, VecDeque<Reply>>,
     connections: Vec<Connection>,
 }
@@ -22,13 +22,13 @@ pub struct Peers {
 /// The answer to one request head (everything up to a blank line).
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// What is sent.
+    /// The bytes to send.
     pub bytes: Vec<u8>,
     /// What happens to the connection afterwards.
     pub ending: Ending,
 }
 
-/// How a connection goes on after a [`Reply`].
+/// The state of a connection after a [`Reply`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// It stays open for another request.
@@ -47,14 +47,14 @@ struct Connection {
 }
 
 impl Peers {
-    /// Adds a server that is found under `host` and `port` and answers its requests with `replies`, in order.
+    /// Adds a server that `host` and `port` resolve to. It answers its requests with `replies`, in order.
     pub fn listen(&mut self, host: &str, port: u16, replies: Vec<Reply>) {
         let address = SocketAddr::from(([10, 0, 0, self.hosts.len() as u8 + 1], port));
         self.hosts.insert((host.to_owned(), port), address);
         self.scripts.insert(address, replies.into());
     }
 
-    /// How many connections were made.
+    /// The number of connections made so far.
     pub fn connection_count(&self) -> usize {
         self.connections.len()
     }
@@ -90,7 +90,7 @@ impl Peers {
         Ok(())
     }
 
-    /// What has arrived; a silent peer is a timeout.
+    /// Receives what the peer has sent; a silent peer is a timeout.
     pub(super) fn recv(&mut self, id: u64, buf: &mut Buf, random: &mut Random) -> io::Result<usize> {
         let connection = &mut self.connections[id as usize];
         if connection.to_send.is_empty() {
@@ -101,8 +101,8 @@ impl Peers {
             };
         }
         let count = random.short(connection.to_send.len().min(buf.spare_mut().len()));
-        for (place, byte) in buf.spare_mut().iter_mut().zip(connection.to_send.drain(..count)) {
-            *place = byte;
+        for (free, byte) in buf.spare_mut().iter_mut().zip(connection.to_send.drain(..count)) {
+            *free = byte;
         }
         buf.commit(count);
         Ok(count)

@@ -24,7 +24,7 @@ impl Random {
         self.next() % bound
     }
 
-    /// All of `count`, or at random fewer but at least one.
+    /// Returns `count` or, at random, a smaller number that is at least one.
     pub(super) fn short(&mut self, count: usize) -> usize {
         if count > 1 && self.below(4) == 0 { 1 + self.below(count as u64 - 1) as usize } else { count }
     }

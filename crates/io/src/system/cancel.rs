@@ -1,7 +1,7 @@
 //! The switch that ends a run early.
 //!
-//! Owns: the flag and the descriptor that wakes workers asleep in a system call.
-//! Does not own: signals (the program decides what triggers it), what a job does about it.
+//! Owns: the flag, and the descriptor that wakes workers asleep in a system call.
+//! Does not own: signals (the program decides what triggers the switch), what a job does about it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,32 +10,33 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use rustix::event::{EventfdFlags, eventfd};
 
-/// A switch that any thread may throw.
+/// A switch that any thread can trigger.
 ///
-/// Operations that begin or prolong work (open for reading, read, write, connect, receive, sleep) then fail with the error
-/// that [`is_cancelled`](crate::is_cancelled) knows; operations that finish or undo work (sync, publish, remove) are still carried out.
+/// Operations that start or continue work (open for reading, read, write, connect, receive, sleep) then fail with the
+/// error of [`is_cancelled`](crate::is_cancelled). Operations that finish or undo work (sync, publish, remove) are
+/// still carried out.
 #[derive(Clone)]
 pub struct Cancel(Arc<Switch>);
 
 struct Switch {
-    /// Changed under the lock of `children` only, so that flag and descriptor agree.
-    thrown: AtomicBool,
-    /// Readable while thrown: every sleeper that polls it wakes.
+    /// Changed only under the lock of `children`, so that flag and descriptor agree.
+    triggered: AtomicBool,
+    /// Readable while triggered: wakes every thread that polls it.
     event: OwnedFd,
     children: Mutex<Vec<Weak<Switch>>>,
     parent: Option<Cancel>,
 }
 
 impl Cancel {
-    /// A switch that isn't thrown.
+    /// A switch that isn't triggered.
     ///
     /// # Errors
-    /// When the process is out of descriptors.
+    /// If the process is out of descriptors.
     pub fn new() -> io::Result<Self> {
         Self::below(None)
     }
 
-    /// A switch for a part of what this one ends: throwing this one throws it too, but not the other way round.
+    /// A switch for a part of the run. Triggering its parent triggers it too, but not the other way round.
     ///
     /// # Errors
     /// As [`Cancel::new`].
@@ -51,46 +52,45 @@ impl Cancel {
 
     fn below(parent: Option<Self>) -> io::Result<Self> {
         let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let (thrown, children) = (AtomicBool::new(false), Mutex::default());
-        Ok(Self(Arc::new(Switch { thrown, event, children, parent })))
+        let (triggered, children) = (AtomicBool::new(false), Mutex::default());
+        Ok(Self(Arc::new(Switch { triggered, event, children, parent })))
     }
 
-    /// Throws the switch and wakes every sleeper.
+    /// Triggers the switch and its children, and wakes all threads that poll them.
     pub fn trigger(&self) {
         let children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.thrown.store(true, Ordering::SeqCst);
-        // The only possible failure is an overflow of the counter, which leaves it readable: just what is wanted.
+        self.0.triggered.store(true, Ordering::SeqCst);
+        // The only possible failure is an overflow of the counter, which leaves it readable, as wanted.
         let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
         let children: Vec<_> = children.iter().filter_map(Weak::upgrade).map(Self).collect();
         children.iter().for_each(Self::trigger);
     }
 
-    /// Takes back what was done to this switch alone, so that it can serve for something else. If the one it is a child
-    /// of was thrown, it stays thrown.
+    /// Resets this switch for further use. It stays triggered if its parent is.
     ///
-    /// Only for whoever knows that nobody is about to throw it for what is over.
+    /// The caller must know that no thread is about to trigger it for work that is over.
     pub fn reset(&self) {
         if !self.is_triggered() {
             return;
         }
         let guard = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.thrown.store(false, Ordering::SeqCst);
+        self.0.triggered.store(false, Ordering::SeqCst);
         let _ = rustix::io::read(&self.0.event, &mut [0; 8]);
         drop(guard);
         self.follow();
     }
 
-    /// Throws this if its parent was thrown. A parent's flag is set before its children are thrown: if it isn't set here,
-    /// they are yet to be.
+    /// Triggers this switch if its parent is triggered. A parent sets its flag before it triggers its children; if the
+    /// flag isn't set here, the parent will still reach this child.
     fn follow(&self) {
         if self.0.parent.as_ref().is_some_and(Self::is_triggered) {
             self.trigger();
         }
     }
 
-    /// Whether it was thrown.
+    /// Whether it was triggered.
     pub fn is_triggered(&self) -> bool {
-        self.0.thrown.load(Ordering::SeqCst)
+        self.0.triggered.load(Ordering::SeqCst)
     }
 }
 
@@ -110,9 +110,9 @@ impl std::fmt::Debug for Cancel {
 mod tests {
     use super::*;
 
-    /// Whether it is thrown, and whether a sleeper that polls it wakes: they must agree.
+    /// Whether it is triggered. The flag and the descriptor must agree.
     #[track_caller]
-    fn is_thrown(cancel: &Cancel) -> bool {
+    fn is_triggered_and_readable(cancel: &Cancel) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut fds = [PollFd::new(cancel, PollFlags::IN)];
         let readable = poll(&mut fds, Some(&Timespec::default())).unwrap() == 1;
@@ -121,25 +121,29 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_throws_what_is_below_it_and_nothing_above() {
+    fn a_switch_triggers_its_children_but_not_its_parent() {
         let top = Cancel::new().unwrap();
         let (one, other) = (top.child().unwrap(), top.child().unwrap());
         one.trigger();
-        assert!(is_thrown(&one) && !is_thrown(&other) && !is_thrown(&top));
+        assert!(
+            is_triggered_and_readable(&one)
+                && !is_triggered_and_readable(&other)
+                && !is_triggered_and_readable(&top)
+        );
         one.reset();
-        assert!(!is_thrown(&one), "ready for something else");
+        assert!(!is_triggered_and_readable(&one), "ready for further use");
         let below = one.child().unwrap();
         top.trigger();
-        assert!([&top, &one, &other, &below].into_iter().all(is_thrown));
+        assert!([&top, &one, &other, &below].into_iter().all(is_triggered_and_readable));
         one.reset();
-        assert!(is_thrown(&one), "what is above was thrown");
-        assert!(is_thrown(&top.child().unwrap()), "a child that comes late");
+        assert!(is_triggered_and_readable(&one), "the parent is triggered");
+        assert!(is_triggered_and_readable(&top.child().unwrap()), "a child made later");
         top.reset();
-        assert!(!is_thrown(&top) && is_thrown(&one));
+        assert!(!is_triggered_and_readable(&top) && is_triggered_and_readable(&one));
     }
 
     #[test]
-    fn children_that_are_gone_are_forgotten() {
+    fn dropped_children_are_forgotten() {
         let top = Cancel::new().unwrap();
         for _ in 0..100 {
             drop(top.child().unwrap());

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, Timespec, poll};
 use rustix::io::Errno;
 
-/// A moment to wait for at most; `None` where the timeout was too long to be added to the clock.
+/// The end of a wait; `None` if the timeout is too long for the clock.
 #[derive(Clone, Copy)]
 pub(crate) struct Deadline(Option<Instant>);
 

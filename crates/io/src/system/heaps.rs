@@ -1,19 +1,19 @@
 //! The heaps of a process with many threads.
 //!
-//! glibc has up to eight heaps for each core, so that threads wait less for each other. What one thread makes and another drops
-//! leaves a gap in the heap that it came from, which only threads of that heap can use again. Where lists are long, those gaps become
-//! several times what is in use; and more heaps than cores spare hardly any waiting.
+//! glibc has up to eight heaps (arenas) for each core, so that threads wait less for each other. Memory that one
+//! thread allocates and another frees leaves a gap in its heap, which only threads of that heap can use again. With
+//! long lists, those gaps become several times what is in use, and more heaps than cores hardly reduce waiting.
 //!
-//! Owns: saying so to the allocator.
+//! Owns: the limit.
 //! Does not own: allocating.
 //!
 //! Source: mallopt(3).
 
-// The call is the C library's; the block argues why nobody is beside it.
+// The call is the C library's; the block argues why no other thread runs meanwhile.
 #![allow(unsafe_code)]
 
-/// Lets the whole process have no more than `count` heaps from now on, where the allocator knows such a limit. For the beginning of a
-/// program: once there are other threads it does nothing. Whether it did something.
+/// Limits the whole process to `count` heaps, if the allocator supports that. Returns whether it did. To be called at
+/// the start of a program: once there are other threads, it does nothing.
 pub fn limit_heaps(count: usize) -> bool {
     let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
     threads == 1 && set_arena_max(count.max(1))
@@ -22,8 +22,8 @@ pub fn limit_heaps(count: usize) -> bool {
 #[cfg(target_env = "gnu")]
 fn set_arena_max(count: usize) -> bool {
     let count = i32::try_from(count).unwrap_or(i32::MAX);
-    // SAFETY: mallopt(3) reads and writes nothing but its own settings, and is unsafe only beside other threads, which the caller
-    // excludes: this is the only one, and so none can come into being meanwhile.
+    // SAFETY: mallopt(3) reads and writes only its own settings, and is unsafe only if other threads run. The caller
+    // excludes that: this is the only thread, and so no other one can be created meanwhile.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, count) == 1 }
 }
 

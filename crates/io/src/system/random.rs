@@ -13,7 +13,7 @@ pub(crate) fn fill_random(out: &mut [u8]) {
         match rustix::rand::getrandom(&mut out[filled..], flags) {
             Ok(count) => filled += count,
             Err(rustix::io::Errno::INTR) => {}
-            Err(error) => panic!("the system gives no randomness: {error}"),
+            Err(error) => panic!("the system provides no randomness: {error}"),
         }
     }
 }

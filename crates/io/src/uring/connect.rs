@@ -1,7 +1,7 @@
 //! The race of connection attempts, by the ring.
 //!
-//! An attempt is started by a system call that doesn't wait; the ring then polls its socket for writability. Sockets, order
-//! and delays are those of the blocking execution.
+//! An attempt is started by a system call that doesn't wait; the ring then polls its socket for writability. Sockets,
+//! order and delays are those of the blocking execution.
 //!
 //! Owns: the attempts in progress and the timer beside them.
 //! Does not own: the order and timing of attempts ([`crate::connect::race`]).

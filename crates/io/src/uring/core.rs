@@ -16,29 +16,29 @@ use super::ring::driver::Driver;
 use super::spare::Spare;
 use crate::{Cancel, DirectoryCache};
 
-/// What the handles of one ring share.
+/// The state that the handles of one ring share.
 pub(super) struct Core {
     pub(super) driver: RefCell<Driver>,
     pub(super) pool: Pool,
     pub(super) cancel: Cancel,
     pub(super) progress: Arc<AtomicU64>,
     pub(super) started: Instant,
-    /// When the clock was last read: as the running job was woken, or at its last operation.
+    /// When the clock was last read: when the running job was polled, or at its last operation.
     pub(super) clock: Cell<Instant>,
     pub(super) placement_counts: Cell<PlacementCounts>,
     pub(super) spare: RefCell<Spare>,
     pub(super) directory_cache: RefCell<DirectoryCache>,
     pub(super) group_sync: GroupSync,
-    /// Whether files that aren't synced are written by the pool.
+    /// Whether the pool writes files that aren't synced.
     pub(super) writes_by_pool: bool,
     pub(super) in_flight_max: usize,
     pub(super) current: Cell<Option<JobId>>,
-    /// For each place of a job: what it awaits, in number of operations.
+    /// The number of operations that each job awaits, by the job's index.
     pub(super) awaited: RefCell<Vec<usize>>,
 }
 
 impl Core {
-    /// Has `jobs` polled, though none of their operations completed.
+    /// Has `jobs` polled although none of their operations completed.
     pub(super) fn wake(&self, jobs: impl IntoIterator<Item = JobId>) {
         let mut driver = self.driver.borrow_mut();
         jobs.into_iter().for_each(|job| driver.make_ready(job));

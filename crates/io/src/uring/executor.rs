@@ -1,10 +1,10 @@
 //! The single thread that polls jobs when their operations have completed.
 //!
-//! A job's future is polled with a waker that does nothing: whoever completes an operation knows the job that awaits it. So
-//! a job may await nothing but its `Io`, as with the blocking one.
+//! A job's future is polled with a waker that does nothing, because the driver knows which job awaits a completion. So
+//! a job may await nothing but its `Io`, as with the blocking execution.
 //!
-//! Owns: the loop, the job that runs now, panics of jobs.
-//! Does not own: the ring ([`super::driver`]).
+//! Owns: the loop, the job that is being polled, panics of jobs.
+//! Does not own: the ring ([`super::ring::driver`]).
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -15,8 +15,8 @@ use std::time::Duration;
 use super::core::Core;
 use super::jobs::{Feed, JobId, Jobs, LocalJob};
 
-/// New jobs are begun in bursts of at most that many, so that jobs which never wait don't keep the others from their
-/// completions.
+/// New jobs are started in bursts of at most this many, so that jobs which never wait don't delay the completions of
+/// the others.
 const BURST_MAX: usize = 16;
 
 type Panic = Box<dyn Any + Send>;
@@ -35,25 +35,25 @@ impl Core {
             for job in ready.drain(..) {
                 self.poll(&mut jobs, job, &mut panicked);
             }
-            // After them: what has just ended may be what the feed waits for.
+            // Only now: the feed may wait for a job that has just ended.
             if !matches!(fed, Feed::End) {
                 fed = self.refill(&mut jobs, &mut feed, &mut panicked);
             }
-            let patience = match fed {
+            let wait_max = match fed {
                 _ if jobs.is_full() => Duration::MAX,
                 Feed::End if jobs.is_empty() => break,
                 Feed::End => Duration::MAX,
-                Feed::Wait(patience) => patience,
+                Feed::Wait(wait_max) => wait_max,
                 Feed::Job(()) => Duration::ZERO,
             };
-            self.turn(patience);
+            self.turn(wait_max);
         }
         if let Some(panic) = panicked {
             resume_unwind(panic);
         }
     }
 
-    /// Begins new jobs; says what the feed said last.
+    /// Starts new jobs and returns the last answer of the feed.
     fn refill<'a>(
         &self,
         jobs: &mut Jobs<'a>,
@@ -69,7 +69,7 @@ impl Core {
                     let id = jobs.insert(job);
                     self.poll(jobs, id, panicked);
                 }
-                Feed::Wait(patience) => return Feed::Wait(patience),
+                Feed::Wait(wait_max) => return Feed::Wait(wait_max),
                 Feed::End => return Feed::End,
             }
         }
@@ -77,7 +77,7 @@ impl Core {
     }
 
     fn poll(&self, jobs: &mut Jobs<'_>, id: JobId, panicked: &mut Option<Panic>) {
-        // An operation of a job that has ended, or a second one of a job that has been polled for both: no harm.
+        // The job may have ended meanwhile, or may have been polled already for another operation.
         let Some(job) = jobs.get_mut(id) else { return };
         self.current.set(Some(id));
         self.read_clock();
@@ -98,9 +98,9 @@ impl Core {
         self.current.set(None);
     }
 
-    fn turn(&self, patience: Duration) {
+    fn turn(&self, wait_max: Duration) {
         let mut driver = self.driver.borrow_mut();
-        if driver.turn(patience) {
+        if driver.turn(wait_max) {
             for done in self.pool.take_done() {
                 driver.pooled(done);
             }

@@ -1,7 +1,7 @@
 //! Which job syncs a directory, and for which others: group commit.
 //!
-//! A sync makes durable what was named before it began. A job that asks while a sync is in progress therefore waits for the
-//! next one, which one of the waiting jobs, the leader, carries out for all of them.
+//! A sync makes durable what was named before it began. A job that asks while a sync is in progress therefore waits
+//! for the next one, which one of the waiting jobs, the leader, carries out for all of them.
 //!
 //! Owns: the tickets of waiting jobs, the choice of a leader, passing on its result.
 //! Does not own: the sync itself and polling jobs ([`super::directory_sync`]).
@@ -50,8 +50,8 @@ impl GroupSync {
         Rc::new(Ticket { job, state: RefCell::new(TicketState::Leading(Vec::new())) })
     }
 
-    /// Ends the sync that `leader` carried out: gives the result to its followers, and makes one of the jobs that have asked
-    /// since the next leader. Returns the jobs to be polled.
+    /// Ends the sync that `leader` carried out: gives the result to its followers, and makes one of the jobs that have
+    /// asked since the next leader. Returns the jobs to be polled.
     pub(super) fn end(
         &self,
         directory: &Arc<Descriptor>,
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn each_gets_the_result_of_a_sync_that_began_after_it_asked() {
+    fn each_job_gets_the_result_of_a_sync_that_began_after_it_asked() {
         let mut seed = 1_u64;
         for _ in 0..2_000 {
             let choices: Vec<u8> = (0..30)

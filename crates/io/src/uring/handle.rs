@@ -50,11 +50,11 @@ pub struct Uring {
 }
 
 impl Uring {
-    /// A ring of this thread's, with as many of the wanted flags as the kernel knows. `cancel` interrupts its operations;
-    /// payload bytes are added to `progress` as jobs report them.
+    /// Sets up a ring for this thread, with as many of the optional flags as the kernel supports. `cancel` interrupts
+    /// its operations; payload bytes are added to `progress` as jobs report them.
     ///
     /// # Errors
-    /// Why no ring is to be had: the caller takes another engine.
+    /// Why no ring is available. The caller falls back to another engine.
     pub fn new(config: UringConfig, cancel: Cancel, progress: Arc<AtomicU64>) -> Result<Self, RingRefused> {
         let in_flight_max = config.in_flight_max.max(1);
         let (ring, params) = setup::ring(config.entries(), config.kernel_workers_max.max(1))?;
@@ -80,7 +80,7 @@ impl Uring {
         Ok(Self { core: Rc::new(core), params, park })
     }
 
-    /// What the kernel params.
+    /// The parameters that the kernel accepted.
     pub fn params(&self) -> RingParams {
         self.params
     }
@@ -90,22 +90,22 @@ impl Uring {
         self.core.placement_counts.get()
     }
 
-    /// Operations for one job, with an account of their own.
+    /// The operations of one job, with an account of their own.
     pub fn task(&self) -> TaskIo {
         TaskIo::new(self.core.clone())
     }
 
-    /// What wakes this ring from other threads.
+    /// A handle that wakes this ring from other threads.
     pub fn unparker(&self) -> Unparker {
         Unparker::new(&self.park)
     }
 
-    /// Runs the jobs that `feed` gives until it says [`Feed::End`] and all have ended. Asks it whenever there is room;
-    /// sleeps in the kernel while nothing is complete.
+    /// Runs the jobs of `feed` until it returns [`Feed::End`] and all jobs have ended. Asks `feed` whenever there is
+    /// room for a job, and sleeps in the kernel while nothing is complete.
     ///
     /// # Panics
-    /// With the first panic of a job, after the others have ended: a job that panics is dropped and what it had in flight is
-    /// cancelled. A job that awaits anything but its [`TaskIo`] panics.
+    /// With the first panic of a job, after the other jobs have ended. A job that panics is dropped, and what it had
+    /// in flight is cancelled. A job that awaits anything but its [`TaskIo`] panics.
     pub fn run<'a>(&self, feed: impl FnMut() -> Feed<LocalJob<'a>>) {
         self.core.run(feed);
     }

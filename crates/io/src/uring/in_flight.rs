@@ -13,9 +13,9 @@ use std::time::Instant;
 use super::core::Core;
 use super::jobs::JobId;
 use super::placement::PlacementCounts;
+use super::ring::pending::CompletedRequest;
 use super::ring::request::Request;
 use super::ring::slab::Key;
-use super::ring::slot::CompletedRequest;
 use crate::Meter;
 
 /// The ring of a job, and what the job has spent on it.

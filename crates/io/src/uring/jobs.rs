@@ -1,25 +1,25 @@
 //! The jobs that a ring runs.
 //!
-//! Owns: jobs and their names.
+//! Owns: jobs and their identifiers.
 //! Does not own: when a job is polled ([`super::executor`]).
 
 use std::pin::Pin;
 
-/// A job of one ring; it reports its result by means of its own.
+/// A job of one ring. It reports its result by means of its own.
 pub type LocalJob<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
-/// What the one who feeds a ring has for it.
+/// The answer of a feed that is asked for a job.
 pub enum Feed<J> {
     /// A job.
     Job(J),
-    /// Nothing now. The ring asks again when something completed, when it was unparked, and at the latest after this time
-    /// ([`Duration::MAX`](std::time::Duration::MAX): no latest time).
+    /// No job now. The ring asks again when an operation completes, when it is unparked, and at the latest after this
+    /// time ([`Duration::MAX`](std::time::Duration::MAX): no limit).
     Wait(std::time::Duration),
-    /// Nothing ever.
+    /// No more jobs.
     End,
 }
 
-/// The name of a job for as long as it runs.
+/// Identifies a job for as long as it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct JobId {
     index: usize,
@@ -27,24 +27,24 @@ pub(super) struct JobId {
 }
 
 impl JobId {
-    /// A job that there is not, for tests beneath the jobs.
+    /// No existing job, for tests that have none.
     #[cfg(test)]
     pub(super) const NONE: Self = Self { index: 0, generation: u64::MAX };
 
-    /// The place of the job, below the bound on jobs in flight.
+    /// The index of the job, below the bound on jobs in flight.
     pub(super) fn index(self) -> usize {
         self.index
     }
 }
 
 pub(super) struct Jobs<'a> {
-    places: Vec<(u64, Option<LocalJob<'a>>)>,
+    slots: Vec<(u64, Option<LocalJob<'a>>)>,
     free: Vec<usize>,
 }
 
 impl<'a> Jobs<'a> {
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { places: (0..capacity).map(|_| (0, None)).collect(), free: (0..capacity).rev().collect() }
+        Self { slots: (0..capacity).map(|_| (0, None)).collect(), free: (0..capacity).rev().collect() }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -52,24 +52,24 @@ impl<'a> Jobs<'a> {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.free.len() == self.places.len()
+        self.free.len() == self.slots.len()
     }
 
     /// # Panics
     /// If it is full.
     pub(super) fn insert(&mut self, job: LocalJob<'a>) -> JobId {
-        let index = self.free.pop().expect("the caller asked whether there is room");
-        self.places[index].1 = Some(job);
-        JobId { index, generation: self.places[index].0 }
+        let index = self.free.pop().expect("the caller checked that there is room");
+        self.slots[index].1 = Some(job);
+        JobId { index, generation: self.slots[index].0 }
     }
 
     pub(super) fn get_mut(&mut self, id: JobId) -> Option<&mut LocalJob<'a>> {
-        let (generation, job) = &mut self.places[id.index];
+        let (generation, job) = &mut self.slots[id.index];
         if *generation == id.generation { job.as_mut() } else { None }
     }
 
     pub(super) fn remove(&mut self, id: JobId) -> Option<LocalJob<'a>> {
-        let (generation, job) = &mut self.places[id.index];
+        let (generation, job) = &mut self.slots[id.index];
         if *generation != id.generation {
             return None;
         }

@@ -1,12 +1,16 @@
 //! Where each operation is carried out: on the ring's thread, by the ring, or by a pool thread.
 //!
-//! What a file system can do without blocking isn't guessed from its type: the kernel says so for each read and write, when
-//! it is tried with `RWF_NOWAIT`. What is cached is done by that one call, as cheaply as by a blocking one; `EAGAIN` means
-//! that it would block, and the operation goes to the ring; `EOPNOTSUPP` means that on this file system the ring would hand it to a
-//! kernel worker. The same holds for opening with `RESOLVE_CACHED`. So a warm file costs what it costs without a ring,
-//! and a cold one leaves the thread free.
+//! Whether a file system can do something without blocking isn't guessed from its type; each read and write is tried
+//! with `RWF_NOWAIT`:
 //!
-//! Owns: the table, the attempt, the counts.
+//! - Success: the data was cached. The one call costs what a blocking one costs.
+//! - `EAGAIN`: it would block, so the operation goes to the ring.
+//! - `EOPNOTSUPP`: on this file system the ring would hand the operation to a kernel worker.
+//!
+//! Opening is tried with `RESOLVE_CACHED` in the same way. So a warm file costs what it costs without a ring, and a
+//! cold one leaves the thread free.
+//!
+//! Owns: the table, the trial, the counts.
 //! Does not own: carrying anything out on the ring or in the pool.
 //!
 //! Source: preadv2(2), openat2(2).
@@ -28,14 +32,14 @@ pub enum Placement {
     CachedElseRing,
     /// By the ring.
     Ring,
-    /// By a thread of the pool: it blocks, or is a sequence of calls that are dear one by one.
+    /// By a pool thread: it blocks, or is a sequence of calls that are expensive one by one.
     Pool,
-    /// By the list of timers, in user space.
+    /// By the ring's timers, in user space.
     Timer,
 }
 
 impl Placement {
-    /// The table.
+    /// The placement table.
     pub fn of(op: &Op) -> Self {
         match op {
             Op::Open {
@@ -48,34 +52,34 @@ impl Placement {
             Op::Allocate { .. } | Op::Link { .. } | Op::Rename { .. } => Self::Inline,
             Op::Remove { .. } | Op::MakeDirectory { .. } | Op::ConnectLocal { .. } => Self::Inline,
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,
-            Op::Resolve { .. } => Self::Pool, // a name that is known costs nothing anywhere
+            Op::Resolve { .. } => Self::Pool, // unless the name is remembered
             Op::Sleep { .. } => Self::Timer,
         }
     }
 }
 
-/// How many operations were carried out where, for the report.
+/// Counts of operations by placement, for the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlacementCounts {
     /// By a system call on the ring's thread.
     pub inline: u64,
     /// By the ring.
     pub ring: u64,
-    /// By pool threads; a whole file written counts once.
+    /// By pool threads; writing a whole file counts once.
     pub pool: u64,
-    /// By the list of timers.
+    /// By timers.
     pub timer: u64,
 }
 
-/// What an attempt came to.
+/// The outcome of a trial: a completion, or where the operation goes.
 pub(super) enum Trial {
-    Done(Completion),
+    Completed(Completion),
     Ring(Op),
     Pool(Op),
 }
 
-/// Carries out `op` if that doesn't block, or if the ring would be no better at it.
-pub(super) fn attempt(op: Op, cancel: &Cancel) -> Trial {
+/// Carries out `op` if that doesn't block, or if the ring would do no better.
+pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
     match op {
         Op::ReadAt { file, mut buf, bytes_max, offset } => {
             let tried = try_read(&file, &mut buf, bytes_max, offset);
@@ -89,13 +93,15 @@ pub(super) fn attempt(op: Op, cancel: &Cancel) -> Trial {
             let tried = try_write(&file, &buf, offset);
             let op = Op::WriteAt { file, buf, offset };
             match (tried, offset) {
-                // A terminal or the like, which may block for as long as it pleases.
+                // A terminal, for example, which may block for any time.
                 (Err(Errno::OPNOTSUPP | Errno::NOSYS), Offset::Stream) => Trial::Pool(op),
                 (tried, _) => judge(op, tried, cancel),
             }
         }
-        // The kernel refuses to create by a cached look-up.
-        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => Trial::Done(perform(op, cancel)),
+        // A cached lookup can't create a file.
+        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => {
+            Trial::Completed(perform(op, cancel))
+        }
         Op::Open { dir, path, mode } => {
             let flags = mode.flags();
             let tried = match base(&dir) {
@@ -103,12 +109,12 @@ pub(super) fn attempt(op: Op, cancel: &Cancel) -> Trial {
                 Err(_) => Err(Errno::NOSYS),
             };
             match tried {
-                Ok(fd) => Trial::Done(Completion::new(Ok(Value::File(fd.into())))),
+                Ok(fd) => Trial::Completed(Completion::new(Ok(Value::File(fd.into())))),
                 Err(Errno::AGAIN) => Trial::Ring(Op::Open { dir, path, mode }),
-                Err(_) => Trial::Done(perform(Op::Open { dir, path, mode }, cancel)),
+                Err(_) => Trial::Completed(perform(Op::Open { dir, path, mode }, cancel)),
             }
         }
-        other => Trial::Done(perform(other, cancel)),
+        other => Trial::Completed(perform(other, cancel)),
     }
 }
 
@@ -116,10 +122,10 @@ fn judge(op: Op, tried: rustix::io::Result<usize>, cancel: &Cancel) -> Trial {
     match (tried, op) {
         (Err(Errno::AGAIN), op) => Trial::Ring(op),
         (Ok(count), Op::ReadAt { buf, .. } | Op::WriteAt { buf, .. }) => {
-            Trial::Done(Completion::counted(Ok(count), buf))
+            Trial::Completed(Completion::counted(Ok(count), buf))
         }
-        // Whatever else the trial failed of, the plain call finds the words for.
-        (_, op) => Trial::Done(perform(op, cancel)),
+        // For any other error, the plain call gives the result and its error.
+        (_, op) => Trial::Completed(perform(op, cancel)),
     }
 }
 
@@ -138,7 +144,7 @@ fn try_write(file: &File, buf: &Buf, offset: Offset) -> rustix::io::Result<usize
     rustix::io::pwritev2(fd, &[IoSlice::new(buf.filled())], offset.raw(), ReadWriteFlags::NOWAIT)
 }
 
-/// Whether the file of a read lies in a file system without a device: it can't be waited for, only copied.
+/// Whether a read is of a file on a file system without a device: there is nothing to wait for, only a copy.
 fn is_read_in_memory(op: &Op) -> bool {
     let Op::ReadAt { file, .. } = op else { return false };
     file.0.fd().map_or(true, is_in_memory)

@@ -1,9 +1,9 @@
-//! Threads for what would block the ring's thread.
+//! Threads for work that would block the ring's thread.
 //!
-//! Threads are started when there is work and none is idle, up to the bound. What is done goes into a list, and the ring
-//! is woken by its own means: that costs no system call while it is awake.
+//! A thread is started when there is work and none is idle, up to the bound. Completions go into a list, and the ring
+//! is woken by its own protocol, without a system call while it is awake.
 //!
-//! Owns: the threads, the work that waits for one, the list of what is done.
+//! Owns: the threads, the queue of work, the list of completions.
 //! Does not own: which operations come here ([`super::placement`]).
 
 use std::cell::RefCell;
@@ -14,12 +14,12 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::ring::park::Park;
+use super::ring::pending::PooledCompletion;
 use super::ring::slab::Key;
-use super::ring::slot::Done;
 use crate::names::answer::{Answer, at_port};
 use crate::{Blocking, Buf, Cancel, Completion, Io, Names, Op, Publish, Value, run_ready};
 
-/// What a thread does in one go.
+/// One piece of work for a thread.
 pub(super) enum Work {
     One(Op),
     WriteFile(Publish, Buf),
@@ -32,15 +32,15 @@ pub(super) struct Pool {
 }
 
 struct Shared {
-    waiting: Mutex<Waiting>,
-    /// Something waits, or the pool was closed.
+    queue: Mutex<Queue>,
+    /// Work was added, or the pool was closed.
     changed: Condvar,
-    done: Mutex<Vec<Done>>,
+    done: Mutex<Vec<PooledCompletion>>,
     park: Arc<Park>,
     cancel: Cancel,
 }
 
-struct Waiting {
+struct Queue {
     work: VecDeque<(Key, Work)>,
     /// Threads that wait for work.
     idle: usize,
@@ -49,17 +49,17 @@ struct Waiting {
 
 impl Pool {
     pub(super) fn new(threads_max: usize, park: Arc<Park>, cancel: Cancel) -> Self {
-        let waiting = Mutex::new(Waiting { work: VecDeque::new(), idle: 0, closed: false });
-        let shared = Shared { waiting, changed: Condvar::new(), done: Mutex::default(), park, cancel };
+        let queue = Mutex::new(Queue { work: VecDeque::new(), idle: 0, closed: false });
+        let shared = Shared { queue, changed: Condvar::new(), done: Mutex::default(), park, cancel };
         Self { shared: Arc::new(shared), threads: RefCell::default(), threads_max: threads_max.max(1) }
     }
 
-    /// Hands `work` to a thread. Where the system gives not a single one, it is done here and now.
+    /// Hands `work` to a thread. If the system can't start even one, the caller's thread does it.
     pub(super) fn submit(&self, key: Key, work: Work) {
-        let mut waiting = lock(&self.shared.waiting);
-        waiting.work.push_back((key, work));
-        let must_grow = waiting.work.len() > waiting.idle;
-        drop(waiting);
+        let mut queue = lock(&self.shared.queue);
+        queue.work.push_back((key, work));
+        let must_grow = queue.work.len() > queue.idle;
+        drop(queue);
         self.shared.changed.notify_one();
         let mut threads = self.threads.borrow_mut();
         if must_grow && threads.len() < self.threads_max {
@@ -74,34 +74,34 @@ impl Pool {
     }
 
     fn do_one_here(&self) {
-        let next = lock(&self.shared.waiting).work.pop_front();
+        let next = lock(&self.shared.queue).work.pop_front();
         if let Some((key, work)) = next {
             finish(&self.shared, key, work, &Blocking::new(self.shared.cancel.clone()));
         }
     }
 
-    /// What was done since the last call.
-    pub(super) fn take_done(&self) -> Vec<Done> {
+    /// Takes the completions since the last call.
+    pub(super) fn take_done(&self) -> Vec<PooledCompletion> {
         std::mem::take(&mut *lock(&self.shared.done))
     }
 
-    /// Drops what no thread has begun, and waits for what one has.
+    /// Drops the work that no thread has started, and waits for the rest.
     pub(super) fn close(&self) {
-        let mut waiting = lock(&self.shared.waiting);
-        waiting.closed = true;
-        waiting.work.clear();
-        drop(waiting);
+        let mut queue = lock(&self.shared.queue);
+        queue.closed = true;
+        queue.work.clear();
+        drop(queue);
         self.shared.changed.notify_all();
         for thread in self.threads.borrow_mut().drain(..) {
-            // It catches the panics of its work, and there is nothing else in it.
+            // A thread catches the panics of its work and can't panic otherwise.
             let _ = thread.join();
         }
     }
 }
 
 impl Shared {
-    fn tell(&self, key: Key, completion: std::thread::Result<Completion>) {
-        lock(&self.done).push(Done { key, completion, at: Instant::now() });
+    fn complete(&self, key: Key, completion: std::thread::Result<Completion>) {
+        lock(&self.done).push(PooledCompletion { key, completion, at: Instant::now() });
         self.park.notify();
     }
 }
@@ -114,39 +114,39 @@ fn serve(shared: &Arc<Shared>) {
 }
 
 fn next(shared: &Shared) -> Option<(Key, Work)> {
-    let mut waiting = lock(&shared.waiting);
+    let mut queue = lock(&shared.queue);
     loop {
-        if let Some(work) = waiting.work.pop_front() {
+        if let Some(work) = queue.work.pop_front() {
             return Some(work);
         }
-        if waiting.closed {
+        if queue.closed {
             return None;
         }
-        waiting.idle += 1;
-        waiting = shared.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        waiting.idle -= 1;
+        queue.idle += 1;
+        queue = shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        queue.idle -= 1;
     }
 }
 
 fn finish(shared: &Arc<Shared>, key: Key, work: Work, io: &Blocking) {
     let completion = match work {
         Work::One(Op::Resolve { names, host, port }) if !io.cancel().is_triggered() => {
-            return look_up(shared, key, &names, &host, port);
+            return resolve(shared, key, &names, &host, port);
         }
         work => catch_unwind(AssertUnwindSafe(|| carry_out(io, work))),
     };
-    shared.tell(key, completion);
+    shared.complete(key, completion);
 }
 
-/// Leaves the thread free where another one looks up the same name.
-fn look_up(shared: &Arc<Shared>, key: Key, names: &Names, host: &str, port: u16) {
-    let telling = shared.clone();
-    let told = move |answer: &Answer| {
+/// Looks up a name. If another thread is already looking it up, that thread completes this operation too.
+fn resolve(shared: &Arc<Shared>, key: Key, names: &Names, host: &str, port: u16) {
+    let pool = shared.clone();
+    let callback = move |answer: &Answer| {
         let addresses = at_port(answer, port).map(Value::Addresses);
-        telling.tell(key, Ok(Completion::new(addresses)));
+        pool.complete(key, Ok(Completion::new(addresses)));
     };
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| names.find_then(host, Box::new(told)))) {
-        shared.tell(key, Err(panic));
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| names.find_then(host, Box::new(callback)))) {
+        shared.complete(key, Err(panic));
     }
 }
 
@@ -160,7 +160,7 @@ fn carry_out(io: &Blocking, work: Work) -> Completion {
     }
 }
 
-/// No panic happens under these locks, so a poisoned one is as good as any.
+/// Nothing panics under these locks, so a poisoned one is still consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,8 +2,8 @@
 //!
 //! Enters: requests, each with the job that awaits it and a deadline.
 //! Leaves: completed requests, and the jobs that have one to take.
-//! Private: the ring itself and the slots. Code outside names a slot by its [`slab::Key`] and can't move or free what the
-//! kernel may still write to. All `unsafe` code of the ring lies here.
+//! Private: the ring itself and the slots. Code outside names a slot by its [`slab::Key`] and can't move or free what
+//! the kernel may still write to. All `unsafe` code of the ring lies here.
 //!
 //! Source: io_uring(7).
 
@@ -12,10 +12,10 @@
 
 pub(super) mod driver;
 pub(super) mod park;
+pub(super) mod pending;
 #[cfg(test)]
 mod quarantine;
 pub(super) mod request;
 pub(super) mod setup;
 pub(super) mod slab;
-pub(super) mod slot;
 mod timers;

@@ -1,13 +1,13 @@
-//! Buffers that wait for their next use.
+//! Spare buffers.
 //!
-//! Owns: which are kept, and the bound on them.
-//! Does not own: what was in them; it is forgotten, not wiped.
+//! Owns: which buffers are kept, and the bound on them.
+//! Does not own: their old content, which is dropped but not wiped.
 
 use std::collections::VecDeque;
 
 use crate::Buf;
 
-/// What is smaller costs the allocator little, is of any length, and would stand in the way of what is looked for.
+/// Smaller buffers aren't kept: they are cheap to allocate, and their many lengths would only lengthen the search.
 const BYTES_MIN: usize = 4 * 1024;
 
 pub(super) struct Spare {
@@ -24,7 +24,7 @@ impl Spare {
 
     /// An empty buffer of exactly this capacity.
     pub(super) fn take(&mut self, capacity: usize) -> Buf {
-        // The one given back last is the likeliest to be in the processor's cache.
+        // The buffer given back last is the most likely to be in the processor's cache.
         match self.bufs.iter().rposition(|buf| buf.capacity() == capacity) {
             Some(index) => {
                 self.bytes -= capacity;
@@ -42,7 +42,7 @@ impl Spare {
         self.bytes += buf.capacity();
         self.bufs.push_back(buf);
         while self.bytes > self.bytes_max {
-            let oldest = self.bufs.pop_front().expect("the sum is of what is there");
+            let oldest = self.bufs.pop_front().expect("a sum above zero has a buffer");
             self.bytes -= oldest.capacity();
         }
     }
@@ -53,13 +53,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_make_room() {
+    fn the_oldest_buffers_make_room() {
         const KIB: usize = 1024;
         let mut spare = Spare::new(40 * KIB);
         [12, 16, 20].into_iter().for_each(|kib| spare.give(Buf::with_capacity(kib * KIB)));
         assert_eq!((spare.bytes, spare.bufs.len()), (36 * KIB, 2));
         spare.give(Buf::with_capacity(44 * KIB));
-        assert_eq!(spare.bytes, 36 * KIB, "one that never fits makes no room");
+        assert_eq!(spare.bytes, 36 * KIB, "a buffer that never fits evicts no other");
         spare.give(Buf::with_capacity(100));
         assert_eq!(spare.bufs.len(), 2, "small ones aren't kept");
         assert_eq!(spare.take(16 * KIB).capacity(), 16 * KIB);

@@ -14,7 +14,7 @@ use super::connect::connect;
 use super::core::Core;
 use super::directory_sync;
 use super::in_flight::{Awaiting, JobContext};
-use super::placement::{Placement, Trial, attempt};
+use super::placement::{Placement, Trial, try_at_once};
 use super::pool::Work;
 use super::ring::request::Request;
 use crate::system::random::fill_random;
@@ -31,16 +31,17 @@ impl TaskIo {
         Self(JobContext { core, meter: Cell::default() })
     }
 
-    /// Takes what was spent since the last call. Operations that overlap within one (the attempts of a connect) count each.
+    /// Takes what was spent since the last call. Operations that overlap within one (the attempts of a connect) count
+    /// each.
     pub fn take_meter(&self) -> Meter {
         self.0.meter.take()
     }
 
-    async fn attempt(&self, op: Op) -> Completion {
+    async fn at_once(&self, op: Op) -> Completion {
         let core = &self.0.core;
         let submitted = core.read_clock();
-        match attempt(op, &core.cancel) {
-            Trial::Done(completion) => {
+        match try_at_once(op, &core.cancel) {
+            Trial::Completed(completion) => {
                 let device = core.read_clock() - submitted;
                 self.0.account(|meter| {
                     meter.device += device;
@@ -100,9 +101,9 @@ impl Io for TaskIo {
             return op.refuse(cancelled());
         }
         match (Placement::of(&op), op) {
-            (Placement::Inline | Placement::CachedElseRing, op) => self.attempt(op).await,
+            (Placement::Inline | Placement::CachedElseRing, op) => self.at_once(op).await,
             // Only asks whether something has arrived; the ring would have to be entered twice for it.
-            (_, op @ Op::Recv { timeout: Duration::ZERO, .. }) => self.attempt(op).await,
+            (_, op @ Op::Recv { timeout: Duration::ZERO, .. }) => self.at_once(op).await,
             (_, Op::Connect { addresses, timeout }) => {
                 self.0.count_placement(|counts| counts.ring += 1);
                 let connected = connect(&self.0, &addresses, timeout).await;
@@ -163,8 +164,8 @@ impl Io for TaskIo {
         directory_sync::sync(self, &self.0.core, directory).await
     }
 
-    /// Step by step if the file is synced, because the ring syncs many files at once; else as one piece of work for a pool
-    /// thread, which leaves this thread to the other jobs.
+    /// Step by step if the file is synced, because the ring syncs many files at once; else as one piece of work for a
+    /// pool thread, which leaves this thread to the other jobs.
     async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
         if self.0.core.writes_by_pool && publish.durability == Durability::Eventual {
             self.write_file_by_pool(publish, content).await

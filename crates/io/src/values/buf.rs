@@ -1,7 +1,7 @@
 //! The owned buffer that travels through an operation and back.
 //!
 //! Owns: fixed storage and the range of it that is filled.
-//! Does not own: pooling (a worker keeps its buffers), what the bytes mean.
+//! Does not own: reuse (a worker keeps its buffers), what the bytes mean.
 
 use std::fmt;
 use std::ops::Range;
@@ -31,7 +31,7 @@ impl Buf {
         Self { storage: vec![0; capacity].into_boxed_slice(), filled: 0..0 }
     }
 
-    /// How many bytes the storage has in all.
+    /// The length of the storage in bytes.
     pub fn capacity(&self) -> usize {
         self.storage.len()
     }
@@ -41,20 +41,20 @@ impl Buf {
         &self.storage[self.filled.clone()]
     }
 
-    /// The bytes that hold data, to change in place.
+    /// The bytes that hold data, to be changed in place.
     pub fn filled_mut(&mut self) -> &mut [u8] {
         &mut self.storage[self.filled.clone()]
     }
 
-    /// The room behind the filled range.
+    /// The free bytes after the filled range.
     pub fn spare_mut(&mut self) -> &mut [u8] {
         &mut self.storage[self.filled.end..]
     }
 
-    /// Counts the first `count` bytes of the room behind as filled.
+    /// Extends the filled range by the first `count` free bytes.
     ///
     /// # Panics
-    /// If there is less room than that.
+    /// If fewer are free.
     pub fn commit(&mut self, count: usize) {
         assert!(count <= self.storage.len() - self.filled.end, "committed more than the buffer holds");
         self.filled.end += count;
@@ -72,7 +72,7 @@ impl Buf {
         }
     }
 
-    /// Keeps the first `count` filled bytes and drops those behind.
+    /// Keeps the first `count` filled bytes and drops the others.
     pub fn truncate(&mut self, count: usize) {
         self.filled.end = self.filled.end.min(self.filled.start + count);
     }
@@ -80,26 +80,26 @@ impl Buf {
     /// Appends `bytes`.
     ///
     /// # Panics
-    /// If there is no room for them.
+    /// If they don't fit.
     pub fn append(&mut self, bytes: &[u8]) {
         self.spare_mut()[..bytes.len()].copy_from_slice(bytes);
         self.commit(bytes.len());
     }
 
-    /// Moves the filled bytes to the front, so that all the room lies behind them. Cost: a copy of what is filled.
+    /// Moves the filled bytes to the front, so that all free bytes follow them. Cost: a copy of the filled bytes.
     pub fn compact(&mut self) {
         self.storage.copy_within(self.filled.clone(), 0);
         self.filled = 0..self.filled.len();
     }
 
-    /// Forgets what is filled; the storage stays.
+    /// Empties the buffer; the storage stays.
     pub fn clear(&mut self) {
         self.filled = 0..0;
     }
 }
 
 impl From<Vec<u8>> for Buf {
-    /// The room that `bytes` has behind its end becomes the buffer's: shrinking would allocate anew.
+    /// The vector's spare capacity becomes free room of the buffer: shrinking would allocate anew.
     fn from(mut bytes: Vec<u8>) -> Self {
         let filled = 0..bytes.len();
         bytes.resize(bytes.capacity(), 0);
@@ -128,12 +128,12 @@ mod tests {
         assert_eq!(buf.filled(), b"d");
         assert_eq!(buf.spare_mut().len(), 5);
         buf.consume(1);
-        assert_eq!(buf.spare_mut().len(), 6, "an emptied buffer has all its room back");
+        assert_eq!(buf.spare_mut().len(), 6, "an emptied buffer has all its room again");
     }
 
     #[test]
     #[should_panic(expected = "committed more")]
-    fn refuses_to_count_bytes_it_does_not_have() {
+    fn committing_more_than_is_free_panics() {
         Buf::with_capacity(2).commit(3);
     }
 

@@ -1,10 +1,11 @@
-//! Directories that are held open, and the way to them: links are followed as far as a root, and refused beneath.
+//! Directories that are held open. Symbolic links are followed up to a root and refused beneath it.
 //!
-//! A name below a held directory leads to what lies in that directory, whatever happens to the names above it meanwhile. So
-//! nobody who can write in a tree can make a run read or write outside it by putting a symbolic link in a directory's place.
+//! A name in an open directory leads to what lies in that directory, whatever happens to the names above it meanwhile.
+//! So a user who can write in a tree can't replace a directory by a symbolic link and make a run read or write outside
+//! the tree.
 //!
-//! Owns: where a name's root ends, the directories a worker keeps open.
-//! Does not own: walking the way ([`crate::Io::directory`]).
+//! Owns: where the root of a name ends, the cache of open directories.
+//! Does not own: opening directories step by step ([`crate::Io::directory`]).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -13,15 +14,15 @@ use std::sync::Arc;
 
 use crate::File;
 
-/// A name, and how much of it is its root's: the part that a user wrote, where links mean what they say.
+/// A name and the length of its root: the part that the user wrote, in which symbolic links are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Location<'a> {
     path: &'a Path,
-    /// Invariant: at most the length of `path`, and where it ends a component does.
+    /// Invariant: at most the length of `path`, at the end of a component.
     root_bytes: usize,
 }
 
-/// A directory held open, and the name it was reached by. Clones share the descriptor.
+/// An open directory and the name by which it was reached. Clones share the descriptor.
 #[derive(Clone, Debug)]
 pub struct Directory {
     file: File,
@@ -29,21 +30,22 @@ pub struct Directory {
     root_bytes: usize,
 }
 
-/// The directories that a worker used last. A tree is walked in order, so that most files lie where the one before did.
+/// The directories that a worker used last. A tree is walked in order, so most files lie in the same directory as the
+/// file before.
 #[derive(Debug)]
 pub struct DirectoryCache {
-    /// The one used last is the last.
+    /// In the order of use; the most recent is the last.
     directories: Vec<Directory>,
     count_max: usize,
 }
 
 impl<'a> Location<'a> {
-    /// A name that a user wrote: its root is the directory it lies in.
+    /// A name that the user wrote: its root is its directory.
     pub fn named(path: &'a Path) -> Self {
         Self::beneath(path, usize::MAX)
     }
 
-    /// A name below the root that its first `root_bytes` bytes are, at most all of its directory.
+    /// A name whose root is its first `root_bytes` bytes, or its whole directory if that is shorter.
     pub fn beneath(path: &'a Path, root_bytes: usize) -> Self {
         let directory = Self { path, root_bytes: 0 }.directory();
         Self { path, root_bytes: root_bytes.min(directory.as_os_str().len()) }
@@ -54,38 +56,39 @@ impl<'a> Location<'a> {
         self.path
     }
 
-    /// The directory it lies in.
+    /// The directory part of the name.
     pub fn directory(&self) -> &'a Path {
         self.path.parent().filter(|_| self.path.file_name().is_some()).unwrap_or(self.path)
     }
 
-    /// The name in that directory.
+    /// The last component.
     pub fn name(&self) -> &'a Path {
         Path::new(self.path.file_name().unwrap_or(OsStr::new(".")))
     }
 
-    /// How much of the name is the root's.
+    /// The length of the root in bytes.
     pub fn root_bytes(&self) -> usize {
         self.root_bytes
     }
 
-    /// The root as the system takes it.
+    /// The root as the system takes it: `.` for an empty one.
     pub(crate) fn root(&self) -> &'a Path {
         openable(self.root_path())
     }
 
-    /// The root as it is written.
+    /// The root as the user wrote it.
     pub(crate) fn root_path(&self) -> &'a Path {
         self.prefix(self.root_bytes)
     }
 
-    /// The directory and those above it, as far as the root, from below.
+    /// The directory and its ancestors, from the innermost to the root.
     pub(crate) fn ancestors(&self) -> impl Iterator<Item = &'a Path> {
         let root_bytes = self.root_bytes;
         self.directory().ancestors().take_while(move |path| path.as_os_str().len() >= root_bytes)
     }
 
-    /// The names on the way from the directory `above`, one of [`Location::ancestors`], to the directory: each with the whole name.
+    /// The components between `above`, one of [`Location::ancestors`], and the directory; each with the whole name up
+    /// to it.
     pub(crate) fn steps_from(&self, above: &Path) -> Vec<(&'a Path, &'a Path)> {
         let below = self.ancestors().take_while(|path| path.as_os_str().len() > above.as_os_str().len());
         let mut steps: Vec<_> = below
@@ -101,46 +104,45 @@ impl<'a> Location<'a> {
 }
 
 impl Directory {
-    /// `file`, an open directory that was reached by `path`, of which the first `root_bytes` are its root.
+    /// `file`, an open directory that was reached by `path`, whose root has `root_bytes` bytes.
     pub fn new(file: File, path: &Path, root_bytes: usize) -> Self {
         Self { file, path: path.into(), root_bytes }
     }
 
-    /// The open directory: an anchor of names. It can't be read or synced.
+    /// The open directory, an anchor for names. It can't be read or synced.
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// The name it was reached by.
+    /// The name by which it was reached.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How much of that name is the root's.
+    /// The length of that name's root in bytes.
     pub fn root_bytes(&self) -> usize {
         self.root_bytes
     }
 }
 
 impl DirectoryCache {
-    /// Room for `count_max`; beyond it, the one that was used longest ago is closed.
+    /// A cache of `count_max` directories; adding one more closes the least recently used.
     pub fn new(count_max: usize) -> Self {
         Self { directories: Vec::new(), count_max }
     }
 
     pub(crate) fn find(&mut self, path: &Path, root_bytes: usize) -> Option<Directory> {
-        let index = self
-            .directories
-            .iter()
-            .rposition(|kept| kept.root_bytes == root_bytes && kept.path.as_os_str() == path.as_os_str())?;
+        let index = self.directories.iter().rposition(|cached| {
+            cached.root_bytes == root_bytes && cached.path.as_os_str() == path.as_os_str()
+        })?;
         self.directories[index..].rotate_left(1);
         self.directories.last().cloned()
     }
 
     pub(crate) fn keep(&mut self, directory: Directory) {
-        // Two jobs of a ring may have gone the same way.
+        // Two jobs of a ring may have opened the same directory.
         self.directories
-            .retain(|kept| kept.path != directory.path || kept.root_bytes != directory.root_bytes);
+            .retain(|cached| cached.path != directory.path || cached.root_bytes != directory.root_bytes);
         if self.directories.len() >= self.count_max {
             self.directories.remove(0);
         }
@@ -153,7 +155,7 @@ impl DirectoryCache {
     }
 }
 
-/// The working directory is written as nothing in front of a name.
+/// A name without a directory part lies in the working directory.
 fn openable(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
@@ -190,18 +192,18 @@ mod tests {
     }
 
     #[test]
-    fn what_was_used_last_is_kept() {
-        let mut kept = DirectoryCache::new(2);
+    fn the_least_recently_used_directory_is_closed() {
+        let mut cached = DirectoryCache::new(2);
         let directory = |path: &str| {
             let null = std::fs::File::open("/dev/null").unwrap();
             Directory::new(null.into(), Path::new(path), 1)
         };
-        kept.keep(directory("a"));
-        kept.keep(directory("a/b"));
-        assert!(kept.find(Path::new("a"), 1).is_some());
-        assert!(kept.find(Path::new("a"), 0).is_none(), "another root is another way");
-        kept.keep(directory("a/c"));
-        assert!(kept.find(Path::new("a/b"), 1).is_none(), "used longest ago");
-        assert!(kept.find(Path::new("a"), 1).is_some() && kept.find(Path::new("a/c"), 1).is_some());
+        cached.keep(directory("a"));
+        cached.keep(directory("a/b"));
+        assert!(cached.find(Path::new("a"), 1).is_some());
+        assert!(cached.find(Path::new("a"), 0).is_none(), "another root is another entry");
+        cached.keep(directory("a/c"));
+        assert!(cached.find(Path::new("a/b"), 1).is_none(), "the least recently used");
+        assert!(cached.find(Path::new("a"), 1).is_some() && cached.find(Path::new("a/c"), 1).is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! Handles to open files and sockets, and what is known of a file.
+//! Handles to open files and sockets, and the metadata of a file.
 //!
 //! Owns: the descriptor and its closing.
 //! Does not own: operations on it.
@@ -7,8 +7,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-/// An open file or directory. Clones share the descriptor, which closes with the last of them: an operation in flight
-/// holds a clone, so its descriptor can't be closed and reused beneath it.
+/// An open file or directory. Clones share the descriptor, which closes with the last clone. An operation in flight
+/// holds a clone, so its descriptor can't be closed and reused meanwhile.
 #[derive(Clone, Debug)]
 pub struct File(pub(crate) Arc<Descriptor>);
 
@@ -19,7 +19,7 @@ pub struct Socket(pub(crate) Arc<Descriptor>);
 #[derive(Debug)]
 pub(crate) enum Descriptor {
     Os(OwnedFd),
-    /// An entry in a simulated world.
+    /// The number of a node or connection in a simulation.
     Simulated(u64),
 }
 
@@ -57,7 +57,7 @@ impl From<OwnedFd> for Socket {
     }
 }
 
-/// What kind of thing a name leads to.
+/// The type of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum FileKind {
     /// A regular file.
@@ -70,10 +70,10 @@ pub enum FileKind {
     Special,
 }
 
-/// What the system knows of a file.
+/// The metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stat {
-    /// Regular file, directory, …
+    /// The type of the file.
     pub kind: FileKind,
     /// Length in bytes.
     pub bytes: u64,
@@ -87,7 +87,7 @@ pub struct Stat {
     pub device: u64,
     /// Inode number, unique on its device.
     pub inode: u64,
-    /// Number of names.
+    /// Number of hard links.
     pub links: u64,
     /// The user ID of the owner.
     pub owner: u32,
@@ -101,9 +101,9 @@ impl Stat {
         self.kind == FileKind::Regular && self.links == 1 && is_ours
     }
 
-    /// Whether `self` and `later` describe the same content of the same file, as far as the system can tell.
+    /// Whether `self` and `later` describe the same content of the same file, as far as the metadata shows.
     pub fn same_content(&self, later: &Stat) -> bool {
-        // The loss of another name is a change too, and not one of content.
+        // Removing another hard link changes this time too, but not the content.
         let is_unchanged = self.changed == later.changed || (1..self.links).contains(&later.links);
         is_unchanged
             && (self.device, self.inode, self.bytes, self.modified)
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losing_another_name_is_no_change_of_content() {
+    fn removing_another_hard_link_is_no_change_of_content() {
         let before = Stat {
             kind: FileKind::Regular,
             bytes: 5,

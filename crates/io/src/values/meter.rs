@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-/// What the operations of one task cost.
+/// The cost of a task's operations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Meter {
     /// Time between submission and completion, summed over the operations.
@@ -14,6 +14,6 @@ pub struct Meter {
     pub executor: Duration,
     /// Number of operations.
     pub ops: u64,
-    /// Payload bytes dealt with, as the job reported them.
+    /// Payload bytes processed, as the job reported them.
     pub bytes: u64,
 }

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 
 use crate::Attributes;
 
-/// What to do when the name is taken.
+/// What to do if the name is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Existing {
-    /// Fail with `AlreadyExists` and leave it.
+    /// Fail with `AlreadyExists` and leave the existing file.
     Refuse,
-    /// Replace it, atomically.
+    /// Replace the existing file, atomically.
     Replace,
 }
 
@@ -22,7 +22,7 @@ pub enum Existing {
 pub enum Durability {
     /// The system writes it back in its own time.
     Eventual,
-    /// Content is synced before the name appears, and the directory after.
+    /// The content is synced before the name appears, and the directory after.
     Synced,
 }
 
@@ -33,14 +33,14 @@ pub struct Preserve {
     pub mode: Option<u32>,
     /// Time of last modification, seconds and nanoseconds since the epoch.
     pub modified: Option<(i64, u32)>,
-    /// Extended attributes. One that can't be set is no failure: see [`Published`].
+    /// Extended attributes. Failing to set one doesn't fail the publication: see [`Published`].
     pub attributes: Attributes,
 }
 
-/// What there is to say of a file that was published.
+/// The outcome of a publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Published {
-    /// Names of extended attributes that it should have, and has not: they couldn't be read or set.
+    /// Names of extended attributes that the source has and the result lacks, because they couldn't be read or set.
     pub lost_attributes: Vec<OsString>,
 }
 
@@ -49,10 +49,11 @@ pub struct Published {
 pub struct Publish {
     /// Its final name.
     pub path: PathBuf,
-    /// How many bytes of the name are its root's: see [`Location::beneath`]. Beneath it no link is followed, and the directory of the
-    /// file is held open from its creation to its publication. `None`: the name means at each step what it means then.
+    /// The length of the name's root in bytes: see [`Location::beneath`](crate::Location::beneath). Beneath the root
+    /// no link is followed, and the file's directory is held open from creation to publication. With `None`, the name
+    /// is resolved anew at each step.
     pub root_bytes: Option<usize>,
-    /// What to do when the name is taken.
+    /// What to do if the name is taken.
     pub existing: Existing,
     /// Whether it must survive a power cut.
     pub durability: Durability,
@@ -61,8 +62,8 @@ pub struct Publish {
 }
 
 impl Publish {
-    /// A new file under the name `path` as it stands: where the name is taken that is refused, no power cut need be survived, and it
-    /// gets no metadata.
+    /// A new file named `path`, resolved anew at each step. An existing file is refused; the new one need not survive
+    /// a power cut and gets no metadata.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let (existing, durability) = (Existing::Refuse, Durability::Eventual);
         Self { path: path.into(), root_bytes: None, existing, durability, preserve: Preserve::default() }

@@ -1,4 +1,4 @@
-//! The idea the program rests on: one job body, run by blocking system calls, by io_uring and by the simulation.
+//! The central idea: one job body, run by blocking system calls, by io_uring and by the simulation.
 
 use std::io;
 use std::path::Path;
@@ -68,7 +68,7 @@ fn on_ring<T>(cancel: Cancel, job: impl AsyncFnOnce(&TaskIo) -> T) -> T {
 }
 
 #[test]
-fn the_same_job_gives_the_same_file_in_all_worlds() {
+fn the_same_job_gives_the_same_file_on_all_executions() {
     let dir = tempfile::tempdir().unwrap();
     let (a, b, c) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("c"));
     std::fs::write(&a, CONTENT).unwrap();
@@ -120,7 +120,7 @@ fn an_existing_name_is_refused_or_replaced_whole() {
 }
 
 #[test]
-fn whatever_single_operation_fails_the_result_is_whole_or_absent() {
+fn if_any_single_operation_fails_the_result_is_whole_or_absent() {
     for unnamed in [true, false] {
         let total = count_operations(unnamed);
         for number in 0..total {
@@ -160,7 +160,7 @@ fn a_power_cut_at_any_operation_leaves_the_result_whole_or_absent() {
 }
 
 #[test]
-fn jobs_at_once_do_not_disturb_each_other() {
+fn concurrent_jobs_do_not_disturb_each_other() {
     let sim = machine(5);
     let names: Vec<_> = (0..20).map(|index| format!("d/copy{index}")).collect();
     let publishes: Vec<_> = names.iter().map(|name| publish(Path::new(name))).collect();
@@ -189,7 +189,7 @@ fn a_cancelled_run_undoes_what_it_began() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
-/// Asks a peer and returns all that it says.
+/// Sends a request to a peer and returns the whole response.
 async fn converse(io: &impl Io, host: &str, port: u16) -> io::Result<Vec<u8>> {
     let timeout = Duration::from_secs(5);
     let addresses = io.resolve(&Names::default(), host, port).await?;
@@ -209,7 +209,7 @@ async fn converse(io: &impl Io, host: &str, port: u16) -> io::Result<Vec<u8>> {
 }
 
 #[test]
-fn the_same_conversation_in_all_worlds() {
+fn the_same_conversation_on_all_executions() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {
@@ -243,7 +243,7 @@ fn the_same_conversation_in_all_worlds() {
 }
 
 #[test]
-fn a_thrown_switch_wakes_a_sleeping_receiver() {
+fn a_triggered_switch_wakes_a_sleeping_receiver() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let blocking = |cancel| run_ready(converse(&Blocking::new(cancel), "127.0.0.1", port));

@@ -87,7 +87,7 @@ fn two_hundred_jobs_at_once_copy_what_the_blocking_one_copies() {
 }
 
 #[test]
-fn a_whole_file_is_written_where_it_suits() {
+fn a_whole_file_is_written_by_the_pool_or_step_by_step() {
     for (pool_threads, durability, pooled) in
         [(2, Durability::Eventual, 1), (2, Durability::Synced, 0), (0, Durability::Eventual, 0)]
     {
@@ -107,7 +107,7 @@ fn a_whole_file_is_written_where_it_suits() {
 }
 
 #[test]
-fn what_is_cached_needs_no_turn_of_the_ring() {
+fn cached_files_need_no_turn_of_the_ring() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("file");
     std::fs::write(&path, b"just written").unwrap();
@@ -122,7 +122,7 @@ fn what_is_cached_needs_no_turn_of_the_ring() {
 }
 
 #[test]
-fn sleeps_end_in_the_order_of_their_times() {
+fn sleeps_end_in_the_order_of_their_deadlines() {
     let (uring, _) = ring(8);
     let order = RefCell::new(Vec::new());
     let jobs = [30u64, 10, 20, 0].map(|millis| -> LocalJob<'_> {
@@ -139,28 +139,28 @@ fn sleeps_end_in_the_order_of_their_times() {
 }
 
 #[test]
-fn a_panic_of_a_job_is_told_after_the_others_have_ended() {
+fn a_panic_of_a_job_is_passed_on_after_the_others_have_ended() {
     let (uring, _) = ring(8);
     let ended = Cell::new(0);
     let job = |panics: bool| -> LocalJob<'_> {
         let (io, ended) = (uring.task(), &ended);
         Box::pin(async move {
             io.sleep(Duration::from_millis(1)).await.unwrap();
-            assert!(!panics, "as told");
+            assert!(!panics, "on purpose");
             io.sleep(Duration::from_millis(1)).await.unwrap();
             ended.set(ended.get() + 1);
         })
     };
     let jobs = vec![job(false), job(true), job(false)];
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run_all(&uring, jobs)));
-    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"as told"));
+    assert_eq!(caught.unwrap_err().downcast_ref::<&str>(), Some(&"on purpose"));
     assert_eq!(ended.get(), 2);
     run_one(&uring, async |io| io.sleep(Duration::ZERO).await.unwrap());
 }
 
 #[test]
 #[should_panic(expected = "awaited something other than its operations")]
-fn a_job_that_awaits_something_else_is_found_out() {
+fn a_job_that_awaits_something_else_panics() {
     let (uring, _) = ring(1);
     run_one(&uring, async |_io| std::future::pending::<()>().await);
 }
@@ -200,7 +200,7 @@ fn a_sleeping_ring_is_woken_for_new_work() {
 }
 
 #[test]
-fn waiting_for_work_has_an_end_of_its_own() {
+fn waiting_for_work_has_a_timeout() {
     let (uring, _) = ring(1);
     let mut asked = 0;
     let before = Instant::now();
@@ -212,7 +212,7 @@ fn waiting_for_work_has_an_end_of_its_own() {
 }
 
 #[test]
-fn cancellation_ends_what_waits_and_refuses_what_begins() {
+fn cancellation_ends_waits_and_refuses_new_work() {
     let (uring, cancel) = ring(8);
     let thrower = std::thread::spawn({
         let unparker = uring.unparker();
@@ -268,7 +268,7 @@ fn defaults_of_names_are_the_documented_ones() {
 }
 
 #[test]
-fn a_thousand_jobs_cost_one_lookup_and_keep_no_thread_from_others() {
+fn a_thousand_jobs_cost_one_lookup_and_leave_threads_free() {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
     let (go, may_go) = std::sync::mpsc::channel();
@@ -277,7 +277,7 @@ fn a_thousand_jobs_cost_one_lookup_and_keep_no_thread_from_others() {
     let resolver = move |name: &str| {
         counted.fetch_add(1, Ordering::SeqCst);
         if name == "slow" {
-            // Let go by a job that needs the pool too.
+            // A job that needs the pool too sends this.
             may_go.lock().unwrap().recv_timeout(Duration::from_secs(30)).map_err(io::Error::other)?;
         }
         Ok(vec!["10.0.0.1:0".parse().unwrap()])

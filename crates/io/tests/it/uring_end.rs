@@ -1,6 +1,6 @@
 //! Rings that end with operations in flight, and rings that are refused.
 
-// The filter is installed by system calls that have no safe face.
+// The filter is installed by system calls that have no safe interface.
 #![allow(unsafe_code)]
 
 use std::io::Write;
@@ -21,7 +21,7 @@ fn ring() -> Result<Uring, RingRefused> {
     Uring::new(UringConfig::default(), Cancel::new().unwrap(), Arc::default())
 }
 
-/// Begins `jobs`, lets the ring turn, and goes away with all of them in flight.
+/// Starts `jobs`, lets the ring turn, and drops all of them in flight.
 fn abandon(uring: &Uring, jobs: Vec<LocalJob<'_>>) {
     let mut jobs = jobs.into_iter();
     let mut turns = 0;
@@ -38,10 +38,10 @@ fn abandon(uring: &Uring, jobs: Vec<LocalJob<'_>>) {
     assert!(ran.is_err());
 }
 
-/// What arrives after the ring is gone must still be there for the next receiver. (That no freed memory is written is tested
-/// where freed memory can be watched: in the driver.)
+/// Data that arrives after the ring is gone must be left for the next receiver. (The driver's tests, where freed
+/// memory is watched, show that the ring doesn't write into it.)
 #[test]
-fn after_its_end_a_ring_receives_nothing() {
+fn a_ring_that_has_ended_receives_nothing() {
     for round in 0..20 {
         let mut pairs: Vec<_> = (0..50).map(|_| pair()).collect();
         let uring = ring().unwrap();
@@ -101,14 +101,14 @@ fn every_kind_of_operation_can_be_abandoned() {
     drop(kept);
 }
 
-/// Lets this thread's `io_uring_setup` fail with `errno` from now on.
+/// Makes `io_uring_setup` fail with `errno` on this thread from now on.
 fn forbid_io_uring(errno: u32) {
     const LOAD_WORD: u16 = 0x20;
     const JUMP_IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
     let statement = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     let mut filter = [
-        // The number of the system call is the first word of what a filter sees.
+        // The number of the system call is the first word that a filter sees.
         statement(LOAD_WORD, 0, 0, 0),
         statement(JUMP_IF_EQUAL, 0, 1, libc::SYS_io_uring_setup as u32),
         statement(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno),
@@ -123,7 +123,7 @@ fn forbid_io_uring(errno: u32) {
 }
 
 #[test]
-fn a_filter_that_forbids_rings_is_told_apart() {
+fn each_refusal_of_a_ring_has_its_meaning() {
     for (errno, meaning) in [
         (libc::EPERM, Refusal::Forbidden),
         (libc::ENOSYS, Refusal::Absent),
@@ -131,7 +131,7 @@ fn a_filter_that_forbids_rings_is_told_apart() {
         (libc::ENOMEM, Refusal::Exhausted),
         (libc::EIO, Refusal::Other),
     ] {
-        // A filter holds for the thread that installs it.
+        // A filter applies to the thread that installs it.
         let refused = std::thread::spawn(move || {
             forbid_io_uring(errno as u32);
             ring().err()
@@ -143,7 +143,7 @@ fn a_filter_that_forbids_rings_is_told_apart() {
 
 const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
 
-/// Puts the setting back, even after a panic.
+/// Restores the setting, even after a panic.
 struct Restored(Vec<u8>);
 
 impl Drop for Restored {
@@ -155,7 +155,7 @@ impl Drop for Restored {
 #[test]
 #[ignore = "soak: needs root, and forbids io_uring to the whole system while it runs"]
 #[allow(clippy::print_stderr, reason = "a test that can't run says so")]
-fn the_switch_of_the_system_is_told() {
+fn the_setting_of_the_system_forbids_rings() {
     let Ok(before) = std::fs::read(SWITCH) else { return eprintln!("SKIPPED: this kernel has no {SWITCH}") };
     if let Err(error) = std::fs::write(SWITCH, "2") {
         return eprintln!("SKIPPED: {SWITCH} can't be written: {error}");

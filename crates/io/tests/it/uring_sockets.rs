@@ -20,12 +20,12 @@ fn ring(config: UringConfig) -> (Uring, Cancel) {
     (Uring::new(config, cancel.clone(), Arc::default()).expect("a ring"), cancel)
 }
 
-/// What a peer says to the request of this number: a few bytes to a few hundred thousand.
+/// The response to the request of this number: one byte to a few hundred thousand.
 fn answer(number: usize) -> Vec<u8> {
     (0..number * number * 20 + 1).map(|index| (index * 7 + number) as u8).collect()
 }
 
-/// A peer on a thread of its own: answers numbers of four bytes until the connection ends.
+/// A peer: answers numbers of four bytes until the connection ends.
 fn serve(mut stream: TcpStream) -> io::Result<()> {
     let mut number = [0; 4];
     while stream.read_exact(&mut number).is_ok() {
@@ -84,7 +84,7 @@ fn a_hundred_conversations_at_once() {
 }
 
 #[test]
-fn sockets_go_from_one_kind_of_io_to_the_other() {
+fn sockets_move_between_executions() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
@@ -111,7 +111,7 @@ fn sockets_go_from_one_kind_of_io_to_the_other() {
 }
 
 #[test]
-fn what_does_not_arrive_in_time_is_late() {
+fn what_does_not_arrive_in_time_is_a_timeout() {
     let (uring, _) = ring(UringConfig::default());
     let (socket, mut peer) = pair();
     run_one(&uring, async |io| {
@@ -131,7 +131,7 @@ fn what_does_not_arrive_in_time_is_late() {
                 break error;
             }
         };
-        assert_eq!(flood.kind(), io::ErrorKind::TimedOut, "nobody reads");
+        assert_eq!(flood.kind(), io::ErrorKind::TimedOut, "the peer does not read");
     });
 }
 
@@ -147,7 +147,7 @@ impl Full for Buf {
 }
 
 #[test]
-fn the_end_of_the_peer_is_told() {
+fn the_end_of_the_peer_is_an_end_and_then_an_error() {
     let (uring, _) = ring(UringConfig::default());
     let (socket, peer) = pair();
     drop(peer);
@@ -166,7 +166,7 @@ fn the_end_of_the_peer_is_told() {
     });
 }
 
-/// A port that stays ours and refuses: bound, never listening.
+/// A bound socket that never listens: its port is reserved, and connecting to it is refused.
 fn refusing() -> (OwnedFd, SocketAddr) {
     use rustix::net::{AddressFamily, SocketType};
     let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
@@ -210,7 +210,7 @@ fn silent() -> (TcpListener, Vec<OwnedFd>, SocketAddr) {
 }
 
 #[test]
-fn a_silent_address_is_overtaken_and_one_alone_is_given_up() {
+fn a_silent_address_loses_to_the_next_one_and_times_out_alone() {
     let (_listener, _filling, quiet) = silent();
     let alive = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = alive.local_addr().unwrap();

@@ -1,4 +1,5 @@
-//! An event count across processes: a thread sleeps until the next notification, and a sleeper may be killed at any time.
+//! An event count across processes: a thread sleeps until the next notification, and a sleeper may be killed at any
+//! time.
 //!
 //! Owns: the word `sequence | closed | sleepers`; registering, notifying, sleeping.
 //! Does not own: the events that are announced.
@@ -48,8 +49,8 @@ impl EventCount {
         Observed(self.0.word().load(Ordering::Acquire))
     }
 
-    /// B4, B5: to be called after the announced event was published. Wakes up to `count` sleepers. Cost: a system call, only
-    /// if a thread sleeps.
+    /// B4, B5: to be called after the announced event was published. Wakes up to `count` sleepers. Cost: a system
+    /// call, only if a thread sleeps.
     pub(super) fn notify(&self, count: u32) {
         self.change(|seen| {
             let woken = seen.sleepers().min(count);
@@ -92,8 +93,8 @@ impl EventCount {
         }
     }
 
-    /// B2: false if there was a notification since `seen`. If the count is at its maximum, the sleeper goes uncounted: its
-    /// timeout wakes it.
+    /// B2: false if there was a notification since `seen`. If the count is at its maximum, the sleeper goes
+    /// uncounted: its timeout wakes it.
     fn register(&self, seen: Observed) -> bool {
         let counted = |now: Observed| if now.sleepers() < SLEEPERS { now.0 + 1 } else { now.0 };
         self.unless_notified(seen, counted)

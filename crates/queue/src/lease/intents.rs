@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_writer_that_dies_at_any_store_leaves_the_note_before() {
+    fn a_writer_that_dies_at_any_store_leaves_the_previous_intent() {
         let layout =
             Layout::of(Config { slot_count: 2, intent_bytes_max: 2_000, ..Config::default() }).unwrap();
         let (_memfd, map) = Map::create(&layout).unwrap();

@@ -37,7 +37,8 @@ const BYTES_MAX: u32 = 1 << 24;
 
 /// The bounds of a lease table.
 ///
-/// [`Config::memory_bytes`] gives the memory they cost at most: that of a slot is allocated when the slot is first used.
+/// [`Config::memory_bytes`] gives the memory they cost at most: that of a slot is allocated when the slot is first
+/// used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Maximum number of tasks that are ready, running, or done and not collected;
@@ -192,7 +193,8 @@ impl Layout {
     }
 }
 
-/// Offsets of consecutive buffers of these sizes from `start` on; the last entry is the end, rounded up to a cache line.
+/// Offsets of consecutive buffers of these sizes from `start` on; the last entry is the end, rounded up to a cache
+/// line.
 fn offsets(start: usize, sizes: [usize; PARTS]) -> [usize; PARTS + 1] {
     let mut offsets = [start; PARTS + 1];
     for (part, size) in sizes.into_iter().enumerate() {

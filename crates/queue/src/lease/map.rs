@@ -76,8 +76,8 @@ impl Map {
     pub(super) fn words(&self, at: usize, count: usize) -> &[AtomicU64] {
         self.assert_within(at, count * WORD);
         let first = self.base.as_ptr().wrapping_add(at).cast::<AtomicU64>();
-        // SAFETY: within the mapping and aligned (asserted; the base is aligned to a page), alive as long as `self`, any
-        // bits are a valid `AtomicU64`, and the mapping is accessed by atomics only (invariant of `base`).
+        // SAFETY: within the mapping and aligned (asserted; the base is aligned to a page), alive as long as `self`,
+        // any bits are a valid `AtomicU64`, and the mapping is accessed by atomics only (invariant of `base`).
         unsafe { std::slice::from_raw_parts(first, count) }
     }
 

@@ -111,8 +111,8 @@ impl Supervisor {
         Ok(SlotId(id))
     }
 
-    /// Takes the outcomes of all finished tasks and frees their slots. Never sleeps. Cost: one load per slot, one copy of
-    /// each outcome.
+    /// Takes the outcomes of all finished tasks and frees their slots. Never sleeps. Cost: one load per slot, one
+    /// copy of each outcome.
     pub fn collect(&mut self) -> Vec<Finished> {
         self.seen = self.map.events(AT_DONE_EVENTS).observe();
         let mut finished = Vec::new();
@@ -129,20 +129,20 @@ impl Supervisor {
     /// Sleeps until a task is finished that the last [`collect`](Self::collect) did not see, at most `timeout`. Returns
     /// whether there may be something to collect; if not, check the workers.
     ///
-    /// If a worker is killed just before it would wake the supervisor, this call sleeps until the timeout. Milliseconds are
-    /// a good choice.
+    /// If a worker is killed just before it would wake the supervisor, this call sleeps until the timeout.
+    /// Milliseconds are a good choice.
     pub fn wait(&self, timeout: Duration) -> bool {
         self.map.events(AT_DONE_EVENTS).sleep(self.seen, Some(&Deadline::after(timeout))) == Wakeup::Woken
     }
 
-    /// Reclaims the leases of a dead owner: its tasks become ready again, or are given up after [`Config::deaths_max`]
-    /// deaths. If the owner had several tasks running, its death counts a quarter for each, as at most one of them is the
-    /// cause.
+    /// Reclaims the leases of a dead owner: its tasks become ready again, or are given up after
+    /// [`Config::deaths_max`] deaths. If the owner had several tasks running, its death counts a quarter for each, as
+    /// at most one of them is the cause.
     ///
-    /// Call it when the owner's process has *exited* (its pidfd is readable), and before another process gets its number.
-    /// An owner that is reaped alive is fenced: it can't finish the reclaimed tasks. But the bytes of an outcome that it is
-    /// writing at that moment could mix with those of the next attempt, and leases that it claims afterwards stay its own
-    /// until it is reaped again. Cost: two loads per slot.
+    /// Call it when the owner's process has *exited* (its pidfd is readable), and before another process gets its
+    /// number. An owner that is reaped alive is fenced: it can't finish the reclaimed tasks. But the bytes of an
+    /// outcome that it is writing at that moment could mix with those of the next attempt, and leases that it claims
+    /// afterwards stay its own until it is reaped again. Cost: two loads per slot.
     pub fn reap(&mut self, owner: u16) -> Reaped {
         let mut reaped = Reaped::default();
         let suspicion = Suspicion::of_death(self.slots().leases_of(owner), self.layout.config.deaths_max);
@@ -181,8 +181,9 @@ impl Supervisor {
         self.slot_count() - self.free.len()
     }
 
-    /// Refuses further tasks; each worker then sees [`Next::Closed`](super::Next::Closed) once no task is ready. Close when
-    /// no task is [`outstanding`](Self::outstanding): one that is reclaimed later may find no worker any more.
+    /// Refuses further tasks; each worker then sees [`Next::Closed`](super::Next::Closed) once no task is ready.
+    /// Close when no task is [`outstanding`](Self::outstanding): one that is reclaimed later may find no worker any
+    /// more.
     pub fn close(&mut self) {
         self.closed = true;
         self.work_events().close();

@@ -3,8 +3,8 @@
 //! Owns: the packing `generation | owner | suspicion | state`; which transitions there are.
 //! Does not own: atomicity (see `slots.rs`), bytes (see `map.rs`).
 //!
-//! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file. The exhaustive test runs these
-//! same functions.
+//! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file. The exhaustive test runs
+//! these same functions.
 
 const STATE_BITS: u32 = 8;
 const SUSPICION_BITS: u32 = 8;
@@ -33,14 +33,15 @@ pub(super) struct Suspicion {
     pub(super) max: u8,
 }
 
+#[cfg(not(loom))]
 impl Suspicion {
     /// Added to the only task that the dead worker was running; each of several tasks gets 1.
     const ALONE: u8 = 4;
     /// The largest limit of deaths whose suspicion fits its bits.
     pub(super) const DEATHS_MAX: u8 = u8::MAX / Self::ALONE;
 
-    /// For the death of an owner with `leases` tasks running. A task is given up after `deaths_max` deaths of workers that
-    /// ran nothing else.
+    /// For the death of an owner with `leases` tasks running. A task is given up after `deaths_max` deaths of workers
+    /// that ran nothing else.
     pub(super) fn of_death(leases: usize, deaths_max: u8) -> Self {
         let more = if leases > 1 { 1 } else { Self::ALONE };
         Self { more, max: deaths_max.saturating_mul(Self::ALONE) }

@@ -81,8 +81,8 @@ impl Worker {
 
     /// As [`claim`](Self::claim), but sleeps at most `timeout` while no task is ready.
     ///
-    /// If a process is killed just before it would wake this worker, this call sleeps until the timeout. Milliseconds are a
-    /// good choice.
+    /// If a process is killed just before it would wake this worker, this call sleeps until the timeout. Milliseconds
+    /// are a good choice.
     pub fn next(&self, owner: u16, timeout: Duration) -> Next {
         let events = self.map.events(AT_WORK_EVENTS);
         let seen = events.observe();
@@ -107,8 +107,9 @@ impl Worker {
         if self.slots().holds(lease.slot, lease.running) { Ok(()) } else { Err(Fenced) }
     }
 
-    /// Records what this worker is about to do and what must not be done twice, in place of any earlier intent. The next
-    /// attempt finds it if this worker dies. After a death during this call it finds the earlier one. Cost: one copy.
+    /// Records what this worker is about to do and what must not be done twice, in place of any earlier intent. The
+    /// next attempt finds it if this worker dies. After a death during this call it finds the earlier one. Cost: one
+    /// copy.
     ///
     /// # Errors
     /// [`IntentTooLong`]; the earlier intent stays.

@@ -1,4 +1,4 @@
-//! One end of the ring: its ticket counter, and the threads asleep until that counter moves.
+//! One end of the ring: its ticket counter, and the threads that sleep until the counter moves.
 //!
 //! Owns: the packed word, registering as a sleeper, waking, leaving, closing.
 //! Does not own: slots and items (see `slot.rs`), when to sleep (see `ring.rs`).
@@ -8,21 +8,22 @@
 use crate::backoff::Backoff;
 use crate::sync::{AtomicU64, Deadline, Futex, Ordering, Wakeup};
 
-/// The lowest bits of a word: how many threads are registered as asleep.
+/// The lowest bits of a word: the number of registered sleepers.
 const SLEEPERS: u64 = CLOSED - 1;
-/// This end is closed.
+/// Set when this end is closed.
 const CLOSED: u64 = 1 << 15;
-/// The distance between two neighbouring tickets of a lap: the bits below are flags in a word, and the state in a stamp.
+/// The distance of two consecutive tickets of a lap. The bits below hold flags in a word and the state in a stamp.
 pub(crate) const TICKET: u64 = 1 << 16;
 
 /// A snapshot of an end: `ticket | closed | sleepers`.
 ///
-/// One word, so that taking a ticket, closing and registering as a sleeper exclude each other by compare-and-swap.
+/// It is one word, so that a compare-and-swap makes taking a ticket, closing and registering as a sleeper mutually
+/// exclusive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word(u64);
 
 impl Word {
-    /// The next ticket to be handed out.
+    /// The next ticket to be taken.
     #[inline]
     pub(crate) fn ticket(self) -> u64 {
         self.0 & !(CLOSED | SLEEPERS)
@@ -39,19 +40,19 @@ impl Word {
     }
 }
 
-/// A pending to wake one sleeper of this end, taken on with a ticket (P3, C3) and due after the slot is published (P6, C6).
+/// A wake-up that the winner of a ticket (P3, C3) owes to a sleeper of this end once the slot is published (P6, C6).
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PendingWake {
     None,
-    WakeOne,
+    One,
 }
 
 /// Aligned to two cache lines: the prefetcher of x86 fetches lines in pairs.
 #[repr(align(128))]
 pub(crate) struct End {
     word: AtomicU64,
-    /// Wake-ups posted and not yet taken: a semaphore that the registered sleepers wait on.
+    /// Wake-ups posted and not yet taken: a semaphore on which the registered sleepers wait.
     tokens: Futex<false>,
 }
 
@@ -65,30 +66,29 @@ impl End {
         Word(self.word.load(Ordering::Acquire))
     }
 
-    /// P3, C3: takes the ticket of `seen` and, with it, one registered sleeper.
+    /// P3, C3: takes the ticket of `seen`, and with it one registered sleeper, if there is one.
     ///
     /// # Errors
-    /// The word as it is now, if it is no longer `seen`.
+    /// The current word, if it is no longer `seen`.
     #[inline]
     pub(crate) fn take_ticket(&self, seen: Word, next_ticket: u64) -> Result<PendingWake, Word> {
         let sleeper = seen.sleepers().min(1);
         let next = next_ticket | ((seen.0 & (CLOSED | SLEEPERS)) - sleeper);
         self.swap(seen, next)?;
-        Ok(if sleeper == 0 { PendingWake::None } else { PendingWake::WakeOne })
+        Ok(if sleeper == 0 { PendingWake::None } else { PendingWake::One })
     }
 
-    /// P6, C6: does what taking the ticket obliged to.
+    /// P6, C6: wakes the sleeper that was taken with the ticket.
     #[inline]
-    pub(crate) fn deliver(&self, pending: PendingWake) {
-        if pending == PendingWake::WakeOne {
+    pub(crate) fn deliver(&self, wake: PendingWake) {
+        if wake == PendingWake::One {
             self.wake(1);
         }
     }
 
-    /// S2–S5: sleeps if the word is still `seen`, until woken or the deadline.
+    /// S2–S5: sleeps if the word is still `seen`, until a wake-up or the deadline.
     ///
-    /// [`Wakeup::Woken`] says only that it is worth looking again. So does [`Wakeup::TimedOut`]: what this thread waited for may
-    /// have come at the last moment.
+    /// After either result the caller should retry: the awaited item or slot may have come at the last moment.
     #[cold]
     pub(crate) fn sleep(&self, seen: Word, deadline: Option<&Deadline>) -> Wakeup {
         if !self.register(seen) {
@@ -114,13 +114,14 @@ impl End {
         }
     }
 
-    /// S2: only while nothing has moved since `seen`, and never at a closed end.
+    /// S2: registers a sleeper, unless the word has changed since `seen` or the end is closed.
     fn register(&self, seen: Word) -> bool {
-        // A full count makes the surplus thread try again, awake: correct, and out of reach of real programs.
+        // With a full count the surplus thread retries, awake. That is correct, and no real program has so many
+        // threads.
         !seen.is_closed() && seen.sleepers() < SLEEPERS && self.swap(seen, seen.0 + 1).is_ok()
     }
 
-    /// S5: one registration fewer, or else a token that is posted or about to be.
+    /// S5: takes back a registration, or else takes a token that is posted or about to be.
     fn leave(&self) {
         let mut backoff = Backoff::new();
         loop {
@@ -132,7 +133,7 @@ impl End {
             } else if self.take_token() {
                 return;
             } else {
-                // Asleep here, a newcomer could take the token meant for this thread, and the deadline would be lost.
+                // If this thread slept here, a newcomer could take its token, and it would miss its deadline.
                 backoff.wait();
             }
         }

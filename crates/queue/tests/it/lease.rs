@@ -1,9 +1,9 @@
-//! The lease table with real memory, real futexes and real processes that are killed.
+//! The lease table on real memory and futexes, with processes that are killed.
 //!
-//! Owns: what the models leave out: mapping, sealing, sleeping across processes, SIGKILL.
-//! Does not own: every interleaving (see `src/lease/exhaustive.rs`).
+//! Owns: mapping, sealing, sleeping across processes, SIGKILL: all that the models leave out.
+//! Does not own: every interleaving (see `src/lease/tests/exhaustive.rs`).
 //!
-//! The children are this same test program, run again with only [`child`] and the table as its standard input.
+//! A child process is this test program, started again to run only [`child`], with the table as its standard input.
 
 use haul_queue::lease::{Config, FinishError, Next, OfferError, Supervisor, TableError, Worker};
 use std::collections::HashMap;
@@ -12,10 +12,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-const NAP: Duration = Duration::from_millis(5);
-/// Names the owner number to a child.
+const TIMEOUT: Duration = Duration::from_millis(5);
+/// The environment variable with a child's owner number.
 const OWNER: &str = "HAUL_QUEUE_TEST_OWNER";
-/// A task that kills whoever runs it.
+/// A task that kills the worker that runs it.
 const POISON: &[u8] = b"poison";
 
 fn small(slot_count: u32, deaths_max: u8) -> Supervisor {
@@ -24,7 +24,7 @@ fn small(slot_count: u32, deaths_max: u8) -> Supervisor {
     Supervisor::create(bounds).unwrap()
 }
 
-/// The outcome of a task: each byte twice, so that a mixed-up or torn one shows.
+/// The outcome of a task: each byte twice, which reveals an outcome that is torn or of another task.
 fn outcome(task: &[u8]) -> Vec<u8> {
     task.iter().flat_map(|&byte| [byte, byte]).collect()
 }
@@ -32,7 +32,7 @@ fn outcome(task: &[u8]) -> Vec<u8> {
 fn work(worker: &Worker, owner: u16, mut before_finish: impl FnMut(&[u8])) {
     let mut task = Vec::new();
     loop {
-        match worker.next(owner, NAP) {
+        match worker.next(owner, TIMEOUT) {
             Next::Closed => return,
             Next::Idle => {}
             Next::Lease(lease) => {
@@ -44,7 +44,7 @@ fn work(worker: &Worker, owner: u16, mut before_finish: impl FnMut(&[u8])) {
     }
 }
 
-/// Not a test by itself: what a child process runs.
+/// The body of a child process; does nothing in the test run itself.
 #[test]
 fn child() {
     let Ok(owner) = std::env::var(OWNER) else { return };
@@ -85,7 +85,7 @@ fn killed_processes_lose_nothing_and_finish_nothing_twice() {
             }
             offered += 1;
         }
-        supervisor.wait(NAP);
+        supervisor.wait(TIMEOUT);
         for done in supervisor.collect() {
             assert_eq!(done.outcome, outcome(&running.remove(&done.slot).unwrap()));
             finished += 1;
@@ -121,7 +121,7 @@ fn a_task_that_kills_is_given_up() {
 }
 
 #[test]
-fn a_note_outlives_its_writer_and_not_its_task() {
+fn an_intent_outlives_its_writer_and_not_its_task() {
     let mut supervisor = small(1, 3);
     let worker = Worker::attach(supervisor.memfd()).unwrap();
     supervisor.offer(b"task").unwrap();
@@ -134,21 +134,21 @@ fn a_note_outlives_its_writer_and_not_its_task() {
     assert_eq!(worker.intent(&second), b"about to end");
     assert_eq!(supervisor.reap(2).reclaimed.len(), 1);
     let third = worker.claim(3).unwrap();
-    assert_eq!(worker.intent(&third), b"about to end", "an attempt that left none hides none");
+    assert_eq!(worker.intent(&third), b"about to end", "an attempt that recorded none hides none");
     let poisoned = supervisor.reap(3).poisoned;
     assert_eq!(poisoned[0].intent, b"about to end");
     supervisor.offer(b"another").unwrap();
     let lease = worker.claim(1).unwrap();
     assert_eq!(worker.intent(&lease), b"");
     assert_eq!(worker.record_intent(&lease, &[0; 21]).unwrap_err().max, 20);
-    assert_eq!(worker.intent(&lease), b"", "no half of it");
+    assert_eq!(worker.intent(&lease), b"", "no part of it");
     worker.record_intent(&lease, b"short").unwrap();
     worker.record_intent(&lease, &[0; 21]).unwrap_err();
     assert_eq!(worker.intent(&lease), b"short", "the one before it");
 }
 
 #[test]
-fn deaths_of_the_guilty_with_the_innocent_count_less() {
+fn a_death_over_several_tasks_counts_a_quarter_for_each() {
     let mut supervisor = small(2, 3);
     let worker = Worker::attach(supervisor.memfd()).unwrap();
     supervisor.offer(b"one").unwrap();
@@ -173,7 +173,7 @@ fn threads_share_a_worker() {
             while offered < 10_000 && supervisor.offer(&offered.to_ne_bytes()).is_ok() {
                 offered += 1;
             }
-            supervisor.wait(NAP);
+            supervisor.wait(TIMEOUT);
             finished += supervisor.collect().len();
         }
         supervisor.close();
@@ -202,7 +202,7 @@ fn a_fenced_worker_is_refused() {
 }
 
 #[test]
-fn an_old_lease_is_worth_nothing_for_the_next_task_of_its_slot() {
+fn an_old_lease_is_invalid_for_the_next_task_of_its_slot() {
     let mut supervisor = small(1, 1);
     let worker = Worker::attach(supervisor.memfd()).unwrap();
     supervisor.offer(b"first").unwrap();
@@ -242,7 +242,7 @@ fn bounds_are_kept() {
 }
 
 #[test]
-fn dropping_the_supervisor_sends_workers_home() {
+fn dropping_the_supervisor_ends_workers() {
     let supervisor = small(1, 1);
     let worker = Worker::attach(supervisor.memfd()).unwrap();
     thread::scope(|scope| {
@@ -252,7 +252,7 @@ fn dropping_the_supervisor_sends_workers_home() {
 }
 
 #[test]
-fn what_is_no_table_is_refused() {
+fn memory_that_is_no_table_is_refused() {
     let name = "haul-queue-test";
     let attach = |seals, bytes: u64| {
         let memfd = rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::ALLOW_SEALING).unwrap();

@@ -1,7 +1,7 @@
-//! Any sequence of operations of one thread, against a `VecDeque`.
+//! Any sequence of operations on one thread, compared with a `VecDeque`.
 //!
 //! Owns: the meaning of each operation, wrap-around at every capacity, drops.
-//! Does not own: concurrency (see `loom.rs`, `shuttle.rs`, `stress.rs`).
+//! Does not own: concurrency (see `tests/loom.rs`, `tests/shuttle.rs`, `stress.rs`).
 
 use haul_queue::{Closed, Ring, TryPop, TryPush};
 use proptest::prelude::*;
@@ -12,11 +12,11 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 enum Step {
     TryPush,
-    /// Only where it would not sleep.
+    /// Only if it would not sleep.
     Push,
     TryPop,
     PopTimeout,
-    /// Only where it would not sleep.
+    /// Only if it would not sleep.
     Pop,
     Close,
     Abort,
@@ -34,7 +34,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Each item counts its owners, so that a lost or doubled drop shows.
+/// Each item holds a reference count, which reveals a lost or doubled drop.
 struct Model {
     items: VecDeque<u32>,
     closed: bool,

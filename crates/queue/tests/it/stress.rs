@@ -1,17 +1,17 @@
-//! Real threads, the real futex: order per producer, exactly once, and shutdown in full flight.
+//! The ring with real threads and the real futex: order per producer, exactly once, closing under load.
 //!
-//! Owns: what the models cannot run. Bounded by counts; altogether about a second on two cores.
-//! Does not own: rare schedules (see `loom.rs`, `shuttle.rs`).
+//! Owns: the cases that are too large for the models. Bounded by counts; about a second in total on two cores.
+//! Does not own: rare schedules (see `tests/loom.rs`, `tests/shuttle.rs`).
 
 use haul_queue::{Ring, TryPop, TryPush, oracle::Oracle};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// An item is its producer's number and its place in that producer's sequence.
+/// The producer's number and the position in its sequence.
 type Item = (usize, u32);
 
-/// Checks each consumer's view: every producer's items in their order. Returns the views' union per producer.
+/// Checks that each consumer saw every producer's items in order. Returns all items of each producer.
 fn account(views: Vec<Vec<Item>>, producers: usize) -> Vec<Vec<u32>> {
     for view in &views {
         for producer in 0..producers {
@@ -24,7 +24,7 @@ fn account(views: Vec<Vec<Item>>, producers: usize) -> Vec<Vec<u32>> {
     union
 }
 
-/// Consumers take turns at the three ways to pop.
+/// Pops until the ring is drained, by the three ways to pop in turn.
 fn consume(ring: &Ring<Item>) -> Vec<Item> {
     let mut view = Vec::new();
     loop {
@@ -41,7 +41,7 @@ fn consume(ring: &Ring<Item>) -> Vec<Item> {
     }
 }
 
-/// Pushes until `count` or the first refusal; returns how many went in. Takes turns at the two ways to push.
+/// Pushes `count` items or until the first refusal, by the two ways to push in turn. Returns the number accepted.
 fn produce(ring: &Ring<Item>, producer: usize, count: u32) -> u32 {
     for item in 0..count {
         let mut pushed = false;
@@ -90,9 +90,9 @@ fn exactly_once_and_in_order() {
     check_flow(1024, 4, 4, 20_000);
 }
 
-/// Every producer's accepted items are exactly those seen by a consumer or handed back by `abort`.
+/// A producer's accepted items are exactly those that a consumer saw or `abort` returned.
 #[test]
-fn abort_in_full_flight_loses_nothing() {
+fn abort_under_load_loses_nothing() {
     for round in 0..60 {
         let ring = Ring::with_capacity(round % 4 + 1);
         let (accepted, views) = thread::scope(|scope| {

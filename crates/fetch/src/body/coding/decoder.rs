@@ -1,6 +1,6 @@
-//! The single codings: gzip, deflate, br and zstd behind one step.
+//! The decoders of single codings: gzip, deflate, br and zstd.
 //!
-//! Owns: where each begins and ends, what may follow an end.
+//! Owns: where the data of each coding begins and ends, what may follow the end.
 //! Does not own: chains and limits ([`super::decoding`]), the algorithms (other crates).
 //!
 //! Source: RFC 9110 section 8.4.1; RFC 1952 (gzip), 1950 (zlib), 1951 (deflate), 7932 (br), 8878 and 9659 (zstd).
@@ -11,16 +11,16 @@ use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 use super::error::CodingError;
 
-/// The greatest window that gzip and deflate have, as a power of two.
+/// The largest window of gzip and deflate, as a power of two.
 const INFLATE_WINDOW_BITS: u8 = 15;
-/// RFC 9659: no zstd sent over HTTP needs more than 8 MiB.
+/// RFC 9659: zstd over HTTP needs no window of more than 8 MiB.
 const ZSTD_WINDOW_BITS: u32 = 23;
 /// The first byte of every gzip member (RFC 1952 section 2.3.1).
 const GZIP_FIRST: u8 = 0x1f;
 
 type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
-/// One coding and how far it is.
+/// A decoder and its position.
 pub(crate) struct Decoder {
     kind: Kind,
     at: At,
@@ -28,8 +28,8 @@ pub(crate) struct Decoder {
 
 enum Kind {
     Gzip(Decompress),
-    /// `None` before the first byte, which says whether it is zlib's format, as it should be, or the bare one that some
-    /// servers send.
+    /// `None` before the first byte, which distinguishes the zlib format of the standard from the raw one that some
+    /// servers servers send.
     Deflate(Option<Decompress>),
     Brotli(Box<Brotli>),
     Zstd(DCtx<'static>),
@@ -37,14 +37,14 @@ enum Kind {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    /// Before anything.
+    /// Before the first byte.
     Start,
     Within,
-    /// Behind an end that may be the last.
+    /// After an end, which may be the last one.
     End,
 }
 
-/// How far a step went: bytes taken, bytes made.
+/// The result of one step: how many bytes it took and made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DecodeStep {
     pub(crate) taken: usize,
@@ -52,18 +52,18 @@ pub(crate) struct DecodeStep {
 }
 
 impl DecodeStep {
-    /// Whether no byte was taken and none made.
+    /// Whether the step neither took nor made a byte.
     pub(crate) fn is_idle(self) -> bool {
         self == Self::default()
     }
 }
 
 impl Decoder {
-    /// The decoder for the coding called `name`.
+    /// The decoder for the coding `name`.
     pub(super) fn of(name: &str) -> Option<Self> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         let kind = match () {
-            // RFC 9110 section 8.4.1.3: the two are one.
+            // RFC 9110 section 8.4.1.3: both names mean the same.
             () if is("gzip") || is("x-gzip") => Kind::Gzip(Decompress::new_gzip(INFLATE_WINDOW_BITS)),
             () if is("deflate") => Kind::Deflate(None),
             () if is("br") => Kind::Brotli(Box::new(brotli())),
@@ -87,7 +87,7 @@ impl Decoder {
         self.at == At::End
     }
 
-    /// Decodes some of `input` into `output`. Taking and making nothing means that more input is needed.
+    /// Decodes some of `input` into `output`. A step that neither takes nor makes a byte needs more input.
     pub(super) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<DecodeStep, CodingError> {
         let Some(&first) = input.first() else {
             return if self.at == At::Within {
@@ -100,20 +100,20 @@ impl Decoder {
             self.begin_another(first)?;
         }
         if let Kind::Deflate(inflate @ None) = &mut self.kind {
-            // RFC 1950 section 2.2: the method of zlib's format is 8, which no encoder of the bare one begins with.
+            // RFC 1950 section 2.2: zlib data begins with the compression method 8; no encoder begins raw data with it.
             *inflate = Some(Decompress::new(first & 0x0f == 8));
         }
         self.advance(input, output)
     }
 
-    /// What follows an end: another member or frame, where the format has such.
+    /// Begins another member or frame, if the format allows one after the end.
     fn begin_another(&mut self, first: u8) -> Result<(), CodingError> {
         match &mut self.kind {
             Kind::Gzip(inflate) if first == GZIP_FIRST => {
                 *inflate = Decompress::new_gzip(INFLATE_WINDOW_BITS);
                 Ok(())
             }
-            // Its decoder is ready for one, and tells whether it is one.
+            // The decoder is ready for another frame, and checks whether it is one.
             Kind::Zstd(_) => Ok(()),
             _ => Err(CodingError::Trailing { coding: self.name() }),
         }
@@ -147,7 +147,7 @@ fn inflate(decompress: &mut Decompress, input: &[u8], output: &mut [u8]) -> Opti
 
 fn brotli() -> Brotli {
     let alloc = StandardAlloc::default;
-    // Strict: windows of at most 16 MiB, as RFC 7932 has them.
+    // Strict: windows of at most 16 MiB, as in RFC 7932.
     BrotliState::new_strict(alloc(), alloc(), alloc())
 }
 

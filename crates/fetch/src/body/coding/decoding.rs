@@ -1,7 +1,7 @@
-//! Content codings: what a body was compressed with, undone as it arrives.
+//! Content codings of a body, undone as it arrives.
 //!
-//! Owns: reading Content-Encoding, the chain of decoders in their order, limits on what they make.
-//! Does not own: the single codings ([`super::decoder`]), asking for them, where decoded bytes go.
+//! Owns: parsing Content-Encoding, the chain of decoders, limits on the growth of a body.
+//! Does not own: the single decoders ([`super::decoder`]), requesting codings, where decoded bytes go.
 //!
 //! Source: RFC 9110, sections 8.4 (Content-Encoding) and 12.5.3 (Accept-Encoding).
 
@@ -11,20 +11,20 @@ use http::header::CONTENT_ENCODING;
 use super::decoder::{DecodeStep, Decoder};
 use super::error::CodingError;
 
-/// What is sent as Accept-Encoding where codings are wanted.
+/// The value of Accept-Encoding when codings are wanted.
 pub(crate) const ACCEPTED: &str = "gzip, deflate, br, zstd";
 
-/// Codings that one body may have, one over the other.
+/// How many codings one body may have on top of each other.
 const CHAIN_MAX: usize = 5;
 /// Bytes between two decoders of a chain.
-const BETWEEN_BYTES: usize = 32 * 1024;
-/// Bytes that may be made of however little: no bomb, and no memory either.
-const FREE_BYTES: u64 = 16 << 20;
+const STAGE_BUFFER_BYTES: usize = 32 * 1024;
+/// Up to this many decoded bytes the ratio isn't checked: they are no threat to memory.
+const UNCHECKED_BYTES: u64 = 16 << 20;
 
-/// The decoders of one body. Their memory is that of their windows: 32 KiB for gzip and deflate, up to 8 MiB for zstd, up
-/// to 16 MiB for br.
+/// The decoders of one body. Their memory is that of their windows: 32 KiB for gzip and deflate, up to 8 MiB for zstd,
+/// and up to 16 MiB for br.
 pub(crate) struct Decoding {
-    /// In the order of their use. Invariant: at least one, at most [`CHAIN_MAX`].
+    /// In the order of decoding. Invariant: at least one, at most [`CHAIN_MAX`].
     stages: Vec<Stage>,
     ratio_max: u32,
     encoded_bytes: u64,
@@ -32,16 +32,16 @@ pub(crate) struct Decoding {
 
 struct Stage {
     decoder: Decoder,
-    /// What the stage before made and this one hasn't taken.
+    /// Bytes that the previous stage made and this one hasn't taken.
     input: Vec<u8>,
     made_bytes: u64,
-    /// Whether there was no room for all that it could make.
+    /// Whether the output was full, so that the decoder may have more.
     filled: bool,
 }
 
 impl Decoding {
-    /// The decoders for a body with these header fields; `None` where it has no coding. More than `ratio_max` times as many
-    /// bytes as arrive are an error, once they are many.
+    /// The decoders for a body with these header fields; `None` if it has no coding. A body that grows to more than
+    /// `ratio_max` times its encoded length is an error, once it is large.
     pub(crate) fn of(headers: &HeaderMap, ratio_max: u32) -> Result<Option<Self>, CodingError> {
         let mut stages = Vec::new();
         for value in headers.get_all(CONTENT_ENCODING) {
@@ -51,7 +51,7 @@ impl Decoding {
                 if stages.len() == CHAIN_MAX {
                     return Err(CodingError::TooMany { count_max: CHAIN_MAX });
                 }
-                // RFC 9110 section 8.4: "identity" doesn't belong there, and changes nothing.
+                // RFC 9110 section 8.4: "identity" shouldn't be listed, and changes nothing.
                 if !coding.eq_ignore_ascii_case("identity") {
                     let decoder =
                         Decoder::of(coding).ok_or_else(|| CodingError::Unknown(coding.to_owned()))?;
@@ -59,38 +59,38 @@ impl Decoding {
                 }
             }
         }
-        // They are listed in the order in which they were applied.
+        // The field lists the codings in the order in which they were applied.
         stages.reverse();
         Ok((!stages.is_empty()).then_some(Self { stages, ratio_max, encoded_bytes: 0 }))
     }
 
-    /// Decodes the beginning of `input` into the beginning of `output`, as far as either goes. Cost: at most what fills
-    /// `output` and the pieces between the decoders.
+    /// Decodes the beginning of `input` into the beginning of `output`, until either is used up. Cost: bounded by the
+    /// length of `output` and of the buffers between the decoders.
     pub(crate) fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<DecodeStep, CodingError> {
         let step = pump(&mut self.stages, input, output)?;
         self.encoded_bytes += step.taken as u64;
-        let bytes_max = FREE_BYTES.max(self.encoded_bytes.saturating_mul(self.ratio_max.into()));
+        let bytes_max = UNCHECKED_BYTES.max(self.encoded_bytes.saturating_mul(self.ratio_max.into()));
         if self.stages.iter().any(|stage| stage.made_bytes > bytes_max) {
             return Err(CodingError::Bomb { ratio_max: self.ratio_max });
         }
         Ok(step)
     }
 
-    /// Bytes that were taken so far.
+    /// Encoded bytes taken so far.
     pub(crate) fn encoded_bytes(&self) -> u64 {
         self.encoded_bytes
     }
 
-    /// The body has ended, and all steps without input make nothing more.
+    /// Ends the body, after steps without input have made all remaining bytes.
     pub(crate) fn finish(&self) -> Result<(), CodingError> {
-        // Nothing at all is nothing, whatever it was to be compressed with.
+        // An empty body is valid for any coding.
         let is_whole = self.encoded_bytes == 0 || self.stages.iter().all(|stage| stage.decoder.is_complete());
         if is_whole { Ok(()) } else { Err(CodingError::Incomplete) }
     }
 }
 
-/// Lets the last stage make bytes, and those before it supply it. Ends with `output` full, or with `input` used up and nothing
-/// left within the stages that they can make by themselves.
+/// Lets the last stage make bytes, and the stages before it supply them. Returns when `output` is full, or when `input`
+/// is used up and no stage can make more by itself.
 fn pump(stages: &mut [Stage], input: &[u8], output: &mut [u8]) -> Result<DecodeStep, CodingError> {
     let Some((last, before)) = stages.split_last_mut() else { return Ok(DecodeStep::default()) };
     if before.is_empty() {
@@ -99,7 +99,7 @@ fn pump(stages: &mut [Stage], input: &[u8], output: &mut [u8]) -> Result<DecodeS
     let mut all = DecodeStep::default();
     while all.made < output.len() {
         if last.input.is_empty() {
-            let mut supply = vec![0; BETWEEN_BYTES];
+            let mut supply = vec![0; STAGE_BUFFER_BYTES];
             let step = pump(before, &input[all.taken..], &mut supply)?;
             all.taken += step.taken;
             supply.truncate(step.made);
@@ -129,7 +129,7 @@ impl Stage {
                 break;
             }
         }
-        // With input and room each decoder goes on, or it is at fault.
+        // With input and space every decoder advances, unless its input is invalid.
         if all.made < output.len() && all.taken < input.len() {
             Err(CodingError::Incomplete)
         } else {

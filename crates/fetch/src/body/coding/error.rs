@@ -1,7 +1,7 @@
 //! Why a body can't be decoded.
 //!
-//! Owns: the reasons and their words.
-//! Does not own: finding them.
+//! Owns: the reasons and their texts.
+//! Does not own: detecting them ([`super::decoder`], [`super::decoding`]).
 
 use std::fmt;
 
@@ -9,28 +9,28 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CodingError {
-    /// A coding that isn't known, as the server names it.
+    /// An unknown coding, as the server names it.
     Unknown(String),
-    /// More codings, one over the other, than are undone.
+    /// More codings on top of each other than are decoded.
     TooMany {
         /// The limit.
         count_max: usize,
     },
-    /// The bytes aren't what the coding makes.
+    /// The bytes aren't valid for the coding.
     Damaged {
         /// The coding.
         coding: &'static str,
     },
-    /// The body ended, and the coding's end had not come.
+    /// The body ended before the coding did.
     Incomplete,
-    /// Bytes behind the coding's end.
+    /// Extra bytes after the end of the coding.
     Trailing {
         /// The coding.
         coding: &'static str,
     },
-    /// So few bytes make so many that only malice explains it.
+    /// The body grows beyond the limit when it is decoded.
     Bomb {
-        /// How many times as many are taken.
+        /// The limit: decoded bytes per encoded byte.
         ratio_max: u32,
     },
 }
@@ -42,7 +42,7 @@ impl fmt::Display for CodingError {
             Self::TooMany { count_max } => write!(f, "more than {count_max} content codings"),
             Self::Damaged { coding } => write!(f, "the content is damaged: not {coding}"),
             Self::Incomplete => f.write_str("the compressed content ends early"),
-            Self::Trailing { coding } => write!(f, "bytes behind the end of the {coding} content"),
+            Self::Trailing { coding } => write!(f, "bytes after the end of the {coding} content"),
             Self::Bomb { ratio_max } => {
                 write!(f, "the content grows to more than {ratio_max} times its compressed length")
             }

@@ -1,7 +1,7 @@
-//! Names with a resolver that counts, and a clock that stands.
+//! Names with a counting resolver and a fake clock.
 //!
-//! Owns: what askers may rely on: one lookup for all, times, bounds, nobody left waiting.
-//! Does not own: rings (see `tests/uring.rs`).
+//! Owns: what callers rely on: one lookup for all, times, bounds, an answer for every caller.
+//! Does not own: rings (see `tests/it/uring.rs`).
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -10,7 +10,7 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A resolver that counts, and a clock that stands.
+/// A resolver that counts lookups, and a clock that the test sets.
 #[derive(Clone, Default)]
 struct Fake {
     asked: Arc<AtomicUsize>,
@@ -46,7 +46,7 @@ fn find(names: &Names, name: &str) -> io::Result<String> {
 }
 
 #[test]
-fn answers_are_remembered_for_their_time_in_their_order() {
+fn answers_keep_their_order_and_expire() {
     let fake = Fake::default();
     let names = fake.names(NamesLimits::default());
     assert!(names.known("a", 80).is_none());
@@ -64,7 +64,7 @@ fn answers_are_remembered_for_their_time_in_their_order() {
 }
 
 #[test]
-fn failures_stand_for_a_second() {
+fn failures_are_remembered_for_a_second() {
     let fake = Fake::default();
     let names = fake.names(NamesLimits::default());
     for name in ["gone", "empty"] {
@@ -89,7 +89,7 @@ fn the_oldest_answers_are_forgotten() {
     }
     let known = |name| names.known(name, 80).is_some();
     assert_eq!(["a", "b", "c", "d"].map(known), [false, true, true, true]);
-    // What was looked up again is as young as that.
+    // A name that was looked up again counts as new.
     fake.pass(60);
     for name in ["b", "e", "f"] {
         find(&names, name).unwrap();
@@ -98,40 +98,40 @@ fn the_oldest_answers_are_forgotten() {
     assert_eq!(names.lock().entries.len(), 3);
 }
 
-/// Names whose one lookup waits until it is let go; the receiver tells when it has begun.
+/// Names whose one lookup blocks until the sender is used; the receiver reports that it has started.
 fn held() -> (Names, Receiver<()>, SyncSender<()>, Arc<AtomicUsize>) {
-    let ((begun, has_begun), (go, may_go)) = (sync_channel(1), sync_channel::<()>(1));
+    let ((started, has_started), (go, may_go)) = (sync_channel(1), sync_channel::<()>(1));
     let asked = Arc::new(AtomicUsize::new(0));
     let (counted, may_go) = (asked.clone(), Mutex::new(may_go));
     let resolver = move |name: &str| {
         counted.fetch_add(1, Ordering::SeqCst);
-        begun.send(()).unwrap();
+        started.send(()).unwrap();
         let _ = may_go.lock().unwrap().recv();
         assert_ne!(name, "panics");
         Ok(vec![SocketAddr::from(([10, 0, 0, 1], 0))])
     };
-    (Names::new(resolver, || Duration::ZERO, NamesLimits::default()), has_begun, go, asked)
+    (Names::new(resolver, || Duration::ZERO, NamesLimits::default()), has_started, go, asked)
 }
 
 #[test]
-fn a_thousand_who_ask_at_once_cost_one_lookup() {
-    let (names, begun, go, asked) = held();
-    let told = Arc::new(AtomicUsize::new(0));
+fn a_thousand_callers_at_once_cost_one_lookup() {
+    let (names, started, go, asked) = held();
+    let answered = Arc::new(AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let first = scope.spawn(|| find(&names, "a"));
-        begun.recv().unwrap();
+        started.recv().unwrap();
         for _ in 0..1_000 {
-            let told = told.clone();
-            // Returns at once: nobody waits on a thread.
+            let answered = answered.clone();
+            // Returns at once: no thread waits for the answer.
             names.find_then(
                 "a",
                 Box::new(move |answer| {
                     assert!(answer.is_ok());
-                    told.fetch_add(1, Ordering::SeqCst);
+                    answered.fetch_add(1, Ordering::SeqCst);
                 }),
             );
         }
-        assert_eq!(told.load(Ordering::SeqCst), 0);
+        assert_eq!(answered.load(Ordering::SeqCst), 0);
         let blocked: Vec<_> = (0..20).map(|_| scope.spawn(|| find(&names, "a"))).collect();
         go.send(()).unwrap();
         assert_eq!(first.join().unwrap().unwrap(), "10.0.0.1:80");
@@ -139,16 +139,16 @@ fn a_thousand_who_ask_at_once_cost_one_lookup() {
             assert_eq!(one.join().unwrap().unwrap(), "10.0.0.1:80");
         }
     });
-    assert_eq!((told.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (1_000, 1));
+    assert_eq!((answered.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (1_000, 1));
 }
 
 #[test]
-fn waiting_for_somebody_elses_lookup_can_be_interrupted() {
-    let (names, begun, go, _) = held();
+fn waiting_for_another_callers_lookup_can_be_interrupted() {
+    let (names, started, go, _) = held();
     let cancel = Cancel::new().unwrap();
     std::thread::scope(|scope| {
         let first = scope.spawn(|| find(&names, "a"));
-        begun.recv().unwrap();
+        started.recv().unwrap();
         let waiter = scope.spawn(|| names.find("a", 80, &cancel));
         cancel.trigger();
         assert!(crate::is_cancelled(&waiter.join().unwrap().unwrap_err()));
@@ -158,16 +158,16 @@ fn waiting_for_somebody_elses_lookup_can_be_interrupted() {
 }
 
 #[test]
-fn a_lookup_that_panics_leaves_nobody_waiting() {
-    let (names, begun, go, _) = held();
+fn a_lookup_that_panics_still_answers_its_callers() {
+    let (names, started, go, _) = held();
     std::thread::scope(|scope| {
         let first = scope.spawn(|| find(&names, "panics"));
-        begun.recv().unwrap();
-        let (told, tells) = sync_channel(1);
-        names.find_then("panics", Box::new(move |answer| told.send(answer.clone()).unwrap()));
+        started.recv().unwrap();
+        let (answered, answers) = sync_channel(1);
+        names.find_then("panics", Box::new(move |answer| answered.send(answer.clone()).unwrap()));
         go.send(()).unwrap();
         first.join().unwrap_err();
-        tells.recv().unwrap().unwrap_err();
+        answers.recv().unwrap().unwrap_err();
     });
 }
 

@@ -1,11 +1,11 @@
 //! The ring, and what is in flight on it.
 //!
-//! Life of an operation: its request is put into a slot and submitted; its completion is reaped and waits in the slot;
-//! the job takes it. A job that goes away before that leaves an orphan: it is cancelled, and its slot is kept until
-//! the kernel has completed it.
+//! The life of an operation: its request is put into a slot and submitted; its completion is reaped and waits in the
+//! slot; the job takes it. If the job is dropped before that, the request becomes an orphan: it is cancelled, and its
+//! slot is kept until the kernel has completed it.
 //!
 //! Owns: submission, reaping, timeouts, interruption, the end of the ring.
-//! Does not own: jobs ([`super::executor`]), what an operation means ([`super::request`]).
+//! Does not own: jobs ([`crate::uring::executor`]), what an operation means ([`super::request`]).
 //!
 //! Source: io_uring_enter(2), io_uring_prep_cancel(3).
 
@@ -19,24 +19,24 @@ use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
 
 use super::park::Park;
+use super::pending::{CompletedRequest, Interruption, PendingRequest, PooledCompletion, RequestState};
 use super::request::Request;
 use super::slab::{Key, Slab};
-use super::slot::{CompletedRequest, Done, Interruption, Slot, SlotState};
 use super::timers::Timers;
 use crate::uring::jobs::JobId;
 use crate::{Cancel, cancelled};
 
 pub(crate) struct Driver {
     ring: IoUring,
-    slots: Slab<Slot>,
+    slots: Slab<PendingRequest>,
     timers: Timers,
-    /// Jobs with something to take.
+    /// Jobs with a result to take.
     ready: VecDeque<JobId>,
-    /// Slots that the kernel will still complete, and may write to until then.
+    /// Slots that the kernel has not completed. It may write to their buffers until then.
     in_kernel: usize,
     cancel: Cancel,
     park: Arc<Park>,
-    /// Completions of one reaping: kept for its storage.
+    /// The completions of one reaping; kept for its storage.
     reaped: Vec<cqueue::Entry>,
     state: RingState,
 }
@@ -48,19 +48,19 @@ enum RingState {
     Closed,
 }
 
-/// How the end of a ring went.
+/// How the ring ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Teardown {
-    /// The kernel was done with everything before it was freed.
+    /// The kernel was done with all memory before it was freed.
     Drained,
-    /// So many operations didn't end in time; their memory is never freed.
+    /// This many operations didn't end in time; their memory is never freed.
     Leaked(usize),
 }
 
-/// The number of completions that nobody looks at: those of cancellations.
+/// The user data of completions that are ignored: those of cancellations.
 const IGNORED: u64 = u64::MAX;
 
-/// How long a teardown waits for what can't be interrupted, such as a disk that doesn't answer.
+/// How long a teardown waits for operations that can't be interrupted, such as those of a disk that doesn't answer.
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 impl Driver {
@@ -76,23 +76,24 @@ impl Driver {
             reaped: Vec::new(),
             state: RingState::Open,
         };
-        driver.stand(Request::Thrown { cancel });
-        driver.stand(Request::Woken { park, counter: [0; 8] });
+        driver.arm(Request::CancelSignal { cancel });
+        driver.arm(Request::WakeUp { park, counter: [0; 8] });
         driver
     }
 
     /// Starts `request` for `job`. At the deadline it fails with `TimedOut`; a timer succeeds.
     pub(crate) fn start(&mut self, request: Request, job: JobId, deadline: Option<Instant>) -> Key {
-        self.insert(request, SlotState::Awaited(job), deadline)
+        self.insert(request, RequestState::Awaited(job), deadline)
     }
 
-    fn stand(&mut self, request: Request) {
-        self.insert(request, SlotState::Standing, None);
+    fn arm(&mut self, request: Request) {
+        self.insert(request, RequestState::Internal, None);
     }
 
-    fn insert(&mut self, request: Request, state: SlotState, deadline: Option<Instant>) -> Key {
+    fn insert(&mut self, request: Request, state: RequestState, deadline: Option<Instant>) -> Key {
         let submitted = Instant::now();
-        let key = self.slots.insert(Slot { request, state, submitted, deadline, interruption: None });
+        let key =
+            self.slots.insert(PendingRequest { request, state, submitted, deadline, interruption: None });
         if let Some(deadline) = deadline {
             self.timers.insert(deadline, key);
         }
@@ -105,22 +106,23 @@ impl Driver {
     }
 
     fn submit(&mut self, key: Key) {
-        let slot = self.slots.get_mut(key).expect("just inserted, or being started again");
+        let slot = self.slots.get_mut(key).expect("just inserted, or being restarted");
         let Some(entry) = slot.request.entry() else { return };
         self.in_kernel += 1;
         self.push(&entry.user_data(key.to_bits()));
-        // Making room for it may have turned the ring, and the run's cancellation may have been seen in that turn: then it was
-        // interrupted before the kernel knew of it.
+        // Making room for the entry may have entered the kernel, and the run's cancellation may have been seen then.
+        // In that case the request was interrupted before the kernel knew it.
         if let Some(why) = self.slots.get_mut(key).and_then(|slot| slot.interruption) {
             self.interrupt(key, why);
         }
     }
 
-    /// Puts an entry before the kernel, which sees it at the next turn.
+    /// Puts an entry into the submission queue; the kernel sees it at the next turn.
     fn push(&mut self, entry: &squeue::Entry) {
         loop {
-            // SAFETY: what the entry points at belongs to the request in its slot, at an address that stays; the slot is
-            // emptied only after its completion was reaped, or never (`close`), and nobody touches it before.
+            // SAFETY: the entry points at memory that the request in its slot owns, at addresses that don't change. The
+            // slot is emptied only after its completion was reaped, or never (`close`), and no code touches the request
+            // before.
             let pushed = unsafe { self.ring.submission().push(entry) };
             if pushed.is_ok() {
                 return;
@@ -129,26 +131,26 @@ impl Driver {
         }
     }
 
-    /// The completion of `key`, once there is one.
+    /// The completed request of `key`, if it has completed.
     pub(crate) fn take(&mut self, key: Key) -> Option<CompletedRequest> {
-        if !matches!(self.slots.get_mut(key)?.state, SlotState::Completed { .. }) {
+        if !matches!(self.slots.get_mut(key)?.state, RequestState::Completed { .. }) {
             return None;
         }
-        let Slot { request, state, submitted, .. } = self.slots.remove(key)?;
-        let SlotState::Completed { result, at } = state else { unreachable!("looked at above") };
+        let PendingRequest { request, state, submitted, .. } = self.slots.remove(key)?;
+        let RequestState::Completed { result, at } = state else { unreachable!("checked above") };
         Some(CompletedRequest { request, result, submitted, completed: at })
     }
 
-    /// Nobody awaits `key` any more.
+    /// The job that awaited `key` was dropped.
     pub(crate) fn abandon(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let deadline = slot.deadline.take();
-        let in_flight = matches!(slot.state, SlotState::Awaited(_));
+        let in_flight = matches!(slot.state, RequestState::Awaited(_));
         match (in_flight, &slot.request) {
             (true, Request::Timer) | (false, _) => self.discard(key),
-            (true, Request::Pooled { .. }) => slot.state = SlotState::Orphaned,
+            (true, Request::Pooled { .. }) => slot.state = RequestState::Orphaned,
             (true, _) => {
-                slot.state = SlotState::Orphaned;
+                slot.state = RequestState::Orphaned;
                 self.interrupt(key, Interruption::Cancelled);
             }
         }
@@ -158,69 +160,71 @@ impl Driver {
     }
 
     fn discard(&mut self, key: Key) {
-        if let Some(Slot { request, state: SlotState::Completed { result, .. }, .. }) = self.slots.remove(key)
+        if let Some(PendingRequest { request, state: RequestState::Completed { result, .. }, .. }) =
+            self.slots.remove(key)
         {
             request.discard(result);
         }
     }
 
-    /// A pool thread has done `key`.
-    pub(crate) fn pooled(&mut self, done: Done) {
+    /// A pool thread has completed `key`.
+    pub(crate) fn pooled(&mut self, done: PooledCompletion) {
         if let Some(slot) = self.slots.get_mut(done.key) {
             slot.request = Request::Pooled { completion: Some(done.completion) };
             self.complete_at(done.key, Ok(0), done.at);
         }
     }
 
-    /// Jobs with something to take, in the order of completion; `spare` becomes the new list.
+    /// Jobs with a result to take, in the order of completion; `spare` becomes the new list.
     pub(crate) fn take_ready(&mut self, spare: VecDeque<JobId>) -> VecDeque<JobId> {
         std::mem::replace(&mut self.ready, spare)
     }
 
-    /// Makes `job` ready without an operation: it only let others run.
+    /// Makes `job` ready although none of its operations completed: it yielded.
     pub(crate) fn make_ready(&mut self, job: JobId) {
         self.ready.push_back(job);
     }
 
-    /// Submits what was started and reaps what is complete. With nothing ready it sleeps at most `patience`, until something
-    /// completes or the ring is woken. Says whether it was woken.
-    pub(crate) fn turn(&mut self, patience: Duration) -> bool {
+    /// Submits what was started and reaps what is complete. With nothing ready it sleeps until something completes,
+    /// the ring is woken or `wait_max` is over. Returns whether the ring was woken.
+    pub(crate) fn turn(&mut self, wait_max: Duration) -> bool {
         let now = Instant::now();
-        let sleeps = !patience.is_zero() && self.ready.is_empty() && self.ring.completion().is_empty();
+        let sleeps = !wait_max.is_zero() && self.ready.is_empty() && self.ring.completion().is_empty();
         if sleeps && self.park.prepare_to_sleep() {
             let until_timer = self.timers.earliest().map(|moment| moment.saturating_duration_since(now));
-            self.enter(Some(until_timer.map_or(patience, |left| left.min(patience))));
-        } else if self.has_business() {
+            self.enter(Some(until_timer.map_or(wait_max, |left| left.min(wait_max))));
+        } else if self.has_work() {
             self.enter(None);
         }
         self.expire();
         self.park.wake_up()
     }
 
-    fn has_business(&mut self) -> bool {
+    fn has_work(&mut self) -> bool {
         let submission = self.ring.submission();
         let kernel_waits = !submission.is_empty() || submission.taskrun() || submission.cq_overflow();
         drop(submission);
         kernel_waits || !self.ring.completion().is_empty()
     }
 
-    /// Enters the kernel, sleeping at most as long as given, and reaps.
+    /// Enters the kernel, sleeping there at most for `sleep`, and reaps.
     fn enter(&mut self, sleep: Option<Duration>) {
         let submitter = self.ring.submitter();
         let entered = match sleep {
             None => submitter.submit(),
-            // Longer than any timer of the kernel's.
-            Some(patience) if patience.as_secs() > u64::from(u32::MAX) => submitter.submit_and_wait(1),
-            Some(patience) => {
-                let patience = Timespec::from(patience);
-                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&patience))
+            // Longer than the kernel's timeout can be.
+            Some(wait_max) if wait_max.as_secs() > u64::from(u32::MAX) => submitter.submit_and_wait(1),
+            Some(wait_max) => {
+                let wait_max = Timespec::from(wait_max);
+                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&wait_max))
             }
         };
         match entered.map_err(|error| Errno::from_io_error(&error)) {
             Ok(_) => {}
-            // The time is over; a signal; the kernel is short of memory or of room for completions: reap and go on.
+            // The timeout is over, a signal arrived, or the kernel is short of memory or room for completions: reap
+            // and go on.
             Err(Some(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY | Errno::NOMEM)) => {}
-            Err(error) => panic!("the ring can't be entered: {error:?}"),
+            Err(error) => panic!("cannot enter the ring: {error:?}"),
         }
         self.reap();
     }
@@ -247,23 +251,23 @@ impl Driver {
         let interrupted_by_signal =
             matches!(&result, Err(error) if error.kind() == io::ErrorKind::Interrupted);
         match (&slot.state, slot.interruption) {
-            (SlotState::Standing, _) => self.standing_completed(key),
-            (SlotState::Orphaned, _) => {
+            (RequestState::Internal, _) => self.internal_completed(key),
+            (RequestState::Orphaned, _) => {
                 if let Some(slot) = self.slots.remove(key) {
                     slot.request.discard(result);
                 }
             }
-            (SlotState::Awaited(_), None) if interrupted_by_signal => self.submit(key),
-            (SlotState::Awaited(_), _) => self.complete_at(key, result, now),
-            (SlotState::Completed { .. }, _) => unreachable!("the kernel completes a request once"),
+            (RequestState::Awaited(_), None) if interrupted_by_signal => self.submit(key),
+            (RequestState::Awaited(_), _) => self.complete_at(key, result, now),
+            (RequestState::Completed { .. }, _) => unreachable!("the kernel completes a request once"),
         }
     }
 
-    fn standing_completed(&mut self, key: Key) {
+    fn internal_completed(&mut self, key: Key) {
         let Some(slot) = self.slots.remove(key).filter(|_| self.state == RingState::Open) else { return };
         match slot.request {
-            Request::Thrown { .. } if self.cancel.is_triggered() => self.interrupt_all(),
-            again => self.stand(again),
+            Request::CancelSignal { .. } if self.cancel.is_triggered() => self.interrupt_all(),
+            again => self.arm(again),
         }
     }
 
@@ -281,8 +285,8 @@ impl Driver {
             Some(Interruption::Cancelled) => cancelled(),
             None => error,
         });
-        match std::mem::replace(&mut slot.state, SlotState::Completed { result, at }) {
-            SlotState::Awaited(job) => self.ready.push_back(job),
+        match std::mem::replace(&mut slot.state, RequestState::Completed { result, at }) {
+            RequestState::Awaited(job) => self.ready.push_back(job),
             _ => self.discard(key),
         }
     }
@@ -302,11 +306,11 @@ impl Driver {
         }
     }
 
-    /// Gives up what the run's cancellation interrupts.
+    /// Interrupts all requests that the run's cancellation applies to.
     fn interrupt_all(&mut self) {
         for key in self.slots.keys() {
             let Some(slot) = self.slots.get_mut(key) else { continue };
-            if !matches!(slot.state, SlotState::Awaited(_)) || !slot.request.is_interrupted_by_cancel() {
+            if !matches!(slot.state, RequestState::Awaited(_)) || !slot.request.is_interrupted_by_cancel() {
                 continue;
             }
             match slot.request {
@@ -324,23 +328,24 @@ impl Driver {
         }
     }
 
-    /// Ends the ring: cancels everything and waits until the kernel is done with it, because closing a ring is no barrier: the
-    /// kernel goes on writing into buffers after `close` has returned. What doesn't end in time is leaked.
+    /// Ends the ring: cancels everything and waits until the kernel is done with it. Closing a ring is no barrier: the
+    /// kernel goes on writing into buffers after close(2) has returned. The memory of requests that don't end in time
+    /// is leaked.
     pub(crate) fn close(&mut self) -> Teardown {
         self.close_within(DRAIN_MAX)
     }
 
-    fn close_within(&mut self, patience: Duration) -> Teardown {
+    fn close_within(&mut self, wait_max: Duration) -> Teardown {
         if self.state == RingState::Closed {
             return Teardown::Drained;
         }
         self.state = RingState::Closed;
         self.push(&opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(IGNORED));
-        // Before 5.19 the kernel doesn't know "any".
+        // Kernels before 5.19 don't know "any".
         for key in self.slots.keys() {
             self.interrupt(key, Interruption::Cancelled);
         }
-        self.drain(Instant::now() + patience);
+        self.drain(Instant::now() + wait_max);
         let left = self.in_kernel;
         if left > 0 {
             std::mem::forget(std::mem::replace(&mut self.slots, Slab::with_capacity(0)));
@@ -360,10 +365,10 @@ impl Driver {
         }
     }
 
-    /// Completes what the kernel never knew of: timers, and what pool threads are at.
+    /// Completes the requests that the kernel never knew: timers, and the work of pool threads.
     fn release(&mut self) {
         for key in self.slots.keys() {
-            if self.slots.get_mut(key).is_some_and(|slot| matches!(slot.state, SlotState::Awaited(_))) {
+            if self.slots.get_mut(key).is_some_and(|slot| matches!(slot.state, RequestState::Awaited(_))) {
                 self.complete(key, Err(cancelled()));
             }
         }

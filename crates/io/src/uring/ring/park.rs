@@ -1,13 +1,16 @@
 //! Waking a ring's thread from other threads.
 //!
-//! The ring's thread announces that it will sleep and then looks whether it was notified in between, both in one atomic
-//! step (`prepare_to_sleep`); whoever has news publishes it and then notifies, and writes to the descriptor only if the
-//! announcement was there. In the order of changes to `state`, either the notification comes first, and the thread doesn't
-//! sleep, or the announcement does, and the descriptor becomes readable, which ends the sleep. So no news is slept through,
-//! and an awake thread is notified without a system call.
+//! The ring's thread announces that it will sleep and checks whether it was notified, both in one atomic step
+//! (`prepare_to_sleep`). Another thread publishes its message first and then notifies; it writes to the descriptor
+//! only if it sees the announcement. All changes to `state` have one order:
+//!
+//! - If the notification comes first, the ring's thread doesn't sleep.
+//! - If the announcement comes first, the descriptor becomes readable, which ends the sleep.
+//!
+//! So no message is slept through, and notifying a thread that is awake costs no system call.
 //!
 //! Owns: that protocol and its descriptor.
-//! Does not own: the news (a queue beside it).
+//! Does not own: the messages (a queue outside).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -34,8 +37,8 @@ impl Unparker {
         Self(park.clone())
     }
 
-    /// Wakes the ring. Cost: an atomic exchange, and a system call only if it sleeps. What the caller published before is
-    /// seen by the ring after.
+    /// Wakes the ring, which then sees what the caller published before. Cost: an atomic exchange, and a system call
+    /// only if the ring sleeps.
     pub fn unpark(&self) {
         self.0.notify();
     }
@@ -66,9 +69,9 @@ impl Park {
         self.state.compare_exchange(AWAKE, SLEEPING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The thread is up; whether it was notified since the last call.
+    /// Ends a sleep. Returns whether the thread was notified since the last call.
     pub(crate) fn wake_up(&self) -> bool {
-        // A plain load first: this runs at every turn, and nearly always finds nothing.
+        // A plain load first: this runs at every turn, and almost never finds a notification.
         if self.state.load(Ordering::Acquire) == AWAKE {
             return false;
         }
@@ -87,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_sleeper_costs_a_system_call() {
+    fn only_a_sleeping_thread_costs_a_system_call() {
         let park = Arc::new(Park::new().unwrap());
         let readable = || {
             let mut fds = [rustix::event::PollFd::new(&*park, rustix::event::PollFlags::IN)];

@@ -1,7 +1,7 @@
-//! An allocator for tests that sees writes into freed memory.
+//! An allocator for tests that detects writes to freed memory.
 //!
-//! Blocks of one odd size are never given back: when freed they are filled with a pattern and remembered, and
-//! [`untouched`] tells whether the pattern is still there. They are aligned to pages, as direct reads want it.
+//! Blocks of one unusual size are never released. When freed, they are filled with a pattern and recorded;
+//! [`untouched`] checks whether the pattern is still there. They are aligned to pages, as direct reads require.
 //!
 //! Owns: those blocks.
 //! Does not own: all other memory, which is the system's.
@@ -9,7 +9,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Mutex;
 
-/// The size of the blocks that are watched: one that nothing else asks for.
+/// The size of the blocks that are watched: no other code allocates this size.
 pub(super) const WATCHED_BYTES: usize = (1 << 20) + 3 * 4_096;
 
 const PATTERN: u8 = 0xa5;
@@ -19,7 +19,7 @@ struct Quarantine;
 #[global_allocator]
 static ALLOCATOR: Quarantine = Quarantine;
 
-/// Addresses of freed blocks. Adding to it may allocate, but never a block of the watched size.
+/// Addresses of freed blocks. Growing the list may allocate, but never a block of the watched size.
 static FREED: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 fn adjusted(layout: Layout) -> Layout {
@@ -50,14 +50,14 @@ unsafe impl GlobalAlloc for Quarantine {
     }
 }
 
-/// How many blocks were freed so far, and whether nobody has written into one since.
+/// The number of blocks freed so far, and whether all of them still hold the pattern.
 pub(super) fn untouched() -> (usize, bool) {
     let freed = FREED.lock().expect("no panic under this lock");
     let is_untouched = freed.iter().all(|&address| {
         let block = std::ptr::with_exposed_provenance::<u8>(address);
         (0..WATCHED_BYTES).step_by(512).all(|offset| {
             let byte = block.wrapping_add(offset);
-            // Volatile: whoever writes here isn't known to the compiler.
+            // Volatile: the compiler doesn't know that the kernel may write here.
             // SAFETY: blocks on the list are never released, and the offset is within the block.
             unsafe { byte.read_volatile() == PATTERN }
         })

@@ -1,4 +1,4 @@
-//! What the kernel is asked for: the entry, and everything it points at.
+//! A request to the kernel: its entry, and everything the entry points at.
 //!
 //! Owns: buffers, names and handles for as long as the kernel may use them; entries; reading a result.
 //! Does not own: the moment of submission and of completion ([`super::driver`]).
@@ -24,68 +24,68 @@ use crate::{Buf, Cancel, Completion, Op, Value};
 /// A request in flight. Invariant: it stays at its address, untouched, from its submission to its completion.
 pub(crate) enum Request {
     Read {
-        file: Handle,
+        file: OsHandle,
         buf: Buf,
         bytes_max: usize,
         offset: u64,
     },
     Write {
-        file: Handle,
+        file: OsHandle,
         buf: Buf,
         offset: u64,
     },
     Recv {
-        socket: Handle,
+        socket: OsHandle,
         buf: Buf,
     },
     Send {
-        socket: Handle,
+        socket: OsHandle,
         buf: Buf,
     },
     Sync {
-        file: Handle,
+        file: OsHandle,
     },
     Open {
-        dir: Option<Handle>,
+        dir: Option<OsHandle>,
         path: CString,
         flags: OFlags,
     },
-    /// Readiness for writing: the end of a connection attempt.
+    /// Polls for writability: the end of a connection attempt.
     Connect {
         socket: OwnedFd,
     },
-    /// Somebody woke the ring.
-    Woken {
+    /// Reads the wake-ups of other threads.
+    WakeUp {
         park: Arc<Park>,
         counter: [u8; 8],
     },
-    /// The run was cancelled.
-    Thrown {
+    /// Polls for the run's cancellation.
+    CancelSignal {
         cancel: Cancel,
     },
-    /// A pool thread does it and owns what belongs to it.
+    /// A pool thread carries it out and owns its memory.
     Pooled {
         completion: Option<std::thread::Result<Completion>>,
     },
-    /// Time passes.
+    /// Ends at its deadline.
     Timer,
 }
 
-/// A handle of the real system, whose number can't be closed and given away again while it is held.
-pub(crate) struct Handle(Arc<Descriptor>);
+/// A handle of the real system. Its descriptor can't be closed and reused while it is held.
+pub(crate) struct OsHandle(Arc<Descriptor>);
 
-impl Handle {
+impl OsHandle {
     pub(crate) fn new(descriptor: Arc<Descriptor>) -> io::Result<Self> {
         descriptor.fd()?;
         Ok(Self(descriptor))
     }
 
     fn fd(&self) -> types::Fd {
-        types::Fd(self.0.fd().expect("looked at when it was made").as_raw_fd())
+        types::Fd(self.0.fd().expect("checked when it was made").as_raw_fd())
     }
 }
 
-/// More than this is never moved by one call: see read(2).
+/// The most that one system call moves: see read(2).
 const LENGTH_MAX: usize = 0x7fff_f000;
 
 fn length(bytes: usize) -> u32 {
@@ -93,31 +93,31 @@ fn length(bytes: usize) -> u32 {
 }
 
 impl Request {
-    /// The request for `op`; the refusal if it can't be made: a simulated handle, a name with a zero byte.
+    /// The request for `op`, or its refusal if no request can be made: a simulated handle, a name with a zero byte.
     pub(crate) fn new(op: Op) -> Result<Self, Completion> {
         let refused = |buf: Buf, error: io::Error| Completion { result: Err(error), buf: Some(buf) };
         Ok(match op {
-            Op::ReadAt { file, buf, bytes_max, offset } => match Handle::new(file.0) {
+            Op::ReadAt { file, buf, bytes_max, offset } => match OsHandle::new(file.0) {
                 Ok(file) => Self::Read { file, buf, bytes_max, offset: offset.raw() },
                 Err(error) => return Err(refused(buf, error)),
             },
-            Op::WriteAt { file, buf, offset } => match Handle::new(file.0) {
+            Op::WriteAt { file, buf, offset } => match OsHandle::new(file.0) {
                 Ok(file) => Self::Write { file, buf, offset: offset.raw() },
                 Err(error) => return Err(refused(buf, error)),
             },
-            Op::Recv { socket, buf, .. } => match Handle::new(socket.0) {
+            Op::Recv { socket, buf, .. } => match OsHandle::new(socket.0) {
                 Ok(socket) => Self::Recv { socket, buf },
                 Err(error) => return Err(refused(buf, error)),
             },
-            Op::Send { socket, buf, .. } => match Handle::new(socket.0) {
+            Op::Send { socket, buf, .. } => match OsHandle::new(socket.0) {
                 Ok(socket) => Self::Send { socket, buf },
                 Err(error) => return Err(refused(buf, error)),
             },
             Op::Sync { file } => {
-                Self::Sync { file: Handle::new(file.0).map_err(|error| Completion::new(Err(error)))? }
+                Self::Sync { file: OsHandle::new(file.0).map_err(|error| Completion::new(Err(error)))? }
             }
             Op::Open { dir, path, mode } => {
-                let dir = dir.map(|dir| Handle::new(dir.file().0.clone())).transpose();
+                let dir = dir.map(|dir| OsHandle::new(dir.file().0.clone())).transpose();
                 let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from);
                 match (dir, path) {
                     (Ok(dir), Ok(path)) => Self::Open { dir, path, flags: mode.flags() },
@@ -128,7 +128,7 @@ impl Request {
         })
     }
 
-    /// The entry for the kernel; `None` for what the kernel knows nothing of. It points into `self`.
+    /// The entry for the kernel, which points into `self`; `None` for requests that don't concern the kernel.
     pub(crate) fn entry(&mut self) -> Option<squeue::Entry> {
         Some(match self {
             Self::Read { file, buf, bytes_max, offset } => {
@@ -150,30 +150,32 @@ impl Request {
             }
             Self::Sync { file } => opcode::Fsync::new(file.fd()).build(),
             Self::Open { dir, path, flags } => {
-                let dir = dir.as_ref().map_or(types::Fd(CWD.as_raw_fd()), Handle::fd);
+                let dir = dir.as_ref().map_or(types::Fd(CWD.as_raw_fd()), OsHandle::fd);
                 opcode::OpenAt::new(dir, path.as_ptr()).flags(flags.bits() as i32).build()
             }
             Self::Connect { socket } => poll(socket.as_raw_fd(), PollFlags::OUT),
-            Self::Woken { park, counter } => {
+            Self::WakeUp { park, counter } => {
                 let fd = types::Fd(park.as_fd().as_raw_fd());
                 opcode::Read::new(fd, counter.as_mut_ptr(), counter.len() as u32).build()
             }
-            Self::Thrown { cancel } => poll(cancel.as_fd().as_raw_fd(), PollFlags::IN),
+            Self::CancelSignal { cancel } => poll(cancel.as_fd().as_raw_fd(), PollFlags::IN),
             Self::Pooled { .. } | Self::Timer => return None,
         })
     }
 
-    /// Whether it is given up when the run is cancelled.
+    /// Whether the run's cancellation interrupts it.
     pub(crate) fn is_interrupted_by_cancel(&self) -> bool {
         match self {
             Self::Read { .. } | Self::Write { .. } | Self::Recv { .. } | Self::Send { .. } => true,
             Self::Open { .. } | Self::Connect { .. } | Self::Timer => true,
             // A pool thread watches the switch itself.
-            Self::Sync { .. } | Self::Pooled { .. } | Self::Woken { .. } | Self::Thrown { .. } => false,
+            Self::Sync { .. } | Self::Pooled { .. } | Self::WakeUp { .. } | Self::CancelSignal { .. } => {
+                false
+            }
         }
     }
 
-    /// What the job gets. `result` is the kernel's, an error if negative.
+    /// The completion for the job. `result` is the kernel's.
     pub(crate) fn complete(self, result: io::Result<u32>) -> Completion {
         match self {
             Self::Read { mut buf, .. } | Self::Recv { mut buf, .. } => {
@@ -192,13 +194,13 @@ impl Request {
             },
             Self::Sync { .. }
             | Self::Connect { .. }
-            | Self::Woken { .. }
-            | Self::Thrown { .. }
+            | Self::WakeUp { .. }
+            | Self::CancelSignal { .. }
             | Self::Timer => Completion::new(result.map(|_| Value::Done)),
         }
     }
 
-    /// Frees what belongs to a request that nobody awaits any more.
+    /// Frees what an orphaned request has produced.
     pub(crate) fn discard(self, result: io::Result<u32>) {
         if let (Self::Open { .. }, Ok(number)) = (self, result) {
             drop(opened(number));
@@ -211,6 +213,6 @@ fn poll(fd: RawFd, flags: PollFlags) -> squeue::Entry {
 }
 
 fn opened(number: u32) -> OwnedFd {
-    // SAFETY: the number is the result of a completed open, which nothing else has taken: it is a descriptor of ours.
+    // SAFETY: the number is the result of a completed open, and only this call takes it, so the descriptor is ours.
     unsafe { OwnedFd::from_raw_fd(number as RawFd) }
 }

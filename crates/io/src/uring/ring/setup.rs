@@ -1,6 +1,6 @@
-//! Getting a ring from the kernel, with as many of the wanted flags as it knows.
+//! Setting up a ring, with as many of the optional flags as the kernel supports.
 //!
-//! Owns: the fallback ladder, what was granted, why a ring was refused.
+//! Owns: the fallback ladder, the parameters accepted, why a ring was refused.
 //! Does not own: what is submitted to the ring.
 //!
 //! Source: io_uring_setup(2).
@@ -16,7 +16,7 @@ use rustix::io::Errno;
 pub struct RingRefused {
     /// The system's error number.
     pub errno: i32,
-    /// What it means for io_uring.
+    /// What the number means for io_uring.
     pub meaning: Refusal,
 }
 
@@ -24,38 +24,38 @@ pub struct RingRefused {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Forbidden here: by `kernel.io_uring_disabled`, a seccomp filter or a security module.
+    /// Forbidden by `kernel.io_uring_disabled`, a seccomp filter or a security module.
     Forbidden,
-    /// The kernel was built without io_uring, or is older than it.
+    /// The kernel is older than io_uring, or was built without it.
     Absent,
-    /// The kernel's io_uring lacks what is needed.
+    /// The kernel's io_uring lacks required features.
     TooOld,
-    /// No memory or descriptors for it.
+    /// There is no memory or descriptor for it.
     Exhausted,
-    /// Something else; see the error number.
+    /// Another error; see the number.
     Other,
 }
 
-/// What the kernel granted, for the report.
+/// The parameters of a ring that the kernel accepted, for the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingParams {
-    /// One thread submits (6.0).
+    /// Only one thread submits (Linux 6.0).
     pub single_issuer: bool,
-    /// Completions are worked on only when asked for (6.1).
+    /// The kernel does the work of completions only when asked to (Linux 6.1).
     pub defer_taskrun: bool,
-    /// A faulty entry doesn't stop those behind it (5.18).
+    /// A faulty entry doesn't stop those after it (Linux 5.18).
     pub submit_all: bool,
-    /// No indirection array (6.6).
+    /// There is no indirection array (Linux 6.6).
     pub no_sqarray: bool,
     /// Submission entries.
     pub sq_entries: u32,
     /// Completion entries.
     pub cq_entries: u32,
-    /// The bound on the kernel's workers for files was set.
+    /// Whether the kernel accepted the bound on its workers for files.
     pub workers_bounded: bool,
 }
 
-/// One rung of the ladder: which optional flags are asked for.
+/// One rung of the ladder: the optional flags to ask for.
 #[derive(Clone, Copy)]
 pub(crate) struct Rung {
     submit_all: bool,
@@ -70,10 +70,11 @@ pub(crate) const LADDER: [Rung; 4] = [
     Rung { submit_all: false, defer_taskrun: false, no_sqarray: false },
 ];
 
-/// Completions of cancellations and of what stands armed come on top of one per entry. More than fit are kept by the kernel.
+/// Room for the completions of cancellations and of the driver's own requests, besides one per entry. The kernel keeps
+/// those that don't fit.
 pub(crate) const COMPLETIONS_PER_ENTRY: u32 = 4;
 
-/// A ring for about `entries` operations at once, on the highest rung that the kernel knows.
+/// A ring for about `entries` operations at once, on the highest rung that the kernel supports.
 pub(crate) fn ring(entries: u32, workers_max: u32) -> Result<(IoUring, RingParams), RingRefused> {
     ring_on(&LADDER, entries, workers_max)
 }
@@ -89,7 +90,7 @@ pub(crate) fn ring_on(
             Ok(ring) => return checked(ring, rung, workers_max),
             Err(error) => refused = RingRefused::from(&error),
         }
-        // An unknown flag is EINVAL; any other answer stays the same with fewer flags.
+        // An unknown flag is EINVAL; any other error would be the same with fewer flags.
         if refused.errno != Errno::INVAL.raw_os_error() {
             break;
         }
@@ -104,7 +105,7 @@ fn build(entries: u32, rung: Rung) -> io::Result<IoUring> {
         builder.setup_submit_all();
     }
     if rung.defer_taskrun {
-        // The task-run flag tells without a system call whether there are completions to be worked on.
+        // The task-run flag shows without a system call whether the kernel has completions to work on.
         builder.setup_single_issuer().setup_defer_taskrun().setup_taskrun_flag();
     }
     if rung.no_sqarray {
@@ -115,7 +116,7 @@ fn build(entries: u32, rung: Rung) -> io::Result<IoUring> {
 
 fn checked(ring: IoUring, rung: Rung, workers_max: u32) -> Result<(IoUring, RingParams), RingRefused> {
     let params = ring.params();
-    // Without these a wait has no timeout, and completions may be lost (5.11).
+    // Without these features a wait has no timeout, and completions may be lost (Linux 5.11).
     if !params.is_feature_ext_arg() || !params.is_feature_nodrop() {
         return Err(RingRefused { errno: Errno::NOSYS.raw_os_error(), meaning: Refusal::TooOld });
     }

@@ -1,11 +1,11 @@
-//! The operations in flight, found by the number that travels through the kernel.
+//! The slots of operations in flight, found by the user data that travels through the kernel.
 //!
-//! A number names a slot and its generation, so a late completion never hits a slot that was given away again.
+//! The user data names a slot and its generation, so a late completion never hits a slot that was reused.
 //!
-//! Owns: slots, generations, addresses that stay.
+//! Owns: slots, generations, stable addresses.
 //! Does not own: what is in a slot.
 
-/// The name of a slot for as long as it is taken.
+/// Identifies the content of a slot until it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     index: u32,
@@ -22,7 +22,7 @@ impl Key {
     }
 }
 
-/// Values at addresses that don't change until they are taken out.
+/// Values at addresses that don't change until they are removed.
 pub(crate) struct Slab<T> {
     /// Boxed: growing the list doesn't move a slot that the kernel points into.
     slots: Vec<Box<Slot<T>>>,
@@ -57,7 +57,7 @@ impl<T> Slab<T> {
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slots.get_mut(key.index as usize).filter(|slot| slot.generation == key.generation)?;
         let value = slot.value.take()?;
-        // The last generation is skipped: with it, some key would have the bits that mean no slot at all.
+        // The last generation is skipped: one of its keys would equal the user data of ignored completions.
         slot.generation = if slot.generation >= u32::MAX - 1 { 0 } else { slot.generation + 1 };
         self.free.push(key.index);
         Some(value)
@@ -80,14 +80,14 @@ mod tests {
         assert_eq!(Key::from_bits(first.to_bits()), first);
         assert_eq!(slab.remove(first), Some('a'));
         let second = slab.insert('b');
-        assert_eq!(second.index, first.index, "slots are used again");
+        assert_eq!(second.index, first.index, "slots are reused");
         assert_eq!(slab.get_mut(first), None);
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab.keys(), [second]);
     }
 
     #[test]
-    fn growing_moves_nothing() {
+    fn growing_moves_no_slot() {
         let mut slab = Slab::with_capacity(1);
         let key = slab.insert(7);
         let before = std::ptr::from_mut(slab.get_mut(key).unwrap());

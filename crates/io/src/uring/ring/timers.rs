@@ -1,9 +1,9 @@
-//! Moments that something waits for, in one list for the whole ring.
+//! The deadlines of a ring, in one list.
 //!
-//! A timeout costs an insertion and a removal in a tree, and the earliest one bounds the sleep in `io_uring_enter`. Linked
-//! timeouts would cost two entries and a kernel timer for each operation, and can't guard a receive that stays armed.
+//! A timeout costs an insertion into a tree and a removal, and the earliest one bounds the sleep in `io_uring_enter`.
+//! Linked timeouts would cost two entries and a kernel timer for each operation, and can't guard a multishot receive.
 //!
-//! Owns: the order of the moments.
+//! Owns: the order of the deadlines.
 //! Does not own: what happens at them.
 
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ impl Timers {
         self.0.first().map(|(moment, _)| *moment)
     }
 
-    /// Takes out one that is due.
+    /// Removes and returns one that is due.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<Key> {
         let (moment, key) = *self.0.first()?;
         if moment > now {

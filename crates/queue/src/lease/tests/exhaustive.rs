@@ -1,9 +1,10 @@
-//! Dies at every step: all interleavings of a supervisor and two workers on two slots, with deaths anywhere.
+//! All interleavings of a supervisor and two workers on two slots, with a death possible before every step.
 //!
-//! Owns: each party as a list of steps, one access to shared memory each; the search; the properties.
-//! Does not own: memory orderings and the bells (see `modelled.rs`); a nap's end is always possible here.
+//! Owns: each party as a list of steps of one access to shared memory each; the search; the properties.
+//! Does not own: memory orderings and event counts (see `modelled.rs`). A sleep can end at any time here.
 //!
-//! The transitions are those of `word.rs`, so a wrong rule there fails here. Ghost fields record what no party knows.
+//! The transitions are those of `word.rs`, so a wrong rule there fails here. Ghost fields record facts that no party
+//! knows.
 
 use crate::lease::word::{Reaped, State, Suspicion, Word};
 use std::collections::HashSet;
@@ -14,21 +15,21 @@ const WORKERS: usize = 2;
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Setup {
     tasks: u8,
-    /// How many deaths, real or supposed, a run may see.
+    /// The number of deaths, real or supposed, that a run may see.
     deaths: u8,
     deaths_max: u8,
-    /// The supervisor may reap an owner that lives.
+    /// The supervisor may reap an owner that is alive.
     supposed: bool,
-    /// Attempts leave intents. Not where the living are reaped: they may tear one.
+    /// Attempts record intents. Not in combination with `supposed`: a worker that is reaped alive may tear one.
     intents: bool,
 }
 
-/// What a worker does next.
+/// A worker's next step.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Worker {
-    /// K1: look at some slot.
+    /// K1: load the word of some slot.
     Look,
-    /// K2: claim it, if it still is as seen.
+    /// K2: claim the slot, if its word is still as seen.
     Claim {
         slot: usize,
         seen: Word,
@@ -38,7 +39,7 @@ enum Worker {
         slot: usize,
         lease: Word,
     },
-    /// N1 in two halves, then N2.
+    /// I1 in two halves, then I2.
     Intent {
         slot: usize,
         lease: Word,
@@ -57,8 +58,8 @@ enum Worker {
         slot: usize,
         lease: Word,
     },
-    /// F3: ring. Nothing depends on it but the length of a nap.
-    Ring,
+    /// F3. Only the length of a sleep depends on it.
+    Notify,
     Dead,
 }
 
@@ -66,13 +67,13 @@ enum Worker {
 enum Supervisor {
     /// Choose: offer, collect, or reap.
     Choose,
-    /// O1 is done; O2.
+    /// O2, after O1.
     Publish { slot: usize },
-    /// G1 found it done; read, then G2.
+    /// G1 found the slot done: read it, then G2.
     Free { slot: usize },
     /// R1 at this slot; `gone` if the owner was dead before.
     Reap { owner: usize, gone: bool, slot: usize },
-    /// R2: the word was as seen.
+    /// R2, with the word that R1 saw.
     TakeBack { owner: usize, gone: bool, slot: usize, seen: Word },
 }
 
@@ -80,21 +81,21 @@ enum Supervisor {
 struct World {
     words: [Word; SLOTS],
     tasks: [u8; SLOTS],
-    /// Two places for a intent, and which one counts.
+    /// The two buffers for an intent, and which one is current.
     intents: [([[u8; 2]; 2], Option<usize>); SLOTS],
     outcomes: [[u8; 2]; SLOTS],
     workers: [Worker; WORKERS],
     supervisor: Supervisor,
-    /// Tasks 1 to this one were offered.
+    /// Tasks 1 to `offered` were offered.
     offered: u8,
     deaths: u8,
-    // Ghosts, by task number less one.
+    // Ghost fields, indexed by task number − 1.
     finished: [u8; 3],
     reported: [u8; 3],
     poisoned: [u8; 3],
-    /// Leases on it that were taken back.
+    /// The number of its leases that were reclaimed.
     killed: [u8; 3],
-    /// The last intent on it that was completed.
+    /// The last intent whose recording was completed.
     recorded: [u8; 3],
 }
 
@@ -135,7 +136,7 @@ impl World {
         same
     }
 
-    /// Every world that one step of one party leads to.
+    /// The worlds that one step of one party leads to.
     fn successors(&self, setup: &Setup) -> Vec<Self> {
         let mut next = Vec::new();
         for worker in 0..WORKERS {
@@ -205,9 +206,9 @@ impl World {
             Worker::Finish { slot, lease } => step(&|world| {
                 let finished = world.swap(slot, lease, lease.finished().expect("a lease is running"));
                 world.finished[usize::from(world.tasks[slot]) - 1] += u8::from(finished);
-                if finished { Worker::Ring } else { Worker::Look }
+                if finished { Worker::Notify } else { Worker::Look }
             }),
-            Worker::Ring => step(&|_| Worker::Look),
+            Worker::Notify => step(&|_| Worker::Look),
         }
     }
 
@@ -224,8 +225,8 @@ impl World {
                 world.supervisor = Supervisor::Choose;
             })),
             Supervisor::Reap { owner, gone, slot: SLOTS } => next.push(self.with(|world| {
-                // A replacement starts under the same number. Who was reaped alive goes on and is fenced; if it died
-                // during the reaping, it must be reaped again.
+                // A replacement starts under the same number. A worker that was reaped alive continues and is fenced;
+                // if it died during the reaping, it must be reaped again.
                 if gone {
                     world.workers[owner] = Worker::Look;
                 }
@@ -270,11 +271,11 @@ impl World {
     fn report(&mut self, slot: usize, setup: &Setup) {
         let task = self.tasks[slot];
         self.reported[usize::from(task) - 1] += 1;
-        // Who is reaped alive may tear an outcome; the interface says so.
+        // A worker that is reaped alive may tear an outcome, as documented.
         assert!(setup.supposed || self.outcomes[slot] == [task; 2], "torn outcome");
     }
 
-    /// What the next attempt reads.
+    /// Checks the intent that the next attempt reads.
     fn check_intent(&self, slot: usize) {
         let (places, counts) = self.intents[slot];
         let found = counts.map_or([0; 2], |place| places[place]);
@@ -300,7 +301,7 @@ impl World {
         for task in 0..usize::from(setup.tasks) {
             let ends = self.finished[task] + self.poisoned[task];
             assert!(ends <= 1, "a task ended twice");
-            assert!(self.reported[task] <= self.finished[task], "an outcome out of nothing");
+            assert!(self.reported[task] <= self.finished[task], "an outcome without a finish");
             assert!(self.killed[task] <= setup.deaths_max, "the limit of deaths was passed");
             assert_eq!(
                 self.poisoned[task] == 1,
@@ -310,11 +311,11 @@ impl World {
         }
         let running: Vec<Word> = self.words.into_iter().filter(|word| word.is(State::Running)).collect();
         for slot in running {
-            assert!((1..=WORKERS as u16).contains(&slot.owner()), "owned by nobody");
+            assert!((1..=WORKERS as u16).contains(&slot.owner()), "running without an owner");
         }
     }
 
-    /// Nothing can happen any more: then every task was reported, as done or as poisonous.
+    /// Checks a world in which no step is possible: every task was reported, as done or as poisonous.
     fn check_end(&self, setup: &Setup) {
         for task in 0..usize::from(setup.tasks) {
             assert_eq!(self.reported[task] + self.poisoned[task], 1, "task {} was lost", task + 1);
@@ -323,7 +324,7 @@ impl World {
     }
 }
 
-/// Visits every reachable world; returns how many there are.
+/// Visits every reachable world and returns their number.
 #[track_caller]
 fn check(setup: Setup) -> usize {
     let mut visited = HashSet::new();
@@ -334,7 +335,7 @@ fn check(setup: Setup) -> usize {
         }
         world.check(&setup);
         let next = world.successors(&setup);
-        // A death is no progress: the end is where nothing else can happen.
+        // A death is no progress: the end is a world in which nothing else can happen.
         if next.iter().all(|next| next.deaths > world.deaths) {
             world.check_end(&setup);
         }
@@ -359,16 +360,16 @@ fn the_first_death_is_the_last() {
 }
 
 #[test]
-fn two_tasks_and_the_living_reaped() {
+fn two_tasks_and_workers_reaped_alive() {
     assert!(check(Setup { tasks: 2, deaths: 2, deaths_max: 2, supposed: true, intents: false }) > 10_000);
 }
 
 #[test]
-fn notes_and_three_deaths() {
+fn intents_and_three_deaths() {
     assert!(check(Setup { tasks: 1, deaths: 3, deaths_max: 3, supposed: false, intents: true }) > 1_000);
 }
 
 #[test]
-fn notes_of_tasks_in_the_same_slot() {
+fn intents_of_tasks_in_the_same_slot() {
     assert!(check(Setup { tasks: 2, deaths: 1, deaths_max: 2, supposed: false, intents: true }) > 10_000);
 }

@@ -1,7 +1,7 @@
 //! The lease table's atomic steps under loom: `RUSTFLAGS="--cfg loom" cargo test -p haul-queue --release --lib`.
 //!
-//! Owns: orderings of words and bytes, lost wake-ups of the events.
-//! Does not own: deaths (see `exhaustive.rs`); here the reaper may be wrong about one.
+//! Owns: orderings of words and bytes, lost wake-ups of event counts.
+//! Does not own: deaths (see `exhaustive.rs`); here the reaper supposes one.
 
 use crate::lease::event_count::EventCount;
 use crate::lease::slots::{Fate, Slots};
@@ -11,7 +11,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::AtomicU64;
 use loom::thread;
 
-/// As many slots as cells for tasks and outcomes: cells, so that loom sees every unordered access.
+/// Slots with a cell each for task and outcome, so that loom detects every unordered access.
 struct Table {
     words: Vec<AtomicU64>,
     tasks: Vec<UnsafeCell<u32>>,
@@ -36,13 +36,13 @@ impl Table {
     }
 
     fn offer(&self, slot: usize, task: u32) {
-        // SAFETY: the slot is free; loom checks that nobody else is there.
+        // SAFETY: the slot is free; loom checks that no other thread accesses it.
         self.tasks[slot].with_mut(|place| unsafe { *place = task });
         assert!(self.slots().offer(slot));
         self.work.notify(1);
     }
 
-    /// Claims and does one task, sleeping until there is one; `None` once closed.
+    /// Claims and carries out one task, sleeping until there is one; `None` once closed.
     fn work(&self, owner: u16) -> Option<bool> {
         loop {
             let seen = self.work.observe();
@@ -68,7 +68,7 @@ impl Table {
         loop {
             let seen = self.done.observe();
             for slot in (0..self.words.len()).filter(|&slot| self.slots().is_done(slot)) {
-                // SAFETY: a done slot is the supervisor's; loom checks it.
+                // SAFETY: a done slot belongs to the supervisor; loom checks it.
                 outcomes.push(self.outcomes[slot].with(|place| unsafe { *place }));
                 self.slots().collect(slot);
             }
@@ -123,7 +123,7 @@ fn two_workers_share_two_tasks() {
 }
 
 #[test]
-fn close_sends_sleepers_home() {
+fn close_wakes_sleepers() {
     check(3, || {
         let table = Table::new(1);
         let workers: Vec<_> = (1..3)

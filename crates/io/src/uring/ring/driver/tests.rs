@@ -1,12 +1,12 @@
 //! The ends of operations and of the ring.
 //!
-//! Owns: what no job can see: leaks, writes after the end, completions beyond the room for them.
-//! Does not own: operations as jobs see them (`tests/uring*.rs`).
+//! Owns: what no job can see: leaks, writes after the end, more completions than there is room for.
+//! Does not own: operations as jobs see them (`tests/it/uring*.rs`).
 
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
 use super::super::quarantine::{WATCHED_BYTES, untouched};
-use super::super::request::Handle;
+use super::super::request::OsHandle;
 use super::super::setup;
 use super::*;
 use crate::{Buf, File};
@@ -17,26 +17,26 @@ fn driver() -> Driver {
 }
 
 #[test]
-fn an_end_with_patience_drains_and_one_without_leaks() {
+fn a_ring_drains_if_it_has_the_time_and_leaks_if_not() {
     assert_eq!(driver().close(), Teardown::Drained);
     let mut hasty = driver();
     hasty.enter(None);
-    assert_eq!(hasty.close_within(Duration::ZERO), Teardown::Leaked(2), "what stands armed");
+    assert_eq!(hasty.close_within(Duration::ZERO), Teardown::Leaked(2), "the requests of the driver itself");
 }
 
-/// Reads that bypass the page cache: the device writes into the buffers whenever it comes to it.
+/// Opens a file for reads that bypass the page cache, so that the device writes into the buffers at any later time.
 fn direct_file(dir: &std::path::Path) -> std::fs::File {
     let path = dir.join("content");
     std::fs::write(&path, vec![1; 32 * WATCHED_BYTES]).unwrap();
     std::fs::File::open(&path).unwrap().sync_all().unwrap();
     let flags = rustix::fs::OFlags::DIRECT.bits() as i32;
     let direct = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(&path);
-    // A file system without direct reads: then there is less to see here, but nothing wrong.
+    // On a file system without direct reads, the test shows less but still holds.
     direct.or_else(|_| std::fs::File::open(&path)).unwrap()
 }
 
 #[test]
-fn nothing_is_written_into_buffers_after_the_end() {
+fn no_buffer_is_written_after_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let source = direct_file(dir.path());
     let file = File::from(source.try_clone().unwrap());
@@ -49,27 +49,27 @@ fn nothing_is_written_into_buffers_after_the_end() {
         assert_eq!(driver.close(), Teardown::Drained);
         drop(driver);
     }
-    // What the device was told before is done before this.
+    // The device has finished the earlier reads when this one returns.
     let mut last = Buf::with_capacity(WATCHED_BYTES);
     source.read_at(last.spare_mut(), 0).unwrap();
     assert_eq!(untouched(), (4 * 32, true));
 }
 
 fn read(file: &File, index: usize) -> Request {
-    let file = Handle::new(file.0.clone()).unwrap();
+    let file = OsHandle::new(file.0.clone()).unwrap();
     let buf = Buf::with_capacity(WATCHED_BYTES);
     Request::Read { file, buf, bytes_max: WATCHED_BYTES, offset: (index * WATCHED_BYTES) as u64 }
 }
 
-/// Far more completions at once than the ring has room for, on every rung that the kernel knows.
+/// Starts far more operations than the ring has room for completions, on every rung that the kernel supports.
 #[test]
 fn no_completion_is_lost() {
     for lowest in 0..setup::LADDER.len() {
-        let (ring, granted) = setup::ring_on(&setup::LADDER[lowest..], 8, 4).expect("a ring");
+        let (ring, params) = setup::ring_on(&setup::LADDER[lowest..], 8, 4).expect("a ring");
         let mut driver = Driver::new(ring, 8, Cancel::new().unwrap(), Arc::new(Park::new().unwrap()));
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         let file = File::from(std::fs::File::from(reader));
-        let count = 20 * granted.cq_entries as usize;
+        let count = 20 * params.cq_entries as usize;
         let keys: Vec<Key> = (0..count).map(|_| driver.start(read_byte(&file), JobId::NONE, None)).collect();
         driver.enter(None);
         assert!(driver.ready.is_empty());
@@ -85,6 +85,6 @@ fn no_completion_is_lost() {
 }
 
 fn read_byte(pipe: &File) -> Request {
-    let file = Handle::new(pipe.0.clone()).unwrap();
+    let file = OsHandle::new(pipe.0.clone()).unwrap();
     Request::Read { file, buf: Buf::with_capacity(1), bytes_max: 1, offset: u64::MAX }
 }

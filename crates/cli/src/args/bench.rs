@@ -1,0 +1,68 @@
+//! The arguments of `haul bench` and `haul demo`.
+//!
+//! Owns: their grammar and help.
+//! Does not own: the comparisons ([`crate::bench`]), the demo ([`crate::demo`]).
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+/// `haul bench`.
+#[derive(clap::Args)]
+pub(crate) struct BenchArgs {
+    /// The work to compare engines at
+    pub(crate) what: BenchWhat,
+    /// Number of files or requests
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) files: u32,
+    /// Length of the largest file or body
+    #[arg(long, value_name = "BYTES", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
+    pub(crate) max_bytes: u32,
+    /// Number of runs of each engine
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) rounds: u16,
+    /// Engines to compare, separated by commas
+    #[arg(long, value_name = "E,…", value_delimiter = ',')]
+    pub(crate) engines: Vec<String>,
+    /// For get: delay of each response, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(crate) delay: u16,
+    /// For get: fetch this URL, instead of one from a server in this process
+    #[arg(long, value_name = "URL", conflicts_with = "delay")]
+    pub(crate) url: Option<String>,
+    /// For seal and xor: drop the page cache before each run (needs root)
+    #[arg(long)]
+    pub(crate) cold: bool,
+    /// For seal: flush each result to the disk before it counts as done
+    #[arg(long)]
+    pub(crate) durable: bool,
+    /// Directory for temporary files, which are removed at the end
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// Print a JSON object for each row
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write an HTML page with plots
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// The work that engines are compared at.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchWhat {
+    Seal,
+    Xor,
+    Get,
+    Queue,
+}
+
+/// `haul demo`.
+#[derive(clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Number of files
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub(crate) files: u16,
+    /// Delay of each response, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 20, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(crate) delay: u16,
+}

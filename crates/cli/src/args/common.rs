@@ -1,0 +1,68 @@
+//! Options that every command with tasks has: the engine, what is printed, when a run stops.
+//!
+//! Owns: their grammar and help.
+//! Does not own: their meaning ([`crate::run::options`]).
+
+use clap::{ArgAction, ValueEnum};
+use haul_engine::Engine;
+
+use crate::report::voice::Verbosity;
+
+/// Options of every command that runs tasks.
+#[derive(Clone, clap::Args)]
+pub(crate) struct CommonArgs {
+    /// The engine: auto, serial, threads[=N], processes[=N], hybrid[=NxM] or uring[=RxD]
+    #[arg(short, long, value_name = "E", default_value = "auto", value_parser = engine)]
+    pub(crate) engine: EngineArg,
+    /// Print where the time went, at the end
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// Print JSON lines: an event for each finished task, then the report
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show a progress line on stderr (auto: only on a terminal)
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    pub(crate) progress: ProgressArg,
+    /// Print less (twice: nothing)
+    #[arg(short, long, action = ArgAction::Count, overrides_with = "verbose")]
+    pub(crate) quiet: u8,
+    /// Print more: a line for each task
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Print what would be done and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Continue after a failed task (the default)
+    #[arg(long, overrides_with = "fail_fast")]
+    pub(crate) keep_going: bool,
+    /// Stop at the first failed task
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+}
+
+impl CommonArgs {
+    pub(super) fn verbosity(&self) -> Verbosity {
+        clamped(self.verbose) - clamped(self.quiet)
+    }
+}
+
+/// `count` repetitions of `-q` or `-v`.
+pub(super) fn clamped(count: u8) -> Verbosity {
+    Verbosity::try_from(count).unwrap_or(Verbosity::MAX)
+}
+
+/// The engine; `None` is `auto`.
+#[derive(Clone, Copy)]
+pub(crate) struct EngineArg(pub(crate) Option<Engine>);
+
+fn engine(text: &str) -> Result<EngineArg, haul_engine::ParseEngineError> {
+    if text == "auto" { Ok(EngineArg(None)) } else { text.parse().map(|engine| EngineArg(Some(engine))) }
+}
+
+/// When the progress line is shown.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressArg {
+    Auto,
+    Always,
+    Never,
+}

@@ -1,0 +1,77 @@
+//! Interleaved rounds: every case runs once in each round, so that a disturbance of the machine affects all alike.
+//!
+//! Owns: measuring a run, the order of runs, which engines are compared.
+//! Does not own: what a run does, tables ([`super::table`]).
+
+use std::time::{Duration, Instant};
+
+use haul_engine::Engine;
+
+use super::table::{Row, Table};
+use crate::args::BenchArgs;
+use crate::report::exit::Problem;
+use crate::report::stats::Usage;
+
+/// One of the things that are compared.
+pub(super) struct Case<'a> {
+    pub(super) name: String,
+    /// Runs it once.
+    pub(super) run: Box<dyn FnMut() -> Result<Sample, Problem> + 'a>,
+}
+
+/// The time of one run.
+#[derive(Clone, Copy)]
+pub(super) struct Sample {
+    pub(super) wall: Duration,
+    pub(super) cpu: Duration,
+}
+
+/// Measures `work`.
+pub(super) fn timed<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<Sample, Problem> {
+    let (started, before) = (Instant::now(), Usage::now());
+    work()?;
+    Ok(Sample { wall: started.elapsed(), cpu: Usage::now().since(&before).cpu() })
+}
+
+/// Runs every case once in each round. A first round is not counted.
+pub(super) fn interleaved(title: String, mut cases: Vec<Case<'_>>, rounds: usize) -> Result<Table, Problem> {
+    let mut samples: Vec<Vec<Sample>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
+    for round in 0..=rounds {
+        for (case, samples) in cases.iter_mut().zip(&mut samples) {
+            let sample = (case.run)()?;
+            if round > 0 {
+                samples.push(sample);
+            }
+        }
+    }
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
+    let rows = cases.iter().zip(samples).map(|(case, samples)| Row {
+        name: case.name.clone(),
+        figures: samples.iter().map(|sample| millis(sample.wall)).collect(),
+        cpu: samples.iter().map(|sample| millis(sample.cpu)).collect(),
+    });
+    Ok(Table { title, unit: "ms", rows: rows.collect() })
+}
+
+/// The engines that the user named, or a default selection.
+pub(super) fn engines(args: &BenchArgs) -> Result<Vec<Engine>, Problem> {
+    let defaults = [
+        "serial",
+        "threads=1",
+        "threads=2",
+        "threads=4",
+        "threads=8",
+        "threads=16",
+        "uring=1x8",
+        "uring=1x64",
+    ];
+    let named: Vec<&str> = if args.engines.is_empty() {
+        defaults.to_vec()
+    } else {
+        args.engines.iter().map(String::as_str).collect()
+    };
+    let parsed = named
+        .into_iter()
+        .map(|name| name.parse().map_err(|error| Problem::usage(format!("the engine {name:?}: {error}"))));
+    parsed.collect()
+}

@@ -1,0 +1,177 @@
+//! Descriptions of the jobs on files: their verbs, results, remarks, failures and hints.
+//!
+//! Owns: words, JSON members, exit codes.
+//! Does not own: the form of messages and of the report ([`crate::report`]).
+
+use haul_engine::{Config, Event, Report, Source, run_portable};
+use haul_seal::{
+    Error, ErrorKind, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob, SkipReason, Task,
+    VerifyJob, XorJob,
+};
+use serde_json::{Map, Value};
+
+use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
+use crate::report::exit::Exit;
+use crate::report::text::{counted, human_bytes, quoted};
+use crate::run::workers::WorkerKind;
+
+/// The reason in words.
+pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::Symlink => "a symbolic link",
+        SkipReason::Special => "neither a file nor a directory",
+        SkipReason::OtherName => "another name of a file that is already included",
+    }
+}
+
+fn remarks_text(remarks: &Remarks) -> Option<String> {
+    let Remarks { other_names, lost_attributes, .. } = remarks;
+    let mut words = Vec::new();
+    if *other_names > 0 {
+        let count = counted(*other_names, "other name", "other names");
+        words.push(format!("has {count} (hard links), which this doesn't change"));
+    }
+    if !lost_attributes.is_empty() {
+        words.push(lost_attributes_text(lost_attributes));
+    }
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
+fn lost_attributes_text(attributes: &[String]) -> String {
+    let names: Vec<_> = attributes.iter().map(quoted).collect();
+    format!("has attributes that the result lacks: {}", names.join(", "))
+}
+
+impl Reportable for SealJob {
+    const VERB: &'static str = "seal";
+    const DONE: &'static str = "sealed";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::Seal.command(), on_event)
+    }
+}
+
+impl Reportable for OpenJob {
+    const VERB: &'static str = "open";
+    const DONE: &'static str = "opened";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::Open.command(), on_event)
+    }
+}
+
+impl Reportable for Replacing<SealJob> {
+    const VERB: &'static str = SealJob::VERB;
+    const DONE: &'static str = SealJob::DONE;
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::SealReplacing.command(), on_event)
+    }
+}
+
+impl Reportable for Replacing<OpenJob> {
+    const VERB: &'static str = OpenJob::VERB;
+    const DONE: &'static str = OpenJob::DONE;
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::OpenReplacing.command(), on_event)
+    }
+}
+
+impl Reportable for XorJob {
+    const VERB: &'static str = "transform";
+    const DONE: &'static str = "transformed";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::Xor.command(), on_event)
+    }
+}
+
+impl Reportable for VerifyJob {
+    const VERB: &'static str = "verify";
+    const DONE: &'static str = "verified";
+
+    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
+        run_portable(self, source, config, &WorkerKind::Verify.command(), on_event)
+    }
+}
+
+impl Subject for Task {
+    fn subject(&self) -> String {
+        self.source().to_string_lossy().into_owned()
+    }
+}
+
+impl DescribeOutput<Task> for Outcome {
+    fn detail(&self, task: &Task) -> Option<String> {
+        match (task, self) {
+            (Task::File { target, .. }, Outcome::File { plain_bytes, .. })
+                if target.as_os_str().is_empty() =>
+            {
+                Some(format!("is authentic, {}", human_bytes(*plain_bytes)))
+            }
+            (Task::File { target, .. }, Outcome::File { plain_bytes, .. }) => {
+                Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
+            }
+            _ => None,
+        }
+    }
+
+    fn remark(&self) -> Option<String> {
+        match self {
+            Outcome::Skipped(reason) => Some(format!("was left alone: {}", skip_reason(*reason))),
+            Outcome::File { remarks, .. } => remarks_text(remarks),
+            Outcome::Mirrored { lost_attributes } => Some(lost_attributes_text(lost_attributes)),
+        }
+    }
+
+    fn members(&self, task: &Task) -> Map<String, Value> {
+        let mut members = Map::new();
+        match self {
+            Outcome::File { plain_bytes, sealed_bytes, remarks } => {
+                if let Task::File { target, .. } = task
+                    && !target.as_os_str().is_empty()
+                {
+                    members.insert("target".to_owned(), target.to_string_lossy().into());
+                }
+                members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
+                members.insert("sealed_bytes".to_owned(), (*sealed_bytes).into());
+                if !remarks.lost_attributes.is_empty() {
+                    members.insert("lost_attributes".to_owned(), remarks.lost_attributes.clone().into());
+                }
+                if remarks.other_names > 0 {
+                    members.insert("other_names".to_owned(), remarks.other_names.into());
+                }
+            }
+            Outcome::Mirrored { lost_attributes } => {
+                members.insert("lost_attributes".to_owned(), lost_attributes.clone().into());
+            }
+            Outcome::Skipped(reason) => {
+                members.insert("skipped".to_owned(), skip_reason(*reason).into());
+            }
+        }
+        members
+    }
+}
+
+impl DescribeFailure for Error {
+    fn exit(&self) -> Exit {
+        match self.kind() {
+            ErrorKind::NoMatch => Exit::NoMatch,
+            ErrorKind::Damaged => Exit::Damaged,
+            ErrorKind::NoSpace => Exit::NoSpace,
+            ErrorKind::Cancelled | ErrorKind::Other => Exit::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::Exists => Some("--force overwrites existing results"),
+            Error::Plugin(error) if error.problem == PluginProblem::Missing => {
+                Some("install the plugin in a directory of PATH")
+            }
+            Error::NoTargetName => Some("name the result with -o, or the ending with --suffix"),
+            _ => None,
+        }
+    }
+}

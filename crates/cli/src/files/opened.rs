@@ -1,0 +1,133 @@
+//! The opened ends of a stream.
+//!
+//! Owns: opening them, counting what is read, noticing a file that changes while it is read.
+//! Does not own: which ends a stream has ([`super::endpoints`]), staging of files.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use haul_io::{Cancel, FileKind, Stat, StreamReader, StreamWriter};
+use haul_seal::{During, Error};
+use rustix::fs::OFlags;
+
+use super::endpoints::{Input, Output};
+
+/// Opens the input. What is read is counted in `bytes`.
+pub(super) fn open_input(
+    input: &Input,
+    cancel: &Cancel,
+    bytes: Arc<AtomicU64>,
+) -> Result<StreamSource, Error> {
+    let opened = match input {
+        Input::Stdin => io::stdin().as_fd().try_clone_to_owned(),
+        Input::Named(path) => {
+            // Without O_NONBLOCK, opening a pipe would wait for its writer, which a signal couldn't end. The first read
+            // waits.
+            let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+            let opened = OpenOptions::new().read(true).custom_flags(flags as i32).open(path);
+            opened.map(File::into)
+        }
+    };
+    let error = |source| Error::Io { step: During::OpenSource, source };
+    let fd = opened.map_err(error)?;
+    let file = WatchedFile::of(&fd).map_err(error)?;
+    Ok(StreamSource { reader: StreamReader::new(fd, cancel.clone()), bytes, file })
+}
+
+/// Opens an output that isn't a file to be written; `None` for a file, or if there is no output.
+pub(super) fn open_output(output: &Output, cancel: &Cancel) -> Result<Option<Box<dyn Write + Send>>, Error> {
+    let opened = match output {
+        Output::Stdout => io::stdout().as_fd().try_clone_to_owned(),
+        Output::Special(path) => {
+            let flags = OFlags::NOCTTY.bits() as i32;
+            OpenOptions::new().write(true).custom_flags(flags).open(path).map(File::into)
+        }
+        Output::File(_) | Output::Discard => return Ok(None),
+    };
+    let writer = opened.and_then(|fd| StreamWriter::new(fd, cancel.clone()));
+    let writer = writer.map_err(|source| Error::Io { step: During::Create, source })?;
+    Ok(Some(Box::new(writer)))
+}
+
+/// Whether the output is a terminal.
+pub(super) fn is_terminal(output: &Output, stdout_is_terminal: bool) -> bool {
+    match output {
+        Output::Stdout => stdout_is_terminal,
+        // Only character devices are opened: the reader of a pipe would see a writer come and go. O_NOCTTY keeps the
+        // terminal from becoming the controlling one.
+        Output::Special(path) => {
+            if !path.metadata().is_ok_and(|metadata| metadata.file_type().is_char_device()) {
+                return false;
+            }
+            let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+            let opened = OpenOptions::new().write(true).custom_flags(flags as i32).open(path);
+            opened.is_ok_and(|file| file.is_terminal())
+        }
+        Output::File(_) | Output::Discard => false,
+    }
+}
+
+/// The source of a stream.
+pub(super) struct StreamSource {
+    reader: StreamReader,
+    bytes: Arc<AtomicU64>,
+    /// `None` if the source isn't a regular file.
+    file: Option<WatchedFile>,
+}
+
+/// A regular file that must be the same at the end of the stream as at its start.
+struct WatchedFile {
+    fd: OwnedFd,
+    before: Stat,
+}
+
+impl WatchedFile {
+    fn of(fd: &OwnedFd) -> io::Result<Option<Self>> {
+        let before = Stat::from(rustix::fs::fstat(fd)?);
+        Ok(match before.kind {
+            FileKind::Regular => Some(Self { fd: fd.try_clone()?, before }),
+            _ => None,
+        })
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let now = Stat::from(rustix::fs::fstat(&self.fd)?);
+        if self.before.same_content(&now) { Ok(()) } else { Err(io::Error::other(SourceChanged)) }
+    }
+}
+
+/// The source file of a stream changed while it was read.
+#[derive(Debug)]
+pub(super) struct SourceChanged;
+
+impl SourceChanged {
+    /// Whether `error` wraps this error.
+    pub(super) fn is_cause_of(error: &Error) -> bool {
+        let Error::Io { source, .. } = error else { return false };
+        source.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl fmt::Display for SourceChanged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Error::SourceChanged.fmt(f)
+    }
+}
+
+impl std::error::Error for SourceChanged {}
+
+impl Read for StreamSource {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(out)?;
+        if count == 0 && !out.is_empty() {
+            self.file.as_ref().map_or(Ok(()), WatchedFile::check)?;
+        }
+        self.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

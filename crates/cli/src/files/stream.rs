@@ -1,0 +1,213 @@
+//! Runs one stream of `haul seal`, `haul open` or `haul verify`: stdin, stdout, pipes and devices.
+//!
+//! Owns: which engines and reports a stream can have, running it, reporting it.
+//! Does not own: the work ([`haul_seal::seal_stream`], [`haul_seal::open_stream`]), the ends ([`super::opened`]).
+
+use std::io::{ErrorKind, Write};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use haul_engine::Engine;
+use haul_io::Cancel;
+use haul_seal::{During, Error, FileOptions, Plugins, StreamOptions, Streamed, into_file};
+use serde_json::{Map, Value};
+
+use super::endpoints::{Endpoints, Output};
+use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
+use crate::report::describe::DescribeFailure;
+use crate::report::dry_run::DryRun;
+use crate::report::exit::{Exit, Problem};
+use crate::report::progress::Counts;
+use crate::report::record::{RunRecord, TaskRecord};
+use crate::report::stats::Usage;
+use crate::report::text::{human_bytes, quoted};
+use crate::report::text_only::{NotText, binary_on_terminal};
+use crate::report::voice::Voice;
+use crate::run::options::RunOptions;
+use crate::run::signals::SignalWatch;
+
+/// Checks that the options fit a stream.
+pub(super) fn check(endpoints: &Endpoints, run: &RunOptions) -> Result<(), Problem> {
+    if run.report.json && endpoints.output == Output::Stdout {
+        return Err(
+            Problem::usage("--json needs stdout, which already carries the data").hint("name a file with -o")
+        );
+    }
+    worker_count(run).map(drop)
+}
+
+/// The number of threads that was asked for; `None` is `auto`.
+fn worker_count(run: &RunOptions) -> Result<Option<NonZeroUsize>, Problem> {
+    match run.engine {
+        None => Ok(None),
+        Some(Engine::Serial) => Ok(Some(NonZeroUsize::MIN)),
+        Some(Engine::Threads(count)) => Ok(Some(count)),
+        Some(other) => Err(Problem::usage(format!("the engine {other} can't run streams"))
+            .hint("streams run on auto, serial and threads=N")),
+    }
+}
+
+/// A stream from end to end.
+pub(super) struct Stream<'a> {
+    pub(super) verb: &'static str,
+    pub(super) endpoints: Endpoints,
+    pub(super) options: FileOptions,
+    pub(super) run: &'a RunOptions,
+    pub(super) stdout_is_terminal: bool,
+    pub(super) voice: &'a Voice,
+}
+
+/// The end of a stream.
+struct Ended {
+    result: Result<Streamed, Error>,
+    workers: NonZeroUsize,
+    wall: Duration,
+    usage: Usage,
+}
+
+impl Stream<'_> {
+    pub(super) fn is_output_terminal(&self) -> bool {
+        opened::is_terminal(&self.endpoints.output, self.stdout_is_terminal)
+    }
+
+    /// Prints what would be done.
+    pub(super) fn print(&self) -> Exit {
+        let mut dry_run = DryRun::new(self.verb, self.run.report.json, self.voice);
+        let subject = self.endpoints.input.subject();
+        dry_run.plan(&self.endpoints.to_string(), &subject, self.endpoints.output.path());
+        dry_run.end()
+    }
+
+    /// Opens both ends, runs `work` between them and reports the result.
+    pub(super) fn run(
+        &self,
+        plugins: Arc<Plugins>,
+        work: impl FnOnce(StreamSource, Box<dyn Write + Send>, StreamOptions) -> Result<Streamed, Error>,
+    ) -> Result<Exit, Problem> {
+        let cancel = Cancel::new()?;
+        // Opening a pipe for writing waits for its reader. Until then, a signal ends the program at once.
+        let special = open_output(&self.endpoints.output, &cancel);
+        let watch = SignalWatch::start(cancel.clone())?;
+        let counts = Counts::default();
+        if self.run.progress && !self.is_output_terminal() {
+            self.voice.begin_progress(counts.line());
+        }
+        let (started, before) = (Instant::now(), Usage::now());
+        let mut options = StreamOptions::new(cancel.clone());
+        options.workers = worker_count(self.run)?.unwrap_or(options.workers);
+        options.plugins = Some(plugins);
+        let workers = options.workers;
+        let result = special.and_then(|special| {
+            let source = open_input(&self.endpoints.input, &cancel, counts.bytes.clone())?;
+            let result = self.write(special, &cancel, |sink| work(source, sink, options));
+            result.map_err(
+                |error| if SourceChanged::is_cause_of(&error) { Error::SourceChanged } else { error },
+            )
+        });
+        drop(watch);
+        self.voice.end_progress();
+        let usage = Usage::now().since(&before);
+        self.report(&Ended { result, workers, wall: started.elapsed(), usage })
+    }
+
+    fn write(
+        &self,
+        special: Option<Box<dyn Write + Send>>,
+        cancel: &Cancel,
+        work: impl FnOnce(Box<dyn Write + Send>) -> Result<Streamed, Error>,
+    ) -> Result<Streamed, Error> {
+        match (&self.endpoints.output, special) {
+            (Output::File(path), _) => {
+                into_file(path, &self.options, cancel, |writer| work(Box::new(writer)))
+            }
+            (_, Some(special)) => work(special),
+            (_, None) => work(Box::new(std::io::sink())),
+        }
+    }
+
+    fn report(&self, ended: &Ended) -> Result<Exit, Problem> {
+        let exit = match &ended.result {
+            Ok(_) => Exit::Success,
+            Err(error) if error.kind() == haul_seal::ErrorKind::Cancelled => {
+                self.voice.note("interrupted");
+                Exit::Interrupted
+            }
+            Err(Error::Io { step: During::Write, source }) if source.kind() == ErrorKind::BrokenPipe => {
+                Exit::Failed
+            }
+            Err(Error::Io { source, .. }) if NotText::is_cause_of(source) => {
+                return Err(binary_on_terminal().hint("name a file with -o, or pipe it into a program"));
+            }
+            Err(error) => {
+                let subject = quoted(&*self.endpoints.input.subject());
+                self.voice.error(format!("cannot {} {subject}: {error}", self.verb));
+                error.hint().inspect(|hint| self.voice.hint(hint));
+                error.exit()
+            }
+        };
+        if let Ok(streamed) = &ended.result
+            && (self.run.report.stats || self.run.verbose)
+        {
+            self.print_stats(streamed, ended);
+        }
+        if self.run.report.json {
+            self.print_records(ended, exit);
+        }
+        Ok(exit)
+    }
+
+    fn print_stats(&self, streamed: &Streamed, ended: &Ended) {
+        let seconds = ended.wall.as_secs_f64();
+        let per_second = human_bytes((streamed.plain_bytes as f64 / seconds.max(1e-6)) as u64);
+        let (bytes, workers) = (human_bytes(streamed.plain_bytes), ended.workers);
+        self.voice.talk(&format!(
+            "haul: {} {}: {bytes} in {seconds:.2} s, {per_second}/s, threads={workers}",
+            self.verb, self.endpoints
+        ));
+    }
+
+    fn print_records(&self, ended: &Ended, exit: Exit) {
+        let succeeded = ended.result.is_ok();
+        let task = TaskRecord {
+            id: 0,
+            subject: self.endpoints.input.subject().into_owned(),
+            succeeded,
+            phases: None,
+            members: self.members(&ended.result),
+        };
+        let interrupted = exit == Exit::Interrupted;
+        let run = RunRecord {
+            engine: format!("threads={}", ended.workers),
+            engine_reason: if self.run.engine.is_some() { "as asked" } else { "a stream" },
+            succeeded: u64::from(succeeded),
+            failed: u64::from(!succeeded && !interrupted),
+            unchanged: 0,
+            cancelled_tasks: u64::from(interrupted),
+            interrupted,
+            bytes: ended.result.as_ref().map_or(0, |streamed| streamed.plain_bytes),
+            wall: ended.wall,
+            usage: ended.usage,
+            exit,
+        };
+        // Without a reader for the first line, the report isn't printed.
+        let _ = self.voice.data(task.into_json()) && self.voice.data(run.to_json());
+    }
+
+    fn members(&self, result: &Result<Streamed, Error>) -> Map<String, Value> {
+        let mut members = Map::new();
+        match result {
+            Ok(streamed) => {
+                if let Some(path) = self.endpoints.output.path() {
+                    members.insert("target".to_owned(), path.to_string_lossy().into());
+                }
+                members.insert("plain_bytes".to_owned(), streamed.plain_bytes.into());
+                members.insert("sealed_bytes".to_owned(), streamed.sealed_bytes.into());
+            }
+            Err(error) => {
+                members.insert("error".to_owned(), error.to_string().into());
+            }
+        }
+        members
+    }
+}

@@ -1,0 +1,103 @@
+//! Runs and prints the tasks of the commands on files.
+//!
+//! Owns: the order of preparation: clearing leftovers, mirroring directories, choosing the engine, asking plugins.
+//! Does not own: the jobs, the walk, the report.
+
+use std::sync::Arc;
+
+use haul_engine::Source;
+use haul_io::{Blocking, Cancel, Durability};
+use haul_seal::{FileOptions, KeyRequest, KeySource, Plugins, Task, Walk};
+
+use super::describe::skip_reason;
+use crate::report::describe::{Reportable, Subject};
+use crate::report::dry_run::DryRun;
+use crate::report::exit::{Exit, Problem};
+use crate::report::text::quoted;
+use crate::report::voice::Voice;
+use crate::run::engine_choice::EngineChoice;
+use crate::run::options::RunOptions;
+use crate::run::probe;
+use crate::run::reporting::RunContext;
+
+/// What a run of tasks needs in addition to the job and the tasks.
+pub(super) struct TaskContext<'a> {
+    pub(super) key_request: KeyRequest,
+    pub(super) plugins: Arc<Plugins>,
+    pub(super) options: &'a RunOptions,
+    pub(super) voice: &'a Voice,
+}
+
+impl TaskContext<'_> {
+    /// Runs `job` over the files of `walk`, which get results by `options`. Clears what killed runs left on the way,
+    /// and mirrors directories.
+    pub(super) fn run_walk<J: Reportable<Task = Task>>(
+        self,
+        job: &J,
+        walk: Walk,
+        options: &FileOptions,
+    ) -> Result<Exit, Problem> {
+        let io = || Ok::<_, Problem>(Blocking::new(Cancel::new()?));
+        let tasks = walk.sweeping(io()?).mirroring(io()?, options);
+        self.run(job, tasks, options.durability == Durability::Synced)
+    }
+
+    /// Runs `job` over `tasks`. `durable` says that each result is flushed to the disk.
+    pub(super) fn run<J: Reportable<Task = Task>>(
+        self,
+        job: &J,
+        tasks: impl Source<Task> + 'static,
+        durable: bool,
+    ) -> Result<Exit, Problem> {
+        match self.options.engine {
+            Some(engine) => self.run_on(&EngineChoice::as_asked(engine), job, tasks),
+            None => {
+                let (choice, tasks) = probe::choose(tasks, durable, self.options.report.cores);
+                self.run_on(&choice, job, tasks)
+            }
+        }
+    }
+
+    fn run_on<J: Reportable<Task = Task>>(
+        self,
+        choice: &EngineChoice,
+        job: &J,
+        tasks: impl Source<Task> + 'static,
+    ) -> Result<Exit, Problem> {
+        let source = KeySource::new(tasks, self.key_request, self.plugins)?;
+        RunContext { choice, options: self.options, voice: self.voice }.run_reporting(job, source, |_| {})
+    }
+}
+
+/// Prints what would be done with each task.
+pub(super) fn print<J: Reportable<Task = Task>>(
+    tasks: impl Iterator<Item = Task>,
+    options: &RunOptions,
+    voice: &Voice,
+) -> Exit {
+    let mut dry_run = DryRun::new(J::VERB, options.report.json, voice);
+    for task in tasks {
+        let subject = task.subject();
+        match &task {
+            Task::File { source, target, .. } if target.as_os_str().is_empty() => {
+                dry_run.plan(&quoted(source), &subject, None);
+            }
+            Task::File { source, target, .. } => {
+                dry_run.plan(&format!("{} -> {}", quoted(source), quoted(target)), &subject, Some(target));
+            }
+            Task::Skip { reason, .. } => dry_run.skip(&subject, skip_reason(*reason)),
+            Task::Refused { .. } | Task::Mirrored { .. } => {
+                unreachable!("no plugin was asked and no directory mirrored")
+            }
+            Task::Bad { error, .. } => {
+                let no_name = "no name for the result".to_owned();
+                let reason = error.as_ref().map_or(no_name, |error| haul_io::reason(error.cause()));
+                dry_run.fail(&subject, &reason);
+            }
+        }
+        if dry_run.is_unread() {
+            break;
+        }
+    }
+    dry_run.end()
+}

@@ -1,0 +1,151 @@
+//! Descriptions of fetches: results, failures and hints.
+//!
+//! Owns: words, JSON members, exit codes.
+//! Does not own: the form of messages and of the report ([`crate::report`]).
+
+use std::time::Duration;
+
+use haul_engine::{Config, Event, Report, Source};
+use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Times};
+use serde_json::{Map, Value};
+
+use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
+use crate::report::exit::Exit;
+use crate::report::record::saturating_micros;
+use crate::report::text::{human_bytes, quoted};
+
+impl Reportable for FetchJob {
+    const VERB: &'static str = "fetch";
+    const DONE: &'static str = "fetched";
+
+    fn run(
+        &self,
+        source: impl Source<FetchTask>,
+        config: &Config,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        haul_engine::run(self, source, config, on_event)
+    }
+}
+
+impl Subject for FetchTask {
+    fn subject(&self) -> String {
+        self.label.clone()
+    }
+}
+
+impl DescribeOutput<FetchTask> for Fetched {
+    fn detail(&self, _: &FetchTask) -> Option<String> {
+        let bytes = human_bytes(self.response.body_bytes);
+        let target = self.path.as_ref().map_or("stdout".to_owned(), quoted);
+        if self.skipped {
+            return Some(format!("-> {target}, complete already, {bytes}"));
+        }
+        if self.unchanged {
+            return Some(format!("-> {target}, unchanged"));
+        }
+        let status = self.response.status.as_u16();
+        if self.path.is_none() && self.response.body_bytes == 0 {
+            return Some(format!("{status}, no content"));
+        }
+        Some(format!("-> {target}, {status}, {bytes}"))
+    }
+
+    fn remark(&self) -> Option<String> {
+        None
+    }
+
+    fn is_unchanged(&self) -> bool {
+        self.unchanged
+    }
+
+    fn members(&self, _: &FetchTask) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("status".to_owned(), self.response.status.as_u16().into());
+        members.insert("url".to_owned(), self.response.url.as_str().into());
+        members.insert("bytes".to_owned(), self.response.body_bytes.into());
+        if let Some(path) = &self.path {
+            members.insert("target".to_owned(), path.to_string_lossy().into());
+        }
+        if self.skipped {
+            members.insert("skipped".to_owned(), true.into());
+        }
+        if self.unchanged {
+            members.insert("unchanged".to_owned(), true.into());
+        }
+        if let Some(hash) = &self.hash {
+            members.insert("hash".to_owned(), hash.to_string().into());
+        }
+        members.extend(effort(self.attempts, &self.times));
+        members
+    }
+}
+
+/// The attempts and times of a task.
+fn effort(attempts: u32, times: &Times) -> Map<String, Value> {
+    let micros = |time: Duration| Value::from(saturating_micros(time));
+    Map::from_iter([
+        ("attempts".to_owned(), attempts.into()),
+        ("dns_us".to_owned(), micros(times.dns)),
+        ("connect_us".to_owned(), micros(times.connect)),
+        ("tls_us".to_owned(), micros(times.tls)),
+        ("head_us".to_owned(), micros(times.head)),
+        ("body_us".to_owned(), micros(times.body)),
+    ])
+}
+
+impl DescribeFailure for Failed {
+    fn exit(&self) -> Exit {
+        use std::io::ErrorKind;
+        match &self.error {
+            Error::Write(source) => match source.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Exit::NoSpace,
+                _ => Exit::Failed,
+            },
+            Error::Checksum { .. } | Error::Size { .. } => Exit::Damaged,
+            _ => Exit::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match &self.error {
+            Error::NameTaken => Some("--name path keeps the directories of URLs, and \"out\" in a list names each file"),
+            Error::Busy => Some("wait for it, or name another place with -o or -d"),
+            Error::InTheWay { .. } => Some("move it away, or name another place with -o or -d"),
+            Error::Untrusted { .. } => {
+                Some("try again on another network or after logging in; remove the .haul-part file to start over")
+            }
+            Error::Exists => {
+                Some("remove it, or name another file or directory with -o or -d; -c skips complete files")
+            }
+            Error::Differs => {
+                Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")
+            }
+            _ => self.error.certificate_fault().and_then(certificate_hint),
+        }
+    }
+
+    fn is_unread(&self) -> bool {
+        matches!(&self.error, Error::Write(source) if source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        let mut members = effort(self.attempts, &self.times);
+        if let Error::Status(status) = self.error {
+            members.insert("status".to_owned(), status.as_u16().into());
+        }
+        members
+    }
+}
+
+/// Advice for a certificate that was rejected.
+fn certificate_hint(fault: CertificateFault) -> Option<&'static str> {
+    match fault {
+        CertificateFault::Expired | CertificateFault::NotYetValid => Some(
+            "check the clock of this machine; otherwise the server's operator has to renew the certificate",
+        ),
+        CertificateFault::OtherName => Some("use the name in the certificate; --resolve sets its address"),
+        CertificateFault::Untrusted => Some("--cacert names a file with the authorities to trust"),
+        _ => None,
+    }
+}

@@ -1,0 +1,173 @@
+//! Names of results, and what each result must be.
+//!
+//! Owns: the destination of each item, its expected checksums and size.
+//! Does not own: requests ([`super::requests`]), creating files.
+
+use std::path::{Component, Path, PathBuf};
+
+use haul_fetch::{Algorithm, Checksum, Destination, Expected, FetchTask, Request, basename, path_name, unreserved};
+use haul_io::{File, Preserve, Publish};
+
+use super::requests::{RequestPlan, RequestTemplate};
+use crate::args::NameArg;
+use crate::lists::checksums::Checksums;
+use crate::lists::failures::to_list_line;
+use crate::lists::list::{BadLine, Item, Line};
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+
+/// The options for results, resolved.
+#[derive(Debug)]
+pub(super) struct NamingPlan {
+    pub(super) output: OutputPlan,
+    pub(super) dir: PathBuf,
+    pub(super) rule: NameArg,
+    pub(super) requests: RequestPlan,
+    /// Permission bits of results.
+    pub(super) mode: u32,
+    /// The expected checksum of the single result.
+    pub(super) checksum: Option<Checksum>,
+    /// The file with the expected checksums of all results.
+    pub(super) checksums: Option<PathBuf>,
+    /// An algorithm by which every result is hashed.
+    pub(super) hash: Option<Algorithm>,
+    /// Whether tasks carry the line that they were made from.
+    pub(super) keep_lines: bool,
+}
+
+/// Where results go.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum OutputPlan {
+    /// Each into a file of its own in the directory.
+    Directory,
+    /// The single result, into this file.
+    File(PathBuf),
+    /// The single result, onto stdout.
+    Stdout,
+}
+
+/// Makes the task for each line.
+pub(super) struct Naming {
+    /// The destination of the single result, if one was named.
+    output: Option<Destination>,
+    dir: PathBuf,
+    rule: NameArg,
+    requests: RequestTemplate,
+    mode: u32,
+    checksum: Option<Checksum>,
+    checksums: Option<Checksums>,
+    hash: Option<Algorithm>,
+    keep_lines: bool,
+}
+
+impl NamingPlan {
+    /// Reads the files that the options name. A body for stdout goes to `terminal`, if there is one.
+    pub(super) fn prepare(self, terminal: Option<File>) -> Result<Naming, Problem> {
+        let output = match self.output {
+            OutputPlan::Directory => None,
+            OutputPlan::File(path) => Some(Destination::File(publish(path, self.mode))),
+            OutputPlan::Stdout => Some(Destination::Stream(match terminal {
+                Some(terminal) => terminal,
+                None => File::from(rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from)?),
+            })),
+        };
+        Ok(Naming {
+            output,
+            dir: self.dir,
+            rule: self.rule,
+            requests: self.requests.prepare()?,
+            mode: self.mode,
+            checksum: self.checksum,
+            checksums: self.checksums.as_deref().map(Checksums::read).transpose()?,
+            hash: self.hash,
+            keep_lines: self.keep_lines,
+        })
+    }
+}
+
+impl Naming {
+    /// The task for `line`. A line that can't be used becomes a task that fails.
+    pub(super) fn task(&self, line: Line) -> FetchTask {
+        let list_line = self.keep_lines.then(|| to_list_line(&line));
+        let mut task = match line {
+            Ok(item) => self.item_task(item),
+            Err(BadLine { number, reason }) => {
+                FetchTask::of(Err(reason), format!("line {number} of the list"), Destination::Discard)
+            }
+        };
+        task.context = list_line;
+        task
+    }
+
+    fn item_task(&self, item: Item) -> FetchTask {
+        let request = self.requests.request(&item);
+        let destination = match (&self.output, &request) {
+            (Some(destination), _) => Ok(destination.clone()),
+            (None, Ok(request)) => self.destination(&item, request),
+            (None, Err(_)) => Ok(Destination::Discard),
+        };
+        let expected = self.expected(&item, &destination, request.as_ref().ok());
+        match destination.and_then(|destination| Ok((destination, expected?))) {
+            Ok((destination, expected)) => {
+                let mut task = FetchTask::of(request, item.url, destination);
+                task.expected = expected;
+                task
+            }
+            Err(reason) => FetchTask::of(Err(reason), item.url, Destination::Discard),
+        }
+    }
+
+    /// The checksums and the size that the body of `item` must have, from all sources.
+    fn expected(
+        &self,
+        item: &Item,
+        destination: &Result<Destination, String>,
+        request: Option<&Request>,
+    ) -> Result<Expected, String> {
+        let mut checksums: Vec<_> = self.checksum.iter().cloned().collect();
+        if let Some(hex) = &item.sha256 {
+            let checksum = Checksum::from_hex(Algorithm::Sha256, hex);
+            checksums.push(checksum.map_err(|_| format!("{} isn't a SHA-256 checksum", quoted(hex)))?);
+        }
+        if let (Some(listed), Some(request)) = (&self.checksums, request) {
+            let name = match destination {
+                Ok(Destination::File(publish)) => {
+                    publish.path.strip_prefix(&self.dir).unwrap_or(&publish.path).into()
+                }
+                _ => PathBuf::from(basename(request.url())),
+            };
+            let checksum =
+                listed.of(&name).ok_or_else(|| format!("no checksum is listed for {}", quoted(&name)))?;
+            checksums.push(checksum.clone());
+        }
+        Ok(Expected { checksums, size: item.size, hash: self.hash })
+    }
+
+    fn destination(&self, item: &Item, request: &Request) -> Result<Destination, String> {
+        let name: PathBuf = match (&item.out, self.rule) {
+            (Some(out), _) if !stays_inside(out) => {
+                return Err(format!("{} leaves the directory", quoted(out)));
+            }
+            (Some(out), _) => out.clone(),
+            (None, NameArg::Basename) => basename(request.url()).into(),
+            (None, NameArg::Path) => path_name(request.url()).into(),
+            (None, NameArg::Disposition) => {
+                let name = unreserved(Path::new(&basename(request.url())));
+                let publish = publish(self.dir.join(name), self.mode);
+                return Ok(Destination::Named(publish));
+            }
+        };
+        // Only the user may choose the names of haul's own files.
+        let name = if item.is_typed { name } else { unreserved(&name) };
+        Ok(Destination::File(publish(self.dir.join(name), self.mode)))
+    }
+}
+
+/// Whether a name from a list stays in the directory of results.
+fn stays_inside(path: &Path) -> bool {
+    !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+fn publish(path: PathBuf, mode: u32) -> Publish {
+    Publish { preserve: Preserve { mode: Some(mode), ..Preserve::default() }, ..Publish::new(path) }
+}

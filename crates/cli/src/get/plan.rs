@@ -1,0 +1,375 @@
+//! The plan of `haul get`.
+//!
+//! Owns: defaults, conflicts of options, what the environment contributes, the order of a run.
+//! Does not own: names of results ([`super::naming`]), requests ([`super::requests`]), fetching.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use haul_engine::Engine;
+use haul_fetch::{Algorithm, Config, FetchJob, HostLimits, HostSource, Segments, Trust};
+use haul_io::File;
+
+use super::cookies::Cookies;
+use super::naming::{NamingPlan, OutputPlan};
+use super::network;
+use super::requests::RequestPlan;
+use super::terminal::TerminalCopy;
+use super::urls::Urls;
+use crate::args::{GetArgs, NameArg, ProgressArg, SegmentsArg};
+use crate::lists::failures::Failures;
+use crate::lists::reader::List;
+use crate::report::exit::{Exit, Problem};
+use crate::report::text_only::binary_on_terminal;
+use crate::report::voice::Voice;
+use crate::run::engine_choice::EngineChoice;
+use crate::run::environment::Environment;
+use crate::run::options::RunOptions;
+use crate::run::plan::Plan;
+use crate::run::probe;
+use crate::run::reporting::RunContext;
+
+/// What `haul get` is to do.
+#[derive(Debug)]
+pub(crate) struct GetPlan {
+    urls: Vec<String>,
+    list: Option<PathBuf>,
+    naming: NamingPlan,
+    failures: Option<PathBuf>,
+    cookie_jar: Option<PathBuf>,
+    /// The client's settings, without cookies.
+    config: Config,
+    transfers: Transfers,
+    /// The body goes to a terminal, which is shown text only.
+    is_shown: bool,
+    insecure: bool,
+    run: RunOptions,
+}
+
+/// How many transfers run at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Transfers {
+    /// All that is fetched is one URL.
+    is_single: bool,
+    /// Tasks and segments in flight.
+    in_flight_max: usize,
+    per_host: usize,
+    /// Requests per second to one host.
+    rate: Option<f64>,
+}
+
+impl GetPlan {
+    /// Resolves the arguments. Opens no file and makes no system call.
+    pub(crate) fn resolve(args: &GetArgs, environment: &Environment) -> Result<Self, Problem> {
+        let output = output(args)?;
+        check(args, &output)?;
+        let is_shown = output == OutputPlan::Stdout && environment.stdout_is_terminal;
+        let mut run = RunOptions::resolve(&args.common, environment);
+        // The body and the progress line would be on the same screen.
+        run.progress &= !is_shown || args.common.progress == ProgressArg::Always;
+        let transfers = Transfers::resolve(args, run.engine);
+        let is_single = transfers.is_single;
+        Ok(Self {
+            urls: args.urls.clone(),
+            list: args.input.clone(),
+            naming: NamingPlan {
+                output,
+                dir: args.dir.clone(),
+                rule: args.name,
+                requests: RequestPlan::resolve(&args.requests, is_single, environment)?,
+                mode: environment.new_file_mode,
+                checksum: args.checksum.clone(),
+                checksums: args.checksums.clone(),
+                hash: args.common.json.then_some(Algorithm::Sha256),
+                keep_lines: args.failures.is_some(),
+            },
+            failures: args.failures.clone(),
+            cookie_jar: args.requests.cookie_jar.clone(),
+            config: config(args, transfers.in_flight_max, environment)?,
+            transfers,
+            is_shown,
+            insecure: args.insecure,
+            run,
+        })
+    }
+
+    /// Fetches. A body for stdout goes to `terminal`, if there is one.
+    fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
+        let source = Urls {
+            args: self.urls.into_iter(),
+            list: self.list.as_deref().map(List::open).transpose()?,
+            naming: self.naming.prepare(terminal)?,
+        };
+        if self.insecure {
+            voice.warning("certificates are not checked: an attacker can read and change what is fetched");
+        }
+        let choice = self.transfers.choose_engine(&self.run);
+        let started = Instant::now();
+        let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
+        let config = Config { cookies: cookies.as_ref().map(Cookies::jar), ..self.config };
+        let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
+        let limits = self.transfers.limits(&choice.engine);
+        let exit = RunContext { choice: &choice, options: &self.run, voice }.run_reporting(
+            &FetchJob::new(config),
+            HostSource::new(source, limits, move || started.elapsed()),
+            |task| failures.iter_mut().for_each(|failures| failures.add(task)),
+        )?;
+        let written = [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write)];
+        let errors = written.into_iter().filter_map(Result::err);
+        Ok(errors.fold(exit, |exit, error| {
+            voice.error(error);
+            exit.max(Exit::Failed)
+        }))
+    }
+}
+
+impl Plan for GetPlan {
+    fn print(self, voice: &Voice) -> Result<Exit, Problem> {
+        let source = Urls {
+            args: self.urls.into_iter(),
+            list: self.list.as_deref().map(List::open).transpose()?,
+            naming: self.naming.prepare(None)?,
+        };
+        Ok(source.print(self.run.report.json, voice))
+    }
+
+    fn run(self, voice: &Voice) -> Result<Exit, Problem> {
+        if !self.is_shown {
+            return self.fetch(None, voice);
+        }
+        let (terminal, copy) = TerminalCopy::start()?;
+        let exit = self.fetch(Some(terminal), voice)?;
+        if !copy.end()? {
+            return Ok(exit);
+        }
+        voice.problem(&binary_on_terminal().hint("name a file with -o, or pipe it into a program"));
+        Ok(exit.max(Exit::Failed))
+    }
+}
+
+impl Transfers {
+    fn resolve(args: &GetArgs, engine: Option<Engine>) -> Self {
+        let is_single = args.input.is_none() && args.urls.len() == 1;
+        let in_flight_max = match engine {
+            Some(engine) => engine.in_flight_max(),
+            None if is_single => segments(args).count_max,
+            None => args.jobs.into(),
+        };
+        Self { is_single, in_flight_max, per_host: args.per_host.into(), rate: args.rate }
+    }
+
+    fn choose_engine(&self, run: &RunOptions) -> EngineChoice {
+        match run.engine {
+            Some(engine) => EngineChoice::as_asked(engine),
+            None if self.is_single => probe::for_one_transfer(self.in_flight_max, run.report.cores),
+            None => probe::for_transfers(self.in_flight_max, run.report.cores),
+        }
+    }
+
+    fn limits(&self, engine: &Engine) -> HostLimits {
+        // A rate holds only if a task starts as soon as it is released: none may wait for a worker. The same is true if
+        // the depth of the rings, which is the same for all, leaves room for more transfers than wanted.
+        let is_exact = self.rate.is_some() || engine.in_flight_max() > self.in_flight_max;
+        let ahead = if is_exact { 0 } else { self.in_flight_max };
+        let per_host_max = if self.per_host < self.in_flight_max { self.per_host } else { usize::MAX };
+        HostLimits {
+            total_max: self.in_flight_max + ahead,
+            per_host_max,
+            per_host_rate: self.rate,
+            ..HostLimits::default()
+        }
+    }
+}
+
+fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
+    if args.urls.is_empty() && args.input.is_none() {
+        return Err(Problem::usage("nothing to fetch").hint("name URLs, or a list of them with -i"));
+    }
+    let Some(path) = &args.output else { return Ok(OutputPlan::Directory) };
+    if args.urls.len() > 1 {
+        return Err(Problem::usage("-o is for a single URL").hint("-d names a directory for many"));
+    }
+    if path != Path::new("-") {
+        return Ok(OutputPlan::File(path.clone()));
+    }
+    if args.common.json {
+        return Err(
+            Problem::usage("--json needs stdout, which already carries the data").hint("name a file with -o")
+        );
+    }
+    Ok(OutputPlan::Stdout)
+}
+
+fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
+    if args.sync && *output == OutputPlan::Stdout {
+        return Err(Problem::usage("--sync needs a file, not stdout"));
+    }
+    if args.name == NameArg::Disposition && (args.resume || args.sync || args.checksums.is_some()) {
+        let problem = Problem::usage("-c, --sync and --checksums need names that are known in advance");
+        return Err(problem.hint("use --name path or --name basename"));
+    }
+    if args.checksum.is_some() && args.urls.len() > 1 {
+        let problem = Problem::usage("--checksum is for a single URL");
+        return Err(problem.hint("--checksums names a file with the checksums of many"));
+    }
+    Ok(())
+}
+
+/// The segments of large files. With a fixed number, every file that is worth a second request is divided.
+fn segments(args: &GetArgs) -> Segments {
+    let per_host_max: usize = args.per_host.into();
+    let defaults = Segments { per_host_max, ..Segments::default() };
+    let (count_max, bytes_min) = match args.segments {
+        SegmentsArg::Auto => (4, defaults.bytes_min),
+        SegmentsArg::Count(count) => (count.into(), 2 * defaults.piece_bytes_min),
+    };
+    Segments { count_max: per_host_max.min(count_max), bytes_min, ..defaults }
+}
+
+fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Result<Config, Problem> {
+    let defaults = Config::default();
+    Ok(Config {
+        connect_timeout: Duration::from_secs_f64(args.connect_timeout),
+        read_timeout: Duration::from_secs_f64(args.read_timeout),
+        total_timeout: args.max_time.map(Duration::from_secs_f64),
+        retries: args.retries,
+        resume: args.resume,
+        sync: args.sync,
+        segments: segments(args),
+        redirects_max: args.max_redirects,
+        allow_downgrade: args.allow_downgrade,
+        compressed: args.compressed,
+        decoded_ratio_max: args.max_ratio,
+        body_bytes_max: args.max_size,
+        fail_on_status: !args.no_fail_on_status,
+        idle_connections_max: in_flight_max.max(defaults.idle_connections_max),
+        trust: match &args.cacert {
+            _ if args.insecure => Trust::Anything,
+            Some(path) => Trust::File(path.clone()),
+            None => Trust::Platform,
+        },
+        rate_max: args.network.limit_rate,
+        rate_min: args.network.min_speed,
+        unix_socket: args.network.unix_socket.clone(),
+        client_identity: network::identity(&args.network),
+        proxies: network::proxies(&args.network, |name| environment.text(name).map(str::to_owned))?,
+        known_hosts: args.network.resolve.clone(),
+        family: network::family(&args.network),
+        user_agent: args.requests.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),
+        ..defaults
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    fn resolve(words: &str, environment: &Environment) -> Result<GetPlan, Problem> {
+        let args = Args::try_parse_from(["haul", "get"].into_iter().chain(words.split_whitespace()));
+        match args.unwrap_or_else(|error| panic!("{error}")).command {
+            Command::Get(args) => GetPlan::resolve(&args, environment),
+            _ => unreachable!("the words begin with get"),
+        }
+    }
+
+    #[test]
+    fn conflicts_are_found_without_any_file() {
+        let environment = Environment::of(&[]);
+        for (words, message) in [
+            ("", "nothing to fetch"),
+            ("-o x http://a/ http://b/", "-o is for a single URL"),
+            ("-o - --json http://a/", "--json needs stdout, which already carries the data"),
+            ("-o - --sync http://a/", "--sync needs a file, not stdout"),
+            (
+                "-c --name disposition http://a/",
+                "-c, --sync and --checksums need names that are known in advance",
+            ),
+            (
+                "--sync --name disposition http://a/",
+                "-c, --sync and --checksums need names that are known in advance",
+            ),
+            ("--data @- http://a/ http://b/", "--data @- is for a single URL"),
+            ("-X CONNECT http://a/", "\"CONNECT\" isn't a method for fetching"),
+            ("-H X http://a/", "the header field \"X\" has no colon"),
+            ("--netrc http://a/", "cannot find .netrc: HOME isn't set"),
+        ] {
+            assert_eq!(resolve(words, &environment).unwrap_err().message, message, "{words}");
+        }
+    }
+
+    #[test]
+    fn files_that_do_not_exist_are_no_conflict() {
+        let words =
+            "-i none --cookie-jar none --checksums none --bearer-file none --failures none/x --data @none";
+        let plan = resolve(words, &Environment::of(&[])).unwrap();
+        assert_eq!(
+            (plan.list.is_some(), plan.cookie_jar.is_some(), plan.failures.is_some()),
+            (true, true, true)
+        );
+        assert!(resolve("--netrc http://a/", &Environment::of(&[("HOME", "/none")])).is_ok());
+    }
+
+    #[test]
+    fn the_number_of_transfers_follows_the_options() {
+        for (words, is_single, in_flight_max) in [
+            ("http://a/", true, 1),
+            ("--segments auto http://a/", true, 4),
+            ("--segments 8 http://a/", true, 8),
+            ("--segments 8 --per-host 2 http://a/", true, 2),
+            ("http://a/ http://b/", false, 64),
+            ("-j 5 -i list", false, 5),
+            ("-e threads=3 http://a/", true, 3),
+            ("-e uring=2x8 -i list", false, 16),
+        ] {
+            let transfers = resolve(words, &Environment::of(&[])).unwrap().transfers;
+            assert_eq!((transfers.is_single, transfers.in_flight_max), (is_single, in_flight_max), "{words}");
+        }
+    }
+
+    #[test]
+    fn limits_leave_room_for_tasks_to_wait_unless_a_rate_is_kept() {
+        for (words, total_max, per_host_max) in [
+            ("-e threads=8 -i list", 16, usize::MAX),
+            ("-e threads=32 -i list", 64, 16),
+            ("-e threads=32 --rate 5/s -i list", 32, 16),
+            ("-e threads=8 --per-host 2 -i list", 16, 2),
+        ] {
+            let plan = resolve(words, &Environment::of(&[])).unwrap();
+            let engine = plan.run.engine.unwrap();
+            let limits = plan.transfers.limits(&engine);
+            assert_eq!((limits.total_max, limits.per_host_max), (total_max, per_host_max), "{words}");
+        }
+    }
+
+    #[test]
+    fn the_progress_line_stays_off_a_terminal_that_shows_the_body() {
+        for (words, stdout, stderr, is_shown, progress) in [
+            ("http://a/", true, true, false, true),
+            ("-o - http://a/", true, true, true, false),
+            ("-o - --progress always http://a/", true, true, true, true),
+            ("-o - http://a/", false, true, false, true),
+            ("-o - http://a/", false, false, false, false),
+            ("-o x --progress never http://a/", true, true, false, false),
+        ] {
+            let mut environment = Environment::of(&[]);
+            (environment.stdout_is_terminal, environment.stderr_is_terminal) = (stdout, stderr);
+            let plan = resolve(words, &environment).unwrap();
+            assert_eq!((plan.is_shown, plan.run.progress), (is_shown, progress), "{words}");
+        }
+    }
+
+    #[test]
+    fn trust_and_names_are_as_asked() {
+        let plan = |words| resolve(words, &Environment::of(&[])).unwrap();
+        assert!(matches!(plan("http://a/").config.trust, Trust::Platform));
+        assert!(matches!(plan("--cacert x http://a/").config.trust, Trust::File(_)));
+        assert!(matches!(plan("--insecure http://a/").config.trust, Trust::Anything));
+        assert_eq!(plan("http://a/").naming.output, OutputPlan::Directory);
+        assert_eq!(plan("-o x http://a/").naming.output, OutputPlan::File("x".into()));
+        assert_eq!(plan("http://a/").naming.mode, 0o644);
+        assert_eq!(plan("--json http://a/").naming.hash, Some(Algorithm::Sha256));
+    }
+}

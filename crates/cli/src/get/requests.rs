@@ -1,0 +1,242 @@
+//! The content of requests: methods, header fields, bodies and credentials, from the options and from lists.
+//!
+//! Owns: combining both, which credentials a host gets.
+//! Does not own: names of results, connections.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use haul_fetch::{Method, Request, RequestBody};
+use haul_io::reason;
+
+use super::netrc::Netrc;
+use crate::args::RequestArgs;
+use crate::lists::list::Item;
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+use crate::run::environment::Environment;
+use crate::run::short_file::read_text;
+
+/// The Content-Type of a body without one, as in curl.
+const FORM: &str = "application/x-www-form-urlencoded";
+/// The longest bearer token, in bytes.
+const TOKEN_BYTES_MAX: u64 = 64 * 1024;
+
+/// The options for the content of requests, resolved.
+#[derive(Debug)]
+pub(super) struct RequestPlan {
+    method: Option<Method>,
+    headers: Vec<(String, String)>,
+    body: Option<BodySource>,
+    login: LoginSource,
+}
+
+/// The source of a body.
+#[derive(Debug)]
+enum BodySource {
+    Text(String),
+    Stdin,
+    File(String),
+}
+
+/// The source of credentials.
+#[derive(Debug)]
+enum LoginSource {
+    None,
+    Password {
+        name: String,
+        password: String,
+    },
+    /// The password is asked for on the terminal.
+    Prompt {
+        name: String,
+    },
+    BearerFile(PathBuf),
+    Netrc(PathBuf),
+}
+
+/// Makes the request for each item.
+pub(super) struct RequestTemplate {
+    method: Option<Method>,
+    headers: Vec<(String, String)>,
+    body: Option<RequestBody>,
+    credentials: Credentials,
+}
+
+enum Credentials {
+    None,
+    Password {
+        name: String,
+        password: String,
+    },
+    Bearer(String),
+    /// The login of each host.
+    Netrc(Netrc),
+}
+
+impl RequestPlan {
+    /// Resolves the options. `is_single` says that a single request will be made, so its body may be stdin.
+    pub(super) fn resolve(
+        args: &RequestArgs,
+        is_single: bool,
+        environment: &Environment,
+    ) -> Result<Self, Problem> {
+        let headers = args.header.iter().map(|field| split_field(field)).collect::<Result<_, _>>()?;
+        let method = args.method.as_deref().map(parse_method).transpose().map_err(Problem::usage)?;
+        let body = match args.data.as_deref().map(|data| (data, data.strip_prefix('@'))) {
+            None => None,
+            Some((text, None)) => Some(BodySource::Text(text.to_owned())),
+            Some((_, Some("-"))) if is_single => Some(BodySource::Stdin),
+            Some((_, Some("-"))) => return Err(Problem::usage("--data @- is for a single URL")),
+            Some((_, Some(path))) => Some(BodySource::File(path.to_owned())),
+        };
+        Ok(Self { method, headers, body, login: LoginSource::resolve(args, environment)? })
+    }
+
+    /// Reads the files that the options name, and asks for a missing password.
+    pub(super) fn prepare(self) -> Result<RequestTemplate, Problem> {
+        Ok(RequestTemplate {
+            method: self.method,
+            headers: self.headers,
+            body: self.body.map(BodySource::prepare).transpose()?,
+            credentials: self.login.prepare()?,
+        })
+    }
+}
+
+impl BodySource {
+    fn prepare(self) -> Result<RequestBody, Problem> {
+        let path = match self {
+            Self::Text(text) => return Ok(RequestBody::bytes(text)),
+            Self::Stdin => return Ok(RequestBody::reader(std::io::stdin())),
+            Self::File(path) => path,
+        };
+        let unreadable = |why: &str| Problem::usage(format!("cannot read {}: {why}", quoted(&path)));
+        match File::open(&path).and_then(|file| file.metadata()) {
+            Ok(metadata) if metadata.is_file() => Ok(RequestBody::file(path)),
+            Ok(_) => Err(unreadable("not a regular file").hint("--data @- reads stdin")),
+            Err(error) => Err(unreadable(&reason(&error))),
+        }
+    }
+}
+
+impl LoginSource {
+    fn resolve(args: &RequestArgs, environment: &Environment) -> Result<Self, Problem> {
+        if let Some(user) = &args.user {
+            let Some((name, password)) = user.split_once(':') else {
+                return Ok(Self::Prompt { name: user.clone() });
+            };
+            check_login(name, password)?;
+            return Ok(Self::Password { name: name.to_owned(), password: password.to_owned() });
+        }
+        if let Some(path) = &args.bearer_file {
+            return Ok(Self::BearerFile(path.clone()));
+        }
+        if let Some(path) = &args.netrc_file {
+            return Ok(Self::Netrc(path.clone()));
+        }
+        if !args.netrc {
+            return Ok(Self::None);
+        }
+        let home = environment.variable("HOME");
+        let home = home.ok_or_else(|| Problem::usage("cannot find .netrc: HOME isn't set"))?;
+        Ok(Self::Netrc(PathBuf::from(home).join(".netrc")))
+    }
+
+    fn prepare(self) -> Result<Credentials, Problem> {
+        match self {
+            Self::None => Ok(Credentials::None),
+            Self::Password { name, password } => Ok(Credentials::Password { name, password }),
+            Self::Prompt { name } => {
+                let answer = rpassword::prompt_password(format!("password of {}: ", quoted(&name)));
+                let password = answer.map_err(|error| {
+                    Problem::usage(format!("cannot ask for the password: {error}"))
+                        .hint("--netrc-file names a file that holds it")
+                })?;
+                check_login(&name, &password)?;
+                Ok(Credentials::Password { name, password })
+            }
+            Self::BearerFile(path) => {
+                let token = read_text(&path, TOKEN_BYTES_MAX).map_err(|error| {
+                    Problem::usage(format!("cannot read the token {}: {}", quoted(&path), reason(&error)))
+                })?;
+                let token = token.trim().to_owned();
+                let checked = probe_request().and_then(|request| request.bearer_auth(&token));
+                checked.map_err(|_| Problem::usage(format!("{} holds no bearer token", quoted(&path))))?;
+                Ok(Credentials::Bearer(token))
+            }
+            Self::Netrc(path) => Netrc::read(&path).map(Credentials::Netrc),
+        }
+    }
+}
+
+impl RequestTemplate {
+    /// Makes the request for `item`, whose own method, fields and body take precedence. The error is the reason in
+    /// words.
+    pub(super) fn request(&self, item: &Item) -> Result<Request, String> {
+        let text = |error: haul_fetch::Error| error.to_string();
+        let body = item.body.clone().map(RequestBody::bytes).or_else(|| self.body.clone());
+        let method = match (&item.method, &self.method) {
+            (Some(name), _) => parse_method(name)?,
+            (None, Some(method)) => method.clone(),
+            (None, None) if body.is_some() => Method::POST,
+            (None, None) => Method::GET,
+        };
+        let mut request = Request::new(method, &item.url).map_err(text)?;
+        let own = item.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let common = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in common.chain(own) {
+            request = request.header(name, value).map_err(text)?;
+        }
+        if let Some(body) = body {
+            if !request.has_header("content-type") {
+                request = request.header("content-type", FORM).map_err(text)?;
+            }
+            request = request.body(body);
+        }
+        if !request.has_header("authorization") {
+            request = self.credentials.authorize(request).map_err(text)?;
+        }
+        Ok(request)
+    }
+}
+
+impl Credentials {
+    fn authorize(&self, request: Request) -> Result<Request, haul_fetch::Error> {
+        match self {
+            Self::None => Ok(request),
+            Self::Password { name, password } => request.basic_auth(name, password),
+            Self::Bearer(token) => request.bearer_auth(token),
+            Self::Netrc(netrc) => match netrc.login(request.url().host_str().unwrap_or_default()) {
+                None => Ok(request),
+                Some(login) => request.basic_auth(&login.name, &login.password),
+            },
+        }
+    }
+}
+
+/// A request on which fields and credentials are tried before any URL is known.
+fn probe_request() -> Result<Request, haul_fetch::Error> {
+    Request::get("http://localhost/")
+}
+
+fn check_login(name: &str, password: &str) -> Result<(), Problem> {
+    let checked = probe_request().and_then(|request| request.basic_auth(name, password));
+    checked.map(drop).map_err(|error| Problem::usage(error.to_string()))
+}
+
+fn parse_method(name: &str) -> Result<Method, String> {
+    match Method::from_str(name) {
+        Ok(method) if method != Method::CONNECT => Ok(method),
+        _ => Err(format!("{} isn't a method for fetching", quoted(name))),
+    }
+}
+
+fn split_field(field: &str) -> Result<(String, String), Problem> {
+    let malformed = || Problem::usage(format!("the header field {} has no colon", quoted(field)));
+    let (name, value) = field.split_once(':').ok_or_else(malformed)?;
+    let checked = probe_request().and_then(|request| request.header(name, value.trim()));
+    checked.map_err(|error| Problem::usage(format!("the header field {}: {error}", quoted(field))))?;
+    Ok((name.to_owned(), value.trim().to_owned()))
+}

@@ -1,0 +1,75 @@
+//! The tasks of `haul get`: the URLs of the command line, then those of the list.
+//!
+//! Owns: their order, printing them.
+//! Does not own: reading lists, names of results.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
+use haul_engine::{Next, Source};
+use haul_fetch::{Destination, Error, FetchJob, FetchTask};
+
+use super::naming::Naming;
+use crate::lists::list::Item;
+use crate::lists::reader::List;
+use crate::report::describe::Reportable;
+use crate::report::dry_run::DryRun;
+use crate::report::exit::Exit;
+use crate::report::text::quoted;
+use crate::report::voice::Voice;
+
+/// A source of fetch tasks.
+pub(super) struct Urls {
+    pub(super) args: std::vec::IntoIter<String>,
+    pub(super) list: Option<List>,
+    pub(super) naming: Naming,
+}
+
+impl Source<FetchTask> for Urls {
+    fn next(&mut self) -> Next<FetchTask> {
+        let line = match (Iterator::next(&mut self.args), &mut self.list) {
+            (Some(url), _) => Next::Task(Ok(Item { is_typed: true, ..Item::of_url(url) })),
+            (None, Some(list)) => list.next(),
+            (None, None) => Next::End,
+        };
+        match line {
+            Next::Task(line) => Next::Task(self.naming.task(line)),
+            Next::Again(id) => Next::Again(id),
+            Next::Later => Next::Later,
+            Next::End => Next::End,
+        }
+    }
+}
+
+impl Urls {
+    /// Prints what would be fetched.
+    pub(super) fn print(mut self, json: bool, voice: &Voice) -> Exit {
+        let mut dry_run = DryRun::new(FetchJob::VERB, json, voice);
+        let (hasher, mut names) = (RandomState::new(), HashSet::new());
+        while !dry_run.is_unread() {
+            let task = match self.next() {
+                Next::Task(task) => task,
+                Next::Again(_) | Next::Later => {
+                    std::thread::yield_now();
+                    continue;
+                }
+                Next::End => break,
+            };
+            let (name, target) = match &task.destination {
+                Destination::File(publish) => (quoted(&publish.path), Some(publish.path.as_path())),
+                Destination::Named(publish) => {
+                    (format!("{}, or as the server names it", quoted(&publish.path)), None)
+                }
+                _ => ("stdout".to_owned(), None),
+            };
+            match &task.request {
+                Ok(_) if target.is_some_and(|target| !names.insert(hasher.hash_one(target))) => {
+                    dry_run.fail(&task.label, &Error::NameTaken.to_string());
+                }
+                Ok(_) => dry_run.plan(&format!("{} -> {name}", quoted(&task.label)), &task.label, target),
+                Err(reason) => dry_run.fail(&task.label, reason),
+            }
+        }
+        dry_run.end()
+    }
+}

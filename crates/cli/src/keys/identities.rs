@@ -1,0 +1,61 @@
+//! The identities that open files, from all options that name them.
+//!
+//! Owns: combining them, checking that there are some.
+//! Does not own: key files ([`super::key_file`]), identities of trees ([`super::tree_identity`]).
+
+use std::path::PathBuf;
+
+use haul_seal::{Identity, Plugins};
+
+use super::key_file::{Unlocker, warn_if_exposed};
+use super::passphrase::{PassphraseSource, Prompts};
+use super::{plugins, tree_identity};
+use crate::args::PassphraseArgs;
+use crate::report::exit::Problem;
+use crate::report::voice::Voice;
+use crate::run::environment::Environment;
+
+/// Where the identities come from.
+#[derive(Debug)]
+pub(crate) struct IdentitySources {
+    files: Vec<PathBuf>,
+    passphrase: PassphraseSource,
+}
+
+impl IdentitySources {
+    pub(crate) fn resolve(files: &[PathBuf], secret: &PassphraseArgs, environment: &Environment) -> Self {
+        Self { files: files.to_vec(), passphrase: PassphraseSource::resolve(secret, environment) }
+    }
+
+    /// # Errors
+    /// If no option names an identity.
+    pub(crate) fn require(self) -> Result<Self, Problem> {
+        if self.files.is_empty() && !self.passphrase.is_asked_for() {
+            return Err(Problem::usage("no identities given")
+                .hint("name an identity file with -i, or a passphrase with -p"));
+        }
+        Ok(self)
+    }
+
+    /// Reads the identities. A passphrase opens `inputs` themselves and the identities that lie beside them; with an
+    /// identity file that it unlocked, only with `-p`.
+    pub(crate) fn read(
+        &self,
+        inputs: &[PathBuf],
+        available: &Plugins,
+        voice: &Voice,
+    ) -> Result<Vec<Identity>, Problem> {
+        let mut unlocker = Unlocker::new(&self.passphrase);
+        let mut identities = Vec::new();
+        for path in &self.files {
+            warn_if_exposed(path, voice);
+            identities.extend(unlocker.read_identities(path)?);
+        }
+        if let Some(passphrase) = unlocker.data_passphrase(Prompts::Once)? {
+            identities.extend(tree_identity::find_beside(inputs, &passphrase)?);
+            identities.push(Identity::Passphrase(passphrase));
+        }
+        plugins::check_identities(&identities, available)?;
+        Ok(identities)
+    }
+}

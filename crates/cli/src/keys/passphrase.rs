@@ -1,0 +1,102 @@
+//! Passphrases: from a file descriptor, from a file, or typed on the terminal. Never from the command line or from the
+//! text of a variable, which other processes can read.
+//!
+//! Owns: reading and asking for them.
+//! Does not own: what a passphrase protects.
+
+use std::path::{Path, PathBuf};
+
+use haul_io::reason;
+use haul_seal::Passphrase;
+
+use crate::args::PassphraseArgs;
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+use crate::run::environment::Environment;
+use crate::run::short_file::read_text;
+
+/// The longest passphrase file, in bytes.
+const PASSPHRASE_BYTES_MAX: u64 = 64 * 1024;
+/// The variable with the name of a passphrase file.
+const FILE_VARIABLE: &str = "HAUL_PASSPHRASE_FILE";
+
+/// How often the user types a passphrase. A typing error while sealing would lose the data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prompts {
+    Once,
+    Twice,
+}
+
+/// Where a passphrase comes from, if one is asked for.
+#[derive(Debug)]
+pub(super) struct PassphraseSource {
+    /// `-p`: the data is under a passphrase.
+    pub(super) prompt: bool,
+    fd: Option<u32>,
+    file: Option<PathBuf>,
+}
+
+impl PassphraseSource {
+    pub(super) fn resolve(args: &PassphraseArgs, environment: &Environment) -> Self {
+        Self {
+            prompt: args.passphrase,
+            fd: args.passphrase_fd,
+            file: environment.variable(FILE_VARIABLE).map(PathBuf::from),
+        }
+    }
+
+    /// Whether an option asks for a passphrase. The variable alone doesn't.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.prompt || self.fd.is_some()
+    }
+
+    /// Reads the passphrase for the data, if an option asks for one.
+    pub(super) fn read(&self, prompts: Prompts) -> Result<Option<Passphrase>, Problem> {
+        if !self.is_asked_for() {
+            return Ok(None);
+        }
+        match self.read_scripted()? {
+            Some(passphrase) => Ok(Some(passphrase)),
+            None => prompt("Passphrase", prompts).map(Some),
+        }
+    }
+
+    /// Reads the passphrase from the descriptor or the file, if there is one.
+    pub(super) fn read_scripted(&self) -> Result<Option<Passphrase>, Problem> {
+        if let Some(number) = self.fd {
+            return read_first_line(Path::new(&format!("/dev/fd/{number}"))).map(Some);
+        }
+        self.file.as_deref().map(read_first_line).transpose()
+    }
+}
+
+/// Asks on the terminal for the passphrase that `label` names.
+pub(super) fn prompt(label: &str, prompts: Prompts) -> Result<Passphrase, Problem> {
+    let ask = |question: String| {
+        rpassword::prompt_password(question).map_err(|error| {
+            let problem = Problem::usage(format!("cannot ask for the passphrase: {error}"));
+            problem.hint("without a terminal, use --passphrase-fd or HAUL_PASSPHRASE_FILE")
+        })
+    };
+    let text = ask(format!("{label}: "))?;
+    if prompts == Prompts::Twice && ask(format!("{label} again: "))? != text {
+        return Err(Problem::usage("the passphrases differ"));
+    }
+    passphrase(text)
+}
+
+fn read_first_line(path: &Path) -> Result<Passphrase, Problem> {
+    let mut text = read_text(path, PASSPHRASE_BYTES_MAX).map_err(|error| {
+        Problem::usage(format!("cannot read the passphrase from {}: {}", quoted(path), reason(&error)))
+    })?;
+    text.truncate(text.find('\n').unwrap_or(text.len()));
+    text.truncate(text.trim_end_matches('\r').len());
+    passphrase(text)
+}
+
+fn passphrase(text: String) -> Result<Passphrase, Problem> {
+    if text.is_empty() {
+        return Err(Problem::usage("the passphrase is empty"));
+    }
+    Ok(Passphrase::new(text.into()))
+}

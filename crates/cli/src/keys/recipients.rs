@@ -1,0 +1,91 @@
+//! The recipients of what is sealed, from all options that name them.
+//!
+//! Owns: combining them, checking that there are some.
+//! Does not own: key files ([`super::key_file`]), identities of trees ([`super::tree_identity`]).
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use haul_seal::{KeyTextError, Plugins, Recipient};
+
+use super::key_file::{Unlocker, read_recipients, unusable_key, warn_if_exposed};
+use super::passphrase::{PassphraseSource, Prompts};
+use super::{plugins, tree_identity};
+use crate::args::SealArgs;
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+use crate::report::voice::Voice;
+use crate::run::environment::Environment;
+
+/// Where the recipients come from.
+#[derive(Debug)]
+pub(crate) struct RecipientSources {
+    texts: Vec<String>,
+    files: Vec<PathBuf>,
+    identities: Vec<PathBuf>,
+    passphrase: PassphraseSource,
+}
+
+impl RecipientSources {
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn resolve(args: &SealArgs, environment: &Environment) -> Result<Self, Problem> {
+        let sources = Self {
+            texts: args.recipient.clone(),
+            files: args.recipients_file.clone(),
+            identities: args.identity.clone(),
+            passphrase: PassphraseSource::resolve(&args.files.secret, environment),
+        };
+        let has_keys = [sources.texts.len(), sources.files.len(), sources.identities.len()] != [0; 3];
+        if !has_keys && !sources.passphrase.is_asked_for() {
+            let problem = Problem::usage("no recipients given");
+            return Err(
+                problem.hint("name a recipient with -r or -R, an identity with -i, or a passphrase with -p")
+            );
+        }
+        Ok(sources)
+    }
+
+    /// Reads the recipients. A passphrase protects the identity in each of `directories`; without any, it seals the
+    /// file itself.
+    pub(crate) fn read(
+        &self,
+        directories: &BTreeSet<PathBuf>,
+        available: &Plugins,
+        voice: &Voice,
+    ) -> Result<Vec<Recipient>, Problem> {
+        let mut recipients = Vec::new();
+        for text in &self.texts {
+            recipients.push(text.parse().map_err(|error| invalid_text(text, &error))?);
+        }
+        for path in &self.files {
+            recipients.extend(read_recipients(path)?);
+        }
+        let mut unlocker = Unlocker::new(&self.passphrase);
+        for path in &self.identities {
+            warn_if_exposed(path, voice);
+            for identity in unlocker.read_identities(path)? {
+                recipients.push(identity.to_recipient().map_err(unusable_key(path))?);
+            }
+        }
+        if let Some(passphrase) = unlocker.data_passphrase(Prompts::Twice)? {
+            if directories.is_empty() {
+                recipients.push(Recipient::Passphrase(passphrase));
+            } else {
+                recipients.extend(tree_identity::recipients_in(directories, &passphrase, voice)?);
+            }
+        }
+        plugins::check_recipients(&recipients, available)?;
+        Ok(recipients)
+    }
+}
+
+fn invalid_text(text: &str, error: &KeyTextError) -> Problem {
+    // An identity is a secret, so the message doesn't repeat it.
+    if text.starts_with("AGE-") {
+        return Problem::usage("-r takes a recipient, not an identity")
+            .hint("name a file of identities with -i");
+    }
+    let problem = Problem::usage(format!("the recipient {} is {error}", quoted(text)));
+    if Path::new(text).exists() { problem.hint("name a file of recipients with -R") } else { problem }
+}

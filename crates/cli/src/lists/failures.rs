@@ -1,0 +1,68 @@
+//! The file of failures: a list of the tasks that failed, to be fetched again.
+//!
+//! Owns: the form of its lines, publishing it at the end.
+//! Does not own: what counts as a failure, reading lists ([`super::list`]).
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use haul_fetch::FetchTask;
+use haul_io::reason;
+use tempfile::NamedTempFile;
+
+use super::list::{BadLine, Line};
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+
+/// The list while it is written. It replaces a file of the same name only at the end, so it may be the list being read.
+pub(crate) struct Failures {
+    path: PathBuf,
+    file: BufWriter<NamedTempFile>,
+    error: Option<std::io::Error>,
+}
+
+/// `line` in the form of a list; a line that can't be used becomes a comment with the reason.
+pub(crate) fn to_list_line(line: &Line) -> Box<str> {
+    let text = match line {
+        Ok(item) => serde_json::to_string(item).expect("items are plain text and numbers"),
+        Err(BadLine { number, reason }) => format!("# line {number}: {}", reason.escape_debug()),
+    };
+    text.into()
+}
+
+impl Failures {
+    /// Creates the list beside its final name.
+    pub(crate) fn create(path: &Path) -> Result<Self, Problem> {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        // An error about the directory is clearer than one about the temporary file.
+        let file = std::fs::metadata(directory).and_then(|_| NamedTempFile::new_in(directory));
+        let file = file.map_err(|error| {
+            Problem::usage(format!("cannot write failures to {}: {}", quoted(path), reason(&error)))
+        })?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), error: None })
+    }
+
+    /// Adds a task that failed.
+    pub(crate) fn add(&mut self, task: &FetchTask) {
+        let Some(line) = &task.context else { return };
+        if let Err(error) = writeln!(self.file, "{line}") {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    /// Publishes the list.
+    ///
+    /// # Errors
+    /// The message, if it could not be written.
+    pub(crate) fn finish(self) -> Result<(), String> {
+        let failed = |error: &std::io::Error| {
+            format!("cannot write failures to {}: {}", quoted(&self.path), reason(error))
+        };
+        if let Some(error) = &self.error {
+            return Err(failed(error));
+        }
+        let file = self.file.into_inner().map_err(|error| failed(error.error()))?;
+        file.persist(&self.path).map(drop).map_err(|error| failed(&error.error))
+    }
+}

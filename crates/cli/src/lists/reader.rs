@@ -1,0 +1,118 @@
+//! Reads lists during the run.
+//!
+//! Owns: opening them, the thread that reads pipes ahead.
+//! Does not own: their grammar ([`super::list`]).
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+use haul_engine::{Next, Source};
+use haul_io::reason;
+
+use super::list::{Line, Lines};
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+
+/// Lines in a batch: handing one over costs more than reading a line.
+const BATCH_LINES_MAX: usize = 64;
+/// Batches that may wait for the consumer.
+const BATCHES_AHEAD: usize = 4;
+
+/// The lines of a list.
+pub(crate) enum List {
+    /// A regular file, which is read on demand.
+    File(Lines<File>),
+    /// A pipe or a terminal, whose lines may arrive slowly: a thread waits for them.
+    Stream { batches: Receiver<Vec<Line>>, batch: std::vec::IntoIter<Line> },
+}
+
+impl List {
+    /// Opens the list; `-` is stdin.
+    pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
+        let unreadable = |error: std::io::Error| {
+            Problem::usage(format!("cannot open list {}: {}", quoted(path), reason(&error)))
+        };
+        if path == Path::new("-") {
+            return Self::stream(std::io::stdin());
+        }
+        let file = File::open(path).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if metadata.is_dir() {
+            return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
+        }
+        if metadata.is_file() { Ok(Self::File(Lines::new(file))) } else { Self::stream(file) }
+    }
+
+    fn stream(reader: impl Read + Send + 'static) -> Result<Self, Problem> {
+        let (sender, batches) = sync_channel(BATCHES_AHEAD);
+        // The thread isn't joined: the program must be able to end while stdin stays open.
+        std::thread::Builder::new().name("list".to_owned()).spawn(move || send_lines(reader, &sender))?;
+        Ok(Self::Stream { batches, batch: Vec::new().into_iter() })
+    }
+}
+
+/// Sends the lines of `reader` in batches. A line that has arrived never waits for one that hasn't.
+fn send_lines(reader: impl Read, sender: &SyncSender<Vec<Line>>) {
+    let mut lines = Lines::new(reader);
+    let mut batch = Vec::new();
+    while let Some(line) = lines.step() {
+        batch.extend(line);
+        let is_due = batch.len() == BATCH_LINES_MAX || !lines.has_buffered_line();
+        if is_due && !batch.is_empty() && sender.send(std::mem::take(&mut batch)).is_err() {
+            return;
+        }
+    }
+}
+
+impl Source<Line> for List {
+    fn next(&mut self) -> Next<Line> {
+        let (batches, batch) = match self {
+            Self::File(lines) => return Source::next(lines),
+            Self::Stream { batches, batch } => (batches, batch),
+        };
+        loop {
+            if let Some(line) = Iterator::next(batch) {
+                return Next::Task(line);
+            }
+            match batches.try_recv() {
+                Ok(next) => *batch = next.into_iter(),
+                Err(TryRecvError::Empty) => return Next::Later,
+                Err(TryRecvError::Disconnected) => return Next::End,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::lists::list::Item;
+
+    #[test]
+    fn lines_are_passed_on_as_they_arrive() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut list = List::stream(reader).unwrap_or_else(|_| panic!("a thread for the list"));
+        let mut next = || loop {
+            match Source::next(&mut list) {
+                Next::Later => std::thread::yield_now(),
+                Next::Task(line) => break Some(line),
+                _ => break None,
+            }
+        };
+        let url = |text: &str| Some(Ok(Item::of_url(text.to_owned())));
+        writer.write_all(b"http://a/\nhttp://b/\nhttp://c").unwrap();
+        assert_eq!((next(), next()), (url("http://a/"), url("http://b/")));
+        writer.write_all(b"/\n# a comment\n\n").unwrap();
+        assert_eq!(next(), url("http://c/"));
+        let many: String = (0..1_000).map(|number| format!("http://d/{number}\n")).collect();
+        writer.write_all(many.as_bytes()).unwrap();
+        (0..1_000).for_each(|number| assert_eq!(next(), url(&format!("http://d/{number}"))));
+        writer.write_all(b"http://e/").unwrap();
+        drop(writer);
+        assert_eq!((next(), next()), (url("http://e/"), None));
+    }
+}

@@ -1,0 +1,64 @@
+//! What a job has to say about its tasks, its results and its failures, so that the reporter can report them.
+//!
+//! Owns: the traits between a command's jobs and the reports.
+//! Does not own: the words of a particular job (each command's `describe` module), printing.
+
+use haul_engine::{Config, Event, Job, Report, Source};
+use serde_json::{Map, Value};
+
+use super::exit::Exit;
+
+/// A job whose events can be reported.
+pub(crate) trait Reportable:
+    Job<Task: Subject, Output: DescribeOutput<Self::Task>, Error: DescribeFailure> + Sized
+{
+    /// The infinitive, for use after "cannot": "fetch", "seal".
+    const VERB: &'static str;
+    /// The participle, as in "12 tasks sealed".
+    const DONE: &'static str;
+
+    /// Runs every task of `source`: by [`haul_engine::run`], or by [`haul_engine::run_portable`] for a job that worker
+    /// processes can do.
+    fn run(
+        &self,
+        source: impl Source<Self::Task>,
+        config: &Config,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report;
+}
+
+/// A task that has a name.
+pub(crate) trait Subject {
+    /// The file or URL that the task is about, as the user wrote it.
+    fn subject(&self) -> String;
+}
+
+/// A task's output, described.
+pub(crate) trait DescribeOutput<T> {
+    /// The text after the subject in the line that `-v` prints; `None` if the output needs no line.
+    fn detail(&self, task: &T) -> Option<String>;
+    /// Something about the result that the user should know even without `-v`.
+    fn remark(&self) -> Option<String>;
+    /// Additional members of the JSON object.
+    fn members(&self, task: &T) -> Map<String, Value>;
+    /// Whether the result was up to date, so that nothing was done.
+    fn is_unchanged(&self) -> bool {
+        false
+    }
+}
+
+/// A task's failure, described.
+pub(crate) trait DescribeFailure: std::error::Error {
+    /// The exit code that this failure calls for.
+    fn exit(&self) -> Exit;
+    /// Advice that may help against the failure.
+    fn hint(&self) -> Option<&'static str>;
+    /// Whether the reader of the result closed its pipe. This ends the run without a message.
+    fn is_unread(&self) -> bool {
+        false
+    }
+    /// Additional members of the JSON object.
+    fn members(&self) -> Map<String, Value> {
+        Map::new()
+    }
+}

@@ -1,0 +1,108 @@
+//! The JSON lines of `--json`: one for each finished task, then the report.
+//!
+//! Owns: their members. This is the only writer of both, for jobs and for streams, so both have the same members.
+//! Does not own: members that describe one command's results (see [`super::describe`]), printing.
+
+use std::time::Duration;
+
+use haul_engine::Phases;
+use serde_json::{Map, Value, json};
+
+use super::exit::Exit;
+use super::stats::Usage;
+
+/// The end of one task.
+pub(crate) struct TaskRecord {
+    pub(crate) id: u64,
+    pub(crate) subject: String,
+    pub(crate) succeeded: bool,
+    /// `None` if the task's phases weren't measured: a stream's reads, computations and writes overlap.
+    pub(crate) phases: Option<Phases>,
+    /// The members that describe the result or the failure.
+    pub(crate) members: Map<String, Value>,
+}
+
+impl TaskRecord {
+    pub(crate) fn into_json(self) -> Value {
+        let micros = |phase: fn(&Phases) -> Duration| {
+            Value::from(self.phases.as_ref().map(|phases| saturating_micros(phase(phases))))
+        };
+        let own = [
+            ("event", if self.succeeded { "done" } else { "failed" }.into()),
+            ("task", self.id.into()),
+            ("subject", self.subject.as_str().into()),
+            ("queue_us", micros(|phases| phases.queue)),
+            ("device_us", micros(|phases| phases.device)),
+            ("executor_us", micros(|phases| phases.executor)),
+            ("compute_us", micros(|phases| phases.compute)),
+        ];
+        let mut members = self.members;
+        members.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        Value::Object(members)
+    }
+}
+
+/// The outcome of a run: the last line.
+pub(crate) struct RunRecord<'a> {
+    pub(crate) engine: String,
+    pub(crate) engine_reason: &'a str,
+    pub(crate) succeeded: u64,
+    /// Failed tasks, without those that were cancelled.
+    pub(crate) failed: u64,
+    /// Tasks whose result was up to date.
+    pub(crate) unchanged: u64,
+    pub(crate) cancelled_tasks: u64,
+    /// Whether a signal ended the run.
+    pub(crate) interrupted: bool,
+    /// Payload bytes of the tasks that succeeded.
+    pub(crate) bytes: u64,
+    pub(crate) wall: Duration,
+    pub(crate) usage: Usage,
+    pub(crate) exit: Exit,
+}
+
+impl RunRecord<'_> {
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "event": "report",
+            "engine": self.engine,
+            "engine_reason": self.engine_reason,
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "unchanged": self.unchanged,
+            "cancelled_tasks": self.cancelled_tasks,
+            "interrupted": self.interrupted,
+            "bytes": self.bytes,
+            "wall_s": self.wall.as_secs_f64(),
+            "cpu_s": self.usage.cpu().as_secs_f64(),
+            "user_s": self.usage.user.as_secs_f64(),
+            "system_s": self.usage.system.as_secs_f64(),
+            "context_switches": self.usage.waits + self.usage.preemptions,
+            "exit": self.exit as u8,
+        })
+    }
+}
+
+/// `time` in whole microseconds.
+pub(crate) fn saturating_micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_without_phases_has_the_same_members_as_one_with_them() {
+        let members = |phases| {
+            let members = Map::from_iter([("plain_bytes".to_owned(), 5.into())]);
+            let record = TaskRecord { id: 3, subject: "a".to_owned(), succeeded: true, phases, members };
+            record.into_json()
+        };
+        let (measured, stream) = (members(Some(Phases::default())), members(None));
+        let names = |record: &Value| record.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&measured), names(&stream));
+        assert_eq!((&measured["queue_us"], &stream["queue_us"]), (&Value::from(0), &Value::Null));
+        assert_eq!((&stream["event"], &stream["task"]), (&"done".into(), &3.into()));
+    }
+}

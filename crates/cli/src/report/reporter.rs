@@ -1,0 +1,206 @@
+//! Reports a run of tasks: turns its events into messages, JSON lines and the exit code.
+//!
+//! Owns: the order and the form of what is reported, when a run is to be given up.
+//! Does not own: running ([`crate::run::reporting`]), words about a particular job ([`super::describe`]).
+
+use std::num::NonZeroUsize;
+
+use haul_engine::{Engine, Failure, Report, Settled};
+use serde_json::{Map, Value};
+
+use super::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
+use super::exit::Exit;
+use super::record::{RunRecord, TaskRecord};
+use super::stats::{self, Usage};
+use super::text::{counted, human_bytes, quoted};
+use super::voice::Voice;
+
+/// What is reported of a run, apart from messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReportOptions {
+    /// Print where the time went.
+    pub(crate) stats: bool,
+    /// Print JSON lines.
+    pub(crate) json: bool,
+    /// Give up at the first failed task.
+    pub(crate) fail_fast: bool,
+    /// The number of cores that `stats` relates processor time to.
+    pub(crate) cores: NonZeroUsize,
+}
+
+/// Reports one run.
+pub(crate) struct Reporter<'a> {
+    options: ReportOptions,
+    voice: &'a Voice,
+    exit: Exit,
+    /// Tasks whose result was up to date.
+    unchanged: u64,
+    /// The last hint. The same hint isn't repeated for every task.
+    last_hint: Option<&'static str>,
+    /// The program itself ended the run early, not a signal.
+    gave_up: bool,
+    /// The reader of stdout closed its pipe. This ends the run without a message.
+    unread: bool,
+    failed_fast: bool,
+}
+
+impl<'a> Reporter<'a> {
+    pub(crate) fn new(options: ReportOptions, voice: &'a Voice) -> Self {
+        Self {
+            options,
+            voice,
+            exit: Exit::Success,
+            unchanged: 0,
+            last_hint: None,
+            gave_up: false,
+            unread: false,
+            failed_fast: false,
+        }
+    }
+
+    /// Reports the end of a task.
+    pub(crate) fn settle<J: Reportable>(&mut self, settled: &Settled<J>) {
+        let subject = settled.task.subject();
+        match &settled.outcome {
+            Ok(output) => {
+                self.unchanged += u64::from(output.is_unchanged());
+                if let Some(remark) = output.remark() {
+                    self.voice.note(format!("{} {remark}", quoted(&subject)));
+                } else if let Some(detail) = output.detail(&settled.task) {
+                    self.voice.detail(format!("{} {detail}", quoted(&subject)));
+                }
+            }
+            Err(failure) => {
+                self.failed_fast |= self.options.fail_fast && !matches!(failure, Failure::Cancelled);
+                self.fail::<J>(&subject, failure);
+            }
+        }
+        if self.options.json {
+            self.unread |= !self.voice.data(record_of(settled, subject).into_json());
+        }
+    }
+
+    /// Whether the run should end early. The caller cancels it.
+    pub(crate) fn wants_to_give_up(&self) -> bool {
+        self.unread || self.failed_fast
+    }
+
+    /// Notes that the program, not a signal, cancels the run.
+    pub(crate) fn give_up(&mut self) {
+        self.gave_up = true;
+    }
+
+    fn fail<J: Reportable>(&mut self, subject: &str, failure: &Failure<J::Error>) {
+        let Explanation { exit, message, hint } = explain::<J>(failure);
+        self.exit = self.exit.max(exit);
+        let unread = matches!(failure, Failure::Job(error) if error.is_unread());
+        self.unread |= unread;
+        if !matches!(failure, Failure::Cancelled) && !unread {
+            self.voice.error(format!("cannot {} {}: {message}", J::VERB, quoted(subject)));
+        }
+        if let Some(hint) = hint.filter(|hint| self.last_hint != Some(hint)) {
+            self.voice.hint(hint);
+            self.last_hint = Some(hint);
+        }
+    }
+
+    /// Reports the outcome of the run. `chosen` and `reason` are the engine that was chosen and why.
+    pub(crate) fn end<J: Reportable>(
+        self,
+        report: &Report,
+        chosen: Engine,
+        reason: &str,
+        usage: &Usage,
+    ) -> Exit {
+        let is_interrupted = report.cancelled && !self.gave_up;
+        let exit = if is_interrupted { Exit::Interrupted } else { self.exit };
+        if self.unread {
+            return exit;
+        }
+        let engine = report.engine.unwrap_or(chosen).to_string();
+        let fallback = report
+            .fallback
+            .as_ref()
+            .map(|fallback| format!("instead of {}: {}", fallback.asked, fallback.reason));
+        let reason = fallback.as_deref().unwrap_or(reason);
+        // A single task that succeeded needs no summary.
+        if report.succeeded + report.failed > 1 || report.cancelled {
+            self.voice.note(format!("{}, {engine} ({reason})", self.summary::<J>(report)));
+        }
+        if self.options.stats {
+            self.voice.talk(&stats::table(report, usage, self.options.cores));
+        }
+        if self.options.json {
+            let record = RunRecord {
+                engine,
+                engine_reason: reason,
+                succeeded: report.succeeded,
+                failed: report.failed,
+                unchanged: self.unchanged,
+                cancelled_tasks: report.cancelled_tasks,
+                interrupted: is_interrupted,
+                bytes: report.bytes,
+                wall: report.wall,
+                usage: *usage,
+                exit,
+            };
+            self.voice.data(record.to_json());
+        }
+        exit
+    }
+
+    fn summary<J: Reportable>(&self, report: &Report) -> String {
+        let done = report.succeeded - self.unchanged;
+        let end = match (report.cancelled, self.gave_up) {
+            (true, true) => "given up: ",
+            (true, false) => "interrupted: ",
+            (false, _) => "",
+        };
+        let mut text = format!("{end}{} {}", counted(done, "task", "tasks"), J::DONE);
+        if self.unchanged > 0 {
+            text += &format!(", {} unchanged", self.unchanged);
+        }
+        if report.failed > 0 {
+            text += &format!(", {} failed", report.failed);
+        }
+        text + &format!(", {} in {:.2} s", human_bytes(report.bytes), report.wall.as_secs_f64())
+    }
+}
+
+fn record_of<J: Reportable>(settled: &Settled<J>, subject: String) -> TaskRecord {
+    let members = match &settled.outcome {
+        Ok(output) => output.members(&settled.task),
+        Err(failure) => failure_members::<J>(failure),
+    };
+    let succeeded = settled.outcome.is_ok();
+    TaskRecord { id: settled.id.0, subject, succeeded, phases: Some(settled.phases), members }
+}
+
+fn failure_members<J: Reportable>(failure: &Failure<J::Error>) -> Map<String, Value> {
+    let mut members = match failure {
+        Failure::Job(error) => error.members(),
+        _ => Map::new(),
+    };
+    members.insert("error".to_owned(), explain::<J>(failure).message.into());
+    members
+}
+
+struct Explanation {
+    exit: Exit,
+    message: String,
+    hint: Option<&'static str>,
+}
+
+fn explain<J: Reportable>(failure: &Failure<J::Error>) -> Explanation {
+    let failed = |message: String| Explanation { exit: Exit::Failed, message, hint: None };
+    match failure {
+        Failure::Job(error) => {
+            Explanation { exit: error.exit(), message: error.to_string(), hint: error.hint() }
+        }
+        Failure::Cancelled => failed("interrupted".to_owned()),
+        Failure::Panicked(message) => failed(format!("internal error: {message}")),
+        Failure::WorkersDied { count } => failed(format!("{count} worker processes died over it")),
+        Failure::NoWorker => failed("all worker processes died".to_owned()),
+        _ => failed("the task failed".to_owned()),
+    }
+}

@@ -1,0 +1,160 @@
+//! The only writer of messages: every message and every line of data goes through [`Voice`].
+//!
+//! Owns: stdout for data, stderr for messages, `-q` and `-v`, how clap's errors and panics are worded.
+//! Does not own: the content of messages, quoting ([`super::text`]).
+
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use indicatif::{ProgressBar, ProgressDrawTarget};
+
+use super::exit::{Exit, Problem};
+
+/// The number of `-v` less the number of `-q`.
+pub(crate) type Verbosity = i8;
+
+/// The writer of messages and data. Clones share the progress line.
+#[derive(Clone)]
+pub(crate) struct Voice {
+    verbosity: Verbosity,
+    /// The progress line, which is hidden while a message is written.
+    line: Arc<Mutex<Option<ProgressBar>>>,
+}
+
+impl Voice {
+    pub(crate) fn new(verbosity: Verbosity) -> Self {
+        Self { verbosity, line: Arc::default() }
+    }
+
+    /// Prints a failure, unless `-qq`.
+    pub(crate) fn error(&self, message: impl Display) {
+        if self.verbosity > -2 {
+            self.print(&format!("haul: error: {message}"));
+        }
+    }
+
+    /// Prints advice for the preceding error, unless `-q`.
+    pub(crate) fn hint(&self, message: impl Display) {
+        if self.verbosity > -1 {
+            self.print(&format!("haul: hint: {message}"));
+        }
+    }
+
+    /// Prints a problem that is not a failure, unless `-q`.
+    pub(crate) fn warning(&self, message: impl Display) {
+        if self.verbosity > -1 {
+            self.print(&format!("haul: warning: {message}"));
+        }
+    }
+
+    /// Prints a request for the user to act (touch a hardware key), unless `-qq`.
+    pub(crate) fn notice(&self, message: impl Display) {
+        if self.verbosity > -2 {
+            self.print(&format!("haul: {message}"));
+        }
+    }
+
+    /// Hides the progress line while `work` uses the terminal. Messages are still printed: holding them back would
+    /// block the run.
+    pub(crate) fn without_progress<T>(&self, work: impl FnOnce() -> T) -> T {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let show = |target: fn() -> ProgressDrawTarget| {
+            line.iter().for_each(|line| line.set_draw_target(target()));
+        };
+        show(ProgressDrawTarget::hidden);
+        if line.is_some() {
+            // Hiding the line does not erase it.
+            let _ = write!(std::io::stderr(), "\r\x1b[2K");
+        }
+        let done = work();
+        show(ProgressDrawTarget::stderr);
+        done
+    }
+
+    /// Prints an outcome, unless `-q`.
+    pub(crate) fn note(&self, message: impl Display) {
+        if self.verbosity > -1 {
+            self.print(&format!("haul: {message}"));
+        }
+    }
+
+    /// Prints a task's line, with `-v`.
+    pub(crate) fn detail(&self, message: impl Display) {
+        if self.verbosity > 0 {
+            self.print(&format!("haul: {message}"));
+        }
+    }
+
+    /// Prints text that was requested but is not data, such as `--stats`.
+    pub(crate) fn talk(&self, text: &str) {
+        self.print(text.trim_end_matches('\n'));
+    }
+
+    /// Prints the problem and its hint.
+    pub(crate) fn problem(&self, problem: &Problem) {
+        self.error(&problem.message);
+        if let Some(hint) = &problem.hint {
+            self.hint(hint);
+        }
+    }
+
+    /// Prints a line of data on stdout. Returns whether it could be written.
+    pub(crate) fn data(&self, line: impl Display) -> bool {
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_ok()
+    }
+
+    /// Shows the progress line until [`Voice::end_progress`].
+    pub(crate) fn begin_progress(&self, line: ProgressBar) {
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+    }
+
+    pub(crate) fn end_progress(&self) {
+        if let Some(line) = self.line.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            line.finish_and_clear();
+        }
+    }
+
+    fn print(&self, text: &str) {
+        match &*self.line.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(line) => line.suspend(|| write_message(text)),
+            None => write_message(text),
+        }
+    }
+}
+
+fn write_message(text: &str) {
+    // A closed stderr does not end the run.
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Prints clap's error in the form of our own messages, or the help that was requested.
+pub(crate) fn usage(error: &clap::Error) -> Exit {
+    use clap::error::ErrorKind;
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return Exit::Success;
+    }
+    let voice = Voice::new(0);
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        voice.problem(&Problem::usage("no command").hint("\"haul help\" lists the commands"));
+        return Exit::Usage;
+    }
+    let text = error.render().to_string();
+    let paragraph = text.strip_prefix("error: ").unwrap_or(&text).lines().take_while(|line| !line.is_empty());
+    voice.error(paragraph.map(str::trim).collect::<Vec<_>>().join(" "));
+    let mut tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).peekable();
+    if tips.peek().is_none() {
+        voice.hint("run \"haul COMMAND --help\"");
+    }
+    tips.for_each(|tip| voice.hint(tip));
+    Exit::Usage
+}
+
+/// Prints panics as internal errors. A task that panics is also reported as failed.
+pub(crate) fn route_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        write_message(&format!("haul: error: internal error: {panic}"));
+    }));
+}

@@ -1,0 +1,60 @@
+//! The environment of the process, gathered once at the start.
+//!
+//! Owns: variables, whether stdout and stderr are terminals, the number of cores, the umask.
+//! Does not own: what any of them means (the plans decide).
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+
+/// Everything that plans need to know about the process.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    variables: HashMap<OsString, OsString>,
+    pub(crate) stdout_is_terminal: bool,
+    pub(crate) stderr_is_terminal: bool,
+    pub(crate) cores: NonZeroUsize,
+    /// Permission bits of a new file: 0666 less the umask.
+    pub(crate) new_file_mode: u32,
+}
+
+impl Environment {
+    /// Gathers the environment. Must be called before any thread is started: reading the umask changes it for a moment.
+    pub(crate) fn gather() -> Self {
+        let umask = rustix::process::umask(rustix::fs::Mode::empty());
+        rustix::process::umask(umask);
+        Self {
+            variables: std::env::vars_os().collect(),
+            stdout_is_terminal: std::io::stdout().is_terminal(),
+            stderr_is_terminal: std::io::stderr().is_terminal(),
+            cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            new_file_mode: 0o666 & !umask.as_raw_mode(),
+        }
+    }
+
+    /// The value of a variable.
+    pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// The value of a variable, if it is text.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.variable(name)?.to_str()
+    }
+}
+
+#[cfg(test)]
+impl Environment {
+    /// An environment with these variables, no terminal and two cores.
+    pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
+        Self {
+            variables: variables.iter().map(owned).collect(),
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+            cores: NonZeroUsize::new(2).unwrap(),
+            new_file_mode: 0o644,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Reading and creating the small files that options name: keys, passphrases, tokens, lists of checksums.
+//!
+//! Owns: the limit on their length, the mode of private files.
+//! Does not own: their content, messages about them.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// Reads a whole file of at most `bytes_max` bytes.
+///
+/// # Errors
+/// If the file can't be read or is longer.
+pub(crate) fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let count = File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    check_length(count, bytes_max)?;
+    Ok(bytes)
+}
+
+/// Reads a whole text file of at most `bytes_max` bytes.
+///
+/// # Errors
+/// If the file can't be read, is longer or isn't UTF-8.
+pub(crate) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let count = File::open(path)?.take(bytes_max + 1).read_to_string(&mut text)?;
+    check_length(count, bytes_max)?;
+    Ok(text)
+}
+
+fn check_length(count: usize, bytes_max: u64) -> io::Result<()> {
+    if count as u64 > bytes_max {
+        return Err(io::Error::other(format!("longer than {bytes_max} bytes")));
+    }
+    Ok(())
+}
+
+/// Creates a file that only its owner may read, and flushes it to the disk.
+///
+/// # Errors
+/// If the file exists or can't be written. It is then removed: half a key file opens nothing but looks like one.
+pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })
+}

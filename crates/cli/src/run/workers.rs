@@ -1,0 +1,78 @@
+//! Worker processes: this program, started with a command that the help omits.
+//!
+//! Owns: the command line of a worker, which job it runs.
+//! Does not own: the worker's loop ([`haul_engine::work`]).
+
+use haul_engine::{WorkerCommand, work};
+use haul_seal::{OpenJob, Replacing, SealJob, VerifyJob, XorJob};
+
+use super::signals;
+use crate::report::exit::{Exit, Problem};
+
+/// The command that this program gives to itself. Users never type it.
+const WORKER: &str = "worker";
+
+/// The job of a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WorkerKind {
+    Seal,
+    Open,
+    Xor,
+    SealReplacing,
+    OpenReplacing,
+    Verify,
+}
+
+impl WorkerKind {
+    const ALL: [(&str, Self); 6] = [
+        ("seal", Self::Seal),
+        ("open", Self::Open),
+        ("xor", Self::Xor),
+        ("seal-replacing", Self::SealReplacing),
+        ("open-replacing", Self::OpenReplacing),
+        ("verify", Self::Verify),
+    ];
+
+    /// The command that starts such a worker.
+    pub(crate) fn command(self) -> WorkerCommand {
+        let (name, _) = Self::ALL[self as usize];
+        WorkerCommand::this_program([WORKER, name])
+    }
+
+    /// The kind of worker that this process was started as, if any. Call it before parsing the command line, which
+    /// takes a fifth of a worker's start.
+    pub(crate) fn of_this_process() -> Option<Self> {
+        let words: Vec<_> = std::env::args_os().skip(1).take(3).collect();
+        let [first, name] = words.as_slice() else { return None };
+        let kind = Self::ALL.into_iter().find(|(known, _)| name == known);
+        kind.filter(|_| first == WORKER).map(|(_, kind)| kind)
+    }
+
+    /// Works until the supervisor closes the pipe.
+    pub(crate) fn run(self) -> Result<Exit, Problem> {
+        signals::survive_file_size_limit()?;
+        signals::forbid_core_dumps()?;
+        let result = match self {
+            Self::Seal => work::<SealJob>(),
+            Self::Open => work::<OpenJob>(),
+            Self::Xor => work::<XorJob>(),
+            Self::SealReplacing => work::<Replacing<SealJob>>(),
+            Self::OpenReplacing => work::<Replacing<OpenJob>>(),
+            Self::Verify => work::<VerifyJob>(),
+        };
+        result.map(|()| Exit::Success).map_err(|error| Problem::usage(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_started_by_its_own_name() {
+        for (index, (name, kind)) in WorkerKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
+            assert_eq!(kind.command().arguments, [WORKER, name]);
+        }
+    }
+}
