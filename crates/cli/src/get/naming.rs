@@ -5,7 +5,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use haul_fetch::{Algorithm, Checksum, Destination, Expected, FetchTask, Request, basename, path_name};
+use haul_fetch::{Algorithm, Checksum, Destination, Expected, FetchTask, Request, basename, path_name, unreserved};
 use haul_io::{File, Preserve, Publish};
 
 use super::requests::{RequestPlan, RequestTemplate};
@@ -144,7 +144,7 @@ impl Naming {
     }
 
     fn destination(&self, item: &Item, request: &Request) -> Result<Destination, String> {
-        let name = match (&item.out, self.rule) {
+        let name: PathBuf = match (&item.out, self.rule) {
             (Some(out), _) if !stays_inside(out) => {
                 return Err(format!("{} leaves the directory", quoted(out)));
             }
@@ -152,10 +152,13 @@ impl Naming {
             (None, NameArg::Basename) => basename(request.url()).into(),
             (None, NameArg::Path) => path_name(request.url()).into(),
             (None, NameArg::Disposition) => {
-                let publish = publish(self.dir.join(basename(request.url())), self.mode);
+                let name = unreserved(Path::new(&basename(request.url())));
+                let publish = publish(self.dir.join(name), self.mode);
                 return Ok(Destination::Named(publish));
             }
         };
+        // Only the user may choose the names of haul's own files.
+        let name = if item.is_typed { name } else { unreserved(&name) };
         Ok(Destination::File(publish(self.dir.join(name), self.mode)))
     }
 }
