@@ -29,6 +29,8 @@ pub(crate) struct FileSink {
     /// Whether the bytes written are in the partial file.
     in_partial: bool,
     written_bytes: u64,
+    /// The space that was allocated for the file.
+    allocated_bytes: u64,
     /// The record of a file that is kept up to date with its URL.
     sync: Option<Box<Sync>>,
 }
@@ -41,6 +43,9 @@ pub(crate) struct Written {
 
 /// Bodies of up to this many bytes are written in one operation.
 const BUFFER_BYTES: usize = 128 * 1024;
+/// Space is allocated this far ahead of the bytes that have arrived: an announced length is no promise. Large enough
+/// that the file system lays the file out in long extents and the calls cost nothing beside the writes.
+const ALLOCATED_AHEAD_BYTES: u64 = 64 << 20;
 
 impl FileSink {
     pub(crate) fn new(publish: Publish, partial: Option<Partial>) -> Self {
@@ -53,6 +58,7 @@ impl FileSink {
             staged: None,
             in_partial: false,
             written_bytes: 0,
+            allocated_bytes: 0,
             sync: None,
         }
     }
@@ -132,6 +138,9 @@ impl FileSink {
         if let Err(error) = self.write_out(io).await {
             return (Err(error), input);
         }
+        if let Err(error) = self.allocate(io, count as u64).await {
+            return (Err(error), input);
+        }
         let file = self.staged.as_ref().expect("staged by the write before").file().clone();
         let (result, input) = write_first(io, &file, input, count, Offset::At(self.written_bytes)).await;
         self.written_bytes += count as u64;
@@ -151,6 +160,7 @@ impl FileSink {
             self.staged = Some(self.open(io).await?);
         }
         let Some(held) = self.buffer.take() else { return Ok(()) };
+        self.allocate(io, held.filled().len() as u64).await?;
         let file = self.staged.as_ref().expect("staged above").file().clone();
         let count = held.filled().len() as u64;
         let (written, held) = io.write_all(&file, held, Offset::At(self.written_bytes)).await;
@@ -160,24 +170,33 @@ impl FileSink {
         Ok(())
     }
 
+    /// Allocates space for the next `count` bytes and some more, if the length of the body is known.
+    async fn allocate(&mut self, io: &impl Io, count: u64) -> Result<(), Error> {
+        let (Some(expected_bytes), Some(staged)) = (self.expected_bytes, &self.staged) else { return Ok(()) };
+        let needed_bytes = self.written_bytes.saturating_add(count);
+        // The length of a partial file shows how many bytes have been received.
+        if self.in_partial || needed_bytes <= self.allocated_bytes {
+            return Ok(());
+        }
+        let bytes = expected_bytes.min(needed_bytes.saturating_add(ALLOCATED_AHEAD_BYTES));
+        if bytes > self.allocated_bytes {
+            io.allocate(staged.file(), bytes).await.map_err(Error::write)?;
+            self.allocated_bytes = bytes;
+        }
+        Ok(())
+    }
+
     async fn open(&mut self, io: &impl Io) -> Result<Staged, Error> {
         match (&self.partial, &self.validators) {
             (Some(partial), _) if self.in_partial => {
                 let changed = || std::io::Error::other("the partial file was changed by another program");
                 partial.reopen(io, self.written_bytes).await?.ok_or_else(|| Error::Write(changed()))
             }
-            // No space is allocated: the length of the file shows how many bytes have been received.
             (Some(partial), Some(validators)) => {
                 self.in_partial = true;
                 partial.begin(io, validators).await
             }
-            _ => {
-                let staged = Staged::create(io, &self.publish).await.map_err(Error::write)?;
-                if let Some(bytes) = self.expected_bytes {
-                    io.allocate(staged.file(), bytes).await.map_err(Error::write)?;
-                }
-                Ok(staged)
-            }
+            _ => Staged::create(io, &self.publish).await.map_err(Error::write),
         }
     }
 
@@ -206,7 +225,7 @@ impl FileSink {
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        self.written_bytes = 0;
+        (self.written_bytes, self.allocated_bytes) = (0, 0);
         match (self.staged.take(), &self.partial) {
             (_, Some(partial)) if self.in_partial => {
                 self.in_partial = false;
