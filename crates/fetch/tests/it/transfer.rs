@@ -2,4 +2,5 @@
 
 mod codings;
 mod cookies;
+mod deadlines;
 mod expectations;
