@@ -16,4 +16,4 @@ pub(crate) mod proxy_error;
 mod socks;
 pub(crate) mod tls;
 mod tunnel;
-mod wire;
+pub(crate) mod wire;

@@ -7,6 +7,7 @@
 mod answered;
 pub(crate) mod attempt;
 mod clock;
+mod drain;
 pub(crate) mod exchange;
 pub(crate) mod fetch;
 mod pace;

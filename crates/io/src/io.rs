@@ -255,8 +255,9 @@ pub trait Io: Sized {
         names: &Names,
         host: &str,
         port: u16,
+        timeout: Duration,
     ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> {
-        let op = Op::Resolve { names: names.clone(), host: host.to_owned(), port };
+        let op = Op::Resolve { names: names.clone(), host: host.to_owned(), port, timeout };
         async move {
             match self.submit(op).await.result? {
                 Value::Addresses(addresses) => Ok(addresses),
@@ -296,6 +297,12 @@ pub trait Io: Sized {
         async move { self.submit(op).await.into_counted() }
     }
 
+    /// [`Op::Send`].
+    fn send(&self, socket: &Socket, buf: Buf, timeout: Duration) -> impl Future<Output = BufResult<usize>> {
+        let op = Op::Send { socket: socket.clone(), buf, timeout };
+        async move { self.submit(op).await.into_counted() }
+    }
+
     /// Sends all filled bytes of `buf`, which comes back empty on success. `timeout` applies to each step of progress.
     fn send_all(
         &self,
@@ -305,8 +312,7 @@ pub trait Io: Sized {
     ) -> impl Future<Output = BufResult<()>> {
         async move {
             while !buf.filled().is_empty() {
-                let op = Op::Send { socket: socket.clone(), buf, timeout };
-                let (result, back) = self.submit(op).await.into_counted();
+                let (result, back) = self.send(socket, buf, timeout).await;
                 buf = back;
                 match result {
                     Ok(count) => buf.consume(count),

@@ -23,7 +23,7 @@ mod values;
 pub use blocking::{Blocking, run_ready};
 pub use files::{Staged, is_temporary, remove_if_left, sync_directory_of, write_file};
 pub use io::Io;
-pub use names::{Names, NamesLimits};
+pub use names::{Names, NamesLimits, is_try_again};
 pub use op::{BufResult, Completion, Offset, Op, OpenMode, Value};
 pub use stream::{StreamReader, StreamWriter};
 pub use system::{Cancel, cancelled, is_cancelled, is_link_in_the_way, limit_heaps, reason};

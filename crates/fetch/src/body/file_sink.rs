@@ -35,6 +35,8 @@ pub(crate) struct FileSink {
     /// Whether the file is only compared with the one that has its name.
     compares: bool,
     written_bytes: u64,
+    /// The space that was allocated for the file.
+    allocated_bytes: u64,
     /// The record of a file that is kept up to date with its URL.
     sync: Option<Box<Sync>>,
 }
@@ -47,6 +49,9 @@ pub(crate) struct Written {
 
 /// Bodies of up to this many bytes are written in one operation.
 const BUFFER_BYTES: usize = 128 * 1024;
+/// Space is allocated this far ahead of the bytes that have arrived: an announced length is no promise. Large enough
+/// that the file system lays the file out in long extents and the calls cost nothing beside the writes.
+const ALLOCATED_AHEAD_BYTES: u64 = 64 << 20;
 
 impl FileSink {
     pub(crate) fn new(publish: Publish, partial: Option<Partial>) -> Self {
@@ -62,6 +67,7 @@ impl FileSink {
             keeps_partial: false,
             compares: false,
             written_bytes: 0,
+            allocated_bytes: 0,
             sync: None,
         }
     }
@@ -170,6 +176,9 @@ impl FileSink {
         if let Err(error) = self.write_out(io).await {
             return (Err(error), input);
         }
+        if let Err(error) = self.allocate(io, count as u64).await {
+            return (Err(error), input);
+        }
         let file = self.staged.as_ref().expect("staged by the write before").file().clone();
         let (result, input) = write_first(io, &file, input, count, Offset::At(self.written_bytes)).await;
         self.written_bytes += count as u64;
@@ -189,12 +198,29 @@ impl FileSink {
             self.staged = Some(self.open(io).await?);
         }
         let Some(held) = self.buffer.take() else { return Ok(()) };
+        self.allocate(io, held.filled().len() as u64).await?;
         let file = self.staged.as_ref().expect("staged above").file().clone();
         let count = held.filled().len() as u64;
         let (written, held) = io.write_all(&file, held, Offset::At(self.written_bytes)).await;
         io.give_buf(held);
         written.map_err(Error::write)?;
         self.written_bytes += count;
+        Ok(())
+    }
+
+    /// Allocates space for the next `count` bytes and some more, if the length of the body is known.
+    async fn allocate(&mut self, io: &impl Io, count: u64) -> Result<(), Error> {
+        let (Some(expected_bytes), Some(staged)) = (self.expected_bytes, &self.staged) else { return Ok(()) };
+        let needed_bytes = self.written_bytes.saturating_add(count);
+        // The length of a partial file shows how many bytes have been received.
+        if self.in_partial || needed_bytes <= self.allocated_bytes {
+            return Ok(());
+        }
+        let bytes = expected_bytes.min(needed_bytes.saturating_add(ALLOCATED_AHEAD_BYTES));
+        if bytes > self.allocated_bytes {
+            io.allocate(staged.file(), bytes).await.map_err(Error::write)?;
+            self.allocated_bytes = bytes;
+        }
         Ok(())
     }
 
@@ -208,18 +234,11 @@ impl FileSink {
                 };
                 reopened.ok_or_else(|| Error::Write(changed()))
             }
-            // No space is allocated: the length of the file shows how many bytes have been received.
             (Some(partial), Some(validators)) if !self.keeps_partial => {
                 self.in_partial = true;
                 partial.begin(io, validators).await
             }
-            _ => {
-                let staged = Staged::create(io, &self.publish).await.map_err(Error::write)?;
-                if let Some(bytes) = self.expected_bytes {
-                    io.allocate(staged.file(), bytes).await.map_err(Error::write)?;
-                }
-                Ok(staged)
-            }
+            _ => Staged::create(io, &self.publish).await.map_err(Error::write),
         }
     }
 
@@ -250,7 +269,7 @@ impl FileSink {
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        self.written_bytes = 0;
+        (self.written_bytes, self.allocated_bytes) = (0, 0);
         match (self.staged.take(), &self.partial) {
             (staged, Some(partial)) if self.in_partial => {
                 self.in_partial = false;

@@ -2,7 +2,7 @@
 //!
 //! A [`Receiver`] takes the content of one response after another, in order. [`crate::body::download::Download`]
 //! receives a whole representation, over several attempts where necessary; `segments::part::PartReceiver`
-//! receives one range of a file; [`Drain`] discards content to keep a connection usable.
+//! receives one range of a file.
 //!
 //! A receiver may wrap another one: it transforms the bytes and passes the result on. Such a receiver
 //!
@@ -10,7 +10,7 @@
 //! - counts in [`Receiver::bytes`] what it took, not what it passed on;
 //! - answers [`Receiver::check_room`] for the length that its output will have.
 //!
-//! Owns: this contract, discarding.
+//! Owns: this contract.
 //! Does not own: framing and content codings (`transfer::receive`), what happens after the last response.
 
 use haul_io::{Buf, Io};
@@ -47,37 +47,4 @@ pub(crate) trait Receiver {
     /// # Errors
     /// If the content doesn't match the digest that its response announced.
     async fn end(&mut self, io: &impl Io) -> Result<(), Error>;
-}
-
-/// Discards content up to a limit.
-pub(crate) struct Drain {
-    bytes: u64,
-    bytes_max: u64,
-}
-
-impl Drain {
-    /// Discards up to `bytes_max` bytes; more are an error.
-    pub(crate) fn new(bytes_max: u64) -> Self {
-        Self { bytes: 0, bytes_max }
-    }
-}
-
-impl Receiver for Drain {
-    fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    fn check_room(&self, bytes: u64) -> Result<(), Error> {
-        if bytes > self.bytes_max { Err(Error::TooLarge { bytes_max: self.bytes_max }) } else { Ok(()) }
-    }
-
-    async fn take(&mut self, _io: &impl Io, mut input: Buf, count: usize) -> (Result<(), Error>, Buf) {
-        self.bytes += count as u64;
-        input.consume(count);
-        (self.check_room(self.bytes), input)
-    }
-
-    async fn end(&mut self, _io: &impl Io) -> Result<(), Error> {
-        Ok(())
-    }
 }

@@ -6,6 +6,7 @@
 //!
 //! Source: RFC 9110, section 9.2.2 (idempotent methods); full jitter: Brooker, "Exponential Backoff And Jitter".
 
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use haul_io::Io;
@@ -52,7 +53,8 @@ impl<'a> Failure<'a> {
 
     /// How long to wait before the next attempt; `None` if there must be none.
     pub(crate) fn pause(&self, config: &Config) -> Option<Duration> {
-        if self.attempts > config.retries || !self.can_be_sent || !is_retryable(self.error, self.method) {
+        let retries = if is_silence(self.error) { config.retries.min(1) } else { config.retries };
+        if self.attempts > retries || !self.can_be_sent || !is_retryable(self.error, self.method) {
             return None;
         }
         let pause = jittered(pause_max(config, self.attempts), self.random);
@@ -67,6 +69,7 @@ fn is_retryable(error: &Error, method: &Method) -> bool {
     match error {
         // The request was not sent.
         Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
+        Error::Resolve(error) => haul_io::is_try_again(error) || error.kind() == ErrorKind::TimedOut,
         Error::Proxy(error) => error.is_transient(),
         Error::Transport(_) | Error::TooSlow { .. } | Error::Timeout(Phase::Transfer) => {
             method.is_idempotent()
@@ -75,6 +78,12 @@ fn is_retryable(error: &Error, method: &Method) -> bool {
         Error::Status(status) => RETRIED.contains(&status.as_u16()) && method.is_idempotent(),
         _ => false,
     }
+}
+
+/// Whether name servers didn't answer. The resolver has asked them several times by then; asking again and again would
+/// hold up the run.
+fn is_silence(error: &Error) -> bool {
+    matches!(error, Error::Resolve(error) if error.kind() == ErrorKind::TimedOut)
 }
 
 /// The longest pause after so many attempts: doubled each time, up to the limit.
@@ -94,7 +103,6 @@ mod tests {
     use crate::ProxyError;
     use haul_http1::ProtocolError;
     use http::StatusCode;
-    use std::io::ErrorKind;
 
     fn config() -> Config {
         Config { total_timeout: Some(Duration::from_secs(100)), ..Config::default() }
@@ -118,6 +126,8 @@ mod tests {
             (Error::Tls(rustls::Error::DecryptError), false, false),
             (Error::ProxyTls(rustls::Error::DecryptError), false, false),
             (Error::Resolve(io(ErrorKind::NotFound)), false, false),
+            (Error::Resolve(io(ErrorKind::WouldBlock)), true, true),
+            (Error::Resolve(io(ErrorKind::TimedOut)), true, true),
             (Error::Write(io(ErrorKind::StorageFull)), false, false),
             (Error::TooManyRedirects, false, false),
             (Error::Cancelled, false, false),

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use haul_io::Io;
 use url::Host;
@@ -12,22 +13,25 @@ use url::Host;
 use crate::route::host_override::known;
 use crate::{Config, Error};
 
-/// The addresses of `host`; at least one.
+/// A lookup that failed after this time had no answer: the system's resolver has asked several times already.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// The addresses of `host`; at least one. A lookup takes at most `timeout`.
 pub(crate) async fn addresses(
     io: &impl Io,
     config: &Config,
     host: &Host<String>,
     port: u16,
+    timeout: Duration,
 ) -> Result<Vec<SocketAddr>, Error> {
     let found = match (known(&config.known_hosts, host, port), host) {
         (Some(known), _) => known.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect(),
         (None, Host::Ipv4(address)) => vec![SocketAddr::new((*address).into(), port)],
         (None, Host::Ipv6(address)) => vec![SocketAddr::new((*address).into(), port)],
         (None, Host::Domain(name)) => {
-            let resolved = io.resolve(&config.names, name, port).await;
-            resolved.map_err(|error| {
-                if haul_io::is_cancelled(&error) { Error::Cancelled } else { Error::Resolve(error) }
-            })?
+            let started = io.now();
+            let resolved = io.resolve(&config.names, name, port, timeout).await;
+            resolved.map_err(|error| unresolved(error, io.now() - started))?
         }
     };
     let fitting: Vec<_> = found.into_iter().filter(|address| config.family.has(*address)).collect();
@@ -35,6 +39,16 @@ pub(crate) async fn addresses(
         return Err(Error::Resolve(io::Error::other("no address of the requested family")));
     }
     Ok(fitting)
+}
+
+fn unresolved(error: io::Error, took: Duration) -> Error {
+    if haul_io::is_cancelled(&error) {
+        Error::Cancelled
+    } else if haul_io::is_try_again(&error) && took >= SILENCE {
+        Error::Resolve(io::Error::new(io::ErrorKind::TimedOut, "the name servers don't answer"))
+    } else {
+        Error::Resolve(error)
+    }
 }
 
 #[cfg(test)]
@@ -58,7 +72,7 @@ mod tests {
         let io = Blocking::new(Cancel::new().unwrap());
         let find = |family, host: &str, port| {
             let host = Host::parse(host).unwrap();
-            let found = run_ready(addresses(&io, &config(family), &host, port)).ok()?;
+            let found = run_ready(addresses(&io, &config(family), &host, port, Duration::from_secs(30))).ok()?;
             Some(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         };
         for (family, host, port, found) in [

@@ -19,7 +19,7 @@ use crate::route::proxy::{Proxy, ProxyKind};
 use crate::route::socks::{self, Target};
 use crate::route::tls::{Tls, TlsSettings};
 use crate::route::tunnel;
-use crate::route::wire::Wire;
+use crate::route::wire::{Wait, Wire};
 use crate::{Config, Error, Phase, Times};
 
 pub(crate) struct Connection {
@@ -72,12 +72,12 @@ impl Connection {
         &mut self,
         io: &impl Io,
         bytes: Buf,
-        timeout: Duration,
+        wait: Wait,
     ) -> (io::Result<()>, Buf) {
         match &mut self.link {
-            Link::Plain(socket) => socket.send(io, bytes, timeout).await,
-            Link::Tls(tls) => tls.send(io, bytes, timeout).await,
-            Link::Nested(tls) => tls.send(io, bytes, timeout).await,
+            Link::Plain(socket) => socket.send(io, bytes, wait).await,
+            Link::Tls(tls) => tls.send(io, bytes, wait).await,
+            Link::Nested(tls) => tls.send(io, bytes, wait).await,
         }
     }
 
@@ -86,12 +86,12 @@ impl Connection {
         &mut self,
         io: &impl Io,
         buf: Buf,
-        timeout: Duration,
+        wait: Wait,
     ) -> (io::Result<usize>, Buf) {
         match &mut self.link {
-            Link::Plain(socket) => socket.receive(io, buf, timeout).await,
-            Link::Tls(tls) => tls.receive(io, buf, timeout).await,
-            Link::Nested(tls) => tls.receive(io, buf, timeout).await,
+            Link::Plain(socket) => socket.receive(io, buf, wait).await,
+            Link::Tls(tls) => tls.receive(io, buf, wait).await,
+            Link::Nested(tls) => tls.receive(io, buf, wait).await,
         }
     }
 
@@ -106,7 +106,7 @@ impl Connection {
 
     /// Whether the connection is still usable after being idle: neither bytes nor an end have arrived.
     pub(crate) async fn is_quiet(&mut self, io: &impl Io) -> bool {
-        let (received, buf) = self.receive(io, io.take_buf(1), Duration::ZERO).await;
+        let (received, buf) = self.receive(io, io.take_buf(1), Wait::until(io.now())).await;
         io.give_buf(buf);
         matches!(received, Err(error) if error.kind() == io::ErrorKind::TimedOut)
     }
@@ -120,7 +120,7 @@ impl<I: Io> Dial<'_, I> {
         let connected = match &config.unix_socket {
             Some(path) => io.connect_local(path).await,
             None => {
-                let addresses = first_hop(io, config, route, origin).await?;
+                let addresses = first_hop(io, config, route, origin, self.left()).await?;
                 let resolved = io.now();
                 self.times.dns += resolved - started;
                 started = resolved;
@@ -182,7 +182,7 @@ impl<I: Io> Dial<'_, I> {
         wire: W,
     ) -> Result<Tls<W>, Error> {
         let started = self.io.now();
-        let tls = Tls::handshake(self.io, config, host, wire, self.left()).await;
+        let tls = Tls::handshake(self.io, config, host, wire, self.deadline).await;
         self.times.tls += self.io.now() - started;
         tls
     }
@@ -201,7 +201,7 @@ impl<I: Io> Dial<'_, I> {
                 socks::connect(io, wire, proxy, &target, deadline).await
             }
             ProxyKind::Socks5 => {
-                let found = addresses(io, config, &host, origin.port).await?;
+                let found = addresses(io, config, &host, origin.port, self.left()).await?;
                 let target = Target::Address(*found.first().expect("found addresses are never none"));
                 socks::connect(io, wire, proxy, &target, deadline).await
             }
@@ -221,11 +221,12 @@ async fn first_hop(
     config: &Config,
     route: &Route,
     origin: &Origin,
+    timeout: Duration,
 ) -> Result<Vec<SocketAddr>, Error> {
     match route {
-        Route::Direct(_) => addresses(io, config, &origin.url_host()?, origin.port).await,
+        Route::Direct(_) => addresses(io, config, &origin.url_host()?, origin.port, timeout).await,
         Route::Forward(proxy) | Route::Tunnel(_, proxy) => {
-            addresses(io, config, proxy.host(), proxy.port()).await
+            addresses(io, config, proxy.host(), proxy.port(), timeout).await
         }
     }
 }

@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::client::config::ClientIdentity;
-use crate::route::wire::Wire;
+use crate::route::wire::{Wait, Wire};
 use crate::{Error, Trust};
 
 /// Bytes of records that are received at a time: two records of the greatest length.
@@ -127,25 +127,24 @@ pub(crate) struct Tls<W> {
 }
 
 impl<W: Wire> Tls<W> {
-    /// Performs the handshake with the server called `host` at the other end of `wire`.
+    /// Performs the handshake with the server called `host` at the other end of `wire`. `deadline` is by [`Io::now`].
     pub(crate) async fn handshake(
         io: &impl Io,
         config: Arc<ClientConfig>,
         host: &str,
         wire: W,
-        timeout: Duration,
+        deadline: Duration,
     ) -> Result<Self, Error> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| Error::Host { reason: "the host can't be named in TLS".to_owned() })?;
         let connection = ClientConnection::new(config, name).map_err(Error::Tls)?;
         let mut tls = Self { wire, connection, records: None, ended_cleanly: false };
-        let deadline = io.now() + timeout;
+        let wait = Wait::until(deadline);
         while tls.connection.is_handshaking() {
-            let left = deadline.saturating_sub(io.now());
             let step = if tls.connection.wants_write() {
-                tls.flush(io, left).await
+                tls.flush(io, wait).await
             } else {
-                tls.receive_records(io, left).await.and_then(|bytes| match bytes {
+                tls.receive_records(io, wait).await.and_then(|bytes| match bytes {
                     0 => Err(io::ErrorKind::UnexpectedEof.into()),
                     _ => Ok(()),
                 })
@@ -160,16 +159,17 @@ impl<W: Wire> Tls<W> {
         self.ended_cleanly
     }
 
-    async fn send_records(&mut self, io: &impl Io, mut bytes: &[u8], timeout: Duration) -> io::Result<()> {
+    async fn send_records(&mut self, io: &impl Io, mut bytes: &[u8], wait: Wait) -> io::Result<()> {
         while !bytes.is_empty() {
             let taken = self.connection.writer().write(bytes)?;
             bytes = &bytes[taken..];
-            self.flush(io, timeout).await?;
+            self.flush(io, wait).await?;
         }
         Ok(())
     }
 
-    async fn receive_plain(&mut self, io: &impl Io, buf: &mut Buf, timeout: Duration) -> io::Result<usize> {
+    async fn receive_plain(&mut self, io: &impl Io, buf: &mut Buf, wait: Wait) -> io::Result<usize> {
+        let mut is_first = true;
         loop {
             match self.connection.reader().read(buf.spare_mut()) {
                 Ok(count) => {
@@ -181,17 +181,22 @@ impl<W: Wire> Tls<W> {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 Err(_) => {}
             }
-            self.flush(io, timeout).await?;
-            self.receive_records(io, timeout).await?;
+            if !is_first {
+                // Records without data, or pieces of one, may arrive for ever.
+                wait.check(io.now())?;
+            }
+            is_first = false;
+            self.flush(io, wait).await?;
+            self.receive_records(io, wait).await?;
         }
     }
 
     /// Passes received records to rustls, and waits for some if there are none; 0 is the end of the stream.
-    async fn receive_records(&mut self, io: &impl Io, timeout: Duration) -> io::Result<usize> {
+    async fn receive_records(&mut self, io: &impl Io, wait: Wait) -> io::Result<usize> {
         let mut records = match self.records.take() {
             Some(records) => records,
             None => {
-                let (count, records) = self.wire.receive(io, io.take_buf(RECORDS_BYTES), timeout).await;
+                let (count, records) = self.wire.receive(io, io.take_buf(RECORDS_BYTES), wait).await;
                 count?;
                 records
             }
@@ -207,23 +212,23 @@ impl<W: Wire> Tls<W> {
         state.map(|_| taken).map_err(io::Error::other)
     }
 
-    async fn flush(&mut self, io: &impl Io, timeout: Duration) -> io::Result<()> {
+    async fn flush(&mut self, io: &impl Io, wait: Wait) -> io::Result<()> {
         while self.connection.wants_write() {
             let mut records = Vec::new();
             self.connection.write_tls(&mut records)?;
-            self.wire.send(io, Buf::from(records), timeout).await.0?;
+            self.wire.send(io, Buf::from(records), wait).await.0?;
         }
         Ok(())
     }
 }
 
 impl<W: Wire> Wire for Tls<W> {
-    async fn send(&mut self, io: &impl Io, bytes: Buf, timeout: Duration) -> (io::Result<()>, Buf) {
-        (self.send_records(io, bytes.filled(), timeout).await, bytes)
+    async fn send(&mut self, io: &impl Io, bytes: Buf, wait: Wait) -> (io::Result<()>, Buf) {
+        (self.send_records(io, bytes.filled(), wait).await, bytes)
     }
 
-    async fn receive(&mut self, io: &impl Io, mut buf: Buf, timeout: Duration) -> (io::Result<usize>, Buf) {
-        (self.receive_plain(io, &mut buf, timeout).await, buf)
+    async fn receive(&mut self, io: &impl Io, mut buf: Buf, wait: Wait) -> (io::Result<usize>, Buf) {
+        (self.receive_plain(io, &mut buf, wait).await, buf)
     }
 }
 

@@ -14,7 +14,7 @@ use http::{HeaderMap, Method};
 
 use crate::route::origin::Origin;
 use crate::route::proxy::Proxy;
-use crate::route::wire::Wire;
+use crate::route::wire::{Wait, Wire};
 use crate::{Config, Error, Phase, ProxyError};
 
 /// Bytes of the response that are received at a time.
@@ -82,8 +82,7 @@ pub(crate) async fn send(
     bytes: Vec<u8>,
     deadline: Duration,
 ) -> Result<(), Error> {
-    let left = deadline.saturating_sub(io.now());
-    let sent = wire.send(io, bytes.into(), left).await.0;
+    let sent = wire.send(io, bytes.into(), Wait::until(deadline)).await.0;
     sent.map_err(|error| Error::transport(error, Phase::Connect))
 }
 
@@ -94,8 +93,7 @@ pub(crate) async fn receive(
     input: Buf,
     deadline: Duration,
 ) -> Result<Buf, Error> {
-    let left = deadline.saturating_sub(io.now());
-    let (count, input) = wire.receive(io, input, left).await;
+    let (count, input) = wire.receive(io, input, Wait::until(deadline)).await;
     match count.map_err(|error| Error::transport(error, Phase::Connect))? {
         0 => Err(Error::Connect(std::io::ErrorKind::UnexpectedEof.into())),
         _ => Ok(input),

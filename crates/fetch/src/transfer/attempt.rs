@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use haul_io::Io;
 
+use crate::route::wire::Wait;
 use crate::transfer::clock::Clock;
 use crate::transfer::shared::Shared;
 use crate::transfer::trace::Trace;
@@ -37,6 +38,11 @@ impl<'a, I: Io> Attempt<'a, I> {
     /// `timeout`, or the time left for the whole request if that is less.
     pub(crate) fn limit(&self, timeout: Duration) -> Result<Duration, Error> {
         self.clock.limit(self.io.now(), timeout)
+    }
+
+    /// Waits for the peer: at most `idle` without a byte, and until the end of the whole request.
+    pub(crate) fn wait(&self, idle: Duration) -> Result<Wait, Error> {
+        self.clock.wait(self.io.now(), idle)
     }
 
     /// `error` of a step, or that of the whole request if that timed out.

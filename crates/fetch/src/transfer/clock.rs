@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::route::wire::Wait;
 use crate::{Config, Error, Phase};
 
 #[derive(Clone, Copy, Debug)]
@@ -36,10 +37,19 @@ impl Clock {
         }
     }
 
+    /// Waits for the peer: at most `idle` without a byte, and until the end of the whole request.
+    ///
+    /// # Errors
+    /// If no time is left.
+    pub(crate) fn wait(&self, now: Duration, idle: Duration) -> Result<Wait, Error> {
+        self.limit(now, idle)?;
+        Ok(Wait::new(idle, self.deadline.unwrap_or(Duration::MAX)))
+    }
+
     /// `error`, or [`Phase::Total`] if a step timed out because the whole request did.
     pub(crate) fn judge(&self, now: Duration, error: Error) -> Error {
         match error {
-            Error::Timeout(_) if self.deadline.is_some_and(|deadline| deadline <= now) => {
+            Error::Timeout(_) | Error::Resolve(_) if self.deadline.is_some_and(|deadline| deadline <= now) => {
                 Error::Timeout(Phase::Total)
             }
             error => error,

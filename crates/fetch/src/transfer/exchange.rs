@@ -130,7 +130,7 @@ impl<'a, I: Io> Incoming<'a, I> {
             if left.is_zero() {
                 return Ok(None);
             }
-            match self.receive(left).await {
+            match self.receive(deadline).await {
                 Err(Error::Timeout(Phase::Transfer)) => return Ok(None),
                 received => received?,
             }
@@ -145,19 +145,18 @@ impl<'a, I: Io> Incoming<'a, I> {
                 Parsed::Final(head) => return Ok(head),
                 Parsed::Continue => {}
                 Parsed::NeedMore => {
-                    let left = deadline.saturating_sub(self.attempt.io.now());
-                    self.receive(left.min(self.attempt.clock.read_timeout)).await?;
+                    self.receive(deadline).await?;
                 }
             }
         }
     }
 
-    /// Receives more bytes; the end of the connection is an error.
-    async fn receive(&mut self, timeout: Duration) -> Result<(), Error> {
-        let timeout = self.attempt.limit(timeout)?;
+    /// Receives more bytes, until `deadline` at most; the end of the connection is an error.
+    async fn receive(&mut self, deadline: Duration) -> Result<(), Error> {
+        let wait = self.attempt.wait(self.attempt.clock.read_timeout)?.at_most_until(deadline);
         self.input.compact();
         let input = std::mem::replace(&mut self.input, Vec::new().into());
-        let (received, input) = self.connection.receive(self.attempt.io, input, timeout).await;
+        let (received, input) = self.connection.receive(self.attempt.io, input, wait).await;
         self.input = input;
         let judged = |error| self.attempt.judge(Error::transport(error, Phase::Transfer));
         match received.map_err(judged)? {

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::body::coding::decoding::Decoding;
 use crate::body::download::Download;
-use crate::body::receiver::{Drain, Receiver};
+use crate::body::receiver::Receiver;
 use crate::kept::condition::Judgement;
 use crate::kept::resume::{Ask, Verdict};
 use crate::transfer::attempt::Attempt;
@@ -20,9 +20,6 @@ use crate::transfer::exchange::Answered;
 use crate::transfer::redirect;
 use crate::transfer::retry_after::host_pause;
 use crate::{Error, Request, Response};
-
-/// Unneeded bodies of up to this many bytes are read to keep the connection; beyond that a new one is cheaper.
-const DRAIN_BYTES_MAX: u64 = 64 * 1024;
 
 /// Parts of fewer bytes are small: a server that sends only such ones would be asked without end.
 const SMALL_PART_BYTES: u64 = 4 * 1024;
@@ -311,14 +308,6 @@ impl<I: Io> Attempt<'_, I> {
             return Err(Error::UnaskedPart);
         }
         Ok(download.has_all().then_some(response))
-    }
-
-    /// Reads a body that is not needed, to reuse the connection. If that costs too much, the connection is closed.
-    pub(crate) async fn drain(&self, request: &Request, answered: Answered) {
-        let mut drain = Drain::new(DRAIN_BYTES_MAX);
-        if let Ok(received) = self.receive_body(answered, None, &mut drain).await {
-            self.keep(request, received);
-        }
     }
 
     /// The response with `head`, its body empty.

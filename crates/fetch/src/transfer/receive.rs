@@ -20,6 +20,8 @@ use crate::{Error, Phase};
 
 /// Bytes that are decoded at a time.
 const DECODED_BYTES: usize = 128 * 1024;
+/// No file, and no other result, can be longer.
+const FILE_BYTES_MAX: u64 = i64::MAX as u64;
 /// How much longer than the body its encoded form may be.
 const ENCODING_ADDS_BYTES_MAX: u64 = 1 << 20;
 
@@ -93,6 +95,7 @@ impl<I: Io> Attempt<'_, I> {
         let Framing::Length(bytes) = head.framing else { return Ok(()) };
         let bytes = receiver.bytes().saturating_add(bytes);
         check_length(bytes, self.config().body_bytes_max)?;
+        check_length(bytes, Some(FILE_BYTES_MAX))?;
         receiver.check_room(bytes)
     }
 
@@ -154,12 +157,16 @@ impl<I: Io> Attempt<'_, I> {
         slowness: &mut Slowness,
     ) -> Result<(usize, Buf), Error> {
         input.compact();
-        let timeout = self.limit(self.clock.read_timeout)?;
+        let timeout = self.clock.read_timeout;
         let mut silent = Duration::ZERO;
         loop {
-            let left = timeout.saturating_sub(silent);
-            let wait = slowness.time_left().unwrap_or(left).min(left);
+            let left = self.limit(timeout.saturating_sub(silent))?;
+            let window = slowness.time_left().filter(|window| *window < left);
             let started = self.io.now();
+            let mut wait = self.wait(left)?;
+            if let Some(window) = window {
+                wait = wait.at_most_until(started.saturating_add(window));
+            }
             let (received, back) = connection.receive(self.io, input, wait).await;
             input = back;
             match received {
@@ -167,11 +174,16 @@ impl<I: Io> Attempt<'_, I> {
                     slowness.measure(self.io.now() - started, count)?;
                     return Ok((count, input));
                 }
-                Err(error) if wait < left && error.kind() == ErrorKind::TimedOut => {
-                    slowness.measure(wait, 0)?;
-                    silent += wait;
+                Err(error) => {
+                    if let Some(window) = window
+                        && error.kind() == ErrorKind::TimedOut
+                    {
+                        slowness.measure(window, 0)?;
+                        silent += window;
+                        continue;
+                    }
+                    return Err(self.judge(Error::transport(error, Phase::Transfer)));
                 }
-                Err(error) => return Err(self.judge(Error::transport(error, Phase::Transfer))),
             }
         }
     }

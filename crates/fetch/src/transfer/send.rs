@@ -164,8 +164,8 @@ async fn send_piece<I: Io>(
     connection: &mut Connection,
     piece: Buf,
 ) -> Result<(), Error> {
-    let timeout = attempt.limit(attempt.config().read_timeout)?;
-    let (sent, piece) = connection.send(attempt.io, piece, timeout).await;
+    let wait = attempt.wait(attempt.config().read_timeout)?;
+    let (sent, piece) = connection.send(attempt.io, piece, wait).await;
     attempt.io.give_buf(piece);
     sent.map_err(|error| attempt.judge(Error::transport(error, Phase::Transfer)))
 }

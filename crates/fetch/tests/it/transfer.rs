@@ -2,5 +2,6 @@
 
 mod codings;
 mod cookies;
+mod deadlines;
 mod expectations;
 mod statuses;

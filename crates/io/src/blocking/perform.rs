@@ -61,7 +61,9 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
         Op::MakeDirectory { dir, path, mode } => {
             done(fs::mkdirat(base(&dir)?, &path, Mode::from_raw_mode(mode)))
         }
-        Op::Resolve { names, host, port } => names.find(&host, port, cancel).map(Value::Addresses),
+        Op::Resolve { names, host, port, timeout } => {
+            names.find(&host, port, timeout, cancel).map(Value::Addresses)
+        }
         Op::Connect { addresses, timeout } => {
             connect(&addresses, timeout, cancel).map(|socket| Value::Socket(socket.into()))
         }

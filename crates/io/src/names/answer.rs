@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The result of a lookup, shared by all callers.
 pub(crate) type Answer = Result<Arc<[SocketAddr]>, Arc<io::Error>>;
-/// Receives an answer. Called once, on the thread that has the answer.
+/// Receives an answer. Called once, on the thread that has the answer; it must not block.
 pub(crate) type Callback = Box<dyn FnOnce(&Answer) + Send>;
 
 /// The addresses of an answer, with `port`.

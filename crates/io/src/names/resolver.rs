@@ -1,25 +1,28 @@
 //! Addresses of host names: one lookup for all callers that ask at the same time, remembered for a while.
 //!
-//! The first caller to ask for an unknown name leads: it carries out the lookup. Callers that ask meanwhile leave a
-//! callback. So any number of tasks cost one lookup, and those that wait occupy no thread of a ring's pool.
+//! The first caller to ask for an unknown name starts a lookup, on a thread of [`super::lookups`]. Callers that ask
+//! meanwhile leave a callback. So any number of tasks cost one lookup, and no worker or ring is blocked by one.
 //!
 //! - A success is remembered for a short, fixed time, because lookups report no time to live.
 //! - A failure is remembered for a second. A list with a thousand URLs of one missing host then costs a single lookup,
 //!   and a network that comes back is noticed soon.
+//! - "Try again" is no answer, and isn't remembered.
+//! - `localhost` and the names below it are this host, whatever the resolver says (RFC 6761, section 6.3).
 //!
 //! Addresses keep the resolver's order (for the system's resolver, RFC 6724): rotating them would overrule its
 //! preferences.
 //!
-//! Owns: which caller leads, what is remembered and for how long.
+//! Owns: which caller starts a lookup, what is remembered and for how long.
 //! Does not own: the order of connection attempts ([`crate::Op::Connect`]), fixed addresses that the user gave.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::answer::{Answer, Callback, at_port};
+use super::lookups::Lookups;
 use super::waiter;
 use crate::Cancel;
 
@@ -47,6 +50,7 @@ struct Inner {
     resolver: Box<Resolver>,
     clock: Box<Clock>,
     table: Mutex<Table>,
+    lookups: Lookups,
 }
 
 #[derive(Default)]
@@ -57,7 +61,7 @@ struct Table {
 }
 
 enum Entry {
-    /// A caller looks it up; these callbacks receive its answer.
+    /// A lookup has been started; these callbacks receive its answer.
     Pending(Vec<Callback>),
     Known {
         answer: Answer,
@@ -65,16 +69,7 @@ enum Entry {
     },
 }
 
-/// The part of a caller in a lookup.
-enum Role {
-    Known(Answer),
-    /// The caller carries out the lookup.
-    Leader(Lookup),
-    /// Another caller carries it out, and calls the callback.
-    Follower,
-}
-
-/// The leader's duty to look up a name. The callbacks receive an answer however it ends.
+/// A lookup of a name. The callbacks receive an answer however it ends.
 struct Lookup {
     names: Names,
     name: Arc<str>,
@@ -89,67 +84,57 @@ impl Names {
     }
 
     /// Names that `resolver` looks up. It returns addresses in order of preference, with ports that are ignored, and
-    /// may block. `clock` returns the time since some fixed moment.
+    /// may block; the error `WouldBlock` says that another lookup may succeed ([`is_try_again`]). `clock` returns the
+    /// time since some fixed moment.
     pub fn new(
         resolver: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static,
         clock: impl Fn() -> Duration + Send + Sync + 'static,
         limits: NamesLimits,
     ) -> Self {
         let (resolver, clock) = (Box::new(resolver), Box::new(clock));
-        Self(Arc::new(Inner { limits, resolver, clock, table: Mutex::default() }))
+        Self(Arc::new(Inner { limits, resolver, clock, table: Mutex::default(), lookups: Lookups::default() }))
     }
 
     /// The addresses of `name`, if they are known without a lookup.
     pub(crate) fn known(&self, name: &str, port: u16) -> Option<io::Result<Vec<SocketAddr>>> {
         let now = (self.0.clock)();
-        self.lock().known(name, now).map(|answer| at_port(&answer, port))
+        let known = loopback(name).or_else(|| self.lock().known(name, now));
+        known.map(|answer| at_port(&answer, port))
     }
 
-    /// The addresses of `name`. Blocks; if another caller looks the name up, until that is done or `cancel` is
-    /// triggered.
-    pub(crate) fn find(&self, name: &str, port: u16, cancel: &Cancel) -> io::Result<Vec<SocketAddr>> {
-        let mut waiting = None;
-        let role = self.join(name, || {
-            let (callback, answer) = waiter::pair()?;
-            waiting = Some(answer);
-            Ok(callback)
-        })?;
-        let answer = match (role, waiting) {
-            (Role::Known(answer), _) => answer,
-            (Role::Leader(lookup), _) => lookup.run(),
-            (Role::Follower, waiting) => waiting.expect("a follower has a waiter").wait(cancel)?,
-        };
-        at_port(&answer, port)
+    /// The addresses of `name`. Blocks until they are known, at most for `timeout`, or until `cancel` is triggered.
+    pub(crate) fn find(
+        &self,
+        name: &str,
+        port: u16,
+        timeout: Duration,
+        cancel: &Cancel,
+    ) -> io::Result<Vec<SocketAddr>> {
+        if let Some(known) = self.known(name, port) {
+            return known;
+        }
+        let (callback, waiter) = waiter::pair()?;
+        self.find_then(name, callback);
+        at_port(&waiter.wait(timeout, cancel)?, port)
     }
 
-    /// Calls `callback` with the addresses of `name`: in this call, which may block to look them up, or on the thread
-    /// that is already looking them up.
+    /// Calls `callback` with the addresses of `name`: in this call if they are known, else on the thread that looks
+    /// them up.
     pub(crate) fn find_then(&self, name: &str, callback: Callback) {
-        let mut callback = Some(callback);
-        let role = self.join(name, || Ok(callback.take().expect("the callback is taken once")));
-        let answer = match role {
-            Ok(Role::Known(answer)) => answer,
-            Ok(Role::Leader(lookup)) => lookup.run(),
-            Ok(Role::Follower) => return,
-            Err(error) => Err(Arc::new(error)),
-        };
-        callback.into_iter().for_each(|callback| callback(&answer));
-    }
-
-    /// Joins or starts a lookup. `callback` is made, and will be called, only if another caller leads.
-    fn join(&self, name: &str, callback: impl FnOnce() -> io::Result<Callback>) -> io::Result<Role> {
         let now = (self.0.clock)();
         let mut table = self.lock();
-        if let Some(answer) = table.known(name, now) {
-            return Ok(Role::Known(answer));
+        if let Some(answer) = loopback(name).or_else(|| table.known(name, now)) {
+            drop(table);
+            return callback(&answer);
         }
         if let Some(Entry::Pending(waiting)) = table.entries.get_mut(name) {
-            waiting.push(callback()?);
-            return Ok(Role::Follower);
+            return waiting.push(callback);
         }
         let name = Arc::<str>::from(name);
-        table.entries.insert(name.clone(), Entry::Pending(Vec::new()));
-        Ok(Role::Leader(Lookup { names: self.clone(), name, answer: None }))
+        table.entries.insert(name.clone(), Entry::Pending(vec![callback]));
+        drop(table);
+        let lookup = Lookup { names: self.clone(), name, answer: None };
+        self.0.lookups.add(Box::new(move || lookup.run()));
     }
 
     /// No foreign code runs under this lock, so a poisoned one is still consistent.
@@ -178,7 +163,7 @@ impl std::fmt::Debug for Names {
 }
 
 impl Lookup {
-    fn run(mut self) -> Answer {
+    fn run(mut self) {
         let found = (self.names.0.resolver)(&self.name).and_then(|found| {
             if found.is_empty() {
                 Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"))
@@ -186,9 +171,7 @@ impl Lookup {
                 Ok(found)
             }
         });
-        let answer = found.map(Arc::from).map_err(Arc::new);
-        self.answer = Some(answer.clone());
-        answer
+        self.answer = Some(found.map(Arc::from).map_err(Arc::new));
     }
 }
 
@@ -221,9 +204,12 @@ impl Table {
         limits: &NamesLimits,
     ) -> Vec<Callback> {
         let until = now + if answer.is_ok() { limits.found_for } else { limits.missed_for };
-        let entry = Entry::Known { answer: answer.clone(), until };
-        let previous = self.entries.insert(name.clone(), entry);
-        self.order.push_back((name.clone(), until));
+        let previous = if answer.as_ref().is_err_and(|error| is_try_again(error)) {
+            self.entries.remove(name)
+        } else {
+            self.order.push_back((name.clone(), until));
+            self.entries.insert(name.clone(), Entry::Known { answer: answer.clone(), until })
+        };
         while self.order.len() > limits.names_max {
             let Some((oldest, its_until)) = self.order.pop_front() else { break };
             // It may have been looked up again since.
@@ -238,8 +224,33 @@ impl Table {
     }
 }
 
+/// Whether the lookup that failed with `error` may succeed when it is repeated: the name servers had a failure of their
+/// own or didn't answer (EAI_AGAIN).
+pub fn is_try_again(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// The addresses of `localhost` and of the names below it.
+fn loopback(name: &str) -> Option<Answer> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let last = name.rsplit('.').next()?;
+    let addresses = || [(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()];
+    last.eq_ignore_ascii_case("localhost").then(|| Ok(Arc::from(addresses())))
+}
+
 fn by_system(name: &str) -> io::Result<Vec<SocketAddr>> {
-    Ok((name, 0).to_socket_addrs()?.collect())
+    match (name, 0).to_socket_addrs() {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(error) if says_try_again(&error.to_string()) => {
+            Err(io::Error::new(io::ErrorKind::WouldBlock, error))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the text is that of EAI_AGAIN, in glibc or musl; the standard library keeps nothing else of it.
+fn says_try_again(text: &str) -> bool {
+    text.contains("Temporary failure in name resolution") || text.contains("Try again")
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Waiting for another caller's lookup.
+//! Waiting for a lookup.
 //!
-//! Owns: a sleep that the answer or the run's cancellation ends.
+//! Owns: a sleep that the answer, a timeout or the run's cancellation ends.
 //! Does not own: answers.
 
 use std::io;
@@ -37,7 +37,9 @@ pub(super) fn pair() -> io::Result<(Callback, Waiter)> {
 }
 
 impl Waiter {
-    pub(super) fn wait(self, cancel: &Cancel) -> io::Result<Answer> {
+    /// The answer; the error is `TimedOut` after `timeout`.
+    pub(super) fn wait(self, timeout: Duration, cancel: &Cancel) -> io::Result<Answer> {
+        let deadline = Deadline::after(timeout);
         let Mailbox { answer, event } = &*self.0;
         loop {
             if let Some(answer) = answer.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -47,7 +49,7 @@ impl Waiter {
                 return Err(cancelled());
             }
             let mut fds = [PollFd::new(event, PollFlags::IN), PollFd::new(cancel, PollFlags::IN)];
-            wait(&mut fds, Deadline::after(Duration::MAX))?;
+            wait(&mut fds, deadline)?;
         }
     }
 }

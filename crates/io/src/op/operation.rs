@@ -55,7 +55,7 @@ pub enum Op {
     /// Makes a directory with at most these permission bits, less the umask. Its parent must exist: [`Value::Done`].
     MakeDirectory { dir: Option<Directory>, path: PathBuf, mode: u32 },
     /// Resolves a host name or literal by `names`: [`Value::Addresses`], never empty.
-    Resolve { names: Names, host: String, port: u16 },
+    Resolve { names: Names, host: String, port: u16, timeout: Duration },
     /// Connects to the first address that answers (RFC 8305): [`Value::Socket`].
     Connect { addresses: Vec<SocketAddr>, timeout: Duration },
     /// Connects to the local socket at `path` without waiting: [`Value::Socket`].

@@ -52,7 +52,8 @@ impl Placement {
             Op::Allocate { .. } | Op::Link { .. } | Op::Rename { .. } => Self::Inline,
             Op::Remove { .. } | Op::MakeDirectory { .. } | Op::ConnectLocal { .. } => Self::Inline,
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,
-            Op::Resolve { .. } => Self::Pool, // unless the name is remembered
+            // By threads that all rings share, unless the name is remembered.
+            Op::Resolve { .. } => Self::Pool,
             Op::Sleep { .. } => Self::Timer,
         }
     }

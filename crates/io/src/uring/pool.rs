@@ -73,6 +73,16 @@ impl Pool {
         }
     }
 
+    /// Looks `host` up by `names`, which has threads of its own.
+    pub(super) fn look_up(&self, key: Key, names: &Names, host: &str, port: u16) {
+        let shared = self.shared.clone();
+        let callback = move |answer: &Answer| {
+            let addresses = at_port(answer, port).map(Value::Addresses);
+            shared.complete(key, Ok(Completion::new(addresses)));
+        };
+        names.find_then(host, Box::new(callback));
+    }
+
     fn do_one_here(&self) {
         let next = lock(&self.shared.queue).work.pop_front();
         if let Some((key, work)) = next {
@@ -129,25 +139,8 @@ fn next(shared: &Shared) -> Option<(Key, Work)> {
 }
 
 fn finish(shared: &Arc<Shared>, key: Key, work: Work, io: &Blocking) {
-    let completion = match work {
-        Work::One(Op::Resolve { names, host, port }) if !io.cancel().is_triggered() => {
-            return resolve(shared, key, &names, &host, port);
-        }
-        work => catch_unwind(AssertUnwindSafe(|| carry_out(io, work))),
-    };
+    let completion = catch_unwind(AssertUnwindSafe(|| carry_out(io, work)));
     shared.complete(key, completion);
-}
-
-/// Looks up a name. If another thread is already looking it up, that thread completes this operation too.
-fn resolve(shared: &Arc<Shared>, key: Key, names: &Names, host: &str, port: u16) {
-    let pool = shared.clone();
-    let callback = move |answer: &Answer| {
-        let addresses = at_port(answer, port).map(Value::Addresses);
-        pool.complete(key, Ok(Completion::new(addresses)));
-    };
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| names.find_then(host, Box::new(callback)))) {
-        shared.complete(key, Err(panic));
-    }
 }
 
 fn carry_out(io: &Blocking, work: Work) -> Completion {

@@ -19,8 +19,8 @@ use super::pool::Work;
 use super::ring::request::Request;
 use crate::system::random::fill_random;
 use crate::{
-    Buf, BufResult, Completion, Directory, DirectoryCache, Durability, Io, Meter, Op, Publish, Published,
-    Value, cancelled,
+    Buf, BufResult, Completion, Directory, DirectoryCache, Durability, Io, Meter, Names, Op, Publish,
+    Published, Value, cancelled,
 };
 
 /// The operations of one job on a ring. Only that job may await them, and only while its ring runs.
@@ -88,6 +88,19 @@ impl TaskIo {
         request.complete(result)
     }
 
+    async fn look_up(&self, names: &Names, host: &str, port: u16, timeout: Duration) -> Completion {
+        if let Some(known) = names.known(host, port) {
+            self.0.count_placement(|counts| counts.inline += 1);
+            return Completion::new(known.map(Value::Addresses));
+        }
+        self.0.count_placement(|counts| counts.pool += 1);
+        let deadline = self.0.core.read_clock().checked_add(timeout);
+        let in_flight = self.0.start(Request::Lookup { completion: None }, deadline);
+        self.0.core.pool.look_up(in_flight.key(), names, host, port);
+        let (request, result) = in_flight.await;
+        request.complete(result)
+    }
+
     async fn sleep_for(&self, duration: Duration) -> Completion {
         self.0.count_placement(|counts| counts.timer += 1);
         let (request, result) = self.0.start(Request::Timer, Instant::now().checked_add(duration)).await;
@@ -110,13 +123,9 @@ impl Io for TaskIo {
                 Completion::new(connected.map(Value::Socket))
             }
             (_, Op::Sleep { duration }) => self.sleep_for(duration).await,
-            (Placement::Pool, Op::Resolve { names, host, port }) => match names.known(&host, port) {
-                Some(known) => {
-                    self.0.count_placement(|counts| counts.inline += 1);
-                    Completion::new(known.map(Value::Addresses))
-                }
-                None => self.pool(Work::One(Op::Resolve { names, host, port })).await,
-            },
+            (_, Op::Resolve { names, host, port, timeout }) => {
+                self.look_up(&names, &host, port, timeout).await
+            }
             (Placement::Pool, op) => self.pool(Work::One(op)).await,
             (Placement::Ring | Placement::Timer, op) => self.ring(op).await,
         }

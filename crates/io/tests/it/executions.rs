@@ -192,7 +192,7 @@ fn a_cancelled_run_undoes_what_it_began() {
 /// Sends a request to a peer and returns the whole response.
 async fn converse(io: &impl Io, host: &str, port: u16) -> io::Result<Vec<u8>> {
     let timeout = Duration::from_secs(5);
-    let addresses = io.resolve(&Names::default(), host, port).await?;
+    let addresses = io.resolve(&Names::default(), host, port, Duration::from_secs(30)).await?;
     let socket = io.connect(addresses, timeout).await?;
     let (sent, mut buf) = io.send_all(&socket, Buf::from(b"hello\r\n\r\n".to_vec()), timeout).await;
     sent?;

@@ -101,7 +101,7 @@ fn a_whole_file_is_written_by_the_pool_or_step_by_step() {
         assert!(written.1.filled().is_empty());
         assert_eq!(std::fs::read(&path).unwrap(), b"all");
         assert_eq!(uring.placement_counts().pool, pooled);
-        let addresses = run_one(&uring, async |io| io.resolve(&Names::default(), "127.0.0.1", 9).await);
+        let addresses = run_one(&uring, async |io| io.resolve(&Names::default(), "127.0.0.1", 9, Duration::from_secs(30)).await);
         assert_eq!(addresses.unwrap(), ["127.0.0.1:9".parse().unwrap()]);
     }
 }
@@ -290,20 +290,46 @@ fn a_thousand_jobs_cost_one_lookup_and_leave_threads_free() {
     let mut jobs: Vec<LocalJob<'_>> = Vec::new();
     for _ in 0..1_000 {
         jobs.push(Box::pin(async move {
-            let addresses = uring.task().resolve(names, "slow", 80).await.unwrap();
+            let addresses = uring.task().resolve(names, "slow", 80, Duration::from_secs(60)).await.unwrap();
             assert_eq!(addresses, ["10.0.0.1:80".parse().unwrap()]);
             found.set(found.get() + 1);
         }));
     }
     jobs.push(Box::pin(async move {
-        uring.task().resolve(names, "other", 80).await.unwrap();
+        uring.task().resolve(names, "other", 80, Duration::from_secs(60)).await.unwrap();
         go.send(()).unwrap();
     }));
     run_all(uring, jobs);
     assert_eq!((found.get(), asked.load(Ordering::SeqCst)), (1_000, 2));
     let pooled = uring.placement_counts().pool;
-    run_one(uring, async |io| io.resolve(names, "slow", 80).await).unwrap();
+    run_one(uring, async |io| io.resolve(names, "slow", 80, Duration::from_secs(60)).await).unwrap();
     assert_eq!(uring.placement_counts().pool, pooled, "what is known needs no thread");
+}
+
+#[test]
+fn lookups_end_at_their_deadline_and_with_the_run() {
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let resolver = move |_: &str| {
+        let _ = held.lock().unwrap().recv();
+        Ok(vec!["10.0.0.1:0".parse().unwrap()])
+    };
+    let names = Names::new(resolver, || Duration::ZERO, NamesLimits::default());
+    let cancel = Cancel::new().unwrap();
+    let uring = Uring::new(UringConfig::default(), cancel.clone(), Arc::default()).expect("a ring");
+    let look_up = |seconds| {
+        let names = &names;
+        run_one(&uring, async move |io| io.resolve(names, "silent", 80, Duration::from_secs_f64(seconds)).await)
+    };
+    assert_eq!(look_up(0.02).unwrap_err().kind(), io::ErrorKind::TimedOut);
+    let trigger = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        cancel.trigger();
+    });
+    assert!(haul_io::is_cancelled(&look_up(60.0).unwrap_err()));
+    trigger.join().unwrap();
+    // An answer that comes after all that is for nobody.
+    drop(hold);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn every_kind_of_operation_can_be_abandoned() {
         }),
         Box::pin(async move {
             loop {
-                drop(f.resolve(&Names::default(), "127.0.0.1", 80).await);
+                drop(f.resolve(&Names::default(), "127.0.0.1", 80, Duration::from_secs(30)).await);
             }
         }),
     ];

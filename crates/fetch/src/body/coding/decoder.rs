@@ -13,8 +13,6 @@ use super::error::CodingError;
 
 /// The largest window of gzip and deflate, as a power of two.
 const INFLATE_WINDOW_BITS: u8 = 15;
-/// RFC 9659: zstd over HTTP needs no window of more than 8 MiB.
-const ZSTD_WINDOW_BITS: u32 = 23;
 /// The first byte of every gzip member (RFC 1952 section 2.3.1).
 const GZIP_FIRST: u8 = 0x1f;
 
@@ -31,8 +29,14 @@ enum Kind {
     /// `None` before the first byte, which distinguishes the zlib format of the standard from the raw one that some
     /// servers servers send.
     Deflate(Option<Decompress>),
-    Brotli(Box<Brotli>),
-    Zstd(DCtx<'static>),
+    Brotli(Box<Brotli>, Window),
+    Zstd(DCtx<'static>, Window),
+}
+
+/// The largest window that a decoder may have, as a power of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) bits: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,15 +63,16 @@ impl DecodeStep {
 }
 
 impl Decoder {
-    /// The decoder for the coding `name`.
-    pub(super) fn of(name: &str) -> Option<Self> {
+    /// The decoder for the coding `name`. Input that needs a larger window than `window` is an error; gzip and deflate
+    /// have small ones.
+    pub(super) fn of(name: &str, window: Window) -> Option<Self> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         let kind = match () {
             // RFC 9110 section 8.4.1.3: both names mean the same.
             () if is("gzip") || is("x-gzip") => Kind::Gzip(Decompress::new_gzip(INFLATE_WINDOW_BITS)),
             () if is("deflate") => Kind::Deflate(None),
-            () if is("br") => Kind::Brotli(Box::new(brotli())),
-            () if is("zstd") => Kind::Zstd(zstd()?),
+            () if is("br") => Kind::Brotli(Box::new(brotli()), window),
+            () if is("zstd") => Kind::Zstd(zstd(window)?, window),
             () => return None,
         };
         Some(Self { kind, at: At::Start })
@@ -77,8 +82,8 @@ impl Decoder {
         match self.kind {
             Kind::Gzip(_) => "gzip",
             Kind::Deflate(_) => "deflate",
-            Kind::Brotli(_) => "br",
-            Kind::Zstd(_) => "zstd",
+            Kind::Brotli(..) => "br",
+            Kind::Zstd(..) => "zstd",
         }
     }
 
@@ -103,6 +108,12 @@ impl Decoder {
             // RFC 1950 section 2.2: zlib data begins with the compression method 8; no encoder begins raw data with it.
             *inflate = Some(Decompress::new(first & 0x0f == 8));
         }
+        if let Kind::Brotli(_, window) = &self.kind
+            && self.at == At::Start
+            && brotli_window_bits(first) > window.bits
+        {
+            return Err(CodingError::Window { window_bytes_max: 1 << window.bits });
+        }
         self.advance(input, output)
     }
 
@@ -114,7 +125,7 @@ impl Decoder {
                 Ok(())
             }
             // The decoder is ready for another frame, and checks whether it is one.
-            Kind::Zstd(_) => Ok(()),
+            Kind::Zstd(..) => Ok(()),
             _ => Err(CodingError::Trailing { coding: self.name() }),
         }
     }
@@ -123,8 +134,8 @@ impl Decoder {
         let advanced = match &mut self.kind {
             Kind::Gzip(decompress) | Kind::Deflate(Some(decompress)) => inflate(decompress, input, output),
             Kind::Deflate(None) => Some((DecodeStep::default(), At::Start)),
-            Kind::Brotli(state) => unbrotli(state, input, output),
-            Kind::Zstd(context) => unzstd(context, input, output),
+            Kind::Brotli(state, _) => unbrotli(state, input, output),
+            Kind::Zstd(context, window) => unzstd(context, *window, input, output)?,
         };
         let (step, at) = advanced.ok_or_else(|| match self.at {
             At::End => CodingError::Trailing { coding: self.name() },
@@ -173,16 +184,39 @@ fn unbrotli(state: &mut Brotli, input: &[u8], output: &mut [u8]) -> Option<(Deco
     }
 }
 
-fn zstd() -> Option<DCtx<'static>> {
+/// RFC 7932 section 9.1: the window of a stream that begins with the byte `first`.
+fn brotli_window_bits(first: u8) -> u32 {
+    let (short, long) = (u32::from(first >> 1 & 7), u32::from(first >> 4 & 7));
+    match (first & 1, short, long) {
+        (0, ..) => 16,
+        (_, 0, 0) => 17,
+        (_, 0, long) => 8 + long,
+        (_, short, _) => 17 + short,
+    }
+}
+
+fn zstd(window: Window) -> Option<DCtx<'static>> {
     let mut context = DCtx::try_create()?;
-    context.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_BITS)).ok()?;
+    context.set_parameter(DParameter::WindowLogMax(window.bits)).ok()?;
     Some(context)
 }
 
-fn unzstd(context: &mut DCtx<'static>, input: &[u8], output: &mut [u8]) -> Option<(DecodeStep, At)> {
+fn unzstd(
+    context: &mut DCtx<'static>,
+    window: Window,
+    input: &[u8],
+    output: &mut [u8],
+) -> Result<Option<(DecodeStep, At)>, CodingError> {
     let mut from = InBuffer::around(input);
     let mut to = OutBuffer::around(output);
-    let wanted = context.decompress_stream(&mut to, &mut from).ok()?;
+    let wanted = match context.decompress_stream(&mut to, &mut from) {
+        Ok(wanted) => wanted,
+        // The library has no public constants for its errors.
+        Err(code) if zstd_safe::get_error_name(code).contains("too much memory") => {
+            return Err(CodingError::Window { window_bytes_max: 1 << window.bits });
+        }
+        Err(_) => return Ok(None),
+    };
     let step = DecodeStep { taken: from.pos(), made: to.pos() };
-    Some((step, if wanted == 0 { At::End } else { At::Within }))
+    Ok(Some((step, if wanted == 0 { At::End } else { At::Within })))
 }

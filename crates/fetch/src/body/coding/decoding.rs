@@ -8,7 +8,7 @@
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-use super::decoder::{DecodeStep, Decoder};
+use super::decoder::{DecodeStep, Decoder, Window};
 use super::error::CodingError;
 
 /// The value of Accept-Encoding when codings are wanted.
@@ -21,8 +21,13 @@ const STAGE_BUFFER_BYTES: usize = 32 * 1024;
 /// Up to this many decoded bytes the ratio isn't checked: they are no threat to memory.
 const UNCHECKED_BYTES: u64 = 16 << 20;
 
-/// The decoders of one body. Their memory is that of their windows: 32 KiB for gzip and deflate, up to 8 MiB for zstd,
-/// and up to 16 MiB for br.
+/// RFC 9659: zstd over HTTP needs no window of more than 8 MiB. Also the memory of all windows of a chain together.
+const ZSTD_WINDOW_BITS: u32 = 23;
+/// RFC 7932: windows of br have at most 16 MiB.
+const BROTLI_WINDOW_BITS: u32 = 24;
+
+/// The decoders of one body. Their memory is that of their windows: 32 KiB for gzip and deflate, up to 8 MiB for zstd
+/// and up to 16 MiB for br. Several codings of the latter kinds share 8 MiB equally.
 pub(crate) struct Decoding {
     /// In the order of decoding. Invariant: at least one, at most [`CHAIN_MAX`].
     stages: Vec<Stage>,
@@ -43,21 +48,26 @@ impl Decoding {
     /// The decoders for a body with these header fields; `None` if it has no coding. A body that grows to more than
     /// `ratio_max` times its encoded length is an error, once it is large.
     pub(crate) fn of(headers: &HeaderMap, ratio_max: u32) -> Result<Option<Self>, CodingError> {
-        let mut stages = Vec::new();
+        let mut names = Vec::new();
         for value in headers.get_all(CONTENT_ENCODING) {
             let unknown = || CodingError::Unknown(String::from_utf8_lossy(value.as_bytes()).into_owned());
             let codings = value.to_str().map_err(|_| unknown())?.split(',').map(str::trim);
             for coding in codings.filter(|coding| !coding.is_empty()) {
-                if stages.len() == CHAIN_MAX {
+                if names.len() == CHAIN_MAX {
                     return Err(CodingError::TooMany { count_max: CHAIN_MAX });
                 }
                 // RFC 9110 section 8.4: "identity" shouldn't be listed, and changes nothing.
                 if !coding.eq_ignore_ascii_case("identity") {
-                    let decoder =
-                        Decoder::of(coding).ok_or_else(|| CodingError::Unknown(coding.to_owned()))?;
-                    stages.push(Stage { decoder, input: Vec::new(), made_bytes: 0, filled: false });
+                    names.push(coding);
                 }
             }
+        }
+        let windowed = names.iter().filter(|name| is_windowed(name)).count();
+        let mut stages = Vec::new();
+        for name in names {
+            let decoder = Decoder::of(name, window(name, windowed));
+            let decoder = decoder.ok_or_else(|| CodingError::Unknown(name.to_owned()))?;
+            stages.push(Stage { decoder, input: Vec::new(), made_bytes: 0, filled: false });
         }
         // The field lists the codings in the order in which they were applied.
         stages.reverse();
@@ -87,6 +97,20 @@ impl Decoding {
         let is_whole = self.encoded_bytes == 0 || self.stages.iter().all(|stage| stage.decoder.is_complete());
         if is_whole { Ok(()) } else { Err(CodingError::Incomplete) }
     }
+}
+
+/// Whether the coding has windows of megabytes.
+fn is_windowed(name: &str) -> bool {
+    ["br", "zstd"].iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// The window that the coding `name` may have, as one of so many with large windows.
+fn window(name: &str, windowed: usize) -> Window {
+    let bits = match windowed.max(1).next_power_of_two().ilog2() {
+        0 if name.eq_ignore_ascii_case("br") => BROTLI_WINDOW_BITS,
+        doublings => ZSTD_WINDOW_BITS - doublings,
+    };
+    Window { bits }
 }
 
 /// Lets the last stage make bytes, and the stages before it supply them. Returns when `output` is full, or when `input`

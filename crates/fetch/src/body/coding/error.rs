@@ -28,6 +28,11 @@ pub enum CodingError {
         /// The coding.
         coding: &'static str,
     },
+    /// The coding needs a larger window than the body's codings may have together.
+    Window {
+        /// The limit for this coding.
+        window_bytes_max: u64,
+    },
     /// The body grows beyond the limit when it is decoded.
     Bomb {
         /// The limit: decoded bytes per encoded byte.
@@ -43,6 +48,9 @@ impl fmt::Display for CodingError {
             Self::Damaged { coding } => write!(f, "the content is damaged: not {coding}"),
             Self::Incomplete => f.write_str("the compressed content ends early"),
             Self::Trailing { coding } => write!(f, "bytes after the end of the {coding} content"),
+            Self::Window { window_bytes_max } => {
+                write!(f, "decoding the content takes a window of more than {window_bytes_max} bytes")
+            }
             Self::Bomb { ratio_max } => {
                 write!(f, "the content grows to more than {ratio_max} times its compressed length")
             }

@@ -41,7 +41,7 @@ impl Fake {
 }
 
 fn find(names: &Names, name: &str) -> io::Result<String> {
-    let found = names.find(name, 80, &Cancel::new().unwrap())?;
+    let found = names.find(name, 80, SECOND * 60, &Cancel::new().unwrap())?;
     Ok(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
 }
 
@@ -149,7 +149,7 @@ fn waiting_for_another_callers_lookup_can_be_interrupted() {
     std::thread::scope(|scope| {
         let first = scope.spawn(|| find(&names, "a"));
         started.recv().unwrap();
-        let waiter = scope.spawn(|| names.find("a", 80, &cancel));
+        let waiter = scope.spawn(|| names.find("a", 80, SECOND * 60, &cancel));
         cancel.trigger();
         assert!(crate::is_cancelled(&waiter.join().unwrap().unwrap_err()));
         go.send(()).unwrap();
@@ -166,9 +166,50 @@ fn a_lookup_that_panics_still_answers_its_callers() {
         let (answered, answers) = sync_channel(1);
         names.find_then("panics", Box::new(move |answer| answered.send(answer.clone()).unwrap()));
         go.send(()).unwrap();
-        first.join().unwrap_err();
+        first.join().unwrap().unwrap_err();
         answers.recv().unwrap().unwrap_err();
     });
+}
+
+#[test]
+fn a_caller_waits_no_longer_than_it_wants() {
+    let (names, _started, go, _) = held();
+    let error = names.find("a", 80, Duration::from_millis(20), &Cancel::new().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    // The lookup goes on for others.
+    go.send(()).unwrap();
+    assert_eq!(find(&names, "a").unwrap(), "10.0.0.1:80");
+}
+
+#[test]
+fn try_again_is_never_remembered() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let resolver = move |_: &str| match counted.fetch_add(1, Ordering::SeqCst) {
+        0 | 1 => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(vec![SocketAddr::from(([10, 0, 0, 1], 0))]),
+    };
+    let names = Names::new(resolver, || Duration::ZERO, NamesLimits::default());
+    for _ in 0..2 {
+        assert!(is_try_again(&find(&names, "a").unwrap_err()));
+    }
+    assert_eq!(find(&names, "a").unwrap(), "10.0.0.1:80");
+    assert!(names.lock().order.len() == 1 && names.known("a", 80).is_some());
+    assert!(says_try_again("failed to lookup address information: Temporary failure in name resolution"));
+    assert!(!says_try_again("failed to lookup address information: Name or service not known"));
+}
+
+#[test]
+fn localhost_is_never_asked_for() {
+    let fake = Fake::default();
+    let names = fake.names(NamesLimits::default());
+    for name in ["localhost", "LOCALHOST", "localhost.", "a.b.localhost"] {
+        assert_eq!(find(&names, name).unwrap(), "127.0.0.1:80 [::1]:80", "{name}");
+    }
+    assert_eq!(fake.asked(), 0);
+    for name in ["localhost.example", "notlocalhost"] {
+        assert!(names.known(name, 80).is_none(), "{name}");
+    }
 }
 
 #[test]

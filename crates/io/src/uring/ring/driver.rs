@@ -147,7 +147,7 @@ impl Driver {
         let deadline = slot.deadline.take();
         let in_flight = matches!(slot.state, RequestState::Awaited(_));
         match (in_flight, &slot.request) {
-            (true, Request::Timer) | (false, _) => self.discard(key),
+            (true, Request::Timer | Request::Lookup { .. }) | (false, _) => self.discard(key),
             (true, Request::Pooled { .. }) => slot.state = RequestState::Orphaned,
             (true, _) => {
                 slot.state = RequestState::Orphaned;
@@ -167,9 +167,16 @@ impl Driver {
         }
     }
 
-    /// A pool thread has completed `key`.
+    /// A thread has completed `key`.
     pub(crate) fn pooled(&mut self, done: PooledCompletion) {
-        if let Some(slot) = self.slots.get_mut(done.key) {
+        let Some(slot) = self.slots.get_mut(done.key) else { return };
+        if let Request::Lookup { completion } = &mut slot.request {
+            // It may have ended before, by its deadline or the run's cancellation.
+            if matches!(slot.state, RequestState::Awaited(_)) {
+                *completion = done.completion.ok();
+                self.complete_at(done.key, Ok(0), done.at);
+            }
+        } else {
             slot.request = Request::Pooled { completion: Some(done.completion) };
             self.complete_at(done.key, Ok(0), done.at);
         }
@@ -301,6 +308,7 @@ impl Driver {
             slot.deadline = None;
             match slot.request {
                 Request::Timer => self.complete_at(key, Ok(0), now),
+                Request::Lookup { .. } => self.complete_at(key, Err(io::ErrorKind::TimedOut.into()), now),
                 _ => self.interrupt(key, Interruption::TimedOut),
             }
         }
@@ -314,7 +322,7 @@ impl Driver {
                 continue;
             }
             match slot.request {
-                Request::Timer => self.complete(key, Err(cancelled())),
+                Request::Timer | Request::Lookup { .. } => self.complete(key, Err(cancelled())),
                 _ => self.interrupt(key, Interruption::Cancelled),
             }
         }

@@ -67,6 +67,10 @@ pub(crate) enum Request {
     Pooled {
         completion: Option<std::thread::Result<Completion>>,
     },
+    /// A thread looks a name up. The answer is for others too, so that this ends early without it.
+    Lookup {
+        completion: Option<Completion>,
+    },
     /// Ends at its deadline.
     Timer,
 }
@@ -159,7 +163,7 @@ impl Request {
                 opcode::Read::new(fd, counter.as_mut_ptr(), counter.len() as u32).build()
             }
             Self::CancelSignal { cancel } => poll(cancel.as_fd().as_raw_fd(), PollFlags::IN),
-            Self::Pooled { .. } | Self::Timer => return None,
+            Self::Pooled { .. } | Self::Lookup { .. } | Self::Timer => return None,
         })
     }
 
@@ -167,7 +171,7 @@ impl Request {
     pub(crate) fn is_interrupted_by_cancel(&self) -> bool {
         match self {
             Self::Read { .. } | Self::Write { .. } | Self::Recv { .. } | Self::Send { .. } => true,
-            Self::Open { .. } | Self::Connect { .. } | Self::Timer => true,
+            Self::Open { .. } | Self::Connect { .. } | Self::Lookup { .. } | Self::Timer => true,
             // A pool thread watches the switch itself.
             Self::Sync { .. } | Self::Pooled { .. } | Self::WakeUp { .. } | Self::CancelSignal { .. } => {
                 false
@@ -191,6 +195,10 @@ impl Request {
                 Some(Ok(completion)) => completion,
                 Some(Err(panic)) => std::panic::resume_unwind(panic),
                 None => Completion::new(Err(Errno::CANCELED.into())),
+            },
+            Self::Lookup { completion } => match (result, completion) {
+                (Ok(_), Some(completion)) => completion,
+                (result, _) => Completion::new(result.and(Err(Errno::CANCELED.into()))),
             },
             Self::Sync { .. }
             | Self::Connect { .. }

@@ -200,3 +200,27 @@ fn bombs_are_detected_anywhere_in_a_chain() {
     let small = encoded("gzip", &zeros[..1 << 20]);
     assert_eq!(limited("gzip", &small, 1), Ok(1 << 20), "what is small is no bomb");
 }
+
+#[test]
+fn the_windows_of_a_chain_share_one_budget() {
+    let zeros = vec![0; 9 << 20];
+    let wide = |content: &[u8]| {
+        let mut context = zstd_safe::CCtx::create();
+        context.set_parameter(zstd_safe::CParameter::WindowLog(23)).unwrap();
+        let mut out = Vec::with_capacity(zstd_safe::compress_bound(content.len()));
+        context.compress2(&mut out, content).unwrap();
+        out
+    };
+    let too_wide = |window_bytes_max| CodingError::Window { window_bytes_max };
+    assert_eq!(decoded("zstd", &wide(&zeros), 1_000, 1 << 20).unwrap().len(), zeros.len());
+    for (codings, window_bytes_max) in
+        [("zstd, zstd", 4 << 20), ("br, zstd, gzip, zstd", 2 << 20), ("zstd, zstd, zstd, zstd, zstd", 1 << 20)]
+    {
+        assert_eq!(decoded(codings, &wide(&zeros), 1_000, 1 << 20), Err(too_wide(window_bytes_max)), "{codings}");
+    }
+    // RFC 7932 section 9.1: the first byte of a stream with a window of 16 MiB.
+    for (codings, allowed) in [("br", true), ("gzip, br", true), ("br, br", false), ("zstd, br", false)] {
+        let refused = decoding(codings).step(&[0x0f], &mut [0; 10]) == Err(too_wide(4 << 20));
+        assert_eq!(refused, !allowed, "{codings}");
+    }
+}
