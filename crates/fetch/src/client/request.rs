@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, COOKIE, EXPECT, PROXY_AUTHORIZATION, RANGE};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use crate::route::origin::Origin;
 use crate::{Error, RequestBody};
 
 /// A request.
@@ -19,6 +20,8 @@ pub struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: RequestBody,
     pub(crate) expects_continue: bool,
+    /// The origin that the caller named, once a redirect has led elsewhere.
+    pub(crate) named_origin: Option<Origin>,
 }
 
 impl Request {
@@ -46,6 +49,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: RequestBody::default(),
             expects_continue: false,
+            named_origin: None,
         })
     }
 
@@ -124,6 +128,11 @@ impl Request {
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// Whether the client's certificate may be shown: only to the origin that the caller named.
+    pub(crate) fn shows_identity(&self) -> bool {
+        self.named_origin.as_ref().is_none_or(|named| *named == Origin::of(&self.url))
     }
 
     /// Whether the response may be combined from parts: RFC 9110 section 14.2 defines ranges for GET only, and the

@@ -25,6 +25,7 @@ use crate::{Config, Error, Phase, Times};
 pub(crate) struct Connection {
     link: Link,
     route: Route,
+    shows_identity: bool,
     /// Exchanges completed on this connection.
     pub(crate) exchange_count: u32,
 }
@@ -42,6 +43,8 @@ pub(crate) struct Dial<'a, I> {
     pub(crate) io: &'a I,
     pub(crate) config: &'a Config,
     pub(crate) tls: &'a TlsSettings,
+    /// Whether the origin gets the client's certificate if it asks for one.
+    pub(crate) shows_identity: bool,
     /// When the connection must be ready, by [`Io::now`].
     pub(crate) deadline: Duration,
     /// Where the time spent on each step is added.
@@ -54,12 +57,17 @@ impl Connection {
         let origin = Origin::of(url);
         let socket = dial.socket(&route, &origin).await?;
         let link = dial.link(&route, socket).await?;
-        Ok(Self { link, route, exchange_count: 0 })
+        Ok(Self { link, route, shows_identity: dial.shows_identity, exchange_count: 0 })
     }
 
     /// The route that the connection was made by.
     pub(crate) fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// Whether the connection serves requests by `route` that show the client's certificate, or don't.
+    pub(crate) fn serves(&self, route: &Route, shows_identity: bool) -> bool {
+        self.route == *route && self.shows_identity == shows_identity
     }
 
     /// Sends all of `bytes`.
@@ -160,12 +168,12 @@ impl<I: Io> Dial<'_, I> {
 
     /// A TLS handshake with the origin, whose certificate must be valid whichever the route.
     async fn tls_to_origin<W: Wire>(&mut self, origin: &Origin, wire: W) -> Result<Tls<W>, Error> {
-        let config = self.tls.for_origins()?;
+        let config = if self.shows_identity { self.tls.identified() } else { self.tls.anonymous() }?;
         self.handshake(config, &origin.host, wire).await
     }
 
     async fn tls_to_proxy(&mut self, proxy: &Proxy, socket: Socket) -> Result<Tls<Socket>, Error> {
-        let config = self.tls.for_proxies()?;
+        let config = self.tls.anonymous()?;
         let tls = self.handshake(config, &proxy.host().to_string(), socket).await;
         tls.map_err(Error::at_proxy)
     }

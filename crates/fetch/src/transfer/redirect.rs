@@ -6,8 +6,9 @@
 //! Source: RFC 9110 sections 15.4 (statuses) and 10.2.2 (Location).
 
 use http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HeaderName,
-    LOCATION, USER_AGENT,
+    ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_RANGE, IF_UNMODIFIED_SINCE, LOCATION, RANGE, USER_AGENT,
 };
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
@@ -16,8 +17,21 @@ use crate::client::request::check_url;
 use crate::route::origin::Origin;
 use crate::{Error, Request, RequestBody};
 
-/// Fields that reveal nothing about the user, and so may be sent to another origin.
-const PUBLIC_FIELDS: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT];
+/// Fields that choose the representation and reveal nothing about the user, and so are sent to another origin.
+const PUBLIC_FIELDS: [HeaderName; 12] = [
+    ACCEPT,
+    ACCEPT_CHARSET,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    CACHE_CONTROL,
+    IF_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_NONE_MATCH,
+    IF_RANGE,
+    IF_UNMODIFIED_SINCE,
+    RANGE,
+    USER_AGENT,
+];
 
 /// Fields that describe the body.
 const CONTENT_FIELDS: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
@@ -59,7 +73,8 @@ pub(crate) fn follow(
         return Err(Error::BodySpent);
     }
     let body = if keeps_body { request.body.clone() } else { RequestBody::default() };
-    Ok(Some(Request { method, url, headers, body, expects_continue: request.expects_continue }))
+    let named_origin = request.named_origin.clone().or((from != to).then_some(from));
+    Ok(Some(Request { method, url, headers, body, named_origin, expects_continue: request.expects_continue }))
 }
 
 fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {
@@ -111,6 +126,35 @@ mod tests {
         leads("http://a/x", "//b/z", "http://b/z", false);
         leads("http://a/x", "http://a:81/z", "http://a:81/z", false);
         leads("http://a/x", "https://a/z", "https://a/z", false);
+    }
+
+    #[test]
+    fn fields_that_choose_the_representation_go_along() {
+        let public = [
+            "Accept",
+            "Accept-Charset",
+            "Accept-Encoding",
+            "Accept-Language",
+            "Cache-Control",
+            "If-Match",
+            "If-Modified-Since",
+            "If-None-Match",
+            "If-Range",
+            "If-Unmodified-Since",
+            "Range",
+            "User-Agent",
+        ];
+        let private =
+            ["Authorization", "Cookie", "Origin", "Referer", "X-Api-Key", "If-Token", "Accept-Token"];
+        let names = public.iter().chain(&private);
+        let request = names
+            .fold(Request::get("http://a/").unwrap(), |request, name| request.header(name, "x").unwrap());
+        let headers = HeaderMap::from_iter([(LOCATION, "http://b/".parse().unwrap())]);
+        let next = follow(&request, StatusCode::FOUND, &headers, false).unwrap().unwrap();
+        assert!(public.iter().all(|name| next.has_header(name)), "{next:?}");
+        assert!(!private.iter().any(|name| next.has_header(name)), "{next:?}");
+        assert_eq!(next.headers.len(), public.len());
+        assert!(request.shows_identity() && !next.shows_identity());
     }
 
     #[test]
