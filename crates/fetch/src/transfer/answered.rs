@@ -1,6 +1,6 @@
 //! A request and the head of its response, on a connection from the pool or a new one.
 //!
-//! Owns: the choice of the connection, the one replay after a reused connection proved dead, which connections are kept
+//! Owns: the choice of the connection, the one replay after a reused connection proved stale, which connections are kept
 //! for reuse.
 //! Does not own: the exchange itself ([`crate::transfer::exchange`]), what follows from the response
 //! ([`crate::transfer::fetch`]).
@@ -20,8 +20,8 @@ use crate::transfer::receive::Received;
 use crate::{Error, Phase, Request};
 
 impl<I: Io> Attempt<'_, I> {
-    /// Sends `request` and receives the head of the response. If a reused connection proves dead, the request is sent
-    /// once more on another, where RFC 9112 section 9.3.1 allows that.
+    /// Sends `request` and receives the head of the response. If a reused connection proves dead, or carries bytes that
+    /// are no response, the request is sent once more on another, where RFC 9112 section 9.3.1 allows that.
     pub(crate) async fn answered(&mut self, request: &Request) -> Result<Answered, Error> {
         let authority = authority(&request.url)?;
         let (mut replay_count, mut expects_continue) = (0, request.expects_continue);
@@ -55,12 +55,10 @@ impl<I: Io> Attempt<'_, I> {
             let replay = Replay {
                 method: &request.method,
                 connection_reused,
-                response_bytes: no_head.response_bytes,
+                response_begun: no_head.response_begun,
                 replay_count,
             };
-            let is_broken = matches!(&no_head.error, Error::Transport(_))
-                || matches!(&no_head.error, Error::Protocol(error) if error.is_truncation());
-            if !is_broken || !replay.is_allowed() || !request.body.can_be_sent() {
+            if !no_head.is_broken() || !replay.is_allowed() || !request.body.can_be_sent() {
                 return Err(no_head.error);
             }
             replay_count += 1;

@@ -1,7 +1,7 @@
 //! Tasks of a list: retries, resumption, keeping up to date, failures of servers and of this machine.
 
 mod misbehaving;
-mod outcomes;
+pub(crate) mod outcomes;
 mod resume;
 mod retry;
 mod simulated;

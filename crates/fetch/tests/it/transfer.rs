@@ -1,5 +1,6 @@
-//! What happens between the request and its response: codings, cookies, expectations.
+//! What happens between the request and its response: codings, cookies, expectations, stale connections.
 
 mod codings;
 mod cookies;
 mod expectations;
+mod stale;
