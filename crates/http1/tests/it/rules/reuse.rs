@@ -49,6 +49,14 @@ fn rule_19_a_connection_is_reused_only_if_nothing_speaks_against_it() {
     );
     check("HTTP/1.0 204 \r\nConnection: keep-alive, close\r\n\r\n", Some(CloseReason::ResponseSaidClose));
     check("HTTP/1.0 204 \r\n\r\n", Some(CloseReason::NotPersistent));
+    let ambiguous = Some(CloseReason::AmbiguousFraming);
+    let chunked = "HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n";
+    check(&format!("{chunked}Content-Length: 0\r\n\r\n0\r\n\r\n"), ambiguous);
+    check(&format!("{chunked}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), ambiguous);
+    check(&format!("{chunked}Transfer-Encoding:\r\n\r\n0\r\n\r\n"), ambiguous);
+    check("HTTP/1.1 200 \r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n", ambiguous);
+    check("HTTP/1.1 200 \r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n", ambiguous);
+    check("HTTP/1.1 304 \r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n", None);
 }
 
 #[test]
