@@ -5,12 +5,15 @@
 //!
 //! Source: RFC 9110 sections 15.4 (statuses) and 10.2.2 (Location).
 
+use std::borrow::Cow;
+
 use http::header::{
     ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING,
     CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
     IF_RANGE, IF_UNMODIFIED_SINCE, LOCATION, RANGE, USER_AGENT,
 };
 use http::{HeaderMap, Method, StatusCode};
+use percent_encoding::AsciiSet;
 use url::Url;
 
 use crate::client::request::check_url;
@@ -32,6 +35,9 @@ const PUBLIC_FIELDS: [HeaderName; 12] = [
     RANGE,
     USER_AGENT,
 ];
+
+/// Escapes nothing but bytes above 0x7f, and control characters, which a parsed head doesn't contain.
+const NOT_ASCII: &AsciiSet = percent_encoding::CONTROLS;
 
 /// Fields that describe the body.
 const CONTENT_FIELDS: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
@@ -78,14 +84,22 @@ pub(crate) fn follow(
 }
 
 fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {
-    let text = std::str::from_utf8(location).map_err(|_| "redirected to a malformed location")?;
-    let mut url = base.join(text).map_err(|_| "redirected to a malformed location")?;
+    let mut url = base.join(&escaped(location)).map_err(|_| "redirected to a malformed location")?;
     check_url(&url).map_err(|_| "redirected to a location that can't be fetched")?;
     // RFC 9110 section 10.2.2: a location without a fragment inherits that of the request.
     if url.fragment().is_none() {
         url.set_fragment(base.fragment());
     }
     Ok(url)
+}
+
+/// `location` as text. Bytes of another encoding than UTF-8, such as Latin-1, become escapes: the server knows them
+/// again as the bytes that it sent.
+fn escaped(location: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(location) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => percent_encoding::percent_encode(location, NOT_ASCII).into(),
+    }
 }
 
 /// RFC 9110 section 15.4: 303 changes the method to GET, except for HEAD; 301 and 302 do so for POST only, by custom.
@@ -155,6 +169,23 @@ mod tests {
         assert!(!private.iter().any(|name| next.has_header(name)), "{next:?}");
         assert_eq!(next.headers.len(), public.len());
         assert!(request.shows_identity() && !next.shows_identity());
+    }
+
+    #[test]
+    fn locations_may_have_bytes_of_any_encoding() {
+        for (location, to) in [
+            (&b"/caf\xe9 1?\xfc=\xff"[..], "http://a/caf%E9%201?%FC=%FF"),
+            ("/caf\u{e9}?\u{fc}".as_bytes(), "http://a/caf%C3%A9?%C3%BC"),
+            (b"http://b/\xe9%20", "http://b/%E9%20"),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(LOCATION, http::HeaderValue::from_bytes(location).unwrap())]);
+            let next = follow(&Request::get("http://a/x").unwrap(), StatusCode::FOUND, &headers, false);
+            assert_eq!(next.unwrap().unwrap().url.as_str(), to);
+        }
+        let headers = HeaderMap::from_iter([(LOCATION, http::HeaderValue::from_bytes(b"//b\xe9/").unwrap())]);
+        let refused = follow(&Request::get("http://a/x").unwrap(), StatusCode::FOUND, &headers, false);
+        assert!(matches!(refused, Err(Error::Redirect { .. })), "a host has no such bytes");
     }
 
     #[test]

@@ -51,8 +51,7 @@ impl Decoding {
                 if stages.len() == CHAIN_MAX {
                     return Err(CodingError::TooMany { count_max: CHAIN_MAX });
                 }
-                // RFC 9110 section 8.4: "identity" shouldn't be listed, and changes nothing.
-                if !coding.eq_ignore_ascii_case("identity") {
+                if !changes_nothing(coding) {
                     let decoder =
                         Decoder::of(coding).ok_or_else(|| CodingError::Unknown(coding.to_owned()))?;
                     stages.push(Stage { decoder, input: Vec::new(), made_bytes: 0, filled: false });
@@ -87,6 +86,12 @@ impl Decoding {
         let is_whole = self.encoded_bytes == 0 || self.stages.iter().all(|stage| stage.decoder.is_complete());
         if is_whole { Ok(()) } else { Err(CodingError::Incomplete) }
     }
+}
+
+/// Whether `coding` leaves the content as it is. RFC 9110 section 8.4: "identity" shouldn't be listed. Some servers
+/// list "none" instead.
+pub(crate) fn changes_nothing(coding: &str) -> bool {
+    ["", "identity", "none"].iter().any(|name| coding.eq_ignore_ascii_case(name))
 }
 
 /// Lets the last stage make bytes, and the stages before it supply them. Returns when `output` is full, or when `input`
