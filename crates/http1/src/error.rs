@@ -62,11 +62,9 @@ pub enum ProtocolError {
         /// The first such byte.
         byte: u8,
     },
-    /// Both Content-Length and Transfer-Encoding: the typical sign of response smuggling.
-    LengthAndTransferEncoding,
     /// Transfer-Encoding in an HTTP/1.0 message.
     TransferEncodingInHttp10,
-    /// Transfer-Encoding doesn't end with `chunked`, applies it twice, or is empty.
+    /// Transfer-Encoding doesn't end with `chunked`, applies it twice, or is empty. (`identity` alone is accepted.)
     ChunkedNotLast,
     /// A transfer coding other than `chunked`, which the client didn't request.
     UnsupportedTransferCoding,
@@ -147,7 +145,6 @@ impl fmt::Display for ProtocolError {
             Self::SpaceBeforeColon => "white space between a header name and its colon",
             Self::MissingColon => "header line without a colon",
             Self::InvalidFieldName { byte: None } => "header name empty or too long",
-            Self::LengthAndTransferEncoding => "both Content-Length and Transfer-Encoding",
             Self::TransferEncodingInHttp10 => "Transfer-Encoding in an HTTP/1.0 response",
             Self::ChunkedNotLast => "Transfer-Encoding doesn't end with one \"chunked\"",
             Self::UnsupportedTransferCoding => "transfer coding other than \"chunked\"",

@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, COOKIE, EXPECT, PROXY_AUTHORIZATION, RANGE};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use crate::route::origin::Origin;
 use crate::{Error, RequestBody};
 
 /// A request.
@@ -19,8 +20,8 @@ pub struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: RequestBody,
     pub(crate) expects_continue: bool,
-    /// Whether no redirect has led to another origin: only then is the client's certificate shown.
-    pub(crate) is_of_user: bool,
+    /// The origin that the caller named, once a redirect has led elsewhere.
+    pub(crate) named_origin: Option<Origin>,
 }
 
 impl Request {
@@ -48,7 +49,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: RequestBody::default(),
             expects_continue: false,
-            is_of_user: true,
+            named_origin: None,
         })
     }
 
@@ -127,6 +128,11 @@ impl Request {
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method
+    }
+
+    /// Whether the client's certificate may be shown: only to the origin that the caller named.
+    pub(crate) fn shows_identity(&self) -> bool {
+        self.named_origin.as_ref().is_none_or(|named| *named == Origin::of(&self.url))
     }
 
     /// Whether the response may be combined from parts: RFC 9110 section 14.2 defines ranges for GET only, and the

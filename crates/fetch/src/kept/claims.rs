@@ -165,14 +165,18 @@ mod tests {
 
     #[test]
     fn a_name_belongs_to_the_first_task() {
-        assert_eq!(claimed(&["d/x", "d/x", "d/y", "e/x", "./d/x", "d//x", "d/y"]), [
-            true, false, true, true, false, false, false
-        ]);
+        assert_eq!(
+            claimed(&["d/x", "d/x", "d/y", "e/x", "./d/x", "d//x", "d/y"]),
+            [true, false, true, true, false, false, false]
+        );
     }
 
     #[test]
     fn names_that_the_file_system_tells_apart_are_different() {
-        assert_eq!(claimed(&["d/x", "d/X", "d/X", "d/\u{e9}", "d/e\u{301}"]), [true, true, false, true, true]);
+        assert_eq!(
+            claimed(&["d/x", "d/X", "d/X", "d/\u{e9}", "d/e\u{301}"]),
+            [true, true, false, true, true]
+        );
     }
 
     #[test]

@@ -75,7 +75,8 @@ impl Condition {
     /// Whether a request for `url` may have this condition: the bytes came from there, though the URL may be signed anew.
     pub(crate) fn is_for(&self, url: &Url) -> bool {
         self.url == text(url)
-            || Url::parse(&self.url).is_ok_and(|from| is_signed(url) && without_signature(&from) == without_signature(url))
+            || Url::parse(&self.url)
+                .is_ok_and(|from| is_signed(url) && without_signature(&from) == without_signature(url))
     }
 
     /// `request` with this condition.

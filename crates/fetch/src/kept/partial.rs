@@ -60,7 +60,9 @@ impl Partial {
             };
         };
         let validators = self.validators(io, stat.inode).await?;
-        let Some(validators) = validators.filter(|_| is_own(&stat) && stat.bytes > 0) else { return Ok(None) };
+        let Some(validators) = validators.filter(|_| is_own(&stat) && stat.bytes > 0) else {
+            return Ok(None);
+        };
         if validators.total.is_some_and(|total| total < stat.bytes) {
             return Ok(None);
         }

@@ -88,7 +88,9 @@ impl Validators {
         let is_same = match (&self.etag, headers.get(ETAG)) {
             (Some(one), Some(other)) if one == other => true,
             // See `same`.
-            (Some(_), Some(other)) if is_strong(other) => is_dated && self.total.is_some() && self.total == total,
+            (Some(_), Some(other)) if is_strong(other) => {
+                is_dated && self.total.is_some() && self.total == total
+            }
             (None, None) => is_dated,
             _ => false,
         };
@@ -174,7 +176,8 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 fn coding(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(CONTENT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
     let codings = values.flat_map(|value| value.split(',')).map(|coding| coding.trim().to_ascii_lowercase());
-    let codings: Vec<_> = codings.filter(|coding| !matches!(coding.as_str(), "" | "identity" | "none")).collect();
+    let codings: Vec<_> =
+        codings.filter(|coding| !matches!(coding.as_str(), "" | "identity" | "none")).collect();
     (!codings.is_empty()).then(|| codings.join(","))
 }
 

@@ -13,9 +13,9 @@ use http::Method;
 use crate::body::download::Download;
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
+use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
 use crate::kept::existing;
-use crate::kept::claims::Claims;
 use crate::kept::partial::Partial;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::joining::Joining;
@@ -206,7 +206,8 @@ impl FetchJob {
             Destination::File(publish) => publish,
             Destination::Named(publish) => {
                 let sink = Sink::file(FileSink::new(publish.clone(), None));
-                let download = Download::new(sink, task.expected.clone()).named_by_server(self.claims.clone());
+                let download =
+                    Download::new(sink, task.expected.clone()).named_by_server(self.claims.clone());
                 return Ok(Prepared::Download(Box::new(download)));
             }
             Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task)),

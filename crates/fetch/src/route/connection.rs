@@ -25,8 +25,7 @@ use crate::{Config, Error, Phase, Times};
 pub(crate) struct Connection {
     link: Link,
     route: Route,
-    /// Whether its server may have been shown the client's certificate.
-    pub(crate) shows_identity: bool,
+    shows_identity: bool,
     /// Exchanges completed on this connection.
     pub(crate) exchange_count: u32,
 }
@@ -44,7 +43,7 @@ pub(crate) struct Dial<'a, I> {
     pub(crate) io: &'a I,
     pub(crate) config: &'a Config,
     pub(crate) tls: &'a TlsSettings,
-    /// Whether the origin is shown the client's certificate if it asks.
+    /// Whether the origin gets the client's certificate if it asks for one.
     pub(crate) shows_identity: bool,
     /// When the connection must be ready, by [`Io::now`].
     pub(crate) deadline: Duration,
@@ -56,10 +55,9 @@ impl Connection {
     /// Connects to the origin of `url` by `route`.
     pub(crate) async fn open<I: Io>(mut dial: Dial<'_, I>, url: &Url, route: Route) -> Result<Self, Error> {
         let origin = Origin::of(url);
-        let shows_identity = dial.shows_identity;
         let socket = dial.socket(&route, &origin).await?;
         let link = dial.link(&route, socket).await?;
-        Ok(Self { link, route, shows_identity, exchange_count: 0 })
+        Ok(Self { link, route, shows_identity: dial.shows_identity, exchange_count: 0 })
     }
 
     /// The route that the connection was made by.
@@ -67,13 +65,13 @@ impl Connection {
         &self.route
     }
 
+    /// Whether the connection serves requests by `route` that show the client's certificate, or don't.
+    pub(crate) fn serves(&self, route: &Route, shows_identity: bool) -> bool {
+        self.route == *route && self.shows_identity == shows_identity
+    }
+
     /// Sends all of `bytes`.
-    pub(crate) async fn send(
-        &mut self,
-        io: &impl Io,
-        bytes: Buf,
-        wait: Wait,
-    ) -> (io::Result<()>, Buf) {
+    pub(crate) async fn send(&mut self, io: &impl Io, bytes: Buf, wait: Wait) -> (io::Result<()>, Buf) {
         match &mut self.link {
             Link::Plain(socket) => socket.send(io, bytes, wait).await,
             Link::Tls(tls) => tls.send(io, bytes, wait).await,
@@ -82,12 +80,7 @@ impl Connection {
     }
 
     /// Appends received bytes to `buf` and returns their number; 0 is the end of the stream.
-    pub(crate) async fn receive(
-        &mut self,
-        io: &impl Io,
-        buf: Buf,
-        wait: Wait,
-    ) -> (io::Result<usize>, Buf) {
+    pub(crate) async fn receive(&mut self, io: &impl Io, buf: Buf, wait: Wait) -> (io::Result<usize>, Buf) {
         match &mut self.link {
             Link::Plain(socket) => socket.receive(io, buf, wait).await,
             Link::Tls(tls) => tls.receive(io, buf, wait).await,
@@ -165,12 +158,12 @@ impl<I: Io> Dial<'_, I> {
 
     /// A TLS handshake with the origin, whose certificate must be valid whichever the route.
     async fn tls_to_origin<W: Wire>(&mut self, origin: &Origin, wire: W) -> Result<Tls<W>, Error> {
-        let config = if self.shows_identity { self.tls.for_origins() } else { self.tls.for_strangers() }?;
+        let config = if self.shows_identity { self.tls.identified() } else { self.tls.anonymous() }?;
         self.handshake(config, &origin.host, wire).await
     }
 
     async fn tls_to_proxy(&mut self, proxy: &Proxy, socket: Socket) -> Result<Tls<Socket>, Error> {
-        let config = self.tls.for_proxies()?;
+        let config = self.tls.anonymous()?;
         let tls = self.handshake(config, &proxy.host().to_string(), socket).await;
         tls.map_err(Error::at_proxy)
     }

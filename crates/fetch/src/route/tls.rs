@@ -27,28 +27,23 @@ const RECORDS_BYTES: usize = 36 * 1024;
 pub(crate) struct TlsSettings {
     trust: Trust,
     identity: Option<ClientIdentity>,
-    origins: OnceLock<Arc<ClientConfig>>,
-    strangers: OnceLock<Arc<ClientConfig>>,
+    identified: OnceLock<Arc<ClientConfig>>,
+    anonymous: OnceLock<Arc<ClientConfig>>,
 }
 
 impl TlsSettings {
     pub(crate) fn new(trust: Trust, identity: Option<ClientIdentity>) -> Self {
-        Self { trust, identity, origins: OnceLock::new(), strangers: OnceLock::new() }
+        Self { trust, identity, identified: OnceLock::new(), anonymous: OnceLock::new() }
     }
 
-    /// For connections to origins.
-    pub(crate) fn for_origins(&self) -> Result<Arc<ClientConfig>, Error> {
-        made(&self.origins, &self.trust, self.identity.as_ref())
+    /// For connections to the origins that the caller named.
+    pub(crate) fn identified(&self) -> Result<Arc<ClientConfig>, Error> {
+        made(&self.identified, &self.trust, self.identity.as_ref())
     }
 
-    /// For connections to proxies, which don't get the client's certificate.
-    pub(crate) fn for_proxies(&self) -> Result<Arc<ClientConfig>, Error> {
-        self.for_strangers()
-    }
-
-    /// For connections to those who are not shown who the client is.
-    pub(crate) fn for_strangers(&self) -> Result<Arc<ClientConfig>, Error> {
-        made(&self.strangers, &self.trust, None)
+    /// For connections to proxies and to origins that a redirect named, which don't get the client's certificate.
+    pub(crate) fn anonymous(&self) -> Result<Arc<ClientConfig>, Error> {
+        made(&self.anonymous, &self.trust, None)
     }
 }
 

@@ -11,6 +11,7 @@ use haul_http1::{Framing, RangeAnswer, RequestedRange, ResponseHead};
 use http::header::{ACCEPT_RANGES, CONTENT_ENCODING, IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use crate::body::coding::decoding::changes_nothing;
 use crate::kept::validator::Validators;
 use crate::{Error, Request, Response, Segments};
 
@@ -88,8 +89,8 @@ fn supports_ranges(headers: &HeaderMap) -> bool {
 
 /// Whether the content is encoded, so that its bytes aren't those of the file.
 fn is_coded(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(CONTENT_ENCODING)
-        .into_iter()
-        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    headers.get_all(CONTENT_ENCODING).into_iter().any(|codings| match codings.to_str() {
+        Ok(codings) => codings.split(',').any(|coding| !changes_nothing(coding.trim())),
+        Err(_) => true,
+    })
 }

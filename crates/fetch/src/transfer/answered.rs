@@ -1,6 +1,6 @@
 //! A request and the head of its response, on a connection from the pool or a new one.
 //!
-//! Owns: the choice of the connection, the one replay after a reused connection proved dead, which connections are kept
+//! Owns: the choice of the connection, the one replay after a reused connection proved stale, which connections are kept
 //! for reuse.
 //! Does not own: the exchange itself ([`crate::transfer::exchange`]), what follows from the response
 //! ([`crate::transfer::fetch`]).
@@ -20,8 +20,8 @@ use crate::transfer::receive::Received;
 use crate::{Error, Phase, Request};
 
 impl<I: Io> Attempt<'_, I> {
-    /// Sends `request` and receives the head of the response. If a reused connection proves dead, the request is sent
-    /// once more on another, where RFC 9112 section 9.3.1 allows that.
+    /// Sends `request` and receives the head of the response. If a reused connection proves dead, or carries bytes that
+    /// are no response, the request is sent once more on another, where RFC 9112 section 9.3.1 allows that.
     pub(crate) async fn answered(&mut self, request: &Request) -> Result<Answered, Error> {
         let authority = authority(&request.url)?;
         let (mut replay_count, mut expects_continue) = (0, request.expects_continue);
@@ -55,12 +55,10 @@ impl<I: Io> Attempt<'_, I> {
             let replay = Replay {
                 method: &request.method,
                 connection_reused,
-                response_bytes: no_head.response_bytes,
+                response_begun: no_head.response_begun,
                 replay_count,
             };
-            let is_broken = matches!(&no_head.error, Error::Transport(_))
-                || matches!(&no_head.error, Error::Protocol(error) if error.is_truncation());
-            if !is_broken || !replay.is_allowed() || !request.body.can_be_sent() {
+            if !no_head.is_broken() || !replay.is_allowed() || !request.body.can_be_sent() {
                 return Err(no_head.error);
             }
             replay_count += 1;
@@ -71,7 +69,8 @@ impl<I: Io> Attempt<'_, I> {
     async fn connection(&mut self, request: &Request, reuse: bool) -> Result<Connection, Error> {
         let (io, shared) = (self.io, self.shared);
         let route = Route::of(&request.url, &shared.config);
-        let shows_identity = shared.config.client_identity.is_some() && request.is_of_user;
+        let has_identity = request.url.scheme() == "https" && shared.config.client_identity.is_some();
+        let shows_identity = has_identity && request.shows_identity();
         while reuse && let Some(mut connection) = shared.pool.take(&route, shows_identity) {
             // RFC 9112 section 9.2: unsolicited bytes belong to no response.
             if connection.is_quiet(io).await {
@@ -80,8 +79,7 @@ impl<I: Io> Attempt<'_, I> {
         }
         let deadline = io.now() + self.limit(shared.config.connect_timeout)?;
         let times = &mut self.trace.times;
-        let (config, tls) = (&shared.config, &shared.tls);
-        let dial = Dial { io, config, tls, shows_identity, deadline, times };
+        let dial = Dial { io, config: &shared.config, tls: &shared.tls, shows_identity, deadline, times };
         // On the heap: its state is large (handshakes within handshakes), and most tasks never need it.
         let opened = Box::pin(Connection::open(dial, &request.url, route)).await;
         opened.map_err(|error| match self.judge(error) {

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use haul_http1::{Authority, Exchange, Head, ResponseHead};
+use haul_http1::{Authority, Exchange, Head, ProtocolError, ResponseHead};
 use haul_io::{Buf, Io};
 use http::StatusCode;
 
@@ -20,10 +20,22 @@ use crate::{Error, Phase, Request};
 /// Bytes that are received at a time; more than any head.
 const INPUT_BYTES: usize = 128 * 1024;
 
-/// Why there is no head, and how many bytes of a response had arrived.
+/// Why there is no head, and whether a response had begun.
 pub(crate) struct NoHead {
     pub(crate) error: Error,
-    pub(crate) response_bytes: u64,
+    pub(crate) response_begun: bool,
+}
+
+impl NoHead {
+    /// Whether the connection is at fault: it broke, or it carried bytes that are no response, left over from an
+    /// earlier exchange.
+    pub(crate) fn is_broken(&self) -> bool {
+        match &self.error {
+            Error::Transport(_) => true,
+            Error::Protocol(error) => error.is_truncation() || *error == ProtocolError::NotHttp,
+            _ => false,
+        }
+    }
 }
 
 /// A response whose body has not been read, and its connection.
@@ -48,7 +60,7 @@ impl<I: Io> Attempt<'_, I> {
         authority: &Authority,
         expects_continue: bool,
     ) -> Result<Answered, NoHead> {
-        let unanswered = |error| NoHead { error, response_bytes: 0 };
+        let unanswered = |error| NoHead { error, response_begun: false };
         let outgoing = Outgoing::open(self, connection.route(), request, authority, expects_continue).await;
         let mut outgoing = outgoing.map_err(unanswered)?;
         let mut incoming = Incoming::start(self, connection, request);
@@ -87,7 +99,6 @@ struct Incoming<'a, I> {
     connection: Connection,
     exchange: Exchange,
     input: Buf,
-    response_bytes: u64,
 }
 
 /// What the received bytes begin with.
@@ -103,7 +114,7 @@ impl<'a, I: Io> Incoming<'a, I> {
         let limits = attempt.config().limits;
         let input = attempt.io.take_buf(INPUT_BYTES.max(limits.head_bytes_max));
         let exchange = Exchange::new(&request.method, limits);
-        Self { attempt, connection, exchange, input, response_bytes: 0 }
+        Self { attempt, connection, exchange, input }
     }
 
     fn answered(self, head: ResponseHead, request_sent: bool, expected_continue: bool) -> Answered {
@@ -112,7 +123,7 @@ impl<'a, I: Io> Incoming<'a, I> {
     }
 
     fn no_head(&self, error: Error) -> NoHead {
-        NoHead { error, response_bytes: self.response_bytes }
+        NoHead { error, response_begun: self.exchange.has_begun(self.input.filled()) }
     }
 
     /// Sends the head of `outgoing` and waits for 100 (Continue). Returns the final head if the server sends that
@@ -161,10 +172,7 @@ impl<'a, I: Io> Incoming<'a, I> {
         let judged = |error| self.attempt.judge(Error::transport(error, Phase::Transfer));
         match received.map_err(judged)? {
             0 => Err(self.exchange.closed(self.input.filled()).into()),
-            count => {
-                self.response_bytes += count as u64;
-                Ok(())
-            }
+            _ => Ok(()),
         }
     }
 

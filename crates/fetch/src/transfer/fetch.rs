@@ -331,7 +331,8 @@ struct Part {
 
 /// Whether the user's own condition is met, so that there is nothing to fetch.
 fn is_unchanged(request: &Request, status: StatusCode) -> bool {
-    let has_condition = [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| request.headers.contains_key(name));
+    let has_condition =
+        [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| request.headers.contains_key(name));
     status == StatusCode::NOT_MODIFIED && has_condition
 }
 

@@ -5,19 +5,22 @@
 //!
 //! Source: RFC 9110 sections 15.4 (statuses) and 10.2.2 (Location).
 
+use std::borrow::Cow;
+
 use http::header::{
-    ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LANGUAGE,
-    CONTENT_LOCATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
-    IF_UNMODIFIED_SINCE, LOCATION, PRAGMA, RANGE, USER_AGENT,
+    ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_RANGE, IF_UNMODIFIED_SINCE, LOCATION, PRAGMA, RANGE, USER_AGENT,
 };
 use http::{HeaderMap, Method, StatusCode};
+use percent_encoding::AsciiSet;
 use url::Url;
 
 use crate::client::request::check_url;
 use crate::route::origin::Origin;
 use crate::{Error, Request, RequestBody};
 
-/// Fields that choose the representation and reveal nothing about the user, and so may be sent to another origin.
+/// Fields that choose the representation and reveal nothing about the user, and so are sent to another origin.
 const PUBLIC_FIELDS: [HeaderName; 13] = [
     ACCEPT,
     ACCEPT_CHARSET,
@@ -33,6 +36,9 @@ const PUBLIC_FIELDS: [HeaderName; 13] = [
     RANGE,
     USER_AGENT,
 ];
+
+/// Escapes nothing but bytes above 0x7f, and control characters, which a parsed head doesn't contain.
+const NOT_ASCII: &AsciiSet = percent_encoding::CONTROLS;
 
 /// Fields that describe the body.
 const CONTENT_FIELDS: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
@@ -76,20 +82,27 @@ pub(crate) fn follow(
         return Err(Error::BodySpent);
     }
     let body = if keeps_body { request.body.clone() } else { RequestBody::default() };
-    let is_of_user = request.is_of_user && from == to;
-    let expects_continue = request.expects_continue;
-    Ok(Some(Request { method, url, headers, body, expects_continue, is_of_user }))
+    let named_origin = request.named_origin.clone().or((from != to).then_some(from));
+    Ok(Some(Request { method, url, headers, body, named_origin, expects_continue: request.expects_continue }))
 }
 
 fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {
-    let text = std::str::from_utf8(location).map_err(|_| "redirected to a malformed location")?;
-    let mut url = base.join(text).map_err(|_| "redirected to a malformed location")?;
+    let mut url = base.join(&escaped(location)).map_err(|_| "redirected to a malformed location")?;
     check_url(&url).map_err(|_| "redirected to a location that can't be fetched")?;
     // RFC 9110 section 10.2.2: a location without a fragment inherits that of the request.
     if url.fragment().is_none() {
         url.set_fragment(base.fragment());
     }
     Ok(url)
+}
+
+/// `location` as text. Bytes of another encoding than UTF-8, such as Latin-1, become escapes: the server knows them
+/// again as the bytes that it sent.
+fn escaped(location: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(location) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => percent_encoding::percent_encode(location, NOT_ASCII).into(),
+    }
 }
 
 /// RFC 9110 section 15.4: 303 changes the method to GET, except for HEAD; 301 and 302 do so for POST only, by custom.
@@ -130,6 +143,52 @@ mod tests {
         leads("http://a/x", "//b/z", "http://b/z", false);
         leads("http://a/x", "http://a:81/z", "http://a:81/z", false);
         leads("http://a/x", "https://a/z", "https://a/z", false);
+    }
+
+    #[test]
+    fn fields_that_choose_the_representation_go_along() {
+        let public = [
+            "Accept",
+            "Accept-Charset",
+            "Accept-Encoding",
+            "Accept-Language",
+            "Cache-Control",
+            "If-Match",
+            "If-Modified-Since",
+            "If-None-Match",
+            "If-Range",
+            "If-Unmodified-Since",
+            "Range",
+            "User-Agent",
+        ];
+        let private =
+            ["Authorization", "Cookie", "Origin", "Referer", "X-Api-Key", "If-Token", "Accept-Token"];
+        let names = public.iter().chain(&private);
+        let request = names
+            .fold(Request::get("http://a/").unwrap(), |request, name| request.header(name, "x").unwrap());
+        let headers = HeaderMap::from_iter([(LOCATION, "http://b/".parse().unwrap())]);
+        let next = follow(&request, StatusCode::FOUND, &headers, false).unwrap().unwrap();
+        assert!(public.iter().all(|name| next.has_header(name)), "{next:?}");
+        assert!(!private.iter().any(|name| next.has_header(name)), "{next:?}");
+        assert_eq!(next.headers.len(), public.len());
+        assert!(request.shows_identity() && !next.shows_identity());
+    }
+
+    #[test]
+    fn locations_may_have_bytes_of_any_encoding() {
+        for (location, to) in [
+            (&b"/caf\xe9 1?\xfc=\xff"[..], "http://a/caf%E9%201?%FC=%FF"),
+            ("/caf\u{e9}?\u{fc}".as_bytes(), "http://a/caf%C3%A9?%C3%BC"),
+            (b"http://b/\xe9%20", "http://b/%E9%20"),
+        ] {
+            let headers =
+                HeaderMap::from_iter([(LOCATION, http::HeaderValue::from_bytes(location).unwrap())]);
+            let next = follow(&Request::get("http://a/x").unwrap(), StatusCode::FOUND, &headers, false);
+            assert_eq!(next.unwrap().unwrap().url.as_str(), to);
+        }
+        let headers = HeaderMap::from_iter([(LOCATION, http::HeaderValue::from_bytes(b"//b\xe9/").unwrap())]);
+        let refused = follow(&Request::get("http://a/x").unwrap(), StatusCode::FOUND, &headers, false);
+        assert!(matches!(refused, Err(Error::Redirect { .. })), "a host has no such bytes");
     }
 
     #[test]
@@ -194,12 +253,12 @@ mod tests {
             follow(request, StatusCode::FOUND, &headers, false).unwrap().unwrap()
         };
         let (same, other) = (follow(&request, "/y"), follow(&request, "https://b/y"));
-        assert!(same.headers == request.headers && same.is_of_user);
+        assert!(same.headers == request.headers && same.shows_identity());
         let mut names: Vec<_> = other.headers.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["accept-encoding", "cache-control", "if-none-match", "if-range", "range"]);
-        assert!(!other.is_of_user, "its server isn't shown the client's certificate");
-        assert!(!follow(&other, "https://a/x").is_of_user, "another origin chose this request");
+        assert!(!other.shows_identity(), "its server isn't shown the client's certificate");
+        assert!(follow(&other, "https://a/x").shows_identity(), "the origin that the caller named");
     }
 
     #[test]

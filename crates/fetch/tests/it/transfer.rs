@@ -1,7 +1,8 @@
-//! What happens between the request and its response: codings, cookies, expectations.
+//! What happens between the request and its response: codings, cookies, expectations, stale connections.
 
 mod codings;
 mod cookies;
 mod deadlines;
 mod expectations;
+mod stale;
 mod statuses;

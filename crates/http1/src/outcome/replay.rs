@@ -18,8 +18,8 @@ pub struct Replay<'a> {
     pub method: &'a Method,
     /// Whether the connection had carried an earlier request, so that the server may have closed it in the meantime.
     pub connection_reused: bool,
-    /// Bytes received of the response, including interim responses.
-    pub response_bytes: u64,
+    /// Whether a response had begun, interim ones included: see [`Exchange::has_begun`](crate::Exchange::has_begun).
+    pub response_begun: bool,
     /// Automatic replays of this request so far.
     pub replay_count: u32,
 }
@@ -30,12 +30,12 @@ impl Replay<'_> {
     ///
     /// - the method is idempotent,
     /// - the connection was reused,
-    /// - no byte of a response was received,
+    /// - no byte of a response was received (other bytes don't count),
     /// - the request wasn't replayed before.
     ///
     /// The caller must also be able to send the body again.
     pub fn is_allowed(&self) -> bool {
-        let stale = self.connection_reused && self.response_bytes == 0;
+        let stale = self.connection_reused && !self.response_begun;
         stale && self.replay_count == 0 && self.method.is_idempotent()
     }
 }

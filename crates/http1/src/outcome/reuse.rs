@@ -12,7 +12,7 @@ use http::header::CONNECTION;
 use http::{HeaderMap, Version};
 
 use crate::response::body::Body;
-use crate::response::framing::Framing;
+use crate::response::framing::{Framing, is_ambiguous};
 use crate::response::head::ResponseHead;
 use crate::syntax::list;
 
@@ -45,6 +45,9 @@ pub enum CloseReason {
     NotPersistent,
     /// The end of the connection is the end of the body.
     FramedByClose,
+    /// Transfer-Encoding came with Content-Length, or wasn't just `chunked`, so that another recipient might find
+    /// another end of the body (RFC 9112, section 6.3).
+    AmbiguousFraming,
     /// The connection now carries another protocol.
     Tunnel,
     /// The body wasn't read to its end.
@@ -67,6 +70,7 @@ impl AfterResponse<'_> {
             (framing == Framing::Tunnel, CloseReason::Tunnel),
             (self.leftover_bytes > 0, CloseReason::LeftoverBytes),
             (framing == Framing::UntilClose, CloseReason::FramedByClose),
+            (framing != Framing::None && is_ambiguous(response_headers), CloseReason::AmbiguousFraming),
             (!self.body.is_complete(), CloseReason::BodyUnfinished),
             (!self.request_sent, CloseReason::RequestUnfinished),
             (has_option(self.request_headers, b"close"), CloseReason::RequestSaidClose),
@@ -107,6 +111,7 @@ impl fmt::Display for CloseReason {
             Self::ResponseSaidClose => "the response had Connection: close",
             Self::NotPersistent => "HTTP/1.0 without keep-alive",
             Self::FramedByClose => "the body ends with the connection",
+            Self::AmbiguousFraming => "ambiguous length of the body",
             Self::Tunnel => "the connection is a tunnel",
             Self::BodyUnfinished => "the body wasn't read to its end",
             Self::LeftoverBytes => "bytes after the response",

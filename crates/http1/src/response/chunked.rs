@@ -40,7 +40,7 @@ enum State {
     Size {
         digit_count: u8,
     },
-    /// White space after a size. Only an extension may follow.
+    /// White space after a size. An extension or the end of the line follows.
     Blank,
     Extension,
     /// After the CR of a size line.
@@ -148,9 +148,11 @@ impl Chunked {
         }
     }
 
-    /// The grammar allows white space after a size only before a semicolon.
+    /// The grammar allows white space after a size only before a semicolon. Servers that write a size into a field of
+    /// fixed width leave blanks before the line end, too.
     fn blank(&mut self, byte: u8) -> Result<State, ProtocolError> {
         let next = match byte {
+            b'\r' => return Ok(State::SizeLf),
             b';' => State::Extension,
             byte if is_blank(byte) => State::Blank,
             byte => return Err(ProtocolError::InvalidChunkSize { byte }),

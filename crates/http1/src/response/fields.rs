@@ -1,6 +1,6 @@
 //! Field lines: those of a head, after its status line, and those of a trailer section.
 //!
-//! Owns: names, values, line folding, the number of fields.
+//! Owns: names, values, line folding, the number of fields, which malformed fields are dropped.
 //! Does not own: where a section ends and how large it may be (see `head.rs` and `chunked.rs`).
 //!
 //! Source: RFC 9112, section 5 (field syntax), 5.1 (space before the colon), 5.2 (line folding), 2.2 (bare
@@ -11,12 +11,23 @@
 //! test.
 
 use bytes::Bytes;
+use http::header::{
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, LOCATION, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::ProtocolError;
 use crate::syntax::{find_lf, is_blank, is_text, is_token, trim};
 
+/// Fields that frame the body, say what its bytes are, or route what follows. Malformed, they fail the message; any
+/// other malformed field is dropped.
+const ESSENTIAL: [HeaderName; 7] =
+    [CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, LOCATION, TRANSFER_ENCODING, UPGRADE];
+
 /// Parses complete lines, each with its LF or CR LF, without the final empty line. One pass over the bytes.
+///
+/// A malformed field is dropped with its continuation lines, unless it is essential or contains a carriage return, or
+/// its name a control character.
 ///
 /// `line_count` is a hint: room for that many fields, at most `count_max`, is reserved at once, which avoids rehashing.
 pub(crate) fn parse(lines: &[u8], line_count: usize, count_max: usize) -> Result<HeaderMap, ProtocolError> {
@@ -31,16 +42,43 @@ pub(crate) fn parse(lines: &[u8], line_count: usize, count_max: usize) -> Result
     let mut left = count_max;
     while !lines.is_empty() {
         left = left.checked_sub(1).ok_or_else(|| too_many.clone())?;
-        let (name, value) = split_name(take_line(&mut lines))?;
-        let name = parse_name(name)?;
-        let value = if lines.first().copied().is_some_and(is_blank) {
-            parse_value(&name, unfold(value, &mut lines).into())?
-        } else {
-            parse_value(&name, shared.slice_ref(value))?
-        };
-        fields.try_append(name, value).map_err(|_| too_many.clone())?;
+        let line = take_line(&mut lines);
+        let parsed = split_name(line).and_then(|(name, value)| {
+            let name = parse_name(name)?;
+            let value = if lines.first().copied().is_some_and(is_blank) {
+                parse_value(&name, unfold(value, &mut lines).into())?
+            } else {
+                parse_value(&name, shared.slice_ref(value))?
+            };
+            Ok((name, value))
+        });
+        match parsed {
+            Ok((name, value)) => _ = fields.try_append(name, value).map_err(|_| too_many.clone())?,
+            Err(error) if is_fatal(&error, line) => return Err(error),
+            Err(_) => drop_continuation(&mut lines)?,
+        }
     }
     Ok(fields)
+}
+
+/// Whether `error` of the field in `line` fails the whole message.
+fn is_fatal(error: &ProtocolError, line: &[u8]) -> bool {
+    let before_colon = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    let has_control = |text: &[u8]| text.iter().any(|byte| !is_text(*byte));
+    let name_len = line.iter().position(|byte| !is_token(*byte)).unwrap_or(line.len());
+    let is_essential =
+        ESSENTIAL.iter().any(|name| line[..name_len].eq_ignore_ascii_case(name.as_str().as_bytes()));
+    *error == ProtocolError::BareCr || line.contains(&b'\r') || is_essential || has_control(before_colon)
+}
+
+/// Skips the continuation lines of a dropped field.
+fn drop_continuation(lines: &mut &[u8]) -> Result<(), ProtocolError> {
+    while lines.first().copied().is_some_and(is_blank) {
+        if take_line(lines).contains(&b'\r') {
+            return Err(ProtocolError::BareCr);
+        }
+    }
+    Ok(())
 }
 
 /// Removes one line from `lines` and returns it without its line end.

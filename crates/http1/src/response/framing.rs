@@ -50,35 +50,54 @@ pub(crate) fn decide(
     if method == Method::CONNECT && status.is_success() {
         return Ok(Framing::Tunnel);
     }
-    if headers.contains_key(TRANSFER_ENCODING) {
-        return check_transfer_encoding(version, headers).map(|()| Framing::Chunked);
-    }
-    Ok(content_length(headers)?.map_or(Framing::UntilClose, Framing::Length))
-}
-
-/// Accepts exactly one coding, `chunked`. This client sends no TE, so servers may not apply another one.
-fn check_transfer_encoding(version: Version, headers: &HeaderMap) -> Result<(), ProtocolError> {
-    if headers.contains_key(CONTENT_LENGTH) {
-        return Err(ProtocolError::LengthAndTransferEncoding);
+    let length = content_length(headers)?.map_or(Framing::UntilClose, Framing::Length);
+    if !headers.contains_key(TRANSFER_ENCODING) {
+        return Ok(length);
     }
     if version < Version::HTTP_11 {
         return Err(ProtocolError::TransferEncodingInHttp10);
     }
-    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    let (mut chunked_count, mut coding_count, mut last_is_chunked) = (0u32, 0u32, false);
+    // Transfer-Encoding overrides Content-Length. A body of the coding `identity` alone isn't encoded.
+    Ok(if is_chunked(headers)? { Framing::Chunked } else { length })
+}
+
+/// Whether Transfer-Encoding says that the body is chunked; `false` for the coding `identity` of RFC 2616. This client
+/// sends no TE, so servers may not apply another one.
+fn is_chunked(headers: &HeaderMap) -> Result<bool, ProtocolError> {
+    let is = |coding: &[u8], name: &[u8]| coding.eq_ignore_ascii_case(name);
+    let (mut chunked_count, mut other_count, mut last_is_chunked) = (0u32, 0u32, false);
+    let (mut has_identity, mut repeats) = (false, false);
     // Several lines form one list (RFC 9110, section 5.3), in which empty elements are ignored (section 5.6.1).
     for value in headers.get_all(TRANSFER_ENCODING) {
+        let is_chunked_alone = is(value.as_bytes(), b"chunked");
+        // A line that only repeats the one before comes from a server and its gateway, each of which added it.
+        if is_chunked_alone && repeats {
+            continue;
+        }
+        repeats = is_chunked_alone;
         for coding in list(value.as_bytes()).filter(|coding| !coding.is_empty()) {
-            last_is_chunked = is_chunked(coding);
+            last_is_chunked = is(coding, b"chunked");
             chunked_count += u32::from(last_is_chunked);
-            coding_count += 1;
+            let is_identity = is(coding, b"identity");
+            has_identity |= is_identity;
+            other_count += u32::from(!last_is_chunked && !is_identity);
         }
     }
-    match (last_is_chunked, chunked_count, coding_count) {
-        (true, 1, 1) => Ok(()),
+    match (last_is_chunked, chunked_count, other_count) {
+        (true, 1, 0) => Ok(true),
         (true, 1, _) => Err(ProtocolError::UnsupportedTransferCoding),
+        (false, 0, 0) if has_identity => Ok(false),
         _ => Err(ProtocolError::ChunkedNotLast),
     }
+}
+
+/// Whether another recipient might find another end of the body: Transfer-Encoding says more than one `chunked`, or
+/// comes with Content-Length (RFC 9112, section 6.3).
+pub(crate) fn is_ambiguous(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).into_iter();
+    let Some(first) = lines.next() else { return false };
+    let is_plain = first.as_bytes().eq_ignore_ascii_case(b"chunked") && lines.next().is_none();
+    !is_plain || headers.contains_key(CONTENT_LENGTH)
 }
 
 /// The Content-Length of a header section, in bytes; `None` if it has none.

@@ -130,6 +130,12 @@ impl Exchange {
         }
     }
 
+    /// Whether a response has begun; `unread` is the part of it received so far. Bytes that can't begin one are no
+    /// response: they may be left over from an earlier exchange (RFC 9112, section 9.2).
+    pub fn has_begun(&self, unread: &[u8]) -> bool {
+        self.interim_count > 0 || (!unread.is_empty() && status_line::is_name(unread))
+    }
+
     /// Parses a complete head, including its final empty line.
     fn parse(&mut self, head: &[u8], line_count: usize) -> Result<Head, ProtocolError> {
         let first_len = find_lf(head).map_or(head.len(), |lf| lf + 1);

@@ -23,11 +23,16 @@ pub(crate) struct StatusLine {
     pub(crate) reason: Range<usize>,
 }
 
+/// Whether `input`, as far as it goes, begins with the name of the protocol.
+pub(crate) fn is_name(input: &[u8]) -> bool {
+    let known = input.len().min(NAME.len());
+    input[..known] == NAME[..known]
+}
+
 /// Refuses, by the first bytes alone, input that can't be an HTTP/1.x response, so that input of another protocol isn't
 /// read up to a limit. An HTTP/0.9 response is a body alone and is refused here.
 pub(crate) fn check_start(input: &[u8]) -> Result<(), ProtocolError> {
-    let known = input.len().min(NAME.len());
-    if input[..known] != NAME[..known] {
+    if !is_name(input) {
         return Err(ProtocolError::NotHttp);
     }
     // The name is case-sensitive, and each number of the version is one digit.

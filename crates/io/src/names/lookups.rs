@@ -139,7 +139,11 @@ mod tests {
     use super::*;
 
     /// A lookup that runs until its sender is dropped, and reports its start.
-    fn held(lookups: &Lookups, started: &std::sync::mpsc::Sender<usize>, number: usize) -> std::sync::mpsc::Sender<()> {
+    fn held(
+        lookups: &Lookups,
+        started: &std::sync::mpsc::Sender<usize>,
+        number: usize,
+    ) -> std::sync::mpsc::Sender<()> {
         let (hold, held): (_, Receiver<()>) = channel();
         let started = started.clone();
         lookups.add(Box::new(move || {

@@ -47,7 +47,8 @@ pub struct Tls {
     key: PrivateKeyDer<'static>,
     /// The certificate and its key as PEM.
     pem: (String, String),
-    asks_client: bool,
+    /// The authority of the clients' certificates, if the server asks for one.
+    clients: Option<CertificateDer<'static>>,
 }
 
 impl Tls {
@@ -67,19 +68,37 @@ impl Tls {
             Fault::UnknownAuthority => params.signed_by(&key, &Authority::new("unknown authority").issuer),
             _ => params.signed_by(&key, &authority.issuer),
         };
-        let certificate = certificate.expect("a certificate can be signed");
+        Self::of(authority, &certificate.expect("a certificate can be signed"), &key)
+    }
+
+    /// A certificate with this fault that is an authority and signed by its own key, as `openssl req -x509` makes it.
+    pub fn self_signed_authority(fault: Fault) -> Self {
+        let key = new_key();
+        let mut params = leaf(fault);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).expect("a certificate can sign itself");
+        Self::of(Authority::new(AUTHORITY), &certificate, &key)
+    }
+
+    fn of(authority: Authority, certificate: &Certificate, key: &KeyPair) -> Self {
         Self {
             authority,
             chain: vec![certificate.der().clone()],
             key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
             pem: (certificate.pem(), key.serialize_pem()),
-            asks_client: false,
+            clients: None,
         }
     }
 
     /// Requires a client certificate signed by the same test authority.
     pub fn require_client(mut self) -> Self {
-        self.asks_client = true;
+        self.clients = Some(self.authority.certificate.der().clone());
+        self
+    }
+
+    /// Requires a client certificate that `other` accepts.
+    pub fn require_client_of(mut self, other: &Self) -> Self {
+        self.clients = Some(other.authority.certificate.der().clone());
         self
     }
 
@@ -108,9 +127,9 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .expect("the provider has the default versions");
-        let builder = if self.asks_client {
+        let builder = if let Some(authority) = &self.clients {
             let mut roots = rustls::RootCertStore::empty();
-            roots.add(self.authority.certificate.der().clone()).expect("our own authority is well-formed");
+            roots.add(authority.clone()).expect("our own authority is well-formed");
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
             builder.with_client_cert_verifier(verifier.expect("one root is enough"))
         } else {

@@ -56,8 +56,7 @@ impl Decoding {
                 if names.len() == CHAIN_MAX {
                     return Err(CodingError::TooMany { count_max: CHAIN_MAX });
                 }
-                // RFC 9110 section 8.4: "identity" shouldn't be listed, and changes nothing.
-                if !coding.eq_ignore_ascii_case("identity") {
+                if !changes_nothing(coding) {
                     names.push(coding);
                 }
             }
@@ -111,6 +110,12 @@ fn window(name: &str, windowed: usize) -> Window {
         doublings => ZSTD_WINDOW_BITS - doublings,
     };
     Window { bits }
+}
+
+/// Whether `coding` leaves the content as it is. RFC 9110 section 8.4: "identity" shouldn't be listed. Some servers
+/// list "none" instead.
+pub(crate) fn changes_nothing(coding: &str) -> bool {
+    ["", "identity", "none"].iter().any(|name| coding.eq_ignore_ascii_case(name))
 }
 
 /// Lets the last stage make bytes, and the stages before it supply them. Returns when `output` is full, or when `input`

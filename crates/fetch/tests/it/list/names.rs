@@ -25,7 +25,12 @@ fn breaking_server() -> Server {
 }
 
 /// How many of `destinations` were fetched, and what failed says.
-fn fetch(engine: &str, config: Config, server: &Server, destinations: Vec<Destination>) -> (usize, Vec<String>) {
+fn fetch(
+    engine: &str,
+    config: Config,
+    server: &Server,
+    destinations: Vec<Destination>,
+) -> (usize, Vec<String>) {
     let tasks = destinations.into_iter().enumerate().map(|(number, destination)| {
         FetchTask::new(&server.url(&format!("/{}", "x".repeat(number + 1))), destination)
     });
@@ -47,9 +52,7 @@ fn a_name_belongs_to_one_task_in_every_mode() {
             for engine in ENGINES {
                 let what = format!("{mode} {existing:?} {engine}");
                 let (dir, server) = (tempfile::tempdir().unwrap(), breaking_server());
-                let to_x = || {
-                    Destination::File(Publish { existing, ..Publish::new(dir.path().join("x")) })
-                };
+                let to_x = || Destination::File(Publish { existing, ..Publish::new(dir.path().join("x")) });
                 let (fetched, errors) = fetch(engine, config.clone(), &server, vec![to_x(), to_x(), to_x()]);
                 assert_eq!((fetched, errors), (1, vec![TAKEN.to_owned(); 2]), "{what}");
                 let file = std::fs::read(dir.path().join("x")).unwrap();
@@ -61,10 +64,13 @@ fn a_name_belongs_to_one_task_in_every_mode() {
 
 #[test]
 fn a_name_stays_with_a_task_that_failed() {
-    let (dir, server) = (tempfile::tempdir().unwrap(), Server::start(|request| match request.path() {
-        "/x" => Answer::new(404),
-        _ => Answer::ok("second"),
-    }));
+    let (dir, server) = (
+        tempfile::tempdir().unwrap(),
+        Server::start(|request| match request.path() {
+            "/x" => Answer::new(404),
+            _ => Answer::ok("second"),
+        }),
+    );
     let to_x = || Destination::File(Publish::new(dir.path().join("x")));
     let (fetched, errors) = fetch("serial", Config::default(), &server, vec![to_x(), to_x()]);
     assert_eq!((fetched, errors.len()), (0, 2));

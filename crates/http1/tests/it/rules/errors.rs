@@ -46,7 +46,6 @@ fn no_protocol_error_is_mute() {
         E::InvalidFieldName { byte: None },
         E::InvalidFieldName { byte: Some(0) },
         E::InvalidFieldValue { name: HOST, byte: 0 },
-        E::LengthAndTransferEncoding,
         E::TransferEncodingInHttp10,
         E::ChunkedNotLast,
         E::UnsupportedTransferCoding,

@@ -42,18 +42,33 @@ fn rule_9_connect_answered_with_2xx_is_a_tunnel() {
     check(&connect, response("1.1 299 ", &[]), "299 tunnel complete");
     // A refused CONNECT gets an ordinary response.
     check(&connect, response("1.1 407 ", &[LENGTH]) + "hello", "407 length=5 'hello' complete");
-    check(&connect, response("1.1 502 ", &[LENGTH, CHUNKED]), "LengthAndTransferEncoding");
+    check(&connect, response("1.1 502 ", &[LENGTH, CHUNKED]) + "0\r\n\r\n", "502 chunked complete");
     check(&Reader::get(), response("1.1 200 OK", &[LENGTH]) + "hello", "200 length=5 'hello' complete");
 }
 
 #[test]
-fn rule_10_transfer_encoding_with_content_length_is_refused() {
-    for fields in
-        [[LENGTH, CHUNKED], [CHUNKED, LENGTH], ["Content-Length: 0", CHUNKED], [CHUNKED, "Content-Length:"]]
-    {
-        check(&Reader::get(), response("1.1 200 OK", &fields), "LengthAndTransferEncoding");
-        check(&Reader::get(), response("1.0 200 OK", &fields), "LengthAndTransferEncoding");
+fn rule_10_transfer_encoding_overrides_content_length() {
+    for fields in [[LENGTH, CHUNKED], [CHUNKED, LENGTH], ["Content-Length: 0", CHUNKED]] {
+        let input = response("1.1 200 OK", &fields) + "2\r\nab\r\n0\r\n\r\n";
+        check(&Reader::get(), input, "200 chunked 'ab' complete");
+        check(&Reader::get(), response("1.0 200 OK", &fields), "TransferEncodingInHttp10");
     }
+    // A length that is no length is refused beside Transfer-Encoding, too.
+    for length in ["Content-Length:", "Content-Length: +5", "Content-Length: 5\r\nContent-Length: 6"] {
+        let error = if length.ends_with('6') { "ConflictingContentLength" } else { "InvalidContentLength" };
+        check(&Reader::get(), response("1.1 200 OK", &[CHUNKED, length]), error);
+    }
+}
+
+#[test]
+fn rule_10_the_coding_identity_leaves_the_length_to_content_length() {
+    let identity = "Transfer-Encoding: identity";
+    for fields in [[identity, LENGTH], [LENGTH, identity]] {
+        check(&Reader::get(), response("1.1 200 OK", &fields) + "hello", "200 length=5 'hello' complete");
+    }
+    let twice = "Transfer-Encoding: identity\r\nTransfer-Encoding: Identity";
+    check(&Reader::get(), response("1.1 200 OK", &[twice]) + "hello", "200 untilclose 'hello' open");
+    check(&Reader::get(), response("1.0 200 OK", &[identity]), "TransferEncodingInHttp10");
 }
 
 #[test]
@@ -74,10 +89,17 @@ fn rule_12_chunked_is_the_last_and_only_coding() {
         ("chunked, gzip", "ChunkedNotLast"),
         ("chunked\r\nTransfer-Encoding: identity", "ChunkedNotLast"),
         ("chunked, chunked", "ChunkedNotLast"),
-        ("chunked\r\nTransfer-Encoding: chunked", "ChunkedNotLast"),
+        ("chunked\r\nTransfer-Encoding: chunked", "200 chunked open"),
+        ("chunked\r\nTransfer-Encoding: Chunked\r\nTransfer-Encoding: chunked", "200 chunked open"),
+        ("identity\r\nTransfer-Encoding: chunked", "200 chunked open"),
+        ("chunked\r\nTransfer-Encoding: chunked, chunked", "ChunkedNotLast"),
+        ("chunked\r\nTransfer-Encoding: identity, chunked", "ChunkedNotLast"),
+        ("gzip, chunked\r\nTransfer-Encoding: chunked", "ChunkedNotLast"),
+        ("identity, gzip", "ChunkedNotLast"),
+        ("identity, gzip, chunked", "UnsupportedTransferCoding"),
         ("gzip, chunked, chunked", "ChunkedNotLast"),
         ("gzip", "ChunkedNotLast"),
-        ("identity", "ChunkedNotLast"),
+        ("identity", "200 untilclose open"),
         ("chunkedchunked", "ChunkedNotLast"),
         ("xchunked", "ChunkedNotLast"),
         ("chunked;q=1", "ChunkedNotLast"),
@@ -87,7 +109,7 @@ fn rule_12_chunked_is_the_last_and_only_coding() {
         (",", "ChunkedNotLast"),
         ("gzip, chunked", "UnsupportedTransferCoding"),
         ("gzip\r\nTransfer-Encoding: chunked", "UnsupportedTransferCoding"),
-        ("identity, chunked", "UnsupportedTransferCoding"),
+        ("identity, chunked", "200 chunked open"),
     ] {
         let field = format!("Transfer-Encoding: {value}");
         check(&Reader::get(), response("1.1 200 OK", &[&field]), expected);

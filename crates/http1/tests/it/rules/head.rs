@@ -123,11 +123,14 @@ fn rule_4_reason_phrases_are_kept_as_they_came() {
 }
 
 #[test]
-fn rule_5_space_before_a_colon_is_refused() {
-    refuse_fields("A : b\r\n", "SpaceBeforeColon");
-    refuse_fields("A\t: b\r\n", "SpaceBeforeColon");
+fn rule_5_a_field_with_space_before_its_colon_is_dropped_or_refused() {
+    check_fields("A : b\r\nC: d\r\n", &[("c", "d")]);
+    check_fields("A\t: b\r\n c\r\nC: d\r\n", &[("c", "d")]);
     refuse_fields(" : b\r\n", "SpaceBeforeFirstField");
-    refuse_fields("X: y\r\nContent-Length : 5\r\n", "SpaceBeforeColon");
+    for name in ESSENTIAL {
+        refuse_fields(&format!("X: y\r\n{name} : 5\r\n"), "SpaceBeforeColon");
+        refuse_fields(&format!("X: y\r\n{}\t : 5\r\n", name.to_uppercase()), "SpaceBeforeColon");
+    }
 }
 
 #[test]
@@ -158,20 +161,60 @@ fn rule_7_values_and_names_have_their_bytes_only() {
     check_fields("X-$!#%&'*+.^_`|~9: b\r\n", &[("x-$!#%&'*+.^_`|~9", "b")]);
     check_fields("A: 1\r\nB: 2\r\na: 3\r\n", &[("a", "1"), ("a", "3"), ("b", "2")]);
     for (lines, expected) in [
-        ("A: b\0c\r\n", "InvalidFieldValue { name: \"a\", byte: 0 }"),
-        ("A: b\x01\r\n", "InvalidFieldValue { name: \"a\", byte: 1 }"),
-        ("A: b\x7f\r\n", "InvalidFieldValue { name: \"a\", byte: 127 }"),
-        ("A: b\r\n \0\r\n", "InvalidFieldValue { name: \"a\", byte: 0 }"),
+        ("Location: b\0c\r\n", "InvalidFieldValue { name: \"location\", byte: 0 }"),
+        ("Location: b\x01\r\n", "InvalidFieldValue { name: \"location\", byte: 1 }"),
+        ("Location: b\x7f\r\n", "InvalidFieldValue { name: \"location\", byte: 127 }"),
+        ("Location: b\r\n \0\r\n", "InvalidFieldValue { name: \"location\", byte: 0 }"),
         ("A\0: b\r\n", "InvalidFieldName { byte: Some(0) }"),
-        ("A b: c\r\n", "InvalidFieldName { byte: Some(32) }"),
-        ("A(b): c\r\n", "InvalidFieldName { byte: Some(40) }"),
-        ("\u{e4}: c\r\n", "InvalidFieldName { byte: Some(195) }"),
-        (": c\r\n", "InvalidFieldName { byte: None }"),
-        ("A\r\n", "MissingColon"),
-        ("A: b\r\nno colon\r\n", "MissingColon"),
+        ("A\x7f: b\r\n", "InvalidFieldName { byte: Some(127) }"),
+        ("A\0\r\n", "MissingColon"),
+        ("Location b: c\r\n", "InvalidFieldName { byte: Some(32) }"),
+        ("Content-Length(b): c\r\n", "InvalidFieldName { byte: Some(40) }"),
+        ("Connection\u{e4}: c\r\n", "InvalidFieldName { byte: Some(195) }"),
+        ("transfer-encoding\r\n", "MissingColon"),
+        ("A: b\r\nContent-Range 1-2\r\n", "MissingColon"),
     ] {
         refuse_fields(lines, expected);
     }
+}
+
+/// The fields that a response can't do without when they are malformed.
+const ESSENTIAL: [&str; 7] = [
+    "Connection",
+    "Content-Encoding",
+    "Content-Length",
+    "Content-Range",
+    "Location",
+    "Transfer-Encoding",
+    "Upgrade",
+];
+
+#[test]
+fn rule_7_other_malformed_fields_are_dropped() {
+    for dropped in [
+        "A: b\0c",
+        "A: b\x01",
+        "A: b\x7f",
+        "A: b\r\n \0",
+        "A b: c",
+        "A b: c\r\n Location: /x\r\n\tand more",
+        "A(b): c",
+        "\u{e4}: c",
+        ": c",
+        "A",
+        "no colon",
+        "HTTP/1.1 200 OK",
+        "<p>Warning</p> in line 3",
+        "X-Content-Length",
+    ] {
+        check_fields(&format!("A: 1\r\n{dropped}\r\nB: 2\r\n"), &[("a", "1"), ("b", "2")]);
+        check_fields(&format!("{dropped}\n"), &[]);
+    }
+    // Dropped fields count, and a carriage return in them is refused.
+    let many = "no colon\r\n".repeat(257);
+    refuse_fields(&many, "TooManyFields { count_max: 256 }");
+    refuse_fields("A b: c\r\n d\re\r\n", "BareCr");
+    refuse_fields("A b: c\rd\r\n", "InvalidFieldName { byte: Some(32) }");
 }
 
 #[test]
@@ -183,7 +226,7 @@ fn rule_21_interim_responses_precede_the_final_one() {
     check(&get, format!("{hints}{hints}{final_head}"), "103 103 204 none complete");
     check(&get, format!("HTTP/1.1 199 \r\nContent-Length: 5\r\n\r\n{final_head}"), "199 204 none complete");
     // Each interim response is a head like any other.
-    check(&get, format!("HTTP/1.1 100 \r\nA : b\r\n\r\n{final_head}"), "SpaceBeforeColon");
+    check(&get, format!("HTTP/1.1 100 \r\nLocation : b\r\n\r\n{final_head}"), "SpaceBeforeColon");
     check(&get, format!("HTTP/1.1 100 \r\n\r\n\r\n{final_head}"), "100 NotHttp");
 
     let most = "HTTP/1.1 100 \r\n\r\n".repeat(16);

@@ -49,6 +49,14 @@ fn rule_19_a_connection_is_reused_only_if_nothing_speaks_against_it() {
     );
     check("HTTP/1.0 204 \r\nConnection: keep-alive, close\r\n\r\n", Some(CloseReason::ResponseSaidClose));
     check("HTTP/1.0 204 \r\n\r\n", Some(CloseReason::NotPersistent));
+    let ambiguous = Some(CloseReason::AmbiguousFraming);
+    let chunked = "HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n";
+    check(&format!("{chunked}Content-Length: 0\r\n\r\n0\r\n\r\n"), ambiguous);
+    check(&format!("{chunked}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), ambiguous);
+    check(&format!("{chunked}Transfer-Encoding:\r\n\r\n0\r\n\r\n"), ambiguous);
+    check("HTTP/1.1 200 \r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n", ambiguous);
+    check("HTTP/1.1 200 \r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n\r\n", ambiguous);
+    check("HTTP/1.1 304 \r\nTransfer-Encoding: chunked\r\nContent-Length: 9\r\n\r\n", None);
 }
 
 #[test]
@@ -87,12 +95,12 @@ fn rule_20_an_idle_connection_with_bytes_is_dropped() {
 #[test]
 fn rule_22_replay_is_for_idempotent_requests_on_stale_connections_and_once() {
     fn replay(method: &Method) -> Replay<'_> {
-        Replay { method, connection_reused: true, response_bytes: 0, replay_count: 0 }
+        Replay { method, connection_reused: true, response_begun: false, replay_count: 0 }
     }
     for method in [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE] {
         assert!(replay(&method).is_allowed(), "{method}");
         assert!(!Replay { connection_reused: false, ..replay(&method) }.is_allowed());
-        assert!(!Replay { response_bytes: 1, ..replay(&method) }.is_allowed());
+        assert!(!Replay { response_begun: true, ..replay(&method) }.is_allowed());
         assert!(!Replay { replay_count: 1, ..replay(&method) }.is_allowed());
     }
     for method in [Method::POST, Method::PATCH, Method::CONNECT, Method::from_bytes(b"ODD").unwrap()] {
