@@ -109,12 +109,14 @@ impl DescribeFailure for Failed {
 
     fn hint(&self) -> Option<&'static str> {
         match &self.error {
-            Error::NameTaken => Some("--name path keeps the directories of URLs, and \"out\" in a list names each file"),
+            Error::NameTaken => {
+                Some("--name path keeps the directories of URLs, and \"out\" in a list names each file")
+            }
             Error::Busy => Some("wait for it, or name another place with -o or -d"),
             Error::InTheWay { .. } => Some("move it away, or name another place with -o or -d"),
-            Error::Untrusted { .. } => {
-                Some("try again on another network or after logging in; remove the .haul-part file to start over")
-            }
+            Error::Untrusted { .. } => Some(
+                "try again on another network or after logging in; remove the .haul-part file to start over",
+            ),
             Error::Exists => {
                 Some("remove it, or name another file or directory with -o or -d; -c skips complete files")
             }

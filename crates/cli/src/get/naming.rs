@@ -5,7 +5,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use haul_fetch::{Algorithm, Checksum, Destination, Expected, FetchTask, Request, basename, path_name, unreserved};
+use haul_fetch::{
+    Algorithm, Checksum, Destination, Expected, FetchTask, Request, basename, path_name, unreserved,
+};
 use haul_io::{File, Preserve, Publish};
 
 use super::requests::{RequestPlan, RequestTemplate};

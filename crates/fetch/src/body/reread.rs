@@ -46,7 +46,8 @@ pub(crate) async fn is_same(io: &impl Io, one: &File, other: &File, bytes: u64) 
     let mut offset = 0;
     while offset < bytes {
         let piece_bytes = PIECE_BYTES.min(usize::try_from(bytes - offset).unwrap_or(PIECE_BYTES));
-        let (first, one_buf) = io.read_full(one, io.take_buf(PIECE_BYTES), piece_bytes, Offset::At(offset)).await;
+        let (first, one_buf) =
+            io.read_full(one, io.take_buf(PIECE_BYTES), piece_bytes, Offset::At(offset)).await;
         let (second, other_buf) =
             io.read_full(other, io.take_buf(PIECE_BYTES), piece_bytes, Offset::At(offset)).await;
         let is_same = one_buf.filled() == other_buf.filled();

@@ -8,7 +8,9 @@
 
 use std::borrow::Cow;
 
-use haul_http1::{ContentRange, Framing, RangeAnswer, RangeError, RequestedRange, ResponseHead, content_range};
+use haul_http1::{
+    ContentRange, Framing, RangeAnswer, RangeError, RequestedRange, ResponseHead, content_range,
+};
 use http::header::{IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -110,7 +112,9 @@ impl Ask {
             return Ok(judge_last_byte(prefix, head, answer));
         }
         Ok(match answer {
-            Ok(RangeAnswer::Part { first, last, total }) if prefix.validators.proven_by(&head.headers, total) => {
+            Ok(RangeAnswer::Part { first, last, total })
+                if prefix.validators.proven_by(&head.headers, total) =>
+            {
                 Verdict::TakePart { bytes: last - first + 1, total: total.or(prefix.validators.total) }
             }
             Ok(RangeAnswer::Whole) if !is_whole(head) => Verdict::StartOver,
@@ -140,11 +144,13 @@ fn judge_last_byte(prefix: &Prefix, head: &ResponseHead, answer: Result<RangeAns
     }
 }
 
-/// Whether the content is all of the representation, as far as status and Content-Range tell: some servers say 200 of a part,
-/// and some 206 of the whole.
+/// Whether the content is all of the representation, as far as status and Content-Range tell: some servers say 200 of
+/// a part, and some 206 of the whole.
 fn is_whole(head: &ResponseHead) -> bool {
     let covered = match content_range(&head.headers) {
-        Ok(Some(ContentRange::Part { first: 0, last, total })) => total.filter(|total| last.checked_add(1) == Some(*total)),
+        Ok(Some(ContentRange::Part { first: 0, last, total })) => {
+            total.filter(|total| last.checked_add(1) == Some(*total))
+        }
         Ok(Some(ContentRange::Part { .. })) => None,
         // RFC 9110 section 14.4: it means nothing with other statuses than 206 and 416.
         _ => return head.status != StatusCode::PARTIAL_CONTENT,

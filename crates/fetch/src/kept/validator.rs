@@ -78,8 +78,9 @@ impl Validators {
         }
     }
 
-    /// Whether a response with a part of a whole of `total` bytes proves that it is of the same bytes, as far as its fields go: it
-    /// has a strong validator in common with them (RFC 9110, section 15.3.7.3), and no other type or coding.
+    /// Whether a response with a part of a whole of `total` bytes proves that it is of the same bytes, as far as its
+    /// fields go: it has a strong validator in common with them (RFC 9110, section 15.3.7.3), and no other type or
+    /// coding.
     pub(crate) fn proven_by(&self, headers: &HeaderMap, total: Option<u64>) -> bool {
         if self.total.zip(total).is_some_and(|(one, other)| one != other) {
             return false;
@@ -88,7 +89,9 @@ impl Validators {
         let is_same = match (&self.etag, headers.get(ETAG)) {
             (Some(one), Some(other)) if one == other => true,
             // See `same`.
-            (Some(_), Some(other)) if is_strong(other) => is_dated && self.total.is_some() && self.total == total,
+            (Some(_), Some(other)) if is_strong(other) => {
+                is_dated && self.total.is_some() && self.total == total
+            }
             (None, None) => is_dated,
             _ => false,
         };
@@ -97,8 +100,8 @@ impl Validators {
         is_same && !has_other_coding && !self.has_other_type(headers)
     }
 
-    /// Why a response with `headers` from `origin`, which isn't of the same bytes, must not take their place; `None` if it may. What
-    /// `is_kept` on disk is given up only for another version from the same source.
+    /// Why a response with `headers` from `origin`, which isn't of the same bytes, must not take their place; `None`
+    /// if it may. What `is_kept` on disk is given up only for another version from the same source.
     pub(crate) fn distrust(&self, headers: &HeaderMap, origin: &str, is_kept: bool) -> Option<&'static str> {
         if self.has_other_type(headers) {
             return Some("the server now sends another type of content, perhaps a login page");
@@ -174,7 +177,8 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 fn coding(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(CONTENT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
     let codings = values.flat_map(|value| value.split(',')).map(|coding| coding.trim().to_ascii_lowercase());
-    let codings: Vec<_> = codings.filter(|coding| !matches!(coding.as_str(), "" | "identity" | "none")).collect();
+    let codings: Vec<_> =
+        codings.filter(|coding| !matches!(coding.as_str(), "" | "identity" | "none")).collect();
     (!codings.is_empty()).then(|| codings.join(","))
 }
 

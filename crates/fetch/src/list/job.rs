@@ -13,9 +13,9 @@ use http::Method;
 use crate::body::download::Download;
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
+use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
 use crate::kept::existing;
-use crate::kept::claims::Claims;
 use crate::kept::partial::Partial;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::joining::Joining;
@@ -33,8 +33,8 @@ use crate::transfer::shared::Shared;
 use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
-/// ([`Step::Again`]), at most [`Config::retries`] times. A job is for one run: each name of a result belongs to the first task
-/// that wants it.
+/// ([`Step::Again`]), at most [`Config::retries`] times. A job is for one run: each name of a result belongs to the
+/// first task that wants it.
 pub struct FetchJob {
     shared: Shared,
     open_files: OpenFilePermits,
@@ -206,7 +206,8 @@ impl FetchJob {
             Destination::File(publish) => publish,
             Destination::Named(publish) => {
                 let sink = Sink::file(FileSink::new(publish.clone(), None));
-                let download = Download::new(sink, task.expected.clone()).named_by_server(self.claims.clone());
+                let download =
+                    Download::new(sink, task.expected.clone()).named_by_server(self.claims.clone());
                 return Ok(Prepared::Download(Box::new(download)));
             }
             Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task)),

@@ -24,7 +24,8 @@ impl Pool {
     /// connection that may have shown the client's certificate serves only requests that may show it.
     pub(crate) fn take(&self, route: &Route, shows_identity: bool) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = idle.iter().rposition(|kept| kept.route() == route && kept.shows_identity == shows_identity)?;
+        let index =
+            idle.iter().rposition(|kept| kept.route() == route && kept.shows_identity == shows_identity)?;
         idle.remove(index)
     }
 

@@ -46,7 +46,7 @@ impl TlsSettings {
         self.for_strangers()
     }
 
-    /// For connections to those who are not shown who the client is.
+    /// For connections to servers that the client's certificate isn't shown to.
     pub(crate) fn for_strangers(&self) -> Result<Arc<ClientConfig>, Error> {
         made(&self.strangers, &self.trust, None)
     }

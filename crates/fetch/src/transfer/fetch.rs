@@ -342,11 +342,12 @@ struct Part {
 
 /// Whether the user's own condition is met, so that there is nothing to fetch.
 fn is_unchanged(request: &Request, status: StatusCode) -> bool {
-    let has_condition = [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| request.headers.contains_key(name));
+    let has_condition =
+        [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| request.headers.contains_key(name));
     status == StatusCode::NOT_MODIFIED && has_condition
 }
 
-/// That the whole ended after `received_bytes`, which another attempt may continue.
+/// The error of a whole that ended after `received_bytes`, which another attempt may continue.
 fn incomplete(received_bytes: u64, expected_bytes: Option<u64>) -> Error {
     ProtocolError::Incomplete { received_bytes, expected_bytes }.into()
 }

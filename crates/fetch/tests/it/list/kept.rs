@@ -95,7 +95,9 @@ fn what_others_may_have_written_is_neither_believed_nor_removed() {
             std::fs::rename(dir.path("x.haul-part.from"), dir.path("other")).unwrap();
             symlink("other", dir.path("x.haul-part.from")).unwrap();
         }),
-        ("notes in place of the record", |dir| std::fs::write(dir.path("x.haul-part.from"), "my notes").unwrap()),
+        ("notes in place of the record", |dir| {
+            std::fs::write(dir.path("x.haul-part.from"), "my notes").unwrap()
+        }),
     ];
     for (what, change) in changes {
         let (dir, server) = (Dir::new(), going_on());
@@ -171,7 +173,8 @@ fn names_of_any_length_can_be_kept() {
             let (dir, server) = (Dir::new(), Server::start(|_| tagged("\"1\"")));
             let publish = Publish::new(dir.path(&"n".repeat(bytes)));
             let task = FetchTask::new(&server.url("/x"), Destination::File(publish));
-            let ends = outcomes("serial", config, HostLimits::default(), vec![task], |failed| failed.to_string());
+            let ends =
+                outcomes("serial", config, HostLimits::default(), vec![task], |failed| failed.to_string());
             assert_eq!(ends.into_values().next().unwrap(), (1, None), "{bytes} bytes");
         }
     }
@@ -194,25 +197,29 @@ fn a_part_is_given_up_only_for_what_can_be_trusted() {
             let up = std::sync::Arc::new(is_up);
             let is_up = up.clone();
             let first = typed(tagged("\"1\""), "application/zip");
-            let server = server(first, move |request, _| match (request.path(), is_up.load(Ordering::SeqCst)) {
-                ("/p", _) => Answer::ok("page").header("ETag", "\"p\""),
-                (_, 0) => {
-                    let port = request.header("host").unwrap().rsplit(':').next().unwrap().to_owned();
-                    match what {
-                        "a page of another origin" => {
-                            Answer::redirect(302, &format!("http://localhost:{port}/p"))
+            let server =
+                server(first, move |request, _| match (request.path(), is_up.load(Ordering::SeqCst)) {
+                    ("/p", _) => Answer::ok("page").header("ETag", "\"p\""),
+                    (_, 0) => {
+                        let port = request.header("host").unwrap().rsplit(':').next().unwrap().to_owned();
+                        match what {
+                            "a page of another origin" => {
+                                Answer::redirect(302, &format!("http://localhost:{port}/p"))
+                            }
+                            _ => answer.clone(),
                         }
-                        _ => answer.clone(),
                     }
-                }
-                _ => Answer::ranged(request, &body(), "\"1\""),
-            });
+                    _ => Answer::ranged(request, &body(), "\"1\""),
+                });
             let (dir, what) = (Dir::new(), format!("{what}, {engine}"));
             dir.fetch_on(engine, keeping(), &server).unwrap_err();
             let ended = dir.fetch_on(engine, keeping(), &server);
             if is_trusted {
                 ended.unwrap();
-                assert_eq!((dir.file().as_deref(), dir.names()), (Some(b"new".as_slice()), vec!["x".to_owned()]));
+                assert_eq!(
+                    (dir.file().as_deref(), dir.names()),
+                    (Some(b"new".as_slice()), vec!["x".to_owned()])
+                );
                 continue;
             }
             assert!(ended.unwrap_err().contains("login page"), "{what}");
@@ -246,7 +253,8 @@ fn a_part_stays_until_the_new_whole_is_complete() {
 fn bytes_of_two_versions_never_meet() {
     let other = || seeded_bytes(12, BYTES);
     let rest = move |fields: &[(&str, &str)], status| {
-        let answer = Answer::new(status).header("Content-Range", &format!("bytes {CUT}-{}/{BYTES}", BYTES - 1));
+        let answer =
+            Answer::new(status).header("Content-Range", &format!("bytes {CUT}-{}/{BYTES}", BYTES - 1));
         fields.iter().fold(answer, |answer, (name, value)| answer.header(name, value)).body(&other()[CUT..])
     };
     for (what, part) in [
@@ -342,6 +350,28 @@ fn what_only_the_content_can_tell_is_compared() {
             assert_eq!(ended.is_ok(), is_same, "{what}: {ended:?}");
             assert!(dir.file() == Some(content), "{what}");
             assert_eq!(dir.names(), ["x"], "{what}");
+        }
+    }
+}
+
+#[test]
+fn files_have_the_time_that_the_server_says() {
+    for (bytes, date, seconds) in [
+        (5, Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777)),
+        (BYTES, Some("Sunday, 06-Nov-94 08:49:37 GMT"), Some(784_111_777)),
+        (BYTES, Some("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0)),
+        (5, Some("yesterday"), None),
+        (5, None, None),
+    ] {
+        let answer = Answer::ok(&body()[..bytes]);
+        let answer = date.into_iter().fold(answer, |answer, date| answer.header("Last-Modified", date));
+        let server = Server::start(move |_| answer.clone());
+        let place = Dir::new();
+        place.fetch(retrying(), &server).unwrap();
+        let modified = place.path("x").metadata().unwrap().mtime();
+        match seconds {
+            Some(seconds) => assert_eq!(modified, seconds, "{date:?}"),
+            None => assert!(modified > 1_000_000_000, "{date:?}: the time of writing"),
         }
     }
 }

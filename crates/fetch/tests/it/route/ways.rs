@@ -62,11 +62,8 @@ fn a_client_shows_its_certificate_only_to_the_origin_that_the_user_named() {
         _ => Answer::ok("known"),
     });
     let identity = ClientIdentity { certificates: path("both"), key: path("both") };
-    let config = Config {
-        trust: Trust::File(path("ca")),
-        client_identity: Some(identity),
-        ..Config::default()
-    };
+    let config =
+        Config { trust: Trust::File(path("ca")), client_identity: Some(identity), ..Config::default() };
     let client = client(config);
     assert_eq!(client.fetch(get(&server, "/same")).unwrap().body, b"known");
     // Not even where a connection that has shown it is idle.

@@ -10,7 +10,12 @@ use crate::list::outcomes::outcomes;
 const DIGEST: &str = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
 
 /// Fetches to a file with these fields; the error as text, and what file there is.
-fn fetch(config: Config, method: &str, fields: &[(&str, &str)], answer: Answer) -> (Option<String>, Option<String>) {
+fn fetch(
+    config: Config,
+    method: &str,
+    fields: &[(&str, &str)],
+    answer: Answer,
+) -> (Option<String>, Option<String>) {
     let server = Server::start(move |_| answer.clone());
     let dir = tempfile::tempdir().unwrap();
     let mut request = Request::new(method.parse().unwrap(), &server.url("/x")).unwrap();
@@ -52,7 +57,8 @@ fn what_is_neither_content_nor_leads_to_it_is_no_result() {
 #[test]
 fn a_304_that_was_asked_for_is_no_file() {
     for field in [("If-None-Match", "\"a\""), ("If-Modified-Since", "Sun, 06 Nov 1994 08:49:37 GMT")] {
-        let (error, file) = fetch(Config::default(), "GET", &[field], Answer::new(304).header("ETag", "\"a\""));
+        let (error, file) =
+            fetch(Config::default(), "GET", &[field], Answer::new(304).header("ETag", "\"a\""));
         assert_eq!((error, file), (None, None), "{field:?}");
     }
     let server = Server::start(|_| Answer::new(304).header("ETag", "\"a\""));
