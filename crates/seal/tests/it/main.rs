@@ -6,7 +6,6 @@ mod races;
 mod simulated;
 mod streams;
 mod verify;
-mod whole;
 
 /// The plugin of the tests in [`plugins`], as a process: its name must be the path of a test in the root.
 #[test]

@@ -14,8 +14,7 @@ use haul_seal::{
     Direction, During, Error, FileOptions, Filter, FoundFile, OpenJob, Outcome, Placement, Recipient,
     Replacing, SealJob, Symlinks, Task, VerifyJob, Walk, X25519Identity, XorJob, XorMode,
 };
-
-use crate::whole::whole;
+use haul_testkit::without_engine;
 
 fn identity() -> X25519Identity {
     X25519Identity::generate_with(&mut |out| out.fill(1))
@@ -287,7 +286,7 @@ fn a_swap_at_any_operation_touches_nothing_outside() {
         sim.files().refuse_unnamed = !unnamed;
         let task = found(&sim);
         let before = sim.submitted();
-        sim.run(whole(&sim, &job, &task)).unwrap().unwrap();
+        sim.run(without_engine(&sim, &job, &task)).unwrap().unwrap();
         let count = sim.submitted() - before;
         for directory in ["t/s", "o/s"] {
             let (mut refused, mut done) = (0, 0);
@@ -299,7 +298,7 @@ fn a_swap_at_any_operation_touches_nothing_outside() {
                     files.shift(directory, "moved");
                     files.put_link(directory, "/outside");
                 });
-                let end = sim.run(whole(&sim, &job, &task)).unwrap();
+                let end = sim.run(without_engine(&sim, &job, &task)).unwrap();
                 let files = sim.files();
                 let case = format!("{directory} at {number}: {end:?}");
                 let outside: Vec<_> =

@@ -9,8 +9,7 @@ use haul_seal::{
     Error, FileOptions, Identity, OpenJob, Outcome, Recipient, Replacing, SealJob, Task, VerifyJob,
     X25519Identity, XorJob, XorMode,
 };
-
-use crate::whole::whole;
+use haul_testkit::without_engine;
 
 fn identity() -> X25519Identity {
     X25519Identity::generate_with(&mut |out| out.fill(1))
@@ -54,7 +53,7 @@ fn opened(sealed: &[u8]) -> Option<Vec<u8>> {
     files.put("sealed", sealed);
     let sim = Sim::with_files(0, files);
     let task = Task::file("sealed", "plain");
-    sim.run(whole(&sim, &open_job(), &task)).unwrap().ok()?;
+    sim.run(without_engine(&sim, &open_job(), &task)).unwrap().ok()?;
     let files = sim.files();
     files.get("plain").map(<[u8]>::to_vec)
 }
@@ -65,13 +64,13 @@ fn short_reads_and_writes_change_nothing() {
         for seed in 0..6 {
             let sim = machine(seed, bytes);
             let job = seal_job().armored(seed % 2 == 1);
-            sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+            sim.run(without_engine(&sim, &job, &seal_task())).unwrap().unwrap();
             let names = sim.files().names().len();
             let verify = VerifyJob::new(vec![Identity::X25519(identity())]);
-            sim.run(whole(&sim, &verify, &Task::check("d/sealed"))).unwrap().unwrap();
+            sim.run(without_engine(&sim, &verify, &Task::check("d/sealed"))).unwrap().unwrap();
             assert_eq!(sim.files().names().len(), names, "verifying writes nothing");
             let back = Task::file("d/sealed", "new/dir/plain");
-            sim.run(whole(&sim, &open_job(), &back)).unwrap().unwrap();
+            sim.run(without_engine(&sim, &open_job(), &back)).unwrap().unwrap();
             assert!(sim.files().get("new/dir/plain") == Some(&content(bytes)), "{bytes} bytes, seed {seed}");
         }
     }
@@ -82,11 +81,11 @@ fn whichever_operation_fails_the_sealed_file_is_whole_or_absent() {
     for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
         let job = seal_job().armored(armored);
         let sim = machine(1, bytes);
-        sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+        sim.run(without_engine(&sim, &job, &seal_task())).unwrap().unwrap();
         for number in 0..sim.submitted() {
             let sim = machine(1, bytes);
             sim.fail_operation(number, io::ErrorKind::StorageFull);
-            let result = sim.run(whole(&sim, &job, &seal_task())).unwrap();
+            let result = sim.run(without_engine(&sim, &job, &seal_task())).unwrap();
             let files = sim.files();
             assert!(files.get("d/plain") == Some(&content(bytes)), "operation {number}: the source");
             match files.get("d/sealed") {
@@ -105,7 +104,7 @@ fn whichever_operation_fails_the_sealed_file_is_whole_or_absent() {
 fn whichever_operation_fails_the_opened_file_is_whole_or_absent() {
     for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
         let sim = machine(1, bytes);
-        sim.run(whole(&sim, &seal_job().armored(armored), &seal_task())).unwrap().unwrap();
+        sim.run(without_engine(&sim, &seal_job().armored(armored), &seal_task())).unwrap().unwrap();
         let sealed = sim.files().get("d/sealed").map(<[u8]>::to_vec).expect("it was sealed");
         let machine = || {
             let mut files = Files::default();
@@ -114,11 +113,11 @@ fn whichever_operation_fails_the_opened_file_is_whole_or_absent() {
         };
         let task = Task::file("d/sealed", "d/opened");
         let sim = machine();
-        sim.run(whole(&sim, &open_job(), &task)).unwrap().unwrap();
+        sim.run(without_engine(&sim, &open_job(), &task)).unwrap().unwrap();
         for number in 0..sim.submitted() {
             let sim = machine();
             sim.fail_operation(number, io::ErrorKind::StorageFull);
-            let result = sim.run(whole(&sim, &open_job(), &task)).unwrap();
+            let result = sim.run(without_engine(&sim, &open_job(), &task)).unwrap();
             let files = sim.files();
             match files.get("d/opened") {
                 Some(opened) => assert!(opened == content(bytes), "operation {number}: damaged"),
@@ -134,12 +133,12 @@ fn whichever_operation_fails_the_opened_file_is_whole_or_absent() {
 fn after_a_power_cut_the_source_is_there_and_the_result_whole_or_absent() {
     let bytes = SIZES[0];
     let sim = machine(1, bytes);
-    sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap().unwrap();
+    sim.run(without_engine(&sim, &seal_job(), &seal_task())).unwrap().unwrap();
     for number in 0..=sim.submitted() {
         for seed in 0..10 {
             let sim = machine(seed, bytes);
             sim.cut_power_at(number);
-            let reported = sim.run(whole(&sim, &seal_job(), &seal_task())).is_some();
+            let reported = sim.run(without_engine(&sim, &seal_job(), &seal_task())).is_some();
             let left = sim.after_power_cut();
             assert!(left.get("d/plain") == Some(&content(bytes)), "cut at {number}, seed {seed}");
             match left.get("d/sealed") {
@@ -162,11 +161,11 @@ fn a_source_that_changes_is_not_published() {
         let change_at = |number: u64| {
             let sim = machine(1, bytes);
             sim.change_files_at(number, move |files| files.put("d/plain", &content(bytes + 1)));
-            let result = sim.run(whole(&sim, &job, &task)).unwrap();
+            let result = sim.run(without_engine(&sim, &job, &task)).unwrap();
             let sealed = sim.files().get("d/sealed").map(<[u8]>::to_vec);
             (result, sealed)
         };
-        sim.run(whole(&sim, &job, &task)).unwrap().unwrap();
+        sim.run(without_engine(&sim, &job, &task)).unwrap().unwrap();
         for number in 0..sim.submitted() {
             let (result, sealed) = change_at(number);
             match sealed {
@@ -185,7 +184,7 @@ fn a_full_disk_is_distinguished_from_other_failures() {
     for bytes in SIZES {
         let sim = machine(1, bytes);
         sim.files().capacity_bytes = Some(bytes as u64 + 50_000);
-        let error = sim.run(whole(&sim, &seal_job(), &seal_task())).unwrap().unwrap_err();
+        let error = sim.run(without_engine(&sim, &seal_job(), &seal_task())).unwrap().unwrap_err();
         assert_eq!(error.kind(), haul_seal::ErrorKind::NoSpace, "{error}");
         assert_eq!(sim.files().names(), [Path::new("d"), Path::new("d/plain")]);
     }
@@ -200,12 +199,12 @@ fn an_overwritten_file_is_whole_or_said_to_be_damaged() {
         let task = Task::file("d/plain", "d/plain");
         let job = XorJob::new(key, XorMode::Overwrite).unwrap();
         let sim = machine(1, bytes);
-        sim.run(whole(&sim, &job, &task)).unwrap().unwrap();
+        sim.run(without_engine(&sim, &job, &task)).unwrap().unwrap();
         assert!(sim.files().get("d/plain") == Some(&expected[..bytes]));
         for number in 0..sim.submitted() {
             let sim = machine(1, bytes);
             sim.fail_operation(number, io::ErrorKind::StorageFull);
-            let result = sim.run(whole(&sim, &job, &task)).unwrap();
+            let result = sim.run(without_engine(&sim, &job, &task)).unwrap();
             let files = sim.files();
             let now = files.get("d/plain").unwrap();
             match result {
@@ -226,12 +225,12 @@ fn a_file_that_is_replaced_is_at_every_failure_one_or_the_other() {
         let task = Task::file("d/plain", "d/plain");
         let job = XorJob::new(key, XorMode::Replace(Durability::Synced)).unwrap();
         let sim = machine(1, bytes);
-        sim.run(whole(&sim, &job, &task)).unwrap().unwrap();
+        sim.run(without_engine(&sim, &job, &task)).unwrap().unwrap();
         assert!(sim.files().get("d/plain") == Some(&expected));
         for number in 0..sim.submitted() {
             let sim = machine(1, bytes);
             sim.fail_operation(number, io::ErrorKind::StorageFull);
-            let failed = sim.run(whole(&sim, &job, &task)).unwrap().is_err();
+            let failed = sim.run(without_engine(&sim, &job, &task)).unwrap().is_err();
             let files = sim.files();
             let now = files.get("d/plain").expect("one of the two");
             assert!(now == content(bytes) || now == expected, "operation {number}");
@@ -260,13 +259,13 @@ fn a_source_is_removed_only_when_its_result_survives_a_power_cut() {
     for bytes in SIZES {
         let job = Replacing::new(seal_job());
         let sim = machine(1, bytes);
-        sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+        sim.run(without_engine(&sim, &job, &seal_task())).unwrap().unwrap();
         assert_eq!(sim.files().get("d/plain"), None);
         check_replaced(&sim.files(), bytes, Some(true), "without a fault");
         for number in 0..=sim.submitted() {
             let faulty = machine(1, bytes);
             faulty.fail_operation(number, io::ErrorKind::StorageFull);
-            let result = faulty.run(whole(&faulty, &job, &seal_task())).unwrap();
+            let result = faulty.run(without_engine(&faulty, &job, &seal_task())).unwrap();
             check_replaced(
                 &faulty.files(),
                 bytes,
@@ -283,7 +282,7 @@ fn a_source_is_removed_only_when_its_result_survives_a_power_cut() {
             for seed in 0..if bytes == SIZES[0] { 10 } else { 1 } {
                 let cut = machine(seed, bytes);
                 cut.cut_power_at(number);
-                let reported = cut.run(whole(&cut, &job, &seal_task())).map(|result| result.is_ok());
+                let reported = cut.run(without_engine(&cut, &job, &seal_task())).map(|result| result.is_ok());
                 let case = format!("{bytes} bytes, cut at {number}, seed {seed}");
                 check_replaced(&cut.after_power_cut(), bytes, reported, &case);
             }
@@ -296,7 +295,7 @@ fn a_source_that_changes_is_not_removed() {
     let bytes = SIZES[0];
     let job = Replacing::new(seal_job());
     let sim = machine(1, bytes);
-    sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+    sim.run(without_engine(&sim, &job, &seal_task())).unwrap().unwrap();
     for number in 0..sim.submitted() {
         let sim = machine(1, bytes);
         let task = seal_task();
@@ -305,7 +304,7 @@ fn a_source_that_changes_is_not_removed() {
                 files.put("d/plain", &content(bytes + 1));
             }
         });
-        let result = sim.run(whole(&sim, &job, &task)).unwrap();
+        let result = sim.run(without_engine(&sim, &job, &task)).unwrap();
         let files = sim.files();
         match files.get("d/plain") {
             Some(source) => assert!(result.is_err() && source == content(bytes + 1), "change at {number}"),
@@ -328,7 +327,8 @@ fn attributes_are_kept_if_asked_and_named_if_lost() {
                 vec![Recipient::X25519(identity().to_recipient())],
                 FileOptions { xattrs, ..options() },
             );
-            let done = sim.run(whole(&sim, &job.unwrap().armored(armored), &seal_task())).unwrap().unwrap();
+            let done =
+                sim.run(without_engine(&sim, &job.unwrap().armored(armored), &seal_task())).unwrap().unwrap();
             let Outcome::File { remarks, .. } = done else { panic!("{done:?}") };
             let case = format!("{bytes} bytes, armored {armored}, {xattrs} {refused}");
             let lost: &[&str] = if refused { &["user.origin"] } else { &[] };
@@ -349,14 +349,14 @@ fn a_source_that_is_written_to_is_published_as_it_was_or_not_at_all() {
     for (bytes, armored) in [(SIZES[0], false), (SIZES[1], false), (SIZES[0], true)] {
         let job = seal_job().armored(armored);
         let sim = machine(1, bytes);
-        sim.run(whole(&sim, &job, &seal_task())).unwrap().unwrap();
+        sim.run(without_engine(&sim, &job, &seal_task())).unwrap().unwrap();
         let other = vec![0xee; bytes];
         let mut refused = 0;
         for number in (0..sim.submitted()).step_by(bytes / 1_000_000 + 1) {
             let sim = machine(1, bytes);
             let now = other.clone();
             sim.change_files_at(number, move |files| files.rewrite("d/plain", &now));
-            let result = sim.run(whole(&sim, &job, &seal_task())).unwrap();
+            let result = sim.run(without_engine(&sim, &job, &seal_task())).unwrap();
             match (&result, sim.files().get("d/sealed")) {
                 (Ok(_), Some(sealed)) => {
                     let plain = opened(sealed).expect("what is published opens");
