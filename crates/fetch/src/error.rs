@@ -120,13 +120,14 @@ pub enum Error {
     NameTaken,
     /// Another process is fetching a file of the result's name.
     Busy,
-    /// A file has a name that this client keeps its own files under, and isn't one of them: it is neither believed nor replaced.
+    /// A file has a name that this client keeps its own files under, and isn't one of them: it is neither believed
+    /// nor replaced.
     InTheWay {
         /// That file.
         path: PathBuf,
     },
-    /// The server sent something that neither continues the partial file nor can be trusted to replace it. The partial file
-    /// is kept.
+    /// The server sent something that neither continues the partial file nor can be trusted to replace it. The
+    /// partial file is kept.
     Untrusted {
         /// What is wrong with it.
         reason: &'static str,

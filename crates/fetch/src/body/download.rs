@@ -166,8 +166,8 @@ impl Download {
         self.expect(headers, total)
     }
 
-    /// A part that the user asked for comes next: nothing can be appended to it, and digests of the whole representation say
-    /// nothing of it (RFC 9530, section 3).
+    /// A part that the user asked for comes next: nothing can be appended to it, and digests of the whole
+    /// representation say nothing of it (RFC 9530, section 3).
     pub(crate) fn expect_excerpt(&mut self, headers: &HeaderMap, bytes: Option<u64>) -> Result<(), Error> {
         self.validators = None;
         self.expect(headers, bytes)
@@ -293,7 +293,7 @@ impl Download {
         if kept == self.bytes && self.validators.is_some() {
             return true;
         }
-        self.start_over(io).await.is_ok()
+        self.set_aside(io).await.is_ok()
     }
 
     /// All bytes have been received: checks them, and publishes the file.
@@ -309,6 +309,12 @@ impl Download {
 
     /// Ends the download for this run; a later run may continue it, where the task wants that.
     pub(crate) async fn keep(mut self, io: &impl Io) {
+        if let Sink::File(sink) = &mut self.sink
+            && sink.is_in_partial()
+        {
+            sink.pause(io).await;
+            return;
+        }
         let kept = self.pause(io).await;
         if !kept || self.holds_file() {
             self.abandon(io).await;

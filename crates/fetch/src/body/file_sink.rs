@@ -105,6 +105,11 @@ impl FileSink {
         self.compares
     }
 
+    /// Whether what is received goes into a partial file, which stays.
+    pub(crate) fn is_in_partial(&self) -> bool {
+        self.in_partial
+    }
+
     /// Whether a partial file is on disk, which a later run may continue.
     pub(crate) fn has_partial(&self) -> bool {
         self.in_partial || self.keeps_partial
@@ -252,7 +257,8 @@ impl FileSink {
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        if failed {
+        // The bytes in a partial file are right as far as they go.
+        if failed && !self.in_partial {
             // It is unknown how many of the bytes were written.
             let _ = self.start_over(io).await;
         }

@@ -1,8 +1,8 @@
 //! The names of results within one run: a name belongs to the first task that wants it.
 //!
-//! A claim lasts as long as the run, so that the end of the first task makes no difference to the second. Names that differ
-//! only in letter case or in Unicode normalization may be one name to the file system: it is asked, by a file of a random
-//! name, whether it tells such names apart in that directory.
+//! A claim lasts as long as the run, so that the end of the first task makes no difference to the second. Names that
+//! differ only in letter case or in Unicode normalization may be one name to the file system: it is asked, by a file
+//! of a random name, whether it tells such names apart in that directory.
 //!
 //! Owns: the claims, at most 16 bytes of hashes a name; which names may be one.
 //! Does not own: files that exist already ([`crate::kept::existing`], [`crate::kept::sync`]), other processes
@@ -111,8 +111,8 @@ fn folded(path: &Path) -> String {
     decompose.normalize(&caseless).into_owned()
 }
 
-/// Whether the directory of `path` takes names for one that differ in case or normalization. Without a directory, or where
-/// it can't be written to, there is nothing yet that could be mixed up.
+/// Whether the directory of `path` takes names for one that differ in case or normalization. Without a directory, or
+/// where it can't be written to, there is nothing yet that could be mixed up.
 async fn ignores_differences(io: &impl Io, path: &Path) -> bool {
     let mut directory = path.parent();
     loop {

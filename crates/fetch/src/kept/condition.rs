@@ -72,7 +72,8 @@ impl Condition {
         (etag.is_some() || modified.is_some()).then_some(Self { url, etag, modified })
     }
 
-    /// Whether a request for `url` may have this condition: the bytes came from there, though the URL may be signed anew.
+    /// Whether a request for `url` may have this condition: the bytes came from there, though the URL may be signed
+    /// anew.
     pub(crate) fn is_for(&self, url: &Url) -> bool {
         self.url == text(url)
             || Url::parse(&self.url)
@@ -149,8 +150,8 @@ fn text(url: &Url) -> String {
     url[..url::Position::AfterQuery].to_owned()
 }
 
-/// Parameters of a query that prove a right for a while, and say nothing of what is asked for: those of S3, Google Cloud Storage,
-/// Azure, CloudFront and their like, in lower case.
+/// Parameters of a query that prove a right for a while, and say nothing of what is asked for: those of S3, Google
+/// Cloud Storage, Azure, CloudFront and their like, in lower case.
 const SIGNATURES: [&str; 26] = [
     "awsaccesskeyid",
     "expires",

@@ -26,8 +26,9 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// Checks whether the existing file `path`, described by `stat`, matches the server's: it has the same length, and the same time
-/// or the expected checksums. Only the first byte is requested, as some servers don't support HEAD for every URL.
+/// Checks whether the existing file `path`, described by `stat`, matches the server's: it has the same length, and
+/// the same time or the expected checksums. Only the first byte is requested, as some servers don't support HEAD for
+/// every URL.
 ///
 /// # Errors
 /// [`Error::Differs`] or [`Error::Checksum`] if it is another file.

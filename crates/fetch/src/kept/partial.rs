@@ -1,11 +1,12 @@
 //! The beginning of a file, kept on disk for a later run.
 //!
-//! For a result NAME the bytes are in `NAME.haul-part` and what they belong to in `NAME.haul-part.from`: the URL, the inode of
-//! the bytes, and the validators. The record is written before the first byte and removed after the last, and bytes are removed
-//! before another record is written: whenever the process is killed, the bytes belong to the record beside them, or there is none.
+//! For a result NAME the bytes are in `NAME.haul-part` and what they belong to in `NAME.haul-part.from`: the URL, the
+//! inode of the bytes, and the validators. The record is written before the first byte and removed after the last,
+//! and bytes are removed before another record is written: whenever the process is killed, the bytes belong to the
+//! record beside them, or there is none.
 //!
-//! The bytes are locked while they grow. They are believed only if nobody else can have written them and they lie in the very
-//! file that the record names: a result that a server or a list calls `NAME.haul-part` is none.
+//! The bytes are locked while they grow. They are believed only if nobody else can have written them and they lie in
+//! the very file that the record names: a result that a server or a list calls `NAME.haul-part` is none.
 //!
 //! Owns: both names, the lock, the order of the steps.
 //! Does not own: writing the bytes ([`crate::body::file_sink`]), the record's form ([`crate::kept::record`]).
@@ -51,7 +52,8 @@ impl Partial {
     /// What an earlier run kept. What doesn't belong together is no start; it is removed when the next one begins.
     ///
     /// # Errors
-    /// [`Error::Busy`] while another process works on it, [`Error::InTheWay`] where something else has one of the names.
+    /// [`Error::Busy`] while another process works on it, [`Error::InTheWay`] where something else has one of the
+    /// names.
     pub(crate) async fn find(&self, io: &impl Io) -> Result<Option<Kept>, Error> {
         let Some((staged, stat)) = self.lock(io).await? else {
             return match self.record.read(io).await {

@@ -38,14 +38,15 @@ pub(crate) enum Recorded {
     Others(Vec<Vec<u8>>),
     /// A record that was cut, or is of another version.
     Damaged,
-    /// Something that this client didn't make, or that others may have changed: neither to be believed nor to be removed.
+    /// Something that this client didn't make, or that others may have changed: neither to be believed nor to be
+    /// removed.
     Foreign,
     /// None that can be read.
     Nothing,
 }
 
-/// `result` with `suffix` at its end. A name that would become too long for file systems is cut, and told from others that
-/// are cut by a hash.
+/// `result` with `suffix` at its end. A name that would become too long for file systems is cut, and told from others
+/// that are cut by a hash.
 pub(crate) fn sibling(result: &Path, suffix: &str) -> PathBuf {
     let name = result.file_name().unwrap_or_default();
     if name.len() + suffix.len() <= NAME_BYTES_MAX {
@@ -65,8 +66,8 @@ pub(crate) fn sibling(result: &Path, suffix: &str) -> PathBuf {
     result.with_file_name(cut + &end)
 }
 
-/// Whether a file may be one that this client keeps for itself: see [`Stat::is_private`]. It makes them readable by their
-/// owner only, which the files that it fetches are not.
+/// Whether a file may be one that this client keeps for itself: see [`Stat::is_private`]. It makes them readable by
+/// their owner only, which the files that it fetches are not.
 pub(crate) fn is_own(stat: &Stat) -> bool {
     stat.is_private() && stat.mode & 0o777 == 0o600
 }

@@ -144,8 +144,8 @@ fn judge_last_byte(prefix: &Prefix, head: &ResponseHead, answer: Result<RangeAns
     }
 }
 
-/// Whether the content is all of the representation, as far as status and Content-Range tell: some servers say 200 of a part,
-/// and some 206 of the whole.
+/// Whether the content is all of the representation, as far as status and Content-Range tell: some servers say 200 of
+/// a part, and some 206 of the whole.
 fn is_whole(head: &ResponseHead) -> bool {
     let covered = match content_range(&head.headers) {
         Ok(Some(ContentRange::Part { first: 0, last, total })) => {

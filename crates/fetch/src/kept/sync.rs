@@ -67,7 +67,8 @@ impl Sync {
     /// Examines the file `result`, which is to be kept up to date with `url`.
     ///
     /// # Errors
-    /// [`Error::Exists`] if the file came from another URL; [`Error::InTheWay`] if something else has the record's name.
+    /// [`Error::Exists`] if the file came from another URL; [`Error::InTheWay`] if something else has the record's
+    /// name.
     pub(crate) async fn begin(io: &impl Io, result: &Path, url: &Url) -> Result<SyncStart, Error> {
         let record = Record::new(sibling(result, SUFFIX), MAGIC, url);
         let stat = io.stat_at(None, result).await.ok();

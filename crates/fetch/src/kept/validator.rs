@@ -78,8 +78,9 @@ impl Validators {
         }
     }
 
-    /// Whether a response with a part of a whole of `total` bytes proves that it is of the same bytes, as far as its fields go: it
-    /// has a strong validator in common with them (RFC 9110, section 15.3.7.3), and no other type or coding.
+    /// Whether a response with a part of a whole of `total` bytes proves that it is of the same bytes, as far as its
+    /// fields go: it has a strong validator in common with them (RFC 9110, section 15.3.7.3), and no other type or
+    /// coding.
     pub(crate) fn proven_by(&self, headers: &HeaderMap, total: Option<u64>) -> bool {
         if self.total.zip(total).is_some_and(|(one, other)| one != other) {
             return false;
@@ -99,8 +100,8 @@ impl Validators {
         is_same && !has_other_coding && !self.has_other_type(headers)
     }
 
-    /// Why a response with `headers` from `origin`, which isn't of the same bytes, must not take their place; `None` if it may. What
-    /// `is_kept` on disk is given up only for another version from the same source.
+    /// Why a response with `headers` from `origin`, which isn't of the same bytes, must not take their place; `None`
+    /// if it may. What `is_kept` on disk is given up only for another version from the same source.
     pub(crate) fn distrust(&self, headers: &HeaderMap, origin: &str, is_kept: bool) -> Option<&'static str> {
         if self.has_other_type(headers) {
             return Some("the server now sends another type of content, perhaps a login page");

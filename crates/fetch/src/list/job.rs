@@ -33,8 +33,8 @@ use crate::transfer::shared::Shared;
 use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
-/// ([`Step::Again`]), at most [`Config::retries`] times. A job is for one run: each name of a result belongs to the first task
-/// that wants it.
+/// ([`Step::Again`]), at most [`Config::retries`] times. A job is for one run: each name of a result belongs to the
+/// first task that wants it.
 pub struct FetchJob {
     shared: Shared,
     open_files: OpenFilePermits,

@@ -18,7 +18,8 @@ use crate::names::url_name::cut;
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 /// The name that a response proposes, made safe: no directory separators, no control or bidirectional characters, not
-/// hidden, no device, not the name of a file that this client keeps for itself, at most 241 bytes. `None` if it proposes none.
+/// hidden, no device, not the name of a file that this client keeps for itself, at most 241 bytes. `None` if it
+/// proposes none.
 pub fn disposition_name(headers: &HeaderMap) -> Option<String> {
     let value = String::from_utf8_lossy(headers.get(CONTENT_DISPOSITION)?.as_bytes()).into_owned();
     let mut parameters = Vec::new();

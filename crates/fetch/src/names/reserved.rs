@@ -1,7 +1,7 @@
 //! Names that files of this client itself have.
 //!
-//! A result of such a name could pass for a partial file, a record or a temporary file: a server or the author of a list
-//! would then choose what later runs find there.
+//! A result of such a name could pass for a partial file, a record or a temporary file: a server or the author of a
+//! list would then choose what later runs find there.
 //!
 //! Owns: which names these are, and changing them.
 //! Does not own: the files of these names ([`crate::kept`]).
@@ -14,8 +14,8 @@ use haul_io::is_temporary;
 /// What the names of partial files and records end in.
 const SUFFIXES: [&str; 3] = [".haul-part", ".haul-part.from", ".haul-from"];
 
-/// `path` under a name that no partial file, record or temporary file has, in whatever letter case: where it would be one,
-/// `_` is added.
+/// `path` under a name that no partial file, record or temporary file has, in whatever letter case: where it would be
+/// one, `_` is added.
 pub fn unreserved(path: &Path) -> PathBuf {
     let is_kept = path.file_name().is_some_and(is_reserved);
     if !is_kept {

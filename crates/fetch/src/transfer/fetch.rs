@@ -336,7 +336,7 @@ fn is_unchanged(request: &Request, status: StatusCode) -> bool {
     status == StatusCode::NOT_MODIFIED && has_condition
 }
 
-/// That the whole ended after `received_bytes`, which another attempt may continue.
+/// The error of a whole that ended after `received_bytes`, which another attempt may continue.
 fn incomplete(received_bytes: u64, expected_bytes: Option<u64>) -> Error {
     ProtocolError::Incomplete { received_bytes, expected_bytes }.into()
 }

@@ -33,8 +33,9 @@ pub enum OpenMode {
     },
     /// A file that another process staged, for reading and writing.
     Staged,
-    /// An existing file for reading and writing, not behind a symbolic link, that no other process works on: it is locked
-    /// for as long as it is open (else: the error `WouldBlock`). Where the file system has no locks, it is only opened.
+    /// An existing file for reading and writing, not behind a symbolic link, that no other process works on: it is
+    /// locked for as long as it is open (else: the error `WouldBlock`). Where the file system has no locks, it is
+    /// only opened.
     Locked,
 }
 

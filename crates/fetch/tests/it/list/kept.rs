@@ -353,3 +353,25 @@ fn what_only_the_content_can_tell_is_compared() {
         }
     }
 }
+
+#[test]
+fn files_have_the_time_that_the_server_says() {
+    for (bytes, date, seconds) in [
+        (5, Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777)),
+        (BYTES, Some("Sunday, 06-Nov-94 08:49:37 GMT"), Some(784_111_777)),
+        (BYTES, Some("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0)),
+        (5, Some("yesterday"), None),
+        (5, None, None),
+    ] {
+        let answer = Answer::ok(&body()[..bytes]);
+        let answer = date.into_iter().fold(answer, |answer, date| answer.header("Last-Modified", date));
+        let server = Server::start(move |_| answer.clone());
+        let place = Dir::new();
+        place.fetch(retrying(), &server).unwrap();
+        let modified = place.path("x").metadata().unwrap().mtime();
+        match seconds {
+            Some(seconds) => assert_eq!(modified, seconds, "{date:?}"),
+            None => assert!(modified > 1_000_000_000, "{date:?}: the time of writing"),
+        }
+    }
+}

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use haul_fetch::{Config, Destination, FetchTask, HostLimits};
-use haul_io::{Existing, Publish};
+use haul_engine::run;
+use haul_fetch::{Config, Destination, FetchJob, FetchTask, HostLimits};
+use haul_io::{Cancel, Existing, Publish};
 use haul_testkit::{Answer, End, Request, Server, files_below, seeded_bytes};
 
 use super::outcomes::outcomes;
@@ -92,4 +93,35 @@ fn names_that_servers_propose_are_claimed_too() {
     let server = proposed("app.tar.haul-part.from");
     assert_eq!(fetch("serial", Config::default(), &server, vec![named("a")]).0, 1);
     assert_eq!(files_below(dir.path()).unwrap(), [Path::new("app.tar.haul-part.from_"), Path::new("y")]);
+}
+
+#[test]
+fn two_urls_that_share_a_name_never_share_a_file() {
+    let bodies = [seeded_bytes(1, 500_000), seeded_bytes(2, 500_000)];
+    let served = bodies.clone();
+    let server = Server::start(move |request| {
+        let index = usize::from(request.path() == "/1");
+        Answer::ranged(request, &served[index], &format!("\"{index}\""))
+    });
+    for _ in 0..20 {
+        let place = tempfile::tempdir().unwrap();
+        let publish = |path| Publish::new(path);
+        let task =
+            |url: &str| FetchTask::new(&server.url(url), Destination::File(publish(place.path().join("x"))));
+        let (engine, cancel) = ("threads=2".parse().unwrap(), Cancel::new().unwrap());
+        let config = haul_engine::Config { engine, cancel, progress: Default::default() };
+        let tasks = [task("/0"), task("/1")].into_iter();
+        let report = run(
+            &FetchJob::new(Config { retries: 0, resume: true, ..Config::default() }),
+            tasks,
+            &config,
+            |_| (),
+        );
+        match std::fs::read(place.path().join("x")).ok() {
+            Some(file) => {
+                assert!(bodies.contains(&file) && report.succeeded == 1, "{} succeeded", report.succeeded)
+            }
+            None => assert_eq!(report.succeeded, 0),
+        }
+    }
 }

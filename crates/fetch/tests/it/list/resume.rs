@@ -388,54 +388,6 @@ fn an_unexpected_body_is_not_kept() {
 }
 
 #[test]
-fn two_urls_that_share_a_name_never_share_a_file() {
-    let bodies = [seeded_bytes(1, BYTES), seeded_bytes(2, BYTES)];
-    let served = bodies.clone();
-    let server = Server::start(move |request| {
-        let index = usize::from(request.path() == "/1");
-        Answer::ranged(request, &served[index], &format!("\"{index}\""))
-    });
-    for _ in 0..20 {
-        let place = Dir::new();
-        let publish = |path| Publish::new(path);
-        let task = |url: &str| FetchTask::new(&server.url(url), Destination::File(publish(place.path("x"))));
-        let (engine, cancel) = ("threads=2".parse().unwrap(), Cancel::new().unwrap());
-        let config = haul_engine::Config { engine, cancel, progress: Default::default() };
-        let tasks = [task("/0"), task("/1")].into_iter();
-        let report = run(&FetchJob::new(keeping()), tasks, &config, |_| ());
-        match place.file() {
-            Some(file) => {
-                assert!(bodies.contains(&file) && report.succeeded == 1, "{} succeeded", report.succeeded)
-            }
-            None => assert_eq!(report.succeeded, 0),
-        }
-    }
-}
-
-#[test]
-fn files_have_the_time_that_the_server_says() {
-    use std::os::unix::fs::MetadataExt;
-    for (bytes, date, seconds) in [
-        (5, Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777)),
-        (BYTES, Some("Sunday, 06-Nov-94 08:49:37 GMT"), Some(784_111_777)),
-        (BYTES, Some("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0)),
-        (5, Some("yesterday"), None),
-        (5, None, None),
-    ] {
-        let answer = Answer::ok(&body()[..bytes]);
-        let answer = date.into_iter().fold(answer, |answer, date| answer.header("Last-Modified", date));
-        let server = Server::start(move |_| answer.clone());
-        let place = Dir::new();
-        place.fetch(retrying(), &server.url("/x"), Expected::default()).unwrap();
-        let modified = place.path("x").metadata().unwrap().mtime();
-        match seconds {
-            Some(seconds) => assert_eq!(modified, seconds, "{date:?}"),
-            None => assert!(modified > 1_000_000_000, "{date:?}: the time of writing"),
-        }
-    }
-}
-
-#[test]
 fn a_stream_is_continued_and_never_gets_a_byte_twice() {
     for (etag, ok) in [("\"1\"", true), ("\"2\"", false)] {
         let server = server(cut(), move |request, _| Answer::ranged(request, &body(), etag));
