@@ -8,6 +8,7 @@ use std::path::Path;
 
 use haul_io::{Buf, Existing, File, Io, Offset, Publish, Staged};
 
+use crate::body::shortage;
 use crate::kept::partial::Partial;
 use crate::kept::resume::Prefix;
 use crate::kept::sync::{Stamp, Sync};
@@ -196,7 +197,7 @@ impl FileSink {
                 self.in_partial = true;
                 partial.begin(io, validators).await
             }
-            _ => Staged::create(io, &self.publish).await.map_err(Error::write),
+            _ => shortage::create(io, &self.publish).await.map_err(Error::write),
         }
     }
 
@@ -280,7 +281,7 @@ impl FileSink {
                 partial.remove(io).await?;
             }
             let held = self.buffer.unwrap_or_else(|| Buf::with_capacity(0));
-            let (result, held) = io.write_file(self.publish, held).await;
+            let (result, held) = shortage::write_file(io, self.publish, held).await;
             io.give_buf(held);
             return result.map(drop).map_err(Error::write);
         }

@@ -18,7 +18,7 @@ use crate::kept::resume::{Ask, Verdict};
 use crate::transfer::attempt::Attempt;
 use crate::transfer::exchange::Answered;
 use crate::transfer::redirect;
-use crate::transfer::retry_after::host_pause;
+use crate::transfer::retry_after::{host_pause, is_transient};
 use crate::{Error, Request, Response};
 
 /// How far [`Attempt::begin`] came.
@@ -107,7 +107,7 @@ impl<I: Io> Attempt<'_, I> {
                 Asked::Unchanged(response) => return Ok(Step::Complete(response)),
             };
             let head = &answered.head;
-            self.trace.host_pause = host_pause(head.status, &head.headers, self.config());
+            self.trace.host_pause = host_pause(&request.url, head.status, &head.headers, self.config());
             let next = self.redirected(request, head)?;
             if next.is_some() || self.has_failed(ask, head.status) {
                 let status = head.status;
@@ -180,7 +180,7 @@ impl<I: Io> Attempt<'_, I> {
             self.trace.redirect_count = redirect_count;
             let answered = self.answered(&request).await?;
             let head = answered.head.clone();
-            self.trace.host_pause = host_pause(head.status, &head.headers, self.config());
+            self.trace.host_pause = host_pause(&request.url, head.status, &head.headers, self.config());
             self.drain(&request, answered).await;
             match self.redirected(&request, &head)? {
                 Some(next) => request = next,
@@ -211,7 +211,8 @@ impl<I: Io> Attempt<'_, I> {
         let has_failed = if self.config().sync {
             !status.is_success()
         } else {
-            self.config().fail_on_status && status.as_u16() >= 400
+            let is_tried_again = self.may_retry && is_transient(status, self.config());
+            status.as_u16() >= 400 && (self.config().fail_on_status || is_tried_again)
         };
         has_failed && !concerns_range
     }
