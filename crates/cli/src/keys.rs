@@ -1,8 +1,8 @@
 //! Keys: recipients, identities, passphrases and plugins, and `haul keygen`.
 //!
-//! In: options that name keys, resolved to [`recipients::RecipientSources`] and [`identities::IdentitySources`]. Out: the
-//! library's recipients and identities. Every question on the terminal about a key and every new key file comes from here;
-//! nothing outside reads the bytes of a key file.
+//! In: options that name keys, resolved to [`recipients::RecipientSources`] and [`identities::IdentitySources`]. Out:
+//! the library's recipients and identities. Every question on the terminal about a key and every new key file comes
+//! from here; nothing outside reads the bytes of a key file.
 
 pub(crate) mod identities;
 mod key_file;

@@ -1,8 +1,9 @@
 //! The program `haul`.
 //!
-//! The words that the user typed become [`args`]; these and the environment resolve to a plan, without any work; the plan is
-//! printed (`--dry-run`) or run by an engine. Its events go to the [`report`], which writes every message and decides the
-//! exit code.
+//! 1. The command line is parsed into [`args`].
+//! 2. The arguments and the environment resolve to a plan, without any work.
+//! 3. The plan is printed (`--dry-run`) or run by an engine.
+//! 4. The events of the run go to the [`report`], which writes every message and decides the exit code.
 //!
 //! Owns: starting the process, choosing the command.
 //! Does not own: fetching, sealing, engines.

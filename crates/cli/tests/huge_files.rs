@@ -1,7 +1,7 @@
-//! Files larger than memory: peak memory while they are looked at, sealed and verified.
+//! Peak memory with files larger than memory: a dry run, sealing, verifying.
 //!
-//! A test binary of its own: the kernel counts the peak memory of all children of a process together, so tests that need much
-//! of it (scrypt takes 256 MiB) may not share the process.
+//! A test binary of its own: the kernel counts the peak memory of all children of a process together, so tests that
+//! need much of it (scrypt takes 256 MiB) may not share the process.
 #![allow(clippy::print_stdout, reason = "long tests say what they found")]
 
 use std::fs::{self, File};
@@ -18,28 +18,28 @@ fn workdir() -> (tempfile::TempDir, Haul, String) {
     (dir, haul, recipient.trim().to_owned())
 }
 
-/// A dry run over a file of a tebibyte.
-fn look_at_a_tebibyte() {
+/// Runs `haul seal --dry-run` on a sparse file of 1 TiB.
+fn dry_run_on_a_tebibyte() {
     let (dir, haul, recipient) = workdir();
     fs::create_dir(dir.path().join("tree")).unwrap();
     let huge = File::create(dir.path().join("tree/huge")).unwrap();
     if huge.set_len(1 << 40).is_err() {
-        return skip("the file system has no files of a tebibyte");
+        return skip("the file system does not support files of 1 TiB");
     }
     let run = haul.run(["seal", "--dry-run", "-r", &recipient, "-o", "out", "tree"]).expect_status(0);
     assert_eq!(run.stdout_text(), "seal \"tree/huge\" -> \"out/huge.age\"\n");
     assert!(!dir.path().join("out").exists());
-    check_peak_memory("a tebibyte looked at");
+    check_peak_memory("dry run on 1 TiB");
 }
 
 #[test]
 fn a_dry_run_does_not_mind_how_long_a_file_is() {
-    look_at_a_tebibyte();
+    dry_run_on_a_tebibyte();
 }
 
-/// That no child so far took 100 MiB.
+/// Checks that no child process of this test binary took 100 MiB.
 fn check_peak_memory(what: &str) {
-    // Of the children that were waited for, the largest, in KiB.
+    // The maximum over all children that were waited for, in KiB.
     let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
     println!("{what}, peak memory {peak} KiB");
     assert!(peak < 100 << 10, "{what}: {peak} KiB");
@@ -49,11 +49,11 @@ fn check_peak_memory(what: &str) {
 #[ignore = "soak: seals twenty gibibytes"]
 fn huge_files_are_sealed_in_little_memory() {
     const BYTES: u64 = 20 << 30;
-    look_at_a_tebibyte();
+    dry_run_on_a_tebibyte();
     let (dir, haul, recipient) = workdir();
     let free = rustix::fs::statvfs(dir.path()).unwrap();
     if free.f_bavail * free.f_frsize < BYTES + (2 << 30) {
-        return skip("there are no 22 GiB of space");
+        return skip("less than 22 GiB are free");
     }
     let source = dir.path().join("sparse");
     File::create(&source).unwrap().set_len(BYTES).unwrap();

@@ -1,4 +1,6 @@
-//! Lists that are far longer than memory would hold: peak memory, an event for each line, and what failed as a list.
+//! Peak memory with long lists: an event for each line, and the list of failures.
+//!
+//! A test binary of its own, for the same reason as `huge_files.rs`.
 #![allow(clippy::print_stdout, reason = "long tests say what they found")]
 
 use std::fs::File;
@@ -11,13 +13,13 @@ use haul_testkit::{Answer, Server, refused_address};
 use nix::sys::resource::{UsageWho, getrusage};
 use serde_json::Value;
 
-/// What a run may have in memory at its peak, optimised as `cargo xtask soak` builds it.
+/// The limit on peak memory, in MiB, for a release build and a development build.
 const PEAK_MIB_MAX: i64 = 64;
 
-/// One line in so many is served, the others are refused.
+/// Every so many lines, a URL is served; connections to all others are refused.
 const SERVED_EVERY: usize = 100;
 
-/// Runs `haul` in `dir`; its exit code. Everything it says goes to files.
+/// Runs `haul` in `dir` with its output in files. Returns the exit code.
 fn haul(dir: &Path, args: &[&str]) -> i32 {
     let file = |name: &str| Stdio::from(File::create(dir.join(name)).unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_haul"));
@@ -30,7 +32,8 @@ fn lines(path: &Path) -> impl Iterator<Item = String> {
     BufReader::new(File::open(path).unwrap()).lines().map(Result::unwrap)
 }
 
-/// That every line of a list comes to its end once, in bounded memory, and that what failed can be fetched again.
+/// Checks that every line of a list ends exactly once, in bounded memory, and that the list of failures is a valid
+/// list.
 #[track_caller]
 fn check(count: usize, engine: &str) {
     let dir = tempfile::tempdir().unwrap();
@@ -39,9 +42,10 @@ fn check(count: usize, engine: &str) {
     let is_served = |number: usize| number.is_multiple_of(SERVED_EVERY);
     let mut list = BufWriter::new(File::create(dir.path().join("list")).unwrap());
     for number in 0..count {
-        match is_served(number) {
-            true => writeln!(list, "{}", server.url(&format!("/{number}"))).unwrap(),
-            false => writeln!(list, "http://{refused}/{number}").unwrap(),
+        if is_served(number) {
+            writeln!(list, "{}", server.url(&format!("/{number}"))).unwrap();
+        } else {
+            writeln!(list, "http://{refused}/{number}").unwrap();
         }
     }
     drop(list);
@@ -50,7 +54,7 @@ fn check(count: usize, engine: &str) {
     let get = ["get", "-q", "-q", "--json", "--retries", "0", "-e", engine, "-i", "list", "-d", "got"];
     assert_eq!(haul(dir.path(), &[&get[..], &["--failures", "failed"]].concat()), 1);
     let seconds = started.elapsed().as_secs_f64();
-    // The kernel counts what this test itself has for its child as well: the figure is an upper bound.
+    // A forked child starts with the memory of this process, so the figure is an upper bound.
     let peak_mib = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss() / 1_024;
     println!("{count} lines on {engine}: {seconds:.1} s, peak {peak_mib} MiB");
 
@@ -74,7 +78,7 @@ fn check(count: usize, engine: &str) {
     assert_eq!(lines(&dir.path().join("failed")).count() as u64, failed);
     assert!(peak_mib < PEAK_MIB_MAX, "{peak_mib} MiB");
 
-    // The list of failures is exactly those, and takes itself again.
+    // The list of failures holds exactly the failed lines.
     let again = ["get", "-q", "-q", "--dry-run", "-i", "failed", "-d", "got"];
     assert_eq!(haul(dir.path(), &again), 0);
     let mut count_again = 0;

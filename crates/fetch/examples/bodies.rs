@@ -1,7 +1,7 @@
 //! A request whose body is read as it is sent, and a response whose body is read as it arrives, in constant memory.
 //!
-//! `cargo run --release -p haul-fetch --example bodies [URL]`: posts 64 MiB to URL and reads what comes back; without a
-//! URL, a local server answers with as much again.
+//! `cargo run --release -p haul-fetch --example bodies [URL]`: posts 64 MiB to URL and reads the response; without a
+//! URL, a local server responds with as many bytes.
 
 #![allow(clippy::print_stdout, reason = "a program that prints results")]
 
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).unwrap_or_else(|| local.url("/"));
     let client = Client::new(Config::default())?;
 
-    // Any reader: a pipe, an archive in the making, a decoder. It is sent in chunks, as nobody knows its length.
+    // Any reader: a pipe, an archive being written, a decoder. It is sent in chunks, as its length is unknown.
     let body = RequestBody::reader(std::io::repeat(b'x').take(BYTES));
     let (response, mut reader) = client.stream(Request::new(Method::POST, &url)?.body(body))?;
     println!("{}, the server received {:?} bytes", response.status, response.headers.get("x-received"));
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut piece, mut bytes, mut pieces) = (vec![0; 64 * 1024], 0, 0);
     loop {
         match reader.read(&mut piece)? {
-            // Only a body that is complete ends this way; any other is an error.
+            // Only a complete body ends this way; any other is an error.
             0 => break,
             count => (bytes, pieces) = (bytes + count, pieces + 1),
         }

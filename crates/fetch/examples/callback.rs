@@ -1,4 +1,4 @@
-//! Requests whose results a worker hands to a callback, each with a context of its own.
+//! Requests whose results a worker passes to a callback, each with its own context.
 //!
 //! `cargo run -p haul-fetch --example callback [URL]...`: without URLs, a local server.
 
@@ -7,7 +7,7 @@
 use haul_fetch::{Client, Closing, Config, Request};
 use haul_testkit::{Answer, Server};
 
-/// What a callback is to know of its request.
+/// The context of a request, for its callback.
 struct Context {
     number: usize,
     why: String,
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::new(Config::default())?;
     for (number, url) in urls.into_iter().enumerate() {
         let context = Context { number, why: format!("somebody wanted {url}") };
-        // Whatever the closure captures travels with the request.
+        // The callback keeps whatever it captures.
         client.fetch_async(Request::get(&url)?, move |result| {
             let Context { number, why } = context;
             match result {

@@ -1,4 +1,4 @@
-//! Handles of requests under way: waited for, awaited, given up.
+//! Handles of submitted requests: waiting, awaiting, cancelling.
 //!
 //! `cargo run -p haul-fetch --example handle [URL]`: without a URL, a local server.
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).unwrap_or_else(|| local.url("/"));
     let client = Client::new(Config::default())?;
 
-    // Both are under way before the first is waited for.
+    // Both requests are active before the first is waited for.
     let (one, other) = (client.submit(Request::get(&url)?)?, client.submit(Request::get(&url)?)?);
     println!("waited:  {} and {} bytes", one.wait()?.body.len(), other.wait()?.body.len());
 
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Wakes a thread that is parked.
+/// Wakes a parked thread.
 struct Unparks(Thread);
 
 impl Wake for Unparks {
@@ -46,7 +46,7 @@ impl Wake for Unparks {
     }
 }
 
-/// The smallest runtime there is: sleeps until the future is woken, polls it.
+/// The smallest runtime: it sleeps until the future is woken, then polls it.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unparks(std::thread::current())));

@@ -1,7 +1,7 @@
-//! A list of a million URLs in constant memory: read as it is worked off, results counted by status.
+//! A list of a million URLs in constant memory: read as it is processed, results counted by status.
 //!
-//! `cargo run --release -p haul-fetch --example million [COUNT [URL]]`: asks for URL with a number behind it, COUNT
-//! times; without a URL, a local server for which every tenth is missing.
+//! `cargo run --release -p haul-fetch --example million [COUNT [URL]]`: requests URL with a number appended, COUNT
+//! times; without a URL, from a local server on which every tenth is missing.
 
 #![allow(clippy::print_stdout, reason = "a program that prints results")]
 
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(url) => url,
         None => format!("http://{}/", server::start()?),
     };
-    // Any iterator is a source, and so is the reader of a file: a line becomes a task when there is room for one.
+    // Any iterator is a source, and so is the reader of a file: a line becomes a task when there is space for one.
     let tasks = (0..count).map(|number| FetchTask::new(&format!("{url}{number}"), Destination::Discard));
     let started = Instant::now();
     let source = HostSource::new(tasks, HostLimits::default(), move || started.elapsed());
@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// As the kernel puts it.
+/// As the kernel formats it.
 fn peak_memory() -> std::io::Result<String> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

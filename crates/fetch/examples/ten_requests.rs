@@ -1,7 +1,7 @@
-//! Ten requests, one after the other and with four workers: what waiting in parallel saves.
+//! Ten requests, one after another and then with four workers: what waiting in parallel saves.
 //!
-//! `cargo run --release -p haul-fetch --example ten_requests [URL]`: asks URL ten times; without it, a local server
-//! that answers each request after 500 ms.
+//! `cargo run --release -p haul-fetch --example ten_requests [URL]`: requests URL ten times; without it, from a local
+//! server that answers each request after 500 ms.
 
 #![allow(clippy::print_stdout, reason = "a program that prints figures")]
 

@@ -2,7 +2,7 @@
 //!
 //! Enters: bytes of content, after framing was undone.
 //! Leaves: a published file, bytes in memory, bytes on a stream, or bytes handed to a reader.
-//! Not to be touched from outside: files that are being written, digests under way.
+//! Not to be touched from outside: files that are being written, digests being computed.
 
 pub(crate) mod checksum;
 pub(crate) mod coding;

@@ -1,7 +1,7 @@
 //! The errors of the crate, sorted by whose fault they are.
 //!
 //! Owns: one error type for every way to fetch.
-//! Does not own: the URL in messages (the caller has it), retries ([`crate::list::retry`]).
+//! Does not own: the URL in messages (the caller has it), retries (`list::retry`).
 
 use std::{fmt, io};
 

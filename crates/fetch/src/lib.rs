@@ -1,10 +1,13 @@
 //! A concurrent HTTP/1.1 client.
 //!
-//! The ways in: [`Client::fetch`] waits for the response, [`Client::stream`] only for its head; [`Client::submit`]
-//! returns at once, and its [`Pending`] is waited for, looked at or awaited; with [`Client::fetch_async`] a worker
-//! calls back; [`Client::fetch_each`] gives many responses in the order of their completion. For programs that run
-//! whole lists through an engine there is [`FetchJob`]: it tries again what may pass, and with [`HostSource`] keeps to
-//! the limits of each host.
+//! | entry point | what it does |
+//! |---|---|
+//! | [`Client::fetch`] | waits for the response |
+//! | [`Client::stream`] | waits for the head; the body is read from a [`BodyReader`] |
+//! | [`Client::submit`] | returns a [`Pending`] to wait for, poll or await |
+//! | [`Client::fetch_async`] | calls a callback from a worker |
+//! | [`Client::fetch_each`] | yields many responses in the order of completion |
+//! | [`FetchJob`] | runs lists through an engine and retries transient failures; see also [`HostSource`] |
 //!
 //! ```no_run
 //! use haul_fetch::{Client, Config, Request};
@@ -17,8 +20,13 @@
 //! # }
 //! ```
 //!
-//! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, further attempts, limits of hosts, where
-//! bodies go. Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines.
+//! A URL goes from `list` (or `client`) through `transfer`, on a connection from `route`, into `body`. On its way
+//! `kept` tells what an earlier run left on disk, and a large file may take several connections in `segments`.
+//! `cookies` and `names` are on the side.
+//!
+//! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, retries, limits of hosts, where bodies are
+//! written.
+//! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines ([`haul_engine`]).
 #![forbid(unsafe_code)]
 
 mod body;

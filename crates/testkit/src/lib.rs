@@ -1,7 +1,7 @@
 //! Scripted servers, trees of files, the program under test and its peers, for haul's tests.
 //!
-//! Rooms: [`servers`] (scripted servers and proxies), [`program`] (haul and other programs as processes), [`files`]
-//! (trees and working directories), [`outcomes`] (runs of jobs inside the test's own process).
+//! Rooms: `servers` (scripted servers and proxies), `program` (haul and other programs as processes), `files` (trees
+//! and working directories), `outcomes` (runs of jobs inside the test's own process).
 //!
 //! Owns: fixtures that the tests of several crates share; each removes what it made when it is dropped.
 //! Does not own: assertions about the product; simulated files and sockets (see `haul-io`'s `Sim`).

@@ -1,6 +1,6 @@
-//! The whole CI, for people and machines alike.
+//! The whole CI, the same for developers and for machines.
 //!
-//! Owns: which steps there are and their order: the quick ones first.
+//! Owns: the steps and their order, quick ones first.
 //! Does not own: preparing the machine (see `.ci/run`).
 
 use std::process::Command;
@@ -24,7 +24,7 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     step("shuttle", || model(repository, "shuttle", &["--test", "shuttle"]))
 }
 
-/// Runs the queues' models under a checker. Its own folder, because the flag changes every crate that is built.
+/// Runs the queues' models under a checker. It builds in a folder of its own, because the flag changes every crate.
 fn model(repository: &Repository, checker: &str, tests: &[&str]) -> Result<(), String> {
     let folder = repository.root.join("target").join(checker);
     let arguments = [&["test", "--release", "--package", "haul-queue"], tests].concat();
@@ -32,7 +32,7 @@ fn model(repository: &Repository, checker: &str, tests: &[&str]) -> Result<(), S
     succeed(command.env("RUSTFLAGS", format!("--cfg {checker}")).env("CARGO_TARGET_DIR", folder))
 }
 
-/// Tests the format over OpenSSL, where its headers are.
+/// Tests the format with OpenSSL if its headers are installed.
 fn openssl(repository: &Repository) -> Result<(), String> {
     let found = Command::new("pkg-config").args(["--exists", "openssl"]).status();
     if !found.is_ok_and(|status| status.success()) {

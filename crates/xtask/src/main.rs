@@ -1,4 +1,4 @@
-//! haul's chores, as `cargo xtask NAME`: the whole CI, the checks that clippy can't do, the long tests.
+//! haul's chores, run as `cargo xtask NAME`: the whole CI, checks that clippy can't do, long tests.
 //!
 //! Owns: choosing the chore, the exit code.
 //! Does not own: the chores themselves.

@@ -1,4 +1,4 @@
-//! The commands that README.md tells people to run.
+//! The commands in README.md.
 //!
 //! Owns: finding the fenced block under a heading.
 //! Does not own: running it.

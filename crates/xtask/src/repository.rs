@@ -1,7 +1,7 @@
-//! The repository as text: what git tracks or is about to.
+//! The repository as text: the files that git tracks or would add.
 //!
 //! Owns: finding the root, listing and reading files.
-//! Does not own: any opinion about them.
+//! Does not own: judging them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ impl Repository {
         let root = manifest.ancestors().nth(2).ok_or("the crate lies two folders below the root")?;
         let mut files = Vec::new();
         for path in list(root)? {
-            // What isn't text has no lines to check; what is listed but gone was just deleted.
+            // Binary files have no lines to check; a listed file that is missing was just deleted.
             if let Ok(text) = fs::read_to_string(root.join(&path)) {
                 files.push(TextFile { path, text });
             }
@@ -49,15 +49,20 @@ impl TextFile {
         self.path.ends_with(".rs")
     }
 
-    /// The folder below `crates/` that it lies in, and its path below that.
+    /// The name of its crate's folder below `crates/`, and its path inside.
     pub(crate) fn in_crate(&self) -> Option<(&str, &str)> {
         self.path.strip_prefix("crates/")?.split_once('/')
     }
 }
 
+/// True for Markdown written in this project. Below `tests/` there is Markdown of other projects, as test data.
+pub(crate) fn is_document(path: &str) -> bool {
+    path.ends_with(".md") && !path.contains("/tests/")
+}
+
 fn list(root: &Path) -> Result<Vec<String>, String> {
     let output = Command::new("git")
-        // The checkout may belong to another user than the one who checks it, in a container for instance.
+        // The checkout may belong to a different user, for example in a container.
         .args(["-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
         .current_dir(root)
         .output()

@@ -1,7 +1,7 @@
 //! Runs the tests that are too long for every day: those ignored with a reason that begins with "soak".
 //!
-//! Owns: finding them, choosing among them, their time limit in `HAUL_SOAK_MINUTES`, running them one after the other.
-//! Does not own: what they do with their time.
+//! Owns: finding and selecting them, their time limit in `HAUL_SOAK_MINUTES`, running them one after another.
+//! Does not own: the tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use crate::steps::{cargo, step, succeed};
 
 const MINUTES: &str = "HAUL_SOAK_MINUTES";
 
-/// What is to be run.
+/// The selection of tests.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Options<'a> {
-    /// How long each may take.
+    /// The time limit of each test.
     minutes: u32,
-    /// The name of the only one, where not all are meant.
+    /// The name of a single test; none for all.
     only: Option<&'a str>,
 }
 
@@ -66,10 +66,10 @@ pub(crate) fn run(repository: &Repository, options: &Options<'_>) -> Result<(), 
     soaks.iter().try_for_each(|(folder, soaks)| run_crate(repository, folder, soaks, options.minutes))
 }
 
-/// Those of one crate.
+/// The soak tests of one crate.
 #[derive(Default)]
 struct Soaks {
-    /// What cargo is to build for them: linked as for a release, each target takes its time.
+    /// The targets that cargo builds for them; only these, because linking a release build is slow.
     targets: BTreeSet<String>,
     names: BTreeSet<String>,
 }
@@ -92,7 +92,7 @@ fn run_crate(repository: &Repository, folder: &str, soaks: &Soaks, minutes: u32)
     if !output.status.success() {
         return Err(format!("{package}: {}", String::from_utf8_lossy(&output.stderr)));
     }
-    // Filters match parts of names; only whole paths say exactly which tests are meant.
+    // Filters match parts of names; only full paths select exactly these tests.
     let paths = whole_paths(&String::from_utf8_lossy(&output.stdout), &soaks.names);
     if paths.is_empty() {
         return Err(format!("{package} has soak tests in its source, and builds none of them"));

@@ -1,7 +1,7 @@
-//! Steps of a chore: said before, timed, and the end of the chore when they fail.
+//! Steps of a chore: announced, timed, and ending the chore on failure.
 //!
-//! Owns: what is printed around a step, running a command as one.
-//! Does not own: which steps there are.
+//! Owns: the output around a step, running a command as a step.
+//! Does not own: the list of steps.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(crate) fn step(name: &str, body: impl FnOnce() -> Result<(), String>) -> Res
     outcome
 }
 
-/// Runs `command` to its end; it prints for itself.
+/// Runs `command` to its end. It inherits the standard streams.
 pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
     match command.status() {
         Ok(status) if status.success() => Ok(()),

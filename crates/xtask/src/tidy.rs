@@ -1,6 +1,6 @@
-//! What clippy can't check, each finding with its file and line.
+//! The checks that clippy can't do; each finding has a file and a line.
 //!
-//! Owns: the list of checks, printing what they found.
+//! Owns: the list of checks, printing findings by check.
 //! Does not own: the checks; each is a small module of functions from text to findings.
 
 mod circles;
@@ -43,7 +43,7 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     }
 }
 
-/// Every check by its name, and what it found.
+/// The findings of every check, by its name.
 fn checks(repository: &Repository) -> Vec<(&'static str, Vec<Finding>)> {
     let files = &repository.files;
     let all = |check: fn(&str, &str) -> Vec<Finding>| -> Vec<Finding> {

@@ -2,7 +2,10 @@
 //!
 //! Enters: a key; chunks with their nonces.
 //! Leaves: [`ChunkKey`], the key of the chosen library, behind [`ChunkAead`].
-//! Not for use from outside: each library's calls. File keys of 16 bytes are always wrapped by aws-lc-rs.
+//! Not for use from outside: each library's calls.
+//!
+//! Owns: the choice of the library.
+//! Does not own: nonces; wrapping file keys of 16 bytes, which aws-lc-rs always does.
 //!
 //! aws-lc-rs is the default. OpenSSL is faster on processors with AVX-512; the feature `openssl` selects it.
 //!

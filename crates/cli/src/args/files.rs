@@ -22,8 +22,9 @@ pub(crate) struct TreeArgs {
     pub(crate) exclude: Vec<String>,
     /// How to treat symbolic links in trees
     ///
-    /// "follow" takes the target of a link even if it is outside the tree, and writes its result beside the target. With "skip"
-    /// and "error", nothing outside the tree is read, written or removed, even if a link is added during the run.
+    /// "follow" takes the target of a link even if it is outside the tree, and writes its result beside the target.
+    /// With "skip" and "error", nothing outside the tree is read, written or removed, even if a link is added during
+    /// the run.
     #[arg(long, value_name = "HOW", default_value = "skip")]
     pub(crate) symlinks: SymlinksArg,
     /// Stay on the file system of each tree
@@ -58,8 +59,8 @@ pub(crate) struct FileArgs {
     pub(crate) force: bool,
     /// Remove each source once its result is durable
     ///
-    /// If a file has several names (hard links), each name that was sealed or opened is removed once its own result is durable.
-    /// Names outside the given paths remain and still lead to the source; haul reports each such file.
+    /// If a file has several names (hard links), each name that was sealed or opened is removed once its own result is
+    /// durable. Names outside the given paths remain and still lead to the source; haul reports each such file.
     #[arg(long)]
     pub(crate) replace: bool,
     /// Don't preserve modes and modification times of files and mirrored directories
@@ -67,8 +68,8 @@ pub(crate) struct FileArgs {
     pub(crate) no_preserve: bool,
     /// Preserve extended attributes (user.*) of files and mirrored directories, unencrypted even on sealed files
     ///
-    /// Names and values are set on the result in clear text, where anyone who can read the file can read them. haul reports
-    /// attributes that can't be set.
+    /// Names and values are set on the result in clear text, where anyone who can read the file can read them. haul
+    /// reports attributes that can't be set.
     #[arg(long)]
     pub(crate) xattrs: bool,
     /// Flush each result to the disk before it counts as done (auto: if sources are removed)
@@ -130,8 +131,8 @@ pub(crate) struct XorArgs {
     pub(crate) key_file: PathBuf,
     /// Write into the files themselves: fastest, but an interruption damages the file in progress
     ///
-    /// A file with several names (hard links) is transformed once, under the first name that is found; the other names are
-    /// skipped.
+    /// A file with several names (hard links) is transformed once, under the first name that is found; the other names
+    /// are skipped.
     #[arg(long)]
     pub(crate) overwrite: bool,
     /// Flush each result to the disk before it replaces the source (auto: yes)

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Requests")]
 pub(crate) struct RequestArgs {
-    /// A header field for every request; repeatable. With "Expect: 100-continue", the body is sent once the server agrees
+    /// A header field for every request; repeatable. With "Expect: 100-continue", the body is sent once the server
+    /// agrees
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
     /// The method (default: GET, or POST with --data)
@@ -33,7 +34,8 @@ pub(crate) struct RequestArgs {
     /// Take them from this file, in the format of ~/.netrc
     #[arg(long, value_name = "FILE")]
     pub(crate) netrc_file: Option<PathBuf>,
-    /// Read cookies from this file, if it exists, and write them back at the end, in the Netscape format of curl and wget
+    /// Read cookies from this file, if it exists, and write them back at the end, in the Netscape format of curl and
+    /// wget
     #[arg(long, value_name = "FILE")]
     pub(crate) cookie_jar: Option<PathBuf>,
 }

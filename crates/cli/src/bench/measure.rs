@@ -1,4 +1,4 @@
-//! Measures one queue in one case: threads pass numbers through it, or two threads pass one number back and forth.
+//! Measures one queue in one workload: threads pass numbers through it, or two threads pass one number back and forth.
 //!
 //! Owns: the cases, the queues, the clock.
 //! Does not own: rounds and printing.
@@ -12,30 +12,30 @@ use std::time::Instant;
 const CAPACITY: usize = 1024;
 
 /// The number of threads at each end; ping-pong is two queues between two threads.
-pub(crate) struct Case {
+pub(crate) struct Workload {
     pub(crate) name: &'static str,
     producers: usize,
     consumers: usize,
     ping_pong: bool,
 }
 
-impl Case {
+impl Workload {
     /// The unit of the figures.
     pub(crate) fn unit(&self) -> &'static str {
         if self.ping_pong { "ns/trip" } else { "ns/msg" }
     }
 }
 
-pub(crate) const CASES: &[Case] = &[
-    Case { name: "1p1c", producers: 1, consumers: 1, ping_pong: false },
-    Case { name: "1p2c", producers: 1, consumers: 2, ping_pong: false },
-    Case { name: "2p2c", producers: 2, consumers: 2, ping_pong: false },
-    Case { name: "4p4c", producers: 4, consumers: 4, ping_pong: false },
-    Case { name: "ping-pong", producers: 1, consumers: 1, ping_pong: true },
+pub(crate) const WORKLOADS: &[Workload] = &[
+    Workload { name: "1p1c", producers: 1, consumers: 1, ping_pong: false },
+    Workload { name: "1p2c", producers: 1, consumers: 2, ping_pong: false },
+    Workload { name: "2p2c", producers: 2, consumers: 2, ping_pong: false },
+    Workload { name: "4p4c", producers: 4, consumers: 4, ping_pong: false },
+    Workload { name: "ping-pong", producers: 1, consumers: 1, ping_pong: true },
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum QueueKind {
     Ring,
     Crossbeam,
     SyncChannel,
@@ -43,9 +43,10 @@ pub(crate) enum Kind {
 }
 
 /// The queues to compare. Ratios relate to the first.
-pub(crate) const KINDS: &[Kind] = &[Kind::Crossbeam, Kind::Ring, Kind::SyncChannel, Kind::Oracle];
+pub(crate) const KINDS: &[QueueKind] =
+    &[QueueKind::Crossbeam, QueueKind::Ring, QueueKind::SyncChannel, QueueKind::Oracle];
 
-impl Kind {
+impl QueueKind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Ring => "haul_queue::Ring",
@@ -55,9 +56,9 @@ impl Kind {
         }
     }
 
-    /// Whether the queue supports the case: `sync_channel` has a single consumer.
-    pub(crate) fn fits(self, case: &Case) -> bool {
-        self != Self::SyncChannel || case.consumers == 1
+    /// Whether the queue supports the workload: `sync_channel` has a single consumer.
+    pub(crate) fn fits(self, workload: &Workload) -> bool {
+        self != Self::SyncChannel || workload.consumers == 1
     }
 }
 
@@ -75,39 +76,44 @@ trait Pop: Send {
 }
 
 /// Nanoseconds per message, or per round trip in ping-pong.
-pub(crate) fn run(kind: Kind, case: &Case, messages: usize) -> f64 {
+pub(crate) fn run(kind: QueueKind, workload: &Workload, messages: usize) -> f64 {
     match kind {
-        Kind::Ring => with_shared(case, messages, |capacity| Arc::new(Ring::with_capacity(capacity))),
-        Kind::Oracle => with_shared(case, messages, |capacity| Arc::new(Oracle::with_capacity(capacity))),
-        Kind::Crossbeam => with_pair(case, messages, crossbeam_channel::bounded, Clone::clone),
-        Kind::SyncChannel => {
-            let only = |_: &mpsc::Receiver<u64>| unreachable!("one consumer, see Kind::fits");
-            with_pair(case, messages, mpsc::sync_channel, only)
+        QueueKind::Ring => {
+            with_shared(workload, messages, |capacity| Arc::new(Ring::with_capacity(capacity)))
+        }
+        QueueKind::Oracle => {
+            with_shared(workload, messages, |capacity| Arc::new(Oracle::with_capacity(capacity)))
+        }
+        QueueKind::Crossbeam => with_pair(workload, messages, crossbeam_channel::bounded, Clone::clone),
+        QueueKind::SyncChannel => {
+            let only = |_: &mpsc::Receiver<u64>| unreachable!("one consumer, see QueueKind::fits");
+            with_pair(workload, messages, mpsc::sync_channel, only)
         }
     }
 }
 
-fn with_shared<Q: Push + Pop + Clone>(case: &Case, messages: usize, new: impl Fn(usize) -> Q) -> f64 {
+fn with_shared<Q: Push + Pop + Clone>(workload: &Workload, messages: usize, new: impl Fn(usize) -> Q) -> f64 {
     let pair = |capacity| {
         let queue = new(capacity);
         (queue.clone(), queue)
     };
-    with_pair(case, messages, pair, Clone::clone)
+    with_pair(workload, messages, pair, Clone::clone)
 }
 
 fn with_pair<S: Push + Clone, R: Pop>(
-    case: &Case,
+    workload: &Workload,
     messages: usize,
     new: impl Fn(usize) -> (S, R),
     another: impl Fn(&R) -> R,
 ) -> f64 {
-    if case.ping_pong {
-        return ping_pong(new(1), new(1), messages / 10);
+    if workload.ping_pong {
+        let [ping, pong] = [new(1), new(1)].map(|(sender, receiver)| Channel { sender, receiver });
+        return ping_pong(ping, pong, messages / 10);
     }
     let (sender, receiver) = new(CAPACITY);
-    let mut receivers: Vec<R> = (1..case.consumers).map(|_| another(&receiver)).collect();
+    let mut receivers: Vec<R> = (1..workload.consumers).map(|_| another(&receiver)).collect();
     receivers.push(receiver);
-    flow(vec![sender; case.producers], receivers, messages / case.producers)
+    flow(vec![sender; workload.producers], receivers, messages / workload.producers)
 }
 
 fn flow<S: Push, R: Pop>(senders: Vec<S>, receivers: Vec<R>, each: usize) -> f64 {
@@ -162,8 +168,15 @@ fn consume(receiver: &impl Pop, start: &Start) -> u64 {
     sum
 }
 
-fn ping_pong<S: Push, R: Pop>(ping: (S, R), pong: (S, R), trips: usize) -> f64 {
-    let ((ping, ping_exit), (pong, pong_exit)) = (ping, pong);
+/// Both ends of a queue.
+struct Channel<S, R> {
+    sender: S,
+    receiver: R,
+}
+
+fn ping_pong<S: Push, R: Pop>(ping: Channel<S, R>, pong: Channel<S, R>, trips: usize) -> f64 {
+    let Channel { sender: ping, receiver: ping_exit } = ping;
+    let Channel { sender: pong, receiver: pong_exit } = pong;
     std::thread::scope(|scope| {
         scope.spawn(move || {
             while let Some(value) = ping_exit.pop() {

@@ -12,7 +12,7 @@ use crate::report::text::quoted;
 
 /// The inputs and the output of a command, as the user named them.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct Operands {
     pub(super) inputs: Vec<PathBuf>,
     pub(super) output: Option<PathBuf>,
     /// Sources are removed.
@@ -92,7 +92,7 @@ pub(super) fn is_dash(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-impl Request {
+impl Operands {
     /// Both ends, if one of them is a stream.
     ///
     /// # Errors
@@ -180,13 +180,13 @@ mod tests {
 
     fn found(inputs: &[&str], output: Option<&str>, kind: fn(&Path) -> PathKind) -> String {
         let inputs = inputs.iter().map(PathBuf::from).collect();
-        let request = Request {
+        let operands = Operands {
             inputs,
             output: output.map(PathBuf::from),
             replace: false,
             passphrase_from_stdin: false,
         };
-        match request.endpoints(kind) {
+        match operands.endpoints(kind) {
             Ok(None) => "tasks".to_owned(),
             Ok(Some(endpoints)) => endpoints.to_string(),
             Err(problem) => problem.message,
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_told_from_tasks_by_its_ends() {
+    fn streams_are_recognized_by_their_ends() {
         for (inputs, output, expected) in [
             (&["a"][..], None, "tasks"),
             (&["a"], Some("b"), "tasks"),

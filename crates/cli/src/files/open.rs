@@ -36,13 +36,13 @@ impl OpenPlan {
     }
 
     fn read_identities(&self, voice: &Voice) -> Result<Vec<Identity>, Problem> {
-        self.identities.read(&self.files.request.inputs, &self.plugins.plugins(voice), voice)
+        self.identities.read(&self.files.operands.inputs, &self.plugins.plugins(voice), voice)
     }
 
     fn run_tasks(&self, walk: Walk, voice: &Voice) -> Result<Exit, Problem> {
         let job = OpenJob::new(self.read_identities(voice)?, self.files.options);
         let context = TaskContext {
-            keying: job.keying(&mut system_random()),
+            key_request: job.key_request(&mut system_random()),
             plugins: self.plugins.plugins(voice),
             options: &self.files.run,
             voice,

@@ -18,11 +18,16 @@ use rustix::fs::OFlags;
 use super::endpoints::{Input, Output};
 
 /// Opens the input. What is read is counted in `bytes`.
-pub(super) fn open_input(input: &Input, cancel: &Cancel, bytes: Arc<AtomicU64>) -> Result<Source, Error> {
+pub(super) fn open_input(
+    input: &Input,
+    cancel: &Cancel,
+    bytes: Arc<AtomicU64>,
+) -> Result<StreamSource, Error> {
     let opened = match input {
         Input::Stdin => io::stdin().as_fd().try_clone_to_owned(),
         Input::Named(path) => {
-            // Without O_NONBLOCK, opening a pipe would wait for its writer, which a signal couldn't end. The first read waits.
+            // Without O_NONBLOCK, opening a pipe would wait for its writer, which a signal couldn't end. The first read
+            // waits.
             let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits();
             let opened = OpenOptions::new().read(true).custom_flags(flags as i32).open(path);
             opened.map(File::into)
@@ -31,7 +36,7 @@ pub(super) fn open_input(input: &Input, cancel: &Cancel, bytes: Arc<AtomicU64>) 
     let error = |source| Error::Io { step: During::OpenSource, source };
     let fd = opened.map_err(error)?;
     let file = WatchedFile::of(&fd).map_err(error)?;
-    Ok(Source { reader: StreamReader::new(fd, cancel.clone()), bytes, file })
+    Ok(StreamSource { reader: StreamReader::new(fd, cancel.clone()), bytes, file })
 }
 
 /// Opens an output that isn't a file to be written; `None` for a file, or if there is no output.
@@ -53,8 +58,8 @@ pub(super) fn open_output(output: &Output, cancel: &Cancel) -> Result<Option<Box
 pub(super) fn is_terminal(output: &Output, stdout_is_terminal: bool) -> bool {
     match output {
         Output::Stdout => stdout_is_terminal,
-        // Only character devices are opened: the reader of a pipe would see a writer come and go. O_NOCTTY keeps the terminal
-        // from becoming the controlling one.
+        // Only character devices are opened: the reader of a pipe would see a writer come and go. O_NOCTTY keeps the
+        // terminal from becoming the controlling one.
         Output::Special(path) => {
             if !path.metadata().is_ok_and(|metadata| metadata.file_type().is_char_device()) {
                 return false;
@@ -68,7 +73,7 @@ pub(super) fn is_terminal(output: &Output, stdout_is_terminal: bool) -> bool {
 }
 
 /// The source of a stream.
-pub(super) struct Source {
+pub(super) struct StreamSource {
     reader: StreamReader,
     bytes: Arc<AtomicU64>,
     /// `None` if the source isn't a regular file.
@@ -116,7 +121,7 @@ impl fmt::Display for SourceChanged {
 
 impl std::error::Error for SourceChanged {}
 
-impl Read for Source {
+impl Read for StreamSource {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(out)?;
         if count == 0 && !out.is_empty() {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use haul_io::{Durability, Existing};
 use haul_seal::{Direction, FileOptions, Filter, Placement, Symlinks, Walk};
 
-use super::endpoints::{Endpoints, PathKind, Request};
+use super::endpoints::{Endpoints, Operands, PathKind};
 use super::stream::{self, Stream};
 use crate::args::{CommonArgs, DurableArg, FileArgs, SymlinksArg, TreeArgs};
 use crate::report::exit::Problem;
@@ -20,7 +20,7 @@ use crate::run::options::RunOptions;
 #[derive(Debug)]
 pub(super) struct FilesPlan {
     /// The inputs and the output, as named.
-    pub(super) request: Request,
+    pub(super) operands: Operands,
     pub(super) placement: Placement,
     filter: Filter,
     pub(super) options: FileOptions,
@@ -46,7 +46,7 @@ impl FilesPlan {
         environment: &Environment,
     ) -> Result<Self, Problem> {
         let run = RunOptions::resolve(common, environment);
-        let request = Request {
+        let operands = Operands {
             inputs: args.paths.clone(),
             output: args.output.clone(),
             replace: args.replace,
@@ -55,11 +55,11 @@ impl FilesPlan {
         let placement = Placement { direction, suffix: args.suffix.clone(), output: args.output.clone() };
         // Without inputs, this checks the placement alone.
         Walk::new(Vec::new(), placement.clone()).map_err(|error| Problem::usage(error.to_string()))?;
-        if let Some(endpoints) = request.endpoints(PathKind::by_name)? {
+        if let Some(endpoints) = operands.endpoints(PathKind::by_name)? {
             stream::check(&endpoints, &run)?;
         }
         Ok(Self {
-            request,
+            operands,
             placement,
             filter: filter(&args.trees)?,
             options: options(args, environment)?,
@@ -74,11 +74,11 @@ impl FilesPlan {
     /// # Errors
     /// If they don't fit each other.
     pub(super) fn target(&self) -> Result<Target, Problem> {
-        if let Some(endpoints) = self.request.endpoints(PathKind::of)? {
+        if let Some(endpoints) = self.operands.endpoints(PathKind::of)? {
             stream::check(&endpoints, &self.run)?;
             return Ok(Target::Stream(endpoints));
         }
-        walk(&self.request.inputs, &self.placement, &self.filter).map(|walk| Target::Tasks(Box::new(walk)))
+        walk(&self.operands.inputs, &self.placement, &self.filter).map(|walk| Target::Tasks(Box::new(walk)))
     }
 
     /// A stream between `endpoints` with these options.
@@ -136,4 +136,85 @@ fn options(args: &FileArgs, environment: &Environment) -> Result<FileOptions, Pr
         xattrs: args.xattrs,
         mode: environment.new_file_mode,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::super::{InspectPlan, OpenPlan, SealPlan, VerifyPlan, XorPlan};
+    use super::*;
+    use crate::args::{Args, Command};
+
+    /// The message of the problem, or nothing.
+    fn problem(words: &str) -> String {
+        let environment = Environment::of(&[]);
+        let args = Args::try_parse_from(["haul"].into_iter().chain(words.split_whitespace()));
+        let resolved = match args.unwrap_or_else(|error| panic!("{error}")).command {
+            Command::Seal(args) => SealPlan::resolve(&args, &environment).map(drop),
+            Command::Open(args) => OpenPlan::resolve(&args, &environment).map(drop),
+            Command::Verify(args) => VerifyPlan::resolve(&args, &environment).map(drop),
+            Command::Xor(args) => XorPlan::resolve(&args, &environment).map(drop),
+            Command::Inspect(args) => InspectPlan::resolve(&args).map(drop),
+            _ => unreachable!("commands on files only"),
+        };
+        resolved.err().map_or(String::new(), |problem| problem.message)
+    }
+
+    #[test]
+    fn conflicts_are_found_without_any_file() {
+        let needs_stdout = "--json needs stdout, which already carries the data";
+        let no_streams = "the engine processes=2 can't run streams";
+        let several = "stdin can't be one of several inputs";
+        for (words, message) in [
+            ("seal none", "no recipients given"),
+            ("seal -r none none", ""),
+            ("seal -R none -i none -o none/none none", ""),
+            ("seal -p none", ""),
+            ("seal -r none --suffix a/b none", "the suffix must be a part of a file name"),
+            (
+                "seal -r none --replace --durable never none",
+                "sources are removed only when their results are durable",
+            ),
+            ("seal -r none - none", several),
+            ("seal -r none -o - none none", "several files can't become one stream"),
+            ("seal -r none --replace -", "--replace works on files only, not on streams"),
+            ("seal --passphrase-fd 0 -", "stdin can't carry both the data and the passphrase"),
+            ("seal -r none --json -", needs_stdout),
+            ("seal -r none --json -o none -", ""),
+            ("seal -r none -e processes=2 -", no_streams),
+            ("seal -r none -e processes=2 none", ""),
+            ("open none", "no identities given"),
+            ("open -i none none", ""),
+            ("open -i none --json -o - none", needs_stdout),
+            ("verify none", "no identities given"),
+            ("verify --dry-run none", ""),
+            ("verify -i none -e processes=2 -", no_streams),
+            ("verify -i none --json -", ""),
+            ("verify -i none - none", several),
+            ("inspect -", ""),
+            ("inspect - none", several),
+            ("xor --key-file none none", ""),
+        ] {
+            assert_eq!(problem(words), message, "{words}");
+        }
+        assert!(problem("xor --key-file none --include [ none").contains('['));
+    }
+
+    #[test]
+    fn durability_follows_from_removing_sources() {
+        for (words, durability) in [
+            ("none", Durability::Eventual),
+            ("--replace none", Durability::Synced),
+            ("--durable always none", Durability::Synced),
+            ("--durable never none", Durability::Eventual),
+        ] {
+            let all = ["haul", "open", "-i", "none"].into_iter().chain(words.split_whitespace());
+            let Ok(Args { command: Command::Open(args) }) = Args::try_parse_from(all) else {
+                panic!("{words} is not understood")
+            };
+            let options = options(&args.files, &Environment::of(&[])).unwrap();
+            assert_eq!((options.durability, options.mode), (durability, 0o644), "{words}");
+        }
+    }
 }

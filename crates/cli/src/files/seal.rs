@@ -65,11 +65,11 @@ impl SealPlan {
     }
 
     fn run_tasks(&self, walk: Walk, voice: &Voice) -> Result<Exit, Problem> {
-        let request = &self.files.request;
-        let directories = tree_identity::directories(&request.inputs, request.output.as_deref());
+        let operands = &self.files.operands;
+        let directories = tree_identity::directories(&operands.inputs, operands.output.as_deref());
         let job = self.prepare_job(&directories, voice)?;
         let context = TaskContext {
-            keying: job.keying(&mut system_random()),
+            key_request: job.key_request(&mut system_random()),
             plugins: self.plugins.plugins(voice),
             options: &self.files.run,
             voice,

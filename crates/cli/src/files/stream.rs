@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use haul_engine::Engine;
 use haul_io::Cancel;
-use haul_seal::{During, Error, FileOptions, Kind, Plugins, StreamOptions, Streamed, into_file};
+use haul_seal::{During, Error, FileOptions, Plugins, StreamOptions, Streamed, into_file};
 use serde_json::{Map, Value};
 
 use super::endpoints::{Endpoints, Output};
-use super::opened::{self, Source, SourceChanged, open_input, open_output};
+use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
 use crate::report::exit::{Exit, Problem};
@@ -83,7 +83,7 @@ impl Stream<'_> {
     pub(super) fn run(
         &self,
         plugins: Arc<Plugins>,
-        work: impl FnOnce(Source, Box<dyn Write + Send>, StreamOptions) -> Result<Streamed, Error>,
+        work: impl FnOnce(StreamSource, Box<dyn Write + Send>, StreamOptions) -> Result<Streamed, Error>,
     ) -> Result<Exit, Problem> {
         let cancel = Cancel::new()?;
         // Opening a pipe for writing waits for its reader. Until then, a signal ends the program at once.
@@ -129,7 +129,7 @@ impl Stream<'_> {
     fn report(&self, ended: &Ended) -> Result<Exit, Problem> {
         let exit = match &ended.result {
             Ok(_) => Exit::Success,
-            Err(error) if error.kind() == Kind::Cancelled => {
+            Err(error) if error.kind() == haul_seal::ErrorKind::Cancelled => {
                 self.voice.note("interrupted");
                 Exit::Interrupted
             }

@@ -108,9 +108,9 @@ impl DescribeFailure for Failed {
             Error::Exists => {
                 Some("remove it, or name another file or directory with -o or -d; -c skips complete files")
             }
-            Error::Differs => Some(
-                "remove it to fetch it again; -c skips files with the length and time, or the checksum, of the original",
-            ),
+            Error::Differs => {
+                Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")
+            }
             _ => self.error.certificate_fault().and_then(certificate_hint),
         }
     }

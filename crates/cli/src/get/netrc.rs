@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_refused() {
+    fn malformed_files_are_refused() {
         for text in ["login x", "machine", "machine a login", "machine a user x", "machine a password \"x"] {
             assert!(Netrc::parse(text).is_none(), "{text}");
         }

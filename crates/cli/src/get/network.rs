@@ -3,8 +3,8 @@
 //! Owns: which of the two wins, the names of the variables.
 //! Does not own: the rules of proxies ([`haul_fetch::Proxies`]).
 //!
-//! Source: curl's manual, "Environment". http_proxy counts in lower case only, because a CGI program gets HTTP_PROXY from
-//! the client's request. The other variables count in both cases, lower case first.
+//! Source: curl's manual, "Environment". http_proxy counts in lower case only, because a CGI program gets HTTP_PROXY
+//! from the client's request. The other variables count in both cases, lower case first.
 
 use haul_fetch::{Bypass, ClientIdentity, Family, Proxies, Proxy};
 
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_counts_before_the_environment() {
+    fn options_override_the_environment() {
         let both =
             [("http_proxy", "h:1"), ("https_proxy", "s:2"), ("HTTPS_PROXY", "x:3"), ("no_proxy", "exempt")];
         for (args, variables, http, https, exempt) in [

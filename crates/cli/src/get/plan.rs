@@ -66,7 +66,7 @@ struct Transfers {
 }
 
 impl GetPlan {
-    /// Resolves the arguments. Reads no file and asks nobody.
+    /// Resolves the arguments. Opens no file and makes no system call.
     pub(crate) fn resolve(args: &GetArgs, environment: &Environment) -> Result<Self, Problem> {
         let output = output(args)?;
         check(args, &output)?;
@@ -179,8 +179,8 @@ impl Transfers {
     }
 
     fn limits(&self, engine: &Engine) -> HostLimits {
-        // A rate holds only if a task starts as soon as it is released: none may wait for a worker. The same is true if the
-        // depth of the rings, which is the same for all, leaves room for more transfers than wanted.
+        // A rate holds only if a task starts as soon as it is released: none may wait for a worker. The same is true if
+        // the depth of the rings, which is the same for all, leaves room for more transfers than wanted.
         let is_exact = self.rate.is_some() || engine.in_flight_max() > self.in_flight_max;
         let ahead = if is_exact { 0 } else { self.in_flight_max };
         let per_host_max = if self.per_host < self.in_flight_max { self.per_host } else { usize::MAX };

@@ -172,7 +172,8 @@ impl LoginSource {
 }
 
 impl RequestTemplate {
-    /// Makes the request for `item`, whose own method, fields and body take precedence. The error is the reason in words.
+    /// Makes the request for `item`, whose own method, fields and body take precedence. The error is the reason in
+    /// words.
     pub(super) fn request(&self, item: &Item) -> Result<Request, String> {
         let text = |error: haul_fetch::Error| error.to_string();
         let body = item.body.clone().map(RequestBody::bytes).or_else(|| self.body.clone());

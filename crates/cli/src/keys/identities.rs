@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use haul_seal::{Identity, Plugins};
 
 use super::key_file::{Unlocker, warn_if_exposed};
-use super::passphrase::{Entry, PassphraseSource};
+use super::passphrase::{PassphraseSource, Prompts};
 use super::{plugins, tree_identity};
 use crate::args::PassphraseArgs;
 use crate::report::exit::Problem;
@@ -51,7 +51,7 @@ impl IdentitySources {
             warn_if_exposed(path, voice);
             identities.extend(unlocker.read_identities(path)?);
         }
-        if let Some(passphrase) = unlocker.data_passphrase(Entry::Once)? {
+        if let Some(passphrase) = unlocker.data_passphrase(Prompts::Once)? {
             identities.extend(tree_identity::find_beside(inputs, &passphrase)?);
             identities.push(Identity::Passphrase(passphrase));
         }

@@ -12,7 +12,7 @@ use haul_seal::{
     recipients_in,
 };
 
-use super::passphrase::{Entry, PassphraseSource, prompt};
+use super::passphrase::{PassphraseSource, Prompts, prompt};
 use crate::report::exit::{Exit, Problem};
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
@@ -22,12 +22,12 @@ use crate::run::short_file::read_bytes;
 const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum KeyFileKind {
     Identities,
     Recipients,
 }
 
-impl Kind {
+impl KeyFileKind {
     fn name(self) -> &'static str {
         match self {
             Self::Identities => "identity file",
@@ -38,8 +38,8 @@ impl Kind {
 
 /// Reads a file of recipients.
 pub(super) fn read_recipients(path: &Path) -> Result<Vec<Recipient>, Problem> {
-    let file = read(path, Kind::Recipients)?;
-    recipients_in(&file).map_err(|error| invalid(path, Kind::Recipients, &error))
+    let file = read(path, KeyFileKind::Recipients)?;
+    recipients_in(&file).map_err(|error| invalid(path, KeyFileKind::Recipients, &error))
 }
 
 /// Reads a file of identities that `passphrase` protects.
@@ -47,8 +47,8 @@ pub(super) fn read_protected_identities(
     path: &Path,
     passphrase: &Passphrase,
 ) -> Result<Vec<Identity>, Problem> {
-    let file = read(path, Kind::Identities)?;
-    protected_identities_in(&file, passphrase).map_err(|error| invalid(path, Kind::Identities, &error))
+    let file = read(path, KeyFileKind::Identities)?;
+    protected_identities_in(&file, passphrase).map_err(|error| invalid(path, KeyFileKind::Identities, &error))
 }
 
 /// Warns if users other than the owner can read the identity file.
@@ -78,20 +78,20 @@ impl<'a> Unlocker<'a> {
 
     /// Reads the identities in the file at `path`, and asks for its passphrase if it has one.
     pub(super) fn read_identities(&mut self, path: &Path) -> Result<Vec<Identity>, Problem> {
-        let file = read(path, Kind::Identities)?;
+        let file = read(path, KeyFileKind::Identities)?;
         let result = match identities_in(&file) {
             Err(KeyFileError::Protected) => protected_identities_in(&file, &self.passphrase_of(path)?),
             other => other,
         };
-        result.map_err(|error| invalid(path, Kind::Identities, &error))
+        result.map_err(|error| invalid(path, KeyFileKind::Identities, &error))
     }
 
-    /// The passphrase for the data, once all identity files are unlocked. A scripted passphrase that unlocked an identity
-    /// file also counts for the data only with `-p`.
-    pub(super) fn data_passphrase(self, entry: Entry) -> Result<Option<Passphrase>, Problem> {
+    /// The passphrase for the data, once all identity files are unlocked. A scripted passphrase that unlocked an
+    /// identity file also counts for the data only with `-p`.
+    pub(super) fn data_passphrase(self, prompts: Prompts) -> Result<Option<Passphrase>, Problem> {
         match self.scripted.flatten() {
             Some(passphrase) => Ok(Some(passphrase).filter(|_| self.source.prompt)),
-            None => self.source.read(entry),
+            None => self.source.read(prompts),
         }
     }
 
@@ -101,23 +101,23 @@ impl<'a> Unlocker<'a> {
         }
         match self.scripted.clone().flatten() {
             Some(passphrase) => Ok(passphrase),
-            None => prompt(&format!("Passphrase of {}", quoted(path)), Entry::Once),
+            None => prompt(&format!("Passphrase of {}", quoted(path)), Prompts::Once),
         }
     }
 }
 
-fn read(path: &Path, kind: Kind) -> Result<Vec<u8>, Problem> {
+fn read(path: &Path, kind: KeyFileKind) -> Result<Vec<u8>, Problem> {
     read_bytes(path, KEY_FILE_BYTES_MAX).map_err(|error| {
         let name = kind.name();
         let problem = Problem::usage(format!("cannot open {name} {}: {}", quoted(path), reason(&error)));
-        if kind == Kind::Identities && error.kind() == std::io::ErrorKind::NotFound {
+        if kind == KeyFileKind::Identities && error.kind() == std::io::ErrorKind::NotFound {
             return problem.hint(format!("create one with \"haul keygen -o {}\"", path.display()));
         }
         problem
     })
 }
 
-fn invalid(path: &Path, kind: Kind, error: &KeyFileError) -> Problem {
+fn invalid(path: &Path, kind: KeyFileKind, error: &KeyFileError) -> Problem {
     let file = format!("{} {}", kind.name(), quoted(path));
     let problem = Problem::usage(match error {
         KeyFileError::Line { .. } => format!("{file}, {error}"),

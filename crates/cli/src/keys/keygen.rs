@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use haul_seal::{HybridIdentity, Identity, KeyTextError, Recipient, X25519Identity, protected_file};
 
 use super::key_file::{Unlocker, unusable_key};
-use super::passphrase::{Entry, PassphraseSource};
+use super::passphrase::{PassphraseSource, Prompts};
 use crate::args::KeygenArgs;
 use crate::report::exit::{Exit, Problem};
 use crate::report::text::quoted;
@@ -71,7 +71,7 @@ impl KeygenPlan {
         let mut file = identity.to_secret_text();
         file.insert_str(0, &format!("# created: {created}\n# public key: {recipient}\n"));
         file.push('\n');
-        let passphrase = self.passphrase.read(Entry::Twice)?;
+        let passphrase = self.passphrase.read(Prompts::Twice)?;
         let protected = passphrase.map(|passphrase| protected_file(&file, &passphrase, &mut random));
         let bytes = protected.as_deref().unwrap_or(file.as_bytes());
         if let Some(path) = output {

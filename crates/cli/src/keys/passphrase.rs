@@ -22,7 +22,7 @@ const FILE_VARIABLE: &str = "HAUL_PASSPHRASE_FILE";
 
 /// How often the user types a passphrase. A typing error while sealing would lose the data.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Entry {
+pub(super) enum Prompts {
     Once,
     Twice,
 }
@@ -51,13 +51,13 @@ impl PassphraseSource {
     }
 
     /// Reads the passphrase for the data, if an option asks for one.
-    pub(super) fn read(&self, entry: Entry) -> Result<Option<Passphrase>, Problem> {
+    pub(super) fn read(&self, prompts: Prompts) -> Result<Option<Passphrase>, Problem> {
         if !self.is_asked_for() {
             return Ok(None);
         }
         match self.read_scripted()? {
             Some(passphrase) => Ok(Some(passphrase)),
-            None => prompt("Passphrase", entry).map(Some),
+            None => prompt("Passphrase", prompts).map(Some),
         }
     }
 
@@ -71,7 +71,7 @@ impl PassphraseSource {
 }
 
 /// Asks on the terminal for the passphrase that `label` names.
-pub(super) fn prompt(label: &str, entry: Entry) -> Result<Passphrase, Problem> {
+pub(super) fn prompt(label: &str, prompts: Prompts) -> Result<Passphrase, Problem> {
     let ask = |question: String| {
         rpassword::prompt_password(question).map_err(|error| {
             let problem = Problem::usage(format!("cannot ask for the passphrase: {error}"));
@@ -79,7 +79,7 @@ pub(super) fn prompt(label: &str, entry: Entry) -> Result<Passphrase, Problem> {
         })
     };
     let text = ask(format!("{label}: "))?;
-    if entry == Entry::Twice && ask(format!("{label} again: "))? != text {
+    if prompts == Prompts::Twice && ask(format!("{label} again: "))? != text {
         return Err(Problem::usage("the passphrases differ"));
     }
     passphrase(text)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use haul_seal::{KeyTextError, Plugins, Recipient};
 
 use super::key_file::{Unlocker, read_recipients, unusable_key, warn_if_exposed};
-use super::passphrase::{Entry, PassphraseSource};
+use super::passphrase::{PassphraseSource, Prompts};
 use super::{plugins, tree_identity};
 use crate::args::SealArgs;
 use crate::report::exit::Problem;
@@ -46,8 +46,8 @@ impl RecipientSources {
         Ok(sources)
     }
 
-    /// Reads the recipients. A passphrase protects the identity in each of `directories`; without any, it seals the file
-    /// itself.
+    /// Reads the recipients. A passphrase protects the identity in each of `directories`; without any, it seals the
+    /// file itself.
     pub(crate) fn read(
         &self,
         directories: &BTreeSet<PathBuf>,
@@ -68,7 +68,7 @@ impl RecipientSources {
                 recipients.push(identity.to_recipient().map_err(unusable_key(path))?);
             }
         }
-        if let Some(passphrase) = unlocker.data_passphrase(Entry::Twice)? {
+        if let Some(passphrase) = unlocker.data_passphrase(Prompts::Twice)? {
             if directories.is_empty() {
                 recipients.push(Recipient::Passphrase(passphrase));
             } else {

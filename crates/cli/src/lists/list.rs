@@ -1,8 +1,8 @@
 //! Lists of URLs: lines of text or JSON.
 //!
 //! Owns: the grammar of a line, reading line by line in bounded memory.
-//! Does not own: where lists come from (`reader`), naming results, fetching. The file imports nothing from the program, so
-//! that property tests and fuzz targets can include it.
+//! Does not own: where lists come from (`reader`), naming results, fetching. The file imports nothing from the program,
+//! so that property tests and fuzz targets can include it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -37,7 +37,7 @@ pub(crate) struct Item {
 /// An entry, or why the line is none.
 pub(crate) type Line = Result<Item, BadLine>;
 
-/// A line that can't be used.
+/// A line that can't be used, with its number from 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadLine {
     pub(crate) number: u64,
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_ends_the_list() {
+    fn an_overlong_line_ends_the_list() {
         let text = "x".repeat(LINE_BYTES_MAX + 5);
         let lines: Vec<_> = Lines::new(text.as_bytes()).collect();
         assert_eq!(lines.len(), 1);

@@ -93,7 +93,7 @@ mod tests {
     use crate::lists::list::Item;
 
     #[test]
-    fn lines_that_have_come_are_handed_on_while_others_are_waited_for() {
+    fn lines_are_passed_on_as_they_arrive() {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let mut list = List::stream(reader).unwrap_or_else(|_| panic!("a thread for the list"));
         let mut next = || loop {

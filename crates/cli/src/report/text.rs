@@ -55,14 +55,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_strings_play_no_tricks() {
+    fn foreign_strings_are_escaped() {
         assert_eq!(quoted("a b"), r#""a b""#);
         assert_eq!(quoted("a\"\\"), r#""a\"\\""#);
         assert_eq!(quoted("\x1b[31m\n\u{202e}"), r#""\u{1b}[31m\u{a}\u{202e}""#);
     }
 
     #[test]
-    fn sizes_are_short() {
+    fn sizes_have_three_or_four_characters() {
         for (bytes, text) in
             [(0, "0 B"), (999, "999 B"), (1_000, "1.0 KiB"), (1 << 20, "1.0 MiB"), (200 << 30, "200 GiB")]
         {

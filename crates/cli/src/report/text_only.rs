@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn text_passes_however_it_is_cut_and_nothing_else_does() {
+    fn only_text_passes_however_writes_split_it() {
         let text = "Grüße, 世界 🙂\r\n\tbye\n".as_bytes();
         for middle in 0..=text.len() {
             assert_eq!(shown(&[&text[..middle], &text[middle..]]), (text.to_vec(), false), "{middle}");

@@ -55,7 +55,8 @@ impl Voice {
         }
     }
 
-    /// Hides the progress line while `work` uses the terminal. Messages are still printed: holding them back would block the run.
+    /// Hides the progress line while `work` uses the terminal. Messages are still printed: holding them back would
+    /// block the run.
     pub(crate) fn without_progress<T>(&self, work: impl FnOnce() -> T) -> T {
         let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let show = |target: fn() -> ProgressDrawTarget| {

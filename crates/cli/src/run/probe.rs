@@ -94,8 +94,8 @@ impl<S: Source<Task>> Source<Task> for Peeked<S> {
     }
 }
 
-/// The engine for up to `jobs` concurrent transfers: a ring for each core, or a thread for each job if the system does not
-/// allow io_uring.
+/// The engine for up to `jobs` concurrent transfers: a ring for each core, or a thread for each job if the system does
+/// not allow io_uring.
 pub(crate) fn for_transfers(jobs: usize, cores: NonZeroUsize) -> EngineChoice {
     transfers(jobs, rings(cores), format!("auto: {jobs} at once"))
 }
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_looked_at_is_given_back_in_order() {
+    fn examined_tasks_come_back_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().to_owned();
         let path = move |index: usize| root.join(index.to_string());

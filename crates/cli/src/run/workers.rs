@@ -39,8 +39,8 @@ impl WorkerKind {
         WorkerCommand::this_program([WORKER, name])
     }
 
-    /// The kind of worker that this process was started as, if any. Call it before parsing the command line, which takes a
-    /// fifth of a worker's start.
+    /// The kind of worker that this process was started as, if any. Call it before parsing the command line, which
+    /// takes a fifth of a worker's start.
     pub(crate) fn of_this_process() -> Option<Self> {
         let words: Vec<_> = std::env::args_os().skip(1).take(3).collect();
         let [first, name] = words.as_slice() else { return None };

@@ -1,4 +1,4 @@
-//! The main jobs through the real binary, against real peers where they are installed.
+//! The main commands, against nginx and age where they are installed.
 
 use std::path::Path;
 use std::process::Command;
@@ -140,7 +140,7 @@ fn json_lines_tell_of_every_task_and_of_the_run() {
 }
 
 #[test]
-fn a_killed_run_is_continued_and_what_is_complete_is_skipped() {
+fn a_killed_run_is_resumed_and_complete_files_are_skipped() {
     let dir = tempfile::tempdir().unwrap();
     let body = seeded_bytes(3, 900_000);
     let (served, gate) = (body.clone(), Gate::new());
@@ -152,7 +152,7 @@ fn a_killed_run_is_continued_and_what_is_complete_is_skipped() {
     let (haul, url) = (haul(dir.path()), server.url("/x"));
     let running = haul.spawn(["get", "-c", &url]);
     gate.wait_reached(1);
-    // Until the bytes before the gate are in the file.
+    // Wait until the bytes before the gate are in the file.
     let part = dir.path().join("x.haul-part");
     while part.metadata().map_or(0, |metadata| metadata.len()) < 300_000 {
         std::thread::yield_now();
@@ -266,9 +266,9 @@ fn xor_twice_restores_every_byte_on_every_engine() {
         std::fs::write(workdir.join("large"), seeded_bytes(6, 5_000_001)).unwrap();
     }
     for engine in ["serial", "threads=3", "processes=3", "hybrid=2x2", "uring=2x16"] {
-        for manner in [["--durable", "never"].as_slice(), &["--durable", "auto"], &["--overwrite"]] {
+        for mode in [["--durable", "never"].as_slice(), &["--durable", "auto"], &["--overwrite"]] {
             let args = ["xor", "-e", engine, "--key-file", "key"];
-            let args = || args.iter().chain(manner).chain(&["work"]);
+            let args = || args.iter().chain(mode).chain(&["work"]);
             let run = haul.run(args()).expect_status(0);
             assert!(
                 run.stderr_text().starts_with("haul: warning: XOR with a repeating key is not encryption\n")
@@ -279,7 +279,7 @@ fn xor_twice_restores_every_byte_on_every_engine() {
                 .zip(seeded_bytes(5, 333).iter().cycle())
                 .map(|(byte, key)| byte ^ key)
                 .collect();
-            assert!(large == expected, "{engine} {manner:?}");
+            assert!(large == expected, "{engine} {mode:?}");
             haul.run(args()).expect_status(0);
             assert_same(&plain, &work);
         }
@@ -287,7 +287,7 @@ fn xor_twice_restores_every_byte_on_every_engine() {
 }
 
 #[test]
-fn trees_are_filtered_and_links_mean_what_was_asked() {
+fn trees_are_filtered_and_links_follow_the_options() {
     let dir = tempfile::tempdir().unwrap();
     let haul = haul(dir.path());
     let recipient = keygen(&haul);
@@ -331,7 +331,7 @@ fn nothing_is_made_through_a_link_in_a_mirror() {
     for engine in ["serial", "threads=3", "processes=2", "hybrid=2x2", "uring=2x8"] {
         let (real, out) = (format!("real-{engine}"), format!("out-{engine}"));
         std::fs::create_dir(dir.path().join(&real)).unwrap();
-        // The output itself may be a link: it was named.
+        // The output itself may be a link, because the user named it.
         std::os::unix::fs::symlink(&real, dir.path().join(&out)).unwrap();
         std::os::unix::fs::symlink("../outside", dir.path().join(&real).join("sub")).unwrap();
         let args = ["seal", "--replace", "-e", engine, "-r", &recipient, "-o", &out, "tree"];
@@ -344,91 +344,4 @@ fn nothing_is_made_through_a_link_in_a_mirror() {
         std::fs::write(dir.path().join("tree/top"), "x").unwrap();
     }
     assert_eq!(files_below(&dir.path().join("tree")).unwrap().len(), 22, "sources stay");
-}
-
-#[test]
-fn a_file_with_several_names_is_overwritten_once() {
-    let dir = tempfile::tempdir().unwrap();
-    let haul = haul(dir.path());
-    std::fs::write(dir.path().join("key"), [0xff]).unwrap();
-    let tree = dir.path().join("tree");
-    std::fs::create_dir_all(tree.join("sub")).unwrap();
-    // A second name in the tree, a third outside of it, and a file that is an input as well.
-    for (name, bytes) in [("small", 1_000), ("large", 2_000_000)] {
-        std::fs::write(tree.join(name), seeded_bytes(1, bytes)).unwrap();
-        std::fs::hard_link(tree.join(name), tree.join("sub").join(name)).unwrap();
-        std::fs::hard_link(tree.join(name), dir.path().join(name)).unwrap();
-    }
-    std::fs::write(tree.join("single"), seeded_bytes(1, 10)).unwrap();
-    std::os::unix::fs::symlink("single", tree.join("link")).unwrap();
-    let transformed = |bytes| seeded_bytes(1, bytes).iter().map(|byte| !byte).collect::<Vec<u8>>();
-    let is = |name: &str, expected: &[u8]| std::fs::read(dir.path().join(name)).unwrap() == expected;
-    for engine in ["serial", "threads=3", "processes=3", "hybrid=2x2", "uring=2x8"] {
-        for (extra, skipped) in [
-            (&[][..], 2),
-            (&["large", "tree/single", "tree/single"], 5),
-            (&["tree/sub", "tree"], 9),
-            (&["--symlinks", "follow"], 3),
-            (&["tree/link"], 3),
-        ] {
-            let args = ["xor", "--json", "--overwrite", "-e", engine, "--key-file", "key", "tree"];
-            let run = haul.run(args.iter().chain(extra)).expect_status(0);
-            for (name, bytes) in [("small", 1_000), ("large", 2_000_000), ("tree/single", 10)] {
-                assert!(is(name, &transformed(bytes)), "{engine} {extra:?} {name}");
-            }
-            let reason = "\"skipped\":\"another name of a file that is already included\"";
-            assert_eq!(run.stdout_text().matches(reason).count(), skipped, "{extra:?} {}", run.stdout_text());
-            let remark = "/sub/small\" was left alone: another name of a file";
-            let first = "/small\" was left alone: another name of a file";
-            assert!([remark, first].iter().any(|line| run.stderr_text().contains(line)), "{engine}");
-            assert!(!run.stderr_text().contains("which this doesn't change"), "{}", run.stderr_text());
-            haul.run(args.iter().chain(extra)).expect_status(0);
-            for (name, bytes) in [("small", 1_000), ("large", 2_000_000), ("tree/single", 10)] {
-                assert!(is(name, &seeded_bytes(1, bytes)), "{engine} {extra:?} {name}");
-            }
-        }
-    }
-    // A new file in the place of each name is another matter.
-    haul.run(["xor", "--key-file", "key", "tree"]).expect_status(0);
-    for name in ["tree/small", "tree/sub/small"] {
-        assert!(is(name, &transformed(1_000)), "{name}");
-    }
-    assert!(is("small", &seeded_bytes(1, 1_000)));
-}
-
-#[test]
-fn each_name_of_a_file_is_sealed_and_said_to_be_one_of_several() {
-    let dir = tempfile::tempdir().unwrap();
-    let haul = haul(dir.path());
-    let recipient = keygen(&haul);
-    let tree = dir.path().join("tree");
-    for engine in ["serial", "threads=3", "processes=3", "uring=2x8"] {
-        std::fs::create_dir_all(&tree).unwrap();
-        for (name, bytes) in [("small", 1_000), ("large", 2_000_000)] {
-            std::fs::write(tree.join(name), seeded_bytes(1, bytes)).unwrap();
-            for index in 0..6 {
-                std::fs::hard_link(tree.join(name), tree.join(format!("{name}{index}"))).unwrap();
-            }
-            std::fs::hard_link(tree.join(name), dir.path().join(format!("{engine}-{name}"))).unwrap();
-        }
-        let sealed = dir.path().join(format!("sealed-{engine}"));
-        let output = sealed.to_string_lossy();
-        let args = ["seal", "--json", "-e", engine, "-r", &recipient, "-o", &output, "tree"];
-        let run = haul.run(args).expect_status(0);
-        let remark = "\" has 7 other names (hard links), which this doesn't change\n";
-        assert_eq!(run.stderr_text().matches(remark).count(), 14, "{}", run.stderr_text());
-        assert_eq!(run.stdout_text().matches("\"other_names\":7").count(), 14);
-        assert_eq!(files_below(&sealed).unwrap().len(), 14, "{engine}");
-        // Names go one after the other, while others are being sealed; the last in the tree still has one outside.
-        let run = haul.run(["seal", "--replace", "-e", engine, "-r", &recipient, "tree"]).expect_status(0);
-        assert!(run.stderr_text().contains(" other name"), "{}", run.stderr_text());
-        assert_eq!(std::fs::read(dir.path().join(format!("{engine}-large"))).unwrap().len(), 2_000_000);
-        haul.run(["open", "-q", "--replace", "-e", engine, "-i", "key.txt", "tree"]).expect_status(0);
-        for name in files_below(&tree).unwrap() {
-            let bytes = if name.to_string_lossy().starts_with("small") { 1_000 } else { 2_000_000 };
-            assert!(std::fs::read(tree.join(&name)).unwrap() == seeded_bytes(1, bytes), "{engine} {name:?}");
-        }
-        assert_eq!(files_below(&tree).unwrap().len(), 14, "{engine}");
-        std::fs::remove_dir_all(&tree).unwrap();
-    }
 }

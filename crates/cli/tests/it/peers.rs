@@ -1,8 +1,8 @@
-//! What haul seals, the programs age, rage and typage open, and the reverse: every type of key that each of them knows, armored and
-//! not, around every boundary.
+//! haul against age, rage and typage: each opens what the other sealed, with every type of key that the program
+//! supports, armored or not, at lengths around every boundary.
 //!
-//! Owns: which keys are tried with which program.
-//! Does not own: how the programs are called ([`program`]), the files ([`place`]).
+//! Owns: which keys are tested with which program.
+//! Does not own: how the programs are called ([`program`]), the files ([`workdir`]).
 
 mod program;
 mod workdir;
@@ -24,9 +24,10 @@ fn check_post_quantum(program: Option<Program>) {
     let Some(program) = program else { return };
     let workdir = PeerWorkdir::with_tree(&SIZES);
     let key = workdir.keygen("pq.txt", &["--pq"]);
-    match program.knows(&workdir, &key) {
-        true => workdir.check(&program, &key, &BOTH),
-        false => skip(&format!("this {program} knows no post-quantum keys")),
+    if program.supports(&workdir, &key) {
+        workdir.check(&program, &key, &BOTH);
+    } else {
+        skip(&format!("this {program} does not support post-quantum keys"));
     }
 }
 
@@ -38,7 +39,7 @@ fn check_ssh(program: Option<Program>, kind: &str) {
     }
 }
 
-/// All lengths but in several tests, as nobody is let off the scrypt of age and rage.
+/// The lengths are spread over several tests, because scrypt in age and rage takes long.
 fn check_passphrase(program: Option<Program>, armor: Armor, sizes: &[usize]) {
     let Some(program) = program else { return };
     let workdir = PeerWorkdir::with_tree(sizes);
@@ -142,7 +143,7 @@ fn typage_and_haul_share_passphrases() {
     workdir.check(&program, &Key::Passphrase, &BOTH);
 }
 
-/// What `haul seal -p` itself makes, at its own cost.
+/// The output of `haul seal -p`, with its default work factor.
 #[test]
 fn others_open_what_the_program_seals_under_a_passphrase() {
     for program in [Program::age("age"), Program::age("rage"), Program::typage()].into_iter().flatten() {

@@ -1,7 +1,8 @@
-//! Power cuts on real file systems: a loop-mounted image is shut down without flushing its log, at a moment that the run's own
-//! events choose, mounted again and looked at.
+//! Power cuts on real file systems: a loop-mounted image is shut down without flushing its log after a chosen number of
+//! events, mounted again and examined.
 //!
-//! Needs root, loop devices, mkfs of each file system, and xfs_io, whose "shutdown" is the ioctl FS_IOC_SHUTDOWN of ext4 too.
+//! Needs root, loop devices, mkfs of each file system, and xfs_io, whose "shutdown" is the ioctl FS_IOC_SHUTDOWN of
+//! ext4 too.
 #![allow(clippy::print_stdout, reason = "long tests say what they found")]
 
 use std::collections::BTreeMap;
@@ -13,14 +14,14 @@ use haul_testkit::{Haul, Tree, files_below, is_root, peer, seeded_bytes, skip};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A file system in a file, mounted for as long as this lives.
+/// A file system in an image file, mounted as long as this lives.
 struct Disk {
     image: PathBuf,
     mountpoint: PathBuf,
 }
 
 impl Disk {
-    /// `None` where that can't be had; it says so.
+    /// Formats and mounts an image. `None`, and a SKIPPED message, if that is impossible here.
     fn format(dir: &Path, mkfs: &str) -> Option<Self> {
         if !is_root() {
             skip("not root");
@@ -71,7 +72,8 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files_below(dir).unwrap().into_iter().map(read).collect()
 }
 
-/// Seals a tree in place, cuts the power after so many files, and looks at what is left. Whether it was cut in time.
+/// Seals a tree in place, cuts the power after `after` files and checks what is left. Returns whether the cut hit the
+/// run.
 fn survives_a_cut(mkfs: &str, engine: &str, options: &[&str], after: usize) -> Option<bool> {
     let dir: TempDir = tempfile::tempdir().unwrap();
     let disk = Disk::format(dir.path(), mkfs)?;
@@ -88,7 +90,8 @@ fn survives_a_cut(mkfs: &str, engine: &str, options: &[&str], after: usize) -> O
     let mut cut = false;
     while let Some(line) = watched.next_line() {
         let event: Value = serde_json::from_str(&line).unwrap();
-        // What is said after the cut nobody would have heard, and xfs lets syncs of directories succeed then.
+        // Events after the cut don't count: after a real one nobody would read them, and xfs lets syncs of directories
+        // succeed.
         if event["event"] == "done" && !cut {
             let path = Path::new(event["subject"].as_str().unwrap());
             done.push(path.strip_prefix(&work).unwrap().to_owned());

@@ -1,4 +1,4 @@
-//! The properties that the fuzz targets look for counter-examples to, with inputs that reach far.
+//! The properties of the fuzz targets, with structured inputs.
 
 #[allow(unreachable_pub, reason = "the fuzz targets take the file as a public module")]
 mod checks;
@@ -34,14 +34,14 @@ const WORDS: [&str; 24] = [
     "null",
 ];
 
-/// Words of lists with some noise.
+/// Fragments of lists with some noise.
 fn list() -> impl Strategy<Value = Vec<u8>> {
     let word = proptest::sample::select(&WORDS[..]).prop_map(|word| word.as_bytes().to_vec());
     let noise = vec(any::<u8>(), 0..3);
     vec(prop_oneof![9 => word, 1 => noise], 0..24).prop_map(|words| words.concat())
 }
 
-/// An object with any of its members.
+/// A JSON object with some members.
 fn object() -> impl Strategy<Value = Vec<u8>> {
     (vec(proptest::sample::select(&WORDS[11..17]), 0..4), "[ -~\u{e9}]{0,9}").prop_map(|(members, text)| {
         let url = serde_json::to_string(&text).expect("text");

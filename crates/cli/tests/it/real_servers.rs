@@ -1,8 +1,8 @@
-//! `haul get` against servers and proxies of others: each is started here, on the loopback interface, with a configuration of
-//! its own, and gone at the end of its test. Where one isn't installed, its tests say SKIPPED.
+//! `haul get` against third-party servers and proxies. A test starts each on the loopback interface with its own
+//! configuration, and kills it at the end. If one isn't installed, its tests print SKIPPED.
 //!
-//! Owns: which programs are met, and with what.
-//! Does not own: starting and ending them ([`daemon`]), their configurations ([`sites`]), what is asked of them ([`checks`]).
+//! Owns: which programs are tested.
+//! Does not own: starting and ending them ([`daemon`]), their configurations ([`sites`]), the checks ([`checks`]).
 
 mod application;
 mod checks;
@@ -11,7 +11,7 @@ mod proxies;
 mod site;
 mod sites;
 
-/// One test for each server of files, so that they run at the same time and are skipped one by one.
+/// A test for each file server, so that they run in parallel and are skipped separately.
 macro_rules! servers_of_files {
     ($($name:ident),+) => {
         $(#[test]

@@ -1,4 +1,4 @@
-//! What the program refuses, word by word: a golden file for each. `HAUL_BLESS=1` writes them anew.
+//! Refusals and failures: a golden file for each message. `HAUL_BLESS=1` rewrites them.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,7 +45,7 @@ fn an_unknown_host_and_a_refused_connection() {
 }
 
 #[test]
-fn what_a_server_says_wrongly_is_not_kept() {
+fn invalid_responses_are_not_kept() {
     let workdir = Workdir::new();
     let server = Server::start(|request| match request.path() {
         "/missing" => Answer::new(404).body("no such thing"),
@@ -67,7 +67,7 @@ fn what_a_server_says_wrongly_is_not_kept() {
 }
 
 #[test]
-fn what_does_not_match_its_checksum_is_not_kept() {
+fn bodies_with_wrong_checksums_are_not_kept() {
     let workdir = Workdir::new();
     let server = Server::start(|request| match request.path() {
         "/digest" => {
@@ -96,7 +96,7 @@ fn what_does_not_match_its_checksum_is_not_kept() {
 }
 
 #[test]
-fn a_silent_server_is_given_up() {
+fn a_silent_server_times_out() {
     let workdir = Workdir::new();
     let server = Server::start(|_| Answer::never());
     workdir.refuses("get-timeout", &["get", "--retries", "0", "--read-timeout", "0.05", &server.url("/x")]);
@@ -111,7 +111,7 @@ fn an_existing_output_is_left_as_it_is() {
     workdir.refuses("get-existing-in-dir", &["get", &server.url("/x")]);
     workdir.refuses("open-existing", &["open", "-i", "key.txt", "letter.age"]);
     assert_eq!(std::fs::read(workdir.path("x")).unwrap(), b"precious");
-    assert!(server.requests().is_empty(), "nothing is fetched that could not be kept");
+    assert!(server.requests().is_empty(), "a body that could not be stored is not requested");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_missing_file_and_a_wrong_identity() {
     workdir.run(&["keygen", "-o", "other.txt"]).expect_status(0);
     workdir.refuses("open-wrong-identity", &["open", "-i", "other.txt", "letter.age"]);
     workdir.write("pass", b"wrong horse\n");
-    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir.path());
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir());
     let haul = haul.env("HAUL_PASSPHRASE_FILE", workdir.path("pass"));
     check_golden(golden("open-wrong-way"), &haul.run(["open", "-p", "letter.age"]));
 }
@@ -134,7 +134,7 @@ fn damage_is_found_and_nothing_of_it_is_kept() {
         let workdir = Workdir::with_sealed(bytes);
         std::fs::remove_file(workdir.path("letter")).unwrap();
         let sealed = std::fs::read(workdir.path("letter.age")).unwrap();
-        workdir.damage("letter.age", |bytes| bytes[80_000] ^= 4);
+        workdir.change("letter.age", |bytes| bytes[80_000] ^= 4);
         workdir.refuses(&format!("open-flipped-bit-{bytes}"), &["open", "-i", "key.txt", "letter.age"]);
         workdir.write("letter.age", &sealed[..90_000]);
         workdir.refuses("open-cut", &["open", "-i", "key.txt", "letter.age"]);
@@ -157,7 +157,7 @@ fn the_other_tasks_go_on() {
     for name in ["a", "b", "c"] {
         assert!(workdir.path(&format!("{name}.age")).exists());
     }
-    workdir.damage("b.age", |bytes| *bytes.last_mut().unwrap() ^= 1);
+    workdir.change("b.age", |bytes| *bytes.last_mut().unwrap() ^= 1);
     let run = workdir.run(&["open", "-i", "key.txt", "-o", "out", "a.age", "missing.age", "b.age", "c.age"]);
     assert_eq!(run.status, 4, "the highest of the codes that occurred: {}", run.stderr_text());
     assert_eq!(std::fs::read(workdir.path("out/a")).unwrap(), b"a");
@@ -226,11 +226,8 @@ fn a_broken_pipe_ends_quietly() {
     let list: Vec<_> = (0..500).map(|index| server.url(&format!("/{index}"))).collect();
     workdir.write("list", list.join("\n").as_bytes());
     let command = format!("{} get --json -i list -d got | head -n 1", env!("CARGO_BIN_EXE_haul"));
-    let output = std::process::Command::new("sh")
-        .args(["-c", &command])
-        .current_dir(workdir.dir.path())
-        .output()
-        .unwrap();
+    let output =
+        std::process::Command::new("sh").args(["-c", &command]).current_dir(workdir.dir()).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
@@ -246,7 +243,7 @@ fn a_full_disk_has_its_own_code() {
     let mount =
         |args: &[&str]| std::process::Command::new(args[0]).args(&args[1..]).arg(&small).status().unwrap();
     if !mount(&["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs"]).success() {
-        return haul_testkit::skip("mounting isn't allowed here");
+        return haul_testkit::skip("mounting is not permitted");
     }
     let server = Server::start(|_| Answer::ok(vec![7; 3_000_000]));
     let open = workdir.run(&["open", "-i", "key.txt", "-o", "small/letter", "letter.age"]);
@@ -266,7 +263,7 @@ fn a_file_size_limit_has_the_same_code() {
         format!("ulimit -f 100; exec {} open -i key.txt -o out letter.age", env!("CARGO_BIN_EXE_haul"));
     let output = std::process::Command::new("bash")
         .args(["-c", &command])
-        .current_dir(workdir.dir.path())
+        .current_dir(workdir.dir())
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
@@ -274,13 +271,13 @@ fn a_file_size_limit_has_the_same_code() {
 }
 
 #[test]
-fn the_first_failure_ends_a_run_that_should_fail_fast() {
+fn fail_fast_ends_the_run_at_the_first_failure() {
     let workdir = Workdir::new();
     let server = Server::start(|_| Answer::ok("x"));
     let mut urls = vec!["nonsense".to_owned()];
     urls.extend((0..2_000).map(|index| server.url(&format!("/{index}"))));
     workdir.write("list", urls.join("\n").as_bytes());
-    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir.path()).timeout(Duration::from_secs(30));
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir()).timeout(Duration::from_secs(30));
     let run = haul.run(["get", "-e", "serial", "--fail-fast", "-i", "list", "-d", "got"]);
     assert_eq!(run.status, 1);
     assert!(server.requests().len() < 2_000, "the rest was not fetched");

@@ -1,6 +1,7 @@
-//! What is left when workers are killed, the program is killed, or it is interrupted: on every engine, every file is whole.
+//! Killed workers, a killed program and interruptions: on every engine, every file stays whole.
 //!
-//! The job is `haul xor`, the one that tells how often a file was transformed: done twice, it would look untouched.
+//! The job is `haul xor`, because its result shows how often a file was transformed: after two times, it looks
+//! untouched.
 
 #![allow(clippy::print_stdout, reason = "long tests say what they found")]
 
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 
 const ENGINES: [&str; 5] = ["serial", "threads=3", "processes=3", "hybrid=2x2", "uring=2x8"];
 
-/// A tree to be transformed, and what it was.
+/// A tree to transform, and its original content.
 struct Fixture {
     dir: TempDir,
     haul: Haul,
@@ -24,9 +25,9 @@ struct Fixture {
     plain: BTreeMap<PathBuf, Vec<u8>>,
 }
 
-/// What a run said of its tasks, by name.
+/// The outcomes that a run reported, by file name.
 #[derive(Default)]
-struct Told {
+struct Outcomes {
     done: BTreeSet<PathBuf>,
     failed: BTreeMap<PathBuf, String>,
     longest_pause: Duration,
@@ -52,17 +53,18 @@ impl Fixture {
         self.haul.watch(args.iter().chain(options).chain(&["work"]))
     }
 
-    /// Fails the test unless just the files of `transformed` are, each once, all others are as they were, and nothing else is
-    /// there.
+    /// Checks that the files in `transformed` were transformed once, that all others but those in `except` are
+    /// unchanged, and that no other file exists.
     #[track_caller]
     fn check(&self, transformed: &BTreeSet<PathBuf>, except: &BTreeSet<PathBuf>) {
         let now = contents(&self.dir.path().join("work"));
         let names: Vec<_> = now.keys().collect();
         assert_eq!(names, self.plain.keys().collect::<Vec<_>>(), "the same names");
         for (path, plain) in self.plain.iter().filter(|(path, _)| !except.contains(*path)) {
-            let expected = match transformed.contains(path) {
-                true => plain.iter().zip(self.key.iter().cycle()).map(|(byte, key)| byte ^ key).collect(),
-                false => plain.clone(),
+            let expected = if transformed.contains(path) {
+                plain.iter().zip(self.key.iter().cycle()).map(|(byte, key)| byte ^ key).collect()
+            } else {
+                plain.clone()
             };
             assert!(now[path] == expected, "{path:?}, transformed: {}", transformed.contains(path));
         }
@@ -78,35 +80,35 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files_below(dir).unwrap().into_iter().map(read).collect()
 }
 
-/// Listens to the end, or until `each` has had enough; it is called after each task's end, with how many there were.
-fn listen(watched: &mut Watched, mut each: impl FnMut(&Watched, usize) -> bool) -> Told {
-    let mut told = Told::default();
+/// Reads events to the end, or until `each` returns false. `each` is called with the number of finished tasks.
+fn follow(watched: &mut Watched, mut each: impl FnMut(&Watched, usize) -> bool) -> Outcomes {
+    let mut outcomes = Outcomes::default();
     let mut last = Instant::now();
     while let Some(line) = watched.next_line() {
-        told.longest_pause = told.longest_pause.max(last.elapsed());
+        outcomes.longest_pause = outcomes.longest_pause.max(last.elapsed());
         last = Instant::now();
         let event: Value = serde_json::from_str(&line).unwrap();
         let path = || PathBuf::from(event["subject"].as_str().unwrap().strip_prefix("work/").unwrap());
         let first_time = match event["event"].as_str().unwrap() {
-            "done" => told.done.insert(path()),
-            "failed" => told.failed.insert(path(), event["error"].as_str().unwrap().to_owned()).is_none(),
+            "done" => outcomes.done.insert(path()),
+            "failed" => outcomes.failed.insert(path(), event["error"].as_str().unwrap().to_owned()).is_none(),
             _ => continue,
         };
         assert!(first_time, "{:?} ended twice", path());
-        if !each(watched, told.done.len() + told.failed.len()) {
+        if !each(watched, outcomes.done.len() + outcomes.failed.len()) {
             break;
         }
     }
-    told
+    outcomes
 }
 
-/// Kills a worker after every few files. The limit of deaths can hit a file by chance, which then is untouched.
-fn survives_kills(engine: &str, seed: u64, files: usize, kills: usize, large_bytes: &[usize]) -> Told {
+/// Kills a worker after every few files. By chance, a file may reach the limit of worker deaths; it is then unchanged.
+fn survives_kills(engine: &str, seed: u64, files: usize, kills: usize, large_bytes: &[usize]) -> Outcomes {
     let fixture = Fixture::new(seed, files, large_bytes);
     let choices = seeded_bytes(seed, kills);
     let mut watched = fixture.start(engine, &["--durable", "never"]);
     let mut killed = 0;
-    let told = listen(&mut watched, |watched, ended| {
+    let outcomes = follow(&mut watched, |watched, ended| {
         let due = ended * kills / files;
         if due > killed && killed < kills && watched.kill_worker(usize::from(choices[killed])) {
             killed += 1;
@@ -115,12 +117,15 @@ fn survives_kills(engine: &str, seed: u64, files: usize, kills: usize, large_byt
     });
     let (status, stderr) = watched.finish();
     assert!(killed * 10 >= kills * 9, "{killed} of {kills} kills");
-    assert_eq!(told.done.len() + told.failed.len(), fixture.plain.len(), "{stderr}");
-    assert!(told.failed.values().all(|error| error.contains("worker processes died over it")), "{stderr}");
-    assert!(told.failed.len() * 100 <= kills, "{stderr}");
-    assert_eq!(status, i32::from(!told.failed.is_empty()), "{stderr}");
-    fixture.check(&told.done, &BTreeSet::new());
-    told
+    assert_eq!(outcomes.done.len() + outcomes.failed.len(), fixture.plain.len(), "{stderr}");
+    assert!(
+        outcomes.failed.values().all(|error| error.contains("worker processes died over it")),
+        "{stderr}"
+    );
+    assert!(outcomes.failed.len() * 100 <= kills, "{stderr}");
+    assert_eq!(status, i32::from(!outcomes.failed.is_empty()), "{stderr}");
+    fixture.check(&outcomes.done, &BTreeSet::new());
+    outcomes
 }
 
 #[test]
@@ -133,8 +138,8 @@ fn killed_workers_cost_nothing() {
 #[ignore = "soak: five hundred kills over twenty thousand files"]
 fn five_hundred_killed_workers_cost_nothing() {
     for engine in ["processes=4", "hybrid=2x4"] {
-        let told = survives_kills(engine, 13, 20_000, 500, &[]);
-        let (failed, pause) = (told.failed.len(), told.longest_pause);
+        let outcomes = survives_kills(engine, 13, 20_000, 500, &[]);
+        let (failed, pause) = (outcomes.failed.len(), outcomes.longest_pause);
         println!("{engine}: {failed} given up after three deaths, longest pause {pause:?}");
         assert!(pause < Duration::from_secs(1));
     }
@@ -146,7 +151,7 @@ fn workers_follow_their_supervisor_and_the_next_run_clears_up() {
         let fixture = Fixture::new(21, 60, &[30_000_000, 30_000_000]);
         let mut watched = fixture.start(engine, &["--durable", "never"]);
         let mut workers = Vec::new();
-        let told = listen(&mut watched, |watched, ended| {
+        let outcomes = follow(&mut watched, |watched, ended| {
             workers = watched.workers();
             ended < 5
         });
@@ -166,8 +171,8 @@ fn workers_follow_their_supervisor_and_the_next_run_clears_up() {
         assert_eq!(before.len(), fixture.plain.len(), "every file is there");
         let transformed = before.iter().filter(|(path, now)| fixture.plain[*path] != **now);
         let transformed: BTreeSet<_> = transformed.map(|(path, _)| path.clone()).collect();
-        assert!(told.done.is_subset(&transformed), "what was reported done is done");
-        // The next run transforms back what was transformed, and the rest.
+        assert!(outcomes.done.is_subset(&transformed), "what was reported done is done");
+        // The next run restores what was transformed, and transforms the rest.
         let (status, stderr) = fixture.start(engine, &[]).finish();
         assert_eq!(status, 0, "{stderr}");
         let rest: BTreeSet<_> = fixture.all().difference(&transformed).cloned().collect();
@@ -177,7 +182,7 @@ fn workers_follow_their_supervisor_and_the_next_run_clears_up() {
 }
 
 #[test]
-fn leftovers_are_cleared_away_unless_somebody_works_on_them() {
+fn leftovers_are_removed_unless_they_are_locked() {
     let fixture = Fixture::new(31, 3, &[]);
     let work = fixture.dir.path().join("work");
     let (left, held) = (work.join(".haul-0123456789abcdef.tmp"), work.join(".haul-fedcba9876543210.tmp"));
@@ -192,7 +197,7 @@ fn leftovers_are_cleared_away_unless_somebody_works_on_them() {
     drop(holder);
     run(&["xor", "--key-file", "key"]);
     assert!(!held.exists());
-    // And where results are mirrored.
+    // The same in a mirror.
     let mirror = fixture.dir.path().join("mirror");
     std::fs::create_dir(&mirror).unwrap();
     std::fs::write(mirror.join(".haul-0123456789abcdef.tmp"), "left").unwrap();
@@ -207,48 +212,48 @@ fn an_interruption_leaves_whole_files_on_every_engine() {
         for after in [1, 20, 90] {
             let fixture = Fixture::new(40 + seed as u64, 120, &[1_500_000, 20_000_000]);
             let mut watched = fixture.start(engine, &["--durable", "never"]);
-            let told = listen(&mut watched, |watched, ended| {
+            let outcomes = follow(&mut watched, |watched, ended| {
                 if ended == after {
                     watched.interrupt();
                 }
                 true
             });
             let (status, stderr) = watched.finish();
-            let all_done = told.done.len() == fixture.plain.len();
+            let all_done = outcomes.done.len() == fixture.plain.len();
             assert!(status == 130 || all_done && status == 0, "{engine}, {after}: {status} {stderr}");
-            assert!(told.failed.values().all(|error| error == "interrupted"), "{engine}: {stderr}");
-            fixture.check(&told.done, &BTreeSet::new());
+            assert!(outcomes.failed.values().all(|error| error == "interrupted"), "{engine}: {stderr}");
+            fixture.check(&outcomes.done, &BTreeSet::new());
         }
     }
 }
 
 #[test]
-fn what_is_cut_short_while_it_is_overwritten_is_named() {
+fn files_damaged_by_an_interrupted_overwrite_are_reported() {
     for (seed, engine) in ENGINES.into_iter().enumerate() {
         let fixture = Fixture::new(60 + seed as u64, 30, &[40_000_000, 40_000_000]);
         let mut watched = fixture.start(engine, &["--overwrite"]);
-        let told = listen(&mut watched, |watched, ended| {
+        let outcomes = follow(&mut watched, |watched, ended| {
             if ended == 5 {
                 watched.interrupt();
             }
             true
         });
         let (status, stderr) = watched.finish();
-        let damaged = told.failed.iter().filter(|(_, error)| error.contains("damaged"));
+        let damaged = outcomes.failed.iter().filter(|(_, error)| error.contains("damaged"));
         let damaged = damaged.map(|(path, _)| path.clone()).collect();
-        fixture.check(&told.done, &damaged);
-        let all_done = told.done.len() == fixture.plain.len();
+        fixture.check(&outcomes.done, &damaged);
+        let all_done = outcomes.done.len() == fixture.plain.len();
         assert!(status == 130 || all_done && status == 0, "{engine}: {status} {stderr}");
     }
 }
 
 #[test]
-fn an_overwriting_worker_that_is_killed_damages_only_what_is_named() {
+fn a_worker_killed_while_overwriting_damages_only_reported_files() {
     for (seed, engine) in ["processes=3", "hybrid=2x2"].into_iter().enumerate() {
         let fixture = Fixture::new(70 + seed as u64, 200, &[20_000_000, 20_000_000]);
         let mut watched = fixture.start(engine, &["--overwrite"]);
         let mut kills = 0;
-        let told = listen(&mut watched, |watched, ended| {
+        let outcomes = follow(&mut watched, |watched, ended| {
             if ended % 40 == 1 && watched.kill_worker(ended) {
                 kills += 1;
             }
@@ -256,11 +261,11 @@ fn an_overwriting_worker_that_is_killed_damages_only_what_is_named() {
         });
         let (status, stderr) = watched.finish();
         assert!(kills > 0);
-        assert!(told.failed.values().all(|error| error.contains("damaged")), "{stderr}");
-        assert_eq!(told.done.len() + told.failed.len(), fixture.plain.len());
-        let damaged = told.failed.keys().cloned().collect();
-        fixture.check(&told.done, &damaged);
-        assert_eq!(status, if told.failed.is_empty() { 0 } else { 4 }, "{stderr}");
+        assert!(outcomes.failed.values().all(|error| error.contains("damaged")), "{stderr}");
+        assert_eq!(outcomes.done.len() + outcomes.failed.len(), fixture.plain.len());
+        let damaged = outcomes.failed.keys().cloned().collect();
+        fixture.check(&outcomes.done, &damaged);
+        assert_eq!(status, if outcomes.failed.is_empty() { 0 } else { 4 }, "{stderr}");
     }
 }
 
@@ -272,7 +277,7 @@ fn a_source_is_there_until_its_result_is_though_workers_are_killed() {
         let args = ["seal", "--replace", "--json", "-q", "-e", engine, "-r", recipient.trim(), "work"];
         let mut watched = fixture.haul.watch(args);
         let mut kills = 0;
-        let told = listen(&mut watched, |watched, ended| {
+        let outcomes = follow(&mut watched, |watched, ended| {
             if ended % 20 == 1 && watched.kill_worker(ended) {
                 kills += 1;
             }
@@ -280,15 +285,15 @@ fn a_source_is_there_until_its_result_is_though_workers_are_killed() {
         });
         let (status, stderr) = watched.finish();
         assert!(kills > 5, "{stderr}");
-        assert_eq!(told.done.len() + told.failed.len(), fixture.plain.len());
-        assert_eq!(status, i32::from(!told.failed.is_empty()), "{stderr}");
-        // What was given up after three deaths has its source, or its result, or both.
+        assert_eq!(outcomes.done.len() + outcomes.failed.len(), fixture.plain.len());
+        assert_eq!(status, i32::from(!outcomes.failed.is_empty()), "{stderr}");
+        // A file that was given up after three deaths has its source, its result, or both.
         fixture.haul.run(["open", "-q", "-i", "key.txt", "-o", "opened", "work"]).expect_status(0);
         let (left, opened) =
             (contents(&fixture.dir.path().join("work")), contents(&fixture.dir.path().join("opened")));
         for (path, plain) in &fixture.plain {
             assert!(
-                told.done.contains(path) != left.contains_key(path) || told.failed.contains_key(path),
+                outcomes.done.contains(path) != left.contains_key(path) || outcomes.failed.contains_key(path),
                 "{path:?}"
             );
             assert!(left.get(path).or(opened.get(path)) == Some(plain), "{path:?}");
@@ -313,7 +318,7 @@ fn links_and_undurable_results_keep_their_sources() {
     assert!(!fixture.dir.path().join("key.age").exists());
 }
 
-/// Opens a tree with some damaged files in it. What it says: exit code, results, report, messages in any order.
+/// Opens a tree with some damaged files. Returns the exit code, the results, the report and the sorted messages.
 fn open_on(haul: &Haul, engine: &str, output: &Path) -> (i32, Vec<Vec<u8>>, Value, Vec<String>) {
     let output_text = output.to_string_lossy();
     let args = ["open", "--json", "-e", engine, "-i", "key.txt", "-o", &output_text, "sealed"];
@@ -367,7 +372,7 @@ fn all_engines_are_as_serial(runs: usize) {
 }
 
 #[test]
-fn every_engine_says_and_writes_what_serial_does() {
+fn every_engine_reports_and_writes_the_same_as_serial() {
     all_engines_are_as_serial(2);
 }
 

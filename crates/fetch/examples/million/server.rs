@@ -1,4 +1,4 @@
-//! The smallest server that keeps connections and remembers nothing.
+//! The smallest server that keeps connections open and stores nothing.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -1,8 +1,13 @@
 //! The interface between a transfer and whatever receives the content of its response.
 //!
 //! A [`Receiver`] takes the content of one response after another, in order. [`crate::body::download::Download`]
+<<<<<<< HEAD
 //! receives a whole representation, over several attempts where necessary; [`crate::segments::part::PartReceiver`]
 //! receives one range of a file.
+=======
+//! receives a whole representation, over several attempts where necessary; `segments::part::PartReceiver`
+//! receives one range of a file; [`Drain`] discards content to keep a connection usable.
+>>>>>>> main
 //!
 //! A receiver may wrap another one: it transforms the bytes and passes the result on. Such a receiver
 //!
@@ -10,8 +15,13 @@
 //! - counts in [`Receiver::bytes`] what it took, not what it passed on;
 //! - answers [`Receiver::check_room`] for the length that its output will have.
 //!
+<<<<<<< HEAD
 //! Owns: this contract.
 //! Does not own: framing and content codings ([`crate::transfer::receive`]), what happens after the last response.
+=======
+//! Owns: this contract, discarding.
+//! Does not own: framing and content codings (`transfer::receive`), what happens after the last response.
+>>>>>>> main
 
 use haul_io::{Buf, Io};
 
@@ -19,7 +29,7 @@ use crate::Error;
 
 /// Receives the content of responses.
 pub(crate) trait Receiver {
-    /// Bytes received so far; the content of the next response goes behind them.
+    /// Bytes received so far; the content of the next response follows them.
     fn bytes(&self) -> u64;
 
     /// Checks that there is room for `bytes` in total.

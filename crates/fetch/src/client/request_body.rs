@@ -1,7 +1,7 @@
 //! The body of a request.
 //!
 //! Owns: bodies from memory, files and readers; which of them can be sent twice.
-//! Does not own: sending ([`crate::transfer::send`]), when a request is repeated.
+//! Does not own: sending (`transfer::send`), when a request is repeated.
 
 use std::fmt;
 use std::io::Read;

@@ -1,11 +1,11 @@
 //! Permits for connections to each host, for files that are fetched in segments.
 //!
-//! Tasks start as their source says ([`crate::list::scheduler`]), which knows nothing of segments. Every active task
+//! Tasks start as their source says (`list::scheduler`), which knows nothing of segments. Every active task
 //! has a permit. Additional connections of a file get only permits that tasks leave free, and return them when tasks
 //! need them. Idle connections have no permit: they are reused first, so that there are never more than were in use.
 //!
 //! Owns: the number of permits in use.
-//! Does not own: which tasks start ([`crate::list::scheduler`]).
+//! Does not own: which tasks start (`list::scheduler`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -10,7 +10,7 @@
 //!
 //! Owns: requesting spans, judging the responses.
 //! Does not own: which span is next ([`crate::segments::spans`]), what a stall is ([`crate::segments::stall`]), retries
-//! ([`crate::list::joining`]).
+//! (`list::joining`).
 //!
 //! Source: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range), 15.3.7 (206).
 

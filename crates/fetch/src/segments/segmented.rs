@@ -5,7 +5,7 @@
 //!
 //! Owns: what the lanes share, and what they leave for the next attempt.
 //! Does not own: which responses are split ([`crate::segments::whole`]), the work of each lane
-//! ([`crate::segments::lane`]), the end of the file ([`crate::list::joining`]).
+//! ([`crate::segments::lane`]), the end of the file (`list::joining`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

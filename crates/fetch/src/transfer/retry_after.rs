@@ -1,7 +1,7 @@
 //! The pause that a host asks for.
 //!
 //! Owns: reading Retry-After, by the server's own clock; which statuses are transient.
-//! Does not own: keeping to it ([`crate::list::scheduler`]), whether a request is retried ([`crate::list::retry`]).
+//! Does not own: keeping to it (`list::scheduler`), whether a request is retried (`list::retry`).
 //!
 //! Source: RFC 9110, sections 10.2.3 (Retry-After) and 15.6.4 (503); RFC 6585, section 4 (429).
 

@@ -2,6 +2,7 @@
 
 mod misbehaving;
 mod outcomes;
+mod pauses;
 mod resume;
 mod retry;
 mod simulated;

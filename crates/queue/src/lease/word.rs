@@ -33,6 +33,7 @@ pub(super) struct Suspicion {
     pub(super) max: u8,
 }
 
+#[cfg(not(loom))]
 impl Suspicion {
     /// Added to the only task that the dead worker was running; each of several tasks gets 1.
     const ALONE: u8 = 4;

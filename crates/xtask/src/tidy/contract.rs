@@ -1,11 +1,11 @@
-//! Every source file begins with a contract: its purpose, what it owns and what it doesn't.
+//! Every source file begins with a contract: its purpose, what it owns and what it doesn't own.
 //!
 //! Owns: that check.
-//! Does not own: what a good contract says.
+//! Does not own: the quality of a contract.
 
 use super::finding::Finding;
 
-/// Shorter files may leave it at the purpose.
+/// Shorter files need only their purpose.
 const PURPOSE_ONLY_MAX_LINES: usize = 40;
 
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {

@@ -1,6 +1,6 @@
-//! A documented default is asserted by a test, or it will be wrong one day.
+//! A documented default is asserted by a test, so that it stays true.
 //!
-//! Owns: finding "Defaults to" on fields, and whether a test of the crate knows the field.
+//! Owns: finding "Defaults to" on fields, and whether a test of the crate names the field.
 //! Does not own: whether that test asserts the right value.
 
 use std::collections::BTreeSet;
@@ -30,7 +30,7 @@ pub(super) fn check(files: &[TextFile]) -> Vec<Finding> {
     findings
 }
 
-/// The part of a file that is tests.
+/// The part of a file that contains tests.
 fn tests_of(file: &TextFile) -> &str {
     let is_tests = file.in_crate().is_some_and(|(_, path)| path.starts_with("tests/"));
     let start = if is_tests { Some(0) } else { file.text.find("#[cfg(test)]") };

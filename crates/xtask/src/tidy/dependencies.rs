@@ -1,4 +1,4 @@
-//! Each dependency on somebody else's crate has a reason written above it, or above its group.
+//! Each external dependency has a comment with its reason above it or above its group.
 //!
 //! Owns: that check of the workspace's manifest.
 //! Does not own: licences and bans (see `deny.toml`).

@@ -1,10 +1,11 @@
-//! Turns of phrase that make a reader stop, in comments and Markdown.
+//! Phrases that are hard to read, in comments and Markdown.
 //!
 //! Owns: the list of them, with what to do instead.
 //! Does not own: texts in strings, which golden files show to reviewers.
 
 use super::finding::Finding;
 use super::source::comments_only;
+use crate::repository::is_document;
 
 const NAME_THE_SUBJECT: &str = "name the person or the thing";
 
@@ -22,7 +23,7 @@ const PHRASES: [(&str, &[&str], &str); 8] = [
 
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let is_rust = path.ends_with(".rs");
-    if !is_rust && !path.ends_with(".md") {
+    if !is_rust && !is_document(path) {
         return Vec::new();
     }
     let prose = if is_rust { comments_only(text) } else { text.to_owned() };
@@ -86,6 +87,7 @@ mod tests {
         );
         check_messages("a.md", "The user who asked knows what may fail.\n", &[]);
         check_messages("a.toml", "# whoever\n", &[]);
+        check_messages("crates/a/tests/data/b.md", "whoever\n", &[]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a check found.
+//! A finding of a check.
 //!
 //! Owns: a finding's place and its form in print.
 //! Does not own: the checks.

@@ -1,4 +1,4 @@
-//! Crates of the workspace import only from layers below theirs, as the table in ARCHITECTURE.md says.
+//! Crates of the workspace import only from lower layers of the table in ARCHITECTURE.md.
 //!
 //! Owns: reading that table and the manifests, comparing them.
 //! Does not own: the layers.
@@ -10,11 +10,11 @@ use crate::repository::{Repository, TextFile};
 
 const MAP: &str = "ARCHITECTURE.md";
 
-/// What a crate may import follows from this.
+/// The layer of a crate, which decides what it may import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Layer {
     Number(u32),
-    /// For development only: imports what it likes, and nobody imports it except for tests.
+    /// For development only: it may import every crate, and only tests may import it.
     Dev,
 }
 
@@ -53,7 +53,7 @@ fn check_manifest(file: &TextFile, table: &Table) -> Vec<Finding> {
     findings
 }
 
-/// The table whose first row names the columns layer and crate.
+/// Reads the table whose first row names the columns layer and crate.
 fn table(map: &str) -> Table {
     let mut table = Table::new();
     let mut columns = None;
@@ -84,12 +84,12 @@ fn layer(cell: &str) -> Option<Layer> {
     if cell == "dev" { Some(Layer::Dev) } else { cell.parse().ok().map(Layer::Number) }
 }
 
-/// The names between backticks, without the prefix of package names.
+/// The names between backticks, without the prefix `haul-`.
 fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2).map(|name| name.strip_prefix("haul-").unwrap_or(name))
 }
 
-/// The crates of the workspace that a manifest depends on, for more than tests, and the line of each.
+/// The crates of the workspace that a manifest depends on outside tests, and the line of each.
 fn imports(manifest: &str) -> Vec<(usize, &str)> {
     let mut imports = Vec::new();
     let mut counts = false;

@@ -1,7 +1,7 @@
-//! Files and functions have a size that a reader can hold.
+//! Files and functions are short enough to be read at once.
 //!
 //! Owns: measuring both.
-//! Does not own: how to divide what is too long.
+//! Does not own: how to divide long ones.
 
 use super::finding::Finding;
 use super::source::{code_only, words};
@@ -56,7 +56,7 @@ fn functions(text: &str) -> Vec<Function> {
     functions
 }
 
-/// Where the body of the function at `start` ends; none for a function without one.
+/// The end of the body of the function at `start`; none for a function without a body.
 fn body_end(code: &str, start: usize) -> Option<usize> {
     let (mut brackets, mut braces) = (0_usize, 0_usize);
     for (at, byte) in code.bytes().enumerate().skip(start) {

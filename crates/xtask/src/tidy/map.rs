@@ -1,4 +1,4 @@
-//! ARCHITECTURE.md is a map of what is there: its paths exist, its names are defined, and it stays short.
+//! ARCHITECTURE.md is a true map: its paths exist, its names are defined, and it stays short.
 //!
 //! A path counts from the root, from `crates/`, from the folder that the heading above names, or from the folder of
 //! another path in its line. Fenced blocks are left out.
@@ -12,7 +12,7 @@ use syn::visit::{self, Visit};
 
 use super::finding::Finding;
 use super::syntax;
-use crate::repository::Repository;
+use crate::repository::{Repository, TextFile};
 
 const MAP: &str = "ARCHITECTURE.md";
 const LINES_MAX: usize = 150;
@@ -21,7 +21,8 @@ pub(super) fn check(repository: &Repository) -> Vec<Finding> {
     let Some(map) = repository.file(MAP) else { return Vec::new() };
     let paths: BTreeSet<&str> = repository.files.iter().map(|file| file.path.as_str()).collect();
     let mut names = Names::default();
-    for file in repository.files.iter().filter(|file| file.is_rust()) {
+    let is_source = |file: &&TextFile| file.is_rust() && file.path.contains("/src/");
+    for file in repository.files.iter().filter(is_source) {
         names.0.extend(file.in_crate().map(|(folder, _)| folder.to_owned()));
         // A file that can't be parsed is found by other checks.
         if let Ok(syntax) = syntax::parse(&file.path, &file.text) {

@@ -1,4 +1,4 @@
-//! What travels together into a function has a name: no parameter is a tuple.
+//! Values that a function takes together have a named type: no parameter is a tuple.
 //!
 //! Owns: finding tuples among the parameters of functions in sources.
 //! Does not own: closures, and methods whose trait demands the type.

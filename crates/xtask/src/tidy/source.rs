@@ -1,7 +1,7 @@
-//! Rust source without its comments and literals, and the words that must not be left in it.
+//! Rust source without its comments and literals, and placeholders that must not be left in it.
 //!
 //! Owns: blanking a source text, finding placeholders.
-//! Does not own: parsing Rust; tidy needs words, braces and line numbers only.
+//! Does not own: parsing Rust (see `syntax.rs`).
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// The words of `line` and where they begin.
+/// The words of `line` and their offsets.
 pub(super) fn words(line: &str) -> impl Iterator<Item = (usize, &str)> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     line.split(move |c| !is_word(c))
@@ -66,7 +66,7 @@ fn blanked(text: &str, is_chosen: impl Fn(&str) -> bool) -> String {
     code
 }
 
-/// How long the comment or literal is that `text` begins with; 0 where it begins with code.
+/// The length of the comment or literal at the beginning of `text`; 0 where it begins with code.
 fn literal_bytes(text: &str, before: Option<char>) -> usize {
     let in_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
     let until =

@@ -1,7 +1,7 @@
 //! Parsed Rust source, and the parts of it that only tests compile.
 //!
 //! Owns: parsing, attributes of items, line numbers of spans.
-//! Does not own: what a check makes of the tree; contents of macros, except arguments that are expressions.
+//! Does not own: the checks on the tree; contents of macros, except arguments that are expressions.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::punctuated::Punctuated;

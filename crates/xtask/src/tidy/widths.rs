@@ -1,4 +1,4 @@
-//! Comments and Markdown are as wide as a reader's window.
+//! Comments and Markdown fit into a window of 120 columns.
 //!
 //! Every line of Markdown counts, tables and fenced blocks too. A line that is one word can't be wrapped and is free.
 //!
@@ -7,12 +7,13 @@
 
 use super::finding::Finding;
 use super::source::comment_lines;
+use crate::repository::is_document;
 
 const COLUMNS_MAX: usize = 120;
 
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     let commented = if path.ends_with(".rs") { Some(comment_lines(text)) } else { None };
-    if commented.is_none() && !path.ends_with(".md") {
+    if commented.is_none() && !is_document(path) {
         return Vec::new();
     }
     let counts = |index| commented.as_ref().is_none_or(|lines| lines.contains(&index));
@@ -49,6 +50,7 @@ mod tests {
         check_lines("a.rs", &format!("f();\n    f(); // {words}\n/* {words}\n{words} */\n"), &[2, 3, 4]);
         check_lines("a.rs", &format!("f({words});\n\"// {words}\";\n"), &[]);
         check_lines("a.toml", &words, &[]);
+        check_lines("crates/a/tests/data/b.md", &words, &[]);
     }
 
     #[test]

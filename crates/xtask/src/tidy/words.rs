@@ -1,14 +1,14 @@
 //! Words that no file of the repository should contain, and white space at the end of lines.
 //!
 //! Owns: both checks.
-//! Does not own: what only Rust source can be judged by (see `source.rs`).
+//! Does not own: checks of Rust source (see `source.rs`).
 
 use super::finding::Finding;
 
-/// Beginnings of paths that exist on somebody's machine only.
+/// Beginnings of paths that exist on one machine only.
 const MACHINE_FOLDERS: [&str; 3] = [concat!("/", "work/"), concat!("/", "root/"), concat!("/", "home/")];
 
-/// Hosts of package registries: a build's sources are the business of its user's configuration.
+/// Hosts of package registries: the user's configuration decides where packages come from.
 const REGISTRY_HOSTS: [&str; 6] = [
     concat!("crates", ".io"),
     concat!("docs", ".rs"),
@@ -18,7 +18,7 @@ const REGISTRY_HOSTS: [&str; 6] = [
     concat!("ruby", "gems.org"),
 ];
 
-/// Files that people write; the rest may be vectors, where every byte counts.
+/// Endings of files written by hand; others may be test vectors, where every byte counts.
 const WRITTEN: [&str; 8] = [".rs", ".toml", ".md", ".yml", ".sh", ".html", ".gitignore", ".ci/run"];
 
 pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {

@@ -1,10 +1,10 @@
-//! What is said of servers that can't show who they are: a golden file for each. `HAUL_BLESS=1` writes them anew.
+//! Invalid certificates: a golden file for each fault. `HAUL_BLESS=1` rewrites them.
 
 use crate::workdir::Workdir;
 use haul_testkit::{Answer, Fault, Server, Tls};
 
 #[test]
-fn certificates_that_show_nothing_are_told_with_what_may_help() {
+fn invalid_certificates_are_reported_with_a_hint() {
     let workdir = Workdir::new();
     for (name, fault) in [
         ("expired", Fault::Expired),
@@ -23,7 +23,7 @@ fn certificates_that_show_nothing_are_told_with_what_may_help() {
         let run = workdir.run(&["get", "--insecure", "-o", "-", &server.url("/x")]).expect_status(0);
         assert_eq!(run.stdout_text(), "secret");
     }
-    // The platform's authorities don't know the test's; nor do they know that of a proxy.
+    // Neither the test's authority nor that of a proxy is among the platform's.
     let server = Server::builder().tls(Tls::good()).start(|_| Answer::ok("secret"));
     workdir.refuses("get-certificate-of-nobody", &["get", &server.url("/x")]);
     let proxy = format!("https://{}", server.address());
@@ -31,7 +31,7 @@ fn certificates_that_show_nothing_are_told_with_what_may_help() {
 }
 
 #[test]
-fn sessions_go_on_across_a_run() {
+fn tls_sessions_are_resumed_within_a_run() {
     let workdir = Workdir::new();
     let server = Server::builder().tls(Tls::good()).start(|_| Answer::ok("x").close());
     workdir.write("ca.pem", server.ca_pem().as_bytes());
@@ -45,6 +45,6 @@ fn sessions_go_on_across_a_run() {
             .iter()
             .filter(|request| !request.tls.as_ref().unwrap().resumed)
             .count();
-        assert!((1..=full_max).contains(&full), "{engine}: {full} whole handshakes");
+        assert!((1..=full_max).contains(&full), "{engine}: {full} full handshakes");
     }
 }

@@ -1,11 +1,11 @@
-//! The file of cookies that `haul get` keeps.
+//! The cookie file of `haul get`.
 
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use crate::workdir::Workdir;
 use haul_testkit::{Answer, Server, is_root, peer, skip};
 
-/// Sets a cookie of each kind, and says what it was sent.
+/// Sets a cookie of each kind, and echoes the Cookie field.
 fn server() -> Server {
     Server::start(|request| match request.path() {
         "/set" => Answer::ok("set")
@@ -43,7 +43,7 @@ fn one_run_leaves_its_cookies_to_the_next() {
 }
 
 #[test]
-fn the_file_is_replaced_whole_and_stays_private() {
+fn the_file_is_replaced_atomically_and_stays_private() {
     let (workdir, server) = (Workdir::new(), server());
     std::fs::create_dir(workdir.path("kept")).unwrap();
     workdir.write("kept/jar", b"127.0.0.1\tFALSE\t/\tFALSE\t0\ta\tb\n");
@@ -54,7 +54,7 @@ fn the_file_is_replaced_whole_and_stays_private() {
     assert!(workdir.path("link").is_symlink() && before.ino() != after.ino());
     assert_eq!(after.mode() & 0o777, 0o600, "it was open to others before");
     assert!(std::fs::read_to_string(workdir.path("link")).unwrap().contains("\ta\tb\n"));
-    // A run that fails keeps what it learned; one that only says what it would do touches nothing.
+    // A run with failures keeps its cookies; a dry run changes nothing.
     let moved = [server.url("/moved"), "http://no-such-host.invalid/".to_owned()];
     workdir.run(&["get", "--cookie-jar", "link", "-d", "got", &moved[0], &moved[1]]).expect_status(1);
     assert!(std::fs::read_to_string(workdir.path("link")).unwrap().contains("\thop\th0p\n"));
@@ -63,7 +63,7 @@ fn the_file_is_replaced_whole_and_stays_private() {
 }
 
 #[test]
-fn what_is_no_file_of_cookies_is_told() {
+fn invalid_cookie_files_are_reported() {
     let workdir = Workdir::new();
     workdir.write("jar", b"# Netscape HTTP Cookie File\n\n127.0.0.1\tFALSE\t/\tFALSE\tsoon\ta\tsecret\n");
     std::fs::create_dir(workdir.path("dir")).unwrap();
@@ -73,7 +73,7 @@ fn what_is_no_file_of_cookies_is_told() {
     workdir.refuses("get-cookies-in-directory", &["get", "--cookie-jar", "dir", url]);
     workdir.refuses("get-cookies-to-device", &["get", "--cookie-jar", "/dev/null", url]);
     if is_root() {
-        return skip("root may write everywhere");
+        return skip("root can write everywhere");
     }
     std::fs::set_permissions(workdir.path("dir"), std::os::unix::fs::PermissionsExt::from_mode(0o500))
         .unwrap();
@@ -96,7 +96,7 @@ fn curl_and_wget_read_and_write_the_same_file() {
         let Some(peer) = peer(program) else { continue };
         let run = |args: &[&str], url: &str| {
             let mut command = std::process::Command::new(&peer);
-            let output = command.args(args).arg(url).current_dir(workdir.dir.path()).output().unwrap();
+            let output = command.args(args).arg(url).current_dir(workdir.dir()).output().unwrap();
             assert!(output.status.success(), "{program} {args:?}: {output:?}");
             String::from_utf8(output.stdout).unwrap()
         };
@@ -107,7 +107,7 @@ fn curl_and_wget_read_and_write_the_same_file() {
         std::fs::remove_file(workdir.path("jar")).unwrap();
         workdir.run(&["get", "--cookie-jar", "jar", "-d", program, &set]).expect_status(0);
         let theirs = run(read, &said);
-        // For wget, cookies that scripts may not see are comments.
+        // wget treats HttpOnly cookies as comments.
         assert!(
             theirs.contains("session=s3cret") && (program == "wget" || both(&theirs)),
             "{program}: {theirs}"

@@ -1,4 +1,4 @@
-//! Names of results, and the list of what has none.
+//! Names of results, and the list of failures.
 
 use crate::workdir::Workdir;
 use haul_testkit::{Answer, Server};
@@ -48,7 +48,7 @@ fn two_urls_of_one_name_never_share_a_file() {
 }
 
 #[test]
-fn what_failed_can_be_fetched_again() {
+fn failed_items_can_be_fetched_again() {
     let workdir = Workdir::new();
     let is_up = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
     let up = is_up.clone();
@@ -71,7 +71,7 @@ fn what_failed_can_be_fetched_again() {
     assert!(lines[0].starts_with("# line 5: not understood"), "{text}");
     assert!(lines.contains(&item.as_str()), "{text}");
     is_up.store(true, std::sync::atomic::Ordering::SeqCst);
-    // The list may be its own successor.
+    // The list of failures may replace the list being read.
     let run = workdir.run(&["get", "-i", "failed", "-d", "got", "--failures", "failed"]).expect_status(1);
     assert_eq!(
         std::fs::read_to_string(workdir.path("failed")).unwrap(),

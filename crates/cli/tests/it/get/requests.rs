@@ -1,4 +1,5 @@
-//! What `haul get` asks and keeps, and what it refuses to: a golden file for each refusal. `HAUL_BLESS=1` writes them anew.
+//! Requests of `haul get`, and what it keeps of responses: a golden file for each refusal. `HAUL_BLESS=1` rewrites
+//! them.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,11 +8,11 @@ use crate::workdir::{Workdir, golden};
 use haul_testkit::{Answer, Gate, Server, peer, seeded_bytes};
 
 #[test]
-fn what_cannot_be_decompressed_is_not_kept() {
+fn undecodable_bodies_are_not_kept() {
     let workdir = Workdir::new();
     let server = Server::start(|request| match request.path() {
         "/unknown-coding" => Answer::ok("x").header("Content-Encoding", "br, \"rot13\""),
-        // An empty member of gzip, and a byte behind it.
+        // An empty gzip member, followed by one byte.
         "/behind-coding" => Answer::ok(*b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0!")
             .header("Content-Encoding", "gzip"),
         _ => Answer::ok("plain").header("Content-Encoding", "zstd"),
@@ -23,7 +24,7 @@ fn what_cannot_be_decompressed_is_not_kept() {
     assert_eq!(run.expect_status(0).stdout, b"plain");
 }
 
-/// Answers with what was asked: method, type, authorization, body.
+/// Echoes each request: method, Content-Type, Authorization, body.
 fn echo() -> Server {
     Server::start(|request| {
         let field = |name| request.header(name).unwrap_or("-").to_owned();
@@ -33,7 +34,7 @@ fn echo() -> Server {
 }
 
 #[test]
-fn requests_are_what_was_asked_for() {
+fn requests_follow_the_options() {
     let workdir = Workdir::new();
     workdir.write("body", b"from a file");
     workdir.write("token", b"t0ken\n");
@@ -71,7 +72,7 @@ fn requests_are_what_was_asked_for() {
 }
 
 #[test]
-fn a_body_waits_for_the_go_ahead_where_expect_says_so() {
+fn a_body_waits_for_100_continue() {
     let workdir = Workdir::new();
     let server =
         Server::builder().expectations(haul_testkit::Expectations::Refused).start(|request| {
@@ -109,7 +110,7 @@ fn a_list_has_methods_and_bodies_and_never_files_for_them() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_not_started() {
+fn invalid_requests_are_not_started() {
     let workdir = Workdir::new();
     workdir.write("token", b"two words");
     workdir.write("logins", b"machine a login b password secret stray");
@@ -183,7 +184,7 @@ fn proxies_come_from_options_and_the_environment() {
 }
 
 #[test]
-fn names_stand_for_what_was_said() {
+fn resolve_overrides_dns() {
     let workdir = Workdir::new();
     let server = Server::start(|request| Answer::ok(request.header("host").unwrap_or_default()));
     let port = server.address().port();
@@ -194,7 +195,7 @@ fn names_stand_for_what_was_said() {
         assert_eq!(run.stdout_text(), format!("one.invalid:{port}"));
     }
     let run = workdir.run(&["get", "-6", "--resolve", &said, &url]).expect_status(1);
-    assert!(run.stderr_text().contains("no address of the family"), "{}", run.stderr_text());
+    assert!(run.stderr_text().contains("no address of the requested family"), "{}", run.stderr_text());
     workdir.refuses(
         "get-bad-resolve",
         &["get", "--resolve", "one.invalid:80:two.invalid", "http://one.invalid/"],
@@ -202,7 +203,7 @@ fn names_stand_for_what_was_said() {
 }
 
 #[test]
-fn certificates_and_sockets_that_are_not_there_are_told() {
+fn missing_certificates_and_sockets_are_reported() {
     let workdir = Workdir::new();
     let server = Server::builder().tls(haul_testkit::Tls::good()).start(|_| Answer::ok("x"));
     let url = server.url("/x");
@@ -216,9 +217,9 @@ fn certificates_and_sockets_that_are_not_there_are_told() {
 }
 
 #[test]
-fn what_came_compressed_is_whole_or_begun_anew() {
+fn compressed_bodies_are_complete_or_fetched_again() {
     let workdir = Workdir::new();
-    // An empty member of gzip.
+    // An empty gzip member.
     let empty = *b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0";
     let is_whole = std::sync::atomic::AtomicBool::new(false);
     let server = Server::start(move |request| {
@@ -230,15 +231,16 @@ fn what_came_compressed_is_whole_or_begun_anew() {
             return dated(Answer::new(416)).header("Content-Range", "bytes */0");
         }
         let coded = dated(Answer::ok(empty)).header("Content-Encoding", "gzip");
-        match is_whole.swap(true, std::sync::atomic::Ordering::SeqCst) {
-            false => coded.cut_after(15, haul_testkit::End::Close),
-            true => coded,
+        if is_whole.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            coded
+        } else {
+            coded.cut_after(15, haul_testkit::End::Close)
         }
     });
     let url = server.url("/x");
     let run = || workdir.run(&["get", "-v", "-c", "--compressed", "--retries", "0", &url]);
     run().expect_status(1);
-    assert!(workdir.names().is_empty(), "decoded bytes are never gone on from: {:?}", workdir.names());
+    assert!(workdir.names().is_empty(), "a decoded body is never resumed: {:?}", workdir.names());
     run().expect_status(0);
     assert_eq!(
         (workdir.names(), std::fs::read(workdir.path("x")).unwrap()),
@@ -250,7 +252,7 @@ fn what_came_compressed_is_whole_or_begun_anew() {
 #[test]
 fn a_large_file_comes_in_as_many_segments_as_asked() {
     const BYTES: usize = 4 << 20;
-    // What was asked, how many requests come before any answer, and how many connections there are at most.
+    // The options, and the number of requests that arrive before the first response.
     for (args, segments) in [
         (vec!["--segments", "4"], 4),
         (vec!["--segments", "3", "-e", "uring=1x8"], 3),
@@ -279,7 +281,7 @@ fn a_large_file_comes_in_as_many_segments_as_asked() {
     }
 }
 
-/// Another program, and all that it says.
+/// Runs another program. Returns its status and its output.
 fn other(program: &Path, args: &[&str]) -> (i32, String) {
     let output = Command::new(program).args(args).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
@@ -313,7 +315,7 @@ fn stdout_has_one_use() {
 }
 
 #[test]
-fn a_reader_who_leaves_ends_the_run_quietly() {
+fn a_closed_pipe_ends_the_run_quietly() {
     let server = Server::start(|_| Answer::ok(seeded_bytes(7, 3_000_000)));
     let line = format!("{} get -o - {} | head -c 5 | wc -c", env!("CARGO_BIN_EXE_haul"), server.url("/x"));
     let (status, said) = other(Path::new("bash"), &["-c", &line]);

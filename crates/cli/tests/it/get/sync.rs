@@ -1,4 +1,4 @@
-//! `haul get --sync`: only what changed since last time.
+//! `haul get --sync`: fetches only files that changed since the last run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use crate::workdir::Workdir;
 use haul_testkit::{Answer, Request, Server};
 
 #[test]
-fn a_second_run_says_what_is_unchanged() {
+fn a_second_run_reports_unchanged_files() {
     let workdir = Workdir::new();
     let changed = Arc::new(AtomicBool::new(false));
     let now = changed.clone();
@@ -42,7 +42,7 @@ fn a_second_run_says_what_is_unchanged() {
 }
 
 #[test]
-fn what_cannot_be_kept_up_is_not_started() {
+fn conflicting_options_are_refused() {
     let workdir = Workdir::new();
     let url = "http://localhost/x";
     workdir.refuses("get-sync-stdout", &["get", "--sync", "-o", "-", url]);

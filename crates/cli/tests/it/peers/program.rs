@@ -1,7 +1,7 @@
-//! Programs of others that read and write age files.
+//! Third-party programs that read and write age files.
 //!
-//! Owns: finding them, how each is called.
-//! Does not own: what is compared.
+//! Owns: finding them, their command lines.
+//! Does not own: the comparison.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,19 +11,19 @@ use haul_testkit::{peer, skip};
 use crate::peers::workdir::{Armor, Key, PASSPHRASE, PeerWorkdir};
 
 pub(crate) enum Program {
-    /// The program age, or rage, whose options are the same.
+    /// age, or rage, which has the same options.
     Age(PathBuf),
-    /// Our script around the package age-encryption, by the author of age; slow to start, so it takes many files.
+    /// A script around the package age-encryption by the author of age. It is slow to start, so it takes many files.
     Typage { node: PathBuf, modules: PathBuf },
 }
 
 impl Program {
-    /// The program of this name, where it is installed.
+    /// The program of this name, if it is installed.
     pub(crate) fn age(name: &str) -> Option<Self> {
         peer(name).map(Self::Age)
     }
 
-    /// typage, where `.ci/run` has installed it: in the target directory.
+    /// typage, if `.ci/run` has installed it in the target directory.
     pub(crate) fn typage() -> Option<Self> {
         let node = peer("node")?;
         let modules = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("typage");
@@ -34,8 +34,8 @@ impl Program {
         Some(Self::Typage { node, modules })
     }
 
-    /// Whether this version of it can seal to `key`.
-    pub(crate) fn knows(&self, workdir: &PeerWorkdir, key: &Key) -> bool {
+    /// Whether this version of the program can seal to `key`.
+    pub(crate) fn supports(&self, workdir: &PeerWorkdir, key: &Key) -> bool {
         match (self, key) {
             (Self::Age(program), Key::Pair { recipient, .. }) => {
                 workdir.other(program, &["-r", recipient, "-o", "try.age", "pass"]).0
@@ -44,7 +44,7 @@ impl Program {
         }
     }
 
-    /// Seals the first of each pair to the second.
+    /// Seals the first file of each pair into the second.
     #[track_caller]
     pub(crate) fn seal(&self, workdir: &PeerWorkdir, key: &Key, armor: Armor, pairs: &[(String, String)]) {
         let armor: &[&str] = if armor == Armor::Text { &["-a"] } else { &[] };
@@ -64,7 +64,7 @@ impl Program {
         }
     }
 
-    /// Opens the first of each pair to the second.
+    /// Opens the first file of each pair into the second.
     #[track_caller]
     pub(crate) fn open(&self, workdir: &PeerWorkdir, key: &Key, pairs: &[(String, String)]) {
         match (self, key) {
@@ -101,7 +101,7 @@ impl fmt::Display for Program {
     }
 }
 
-/// Passphrases are asked for on a terminal, so often; `script` gives one.
+/// Runs a program that asks for a passphrase `times` times on the terminal, which `script` provides.
 #[track_caller]
 fn on_terminal(workdir: &PeerWorkdir, program: &Path, times: usize, args: &[&str]) {
     let Some(script) = peer("script") else { return };

@@ -1,6 +1,6 @@
-//! A tree of files, keys to seal them with, and what must hold between haul and another program.
+//! A tree of files, keys to seal them with, and the check that haul and another program read each other's files.
 //!
-//! Owns: the lengths, making keys, sealing and opening by haul, the comparison.
+//! Owns: the lengths, generating keys, sealing and opening by haul, the comparison.
 //! Does not own: how the other program is called.
 
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use haul_testkit::{Haul, Run, assert_same, peer, seeded_bytes};
 
 use crate::peers::program::Program;
 
-/// Lengths around the boundaries of chunks, and one of several segments.
+/// Lengths around chunk boundaries, and one of several segments.
 pub(crate) const SIZES: [usize; 6] = [0, 1, 65_535, 65_536, 65_537, 10 << 20];
 pub(crate) const PASSPHRASE: &str = "correct horse";
 
@@ -23,15 +23,15 @@ pub(crate) enum Armor {
     Text,
 }
 
-/// What files are sealed to and opened with.
+/// The key of the files.
 pub(crate) enum Key {
-    /// The text of a recipient, and the name of the file of its identity.
+    /// A recipient, and the name of its identity file.
     Pair { recipient: String, identity: String },
     /// [`PASSPHRASE`], which is also in the file `pass`.
     Passphrase,
 }
 
-/// A folder with a tree of files whose names are their lengths.
+/// A folder with a tree of files that are named after their lengths.
 pub(crate) struct PeerWorkdir {
     dir: tempfile::TempDir,
     haul: Haul,
@@ -39,7 +39,7 @@ pub(crate) struct PeerWorkdir {
 }
 
 impl PeerWorkdir {
-    /// One file for each of `sizes`.
+    /// A tree with a file for each of `sizes`.
     pub(crate) fn with_tree(sizes: &[usize]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("pass"), format!("{PASSPHRASE}\n")).unwrap();
@@ -60,10 +60,10 @@ impl PeerWorkdir {
         self.haul.run(args).expect_status(0)
     }
 
-    /// Runs another program; whether it succeeded, and what it said.
+    /// Runs another program. Returns whether it succeeded, and its output.
     pub(crate) fn other(&self, program: &Path, args: &[&str]) -> (bool, String) {
         let mut command = Command::new(program);
-        // rage would ask in a window, where there is a program for that.
+        // Without this, rage would ask in a pinentry window.
         command.args(args).current_dir(self.dir.path()).env("PINENTRY_PROGRAM", "");
         let output = command.output().unwrap();
         (
@@ -93,7 +93,7 @@ impl PeerWorkdir {
         Some(Key::Pair { recipient: public.trim().to_owned(), identity: kind.to_owned() })
     }
 
-    /// That haul and `program` read each other's files.
+    /// Checks that haul and `program` read each other's files.
     #[track_caller]
     pub(crate) fn check(&self, program: &Program, key: &Key, armors: &[Armor]) {
         for armor in armors {
@@ -102,7 +102,8 @@ impl PeerWorkdir {
             }
             self.seal(key, *armor);
             self.check_armor("ours", *armor);
-            // Not every program makes a file of an empty plaintext; that it is content is seen.
+            // The placeholders show whether the program wrote a file. Not every program writes one for an empty
+            // plaintext.
             self.sizes
                 .iter()
                 .for_each(|bytes| fs::write(self.path(&format!("opened/{bytes}")), "?").unwrap());
@@ -132,7 +133,8 @@ impl PeerWorkdir {
                 let args = ["seal", "-r", recipient, "-o", "ours"].into_iter().chain(armor).chain(["tree"]);
                 self.run(&args.collect::<Vec<_>>());
             }
-            // By the library, which lets scrypt be cheap; the program would also seal all but one file to an identity instead.
+            // By the library, which allows a low scrypt work factor. The program would seal a tree to an identity
+            // instead.
             Key::Passphrase => {
                 let passphrase = Passphrase::with_work_factor(PASSPHRASE.to_owned().into(), 10);
                 let recipients = [Recipient::Passphrase(passphrase)];
@@ -147,13 +149,13 @@ impl PeerWorkdir {
         }
     }
 
-    /// For each file of the tree its names under two folders, each with an ending.
+    /// The names of each file in two folders, each with a suffix.
     fn pairs(&self, from: (&str, &str), to: (&str, &str)) -> Vec<(String, String)> {
         let name = |(folder, ending): (&str, &str), bytes: &usize| format!("{folder}/{bytes}{ending}");
         self.sizes.iter().map(|bytes| (name(from, bytes), name(to, bytes))).collect()
     }
 
-    /// That all sealed files are of the form that was asked for.
+    /// Checks that all sealed files are armored or not, as asked.
     #[track_caller]
     fn check_armor(&self, folder: &str, armor: Armor) {
         for (name, _) in self.pairs((folder, ".age"), ("", "")) {

@@ -1,4 +1,4 @@
-//! What holds for any bytes at all. Property tests and the fuzz targets in `fuzz/` run the same functions.
+//! Properties that hold for any input. Property tests and the fuzz targets in `fuzz/` share them.
 
 #[allow(dead_code, reason = "the program uses all of it")]
 #[path = "../../../src/lists/list.rs"]
@@ -8,7 +8,7 @@ use std::io::Read;
 
 use list::{Line, Lines};
 
-/// Gives a few bytes at a time.
+/// A reader that returns a few bytes at a time.
 struct Pieces<'a> {
     rest: &'a [u8],
     piece_bytes: usize,
@@ -21,8 +21,8 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// However a list arrives it says the same, lines that can't be used are told by their numbers in order, and what a line says can be
-/// written as an object that says it again. The first byte is the size of the pieces.
+/// A list parses the same however it is split. Errors carry increasing line numbers. Each entry, written as a JSON
+/// object, parses to the same entry. The first byte of `input` is the size of the pieces.
 pub fn list_lines(input: &[u8]) {
     let Some((&choice, text)) = input.split_first() else { return };
     let whole: Vec<Line> = Lines::new(text).collect();
@@ -34,7 +34,7 @@ pub fn list_lines(input: &[u8]) {
     assert!(numbers.clone().is_sorted() && numbers.all(|number| number >= 1 && number <= line_count as u64));
     for item in whole.into_iter().filter_map(Result::ok) {
         let object = serde_json::to_string(&item).expect("items are plain text and numbers");
-        // Escapes may make it longer than a line may be.
+        // Escapes may exceed the limit on lines.
         if object.len() < 64 * 1024 {
             assert_eq!(Lines::new(object.as_bytes()).collect::<Vec<_>>(), [Ok(item)]);
         }

@@ -1,6 +1,6 @@
-//! httpbin under gunicorn: an application whose answers are made on the spot, by somebody else.
+//! httpbin under gunicorn: a third-party application with dynamic responses.
 //!
-//! Owns: its start, what is asked of it.
+//! Owns: its start, its checks.
 //! Does not own: its process ([`crate::real_servers::daemon`]).
 
 use std::fs;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::real_servers::daemon::{Daemon, Setting};
 use crate::real_servers::site::get;
 
-/// The system's own: packages of the distribution are for no other.
+/// The distribution's Python, the only one that finds the distribution's packages.
 const PYTHON: &str = "/usr/bin/python3";
 
 /// A running httpbin.
@@ -22,12 +22,12 @@ struct Application {
 }
 
 impl Application {
-    /// None, loudly, where it isn't installed.
+    /// Starts it. `None`, and a SKIPPED message, if it isn't installed.
     fn start() -> Option<Self> {
         let import = ["-c", "import gunicorn, httpbin"];
         let found = Command::new(PYTHON).args(import).stderr(Stdio::null()).status();
         if !found.is_ok_and(|status| status.success()) {
-            skip("no httpbin and gunicorn here");
+            skip("httpbin or gunicorn is not installed");
             return None;
         }
         let daemon = Daemon::listening(Setting::new(), |setting| {
@@ -61,17 +61,17 @@ impl Application {
         self.haul.run([&["get", "-o", "-"], args, &[&url]].concat()).expect_status(0).stdout
     }
 
-    /// That body, which is JSON.
+    /// The same body, parsed as JSON.
     #[track_caller]
     fn json(&self, path: &str, args: &[&str]) -> Value {
         serde_json::from_slice(&self.body(path, args)).unwrap()
     }
 
-    /// What is told of a GET that ends with `status`.
+    /// The record of a GET whose run ends with `status`.
     #[track_caller]
-    fn told(&self, path: &str, args: &[&str], status: i32) -> Value {
-        let (mut told, _) = get(&self.haul, &[args, &[&self.url(path)]].concat(), status);
-        told.remove(0)
+    fn record(&self, path: &str, args: &[&str], status: i32) -> Value {
+        let (mut records, _) = get(&self.haul, &[args, &[&self.url(path)]].concat(), status);
+        records.remove(0)
     }
 }
 
@@ -84,7 +84,7 @@ fn httpbin() {
     redirects_and_cookies(&application);
     credentials(&application);
     failures(&application);
-    what_is_no_validator(&application);
+    unusable_validators(&application);
     many_at_once(&application);
 }
 
@@ -126,8 +126,8 @@ fn requests(application: &Application) {
 fn redirects_and_cookies(application: &Application) {
     for path in ["/redirect/5", "/absolute-redirect/5", "/relative-redirect/5"] {
         assert_eq!(application.json(path, &[])["url"], application.url("/get"));
-        let told = application.told(path, &["--max-redirects", "4", "-o", "too-far"], 1);
-        assert!(told["error"].as_str().unwrap().contains("redirect"), "{told}");
+        let record = application.record(path, &["--max-redirects", "4", "-o", "too-far"], 1);
+        assert!(record["error"].as_str().unwrap().contains("redirect"), "{record}");
     }
     let post = ["-X", "POST", "--data", "a=b"];
     let after = |status: u16| format!("/redirect-to?url=/anything&status_code={status}");
@@ -144,28 +144,28 @@ fn redirects_and_cookies(application: &Application) {
 fn credentials(application: &Application) {
     let user = ["-u", "ada:s p:c"];
     assert_eq!(application.json("/basic-auth/ada/s%20p:c", &user)["user"], "ada");
-    assert_eq!(application.told("/basic-auth/ada/other", &user, 1)["status"], 401);
+    assert_eq!(application.record("/basic-auth/ada/other", &user, 1)["status"], 401);
     fs::write(application.haul.home().join("token"), "t0ken").unwrap();
     assert_eq!(application.json("/bearer", &["--bearer-file", "token"])["token"], "t0ken");
 }
 
 fn failures(application: &Application) {
-    let told = application.told("/status/503", &["--retries", "1"], 1);
-    assert_eq!((&told["status"], &told["attempts"]), (&503.into(), &2.into()));
-    let told = application.told("/status/404", &[], 1);
-    assert_eq!((&told["status"], &told["attempts"]), (&404.into(), &1.into()));
+    let record = application.record("/status/503", &["--retries", "1"], 1);
+    assert_eq!((&record["status"], &record["attempts"]), (&503.into(), &2.into()));
+    let record = application.record("/status/404", &[], 1);
+    assert_eq!((&record["status"], &record["attempts"]), (&404.into(), &1.into()));
     assert_eq!(application.body("/status/418", &["--no-fail-on-status"]).last(), Some(&b'\n'));
-    assert_eq!(application.told("/status/204", &["-o", "nothing"], 0)["bytes"], 0);
-    let told = application.told("/delay/9", &["--max-time", "0.2"], 1);
-    assert!(told["error"].as_str().unwrap().contains("time"), "{told}");
+    assert_eq!(application.record("/status/204", &["-o", "nothing"], 0)["bytes"], 0);
+    let record = application.record("/delay/9", &["--max-time", "0.2"], 1);
+    assert!(record["error"].as_str().unwrap().contains("time"), "{record}");
     assert!(!application.haul.home().join("9").exists());
 }
 
-/// Its entity tags have no quotes, and its dates are those of now: neither vouches for what is here.
-fn what_is_no_validator(application: &Application) {
+/// Its entity tags lack quotes and its dates are the current time, so neither is a usable validator.
+fn unusable_validators(application: &Application) {
     for path in ["/etag/abc", "/cache"] {
         for _ in 0..2 {
-            assert_eq!(application.told(path, &["--sync", "-d", "synced"], 0)["status"], 200, "{path}");
+            assert_eq!(application.record(path, &["--sync", "-d", "synced"], 0)["status"], 200, "{path}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked of every server of files: one table for all of them.
+//! The checks that every file server must pass.
 //!
 //! Owns: the checks.
 //! Does not own: the servers ([`crate::real_servers::sites`]), the files ([`crate::real_servers::site`]).
@@ -9,17 +9,17 @@ use haul_testkit::assert_same;
 
 use crate::real_servers::site::{LARGE, LARGE_BYTES, Site, TEXT};
 
-/// The engines that have executions of operations of their own.
+/// One engine for each execution of I/O operations.
 pub(crate) const ENGINES: [&str; 3] = ["serial", "threads=4", "uring=1x16"];
 
 pub(crate) fn all(site: &Site) {
     every_file_arrives(site);
-    a_connection_is_used_again_whatever_was_answered(site);
-    tls_is_believed_by_its_authority(site);
-    an_interrupted_file_goes_on(site);
-    what_is_unchanged_is_not_sent_again(site);
-    compressed_text_is_what_it_was(site);
-    a_part_is_what_was_asked_for(site);
+    a_connection_is_reused_after_every_response(site);
+    tls_is_trusted_by_its_authority(site);
+    an_interrupted_file_is_resumed(site);
+    unchanged_files_are_not_sent_again(site);
+    compressed_text_is_restored(site);
+    a_range_request_gets_that_range(site);
 }
 
 fn every_file_arrives(site: &Site) {
@@ -34,8 +34,9 @@ fn every_file_arrives(site: &Site) {
     }
 }
 
-/// A file, none, the head of one, a folder without its slash: nothing of it ends the connection or confuses what follows.
-fn a_connection_is_used_again_whatever_was_answered(site: &Site) {
+/// Files, missing files, HEAD requests and a folder without its slash: no response ends the connection or confuses the
+/// next.
+fn a_connection_is_reused_after_every_response(site: &Site) {
     let line = |method: &str, name: &str, out: &str| {
         serde_json::json!({"method": method, "url": site.url(name), "out": out}).to_string()
     };
@@ -62,7 +63,7 @@ fn a_connection_is_used_again_whatever_was_answered(site: &Site) {
     assert!(got("c").is_empty() && got("f").is_empty());
 }
 
-fn tls_is_believed_by_its_authority(site: &Site) {
+fn tls_is_trusted_by_its_authority(site: &Site) {
     let by_name = site.secure_url("one.bin").replace("127.0.0.1", "localhost");
     let resolve = format!("{}:127.0.0.1", by_name.split('/').nth(2).unwrap());
     site.get(&["--resolve", &resolve, "--cacert", &site.ca(), "-o", "by-name", &by_name], 0);
@@ -72,7 +73,7 @@ fn tls_is_believed_by_its_authority(site: &Site) {
     assert!(!site.here("strange").exists());
 }
 
-fn an_interrupted_file_goes_on(site: &Site) {
+fn an_interrupted_file_is_resumed(site: &Site) {
     let (part, record) = (site.here("large.bin.haul-part"), site.here("large.bin.haul-part.from"));
     let (url, whole) = (site.url(LARGE), site.served(LARGE));
     let running = site.haul().spawn(["get", "-c", "--limit-rate", "100k", &url]);
@@ -83,11 +84,11 @@ fn an_interrupted_file_goes_on(site: &Site) {
     running.finish();
     let recorded = fs::read(&record).unwrap();
     for kept_bytes in [1, 400_001, LARGE_BYTES - 1, LARGE_BYTES] {
-        // As if it had been killed there.
+        // The state of a run that was killed at this length.
         fs::write(&record, &recorded).unwrap();
         fs::write(&part, &whole[..kept_bytes]).unwrap();
         let (told, _) = site.get(&["-c", &url], 0);
-        // Nothing is fetched again, whatever the server says of bytes that don't exist.
+        // Nothing is fetched again, whatever the status for a range past the end.
         let status = if kept_bytes == LARGE_BYTES && site.counts_in_416 { 416 } else { 206 };
         assert_eq!(told[0]["status"], status, "{kept_bytes}: {}", told[0]);
         assert!(fs::read(site.here(LARGE)).unwrap() == whole, "{kept_bytes}");
@@ -98,7 +99,7 @@ fn an_interrupted_file_goes_on(site: &Site) {
     }
 }
 
-fn what_is_unchanged_is_not_sent_again(site: &Site) {
+fn unchanged_files_are_not_sent_again(site: &Site) {
     for round in 0..2 {
         let (told, _) = site.get(&["--sync", "-i", "plain.list", "-d", "synced"], 0);
         assert_eq!(told.len(), site.names().len());
@@ -109,7 +110,7 @@ fn what_is_unchanged_is_not_sent_again(site: &Site) {
     }
 }
 
-fn compressed_text_is_what_it_was(site: &Site) {
+fn compressed_text_is_restored(site: &Site) {
     let (url, text) = (site.url(TEXT), site.served(TEXT));
     site.get(&["-o", "coded", "-H", "Accept-Encoding: gzip", &url], 0);
     let coded = fs::read(site.here("coded")).unwrap();
@@ -121,7 +122,7 @@ fn compressed_text_is_what_it_was(site: &Site) {
     }
 }
 
-fn a_part_is_what_was_asked_for(site: &Site) {
+fn a_range_request_gets_that_range(site: &Site) {
     let whole = site.served(LARGE);
     for (range, bytes) in
         [("5-9", 5..10), ("-7", LARGE_BYTES - 7..LARGE_BYTES), ("65535-", 65_535..LARGE_BYTES)]

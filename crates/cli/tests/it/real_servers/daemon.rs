@@ -1,4 +1,4 @@
-//! A program of others that listens: its start on free ports, and its end, whatever becomes of the test.
+//! Runs a third-party server for a test: on free ports, and killed at the end even if the test fails.
 //!
 //! Owns: the ports, a folder for its files, its processes.
 //! Does not own: its configuration.
@@ -20,43 +20,43 @@ use rustix::process::{
 };
 use tempfile::TempDir;
 
-/// Another program may take a free port before the server does; so often, hardly.
+/// Attempts to start, because another program may take a free port first.
 const ATTEMPTS_MAX: usize = 5;
-/// A server that isn't there by then never will be.
+/// Time limit for the start.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often one looks whether it is there.
+/// The interval between two readiness checks.
 const INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
-/// So long it may take to tidy up.
+/// Time for the server to exit after SIGTERM.
 const GRACE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
-/// What it says, in its folder.
+/// The file in its folder that captures stdout and stderr.
 const OUTPUT: &str = "output";
 
-/// Ports that tests of this process were given: none is given twice.
+/// Ports that tests of this process use. None is handed out twice.
 static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
-/// Where a server shall listen and keep its files.
+/// The addresses and the folder of a server.
 #[derive(Debug)]
 pub(crate) struct Setting {
     folder: TempDir,
-    /// For HTTP without TLS, or whatever else it speaks.
+    /// The address for HTTP without TLS, or for another protocol without TLS.
     pub(crate) plain: SocketAddr,
-    /// For TLS, where it speaks that.
+    /// The address for TLS, if the server uses it.
     pub(crate) secure: SocketAddr,
 }
 
-/// A running server. Dropping it kills it, before its folder is removed.
+/// A running server. Dropping it kills the server, then removes its folder.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     _group: Group,
     pub(crate) setting: Setting,
 }
 
-/// The server and what it started. Dropping it kills them all.
+/// The process group of the server. Dropping it kills all its processes.
 #[derive(Debug)]
 struct Group(Child);
 
 impl Setting {
-    /// A folder that whoever the server becomes can read, and two free ports.
+    /// A folder that any user can read (servers drop privileges), and two free ports.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("our own folder");
@@ -71,25 +71,25 @@ impl Setting {
         self.folder().join(name)
     }
 
-    /// Writes a file into the folder, and says where it is.
+    /// Writes a file into the folder. Returns its path.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, content).expect("our own folder");
         path
     }
 
-    /// All that the server said.
+    /// The output of the server.
     pub(crate) fn output(&self) -> String {
         fs::read_to_string(self.path(OUTPUT)).unwrap_or_default()
     }
 }
 
 impl Daemon {
-    /// Starts what `command` makes of the setting, and waits until `is_ready` says that it answers.
+    /// Starts `command(setting)` and waits until `is_ready`.
     ///
     /// # Panics
     ///
-    /// When it doesn't.
+    /// If the server does not start or does not get ready.
     #[track_caller]
     pub(crate) fn start(
         mut setting: Setting,
@@ -103,10 +103,10 @@ impl Daemon {
             }
             (setting.plain, setting.secure) = (free_address(), free_address());
         }
-        panic!("the server doesn't start:\n{}", setting.output());
+        panic!("the server does not start:\n{}", setting.output());
     }
 
-    /// Starts what listens on the plain port, and waits until it accepts connections there.
+    /// Starts a server and waits until it accepts connections on the plain port.
     #[track_caller]
     pub(crate) fn listening(setting: Setting, command: impl Fn(&Setting) -> Command) -> Self {
         Self::start(setting, command, |setting| TcpStream::connect(setting.plain).is_ok())
@@ -115,15 +115,15 @@ impl Daemon {
 
 impl Group {
     fn spawn(mut command: Command, output: &Path) -> Self {
-        // So that none of the processes that it starts gets lost.
+        // Orphans of the server become children of this process, which can then wait for them.
         set_child_subreaper(Some(getpid())).expect("Linux can");
         let output = File::create(output).expect("our own folder");
         let errors = output.try_clone().expect("a descriptor");
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} can't be started: {error}")))
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}")))
     }
 
-    /// Until `is_ready`; false when it ended before.
+    /// Waits until `is_ready`. Returns false if the server has ended.
     fn wait(&mut self, is_ready: impl Fn() -> bool) -> bool {
         let ended = pidfd_open(Pid::from_child(&self.0), PidfdFlags::empty()).expect("our own child");
         let start = Instant::now();
@@ -135,13 +135,13 @@ impl Group {
                 return false;
             }
         }
-        panic!("the server is silent");
+        panic!("the server does not get ready");
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // An error says of each that nobody is left to be told. The group keeps its number while it isn't waited for.
+        // An error means that no process is left. The group keeps its number until its leader is waited for.
         let group = Pid::from_child(&self.0);
         let _ = kill_process_group(group, Signal::TERM);
         if let Ok(ended) = pidfd_open(group, PidfdFlags::empty()) {
@@ -149,7 +149,7 @@ impl Drop for Group {
         }
         let _ = kill_process_group(group, Signal::KILL);
         let _ = self.0.wait();
-        // What it started is ours now, and ends with it.
+        // Its orphans are children of this process now.
         while waitpgid(group, WaitOptions::empty()).is_ok() {}
     }
 }

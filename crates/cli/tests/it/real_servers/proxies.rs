@@ -1,6 +1,6 @@
-//! `haul get` through proxies of others, to a server that records what reaches it.
+//! `haul get` through third-party proxies, to a server that records the requests that reach it.
 //!
-//! Owns: the proxies' configurations, what is asked of them.
+//! Owns: the proxies' configurations, their checks.
 //! Does not own: their processes ([`crate::real_servers::daemon`]).
 
 use std::fs;
@@ -13,15 +13,15 @@ use crate::real_servers::checks::ENGINES;
 use crate::real_servers::daemon::{Daemon, Setting};
 use crate::real_servers::site::{get, is_there};
 
-/// How many files of each origin are fetched by each engine.
+/// Files that each engine fetches from each origin.
 const ROUNDS: usize = 6;
-/// The name and the password that proxies want.
+/// The name and password for the proxies.
 const LOGIN: &str = "ada:s3cret";
-/// Both, as Proxy-Authorization has them.
+/// The same in the encoding of Proxy-Authorization.
 const LOGIN_BASE64: &str = "YWRhOnMzY3JldA==";
-/// Which compares them for squid.
+/// The authentication helper of squid.
 const SQUID_HELPER: &str = "/usr/lib/squid/basic_ncsa_auth";
-/// What squid compares them with: `openssl passwd -apr1 -salt haulhaul s3cret`.
+/// The password file of squid, made by `openssl passwd -apr1 -salt haulhaul s3cret`.
 const SQUID_LOGIN: &str = "ada:$apr1$haulhaul$7y2eCrhXIIpnYLHHWJR3v/";
 
 /// Origins without and with TLS, and a folder to run in.
@@ -43,7 +43,7 @@ impl Origins {
         Self { plain: Server::start(answer), secure, haul }
     }
 
-    /// Fetches some of each origin through `proxy`; nothing of it but what the origins may know reaches them.
+    /// Fetches files of each origin through `proxy`, and checks that no proxy credentials reach the origins.
     #[track_caller]
     fn arrive_through(&self, proxy: &str) {
         for engine in ENGINES {
@@ -74,7 +74,7 @@ impl Origins {
         }
     }
 
-    /// What the proxy refuses, for one of `reasons`, reaches no origin.
+    /// Checks that a request that the proxy refuses, for one of `reasons`, reaches no origin.
     #[track_caller]
     fn are_out_of_reach_without(&self, host: &str, scheme: &str, reasons: &[&str]) {
         let before = (self.plain.requests().len(), self.secure.requests().len());
@@ -92,7 +92,7 @@ impl Origins {
         assert_eq!((self.plain.requests().len(), self.secure.requests().len()), before);
     }
 
-    /// The status of an origin comes through.
+    /// Checks that the proxy passes on an origin's status.
     #[track_caller]
     fn pass_on_statuses(&self, proxy: &str) {
         for origin in [&self.plain, &self.secure] {
@@ -145,7 +145,7 @@ shutdown_lifetime 0 seconds
         );
         let config = setting.write("squid.conf", config);
         let mut command = Command::new(program);
-        // Its shared memory is named after this.
+        // The name of its shared memory.
         command.arg("-n").arg(format!("haul{}", setting.plain.port())).arg("-N").arg("-f").arg(config);
         command
     });
@@ -153,7 +153,7 @@ shutdown_lifetime 0 seconds
 
 #[test]
 fn tinyproxy() {
-    // It answers 401 to wrong credentials, which is wrong itself.
+    // It responds to wrong credentials with 401 instead of 407.
     check_http_proxy("tinyproxy", &["401", "407"], |program, setting| {
         let (name, password) = LOGIN.split_once(':').unwrap();
         let (ip, port) = (setting.plain.ip(), setting.plain.port());
@@ -165,7 +165,7 @@ fn tinyproxy() {
     });
 }
 
-/// Addresses that we look up, and names that the proxy does.
+/// Both schemes: addresses that haul resolves, and names that the proxy resolves.
 #[track_caller]
 fn check_socks(daemon: &Daemon, login: &str) {
     let host = daemon.setting.plain;
@@ -211,7 +211,7 @@ fn check_microsocks(login: &str) {
 fn danted() {
     let Some(program) = peer("danted") else { return };
     if !is_root() {
-        return skip("danted wants to be root");
+        return skip("danted needs root");
     }
     let daemon = Daemon::listening(Setting::new(), |setting| {
         let config = format!(

@@ -1,4 +1,4 @@
-//! A running server of files: what it serves, and running `haul get` against it.
+//! A running file server: the files that it serves, and running `haul get` against it.
 //!
 //! Owns: the tree of files, the certificate, the folder that `haul` runs in.
 //! Does not own: the server's configuration ([`crate::real_servers::sites`]).
@@ -15,29 +15,30 @@ use serde_json::{Value, json};
 
 use crate::real_servers::daemon::{Daemon, Setting};
 
-/// Served below the root, with a name for the server's own folder: what tells it from another program on the port.
+/// A file that holds the name of the server's folder. It distinguishes the server from another program on the port.
 const TOKEN: &str = "token";
 
 /// The length of [`LARGE`].
 pub(crate) const LARGE_BYTES: usize = 1 << 20;
-/// A file that takes a while.
+/// A long file.
 pub(crate) const LARGE: &str = "large.bin";
-/// A file that becomes much shorter by compression.
+/// A file that compresses well.
 pub(crate) const TEXT: &str = "letter.txt";
 
-/// A server that can be met.
+/// A kind of server.
 pub(crate) struct Kind {
     /// The program.
     pub(crate) program: &'static str,
-    /// Files that it wants besides; Debian's packages have some of them apart.
+    /// Modules that it needs; Debian packages some of them separately.
     pub(crate) modules: &'static [&'static str],
-    /// How it is started, where its configuration is to be written first.
+    /// Writes its configuration and returns its command.
     pub(crate) command: fn(&Path, &Setting) -> Command,
-    /// Whether its 416 says how long the file is. Without that its last byte must prove that it is complete.
+    /// Whether its 416 responses tell the length of the file. Without it, haul requests the last byte to prove
+    /// completeness.
     pub(crate) counts_in_416: bool,
 }
 
-/// A running server of files.
+/// A running file server.
 pub(crate) struct Site {
     daemon: Daemon,
     haul: Haul,
@@ -45,7 +46,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// None, loudly, where the program isn't installed.
+    /// Starts it. `None`, and a SKIPPED message, if the program isn't installed.
     #[track_caller]
     pub(crate) fn start(kind: &Kind) -> Option<Self> {
         let program = peer(kind.program)?;
@@ -64,18 +65,18 @@ impl Site {
         Some(Self { daemon, haul, counts_in_416: kind.counts_in_416 })
     }
 
-    /// What it serves.
+    /// The root of the served files.
     pub(crate) fn root(&self) -> PathBuf {
         root(&self.daemon.setting)
     }
 
-    /// Names of all files that it serves, below the root.
+    /// The names of all served files, relative to the root.
     pub(crate) fn names(&self) -> Vec<String> {
         let files = files_below(&self.root()).unwrap();
-        files.iter().map(|path| path.to_str().expect("names of ours").to_owned()).collect()
+        files.iter().map(|path| path.to_str().expect("our own names are UTF-8").to_owned()).collect()
     }
 
-    /// The bytes of a file that it serves.
+    /// The content of a served file.
     pub(crate) fn served(&self, name: &str) -> Vec<u8> {
         fs::read(self.root().join(name)).unwrap()
     }
@@ -90,18 +91,18 @@ impl Site {
         format!("https://{}/{}", self.daemon.setting.secure, escaped(name))
     }
 
-    /// The certificates to believe.
+    /// The certificate authority to trust.
     pub(crate) fn ca(&self) -> String {
         self.daemon.setting.path("ca.pem").display().to_string()
     }
 
-    /// A list for `-i` of all files by their URLs.
+    /// A list for `-i` with the URLs of all files.
     pub(crate) fn list(&self, url: impl Fn(&str) -> String) -> String {
         let line = |name: &String| json!({"url": url(name), "out": name}).to_string();
         self.names().iter().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Where `haul` runs, and `name` there.
+    /// The path of `name` in the folder that `haul` runs in.
     pub(crate) fn here(&self, name: &str) -> PathBuf {
         self.haul.home().join(name)
     }
@@ -110,14 +111,14 @@ impl Site {
         &self.haul
     }
 
-    /// Runs `haul get` with `--json`: what it told of tasks, and the run.
+    /// Runs `haul get --json`. Returns the records of its tasks, and the run.
     #[track_caller]
     pub(crate) fn get(&self, args: &[&str], status: i32) -> (Vec<Value>, Run) {
         get(&self.haul, args, status)
     }
 }
 
-/// Whether a file is there that the test can't do without; if not, says that the test is skipped.
+/// Whether a required file exists; if not, prints that the test is skipped.
 pub(crate) fn is_there(path: &str) -> bool {
     let there = Path::new(path).exists();
     if !there {
@@ -126,7 +127,7 @@ pub(crate) fn is_there(path: &str) -> bool {
     there
 }
 
-/// Runs `haul get` with `--json`: what it told of tasks, and the run.
+/// Runs `haul get --json`. Returns the records of its tasks, and the run.
 #[track_caller]
 pub(crate) fn get(haul: &Haul, args: &[&str], status: i32) -> (Vec<Value>, Run) {
     let run = haul.run(["get", "--json"].iter().chain(args)).expect_status(status);
@@ -140,7 +141,8 @@ pub(crate) fn root(setting: &Setting) -> PathBuf {
     setting.path("served")
 }
 
-/// Files of telling lengths and names, all of them years old: of a young file servers give weak validators only.
+/// Files with edge-case lengths and names. All are years old, because servers send only weak validators for recent
+/// files.
 fn write_tree(setting: &Setting) {
     let root = root(setting);
     fs::create_dir_all(root.join("folder/with space")).unwrap();
@@ -176,7 +178,7 @@ fn is_ready(setting: &Setting) -> bool {
     ask().is_ok_and(|answer| answer.ends_with(setting.folder().as_os_str().as_encoded_bytes()))
 }
 
-/// `name` as the path of a URL: all but letters, digits and slashes is escaped.
+/// `name` as the path of a URL, with everything but letters, digits and slashes escaped.
 fn escaped(name: &str) -> String {
     let escape = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => char::from(byte).to_string(),

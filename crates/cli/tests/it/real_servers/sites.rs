@@ -1,7 +1,7 @@
-//! Servers of files: a small configuration for each, with TLS, compression and an index of folders.
+//! The file servers: a small configuration for each, with TLS, compression and folder indexes.
 //!
-//! Owns: those configurations.
-//! Does not own: what is asked of the servers ([`crate::real_servers::checks`]).
+//! Owns: the configurations.
+//! Does not own: the checks ([`crate::real_servers::checks`]).
 
 use std::path::Path;
 use std::process::Command;
@@ -43,7 +43,7 @@ pub(crate) fn h2o() -> Kind {
 
 fn nginx_command(program: &Path, setting: &Setting) -> Command {
     let (at, root) = (setting.folder().display(), root(setting));
-    // As the superuser it would become a user of its own distribution's choice otherwise.
+    // Started by root, it would otherwise switch to a user that the distribution chose.
     let user = if is_root() { "user root;" } else { "" };
     let folders: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
@@ -77,7 +77,7 @@ server {{
 
 fn apache_command(program: &Path, setting: &Setting) -> Command {
     let (at, root) = (setting.folder().display(), root(setting));
-    // It refuses to serve as the superuser.
+    // It refuses to run as root.
     let user = if is_root() { "User nobody\nGroup nogroup" } else { "" };
     let modules: String = ["mpm_event", "authz_core", "mime", "dir", "filter", "deflate", "ssl"]
         .iter()

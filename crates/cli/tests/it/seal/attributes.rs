@@ -1,4 +1,4 @@
-//! Extended attributes of users, kept where that is asked, of files and directories.
+//! `--xattrs`: extended attributes of files and directories.
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -11,7 +11,7 @@ use rustix::fs::{XattrFlags, getxattr, listxattr, setxattr};
 use rustix::io::Errno;
 
 const NAMES: [&str; 3] = ["small", "large", "empty"];
-/// Of the tree; the last may not be written to once it is complete.
+/// The directories of the tree. The last one is read-only once it is complete.
 const DIRECTORIES: [&str; 4] = ["", "sub", "sub/deep", "shut"];
 
 fn attributes(path: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -28,7 +28,7 @@ fn attributes(path: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn attributes_come_back_if_they_are_asked_for() {
+fn attributes_are_restored_on_request() {
     let dir = tempfile::tempdir().unwrap();
     let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
     let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
@@ -82,7 +82,7 @@ fn attributes_come_back_if_they_are_asked_for() {
 }
 
 #[test]
-fn an_output_keeps_its_own_and_what_a_directory_loses_is_told() {
+fn an_existing_output_keeps_its_attributes_and_lost_ones_are_reported() {
     if !is_root() {
         return skip("only root can mount a file system without attributes");
     }
@@ -107,7 +107,7 @@ fn an_output_keeps_its_own_and_what_a_directory_loses_is_told() {
     let mount =
         |args: &[&str]| Command::new(args[0]).args(&args[1..]).arg(dir.path().join("bare")).status().unwrap();
     if !mount(&["mount", "-t", "ramfs", "ramfs"]).success() {
-        return skip("mounting isn't allowed here");
+        return skip("mounting is not permitted");
     }
     let run = seal("bare/out");
     assert!(mount(&["umount"]).success());

@@ -1,4 +1,4 @@
-//! Directories that are mirrored: empty ones too, with mode and time.
+//! Mirrored directories: empty ones too, with mode and time.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use haul_testkit::{Haul, files_below, seeded_bytes};
 
-/// Every directory below `root`, itself included, with mode and time.
+/// Every directory in `root`, including itself, with mode and time.
 fn directories(root: &Path) -> BTreeMap<PathBuf, (u32, i64)> {
     let mut found = BTreeMap::new();
     let mut waiting = vec![root.to_owned()];
@@ -75,7 +75,7 @@ fn a_tree_comes_back_with_its_directories_on_every_engine() {
 }
 
 #[test]
-fn what_is_mirrored_follows_the_options() {
+fn mirroring_follows_the_options() {
     let (dir, haul, recipient) = workdir();
     let seal = |options: &[&str]| {
         let args = ["seal", "-q", "-r", &recipient, "-o", "out"];
@@ -92,19 +92,19 @@ fn what_is_mirrored_follows_the_options() {
     assert!(plain.values().all(|(mode, time)| *mode == plain[Path::new("")].0 && *time > 1_000_000_100));
     assert_eq!(names(seal(&["--include", "t*", "tree"])), ["", "a", "a/b", "a/b/c"], "no empty ones");
     assert_eq!(names(seal(&["--exclude", "b", "--exclude", "more", "tree"])), ["", "a", "empty"]);
-    // Two inputs, one inside the other: and the output isn't anybody's mirror.
+    // Two inputs, one inside the other. The output itself mirrors neither.
     let several = seal(&["tree", "tree/a/b"]);
     assert_eq!(several[Path::new("tree")], (0o755, 1_000_000_007));
     assert_eq!(several[Path::new("b/empty")], (0o700, 1_000_000_001));
     assert!(several[Path::new("")].1 > 1_000_000_100);
-    // An output inside of what is walked, which comes into being on the way.
+    // An output inside the tree, which is created during the walk.
     haul.run(["seal", "-q", "-r", &recipient, "-o", "tree/empty/out", "tree"]).expect_status(0);
     let made = names(directories(&dir.path().join("tree/empty/out")));
     assert_eq!(made.len(), 8, "{made:?}");
 }
 
 #[test]
-fn an_output_that_was_there_keeps_what_it_is() {
+fn an_existing_output_keeps_its_attributes() {
     let (dir, haul, recipient) = workdir();
     fs::create_dir(dir.path().join("out")).unwrap();
     fs::set_permissions(dir.path().join("out"), Permissions::from_mode(0o701)).unwrap();
@@ -115,7 +115,7 @@ fn an_output_that_was_there_keeps_what_it_is() {
     assert_eq!(found[Path::new("a")], (0o750, 1_000_000_003), "those in it are mirrors");
     haul.run(["seal", "--dry-run", "-r", &recipient, "-o", "other", "tree"]).expect_status(0);
     assert!(!dir.path().join("other").exists());
-    // What can't be made is said once for each directory.
+    // A directory that can't be created is reported once.
     fs::create_dir(dir.path().join("third")).unwrap();
     fs::write(dir.path().join("third/empty"), "in the way").unwrap();
     let run = haul.run(["seal", "-r", &recipient, "-o", "third", "tree"]).expect_status(1);

@@ -1,56 +1,54 @@
-//! Keys of every type through the real binary, beside age, age-keygen and ssh-keygen where they are installed.
+//! Keys of every type, against age, age-keygen and ssh-keygen where they are installed.
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 use std::process::Command;
 
 use haul_testkit::{Haul, Run, Tree, assert_same, check_golden, files_below, peer};
 
-use crate::workdir::golden;
+use crate::workdir::{Workdir, golden};
 
-/// A folder with a letter, a passphrase for scripts and a wrong one.
+/// A folder with a letter, a file with the passphrase and one with a wrong passphrase.
 struct KeyWorkdir {
-    dir: tempfile::TempDir,
-    haul: Haul,
+    workdir: Workdir,
+}
+
+impl Deref for KeyWorkdir {
+    type Target = Workdir;
+
+    fn deref(&self) -> &Workdir {
+        &self.workdir
+    }
 }
 
 impl KeyWorkdir {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
-        let workdir = Self { dir, haul };
+        let workdir = Workdir::new();
         for (name, text) in [("letter", "Dear Ada"), ("pass", "correct horse\n"), ("wrong", "wrong horse\n")]
         {
-            std::fs::write(workdir.path(name), text).unwrap();
+            workdir.write(name, text);
         }
-        workdir
+        Self { workdir }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        self.haul.run(args)
-    }
-
-    /// As a script that keeps its passphrase in the file `name`.
+    /// Runs with the passphrase in the file `name`.
     fn run_with_passphrase(&self, name: &str, args: &[&str]) -> Run {
         Haul::new(env!("CARGO_BIN_EXE_haul"))
-            .dir(self.dir.path())
+            .dir(self.dir())
             .env("HAUL_PASSPHRASE_FILE", self.path(name))
             .run(args)
     }
 
-    /// Another program's stdout; it must succeed.
+    /// Runs another program, which must succeed. Returns its stdout.
     #[track_caller]
     fn other(&self, program: &Path, args: &[&str]) -> Vec<u8> {
-        let output = Command::new(program).args(args).current_dir(self.dir.path()).output().unwrap();
+        let output = Command::new(program).args(args).current_dir(self.dir()).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{} {args:?}: {stderr}", program.display());
         output.stdout
     }
 
-    /// An SSH key pair `name`, `name.pub`; whether there is a program to make it.
+    /// Generates the SSH key pair `name`, `name.pub`. Returns false if ssh-keygen is not installed.
     fn ssh_keygen(&self, kind: &str, passphrase: &str, name: &str) -> bool {
         let Some(ssh_keygen) = peer("ssh-keygen") else { return false };
         let args = ["-q", "-t", kind, "-b", "2048", "-a", "1", "-C", "ada", "-N", passphrase, "-f", name];
@@ -58,13 +56,13 @@ impl KeyWorkdir {
         true
     }
 
-    /// That `recipient` can be sealed to, and that the file opens with the identity file alone.
+    /// Checks that a file sealed to `recipient` opens with the identity file alone.
     #[track_caller]
     fn check_seals_and_opens(&self, recipient: &str, identity: &str) {
         let sealed = format!("{identity}.letter.age");
         self.run(&["seal", "-r", recipient, "-o", &sealed, "letter"]).expect_status(0);
         self.check_opens(identity, &sealed);
-        // Keys of every type reach other processes.
+        // Worker processes get keys of every type.
         let args =
             ["seal", "-e", "processes=2", "-r", recipient, "-o", "by-process.age", "--force", "letter"];
         self.run(&args).expect_status(0);
@@ -158,7 +156,7 @@ fn identities_are_sealed_to() {
         std::fs::remove_file(workdir.path("to.age.copy")).unwrap();
     }
     workdir.run_with_passphrase("pass", &["keygen", "-p", "-o", "key.age"]).expect_status(0);
-    // What unlocks the identity isn't also what files are sealed with.
+    // The passphrase that unlocks the identity does not also seal the files.
     let seal = ["seal", "-i", "key.age", "-i", "key.txt", "-o", "both.age", "letter"];
     workdir.run_with_passphrase("pass", &seal).expect_status(0);
     for (name, copy) in [("key.age", "one"), ("key.txt", "two")] {
@@ -213,7 +211,7 @@ fn the_age_program_reads_keys_and_files_of_every_type_it_knows() {
 fn identity_files_under_a_passphrase_are_the_age_programs_own() {
     let (Some(age), Some(script)) = (peer("age"), peer("script")) else { return };
     let workdir = KeyWorkdir::new();
-    // age asks on a terminal only; `script` gives it one.
+    // age asks only on a terminal, which `script` provides.
     let on_terminal = |answers: &str, command: &str| {
         let line = format!("printf '{answers}' | {} -qec \"{command}\" /dev/null", script.display());
         workdir.other(Path::new("bash"), &["-c", &line])
@@ -254,7 +252,7 @@ fn a_passphrase_seals_a_tree_by_an_identity_of_its_own() {
         let by_key = header(&name).windows(9).any(|window| window == b"-> X25519");
         assert!(by_key != is_identity, "{name:?}");
     }
-    // More files later, with the same identity, under another ending.
+    // More files later, with the same identity.
     let before = header("haul-identity.age".as_ref());
     std::fs::write(dir.path().join("more"), "more").unwrap();
     std::fs::create_dir(dir.path().join("empty")).unwrap();
@@ -263,9 +261,9 @@ fn a_passphrase_seals_a_tree_by_an_identity_of_its_own() {
     haul.run(["open", "-p", "-o", "opened", "sealed"]).expect_status(0);
     std::fs::remove_file(dir.path().join("opened/more")).unwrap();
     assert_same(&tree, &dir.path().join("opened"));
-    // As an identity file like any other.
+    // The identity file also works with -i.
     haul.run(["open", "-i", "sealed/haul-identity.age", "-o", "alone", "sealed/more.age"]).expect_status(0);
-    // In place, sources removed: the identity stays.
+    // With --replace, the identity stays.
     haul.run(["seal", "-p", "--replace", "--suffix", ".x", "tree"]).expect_status(0);
     assert!(tree.join("haul-identity.age").exists());
     haul.run(["open", "-p", "--replace", "--suffix", ".x", "tree"]).expect_status(0);

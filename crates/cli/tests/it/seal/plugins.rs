@@ -1,50 +1,48 @@
-//! Plugins through the real binary: worker processes, PINs on a terminal, and the program age with the same plugin.
+//! Plugins: with worker processes, with PINs on a terminal, and the same plugin with age.
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use haul_testkit::{Haul, PluginFolder, Run, Tree, assert_same, check_golden, peer};
 
-use crate::workdir::golden;
+use crate::workdir::{Workdir, golden};
 
 struct PluginWorkdir {
-    dir: tempfile::TempDir,
+    workdir: Workdir,
     folder: PluginFolder,
-    haul: Haul,
     search_path: String,
+}
+
+impl Deref for PluginWorkdir {
+    type Target = Workdir;
+
+    fn deref(&self) -> &Workdir {
+        &self.workdir
+    }
 }
 
 impl PluginWorkdir {
     fn new(behaviour: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = PluginFolder::new(&dir.path().join("bin"));
+        let mut workdir = Workdir::new();
+        let folder = PluginFolder::new(&workdir.path("bin"));
         folder.install(behaviour);
         let search_path = format!("{}:/usr/bin:/bin", folder.path().display());
-        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path()).env("PATH", &search_path);
-        let workdir = Self { dir, folder, haul, search_path };
-        std::fs::write(workdir.path("key.txt"), format!("# a plugin's\n{}\n", PluginFolder::IDENTITY))
-            .unwrap();
-        std::fs::write(workdir.path("letter"), "Dear Ada").unwrap();
-        workdir
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        self.haul.run(args)
+        workdir.haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir()).env("PATH", &search_path);
+        workdir.write("key.txt", format!("# a plugin's\n{}\n", PluginFolder::IDENTITY));
+        workdir.write("letter", "Dear Ada");
+        Self { workdir, folder, search_path }
     }
 
     fn seal(&self, args: &[&str]) -> Run {
         self.run(&[&["seal", "-r", PluginFolder::RECIPIENT], args].concat())
     }
 
-    /// Another program, or `haul` with a terminal.
+    /// Runs another program, for example one that gives `haul` a terminal.
     fn other(&self, program: &Path, args: &[&str]) -> Output {
         let mut command = Command::new(program);
         command.args(args).env("PATH", &self.search_path).env("haul", env!("CARGO_BIN_EXE_haul"));
-        command.current_dir(self.dir.path()).output().unwrap()
+        command.current_dir(self.dir()).output().unwrap()
     }
 }
 
@@ -62,7 +60,7 @@ fn trees_go_through_one_session_on_every_engine_of_processes() {
         std::fs::remove_dir_all(workdir.path("opened")).unwrap();
     }
     assert_eq!(workdir.folder.sessions(), ["recipient-v1 41", "identity-v1 41", "identity-v1 41"].repeat(3));
-    // In place, by processes that remove each source.
+    // In place, by worker processes that remove each source.
     workdir.seal(&["-e", "processes=2", "--replace", "tree"]).expect_status(0);
     assert!(!workdir.path("tree/large").exists());
     workdir.run(&["open", "-e", "processes=2", "-i", "key.txt", "--replace", "tree"]).expect_status(0);
@@ -127,10 +125,10 @@ fn a_plugin_asks_for_its_pin_on_the_terminal() {
     };
     let seal = format!("seal -r {} -o sealed.age letter", PluginFolder::RECIPIENT);
     let run = with_terminal("123456\\n", &seal);
-    let said = String::from_utf8_lossy(&run.stdout).into_owned();
-    assert!(run.status.success(), "{said}");
-    assert!(said.contains("haul: age-plugin-test says: \"touch \\u{1b}[31mit\"\r\n"), "{said}");
-    assert!(said.contains("haul: age-plugin-test asks: \"PIN\": "), "{said}");
+    let output = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(run.status.success(), "{output}");
+    assert!(output.contains("haul: age-plugin-test says: \"touch \\u{1b}[31mit\"\r\n"), "{output}");
+    assert!(output.contains("haul: age-plugin-test asks: \"PIN\": "), "{output}");
     let run = with_terminal("123456\\n", "open -i key.txt -o - sealed.age");
     assert!(String::from_utf8_lossy(&run.stdout).contains("Dear Ada"));
     let run = with_terminal("654321\\n", "open -i key.txt -o copy sealed.age");
@@ -157,7 +155,7 @@ fn an_interrupted_run_takes_its_plugin_along() {
 }
 
 #[test]
-fn what_is_said_of_plugins_that_fail() {
+fn failing_plugins_are_reported() {
     let workdir = PluginWorkdir::new("refuses");
     check_golden(golden("seal-plugin-refuses"), &workdir.seal(&["letter"]));
     workdir.folder.install_script("age-plugin-test", "#!/bin/sh\necho 'no card' >&2\nexit 3\n");
@@ -173,7 +171,7 @@ fn what_is_said_of_plugins_that_fail() {
 }
 
 #[test]
-fn a_missing_plugin_is_told_of_where_it_is_needed() {
+fn a_missing_plugin_is_reported_for_files_that_need_it() {
     let workdir = PluginWorkdir::new("");
     let recipient = workdir.run(&["keygen", "-o", "own.txt"]).expect_status(0).stdout_text();
     std::fs::write(workdir.path("nobody.txt"), "AGE-PLUGIN-NOBODY-10QN4D3C6\n").unwrap();

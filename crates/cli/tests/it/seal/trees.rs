@@ -1,4 +1,4 @@
-//! Runs that meet something unusual: each other, directories that can't be written, files that change or are huge.
+//! Unusual conditions: concurrent runs, read-only directories, files that change.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -22,8 +22,8 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files_below(dir).unwrap().into_iter().map(read).collect()
 }
 
-/// Two runs over one tree at the same time: what each says of every file, and what is left.
-fn meet(engine: &str, options: &[&str]) {
+/// Runs two commands on one tree at the same time. Checks their events and the files that are left.
+fn check_concurrent_runs(engine: &str, options: &[&str]) {
     let (dir, haul, recipient) = workdir();
     let work = dir.path().join("work");
     Tree::seeded(7).files(120).sizes(0..=20_000).depth(2).write(&work).unwrap();
@@ -43,7 +43,7 @@ fn meet(engine: &str, options: &[&str]) {
                 "failed" => {
                     failed += 1;
                     let error = event["error"].as_str().unwrap();
-                    // It lost: the result is there, or with --replace the source is gone already.
+                    // The other run was first: the result exists, or with --replace the source is gone.
                     let is_lost = error == "the result exists already"
                         || !options.is_empty()
                             && ["No such file or directory", "the file was changed while it was read"]
@@ -74,8 +74,8 @@ fn meet(engine: &str, options: &[&str]) {
 #[test]
 fn two_runs_over_one_tree_seal_each_file_once() {
     for engine in ["serial", "threads=3", "processes=2", "uring=2x8"] {
-        meet(engine, &[]);
-        meet(engine, &["--replace"]);
+        check_concurrent_runs(engine, &[]);
+        check_concurrent_runs(engine, &["--replace"]);
     }
 }
 
@@ -93,7 +93,7 @@ fn a_directory_that_cannot_be_written_fails_alone() {
     let shut = dir.path().join("tree/shut");
     let mount = |args: &[&str]| Command::new(args[0]).args(&args[1..]).arg(&shut).status().unwrap().success();
     if !mount(&["mount", "--bind", shut.to_str().unwrap()]) {
-        return skip("mounting isn't allowed here");
+        return skip("mounting is not permitted");
     }
     assert!(mount(&["mount", "-o", "remount,ro,bind"]));
     let runs = ["serial", "threads=2", "processes=2", "uring=1x8"].map(|engine| {
@@ -115,10 +115,10 @@ fn a_directory_that_cannot_be_written_fails_alone() {
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_streamed_is_told_of() {
+fn a_file_that_changes_while_it_is_streamed_is_reported() {
     let (dir, _, recipient) = workdir();
     let path = dir.path().join("growing");
-    // Much more than what is under way in pieces and in the pipe.
+    // Much more than the pieces in flight and the pipe hold.
     File::create(&path).unwrap().set_len(64 << 20).unwrap();
     for input in ["growing", "-"] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_haul"));

@@ -1,7 +1,7 @@
-//! What a jar takes, keeps, gives and writes.
+//! What a jar accepts, keeps, sends and writes.
 //!
-//! Owns: tests of the whole, by its interface, at a time of their own.
-//! Does not own: tests of dates and scopes, which are beside them.
+//! Owns: tests of the public interface, with a clock of their own.
+//! Does not own: tests of dates and scopes, which are in their files.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,7 +29,7 @@ fn sent(jar: &CookieJar, to: &str) -> String {
     field.map_or(String::new(), |field| String::from_utf8_lossy(field.as_bytes()).into_owned())
 }
 
-/// What is sent to `to` after `from` set `field`.
+/// Checks what is sent to `to` after `from` has set `field`.
 #[track_caller]
 fn after(from: &str, field: &str, to: &str, expected: &str) {
     let jar = jar().0;
@@ -38,7 +38,7 @@ fn after(from: &str, field: &str, to: &str, expected: &str) {
 }
 
 #[test]
-fn names_and_values_are_read_as_the_specification_has_them() {
+fn names_and_values_are_parsed_as_specified() {
     let (http, here) = ("http://h.example/", "http://h.example/");
     for (field, expected) in [
         ("a=b", "a=b"),
@@ -68,7 +68,7 @@ fn names_and_values_are_read_as_the_specification_has_them() {
     after(&deep(4_096), "a=b", &deep(4_096), "");
     let host = format!("http://{}h.example/", "h.".repeat(200));
     after(&host, "a=b", &host, "");
-    // An attribute that is too long is none.
+    // An attribute that is too long is ignored.
     after("http://h.example/p/q", &format!("a=b; Path=/{}", "x".repeat(1_024)), "http://h.example/p/", "a=b");
 }
 
@@ -104,7 +104,7 @@ fn hosts_see_their_own_cookies_only() {
 }
 
 #[test]
-fn paths_and_ways_limit_where_a_cookie_goes() {
+fn paths_and_schemes_limit_where_a_cookie_is_sent() {
     for (from, field, to, expected) in [
         ("http://h.example/p/q", "a=b", "http://h.example/p/r", "a=b"),
         ("http://h.example/p/q", "a=b", "http://h.example/", ""),
@@ -123,7 +123,7 @@ fn paths_and_ways_limit_where_a_cookie_goes() {
 }
 
 #[test]
-fn prefixes_of_names_are_promises() {
+fn name_prefixes_are_enforced() {
     let https = "https://h.example/";
     for (field, is_taken) in [
         ("__Secure-a=b; Secure", true),
@@ -142,7 +142,7 @@ fn prefixes_of_names_are_promises() {
 }
 
 #[test]
-fn cookies_end_when_they_should() {
+fn cookies_expire() {
     let here = "http://h.example/";
     for (field, lives) in [
         ("a=b", u64::MAX),
@@ -172,7 +172,7 @@ fn cookies_end_when_they_should() {
 }
 
 #[test]
-fn a_cookie_replaces_the_one_that_is_the_same() {
+fn a_cookie_replaces_an_equal_one() {
     let jar = jar().0;
     let here = "http://h.example/p/q";
     for field in ["a=1", "b=2", "a=3", "a=4; Path=/", "a=5; Domain=h.example", "c=6; Path=/p/q"] {
@@ -184,7 +184,7 @@ fn a_cookie_replaces_the_one_that_is_the_same() {
 }
 
 #[test]
-fn who_listens_on_the_way_cannot_replace_a_secure_cookie() {
+fn an_insecure_connection_cannot_replace_a_secure_cookie() {
     let jar = jar().0;
     jar.take(&url("https://www.h.example/"), b"a=good; Secure; Path=/p");
     for field in
@@ -200,7 +200,7 @@ fn who_listens_on_the_way_cannot_replace_a_secure_cookie() {
 }
 
 #[test]
-fn the_least_used_go_when_there_are_too_many() {
+fn the_least_recently_used_are_removed_when_there_are_too_many() {
     let (jar, clock) = jar();
     let here = "https://www.h.example/";
     jar.take(&url(here), b"secure=1; Secure");
@@ -239,7 +239,7 @@ fn a_run_over_endless_hosts_keeps_a_bounded_number() {
 }
 
 #[test]
-fn the_field_has_a_length_that_servers_take() {
+fn the_field_has_a_length_that_servers_accept() {
     let jar = jar().0;
     for index in 0..5 {
         jar.take(&url("http://h.example/"), format!("c{index}={}", "x".repeat(3_000)).as_bytes());
@@ -287,7 +287,7 @@ fn files_are_those_of_curl_and_wget() {
 }
 
 #[test]
-fn lines_that_are_no_cookies_are_told_by_number_alone() {
+fn invalid_lines_are_reported_by_number_only() {
     let good = "h.example\tFALSE\t/\tFALSE\t0\ta\tb\n";
     for line in [
         "h.example",
@@ -311,7 +311,7 @@ fn lines_that_are_no_cookies_are_told_by_number_alone() {
 }
 
 #[test]
-fn what_cookies_say_is_not_shown() {
+fn the_content_of_cookies_is_not_shown() {
     let jar = jar().0;
     jar.take(&url("http://h.example/"), b"a=secret");
     assert_eq!(format!("{jar:?}"), "CookieJar(1)");

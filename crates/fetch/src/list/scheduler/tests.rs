@@ -1,6 +1,6 @@
 //! The scheduler, step by step and under random histories.
 //!
-//! Owns: what a caller may rely on: bounds, turns, pauses, nothing lost.
+//! Owns: the guarantees to callers: limits, turns, pauses, no lost tasks.
 //! Does not own: real time.
 
 use super::*;
@@ -73,12 +73,12 @@ fn a_pause_holds_one_host_and_the_longest_counts() {
 }
 
 #[test]
-fn what_rests_starts_when_it_is_due_and_before_new_tasks() {
+fn delayed_tasks_start_when_due_and_before_new_ones() {
     let mut it = scheduler(limits(9, 1, None), &["a1", "a2", "a3"]);
     assert_eq!(starts(&mut it, 0), ["a1"]);
     it.add_at(&origin("a"), "a1", ms(40));
     it.ended(&origin("a"), ms(10));
-    assert_eq!(starts(&mut it, 10), ["a2"], "resting occupies nothing");
+    assert_eq!(starts(&mut it, 10), ["a2"], "a delayed task occupies no slot");
     it.ended(&origin("a"), ms(50));
     assert_eq!(starts(&mut it, 50), ["a1"]);
     it.ended(&origin("a"), ms(60));
@@ -86,7 +86,7 @@ fn what_rests_starts_when_it_is_due_and_before_new_tasks() {
 }
 
 #[test]
-fn what_is_held_is_bounded_and_hosts_are_forgotten() {
+fn the_number_of_held_tasks_is_bounded_and_hosts_are_forgotten() {
     let mut it = Scheduler::new(HostLimits { held_max: 4, ..limits(9, 1, None) });
     it.add(&origin("a"), "a1", ms(0));
     it.add(&origin("a"), "a2", ms(0));

@@ -35,7 +35,7 @@ fn fetch(server: &Server) -> Result<Vec<u8>, Error> {
 }
 
 #[test]
-fn bodies_arrive_whole_however_they_are_framed() {
+fn bodies_are_complete_whatever_their_framing() {
     for bytes in [0, 1, 1_000, 131_072, 131_073, 3_000_000] {
         let body = seeded_bytes(7, bytes);
         let answers = [
@@ -124,14 +124,14 @@ fn a_body_that_ends_early_is_never_a_file() {
 }
 
 #[test]
-fn an_end_without_close_notify_is_no_end_of_a_body() {
+fn an_end_without_close_notify_does_not_end_a_body() {
     let answer = Answer::ok("hello").until_close().without_close_notify();
     let server = Server::builder().tls(Tls::good()).start(move |_| answer.clone());
     let client = client(Config { trust: Trust::Anything, ..Config::default() });
     assert!(matches!(client.fetch(get(&server, "/")), Err(Error::Protocol(_))));
 }
 
-/// What killed one connection that was kept, a restart of the server say, mostly killed the others as well.
+/// The cause of one dead connection, such as a restart of the server, usually affects all others in the pool.
 #[test]
 fn a_request_is_replayed_on_a_new_connection() {
     let gate = Gate::new();
@@ -153,7 +153,7 @@ fn a_request_is_replayed_on_a_new_connection() {
 }
 
 #[test]
-fn connections_are_reused_and_replaced_when_they_died() {
+fn connections_are_reused_and_dead_ones_replaced() {
     let server = Server::start(|request| match request.path() {
         "/last" => Answer::ok("bye").then(End::Drop),
         "/extra" => Answer::ok("x").followed_by(*b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
@@ -204,7 +204,7 @@ fn redirects_are_followed_within_their_rules() {
 }
 
 #[test]
-fn limits_and_timeouts_end_what_goes_on_too_long() {
+fn limits_and_timeouts_end_long_requests() {
     let gate = Gate::new();
     let stalled = gate.clone();
     let server = Server::start(move |request| match request.path() {
@@ -234,7 +234,7 @@ fn limits_and_timeouts_end_what_goes_on_too_long() {
 }
 
 #[test]
-fn who_cannot_be_reached_is_told_apart() {
+fn unreachable_hosts_have_distinct_errors() {
     let client = client(Config::default());
     let (_held, refused) = refused_address();
     let error = client.fetch(Request::get(&format!("http://{refused}/")).unwrap()).unwrap_err();
@@ -273,7 +273,7 @@ fn certificates_are_checked() {
 }
 
 #[test]
-fn callbacks_carry_their_captures_and_come_once() {
+fn callbacks_are_called_once_with_their_captures() {
     let server = Server::start(|request| Answer::ok(request.path()));
     let client = client(Config { workers: 4, ..Config::default() });
     let (sender, results) = mpsc::channel();
@@ -313,13 +313,13 @@ fn results_come_in_the_order_of_their_completion() {
     assert_eq!(order.last(), Some(&0));
     order.sort_unstable();
     assert_eq!(order, (0..20).collect::<Vec<_>>());
-    // An iterator that is dropped early ends without waiting for what it began.
+    // Dropping the iterator early doesn't wait for active requests.
     let some = client.fetch_each((0..20).map(|index| get(&server, &format!("/{index}")))).take(2).count();
     assert_eq!(some, 2);
 }
 
 #[test]
-fn a_full_queue_gives_the_request_back() {
+fn a_full_queue_returns_request_and_callback() {
     let gate = Gate::new();
     let held = gate.clone();
     let server = Server::start(move |_| Answer::ok("x").gate_at_start(&held));
@@ -337,7 +337,7 @@ fn a_full_queue_gives_the_request_back() {
 }
 
 #[test]
-fn closing_finishes_or_cancels_and_answers_everybody() {
+fn closing_finishes_or_cancels_and_calls_every_callback() {
     for closing in [Closing::Finish, Closing::Cancel] {
         let gate = Gate::new();
         let held = gate.clone();
@@ -366,7 +366,7 @@ fn closing_finishes_or_cancels_and_answers_everybody() {
         assert_eq!(counted, if closing == Closing::Finish { (10, 0) } else { (0, 10) });
         gate.open();
     }
-    // Sleeping workers wake: dropping a client that has them, and one that has none, returns.
+    // Sleeping workers wake up: dropping a client returns, with and without workers.
     let server = Server::start(|_| Answer::ok("x"));
     let idle = client(Config::default());
     assert_eq!(idle.fetch_each([get(&server, "/")]).count(), 1);

@@ -1,4 +1,4 @@
-//! Handles of requests under way: waited for, looked at, awaited, cancelled, dropped.
+//! Handles of submitted requests: waiting, polling, awaiting, cancelling, dropping.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn submit(client: &Client, server: &Server, path: &str) -> Pending {
     client.submit(Request::get(&server.url(path)).unwrap()).unwrap()
 }
 
-/// A server that holds what is asked of it below `/held` at a gate.
+/// A server that holds requests below `/held` at a gate.
 fn gated() -> (Server, Gate) {
     let gate = Gate::new();
     let held = gate.clone();
@@ -49,12 +49,12 @@ impl Bell {
         Arc::new(Self { thread: thread::current(), count: AtomicUsize::new(0) })
     }
 
-    fn rung(&self) -> usize {
+    fn count(&self) -> usize {
         self.count.load(Ordering::SeqCst)
     }
 }
 
-/// The smallest executor: polls only when woken.
+/// The smallest executor: it polls only when woken.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let bell = Bell::new();
@@ -64,15 +64,15 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
         if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
             return value;
         }
-        while bell.rung() == seen {
+        while bell.count() == seen {
             thread::park_timeout(LONG);
         }
-        seen = bell.rung();
+        seen = bell.count();
     }
 }
 
 #[test]
-fn results_are_waited_for_from_any_thread() {
+fn any_thread_can_wait_for_a_result() {
     let (server, gate) = gated();
     let client = client(2);
     let held = submit(&client, &server, "/held");
@@ -86,7 +86,7 @@ fn results_are_waited_for_from_any_thread() {
 }
 
 #[test]
-fn a_result_is_given_once_when_it_is_there() {
+fn a_result_is_returned_once() {
     let (server, gate) = gated();
     let client = client(1);
     let mut held = submit(&client, &server, "/held");
@@ -120,7 +120,7 @@ fn a_future_is_polled_by_any_executor() {
 }
 
 #[test]
-fn the_last_waker_is_woken_and_no_other() {
+fn only_the_last_waker_is_woken() {
     let (server, gate) = gated();
     let client = client(1);
     let mut held = pin!(submit(&client, &server, "/held"));
@@ -131,10 +131,10 @@ fn the_last_waker_is_woken_and_no_other() {
     }
     assert_eq!(Arc::strong_count(&first), 1, "a waker that was replaced is dropped");
     gate.open();
-    while second.rung() == 0 {
+    while second.count() == 0 {
         thread::park_timeout(LONG);
     }
-    assert_eq!((first.rung(), second.rung()), (0, 1));
+    assert_eq!((first.count(), second.count()), (0, 1));
     let Poll::Ready(result) = held.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
         panic!("woken without a result");
     };
@@ -192,7 +192,7 @@ fn thousands_of_handles_are_cheap() {
     let client = client(4);
     let pending: Vec<_> = (0..4_000).map(|index| submit(&client, &server, &format!("/{index}"))).collect();
     for (index, one) in pending.into_iter().enumerate() {
-        // Every third is let go, wherever it is by then.
+        // Every third handle is dropped, whatever the state of its request.
         if index % 3 > 0 {
             assert_eq!(one.wait().unwrap().body, format!("/{index}").as_bytes());
         }
@@ -200,7 +200,7 @@ fn thousands_of_handles_are_cheap() {
 }
 
 #[test]
-fn a_full_queue_gives_the_request_back() {
+fn a_full_queue_returns_the_request() {
     let (server, _never_opened) = gated();
     let client = Client::new(Config { workers: 1, queue_max: 1, ..Config::default() }).unwrap();
     let mut taken = Vec::new();
@@ -215,7 +215,7 @@ fn a_full_queue_gives_the_request_back() {
     assert_eq!(refused.to_string(), "the request queue is full");
 }
 
-/// A body whose reading panics.
+/// A body that panics when it is read.
 struct Panics;
 
 impl std::io::Read for Panics {
@@ -225,7 +225,7 @@ impl std::io::Read for Panics {
 }
 
 #[test]
-fn a_panic_is_an_answer_too() {
+fn a_panic_is_reported_too() {
     let (server, _) = gated();
     let client = client(1);
     let request = Request::new(Method::POST, &server.url("/x")).unwrap();

@@ -20,7 +20,7 @@ fn post(server: &Server, path: &str, body: RequestBody) -> Request {
     Request::new(Method::POST, &server.url(path)).unwrap().body(body)
 }
 
-/// Runs one request as a task with retries; how often it was tried, and the error's words.
+/// Runs one request as a task with retries; returns the number of attempts and the error's text.
 fn attempts(request: Request) -> (u32, Option<String>) {
     let task = FetchTask::of(Ok(request), "task".to_owned(), Destination::Discard);
     let started = Instant::now();
@@ -44,7 +44,7 @@ fn attempts(request: Request) -> (u32, Option<String>) {
     end.unwrap()
 }
 
-/// A reader in pieces of odd sizes.
+/// A reader that yields pieces of odd sizes.
 struct Odd(Vec<u8>);
 
 impl Read for Odd {
@@ -57,7 +57,7 @@ impl Read for Odd {
 }
 
 #[test]
-fn bodies_arrive_whole_wherever_they_come_from() {
+fn bodies_are_complete_wherever_they_come_from() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("body");
     for bytes in [0, 1, 16_384, 16_385, 131_072, 3_000_000] {
@@ -93,7 +93,7 @@ fn bodies_arrive_whole_wherever_they_come_from() {
 }
 
 #[test]
-fn methods_go_out_as_they_are_named() {
+fn methods_are_sent_as_given() {
     let server = Server::start(|request| Answer::ok(request.method.clone()));
     for name in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "PURGE"] {
         let method = Method::from_bytes(name.as_bytes()).unwrap();
@@ -106,12 +106,12 @@ fn methods_go_out_as_they_are_named() {
 }
 
 #[test]
-fn an_answer_before_the_end_of_the_request_counts() {
+fn a_response_before_the_end_of_the_request_counts() {
     let server = Server::builder()
         .leave_bodies()
         .start(|_| Answer::new(413).body("too long").header("Connection", "close").then(End::Reset));
     let error = client().fetch(post(&server, "/", RequestBody::bytes(vec![0; 64 << 20]))).unwrap_err();
-    // A reset may overtake the answer; either way it is the server's refusal, and never a success.
+    // A reset may overtake the response; either way the server refused, and it is never a success.
     assert!(matches!(error, Error::Status(_) | Error::Transport(_)), "{error}");
     let server = Server::builder().leave_bodies().start(|_| Answer::new(413).body("too long"));
     let error = client().fetch(post(&server, "/", RequestBody::bytes(vec![0; 64 << 20]))).unwrap_err();
@@ -119,7 +119,7 @@ fn an_answer_before_the_end_of_the_request_counts() {
 }
 
 #[test]
-fn bodies_are_sent_again_only_where_that_is_safe() {
+fn bodies_are_sent_again_only_if_that_is_safe() {
     let answers = AtomicUsize::new(0);
     let server =
         Server::start(move |request| match (request.path(), answers.fetch_add(1, Ordering::SeqCst)) {
@@ -141,7 +141,7 @@ fn bodies_are_sent_again_only_where_that_is_safe() {
 }
 
 #[test]
-fn a_body_that_cannot_be_read_is_told_and_keeps_nothing_waiting() {
+fn an_unreadable_body_is_reported_and_blocks_nothing() {
     let server = Server::start(|_| Answer::ok("x"));
     let dir = tempfile::tempdir().unwrap();
     let missing = post(&server, "/", RequestBody::file(dir.path().join("missing")));

@@ -1,4 +1,4 @@
-//! Bodies that the caller reads as they arrive.
+//! Bodies that are read by the caller as they arrive.
 
 use std::error::Error as _;
 use std::io::{ErrorKind, Read};
@@ -14,14 +14,14 @@ fn get(server: &Server, path: &str) -> Request {
     Request::get(&server.url(path)).unwrap()
 }
 
-/// The error of the library in that of a reader.
+/// The library's error inside that of a reader.
 #[track_caller]
 fn inner(error: &std::io::Error) -> &Error {
     error.get_ref().and_then(|inner| inner.downcast_ref()).expect("the library's own error within")
 }
 
 #[test]
-fn bodies_are_read_whole_however_they_are_framed_and_connections_used_again() {
+fn bodies_are_complete_whatever_their_framing_and_connections_are_reused() {
     for bytes in [0, 1, 131_072, 131_073, 3_000_000] {
         let body = seeded_bytes(7, bytes);
         let answers = [
@@ -51,7 +51,7 @@ fn bodies_are_read_whole_however_they_are_framed_and_connections_used_again() {
 }
 
 #[test]
-fn the_body_is_there_as_it_arrives() {
+fn the_body_can_be_read_as_it_arrives() {
     let gate = Gate::new();
     let held = gate.clone();
     let server = Server::start(move |_| Answer::ok("0123456789").gate_at(0, &held).gate_at(4, &held));
@@ -75,7 +75,7 @@ fn the_body_is_there_as_it_arrives() {
 }
 
 #[test]
-fn redirects_are_followed_and_failures_before_the_body_told_at_once() {
+fn redirects_are_followed_and_failures_before_the_body_are_reported_at_once() {
     let server = Server::start(|request| match request.path() {
         "/from" => Answer::redirect(302, "/to"),
         "/to" => Answer::ok("there"),
@@ -96,7 +96,7 @@ fn redirects_are_followed_and_failures_before_the_body_told_at_once() {
 }
 
 #[test]
-fn a_body_that_is_not_what_it_must_be_is_an_error_at_its_end() {
+fn an_invalid_body_is_an_error_at_its_end() {
     let wrong_digest = format!("sha-256=:{}=:", "A".repeat(43));
     let server = Server::start(move |request| match request.path() {
         "/cut" => Answer::ok(vec![7; 300_000]).cut_after(200_000, End::Close),
@@ -154,7 +154,7 @@ fn closing_the_client_interrupts_or_spares_a_reader() {
 }
 
 #[test]
-fn a_body_is_read_on_from_thread_to_thread() {
+fn a_body_can_be_read_by_several_threads_in_turn() {
     let body = seeded_bytes(7, 3_000_000);
     let served = body.clone();
     let server = Server::start(move |_| Answer::ok(served.clone()).chunked(&[70_000, 3]));
@@ -171,7 +171,7 @@ fn a_body_is_read_on_from_thread_to_thread() {
     }
     assert!(read == body);
     assert_eq!(reader.read(&mut [0]).unwrap(), 0);
-    // Its connection waits for whichever thread is next.
+    // The connection is reused, whichever thread comes next.
     drop(client.stream(get(&server, "/x")).unwrap());
     assert_eq!(server.connection_count(), 1);
 }

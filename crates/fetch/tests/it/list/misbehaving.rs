@@ -1,7 +1,8 @@
-//! Servers that do what they shouldn't: a file is whole or absent, and one task's failure is its own.
+//! Misbehaving servers: a file is complete or absent, and the failure of one task affects no other.
 //!
-//! What breaks off anywhere, or falls silent, in the simulation: `simulated.rs`. Wrong ranges and changed validators:
-//! `resume.rs`, `segments.rs`. Bombs and damaged codings: `codings.rs`. Bytes behind a response: `client.rs`.
+//! Tested elsewhere: connections that break or stall at any operation (`simulated.rs`), wrong ranges and changed
+//! validators (`resume.rs`, `segments/`), bombs and damaged codings (`transfer/codings.rs`), bytes after a response
+//! (`client/fetching.rs`).
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -34,7 +35,7 @@ fn fetch(engine: &str, config: Config, tasks: Vec<FetchTask>) -> Outcomes {
 
 const HELLO: &[u8] = b"hello, whole world";
 
-/// Responses that say where they end, with and without what lets another attempt go on behind their bytes.
+/// Responses with an explicit end, with and without the validators that let a retry continue them.
 fn responses() -> Vec<Answer> {
     let plain = Answer::ok(HELLO);
     let tagged = plain.clone().header("ETag", "\"1\"").header("Accept-Ranges", "bytes");
@@ -45,8 +46,8 @@ fn responses() -> Vec<Answer> {
 /// More bytes than any of the responses has.
 const CUTS: usize = 200;
 
-/// Fetches every response, broken off at every byte, or those so far apart; each may be asked for again, and is then
-/// whole. How each ended, by what it is, how it broke off and where.
+/// Fetches every response cut at every `step`th byte. A retry gets the whole. Returns how each task ended, by the kind
+/// of the cut and its position.
 fn break_off(engine: &str, retries: u32, step: usize) -> Vec<(String, usize, bool)> {
     let (responses, asked) = (responses(), Mutex::new(HashSet::new()));
     let kinds: Vec<_> = (0..responses.len())
@@ -69,7 +70,7 @@ fn break_off(engine: &str, retries: u32, step: usize) -> Vec<(String, usize, boo
     let url = |kind: &str, cut: usize| server.url(&format!("/{kind}/{cut}"));
     let file = |kind: &str, cut: usize| dir.path().join(format!("{kind}-{cut}").replace('/', "-"));
     let tasks = cuts.iter().map(|(kind, cut)| to_file(&url(kind, *cut), &file(kind, *cut))).collect();
-    // A connection that is closed after a whole response is no failure of the next task's.
+    // A connection that is closed after a complete response is not a failure of the next task.
     let config = Config { retries, idle_connections_max: 0, ..quick() };
     let ends = fetch(engine, config, tasks);
     let mut broken = Vec::new();
@@ -89,7 +90,7 @@ fn break_off(engine: &str, retries: u32, step: usize) -> Vec<(String, usize, boo
 }
 
 #[test]
-fn whatever_byte_a_response_breaks_off_at_the_file_is_whole_or_absent() {
+fn wherever_a_response_is_cut_the_file_is_complete_or_absent() {
     let once = break_off("threads=4", 0, 1);
     for close in once.chunk_by(|one, other| one.0 == other.0).filter(|chunk| chunk[0].0.ends_with("close")) {
         let bytes = close.iter().position(|(_, _, failed)| !failed).expect("no response is longer");
@@ -98,14 +99,14 @@ fn whatever_byte_a_response_breaks_off_at_the_file_is_whole_or_absent() {
 }
 
 #[test]
-fn whatever_byte_a_response_breaks_off_at_another_attempt_brings_the_whole() {
+fn wherever_a_response_is_cut_a_retry_completes_it() {
     for (engine, step) in [("serial", 11), ("threads=4", 1), ("uring=1x8", 3)] {
         assert!(break_off(engine, 1, step).iter().all(|(_, _, failed)| !failed), "{engine}");
     }
 }
 
 #[test]
-fn what_never_ends_is_ended() {
+fn endless_responses_are_ended() {
     let many = |count: usize, what: &str| what.repeat(count);
     let interim = "HTTP/1.1 102 Processing\r\n\r\n";
     let server = Server::start(move |request| match request.path() {
@@ -145,8 +146,8 @@ fn what_never_ends_is_ended() {
 }
 
 #[test]
-fn a_head_that_drips_is_waited_for_only_so_long() {
-    // It has begun, and its silence is shorter than what is allowed to silence alone.
+fn a_slow_head_is_bounded_by_the_head_timeout() {
+    // The head has begun, and its silences are shorter than the read timeout.
     let gate = Gate::new();
     let held = gate.clone();
     let server = Server::start(move |_| Answer::ok("hello").into_raw().drip(1, &held));
@@ -165,7 +166,7 @@ fn bomb() -> Vec<u8> {
 }
 
 #[test]
-fn the_failure_of_one_url_never_costs_another() {
+fn the_failure_of_one_url_never_affects_another() {
     let (_held, refused) = refused_address();
     let good = seeded_bytes(5, 200_000);
     for engine in ENGINES {
@@ -216,7 +217,7 @@ fn the_failure_of_one_url_never_costs_another() {
             bad.push((error, to_file(&server.url(path), &place(path.trim_start_matches('/')))));
         }
         let expected: Vec<_> = bad.iter().map(|(error, task)| (*error, task.label.clone())).collect();
-        // Before, between and behind them.
+        // Before, between and after them.
         let mut tasks = Vec::new();
         for (number, (_, task)) in bad.into_iter().enumerate() {
             tasks.push(to_file(&server.url(&format!("/good/{number}")), &place(&format!("good-{number}"))));
@@ -234,7 +235,7 @@ fn the_failure_of_one_url_never_costs_another() {
             ..quick()
         };
         let ends = fetch(engine, config, tasks);
-        assert_eq!(ends.len(), count, "{engine}: each is told of once");
+        assert_eq!(ends.len(), count, "{engine}: each is reported once");
         for (error, label) in expected {
             let (_, found) = &ends[&label];
             let found = found.as_deref().unwrap_or_else(|| panic!("{engine}: {label} succeeded"));

@@ -1,4 +1,4 @@
-//! Runs of whole lists, and what each of their tasks came to.
+//! Running whole lists, and the outcome of each task.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -7,10 +7,10 @@ use haul_engine::{Event, Failure, run};
 use haul_fetch::{Config, Failed, FetchJob, FetchTask, HostLimits, HostSource};
 use haul_io::Cancel;
 
-/// What each task came to, by its label: attempts, and the error. Each ends once.
+/// The outcome of each task by its label: attempts, and the error. Each task must end once.
 pub(crate) type Outcomes = BTreeMap<String, (u32, Option<String>)>;
 
-/// Fetches `tasks` on `engine`; errors are told in `words`.
+/// Fetches `tasks` on `engine`; `words` formats errors.
 pub(crate) fn outcomes(
     engine: &str,
     config: Config,

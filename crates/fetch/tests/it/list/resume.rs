@@ -1,4 +1,4 @@
-//! Going on where an attempt or an earlier run ended, against scripted servers.
+//! Continuing an earlier attempt or run, against scripted servers.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ fn retrying() -> Config {
     Config { retry_pause: Duration::ZERO, ..Config::default() }
 }
 
-/// One attempt a run, and its bytes are kept for the next run.
+/// One attempt per run; its bytes are kept for the next run.
 fn keeping() -> Config {
     Config { retries: 0, resume: true, ..Config::default() }
 }
@@ -55,7 +55,7 @@ impl Dir {
     }
 }
 
-/// Attempts, and whether the file was there already.
+/// The number of attempts, and whether the file was skipped.
 fn fetch(config: Config, task: FetchTask) -> Result<(u32, bool), Error> {
     let (engine, cancel) = (Engine::Serial, Cancel::new().unwrap());
     let run_config = haul_engine::Config { engine, cancel, progress: Default::default() };
@@ -72,7 +72,7 @@ fn fetch(config: Config, task: FetchTask) -> Result<(u32, bool), Error> {
     end.unwrap().map_err(|text| Error::Url { reason: text })
 }
 
-/// The first request gets `first`, the others what `then` says.
+/// The first request gets `first`, the others what `then` returns.
 fn server(first: Answer, then: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Server {
     let count = AtomicUsize::new(0);
     Server::start(move |request| match count.fetch_add(1, Ordering::SeqCst) {
@@ -81,7 +81,7 @@ fn server(first: Answer, then: impl Fn(&Request, usize) -> Answer + Send + Sync 
     })
 }
 
-/// Everything, broken off.
+/// The whole, cut.
 fn cut() -> Answer {
     Answer::ok(body()).header("ETag", "\"1\"").cut_after(CUT, End::Close)
 }
@@ -97,7 +97,7 @@ fn some(range: &str, if_range: &str) -> (Option<String>, Option<String>) {
 }
 
 #[test]
-fn the_next_attempt_goes_on_from_the_last_good_byte() {
+fn the_next_attempt_continues_after_the_last_byte() {
     for config in [retrying(), Config { resume: true, ..retrying() }] {
         let server = server(cut(), |request, _| Answer::ranged(request, &body(), "\"1\""));
         let place = Dir::new();
@@ -116,7 +116,7 @@ fn sha256(bytes: &[u8]) -> haul_fetch::Checksum {
 }
 
 #[test]
-fn what_cannot_be_continued_starts_over() {
+fn downloads_that_cannot_be_continued_start_over() {
     let other = || seeded_bytes(8, BYTES);
     let new = move |request: &Request, _| Answer::ranged(request, &other(), "\"2\"");
     let wrong = |content_range: &'static str| {
@@ -126,7 +126,7 @@ fn what_cannot_be_continued_starts_over() {
         }
     };
     let plain = |_: &Request, _: usize| Answer::ok(body());
-    // What the server says, what the file then is, and how many requests it took.
+    // The responses, the resulting file, and the number of requests.
     let weak = Answer::ok(body()).header("ETag", "W/\"1\"").cut_after(CUT, End::Close);
     for (what, server, expected, count) in [
         ("changed", server(cut(), new), other(), 2),
@@ -150,7 +150,7 @@ fn what_cannot_be_continued_starts_over() {
 }
 
 #[test]
-fn a_server_that_denies_every_condition_is_asked_without() {
+fn a_server_that_denies_every_condition_gets_a_request_without() {
     let denying = server(cut(), |request, _| match request.header("if-range") {
         Some(_) => Answer::ok(body()).header("ETag", "\"1\""),
         None => Answer::ranged(request, &body(), "\"1\""),
@@ -163,7 +163,7 @@ fn a_server_that_denies_every_condition_is_asked_without() {
 }
 
 #[test]
-fn a_server_may_send_the_rest_in_pieces() {
+fn a_server_may_send_the_missing_bytes_in_pieces() {
     let server = server(cut(), |request, _| {
         let first: usize = request.header("range").unwrap()[6..].trim_end_matches('-').parse().unwrap();
         let last = (first + 90_000).min(BYTES - 1);
@@ -179,7 +179,7 @@ fn a_server_may_send_the_rest_in_pieces() {
 }
 
 #[test]
-fn a_later_run_goes_on_and_leaves_nothing_but_the_file() {
+fn a_later_run_continues_and_leaves_only_the_file() {
     let dated = |answer: Answer| answer.header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT");
     let rest = move |request: &Request, _| dated(Answer::ranged(request, &body(), "\"1\""));
     let server = server(dated(cut()), rest);
@@ -191,7 +191,7 @@ fn a_later_run_goes_on_and_leaves_nothing_but_the_file() {
     assert!(place.file() == Some(body()));
     assert_eq!(place.names(), ["x"]);
     assert_eq!(asked(&server)[1], some("bytes=300000-", "\"1\""));
-    // Once more: nothing is fetched but the first byte.
+    // Once more: only the first byte is requested.
     assert_eq!(place.fetch(keeping(), &server.url("/x"), Expected::default()).unwrap(), (1, true));
     assert_eq!(asked(&server)[2], some("bytes=0-0", ""));
     let without = Config { resume: false, ..keeping() };
@@ -200,7 +200,7 @@ fn a_later_run_goes_on_and_leaves_nothing_but_the_file() {
 }
 
 #[test]
-fn what_was_kept_for_another_url_or_damaged_is_not_used() {
+fn partial_files_of_other_urls_and_damaged_ones_are_not_used() {
     let record = |place: &Dir| place.path("x.haul-part.from");
     type Change = (&'static str, fn(&Dir, &Path));
     let changes: [Change; 4] = [
@@ -231,7 +231,7 @@ fn what_was_kept_for_another_url_or_damaged_is_not_used() {
 
 #[test]
 fn bytes_that_are_all_there_are_confirmed_by_416() {
-    // Chunks without the last one: nobody knows that nothing was missing.
+    // Chunks without the last one: whether bytes are missing is unknown.
     let first = Answer::ok(body()).header("ETag", "\"1\"").chunked(&[BYTES]);
     let all = BYTES + format!("{BYTES:x}\r\n\r\n").len();
     let server =
@@ -242,7 +242,7 @@ fn bytes_that_are_all_there_are_confirmed_by_416() {
     assert_eq!(asked(&server)[1], some("bytes=500000-", "\"1\""));
 }
 
-/// As [`Answer::ranged`], of a server whose 416 doesn't say how long the whole is.
+/// As [`Answer::ranged`], from a server whose 416 doesn't tell the length of the whole.
 fn ranged_without_length(request: &Request, body: &[u8], etag: &str) -> Answer {
     let first = request.header("range").and_then(|range| range[6..].trim_end_matches('-').parse().ok());
     let is_same = request.header("if-range").is_none_or(|tag| tag == etag);
@@ -267,10 +267,10 @@ fn bytes_that_are_all_there_are_confirmed_by_the_last_one_where_416_says_no_leng
 }
 
 #[test]
-fn what_the_last_byte_does_not_prove_is_fetched_anew() {
+fn a_download_that_the_last_byte_does_not_complete_starts_over() {
     let last = |range: &str| Answer::new(206).header("Content-Range", &format!("bytes {range}")).body("?");
     let same = |range| last(range).header("ETag", "\"1\"");
-    // What the server says of the last byte, and whether that has the whole.
+    // What the server says of the last byte, and whether it has the whole.
     for (what, answer, is_whole) in [
         ("another file", Answer::ok(seeded_bytes(8, BYTES)).header("ETag", "\"2\""), true),
         ("no conditions", Answer::ok(seeded_bytes(8, BYTES)), true),
@@ -286,7 +286,7 @@ fn what_the_last_byte_does_not_prove_is_fetched_anew() {
             false,
         ),
     ] {
-        // In chunks, so that nobody knows how long the whole is.
+        // In chunks, so that the length of the whole is unknown.
         let first = Answer::ok(body()).header("ETag", "\"1\"").chunked(&[BYTES]).cut_after(CUT, End::Close);
         let server = server(first, move |_, number| match number {
             1 => Answer::new(416),
@@ -310,7 +310,7 @@ fn what_the_last_byte_does_not_prove_is_fetched_anew() {
 }
 
 #[test]
-fn the_date_of_the_first_answer_counts_where_later_ones_say_none() {
+fn the_date_of_the_first_response_counts_if_later_ones_have_none() {
     use std::os::unix::fs::MetadataExt;
     for kept_bytes in [CUT, BYTES] {
         let first = cut().header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT");
@@ -325,7 +325,7 @@ fn the_date_of_the_first_answer_counts_where_later_ones_say_none() {
 }
 
 #[test]
-fn a_file_that_is_not_what_the_server_has_is_left_alone() {
+fn a_file_that_differs_from_the_servers_is_left_alone() {
     let old = "Sun, 06 Nov 1994 08:49:37 GMT";
     let answer = |modified: &str| Answer::ok("hello").header("Last-Modified", modified);
     let (same, newer) = (answer(old), answer("Sun, 06 Nov 1994 08:49:38 GMT"));
@@ -355,7 +355,7 @@ fn a_file_that_is_not_what_the_server_has_is_left_alone() {
 }
 
 #[test]
-fn a_body_that_is_not_what_it_must_be_is_not_kept() {
+fn an_unexpected_body_is_not_kept() {
     let digest = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
     let wrong = sha256(b"something else");
     for (what, answer, expected) in [
@@ -411,7 +411,7 @@ fn two_urls_that_share_a_name_never_share_a_file() {
 }
 
 #[test]
-fn files_are_as_old_as_the_server_says() {
+fn files_have_the_time_that_the_server_says() {
     use std::os::unix::fs::MetadataExt;
     for (bytes, date, seconds) in [
         (5, Some("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777)),
@@ -434,7 +434,7 @@ fn files_are_as_old_as_the_server_says() {
 }
 
 #[test]
-fn a_stream_goes_on_where_it_was_and_never_twice() {
+fn a_stream_is_continued_and_never_gets_a_byte_twice() {
     for (etag, ok) in [("\"1\"", true), ("\"2\"", false)] {
         let server = server(cut(), move |request, _| Answer::ranged(request, &body(), etag));
         let dir = tempfile::tempdir().unwrap();

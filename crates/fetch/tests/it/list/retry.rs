@@ -1,4 +1,4 @@
-//! Tasks that fail and are tried again, against scripted servers, on every engine.
+//! Retries of failed tasks, against scripted servers, on every engine.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use haul_testkit::{Answer, End, Request, Server, refused_address};
 
 use super::outcomes::{Outcomes, outcomes};
 
-/// Retries without pauses of their own.
+/// Retries without pauses.
 fn quick() -> Config {
     Config { retry_pause: Duration::ZERO, ..Config::default() }
 }
@@ -24,7 +24,7 @@ fn fetch(engine: &str, config: Config, limits: HostLimits, urls: Vec<String>) ->
 
 const ENGINES: [&str; 3] = ["serial", "threads=4", "uring=1x8"];
 
-/// Answers each path by a function of how often it was asked for.
+/// Answers each path depending on how often it was requested.
 fn counting(answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Server {
     let counts = Mutex::new(HashMap::new());
     Server::start(move |request| {
@@ -39,7 +39,7 @@ fn counting(answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) 
 }
 
 #[test]
-fn what_may_pass_is_tried_again_and_ends_once() {
+fn transient_failures_are_retried_and_each_task_ends_once() {
     for engine in ENGINES {
         let server = counting(|request, number| match (request.path(), number) {
             ("/ok", _) => Answer::ok("x"),
@@ -70,12 +70,12 @@ fn what_may_pass_is_tried_again_and_ends_once() {
 }
 
 #[test]
-fn a_dead_host_keeps_no_other_waiting() {
+fn a_dead_host_delays_no_other() {
     let (_held, dead) = refused_address();
     let server = Server::start(|_| Answer::ok("x"));
     let mut urls: Vec<_> = (0..30).map(|index| format!("http://{dead}/{index}")).collect();
     urls.extend((0..30).map(|index| server.url(&format!("/{index}"))));
-    // Pauses that no test would sit out: all ends well only because nothing waits behind the dead host's tasks.
+    // The pauses are longer than the test: it ends only because no task waits behind those of the dead host.
     let config = Config { retry_pause: Duration::from_secs(3_600), retries: 1, ..Config::default() };
     let cancel = Cancel::new().unwrap();
     let started = Instant::now();
@@ -115,7 +115,7 @@ fn retry_after_pauses_the_whole_host() {
         _ => Answer::ok("x"),
     });
     let urls: Vec<_> = (0..4).map(|index| server.url(&format!("/{index}"))).collect();
-    // A clock of the test's own: it stands still until everything that can start has started.
+    // A manual clock: it stands still until everything that can start has started.
     let clock_ms = AtomicU64::new(0);
     let tasks = urls.iter().map(|url| FetchTask::new(url, Destination::Discard));
     let asked_in_the_pause = AtomicUsize::new(0);
@@ -138,7 +138,7 @@ fn retry_after_pauses_the_whole_host() {
 }
 
 #[test]
-fn the_time_for_the_whole_includes_further_attempts() {
+fn the_total_timeout_includes_retries() {
     let server = Server::start(|_| Answer::new(503));
     let config = Config {
         total_timeout: Some(Duration::from_secs(5)),
@@ -154,7 +154,7 @@ fn the_time_for_the_whole_includes_further_attempts() {
 }
 
 #[test]
-fn a_stream_that_has_begun_is_not_begun_again() {
+fn a_stream_that_has_received_bytes_is_not_restarted() {
     let server = Server::start(|_| Answer::ok("hello").cut_after(3, End::Close));
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("out");

@@ -1,4 +1,4 @@
-//! The fetching job in the simulation: whatever fails, a file is whole or absent.
+//! The job in the simulation: whatever fails, a file is complete or absent.
 
 use std::io;
 use std::path::Path;
@@ -63,7 +63,7 @@ async fn fetch(sim: &Sim, job: &FetchJob, task: &FetchTask) -> Result<Fetched, F
     }
 }
 
-/// That the file is the body or isn't there, and that success means the former.
+/// Checks that the file is the body or absent, and that success means the former.
 #[track_caller]
 fn check(sim: &Sim, succeeded: bool, what: &str) {
     let files = sim.files();
@@ -75,7 +75,7 @@ fn check(sim: &Sim, succeeded: bool, what: &str) {
 }
 
 #[test]
-fn bodies_arrive_whole_through_short_reads() {
+fn bodies_are_complete_despite_short_reads() {
     for reply in [plain_reply(), chunked_reply()] {
         for seed in 0..20 {
             let sim = machine(seed, vec![open(reply.clone())]);
@@ -87,7 +87,7 @@ fn bodies_arrive_whole_through_short_reads() {
 }
 
 #[test]
-fn whatever_single_operation_fails_the_file_is_whole_or_absent() {
+fn whichever_operation_fails_the_file_is_complete_or_absent() {
     let sim = machine(1, vec![open(plain_reply())]);
     sim.run(fetch(&sim, &once(), &task("d/x"))).unwrap().unwrap();
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ConnectionReset, io::ErrorKind::TimedOut] {
@@ -101,7 +101,7 @@ fn whatever_single_operation_fails_the_file_is_whole_or_absent() {
 }
 
 #[test]
-fn a_response_that_breaks_off_anywhere_is_never_a_file() {
+fn a_truncated_response_is_never_a_file() {
     for reply in [plain_reply(), chunked_reply()] {
         let cuts = (0..200).chain([1_000, 65_600, 131_072, 200_000, reply.len() - 2, reply.len() - 1]);
         for cut in cuts {
@@ -130,7 +130,7 @@ fn a_connection_that_died_while_idle_is_replaced_once() {
 }
 
 #[test]
-fn after_a_power_cut_a_file_is_whole_or_absent() {
+fn after_a_power_cut_a_file_is_complete_or_absent() {
     let sim = machine(1, vec![open(plain_reply())]);
     sim.run(fetch(&sim, &once(), &task("d/x"))).unwrap().unwrap();
     for number in 0..=sim.submitted() {
@@ -153,8 +153,8 @@ fn tagged_reply() -> Vec<u8> {
     [head.into_bytes(), body()].concat()
 }
 
-/// What a server answers to the request that goes on from the files a killed run left.
-fn rest_reply(files: &Files) -> Vec<u8> {
+/// The server's response to the request that continues the files of a killed run.
+fn missing_bytes_reply(files: &Files) -> Vec<u8> {
     let first = match (files.get("d/x.haul-part"), files.get("d/x.haul-part.from")) {
         (Some(part), Some(_)) if !part.is_empty() => part.len(),
         _ => return tagged_reply(),
@@ -183,7 +183,7 @@ fn after_a_kill_at_any_step_the_next_run_completes_the_file() {
             let killed = machine(seed, vec![open(tagged_reply())]);
             killed.cut_power_at(number);
             killed.run(fetch(&killed, &keeping(), &task("d/x")));
-            // A process that is killed loses nothing that it wrote, unlike a machine without power.
+            // A killed process loses nothing that it wrote, unlike a machine without power.
             let files = killed.files().clone();
             if let Some(part) = files.get("d/x.haul-part") {
                 assert!(body().starts_with(part), "{what}");
@@ -192,7 +192,7 @@ fn after_a_kill_at_any_step_the_next_run_completes_the_file() {
                 check_content(&files, &what);
                 continue;
             }
-            let reply = rest_reply(&files);
+            let reply = missing_bytes_reply(&files);
             continued += u64::from(reply.starts_with(b"HTTP/1.1 206"));
             let sim = Sim::with_files(seed + 100, files);
             sim.peers().listen("host", 80, vec![open(reply)]);
@@ -209,7 +209,7 @@ fn check_content(files: &Files, what: &str) {
 }
 
 #[test]
-fn a_limited_rate_is_kept_to() {
+fn the_rate_limit_is_respected() {
     for reply in [plain_reply(), chunked_reply()] {
         let sim = machine(5, vec![open(reply)]);
         let job = FetchJob::new(Config { retries: 0, rate_max: Some(100_000), ..Config::default() });
@@ -223,7 +223,7 @@ fn a_limited_rate_is_kept_to() {
 }
 
 #[test]
-fn a_server_that_is_too_slow_is_given_up_before_it_falls_silent() {
+fn a_slow_server_is_given_up_before_the_read_timeout() {
     let cut = plain_reply()[..250_000].to_vec();
     for (rate_min, expected_seconds) in [(Some(10_000), 30), (Some(1), 60), (None, 600)] {
         let sim = machine(5, vec![open(cut.clone())]);
@@ -237,13 +237,13 @@ fn a_server_that_is_too_slow_is_given_up_before_it_falls_silent() {
     }
 }
 
-/// A body of one length whatever its version is: only its record tells it from another.
+/// A body with the same length in every version: only its record distinguishes them.
 fn version(tag: u8) -> Vec<u8> {
     vec![tag; 1_000]
 }
 
 fn version_reply(tag: u8) -> Vec<u8> {
-    // The same date as well, which becomes the time of the file.
+    // The date is the same as well; it becomes the time of the file.
     let head = "HTTP/1.1 200 OK\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 1000";
     [format!("{head}\r\nETag: \"{tag}\"\r\n\r\n").into_bytes(), version(tag)].concat()
 }
@@ -252,10 +252,10 @@ fn syncing() -> FetchJob {
     FetchJob::new(Config { retries: 0, sync: true, ..Config::default() })
 }
 
-/// That a record beside the file vouches for nothing but what the file is.
+/// Checks that a record next to the file describes that file.
 #[track_caller]
 fn check_record(files: &Files, what: &str) {
-    // A record that was cut is none.
+    // A truncated record doesn't count.
     let whole = files.get("d/x.haul-from").filter(|record| record.ends_with(b"\nend\n"));
     let Some(record) = whole else { return };
     let record = String::from_utf8(record.to_vec()).unwrap();
@@ -265,8 +265,8 @@ fn check_record(files: &Files, what: &str) {
 }
 
 #[test]
-fn no_record_vouches_for_other_bytes_whatever_ends_the_run() {
-    // The first version and its record are there; the second is on its way.
+fn however_a_run_ends_no_record_describes_other_bytes() {
+    // The first version and its record exist; the second is being fetched.
     let first = machine(1, vec![open(version_reply(1))]);
     first.run(fetch(&first, &syncing(), &task_of("d/x", Durability::Eventual))).unwrap().unwrap();
     let stable = async || {
@@ -295,7 +295,7 @@ fn no_record_vouches_for_other_bytes_whatever_ends_the_run() {
             let cut = second(seed);
             cut.cut_power_at(number);
             cut.run(fetch(&cut, &syncing(), &task_of("d/x", Durability::Eventual)));
-            // Killed, which loses nothing that was written; and without power.
+            // After a kill, which loses nothing that was written, and after a power cut.
             let killed = cut.files().clone();
             for files in [killed, cut.after_power_cut()] {
                 check_record(&files, &what);
@@ -316,7 +316,7 @@ fn no_record_vouches_for_other_bytes_whatever_ends_the_run() {
     assert!(old > 5 && new > 5 && bare > 5, "{old}, {new}, {bare}: every state was seen");
 }
 
-/// What a server answers to the four requests of a file in segments, in the order in which [`in_segments`] makes them.
+/// The responses to the four requests of a file in segments, in the order in which [`in_segments`] makes them.
 fn segment_replies() -> Vec<Reply> {
     let whole = format!(
         "HTTP/1.1 200 OK\r\nETag: \"1\"\r\nAccept-Ranges: bytes\r\nContent-Length: {BODY_BYTES}\r\n\r\n"
@@ -325,7 +325,8 @@ fn segment_replies() -> Vec<Reply> {
     let part = |first: usize| {
         let last = first + BODY_BYTES / 3 - 1;
         let head = format!(
-            "HTTP/1.1 206 x\r\nETag: \"1\"\r\nContent-Range: bytes {first}-{last}/{BODY_BYTES}\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 206 x\r\nETag: \"1\"\r\nContent-Range: bytes {first}-{last}/{BODY_BYTES}\r\n\
+             Content-Length: {}\r\n\r\n",
             last + 1 - first
         );
         [head.into_bytes(), body()[first..=last].to_vec()].concat()
@@ -356,7 +357,7 @@ async fn in_segments(sim: &Sim, task: &FetchTask) -> Result<Fetched, Failed> {
 }
 
 #[test]
-fn segments_arrive_whole_through_short_reads() {
+fn segments_are_complete_despite_short_reads() {
     for seed in 0..20 {
         let sim = machine(seed, segment_replies());
         sim.run(in_segments(&sim, &task("d/x"))).unwrap().unwrap();
@@ -366,7 +367,7 @@ fn segments_arrive_whole_through_short_reads() {
 }
 
 #[test]
-fn whatever_fails_a_file_in_segments_is_whole_or_absent() {
+fn whatever_fails_a_file_in_segments_is_complete_or_absent() {
     let sim = machine(1, segment_replies());
     sim.run(in_segments(&sim, &task("d/x"))).unwrap().unwrap();
     let (mut whole, mut absent) = (0, 0);
@@ -383,7 +384,7 @@ fn whatever_fails_a_file_in_segments_is_whole_or_absent() {
 }
 
 #[test]
-fn after_a_power_cut_a_file_in_segments_is_whole_or_absent() {
+fn after_a_power_cut_a_file_in_segments_is_complete_or_absent() {
     let sim = machine(1, segment_replies());
     sim.run(in_segments(&sim, &task("d/x"))).unwrap().unwrap();
     for number in 0..=sim.submitted() {

@@ -1,4 +1,4 @@
-//! Only what has changed since last time, against scripted servers.
+//! Fetching only what has changed since the last run, against scripted servers.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ const DATE: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
 
 struct Dir(tempfile::TempDir);
 
-/// What a task came to: the words of its end.
+/// The possible outcomes of a task.
 const FETCHED: &str = "fetched";
 const UNCHANGED: &str = "unchanged";
 
@@ -76,7 +76,7 @@ fn sync(engine: Engine, tasks: Vec<FetchTask>) -> Vec<String> {
     ends
 }
 
-/// A server whose answer can be changed.
+/// A server whose response can be changed.
 struct Changing {
     server: Server,
     answer: Arc<Mutex<Answer>>,
@@ -115,7 +115,7 @@ fn dated(body: &str, modified: &str) -> Answer {
 fn a_second_run_transfers_no_bodies() {
     for engine in ["serial", "threads=4", "uring=1x8"] {
         let engine: Engine = engine.parse().unwrap();
-        // Every fourth says nothing to compare by.
+        // Every fourth response has no validators.
         let server = Server::start(|request| {
             let number: usize = request.path()[1..].parse().unwrap();
             let tag = format!("\"{number}\"");
@@ -124,7 +124,7 @@ fn a_second_run_transfers_no_bodies() {
                 (0, ..) => tagged("tagged", &tag),
                 (1, _, Some(OLD)) => Answer::new(304),
                 (1, ..) => dated("dated", OLD),
-                // Takes no notice of conditions.
+                // A server that ignores conditions.
                 (2, ..) => Answer::ok(vec![7; 1_000_000]).header("ETag", &tag),
                 _ => Answer::ok("plain"),
             }
@@ -154,7 +154,7 @@ fn a_second_run_transfers_no_bodies() {
 }
 
 #[test]
-fn what_changed_is_fetched_and_replaced_whole() {
+fn changed_files_are_fetched_and_replaced_as_a_whole() {
     let server = Changing::new(tagged("one", "\"1\""));
     let dir = Dir::new();
     assert_eq!(dir.sync(&server.server), FETCHED);
@@ -186,13 +186,13 @@ fn a_304_that_is_about_something_else_is_not_believed() {
     assert_eq!(dir.sync(&server), FETCHED);
     assert_eq!(dir.sync(&server), FETCHED);
     assert_eq!(server.requests().len(), 3, "asked with the condition, then without it");
-    // And one that nobody asked for is no file.
+    // An unrequested 304 is not a file.
     let server = Server::start(|_| Answer::new(304));
     assert_eq!(Dir::new().sync(&server), "the server answered 304 Not Modified");
 }
 
 #[test]
-fn files_that_were_changed_or_lost_here_are_fetched_anew() {
+fn files_that_were_changed_or_lost_locally_are_fetched_again() {
     let whole = seeded_bytes(3, 10).iter().map(|byte| char::from(b'a' + byte % 26)).collect::<String>();
     for answer in [tagged(&whole, "\"1\""), dated(&whole, OLD)] {
         let server = Changing::new(answer);
@@ -231,7 +231,7 @@ fn files_that_were_changed_or_lost_here_are_fetched_anew() {
 }
 
 #[test]
-fn failures_leave_what_is_there() {
+fn failures_leave_the_existing_file() {
     let server = Changing::new(tagged("one", "\"1\""));
     let dir = Dir::new();
     assert_eq!(dir.sync(&server.server), FETCHED);
@@ -253,7 +253,7 @@ fn failures_leave_what_is_there() {
 }
 
 #[test]
-fn another_attempt_within_a_run_goes_on_and_counts() {
+fn a_retry_within_a_run_continues_and_is_counted() {
     let body = "0123456789".repeat(50_000);
     let whole = body.clone();
     let server =
@@ -277,7 +277,7 @@ fn two_urls_never_share_a_file() {
     assert_eq!(dir.sync_url(&server.url("/a"), Expected::default()), FETCHED);
     assert_eq!(dir.sync_url(&server.url("/b"), Expected::default()), "the result exists already");
     assert_eq!(dir.read(), "/a");
-    // At the same time, over a file that came from neither.
+    // At the same time, replacing a file that came from neither.
     let dir = Dir::new();
     std::fs::write(dir.path("x"), "something").unwrap();
     let tasks = (0..8).map(|number| dir.task(&server.url(&format!("/{number}")), "x")).collect();
@@ -305,7 +305,7 @@ fn a_file_that_was_changed_meanwhile_is_not_replaced() {
 }
 
 #[test]
-fn validators_are_of_the_url_that_redirects_lead_to() {
+fn validators_belong_to_the_url_after_redirects() {
     let target = Arc::new(Mutex::new("/v1"));
     let now = target.clone();
     let server = Server::start(move |request| match (request.path(), request.header("if-none-match")) {
@@ -323,7 +323,7 @@ fn validators_are_of_the_url_that_redirects_lead_to() {
 }
 
 #[test]
-fn what_is_not_what_it_must_be_is_not_kept_for_being_unchanged() {
+fn an_unexpected_file_is_fetched_again_even_if_unchanged() {
     let server = Server::start(|request| match request.header("if-none-match") {
         Some(_) => Answer::new(304),
         None => tagged("hello", "\"1\""),

@@ -1,4 +1,4 @@
-//! What holds for any bytes at all. Property tests and the fuzz targets in `fuzz/` run the same functions.
+//! Properties that hold for any input. The property tests and the fuzz targets in `fuzz/` run the same functions.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use haul_fetch::{CookieJar, HeaderMap, Request, disposition_name};
 use http::HeaderValue;
 use http::header::CONTENT_DISPOSITION;
 
-/// Whatever name a server proposes, it is one of a file in its directory that other systems take too.
+/// Any name that a server proposes stays in its directory and is valid on other systems.
 pub fn disposition(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let Some(name) = disposition_name(&HeaderMap::from_iter([(CONTENT_DISPOSITION, value)])) else { return };
@@ -18,7 +18,7 @@ pub fn disposition(input: &[u8]) {
     assert!(!name.chars().any(|character| character.is_control() || character == '\u{202e}'), "{name:?}");
 }
 
-/// A jar at a time that stands still, so that nothing expires on the way.
+/// A jar whose clock stands still, so that no cookie expires.
 fn jar() -> CookieJar {
     CookieJar::new(|| UNIX_EPOCH + Duration::from_secs(1_700_000_000))
 }
@@ -28,8 +28,8 @@ fn sent(jar: &CookieJar, url: &str) -> Option<HeaderValue> {
     jar.field(Request::get(url).expect("a constant URL").url())
 }
 
-/// Whatever a server sets, other sites never see it, http never replaces what https set, and the jar can be written and
-/// read again. The first byte chooses the server; lines are responses.
+/// Whatever a server sets, other sites never see it, http never replaces a cookie that https set, and the jar can be
+/// written and read again. The first byte selects the server; each line is a response.
 pub fn set_cookie(input: &[u8]) {
     let Some((&choice, lines)) = input.split_first() else { return };
     let from = [
@@ -43,7 +43,7 @@ pub fn set_cookie(input: &[u8]) {
     let origin = Request::get("https://www.example.org/").expect("a constant URL");
     jar.take(origin.url(), b"kept=1; Secure");
     let from = Request::get(from).expect("a constant URL");
-    // Less than what a Cookie field holds, and than what a jar keeps of one site.
+    // Fewer cookies than a Cookie field holds, and than a jar keeps for one site.
     let lines = &lines[..lines.len().min(4_000)];
     for line in lines.split(|byte| *byte == b'\n').take(40) {
         jar.take(from.url(), line);
@@ -70,7 +70,7 @@ pub fn set_cookie(input: &[u8]) {
     survives_writing(&jar);
 }
 
-/// Any file is read or refused; what was read is written in a form that is read as the same.
+/// Any file is parsed or refused; a parsed one is written in a form that is parsed to the same.
 pub fn cookie_file(input: &[u8]) {
     let jar = jar();
     match jar.read(input) {

@@ -6,7 +6,7 @@ use proptest::test_runner::RngSeed;
 
 use super::checks;
 
-/// Words of a grammar with some noise.
+/// Words of a grammar, with some noise.
 fn of(words: &'static [&'static str], count_max: usize) -> impl Strategy<Value = Vec<u8>> {
     let word = proptest::sample::select(words).prop_map(|word| word.as_bytes().to_vec());
     let noise = vec(any::<u8>(), 0..3);

@@ -1,4 +1,4 @@
-//! Certificates of servers, sessions of TLS, against scripted servers.
+//! Server certificates and TLS sessions, against scripted servers.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ fn client(dir: &Path, server: &Server) -> Client {
 }
 
 #[test]
-fn each_fault_is_told_as_what_it_is() {
+fn each_fault_has_its_own_error() {
     let dir = tempfile::tempdir().unwrap();
     let ends = "the certificate was valid until Mon, 01 Jan 2001 00:00:00 GMT";
     let begins = "the certificate is valid from Wed, 01 Jan 2200 00:00:00 GMT";
@@ -42,7 +42,7 @@ fn each_fault_is_told_as_what_it_is() {
 }
 
 #[test]
-fn a_name_of_the_subject_counts_for_nothing() {
+fn the_subject_name_is_ignored() {
     // The certificate without names has the subject localhost.
     let dir = tempfile::tempdir().unwrap();
     let server = Server::builder().tls(Tls::with(Fault::NoName)).start(|_| Answer::ok("secret"));
@@ -55,7 +55,7 @@ fn a_name_of_the_subject_counts_for_nothing() {
 }
 
 #[test]
-fn a_second_connection_goes_on_with_the_session() {
+fn a_second_connection_resumes_the_session() {
     let dir = tempfile::tempdir().unwrap();
     let server = |tls| Server::builder().tls(tls).start(|_| Answer::ok("x").close());
     let (one, other) = (server(Tls::good()), server(Tls::good()));
@@ -68,9 +68,9 @@ fn a_second_connection_goes_on_with_the_session() {
     let resumed: Vec<_> = handshakes.iter().map(|handshake| handshake.resumed).collect();
     assert_eq!(resumed, [false, true, true, true]);
     assert!(handshakes.iter().all(|handshake| handshake.alpn.as_deref() == Some("http/1.1")));
-    // Another server at the same address can't go on with it, and has to show its certificate.
+    // Another server at the same address can't resume the session, and has to present its certificate.
     assert!(get(&other.url("/")).is_err());
-    // A session belongs to a name: another name of the same server begins anew.
+    // A session belongs to a name: another name of the same server starts a new one.
     get(&format!("https://localhost:{}/", one.address().port())).unwrap();
     let last = one.requests().pop().unwrap().tls.unwrap();
     assert_eq!((last.resumed, last.name.as_deref()), (false, Some("localhost")));

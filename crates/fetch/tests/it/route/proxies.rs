@@ -1,4 +1,4 @@
-//! Requests through proxies, against scripted ones. The origins' names can't be looked up: only the proxy reaches them.
+//! Requests through scripted proxies. Only the proxy can resolve the origins' names.
 
 use haul_fetch::{Client, Config, Error, Proxies, ProxyError, Request, Trust};
 use haul_testkit::{Answer, End, Fault, Server, Socks, Tls};
@@ -12,7 +12,7 @@ fn fetch(config: Config, url: &str) -> Result<String, Error> {
     Ok(String::from_utf8(response.body).unwrap())
 }
 
-/// A proxy that tunnels everything to `origin`, and says so of what it is to pass on itself.
+/// A proxy that opens tunnels to `origin`, and answers requests that it should forward with their target.
 fn proxy(origin: std::net::SocketAddr) -> Server {
     Server::start(move |request| match request.method.as_str() {
         "CONNECT" => Answer::tunnel(origin),
@@ -21,7 +21,7 @@ fn proxy(origin: std::net::SocketAddr) -> Server {
 }
 
 #[test]
-fn http_is_passed_on_and_https_is_tunnelled() {
+fn http_is_forwarded_and_https_is_tunnelled() {
     let origin = Server::builder().tls(Tls::good()).start(|_| Answer::ok("secret"));
     let proxy = proxy(origin.address());
     let url = format!("http://{}", proxy.address());
@@ -38,7 +38,7 @@ fn http_is_passed_on_and_https_is_tunnelled() {
 }
 
 #[test]
-fn certificates_are_those_of_the_origin_not_of_the_way() {
+fn certificates_must_be_those_of_the_origin() {
     let tls = Tls::with(Fault::WrongName);
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("ca.pem"), tls.ca_pem()).unwrap();
@@ -53,7 +53,7 @@ fn certificates_are_those_of_the_origin_not_of_the_way() {
 }
 
 #[test]
-fn credentials_of_the_proxy_stay_with_it() {
+fn proxy_credentials_go_to_the_proxy_only() {
     let origin = Server::builder().tls(Tls::good()).start(|request| {
         assert_eq!(request.header("proxy-authorization"), None);
         Answer::ok("secret")
@@ -88,7 +88,7 @@ fn credentials_of_the_proxy_stay_with_it() {
 }
 
 #[test]
-fn what_is_no_consent_is_no_tunnel() {
+fn a_refused_connect_opens_no_tunnel() {
     for (answer, malformed) in [
         (Answer::new(502), false),
         (Answer::raw("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"), true),
@@ -109,7 +109,7 @@ fn what_is_no_consent_is_no_tunnel() {
 }
 
 #[test]
-fn connections_are_shared_by_way_and_never_across_ways() {
+fn connections_are_reused_for_the_same_route_only() {
     let origin = Server::builder().tls(Tls::good()).start(|request| Answer::ok(request.path()));
     let proxy = proxy(origin.address());
     let client = Client::new(through(&format!("http://{}", proxy.address()))).unwrap();
@@ -123,7 +123,7 @@ fn connections_are_shared_by_way_and_never_across_ways() {
     }
     assert_eq!(proxy.connection_count(), 3, "a tunnel belongs to its origin");
     assert_eq!(origin.connection_count(), 2);
-    // The same origin by another way, in the same client: the exemption changes it for one host.
+    // The same origin by another route, in the same client: the bypass list affects one host only.
     let plain = Server::start(|_| Answer::ok("plain"));
     let mut config = through(&format!("http://{}", proxy.address()));
     config.proxies.bypass = haul_fetch::Bypass::parse("127.0.0.1");
@@ -133,7 +133,7 @@ fn connections_are_shared_by_way_and_never_across_ways() {
 }
 
 #[test]
-fn socks_leads_to_names_and_addresses() {
+fn socks_connects_to_names_and_addresses() {
     let origin = Server::start(|_| Answer::ok("behind"));
     let secure = Server::builder().tls(Tls::good()).start(|_| Answer::ok("secret behind"));
     for (server, scheme, said) in [(&origin, "http", "behind"), (&secure, "https", "secret behind")] {
@@ -155,7 +155,7 @@ fn socks_leads_to_names_and_addresses() {
 }
 
 #[test]
-fn socks_takes_credentials_and_says_why_not() {
+fn socks_authenticates_and_reports_failures() {
     let origin = Server::start(|request| {
         assert_eq!(request.header("proxy-authorization"), None);
         Answer::ok("behind")

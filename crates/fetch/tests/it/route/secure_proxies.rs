@@ -1,4 +1,4 @@
-//! Requests through proxies that speak TLS, against scripted ones. The origins' names can't be looked up.
+//! Requests through scripted proxies over TLS. Only the proxy can resolve the origins' names.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ fn through(proxy: &Server, credentials: &str, trust: Trust) -> Config {
     Config { proxies: Proxies::all(url.parse().unwrap()), trust, ..Config::default() }
 }
 
-/// A proxy that tunnels everything to `origin`, and says so of what it is to pass on itself.
+/// A proxy that opens tunnels to `origin`, and answers requests that it should forward with their target.
 fn proxy(tls: Tls, origin: &Server) -> Server {
     let origin = origin.address();
     Server::builder().tls(tls).start(move |request| match request.method.as_str() {
@@ -24,7 +24,7 @@ fn fetch(config: Config, url: &str) -> Result<String, Error> {
     Ok(String::from_utf8(response.body).unwrap())
 }
 
-/// Trust in the authorities of all of `servers`.
+/// Trusts the test authorities of all `servers`.
 fn trust(dir: &Path, servers: &[&Server]) -> Trust {
     let path = dir.join("ca.pem");
     std::fs::write(&path, servers.iter().map(|server| server.ca_pem()).collect::<String>()).unwrap();
@@ -32,7 +32,7 @@ fn trust(dir: &Path, servers: &[&Server]) -> Trust {
 }
 
 #[test]
-fn tls_goes_within_tls() {
+fn tls_to_the_origin_runs_within_tls_to_the_proxy() {
     let body = seeded_bytes(3, 3_000_000);
     let sent = body.clone();
     let origin = Server::builder().tls(Tls::good()).start(move |request| match request.path() {
@@ -65,7 +65,7 @@ fn tls_goes_within_tls() {
 }
 
 #[test]
-fn http_is_passed_on_within_tls_and_credentials_stay_there() {
+fn http_is_forwarded_within_tls_and_credentials_go_no_further() {
     let origin = Server::builder().tls(Tls::good()).start(|request| {
         assert_eq!(request.header("proxy-authorization"), None);
         Answer::ok("secret")
@@ -89,16 +89,16 @@ fn http_is_passed_on_within_tls_and_credentials_stay_there() {
 }
 
 #[test]
-fn each_certificate_is_that_of_its_own_name() {
+fn each_certificate_must_match_its_own_name() {
     let dir = tempfile::tempdir().unwrap();
     let origin = |fault| Server::builder().tls(Tls::with(fault)).start(|_| Answer::ok("secret"));
-    // The origin's certificate is for elsewhere.example, as asked; that of the proxy for its address.
+    // The origin's certificate is for elsewhere.example, as requested; the proxy's is for its address.
     let elsewhere = origin(Fault::WrongName);
     let good = proxy(Tls::good(), &elsewhere);
     let config = through(&good, "", trust(dir.path(), &[&elsewhere, &good]));
     assert_eq!(fetch(config.clone(), "https://elsewhere.example/").unwrap(), "secret");
     assert!(matches!(fetch(config, "https://127.0.0.1/"), Err(Error::Tls(_))));
-    // Now the proxy shows one for elsewhere.example: the right one for the origin alone.
+    // Now the proxy's certificate is for elsewhere.example, which is right for the origin only.
     let here = origin(Fault::None);
     let bad = proxy(Tls::with(Fault::WrongName), &here);
     let config = through(&bad, "", trust(dir.path(), &[&here, &bad]));
@@ -111,7 +111,7 @@ fn each_certificate_is_that_of_its_own_name() {
 }
 
 #[test]
-fn the_certificate_of_the_client_is_for_origins_alone() {
+fn the_client_certificate_is_for_origins_only() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("both");
     let fetch_with = |proxy: &Server, (certificate, key): (String, String)| {
@@ -124,7 +124,7 @@ fn the_certificate_of_the_client_is_for_origins_alone() {
     let identity = tls.client_pem();
     let origin = Server::builder().tls(tls).start(|_| Answer::ok("known"));
     assert_eq!(fetch_with(&proxy(Tls::good(), &origin), identity).unwrap(), "known");
-    // A proxy that would take it, for an origin that wants none.
+    // A proxy that would accept the certificate, for an origin that doesn't ask for one.
     let curious = Tls::good().require_client();
     let identity = curious.client_pem();
     let open = Server::builder().tls(Tls::good()).start(|_| Answer::ok("open"));
@@ -133,7 +133,7 @@ fn the_certificate_of_the_client_is_for_origins_alone() {
 }
 
 #[test]
-fn a_proxy_that_speaks_no_tls_is_told() {
+fn a_proxy_without_tls_is_reported() {
     let plain = Server::start(|_| Answer::raw("HTTP/1.1 400 No\r\n\r\n").then(End::Close));
     let config = Config {
         connect_timeout: std::time::Duration::from_millis(200),

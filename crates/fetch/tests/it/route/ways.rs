@@ -1,4 +1,4 @@
-//! Ways to a server other than its address alone: client certificates, sockets in the file system, names.
+//! Client certificates, Unix domain sockets, name resolution.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -18,7 +18,7 @@ fn get(server: &Server, path: &str) -> Request {
 }
 
 #[test]
-fn a_client_shows_its_certificate_to_who_asks() {
+fn a_client_presents_its_certificate_if_asked() {
     let tls = Tls::good().require_client();
     let dir = tempfile::tempdir().unwrap();
     let (certificate, key) = tls.client_pem();
@@ -45,7 +45,7 @@ fn a_client_shows_its_certificate_to_who_asks() {
     }
 }
 
-/// Answers one request on a socket in the file system; what it was asked.
+/// Answers one request on a Unix domain socket; returns its text.
 fn serve_locally(path: &Path) -> std::thread::JoinHandle<String> {
     use std::io::{Read, Write};
     let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
@@ -63,7 +63,7 @@ fn serve_locally(path: &Path) -> std::thread::JoinHandle<String> {
 }
 
 #[test]
-fn a_socket_in_the_file_system_stands_for_every_host() {
+fn a_unix_socket_replaces_every_host() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("socket");
     let served = serve_locally(&path);
@@ -77,7 +77,7 @@ fn a_socket_in_the_file_system_stands_for_every_host() {
 }
 
 #[test]
-fn requests_that_come_together_look_a_name_up_once() {
+fn concurrent_requests_resolve_a_name_once() {
     let server = Server::start(|request| Answer::ok(request.path()));
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
@@ -93,7 +93,7 @@ fn requests_that_come_together_look_a_name_up_once() {
     let config =
         Config { names, known_hosts: vec![known], idle_connections_max: 0, workers: 8, ..Config::default() };
     let url = |host: &str, index: usize| format!("http://{host}:{port}/{index}");
-    // Two clients with one configuration share what they know.
+    // Two clients with one configuration share the cache.
     for _ in 0..2 {
         let client = Client::new(config.clone()).unwrap();
         let requests = (0..500).map(|index| Request::get(&url("site.test", index)).unwrap());

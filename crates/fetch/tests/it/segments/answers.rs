@@ -1,4 +1,4 @@
-//! What the answers of a server are worth where a file is to come in segments.
+//! Which responses can be part of a file in segments.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use super::setting::{
 };
 
 #[test]
-fn what_cannot_be_combined_comes_as_one() {
+fn files_whose_parts_cannot_be_combined_are_not_split() {
     let tagged = |answer: Answer| answer.header("ETag", "\"1\"");
     let ranges = |answer: Answer| answer.header("Accept-Ranges", "bytes");
     for (what, answer, content) in [
@@ -41,7 +41,7 @@ fn what_cannot_be_combined_comes_as_one() {
 }
 
 #[test]
-fn a_settled_date_is_as_good_as_a_tag() {
+fn a_strong_date_is_as_good_as_an_entity_tag() {
     let dated = |answer: Answer| {
         let answer = answer.header("Date", "Mon, 07 Nov 1994 08:49:37 GMT").header("Accept-Ranges", "bytes");
         answer.header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")
@@ -59,17 +59,17 @@ fn a_settled_date_is_as_good_as_a_tag() {
     assert_eq!(server.requests().len(), 3);
 }
 
-/// Bytes of the body, said to be of so many in all, without a validator.
+/// A part of the body, without a validator, announced with this total.
 fn part(range: Range<usize>, total: usize) -> Answer {
     let said = format!("bytes {}-{}/{total}", range.start, range.end - 1);
     Answer::new(206).header("Content-Range", &said).body(&body()[range])
 }
 
-/// What a wrong server answers to a request for a part.
+/// The response of a faulty server to a request for a part.
 type Wrong = fn(Range<usize>) -> Answer;
 
 #[test]
-fn a_part_of_something_else_makes_the_whole_start_over_as_one() {
+fn a_part_of_another_file_makes_the_task_start_over_unsplit() {
     let wrongs: [(&str, Wrong); 14] = [
         ("another tag", |range| part(range, BYTES).header("ETag", "\"2\"")),
         ("a weak tag", |range| part(range, BYTES).header("ETag", "W/\"1\"")),
@@ -121,7 +121,7 @@ fn a_part_of_something_else_makes_the_whole_start_over_as_one() {
 
 #[test]
 fn a_file_that_changes_is_never_a_mixture() {
-    // From the third request on the server has something else, of the same length.
+    // From the third request on, the server has another file of the same length.
     let count = AtomicUsize::new(0);
     let server = Server::start(move |request| match count.fetch_add(1, Ordering::SeqCst) {
         0 | 1 => ranged(request),
@@ -134,7 +134,7 @@ fn a_file_that_changes_is_never_a_mixture() {
 }
 
 #[test]
-fn a_server_may_send_less_than_it_was_asked_for() {
+fn a_server_may_send_less_than_requested() {
     let server = Server::start(move |request| match range_of(request) {
         None => whole(),
         Some(range) => part(range.start..range.end.min(range.start + 60_000), BYTES).header("ETag", "\"1\""),
@@ -147,7 +147,7 @@ fn a_server_may_send_less_than_it_was_asked_for() {
 }
 
 #[test]
-fn digests_of_responses_are_kept_to() {
+fn digests_of_responses_are_checked() {
     let wrong = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
     for (name, of_part) in [("Content-Digest", false), ("Repr-Digest", false), ("Content-Digest", true)] {
         let server = Server::start(move |request| match request.header("range").is_some() == of_part {

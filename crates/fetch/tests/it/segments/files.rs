@@ -14,7 +14,7 @@ use super::setting::{
 };
 
 #[test]
-fn the_bytes_are_the_same_for_every_engine_and_number() {
+fn the_bytes_are_the_same_for_every_engine_and_segment_count() {
     let server = Server::start(ranged);
     for name in ["serial", "threads=4", "uring=1x8", "uring=2x4"] {
         for count in 1..=8 {
@@ -29,7 +29,7 @@ fn the_bytes_are_the_same_for_every_engine_and_number() {
 }
 
 #[test]
-fn alone_one_connection_fetches_all_by_one_request() {
+fn one_connection_alone_fetches_everything_with_one_request() {
     let server = Server::start(ranged);
     let place = Dir::new();
     assert_eq!(fetch("serial", segments(8), place.task(&server.url("/x"))).0, Ok(1));
@@ -37,7 +37,7 @@ fn alone_one_connection_fetches_all_by_one_request() {
 }
 
 #[test]
-fn segments_arrive_beside_each_other() {
+fn segments_arrive_in_parallel() {
     for name in ["threads=4", "uring=1x8"] {
         let gate = Gate::new();
         let held = gate.clone();
@@ -62,7 +62,7 @@ fn segments_arrive_beside_each_other() {
 }
 
 #[test]
-fn others_take_over_what_a_slow_connection_has_before_it() {
+fn other_lanes_take_over_the_bytes_ahead_of_a_slow_connection() {
     for name in ["threads=2", "uring=1x4"] {
         let gate = Gate::new();
         let held = gate.clone();
@@ -86,7 +86,7 @@ fn others_take_over_what_a_slow_connection_has_before_it() {
 }
 
 #[test]
-fn what_breaks_off_goes_on_from_its_last_good_byte() {
+fn a_broken_segment_continues_after_its_last_byte() {
     for end in [End::Close, End::Reset] {
         for broken in 0..3 {
             let count = AtomicUsize::new(0);
@@ -112,7 +112,7 @@ fn what_breaks_off_goes_on_from_its_last_good_byte() {
 }
 
 #[test]
-fn a_host_that_bears_one_connection_only_still_gives_the_whole() {
+fn a_host_that_accepts_one_connection_only_still_delivers_the_whole() {
     for status in [403, 429, 503] {
         let server = Server::start(move |request| match request.header("range") {
             None => whole(),
@@ -127,7 +127,7 @@ fn a_host_that_bears_one_connection_only_still_gives_the_whole() {
 }
 
 #[test]
-fn what_fails_for_good_leaves_nothing() {
+fn a_final_failure_leaves_nothing() {
     let refusing = Server::start(|request| match request.header("range") {
         None => whole().cut_after(10, End::Close),
         Some(_) => Answer::new(403),
@@ -173,7 +173,7 @@ fn checksums_are_of_the_whole() {
 }
 
 #[test]
-fn further_connections_take_only_seats_that_tasks_leave_free() {
+fn additional_connections_take_only_permits_that_tasks_leave_free() {
     for (per_host_max, requests) in [(1, 1), (2, 2), (3, 3), (9, 4)] {
         let gate = Gate::new();
         let held = gate.clone();
@@ -193,7 +193,7 @@ fn further_connections_take_only_seats_that_tasks_leave_free() {
                     run_ready(job.part(&io, task, state, index)).unwrap();
                 })
             };
-            // Each sits down before the next comes.
+            // Each takes its permit before the next one starts.
             for index in 1..4 {
                 let lane = part(index);
                 match index < requests as u64 {
@@ -211,7 +211,7 @@ fn further_connections_take_only_seats_that_tasks_leave_free() {
 }
 
 #[test]
-fn further_connections_leave_when_tasks_need_their_seats() {
+fn additional_connections_end_when_tasks_need_their_permits() {
     let gates = [Gate::new(), Gate::new(), Gate::new()];
     let [first, second, other] = gates.clone();
     let server = Server::start(move |request| match range_of(request).map(|range| range.start) {
@@ -238,7 +238,8 @@ fn further_connections_leave_when_tasks_need_their_seats() {
         server.wait_requests(3);
         let fetching = scope.spawn(|| run_ready(job.start(&io(), &small)).is_ok());
         server.wait_requests(4);
-        // All seats are taken, and one more. Whoever gets bytes leaves; the other then needn't.
+        // One more permit than allowed is in use. A lane that receives bytes returns its own; the other lane then keeps
+        // its.
         gates[0].open();
         first.join().unwrap();
         gates[1].open();
@@ -256,7 +257,7 @@ fn further_connections_leave_when_tasks_need_their_seats() {
 }
 
 #[test]
-fn files_that_keep_up_come_in_segments_too() {
+fn files_that_are_kept_up_to_date_are_split_too() {
     let server = Server::start(ranged);
     let place = Dir::new();
     let config = Config { sync: true, ..undivided(3) };
@@ -270,7 +271,7 @@ fn files_that_keep_up_come_in_segments_too() {
 }
 
 #[test]
-fn what_goes_on_in_later_runs_comes_as_one() {
+fn files_that_later_runs_may_continue_are_not_split() {
     let server = Server::start(ranged);
     let place = Dir::new();
     let config = Config { resume: true, ..segments(3) };
@@ -280,7 +281,7 @@ fn what_goes_on_in_later_runs_comes_as_one() {
 }
 
 #[test]
-fn redirects_are_followed_once_and_anew_where_that_fails() {
+fn redirects_are_followed_once_and_again_after_a_failure() {
     let count = AtomicUsize::new(0);
     let server = Server::start(move |request| match request.path() {
         "/x" => Answer::redirect(302, "/y"),

@@ -1,4 +1,4 @@
-//! What tests of files in segments share: a body, its server, ways to run a task.
+//! Fixtures of the tests of files in segments: a body, its server, ways to run a task.
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use haul_fetch::{Config, Destination, Failed, FetchJob, FetchTask, Fetched, Segm
 use haul_io::{Blocking, Cancel, Publish, run_ready};
 use haul_testkit::{Answer, Request, Server, files_below, seeded_bytes};
 
-/// No multiple of any number of segments.
+/// Not a multiple of any number of segments.
 pub(crate) const BYTES: usize = 400_003;
 
 pub(crate) fn body() -> Vec<u8> {
@@ -18,13 +18,13 @@ pub(crate) fn body() -> Vec<u8> {
     BODY.clone()
 }
 
-/// So many segments, which are divided further down to small pieces.
+/// So many segments, which may be split again into small pieces.
 pub(crate) fn segments(count_max: usize) -> Config {
     let segments = Segments { count_max, bytes_min: 1, piece_bytes_min: 10_000, ..Segments::default() };
     segments_config(segments)
 }
 
-/// As [`segments`], which aren't divided further.
+/// As [`segments`], but not split again.
 pub(crate) fn undivided(count_max: usize) -> Config {
     let segments = Segments { piece_bytes_min: (BYTES / count_max) as u64, ..segments(count_max).segments };
     segments_config(segments)
@@ -77,7 +77,7 @@ pub(crate) fn fetch(name: &str, config: Config, task: FetchTask) -> (Result<u32,
     end.unwrap()
 }
 
-/// Runs the task by hand, its parts in this order, again and again until it ends.
+/// Runs the task by hand, its parts in this order, until it ends.
 pub(crate) fn in_order(job: &FetchJob, task: &FetchTask, order: &[u64]) -> Result<Fetched, Box<Failed>> {
     let io = Blocking::new(Cancel::new().unwrap());
     loop {
@@ -98,7 +98,7 @@ pub(crate) fn in_order(job: &FetchJob, task: &FetchTask, order: &[u64]) -> Resul
     }
 }
 
-/// The whole, as a server answers that knows ranges.
+/// The whole, as a server that supports ranges sends it.
 pub(crate) fn whole() -> Answer {
     Answer::ok(body()).header("ETag", "\"1\"").header("Accept-Ranges", "bytes")
 }
@@ -112,7 +112,7 @@ pub(crate) fn range_of(request: &Request) -> Option<Range<usize>> {
     Some(first.parse().ok()?..last.parse::<usize>().ok()? + 1)
 }
 
-/// The ranges that were asked for; the first request is for everything.
+/// The ranges that were requested; the first request is for the whole.
 pub(crate) fn ranges(server: &Server) -> Vec<Range<usize>> {
     let requests = server.requests();
     assert_eq!(requests[0].header("range"), None);

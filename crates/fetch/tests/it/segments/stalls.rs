@@ -1,4 +1,4 @@
-//! Connections that fall silent while others have nothing left to do.
+//! Connections that stall while other lanes have finished.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use haul_testkit::{End, Request, Server};
 
 use super::setting::{BYTES, Dir, body, fetch, range_of, ranged, segments, undivided, whole};
 
-/// Of three.
+/// One of three segments.
 const SPAN: usize = BYTES.div_ceil(3);
 
-/// A response of which so many bytes come; then nothing does.
+/// A response that ends in silence after so many bytes.
 fn reply(range: Option<(usize, usize)>, bytes: usize) -> Reply {
     let (first, end) = range.unwrap_or((0, BYTES));
     let status = match range {
@@ -26,7 +26,7 @@ fn reply(range: Option<(usize, usize)>, bytes: usize) -> Reply {
     Reply { bytes, ending: Ending::Open }
 }
 
-/// In the simulation a silent peer is a timeout at once.
+/// In the simulation a silent peer times out at once.
 fn simulated(replies: Vec<Reply>) -> (Result<Fetched, Failed>, Option<Vec<u8>>) {
     let mut files = Files::default();
     files.put("d/other", b"");
@@ -48,7 +48,7 @@ fn simulated(replies: Vec<Reply>) -> (Result<Fetched, Failed>, Option<Vec<u8>>) 
 }
 
 #[test]
-fn what_a_silent_connection_owes_is_asked_for_on_another() {
+fn bytes_missing_on_a_stalled_connection_are_requested_on_another() {
     let (second, third) = (Some((SPAN, 2 * SPAN)), Some((2 * SPAN, BYTES)));
     let rest = |first: usize, end| Some((first + 50_000, end));
     for (what, replies) in [
@@ -65,16 +65,16 @@ fn what_a_silent_connection_owes_is_asked_for_on_another() {
 }
 
 #[test]
-fn a_connection_that_falls_silent_right_after_another_is_waited_for() {
+fn a_connection_that_stalls_right_after_another_is_not_given_up() {
     let (second, third) = (Some((SPAN, 2 * SPAN)), Some((2 * SPAN, BYTES)));
     let silent = |first| reply(Some((first, 2 * SPAN)), 100);
-    // The second lane is over then; the third goes on into what nobody holds, and the first takes what is before it.
+    // The second lane has ended then; the third continues into the free span, and the first takes what is before it.
     let rest = reply(Some((SPAN + 200, 2 * SPAN)), BYTES);
     let replies = vec![reply(None, BYTES), reply(second, 100), silent(SPAN + 100), rest, reply(third, BYTES)];
     let (end, file) = simulated(replies);
     assert_eq!(end.unwrap().attempts, 1);
     assert!(file == Some(body()));
-    // Where nobody is left, the attempt has failed.
+    // If no lane is left, the attempt has failed.
     let never = || Reply { bytes: Vec::new(), ending: Ending::Open };
     let replies = vec![reply(None, 10), never(), never(), never(), never(), never(), never()];
     let (end, file) = simulated(replies);
@@ -83,17 +83,17 @@ fn a_connection_that_falls_silent_right_after_another_is_waited_for() {
 }
 
 #[test]
-fn on_any_engine_others_make_up_for_a_silent_connection() {
+fn on_any_engine_other_lanes_make_up_for_a_stalled_connection() {
     let answer = |request: &Request| if range_of(request).is_some() { ranged(request) } else { whole() };
     for name in ["threads=4", "uring=1x8"] {
         let count = AtomicUsize::new(0);
         let server = Server::start(move |request| match count.fetch_add(1, Ordering::SeqCst) {
-            // Less than what others leave to it.
+            // Less than what other lanes leave to it.
             1 => answer(request).cut_after(5_000, End::Hold),
             _ => answer(request),
         });
         let config = segments(4);
-        // Short, and yet nothing is lost where a busy machine makes it wait longer: pieces are small.
+        // Short, but no byte is lost if a busy machine makes it wait longer: pieces are small.
         let stall_timeout = Duration::from_millis(200);
         let config = Config { retries: 0, segments: Segments { stall_timeout, ..config.segments }, ..config };
         let place = Dir::new();

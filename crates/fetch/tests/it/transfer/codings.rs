@@ -37,7 +37,7 @@ fn get(server: &Server, path: &str) -> Request {
 }
 
 #[test]
-fn compressed_bodies_are_decompressed_where_that_was_asked_for() {
+fn compressed_bodies_are_decompressed_if_requested() {
     let server = Server::start(|request| {
         let coded = |body: Vec<u8>, codings| Answer::ok(body).header("Content-Encoding", codings);
         match request.path() {
@@ -74,7 +74,7 @@ fn compressed_bodies_are_decompressed_where_that_was_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_decompressed_is_never_a_file() {
+fn an_undecodable_body_is_never_a_file() {
     let whole = gzip(&text());
     let server = Server::start(move |request| {
         let coded = |body: &[u8]| Answer::ok(body).header("Content-Encoding", "gzip");
@@ -118,7 +118,7 @@ fn what_cannot_be_decompressed_is_never_a_file() {
 }
 
 #[test]
-fn digests_are_of_what_travels_and_checksums_of_what_is_kept() {
+fn digests_are_of_the_encoded_body_and_checksums_of_the_decoded_one() {
     let body = zstd(b"fine");
     let digest = {
         use base64::Engine as _;

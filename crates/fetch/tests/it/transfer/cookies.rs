@@ -14,7 +14,7 @@ fn jar() -> Arc<CookieJar> {
     Arc::new(CookieJar::new(SystemTime::now))
 }
 
-/// Says what cookies it was sent; sets what the query asks for; leads on from `/to?…`.
+/// Returns the cookies of the request; sets those in the query; redirects from `/to?…`.
 fn echo() -> Server {
     Server::start(|request| {
         let query = request.target.split_once('?').map_or("", |(_, query)| query);
@@ -28,7 +28,7 @@ fn echo() -> Server {
 }
 
 #[test]
-fn what_a_response_sets_the_next_request_says() {
+fn a_cookie_is_sent_with_the_next_request() {
     let (server, jar) = (echo(), jar());
     let client = Client::new(config(&jar)).unwrap();
     let said = |path: &str| {

@@ -1,4 +1,4 @@
-//! Requests whose bodies wait for a go-ahead, against scripted servers.
+//! Requests whose bodies wait for 100 (Continue), against scripted servers.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use haul_fetch::{Client, Config, Error, Method, Request, RequestBody};
 use haul_testkit::{Answer, End, Expectations, Server, ServerBuilder, seeded_bytes};
 
-/// Longer than any test may take: a client that waits for it in vain hangs.
+/// Longer than any test may take: a client that waits this long hangs.
 const LONG: Duration = Duration::from_secs(3_600);
 
 fn client(expect_timeout: Duration) -> Client {
@@ -19,7 +19,7 @@ fn put(server: &Server, path: &str, body: RequestBody) -> Request {
     Request::new(Method::PUT, &server.url(path)).unwrap().body(body).expect_continue()
 }
 
-fn that(expectations: Expectations) -> ServerBuilder {
+fn server_with(expectations: Expectations) -> ServerBuilder {
     Server::builder().expectations(expectations)
 }
 
@@ -37,10 +37,10 @@ fn counted(bytes: Vec<u8>) -> (RequestBody, Arc<AtomicUsize>) {
 }
 
 #[test]
-fn bodies_follow_the_go_ahead() {
+fn bodies_follow_100_continue() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("body");
-    let server = that(Expectations::Met).start(|request| Answer::ok(request.body.clone()));
+    let server = server_with(Expectations::Met).start(|request| Answer::ok(request.body.clone()));
     let client = client(LONG);
     for bytes in [1, 20_000, 300_000] {
         let body = seeded_bytes(9, bytes);
@@ -54,7 +54,7 @@ fn bodies_follow_the_go_ahead() {
     client.fetch(by_field.clone().header("Expect", "100-Continue").unwrap()).unwrap();
     assert!(server.requests().iter().all(|request| request.header("expect") == Some("100-continue")));
     assert_eq!(server.connection_count(), 1, "the connection is fit for another request");
-    // Nothing to wait for, or not meant.
+    // No body to wait for, or no expectation.
     for request in [
         put(&server, "/", RequestBody::default()),
         put(&server, "/", RequestBody::bytes("")),
@@ -68,21 +68,21 @@ fn bodies_follow_the_go_ahead() {
 }
 
 #[test]
-fn a_silent_server_gets_the_body_all_the_same() {
-    let server = that(Expectations::Ignored).start(|request| Answer::ok(request.body.clone()));
+fn a_silent_server_gets_the_body_anyway() {
+    let server = server_with(Expectations::Ignored).start(|request| Answer::ok(request.body.clone()));
     let client = client(Duration::from_millis(10));
     for _ in 0..2 {
         let response = client.fetch(put(&server, "/", RequestBody::bytes("x"))).unwrap();
         assert_eq!(response.body, b"x");
     }
-    let late = that(Expectations::Ignored)
+    let late = server_with(Expectations::Ignored)
         .start(|request| Answer::ok(request.body.clone()).preceded_by(*b"HTTP/1.1 100 Continue\r\n\r\n"));
     assert_eq!(client.fetch(put(&late, "/", RequestBody::bytes("x"))).unwrap().body, b"x");
 }
 
 #[test]
-fn who_has_answered_is_not_sent_the_body() {
-    let server = that(Expectations::Refused).start(|request| match request.path() {
+fn a_server_that_has_responded_is_not_sent_the_body() {
+    let server = server_with(Expectations::Refused).start(|request| match request.path() {
         "/refused" => Answer::new(413).body("too long"),
         "/early" => Answer::new(103).followed_by(*b"HTTP/1.1 401 Who?\r\nContent-Length: 0\r\n\r\n"),
         "/moved" => Answer::redirect(307, "/moved-on"),
@@ -103,13 +103,14 @@ fn who_has_answered_is_not_sent_the_body() {
 }
 
 #[test]
-fn who_knows_no_expectations_is_asked_once_more_without() {
-    let server =
-        that(Expectations::Refused).start(|request| match (request.header("expect"), request.path()) {
+fn after_a_417_the_request_is_repeated_without_the_expectation() {
+    let server = server_with(Expectations::Refused).start(|request| {
+        match (request.header("expect"), request.path()) {
             (None, "/again") => Answer::new(417),
             (None, _) => Answer::ok(request.body.clone()),
             (Some(_), _) => Answer::new(417),
-        });
+        }
+    });
     let client = client(LONG);
     let (reader, _) = counted(b"from a reader".to_vec());
     for (body, said) in [(RequestBody::bytes("x"), "x"), (reader, "from a reader")] {

@@ -1,7 +1,7 @@
-//! Content codings against their encoders: every split, every cut, every lie.
+//! Content codings against their encoders: every split, every cut, damaged and malicious input.
 //!
 //! Owns: those checks.
-//! Does not own: codings over the network (the tests of the crate).
+//! Does not own: codings over the network (integration tests).
 
 use super::*;
 use http::HeaderValue;
@@ -57,7 +57,7 @@ fn decoding(codings: &str) -> Decoding {
     Decoding::of(&headers, 250).unwrap().unwrap()
 }
 
-/// Decodes `input` given in pieces of `piece_bytes`, into rooms of `room_bytes`.
+/// Decodes `input` in pieces of `piece_bytes`, into buffers of `room_bytes`.
 fn decoded(
     codings: &str,
     input: &[u8],
@@ -86,7 +86,7 @@ const ALL: [(&str, &str); 5] =
     [("gzip", "gzip"), ("x-gzip", "gzip"), ("deflate", "deflate"), ("br", "br"), ("ZSTD", "zstd")];
 
 #[test]
-fn what_was_encoded_is_decoded_however_it_is_split() {
+fn bodies_are_decoded_however_they_are_split() {
     for content in [text(), b"x".to_vec(), Vec::new()] {
         for (name, coding) in ALL.into_iter().chain([("deflate", "bare deflate")]) {
             let input = encoded(coding, &content);
@@ -109,7 +109,7 @@ fn every_cut_is_incomplete_and_every_addition_is_refused() {
         assert_eq!(decoded(name, b"", 1, 100), Ok(Vec::new()), "nothing is nothing");
         for garbage in [b"\0".as_slice(), b"garbage", &[0; 600]] {
             let found = decoded(name, &[&input, garbage].concat(), 1_000, 100);
-            // A frame of zstd may follow, and a single byte isn't enough to tell that none does.
+            // A zstd frame may follow, and a single byte isn't enough to rule that out.
             let is_told = matches!(found, Err(CodingError::Trailing { .. } | CodingError::Damaged { .. }))
                 || coding == "zstd" && found == Err(CodingError::Incomplete);
             assert!(is_told, "{coding} and {} bytes: {found:?}", garbage.len());
@@ -118,7 +118,7 @@ fn every_cut_is_incomplete_and_every_addition_is_refused() {
 }
 
 #[test]
-fn members_and_frames_follow_each_other() {
+fn concatenated_members_and_frames_are_decoded() {
     for (name, coding) in [("gzip", "gzip"), ("zstd", "zstd")] {
         let input = [encoded(coding, b"one "), encoded(coding, b""), encoded(coding, b"two")].concat();
         for piece_bytes in 1..input.len() {
@@ -132,7 +132,7 @@ fn members_and_frames_follow_each_other() {
 }
 
 #[test]
-fn damage_is_seen() {
+fn damage_is_detected() {
     for (name, coding) in [("gzip", "gzip"), ("deflate", "deflate"), ("zstd", "zstd")] {
         let mut input = encoded(coding, &text());
         input[0] ^= 0x40;
@@ -147,7 +147,7 @@ fn damage_is_seen() {
 }
 
 #[test]
-fn chains_are_undone_from_their_end_and_are_short() {
+fn chains_are_decoded_in_reverse_and_are_bounded() {
     let content = text();
     let twice = encoded("zstd", &encoded("gzip", &content));
     for (piece_bytes, room_bytes) in [(usize::MAX, 1 << 20), (1, 4_096), (1_000, 10)] {
@@ -178,7 +178,7 @@ fn codings_are_known_or_refused() {
 }
 
 #[test]
-fn bombs_are_defused_wherever_in_the_chain_they_are() {
+fn bombs_are_detected_anywhere_in_a_chain() {
     let zeros = vec![0; (UNCHECKED_BYTES as usize) + 2_000_000];
     let bomb = encoded("gzip", &zeros);
     assert!(bomb.len() < zeros.len() / 200);
