@@ -1,13 +1,8 @@
 //! The interface between a transfer and whatever receives the content of its response.
 //!
 //! A [`Receiver`] takes the content of one response after another, in order. [`crate::body::download::Download`]
-<<<<<<< HEAD
-//! receives a whole representation, over several attempts where necessary; [`crate::segments::part::PartReceiver`]
-//! receives one range of a file.
-=======
 //! receives a whole representation, over several attempts where necessary; `segments::part::PartReceiver`
-//! receives one range of a file; [`Drain`] discards content to keep a connection usable.
->>>>>>> main
+//! receives one range of a file.
 //!
 //! A receiver may wrap another one: it transforms the bytes and passes the result on. Such a receiver
 //!
@@ -15,13 +10,8 @@
 //! - counts in [`Receiver::bytes`] what it took, not what it passed on;
 //! - answers [`Receiver::check_room`] for the length that its output will have.
 //!
-<<<<<<< HEAD
 //! Owns: this contract.
-//! Does not own: framing and content codings ([`crate::transfer::receive`]), what happens after the last response.
-=======
-//! Owns: this contract, discarding.
 //! Does not own: framing and content codings (`transfer::receive`), what happens after the last response.
->>>>>>> main
 
 use haul_io::{Buf, Io};
 
