@@ -29,6 +29,7 @@ use crate::get::GetPlan;
 use crate::keys::keygen::KeygenPlan;
 use crate::report::exit::{Exit, Problem};
 use crate::report::voice::{self, Voice};
+use crate::run::descriptors;
 use crate::run::environment::Environment;
 use crate::run::plan::Plan;
 use crate::run::signals;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     if let Some(worker) = WorkerKind::of_this_process() {
         return exit_code(worker.run(), &Voice::new(0));
     }
+    descriptors::raise_limit();
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return voice::usage(&error).into(),

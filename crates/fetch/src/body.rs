@@ -13,4 +13,5 @@ pub(crate) mod file_sink;
 pub(crate) mod handover;
 pub(crate) mod receiver;
 pub(crate) mod reread;
+pub(crate) mod shortage;
 pub(crate) mod sink;

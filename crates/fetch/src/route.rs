@@ -9,6 +9,7 @@ pub(crate) mod certificate;
 pub(crate) mod connection;
 pub(crate) mod hops;
 pub(crate) mod host_override;
+pub(crate) mod host_pause;
 pub(crate) mod origin;
 pub(crate) mod pool;
 pub(crate) mod proxy;

@@ -51,12 +51,18 @@ pub(super) fn clamped(count: u8) -> Verbosity {
     Verbosity::try_from(count).unwrap_or(Verbosity::MAX)
 }
 
-/// The engine; `None` is `auto`.
+/// The engine.
 #[derive(Clone, Copy)]
-pub(crate) struct EngineArg(pub(crate) Option<Engine>);
+pub(crate) struct EngineArg {
+    /// `None` is `auto`.
+    pub(crate) engine: Option<Engine>,
+    /// Whether it was named with numbers.
+    pub(crate) is_sized: bool,
+}
 
 fn engine(text: &str) -> Result<EngineArg, haul_engine::ParseEngineError> {
-    if text == "auto" { Ok(EngineArg(None)) } else { text.parse().map(|engine| EngineArg(Some(engine))) }
+    let engine = if text == "auto" { None } else { Some(text.parse()?) };
+    Ok(EngineArg { engine, is_sized: text.contains('=') })
 }
 
 /// When the progress line is shown.

@@ -33,12 +33,12 @@ pub(crate) struct GetArgs {
     /// Write what failed to this file at the end, as a list for -i
     #[arg(long, value_name = "FILE")]
     pub(crate) failures: Option<PathBuf>,
-    /// Concurrent transfers
-    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) jobs: u16,
-    /// Concurrent transfers from one host
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) per_host: u16,
+    /// Concurrent transfers [default: 64]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) jobs: Option<u16>,
+    /// Concurrent transfers from one host [default: 16, or N of --jobs if that is more]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) per_host: Option<u16>,
     /// Fetch a large file over up to N parallel connections (auto: 4 for files of at least 64 MiB)
     #[arg(long, value_name = "N|auto", default_value = "1", value_parser = segments, conflicts_with = "resume")]
     pub(crate) segments: SegmentsArg,
@@ -48,6 +48,9 @@ pub(crate) struct GetArgs {
     /// Retries after a transient failure
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(crate) retries: u32,
+    /// Also retry these statuses, such as 403,520 (408, 429, 500, 502-504 and 520-524 always are)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(400..=599))]
+    pub(crate) retry_status: Vec<u16>,
     /// Resume files that an earlier run began (NAME.haul-part), and skip complete ones
     #[arg(short = 'c', long = "continue")]
     pub(crate) resume: bool,

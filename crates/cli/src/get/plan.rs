@@ -3,11 +3,12 @@
 //! Owns: defaults, conflicts of options, what the environment contributes, the order of a run.
 //! Does not own: names of results ([`super::naming`]), requests ([`super::requests`]), fetching.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use haul_engine::Engine;
-use haul_fetch::{Algorithm, Config, FetchJob, HostLimits, HostSource, Segments, Trust};
+use haul_fetch::{Algorithm, Config, FetchJob, HostLimits, HostSource, Segments, StatusCode, Trust};
 use haul_io::File;
 
 use super::cookies::Cookies;
@@ -22,12 +23,18 @@ use crate::lists::reader::List;
 use crate::report::exit::{Exit, Problem};
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
+use crate::run::descriptors;
 use crate::run::engine_choice::EngineChoice;
 use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
 use crate::run::plan::Plan;
 use crate::run::probe;
 use crate::run::reporting::RunContext;
+
+/// Transfers at once, unless the user says otherwise.
+const JOBS_DEFAULT: usize = 64;
+/// Transfers at once from one host, unless the user says otherwise.
+const PER_HOST_DEFAULT: usize = 16;
 
 /// What `haul get` is to do.
 #[derive(Debug)]
@@ -67,6 +74,7 @@ impl GetPlan {
         let mut run = RunOptions::resolve(&args.common, environment);
         // The body and the progress line would be on the same screen.
         run.progress &= !is_shown || args.common.progress == ProgressArg::Always;
+        run.engine = engine_for(args, run.engine);
         let transfers = Transfers::resolve(args, run.engine);
         let is_single = transfers.is_single;
         Ok(Self {
@@ -106,7 +114,9 @@ impl GetPlan {
         let choice = self.transfers.choose_engine(&self.run);
         let started = Instant::now();
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
-        let config = Config { cookies: cookies.as_ref().map(Cookies::jar), ..self.config };
+        let idle_connections_max = descriptors::idle_connections_max(self.config.idle_connections_max);
+        let cookies_jar = cookies.as_ref().map(Cookies::jar);
+        let config = Config { cookies: cookies_jar, idle_connections_max, ..self.config };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
         let limits = self.transfers.limits(&choice.engine);
         let exit = RunContext { choice: &choice, options: &self.run, voice }.run_reporting(
@@ -151,11 +161,13 @@ impl Transfers {
     fn resolve(args: &GetArgs, engine: Option<Engine>) -> Self {
         let is_single = args.input.is_none() && args.urls.len() == 1;
         let in_flight_max = match engine {
-            Some(engine) => engine.in_flight_max(),
+            Some(engine) if args.common.engine.is_sized => engine.in_flight_max(),
+            // The depth of the rings, which is the same for all, may leave room for more.
+            Some(engine) => engine.in_flight_max().min(args.jobs.map_or(usize::MAX, usize::from)),
             None if is_single => segments(args).count_max,
-            None => args.jobs.into(),
+            None => args.jobs.map_or(JOBS_DEFAULT, usize::from),
         };
-        Self { is_single, in_flight_max, per_host: args.per_host.into(), rate: args.rate }
+        Self { is_single, in_flight_max, per_host: per_host(args), rate: args.rate }
     }
 
     fn choose_engine(&self, run: &RunOptions) -> EngineChoice {
@@ -178,6 +190,28 @@ impl Transfers {
             per_host_rate: self.rate,
             ..HostLimits::default()
         }
+    }
+}
+
+/// The engine that was asked for; if it was named without numbers, as large as `--jobs` says.
+fn engine_for(args: &GetArgs, engine: Option<Engine>) -> Option<Engine> {
+    let jobs = args.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
+    match (engine, jobs) {
+        (Some(Engine::Threads(_)), Some(jobs)) if !args.common.engine.is_sized => Some(Engine::Threads(jobs)),
+        (Some(Engine::Uring { rings, .. }), Some(jobs)) if !args.common.engine.is_sized => {
+            let rings = rings.min(jobs);
+            let depth = NonZeroUsize::new(jobs.get().div_ceil(rings.get())).unwrap_or(jobs);
+            Some(Engine::Uring { rings, depth })
+        }
+        (engine, _) => engine,
+    }
+}
+
+/// Transfers from one host: an explicit number of transfers is meant for it too.
+fn per_host(args: &GetArgs) -> usize {
+    match (args.per_host, args.jobs) {
+        (Some(per_host), _) => per_host.into(),
+        (None, jobs) => jobs.map_or(PER_HOST_DEFAULT, |jobs| PER_HOST_DEFAULT.max(jobs.into())),
     }
 }
 
@@ -217,7 +251,7 @@ fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
 
 /// The segments of large files. With a fixed number, every file that is worth a second request is divided.
 fn segments(args: &GetArgs) -> Segments {
-    let per_host_max: usize = args.per_host.into();
+    let per_host_max = per_host(args);
     let defaults = Segments { per_host_max, ..Segments::default() };
     let (count_max, bytes_min) = match args.segments {
         SegmentsArg::Auto => (4, defaults.bytes_min),
@@ -233,6 +267,11 @@ fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Re
         read_timeout: Duration::from_secs_f64(args.read_timeout),
         total_timeout: args.max_time.map(Duration::from_secs_f64),
         retries: args.retries,
+        retry_statuses: args
+            .retry_status
+            .iter()
+            .filter_map(|code| StatusCode::from_u16(*code).ok())
+            .collect(),
         resume: args.resume,
         sync: args.sync,
         segments: segments(args),
@@ -323,6 +362,11 @@ mod tests {
             ("-j 5 -i list", false, 5),
             ("-e threads=3 http://a/", true, 3),
             ("-e uring=2x8 -i list", false, 16),
+            ("-e uring=2x8 -j 1000 -i list", false, 16),
+            ("-e uring -j 1000 -i list", false, 1_000),
+            ("-e uring -j 999 -i list", false, 999),
+            ("-e uring -j 1 -i list", false, 1),
+            ("-e threads -j 100 -i list", false, 100),
         ] {
             let transfers = resolve(words, &Environment::of(&[])).unwrap().transfers;
             assert_eq!((transfers.is_single, transfers.in_flight_max), (is_single, in_flight_max), "{words}");
@@ -336,6 +380,10 @@ mod tests {
             ("-e threads=32 -i list", 64, 16),
             ("-e threads=32 --rate 5/s -i list", 32, 16),
             ("-e threads=8 --per-host 2 -i list", 16, 2),
+            ("-e threads=32 -j 20 -i list", 64, 20),
+            ("-e threads=32 -j 4 -i list", 64, 16),
+            ("-e threads -j 40 -i list", 80, usize::MAX),
+            ("-e threads -j 40 --per-host 3 -i list", 80, 3),
         ] {
             let plan = resolve(words, &Environment::of(&[])).unwrap();
             let engine = plan.run.engine.unwrap();

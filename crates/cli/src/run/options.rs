@@ -34,6 +34,6 @@ impl RunOptions {
             ProgressArg::Always => true,
             ProgressArg::Never => false,
         };
-        Self { engine: args.engine.0, progress, report, verbose: args.verbose > 0 }
+        Self { engine: args.engine.engine, progress, report, verbose: args.verbose > 0 }
     }
 }

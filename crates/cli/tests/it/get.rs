@@ -2,6 +2,7 @@
 
 mod certificates;
 mod cookies;
+mod descriptors;
 mod names;
 mod requests;
 mod sync;

@@ -9,6 +9,7 @@ use std::path::Path;
 use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Staged, Stat};
 
 use crate::body::reread::is_same;
+use crate::body::shortage;
 use crate::kept::partial::{Kept, Partial};
 use crate::kept::sync::{Stamp, Sync};
 use crate::kept::validator::Validators;
@@ -243,7 +244,7 @@ impl FileSink {
                 self.in_partial = true;
                 partial.begin(io, validators).await
             }
-            _ => Staged::create(io, &self.publish).await.map_err(Error::write),
+            _ => shortage::create(io, &self.publish).await.map_err(Error::write),
         }
     }
 
@@ -345,7 +346,7 @@ impl FileSink {
     async fn publish(mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() && self.written_bytes == 0 {
             let held = self.buffer.unwrap_or_else(|| Buf::with_capacity(0));
-            let (result, held) = io.write_file(self.publish, held).await;
+            let (result, held) = shortage::write_file(io, self.publish, held).await;
             io.give_buf(held);
             result.map_err(Error::write)?;
             if let Some(partial) = &self.partial {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use haul_engine::Closing;
 use haul_http1::Limits;
 use haul_io::Names;
+use http::StatusCode;
 
 use crate::{CookieJar, Family, HostOverride, Proxies};
 
@@ -35,6 +36,9 @@ pub struct Config {
     pub total_timeout: Option<Duration>,
     /// Retries of a [`FetchJob`](crate::FetchJob) after a transient failure. Defaults to 5.
     pub retries: u32,
+    /// Statuses that are retried besides those that are transient by their meaning; their Retry-After counts too.
+    /// Defaults to none.
+    pub retry_statuses: Vec<StatusCode>,
     /// The longest pause before the first retry; it doubles with each. The actual pause is a random part of it.
     /// Defaults to 500 ms.
     pub retry_pause: Duration,
@@ -186,6 +190,7 @@ impl Default for Config {
             expect_timeout: Duration::from_secs(1),
             total_timeout: None,
             retries: 5,
+            retry_statuses: Vec::new(),
             retry_pause: Duration::from_millis(500),
             retry_pause_max: Duration::from_secs(30),
             retry_after_max: Duration::from_secs(120),

@@ -112,7 +112,7 @@ impl FetchJob {
             }
         };
         progress.spent += attempt.io.now() - started;
-        progress.advice.host_pause = attempt.trace.host_pause;
+        progress.advice.host_pause = attempt.trace.host_pause.clone();
         let failure = Failure::of(attempt.io, request, &error, progress);
         let Some(pause) = failure.pause(&self.shared.config) else {
             self.give_up(attempt.io, download, &error).await;
@@ -273,6 +273,8 @@ impl Job for FetchJob {
         progress.attempts += 1;
         let attempts = progress.attempts;
         let mut attempt = Attempt::start(io, &self.shared, progress.spent);
+        attempt.may_retry = attempts <= self.shared.config.retries
+            && task.request.as_ref().is_ok_and(|request| request.method.is_idempotent());
         let result = self.attempt(&mut attempt, task, &mut progress).await;
         progress.advice.host_pause = attempt.trace.host_pause;
         task.put_progress(progress);

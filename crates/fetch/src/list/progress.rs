@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::body::download::Download;
 use crate::list::open_files::OpenFilePermit;
+use crate::route::host_pause::HostPause;
 use crate::segments::segmented::Paused;
 
 #[derive(Default)]
@@ -32,10 +33,10 @@ pub(crate) struct Progress {
 }
 
 /// What an attempt asks of the source of the task.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RetryAdvice {
     /// How long to wait before the next attempt.
     pub(crate) pause: Duration,
-    /// How long to start no task of the same host.
-    pub(crate) host_pause: Option<Duration>,
+    /// The host of which no task may start for a while.
+    pub(crate) host_pause: Option<Box<HostPause>>,
 }

@@ -13,10 +13,8 @@ use haul_io::Io;
 use http::Method;
 
 use crate::list::progress::Progress;
-use crate::{Config, Error, Phase, Request};
-
-/// Statuses that are transient.
-const RETRIED: [u16; 6] = [408, 429, 500, 502, 503, 504];
+use crate::transfer::retry_after::is_transient;
+use crate::{CodingError, Config, Error, Phase, Request};
 
 /// A failed attempt, as far as a retry depends on it.
 #[derive(Clone, Copy)]
@@ -46,7 +44,7 @@ impl<'a> Failure<'a> {
             error,
             attempts: progress.attempts,
             spent: progress.spent,
-            host_pause: progress.advice.host_pause,
+            host_pause: progress.advice.host_pause.as_ref().map(|pause| pause.duration),
             random: u64::from_ne_bytes(random),
         }
     }
@@ -54,7 +52,7 @@ impl<'a> Failure<'a> {
     /// How long to wait before the next attempt; `None` if there must be none.
     pub(crate) fn pause(&self, config: &Config) -> Option<Duration> {
         let retries = if is_silence(self.error) { config.retries.min(1) } else { config.retries };
-        if self.attempts > retries || !self.can_be_sent || !is_retryable(self.error, self.method) {
+        if self.attempts > retries || !self.can_be_sent || !is_retryable(self.error, self.method, config) {
             return None;
         }
         let pause = jittered(pause_max(config, self.attempts), self.random);
@@ -65,7 +63,7 @@ impl<'a> Failure<'a> {
 }
 
 /// Whether the error is transient, and the request may be sent twice.
-fn is_retryable(error: &Error, method: &Method) -> bool {
+fn is_retryable(error: &Error, method: &Method, config: &Config) -> bool {
     match error {
         // The request was not sent.
         Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
@@ -75,7 +73,8 @@ fn is_retryable(error: &Error, method: &Method) -> bool {
             method.is_idempotent()
         }
         Error::Protocol(error) => error.is_truncation() && method.is_idempotent(),
-        Error::Status(status) => RETRIED.contains(&status.as_u16()) && method.is_idempotent(),
+        Error::Coding(CodingError::Incomplete) => method.is_idempotent(),
+        Error::Status(status) => is_transient(*status, config) && method.is_idempotent(),
         _ => false,
     }
 }
@@ -105,7 +104,8 @@ mod tests {
     use http::StatusCode;
 
     fn config() -> Config {
-        Config { total_timeout: Some(Duration::from_secs(100)), ..Config::default() }
+        let retry_statuses = vec![StatusCode::IM_A_TEAPOT];
+        Config { total_timeout: Some(Duration::from_secs(100)), retry_statuses, ..Config::default() }
     }
 
     #[test]
@@ -142,13 +142,20 @@ mod tests {
             (status(502), true, false),
             (status(503), true, false),
             (status(504), true, false),
+            (status(520), true, false),
+            (status(524), true, false),
+            (status(525), false, false),
+            (status(418), true, false),
+            (Error::Coding(CodingError::Incomplete), true, false),
+            (Error::Coding(CodingError::TooMany { count_max: 5 }), false, false),
+            (Error::Proxy(ProxyError::Status(StatusCode::TOO_MANY_REQUESTS)), true, true),
             (status(501), false, false),
             (status(404), false, false),
             (status(403), false, false),
         ] {
-            assert_eq!(is_retryable(&error, &Method::GET), get, "GET: {error}");
-            assert_eq!(is_retryable(&error, &Method::PUT), get, "PUT: {error}");
-            assert_eq!(is_retryable(&error, &Method::POST), post, "POST: {error}");
+            assert_eq!(is_retryable(&error, &Method::GET, &config()), get, "GET: {error}");
+            assert_eq!(is_retryable(&error, &Method::PUT, &config()), get, "PUT: {error}");
+            assert_eq!(is_retryable(&error, &Method::POST, &config()), post, "POST: {error}");
         }
     }
 

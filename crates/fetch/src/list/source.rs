@@ -8,6 +8,7 @@ use std::time::Duration;
 use haul_engine::{Again, Next, Source, TaskId};
 
 use crate::list::scheduler::Scheduler;
+use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
 use crate::{FetchTask, HostLimits};
 
@@ -74,7 +75,7 @@ impl<S: Source<FetchTask>, C: FnMut() -> Duration + Send> Source<FetchTask> for 
         let now = (self.clock)();
         let advice = task.advice();
         self.scheduler.add_at(&origin, Item::Again(id), now + advice.pause);
-        self.pause(&origin, advice.host_pause, now);
+        self.pause(advice.host_pause, now);
         self.scheduler.ended(&origin, now);
         Again::WhenGiven
     }
@@ -82,16 +83,16 @@ impl<S: Source<FetchTask>, C: FnMut() -> Duration + Send> Source<FetchTask> for 
     fn ended(&mut self, task: &FetchTask) {
         if let Some(origin) = origin(task) {
             let now = (self.clock)();
-            self.pause(&origin, task.advice().host_pause, now);
+            self.pause(task.advice().host_pause, now);
             self.scheduler.ended(&origin, now);
         }
     }
 }
 
 impl<S, C> HostSource<S, C> {
-    fn pause(&mut self, origin: &Origin, pause: Option<Duration>, now: Duration) {
+    fn pause(&mut self, pause: Option<Box<HostPause>>, now: Duration) {
         if let Some(pause) = pause {
-            self.scheduler.pause(origin, now + pause, now);
+            self.scheduler.pause(&pause.origin, now + pause.duration, now);
         }
     }
 }

@@ -99,7 +99,7 @@ impl FetchTask {
     }
 
     pub(crate) fn advice(&self) -> RetryAdvice {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice.clone()
     }
 
     pub(crate) fn starts_again(&self) -> bool {

@@ -28,6 +28,13 @@ impl Pool {
         idle.remove(index)
     }
 
+    /// Closes the connection that has been idle for the longest time, for its descriptor. Returns false if there is
+    /// none.
+    pub(crate) fn close_oldest(&self) -> bool {
+        let oldest = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        oldest.is_some()
+    }
+
     /// Keeps `connection`. If there are too many, the oldest one is closed.
     pub(crate) fn put(&self, connection: Connection) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

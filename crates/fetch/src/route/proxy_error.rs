@@ -30,7 +30,7 @@ impl ProxyError {
     /// Whether a retry may succeed: the proxy was reached, but couldn't reach the server.
     pub(crate) fn is_transient(self) -> bool {
         match self {
-            Self::Status(status) => matches!(status.as_u16(), 502..=504),
+            Self::Status(status) => matches!(status.as_u16(), 429 | 502..=504),
             Self::Reply { code } => matches!(code, 1 | 3..=6),
             Self::Denied | Self::Malformed | Self::LongName => false,
         }

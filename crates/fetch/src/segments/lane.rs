@@ -21,6 +21,7 @@ use haul_io::Io;
 use http::StatusCode;
 
 use crate::body::receiver::Receiver;
+use crate::route::host_pause::HostPause;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::part::{PartEnd, PartReceiver};
 use crate::segments::segmented::{First, Segmented};
@@ -63,7 +64,7 @@ impl<'a, I: Io> Lane<'a, I> {
         let ended = self.spans(first).await;
         let mut notes = self.file.notes();
         notes.elapsed = notes.elapsed.max(self.attempt.io.now() - self.started);
-        notes.host_pause = notes.host_pause.max(self.attempt.trace.host_pause);
+        notes.host_pause = HostPause::longer(notes.host_pause.take(), self.attempt.trace.host_pause);
         drop(notes);
         if let Err(error) = ended {
             self.file.note(error);
@@ -117,7 +118,8 @@ impl<'a, I: Io> Lane<'a, I> {
         for _ in 0..=attempt.config().redirects_max {
             let answered = attempt.answered(&request).await?;
             let status = answered.head.status;
-            attempt.trace.host_pause = host_pause(status, &answered.head.headers, attempt.config());
+            attempt.trace.host_pause =
+                host_pause(&request.url, status, &answered.head.headers, attempt.config());
             let next = attempt.redirected(&request, &answered.head)?;
             let concerns_range = status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE;
             if next.is_none() && concerns_range {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use haul_io::{File, Io};
 
 use crate::body::download::Download;
+use crate::route::host_pause::HostPause;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::spans::{SpanClaim, Spans, lock};
 use crate::segments::whole::{Whole, segment_count};
@@ -76,8 +77,8 @@ pub(crate) struct Notes {
     pub(crate) fatal: Option<Error>,
     /// The first error of a lane that left bytes missing.
     pub(crate) broken: Option<Error>,
-    /// How long the host wants no further requests.
-    pub(crate) host_pause: Option<Duration>,
+    /// The host that wants no further requests for a while.
+    pub(crate) host_pause: Option<Box<HostPause>>,
     /// How long the slowest lane took.
     pub(crate) elapsed: Duration,
 }

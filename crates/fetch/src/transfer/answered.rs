@@ -12,6 +12,7 @@ use haul_io::Io;
 use http::StatusCode;
 use url::Url;
 
+use crate::body::shortage::{Shortage, is_shortage};
 use crate::route::connection::{Connection, Dial};
 use crate::route::hops::Route;
 use crate::transfer::attempt::Attempt;
@@ -77,15 +78,24 @@ impl<I: Io> Attempt<'_, I> {
                 return Ok(connection);
             }
         }
-        let deadline = io.now() + self.limit(shared.config.connect_timeout)?;
-        let times = &mut self.trace.times;
-        let dial = Dial { io, config: &shared.config, tls: &shared.tls, shows_identity, deadline, times };
-        // On the heap: its state is large (handshakes within handshakes), and most tasks never need it.
-        let opened = Box::pin(Connection::open(dial, &request.url, route)).await;
-        opened.map_err(|error| match self.judge(error) {
-            Error::Timeout(Phase::Transfer) => Error::Timeout(Phase::Connect),
-            error => error,
-        })
+        let shortage = Shortage::new(io);
+        loop {
+            let deadline = io.now() + self.limit(shared.config.connect_timeout)?;
+            let times = &mut self.trace.times;
+            let dial = Dial { io, config: &shared.config, tls: &shared.tls, shows_identity, deadline, times };
+            // On the heap: its state is large (handshakes within handshakes), and most tasks never need it.
+            let opened = Box::pin(Connection::open(dial, &request.url, route.clone())).await;
+            if let Err(Error::Connect(error) | Error::Resolve(error)) = &opened
+                && is_shortage(error)
+                && (shared.pool.close_oldest() || shortage.waits(io, error).await)
+            {
+                continue;
+            }
+            return opened.map_err(|error| match self.judge(error) {
+                Error::Timeout(Phase::Transfer) => Error::Timeout(Phase::Connect),
+                error => error,
+            });
+        }
     }
 
     /// Returns the connection to the pool if the exchange left it reusable, and gives back the head of the response.

@@ -22,13 +22,15 @@ pub(crate) struct Attempt<'a, I> {
     pub(crate) shared: &'a Shared,
     pub(crate) clock: Clock,
     pub(crate) trace: Trace,
+    /// Whether another attempt may follow this one, so that a transient status isn't the result.
+    pub(crate) may_retry: bool,
 }
 
 impl<'a, I: Io> Attempt<'a, I> {
     /// Starts now, for a request that took the time `spent` in earlier attempts.
     pub(crate) fn start(io: &'a I, shared: &'a Shared, spent: Duration) -> Self {
         let clock = Clock::start(&shared.config, io.now(), spent);
-        Self { io, shared, clock, trace: Trace::default() }
+        Self { io, shared, clock, trace: Trace::default(), may_retry: false }
     }
 
     pub(crate) fn config(&self) -> &'a Config {

@@ -18,7 +18,7 @@ use crate::kept::resume::{Ask, Verdict};
 use crate::transfer::attempt::Attempt;
 use crate::transfer::exchange::Answered;
 use crate::transfer::redirect;
-use crate::transfer::retry_after::host_pause;
+use crate::transfer::retry_after::{host_pause, is_transient};
 use crate::{Error, Request, Response};
 
 /// Parts of fewer bytes are small: a server that sends only such ones would be asked without end.
@@ -113,7 +113,7 @@ impl<I: Io> Attempt<'_, I> {
                 Asked::Unchanged(response) => return Ok(Step::Complete(response)),
             };
             let head = &answered.head;
-            self.trace.host_pause = host_pause(head.status, &head.headers, self.config());
+            self.trace.host_pause = host_pause(&request.url, head.status, &head.headers, self.config());
             if is_unchanged(request, head.status) {
                 download.set_unchanged();
                 return Ok(Step::Complete(self.response(request, head.clone())));
@@ -200,7 +200,7 @@ impl<I: Io> Attempt<'_, I> {
             self.trace.redirect_count = redirect_count;
             let answered = self.answered(&request).await?;
             let head = answered.head.clone();
-            self.trace.host_pause = host_pause(head.status, &head.headers, self.config());
+            self.trace.host_pause = host_pause(&request.url, head.status, &head.headers, self.config());
             self.drain(&request, answered).await;
             match self.redirected(&request, &head)? {
                 Some(next) => request = next,
@@ -231,8 +231,9 @@ impl<I: Io> Attempt<'_, I> {
         let has_failed = if self.config().sync || self.config().fail_on_status {
             !status.is_success()
         } else {
-            // What leads elsewhere is no content, whatever is wanted of failed requests.
-            status.is_redirection()
+            // A redirect without a target is no content, whatever is wanted of failed requests.
+            let is_tried_again = self.may_retry && is_transient(status, self.config());
+            status.is_redirection() || is_tried_again
         };
         has_failed && !concerns_range
     }

@@ -1,6 +1,6 @@
 //! The pause that a host asks for.
 //!
-//! Owns: reading Retry-After, by the server's own clock.
+//! Owns: reading Retry-After, by the server's own clock; which statuses are transient.
 //! Does not own: keeping to it (`list::scheduler`), whether a request is retried (`list::retry`).
 //!
 //! Source: RFC 9110, sections 10.2.3 (Retry-After) and 15.6.4 (503); RFC 6585, section 4 (429).
@@ -11,11 +11,30 @@ use haul_http1::{RetryAfter, retry_after};
 use http::header::DATE;
 use http::{HeaderMap, StatusCode};
 
+use url::Url;
+
 use crate::Config;
+use crate::route::host_pause::HostPause;
+use crate::route::origin::Origin;
+
+/// Statuses that are transient. Those from 520 are of Cloudflare, for an origin that it can't reach.
+const TRANSIENT: [u16; 11] = [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524];
+
+/// The pause that the response to a request for `url` asks for.
+pub(crate) fn host_pause(
+    url: &Url,
+    status: StatusCode,
+    headers: &HeaderMap,
+    config: &Config,
+) -> Option<Box<HostPause>> {
+    let duration = duration(status, headers, config)?;
+    Some(Box::new(HostPause { origin: Origin::of(url), duration }))
+}
 
 /// The pause that a response with `status` asks for; at most as long as `config` allows.
-pub(crate) fn host_pause(status: StatusCode, headers: &HeaderMap, config: &Config) -> Option<Duration> {
-    if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+fn duration(status: StatusCode, headers: &HeaderMap, config: &Config) -> Option<Duration> {
+    let is_throttle = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    if !is_throttle && !config.retry_statuses.contains(&status) {
         return None;
     }
     let pause = match retry_after(headers)? {
@@ -23,6 +42,11 @@ pub(crate) fn host_pause(status: StatusCode, headers: &HeaderMap, config: &Confi
         RetryAfter::Date(date) => until(date, headers)?,
     };
     Some(pause.min(config.retry_after_max))
+}
+
+/// Whether a response with `status` is no result: another attempt may have a better one.
+pub(crate) fn is_transient(status: StatusCode, config: &Config) -> bool {
+    TRANSIENT.contains(&status.as_u16()) || config.retry_statuses.contains(&status)
 }
 
 /// The time from Date to `date`. Both are from the server's clock, so that ours may be wrong.
@@ -42,6 +66,7 @@ mod tests {
         for (status, after, pause) in [
             (503, Some("7"), Some(7)),
             (429, Some("0"), Some(0)),
+            (429, Some("1.5"), Some(2)),
             (503, Some("99999999999999999999999"), Some(120)),
             (503, Some("Sun, 06 Nov 1994 08:50:07 GMT"), Some(30)),
             (503, Some("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0)),
@@ -55,10 +80,13 @@ mod tests {
                 headers.insert("retry-after", after.parse().unwrap());
             }
             let status = StatusCode::from_u16(status).unwrap();
-            let found = host_pause(status, &headers, &Config::default());
+            let found = duration(status, &headers, &Config::default());
             assert_eq!(found, pause.map(Duration::from_secs), "{status} {after:?}");
         }
+        let throttled = HeaderMap::from_iter([("retry-after".parse().unwrap(), "7".parse().unwrap())]);
+        let config = Config { retry_statuses: vec![StatusCode::FORBIDDEN], ..Config::default() };
+        assert_eq!(duration(StatusCode::FORBIDDEN, &throttled, &config), Some(Duration::from_secs(7)));
         let dated = HeaderMap::from_iter([("retry-after".parse().unwrap(), date.parse().unwrap())]);
-        assert_eq!(host_pause(StatusCode::SERVICE_UNAVAILABLE, &dated, &Config::default()), None);
+        assert_eq!(duration(StatusCode::SERVICE_UNAVAILABLE, &dated, &Config::default()), None);
     }
 }

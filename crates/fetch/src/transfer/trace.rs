@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use crate::route::host_pause::HostPause;
+
 /// How long each step of a request took. The steps of several redirects add up. A step that did not happen took no
 /// time, such as connecting when a connection was reused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,11 +24,11 @@ pub struct Times {
 }
 
 /// The record of one attempt.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Trace {
     pub(crate) times: Times,
-    /// How long the host asks to receive no further requests.
-    pub(crate) host_pause: Option<Duration>,
+    /// The host that asks to receive no further requests for a while.
+    pub(crate) host_pause: Option<Box<HostPause>>,
     /// Redirects that were followed.
     pub(crate) redirect_count: u32,
 }

@@ -4,6 +4,7 @@ mod kept;
 mod misbehaving;
 mod names;
 pub(crate) mod outcomes;
+mod pauses;
 mod resume;
 mod retry;
 mod simulated;

@@ -43,7 +43,7 @@ impl Replay<'_> {
 /// When a server allows another request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter<'a> {
-    /// After this many seconds. A number beyond 2^64 becomes the largest `u64`, so apply a limit.
+    /// After this many seconds; a fraction counts as a whole one. A number beyond 2^64 becomes the largest `u64`, so apply a limit.
     Seconds(u64),
     /// Any other value, trimmed by the head parser. It should be an HTTP date, which isn't checked.
     Date(&'a [u8]),
@@ -52,8 +52,13 @@ pub enum RetryAfter<'a> {
 /// The first Retry-After of a header section.
 pub fn retry_after(headers: &HeaderMap) -> Option<RetryAfter<'_>> {
     let value = headers.get(RETRY_AFTER)?.as_bytes();
-    if !value.is_empty() && value.iter().all(u8::is_ascii_digit) {
-        return Some(RetryAfter::Seconds(decimal(value).unwrap_or(u64::MAX)));
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    // Some servers send fractions, which the RFC doesn't have.
+    let point = value.iter().position(|byte| *byte == b'.').unwrap_or(value.len());
+    let (seconds, fraction) = (&value[..point], value.get(point + 1..));
+    if !is_number(seconds) || fraction.is_some_and(|fraction| !is_number(fraction)) {
+        return Some(RetryAfter::Date(value));
     }
-    Some(RetryAfter::Date(value))
+    let begun = fraction.is_some_and(|fraction| fraction.iter().any(|digit| *digit != b'0'));
+    Some(RetryAfter::Seconds(decimal(seconds).unwrap_or(u64::MAX).saturating_add(begun.into())))
 }
