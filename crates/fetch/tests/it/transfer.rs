@@ -3,4 +3,5 @@
 mod codings;
 mod cookies;
 mod expectations;
+mod framing;
 mod stale;
