@@ -2,6 +2,7 @@
 
 mod certificates;
 mod cookies;
+mod fields;
 mod names;
 mod requests;
 mod sync;
