@@ -16,5 +16,6 @@ pub(crate) mod proxy;
 pub(crate) mod proxy_error;
 mod socks;
 pub(crate) mod tls;
+mod trust;
 mod tunnel;
 pub(crate) mod wire;

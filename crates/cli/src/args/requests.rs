@@ -9,8 +9,8 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Requests")]
 pub(crate) struct RequestArgs {
-    /// A header field for every request; repeatable. With "Expect: 100-continue", the body is sent once the server
-    /// agrees
+    /// A header field for every request; repeatable. "NAME;" has an empty value, "NAME:" leaves out a field that haul
+    /// would add. With "Expect: 100-continue", the body is sent once the server agrees
     #[arg(short = 'H', long, value_name = "NAME: VALUE")]
     pub(crate) header: Vec<String>,
     /// The method (default: GET, or POST with --data)

@@ -147,7 +147,13 @@ fn certificate_hint(fault: CertificateFault) -> Option<&'static str> {
             "check the clock of this machine; otherwise the server's operator has to renew the certificate",
         ),
         CertificateFault::OtherName => Some("use the name in the certificate; --resolve sets its address"),
-        CertificateFault::Untrusted => Some("--cacert names a file with the authorities to trust"),
+        CertificateFault::Nameless => {
+            Some("only names in subjectAltName count; the server's operator has to make a new certificate")
+        }
+        CertificateFault::Malformed => Some("the server's operator has to make a new certificate"),
+        CertificateFault::Untrusted => {
+            Some("--cacert names a file with the authorities, or the server's own certificate, to trust")
+        }
         _ => None,
     }
 }

@@ -27,9 +27,17 @@ const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct RequestPlan {
     method: Option<Method>,
-    headers: Vec<(String, String)>,
+    headers: Vec<OwnField>,
     body: Option<BodySource>,
     login: LoginSource,
+}
+
+/// A header field of `-H`.
+#[derive(Debug)]
+enum OwnField {
+    Sent(String, String),
+    /// A field that haul doesn't send of its own accord.
+    Omitted(String),
 }
 
 /// The source of a body.
@@ -59,7 +67,7 @@ enum LoginSource {
 /// Makes the request for each item.
 pub(super) struct RequestTemplate {
     method: Option<Method>,
-    headers: Vec<(String, String)>,
+    headers: Vec<OwnField>,
     body: Option<RequestBody>,
     credentials: Credentials,
 }
@@ -82,7 +90,7 @@ impl RequestPlan {
         is_single: bool,
         environment: &Environment,
     ) -> Result<Self, Problem> {
-        let headers = args.header.iter().map(|field| split_field(field)).collect::<Result<_, _>>()?;
+        let headers = args.header.iter().map(|field| OwnField::parse(field)).collect::<Result<_, _>>()?;
         let method = args.method.as_deref().map(parse_method).transpose().map_err(Problem::usage)?;
         let body = match args.data.as_deref().map(|data| (data, data.strip_prefix('@'))) {
             None => None,
@@ -184,18 +192,19 @@ impl RequestTemplate {
             (None, None) => Method::GET,
         };
         let mut request = Request::new(method, &item.url).map_err(text)?;
-        let own = item.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let common = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        for (name, value) in common.chain(own) {
+        for field in &self.headers {
+            request = field.apply(request).map_err(text)?;
+        }
+        for (name, value) in &item.headers {
             request = request.header(name, value).map_err(text)?;
         }
         if let Some(body) = body {
-            if !request.has_header("content-type") {
-                request = request.header("content-type", FORM).map_err(text)?;
+            if !request.has_header("content-type") && !request.omits("content-type") {
+                request = request.header("Content-Type", FORM).map_err(text)?;
             }
             request = request.body(body);
         }
-        if !request.has_header("authorization") {
+        if !request.has_header("authorization") && !request.omits("authorization") {
             request = self.credentials.authorize(request).map_err(text)?;
         }
         Ok(request)
@@ -233,10 +242,25 @@ fn parse_method(name: &str) -> Result<Method, String> {
     }
 }
 
-fn split_field(field: &str) -> Result<(String, String), Problem> {
-    let malformed = || Problem::usage(format!("the header field {} has no colon", quoted(field)));
-    let (name, value) = field.split_once(':').ok_or_else(malformed)?;
-    let checked = probe_request().and_then(|request| request.header(name, value.trim()));
-    checked.map_err(|error| Problem::usage(format!("the header field {}: {error}", quoted(field))))?;
-    Ok((name.to_owned(), value.trim().to_owned()))
+impl OwnField {
+    /// Parses a field as curl does: `Name: value`, `Name;` for an empty value, `Name:` for none at all.
+    fn parse(field: &str) -> Result<Self, Problem> {
+        let malformed = || Problem::usage(format!("the header field {} has no colon", quoted(field)));
+        let parsed = match (field.split_once(':'), field.strip_suffix(';')) {
+            (Some((name, value)), _) if value.trim().is_empty() => Self::Omitted(name.to_owned()),
+            (Some((name, value)), _) => Self::Sent(name.to_owned(), value.trim().to_owned()),
+            (None, Some(name)) => Self::Sent(name.to_owned(), String::new()),
+            (None, None) => return Err(malformed()),
+        };
+        let checked = probe_request().and_then(|request| parsed.apply(request));
+        checked.map_err(|error| Problem::usage(format!("the header field {}: {error}", quoted(field))))?;
+        Ok(parsed)
+    }
+
+    fn apply(&self, request: Request) -> Result<Request, haul_fetch::Error> {
+        match self {
+            Self::Sent(name, value) => request.header(name, value),
+            Self::Omitted(name) => request.without_header(name),
+        }
+    }
 }

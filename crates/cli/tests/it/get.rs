@@ -3,6 +3,7 @@
 mod certificates;
 mod cookies;
 mod descriptors;
+mod fields;
 mod names;
 mod requests;
 mod sync;

@@ -52,14 +52,14 @@ fn invalid_responses_are_not_kept() {
         "/busy" => Answer::new(503),
         "/short" => Answer::ok("hello").claim_length(10).close(),
         "/cut-chunks" => Answer::ok("hello").chunked(&[2]).cut_after(8, End::Close),
-        "/both-lengths" => {
-            Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
-        }
+        "/signed-length" => Answer::raw(
+            "HTTP/1.1 200 OK\r\nContent-Length: +5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ),
         "/loop" => Answer::redirect(302, "/loop"),
         "/away" => Answer::redirect(302, "ftp://localhost/"),
         _ => Answer::ok("fine"),
     });
-    for name in ["missing", "short", "cut-chunks", "both-lengths", "loop", "away"] {
+    for name in ["missing", "short", "cut-chunks", "signed-length", "loop", "away"] {
         workdir.refuses(&format!("get-{name}"), &["get", "--retries", "0", &server.url(&format!("/{name}"))]);
     }
     workdir.refuses("get-busy", &["get", "--retries", "1", &server.url("/busy")]);

@@ -5,7 +5,9 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use http::header::{AUTHORIZATION, COOKIE, EXPECT, PROXY_AUTHORIZATION, RANGE};
+use http::header::{
+    AUTHORIZATION, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHORIZATION, RANGE,
+};
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
@@ -20,6 +22,12 @@ pub struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: RequestBody,
     pub(crate) expects_continue: bool,
+    /// The names of fields as the caller wrote them.
+    pub(crate) spellings: Vec<String>,
+    /// The value of Host, if it isn't that of the URL.
+    pub(crate) host: Option<HeaderValue>,
+    /// Fields that the client doesn't add by itself.
+    pub(crate) omitted: Vec<HeaderName>,
     /// The origin that the caller named, once a redirect has led elsewhere.
     pub(crate) named_origin: Option<Origin>,
 }
@@ -49,17 +57,24 @@ impl Request {
             headers: HeaderMap::new(),
             body: RequestBody::default(),
             expects_continue: false,
+            spellings: Vec::new(),
+            host: None,
+            omitted: Vec::new(),
             named_origin: None,
         })
     }
 
     /// Adds a header field. `name` and `value` are checked here, so that they can't inject anything else. The field
     /// Expect with the value `100-continue` is the same as [`Request::expect_continue`], and with an empty value it
-    /// turns that off.
+    /// turns that off. The field Host replaces the one made of the URL, for this origin, and nothing else: not the host
+    /// to connect to, nor the name that its certificate must have.
+    ///
+    /// The name is sent in this letter case; if it was added before, in that of the first time.
     ///
     /// # Errors
     /// If either contains an invalid byte, or if the client sets the field itself.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
+        let spelling = name;
         let (name, mut value) = haul_http1::parse_field(name, value)?;
         if name == PROXY_AUTHORIZATION {
             return Err(Error::Header { reason: "credentials of a proxy belong in its URL" });
@@ -72,9 +87,35 @@ impl Request {
             }
             return Err(Error::Header { reason: "no expectation but 100-continue can be met" });
         }
+        if !self.spellings.iter().any(|known| known.eq_ignore_ascii_case(spelling)) {
+            self.spellings.push(spelling.to_owned());
+        }
+        if name == HOST {
+            self.host = Some(value);
+            return Ok(self);
+        }
         value.set_sensitive(matches!(name, AUTHORIZATION | COOKIE));
         self.headers.append(name, value);
         Ok(self)
+    }
+
+    /// Leaves out a header field that the client would add by itself: User-Agent, Accept, Accept-Encoding, or the jar's
+    /// Cookie. A field added by [`Request::header`] is sent nevertheless.
+    ///
+    /// # Errors
+    /// If the name is invalid, or that of Host, which no request can lack (RFC 9112, section 3.2).
+    pub fn without_header(mut self, name: &str) -> Result<Self, Error> {
+        let (name, _) = haul_http1::parse_field(name, "")?;
+        if name == HOST {
+            return Err(Error::Header { reason: "a request can't lack the field Host" });
+        }
+        self.omitted.push(name);
+        Ok(self)
+    }
+
+    /// Whether [`Request::without_header`] left out the field of this name.
+    pub fn omits(&self, name: &str) -> bool {
+        self.omitted.iter().any(|omitted| omitted.as_str().eq_ignore_ascii_case(name))
     }
 
     /// Whether there is a header field of this name; false for an invalid name.
@@ -110,7 +151,7 @@ impl Request {
             return Err(Error::Credentials { reason: "the user's name or password can't be sent" });
         }
         let credentials = BASE64_STANDARD.encode(format!("{user}:{password}"));
-        self.header("authorization", &format!("Basic {credentials}"))
+        self.header("Authorization", &format!("Basic {credentials}"))
     }
 
     /// Authenticates by a bearer token (RFC 6750); otherwise as [`Request::basic_auth`].
@@ -122,7 +163,7 @@ impl Request {
         if token.is_empty() || !token.bytes().all(in_token) {
             return Err(Error::Credentials { reason: "the bearer token can't be sent" });
         }
-        self.header("authorization", &format!("Bearer {token}"))
+        self.header("Authorization", &format!("Bearer {token}"))
     }
 
     /// The method.

@@ -1,7 +1,7 @@
 //! TLS over an [`Io`]: rustls does the cryptography, this module moves the records.
 //!
-//! Owns: trusted certificates, handshakes, sending and receiving records.
-//! Does not own: the wire below ([`crate::route::wire`]), HTTP.
+//! Owns: the client's certificate, handshakes, sending and receiving records.
+//! Does not own: trust ([`crate::route::trust`]), the wire below ([`crate::route::wire`]), HTTP.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -9,13 +9,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use haul_io::{Buf, Io};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection};
 
 use crate::client::config::ClientIdentity;
+use crate::route::trust::verifier;
 use crate::route::wire::{Wait, Wire};
 use crate::{Error, Trust};
 
@@ -63,13 +63,7 @@ fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) -> Result<Cli
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone());
     let builder = builder.with_safe_default_protocol_versions().map_err(Error::Tls)?;
-    let builder = match trust {
-        Trust::Anything => {
-            let verifier = Arc::new(AcceptAnything(provider));
-            builder.dangerous().with_custom_certificate_verifier(verifier)
-        }
-        trust => builder.with_root_certificates(roots(trust)?),
-    };
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier(trust, provider)?);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
@@ -93,23 +87,6 @@ fn load(identity: &ClientIdentity) -> Result<(Vec<CertificateDer<'static>>, Priv
     }
     let key = PrivateKeyDer::from_pem_file(&identity.key);
     Ok((chain, key.map_err(|error| refused(&identity.key, &error))?))
-}
-
-fn roots(trust: &Trust) -> Result<RootCertStore, Error> {
-    let mut roots = RootCertStore::empty();
-    if let Trust::File(path) = trust {
-        let refused = |error: &dyn std::fmt::Display| Error::Trust(format!("{path:?}: {error}"));
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| refused(&error))?;
-        for certificate in certificates {
-            roots.add(certificate.map_err(|error| refused(&error))?).map_err(|error| refused(&error))?;
-        }
-        return if roots.is_empty() { Err(refused(&"contains no certificate")) } else { Ok(roots) };
-    }
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    Ok(roots)
 }
 
 /// A TLS connection over a wire.
@@ -224,46 +201,5 @@ impl<W: Wire> Wire for Tls<W> {
 
     async fn receive(&mut self, io: &impl Io, mut buf: Buf, wait: Wait) -> (io::Result<usize>, Buf) {
         (self.receive_plain(io, &mut buf, wait).await, buf)
-    }
-}
-
-/// For `--insecure`: checks signatures, but not identities.
-#[derive(Debug)]
-struct AcceptAnything(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAnything {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

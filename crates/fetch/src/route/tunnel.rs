@@ -40,6 +40,8 @@ pub(crate) async fn connect(
         target: Target::Authority,
         authority: &authority,
         headers: &headers,
+        spellings: &[],
+        host: None,
         body: BodyLength::None,
     }
     .encode(&mut head)?;

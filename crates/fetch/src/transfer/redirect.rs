@@ -82,8 +82,9 @@ pub(crate) fn follow(
         return Err(Error::BodySpent);
     }
     let body = if keeps_body { request.body.clone() } else { RequestBody::default() };
+    let host = if from == to { request.host.clone() } else { None };
     let named_origin = request.named_origin.clone().or((from != to).then_some(from));
-    Ok(Some(Request { method, url, headers, body, named_origin, expects_continue: request.expects_continue }))
+    Ok(Some(Request { method, url, headers, body, host, named_origin, ..request.clone() }))
 }
 
 fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {

@@ -12,7 +12,7 @@ use haul_http1::{Authority, BodyLength, RequestHead, Target, encode_chunk, encod
 use haul_io::{Buf, File, Io, Offset};
 use http::HeaderMap;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, COOKIE, EXPECT, HeaderValue, PROXY_AUTHORIZATION, RANGE, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, COOKIE, EXPECT, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT,
 };
 
 use crate::body::coding::decoding::ACCEPTED;
@@ -117,16 +117,22 @@ fn headers(
     let mut headers = request.headers.clone();
     let agent = HeaderValue::from_str(&config.user_agent);
     let agent = agent.map_err(|_| Error::Header { reason: "the user agent can't be sent" })?;
-    headers.entry(USER_AGENT).or_insert(agent);
-    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    let mut default = |name: HeaderName, value| {
+        if !request.omits(name.as_str()) {
+            headers.entry(name).or_insert(value);
+        }
+    };
+    default(USER_AGENT, agent);
+    default(ACCEPT, HeaderValue::from_static("*/*"));
     // Only parts of content without a coding can be combined.
-    let codings = if config.compressed && !headers.contains_key(RANGE) { ACCEPTED } else { "identity" };
-    headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(codings));
+    let codings = if config.compressed && !request.has_header("range") { ACCEPTED } else { "identity" };
+    default(ACCEPT_ENCODING, HeaderValue::from_static(codings));
     if expects_continue {
         headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
     }
     // RFC 6265bis section 5.8.1 allows one Cookie field: that of the caller replaces the jar's.
-    if let (Some(jar), false) = (&config.cookies, headers.contains_key(COOKIE)) {
+    let has_cookies = headers.contains_key(COOKIE) || request.omits("cookie");
+    if let (Some(jar), false) = (&config.cookies, has_cookies) {
         headers.extend(jar.field(&request.url).map(|field| (COOKIE, field)));
     }
     if let Some(proxy) = route.forwarder() {
@@ -155,7 +161,8 @@ fn encode(
         OutgoingBody::Reader(_) => BodyLength::Chunked,
     };
     let mut bytes = Vec::with_capacity(512);
-    RequestHead { method: &request.method, target, authority, headers, body }.encode(&mut bytes)?;
+    let (method, spellings, host) = (&request.method, &*request.spellings, request.host.as_ref());
+    RequestHead { method, target, authority, headers, spellings, host, body }.encode(&mut bytes)?;
     Ok(bytes)
 }
 

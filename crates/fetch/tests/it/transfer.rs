@@ -4,5 +4,6 @@ mod codings;
 mod cookies;
 mod deadlines;
 mod expectations;
+mod framing;
 mod stale;
 mod statuses;

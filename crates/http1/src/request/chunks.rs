@@ -96,7 +96,7 @@ pub fn encode_last_chunk(trailers: &HeaderMap, out: &mut Vec<u8>) -> Result<(), 
     }
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers {
-        write_field(name, value, out);
+        write_field(name, value, &[], out);
     }
     out.extend_from_slice(CHUNK_END);
     Ok(())

@@ -25,10 +25,12 @@ use crate::syntax::{is_text, is_token, trim};
 ///     target: Target::Origin { path_and_query: "/a?b" },
 ///     authority: &authority,
 ///     headers: &http::HeaderMap::new(),
+///     spellings: &[],
+///     host: None,
 ///     body: BodyLength::None,
 /// }
 /// .encode(&mut out)?;
-/// assert_eq!(out, b"GET /a?b HTTP/1.1\r\nhost: example.org:8080\r\n\r\n");
+/// assert_eq!(out, b"GET /a?b HTTP/1.1\r\nHost: example.org:8080\r\n\r\n");
 /// # Ok::<(), haul_http1::RequestError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,11 @@ pub struct RequestHead<'a> {
     pub authority: &'a Authority,
     /// All fields except Host, Content-Length and Transfer-Encoding, which [`encode`](Self::encode) writes itself.
     pub headers: &'a HeaderMap,
+    /// Names of fields in the letter case to write them in. Other names are written with capitals, as in `User-Agent`:
+    /// some servers know no other form.
+    pub spellings: &'a [String],
+    /// The value of Host, if it isn't that of `authority`.
+    pub host: Option<&'a HeaderValue>,
     /// The framing of the body.
     pub body: BodyLength,
 }
@@ -70,7 +77,7 @@ pub enum Target<'a> {
 /// The framing of a request body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLength {
-    /// No body. POST, PUT, PATCH and QUERY then send `content-length: 0`, as servers expect a body for them.
+    /// No body. POST, PUT, PATCH and QUERY then send `Content-Length: 0`, as servers expect a body for them.
     None,
     /// This many bytes.
     Length(u64),
@@ -92,18 +99,23 @@ impl RequestHead<'_> {
         self.check()?;
         let head_bytes: usize =
             self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let host_bytes = self.host.map_or(0, HeaderValue::len);
         // Method, version, Host and framing field are short; the path and the authority may occur twice.
-        out.reserve(head_bytes + 2 * self.authority.with_port().len() + self.path().len() + 96);
+        out.reserve(head_bytes + 2 * self.authority.with_port().len() + self.path().len() + host_bytes + 96);
 
         out.extend_from_slice(self.method.as_str().as_bytes());
         out.push(b' ');
         self.write_target(out);
         // Host comes first, as RFC 9110, section 7.2, recommends.
-        out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-        out.extend_from_slice(self.authority.host_field().as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        write_name(&HOST, self.spellings, out);
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(
+            self.host.map_or(self.authority.host_field().as_bytes(), HeaderValue::as_bytes),
+        );
         out.extend_from_slice(b"\r\n");
         for (name, value) in self.headers {
-            write_field(name, value, out);
+            write_field(name, value, self.spellings, out);
         }
         self.write_framing(out);
         out.extend_from_slice(b"\r\n");
@@ -160,11 +172,11 @@ impl RequestHead<'_> {
 
     fn write_framing(&self, out: &mut Vec<u8>) {
         match self.body {
-            BodyLength::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-            BodyLength::Length(bytes) => write_field(&CONTENT_LENGTH, &HeaderValue::from(bytes), out),
+            BodyLength::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            BodyLength::Length(bytes) => write_field(&CONTENT_LENGTH, &HeaderValue::from(bytes), &[], out),
             // RFC 9110, section 8.6: send the length if the method gives a body a meaning.
             BodyLength::None if matches!(self.method.as_str(), "POST" | "PUT" | "PATCH" | "QUERY") => {
-                out.extend_from_slice(b"content-length: 0\r\n");
+                out.extend_from_slice(b"Content-Length: 0\r\n");
             }
             BodyLength::None => {}
         }
@@ -189,11 +201,24 @@ pub fn parse_field(name: &str, value: &str) -> Result<(HeaderName, HeaderValue),
     }
 }
 
-pub(crate) fn write_field(name: &HeaderName, value: &HeaderValue, out: &mut Vec<u8>) {
-    out.extend_from_slice(name.as_str().as_bytes());
+pub(crate) fn write_field(name: &HeaderName, value: &HeaderValue, spellings: &[String], out: &mut Vec<u8>) {
+    write_name(name, spellings, out);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value.as_bytes());
     out.extend_from_slice(b"\r\n");
+}
+
+/// Writes `name` as one of `spellings` has it, or with a capital at the start of each word.
+fn write_name(name: &HeaderName, spellings: &[String], out: &mut Vec<u8>) {
+    let name = name.as_str();
+    if let Some(spelling) = spellings.iter().find(|spelling| spelling.eq_ignore_ascii_case(name)) {
+        return out.extend_from_slice(spelling.as_bytes());
+    }
+    let mut is_start = true;
+    for byte in name.bytes() {
+        out.push(if is_start { byte.to_ascii_uppercase() } else { byte });
+        is_start = byte == b'-';
+    }
 }
 
 fn check_path(path_and_query: &str) -> Result<(), RequestError> {

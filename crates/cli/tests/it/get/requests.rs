@@ -52,6 +52,9 @@ fn requests_follow_the_options() {
         (vec!["--netrc-file", "logins"], "GET - Basic YWRhOnMgcA== ".to_owned()),
         (vec!["--netrc"], "GET - Basic aG9tZTp4 ".to_owned()),
         (vec!["--netrc", "-H", "Authorization: Own"], "GET - Own ".to_owned()),
+        (vec!["--data", "x", "-H", "Content-Type:"], "POST - - x".to_owned()),
+        (vec!["--data", "x", "-H", "Content-Type;"], "POST  - x".to_owned()),
+        (vec!["--netrc", "-H", "authorization: "], "GET - - ".to_owned()),
     ] {
         let url = server.url("/x");
         let args = [vec!["get", "-o", "-"], args, vec![&url]].concat();

@@ -26,7 +26,7 @@ fn each_fault_has_its_own_error() {
         (Fault::NotYetValid, CertificateFault::NotYetValid, begins),
         (Fault::WrongName, CertificateFault::OtherName, &elsewhere),
         (Fault::WrongAddress, CertificateFault::OtherName, &address),
-        (Fault::NoName, CertificateFault::OtherName, &nothing),
+        (Fault::NoName, CertificateFault::Nameless, &nothing),
         (Fault::SelfSigned, CertificateFault::Untrusted, nobody),
         (Fault::UntrustedAuthority, CertificateFault::Untrusted, nobody),
         (Fault::UnknownAuthority, CertificateFault::Untrusted, nobody),
@@ -48,7 +48,7 @@ fn the_subject_name_is_ignored() {
     let server = Server::builder().tls(Tls::with(Fault::NoName)).start(|_| Answer::ok("secret"));
     let url = format!("https://localhost:{}/", server.address().port());
     let error = client(dir.path(), &server).fetch(Request::get(&url).unwrap()).unwrap_err();
-    assert_eq!(error.certificate_fault(), Some(CertificateFault::OtherName), "{error}");
+    assert_eq!(error.certificate_fault(), Some(CertificateFault::Nameless), "{error}");
     let good = Server::builder().tls(Tls::good()).start(|_| Answer::ok("known"));
     let url = format!("https://localhost:{}/", good.address().port());
     assert_eq!(client(dir.path(), &good).fetch(Request::get(&url).unwrap()).unwrap().body, b"known");
@@ -77,4 +77,48 @@ fn a_second_connection_resumes_the_session() {
     // So does another client.
     self::client(dir.path(), &one).fetch(Request::get(&one.url("/")).unwrap()).unwrap();
     assert!(!one.requests().pop().unwrap().tls.unwrap().resumed);
+}
+
+/// A client that trusts the server's own certificate.
+fn trusting(dir: &Path, pem: &str) -> Client {
+    let path = dir.join("own.pem");
+    std::fs::write(&path, pem).unwrap();
+    Client::new(Config { trust: Trust::File(path), ..Config::default() }).unwrap()
+}
+
+#[test]
+fn a_self_signed_certificate_is_trusted_if_it_is_in_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for tls in [Tls::self_signed_authority(Fault::None), Tls::with(Fault::SelfSigned)] {
+        let pem = tls.server_pem().0.to_owned();
+        let server = Server::builder().tls(tls).start(|_| Answer::ok("known").close());
+        let client = trusting(dir.path(), &pem);
+        for _ in 0..2 {
+            assert_eq!(client.fetch(Request::get(&server.url("/")).unwrap()).unwrap().body, b"known");
+        }
+        // Others of the same names and with the same subject aren't.
+        let other = Tls::self_signed_authority(Fault::None);
+        let client = trusting(dir.path(), other.server_pem().0);
+        let error = client.fetch(Request::get(&server.url("/")).unwrap()).unwrap_err();
+        assert_eq!(error.certificate_fault(), Some(CertificateFault::Untrusted), "{error}");
+    }
+}
+
+#[test]
+fn the_name_and_dates_of_a_self_signed_certificate_count() {
+    let dir = tempfile::tempdir().unwrap();
+    for (fault, kind) in [
+        (Fault::Expired, CertificateFault::Expired),
+        (Fault::NotYetValid, CertificateFault::NotYetValid),
+        (Fault::WrongName, CertificateFault::OtherName),
+        (Fault::WrongAddress, CertificateFault::OtherName),
+        (Fault::NoName, CertificateFault::Nameless),
+    ] {
+        let tls = Tls::self_signed_authority(fault);
+        let pem = tls.server_pem().0.to_owned();
+        let server = Server::builder().tls(tls).start(|_| Answer::ok("secret"));
+        let error = trusting(dir.path(), &pem).fetch(Request::get(&server.url("/")).unwrap()).unwrap_err();
+        assert_eq!(error.certificate_fault(), Some(kind), "{fault:?}: {error}");
+        assert!(server.requests().is_empty(), "{fault:?}");
+    }
 }

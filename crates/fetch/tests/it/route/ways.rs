@@ -99,7 +99,7 @@ fn a_unix_socket_replaces_every_host() {
     let config = Config { unix_socket: Some(path.clone()), proxies, ..Config::default() };
     let response = client(config.clone()).fetch(Request::get("http://one.invalid/x").unwrap()).unwrap();
     assert_eq!(response.body, b"local");
-    assert!(served.join().unwrap().starts_with("GET /x HTTP/1.1\r\nhost: one.invalid\r\n"));
+    assert!(served.join().unwrap().starts_with("GET /x HTTP/1.1\r\nHost: one.invalid\r\n"));
     let gone = client(config).fetch(Request::get("http://one.invalid/x").unwrap()).unwrap_err();
     assert!(matches!(gone, Error::Connect(_)), "{gone}");
 }

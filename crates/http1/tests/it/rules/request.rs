@@ -16,7 +16,9 @@ fn encode(
 ) -> Result<String, RequestError> {
     let authority = Authority::new("example.org", 80, 80)?;
     let mut out = b"before ".to_vec();
-    let result = RequestHead { method, target, authority: &authority, headers, body }.encode(&mut out);
+    let spellings = &[];
+    let head = RequestHead { method, target, authority: &authority, headers, spellings, host: None, body };
+    let result = head.encode(&mut out);
     let text = String::from_utf8(out).unwrap();
     let head = text.strip_prefix("before ").unwrap();
     assert!(result.is_ok() || head.is_empty(), "an error must leave the output as it was");
@@ -81,12 +83,12 @@ fn rule_27_host_is_exact() {
 fn rule_27_each_form_of_target() {
     let none = BodyLength::None;
     let origin = Target::Origin { path_and_query: "/a%20b?c=d" };
-    check(&Method::GET, origin, none, "GET /a%20b?c=d HTTP/1.1\r\nhost: example.org\r\n\r\n");
+    check(&Method::GET, origin, none, "GET /a%20b?c=d HTTP/1.1\r\nHost: example.org\r\n\r\n");
     let absolute = Target::Absolute { scheme: "http", path_and_query: "/a?b" };
-    check(&Method::GET, absolute, none, "GET http://example.org/a?b HTTP/1.1\r\nhost: example.org\r\n\r\n");
-    let connect = "CONNECT example.org:80 HTTP/1.1\r\nhost: example.org\r\n\r\n";
+    check(&Method::GET, absolute, none, "GET http://example.org/a?b HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    let connect = "CONNECT example.org:80 HTTP/1.1\r\nHost: example.org\r\n\r\n";
     check(&Method::CONNECT, Target::Authority, none, connect);
-    check(&Method::OPTIONS, Target::Asterisk, none, "OPTIONS * HTTP/1.1\r\nhost: example.org\r\n\r\n");
+    check(&Method::OPTIONS, Target::Asterisk, none, "OPTIONS * HTTP/1.1\r\nHost: example.org\r\n\r\n");
 
     for (method, target) in [
         (Method::GET, Target::Authority),
@@ -133,19 +135,19 @@ fn paths_and_schemes_cannot_end_the_line() {
 
 #[test]
 fn framing_fields_follow_from_the_body() {
-    let start = "/ HTTP/1.1\r\nhost: example.org\r\n";
+    let start = "/ HTTP/1.1\r\nHost: example.org\r\n";
     let length = BodyLength::Length(18_446_744_073_709_551_615);
-    check(&Method::PUT, ROOT, length, &format!("PUT {start}content-length: 18446744073709551615\r\n\r\n"));
-    check(&Method::GET, ROOT, BodyLength::Length(0), &format!("GET {start}content-length: 0\r\n\r\n"));
+    check(&Method::PUT, ROOT, length, &format!("PUT {start}Content-Length: 18446744073709551615\r\n\r\n"));
+    check(&Method::GET, ROOT, BodyLength::Length(0), &format!("GET {start}Content-Length: 0\r\n\r\n"));
     check(
         &Method::POST,
         ROOT,
         BodyLength::Chunked,
-        &format!("POST {start}transfer-encoding: chunked\r\n\r\n"),
+        &format!("POST {start}Transfer-Encoding: chunked\r\n\r\n"),
     );
     for method in ["POST", "PUT", "PATCH", "QUERY"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        check(&method, ROOT, BodyLength::None, &format!("{method} {start}content-length: 0\r\n\r\n"));
+        check(&method, ROOT, BodyLength::None, &format!("{method} {start}Content-Length: 0\r\n\r\n"));
     }
     for method in ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "ODD!"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -164,8 +166,8 @@ fn fields_are_written_in_order_and_framing_is_never_theirs() {
     for (name, value) in [("accept", "*/*"), ("range", "bytes=0-"), ("accept", "text/*"), ("x-empty", "")] {
         headers.append(name, HeaderValue::from_static(value));
     }
-    let expected = "GET / HTTP/1.1\r\nhost: example.org\r\naccept: */*\r\naccept: text/*\r\nrange: bytes=0-\r\n\
-                    x-empty: \r\n\r\n";
+    let expected = "GET / HTTP/1.1\r\nHost: example.org\r\nAccept: */*\r\nAccept: text/*\r\nRange: bytes=0-\r\n\
+                    X-Empty: \r\n\r\n";
     assert_eq!(encode(&Method::GET, ROOT, &headers, BodyLength::None).unwrap(), expected);
     for name in ["Host", "Content-Length", "Transfer-Encoding"] {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -210,7 +212,7 @@ fn chunks_are_what_the_decoder_reads() {
     assert_eq!(CHUNK_END, b"\r\n");
     let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-sum"), HeaderValue::from_static("1"))]);
     encode_last_chunk(&trailers, &mut out).unwrap();
-    let expected = format!("5\r\nhello\r\n1f\r\n{}\r\n0\r\nx-sum: 1\r\n\r\n", "x".repeat(0x1f));
+    let expected = format!("5\r\nhello\r\n1f\r\n{}\r\n0\r\nX-Sum: 1\r\n\r\n", "x".repeat(0x1f));
     assert_eq!(out, expected.as_bytes());
 
     let mut body = Body::new(Framing::Chunked, &Limits::default());
@@ -235,4 +237,26 @@ fn trailers_cannot_steer() {
         assert_eq!(encode_last_chunk(&trailers, &mut out).unwrap_err(), RequestError::ReservedField { name });
         assert!(out.is_empty());
     }
+}
+
+#[test]
+fn names_are_written_as_spelled_or_with_capitals() {
+    let authority = Authority::new("example.org", 80, 80).unwrap();
+    let names = ["user-agent", "x-api-key", "sec--x-", "dnt", "x-1a-b"].map(str::to_owned);
+    let fields = names.iter().filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+    let headers = HeaderMap::from_iter(fields.map(|name| (name, HeaderValue::from_static("y"))));
+    let head = RequestHead {
+        method: &Method::GET,
+        target: ROOT,
+        authority: &authority,
+        headers: &headers,
+        spellings: &["x-API-key".to_owned(), "DNT".to_owned(), "HOST".to_owned()],
+        host: Some(&HeaderValue::from_static("other.example:81")),
+        body: BodyLength::None,
+    };
+    let mut out = Vec::new();
+    head.encode(&mut out).unwrap();
+    let expected = "GET / HTTP/1.1\r\nHOST: other.example:81\r\nUser-Agent: y\r\nx-API-key: y\r\n\
+                    Sec--X-: y\r\nDNT: y\r\nX-1a-B: y\r\n\r\n";
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
 }
