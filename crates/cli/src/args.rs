@@ -12,6 +12,7 @@ mod get;
 mod keys;
 mod network;
 mod requests;
+mod secrets;
 
 use clap::{Parser, Subcommand};
 
@@ -26,6 +27,7 @@ pub(crate) use self::keys::{KeygenArgs, PassphraseArgs};
 pub(crate) use self::network::NetworkArgs;
 pub(crate) use self::requests::RequestArgs;
 use crate::report::voice::Verbosity;
+use crate::run::arguments::Secret;
 
 #[derive(Parser)]
 #[command(name = "haul", version, about = "Moves data in bulk and keeps it sealed", max_term_width = 100)]
@@ -89,6 +91,11 @@ const KEYGEN_EXAMPLES: &str = "Examples:
   haul keygen -y key.txt                      prints the recipient again";
 
 impl Command {
+    /// The parts of the command line that other users of the machine must not see.
+    pub(crate) fn secrets(&self) -> Vec<Secret<'_>> {
+        if let Self::Get(args) = self { args.secrets() } else { Vec::new() }
+    }
+
     /// How much the command prints.
     pub(crate) fn verbosity(&self) -> Verbosity {
         match self {

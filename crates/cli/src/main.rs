@@ -29,6 +29,7 @@ use crate::get::GetPlan;
 use crate::keys::keygen::KeygenPlan;
 use crate::report::exit::{Exit, Problem};
 use crate::report::voice::{self, Voice};
+use crate::run::arguments;
 use crate::run::environment::Environment;
 use crate::run::plan::Plan;
 use crate::run::signals;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return voice::usage(&error).into(),
     };
+    arguments::hide(&args.command.secrets());
     let environment = Environment::gather();
     // More heaps would waste memory: lists of millions of lines are allocated on one thread and freed on another.
     haul_io::limit_heaps(environment.cores.get().max(2));

@@ -14,6 +14,7 @@ use crate::lists::checksums::Checksums;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::{BadLine, Item, Line};
 use crate::report::exit::Problem;
+use crate::report::redaction::{redacted, redacted_url};
 use crate::report::text::quoted;
 
 /// The options for results, resolved.
@@ -92,6 +93,7 @@ impl Naming {
         let mut task = match line {
             Ok(item) => self.item_task(item),
             Err(BadLine { number, reason }) => {
+                let reason = redacted(&reason).into_owned();
                 FetchTask::of(Err(reason), format!("line {number} of the list"), Destination::Discard)
             }
         };
@@ -107,13 +109,14 @@ impl Naming {
             (None, Err(_)) => Ok(Destination::Discard),
         };
         let expected = self.expected(&item, &destination, request.as_ref().ok());
+        let label = redacted_url(&item.url).into_owned();
         match destination.and_then(|destination| Ok((destination, expected?))) {
             Ok((destination, expected)) => {
-                let mut task = FetchTask::of(request, item.url, destination);
+                let mut task = FetchTask::of(request, label, destination);
                 task.expected = expected;
                 task
             }
-            Err(reason) => FetchTask::of(Err(reason), item.url, Destination::Discard),
+            Err(reason) => FetchTask::of(Err(reason), label, Destination::Discard),
         }
     }
 
@@ -156,7 +159,13 @@ impl Naming {
                 return Ok(Destination::Named(publish));
             }
         };
-        Ok(Destination::File(publish(self.dir.join(name), self.mode)))
+        let mut publish = publish(self.dir.join(&name), self.mode);
+        // Links in place of directories are refused beneath the directory of results. A name without directories needs
+        // no such care.
+        if name.components().nth(1).is_some() {
+            publish.root_bytes = Some(self.dir.as_os_str().len());
+        }
+        Ok(Destination::File(publish))
     }
 }
 

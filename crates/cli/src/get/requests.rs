@@ -3,11 +3,12 @@
 //! Owns: combining both, which credentials a host gets.
 //! Does not own: names of results, connections.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use haul_fetch::{Method, Request, RequestBody};
+use haul_fetch::{Method, Request, RequestBody, UrlLogin};
 use haul_io::reason;
 
 use super::netrc::Netrc;
@@ -183,7 +184,10 @@ impl RequestTemplate {
             (None, None) if body.is_some() => Method::POST,
             (None, None) => Method::GET,
         };
-        let mut request = Request::new(method, &item.url).map_err(text)?;
+        // RFC 9110 section 4.2.4: credentials must not be sent within a URL.
+        let (url, login) = UrlLogin::take(&item.url)
+            .map_or((Cow::Borrowed(&*item.url), None), |(url, login)| (Cow::Owned(url), Some(login)));
+        let mut request = Request::new(method, &url).map_err(text)?;
         let own = item.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let common = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         for (name, value) in common.chain(own) {
@@ -196,7 +200,10 @@ impl RequestTemplate {
             request = request.body(body);
         }
         if !request.has_header("authorization") {
-            request = self.credentials.authorize(request).map_err(text)?;
+            request = match login {
+                Some(login) => request.basic_auth(&login.name, &login.password).map_err(text)?,
+                None => self.credentials.authorize(request).map_err(text)?,
+            };
         }
         Ok(request)
     }
