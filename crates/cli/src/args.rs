@@ -22,7 +22,7 @@ pub(crate) use self::check::{InspectArgs, VerifyArgs};
 use self::common::clamped;
 pub(crate) use self::common::{CommonArgs, ProgressArg};
 pub(crate) use self::files::{DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
-pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg};
+pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
 pub(crate) use self::keys::{KeygenArgs, PassphraseArgs};
 pub(crate) use self::network::NetworkArgs;
 pub(crate) use self::requests::RequestArgs;
@@ -69,6 +69,7 @@ pub(crate) enum Command {
 const GET_EXAMPLES: &str = "Examples:
   haul get https://example.org/a.tar https://example.org/b.tar
   haul get -i urls.txt -d downloads -j 128
+  haul get -i urls.txt --shard 2/4            the second of four machines' parts
   haul get -o - https://example.org/data.json | jq .";
 const SEAL_EXAMPLES: &str = "Examples:
   haul seal -r age1… letter.txt               writes letter.txt.age

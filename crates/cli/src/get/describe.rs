@@ -106,7 +106,7 @@ impl DescribeFailure for Failed {
     fn hint(&self) -> Option<&'static str> {
         match self.error {
             Error::Exists => {
-                Some("remove it, or name another file or directory with -o or -d; -c skips complete files")
+                Some("remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces")
             }
             Error::Differs => {
                 Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")

@@ -3,10 +3,13 @@
 //! Owns: the destination of each item, its expected checksums and size.
 //! Does not own: requests ([`super::requests`]), creating files.
 
+use std::fs::{self, FileType};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
 
-use haul_fetch::{Algorithm, Checksum, Destination, Expected, FetchTask, Request, basename, path_name};
-use haul_io::{File, Preserve, Publish};
+use haul_fetch::{Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name};
+use haul_io::{Existing, File, Preserve, Publish, reason};
 
 use super::requests::{RequestPlan, RequestTemplate};
 use crate::args::NameArg;
@@ -26,6 +29,8 @@ pub(super) struct NamingPlan {
     pub(super) requests: RequestPlan,
     /// Permission bits of results.
     pub(super) mode: u32,
+    /// What happens to files that exist.
+    pub(super) existing: Existing,
     /// The expected checksum of the single result.
     pub(super) checksum: Option<Checksum>,
     /// The file with the expected checksums of all results.
@@ -55,6 +60,7 @@ pub(super) struct Naming {
     rule: NameArg,
     requests: RequestTemplate,
     mode: u32,
+    existing: Existing,
     checksum: Option<Checksum>,
     checksums: Option<Checksums>,
     hash: Option<Algorithm>,
@@ -66,7 +72,10 @@ impl NamingPlan {
     pub(super) fn prepare(self, terminal: Option<File>) -> Result<Naming, Problem> {
         let output = match self.output {
             OutputPlan::Directory => None,
-            OutputPlan::File(path) => Some(Destination::File(publish(path, self.mode))),
+            OutputPlan::File(path) => Some(match device(&path)? {
+                Some(device) => Destination::Stream(device),
+                None => Destination::File(publish(path, self.mode, self.existing)),
+            }),
             OutputPlan::Stdout => Some(Destination::Stream(match terminal {
                 Some(terminal) => terminal,
                 None => File::from(rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from)?),
@@ -78,6 +87,7 @@ impl NamingPlan {
             rule: self.rule,
             requests: self.requests.prepare()?,
             mode: self.mode,
+            existing: self.existing,
             checksum: self.checksum,
             checksums: self.checksums.as_deref().map(Checksums::read).transpose()?,
             hash: self.hash,
@@ -87,6 +97,11 @@ impl NamingPlan {
 }
 
 impl Naming {
+    /// The logins for hosts that redirects lead to.
+    pub(super) fn logins(&self) -> Option<Logins> {
+        self.requests.logins()
+    }
+
     /// The task for `line`. A line that can't be used becomes a task that fails.
     pub(super) fn task(&self, line: Line) -> FetchTask {
         let list_line = self.keep_lines.then(|| to_list_line(&line));
@@ -139,9 +154,9 @@ impl Naming {
                 }
                 _ => PathBuf::from(basename(request.url())),
             };
-            let checksum =
+            let found =
                 listed.of(&name).ok_or_else(|| format!("no checksum is listed for {}", quoted(&name)))?;
-            checksums.push(checksum.clone());
+            checksums.extend_from_slice(found);
         }
         Ok(Expected { checksums, size: item.size, hash: self.hash })
     }
@@ -155,11 +170,11 @@ impl Naming {
             (None, NameArg::Basename) => basename(request.url()).into(),
             (None, NameArg::Path) => path_name(request.url()).into(),
             (None, NameArg::Disposition) => {
-                let publish = publish(self.dir.join(basename(request.url())), self.mode);
+                let publish = publish(self.dir.join(basename(request.url())), self.mode, self.existing);
                 return Ok(Destination::Named(publish));
             }
         };
-        let mut publish = publish(self.dir.join(&name), self.mode);
+        let mut publish = publish(self.dir.join(&name), self.mode, self.existing);
         // Links in place of directories are refused beneath the directory of results. A name without directories needs
         // no such care.
         if name.components().nth(1).is_some() {
@@ -174,6 +189,20 @@ fn stays_inside(path: &Path) -> bool {
     !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-fn publish(path: PathBuf, mode: u32) -> Publish {
-    Publish { preserve: Preserve { mode: Some(mode), ..Preserve::default() }, ..Publish::new(path) }
+/// Opens `path` if it is a device or a pipe, which is written to, and not replaced by a file.
+fn device(path: &Path) -> Result<Option<File>, Problem> {
+    let is_device = |kind: FileType| kind.is_char_device() || kind.is_block_device() || kind.is_fifo();
+    match fs::metadata(path) {
+        Ok(metadata) if is_device(metadata.file_type()) => {
+            let opened = fs::OpenOptions::new().write(true).open(path).map_err(|error| {
+                Problem::usage(format!("cannot write to {}: {}", quoted(path), reason(&error)))
+            })?;
+            Ok(Some(File::from(OwnedFd::from(opened))))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn publish(path: PathBuf, mode: u32, existing: Existing) -> Publish {
+    Publish { existing, preserve: Preserve { mode: Some(mode), ..Preserve::default() }, ..Publish::new(path) }
 }

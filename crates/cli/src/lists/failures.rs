@@ -10,7 +10,7 @@ use haul_fetch::{FetchTask, UrlLogin};
 use haul_io::reason;
 use tempfile::NamedTempFile;
 
-use super::list::{BadLine, Line};
+use super::list::{BadLine, Item, Line};
 use crate::report::exit::Problem;
 use crate::report::redaction::{redacted, redacted_url};
 use crate::report::text::{harmless, harmless_json, quoted};
@@ -26,12 +26,10 @@ pub(crate) struct Failures {
 pub(crate) fn to_list_line(line: &Line) -> Box<str> {
     let text = match line {
         Ok(item) => {
-            let mut value = serde_json::to_value(item).expect("items are plain text and numbers");
-            value["url"] = match UrlLogin::take(&item.url) {
-                Some((url, _)) => url.into(),
-                None => redacted_url(&item.url).into(),
-            };
-            harmless_json(&value.to_string()).into_owned()
+            let without_login = UrlLogin::take(&item.url).map(|(url, _)| url);
+            let url = without_login.unwrap_or_else(|| redacted_url(&item.url).into_owned());
+            let text = serde_json::to_string(&Item { url, ..item.clone() });
+            harmless_json(&text.expect("items are plain text and numbers")).into_owned()
         }
         Err(BadLine { number, reason }) => {
             let reason = redacted(reason).escape_debug().to_string();

@@ -1,11 +1,12 @@
 //! User name and password in a URL.
 //!
-//! Owns: taking them out of a URL.
+//! Owns: taking them out of a URL, finding those of a host that a redirect leads to.
 //! Does not own: sending them ([`crate::Request::basic_auth`]), hiding them in messages.
 //!
 //! Source: RFC 3986 section 3.2.1. RFC 9110 section 4.2.4 forbids to send them within a URL.
 
 use std::fmt;
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 use url::Url;
@@ -40,6 +41,28 @@ impl fmt::Debug for UrlLogin {
     /// Neither the name, which may be a token, nor the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("UrlLogin(…)")
+    }
+}
+
+/// The logins of hosts that a redirect may lead to.
+#[derive(Clone)]
+pub struct Logins(Arc<dyn Fn(&str) -> Option<UrlLogin> + Send + Sync>);
+
+impl Logins {
+    /// `login` returns the login of a host, if there is one.
+    pub fn new(login: impl Fn(&str) -> Option<UrlLogin> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(login))
+    }
+
+    /// The login of the host of `url`.
+    pub(crate) fn of(&self, url: &Url) -> Option<UrlLogin> {
+        (self.0)(url.host_str()?)
+    }
+}
+
+impl fmt::Debug for Logins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Logins(…)")
     }
 }
 

@@ -15,6 +15,7 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, COOKIE, EXPECT, HeaderValue, PROXY_AUTHORIZATION, RANGE, USER_AGENT,
 };
 
+use crate::body::coding::archive;
 use crate::body::coding::decoding::ACCEPTED;
 use crate::client::request_body::{OutgoingBody, Reader};
 use crate::route::connection::Connection;
@@ -120,7 +121,8 @@ fn headers(
     headers.entry(USER_AGENT).or_insert(agent);
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     // Only parts of content without a coding can be combined.
-    let codings = if config.compressed && !headers.contains_key(RANGE) { ACCEPTED } else { "identity" };
+    let is_coded = config.compressed && (config.decode_archives || !archive::is_archive_name(&request.url));
+    let codings = if is_coded && !headers.contains_key(RANGE) { ACCEPTED } else { "identity" };
     headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(codings));
     if expects_continue {
         headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
