@@ -31,7 +31,9 @@ mod tests {
     fn passwords_fields_and_logins_are_secret() {
         let words = "haul get -u me:hush1 -H Accept:hush2 --proxy http://me:hush3@h:1 -H x http://h/a@b \
                      http://hush4@h/ u:hush5@h/a";
-        let Command::Get(args) = Args::try_parse_from(words.split_whitespace()).unwrap().command else { panic!() };
+        let Command::Get(args) = Args::try_parse_from(words.split_whitespace()).unwrap().command else {
+            panic!()
+        };
         let hidden: Vec<_> =
             args.secrets().iter().map(|secret| &secret.argument[secret.range.clone()]).collect();
         assert_eq!(hidden, ["hush1", "hush2", "http://hush4@h/".get(7..12).unwrap(), "u:hush5", "me:hush3"]);

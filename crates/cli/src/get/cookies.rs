@@ -87,9 +87,8 @@ impl Cookies {
             _ => self.jar.to_file(),
         };
         // A cancellation of its own: an interrupted run keeps its cookies too.
-        let written = Cancel::new().and_then(|cancel| {
-            run_ready(Blocking::new(cancel).write_file(publish, cookies.into())).0
-        });
+        let written = Cancel::new()
+            .and_then(|cancel| run_ready(Blocking::new(cancel).write_file(publish, cookies.into())).0);
         written
             .map(drop)
             .map_err(|error| format!("cannot write cookies to {}: {}", quoted(&self.path), reason(&error)))

@@ -105,9 +105,9 @@ impl DescribeFailure for Failed {
 
     fn hint(&self) -> Option<&'static str> {
         match self.error {
-            Error::Exists => {
-                Some("remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces")
-            }
+            Error::Exists => Some(
+                "remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces",
+            ),
             Error::Differs => {
                 Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")
             }

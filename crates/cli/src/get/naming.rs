@@ -8,7 +8,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
 
-use haul_fetch::{Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name};
+use haul_fetch::{
+    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name,
+};
 use haul_io::{Existing, File, Preserve, Publish, reason};
 
 use super::requests::{RequestPlan, RequestTemplate};

@@ -58,7 +58,9 @@ fn of_environment(count: Option<u32>, environment: &Environment) -> Result<(u32,
         Problem::usage("--shard auto doesn't know the number of parts").hint("write --shard auto/N")
     })?;
     if index >= count {
-        return Err(Problem::usage(format!("part {index} is beyond the {count} parts of --shard, counted from 0")));
+        return Err(Problem::usage(format!(
+            "part {index} is beyond the {count} parts of --shard, counted from 0"
+        )));
     }
     Ok((index, count))
 }
@@ -90,7 +92,11 @@ mod tests {
             counts[owners[0]] += 1;
         }
         assert!(counts.iter().all(|count| (900..1_100).contains(count)), "{counts:?}");
-        assert_eq!(hash(b"http://h/0"), 0xfae3_dcf8_cfcb_92bc, "the hash is part of the contract between machines");
+        assert_eq!(
+            hash(b"http://h/0"),
+            0xfae3_dcf8_cfcb_92bc,
+            "the hash is part of the contract between machines"
+        );
     }
 
     #[test]
@@ -99,7 +105,9 @@ mod tests {
             let shard = Shard::resolve(ShardArg::Auto { count }, &Environment::of(variables));
             shard.ok().map(|shard| (shard.index, shard.count))
         };
-        let slurm = |id| [("SLURM_ARRAY_TASK_ID", id), ("SLURM_ARRAY_TASK_COUNT", "3"), ("SLURM_ARRAY_TASK_MIN", "5")];
+        let slurm = |id| {
+            [("SLURM_ARRAY_TASK_ID", id), ("SLURM_ARRAY_TASK_COUNT", "3"), ("SLURM_ARRAY_TASK_MIN", "5")]
+        };
         assert_eq!(part(None, &slurm("5")), Some((0, 3)));
         assert_eq!(part(None, &slurm("7")), Some((2, 3)));
         assert_eq!(part(Some(8), &slurm("7")), Some((2, 8)));

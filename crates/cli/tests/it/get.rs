@@ -2,6 +2,8 @@
 
 mod certificates;
 mod cookies;
+mod logins;
 mod names;
+mod places;
 mod requests;
 mod sync;

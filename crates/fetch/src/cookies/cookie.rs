@@ -73,8 +73,7 @@ impl Cookie {
             expires: attributes.end().map(|end| end.min(now.saturating_add(LIFETIME_SECONDS_MAX))),
         };
         // Section 5.4: __Host- requires an explicit path.
-        let may =
-            (!cookie.secure || is_secure(url)) && (!cookie.is_for_its_host() || named.is_some());
+        let may = (!cookie.secure || is_secure(url)) && (!cookie.is_for_its_host() || named.is_some());
         (may && cookie.is_sound()).then_some(cookie)
     }
 

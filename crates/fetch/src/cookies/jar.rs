@@ -144,7 +144,11 @@ impl CookieJar {
 
     /// Stores the cookies of all Set-Cookie fields in a response from `url`.
     pub(crate) fn take_all(&self, url: &Url, headers: &HeaderMap) {
-        headers.get_all(SET_COOKIE).iter().take(RESPONSE_COUNT_MAX).for_each(|field| self.take(url, field.as_bytes()));
+        headers
+            .get_all(SET_COOKIE)
+            .iter()
+            .take(RESPONSE_COUNT_MAX)
+            .for_each(|field| self.take(url, field.as_bytes()));
     }
 
     fn now(&self) -> u64 {

@@ -79,7 +79,8 @@ fn extensions(name: &str) -> &str {
     for _ in 0..2 {
         let Some(dot) = name[..start].rfind('.') else { break };
         let is_extension = |text: &str| {
-            (1..=EXTENSION_BYTES_MAX).contains(&text.len()) && text.bytes().all(|one| one.is_ascii_alphanumeric())
+            (1..=EXTENSION_BYTES_MAX).contains(&text.len())
+                && text.bytes().all(|one| one.is_ascii_alphanumeric())
         };
         if !is_extension(&name[dot + 1..start]) {
             break;
@@ -122,7 +123,8 @@ mod tests {
 
     #[test]
     fn names_that_were_cut_differ_and_keep_their_extensions() {
-        let name = |last: &str| basename(&Url::parse(&format!("http://h/{}{last}", "a".repeat(300))).unwrap());
+        let name =
+            |last: &str| basename(&Url::parse(&format!("http://h/{}{last}", "a".repeat(300))).unwrap());
         let names = [name(".tar.gz"), name("b.tar.gz"), name("c.tar.gz"), name(".notanextension"), name("")];
         for (index, one) in names.iter().enumerate() {
             assert_eq!(one.len(), 240);

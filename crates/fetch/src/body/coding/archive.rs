@@ -12,8 +12,8 @@ use url::Url;
 
 /// Extensions of compressed files.
 const EXTENSIONS: [&str; 22] = [
-    "gz", "tgz", "svgz", "zip", "jar", "whl", "apk", "zst", "tzst", "zstd", "br", "bz2", "tbz2", "tbz", "xz", "txz", "7z",
-    "lz", "lz4", "lzma", "z", "crate",
+    "gz", "tgz", "svgz", "zip", "jar", "whl", "apk", "zst", "tzst", "zstd", "br", "bz2", "tbz2", "tbz", "xz",
+    "txz", "7z", "lz", "lz4", "lzma", "z", "crate",
 ];
 
 /// Media types of compressed files.

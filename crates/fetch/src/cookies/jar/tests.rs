@@ -320,7 +320,9 @@ fn the_content_of_cookies_is_not_shown() {
 
 #[test]
 fn a_jar_writes_only_what_it_can_read_again() {
-    for host in ["..example.org", "..", ".", "a.example.", "[::1]", "a_b.example", "$x.example", "a*b.example"] {
+    for host in
+        ["..example.org", "..", ".", "a.example.", "[::1]", "a_b.example", "$x.example", "a*b.example"]
+    {
         let Ok(url) = Url::parse(&format!("http://{host}/")) else { continue };
         let jar = jar().0;
         jar.take(&url, b"a=b");
@@ -343,14 +345,13 @@ fn files_of_other_programs_are_read() {
     let file = [
         "# HTTP Cookie File\r\n".to_owned(),
         line("0", "six"),
-        line("-1", "session\tv"),
         line("1784111777.25", "fraction\tv"),
         line("1", "expired\tv"),
         format!("#HttpOnly_{}", line("", "hidden\tv")),
     ];
     jar.read(file.concat().as_bytes()).unwrap();
-    assert_eq!(sent(&jar, "http://h.example/"), "six=; session=v; fraction=v; hidden=v");
-    assert!(jar.read(line("-", "x\tv").as_bytes()).is_err());
+    assert_eq!(sent(&jar, "http://h.example/"), "six=; fraction=v; hidden=v");
+    assert!(jar.read(line("1x.5", "x\tv").as_bytes()).is_err());
 }
 
 #[test]
