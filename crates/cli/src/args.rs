@@ -1,8 +1,11 @@
 //! The command line: its grammar and its help.
 //!
 //! In: the words that the user typed. Out: an [`Args`], in which every value has its type. Nothing here depends on the
-//! machine or reads a file; conflicts that clap can't express and defaults that depend on the environment belong to the
-//! plans ([`crate::get`], [`crate::files`], [`crate::keys`]).
+//! machine or reads a file.
+//!
+//! Owns: the options, their values and their help.
+//! Does not own: conflicts that clap can't express, and defaults that depend on the environment: the plans do
+//! ([`crate::get`], [`crate::files`], [`crate::keys`]).
 
 mod bench;
 mod check;

@@ -1,7 +1,10 @@
 //! `haul demo`: shows in a few seconds, without a network, what the program does.
 //!
-//! In: the arguments. Out: a table on stdout. Everything that it makes is removed at the end. The server ([`server`])
-//! also serves `haul bench get`.
+//! In: the arguments. Out: a table on stdout. Everything that the demo creates is removed at the end. The server
+//! ([`server`]) also serves `haul bench get`.
+//!
+//! Owns: the steps of the demo, its files.
+//! Does not own: the jobs, the engines, the table's form.
 
 pub(crate) mod server;
 

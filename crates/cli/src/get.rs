@@ -1,7 +1,7 @@
 //! `haul get`.
 //!
 //! In: the arguments and the environment. Out: [`GetPlan`], which is printed or run. On the way, items become requests
-//! ([`requests`]) with destinations ([`naming`]). The room opens the files that options name, and stdout; connections
+//! ([`requests`]) with destinations ([`naming`]). This room opens the files that options name, and stdout; connections
 //! and files of results belong to [`haul_fetch`].
 
 mod cookies;

@@ -42,9 +42,10 @@ fn check(count: usize, engine: &str) {
     let is_served = |number: usize| number.is_multiple_of(SERVED_EVERY);
     let mut list = BufWriter::new(File::create(dir.path().join("list")).unwrap());
     for number in 0..count {
-        match is_served(number) {
-            true => writeln!(list, "{}", server.url(&format!("/{number}"))).unwrap(),
-            false => writeln!(list, "http://{refused}/{number}").unwrap(),
+        if is_served(number) {
+            writeln!(list, "{}", server.url(&format!("/{number}"))).unwrap();
+        } else {
+            writeln!(list, "http://{refused}/{number}").unwrap();
         }
     }
     drop(list);

@@ -25,8 +25,8 @@
 //! `cookies` and `names` are on the side.
 //!
 //! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, retries, limits of hosts, where bodies are
-//! written. Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines
-//! ([`haul_engine`]).
+//! written.
+//! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines ([`haul_engine`]).
 #![forbid(unsafe_code)]
 
 mod body;

@@ -17,6 +17,9 @@
 //! Leaves: completions to the jobs, counts and the kernel's parameters to the report; [`RingRefused`] if there is no
 //! ring.
 //! Private: [`ring`], the memory shared with the kernel; the executor and its job slots; the pool's threads.
+//!
+//! Owns: where an operation runs, the jobs of one ring.
+//! Does not own: the operations ([`crate::op`]), what jobs do.
 
 mod config;
 mod connect;

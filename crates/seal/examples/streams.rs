@@ -1,23 +1,21 @@
-//! Seals what a reader gives into whatever writes, and opens it again, on all cores and in bounded memory.
+//! Seals a stream from a reader to a writer and opens it again, on all cores and in bounded memory.
 //!
 //! `cargo run -p haul-seal --example streams`.
 
 #![allow(clippy::print_stdout, reason = "a program that prints results")]
 
 use std::error::Error;
-use std::fs::File;
 use std::io::{self, Read};
 
 use haul_io::Cancel;
 use haul_seal::{Identity, Recipient, StreamOptions, X25519Identity, open_stream, seal_stream};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut system = File::open("/dev/urandom")?;
-    let identity = X25519Identity::generate_with(&mut |out| system.read_exact(out).expect("it never ends"));
+    let identity = X25519Identity::generate();
     let recipients = [Recipient::X25519(identity.to_recipient())];
     let options = StreamOptions::new(Cancel::new()?);
 
-    // A hundred megabytes that nobody has in memory.
+    // A hundred megabytes that are never in memory at once.
     let plain = io::repeat(7).take(100_000_000);
     let sealed = tempfile::tempfile()?;
     let done = seal_stream(plain, &sealed, &recipients, &options)?;

@@ -1,13 +1,11 @@
-//! Seals a tree beside itself, verifies and opens what came of it.
+//! Seals a tree, verifies the result and opens it again.
 //!
-//! `cargo run -p haul-seal --example trees [ENGINE] [DIRECTORY]`: without a directory, a small tree that is made for the purpose. The
-//! results lie in a directory that is removed at the end.
+//! `cargo run -p haul-seal --example trees [ENGINE] [DIRECTORY]` uses a small tree of its own if no directory is given.
+//! The results lie in a temporary directory.
 
 #![allow(clippy::print_stdout, reason = "a program that prints results")]
 
 use std::error::Error;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Config, Engine, Event, Job, Source, run};
@@ -20,35 +18,34 @@ use haul_seal::{
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let engine: Engine = args.next().map_or(Ok(Engine::Serial), |name| name.parse())?;
-    let place = tempfile::tempdir()?;
+    let directory = tempfile::tempdir()?;
     let tree = match args.next() {
         Some(tree) => tree.into(),
-        None => small_tree(place.path())?,
+        None => small_tree(directory.path())?,
     };
-    let (sealed, opened) = (place.path().join("sealed"), place.path().join("opened"));
+    let (sealed, opened) = (directory.path().join("sealed"), directory.path().join("opened"));
 
-    let mut system = File::open("/dev/urandom")?;
-    let identity = X25519Identity::generate_with(&mut |out| system.read_exact(out).expect("it never ends"));
+    let identity = X25519Identity::generate();
     let options = FileOptions::default();
     let recipients = vec![Recipient::X25519(identity.to_recipient())];
     let identities = || vec![Identity::X25519(identity.clone())];
 
     let seal = SealJob::new(recipients, options)?;
-    tell("sealed", engine, &seal, mirror(&tree, &sealed, Direction::Seal, &options)?)?;
+    report("sealed", engine, &seal, mirror(&tree, &sealed, Direction::Seal, &options)?)?;
     let verify = VerifyJob::new(identities());
-    tell("verified", engine, &verify, walk(&sealed, None, Direction::Open)?)?;
+    report("verified", engine, &verify, walk(&sealed, None, Direction::Open)?)?;
     let open = OpenJob::new(identities(), options);
-    tell("opened", engine, &open, mirror(&sealed, &opened, Direction::Open, &options)?)?;
+    report("opened", engine, &open, mirror(&sealed, &opened, Direction::Open, &options)?)?;
     Ok(())
 }
 
-/// The files below `input`, and their names below `output`, which verifying doesn't need.
+/// Walks the files of `input`; their results lie in `output`, which verifying doesn't need.
 fn walk(input: &Path, output: Option<&Path>, direction: Direction) -> Result<Walk, Box<dyn Error>> {
     let placement = Placement { direction, suffix: ".age".into(), output: output.map(Path::to_owned) };
     Ok(Walk::new(vec![input.to_owned()], placement)?)
 }
 
-/// As [`walk`]; directories are made as well, empty ones too.
+/// Like [`walk`], and also creates the directories of `output`, including empty ones.
 fn mirror(
     input: &Path,
     output: &Path,
@@ -58,8 +55,8 @@ fn mirror(
     Ok(walk(input, Some(output), direction)?.mirroring(Blocking::new(Cancel::new()?), options))
 }
 
-/// Runs `job` and tells of every failure, and of the whole.
-fn tell<J: Job<Task = Task, Error = haul_seal::Error>>(
+/// Runs `job` and prints each failure and a summary.
+fn report<J: Job<Task = Task, Error = haul_seal::Error>>(
     done: &str,
     engine: Engine,
     job: &J,
@@ -74,11 +71,11 @@ fn tell<J: Job<Task = Task, Error = haul_seal::Error>>(
         }
     });
     println!("{done}: {} files, {} bytes; {} failed", report.succeeded, report.bytes, report.failed);
-    if report.failed > 0 { Err("not all could be done".into()) } else { Ok(()) }
+    if report.failed > 0 { Err("some tasks failed".into()) } else { Ok(()) }
 }
 
-fn small_tree(place: &Path) -> std::io::Result<PathBuf> {
-    let tree = place.join("tree");
+fn small_tree(directory: &Path) -> std::io::Result<PathBuf> {
+    let tree = directory.join("tree");
     std::fs::create_dir_all(tree.join("letters"))?;
     std::fs::write(tree.join("letters/ada"), "Dear Ada")?;
     std::fs::write(tree.join("numbers"), vec![7; 3_000_000])?;

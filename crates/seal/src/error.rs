@@ -1,7 +1,14 @@
-//! Why a file wasn't sealed or opened.
+//! Why a file was not sealed, opened, verified or transformed.
 //!
-//! Owns: the error of both jobs.
-//! Does not own: the file's name (the task has it), exit codes.
+//! What enters: errors of the system, the format, plugins and the walk. What leaves: one [`Error`] for a task, which
+//! names the step and the cause. Other modules create the errors and never match on their texts; the file's name is in
+//! the task.
+//!
+//! Owns: the errors of all jobs and streams, their texts, their kinds.
+//! Does not own: the file's name, exit codes, advice to the user.
+
+mod plugin;
+mod walk;
 
 use std::ops::Range;
 use std::{fmt, io};
@@ -13,65 +20,66 @@ use haul_engine::wire;
 use haul_io::reason;
 use serde::{Deserialize, Serialize};
 
-use crate::{PluginError, PluginProblem, WalkError};
+pub use self::plugin::{PluginError, PluginProblem};
+pub use self::walk::WalkError;
 
-/// Why a task failed. Reads after "cannot seal …:" or "cannot open …:".
+/// Why a task failed. The text is meant to follow "cannot seal …:" or "cannot open …:".
 #[derive(Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Error {
-    /// The system refused something.
+    /// A system call failed.
     Io {
-        /// What was being done.
+        /// The step that failed.
         step: During,
-        /// What the system said.
+        /// The system's error.
         #[serde(with = "wire::io_error")]
         source: io::Error,
     },
-    /// The walk couldn't look at this name.
+    /// The walk couldn't examine the name.
     Walk(WalkError),
-    /// The source is a directory, pipe, socket or device.
+    /// The source is not a regular file.
     NotRegular,
-    /// What is at the source's name isn't the file that the walk found.
+    /// The source's name now leads to another file than the one that the walk found.
     Exchanged,
-    /// A symbolic link is where none is followed: it has taken the place of a file, or of a directory on the way.
+    /// A symbolic link was found where links are not followed: it has replaced a file or a directory on the path.
     Link {
-        /// What was being done.
+        /// The step that failed.
         step: During,
     },
-    /// The source was changed while it was read.
+    /// The source changed while it was read.
     SourceChanged,
-    /// The result's name is taken, and replacing wasn't asked for.
+    /// The result exists already, and replacing was not requested.
     Exists,
-    /// The name of the source lacks the suffix, so it gives no name for the result.
+    /// The source's name lacks the suffix, so there is no name for the result.
     NoTargetName,
-    /// The recipients can't be sealed to.
+    /// The header can't be made for these recipients.
     Recipients(SealError),
-    /// The header gives no key.
+    /// The header is malformed or no identity fits.
     Header(OpenError),
-    /// A plugin gave no key.
+    /// A plugin failed, so there is no file key.
     Plugin(PluginError),
-    /// The file ends too early, or too late.
+    /// The length of the file is impossible for an age file.
     WrongLength,
-    /// The payload ends before its last chunk. Everything in front of its end is authentic.
+    /// The payload ends before its last chunk. All chunks before that are authentic.
     CutShort,
-    /// Something follows the last chunk, which is authentic as everything before it.
+    /// Bytes follow the last chunk. All chunks are authentic.
     AfterEnd,
     /// The armor is malformed.
     Armor(ArmorError),
-    /// The file was being overwritten when the run ended or failed: a part of it is transformed, the rest isn't.
+    /// The run ended or failed while the file was being overwritten, so only a part of it is transformed.
     HalfOverwritten,
-    /// A chunk isn't authentic.
+    /// A chunk is not authentic.
     Chunk {
-        /// Its number, from 0.
+        /// The chunk's number, from 0.
         index: u64,
         /// The plaintext bytes that are lost.
         plain: Range<u64>,
-        /// Where the chunk lies in the age file; in an armored one, in what it is the armor of.
+        /// The position of the chunk in the age file; for an armored file, in its decoded form.
         file: Range<u64>,
     },
 }
 
-/// What was being done when the system refused.
+/// The step of a task in which a system call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum During {
     /// Opening or examining the source.
@@ -88,22 +96,23 @@ pub enum During {
     Remove,
 }
 
-/// What sort of failure it is, for callers that count.
+/// Kinds of errors, for exit codes and statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// No identity fits, or the passphrase is wrong.
     NoMatch,
-    /// The source was damaged or tampered with.
+    /// The source is damaged or was tampered with.
     Damaged,
-    /// There is no space, quota is used up, or the file would be too large.
+    /// The file system is full, a quota is exceeded, or the file would be too large.
     NoSpace,
     /// The run was cancelled.
     Cancelled,
-    /// Anything else.
+    /// All other errors.
     Other,
 }
 
 impl Error {
+    /// Returns a function that turns an I/O error of `step` into an [`Error`].
     pub(crate) fn at(step: During) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
             io::ErrorKind::AlreadyExists => Self::Exists,
@@ -112,7 +121,7 @@ impl Error {
         }
     }
 
-    /// What `error` says of a chunk of `sealed_bytes` bytes whose payload begins at `payload_offset`.
+    /// Converts the error of a chunk with `sealed_bytes` bytes in a payload that begins at `payload_offset`.
     pub(crate) fn of_stream(error: StreamError, payload_offset: u64, sealed_bytes: usize) -> Self {
         match error {
             StreamError::Chunk { index } => {
@@ -130,7 +139,7 @@ impl Error {
         }
     }
 
-    /// A failed read, which may carry what is wrong with armor.
+    /// Converts the error of a read, which may contain an [`ArmorError`].
     pub(crate) fn of_read(source: io::Error) -> Self {
         match source.get_ref().and_then(|inner| inner.downcast_ref::<ArmorError>()) {
             Some(armor) => Self::Armor(*armor),
@@ -138,20 +147,20 @@ impl Error {
         }
     }
 
-    /// What sort of failure it is.
-    pub fn kind(&self) -> Kind {
+    /// Returns the kind of this error.
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { source, .. } if haul_io::is_cancelled(source) => Kind::Cancelled,
-            Self::Plugin(PluginError { problem: PluginProblem::Cancelled, .. }) => Kind::Cancelled,
+            Self::Io { source, .. } if haul_io::is_cancelled(source) => ErrorKind::Cancelled,
+            Self::Plugin(PluginError { problem: PluginProblem::Cancelled, .. }) => ErrorKind::Cancelled,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-                    Kind::NoSpace
+                    ErrorKind::NoSpace
                 }
-                _ => Kind::Other,
+                _ => ErrorKind::Other,
             },
-            Self::Header(OpenError::NoMatch) => Kind::NoMatch,
+            Self::Header(OpenError::NoMatch) => ErrorKind::NoMatch,
             Self::Header(OpenError::Header(HeaderError::NotAge | HeaderError::WorkFactorTooHigh { .. })) => {
-                Kind::Other
+                ErrorKind::Other
             }
             Self::Header(_)
             | Self::WrongLength
@@ -159,8 +168,8 @@ impl Error {
             | Self::AfterEnd
             | Self::Armor(_)
             | Self::HalfOverwritten
-            | Self::Chunk { .. } => Kind::Damaged,
-            _ => Kind::Other,
+            | Self::Chunk { .. } => ErrorKind::Damaged,
+            _ => ErrorKind::Other,
         }
     }
 }

@@ -1,21 +1,21 @@
-//! What an age file says to those who have no key.
+//! The facts that an age file reveals without a key.
 //!
-//! Nothing of it is authenticated: whoever changes a file can change what it says here.
+//! These facts aren't authenticated: anyone who can modify the file can change them.
 //!
-//! Owns: counting stanzas, lengths, what is said of post-quantum safety.
+//! Owns: counting stanzas, lengths, whether the recipients are safe from quantum computers.
 //! Does not own: the header's grammar, words for users.
 
 use std::io::{self, Read};
 
 use haul_age_format::{Header, Layout, NONCE_BYTES};
 
-use crate::stream::{Counted, Unarmored, read_header, unarmored};
-use crate::{During, Error};
+use crate::error::{During, Error};
+use crate::reader::{Counted, HeaderRead, read_header, unarmored};
 
-/// The facts of an age file, as its header and its length tell them.
+/// The facts that the header and the length of an age file reveal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspection {
-    /// The types of recipients, in the order of their first stanza, with the number of each.
+    /// The types of the stanzas in order of their first occurrence, and the number of each.
     pub stanzas: Vec<(String, u64)>,
     /// Whether the file key is safe from quantum computers.
     pub post_quantum: PostQuantum,
@@ -23,33 +23,34 @@ pub struct Inspection {
     pub armored: bool,
     /// Length of the header in bytes, without the nonce that follows it.
     pub header_bytes: u64,
-    /// How many chunks the payload has.
+    /// The number of chunks in the payload.
     pub chunk_count: u64,
     /// Length of the plaintext in bytes.
     pub plain_bytes: u64,
-    /// Length of the file in bytes, with its armor.
+    /// Length of the file in bytes, including its armor.
     pub file_bytes: u64,
 }
 
-/// Whether whoever has a quantum computer some day could read the file.
+/// Whether a file is safe from quantum computers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PostQuantum {
-    /// Every stanza is of a type that is made to withstand that: post-quantum keys, passphrases.
+    /// All stanzas are of types that are believed to be safe: post-quantum keys and passphrases.
     Yes,
-    /// A stanza rests on X25519 or on an SSH key.
+    /// A stanza uses X25519 or an SSH key.
     No,
-    /// A stanza is of a type that isn't known here.
+    /// No stanza is known to be unsafe, but at least one is of an unknown type.
     Unknown,
 }
 
-/// Inspects an age file from its start. A regular one that isn't armored is read no further than its header, where
-/// `known_bytes` says how long it is; others are read to their end.
+/// Inspects the age file in `source`. If the file isn't armored and its length in bytes is given as `known_bytes`, only
+/// its header is read; otherwise the whole file is.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # use haul_seal::{Recipient, StreamOptions, X25519Identity, inspect, seal_stream};
-/// # let mut random = |out: &mut [u8]| out.fill(7);
-/// # let recipient = Recipient::X25519(X25519Identity::generate_with(&mut random).to_recipient());
+/// # let io = haul_io::Blocking::new(haul_io::Cancel::new()?);
+/// # let mut random = |out: &mut [u8]| haul_io::Io::random(&io, out);
+/// # let recipient = Recipient::X25519(X25519Identity::generate().to_recipient());
 /// # let mut sealed = Vec::new();
 /// # seal_stream(&b"hello"[..], &mut sealed, &[recipient], &StreamOptions::new(haul_io::Cancel::new()?))?;
 /// let facts = inspect(&sealed[..], None)?;
@@ -60,18 +61,19 @@ pub enum PostQuantum {
 /// ```
 ///
 /// # Errors
-/// [`Error::Header`] if the header is malformed or missing, [`Error::Armor`], [`Error::CutShort`] and [`Error::WrongLength`] if
-/// no age file has that armor or length, [`Error::Io`] if `source` can't be read.
+/// [`Error::Header`] if the header is malformed or missing; [`Error::Armor`] if the armor is malformed;
+/// [`Error::CutShort`] or [`Error::WrongLength`] if the length is impossible for an age file; [`Error::Io`] if `source`
+/// can't be read.
 pub fn inspect(source: impl Read, known_bytes: Option<u64>) -> Result<Inspection, Error> {
     let mut source = unarmored(Counted::new(source)).map_err(Error::of_read)?;
     let armored = source.is_armored();
-    let (header, header_bytes, rest) = read_header(&mut source)?;
+    let HeaderRead { header, header_bytes, rest } = read_header(&mut source)?;
     let (age_bytes, file_bytes) = match known_bytes.filter(|_| !armored) {
         Some(bytes) => (bytes, bytes),
         None => {
             let rest_bytes =
                 rest.len() as u64 + io::copy(&mut source, &mut io::sink()).map_err(Error::of_read)?;
-            (header_bytes as u64 + rest_bytes, source.text_bytes())
+            (header_bytes as u64 + rest_bytes, source.get_ref().bytes)
         }
     };
     let payload_offset = (header_bytes + NONCE_BYTES) as u64;
@@ -89,24 +91,14 @@ pub fn inspect(source: impl Read, known_bytes: Option<u64>) -> Result<Inspection
     })
 }
 
-/// Inspects the regular file or whatever else lies at `path`.
+/// Inspects the file at `path`, which need not be regular.
 ///
 /// # Errors
-/// As [`inspect`], and what the system says of opening it.
+/// The errors of [`inspect`]; [`Error::Io`] with [`During::OpenSource`] if the file can't be opened.
 pub fn inspect_file(path: &std::path::Path) -> Result<Inspection, Error> {
     let file = std::fs::File::open(path).map_err(Error::at(During::OpenSource))?;
     let metadata = file.metadata().map_err(Error::at(During::OpenSource))?;
     inspect(file, metadata.is_file().then_some(metadata.len()))
-}
-
-impl<R> Unarmored<Counted<R>> {
-    /// How much was read of the stream.
-    fn text_bytes(&self) -> u64 {
-        match self {
-            Self::Binary(begun) => begun.get_ref().1.bytes,
-            Self::Armored(reader) => reader.text().get_ref().1.bytes,
-        }
-    }
 }
 
 fn counted(header: &Header) -> Vec<(String, u64)> {
@@ -126,7 +118,7 @@ fn post_quantum(stanzas: &[(String, u64)]) -> PostQuantum {
         match tag.as_str() {
             "X25519" | "ssh-ed25519" | "ssh-rsa" => return PostQuantum::No,
             "mlkem768x25519" | "scrypt" => {}
-            // There to be ignored: C2SP age.md, "Recipient stanza".
+            // Grease stanzas must be ignored: C2SP age.md, "Recipient stanza".
             tag if tag.ends_with("-grease") => {}
             _ => safe = PostQuantum::Unknown,
         }

@@ -1,19 +1,21 @@
 //! Parallel sealing and opening of files and trees in the age format.
 //!
-//! A run is a source of [`Task`]s (for instance a [`Walk`]), a job ([`SealJob`], [`OpenJob`] or [`XorJob`]) and an engine:
+//! A run needs a source of [`Task`]s (for instance a [`Walk`]), a job ([`SealJob`], [`OpenJob`], [`VerifyJob`] or
+//! [`XorJob`]) and an engine:
 //!
 //! ```
 //! use haul_engine::{Config, Engine, run};
-//! use haul_io::Cancel;
+//! use haul_io::{Blocking, Cancel, Io};
 //! use haul_seal::{FileOptions, Identity, OpenJob, Recipient, SealJob, Task, X25519Identity};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
-//! # let (letter, sealed, opened) = (dir.path().join("letter"), dir.path().join("letter.age"), dir.path().join("copy"));
+//! # let [letter, sealed, opened] = ["letter", "letter.age", "copy"].map(|name| dir.path().join(name));
 //! std::fs::write(&letter, "Dear Ada")?;
-//! let mut random = |out: &mut [u8]| out.fill(7); // the system's randomness in real use
-//! let identity = X25519Identity::generate_with(&mut random);
-//! let config = Config { engine: Engine::Serial, cancel: Cancel::new()?, progress: Default::default() };
+//! let cancel = Cancel::new()?;
+//! let system = Blocking::new(cancel.clone());
+//! let identity = X25519Identity::generate();
+//! let config = Config { engine: Engine::Serial, cancel, progress: Default::default() };
 //!
 //! let seal = SealJob::new(vec![Recipient::X25519(identity.to_recipient())], FileOptions::default())?;
 //! let report = run(&seal, [Task::file(&letter, &sealed)].into_iter(), &config, |_event| {});
@@ -26,37 +28,28 @@
 //! # }
 //! ```
 //!
-//! Files of up to 1 MiB are one piece of work; larger ones are split into segments that any worker does in any order.
-//! A result appears under its name when it is complete, and when opening, authenticated to the last chunk.
+//! Files of up to 1 MiB are transformed as a whole; larger files are split into segments that workers process in any
+//! order. A result appears under its name when it is complete and, for opening, authenticated to its last chunk.
 //!
-//! `examples/trees.rs` seals, verifies and opens a tree on any engine that needs no worker processes; for those, see
-//! [`haul_engine::run_portable`]. `examples/streams.rs` does the same with readers and writers.
+//! `examples/trees.rs` seals, verifies and opens a tree with any engine that needs no worker processes; for those, see
+//! [`haul_engine::run_portable`]. `examples/streams.rs` seals and opens streams.
 //!
-//! Owns: the four jobs, segments, walking trees, where results go.
-//! Does not own: the format ([`haul_age_format`]), engines, what is asked of the user.
+//! Owns: the four jobs, segments, walks, where results go, streams, sessions with plugins.
+//! Does not own: the format ([`haul_age_format`]), engines, the user interface.
 #![forbid(unsafe_code)]
 
-mod accept;
-mod armored;
 mod error;
-mod filter;
 mod inspect;
-mod large;
-mod open;
-mod pair;
+mod jobs;
+mod payload;
 mod plugin;
-mod portable;
-mod replacing;
-mod seal;
-mod segment;
+mod reader;
+mod run_key;
 mod stream;
 mod task;
-mod verify;
 mod walk;
-mod xor;
 
-pub use error::{During, Error, Kind};
-pub use filter::{BadPattern, Filter, Symlinks};
+pub use error::{During, Error, ErrorKind, PluginError, PluginProblem, WalkError};
 pub use haul_age_format::{
     ArmorError, Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError,
     OpenError, Parsed, Passphrase, PluginFault, PluginIdentity, PluginRecipient, Question, Recipient,
@@ -64,14 +57,14 @@ pub use haul_age_format::{
     X25519Recipient, check_recipients, identities_in, protected_file, protected_identities_in, recipients_in,
 };
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file};
-pub use large::{Large, Payload, Token};
-pub use open::OpenJob;
-pub use plugin::{KeySource, Keying, PluginError, PluginLimits, PluginProblem, PluginUi, Plugins};
-pub use portable::{CheckToken, JobSpec, WrappedKey, XorJobSpec};
-pub use replacing::{Replaceable, Replaced, ReplacedToken, Replacing};
-pub use seal::SealJob;
+pub use jobs::{
+    EmptyKey, JobSpec, LargeFile, OpenJob, Replaceable, Replacing, ReplacingState, ReplacingToken, SealJob,
+    Token, VerifyJob, VerifyState, VerifyToken, WriteBegun, XorJob, XorJobSpec, XorMode,
+};
+pub use payload::{Payload, WrappedKey};
+pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};
 pub use stream::{StreamOptions, Streamed, into_file, open_stream, seal_stream};
-pub use task::{Done, FileOptions, Found, Keyed, Refusal, Remarks, SkipReason, Task, WalkError};
-pub use verify::{Checked, VerifyJob};
-pub use walk::{Direction, Mirror, NameError, Placement, TREE_IDENTITY_NAME, Walk};
-pub use xor::{EmptyKey, Touched, XorJob, XorMode};
+pub use task::{FileOptions, FoundFile, Outcome, PluginKey, Refusal, Remarks, SkipReason, Task};
+pub use walk::{
+    BadPattern, Direction, Filter, Mirror, NameError, Placement, Symlinks, TREE_IDENTITY_NAME, Walk,
+};

@@ -27,7 +27,7 @@ pub(crate) struct GetArgs {
     /// The directory for the files
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// Name files after the last segment of the URL's path, after the whole path, or as Content-Disposition says
+    /// Name files after the whole path of the URL, its last segment, or as the server proposes (Content-Disposition)
     #[arg(long, value_name = "HOW", default_value = "basename")]
     pub(crate) name: NameArg,
     /// Replace files that exist, each at once when its new content is complete; never a file of the same run

@@ -11,8 +11,8 @@ use haul_fetch::HostOverride;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct NetworkArgs {
-    /// Use this proxy: [http|https|socks5|socks5h]://[NAME:PASSWORD@]HOST[:PORT]; empty for none. Default: http_proxy,
-    /// https_proxy and all_proxy
+    /// The proxy: an http://, https://, socks5:// or socks5h:// URL, with NAME:PASSWORD@ and :PORT if needed; empty for
+    /// none. Default: http_proxy, https_proxy and all_proxy
     #[arg(long, value_name = "URL")]
     pub(crate) proxy: Option<String>,
     /// Hosts to reach without a proxy, separated by commas (* for all). Default: no_proxy

@@ -107,7 +107,8 @@ fn with_pair<S: Push + Clone, R: Pop>(
     another: impl Fn(&R) -> R,
 ) -> f64 {
     if workload.ping_pong {
-        return ping_pong(new(1), new(1), messages / 10);
+        let [ping, pong] = [new(1), new(1)].map(|(sender, receiver)| Channel { sender, receiver });
+        return ping_pong(ping, pong, messages / 10);
     }
     let (sender, receiver) = new(CAPACITY);
     let mut receivers: Vec<R> = (1..workload.consumers).map(|_| another(&receiver)).collect();
@@ -167,8 +168,15 @@ fn consume(receiver: &impl Pop, start: &Start) -> u64 {
     sum
 }
 
-fn ping_pong<S: Push, R: Pop>(ping: (S, R), pong: (S, R), trips: usize) -> f64 {
-    let ((ping, ping_exit), (pong, pong_exit)) = (ping, pong);
+/// Both ends of a queue.
+struct Channel<S, R> {
+    sender: S,
+    receiver: R,
+}
+
+fn ping_pong<S: Push, R: Pop>(ping: Channel<S, R>, pong: Channel<S, R>, trips: usize) -> f64 {
+    let Channel { sender: ping, receiver: ping_exit } = ping;
+    let Channel { sender: pong, receiver: pong_exit } = pong;
     std::thread::scope(|scope| {
         scope.spawn(move || {
             while let Some(value) = ping_exit.pop() {

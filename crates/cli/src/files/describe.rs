@@ -5,8 +5,8 @@
 
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_seal::{
-    Done, Error, Kind, OpenJob, PluginProblem, Remarks, Replacing, SealJob, SkipReason, Task, VerifyJob,
-    XorJob,
+    Error, ErrorKind, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob, SkipReason, Task,
+    VerifyJob, XorJob,
 };
 use serde_json::{Map, Value};
 
@@ -102,13 +102,15 @@ impl Subject for Task {
     }
 }
 
-impl DescribeOutput<Task> for Done {
+impl DescribeOutput<Task> for Outcome {
     fn detail(&self, task: &Task) -> Option<String> {
         match (task, self) {
-            (Task::File { target, .. }, Done::File { plain_bytes, .. }) if target.as_os_str().is_empty() => {
+            (Task::File { target, .. }, Outcome::File { plain_bytes, .. })
+                if target.as_os_str().is_empty() =>
+            {
                 Some(format!("is authentic, {}", human_bytes(*plain_bytes)))
             }
-            (Task::File { target, .. }, Done::File { plain_bytes, .. }) => {
+            (Task::File { target, .. }, Outcome::File { plain_bytes, .. }) => {
                 Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
             }
             _ => None,
@@ -117,16 +119,16 @@ impl DescribeOutput<Task> for Done {
 
     fn remark(&self) -> Option<String> {
         match self {
-            Done::Skipped(reason) => Some(format!("was left alone: {}", skip_reason(*reason))),
-            Done::File { remarks, .. } => remarks_text(remarks),
-            Done::Mirrored { lost_attributes } => Some(lost_attributes_text(lost_attributes)),
+            Outcome::Skipped(reason) => Some(format!("was left alone: {}", skip_reason(*reason))),
+            Outcome::File { remarks, .. } => remarks_text(remarks),
+            Outcome::Mirrored { lost_attributes } => Some(lost_attributes_text(lost_attributes)),
         }
     }
 
     fn members(&self, task: &Task) -> Map<String, Value> {
         let mut members = Map::new();
         match self {
-            Done::File { plain_bytes, sealed_bytes, remarks } => {
+            Outcome::File { plain_bytes, sealed_bytes, remarks } => {
                 if let Task::File { target, .. } = task
                     && !target.as_os_str().is_empty()
                 {
@@ -141,10 +143,10 @@ impl DescribeOutput<Task> for Done {
                     members.insert("other_names".to_owned(), remarks.other_names.into());
                 }
             }
-            Done::Mirrored { lost_attributes } => {
+            Outcome::Mirrored { lost_attributes } => {
                 members.insert("lost_attributes".to_owned(), lost_attributes.clone().into());
             }
-            Done::Skipped(reason) => {
+            Outcome::Skipped(reason) => {
                 members.insert("skipped".to_owned(), skip_reason(*reason).into());
             }
         }
@@ -155,10 +157,10 @@ impl DescribeOutput<Task> for Done {
 impl DescribeFailure for Error {
     fn exit(&self) -> Exit {
         match self.kind() {
-            Kind::NoMatch => Exit::NoMatch,
-            Kind::Damaged => Exit::Damaged,
-            Kind::NoSpace => Exit::NoSpace,
-            Kind::Cancelled | Kind::Other => Exit::Failed,
+            ErrorKind::NoMatch => Exit::NoMatch,
+            ErrorKind::Damaged => Exit::Damaged,
+            ErrorKind::NoSpace => Exit::NoSpace,
+            ErrorKind::Cancelled | ErrorKind::Other => Exit::Failed,
         }
     }
 

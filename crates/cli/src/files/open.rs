@@ -42,7 +42,7 @@ impl OpenPlan {
     fn run_tasks(&self, walk: Walk, voice: &Voice) -> Result<Exit, Problem> {
         let job = OpenJob::new(self.read_identities(voice)?, self.files.options);
         let context = TaskContext {
-            keying: job.keying(&mut system_random()),
+            key_request: job.key_request(&mut system_random()),
             plugins: self.plugins.plugins(voice),
             options: &self.files.run,
             voice,

@@ -69,7 +69,7 @@ impl SealPlan {
         let directories = tree_identity::directories(&operands.inputs, operands.output.as_deref());
         let job = self.prepare_job(&directories, voice)?;
         let context = TaskContext {
-            keying: job.keying(&mut system_random()),
+            key_request: job.key_request(&mut system_random()),
             plugins: self.plugins.plugins(voice),
             options: &self.files.run,
             voice,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use haul_engine::Engine;
 use haul_io::Cancel;
-use haul_seal::{During, Error, FileOptions, Kind, Plugins, StreamOptions, Streamed, into_file};
+use haul_seal::{During, Error, FileOptions, Plugins, StreamOptions, Streamed, into_file};
 use serde_json::{Map, Value};
 
 use super::endpoints::{Endpoints, Output};
@@ -129,7 +129,7 @@ impl Stream<'_> {
     fn report(&self, ended: &Ended) -> Result<Exit, Problem> {
         let exit = match &ended.result {
             Ok(_) => Exit::Success,
-            Err(error) if error.kind() == Kind::Cancelled => {
+            Err(error) if error.kind() == haul_seal::ErrorKind::Cancelled => {
                 self.voice.note("interrupted");
                 Exit::Interrupted
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use haul_engine::Source;
 use haul_io::{Blocking, Cancel, Durability};
-use haul_seal::{FileOptions, KeySource, Keying, Plugins, Task, Walk};
+use haul_seal::{FileOptions, KeyRequest, KeySource, Plugins, Task, Walk};
 
 use super::describe::skip_reason;
 use crate::report::describe::{Reportable, Subject};
@@ -22,7 +22,7 @@ use crate::run::reporting::RunContext;
 
 /// What a run of tasks needs in addition to the job and the tasks.
 pub(super) struct TaskContext<'a> {
-    pub(super) keying: Keying,
+    pub(super) key_request: KeyRequest,
     pub(super) plugins: Arc<Plugins>,
     pub(super) options: &'a RunOptions,
     pub(super) voice: &'a Voice,
@@ -64,7 +64,7 @@ impl TaskContext<'_> {
         job: &J,
         tasks: impl Source<Task> + 'static,
     ) -> Result<Exit, Problem> {
-        let source = KeySource::new(tasks, self.keying, self.plugins)?;
+        let source = KeySource::new(tasks, self.key_request, self.plugins)?;
         RunContext { choice, options: self.options, voice: self.voice }.run_reporting(job, source, |_| {})
     }
 }

@@ -81,7 +81,7 @@ impl Plan for VerifyPlan {
         let tasks = sealed_files(&self.inputs, &self.suffix)?;
         let job = VerifyJob::new(identities);
         let context = TaskContext {
-            keying: job.keying(&mut system_random()),
+            key_request: job.key_request(&mut system_random()),
             plugins: self.plugins.plugins(voice),
             options: &self.run,
             voice,
@@ -107,8 +107,8 @@ pub(super) fn sealed_files(
     Ok(walk.map(|task| match task {
         // Without the suffix, a name yields no name for a result; none is needed.
         Task::Bad { source, error: None } => Task::check(source),
-        Task::File { source, found, keyed, .. } => {
-            Task::File { source, target: PathBuf::new(), found, keyed }
+        Task::File { source, found, plugin_key, .. } => {
+            Task::File { source, target: PathBuf::new(), found, plugin_key }
         }
         other => other,
     }))

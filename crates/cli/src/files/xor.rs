@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use haul_io::Durability;
-use haul_seal::{Direction, FileOptions, Filter, Keying, Placement, Walk, XorJob, XorMode};
+use haul_seal::{Direction, FileOptions, Filter, KeyRequest, Placement, Walk, XorJob, XorMode};
 
 use super::plan::{filter, walk};
 use super::tasks::{self, TaskContext};
@@ -73,7 +73,7 @@ impl Plan for XorPlan {
         };
         let options = FileOptions { durability, ..FileOptions::default() };
         let plugins = self.plugins.plugins(voice);
-        let context = TaskContext { keying: Keying::NOTHING, plugins, options: &self.run, voice };
+        let context = TaskContext { key_request: KeyRequest::NOTHING, plugins, options: &self.run, voice };
         context.run_walk(&job, walk, &options)
     }
 }

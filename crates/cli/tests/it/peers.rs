@@ -24,9 +24,10 @@ fn check_post_quantum(program: Option<Program>) {
     let Some(program) = program else { return };
     let workdir = PeerWorkdir::with_tree(&SIZES);
     let key = workdir.keygen("pq.txt", &["--pq"]);
-    match program.knows(&workdir, &key) {
-        true => workdir.check(&program, &key, &BOTH),
-        false => skip(&format!("this {program} does not support post-quantum keys")),
+    if program.supports(&workdir, &key) {
+        workdir.check(&program, &key, &BOTH);
+    } else {
+        skip(&format!("this {program} does not support post-quantum keys"));
     }
 }
 

@@ -123,7 +123,7 @@ fn a_missing_file_and_a_wrong_identity() {
     workdir.run(&["keygen", "-o", "other.txt"]).expect_status(0);
     workdir.refuses("open-wrong-identity", &["open", "-i", "other.txt", "letter.age"]);
     workdir.write("pass", b"wrong horse\n");
-    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir.path());
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir());
     let haul = haul.env("HAUL_PASSPHRASE_FILE", workdir.path("pass"));
     check_golden(golden("open-wrong-way"), &haul.run(["open", "-p", "letter.age"]));
 }
@@ -134,7 +134,7 @@ fn damage_is_found_and_nothing_of_it_is_kept() {
         let workdir = Workdir::with_sealed(bytes);
         std::fs::remove_file(workdir.path("letter")).unwrap();
         let sealed = std::fs::read(workdir.path("letter.age")).unwrap();
-        workdir.damage("letter.age", |bytes| bytes[80_000] ^= 4);
+        workdir.change("letter.age", |bytes| bytes[80_000] ^= 4);
         workdir.refuses(&format!("open-flipped-bit-{bytes}"), &["open", "-i", "key.txt", "letter.age"]);
         workdir.write("letter.age", &sealed[..90_000]);
         workdir.refuses("open-cut", &["open", "-i", "key.txt", "letter.age"]);
@@ -157,7 +157,7 @@ fn the_other_tasks_go_on() {
     for name in ["a", "b", "c"] {
         assert!(workdir.path(&format!("{name}.age")).exists());
     }
-    workdir.damage("b.age", |bytes| *bytes.last_mut().unwrap() ^= 1);
+    workdir.change("b.age", |bytes| *bytes.last_mut().unwrap() ^= 1);
     let run = workdir.run(&["open", "-i", "key.txt", "-o", "out", "a.age", "missing.age", "b.age", "c.age"]);
     assert_eq!(run.status, 4, "the highest of the codes that occurred: {}", run.stderr_text());
     assert_eq!(std::fs::read(workdir.path("out/a")).unwrap(), b"a");
@@ -226,11 +226,8 @@ fn a_broken_pipe_ends_quietly() {
     let list: Vec<_> = (0..500).map(|index| server.url(&format!("/{index}"))).collect();
     workdir.write("list", list.join("\n").as_bytes());
     let command = format!("{} get --json -i list -d got | head -n 1", env!("CARGO_BIN_EXE_haul"));
-    let output = std::process::Command::new("sh")
-        .args(["-c", &command])
-        .current_dir(workdir.dir.path())
-        .output()
-        .unwrap();
+    let output =
+        std::process::Command::new("sh").args(["-c", &command]).current_dir(workdir.dir()).output().unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
 }
@@ -266,7 +263,7 @@ fn a_file_size_limit_has_the_same_code() {
         format!("ulimit -f 100; exec {} open -i key.txt -o out letter.age", env!("CARGO_BIN_EXE_haul"));
     let output = std::process::Command::new("bash")
         .args(["-c", &command])
-        .current_dir(workdir.dir.path())
+        .current_dir(workdir.dir())
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
@@ -280,7 +277,7 @@ fn fail_fast_ends_the_run_at_the_first_failure() {
     let mut urls = vec!["nonsense".to_owned()];
     urls.extend((0..2_000).map(|index| server.url(&format!("/{index}"))));
     workdir.write("list", urls.join("\n").as_bytes());
-    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir.path()).timeout(Duration::from_secs(30));
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir()).timeout(Duration::from_secs(30));
     let run = haul.run(["get", "-e", "serial", "--fail-fast", "-i", "list", "-d", "got"]);
     assert_eq!(run.status, 1);
     assert!(server.requests().len() < 2_000, "the rest was not fetched");

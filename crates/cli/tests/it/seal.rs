@@ -2,6 +2,8 @@
 
 mod attributes;
 mod directories;
+mod hard_links;
+mod inspect;
 mod keys;
 mod plugins;
 mod streams;

@@ -61,9 +61,10 @@ impl Fixture {
         let names: Vec<_> = now.keys().collect();
         assert_eq!(names, self.plain.keys().collect::<Vec<_>>(), "the same names");
         for (path, plain) in self.plain.iter().filter(|(path, _)| !except.contains(*path)) {
-            let expected = match transformed.contains(path) {
-                true => plain.iter().zip(self.key.iter().cycle()).map(|(byte, key)| byte ^ key).collect(),
-                false => plain.clone(),
+            let expected = if transformed.contains(path) {
+                plain.iter().zip(self.key.iter().cycle()).map(|(byte, key)| byte ^ key).collect()
+            } else {
+                plain.clone()
             };
             assert!(now[path] == expected, "{path:?}, transformed: {}", transformed.contains(path));
         }

@@ -1,8 +1,9 @@
 //! The body of a task, received over all its attempts.
 //!
 //! Owns: how many bytes have been received, which representation they belong to, the last check before a file is
-//! published. Does not own: writing the bytes ([`crate::body::sink`]), digests ([`crate::body::expectation`]), what a
-//! response is worth ([`crate::kept::resume`]).
+//! published.
+//! Does not own: writing the bytes ([`crate::body::sink`]), digests ([`crate::body::expectation`]), what a response is
+//! worth ([`crate::kept::resume`]).
 
 use std::path::PathBuf;
 

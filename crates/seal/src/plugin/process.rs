@@ -1,7 +1,8 @@
 //! A plugin's process: its pipes and its end.
 //!
-//! Owns: starting it, moving bytes both ways at once (so that neither side waits for the other forever), killing and reaping.
-//! Does not own: what is said.
+//! Owns: starting it, reading and writing at the same time (so that neither side blocks the other forever), killing and
+//! reaping.
+//! Does not own: the protocol ([`haul_age_format::PluginReader`]).
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -17,28 +18,30 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use zeroize::Zeroizing;
 
-use super::{PluginLimits, PluginProblem};
+use super::ui::PluginLimits;
+use crate::error::PluginProblem;
 
 /// A running plugin. Dropping it kills and reaps it.
 pub(super) struct Process {
     child: Child,
     stdin: ChildStdin,
-    /// `None` once it has ended, as the next.
+    /// `None` after its end.
     stdout: Option<ChildStdout>,
+    /// `None` after its end.
     stderr: Option<ChildStderr>,
     reader: PluginReader,
-    /// The end of what it wrote to its standard error.
-    complaint: Vec<u8>,
+    /// The last part of its standard error.
+    stderr_tail: Vec<u8>,
     limits: PluginLimits,
-    /// It has talked to a person, whom it may wait for.
-    patient: bool,
+    /// Whether it has talked to the user and may wait for an answer or a touch.
+    may_wait_for_user: bool,
     cancel: Cancel,
 }
 
-/// What is read at a time, in bytes.
+/// Length of one read in bytes.
 const READ_BYTES: usize = 16 * 1024;
-/// How much of a complaint is kept, in bytes.
-const COMPLAINT_BYTES_MAX: usize = 1_000;
+/// How much of the standard error is kept, in bytes.
+const STDERR_TAIL_BYTES_MAX: usize = 1_000;
 
 impl Process {
     pub(super) fn start(
@@ -48,16 +51,17 @@ impl Process {
         limits: PluginLimits,
         cancel: &Cancel,
     ) -> Result<Self, PluginProblem> {
-        // Plugins must not depend on a directory, and none should be kept busy.
+        // A plugin must not depend on the working directory, nor keep its file system busy.
         let mut command = Command::new(path);
         command.arg(argument).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), stdout, stderr) = pipes else { unreachable!("all three are piped") };
-        let (cancel, complaint) = (cancel.clone(), Vec::new());
+        let (cancel, stderr_tail) = (cancel.clone(), Vec::new());
+        let may_wait_for_user = false;
         let process =
-            Self { child, stdin, stdout, stderr, reader, complaint, limits, patient: false, cancel };
+            Self { child, stdin, stdout, stderr, reader, stderr_tail, limits, may_wait_for_user, cancel };
         process.make_pipes_nonblocking()?;
         Ok(process)
     }
@@ -70,13 +74,13 @@ impl Process {
         Ok(())
     }
 
-    /// From now on it isn't hurried.
-    pub(super) fn may_take_any_time(&mut self) {
-        self.patient = true;
+    /// Lifts the limit on silence, because the plugin may now wait for the user.
+    pub(super) fn allow_any_delay(&mut self) {
+        self.may_wait_for_user = true;
     }
 
-    /// Says `bytes`, while listening. One that has closed its end isn't told any more; that is an error only where more is
-    /// expected of it.
+    /// Writes `bytes` to the plugin while reading from it. If the plugin has closed its standard input, the bytes are
+    /// dropped; that is an error only if the plugin still owes an answer.
     pub(super) fn send(&mut self, mut bytes: &[u8]) -> Result<(), PluginProblem> {
         while !bytes.is_empty() {
             let sent = self.exchange(bytes)?;
@@ -85,7 +89,7 @@ impl Process {
         Ok(())
     }
 
-    /// The next stanza that it says.
+    /// Returns the plugin's next stanza.
     pub(super) fn receive(&mut self) -> Result<Stanza, PluginProblem> {
         loop {
             if let Some(stanza) = self.reader.take()? {
@@ -98,27 +102,27 @@ impl Process {
         }
     }
 
-    /// Lets it end by itself, for a while.
-    pub(super) fn leave(mut self) -> Result<(), PluginProblem> {
+    /// Waits for its exit, for a limited time.
+    pub(super) fn finish(mut self) -> Result<(), PluginProblem> {
         self.wait()?;
         Ok(())
     }
 
-    /// Waits once until something can be moved, and moves it; how much of `bytes` was sent.
+    /// Waits until a pipe is ready, reads and writes once, and returns how much of `bytes` was written.
     fn exchange(&mut self, bytes: &[u8]) -> Result<usize, PluginProblem> {
         let ready = self.wait_for_pipes(!bytes.is_empty())?;
-        if ready.complaint {
-            self.hear_complaint();
+        if ready.stderr {
+            self.read_stderr();
         }
-        if ready.from {
-            self.hear()?;
+        if ready.stdout {
+            self.read_stdout()?;
         }
-        if !ready.to {
+        if !ready.stdin {
             return Ok(0);
         }
         match self.stdin.write(bytes) {
             Ok(sent) => Ok(sent),
-            Err(error) if may_pass(&error) => Ok(0),
+            Err(error) if is_transient(&error) => Ok(0),
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(bytes.len()),
             Err(error) => Err(error.into()),
         }
@@ -126,16 +130,16 @@ impl Process {
 
     fn wait_for_pipes(&self, sending: bool) -> Result<Ready, PluginProblem> {
         let mut events = vec![PollFd::new(&self.cancel, PollFlags::IN)];
-        // Where nothing is sent, the end of that pipe is no news: it shows in the others.
-        let to = sending.then(|| PollFd::new(&self.stdin, PollFlags::OUT));
-        let from = self.stdout.as_ref().map(|stdout| PollFd::new(stdout, PollFlags::IN));
-        let complaint = self.stderr.as_ref().map(|stderr| PollFd::new(stderr, PollFlags::IN));
-        let places = [to, from, complaint].map(|event| {
+        // A closed standard input matters only while something is sent.
+        let stdin = sending.then(|| PollFd::new(&self.stdin, PollFlags::OUT));
+        let stdout = self.stdout.as_ref().map(|stdout| PollFd::new(stdout, PollFlags::IN));
+        let stderr = self.stderr.as_ref().map(|stderr| PollFd::new(stderr, PollFlags::IN));
+        let positions = [stdin, stdout, stderr].map(|event| {
             let event = event?;
             events.push(event);
             Some(events.len() - 1)
         });
-        let limit = Some(self.limits.silence_max).filter(|_| !self.patient);
+        let limit = Some(self.limits.silence_max).filter(|_| !self.may_wait_for_user);
         let any = poll_until(&mut events, limit.map(|limit| Instant::now() + limit))?;
         if self.cancel.is_triggered() {
             return Err(PluginProblem::Cancelled);
@@ -143,88 +147,90 @@ impl Process {
         if !any {
             return Err(PluginProblem::Silent);
         }
-        let is_ready = |place: Option<usize>| place.is_some_and(|place| !events[place].revents().is_empty());
-        let [to, from, complaint] = places.map(is_ready);
-        Ok(Ready { to, from, complaint })
+        let is_ready =
+            |position: Option<usize>| position.is_some_and(|index| !events[index].revents().is_empty());
+        let [stdin, stdout, stderr] = positions.map(is_ready);
+        Ok(Ready { stdin, stdout, stderr })
     }
 
-    fn hear(&mut self) -> Result<(), PluginProblem> {
+    fn read_stdout(&mut self) -> Result<(), PluginProblem> {
         let Some(stdout) = &mut self.stdout else { return Ok(()) };
         let mut bytes = Zeroizing::new([0; READ_BYTES]);
         match stdout.read(&mut *bytes) {
             Ok(0) => self.stdout = None,
             Ok(count) => self.reader.push(&bytes[..count])?,
-            Err(error) if may_pass(&error) => {}
+            Err(error) if is_transient(&error) => {}
             Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 
-    fn hear_complaint(&mut self) {
+    fn read_stderr(&mut self) {
         let Some(stderr) = &mut self.stderr else { return };
         let mut bytes = [0; READ_BYTES];
         match stderr.read(&mut bytes) {
             Ok(count) if count > 0 => {
-                self.complaint.extend_from_slice(&bytes[..count]);
-                let surplus = self.complaint.len().saturating_sub(COMPLAINT_BYTES_MAX);
-                self.complaint.drain(..surplus);
+                self.stderr_tail.extend_from_slice(&bytes[..count]);
+                let surplus = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES_MAX);
+                self.stderr_tail.drain(..surplus);
             }
-            Err(error) if may_pass(&error) => {}
+            Err(error) if is_transient(&error) => {}
             _ => self.stderr = None,
         }
     }
 
-    /// How it ended, and what it said last.
+    /// Describes how it ended, with the end of its standard error.
     fn hung_up(&mut self) -> PluginProblem {
         let status = match self.wait() {
             Ok(status) => status,
             Err(problem) => return problem,
         };
-        // Whatever it wrote lies in the pipe now, which nobody waits for.
+        // All of its output is in the pipe now, so reading doesn't need to wait.
         let mut before = usize::MAX;
-        while self.stderr.is_some() && before != self.complaint.len() {
-            before = self.complaint.len();
-            self.hear_complaint();
+        while self.stderr.is_some() && before != self.stderr_tail.len() {
+            before = self.stderr_tail.len();
+            self.read_stderr();
         }
-        let said = String::from_utf8_lossy(&self.complaint).into_owned();
+        let said = String::from_utf8_lossy(&self.stderr_tail).into_owned();
         PluginProblem::HungUp { status: status.and_then(|status| status.code()), said }
     }
 
-    /// Waits for its end, and brings it about where it doesn't come; `None`: it was killed.
+    /// Waits for its exit and kills it after the time limit. Returns `None` if it was killed.
     fn wait(&mut self) -> Result<Option<ExitStatus>, PluginProblem> {
         let end = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
         let mut events = [PollFd::new(&end, PollFlags::IN), PollFd::new(&self.cancel, PollFlags::IN)];
         poll_until(&mut events, Some(Instant::now() + self.limits.leave_max))?;
-        let status = end_of(&mut self.child)?;
+        let status = kill_and_reap(&mut self.child)?;
         Ok(Some(status).filter(|status| status.signal().is_none()))
     }
 }
 
 /// Which pipes can be used without waiting.
 struct Ready {
-    to: bool,
-    from: bool,
-    complaint: bool,
+    stdin: bool,
+    stdout: bool,
+    stderr: bool,
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Its end was seen, or comes now; neither call can fail for a child that wasn't waited for.
-        let _ = end_of(&mut self.child);
+        // Neither call fails for a child that was not reaped, and a reaped child makes both return at once.
+        let _ = kill_and_reap(&mut self.child);
     }
 }
 
-/// Kills a child, if it still runs, and reaps it.
-fn end_of(child: &mut Child) -> std::io::Result<ExitStatus> {
+/// Kills a child if it is still running, and reaps it.
+fn kill_and_reap(child: &mut Child) -> std::io::Result<ExitStatus> {
     child.kill()?;
     child.wait()
 }
 
-fn may_pass(error: &std::io::Error) -> bool {
+/// Whether the call must simply be repeated.
+fn is_transient(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted)
 }
 
-/// Whether one of `events` came before the time was up.
+/// Waits for one of `events`. Returns false if `deadline` passed first.
 fn poll_until(events: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool, PluginProblem> {
     loop {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));

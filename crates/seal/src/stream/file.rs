@@ -1,21 +1,22 @@
-//! Streams that end in a file.
+//! Streams that write a file.
 //!
-//! Owns: that the file appears when the stream is complete, and not at all otherwise.
+//! Owns: publishing the file when the stream is complete, and discarding it otherwise.
 //! Does not own: staging ([`haul_io::Staged`]), the stream.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use haul_io::{Blocking, Cancel, Staged, StreamWriter, run_ready};
 
-use crate::pair::Pair;
-use crate::{During, Error, FileOptions, Task};
+use crate::error::{During, Error};
+use crate::task::{FileOptions, Pair};
 
-/// Lets `work` write into a file that appears as `target` when it has succeeded. As a stream has no mode and time to keep, the
-/// file gets the mode that `options` name.
+/// Lets `work` write a file, and publishes it as `target` if `work` succeeds. A stream has no permission bits or
+/// modification time to keep, so the file gets `options.mode`.
 ///
 /// # Errors
-/// What `work` says; [`Error::Exists`] where the name is taken and `options` refuse that, before `work` begins if it can be seen
-/// by then; [`Error::Io`] with [`During::Create`] or [`During::Publish`]. Nothing is left of the file.
+/// The error of `work`; [`Error::Exists`] if `target` exists and `options` refuse to replace it, if possible before
+/// `work` begins; [`Error::Io`] with [`During::Create`] or [`During::Publish`]. After an error nothing is left of the
+/// file.
 pub fn into_file<T>(
     target: &Path,
     options: &FileOptions,
@@ -23,9 +24,9 @@ pub fn into_file<T>(
     work: impl FnOnce(StreamWriter) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let io = Blocking::new(cancel.clone());
-    let task = Task::file(PathBuf::new(), target);
-    run_ready(options.check_target(&io, Pair::of(&task)))?;
-    let publish = options.publish_new(Pair::of(&task).target());
+    let pair = Pair::new(Path::new(""), target, None);
+    run_ready(options.check_target(&io, pair))?;
+    let publish = options.publish_new(pair.target());
     let staged = run_ready(Staged::create(&io, &publish)).map_err(Error::at(During::Create))?;
     let writer = StreamWriter::new(staged.file().clone(), cancel.clone()).map_err(Error::at(During::Create));
     match writer.and_then(work) {

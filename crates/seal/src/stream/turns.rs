@@ -1,11 +1,12 @@
-//! Workers that take turns at a source and at a sink and compute in between.
+//! Workers that read and write in turn and compute in parallel.
 //!
-//! Whoever reads a piece gets the next turn number with it, under the source's lock; whoever writes waits for its number, under
-//! the sink's. A number is never skipped: each is given with a piece or an error, and its holder comes to the sink or the
-//! whole line stops. So the holder of the lowest number can always go on, and nobody waits for ever.
+//! A worker that reads a piece gets the next turn number, under the input's lock. To write the result it waits for its
+//! turn, under the output's lock. No number is skipped: each belongs to a piece or an error, and its worker either
+//! reaches the output or stops all workers. So the worker with the lowest number can always proceed, and no worker
+//! waits forever.
 //!
 //! Owns: the threads, the order of reads and writes, stopping at the first failure in that order.
-//! Does not own: what a piece is, what is computed.
+//! Does not own: dividing the source ([`super::pieces`]), the transformation (an argument).
 
 use std::io::{Read, Write};
 use std::num::NonZeroUsize;
@@ -14,58 +15,60 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use haul_io::{Buf, Cancel};
 
-use super::source::{Piece, Source};
-use crate::{During, Error};
+use super::pieces::Pieces;
+use crate::error::{During, Error};
+use crate::payload::chunks::ChunkRun;
 
-/// What sealing adds to a piece of four chunks, and what is to spare.
-const ROOM_BYTES: usize = 64;
+/// How much longer the result of a piece may be than the piece: the tags of four chunks.
+const GROWTH_BYTES: usize = 64;
 
-/// What went through.
+/// The numbers of bytes that were read and written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moved {
     pub(super) read: u64,
     pub(super) written: u64,
 }
 
+/// The state that the workers share.
 pub(super) struct Turns<'a, R, W> {
-    entrance: Mutex<Entrance<R>>,
-    exit: Mutex<Exit<W>>,
-    /// The turn has passed on, or nobody gets another.
+    input: Mutex<Input<R>>,
+    output: Mutex<Output<W>>,
+    /// Notified when the turn passes to the next worker or all workers must stop.
     passed: Condvar,
     stopped: AtomicBool,
     cancel: &'a Cancel,
 }
 
-struct Entrance<R> {
-    source: Source<R>,
-    /// The number of the next piece.
+struct Input<R> {
+    pieces: Pieces<R>,
+    /// The turn number of the next piece.
     turn: u64,
 }
 
-struct Exit<W> {
+struct Output<W> {
     sink: W,
-    /// Whose turn it is.
+    /// The turn number that may write.
     turn: u64,
     moved: Moved,
     failure: Option<Error>,
 }
 
 impl<'a, R: Read + Send, W: Write + Send> Turns<'a, R, W> {
-    pub(super) fn new(source: Source<R>, sink: W, cancel: &'a Cancel) -> Self {
+    pub(super) fn new(pieces: Pieces<R>, sink: W, cancel: &'a Cancel) -> Self {
         Self {
-            entrance: Mutex::new(Entrance { source, turn: 0 }),
-            exit: Mutex::new(Exit { sink, turn: 0, moved: Moved::default(), failure: None }),
+            input: Mutex::new(Input { pieces, turn: 0 }),
+            output: Mutex::new(Output { sink, turn: 0, moved: Moved::default(), failure: None }),
             passed: Condvar::new(),
             stopped: AtomicBool::new(false),
             cancel,
         }
     }
 
-    /// Moves everything, by as many threads as `workers`, the calling one among them; fewer where the system has no more.
-    /// `transform` appends what becomes of a piece; what it appended before an error is written too.
+    /// Transforms the whole source with `workers` threads, including the calling thread; with fewer if the system has
+    /// no more. `transform` appends the result of a piece; what it appends before an error is written too.
     pub(super) fn run<F>(self, workers: NonZeroUsize, transform: F) -> Result<Moved, Error>
     where
-        F: Fn(Piece, &[u8], &mut Buf) -> Result<(), Error> + Sync,
+        F: Fn(ChunkRun, &[u8], &mut Buf) -> Result<(), Error> + Sync,
     {
         std::thread::scope(|scope| {
             for _ in 1..workers.get() {
@@ -77,84 +80,82 @@ impl<'a, R: Read + Send, W: Write + Send> Turns<'a, R, W> {
             }
             self.work(&transform);
         });
-        let mut exit = self.exit.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match exit.failure {
+        let mut output = self.output.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match output.failure {
             Some(error) => Err(error),
-            None => exit.sink.flush().map(|()| exit.moved).map_err(Error::at(During::Write)),
+            None => output.sink.flush().map(|()| output.moved).map_err(Error::at(During::Write)),
         }
     }
 
-    fn work(&self, transform: &impl Fn(Piece, &[u8], &mut Buf) -> Result<(), Error>) {
+    fn work(&self, transform: &impl Fn(ChunkRun, &[u8], &mut Buf) -> Result<(), Error>) {
         let _stops = StopsOnPanic(self);
-        let capacity = lock(&self.entrance).source.piece_bytes_max() + ROOM_BYTES;
-        let (mut input, mut output) = (Buf::with_capacity(capacity), Buf::with_capacity(capacity));
-        while let Some((turn, piece)) = self.take(&mut input) {
-            let result = piece.and_then(|piece| transform(piece, input.filled(), &mut output));
-            if !self.deliver(turn, input.filled().len(), output.filled(), result) {
+        let capacity = lock(&self.input).pieces.piece_bytes_max() + GROWTH_BYTES;
+        let (mut piece, mut transformed) = (Buf::with_capacity(capacity), Buf::with_capacity(capacity));
+        while let Some((turn, chunks)) = self.take(&mut piece) {
+            let result = chunks.and_then(|chunks| transform(chunks, piece.filled(), &mut transformed));
+            if !self.deliver(turn, piece.filled().len(), transformed.filled(), result) {
                 return;
             }
-            input.clear();
-            output.clear();
+            piece.clear();
+            transformed.clear();
         }
     }
 
-    /// The next piece and its turn.
-    fn take(&self, input: &mut Buf) -> Option<(u64, Result<Piece, Error>)> {
-        let mut entrance = lock(&self.entrance);
+    /// Reads the next piece and returns its turn number.
+    fn take(&self, piece: &mut Buf) -> Option<(u64, Result<ChunkRun, Error>)> {
+        let mut input = lock(&self.input);
         if self.stopped.load(Ordering::Relaxed) {
             return None;
         }
-        let piece = match self.cancel.is_triggered() {
-            true => Err(haul_io::cancelled()),
-            false => entrance.source.take(input)?,
-        };
-        let turn = entrance.turn;
-        entrance.turn += 1;
-        Some((turn, piece.map_err(Error::of_read)))
+        let chunks =
+            if self.cancel.is_triggered() { Err(haul_io::cancelled()) } else { input.pieces.take(piece)? };
+        let turn = input.turn;
+        input.turn += 1;
+        Some((turn, chunks.map_err(Error::of_read)))
     }
 
-    /// Writes what became of the piece whose turn is `turn`. Whether the work goes on.
-    fn deliver(&self, turn: u64, read: usize, output: &[u8], result: Result<(), Error>) -> bool {
-        let mut exit = lock(&self.exit);
-        while exit.turn != turn && !self.stopped.load(Ordering::Relaxed) {
-            exit = self.passed.wait(exit).unwrap_or_else(PoisonError::into_inner);
+    /// Writes the result of the piece with turn number `turn`. Returns whether the worker must continue.
+    fn deliver(&self, turn: u64, read: usize, transformed: &[u8], result: Result<(), Error>) -> bool {
+        let mut output = lock(&self.output);
+        while output.turn != turn && !self.stopped.load(Ordering::Relaxed) {
+            output = self.passed.wait(output).unwrap_or_else(PoisonError::into_inner);
         }
         if self.stopped.load(Ordering::Relaxed) {
             return false;
         }
-        let written = exit.sink.write_all(output).map_err(Error::at(During::Write));
+        let written = output.sink.write_all(transformed).map_err(Error::at(During::Write));
         match result.and(written) {
             Ok(()) => {
-                exit.turn += 1;
-                exit.moved.read += read as u64;
-                exit.moved.written += output.len() as u64;
+                output.turn += 1;
+                output.moved.read += read as u64;
+                output.moved.written += transformed.len() as u64;
                 self.passed.notify_all();
                 true
             }
             Err(error) => {
-                exit.failure = Some(error);
-                self.stop(&exit);
+                output.failure = Some(error);
+                self.stop(&output);
                 false
             }
         }
     }
 
-    /// Ends the work; the sink's lock is held so that nobody is between looking and waiting.
-    fn stop(&self, _exit: &MutexGuard<'_, Exit<W>>) {
+    /// Stops all workers. The caller holds the output's lock, so no worker is between its check and its wait.
+    fn stop(&self, _output: &MutexGuard<'_, Output<W>>) {
         self.stopped.store(true, Ordering::Relaxed);
         self.passed.notify_all();
-        // Whoever waits for the source is to wait no longer.
+        // A worker may be waiting for the source.
         self.cancel.trigger();
     }
 }
 
-/// A worker that panics gives its turn to nobody: the others must not wait for it.
+/// Stops the other workers if a worker panics, because it won't pass its turn on.
 struct StopsOnPanic<'a, 'b, R: Read + Send, W: Write + Send>(&'a Turns<'b, R, W>);
 
 impl<R: Read + Send, W: Write + Send> Drop for StopsOnPanic<'_, '_, R, W> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.stop(&lock(&self.0.exit));
+            self.0.stop(&lock(&self.0.output));
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Directories of a mirror: made as the walk comes by, completed when everything below them is done.
+//! The directories of a mirror: created during the walk, completed after everything below them.
 //!
-//! A directory's time can be set when nothing is made in it any more, and that is known by the ends of its tasks: workers end
-//! long after the walk has left. So each directory counts its tasks and directories that haven't ended. What is remembered is
-//! bounded: a directory is forgotten as soon as it is complete, and those that aren't are on the walk's way, or have a task that
-//! was given to the engine, which has few at a time.
+//! The modification time of a directory can be set only when nothing more is created in it. Workers finish long after
+//! the walk has left a directory, so each directory counts its tasks and subdirectories that haven't ended. Memory is
+//! bounded: a directory is forgotten when it is complete, and an incomplete one is on the walk's path or has a task in
+//! flight.
 //!
-//! Owns: making directories, when they are complete, their mode, time and extended attributes.
-//! Does not own: files in them, finding them.
+//! Owns: creating directories, when they are complete, their mode, time and extended attributes.
+//! Does not own: the files in them, finding them ([`super::walker`]).
 
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
@@ -16,48 +16,57 @@ use std::path::{Path, PathBuf};
 use haul_engine::{Next, Source};
 use haul_io::{Attributes, Blocking, Directory, File, Io, Location, Op, OpenMode, run_ready};
 
-use super::tree::Tree;
-use super::{Mirrored, Visit, Walk};
-use crate::task::texts;
-use crate::{FileOptions, Task};
+use super::walker::{MirroredDirectory, Visit, Walk};
+use crate::task::{FileOptions, Task, texts};
 
-/// The tasks of a walk, and on the way the directories that mirror what is walked. Needs to be told of the ends of its tasks, as
-/// engines do.
+/// The tasks of a walk that also creates the directories of a mirror. It must learn of the end of each task, as engines
+/// ensure.
 pub struct Mirror {
     walk: Walk,
     io: Blocking,
-    /// Mode and time are kept.
+    /// Whether mode and modification time are kept.
     preserves: bool,
-    /// Extended attributes are kept.
+    /// Whether extended attributes are kept.
     keeps_attributes: bool,
-    /// By their names in the mirror, those that aren't complete.
-    directories: HashMap<PathBuf, Open>,
-    /// What couldn't be done for a directory, to be reported.
-    told: VecDeque<Task>,
+    /// The incomplete directories by their names in the mirror.
+    directories: HashMap<PathBuf, Incomplete>,
+    /// Tasks that report problems with directories.
+    reports: VecDeque<Task>,
 }
 
-struct Open {
-    mirrored: Mirrored,
+/// A directory that is not complete.
+struct Incomplete {
+    mirrored: MirroredDirectory,
     attributes: Attributes,
-    /// Whether it was made, or was there.
-    is_there: bool,
-    /// Whether it was there before as the output, and keeps what it is.
+    /// Whether the mirror exists.
+    exists: bool,
+    /// Whether it is the output and existed before the run. It then keeps its own metadata.
     is_users: bool,
-    /// Tasks and directories in it that haven't ended.
+    /// The number of tasks and directories in it that haven't ended.
     pending: usize,
-    /// The walk has left it.
+    /// Whether the walk has left it.
     left: bool,
 }
 
-impl Mirror {
-    pub(super) fn new(walk: Walk, io: Blocking, options: &FileOptions) -> Self {
-        let (preserves, keeps_attributes) = (options.preserve, options.xattrs);
-        Self { walk, io, preserves, keeps_attributes, directories: HashMap::new(), told: VecDeque::new() }
+impl Walk {
+    /// Also mirrors directories through `io`, including empty ones. `options` say whether to keep their mode and
+    /// modification time and their extended attributes. An output that existed before the run keeps its own.
+    pub fn mirroring(self, io: Blocking, options: &FileOptions) -> Mirror {
+        Mirror {
+            walk: self,
+            io,
+            preserves: options.preserve,
+            keeps_attributes: options.xattrs,
+            directories: HashMap::new(),
+            reports: VecDeque::new(),
+        }
     }
+}
 
-    fn entered(&mut self, mirrored: Mirrored) {
+impl Mirror {
+    fn entered(&mut self, mirrored: MirroredDirectory) {
         let target = mirrored.target.clone();
-        // Two inputs may have one name.
+        // Two inputs may have the same name.
         if let Some(open) = self.directories.get_mut(&target) {
             open.left = false;
             return;
@@ -65,7 +74,7 @@ impl Mirror {
         if let Some(above) = target.parent().and_then(|above| self.directories.get_mut(above)) {
             above.pending += 1;
         }
-        let is_output = self.walk.placement.output.as_ref() == Some(&target);
+        let is_output = self.walk.output() == Some(&target);
         let is_users = is_output && target.symlink_metadata().is_ok();
         let attributes = match self.attributes() {
             Ok(attributes) if !is_users => attributes,
@@ -75,13 +84,13 @@ impl Mirror {
                 Attributes::default()
             }
         };
-        let open = Open { mirrored, attributes, is_there: is_users, is_users, pending: 0, left: false };
+        let open = Incomplete { mirrored, attributes, exists: is_users, is_users, pending: 0, left: false };
         self.directories.insert(target, open);
     }
 
-    /// Of the directory that the walk has just entered, if they are kept.
+    /// The extended attributes of the directory that the walk has just entered, if they are kept.
     fn attributes(&self) -> io::Result<Attributes> {
-        match self.walk.current.as_ref().and_then(Tree::current) {
+        match self.walk.current_directory() {
             Some(directory) if self.keeps_attributes => {
                 run_ready(self.io.attributes(&directory.try_clone_to_owned()?.into()))
             }
@@ -91,7 +100,7 @@ impl Mirror {
 
     fn fail(&mut self, source: PathBuf, error: &io::Error) {
         let error = io::Error::other(format!("the directory that mirrors it: {}", haul_io::reason(error)));
-        self.told.push_back(Task::Bad { source, error: Some(error.into()) });
+        self.reports.push_back(Task::Bad { source, error: Some(error.into()) });
     }
 
     fn left(&mut self, target: &Path) {
@@ -101,23 +110,23 @@ impl Mirror {
         self.settle(target);
     }
 
-    /// Sees to the directory of a task that is about to be given.
+    /// Creates the directory for a task that is about to be returned.
     fn begun(&mut self, target: &Path) {
         let Some(directory) = target.parent() else { return };
         if let Some(open) = self.directories.get_mut(directory) {
             open.pending += 1;
-            // If it can't be made, the task finds that out too, and says so.
-            let _ = self.make(directory);
+            // If this fails, the task fails for the same reason and reports it.
+            let _ = self.create(directory);
         }
     }
 
-    /// Makes the mirror of a directory, and those above it. Until it is complete its owner may do anything there, and others what
-    /// they may in the source.
-    fn make(&mut self, target: &Path) -> io::Result<()> {
-        let Some(open) = self.directories.get(target).filter(|open| !open.is_there) else { return Ok(()) };
+    /// Creates the mirror of a directory and those above it. Until it is complete, its owner has all permissions, and
+    /// others have those of the source.
+    fn create(&mut self, target: &Path) -> io::Result<()> {
+        let Some(open) = self.directories.get(target).filter(|open| !open.exists) else { return Ok(()) };
         let mode = if self.preserves { open.mirrored.stat.mode & 0o777 | 0o700 } else { 0o777 };
         let root_bytes = open.mirrored.root_bytes;
-        target.parent().map_or(Ok(()), |above| self.make(above))?;
+        target.parent().map_or(Ok(()), |above| self.create(above))?;
         let location = Location::beneath(target, root_bytes);
         let above = run_ready(self.io.make_directory(location))?;
         match run_ready(self.io.make_one_directory(Some(&above), location.name(), mode)) {
@@ -125,12 +134,12 @@ impl Mirror {
             _ => {}
         }
         if let Some(open) = self.directories.get_mut(target) {
-            open.is_there = true;
+            open.exists = true;
         }
         Ok(())
     }
 
-    /// Something in the directory `target` has ended.
+    /// Records the end of a task or directory in the directory `target`.
     fn one_ended(&mut self, target: &Path) {
         if let Some(open) = self.directories.get_mut(target) {
             open.pending -= 1;
@@ -138,17 +147,17 @@ impl Mirror {
         }
     }
 
-    /// Completes the directory `target` if nothing more will be made in it.
+    /// Completes the directory `target` if nothing more will be created in it.
     fn settle(&mut self, target: &Path) {
-        let is_over = |open: &Open| open.left && open.pending == 0;
+        let is_over = |open: &Incomplete| open.left && open.pending == 0;
         if !self.directories.get(target).is_some_and(is_over) {
             return;
         }
         let completed = self.complete(target);
-        let source = self.directories.remove(target).expect("looked at above").mirrored.source;
+        let source = self.directories.remove(target).expect("checked above").mirrored.source;
         match completed {
             Ok(lost) if lost.is_empty() => {}
-            Ok(lost) => self.told.push_back(Task::Mirrored { source, lost_attributes: texts(&lost) }),
+            Ok(lost) => self.reports.push_back(Task::Mirrored { source, lost_attributes: texts(&lost) }),
             Err(error) => self.fail(source, &error),
         }
         if let Some(above) = target.parent() {
@@ -156,18 +165,18 @@ impl Mirror {
         }
     }
 
-    /// The names of attributes that the mirror lacks.
+    /// Sets the metadata of a mirror. Returns the names of attributes that could not be set.
     fn complete(&mut self, target: &Path) -> io::Result<Vec<OsString>> {
-        if self.walk.filter.takes_empty() {
-            self.make(target)?;
+        if self.walk.tree_filter().takes_empty() {
+            self.create(target)?;
         }
-        let Open { mirrored, attributes, is_there, is_users, .. } = &self.directories[target];
-        if !(self.preserves || self.keeps_attributes) || !is_there || *is_users {
+        let Incomplete { mirrored, attributes, exists, is_users, .. } = &self.directories[target];
+        if !(self.preserves || self.keeps_attributes) || !exists || *is_users {
             return Ok(Vec::new());
         }
         let location = Location::beneath(target, mirrored.root_bytes);
         let file = run_ready(open_itself(&self.io, location))?;
-        // In front of the mode, which may forbid it.
+        // Before the mode, which may forbid it.
         let lost = run_ready(self.io.set_attributes(&file, attributes));
         if self.preserves {
             let (mode, modified) = (mirrored.stat.mode & 0o777, mirrored.stat.modified);
@@ -178,7 +187,7 @@ impl Mirror {
     }
 }
 
-/// Opens the directory that is at `location`, no link to one.
+/// Opens the directory at `location` without following a link.
 async fn open_itself(io: &impl Io, location: Location<'_>) -> io::Result<File> {
     let above = io.directory(location).await?;
     let anchor = io.open(Some(&above), location.name(), OpenMode::Anchor { follow: false }).await?;
@@ -189,8 +198,8 @@ async fn open_itself(io: &impl Io, location: Location<'_>) -> io::Result<File> {
 impl Source<Task> for Mirror {
     fn next(&mut self) -> Next<Task> {
         loop {
-            if let Some(told) = self.told.pop_front() {
-                return Next::Task(told);
+            if let Some(report) = self.reports.pop_front() {
+                return Next::Task(report);
             }
             match self.walk.step() {
                 Some(Visit::Entered(mirrored)) => self.entered(mirrored),
@@ -219,15 +228,15 @@ impl Source<Task> for Mirror {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Direction, Placement};
+    use crate::walk::placement::{Direction, Placement};
 
     #[test]
     fn few_directories_are_remembered_and_the_end_waits_for_the_last() {
         let dir = tempfile::tempdir().unwrap();
         for index in 0..200 {
-            let place = dir.path().join(format!("tree/{}/{index}", index % 7));
-            std::fs::create_dir_all(place.join("empty")).unwrap();
-            std::fs::write(place.join("file"), "x").unwrap();
+            let directory = dir.path().join(format!("tree/{}/{index}", index % 7));
+            std::fs::create_dir_all(directory.join("empty")).unwrap();
+            std::fs::write(directory.join("file"), "x").unwrap();
         }
         let output = dir.path().join("out");
         let placement =
@@ -253,7 +262,7 @@ mod tests {
             }
         }
         assert_eq!((count, under_way.len()), (200, 0));
-        // The output, the directory below it, and for each task its own and the one above; and the empty one in it.
+        // The output and the directory below it, an empty directory, and two directories for each task.
         assert!(remembered_max <= 3 + 6 * 2, "{remembered_max}");
     }
 }

@@ -1,8 +1,8 @@
-//! Walking one tree by handles: each directory is opened in the one above it, so that nothing that changes names meanwhile leads
-//! the walk out of the tree.
+//! Walking one tree through directory descriptors. Each directory is opened relative to its parent, so concurrent
+//! renames can't lead the walk out of the tree.
 //!
-//! Owns: open directories, following links where that was asked, loops.
-//! Does not own: what is taken of what it finds ([`super::Walk`]).
+//! Owns: open directories, following links on request, detecting loops.
+//! Does not own: which entries are taken ([`super::walker`]).
 //!
 //! Source: openat(2), path_resolution(7).
 
@@ -16,18 +16,19 @@ use haul_io::{FileKind, Stat, is_temporary};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-/// So many levels are held open; those above have their names read and are opened again on the way back.
+/// The largest number of open levels. The names of higher levels are read into memory, and these are reopened on the
+/// way back.
 const OPEN_MAX: usize = 32;
 
-/// What a tree has.
+/// One step through a tree.
 pub(super) enum Item {
-    /// A directory, whose content follows.
+    /// A directory is entered; its content follows.
     Entered(Directory),
-    /// The same, when all of its content was given.
+    /// A directory is left after its whole content.
     Left(PathBuf),
-    /// Anything else.
+    /// An entry that is not a directory.
     Other(Entry),
-    /// What can't be looked at.
+    /// A path that can't be examined.
     Bad(PathBuf, io::Error),
 }
 
@@ -38,24 +39,24 @@ pub(super) struct Directory {
     pub(super) stat: Stat,
 }
 
-/// Something that is no directory.
+/// An entry that is not a directory.
 pub(super) struct Entry {
     pub(super) path: PathBuf,
-    /// Of what a followed link leads to.
+    /// The metadata; of a followed link, that of its destination.
     pub(super) stat: Stat,
-    /// How much of the name leads to where no link is followed any more.
+    /// Length in bytes of the part of the path beneath which no link is followed.
     pub(super) root_bytes: usize,
     pub(super) is_followed_link: bool,
 }
 
-/// How to walk.
+/// How a tree is walked.
 #[derive(Clone, Copy)]
 pub(crate) struct WalkOptions {
     pub(crate) follow: bool,
     pub(crate) one_file_system: bool,
 }
 
-/// The walk through a tree, its root not included.
+/// The walk through a tree, without its root.
 pub(super) struct Tree {
     root: PathBuf,
     options: WalkOptions,
@@ -65,16 +66,16 @@ pub(super) struct Tree {
 struct Level {
     directory: Directory,
     root_bytes: usize,
-    /// `None` while it is closed.
+    /// `None` while the level is closed.
     dir: Option<Dir>,
-    /// What was read before it was closed, in reverse.
+    /// The names that were read before it was closed, in reverse order.
     rest: Option<Vec<Name>>,
 }
 
 type Name = (CString, FileType);
 
 impl Tree {
-    /// Begins at `root`, to which links are followed.
+    /// Opens `root`; links on its path are followed.
     pub(super) fn open(root: PathBuf, options: WalkOptions) -> io::Result<Self> {
         let fd = fs::openat(CWD, &root, flags(true), Mode::empty())?;
         let root_bytes = root.as_os_str().len();
@@ -86,7 +87,7 @@ impl Tree {
         &self.root
     }
 
-    /// The root as it was when the walk began; `None` behind its end.
+    /// The root, with its metadata from the start of the walk; `None` after the end.
     pub(super) fn root_directory(&self) -> Option<&Directory> {
         self.levels.first().map(|level| &level.directory)
     }
@@ -95,12 +96,12 @@ impl Tree {
         self.levels.is_empty()
     }
 
-    /// The directory that the last entry lies in.
+    /// The directory of the last entry.
     pub(super) fn current(&self) -> Option<BorrowedFd<'_>> {
         self.levels.last()?.dir.as_ref()?.fd().ok()
     }
 
-    /// The next item; a directory is entered if `enters` says so.
+    /// Returns the next item. Enters a directory if `enters` returns true.
     pub(super) fn next(&mut self, enters: impl Fn(&Directory) -> bool) -> Option<Item> {
         loop {
             let level = self.levels.last_mut()?;
@@ -138,7 +139,7 @@ impl Tree {
         }
         let mut stat = match fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Stat::from(stat),
-            // This very run makes some below the walk and gives them their names.
+            // A temporary file of this run was published meanwhile.
             Err(Errno::NOENT) if is_temporary(OsStr::from_bytes(name.as_bytes())) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
@@ -197,7 +198,7 @@ impl Level {
         Ok(Self { directory, root_bytes, dir: Some(Dir::new(fd)?), rest: None })
     }
 
-    /// The next name, from the directory itself or from what was read of it. The directory is open after that.
+    /// Returns the next name, from the directory or from memory. Afterwards the directory is open.
     fn next_name(&mut self) -> Option<io::Result<Name>> {
         match &mut self.rest {
             None => read_name(self.dir.as_mut()?),
@@ -217,7 +218,7 @@ impl Level {
     fn close(&mut self) {
         let Some(mut dir) = self.dir.take() else { return };
         self.rest.get_or_insert_with(|| {
-            // An error would come again and again; what was read in front of it is dealt with.
+            // Reading on would repeat the error, so the names before it are all there is.
             let mut names: Vec<_> = std::iter::from_fn(|| read_name(&mut dir)?.ok()).collect();
             names.reverse();
             names
@@ -245,7 +246,7 @@ fn read_name(dir: &mut Dir) -> Option<io::Result<Name>> {
     }
 }
 
-/// The directory at `path`, to whose first `root_bytes` bytes links are followed, and none beneath.
+/// Opens the directory at `path`. Links are followed in its first `root_bytes` bytes and not beneath.
 fn open_beneath(path: &Path, root_bytes: usize) -> io::Result<OwnedFd> {
     let (root, rest) = path.as_os_str().as_bytes().split_at(root_bytes);
     let mut fd = fs::openat(CWD, OsStr::from_bytes(root), flags(true), Mode::empty())?;
@@ -267,7 +268,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_gone_before_it_was_looked_at_is_told_unless_it_was_temporary() {
+    fn a_vanished_file_is_reported_unless_it_was_temporary() {
         let dir = tempfile::tempdir().unwrap();
         let temporary = |number| dir.path().join(format!(".haul-{number:016x}.tmp"));
         (0..9).for_each(|number| std::fs::write(temporary(number), "x").unwrap());
@@ -275,19 +276,19 @@ mod tests {
         std::fs::write(&gone, "x").unwrap();
         let options = WalkOptions { follow: false, one_file_system: false };
         let mut tree = Tree::open(dir.path().to_owned(), options).unwrap();
-        // The names are read by now.
+        // The names have been read by now.
         let Some(Item::Other(first)) = tree.next(|_| true) else { panic!("ten files") };
         (0..9).for_each(|number| std::fs::remove_file(temporary(number)).unwrap());
         std::fs::remove_file(&gone).unwrap();
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         while let Some(item) = tree.next(|_| true) {
             match item {
-                Item::Bad(path, error) => told.push((path, error.kind())),
+                Item::Bad(path, error) => reported.push((path, error.kind())),
                 Item::Left(path) => assert_eq!(path, dir.path()),
                 Item::Entered(_) | Item::Other(_) => panic!("nothing is left"),
             }
         }
         let expected = (first.path != gone).then_some((gone, io::ErrorKind::NotFound));
-        assert_eq!(told, Vec::from_iter(expected));
+        assert_eq!(reported, Vec::from_iter(expected));
     }
 }

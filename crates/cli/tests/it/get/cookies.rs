@@ -96,7 +96,7 @@ fn curl_and_wget_read_and_write_the_same_file() {
         let Some(peer) = peer(program) else { continue };
         let run = |args: &[&str], url: &str| {
             let mut command = std::process::Command::new(&peer);
-            let output = command.args(args).arg(url).current_dir(workdir.dir.path()).output().unwrap();
+            let output = command.args(args).arg(url).current_dir(workdir.dir()).output().unwrap();
             assert!(output.status.success(), "{program} {args:?}: {output:?}");
             String::from_utf8(output.stdout).unwrap()
         };

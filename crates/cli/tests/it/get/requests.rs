@@ -231,9 +231,10 @@ fn compressed_bodies_are_complete_or_fetched_again() {
             return dated(Answer::new(416)).header("Content-Range", "bytes */0");
         }
         let coded = dated(Answer::ok(empty)).header("Content-Encoding", "gzip");
-        match is_whole.swap(true, std::sync::atomic::Ordering::SeqCst) {
-            false => coded.cut_after(15, haul_testkit::End::Close),
-            true => coded,
+        if is_whole.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            coded
+        } else {
+            coded.cut_after(15, haul_testkit::End::Close)
         }
     });
     let url = server.url("/x");

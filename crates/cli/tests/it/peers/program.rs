@@ -35,7 +35,7 @@ impl Program {
     }
 
     /// Whether this version of the program can seal to `key`.
-    pub(crate) fn knows(&self, workdir: &PeerWorkdir, key: &Key) -> bool {
+    pub(crate) fn supports(&self, workdir: &PeerWorkdir, key: &Key) -> bool {
         match (self, key) {
             (Self::Age(program), Key::Pair { recipient, .. }) => {
                 workdir.other(program, &["-r", recipient, "-o", "try.age", "pass"]).0

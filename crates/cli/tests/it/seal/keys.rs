@@ -1,42 +1,40 @@
 //! Keys of every type, against age, age-keygen and ssh-keygen where they are installed.
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 use std::process::Command;
 
 use haul_testkit::{Haul, Run, Tree, assert_same, check_golden, files_below, peer};
 
-use crate::workdir::golden;
+use crate::workdir::{Workdir, golden};
 
 /// A folder with a letter, a file with the passphrase and one with a wrong passphrase.
 struct KeyWorkdir {
-    dir: tempfile::TempDir,
-    haul: Haul,
+    workdir: Workdir,
+}
+
+impl Deref for KeyWorkdir {
+    type Target = Workdir;
+
+    fn deref(&self) -> &Workdir {
+        &self.workdir
+    }
 }
 
 impl KeyWorkdir {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
-        let workdir = Self { dir, haul };
+        let workdir = Workdir::new();
         for (name, text) in [("letter", "Dear Ada"), ("pass", "correct horse\n"), ("wrong", "wrong horse\n")]
         {
-            std::fs::write(workdir.path(name), text).unwrap();
+            workdir.write(name, text);
         }
-        workdir
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        self.haul.run(args)
+        Self { workdir }
     }
 
     /// Runs with the passphrase in the file `name`.
     fn run_with_passphrase(&self, name: &str, args: &[&str]) -> Run {
         Haul::new(env!("CARGO_BIN_EXE_haul"))
-            .dir(self.dir.path())
+            .dir(self.dir())
             .env("HAUL_PASSPHRASE_FILE", self.path(name))
             .run(args)
     }
@@ -44,7 +42,7 @@ impl KeyWorkdir {
     /// Runs another program, which must succeed. Returns its stdout.
     #[track_caller]
     fn other(&self, program: &Path, args: &[&str]) -> Vec<u8> {
-        let output = Command::new(program).args(args).current_dir(self.dir.path()).output().unwrap();
+        let output = Command::new(program).args(args).current_dir(self.dir()).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{} {args:?}: {stderr}", program.display());
         output.stdout

@@ -1,39 +1,37 @@
 //! Plugins: with worker processes, with PINs on a terminal, and the same plugin with age.
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use haul_testkit::{Haul, PluginFolder, Run, Tree, assert_same, check_golden, peer};
 
-use crate::workdir::golden;
+use crate::workdir::{Workdir, golden};
 
 struct PluginWorkdir {
-    dir: tempfile::TempDir,
+    workdir: Workdir,
     folder: PluginFolder,
-    haul: Haul,
     search_path: String,
+}
+
+impl Deref for PluginWorkdir {
+    type Target = Workdir;
+
+    fn deref(&self) -> &Workdir {
+        &self.workdir
+    }
 }
 
 impl PluginWorkdir {
     fn new(behaviour: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = PluginFolder::new(&dir.path().join("bin"));
+        let mut workdir = Workdir::new();
+        let folder = PluginFolder::new(&workdir.path("bin"));
         folder.install(behaviour);
         let search_path = format!("{}:/usr/bin:/bin", folder.path().display());
-        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path()).env("PATH", &search_path);
-        let workdir = Self { dir, folder, haul, search_path };
-        std::fs::write(workdir.path("key.txt"), format!("# a plugin's\n{}\n", PluginFolder::IDENTITY))
-            .unwrap();
-        std::fs::write(workdir.path("letter"), "Dear Ada").unwrap();
-        workdir
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        self.haul.run(args)
+        workdir.haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir()).env("PATH", &search_path);
+        workdir.write("key.txt", format!("# a plugin's\n{}\n", PluginFolder::IDENTITY));
+        workdir.write("letter", "Dear Ada");
+        Self { workdir, folder, search_path }
     }
 
     fn seal(&self, args: &[&str]) -> Run {
@@ -44,7 +42,7 @@ impl PluginWorkdir {
     fn other(&self, program: &Path, args: &[&str]) -> Output {
         let mut command = Command::new(program);
         command.args(args).env("PATH", &self.search_path).env("haul", env!("CARGO_BIN_EXE_haul"));
-        command.current_dir(self.dir.path()).output().unwrap()
+        command.current_dir(self.dir()).output().unwrap()
     }
 }
 

@@ -1,52 +1,42 @@
-//! Streams, armor, `verify` and `inspect`, against age where it is installed.
+//! Streams, armor and `verify`, against age where it is installed.
 
 use std::io::{Read, Write};
+use std::ops::Deref;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use haul_testkit::{Haul, Run, Tree, assert_same, check_golden, files_below, peer, seeded_bytes};
 
-use crate::workdir::golden;
+use crate::workdir::{Workdir, golden};
 
-struct StreamWorkdir {
-    dir: tempfile::TempDir,
-    haul: Haul,
-    recipient: String,
+pub(super) struct StreamWorkdir {
+    workdir: Workdir,
+    pub(super) recipient: String,
+}
+
+impl Deref for StreamWorkdir {
+    type Target = Workdir;
+
+    fn deref(&self) -> &Workdir {
+        &self.workdir
+    }
 }
 
 impl StreamWorkdir {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
+    pub(super) fn new() -> Self {
+        let workdir = Workdir::new();
         let recipient =
-            haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
-        Self { dir, haul, recipient }
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        self.haul.run(args)
+            workdir.run(&["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+        Self { workdir, recipient }
     }
 
     /// Runs with `bytes` on stdin.
-    fn fed(&self, bytes: &[u8], args: &[&str]) -> Run {
-        Haul::new(env!("CARGO_BIN_EXE_haul")).dir(self.dir.path()).stdin(bytes).run(args)
+    pub(super) fn fed(&self, bytes: &[u8], args: &[&str]) -> Run {
+        Haul::new(env!("CARGO_BIN_EXE_haul")).dir(self.dir()).stdin(bytes).run(args)
     }
 
-    fn seal(&self, args: &[&str]) -> Run {
+    pub(super) fn seal(&self, args: &[&str]) -> Run {
         self.run(&[["seal", "-r", &self.recipient].as_slice(), args].concat()).expect_status(0)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        std::fs::write(self.path(name), bytes).unwrap();
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        std::fs::read(self.path(name)).unwrap()
     }
 
     /// Runs `line` in a shell, with `$haul` as the program and `$to` as the recipient. Returns status, stdout and
@@ -56,7 +46,7 @@ impl StreamWorkdir {
             .args(["-c", line])
             .env("haul", env!("CARGO_BIN_EXE_haul"))
             .env("to", &self.recipient)
-            .current_dir(self.dir.path())
+            .current_dir(self.dir())
             .output()
             .unwrap();
         let code = output.status.code().unwrap_or(-1);
@@ -64,7 +54,7 @@ impl StreamWorkdir {
     }
 
     #[track_caller]
-    fn says(&self, name: &str, args: &[&str]) {
+    pub(super) fn says(&self, name: &str, args: &[&str]) {
         check_golden(golden(name), &self.run(args).hide(&self.recipient, "[RECIPIENT]"));
     }
 }
@@ -163,7 +153,7 @@ fn damage_ends_a_stream_after_its_authentic_part_and_never_leaves_a_file() {
         let run = workdir.fed(damaged, &["verify", "-i", "key.txt", "-"]);
         check_golden(golden(&format!("verify-stream-{name}")), &run);
     }
-    assert_eq!(files_below(workdir.dir.path()).unwrap().len(), 2, "the plaintext and the key");
+    assert_eq!(files_below(workdir.dir()).unwrap().len(), 2, "the plaintext and the key");
     workdir.run(&["keygen", "-o", "other.txt"]).expect_status(0);
     assert_eq!(workdir.fed(&sealed, &["open", "-i", "other.txt", "-"]).status, 3);
     assert_eq!(workdir.fed(b"hello", &["open", "-i", "key.txt", "-"]).status, 1);
@@ -192,7 +182,7 @@ fn conflicting_options_are_refused() {
     assert_eq!(workdir.read("taken"), b"precious");
     workdir.fed(b"new", &[&with(&["--force", "-o", "taken"])[..], &["-"]].concat()).expect_status(0);
     assert!(workdir.read("taken").starts_with(b"age-encryption.org/v1\n"));
-    assert_eq!(files_below(workdir.dir.path()).unwrap().len(), 3);
+    assert_eq!(files_below(workdir.dir()).unwrap().len(), 3);
 }
 
 /// Runs `line` on its own terminal. Returns what the terminal showed, and the exit status.
@@ -202,7 +192,7 @@ fn on_terminal(workdir: &StreamWorkdir, line: &str) -> Option<(String, i32)> {
         .args(["-qec", &format!("bash -c '{line}'"), "/dev/null"])
         .env("haul", env!("CARGO_BIN_EXE_haul"))
         .env("to", &workdir.recipient)
-        .current_dir(workdir.dir.path())
+        .current_dir(workdir.dir())
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -245,7 +235,7 @@ fn an_interrupted_stream_leaves_no_file() {
     for (signal, output) in [(2, "out"), (15, "out"), (2, "-")] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_haul"))
             .args(["seal", "-q", "-r", &workdir.recipient, "-o", output, "-"])
-            .current_dir(workdir.dir.path())
+            .current_dir(workdir.dir())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -261,7 +251,7 @@ fn an_interrupted_stream_leaves_no_file() {
         child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(130));
         drop(stdin);
-        assert_eq!(files_below(workdir.dir.path()).unwrap().len(), 1, "the key alone");
+        assert_eq!(files_below(workdir.dir()).unwrap().len(), 1, "the key alone");
     }
 }
 
@@ -348,7 +338,7 @@ fn every_engine_verifies_and_names_the_damage() {
     workdir.seal(&["-o", "sealed", "plain"]);
     let large = workdir.path("sealed/large.age");
     let intact = std::fs::read(&large).unwrap();
-    let before = files_below(workdir.dir.path()).unwrap();
+    let before = files_below(workdir.dir()).unwrap();
     for engine in ENGINES {
         std::fs::write(&large, &intact).unwrap();
         let run =
@@ -362,7 +352,7 @@ fn every_engine_verifies_and_names_the_damage() {
         let run = workdir.run(&["verify", "-q", "-e", engine, "-i", "key.txt", "sealed"]);
         let golden_run = Run { args: ["verify", "-e", "[ENGINE]", "sealed"].map(Into::into).into(), ..run };
         check_golden(golden("verify-flipped-bit"), &golden_run);
-        assert_eq!(files_below(workdir.dir.path()).unwrap(), before, "{engine} writes nothing");
+        assert_eq!(files_below(workdir.dir()).unwrap(), before, "{engine} writes nothing");
     }
 }
 
@@ -377,33 +367,6 @@ fn verify_takes_any_name_and_a_wrong_key_has_its_own_code() {
     workdir.says("verify-missing", &["verify", "-i", "key.txt", "missing"]);
     workdir.run(&["keygen", "-o", "other.txt"]).expect_status(0);
     workdir.says("verify-wrong-identity", &["verify", "-i", "other.txt", "odd-name"]);
-}
-
-#[test]
-fn inspect_shows_the_facts_of_the_header() {
-    let workdir = StreamWorkdir::new();
-    workdir.write("letter", &seeded_bytes(7, 100_000));
-    workdir.run(&["keygen", "--pq", "-o", "pq.txt"]).expect_status(0);
-    let hybrid = workdir.run(&["keygen", "-y", "pq.txt"]).stdout_text().trim().to_owned();
-    workdir.seal(&["-r", &workdir.recipient, "-o", "classic.age", "letter"]);
-    workdir.seal(&["-a", "-o", "armored.age", "letter"]);
-    workdir.run(&["seal", "-r", &hybrid, "-o", "hybrid.age", "letter"]).expect_status(0);
-    workdir.says("inspect", &["inspect", "classic.age", "armored.age", "hybrid.age"]);
-    workdir.says("inspect-json", &["inspect", "--json", "classic.age", "armored.age", "hybrid.age"]);
-    let by_stdin =
-        workdir.fed(&workdir.read("classic.age"), &["inspect", "-"]).expect_status(0).stdout_text();
-    let by_name = workdir.run(&["inspect", "classic.age"]).stdout_text();
-    assert_eq!(by_stdin.split_once('\n').unwrap().1, by_name.split_once('\n').unwrap().1);
-    let classic = workdir.read("classic.age");
-    let mut malformed = classic.clone();
-    malformed[25] = b'!';
-    malformed[24] = b'!';
-    workdir.write("malformed", &malformed);
-    workdir.write("cut-in-header", &classic[..100]);
-    workdir.write("no-length", &classic[..classic.len() - 34_464 - 10]);
-    workdir.says("inspect-damaged", &["inspect", "malformed", "cut-in-header", "no-length"]);
-    workdir.says("inspect-not-age", &["inspect", "letter"]);
-    workdir.says("inspect-missing", &["inspect", "missing"]);
 }
 
 #[test]

@@ -1,0 +1,180 @@
+//! The sealing job: it encrypts a file into an age file.
+//!
+//! Owns: the order of the steps for one source.
+//! Does not own: the format, chunks ([`crate::payload::chunks`]), publishing, engines.
+
+use std::sync::Arc;
+
+use haul_age_format::{
+    Layout, Recipient, SealError, SealedHeader, check_recipients, seal_header, seal_header_with,
+};
+use haul_engine::{Job, Step};
+use haul_io::{Buf, Io, Publish};
+
+use super::armored::seal_armored;
+use super::large_file::{LargeFile, NewResult, Side, Sides};
+use crate::error::{During, Error, ErrorKind};
+use crate::payload::Payload;
+use crate::payload::chunks::seal_piece;
+use crate::payload::segments::{SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
+use crate::plugin::KeyRequest;
+use crate::run_key::SharedRunKey;
+use crate::task::{FileOptions, Outcome, Pair, Remarks, SourceFile, Task};
+
+/// Seals each task's source to the recipients.
+pub struct SealJob {
+    pub(super) recipients: Vec<Recipient>,
+    pub(super) options: FileOptions,
+    pub(super) armored: bool,
+    pub(super) run_key: SharedRunKey,
+}
+
+impl SealJob {
+    /// Creates a job that seals to `recipients`.
+    ///
+    /// # Errors
+    /// If there are no recipients or they can't be combined.
+    pub fn new(recipients: Vec<Recipient>, options: FileOptions) -> Result<Self, SealError> {
+        check_recipients(&recipients)?;
+        Ok(Self { recipients, options, armored: false, run_key: SharedRunKey::default() })
+    }
+
+    /// Sets whether results are armored. Armored files are text and a third longer, and each is sealed by a single
+    /// worker. Defaults to false.
+    pub fn armored(self, armored: bool) -> Self {
+        Self { armored, ..self }
+    }
+
+    /// Returns what a [`KeySource`](crate::KeySource) must ask plugins for this job's tasks.
+    pub fn key_request(&self, random: &mut dyn FnMut(&mut [u8])) -> KeyRequest {
+        KeyRequest::to_seal(&self.recipients, || self.run_key.get_or_create(random))
+    }
+
+    async fn start_pair<I: Io>(
+        &self,
+        io: &I,
+        task: &Task,
+        pair: Pair<'_>,
+    ) -> Result<Step<LargeFile<Payload>, Outcome>, Error> {
+        let source = pair.open_source(io).await?;
+        self.options.check_target(io, pair).await?;
+        let publish = self.options.publish(io, pair.target(), &source).await?;
+        let header = self.header(io, task)?;
+        if self.armored {
+            return seal_armored(io, &source, header, &publish).await.map(Step::Done);
+        }
+        if source.stat.bytes <= SMALL_BYTES {
+            return self.seal_small(io, &source, publish, header).await.map(Step::Done);
+        }
+        let parts = segment_count(Layout::of_plain(source.stat.bytes));
+        let state = self.begin_large(io, source, &publish, header).await?;
+        Ok(Step::Split { state: Arc::new(state), parts })
+    }
+
+    fn header(&self, io: &impl Io, task: &Task) -> Result<SealedHeader, Error> {
+        let mut random = |out: &mut [u8]| io.random(out);
+        let header = match task.plugin_key() {
+            // A retry after a worker's death uses the same file key. Its new nonce gives it another payload key.
+            Some(key) => {
+                let file_key = key.file_key(self.run_key.get());
+                seal_header_with(&self.recipients, &key.stanzas, &file_key, &mut random)
+            }
+            None => seal_header(&self.recipients, &mut random),
+        };
+        header.map_err(Error::Recipients)
+    }
+
+    /// Seals a small file with one read and one write.
+    async fn seal_small<I: Io>(
+        &self,
+        io: &I,
+        source: &SourceFile,
+        publish: Publish,
+        header: SealedHeader,
+    ) -> Result<Outcome, Error> {
+        let plain_bytes = source.stat.bytes;
+        let layout = Layout::of_plain(plain_bytes);
+        let plain = source.read_whole(io, io.take_buf(buffer_bytes(plain_bytes))).await?;
+        source.check_unchanged(io).await?;
+        let sealed_bytes = header.bytes.len() as u64 + layout.sealed_bytes();
+        let mut sealed = io.take_buf(buffer_bytes(sealed_bytes));
+        sealed.append(&header.bytes);
+        let mut rest = plain.filled();
+        for piece in pieces_of(layout) {
+            let (now, later) = rest.split_at(piece.plain_bytes(layout));
+            seal_piece(&header.payload_key, layout, piece, now, &mut sealed);
+            rest = later;
+            io.yield_now().await;
+        }
+        io.give_buf(plain);
+        let (result, sealed) = io.write_file(publish, sealed).await;
+        let published = result.map_err(Error::at(During::Write))?;
+        io.give_buf(sealed);
+        io.progress(plain_bytes);
+        let remarks = Remarks::of(&source.stat).with(&published);
+        Ok(Outcome::File { plain_bytes, sealed_bytes, remarks })
+    }
+
+    /// Prepares the result of a large file for its segments.
+    async fn begin_large<I: Io>(
+        &self,
+        io: &I,
+        source: SourceFile,
+        publish: &Publish,
+        header: SealedHeader,
+    ) -> Result<LargeFile<Payload>, Error> {
+        let layout = Layout::of_plain(source.stat.bytes);
+        let offset = header.bytes.len() as u64;
+        let context = Payload { key: header.payload_key, offset };
+        let new = NewResult { layout, context, bytes: offset + layout.sealed_bytes() };
+        let large = LargeFile::begin(io, source, publish, new).await?;
+        large.write_start(io, header.bytes).await?;
+        Ok(large)
+    }
+}
+
+impl Job for SealJob {
+    type Task = Task;
+    type State = LargeFile<Payload>;
+    type Output = Outcome;
+    type Error = Error;
+
+    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<LargeFile<Payload>, Outcome>, Error> {
+        task.work()?.start(|pair| self.start_pair(io, task, pair)).await
+    }
+
+    async fn part<I: Io>(
+        &self,
+        io: &I,
+        _: &Task,
+        state: &LargeFile<Payload>,
+        index: u64,
+    ) -> Result<(), Error> {
+        // After a worker's death its segment is sealed again under the same key and nonces. That is only safe for the
+        // same bytes.
+        state.source.check_unchanged(io).await?;
+        let Payload { key, offset } = &state.context;
+        let seal = |piece, plain: &[u8], out: &mut Buf| {
+            seal_piece(key, state.layout, piece, plain, out);
+            Ok(())
+        };
+        state.segment(io, index, Sides { from: Side::Plain, to: Side::Sealed(*offset) }, seal).await
+    }
+
+    async fn finish<I: Io>(
+        &self,
+        io: &I,
+        task: &Task,
+        state: &LargeFile<Payload>,
+        succeeded: bool,
+    ) -> Result<Outcome, Error> {
+        let published = state.finish(io, &self.options, task, succeeded).await?;
+        let sealed_bytes = state.context.offset + state.layout.sealed_bytes();
+        let remarks = Remarks::of(&state.source.stat).with(&published);
+        Ok(Outcome::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes, remarks })
+    }
+
+    fn is_cancelled(error: &Error) -> bool {
+        error.kind() == ErrorKind::Cancelled
+    }
+}

@@ -1,0 +1,100 @@
+//! The source and the result of a task, and how to reach them.
+//!
+//! Owns: opening the file that was found and no other, examining both names beneath their roots.
+//! Does not own: tasks ([`crate::task`]), caching open directories ([`haul_io::Directory`]).
+
+use std::io;
+use std::path::Path;
+
+use haul_io::{FileKind, Io, Location, OpenMode, Stat};
+
+use super::found_file::FoundFile;
+use super::source_file::SourceFile;
+use crate::error::{During, Error};
+
+/// The names of a task's source and result.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    source: &'a Path,
+    target: &'a Path,
+    found: Option<FoundFile>,
+}
+
+impl<'a> Pair<'a> {
+    pub(crate) fn new(source: &'a Path, target: &'a Path, found: Option<FoundFile>) -> Self {
+        Self { source, target, found }
+    }
+
+    pub(crate) fn source(&self) -> Location<'a> {
+        match self.found {
+            Some(found) => Location::beneath(self.source, found.source_root_bytes),
+            None => Location::named(self.source),
+        }
+    }
+
+    pub(crate) fn target(&self) -> Location<'a> {
+        match self.found {
+            Some(found) => Location::beneath(self.target, found.target_root_bytes),
+            None => Location::named(self.target),
+        }
+    }
+
+    /// Returns what restricts the task to the file with `stat`, reached without following a link.
+    pub(crate) fn pinned(&self, stat: &Stat) -> Result<FoundFile, Error> {
+        if !self.is_found(stat) {
+            return Err(Error::Exchanged);
+        }
+        Ok(FoundFile {
+            source_root_bytes: self.source().root_bytes(),
+            target_root_bytes: self.target().root_bytes(),
+            is_link: false,
+            device: stat.device,
+            inode: stat.inode,
+        })
+    }
+
+    /// Whether `stat` belongs to the file that the walk found. Any file will do if the task was named directly.
+    pub(crate) fn is_found(&self, stat: &Stat) -> bool {
+        self.found.is_none_or(|found| (found.device, found.inode) == (stat.device, stat.inode))
+    }
+
+    /// Opens the source for reading. It must be the file that was found, and regular.
+    pub(crate) async fn open_source(&self, io: &impl Io) -> Result<SourceFile, Error> {
+        self.open_source_as(io, OpenMode::Read { follow: self.follows() }).await
+    }
+
+    /// Opens the source for reading and writing; see [`open_source`](Self::open_source).
+    pub(crate) async fn open_source_to_write(&self, io: &impl Io) -> Result<SourceFile, Error> {
+        self.open_source_as(io, OpenMode::ReadWrite { follow: self.follows() }).await
+    }
+
+    /// Whether the last component may be a link: the user typed the name, or asked to follow links.
+    fn follows(&self) -> bool {
+        self.found.is_none_or(|found| found.is_link)
+    }
+
+    async fn open_source_as(&self, io: &impl Io, mode: OpenMode) -> Result<SourceFile, Error> {
+        let location = self.source();
+        let directory = io.directory(location).await.map_err(Error::at(During::OpenSource))?;
+        let file = io.open(Some(&directory), location.name(), mode).await;
+        let file = file.map_err(Error::at(During::OpenSource))?;
+        let stat = io.stat(&file).await.map_err(Error::at(During::OpenSource))?;
+        match stat.kind {
+            _ if !self.is_found(&stat) => Err(Error::Exchanged),
+            FileKind::Regular => Ok(SourceFile { file, stat }),
+            _ => Err(Error::NotRegular),
+        }
+    }
+
+    /// Examines the source's name without following a link.
+    pub(crate) async fn stat_source(&self, io: &impl Io) -> io::Result<Stat> {
+        let directory = io.directory(self.source()).await?;
+        io.stat_at(Some(&directory), self.source().name()).await
+    }
+
+    /// Examines the result's name without following a link.
+    pub(crate) async fn stat_target(&self, io: &impl Io) -> io::Result<Stat> {
+        let directory = io.directory(self.target()).await?;
+        io.stat_at(Some(&directory), self.target().name()).await
+    }
+}

@@ -1,0 +1,174 @@
+//! Which entries of a tree are taken.
+//!
+//! Owns: patterns, the treatment of symbolic links, staying on one file system.
+//! Does not own: walking ([`super::walker`]).
+
+use std::fmt;
+use std::path::Path;
+
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::tree::WalkOptions;
+
+/// What a walk does with symbolic links below its inputs. An input that is a link is always followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Skips and reports them.
+    #[default]
+    Skip,
+    /// Follows them anywhere. A link to a directory above it is a failed task. A job opens such a file only if it is
+    /// the one that the walk saw. A result beside the file is created where the link leads at that moment; a mirror
+    /// doesn't follow links.
+    Follow,
+    /// Makes each of them a failed task.
+    Refuse,
+}
+
+/// Which files of a tree are taken. Inputs that are files are always taken.
+///
+/// A pattern without a slash matches names at any depth; a pattern with a slash matches paths below the input. `*` and
+/// `?` don't match a slash, `**` does.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Patterns of the files that are taken; `None`: all.
+    include: Option<Patterns>,
+    /// Patterns of the files and directories that are left out.
+    exclude: Patterns,
+    pub(crate) symlinks: Symlinks,
+    pub(crate) one_file_system: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Patterns {
+    of_names: GlobSet,
+    of_paths: GlobSet,
+}
+
+/// A pattern that can't be parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadPattern {
+    /// The pattern.
+    pub pattern: String,
+    /// Why it can't be parsed.
+    pub reason: String,
+}
+
+impl fmt::Display for BadPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the pattern {:?} can't be parsed: {}", self.pattern, self.reason)
+    }
+}
+
+impl std::error::Error for BadPattern {}
+
+impl Filter {
+    /// Takes the files that match a pattern of `include`, or all files if it is empty, and leaves out the files and
+    /// directories that match a pattern of `exclude`.
+    ///
+    /// # Errors
+    /// The first pattern that can't be parsed.
+    pub fn new(include: &[String], exclude: &[String]) -> Result<Self, BadPattern> {
+        let include = if include.is_empty() { None } else { Some(Patterns::new(include)?) };
+        Ok(Self { include, exclude: Patterns::new(exclude)?, ..Self::default() })
+    }
+
+    /// Sets what the walk does with symbolic links.
+    pub fn symlinks(self, symlinks: Symlinks) -> Self {
+        Self { symlinks, ..self }
+    }
+
+    /// Sets whether directories on other file systems than their input's are left out.
+    pub fn one_file_system(self, one_file_system: bool) -> Self {
+        Self { one_file_system, ..self }
+    }
+
+    /// Whether directories without a taken file are mirrored.
+    pub(crate) fn takes_empty(&self) -> bool {
+        self.include.is_none()
+    }
+
+    pub(crate) fn walk_options(&self) -> WalkOptions {
+        WalkOptions { follow: self.symlinks == Symlinks::Follow, one_file_system: self.one_file_system }
+    }
+
+    /// Whether the directory at `path`, relative to its input, is entered.
+    pub(crate) fn enters(&self, path: &Path) -> bool {
+        !self.exclude.match_path(path)
+    }
+
+    /// Whether the file at `path`, relative to its input, is taken.
+    pub(crate) fn takes(&self, path: &Path) -> bool {
+        !self.exclude.match_path(path) && self.include.as_ref().is_none_or(|include| include.match_path(path))
+    }
+}
+
+impl Patterns {
+    fn new(texts: &[String]) -> Result<Self, BadPattern> {
+        let (paths, names): (Vec<&String>, _) = texts.iter().partition(|text| text.contains('/'));
+        Ok(Self { of_names: set(&names)?, of_paths: set(&paths)? })
+    }
+
+    fn match_path(&self, path: &Path) -> bool {
+        self.of_paths.is_match(path) || path.file_name().is_some_and(|name| self.of_names.is_match(name))
+    }
+}
+
+fn set(texts: &[&String]) -> Result<GlobSet, BadPattern> {
+    let mut set = GlobSetBuilder::new();
+    for text in texts {
+        set.add(glob(text)?);
+    }
+    let bad = |error: globset::Error| BadPattern { pattern: String::new(), reason: error.kind().to_string() };
+    set.build().map_err(bad)
+}
+
+fn glob(text: &str) -> Result<Glob, BadPattern> {
+    let bad =
+        |error: globset::Error| BadPattern { pattern: text.to_owned(), reason: error.kind().to_string() };
+    GlobBuilder::new(text).literal_separator(true).backslash_escape(true).build().map_err(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter(include: &[&str], exclude: &[&str]) -> Filter {
+        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        Filter::new(&owned(include), &owned(exclude)).unwrap()
+    }
+
+    #[test]
+    fn patterns_are_for_names_or_for_paths() {
+        for (include, exclude, path, taken) in [
+            (&[][..], &[][..], "a/b.txt", true),
+            (&["*.txt"], &[], "a/b.txt", true),
+            (&["*.txt"], &[], "a/b.jpg", false),
+            (&["*.txt", "*.jpg"], &["b.*"], "a/b.jpg", false),
+            (&["a/*.txt"], &[], "a/b.txt", true),
+            (&["a/*.txt"], &[], "a/c/b.txt", false),
+            (&["a/**/*.txt"], &[], "a/c/b.txt", true),
+            (&["/*.txt"], &[], "b.txt", false),
+            (&[], &["cache"], "a/cache", false),
+            (&[], &["cache"], "a/cached", true),
+            (&[], &["*.{o,tmp}"], "x.tmp", false),
+            (&[], &["[ab]?"], "b1", false),
+            (&[], &["\\*"], "*", false),
+            (&[], &["\\*"], "x", true),
+        ] {
+            assert_eq!(
+                filter(include, exclude).takes(Path::new(path)),
+                taken,
+                "{include:?} {exclude:?} {path}"
+            );
+        }
+        assert!(!filter(&[], &["node_modules"]).enters(Path::new("a/node_modules")));
+        assert!(filter(&["*.txt"], &[]).enters(Path::new("a")), "directories needn't be included");
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_named() {
+        let error = Filter::new(&["a[".to_owned()], &[]).unwrap_err();
+        assert_eq!(error.pattern, "a[");
+        assert!(error.to_string().starts_with("the pattern \"a[\" can't be parsed: "), "{error}");
+    }
+}

@@ -1,0 +1,144 @@
+//! The names of results.
+//!
+//! Owns: the suffix, where results go, which names are left out because of their suffix.
+//! Does not own: walking ([`super::walker`]), filters.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// The name of the identity that opens a tree sealed with a passphrase. Walks leave it out: sealed to itself it could
+/// not be opened, and its plaintext is a secret.
+pub const TREE_IDENTITY_NAME: &str = "haul-identity.age";
+
+/// How names change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The suffix is added. In trees, files that have it are left out.
+    Seal,
+    /// The suffix is removed. In trees, files without it are left out.
+    Open,
+    /// Names stay; results replace their sources.
+    Replace,
+}
+
+/// Where results go.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// How names change.
+    pub direction: Direction,
+    /// The suffix of sealed files, with its dot. Must not be empty.
+    pub suffix: OsString,
+    /// The result of a single file, or the directory that mirrors the inputs; `None`: results lie beside their sources.
+    pub output: Option<PathBuf>,
+}
+
+/// Why results can't be named.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The suffix is empty or contains a slash.
+    BadSuffix,
+    /// There are several inputs, but the output is a file.
+    OutputIsAFile(PathBuf),
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadSuffix => f.write_str("the suffix must be a part of a file name"),
+            Self::OutputIsAFile(path) => {
+                write!(f, "the output {path:?} is a file, but there are several inputs")
+            }
+        }
+    }
+}
+
+impl std::error::Error for NameError {}
+
+/// A [`Placement`] that fits the inputs.
+pub(super) struct Naming {
+    placement: Placement,
+    /// Whether each input gets a name of its own in the output directory.
+    several: bool,
+}
+
+impl Naming {
+    /// Checks `placement` for `input_count` inputs.
+    pub(super) fn new(placement: Placement, input_count: usize) -> Result<Self, NameError> {
+        if placement.suffix.is_empty() || placement.suffix.as_bytes().contains(&b'/') {
+            return Err(NameError::BadSuffix);
+        }
+        let several = input_count > 1;
+        let output = placement.output.as_deref();
+        if let Some(output) = output.filter(|output| several && output.exists() && !output.is_dir()) {
+            return Err(NameError::OutputIsAFile(output.to_owned()));
+        }
+        Ok(Self { placement, several })
+    }
+
+    pub(super) fn output(&self) -> Option<&Path> {
+        self.placement.output.as_deref()
+    }
+
+    /// The name of the result of an input that is a file; `None` if it lacks the suffix.
+    pub(super) fn target_of_file(&self, source: &Path) -> Option<PathBuf> {
+        match self.output() {
+            Some(output) if !self.several && !output.is_dir() => Some(output.to_owned()),
+            Some(output) => {
+                self.renamed(Path::new(source.file_name().unwrap_or_default())).map(|name| output.join(name))
+            }
+            None => self.renamed(source),
+        }
+    }
+
+    /// The name of the result of `path` in the tree at `root`; `None` if it lacks the suffix.
+    pub(super) fn target_in_tree(&self, root: &Path, path: &Path) -> Option<PathBuf> {
+        Some(self.mirrored(root, &self.renamed(path)?))
+    }
+
+    /// Whether a file with this name is left out of trees.
+    pub(super) fn leaves_out(&self, name: &OsStr) -> bool {
+        let is_sealed = has_suffix(name, &self.placement.suffix);
+        let is_identity = name == TREE_IDENTITY_NAME;
+        match self.placement.direction {
+            Direction::Seal => is_sealed || is_identity,
+            Direction::Open => !is_sealed || is_identity,
+            Direction::Replace => false,
+        }
+    }
+
+    /// Where `path` in the tree at `root` is in the output.
+    pub(super) fn mirrored(&self, root: &Path, path: &Path) -> PathBuf {
+        let Some(output) = self.output() else { return path.to_owned() };
+        let relative = path.strip_prefix(root).expect("entries lie below their root");
+        if self.several { output.join(name_of(root)).join(relative) } else { output.join(relative) }
+    }
+
+    /// Adds or removes the suffix; `None` if there is none to remove.
+    fn renamed(&self, path: &Path) -> Option<PathBuf> {
+        let name = path.file_name()?;
+        let suffix = self.placement.suffix.as_os_str();
+        let renamed = match self.placement.direction {
+            Direction::Seal => [name, suffix].into_iter().collect(),
+            Direction::Replace => name.to_owned(),
+            Direction::Open if !has_suffix(name, suffix) => return None,
+            Direction::Open => {
+                let bytes = name.as_bytes();
+                OsStr::from_bytes(&bytes[..bytes.len() - suffix.len()]).to_owned()
+            }
+        };
+        Some(path.with_file_name::<OsString>(renamed))
+    }
+}
+
+fn has_suffix(name: &OsStr, suffix: &OsStr) -> bool {
+    name.len() > suffix.len() && name.as_bytes().ends_with(suffix.as_bytes())
+}
+
+/// The name of an input, even if it is written as `.` or `dir/..`.
+fn name_of(root: &Path) -> OsString {
+    let canonical = || root.canonicalize().ok()?.file_name().map(OsStr::to_owned);
+    root.file_name().map(OsStr::to_owned).or_else(canonical).unwrap_or_default()
+}

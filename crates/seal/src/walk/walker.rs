@@ -1,0 +1,247 @@
+//! The tasks for a list of inputs.
+//!
+//! Owns: the order of inputs and trees, which entries become tasks.
+//! Does not own: reading directories ([`super::tree`]), names of results ([`super::placement`]), filters
+//! ([`super::filter`]).
+
+use std::fs::Metadata;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use haul_io::{Blocking, FileKind, Location, Stat};
+
+use super::filter::{Filter, Symlinks};
+use super::placement::{NameError, Naming, Placement};
+use super::seen_files::SeenFiles;
+use super::sweep::{self, Sweeper};
+use super::tree::{Directory, Entry, Item, Tree};
+use crate::task::{FoundFile, SkipReason, Task};
+
+/// The tasks for some inputs, found while the run works on them. Memory: one open directory for each level; in trees
+/// deeper than 32 levels, also the remaining names of the upper directories.
+pub struct Walk {
+    naming: Naming,
+    filter: Filter,
+    inputs: std::vec::IntoIter<PathBuf>,
+    current: Option<Tree>,
+    /// Removes temporary files of killed runs; `None`: they stay.
+    sweeper: Option<Sweeper>,
+    /// The files met so far; `None`: each name counts.
+    seen: Option<SeenFiles>,
+}
+
+/// One step of a walk.
+pub(super) enum Visit {
+    Task(Task),
+    /// The walk enters a directory that has a mirror. Its tasks and directories follow.
+    Entered(MirroredDirectory),
+    /// The walk leaves the directory with this mirror.
+    Left(PathBuf),
+}
+
+/// A directory and its mirror.
+pub(super) struct MirroredDirectory {
+    pub(super) source: PathBuf,
+    pub(super) target: PathBuf,
+    /// Length in bytes of the output in the name of the mirror.
+    pub(super) root_bytes: usize,
+    pub(super) stat: Stat,
+}
+
+impl Walk {
+    /// Prepares a walk over `inputs`.
+    ///
+    /// # Errors
+    /// If the placement doesn't fit the inputs.
+    pub fn new(inputs: Vec<PathBuf>, placement: Placement) -> Result<Self, NameError> {
+        let naming = Naming::new(placement, inputs.len())?;
+        let (filter, inputs) = (Filter::default(), inputs.into_iter());
+        Ok(Self { naming, filter, inputs, current: None, sweeper: None, seen: None })
+    }
+
+    /// Sets which entries of trees are taken. Defaults to all.
+    pub fn filtered(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Takes each file once, under the first of its names, and skips its other names. Jobs that write into their
+    /// sources need this. Call it after [`filtered`](Self::filtered). Memory: about 40 bytes for each file with several
+    /// names; for each file if links are followed or several inputs are directories.
+    pub fn once(mut self) -> Self {
+        let follows_links = self.filter.symlinks == Symlinks::Follow;
+        self.seen = Some(SeenFiles::new(self.inputs.as_slice(), follows_links));
+        self
+    }
+
+    /// Removes, through `io`, the temporary files of killed runs in each directory of sources or results.
+    pub fn sweeping(self, io: Blocking) -> Self {
+        Self { sweeper: Some(Sweeper::new(io)), ..self }
+    }
+
+    pub(super) fn tree_filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    pub(super) fn output(&self) -> Option<&Path> {
+        self.naming.output()
+    }
+
+    /// The directory that the walk is in.
+    pub(super) fn current_directory(&self) -> Option<BorrowedFd<'_>> {
+        self.current.as_ref()?.current()
+    }
+
+    fn sweep(&mut self, target: Location<'_>) {
+        if let Some(sweeper) = &mut self.sweeper {
+            sweeper.sweep(target);
+        }
+    }
+
+    /// Begins the next input; `None` after the last.
+    fn next_input(&mut self) -> Option<Option<Visit>> {
+        let input = self.inputs.next()?;
+        let is_directory = std::fs::metadata(&input).map(|metadata| metadata.is_dir());
+        let tree = match is_directory {
+            Ok(false) => return Some(Some(Visit::Task(self.task_of_input(input)))),
+            // Without trailing slashes and dots.
+            Ok(true) => Tree::open(input.components().as_path().to_owned(), self.filter.walk_options()),
+            Err(error) => Err(error),
+        };
+        match tree {
+            Err(error) => Some(Some(Visit::Task(Task::Bad { source: input, error: Some(error.into()) }))),
+            Ok(tree) => {
+                let entered = tree.root_directory().and_then(|root| self.entered(&tree, root.clone()));
+                self.current = Some(tree);
+                Some(entered)
+            }
+        }
+    }
+
+    /// The task for an input that is a file.
+    fn task_of_input(&mut self, source: PathBuf) -> Task {
+        if self.was_seen(&source) {
+            return Task::Skip { source, reason: SkipReason::OtherName };
+        }
+        let Some(target) = self.naming.target_of_file(&source) else {
+            return Task::Bad { source, error: None };
+        };
+        self.sweep(Location::named(&target));
+        Task::file(source, target)
+    }
+
+    fn was_seen(&mut self, input: &Path) -> bool {
+        let Some(seen) = &mut self.seen else { return false };
+        rustix::fs::stat(input).is_ok_and(|stat| seen.was_seen(&stat.into()))
+    }
+
+    /// Returns the next visit; `None` at the end.
+    pub(super) fn step(&mut self) -> Option<Visit> {
+        loop {
+            let visit = match self.current.take() {
+                None => self.next_input()?,
+                Some(mut tree) => {
+                    let root = tree.root().to_owned();
+                    let item = tree.next(|directory| self.enters(&root, directory));
+                    let visit = item.and_then(|item| self.visit(&tree, item));
+                    self.current = (!tree.is_over()).then_some(tree);
+                    visit
+                }
+            };
+            if visit.is_some() {
+                return visit;
+            }
+        }
+    }
+
+    fn visit(&mut self, tree: &Tree, item: Item) -> Option<Visit> {
+        match item {
+            Item::Entered(directory) => self.entered(tree, directory),
+            Item::Left(path) => {
+                self.naming.output().map(|_| Visit::Left(self.naming.mirrored(tree.root(), &path)))
+            }
+            Item::Other(entry) => self.task_of_entry(tree, entry).map(Visit::Task),
+            Item::Bad(source, error) => Some(Visit::Task(Task::Bad { source, error: Some(error.into()) })),
+        }
+    }
+
+    fn entered(&mut self, tree: &Tree, directory: Directory) -> Option<Visit> {
+        let root_bytes = self.naming.output()?.as_os_str().len();
+        let target = self.naming.mirrored(tree.root(), &directory.path);
+        self.sweep(Location::beneath(&target.join("x"), root_bytes));
+        let Directory { path: source, stat } = directory;
+        Some(Visit::Entered(MirroredDirectory { source, target, root_bytes, stat }))
+    }
+
+    /// The task for an entry of a tree; `None` if the entry is left out.
+    fn task_of_entry(&mut self, tree: &Tree, entry: Entry) -> Option<Task> {
+        let name = entry.path.file_name().expect("entries have names");
+        if haul_io::is_temporary(name) {
+            if let (Some(_), Some(directory)) = (&self.sweeper, tree.current()) {
+                sweep::remove(directory, name);
+            }
+            return None;
+        }
+        let below = entry.path.strip_prefix(tree.root()).expect("entries lie below their root");
+        if !self.filter.takes(below) {
+            return None;
+        }
+        let is_symlink = entry.stat.kind == FileKind::Symlink;
+        if is_symlink && self.filter.symlinks == Symlinks::Refuse {
+            let error = io::Error::other("a symbolic link");
+            return Some(Task::Bad { source: entry.path, error: Some(error.into()) });
+        }
+        if entry.stat.kind != FileKind::Regular {
+            let reason = if is_symlink { SkipReason::Symlink } else { SkipReason::Special };
+            return Some(Task::Skip { source: entry.path, reason });
+        }
+        if self.naming.leaves_out(name) {
+            return None;
+        }
+        if self.seen.as_mut().is_some_and(|seen| seen.was_seen(&entry.stat)) {
+            return Some(Task::Skip { source: entry.path, reason: SkipReason::OtherName });
+        }
+        let target = self.naming.target_in_tree(tree.root(), &entry.path)?;
+        let Entry { path: source, stat, root_bytes, is_followed_link } = entry;
+        let output_bytes = self.naming.output().map(|output| output.as_os_str().len());
+        let found = FoundFile {
+            source_root_bytes: root_bytes,
+            target_root_bytes: output_bytes.unwrap_or(root_bytes),
+            is_link: is_followed_link,
+            device: stat.device,
+            inode: stat.inode,
+        };
+        Some(Task::File { source, target, found: Some(found), plugin_key: None })
+    }
+
+    /// Whether `directory` in the tree at `root` is walked. The output is not, if it lies in the tree.
+    fn enters(&self, root: &Path, directory: &Directory) -> bool {
+        let below = directory.path.strip_prefix(root).expect("entries lie below their root");
+        self.filter.enters(below) && !self.is_output(&directory.stat, &directory.path)
+    }
+
+    /// Whether `path` is the output, which may have been created after the walk began.
+    fn is_output(&self, stat: &Stat, path: &Path) -> bool {
+        let Some(output) = self.naming.output() else { return false };
+        let is_same = |output: Metadata| (output.dev(), output.ino()) == (stat.device, stat.inode);
+        // Only a link can give the output another name; comparing names first saves a system call for each directory.
+        (path.file_name() == output.file_name()
+            || self.filter.symlinks == Symlinks::Follow
+            || output.is_symlink())
+            && output.metadata().is_ok_and(is_same)
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Task;
+
+    fn next(&mut self) -> Option<Task> {
+        loop {
+            if let Visit::Task(task) = self.step()? {
+                return Some(task);
+            }
+        }
+    }
+}

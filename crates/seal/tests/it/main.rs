@@ -1,0 +1,15 @@
+//! The jobs, streams and plugins of `haul-seal`, on real files, in memory and in the simulation.
+
+mod jobs;
+mod plugins;
+mod races;
+mod simulated;
+mod streams;
+mod verify;
+
+/// The plugin of the tests in [`plugins`], as a process: its name must be the path of a test in the root.
+#[test]
+#[ignore = "the plugin of the other tests"]
+fn the_plugin() {
+    haul_testkit::PluginFolder::serve();
+}
