@@ -3,6 +3,7 @@
 //! Owns: one error type for every way to fetch.
 //! Does not own: the URL in messages (the caller has it), retries (`list::retry`).
 
+use std::path::PathBuf;
 use std::{fmt, io};
 
 use haul_http1::{ProtocolError, RequestError};
@@ -115,6 +116,22 @@ pub enum Error {
     Differs,
     /// A file with the result's name exists, and replacing it wasn't requested.
     Exists,
+    /// Another task of the same run has the result's name.
+    NameTaken,
+    /// Another process is fetching a file of the result's name.
+    Busy,
+    /// A file has a name that this client keeps its own files under, and isn't one of them: it is neither believed
+    /// nor replaced.
+    InTheWay {
+        /// That file.
+        path: PathBuf,
+    },
+    /// The server sent something that neither continues the partial file nor can be trusted to replace it. The
+    /// partial file is kept.
+    Untrusted {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The result can't be written.
     Write(io::Error),
     /// The request, the client or the run was cancelled.
@@ -190,7 +207,8 @@ impl Error {
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
             Self::Body(_) | Self::BodySpent => Fault::Local,
             Self::Trust(_) | Self::Differs | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
-            Self::WorkerPanicked => Fault::Local,
+            Self::NameTaken | Self::Busy | Self::InTheWay { .. } | Self::WorkerPanicked => Fault::Local,
+            Self::Untrusted { .. } => Fault::Server,
         }
     }
 
@@ -276,6 +294,12 @@ impl fmt::Display for Error {
             }
             Self::Differs => f.write_str("the result exists already, and differs from the server's"),
             Self::Exists => f.write_str("the result exists already"),
+            Self::NameTaken => f.write_str("another task of this run has the same file name"),
+            Self::Busy => f.write_str("another process is fetching this file"),
+            Self::InTheWay { path } => {
+                write!(f, "{path:?} is in the way: it wasn't made by haul, or others may write to it")
+            }
+            Self::Untrusted { reason } => f.write_str(reason),
             Self::Write(source) => write!(f, "cannot write the result: {}", reason(source)),
             Self::Cancelled => f.write_str("cancelled"),
             Self::WorkerPanicked => f.write_str("internal error: the worker panicked"),

@@ -4,9 +4,9 @@
 //! Leaves: range and conditional requests, and verdicts on their responses.
 //! Not to be touched from outside: the names and the format of records.
 
+pub(crate) mod claims;
 pub(crate) mod condition;
 pub(crate) mod existing;
-pub(crate) mod name_locks;
 pub(crate) mod partial;
 mod record;
 pub(crate) mod resume;

@@ -5,4 +5,5 @@
 //! Not to be touched from outside: the rules that make a name harmless.
 
 pub(crate) mod disposition;
+pub(crate) mod reserved;
 pub(crate) mod url_name;

@@ -44,7 +44,11 @@ impl DescribeOutput<FetchTask> for Fetched {
         if self.unchanged {
             return Some(format!("-> {target}, unchanged"));
         }
-        Some(format!("-> {target}, {}, {bytes}", self.response.status.as_u16()))
+        let status = self.response.status.as_u16();
+        if self.path.is_none() && self.response.body_bytes == 0 {
+            return Some(format!("{status}, no content"));
+        }
+        Some(format!("-> {target}, {status}, {bytes}"))
     }
 
     fn remark(&self) -> Option<String> {
@@ -104,7 +108,15 @@ impl DescribeFailure for Failed {
     }
 
     fn hint(&self) -> Option<&'static str> {
-        match self.error {
+        match &self.error {
+            Error::NameTaken => {
+                Some("--name path keeps the directories of URLs, and \"out\" in a list names each file")
+            }
+            Error::Busy => Some("wait for it, or name another place with -o or -d"),
+            Error::InTheWay { .. } => Some("move it away, or name another place with -o or -d"),
+            Error::Untrusted { .. } => Some(
+                "try again on another network or after logging in; remove the .haul-part file to start over",
+            ),
             Error::Exists => Some(
                 "remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces",
             ),

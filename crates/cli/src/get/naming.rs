@@ -9,7 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
 
 use haul_fetch::{
-    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name,
+    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name, unreserved,
 };
 use haul_io::{Existing, File, Preserve, Publish, reason};
 
@@ -164,7 +164,7 @@ impl Naming {
     }
 
     fn destination(&self, item: &Item, request: &Request) -> Result<Destination, String> {
-        let name = match (&item.out, self.rule) {
+        let name: PathBuf = match (&item.out, self.rule) {
             (Some(out), _) if !stays_inside(out) => {
                 return Err(format!("{} leaves the directory", quoted(out)));
             }
@@ -172,10 +172,13 @@ impl Naming {
             (None, NameArg::Basename) => basename(request.url()).into(),
             (None, NameArg::Path) => path_name(request.url()).into(),
             (None, NameArg::Disposition) => {
-                let publish = publish(self.dir.join(basename(request.url())), self.mode, self.existing);
+                let name = unreserved(Path::new(&basename(request.url())));
+                let publish = publish(self.dir.join(name), self.mode, self.existing);
                 return Ok(Destination::Named(publish));
             }
         };
+        // Only the user may choose the names of haul's own files.
+        let name = if item.is_typed { name } else { unreserved(&name) };
         let mut publish = publish(self.dir.join(&name), self.mode, self.existing);
         // Links in place of directories are refused beneath the directory of results. A name without directories needs
         // no such care.

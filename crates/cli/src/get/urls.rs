@@ -3,8 +3,11 @@
 //! Owns: their order, printing them.
 //! Does not own: reading lists, names of results.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+
 use haul_engine::{Next, Source};
-use haul_fetch::{Destination, FetchJob, FetchTask};
+use haul_fetch::{Destination, Error, FetchJob, FetchTask};
 
 use super::naming::Naming;
 use super::shard::Shard;
@@ -28,7 +31,7 @@ impl Source<FetchTask> for Urls {
     fn next(&mut self) -> Next<FetchTask> {
         let line = loop {
             let line = match (Iterator::next(&mut self.args), &mut self.list) {
-                (Some(url), _) => Next::Task(Ok(Item::of_url(url))),
+                (Some(url), _) => Next::Task(Ok(Item { is_typed: true, ..Item::of_url(url) })),
                 (None, Some(list)) => list.next(),
                 (None, None) => Next::End,
             };
@@ -50,6 +53,7 @@ impl Urls {
     /// Prints what would be fetched.
     pub(super) fn print(mut self, json: bool, voice: &Voice) -> Exit {
         let mut dry_run = DryRun::new(FetchJob::VERB, json, voice);
+        let (hasher, mut names) = (RandomState::new(), HashSet::new());
         while !dry_run.is_unread() {
             let task = match self.next() {
                 Next::Task(task) => task,
@@ -67,6 +71,9 @@ impl Urls {
                 _ => ("stdout".to_owned(), None),
             };
             match &task.request {
+                Ok(_) if target.is_some_and(|target| !names.insert(hasher.hash_one(target))) => {
+                    dry_run.fail(&task.label, &Error::NameTaken.to_string());
+                }
                 Ok(_) => dry_run.plan(&format!("{} -> {name}", quoted(&task.label)), &task.label, target),
                 Err(reason) => dry_run.fail(&task.label, reason),
             }

@@ -32,6 +32,9 @@ pub(crate) struct Item {
     /// The expected length of the body in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) size: Option<u64>,
+    /// Whether the user typed it, so that its name is the user's own choice.
+    #[serde(skip)]
+    pub(crate) is_typed: bool,
 }
 
 /// An entry, or why the line is none.
@@ -52,7 +55,16 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 impl Item {
     /// An entry with nothing but a URL.
     pub(crate) fn of_url(url: String) -> Self {
-        Self { url, out: None, headers: BTreeMap::new(), method: None, body: None, sha256: None, size: None }
+        Self {
+            url,
+            out: None,
+            headers: BTreeMap::new(),
+            method: None,
+            body: None,
+            sha256: None,
+            size: None,
+            is_typed: false,
+        }
     }
 
     /// Parses line `number` (from 1); `None` for blank lines and comments.

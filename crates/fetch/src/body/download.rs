@@ -15,21 +15,27 @@ use crate::body::expectation::Expectation;
 use crate::body::receiver::Receiver;
 use crate::body::reread::reread;
 use crate::body::sink::Sink;
+use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
 use crate::kept::resume::Prefix;
 use crate::kept::validator::{Validators, last_modified};
+use crate::route::origin::Origin;
 use crate::{Checksum, Error, Expected, Response, disposition_name};
 
 /// A body and what is known of it.
 pub(crate) struct Download {
     sink: Sink,
     expectation: Expectation,
-    /// Whether the server names the file.
-    is_named_by_server: bool,
+    /// Where the server names the file: the names of the run.
+    names: Option<Claims>,
+    /// The name that was claimed of them.
+    claimed: Option<PathBuf>,
     /// Bytes received and kept.
     bytes: u64,
     /// The representation that they belong to; `None` if nothing can be appended to them.
     validators: Option<Validators>,
+    /// What is on disk and was set aside for another whole.
+    set_aside: Option<Validators>,
     /// A copy from an earlier run; nothing needs to be received while it is current.
     local_copy: Option<LocalCopy>,
     is_unchanged: bool,
@@ -48,9 +54,11 @@ impl Download {
         Self {
             sink,
             expectation: Expectation::new(expected),
-            is_named_by_server: false,
+            names: None,
+            claimed: None,
             bytes: 0,
             validators: None,
+            set_aside: None,
             local_copy: None,
             is_unchanged: false,
         }
@@ -68,14 +76,14 @@ impl Download {
         match download.rehash(io).await {
             Ok(()) => {}
             Err(Error::Cancelled) => return Err(Error::Cancelled),
-            Err(_) => download.start_over(io).await?,
+            Err(_) => download.set_aside(io).await?,
         }
         Ok(download)
     }
 
-    /// Takes the name of the file from the server.
-    pub(crate) fn named_by_server(self) -> Self {
-        Self { is_named_by_server: true, ..self }
+    /// Takes the name of the file from the server, and claims it of `names`.
+    pub(crate) fn named_by_server(self, names: Claims) -> Self {
+        Self { names: Some(names), ..self }
     }
 
     /// Receives nothing while `copy` is current.
@@ -85,9 +93,13 @@ impl Download {
 
     /// Renames the file as the server says, if the task wants that. To be called before the first byte of the whole.
     pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
-        let (true, Sink::File(sink)) = (self.is_named_by_server, &mut self.sink) else { return Ok(()) };
+        let (Some(names), Sink::File(sink)) = (&self.names, &mut self.sink) else { return Ok(()) };
         if let Some(name) = disposition_name(headers) {
             sink.rename(&name);
+        }
+        if self.claimed.as_deref() != Some(sink.path()) {
+            names.claim(io, sink.path()).await?;
+            self.claimed = Some(sink.path().to_owned());
         }
         if sink.clashes(io).await { Err(Error::Exists) } else { Ok(()) }
     }
@@ -142,10 +154,40 @@ impl Download {
     }
 
     /// The whole comes next, of `total` bytes if that is known.
-    pub(crate) fn expect_whole(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
-        self.validators = Validators::of(headers, total);
+    pub(crate) fn expect_whole(
+        &mut self,
+        url: &Url,
+        headers: &HeaderMap,
+        total: Option<u64>,
+    ) -> Result<(), Error> {
+        let validators = Validators::of(headers, total);
+        self.validators = validators.map(|validators| validators.from_origin(Origin::of(url).to_string()));
         self.expectation.expect_whole(headers);
         self.expect(headers, total)
+    }
+
+    /// A part that the user asked for comes next: nothing can be appended to it, and digests of the whole
+    /// representation say nothing of it (RFC 9530, section 3).
+    pub(crate) fn expect_excerpt(&mut self, headers: &HeaderMap, bytes: Option<u64>) -> Result<(), Error> {
+        self.validators = None;
+        self.expect(headers, bytes)
+    }
+
+    /// No content comes, whatever the headers say.
+    pub(crate) fn expect_head_only(&mut self) {
+        self.validators = None;
+    }
+
+    /// Whether the whole that comes from `url` with `headers` may take the place of what was received before: see
+    /// [`Validators::distrust`]. What has to match a checksum is trusted for that.
+    pub(crate) fn check_source(&self, url: &Url, headers: &HeaderMap) -> Result<(), Error> {
+        let received = self.validators.as_ref().filter(|_| self.bytes > 0);
+        let Some(before) = received.or(self.set_aside.as_ref()) else { return Ok(()) };
+        let is_kept = matches!(&self.sink, Sink::File(sink) if sink.has_partial());
+        match before.distrust(headers, &Origin::of(url).to_string(), is_kept) {
+            Some(reason) if !self.expectation.has_checksum() => Err(Error::Untrusted { reason }),
+            _ => Ok(()),
+        }
     }
 
     /// The whole comes next, decoded: its length is unknown, and nothing can be appended to a part of it.
@@ -230,6 +272,20 @@ impl Download {
         self.sink.start_over(io).await
     }
 
+    /// Drops all bytes received so far, but not those in a partial file: these go when what comes now is complete.
+    pub(crate) async fn set_aside(&mut self, io: &impl Io) -> Result<(), Error> {
+        let validators = self.validators.take().filter(|_| self.bytes > 0);
+        self.set_aside = validators.or(self.set_aside.take());
+        self.bytes = 0;
+        self.expectation.restart();
+        self.sink.set_aside(io).await
+    }
+
+    /// Whether the file is only compared with one that exists.
+    pub(crate) fn compares(&self) -> bool {
+        matches!(&self.sink, Sink::File(sink) if sink.compares())
+    }
+
     /// Prepares for a pause before another attempt. Returns whether there can be one.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> bool {
         self.expectation.drop_content();
@@ -237,7 +293,7 @@ impl Download {
         if kept == self.bytes && self.validators.is_some() {
             return true;
         }
-        self.start_over(io).await.is_ok()
+        self.set_aside(io).await.is_ok()
     }
 
     /// All bytes have been received: checks them, and publishes the file.
@@ -253,6 +309,12 @@ impl Download {
 
     /// Ends the download for this run; a later run may continue it, where the task wants that.
     pub(crate) async fn keep(mut self, io: &impl Io) {
+        if let Sink::File(sink) = &mut self.sink
+            && sink.is_in_partial()
+        {
+            sink.pause(io).await;
+            return;
+        }
         let kept = self.pause(io).await;
         if !kept || self.holds_file() {
             self.abandon(io).await;

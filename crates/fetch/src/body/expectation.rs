@@ -98,6 +98,11 @@ impl Expectation {
         self.whole.append(&mut self.content.0);
     }
 
+    /// Whether the user said what the whole hashes to.
+    pub(crate) fn has_checksum(&self) -> bool {
+        !self.expected.checksums.is_empty()
+    }
+
     /// Whether the whole must be hashed at all.
     pub(crate) fn needs_hashing(&self) -> bool {
         !self.whole.is_empty() || self.hash.is_some()

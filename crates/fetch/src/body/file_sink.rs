@@ -6,10 +6,10 @@
 
 use std::path::Path;
 
-use haul_io::{Buf, Existing, File, Io, Offset, Publish, Staged};
+use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Staged, Stat};
 
-use crate::kept::partial::Partial;
-use crate::kept::resume::Prefix;
+use crate::body::reread::is_same;
+use crate::kept::partial::{Kept, Partial};
 use crate::kept::sync::{Stamp, Sync};
 use crate::kept::validator::Validators;
 use crate::{Error, Response};
@@ -28,6 +28,12 @@ pub(crate) struct FileSink {
     staged: Option<Staged>,
     /// Whether the bytes written are in the partial file.
     in_partial: bool,
+    /// The partial file as a pause left it.
+    left: Option<Stat>,
+    /// Whether the partial file is kept until another whole, which lies elsewhere, is complete.
+    keeps_partial: bool,
+    /// Whether the file is only compared with the one that has its name.
+    compares: bool,
     written_bytes: u64,
     /// The record of a file that is kept up to date with its URL.
     sync: Option<Box<Sync>>,
@@ -52,6 +58,9 @@ impl FileSink {
             buffer: None,
             staged: None,
             in_partial: false,
+            left: None,
+            keeps_partial: false,
+            compares: false,
             written_bytes: 0,
             sync: None,
         }
@@ -69,14 +78,48 @@ impl FileSink {
         }
     }
 
-    /// Continues `partial`, which an earlier run left.
-    pub(crate) fn resumed(publish: Publish, partial: Partial, prefix: &Prefix) -> Self {
+    /// Continues `kept` in `partial`, which an earlier run left.
+    pub(crate) fn resumed(publish: Publish, partial: Partial, kept: Kept) -> Self {
         Self {
-            validators: Some(prefix.validators.clone()),
+            validators: Some(kept.prefix.validators),
+            staged: Some(kept.staged),
             in_partial: true,
-            written_bytes: prefix.bytes,
+            written_bytes: kept.prefix.bytes,
             ..Self::new(publish, Some(partial))
         }
+    }
+
+    /// Is compared with the file that has its name, and never published.
+    pub(crate) fn comparing(publish: Publish) -> Self {
+        Self { compares: true, ..Self::new(publish, None) }
+    }
+
+    /// Whether it is compared with the file that has its name.
+    pub(crate) fn compares(&self) -> bool {
+        self.compares
+    }
+
+    /// Whether what is received goes into a partial file, which stays.
+    pub(crate) fn is_in_partial(&self) -> bool {
+        self.in_partial
+    }
+
+    /// Whether a partial file is on disk, which a later run may continue.
+    pub(crate) fn has_partial(&self) -> bool {
+        self.in_partial || self.keeps_partial
+    }
+
+    /// Drops what was received, but keeps the partial file until what comes now is complete.
+    pub(crate) async fn set_aside(&mut self, io: &impl Io) -> Result<(), Error> {
+        if !self.in_partial {
+            return self.start_over(io).await;
+        }
+        if let Some(held) = self.buffer.take() {
+            io.give_buf(held);
+        }
+        (self.staged, self.written_bytes) = (None, 0);
+        (self.in_partial, self.keeps_partial) = (false, true);
+        Ok(())
     }
 
     /// The body that comes next has these validators, and this length if known.
@@ -164,10 +207,14 @@ impl FileSink {
         match (&self.partial, &self.validators) {
             (Some(partial), _) if self.in_partial => {
                 let changed = || std::io::Error::other("the partial file was changed by another program");
-                partial.reopen(io, self.written_bytes).await?.ok_or_else(|| Error::Write(changed()))
+                let reopened = match &self.left {
+                    Some(left) => partial.reopen(io, left).await?,
+                    None => None,
+                };
+                reopened.ok_or_else(|| Error::Write(changed()))
             }
             // No space is allocated: the length of the file shows how many bytes have been received.
-            (Some(partial), Some(validators)) => {
+            (Some(partial), Some(validators)) if !self.keeps_partial => {
                 self.in_partial = true;
                 partial.begin(io, validators).await
             }
@@ -185,18 +232,21 @@ impl FileSink {
     /// kept.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> u64 {
         let is_file = self.written_bytes > 0 || self.staged.is_some();
-        let kept = is_file || self.partial.is_some() && self.validators.is_some();
+        let kept = is_file || self.partial.is_some() && self.validators.is_some() && !self.keeps_partial;
         let has_bytes = self.buffer.as_ref().is_some_and(|held| !held.filled().is_empty());
         let failed = kept && has_bytes && self.write_out(io).await.is_err();
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        if failed {
+        // The bytes in a partial file are right as far as they go.
+        if failed && !self.in_partial {
             // It is unknown how many of the bytes were written.
             let _ = self.start_over(io).await;
         }
-        if self.in_partial {
-            self.staged = None;
+        if self.in_partial
+            && let Some(staged) = self.staged.take()
+        {
+            self.left = io.stat(staged.file()).await.ok();
         }
         self.written_bytes
     }
@@ -208,9 +258,9 @@ impl FileSink {
         }
         self.written_bytes = 0;
         match (self.staged.take(), &self.partial) {
-            (_, Some(partial)) if self.in_partial => {
+            (staged, Some(partial)) if self.in_partial => {
                 self.in_partial = false;
-                partial.remove(io).await
+                partial.remove(io, staged).await
             }
             (Some(staged), _) => {
                 staged.discard(io).await;
@@ -222,6 +272,9 @@ impl FileSink {
 
     /// Publishes the file.
     pub(crate) async fn complete(mut self, io: &impl Io) -> Result<(), Error> {
+        if self.compares {
+            return self.compare(io).await;
+        }
         let Some(sync) = self.sync.take() else { return self.publish(io).await };
         let ready = async {
             let stamp = self.stamp(io).await?;
@@ -245,6 +298,22 @@ impl FileSink {
         }
     }
 
+    /// Compares the file with the one that has its name, and drops it.
+    async fn compare(mut self, io: &impl Io) -> Result<(), Error> {
+        let written = self.write_out(io).await;
+        let Some(staged) = self.staged.take() else { return written };
+        let compared = async {
+            written?;
+            let mode = OpenMode::Read { follow: true };
+            let there = io.open(None, &self.publish.path, mode).await.map_err(Error::write)?;
+            let is_as_long = io.stat(&there).await.map_err(Error::write)?.bytes == self.written_bytes;
+            Ok(is_as_long && is_same(io, staged.file(), &there, self.written_bytes).await?)
+        };
+        let compared: Result<bool, Error> = compared.await;
+        staged.discard(io).await;
+        if compared? { Ok(()) } else { Err(Error::Differs) }
+    }
+
     /// Writes and syncs all bytes: the record that is written later must not survive without them. Returns the length
     /// and time that the file will have. They are read before it has its name, so that a change by another program is
     /// never mistaken for ours.
@@ -259,14 +328,15 @@ impl FileSink {
 
     async fn publish(mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() && self.written_bytes == 0 {
-            if let Some(partial) = &self.partial {
-                // An earlier run kept bytes of another representation.
-                partial.remove(io).await?;
-            }
             let held = self.buffer.unwrap_or_else(|| Buf::with_capacity(0));
             let (result, held) = io.write_file(self.publish, held).await;
             io.give_buf(held);
-            return result.map(drop).map_err(Error::write);
+            result.map_err(Error::write)?;
+            if let Some(partial) = &self.partial {
+                // What an earlier run kept was of something else.
+                partial.remove_leftovers(io).await;
+            }
+            return Ok(());
         }
         let written = self.write_out(io).await;
         let Some(staged) = self.staged.take() else { return written };
@@ -274,13 +344,15 @@ impl FileSink {
             staged.discard(io).await;
             return Err(error);
         }
-        let Some(partial) = self.partial.filter(|_| self.in_partial) else {
-            return staged.publish(io, &self.publish).await.map(drop).map_err(Error::write);
-        };
-        partial.check(io, &staged, self.written_bytes).await?;
-        let published = staged.publish(io, &self.publish).await.map(drop).map_err(Error::write);
-        // The bytes have moved, so that this removes the record only.
-        published.and(partial.remove(io).await)
+        if let Some(partial) = self.partial.as_ref().filter(|_| self.in_partial) {
+            partial.check(io, &staged, self.written_bytes).await?;
+        }
+        staged.publish(io, &self.publish).await.map_err(Error::write)?;
+        if let Some(partial) = &self.partial {
+            // Only the record, or what an earlier run kept of something else.
+            partial.remove_leftovers(io).await;
+        }
+        Ok(())
     }
 
     /// Records that `bytes` in total have been written through [`Written::file`].

@@ -102,6 +102,14 @@ impl Sink {
         Ok(())
     }
 
+    /// Drops what is there, but keeps a partial file until what comes now is complete.
+    pub(crate) async fn set_aside(&mut self, io: &impl Io) -> Result<(), Error> {
+        match self {
+            Self::File(sink) => sink.set_aside(io).await,
+            _ => self.start_over(io).await,
+        }
+    }
+
     /// Prepares for a pause; returns how many bytes are kept.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> u64 {
         match self {

@@ -23,6 +23,10 @@ pub(crate) async fn fetch_once(
     let mut attempt = Attempt::start(io, shared, Duration::ZERO);
     let mut download = Download::new(sink, Expected::default());
     match attempt.fetch(request, &mut download).await {
+        Ok(response) if download.is_unchanged() => {
+            download.abandon(io).await;
+            Ok(response)
+        }
         Ok(response) => {
             let complete = download.complete(io).await?;
             Ok(Response { body: complete.body, ..response })

@@ -19,6 +19,8 @@ pub struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: RequestBody,
     pub(crate) expects_continue: bool,
+    /// Whether no redirect has led to another origin: only then is the client's certificate shown.
+    pub(crate) is_of_user: bool,
 }
 
 impl Request {
@@ -46,6 +48,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: RequestBody::default(),
             expects_continue: false,
+            is_of_user: true,
         })
     }
 

@@ -18,29 +18,51 @@ use crate::kept::validator::last_modified;
 use crate::transfer::attempt::Attempt;
 use crate::{Error, Expected, Request, Response};
 
-/// Checks that the existing file `path`, described by `stat`, matches the server's: it has the same length, and the
-/// same time or the expected checksums. Only the first byte is requested, as some servers don't support HEAD for every
-/// URL.
+/// What the server says of an existing file.
+pub(crate) enum Verdict {
+    /// It is what the server has.
+    Complete(Response),
+    /// Only its content can tell.
+    Unknown,
+}
+
+/// Checks whether the existing file `path`, described by `stat`, matches the server's: it has the same length, and
+/// the same time or the expected checksums. Only the first byte is requested, as some servers don't support HEAD for
+/// every URL.
+///
+/// # Errors
+/// [`Error::Differs`] or [`Error::Checksum`] if it is another file.
 pub(crate) async fn check<I: Io>(
     attempt: &mut Attempt<'_, I>,
     request: &Request,
     expected: &Expected,
     path: &Path,
     stat: &Stat,
-) -> Result<Response, Error> {
+) -> Result<Verdict, Error> {
+    if expected.size.is_some_and(|size| size != stat.bytes) {
+        return Err(Error::Differs);
+    }
     let mut request = request.clone();
     request.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
-    let (head, response) = attempt.look(&request).await?;
-    let size_fits = expected.size.is_none_or(|size| size == stat.bytes);
-    if !size_fits || total(&head) != Some(stat.bytes) {
+    let (head, response) = match attempt.look(&request).await {
+        // Some servers refuse ranges, or this one.
+        Err(Error::Status(status)) if matches!(status.as_u16(), 400 | 403 | 416 | 501) => {
+            return Ok(Verdict::Unknown);
+        }
+        looked => looked?,
+    };
+    let total = total(&head);
+    if total.is_some_and(|total| total != stat.bytes) {
         return Err(Error::Differs);
     }
     if !expected.checksums.is_empty() {
         hash(attempt.io, expected, path, stat.bytes).await?;
+    } else if total.is_none() || last_modified(&head.headers).is_none() {
+        return Ok(Verdict::Unknown);
     } else if !is_as_old(&head, stat) {
         return Err(Error::Differs);
     }
-    Ok(Response { body_bytes: stat.bytes, ..response })
+    Ok(Verdict::Complete(Response { body_bytes: stat.bytes, ..response }))
 }
 
 /// Whether the file `path` of `bytes` bytes is as `expected`, as far as that can be told without the server.

@@ -1,20 +1,24 @@
 //! The beginning of a file, kept on disk for a later run.
 //!
-//! For a result NAME the bytes are in `NAME.haul-part`, and their URL and validators in `NAME.haul-part.from`. The
-//! record is written before the first byte and removed after the last, and old bytes are removed before a new record is
-//! written. So at any time the bytes belong to the record, or there is none, even if the process is killed.
+//! For a result NAME the bytes are in `NAME.haul-part` and what they belong to in `NAME.haul-part.from`: the URL, the
+//! inode of the bytes, and the validators. The record is written before the first byte and removed after the last,
+//! and bytes are removed before another record is written: whenever the process is killed, the bytes belong to the
+//! record beside them, or there is none.
 //!
-//! Owns: both names, the order of the steps.
-//! Does not own: writing the bytes ([`crate::body::file_sink`]), the format of the record ([`crate::kept::record`]).
+//! The bytes are locked while they grow. They are believed only if nobody else can have written them and they lie in
+//! the very file that the record names: a result that a server or a list calls `NAME.haul-part` is none.
+//!
+//! Owns: both names, the lock, the order of the steps.
+//! Does not own: writing the bytes ([`crate::body::file_sink`]), the record's form ([`crate::kept::record`]).
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use haul_io::{FileKind, Io, Staged};
+use haul_io::{Io, Staged, Stat};
 use url::Url;
 
 use crate::Error;
-use crate::kept::record::{Record, Recorded, remove, sibling};
+use crate::kept::record::{Record, Recorded, is_own, pair, remove, sibling};
 use crate::kept::resume::Prefix;
 use crate::kept::validator::Validators;
 
@@ -23,46 +27,135 @@ const PART_SUFFIX: &str = ".haul-part";
 /// The suffix of the record's name.
 const RECORD_SUFFIX: &str = ".haul-part.from";
 /// The record's first line.
-const MAGIC: &[u8] = b"haul-part 1";
+const MAGIC: &[u8] = b"haul-part 2";
 
 /// The two files that keep the beginning of a result.
 #[derive(Clone, Debug)]
 pub(crate) struct Partial {
-    pub(crate) part: PathBuf,
+    result: PathBuf,
+    part: PathBuf,
     record: Record,
+}
+
+/// What an earlier run kept, open and locked.
+pub(crate) struct Kept {
+    pub(crate) prefix: Prefix,
+    pub(crate) staged: Staged,
 }
 
 impl Partial {
     pub(crate) fn of(result: &Path, url: &Url) -> Self {
         let record = Record::new(sibling(result, RECORD_SUFFIX), MAGIC, url);
-        Self { part: sibling(result, PART_SUFFIX), record }
+        Self { result: result.to_owned(), part: sibling(result, PART_SUFFIX), record }
     }
 
-    /// The bytes that an earlier run kept. `None` if bytes and record don't match; they are removed when a new partial
-    /// file begins.
-    pub(crate) async fn find(&self, io: &impl Io) -> Option<Prefix> {
-        let stat = io.stat_at(None, &self.part).await.ok()?;
-        let Recorded::Ours(lines) = self.record.read(io).await else { return None };
-        let validators = Validators::read(lines.iter().map(Vec::as_slice))?;
-        let fits = validators.total.is_none_or(|total| stat.bytes <= total);
-        (stat.kind == FileKind::Regular && stat.bytes > 0 && fits)
-            .then_some(Prefix { bytes: stat.bytes, validators })
+    /// What an earlier run kept. What doesn't belong together is no start; it is removed when the next one begins.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another process works on it, [`Error::InTheWay`] where something else has one of the
+    /// names.
+    pub(crate) async fn find(&self, io: &impl Io) -> Result<Option<Kept>, Error> {
+        let Some((staged, stat)) = self.lock(io).await? else {
+            return match self.record.read(io).await {
+                Recorded::Foreign => Err(self.record.in_the_way()),
+                _ => Ok(None),
+            };
+        };
+        let validators = self.validators(io, stat.inode).await?;
+        let Some(validators) = validators.filter(|_| is_own(&stat) && stat.bytes > 0) else {
+            return Ok(None);
+        };
+        if validators.total.is_some_and(|total| total < stat.bytes) {
+            return Ok(None);
+        }
+        let prefix = Prefix { bytes: stat.bytes, validators };
+        Ok(Some(Kept { prefix, staged }))
     }
 
-    /// Begins an empty partial file for a representation with `validators`.
+    /// Begins anew: an empty part that belongs to `validators`.
+    ///
+    /// # Errors
+    /// As [`Partial::find`], and whatever the system says of writing.
     pub(crate) async fn begin(&self, io: &impl Io, validators: &Validators) -> Result<Staged, Error> {
-        self.remove(io).await?;
-        let mut lines = Vec::new();
-        validators.write(&mut lines);
-        self.record.write(io, &lines).await?;
-        Staged::create_as(io, self.part.clone()).await.map_err(Error::write)
+        self.clear(io).await?;
+        let staged = Staged::create_as(io, self.part.clone()).await.map_err(|error| match error.kind() {
+            // Since it was removed: by another process that begins.
+            ErrorKind::AlreadyExists => Error::Busy,
+            _ => Error::write(error),
+        })?;
+        match self.write_record(io, &staged, validators).await {
+            Ok(()) => Ok(staged),
+            Err(error) => {
+                staged.discard(io).await;
+                Err(error)
+            }
+        }
     }
 
-    /// Opens the partial file to append to its `bytes`; `None` if it no longer has that length.
-    pub(crate) async fn reopen(&self, io: &impl Io, bytes: u64) -> Result<Option<Staged>, Error> {
-        let staged = Staged::reopen(io, self.part.clone()).await.map_err(Error::write)?;
+    async fn write_record(
+        &self,
+        io: &impl Io,
+        staged: &Staged,
+        validators: &Validators,
+    ) -> Result<(), Error> {
+        let inode = io.stat(staged.file()).await.map_err(Error::write)?.inode;
+        let mut lines = format!("inode: {inode}\n").into_bytes();
+        validators.write(&mut lines);
+        self.record.write(io, &lines).await
+    }
+
+    /// The validators of the bytes in the file with this `inode`; `None` if the record is of something else.
+    async fn validators(&self, io: &impl Io, inode: u64) -> Result<Option<Validators>, Error> {
+        let lines = match self.record.read(io).await {
+            Recorded::Ours(lines) => lines,
+            Recorded::Foreign => return Err(self.record.in_the_way()),
+            _ => return Ok(None),
+        };
+        let Some((first, lines)) = lines.split_first() else { return Ok(None) };
+        let is_of_it = pair(first) == Some((b"inode", inode.to_string().as_bytes()));
+        Ok(Validators::read(lines.iter().map(Vec::as_slice)).filter(|_| is_of_it))
+    }
+
+    /// Opens the part that was `left` by an earlier attempt; `None` where it isn't that any more.
+    pub(crate) async fn reopen(&self, io: &impl Io, left: &Stat) -> Result<Option<Staged>, Error> {
+        let Some((staged, stat)) = self.lock(io).await? else { return Ok(None) };
+        let is_left = left.same_content(&stat) && self.validators(io, stat.inode).await?.is_some();
+        Ok(is_left.then_some(staged))
+    }
+
+    /// Opens and locks the file that has the part's name, whatever it is; `None` where there is none.
+    async fn lock(&self, io: &impl Io) -> Result<Option<(Staged, Stat)>, Error> {
+        let staged = match Staged::reopen(io, self.part.clone()).await {
+            Ok(staged) => staged,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(Error::Busy),
+            Err(error) => {
+                return Err(match Error::write(error) {
+                    Error::Cancelled => Error::Cancelled,
+                    _ => self.in_the_way(),
+                });
+            }
+        };
         let stat = io.stat(staged.file()).await.map_err(Error::write)?;
-        Ok((stat.bytes == bytes && stat.kind == FileKind::Regular).then_some(staged))
+        let Ok(named) = io.stat_at(None, &self.part).await else { return Err(Error::Busy) };
+        if (named.device, named.inode) != (stat.device, stat.inode) {
+            return Err(Error::Busy);
+        }
+        if is_own(&stat) || self.is_published(io, &stat).await {
+            Ok(Some((staged, stat)))
+        } else {
+            Err(self.in_the_way())
+        }
+    }
+
+    /// Whether the part is complete and has the name of the result too, as after a kill between two steps.
+    async fn is_published(&self, io: &impl Io, part: &Stat) -> bool {
+        let Ok(result) = io.stat_at(None, &self.result).await else { return false };
+        part.links == 2 && (result.device, result.inode) == (part.device, part.inode)
+    }
+
+    fn in_the_way(&self) -> Error {
+        Error::InTheWay { path: self.part.clone() }
     }
 
     /// Checks that `staged` is still the file with the partial file's name and has all `bytes`: another program may
@@ -77,9 +170,29 @@ impl Partial {
     }
 
     /// Removes the bytes, then the record.
-    pub(crate) async fn remove(&self, io: &impl Io) -> Result<(), Error> {
-        remove(io, &self.part).await?;
+    ///
+    /// # Errors
+    /// As [`Partial::find`]: nothing else is removed.
+    pub(crate) async fn clear(&self, io: &impl Io) -> Result<(), Error> {
+        if let Some((staged, _)) = self.lock(io).await? {
+            remove(io, &self.part).await?;
+            drop(staged);
+        }
         self.record.remove(io).await
+    }
+
+    /// Removes the bytes in `staged`, then the record.
+    pub(crate) async fn remove(&self, io: &impl Io, staged: Option<Staged>) -> Result<(), Error> {
+        match staged {
+            Some(staged) => staged.discard(io).await,
+            None => return self.clear(io).await,
+        }
+        self.record.remove(io).await
+    }
+
+    /// Removes what is left once the result is complete. What can't be removed does no harm.
+    pub(crate) async fn remove_leftovers(&self, io: &impl Io) {
+        let _ = self.clear(io).await;
     }
 }
 
@@ -95,6 +208,6 @@ mod tests {
         let mut lines = Vec::new();
         validators.write(&mut lines);
         let text = partial.record.text(&lines);
-        assert_eq!(text, b"haul-part 1\nhttp://h/x.tar?a\netag: \"a\"\ntotal: 9\nend\n");
+        assert_eq!(text, b"haul-part 2\nhttp://h/x.tar?a\netag: \"a\"\ntotal: 9\nend\n");
     }
 }

@@ -1,7 +1,8 @@
 //! Small text files next to a result, which describe its bytes.
 //!
 //! The first line of a record names its kind and version, the second the URL; more lines follow, and the last one is
-//! "end", so that a truncated record is recognized. A record is always replaced as a whole.
+//! "end", so that a truncated record is recognized. A record is written as a whole, and
+//! believed only if nobody else can have written it.
 //!
 //! Owns: this format, reading and replacing records.
 //! Does not own: the meaning of the lines ([`crate::kept::partial`], [`crate::kept::sync`]), when they are valid.
@@ -10,11 +11,13 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use haul_io::{Buf, Existing, Io, Offset, OpenMode, Publish};
+use haul_io::{Buf, Existing, Io, Offset, OpenMode, Publish, Stat};
 use url::Url;
 
 use crate::Error;
 
+/// The longest name of a file, in bytes.
+const NAME_BYTES_MAX: usize = 255;
 /// Longer files aren't records.
 const RECORD_BYTES_MAX: usize = 32 * 1024;
 
@@ -33,15 +36,40 @@ pub(crate) enum Recorded {
     Ours(Vec<Vec<u8>>),
     /// A record of another URL, with these lines.
     Others(Vec<Vec<u8>>),
-    /// None, or one that can't be parsed.
+    /// A record that was cut, or is of another version.
+    Damaged,
+    /// Something that this client didn't make, or that others may have changed: neither to be believed nor to be
+    /// removed.
+    Foreign,
+    /// None that can be read.
     Nothing,
 }
 
-/// `result` with `suffix` appended.
+/// `result` with `suffix` at its end. A name that would become too long for file systems is cut, and told from others
+/// that are cut by a hash.
 pub(crate) fn sibling(result: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(result);
-    name.push(suffix);
-    PathBuf::from(name)
+    let name = result.file_name().unwrap_or_default();
+    if name.len() + suffix.len() <= NAME_BYTES_MAX {
+        let mut path = OsString::from(result);
+        path.push(suffix);
+        return PathBuf::from(path);
+    }
+    let hash = blake3::hash(name.as_encoded_bytes()).to_hex();
+    let end = format!("~{}{suffix}", &hash[..16]);
+    // As text: what isn't Unicode is in the hash.
+    let mut cut = name.to_string_lossy().into_owned();
+    let mut bytes = cut.len().min(NAME_BYTES_MAX - end.len());
+    while !cut.is_char_boundary(bytes) {
+        bytes -= 1;
+    }
+    cut.truncate(bytes);
+    result.with_file_name(cut + &end)
+}
+
+/// Whether a file may be one that this client keeps for itself: see [`Stat::is_private`]. It makes them readable by
+/// their owner only, which the files that it fetches are not.
+pub(crate) fn is_own(stat: &Stat) -> bool {
+    stat.is_private() && stat.mode & 0o777 == 0o600
 }
 
 impl Record {
@@ -52,13 +80,32 @@ impl Record {
     }
 
     pub(crate) async fn read(&self, io: &impl Io) -> Recorded {
-        let opened = io.open(None, &self.path, OpenMode::Read { follow: false }).await;
-        let Ok(record) = opened else { return Recorded::Nothing };
+        let record = match io.open(None, &self.path, OpenMode::Read { follow: false }).await {
+            Ok(record) => record,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Recorded::Nothing,
+            Err(_) => return Recorded::Foreign,
+        };
+        if !io.stat(&record).await.is_ok_and(|stat| is_own(&stat)) {
+            return Recorded::Foreign;
+        }
         let buf = io.take_buf(RECORD_BYTES_MAX);
         let (result, buf) = io.read_full(&record, buf, RECORD_BYTES_MAX, Offset::At(0)).await;
-        let recorded = result.map_or(Recorded::Nothing, |_| self.parse(buf.filled()));
+        let recorded = match result {
+            Err(_) => Recorded::Foreign,
+            Ok(_) => match self.parse(buf.filled()) {
+                Recorded::Nothing if self.is_of_its_kind(buf.filled()) => Recorded::Damaged,
+                Recorded::Nothing => Recorded::Foreign,
+                recorded => recorded,
+            },
+        };
         io.give_buf(buf);
         recorded
+    }
+
+    /// Whether `text` begins as a record of any version, as far as it goes: a power cut may leave nothing of it.
+    fn is_of_its_kind(&self, text: &[u8]) -> bool {
+        let word = self.magic.split_inclusive(|byte| *byte == b' ').next().unwrap_or_default();
+        text.starts_with(word) || word.starts_with(text)
     }
 
     pub(crate) fn parse(&self, text: &[u8]) -> Recorded {
@@ -80,15 +127,31 @@ impl Record {
         [self.magic, b"\n", self.url.as_bytes(), b"\n", lines, b"end\n"].concat()
     }
 
-    /// Replaces the record.
+    /// Writes the record if there is none.
     pub(crate) async fn write(&self, io: &impl Io, lines: &[u8]) -> Result<(), Error> {
-        let publish = Publish { existing: Existing::Replace, ..Publish::new(self.path.clone()) };
+        let publish = Publish { existing: Existing::Refuse, ..Publish::new(self.path.clone()) };
         let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
-        written.map(drop).map_err(Error::write)
+        written.map(drop).map_err(|error| match Error::write(error) {
+            Error::Exists => self.in_the_way(),
+            error => error,
+        })
     }
 
+    /// Removes it, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::InTheWay`] if something else is in its place, which stays.
     pub(crate) async fn remove(&self, io: &impl Io) -> Result<(), Error> {
-        remove(io, &self.path).await
+        match self.read(io).await {
+            Recorded::Nothing => Ok(()),
+            Recorded::Foreign => Err(self.in_the_way()),
+            Recorded::Ours(_) | Recorded::Others(_) | Recorded::Damaged => remove(io, &self.path).await,
+        }
+    }
+
+    /// That something else is in its place.
+    pub(crate) fn in_the_way(&self) -> Error {
+        Error::InTheWay { path: self.path.clone() }
     }
 }
 
@@ -109,6 +172,20 @@ pub(crate) fn pair(line: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_names_leave_room_for_the_suffix() {
+        let sibling = |name: &str| sibling(&Path::new("d").join(name), ".haul-part.from");
+        assert_eq!(sibling(&"n".repeat(240)), Path::new("d").join("n".repeat(240) + ".haul-part.from"));
+        let mut seen = std::collections::HashSet::new();
+        for name in ["n".repeat(241), "n".repeat(255), "\u{e9}".repeat(127), "n".repeat(254) + "m"] {
+            let path = sibling(&name);
+            let found = path.file_name().unwrap().to_str().unwrap().to_owned();
+            assert!(found.len() <= 255 && found.ends_with(".haul-part.from"), "{found}");
+            assert_eq!(path.parent(), Some(Path::new("d")));
+            assert!(seen.insert(found), "{name}");
+        }
+    }
 
     #[test]
     fn only_complete_records_are_parsed() {

@@ -8,7 +8,9 @@
 
 use std::borrow::Cow;
 
-use haul_http1::{Framing, RangeAnswer, RangeError, RequestedRange, ResponseHead};
+use haul_http1::{
+    ContentRange, Framing, RangeAnswer, RangeError, RequestedRange, ResponseHead, content_range,
+};
 use http::header::{IF_RANGE, RANGE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -68,6 +70,11 @@ impl Ask {
         }
     }
 
+    /// Whether the server refuses the range, by mistake or for reasons of its own, and may yet send the whole.
+    pub(crate) fn is_refused(self, head: &ResponseHead) -> bool {
+        self != Self::Whole && matches!(head.status.as_u16(), 400 | 403 | 501)
+    }
+
     /// The first byte requested.
     fn first(self, prefix: &Prefix) -> u64 {
         match self {
@@ -97,20 +104,20 @@ impl Ask {
         ranged: bool,
     ) -> Result<Verdict, Error> {
         let Some(prefix) = prefix.filter(|_| self != Self::Whole) else {
-            return match head.status {
-                StatusCode::PARTIAL_CONTENT if !ranged => Err(Error::UnaskedPart),
-                _ => Ok(Verdict::TakeWhole),
-            };
+            return if ranged || is_whole(head) { Ok(Verdict::TakeWhole) } else { Err(Error::UnaskedPart) };
         };
         let range = RequestedRange { first: self.first(prefix), last: None, total: prefix.validators.total };
         let answer = range.check(head);
         if self == Self::LastByte {
-            return Ok(self.judge_last_byte(prefix, head, answer));
+            return Ok(judge_last_byte(prefix, head, answer));
         }
         Ok(match answer {
-            Ok(RangeAnswer::Part { first, last, total }) if self.believes(prefix, &head.headers, total) => {
+            Ok(RangeAnswer::Part { first, last, total })
+                if prefix.validators.proven_by(&head.headers, total) =>
+            {
                 Verdict::TakePart { bytes: last - first + 1, total: total.or(prefix.validators.total) }
             }
+            Ok(RangeAnswer::Whole) if !is_whole(head) => Verdict::StartOver,
             Ok(RangeAnswer::Whole) if self == Self::IfRange && is_same_whole(prefix, head) => {
                 Verdict::AskPlain
             }
@@ -120,34 +127,37 @@ impl Ask {
             Ok(RangeAnswer::Part { .. } | RangeAnswer::Other) | Err(_) => Verdict::StartOver,
         })
     }
+}
 
-    /// No byte is missing only if the last byte received is the last one of the same representation.
-    fn judge_last_byte(
-        self,
-        prefix: &Prefix,
-        head: &ResponseHead,
-        answer: Result<RangeAnswer, RangeError>,
-    ) -> Verdict {
-        match answer {
-            Ok(RangeAnswer::Part { first, last, total })
-                if first == last
-                    && total == Some(prefix.bytes)
-                    && self.believes(prefix, &head.headers, total) =>
-            {
-                Verdict::Complete
-            }
-            Ok(RangeAnswer::Whole) => Verdict::TakeWhole,
-            _ => Verdict::StartOver,
+/// No byte is missing only if the last byte received is the last one of the same representation.
+fn judge_last_byte(prefix: &Prefix, head: &ResponseHead, answer: Result<RangeAnswer, RangeError>) -> Verdict {
+    match answer {
+        Ok(RangeAnswer::Part { first, last, total })
+            if first == last
+                && total == Some(prefix.bytes)
+                && prefix.validators.proven_by(&head.headers, total) =>
+        {
+            Verdict::Complete
         }
+        Ok(RangeAnswer::Whole) if is_whole(head) => Verdict::TakeWhole,
+        _ => Verdict::StartOver,
     }
+}
 
-    fn believes(self, prefix: &Prefix, headers: &HeaderMap, total: Option<u64>) -> bool {
-        match self {
-            Self::PlainRange | Self::LastByte => {
-                Validators::of(headers, total).is_some_and(|validators| prefix.validators.same(&validators))
-            }
-            _ => !prefix.validators.contradicted_by(headers, total),
+/// Whether the content is all of the representation, as far as status and Content-Range tell: some servers say 200 of
+/// a part, and some 206 of the whole.
+fn is_whole(head: &ResponseHead) -> bool {
+    let covered = match content_range(&head.headers) {
+        Ok(Some(ContentRange::Part { first: 0, last, total })) => {
+            total.filter(|total| last.checked_add(1) == Some(*total))
         }
+        Ok(Some(ContentRange::Part { .. })) => None,
+        // RFC 9110 section 14.4: it means nothing with other statuses than 206 and 416.
+        _ => return head.status != StatusCode::PARTIAL_CONTENT,
+    };
+    match head.framing {
+        Framing::Length(bytes) => covered == Some(bytes),
+        _ => covered.is_some() && head.status != StatusCode::PARTIAL_CONTENT,
     }
 }
 
@@ -223,7 +233,9 @@ mod tests {
         for (answer, conditional, plain) in [
             ("206 x\r\nContent-Range: bytes 4-9/10\r\nETag: \"a\"", part, part),
             ("206 x\r\nContent-Range: bytes 4-9/*\r\nETag: \"a\"", part, part),
-            ("206 x\r\nContent-Range: bytes 4-9/10", part, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 4-9/10", Verdict::StartOver, Verdict::StartOver),
+            ("200 x\r\nContent-Range: bytes 4-9/10\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
+            ("206 x\r\nContent-Range: bytes 4-11/12\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
             ("206 x\r\nContent-Range: bytes 4-9/10\r\nETag: \"b\"", Verdict::StartOver, Verdict::StartOver),
             (&format!("206 x\r\nContent-Range: bytes 4-9/10\r\nETag: \"b\"\r\n{date}"), part, part),
             ("206 x\r\nContent-Range: bytes 3-9/10\r\nETag: \"a\"", Verdict::StartOver, Verdict::StartOver),
@@ -318,6 +330,21 @@ mod tests {
         let part = head("206 x\r\nContent-Range: bytes 0-9/10\r\nETag: \"a\"");
         assert!(matches!(Ask::Whole.judge(None, &part, false), Err(Error::UnaskedPart)));
         assert_eq!(Ask::Whole.judge(None, &part, true).unwrap(), Verdict::TakeWhole);
+        for (answer, is_whole) in [
+            ("206 x\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10", true),
+            ("206 x\r\nContent-Range: bytes 0-9/10\r\nTransfer-Encoding: chunked", false),
+            ("206 x\r\nContent-Range: bytes 0-8/10\r\nContent-Length: 9", false),
+            ("206 x\r\nContent-Range: bytes 1-9/10\r\nContent-Length: 9", false),
+            ("206 x\r\nContent-Range: bytes 0-9/*\r\nContent-Length: 10", false),
+            ("206 x\r\nContent-Range: bytes */10\r\nContent-Length: 10", false),
+            ("206 x\r\nContent-Length: 10", false),
+            ("200 x\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 10", true),
+            ("200 x\r\nContent-Range: bytes 4-9/10\r\nContent-Length: 6", false),
+            ("200 x\r\nContent-Range: bytes 0-9/10\r\nContent-Length: 6", false),
+            ("200 x\r\nContent-Range: nonsense\r\nContent-Length: 6", true),
+        ] {
+            assert_eq!(Ask::Whole.judge(None, &head(answer), false).is_ok(), is_whole, "{answer}");
+        }
         assert_eq!(Ask::Whole.judge(Some(&start()), &head("200 x"), false).unwrap(), Verdict::TakeWhole);
     }
 }

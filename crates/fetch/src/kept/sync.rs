@@ -68,7 +68,8 @@ impl Sync {
     /// Examines the file `result`, which is to be kept up to date with `url`.
     ///
     /// # Errors
-    /// [`Error::Exists`] if the file has no record, or came from another URL.
+    /// [`Error::Exists`] if the file has no record, or came from another URL; [`Error::InTheWay`] if something else has
+    /// the record's name.
     pub(crate) async fn begin(io: &impl Io, result: &Path, url: &Url) -> Result<SyncStart, Error> {
         let record = Record::new(sibling(result, SUFFIX), MAGIC, url);
         let stat = io.stat_at(None, result).await.ok();
@@ -76,8 +77,9 @@ impl Sync {
             Recorded::Ours(lines) => (lines, true),
             Recorded::Others(_) if stat.is_some() => return Err(Error::Exists),
             Recorded::Others(lines) => (lines, false),
+            Recorded::Foreign => return Err(record.in_the_way()),
             Recorded::Nothing if stat.is_some() => return Err(Error::Exists),
-            Recorded::Nothing => (Vec::new(), false),
+            Recorded::Damaged | Recorded::Nothing => (Vec::new(), false),
         };
         let (existing, recorded) = (stat.as_ref().map(Identity::of), Stamp::read(&lines));
         let fits = is_ours && stat.is_some_and(|stat| stat.kind == FileKind::Regular);

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::header::{DATE, ETAG, LAST_MODIFIED};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
 use crate::kept::record::pair;
@@ -21,6 +21,12 @@ pub(crate) struct Validators {
     modified: Option<HeaderValue>,
     /// Length of the whole in bytes, if known.
     pub(crate) total: Option<u64>,
+    /// The media type, without its parameters, in lower case.
+    media_type: Option<String>,
+    /// The content codings.
+    coding: Option<String>,
+    /// The origin that sent them, where that matters.
+    origin: Option<String>,
 }
 
 /// How much older than the response a modification date must be to be strong: a file may change twice within this time.
@@ -29,14 +35,21 @@ const DATE_MARGIN: Duration = Duration::from_secs(60);
 impl Validators {
     /// The validators of a response, whose whole has `total` bytes if known; `None` if none is strong.
     pub(crate) fn of(headers: &HeaderMap, total: Option<u64>) -> Option<Self> {
-        let modified = headers.get(LAST_MODIFIED).cloned();
-        match headers.get(ETAG) {
-            Some(etag) if is_strong(etag) => Some(Self { etag: Some(etag.clone()), modified, total }),
+        let etag = match headers.get(ETAG) {
+            Some(etag) if is_strong(etag) => Some(etag.clone()),
             // RFC 9110 section 13.1.5: if there is a weak tag, the date must not be used.
-            Some(_) => None,
-            None if is_settled(headers) => Some(Self { etag: None, modified, total }),
-            None => None,
-        }
+            Some(_) => return None,
+            None if is_settled(headers) => None,
+            None => return None,
+        };
+        let modified = headers.get(LAST_MODIFIED).cloned();
+        let (media_type, coding) = (media_type(headers), coding(headers));
+        Some(Self { etag, modified, total, media_type, coding, origin: None })
+    }
+
+    /// The same, sent by `origin`.
+    pub(crate) fn from_origin(self, origin: String) -> Self {
+        Self { origin: Some(origin), ..self }
     }
 
     /// The value of If-Range.
@@ -65,9 +78,45 @@ impl Validators {
         }
     }
 
-    /// Whether the validators of a response disprove that it continues the same representation.
-    pub(crate) fn contradicted_by(&self, headers: &HeaderMap, total: Option<u64>) -> bool {
-        Self::of(headers, total).is_some_and(|other| !self.same(&other))
+    /// Whether a response with a part of a whole of `total` bytes proves that it is of the same bytes, as far as its
+    /// fields go: it has a strong validator in common with them (RFC 9110, section 15.3.7.3), and no other type or
+    /// coding.
+    pub(crate) fn proven_by(&self, headers: &HeaderMap, total: Option<u64>) -> bool {
+        if self.total.zip(total).is_some_and(|(one, other)| one != other) {
+            return false;
+        }
+        let is_dated = self.modified.is_some() && self.modified.as_ref() == headers.get(LAST_MODIFIED);
+        let is_same = match (&self.etag, headers.get(ETAG)) {
+            (Some(one), Some(other)) if one == other => true,
+            // See `same`.
+            (Some(_), Some(other)) if is_strong(other) => {
+                is_dated && self.total.is_some() && self.total == total
+            }
+            (None, None) => is_dated,
+            _ => false,
+        };
+        // A part may leave out what the whole said (RFC 9110, section 15.3.7).
+        let has_other_coding = coding(headers).is_some_and(|coding| self.coding.as_ref() != Some(&coding));
+        is_same && !has_other_coding && !self.has_other_type(headers)
+    }
+
+    /// Why a response with `headers` from `origin`, which isn't of the same bytes, must not take their place; `None`
+    /// if it may. What `is_kept` on disk is given up only for another version from the same source.
+    pub(crate) fn distrust(&self, headers: &HeaderMap, origin: &str, is_kept: bool) -> Option<&'static str> {
+        if self.has_other_type(headers) {
+            return Some("the server now sends another type of content, perhaps a login page");
+        }
+        let is_moved = self.origin.as_ref().is_some_and(|first| first != origin);
+        if is_kept && is_moved {
+            return Some("another server now sends something else, perhaps a login page");
+        }
+        let is_bare = !headers.contains_key(ETAG) && !headers.contains_key(LAST_MODIFIED);
+        let bare = "the server now sends something without ETag and Last-Modified, perhaps a login page";
+        (is_kept && is_bare).then_some(bare)
+    }
+
+    fn has_other_type(&self, headers: &HeaderMap) -> bool {
+        self.media_type.as_ref().zip(media_type(headers)).is_some_and(|(one, other)| *one != other)
     }
 
     /// Appends the validators as lines of text.
@@ -75,7 +124,16 @@ impl Validators {
         let total = self.total.map(|total| HeaderValue::from(total).as_bytes().to_vec());
         let etag = self.etag.as_ref().map(|value| value.as_bytes().to_vec());
         let modified = self.modified.as_ref().map(|value| value.as_bytes().to_vec());
-        for (name, value) in [("etag", etag), ("last-modified", modified), ("total", total)] {
+        let text = |value: &Option<String>| value.as_ref().map(|value| value.as_bytes().to_vec());
+        let (media_type, coding, origin) = (text(&self.media_type), text(&self.coding), text(&self.origin));
+        for (name, value) in [
+            ("etag", etag),
+            ("last-modified", modified),
+            ("total", total),
+            ("type", media_type),
+            ("coding", coding),
+            ("origin", origin),
+        ] {
             if let Some(value) = value {
                 out.extend_from_slice(name.as_bytes());
                 out.extend_from_slice(b": ");
@@ -87,13 +145,18 @@ impl Validators {
 
     /// Parses the lines of [`Validators::write`]; `None` for anything else.
     pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
-        let mut read = Self { etag: None, modified: None, total: None };
+        let text = |value: &[u8]| String::from_utf8(value.to_vec()).ok();
+        let mut read =
+            Self { etag: None, modified: None, total: None, media_type: None, coding: None, origin: None };
         for line in lines {
             let (name, value) = pair(line)?;
             match name {
                 b"etag" => read.etag = Some(HeaderValue::from_bytes(value).ok()?),
                 b"last-modified" => read.modified = Some(HeaderValue::from_bytes(value).ok()?),
                 b"total" => read.total = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
+                b"type" => read.media_type = Some(text(value)?),
+                b"coding" => read.coding = Some(text(value)?),
+                b"origin" => read.origin = Some(text(value)?),
                 _ => return None,
             }
         }
@@ -101,6 +164,22 @@ impl Validators {
         let has_one = read.etag.is_some() || read.modified.is_some();
         (etag_is_strong && has_one).then_some(read)
     }
+}
+
+/// The media type, without its parameters; `None` where there is none to compare by.
+fn media_type(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    (!essence.is_empty()).then_some(essence)
+}
+
+/// The content codings that aren't none.
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(CONTENT_ENCODING).into_iter().filter_map(|value| value.to_str().ok());
+    let codings = values.flat_map(|value| value.split(',')).map(|coding| coding.trim().to_ascii_lowercase());
+    let codings: Vec<_> =
+        codings.filter(|coding| !matches!(coding.as_str(), "" | "identity" | "none")).collect();
+    (!codings.is_empty()).then(|| codings.join(","))
 }
 
 /// Last-Modified in seconds since the epoch.
@@ -183,11 +262,64 @@ mod tests {
             assert_eq!(one.same(&other), same, "{other:?}");
             assert_eq!(other.same(&one), same, "{other:?}");
         }
-        assert!(
-            !one.contradicted_by(&HeaderMap::new(), Some(5)),
-            "a response without validators disproves nothing"
-        );
-        assert!(one.contradicted_by(&headers("\"b\"", "",), Some(5)));
+        assert!(!one.proven_by(&HeaderMap::new(), Some(5)), "silence is no proof");
+        assert!(!one.proven_by(&headers("\"b\"", "",), Some(5)));
+    }
+
+    /// `fields` of a part of `total` bytes.
+    fn proves(one: &Validators, fields: &[(http::HeaderName, &str)], total: Option<u64>) -> bool {
+        let fields = fields.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
+        one.proven_by(&HeaderMap::from_iter(fields), total)
+    }
+
+    #[test]
+    fn a_part_proves_by_a_strong_validator_that_it_is_of_the_same_bytes() {
+        let mut fields = headers("\"a\"", SUNDAY);
+        fields.insert(CONTENT_TYPE, "Application/Zip; x=y".parse().unwrap());
+        let tagged = Validators::of(&fields, Some(5)).unwrap();
+        let dated = Validators::of(&headers("", SUNDAY), None).unwrap();
+        let (tag, date) = ((ETAG, "\"a\""), (LAST_MODIFIED, SUNDAY));
+        for (what, one, fields, total, is_proof) in [
+            ("the tag", &tagged, &[tag.clone()][..], None, true),
+            ("another length", &tagged, &[tag.clone()], Some(6), false),
+            ("a weak tag", &tagged, &[(ETAG, "W/\"a\""), date.clone()], Some(5), false),
+            ("only the date", &tagged, &[date.clone()], Some(5), false),
+            ("another tag and the date", &tagged, &[(ETAG, "\"b\""), date.clone()], Some(5), true),
+            ("another tag and the date, no length", &tagged, &[(ETAG, "\"b\""), date.clone()], None, false),
+            ("the same type", &tagged, &[tag.clone(), (CONTENT_TYPE, "application/zip")], None, true),
+            ("another type", &tagged, &[tag.clone(), (CONTENT_TYPE, "text/html")], None, false),
+            ("a coding", &tagged, &[tag.clone(), (CONTENT_ENCODING, "gzip")], None, false),
+            ("no coding", &tagged, &[tag.clone(), (CONTENT_ENCODING, "identity")], None, true),
+            ("the date", &dated, &[date.clone()], Some(5), true),
+            ("another date", &dated, &[(LAST_MODIFIED, MONDAY)], Some(5), false),
+            ("a tag that wasn't there", &dated, &[tag, date], Some(5), false),
+            ("nothing", &dated, &[], Some(5), false),
+        ] {
+            assert_eq!(proves(one, fields, total), is_proof, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_replaces_a_kept_part_comes_from_where_that_came_from() {
+        let with_type = |etag: &str, media_type: &str| {
+            let mut fields = headers(etag, "");
+            fields.insert(CONTENT_TYPE, media_type.parse().unwrap());
+            fields
+        };
+        let one = Validators::of(&with_type("\"a\"", "application/zip"), Some(5)).unwrap();
+        let one = one.from_origin("http://h:80".to_owned());
+        for (fields, origin, kept, unkept) in [
+            (with_type("\"b\"", "application/zip"), "http://h:80", true, true),
+            (headers("\"b\"", ""), "http://h:80", true, true),
+            (headers("", SUNDAY), "http://h:80", true, true),
+            (headers("W/\"b\"", ""), "http://h:80", true, true),
+            (with_type("\"b\"", "application/zip"), "http://g:80", false, true),
+            (with_type("", "application/zip"), "http://h:80", false, true),
+            (with_type("\"b\"", "text/html"), "http://h:80", false, false),
+        ] {
+            assert_eq!(one.distrust(&fields, origin, true).is_none(), kept, "{fields:?} {origin}");
+            assert_eq!(one.distrust(&fields, origin, false).is_none(), unkept, "{fields:?} {origin}");
+        }
     }
 
     #[test]

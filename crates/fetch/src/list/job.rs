@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use haul_engine::{Job, Step};
 use haul_io::{Existing, Io, Location, Publish};
+use http::Method;
 
 use crate::body::download::Download;
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
+use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
 use crate::kept::existing;
-use crate::kept::name_locks::{NameLock, NameLocks};
 use crate::kept::partial::Partial;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::joining::Joining;
@@ -32,14 +33,15 @@ use crate::transfer::shared::Shared;
 use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
-/// ([`Step::Again`]), at most [`Config::retries`] times.
+/// ([`Step::Again`]), at most [`Config::retries`] times. A job is for one run: each name of a result belongs to the
+/// first task that wants it.
 pub struct FetchJob {
     shared: Shared,
     open_files: OpenFilePermits,
     /// Connections in use, if files are fetched in segments.
     host_permits: HostPermits,
-    /// The names of results in use, if results are kept up to date: otherwise no result is ever replaced.
-    name_locks: NameLocks,
+    /// The names of results: each belongs to the first task that wants it.
+    claims: Claims,
 }
 
 /// How an attempt begins.
@@ -55,9 +57,6 @@ enum Arrived {
     Split(Box<Split>),
 }
 
-/// Another attempt is using the name.
-struct NameTaken;
-
 impl FetchJob {
     /// A job whose tasks share connections and settings.
     pub fn new(config: Config) -> Self {
@@ -65,7 +64,7 @@ impl FetchJob {
             shared: Shared::new(config),
             open_files: OpenFilePermits::default(),
             host_permits: HostPermits::default(),
-            name_locks: NameLocks::default(),
+            claims: Claims::default(),
         }
     }
 
@@ -81,12 +80,8 @@ impl FetchJob {
         progress.starts_again = false;
         let host = self.host_permit(request, usize::MAX);
         let paused = progress.paused.take();
-        let Ok(name) = self.lock_name(task) else {
-            let download = progress.download.take().or(paused.map(|paused| paused.download));
-            self.give_up(attempt.io, download, &Error::Exists).await;
-            return Err(Error::Exists);
-        };
-        let permits = TaskPermits { _host: host, _name: name };
+        self.claim_name(attempt.io, task, progress).await?;
+        let permits = TaskPermits { _host: host };
         if let Some(paused) = paused {
             let file = Segmented::resume(request, *paused, permits);
             return Ok(self.split(file.after(progress.spent, attempt.trace.times)));
@@ -154,14 +149,15 @@ impl FetchJob {
         Ok(Arrived::Whole(Box::new(attempt.receive_whole(body, download).await?)))
     }
 
-    /// Locks the name of the result for this attempt, if that may be replaced.
-    fn lock_name(&self, task: &FetchTask) -> Result<Option<NameLock>, NameTaken> {
-        match &task.destination {
-            Destination::File(publish) if self.shared.config.sync => {
-                self.name_locks.try_lock(&publish.path).map(Some).ok_or(NameTaken)
-            }
-            _ => Ok(None),
+    /// Claims the name of the result for the task. The first attempt does, for all.
+    async fn claim_name(&self, io: &impl Io, task: &FetchTask, progress: &mut Progress) -> Result<(), Error> {
+        if let Destination::File(publish) = &task.destination
+            && !progress.has_name
+        {
+            self.claims.claim(io, &publish.path).await?;
+            progress.has_name = true;
         }
+        Ok(())
     }
 
     /// A permit for a connection to the host of `request`, if these are counted and fewer than `max` are in use.
@@ -203,10 +199,15 @@ impl FetchJob {
     ) -> Result<Prepared, Error> {
         let io = attempt.io;
         let publish = match &task.destination {
+            // A head is no file.
+            Destination::File(_) | Destination::Named(_) if request.method == Method::HEAD => {
+                return Ok(Prepared::of(Sink::discard(u64::MAX), task));
+            }
             Destination::File(publish) => publish,
             Destination::Named(publish) => {
                 let sink = Sink::file(FileSink::new(publish.clone(), None));
-                let download = Download::new(sink, task.expected.clone()).named_by_server();
+                let download =
+                    Download::new(sink, task.expected.clone()).named_by_server(self.claims.clone());
                 return Ok(Prepared::Download(Box::new(download)));
             }
             Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task)),
@@ -229,19 +230,22 @@ impl FetchJob {
                 return Err(Error::Exists);
             }
             let checking = existing::check(attempt, request, &task.expected, &publish.path, &stat);
-            let response = Box::pin(checking).await?;
+            let existing::Verdict::Complete(response) = Box::pin(checking).await? else {
+                return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone())), task));
+            };
             // A run that was killed may have left the record of a file that it completed.
-            Partial::of(&publish.path, &request.url).remove(io).await?;
+            Partial::of(&publish.path, &request.url).remove_leftovers(io).await;
             return Ok(Prepared::Skipped(Box::new(response), publish.path.clone()));
         }
         if !resumes {
             return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task));
         }
         let partial = Partial::of(&publish.path, &request.url);
-        match partial.find(io).await {
+        match partial.find(io).await? {
             None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task)),
-            Some(prefix) => {
-                let sink = Sink::file(FileSink::resumed(publish.clone(), partial, &prefix));
+            Some(kept) => {
+                let prefix = kept.prefix.clone();
+                let sink = Sink::file(FileSink::resumed(publish.clone(), partial, kept));
                 let download = Download::resumed(io, sink, task.expected.clone(), prefix).await?;
                 Ok(Prepared::Download(Box::new(download)))
             }
@@ -358,6 +362,7 @@ async fn complete(io: &impl Io, download: Box<Download>, response: Response) -> 
         download.abandon(io).await;
         return Ok(Completed { unchanged: true, ..Completed::of(response, path, None) });
     }
+    let compares = download.compares();
     let complete = download.complete(io).await?;
-    Ok(Completed::of(response, path, complete.hash))
+    Ok(Completed { skipped: compares, ..Completed::of(response, path, complete.hash) })
 }

@@ -13,6 +13,8 @@ use crate::segments::segmented::Paused;
 pub(crate) struct Progress {
     /// Attempts made so far.
     pub(crate) attempts: u32,
+    /// Whether the name of the result is claimed for the task.
+    pub(crate) has_name: bool,
     /// The time that they took, with the pauses after them.
     pub(crate) spent: Duration,
     /// What the last attempt asks of the source.

@@ -5,17 +5,21 @@
 //!
 //! Source: RFC 6266 sections 4.1 (grammar) and 4.3 (what to distrust), RFC 8187 section 3.2 (`filename*`).
 
+use std::path::Path;
+
 use http::HeaderMap;
 use http::header::CONTENT_DISPOSITION;
 use percent_encoding::percent_decode_str;
 
+use crate::names::reserved::unreserved;
 use crate::names::url_name::cut;
 
 /// Names of devices on some systems, whatever follows the first dot.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 
 /// The name that a response proposes, made safe: no directory separators, no control or bidirectional characters, not
-/// hidden, no device, at most 240 bytes. `None` if it proposes none.
+/// hidden, no device, not the name of a file that this client keeps for itself, at most 241 bytes. `None` if it
+/// proposes none.
 pub fn disposition_name(headers: &HeaderMap) -> Option<String> {
     let value = text_of(headers.get(CONTENT_DISPOSITION)?.as_bytes());
     let mut parameters = Vec::new();
@@ -109,7 +113,7 @@ fn harmless(name: &str) -> Option<String> {
         name.insert(0, '_');
     }
     cut(&mut name);
-    Some(name)
+    unreserved(Path::new(&name)).into_os_string().into_string().ok()
 }
 
 fn is_device(name: &str) -> bool {
@@ -180,6 +184,9 @@ mod tests {
             ("console", Some("console")),
             (" a. ", Some("a")),
             ("a:b*c?", Some("a_b_c_")),
+            ("a.haul-part", Some("a.haul-part_")),
+            ("a.HAUL-PART.from", Some("a.HAUL-PART.from_")),
+            ("a.haul-from.", Some("a.haul-from_")),
         ] {
             let quoted = |name: &str| {
                 // Controls can't be in a field: they come percent-encoded.

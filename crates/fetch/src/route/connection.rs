@@ -25,6 +25,8 @@ use crate::{Config, Error, Phase, Times};
 pub(crate) struct Connection {
     link: Link,
     route: Route,
+    /// Whether its server may have been shown the client's certificate.
+    pub(crate) shows_identity: bool,
     /// Exchanges completed on this connection.
     pub(crate) exchange_count: u32,
 }
@@ -42,6 +44,8 @@ pub(crate) struct Dial<'a, I> {
     pub(crate) io: &'a I,
     pub(crate) config: &'a Config,
     pub(crate) tls: &'a TlsSettings,
+    /// Whether the origin is shown the client's certificate if it asks.
+    pub(crate) shows_identity: bool,
     /// When the connection must be ready, by [`Io::now`].
     pub(crate) deadline: Duration,
     /// Where the time spent on each step is added.
@@ -52,9 +56,10 @@ impl Connection {
     /// Connects to the origin of `url` by `route`.
     pub(crate) async fn open<I: Io>(mut dial: Dial<'_, I>, url: &Url, route: Route) -> Result<Self, Error> {
         let origin = Origin::of(url);
+        let shows_identity = dial.shows_identity;
         let socket = dial.socket(&route, &origin).await?;
         let link = dial.link(&route, socket).await?;
-        Ok(Self { link, route, exchange_count: 0 })
+        Ok(Self { link, route, shows_identity, exchange_count: 0 })
     }
 
     /// The route that the connection was made by.
@@ -160,7 +165,7 @@ impl<I: Io> Dial<'_, I> {
 
     /// A TLS handshake with the origin, whose certificate must be valid whichever the route.
     async fn tls_to_origin<W: Wire>(&mut self, origin: &Origin, wire: W) -> Result<Tls<W>, Error> {
-        let config = self.tls.for_origins()?;
+        let config = if self.shows_identity { self.tls.for_origins() } else { self.tls.for_strangers() }?;
         self.handshake(config, &origin.host, wire).await
     }
 

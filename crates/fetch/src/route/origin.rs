@@ -3,6 +3,8 @@
 //! Owns: what makes two URLs belong to one server.
 //! Does not own: proxies on the way to it ([`crate::route::hops`]).
 
+use std::fmt;
+
 use url::{Host, Url};
 
 use crate::Error;
@@ -25,5 +27,12 @@ impl Origin {
     /// The host, to be looked up or named to a proxy.
     pub(crate) fn url_host(&self) -> Result<Host<String>, Error> {
         Host::parse(&self.host).map_err(|error| Error::Host { reason: error.to_string() })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }

@@ -20,10 +20,12 @@ impl Pool {
         Self { idle: Mutex::default(), idle_max }
     }
 
-    /// The connection for `route` that was used last: the one least likely to have been closed by the server.
-    pub(crate) fn take(&self, route: &Route) -> Option<Connection> {
+    /// The connection for `route` that was used last: the one least likely to have been closed by the server. A
+    /// connection that may have shown the client's certificate serves only requests that may show it.
+    pub(crate) fn take(&self, route: &Route, shows_identity: bool) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = idle.iter().rposition(|kept| kept.route() == route)?;
+        let index =
+            idle.iter().rposition(|kept| kept.route() == route && kept.shows_identity == shows_identity)?;
         idle.remove(index)
     }
 

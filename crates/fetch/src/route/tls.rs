@@ -28,12 +28,12 @@ pub(crate) struct TlsSettings {
     trust: Trust,
     identity: Option<ClientIdentity>,
     origins: OnceLock<Arc<ClientConfig>>,
-    proxies: OnceLock<Arc<ClientConfig>>,
+    strangers: OnceLock<Arc<ClientConfig>>,
 }
 
 impl TlsSettings {
     pub(crate) fn new(trust: Trust, identity: Option<ClientIdentity>) -> Self {
-        Self { trust, identity, origins: OnceLock::new(), proxies: OnceLock::new() }
+        Self { trust, identity, origins: OnceLock::new(), strangers: OnceLock::new() }
     }
 
     /// For connections to origins.
@@ -43,7 +43,12 @@ impl TlsSettings {
 
     /// For connections to proxies, which don't get the client's certificate.
     pub(crate) fn for_proxies(&self) -> Result<Arc<ClientConfig>, Error> {
-        made(&self.proxies, &self.trust, None)
+        self.for_strangers()
+    }
+
+    /// For connections to servers that the client's certificate isn't shown to.
+    pub(crate) fn for_strangers(&self) -> Result<Arc<ClientConfig>, Error> {
+        made(&self.strangers, &self.trust, None)
     }
 }
 

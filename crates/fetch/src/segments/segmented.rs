@@ -13,7 +13,6 @@ use std::time::Duration;
 use haul_io::{File, Io};
 
 use crate::body::download::Download;
-use crate::kept::name_locks::NameLock;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::spans::{SpanClaim, Spans, lock};
 use crate::segments::whole::{Whole, segment_count};
@@ -44,8 +43,6 @@ pub struct Segmented {
 pub(crate) struct TaskPermits {
     /// Its connection at the host.
     pub(crate) _host: Option<HostPermit>,
-    /// The name of its result.
-    pub(crate) _name: Option<NameLock>,
 }
 
 /// A response that can be split, before its body.

@@ -71,7 +71,8 @@ impl<I: Io> Attempt<'_, I> {
     async fn connection(&mut self, request: &Request, reuse: bool) -> Result<Connection, Error> {
         let (io, shared) = (self.io, self.shared);
         let route = Route::of(&request.url, &shared.config);
-        while reuse && let Some(mut connection) = shared.pool.take(&route) {
+        let shows_identity = shared.config.client_identity.is_some() && request.is_of_user;
+        while reuse && let Some(mut connection) = shared.pool.take(&route, shows_identity) {
             // RFC 9112 section 9.2: unsolicited bytes belong to no response.
             if connection.is_quiet(io).await {
                 return Ok(connection);
@@ -79,7 +80,8 @@ impl<I: Io> Attempt<'_, I> {
         }
         let deadline = io.now() + self.limit(shared.config.connect_timeout)?;
         let times = &mut self.trace.times;
-        let dial = Dial { io, config: &shared.config, tls: &shared.tls, deadline, times };
+        let (config, tls) = (&shared.config, &shared.tls);
+        let dial = Dial { io, config, tls, shows_identity, deadline, times };
         // On the heap: its state is large (handshakes within handshakes), and most tasks never need it.
         let opened = Box::pin(Connection::open(dial, &request.url, route)).await;
         opened.map_err(|error| match self.judge(error) {

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use haul_http1::{Framing, ResponseHead};
+use haul_http1::{Framing, ProtocolError, ResponseHead};
 use haul_io::Io;
-use http::header::{Entry, RANGE, SET_COOKIE};
-use http::{HeaderMap, StatusCode};
+use http::header::{Entry, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, SET_COOKIE};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::body::coding::archive;
 use crate::body::coding::decoding::Decoding;
@@ -25,6 +25,11 @@ use crate::{Error, Request, Response};
 
 /// Unneeded bodies of up to this many bytes are read to keep the connection; beyond that a new one is cheaper.
 const DRAIN_BYTES_MAX: u64 = 64 * 1024;
+
+/// Parts of fewer bytes are small: a server that sends only such ones would be asked without end.
+const SMALL_PART_BYTES: u64 = 4 * 1024;
+/// How many small parts one attempt takes.
+const SMALL_PARTS_MAX: u32 = 16;
 
 /// How far [`Attempt::begin`] came.
 pub(crate) enum Begun<'r> {
@@ -104,6 +109,7 @@ impl<I: Io> Attempt<'_, I> {
         let is_ranged = request.headers.contains_key(RANGE);
         let can_resume = request.may_come_in_parts() && download.prefix().is_some();
         let mut ask = if can_resume { Ask::IfRange } else { Ask::Whole };
+        let mut small_part_count = 0;
         loop {
             let prefix = download.prefix();
             let asked = ask.of(request, prefix.as_ref());
@@ -113,7 +119,16 @@ impl<I: Io> Attempt<'_, I> {
             };
             let head = &answered.head;
             self.trace.host_pause = host_pause(head.status, &head.headers, self.config());
+            if is_unchanged(request, head.status) {
+                download.set_unchanged();
+                return Ok(Step::Complete(self.response(request, head.clone())));
+            }
             let next = self.redirected(request, head)?;
+            if next.is_none() && ask.is_refused(head) {
+                self.drain(request, answered).await;
+                ask = Ask::Whole;
+                continue;
+            }
             if next.is_some() || self.has_failed(ask, head.status) {
                 let status = head.status;
                 self.drain(request, answered).await;
@@ -123,13 +138,18 @@ impl<I: Io> Attempt<'_, I> {
             let verdict = ask.judge(prefix.as_ref(), head, is_ranged)?;
             match verdict.without_coded_parts(decoding.is_some()) {
                 Verdict::TakeWhole => {
+                    download.check_source(&request.url, &head.headers)?;
                     if download.bytes() > 0 {
-                        download.start_over(self.io).await?;
+                        download.set_aside(self.io).await?;
                     }
                     self.expect_whole(request, head, decoding.is_some(), download).await?;
                     return Ok(Step::Body(answered, decoding));
                 }
                 Verdict::TakePart { bytes, total } => {
+                    small_part_count += u32::from(bytes < SMALL_PART_BYTES);
+                    if small_part_count > SMALL_PARTS_MAX {
+                        return Err(incomplete(download.bytes(), total));
+                    }
                     let part = Part { bytes, total };
                     match self.receive_part(request, answered, part, download).await? {
                         Some(response) => return Ok(Step::Complete(response)),
@@ -148,7 +168,7 @@ impl<I: Io> Attempt<'_, I> {
                     ask = Ask::LastByte;
                 }
                 Verdict::StartOver => {
-                    download.start_over(self.io).await?;
+                    download.set_aside(self.io).await?;
                     ask = Ask::Whole;
                 }
             }
@@ -224,10 +244,11 @@ impl<I: Io> Attempt<'_, I> {
     fn has_failed(&self, ask: Ask, status: StatusCode) -> bool {
         let concerns_range = ask != Ask::Whole && status == StatusCode::RANGE_NOT_SATISFIABLE;
         // A file that is kept up to date must not be replaced by the body of any other response.
-        let has_failed = if self.config().sync {
+        let has_failed = if self.config().sync || self.config().fail_on_status {
             !status.is_success()
         } else {
-            self.config().fail_on_status && status.as_u16() >= 400
+            // What leads elsewhere is no content, whatever is wanted of failed requests.
+            status.is_redirection()
         };
         has_failed && !concerns_range
     }
@@ -252,10 +273,16 @@ impl<I: Io> Attempt<'_, I> {
         download: &mut Download,
     ) -> Result<(), Error> {
         download.name(self.io, &head.headers).await?;
-        if is_decoded {
+        // A part that the user asked for: no other gets here.
+        let is_excerpt = request.headers.contains_key(RANGE) && head.status == StatusCode::PARTIAL_CONTENT;
+        if request.method == Method::HEAD {
+            download.expect_head_only();
+        } else if is_excerpt {
+            download.expect_excerpt(&head.headers, length(head))?;
+        } else if is_decoded {
             download.expect_decoded(&head.headers)?;
         } else {
-            download.expect_whole(&head.headers, length(head))?;
+            download.expect_whole(&request.url, &head.headers, length(head))?;
         }
         download.announce(|| self.response(request, head.clone()));
         Ok(())
@@ -290,8 +317,12 @@ impl<I: Io> Attempt<'_, I> {
         let end = download.bytes() + part.bytes;
         download.expect_part(&answered.head.headers, part.total)?;
         let response = self.receive(request, answered, None, download).await?;
-        if download.bytes() != end {
-            download.start_over(self.io).await?;
+        if download.bytes() < end {
+            // What came is right as far as it goes.
+            return Err(incomplete(download.bytes(), Some(end)));
+        }
+        if download.bytes() > end {
+            download.set_aside(self.io).await?;
             return Err(Error::UnaskedPart);
         }
         Ok(download.has_all().then_some(response))
@@ -322,6 +353,18 @@ struct Part {
     bytes: u64,
     /// Length of the whole, if known.
     total: Option<u64>,
+}
+
+/// Whether the user's own condition is met, so that there is nothing to fetch.
+fn is_unchanged(request: &Request, status: StatusCode) -> bool {
+    let has_condition =
+        [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| request.headers.contains_key(name));
+    status == StatusCode::NOT_MODIFIED && has_condition
+}
+
+/// The error of a whole that ended after `received_bytes`, which another attempt may continue.
+fn incomplete(received_bytes: u64, expected_bytes: Option<u64>) -> Error {
+    ProtocolError::Incomplete { received_bytes, expected_bytes }.into()
 }
 
 fn length(head: &ResponseHead) -> Option<u64> {

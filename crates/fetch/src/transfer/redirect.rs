@@ -6,8 +6,9 @@
 //! Source: RFC 9110 sections 15.4 (statuses) and 10.2.2 (Location).
 
 use http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HeaderName,
-    LOCATION, USER_AGENT,
+    ACCEPT, ACCEPT_CHARSET, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_ENCODING,
+    CONTENT_LANGUAGE, CONTENT_LOCATION, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+    IF_RANGE, IF_UNMODIFIED_SINCE, LOCATION, PRAGMA, RANGE, USER_AGENT,
 };
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
@@ -16,8 +17,22 @@ use crate::client::request::check_url;
 use crate::route::origin::Origin;
 use crate::{Error, Request, RequestBody};
 
-/// Fields that reveal nothing about the user, and so may be sent to another origin.
-const PUBLIC_FIELDS: [HeaderName; 3] = [ACCEPT, ACCEPT_LANGUAGE, USER_AGENT];
+/// Fields that choose the representation and reveal nothing about the user, and so may be sent to another origin.
+const PUBLIC_FIELDS: [HeaderName; 13] = [
+    ACCEPT,
+    ACCEPT_CHARSET,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    CACHE_CONTROL,
+    IF_MATCH,
+    IF_MODIFIED_SINCE,
+    IF_NONE_MATCH,
+    IF_RANGE,
+    IF_UNMODIFIED_SINCE,
+    PRAGMA,
+    RANGE,
+    USER_AGENT,
+];
 
 /// Fields that describe the body.
 const CONTENT_FIELDS: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LOCATION];
@@ -32,7 +47,9 @@ pub(crate) fn follow(
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
-    let Some(location) = headers.get(LOCATION) else { return Ok(None) };
+    // An empty one would lead back to the same URL.
+    let location = headers.get(LOCATION).filter(|location| !location.as_bytes().trim_ascii().is_empty());
+    let Some(location) = location else { return Ok(None) };
     let url = target(&request.url, location.as_bytes()).map_err(|reason| Error::Redirect { reason })?;
     let (from, to) = (Origin::of(&request.url), Origin::of(&url));
     if from.tls && !to.tls && !allow_downgrade {
@@ -59,7 +76,9 @@ pub(crate) fn follow(
         return Err(Error::BodySpent);
     }
     let body = if keeps_body { request.body.clone() } else { RequestBody::default() };
-    Ok(Some(Request { method, url, headers, body, expects_continue: request.expects_continue }))
+    let is_of_user = request.is_of_user && from == to;
+    let expects_continue = request.expects_continue;
+    Ok(Some(Request { method, url, headers, body, expects_continue, is_of_user }))
 }
 
 fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {
@@ -157,6 +176,33 @@ mod tests {
     }
 
     #[test]
+    fn what_chooses_the_representation_goes_along_and_who_asks_does_not() {
+        let mut request = Request::get("https://a/x").unwrap();
+        for (name, value) in [
+            ("Range", "bytes=5-"),
+            ("If-Range", "\"a\""),
+            ("If-None-Match", "\"a\""),
+            ("Cache-Control", "no-cache"),
+            ("Accept-Encoding", "identity"),
+            ("Referer", "https://a/"),
+            ("Cookie", "a=b"),
+        ] {
+            request = request.header(name, value).unwrap();
+        }
+        let follow = |request: &Request, to: &str| {
+            let headers = HeaderMap::from_iter([(LOCATION, to.parse().unwrap())]);
+            follow(request, StatusCode::FOUND, &headers, false).unwrap().unwrap()
+        };
+        let (same, other) = (follow(&request, "/y"), follow(&request, "https://b/y"));
+        assert!(same.headers == request.headers && same.is_of_user);
+        let mut names: Vec<_> = other.headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept-encoding", "cache-control", "if-none-match", "if-range", "range"]);
+        assert!(!other.is_of_user, "its server isn't shown the client's certificate");
+        assert!(!follow(&other, "https://a/x").is_of_user, "another origin chose this request");
+    }
+
+    #[test]
     fn other_redirects_are_refused_or_ignored() {
         for location in
             ["ftp://a/", "file:///etc/passwd", "http://u:p@a/", "http://[::1", "http://\u{e9}\u{0}/"]
@@ -172,5 +218,6 @@ mod tests {
         assert!(followed("http://a/", Method::GET, 304, "/b").unwrap().is_none());
         let request = Request::get("http://a/").unwrap();
         assert!(follow(&request, StatusCode::FOUND, &HeaderMap::new(), false).unwrap().is_none());
+        assert!(followed("http://a/", Method::GET, 302, " ").unwrap().is_none());
     }
 }

@@ -1,7 +1,9 @@
 //! Tasks of a list: retries, resumption, keeping up to date, failures of servers and of this machine.
 
+mod kept;
 mod misbehaving;
-mod outcomes;
+mod names;
+pub(crate) mod outcomes;
 mod resume;
 mod retry;
 mod simulated;

@@ -3,3 +3,4 @@
 mod codings;
 mod cookies;
 mod expectations;
+mod statuses;

@@ -97,6 +97,13 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
             hold(&fd);
         }
     }
+    if mode == OpenMode::Locked {
+        match fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Err(Errno::WOULDBLOCK.into()),
+            // Without locks there is nothing to respect.
+            Ok(()) | Err(_) => {}
+        }
+    }
     Ok(fd.into())
 }
 

@@ -106,13 +106,14 @@ impl Staged {
         Ok(Self { file, directory: None, temporary: Some(temporary), is_persistent: true })
     }
 
-    /// Opens the file that [`Staged::create_as`] made, perhaps in another process. Dropping it leaves the file in
-    /// place.
+    /// Opens the file that [`Staged::create_as`] made, perhaps in another process. The file is locked
+    /// against others. Dropping it leaves the file in place.
     ///
     /// # Errors
-    /// The system's error of opening it for reading and writing; symbolic links aren't followed.
+    /// The system's error of opening it for reading and writing; symbolic links aren't followed. `WouldBlock` if
+    /// another process works on it.
     pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
-        let file = io.open(None, &temporary, OpenMode::ReadWrite { follow: false }).await?;
+        let file = io.open(None, &temporary, OpenMode::Locked).await?;
         Ok(Self { file, directory: None, temporary: Some(temporary), is_persistent: true })
     }
 

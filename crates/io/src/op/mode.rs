@@ -33,6 +33,10 @@ pub enum OpenMode {
     },
     /// A file that another process staged, for reading and writing.
     Staged,
+    /// An existing file for reading and writing, not behind a symbolic link, that no other process works on: it is
+    /// locked for as long as it is open (else: the error `WouldBlock`). Where the file system has no locks, it is
+    /// only opened.
+    Locked,
 }
 
 /// Where in a file an operation works.
@@ -59,7 +63,7 @@ impl OpenMode {
             Self::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
             Self::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
             Self::ReadWrite { follow: true } => in_place,
-            Self::ReadWrite { follow: false } | Self::Staged => in_place | OFlags::NOFOLLOW,
+            Self::ReadWrite { follow: false } | Self::Staged | Self::Locked => in_place | OFlags::NOFOLLOW,
         };
         flags | OFlags::CLOEXEC
     }

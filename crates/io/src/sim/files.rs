@@ -222,10 +222,12 @@ impl Files {
     fn open(&mut self, path: &Path, mode: OpenMode) -> io::Result<File> {
         let private = || Node::Regular(Regular { mode: 0o600, ..Regular::default() });
         let node = match mode {
-            OpenMode::Read { .. } | OpenMode::ReadWrite { .. } | OpenMode::Staged => match self.find(path)? {
-                node if self.kind(node) == FileKind::Symlink => return Err(Errno::LOOP.into()),
-                node => node,
-            },
+            OpenMode::Read { .. } | OpenMode::ReadWrite { .. } | OpenMode::Locked | OpenMode::Staged => {
+                match self.find(path)? {
+                    node if self.kind(node) == FileKind::Symlink => return Err(Errno::LOOP.into()),
+                    node => node,
+                }
+            }
             OpenMode::Directory | OpenMode::Anchor { .. } if is_root(path) => {
                 self.add(Node::Directory(PathBuf::new()), None)
             }
@@ -366,6 +368,7 @@ impl Files {
             device: 1,
             inode: node,
             links: self.names.values().filter(|named| **named == node).count() as u64,
+            owner: rustix::process::geteuid().as_raw(),
         }
     }
 }

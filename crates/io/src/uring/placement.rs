@@ -42,7 +42,10 @@ impl Placement {
     /// The placement table.
     pub fn of(op: &Op) -> Self {
         match op {
-            Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed | OpenMode::Staged, .. } => Self::Inline,
+            Op::Open {
+                mode: OpenMode::CreateNew | OpenMode::Unnamed | OpenMode::Staged | OpenMode::Locked,
+                ..
+            } => Self::Inline,
             Op::Open { .. } | Op::ReadAt { .. } | Op::WriteAt { .. } => Self::CachedElseRing,
             Op::Stat { .. } | Op::StatAt { .. } | Op::SetMode { .. } | Op::SetModified { .. } => Self::Inline,
             Op::Attributes { .. } | Op::SetAttribute { .. } => Self::Inline,

@@ -89,9 +89,18 @@ pub struct Stat {
     pub inode: u64,
     /// Number of hard links.
     pub links: u64,
+    /// The user ID of the owner.
+    pub owner: u32,
 }
 
 impl Stat {
+    /// Whether this is a regular file with one name that only the user of this process, and root, can have written: the
+    /// effective user owns it, and nobody else may write to it.
+    pub fn is_private(&self) -> bool {
+        let is_ours = self.owner == rustix::process::geteuid().as_raw() && self.mode & 0o022 == 0;
+        self.kind == FileKind::Regular && self.links == 1 && is_ours
+    }
+
     /// Whether `self` and `later` describe the same content of the same file, as far as the metadata shows.
     pub fn same_content(&self, later: &Stat) -> bool {
         // Removing another hard link changes this time too, but not the content.
@@ -119,6 +128,7 @@ impl From<rustix::fs::Stat> for Stat {
             device: stat.st_dev,
             inode: stat.st_ino,
             links: stat.st_nlink,
+            owner: stat.st_uid,
         }
     }
 }
@@ -154,6 +164,7 @@ mod tests {
             device: 1,
             inode: 2,
             links: 2,
+            owner: 0,
         };
         let later = Stat { changed: (2, 0), ..before };
         assert!(before.same_content(&before) && !before.same_content(&later));

@@ -97,7 +97,7 @@ fn netrc_has_logins_for_hosts_that_redirects_lead_to() {
     let server = server(there);
     workdir.write("logins", b"machine localhost login me password p\n");
     workdir.write("defaults", b"default login me password p\n");
-    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir.path()).env("NETRC", "logins");
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.path(".")).env("NETRC", "logins");
     let run = haul.run(["get", "-o", "-", "--netrc", &server.url("/away")]).expect_status(0);
     assert_eq!(run.stdout_text(), "Basic bWU6cA==");
     for (file, said) in [("logins", "Basic bWU6cA=="), ("defaults", "none")] {

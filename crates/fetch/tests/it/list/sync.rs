@@ -315,7 +315,11 @@ fn two_urls_never_share_a_file() {
     let tasks = (0..8).map(|number| dir.task(&server.url(&format!("/{number}")), "x")).collect();
     let ends = sync("threads=8".parse().unwrap(), tasks);
     let count = |word: &str| ends.iter().filter(|end| *end == word).count();
-    assert_eq!((count(FETCHED), count("the result exists already")), (1, 7), "{ends:?}");
+    assert_eq!(
+        (count(FETCHED), count("another task of this run has the same file name")),
+        (1, 7),
+        "{ends:?}"
+    );
 }
 
 #[test]

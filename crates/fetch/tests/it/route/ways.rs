@@ -45,6 +45,34 @@ fn a_client_presents_its_certificate_if_asked() {
     }
 }
 
+#[test]
+fn a_client_shows_its_certificate_only_to_the_origin_that_the_user_named() {
+    let tls = Tls::good().require_client();
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = tls.client_pem();
+    let path = |name: &str| dir.path().join(name);
+    std::fs::write(path("ca"), tls.ca_pem()).unwrap();
+    std::fs::write(path("both"), certificate + &key).unwrap();
+    let server = Server::builder().tls(tls).start(|request| match request.path() {
+        "/same" => Answer::redirect(302, "/known"),
+        "/other" => {
+            let port = request.header("host").unwrap().rsplit(':').next().unwrap();
+            Answer::redirect(302, &format!("https://localhost:{port}/known"))
+        }
+        _ => Answer::ok("known"),
+    });
+    let identity = ClientIdentity { certificates: path("both"), key: path("both") };
+    let config =
+        Config { trust: Trust::File(path("ca")), client_identity: Some(identity), ..Config::default() };
+    let client = client(config);
+    assert_eq!(client.fetch(get(&server, "/same")).unwrap().body, b"known");
+    // Not even where a connection that has shown it is idle.
+    let by_name = format!("https://localhost:{}/known", server.address().port());
+    assert_eq!(client.fetch(Request::get(&by_name).unwrap()).unwrap().body, b"known");
+    let refused = client.fetch(get(&server, "/other"));
+    assert!(matches!(refused, Err(Error::Tls(_) | Error::Transport(_))), "{refused:?}");
+}
+
 /// Answers one request on a Unix domain socket; returns its text.
 fn serve_locally(path: &Path) -> std::thread::JoinHandle<String> {
     use std::io::{Read, Write};

@@ -261,11 +261,11 @@ fn files_that_are_kept_up_to_date_are_split_too() {
     let server = Server::start(ranged);
     let place = Dir::new();
     let config = Config { sync: true, ..undivided(3) };
-    let job = FetchJob::new(config);
+    let job = FetchJob::new(config.clone());
     in_order(&job, &place.task(&server.url("/x")), &[2, 1, 0]).unwrap();
     assert!(place.file() == Some(body()));
     assert_eq!(place.names(), [PathBuf::from("x"), PathBuf::from("x.haul-from")]);
-    let again = in_order(&job, &place.task(&server.url("/x")), &[2, 1, 0]).unwrap();
+    let again = in_order(&FetchJob::new(config), &place.task(&server.url("/x")), &[2, 1, 0]).unwrap();
     assert!(again.unchanged);
     assert_eq!(server.requests().len(), 4);
 }

@@ -1,0 +1,196 @@
+//! The names of results within one run: a name belongs to the first task that wants it.
+//!
+//! A claim lasts as long as the run, so that the end of the first task makes no difference to the second. Names that
+//! differ only in letter case or in Unicode normalization may be one name to the file system: it is asked, by a file
+//! of a random name, whether it tells such names apart in that directory.
+//!
+//! Owns: the claims, at most 16 bytes of hashes a name; which names may be one.
+//! Does not own: files that exist already ([`crate::kept::existing`], [`crate::kept::sync`]), other processes
+//! ([`crate::kept::partial`]).
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use haul_io::{Io, OpenMode};
+use icu_normalizer::DecomposingNormalizerBorrowed;
+
+use crate::Error;
+
+/// The names that tasks of a run have claimed. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct Claims(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    /// Keyed at random, so that nobody can choose names that collide.
+    hasher: RandomState,
+    claimed: Mutex<Claimed>,
+}
+
+/// Hashes of claimed names.
+#[derive(Default)]
+struct Claimed {
+    /// Of names as they are.
+    exact: HashSet<u64>,
+    /// Of names without what some file systems ignore, where that makes a difference.
+    folded: HashSet<u64>,
+}
+
+/// The two hashes of a name.
+#[derive(Clone, Copy)]
+struct Key {
+    exact: u64,
+    folded: u64,
+}
+
+impl Claims {
+    /// Claims `path` for the caller's task.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`] if another task has it.
+    pub(crate) async fn claim(&self, io: &impl Io, path: &Path) -> Result<(), Error> {
+        let path = lexical(path);
+        let exact = self.hash(path.as_os_str().as_encoded_bytes());
+        let key = Key { exact, folded: self.hash(folded(&path).as_bytes()) };
+        match self.try_claim(key, false) {
+            Attempted::Claimed => Ok(()),
+            Attempted::Taken => Err(Error::NameTaken),
+            Attempted::MaybeTaken if ignores_differences(io, &path).await => Err(Error::NameTaken),
+            Attempted::MaybeTaken => match self.try_claim(key, true) {
+                Attempted::Claimed => Ok(()),
+                Attempted::Taken | Attempted::MaybeTaken => Err(Error::NameTaken),
+            },
+        }
+    }
+
+    fn try_claim(&self, key: Key, is_told_apart: bool) -> Attempted {
+        let mut claimed = self.claimed();
+        if claimed.exact.contains(&key.exact) {
+            return Attempted::Taken;
+        }
+        let maybe_taken = claimed.folded.contains(&key.folded) || claimed.exact.contains(&key.folded);
+        if maybe_taken && !is_told_apart {
+            return Attempted::MaybeTaken;
+        }
+        claimed.exact.insert(key.exact);
+        if key.folded != key.exact {
+            claimed.folded.insert(key.folded);
+        }
+        Attempted::Claimed
+    }
+
+    fn hash(&self, name: &[u8]) -> u64 {
+        self.0.hasher.hash_one(name)
+    }
+
+    fn claimed(&self) -> MutexGuard<'_, Claimed> {
+        self.0.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What came of an attempt to claim a name.
+enum Attempted {
+    Claimed,
+    Taken,
+    /// A name that the file system may not tell from this one is taken.
+    MaybeTaken,
+}
+
+/// `path` without components that mean nothing.
+fn lexical(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
+}
+
+/// `path` as a file system has it that ignores as much as any does.
+fn folded(path: &Path) -> String {
+    let decompose = DecomposingNormalizerBorrowed::new_nfkd();
+    // Upper case first: some letters become two, which lower case alone leaves as they are.
+    let caseless = decompose.normalize(&path.to_string_lossy()).to_uppercase().to_lowercase();
+    decompose.normalize(&caseless).into_owned()
+}
+
+/// Whether the directory of `path` takes names for one that differ in case or normalization. Without a directory, or
+/// where it can't be written to, there is nothing yet that could be mixed up.
+async fn ignores_differences(io: &impl Io, path: &Path) -> bool {
+    let mut directory = path.parent();
+    loop {
+        let place = directory.filter(|place| !place.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if io.stat_at(None, place).await.is_ok() {
+            return ignores_differences_in(io, place).await;
+        }
+        match directory.and_then(Path::parent) {
+            Some(parent) => directory = Some(parent),
+            None => return false,
+        }
+    }
+}
+
+async fn ignores_differences_in(io: &impl Io, directory: &Path) -> bool {
+    let mut random = [0; 8];
+    io.random(&mut random);
+    let name = format!(".haul-{:016x}-\u{e9}.tmp", u64::from_ne_bytes(random));
+    let probe = directory.join(&name);
+    if io.open(None, &probe, OpenMode::CreateNew).await.is_err() {
+        return false;
+    }
+    let mut is_found = false;
+    for other in [name.to_ascii_uppercase(), name.replace('\u{e9}', "e\u{301}")] {
+        is_found |= io.stat_at(None, &directory.join(other)).await.is_ok();
+    }
+    // It is a temporary file by its name: a later run clears away what can't be removed now.
+    let _ = io.remove(None, &probe).await;
+    is_found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haul_io::sim::{Files, Sim};
+
+    /// Whether each of `paths`, in this order, could be claimed on a file system that tells all names apart.
+    fn claimed(paths: &[&str]) -> Vec<bool> {
+        let sim = Sim::with_files(1, Files::default());
+        let claims = Claims::default();
+        let all = async {
+            let mut results = Vec::new();
+            for path in paths {
+                results.push(claims.claim(&sim, Path::new(path)).await.is_ok());
+            }
+            results
+        };
+        sim.run(all).unwrap()
+    }
+
+    #[test]
+    fn a_name_belongs_to_the_first_task() {
+        assert_eq!(
+            claimed(&["d/x", "d/x", "d/y", "e/x", "./d/x", "d//x", "d/y"]),
+            [true, false, true, true, false, false, false]
+        );
+    }
+
+    #[test]
+    fn names_that_the_file_system_tells_apart_are_different() {
+        assert_eq!(
+            claimed(&["d/x", "d/X", "d/X", "d/\u{e9}", "d/e\u{301}"]),
+            [true, true, false, true, true]
+        );
+    }
+
+    #[test]
+    fn names_that_some_file_system_takes_for_one_fold_to_one() {
+        for (one, other) in [
+            ("README", "readme"),
+            ("caf\u{e9}", "CAFE\u{301}"),
+            ("stra\u{df}e", "STRASSE"),
+            ("\u{3a3}", "\u{3c2}"),
+            ("\u{fb01}n", "FIN"),
+            ("d/X", "D/x"),
+        ] {
+            assert_eq!(folded(Path::new(one)), folded(Path::new(other)), "{one}");
+        }
+        assert_ne!(folded(Path::new("a")), folded(Path::new("b")));
+    }
+}
