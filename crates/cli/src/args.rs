@@ -15,6 +15,7 @@ mod get;
 mod keys;
 mod network;
 mod requests;
+mod secrets;
 
 use clap::{Parser, Subcommand};
 
@@ -24,11 +25,12 @@ pub(crate) use self::check::{InspectArgs, VerifyArgs};
 use self::common::clamped;
 pub(crate) use self::common::{CommonArgs, ProgressArg};
 pub(crate) use self::files::{DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
-pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg};
+pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
 pub(crate) use self::keys::{KeygenArgs, PassphraseArgs};
 pub(crate) use self::network::NetworkArgs;
 pub(crate) use self::requests::RequestArgs;
 use crate::report::voice::Verbosity;
+use crate::run::arguments::Secret;
 
 #[derive(Parser)]
 #[command(name = "haul", version, about = "Moves data in bulk and keeps it sealed", max_term_width = 100)]
@@ -70,6 +72,7 @@ pub(crate) enum Command {
 const GET_EXAMPLES: &str = "Examples:
   haul get https://example.org/a.tar https://example.org/b.tar
   haul get -i urls.txt -d downloads -j 128
+  haul get -i urls.txt --shard 2/4            the second of four machines' parts
   haul get -o - https://example.org/data.json | jq .";
 const SEAL_EXAMPLES: &str = "Examples:
   haul seal -r age1… letter.txt               writes letter.txt.age
@@ -92,6 +95,11 @@ const KEYGEN_EXAMPLES: &str = "Examples:
   haul keygen -y key.txt                      prints the recipient again";
 
 impl Command {
+    /// The parts of the command line that other users of the machine must not see.
+    pub(crate) fn secrets(&self) -> Vec<Secret<'_>> {
+        if let Self::Get(args) = self { args.secrets() } else { Vec::new() }
+    }
+
     /// How much the command prints.
     pub(crate) fn verbosity(&self) -> Verbosity {
         match self {

@@ -29,11 +29,11 @@ use crate::get::GetPlan;
 use crate::keys::keygen::KeygenPlan;
 use crate::report::exit::{Exit, Problem};
 use crate::report::voice::{self, Voice};
-use crate::run::descriptors;
 use crate::run::environment::Environment;
 use crate::run::plan::Plan;
 use crate::run::signals;
 use crate::run::workers::WorkerKind;
+use crate::run::{arguments, descriptors};
 
 fn main() -> ExitCode {
     if let Some(worker) = WorkerKind::of_this_process() {
@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return voice::usage(&error).into(),
     };
+    arguments::hide(&args.command.secrets());
     let environment = Environment::gather();
     // More heaps would waste memory: lists of millions of lines are allocated on one thread and freed on another.
     haul_io::limit_heaps(environment.cores.get().max(2));

@@ -8,6 +8,7 @@ pub(crate) mod dry_run;
 pub(crate) mod exit;
 pub(crate) mod progress;
 pub(crate) mod record;
+pub(crate) mod redaction;
 pub(crate) mod reporter;
 pub(crate) mod stats;
 pub(crate) mod text;

@@ -3,6 +3,7 @@
 //! In: resolved options, a job and its source. Out: an exit code. The environment (variables, terminals, umask, core
 //! count) is read here and nowhere else, and reaches the plans as an [`environment::Environment`].
 
+pub(crate) mod arguments;
 pub(crate) mod descriptors;
 pub(crate) mod engine_choice;
 pub(crate) mod environment;

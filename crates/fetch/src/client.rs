@@ -12,3 +12,4 @@ pub(crate) mod pending;
 pub(crate) mod reader;
 pub(crate) mod request;
 pub(crate) mod request_body;
+pub(crate) mod url_login;

@@ -50,6 +50,7 @@ pub use client::pending::Pending;
 pub use client::reader::BodyReader;
 pub use client::request::{Request, Response};
 pub use client::request_body::RequestBody;
+pub use client::url_login::{Logins, UrlLogin};
 pub use cookies::jar::{BadCookieLine, CookieJar};
 pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;

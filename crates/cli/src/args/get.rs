@@ -30,7 +30,14 @@ pub(crate) struct GetArgs {
     /// Name files after the whole path of the URL, its last segment, or as the server proposes (Content-Disposition)
     #[arg(long, value_name = "HOW", default_value = "basename")]
     pub(crate) name: NameArg,
-    /// Write what failed to this file at the end, as a list for -i
+    /// Replace files that exist, each at once when its new content is complete; never a file of the same run
+    #[arg(long, conflicts_with_all = ["resume", "sync"])]
+    pub(crate) force: bool,
+    /// Fetch every N-th URL only, the I-th part, chosen by a hash of the URL. auto takes I and N from
+    /// SLURM_ARRAY_TASK_ID and _COUNT; auto/N takes I from these or from JOB_COMPLETION_INDEX
+    #[arg(long, value_name = "I/N|auto|auto/N", value_parser = shard)]
+    pub(crate) shard: Option<ShardArg>,
+    /// Write what failed to this file at the end, as a list for -i, without the logins of URLs
     #[arg(long, value_name = "FILE")]
     pub(crate) failures: Option<PathBuf>,
     /// Concurrent transfers [default: 64]
@@ -81,12 +88,15 @@ pub(crate) struct GetArgs {
     /// Maximum length of a body in bytes (k, M, G: 1000, 1000², 1000³)
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) max_size: Option<u64>,
-    /// Request compressed bodies, and decompress them
+    /// Request compressed bodies, and decompress them; archives (.gz, .tgz, .zip, .zst …) stay as they are
     #[arg(long, overrides_with = "no_compressed")]
     pub(crate) compressed: bool,
     /// Request bodies without compression (the default)
-    #[arg(long)]
+    #[arg(long, overrides_with = "compressed_archives")]
     pub(crate) no_compressed: bool,
+    /// As --compressed, archives included
+    #[arg(long, overrides_with = "no_compressed")]
+    pub(crate) compressed_archives: bool,
     /// Maximum ratio of decompressed to compressed length, beyond the first 16 MiB
     #[arg(long, value_name = "N", default_value_t = 250, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_ratio: u32,
@@ -115,6 +125,25 @@ pub(crate) struct GetArgs {
 pub(crate) enum SegmentsArg {
     Auto,
     Count(u8),
+}
+
+/// The part of all URLs to fetch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ShardArg {
+    /// This part of this many.
+    Part { index: u32, count: u32 },
+    /// As the job scheduler's variables say; the count may be given.
+    Auto { count: Option<u32> },
+}
+
+fn shard(text: &str) -> Result<ShardArg, String> {
+    let (part, count) = text.split_once('/').map_or((text, None), |(part, count)| (part, Some(count)));
+    let count = count.map(str::parse::<u32>).transpose().ok().filter(|count| *count != Some(0));
+    match (part, part.parse::<u32>(), count) {
+        ("auto", _, Some(count)) => Ok(ShardArg::Auto { count }),
+        (_, Ok(index), Some(Some(count))) if index <= count => Ok(ShardArg::Part { index, count }),
+        _ => Err("expected I/N with I from 1 to N (or from 0 to N-1), auto, or auto/N".to_owned()),
+    }
 }
 
 fn segments(text: &str) -> Result<SegmentsArg, String> {

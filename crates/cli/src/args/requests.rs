@@ -22,13 +22,13 @@ pub(crate) struct RequestArgs {
     /// The User-Agent field
     #[arg(short = 'A', long, value_name = "AGENT")]
     pub(crate) user_agent: Option<String>,
-    /// Name and password for every request; haul asks for a missing password
+    /// Name and password for every URL without its own; haul asks for a missing password
     #[arg(short, long, value_name = "USER[:PASS]", conflicts_with_all = ["bearer_file", "netrc", "netrc_file"])]
     pub(crate) user: Option<String>,
     /// A file that holds a bearer token for every request
     #[arg(long, value_name = "FILE", conflicts_with_all = ["netrc", "netrc_file"])]
     pub(crate) bearer_file: Option<PathBuf>,
-    /// Take each host's name and password from ~/.netrc
+    /// Take each host's name and password from ~/.netrc, or the file that the variable NETRC names
     #[arg(long)]
     pub(crate) netrc: bool,
     /// Take them from this file, in the format of ~/.netrc

@@ -7,11 +7,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use haul_fetch::CookieJar;
 use haul_io::{Blocking, Cancel, Existing, Io, Preserve, Publish, reason, run_ready};
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, FlockOperation, access, flock};
 
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
@@ -20,10 +20,15 @@ use crate::run::short_file::read_bytes;
 /// The longest cookie file, in bytes: more than a full jar.
 const FILE_BYTES_MAX: u64 = 32 << 20;
 
+/// The longest wait for another run that writes its cookies.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
 /// A cookie jar and its file.
 pub(super) struct Cookies {
     jar: Arc<CookieJar>,
     path: PathBuf,
+    /// The file as it was read; empty if there was none.
+    before: Vec<u8>,
 }
 
 impl Cookies {
@@ -34,6 +39,7 @@ impl Cookies {
         };
         let jar = Arc::new(CookieJar::new(SystemTime::now));
         // The file is replaced at the end, not a link to it.
+        let mut before = Vec::new();
         let path = match fs::canonicalize(path) {
             Ok(real) => {
                 let file = read(&real).map_err(problem)?;
@@ -45,6 +51,7 @@ impl Cookies {
                     ));
                     problem.hint("a line has seven fields separated by tabs, as curl and wget write them")
                 })?;
+                before = file;
                 real
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
@@ -52,7 +59,7 @@ impl Cookies {
         };
         access(directory_of(&path), Access::WRITE_OK | Access::EXEC_OK)
             .map_err(|error| problem(error.into()))?;
-        Ok(Self { jar, path })
+        Ok(Self { jar, path, before })
     }
 
     /// The jar for the client.
@@ -60,7 +67,8 @@ impl Cookies {
         self.jar.clone()
     }
 
-    /// Replaces the file with the current cookies, readable by its owner only.
+    /// Replaces the file with the current cookies, readable by its owner only. Cookies that another run wrote meanwhile
+    /// are kept, unless this run changed them too.
     ///
     /// # Errors
     /// The message, if it could not be written.
@@ -70,14 +78,35 @@ impl Cookies {
             preserve: Preserve { mode: Some(0o600), ..Preserve::default() },
             ..Publish::new(self.path.clone())
         };
+        let _lock = lock(directory_of(&self.path));
+        let cookies = match read(&self.path) {
+            // A file that became something else is replaced as a whole.
+            Ok(now) if now != self.before => {
+                self.jar.merged(&self.before, &now).unwrap_or_else(|_| self.jar.to_file())
+            }
+            _ => self.jar.to_file(),
+        };
         // A cancellation of its own: an interrupted run keeps its cookies too.
-        let written = Cancel::new().and_then(|cancel| {
-            run_ready(Blocking::new(cancel).write_file(publish, self.jar.to_file().into())).0
-        });
+        let written = Cancel::new()
+            .and_then(|cancel| run_ready(Blocking::new(cancel).write_file(publish, cookies.into())).0);
         written
             .map(drop)
             .map_err(|error| format!("cannot write cookies to {}: {}", quoted(&self.path), reason(&error)))
     }
+}
+
+/// Locks `directory` against other runs that write cookies there. The lock is released when the file is dropped. `None` if
+/// there is no lock to be had in time: then the last run to write wins.
+fn lock(directory: &Path) -> Option<fs::File> {
+    let file = fs::File::open(directory).ok()?;
+    let started = Instant::now();
+    while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if started.elapsed() > LOCK_WAIT {
+            return None;
+        }
+        std::thread::sleep(LOCK_WAIT / 500);
+    }
+    Some(file)
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {

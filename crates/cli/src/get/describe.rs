@@ -117,9 +117,9 @@ impl DescribeFailure for Failed {
             Error::Untrusted { .. } => Some(
                 "try again on another network or after logging in; remove the .haul-part file to start over",
             ),
-            Error::Exists => {
-                Some("remove it, or name another file or directory with -o or -d; -c skips complete files")
-            }
+            Error::Exists => Some(
+                "remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces",
+            ),
             Error::Differs => {
                 Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")
             }

@@ -3,12 +3,15 @@
 //! Owns: the destination of each item, its expected checksums and size.
 //! Does not own: requests ([`super::requests`]), creating files.
 
+use std::fs::{self, FileType};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
 
 use haul_fetch::{
-    Algorithm, Checksum, Destination, Expected, FetchTask, Request, basename, path_name, unreserved,
+    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name, unreserved,
 };
-use haul_io::{File, Preserve, Publish};
+use haul_io::{Existing, File, Preserve, Publish, reason};
 
 use super::requests::{RequestPlan, RequestTemplate};
 use crate::args::NameArg;
@@ -16,6 +19,7 @@ use crate::lists::checksums::Checksums;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::{BadLine, Item, Line};
 use crate::report::exit::Problem;
+use crate::report::redaction::{redacted, redacted_url};
 use crate::report::text::quoted;
 
 /// The options for results, resolved.
@@ -27,6 +31,8 @@ pub(super) struct NamingPlan {
     pub(super) requests: RequestPlan,
     /// Permission bits of results.
     pub(super) mode: u32,
+    /// What happens to files that exist.
+    pub(super) existing: Existing,
     /// The expected checksum of the single result.
     pub(super) checksum: Option<Checksum>,
     /// The file with the expected checksums of all results.
@@ -56,6 +62,7 @@ pub(super) struct Naming {
     rule: NameArg,
     requests: RequestTemplate,
     mode: u32,
+    existing: Existing,
     checksum: Option<Checksum>,
     checksums: Option<Checksums>,
     hash: Option<Algorithm>,
@@ -67,7 +74,10 @@ impl NamingPlan {
     pub(super) fn prepare(self, terminal: Option<File>) -> Result<Naming, Problem> {
         let output = match self.output {
             OutputPlan::Directory => None,
-            OutputPlan::File(path) => Some(Destination::File(publish(path, self.mode))),
+            OutputPlan::File(path) => Some(match device(&path)? {
+                Some(device) => Destination::Stream(device),
+                None => Destination::File(publish(path, self.mode, self.existing)),
+            }),
             OutputPlan::Stdout => Some(Destination::Stream(match terminal {
                 Some(terminal) => terminal,
                 None => File::from(rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from)?),
@@ -79,6 +89,7 @@ impl NamingPlan {
             rule: self.rule,
             requests: self.requests.prepare()?,
             mode: self.mode,
+            existing: self.existing,
             checksum: self.checksum,
             checksums: self.checksums.as_deref().map(Checksums::read).transpose()?,
             hash: self.hash,
@@ -88,12 +99,18 @@ impl NamingPlan {
 }
 
 impl Naming {
+    /// The logins for hosts that redirects lead to.
+    pub(super) fn logins(&self) -> Option<Logins> {
+        self.requests.logins()
+    }
+
     /// The task for `line`. A line that can't be used becomes a task that fails.
     pub(super) fn task(&self, line: Line) -> FetchTask {
         let list_line = self.keep_lines.then(|| to_list_line(&line));
         let mut task = match line {
             Ok(item) => self.item_task(item),
             Err(BadLine { number, reason }) => {
+                let reason = redacted(&reason).into_owned();
                 FetchTask::of(Err(reason), format!("line {number} of the list"), Destination::Discard)
             }
         };
@@ -109,13 +126,14 @@ impl Naming {
             (None, Err(_)) => Ok(Destination::Discard),
         };
         let expected = self.expected(&item, &destination, request.as_ref().ok());
+        let label = redacted_url(&item.url).into_owned();
         match destination.and_then(|destination| Ok((destination, expected?))) {
             Ok((destination, expected)) => {
-                let mut task = FetchTask::of(request, item.url, destination);
+                let mut task = FetchTask::of(request, label, destination);
                 task.expected = expected;
                 task
             }
-            Err(reason) => FetchTask::of(Err(reason), item.url, Destination::Discard),
+            Err(reason) => FetchTask::of(Err(reason), label, Destination::Discard),
         }
     }
 
@@ -138,9 +156,9 @@ impl Naming {
                 }
                 _ => PathBuf::from(basename(request.url())),
             };
-            let checksum =
+            let found =
                 listed.of(&name).ok_or_else(|| format!("no checksum is listed for {}", quoted(&name)))?;
-            checksums.push(checksum.clone());
+            checksums.extend_from_slice(found);
         }
         Ok(Expected { checksums, size: item.size, hash: self.hash })
     }
@@ -155,13 +173,19 @@ impl Naming {
             (None, NameArg::Path) => path_name(request.url()).into(),
             (None, NameArg::Disposition) => {
                 let name = unreserved(Path::new(&basename(request.url())));
-                let publish = publish(self.dir.join(name), self.mode);
+                let publish = publish(self.dir.join(name), self.mode, self.existing);
                 return Ok(Destination::Named(publish));
             }
         };
         // Only the user may choose the names of haul's own files.
         let name = if item.is_typed { name } else { unreserved(&name) };
-        Ok(Destination::File(publish(self.dir.join(name), self.mode)))
+        let mut publish = publish(self.dir.join(&name), self.mode, self.existing);
+        // Links in place of directories are refused beneath the directory of results. A name without directories needs
+        // no such care.
+        if name.components().nth(1).is_some() {
+            publish.root_bytes = Some(self.dir.as_os_str().len());
+        }
+        Ok(Destination::File(publish))
     }
 }
 
@@ -170,6 +194,20 @@ fn stays_inside(path: &Path) -> bool {
     !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-fn publish(path: PathBuf, mode: u32) -> Publish {
-    Publish { preserve: Preserve { mode: Some(mode), ..Preserve::default() }, ..Publish::new(path) }
+/// Opens `path` if it is a device or a pipe, which is written to, and not replaced by a file.
+fn device(path: &Path) -> Result<Option<File>, Problem> {
+    let is_device = |kind: FileType| kind.is_char_device() || kind.is_block_device() || kind.is_fifo();
+    match fs::metadata(path) {
+        Ok(metadata) if is_device(metadata.file_type()) => {
+            let opened = fs::OpenOptions::new().write(true).open(path).map_err(|error| {
+                Problem::usage(format!("cannot write to {}: {}", quoted(path), reason(&error)))
+            })?;
+            Ok(Some(File::from(OwnedFd::from(opened))))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn publish(path: PathBuf, mode: u32, existing: Existing) -> Publish {
+    Publish { existing, preserve: Preserve { mode: Some(mode), ..Preserve::default() }, ..Publish::new(path) }
 }

@@ -53,6 +53,14 @@ impl Netrc {
         self.0.iter().find(is_for).map(|entry| &entry.login)
     }
 
+    /// The login of the first entry that names `host`.
+    pub(super) fn named(&self, host: &str) -> Option<&Login> {
+        let names = |entry: &&Entry| {
+            entry.machine.as_deref().is_some_and(|machine| machine.eq_ignore_ascii_case(host))
+        };
+        self.0.iter().find(names).map(|entry| &entry.login)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut words = Words { rest: text };
@@ -144,6 +152,7 @@ mod tests {
         assert_eq!(login("A.Example"), Some(("ada", "s p\"a\\ce#")));
         assert_eq!(login("b.example"), Some(("bob", "p#q")));
         assert_eq!(login("c"), Some(("anonymous", "guest")), "a macro holds no logins");
+        assert!(netrc.named("c").is_none() && netrc.named("b.example").is_some());
         assert_eq!(login("sub.a.example"), Some(("anonymous", "guest")));
         assert!(Netrc::parse("machine a login x").unwrap().login("b").is_none());
         assert!(Netrc::parse("").unwrap().login("b").is_none());

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use haul_engine::Engine;
 use haul_fetch::{Algorithm, Config, FetchJob, HostLimits, HostSource, Segments, StatusCode, Trust};
-use haul_io::File;
+use haul_io::{Existing, File};
 
 use super::cookies::Cookies;
 use super::naming::{NamingPlan, OutputPlan};
 use super::network;
 use super::requests::RequestPlan;
+use super::shard::Shard;
 use super::terminal::TerminalCopy;
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg, SegmentsArg};
@@ -41,6 +42,8 @@ const PER_HOST_DEFAULT: usize = 16;
 pub(crate) struct GetPlan {
     urls: Vec<String>,
     list: Option<PathBuf>,
+    /// The part of all URLs to fetch.
+    shard: Option<Shard>,
     naming: NamingPlan,
     failures: Option<PathBuf>,
     cookie_jar: Option<PathBuf>,
@@ -80,12 +83,14 @@ impl GetPlan {
         Ok(Self {
             urls: args.urls.clone(),
             list: args.input.clone(),
+            shard: args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?,
             naming: NamingPlan {
                 output,
                 dir: args.dir.clone(),
                 rule: args.name,
                 requests: RequestPlan::resolve(&args.requests, is_single, environment)?,
                 mode: environment.new_file_mode,
+                existing: if args.force { Existing::Replace } else { Existing::Refuse },
                 checksum: args.checksum.clone(),
                 checksums: args.checksums.clone(),
                 hash: args.common.json.then_some(Algorithm::Sha256),
@@ -103,10 +108,13 @@ impl GetPlan {
 
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
     fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
+        let naming = self.naming.prepare(terminal)?;
+        let logins = naming.logins();
         let source = Urls {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
-            naming: self.naming.prepare(terminal)?,
+            shard: self.shard,
+            naming,
         };
         if self.insecure {
             voice.warning("certificates are not checked: an attacker can read and change what is fetched");
@@ -116,7 +124,7 @@ impl GetPlan {
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
         let idle_connections_max = descriptors::idle_connections_max(self.config.idle_connections_max);
         let cookies_jar = cookies.as_ref().map(Cookies::jar);
-        let config = Config { cookies: cookies_jar, idle_connections_max, ..self.config };
+        let config = Config { cookies: cookies_jar, idle_connections_max, logins, ..self.config };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
         let limits = self.transfers.limits(&choice.engine);
         let exit = RunContext { choice: &choice, options: &self.run, voice }.run_reporting(
@@ -138,6 +146,7 @@ impl Plan for GetPlan {
         let source = Urls {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
+            shard: self.shard,
             naming: self.naming.prepare(None)?,
         };
         Ok(source.print(self.run.report.json, voice))
@@ -223,7 +232,7 @@ fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
     if args.urls.len() > 1 {
         return Err(Problem::usage("-o is for a single URL").hint("-d names a directory for many"));
     }
-    if path != Path::new("-") {
+    if path != Path::new("-") && path != Path::new("/dev/stdout") {
         return Ok(OutputPlan::File(path.clone()));
     }
     if args.common.json {
@@ -277,7 +286,8 @@ fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Re
         segments: segments(args),
         redirects_max: args.max_redirects,
         allow_downgrade: args.allow_downgrade,
-        compressed: args.compressed,
+        compressed: args.compressed || args.compressed_archives,
+        decode_archives: args.compressed_archives,
         decoded_ratio_max: args.max_ratio,
         body_bytes_max: args.max_size,
         fail_on_status: !args.no_fail_on_status,

@@ -3,14 +3,16 @@
 //! Owns: combining both, which credentials a host gets.
 //! Does not own: names of results, connections.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use haul_fetch::{Method, Request, RequestBody};
+use haul_fetch::{Logins, Method, Request, RequestBody, UrlLogin};
 use haul_io::reason;
 
-use super::netrc::Netrc;
+use super::netrc::{Login, Netrc};
 use crate::args::RequestArgs;
 use crate::lists::list::Item;
 use crate::report::exit::Problem;
@@ -80,7 +82,7 @@ enum Credentials {
     },
     Bearer(String),
     /// The login of each host.
-    Netrc(Netrc),
+    Netrc(Arc<Netrc>),
 }
 
 impl RequestPlan {
@@ -147,6 +149,9 @@ impl LoginSource {
         if !args.netrc {
             return Ok(Self::None);
         }
+        if let Some(path) = environment.variable("NETRC").filter(|path| !path.is_empty()) {
+            return Ok(Self::Netrc(path.into()));
+        }
         let home = environment.variable("HOME");
         let home = home.ok_or_else(|| Problem::usage("cannot find .netrc: HOME isn't set"))?;
         Ok(Self::Netrc(PathBuf::from(home).join(".netrc")))
@@ -174,12 +179,23 @@ impl LoginSource {
                 checked.map_err(|_| Problem::usage(format!("{} holds no bearer token", quoted(&path))))?;
                 Ok(Credentials::Bearer(token))
             }
-            Self::Netrc(path) => Netrc::read(&path).map(Credentials::Netrc),
+            Self::Netrc(path) => Netrc::read(&path).map(Arc::new).map(Credentials::Netrc),
         }
     }
 }
 
 impl RequestTemplate {
+    /// The logins for hosts that redirects lead to: those of a netrc file. Its default entry isn't for hosts that a
+    /// server names.
+    pub(super) fn logins(&self) -> Option<Logins> {
+        let Credentials::Netrc(netrc) = &self.credentials else { return None };
+        let netrc = netrc.clone();
+        Some(Logins::new(move |host| {
+            let Login { name, password } = netrc.named(host)?.clone();
+            Some(UrlLogin { name, password })
+        }))
+    }
+
     /// Makes the request for `item`, whose own method, fields and body take precedence. The error is the reason in
     /// words.
     pub(super) fn request(&self, item: &Item) -> Result<Request, String> {
@@ -191,7 +207,10 @@ impl RequestTemplate {
             (None, None) if body.is_some() => Method::POST,
             (None, None) => Method::GET,
         };
-        let mut request = Request::new(method, &item.url).map_err(text)?;
+        // RFC 9110 section 4.2.4: credentials must not be sent within a URL.
+        let (url, login) = UrlLogin::take(&item.url)
+            .map_or((Cow::Borrowed(&*item.url), None), |(url, login)| (Cow::Owned(url), Some(login)));
+        let mut request = Request::new(method, &url).map_err(text)?;
         for field in &self.headers {
             request = field.apply(request).map_err(text)?;
         }
@@ -205,7 +224,10 @@ impl RequestTemplate {
             request = request.body(body);
         }
         if !request.has_header("authorization") && !request.omits("authorization") {
-            request = self.credentials.authorize(request).map_err(text)?;
+            request = match login {
+                Some(login) => request.basic_auth(&login.name, &login.password).map_err(text)?,
+                None => self.credentials.authorize(request).map_err(text)?,
+            };
         }
         Ok(request)
     }

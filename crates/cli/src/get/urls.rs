@@ -10,6 +10,7 @@ use haul_engine::{Next, Source};
 use haul_fetch::{Destination, Error, FetchJob, FetchTask};
 
 use super::naming::Naming;
+use super::shard::Shard;
 use crate::lists::list::Item;
 use crate::lists::reader::List;
 use crate::report::describe::Reportable;
@@ -22,15 +23,22 @@ use crate::report::voice::Voice;
 pub(super) struct Urls {
     pub(super) args: std::vec::IntoIter<String>,
     pub(super) list: Option<List>,
+    pub(super) shard: Option<Shard>,
     pub(super) naming: Naming,
 }
 
 impl Source<FetchTask> for Urls {
     fn next(&mut self) -> Next<FetchTask> {
-        let line = match (Iterator::next(&mut self.args), &mut self.list) {
-            (Some(url), _) => Next::Task(Ok(Item { is_typed: true, ..Item::of_url(url) })),
-            (None, Some(list)) => list.next(),
-            (None, None) => Next::End,
+        let line = loop {
+            let line = match (Iterator::next(&mut self.args), &mut self.list) {
+                (Some(url), _) => Next::Task(Ok(Item { is_typed: true, ..Item::of_url(url) })),
+                (None, Some(list)) => list.next(),
+                (None, None) => Next::End,
+            };
+            match (&line, &self.shard) {
+                (Next::Task(line), Some(shard)) if !shard.has(line) => {}
+                _ => break line,
+            }
         };
         match line {
             Next::Task(line) => Next::Task(self.naming.task(line)),

@@ -4,6 +4,7 @@
 //! Does not own: hashing, comparing.
 
 use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use haul_fetch::{Algorithm, Checksum};
@@ -11,11 +12,11 @@ use haul_io::reason;
 
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
-use crate::run::short_file::read_text;
+use crate::run::short_file::read_bytes;
 
-/// The expected checksum of each name.
+/// The expected checksums of each name, which needn't be UTF-8. A result must match all that are listed for its name.
 #[derive(Debug)]
-pub(crate) struct Checksums(HashMap<String, Checksum>);
+pub(crate) struct Checksums(HashMap<Vec<u8>, Vec<Checksum>>);
 
 /// The longest file, in bytes: about half a million names.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -23,7 +24,7 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 impl Checksums {
     /// Reads the file at `path`.
     pub(crate) fn read(path: &Path) -> Result<Self, Problem> {
-        let text = read_text(path, FILE_BYTES_MAX).map_err(|error| {
+        let text = read_bytes(path, FILE_BYTES_MAX).map_err(|error| {
             Problem::usage(format!("cannot read checksums {}: {}", quoted(path), reason(&error)))
         })?;
         Self::parse(&text).map_err(|number| {
@@ -32,58 +33,80 @@ impl Checksums {
     }
 
     /// Parses a file. The error is the number of the first invalid line.
-    fn parse(text: &str) -> Result<Self, usize> {
-        let mut checksums = HashMap::new();
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim_end_matches('\r');
-            if line.is_empty() || line.starts_with('#') {
+    fn parse(text: &[u8]) -> Result<Self, usize> {
+        let mut checksums: HashMap<_, Vec<_>> = HashMap::new();
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            let line = trimmed(line);
+            if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
             let (name, checksum) = tagged(line).or_else(|| plain(line)).ok_or(index + 1)?;
-            checksums.insert(name, checksum);
+            let listed = checksums.entry(name).or_default();
+            if !listed.contains(&checksum) {
+                listed.push(checksum);
+            }
         }
         Ok(Self(checksums))
     }
 
-    /// The checksum for a result: by its path relative to the directory of results, or else by its file name.
-    pub(crate) fn of(&self, name: &Path) -> Option<&Checksum> {
-        let last = name.file_name().and_then(|last| self.0.get(last.to_str()?));
-        name.to_str().and_then(|name| self.0.get(name)).or(last)
+    /// The checksums for a result: by its path relative to the directory of results, or else by its file name.
+    pub(crate) fn of(&self, name: &Path) -> Option<&[Checksum]> {
+        let last = || self.0.get(name.file_name()?.as_bytes());
+        self.0.get(name.as_os_str().as_bytes()).or_else(last).map(Vec::as_slice)
     }
 }
 
+/// `line` without the carriage returns at its end.
+fn trimmed(mut line: &[u8]) -> &[u8] {
+    while let Some(rest) = line.strip_suffix(b"\r") {
+        line = rest;
+    }
+    line
+}
+
+fn split_at(text: &[u8], index: usize, separator_bytes: usize) -> (&[u8], &[u8]) {
+    (&text[..index], &text[index + separator_bytes..])
+}
+
+fn checksum(hex: &[u8]) -> Option<Checksum> {
+    Checksum::from_hex(Algorithm::Sha256, str::from_utf8(hex).ok()?).ok()
+}
+
 /// Parses `HEX  name` or `HEX *name`. A leading backslash marks an escaped name.
-fn plain(line: &str) -> Option<(String, Checksum)> {
-    let (line, escaped) = line.strip_prefix('\\').map_or((line, false), |line| (line, true));
-    let (hex, name) = line.split_once(' ')?;
-    let name = name.strip_prefix([' ', '*'])?;
-    let name = if escaped { unescaped(name)? } else { name.to_owned() };
-    Some((without_dot(name)?, Checksum::from_hex(Algorithm::Sha256, hex).ok()?))
+fn plain(line: &[u8]) -> Option<(Vec<u8>, Checksum)> {
+    let (line, escaped) = line.strip_prefix(b"\\").map_or((line, false), |line| (line, true));
+    let (hex, name) = split_at(line, line.iter().position(|byte| *byte == b' ')?, 1);
+    let name = name.strip_prefix(b" ").or_else(|| name.strip_prefix(b"*"))?;
+    let name = if escaped { unescaped(name)? } else { name.to_vec() };
+    Some((without_dot(name)?, checksum(hex)?))
 }
 
 /// Parses `SHA256 (name) = HEX`.
-fn tagged(line: &str) -> Option<(String, Checksum)> {
-    let (name, hex) = line.strip_prefix("SHA256 (")?.rsplit_once(") = ")?;
-    Some((without_dot(name.to_owned())?, Checksum::from_hex(Algorithm::Sha256, hex).ok()?))
+fn tagged(line: &[u8]) -> Option<(Vec<u8>, Checksum)> {
+    const END: &[u8] = b") = ";
+    let rest = line.strip_prefix(b"SHA256 (")?;
+    let (name, hex) = split_at(rest, rest.windows(END.len()).rposition(|window| window == END)?, END.len());
+    Some((without_dot(name.to_vec())?, checksum(hex)?))
 }
 
-fn without_dot(name: String) -> Option<String> {
-    let name = name.strip_prefix("./").map(str::to_owned).unwrap_or(name);
+fn without_dot(name: Vec<u8>) -> Option<Vec<u8>> {
+    let name = name.strip_prefix(b"./").map(<[u8]>::to_vec).unwrap_or(name);
     (!name.is_empty()).then_some(name)
 }
 
-fn unescaped(name: &str) -> Option<String> {
-    let mut out = String::new();
-    let mut characters = name.chars();
-    while let Some(character) = characters.next() {
-        out.push(match character {
-            '\\' => match characters.next()? {
-                '\\' => '\\',
-                'n' => '\n',
-                'r' => '\r',
+fn unescaped(name: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut bytes = name.iter();
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'\\' => match bytes.next()? {
+                b'\\' => b'\\',
+                b'n' => b'\n',
+                b'r' => b'\r',
                 _ => return None,
             },
-            other => other,
+            other => *other,
         });
     }
     Some(out)
@@ -91,6 +114,8 @@ fn unescaped(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]
@@ -109,15 +134,25 @@ mod tests {
             (format!("\\{hex}  a\\x"), None),
             (format!("MD5 (a) = {hex}"), None),
         ] {
-            let parsed = Checksums::parse(&format!("# one\n\n{line}\n"));
+            let parsed = Checksums::parse(format!("# one\n\n{line}\n").as_bytes());
             assert_eq!(parsed.as_ref().err(), name.is_none().then_some(&3), "{line}");
             if let Some(name) = name {
-                let checksum = parsed.unwrap().of(Path::new(name)).map(ToString::to_string);
+                let checksum = parsed.unwrap().of(Path::new(name)).map(|all| all[0].to_string());
                 assert_eq!(checksum, Some(format!("sha256:{hex}")), "{line}");
             }
         }
-        let checksums = Checksums::parse(&format!("{hex}  x")).unwrap();
+        let checksums = Checksums::parse(format!("{hex}  x").as_bytes()).unwrap();
         assert!(checksums.of(Path::new("d/x")).is_some(), "by its last part");
         assert!(checksums.of(Path::new("y")).is_none());
+    }
+
+    #[test]
+    fn marks_foreign_names_and_names_listed_twice_are_understood() {
+        let (one, two) = ("a".repeat(64), "b".repeat(64));
+        let mut file = format!("\u{feff}{one}  a\r\n{two} *a\n{one}  ./a\n{one}  ").into_bytes();
+        file.extend(b"\xff\n");
+        let checksums = Checksums::parse(&file).unwrap();
+        let of = |name: &[u8]| checksums.of(Path::new(OsStr::from_bytes(name))).map(<[Checksum]>::len);
+        assert_eq!((of(b"a"), of(b"\xff"), of(b"\xfe")), (Some(2), Some(1), None));
     }
 }

@@ -6,13 +6,14 @@
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use haul_fetch::FetchTask;
+use haul_fetch::{FetchTask, UrlLogin};
 use haul_io::reason;
 use tempfile::NamedTempFile;
 
-use super::list::{BadLine, Line};
+use super::list::{BadLine, Item, Line};
 use crate::report::exit::Problem;
-use crate::report::text::quoted;
+use crate::report::redaction::{redacted, redacted_url};
+use crate::report::text::{harmless, harmless_json, quoted};
 
 /// The list while it is written. It replaces a file of the same name only at the end, so it may be the list being read.
 pub(crate) struct Failures {
@@ -21,11 +22,19 @@ pub(crate) struct Failures {
     error: Option<std::io::Error>,
 }
 
-/// `line` in the form of a list; a line that can't be used becomes a comment with the reason.
+/// `line` in the form of a list, its URL without a login; a line that can't be used becomes a comment with the reason.
 pub(crate) fn to_list_line(line: &Line) -> Box<str> {
     let text = match line {
-        Ok(item) => serde_json::to_string(item).expect("items are plain text and numbers"),
-        Err(BadLine { number, reason }) => format!("# line {number}: {}", reason.escape_debug()),
+        Ok(item) => {
+            let without_login = UrlLogin::take(&item.url).map(|(url, _)| url);
+            let url = without_login.unwrap_or_else(|| redacted_url(&item.url).into_owned());
+            let text = serde_json::to_string(&Item { url, ..item.clone() });
+            harmless_json(&text.expect("items are plain text and numbers")).into_owned()
+        }
+        Err(BadLine { number, reason }) => {
+            let reason = redacted(reason).escape_debug().to_string();
+            format!("# line {number}: {}", harmless(&reason))
+        }
     };
     text.into()
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// One entry of a list.
-#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Item {
     pub(crate) url: String,
@@ -47,6 +47,8 @@ pub(crate) struct BadLine {
     pub(crate) reason: String,
 }
 
+/// The byte order mark in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 /// The longest line, in bytes.
 const LINE_BYTES_MAX: usize = 64 * 1024;
 
@@ -97,7 +99,8 @@ impl<R: Read> Lines<R> {
         if self.ended {
             return None;
         }
-        match self.read() {
+        let read = self.read().map(|line| line.map(|line| self.without_mark(line)));
+        match read {
             Ok(None) => {
                 self.ended = true;
                 None
@@ -109,6 +112,14 @@ impl<R: Read> Lines<R> {
                 Some(Some(Err(BadLine { number: self.number, reason: error.to_string() })))
             }
         }
+    }
+
+    /// `line` without the byte order mark that some editors put before the first line of a file.
+    fn without_mark(&self, mut line: Vec<u8>) -> Vec<u8> {
+        if self.number == 1 && line.starts_with(MARK) {
+            line.drain(..MARK.len());
+        }
+        line
     }
 
     /// Whether another line is buffered.
@@ -159,6 +170,20 @@ mod tests {
         assert!(lines[4].as_ref().unwrap_err().reason.contains("uot"), "unknown members are refused");
         assert_eq!(lines[5], url("http://e/"));
         assert_eq!(lines.len(), 6);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        for (text, urls) in [
+            ("\u{feff}http://a/\r\nhttp://b/", &["http://a/", "http://b/"][..]),
+            ("\u{feff}# no\r\nhttp://b/\r\n", &["http://b/"]),
+            ("\u{feff}{\"url\": \"http://a/\"}", &["http://a/"]),
+            ("\u{feff}", &[]),
+            ("http://a/\n\u{feff}http://b/", &["http://a/", "\u{feff}http://b/"]),
+        ] {
+            let found: Vec<_> = Lines::new(text.as_bytes()).map(|line| line.unwrap().url).collect();
+            assert_eq!(found, urls, "{text:?}");
+        }
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::exit::{Exit, Problem};
+use super::redaction::redacted;
+use super::text::{harmless, harmless_json};
 
 /// The number of `-v` less the number of `-q`.
 pub(crate) type Verbosity = i8;
@@ -101,8 +103,9 @@ impl Voice {
 
     /// Prints a line of data on stdout. Returns whether it could be written.
     pub(crate) fn data(&self, line: impl Display) -> bool {
+        let line = line.to_string();
         let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_ok()
+        writeln!(stdout, "{}", harmless_json(&line)).and_then(|()| stdout.flush()).is_ok()
     }
 
     /// Shows the progress line until [`Voice::end_progress`].
@@ -125,8 +128,10 @@ impl Voice {
 }
 
 fn write_message(text: &str) {
+    // Every message passes here: none shows the login of a URL, or characters that manipulate a terminal.
+    let text = redacted(text);
     // A closed stderr does not end the run.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", harmless(&text));
 }
 
 /// Prints clap's error in the form of our own messages, or the help that was requested.

@@ -4,6 +4,8 @@ mod certificates;
 mod cookies;
 mod descriptors;
 mod fields;
+mod logins;
 mod names;
+mod places;
 mod requests;
 mod sync;

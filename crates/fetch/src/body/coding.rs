@@ -4,6 +4,7 @@
 //! Leaves: decoded content, within the limits on its growth.
 //! Not to be touched from outside: the single decoders.
 
+pub(crate) mod archive;
 mod decoder;
 pub(crate) mod decoding;
 pub(crate) mod error;

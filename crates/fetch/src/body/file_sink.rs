@@ -304,9 +304,12 @@ impl FileSink {
             Ok((stamp, existing)) => {
                 self.publish.existing = existing;
                 let path = self.publish.path.clone();
-                self.publish(io).await?;
-                sync.after(io, &path, stamp).await;
-                Ok(())
+                let published = self.publish(io).await;
+                match published {
+                    Ok(()) => sync.after(io, &path, stamp).await,
+                    Err(_) => sync.withdraw(io).await,
+                }
+                published
             }
             Err(error) => {
                 let _ = self.start_over(io).await;

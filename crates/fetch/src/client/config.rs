@@ -12,7 +12,7 @@ use haul_http1::Limits;
 use haul_io::Names;
 use http::StatusCode;
 
-use crate::{CookieJar, Family, HostOverride, Proxies};
+use crate::{CookieJar, Family, HostOverride, Logins, Proxies};
 
 /// The settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -65,6 +65,9 @@ pub struct Config {
     /// Whether to ask servers to compress bodies, and to decompress them; never for parts. If false, bodies are taken
     /// as they are. Defaults to false.
     pub compressed: bool,
+    /// Whether [`Config::compressed`] includes archives, which are files that are meant to stay compressed, as their
+    /// names or media types say. Defaults to false.
+    pub decode_archives: bool,
     /// How many times its encoded length a body may grow to; checked beyond the first 16 MiB. Defaults to 250.
     pub decoded_ratio_max: u32,
     /// Longest body in bytes, after decompression; a longer one is an error. Defaults to none for files.
@@ -90,6 +93,8 @@ pub struct Config {
     /// The jar for the cookies of all requests; a request with its own Cookie field uses none of them. Clients may
     /// share a jar. Defaults to none: cookies are ignored.
     pub cookies: Option<Arc<CookieJar>>,
+    /// The logins for hosts that redirects lead to. Defaults to none.
+    pub logins: Option<Logins>,
     /// The proxies to use. Defaults to none.
     pub proxies: Proxies,
     /// Fixed addresses for host names; these override DNS. Defaults to none.
@@ -200,6 +205,7 @@ impl Default for Config {
             redirects_max: 10,
             allow_downgrade: false,
             compressed: false,
+            decode_archives: false,
             decoded_ratio_max: 250,
             body_bytes_max: None,
             memory_body_bytes_max: 64 << 20,
@@ -211,6 +217,7 @@ impl Default for Config {
             unix_socket: None,
             client_identity: None,
             cookies: None,
+            logins: None,
             proxies: Proxies::default(),
             known_hosts: Vec::new(),
             names: Names::system(),
@@ -256,6 +263,7 @@ mod tests {
         assert_eq!(config.retry_after_max, Duration::from_secs(120));
         assert_eq!((config.total_timeout, config.body_bytes_max), (None, None));
         assert_eq!((config.compressed, config.decoded_ratio_max), (false, 250));
+        assert!(!config.decode_archives && config.logins.is_none());
         assert_eq!((config.redirects_max, config.allow_downgrade), (10, false));
         assert_eq!(config.memory_body_bytes_max, 64 << 20);
         assert!(config.fail_on_status && !config.resume && !config.sync);

@@ -46,7 +46,7 @@ impl Request {
     /// # Errors
     /// As [`Request::get`]; and [`Error::Method`] for CONNECT.
     pub fn new(method: Method, url: &str) -> Result<Self, Error> {
-        let url = Url::parse(url).map_err(|error| Error::Url { reason: error.to_string() })?;
+        let url = Url::parse(url).map_err(|error| Error::Url { reason: malformed(error) })?;
         check_url(&url).map_err(|reason| Error::Url { reason: reason.to_owned() })?;
         if method == Method::CONNECT {
             return Err(Error::Method { reason: "CONNECT can't be used to fetch" });
@@ -188,10 +188,24 @@ impl Request {
     }
 }
 
+/// Why a text isn't a URL. The text is not quoted: it may contain a password.
+fn malformed(error: url::ParseError) -> String {
+    match error {
+        url::ParseError::RelativeUrlWithoutBase => {
+            "the URL has no scheme; write https:// or http:// before the host".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
 /// Checks that `url` can be fetched.
 pub(crate) fn check_url(url: &Url) -> Result<(), &'static str> {
     match url.scheme() {
         "http" | "https" => {}
+        // A host and a port, which read as a scheme and a path.
+        _ if !url.has_host() && url.path().starts_with(|first: char| first.is_ascii_digit()) => {
+            return Err("the URL has no scheme; write https:// or http:// before the host");
+        }
         _ => return Err("only http and https can be fetched"),
     }
     if !url.has_host() {

@@ -9,7 +9,7 @@
 use url::Url;
 
 use super::date;
-use super::scope::{default_path, domain_matches, is_address, is_public_suffix, path_matches};
+use super::scope::{default_path, domain_matches, is_address, is_public_suffix, is_secure, path_matches};
 
 /// The longest name and value together, in bytes.
 const NAME_VALUE_BYTES_MAX: usize = 4_096;
@@ -73,8 +73,7 @@ impl Cookie {
             expires: attributes.end().map(|end| end.min(now.saturating_add(LIFETIME_SECONDS_MAX))),
         };
         // Section 5.4: __Host- requires an explicit path.
-        let may =
-            (!cookie.secure || url.scheme() == "https") && (!cookie.is_for_its_host() || named.is_some());
+        let may = (!cookie.secure || is_secure(url)) && (!cookie.is_for_its_host() || named.is_some());
         (may && cookie.is_sound()).then_some(cookie)
     }
 
@@ -84,12 +83,14 @@ impl Cookie {
         let fits = self.name.len() + self.value.len() <= NAME_VALUE_BYTES_MAX
             && self.path.len() <= PATH_BYTES_MAX
             && self.domain.len() <= DOMAIN_BYTES_MAX;
+        // A file can't represent others: there, a leading dot has a meaning.
+        let is_domain = !self.domain.is_empty() && !self.domain.starts_with('.');
         let is_named = !self.name.is_empty()
             && ![&self.name, &self.value, &self.path].iter().any(|text| text.contains(&b';'));
         let is_clean = is_clean(&self.name) && is_clean(&self.value) && is_clean(&self.path);
         let keeps_prefix = (!self.has_prefix(b"__Secure-") || self.secure)
             && (!self.is_for_its_host() || self.secure && self.host_only && self.path == b"/");
-        fits && is_named && is_clean && keeps_prefix && self.path.starts_with(b"/")
+        fits && is_domain && is_named && is_clean && keeps_prefix && self.path.starts_with(b"/")
     }
 
     /// Whether the cookie is sent with a request for `path` on `host`, over a connection that is `secure` or not.

@@ -18,10 +18,14 @@ use url::Url;
 
 use super::cookie::Cookie;
 use super::netscape;
+use super::scope::is_secure;
 use super::store::Store;
 
 /// The longest Cookie field in bytes that most servers accept. Cookies at the end that don't fit are omitted.
 const FIELD_BYTES_MAX: usize = 8 * 1024;
+
+/// The most cookies that one response sets; further ones are ignored.
+const RESPONSE_COUNT_MAX: usize = 50;
 
 /// A jar for the cookies of all origins. It keeps at most 3 000 cookies, 150 for each registrable domain
 /// (`example.org`, `example.co.uk`), which take at most 25 MiB; beyond that, the least recently used ones are removed.
@@ -71,6 +75,26 @@ impl CookieJar {
         Ok(())
     }
 
+    /// The cookies of the jar as a file, merged with those that another program wrote meanwhile. `before` is the file
+    /// that the jar was read from, `now` its current content: what the jar changed since then is applied to that.
+    ///
+    /// # Errors
+    /// The first line of `now` that isn't a cookie.
+    pub fn merged(&self, before: &[u8], now: &[u8]) -> Result<Vec<u8>, BadCookieLine> {
+        let (clock, theirs) = (self.now(), Self::new(SystemTime::now));
+        let old = netscape::parse(before).unwrap_or_default();
+        let new = netscape::parse(now).map_err(|number| BadCookieLine { number })?;
+        let (ours, mut merged) = (self.store(), theirs.store());
+        let kept: Vec<_> = ours.all(clock).collect();
+        let is_gone = |cookie: &Cookie| {
+            old.contains(cookie) && !kept.iter().any(|ours| ours.is_same(cookie)) && !cookie.is_expired(clock)
+        };
+        new.into_iter().filter(|cookie| !is_gone(cookie)).for_each(|cookie| merged.put(cookie, true, clock));
+        let changed = kept.iter().filter(|cookie| !old.contains(cookie));
+        changed.for_each(|cookie| merged.put((*cookie).clone(), true, clock));
+        Ok(netscape::write(merged.all(clock)))
+    }
+
     /// All cookies that haven't expired, in the format of [`CookieJar::read`]; session cookies have the expiry 0.
     pub fn to_file(&self) -> Vec<u8> {
         netscape::write(self.store().all(self.now()))
@@ -80,7 +104,7 @@ impl CookieJar {
     pub fn take(&self, url: &Url, set_cookie: &[u8]) {
         let now = self.now();
         if let Some(cookie) = Cookie::parse(url, set_cookie, now) {
-            self.store().put(cookie, url.scheme() == "https", now);
+            self.store().put(cookie, is_secure(url), now);
         }
     }
 
@@ -120,7 +144,11 @@ impl CookieJar {
 
     /// Stores the cookies of all Set-Cookie fields in a response from `url`.
     pub(crate) fn take_all(&self, url: &Url, headers: &HeaderMap) {
-        headers.get_all(SET_COOKIE).iter().for_each(|field| self.take(url, field.as_bytes()));
+        headers
+            .get_all(SET_COOKIE)
+            .iter()
+            .take(RESPONSE_COUNT_MAX)
+            .for_each(|field| self.take(url, field.as_bytes()));
     }
 
     fn now(&self) -> u64 {

@@ -95,10 +95,11 @@ fn flag(field: &[u8]) -> Option<bool> {
     }
 }
 
-/// 0 or an empty field means the end of the session.
+/// 0 or an empty field means the end of the session. Browsers' extensions write fractions.
 #[expect(clippy::option_option, reason = "the end of the session is no error")]
 fn expiry(field: &[u8]) -> Option<Option<u64>> {
-    let digits = str::from_utf8(field).ok()?;
+    let field = str::from_utf8(field).ok()?;
+    let digits = field.split('.').next().unwrap_or_default();
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

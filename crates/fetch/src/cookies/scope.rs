@@ -7,9 +7,23 @@
 
 use std::net::Ipv4Addr;
 
+use url::{Host, Url};
+
 /// Whether `host`, as in a URL, is an IP address.
 pub(super) fn is_address(host: &str) -> bool {
     host.starts_with('[') || host.parse::<Ipv4Addr>().is_ok()
+}
+
+/// Whether nobody between this machine and the server of `url` can read or change what is sent: over https, or to this
+/// machine itself (RFC 6265bis section 5.8.3 leaves that to the client).
+pub(super) fn is_secure(url: &Url) -> bool {
+    url.scheme() == "https"
+        || match url.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            None => false,
+        }
 }
 
 /// Whether `host` is `domain` or a name below it.
@@ -46,6 +60,22 @@ pub(super) fn default_path(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_machine_is_secure_without_tls() {
+        for (url, secure) in [
+            ("https://h/", true),
+            ("http://h/", false),
+            ("http://127.3.2.1/", true),
+            ("http://[::1]/", true),
+            ("http://localhost:8080/", true),
+            ("http://a.localhost/", true),
+            ("http://localhost.example/", false),
+            ("http://128.0.0.1/", false),
+        ] {
+            assert_eq!(is_secure(&Url::parse(url).unwrap()), secure, "{url}");
+        }
+    }
 
     #[test]
     fn domains_match_at_dots() {

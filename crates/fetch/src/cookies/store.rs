@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use url::Url;
 
 use super::cookie::Cookie;
-use super::scope::{domain_matches, path_matches, site};
+use super::scope::{domain_matches, is_secure, path_matches, site};
 
 /// The most cookies of one registrable domain.
 pub(super) const SITE_COUNT_MAX: usize = 150;
@@ -72,7 +72,7 @@ impl Store {
     pub(super) fn matching(&mut self, url: &Url, now: u64) -> impl Iterator<Item = &Cookie> {
         self.tick += 1;
         let host = url.host_str().unwrap_or_default();
-        let (path, secure) = (url.path().as_bytes(), url.scheme() == "https");
+        let (path, secure) = (url.path().as_bytes(), is_secure(url));
         let entries = self.sites.get_mut(site(host)).map(Vec::as_mut_slice).unwrap_or_default();
         let mut found: Vec<_> = entries
             .iter_mut()

@@ -1,14 +1,15 @@
 //! Keeping a file up to date with its URL: it is fetched again only if it has changed.
 //!
 //! Next to a result NAME, the record `NAME.haul-from` holds the URL, the validators of the response, and the length and
-//! time of the file. If the file has another length or time, or there is no record, the file is fetched in full.
+//! time of the file. If the file has another length or time, the file is fetched in full.
 //!
-//! The record is removed before the file is replaced, and written again afterwards. So at any time the record belongs
-//! to the file next to it, or there is none, even if the process is killed. The same holds after a power cut: a file is
+//! Before a file gets its name, the record is cut down to its URL, and it is written in full afterwards. So at any time
+//! the record says that the file is ours, and describes the file next to it or none, even if the process is killed. The same holds after a power cut: a file is
 //! synced before it has its name, and if the old and the new file have the same length and time, so that one record
 //! would fit both, each step is synced before the next.
 //!
-//! Two kinds of files are not replaced: one that came from another URL, so that two URLs with the same name don't
+//! Three kinds of files are not replaced: one without a record, which this program didn't make; one that came from
+//! another URL, so that two URLs with the same name don't
 //! replace each other's result (within a job, [`crate::kept::name_locks`] admits one attempt at a time to a name), and
 //! one that another program changed during the attempt.
 //!
@@ -67,8 +68,8 @@ impl Sync {
     /// Examines the file `result`, which is to be kept up to date with `url`.
     ///
     /// # Errors
-    /// [`Error::Exists`] if the file came from another URL; [`Error::InTheWay`] if something else has the record's
-    /// name.
+    /// [`Error::Exists`] if the file has no record, or came from another URL; [`Error::InTheWay`] if something else has
+    /// the record's name.
     pub(crate) async fn begin(io: &impl Io, result: &Path, url: &Url) -> Result<SyncStart, Error> {
         let record = Record::new(sibling(result, SUFFIX), MAGIC, url);
         let stat = io.stat_at(None, result).await.ok();
@@ -77,6 +78,7 @@ impl Sync {
             Recorded::Others(_) if stat.is_some() => return Err(Error::Exists),
             Recorded::Others(lines) => (lines, false),
             Recorded::Foreign => return Err(record.in_the_way()),
+            Recorded::Nothing if stat.is_some() => return Err(Error::Exists),
             Recorded::Damaged | Recorded::Nothing => (Vec::new(), false),
         };
         let (existing, recorded) = (stat.as_ref().map(Identity::of), Stamp::read(&lines));
@@ -95,18 +97,26 @@ impl Sync {
         self.condition = Condition::of(response);
     }
 
-    /// Prepares to give the new file, with this `stamp`, its name: checks that the old file is unchanged, and removes
-    /// the record. Returns whether there is an old file to replace.
+    /// Prepares to give the new file, with this `stamp`, its name: checks that the old file is unchanged, and cuts the
+    /// record down to its URL. Returns whether there is an old file to replace.
     pub(crate) async fn before(&self, io: &impl Io, result: &Path, stamp: Stamp) -> Result<Existing, Error> {
         let now = io.stat_at(None, result).await.ok();
         if now.as_ref().map(Identity::of) != self.existing {
             return Err(Error::Exists);
         }
-        self.record.remove(io).await?;
+        self.record.write(io, b"").await?;
         if self.recorded == Some(stamp) {
             sync_directory_of(io, result).await.map_err(Error::write)?;
         }
         Ok(if self.existing.is_some() { Existing::Replace } else { Existing::Refuse })
+    }
+
+    /// Removes the record of a new file that didn't get its name.
+    pub(crate) async fn withdraw(&self, io: &impl Io) {
+        if self.existing.is_none() {
+            // If this fails, a file that is later made under that name would be taken for ours.
+            let _ = self.record.remove(io).await;
+        }
     }
 
     /// Writes the record of the new file, with this `stamp`, which has its name now.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use haul_engine::{Job, Step};
-use haul_io::{Existing, Io, Publish};
+use haul_io::{Existing, Io, Location, Publish};
 use http::Method;
 
 use crate::body::download::Download;
@@ -213,6 +213,12 @@ impl FetchJob {
             Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task)),
             Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task)),
         };
+        let keeps_record = self.shared.config.sync || self.shared.config.resume;
+        if let (true, Some(root_bytes)) = (keeps_record, publish.root_bytes) {
+            // Records and partial files are named in full: no directory of theirs may be a link.
+            let location = Location::beneath(&publish.path, root_bytes);
+            io.make_directory(location).await.map_err(Error::write)?;
+        }
         if self.shared.config.sync && request.may_come_in_parts() {
             return prepare_sync(io, task, request, publish).await;
         }

@@ -21,9 +21,9 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
 /// hidden, no device, not the name of a file that this client keeps for itself, at most 241 bytes. `None` if it
 /// proposes none.
 pub fn disposition_name(headers: &HeaderMap) -> Option<String> {
-    let value = String::from_utf8_lossy(headers.get(CONTENT_DISPOSITION)?.as_bytes()).into_owned();
+    let value = text_of(headers.get(CONTENT_DISPOSITION)?.as_bytes());
     let mut parameters = Vec::new();
-    let (_, mut rest) = value.split_once(';')?;
+    let mut rest = parameters_of(&value)?;
     while let Some((name, value, after)) = parameter(rest) {
         parameters.push((name, value));
         rest = after;
@@ -33,6 +33,20 @@ pub fn disposition_name(headers: &HeaderMap) -> Option<String> {
     // RFC 6266 section 4.3: the extended form is preferred.
     let name = of("filename*").and_then(extended).or_else(|| of("filename").map(str::to_owned))?;
     harmless(&name)
+}
+
+/// The field as text: UTF-8 as browsers take it, else ISO 8859-1, which RFC 9110 section 5.5 calls historical.
+fn text_of(field: &[u8]) -> String {
+    match str::from_utf8(field) {
+        Ok(text) => text.to_owned(),
+        Err(_) => field.iter().copied().map(char::from).collect(),
+    }
+}
+
+/// What follows the disposition type. Some servers omit the type: then the first part is a parameter already.
+fn parameters_of(value: &str) -> Option<&str> {
+    let (first, rest) = value.split_once(';').unwrap_or((value, ""));
+    if first.contains('=') { Some(value) } else { Some(rest).filter(|rest| !rest.is_empty()) }
 }
 
 /// The next `name=value` in `text`, and the text after its semicolon.
@@ -138,6 +152,17 @@ mod tests {
         named("attachment; filename*=koi8-r''x; filename=plain", Some("plain"));
         named("attachment; filename=\"unended", None);
         named("attachment; filename=\"\"", None);
+    }
+
+    #[test]
+    fn names_are_read_without_a_type_and_in_latin_1() {
+        named("filename=a.txt", Some("a.txt"));
+        named("filename=\"a;b.txt\"; x=y", Some("a;b.txt"));
+        named("filename*=UTF-8''%e2%82%ac; filename=plain", Some("\u{20ac}"));
+        named("; filename=a.txt", Some("a.txt"));
+        let value = HeaderValue::from_bytes(b"attachment; filename=\"na\xefve.txt\"").unwrap();
+        let found = disposition_name(&HeaderMap::from_iter([(CONTENT_DISPOSITION, value)]));
+        assert_eq!(found.as_deref(), Some("na\u{ef}ve.txt"));
     }
 
     #[test]

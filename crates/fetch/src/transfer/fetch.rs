@@ -10,11 +10,13 @@ use haul_io::Io;
 use http::header::{Entry, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, SET_COOKIE};
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::body::coding::archive;
 use crate::body::coding::decoding::Decoding;
 use crate::body::download::Download;
 use crate::body::receiver::Receiver;
 use crate::kept::condition::Judgement;
 use crate::kept::resume::{Ask, Verdict};
+use crate::route::origin::Origin;
 use crate::transfer::attempt::Attempt;
 use crate::transfer::exchange::Answered;
 use crate::transfer::redirect;
@@ -129,7 +131,7 @@ impl<I: Io> Attempt<'_, I> {
                 self.drain(request, answered).await;
                 return next.map(Step::Redirect).ok_or(Error::Status(status));
             }
-            let decoding = if is_ranged { None } else { self.decoding(head)? };
+            let decoding = if is_ranged { None } else { self.decoding(request, head)? };
             let verdict = ask.judge(prefix.as_ref(), head, is_ranged)?;
             match verdict.without_coded_parts(decoding.is_some()) {
                 Verdict::TakeWhole => {
@@ -222,7 +224,18 @@ impl<I: Io> Attempt<'_, I> {
         request: &Request,
         head: &ResponseHead,
     ) -> Result<Option<Request>, Error> {
-        redirect::follow(request, head.status, &head.headers, self.config().allow_downgrade)
+        let next = redirect::follow(request, head.status, &head.headers, self.config().allow_downgrade)?;
+        next.map(|next| self.authorized(request, next)).transpose()
+    }
+
+    /// `next`, which `request` was redirected to, with the login of its host if that is another origin.
+    fn authorized(&self, request: &Request, next: Request) -> Result<Request, Error> {
+        let is_elsewhere = Origin::of(&request.url) != Origin::of(&next.url);
+        let logins = self.config().logins.as_ref().filter(|_| is_elsewhere);
+        match logins.and_then(|logins| logins.of(&next.url)) {
+            Some(login) => next.basic_auth(&login.name, &login.password),
+            None => Ok(next),
+        }
     }
 
     fn has_failed(&self, ask: Ask, status: StatusCode) -> bool {
@@ -239,8 +252,10 @@ impl<I: Io> Attempt<'_, I> {
     }
 
     /// The decoders for a body, if it has content codings and they are to be undone.
-    fn decoding(&self, head: &ResponseHead) -> Result<Option<Decoding>, Error> {
-        if self.config().compressed && head.framing != Framing::None {
+    fn decoding(&self, request: &Request, head: &ResponseHead) -> Result<Option<Decoding>, Error> {
+        let config = self.config();
+        let is_left = || !config.decode_archives && archive::is_archive(&request.url, &head.headers);
+        if config.compressed && head.framing != Framing::None && !is_left() {
             Ok(Decoding::of(&head.headers, self.config().decoded_ratio_max)?)
         } else {
             Ok(None)

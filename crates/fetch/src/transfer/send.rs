@@ -15,6 +15,7 @@ use http::header::{
     ACCEPT, ACCEPT_ENCODING, COOKIE, EXPECT, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT,
 };
 
+use crate::body::coding::archive;
 use crate::body::coding::decoding::ACCEPTED;
 use crate::client::request_body::{OutgoingBody, Reader};
 use crate::route::connection::Connection;
@@ -125,7 +126,8 @@ fn headers(
     default(USER_AGENT, agent);
     default(ACCEPT, HeaderValue::from_static("*/*"));
     // Only parts of content without a coding can be combined.
-    let codings = if config.compressed && !request.has_header("range") { ACCEPTED } else { "identity" };
+    let is_coded = config.compressed && (config.decode_archives || !archive::is_archive_name(&request.url));
+    let codings = if is_coded && !request.has_header("range") { ACCEPTED } else { "identity" };
     default(ACCEPT_ENCODING, HeaderValue::from_static(codings));
     if expects_continue {
         headers.insert(EXPECT, HeaderValue::from_static("100-continue"));

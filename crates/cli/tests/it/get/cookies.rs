@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, symlink};
 
 use crate::workdir::Workdir;
-use haul_testkit::{Answer, Server, is_root, peer, skip};
+use haul_testkit::{Answer, Gate, Server, is_root, peer, skip};
 
 /// Sets a cookie of each kind, and echoes the Cookie field.
 fn server() -> Server {
@@ -114,4 +114,23 @@ fn curl_and_wget_read_and_write_the_same_file() {
         );
         std::fs::remove_file(workdir.path("jar")).unwrap();
     }
+}
+
+#[test]
+fn two_runs_share_a_jar() {
+    let workdir = Workdir::new();
+    let gate = Gate::new();
+    let held = gate.clone();
+    let server = Server::start(move |request| match request.path() {
+        "/slow" => Answer::ok("x").header("Set-Cookie", "slow=1").gate_at_start(&held),
+        _ => Answer::ok("x").header("Set-Cookie", "quick=1").header("Set-Cookie", "a=2"),
+    });
+    workdir.write("jar", b"127.0.0.1\tFALSE\t/\tFALSE\t0\ta\t1\n");
+    let running = workdir.haul.spawn(["get", "--cookie-jar", "jar", "-o", "one", &server.url("/slow")]);
+    gate.wait_reached(1);
+    workdir.run(&["get", "--cookie-jar", "jar", "-o", "two", &server.url("/quick")]).expect_status(0);
+    gate.open();
+    running.finish().expect_status(0);
+    let jar = std::fs::read_to_string(workdir.path("jar")).unwrap();
+    assert!(["\tslow\t1", "\tquick\t1", "\ta\t2"].iter().all(|line| jar.contains(line)), "{jar}");
 }

@@ -317,3 +317,65 @@ fn the_content_of_cookies_is_not_shown() {
     assert_eq!(format!("{jar:?}"), "CookieJar(1)");
     assert!(!format!("{:?}", jar.field(&url("http://h.example/"))).contains("secret"));
 }
+
+#[test]
+fn a_jar_writes_only_what_it_can_read_again() {
+    for host in
+        ["..example.org", "..", ".", "a.example.", "[::1]", "a_b.example", "$x.example", "a*b.example"]
+    {
+        let Ok(url) = Url::parse(&format!("http://{host}/")) else { continue };
+        let jar = jar().0;
+        jar.take(&url, b"a=b");
+        assert!(super::CookieJar::new(SystemTime::now).read(&jar.to_file()).is_ok(), "{host}");
+    }
+}
+
+#[test]
+fn a_response_sets_at_most_fifty_cookies() {
+    let jar = jar().0;
+    let field = |number: u32| (SET_COOKIE, HeaderValue::from_str(&format!("c{number}=v")).unwrap());
+    jar.take_all(&url("http://h.example/"), &(0..60).map(field).collect());
+    assert_eq!(jar.len(), 50);
+}
+
+#[test]
+fn files_of_other_programs_are_read() {
+    let jar = jar().0;
+    let line = |expires: &str, rest: &str| format!("h.example\tFALSE\t/\tfalse\t{expires}\t{rest}\n");
+    let file = [
+        "# HTTP Cookie File\r\n".to_owned(),
+        line("0", "six"),
+        line("1784111777.25", "fraction\tv"),
+        line("1", "expired\tv"),
+        format!("#HttpOnly_{}", line("", "hidden\tv")),
+    ];
+    jar.read(file.concat().as_bytes()).unwrap();
+    assert_eq!(sent(&jar, "http://h.example/"), "six=; fraction=v; hidden=v");
+    assert!(jar.read(line("1x.5", "x\tv").as_bytes()).is_err());
+}
+
+#[test]
+fn secure_cookies_are_kept_on_this_machine() {
+    after("http://127.0.0.1/", "a=b; Secure", "http://127.0.0.1/", "a=b");
+    after("http://localhost/", "__Host-a=b; Secure; Path=/", "http://localhost/", "__Host-a=b");
+    after("http://h.example/", "a=b; Secure", "http://h.example/", "");
+}
+
+#[test]
+fn what_two_runs_changed_is_merged() {
+    let line = |name: &str, value: &str| format!("h.example\tFALSE\t/\tFALSE\t0\t{name}\t{value}\n");
+    let before = ["a", "b", "c"].map(|name| line(name, "1")).concat();
+    let jar = jar().0;
+    jar.read(before.as_bytes()).unwrap();
+    for field in ["a=2", "b=; Max-Age=0", "d=4"] {
+        jar.take(&url("http://h.example/"), field.as_bytes());
+    }
+    let theirs = [line("a", "9"), line("b", "1"), line("e", "5")].concat();
+    let merged = String::from_utf8(jar.merged(before.as_bytes(), theirs.as_bytes()).unwrap()).unwrap();
+    for (part, is_there) in
+        [("a\t2", true), ("\tb\t", false), ("\tc\t", false), ("d\t4", true), ("e\t5", true)]
+    {
+        assert_eq!(merged.contains(part), is_there, "{part}: {merged}");
+    }
+    assert!(jar.merged(b"", b"nothing of the kind").is_err());
+}

@@ -213,12 +213,11 @@ fn files_that_were_changed_or_lost_locally_are_fetched_again() {
                     std::os::unix::fs::symlink("y", dir.path("x"))
                 }),
             ),
-            ("no record", Box::new(|dir| std::fs::remove_file(dir.path("x.haul-from")))),
             (
-                "cut record",
+                "bare record",
                 Box::new(|dir| {
-                    let record = dir.record();
-                    std::fs::write(dir.path("x.haul-from"), &record[..record.len() - 1])
+                    let lines: Vec<_> = dir.record().lines().map(str::to_owned).collect();
+                    std::fs::write(dir.path("x.haul-from"), format!("{}\n{}\nend\n", lines[0], lines[1]))
                 }),
             ),
         ] {
@@ -228,6 +227,40 @@ fn files_that_were_changed_or_lost_locally_are_fetched_again() {
         }
         assert!(server.conditions().iter().all(String::is_empty), "nothing that isn't there is vouched for");
     }
+}
+
+#[test]
+fn a_file_without_a_record_is_not_replaced() {
+    let server = Server::start(|_| tagged("evil", "\"1\""));
+    for engine in ["serial", "threads=2", "uring"] {
+        let dir = Dir::new();
+        for name in ["x", ".bashrc", "a"] {
+            std::fs::write(dir.path(name), "mine").unwrap();
+        }
+        std::fs::write(dir.path("a.haul-from"), "something else").unwrap();
+        let tasks = ["x", ".bashrc", "a"].map(|name| dir.task(&server.url(&format!("/{name}")), name)).into();
+        let ends = sync(engine.parse().unwrap(), tasks);
+        assert!(!ends.contains(&FETCHED.to_owned()), "{engine}: {ends:?}");
+        for name in ["x", ".bashrc", "a"] {
+            assert_eq!(std::fs::read_to_string(dir.path(name)).unwrap(), "mine", "{engine}");
+        }
+        assert_eq!(std::fs::read_to_string(dir.path("a.haul-from")).unwrap(), "something else", "{engine}");
+    }
+}
+
+#[test]
+fn a_record_is_withdrawn_if_another_program_takes_the_name() {
+    let gate = Gate::new();
+    let server = Changing::new(tagged("one", "\"1\"").gate_at_start(&gate));
+    let dir = Dir::new();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| dir.sync(&server.server));
+        gate.wait_reached(1);
+        std::fs::write(dir.path("x"), "mine").unwrap();
+        gate.open();
+        assert_eq!(run.join().unwrap(), "the result exists already");
+    });
+    assert_eq!((dir.read().as_str(), dir.names()), ("mine", vec!["x".to_owned()]));
 }
 
 #[test]
@@ -277,9 +310,8 @@ fn two_urls_never_share_a_file() {
     assert_eq!(dir.sync_url(&server.url("/a"), Expected::default()), FETCHED);
     assert_eq!(dir.sync_url(&server.url("/b"), Expected::default()), "the result exists already");
     assert_eq!(dir.read(), "/a");
-    // At the same time, replacing a file that came from neither.
+    // At the same time, into one new file.
     let dir = Dir::new();
-    std::fs::write(dir.path("x"), "something").unwrap();
     let tasks = (0..8).map(|number| dir.task(&server.url(&format!("/{number}")), "x")).collect();
     let ends = sync("threads=8".parse().unwrap(), tasks);
     let count = |word: &str| ends.iter().filter(|end| *end == word).count();

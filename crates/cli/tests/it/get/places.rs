@@ -1,0 +1,142 @@
+//! Where results are written: beneath the directory, to devices, over existing files; which URLs a machine fetches.
+
+use std::os::unix::fs::symlink;
+
+use crate::workdir::Workdir;
+use haul_testkit::{Answer, Server};
+
+const ENGINES: [&str; 3] = ["serial", "threads=2", "uring=1x4"];
+
+#[test]
+fn no_host_leads_out_of_the_directory() {
+    let workdir = Workdir::new();
+    let proxy = Server::start(|_| Answer::ok("x"));
+    let address = proxy.address().to_string();
+    for host in ["..", ".", "%2e%2e", "..:80", "\u{ff0e}\u{ff0e}", "..."] {
+        let url = format!("http://{host}/escaped");
+        workdir.run(&["get", "--name", "path", "-d", "a/b", "--proxy", &address, &url]);
+    }
+    assert_eq!(workdir.names(), ["a/b/_/escaped", "a/b/__/escaped", "a/b/___/escaped"]);
+}
+
+#[test]
+fn links_in_place_of_directories_are_refused() {
+    let server = Server::start(|_| Answer::ok("planted").header("ETag", "\"1\""));
+    let (path, out) =
+        (server.url("/keys"), format!("{{\"url\":\"{}\",\"out\":\"127.0.0.1/x/keys\"}}", server.url("/x")));
+    for engine in ENGINES {
+        for mode in [&[][..], &["-c"], &["--sync"], &["--force"], &["--segments", "4"]] {
+            let workdir = Workdir::new();
+            for directory in ["real", "home/x"] {
+                std::fs::create_dir_all(workdir.path(directory)).unwrap();
+            }
+            symlink("../home", workdir.path("real/127.0.0.1")).unwrap();
+            // The directory itself may be a link.
+            symlink("real", workdir.path("d")).unwrap();
+            workdir.write("list", out.as_bytes());
+            for args in [&["--name", "path", &path][..], &["-i", "list"]] {
+                let args = [&["get", "-e", engine, "-d", "d"], mode, args].concat();
+                workdir.run(&args).expect_status(1);
+            }
+            assert_eq!(workdir.names(), ["d", "list", "real/127.0.0.1"], "{engine} {mode:?}");
+            workdir.run(&["get", "-e", engine, "-d", "d", &path]).expect_status(0);
+            assert_eq!(std::fs::read(workdir.path("real/keys")).unwrap(), b"planted");
+        }
+    }
+}
+
+#[test]
+fn devices_are_written_to() {
+    let workdir = Workdir::new();
+    let server = Server::start(|_| Answer::ok("hello"));
+    for engine in ENGINES {
+        let run = workdir.run(&["get", "-e", engine, "-o", "/dev/null", &server.url("/x")]);
+        assert!(run.expect_status(0).stdout_text().is_empty());
+        let run =
+            workdir.run(&["get", "-e", engine, "-o", "/dev/stdout", &server.url("/x")]).expect_status(0);
+        assert_eq!(run.stdout_text(), "hello", "{engine}");
+        let run = workdir.run(&["get", "-e", engine, "-o", "/dev/full", &server.url("/x")]);
+        assert_eq!(run.status, 5, "{engine}: {}", run.stderr_text());
+    }
+    assert!(workdir.names().is_empty());
+}
+
+#[test]
+fn existing_files_are_replaced_if_that_is_asked_for() {
+    let workdir = Workdir::new();
+    let server = Server::start(|request| match request.path() {
+        "/bad" => Answer::new(404),
+        "/cut" => Answer::ok("short").claim_length(10).close(),
+        path => Answer::ok(path.to_owned()).header("Content-Disposition", "attachment; filename=named"),
+    });
+    for engine in ENGINES {
+        for name in ["x", "named", "bad", "cut"] {
+            workdir.write(name, b"old");
+        }
+        let get = |args: &[&str]| workdir.run(&[&["get", "-e", engine, "--retries", "0"], args].concat());
+        get(&[&server.url("/x")]).expect_status(1);
+        get(&["--force", &server.url("/x"), &server.url("/bad"), &server.url("/cut")]).expect_status(1);
+        get(&["--force", "--name", "disposition", &server.url("/y")]).expect_status(0);
+        for (name, content) in [("x", "/x"), ("named", "/y"), ("bad", "old"), ("cut", "old")] {
+            assert_eq!(std::fs::read_to_string(workdir.path(name)).unwrap(), content, "{engine}");
+        }
+        assert_eq!(workdir.names(), ["bad", "cut", "named", "x"], "{engine}");
+    }
+}
+
+#[test]
+fn archives_stay_compressed_unless_asked() {
+    let workdir = Workdir::new();
+    // An empty gzip member.
+    let packed = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0".to_vec();
+    let whole = packed.clone();
+    let server = Server::start(move |request| {
+        let kind = if request.path() == "/typed" { "application/zip" } else { "text/plain" };
+        Answer::ok(whole.clone()).header("Content-Encoding", "gzip").header("Content-Type", kind)
+    });
+    for (options, path, bytes) in [
+        (&["--compressed"][..], "/x.tar.gz", packed.len()),
+        (&["--compressed"], "/typed", packed.len()),
+        (&["--compressed"], "/x.html", 0),
+        (&["--compressed-archives"], "/x.tar.gz", 0),
+        (&["--compressed-archives", "--no-compressed"], "/x.html", packed.len()),
+    ] {
+        let run = workdir.run(&[&["get", "-o", "-"], options, &[&server.url(path)]].concat());
+        assert_eq!(run.expect_status(0).stdout.len(), bytes, "{options:?} {path}");
+    }
+    let asked = server.requests();
+    let codings: Vec<_> = asked.iter().map(|request| request.header("accept-encoding").unwrap()).collect();
+    assert_eq!((codings[0], codings[4]), ("identity", "identity"));
+    assert!(codings[1].contains("gzip") && codings[3].contains("gzip"), "{codings:?}");
+}
+
+#[test]
+fn parts_of_a_list_make_up_the_whole() {
+    let workdir = Workdir::new();
+    let server = Server::start(|request| Answer::ok(request.path().to_owned()));
+    let urls: Vec<_> = (0..30).map(|number| server.url(&format!("/{number}"))).collect();
+    workdir.write("list", urls.join("\r\n").as_bytes());
+    let mut count = 0;
+    for part in ["1/3", "2/3", "3/3"] {
+        workdir.run(&["get", "-i", "list", "-d", "got", "--shard", part]).expect_status(0);
+        let now = workdir.names().len() - 1;
+        assert!(now > count, "{part}");
+        count = now;
+    }
+    assert_eq!(count, 30);
+    workdir.run(&["get", "-i", "list", "--shard", "4/3"]).expect_status(2);
+    workdir.run(&["get", "-i", "list", "--shard", "auto"]).expect_status(2);
+}
+
+#[test]
+fn a_url_without_a_scheme_says_what_to_write() {
+    let workdir = Workdir::new();
+    for url in ["example.org/x", "localhost:8080/x"] {
+        let run = workdir.run(&["get", url]).expect_status(1);
+        assert!(
+            run.stderr_text().contains("write https:// or http:// before the host"),
+            "{}",
+            run.stderr_text()
+        );
+    }
+}
