@@ -72,7 +72,8 @@ mod tests {
         let io = Blocking::new(Cancel::new().unwrap());
         let find = |family, host: &str, port| {
             let host = Host::parse(host).unwrap();
-            let found = run_ready(addresses(&io, &config(family), &host, port, Duration::from_secs(30))).ok()?;
+            let found =
+                run_ready(addresses(&io, &config(family), &host, port, Duration::from_secs(30))).ok()?;
             Some(found.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
         };
         for (family, host, port, found) in [

@@ -63,12 +63,7 @@ impl Connection {
     }
 
     /// Sends all of `bytes`.
-    pub(crate) async fn send(
-        &mut self,
-        io: &impl Io,
-        bytes: Buf,
-        wait: Wait,
-    ) -> (io::Result<()>, Buf) {
+    pub(crate) async fn send(&mut self, io: &impl Io, bytes: Buf, wait: Wait) -> (io::Result<()>, Buf) {
         match &mut self.link {
             Link::Plain(socket) => socket.send(io, bytes, wait).await,
             Link::Tls(tls) => tls.send(io, bytes, wait).await,
@@ -77,12 +72,7 @@ impl Connection {
     }
 
     /// Appends received bytes to `buf` and returns their number; 0 is the end of the stream.
-    pub(crate) async fn receive(
-        &mut self,
-        io: &impl Io,
-        buf: Buf,
-        wait: Wait,
-    ) -> (io::Result<usize>, Buf) {
+    pub(crate) async fn receive(&mut self, io: &impl Io, buf: Buf, wait: Wait) -> (io::Result<usize>, Buf) {
         match &mut self.link {
             Link::Plain(socket) => socket.receive(io, buf, wait).await,
             Link::Tls(tls) => tls.receive(io, buf, wait).await,

@@ -21,6 +21,7 @@ use haul_io::Io;
 use http::StatusCode;
 
 use crate::body::receiver::Receiver;
+use crate::route::host_pause::HostPause;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::part::{PartEnd, PartReceiver};
 use crate::segments::segmented::{First, Segmented};
@@ -28,7 +29,6 @@ use crate::segments::spans::{SpanClaim, lock};
 use crate::segments::stall::{SpeedWindow, StallPolicy};
 use crate::transfer::attempt::Attempt;
 use crate::transfer::exchange::Answered;
-use crate::route::host_pause::HostPause;
 use crate::transfer::retry_after::host_pause;
 use crate::transfer::shared::Shared;
 use crate::{Error, Phase, Request};
@@ -118,7 +118,8 @@ impl<'a, I: Io> Lane<'a, I> {
         for _ in 0..=attempt.config().redirects_max {
             let answered = attempt.answered(&request).await?;
             let status = answered.head.status;
-            attempt.trace.host_pause = host_pause(&request.url, status, &answered.head.headers, attempt.config());
+            attempt.trace.host_pause =
+                host_pause(&request.url, status, &answered.head.headers, attempt.config());
             let next = attempt.redirected(&request, &answered.head)?;
             let concerns_range = status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE;
             if next.is_none() && concerns_range {

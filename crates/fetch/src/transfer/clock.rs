@@ -49,7 +49,9 @@ impl Clock {
     /// `error`, or [`Phase::Total`] if a step timed out because the whole request did.
     pub(crate) fn judge(&self, now: Duration, error: Error) -> Error {
         match error {
-            Error::Timeout(_) | Error::Resolve(_) if self.deadline.is_some_and(|deadline| deadline <= now) => {
+            Error::Timeout(_) | Error::Resolve(_)
+                if self.deadline.is_some_and(|deadline| deadline <= now) =>
+            {
                 Error::Timeout(Phase::Total)
             }
             error => error,

@@ -92,7 +92,13 @@ impl Names {
         limits: NamesLimits,
     ) -> Self {
         let (resolver, clock) = (Box::new(resolver), Box::new(clock));
-        Self(Arc::new(Inner { limits, resolver, clock, table: Mutex::default(), lookups: Lookups::default() }))
+        Self(Arc::new(Inner {
+            limits,
+            resolver,
+            clock,
+            table: Mutex::default(),
+            lookups: Lookups::default(),
+        }))
     }
 
     /// The addresses of `name`, if they are known without a lookup.

@@ -101,7 +101,9 @@ fn a_whole_file_is_written_by_the_pool_or_step_by_step() {
         assert!(written.1.filled().is_empty());
         assert_eq!(std::fs::read(&path).unwrap(), b"all");
         assert_eq!(uring.placement_counts().pool, pooled);
-        let addresses = run_one(&uring, async |io| io.resolve(&Names::default(), "127.0.0.1", 9, Duration::from_secs(30)).await);
+        let addresses = run_one(&uring, async |io| {
+            io.resolve(&Names::default(), "127.0.0.1", 9, Duration::from_secs(30)).await
+        });
         assert_eq!(addresses.unwrap(), ["127.0.0.1:9".parse().unwrap()]);
     }
 }
@@ -319,7 +321,9 @@ fn lookups_end_at_their_deadline_and_with_the_run() {
     let uring = Uring::new(UringConfig::default(), cancel.clone(), Arc::default()).expect("a ring");
     let look_up = |seconds| {
         let names = &names;
-        run_one(&uring, async move |io| io.resolve(names, "silent", 80, Duration::from_secs_f64(seconds)).await)
+        run_one(&uring, async move |io| {
+            io.resolve(names, "silent", 80, Duration::from_secs_f64(seconds)).await
+        })
     };
     assert_eq!(look_up(0.02).unwrap_err().kind(), io::ErrorKind::TimedOut);
     let trigger = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Who waits for what: hosts that ask for a pause, names whose servers fail for a moment.
+//! Pauses: hosts that ask for one, names whose servers fail for a moment or don't answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,14 +46,16 @@ fn a_pause_is_for_the_host_that_asked_for_it() {
 fn transient_statuses_are_tried_again_even_if_every_status_is_a_result() {
     for engine in ENGINES {
         let asked = AtomicUsize::new(0);
-        let server = Server::start(move |request| match (request.path(), asked.fetch_add(1, Ordering::SeqCst)) {
-            ("/throttled", 0 | 1) => Answer::new(403),
-            ("/throttled", _) => Answer::ok("x"),
-            _ => Answer::new(520),
-        });
+        let server =
+            Server::start(move |request| match (request.path(), asked.fetch_add(1, Ordering::SeqCst)) {
+                ("/throttled", 0 | 1) => Answer::new(403),
+                ("/throttled", _) => Answer::ok("x"),
+                _ => Answer::new(520),
+            });
         let (throttled, down) = (server.url("/throttled"), server.url("/down"));
         let config = || Config { retry_statuses: vec![StatusCode::FORBIDDEN], retries: 3, ..quick() };
-        let ends = fetch(engine, Config { fail_on_status: false, ..config() }, std::slice::from_ref(&throttled));
+        let ends =
+            fetch(engine, Config { fail_on_status: false, ..config() }, std::slice::from_ref(&throttled));
         assert_eq!(ends[&throttled], (3, None), "{engine}");
         let ends = fetch(engine, Config { fail_on_status: false, ..config() }, std::slice::from_ref(&down));
         assert_eq!(ends[&down], (4, None), "{engine}: the last answer is the result");

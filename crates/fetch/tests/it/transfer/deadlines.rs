@@ -120,8 +120,7 @@ fn tls_records_that_drip_keep_to_the_deadlines() {
     assert!(matches!(run(hurried, false), Error::Timeout(Phase::Total)));
     let hurried = Config { head_timeout: millis(500), ..Config::default() };
     assert!(matches!(run(hurried, false), Error::Timeout(Phase::Transfer)));
-    let picky =
-        Config { rate_min: Some(1_000), rate_min_window: millis(500), ..Config::default() };
+    let picky = Config { rate_min: Some(1_000), rate_min_window: millis(500), ..Config::default() };
     assert!(matches!(run(picky, false), Error::TooSlow { .. } | Error::Timeout(_)));
 }
 
