@@ -67,4 +67,4 @@ pub use route::host_override::{Family, HostOverride};
 pub use route::proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};
 pub use route::proxy_error::ProxyError;
 pub use segments::segmented::Segmented;
-pub use transfer::trace::Times;
+pub use transfer::times::Times;

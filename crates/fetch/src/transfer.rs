@@ -16,4 +16,5 @@ mod redirect;
 pub(crate) mod retry_after;
 mod send;
 pub(crate) mod shared;
+pub(crate) mod times;
 pub(crate) mod trace;

@@ -171,7 +171,6 @@ impl Transfers {
         let is_single = args.input.is_none() && args.urls.len() == 1;
         let in_flight_max = match engine {
             Some(engine) if args.common.engine.is_sized => engine.in_flight_max(),
-            // The depth of the rings, which is the same for all, may leave room for more.
             Some(engine) => engine.in_flight_max().min(args.jobs.map_or(usize::MAX, usize::from)),
             None if is_single => segments(args).count_max,
             None => args.jobs.map_or(JOBS_DEFAULT, usize::from),
@@ -218,10 +217,8 @@ fn engine_for(args: &GetArgs, engine: Option<Engine>) -> Option<Engine> {
 
 /// Transfers from one host: an explicit number of transfers is meant for it too.
 fn per_host(args: &GetArgs) -> usize {
-    match (args.per_host, args.jobs) {
-        (Some(per_host), _) => per_host.into(),
-        (None, jobs) => jobs.map_or(PER_HOST_DEFAULT, |jobs| PER_HOST_DEFAULT.max(jobs.into())),
-    }
+    let implied = args.jobs.map_or(PER_HOST_DEFAULT, |jobs| PER_HOST_DEFAULT.max(jobs.into()));
+    args.per_host.map_or(implied, usize::from)
 }
 
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {

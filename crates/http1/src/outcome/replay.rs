@@ -43,7 +43,8 @@ impl Replay<'_> {
 /// When a server allows another request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter<'a> {
-    /// After this many seconds; a fraction counts as a whole one. A number beyond 2^64 becomes the largest `u64`, so apply a limit.
+    /// After this many seconds; a fraction counts as a whole one. A number beyond 2^64 becomes the largest `u64`, so
+    /// apply a limit.
     Seconds(u64),
     /// Any other value, trimmed by the head parser. It should be an HTTP date, which isn't checked.
     Date(&'a [u8]),

@@ -5,7 +5,7 @@
 //! [`SLOW_AFTER`]: name servers that don't answer must not hold up the names of others.
 //!
 //! Owns: these threads, the queue of lookups.
-//! Does not own: what a lookup does and who waits for it ([`super::resolver`]).
+//! Does not own: what a lookup does, which callers get its answer ([`super::resolver`]).
 
 use std::collections::{BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};

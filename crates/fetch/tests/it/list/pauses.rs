@@ -1,4 +1,4 @@
-//! Who waits for what: hosts that ask for a pause, names whose servers fail for a moment.
+//! Pauses: hosts that ask for one, names whose servers fail for a moment or don't answer.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
