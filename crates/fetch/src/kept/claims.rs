@@ -33,9 +33,27 @@ struct Shared {
 #[derive(Default)]
 struct Claimed {
     /// Of names as they are.
-    exact: HashSet<u64>,
+    exact: Hashes,
     /// Of names without what some file systems ignore, where that makes a difference.
-    folded: HashSet<u64>,
+    folded: Hashes,
+}
+
+/// A set of hashes in several parts, so that one that grows is copied part by part.
+#[derive(Default)]
+struct Hashes([HashSet<u64>; 16]);
+
+impl Hashes {
+    fn contains(&self, hash: u64) -> bool {
+        self.0[Self::part(hash)].contains(&hash)
+    }
+
+    fn insert(&mut self, hash: u64) {
+        self.0[Self::part(hash)].insert(hash);
+    }
+
+    fn part(hash: u64) -> usize {
+        (hash % 16) as usize
+    }
 }
 
 /// The two hashes of a name.
@@ -67,10 +85,10 @@ impl Claims {
 
     fn try_claim(&self, key: Key, is_told_apart: bool) -> Attempted {
         let mut claimed = self.claimed();
-        if claimed.exact.contains(&key.exact) {
+        if claimed.exact.contains(key.exact) {
             return Attempted::Taken;
         }
-        let maybe_taken = claimed.folded.contains(&key.folded) || claimed.exact.contains(&key.folded);
+        let maybe_taken = claimed.folded.contains(key.folded) || claimed.exact.contains(key.folded);
         if maybe_taken && !is_told_apart {
             return Attempted::MaybeTaken;
         }

@@ -83,3 +83,27 @@ fn failed_items_can_be_fetched_again() {
     assert_eq!(std::fs::read_to_string(workdir.path("got/one")).unwrap(), "GET -");
     workdir.refuses("get-bad-failures", &["get", "--failures", "missing/failed", &good]);
 }
+
+#[test]
+fn a_name_belongs_to_one_url_and_none_is_one_of_hauls_own() {
+    let workdir = Workdir::new();
+    let server = Server::start(|request| Answer::ok(request.path()));
+    let urls = [server.url("/a/x"), server.url("/b/x")];
+    for mode in [&[][..], &["-c"], &["--sync"], &["--dry-run"]] {
+        let dir = format!("got{}", mode.concat());
+        let args = [&["get", "-e", "serial", "-d", &dir], mode, &[&urls[0], &urls[1]]].concat();
+        let run = workdir.run(&args).expect_status(1);
+        let said = run.stderr_text();
+        assert!(said.contains("/b/x\": another task of this run has the same file name"), "{said}");
+        assert!(mode == ["--dry-run"] || said.contains("hint: --name path"), "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(workdir.path("got/x")).unwrap(), "/a/x");
+    // Lists can't name what a later run would take for its own.
+    let (by_url, by_out) = (server.url("/y.haul-part"), server.url("/z"));
+    workdir
+        .write("list", format!("{by_url}\n{{\"url\":\"{by_out}\",\"out\":\"d/z.haul-from\"}}\n").as_bytes());
+    workdir.run(&["get", "-i", "list", "-d", "listed"]).expect_status(0);
+    let names: Vec<_> = workdir.names().into_iter().map(|name| format!("{name:?}")).collect();
+    let has = |ending: &str| names.iter().any(|name| name.trim_end_matches('"').ends_with(ending));
+    assert!(has("listed/y.haul-part_") && has("listed/d/z.haul-from_"), "{names:?}");
+}
