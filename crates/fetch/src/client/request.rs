@@ -25,11 +25,11 @@ pub struct Request {
     /// The names of fields as the caller wrote them.
     pub(crate) spellings: Vec<String>,
     /// The value of Host, if it isn't that of the URL.
-    pub(crate) host: Option<HeaderValue>,
+    pub(crate) host: Option<Box<HeaderValue>>,
     /// Fields that the client doesn't add by itself.
     pub(crate) omitted: Vec<HeaderName>,
     /// The origin that the caller named, once a redirect has led elsewhere.
-    pub(crate) named_origin: Option<Origin>,
+    pub(crate) named_origin: Option<Box<Origin>>,
 }
 
 impl Request {
@@ -91,7 +91,7 @@ impl Request {
             self.spellings.push(spelling.to_owned());
         }
         if name == HOST {
-            self.host = Some(value);
+            self.host = Some(Box::new(value));
             return Ok(self);
         }
         value.set_sensitive(matches!(name, AUTHORIZATION | COOKIE));
@@ -173,7 +173,7 @@ impl Request {
 
     /// Whether the client's certificate may be shown: only to the origin that the caller named.
     pub(crate) fn shows_identity(&self) -> bool {
-        self.named_origin.as_ref().is_none_or(|named| *named == Origin::of(&self.url))
+        self.named_origin.as_ref().is_none_or(|named| **named == Origin::of(&self.url))
     }
 
     /// Whether the response may be combined from parts: RFC 9110 section 14.2 defines ranges for GET only, and the

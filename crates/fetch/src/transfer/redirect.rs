@@ -83,7 +83,7 @@ pub(crate) fn follow(
     }
     let body = if keeps_body { request.body.clone() } else { RequestBody::default() };
     let host = if from == to { request.host.clone() } else { None };
-    let named_origin = request.named_origin.clone().or((from != to).then_some(from));
+    let named_origin = request.named_origin.clone().or((from != to).then(|| Box::new(from)));
     Ok(Some(Request { method, url, headers, body, host, named_origin, ..request.clone() }))
 }
 

@@ -163,7 +163,7 @@ fn encode(
         OutgoingBody::Reader(_) => BodyLength::Chunked,
     };
     let mut bytes = Vec::with_capacity(512);
-    let (method, spellings, host) = (&request.method, &*request.spellings, request.host.as_ref());
+    let (method, spellings, host) = (&request.method, &*request.spellings, request.host.as_deref());
     RequestHead { method, target, authority, headers, spellings, host, body }.encode(&mut bytes)?;
     Ok(bytes)
 }

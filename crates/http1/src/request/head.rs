@@ -214,10 +214,14 @@ fn write_name(name: &HeaderName, spellings: &[String], out: &mut Vec<u8>) {
     if let Some(spelling) = spellings.iter().find(|spelling| spelling.eq_ignore_ascii_case(name)) {
         return out.extend_from_slice(spelling.as_bytes());
     }
+    let start = out.len();
+    out.extend_from_slice(name.as_bytes());
     let mut is_start = true;
-    for byte in name.bytes() {
-        out.push(if is_start { byte.to_ascii_uppercase() } else { byte });
-        is_start = byte == b'-';
+    for byte in &mut out[start..] {
+        if is_start {
+            byte.make_ascii_uppercase();
+        }
+        is_start = *byte == b'-';
     }
 }
 
