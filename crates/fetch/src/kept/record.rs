@@ -137,6 +137,19 @@ impl Record {
         })
     }
 
+    /// Writes the record, in place of an older one.
+    ///
+    /// # Errors
+    /// As [`Record::remove`].
+    pub(crate) async fn replace(&self, io: &impl Io, lines: &[u8]) -> Result<(), Error> {
+        if self.read(io).await == Recorded::Foreign {
+            return Err(self.in_the_way());
+        }
+        let publish = Publish { existing: Existing::Replace, ..Publish::new(self.path.clone()) };
+        let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
+        written.map(drop).map_err(Error::write)
+    }
+
     /// Removes it, if there is one.
     ///
     /// # Errors

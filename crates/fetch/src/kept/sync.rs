@@ -104,7 +104,7 @@ impl Sync {
         if now.as_ref().map(Identity::of) != self.existing {
             return Err(Error::Exists);
         }
-        self.record.write(io, b"").await?;
+        self.record.replace(io, b"").await?;
         if self.recorded == Some(stamp) {
             sync_directory_of(io, result).await.map_err(Error::write)?;
         }
@@ -131,7 +131,7 @@ impl Sync {
             condition.write(&mut lines);
         }
         // Without the record the file is fetched again next time, nothing worse.
-        let _ = self.record.write(io, &lines).await;
+        let _ = self.record.replace(io, &lines).await;
     }
 }
 
