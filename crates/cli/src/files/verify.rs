@@ -104,7 +104,7 @@ pub(super) fn sealed_files(
 ) -> Result<impl Iterator<Item = Task> + use<>, Problem> {
     let placement = Placement { direction: Direction::Open, suffix: suffix.to_owned(), output: None };
     let walk = Walk::new(inputs.to_vec(), placement).map_err(|error| Problem::usage(error.to_string()))?;
-    Ok(walk.map(|task| match task {
+    Ok(walk.without_results().map(|task| match task {
         // Without the suffix, a name yields no name for a result; none is needed.
         Task::Bad { source, error: None } => Task::check(source),
         Task::File { source, found, plugin_key, .. } => {

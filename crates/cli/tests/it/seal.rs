@@ -6,3 +6,4 @@ mod keys;
 mod plugins;
 mod streams;
 mod trees;
+mod whose;
