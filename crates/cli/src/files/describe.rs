@@ -119,6 +119,10 @@ impl DescribeOutput<Task> for Outcome {
         }
     }
 
+    fn is_skipped(&self) -> bool {
+        matches!(self, Outcome::Skipped(_))
+    }
+
     fn remark(&self) -> Option<String> {
         match self {
             Outcome::Skipped(reason) => Some(format!("was left alone: {}", skip_reason(*reason))),

@@ -79,7 +79,8 @@ impl FilesPlan {
             return Ok(Target::Stream(endpoints));
         }
         let walk = walk(&self.operands.inputs, &self.placement, &self.filter)?.sparing(secret_files);
-        let walk = walk.publishing(self.options.existing).map_err(|error| Problem::usage(error.to_string()))?;
+        let walk =
+            walk.publishing(self.options.existing).map_err(|error| Problem::usage(error.to_string()))?;
         Ok(Target::Tasks(Box::new(walk)))
     }
 

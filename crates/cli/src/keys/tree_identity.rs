@@ -57,7 +57,8 @@ pub(super) fn recipients_in(
         for identity in protected_identities(&path, &file, protection.passphrase)? {
             let recipient = identity.to_recipient().map_err(unusable_key(&path))?;
             if protection.post_quantum && !matches!(recipient, Recipient::Hybrid(_)) {
-                let problem = Problem::usage(format!("the identity in {} is not post-quantum", quoted(&path)));
+                let problem =
+                    Problem::usage(format!("the identity in {} is not post-quantum", quoted(&path)));
                 return Err(problem.hint("seal into a new directory with -o, or omit --pq"));
             }
             recipients.push(recipient);
@@ -91,7 +92,8 @@ fn generate(post_quantum: bool) -> Identity {
 /// The problem with sealing to the file at `path`, which isn't believed for `reason`.
 fn unbelievable(path: &Path, reason: &str) -> Problem {
     let problem = Problem::usage(format!("{} {reason}, so nothing is sealed to it", quoted(path)));
-    problem.hint(format!("remove it: in a tree, {TREE_IDENTITY_NAME} is an identity that your passphrase seals"))
+    problem
+        .hint(format!("remove it: in a tree, {TREE_IDENTITY_NAME} is an identity that your passphrase seals"))
 }
 
 /// The directory of `input`, or `input` itself if it is one.

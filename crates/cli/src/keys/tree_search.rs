@@ -23,8 +23,13 @@ const FILES_MAX: usize = 32;
 /// The identities in, below and above `inputs` that `passphrase` unlocks. A file that is not believed or that another
 /// passphrase seals is reported and left out.
 pub(super) fn find(inputs: &[PathBuf], passphrase: &Passphrase, voice: &Voice) -> Vec<Identity> {
-    let mut search =
-        Search { passphrase, voice, directories: HashSet::new(), files: HashSet::new(), identities: Vec::new() };
+    let mut search = Search {
+        passphrase,
+        voice,
+        directories: HashSet::new(),
+        files: HashSet::new(),
+        identities: Vec::new(),
+    };
     for input in inputs {
         let directory = directory_of(input);
         search.look_in(&directory);

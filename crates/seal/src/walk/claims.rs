@@ -111,7 +111,8 @@ fn folded(path: &Path) -> String {
 
 /// Whether the file system at `target` ignores case. True if that can't be found out: then a file may not be replaced.
 fn ignores_case(target: &Path) -> bool {
-    let Some(directory) = target.ancestors().skip(1).find(|above| above.is_dir() || above.as_os_str().is_empty())
+    let Some(directory) =
+        target.ancestors().skip(1).find(|above| above.is_dir() || above.as_os_str().is_empty())
     else {
         return true;
     };

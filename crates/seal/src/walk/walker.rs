@@ -5,6 +5,7 @@
 //! ([`super::filter`]).
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -12,12 +13,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use haul_io::{Blocking, Existing, FileKind, Location, Stat};
+use rustix::fs::{Mode, OFlags, openat};
 
 use super::claims::{self, Claims};
 use super::filter::{Filter, Symlinks};
-use super::placement::{Direction, NameError, Naming, Placement};
+use super::placement::{Direction, NameError, Naming, Placement, TREE_IDENTITY_NAME};
 use super::seen_files::SeenFiles;
 use super::sweep::{self, Sweeper};
+use super::tally::Tally;
 use super::tree::{Directory, Entry, Item, Tree};
 use crate::task::{FoundFile, SkipReason, Task};
 
@@ -38,6 +41,7 @@ pub struct Walk {
     secrets: HashSet<(u64, u64)>,
     /// The results so far; `None`: publishing refuses to replace a file.
     claims: Option<Claims>,
+    tally: Tally,
     /// The inputs that are directories, without links; empty if no file is replaced.
     roots: Vec<PathBuf>,
 }
@@ -77,6 +81,7 @@ impl Walk {
             has_results: true,
             secrets: HashSet::new(),
             claims: None,
+            tally: Tally::default(),
             roots: Vec::new(),
         })
     }
@@ -132,7 +137,10 @@ impl Walk {
         let inputs: Vec<PathBuf> = files.chain(self.roots.iter().cloned()).collect();
         let lies_in_another = |(index, input): &(usize, &PathBuf)| {
             let first_root = inputs.len() - self.roots.len();
-            self.roots.iter().enumerate().any(|(at, root)| first_root + at != *index && input.starts_with(root))
+            self.roots
+                .iter()
+                .enumerate()
+                .any(|(at, root)| first_root + at != *index && input.starts_with(root))
         };
         match inputs.iter().enumerate().find(lies_in_another) {
             Some((_, input)) => Err(NameError::Nested(input.clone())),
@@ -158,6 +166,11 @@ impl Walk {
     /// Removes, through `io`, the temporary files of killed runs in each directory of sources or results.
     pub fn sweeping(self, io: Blocking) -> Self {
         Self { sweeper: Some(Sweeper::new(io)), ..self }
+    }
+
+    /// The counts of this walk.
+    pub fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 
     pub(super) fn tree_filter(&self) -> &Filter {
@@ -275,6 +288,9 @@ impl Walk {
                 }
             };
             if visit.is_some() {
+                if matches!(visit, Some(Visit::Task(_))) {
+                    self.tally.take();
+                }
                 return visit;
             }
         }
@@ -302,7 +318,7 @@ impl Walk {
     /// The task for an entry of a tree; `None` if the entry is left out.
     fn task_of_entry(&mut self, tree: &Tree, entry: Entry) -> Option<Task> {
         let name = entry.path.file_name().expect("entries have names");
-        if haul_io::is_temporary(name) {
+        if sweep::is_leftover(name, &entry.stat) {
             if let (Some(_), Some(directory)) = (&self.sweeper, tree.current()) {
                 sweep::remove(directory, name);
             }
@@ -325,6 +341,12 @@ impl Walk {
             return Some(Task::Skip { source: entry.path, reason: SkipReason::Secret });
         }
         if self.naming.leaves_out(name) {
+            let is_age_file =
+                || name == TREE_IDENTITY_NAME || starts_like_age_file(tree, name, entry.is_followed_link);
+            if self.naming.direction() == Direction::Seal && !is_age_file() {
+                return Some(Task::Skip { source: entry.path, reason: SkipReason::Suffixed });
+            }
+            self.tally.leave_out();
             return None;
         }
         if self.seen.as_mut().is_some_and(|seen| seen.was_seen(&entry.stat)) {
@@ -362,6 +384,18 @@ impl Walk {
             || output.is_symlink())
             && output.metadata().is_ok_and(is_same)
     }
+}
+
+/// Whether the file `name` in the current directory of `tree` starts like an age file. True if it can't be read.
+fn starts_like_age_file(tree: &Tree, name: &OsStr, follow: bool) -> bool {
+    let Some(directory) = tree.current() else { return true };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let flags = if follow { flags } else { flags | OFlags::NOFOLLOW };
+    let Ok(file) = openat(directory, name, flags, Mode::empty()) else { return true };
+    let mut start = [0; 32];
+    let Ok(count) = rustix::io::read(&file, &mut start) else { return true };
+    let start = start[..count].trim_ascii_start();
+    start.starts_with(b"age-encryption.org/") || start.starts_with(b"-----BEGIN AGE")
 }
 
 /// A task that fails for `reason`.

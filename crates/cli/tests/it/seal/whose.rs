@@ -126,7 +126,10 @@ fn keys_of_a_run_are_no_sources_and_no_results() {
         let run = place.run(&format!("seal -e {engine} --replace -i link t")).expect_status(0);
         for name in ["t/key.txt", "t/other-name"] {
             assert!(place.path(name).exists(), "{engine} {name}");
-            assert!(run.stderr_text().contains(&format!("{name}\" was left alone: it holds a key")), "{name}");
+            assert!(
+                run.stderr_text().contains(&format!("{name}\" was left alone: it holds a key")),
+                "{name}"
+            );
         }
         assert!(!place.path("t/data").exists() && place.path("t/data.age").exists(), "{engine}");
         assert!(place.path("t/pass.age").exists(), "no passphrase was needed");
