@@ -91,8 +91,8 @@ impl Walk {
         Self { has_results: false, ..self }
     }
 
-    /// Leaves out `files`, which hold secrets of the run, under any of their names. An input among them fails, unless it
-    /// is to be opened.
+    /// Leaves out `files`, which hold secrets of the run, under any of their names. An input among them fails, unless
+    /// it is to be opened.
     pub fn sparing(mut self, files: &[PathBuf]) -> Self {
         let ids = files.iter().filter_map(|file| file.metadata().ok());
         self.secrets.extend(ids.map(|metadata| (metadata.dev(), metadata.ino())));
