@@ -11,5 +11,7 @@ mod passphrase;
 pub(crate) mod plugins;
 mod prompt;
 pub(crate) mod recipients;
+mod tree_file;
 pub(crate) mod tree_identity;
+mod tree_search;
 pub(crate) mod xor_key;

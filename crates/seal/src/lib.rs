@@ -66,5 +66,5 @@ pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};
 pub use stream::{StreamOptions, Streamed, into_file, open_stream, seal_stream};
 pub use task::{FileOptions, FoundFile, Outcome, PluginKey, Refusal, Remarks, SkipReason, Task};
 pub use walk::{
-    BadPattern, Direction, Filter, Mirror, NameError, Placement, Symlinks, TREE_IDENTITY_NAME, Walk,
+    BadPattern, Direction, Filter, Mirror, NameError, Placement, Symlinks, TREE_IDENTITY_NAME, Tally, Walk,
 };

@@ -7,15 +7,18 @@
 //! temporary files of killed runs.
 //! Does not own: the work on a file ([`crate::jobs`]).
 
+mod claims;
 mod filter;
 mod mirror;
 mod placement;
 mod seen_files;
 mod sweep;
+mod tally;
 mod tree;
 mod walker;
 
 pub use self::filter::{BadPattern, Filter, Symlinks};
 pub use self::mirror::Mirror;
 pub use self::placement::{Direction, NameError, Placement, TREE_IDENTITY_NAME};
+pub use self::tally::Tally;
 pub use self::walker::Walk;

@@ -99,6 +99,9 @@ pub(crate) struct SealArgs {
     /// A file of identities whose recipients to seal to; repeatable. haul asks for its passphrase if it has one
     #[arg(short, long, value_name = "FILE")]
     pub(crate) identity: Vec<PathBuf>,
+    /// With -p, protect a tree by a post-quantum identity
+    #[arg(long)]
+    pub(crate) pq: bool,
     /// Write ASCII armor: text, a third longer
     #[arg(short, long)]
     pub(crate) armor: bool,

@@ -20,6 +20,8 @@ pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
     match reason {
         SkipReason::Symlink => "a symbolic link",
         SkipReason::Special => "neither a file nor a directory",
+        SkipReason::Secret => "it holds a key or passphrase of this run",
+        SkipReason::Suffixed => "its name says that it is sealed, but it is not an age file",
         SkipReason::OtherName => "another name of a file that is already included",
     }
 }
@@ -115,6 +117,10 @@ impl DescribeOutput<Task> for Outcome {
             }
             _ => None,
         }
+    }
+
+    fn is_skipped(&self) -> bool {
+        matches!(self, Outcome::Skipped(_))
     }
 
     fn remark(&self) -> Option<String> {

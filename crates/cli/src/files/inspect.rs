@@ -10,6 +10,7 @@ use haul_seal::{Error, Inspection, PostQuantum, Task, inspect, inspect_file};
 use serde_json::{Map, Value, json};
 
 use super::endpoints::{self, PathKind, is_dash};
+use super::tasks::say_left_out;
 use super::verify::{check_suffix, sealed_files};
 use crate::args::InspectArgs;
 use crate::report::describe::DescribeFailure;
@@ -38,7 +39,8 @@ impl InspectPlan {
     pub(crate) fn run(&self, voice: &Voice) -> Result<Exit, Problem> {
         let mut exit = Exit::Success;
         let stdin = self.stdin.then(|| Task::check("-"));
-        for task in stdin.into_iter().chain(sealed_files(&self.inputs, &self.suffix)?) {
+        let (tasks, tally) = sealed_files(&self.inputs, &self.suffix)?;
+        for task in stdin.into_iter().chain(tasks) {
             let facts = match &task {
                 Task::File { source, .. } if is_dash(source) => inspect(std::io::stdin().lock(), None),
                 Task::File { source, .. } => inspect_file(source),
@@ -60,6 +62,9 @@ impl InspectPlan {
             if !is_read {
                 break;
             }
+        }
+        if !self.stdin {
+            say_left_out("inspect", &tally, voice);
         }
         Ok(exit)
     }

@@ -57,7 +57,7 @@ impl OpenPlan {
 
 impl Plan for OpenPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
-        let target = self.files.target()?;
+        let target = self.files.target(&self.identities.secret_files())?;
         self.read_identities(voice)?;
         Ok(match target {
             Target::Stream(endpoints) => self.files.stream("open", endpoints, voice).print(),
@@ -66,7 +66,7 @@ impl Plan for OpenPlan {
     }
 
     fn run(self, voice: &Voice) -> Result<Exit, Problem> {
-        match self.files.target()? {
+        match self.files.target(&self.identities.secret_files())? {
             Target::Stream(endpoints) => {
                 let identities = self.read_identities(voice)?;
                 let stream = self.files.stream("open", endpoints, voice);

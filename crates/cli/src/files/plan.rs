@@ -69,16 +69,19 @@ impl FilesPlan {
         })
     }
 
-    /// Looks up the inputs and the output.
+    /// Looks up the inputs and the output. The tasks leave out `secret_files`.
     ///
     /// # Errors
     /// If they don't fit each other.
-    pub(super) fn target(&self) -> Result<Target, Problem> {
+    pub(super) fn target(&self, secret_files: &[PathBuf]) -> Result<Target, Problem> {
         if let Some(endpoints) = self.operands.endpoints(PathKind::of)? {
             stream::check(&endpoints, &self.run)?;
             return Ok(Target::Stream(endpoints));
         }
-        walk(&self.operands.inputs, &self.placement, &self.filter).map(|walk| Target::Tasks(Box::new(walk)))
+        let walk = walk(&self.operands.inputs, &self.placement, &self.filter)?.sparing(secret_files);
+        let walk =
+            walk.publishing(self.options.existing).map_err(|error| Problem::usage(error.to_string()))?;
+        Ok(Target::Tasks(Box::new(walk)))
     }
 
     /// A stream between `endpoints` with these options.

@@ -84,7 +84,7 @@ impl SealPlan {
 
 impl Plan for SealPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
-        match self.files.target()? {
+        match self.files.target(&self.recipients.secret_files())? {
             Target::Stream(endpoints) => Ok(self.prepare_stream(endpoints, voice)?.0.print()),
             Target::Tasks(walk) => {
                 // Without directories, no identity is created.
@@ -95,7 +95,7 @@ impl Plan for SealPlan {
     }
 
     fn run(self, voice: &Voice) -> Result<Exit, Problem> {
-        match self.files.target()? {
+        match self.files.target(&self.recipients.secret_files())? {
             Target::Stream(endpoints) => {
                 let (stream, recipients) = self.prepare_stream(endpoints, voice)?;
                 stream.run(self.plugins.plugins(voice), |source, sink, options| {

@@ -183,6 +183,7 @@ impl Stream<'_> {
             succeeded: u64::from(succeeded),
             failed: u64::from(!succeeded && !interrupted),
             unchanged: 0,
+            skipped: 0,
             cancelled_tasks: u64::from(interrupted),
             interrupted,
             bytes: ended.result.as_ref().map_or(0, |streamed| streamed.plain_bytes),

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use haul_engine::Source;
 use haul_io::{Blocking, Cancel, Durability};
-use haul_seal::{FileOptions, KeyRequest, KeySource, Plugins, Task, Walk};
+use haul_seal::{FileOptions, KeyRequest, KeySource, Plugins, SealJob, Tally, Task, Walk};
 
 use super::describe::skip_reason;
 use crate::report::describe::{Reportable, Subject};
 use crate::report::dry_run::DryRun;
 use crate::report::exit::{Exit, Problem};
-use crate::report::text::quoted;
+use crate::report::text::{counted, quoted};
 use crate::report::voice::Voice;
 use crate::run::engine_choice::EngineChoice;
 use crate::run::options::RunOptions;
@@ -38,8 +38,11 @@ impl TaskContext<'_> {
         options: &FileOptions,
     ) -> Result<Exit, Problem> {
         let io = || Ok::<_, Problem>(Blocking::new(Cancel::new()?));
+        let (tally, voice) = (walk.tally(), self.voice);
         let tasks = walk.sweeping(io()?).mirroring(io()?, options);
-        self.run(job, tasks, options.durability == Durability::Synced)
+        let exit = self.run(job, tasks, options.durability == Durability::Synced)?;
+        say_left_out(J::VERB, &tally, voice);
+        Ok(exit)
     }
 
     /// Runs `job` over `tasks`. `durable` says that each result is flushed to the disk.
@@ -66,6 +69,18 @@ impl TaskContext<'_> {
     ) -> Result<Exit, Problem> {
         let source = KeySource::new(tasks, self.key_request, self.plugins)?;
         RunContext { choice, options: self.options, voice: self.voice }.run_reporting(job, source, |_| {})
+    }
+}
+
+/// Says how many files a walk left out because of their names, or that it found nothing at all.
+pub(super) fn say_left_out(verb: &str, tally: &Tally, voice: &Voice) {
+    let count = counted(tally.left_out(), "file", "files");
+    let why = if verb == SealJob::VERB { "sealed already" } else { "without the suffix of sealed files" };
+    match (tally.taken(), tally.left_out()) {
+        (0, 0) => voice.warning(format!("there is nothing to {verb}")),
+        (0, _) => voice.warning(format!("there is nothing to {verb}; left out: {count}, {why}")),
+        (_, 0) => {}
+        _ => voice.note(format!("left out: {count}, {why}")),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use haul_seal::{Direction, FileOptions, Identity, Placement, Task, VerifyJob, Walk, open_stream};
+use haul_seal::{Direction, FileOptions, Identity, Placement, Tally, Task, VerifyJob, Walk, open_stream};
 
 use super::endpoints::{self, Endpoints, Input, Output, PathKind};
 use super::stream::{self, Stream};
@@ -66,7 +66,7 @@ impl Plan for VerifyPlan {
         if let Some(input) = endpoints::input(&self.inputs, PathKind::of)? {
             return Ok(self.stream(input, voice)?.print());
         }
-        Ok(tasks::print::<VerifyJob>(sealed_files(&self.inputs, &self.suffix)?, &self.run, voice))
+        Ok(tasks::print::<VerifyJob>(sealed_files(&self.inputs, &self.suffix)?.0, &self.run, voice))
     }
 
     fn run(self, voice: &Voice) -> Result<Exit, Problem> {
@@ -78,7 +78,7 @@ impl Plan for VerifyPlan {
                 open_stream(source, sink, &identities, &options)
             });
         }
-        let tasks = sealed_files(&self.inputs, &self.suffix)?;
+        let (tasks, tally) = sealed_files(&self.inputs, &self.suffix)?;
         let job = VerifyJob::new(identities);
         let context = TaskContext {
             key_request: job.key_request(&mut system_random()),
@@ -86,7 +86,10 @@ impl Plan for VerifyPlan {
             options: &self.run,
             voice,
         };
-        context.run(&job, tasks, false)
+        let exit = context.run(&job, tasks, false)?;
+        tasks::say_left_out("verify", &tally, voice);
+        // A check of nothing must not look like a success.
+        Ok(if tally.taken() == 0 { exit.max(Exit::Failed) } else { exit })
     }
 }
 
@@ -97,19 +100,21 @@ pub(super) fn check_suffix(suffix: &OsStr) -> Result<(), Problem> {
 }
 
 /// A task for each of `inputs` that is a file, whatever its name, and for each file that ends in `suffix` in those that
-/// are directories.
+/// are directories; and their counts.
 pub(super) fn sealed_files(
     inputs: &[PathBuf],
     suffix: &OsStr,
-) -> Result<impl Iterator<Item = Task> + use<>, Problem> {
+) -> Result<(impl Iterator<Item = Task> + use<>, Tally), Problem> {
     let placement = Placement { direction: Direction::Open, suffix: suffix.to_owned(), output: None };
     let walk = Walk::new(inputs.to_vec(), placement).map_err(|error| Problem::usage(error.to_string()))?;
-    Ok(walk.map(|task| match task {
+    let tally = walk.tally();
+    let tasks = walk.without_results().map(|task| match task {
         // Without the suffix, a name yields no name for a result; none is needed.
         Task::Bad { source, error: None } => Task::check(source),
         Task::File { source, found, plugin_key, .. } => {
             Task::File { source, target: PathBuf::new(), found, plugin_key }
         }
         other => other,
-    }))
+    });
+    Ok((tasks, tally))
 }

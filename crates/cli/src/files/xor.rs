@@ -49,7 +49,8 @@ impl XorPlan {
 
     fn prepare(&self, voice: &Voice) -> Result<(XorJob, Walk), Problem> {
         let placement = Placement { direction: Direction::Replace, suffix: ".age".into(), output: None };
-        let walk = walk(&self.inputs, &placement, &self.filter)?;
+        let walk =
+            walk(&self.inputs, &placement, &self.filter)?.sparing(std::slice::from_ref(&self.key_file));
         // A file that is overwritten under two of its names would be transformed twice, which restores it.
         let walk = if matches!(self.mode, XorMode::Overwrite) { walk.once() } else { walk };
         let key = xor_key::read(&self.key_file)?;

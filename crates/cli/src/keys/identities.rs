@@ -1,7 +1,7 @@
 //! The identities that open files, from all options that name them.
 //!
 //! Owns: combining them, checking that there are some.
-//! Does not own: key files ([`super::key_file`]), identities of trees ([`super::tree_identity`]).
+//! Does not own: key files ([`super::key_file`]), identities of trees ([`super::tree_search`]).
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use haul_seal::{Identity, Plugins};
 
 use super::key_file::{Unlocker, warn_if_exposed};
 use super::passphrase::{PassphraseSource, Prompts};
-use super::{plugins, tree_identity};
+use super::{plugins, tree_search};
 use crate::args::PassphraseArgs;
 use crate::report::exit::Problem;
 use crate::report::voice::Voice;
@@ -27,6 +27,11 @@ impl IdentitySources {
         Self { files: files.to_vec(), passphrase: PassphraseSource::resolve(secret, environment) }
     }
 
+    /// The files that hold secrets of this run.
+    pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
+        self.files.iter().cloned().chain(self.passphrase.file()).collect()
+    }
+
     /// # Errors
     /// If no option names an identity.
     pub(crate) fn require(self) -> Result<Self, Problem> {
@@ -37,7 +42,7 @@ impl IdentitySources {
         Ok(self)
     }
 
-    /// Reads the identities. A passphrase opens `inputs` themselves and the identities that lie beside them; with an
+    /// Reads the identities. A passphrase opens `inputs` themselves and the identities of their trees; with an
     /// identity file that it unlocked, only with `-p`.
     pub(crate) fn read(
         &self,
@@ -52,7 +57,7 @@ impl IdentitySources {
             identities.extend(unlocker.read_identities(path)?);
         }
         if let Some(passphrase) = unlocker.data_passphrase(Prompts::Once)? {
-            identities.extend(tree_identity::find_beside(inputs, &passphrase)?);
+            identities.extend(tree_search::find(inputs, &passphrase, voice));
             identities.push(Identity::Passphrase(passphrase));
         }
         plugins::check_identities(&identities, available)?;

@@ -42,13 +42,13 @@ pub(super) fn read_recipients(path: &Path) -> Result<Vec<Recipient>, Problem> {
     recipients_in(&file).map_err(|error| invalid(path, KeyFileKind::Recipients, &error))
 }
 
-/// Reads a file of identities that `passphrase` protects.
-pub(super) fn read_protected_identities(
+/// The identities in `file`, read from `path`, that `passphrase` protects.
+pub(super) fn protected_identities(
     path: &Path,
+    file: &[u8],
     passphrase: &Passphrase,
 ) -> Result<Vec<Identity>, Problem> {
-    let file = read(path, KeyFileKind::Identities)?;
-    protected_identities_in(&file, passphrase).map_err(|error| invalid(path, KeyFileKind::Identities, &error))
+    protected_identities_in(file, passphrase).map_err(|error| invalid(path, KeyFileKind::Identities, &error))
 }
 
 /// Warns if users other than the owner can read the identity file.

@@ -45,6 +45,12 @@ impl PassphraseSource {
         }
     }
 
+    /// The file that holds the passphrase, if there is one.
+    pub(super) fn file(&self) -> Option<PathBuf> {
+        let descriptor = self.fd.map(|number| PathBuf::from(format!("/dev/fd/{number}")));
+        descriptor.or_else(|| self.file.clone())
+    }
+
     /// Whether an option asks for a passphrase. The variable alone doesn't.
     pub(super) fn is_asked_for(&self) -> bool {
         self.prompt || self.fd.is_some()

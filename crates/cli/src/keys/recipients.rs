@@ -10,6 +10,7 @@ use haul_seal::{KeyTextError, Plugins, Recipient};
 
 use super::key_file::{Unlocker, read_recipients, unusable_key, warn_if_exposed};
 use super::passphrase::{PassphraseSource, Prompts};
+use super::tree_identity::Protection;
 use super::{plugins, tree_identity};
 use crate::args::SealArgs;
 use crate::report::exit::Problem;
@@ -24,6 +25,8 @@ pub(crate) struct RecipientSources {
     files: Vec<PathBuf>,
     identities: Vec<PathBuf>,
     passphrase: PassphraseSource,
+    /// The identity of a tree is to be post-quantum.
+    post_quantum: bool,
 }
 
 impl RecipientSources {
@@ -35,7 +38,12 @@ impl RecipientSources {
             files: args.recipients_file.clone(),
             identities: args.identity.clone(),
             passphrase: PassphraseSource::resolve(&args.files.secret, environment),
+            post_quantum: args.pq,
         };
+        if sources.post_quantum && !sources.passphrase.is_asked_for() {
+            return Err(Problem::usage("--pq concerns the identity that a passphrase protects")
+                .hint("add -p, or name a post-quantum recipient with -r"));
+        }
         let has_keys = [sources.texts.len(), sources.files.len(), sources.identities.len()] != [0; 3];
         if !has_keys && !sources.passphrase.is_asked_for() {
             let problem = Problem::usage("no recipients given");
@@ -44,6 +52,11 @@ impl RecipientSources {
             );
         }
         Ok(sources)
+    }
+
+    /// The files that hold secrets of this run.
+    pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
+        self.identities.iter().cloned().chain(self.passphrase.file()).collect()
     }
 
     /// Reads the recipients. A passphrase protects the identity in each of `directories`; without any, it seals the
@@ -72,7 +85,8 @@ impl RecipientSources {
             if directories.is_empty() {
                 recipients.push(Recipient::Passphrase(passphrase));
             } else {
-                recipients.extend(tree_identity::recipients_in(directories, &passphrase, voice)?);
+                let protection = Protection { passphrase: &passphrase, post_quantum: self.post_quantum };
+                recipients.extend(tree_identity::recipients_in(directories, &protection, voice)?);
             }
         }
         plugins::check_recipients(&recipients, available)?;

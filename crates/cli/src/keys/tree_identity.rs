@@ -3,16 +3,20 @@
 //! scrypt takes about a second by design, so it runs once for a tree instead of once for each file. The identity lies
 //! beside the results in `haul-identity.age`; `age -d -i haul-identity.age` opens the files as well.
 //!
-//! Owns: the directory of that file, creating it, finding it.
-//! Does not own: its grammar ([`haul_seal::protected_file`]), passphrases.
+//! Owns: the directory of that file, creating it, its use for sealing.
+//! Does not own: whether a file is believed ([`super::tree_file`]), finding it for opening ([`super::tree_search`]),
+//! its grammar ([`haul_seal::protected_file`]), passphrases.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use haul_seal::{Identity, Passphrase, Recipient, TREE_IDENTITY_NAME, X25519Identity, protected_file};
+use haul_seal::{
+    HybridIdentity, Identity, Passphrase, Recipient, TREE_IDENTITY_NAME, X25519Identity, protected_file,
+};
 
-use super::key_file::{read_protected_identities, unusable_key};
+use super::key_file::{protected_identities, unusable_key};
+use super::tree_file;
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
@@ -29,42 +33,45 @@ pub(crate) fn directories(inputs: &[PathBuf], output: Option<&Path>) -> BTreeSet
     }
 }
 
-/// Reads the identities that lie beside `inputs`, which are to be opened.
-pub(super) fn find_beside(inputs: &[PathBuf], passphrase: &Passphrase) -> Result<Vec<Identity>, Problem> {
-    let directories: BTreeSet<PathBuf> = inputs.iter().map(|input| directory_of(input)).collect();
-    let files = directories.iter().map(|directory| directory.join(TREE_IDENTITY_NAME));
-    let mut identities = Vec::new();
-    for path in files.filter(|path| path.exists()) {
-        identities.extend(read_protected_identities(&path, passphrase)?);
-    }
-    Ok(identities)
+/// What protects the identities of trees.
+pub(super) struct Protection<'a> {
+    pub(super) passphrase: &'a Passphrase,
+    /// Identities are post-quantum, new ones and those that exist.
+    pub(super) post_quantum: bool,
 }
 
 /// The recipients for all `directories`: those of the identities that exist there, and that of a new identity, which is
 /// stored in every directory that lacks one.
 pub(super) fn recipients_in(
     directories: &BTreeSet<PathBuf>,
-    passphrase: &Passphrase,
+    protection: &Protection<'_>,
     voice: &Voice,
 ) -> Result<Vec<Recipient>, Problem> {
     let mut recipients = Vec::new();
     let mut missing = Vec::new();
     for path in directories.iter().map(|directory| directory.join(TREE_IDENTITY_NAME)) {
-        if !path.exists() {
+        let Some(file) = tree_file::read(&path).map_err(|reason| unbelievable(&path, &reason))? else {
             missing.push(path);
             continue;
-        }
-        for identity in read_protected_identities(&path, passphrase)? {
-            recipients.push(identity.to_recipient().map_err(unusable_key(&path))?);
+        };
+        for identity in protected_identities(&path, &file, protection.passphrase)? {
+            let recipient = identity.to_recipient().map_err(unusable_key(&path))?;
+            if protection.post_quantum && !matches!(recipient, Recipient::Hybrid(_)) {
+                let problem =
+                    Problem::usage(format!("the identity in {} is not post-quantum", quoted(&path)));
+                return Err(problem.hint("seal into a new directory with -o, or omit --pq"));
+            }
+            recipients.push(recipient);
         }
     }
     if !missing.is_empty() {
-        let mut random = system_random();
-        let identity = X25519Identity::generate_with(&mut random);
-        recipients.push(Recipient::X25519(identity.to_recipient()));
+        // All recipients of a file must be post-quantum for it to be so.
+        let has_hybrid = recipients.iter().any(|recipient| matches!(recipient, Recipient::Hybrid(_)));
+        let identity = generate(protection.post_quantum || has_hybrid);
+        recipients.push(identity.to_recipient().expect("a new identity has a recipient"));
         let mut file = identity.to_secret_text();
         file.push('\n');
-        let sealed = protected_file(&file, passphrase, &mut random);
+        let sealed = protected_file(&file, protection.passphrase, &mut system_random());
         for path in &missing {
             create(path, &sealed)?;
             voice.note(format!("the passphrase seals {}, which opens the files", quoted(path)));
@@ -73,7 +80,24 @@ pub(super) fn recipients_in(
     Ok(recipients)
 }
 
-fn directory_of(input: &Path) -> PathBuf {
+fn generate(post_quantum: bool) -> Identity {
+    let mut random = system_random();
+    if post_quantum {
+        Identity::Hybrid(HybridIdentity::generate_with(&mut random))
+    } else {
+        Identity::X25519(X25519Identity::generate_with(&mut random))
+    }
+}
+
+/// The problem with sealing to the file at `path`, which isn't believed for `reason`.
+fn unbelievable(path: &Path, reason: &str) -> Problem {
+    let problem = Problem::usage(format!("{} {reason}, so nothing is sealed to it", quoted(path)));
+    problem
+        .hint(format!("remove it: in a tree, {TREE_IDENTITY_NAME} is an identity that your passphrase seals"))
+}
+
+/// The directory of `input`, or `input` itself if it is one.
+pub(super) fn directory_of(input: &Path) -> PathBuf {
     if input.is_dir() {
         return input.to_owned();
     }

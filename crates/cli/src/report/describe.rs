@@ -41,6 +41,10 @@ pub(crate) trait DescribeOutput<T> {
     fn remark(&self) -> Option<String>;
     /// Additional members of the JSON object.
     fn members(&self, task: &T) -> Map<String, Value>;
+    /// Whether the task was left alone on purpose, so that it isn't counted as done.
+    fn is_skipped(&self) -> bool {
+        false
+    }
     /// Whether the result was up to date, so that nothing was done.
     fn is_unchanged(&self) -> bool {
         false

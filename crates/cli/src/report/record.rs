@@ -51,6 +51,8 @@ pub(crate) struct RunRecord<'a> {
     pub(crate) failed: u64,
     /// Tasks whose result was up to date.
     pub(crate) unchanged: u64,
+    /// Tasks that were left alone on purpose.
+    pub(crate) skipped: u64,
     pub(crate) cancelled_tasks: u64,
     /// Whether a signal ended the run.
     pub(crate) interrupted: bool,
@@ -70,6 +72,7 @@ impl RunRecord<'_> {
             "succeeded": self.succeeded,
             "failed": self.failed,
             "unchanged": self.unchanged,
+            "skipped": self.skipped,
             "cancelled_tasks": self.cancelled_tasks,
             "interrupted": self.interrupted,
             "bytes": self.bytes,

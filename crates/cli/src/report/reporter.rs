@@ -35,6 +35,8 @@ pub(crate) struct Reporter<'a> {
     exit: Exit,
     /// Tasks whose result was up to date.
     unchanged: u64,
+    /// Tasks that were left alone on purpose.
+    skipped: u64,
     /// The last hint. The same hint isn't repeated for every task.
     last_hint: Option<&'static str>,
     /// The program itself ended the run early, not a signal.
@@ -51,6 +53,7 @@ impl<'a> Reporter<'a> {
             voice,
             exit: Exit::Success,
             unchanged: 0,
+            skipped: 0,
             last_hint: None,
             gave_up: false,
             unread: false,
@@ -63,6 +66,7 @@ impl<'a> Reporter<'a> {
         let subject = settled.task.subject();
         match &settled.outcome {
             Ok(output) => {
+                self.skipped += u64::from(output.is_skipped());
                 self.unchanged += u64::from(output.is_unchanged());
                 if let Some(remark) = output.remark() {
                     self.voice.note(format!("{} {remark}", quoted(&subject)));
@@ -134,9 +138,10 @@ impl<'a> Reporter<'a> {
             let record = RunRecord {
                 engine,
                 engine_reason: reason,
-                succeeded: report.succeeded,
+                succeeded: report.succeeded - self.skipped,
                 failed: report.failed,
                 unchanged: self.unchanged,
+                skipped: self.skipped,
                 cancelled_tasks: report.cancelled_tasks,
                 interrupted: is_interrupted,
                 bytes: report.bytes,
@@ -150,7 +155,7 @@ impl<'a> Reporter<'a> {
     }
 
     fn summary<J: Reportable>(&self, report: &Report) -> String {
-        let done = report.succeeded - self.unchanged;
+        let done = report.succeeded - self.unchanged - self.skipped;
         let end = match (report.cancelled, self.gave_up) {
             (true, true) => "given up: ",
             (true, false) => "interrupted: ",
@@ -159,6 +164,9 @@ impl<'a> Reporter<'a> {
         let mut text = format!("{end}{} {}", counted(done, "task", "tasks"), J::DONE);
         if self.unchanged > 0 {
             text += &format!(", {} unchanged", self.unchanged);
+        }
+        if self.skipped > 0 {
+            text += &format!(", {} skipped", self.skipped);
         }
         if report.failed > 0 {
             text += &format!(", {} failed", report.failed);

@@ -8,3 +8,4 @@ mod keys;
 mod plugins;
 mod streams;
 mod trees;
+mod whose;

@@ -36,6 +36,10 @@ pub enum SkipReason {
     Symlink,
     /// It is a pipe, socket or device.
     Special,
+    /// It holds a key or a passphrase of this run.
+    Secret,
+    /// Its name has the suffix of sealed files, but it is not an age file.
+    Suffixed,
     /// The file is overwritten in place and was already taken under another name.
     OtherName,
 }

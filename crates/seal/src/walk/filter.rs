@@ -26,8 +26,9 @@ pub enum Symlinks {
 
 /// Which files of a tree are taken. Inputs that are files are always taken.
 ///
-/// A pattern without a slash matches names at any depth; a pattern with a slash matches paths below the input. `*` and
-/// `?` don't match a slash, `**` does.
+/// A pattern without a slash matches names at any depth; a pattern with a slash matches paths below the input, which is
+/// what a leading slash or `./` stands for. A pattern that ends in a slash matches directories and all that is in them.
+/// `*` and `?` don't match a slash, `**` does.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Patterns of the files that are taken; `None`: all.
@@ -42,6 +43,7 @@ pub struct Filter {
 struct Patterns {
     of_names: GlobSet,
     of_paths: GlobSet,
+    of_directories: GlobSet,
 }
 
 /// A pattern that can't be parsed.
@@ -93,7 +95,7 @@ impl Filter {
 
     /// Whether the directory at `path`, relative to its input, is entered.
     pub(crate) fn enters(&self, path: &Path) -> bool {
-        !self.exclude.match_path(path)
+        !self.exclude.match_path(path) && !self.exclude.of_directories.is_match(path)
     }
 
     /// Whether the file at `path`, relative to its input, is taken.
@@ -104,16 +106,35 @@ impl Filter {
 
 impl Patterns {
     fn new(texts: &[String]) -> Result<Self, BadPattern> {
-        let (paths, names): (Vec<&String>, _) = texts.iter().partition(|text| text.contains('/'));
-        Ok(Self { of_names: set(&names)?, of_paths: set(&paths)? })
+        let (mut of_names, mut of_paths, mut of_directories) = (Vec::new(), Vec::new(), Vec::new());
+        for text in texts {
+            let bare = text.strip_prefix("./").unwrap_or(text);
+            let (stem, is_directory) = bare.strip_suffix('/').map_or((bare, false), |stem| (stem, true));
+            let anchored = stem.trim_start_matches('/').to_owned();
+            let has_slash = bare.len() < text.len() || stem.contains('/');
+            match (is_directory, has_slash) {
+                (true, true) => of_directories.push(anchored),
+                (true, false) => of_directories.push(format!("**/{anchored}")),
+                (false, true) => of_paths.push(anchored),
+                (false, false) => of_names.push(anchored),
+            }
+        }
+        Ok(Self {
+            of_names: set(&of_names)?,
+            of_paths: set(&of_paths)?,
+            of_directories: set(&of_directories)?,
+        })
     }
 
     fn match_path(&self, path: &Path) -> bool {
-        self.of_paths.is_match(path) || path.file_name().is_some_and(|name| self.of_names.is_match(name))
+        let lies_in_match = || path.ancestors().skip(1).any(|above| self.of_directories.is_match(above));
+        !self.of_directories.is_empty() && lies_in_match()
+            || self.of_paths.is_match(path)
+            || path.file_name().is_some_and(|name| self.of_names.is_match(name))
     }
 }
 
-fn set(texts: &[&String]) -> Result<GlobSet, BadPattern> {
+fn set(texts: &[String]) -> Result<GlobSet, BadPattern> {
     let mut set = GlobSetBuilder::new();
     for text in texts {
         set.add(glob(text)?);
@@ -147,7 +168,16 @@ mod tests {
             (&["a/*.txt"], &[], "a/b.txt", true),
             (&["a/*.txt"], &[], "a/c/b.txt", false),
             (&["a/**/*.txt"], &[], "a/c/b.txt", true),
-            (&["/*.txt"], &[], "b.txt", false),
+            (&["/*.txt"], &[], "b.txt", true),
+            (&["/*.txt"], &[], "a/b.txt", false),
+            (&["a/"], &[], "a/c/b.txt", true),
+            (&["a/"], &[], "b.txt", false),
+            (&[], &["/a"], "a", false),
+            (&[], &["./a"], "c/a", true),
+            (&[], &["a/"], "c/a/b", false),
+            (&[], &["a/"], "a", true),
+            (&[], &["/a/"], "c/a/b", true),
+            (&[], &["a/**"], "a/c/b", false),
             (&[], &["cache"], "a/cache", false),
             (&[], &["cache"], "a/cached", true),
             (&[], &["*.{o,tmp}"], "x.tmp", false),
@@ -162,6 +192,15 @@ mod tests {
             );
         }
         assert!(!filter(&[], &["node_modules"]).enters(Path::new("a/node_modules")));
+        for (pattern, path, enters) in [
+            ("a/", "c/a", false),
+            ("/a/", "a", false),
+            ("/a/", "c/a", true),
+            ("/a", "a", false),
+            ("./a", "a", false),
+        ] {
+            assert_eq!(filter(&[], &[pattern]).enters(Path::new(path)), enters, "{pattern} {path}");
+        }
         assert!(filter(&["*.txt"], &[]).enters(Path::new("a")), "directories needn't be included");
     }
 

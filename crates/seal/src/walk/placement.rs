@@ -7,7 +7,6 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
 /// The name of the identity that opens a tree sealed with a passphrase. Walks leave it out: sealed to itself it could
 /// not be opened, and its plaintext is a secret.
 pub const TREE_IDENTITY_NAME: &str = "haul-identity.age";
@@ -42,6 +41,12 @@ pub enum NameError {
     BadSuffix,
     /// There are several inputs, but the output is a file.
     OutputIsAFile(PathBuf),
+    /// Two sources have the same result.
+    SameResult(PathBuf),
+    /// A result would take the place of a source.
+    ResultIsSource(PathBuf),
+    /// One input lies in another, so that its files would be taken twice.
+    Nested(PathBuf),
 }
 
 impl fmt::Display for NameError {
@@ -51,6 +56,11 @@ impl fmt::Display for NameError {
             Self::OutputIsAFile(path) => {
                 write!(f, "the output {path:?} is a file, but there are several inputs")
             }
+            Self::SameResult(path) => write!(f, "two sources would become {path:?}"),
+            Self::ResultIsSource(path) => {
+                write!(f, "a result would become {path:?}, which is one of the sources")
+            }
+            Self::Nested(path) => write!(f, "the input {path:?} lies in another input"),
         }
     }
 }
@@ -78,6 +88,14 @@ impl Naming {
         Ok(Self { placement, several })
     }
 
+    pub(super) fn direction(&self) -> Direction {
+        self.placement.direction
+    }
+
+    pub(super) fn suffix(&self) -> &OsStr {
+        &self.placement.suffix
+    }
+
     pub(super) fn output(&self) -> Option<&Path> {
         self.placement.output.as_deref()
     }
@@ -85,12 +103,19 @@ impl Naming {
     /// The name of the result of an input that is a file; `None` if it lacks the suffix.
     pub(super) fn target_of_file(&self, source: &Path) -> Option<PathBuf> {
         match self.output() {
-            Some(output) if !self.several && !output.is_dir() => Some(output.to_owned()),
+            Some(output) if !self.several && !is_directory(output) => Some(output.to_owned()),
             Some(output) => {
                 self.renamed(Path::new(source.file_name().unwrap_or_default())).map(|name| output.join(name))
             }
             None => self.renamed(source),
         }
+    }
+
+    /// Whether the result of `source`, a file of a tree or an input, would be called "." or "..", which no path shows.
+    pub(super) fn is_dots(&self, source: &Path, is_input: bool) -> bool {
+        let is_named_by_output = |output: &Path| is_input && !self.several && !is_directory(output);
+        let name = source.file_name().and_then(|name| self.result_name(name));
+        !self.output().is_some_and(is_named_by_output) && name.is_some_and(|name| name == "." || name == "..")
     }
 
     /// The name of the result of `path` in the tree at `root`; `None` if it lacks the suffix.
@@ -100,10 +125,13 @@ impl Naming {
 
     /// Whether a file with this name is left out of trees.
     pub(super) fn leaves_out(&self, name: &OsStr) -> bool {
-        let is_sealed = has_suffix(name, &self.placement.suffix);
+        let suffix = &self.placement.suffix;
+        // On a file system that ignores case, the result of "a" could take the place of a source "A.AGE".
+        let looks_sealed = self.output().is_none() && has_suffix_in_other_case(name, suffix);
+        let is_sealed = has_suffix(name, suffix);
         let is_identity = name == TREE_IDENTITY_NAME;
         match self.placement.direction {
-            Direction::Seal => is_sealed || is_identity,
+            Direction::Seal => is_sealed || is_identity || looks_sealed,
             Direction::Open => !is_sealed || is_identity,
             Direction::Replace => false,
         }
@@ -118,9 +146,15 @@ impl Naming {
 
     /// Adds or removes the suffix; `None` if there is none to remove.
     fn renamed(&self, path: &Path) -> Option<PathBuf> {
-        let name = path.file_name()?;
+        let renamed = self.result_name(path.file_name()?)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        Some(if directory.as_os_str().is_empty() { renamed.into() } else { directory.join(renamed) })
+    }
+
+    /// Adds the suffix to `name` or removes it; `None` if there is none to remove.
+    fn result_name(&self, name: &OsStr) -> Option<OsString> {
         let suffix = self.placement.suffix.as_os_str();
-        let renamed = match self.placement.direction {
+        Some(match self.placement.direction {
             Direction::Seal => [name, suffix].into_iter().collect(),
             Direction::Replace => name.to_owned(),
             Direction::Open if !has_suffix(name, suffix) => return None,
@@ -128,13 +162,26 @@ impl Naming {
                 let bytes = name.as_bytes();
                 OsStr::from_bytes(&bytes[..bytes.len() - suffix.len()]).to_owned()
             }
-        };
-        Some(path.with_file_name::<OsString>(renamed))
+        })
     }
+}
+
+/// Whether `output` is a directory, or is written like one.
+fn is_directory(output: &Path) -> bool {
+    output.as_os_str().as_bytes().ends_with(b"/") || output.is_dir()
 }
 
 fn has_suffix(name: &OsStr, suffix: &OsStr) -> bool {
     name.len() > suffix.len() && name.as_bytes().ends_with(suffix.as_bytes())
+}
+
+/// Whether `name` ends with `suffix` in other letters.
+fn has_suffix_in_other_case(name: &OsStr, suffix: &OsStr) -> bool {
+    let lower = |name: &OsStr| -> OsString { name.to_ascii_lowercase() };
+    let (lower_name, lower_suffix) = (lower(name), lower(suffix));
+    lower_name.len() > lower_suffix.len()
+        && lower_name.as_bytes().ends_with(lower_suffix.as_bytes())
+        && !name.as_bytes().ends_with(suffix.as_bytes())
 }
 
 /// The name of an input, even if it is written as `.` or `dir/..`.

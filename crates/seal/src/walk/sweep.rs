@@ -9,27 +9,27 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use haul_io::{Blocking, Io, Location, OpenMode, run_ready};
-use rustix::fs::Dir;
+use haul_io::{Blocking, FileKind, Io, Location, OpenMode, Stat, run_ready};
+use rustix::fs::{AtFlags, Dir};
 
 /// Removes temporary files that no run owns any more.
 pub(super) struct Sweeper {
     io: Blocking,
     /// The directory that was swept last.
-    last: PathBuf,
+    last: Option<PathBuf>,
 }
 
 impl Sweeper {
     pub(super) fn new(io: Blocking) -> Self {
-        Self { io, last: PathBuf::new() }
+        Self { io, last: None }
     }
 
     /// Sweeps the directory of `target`.
     pub(super) fn sweep(&mut self, target: Location<'_>) {
-        if self.last == target.directory() {
+        if self.last.as_deref() == Some(target.directory()) {
             return;
         }
-        target.directory().clone_into(&mut self.last);
+        self.last = Some(target.directory().to_owned());
         // A directory that is missing or can't be read has nothing to remove.
         let _ = self.sweep_directory(target);
     }
@@ -40,7 +40,8 @@ impl Sweeper {
         for entry in Dir::read_from(&readable)? {
             let name = entry?;
             let name = OsStr::from_bytes(name.file_name().to_bytes());
-            if haul_io::is_temporary(name) {
+            let stat = || rustix::fs::statat(&readable, name, AtFlags::SYMLINK_NOFOLLOW);
+            if haul_io::is_temporary(name) && stat().is_ok_and(|stat| is_leftover(name, &stat.into())) {
                 remove(readable.as_fd(), name);
             }
         }
@@ -48,8 +49,22 @@ impl Sweeper {
     }
 }
 
+/// Whether the file `name` with `stat` is a temporary file of this program: it has 16 hexadecimal digits and is a
+/// regular file with one name. A user's own file may have a similar name.
+pub(super) fn is_leftover(name: &OsStr, stat: &Stat) -> bool {
+    let digits = name.as_bytes().strip_prefix(b".haul-").and_then(|rest| rest.strip_suffix(b".tmp"));
+    let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(is_hex))
+        && stat.kind == FileKind::Regular
+        && stat.links == 1
+}
+
 /// Removes the temporary file `name` in `directory` if no run owns it.
 pub(super) fn remove(directory: BorrowedFd<'_>, name: &OsStr) {
+    let is_own = |stat: rustix::fs::Stat| stat.st_uid == rustix::process::geteuid().as_raw();
+    if !rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(is_own) {
+        return;
+    }
     // A file that can't be removed belongs to a run or is left for the next one.
     let _ = haul_io::remove_if_left(directory, Path::new(name));
 }

@@ -4,18 +4,23 @@
 //! Does not own: reading directories ([`super::tree`]), names of results ([`super::placement`]), filters
 //! ([`super::filter`]).
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use haul_io::{Blocking, FileKind, Location, Stat};
+use haul_io::{Blocking, Existing, FileKind, Location, Stat};
+use rustix::fs::{Mode, OFlags, openat};
 
+use super::claims::{self, Claims};
 use super::filter::{Filter, Symlinks};
-use super::placement::{NameError, Naming, Placement};
+use super::placement::{Direction, NameError, Naming, Placement, TREE_IDENTITY_NAME};
 use super::seen_files::SeenFiles;
 use super::sweep::{self, Sweeper};
+use super::tally::Tally;
 use super::tree::{Directory, Entry, Item, Tree};
 use crate::task::{FoundFile, SkipReason, Task};
 
@@ -30,6 +35,15 @@ pub struct Walk {
     sweeper: Option<Sweeper>,
     /// The files met so far; `None`: each name counts.
     seen: Option<SeenFiles>,
+    /// Whether the tasks have results.
+    has_results: bool,
+    /// The files that hold secrets of the run, by device and inode.
+    secrets: HashSet<(u64, u64)>,
+    /// The results so far; `None`: publishing refuses to replace a file.
+    claims: Option<Claims>,
+    tally: Tally,
+    /// The inputs that are directories, without links; empty if no file is replaced.
+    roots: Vec<PathBuf>,
 }
 
 /// One step of a walk.
@@ -57,8 +71,81 @@ impl Walk {
     /// If the placement doesn't fit the inputs.
     pub fn new(inputs: Vec<PathBuf>, placement: Placement) -> Result<Self, NameError> {
         let naming = Naming::new(placement, inputs.len())?;
-        let (filter, inputs) = (Filter::default(), inputs.into_iter());
-        Ok(Self { naming, filter, inputs, current: None, sweeper: None, seen: None })
+        Ok(Self {
+            naming,
+            filter: Filter::default(),
+            inputs: inputs.into_iter(),
+            current: None,
+            sweeper: None,
+            seen: None,
+            has_results: true,
+            secrets: HashSet::new(),
+            claims: None,
+            tally: Tally::default(),
+            roots: Vec::new(),
+        })
+    }
+
+    /// Prepares tasks for a job that writes no results, so names of results don't matter.
+    pub fn without_results(self) -> Self {
+        Self { has_results: false, ..self }
+    }
+
+    /// Leaves out `files`, which hold secrets of the run, under any of their names. An input among them fails, unless
+    /// it is to be opened.
+    pub fn sparing(mut self, files: &[PathBuf]) -> Self {
+        let ids = files.iter().filter_map(|file| file.metadata().ok());
+        self.secrets.extend(ids.map(|metadata| (metadata.dev(), metadata.ino())));
+        self
+    }
+
+    /// Keeps results apart from each other and from sources, if results are published as `existing` says. If they
+    /// replace files, memory: about 20 bytes for each result in a tree.
+    ///
+    /// # Errors
+    /// The names of the inputs show that two sources have the same result, or that a result would take the place of a
+    /// source.
+    pub fn publishing(mut self, existing: Existing) -> Result<Self, NameError> {
+        if self.naming.direction() == Direction::Replace {
+            return Ok(self);
+        }
+        let replaces = existing == Existing::Replace;
+        let (directories, files): (Vec<_>, Vec<_>) =
+            self.inputs.as_slice().iter().cloned().partition(|input| input.is_dir());
+        let pairs = files.into_iter().filter_map(|source| {
+            let target = self.naming.target_of_file(&source)?;
+            Some((source, target))
+        });
+        let pairs: Vec<_> = pairs.collect();
+        let mirrors = directories.iter().filter(|_| replaces && self.naming.output().is_some());
+        let mirrors: Vec<_> = mirrors.map(|root| self.naming.mirrored(root, root)).collect();
+        claims::check_inputs(&pairs, &mirrors)?;
+        if replaces {
+            self.roots = directories.iter().filter_map(|root| root.canonicalize().ok()).collect();
+            self.check_nested(&pairs)?;
+            self.claims = Some(Claims::default());
+        }
+        Ok(self)
+    }
+
+    /// Fails if an input lies in another one and results lie beside their sources.
+    fn check_nested(&self, pairs: &[(PathBuf, PathBuf)]) -> Result<(), NameError> {
+        if self.naming.output().is_some() {
+            return Ok(());
+        }
+        let files = pairs.iter().filter_map(|(source, _)| source.canonicalize().ok());
+        let inputs: Vec<PathBuf> = files.chain(self.roots.iter().cloned()).collect();
+        let lies_in_another = |(index, input): &(usize, &PathBuf)| {
+            let first_root = inputs.len() - self.roots.len();
+            self.roots
+                .iter()
+                .enumerate()
+                .any(|(at, root)| first_root + at != *index && input.starts_with(root))
+        };
+        match inputs.iter().enumerate().find(lies_in_another) {
+            Some((_, input)) => Err(NameError::Nested(input.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Sets which entries of trees are taken. Defaults to all.
@@ -79,6 +166,11 @@ impl Walk {
     /// Removes, through `io`, the temporary files of killed runs in each directory of sources or results.
     pub fn sweeping(self, io: Blocking) -> Self {
         Self { sweeper: Some(Sweeper::new(io)), ..self }
+    }
+
+    /// The counts of this walk.
+    pub fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 
     pub(super) fn tree_filter(&self) -> &Filter {
@@ -125,11 +217,56 @@ impl Walk {
         if self.was_seen(&source) {
             return Task::Skip { source, reason: SkipReason::OtherName };
         }
+        let may_be_secret = self.naming.direction() == Direction::Open;
+        if !may_be_secret && rustix::fs::stat(&source).is_ok_and(|stat| self.is_secret(&stat.into())) {
+            return bad(source, "it holds a key or passphrase of this run");
+        }
         let Some(target) = self.naming.target_of_file(&source) else {
             return Task::Bad { source, error: None };
         };
+        if let Some(reason) = self.conflict(&source, &target, true) {
+            return bad(source, reason);
+        }
         self.sweep(Location::named(&target));
         Task::file(source, target)
+    }
+
+    fn is_secret(&self, stat: &Stat) -> bool {
+        self.secrets.contains(&(stat.device, stat.inode))
+    }
+
+    /// Claims the result `target` of `source`. Returns why there can't be such a result.
+    fn conflict(&mut self, source: &Path, target: &Path, is_input: bool) -> Option<&'static str> {
+        if !self.has_results || self.naming.direction() == Direction::Replace {
+            return None;
+        }
+        if self.naming.is_dots(source, is_input) {
+            return Some("the result would have no name");
+        }
+        let name = target.file_name().unwrap_or_default();
+        let suffix = self.naming.suffix();
+        if let Some(reason) = claims::unfit(name, suffix) {
+            return Some(reason);
+        }
+        let claims = self.claims.as_mut()?;
+        let looks_sealed = name.as_encoded_bytes().ends_with(suffix.as_encoded_bytes());
+        let is_free = match self.filter.symlinks {
+            Symlinks::Follow => claims.claim(&claims::real_name(target)),
+            _ => self.naming.output().is_none() || claims.claim(target),
+        };
+        if !is_free {
+            return Some("another source has the same result");
+        }
+        let is_secret = |stat: rustix::fs::Stat| self.is_secret(&stat.into());
+        if !self.secrets.is_empty() && rustix::fs::stat(target).is_ok_and(is_secret) {
+            return Some("the result would replace a key or passphrase of this run");
+        }
+        let lies_in_source = |directory: PathBuf| self.roots.iter().any(|root| directory.starts_with(root));
+        let is_source = self.naming.direction() == Direction::Open
+            && looks_sealed
+            && target.symlink_metadata().is_ok()
+            && target.canonicalize().is_ok_and(lies_in_source);
+        is_source.then_some("the result would replace another source")
     }
 
     fn was_seen(&mut self, input: &Path) -> bool {
@@ -151,6 +288,9 @@ impl Walk {
                 }
             };
             if visit.is_some() {
+                if matches!(visit, Some(Visit::Task(_))) {
+                    self.tally.take();
+                }
                 return visit;
             }
         }
@@ -178,7 +318,7 @@ impl Walk {
     /// The task for an entry of a tree; `None` if the entry is left out.
     fn task_of_entry(&mut self, tree: &Tree, entry: Entry) -> Option<Task> {
         let name = entry.path.file_name().expect("entries have names");
-        if haul_io::is_temporary(name) {
+        if sweep::is_leftover(name, &entry.stat) {
             if let (Some(_), Some(directory)) = (&self.sweeper, tree.current()) {
                 sweep::remove(directory, name);
             }
@@ -197,13 +337,25 @@ impl Walk {
             let reason = if is_symlink { SkipReason::Symlink } else { SkipReason::Special };
             return Some(Task::Skip { source: entry.path, reason });
         }
+        if self.is_secret(&entry.stat) {
+            return Some(Task::Skip { source: entry.path, reason: SkipReason::Secret });
+        }
         if self.naming.leaves_out(name) {
+            let is_age_file =
+                || name == TREE_IDENTITY_NAME || starts_like_age_file(tree, name, entry.is_followed_link);
+            if self.naming.direction() == Direction::Seal && !is_age_file() {
+                return Some(Task::Skip { source: entry.path, reason: SkipReason::Suffixed });
+            }
+            self.tally.leave_out();
             return None;
         }
         if self.seen.as_mut().is_some_and(|seen| seen.was_seen(&entry.stat)) {
             return Some(Task::Skip { source: entry.path, reason: SkipReason::OtherName });
         }
         let target = self.naming.target_in_tree(tree.root(), &entry.path)?;
+        if let Some(reason) = self.conflict(&entry.path, &target, false) {
+            return Some(bad(entry.path, reason));
+        }
         let Entry { path: source, stat, root_bytes, is_followed_link } = entry;
         let output_bytes = self.naming.output().map(|output| output.as_os_str().len());
         let found = FoundFile {
@@ -232,6 +384,23 @@ impl Walk {
             || output.is_symlink())
             && output.metadata().is_ok_and(is_same)
     }
+}
+
+/// Whether the file `name` in the current directory of `tree` starts like an age file. True if it can't be read.
+fn starts_like_age_file(tree: &Tree, name: &OsStr, follow: bool) -> bool {
+    let Some(directory) = tree.current() else { return true };
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let flags = if follow { flags } else { flags | OFlags::NOFOLLOW };
+    let Ok(file) = openat(directory, name, flags, Mode::empty()) else { return true };
+    let mut start = [0; 32];
+    let Ok(count) = rustix::io::read(&file, &mut start) else { return true };
+    let start = start[..count].trim_ascii_start();
+    start.starts_with(b"age-encryption.org/") || start.starts_with(b"-----BEGIN AGE")
+}
+
+/// A task that fails for `reason`.
+fn bad(source: PathBuf, reason: &'static str) -> Task {
+    Task::Bad { source, error: Some(io::Error::other(reason).into()) }
 }
 
 impl Iterator for Walk {

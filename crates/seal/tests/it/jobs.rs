@@ -256,7 +256,7 @@ fn names_are_mirrored_stripped_and_left_out() {
     let root = dir.path().join("t");
     std::fs::create_dir_all(root.join("sub")).unwrap();
     for name in ["a", "b.age", "sub/c", ".haul-0123456789abcdef.tmp"] {
-        std::fs::write(root.join(name), "x").unwrap();
+        std::fs::write(root.join(name), "age-encryption.org/v1\n").unwrap();
     }
     let targets = |inputs: Vec<PathBuf>, direction, output: Option<PathBuf>| -> Vec<String> {
         let walk = Walk::new(inputs, Placement { direction, suffix: ".age".into(), output }).unwrap();

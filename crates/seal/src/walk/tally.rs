@@ -1,0 +1,38 @@
+//! How many files a walk took and left out.
+//!
+//! Owns: the counts, which a caller reads after the walk.
+//! Does not own: deciding what is left out ([`super::walker`]).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The counts of one walk. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Tally(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    taken: AtomicU64,
+    left_out: AtomicU64,
+}
+
+impl Tally {
+    pub(super) fn take(&self) {
+        self.0.taken.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn leave_out(&self) {
+        self.0.left_out.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number of tasks, including those that only report something.
+    pub fn taken(&self) -> u64 {
+        self.0.taken.load(Ordering::Relaxed)
+    }
+
+    /// The number of files of trees that were left out because of their names: they are sealed already, or lack the
+    /// suffix of sealed files.
+    pub fn left_out(&self) -> u64 {
+        self.0.left_out.load(Ordering::Relaxed)
+    }
+}
