@@ -241,15 +241,15 @@ impl<J: Portable> WorkerThread<'_, J> {
         if !lease.is_repeated() {
             return None;
         }
+        if matches!(order.stage, OrderStage::Part { .. }) && !self.job.repeats_parts() {
+            return Some(Ok(ReplyValue::Lost));
+        }
         match examine(&self.uncancelled, &self.process.table.intent(lease)).await {
             Ok(Left::Nothing) => None,
-            Ok(Left::Published) => Some(
-                self.job
-                    .published(&self.uncancelled, &order.task)
-                    .await
-                    .map(ReplyValue::Output)
-                    .map_err(ReplyFailure::Job),
-            ),
+            Ok(Left::Published) => {
+                let outcome = self.job.published(&self.uncancelled, &order.task).await;
+                Some(outcome.map(ReplyValue::Output).map_err(ReplyFailure::Job))
+            }
             Ok(Left::HalfDone) => self.job.half_done().map(|error| Err(ReplyFailure::Job(error))),
             Err(error) => {
                 let message =
