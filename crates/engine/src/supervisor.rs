@@ -128,7 +128,8 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 None
             }
             Answer::Started(Ok(Step::Split { state, parts })) => {
-                open.split = Some(Split { state, parts, handed_out: 0, answered: 0, failure: None, is_lost: false });
+                open.split =
+                    Some(Split { state, parts, handed_out: 0, answered: 0, failure: None, is_lost: false });
                 let next = if parts > 0 { &mut self.splitting } else { &mut self.finishing };
                 next.push_back(id);
                 None
@@ -225,7 +226,8 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 let id = TaskId(self.next_id);
                 self.next_id += 1;
                 let task = Arc::new(task);
-                self.open.insert(id, Open { task, phases: Phases::default(), bytes: 0, split: None, restarts: 0 });
+                self.open
+                    .insert(id, Open { task, phases: Phases::default(), bytes: 0, split: None, restarts: 0 });
                 Some((id, Stage::Start))
             }
             Next::Again(id) => {

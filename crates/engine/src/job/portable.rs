@@ -67,12 +67,7 @@ pub trait Portable: Job<Task: Wire, Output: Wire, Error: Wire> + Sized {
 
     /// Removes what the state of `token` has left in the file system, after [`join`](Portable::join) failed or after
     /// the result was published. Must not fail, even if no descriptor is free.
-    fn abandon<I: Io>(
-        &self,
-        _io: &I,
-        _task: &Self::Task,
-        _token: Self::Token,
-    ) -> impl Future<Output = ()> {
+    fn abandon<I: Io>(&self, _io: &I, _task: &Self::Task, _token: Self::Token) -> impl Future<Output = ()> {
         async {}
     }
 

@@ -207,7 +207,13 @@ impl<J: Portable> Coordinator<'_, J> {
         let left = run_ready(examine(&self.io, intent));
         let outcome = match (left, self.job.half_done()) {
             (Ok(Left::Published), _) => {
-                run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job)
+                let outcome = run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job);
+                if let Stage::Finish { state, .. } = &work.stage {
+                    // The result may still have its temporary name besides the final one.
+                    let token = self.job.token(state, &mut |out| self.io.random(out));
+                    run_ready(self.job.abandon(&self.io, &work.task, token));
+                }
+                outcome
             }
             (Ok(Left::HalfDone), Some(error)) => Err(Failure::Job(error)),
             _ => Err(failure),
