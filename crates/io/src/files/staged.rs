@@ -271,8 +271,11 @@ impl Staged {
 
     async fn remove_temporary(&mut self, io: &impl Io) {
         if let Some(temporary) = self.temporary.take() {
-            // A failure leaves the file to the next run, which removes leftovers.
-            let _ = io.remove(self.directory.as_ref(), &self.relative(&temporary)).await;
+            let (directory, name) = (self.directory.as_ref(), self.relative(&temporary));
+            // A second failure leaves the file to the next run, which removes leftovers.
+            if io.remove(directory, &name).await.is_err() {
+                let _ = io.remove(directory, &name).await;
+            }
         }
     }
 }
