@@ -41,6 +41,8 @@ pub(crate) type Started<J> = Result<Step<<J as Job>::State, <J as Job>::Output>,
 pub(crate) enum Answer<J: Job> {
     Started(Started<J>),
     PartDone(Result<(), Failure<J::Error>>),
+    /// A worker died in the part, which can't be repeated: the task starts anew.
+    PartLost,
     Finished(Outcome<J>),
 }
 

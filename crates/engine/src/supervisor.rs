@@ -15,6 +15,7 @@ use crate::event::Settled;
 use crate::execute::{Answer, Returned, Stage, Work};
 use crate::job::contract::{Failure, Job, Outcome, Step, TaskId};
 use crate::job::phases::Phases;
+use crate::job::portable::RESTARTS_MAX;
 use crate::job::source::{Again, Next, Source};
 
 pub(crate) struct Supervisor<J: Job, S> {
@@ -42,6 +43,8 @@ struct Open<J: Job> {
     phases: Phases,
     bytes: u64,
     split: Option<Split<J>>,
+    /// How often the task started anew because a part of it couldn't be repeated.
+    restarts: u8,
 }
 
 struct Split<J: Job> {
@@ -52,6 +55,8 @@ struct Split<J: Job> {
     answered: u64,
     /// The failure of the first part that failed.
     failure: Option<Failure<J::Error>>,
+    /// A part can't be repeated after the death of its worker.
+    is_lost: bool,
 }
 
 /// The next thing to hand out.
@@ -123,7 +128,8 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 None
             }
             Answer::Started(Ok(Step::Split { state, parts })) => {
-                open.split = Some(Split { state, parts, handed_out: 0, answered: 0, failure: None });
+                open.split =
+                    Some(Split { state, parts, handed_out: 0, answered: 0, failure: None, is_lost: false });
                 let next = if parts > 0 { &mut self.splitting } else { &mut self.finishing };
                 next.push_back(id);
                 None
@@ -132,8 +138,21 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 self.part_done(id, result);
                 None
             }
+            Answer::PartLost => {
+                let split = open.split.as_mut().expect("only split tasks have parts");
+                split.is_lost = true;
+                let failure = Failure::WorkersDied { count: open.restarts.saturating_add(1) };
+                self.part_done(id, Err(failure));
+                None
+            }
             Answer::Finished(outcome) => {
                 let split = open.split.take().expect("only split tasks are finished");
+                let is_undone = outcome.is_ok() && matches!(split.failure, Some(Failure::WorkersDied { .. }));
+                if split.is_lost && is_undone && open.restarts < RESTARTS_MAX && !self.cancel.is_triggered() {
+                    open.restarts += 1;
+                    self.restarting.push_back(id);
+                    return None;
+                }
                 // An error of `finish` takes precedence over the failure of a part.
                 let outcome = outcome.and_then(|output| split.failure.map_or(Ok(output), Err));
                 Some(self.settle(id, outcome))
@@ -207,7 +226,8 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 let id = TaskId(self.next_id);
                 self.next_id += 1;
                 let task = Arc::new(task);
-                self.open.insert(id, Open { task, phases: Phases::default(), bytes: 0, split: None });
+                self.open
+                    .insert(id, Open { task, phases: Phases::default(), bytes: 0, split: None, restarts: 0 });
                 Some((id, Stage::Start))
             }
             Next::Again(id) => {

@@ -21,7 +21,7 @@ mod uring;
 mod values;
 
 pub use blocking::{Blocking, run_ready};
-pub use files::{Staged, is_temporary, remove_if_left, sync_directory_of, write_file};
+pub use files::{Staged, StagedIdentity, is_temporary, remove_if_left, sync_directory_of, write_file};
 pub use io::Io;
 pub use names::{Names, NamesLimits, is_try_again};
 pub use op::{BufResult, Completion, Offset, Op, OpenMode, Value};

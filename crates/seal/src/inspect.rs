@@ -5,6 +5,7 @@
 //! Owns: counting stanzas, lengths, whether the recipients are safe from quantum computers.
 //! Does not own: the header's grammar, words for users.
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 
 use haul_age_format::{Header, Layout, NONCE_BYTES};
@@ -103,8 +104,10 @@ pub fn inspect_file(path: &std::path::Path) -> Result<Inspection, Error> {
 
 fn counted(header: &Header) -> Vec<(String, u64)> {
     let mut counts: Vec<(String, u64)> = Vec::new();
+    let mut positions: HashMap<&str, usize> = HashMap::new();
     for stanza in header.stanzas() {
-        match counts.iter_mut().find(|(tag, _)| tag == stanza.tag()) {
+        let position = *positions.entry(stanza.tag()).or_insert(counts.len());
+        match counts.get_mut(position) {
             Some((_, count)) => *count += 1,
             None => counts.push((stanza.tag().to_owned(), 1)),
         }

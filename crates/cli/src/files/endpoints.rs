@@ -62,6 +62,8 @@ impl PathKind {
         match path.metadata() {
             Ok(metadata) if metadata.is_dir() => Self::Directory,
             Ok(metadata) if !metadata.is_file() => Self::Special,
+            // Links to descriptors, which may be regular files: a new file must never replace the link.
+            Ok(_) if is_descriptor(path) => Self::Special,
             _ => Self::File,
         }
     }
@@ -78,13 +80,20 @@ impl PathKind {
 /// If stdin is one of several inputs.
 pub(super) fn input(inputs: &[PathBuf], kind: fn(&Path) -> PathKind) -> Result<Option<Input>, Problem> {
     match inputs {
-        [only] if is_dash(only) => Ok(Some(Input::Stdin)),
+        [only] if is_dash(only) || only == Path::new("/dev/stdin") => Ok(Some(Input::Stdin)),
         [only] if kind(only) == PathKind::Special => Ok(Some(Input::Named(only.clone()))),
         several if several.iter().any(|path| is_dash(path)) => {
             Err(Problem::usage("stdin can't be one of several inputs").hint("give it a command of its own"))
         }
         _ => Ok(None),
     }
+}
+
+/// Whether `path` names an open descriptor of this process.
+fn is_descriptor(path: &Path) -> bool {
+    let parents = ["/dev/fd", "/proc/self/fd"].map(Path::new);
+    let names = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(Path::new);
+    names.contains(&path) || path.parent().is_some_and(|parent| parents.contains(&parent))
 }
 
 /// Whether `path` stands for stdin or stdout.
@@ -98,7 +107,8 @@ impl Operands {
     /// # Errors
     /// If the inputs, the output and the options don't fit each other.
     pub(super) fn endpoints(&self, kind: fn(&Path) -> PathKind) -> Result<Option<Endpoints>, Problem> {
-        let is_stream = |path: &&PathBuf| is_dash(path) || kind(path) == PathKind::Special;
+        let is_stream =
+            |path: &&PathBuf| is_dash(path) || is_descriptor(path) || kind(path) == PathKind::Special;
         let has_stream_output = self.output.as_ref().is_some_and(|path| is_stream(&path));
         let input = match (input(&self.inputs, kind)?, self.inputs.as_slice()) {
             (Some(input), _) => input,
@@ -117,7 +127,7 @@ impl Operands {
         }
         let output = match &self.output {
             None => Output::Stdout,
-            Some(path) if is_dash(path) => Output::Stdout,
+            Some(path) if is_dash(path) || path == Path::new("/dev/stdout") => Output::Stdout,
             Some(path) => match kind(path) {
                 PathKind::Special => Output::Special(path.clone()),
                 PathKind::File => Output::File(path.clone()),

@@ -77,14 +77,15 @@ impl KeygenPlan {
         if let Some(path) = output {
             create_private(path, bytes).map_err(|error| {
                 let reason = haul_io::reason(&error);
-                Problem::usage(format!("cannot create key file {}: {reason}", quoted(path)))
+                let problem = Problem::usage(format!("cannot create key file {}: {reason}", quoted(path)));
+                Problem { exit: Exit::Usage.max(Exit::of_write(&error)), ..problem }
             })?;
             voice.data(recipient);
             return Ok(());
         }
-        voice.data(String::from_utf8_lossy(bytes).trim_end());
+        let is_stored = voice.data(String::from_utf8_lossy(bytes).trim_end());
         // A protected file doesn't show its recipient.
-        if protected.is_some() {
+        if protected.is_some() && is_stored {
             voice.note(format!("the recipient is {recipient}"));
         }
         Ok(())

@@ -4,10 +4,14 @@
 //! Owns: reading and asking for them.
 //! Does not own: what a passphrase protects.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use haul_io::reason;
 use haul_seal::Passphrase;
+use zeroize::Zeroizing;
 
 use crate::args::PassphraseArgs;
 use crate::report::exit::Problem;
@@ -33,6 +37,8 @@ pub(super) struct PassphraseSource {
     /// `-p`: the data is under a passphrase.
     pub(super) prompt: bool,
     fd: Option<u32>,
+    /// The line that `fd` gave. It can be read only once.
+    read_from_fd: OnceLock<Passphrase>,
     file: Option<PathBuf>,
 }
 
@@ -41,6 +47,7 @@ impl PassphraseSource {
         Self {
             prompt: args.passphrase,
             fd: args.passphrase_fd,
+            read_from_fd: OnceLock::new(),
             file: environment.variable(FILE_VARIABLE).map(PathBuf::from),
         }
     }
@@ -70,7 +77,11 @@ impl PassphraseSource {
     /// Reads the passphrase from the descriptor or the file, if there is one.
     pub(super) fn read_scripted(&self) -> Result<Option<Passphrase>, Problem> {
         if let Some(number) = self.fd {
-            return read_first_line(Path::new(&format!("/dev/fd/{number}"))).map(Some);
+            if let Some(passphrase) = self.read_from_fd.get() {
+                return Ok(Some(passphrase.clone()));
+            }
+            let passphrase = read_line_of(number)?;
+            return Ok(Some(self.read_from_fd.get_or_init(|| passphrase).clone()));
         }
         self.file.as_deref().map(read_first_line).transpose()
     }
@@ -89,6 +100,39 @@ pub(super) fn prompt(label: &str, prompts: Prompts) -> Result<Passphrase, Proble
         return Err(Problem::usage("the passphrases differ"));
     }
     passphrase(text)
+}
+
+/// Reads one line from the open descriptor `number`, from where it stands, and nothing after it.
+fn read_line_of(number: u32) -> Result<Passphrase, Problem> {
+    let failed = |error: io::Error| {
+        Problem::usage(format!("cannot read the passphrase from descriptor {number}: {}", reason(&error)))
+    };
+    let mut source = descriptor(number).map_err(failed)?;
+    // Reserved at once: growing the text would leave copies of the secret behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX as usize));
+    let mut byte = [0; 1];
+    while source.read(&mut byte).map_err(failed)? == 1 && byte != *b"\n" {
+        if line.len() as u64 == PASSPHRASE_BYTES_MAX {
+            return Err(failed(io::Error::other(format!("longer than {PASSPHRASE_BYTES_MAX} bytes"))));
+        }
+        line.push(byte[0]);
+    }
+    let text = std::str::from_utf8(&line).map_err(|error| failed(io::Error::other(error)))?;
+    passphrase(text.trim_end_matches('\r').to_owned())
+}
+
+/// A duplicate of the open descriptor `number`. Opening `/dev/fd/N` instead would start a file from its beginning, and
+/// fail for a socket or a file that may not be opened again.
+fn descriptor(number: u32) -> io::Result<File> {
+    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+    let number = i32::try_from(number).map_err(io::Error::other)?;
+    let this_process = pidfd_open(getpid(), PidfdFlags::empty());
+    match this_process.and_then(|pidfd| pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty())) {
+        Ok(fd) => Ok(fd.into()),
+        // Before Linux 5.6.
+        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => File::open(format!("/dev/fd/{number}")),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn read_first_line(path: &Path) -> Result<Passphrase, Problem> {

@@ -24,6 +24,18 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// The exit code for a failed write.
+    pub(crate) fn of_write(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        if matches!(error.kind(), FileTooLarge | QuotaExceeded | StorageFull) {
+            Self::NoSpace
+        } else {
+            Self::Failed
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -22,11 +22,13 @@ pub(crate) struct Voice {
     verbosity: Verbosity,
     /// The progress line, which is hidden while a message is written.
     line: Arc<Mutex<Option<ProgressBar>>>,
+    /// The first error of writing data.
+    data_error: Arc<Mutex<Option<std::io::Error>>>,
 }
 
 impl Voice {
     pub(crate) fn new(verbosity: Verbosity) -> Self {
-        Self { verbosity, line: Arc::default() }
+        Self { verbosity, line: Arc::default(), data_error: Arc::default() }
     }
 
     /// Prints a failure, unless `-qq`.
@@ -105,7 +107,22 @@ impl Voice {
     pub(crate) fn data(&self, line: impl Display) -> bool {
         let line = line.to_string();
         let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{}", harmless_json(&line)).and_then(|()| stdout.flush()).is_ok()
+        match writeln!(stdout, "{}", harmless_json(&line)).and_then(|()| stdout.flush()) {
+            Ok(()) => true,
+            Err(error) => {
+                self.data_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                false
+            }
+        }
+    }
+
+    /// Reports data that stdout didn't take. Returns the exit code for it.
+    pub(crate) fn end_data(&self) -> Exit {
+        let Some(error) = self.data_error.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return Exit::Success;
+        };
+        self.error(format!("cannot write to stdout: {}", haul_io::reason(&error)));
+        Exit::of_write(&error)
     }
 
     /// Shows the progress line until [`Voice::end_progress`].

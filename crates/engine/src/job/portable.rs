@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 
 use crate::job::contract::Job;
 
+/// A task whose parts can't be repeated starts anew at most this many times after deaths of workers.
+pub(crate) const RESTARTS_MAX: u8 = 2;
+
 /// A value that can be sent to another process of the same program.
 pub trait Wire: Serialize + DeserializeOwned {}
 
@@ -61,6 +64,18 @@ pub trait Portable: Job<Task: Wire, Output: Wire, Error: Wire> + Sized {
         io: &I,
         task: &Self::Task,
     ) -> impl Future<Output = Result<Self::Output, Self::Error>>;
+
+    /// Removes what the state of `token` has left in the file system, after [`join`](Portable::join) failed or after
+    /// the result was published. Must not fail, even if no descriptor is free.
+    fn abandon<I: Io>(&self, _io: &I, _task: &Self::Task, _token: Self::Token) -> impl Future<Output = ()> {
+        async {}
+    }
+
+    /// Whether a part may be carried out again for the same state after its worker died. If not, the task is undone
+    /// and starts anew, at most twice.
+    fn repeats_parts(&self) -> bool {
+        true
+    }
 
     /// Called in the supervising process when a worker has replied to a part of `state`.
     fn part_returned(&self, _state: &Self::State) {}

@@ -207,7 +207,13 @@ impl<J: Portable> Coordinator<'_, J> {
         let left = run_ready(examine(&self.io, intent));
         let outcome = match (left, self.job.half_done()) {
             (Ok(Left::Published), _) => {
-                run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job)
+                let outcome = run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job);
+                if let Stage::Finish { state, .. } = &work.stage {
+                    // The result may still have its temporary name besides the final one.
+                    let token = self.job.token(state, &mut |out| self.io.random(out));
+                    run_ready(self.job.abandon(&self.io, &work.task, token));
+                }
+                outcome
             }
             (Ok(Left::HalfDone), Some(error)) => Err(Failure::Job(error)),
             _ => Err(failure),
@@ -228,12 +234,20 @@ impl<J: Portable> Coordinator<'_, J> {
         failed(work, failure)
     }
 
+    /// Removes what a worker staged, if this process can't join the split that the `reply` announces.
+    fn abandon(&self, task: &J::Task, reply: &[u8]) {
+        let reply = from_bytes::<ReplyOf<J>>(reply).map(|reply| reply.result);
+        if let Some(Ok(ReplyValue::Split { token, .. })) = reply {
+            run_ready(self.job.abandon(&self.io, task, token));
+        }
+    }
+
     /// The answer that a worker's reply to `work` stands for.
-    fn returned_of(&self, work: Work<J>, reply: &[u8]) -> Returned<J> {
+    fn returned_of(&self, work: Work<J>, bytes: &[u8]) -> Returned<J> {
         if let Stage::Part { state, .. } = &work.stage {
             self.job.part_returned(state);
         }
-        let Some(reply) = from_bytes::<ReplyOf<J>>(reply) else {
+        let Some(reply) = from_bytes::<ReplyOf<J>>(bytes) else {
             return failed(work, Failure::Panicked("a worker's reply cannot be decoded".to_owned()));
         };
         let mut returned = match reply.result {
@@ -245,10 +259,14 @@ impl<J: Portable> Coordinator<'_, J> {
                 phases: Phases::default(),
                 bytes: 0,
             },
+            Ok(ReplyValue::Lost) => part_lost(work),
             Ok(ReplyValue::Again) => started(work, Step::Again),
             Ok(ReplyValue::Split { token, parts }) => {
                 match run_ready(self.job.join(&self.io, &work.task, token)) {
-                    Err(error) => failed(work, Failure::Job(error)),
+                    Err(error) => {
+                        self.abandon(&work.task, bytes);
+                        failed(work, Failure::Job(error))
+                    }
                     Ok(state) => started(work, Step::Split { state: Arc::new(state), parts }),
                 }
             }
@@ -261,6 +279,10 @@ impl<J: Portable> Coordinator<'_, J> {
 
 fn started<J: Portable>(work: Work<J>, step: Step<J::State, J::Output>) -> Returned<J> {
     Returned { id: work.id, answer: Answer::Started(Ok(step)), phases: Phases::default(), bytes: 0 }
+}
+
+fn part_lost<J: Portable>(work: Work<J>) -> Returned<J> {
+    Returned { id: work.id, answer: Answer::PartLost, phases: Phases::default(), bytes: 0 }
 }
 
 fn done<J: Portable>(work: Work<J>, output: J::Output) -> Returned<J> {

@@ -69,6 +69,8 @@ pub(crate) enum ReplyValue<O, K> {
     },
     /// The part is done.
     Part,
+    /// An earlier attempt at the part died, and the part can't be repeated.
+    Lost,
     /// The task goes back to its source.
     Again,
 }
@@ -119,6 +121,7 @@ pub(crate) fn reply_for<J: Portable>(
         }
         Answer::Started(Ok(Step::Again)) => Ok(ReplyValue::Again),
         Answer::PartDone(Ok(())) => Ok(ReplyValue::Part),
+        Answer::PartLost => Ok(ReplyValue::Lost),
         Answer::Started(Err(failure)) | Answer::PartDone(Err(failure)) | Answer::Finished(Err(failure)) => {
             Err(failure.into())
         }

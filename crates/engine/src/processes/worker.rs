@@ -241,21 +241,31 @@ impl<J: Portable> WorkerThread<'_, J> {
         if !lease.is_repeated() {
             return None;
         }
+        if matches!(order.stage, OrderStage::Part { .. }) && !self.job.repeats_parts() {
+            return Some(Ok(ReplyValue::Lost));
+        }
         match examine(&self.uncancelled, &self.process.table.intent(lease)).await {
             Ok(Left::Nothing) => None,
-            Ok(Left::Published) => Some(
-                self.job
-                    .published(&self.uncancelled, &order.task)
-                    .await
-                    .map(ReplyValue::Output)
-                    .map_err(ReplyFailure::Job),
-            ),
+            Ok(Left::Published) => {
+                let outcome = self.job.published(&self.uncancelled, &order.task).await;
+                if let OrderStage::Finish { token } = &order.stage {
+                    // The result may still have its temporary name besides the final one.
+                    self.abandon(&order.task, token).await;
+                }
+                Some(outcome.map(ReplyValue::Output).map_err(ReplyFailure::Job))
+            }
             Ok(Left::HalfDone) => self.job.half_done().map(|error| Err(ReplyFailure::Job(error))),
             Err(error) => {
                 let message =
                     format!("cannot examine what a dead worker left behind: {}", haul_io::reason(&error));
                 Some(Err(ReplyFailure::Panicked(message)))
             }
+        }
+    }
+
+    async fn abandon(&self, task: &J::Task, token: &J::Token) {
+        if let Some(token) = from_bytes(&to_bytes(token)) {
+            self.job.abandon(&self.uncancelled, task, token).await;
         }
     }
 

@@ -126,6 +126,44 @@ fn a_failed_part_holds_back_the_others_and_its_failure_stays() {
     run.expect("end");
 }
 
+/// Splits task 0 and loses its second part; the first one was handed out and is answered.
+fn lose_a_part<S: Source<u32>>(run: &mut Run<S>) -> Option<Settled<Numbers>> {
+    let task = run.expect("start of 0");
+    run.answer(task, split(9));
+    let (first, second) = (run.expect("part 0 of 0"), run.expect("part 1 of 0"));
+    assert!(run.answer(second, Answer::PartLost).is_none());
+    run.expect("wait");
+    assert!(run.answer(first, Answer::PartDone(Ok(()))).is_none());
+    let finish = run.expect("finish false of 0");
+    run.answer(finish, Answer::Finished(Ok(0)))
+}
+
+#[test]
+fn a_lost_part_makes_its_task_start_anew_a_few_times() {
+    let mut run = Run::new([10].into_iter(), &Cancel::new().unwrap());
+    for _ in 0..RESTARTS_MAX {
+        assert!(lose_a_part(&mut run).is_none());
+    }
+    let settled = lose_a_part(&mut run).unwrap();
+    assert!(matches!(settled.outcome, Err(Failure::WorkersDied { count }) if count == RESTARTS_MAX + 1));
+    run.expect("end");
+}
+
+#[test]
+fn a_cancelled_run_starts_no_lost_task_anew() {
+    let cancel = Cancel::new().unwrap();
+    let mut run = Run::new([10].into_iter(), &cancel);
+    let task = run.expect("start of 0");
+    run.answer(task, split(1));
+    let part = run.expect("part 0 of 0");
+    run.answer(part, Answer::PartLost);
+    let finish = run.expect("finish false of 0");
+    cancel.trigger();
+    let settled = run.answer(finish, Answer::Finished(Ok(0))).unwrap();
+    assert!(matches!(settled.outcome, Err(Failure::WorkersDied { count: 1 })));
+    run.expect("end");
+}
+
 /// Holds a returned task back until it was asked for it `pauses` times.
 struct Holding {
     fresh: Option<u32>,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{
-    self, AtFlags, CWD, FallocateFlags, FlockOperation, Mode, RenameFlags, Timestamps, XattrFlags,
+    self, AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags, RenameFlags, Timestamps, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 
@@ -186,12 +186,24 @@ fn rename(base: BorrowedFd<'_>, from: &Path, to: &Path, replace: bool) -> rustix
     }
     match fs::renameat_with(base, from, base, to, RenameFlags::NOREPLACE) {
         // On a file system without NOREPLACE, a hard link refuses an existing name as well.
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            fs::linkat(base, from, base, to, AtFlags::empty())?;
-            fs::unlinkat(base, from, AtFlags::empty())
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            match fs::linkat(base, from, base, to, AtFlags::empty()) {
+                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => rename_over_new(base, from, to),
+                result => result.and_then(|()| fs::unlinkat(base, from, AtFlags::empty())),
+            }
         }
         result => result,
     }
+}
+
+/// Renames on a file system that has neither NOREPLACE nor hard links: claims the name by a new empty file, which
+/// refuses an existing name, and replaces that file.
+fn rename_over_new(base: BorrowedFd<'_>, from: &Path, to: &Path) -> rustix::io::Result<()> {
+    let claim = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    drop(fs::openat(base, to, claim, Mode::from_raw_mode(0o600))?);
+    fs::renameat(base, from, base, to).inspect_err(|_| {
+        let _ = fs::unlinkat(base, to, AtFlags::empty());
+    })
 }
 
 fn sleep(duration: Duration, cancel: &Cancel) -> io::Result<()> {

@@ -10,6 +10,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::durable::sync_names;
+use super::identity::StagedIdentity;
 use super::temporary::temporary_name;
 use crate::{
     Buf, BufResult, Directory, Durability, Existing, File, Io, Location, Offset, Op, OpenMode, Publish,
@@ -25,9 +27,8 @@ pub struct Staged {
     directory: Option<Directory>,
     /// `None` while the file has no name at all; then the kernel removes it when the process dies.
     temporary: Option<PathBuf>,
-    /// Whether the temporary name is one that outlives the run, so that other programs may have moved another file
-    /// there.
-    is_persistent: bool,
+    /// Of a file that other processes join by its name, or that is published by it.
+    identity: Option<StagedIdentity>,
 }
 
 impl Staged {
@@ -42,7 +43,10 @@ impl Staged {
             let directory = anchor(io, publish).await?;
             let name = if directory.is_some() { Path::new(".") } else { directory_of(&publish.path) };
             match io.open(directory.as_ref(), name, OpenMode::Unnamed).await {
-                Ok(file) => return Ok(Self { file, directory, temporary: None, is_persistent: false }),
+                Ok(file) => {
+                    let (temporary, identity) = (None, None);
+                    return Ok(Self { file, directory, temporary, identity });
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
                     make_directory(io, publish).await?;
                     made = true;
@@ -65,7 +69,16 @@ impl Staged {
             let name = name_in(directory.as_ref(), &temporary);
             match io.open(directory.as_ref(), name, OpenMode::CreateNew).await {
                 Ok(file) => {
-                    return Ok(Self { file, directory, temporary: Some(temporary), is_persistent: false });
+                    let temporary = Some(temporary);
+                    let mut staged = Self { file, directory, temporary, identity: None };
+                    match io.stat(&staged.file).await {
+                        Ok(stat) => staged.identity = Some(StagedIdentity::from(&stat)),
+                        Err(error) => {
+                            staged.discard(io).await;
+                            return Err(error);
+                        }
+                    }
+                    return Ok(staged);
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
@@ -80,15 +93,22 @@ impl Staged {
     /// Opens the file that another process staged under the name `temporary`; `root_bytes` is as in [`Publish`].
     ///
     /// # Errors
-    /// The system's error of opening it.
-    pub async fn join(io: &impl Io, temporary: &Path, root_bytes: Option<usize>) -> io::Result<Self> {
+    /// The system's error of opening it, or one that says that the name leads to a file of another `identity`.
+    pub async fn join(
+        io: &impl Io,
+        temporary: &Path,
+        root_bytes: Option<usize>,
+        identity: StagedIdentity,
+    ) -> io::Result<Self> {
         let directory = match root_bytes {
             Some(root_bytes) => Some(io.directory(Location::beneath(temporary, root_bytes)).await?),
             None => None,
         };
         let name = name_in(directory.as_ref(), temporary);
         let file = io.open(directory.as_ref(), name, OpenMode::Staged).await?;
-        Ok(Self { file, directory, temporary: Some(temporary.to_owned()), is_persistent: false })
+        identity.check(&io.stat(&file).await?)?;
+        let (temporary, identity) = (Some(temporary.to_owned()), Some(identity));
+        Ok(Self { file, directory, temporary, identity })
     }
 
     /// Creates an empty file, mode 0600, under a name that outlives the process. Missing directories are made.
@@ -103,7 +123,7 @@ impl Staged {
             }
             result => result?,
         };
-        Ok(Self { file, directory: None, temporary: Some(temporary), is_persistent: true })
+        Ok(Self { file, directory: None, temporary: Some(temporary), identity: None })
     }
 
     /// Opens the file that [`Staged::create_as`] made, perhaps in another process. The file is locked
@@ -114,7 +134,7 @@ impl Staged {
     /// another process works on it.
     pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
         let file = io.open(None, &temporary, OpenMode::Locked).await?;
-        Ok(Self { file, directory: None, temporary: Some(temporary), is_persistent: true })
+        Ok(Self { file, directory: None, temporary: Some(temporary), identity: None })
     }
 
     /// The file to write into.
@@ -125,6 +145,22 @@ impl Staged {
     /// Its temporary name, if it has one.
     pub fn temporary(&self) -> Option<&Path> {
         self.temporary.as_deref()
+    }
+
+    /// What its temporary name must lead to; `None` for a file that has no name or one that outlives the run.
+    pub fn identity(&self) -> Option<StagedIdentity> {
+        self.identity
+    }
+
+    /// Removes the file that another process staged under the name `temporary`, if its process is gone or failed.
+    /// Needs no descriptor if none is free.
+    pub async fn remove_joinable(io: &impl Io, temporary: &Path, root_bytes: Option<usize>) {
+        let directory = match root_bytes {
+            Some(root_bytes) => io.directory(Location::beneath(temporary, root_bytes)).await.ok(),
+            None => None,
+        };
+        // A failure leaves the file to the next run, which removes leftovers.
+        let _ = io.remove(directory.as_ref(), name_in(directory.as_ref(), temporary)).await;
     }
 
     /// Gives the complete file its metadata and its name. On failure the staged file is removed, and an existing file
@@ -157,40 +193,55 @@ impl Staged {
         if *durability == Durability::Synced {
             io.sync(&self.file).await?;
         }
-        self.publish_as(io, path, *existing).await?;
+        let is_linked = self.publish_as(io, path, *existing).await?;
+        if is_linked && *durability == Durability::Synced {
+            // Without a journal, the number of links on the disk is still 0, and a check would remove the file.
+            io.sync(&self.file).await?;
+        }
         match (durability, &self.directory) {
             (Durability::Eventual, _) => {}
-            (Durability::Synced, Some(directory)) => io.sync_directory(directory).await?,
+            (Durability::Synced, Some(directory)) => sync_names(io, directory).await?,
             (Durability::Synced, None) => sync_directory_of(io, path).await?,
         }
         Ok(Published { lost_attributes })
     }
 
-    async fn publish_as(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<()> {
-        if self.is_persistent && existing == Existing::Refuse && self.link_persistent(io, path).await? {
-            return Ok(());
+    /// Gives the file its name. Returns true if that changed its number of links.
+    async fn publish_as(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<bool> {
+        self.check_name(io, self.temporary.as_deref()).await?;
+        let is_unnamed = self.temporary.is_none();
+        if !is_unnamed && existing == Existing::Refuse && self.link_named(io, path).await? {
+            return Ok(true);
         }
-        if self.temporary.is_none() {
+        if is_unnamed {
             match io.done(self.link(path)).await {
                 Err(error)
                     if error.kind() == io::ErrorKind::AlreadyExists && existing == Existing::Replace => {}
-                result => return result,
+                result => return result.map(|()| true),
             }
             // Only a rename replaces a file, so this one needs a temporary name first.
             let temporary = temporary_name(io, path);
             io.done(self.link(&temporary)).await?;
             self.temporary = Some(temporary);
+            self.identity = Some(StagedIdentity::from(&io.stat(&self.file).await?));
         }
         let from = self.relative(self.temporary.as_deref().expect("named above"));
         let (dir, to, replace) = (self.directory.clone(), self.relative(path), existing == Existing::Replace);
         io.done(Op::Rename { dir, from, to, replace }).await?;
         self.temporary = None;
-        Ok(())
+        self.check_name(io, Some(path)).await?;
+        Ok(is_unnamed)
+    }
+
+    /// Fails if `path`, which lies in the file's directory, leads to another file than this one.
+    async fn check_name(&self, io: &impl Io, path: Option<&Path>) -> io::Result<()> {
+        let (Some(identity), Some(path)) = (self.identity, path) else { return Ok(()) };
+        identity.check(&io.stat_at(self.directory.as_ref(), &self.relative(path)).await?)
     }
 
     /// Names the open file itself, whatever its temporary name leads to now. Returns false if the file system has no
     /// hard links.
-    async fn link_persistent(&mut self, io: &impl Io, path: &Path) -> io::Result<bool> {
+    async fn link_named(&mut self, io: &impl Io, path: &Path) -> io::Result<bool> {
         match io.done(self.link(path)).await {
             Ok(()) => {}
             Err(error)
@@ -221,8 +272,11 @@ impl Staged {
 
     async fn remove_temporary(&mut self, io: &impl Io) {
         if let Some(temporary) = self.temporary.take() {
-            // A failure leaves the file to the next run, which removes leftovers.
-            let _ = io.remove(self.directory.as_ref(), &self.relative(&temporary)).await;
+            let (directory, name) = (self.directory.as_ref(), self.relative(&temporary));
+            // A second failure leaves the file to the next run, which removes leftovers.
+            if io.remove(directory, &name).await.is_err() {
+                let _ = io.remove(directory, &name).await;
+            }
         }
     }
 }

@@ -7,9 +7,10 @@
 //! Owns: where the root of a name ends, the cache of open directories.
 //! Does not own: opening directories step by step ([`crate::Io::directory`]).
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::File;
@@ -37,6 +38,8 @@ pub struct DirectoryCache {
     /// In the order of use; the most recent is the last.
     directories: Vec<Directory>,
     count_max: usize,
+    /// Directories whose own names were synced.
+    synced_names: HashSet<PathBuf>,
 }
 
 impl<'a> Location<'a> {
@@ -128,7 +131,7 @@ impl Directory {
 impl DirectoryCache {
     /// A cache of `count_max` directories; adding one more closes the least recently used.
     pub fn new(count_max: usize) -> Self {
-        Self { directories: Vec::new(), count_max }
+        Self { directories: Vec::new(), count_max, synced_names: HashSet::new() }
     }
 
     pub(crate) fn find(&mut self, path: &Path, root_bytes: usize) -> Option<Directory> {
@@ -152,6 +155,16 @@ impl DirectoryCache {
     /// Closes all directories, because names may lead elsewhere by now.
     pub(crate) fn clear(&mut self) {
         self.directories.clear();
+        self.synced_names.clear();
+    }
+
+    /// Whether the entry that names `directory` was synced.
+    pub(crate) fn is_name_synced(&self, directory: &Path) -> bool {
+        self.synced_names.contains(directory)
+    }
+
+    pub(crate) fn name_synced(&mut self, directory: &Path) {
+        self.synced_names.insert(directory.to_owned());
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use haul_age_format::Layout;
 use haul_engine::wire;
-use haul_io::{Buf, File, Io, Offset, Publish, Published, Staged, Stat};
+use haul_io::{Buf, File, Io, Offset, Publish, Published, Staged, StagedIdentity, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{During, Error};
@@ -33,6 +33,8 @@ pub struct Token<T> {
     /// The staged file; empty for a file that is overwritten.
     #[serde(with = "wire::path")]
     temporary: PathBuf,
+    /// What that name must lead to; `None` for a file that is overwritten.
+    identity: Option<StagedIdentity>,
     pub(super) context: T,
 }
 
@@ -127,7 +129,16 @@ impl<C> LargeFile<C> {
         let staged = self.lock_staged();
         let temporary = staged.as_ref().and_then(Staged::temporary).unwrap_or(Path::new("")).to_owned();
         let (source_stat, plain_bytes) = (self.source.stat, self.layout.plain_bytes());
-        Token { source_stat, plain_bytes, temporary, context }
+        let identity = staged.as_ref().and_then(Staged::identity);
+        Token { source_stat, plain_bytes, temporary, identity, context }
+    }
+
+    /// Removes the staged file of a `token` that can't be joined, or whose result was published from it.
+    pub(super) async fn abandon<T>(io: &impl Io, task: &Task, token: Token<T>) {
+        if token.identity.is_some() {
+            let root_bytes = task.pair().target().root_bytes();
+            Staged::remove_joinable(io, &token.temporary, Some(root_bytes)).await;
+        }
     }
 
     /// Opens in this process a file that another process began.
@@ -138,7 +149,7 @@ impl<C> LargeFile<C> {
         context: C,
     ) -> Result<Self, Error> {
         let layout = Layout::of_plain(token.plain_bytes);
-        let in_place = token.temporary.as_os_str().is_empty();
+        let in_place = token.identity.is_none();
         let pair = task.pair();
         let now = if in_place { pair.open_source_to_write(io).await? } else { pair.open_source(io).await? };
         let before = token.source_stat;
@@ -148,10 +159,9 @@ impl<C> LargeFile<C> {
             return Err(Error::SourceChanged);
         }
         let source = SourceFile { file: now.file, stat: before };
-        if in_place {
-            return Ok(Self::in_place(source, layout, context));
-        }
-        let staged = Staged::join(io, &token.temporary, Some(pair.target().root_bytes())).await;
+        let Some(identity) = token.identity else { return Ok(Self::in_place(source, layout, context)) };
+        let root_bytes = Some(pair.target().root_bytes());
+        let staged = Staged::join(io, &token.temporary, root_bytes, identity).await;
         let staged = staged.map_err(Error::at(During::Write))?;
         let result = staged.file().clone();
         Ok(Self { source, layout, context, result, staged: Mutex::new(Some(staged)) })

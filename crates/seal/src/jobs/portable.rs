@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use haul_age_format::{Layout, Recipient};
 use haul_engine::Portable;
-use haul_io::{Durability, Io, Stat};
+use haul_io::{Durability, Io, OpenMode, Stat};
 use serde::{Deserialize, Serialize};
 
 use super::identities::JobIdentities;
@@ -60,6 +60,15 @@ impl Portable for SealJob {
         LargeFile::join_wrapped(io, task, token, &self.run_key).await
     }
 
+    async fn abandon<I: Io>(&self, io: &I, task: &Task, token: Token<WrappedKey>) {
+        LargeFile::<Payload>::abandon(io, task, token).await;
+    }
+
+    // The source may have changed unnoticed, and one key and nonce must never seal two different texts.
+    fn repeats_parts(&self) -> bool {
+        false
+    }
+
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Outcome, Error> {
         let Ends { source, target } = ends_of(io, task, &self.options).await?;
         Ok(outcome(source.bytes, target.bytes, &source))
@@ -89,6 +98,10 @@ impl Portable for OpenJob {
         token: Token<WrappedKey>,
     ) -> Result<LargeFile<Payload>, Error> {
         LargeFile::join_wrapped(io, task, token, &self.identities.run_key).await
+    }
+
+    async fn abandon<I: Io>(&self, io: &I, task: &Task, token: Token<WrappedKey>) {
+        LargeFile::<Payload>::abandon(io, task, token).await;
     }
 
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Outcome, Error> {
@@ -155,6 +168,10 @@ impl Portable for XorJob {
         LargeFile::join(io, task, token, WriteBegun::new(false)).await
     }
 
+    async fn abandon<I: Io>(&self, io: &I, task: &Task, token: Token<()>) {
+        LargeFile::<WriteBegun>::abandon(io, task, token).await;
+    }
+
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Outcome, Error> {
         let Ends { source, target } = ends_of(io, task, &self.options()).await?;
         Ok(outcome(target.bytes, target.bytes, &source))
@@ -198,6 +215,12 @@ async fn ends_of(io: &impl Io, task: &Task, options: &FileOptions) -> Result<End
     let target = pair.stat_target(io).await.map_err(Error::at(During::Publish))?;
     if options.durability == Durability::Synced {
         let directory = io.directory(pair.target()).await.map_err(Error::at(During::Publish))?;
+        let mode = OpenMode::Read { follow: false };
+        let file = io.open(Some(&directory), pair.target().name(), mode).await;
+        // A result of a mode that forbids reading stays as the file system keeps it.
+        if let Ok(file) = file {
+            io.sync(&file).await.map_err(Error::at(During::Publish))?;
+        }
         io.sync_directory(&directory).await.map_err(Error::at(During::Publish))?;
     }
     Ok(Ends { source, target })

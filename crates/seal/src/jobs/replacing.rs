@@ -177,6 +177,16 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
         Ok(done)
     }
 
+    async fn abandon<I: Io>(&self, io: &I, task: &Task, token: Self::Token) {
+        if let ReplacingToken::Inner(token, _) = token {
+            self.0.abandon(io, task, token).await;
+        }
+    }
+
+    fn repeats_parts(&self) -> bool {
+        self.0.repeats_parts()
+    }
+
     fn part_returned(&self, state: &Self::State) {
         if let ReplacingState::Inner(state, _) = state {
             self.0.part_returned(state);

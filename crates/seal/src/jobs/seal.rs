@@ -150,15 +150,14 @@ impl Job for SealJob {
         state: &LargeFile<Payload>,
         index: u64,
     ) -> Result<(), Error> {
-        // After a worker's death its segment is sealed again under the same key and nonces. That is only safe for the
-        // same bytes.
-        state.source.check_unchanged(io).await?;
         let Payload { key, offset } = &state.context;
         let seal = |piece, plain: &[u8], out: &mut Buf| {
             seal_piece(key, state.layout, piece, plain, out);
             Ok(())
         };
-        state.segment(io, index, Sides { from: Side::Plain, to: Side::Sealed(*offset) }, seal).await
+        state.segment(io, index, Sides { from: Side::Plain, to: Side::Sealed(*offset) }, seal).await?;
+        // Ends early what `finish` would refuse.
+        state.source.check_unchanged(io).await
     }
 
     async fn finish<I: Io>(

@@ -45,8 +45,8 @@ struct Opening<'a> {
 }
 
 impl Plugins {
-    /// Uses the plugins in the directories of `search_path`, which has the form of `PATH`. They talk to the user
-    /// through `ui`.
+    /// Uses the plugins in the directories of `search_path`, which has the form of `PATH`; entries
+    /// that aren't absolute are ignored. They talk to the user through `ui`.
     pub fn new(search_path: OsString, ui: impl PluginUi + 'static, limits: PluginLimits) -> Self {
         Self { search_path, ui: Box::new(ui), limits, failed: Mutex::default() }
     }
@@ -56,9 +56,9 @@ impl Plugins {
         let is_program = |path: &PathBuf| {
             path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
         };
-        let paths = std::env::split_paths(&self.search_path).map(|directory| directory.join(program));
-        // The plugin is started in another directory, so the path must be absolute.
-        paths.filter_map(|path| std::path::absolute(path).ok()).find(is_program)
+        // An empty or relative entry would run what lies in the working directory.
+        let directories = std::env::split_paths(&self.search_path).filter(|entry| entry.is_absolute());
+        directories.map(|directory| directory.join(program)).find(is_program)
     }
 
     /// Wraps `file_keys` with the plugins of `recipients`. Returns the stanzas of all plugins for each file key, in

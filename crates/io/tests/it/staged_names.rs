@@ -1,0 +1,71 @@
+//! Staged files that have names: another user who may write in the directory can't exchange them unnoticed.
+//!
+//! Owns: joining, publishing and removing by a temporary name.
+//! Does not own: unnamed files (`executions.rs`), the comparison itself (`haul_io::StagedIdentity`).
+
+use std::fs;
+use std::path::Path;
+
+use haul_io::{Blocking, Buf, Cancel, Durability, Existing, Io, Offset, Publish, Staged, run_ready};
+
+fn publish(path: &Path) -> Publish {
+    Publish { root_bytes: Some(path.parent().unwrap().as_os_str().len()), ..Publish::new(path) }
+}
+
+async fn staged(io: &impl Io, publish: &Publish) -> Staged {
+    let staged = Staged::create_named(io, publish).await.unwrap();
+    let (written, _) = io.write_all(staged.file(), Buf::from(b"right".to_vec()), Offset::At(0)).await;
+    written.unwrap();
+    staged
+}
+
+/// Moves the staged file away and puts another one under its name.
+fn exchange(staged: &Staged) {
+    let temporary = staged.temporary().unwrap();
+    fs::rename(temporary, temporary.with_file_name("elsewhere")).unwrap();
+    fs::write(temporary, "wrong").unwrap();
+}
+
+#[test]
+fn an_exchanged_file_is_neither_joined_nor_published() {
+    let io = Blocking::new(Cancel::new().unwrap());
+    for existing in [Existing::Refuse, Existing::Replace] {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("result");
+        let publish = Publish { existing, ..publish(&target) };
+        let staged = run_ready(staged(&io, &publish));
+        let (temporary, root_bytes) = (staged.temporary().unwrap().to_owned(), publish.root_bytes);
+        let identity = staged.identity().unwrap();
+        run_ready(Staged::join(&io, &temporary, root_bytes, identity)).unwrap();
+        exchange(&staged);
+        let error = run_ready(Staged::join(&io, &temporary, root_bytes, identity)).unwrap_err();
+        assert!(error.to_string().contains("in the place of the temporary file"), "{error}");
+        run_ready(staged.publish(&io, &publish)).unwrap_err();
+        assert!(!target.exists(), "{existing:?}");
+    }
+}
+
+#[test]
+fn a_named_file_is_published_with_one_name() {
+    let io = Blocking::new(Cancel::new().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("result");
+    let publish = Publish { durability: Durability::Synced, ..publish(&target) };
+    let first = run_ready(staged(&io, &publish));
+    let second = run_ready(staged(&io, &publish));
+    run_ready(first.publish(&io, &publish)).unwrap();
+    let error = run_ready(second.publish(&io, &publish)).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&target).unwrap(), b"right");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary name is left");
+}
+
+#[test]
+fn a_file_that_cannot_be_joined_is_removed_by_its_name() {
+    let io = Blocking::new(Cancel::new().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let publish = publish(&dir.path().join("result"));
+    let staged = run_ready(staged(&io, &publish));
+    run_ready(Staged::remove_joinable(&io, staged.temporary().unwrap(), publish.root_bytes));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
