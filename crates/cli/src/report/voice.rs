@@ -109,6 +109,8 @@ impl Voice {
         let mut stdout = std::io::stdout().lock();
         match writeln!(stdout, "{}", harmless_json(&line)).and_then(|()| stdout.flush()) {
             Ok(()) => true,
+            // The reader has what it wanted.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => false,
             Err(error) => {
                 self.data_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 false

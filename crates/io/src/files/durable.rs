@@ -8,8 +8,7 @@
 use std::io;
 use std::path::Path;
 
-use super::staged::sync_directory_of;
-use crate::{Directory, Io};
+use crate::{Directory, Io, Location};
 
 /// Syncs `directory`, and once for each worker the names that lead to it: the run may have made these directories.
 ///
@@ -21,7 +20,7 @@ pub(super) async fn sync_names(io: &impl Io, directory: &Directory) -> io::Resul
         if made.file_name().is_none() || is_known(io, made) {
             break;
         }
-        match sync_directory_of(io, made).await {
+        match sync_directory_above(io, made).await {
             Ok(()) => remember(io, made),
             // A directory that can't be read, or a file system whose directories can't be synced.
             Err(error) if cannot_be_synced(&error) => break,
@@ -29,6 +28,12 @@ pub(super) async fn sync_names(io: &impl Io, directory: &Directory) -> io::Resul
         }
     }
     Ok(())
+}
+
+/// Syncs the directory that names `made`, once for all jobs of a ring that ask for it meanwhile.
+async fn sync_directory_above(io: &impl Io, made: &Path) -> io::Result<()> {
+    let above = io.directory(Location::named(made)).await?;
+    io.sync_directory(&above).await
 }
 
 fn cannot_be_synced(error: &io::Error) -> bool {

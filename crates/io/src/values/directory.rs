@@ -38,9 +38,12 @@ pub struct DirectoryCache {
     /// In the order of use; the most recent is the last.
     directories: Vec<Directory>,
     count_max: usize,
-    /// Directories whose own names were synced.
+    /// Directories whose own names were synced. Invariant: at most [`SYNCED_NAMES_MAX`].
     synced_names: HashSet<PathBuf>,
 }
+
+/// How many directories are remembered as synced. One that is forgotten is synced once more.
+const SYNCED_NAMES_MAX: usize = 1024;
 
 impl<'a> Location<'a> {
     /// A name that the user wrote: its root is its directory.
@@ -164,6 +167,9 @@ impl DirectoryCache {
     }
 
     pub(crate) fn name_synced(&mut self, directory: &Path) {
+        if self.synced_names.len() >= SYNCED_NAMES_MAX {
+            self.synced_names.clear();
+        }
         self.synced_names.insert(directory.to_owned());
     }
 }
