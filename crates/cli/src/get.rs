@@ -13,6 +13,7 @@ mod plan;
 pub(crate) mod requests;
 mod shard;
 mod terminal;
+mod transfers;
 mod urls;
 
 pub(crate) use self::plan::GetPlan;

@@ -95,8 +95,8 @@ impl Cookies {
     }
 }
 
-/// Locks `directory` against other runs that write cookies there. The lock is released when the file is dropped. `None` if
-/// there is no lock to be had in time: then the last run to write wins.
+/// Locks `directory` against other runs that write cookies there. The lock is released when the file is dropped.
+/// Returns `None` if the lock isn't free in time: then the last run to write wins.
 fn lock(directory: &Path) -> Option<fs::File> {
     let file = fs::File::open(directory).ok()?;
     let started = Instant::now();

@@ -3,12 +3,10 @@
 //! Owns: defaults, conflicts of options, what the environment contributes, the order of a run.
 //! Does not own: names of results ([`super::naming`]), requests ([`super::requests`]), fetching.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use haul_engine::Engine;
-use haul_fetch::{Algorithm, Config, FetchJob, HostLimits, HostSource, Segments, StatusCode, Trust};
+use haul_fetch::{Algorithm, Config, FetchJob, HostSource, StatusCode, Trust};
 use haul_io::{Existing, File};
 
 use super::cookies::Cookies;
@@ -17,25 +15,19 @@ use super::network;
 use super::requests::RequestPlan;
 use super::shard::Shard;
 use super::terminal::TerminalCopy;
+use super::transfers::{Transfers, engine_for, segments};
 use super::urls::Urls;
-use crate::args::{GetArgs, NameArg, ProgressArg, SegmentsArg};
+use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::lists::failures::Failures;
 use crate::lists::reader::List;
 use crate::report::exit::{Exit, Problem};
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
 use crate::run::descriptors;
-use crate::run::engine_choice::EngineChoice;
 use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
 use crate::run::plan::Plan;
-use crate::run::probe;
 use crate::run::reporting::RunContext;
-
-/// Transfers at once, unless the user says otherwise.
-const JOBS_DEFAULT: usize = 64;
-/// Transfers at once from one host, unless the user says otherwise.
-const PER_HOST_DEFAULT: usize = 16;
 
 /// What `haul get` is to do.
 #[derive(Debug)]
@@ -54,18 +46,6 @@ pub(crate) struct GetPlan {
     is_shown: bool,
     insecure: bool,
     run: RunOptions,
-}
-
-/// How many transfers run at a time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Transfers {
-    /// All that is fetched is one URL.
-    is_single: bool,
-    /// Tasks and segments in flight.
-    in_flight_max: usize,
-    per_host: usize,
-    /// Requests per second to one host.
-    rate: Option<f64>,
 }
 
 impl GetPlan {
@@ -166,61 +146,6 @@ impl Plan for GetPlan {
     }
 }
 
-impl Transfers {
-    fn resolve(args: &GetArgs, engine: Option<Engine>) -> Self {
-        let is_single = args.input.is_none() && args.urls.len() == 1;
-        let in_flight_max = match engine {
-            Some(engine) if args.common.engine.is_sized => engine.in_flight_max(),
-            Some(engine) => engine.in_flight_max().min(args.jobs.map_or(usize::MAX, usize::from)),
-            None if is_single => segments(args).count_max,
-            None => args.jobs.map_or(JOBS_DEFAULT, usize::from),
-        };
-        Self { is_single, in_flight_max, per_host: per_host(args), rate: args.rate }
-    }
-
-    fn choose_engine(&self, run: &RunOptions) -> EngineChoice {
-        match run.engine {
-            Some(engine) => EngineChoice::as_asked(engine),
-            None if self.is_single => probe::for_one_transfer(self.in_flight_max, run.report.cores),
-            None => probe::for_transfers(self.in_flight_max, run.report.cores),
-        }
-    }
-
-    fn limits(&self, engine: &Engine) -> HostLimits {
-        // A rate holds only if a task starts as soon as it is released: none may wait for a worker. The same is true if
-        // the depth of the rings, which is the same for all, leaves room for more transfers than wanted.
-        let is_exact = self.rate.is_some() || engine.in_flight_max() > self.in_flight_max;
-        let ahead = if is_exact { 0 } else { self.in_flight_max };
-        let per_host_max = if self.per_host < self.in_flight_max { self.per_host } else { usize::MAX };
-        HostLimits {
-            total_max: self.in_flight_max + ahead,
-            per_host_max,
-            per_host_rate: self.rate,
-            ..HostLimits::default()
-        }
-    }
-}
-
-/// The engine that was asked for; if it was named without numbers, as large as `--jobs` says.
-fn engine_for(args: &GetArgs, engine: Option<Engine>) -> Option<Engine> {
-    let jobs = args.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
-    match (engine, jobs) {
-        (Some(Engine::Threads(_)), Some(jobs)) if !args.common.engine.is_sized => Some(Engine::Threads(jobs)),
-        (Some(Engine::Uring { rings, .. }), Some(jobs)) if !args.common.engine.is_sized => {
-            let rings = rings.min(jobs);
-            let depth = NonZeroUsize::new(jobs.get().div_ceil(rings.get())).unwrap_or(jobs);
-            Some(Engine::Uring { rings, depth })
-        }
-        (engine, _) => engine,
-    }
-}
-
-/// Transfers from one host: an explicit number of transfers is meant for it too.
-fn per_host(args: &GetArgs) -> usize {
-    let implied = args.jobs.map_or(PER_HOST_DEFAULT, |jobs| PER_HOST_DEFAULT.max(jobs.into()));
-    args.per_host.map_or(implied, usize::from)
-}
-
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
     if args.urls.is_empty() && args.input.is_none() {
         return Err(Problem::usage("nothing to fetch").hint("name URLs, or a list of them with -i"));
@@ -256,16 +181,6 @@ fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
 }
 
 /// The segments of large files. With a fixed number, every file that is worth a second request is divided.
-fn segments(args: &GetArgs) -> Segments {
-    let per_host_max = per_host(args);
-    let defaults = Segments { per_host_max, ..Segments::default() };
-    let (count_max, bytes_min) = match args.segments {
-        SegmentsArg::Auto => (4, defaults.bytes_min),
-        SegmentsArg::Count(count) => (count.into(), 2 * defaults.piece_bytes_min),
-    };
-    Segments { count_max: per_host_max.min(count_max), bytes_min, ..defaults }
-}
-
 fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Result<Config, Problem> {
     let defaults = Config::default();
     Ok(Config {

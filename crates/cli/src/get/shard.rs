@@ -3,8 +3,8 @@
 //! Owns: the variables of job schedulers, the hash by which URLs are assigned.
 //! Does not own: the grammar of the option ([`crate::args`]).
 //!
-//! Source: sbatch(1), "OUTPUT ENVIRONMENT VARIABLES"; the documentation of Kubernetes, "Indexed Job". The hash is FNV-1a
-//! with the finalizer of MurmurHash3. It must never change: machines may run different versions.
+//! Source: sbatch(1), "OUTPUT ENVIRONMENT VARIABLES"; the documentation of Kubernetes, "Indexed Job". The hash is
+//! FNV-1a with the finalizer of MurmurHash3. It must never change: machines may run different versions.
 
 use crate::args::ShardArg;
 use crate::lists::list::{BadLine, Line};

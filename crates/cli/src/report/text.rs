@@ -22,7 +22,7 @@ pub(crate) fn quoted(text: &(impl AsRef<OsStr> + ?Sized)) -> String {
     quoted
 }
 
-/// A message without characters that could manipulate a terminal, whoever composed it. Line feeds stay.
+/// A message without characters that could manipulate a terminal. Line feeds stay.
 pub(crate) fn harmless(message: &str) -> Cow<'_, str> {
     escaped(message, |character, out| out.extend(character.escape_unicode()))
 }

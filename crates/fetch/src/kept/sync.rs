@@ -4,14 +4,16 @@
 //! time of the file. If the file has another length or time, the file is fetched in full.
 //!
 //! Before a file gets its name, the record is cut down to its URL, and it is written in full afterwards. So at any time
-//! the record says that the file is ours, and describes the file next to it or none, even if the process is killed. The same holds after a power cut: a file is
-//! synced before it has its name, and if the old and the new file have the same length and time, so that one record
-//! would fit both, each step is synced before the next.
+//! the record says that the file is ours, and describes the file next to it or none, even if the process is killed. The
+//! same holds after a power cut: a file is synced before it has its name, and if the old and the new file have the same
+//! length and time, so that one record would fit both, each step is synced before the next.
 //!
-//! Three kinds of files are not replaced: one without a record, which this program didn't make; one that came from
-//! another URL, so that two URLs with the same name don't
-//! replace each other's result (within a job, [`crate::kept::name_locks`] admits one attempt at a time to a name), and
-//! one that another program changed during the attempt.
+//! Three kinds of files are not replaced:
+//!
+//! - a file without a record, which this program didn't make;
+//! - a file from another URL, so that two URLs with the same name don't replace each other's result (within a run,
+//!   [`crate::kept::claims`] gives a name to one task);
+//! - a file that another program changed during the attempt.
 //!
 //! Owns: the record, whether it describes the file, the order of the steps.
 //! Does not own: conditional requests ([`crate::kept::condition`]), writing the file ([`crate::body::file_sink`]).

@@ -1,7 +1,7 @@
 //! A request and the head of its response, on a connection from the pool or a new one.
 //!
-//! Owns: the choice of the connection, the one replay after a reused connection proved stale, which connections are kept
-//! for reuse.
+//! Owns: the choice of the connection, the one replay after a reused connection proved stale, which connections are
+//! kept for reuse.
 //! Does not own: the exchange itself ([`crate::transfer::exchange`]), what follows from the response
 //! ([`crate::transfer::fetch`]).
 //!

@@ -1,7 +1,7 @@
 //! Archives and other files that are meant to stay compressed.
 //!
-//! Some servers take the coding from the name of a file: they send `x.tar.gz` with `Content-Encoding: gzip`. Undoing that
-//! would leave a file that isn't what its name and its published checksum say.
+//! Some servers take the coding from the name of a file: they send `x.tar.gz` with `Content-Encoding: gzip`. Undoing
+//! that would leave a file that isn't what its name and its published checksum say.
 //!
 //! Owns: telling archives by the name in a URL and by the media type.
 //! Does not own: codings ([`super::decoding`]).
