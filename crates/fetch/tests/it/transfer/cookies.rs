@@ -78,7 +78,7 @@ fn each_hop_has_the_cookies_of_its_own_host() {
 }
 
 #[test]
-fn secure_cookies_never_leave_tls() {
+fn secure_cookies_are_sent_over_tls_and_to_this_machine() {
     let (plain, jar) = (echo(), jar());
     let secure = Server::builder().tls(Tls::good()).start(|request| match request.path() {
         "/set" => Answer::ok("set").header("Set-Cookie", "a=secret; Secure; Path=/"),
@@ -88,7 +88,30 @@ fn secure_cookies_never_leave_tls() {
     let said = |url: &str| client.fetch(Request::get(url).unwrap()).unwrap().body;
     said(&secure.url("/set"));
     assert_eq!(said(&secure.url("/")), b"a=secret");
-    assert_eq!(said(&plain.url("/")), b"", "a port makes no other host, but the way counts");
+    assert_eq!(
+        said(&plain.url("/")),
+        b"a=secret",
+        "the connection to this machine itself can't be read by others"
+    );
     said(&plain.url("/set?a=bad;%20Path=/"));
-    assert_eq!(said(&secure.url("/")), b"a=secret; other=2", "nobody on the way replaces it");
+    assert_eq!(said(&secure.url("/")), b"a=bad; other=2", "a server of this machine may replace it");
+}
+
+#[test]
+fn secure_cookies_of_other_machines_never_leave_tls() {
+    let (plain, jar) = (echo(), jar());
+    jar.read(b"one.example\tFALSE\t/\tTRUE\t4102444800\ta\tsecret\n").unwrap();
+    let known_hosts = vec![HostOverride {
+        host: "one.example".to_owned(),
+        port: plain.address().port(),
+        addresses: vec![plain.address().ip()],
+    }];
+    let client = Client::new(Config { known_hosts, ..config(&jar) }).unwrap();
+    let said = |path: &str| {
+        let url = format!("http://one.example:{}{path}", plain.address().port());
+        client.fetch(Request::get(&url).unwrap()).unwrap().body
+    };
+    assert_eq!(said("/"), b"", "a port makes no other host, but the scheme counts");
+    said("/set?a=bad;%20Path=/");
+    assert_eq!(said("/"), b"other=2", "a response without TLS doesn't replace it");
 }
