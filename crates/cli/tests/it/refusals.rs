@@ -155,7 +155,7 @@ fn the_other_tasks_go_on() {
     let run = workdir.run(&["seal", "-r", recipient.trim(), "-e", "serial", "a", "missing", "b", "c"]);
     assert_eq!((run.status, run.stderr_text().lines().count()), (1, 2));
     for name in ["a", "b", "c"] {
-        assert!(workdir.path(&format!("{name}.age")).exists());
+        assert!(workdir.path(format!("{name}.age")).exists());
     }
     workdir.change("b.age", |bytes| *bytes.last_mut().unwrap() ^= 1);
     let run = workdir.run(&["open", "-i", "key.txt", "-o", "out", "a.age", "missing.age", "b.age", "c.age"]);

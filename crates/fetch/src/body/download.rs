@@ -161,7 +161,7 @@ impl Download {
         total: Option<u64>,
     ) -> Result<(), Error> {
         let validators = Validators::of(headers, total);
-        self.validators = validators.map(|validators| validators.from_origin(Origin::of(url).to_string()));
+        self.validators = validators.map(|validators| validators.with_origin(Origin::of(url).to_string()));
         self.expectation.expect_whole(headers);
         self.expect(headers, total)
     }

@@ -46,7 +46,10 @@ impl fmt::Debug for UrlLogin {
 
 /// The logins of hosts that a redirect may lead to.
 #[derive(Clone)]
-pub struct Logins(Arc<dyn Fn(&str) -> Option<UrlLogin> + Send + Sync>);
+pub struct Logins(Arc<Lookup>);
+
+/// From the name of a host to the login for it.
+type Lookup = dyn Fn(&str) -> Option<UrlLogin> + Send + Sync;
 
 impl Logins {
     /// `login` returns the login of a host, if there is one.

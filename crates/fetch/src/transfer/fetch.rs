@@ -29,6 +29,10 @@ const SMALL_PART_BYTES: u64 = 4 * 1024;
 const SMALL_PARTS_MAX: u32 = 16;
 
 /// How far [`Attempt::begin`] came.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is made once for each request; a box would cost an allocation"
+)]
 pub(crate) enum Begun<'r> {
     /// The response is complete.
     Complete(Response),

@@ -100,10 +100,9 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
         }
     }
     if mode == OpenMode::Locked {
-        match fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-            Err(Errno::WOULDBLOCK) => return Err(Errno::WOULDBLOCK.into()),
-            // Without locks there is nothing to respect.
-            Ok(()) | Err(_) => {}
+        // A file system without locks has nothing to respect.
+        if fs::flock(&fd, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK) {
+            return Err(Errno::WOULDBLOCK.into());
         }
     }
     Ok(fd.into())

@@ -60,7 +60,7 @@ fn requests_follow_the_options() {
         let args = [vec!["get", "-o", "-"], args, vec![&url]].concat();
         assert_eq!(workdir.run(&args).expect_status(0).stdout_text(), said, "{args:?}");
     }
-    workdir.write("long", &vec![b'x'; 300_000]);
+    workdir.write("long", vec![b'x'; 300_000]);
     for engine in ["serial", "threads=2", "uring=1x4"] {
         let run = workdir.run(&["get", "-e", engine, "-o", "-", "--data", "@long", &server.url("/x")]);
         assert_eq!(

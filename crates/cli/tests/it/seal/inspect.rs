@@ -7,7 +7,7 @@ use super::streams::StreamWorkdir;
 #[test]
 fn inspect_shows_the_facts_of_the_header() {
     let workdir = StreamWorkdir::new();
-    workdir.write("letter", &seeded_bytes(7, 100_000));
+    workdir.write("letter", seeded_bytes(7, 100_000));
     workdir.run(&["keygen", "--pq", "-o", "pq.txt"]).expect_status(0);
     let hybrid = workdir.run(&["keygen", "-y", "pq.txt"]).stdout_text().trim().to_owned();
     workdir.seal(&["-r", &workdir.recipient, "-o", "classic.age", "letter"]);

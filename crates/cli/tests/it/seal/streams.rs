@@ -220,7 +220,7 @@ fn a_terminal_is_shown_text_only() {
 #[test]
 fn a_closed_pipe_ends_the_stream_quietly() {
     let workdir = StreamWorkdir::new();
-    workdir.write("plain", &seeded_bytes(4, 5_000_000));
+    workdir.write("plain", seeded_bytes(4, 5_000_000));
     workdir.seal(&["plain"]);
     let (_, out, talk) = workdir.shell("$haul open -i key.txt -o - plain.age | head -c 10");
     assert_eq!((out.as_slice(), talk.as_str()), (&seeded_bytes(4, 5_000_000)[..10], ""));
@@ -323,7 +323,7 @@ fn armored_trees_are_made_opened_and_verified_by_every_engine() {
     for engine in ENGINES {
         let (sealed, opened) = (format!("sealed-{engine}"), format!("opened-{engine}"));
         workdir.seal(&["-a", "-e", engine, "-o", &sealed, "plain"]);
-        let large = workdir.read(&format!("{sealed}/large.age"));
+        let large = workdir.read(format!("{sealed}/large.age"));
         assert!(large.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----\n"), "{engine}");
         workdir.run(&["verify", "-e", engine, "-i", "key.txt", &sealed]).expect_status(0);
         workdir.run(&["open", "-e", engine, "-i", "key.txt", "-o", &opened, &sealed]).expect_status(0);
@@ -373,7 +373,7 @@ fn verify_takes_any_name_and_a_wrong_key_has_its_own_code() {
 fn the_age_program_and_haul_read_each_others_streams_and_armor() {
     let Some(age) = peer("age") else { return };
     let workdir = StreamWorkdir::new();
-    workdir.write("plain", &seeded_bytes(8, 1_234_567));
+    workdir.write("plain", seeded_bytes(8, 1_234_567));
     let age = age.display();
     for armor in ["", "-a"] {
         for line in [
