@@ -112,6 +112,9 @@ pub enum SealError {
     LabelsDiffer,
     /// A plugin's recipient has no stanza from its plugin.
     PluginNotAsked,
+    /// The recipients need a header of more than [`Header::BYTES_MAX`](crate::Header::BYTES_MAX) bytes, which could not be
+    /// opened again.
+    HeaderTooLong,
 }
 
 impl fmt::Display for SealError {
@@ -123,6 +126,7 @@ impl fmt::Display for SealError {
             Self::InvalidRecipient => "the recipient's public key is invalid",
             Self::LabelsDiffer => "a plugin's recipients can't be combined with others",
             Self::PluginNotAsked => "a recipient's plugin was not asked",
+            Self::HeaderTooLong => "there are too many recipients: the header would be longer than 1 MiB",
         })
     }
 }

@@ -71,7 +71,8 @@ pub fn check_labels(recipients: &[Recipient], labels: &[BTreeSet<String>]) -> Re
 ///
 /// # Errors
 /// What [`check_recipients`] refuses; [`SealError::PluginNotAsked`] for a plugin's recipient;
-/// [`SealError::InvalidRecipient`] for a key of low order.
+/// [`SealError::InvalidRecipient`] for a key of low order; [`SealError::HeaderTooLong`] for more recipients than can be
+/// opened again.
 pub fn seal_header(
     recipients: &[Recipient],
     random: &mut dyn FnMut(&mut [u8]),
@@ -108,6 +109,9 @@ pub fn seal_header_with(
     let mut nonce = [0; NONCE_BYTES];
     random(&mut nonce);
     bytes.extend_from_slice(&nonce);
+    if bytes.len() > Header::BYTES_MAX {
+        return Err(SealError::HeaderTooLong);
+    }
     Ok(SealedHeader { bytes, payload_key: file_key.payload_key(&nonce) })
 }
 

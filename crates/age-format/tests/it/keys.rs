@@ -3,10 +3,10 @@
 use std::io::{Read, Write};
 
 use haul_age_format::{
-    FileKey, HeaderError, HybridIdentity, Identity, KeyFileError, KeyTextError, NONCE_BYTES, OpenError,
-    Parsed, Passphrase, Recipient, SealError, SshIdentity, SshKeyError, StreamOpener, StreamSealer,
-    X25519Identity, check_recipients, identities_in, open_header, protected_file, protected_identities_in,
-    recipients_in, seal_header, seal_header_with,
+    FileKey, Header, HeaderError, HybridIdentity, Identity, KeyFileError, KeyTextError, NONCE_BYTES,
+    OpenError, Parsed, Passphrase, Recipient, SealError, SshIdentity, SshKeyError, Stanza, StreamOpener,
+    StreamSealer, X25519Identity, check_recipients, identities_in, open_header, protected_file,
+    protected_identities_in, recipients_in, seal_header, seal_header_with,
 };
 use proptest::prelude::*;
 
@@ -339,4 +339,19 @@ fn a_file_sealed_anew_under_one_file_key_has_another_payload_key() {
     let plugin: Recipient = "age1test1wdhk6etzdaj8j58wj93".parse().unwrap();
     let refused = seal_header(&[recipients[0].clone(), plugin], &mut random).err();
     assert_eq!(refused, Some(SealError::PluginNotAsked));
+}
+
+#[test]
+fn a_header_that_could_not_be_opened_again_is_not_made() {
+    let recipients = [Recipient::X25519(X25519Identity::generate_with(&mut random).to_recipient())];
+    let file_key = FileKey::generate_with(&mut random);
+    // In base64 and lines, each stanza takes some 1.354 times its body.
+    let sealed = |body_bytes: usize| {
+        let stanza = Stanza { arguments: vec!["x".to_owned()], body: vec![7; body_bytes] };
+        seal_header_with(&recipients, &[stanza], &file_key, &mut random)
+    };
+    let longest = (700_000..800_000).step_by(100).rev().find_map(|bytes| sealed(bytes).ok()).unwrap().bytes;
+    assert!(longest.len() > Header::BYTES_MAX - 200, "{}", longest.len());
+    assert!(matches!(Header::parse(&longest), Ok(Parsed::Complete { .. })));
+    assert_eq!(sealed(800_000).err(), Some(SealError::HeaderTooLong));
 }

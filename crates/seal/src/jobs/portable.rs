@@ -64,11 +64,6 @@ impl Portable for SealJob {
         LargeFile::<Payload>::abandon(io, task, token).await;
     }
 
-    // The source may have changed unnoticed, and one key and nonce must never seal two different texts.
-    fn repeats_parts(&self) -> bool {
-        false
-    }
-
     async fn published<I: Io>(&self, io: &I, task: &Task) -> Result<Outcome, Error> {
         let Ends { source, target } = ends_of(io, task, &self.options).await?;
         Ok(outcome(source.bytes, target.bytes, &source))
