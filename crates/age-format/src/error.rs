@@ -112,8 +112,8 @@ pub enum SealError {
     LabelsDiffer,
     /// A plugin's recipient has no stanza from its plugin.
     PluginNotAsked,
-    /// The recipients need a header of more than [`Header::BYTES_MAX`](crate::Header::BYTES_MAX) bytes, which could not be
-    /// opened again.
+    /// The recipients need a header of more than [`Header::BYTES_MAX`](crate::Header::BYTES_MAX) bytes, which could not
+    /// be opened again.
     HeaderTooLong,
 }
 
