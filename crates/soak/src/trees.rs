@@ -1,0 +1,31 @@
+//! Steps on a tree: seal, open, verify and xor in random order, alone or two at once, with every disturbance.
+//!
+//! A `Setup` enters; a fault leaves. `plan` chooses a command line, `judge` compares the disk with the model.
+
+mod judge;
+mod mirror;
+mod plan;
+mod world;
+
+use crate::choice::Choice;
+use crate::fault::Checked;
+use crate::tally::Tally;
+use crate::world::setup::Setup;
+use plan::Plan;
+use world::TreeWorld;
+
+/// Does one step.
+pub(crate) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Checked {
+    let mut world = TreeWorld::make(setup, choice, tally)?;
+    for _ in 0..choice.within(2..=6) {
+        match choice.below(8) {
+            0 => world.two_at_once(choice, tally)?,
+            1 => mirror::seal_and_open(&world, choice, tally)?,
+            _ => {
+                let plan = Plan::choose(choice, &world);
+                world.one(&plan, choice, tally)?;
+            }
+        }
+    }
+    world.clear_up(tally)
+}
