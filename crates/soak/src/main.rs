@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     let start = Instant::now();
     let steps = options.step.map_or(0..u64::MAX, |step| step..step + 1);
     for number in steps {
-        if options.step.is_none() && start.elapsed() >= Duration::from_secs(60 * options.minutes) {
+        if options.step.is_none() && start.elapsed() >= Duration::from_secs(options.seconds) {
             break;
         }
         let kind = kind(&mut Choice::new(options.seed, number));

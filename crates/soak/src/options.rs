@@ -12,7 +12,7 @@ pub(crate) struct Options {
     /// The program under test.
     pub(crate) haul: PathBuf,
     pub(crate) seed: u64,
-    pub(crate) minutes: u64,
+    pub(crate) seconds: u64,
     /// The only step to do.
     pub(crate) step: Option<u64>,
     /// The only kind of steps to do.
@@ -27,7 +27,7 @@ impl Options {
     /// Reads the arguments.
     pub(crate) fn read(words: &[OsString]) -> Result<Self, String> {
         let mut options =
-            Self { haul: PathBuf::new(), seed: 1, minutes: 2, step: None, kind: None, faults_max: 1, verbose: false };
+            Self { haul: PathBuf::new(), seed: 1, seconds: 120, step: None, kind: None, faults_max: 1, verbose: false };
         let mut words = words.iter();
         while let Some(name) = words.next() {
             let name = name.to_string_lossy();
@@ -43,7 +43,8 @@ impl Options {
             match name.as_ref() {
                 "--haul" => options.haul = PathBuf::from(value),
                 "--seed" => options.seed = number()?,
-                "--minutes" => options.minutes = number()?,
+                "--minutes" => options.seconds = number()?.saturating_mul(60),
+                "--seconds" => options.seconds = number()?,
                 "--step" => options.step = Some(number()?),
                 "--kind" => options.kind = Some(value.to_string_lossy().into_owned()),
                 "--faults" => options.faults_max = u32::try_from(number()?).map_err(|e| e.to_string())?,
@@ -65,7 +66,7 @@ mod tests {
     fn options_are_read() {
         let read = |words: &[&str]| Options::read(&words.iter().map(OsString::from).collect::<Vec<_>>());
         let options = read(&["--haul", "h", "--seed", "7", "--step", "3"]).unwrap();
-        assert_eq!((options.seed, options.step, options.minutes), (7, Some(3), 2));
+        assert_eq!((options.seed, options.step, options.seconds), (7, Some(3), 120));
         for wrong in [&["--seed", "7"][..], &["--haul"], &["--haul", "h", "--seed", "x"], &["--other", "1"]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
