@@ -16,6 +16,14 @@ use world::FetchWorld;
 /// Does one step.
 pub(crate) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Checked {
     let mut world = FetchWorld::make(setup, choice, tally)?;
+    let result = actions(&mut world, choice, tally);
+    if result.is_err() {
+        world.disk.preserve();
+    }
+    result
+}
+
+fn actions(world: &mut FetchWorld<'_>, choice: &mut Choice, tally: &mut Tally) -> Checked {
     for _ in 0..choice.within(1..=3) {
         world.disturbed(choice, tally)?;
     }

@@ -54,6 +54,8 @@ impl Options {
         if options.haul.as_os_str().is_empty() {
             return Err("--haul names the program".to_owned());
         }
+        // Runs have folders of their own.
+        options.haul = options.haul.canonicalize().map_err(|e| format!("{}: {e}", options.haul.display()))?;
         Ok(options)
     }
 }
@@ -65,9 +67,9 @@ mod tests {
     #[test]
     fn options_are_read() {
         let read = |words: &[&str]| Options::read(&words.iter().map(OsString::from).collect::<Vec<_>>());
-        let options = read(&["--haul", "h", "--seed", "7", "--step", "3"]).unwrap();
+        let options = read(&["--haul", "/", "--seed", "7", "--step", "3"]).unwrap();
         assert_eq!((options.seed, options.step, options.seconds), (7, Some(3), 120));
-        for wrong in [&["--seed", "7"][..], &["--haul"], &["--haul", "h", "--seed", "x"], &["--other", "1"]] {
+        for wrong in [&["--seed", "7"][..], &["--haul"], &["--haul", "/", "--seed", "x"], &["--other", "1"]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }
     }

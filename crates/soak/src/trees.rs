@@ -17,12 +17,20 @@ use world::TreeWorld;
 /// Does one step.
 pub(crate) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Checked {
     let mut world = TreeWorld::make(setup, choice, tally)?;
+    let result = actions(&mut world, choice, tally);
+    if result.is_err() {
+        world.disk.preserve();
+    }
+    result
+}
+
+fn actions(world: &mut TreeWorld<'_>, choice: &mut Choice, tally: &mut Tally) -> Checked {
     for _ in 0..choice.within(2..=6) {
         match choice.below(8) {
             0 => world.two_at_once(choice, tally)?,
-            1 => mirror::seal_and_open(&world, choice, tally)?,
+            1 => mirror::seal_and_open(world, choice, tally)?,
             _ => {
-                let plan = Plan::choose(choice, &world);
+                let plan = Plan::choose(choice, world);
                 world.one(&plan, choice, tally)?;
             }
         }

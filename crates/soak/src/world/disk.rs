@@ -117,6 +117,14 @@ impl Disk {
         Ok(path)
     }
 
+    /// Copies what lies on it out of the mount, so that it can be examined after a fault.
+    pub(crate) fn preserve(&self) {
+        if self.kind != Kind::Folder {
+            let copy = self.root.with_extension("copy");
+            let _ = Command::new("cp").arg("-a").args([&self.root, &copy]).stderr(Stdio::null()).status();
+        }
+    }
+
     fn mount(&self) -> Checked {
         succeed(Command::new("mount").args(["-o", "loop"]).args([&self.image, &self.root]))
     }
