@@ -5,6 +5,7 @@
 mod judge;
 mod origin;
 mod resolver;
+mod runs;
 mod world;
 
 use crate::choice::Choice;
@@ -25,7 +26,7 @@ pub(crate) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
 
 fn actions(world: &mut FetchWorld<'_>, choice: &mut Choice, tally: &mut Tally) -> Checked {
     for _ in 0..choice.within(1..=3) {
-        world.disturbed(choice, tally)?;
+        runs::disturbed(world, choice, tally)?;
     }
-    world.calm(choice, tally)
+    runs::calm(world, choice, tally)
 }

@@ -3,8 +3,8 @@
 //! A soak is a sequence of steps. A step makes a world of its own, runs haul in it several times, disturbs the runs and
 //! checks what is left after each. A step depends on its seed and number alone, so `--seed S --step K` repeats it.
 //!
-//! Rooms: `world` (file systems, trees, the model), `program` (runs and what is done to them), `checker` (judging without
-//! haul's code), `trees`, `fetches`, `differential` (the three kinds of steps).
+//! Rooms: `world` (file systems, trees, the model), `program` (runs and what is done to them), `checker` (judging
+//! without haul's code), `trees`, `fetches`, `differential` (the three kinds of steps).
 //!
 //! Owns: the options, the sequence of steps, what is printed.
 //! Does not own: the steps.
@@ -75,7 +75,7 @@ fn step(options: &Options, number: u64, tally: &mut Tally) -> bool {
     if options.verbose {
         println!("step {number}");
     }
-    let Err(fault) = world(folder.path(), &options.haul, &mut choice, tally) else { return true };
+    let Err(fault) = world(folder.path(), options, &mut choice, tally) else { return true };
     let kept = folder.keep();
     println!("FAULT in step {number} of seed {}: {fault}", options.seed);
     println!("  kept: {}", kept.display());
@@ -83,8 +83,8 @@ fn step(options: &Options, number: u64, tally: &mut Tally) -> bool {
     false
 }
 
-fn world(dir: &Path, haul: &Path, choice: &mut Choice, tally: &mut Tally) -> Checked {
-    let setup = Setup::make(dir, haul)?;
+fn world(dir: &Path, options: &Options, choice: &mut Choice, tally: &mut Tally) -> Checked {
+    let setup = Setup::make(dir, options)?;
     match kind(choice) {
         "trees" => trees::step(&setup, choice, tally),
         "fetches" => fetches::step(&setup, choice, tally),
@@ -94,5 +94,9 @@ fn world(dir: &Path, haul: &Path, choice: &mut Choice, tally: &mut Tally) -> Che
 
 /// The kind of a step, its first choice.
 fn kind(choice: &mut Choice) -> &'static str {
-    *choice.pick::<&str>(&["trees", "trees", "trees", "trees", "fetches", "fetches", "fetches", "differential"])
+    match choice.below(8) {
+        0..=3 => "trees",
+        4..=6 => "fetches",
+        _ => "differential",
+    }
 }

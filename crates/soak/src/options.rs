@@ -17,6 +17,8 @@ pub(crate) struct Options {
     pub(crate) step: Option<u64>,
     /// The only kind of steps to do.
     pub(crate) kind: Option<String>,
+    /// No run has a limit on its threads.
+    pub(crate) spares_threads: bool,
     /// The number of faults that end the soak.
     pub(crate) faults_max: u32,
     /// Print the number of each step.
@@ -26,13 +28,25 @@ pub(crate) struct Options {
 impl Options {
     /// Reads the arguments.
     pub(crate) fn read(words: &[OsString]) -> Result<Self, String> {
-        let mut options =
-            Self { haul: PathBuf::new(), seed: 1, seconds: 120, step: None, kind: None, faults_max: 1, verbose: false };
+        let mut options = Self {
+            haul: PathBuf::new(),
+            seed: 1,
+            seconds: 120,
+            step: None,
+            kind: None,
+            spares_threads: false,
+            faults_max: 1,
+            verbose: false,
+        };
         let mut words = words.iter();
         while let Some(name) = words.next() {
             let name = name.to_string_lossy();
             if name == "--verbose" {
                 options.verbose = true;
+                continue;
+            }
+            if name == "--spare-threads" {
+                options.spares_threads = true;
                 continue;
             }
             let value = words.next().ok_or(format!("{name} wants a value"))?;

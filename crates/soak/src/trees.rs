@@ -5,6 +5,7 @@
 mod judge;
 mod mirror;
 mod plan;
+mod runs;
 mod world;
 
 use crate::choice::Choice;
@@ -27,13 +28,13 @@ pub(crate) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
 fn actions(world: &mut TreeWorld<'_>, choice: &mut Choice, tally: &mut Tally) -> Checked {
     for _ in 0..choice.within(2..=6) {
         match choice.below(8) {
-            0 => world.two_at_once(choice, tally)?,
+            0 => runs::two_at_once(world, choice, tally)?,
             1 => mirror::seal_and_open(world, choice, tally)?,
             _ => {
                 let plan = Plan::choose(choice, world);
-                world.one(&plan, choice, tally)?;
+                runs::one(world, &plan, choice, tally)?;
             }
         }
     }
-    world.clear_up(tally)
+    runs::clear_up(world, tally)
 }

@@ -1,8 +1,8 @@
 //! Runs the fuzz targets of `fuzz/` under libFuzzer, one after another.
 //!
-//! cargo-fuzz isn't needed: the coverage that libFuzzer wants comes from a pass of LLVM that every rustc has. With a nightly
-//! toolchain AddressSanitizer is added. Where no C++ compiler can build libFuzzer, the chore says SKIPPED; the crates'
-//! tests run the same properties on the kept corpus and on generated inputs.
+//! cargo-fuzz isn't needed: the coverage that libFuzzer wants comes from a pass of LLVM that every rustc has. With a
+//! nightly toolchain AddressSanitizer is added. Where no C++ compiler can build libFuzzer, the chore says SKIPPED; the
+//! crates' tests run the same properties on the kept corpus and on generated inputs.
 //!
 //! Owns: building and running the targets, the kept corpus in `fuzz/corpus`.
 //! Does not own: the targets and their properties.
@@ -106,10 +106,20 @@ fn one(fuzz: &Path, target: &str, seconds: u64, keep: bool) -> Result<(), String
     // What is found goes to the first folder.
     command.args([&grown, &kept]).arg(format!("-artifact_prefix={}/", artifacts.display()));
     command.arg(format!("-max_total_time={seconds}"));
-    command.args(["-max_len=4096", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", "-verbosity=0"]);
+    command.args([
+        "-max_len=4096",
+        "-timeout=10",
+        "-rss_limit_mb=2048",
+        "-print_final_stats=1",
+        "-verbosity=0",
+    ]);
     succeed(&mut command)?;
     if keep {
-        succeed(Command::new(&program).args([&kept, &grown]).args(["-merge=1", "-max_len=300", "-verbosity=0"]))?;
+        succeed(Command::new(&program).args([&kept, &grown]).args([
+            "-merge=1",
+            "-max_len=300",
+            "-verbosity=0",
+        ]))?;
     }
     Ok(())
 }
@@ -123,7 +133,10 @@ mod tests {
         let read = |words: &[&str]| Options::read(words);
         assert_eq!(read(&[]), Ok(Options { minutes: 6, only: None, keep: false }));
         let only = Some("list".to_owned());
-        assert_eq!(read(&["--only", "list", "--minutes", "2"]), Ok(Options { minutes: 2, only, keep: false }));
+        assert_eq!(
+            read(&["--only", "list", "--minutes", "2"]),
+            Ok(Options { minutes: 2, only, keep: false })
+        );
         for wrong in [&["--minutes"][..], &["--minutes", "x"], &["--other", "1"]] {
             assert!(read(wrong).is_err(), "{wrong:?}");
         }

@@ -24,7 +24,7 @@ usage: cargo xtask CHORE
 chores:
   ci                    everything that must hold: fmt, tidy, clippy, docs, the tests as README.md runs them
   tidy                  what clippy can't check: circles of modules, sizes, contracts, layers, English, the map
-  soak --minutes N [--seed S] [--kind trees|fetches|differential] [--faults F]
+  soak --minutes N [--seed S] [--kind trees|fetches|differential] [--faults F] [--spare-threads]
                         random mixtures of haul's commands under faults for N minutes, to the first fault or the F-th
   soak --seed S --step K
                         one step of them again
@@ -40,9 +40,12 @@ fn main() -> ExitCode {
         ["ci"] => Repository::here().and_then(|repository| ci::run(&repository)),
         ["tidy"] => Repository::here().and_then(|repository| tidy::run(&repository)),
         ["soak"] => Repository::here().and_then(|repository| soak::run(&repository, None)),
-        ["soak", "--only", name] => Repository::here().and_then(|repository| soak::run(&repository, Some(name))),
-        ["soak", options @ ..] => mixture::Options::read(options)
-            .and_then(|options| Repository::here().and_then(|repository| mixture::run(&repository, &options))),
+        ["soak", "--only", name] => {
+            Repository::here().and_then(|repository| soak::run(&repository, Some(name)))
+        }
+        ["soak", options @ ..] => mixture::Options::read(options).and_then(|options| {
+            Repository::here().and_then(|repository| mixture::run(&repository, &options))
+        }),
         ["fuzz", options @ ..] => fuzz::Options::read(options)
             .and_then(|options| Repository::here().and_then(|repository| fuzz::run(&repository, &options))),
         ["help" | "-h" | "--help"] => {

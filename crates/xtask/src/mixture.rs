@@ -21,13 +21,20 @@ pub(crate) struct Options {
     step: Option<u64>,
     faults: Option<u64>,
     kind: Option<String>,
+    spares_threads: bool,
 }
 
 impl Options {
     /// Reads the chore's options.
     pub(crate) fn read(mut words: &[&str]) -> Result<Self, String> {
         let mut options = Self::default();
-        while let [name, value, rest @ ..] = words {
+        while let [name, rest @ ..] = words {
+            words = rest;
+            if *name == "--spare-threads" {
+                options.spares_threads = true;
+                continue;
+            }
+            let [value, rest @ ..] = words else { return Err(format!("{name} wants a value")) };
             words = rest;
             let number = || value.parse::<u64>().map_err(|_| format!("{name} wants a number, not {value:?}"));
             match *name {
@@ -39,7 +46,7 @@ impl Options {
                 _ => return Err(format!("soak doesn't know {name:?}")),
             }
         }
-        if !words.is_empty() || (options.step.is_some() && options.seed.is_none()) {
+        if options.step.is_some() && options.seed.is_none() {
             return Err("soak wants --minutes N [--seed S] or --seed S --step K".to_owned());
         }
         Ok(options)
@@ -56,7 +63,8 @@ impl Options {
         ];
         let given = |(name, value): (&str, Option<u64>)| Some([name.to_owned(), value?.to_string()]);
         let kind = self.kind.iter().flat_map(|kind| ["--kind".to_owned(), kind.clone()]);
-        numbers.into_iter().filter_map(given).flatten().chain(kind).collect()
+        let spared = self.spares_threads.then(|| "--spare-threads".to_owned());
+        numbers.into_iter().filter_map(given).flatten().chain(kind).chain(spared).collect()
     }
 }
 
@@ -70,10 +78,15 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<(), Stri
     succeed(command.arg("--haul").arg(folder.join("haul")).args(options.arguments()).current_dir(root))
 }
 
-/// The seeds of the CI.
+/// The seeds of the CI. Limits on threads are left to longer runs.
 pub(crate) fn ci(repository: &Repository) -> Result<(), String> {
     CI_SEEDS.iter().try_for_each(|seed| {
-        let options = Options { seed: Some(*seed), seconds: Some(CI_SECONDS), ..Options::default() };
+        let options = Options {
+            seed: Some(*seed),
+            seconds: Some(CI_SECONDS),
+            spares_threads: true,
+            ..Options::default()
+        };
         step(&format!("soak, seed {seed}"), || run(repository, &options))
     })
 }

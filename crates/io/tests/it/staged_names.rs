@@ -11,8 +11,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use haul_io::{
-    Blocking, Buf, BufResult, Cancel, Completion, Durability, Existing, Io, Offset, Op, Publish, Published, Staged,
-    run_ready,
+    Blocking, Buf, BufResult, Cancel, Completion, Durability, Existing, Io, Offset, Op, Publish, Published,
+    Staged, run_ready,
 };
 
 fn publish(path: &Path) -> Publish {
@@ -112,7 +112,8 @@ impl Io for Recording {
 fn a_durable_file_needs_no_descriptor_once_it_has_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let io = Recording(Blocking::new(Cancel::new().unwrap()), RefCell::default());
-    for (index, existing) in [Existing::Refuse, Existing::Replace, Existing::Replace].into_iter().enumerate() {
+    for (index, existing) in [Existing::Refuse, Existing::Replace, Existing::Replace].into_iter().enumerate()
+    {
         for rooted in [true, false] {
             let target = dir.path().join(format!("new{index}/{rooted}"));
             let root_bytes = rooted.then(|| dir.path().as_os_str().len());

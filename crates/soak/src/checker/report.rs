@@ -33,7 +33,11 @@ pub(crate) fn check(ended: &Ended) -> Checked<Ends> {
         return Ok(ends);
     }
     if *status > 128 && *status != 130 {
-        ensure!(ended.was_killed() && *status == 137, "{command}: status {status}, {:?}: {stderr}", ended.done_to_it);
+        ensure!(
+            ended.was_killed() && *status == 137,
+            "{command}: status {status}, {:?}: {stderr}",
+            ended.done_to_it
+        );
         return Ok(ends);
     }
     ensure!(matches!(status, 0..=5 | 130), "{command}: status {status}: {stderr}");
@@ -56,7 +60,10 @@ pub(crate) fn check(ended: &Ended) -> Checked<Ends> {
     ensure!(failed == ends.failed.len() as u64, "{command}: {} failed, but {report}", ends.failed.len());
     ensure!(*status != 0 || ends.failed.is_empty(), "{command}: status 0, but {:?} failed", ends.failed);
     ensure!(
-        *status == 0 || interrupted || !ends.failed.is_empty() || stderr.contains("there is nothing to verify"),
+        *status == 0
+            || interrupted
+            || !ends.failed.is_empty()
+            || stderr.contains("there is nothing to verify"),
         "{command}: status {status}, and nothing failed: {stderr}"
     );
     Ok(ends)

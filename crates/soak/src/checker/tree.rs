@@ -28,7 +28,8 @@ pub(crate) fn read(root: &Path, originals: &Originals, identity: &age::x25519::I
     let mut found = Found::default();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
-        let entries = fs::read_dir(root.join(&folder)).map_err(|error| Fault(format!("{folder:?}: {error}")))?;
+        let entries =
+            fs::read_dir(root.join(&folder)).map_err(|error| Fault(format!("{folder:?}: {error}")))?;
         for entry in entries {
             let entry = entry?;
             let path = folder.join(entry.file_name());
@@ -64,7 +65,8 @@ fn one(
         return Ok(());
     }
     let name = path.as_os_str().as_bytes().strip_suffix(b".age").map(std::ffi::OsStr::from_bytes);
-    let Some((name, original)) = name.map(PathBuf::from).and_then(|name| Some((name.clone(), originals.get(&name)?)))
+    let Some((name, original)) =
+        name.map(PathBuf::from).and_then(|name| Some((name.clone(), originals.get(&name)?)))
     else {
         return Err(Fault(format!("{path:?}: a file that nothing should have made")));
     };

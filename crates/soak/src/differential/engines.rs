@@ -17,8 +17,17 @@ use crate::program::run::Ended;
 use crate::tally::Tally;
 use crate::world::setup::{self, Originals, Setup};
 
-const ENGINES: [&str; 9] =
-    ["serial", "threads=1", "threads=6", "processes=1", "processes=4", "hybrid=2x2", "uring=1x2", "uring=2x64", "auto"];
+const ENGINES: [&str; 9] = [
+    "serial",
+    "threads=1",
+    "threads=6",
+    "processes=1",
+    "processes=4",
+    "hybrid=2x2",
+    "uring=1x2",
+    "uring=2x64",
+    "auto",
+];
 
 /// The end of a run, as far as engines must agree.
 #[derive(PartialEq)]
@@ -67,7 +76,11 @@ pub(super) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
 }
 
 /// Sealed forms of some originals, whole and damaged, at the names where haul puts them.
-fn sealed_files(setup: &Setup, choice: &mut Choice, originals: &Originals) -> Checked<BTreeMap<PathBuf, Vec<u8>>> {
+fn sealed_files(
+    setup: &Setup,
+    choice: &mut Choice,
+    originals: &Originals,
+) -> Checked<BTreeMap<PathBuf, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for (name, original) in originals {
         if !choice.chance(30) {
@@ -90,7 +103,8 @@ impl Result {
             let member = |name: &&str| Some(((*name).to_owned(), line.get(*name)?.clone()));
             names.iter().filter_map(member).collect::<BTreeMap<_, _>>()
         };
-        let (report, events) = ended.lines.split_last().ok_or(Fault(format!("{}: no report", ended.command)))?;
+        let (report, events) =
+            ended.lines.split_last().ok_or(Fault(format!("{}: no report", ended.command)))?;
         let of_task = ["event", "error", "skipped", "plain_bytes", "sealed_bytes", "target"];
         let of_run = ["succeeded", "failed", "skipped", "unchanged", "bytes", "exit", "interrupted"];
         let subject = |line: &Value| line["subject"].as_str().unwrap_or_default().to_owned();
@@ -111,7 +125,12 @@ impl Result {
 
 fn same(serial: &Result, other: &Result, command: &str) -> Checked {
     ensure!(serial.status == other.status, "{command}: status {}, serial {}", other.status, serial.status);
-    ensure!(serial.report == other.report, "{command}: report {:?}, serial {:?}", other.report, serial.report);
+    ensure!(
+        serial.report == other.report,
+        "{command}: report {:?}, serial {:?}",
+        other.report,
+        serial.report
+    );
     for (subject, event) in &serial.events {
         let have = other.events.get(subject);
         ensure!(have == Some(event), "{command}: {subject:?}: {have:?}, serial {event:?}");

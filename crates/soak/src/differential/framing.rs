@@ -24,7 +24,8 @@ pub(super) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
         tally.one("SKIPPED: no curl here");
         return Ok(());
     };
-    let responses: Arc<Vec<(Vec<u8>, Vec<Trait>)>> = Arc::new((0..RESPONSES).map(|_| response(choice)).collect());
+    let responses: Arc<Vec<(Vec<u8>, Vec<Trait>)>> =
+        Arc::new((0..RESPONSES).map(|_| response(choice)).collect());
     let served = responses.clone();
     let server = Server::start(move |request| {
         let index = request.path().trim_start_matches("/f").parse::<usize>().unwrap_or(usize::MAX);
@@ -36,7 +37,8 @@ pub(super) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
     let urls: Vec<String> = (0..RESPONSES).map(|index| server.url(&format!("/f{index}"))).collect();
     fs::write(setup.dir.join("urls"), urls.join("\n"))?;
     let engine = *choice.pick(&["serial", "threads=4", "uring=2x16"]);
-    let options = ["get", "--json", "-i", "urls", "-d", "haul", "--retries", "0", "--read-timeout", "5", "-e", engine];
+    let options =
+        ["get", "--json", "-i", "urls", "-d", "haul", "--retries", "0", "--read-timeout", "5", "-e", engine];
     let ended = setup.program.run(setup.order(options))?;
     let ends = report::check(&ended)?;
     let theirs = setup.dir.join("curl");
@@ -57,7 +59,9 @@ pub(super) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
             continue;
         }
         let known = traits.iter().find_map(|peculiarity| reason(*peculiarity));
-        let show = |body: &Option<Vec<u8>>| body.as_ref().map_or("an error".to_owned(), |body| format!("{} bytes", body.len()));
+        let show = |body: &Option<Vec<u8>>| {
+            body.as_ref().map_or("an error".to_owned(), |body| format!("{} bytes", body.len()))
+        };
         ensure!(
             known.is_some(),
             "{traits:?}: haul {} ({error:?}), curl {} ({status}): {:?}",

@@ -43,7 +43,11 @@ pub(super) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
         let ours = fs::read(&path).ok();
         let subject = format!("{}.age", path.display());
         let error = ends.failed.get(&subject);
-        ensure!(ours.is_some() == ends.done.contains_key(&subject), "{}: {subject}: {error:?}", ended.command);
+        ensure!(
+            ours.is_some() == ends.done.contains_key(&subject),
+            "{}: {subject}: {error:?}",
+            ended.command
+        );
         let mut verdicts = vec![("the crate age", sealed::open(mutant, &setup.identity).ok())];
         if index < PROGRAM_MUTANTS {
             for program in ["rage", "age"] {
@@ -68,7 +72,11 @@ pub(super) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
 
 fn whole(setup: &Setup, plain: &[u8], armored: bool) -> Checked<Vec<u8>> {
     let recipient = setup.identity.to_public();
-    let sealed = if armored { age::encrypt_and_armor(&recipient, plain).map(String::into_bytes) } else { age::encrypt(&recipient, plain) };
+    let sealed = if armored {
+        age::encrypt_and_armor(&recipient, plain).map(String::into_bytes)
+    } else {
+        age::encrypt(&recipient, plain)
+    };
     sealed.map_err(|error| Fault(format!("the soak itself: {error}")))
 }
 

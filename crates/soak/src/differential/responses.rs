@@ -78,6 +78,31 @@ pub(super) fn response(choice: &mut Choice) -> (Vec<u8>, Vec<Trait>) {
         has
     };
     let chunked = choice.chance(45);
+    let start = start_line(choice, chunked, &mut with);
+    let mut fields = fields(choice, &mut with);
+    let tail = if chunked {
+        in_chunks(choice, &body, &mut fields, &mut with)
+    } else {
+        with_length(choice, body, &mut fields, &mut with)
+    };
+    let line_end = if with(Trait::BareLineFeeds, 6, choice) { "\n" } else { "\r\n" };
+    let mut head = String::new();
+    if with(Trait::Interim, 8, choice) {
+        head += &"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(choice.within(1..=3));
+    }
+    head += &format!("{start}{line_end}");
+    for field in &fields {
+        head += &format!("{field}{line_end}");
+    }
+    head += line_end;
+    ([head.into_bytes(), tail].concat(), traits)
+}
+
+fn start_line(
+    choice: &mut Choice,
+    chunked: bool,
+    with: &mut impl FnMut(Trait, usize, &mut Choice) -> bool,
+) -> String {
     let version = if chunked && with(Trait::OldVersionChunked, 4, choice) {
         "HTTP/1.0"
     } else if with(Trait::StrangeVersion, 3, choice) {
@@ -90,6 +115,11 @@ pub(super) fn response(choice: &mut Choice) -> (Vec<u8>, Vec<Trait>) {
     } else {
         "200"
     };
+    format!("{version} {status} OK")
+}
+
+/// Fields that don't frame the body.
+fn fields(choice: &mut Choice, with: &mut impl FnMut(Trait, usize, &mut Choice) -> bool) -> Vec<String> {
     let mut fields: Vec<String> = vec!["Content-Type: text/plain".to_owned()];
     if with(Trait::SpaceBeforeColon, 4, choice) {
         fields.push("X-Space : a".to_owned());
@@ -103,49 +133,58 @@ pub(super) fn response(choice: &mut Choice) -> (Vec<u8>, Vec<Trait>) {
     if with(Trait::NoName, 3, choice) {
         fields.push((*choice.pick(&[": a", "no colon"])).to_owned());
     }
-    let mut tail = body.clone();
-    if chunked {
-        let coding = if with(Trait::ChunkedTwice, 3, choice) {
-            "chunked, chunked"
-        } else if with(Trait::UnknownCoding, 3, choice) {
-            "shrunk, chunked"
-        } else {
-            *choice.pick(&["chunked", "Chunked", " chunked "])
-        };
-        fields.push(format!("Transfer-Encoding: {coding}"));
-        if with(Trait::LengthAndChunked, 6, choice) {
-            fields.push(format!("Content-Length: {len}"));
-        }
-        tail = chunks(choice, &body, &mut with);
-    } else if choice.chance(85) {
-        let length = if with(Trait::BadLength, 5, choice) {
-            (*choice.pick(&["-1", "+6", "6, 44", "0x10", "99999999999999999999", "", "6 6"])).to_owned()
-        } else {
-            len.to_string()
-        };
+    fields
+}
+
+/// The body framed by its length or by the end of the connection.
+fn with_length(
+    choice: &mut Choice,
+    mut body: Vec<u8>,
+    fields: &mut Vec<String>,
+    with: &mut impl FnMut(Trait, usize, &mut Choice) -> bool,
+) -> Vec<u8> {
+    let len = body.len();
+    if choice.chance(15) {
+        return body;
+    }
+    let length = if with(Trait::BadLength, 5, choice) {
+        (*choice.pick(&["-1", "+6", "6, 44", "0x10", "99999999999999999999", "", "6 6"])).to_owned()
+    } else {
+        len.to_string()
+    };
+    fields.push(format!("Content-Length: {length}"));
+    if with(Trait::TwoEqualLengths, 5, choice) {
         fields.push(format!("Content-Length: {length}"));
-        if with(Trait::TwoEqualLengths, 5, choice) {
-            fields.push(format!("Content-Length: {length}"));
-        } else if with(Trait::TwoLengths, 4, choice) {
-            fields.push(format!("Content-Length: {}", len + 1));
-        }
-        if len > 0 && with(Trait::CutBody, 10, choice) {
-            tail.truncate(choice.below(len));
-        } else if with(Trait::Surplus, 8, choice) {
-            tail.extend(b"HTTP/1.1 200 OK\r\n\r\nsurplus");
-        }
+    } else if with(Trait::TwoLengths, 4, choice) {
+        fields.push(format!("Content-Length: {}", len + 1));
     }
-    let line_end = if with(Trait::BareLineFeeds, 6, choice) { "\n" } else { "\r\n" };
-    let mut head = String::new();
-    if with(Trait::Interim, 8, choice) {
-        head += &"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(choice.within(1..=3));
+    if len > 0 && with(Trait::CutBody, 10, choice) {
+        body.truncate(choice.below(len));
+    } else if with(Trait::Surplus, 8, choice) {
+        body.extend(b"HTTP/1.1 200 OK\r\n\r\nsurplus");
     }
-    head += &format!("{version} {status} OK{line_end}");
-    for field in &fields {
-        head += &format!("{field}{line_end}");
+    body
+}
+
+/// The body framed in chunks.
+fn in_chunks(
+    choice: &mut Choice,
+    body: &[u8],
+    fields: &mut Vec<String>,
+    with: &mut impl FnMut(Trait, usize, &mut Choice) -> bool,
+) -> Vec<u8> {
+    let coding = if with(Trait::ChunkedTwice, 3, choice) {
+        "chunked, chunked"
+    } else if with(Trait::UnknownCoding, 3, choice) {
+        "shrunk, chunked"
+    } else {
+        *choice.pick(&["chunked", "Chunked", " chunked "])
+    };
+    fields.push(format!("Transfer-Encoding: {coding}"));
+    if with(Trait::LengthAndChunked, 6, choice) {
+        fields.push(format!("Content-Length: {}", body.len()));
     }
-    head += line_end;
-    ([head.into_bytes(), tail].concat(), traits)
+    chunks(choice, body, with)
 }
 
 fn chunks(
@@ -155,14 +194,17 @@ fn chunks(
 ) -> Vec<u8> {
     let line_end = if with(Trait::ChunkLineFeeds, 4, choice) { "\n" } else { "\r\n" };
     let extension = if with(Trait::ChunkExtension, 10, choice) { ";a=b;c=\"d\"" } else { "" };
-    let zeros = if with(Trait::LongChunkSize, 4, choice) { "0".repeat(choice.within(1..=40)) } else { String::new() };
-    let prefix = if with(Trait::BadChunkSize, 4, choice) { *choice.pick(&["0x", "-", "+", " ", "g"]) } else { "" };
+    let zeros =
+        if with(Trait::LongChunkSize, 4, choice) { "0".repeat(choice.within(1..=40)) } else { String::new() };
+    let prefix =
+        if with(Trait::BadChunkSize, 4, choice) { *choice.pick(&["0x", "-", "+", " ", "g"]) } else { "" };
     let mut out = Vec::new();
     let mut left = body;
     while !left.is_empty() {
         let (chunk, more) = left.split_at(choice.within(1..=left.len()));
         left = more;
-        let size = if choice.chance(50) { format!("{:x}", chunk.len()) } else { format!("{:X}", chunk.len()) };
+        let size =
+            if choice.chance(50) { format!("{:x}", chunk.len()) } else { format!("{:X}", chunk.len()) };
         out.extend(format!("{prefix}{zeros}{size}{extension}{line_end}").bytes());
         out.extend(chunk);
         out.extend(line_end.bytes());

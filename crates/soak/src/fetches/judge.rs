@@ -26,14 +26,24 @@ pub(super) fn disturbed(
                 let _ = fs::remove_file(world.target.join(&file.name));
                 None
             }
-            found => found.map_err(|fault| Fault(format!("{}: {:?}: {fault}", ended.command, ended.done_to_it)))?,
+            found => {
+                found.map_err(|fault| Fault(format!("{}: {:?}: {fault}", ended.command, ended.done_to_it)))?
+            }
         };
         tally.many("fetched files checked", u64::from(found.is_some()));
         let done = ends.done.iter().find(|(subject, _)| subject.ends_with(&format!("/{}", file.name)));
         let line = &ended.command;
-        ensure!(cuts || done.is_none() || found.is_some(), "{line}: {} was reported, and isn't there", file.name);
+        ensure!(
+            cuts || done.is_none() || found.is_some(),
+            "{line}: {} was reported, and isn't there",
+            file.name
+        );
         ensure!(done.is_none() || !world.wrong_sum[index], "{line}: {} has another checksum", file.name);
-        ensure!(found.is_none() || !world.wrong_sum[index], "{line}: {} published in spite of its checksum", file.name);
+        ensure!(
+            found.is_none() || !world.wrong_sum[index],
+            "{line}: {} published in spite of its checksum",
+            file.name
+        );
     }
     if !ended.was_killed() && !cuts && ended.status <= 5 && ended.limits.is_none() {
         no_leftovers(world, &ended.command, &|_| world.mode == Mode::Continue)?;
@@ -51,7 +61,11 @@ pub(super) fn calm(world: &FetchWorld<'_>, ended: &Ended, ends: &Ends) -> Checke
         ensure!(done != error.is_some(), "{line}: {} isn't reported once", file.name);
         if world.wrong_sum[index] {
             ensure!(error.is_some(), "{line}: {} has another checksum, and succeeded", file.name);
-            ensure!(found(world, index)?.is_none(), "{line}: {} published in spite of its checksum", file.name);
+            ensure!(
+                found(world, index)?.is_none(),
+                "{line}: {} published in spite of its checksum",
+                file.name
+            );
             continue;
         }
         if let Some(error) = error {
@@ -75,7 +89,13 @@ fn found(world: &FetchWorld<'_>, index: usize) -> Checked<Option<Vec<u8>>> {
     let Ok(bytes) = fs::read(&path) else { return Ok(None) };
     let versions = world.origin.versions(index);
     let right = versions.contains(&bytes);
-    ensure!(right, "{path:?}: {} bytes of none of {} versions of {} bytes", bytes.len(), versions.len(), file.bytes);
+    ensure!(
+        right,
+        "{path:?}: {} bytes of none of {} versions of {} bytes",
+        bytes.len(),
+        versions.len(),
+        file.bytes
+    );
     Ok(Some(bytes))
 }
 

@@ -106,14 +106,19 @@ impl Script {
     }
 
     fn answer(&self, request: &Request) -> Answer {
-        let index = request.path().strip_prefix("/r").and_then(|path| path.split('.').next()?.parse::<usize>().ok());
+        let index =
+            request.path().strip_prefix("/r").and_then(|path| path.split('.').next()?.parse::<usize>().ok());
         let Some(index) = index.filter(|index| *index < self.files.len()) else { return Answer::new(404) };
         let calm = self.calm.load(Ordering::SeqCst);
         let progress = {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             let progress = state.entry(index).or_default();
             progress.requests += 1;
-            if self.files[index].changes && !calm && progress.requests % 2 == 0 && progress.version < 5 {
+            if self.files[index].changes
+                && !calm
+                && progress.requests.is_multiple_of(2)
+                && progress.version < 5
+            {
                 progress.version += 1;
             }
             *progress
@@ -148,7 +153,8 @@ fn wrong(choice: &mut Choice, request: &Request, right: Answer, whole: Answer, b
         8 => whole.claim_length(body.len() as u64 + 10).then(End::Close),
         9 => whole.until_close(),
         10 => Answer::nothing(end),
-        11 => Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef").then(End::Close),
+        11 => Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef")
+            .then(End::Close),
         12 => Answer::raw("garbage\r\n\r\n").then(End::Close),
         13 => wrong_range(request, body),
         14 => Answer::redirect(302, &format!("{}?again", request.path())),
@@ -167,7 +173,5 @@ fn wrong_range(request: &Request, body: &[u8]) -> Answer {
         return Answer::new(500);
     }
     let first = usize::from(request.header("range").is_none());
-    Answer::new(206)
-        .header("Content-Range", &format!("bytes {first}-{}/{len}", len - 1))
-        .body(&body[first..])
+    Answer::new(206).header("Content-Range", &format!("bytes {first}-{}/{len}", len - 1)).body(&body[first..])
 }

@@ -39,7 +39,10 @@ impl Resolver {
         let Ok(socket) = UdpSocket::bind((Ipv4Addr::new(127, 53, a, b.max(1)), 53)) else { return Ok(None) };
         socket.set_read_timeout(Some(Duration::from_millis(20)))?;
         let config = dir.join("resolv.conf");
-        fs::write(&config, format!("nameserver {}\noptions timeout:1 attempts:2\n", socket.local_addr()?.ip()))?;
+        fs::write(
+            &config,
+            format!("nameserver {}\noptions timeout:1 attempts:2\n", socket.local_addr()?.ip()),
+        )?;
         let ends = Arc::new(AtomicBool::new(false));
         let (stop, mut choice) = (ends.clone(), choice.clone());
         let thread = std::thread::spawn(move || {

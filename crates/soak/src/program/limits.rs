@@ -28,11 +28,12 @@ pub(crate) struct Limits {
 pub(crate) struct Group(PathBuf);
 
 impl Limits {
-    /// One limit, chosen among those that can be set here.
-    pub(crate) fn choose(choice: &mut Choice) -> Self {
+    /// One limit. Unless threads are spared, it may be theirs.
+    pub(crate) fn choose(choice: &mut Choice, spares_threads: bool) -> Self {
         match choice.below(3) {
             0 => Self { descriptors: Some(choice.within(20..=160)), ..Self::default() },
             1 => Self { memory_kib: Some(choice.within(60..=900) << 10), ..Self::default() },
+            _ if spares_threads => Self::default(),
             _ => Self { threads: Some(choice.within(2..=12)), ..Self::default() },
         }
     }

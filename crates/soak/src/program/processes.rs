@@ -41,7 +41,12 @@ pub(crate) fn threads(pid: Pid) -> String {
         let status = read("status");
         let state = status.lines().find(|line| line.starts_with("State")).unwrap_or_default().to_owned();
         let (name, place, call) = (read("comm"), read("wchan"), read("syscall"));
-        text += &format!("  {} {} {state} in {place}, call {}\n", entry.file_name().display(), name.trim(), call.trim());
+        text += &format!(
+            "  {} {} {state} in {place}, call {}\n",
+            entry.file_name().display(),
+            name.trim(),
+            call.trim()
+        );
     }
     text
 }

@@ -142,7 +142,17 @@ impl Program {
         let pid = Pid::from_child(&child);
         let args: Vec<_> = order.args.iter().map(|arg| arg.to_string_lossy()).collect();
         let command = format!("haul {} ({:?})", args.join(" "), order.limits);
-        Ok(Running { child, pid, start: Instant::now(), command, lines, stderr: Some(stderr), order, home, _group: group })
+        Ok(Running {
+            child,
+            pid,
+            start: Instant::now(),
+            command,
+            lines,
+            stderr: Some(stderr),
+            order,
+            home,
+            _group: group,
+        })
     }
 
     fn command(&self, order: &Order, group: Option<&super::limits::Group>) -> Command {
@@ -190,7 +200,8 @@ impl Running {
             if let Some(timed) = deeds.pop_front_if(|timed| self.start + timed.at <= now) {
                 let met = self.child.try_wait()?.is_none() && self.perform(&timed.deed)?;
                 if met {
-                    lines_at_cut = matches!(timed.deed, Deed::CutPower(_)).then_some(lines.len()).or(lines_at_cut);
+                    lines_at_cut =
+                        matches!(timed.deed, Deed::CutPower(_)).then_some(lines.len()).or(lines_at_cut);
                     done_to_it.push(timed.deed);
                 }
             }
@@ -227,7 +238,9 @@ impl Running {
             Deed::Signal(signal) => kill_process(self.pid, *signal).is_ok(),
             Deed::SignalWorker(choice, signal) => {
                 let workers = processes::workers(self.pid);
-                workers.get(choice % workers.len().max(1)).is_some_and(|pid| kill_process(*pid, *signal).is_ok())
+                workers
+                    .get(choice % workers.len().max(1))
+                    .is_some_and(|pid| kill_process(*pid, *signal).is_ok())
             }
             Deed::ContinueAll => {
                 for pid in processes::at_home(&self.home) {
@@ -274,7 +287,10 @@ impl Running {
         let _ = self.child.wait();
         let last = lines.last().map_or("", String::as_str);
         let count = lines.len();
-        Fault(format!("{}: hangs after {count} lines, the last {last}; its threads:\n{threads}", self.command))
+        Fault(format!(
+            "{}: hangs after {count} lines, the last {last}; its threads:\n{threads}",
+            self.command
+        ))
     }
 }
 

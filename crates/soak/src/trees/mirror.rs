@@ -32,7 +32,14 @@ pub(super) fn seal_and_open(world: &TreeWorld<'_>, choice: &mut Choice, tally: &
     Ok(())
 }
 
-fn run(world: &TreeWorld<'_>, choice: &mut Choice, tally: &mut Tally, word: &str, from: &Path, to: &Path) -> Checked {
+fn run(
+    world: &TreeWorld<'_>,
+    choice: &mut Choice,
+    tally: &mut Tally,
+    word: &str,
+    from: &Path,
+    to: &Path,
+) -> Checked {
     let engine = *choice.pick(&ENGINES);
     let mut order = world.setup.order([word, "-i", "key.txt", "--json", "-e", engine, "-o"]);
     order.args.extend([to.into(), from.into()]);

@@ -66,7 +66,7 @@ impl Plan {
             plan.deeds = vec![Timed { at: choice.moment(), deed: Deed::CutPower(world.disk.root.clone()) }];
             plan.harm = Harm::Nothing;
         } else if choice.chance(15) && !overwrites {
-            plan.limits = Limits::choose(choice);
+            plan.limits = Limits::choose(choice, world.setup.spares_threads);
         } else if world.disk.kind == crate::world::disk::Kind::Tmpfs && choice.chance(70) {
             plan.space = Some(choice.below(4 << 20) as u64);
         }
@@ -99,7 +99,15 @@ impl Plan {
         }
         args.extend(["--json", "-e", engine].map(OsString::from));
         args.extend(choice.chance(10).then(|| "--stats".into()));
-        Self { command, engine, harm: Harm::Nothing, deeds: Vec::new(), limits: Limits::default(), space: None, args }
+        Self {
+            command,
+            engine,
+            harm: Harm::Nothing,
+            deeds: Vec::new(),
+            limits: Limits::default(),
+            space: None,
+            args,
+        }
     }
 
     /// The same without waiting for the disk.

@@ -73,7 +73,9 @@ impl Disk {
         let disk = Self { kind, root: dir.join("disk"), image: dir.join("image") };
         fs::create_dir(&disk.root)?;
         if kind == Kind::Tmpfs {
-            succeed(Command::new("mount").args(["-t", "tmpfs", "-o", "size=48m", "haul-soak"]).arg(&disk.root))?;
+            succeed(
+                Command::new("mount").args(["-t", "tmpfs", "-o", "size=48m", "haul-soak"]).arg(&disk.root),
+            )?;
         } else if let Some((mkfs, options)) = kind.mkfs() {
             // xfs wants 300 MB; the image is sparse.
             File::create(&disk.image)?.set_len(320 << 20)?;

@@ -14,6 +14,7 @@ use haul_testkit::seeded_bytes;
 
 use crate::choice::Choice;
 use crate::fault::Checked;
+use crate::options::Options;
 use crate::program::run::{Order, Program};
 
 /// The key of `haul xor`; its first byte isn't zero, so that a flipped file differs.
@@ -35,19 +36,22 @@ pub(crate) struct Setup {
     pub(crate) program: Program,
     /// The checker's key, and the one that haul seals to.
     pub(crate) identity: age::x25519::Identity,
+    /// No run has a limit on its threads.
+    pub(crate) spares_threads: bool,
 }
 
 impl Setup {
     /// Prepares `dir`, which exists: a home folder, the keys.
-    pub(crate) fn make(dir: &Path, haul: &Path) -> Checked<Self> {
-        let program = Program { path: haul.to_owned(), home: dir.join("home") };
+    pub(crate) fn make(dir: &Path, options: &Options) -> Checked<Self> {
+        let program = Program { path: options.haul.clone(), home: dir.join("home") };
         fs::create_dir(&program.home)?;
         let identity = age::x25519::Identity::generate();
         use age::secrecy::ExposeSecret;
         fs::write(dir.join("key.txt"), identity.to_string().expose_secret())?;
         fs::set_permissions(dir.join("key.txt"), fs::Permissions::from_mode(0o600))?;
         fs::write(dir.join("xor.key"), XOR_KEY)?;
-        Ok(Self { dir: dir.to_owned(), program, identity })
+        let spares_threads = options.spares_threads;
+        Ok(Self { dir: dir.to_owned(), program, identity, spares_threads })
     }
 
     /// An order to run haul here with these arguments.
