@@ -17,6 +17,8 @@ use crate::job::phases::Phases;
 /// A piece of work for a worker.
 pub(crate) struct Work<J: Job> {
     pub(crate) id: TaskId,
+    /// Which start of the task this belongs to, from 1 on. States of different attempts have nothing in common.
+    pub(crate) attempt: u32,
     pub(crate) task: Arc<J::Task>,
     pub(crate) stage: Stage<J>,
     pub(crate) queued: Instant,
@@ -66,7 +68,7 @@ impl Metered for TaskIo {
 
 /// Carries out `work`. Never panics: a panic of the job becomes the answer.
 pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -> Returned<J> {
-    let Work { id, task, stage, queued } = work;
+    let Work { id, task, stage, queued, .. } = work;
     let taken_up = Instant::now();
     io.take_meter();
     let answer = match stage {

@@ -43,6 +43,8 @@ struct Open<J: Job> {
     phases: Phases,
     bytes: u64,
     split: Option<Split<J>>,
+    /// How often the task was started.
+    attempt: u32,
     /// How often the task started anew because a part of it couldn't be repeated.
     restarts: u8,
 }
@@ -57,6 +59,19 @@ struct Split<J: Job> {
     failure: Option<Failure<J::Error>>,
     /// A part can't be repeated after the death of its worker.
     is_lost: bool,
+}
+
+impl<J: Job> Open<J> {
+    fn new(task: J::Task) -> Self {
+        Self {
+            task: Arc::new(task),
+            phases: Phases::default(),
+            bytes: 0,
+            split: None,
+            attempt: 0,
+            restarts: 0,
+        }
+    }
 }
 
 /// The next thing to hand out.
@@ -99,8 +114,11 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         match handed_out {
             Some((id, stage)) => {
                 self.in_flight += 1;
-                let task = self.open[&id].task.clone();
-                Ready::Work(Work { id, task, stage, queued: now })
+                let open = self.open.get_mut(&id).expect("only open tasks are handed out");
+                if matches!(stage, Stage::Start) {
+                    open.attempt = open.attempt.wrapping_add(1);
+                }
+                Ready::Work(Work { id, attempt: open.attempt, task: open.task.clone(), stage, queued: now })
             }
             None if self.source_ended && self.open.is_empty() => Ready::End,
             None => Ready::Wait,
@@ -225,9 +243,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             Next::Task(task) => {
                 let id = TaskId(self.next_id);
                 self.next_id += 1;
-                let task = Arc::new(task);
-                self.open
-                    .insert(id, Open { task, phases: Phases::default(), bytes: 0, split: None, restarts: 0 });
+                self.open.insert(id, Open::new(task));
                 Some((id, Stage::Start))
             }
             Next::Again(id) => {

@@ -32,6 +32,8 @@ pub(crate) struct Handshake {
 pub(crate) struct Order<T, K> {
     /// The task's number.
     pub(crate) id: u64,
+    /// Which start of the task this belongs to.
+    pub(crate) attempt: u32,
     /// The time at which the order was queued, by [`monotonic_now`].
     pub(crate) queued: Duration,
     pub(crate) task: T,
@@ -99,7 +101,7 @@ pub(crate) fn order_for<J: Portable>(job: &J, work: &Work<J>, random: &mut dyn F
         Stage::Finish { state, .. } => OrderStage::Finish { token: job.token(state, random) },
     };
     let queued = monotonic_now();
-    to_bytes(&Order { id: work.id.0, queued, task: &*work.task, stage })
+    to_bytes(&Order { id: work.id.0, attempt: work.attempt, queued, task: &*work.task, stage })
 }
 
 /// The reply for `returned`. For a split task also the state that the token stands for.

@@ -132,8 +132,16 @@ struct WorkerProcess {
 
 /// The split task that a thread worked on last.
 struct Joined<J: Job> {
-    id: u64,
+    start: StartOf,
     state: Arc<J::State>,
+}
+
+/// One start of a task. A task that starts again has another state, so its number alone doesn't identify a state.
+/// Nor does the token, which may differ for each order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct StartOf {
+    id: u64,
+    attempt: u32,
 }
 
 impl WorkerProcess {
@@ -206,9 +214,9 @@ impl<J: Portable> WorkerThread<'_, J> {
         if let Some(result) = self.earlier_result(lease, &order).await {
             return Reply { result, phases: Phases { queue: waited, ..Phases::default() }, bytes: 0 };
         }
-        let (id, task) = (order.id, Arc::new(order.task));
+        let (start, task) = (StartOf { id: order.id, attempt: order.attempt }, Arc::new(order.task));
         let finishes = matches!(order.stage, OrderStage::Finish { .. });
-        let stage = match self.stage(id, &task, order.stage).await {
+        let stage = match self.stage(start, &task, order.stage).await {
             Ok(stage) => stage,
             Err(error) => {
                 let failure =
@@ -223,10 +231,11 @@ impl<J: Portable> WorkerThread<'_, J> {
             writes_once: self.job.half_done().is_some(),
             wrote: Cell::new(false),
         };
-        let returned = execute(self.job, &io, Work { id: TaskId(id), task, stage, queued }).await;
+        let work = Work { id: TaskId(start.id), attempt: start.attempt, task, stage, queued };
+        let returned = execute(self.job, &io, work).await;
         let (reply, state) = reply_for(self.job, returned, &mut |out| self.io.random(out));
         if let Some(state) = state {
-            self.joined = Some(Joined { id, state });
+            self.joined = Some(Joined { start, state });
         }
         reply
     }
@@ -271,7 +280,7 @@ impl<J: Portable> WorkerThread<'_, J> {
 
     async fn stage(
         &mut self,
-        id: u64,
+        start: StartOf,
         task: &J::Task,
         stage: OrderStage<J::Token>,
     ) -> Result<Stage<J>, J::Error> {
@@ -281,7 +290,7 @@ impl<J: Portable> WorkerThread<'_, J> {
                 Stage::Start
             }
             OrderStage::Part { token, index } => {
-                Stage::Part { state: self.join(id, task, token).await?, index }
+                Stage::Part { state: self.join(start, task, token).await?, index }
             }
             OrderStage::Finish { token } => {
                 self.joined = None;
@@ -291,13 +300,18 @@ impl<J: Portable> WorkerThread<'_, J> {
         })
     }
 
-    async fn join(&mut self, id: u64, task: &J::Task, token: J::Token) -> Result<Arc<J::State>, J::Error> {
-        if let Some(joined) = self.joined.as_ref().filter(|joined| joined.id == id) {
+    async fn join(
+        &mut self,
+        start: StartOf,
+        task: &J::Task,
+        token: J::Token,
+    ) -> Result<Arc<J::State>, J::Error> {
+        if let Some(joined) = self.joined.as_ref().filter(|joined| joined.start == start) {
             return Ok(joined.state.clone());
         }
         self.joined = None;
         let state = Arc::new(self.job.join(&self.io, task, token).await?);
-        self.joined = Some(Joined { id, state: state.clone() });
+        self.joined = Some(Joined { start, state: state.clone() });
         Ok(state)
     }
 }
