@@ -13,11 +13,15 @@ use haul_testkit::{peer, seeded_bytes};
 use crate::checker::{report, sealed};
 use crate::choice::Choice;
 use crate::fault::{Checked, Fault, ensure};
+use crate::program::run::Ended;
 use crate::tally::Tally;
 use crate::world::setup::Setup;
 
 /// Mutants of a step that the programs open too; each takes a process.
 const PROGRAM_MUTANTS: usize = 8;
+
+/// Mutants of a step that are opened to standard output.
+const STREAMS: usize = 6;
 
 /// Files that peers take and haul refuses, each with the reason: the peer, a part of haul's error, why haul is right.
 const STRICTER: [(&str, &str, &str); 0] = [];
@@ -38,6 +42,10 @@ pub(super) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
     order.args.push(folder.clone().into());
     let ended = setup.program.run(order)?;
     let ends = report::check(&ended)?;
+    for index in 0..STREAMS {
+        stream(setup, engine_of_streams(choice), &folder.join(format!("m{index}.age")), &plain)?;
+        tally.one("streams of mutants");
+    }
     for (index, mutant) in mutants.iter().enumerate() {
         let path = folder.join(format!("m{index}"));
         let ours = fs::read(&path).ok();
@@ -68,6 +76,30 @@ pub(super) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
         }
     }
     Ok(())
+}
+
+/// Opens a mutant to standard output, which never gets a byte that isn't authenticated: what it gets is a beginning of
+/// the plaintext, and all of it if the exit code is 0.
+fn stream(setup: &Setup, engine: &str, mutant: &Path, plain: &[u8]) -> Checked {
+    let out = setup.dir.join("streamed");
+    let mut order = setup.order(["open", "-i", "key.txt", "-e", engine, "-o", "-"]);
+    order.args.push(mutant.into());
+    order.stdout = Some(out.clone());
+    let ended = setup.program.run(order)?;
+    let got = fs::read(&out)?;
+    let Ended { command, status, stderr, .. } = &ended;
+    ensure!(
+        plain.starts_with(&got),
+        "{command}: status {status}: {} bytes that aren't the plaintext's",
+        got.len()
+    );
+    ensure!(*status != 0 || got == plain, "{command}: status 0 and {} of {} bytes", got.len(), plain.len());
+    ensure!(matches!(status, 0 | 1 | 3 | 4), "{command}: status {status}: {stderr}");
+    Ok(())
+}
+
+fn engine_of_streams(choice: &mut Choice) -> &'static str {
+    choice.pick::<&str>(&["auto", "serial", "threads=3"])
 }
 
 fn whole(setup: &Setup, plain: &[u8], armored: bool) -> Checked<Vec<u8>> {

@@ -62,7 +62,7 @@ pub(super) fn two_at_once(world: &mut TreeWorld<'_>, choice: &mut Choice, tally:
     let one = one.finish();
     let two = two.join().map_err(|_| crate::fault::Fault("the soak itself: a panic".to_owned()))?;
     for ended in [one?, two?] {
-        report::check(&ended)?;
+        report::check_shared(&ended)?;
     }
     tally.one("two runs at once");
     let found = tree::read(&world.root, &world.originals, &world.setup.identity)?;
