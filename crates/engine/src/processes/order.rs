@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::execute::{Answer, Returned, Stage, Work};
+use crate::execute::{Answer, Returned, Stage, Work, catch};
 use crate::job::contract::{Failure, Step};
 use crate::job::phases::Phases;
 use crate::job::portable::Portable;
@@ -104,7 +104,8 @@ pub(crate) fn order_for<J: Portable>(job: &J, work: &Work<J>, random: &mut dyn F
     to_bytes(&Order { id: work.id.0, attempt: work.attempt, queued, task: &*work.task, stage })
 }
 
-/// The reply for `returned`. For a split task also the state that the token stands for.
+/// The reply for `returned`. For a split task also the state that the token stands for. If the job panics over the
+/// token, the state comes back without one, to be undone.
 pub(crate) fn reply_for<J: Portable>(
     job: &J,
     returned: Returned<J>,
@@ -117,9 +118,9 @@ pub(crate) fn reply_for<J: Portable>(
             Ok(ReplyValue::Output(output))
         }
         Answer::Started(Ok(Step::Split { state, parts })) => {
-            let token = job.token(&state, random);
+            let token = catch(|| job.token(&state, random));
             kept = Some(state);
-            Ok(ReplyValue::Split { token, parts })
+            token.map(|token| ReplyValue::Split { token, parts }).map_err(ReplyFailure::Panicked)
         }
         Answer::Started(Ok(Step::Again)) => Ok(ReplyValue::Again),
         Answer::PartDone(Ok(())) => Ok(ReplyValue::Part),
