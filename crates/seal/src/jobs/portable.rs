@@ -68,6 +68,11 @@ impl Portable for SealJob {
         let Ends { source, target } = ends_of(io, task, &self.options).await?;
         Ok(outcome(source.bytes, target.bytes, &source))
     }
+
+    /// A dead worker may have sealed other bytes of a changing source: sealing a part again would use its nonces twice.
+    fn repeats_parts(&self) -> bool {
+        false
+    }
 }
 
 impl Portable for OpenJob {
