@@ -179,6 +179,7 @@ impl Stream<'_> {
         let interrupted = exit == Exit::Interrupted;
         let run = RunRecord {
             engine: format!("threads={}", ended.workers),
+            shortages: &[],
             engine_reason: if self.run.engine.is_some() { "as asked" } else { "a stream" },
             succeeded: u64::from(succeeded),
             failed: u64::from(!succeeded && !interrupted),

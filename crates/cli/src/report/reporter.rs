@@ -133,9 +133,10 @@ impl<'a> Reporter<'a> {
             .as_ref()
             .map(|fallback| format!("instead of {}: {}", fallback.asked, fallback.reason));
         let reason = fallback.as_deref().unwrap_or(reason);
+        let shortages: String = report.shortages.iter().map(|shortage| format!("; {shortage}")).collect();
         // A single task that succeeded needs no summary.
         if report.succeeded + report.failed > 1 || report.cancelled {
-            self.voice.note(format!("{}, {engine} ({reason})", self.summary::<J>(report)));
+            self.voice.note(format!("{}, {engine} ({reason}{shortages})", self.summary::<J>(report)));
         }
         if self.options.stats {
             self.voice.talk(&stats::table(report, usage, self.options.cores));
@@ -144,6 +145,7 @@ impl<'a> Reporter<'a> {
             let record = RunRecord {
                 engine,
                 engine_reason: reason,
+                shortages: &report.shortages,
                 succeeded: report.succeeded - self.skipped,
                 failed: report.failed,
                 unchanged: self.unchanged,

@@ -168,6 +168,13 @@ impl DirectoryCache {
     }
 
     /// Closes all directories, because names may lead elsewhere by now.
+    /// Closes all directories, for their descriptors. Returns whether there were any.
+    pub(crate) fn close_all(&mut self) -> bool {
+        let any = !self.directories.is_empty();
+        self.directories.clear();
+        any
+    }
+
     pub(crate) fn clear(&mut self) {
         self.directories.clear();
         self.synced_names.clear();
