@@ -95,7 +95,7 @@ mod tests {
                 Some("1016 descriptors are left for 184 jobs at once"),
             ),
             ("uring=2x64", descriptors(54), "uring=2x2", Some("54 descriptors are left for 4 jobs at once")),
-            ("uring=4x64", descriptors(40), "uring=1x3", Some("40 descriptors are left for 3 jobs at once")),
+            ("uring=4x64", descriptors(40), "uring=2x1", Some("40 descriptors are left for 2 jobs at once")),
             ("uring=2x64", descriptors(0), "uring=1x1", Some("0 descriptors are left for 1 job at once")),
             (
                 "threads=64",

@@ -1,4 +1,4 @@
-//! Leaves that every execution needs: cancellation, deadlines, errors, randomness, the allocator's limit.
+//! Leaves that every execution needs: cancellation, deadlines, errors, shortages, randomness, the allocator's limit.
 //!
 //! Enters: timeouts and descriptors.
 //! Leaves: the switch that cancels a run, waiting that it interrupts, the wording of errors.

@@ -12,13 +12,15 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use haul_io::{FileKind, Patience, Patient, Stat, is_temporary};
+use haul_io::{FileKind, Patience, Patient, Room, Stat, is_temporary};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-/// The largest number of open levels. The names of higher levels are read into memory, and these are reopened on the
-/// way back.
+/// The largest number of open levels, where descriptors aren't short. The names of higher levels are read into memory,
+/// and these are reopened on the way back.
 const OPEN_MAX: usize = 32;
+/// Of the descriptors that are left, the walk takes one of this many.
+const DESCRIPTORS_PER_LEVEL: usize = 8;
 
 /// One step through a tree.
 pub(super) enum Item {
@@ -61,6 +63,8 @@ pub(super) struct Tree {
     root: PathBuf,
     options: WalkOptions,
     levels: Vec<Level>,
+    /// The largest number of open levels.
+    open_max: usize,
 }
 
 struct Level {
@@ -80,7 +84,9 @@ impl Tree {
         let fd = patiently(|| Ok(fs::openat(CWD, &root, flags(true), Mode::empty())?), || false)?;
         let root_bytes = root.as_os_str().len();
         let level = Level::new(root.clone(), root_bytes, fd)?;
-        Ok(Self { root, options, levels: vec![level] })
+        let left = Room::left().descriptors.unwrap_or(usize::MAX);
+        let open_max = (left / DESCRIPTORS_PER_LEVEL).clamp(1, OPEN_MAX);
+        Ok(Self { root, options, levels: vec![level], open_max })
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -183,7 +189,7 @@ impl Tree {
         }
         let directory = level.directory.clone();
         self.levels.push(level);
-        if let Some(upper) = self.levels.len().checked_sub(OPEN_MAX + 1) {
+        if let Some(upper) = self.levels.len().checked_sub(self.open_max + 1) {
             self.levels[upper].close();
         }
         Ok(Some(Item::Entered(directory)))
