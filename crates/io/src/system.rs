@@ -5,11 +5,15 @@
 //! Private: the flag and the descriptor behind [`Cancel`]. Nothing here knows an operation.
 
 mod cancel;
+pub(crate) mod close;
 pub(crate) mod deadline;
 mod error;
 mod heaps;
 pub(crate) mod random;
+mod standard;
 
 pub use cancel::Cancel;
+pub use close::flush;
 pub use error::{cancelled, is_cancelled, is_link_in_the_way, reason};
 pub use heaps::limit_heaps;
+pub use standard::check_stdout;

@@ -107,7 +107,8 @@ impl Voice {
     pub(crate) fn data(&self, line: impl Display) -> bool {
         let line = line.to_string();
         let mut stdout = std::io::stdout().lock();
-        match writeln!(stdout, "{}", harmless_json(&line)).and_then(|()| stdout.flush()) {
+        let written = haul_io::check_stdout().and_then(|()| writeln!(stdout, "{}", harmless_json(&line)));
+        match written.and_then(|()| stdout.flush()) {
             Ok(()) => true,
             // The reader has what it wanted.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => false,
@@ -118,11 +119,13 @@ impl Voice {
         }
     }
 
-    /// Reports data that stdout didn't take. Returns the exit code for it.
-    pub(crate) fn end_data(&self) -> Exit {
-        let Some(error) = self.data_error.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Exit::Success;
-        };
+    /// Reports data that stdout didn't take, or won't have stored when it is closed. Returns the exit code for it.
+    /// `exit` is that of the run so far, which may have reported the latter.
+    pub(crate) fn end_data(&self, exit: Exit) -> Exit {
+        let refused = self.data_error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let not_stored =
+            || (exit == Exit::Success).then(|| haul_io::flush(std::io::stdout()).err()).flatten();
+        let Some(error) = refused.or_else(not_stored) else { return Exit::Success };
         self.error(format!("cannot write to stdout: {}", haul_io::reason(&error)));
         Exit::of_write(&error)
     }

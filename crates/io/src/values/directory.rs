@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::features::Learned;
 use crate::File;
 
 /// A name and the length of its root: the part that the user wrote, in which symbolic links are followed.
@@ -29,6 +30,7 @@ pub struct Directory {
     file: File,
     path: Arc<Path>,
     root_bytes: usize,
+    learned: Arc<Learned>,
 }
 
 /// The directories that a worker used last. A tree is walked in order, so most files lie in the same directory as the
@@ -112,7 +114,7 @@ impl<'a> Location<'a> {
 impl Directory {
     /// `file`, an open directory that was reached by `path`, whose root has `root_bytes` bytes.
     pub fn new(file: File, path: &Path, root_bytes: usize) -> Self {
-        Self { file, path: path.into(), root_bytes }
+        Self { file, path: path.into(), root_bytes, learned: Arc::default() }
     }
 
     /// The open directory, an anchor for names. It can't be read or synced.
@@ -128,6 +130,11 @@ impl Directory {
     /// The length of that name's root in bytes.
     pub fn root_bytes(&self) -> usize {
         self.root_bytes
+    }
+
+    /// What is known about the files in it.
+    pub(crate) fn learned(&self) -> &Learned {
+        &self.learned
     }
 }
 
