@@ -7,6 +7,7 @@
 
 mod get;
 mod jobs;
+mod mounts;
 mod peers;
 mod power;
 mod properties;

@@ -50,14 +50,14 @@ pub(super) fn attribute(fd: BorrowedFd<'_>, name: &OsStr) -> io::Result<Option<V
     }
 }
 
-/// The features of an open directory, which may be an anchor of names only.
-pub(super) fn features(directory: BorrowedFd<'_>) -> Features {
+/// The features of an open file or directory, which may be an anchor of names only.
+pub(super) fn features(fd: BorrowedFd<'_>) -> Features {
     // An anchor has no attributes itself; without /proc, no list is seen.
-    let name = format!("/proc/self/fd/{}", directory.as_raw_fd());
+    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let inherits_list = match fs::getxattr(name, AccessList::INHERITED_NAME, &mut [0; VALUE_BYTES]) {
         Ok(_) | Err(Errno::RANGE) => true,
         Err(_) => false,
     };
     let is_silent = |found: fs::StatFs| SILENT_AT_CLOSE.contains(&(found.f_type as u64 & 0xffff_ffff));
-    Features { inherits_list, reports_at_close: !fs::fstatfs(directory).is_ok_and(is_silent) }
+    Features { inherits_list, reports_at_close: !fs::fstatfs(fd).is_ok_and(is_silent) }
 }

@@ -62,7 +62,7 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
             let owner = owner.map(fs::Uid::from_raw);
             done(fs::fchown(file.0.fd()?, owner, Some(fs::Gid::from_raw(group))))
         }
-        Op::Features { directory } => Ok(Value::Features(metadata::features(directory.file().0.fd()?))),
+        Op::Features { file } => Ok(Value::Features(metadata::features(file.0.fd()?))),
         Op::Flush { file } => flush(file.0.fd()?).map(|()| Value::Done),
         Op::Sync { file } => done(fs::fsync(file.0.fd()?)),
         Op::Link { file, dir, path } => done(link(file.0.fd()?, base(&dir)?, &path)),

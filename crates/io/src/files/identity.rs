@@ -37,6 +37,12 @@ impl StagedIdentity {
         self.may_be(found) && self.inode == found.inode
     }
 
+    /// As [`is_of`](Self::is_of), whatever the number of names: some file systems count the name that a rename has
+    /// replaced until the file is closed.
+    pub(super) fn is_of_renamed(self, found: &Stat) -> bool {
+        found.kind == FileKind::Regular && (self.device, self.inode) == (found.device, found.inode)
+    }
+
     /// Whether `found` may belong to that file although its inode number differs.
     pub(super) fn may_be_of(self, found: &Stat) -> bool {
         self.is_unsteady && self.may_be(found)

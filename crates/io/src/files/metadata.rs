@@ -124,13 +124,18 @@ async fn inherits_list(io: &impl Io, directory: Option<&Directory>) -> bool {
     }
 }
 
-/// The features of `directory`. If they can't be found out, nothing is assumed to be absent.
+/// The features of `directory`, which are found out once.
 pub(super) async fn features_of(io: &impl Io, directory: &Directory) -> Features {
-    if let Some(features) = directory.learned().features() {
-        return features;
+    match directory.learned().features() {
+        Some(features) => features,
+        None => directory.learned().learn_features(find_features(io, directory.file()).await),
     }
-    match io.submit(Op::Features { directory: directory.clone() }).await.result {
-        Ok(Value::Features(features)) => directory.learned().learn_features(features),
+}
+
+/// Finds out the features of `file`. If that fails, nothing is assumed to be absent.
+pub(super) async fn find_features(io: &impl Io, file: &File) -> Features {
+    match io.submit(Op::Features { file: file.clone() }).await.result {
+        Ok(Value::Features(features)) => features,
         _ => Features { inherits_list: true, reports_at_close: true },
     }
 }

@@ -53,7 +53,7 @@ impl Staged {
             result => result?,
         }
         self.temporary = None;
-        self.check_name(io, Some(path), shortfalls).await?;
+        self.check_renamed(io, path, shortfalls).await?;
         Ok(is_unnamed)
     }
 
@@ -100,6 +100,15 @@ impl Staged {
         }
         // Nobody else can have exchanged it.
         Ok(identity.unsteady())
+    }
+
+    /// Fails if a rename has given the name `path` to another file than this one.
+    async fn check_renamed(&self, io: &impl Io, path: &Path, shortfalls: &mut Shortfalls) -> io::Result<()> {
+        let Some(identity) = self.identity else { return Ok(()) };
+        if identity.is_of_renamed(&self.stat_name(io, path).await?) {
+            return Ok(());
+        }
+        self.check_name(io, Some(path), shortfalls).await
     }
 
     /// Fails if `path`, which lies in the file's directory, leads to another file than this one.

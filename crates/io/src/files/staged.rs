@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::durable::sync_names;
 use super::identity::StagedIdentity;
-use super::metadata::{features_of, is_refused, set_metadata};
+use super::metadata::{features_of, find_features, is_refused, set_metadata};
 use super::sparse::write_sparse;
 use super::temporary::temporary_name;
 use crate::{
@@ -217,11 +217,11 @@ impl Staged {
     /// Makes sure that the content is stored, and sets the metadata.
     async fn complete(&self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
         let directory = self.directory.as_ref();
-        let reports_at_close = match directory {
-            Some(directory) => features_of(io, directory).await.reports_at_close,
-            None => true,
+        let features = match directory {
+            Some(directory) => features_of(io, directory).await,
+            None => find_features(io, &self.file).await,
         };
-        if reports_at_close {
+        if features.reports_at_close {
             io.flush(&self.file).await?;
         }
         let published = set_metadata(io, &self.file, directory, &publish.preserve).await?;

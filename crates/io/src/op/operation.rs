@@ -49,8 +49,8 @@ pub enum Op {
     Attribute { file: File, name: OsString },
     /// Sets the group, and the owner if one is given: [`Value::Done`].
     SetOwner { file: File, owner: Option<u32>, group: u32 },
-    /// What is known about files in a directory: [`Value::Features`].
-    Features { directory: Directory },
+    /// What is known about the file system of a file, or about files in a directory: [`Value::Features`].
+    Features { file: File },
     /// Reports what closing the file would report, and leaves it open: [`Value::Done`].
     Flush { file: File },
     /// Writes the content and metadata of a file, or the names in a directory, to stable storage: [`Value::Done`].

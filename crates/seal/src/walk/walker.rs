@@ -314,8 +314,10 @@ impl Walk {
     /// The task for an entry of a tree; `None` if the entry is left out.
     fn task_of_entry(&mut self, tree: &Tree, entry: Entry) -> Option<Task> {
         let name = entry.path.file_name().expect("entries have names");
-        if sweep::is_leftover(name, &entry.stat) {
-            if let (Some(_), Some(directory)) = (&self.sweeper, tree.current()) {
+        if let Some(directory) = tree.current()
+            && sweep::is_leftover(directory, name, &entry.stat)
+        {
+            if self.sweeper.is_some() {
                 sweep::remove(directory, name);
             }
             return None;
