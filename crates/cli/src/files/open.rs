@@ -28,7 +28,8 @@ pub(crate) struct OpenPlan {
 impl OpenPlan {
     pub(crate) fn resolve(args: &OpenArgs, environment: &Environment) -> Result<Self, Problem> {
         let identities = IdentitySources::resolve(&args.identity, &args.files.secret, environment);
-        let mut files = FilesPlan::resolve(&args.files, &args.common, Direction::Open, environment)?;
+        let mut files =
+            FilesPlan::resolve(&args.files, &args.common, Direction::Open, &args.identity, environment)?;
         files.options.sparse = args.sparse;
         Ok(Self { files, identities: identities.require()?, plugins: PluginPath::resolve(environment) })
     }
@@ -59,7 +60,7 @@ impl Plan for OpenPlan {
         self.read_identities(voice)?;
         Ok(match target {
             Target::Stream(endpoints) => self.files.stream("open", endpoints, voice).print(),
-            Target::Tasks(walk) => tasks::print::<OpenJob>(*walk, &self.files.run, voice),
+            Target::Tasks(walk) => tasks::print_walk::<OpenJob>(*walk, &self.files.run, voice),
         })
     }
 

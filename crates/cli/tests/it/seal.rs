@@ -7,6 +7,8 @@ mod inspect;
 mod keys;
 mod metadata;
 mod plugins;
+mod prompts;
+mod secrets;
 mod streams;
 mod trees;
 mod whose;

@@ -10,10 +10,11 @@ use haul_io::{Blocking, Cancel, File, Published, Staged, StreamWriter, run_ready
 
 use crate::error::{During, Error};
 use crate::task::{FileOptions, Pair};
+use crate::walk::Sweeper;
 
 /// Lets `work` write a file, and publishes it as `target` if `work` succeeds. Returns what `work` returned, and what the
-/// file system couldn't do. A stream has no permission bits or modification time to keep, so the file gets
-/// `options.mode`.
+/// file system couldn't do. Removes temporary files of killed runs from the directory of `target`. A stream has no
+/// permission bits or modification time to keep, so the file gets `options.mode`.
 ///
 /// # Errors
 /// The error of `work`; [`Error::Exists`] if `target` exists and `options` refuse to replace it, if possible before
@@ -28,6 +29,7 @@ pub fn into_file<T>(
     let io = Blocking::new(cancel.clone());
     let pair = Pair::new(Path::new(""), target, None);
     run_ready(options.check_target(&io, pair))?;
+    Sweeper::new(Blocking::new(cancel.clone())).sweep(pair.target());
     let publish = options.publish_new(pair.target());
     let staged = run_ready(Staged::create(&io, &publish)).map_err(Error::at(During::Create))?;
     let writer = StreamWriter::new(staged.file().clone(), cancel.clone()).map_err(Error::at(During::Create));
