@@ -296,3 +296,32 @@ fn files_that_seem_empty_are_read_to_their_end() {
         }
     }
 }
+
+/// Two names that the file system of the results can't tell apart: one of them fails, and nothing is lost.
+#[test]
+fn names_that_a_file_system_merges_share_no_result() {
+    let Some(mount) = Mount::faulty(Faults { ignores_case: true, ..Faults::default() }) else { return };
+    let mut cell = Cell::new(mount);
+    let tree = cell.dir.path().join("tree");
+    for engine in ENGINES {
+        std::fs::create_dir_all(cell.work()).unwrap();
+        std::fs::create_dir(&tree).unwrap();
+        let names = ["readme", "README", "Readme"];
+        names.iter().for_each(|name| std::fs::write(tree.join(name), name).unwrap());
+        let source = tree.display().to_string();
+        let haul = cell.haul();
+        cell.run(&haul, "seal", &["-e", engine, "--force", "--replace", "-o", "out", &source], 1);
+        cell.run(&haul, "open", &["-e", engine, "out"], 0);
+        let mut left: Vec<String> = [tree.clone(), cell.work().join("out")]
+            .iter()
+            .flat_map(|dir| files_below(dir).unwrap().into_iter().map(|name| dir.join(name)))
+            .filter(|path| path.extension().is_none())
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["README", "Readme", "readme"], "{engine}");
+        for dir in [&tree, &cell.work()] {
+            std::fs::remove_dir_all(dir).unwrap();
+        }
+    }
+}

@@ -55,6 +55,8 @@ impl Sweeper {
 /// published a result may have left the temporary name beside it.
 pub(super) fn is_leftover(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> bool {
     let digits = name.as_bytes().strip_prefix(b".haul-").and_then(|rest| rest.strip_suffix(b".tmp"));
+    // The form of the probe in `super::claims`.
+    let digits = digits.map(|digits| digits.strip_suffix("\u{e9}".as_bytes()).unwrap_or(digits));
     let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(is_hex))
         && stat.kind == FileKind::Regular
