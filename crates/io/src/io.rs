@@ -180,22 +180,6 @@ pub trait Io: Sized {
         }
     }
 
-    /// [`Op::Attribute`].
-    fn attribute(&self, file: &File, name: &str) -> impl Future<Output = io::Result<Option<Vec<u8>>>> {
-        let op = Op::Attribute { file: file.clone(), name: name.into() };
-        async move {
-            match self.submit(op).await.result? {
-                Value::Attribute(value) => Ok(value),
-                other => panic!("expected an attribute, got {other:?}"),
-            }
-        }
-    }
-
-    /// [`Op::Flush`].
-    fn flush(&self, file: &File) -> impl Future<Output = io::Result<()>> {
-        self.done(Op::Flush { file: file.clone() })
-    }
-
     /// [`Op::Sync`].
     fn sync(&self, file: &File) -> impl Future<Output = io::Result<()>> {
         self.done(Op::Sync { file: file.clone() })

@@ -47,6 +47,18 @@ pub async fn set_metadata(
     Ok(Published { lost_attributes, shortfalls })
 }
 
+/// The access control list of `file`, if it has one.
+///
+/// # Errors
+/// The system's error of reading it, unless the file system has no lists.
+pub async fn access_list(io: &impl Io, file: &File) -> io::Result<Option<AccessList>> {
+    let op = Op::Attribute { file: file.clone(), name: AccessList::NAME.into() };
+    match io.submit(op).await.result? {
+        Value::Attribute(value) => Ok(value.map(|value| AccessList::of(&value))),
+        other => panic!("expected an attribute, got {other:?}"),
+    }
+}
+
 /// Sets owner, group, list and permission bits. Returns the bits that the file should have.
 async fn set_access(
     io: &impl Io,

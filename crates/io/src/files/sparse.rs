@@ -33,7 +33,7 @@ pub async fn write_sparse(io: &impl Io, file: &File, mut buf: Buf, offset: u64) 
     (Ok(()), buf)
 }
 
-/// The length of the hole at the start of `bytes`, which lie at `offset`; if there is none, the data up to the next one.
+/// The length of the hole at the start of `bytes`, which lie at `offset`; if there is none, the data up to the next.
 pub(crate) fn split_hole(bytes: &[u8], offset: u64) -> (usize, &[u8]) {
     let run = |of_zeros| {
         let run = blocks(bytes, offset).take_while(|block| is_zero(block) == of_zeros);

@@ -3,8 +3,8 @@
 //! A result is written in the directory where it will live, without a name or, if the file system can't do that, under
 //! an unpredictable one. It gets its name when it is complete.
 //!
-//! Owns: the order of the steps (create, allocate, write, flush, metadata, sync, publish, sync the directory) and undoing
-//! them.
+//! Owns: the order of the steps (create, allocate, write, flush, metadata, sync, publish, sync the directory) and
+//! undoing them.
 //! Does not own: what is written, whether the source is removed afterwards, the ways to give a file its name
 //! ([`super::naming`]) and its metadata ([`super::metadata`]).
 
@@ -229,7 +229,7 @@ impl Staged {
             None => find_features(io, &self.file).await,
         };
         if features.reports_at_close {
-            io.flush(&self.file).await?;
+            io.done(Op::Flush { file: self.file.clone() }).await?;
         }
         let published = set_metadata(io, &self.file, directory, &publish.preserve).await?;
         if publish.durability == Durability::Synced {

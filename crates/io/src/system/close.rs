@@ -1,5 +1,5 @@
-//! Closing a descriptor and learning what the file system reports then: NFS, FUSE and servers with quotas say only there
-//! that content wasn't stored.
+//! Closing a descriptor and learning what the file system reports then: NFS, FUSE and servers with quotas say only
+//! there that content wasn't stored.
 //!
 //! Owns: close(2) and its result.
 //! Does not own: when files are closed.
@@ -8,7 +8,7 @@
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
-/// Reports what closing `file` would report, and leaves it open: closing any duplicate writes back and reports the same.
+/// Reports what closing `file` would report, and leaves it open: closing a duplicate writes back and reports the same.
 ///
 /// # Errors
 /// The system's error of closing, or of making the duplicate.

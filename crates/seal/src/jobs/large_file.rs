@@ -205,7 +205,8 @@ impl<C> LargeFile<C> {
         io.give_buf(output);
         // Other processes publish the file; what closing this descriptor would report, they don't learn.
         if io.stages_by_name() {
-            io.flush(&self.result).await.map_err(Error::at(During::Write))?;
+            let flushed = io.done(Op::Flush { file: self.result.clone() }).await;
+            flushed.map_err(Error::at(During::Write))?;
         }
         Ok(())
     }

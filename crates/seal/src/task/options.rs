@@ -3,7 +3,7 @@
 //! Owns: the options, turning them into a [`Publish`], refusing an existing result early.
 //! Does not own: publishing ([`haul_io::Staged`]).
 
-use haul_io::{Access, AccessList, Durability, Existing, Io, Location, Preserve, Publish, Stat};
+use haul_io::{Access, Durability, Existing, Io, Location, Preserve, Publish, Stat, access_list};
 use serde::{Deserialize, Serialize};
 
 use super::pair::Pair;
@@ -92,7 +92,7 @@ async fn access(io: &impl Io, source: &SourceFile) -> Result<Access, Error> {
     // The group bits are the list's mask: without them, no entry of a list allows anything.
     let list = match mode & 0o070 {
         0 => None,
-        _ => io.attribute(&source.file, AccessList::NAME).await.map_err(Error::at(During::Read))?,
+        _ => access_list(io, &source.file).await.map_err(Error::at(During::Read))?,
     };
-    Ok(Access { owner, group, list: list.map(|value| AccessList::of(&value)) })
+    Ok(Access { owner, group, list })
 }

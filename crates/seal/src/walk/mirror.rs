@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use haul_engine::{Next, Source};
 use haul_io::{
-    Access, AccessList, Blocking, Directory, File, Io, Location, OpenMode, Preserve, Published, Shortfalls,
-    Stat, run_ready, set_metadata,
+    Access, Blocking, Directory, File, Io, Location, OpenMode, Preserve, Published, Shortfalls, Stat,
+    run_ready, set_metadata,
 };
 
 use super::walker::{MirroredDirectory, Visit, Walk};
@@ -101,8 +101,7 @@ impl Mirror {
             preserve.attributes = run_ready(self.io.attributes(&directory))?;
         }
         if self.options.preserve {
-            let list = run_ready(self.io.attribute(&directory, AccessList::NAME))?;
-            let list = list.map(|value| AccessList::of(&value));
+            let list = run_ready(access_list(&self.io, &directory))?;
             preserve.access = Some(Access { owner: stat.owner, group: stat.group, list });
             preserve.mode = Some(stat.mode & MODE_BITS & !self.options.umask);
             preserve.modified = Some(stat.modified);

@@ -1,4 +1,4 @@
-//! Owners, access control lists, special bits, the umask, holes, lengths that aren't true, and a closed standard output.
+//! Owners, access control lists, special bits, the umask, holes, lengths that aren't true, a closed standard output.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
