@@ -48,6 +48,8 @@ struct State {
     /// The number of nodes made, and of looks at files.
     made: u64,
     looks: u64,
+    /// The entries of open directories, as they were when they were opened.
+    listings: HashMap<u64, Vec<(OsString, u64)>>,
 }
 
 #[derive(Debug)]
@@ -58,8 +60,8 @@ struct Node {
     links: u32,
     modified: SystemTime,
     changed: SystemTime,
-    /// The content wasn't closed since it was written.
-    is_dirty: bool,
+    /// Whether its content was written.
+    is_written: bool,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,8 @@ const FIRST_LOOK: u64 = 1 << 32;
 
 impl FaultyFiles {
     pub(super) fn new(faults: Faults) -> Self {
-        let mut state = State { nodes: HashMap::new(), made: 0, looks: FIRST_LOOK };
+        let (nodes, listings) = (HashMap::new(), HashMap::new());
+        let mut state = State { nodes, made: 0, looks: FIRST_LOOK, listings };
         let root = state.make(Content::Directory(BTreeMap::new()), 0o755, (0, 0));
         assert_eq!(INodeNo(root), INodeNo::ROOT);
         Self { faults, state: Mutex::new(state) }
@@ -136,8 +139,8 @@ impl State {
     fn make(&mut self, content: Content, mode: u32, owner: (u32, u32)) -> u64 {
         self.made += 1;
         let now = SystemTime::now();
-        let (mode, is_dirty) = (mode & 0o7777, false);
-        let node = Node { content, mode, owner, links: 1, modified: now, changed: now, is_dirty };
+        let (mode, is_written) = (mode & 0o7777, false);
+        let node = Node { content, mode, owner, links: 1, modified: now, changed: now, is_written };
         self.nodes.insert(self.made, node);
         self.made
     }
@@ -379,16 +382,15 @@ impl Filesystem for FaultyFiles {
             bytes[offset as usize..end].copy_from_slice(data);
         });
         if let Some(node) = state.nodes.get_mut(&ino.0) {
-            (node.is_dirty, node.modified) = (true, SystemTime::now());
+            (node.is_written, node.modified) = (true, SystemTime::now());
             node.changed = node.modified;
         }
         answer!(reply, written, _done => reply.written(data.len() as u32));
     }
 
     fn flush(&self, _: &Request, ino: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
-        let mut state = self.state();
-        let is_dirty = state.nodes.get_mut(&ino.0).is_some_and(|node| std::mem::take(&mut node.is_dirty));
-        if is_dirty && self.faults.full_at_close {
+        let state = self.state();
+        if self.faults.full_at_close && state.nodes.get(&ino.0).is_some_and(|node| node.is_written) {
             return reply.error(Errno::ENOSPC);
         }
         reply.ok();
@@ -402,15 +404,29 @@ impl Filesystem for FaultyFiles {
         reply.ok();
     }
 
-    fn readdir(&self, _: &Request, ino: INodeNo, _: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+    fn opendir(&self, _: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         let mut state = self.state();
-        let names: Vec<_> = match state.names(ino.0) {
-            Ok(names) => names.iter().map(|(name, id)| (name.clone(), *id)).collect(),
-            Err(error) => return reply.error(error),
-        };
-        for (index, (name, id)) in names.into_iter().enumerate().skip(offset as usize) {
-            let kind = self.entry(&state, id).kind;
-            if reply.add(INodeNo(id), index as u64 + 1, kind, name) {
+        let listed =
+            state.names(ino.0).map(|names| names.iter().map(|(name, id)| (name.clone(), *id)).collect());
+        answer!(reply, listed, listing => {
+            state.looks += 1;
+            let handle = state.looks;
+            state.listings.insert(handle, listing);
+            reply.opened(FileHandle(handle), FopenFlags::empty());
+        });
+    }
+
+    fn releasedir(&self, _: &Request, _: INodeNo, handle: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
+        self.state().listings.remove(&handle.0);
+        reply.ok();
+    }
+
+    fn readdir(&self, _: &Request, _: INodeNo, handle: FileHandle, offset: u64, mut reply: ReplyDirectory) {
+        let state = self.state();
+        let listing = state.listings.get(&handle.0).map(Vec::as_slice).unwrap_or_default();
+        for (index, (name, id)) in listing.iter().enumerate().skip(offset as usize) {
+            let kind = self.entry(&state, *id).kind;
+            if reply.add(INodeNo(*id), index as u64 + 1, kind, name) {
                 break;
             }
         }
