@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use haul_engine::{Next, Source};
 use haul_io::{
     Access, Blocking, Directory, File, Io, Location, OpenMode, Preserve, Published, Shortfalls, Stat,
-    run_ready, set_metadata,
+    access_list, run_ready, set_metadata,
 };
 
 use super::walker::{MirroredDirectory, Visit, Walk};
