@@ -6,15 +6,19 @@
 
 pub(crate) mod bell;
 mod cancel;
+pub(crate) mod close;
 pub(crate) mod deadline;
 mod error;
 mod heaps;
 pub(crate) mod random;
 mod room;
 pub(crate) mod shortage;
+mod standard;
 
 pub use cancel::Cancel;
+pub use close::flush;
 pub use error::{cancelled, is_cancelled, is_link_in_the_way, reason};
 pub use heaps::limit_heaps;
 pub use room::Room;
 pub use shortage::{Patience, Patient};
+pub use standard::check_stdout;

@@ -8,6 +8,7 @@
 mod exhaustion;
 mod get;
 mod jobs;
+mod mounts;
 mod peers;
 mod power;
 mod properties;
