@@ -169,6 +169,7 @@ fn plain(path: &Path) -> haul_io::Publish {
         existing: haul_io::Existing::Refuse,
         durability: haul_io::Durability::Eventual,
         preserve: Default::default(),
+        sparse: false,
     }
 }
 
