@@ -22,6 +22,8 @@ pub(crate) struct Work<J: Job> {
     pub(crate) task: Arc<J::Task>,
     pub(crate) stage: Stage<J>,
     pub(crate) queued: Instant,
+    /// Workers have died over it before: it runs with no other work in its process.
+    pub(crate) alone: bool,
 }
 
 pub(crate) enum Stage<J: Job> {

@@ -118,7 +118,15 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 if matches!(stage, Stage::Start) {
                     open.attempt = open.attempt.wrapping_add(1);
                 }
-                Ready::Work(Work { id, attempt: open.attempt, task: open.task.clone(), stage, queued: now })
+                let alone = open.restarts >= RESTARTS_MAX;
+                Ready::Work(Work {
+                    id,
+                    attempt: open.attempt,
+                    task: open.task.clone(),
+                    stage,
+                    queued: now,
+                    alone,
+                })
             }
             None if self.source_ended && self.open.is_empty() => Ready::End,
             None => Ready::Wait,

@@ -34,6 +34,8 @@ pub(crate) struct Order<T, K> {
     pub(crate) id: u64,
     /// Which start of the task this belongs to.
     pub(crate) attempt: u32,
+    /// Whether no other order may be carried out in the same process at the same time.
+    pub(crate) alone: bool,
     /// The time at which the order was queued, by [`monotonic_now`].
     pub(crate) queued: Duration,
     pub(crate) task: T,
@@ -101,7 +103,8 @@ pub(crate) fn order_for<J: Portable>(job: &J, work: &Work<J>, random: &mut dyn F
         Stage::Finish { state, .. } => OrderStage::Finish { token: job.token(state, random) },
     };
     let queued = monotonic_now();
-    to_bytes(&Order { id: work.id.0, attempt: work.attempt, queued, task: &*work.task, stage })
+    let Work { id, attempt, alone, .. } = *work;
+    to_bytes(&Order { id: id.0, attempt, alone, queued, task: &*work.task, stage })
 }
 
 /// The reply for `returned`. For a split task also the state that the token stands for. If the job panics over the

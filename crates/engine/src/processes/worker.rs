@@ -8,12 +8,12 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use haul_io::{Blocking, Cancel, Io, run_ready};
-use haul_queue::lease::{Lease, Next, TableError, Worker};
+use haul_queue::lease::{FinishError, Lease, Next, TableError, Worker};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use zeroize::Zeroizing;
 
@@ -95,6 +95,7 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
         cancel: Cancel::new()?,
         never: Cancel::new()?,
         orphaned: Arc::default(),
+        company: RwLock::default(),
     };
     process.listen(pipe)?;
     std::thread::scope(|scope| {
@@ -128,6 +129,9 @@ struct WorkerProcess {
     never: Cancel,
     /// The supervisor has died.
     orphaned: Arc<AtomicBool>,
+    /// Held for reading from before an order is claimed until it is carried out; for writing by an order that must be
+    /// alone.
+    company: RwLock<()>,
 }
 
 /// The split task that a thread worked on last.
@@ -165,8 +169,9 @@ impl WorkerProcess {
         let mut thread =
             WorkerThread { process: self, job, io, uncancelled, joined: None, order: Vec::new() };
         loop {
+            let company = self.company.read().unwrap_or_else(PoisonError::into_inner);
             match self.table.next(self.owner, POLL_INTERVAL) {
-                Next::Lease(lease) => thread.carry_out(&lease),
+                Next::Lease(lease) => thread.carry_out(&lease, company),
                 Next::Closed => return,
                 Next::Idle => {
                     // Its open files may have been removed meanwhile; closing them frees their space.
@@ -191,13 +196,19 @@ struct WorkerThread<'a, J: Portable> {
 }
 
 impl<J: Portable> WorkerThread<'_, J> {
-    fn carry_out(&mut self, lease: &Lease) {
+    /// Carries out the order of `lease`. `company` keeps away orders that must be alone.
+    fn carry_out(&mut self, lease: &Lease, company: RwLockReadGuard<'_, ()>) {
         let table = &self.process.table;
         let mut order = std::mem::take(&mut self.order);
         if table.read_task(lease, &mut order).is_err() {
-            return;
+            end_corrupt_lease();
         }
         let reply = catch(|| match from_bytes::<OrderOf<J>>(&order) {
+            Some(order) if order.alone => {
+                drop(company);
+                let _alone = self.process.company.write().unwrap_or_else(PoisonError::into_inner);
+                to_bytes(&run_ready(self.reply_to(lease, order)))
+            }
             Some(order) => to_bytes(&run_ready(self.reply_to(lease, order))),
             None => to_bytes(&refusal::<J>("the order cannot be decoded")),
         });
@@ -206,9 +217,14 @@ impl<J: Portable> WorkerThread<'_, J> {
             self.forget_joined();
             to_bytes(&refusal::<J>(&message))
         });
-        if table.finish(lease, &reply).is_err() {
-            // The reply is too long; or the lease was lost, and then this one is refused as well.
-            let _ = table.finish(lease, &to_bytes(&refusal::<J>("the reply is too long")));
+        let finished = table.finish(lease, &reply).or_else(|error| match error {
+            FinishError::TooLong { .. } => {
+                table.finish(lease, &to_bytes(&refusal::<J>("the reply is too long")))
+            }
+            error => Err(error),
+        });
+        if finished.is_err() {
+            end_corrupt_lease();
         }
     }
 
@@ -242,7 +258,14 @@ impl<J: Portable> WorkerThread<'_, J> {
             writes_once: self.job.half_done().is_some(),
             wrote: Cell::new(false),
         };
-        let work = Work { id: TaskId(start.id), attempt: start.attempt, task: task.clone(), stage, queued };
+        let work = Work {
+            id: TaskId(start.id),
+            attempt: start.attempt,
+            task: task.clone(),
+            stage,
+            queued,
+            alone: order.alone,
+        };
         let returned = execute(self.job, &io, work).await;
         let (reply, state) = reply_for(self.job, returned, &mut |out| self.io.random(out));
         match state {
@@ -328,6 +351,12 @@ impl<J: Portable> WorkerThread<'_, J> {
         self.joined = Some(Joined { start, state: state.clone() });
         Ok(state)
     }
+}
+
+/// Ends this process because it has lost a lease. Nobody reaps a worker that lives: the word of the lease is corrupt,
+/// and could say for ever that the order is being carried out. The death of this process ends all its leases.
+fn end_corrupt_lease() -> ! {
+    std::process::abort()
 }
 
 fn refusal<J: Portable>(message: &str) -> ReplyOf<J> {

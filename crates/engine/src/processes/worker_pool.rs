@@ -37,7 +37,7 @@ const QUEUED_MAX: usize = 4_096;
 const ORDER_BYTES_MAX: u32 = 16 << 10;
 /// The longest reply in bytes: a token with a path, or the text of an error.
 const REPLY_BYTES_MAX: u32 = 8 << 10;
-/// A task is given up after the deaths of so many workers.
+/// A piece of work is given up after the deaths of so many workers, the last of which ran nothing else.
 pub(crate) const DEATHS_MAX: u8 = 3;
 
 /// How long workers may take to exit before they are killed. They hold no work by then.
@@ -101,7 +101,7 @@ impl WorkerPool {
             slot_count: slot_count.max(processes * threads) as u32,
             task_bytes_max: ORDER_BYTES_MAX,
             outcome_bytes_max: REPLY_BYTES_MAX,
-            deaths_max: DEATHS_MAX,
+            deaths_max: DEATHS_MAX - 1,
             ..lease::Config::default()
         })
         .map_err(PoolRefused::Table)?;
@@ -170,6 +170,11 @@ impl WorkerPool {
             }
             Ok(()) => Ok(worker),
         }
+    }
+
+    /// Whether `owner` is a worker that is alive, or whose death hasn't been seen yet.
+    pub(crate) fn is_alive(&self, owner: u16) -> bool {
+        self.workers.get(usize::from(owner)).is_some_and(Option::is_some)
     }
 
     /// Whether any worker is alive.
