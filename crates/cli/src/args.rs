@@ -29,6 +29,7 @@ pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
 pub(crate) use self::keys::{KeygenArgs, PassphraseArgs};
 pub(crate) use self::network::NetworkArgs;
 pub(crate) use self::requests::RequestArgs;
+use self::secrets::{misplaced_keys, texts_of};
 use crate::report::voice::Verbosity;
 use crate::run::arguments::Secret;
 
@@ -97,7 +98,17 @@ const KEYGEN_EXAMPLES: &str = "Examples:
 impl Command {
     /// The parts of the command line that other users of the machine must not see.
     pub(crate) fn secrets(&self) -> Vec<Secret<'_>> {
-        if let Self::Get(args) = self { args.secrets() } else { Vec::new() }
+        match self {
+            Self::Get(args) => args.secrets(),
+            Self::Seal(args) => {
+                let texts = args.recipient.iter().map(String::as_str);
+                let paths = [&args.recipients_file, &args.identity, &args.files.paths];
+                misplaced_keys(texts.chain(texts_of(&paths)))
+            }
+            Self::Open(args) => misplaced_keys(texts_of(&[&args.identity, &args.files.paths])),
+            Self::Verify(args) => misplaced_keys(texts_of(&[&args.identity, &args.paths])),
+            _ => Vec::new(),
+        }
     }
 
     /// How much the command prints.

@@ -1,10 +1,12 @@
-//! Secrets on the command line: passwords, tokens and logins in URLs.
+//! Secrets on the command line: passwords, tokens, logins in URLs, and keys in the wrong place.
 //!
 //! Owns: which parts of which arguments are secret.
 //! Does not own: hiding them from other users ([`crate::run::arguments`]), using them.
 
+use std::path::PathBuf;
+
 use super::GetArgs;
-use crate::report::redaction::login_of;
+use crate::report::redaction::{key_of, login_of};
 use crate::run::arguments::Secret;
 
 impl GetArgs {
@@ -19,6 +21,17 @@ impl GetArgs {
         let urls = urls.filter_map(|url| Some(Secret::of(url, login_of(url)?)));
         users.chain(fields).chain(urls).collect()
     }
+}
+
+/// The paths that are text.
+pub(super) fn texts_of<'a>(lists: &[&'a Vec<PathBuf>]) -> impl Iterator<Item = &'a str> + use<'a> {
+    let paths: Vec<&PathBuf> = lists.iter().flat_map(|list| list.iter()).collect();
+    paths.into_iter().filter_map(|path| path.to_str())
+}
+
+/// The secret keys that a user wrote where a recipient or the name of a file belongs.
+pub(super) fn misplaced_keys<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<Secret<'a>> {
+    texts.filter_map(|text| Some(Secret::of(text, key_of(text)?))).collect()
 }
 
 #[cfg(test)]
@@ -37,5 +50,14 @@ mod tests {
         let hidden: Vec<_> =
             args.secrets().iter().map(|secret| &secret.argument[secret.range.clone()]).collect();
         assert_eq!(hidden, ["hush1", "hush2", "http://hush4@h/".get(7..12).unwrap(), "u:hush5", "me:hush3"]);
+    }
+
+    #[test]
+    fn keys_in_the_wrong_place_are_secret() {
+        let words = "haul seal -r age-secret-key-1hush1 -i key.txt -R AGE-PLUGIN-X-1HUSH22 AGE-SECRET-KEY-1HUSH3 letter";
+        let command = Args::try_parse_from(words.split_whitespace()).unwrap().command;
+        let secrets = command.secrets();
+        let hidden: Vec<_> = secrets.iter().map(|secret| &secret.argument[secret.range.clone()]).collect();
+        assert_eq!(hidden, ["1hush1", "HUSH22", "1HUSH3"]);
     }
 }

@@ -127,9 +127,10 @@ impl<'a> Unlocker<'a> {
 
 /// Reads the file at `path`, or stdin.
 fn read(path: &Path, kind: KeyFileKind) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    let bytes = match is_stdin(path) {
-        true => unbuffered_stdin().and_then(|stdin| read_secret_from(stdin, KEY_FILE_BYTES_MAX)),
-        false => read_secret(path, KEY_FILE_BYTES_MAX),
+    let bytes = if is_stdin(path) {
+        unbuffered_stdin().and_then(|stdin| read_secret_from(stdin, KEY_FILE_BYTES_MAX))
+    } else {
+        read_secret(path, KEY_FILE_BYTES_MAX)
     };
     bytes.map_err(|error| {
         let name = kind.name();

@@ -37,6 +37,11 @@ pub(crate) fn without_keys(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Where the secret part of the first secret key in `text` stands.
+pub(crate) fn key_of(text: &str) -> Option<Range<usize>> {
+    next_key(&text.to_ascii_lowercase(), 0)
+}
+
 /// The secret part of the first key in `lower` that starts at `from` or later.
 fn next_key(lower: &str, from: usize) -> Option<Range<usize>> {
     let starts = KEY_STARTS.iter().filter_map(|start| {

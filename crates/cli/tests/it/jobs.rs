@@ -201,7 +201,9 @@ fn a_dry_run_does_nothing() {
         serde_json::json!({ "event": "planned", "verb": "fetch", "subject": urls[0], "target": "got/y" });
     assert_eq!(told[0], planned);
     assert_eq!((&told[1]["event"], &told[1]["subject"]), (&"failed".into(), &urls[1].into()));
-    let report = serde_json::json!({ "event": "report", "planned": 1, "skipped": 0, "failed": 1, "exit": 1 });
+    let report = serde_json::json!({
+        "event": "report", "planned": 1, "skipped": 0, "failed": 1, "left_out": 0, "excluded": 0, "exit": 1,
+    });
     assert_eq!(told[2..], [report]);
     let run = haul.run(["seal", "--dry-run", "--json", "-r", &recipient, "a"]).expect_status(0);
     assert!(run.stdout_text().contains("\"target\":\"a.age\""), "{}", run.stdout_text());

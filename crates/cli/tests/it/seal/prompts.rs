@@ -151,7 +151,7 @@ fn freed_copies_of_keys_are_wiped() {
     let Some(mut session) = Session::start(&workdir, PATH, "seal -i key.txt -p letter") else { return };
     session.wait_for("(empty to generate one): ");
     let memory = memory_of(session.pid());
-    assert!(memory.len() > 1 << 20, "the memory was read");
+    assert!(memory.windows(7).any(|window| window == b"key.txt"), "the memory was read");
     let copies = memory.windows(secret.len()).filter(|window| *window == secret).count();
     kill_process(session.pid(), Signal::TERM).unwrap();
     session.finish();
