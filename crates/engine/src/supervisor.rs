@@ -12,7 +12,7 @@ use std::time::Instant;
 use haul_io::Cancel;
 
 use crate::event::Settled;
-use crate::execute::{Answer, Returned, Stage, Work};
+use crate::execute::{Answer, Returned, Stage, Work, catch};
 use crate::job::contract::{Failure, Job, Outcome, Step, TaskId};
 use crate::job::phases::Phases;
 use crate::job::portable::RESTARTS_MAX;
@@ -118,7 +118,15 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 if matches!(stage, Stage::Start) {
                     open.attempt = open.attempt.wrapping_add(1);
                 }
-                Ready::Work(Work { id, attempt: open.attempt, task: open.task.clone(), stage, queued: now })
+                let alone = open.restarts >= RESTARTS_MAX;
+                Ready::Work(Work {
+                    id,
+                    attempt: open.attempt,
+                    task: open.task.clone(),
+                    stage,
+                    queued: now,
+                    alone,
+                })
             }
             None if self.source_ended && self.open.is_empty() => Ready::End,
             None => Ready::Wait,
@@ -141,9 +149,14 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             }
             Answer::Started(Ok(Step::Again)) => {
                 // If the task was split, all its parts have been answered.
-                open.split = None;
-                self.restart(id);
-                None
+                let split = open.split.take();
+                match catch(|| drop(split)) {
+                    Err(message) => Some(self.settle(id, Err(Failure::Panicked(message)))),
+                    Ok(()) => {
+                        self.restart(id);
+                        None
+                    }
+                }
             }
             Answer::Started(Ok(Step::Split { state, parts })) => {
                 open.split =
@@ -164,15 +177,20 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 None
             }
             Answer::Finished(outcome) => {
-                let split = open.split.take().expect("only split tasks are finished");
-                let is_undone = outcome.is_ok() && matches!(split.failure, Some(Failure::WorkersDied { .. }));
-                if split.is_lost && is_undone && open.restarts < RESTARTS_MAX && !self.cancel.is_triggered() {
+                let Split { state, failure, is_lost, .. } =
+                    open.split.take().expect("only split tasks are finished");
+                let outcome = match catch(|| drop(state)) {
+                    Err(message) if outcome.is_ok() => Err(Failure::Panicked(message)),
+                    _ => outcome,
+                };
+                let is_undone = outcome.is_ok() && matches!(failure, Some(Failure::WorkersDied { .. }));
+                if is_lost && is_undone && open.restarts < RESTARTS_MAX && !self.cancel.is_triggered() {
                     open.restarts += 1;
                     self.restarting.push_back(id);
                     return None;
                 }
                 // An error of `finish` takes precedence over the failure of a part.
-                let outcome = outcome.and_then(|output| split.failure.map_or(Ok(output), Err));
+                let outcome = outcome.and_then(|output| failure.map_or(Ok(output), Err));
                 Some(self.settle(id, outcome))
             }
         }

@@ -20,6 +20,11 @@ use haul_io::{Cancel, Io};
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
+#[path = "processes/deaths.rs"]
+mod deaths;
+#[path = "processes/panics.rs"]
+mod panics;
+
 const WORKER: &str = "be-a-worker";
 /// The output of a task whose result was published by an earlier attempt.
 const FOUND: u64 = 77;
@@ -332,11 +337,18 @@ fn main() {
         std::panic::set_hook(Box::new(|_| ()));
         std::process::exit(if work::<Script>().is_ok() { 0 } else { 2 });
     }
+    if words == [panics::WORKER] {
+        std::panic::set_hook(Box::new(|_| ()));
+        std::process::exit(if panics::work().is_ok() { 0 } else { 2 });
+    }
+    if words == [deaths::WORKER] {
+        std::process::exit(if deaths::work().is_ok() { 0 } else { 2 });
+    }
     // Requests of the usual harness that have no answer here.
     if words.iter().any(|word| word == "--list" || word == "--ignored") {
         return;
     }
-    let cases: [(&str, fn()); 8] = [
+    let cases: [(&str, fn()); 11] = [
         ("every_task_ends_once", every_task_ends_once),
         (
             "a_task_that_kills_is_given_up_and_the_run_goes_on",
@@ -352,6 +364,12 @@ fn main() {
         (
             "threads_replace_processes_that_cannot_be_started",
             threads_replace_processes_that_cannot_be_started,
+        ),
+        ("only_the_guilty_task_is_given_up", deaths::only_the_guilty_task_is_given_up),
+        ("a_panic_fails_its_task_only", panics::a_panic_fails_its_task_only),
+        (
+            "a_panic_of_the_callback_undoes_what_was_begun",
+            panics::a_panic_of_the_callback_undoes_what_was_begun,
         ),
         ("a_process_started_by_hand_is_no_worker", a_process_started_by_hand_is_no_worker),
     ];

@@ -3,6 +3,9 @@
 //! Owns: the traits between a command's jobs and the reports.
 //! Does not own: the words of a particular job (each command's `describe` module), printing.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
+
 use haul_engine::{Config, Event, Job, Report, Source};
 use serde_json::{Map, Value};
 
@@ -32,7 +35,7 @@ pub(crate) trait Reportable:
 /// A task that has a name.
 pub(crate) trait Subject {
     /// The file or URL that the task is about, as the user wrote it.
-    fn subject(&self) -> String;
+    fn subject(&self) -> Cow<'_, OsStr>;
 }
 
 /// A task's output, described.

@@ -148,7 +148,7 @@ impl Portable for XorJob {
     type Token = Token<()>;
 
     fn job_spec(&self, _: &mut dyn FnMut(&mut [u8])) -> XorJobSpec {
-        XorJobSpec { key: self.key().to_vec(), mode: self.mode }
+        XorJobSpec { key: self.key().to_vec().into(), mode: self.mode }
     }
 
     fn from_job_spec(spec: XorJobSpec) -> Result<Self, String> {
