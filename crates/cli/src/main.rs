@@ -74,5 +74,5 @@ fn exit_code(result: Result<Exit, Problem>, voice: &Voice) -> ExitCode {
         voice.problem(&problem);
         problem.exit
     });
-    exit.max(voice.end_data()).into()
+    exit.max(voice.end_data(exit)).into()
 }

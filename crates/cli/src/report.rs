@@ -10,6 +10,7 @@ pub(crate) mod progress;
 pub(crate) mod record;
 pub(crate) mod redaction;
 pub(crate) mod reporter;
+pub(crate) mod shortfalls;
 pub(crate) mod stats;
 pub(crate) mod text;
 pub(crate) mod text_only;

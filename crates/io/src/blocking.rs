@@ -5,6 +5,7 @@
 //! Private: the system calls, except [`perform`], which the ring uses for operations that don't wait.
 
 mod connect;
+mod metadata;
 pub(crate) mod perform;
 mod transfer;
 mod worker;

@@ -6,9 +6,14 @@
 
 mod durable;
 mod identity;
+mod metadata;
+mod naming;
+pub(crate) mod sparse;
 mod staged;
 pub(crate) mod temporary;
 
 pub use identity::StagedIdentity;
+pub use metadata::{access_list, set_metadata};
+pub use sparse::write_sparse;
 pub use staged::{Staged, sync_directory_of, write_file};
 pub use temporary::{is_temporary, remove_if_left};

@@ -21,17 +21,23 @@ mod uring;
 mod values;
 
 pub use blocking::{Blocking, run_ready};
-pub use files::{Staged, StagedIdentity, is_temporary, remove_if_left, sync_directory_of, write_file};
+pub use files::{
+    Staged, StagedIdentity, access_list, is_temporary, remove_if_left, set_metadata, sync_directory_of,
+    write_file, write_sparse,
+};
 pub use io::Io;
 pub use names::{Names, NamesLimits, is_try_again};
 pub use op::{BufResult, Completion, Offset, Op, OpenMode, Value};
 pub use stream::{StreamReader, StreamWriter};
-pub use system::{Cancel, cancelled, is_cancelled, is_link_in_the_way, limit_heaps, reason};
+pub use system::{
+    Cancel, Patience, Patient, Room, cancelled, check_stdout, flush, is_cancelled, is_link_in_the_way, limit_heaps,
+    reason,
+};
 pub use uring::{
     Feed, LocalJob, Placement, PlacementCounts, Refusal, RingParams, RingRefused, TaskIo, Unparker, Uring,
     UringConfig,
 };
 pub use values::{
-    Attributes, Buf, Directory, DirectoryCache, Durability, Existing, File, FileKind, Location, Meter,
-    Preserve, Publish, Published, Socket, Stat,
+    Access, AccessList, Attributes, Buf, Directory, DirectoryCache, Durability, Existing, Features, File,
+    FileKind, Location, Meter, Preserve, Publish, Published, Shortfall, Shortfalls, Socket, Stat,
 };

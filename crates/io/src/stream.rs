@@ -7,9 +7,11 @@ use std::io::{self, IoSlice, Read, Write};
 use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::SeekFrom;
 use rustix::io::{Errno, ReadWriteFlags};
 
-use crate::{Cancel, File, FileKind, Stat, cancelled};
+use crate::files::sparse::split_hole;
+use crate::{Cancel, File, FileKind, Stat, cancelled, flush};
 
 /// Reads a file of any type from its current position. Triggering the switch ends a wait with the error of
 /// [`is_cancelled`](crate::is_cancelled).
@@ -26,6 +28,8 @@ pub struct StreamWriter {
     cancel: Cancel,
     /// Writes to a regular file don't wait for a reader.
     is_regular: bool,
+    /// Whether blocks of zeros become holes of a regular file.
+    is_sparse: bool,
 }
 
 /// The number of bytes that a pipe takes without waiting once it is ready: PIPE_BUF.
@@ -46,7 +50,13 @@ impl StreamWriter {
     pub fn new(file: impl Into<File>, cancel: Cancel) -> io::Result<Self> {
         let file = file.into();
         let stat = Stat::from(rustix::fs::fstat(file.0.fd()?)?);
-        Ok(Self { file, cancel, is_regular: stat.kind == FileKind::Regular })
+        Ok(Self { file, cancel, is_regular: stat.kind == FileKind::Regular, is_sparse: false })
+    }
+
+    /// Sets whether blocks of zeros become holes, for a new regular file that is written from its start. One at the end
+    /// isn't part of the file until its length is set.
+    pub fn sparse(self, is_sparse: bool) -> Self {
+        Self { is_sparse, ..self }
     }
 }
 
@@ -66,6 +76,16 @@ impl Read for StreamReader {
 impl Write for StreamWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let fd = self.file.0.fd()?;
+        let mut bytes = bytes;
+        if self.is_sparse && self.is_regular {
+            let at = rustix::fs::tell(fd)?;
+            let (hole, rest) = split_hole(bytes, at);
+            if hole > 0 {
+                rustix::fs::seek(fd, SeekFrom::Start(at + hole as u64))?;
+                return Ok(hole);
+            }
+            bytes = rest;
+        }
         loop {
             wait_for(fd, PollFlags::OUT, &self.cancel)?;
             let result =
@@ -77,8 +97,9 @@ impl Write for StreamWriter {
         }
     }
 
+    /// Reports what closing the file would report.
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        flush(self.file.0.fd()?)
     }
 }
 

@@ -1,15 +1,24 @@
-//! Leaves that every execution needs: cancellation, deadlines, errors, randomness, the allocator's limit.
+//! Leaves that every execution needs: cancellation, deadlines, errors, shortages, randomness, the allocator's limit.
 //!
 //! Enters: timeouts and descriptors.
 //! Leaves: the switch that cancels a run, waiting that it interrupts, the wording of errors.
 //! Private: the flag and the descriptor behind [`Cancel`]. Nothing here knows an operation.
 
+pub(crate) mod bell;
 mod cancel;
+pub(crate) mod close;
 pub(crate) mod deadline;
 mod error;
 mod heaps;
 pub(crate) mod random;
+mod room;
+pub(crate) mod shortage;
+mod standard;
 
 pub use cancel::Cancel;
+pub use close::flush;
 pub use error::{cancelled, is_cancelled, is_link_in_the_way, reason};
 pub use heaps::limit_heaps;
+pub use room::Room;
+pub use shortage::{Patience, Patient};
+pub use standard::check_stdout;

@@ -7,8 +7,8 @@
 //! Owns: the order of the steps for one source, what the segments of a large file share, how other processes join.
 //! Does not own: the format, authentication ([`crate::payload`]), staging ([`haul_io::Staged`]), engines.
 
-mod armored;
 mod identities;
+mod in_order;
 mod job_spec;
 mod large_file;
 mod open;

@@ -17,7 +17,7 @@ mod source_file;
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Step, wire};
-use haul_io::Stat;
+use haul_io::{Io, Shortfalls, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, WalkError};
@@ -57,13 +57,15 @@ pub enum Task {
         /// Why there is no key.
         refusal: Refusal,
     },
-    /// Report a directory that was mirrored without some of its extended attributes.
+    /// Report a directory that was mirrored without some of its metadata.
     Mirrored {
         /// The directory.
         #[serde(with = "wire::path")]
         source: PathBuf,
         /// The names of the missing attributes.
         lost_attributes: Vec<String>,
+        /// What the mirror's file system couldn't do.
+        shortfalls: Shortfalls,
     },
     /// Report a name that is skipped.
     Skip {
@@ -134,8 +136,9 @@ impl Task {
         match self {
             Self::File { source, target, found, .. } => Ok(Work::Files(Pair::new(source, target, *found))),
             Self::Refused { refusal, .. } => Err(refusal.clone().into()),
-            Self::Mirrored { lost_attributes, .. } => {
-                Ok(Work::Done(Outcome::Mirrored { lost_attributes: lost_attributes.clone() }))
+            Self::Mirrored { lost_attributes, shortfalls, .. } => {
+                let (lost_attributes, shortfalls) = (lost_attributes.clone(), *shortfalls);
+                Ok(Work::Done(Outcome::Mirrored { lost_attributes, shortfalls }))
             }
             Self::Skip { reason, .. } => Ok(Work::Done(Outcome::Skipped(*reason))),
             Self::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
@@ -163,8 +166,8 @@ impl Task {
     }
 
     /// Restricts the task to the file with `stat`, reached without following a link.
-    pub(crate) fn pinned(&self, stat: &Stat) -> Result<Self, Error> {
-        let pin = self.pair().pinned(stat)?;
+    pub(crate) async fn pinned(&self, io: &impl Io, stat: &Stat) -> Result<Self, Error> {
+        let pin = self.pair().pinned(io, stat).await?;
         let mut pinned = self.clone();
         if let Self::File { found, .. } = &mut pinned {
             *found = Some(pin);

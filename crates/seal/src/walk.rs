@@ -11,6 +11,7 @@ mod claims;
 mod filter;
 mod mirror;
 mod placement;
+mod secrets;
 mod seen_files;
 mod sweep;
 mod tally;

@@ -1,7 +1,7 @@
 //! Scripted servers, trees of files, the program under test and its peers, for haul's tests.
 //!
 //! Rooms: `servers` (scripted servers and proxies), `program` (haul and other programs as processes), `files` (trees
-//! and working directories), `outcomes` (runs of jobs inside the test's own process).
+//! and working directories), `mounts` (file systems), `outcomes` (runs of jobs inside the test's own process).
 //!
 //! Owns: fixtures that the tests of several crates share; each removes what it made when it is dropped.
 //! Does not own: assertions about the product; simulated files and sockets (see `haul-io`'s `Sim`).
@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod files;
+mod mounts;
 mod outcomes;
 mod program;
 mod servers;
@@ -19,9 +20,12 @@ pub use files::compare::{Compare, assert_same, compare};
 pub use files::random::seeded_bytes;
 pub use files::tree::{Tree, files_below};
 pub use files::workdir::Workdir;
+pub use mounts::faulty::Faults;
+pub use mounts::mount::Mount;
 pub use outcomes::{Outcomes, by_job, outcomes, without_engine};
 pub use program::golden::check_golden;
 pub use program::haul::{Haul, Run, Running};
+pub use program::limits::{Limits, denying};
 pub use program::peer::{is_root, peer, skip};
 pub use program::plugin::PluginFolder;
 pub use program::watched::Watched;

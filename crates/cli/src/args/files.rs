@@ -70,7 +70,10 @@ pub(crate) struct FileArgs {
     /// durable. Names outside the given paths remain and still lead to the source; haul reports each such file.
     #[arg(long)]
     pub(crate) replace: bool,
-    /// Don't preserve modes and modification times of files and mirrored directories
+    /// Don't preserve modes, access control lists, owners and modification times of files and mirrored directories
+    ///
+    /// Owners and groups are preserved as far as the user may give files away; without its group, a result gives its new
+    /// group no more than others. "open" takes away what the umask forbids.
     #[arg(long)]
     pub(crate) no_preserve: bool,
     /// Preserve extended attributes (user.*) of files and mirrored directories, unencrypted even on sealed files
@@ -124,6 +127,11 @@ pub(crate) struct OpenArgs {
     /// A file of identities, or an SSH private key; repeatable. haul asks for its passphrase if it has one
     #[arg(short, long, value_name = "FILE")]
     pub(crate) identity: Vec<PathBuf>,
+    /// Leave holes in results instead of blocks of zeros
+    ///
+    /// A sealed file doesn't show which parts of its source were holes. With this option, zeros take no space.
+    #[arg(long)]
+    pub(crate) sparse: bool,
     #[command(flatten)]
     pub(crate) files: FileArgs,
     #[command(flatten)]

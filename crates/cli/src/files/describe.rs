@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 
 use haul_engine::{Config, Event, Report, Source, run_portable};
+use haul_io::Shortfalls;
 use haul_seal::{
     Error, ErrorKind, HeaderError, OpenError, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob,
     SkipReason, Task, VerifyJob, WORK_FACTOR_MAX, XorJob,
@@ -15,6 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
 use crate::report::exit::Exit;
+use crate::report::shortfalls;
 use crate::report::text::{counted, human_bytes, name_members, quoted};
 use crate::run::workers::WorkerKind;
 
@@ -131,7 +133,9 @@ impl DescribeOutput<Task> for Outcome {
         match self {
             Outcome::Skipped(reason) => Some(format!("was left alone: {}", skip_reason(*reason))),
             Outcome::File { remarks, .. } => remarks_text(remarks),
-            Outcome::Mirrored { lost_attributes } => Some(lost_attributes_text(lost_attributes)),
+            Outcome::Mirrored { lost_attributes, .. } => {
+                (!lost_attributes.is_empty()).then(|| lost_attributes_text(lost_attributes))
+            }
         }
     }
 
@@ -153,14 +157,25 @@ impl DescribeOutput<Task> for Outcome {
                     members.insert("other_names".to_owned(), remarks.other_names.into());
                 }
             }
-            Outcome::Mirrored { lost_attributes } => {
+            Outcome::Mirrored { lost_attributes, .. } => {
                 members.insert("lost_attributes".to_owned(), lost_attributes.clone().into());
             }
             Outcome::Skipped(reason) => {
                 members.insert("skipped".to_owned(), skip_reason(*reason).into());
             }
         }
+        if !self.shortfalls().is_empty() {
+            members.insert("not_kept".to_owned(), shortfalls::names(self.shortfalls()).into());
+        }
         members
+    }
+
+    fn shortfalls(&self) -> Shortfalls {
+        match self {
+            Outcome::File { remarks, .. } => remarks.shortfalls,
+            Outcome::Mirrored { shortfalls, .. } => *shortfalls,
+            Outcome::Skipped(_) => Shortfalls::default(),
+        }
     }
 }
 

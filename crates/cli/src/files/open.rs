@@ -28,17 +28,10 @@ pub(crate) struct OpenPlan {
 impl OpenPlan {
     pub(crate) fn resolve(args: &OpenArgs, environment: &Environment) -> Result<Self, Problem> {
         let identities = IdentitySources::resolve(&args.identity, &args.files.secret, environment);
-        Ok(Self {
-            files: FilesPlan::resolve(
-                &args.files,
-                &args.common,
-                Direction::Open,
-                &args.identity,
-                environment,
-            )?,
-            identities: identities.require()?,
-            plugins: PluginPath::resolve(environment),
-        })
+        let mut files =
+            FilesPlan::resolve(&args.files, &args.common, Direction::Open, &args.identity, environment)?;
+        files.options.sparse = args.sparse;
+        Ok(Self { files, identities: identities.require()?, plugins: PluginPath::resolve(environment) })
     }
 
     fn read_identities(&self, voice: &Voice) -> Result<Vec<Identity>, Problem> {

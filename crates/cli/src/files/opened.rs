@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use haul_io::{Cancel, FileKind, Stat, StreamReader, StreamWriter};
+use haul_io::{Cancel, FileKind, Stat, StreamReader, StreamWriter, check_stdout};
 use haul_seal::{During, Error};
 use rustix::fs::OFlags;
 
@@ -42,7 +42,10 @@ pub(super) fn open_input(
 /// Opens an output that isn't a file to be written; `None` for a file, or if there is no output.
 pub(super) fn open_output(output: &Output, cancel: &Cancel) -> Result<Option<Box<dyn Write + Send>>, Error> {
     let opened = match output {
-        Output::Stdout => io::stdout().as_fd().try_clone_to_owned(),
+        Output::Stdout => {
+            check_stdout().map_err(|source| Error::Io { step: During::Write, source })?;
+            io::stdout().as_fd().try_clone_to_owned()
+        }
         Output::Special(path) => {
             let flags = OFlags::NOCTTY.bits() as i32;
             OpenOptions::new().write(true).custom_flags(flags).open(path).map(File::into)
@@ -97,7 +100,7 @@ impl WatchedFile {
 
     fn check(&self) -> io::Result<()> {
         let now = Stat::from(rustix::fs::fstat(&self.fd)?);
-        if self.before.same_content(&now) { Ok(()) } else { Err(io::Error::other(SourceChanged)) }
+        if self.before.same_version(&now) { Ok(()) } else { Err(io::Error::other(SourceChanged)) }
     }
 }
 

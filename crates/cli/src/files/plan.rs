@@ -62,11 +62,13 @@ impl FilesPlan {
         if let Some(endpoints) = operands.endpoints(PathKind::by_name)? {
             stream::check(&endpoints, &run)?;
         }
+        // What was sealed may have come from anywhere; whom its plaintext is open to, the umask limits.
+        let umask = if direction == Direction::Open { environment.umask } else { 0 };
         Ok(Self {
             operands,
             placement,
             filter: filter(&args.trees)?,
-            options: options(args, environment)?,
+            options: FileOptions { umask, ..options(args, environment)? },
             replace: args.replace,
             run,
             stdout_is_terminal: environment.stdout_is_terminal,
@@ -142,6 +144,7 @@ fn options(args: &FileArgs, environment: &Environment) -> Result<FileOptions, Pr
         preserve: !args.no_preserve,
         xattrs: args.xattrs,
         mode: environment.new_file_mode,
+        ..FileOptions::default()
     })
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haul_engine::Engine;
-use haul_io::Cancel;
+use haul_io::{Cancel, Shortfalls};
 use haul_seal::{During, Error, FileOptions, Plugins, StreamOptions, Streamed, into_file};
 use serde_json::{Map, Value};
 
@@ -20,6 +20,7 @@ use crate::report::dry_run::DryRun;
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::Counts;
 use crate::report::record::{RunRecord, TaskRecord};
+use crate::report::shortfalls;
 use crate::report::stats::Usage;
 use crate::report::text::{human_bytes, name_members, quoted};
 use crate::report::text_only::{NotText, binary_on_terminal};
@@ -119,7 +120,11 @@ impl Stream<'_> {
     ) -> Result<Streamed, Error> {
         match (&self.endpoints.output, special) {
             (Output::File(path), _) => {
-                into_file(path, &self.options, cancel, |writer| work(Box::new(writer)))
+                let written = into_file(path, &self.options, cancel, |writer| work(Box::new(writer)));
+                written.map(|(streamed, published)| {
+                    shortfalls::warn(self.voice, &mut Shortfalls::default(), published.shortfalls);
+                    streamed
+                })
             }
             (_, Some(special)) => work(special),
             (_, None) => work(Box::new(std::io::sink())),
@@ -179,6 +184,7 @@ impl Stream<'_> {
         let interrupted = exit == Exit::Interrupted;
         let run = RunRecord {
             engine: format!("threads={}", ended.workers),
+            shortages: &[],
             engine_reason: if self.run.engine.is_some() { "as asked" } else { "a stream" },
             succeeded: u64::from(succeeded),
             failed: u64::from(!succeeded && !interrupted),

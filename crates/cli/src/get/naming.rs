@@ -80,7 +80,10 @@ impl NamingPlan {
             }),
             OutputPlan::Stdout => Some(Destination::Stream(match terminal {
                 Some(terminal) => terminal,
-                None => File::from(rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from)?),
+                None => {
+                    haul_io::check_stdout()?;
+                    File::from(rustix::io::dup(std::io::stdout()).map_err(std::io::Error::from)?)
+                }
             })),
         };
         Ok(Naming {

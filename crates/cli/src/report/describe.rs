@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 
 use haul_engine::{Config, Event, Job, Report, Source};
+use haul_io::Shortfalls;
 use serde_json::{Map, Value};
 
 use super::exit::Exit;
@@ -44,6 +45,10 @@ pub(crate) trait DescribeOutput<T> {
     fn detail(&self, task: &T) -> Option<String>;
     /// Something about the result that the user should know even without `-v`.
     fn remark(&self) -> Option<String>;
+    /// What the file systems couldn't do for the result. Each is reported once.
+    fn shortfalls(&self) -> Shortfalls {
+        Shortfalls::default()
+    }
     /// Additional members of the JSON object.
     fn members(&self, task: &T) -> Map<String, Value>;
     /// Whether the task was left alone on purpose, so that it isn't counted as done.

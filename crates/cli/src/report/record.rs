@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use haul_engine::Phases;
+use haul_engine::{Phases, Shortage};
 use serde_json::{Map, Value, json};
 
 use super::exit::Exit;
@@ -48,6 +48,8 @@ impl TaskRecord {
 pub(crate) struct RunRecord<'a> {
     pub(crate) engine: String,
     pub(crate) engine_reason: &'a str,
+    /// What the system refused the run.
+    pub(crate) shortages: &'a [Shortage],
     pub(crate) succeeded: u64,
     /// Failed tasks, without those that were cancelled.
     pub(crate) failed: u64,
@@ -71,6 +73,7 @@ impl RunRecord<'_> {
             "event": "report",
             "engine": self.engine,
             "engine_reason": self.engine_reason,
+            "shortages": self.shortages.iter().map(shortage).collect::<Vec<_>>(),
             "succeeded": self.succeeded,
             "failed": self.failed,
             "unchanged": self.unchanged,
@@ -86,6 +89,11 @@ impl RunRecord<'_> {
             "exit": self.exit as u8,
         })
     }
+}
+
+fn shortage(shortage: &Shortage) -> Value {
+    let Shortage { resource, wanted, granted, reason } = shortage;
+    json!({ "resource": resource, "wanted": wanted, "granted": granted, "reason": reason })
 }
 
 /// `time` in whole microseconds.

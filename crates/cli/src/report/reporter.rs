@@ -7,11 +7,13 @@ use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 
 use haul_engine::{Engine, Failure, Report, Settled};
+use haul_io::Shortfalls;
 use serde_json::{Map, Value};
 
 use super::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
 use super::exit::Exit;
 use super::record::{RunRecord, TaskRecord};
+use super::shortfalls;
 use super::stats::{self, Usage};
 use super::text::{counted, human_bytes, quoted};
 use super::voice::Voice;
@@ -40,6 +42,8 @@ pub(crate) struct Reporter<'a> {
     skipped: u64,
     /// The last hint. The same hint isn't repeated for every task.
     last_hint: Option<&'static str>,
+    /// What was said about file systems.
+    shortfalls: Shortfalls,
     /// The program itself ended the run early, not a signal.
     gave_up: bool,
     /// The reader of stdout closed its pipe. This ends the run without a message.
@@ -56,6 +60,7 @@ impl<'a> Reporter<'a> {
             unchanged: 0,
             skipped: 0,
             last_hint: None,
+            shortfalls: Shortfalls::default(),
             gave_up: false,
             unread: false,
             failed_fast: false,
@@ -69,6 +74,7 @@ impl<'a> Reporter<'a> {
             Ok(output) => {
                 self.skipped += u64::from(output.is_skipped());
                 self.unchanged += u64::from(output.is_unchanged());
+                shortfalls::warn(self.voice, &mut self.shortfalls, output.shortfalls());
                 if let Some(remark) = output.remark() {
                     self.voice.note(format!("{} {remark}", quoted(&subject)));
                 } else if let Some(detail) = output.detail(&settled.task) {
@@ -133,9 +139,10 @@ impl<'a> Reporter<'a> {
             .as_ref()
             .map(|fallback| format!("instead of {}: {}", fallback.asked, fallback.reason));
         let reason = fallback.as_deref().unwrap_or(reason);
+        let shortages: String = report.shortages.iter().map(|shortage| format!("; {shortage}")).collect();
         // A single task that succeeded needs no summary.
         if report.succeeded + report.failed > 1 || report.cancelled {
-            self.voice.note(format!("{}, {engine} ({reason})", self.summary::<J>(report)));
+            self.voice.note(format!("{}, {engine} ({reason}{shortages})", self.summary::<J>(report)));
         }
         if self.options.stats {
             self.voice.talk(&stats::table(report, usage, self.options.cores));
@@ -144,6 +151,7 @@ impl<'a> Reporter<'a> {
             let record = RunRecord {
                 engine,
                 engine_reason: reason,
+                shortages: &report.shortages,
                 succeeded: report.succeeded - self.skipped,
                 failed: report.failed,
                 unchanged: self.unchanged,

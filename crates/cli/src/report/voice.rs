@@ -116,7 +116,8 @@ impl Voice {
 
     fn write_data(&self, lines: &[u8]) -> bool {
         let mut stdout = std::io::stdout().lock();
-        match stdout.write_all(lines).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()) {
+        let written = haul_io::check_stdout().and_then(|()| stdout.write_all(lines));
+        match written.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()) {
             Ok(()) => true,
             // The reader has what it wanted.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => false,
@@ -127,11 +128,13 @@ impl Voice {
         }
     }
 
-    /// Reports data that stdout didn't take. Returns the exit code for it.
-    pub(crate) fn end_data(&self) -> Exit {
-        let Some(error) = self.data_error.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return Exit::Success;
-        };
+    /// Reports data that stdout didn't take, or won't have stored when it is closed. Returns the exit code for it.
+    /// `exit` is that of the run so far, which may have reported the latter.
+    pub(crate) fn end_data(&self, exit: Exit) -> Exit {
+        let refused = self.data_error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let not_stored =
+            || (exit == Exit::Success).then(|| haul_io::flush(std::io::stdout()).err()).flatten();
+        let Some(error) = refused.or_else(not_stored) else { return Exit::Success };
         self.error(format!("cannot write to stdout: {}", haul_io::reason(&error)));
         Exit::of_write(&error)
     }

@@ -15,6 +15,8 @@ pub(crate) struct Environment {
     pub(crate) stdout_is_terminal: bool,
     pub(crate) stderr_is_terminal: bool,
     pub(crate) cores: NonZeroUsize,
+    /// Permission bits that new files and directories don't get.
+    pub(crate) umask: u32,
     /// Permission bits of a new file: 0666 less the umask.
     pub(crate) new_file_mode: u32,
 }
@@ -29,6 +31,7 @@ impl Environment {
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
             cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            umask: umask.as_raw_mode(),
             new_file_mode: 0o666 & !umask.as_raw_mode(),
         }
     }
@@ -54,6 +57,7 @@ impl Environment {
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             cores: NonZeroUsize::new(2).unwrap(),
+            umask: 0o022,
             new_file_mode: 0o644,
         }
     }

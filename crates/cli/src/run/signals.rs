@@ -38,8 +38,13 @@ static DEFAULTS: LazyLock<[Arc<AtomicBool>; 5]> = LazyLock::new(|| {
 });
 
 /// Triggers the cancellation at the first signal, as long as this lives.
-pub(crate) struct SignalWatch {
-    handle: Handle,
+pub(crate) struct SignalWatch(Watch);
+
+enum Watch {
+    /// A thread triggers it.
+    Thread(Handle),
+    /// The system refused a thread: the flag is set, for [`SignalWatch::look`].
+    Flag { seen: Arc<AtomicBool>, cancel: Cancel, handlers: Vec<SigId> },
 }
 
 impl SignalWatch {
@@ -51,7 +56,8 @@ impl SignalWatch {
             }
         }
         let handle = signals.handle();
-        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let watched = cancel.clone();
+        let started = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let mut first = None;
             for _ in signals.forever() {
                 let first = *first.get_or_insert_with(Instant::now);
@@ -60,8 +66,31 @@ impl SignalWatch {
                 }
                 cancel.trigger();
             }
-        })?;
-        Ok(Self { handle })
+        });
+        match started {
+            Ok(_) => Ok(Self(Watch::Thread(handle))),
+            Err(_) => Self::by_flag(watched),
+        }
+    }
+
+    /// A watch without a thread: the first signal sets a flag, the second ends the process.
+    fn by_flag(cancel: Cancel) -> std::io::Result<Self> {
+        let (seen, mut handlers) = (Arc::default(), Vec::new());
+        for signal in [SIGINT, SIGTERM] {
+            let exit = i32::from(Exit::Interrupted as u8);
+            handlers.push(flag::register_conditional_shutdown(signal, exit, Arc::clone(&seen))?);
+            handlers.push(flag::register(signal, Arc::clone(&seen))?);
+        }
+        Ok(Self(Watch::Flag { seen, cancel, handlers }))
+    }
+
+    /// Cancels the run if a signal has arrived that no thread could act on. To be called now and then.
+    pub(crate) fn look(&self) {
+        if let Watch::Flag { seen, cancel, .. } = &self.0
+            && seen.load(Ordering::Relaxed)
+        {
+            cancel.trigger();
+        }
     }
 }
 
@@ -143,7 +172,12 @@ pub(crate) fn forbid_core_dumps() -> std::io::Result<()> {
 
 impl Drop for SignalWatch {
     fn drop(&mut self) {
-        self.handle.close();
+        match &mut self.0 {
+            Watch::Thread(handle) => handle.close(),
+            Watch::Flag { handlers, .. } => {
+                handlers.drain(..).for_each(|handler| _ = signal_hook::low_level::unregister(handler));
+            }
+        }
     }
 }
 

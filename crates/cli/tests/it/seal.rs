@@ -5,6 +5,7 @@ mod directories;
 mod hard_links;
 mod inspect;
 mod keys;
+mod metadata;
 mod plugins;
 mod prompts;
 mod secrets;

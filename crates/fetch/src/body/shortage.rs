@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use haul_io::{Buf, Io, Publish, Published, Staged};
 
-/// The numbers of ENFILE and EMFILE.
-const SHORTAGES: [i32; 2] = [23, 24];
+/// The numbers of ENOMEM, ENFILE, EMFILE and ENOBUFS.
+const SHORTAGES: [i32; 4] = [12, 23, 24, 105];
 /// How long to wait before trying again.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long to keep trying.
@@ -23,7 +23,7 @@ pub(crate) struct Shortage {
     until: Duration,
 }
 
-/// Whether `error` means that no descriptor is free.
+/// Whether `error` means that no descriptor or memory of the system is free.
 pub(crate) fn is_shortage(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number))
 }

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use haul_io::{
-    Blocking, Buf, Cancel, Durability, Existing, Io, Offset, OpenMode, Preserve, Publish, UringConfig,
-    run_ready, write_file,
+    Blocking, Buf, Cancel, Durability, Existing, Io, Offset, OpenMode, Publish, UringConfig, run_ready,
+    write_file,
 };
 
 use super::{Way, compare, ring, run_each};
@@ -129,5 +129,5 @@ fn content(index: usize) -> Buf {
 
 fn publish(dir: &Path, index: usize, durability: Durability) -> Publish {
     let path = dir.join(format!("file{index}"));
-    Publish { path, root_bytes: None, existing: Existing::Refuse, durability, preserve: Preserve::default() }
+    Publish { existing: Existing::Refuse, durability, ..Publish::new(path) }
 }

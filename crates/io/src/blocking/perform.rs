@@ -10,14 +10,16 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{
-    self, AtFlags, CWD, FallocateFlags, FlockOperation, Mode, OFlags, RenameFlags, Timestamps, XattrFlags,
+    self, AtFlags, CWD, FallocateFlags, FlockOperation, Mode, RenameFlags, Timestamps, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 
 use super::connect::connect;
+use super::metadata;
 use super::transfer::{recv, send};
 use crate::connect::socket;
 use crate::files::temporary::is_temporary;
+use crate::system::close::flush;
 use crate::system::deadline::{Deadline, wait};
 use crate::{Attributes, Buf, Cancel, Completion, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
@@ -48,12 +50,20 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
             Ok(Value::Stat(fs::statat(base(&dir)?, &path, AtFlags::SYMLINK_NOFOLLOW)?.into()))
         }
         Op::Allocate { file, bytes } => allocate(file.0.fd()?, bytes).map(|()| Value::Done),
+        Op::SetLength { file, bytes } => done(fs::ftruncate(file.0.fd()?, bytes)),
         Op::SetMode { file, mode } => done(fs::fchmod(file.0.fd()?, Mode::from_raw_mode(mode))),
         Op::SetModified { file, modified } => done(set_modified(file.0.fd()?, modified.0, modified.1)),
         Op::Attributes { file } => Attributes::of(file.0.fd()?).map(Value::Attributes),
         Op::SetAttribute { file, name, value } => {
             done(fs::fsetxattr(file.0.fd()?, &name, &value, XattrFlags::empty()))
         }
+        Op::Attribute { file, name } => metadata::attribute(file.0.fd()?, &name).map(Value::Attribute),
+        Op::SetOwner { file, owner, group } => {
+            let owner = owner.map(fs::Uid::from_raw);
+            done(fs::fchown(file.0.fd()?, owner, Some(fs::Gid::from_raw(group))))
+        }
+        Op::Features { file } => Ok(Value::Features(metadata::features(file.0.fd()?))),
+        Op::Flush { file } => flush(file.0.fd()?).map(|()| Value::Done),
         Op::Sync { file } => done(fs::fsync(file.0.fd()?)),
         Op::Link { file, dir, path } => done(link(file.0.fd()?, base(&dir)?, &path)),
         Op::Rename { dir, from, to, replace } => done(rename(base(&dir)?, &from, &to, replace)),
@@ -188,22 +198,13 @@ fn rename(base: BorrowedFd<'_>, from: &Path, to: &Path, replace: bool) -> rustix
         // On a file system without NOREPLACE, a hard link refuses an existing name as well.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
             match fs::linkat(base, from, base, to, AtFlags::empty()) {
-                Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS) => rename_over_new(base, from, to),
+                // Nothing here refuses an existing name: `crate::Staged` has another way.
+                Err(Errno::PERM | Errno::NOSYS) => Err(Errno::OPNOTSUPP),
                 result => result.and_then(|()| fs::unlinkat(base, from, AtFlags::empty())),
             }
         }
         result => result,
     }
-}
-
-/// Renames on a file system that has neither NOREPLACE nor hard links: claims the name by a new empty file, which
-/// refuses an existing name, and replaces that file.
-fn rename_over_new(base: BorrowedFd<'_>, from: &Path, to: &Path) -> rustix::io::Result<()> {
-    let claim = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    drop(fs::openat(base, to, claim, Mode::from_raw_mode(0o600))?);
-    fs::renameat(base, from, base, to).inspect_err(|_| {
-        let _ = fs::unlinkat(base, to, AtFlags::empty());
-    })
 }
 
 fn sleep(duration: Duration, cancel: &Cancel) -> io::Result<()> {

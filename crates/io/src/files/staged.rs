@@ -3,32 +3,37 @@
 //! A result is written in the directory where it will live, without a name or, if the file system can't do that, under
 //! an unpredictable one. It gets its name when it is complete.
 //!
-//! Owns: the order of the steps (create, allocate, write, metadata, sync, publish, sync the directory) and undoing
-//! them.
-//! Does not own: what is written, whether the source is removed afterwards.
+//! Owns: the order of the steps (create, allocate, write, flush, metadata, sync, publish, sync the directory) and
+//! undoing them.
+//! Does not own: what is written, whether the source is removed afterwards, the ways to give a file its name
+//! ([`super::naming`]) and its metadata ([`super::metadata`]).
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::durable::sync_names_above;
 use super::identity::StagedIdentity;
+use super::metadata::{features_of, find_features, is_refused, set_metadata};
+use super::sparse::write_sparse;
 use super::temporary::temporary_name;
 use crate::{
-    Buf, BufResult, Directory, Durability, Existing, File, Io, Location, Offset, Op, OpenMode, Publish,
-    Published,
+    Buf, BufResult, Directory, Durability, File, Io, Location, Offset, Op, OpenMode, Publish, Published,
 };
+
+/// The bytes that are copied at a time.
+const COPY_BYTES: usize = 256 * 1024;
 
 /// A file that is being written and that no other program sees yet. It ends by [`publish`](Staged::publish) or
 /// [`discard`](Staged::discard).
 #[derive(Debug)]
 pub struct Staged {
-    file: File,
+    pub(super) file: File,
     /// The directory that it lies in; `None` if its names are resolved anew at each step.
-    directory: Option<Directory>,
+    pub(super) directory: Option<Directory>,
     /// `None` while the file has no name at all; then the kernel removes it when the process dies.
-    temporary: Option<PathBuf>,
+    pub(super) temporary: Option<PathBuf>,
     /// Of a file that other processes join by its name, or that is published by it.
-    identity: Option<StagedIdentity>,
+    pub(super) identity: Option<StagedIdentity>,
 }
 
 impl Staged {
@@ -41,6 +46,9 @@ impl Staged {
         let mut made = false;
         loop {
             let directory = anchor(io, publish).await?;
+            if directory.as_ref().is_some_and(|directory| directory.learned().lacks_links()) {
+                return Self::create_named(io, publish).await;
+            }
             let name = if directory.is_some() { Path::new(".") } else { directory_of(&publish.path) };
             match io.open(directory.as_ref(), name, OpenMode::Unnamed).await {
                 Ok(file) => {
@@ -71,8 +79,8 @@ impl Staged {
                 Ok(file) => {
                     let temporary = Some(temporary);
                     let mut staged = Self { file, directory, temporary, identity: None };
-                    match io.stat(&staged.file).await {
-                        Ok(stat) => staged.identity = Some(StagedIdentity::from(&stat)),
+                    match staged.identify(io).await {
+                        Ok(identity) => staged.identity = Some(identity),
                         Err(error) => {
                             staged.discard(io).await;
                             return Err(error);
@@ -106,9 +114,11 @@ impl Staged {
         };
         let name = name_in(directory.as_ref(), temporary);
         let file = io.open(directory.as_ref(), name, OpenMode::Staged).await?;
-        identity.check(&io.stat(&file).await?)?;
-        let (temporary, identity) = (Some(temporary.to_owned()), Some(identity));
-        Ok(Self { file, directory, temporary, identity })
+        let found = io.stat(&file).await?;
+        let staged =
+            Self { file, directory, temporary: Some(temporary.to_owned()), identity: Some(identity) };
+        staged.check_joined(io, identity, &found).await?;
+        Ok(staged)
     }
 
     /// Creates an empty file, mode 0600, under a name that outlives the process. Missing directories are made.
@@ -181,18 +191,8 @@ impl Staged {
     }
 
     async fn try_publish(&mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
-        let Publish { path, existing, durability, preserve, .. } = publish;
-        // Before the mode is set, which may forbid it.
-        let lost_attributes = io.set_attributes(&self.file, &preserve.attributes).await;
-        if let Some(mode) = preserve.mode {
-            io.done(Op::SetMode { file: self.file.clone(), mode }).await?;
-        }
-        if let Some(modified) = preserve.modified {
-            io.done(Op::SetModified { file: self.file.clone(), modified }).await?;
-        }
-        if *durability == Durability::Synced {
-            io.sync(&self.file).await?;
-        }
+        let Publish { path, existing, durability, .. } = publish;
+        let mut published = self.complete(io, publish).await?;
         let readable = match (durability, &self.directory) {
             (Durability::Eventual, _) => None,
             (Durability::Synced, Some(directory)) => {
@@ -201,7 +201,14 @@ impl Staged {
             }
             (Durability::Synced, None) => Some(open_directory_of(io, path).await?),
         };
-        let is_linked = self.publish_as(io, path, *existing).await?;
+        let is_linked = match self.publish_as(io, path, *existing, &mut published.shortfalls).await {
+            Err(error) if self.temporary.is_none() && is_refused(&error) => {
+                self.copy_under_name(io, publish).await?;
+                published = self.complete(io, publish).await?;
+                self.publish_as(io, path, *existing, &mut published.shortfalls).await?
+            }
+            result => result?,
+        };
         if is_linked && *durability == Durability::Synced {
             // Without a journal, the number of links on the disk is still 0, and a check would remove the file.
             io.sync(&self.file).await?;
@@ -211,65 +218,55 @@ impl Staged {
             (_, _, Some(readable)) => io.sync(readable).await?,
             _ => {}
         }
-        Ok(Published { lost_attributes })
+        Ok(published)
     }
 
-    /// Gives the file its name. Returns true if that changed its number of links.
-    async fn publish_as(&mut self, io: &impl Io, path: &Path, existing: Existing) -> io::Result<bool> {
-        self.check_name(io, self.temporary.as_deref()).await?;
-        let is_unnamed = self.temporary.is_none();
-        if !is_unnamed && existing == Existing::Refuse && self.link_named(io, path).await? {
-            return Ok(true);
+    /// Makes sure that the content is stored, and sets the metadata.
+    async fn complete(&self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
+        let directory = self.directory.as_ref();
+        let features = match directory {
+            Some(directory) => features_of(io, directory).await,
+            None => find_features(io, &self.file).await,
+        };
+        if features.reports_at_close {
+            io.done(Op::Flush { file: self.file.clone() }).await?;
         }
-        if is_unnamed {
-            match io.done(self.link(path)).await {
-                Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists && existing == Existing::Replace => {}
-                result => return result.map(|()| true),
+        let published = set_metadata(io, &self.file, directory, &publish.preserve).await?;
+        if publish.durability == Durability::Synced {
+            io.sync(&self.file).await?;
+        }
+        Ok(published)
+    }
+
+    /// Copies the complete content of an unnamed file that can't be given a name into one that has a temporary name.
+    async fn copy_under_name(&mut self, io: &impl Io, publish: &Publish) -> io::Result<()> {
+        if let Some(directory) = &self.directory {
+            directory.learned().learn_lacks_links();
+        }
+        let named = Self::create_named(io, publish).await?;
+        let unnamed = std::mem::replace(self, named);
+        let mut buf = io.take_buf(COPY_BYTES);
+        let mut offset = Offset::At(0);
+        loop {
+            let (count, back) = io.read_full(&unnamed.file, buf, COPY_BYTES, offset).await;
+            let count = count?;
+            let (written, back) = io.write_all(&self.file, back, offset).await;
+            written?;
+            buf = back;
+            offset = offset.plus(count);
+            if count < COPY_BYTES {
+                io.give_buf(buf);
+                return Ok(());
             }
-            // Only a rename replaces a file, so this one needs a temporary name first.
-            let temporary = temporary_name(io, path);
-            io.done(self.link(&temporary)).await?;
-            self.temporary = Some(temporary);
-            self.identity = Some(StagedIdentity::from(&io.stat(&self.file).await?));
         }
-        let from = self.relative(self.temporary.as_deref().expect("named above"));
-        let (dir, to, replace) = (self.directory.clone(), self.relative(path), existing == Existing::Replace);
-        io.done(Op::Rename { dir, from, to, replace }).await?;
-        self.temporary = None;
-        self.check_name(io, Some(path)).await?;
-        Ok(is_unnamed)
     }
 
-    /// Fails if `path`, which lies in the file's directory, leads to another file than this one.
-    async fn check_name(&self, io: &impl Io, path: Option<&Path>) -> io::Result<()> {
-        let (Some(identity), Some(path)) = (self.identity, path) else { return Ok(()) };
-        identity.check(&io.stat_at(self.directory.as_ref(), &self.relative(path)).await?)
-    }
-
-    /// Names the open file itself, whatever its temporary name leads to now. Returns false if the file system has no
-    /// hard links.
-    async fn link_named(&mut self, io: &impl Io, path: &Path) -> io::Result<bool> {
-        match io.done(self.link(path)).await {
-            Ok(()) => {}
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) =>
-            {
-                return Ok(false);
-            }
-            Err(error) => return Err(error),
-        }
-        // If this fails, the complete file has one name more than it should.
-        self.remove_temporary(io).await;
-        Ok(true)
-    }
-
-    fn link(&self, path: &Path) -> Op {
+    pub(super) fn link(&self, path: &Path) -> Op {
         Op::Link { file: self.file.clone(), dir: self.directory.clone(), path: self.relative(path) }
     }
 
     /// `path`, which lies in the file's directory, as an operation takes it.
-    fn relative(&self, path: &Path) -> PathBuf {
+    pub(super) fn relative(&self, path: &Path) -> PathBuf {
         name_in(self.directory.as_ref(), path).to_owned()
     }
 
@@ -278,7 +275,7 @@ impl Staged {
         self.remove_temporary(io).await;
     }
 
-    async fn remove_temporary(&mut self, io: &impl Io) {
+    pub(super) async fn remove_temporary(&mut self, io: &impl Io) {
         if let Some(temporary) = self.temporary.take() {
             let (directory, name) = (self.directory.as_ref(), self.relative(&temporary));
             // A second failure leaves the file to the next run, which removes leftovers.
@@ -315,7 +312,15 @@ pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> BufResu
         Ok(staged) => staged,
         Err(error) => return (Err(error), content),
     };
-    let (result, content) = io.write_all(staged.file(), content, Offset::At(0)).await;
+    let bytes = content.filled().len() as u64;
+    let (mut result, content) = if publish.sparse {
+        write_sparse(io, staged.file(), content, 0).await
+    } else {
+        io.write_all(staged.file(), content, Offset::At(0)).await
+    };
+    if publish.sparse && result.is_ok() {
+        result = io.done(Op::SetLength { file: staged.file().clone(), bytes }).await;
+    }
     let result = match result {
         Ok(()) => staged.publish(io, &publish).await,
         Err(error) => {

@@ -6,7 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use crate::{Attributes, Buf, File, Published, Socket, Stat};
+use crate::{Attributes, Buf, Features, File, Published, Socket, Stat};
 
 /// The result of an operation, with its buffer.
 #[derive(Debug)]
@@ -32,6 +32,10 @@ pub enum Value {
     Stat(Stat),
     /// Extended attributes.
     Attributes(Attributes),
+    /// The value of an extended attribute, if the file has it.
+    Attribute(Option<Vec<u8>>),
+    /// Features of a directory.
+    Features(Features),
     /// The outcome of a publication.
     Published(Published),
     /// Addresses, in the resolver's order.

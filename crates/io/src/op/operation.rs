@@ -35,6 +35,8 @@ pub enum Op {
     WriteAt { file: File, buf: Buf, offset: Offset },
     /// Makes a file `bytes` bytes long and, on a device, reserves the space: [`Value::Done`].
     Allocate { file: File, bytes: u64 },
+    /// Makes a file `bytes` bytes long, with a hole where it grows: [`Value::Done`].
+    SetLength { file: File, bytes: u64 },
     /// Sets permission bits: [`Value::Done`].
     SetMode { file: File, mode: u32 },
     /// Sets the time of last modification, seconds and nanoseconds since the epoch: [`Value::Done`].
@@ -43,6 +45,14 @@ pub enum Op {
     Attributes { file: File },
     /// Sets one extended attribute: [`Value::Done`].
     SetAttribute { file: File, name: OsString, value: Vec<u8> },
+    /// One extended attribute of a file: [`Value::Attribute`].
+    Attribute { file: File, name: OsString },
+    /// Sets the group, and the owner if one is given: [`Value::Done`].
+    SetOwner { file: File, owner: Option<u32>, group: u32 },
+    /// What is known about the file system of a file, or about files in a directory: [`Value::Features`].
+    Features { file: File },
+    /// Reports what closing the file would report, and leaves it open: [`Value::Done`].
+    Flush { file: File },
     /// Writes the content and metadata of a file, or the names in a directory, to stable storage: [`Value::Done`].
     Sync { file: File },
     /// Gives an unnamed file its name; an existing name is an error: [`Value::Done`].
@@ -77,6 +87,7 @@ impl Op {
             Op::ReadAt { .. }
             | Op::WriteAt { .. }
             | Op::Allocate { .. }
+            | Op::SetLength { .. }
             | Op::Resolve { .. }
             | Op::Connect { .. }
             | Op::ConnectLocal { .. }
@@ -87,6 +98,10 @@ impl Op {
             | Op::StatAt { .. }
             | Op::Attributes { .. }
             | Op::SetAttribute { .. }
+            | Op::Attribute { .. }
+            | Op::SetOwner { .. }
+            | Op::Features { .. }
+            | Op::Flush { .. }
             | Op::SetMode { .. }
             | Op::SetModified { .. }
             | Op::Sync { .. }
@@ -95,6 +110,21 @@ impl Op {
             | Op::Remove { .. }
             | Op::MakeDirectory { .. } => false,
         }
+    }
+
+    /// The same operation once more, if it makes a descriptor of a file: to be tried again once one is free.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match self {
+            Op::Open { dir, path, mode } => {
+                Some(Op::Open { dir: dir.clone(), path: path.clone(), mode: *mode })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a ring may need a worker of the kernel for it, as for everything that blocks.
+    pub(crate) fn may_need_kernel_worker(&self) -> bool {
+        matches!(self, Op::Open { .. } | Op::ReadAt { .. } | Op::WriteAt { .. } | Op::Sync { .. })
     }
 
     /// The completion of an operation that isn't carried out, with its buffer.

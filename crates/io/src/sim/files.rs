@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::random::Random;
 use crate::values::handle::Descriptor;
-use crate::{Attributes, Buf, Completion, File, FileKind, Offset, Op, OpenMode, Stat, Value};
+use crate::{Attributes, Buf, Completion, Features, File, FileKind, Offset, Op, OpenMode, Stat, Value};
 
 /// A file system of regular files, directories and symbolic links. Names are relative to its root.
 #[derive(Clone, Default)]
@@ -171,7 +171,7 @@ impl Files {
                 let node = self.find(&self.resolve(dir, &path, false)?)?;
                 Ok(Value::Stat(self.stat(node)))
             }
-            Op::Allocate { file, bytes } => {
+            Op::Allocate { file, bytes } | Op::SetLength { file, bytes } => {
                 let length = usize::try_from(bytes).map_err(io::Error::other)?;
                 self.resize(&file, length)?;
                 Ok(Value::Done)
@@ -189,6 +189,11 @@ impl Files {
             Op::SetAttribute { file, name, value } => {
                 self.change(&file, |regular| drop(regular.attributes.insert(name, value)))
             }
+            Op::Attribute { file, name } => {
+                Ok(Value::Attribute(self.regular(&file)?.attributes.get(&name).cloned()))
+            }
+            Op::SetOwner { .. } | Op::Flush { .. } => Ok(Value::Done),
+            Op::Features { .. } => Ok(Value::Features(Features::default())),
             Op::Sync { file } => {
                 self.sync(file.0.simulated());
                 Ok(Value::Done)
@@ -369,6 +374,7 @@ impl Files {
             inode: node,
             links: self.names.values().filter(|named| **named == node).count() as u64,
             owner: rustix::process::geteuid().as_raw(),
+            group: rustix::process::getegid().as_raw(),
         }
     }
 }

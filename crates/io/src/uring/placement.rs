@@ -48,12 +48,15 @@ impl Placement {
             } => Self::Inline,
             Op::Open { .. } | Op::ReadAt { .. } | Op::WriteAt { .. } => Self::CachedElseRing,
             Op::Stat { .. } | Op::StatAt { .. } | Op::SetMode { .. } | Op::SetModified { .. } => Self::Inline,
-            Op::Attributes { .. } | Op::SetAttribute { .. } => Self::Inline,
-            Op::Allocate { .. } | Op::Link { .. } | Op::Rename { .. } => Self::Inline,
+            Op::Attributes { .. } | Op::SetAttribute { .. } | Op::Attribute { .. } => Self::Inline,
+            Op::SetOwner { .. } | Op::Features { .. } => Self::Inline,
+            Op::Allocate { .. } | Op::SetLength { .. } | Op::Link { .. } | Op::Rename { .. } => Self::Inline,
             Op::Remove { .. } | Op::MakeDirectory { .. } | Op::ConnectLocal { .. } => Self::Inline,
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,
             // By threads that all rings share, unless the name is remembered.
             Op::Resolve { .. } => Self::Pool,
+            // It waits for a server or another process.
+            Op::Flush { .. } => Self::Pool,
             Op::Sleep { .. } => Self::Timer,
         }
     }

@@ -13,6 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use super::features::Learned;
 use crate::File;
 
 /// A name and the length of its root: the part that the user wrote, in which symbolic links are followed.
@@ -29,6 +30,7 @@ pub struct Directory {
     file: File,
     path: Arc<Path>,
     root_bytes: usize,
+    learned: Arc<Learned>,
     /// A second descriptor, for syncing: the first can't be synced. Opened once it is needed.
     readable: Arc<OnceLock<File>>,
 }
@@ -114,7 +116,8 @@ impl<'a> Location<'a> {
 impl Directory {
     /// `file`, an open directory that was reached by `path`, whose root has `root_bytes` bytes.
     pub fn new(file: File, path: &Path, root_bytes: usize) -> Self {
-        Self { file, path: path.into(), root_bytes, readable: Arc::default() }
+        let (learned, readable) = (Arc::default(), Arc::default());
+        Self { file, path: path.into(), root_bytes, learned, readable }
     }
 
     /// The open directory, an anchor for names. It can't be read or synced.
@@ -140,6 +143,11 @@ impl Directory {
     /// The length of that name's root in bytes.
     pub fn root_bytes(&self) -> usize {
         self.root_bytes
+    }
+
+    /// What is known about the files in it.
+    pub(crate) fn learned(&self) -> &Learned {
+        &self.learned
     }
 }
 
@@ -168,6 +176,13 @@ impl DirectoryCache {
     }
 
     /// Closes all directories, because names may lead elsewhere by now.
+    /// Closes all directories, for their descriptors. Returns whether there were any.
+    pub(crate) fn close_all(&mut self) -> bool {
+        let any = !self.directories.is_empty();
+        self.directories.clear();
+        any
+    }
+
     pub(crate) fn clear(&mut self) {
         self.directories.clear();
         self.synced_names.clear();

@@ -91,6 +91,8 @@ pub struct Stat {
     pub links: u64,
     /// The user ID of the owner.
     pub owner: u32,
+    /// The group ID.
+    pub group: u32,
 }
 
 impl Stat {
@@ -103,11 +105,22 @@ impl Stat {
 
     /// Whether `self` and `later` describe the same content of the same file, as far as the metadata shows.
     pub fn same_content(&self, later: &Stat) -> bool {
+        self.inode == later.inode && self.same_version(later)
+    }
+
+    /// As [`same_content`](Self::same_content), for an open file, or for file systems whose inode numbers change.
+    pub fn same_version(&self, later: &Stat) -> bool {
         // Removing another hard link changes this time too, but not the content.
         let is_unchanged = self.changed == later.changed || (1..self.links).contains(&later.links);
         is_unchanged
-            && (self.device, self.inode, self.bytes, self.modified)
-                == (later.device, later.inode, later.bytes, later.modified)
+            && (self.device, self.bytes, self.modified) == (later.device, later.bytes, later.modified)
+    }
+
+    /// Whether in this directory only the user of this process, and root, can give names to files and take them away.
+    pub fn is_private_directory(&self) -> bool {
+        const STICKY: u32 = 0o1000;
+        let is_ours = self.owner == 0 || self.owner == rustix::process::geteuid().as_raw();
+        self.kind == FileKind::Directory && is_ours && (self.mode & 0o022 == 0 || self.mode & STICKY != 0)
     }
 }
 
@@ -129,6 +142,7 @@ impl From<rustix::fs::Stat> for Stat {
             inode: stat.st_ino,
             links: stat.st_nlink,
             owner: stat.st_uid,
+            group: stat.st_gid,
         }
     }
 }
@@ -165,6 +179,7 @@ mod tests {
             inode: 2,
             links: 2,
             owner: 0,
+            group: 0,
         };
         let later = Stat { changed: (2, 0), ..before };
         assert!(before.same_content(&before) && !before.same_content(&later));

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::Attributes;
+use crate::{Access, Attributes, Shortfalls};
 
 /// What to do if the name is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -31,6 +31,8 @@ pub enum Durability {
 pub struct Preserve {
     /// Permission bits.
     pub mode: Option<u32>,
+    /// Owner, group and access control list of the source. They are limited to `mode`; without a mode they are not set.
+    pub access: Option<Access>,
     /// Time of last modification, seconds and nanoseconds since the epoch.
     pub modified: Option<(i64, u32)>,
     /// Extended attributes. Failing to set one doesn't fail the publication: see [`Published`].
@@ -42,6 +44,8 @@ pub struct Preserve {
 pub struct Published {
     /// Names of extended attributes that the source has and the result lacks, because they couldn't be read or set.
     pub lost_attributes: Vec<OsString>,
+    /// What the file system couldn't do.
+    pub shortfalls: Shortfalls,
 }
 
 /// Where and how a staged file will appear.
@@ -59,6 +63,8 @@ pub struct Publish {
     pub durability: Durability,
     /// Its metadata.
     pub preserve: Preserve,
+    /// Whether blocks of zeros become holes.
+    pub sparse: bool,
 }
 
 impl Publish {
@@ -66,6 +72,7 @@ impl Publish {
     /// a power cut and gets no metadata.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let (existing, durability) = (Existing::Refuse, Durability::Eventual);
-        Self { path: path.into(), root_bytes: None, existing, durability, preserve: Preserve::default() }
+        let preserve = Preserve::default();
+        Self { path: path.into(), root_bytes: None, existing, durability, preserve, sparse: false }
     }
 }

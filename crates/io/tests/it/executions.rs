@@ -14,15 +14,10 @@ const CONTENT: &[u8] = b"the quick brown fox jumps over the lazy dog";
 
 fn publish(to: &Path) -> Publish {
     Publish {
-        path: to.to_owned(),
-        root_bytes: None,
         existing: Existing::Refuse,
         durability: Durability::Synced,
-        preserve: Preserve {
-            mode: Some(0o640),
-            modified: Some((1_000_000_007, 9)),
-            attributes: Default::default(),
-        },
+        preserve: Preserve { mode: Some(0o640), modified: Some((1_000_000_007, 9)), ..Preserve::default() },
+        ..Publish::new(to)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use haul_age_format::Layout;
 use haul_engine::wire;
-use haul_io::{Buf, File, Io, Offset, Publish, Published, Staged, StagedIdentity, Stat};
+use haul_io::{Buf, File, Io, Offset, Op, Publish, Published, Staged, StagedIdentity, Stat, write_sparse};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{During, Error};
@@ -21,6 +21,8 @@ pub struct LargeFile<C> {
     pub(super) layout: Layout,
     pub(super) context: C,
     result: File,
+    /// Whether blocks of zeros become holes.
+    is_sparse: bool,
     /// Invariant: present until the file is finished, except for a file that is overwritten.
     staged: Mutex<Option<Staged>>,
 }
@@ -33,6 +35,7 @@ pub struct Token<T> {
     /// The staged file; empty for a file that is overwritten.
     #[serde(with = "wire::path")]
     temporary: PathBuf,
+    is_sparse: bool,
     /// What that name must lead to; `None` for a file that is overwritten.
     identity: Option<StagedIdentity>,
     pub(super) context: T,
@@ -100,18 +103,24 @@ impl<C> LargeFile<C> {
         };
         let staged = staged.map_err(Error::at(During::Create))?;
         let result = staged.file().clone();
-        if let Err(error) = io.allocate(&result, new.bytes).await {
+        let allocated = if publish.sparse {
+            io.done(Op::SetLength { file: result.clone(), bytes: new.bytes }).await
+        } else {
+            io.allocate(&result, new.bytes).await
+        };
+        if let Err(error) = allocated {
             staged.discard(io).await;
             return Err(Error::at(During::Write)(error));
         }
         let NewResult { layout, context, .. } = new;
-        Ok(Self { source, layout, context, result, staged: Mutex::new(Some(staged)) })
+        let (is_sparse, staged) = (publish.sparse, Mutex::new(Some(staged)));
+        Ok(Self { source, layout, context, result, is_sparse, staged })
     }
 
     /// Overwrites `source` itself.
     pub(super) fn in_place(source: SourceFile, layout: Layout, context: C) -> Self {
         let result = source.file.clone();
-        Self { source, layout, context, result, staged: Mutex::default() }
+        Self { source, layout, context, result, is_sparse: false, staged: Mutex::default() }
     }
 
     /// Writes the start of the result, before its first chunk.
@@ -130,7 +139,7 @@ impl<C> LargeFile<C> {
         let temporary = staged.as_ref().and_then(Staged::temporary).unwrap_or(Path::new("")).to_owned();
         let (source_stat, plain_bytes) = (self.source.stat, self.layout.plain_bytes());
         let identity = staged.as_ref().and_then(Staged::identity);
-        Token { source_stat, plain_bytes, temporary, identity, context }
+        Token { source_stat, plain_bytes, temporary, is_sparse: self.is_sparse, identity, context }
     }
 
     /// Removes the staged file of a `token` that can't be joined, or whose result was published from it.
@@ -155,16 +164,17 @@ impl<C> LargeFile<C> {
         let before = token.source_stat;
         let is_same_file = (now.stat.device, now.stat.inode) == (before.device, before.inode);
         // A file that is overwritten changes meanwhile.
-        if !(is_same_file && in_place || before.same_content(&now.stat)) {
+        if !(is_same_file && in_place || pair.is_unchanged(io, &before, &now.stat).await) {
             return Err(Error::SourceChanged);
         }
-        let source = SourceFile { file: now.file, stat: before };
+        let source = SourceFile { stat: before, ..now };
         let Some(identity) = token.identity else { return Ok(Self::in_place(source, layout, context)) };
         let root_bytes = Some(pair.target().root_bytes());
         let staged = Staged::join(io, &token.temporary, root_bytes, identity).await;
         let staged = staged.map_err(Error::at(During::Write))?;
         let result = staged.file().clone();
-        Ok(Self { source, layout, context, result, staged: Mutex::new(Some(staged)) })
+        let (is_sparse, staged) = (token.is_sparse, Mutex::new(Some(staged)));
+        Ok(Self { source, layout, context, result, is_sparse, staged })
     }
 
     /// Reads, transforms and writes each piece of segment `index`.
@@ -180,7 +190,11 @@ impl<C> LargeFile<C> {
             let bytes = from.bytes(piece, self.layout);
             input = self.source.read(io, input, bytes, from.offset(piece)).await?;
             transform(piece, input.filled(), &mut output)?;
-            let (written, back) = io.write_all(&self.result, output, Offset::At(to.offset(piece))).await;
+            let (written, back) = if self.is_sparse {
+                write_sparse(io, &self.result, output, to.offset(piece)).await
+            } else {
+                io.write_all(&self.result, output, Offset::At(to.offset(piece))).await
+            };
             output = back;
             written.map_err(Error::at(During::Write))?;
             input.clear();
@@ -189,6 +203,11 @@ impl<C> LargeFile<C> {
         }
         io.give_buf(input);
         io.give_buf(output);
+        // Other processes publish the file; what closing this descriptor would report, they don't learn.
+        if io.stages_by_name() {
+            let flushed = io.done(Op::Flush { file: self.result.clone() }).await;
+            flushed.map_err(Error::at(During::Write))?;
+        }
         Ok(())
     }
 

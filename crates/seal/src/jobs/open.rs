@@ -9,15 +9,15 @@ use haul_age_format::Identity;
 use haul_engine::{Job, Step};
 use haul_io::{Buf, Io, Publish};
 
-use super::armored::open_armored;
 use super::identities::JobIdentities;
+use super::in_order::open_in_order;
 use super::large_file::{LargeFile, NewResult, Side, Sides};
 use crate::error::{During, Error, ErrorKind};
 use crate::payload::Payload;
 use crate::payload::accept::{Accepted, SourceFormat, accept};
 use crate::payload::segments::segment_count;
 use crate::plugin::KeyRequest;
-use crate::task::{FileOptions, Outcome, Pair, Remarks, SourceFile, Task};
+use crate::task::{FileOptions, Outcome, Pair, SourceFile, Task};
 
 /// Opens each task's source, armored or not, with the first identity that fits.
 pub struct OpenJob {
@@ -49,8 +49,8 @@ impl OpenJob {
         let publish = self.options.publish(io, pair.target(), &source).await?;
         let accepted = match format {
             SourceFormat::Binary(accepted) => accepted,
-            SourceFormat::Armored => {
-                return open_armored(io, &source, &keys, Some(&publish)).await.map(Step::Done);
+            SourceFormat::InOrder(form) => {
+                return open_in_order(io, &source, &keys, Some(&publish), form).await.map(Step::Done);
             }
         };
         if accepted.is_small {
@@ -77,7 +77,7 @@ impl OpenJob {
         let published = result.map_err(Error::at(During::Write))?;
         io.give_buf(plain);
         io.progress(plain_bytes);
-        let remarks = Remarks::of(&source.stat).with(&published);
+        let remarks = source.remarks().with(&published);
         Ok(Outcome::File { plain_bytes, sealed_bytes: source.stat.bytes, remarks })
     }
 }
@@ -114,7 +114,7 @@ impl Job for OpenJob {
     ) -> Result<Outcome, Error> {
         let published = state.finish(io, &self.options, task, succeeded).await?;
         let (plain_bytes, sealed_bytes) = (state.layout.plain_bytes(), state.source.stat.bytes);
-        let remarks = Remarks::of(&state.source.stat).with(&published);
+        let remarks = state.source.remarks().with(&published);
         Ok(Outcome::File { plain_bytes, sealed_bytes, remarks })
     }
 

@@ -129,7 +129,7 @@ impl Portable for VerifyJob {
 
     async fn join<I: Io>(&self, io: &I, task: &Task, token: VerifyToken) -> Result<VerifyState, Error> {
         let source = task.pair().open_source(io).await?;
-        if !token.source_stat.same_content(&source.stat) {
+        if !task.pair().is_unchanged(io, &token.source_stat, &source.stat).await {
             return Err(Error::SourceChanged);
         }
         let source = SourceFile { stat: token.source_stat, ..source };

@@ -89,7 +89,7 @@ impl<J: Replaceable> Job for Replacing<J> {
         };
         let before = regular(pair.stat_source(io).await.map_err(Error::at(During::OpenSource))?)?;
         // The file that is sealed must be the one that is removed, even if the walk found none.
-        let task = task.pinned(&before)?;
+        let task = task.pinned(io, &before).await?;
         Ok(match self.0.start(io, &task).await? {
             Step::Done(done) => {
                 Step::Split { state: Arc::new(ReplacingState::Published(done, before)), parts: 0 }
@@ -122,7 +122,7 @@ impl<J: Replaceable> Job for Replacing<J> {
             ReplacingState::Published(done, before) => (done.clone(), before),
         };
         if succeeded {
-            remove(io, task.pair(), |now| before.same_content(now)).await?;
+            remove(io, task.pair(), Proof::Unchanged(before)).await?;
         }
         Ok(done)
     }
@@ -171,9 +171,8 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
         let done = self.0.published(io, task).await?;
         // The result's modification time shows which source it was made of. If that was not preserved, the source is
         // kept.
-        let preserves = self.0.options().preserve;
-        let is_as_before = |now: &Stat| preserves && pair.is_found(now) && now.modified == of_target.modified;
-        remove(io, pair, is_as_before).await?;
+        let proof = if self.0.options().preserve { Proof::Modified(&of_target) } else { Proof::None };
+        remove(io, pair, proof).await?;
         Ok(done)
     }
 
@@ -194,6 +193,27 @@ impl<J: Replaceable + Portable> Portable for Replacing<J> {
     }
 }
 
+/// What shows that a source is the one whose result exists.
+#[derive(Clone, Copy)]
+enum Proof<'a> {
+    /// It is unchanged since this was seen.
+    Unchanged(&'a Stat),
+    /// It has the modification time of this result.
+    Modified(&'a Stat),
+    /// Nothing does.
+    None,
+}
+
+impl Proof<'_> {
+    async fn holds(self, io: &impl Io, pair: Pair<'_>, now: &Stat) -> bool {
+        match self {
+            Self::Unchanged(before) => pair.is_unchanged(io, before, now).await,
+            Self::Modified(target) => now.modified == target.modified && pair.is_found(io, now).await,
+            Self::None => false,
+        }
+    }
+}
+
 /// Fails unless the name leads to a regular file without following a link.
 fn regular(stat: Stat) -> Result<Stat, Error> {
     if stat.kind == FileKind::Regular { Ok(stat) } else { Err(Error::NotRegular) }
@@ -210,7 +230,7 @@ async fn stat_left(io: &impl Io, pair: Pair<'_>) -> Result<Option<Stat>, Error> 
 
 /// Removes an unchanged source from the directory in which it was examined. If it is missing, an attempt whose worker
 /// died has removed it.
-async fn remove(io: &impl Io, pair: Pair<'_>, is_as_before: impl Fn(&Stat) -> bool) -> Result<(), Error> {
+async fn remove(io: &impl Io, pair: Pair<'_>, proof: Proof<'_>) -> Result<(), Error> {
     let directory = match io.directory(pair.source()).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         result => result.map_err(Error::at(During::Remove))?,
@@ -219,7 +239,7 @@ async fn remove(io: &impl Io, pair: Pair<'_>, is_as_before: impl Fn(&Stat) -> bo
     match io.stat_at(Some(&directory), name).await {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(Error::at(During::Remove)(error)),
-        Ok(now) if !is_as_before(&regular(now)?) => return Err(Error::SourceChanged),
+        Ok(now) if !proof.holds(io, pair, &regular(now)?).await => return Err(Error::SourceChanged),
         Ok(_) => {}
     }
     io.remove(Some(&directory), name).await.map_err(Error::at(During::Remove))

@@ -11,7 +11,7 @@ use haul_age_format::{
 use haul_engine::{Job, Step};
 use haul_io::{Buf, Io, Publish};
 
-use super::armored::seal_armored;
+use super::in_order::{Form, seal_in_order};
 use super::large_file::{LargeFile, NewResult, Side, Sides};
 use crate::error::{During, Error, ErrorKind};
 use crate::payload::Payload;
@@ -19,7 +19,7 @@ use crate::payload::chunks::seal_piece;
 use crate::payload::segments::{SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
 use crate::plugin::KeyRequest;
 use crate::run_key::SharedRunKey;
-use crate::task::{FileOptions, Outcome, Pair, Remarks, SourceFile, Task};
+use crate::task::{FileOptions, Outcome, Pair, SourceFile, Task};
 
 /// Seals each task's source to the recipients.
 pub struct SealJob {
@@ -61,10 +61,13 @@ impl SealJob {
         let publish = self.options.publish(io, pair.target(), &source).await?;
         let header = self.header(io, task)?;
         if self.armored {
-            return seal_armored(io, &source, header, &publish).await.map(Step::Done);
+            return seal_in_order(io, &source, header, &publish, Form::Armored).await.map(Step::Done);
         }
         if source.stat.bytes <= SMALL_BYTES {
             return self.seal_small(io, &source, publish, header).await.map(Step::Done);
+        }
+        if !source.is_length_true(io).await? {
+            return seal_in_order(io, &source, header, &publish, Form::Binary).await.map(Step::Done);
         }
         let parts = segment_count(Layout::of_plain(source.stat.bytes));
         let state = self.begin_large(io, source, &publish, header).await?;
@@ -94,7 +97,9 @@ impl SealJob {
     ) -> Result<Outcome, Error> {
         let plain_bytes = source.stat.bytes;
         let layout = Layout::of_plain(plain_bytes);
-        let plain = source.read_whole(io, io.take_buf(buffer_bytes(plain_bytes))).await?;
+        let Some(plain) = source.read_whole(io, io.take_buf(buffer_bytes(plain_bytes))).await? else {
+            return seal_in_order(io, source, header, &publish, Form::Binary).await;
+        };
         source.check_unchanged(io).await?;
         let sealed_bytes = header.bytes.len() as u64 + layout.sealed_bytes();
         let mut sealed = io.take_buf(buffer_bytes(sealed_bytes));
@@ -111,7 +116,7 @@ impl SealJob {
         let published = result.map_err(Error::at(During::Write))?;
         io.give_buf(sealed);
         io.progress(plain_bytes);
-        let remarks = Remarks::of(&source.stat).with(&published);
+        let remarks = source.remarks().with(&published);
         Ok(Outcome::File { plain_bytes, sealed_bytes, remarks })
     }
 
@@ -169,7 +174,7 @@ impl Job for SealJob {
     ) -> Result<Outcome, Error> {
         let published = state.finish(io, &self.options, task, succeeded).await?;
         let sealed_bytes = state.context.offset + state.layout.sealed_bytes();
-        let remarks = Remarks::of(&state.source.stat).with(&published);
+        let remarks = state.source.remarks().with(&published);
         Ok(Outcome::File { plain_bytes: state.layout.plain_bytes(), sealed_bytes, remarks })
     }
 

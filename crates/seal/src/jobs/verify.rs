@@ -9,8 +9,8 @@ use haul_age_format::{Identity, Layout};
 use haul_engine::{Job, Step};
 use haul_io::Io;
 
-use super::armored::open_armored;
 use super::identities::JobIdentities;
+use super::in_order::open_in_order;
 use crate::error::{Error, ErrorKind};
 use crate::payload::Payload;
 use crate::payload::accept::{SourceFormat, accept};
@@ -52,7 +52,9 @@ impl VerifyJob {
         let keys = self.identities.keys(task);
         let accepted = match accept(io, &source, &keys).await? {
             SourceFormat::Binary(accepted) => accepted,
-            SourceFormat::Armored => return open_armored(io, &source, &keys, None).await.map(Step::Done),
+            SourceFormat::InOrder(form) => {
+                return open_in_order(io, &source, &keys, None, form).await.map(Step::Done);
+            }
         };
         if accepted.is_small {
             let plain = accepted.open_small(io).await?;

@@ -109,7 +109,8 @@ impl XorJob {
         pair: Pair<'_>,
         source: &SourceFile,
     ) -> Result<Outcome, Error> {
-        let mut buf = source.read_whole(io, io.take_buf(buffer_bytes(source.stat.bytes))).await?;
+        let whole = source.read_whole(io, io.take_buf(buffer_bytes(source.stat.bytes))).await?;
+        let mut buf = whole.ok_or(Error::SourceChanged)?;
         for (index, piece) in buf.filled_mut().chunks_mut(PIECE_BYTES).enumerate() {
             self.pattern.apply((index * PIECE_BYTES) as u64, piece);
             io.yield_now().await;

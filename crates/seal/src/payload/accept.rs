@@ -20,8 +20,17 @@ const FIRST_READ_BYTES: usize = SMALL_BYTES as usize + 16 * 1024;
 pub(crate) enum SourceFormat {
     /// A binary age file whose header was accepted.
     Binary(Accepted),
-    /// An armored age file, which must be decoded from its start.
+    /// An age file that must be read from its start: an armored one, or one whose length isn't known.
+    InOrder(Form),
+}
+
+/// The form of an age file that is written or read from start to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Text.
     Armored,
+    /// Binary, of a length that isn't known before its end.
+    Binary,
 }
 
 /// A binary age file whose header was accepted.
@@ -40,6 +49,8 @@ struct FileStart {
     header_bytes: usize,
     /// The start of the file, as far as it was read.
     start: Buf,
+    /// Whether the file ends there.
+    is_whole: bool,
 }
 
 /// Reads the header of `source` and opens it with `keys`.
@@ -48,9 +59,19 @@ pub(crate) async fn accept(
     source: &SourceFile,
     keys: &HeaderKeys<'_>,
 ) -> Result<SourceFormat, Error> {
-    let Some(FileStart { header, header_bytes, start }) = read_header(io, source).await? else {
-        return Ok(SourceFormat::Armored);
+    let Some(FileStart { header, header_bytes, start, is_whole }) = read_header(io, source).await? else {
+        return Ok(SourceFormat::InOrder(Form::Armored));
     };
+    let is_length_true = if is_whole {
+        start.filled().len() as u64 == source.stat.bytes
+    } else {
+        source.is_length_true(io).await?
+    };
+    if !is_length_true {
+        source.check_unchanged(io).await?;
+        io.give_buf(start);
+        return Ok(SourceFormat::InOrder(Form::Binary));
+    }
     let Some(nonce) = start.filled().get(header_bytes..header_bytes + NONCE_BYTES) else {
         return Err(Error::WrongLength);
     };
@@ -92,7 +113,7 @@ async fn read_header(io: &impl Io, source: &SourceFile) -> Result<Option<FileSta
     loop {
         let (count, back) = io.read_full(&source.file, start, capacity, Offset::At(0)).await;
         start = back;
-        let at_end = count.map_err(Error::at(During::Read))? as u64 == source.stat.bytes;
+        let at_end = count.map_err(Error::at(During::Read))? < capacity;
         if is_armored(start.filled()) {
             io.give_buf(start);
             return Ok(None);
@@ -100,7 +121,7 @@ async fn read_header(io: &impl Io, source: &SourceFile) -> Result<Option<FileSta
         match Header::parse(start.filled())? {
             // The nonce must have been read as well.
             Parsed::Complete { header, len } if at_end || len + NONCE_BYTES <= capacity => {
-                return Ok(Some(FileStart { header, header_bytes: len, start }));
+                return Ok(Some(FileStart { header, header_bytes: len, start, is_whole: at_end }));
             }
             _ if at_end => return Err(Error::WrongLength),
             _ if capacity > Header::BYTES_MAX => return Err(HeaderError::TooLong.into()),

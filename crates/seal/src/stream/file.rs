@@ -3,17 +3,18 @@
 //! Owns: publishing the file when the stream is complete, and discarding it otherwise.
 //! Does not own: staging ([`haul_io::Staged`]), the stream.
 
+use std::io;
 use std::path::Path;
 
-use haul_io::{Blocking, Cancel, Staged, StreamWriter, run_ready};
+use haul_io::{Blocking, Cancel, File, Published, Staged, StreamWriter, run_ready};
 
 use crate::error::{During, Error};
 use crate::task::{FileOptions, Pair};
 use crate::walk::Sweeper;
 
-/// Lets `work` write a file, and publishes it as `target` if `work` succeeds. Removes temporary files of killed runs
-/// from the directory of `target`. A stream has no permission bits or
-/// modification time to keep, so the file gets `options.mode`.
+/// Lets `work` write a file, and publishes it as `target` if `work` succeeds. Returns what `work` returned, and what the
+/// file system couldn't do. Removes temporary files of killed runs from the directory of `target`. A stream has no
+/// permission bits or modification time to keep, so the file gets `options.mode`.
 ///
 /// # Errors
 /// The error of `work`; [`Error::Exists`] if `target` exists and `options` refuse to replace it, if possible before
@@ -24,7 +25,7 @@ pub fn into_file<T>(
     options: &FileOptions,
     cancel: &Cancel,
     work: impl FnOnce(StreamWriter) -> Result<T, Error>,
-) -> Result<T, Error> {
+) -> Result<(T, Published), Error> {
     let io = Blocking::new(cancel.clone());
     let pair = Pair::new(Path::new(""), target, None);
     run_ready(options.check_target(&io, pair))?;
@@ -32,14 +33,23 @@ pub fn into_file<T>(
     let publish = options.publish_new(pair.target());
     let staged = run_ready(Staged::create(&io, &publish)).map_err(Error::at(During::Create))?;
     let writer = StreamWriter::new(staged.file().clone(), cancel.clone()).map_err(Error::at(During::Create));
-    match writer.and_then(work) {
+    let worked = writer.and_then(|writer| work(writer.sparse(options.sparse))).and_then(|value| {
+        let ended = if options.sparse { end_at_position(staged.file()) } else { Ok(()) };
+        ended.map(|()| value).map_err(Error::at(During::Write))
+    });
+    match worked {
         Ok(value) => {
-            run_ready(staged.publish(&io, &publish)).map_err(Error::at(During::Publish))?;
-            Ok(value)
+            let published = run_ready(staged.publish(&io, &publish)).map_err(Error::at(During::Publish))?;
+            Ok((value, published))
         }
         Err(error) => {
             run_ready(staged.discard(&io));
             Err(error)
         }
     }
+}
+
+/// Makes the file end where the next byte would be written, which may lie behind a hole.
+fn end_at_position(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::ftruncate(file, rustix::fs::tell(file)?)?)
 }

@@ -3,6 +3,7 @@
 //! Owns: what a task remembers of the file and its path.
 //! Does not own: checking it when the file is opened ([`super::pair`]).
 
+use haul_io::Stat;
 use serde::{Deserialize, Serialize};
 
 /// A file that a walk found. The job opens only this file, by the same path.
@@ -15,8 +16,6 @@ pub struct FoundFile {
     pub target_root_bytes: usize,
     /// Whether the name is a symbolic link that must be followed.
     pub is_link: bool,
-    /// The file's device.
-    pub device: u64,
-    /// The file's inode number.
-    pub inode: u64,
+    /// The file's metadata at that time.
+    pub stat: Stat,
 }

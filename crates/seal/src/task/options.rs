@@ -3,7 +3,7 @@
 //! Owns: the options, turning them into a [`Publish`], refusing an existing result early.
 //! Does not own: publishing ([`haul_io::Staged`]).
 
-use haul_io::{Durability, Existing, Io, Location, Preserve, Publish};
+use haul_io::{Access, Durability, Existing, Io, Location, Preserve, Publish, Stat, access_list};
 use serde::{Deserialize, Serialize};
 
 use super::pair::Pair;
@@ -17,12 +17,17 @@ pub struct FileOptions {
     pub existing: Existing,
     /// Whether each result is flushed to stable storage before its task ends. Defaults to not.
     pub durability: Durability,
-    /// Keep the source's permission bits and modification time. Defaults to true.
+    /// Keep the source's permission bits, modification time, access control list and, as far as the user may give files
+    /// away, owner and group. Defaults to true.
     pub preserve: bool,
     /// Keep the source's `user.` extended attributes, unencrypted. Defaults to false.
     pub xattrs: bool,
     /// Permission bits of results if the source's aren't kept. Defaults to 0600.
     pub mode: u32,
+    /// Permission bits that results don't get from their sources. Defaults to none.
+    pub umask: u32,
+    /// Leave holes in results for blocks of zeros. Defaults to false.
+    pub sparse: bool,
 }
 
 impl Default for FileOptions {
@@ -33,6 +38,8 @@ impl Default for FileOptions {
             preserve: true,
             xattrs: false,
             mode: 0o600,
+            umask: 0,
+            sparse: false,
         }
     }
 }
@@ -47,7 +54,8 @@ impl FileOptions {
     ) -> Result<Publish, Error> {
         let mut publish = self.publish_new(target);
         if self.preserve {
-            publish.preserve.mode = Some(source.stat.mode & 0o777);
+            publish.preserve.mode = Some(source.stat.mode & 0o777 & !self.umask);
+            publish.preserve.access = Some(access(io, source).await?);
             publish.preserve.modified = Some(source.stat.modified);
         }
         if self.xattrs {
@@ -60,9 +68,9 @@ impl FileOptions {
     /// Returns how to publish a result that has no source file.
     pub(crate) fn publish_new(&self, target: Location<'_>) -> Publish {
         let preserve = Preserve { mode: Some(self.mode), ..Preserve::default() };
-        let FileOptions { existing, durability, .. } = *self;
+        let FileOptions { existing, durability, sparse, .. } = *self;
         let root_bytes = Some(target.root_bytes());
-        Publish { path: target.path().to_owned(), root_bytes, existing, durability, preserve }
+        Publish { path: target.path().to_owned(), root_bytes, existing, durability, preserve, sparse }
     }
 
     /// Fails before any work is done if publishing would be refused.
@@ -76,4 +84,15 @@ impl FileOptions {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// The owner, group and access control list of `source`.
+async fn access(io: &impl Io, source: &SourceFile) -> Result<Access, Error> {
+    let Stat { owner, group, mode, .. } = source.stat;
+    // The group bits are the list's mask: without them, no entry of a list allows anything.
+    let list = match mode & 0o070 {
+        0 => None,
+        _ => access_list(io, &source.file).await.map_err(Error::at(During::Read))?,
+    };
+    Ok(Access { owner, group, list })
 }

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use haul_io::{Published, Stat};
+use haul_io::{Published, Shortfall, Shortfalls, Stat};
 use serde::{Deserialize, Serialize};
 
 /// The outcome of a task that succeeded.
@@ -20,10 +20,12 @@ pub enum Outcome {
         /// Remarks for the user.
         remarks: Remarks,
     },
-    /// A directory was mirrored without some of its extended attributes.
+    /// A directory was mirrored without some of its metadata.
     Mirrored {
         /// The names of the missing attributes.
         lost_attributes: Vec<String>,
+        /// What the mirror's file system couldn't do.
+        shortfalls: Shortfalls,
     },
     /// The task was skipped on purpose.
     Skipped(SkipReason),
@@ -52,6 +54,8 @@ pub struct Remarks {
     pub other_names: u64,
     /// The extended attributes that could not be copied to the result.
     pub lost_attributes: Vec<String>,
+    /// What the file systems of the source and of the result couldn't do.
+    pub shortfalls: Shortfalls,
 }
 
 impl Outcome {
@@ -66,14 +70,23 @@ impl Outcome {
     }
 }
 
+/// The set-user-ID and set-group-ID bits.
+const SET_ID: u32 = 0o6000;
+
 impl Remarks {
     pub(crate) fn of(source: &Stat) -> Self {
-        Self { other_names: source.links.saturating_sub(1), lost_attributes: Vec::new() }
+        let mut shortfalls = Shortfalls::default();
+        if source.mode & SET_ID != 0 {
+            shortfalls.add(Shortfall::SetId);
+        }
+        Self { other_names: source.links.saturating_sub(1), lost_attributes: Vec::new(), shortfalls }
     }
 
     /// Adds what is known about the published result.
     pub(crate) fn with(self, published: &Published) -> Self {
-        Self { lost_attributes: texts(&published.lost_attributes), ..self }
+        let mut shortfalls = self.shortfalls;
+        shortfalls.merge(published.shortfalls);
+        Self { lost_attributes: texts(&published.lost_attributes), shortfalls, ..self }
     }
 }
 

@@ -40,22 +40,41 @@ impl<'a> Pair<'a> {
     }
 
     /// Returns what restricts the task to the file with `stat`, reached without following a link.
-    pub(crate) fn pinned(&self, stat: &Stat) -> Result<FoundFile, Error> {
-        if !self.is_found(stat) {
+    pub(crate) async fn pinned(&self, io: &impl Io, stat: &Stat) -> Result<FoundFile, Error> {
+        if !self.is_found(io, stat).await {
             return Err(Error::Exchanged);
         }
         Ok(FoundFile {
             source_root_bytes: self.source().root_bytes(),
             target_root_bytes: self.target().root_bytes(),
             is_link: false,
-            device: stat.device,
-            inode: stat.inode,
+            stat: *stat,
         })
     }
 
     /// Whether `stat` belongs to the file that the walk found. Any file will do if the task was named directly.
-    pub(crate) fn is_found(&self, stat: &Stat) -> bool {
-        self.found.is_none_or(|found| (found.device, found.inode) == (stat.device, stat.inode))
+    pub(crate) async fn is_found(&self, io: &impl Io, stat: &Stat) -> bool {
+        match self.found {
+            Some(found) if (found.stat.device, found.stat.inode) != (stat.device, stat.inode) => {
+                self.is_same_without_inode(io, &found.stat, stat).await
+            }
+            _ => true,
+        }
+    }
+
+    /// Whether `before` and `now`, seen under the source's name, describe the same content of the same file.
+    pub(crate) async fn is_unchanged(&self, io: &impl Io, before: &Stat, now: &Stat) -> bool {
+        before.same_content(now) || self.is_same_without_inode(io, before, now).await
+    }
+
+    /// Whether `before` and `now` describe the same file on a file system whose inode numbers change: everything else
+    /// is the same, and nobody else can exchange names in its directory.
+    async fn is_same_without_inode(&self, io: &impl Io, before: &Stat, now: &Stat) -> bool {
+        if !before.same_version(now) {
+            return false;
+        }
+        let Ok(directory) = io.directory(self.source()).await else { return false };
+        io.stat(directory.file()).await.is_ok_and(|directory| directory.is_private_directory())
     }
 
     /// Opens the source for reading. It must be the file that was found, and regular.
@@ -79,11 +98,14 @@ impl<'a> Pair<'a> {
         let file = io.open(Some(&directory), location.name(), mode).await;
         let file = file.map_err(Error::at(During::OpenSource))?;
         let stat = io.stat(&file).await.map_err(Error::at(During::OpenSource))?;
-        match stat.kind {
-            _ if !self.is_found(&stat) => Err(Error::Exchanged),
-            FileKind::Regular => Ok(SourceFile { file, stat }),
-            _ => Err(Error::NotRegular),
+        if !self.is_found(io, &stat).await {
+            return Err(Error::Exchanged);
         }
+        if stat.kind != FileKind::Regular {
+            return Err(Error::NotRegular);
+        }
+        let is_unsteady = self.found.is_some_and(|found| found.stat.inode != stat.inode);
+        Ok(SourceFile { file, stat, is_unsteady })
     }
 
     /// Examines the source's name without following a link.

@@ -15,6 +15,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
+
 use super::placement::{NameError, TREE_IDENTITY_NAME};
 
 /// The longest file name on Linux, in bytes.
@@ -51,7 +53,7 @@ pub(super) fn check_inputs(pairs: &[(PathBuf, PathBuf)], mirrors: &[PathBuf]) ->
         let name = real_name(target);
         match results.entry(folded(&name)) {
             Entry::Vacant(free) => drop(free.insert(name)),
-            Entry::Occupied(taken) if *taken.get() == name || ignores_case(target) => {
+            Entry::Occupied(taken) if *taken.get() == name || merges_names(target) => {
                 return Err(NameError::SameResult(target.clone()));
             }
             Entry::Occupied(_) => {}
@@ -75,11 +77,12 @@ fn are_one_file(left: &Path, right: &Path) -> bool {
 /// Results that were promised in trees. Memory: about 20 bytes for each.
 #[derive(Default)]
 pub(super) struct Claims {
-    /// Hashes of names in lower case, each with the hash of the first name itself.
+    /// Hashes of names in lower case and decomposed, each with the hash of the first name itself.
     folded: HashMap<u64, u64>,
-    /// Hashes of further names with the same letters, on a file system that distinguishes case.
+    /// Hashes of further names with the same letters, in directories that tell them apart.
     variants: HashSet<u64>,
-    ignores_case: Option<bool>,
+    /// Whether a directory merges such names, by the hash of its name. Directories of one file system may differ.
+    merging: HashMap<u64, bool>,
 }
 
 impl Claims {
@@ -93,7 +96,9 @@ impl Claims {
             }
             Entry::Occupied(taken) if *taken.get() == exact => false,
             Entry::Occupied(_) => {
-                !*self.ignores_case.get_or_insert_with(|| ignores_case(target)) && self.variants.insert(exact)
+                let directory = hash(target.parent().unwrap_or(target));
+                !*self.merging.entry(directory).or_insert_with(|| merges_names(target))
+                    && self.variants.insert(exact)
             }
         }
     }
@@ -105,24 +110,28 @@ fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     hasher.finish()
 }
 
+/// What names have in common that some file systems can't tell apart: letters in other case, accents in another form.
 fn folded(path: &Path) -> String {
-    path.to_string_lossy().to_lowercase()
+    const NORMAL: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfd();
+    NORMAL.normalize(&path.to_string_lossy()).to_lowercase()
 }
 
-/// Whether the file system at `target` ignores case. True if that can't be found out: then a file may not be replaced.
-fn ignores_case(target: &Path) -> bool {
+/// Whether the directory of `target` merges names that differ in case or in the form of accents only. True if that can't
+/// be found out: then a file may not be replaced.
+fn merges_names(target: &Path) -> bool {
     let Some(directory) =
         target.ancestors().skip(1).find(|above| above.is_dir() || above.as_os_str().is_empty())
     else {
         return true;
     };
     let unique = hash(&(std::process::id(), target, std::time::SystemTime::now()));
-    let probe = directory.join(format!(".haul-{unique:016x}.tmp"));
-    let upper = directory.join(format!(".HAUL-{unique:016X}.TMP"));
+    let probe = directory.join(format!(".haul-{unique:016x}\u{e9}.tmp"));
+    let upper = directory.join(format!(".HAUL-{unique:016X}\u{c9}.TMP"));
+    let decomposed = directory.join(format!(".haul-{unique:016x}e\u{301}.tmp"));
     if File::options().write(true).create_new(true).open(&probe).is_err() {
         return true;
     }
-    let found = upper.symlink_metadata().is_ok();
+    let found = [upper, decomposed].iter().any(|other| other.symlink_metadata().is_ok());
     // A probe that stays is removed by the next walk.
     let _ = std::fs::remove_file(&probe);
     found
@@ -183,7 +192,13 @@ mod tests {
             assert_eq!(claims.claim(&dir.path().join(name)), is_free, "{name}");
         }
         assert_eq!(dir.path().read_dir().unwrap().count(), 0, "the probe is gone");
-        let mut claims = Claims { ignores_case: Some(true), ..Claims::default() };
-        assert!(claims.claim(Path::new("a")) && !claims.claim(Path::new("A")));
+        for (first, second) in [("a", "A"), ("\u{e9}", "e\u{301}"), ("\u{c9}", "e\u{301}")] {
+            for merges in [true, false] {
+                let merging = [(hash(Path::new("")), merges)].into();
+                let mut claims = Claims { merging, ..Claims::default() };
+                assert!(claims.claim(Path::new(first)), "{first}");
+                assert_eq!(claims.claim(Path::new(second)), !merges, "{first} {second}");
+            }
+        }
     }
 }

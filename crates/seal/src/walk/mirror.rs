@@ -9,25 +9,29 @@
 //! Does not own: the files in them, finding them ([`super::walker`]).
 
 use std::collections::{HashMap, VecDeque};
-use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Next, Source};
-use haul_io::{Attributes, Blocking, Directory, File, Io, Location, Op, OpenMode, run_ready};
+use haul_io::{
+    Access, Blocking, Directory, File, Io, Location, OpenMode, Preserve, Published, Shortfalls, Stat,
+    access_list, run_ready, set_metadata,
+};
 
 use super::walker::{MirroredDirectory, Visit, Walk};
 use crate::task::{FileOptions, Task, texts};
+
+/// The bits of a directory that are kept: permissions, sticky and set-group-ID.
+const MODE_BITS: u32 = 0o3777;
 
 /// The tasks of a walk that also creates the directories of a mirror. It must learn of the end of each task, as engines
 /// ensure.
 pub struct Mirror {
     walk: Walk,
     io: Blocking,
-    /// Whether mode and modification time are kept.
-    preserves: bool,
-    /// Whether extended attributes are kept.
-    keeps_attributes: bool,
+    options: FileOptions,
+    /// What was reported of the mirror's file system.
+    shortfalls: Shortfalls,
     /// The incomplete directories by their names in the mirror.
     directories: HashMap<PathBuf, Incomplete>,
     /// Tasks that report problems with directories.
@@ -37,7 +41,8 @@ pub struct Mirror {
 /// A directory that is not complete.
 struct Incomplete {
     mirrored: MirroredDirectory,
-    attributes: Attributes,
+    /// What is kept of the directory.
+    preserve: Preserve,
     /// Whether the mirror exists.
     exists: bool,
     /// Whether it is the output and existed before the run. It then keeps its own metadata.
@@ -49,14 +54,13 @@ struct Incomplete {
 }
 
 impl Walk {
-    /// Also mirrors directories through `io`, including empty ones. `options` say whether to keep their mode and
-    /// modification time and their extended attributes. An output that existed before the run keeps its own.
+    /// Also mirrors directories through `io`, including empty ones. `options` say what to keep of them. An output that existed before the run keeps its own.
     pub fn mirroring(self, io: Blocking, options: &FileOptions) -> Mirror {
         Mirror {
             walk: self,
             io,
-            preserves: options.preserve,
-            keeps_attributes: options.xattrs,
+            options: *options,
+            shortfalls: Shortfalls::default(),
             directories: HashMap::new(),
             reports: VecDeque::new(),
         }
@@ -76,26 +80,33 @@ impl Mirror {
         }
         let is_output = self.walk.output() == Some(&target);
         let is_users = is_output && target.symlink_metadata().is_ok();
-        let attributes = match self.attributes() {
-            Ok(attributes) if !is_users => attributes,
-            Ok(_) => Attributes::default(),
+        let preserve = match self.preserve(&mirrored.stat) {
+            Ok(preserve) if !is_users => preserve,
+            Ok(_) => Preserve::default(),
             Err(error) => {
                 self.fail(mirrored.source.clone(), &error);
-                Attributes::default()
+                Preserve::default()
             }
         };
-        let open = Incomplete { mirrored, attributes, exists: is_users, is_users, pending: 0, left: false };
+        let open = Incomplete { mirrored, preserve, exists: is_users, is_users, pending: 0, left: false };
         self.directories.insert(target, open);
     }
 
-    /// The extended attributes of the directory that the walk has just entered, if they are kept.
-    fn attributes(&self) -> io::Result<Attributes> {
-        match self.walk.current_directory() {
-            Some(directory) if self.keeps_attributes => {
-                run_ready(self.io.attributes(&directory.try_clone_to_owned()?.into()))
-            }
-            _ => Ok(Attributes::default()),
+    /// What is kept of the directory with `stat`, which the walk has just entered.
+    fn preserve(&self, stat: &Stat) -> io::Result<Preserve> {
+        let mut preserve = Preserve::default();
+        let Some(directory) = self.walk.current_directory() else { return Ok(preserve) };
+        let directory = File::from(directory.try_clone_to_owned()?);
+        if self.options.xattrs {
+            preserve.attributes = run_ready(self.io.attributes(&directory))?;
         }
+        if self.options.preserve {
+            let list = run_ready(access_list(&self.io, &directory))?;
+            preserve.access = Some(Access { owner: stat.owner, group: stat.group, list });
+            preserve.mode = Some(stat.mode & MODE_BITS & !self.options.umask);
+            preserve.modified = Some(stat.modified);
+        }
+        Ok(preserve)
     }
 
     fn fail(&mut self, source: PathBuf, error: &io::Error) {
@@ -124,7 +135,7 @@ impl Mirror {
     /// others have those of the source.
     fn create(&mut self, target: &Path) -> io::Result<()> {
         let Some(open) = self.directories.get(target).filter(|open| !open.exists) else { return Ok(()) };
-        let mode = if self.preserves { open.mirrored.stat.mode & 0o777 | 0o700 } else { 0o777 };
+        let mode = open.preserve.mode.map_or(0o777, |mode| mode & 0o777 | 0o700);
         let root_bytes = open.mirrored.root_bytes;
         target.parent().map_or(Ok(()), |above| self.create(above))?;
         let location = Location::beneath(target, root_bytes);
@@ -156,8 +167,13 @@ impl Mirror {
         let completed = self.complete(target);
         let source = self.directories.remove(target).expect("checked above").mirrored.source;
         match completed {
-            Ok(lost) if lost.is_empty() => {}
-            Ok(lost) => self.reports.push_back(Task::Mirrored { source, lost_attributes: texts(&lost) }),
+            Ok(Published { lost_attributes, shortfalls }) => {
+                let shortfalls = self.shortfalls.merge(shortfalls);
+                if !(lost_attributes.is_empty() && shortfalls.is_empty()) {
+                    let lost_attributes = texts(&lost_attributes);
+                    self.reports.push_back(Task::Mirrored { source, lost_attributes, shortfalls });
+                }
+            }
             Err(error) => self.fail(source, &error),
         }
         if let Some(above) = target.parent() {
@@ -165,32 +181,25 @@ impl Mirror {
         }
     }
 
-    /// Sets the metadata of a mirror. Returns the names of attributes that could not be set.
-    fn complete(&mut self, target: &Path) -> io::Result<Vec<OsString>> {
+    /// Sets the metadata of a mirror.
+    fn complete(&mut self, target: &Path) -> io::Result<Published> {
         if self.walk.tree_filter().takes_empty() {
             self.create(target)?;
         }
-        let Incomplete { mirrored, attributes, exists, is_users, .. } = &self.directories[target];
-        if !(self.preserves || self.keeps_attributes) || !exists || *is_users {
-            return Ok(Vec::new());
+        let Incomplete { mirrored, preserve, exists, is_users, .. } = &self.directories[target];
+        if *preserve == Preserve::default() || !exists || *is_users {
+            return Ok(Published::default());
         }
         let location = Location::beneath(target, mirrored.root_bytes);
-        let file = run_ready(open_itself(&self.io, location))?;
-        // Before the mode, which may forbid it.
-        let lost = run_ready(self.io.set_attributes(&file, attributes));
-        if self.preserves {
-            let (mode, modified) = (mirrored.stat.mode & 0o777, mirrored.stat.modified);
-            run_ready(self.io.done(Op::SetMode { file: file.clone(), mode }))?;
-            run_ready(self.io.done(Op::SetModified { file, modified }))?;
-        }
-        Ok(lost)
+        let above = run_ready(self.io.directory(location))?;
+        let file = run_ready(open_itself(&self.io, &above, location))?;
+        run_ready(set_metadata(&self.io, &file, Some(&above), preserve))
     }
 }
 
 /// Opens the directory at `location` without following a link.
-async fn open_itself(io: &impl Io, location: Location<'_>) -> io::Result<File> {
-    let above = io.directory(location).await?;
-    let anchor = io.open(Some(&above), location.name(), OpenMode::Anchor { follow: false }).await?;
+async fn open_itself(io: &impl Io, above: &Directory, location: Location<'_>) -> io::Result<File> {
+    let anchor = io.open(Some(above), location.name(), OpenMode::Anchor { follow: false }).await?;
     let itself = Directory::new(anchor, location.path(), location.root_bytes());
     io.open(Some(&itself), Path::new("."), OpenMode::Directory).await
 }

@@ -41,7 +41,8 @@ impl Sweeper {
             let name = entry?;
             let name = OsStr::from_bytes(name.file_name().to_bytes());
             let stat = || rustix::fs::statat(&readable, name, AtFlags::SYMLINK_NOFOLLOW);
-            if haul_io::is_temporary(name) && stat().is_ok_and(|stat| is_leftover(name, &stat.into())) {
+            let is_leftover = |stat: rustix::fs::Stat| is_leftover(readable.as_fd(), name, &stat.into());
+            if haul_io::is_temporary(name) && stat().is_ok_and(is_leftover) {
                 remove(readable.as_fd(), name);
             }
         }
@@ -49,14 +50,30 @@ impl Sweeper {
     }
 }
 
-/// Whether the file `name` with `stat` is a temporary file of this program: it has 16 hexadecimal digits and is a
-/// regular file with one name. A user's own file may have a similar name.
-pub(super) fn is_leftover(name: &OsStr, stat: &Stat) -> bool {
+/// Whether the file `name` with `stat` in `directory` is a temporary file of this program: it has 16 hexadecimal digits
+/// and is a regular file with one name. A user's own file may have a similar name. A run that was killed right after it
+/// published a result may have left the temporary name beside it.
+pub(super) fn is_leftover(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> bool {
     let digits = name.as_bytes().strip_prefix(b".haul-").and_then(|rest| rest.strip_suffix(b".tmp"));
+    // The form of the probe in `super::claims`.
+    let digits = digits.map(|digits| digits.strip_suffix("\u{e9}".as_bytes()).unwrap_or(digits));
     let is_hex = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(is_hex))
         && stat.kind == FileKind::Regular
-        && stat.links == 1
+        && (stat.links == 1 || stat.links == 2 && has_other_name(directory, name, stat).unwrap_or(false))
+}
+
+/// Whether the file `name` has another name in `directory`.
+fn has_other_name(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> io::Result<bool> {
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let is_same = |other: rustix::fs::Stat| (other.st_dev, other.st_ino) == (stat.device, stat.inode);
+        let other = || rustix::fs::statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
+        if entry.file_name().to_bytes() != name.as_bytes() && other().is_ok_and(is_same) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Removes the temporary file `name` in `directory` if no run owns it.

@@ -4,7 +4,6 @@
 //! Does not own: reading directories ([`super::tree`]), names of results ([`super::placement`]), filters
 //! ([`super::filter`]).
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
@@ -18,6 +17,7 @@ use rustix::fs::{Mode, OFlags, openat};
 use super::claims::{self, Claims};
 use super::filter::{Filter, Symlinks};
 use super::placement::{Direction, NameError, Naming, Placement, TREE_IDENTITY_NAME};
+use super::secrets::Secrets;
 use super::seen_files::SeenFiles;
 use super::sweep::{self, Sweeper};
 use super::tally::Tally;
@@ -37,8 +37,8 @@ pub struct Walk {
     seen: Option<SeenFiles>,
     /// Whether the tasks have results.
     has_results: bool,
-    /// The files that hold secrets of the run, by device and inode.
-    secrets: HashSet<(u64, u64)>,
+    /// The files that hold secrets of the run.
+    secrets: Secrets,
     /// The results so far; `None`: publishing refuses to replace a file.
     claims: Option<Claims>,
     tally: Tally,
@@ -79,7 +79,7 @@ impl Walk {
             sweeper: None,
             seen: None,
             has_results: true,
-            secrets: HashSet::new(),
+            secrets: Secrets::default(),
             claims: None,
             tally: Tally::default(),
             roots: Vec::new(),
@@ -94,8 +94,7 @@ impl Walk {
     /// Leaves out `files`, which hold secrets of the run, under any of their names. An input among them fails, unless
     /// it is to be opened.
     pub fn sparing(mut self, files: &[PathBuf]) -> Self {
-        let ids = files.iter().filter_map(|file| file.metadata().ok());
-        self.secrets.extend(ids.map(|metadata| (metadata.dev(), metadata.ino())));
+        self.secrets.add(files);
         self
     }
 
@@ -219,7 +218,8 @@ impl Walk {
             return Task::Skip { source, reason: SkipReason::OtherName };
         }
         let may_be_secret = self.naming.direction() == Direction::Open;
-        if !may_be_secret && rustix::fs::stat(&source).is_ok_and(|stat| self.is_secret(&stat.into())) {
+        let is_secret = |stat: rustix::fs::Stat| self.secrets.contains(&source, &stat.into());
+        if !may_be_secret && rustix::fs::stat(&source).is_ok_and(is_secret) {
             return bad(source, "it holds a key or passphrase of this run");
         }
         let Some(target) = self.naming.target_of_file(&source) else {
@@ -230,10 +230,6 @@ impl Walk {
         }
         self.sweep(Location::named(&target));
         Task::file(source, target)
-    }
-
-    fn is_secret(&self, stat: &Stat) -> bool {
-        self.secrets.contains(&(stat.device, stat.inode))
     }
 
     /// Claims the result `target` of `source`. Returns why there can't be such a result.
@@ -258,7 +254,7 @@ impl Walk {
         if !is_free {
             return Some("another source has the same result");
         }
-        let is_secret = |stat: rustix::fs::Stat| self.is_secret(&stat.into());
+        let is_secret = |stat: rustix::fs::Stat| self.secrets.contains(target, &stat.into());
         if !self.secrets.is_empty() && rustix::fs::stat(target).is_ok_and(is_secret) {
             return Some("the result would replace a key or passphrase of this run");
         }
@@ -319,8 +315,10 @@ impl Walk {
     /// The task for an entry of a tree; `None` if the entry is left out.
     fn task_of_entry(&mut self, tree: &Tree, entry: Entry) -> Option<Task> {
         let name = entry.path.file_name().expect("entries have names");
-        if sweep::is_leftover(name, &entry.stat) {
-            if let (Some(_), Some(directory)) = (&self.sweeper, tree.current()) {
+        if let Some(directory) = tree.current()
+            && sweep::is_leftover(directory, name, &entry.stat)
+        {
+            if self.sweeper.is_some() {
                 sweep::remove(directory, name);
             }
             return None;
@@ -338,7 +336,7 @@ impl Walk {
             let reason = if is_symlink { SkipReason::Symlink } else { SkipReason::Special };
             return Some(Task::Skip { source: entry.path, reason });
         }
-        if self.is_secret(&entry.stat) {
+        if self.secrets.contains(&entry.path, &entry.stat) {
             return Some(Task::Skip { source: entry.path, reason: SkipReason::Secret });
         }
         if self.naming.leaves_out(name) {
@@ -363,8 +361,7 @@ impl Walk {
             source_root_bytes: root_bytes,
             target_root_bytes: output_bytes.unwrap_or(root_bytes),
             is_link: is_followed_link,
-            device: stat.device,
-            inode: stat.inode,
+            stat,
         };
         Some(Task::File { source, target, found: Some(found), plugin_key: None })
     }

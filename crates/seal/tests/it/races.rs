@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use haul_engine::{Config, Engine, Event, Failure, Job, run};
 use haul_io::sim::{Files, Sim};
-use haul_io::{Cancel, Durability, Io, Stat};
+use haul_io::{Cancel, Durability, Io};
 use haul_seal::{
     Direction, During, Error, FileOptions, Filter, FoundFile, OpenJob, Outcome, Placement, Recipient,
     Replacing, SealJob, Symlinks, Task, VerifyJob, Walk, X25519Identity, XorJob, XorMode,
@@ -273,8 +273,7 @@ fn machine(seed: u64, bytes: usize) -> Sim {
 fn found(sim: &Sim) -> Task {
     let stat = sim.run(sim.stat_at(None, Path::new("t/s/plain"))).unwrap().unwrap();
     let (source, target) = (PathBuf::from("t/s/plain"), PathBuf::from("o/s/plain.age"));
-    let Stat { device, inode, .. } = stat;
-    let found = FoundFile { source_root_bytes: 1, target_root_bytes: 1, is_link: false, device, inode };
+    let found = FoundFile { source_root_bytes: 1, target_root_bytes: 1, is_link: false, stat };
     Task::File { source, target, found: Some(found), plugin_key: None }
 }
 

@@ -51,7 +51,7 @@ fn task(path: &str) -> FetchTask {
 
 fn task_of(path: &str, durability: Durability) -> FetchTask {
     let (existing, preserve) = (Existing::Refuse, Preserve::default());
-    let publish = Publish { path: path.into(), root_bytes: None, existing, durability, preserve };
+    let publish = Publish { existing, durability, preserve, ..Publish::new(path) };
     FetchTask::new("http://host/x", Destination::File(publish))
 }
 

@@ -33,7 +33,7 @@ fn simulated(replies: Vec<Reply>) -> (Result<Fetched, Failed>, Option<Vec<u8>>) 
     let sim = Sim::with_files(1, files);
     sim.peers().listen("host", 80, replies);
     let (existing, durability, preserve) = (Existing::Refuse, Durability::Eventual, Preserve::default());
-    let publish = Publish { path: "d/x".into(), root_bytes: None, existing, durability, preserve };
+    let publish = Publish { existing, durability, preserve, ..Publish::new("d/x") };
     let task = FetchTask::new("http://host/x", Destination::File(publish));
     let job = FetchJob::new(Config { retries: 0, ..undivided(3) });
     let end = sim.run(async {

@@ -1,0 +1,273 @@
+//! Files that one worker seals or opens from start to end: armored ones, because lines have no fixed offsets, and those
+//! whose length isn't known before their end.
+//!
+//! Owns: the order of the steps for one file, the memory bound (three pieces and their text).
+//! Does not own: the armor's grammar, authentication ([`crate::payload`]), publishing.
+
+use haul_age_format::{
+    ArmorDecoder, ArmorEncoder, CHUNK_BYTES, Header, NONCE_BYTES, Parsed, SEALED_CHUNK_BYTES, SealedHeader,
+};
+use haul_io::{Buf, BufResult, File, Io, Offset, Op, Publish, Staged, write_sparse};
+
+use crate::error::{During, Error};
+use crate::payload::Payload;
+pub(super) use crate::payload::accept::Form;
+use crate::payload::chunks::{ChunkRun, seal_chunks};
+use crate::payload::keys::HeaderKeys;
+use crate::payload::segments::{PIECE_BYTES, SEALED_PIECE_BYTES};
+use crate::task::{Outcome, Remarks, SourceFile};
+
+/// Capacity for a sealed piece as text: 65 bytes of text for 48 bytes, and the first and last line.
+const TEXT_BYTES: usize = SEALED_PIECE_BYTES / 48 * 65 + 1024;
+
+/// Seals `source`, whatever its length, with `header`.
+pub(super) async fn seal_in_order(
+    io: &impl Io,
+    source: &SourceFile,
+    header: SealedHeader,
+    publish: &Publish,
+    form: Form,
+) -> Result<Outcome, Error> {
+    let staged = Staged::create(io, publish).await.map_err(Error::at(During::Create))?;
+    let result = seal_pieces(io, source, header, staged.file(), form).await;
+    end(io, staged, publish, result).await
+}
+
+/// Opens the file `source`; without `publish`, only authenticates it.
+pub(super) async fn open_in_order(
+    io: &impl Io,
+    source: &SourceFile,
+    keys: &HeaderKeys<'_>,
+    publish: Option<&Publish>,
+    form: Form,
+) -> Result<Outcome, Error> {
+    let Some(publish) = publish else { return open_pieces(io, source, keys, None, form).await };
+    let staged = Staged::create(io, publish).await.map_err(Error::at(During::Create))?;
+    let target = Target { file: staged.file(), is_sparse: publish.sparse };
+    let result = open_pieces(io, source, keys, Some(target), form).await;
+    end(io, staged, publish, result).await
+}
+
+/// Publishes the result, or discards it after an error.
+async fn end(
+    io: &impl Io,
+    staged: Staged,
+    publish: &Publish,
+    result: Result<Outcome, Error>,
+) -> Result<Outcome, Error> {
+    match result {
+        Ok(outcome) => {
+            let published = staged.publish(io, publish).await.map_err(Error::at(During::Publish))?;
+            Ok(outcome.with(&published))
+        }
+        Err(error) => {
+            staged.discard(io).await;
+            Err(error)
+        }
+    }
+}
+
+async fn seal_pieces(
+    io: &impl Io,
+    source: &SourceFile,
+    header: SealedHeader,
+    target: &File,
+    form: Form,
+) -> Result<Outcome, Error> {
+    let mut encoder = (form == Form::Armored).then(ArmorEncoder::default);
+    let mut encoded = Vec::with_capacity(TEXT_BYTES);
+    let mut encode = |bytes: &[u8], out: &mut Vec<u8>| match &mut encoder {
+        Some(encoder) => encoder.push(bytes, out),
+        None => out.extend_from_slice(bytes),
+    };
+    let mut sealed = io.take_buf(SEALED_PIECE_BYTES);
+    let mut output = Output { io, file: target, written: 0, buf: io.take_buf(TEXT_BYTES) };
+    encode(&header.bytes, &mut encoded);
+    output.write(&mut encoded).await?;
+    let (mut plain, mut plain_bytes, mut first) = (io.take_buf(PIECE_BYTES), 0, 0);
+    plain = read_piece(io, source, plain, 0).await?;
+    loop {
+        let count = plain.filled().len();
+        plain_bytes += count as u64;
+        // A whole piece is the last one if nothing follows it.
+        let next = match count {
+            PIECE_BYTES => read_piece(io, source, io.take_buf(PIECE_BYTES), plain_bytes).await?,
+            _ => io.take_buf(PIECE_BYTES),
+        };
+        let ends = next.filled().is_empty();
+        seal_chunks(&header.payload_key, ChunkRun { first, ends }, plain.filled(), &mut sealed);
+        first += (count / CHUNK_BYTES) as u64;
+        encode(sealed.filled(), &mut encoded);
+        sealed.clear();
+        output.write(&mut encoded).await?;
+        io.progress(count as u64);
+        io.give_buf(std::mem::replace(&mut plain, next));
+        if ends {
+            break;
+        }
+        io.yield_now().await;
+    }
+    if let Some(encoder) = encoder {
+        encoder.finish(&mut encoded);
+        output.write(&mut encoded).await?;
+    }
+    io.give_buf(plain);
+    io.give_buf(sealed);
+    source.check_unchanged(io).await?;
+    Ok(Outcome::File { plain_bytes, sealed_bytes: output.written, remarks: source.remarks() })
+}
+
+/// Reads a piece, or less at the end of the file, into the empty buffer `buf`.
+async fn read_piece(io: &impl Io, source: &SourceFile, buf: Buf, offset: u64) -> Result<Buf, Error> {
+    let (count, buf) = io.read_full(&source.file, buf, PIECE_BYTES, Offset::At(offset)).await;
+    count.map_err(Error::at(During::Read))?;
+    Ok(buf)
+}
+
+/// A result that is written from start to end.
+struct Output<'a, I> {
+    io: &'a I,
+    file: &'a File,
+    /// The number of bytes written.
+    written: u64,
+    /// Invariant: empty between calls, with room for [`TEXT_BYTES`].
+    buf: Buf,
+}
+
+impl<I: Io> Output<'_, I> {
+    /// Writes `text` and empties it.
+    async fn write(&mut self, text: &mut Vec<u8>) -> Result<(), Error> {
+        for part in text.chunks(TEXT_BYTES) {
+            let mut buf = std::mem::replace(&mut self.buf, Buf::with_capacity(0));
+            buf.append(part);
+            let (result, back) = self.io.write_all(self.file, buf, Offset::At(self.written)).await;
+            self.buf = back;
+            result.map_err(Error::at(During::Write))?;
+            self.written += part.len() as u64;
+        }
+        text.clear();
+        Ok(())
+    }
+}
+
+/// Where plaintext goes.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    file: &'a File,
+    is_sparse: bool,
+}
+
+impl Target<'_> {
+    async fn write(self, io: &impl Io, plain: Buf, offset: u64) -> BufResult<()> {
+        if self.is_sparse {
+            write_sparse(io, self.file, plain, offset).await
+        } else {
+            io.write_all(self.file, plain, Offset::At(offset)).await
+        }
+    }
+}
+
+async fn open_pieces(
+    io: &impl Io,
+    source: &SourceFile,
+    keys: &HeaderKeys<'_>,
+    target: Option<Target<'_>>,
+    form: Form,
+) -> Result<Outcome, Error> {
+    let mut text = Decoded::new(io, &source.file, form);
+    let payload = text.header(keys).await?;
+    let mut plain = io.take_buf(PIECE_BYTES);
+    let (mut index, mut plain_bytes) = (0, 0);
+    loop {
+        let ends = text.is_over;
+        // A whole chunk may be the last until another byte follows it.
+        let chunk_count = text.bytes.len().saturating_sub(1) / SEALED_CHUNK_BYTES;
+        let now = if ends { text.bytes.len() } else { chunk_count * SEALED_CHUNK_BYTES };
+        if ends || chunk_count > 0 {
+            payload.open_chunks(ChunkRun { first: index, ends }, &text.bytes[..now], &mut plain)?;
+        }
+        text.bytes.drain(..now);
+        index += chunk_count as u64;
+        let opened_bytes = plain.filled().len() as u64;
+        if let Some(target) = target {
+            let (result, back) = target.write(io, plain, plain_bytes).await;
+            plain = back;
+            result.map_err(Error::at(During::Write))?;
+        }
+        plain.clear();
+        plain_bytes += opened_bytes;
+        io.progress(opened_bytes);
+        if ends {
+            break;
+        }
+        io.yield_now().await;
+        text.more().await?;
+    }
+    io.give_buf(plain);
+    if let Some(Target { file, is_sparse: true }) = target {
+        let set = io.done(Op::SetLength { file: file.clone(), bytes: plain_bytes }).await;
+        set.map_err(Error::at(During::Write))?;
+    }
+    source.check_unchanged(io).await?;
+    let remarks = target.map_or_else(Remarks::default, |_| source.remarks());
+    Ok(Outcome::File { plain_bytes, sealed_bytes: text.read, remarks })
+}
+
+/// The decoded bytes of an age file.
+struct Decoded<'a, I> {
+    io: &'a I,
+    source: &'a File,
+    /// The number of bytes that were read.
+    read: u64,
+    /// Of an armored file, until its end.
+    decoder: Option<ArmorDecoder>,
+    /// Whether everything was read.
+    is_over: bool,
+    /// Decoded bytes that aren't used yet.
+    bytes: Vec<u8>,
+}
+
+impl<'a, I: Io> Decoded<'a, I> {
+    fn new(io: &'a I, source: &'a File, form: Form) -> Self {
+        let decoder = (form == Form::Armored).then(ArmorDecoder::default);
+        Self { io, source, read: 0, decoder, is_over: false, bytes: Vec::new() }
+    }
+
+    /// Decodes the next 256 KiB.
+    async fn more(&mut self) -> Result<(), Error> {
+        if self.is_over {
+            return Ok(());
+        }
+        let text = self.io.take_buf(PIECE_BYTES);
+        let (count, text) = self.io.read_full(self.source, text, PIECE_BYTES, Offset::At(self.read)).await;
+        let count = count.map_err(Error::at(During::Read))?;
+        self.read += count as u64;
+        self.is_over = count < PIECE_BYTES;
+        match &mut self.decoder {
+            Some(decoder) => decoder.push(text.filled(), &mut self.bytes).map_err(Error::Armor)?,
+            None => self.bytes.extend_from_slice(text.filled()),
+        }
+        self.io.give_buf(text);
+        match self.decoder.take_if(|_| self.is_over) {
+            Some(decoder) => decoder.finish(&mut self.bytes).map_err(Error::Armor),
+            None => Ok(()),
+        }
+    }
+
+    /// Removes the header and the nonce, and opens them.
+    async fn header(&mut self, keys: &HeaderKeys<'_>) -> Result<Payload, Error> {
+        loop {
+            self.more().await?;
+            match Header::parse(&self.bytes)? {
+                Parsed::Complete { header, len } if self.bytes.len() >= len + NONCE_BYTES => {
+                    let nonce = &self.bytes[len..len + NONCE_BYTES];
+                    let payload = keys.open(&header, len, nonce)?;
+                    self.bytes.drain(..len + NONCE_BYTES);
+                    return Ok(payload);
+                }
+                _ if self.is_over => return Err(Error::WrongLength),
+                _ => {}
+            }
+        }
+    }
+}
