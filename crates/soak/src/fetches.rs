@@ -26,7 +26,11 @@ pub(crate) fn step(setup: &Setup, choice: &mut Choice, tally: &mut Tally) -> Che
 
 fn actions(world: &mut FetchWorld<'_>, choice: &mut Choice, tally: &mut Tally) -> Checked {
     for _ in 0..choice.within(1..=3) {
-        runs::disturbed(world, choice, tally)?;
+        if choice.chance(15) {
+            runs::two_at_once(world, choice, tally)?;
+        } else {
+            runs::disturbed(world, choice, tally)?;
+        }
     }
     runs::calm(world, choice, tally)
 }

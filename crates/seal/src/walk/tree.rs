@@ -22,6 +22,11 @@ const OPEN_MAX: usize = 32;
 /// Of the descriptors that are left, the walk takes one of this many.
 const DESCRIPTORS_PER_LEVEL: usize = 8;
 
+/// How many names of a directory are read before the first is returned. The run adds names to the directory and replaces
+/// files in it, and a directory that is read meanwhile may show a name twice or not at all (readdir(3)): a file that was
+/// transformed twice would look untouched. In a larger directory that remains possible, for the sake of memory.
+const NAMES_AHEAD: usize = 16_384;
+
 /// One step through a tree.
 pub(super) enum Item {
     /// A directory is entered; its content follows.
@@ -72,8 +77,12 @@ struct Level {
     root_bytes: usize,
     /// `None` while the level is closed.
     dir: Option<Dir>,
-    /// The names that were read before it was closed, in reverse order.
-    rest: Option<Vec<Name>>,
+    /// The names that were read and not yet returned, in reverse order.
+    ahead: Vec<Name>,
+    /// All names have been read.
+    is_read: bool,
+    /// Why reading ended early; reported after the names that were read.
+    error: Option<io::Error>,
 }
 
 type Name = (CString, FileType);
@@ -120,7 +129,8 @@ impl Tree {
                     self.look(&name, kind, &enters).unwrap_or_else(|error| Some(Item::Bad(path, error)))
                 }
                 Some(Err(error)) => {
-                    level.rest = Some(Vec::new());
+                    level.ahead.clear();
+                    level.is_read = true;
                     Some(Item::Bad(level.directory.path.clone(), error))
                 }
             };
@@ -231,34 +241,53 @@ impl Level {
     fn new(path: PathBuf, root_bytes: usize, fd: OwnedFd) -> io::Result<Self> {
         let stat = fs::fstat(&fd)?.into();
         let directory = Directory { path, stat };
-        Ok(Self { directory, root_bytes, dir: Some(Dir::new(fd)?), rest: None })
+        Ok(Self {
+            directory,
+            root_bytes,
+            dir: Some(Dir::new(fd)?),
+            ahead: Vec::new(),
+            is_read: false,
+            error: None,
+        })
     }
 
-    /// Returns the next name, from the directory or from memory. Afterwards the directory is open.
+    /// Returns the next name. Afterwards the directory is open.
     fn next_name(&mut self) -> Option<io::Result<Name>> {
-        match &mut self.rest {
-            None => read_name(self.dir.as_mut()?),
-            Some(rest) => {
-                let name = rest.pop()?;
-                if self.dir.is_none()
-                    && let Err(error) = self.open_again()
-                {
-                    self.rest = Some(Vec::new());
-                    return Some(Err(error));
+        if self.ahead.is_empty() {
+            self.read_ahead(NAMES_AHEAD);
+        }
+        let Some(name) = self.ahead.pop() else { return self.error.take().map(Err) };
+        if self.dir.is_none()
+            && let Err(error) = self.open_again()
+        {
+            self.ahead.clear();
+            return Some(Err(error));
+        }
+        Some(Ok(name))
+    }
+
+    /// Reads up to `count_max` names ahead, all before a task is made of the first.
+    fn read_ahead(&mut self, count_max: usize) {
+        let Some(dir) = self.dir.as_mut().filter(|_| !self.is_read) else { return };
+        let mut names = Vec::new();
+        while names.len() < count_max && !self.is_read {
+            match read_name(dir) {
+                Some(Ok(name)) => names.push(name),
+                // Reading on would repeat an error, so the names before it are all there is.
+                end => {
+                    self.is_read = true;
+                    self.error = end.and_then(Result::err);
                 }
-                Some(Ok(name))
             }
         }
+        names.reverse();
+        names.append(&mut self.ahead);
+        self.ahead = names;
     }
 
     fn close(&mut self) {
-        let Some(mut dir) = self.dir.take() else { return };
-        self.rest.get_or_insert_with(|| {
-            // Reading on would repeat the error, so the names before it are all there is.
-            let mut names: Vec<_> = std::iter::from_fn(|| read_name(&mut dir)?.ok()).collect();
-            names.reverse();
-            names
-        });
+        self.read_ahead(usize::MAX);
+        self.dir = None;
     }
 
     fn open_again(&mut self) -> io::Result<()> {
@@ -302,6 +331,20 @@ fn flags(follow: bool) -> OFlags {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_read_before_anything_is_done_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        // More names than the system returns at once.
+        let name = |number| dir.path().join(format!("{number:0100}"));
+        (0..3_000).for_each(|number| std::fs::write(name(number), "").unwrap());
+        let options = WalkOptions { follow: false, one_file_system: false };
+        let mut tree = Tree::open(dir.path().to_owned(), options).unwrap();
+        assert!(matches!(tree.next(|_| true), Some(Item::Other(_))));
+        (3_000..6_000).for_each(|number| std::fs::write(name(number), "").unwrap());
+        let others = std::iter::from_fn(|| tree.next(|_| true)).filter(|item| matches!(item, Item::Other(_)));
+        assert_eq!(others.count(), 2_999);
+    }
 
     #[test]
     fn a_vanished_file_is_reported_unless_it_was_temporary() {

@@ -51,6 +51,21 @@ pub(super) fn disturbed(
     Ok(())
 }
 
+/// Checks what two runs left together: whole versions only.
+pub(super) fn shared(world: &FetchWorld<'_>, ended: &Ended, tally: &mut Tally) -> Checked {
+    for index in 0..world.origin.files().len() {
+        let found =
+            found(world, index).map_err(|fault| Fault(format!("{}, not alone: {fault}", ended.command)))?;
+        tally.many("fetched files checked", u64::from(found.is_some()));
+        ensure!(
+            found.is_none() || !world.wrong_sum[index],
+            "{}: a wrong checksum is published",
+            ended.command
+        );
+    }
+    Ok(())
+}
+
 /// Checks what an undisturbed run left: the current version of each file, or the one that an earlier run completed.
 pub(super) fn calm(world: &FetchWorld<'_>, ended: &Ended, ends: &Ends) -> Checked {
     let line = &ended.command;

@@ -9,7 +9,7 @@ use super::judge;
 use super::world::{FetchWorld, Mode};
 use crate::checker::report;
 use crate::choice::Choice;
-use crate::fault::Checked;
+use crate::fault::{Checked, Fault};
 use crate::program::deeds::{Deed, Harm, Timed};
 use crate::program::limits::Limits;
 use crate::program::run::{Ended, Order};
@@ -57,6 +57,29 @@ pub(super) fn disturbed(world: &mut FetchWorld<'_>, choice: &mut Choice, tally: 
     tally.one(format!("disturbances of get: {word}"));
     let ends = report::check(&ended)?;
     judge::disturbed(world, &ended, &ends, cuts, tally)
+}
+
+/// Two runs that fetch the same list into the same folder. Each file is still one version.
+pub(super) fn two_at_once(world: &mut FetchWorld<'_>, choice: &mut Choice, tally: &mut Tally) -> Checked {
+    let order = |choice: &mut Choice| {
+        let mut order = world.order(choice);
+        if choice.chance(40) {
+            order.deeds = Harm::Kill.deeds(choice);
+        }
+        order
+    };
+    let orders = [order(choice), order(choice)];
+    let [one, two] = orders.map(|order| world.setup.program.start(order));
+    let (one, two) = (one?, two?);
+    let two = std::thread::spawn(move || two.finish());
+    let one = one.finish();
+    let two = two.join().map_err(|_| Fault("the soak itself: a panic".to_owned()))?;
+    tally.one("two runs of get at once");
+    for ended in [one?, two?] {
+        report::check(&ended)?;
+        judge::shared(world, &ended, tally)?;
+    }
+    Ok(())
 }
 
 /// The server behaves and nothing disturbs the run: everything is complete after it.

@@ -26,6 +26,8 @@ pub(crate) enum Deed {
     SignalWorker(usize, Signal),
     /// SIGCONT to the program and all its workers.
     ContinueAll,
+    /// Another program replaces a file: `from` is renamed to `to`.
+    Replace { from: PathBuf, to: PathBuf },
     /// The power of the file system mounted here is cut.
     CutPower(PathBuf),
 }

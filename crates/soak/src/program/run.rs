@@ -248,6 +248,10 @@ impl Running {
                 }
                 true
             }
+            Deed::Replace { from, to } => {
+                std::fs::rename(from, to)?;
+                true
+            }
             Deed::CutPower(mountpoint) => {
                 cut_power(mountpoint)?;
                 true

@@ -13,7 +13,7 @@ use crate::checker::report::Ends;
 use crate::checker::tree::Found;
 use crate::fault::{Checked, ensure};
 use crate::program::run::Ended;
-use crate::world::model::{Command, End, State};
+use crate::world::model::{Command, Content, End, State};
 
 /// A run, and what it said.
 pub(super) struct Run<'a> {
@@ -31,9 +31,10 @@ pub(super) fn one(world: &TreeWorld<'_>, run: &Run<'_>, found: &mut Found) -> Ch
         || run.ended.lost_workers()
         || run.plan.cuts_power()
         || !run.ended.limits.is_none();
+    // A check writes nothing, and leaves what earlier runs left.
     let twice = run.ended.done_to_it.len() > 1 && run.ended.was_interrupted();
     ensure!(
-        leaves || twice || found.leftovers.is_empty(),
+        leaves || twice || command == Command::Verify || found.leftovers.is_empty(),
         "{line}: status {}, {:?}, leaves {:?}",
         run.ended.status,
         run.ended.done_to_it,
@@ -51,6 +52,11 @@ pub(super) fn one(world: &TreeWorld<'_>, run: &Run<'_>, found: &mut Found) -> Ch
             )
         };
         let empty = original.plain.is_empty();
+        if run.plan.replaced.as_ref() == Some(name) && !run.ended.done_to_it.is_empty() {
+            let kept = [after.plain, after.sealed].contains(&Some(Content::Flipped));
+            ensure!(kept, "{}: what another program wrote is lost", tell());
+            continue;
+        }
         let is = |state: State| same(state, after, empty);
         ensure!(after.plain.is_some() || after.sealed.is_some(), "{}: lost", tell());
         ensure!(command.states(before).into_iter().any(is), "{}: a state of no run", tell());
@@ -109,6 +115,9 @@ pub(super) fn harm_word(plan: &Plan, ended: &Ended) -> String {
     if plan.cuts_power() {
         return if ended.lines_at_cut.is_some() { "power cut" } else { "none" }.to_owned();
     }
+    if plan.replaced.is_some() {
+        return if ended.done_to_it.is_empty() { "none" } else { "file replaced" }.to_owned();
+    }
     let limit = match &ended.limits {
         limits if limits.descriptors.is_some() => " few descriptors",
         limits if limits.memory_kib.is_some() => " little memory",
@@ -130,7 +139,7 @@ fn damaged(world: &TreeWorld<'_>, run: &Run<'_>, found: &mut Found) -> Checked {
         ensure!(may && reported, "{line}: {:?}, {name:?}: damaged: {what}", run.ended.done_to_it);
         let before = world.states.get(&name).copied().unwrap_or_default();
         let original = &world.originals[&name];
-        let flipped = before.plain == Some(crate::world::model::Content::Flipped);
+        let flipped = before.plain == Some(Content::Flipped);
         fs::write(world.root.join(&name), if flipped { &original.flipped } else { &original.plain })?;
         let state = found.states.entry(name).or_default();
         state.plain = before.plain;

@@ -4,13 +4,14 @@
 //! Does not own: doing it (see `world`), judging it (see `judge`).
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use super::world::TreeWorld;
 use crate::choice::Choice;
 use crate::program::deeds::{Deed, Harm, Timed};
 use crate::program::limits::Limits;
 use crate::program::run::Order;
-use crate::world::model::Command;
+use crate::world::model::{Command, Content};
 
 /// Every kind of engine, in several sizes.
 pub(crate) const ENGINES: [&str; 12] = [
@@ -36,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) harm: Harm,
     pub(crate) deeds: Vec<Timed>,
     pub(crate) limits: Limits,
+    /// A file that another program replaces by its other content during the run.
+    pub(crate) replaced: Option<PathBuf>,
     /// The space left on the file system, where it is filled first.
     pub(crate) space: Option<u64>,
     args: Vec<OsString>,
@@ -57,6 +60,10 @@ impl Plan {
         let mut plan = Self::of(command, choice);
         plan.harm = harm;
         plan.deeds = harm.deeds(choice);
+        if matches!(command, Command::Seal { .. }) && choice.chance(20) {
+            plan.replace_one(choice, world);
+            return plan;
+        }
         let overwrites = command == Command::Xor { overwrite: true };
         if world.disk.has_power() && !overwrites && choice.chance(60) {
             plan.args.extend(["--durable".into(), "always".into()]);
@@ -71,6 +78,23 @@ impl Plan {
             plan.space = Some(choice.below(4 << 20) as u64);
         }
         plan
+    }
+
+    /// Makes the replacement of a plain file the only disturbance.
+    fn replace_one(&mut self, choice: &mut Choice, world: &TreeWorld<'_>) {
+        let is_plain = |name: &&PathBuf| {
+            let state = world.states.get(*name).copied().unwrap_or_default();
+            state.plain == Some(Content::Plain) && !world.originals[*name].plain.is_empty()
+        };
+        let names: Vec<_> = world.originals.keys().filter(is_plain).collect();
+        if names.is_empty() {
+            return;
+        }
+        let name = *choice.pick(&names);
+        let (from, to) = (world.replacement(), world.root.join(name));
+        self.harm = Harm::Nothing;
+        self.deeds = vec![Timed { at: choice.moment(), deed: Deed::Replace { from, to } }];
+        self.replaced = Some(name.clone());
     }
 
     /// A command that isn't disturbed.
@@ -105,6 +129,7 @@ impl Plan {
             harm: Harm::Nothing,
             deeds: Vec::new(),
             limits: Limits::default(),
+            replaced: None,
             space: None,
             args,
         }

@@ -20,6 +20,9 @@ pub(super) fn one(world: &mut TreeWorld<'_>, plan: &Plan, choice: &mut Choice, t
     if plan.cuts_power() {
         rustix::fs::sync();
     }
+    if let Some(name) = &plan.replaced {
+        fs::write(world.replacement(), &world.originals[name].flipped)?;
+    }
     let filler = plan.space.map(|space| world.disk.fill(space)).transpose()?;
     let ended = world.setup.program.run(plan.order(world))?;
     tally.one(format!("runs: {} on {}", word(plan.command), plan.engine));

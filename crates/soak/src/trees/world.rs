@@ -23,6 +23,11 @@ pub(crate) struct TreeWorld<'a> {
 }
 
 impl<'a> TreeWorld<'a> {
+    /// Where the content of a replaced file lies until then, outside the tree.
+    pub(crate) fn replacement(&self) -> PathBuf {
+        self.disk.root.join("replacement")
+    }
+
     /// Makes the file system and the tree.
     pub(crate) fn make(setup: &'a Setup, choice: &mut Choice, tally: &mut Tally) -> Checked<Self> {
         let disk = Disk::make(Kind::choose(choice), &setup.dir)?;

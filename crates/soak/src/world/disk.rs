@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use haul_testkit::{is_root, peer};
 
@@ -93,6 +94,22 @@ impl Disk {
 
     /// Mounts it again after a cut, its log replayed and, where it has none, checked.
     pub(crate) fn restore_power(&self) -> Checked {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            self.mount_again()?;
+            // A mount namespace of another program may hold the file system, which then stays without power.
+            let probe = self.root.join("probe");
+            match File::create(&probe).and_then(|_| fs::remove_file(&probe)) {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    ensure!(Instant::now() < deadline, "the soak itself: power doesn't return: {error}")
+                }
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn mount_again(&self) -> Checked {
         succeed(Command::new("umount").arg(&self.root))?;
         if self.kind == Kind::Ext4WithoutJournal {
             // Without a journal a check repairs what the cut left. Its exit code 1 says that it did.
