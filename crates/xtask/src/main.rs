@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the project's own people")]
 
+mod bench_seal;
 mod ci;
 mod readme;
 mod repository;
@@ -25,6 +26,9 @@ chores:
   soak [--minutes N] [--only NAME]
                         the tests ignored as \"soak…\", or the one called NAME, one after another; N minutes for each,
                         10 by default
+  bench-seal --dir DIR [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME] [--with 'OPTIONS']
+                        sealing against cp, in rounds, on file systems in images in DIR (root); --with adds a
+                        contestant
 ";
 
 fn main() -> ExitCode {
@@ -35,6 +39,9 @@ fn main() -> ExitCode {
         ["tidy"] => Repository::here().and_then(|repository| tidy::run(&repository)),
         ["soak", options @ ..] => soak::Options::read(options)
             .and_then(|options| Repository::here().and_then(|repository| soak::run(&repository, &options))),
+        ["bench-seal", options @ ..] => {
+            bench_seal::Options::read(options).and_then(|options| bench_seal::run(&options))
+        }
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             Ok(())
