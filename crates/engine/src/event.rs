@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::choice::Engine;
 use crate::job::contract::{Failure, Job, Outcome, TaskId};
 use crate::job::phases::{Phases, Spreads};
+use crate::shortage::Shortage;
 
 /// Something that happened in a run. Events arrive in order.
 pub enum Event<J: Job> {
@@ -29,6 +30,8 @@ pub enum Event<J: Job> {
         cancelled: bool,
         /// The distributions of the times of all pieces of work.
         spreads: Box<Spreads>,
+        /// What the system refused the run, which went on without it.
+        shortages: Vec<Shortage>,
     },
 }
 
@@ -76,6 +79,8 @@ pub struct Report {
     pub cancelled: bool,
     /// The distributions of the times of all pieces of work.
     pub spreads: Spreads,
+    /// What the system refused the run, which went on without it.
+    pub shortages: Vec<Shortage>,
 }
 
 impl Report {
@@ -94,10 +99,11 @@ impl Report {
                 Err(Failure::Cancelled) => self.cancelled_tasks += 1,
                 Err(_) => self.failed += 1,
             },
-            Event::Ended { wall, cancelled, spreads } => {
+            Event::Ended { wall, cancelled, spreads, shortages } => {
                 self.wall = *wall;
                 self.cancelled = *cancelled;
                 self.spreads = Spreads::clone(spreads);
+                self.shortages.clone_from(shortages);
             }
         }
     }

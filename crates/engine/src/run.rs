@@ -3,21 +3,26 @@
 //! Owns: choosing the engine's loop, falling back where the system refuses it, the first and last events of the stream.
 //! Does not own: the loops, the order of work ([`crate::supervisor`]).
 
+use std::any::Any;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
-use haul_io::{Blocking, Io};
+use haul_io::{Blocking, Io, Room};
 
 use crate::choice::Engine;
 use crate::config::Config;
 use crate::event::{Event, Fallback, Report};
+use crate::execute::catch;
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::portable::{Portable, WorkerCommand};
 use crate::job::source::Source;
 use crate::processes::coordinator;
 use crate::processes::worker_pool::{PoolSize, WorkerPool};
+use crate::room::fitting;
 use crate::serial;
+use crate::shortage::Shortages;
 use crate::supervisor::Supervisor;
 use crate::threads::rings::{self, RingSize};
 use crate::threads::workers;
@@ -29,7 +34,8 @@ use crate::threads::workers;
 /// use [`run_portable`]; this function runs threads in their place.
 ///
 /// # Panics
-/// If the source or `on_event` panics.
+/// If the source or `on_event` panics. A panic of `on_event` first triggers [`Config::cancel`]; it continues when every
+/// task that was begun has ended or been undone. `on_event` isn't called again.
 pub fn run<J: Job>(
     job: &J,
     source: impl Source<J::Task>,
@@ -41,8 +47,7 @@ pub fn run<J: Job>(
         Some(size) => run.begin_with_threads(size, "this kind of task stays in one process".to_owned()),
         None => run.begin(),
     };
-    let spreads = run.in_this_process(source, engine);
-    run.end(spreads)
+    run.in_this_process(source, engine)
 }
 
 /// As [`run`], on engines of processes too; `worker` is the command that starts a worker process.
@@ -51,7 +56,7 @@ pub fn run<J: Job>(
 /// the pages written to are allocated.
 ///
 /// # Panics
-/// If the source or `on_event` panics.
+/// As [`run`].
 pub fn run_portable<J: Portable>(
     job: &J,
     source: impl Source<J::Task>,
@@ -70,13 +75,12 @@ pub fn run_portable<J: Portable>(
             let supervisor = Supervisor::new(source, config.cancel.clone());
             let mut settled = |settled| run.emit(Event::Settled(settled));
             let spreads = coordinator::run(job, supervisor, config, pool, &mut settled);
-            return run.end(spreads);
+            return run.end(spreads, Shortages::default());
         }
         Some((size, Err(refused))) => run.begin_with_threads(size, refused.to_string()),
         None => run.begin(),
     };
-    let spreads = run.in_this_process(source, engine);
-    run.end(spreads)
+    run.in_this_process(source, engine)
 }
 
 /// The size of the pool of processes; `None` for an engine without one.
@@ -95,16 +99,26 @@ struct Run<'a, J, F> {
     started: Instant,
     report: Report,
     on_event: F,
+    /// The panic of `on_event`.
+    panicked: Option<Box<dyn Any + Send>>,
 }
 
 impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     fn new(job: &'a J, config: &'a Config, on_event: F) -> Self {
-        Self { job, config, started: Instant::now(), report: Report::default(), on_event }
+        Self { job, config, started: Instant::now(), report: Report::default(), on_event, panicked: None }
     }
 
     fn emit(&mut self, event: Event<J>) {
         self.report.record(&event);
-        (self.on_event)(&event);
+        if self.panicked.is_none() {
+            let on_event = &mut self.on_event;
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| on_event(&event))) {
+                self.panicked = Some(payload);
+                self.config.cancel.trigger();
+            }
+        }
+        // A panic while a reported task is dropped has no task left to fail.
+        let _ = catch(|| drop(event));
     }
 
     /// Begins with the configured engine, or with its substitute if the system refuses it.
@@ -116,32 +130,40 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
 
     /// Begins with as many threads as the processes would have had.
     fn begin_with_threads(&mut self, size: PoolSize, reason: String) -> Engine {
-        let engine = Engine::Threads(size.processes.saturating_mul(size.threads));
+        let (engine, _) = fitting(Engine::Threads(size.processes.saturating_mul(size.threads)), Room::left());
         let fallback = Some(Fallback { asked: self.config.engine, reason });
         self.emit(Event::Started { engine, fallback });
         engine
     }
 
-    fn in_this_process(&mut self, source: impl Source<J::Task>, engine: Engine) -> Spreads {
+    /// Runs all tasks on `engine`, after the first event and up to the last one.
+    fn in_this_process(mut self, source: impl Source<J::Task>, engine: Engine) -> Report {
         let (job, config) = (self.job, self.config);
+        let shortages = Shortages::default();
         let supervisor = Supervisor::new(source, config.cancel.clone());
         let mut settled = |settled| self.emit(Event::Settled(settled));
-        match engine {
+        let spreads = match engine {
             Engine::Serial => serial::run(job, supervisor, config, &mut settled),
-            Engine::Threads(count) => workers::run(job, supervisor, config, count, &mut settled),
+            Engine::Threads(count) => workers::run(job, supervisor, config, count, &shortages, &mut settled),
             Engine::Uring { rings, depth } => {
-                rings::run(job, supervisor, config, RingSize { rings, depth }, &mut settled)
+                let size = RingSize { rings, depth };
+                rings::run(job, supervisor, config, size, &shortages, &mut settled)
             }
             Engine::Processes(_) | Engine::Hybrid { .. } => {
                 unreachable!("an engine of processes was replaced by threads before")
             }
-        }
+        };
+        self.end(spreads, shortages)
     }
 
-    fn end(mut self, spreads: Spreads) -> Report {
+    fn end(mut self, spreads: Spreads, shortages: Shortages) -> Report {
         let cancelled = self.config.cancel.is_triggered();
         let wall = self.started.elapsed();
-        self.emit(Event::Ended { wall, cancelled, spreads: Box::new(spreads) });
+        let (spreads, shortages) = (Box::new(spreads), shortages.into_inner());
+        self.emit(Event::Ended { wall, cancelled, spreads, shortages });
+        if let Some(payload) = self.panicked {
+            resume_unwind(payload);
+        }
         self.report
     }
 }
@@ -149,16 +171,19 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
 /// Threads that replace each ring if the system refuses io_uring.
 const THREADS_PER_REFUSED_RING: usize = 16;
 
-/// The configured engine, or its substitute and the reason if the system refuses it.
+/// The configured engine, or its substitute and the reason if the system refuses it or there is no room for all of it.
 fn granted(config: &Config) -> (Engine, Option<Fallback>) {
-    let Engine::Uring { rings, depth } = config.engine else { return (config.engine, None) };
+    let asked = config.engine;
+    let room = Room::left();
+    let (engine, cut) = fitting(asked, room);
+    let fallback = cut.map(|reason| Fallback { asked, reason });
+    let Engine::Uring { rings, depth } = engine else { return (engine, fallback) };
     match rings::probe(config, RingSize { rings, depth }) {
-        Ok(()) => (config.engine, None),
+        Ok(()) => (engine, fallback),
         Err(refused) => {
             let count = rings.get() * depth.get().min(THREADS_PER_REFUSED_RING);
-            let workers = NonZeroUsize::new(count).unwrap_or(rings);
-            let fallback = Fallback { asked: config.engine, reason: refused.to_string() };
-            (Engine::Threads(workers), Some(fallback))
+            let (threads, _) = fitting(Engine::Threads(NonZeroUsize::new(count).unwrap_or(rings)), room);
+            (threads, Some(Fallback { asked, reason: refused.to_string() }))
         }
     }
 }

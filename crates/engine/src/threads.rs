@@ -6,6 +6,7 @@
 //! Not to be touched from outside: the [`dispatcher`], through which workers and supervisor exchange work and answers.
 
 mod dispatcher;
+mod recorders;
 pub(crate) mod rings;
 pub(crate) mod thread_pool;
 pub(crate) mod workers;

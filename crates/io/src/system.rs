@@ -4,12 +4,17 @@
 //! Leaves: the switch that cancels a run, waiting that it interrupts, the wording of errors.
 //! Private: the flag and the descriptor behind [`Cancel`]. Nothing here knows an operation.
 
+pub(crate) mod bell;
 mod cancel;
 pub(crate) mod deadline;
 mod error;
 mod heaps;
 pub(crate) mod random;
+mod room;
+pub(crate) mod shortage;
 
 pub use cancel::Cancel;
 pub use error::{cancelled, is_cancelled, is_link_in_the_way, reason};
 pub use heaps::limit_heaps;
+pub use room::Room;
+pub use shortage::{Patience, Patient};

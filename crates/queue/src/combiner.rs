@@ -61,4 +61,12 @@ impl<T> Combiner<T> {
     pub fn visit<R>(&self, visit: impl FnOnce(&mut T) -> R) -> Result<R, Poisoned> {
         self.0.lock().map(|mut state| visit(&mut state)).map_err(|_| Poisoned)
     }
+
+    /// The state, once no thread combines any more.
+    ///
+    /// # Errors
+    /// [`Poisoned`] if a combiner panicked.
+    pub fn into_inner(self) -> Result<T, Poisoned> {
+        self.0.into_inner().map_err(|_| Poisoned)
+    }
 }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_engine::{Next, Source};
 use haul_io::reason;
@@ -24,6 +25,8 @@ const BATCHES_AHEAD: usize = 4;
 pub(crate) enum List {
     /// A regular file, which is read on demand.
     File(Lines<File>),
+    /// A pipe or a terminal, where the system refuses a thread to wait for its lines.
+    Waiting(Lines<Box<dyn Read + Send>>),
     /// A pipe or a terminal, whose lines may arrive slowly: a thread waits for them.
     Stream { batches: Receiver<Vec<Line>>, batch: std::vec::IntoIter<Line> },
 }
@@ -48,9 +51,23 @@ impl List {
     fn stream(reader: impl Read + Send + 'static) -> Result<Self, Problem> {
         let (sender, batches) = sync_channel(BATCHES_AHEAD);
         // The thread isn't joined: the program must be able to end while stdin stays open.
-        std::thread::Builder::new().name("list".to_owned()).spawn(move || send_lines(reader, &sender))?;
-        Ok(Self::Stream { batches, batch: Vec::new().into_iter() })
+        let source: Arc<Mutex<Option<Box<dyn Read + Send>>>> = Arc::new(Mutex::new(Some(Box::new(reader))));
+        let taken = source.clone();
+        let send = move || {
+            if let Some(reader) = take(&taken) {
+                send_lines(reader, &sender);
+            }
+        };
+        match std::thread::Builder::new().name("list".to_owned()).spawn(send) {
+            Ok(_) => Ok(Self::Stream { batches, batch: Vec::new().into_iter() }),
+            // Without a thread, the run waits for each line.
+            Err(error) => take(&source).map(|reader| Self::Waiting(Lines::new(reader))).ok_or(error.into()),
+        }
     }
+}
+
+fn take<T>(source: &Mutex<Option<T>>) -> Option<T> {
+    source.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Sends the lines of `reader` in batches. A line that has arrived never waits for one that hasn't.
@@ -70,6 +87,7 @@ impl Source<Line> for List {
     fn next(&mut self) -> Next<Line> {
         let (batches, batch) = match self {
             Self::File(lines) => return Source::next(lines),
+            Self::Waiting(lines) => return Source::next(lines),
             Self::Stream { batches, batch } => (batches, batch),
         };
         loop {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle, WeakProgressBar};
 
 use super::text::human_bytes;
 
@@ -44,7 +44,9 @@ impl Counts {
         });
         let line = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         line.set_style(style);
-        line.enable_steady_tick(REDRAW_INTERVAL);
+        // Not `enable_steady_tick`, whose thread must not be refused. Without it, the line is drawn with each message.
+        let ticked = line.downgrade();
+        let _ = std::thread::Builder::new().name("progress".to_owned()).spawn(move || tick(&ticked));
         line
     }
 
@@ -55,5 +57,16 @@ impl Counts {
         let (bytes, per_second) = (human_bytes(bytes), human_bytes(per_second as u64));
         let failed = if failed == 0 { String::new() } else { format!(", {failed} failed") };
         format!("{done} done{failed}, {bytes}, {per_second}/s")
+    }
+}
+
+/// Redraws the line until it is finished.
+fn tick(line: &WeakProgressBar) {
+    loop {
+        std::thread::sleep(REDRAW_INTERVAL);
+        match line.upgrade() {
+            Some(line) if !line.is_finished() => line.tick(),
+            _ => return,
+        }
     }
 }

@@ -74,6 +74,9 @@ pub(crate) fn table(report: &Report, usage: &Usage, cores: NonZeroUsize) -> Stri
     );
     let _ =
         writeln!(text, "context switches {} (waiting {waits}, preempted {preemptions})", waits + preemptions);
+    for shortage in &report.shortages {
+        let _ = writeln!(text, "short of {}: {shortage}", shortage.resource);
+    }
     let _ =
         writeln!(text, "{:<10}{:>9}{:>11}{:>11}{:>11}{:>11}", "phase", "pieces", "p50", "p90", "p99", "max");
     let spreads = &report.spreads;

@@ -45,6 +45,7 @@ impl RunContext<'_> {
         let before = Usage::now();
         let report = job.run(source, &config, |event| {
             if let Event::Settled(settled) = event {
+                watch.look();
                 counts.count_task(settled.outcome.is_ok());
                 if settled.outcome.is_err() {
                     on_failed(&settled.task);

@@ -106,6 +106,11 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         }
     }
 
+    /// The supervisor, if no worker has taken any work.
+    pub(crate) fn into_supervisor(self) -> Option<Supervisor<J, S>> {
+        self.combiner.into_inner().ok().map(|combined| combined.supervisor)
+    }
+
     /// D1: publishes an answer. The worker must ask for more work next, which combines (D2).
     pub(crate) fn answer(&self, returned: Returned<J>) {
         if self.answers.push(returned).is_err() {

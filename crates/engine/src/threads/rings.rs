@@ -4,11 +4,10 @@
 //! Does not own: the rings ([`haul_io::Uring`]), the queues between workers and supervisor
 //! ([`crate::threads::dispatcher`]).
 
-use std::cell::RefCell;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use haul_io::{Feed, Io, RingRefused, TaskIo, Uring, UringConfig};
+use haul_io::{Feed, Io, RingRefused, TaskIo, Uring, UringConfig, reason};
 use haul_queue::TryPop;
 
 use crate::config::Config;
@@ -17,8 +16,10 @@ use crate::execute::{Work, execute};
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::source::Source;
+use crate::shortage::Shortages;
 use crate::supervisor::Supervisor;
 use crate::threads::dispatcher::Dispatcher;
+use crate::threads::recorders::Recorder;
 use crate::threads::workers;
 
 /// How many rings, and how many jobs in flight on each.
@@ -38,17 +39,22 @@ pub(crate) fn run<J: Job>(
     supervisor: Supervisor<J, impl Source<J::Task>>,
     config: &Config,
     size: RingSize,
+    shortages: &Shortages,
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
     let dispatcher = Dispatcher::new(supervisor, size.rings.get() * size.depth.get());
-    std::thread::scope(|scope| {
-        let spawn = |_| scope.spawn(|| serve(job, config, size, &dispatcher));
-        let threads: Vec<_> = (0..size.rings.get()).map(spawn).collect();
-        let guard = dispatcher.close_on_drop();
-        dispatcher.report_all(settled);
-        drop(guard);
-        workers::merged(threads)
-    })
+    let serve = |recorder: &Recorder| serve(job, config, size, &dispatcher, Records { recorder, shortages });
+    match workers::by_threads(&dispatcher, size.rings, serve, shortages, settled) {
+        Some(spreads) => spreads,
+        None => workers::by_this_thread(job, dispatcher, config, settled),
+    }
+}
+
+/// Where a ring's thread records the times of its work, and what the system refused it.
+#[derive(Clone, Copy)]
+struct Records<'a> {
+    recorder: &'a Recorder,
+    shortages: &'a Shortages,
 }
 
 /// The body of a ring's thread. If the system refuses this thread a ring after all, the thread works by blocking calls.
@@ -57,17 +63,30 @@ fn serve<J: Job>(
     config: &Config,
     size: RingSize,
     dispatcher: &Dispatcher<J, impl Source<J::Task>>,
-) -> Spreads {
-    let Ok(ring) = ring(config, size) else { return workers::serve(job, config, dispatcher) };
+    records: Records<'_>,
+) {
+    let Records { recorder, shortages } = records;
+    let ring = match ring(config, size) {
+        Ok(ring) => ring,
+        Err(refused) => {
+            shortages.note_one("rings", size.rings.get(), refused.to_string());
+            return workers::serve(job, config, dispatcher, recorder);
+        }
+    };
     dispatcher.add_unparker(ring.unparker());
-    let spreads = RefCell::new(Spreads::default());
     ring.run(|| match dispatcher.try_next() {
-        TryPop::Item(work) => Feed::Job(Box::pin(lane(job, dispatcher, ring.task(), &spreads, work))),
+        TryPop::Item(work) => Feed::Job(Box::pin(lane(job, dispatcher, ring.task(), recorder, work))),
         // The dispatcher unparks the ring when there is new work.
         TryPop::Empty => Feed::Wait(Duration::MAX),
         TryPop::Closed => Feed::End,
     });
-    spreads.into_inner()
+    if ring.kernel_workers_refused() {
+        let wanted = UringConfig::default().kernel_workers_max as usize;
+        shortages.note("kernel workers", wanted, 0, "the kernel could not start one".to_owned());
+    }
+    if let Some((granted, error)) = ring.pool_thread_refused() {
+        shortages.note("pool threads", granted + 1, granted, reason(&error));
+    }
 }
 
 /// Carries out one piece of work after the other while there is any: a future for each would cost an allocation.
@@ -75,12 +94,12 @@ async fn lane<J: Job>(
     job: &J,
     dispatcher: &Dispatcher<J, impl Source<J::Task>>,
     io: TaskIo,
-    spreads: &RefCell<Spreads>,
+    recorder: &Recorder,
     mut work: Work<J>,
 ) {
     loop {
         let returned = execute(job, &io, work).await;
-        spreads.borrow_mut().record(&returned.phases);
+        recorder.record(&returned.phases);
         dispatcher.answer(returned);
         // A job that never waits must not keep the other lanes from their completions.
         io.yield_now().await;

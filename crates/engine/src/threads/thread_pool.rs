@@ -34,8 +34,10 @@ impl<W: Send + 'static> ThreadPool<W> {
     /// A panic in `handle` ends that item, not the thread. Triggering the [`Blocking::cancel`] that `handle` gets
     /// interrupts that thread's current item only; the thread resets it before the next item.
     ///
+    /// If the system refuses a thread, those before it do the work.
+    ///
     /// # Errors
-    /// If the system refuses a thread or a descriptor.
+    /// If the system refuses even the first thread, or a descriptor for it.
     pub fn start<H>(workers: usize, capacity: usize, cancel: Cancel, handle: H) -> std::io::Result<Self>
     where
         H: Fn(&Blocking, W) + Send + Sync + 'static,
@@ -44,18 +46,28 @@ impl<W: Send + 'static> ThreadPool<W> {
         let handle = Arc::new(handle);
         let mut pool = Self { ring, cancel, threads: Vec::with_capacity(workers) };
         for index in 0..workers {
-            let (ring, cancel, handle) = (pool.ring.clone(), pool.cancel.child()?, handle.clone());
-            let thread = std::thread::Builder::new().name(format!("haul-{index}")).spawn(move || {
-                let io = Blocking::new(cancel);
-                while let Some(item) = ring.pop() {
-                    io.cancel().reset();
-                    // The panic hook has reported the panic.
-                    let _ = catch_unwind(AssertUnwindSafe(|| handle(&io, item)));
-                }
-            })?;
-            pool.threads.push(thread);
+            match pool.start_one(index, handle.clone()) {
+                Ok(thread) => pool.threads.push(thread),
+                Err(error) if pool.threads.is_empty() => return Err(error),
+                Err(_) => break,
+            }
         }
         Ok(pool)
+    }
+
+    fn start_one<H>(&self, index: usize, handle: Arc<H>) -> std::io::Result<JoinHandle<()>>
+    where
+        H: Fn(&Blocking, W) + Send + Sync + 'static,
+    {
+        let (ring, cancel) = (self.ring.clone(), self.cancel.child()?);
+        std::thread::Builder::new().name(format!("haul-{index}")).spawn(move || {
+            let io = Blocking::new(cancel);
+            while let Some(item) = ring.pop() {
+                io.cancel().reset();
+                // The panic hook has reported the panic.
+                let _ = catch_unwind(AssertUnwindSafe(|| handle(&io, item)));
+            }
+        })
     }
 
     /// Submits `item`, sleeping while the queue is full.

@@ -1,13 +1,13 @@
 //! The threaded engine: worker threads on one bounded ring, one job at a time on each.
 //!
-//! Owns: its threads, and merging the times that they recorded.
+//! Owns: its threads, and going on with fewer if the system refuses some.
 //! Does not own: the rings between workers and supervisor ([`crate::threads::dispatcher`]).
 
 use std::num::NonZeroUsize;
 use std::panic::resume_unwind;
 use std::thread::ScopedJoinHandle;
 
-use haul_io::{Blocking, run_ready};
+use haul_io::{Blocking, reason, run_ready};
 
 use crate::config::Config;
 use crate::event::Settled;
@@ -15,40 +15,86 @@ use crate::execute::execute;
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::source::Source;
+use crate::serial;
+use crate::shortage::Shortages;
 use crate::supervisor::Supervisor;
 use crate::threads::dispatcher::Dispatcher;
+use crate::threads::recorders::{Recorder, Recorders};
 
 pub(crate) fn run<J: Job>(
     job: &J,
     supervisor: Supervisor<J, impl Source<J::Task>>,
     config: &Config,
     workers: NonZeroUsize,
+    shortages: &Shortages,
     settled: &mut dyn FnMut(Settled<J>),
 ) -> Spreads {
     let dispatcher = Dispatcher::new(supervisor, workers.get());
-    std::thread::scope(|scope| {
-        let spawn = |_| scope.spawn(|| serve(job, config, &dispatcher));
-        let threads: Vec<_> = (0..workers.get()).map(spawn).collect();
-        let guard = dispatcher.close_on_drop();
-        dispatcher.report_all(settled);
-        drop(guard);
-        merged(threads)
-    })
+    let serve = |recorder: &Recorder| serve(job, config, &dispatcher, recorder);
+    match by_threads(&dispatcher, workers, serve, shortages, settled) {
+        Some(spreads) => spreads,
+        None => by_this_thread(job, dispatcher, config, settled),
+    }
 }
 
-/// Joins the workers and merges the times that they recorded.
+/// Has up to `count` threads run `serve` while the calling thread reports the ends of tasks. If the system refuses a
+/// thread, the threads before it do the work; `None` if it refuses even the first.
+pub(crate) fn by_threads<J: Job, S: Source<J::Task>>(
+    dispatcher: &Dispatcher<J, S>,
+    count: NonZeroUsize,
+    serve: impl Fn(&Recorder) + Send + Copy,
+    shortages: &Shortages,
+    settled: &mut dyn FnMut(Settled<J>),
+) -> Option<Spreads> {
+    let recorders = Recorders::for_workers(count);
+    let did_work = std::thread::scope(|scope| {
+        // However this ends, no thread waits for ever.
+        let guard = dispatcher.close_on_drop();
+        let mut threads = Vec::new();
+        while threads.len() < count.get() {
+            let recorder = recorders.of(threads.len());
+            match std::thread::Builder::new().spawn_scoped(scope, move || serve(recorder)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    shortages.note("threads", count.get(), threads.len(), reason(&error));
+                    break;
+                }
+            }
+        }
+        if threads.is_empty() {
+            return false;
+        }
+        dispatcher.report_all(settled);
+        drop(guard);
+        join(threads);
+        true
+    });
+    did_work.then(|| recorders.into_spreads())
+}
+
+/// Does all the work on the calling thread, after the system has refused every other.
+pub(crate) fn by_this_thread<J: Job>(
+    job: &J,
+    dispatcher: Dispatcher<J, impl Source<J::Task>>,
+    config: &Config,
+    settled: &mut dyn FnMut(Settled<J>),
+) -> Spreads {
+    match dispatcher.into_supervisor() {
+        Some(supervisor) => serial::run(job, supervisor, config, settled),
+        None => unreachable!("no worker has touched the supervisor"),
+    }
+}
+
+/// Joins the workers.
 ///
 /// # Panics
 /// With the panic of the source, if the source panicked on a worker.
-pub(crate) fn merged(threads: Vec<ScopedJoinHandle<'_, Spreads>>) -> Spreads {
-    let mut spreads = Spreads::default();
+fn join(threads: Vec<ScopedJoinHandle<'_, ()>>) {
     for thread in threads {
-        match thread.join() {
-            Ok(recorded) => spreads.merge(&recorded),
-            Err(panic) => resume_unwind(panic),
+        if let Err(panic) = thread.join() {
+            resume_unwind(panic);
         }
     }
-    spreads
 }
 
 /// The body of a worker thread: takes work until there won't be any more.
@@ -56,13 +102,12 @@ pub(crate) fn serve<J: Job>(
     job: &J,
     config: &Config,
     dispatcher: &Dispatcher<J, impl Source<J::Task>>,
-) -> Spreads {
+    recorder: &Recorder,
+) {
     let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
-    let mut spreads = Spreads::default();
     while let Some(work) = dispatcher.next() {
         let returned = run_ready(execute(job, &io, work));
-        spreads.record(&returned.phases);
+        recorder.record(&returned.phases);
         dispatcher.answer(returned);
     }
-    spreads
 }

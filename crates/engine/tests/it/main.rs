@@ -4,4 +4,5 @@
 //! Does not own: worker processes (`tests/processes.rs`, which is its own worker and so needs its own `main`).
 
 mod engines;
+mod exhaustion;
 mod restarts;

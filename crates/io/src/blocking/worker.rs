@@ -4,14 +4,19 @@
 //! Does not own: the system calls ([`super::perform`]).
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags};
+
 use super::perform::perform;
+use crate::system::deadline::{Deadline, wait};
 use crate::system::random::fill_random;
+use crate::system::shortage::{Patience, Patient};
 use crate::{
     Buf, BufResult, Cancel, Completion, DirectoryCache, Io, Meter, Op, Publish, Published, cancelled,
 };
@@ -24,6 +29,7 @@ pub struct Blocking {
     progress: Arc<AtomicU64>,
     spare: RefCell<Vec<Buf>>,
     directory_cache: RefCell<DirectoryCache>,
+    patience: Patience,
 }
 
 /// Buffers that a worker keeps for its next jobs, at most.
@@ -41,7 +47,15 @@ impl Blocking {
     pub fn counting(cancel: Cancel, progress: Arc<AtomicU64>) -> Self {
         let (meter, spare) = (Cell::default(), RefCell::default());
         let directory_cache = RefCell::new(DirectoryCache::new(DIRECTORIES_MAX));
-        Self { cancel, start: Instant::now(), meter, progress, spare, directory_cache }
+        Self {
+            cancel,
+            start: Instant::now(),
+            meter,
+            progress,
+            spare,
+            directory_cache,
+            patience: Patience::default(),
+        }
     }
 
     /// The switch that interrupts the operations.
@@ -55,13 +69,38 @@ impl Blocking {
     }
 }
 
+impl Blocking {
+    /// Carries out `op`, again and again while what it needs is short.
+    fn perform(&self, mut op: Op) -> Completion {
+        loop {
+            let again = op.again();
+            match (again, perform(op, &self.cancel)) {
+                (Some(again), Completion { result: Err(error), .. }) if self.waits(&error) => op = again,
+                (_, completion) => return completion,
+            }
+        }
+    }
+
+    /// Waits for other workers to free what `error` says is short. Returns false if there is no sense in trying again.
+    fn waits(&self, error: &io::Error) -> bool {
+        match self.patience.after(error, || self.directory_cache.borrow_mut().close_all()) {
+            Patient::TryAgain => true,
+            Patient::Wait(pause) => {
+                let pause = Deadline::after(pause);
+                wait(&mut [PollFd::new(&self.cancel, PollFlags::IN)], pause).is_err()
+            }
+            Patient::GiveUp => false,
+        }
+    }
+}
+
 impl Io for Blocking {
     async fn submit(&self, op: Op) -> Completion {
         if self.cancel.is_triggered() && op.is_refused_when_cancelled() {
             return op.refuse(cancelled());
         }
         let submitted = Instant::now();
-        let completion = perform(op, &self.cancel);
+        let completion = self.perform(op);
         let mut meter = self.meter.get();
         meter.device += submitted.elapsed();
         meter.ops += 1;

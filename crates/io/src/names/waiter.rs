@@ -4,13 +4,13 @@
 //! Does not own: answers.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd};
+use rustix::event::{PollFd, PollFlags};
 
 use super::answer::{Answer, Callback};
+use crate::system::bell::{Bell, Reading};
 use crate::system::deadline::{Deadline, wait};
 use crate::{Cancel, cancelled};
 
@@ -20,18 +20,17 @@ pub(super) struct Waiter(Arc<Mailbox>);
 struct Mailbox {
     answer: Mutex<Option<Answer>>,
     /// Readable once there is an answer.
-    event: OwnedFd,
+    event: Bell,
 }
 
 /// A callback for the answer, and the waiter that it wakes.
 pub(super) fn pair() -> io::Result<(Callback, Waiter)> {
-    let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+    let event = Bell::new(Reading::Fails)?;
     let mailbox = Arc::new(Mailbox { answer: Mutex::default(), event });
     let filled = mailbox.clone();
     let callback = move |answer: &Answer| {
         *filled.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
-        // The only possible failure is an overflow of the counter, which leaves it readable.
-        let _ = rustix::io::write(&filled.event, &1u64.to_ne_bytes());
+        filled.event.ring();
     };
     Ok((Box::new(callback), Waiter(mailbox)))
 }

@@ -97,6 +97,21 @@ impl Op {
         }
     }
 
+    /// The same operation once more, if it makes a descriptor of a file: to be tried again once one is free.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match self {
+            Op::Open { dir, path, mode } => {
+                Some(Op::Open { dir: dir.clone(), path: path.clone(), mode: *mode })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a ring may need a worker of the kernel for it, as for everything that blocks.
+    pub(crate) fn may_need_kernel_worker(&self) -> bool {
+        matches!(self, Op::Open { .. } | Op::ReadAt { .. } | Op::WriteAt { .. } | Op::Sync { .. })
+    }
+
     /// The completion of an operation that isn't carried out, with its buffer.
     pub(crate) fn refuse(self, error: io::Error) -> Completion {
         let buf = match self {

@@ -4,11 +4,11 @@
 //! Does not own: signals (the program decides what triggers the switch), what a job does about it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use rustix::event::{EventfdFlags, eventfd};
+use super::bell::{Bell, Reading};
 
 /// A switch that any thread can trigger.
 ///
@@ -22,7 +22,7 @@ struct Switch {
     /// Changed only under the lock of `children`, so that flag and descriptor agree.
     triggered: AtomicBool,
     /// Readable while triggered: wakes every thread that polls it.
-    event: OwnedFd,
+    event: Bell,
     children: Mutex<Vec<Weak<Switch>>>,
     parent: Option<Cancel>,
 }
@@ -51,7 +51,7 @@ impl Cancel {
     }
 
     fn below(parent: Option<Self>) -> io::Result<Self> {
-        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let event = Bell::new(Reading::Fails)?;
         let (triggered, children) = (AtomicBool::new(false), Mutex::default());
         Ok(Self(Arc::new(Switch { triggered, event, children, parent })))
     }
@@ -60,8 +60,7 @@ impl Cancel {
     pub fn trigger(&self) {
         let children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.triggered.store(true, Ordering::SeqCst);
-        // The only possible failure is an overflow of the counter, which leaves it readable, as wanted.
-        let _ = rustix::io::write(&self.0.event, &1u64.to_ne_bytes());
+        self.0.event.ring();
         let children: Vec<_> = children.iter().filter_map(Weak::upgrade).map(Self).collect();
         children.iter().for_each(Self::trigger);
     }
@@ -75,7 +74,7 @@ impl Cancel {
         }
         let guard = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.triggered.store(false, Ordering::SeqCst);
-        let _ = rustix::io::read(&self.0.event, &mut [0; 8]);
+        self.0.event.silence();
         drop(guard);
         self.follow();
     }

@@ -3,19 +3,32 @@
 //! Owns: the error of a cancelled run, the wording of system errors.
 //! Does not own: what a failure means to a job.
 
-use std::io;
+use std::{fmt, io};
 
 use rustix::io::Errno;
 
 /// The error of an operation that was refused or interrupted because the run was cancelled.
+///
+/// It is no error of the system: the kernel reports `ECANCELED` by itself where it has no worker for an operation.
 pub fn cancelled() -> io::Error {
-    Errno::CANCELED.into()
+    io::Error::other(RunCancelled)
 }
 
 /// Whether `error` means that the run was cancelled.
 pub fn is_cancelled(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(Errno::CANCELED.raw_os_error())
+    error.get_ref().is_some_and(|inner| inner.is::<RunCancelled>())
 }
+
+#[derive(Debug)]
+struct RunCancelled;
+
+impl fmt::Display for RunCancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for RunCancelled {}
 
 /// Whether `error` means that a symbolic link was found where none is followed.
 pub fn is_link_in_the_way(error: &io::Error) -> bool {

@@ -14,6 +14,7 @@ use super::placement::PlacementCounts;
 use super::pool::Pool;
 use super::ring::driver::Driver;
 use super::spare::Spare;
+use crate::system::shortage::Patience;
 use crate::{Cancel, DirectoryCache};
 
 /// The state that the handles of one ring share.
@@ -29,6 +30,10 @@ pub(super) struct Core {
     pub(super) spare: RefCell<Spare>,
     pub(super) directory_cache: RefCell<DirectoryCache>,
     pub(super) group_sync: GroupSync,
+    /// Whether the kernel could not start a worker for an operation of this ring. From then on, pool threads carry out
+    /// what may need one.
+    pub(super) kernel_workers_refused: Cell<bool>,
+    pub(super) patience: Patience,
     /// Whether the pool writes files that aren't synced.
     pub(super) writes_by_pool: bool,
     pub(super) in_flight_max: usize,

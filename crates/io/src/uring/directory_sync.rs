@@ -4,30 +4,35 @@
 //! Does not own: which job leads ([`super::group_sync`]).
 
 use std::io;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
 use super::core::Core;
 use super::group_sync::{Ticket, TicketState};
-use super::in_flight::Awaiting;
+use super::in_flight::{Awaiting, JobContext};
 use crate::values::handle::Descriptor;
-use crate::{Directory, Io, OpenMode};
+use crate::{Directory, Io};
 
 /// Syncs `directory` for the job that is being polled.
 ///
 /// # Panics
 /// If no job is being polled.
-pub(super) async fn sync(io: &impl Io, core: &Core, directory: &Directory) -> io::Result<()> {
+pub(super) async fn sync(io: &impl Io, context: &JobContext, directory: &Directory) -> io::Result<()> {
+    let core = &*context.core;
     let job = core.current.get().expect("directories are synced by jobs of the ring, while it runs");
     let descriptor = &directory.file().0;
     let member = Member { core, directory: descriptor, ticket: core.group_sync.enter(descriptor, job) };
-    if let Some(result) = member.turn().await {
+    let asked = core.read_clock();
+    let ended = member.turn().await;
+    // The clock was read when the job was resumed. Another job's sync is the device's time as much as one's own.
+    let waited = core.clock.get().saturating_duration_since(asked);
+    context.account(|meter| meter.device += waited);
+    if let Some(result) = ended {
         return result;
     }
     let synced = async {
-        let readable = io.open(Some(directory), Path::new("."), OpenMode::Directory).await?;
+        let readable = io.readable_directory(directory).await?;
         io.sync(&readable).await
     };
     let result = synced.await;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::jobs::JobId;
 use crate::values::handle::Descriptor;
+use crate::{cancelled, is_cancelled};
 
 /// The directories with a sync in progress; they are few at a time.
 #[derive(Default)]
@@ -106,6 +107,7 @@ impl Ticket {
 fn copy(result: &io::Result<()>) -> io::Result<()> {
     let Err(error) = result else { return Ok(()) };
     Err(match error.raw_os_error() {
+        None if is_cancelled(error) => cancelled(),
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),
     })

@@ -4,6 +4,7 @@
 //! Does not own: jobs; which engine is used instead if there is no ring.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -20,6 +21,7 @@ use super::ring::park::{Park, Unparker};
 use super::ring::setup::{self, RingParams, RingRefused};
 use super::spare::Spare;
 use super::task::TaskIo;
+use crate::system::shortage::Patience;
 use crate::{Cancel, DirectoryCache};
 
 /// Directories that a ring keeps open for its next jobs, at most.
@@ -72,6 +74,8 @@ impl Uring {
             spare: RefCell::new(Spare::new(config.spare_bytes_max)),
             directory_cache: RefCell::new(DirectoryCache::new(DIRECTORIES_MAX)),
             group_sync: GroupSync::default(),
+            kernel_workers_refused: Cell::new(false),
+            patience: Patience::default(),
             writes_by_pool: config.pool_threads > 0,
             in_flight_max,
             current: Cell::new(None),
@@ -88,6 +92,16 @@ impl Uring {
     /// Where operations were carried out so far.
     pub fn placement_counts(&self) -> PlacementCounts {
         self.core.placement_counts.get()
+    }
+
+    /// Whether the kernel could not start a worker of its own, so that pool threads carried out what blocks.
+    pub fn kernel_workers_refused(&self) -> bool {
+        self.core.kernel_workers_refused.get()
+    }
+
+    /// How many threads the pool has, and why it could not start another; `None` if it always could.
+    pub fn pool_thread_refused(&self) -> Option<(usize, io::Error)> {
+        self.core.pool.take_refusal()
     }
 
     /// The operations of one job, with an account of their own.

@@ -6,8 +6,9 @@
 //! Owns: the threads, the queue of work, the list of completions.
 //! Does not own: which operations come here ([`super::placement`]).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -29,6 +30,8 @@ pub(super) struct Pool {
     shared: Arc<Shared>,
     threads: RefCell<Vec<JoinHandle<()>>>,
     threads_max: usize,
+    /// Why the system refused a thread.
+    refused: Cell<Option<io::Error>>,
 }
 
 struct Shared {
@@ -51,7 +54,12 @@ impl Pool {
     pub(super) fn new(threads_max: usize, park: Arc<Park>, cancel: Cancel) -> Self {
         let queue = Mutex::new(Queue { work: VecDeque::new(), idle: 0, closed: false });
         let shared = Shared { queue, changed: Condvar::new(), done: Mutex::default(), park, cancel };
-        Self { shared: Arc::new(shared), threads: RefCell::default(), threads_max: threads_max.max(1) }
+        Self {
+            shared: Arc::new(shared),
+            threads: RefCell::default(),
+            threads_max: threads_max.max(1),
+            refused: Cell::default(),
+        }
     }
 
     /// Hands `work` to a thread. If the system can't start even one, the caller's thread does it.
@@ -67,8 +75,12 @@ impl Pool {
             let name = "haul-ring-pool".to_owned();
             match std::thread::Builder::new().name(name).spawn(move || serve(&shared)) {
                 Ok(thread) => threads.push(thread),
-                Err(_) if threads.is_empty() => self.do_one_here(),
-                Err(_) => {}
+                Err(error) => {
+                    self.refused.set(Some(error));
+                    if threads.is_empty() {
+                        self.do_one_here();
+                    }
+                }
             }
         }
     }
@@ -81,6 +93,11 @@ impl Pool {
             shared.complete(key, Ok(Completion::new(addresses)));
         };
         names.find_then(host, Box::new(callback));
+    }
+
+    /// The number of threads, and why there is no further one, if the system refused it.
+    pub(super) fn take_refusal(&self) -> Option<(usize, io::Error)> {
+        self.refused.take().map(|error| (self.threads.borrow().len(), error))
     }
 
     fn do_one_here(&self) {

@@ -10,6 +10,8 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+
 use super::connect::connect;
 use super::core::Core;
 use super::directory_sync;
@@ -18,6 +20,7 @@ use super::placement::{Placement, Trial, try_at_once};
 use super::pool::Work;
 use super::ring::request::Request;
 use crate::system::random::fill_random;
+use crate::system::shortage::Patient;
 use crate::{
     Buf, BufResult, Completion, Directory, DirectoryCache, Durability, Io, Meter, Names, Op, Publish,
     Published, Value, cancelled,
@@ -66,6 +69,11 @@ impl TaskIo {
     }
 
     async fn ring(&self, op: Op) -> Completion {
+        let core = &self.0.core;
+        if core.kernel_workers_refused.get() && op.may_need_kernel_worker() {
+            return self.pool(Work::One(op)).await;
+        }
+        let again = op.again();
         let now = self.0.core.read_clock();
         let deadline = match &op {
             Op::Recv { timeout, .. } | Op::Send { timeout, .. } => now.checked_add(*timeout),
@@ -77,6 +85,14 @@ impl TaskIo {
         };
         self.0.count_placement(|counts| counts.ring += 1);
         let (request, result) = self.0.start(request, deadline).await;
+        // The run's own cancellation has another error: the kernel could not start a worker for the operation.
+        if result.as_ref().is_err_and(|error| error.raw_os_error() == Some(Errno::CANCELED.raw_os_error())) {
+            core.kernel_workers_refused.set(true);
+            return match again.or_else(|| request.into_op()) {
+                Some(op) => self.pool(Work::One(op)).await,
+                None => Completion::new(result.map(|_| Value::Done)),
+            };
+        }
         request.complete(result)
     }
 
@@ -101,18 +117,17 @@ impl TaskIo {
         request.complete(result)
     }
 
-    async fn sleep_for(&self, duration: Duration) -> Completion {
-        self.0.count_placement(|counts| counts.timer += 1);
-        let (request, result) = self.0.start(Request::Timer, Instant::now().checked_add(duration)).await;
-        request.complete(result)
-    }
-}
-
-impl Io for TaskIo {
-    async fn submit(&self, op: Op) -> Completion {
-        if self.0.core.cancel.is_triggered() && op.is_refused_when_cancelled() {
-            return op.refuse(cancelled());
+    /// Waits for other jobs to free what `error` says is short. Returns false if there is no sense in trying again.
+    async fn waits(&self, error: &io::Error) -> bool {
+        let core = &self.0.core;
+        match core.patience.after(error, || core.directory_cache.borrow_mut().close_all()) {
+            Patient::TryAgain => true,
+            Patient::Wait(pause) => self.sleep_for(pause).await.result.is_ok(),
+            Patient::GiveUp => false,
         }
+    }
+
+    async fn submit_once(&self, op: Op) -> Completion {
         match (Placement::of(&op), op) {
             (Placement::Inline | Placement::CachedElseRing, op) => self.at_once(op).await,
             // Only asks whether something has arrived; the ring would have to be entered twice for it.
@@ -128,6 +143,30 @@ impl Io for TaskIo {
             }
             (Placement::Pool, op) => self.pool(Work::One(op)).await,
             (Placement::Ring | Placement::Timer, op) => self.ring(op).await,
+        }
+    }
+
+    async fn sleep_for(&self, duration: Duration) -> Completion {
+        self.0.count_placement(|counts| counts.timer += 1);
+        let (request, result) = self.0.start(Request::Timer, Instant::now().checked_add(duration)).await;
+        request.complete(result)
+    }
+}
+
+impl Io for TaskIo {
+    async fn submit(&self, mut op: Op) -> Completion {
+        loop {
+            if self.0.core.cancel.is_triggered() && op.is_refused_when_cancelled() {
+                return op.refuse(cancelled());
+            }
+            let again = op.again();
+            let completion = self.submit_once(op).await;
+            match (again, completion) {
+                (Some(again), Completion { result: Err(error), .. }) if self.waits(&error).await => {
+                    op = again
+                }
+                (_, completion) => return completion,
+            }
         }
     }
 
@@ -162,15 +201,19 @@ impl Io for TaskIo {
         let job = core.current.get().expect("jobs yield while their ring runs");
         core.wake([job]);
         let _awaiting = Awaiting::new(core, job);
+        let yielded = core.read_clock();
         let mut polled = false;
         std::future::poll_fn(|_| {
             if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
+        // The clock was read when the job was resumed.
+        let waited = core.clock.get().saturating_duration_since(yielded);
+        self.0.account(|meter| meter.executor += waited);
     }
 
     async fn sync_directory(&self, directory: &Directory) -> io::Result<()> {
-        directory_sync::sync(self, &self.0.core, directory).await
+        directory_sync::sync(self, &self.0, directory).await
     }
 
     /// Step by step if the file is synced, because the ring syncs many files at once; else as one piece of work for a

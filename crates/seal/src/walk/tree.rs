@@ -12,7 +12,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use haul_io::{FileKind, Stat, is_temporary};
+use haul_io::{FileKind, Patience, Patient, Stat, is_temporary};
 use rustix::fs::{self, AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -77,7 +77,7 @@ type Name = (CString, FileType);
 impl Tree {
     /// Opens `root`; links on its path are followed.
     pub(super) fn open(root: PathBuf, options: WalkOptions) -> io::Result<Self> {
-        let fd = fs::openat(CWD, &root, flags(true), Mode::empty())?;
+        let fd = patiently(|| Ok(fs::openat(CWD, &root, flags(true), Mode::empty())?), || false)?;
         let root_bytes = root.as_os_str().len();
         let level = Level::new(root.clone(), root_bytes, fd)?;
         Ok(Self { root, options, levels: vec![level] })
@@ -161,15 +161,14 @@ impl Tree {
         name: &CString,
         enters: impl Fn(&Directory) -> bool,
     ) -> io::Result<Option<Item>> {
-        let above = self.levels.last().expect("it lies in a directory");
         let follow = root_bytes == path.as_os_str().len();
-        let fd = above.dir.as_ref().expect("the lowest level is open").fd()?;
-        let opened = fs::openat(fd, name, flags(follow), Mode::empty()).map_err(|error| match error {
-            Errno::NOTDIR | Errno::LOOP => {
-                io::Error::other("something else has taken the place of a directory")
-            }
-            error => error.into(),
-        });
+        let opened =
+            self.open_in_current(name, flags(follow)).map_err(|error| match Errno::from_io_error(&error) {
+                Some(Errno::NOTDIR | Errno::LOOP) => {
+                    io::Error::other("something else has taken the place of a directory")
+                }
+                _ => error,
+            });
         let level = Level::new(path, root_bytes, opened?)?;
         let stat = &level.directory.stat;
         let is_same = |above: &Level| {
@@ -188,6 +187,37 @@ impl Tree {
             self.levels[upper].close();
         }
         Ok(Some(Item::Entered(directory)))
+    }
+}
+
+impl Tree {
+    /// Opens a directory in the current one. If descriptors are short, it closes higher levels.
+    fn open_in_current(&mut self, name: &CString, flags: OFlags) -> io::Result<OwnedFd> {
+        let (current, above) = self.levels.split_last_mut().expect("it lies in a directory");
+        let fd = current.dir.as_ref().expect("the lowest level is open").fd()?;
+        let mut open = above.iter_mut().filter(|level| level.dir.is_some());
+        patiently(
+            || Ok(fs::openat(fd, name, flags, Mode::empty())?),
+            || open.next().map(Level::close).is_some(),
+        )
+    }
+}
+
+/// Tries `open` until descriptors are no longer short, or have been for too long. `frees` gives up one, if it can.
+///
+/// The other workers go on meanwhile: whoever ends a job frees its descriptors before it needs the source.
+fn patiently(open: impl Fn() -> io::Result<OwnedFd>, mut frees: impl FnMut() -> bool) -> io::Result<OwnedFd> {
+    let patience = Patience::default();
+    loop {
+        let error = match open() {
+            Ok(fd) => return Ok(fd),
+            Err(error) => error,
+        };
+        match patience.after(&error, &mut frees) {
+            Patient::TryAgain => {}
+            Patient::Wait(pause) => std::thread::sleep(pause),
+            Patient::GiveUp => return Err(error),
+        }
     }
 }
 
@@ -226,7 +256,7 @@ impl Level {
     }
 
     fn open_again(&mut self) -> io::Result<()> {
-        let fd = open_beneath(&self.directory.path, self.root_bytes)?;
+        let fd = patiently(|| open_beneath(&self.directory.path, self.root_bytes), || false)?;
         let now = Stat::from(fs::fstat(&fd)?);
         if (now.device, now.inode) != (self.directory.stat.device, self.directory.stat.inode) {
             return Err(io::Error::other("another directory has taken its place"));

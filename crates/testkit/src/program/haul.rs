@@ -17,6 +17,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 use tempfile::TempDir;
 
+use super::limits::Limits;
+
 /// Settings to run the program with. One value may run it many times; all runs share the home folder.
 ///
 /// ```no_run
@@ -34,6 +36,7 @@ pub struct Haul {
     stdin: Vec<u8>,
     env: Vec<(OsString, OsString)>,
     timeout: Duration,
+    limits: Limits,
 }
 
 /// The result of a finished run.
@@ -82,6 +85,7 @@ impl Haul {
             stdin: Vec::new(),
             env: Vec::new(),
             timeout: Duration::from_secs(60),
+            limits: Limits::default(),
         }
     }
 
@@ -106,6 +110,12 @@ impl Haul {
     /// Kills the program and fails the test after this time. Defaults to 60 seconds.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Runs it under these limits. Defaults to those of the test.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -134,7 +144,7 @@ impl Haul {
         let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let home = self.home.path().to_owned();
         let dir = self.dir.clone().unwrap_or_else(|| home.clone());
-        let child = self.command(&args, &dir).spawn();
+        let child = self.limits.start(self.command(&args, &dir));
         let mut child = child.unwrap_or_else(|e| panic!("cannot start {}: {e}", self.program.display()));
         if let Some(stdin) = child.stdin.take() {
             feed(stdin, self.stdin.clone());
@@ -152,7 +162,7 @@ impl Haul {
 
     /// Starts it with its streams piped.
     pub(crate) fn start(&self, args: &[OsString]) -> io::Result<Child> {
-        self.command(args, self.dir.as_deref().unwrap_or(self.home.path())).spawn()
+        self.limits.start(self.command(args, self.dir.as_deref().unwrap_or(self.home.path())))
     }
 
     pub(crate) fn time_limit(&self) -> Duration {
@@ -160,7 +170,7 @@ impl Haul {
     }
 
     fn command(&self, args: &[OsString], dir: &Path) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = self.limits.command(&self.program);
         command.args(args).current_dir(dir);
         command.env_clear().env("HOME", self.home.path()).env("TMPDIR", self.home.path()).env("LC_ALL", "C");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));

@@ -13,11 +13,11 @@
 //! Does not own: the messages (a queue outside).
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::event::{EventfdFlags, eventfd};
+use crate::system::bell::{Bell, Reading};
 
 const AWAKE: u32 = 0;
 const SLEEPING: u32 = 1;
@@ -25,7 +25,7 @@ const NOTIFIED: u32 = 2;
 
 pub(crate) struct Park {
     state: AtomicU32,
-    event: OwnedFd,
+    event: Bell,
 }
 
 /// Wakes a ring from any thread, so that it asks for work again. Clones wake the same ring.
@@ -52,15 +52,13 @@ impl std::fmt::Debug for Unparker {
 
 impl Park {
     pub(crate) fn new() -> io::Result<Self> {
-        // Not NONBLOCK: a read through the ring would then fail instead of waiting.
-        let event = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let event = Bell::new(Reading::Waits)?;
         Ok(Self { state: AtomicU32::new(AWAKE), event })
     }
 
     pub(crate) fn notify(&self) {
         if self.state.swap(NOTIFIED, Ordering::AcqRel) == SLEEPING {
-            // The only possible failure is an overflow of the counter, which leaves it readable.
-            let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+            self.event.ring();
         }
     }
 

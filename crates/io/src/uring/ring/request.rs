@@ -14,12 +14,11 @@ use std::sync::Arc;
 use io_uring::{opcode, squeue, types};
 use rustix::event::PollFlags;
 use rustix::fs::{CWD, OFlags};
-use rustix::io::Errno;
 use rustix::net::SendFlags;
 
 use super::park::Park;
 use crate::values::handle::Descriptor;
-use crate::{Buf, Cancel, Completion, Op, Value};
+use crate::{Buf, Cancel, Completion, File, Offset, Op, Value, cancelled};
 
 /// A request in flight. Invariant: it stays at its address, untouched, from its submission to its completion.
 pub(crate) enum Request {
@@ -194,17 +193,32 @@ impl Request {
             Self::Pooled { completion } => match completion {
                 Some(Ok(completion)) => completion,
                 Some(Err(panic)) => std::panic::resume_unwind(panic),
-                None => Completion::new(Err(Errno::CANCELED.into())),
+                None => Completion::new(Err(cancelled())),
             },
             Self::Lookup { completion } => match (result, completion) {
                 (Ok(_), Some(completion)) => completion,
-                (result, _) => Completion::new(result.and(Err(Errno::CANCELED.into()))),
+                (result, _) => Completion::new(result.and(Err(cancelled()))),
             },
             Self::Sync { .. }
             | Self::Connect { .. }
             | Self::WakeUp { .. }
             | Self::CancelSignal { .. }
             | Self::Timer => Completion::new(result.map(|_| Value::Done)),
+        }
+    }
+
+    /// The operation, if a system call can carry it out instead. Opening has its own ([`Op::again`]).
+    pub(crate) fn into_op(self) -> Option<Op> {
+        let offset_of = |raw| if raw == Offset::Stream.raw() { Offset::Stream } else { Offset::At(raw) };
+        match self {
+            Self::Read { file, buf, bytes_max, offset } => {
+                Some(Op::ReadAt { file: File(file.0), buf, bytes_max, offset: offset_of(offset) })
+            }
+            Self::Write { file, buf, offset } => {
+                Some(Op::WriteAt { file: File(file.0), buf, offset: offset_of(offset) })
+            }
+            Self::Sync { file } => Some(Op::Sync { file: File(file.0) }),
+            _ => None,
         }
     }
 

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::io;
 
-use io_uring::IoUring;
+use io_uring::{IoUring, opcode};
 use rustix::io::Errno;
 
 /// Why there is no ring.
@@ -86,7 +86,7 @@ pub(crate) fn ring_on(
 ) -> Result<(IoUring, RingParams), RingRefused> {
     let mut refused = RingRefused { errno: 0, meaning: Refusal::Other };
     for &rung in ladder {
-        match build(entries, rung) {
+        match build(entries, rung).and_then(entered) {
             Ok(ring) => return checked(ring, rung, workers_max),
             Err(error) => refused = RingRefused::from(&error),
         }
@@ -112,6 +112,20 @@ fn build(entries: u32, rung: Rung) -> io::Result<IoUring> {
         builder.setup_no_sqarray();
     }
     builder.build(entries)
+}
+
+/// The ring, after one operation that does nothing: a filter may allow the setup and forbid entering.
+fn entered(mut ring: IoUring) -> io::Result<IoUring> {
+    let nothing = opcode::Nop::new().build();
+    // SAFETY: the entry points at no memory.
+    unsafe { ring.submission().push(&nothing) }.map_err(io::Error::other)?;
+    while ring.completion().next().is_none() {
+        match ring.submit_and_wait(1).map_err(|error| (Errno::from_io_error(&error), error)) {
+            Err((errno, error)) if errno != Some(Errno::INTR) => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(ring)
 }
 
 fn checked(ring: IoUring, rung: Rung, workers_max: u32) -> Result<(IoUring, RingParams), RingRefused> {
