@@ -18,6 +18,7 @@ pub(crate) mod error;
 pub(crate) mod hybrid;
 pub(crate) mod identity;
 pub(crate) mod passphrase;
+pub(crate) mod peer;
 pub(crate) mod plugin;
 pub(crate) mod recipient;
 mod secret_text;

@@ -66,8 +66,8 @@ pub fn check_labels(recipients: &[Recipient], labels: &[BTreeSet<String>]) -> Re
     }
 }
 
-/// Makes a header for `recipients` under a new file key. Cost: about 30 µs per X25519 recipient, more for other
-/// types, and by design about a second for a passphrase.
+/// Makes a header for `recipients` under a new file key. Cost: about 30 µs per X25519 recipient, 20 µs
+/// from its 257th file on; more for other types, and by design about a second for a passphrase.
 ///
 /// # Errors
 /// What [`check_recipients`] refuses; [`SealError::PluginNotAsked`] for a plugin's recipient;

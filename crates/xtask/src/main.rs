@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the project's own people")]
 
+mod bench_seal;
 mod ci;
 mod fuzz;
 mod mixture;
@@ -31,6 +32,9 @@ chores:
   soak [--only NAME]    the tests ignored as \"soak…\", or the one called NAME, one after another
   fuzz [--minutes N] [--only TARGET] [--keep yes]
                         the fuzz targets for N minutes together, 6 by default; adds to the kept corpus if asked
+  bench-seal --dir DIR [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME] [--with 'OPTIONS']
+                        sealing against cp, in rounds, on file systems in images in DIR (root); --with adds a
+                        contestant
 ";
 
 fn main() -> ExitCode {
@@ -48,6 +52,9 @@ fn main() -> ExitCode {
         }),
         ["fuzz", options @ ..] => fuzz::Options::read(options)
             .and_then(|options| Repository::here().and_then(|repository| fuzz::run(&repository, &options))),
+        ["bench-seal", options @ ..] => {
+            bench_seal::Options::read(options).and_then(|options| bench_seal::run(&options))
+        }
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             Ok(())
