@@ -8,8 +8,10 @@ mod cancel;
 pub(crate) mod deadline;
 mod error;
 mod heaps;
+mod interface;
 pub(crate) mod random;
 
 pub use cancel::Cancel;
 pub use error::{cancelled, is_cancelled, is_link_in_the_way, reason};
 pub use heaps::limit_heaps;
+pub use interface::interface_index;

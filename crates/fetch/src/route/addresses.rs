@@ -10,6 +10,7 @@ use std::time::Duration;
 use haul_io::Io;
 use url::Host;
 
+use crate::client::zone;
 use crate::route::host_override::known;
 use crate::{Config, Error};
 
@@ -27,7 +28,7 @@ pub(crate) async fn addresses(
     let found = match (known(&config.host_overrides, host, port), host) {
         (Some(known), _) => known.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect(),
         (None, Host::Ipv4(address)) => vec![SocketAddr::new((*address).into(), port)],
-        (None, Host::Ipv6(address)) => vec![SocketAddr::new((*address).into(), port)],
+        (None, Host::Ipv6(address)) => vec![zone::socket_address(*address, port)],
         (None, Host::Domain(name)) => {
             let started = io.now();
             let resolved = io.resolve(&config.names, name, port, timeout).await;
