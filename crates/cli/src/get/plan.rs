@@ -89,7 +89,7 @@ impl GetPlan {
 
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
     fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
-        let naming = self.naming.prepare(terminal)?;
+        let naming = self.naming.prepare(terminal, self.config.total_timeout)?;
         let logins = naming.logins();
         let source = Urls {
             args: self.urls.into_iter(),
@@ -132,7 +132,7 @@ impl Plan for GetPlan {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
             shard: self.shard,
-            naming: self.naming.prepare(None)?,
+            naming: self.naming.prepare(None, self.config.total_timeout)?,
         };
         Ok(source.print(self.run.report.json, voice))
     }

@@ -60,6 +60,9 @@ mod tests {
         assert_eq!(words(&retry(28_000)), format!("waits 28 s {text}"));
         assert_eq!(words(&retry(420)), format!("waits 0.4 s {text}"));
         let event = record(TaskId(7), "http://h/x", &retry(500));
-        assert_eq!((&event["event"], &event["task"], &event["pause_s"]), (&json!("retry"), &json!(7), &json!(0.5)));
+        assert_eq!(
+            (&event["event"], &event["task"], &event["pause_s"]),
+            (&json!("retry"), &json!(7), &json!(0.5))
+        );
     }
 }

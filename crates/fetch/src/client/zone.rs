@@ -53,7 +53,8 @@ pub(crate) fn socket_address(address: Ipv6Addr, port: u16) -> SocketAddr {
 
 /// `host`, as a URL has it, without its zone.
 pub(crate) fn visible(host: &str) -> Cow<'_, str> {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).and_then(|host| host.parse().ok());
+    let bare =
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).and_then(|host| host.parse().ok());
     match bare {
         Some(address) if is_link_local(address) && zone_of(address) != 0 => {
             Cow::Owned(format!("[{}]", with_zone(address, 0)))
@@ -126,7 +127,10 @@ mod tests {
         let hidden: Ipv6Addr = "fe80:0:0:7::1".parse().unwrap();
         let expected = SocketAddrV6::new("fe80::1".parse().unwrap(), 80, 0, 7);
         assert_eq!(socket_address(hidden, 80), SocketAddr::V6(expected));
-        assert_eq!(socket_address("2001:db8::7:0:0:1".parse().unwrap(), 80).to_string(), "[2001:db8::7:0:0:1]:80");
+        assert_eq!(
+            socket_address("2001:db8::7:0:0:1".parse().unwrap(), 80).to_string(),
+            "[2001:db8::7:0:0:1]:80"
+        );
         assert_eq!(socket_address("fe80::1".parse().unwrap(), 80).to_string(), "[fe80::1]:80");
         for (host, expected) in
             [("[fe80:0:0:7::1]", "[fe80::1]"), ("[2001:db8:0:7::1]", "[2001:db8:0:7::1]"), ("h", "h")]

@@ -11,9 +11,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use haul_io::{
-    Directory, Existing, File, Io, Location, OpenMode, Publish, Staged, Stat, sync_directory_of,
-};
+use haul_io::{Directory, Existing, File, Io, Location, OpenMode, Publish, Staged, Stat, sync_directory_of};
 
 use crate::Error;
 
@@ -69,9 +67,7 @@ impl Place {
     /// Makes the directories that are missing beneath the root.
     pub(crate) async fn make_directory(&self, io: &impl Io) -> io::Result<()> {
         match self.root_bytes {
-            Some(root_bytes) => {
-                io.make_directory(Location::beneath(&self.path, root_bytes)).await.map(drop)
-            }
+            Some(root_bytes) => io.make_directory(Location::beneath(&self.path, root_bytes)).await.map(drop),
             None => Ok(()),
         }
     }

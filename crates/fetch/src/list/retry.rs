@@ -50,13 +50,23 @@ impl<'a> Failure<'a> {
     }
 
     /// The retry that [`Failure::pause`] allows after `pause`.
-    pub(crate) fn retry(&self, config: &Config, request: &Request, progress: &Progress, pause: Duration) -> Retry {
+    pub(crate) fn retry(
+        &self,
+        config: &Config,
+        request: &Request,
+        progress: &Progress,
+        pause: Duration,
+    ) -> Retry {
         let url_host = || request.url.host_str().unwrap_or_default().to_owned();
         Retry {
             attempt: self.attempts + 1,
             attempts_max: self.retries(config) + 1,
             pause,
-            host: progress.advice.host_pause.as_ref().map_or_else(url_host, |pause| pause.origin.host.clone()),
+            host: progress
+                .advice
+                .host_pause
+                .as_ref()
+                .map_or_else(url_host, |pause| pause.origin.host.clone()),
             reason: self.error.to_string(),
         }
     }

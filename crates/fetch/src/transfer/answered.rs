@@ -12,8 +12,8 @@ use haul_io::Io;
 use http::StatusCode;
 use url::Url;
 
-use crate::client::zone;
 use crate::body::shortage::{Shortage, is_shortage};
+use crate::client::zone;
 use crate::route::connection::{Connection, Dial};
 use crate::route::hops::Route;
 use crate::transfer::attempt::Attempt;

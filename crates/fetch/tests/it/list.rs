@@ -1,5 +1,6 @@
 //! Tasks of a list: retries, resumption, keeping up to date, failures of servers and of this machine.
 
+mod hosts;
 mod kept;
 mod misbehaving;
 mod names;

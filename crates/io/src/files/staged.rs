@@ -123,7 +123,9 @@ impl Staged {
             let directory = anchor(io, &publish).await?;
             let name = name_in(directory.as_ref(), &publish.path);
             match io.open(directory.as_ref(), name, OpenMode::CreateNew).await {
-                Ok(file) => return Ok(Self { file, directory, temporary: Some(publish.path), identity: None }),
+                Ok(file) => {
+                    return Ok(Self { file, directory, temporary: Some(publish.path), identity: None });
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
                     make_directory(io, &publish).await?;
                     made = true;

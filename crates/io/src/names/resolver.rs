@@ -229,9 +229,8 @@ impl Lookup {
             }
         });
         let took = (self.names.0.clock)().saturating_sub(begun);
-        let found = found.map_err(|error| {
-            if is_try_again(&error) && took >= SILENCE { silence() } else { error }
-        });
+        let found =
+            found.map_err(|error| if is_try_again(&error) && took >= SILENCE { silence() } else { error });
         let is_answered = !found.as_ref().is_err_and(is_no_answer);
         self.answer = Some(found.map(Arc::from).map_err(Arc::new));
         is_answered
