@@ -182,7 +182,7 @@ fn a_server_may_send_the_missing_bytes_in_pieces() {
 
 #[test]
 fn a_later_run_continues_and_leaves_only_the_file() {
-    let tagged = |answer: Answer| answer.header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT");
+    let dated = |answer: Answer| answer.header("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT");
     let rest = move |request: &Request, _| dated(Answer::ranged(request, &body(), "\"1\""));
     let server = server(dated(cut()), rest);
     let place = Dir::new();
