@@ -92,6 +92,7 @@ impl Reportable for XorJob {
 impl Reportable for VerifyJob {
     const VERB: &'static str = "verify";
     const DONE: &'static str = "verified";
+    const NEEDS_TASKS: bool = true;
 
     fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
         run_portable(self, source, config, &WorkerKind::Verify.command(), on_event)

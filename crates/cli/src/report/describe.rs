@@ -16,6 +16,8 @@ pub(crate) trait Reportable:
     const VERB: &'static str;
     /// The participle, as in "12 tasks sealed".
     const DONE: &'static str;
+    /// Whether a run without a task fails, because its success would say something about files that weren't there.
+    const NEEDS_TASKS: bool = false;
 
     /// Runs every task of `source`: by [`haul_engine::run`], or by [`haul_engine::run_portable`] for a job that worker
     /// processes can do.

@@ -117,7 +117,12 @@ impl<'a> Reporter<'a> {
         usage: &Usage,
     ) -> Exit {
         let is_interrupted = report.cancelled && !self.gave_up;
-        let exit = if is_interrupted { Exit::Interrupted } else { self.exit };
+        let is_empty = J::NEEDS_TASKS && report.succeeded + report.failed + report.cancelled_tasks == 0;
+        let exit = match self.exit {
+            _ if is_interrupted => Exit::Interrupted,
+            exit if is_empty => exit.max(Exit::Failed),
+            exit => exit,
+        };
         if self.unread {
             return exit;
         }

@@ -15,8 +15,8 @@ use haul_queue::lease::{OfferError, Poisoned, SlotId};
 
 use crate::config::{Config, POLL_INTERVAL};
 use crate::event::Settled;
-use crate::execute::{Answer, Returned, Stage, Work, execute};
-use crate::job::contract::{Failure, Step};
+use crate::execute::{Answer, Returned, Stage, Work, catch, execute};
+use crate::job::contract::{Failure, Outcome, Step};
 use crate::job::phases::{Phases, Spreads};
 use crate::job::portable::Portable;
 use crate::job::source::Source;
@@ -111,7 +111,13 @@ impl<J: Portable> Coordinator<'_, J> {
         if !self.pool.has_workers() {
             return self.give_up(work, &[], Failure::NoWorker);
         }
-        let order = order_for(self.job, &work, &mut |out| self.io.random(out));
+        let order = match catch(|| order_for(self.job, &work, &mut |out| self.io.random(out))) {
+            Ok(order) => order,
+            Err(message) => {
+                let returned = self.undone(work, Failure::Panicked(message));
+                return self.returned.push(returned);
+            }
+        };
         match self.pool.table.offer(&order) {
             Ok(slot) => drop(self.offered.insert(slot, work)),
             // Paths longer than any system accepts: the job reports the error.
@@ -204,19 +210,10 @@ impl<J: Portable> Coordinator<'_, J> {
     /// Ends `work` that no worker will carry out. Cleans up after the last attempt, or accepts its result if that was
     /// published after all.
     fn give_up(&mut self, work: Work<J>, intent: &[u8], failure: Failure<J::Error>) {
-        let left = run_ready(examine(&self.io, intent));
-        let outcome = match (left, self.job.half_done()) {
-            (Ok(Left::Published), _) => {
-                let outcome = run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job);
-                if let Stage::Finish { state, .. } = &work.stage {
-                    // The result may still have its temporary name besides the final one.
-                    let token = self.job.token(state, &mut |out| self.io.random(out));
-                    run_ready(self.job.abandon(&self.io, &work.task, token));
-                }
-                outcome
-            }
-            (Ok(Left::HalfDone), Some(error)) => Err(Failure::Job(error)),
-            _ => Err(failure),
+        let outcome = catch(|| self.outcome_of_last_attempt(&work, intent));
+        let outcome = match outcome.unwrap_or_else(|message| Some(Err(Failure::Panicked(message)))) {
+            None => Err(failure),
+            Some(outcome) => outcome,
         };
         let returned = match outcome {
             Ok(output) => done(work, output),
@@ -225,11 +222,28 @@ impl<J: Portable> Coordinator<'_, J> {
         self.returned.push(returned);
     }
 
+    /// What the last attempt at `work` has achieved, if that decides how the work ends.
+    fn outcome_of_last_attempt(&self, work: &Work<J>, intent: &[u8]) -> Option<Outcome<J>> {
+        match (run_ready(examine(&self.io, intent)), self.job.half_done()) {
+            (Ok(Left::Published), _) => {
+                let outcome = run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job);
+                if let Stage::Finish { state, .. } = &work.stage {
+                    // The result may still have its temporary name besides the final one.
+                    let token = self.job.token(state, &mut |out| self.io.random(out));
+                    run_ready(self.job.abandon(&self.io, &work.task, token));
+                }
+                Some(outcome)
+            }
+            (Ok(Left::HalfDone), Some(error)) => Some(Err(Failure::Job(error))),
+            _ => None,
+        }
+    }
+
     /// Undoes `work`, if it was to finish a split task, and fails it.
     fn undone(&self, work: Work<J>, failure: Failure<J::Error>) -> Returned<J> {
         if let Stage::Finish { state, .. } = &work.stage {
             // The failure at hand is more useful than one of the cleanup.
-            let _ = run_ready(self.job.finish(&self.io, &work.task, state, false));
+            let _ = catch(|| drop(run_ready(self.job.finish(&self.io, &work.task, state, false))));
         }
         failed(work, failure)
     }
@@ -242,38 +256,45 @@ impl<J: Portable> Coordinator<'_, J> {
         }
     }
 
-    /// The answer that a worker's reply to `work` stands for.
+    /// The answer that a worker's reply to `work` stands for. A panic of the job over it fails the work.
     fn returned_of(&self, work: Work<J>, bytes: &[u8]) -> Returned<J> {
-        if let Stage::Part { state, .. } = &work.stage {
-            self.job.part_returned(state);
-        }
-        let Some(reply) = from_bytes::<ReplyOf<J>>(bytes) else {
-            return failed(work, Failure::Panicked("a worker's reply cannot be decoded".to_owned()));
+        let decoded = catch(|| {
+            if let Stage::Part { state, .. } = &work.stage {
+                self.job.part_returned(state);
+            }
+            from_bytes::<ReplyOf<J>>(bytes)
+        });
+        let reply = match decoded {
+            Ok(Some(reply)) => reply,
+            Ok(None) => {
+                return self.undone(work, Failure::Panicked("a worker's reply cannot be decoded".to_owned()));
+            }
+            Err(message) => return self.undone(work, Failure::Panicked(message)),
         };
         let mut returned = match reply.result {
             Err(failure) => self.undone(work, failure.into()),
             Ok(ReplyValue::Output(output)) => done(work, output),
-            Ok(ReplyValue::Part) => Returned {
-                id: work.id,
-                answer: Answer::PartDone(Ok(())),
-                phases: Phases::default(),
-                bytes: 0,
-            },
-            Ok(ReplyValue::Lost) => part_lost(work),
+            Ok(ReplyValue::Part) => part(work, Answer::PartDone(Ok(()))),
+            Ok(ReplyValue::Lost) => part(work, Answer::PartLost),
             Ok(ReplyValue::Again) => started(work, Step::Again),
-            Ok(ReplyValue::Split { token, parts }) => {
-                match run_ready(self.job.join(&self.io, &work.task, token)) {
-                    Err(error) => {
-                        self.abandon(&work.task, bytes);
-                        failed(work, Failure::Job(error))
-                    }
-                    Ok(state) => started(work, Step::Split { state: Arc::new(state), parts }),
+            Ok(ReplyValue::Split { token, parts }) => match self.joined(&work, token) {
+                Err(failure) => {
+                    let _ = catch(|| self.abandon(&work.task, bytes));
+                    failed(work, failure)
                 }
-            }
+                Ok(state) => started(work, Step::Split { state: Arc::new(state), parts }),
+            },
         };
         (returned.phases, returned.bytes) = (reply.phases, reply.bytes);
         self.config.progress.fetch_add(reply.bytes, Ordering::Relaxed);
         returned
+    }
+
+    fn joined(&self, work: &Work<J>, token: J::Token) -> Result<J::State, Failure<J::Error>> {
+        match catch(|| run_ready(self.job.join(&self.io, &work.task, token))) {
+            Ok(joined) => joined.map_err(Failure::Job),
+            Err(message) => Err(Failure::Panicked(message)),
+        }
     }
 }
 
@@ -281,8 +302,8 @@ fn started<J: Portable>(work: Work<J>, step: Step<J::State, J::Output>) -> Retur
     Returned { id: work.id, answer: Answer::Started(Ok(step)), phases: Phases::default(), bytes: 0 }
 }
 
-fn part_lost<J: Portable>(work: Work<J>) -> Returned<J> {
-    Returned { id: work.id, answer: Answer::PartLost, phases: Phases::default(), bytes: 0 }
+fn part<J: Portable>(work: Work<J>, answer: Answer<J>) -> Returned<J> {
+    Returned { id: work.id, answer, phases: Phases::default(), bytes: 0 }
 }
 
 fn done<J: Portable>(work: Work<J>, output: J::Output) -> Returned<J> {
@@ -295,10 +316,6 @@ fn done<J: Portable>(work: Work<J>, output: J::Output) -> Returned<J> {
 }
 
 fn failed<J: Portable>(work: Work<J>, failure: Failure<J::Error>) -> Returned<J> {
-    let answer = match work.stage {
-        Stage::Start => Answer::Started(Err(failure)),
-        Stage::Part { .. } => Answer::PartDone(Err(failure)),
-        Stage::Finish { .. } => Answer::Finished(Err(failure)),
-    };
+    let answer = work.stage.kind().failed(failure);
     Returned { id: work.id, answer, phases: Phases::default(), bytes: 0 }
 }

@@ -17,7 +17,7 @@ use haul_queue::lease::{Lease, Next, TableError, Worker};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use zeroize::Zeroizing;
 
-use crate::execute::{Stage, Work, execute};
+use crate::execute::{Stage, Work, catch, execute};
 use crate::job::contract::{Job, TaskId};
 use crate::job::phases::Phases;
 use crate::job::portable::Portable;
@@ -132,8 +132,16 @@ struct WorkerProcess {
 
 /// The split task that a thread worked on last.
 struct Joined<J: Job> {
-    id: u64,
+    start: StartOf,
     state: Arc<J::State>,
+}
+
+/// One start of a task. A task that starts again has another state, so its number alone doesn't identify a state.
+/// Nor does the token, which may differ for each order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct StartOf {
+    id: u64,
+    attempt: u32,
 }
 
 impl WorkerProcess {
@@ -162,7 +170,7 @@ impl WorkerProcess {
                 Next::Closed => return,
                 Next::Idle => {
                     // Its open files may have been removed meanwhile; closing them frees their space.
-                    thread.joined = None;
+                    thread.forget_joined();
                     if self.orphaned.load(Ordering::Relaxed) {
                         return;
                     }
@@ -189,15 +197,26 @@ impl<J: Portable> WorkerThread<'_, J> {
         if table.read_task(lease, &mut order).is_err() {
             return;
         }
-        let reply = match from_bytes::<OrderOf<J>>(&order) {
-            Some(order) => run_ready(self.reply_to(lease, order)),
-            None => refusal::<J>("the order cannot be decoded"),
-        };
+        let reply = catch(|| match from_bytes::<OrderOf<J>>(&order) {
+            Some(order) => to_bytes(&run_ready(self.reply_to(lease, order))),
+            None => to_bytes(&refusal::<J>("the order cannot be decoded")),
+        });
         self.order = order;
-        if table.finish(lease, &to_bytes(&reply)).is_err() {
+        let reply = reply.unwrap_or_else(|message| {
+            self.forget_joined();
+            to_bytes(&refusal::<J>(&message))
+        });
+        if table.finish(lease, &reply).is_err() {
             // The reply is too long; or the lease was lost, and then this one is refused as well.
             let _ = table.finish(lease, &to_bytes(&refusal::<J>("the reply is too long")));
         }
+    }
+
+    /// Drops the state of the last split task. A panic of its destructor has no task to fail: the supervising process
+    /// has the state that counts.
+    fn forget_joined(&mut self) {
+        let joined = self.joined.take();
+        let _ = catch(|| drop(joined));
     }
 
     async fn reply_to(&mut self, lease: &Lease, order: OrderOf<J>) -> ReplyOf<J> {
@@ -206,9 +225,9 @@ impl<J: Portable> WorkerThread<'_, J> {
         if let Some(result) = self.earlier_result(lease, &order).await {
             return Reply { result, phases: Phases { queue: waited, ..Phases::default() }, bytes: 0 };
         }
-        let (id, task) = (order.id, Arc::new(order.task));
+        let (start, task) = (StartOf { id: order.id, attempt: order.attempt }, Arc::new(order.task));
         let finishes = matches!(order.stage, OrderStage::Finish { .. });
-        let stage = match self.stage(id, &task, order.stage).await {
+        let stage = match self.stage(start, &task, order.stage).await {
             Ok(stage) => stage,
             Err(error) => {
                 let failure =
@@ -223,10 +242,14 @@ impl<J: Portable> WorkerThread<'_, J> {
             writes_once: self.job.half_done().is_some(),
             wrote: Cell::new(false),
         };
-        let returned = execute(self.job, &io, Work { id: TaskId(id), task, stage, queued }).await;
+        let work = Work { id: TaskId(start.id), attempt: start.attempt, task: task.clone(), stage, queued };
+        let returned = execute(self.job, &io, work).await;
         let (reply, state) = reply_for(self.job, returned, &mut |out| self.io.random(out));
-        if let Some(state) = state {
-            self.joined = Some(Joined { id, state });
+        match state {
+            Some(state) if reply.result.is_ok() => self.joined = Some(Joined { start, state }),
+            // No other process will ever know this state.
+            Some(state) => drop(self.job.finish(&self.uncancelled, &task, &state, false).await),
+            None => {}
         }
         reply
     }
@@ -271,33 +294,38 @@ impl<J: Portable> WorkerThread<'_, J> {
 
     async fn stage(
         &mut self,
-        id: u64,
+        start: StartOf,
         task: &J::Task,
         stage: OrderStage<J::Token>,
     ) -> Result<Stage<J>, J::Error> {
         Ok(match stage {
             OrderStage::Start => {
-                self.joined = None;
+                self.forget_joined();
                 Stage::Start
             }
             OrderStage::Part { token, index } => {
-                Stage::Part { state: self.join(id, task, token).await?, index }
+                Stage::Part { state: self.join(start, task, token).await?, index }
             }
             OrderStage::Finish { token } => {
-                self.joined = None;
+                self.forget_joined();
                 let state = Arc::new(self.job.join(&self.uncancelled, task, token).await?);
                 Stage::Finish { state, succeeded: true }
             }
         })
     }
 
-    async fn join(&mut self, id: u64, task: &J::Task, token: J::Token) -> Result<Arc<J::State>, J::Error> {
-        if let Some(joined) = self.joined.as_ref().filter(|joined| joined.id == id) {
+    async fn join(
+        &mut self,
+        start: StartOf,
+        task: &J::Task,
+        token: J::Token,
+    ) -> Result<Arc<J::State>, J::Error> {
+        if let Some(joined) = self.joined.as_ref().filter(|joined| joined.start == start) {
             return Ok(joined.state.clone());
         }
-        self.joined = None;
+        self.forget_joined();
         let state = Arc::new(self.job.join(&self.io, task, token).await?);
-        self.joined = Some(Joined { id, state: state.clone() });
+        self.joined = Some(Joined { start, state: state.clone() });
         Ok(state)
     }
 }

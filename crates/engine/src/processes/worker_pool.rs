@@ -156,9 +156,11 @@ impl WorkerPool {
             owner,
             threads: self.threads,
         };
-        let message = Zeroizing::new([to_bytes(&handshake), self.spec.to_vec()].concat());
-        let length = (message.len() as u64).to_le_bytes();
-        let sent = pipe.write_all(&length).and_then(|()| pipe.write_all(&message));
+        let head = to_bytes(&handshake);
+        let length = (head.len() + self.spec.len()) as u64;
+        let start = [length.to_le_bytes().as_slice(), &head].concat();
+        // Not joined to one message: a copy of the specification would have to be wiped.
+        let sent = pipe.write_all(&start).and_then(|()| pipe.write_all(&self.spec));
         match sent {
             // The worker is dead already; `reap` will see and count its death like any other.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(worker),

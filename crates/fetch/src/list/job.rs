@@ -264,12 +264,13 @@ impl FetchJob {
             if !resumes {
                 return Err(Error::Exists);
             }
+            let partial = Partial::of(publish, &request.url);
             let checking = existing::check(attempt, request, &task.expected, &place, &stat);
             let existing::Verdict::Complete(response) = Box::pin(checking).await? else {
-                return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone())), task));
+                return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone(), partial)), task));
             };
             // A run that was killed may have left the record of a file that it completed.
-            Partial::of(publish, &request.url).remove_leftovers(io).await;
+            partial.remove_leftovers(io).await;
             return Ok(Prepared::Skipped(Box::new(response), publish.path.clone()));
         }
         if !resumes {
