@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use haul_fetch::{
     Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name, unreserved,
 };
-use haul_io::{Existing, File, Preserve, Publish, reason};
+use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
@@ -22,9 +22,10 @@ use crate::args::NameArg;
 use crate::lists::checksums::Checksums;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::{BadLine, Item, Line};
-use crate::report::exit::Problem;
+use crate::report::exit::{Exit, Problem};
 use crate::report::redaction::{redacted, redacted_url};
 use crate::report::text::quoted;
+use crate::run::signals::SignalWatch;
 
 /// How often a pipe that nobody reads is looked at.
 const PIPE_INTERVAL: Duration = Duration::from_millis(10);
@@ -207,13 +208,14 @@ fn stays_inside(path: &Path) -> bool {
 }
 
 /// Opens `path` if it is a device or a pipe, which is written to, and not replaced by a file. A pipe that nobody reads
-/// is waited for, at most for `timeout`; a signal ends the process meanwhile, which has done nothing yet.
+/// is waited for, at most for `timeout` or until a signal.
 fn device(path: &Path, timeout: Option<Duration>) -> Result<Option<File>, Problem> {
     let is_device = |kind: FileType| kind.is_char_device() || kind.is_block_device() || kind.is_fifo();
     if !fs::metadata(path).is_ok_and(|metadata| is_device(metadata.file_type())) {
         return Ok(None);
     }
-    let began = Instant::now();
+    let (began, cancel) = (Instant::now(), Cancel::new()?);
+    let _watch = SignalWatch::start(cancel.clone())?;
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
     loop {
         match fs::OpenOptions::new().write(true).custom_flags(flags).open(path) {
@@ -225,6 +227,10 @@ fn device(path: &Path, timeout: Option<Duration>) -> Result<Option<File>, Proble
             }
             // A pipe without a reader: see fifo(7).
             Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                if cancel.is_triggered() {
+                    let message = format!("interrupted while waiting for a reader of {}", quoted(path));
+                    return Err(Problem { exit: Exit::Interrupted, ..Problem::usage(message) });
+                }
                 if timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
                     let problem = Problem::usage(format!("nobody reads the pipe {}", quoted(path)));
                     return Err(problem.hint("start its reader first, or wait longer with --max-time"));

@@ -83,8 +83,8 @@ impl FetchJob {
         progress.open_file = None;
         progress.starts_again = false;
         let hop = progress.hop.take();
-        let at = hop.as_ref().map_or(request, |hop| &hop.request);
-        let redirect_count = hop.as_ref().map_or(0, |hop| hop.redirect_count);
+        let (at, redirect_count) =
+            hop.as_ref().map_or((request, 0), |hop| (&hop.request, hop.redirect_count));
         let host = self.host_permit(at, usize::MAX);
         let paused = progress.paused.take();
         self.claim_name(attempt.io, task, progress).await?;
@@ -110,9 +110,7 @@ impl FetchJob {
                     Ok(Arrived::Elsewhere(hop)) => {
                         progress.spent += attempt.io.now() - started;
                         progress.times = Some(Box::new(attempt.trace.times));
-                        progress.hop = Some(hop);
-                        progress.advice.pause = Duration::ZERO;
-                        self.go_on_elsewhere(attempt.io, download, progress).await?;
+                        self.go_on_elsewhere(attempt.io, hop, download, progress).await?;
                         return Ok(Step::Again);
                     }
                     Ok(Arrived::Split(split)) => {
@@ -213,9 +211,12 @@ impl FetchJob {
     async fn go_on_elsewhere(
         &self,
         io: &impl Io,
+        hop: Box<Hop>,
         download: Box<Download>,
         progress: &mut Progress,
     ) -> Result<(), Error> {
+        progress.hop = Some(hop);
+        progress.advice.pause = Duration::ZERO;
         if download.prefix().is_none() {
             progress.download = Some(download);
             return Ok(());
