@@ -1,8 +1,8 @@
 //! A source of fetches that keeps to the limits of their hosts, and starts tasks again after a pause.
 //!
 //! Owns: reading ahead in another source, reading the clock.
-//! Does not own: the order of starts ([`crate::list::scheduler`]), names ([`crate::list::lookahead`]), which tasks start
-//! again ([`crate::list::retry`]).
+//! Does not own: the order of starts ([`crate::list::scheduler`]), names ([`crate::list::lookahead`]), which tasks
+//! start again ([`crate::list::retry`]).
 
 use std::time::Duration;
 

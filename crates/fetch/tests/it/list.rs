@@ -10,3 +10,4 @@ mod resume;
 mod retry;
 mod simulated;
 mod sync;
+mod trust;

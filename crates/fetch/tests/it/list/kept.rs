@@ -12,46 +12,42 @@ use haul_testkit::{Answer, End, Gate, Request, Server, files_below, seeded_bytes
 use super::outcomes::outcomes;
 
 const BYTES: usize = 400_000;
-const CUT: usize = 300_000;
-const ENGINES: [&str; 3] = ["serial", "threads=2", "uring=1x4"];
+pub(super) const CUT: usize = 300_000;
+pub(super) const ENGINES: [&str; 3] = ["serial", "threads=2", "uring=1x4"];
 
 fn body() -> Vec<u8> {
     seeded_bytes(11, BYTES)
 }
 
-fn keeping() -> Config {
+pub(super) fn keeping() -> Config {
     Config { retries: 0, resume: true, ..Config::default() }
 }
 
-fn quick() -> Config {
-    Config { retry_pause: Duration::ZERO, ..Config::default() }
-}
-
-fn retrying() -> Config {
+pub(super) fn retrying() -> Config {
     Config { retries: 3, retry_pause: Duration::ZERO, ..Config::default() }
 }
 
-struct Dir(tempfile::TempDir);
+pub(super) struct Dir(pub(super) tempfile::TempDir);
 
 impl Dir {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn file(&self) -> Option<Vec<u8>> {
+    pub(super) fn file(&self) -> Option<Vec<u8>> {
         std::fs::read(self.path("x")).ok()
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         files_below(self.0.path()).unwrap().iter().map(|name| name.display().to_string()).collect()
     }
 
     /// Fetches `/x` to `x`; the error as text.
-    fn fetch_on(&self, engine: &str, config: Config, server: &Server) -> Result<u32, String> {
+    pub(super) fn fetch_on(&self, engine: &str, config: Config, server: &Server) -> Result<u32, String> {
         let task = FetchTask::new(&server.url("/x"), Destination::File(Publish::new(self.path("x"))));
         let words = |failed: &haul_fetch::Failed| failed.error.to_string();
         let ends = outcomes(engine, config, HostLimits::default(), vec![task], words);
@@ -59,17 +55,20 @@ impl Dir {
         error.map_or(Ok(attempts), Err)
     }
 
-    fn fetch(&self, config: Config, server: &Server) -> Result<u32, String> {
+    pub(super) fn fetch(&self, config: Config, server: &Server) -> Result<u32, String> {
         self.fetch_on("serial", config, server)
     }
 }
 
-fn tagged(etag: &str) -> Answer {
+pub(super) fn tagged(etag: &str) -> Answer {
     Answer::ok(body()).header("ETag", etag)
 }
 
 /// The first request is answered by a body that breaks off, the others as `then` says.
-fn server(first: Answer, then: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Server {
+pub(super) fn server(
+    first: Answer,
+    then: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
+) -> Server {
     let count = AtomicUsize::new(0);
     Server::start(move |request| match count.fetch_add(1, Ordering::SeqCst) {
         0 => first.clone().cut_after(CUT, End::Close),
@@ -119,39 +118,6 @@ fn what_others_may_have_written_is_neither_believed_nor_removed() {
 
 fn mode(dir: &Dir, name: &str, mode: u32) {
     std::fs::set_permissions(dir.path(name), std::fs::Permissions::from_mode(mode)).unwrap();
-}
-
-/// A link takes the place of a directory after it was checked, while the server is asked.
-#[test]
-fn a_link_that_is_planted_meanwhile_leads_nowhere() {
-    for engine in ENGINES {
-        for (what, config) in [("-c", keeping()), ("--sync", Config { sync: true, retries: 0, ..quick() })] {
-            for is_whole in [false, true] {
-                let (dir, outside) = (Dir::new(), Dir::new());
-                let (sub, moved, link) = (dir.path("d/sub"), dir.path("moved"), outside.0.path().to_owned());
-                let (planted, at) = (AtomicUsize::new(0), sub.clone());
-                let server = Server::start(move |_| {
-                    if planted.fetch_add(1, Ordering::SeqCst) == 0 {
-                        std::fs::rename(&at, &moved).unwrap();
-                        symlink(&link, &at).unwrap();
-                    }
-                    let answer = tagged("\"1\"");
-                    if is_whole { answer } else { answer.cut_after(CUT, End::Close) }
-                });
-                let root_bytes = Some(dir.path("d").as_os_str().len());
-                let publish = Publish { root_bytes, ..Publish::new(sub.join("x")) };
-                for _ in 0..2 {
-                    let task = FetchTask::new(&server.url("/x"), Destination::File(publish.clone()));
-                    let ends =
-                        outcomes(engine, config.clone(), HostLimits::default(), vec![task], |failed| {
-                            failed.error.to_string()
-                        });
-                    assert_eq!(ends.len(), 1);
-                }
-                assert_eq!(outside.names(), [""; 0], "{what}, {engine}, whole: {is_whole}");
-            }
-        }
-    }
 }
 
 #[test]
@@ -279,36 +245,6 @@ fn a_part_is_given_up_only_for_what_can_be_trusted() {
             assert!(dir.file() == Some(body()), "{what}");
             let range = server.requests().pop().unwrap().header("range").map(str::to_owned);
             assert_eq!(range.as_deref(), Some("bytes=300000-"), "{what}");
-        }
-    }
-}
-
-/// The same within one run, whether or not a part is on disk.
-#[test]
-fn what_was_received_is_given_up_only_for_what_can_be_trusted() {
-    let page = || Answer::ok("<html>please log in</html>");
-    for engine in ENGINES {
-        for resume in [false, true] {
-            for (what, answer) in [
-                ("a page", page().header("ETag", "\"p\"").header("Content-Type", "text/html")),
-                ("a bare page", page()),
-                ("a page of another origin", Answer::redirect(302, "/moved")),
-            ] {
-                let first = tagged("\"1\"").header("Content-Type", "application/zip");
-                let server = server(first, move |request, _| match (request.path(), what) {
-                    ("/p", _) => Answer::ok("page").header("ETag", "\"p\""),
-                    (_, "a page of another origin") => {
-                        let port = request.header("host").unwrap().rsplit(':').next().unwrap().to_owned();
-                        Answer::redirect(302, &format!("http://localhost:{port}/p"))
-                    }
-                    _ => answer.clone(),
-                });
-                let (dir, what) = (Dir::new(), format!("{what}, {engine}, {resume}"));
-                let ended = dir.fetch_on(engine, Config { resume, ..retrying() }, &server);
-                assert!(ended.unwrap_err().contains("login page"), "{what}");
-                let left: &[&str] = if resume { &["x.haul-part", "x.haul-part.from"] } else { &[] };
-                assert_eq!(dir.names(), left, "{what}");
-            }
         }
     }
 }
