@@ -231,14 +231,13 @@ mod tests {
     #[test]
     fn hundreds_of_unanswered_lookups_hold_up_nobody() {
         let lookups = Lookups::default();
-        if lookups.0.lock().threads_max < 600 {
-            return eprintln!("SKIPPED: hundreds_of_unanswered_lookups_hold_up_nobody: too few descriptors");
-        }
+        // Each takes a thread, which few descriptors allow for fewer.
+        let count = 500.min(lookups.0.lock().threads_max - 10);
         (0..60).for_each(|_| lookups.0.lock().learn(Duration::ZERO));
         let (started, starts) = channel();
-        let dead: Vec<_> = (0..500).map(|number| held(&lookups, &started, number)).collect();
+        let dead: Vec<_> = (0..count).map(|number| held(&lookups, &started, number)).collect();
         drop(held(&lookups, &started, 1_000));
-        let last = (0..=500).map(|_| starts.recv_timeout(Duration::from_secs(60)).unwrap()).max();
+        let last = (0..=count).map(|_| starts.recv_timeout(Duration::from_secs(60)).unwrap()).max();
         assert_eq!(last, Some(1_000));
         drop(dead);
     }
