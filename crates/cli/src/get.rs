@@ -11,6 +11,7 @@ mod netrc;
 pub(crate) mod network;
 mod plan;
 pub(crate) mod requests;
+mod retries;
 mod shard;
 mod terminal;
 mod transfers;

@@ -13,3 +13,4 @@ pub(crate) mod reader;
 pub(crate) mod request;
 pub(crate) mod request_body;
 pub(crate) mod url_login;
+pub(crate) mod zone;

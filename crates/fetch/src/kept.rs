@@ -8,6 +8,7 @@ pub(crate) mod claims;
 pub(crate) mod condition;
 pub(crate) mod existing;
 pub(crate) mod partial;
+pub(crate) mod place;
 mod record;
 pub(crate) mod resume;
 pub(crate) mod sync;

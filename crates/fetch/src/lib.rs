@@ -57,6 +57,7 @@ pub use haul_engine::Closing;
 pub use haul_io::{Names, NamesLimits};
 pub use http::{HeaderMap, Method, StatusCode};
 pub use list::job::FetchJob;
+pub use list::progress::Retry;
 pub use list::source::HostSource;
 pub use list::task::{Destination, FetchTask, Fetched};
 pub use names::disposition::disposition_name;

@@ -6,8 +6,9 @@
 
 pub(crate) mod job;
 mod joining;
+mod lookahead;
 mod open_files;
-mod progress;
+pub(crate) mod progress;
 mod retry;
 mod scheduler;
 pub(crate) mod source;

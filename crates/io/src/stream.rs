@@ -86,20 +86,29 @@ impl Write for StreamWriter {
             }
             bytes = rest;
         }
-        loop {
-            wait_for(fd, PollFlags::OUT, &self.cancel)?;
-            let result =
-                if self.is_regular { rustix::io::write(fd, bytes) } else { write_unwaited(fd, bytes) };
-            match result {
-                Err(Errno::INTR | Errno::AGAIN) => {}
-                result => return Ok(result?),
-            }
-        }
+        write_some(fd, bytes, self.is_regular, &self.cancel)
     }
 
     /// Reports what closing the file would report.
     fn flush(&mut self) -> io::Result<()> {
         flush(self.file.0.fd()?)
+    }
+}
+
+/// Writes at the current position of `fd` as much as fits, once something does, or until `cancel` is triggered.
+pub(crate) fn write_some(
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+    is_regular: bool,
+    cancel: &Cancel,
+) -> io::Result<usize> {
+    loop {
+        wait_for(fd, PollFlags::OUT, cancel)?;
+        let result = if is_regular { rustix::io::write(fd, bytes) } else { write_unwaited(fd, bytes) };
+        match result {
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            result => return Ok(result?),
+        }
     }
 }
 

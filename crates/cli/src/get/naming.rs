@@ -4,23 +4,31 @@
 //! Does not own: requests ([`super::requests`]), creating files.
 
 use std::fs::{self, FileType};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use haul_fetch::{
     Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name, unreserved,
 };
-use haul_io::{Existing, File, Preserve, Publish, reason};
+use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 
 use super::requests::{RequestPlan, RequestTemplate};
 use crate::args::NameArg;
 use crate::lists::checksums::Checksums;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::{BadLine, Item, Line};
-use crate::report::exit::Problem;
+use crate::report::exit::{Exit, Problem};
 use crate::report::redaction::{redacted, redacted_url};
 use crate::report::text::quoted;
+use crate::run::signals::SignalWatch;
+
+/// How often a pipe that nobody reads is looked at.
+const PIPE_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The options for results, resolved.
 #[derive(Debug)]
@@ -71,10 +79,15 @@ pub(super) struct Naming {
 
 impl NamingPlan {
     /// Reads the files that the options name. A body for stdout goes to `terminal`, if there is one.
-    pub(super) fn prepare(self, terminal: Option<File>) -> Result<Naming, Problem> {
+    /// A pipe that nobody reads is waited for, at most for `timeout`.
+    pub(super) fn prepare(
+        self,
+        terminal: Option<File>,
+        timeout: Option<Duration>,
+    ) -> Result<Naming, Problem> {
         let output = match self.output {
             OutputPlan::Directory => None,
-            OutputPlan::File(path) => Some(match device(&path)? {
+            OutputPlan::File(path) => Some(match device(&path, timeout)? {
                 Some(device) => Destination::Stream(device),
                 None => Destination::File(publish(path, self.mode, self.existing)),
             }),
@@ -197,17 +210,40 @@ fn stays_inside(path: &Path) -> bool {
     !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Opens `path` if it is a device or a pipe, which is written to, and not replaced by a file.
-fn device(path: &Path) -> Result<Option<File>, Problem> {
+/// Opens `path` if it is a device or a pipe, which is written to, and not replaced by a file. A pipe that nobody reads
+/// is waited for, at most for `timeout` or until a signal.
+fn device(path: &Path, timeout: Option<Duration>) -> Result<Option<File>, Problem> {
     let is_device = |kind: FileType| kind.is_char_device() || kind.is_block_device() || kind.is_fifo();
-    match fs::metadata(path) {
-        Ok(metadata) if is_device(metadata.file_type()) => {
-            let opened = fs::OpenOptions::new().write(true).open(path).map_err(|error| {
-                Problem::usage(format!("cannot write to {}: {}", quoted(path), reason(&error)))
-            })?;
-            Ok(Some(File::from(OwnedFd::from(opened))))
+    if !fs::metadata(path).is_ok_and(|metadata| is_device(metadata.file_type())) {
+        return Ok(None);
+    }
+    let (began, cancel) = (Instant::now(), Cancel::new()?);
+    let _watch = SignalWatch::start(cancel.clone())?;
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    loop {
+        match fs::OpenOptions::new().write(true).custom_flags(flags).open(path) {
+            Ok(opened) => {
+                // Only opening must not wait: writing does, and can be ended.
+                let flags = fcntl_getfl(&opened).map_err(io::Error::from)?;
+                fcntl_setfl(&opened, flags - OFlags::NONBLOCK).map_err(io::Error::from)?;
+                return Ok(Some(File::from(OwnedFd::from(opened))));
+            }
+            // A pipe without a reader: see fifo(7).
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                if cancel.is_triggered() {
+                    let message = format!("interrupted while waiting for a reader of {}", quoted(path));
+                    return Err(Problem { exit: Exit::Interrupted, ..Problem::usage(message) });
+                }
+                if timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
+                    let problem = Problem::usage(format!("nobody reads the pipe {}", quoted(path)));
+                    return Err(problem.hint("start its reader first, or wait longer with --max-time"));
+                }
+                std::thread::sleep(PIPE_INTERVAL);
+            }
+            Err(error) => {
+                return Err(Problem::usage(format!("cannot write to {}: {}", quoted(path), reason(&error))));
+            }
         }
-        _ => Ok(None),
     }
 }
 

@@ -13,6 +13,7 @@ use super::cookies::Cookies;
 use super::naming::{NamingPlan, OutputPlan};
 use super::network;
 use super::requests::RequestPlan;
+use super::retries;
 use super::shard::Shard;
 use super::terminal::TerminalCopy;
 use super::transfers::{Transfers, engine_for, segments};
@@ -88,7 +89,7 @@ impl GetPlan {
 
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
     fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
-        let naming = self.naming.prepare(terminal)?;
+        let naming = self.naming.prepare(terminal, self.config.total_timeout)?;
         let logins = naming.logins();
         let source = Urls {
             args: self.urls.into_iter(),
@@ -107,9 +108,13 @@ impl GetPlan {
         let config = Config { cookies: cookies_jar, idle_connections_max, logins, ..self.config };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
         let limits = self.transfers.limits(&choice.engine);
+        let json = self.run.report.json;
+        let source = HostSource::new(source, limits, move || started.elapsed())
+            .looking_up(&config)
+            .on_retry(|id, task, retry| retries::report(voice, json, id, task, retry));
         let exit = RunContext { choice: &choice, options: &self.run, voice }.run_reporting(
             &FetchJob::new(config),
-            HostSource::new(source, limits, move || started.elapsed()),
+            source,
             |task| failures.iter_mut().for_each(|failures| failures.add(task)),
         )?;
         let written = [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write)];
@@ -127,7 +132,7 @@ impl Plan for GetPlan {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
             shard: self.shard,
-            naming: self.naming.prepare(None)?,
+            naming: self.naming.prepare(None, self.config.total_timeout)?,
         };
         Ok(source.print(self.run.report.json, voice))
     }
@@ -214,7 +219,7 @@ fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Re
         unix_socket: args.network.unix_socket.clone(),
         client_identity: network::identity(&args.network),
         proxies: network::proxies(&args.network, |name| environment.text(name).map(str::to_owned))?,
-        known_hosts: args.network.resolve.clone(),
+        host_overrides: args.network.resolve.clone(),
         family: network::family(&args.network),
         user_agent: args.requests.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),
         ..defaults

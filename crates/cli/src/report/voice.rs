@@ -83,6 +83,11 @@ impl Voice {
         }
     }
 
+    /// Whether [`Voice::detail`] prints.
+    pub(crate) fn tells_details(&self) -> bool {
+        self.verbosity > 0
+    }
+
     /// Prints a task's line, with `-v`.
     pub(crate) fn detail(&self, message: impl Display) {
         if self.verbosity > 0 {

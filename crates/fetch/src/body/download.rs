@@ -183,8 +183,7 @@ impl Download {
     pub(crate) fn check_source(&self, url: &Url, headers: &HeaderMap) -> Result<(), Error> {
         let received = self.validators.as_ref().filter(|_| self.bytes > 0);
         let Some(before) = received.or(self.set_aside.as_ref()) else { return Ok(()) };
-        let is_kept = matches!(&self.sink, Sink::File(sink) if sink.has_partial());
-        match before.distrust(headers, &Origin::of(url).to_string(), is_kept) {
+        match before.distrust(headers, &Origin::of(url).to_string()) {
             Some(reason) if !self.expectation.has_checksum() => Err(Error::Untrusted { reason }),
             _ => Ok(()),
         }

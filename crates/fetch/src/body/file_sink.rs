@@ -11,6 +11,7 @@ use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Staged, Stat};
 use crate::body::reread::is_same;
 use crate::body::shortage;
 use crate::kept::partial::{Kept, Partial};
+use crate::kept::place::Place;
 use crate::kept::sync::{Stamp, Sync};
 use crate::kept::validator::Validators;
 use crate::{Error, Response};
@@ -112,11 +113,6 @@ impl FileSink {
         self.in_partial
     }
 
-    /// Whether a partial file is on disk, which a later run may continue.
-    pub(crate) fn has_partial(&self) -> bool {
-        self.in_partial || self.keeps_partial
-    }
-
     /// Drops what was received, but keeps the partial file until what comes now is complete.
     pub(crate) async fn set_aside(&mut self, io: &impl Io) -> Result<(), Error> {
         if !self.in_partial {
@@ -148,7 +144,7 @@ impl FileSink {
 
     /// Whether the name is taken, by a file that must not be replaced.
     pub(crate) async fn clashes(&self, io: &impl Io) -> bool {
-        self.publish.existing == Existing::Refuse && io.stat_at(None, &self.publish.path).await.is_ok()
+        self.publish.existing == Existing::Refuse && Place::of(&self.publish).stat(io).await.is_ok()
     }
 
     /// Sets the modification time of the file, in seconds since the epoch.
@@ -299,15 +295,14 @@ impl FileSink {
         let Some(sync) = self.sync.take() else { return self.publish(io).await };
         let ready = async {
             let stamp = self.stamp(io).await?;
-            Ok((stamp, sync.before(io, &self.publish.path, stamp).await?))
+            Ok((stamp, sync.before(io, stamp).await?))
         };
         match ready.await {
             Ok((stamp, existing)) => {
                 self.publish.existing = existing;
-                let path = self.publish.path.clone();
                 let published = self.publish(io).await;
                 match published {
-                    Ok(()) => sync.after(io, &path, stamp).await,
+                    Ok(()) => sync.after(io, stamp).await,
                     Err(_) => sync.withdraw(io).await,
                 }
                 published
@@ -326,7 +321,7 @@ impl FileSink {
         let compared = async {
             written?;
             let mode = OpenMode::Read { follow: true };
-            let there = io.open(None, &self.publish.path, mode).await.map_err(Error::write)?;
+            let there = Place::of(&self.publish).open(io, mode).await.map_err(Error::write)?;
             let is_as_long = io.stat(&there).await.map_err(Error::write)?.bytes == self.written_bytes;
             Ok(is_as_long && is_same(io, staged.file(), &there, self.written_bytes).await?)
         };

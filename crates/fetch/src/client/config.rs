@@ -51,8 +51,9 @@ pub struct Config {
     /// counts as a success. Defaults to false.
     pub resume: bool,
     /// Whether a [`FetchJob`](crate::FetchJob) fetches only what has changed since an earlier run, which it remembers
-    /// in `NAME.haul-from`. An existing file is replaced even if the task says to refuse, unless it came from another
-    /// URL. Any status but success is an error. Defaults to false.
+    /// in `NAME.haul-from`. Only a file with such a record of the same URL is replaced, whatever the task says of
+    /// existing files; any other is left as it is, and the task fails with [`Error::Exists`](crate::Error::Exists).
+    /// Any status but success is an error. Defaults to false.
     pub sync: bool,
     /// How a [`FetchJob`](crate::FetchJob) fetches large files over several connections, to a
     /// [`Destination::File`](crate::Destination) or [`Destination::Named`](crate::Destination), and without
@@ -98,7 +99,7 @@ pub struct Config {
     /// The proxies to use. Defaults to none.
     pub proxies: Proxies,
     /// Fixed addresses for host names; these override DNS. Defaults to none.
-    pub known_hosts: Vec<HostOverride>,
+    pub host_overrides: Vec<HostOverride>,
     /// The resolver for all other names. It looks up each name once for all requests that need it, and caches the
     /// answers; clones share the cache. Defaults to the system's resolver and [`NamesLimits`](crate::NamesLimits).
     pub names: Names,
@@ -219,7 +220,7 @@ impl Default for Config {
             cookies: None,
             logins: None,
             proxies: Proxies::default(),
-            known_hosts: Vec::new(),
+            host_overrides: Vec::new(),
             names: Names::system(),
             family: Family::Any,
             limits: Limits::default(),
@@ -272,7 +273,7 @@ mod tests {
         assert_eq!((config.rate_max, config.rate_min), (None, None));
         assert_eq!(config.rate_min_window, Duration::from_secs(30));
         assert!(config.unix_socket.is_none() && config.client_identity.is_none());
-        assert!(config.known_hosts.is_empty() && config.cookies.is_none());
+        assert!(config.host_overrides.is_empty() && config.cookies.is_none());
         assert!(config.user_agent.starts_with("haul/"));
     }
 }

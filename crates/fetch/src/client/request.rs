@@ -11,6 +11,7 @@ use http::header::{
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
+use crate::client::zone;
 use crate::route::origin::Origin;
 use crate::{Error, RequestBody};
 
@@ -46,7 +47,8 @@ impl Request {
     /// # Errors
     /// As [`Request::get`]; and [`Error::Method`] for CONNECT.
     pub fn new(method: Method, url: &str) -> Result<Self, Error> {
-        let url = Url::parse(url).map_err(|error| Error::Url { reason: malformed(error) })?;
+        let url = zone::hide(url).map_err(|reason| Error::Url { reason: reason.to_owned() })?;
+        let url = Url::parse(&url).map_err(|error| Error::Url { reason: malformed(error) })?;
         check_url(&url).map_err(|reason| Error::Url { reason: reason.to_owned() })?;
         if method == Method::CONNECT {
             return Err(Error::Method { reason: "CONNECT can't be used to fetch" });

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::client::zone;
+
 /// The user name and the password that a URL contained.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UrlLogin {
@@ -24,7 +26,7 @@ impl UrlLogin {
     /// Splits `url` into the URL without credentials and the credentials. `None` if it isn't a URL or contains none,
     /// or if they aren't UTF-8.
     pub fn take(url: &str) -> Option<(String, Self)> {
-        let mut url = Url::parse(url).ok()?;
+        let mut url = Url::parse(&zone::hide(url).ok()?).ok()?;
         if url.username().is_empty() && url.password().is_none() {
             return None;
         }

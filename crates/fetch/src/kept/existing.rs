@@ -5,8 +5,6 @@
 //!
 //! Source: RFC 9110, sections 8.8.2 (Last-Modified), 14.4 (Content-Range).
 
-use std::path::Path;
-
 use haul_http1::{ContentRange, Framing, ResponseHead, content_range};
 use haul_io::{Io, OpenMode, Stat};
 use http::header::RANGE;
@@ -14,6 +12,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::body::digest::Check;
 use crate::body::reread::reread;
+use crate::kept::place::Place;
 use crate::kept::validator::last_modified;
 use crate::transfer::attempt::Attempt;
 use crate::{Error, Expected, Request, Response};
@@ -30,7 +29,7 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// Checks whether the existing file `path`, described by `stat`, matches the server's: it has the same length, and
+/// Checks whether the existing file in `place`, described by `stat`, matches the server's: it has the same length, and
 /// the same time or the expected checksums. Only the first byte is requested, as some servers don't support HEAD for
 /// every URL.
 ///
@@ -40,7 +39,7 @@ pub(crate) async fn check<I: Io>(
     attempt: &mut Attempt<'_, I>,
     request: &Request,
     expected: &Expected,
-    path: &Path,
+    place: &Place,
     stat: &Stat,
 ) -> Result<Verdict, Error> {
     if expected.size.is_some_and(|size| size != stat.bytes) {
@@ -60,7 +59,7 @@ pub(crate) async fn check<I: Io>(
         return Err(Error::Differs);
     }
     if !expected.checksums.is_empty() {
-        hash(attempt.io, expected, path, stat.bytes).await?;
+        hash(attempt.io, expected, place, stat.bytes).await?;
     } else if total.is_none() || last_modified(&head.headers).is_none() {
         return Ok(Verdict::Unknown);
     } else if !is_as_old(&head, stat) {
@@ -69,11 +68,11 @@ pub(crate) async fn check<I: Io>(
     Ok(Verdict::Complete(Response { body_bytes: stat.bytes, ..response }))
 }
 
-/// Whether the file `path` of `bytes` bytes is as `expected`, as far as that can be told without the server.
+/// Whether the file in `place` of `bytes` bytes is as `expected`, as far as that can be told without the server.
 pub(crate) async fn is_expected(
     io: &impl Io,
     expected: &Expected,
-    path: &Path,
+    place: &Place,
     bytes: u64,
 ) -> Result<bool, Error> {
     if expected.size.is_some_and(|size| size != bytes) {
@@ -82,14 +81,14 @@ pub(crate) async fn is_expected(
     if expected.checksums.is_empty() {
         return Ok(true);
     }
-    match hash(io, expected, path, bytes).await {
+    match hash(io, expected, place, bytes).await {
         Err(Error::Checksum { .. }) => Ok(false),
         result => result.map(|()| true),
     }
 }
 
-async fn hash(io: &impl Io, expected: &Expected, path: &Path, bytes: u64) -> Result<(), Error> {
-    let file = io.open(None, path, OpenMode::Read { follow: true }).await.map_err(Error::write)?;
+async fn hash(io: &impl Io, expected: &Expected, place: &Place, bytes: u64) -> Result<(), Error> {
+    let file = place.open(io, OpenMode::Read { follow: true }).await.map_err(Error::write)?;
     let mut checks: Vec<_> = expected.checksums.iter().cloned().map(Check::new).collect();
     let each = |piece: &[u8]| checks.iter_mut().for_each(|check| check.update(piece));
     reread(io, &file, bytes, each).await?;

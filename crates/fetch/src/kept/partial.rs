@@ -12,13 +12,13 @@
 //! Does not own: writing the bytes ([`crate::body::file_sink`]), the record's form ([`crate::kept::record`]).
 
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
 
-use haul_io::{Io, Staged, Stat};
+use haul_io::{Io, Publish, Staged, Stat};
 use url::Url;
 
 use crate::Error;
-use crate::kept::record::{Record, Recorded, is_own, pair, remove, sibling};
+use crate::kept::place::Place;
+use crate::kept::record::{Record, Recorded, is_own, pair};
 use crate::kept::resume::Prefix;
 use crate::kept::validator::Validators;
 
@@ -32,8 +32,8 @@ const MAGIC: &[u8] = b"haul-part 2";
 /// The two files that keep the beginning of a result.
 #[derive(Clone, Debug)]
 pub(crate) struct Partial {
-    result: PathBuf,
-    part: PathBuf,
+    result: Place,
+    part: Place,
     record: Record,
 }
 
@@ -44,9 +44,10 @@ pub(crate) struct Kept {
 }
 
 impl Partial {
-    pub(crate) fn of(result: &Path, url: &Url) -> Self {
-        let record = Record::new(sibling(result, RECORD_SUFFIX), MAGIC, url);
-        Self { result: result.to_owned(), part: sibling(result, PART_SUFFIX), record }
+    pub(crate) fn of(result: &Publish, url: &Url) -> Self {
+        let result = Place::of(result);
+        let record = Record::new(result.sibling(RECORD_SUFFIX), MAGIC, url);
+        Self { part: result.sibling(PART_SUFFIX), result, record }
     }
 
     /// What an earlier run kept. What doesn't belong together is no start; it is removed when the next one begins.
@@ -78,7 +79,7 @@ impl Partial {
     /// As [`Partial::find`], and whatever the system says of writing.
     pub(crate) async fn begin(&self, io: &impl Io, validators: &Validators) -> Result<Staged, Error> {
         self.clear(io).await?;
-        let staged = Staged::create_as(io, self.part.clone()).await.map_err(|error| match error.kind() {
+        let staged = self.part.create(io).await.map_err(|error| match error.kind() {
             // Since it was removed: by another process that begins.
             ErrorKind::AlreadyExists => Error::Busy,
             _ => Error::write(error),
@@ -125,7 +126,7 @@ impl Partial {
 
     /// Opens and locks the file that has the part's name, whatever it is; `None` where there is none.
     async fn lock(&self, io: &impl Io) -> Result<Option<(Staged, Stat)>, Error> {
-        let staged = match Staged::reopen(io, self.part.clone()).await {
+        let staged = match self.part.reopen(io).await {
             Ok(staged) => staged,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(Error::Busy),
@@ -137,7 +138,7 @@ impl Partial {
             }
         };
         let stat = io.stat(staged.file()).await.map_err(Error::write)?;
-        let Ok(named) = io.stat_at(None, &self.part).await else { return Err(Error::Busy) };
+        let Ok(named) = self.part.stat_beside(io, &staged).await else { return Err(Error::Busy) };
         if (named.device, named.inode) != (stat.device, stat.inode) {
             return Err(Error::Busy);
         }
@@ -150,19 +151,19 @@ impl Partial {
 
     /// Whether the part is complete and has the name of the result too, as after a kill between two steps.
     async fn is_published(&self, io: &impl Io, part: &Stat) -> bool {
-        let Ok(result) = io.stat_at(None, &self.result).await else { return false };
+        let Ok(result) = self.result.stat(io).await else { return false };
         part.links == 2 && (result.device, result.inode) == (part.device, part.inode)
     }
 
     fn in_the_way(&self) -> Error {
-        Error::InTheWay { path: self.part.clone() }
+        Error::InTheWay { path: self.part.path().to_owned() }
     }
 
     /// Checks that `staged` is still the file with the partial file's name and has all `bytes`: another program may
     /// have replaced it.
     pub(crate) async fn check(&self, io: &impl Io, staged: &Staged, bytes: u64) -> Result<(), Error> {
         let open = io.stat(staged.file()).await.map_err(Error::write)?;
-        let named = io.stat_at(None, &self.part).await.map_err(Error::write)?;
+        let named = self.part.stat_beside(io, staged).await.map_err(Error::write)?;
         if (open.device, open.inode) == (named.device, named.inode) && open.bytes == bytes {
             return Ok(());
         }
@@ -175,8 +176,7 @@ impl Partial {
     /// As [`Partial::find`]: nothing else is removed.
     pub(crate) async fn clear(&self, io: &impl Io) -> Result<(), Error> {
         if let Some((staged, _)) = self.lock(io).await? {
-            remove(io, &self.part).await?;
-            drop(staged);
+            staged.discard(io).await;
         }
         self.record.remove(io).await
     }
@@ -202,8 +202,8 @@ mod tests {
 
     #[test]
     fn a_record_has_the_validators_of_its_url() {
-        let partial = Partial::of(Path::new("d/x.tar"), &Url::parse("http://h/x.tar?a#f").unwrap());
-        assert_eq!(partial.part, Path::new("d/x.tar.haul-part"));
+        let partial = Partial::of(&Publish::new("d/x.tar"), &Url::parse("http://h/x.tar?a#f").unwrap());
+        assert_eq!(partial.part.path(), std::path::Path::new("d/x.tar.haul-part"));
         let validators = Validators::read([b"etag: \"a\"".as_slice(), b"total: 9"].into_iter()).unwrap();
         let mut lines = Vec::new();
         validators.write(&mut lines);

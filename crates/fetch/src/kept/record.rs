@@ -7,24 +7,21 @@
 //! Owns: this format, reading and replacing records.
 //! Does not own: the meaning of the lines ([`crate::kept::partial`], [`crate::kept::sync`]), when they are valid.
 
-use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
 
-use haul_io::{Buf, Existing, Io, Offset, OpenMode, Publish, Stat};
+use haul_io::{Buf, Existing, Io, Offset, OpenMode, Stat};
 use url::Url;
 
 use crate::Error;
+use crate::kept::place::Place;
 
-/// The longest name of a file, in bytes.
-const NAME_BYTES_MAX: usize = 255;
 /// Longer files aren't records.
 const RECORD_BYTES_MAX: usize = 32 * 1024;
 
-/// The path of a record, and what identifies it.
+/// The place of a record, and what identifies it.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
-    path: PathBuf,
+    place: Place,
     magic: &'static [u8],
     url: String,
 }
@@ -45,27 +42,6 @@ pub(crate) enum Recorded {
     Nothing,
 }
 
-/// `result` with `suffix` at its end. A name that would become too long for file systems is cut, and told from others
-/// that are cut by a hash.
-pub(crate) fn sibling(result: &Path, suffix: &str) -> PathBuf {
-    let name = result.file_name().unwrap_or_default();
-    if name.len() + suffix.len() <= NAME_BYTES_MAX {
-        let mut path = OsString::from(result);
-        path.push(suffix);
-        return PathBuf::from(path);
-    }
-    let hash = blake3::hash(name.as_encoded_bytes()).to_hex();
-    let end = format!("~{}{suffix}", &hash[..16]);
-    // As text: what isn't Unicode is in the hash.
-    let mut cut = name.to_string_lossy().into_owned();
-    let mut bytes = cut.len().min(NAME_BYTES_MAX - end.len());
-    while !cut.is_char_boundary(bytes) {
-        bytes -= 1;
-    }
-    cut.truncate(bytes);
-    result.with_file_name(cut + &end)
-}
-
 /// Whether a file may be one that this client keeps for itself: see [`Stat::is_private`]. It makes them readable by
 /// their owner only, which the files that it fetches are not.
 pub(crate) fn is_own(stat: &Stat) -> bool {
@@ -73,14 +49,14 @@ pub(crate) fn is_own(stat: &Stat) -> bool {
 }
 
 impl Record {
-    /// The record in `path` about a result from `url`. The fragment of the URL is ignored.
-    pub(crate) fn new(path: PathBuf, magic: &'static [u8], url: &Url) -> Self {
+    /// The record in `place` about a result from `url`. The fragment of the URL is ignored.
+    pub(crate) fn new(place: Place, magic: &'static [u8], url: &Url) -> Self {
         let url = url[..url::Position::AfterQuery].to_owned();
-        Self { path, magic, url }
+        Self { place, magic, url }
     }
 
     pub(crate) async fn read(&self, io: &impl Io) -> Recorded {
-        let record = match io.open(None, &self.path, OpenMode::Read { follow: false }).await {
+        let record = match self.place.open(io, OpenMode::Read { follow: false }).await {
             Ok(record) => record,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Recorded::Nothing,
             Err(_) => return Recorded::Foreign,
@@ -129,7 +105,7 @@ impl Record {
 
     /// Writes the record if there is none.
     pub(crate) async fn write(&self, io: &impl Io, lines: &[u8]) -> Result<(), Error> {
-        let publish = Publish { existing: Existing::Refuse, ..Publish::new(self.path.clone()) };
+        let publish = self.place.publish(Existing::Refuse);
         let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
         written.map(drop).map_err(|error| match Error::write(error) {
             Error::Exists => self.in_the_way(),
@@ -145,7 +121,7 @@ impl Record {
         if self.read(io).await == Recorded::Foreign {
             return Err(self.in_the_way());
         }
-        let publish = Publish { existing: Existing::Replace, ..Publish::new(self.path.clone()) };
+        let publish = self.place.publish(Existing::Replace);
         let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
         written.map(drop).map_err(Error::write)
     }
@@ -158,21 +134,13 @@ impl Record {
         match self.read(io).await {
             Recorded::Nothing => Ok(()),
             Recorded::Foreign => Err(self.in_the_way()),
-            Recorded::Ours(_) | Recorded::Others(_) | Recorded::Damaged => remove(io, &self.path).await,
+            Recorded::Ours(_) | Recorded::Others(_) | Recorded::Damaged => self.place.remove(io).await,
         }
     }
 
     /// That something else is in its place.
     pub(crate) fn in_the_way(&self) -> Error {
-        Error::InTheWay { path: self.path.clone() }
-    }
-}
-
-/// Removes `path`, if it exists.
-pub(crate) async fn remove(io: &impl Io, path: &Path) -> Result<(), Error> {
-    match io.remove(None, path).await {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(error)),
-        _ => Ok(()),
+        Error::InTheWay { path: self.place.path().to_owned() }
     }
 }
 
@@ -187,22 +155,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_names_leave_room_for_the_suffix() {
-        let sibling = |name: &str| sibling(&Path::new("d").join(name), ".haul-part.from");
-        assert_eq!(sibling(&"n".repeat(240)), Path::new("d").join("n".repeat(240) + ".haul-part.from"));
-        let mut seen = std::collections::HashSet::new();
-        for name in ["n".repeat(241), "n".repeat(255), "\u{e9}".repeat(127), "n".repeat(254) + "m"] {
-            let path = sibling(&name);
-            let found = path.file_name().unwrap().to_str().unwrap().to_owned();
-            assert!(found.len() <= 255 && found.ends_with(".haul-part.from"), "{found}");
-            assert_eq!(path.parent(), Some(Path::new("d")));
-            assert!(seen.insert(found), "{name}");
-        }
-    }
-
-    #[test]
     fn only_complete_records_are_parsed() {
-        let record = |url| Record::new("x".into(), b"magic 1", &Url::parse(url).unwrap());
+        let record = |url| Record::new(Place::named("x"), b"magic 1", &Url::parse(url).unwrap());
         let one = record("http://h/x.tar?a#f");
         let text = one.text(b"etag: \"a\"\ntotal: 9\n");
         assert_eq!(text, b"magic 1\nhttp://h/x.tar?a\netag: \"a\"\ntotal: 9\nend\n");
@@ -213,7 +167,7 @@ mod tests {
         for cut in 0..text.len() {
             assert_eq!(one.parse(&text[..cut]), Recorded::Nothing, "cut at {cut}");
         }
-        let other = Record::new("x".into(), b"magic 2", &Url::parse("http://h/x.tar?a").unwrap());
+        let other = Record::new(Place::named("x"), b"magic 2", &Url::parse("http://h/x.tar?a").unwrap());
         assert_eq!(other.parse(&text), Recorded::Nothing);
     }
 }

@@ -18,13 +18,12 @@
 //! Owns: the record, whether it describes the file, the order of the steps.
 //! Does not own: conditional requests ([`crate::kept::condition`]), writing the file ([`crate::body::file_sink`]).
 
-use std::path::Path;
-
-use haul_io::{Existing, FileKind, Io, Stat, sync_directory_of};
+use haul_io::{Existing, FileKind, Io, Publish, Stat};
 use url::Url;
 
 use crate::kept::condition::{Condition, LocalCopy};
-use crate::kept::record::{Record, Recorded, sibling};
+use crate::kept::place::Place;
+use crate::kept::record::{Record, Recorded};
 use crate::{Error, Response};
 
 /// The suffix of the record's name.
@@ -35,6 +34,7 @@ const MAGIC: &[u8] = b"haul-from 1";
 /// A result that is kept up to date, during one attempt.
 #[derive(Clone, Debug)]
 pub(crate) struct Sync {
+    result: Place,
     record: Record,
     /// Length and time in the existing record, whichever URL it is for.
     recorded: Option<Stamp>,
@@ -67,14 +67,15 @@ struct Identity {
 }
 
 impl Sync {
-    /// Examines the file `result`, which is to be kept up to date with `url`.
+    /// Examines the file that has the name of `result`, which is to be kept up to date with `url`.
     ///
     /// # Errors
     /// [`Error::Exists`] if the file has no record, or came from another URL; [`Error::InTheWay`] if something else has
     /// the record's name.
-    pub(crate) async fn begin(io: &impl Io, result: &Path, url: &Url) -> Result<SyncStart, Error> {
-        let record = Record::new(sibling(result, SUFFIX), MAGIC, url);
-        let stat = io.stat_at(None, result).await.ok();
+    pub(crate) async fn begin(io: &impl Io, result: &Publish, url: &Url) -> Result<SyncStart, Error> {
+        let result = Place::of(result);
+        let record = Record::new(result.sibling(SUFFIX), MAGIC, url);
+        let stat = result.stat(io).await.ok();
         let (lines, is_ours) = match record.read(io).await {
             Recorded::Ours(lines) => (lines, true),
             Recorded::Others(_) if stat.is_some() => return Err(Error::Exists),
@@ -91,7 +92,7 @@ impl Sync {
             let condition = Condition::read(&lines[2..])?;
             Some(LocalCopy { condition, bytes: stamp.bytes })
         });
-        Ok(SyncStart { sync: Self { record, recorded, existing, condition: None }, copy })
+        Ok(SyncStart { sync: Self { result, record, recorded, existing, condition: None }, copy })
     }
 
     /// Announces the response whose body becomes the file.
@@ -101,14 +102,14 @@ impl Sync {
 
     /// Prepares to give the new file, with this `stamp`, its name: checks that the old file is unchanged, and cuts the
     /// record down to its URL. Returns whether there is an old file to replace.
-    pub(crate) async fn before(&self, io: &impl Io, result: &Path, stamp: Stamp) -> Result<Existing, Error> {
-        let now = io.stat_at(None, result).await.ok();
+    pub(crate) async fn before(&self, io: &impl Io, stamp: Stamp) -> Result<Existing, Error> {
+        let now = self.result.stat(io).await.ok();
         if now.as_ref().map(Identity::of) != self.existing {
             return Err(Error::Exists);
         }
         self.record.replace(io, b"").await?;
         if self.recorded == Some(stamp) {
-            sync_directory_of(io, result).await.map_err(Error::write)?;
+            self.result.sync_directory(io).await.map_err(Error::write)?;
         }
         Ok(if self.existing.is_some() { Existing::Replace } else { Existing::Refuse })
     }
@@ -122,9 +123,9 @@ impl Sync {
     }
 
     /// Writes the record of the new file, with this `stamp`, which has its name now.
-    pub(crate) async fn after(&self, io: &impl Io, result: &Path, stamp: Stamp) {
+    pub(crate) async fn after(&self, io: &impl Io, stamp: Stamp) {
         let is_mistakable = self.existing.is_some_and(|existing| existing.stamp == stamp);
-        if is_mistakable && sync_directory_of(io, result).await.is_err() {
+        if is_mistakable && self.result.sync_directory(io).await.is_err() {
             return;
         }
         let mut lines = Vec::new();

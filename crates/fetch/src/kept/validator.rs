@@ -7,7 +7,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
 use crate::kept::record::pair;
@@ -100,19 +100,23 @@ impl Validators {
         is_same && !has_other_coding && !self.has_other_type(headers)
     }
 
-    /// Why a response with `headers` from `origin`, which isn't of the same bytes, must not take their place; `None`
-    /// if it may. What `is_kept` on disk is given up only for another version from the same source.
-    pub(crate) fn distrust(&self, headers: &HeaderMap, origin: &str, is_kept: bool) -> Option<&'static str> {
+    /// Why a response with `headers` from `origin` must not take the place of what was received before; `None` if it
+    /// may. That is given up only for the same bytes, or for another version from the same source.
+    pub(crate) fn distrust(&self, headers: &HeaderMap, origin: &str) -> Option<&'static str> {
+        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if length.is_some() && length == self.total && self.proven_by(headers, length) {
+            return None;
+        }
         if self.has_other_type(headers) {
             return Some("the server now sends another type of content, perhaps a login page");
         }
         let is_moved = self.origin.as_ref().is_some_and(|first| first != origin);
-        if is_kept && is_moved {
+        if is_moved {
             return Some("another server now sends something else, perhaps a login page");
         }
         let is_bare = !headers.contains_key(ETAG) && !headers.contains_key(LAST_MODIFIED);
         let bare = "the server now sends something without ETag and Last-Modified, perhaps a login page";
-        (is_kept && is_bare).then_some(bare)
+        is_bare.then_some(bare)
     }
 
     fn has_other_type(&self, headers: &HeaderMap) -> bool {
@@ -306,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_replaces_a_kept_part_comes_from_where_that_came_from() {
+    fn what_replaces_received_bytes_comes_from_where_they_came_from() {
         let with_type = |etag: &str, media_type: &str| {
             let mut fields = headers(etag, "");
             fields.insert(CONTENT_TYPE, media_type.parse().unwrap());
@@ -314,17 +318,23 @@ mod tests {
         };
         let one = Validators::of(&with_type("\"a\"", "application/zip"), Some(5)).unwrap();
         let one = one.with_origin("http://h:80".to_owned());
-        for (fields, origin, kept, unkept) in [
-            (with_type("\"b\"", "application/zip"), "http://h:80", true, true),
-            (headers("\"b\"", ""), "http://h:80", true, true),
-            (headers("", SUNDAY), "http://h:80", true, true),
-            (headers("W/\"b\"", ""), "http://h:80", true, true),
-            (with_type("\"b\"", "application/zip"), "http://g:80", false, true),
-            (with_type("", "application/zip"), "http://h:80", false, true),
-            (with_type("\"b\"", "text/html"), "http://h:80", false, false),
+        let as_long = |mut fields: HeaderMap, bytes: u64| {
+            fields.insert(CONTENT_LENGTH, bytes.into());
+            fields
+        };
+        for (fields, origin, is_trusted) in [
+            (with_type("\"b\"", "application/zip"), "http://h:80", true),
+            (headers("\"b\"", ""), "http://h:80", true),
+            (headers("", SUNDAY), "http://h:80", true),
+            (headers("W/\"b\"", ""), "http://h:80", true),
+            (with_type("\"b\"", "application/zip"), "http://g:80", false),
+            (as_long(with_type("\"a\"", "application/zip"), 5), "http://g:80", true),
+            (as_long(with_type("\"a\"", "application/zip"), 6), "http://g:80", false),
+            (as_long(with_type("\"a\"", "text/html"), 5), "http://g:80", false),
+            (with_type("", "application/zip"), "http://h:80", false),
+            (with_type("\"b\"", "text/html"), "http://h:80", false),
         ] {
-            assert_eq!(one.distrust(&fields, origin, true).is_none(), kept, "{fields:?} {origin}");
-            assert_eq!(one.distrust(&fields, origin, false).is_none(), unkept, "{fields:?} {origin}");
+            assert_eq!(one.distrust(&fields, origin).is_none(), is_trusted, "{fields:?} {origin}");
         }
     }
 

@@ -5,9 +5,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use haul_engine::{Job, Step};
-use haul_io::{Existing, Io, Location, Publish};
+use haul_io::{Existing, Io, Publish};
 use http::Method;
 
 use crate::body::download::Download;
@@ -17,6 +18,7 @@ use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
 use crate::kept::existing;
 use crate::kept::partial::Partial;
+use crate::kept::place::Place;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::joining::Joining;
 use crate::list::open_files::OpenFilePermits;
@@ -28,7 +30,7 @@ use crate::segments::host_permits::{HostPermit, HostPermits};
 use crate::segments::lane::Lane;
 use crate::segments::segmented::{MaybeSplit, Segmented, Split, TaskPermits, split};
 use crate::transfer::attempt::Attempt;
-use crate::transfer::fetch::Begun;
+use crate::transfer::fetch::{Begun, Hop};
 use crate::transfer::shared::Shared;
 use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
 
@@ -55,6 +57,8 @@ enum Prepared {
 enum Arrived {
     Whole(Box<Response>),
     Split(Box<Split>),
+    /// At a redirect to another host.
+    Elsewhere(Box<Hop>),
 }
 
 impl FetchJob {
@@ -78,7 +82,10 @@ impl FetchJob {
         let started = attempt.io.now();
         progress.open_file = None;
         progress.starts_again = false;
-        let host = self.host_permit(request, usize::MAX);
+        let hop = progress.hop.take();
+        let (at, redirect_count) =
+            hop.as_ref().map_or((request, 0), |hop| (&hop.request, hop.redirect_count));
+        let host = self.host_permit(at, usize::MAX);
         let paused = progress.paused.take();
         self.claim_name(attempt.io, task, progress).await?;
         let permits = TaskPermits { _host: host };
@@ -97,8 +104,15 @@ impl FetchJob {
                 return Ok(Step::Done(Completed { skipped: true, ..completed }));
             }
             Ok(Prepared::Download(mut download)) => {
-                match self.fetch(attempt, request, &mut download, progress.is_unsplit).await {
+                let begun = attempt.begin(at, redirect_count, &mut download).await;
+                match self.fetch(attempt, begun, &mut download, progress.is_unsplit).await {
                     Err(error) => (error, Some(download)),
+                    Ok(Arrived::Elsewhere(hop)) => {
+                        progress.spent += attempt.io.now() - started;
+                        progress.times = Some(Box::new(attempt.trace.times));
+                        self.go_on_elsewhere(attempt.io, hop, download, progress).await?;
+                        return Ok(Step::Again);
+                    }
                     Ok(Arrived::Split(split)) => {
                         progress.spent += attempt.io.now() - started;
                         let segments = &self.shared.config.segments;
@@ -118,24 +132,27 @@ impl FetchJob {
             self.give_up(attempt.io, download, &error).await;
             return Err(error);
         };
+        let retry = failure.retry(&self.shared.config, request, progress, pause);
         if !self.pause(attempt.io, download, progress).await {
             return Err(error);
         }
+        progress.retry = Some(Box::new(retry));
         progress.spent += pause;
         progress.advice.pause = pause;
         Ok(Step::Again)
     }
 
-    /// Fetches `request` into `download`, up to the body of a file that can be split.
+    /// Receives what has `begun` into `download`, up to the body of a file that can be split.
     async fn fetch<I: Io>(
         &self,
         attempt: &mut Attempt<'_, I>,
-        request: &Request,
+        begun: Result<Begun<'_>, Error>,
         download: &mut Download,
         is_unsplit: bool,
     ) -> Result<Arrived, Error> {
-        let body = match attempt.begin(request, download).await? {
+        let body = match begun? {
             Begun::Complete(response) => return Ok(Arrived::Whole(Box::new(response))),
+            Begun::Elsewhere(hop) => return Ok(Arrived::Elsewhere(Box::new(hop))),
             Begun::Body(body) => body,
         };
         let body = if self.shared.config.resume || is_unsplit {
@@ -190,6 +207,25 @@ impl FetchJob {
         true
     }
 
+    /// Keeps `download` until it is the other host's turn, which is subject to limits and pauses of its own.
+    async fn go_on_elsewhere(
+        &self,
+        io: &impl Io,
+        hop: Box<Hop>,
+        download: Box<Download>,
+        progress: &mut Progress,
+    ) -> Result<(), Error> {
+        progress.hop = Some(hop);
+        progress.advice.pause = Duration::ZERO;
+        if download.prefix().is_none() {
+            progress.download = Some(download);
+            return Ok(());
+        }
+        // What is kept on disk is locked and open.
+        let changed = || Error::write(std::io::Error::other("the partial file could not be kept"));
+        if self.pause(io, Some(download), progress).await { Ok(()) } else { Err(changed()) }
+    }
+
     /// The download of `task`, with what an earlier run left of it.
     async fn prepare<I: Io>(
         &self,
@@ -214,23 +250,23 @@ impl FetchJob {
             Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task)),
         };
         let keeps_record = self.shared.config.sync || self.shared.config.resume;
-        if let (true, Some(root_bytes)) = (keeps_record, publish.root_bytes) {
-            // Records and partial files are named in full: no directory of theirs may be a link.
-            let location = Location::beneath(&publish.path, root_bytes);
-            io.make_directory(location).await.map_err(Error::write)?;
+        let place = Place::of(publish);
+        if keeps_record {
+            // Before the request: a name that leads out of the directory of results is told at once.
+            place.make_directory(io).await.map_err(Error::write)?;
         }
         if self.shared.config.sync && request.may_come_in_parts() {
             return prepare_sync(io, task, request, publish).await;
         }
         let resumes = self.shared.config.resume && request.may_come_in_parts();
         if publish.existing == Existing::Refuse
-            && let Ok(stat) = io.stat_at(None, &publish.path).await
+            && let Ok(stat) = place.stat(io).await
         {
             if !resumes {
                 return Err(Error::Exists);
             }
-            let partial = Partial::of(&publish.path, &request.url);
-            let checking = existing::check(attempt, request, &task.expected, &publish.path, &stat);
+            let partial = Partial::of(publish, &request.url);
+            let checking = existing::check(attempt, request, &task.expected, &place, &stat);
             let existing::Verdict::Complete(response) = Box::pin(checking).await? else {
                 return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone(), partial)), task));
             };
@@ -241,7 +277,7 @@ impl FetchJob {
         if !resumes {
             return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task));
         }
-        let partial = Partial::of(&publish.path, &request.url);
+        let partial = Partial::of(publish, &request.url);
         match partial.find(io).await? {
             None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task)),
             Some(kept) => {
@@ -277,9 +313,10 @@ impl Job for FetchJob {
 
     async fn start<I: Io>(&self, io: &I, task: &FetchTask) -> Result<Step<Segmented, Fetched>, Failed> {
         let mut progress = task.take_progress();
-        progress.attempts += 1;
+        progress.attempts += u32::from(progress.hop.is_none());
         let attempts = progress.attempts;
         let mut attempt = Attempt::start(io, &self.shared, progress.spent);
+        attempt.trace.times = progress.times.take().map(|times| *times).unwrap_or_default();
         attempt.may_retry = attempts <= self.shared.config.retries
             && task.request.as_ref().is_ok_and(|request| request.method.is_idempotent());
         let result = self.attempt(&mut attempt, task, &mut progress).await;
@@ -346,9 +383,9 @@ async fn prepare_sync(
     request: &Request,
     publish: &Publish,
 ) -> Result<Prepared, Error> {
-    let SyncStart { sync, mut copy } = Sync::begin(io, &publish.path, &request.url).await?;
+    let SyncStart { sync, mut copy } = Sync::begin(io, publish, &request.url).await?;
     if let Some(LocalCopy { bytes, .. }) = copy
-        && !existing::is_expected(io, &task.expected, &publish.path, bytes).await?
+        && !existing::is_expected(io, &task.expected, &Place::of(publish), bytes).await?
     {
         // A file that isn't as expected is fetched again, even if the server has the same.
         copy = None;

@@ -82,6 +82,7 @@ impl<I: Io> Joining<'_, I> {
             download.abandon(io).await;
             return Err(error);
         };
+        progress.retry = Some(Box::new(failure.retry(self.config, &file.request, progress, pause)));
         self.keep(download, progress).await?;
         progress.spent += pause;
         progress.advice.pause = pause;

@@ -8,7 +8,10 @@ use std::time::Duration;
 use crate::body::download::Download;
 use crate::list::open_files::OpenFilePermit;
 use crate::route::host_pause::HostPause;
+use crate::route::origin::Origin;
 use crate::segments::segmented::Paused;
+use crate::transfer::fetch::Hop;
+use crate::transfer::times::Times;
 
 #[derive(Default)]
 pub(crate) struct Progress {
@@ -18,6 +21,14 @@ pub(crate) struct Progress {
     pub(crate) has_name: bool,
     /// The time that they took, with the pauses after them.
     pub(crate) spent: Duration,
+    /// The host that the task is scheduled for; `None` for that of its URL.
+    pub(crate) host: Option<Box<Origin>>,
+    /// Where the attempt goes on, at another host.
+    pub(crate) hop: Option<Box<Hop>>,
+    /// The times of the attempt so far, if it goes on.
+    pub(crate) times: Option<Box<Times>>,
+    /// The retry that comes next.
+    pub(crate) retry: Option<Box<Retry>>,
     /// What the last attempt asks of the source.
     pub(crate) advice: RetryAdvice,
     /// What has been received so far. On the heap: thousands of tasks wait without any.
@@ -30,6 +41,21 @@ pub(crate) struct Progress {
     pub(crate) starts_again: bool,
     /// The permit to keep a file open between attempts.
     pub(crate) open_file: Option<OpenFilePermit>,
+}
+
+/// A task is to be tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The attempt that comes next; the first one has the number 1.
+    pub attempt: u32,
+    /// Attempts in total, unless a later failure allows fewer or more.
+    pub attempts_max: u32,
+    /// How long the task waits before it, at least.
+    pub pause: Duration,
+    /// The host that isn't asked meanwhile, or that of the URL.
+    pub host: String,
+    /// Why the last attempt failed.
+    pub reason: String,
 }
 
 /// What an attempt asks of the source of the task.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use haul_io::Io;
 use http::Method;
 
-use crate::list::progress::Progress;
+use crate::list::progress::{Progress, Retry};
 use crate::transfer::retry_after::is_transient;
 use crate::{CodingError, Config, Error, Phase, Request};
 
@@ -49,9 +49,35 @@ impl<'a> Failure<'a> {
         }
     }
 
+    /// The retry that [`Failure::pause`] allows after `pause`.
+    pub(crate) fn retry(
+        &self,
+        config: &Config,
+        request: &Request,
+        progress: &Progress,
+        pause: Duration,
+    ) -> Retry {
+        let url_host = || request.url.host_str().unwrap_or_default().to_owned();
+        Retry {
+            attempt: self.attempts + 1,
+            attempts_max: self.retries(config) + 1,
+            pause,
+            host: progress
+                .advice
+                .host_pause
+                .as_ref()
+                .map_or_else(url_host, |pause| pause.origin.host.clone()),
+            reason: self.error.to_string(),
+        }
+    }
+
+    fn retries(&self, config: &Config) -> u32 {
+        if is_silence(self.error) { config.retries.min(1) } else { config.retries }
+    }
+
     /// How long to wait before the next attempt; `None` if there must be none.
     pub(crate) fn pause(&self, config: &Config) -> Option<Duration> {
-        let retries = if is_silence(self.error) { config.retries.min(1) } else { config.retries };
+        let retries = self.retries(config);
         if self.attempts > retries || !self.can_be_sent || !is_retryable(self.error, self.method, config) {
             return None;
         }

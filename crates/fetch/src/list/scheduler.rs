@@ -1,5 +1,7 @@
 //! Which tasks may start now: the limits, rates and pauses of each host.
 //!
+//! A rate is kept on average: where the caller asks a little late, as engines do, the next start isn't put off by that.
+//!
 //! A pure state machine: the current time is an argument, tasks are opaque. Hosts take turns, so that a slow or dead
 //! host uses no more than its own share. The cost of a step grows with the logarithm of the number of delayed tasks,
 //! not with the number of hosts.
@@ -31,6 +33,8 @@ struct Host<T> {
     started: usize,
     /// The time before which no task may start.
     not_before: Duration,
+    /// Whether a start was put off until `not_before`.
+    was_delayed: bool,
     state: HostState,
 }
 
@@ -43,7 +47,12 @@ enum HostState {
     InTurn,
     /// A point in time.
     Delayed,
+    /// [`Scheduler::release`].
+    Held,
 }
+
+/// Starts that come up to this much late don't put off the ones after them.
+const LATENESS_MAX: Duration = Duration::from_millis(50);
 
 enum Timer<T> {
     Task(Origin, T),
@@ -100,14 +109,15 @@ impl<T> Scheduler<T> {
         self.settle(origin, now);
     }
 
-    /// The next task that may start at `now`.
-    pub(crate) fn next(&mut self, now: Duration) -> Option<T> {
+    /// The next task that may start at `now`. A host whose turn it is and that isn't `ready` is held until it is
+    /// released.
+    pub(crate) fn next(&mut self, now: Duration, mut ready: impl FnMut(&Origin) -> bool) -> Option<T> {
         self.fire(now);
         if self.started >= self.limits.total_max {
             return None;
         }
         while let Some(origin) = self.turns.pop_front() {
-            let task = self.start(&origin, now);
+            let task = self.start(&origin, now, &mut ready);
             self.settle(&origin, now);
             if task.is_some() {
                 return task;
@@ -116,17 +126,38 @@ impl<T> Scheduler<T> {
         None
     }
 
-    fn start(&mut self, origin: &Origin, now: Duration) -> Option<T> {
+    /// Lets the tasks of a host that was held start.
+    pub(crate) fn release(&mut self, origin: &Origin, now: Duration) {
+        if let Some(host) = self.hosts.get_mut(origin)
+            && host.state == HostState::Held
+        {
+            host.state = HostState::Idle;
+            self.settle(origin, now);
+        }
+    }
+
+    fn start(
+        &mut self,
+        origin: &Origin,
+        now: Duration,
+        ready: &mut impl FnMut(&Origin) -> bool,
+    ) -> Option<T> {
         let (per_host_max, rate) = (self.limits.per_host_max, self.limits.per_host_rate);
         let host = self.host(origin);
         host.state = HostState::Idle;
-        if host.started >= per_host_max || host.not_before > now {
+        if host.started >= per_host_max || host.not_before > now || host.ready.is_empty() {
+            return None;
+        }
+        if !ready(origin) {
+            host.state = HostState::Held;
             return None;
         }
         let task = host.ready.pop_front()?;
         host.started += 1;
         if let Some(rate) = rate {
-            host.not_before = now + Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX / 2);
+            let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX / 2);
+            host.was_delayed &= now - host.not_before <= LATENESS_MAX;
+            host.not_before = if host.was_delayed { host.not_before } else { now } + interval;
         }
         self.started += 1;
         self.held -= 1;
@@ -138,7 +169,8 @@ impl<T> Scheduler<T> {
         while let Some(entry) = self.timers.first_entry().filter(|entry| entry.key().0 <= now) {
             let origin = match entry.remove() {
                 Timer::Host(origin) => {
-                    self.host(&origin).state = HostState::Idle;
+                    let host = self.host(&origin);
+                    (host.state, host.was_delayed) = (HostState::Idle, true);
                     origin
                 }
                 Timer::Task(origin, task) => {
@@ -181,6 +213,7 @@ impl<T> Scheduler<T> {
                 ready: VecDeque::new(),
                 started: 0,
                 not_before: Duration::ZERO,
+                was_delayed: false,
                 state: HostState::Idle,
             };
             self.hosts.insert(origin.clone(), host);

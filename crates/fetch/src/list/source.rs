@@ -1,26 +1,32 @@
 //! A source of fetches that keeps to the limits of their hosts, and starts tasks again after a pause.
 //!
 //! Owns: reading ahead in another source, reading the clock.
-//! Does not own: the order of starts ([`crate::list::scheduler`]), which tasks start again ([`crate::list::retry`]).
+//! Does not own: the order of starts ([`crate::list::scheduler`]), names ([`crate::list::lookahead`]), which tasks
+//! start again ([`crate::list::retry`]).
 
 use std::time::Duration;
 
 use haul_engine::{Again, Next, Source, TaskId};
 
+use crate::list::lookahead::Lookahead;
+use crate::list::progress::Retry;
 use crate::list::scheduler::Scheduler;
+use crate::list::task::Rescheduled;
 use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
-use crate::{FetchTask, HostLimits};
+use crate::{Config, FetchTask, HostLimits};
 
 /// Yields the tasks of another source as the limits of their hosts allow, and takes back those that are to be retried.
 ///
 /// It reads ahead only while no task that it holds may start, and holds at most [`HostLimits::held_max`] tasks: memory
 /// is bounded however long the list is. A waiting task occupies no worker.
-pub struct HostSource<S, C> {
+pub struct HostSource<S, C, R = fn(TaskId, &FetchTask, &Retry)> {
     source: S,
     source_ended: bool,
     scheduler: Scheduler<Item>,
+    lookahead: Option<Lookahead>,
     clock: C,
+    on_retry: R,
 }
 
 enum Item {
@@ -34,13 +40,30 @@ const READ_MAX: usize = 1_024;
 impl<S: Source<FetchTask>, C: FnMut() -> Duration> HostSource<S, C> {
     /// Schedules the tasks of `source`. `clock` returns the time since some fixed moment.
     pub fn new(source: S, limits: HostLimits, clock: C) -> Self {
-        Self { source, source_ended: false, scheduler: Scheduler::new(limits), clock }
+        let scheduler = Scheduler::new(limits);
+        Self { source, source_ended: false, scheduler, lookahead: None, clock, on_retry: |_, _, _| () }
+    }
+}
+
+impl<S, C, R> HostSource<S, C, R> {
+    /// Calls `on_retry` with each task that is to be tried again, before its pause.
+    pub fn on_retry<F: FnMut(TaskId, &FetchTask, &Retry)>(self, on_retry: F) -> HostSource<S, C, F> {
+        let Self { source, source_ended, scheduler, lookahead, clock, on_retry: _ } = self;
+        HostSource { source, source_ended, scheduler, lookahead, clock, on_retry }
     }
 
+    /// Looks names up before their tasks start, so that none of these waits for name servers while it occupies a
+    /// worker. `config` is that of the job.
+    pub fn looking_up(self, config: &Config) -> Self {
+        Self { lookahead: Some(Lookahead::new(config)), ..self }
+    }
+}
+
+impl<S: Source<FetchTask>, C, R> HostSource<S, C, R> {
     /// Reads one task of the source. Returns what [`Source::next`] returns, if that is settled now.
     fn read(&mut self, now: Duration) -> Option<Next<FetchTask>> {
         match self.source.next() {
-            Next::Task(task) => match origin(&task) {
+            Next::Task(task) => match task.host() {
                 // A task without a request fails without using any host.
                 None => return Some(Next::Task(task)),
                 Some(origin) => self.scheduler.add(&origin, Item::New(Box::new(task)), now),
@@ -52,11 +75,21 @@ impl<S: Source<FetchTask>, C: FnMut() -> Duration> HostSource<S, C> {
     }
 }
 
-impl<S: Source<FetchTask>, C: FnMut() -> Duration + Send> Source<FetchTask> for HostSource<S, C> {
+impl<S, C, R> Source<FetchTask> for HostSource<S, C, R>
+where
+    S: Source<FetchTask>,
+    C: FnMut() -> Duration + Send,
+    R: FnMut(TaskId, &FetchTask, &Retry) + Send,
+{
     fn next(&mut self) -> Next<FetchTask> {
         let now = (self.clock)();
+        let ended = self.lookahead.as_mut().map(|lookahead| lookahead.ended(now)).unwrap_or_default();
+        ended.iter().for_each(|host| self.scheduler.release(host, now));
         for _ in 0..READ_MAX {
-            match self.scheduler.next(now) {
+            let lookahead = &mut self.lookahead;
+            let is_ready =
+                |host: &Origin| lookahead.as_mut().is_none_or(|lookahead| lookahead.is_ready(host, now));
+            match self.scheduler.next(now, is_ready) {
                 Some(Item::New(task)) => return Next::Task(*task),
                 Some(Item::Again(id)) => return Next::Again(id),
                 None if self.source_ended && self.scheduler.is_empty() => return Next::End,
@@ -71,17 +104,23 @@ impl<S: Source<FetchTask>, C: FnMut() -> Duration + Send> Source<FetchTask> for 
     }
 
     fn again(&mut self, id: TaskId, task: &FetchTask) -> Again {
-        let Some(origin) = origin(task) else { return Again::AtOnce };
+        let Some(Rescheduled { from, to, is_hop, retry }) = task.reschedule() else { return Again::AtOnce };
         let now = (self.clock)();
         let advice = task.advice();
-        self.scheduler.add_at(&origin, Item::Again(id), now + advice.pause);
+        self.scheduler.add_at(&to, Item::Again(id), now + advice.pause);
         self.pause(advice.host_pause, now);
-        self.scheduler.ended(&origin, now);
+        self.scheduler.ended(&from, now);
+        if let (Some(lookahead), false) = (&self.lookahead, is_hop) {
+            lookahead.ask_again(&from);
+        }
+        if let Some(retry) = retry {
+            (self.on_retry)(id, task, &retry);
+        }
         Again::WhenGiven
     }
 
     fn ended(&mut self, task: &FetchTask) {
-        if let Some(origin) = origin(task) {
+        if let Some(origin) = task.host() {
             let now = (self.clock)();
             self.pause(task.advice().host_pause, now);
             self.scheduler.ended(&origin, now);
@@ -89,15 +128,10 @@ impl<S: Source<FetchTask>, C: FnMut() -> Duration + Send> Source<FetchTask> for 
     }
 }
 
-impl<S, C> HostSource<S, C> {
+impl<S, C, R> HostSource<S, C, R> {
     fn pause(&mut self, pause: Option<Box<HostPause>>, now: Duration) {
         if let Some(pause) = pause {
             self.scheduler.pause(&pause.origin, now + pause.duration, now);
         }
     }
-}
-
-/// The host that a task is scheduled for: that of its URL, whatever redirects follow.
-fn origin(task: &FetchTask) -> Option<Origin> {
-    task.request.as_ref().ok().map(|request| Origin::of(&request.url))
 }

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use haul_io::{File, Publish};
 
-use crate::list::progress::{Progress, RetryAdvice};
+use crate::list::progress::{Progress, Retry, RetryAdvice};
+use crate::route::origin::Origin;
 use crate::{Checksum, Expected, Request, Response, Times};
 
 /// One URL to fetch.
@@ -68,6 +69,16 @@ pub(crate) struct Completed {
     pub(crate) unchanged: bool,
 }
 
+/// How a task is scheduled anew.
+pub(crate) struct Rescheduled {
+    /// The host that it was scheduled for.
+    pub(crate) from: Origin,
+    pub(crate) to: Origin,
+    /// Whether the same attempt goes on at another host.
+    pub(crate) is_hop: bool,
+    pub(crate) retry: Option<Box<Retry>>,
+}
+
 impl Completed {
     /// The body was fetched.
     pub(crate) fn of(response: Response, path: Option<PathBuf>, hash: Option<Checksum>) -> Self {
@@ -100,6 +111,28 @@ impl FetchTask {
 
     pub(crate) fn advice(&self) -> RetryAdvice {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice.clone()
+    }
+
+    /// The host that the task is scheduled for: that of its URL, or one that a redirect led to. `None` if it has no
+    /// request.
+    pub(crate) fn host(&self) -> Option<Origin> {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        self.host_in(&progress)
+    }
+
+    /// Schedules the task anew. Returns how.
+    pub(crate) fn reschedule(&self) -> Option<Rescheduled> {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = self.host_in(&progress)?;
+        let is_hop = progress.hop.is_some();
+        progress.host = progress.hop.as_ref().map(|hop| Box::new(Origin::of(&hop.request.url)));
+        let to = self.host_in(&progress)?;
+        Some(Rescheduled { from, to, is_hop, retry: progress.retry.take() })
+    }
+
+    fn host_in(&self, progress: &Progress) -> Option<Origin> {
+        let url_host = || self.request.as_ref().ok().map(|request| Origin::of(&request.url));
+        progress.host.as_deref().cloned().or_else(url_host)
     }
 
     pub(crate) fn starts_again(&self) -> bool {

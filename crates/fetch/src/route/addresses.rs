@@ -10,6 +10,7 @@ use std::time::Duration;
 use haul_io::Io;
 use url::Host;
 
+use crate::client::zone;
 use crate::route::host_override::known;
 use crate::{Config, Error};
 
@@ -24,10 +25,10 @@ pub(crate) async fn addresses(
     port: u16,
     timeout: Duration,
 ) -> Result<Vec<SocketAddr>, Error> {
-    let found = match (known(&config.known_hosts, host, port), host) {
+    let found = match (known(&config.host_overrides, host, port), host) {
         (Some(known), _) => known.addresses.iter().map(|address| SocketAddr::new(*address, port)).collect(),
         (None, Host::Ipv4(address)) => vec![SocketAddr::new((*address).into(), port)],
-        (None, Host::Ipv6(address)) => vec![SocketAddr::new((*address).into(), port)],
+        (None, Host::Ipv6(address)) => vec![zone::socket_address(*address, port)],
         (None, Host::Domain(name)) => {
             let started = io.now();
             let resolved = io.resolve(&config.names, name, port, timeout).await;
@@ -66,7 +67,7 @@ mod tests {
         };
         let config = |family| Config {
             family,
-            known_hosts: vec![known("a.invalid", &["10.0.0.9"]), known("A.invalid", &["10.0.0.1", "::2"])],
+            host_overrides: vec![known("a.invalid", &["10.0.0.9"]), known("A.invalid", &["10.0.0.1", "::2"])],
             ..Config::default()
         };
         let io = Blocking::new(Cancel::new().unwrap());

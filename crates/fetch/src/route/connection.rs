@@ -12,6 +12,7 @@ use haul_io::{Buf, Io, Socket};
 use rustls::ClientConfig;
 use url::Url;
 
+use crate::client::zone;
 use crate::route::addresses::addresses;
 use crate::route::hops::Route;
 use crate::route::origin::Origin;
@@ -159,7 +160,7 @@ impl<I: Io> Dial<'_, I> {
     /// A TLS handshake with the origin, whose certificate must be valid whichever the route.
     async fn tls_to_origin<W: Wire>(&mut self, origin: &Origin, wire: W) -> Result<Tls<W>, Error> {
         let config = if self.shows_identity { self.tls.identified() } else { self.tls.anonymous() }?;
-        self.handshake(config, &origin.host, wire).await
+        self.handshake(config, &zone::visible(&origin.host), wire).await
     }
 
     async fn tls_to_proxy(&mut self, proxy: &Proxy, socket: Socket) -> Result<Tls<Socket>, Error> {

@@ -170,8 +170,17 @@ impl Proxies {
 
     /// The proxy for `url`.
     pub fn of(&self, url: &Url) -> Option<&Proxy> {
-        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
-        proxy.as_ref().filter(|_| !url.host().is_some_and(|host| self.bypass.has(&host)))
+        let proxy = self.of_scheme(url.scheme() == "https");
+        proxy.filter(|_| !url.host().is_some_and(|host| self.bypass.has(&host)))
+    }
+
+    /// The proxy for URLs of `host`.
+    pub(crate) fn of_host(&self, tls: bool, host: &Host<String>) -> Option<&Proxy> {
+        self.of_scheme(tls).filter(|_| !self.bypass.has(host))
+    }
+
+    fn of_scheme(&self, tls: bool) -> Option<&Proxy> {
+        if tls { self.https.as_ref() } else { self.http.as_ref() }
     }
 }
 

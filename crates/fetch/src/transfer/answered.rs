@@ -13,6 +13,7 @@ use http::StatusCode;
 use url::Url;
 
 use crate::body::shortage::{Shortage, is_shortage};
+use crate::client::zone;
 use crate::route::connection::{Connection, Dial};
 use crate::route::hops::Route;
 use crate::transfer::attempt::Attempt;
@@ -116,5 +117,5 @@ impl<I: Io> Attempt<'_, I> {
 fn authority(url: &Url) -> Result<Authority, Error> {
     let port_default = if url.scheme() == "https" { 443 } else { 80 };
     let port = url.port().unwrap_or(port_default);
-    Ok(Authority::new(url.host_str().unwrap_or_default(), port, port_default)?)
+    Ok(Authority::new(&zone::visible(url.host_str().unwrap_or_default()), port, port_default)?)
 }

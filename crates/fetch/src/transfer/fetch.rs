@@ -38,6 +38,15 @@ pub(crate) enum Begun<'r> {
     Complete(Response),
     /// The body of the whole comes next.
     Body(WholeBody<'r>),
+    /// Another host is to be asked.
+    Elsewhere(Hop),
+}
+
+/// A request that a redirect to another host leads to.
+pub(crate) struct Hop {
+    pub(crate) request: Request,
+    /// Redirects that were followed so far.
+    pub(crate) redirect_count: u32,
 }
 
 /// A response whose body is the whole representation, and comes next.
@@ -69,27 +78,41 @@ impl<I: Io> Attempt<'_, I> {
         request: &Request,
         download: &mut Download,
     ) -> Result<Response, Error> {
-        match self.begin(request, download).await? {
-            Begun::Complete(response) => Ok(response),
-            Begun::Body(body) => self.receive_whole(body, download).await,
+        let mut hop: Option<Hop> = None;
+        loop {
+            let (request, redirect_count) =
+                hop.as_ref().map_or((request, 0), |hop| (&hop.request, hop.redirect_count));
+            let next = match self.begin(request, redirect_count, download).await? {
+                Begun::Complete(response) => return Ok(response),
+                Begun::Body(body) => return self.receive_whole(body, download).await,
+                Begun::Elsewhere(next) => next,
+            };
+            hop = Some(next);
         }
     }
 
-    /// As [`Attempt::fetch`], up to the body of the whole if that is what comes.
+    /// As [`Attempt::fetch`], after `redirect_count` redirects, up to the body of the whole if that is what comes, or
+    /// to a redirect to another host.
     pub(crate) async fn begin<'r>(
         &mut self,
         request: &'r Request,
+        redirect_count: u32,
         download: &mut Download,
     ) -> Result<Begun<'r>, Error> {
         let mut request = Cow::Borrowed(request);
-        for redirect_count in 0..=self.config().redirects_max {
+        for redirect_count in redirect_count..=self.config().redirects_max {
             self.trace.redirect_count = redirect_count;
             match self.step(&request, download).await? {
                 Step::Complete(response) => return Ok(Begun::Complete(response)),
                 Step::Body(answered, decoding) => {
                     return Ok(Begun::Body(WholeBody { request, answered, decoding }));
                 }
-                Step::Redirect(next) => request = Cow::Owned(next),
+                Step::Redirect(next) if Origin::of(&next.url) == Origin::of(&request.url) => {
+                    request = Cow::Owned(next);
+                }
+                Step::Redirect(request) => {
+                    return Ok(Begun::Elsewhere(Hop { request, redirect_count: redirect_count + 1 }));
+                }
             }
         }
         Err(Error::TooManyRedirects)

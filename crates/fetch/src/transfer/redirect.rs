@@ -17,6 +17,7 @@ use percent_encoding::AsciiSet;
 use url::Url;
 
 use crate::client::request::check_url;
+use crate::client::zone;
 use crate::route::origin::Origin;
 use crate::{Error, Request, RequestBody};
 
@@ -88,7 +89,9 @@ pub(crate) fn follow(
 }
 
 fn target(base: &Url, location: &[u8]) -> Result<Url, &'static str> {
-    let mut url = base.join(&escaped(location)).map_err(|_| "redirected to a malformed location")?;
+    let location = escaped(location);
+    let mut url = base.join(&zone::hide(&location)?).map_err(|_| "redirected to a malformed location")?;
+    zone::inherit(&mut url, base);
     check_url(&url).map_err(|_| "redirected to a location that can't be fetched")?;
     // RFC 9110 section 10.2.2: a location without a fragment inherits that of the request.
     if url.fragment().is_none() {

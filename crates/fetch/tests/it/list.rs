@@ -1,5 +1,6 @@
 //! Tasks of a list: retries, resumption, keeping up to date, failures of servers and of this machine.
 
+mod hosts;
 mod kept;
 mod misbehaving;
 mod names;
@@ -9,3 +10,4 @@ mod resume;
 mod retry;
 mod simulated;
 mod sync;
+mod trust;

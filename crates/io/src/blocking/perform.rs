@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{
-    self, AtFlags, CWD, FallocateFlags, FlockOperation, Mode, RenameFlags, Timestamps, XattrFlags,
+    self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timestamps,
+    XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 
@@ -20,6 +21,7 @@ use super::transfer::{recv, send};
 use crate::connect::socket;
 use crate::files::temporary::is_temporary;
 use crate::system::close::flush;
+use crate::stream::write_some;
 use crate::system::deadline::{Deadline, wait};
 use crate::{Attributes, Buf, Cancel, Completion, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
@@ -30,7 +32,7 @@ pub(crate) fn perform(op: Op, cancel: &Cancel) -> Completion {
             let result = read(&file, &mut buf, bytes_max, offset);
             Completion::counted(result, buf)
         }
-        Op::WriteAt { file, buf, offset } => Completion::counted(write(&file, &buf, offset), buf),
+        Op::WriteAt { file, buf, offset } => Completion::counted(write(&file, &buf, offset, cancel), buf),
         Op::Recv { socket, mut buf, timeout } => {
             let result = recv(&socket, &mut buf, timeout, cancel);
             Completion::counted(result, buf)
@@ -138,13 +140,16 @@ fn read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> io::Res
     Ok(count)
 }
 
-fn write(file: &File, buf: &Buf, offset: Offset) -> io::Result<usize> {
+fn write(file: &File, buf: &Buf, offset: Offset, cancel: &Cancel) -> io::Result<usize> {
     let fd = file.0.fd()?;
-    let count = match offset {
-        Offset::At(offset) => retry_on_intr(|| rustix::io::pwrite(fd, buf.filled(), offset))?,
-        Offset::Stream => retry_on_intr(|| rustix::io::write(fd, buf.filled()))?,
-    };
-    Ok(count)
+    match offset {
+        Offset::At(offset) => Ok(retry_on_intr(|| rustix::io::pwrite(fd, buf.filled(), offset))?),
+        // The reader of a pipe may pause for as long as it likes.
+        Offset::Stream => {
+            let is_regular = FileType::from_raw_mode(fs::fstat(fd)?.st_mode).is_file();
+            write_some(fd, buf.filled(), is_regular, cancel)
+        }
+    }
 }
 
 fn allocate(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {

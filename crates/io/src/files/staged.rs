@@ -121,19 +121,28 @@ impl Staged {
         Ok(staged)
     }
 
-    /// Creates an empty file, mode 0600, under a name that outlives the process. Missing directories are made.
+    /// Creates an empty file, mode 0600, under a name that outlives the process; `root_bytes` is as in [`Publish`].
+    /// Missing directories are made.
     ///
     /// # Errors
     /// `AlreadyExists` if the name is taken; else the system's error.
-    pub async fn create_as(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
-        let file = match io.open(None, &temporary, OpenMode::CreateNew).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                io.make_directories(directory_of(&temporary)).await?;
-                io.open(None, &temporary, OpenMode::CreateNew).await?
+    pub async fn create_as(io: &impl Io, temporary: PathBuf, root_bytes: Option<usize>) -> io::Result<Self> {
+        let publish = Publish { root_bytes, ..Publish::new(temporary) };
+        let mut made = false;
+        loop {
+            let directory = anchor(io, &publish).await?;
+            let name = name_in(directory.as_ref(), &publish.path);
+            match io.open(directory.as_ref(), name, OpenMode::CreateNew).await {
+                Ok(file) => {
+                    return Ok(Self { file, directory, temporary: Some(publish.path), identity: None });
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
+                    make_directory(io, &publish).await?;
+                    made = true;
+                }
+                Err(error) => return Err(error),
             }
-            result => result?,
-        };
-        Ok(Self { file, directory: None, temporary: Some(temporary), identity: None })
+        }
     }
 
     /// Opens the file that [`Staged::create_as`] made, perhaps in another process. The file is locked
@@ -142,9 +151,19 @@ impl Staged {
     /// # Errors
     /// The system's error of opening it for reading and writing; symbolic links aren't followed. `WouldBlock` if
     /// another process works on it.
-    pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
-        let file = io.open(None, &temporary, OpenMode::Locked).await?;
-        Ok(Self { file, directory: None, temporary: Some(temporary), identity: None })
+    pub async fn reopen(io: &impl Io, temporary: PathBuf, root_bytes: Option<usize>) -> io::Result<Self> {
+        let directory = match root_bytes {
+            Some(root_bytes) => Some(io.directory(Location::beneath(&temporary, root_bytes)).await?),
+            None => None,
+        };
+        let name = name_in(directory.as_ref(), &temporary);
+        let file = io.open(directory.as_ref(), name, OpenMode::Locked).await?;
+        Ok(Self { file, directory, temporary: Some(temporary), identity: None })
+    }
+
+    /// The directory that it lies in, if it is held open.
+    pub fn directory(&self) -> Option<&Directory> {
+        self.directory.as_ref()
     }
 
     /// The file to write into.

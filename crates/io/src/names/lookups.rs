@@ -1,8 +1,13 @@
 //! The threads that look names up.
 //!
 //! A lookup blocks its thread and can't be interrupted, so lookups have threads of their own, which all workers and
-//! rings of a process share. At most [`AT_ONCE_MAX`] run at once, not counting those that have run for longer than
-//! [`SLOW_AFTER`]: name servers that don't answer must not hold up the names of others.
+//! rings of a process share. Name servers that don't answer must not hold up the names of others:
+//!
+//! - At most [`AT_ONCE_MAX`] lookups run at once, not counting slow ones. A lookup is slow when it has run for twice as
+//!   long as answers took lately.
+//! - While lookups are slow, as many more may run, up to twice the number: some of these won't be answered either, and
+//!   are known to be slow only later.
+//! - Slow lookups cost a thread and a descriptor each, so that there is a limit on all of them.
 //!
 //! Owns: these threads, the queue of lookups.
 //! Does not own: what a lookup does, which callers get its answer ([`super::resolver`]).
@@ -14,17 +19,21 @@ use std::time::{Duration, Instant};
 
 /// Lookups at once, without slow ones.
 const AT_ONCE_MAX: usize = 64;
-/// Threads, including those of slow lookups.
-const THREADS_MAX: usize = 256;
-/// A lookup that takes longer is slow.
-const SLOW_AFTER: Duration = Duration::from_millis(500);
+/// Threads, including those of slow lookups. Thousands of names may have dead servers, and each lookup takes the
+/// system's resolver some ten seconds then.
+const THREADS_MAX: usize = 2_048;
+/// The part of the descriptors that lookups may use: each needs one.
+const DESCRIPTORS_SHARE: u64 = 4;
+/// The bounds on the time after which a lookup is slow.
+const SLOW_AFTER_MIN: Duration = Duration::from_millis(10);
+const SLOW_AFTER_MAX: Duration = Duration::from_millis(500);
 /// A thread without work ends after this time.
 const IDLE_MAX: Duration = Duration::from_secs(5);
 /// Enough for the system's resolver and its plug-ins.
-const STACK_BYTES: usize = 512 * 1024;
+const STACK_BYTES: usize = 256 * 1024;
 
-/// A lookup, which reports its answer by means of its own.
-type Lookup = Box<dyn FnOnce() + Send>;
+/// A lookup, which reports its answer by means of its own. Returns whether a name server answered.
+type Lookup = Box<dyn FnOnce() -> bool + Send>;
 
 /// Clones share the threads.
 #[derive(Clone, Default)]
@@ -37,7 +46,6 @@ struct Shared {
     added: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     waiting: VecDeque<Lookup>,
     /// When each running lookup began, and its number.
@@ -45,6 +53,24 @@ struct State {
     run_count: u64,
     /// Threads; those without a lookup are idle.
     threads: usize,
+    threads_max: usize,
+    /// The time after which a lookup is slow.
+    slow_after: Duration,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let threads_max = descriptors.map_or(THREADS_MAX, |all| (all / DESCRIPTORS_SHARE) as usize);
+        Self {
+            waiting: VecDeque::new(),
+            running: BTreeSet::new(),
+            run_count: 0,
+            threads: 0,
+            threads_max: threads_max.clamp(AT_ONCE_MAX, THREADS_MAX),
+            slow_after: SLOW_AFTER_MAX,
+        }
+    }
 }
 
 impl Lookups {
@@ -72,7 +98,8 @@ impl Shared {
     fn grow(self: Arc<Self>, state: &mut State) {
         let idle = state.threads - state.running.len();
         // One thread more than may run waits until a running lookup becomes slow.
-        let room = state.threads <= AT_ONCE_MAX + state.slow(Instant::now()) && state.threads < THREADS_MAX;
+        let slow = state.slow(Instant::now());
+        let room = state.threads <= at_once(slow) + slow && state.threads < state.threads_max;
         if state.waiting.len() <= idle || !room {
             return;
         }
@@ -84,8 +111,13 @@ impl Shared {
 
     fn serve(self: Arc<Self>) {
         while let Some((lookup, id)) = self.next() {
-            run(lookup);
-            self.lock().running.remove(&id);
+            let is_answered = run(lookup);
+            let mut state = self.lock();
+            state.running.remove(&id);
+            if is_answered {
+                state.learn(id.0.elapsed());
+            }
+            drop(state);
             self.added.notify_one();
         }
     }
@@ -95,7 +127,8 @@ impl Shared {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            let may_run = state.running.len() - state.slow(now) < AT_ONCE_MAX;
+            let slow = state.slow(now);
+            let may_run = state.running.len() - slow < at_once(slow);
             if may_run && let Some(lookup) = state.waiting.pop_front() {
                 let id = (now, state.run_count);
                 state.run_count += 1;
@@ -117,19 +150,31 @@ impl Shared {
 impl State {
     /// Running lookups that are slow.
     fn slow(&self, now: Instant) -> usize {
-        self.running.iter().take_while(|(begun, _)| now.duration_since(*begun) >= SLOW_AFTER).count()
+        self.running.iter().take_while(|(begun, _)| now.duration_since(*begun) >= self.slow_after).count()
+    }
+
+    /// Counts an answer that took this long: the average of about eight answers decides what is slow.
+    fn learn(&mut self, took: Duration) {
+        let twice = (2 * took).min(SLOW_AFTER_MAX);
+        self.slow_after = (7 * self.slow_after / 8 + twice / 8).clamp(SLOW_AFTER_MIN, SLOW_AFTER_MAX);
     }
 
     /// The time until the next running lookup becomes slow, if one can.
     fn until_slow(&self, now: Instant) -> Option<Duration> {
         let (begun, _) = self.running.iter().nth(self.slow(now))?;
-        Some(SLOW_AFTER.saturating_sub(now.duration_since(*begun)))
+        Some(self.slow_after.saturating_sub(now.duration_since(*begun)))
     }
 }
 
-fn run(lookup: Lookup) {
-    // The lookup answers its callers even then.
-    let _ = catch_unwind(AssertUnwindSafe(lookup));
+/// How many lookups may run that aren't slow.
+fn at_once(slow: usize) -> usize {
+    AT_ONCE_MAX + slow.min(AT_ONCE_MAX)
+}
+
+/// Returns whether a name server answered.
+fn run(lookup: Lookup) -> bool {
+    // A lookup that panics answers its callers too.
+    catch_unwind(AssertUnwindSafe(lookup)).unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -148,7 +193,7 @@ mod tests {
         let started = started.clone();
         lookups.add(Box::new(move || {
             started.send(number).unwrap();
-            let _ = held.recv();
+            held.recv().is_ok()
         }));
         hold
     }
@@ -166,8 +211,35 @@ mod tests {
         for _ in AT_ONCE_MAX..held.len() {
             starts.recv_timeout(Duration::from_secs(30)).unwrap();
         }
-        assert!(begun.elapsed() >= SLOW_AFTER);
+        assert!(begun.elapsed() >= SLOW_AFTER_MAX);
         drop(held);
+    }
+
+    #[test]
+    fn what_is_slow_is_learned_from_answers() {
+        let mut state = State::default();
+        assert_eq!(state.slow_after, SLOW_AFTER_MAX);
+        (0..60).for_each(|_| state.learn(Duration::from_millis(100)));
+        assert!((195..=205).contains(&state.slow_after.as_millis()), "{:?}", state.slow_after);
+        (0..60).for_each(|_| state.learn(Duration::ZERO));
+        assert_eq!(state.slow_after, SLOW_AFTER_MIN);
+        (0..60).for_each(|_| state.learn(Duration::from_secs(60)));
+        assert!(state.slow_after > Duration::from_millis(490) && state.slow_after <= SLOW_AFTER_MAX);
+        assert_eq!([0, 10, 1_000].map(at_once), [64, 74, 128]);
+    }
+
+    #[test]
+    fn hundreds_of_unanswered_lookups_hold_up_nobody() {
+        let lookups = Lookups::default();
+        // Each takes a thread, which few descriptors allow for fewer.
+        let count = 500.min(lookups.0.lock().threads_max - 10);
+        (0..60).for_each(|_| lookups.0.lock().learn(Duration::ZERO));
+        let (started, starts) = channel();
+        let dead: Vec<_> = (0..count).map(|number| held(&lookups, &started, number)).collect();
+        drop(held(&lookups, &started, 1_000));
+        let last = (0..=count).map(|_| starts.recv_timeout(Duration::from_secs(60)).unwrap()).max();
+        assert_eq!(last, Some(1_000));
+        drop(dead);
     }
 
     #[test]

@@ -6,7 +6,9 @@
 //! - A success is remembered for a short, fixed time, because lookups report no time to live.
 //! - A failure is remembered for a second. A list with a thousand URLs of one missing host then costs a single lookup,
 //!   and a network that comes back is noticed soon.
-//! - "Try again" is no answer, and isn't remembered.
+//! - "Try again" and silence are no answers, and aren't remembered.
+//! - A lookup that was started ahead of its use ([`Names::look_up_ahead`]) is for tasks that wait for it elsewhere, so
+//!   its failure is kept until they have started, or one of them asks again ([`Names::forget_failure`]).
 //! - `localhost` and the names below it are this host, whatever the resolver says (RFC 6761, section 6.3).
 //!
 //! Addresses keep the resolver's order (for the system's resolver, RFC 6724): rotating them would overrule its
@@ -37,7 +39,7 @@ pub struct NamesLimits {
     pub found_for: Duration,
     /// How long a failed lookup is remembered. Defaults to 1 s.
     pub missed_for: Duration,
-    /// Names that are remembered; beyond it the oldest answer is forgotten. Defaults to 1024.
+    /// Names that are remembered; beyond it the oldest answer is forgotten. Defaults to 16 384.
     pub names_max: usize,
 }
 
@@ -61,13 +63,23 @@ struct Table {
 }
 
 enum Entry {
-    /// A lookup has been started; these callbacks receive its answer.
-    Pending(Vec<Callback>),
+    /// A lookup has been started.
+    Pending {
+        /// These receive its answer.
+        waiting: Vec<Callback>,
+        /// Whether some of them asked ahead.
+        is_ahead: bool,
+    },
     Known {
         answer: Answer,
         until: Duration,
     },
 }
+
+/// A failure that was asked for ahead is kept for this time.
+const MISSED_AHEAD_FOR: Duration = Duration::from_secs(30);
+/// The system's resolver has asked name servers several times when it says "try again" after this time: none answers.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// A lookup of a name. The callbacks receive an answer however it ends.
 struct Lookup {
@@ -127,17 +139,54 @@ impl Names {
     /// Calls `callback` with the addresses of `name`: in this call if they are known, else on the thread that looks
     /// them up.
     pub(crate) fn find_then(&self, name: &str, callback: Callback) {
+        self.ask(name, callback, false);
+    }
+
+    /// Looks `name` up before it is used. Returns true if an answer is known already; else calls `done` when there is
+    /// one, on another thread, which it must not block. A failure is an answer, and is kept for 30 seconds.
+    pub fn look_up_ahead(&self, name: &str, done: impl FnOnce() + Send + 'static) -> bool {
+        let is_known = self.known(name, 0).is_some();
+        if !is_known {
+            self.ask(name, Box::new(move |_| done()), true);
+        }
+        is_known
+    }
+
+    /// Ends the wait for a lookup of `name` that has no answer yet: its callers learn that the name servers don't
+    /// answer.
+    pub fn give_up(&self, name: &str) {
+        let now = (self.0.clock)();
+        let answer: Answer = Err(Arc::new(silence()));
+        let mut table = self.lock();
+        if !matches!(table.entries.get(name), Some(Entry::Pending { .. })) {
+            return;
+        }
+        let waiting = table.learn(&Arc::from(name), &answer, now, &self.0.limits);
+        drop(table);
+        waiting.into_iter().for_each(|callback| callback(&answer));
+    }
+
+    /// Forgets that a lookup of `name` failed, so that the next one asks the name servers.
+    pub fn forget_failure(&self, name: &str) {
+        let mut table = self.lock();
+        if matches!(table.entries.get(name), Some(Entry::Known { answer: Err(_), .. })) {
+            table.entries.remove(name);
+        }
+    }
+
+    fn ask(&self, name: &str, callback: Callback, ahead: bool) {
         let now = (self.0.clock)();
         let mut table = self.lock();
         if let Some(answer) = loopback(name).or_else(|| table.known(name, now)) {
             drop(table);
             return callback(&answer);
         }
-        if let Some(Entry::Pending(waiting)) = table.entries.get_mut(name) {
+        if let Some(Entry::Pending { waiting, is_ahead }) = table.entries.get_mut(name) {
+            *is_ahead |= ahead;
             return waiting.push(callback);
         }
         let name = Arc::<str>::from(name);
-        table.entries.insert(name.clone(), Entry::Pending(vec![callback]));
+        table.entries.insert(name.clone(), Entry::Pending { waiting: vec![callback], is_ahead: ahead });
         drop(table);
         let lookup = Lookup { names: self.clone(), name, answer: None };
         self.0.lookups.add(Box::new(move || lookup.run()));
@@ -158,7 +207,7 @@ impl Default for Names {
 impl Default for NamesLimits {
     fn default() -> Self {
         let (found_for, missed_for) = (Duration::from_secs(60), Duration::from_secs(1));
-        Self { found_for, missed_for, names_max: 1_024 }
+        Self { found_for, missed_for, names_max: 16_384 }
     }
 }
 
@@ -169,7 +218,9 @@ impl std::fmt::Debug for Names {
 }
 
 impl Lookup {
-    fn run(mut self) {
+    /// Returns whether a name server answered.
+    fn run(mut self) -> bool {
+        let begun = (self.names.0.clock)();
         let found = (self.names.0.resolver)(&self.name).and_then(|found| {
             if found.is_empty() {
                 Err(io::Error::new(io::ErrorKind::NotFound, "the name has no addresses"))
@@ -177,7 +228,12 @@ impl Lookup {
                 Ok(found)
             }
         });
+        let took = (self.names.0.clock)().saturating_sub(begun);
+        let found =
+            found.map_err(|error| if is_try_again(&error) && took >= SILENCE { silence() } else { error });
+        let is_answered = !found.as_ref().is_err_and(is_no_answer);
         self.answer = Some(found.map(Arc::from).map_err(Arc::new));
+        is_answered
     }
 }
 
@@ -209,12 +265,22 @@ impl Table {
         now: Duration,
         limits: &NamesLimits,
     ) -> Vec<Callback> {
-        let until = now + if answer.is_ok() { limits.found_for } else { limits.missed_for };
-        let previous = if answer.as_ref().is_err_and(|error| is_try_again(error)) {
-            self.entries.remove(name)
-        } else {
-            self.order.push_back((name.clone(), until));
-            self.entries.insert(name.clone(), Entry::Known { answer: answer.clone(), until })
+        let is_ahead = matches!(self.entries.get(name), Some(Entry::Pending { is_ahead: true, .. }));
+        let remembered_for = match answer {
+            Ok(_) => Some(limits.found_for),
+            Err(_) if is_ahead => Some(MISSED_AHEAD_FOR),
+            Err(error) if is_no_answer(error) => None,
+            Err(_) => Some(limits.missed_for),
+        };
+        let previous = match remembered_for {
+            // After `Names::give_up`.
+            None if matches!(self.entries.get(name), Some(Entry::Known { .. })) => None,
+            None => self.entries.remove(name),
+            Some(time) => {
+                let until = now + time;
+                self.order.push_back((name.clone(), until));
+                self.entries.insert(name.clone(), Entry::Known { answer: answer.clone(), until })
+            }
         };
         while self.order.len() > limits.names_max {
             let Some((oldest, its_until)) = self.order.pop_front() else { break };
@@ -224,7 +290,7 @@ impl Table {
             }
         }
         match previous {
-            Some(Entry::Pending(waiting)) => waiting,
+            Some(Entry::Pending { waiting, .. }) => waiting,
             _ => Vec::new(),
         }
     }
@@ -234,6 +300,15 @@ impl Table {
 /// own or didn't answer (EAI_AGAIN).
 pub fn is_try_again(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// Whether no name server gave an answer.
+fn is_no_answer(error: &io::Error) -> bool {
+    is_try_again(error) || error.kind() == io::ErrorKind::TimedOut
+}
+
+fn silence() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the name servers don't answer")
 }
 
 /// The addresses of `localhost` and of the names below it.

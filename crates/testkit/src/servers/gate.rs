@@ -62,6 +62,18 @@ impl Gate {
         assert!(!timeout.timed_out(), "the gate was reached {} times, not {count}", state.arrived_count);
     }
 
+    /// Blocks the caller until the gate is open.
+    ///
+    /// # Panics
+    ///
+    /// After 30 seconds.
+    #[track_caller]
+    pub fn wait_open(&self) {
+        let waited = self.0.changed.wait_timeout_while(self.lock(), PATIENCE, |state| !state.open);
+        let (state, _) = waited.expect("no holder of a gate panics");
+        assert!(state.open, "the gate was not opened");
+    }
+
     /// Waits until the gate lets this caller through (true) or `stop` is raised (false).
     pub(crate) fn pass(&self, stop: &Stop) -> bool {
         self.pass_before(stop, None)

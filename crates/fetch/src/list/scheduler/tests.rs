@@ -27,7 +27,7 @@ fn scheduler(limits: HostLimits, tasks: &[&'static str]) -> Scheduler<&'static s
 }
 
 fn starts(scheduler: &mut Scheduler<&'static str>, now: u64) -> Vec<&'static str> {
-    std::iter::from_fn(|| scheduler.next(ms(now))).collect()
+    std::iter::from_fn(|| scheduler.next(ms(now), |_| true)).collect()
 }
 
 #[test]
@@ -55,6 +55,47 @@ fn a_rate_spaces_the_starts_of_each_host() {
     it.add(&origin("a"), "a4", ms(501));
     assert_eq!(starts(&mut it, 599), [""; 0], "no credit is saved up");
     assert_eq!(starts(&mut it, 600), ["a4"]);
+}
+
+#[test]
+fn a_rate_is_kept_by_a_caller_that_asks_late() {
+    for rate in [1.0, 7.0, 60.0, 333.0, 1_000.0, 5_000.0] {
+        let mut it = scheduler(limits(1_000_000, 1_000_000, Some(rate)), &[]);
+        let tasks = (rate * 20.0) as usize + 100;
+        (0..tasks).for_each(|_| it.add(&origin("a"), "a", ms(3)));
+        // Engines ask every ten milliseconds or so.
+        let (mut now, mut started, mut state) = (3_000, 0, 1_u64);
+        while now < 20_003_000 {
+            let time = Duration::from_micros(now);
+            started += std::iter::from_fn(|| it.next(time, |_| true)).count();
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            now += 9_000 + (state >> 33) % 3_000;
+        }
+        let ratio = started as f64 / (rate * 20.0);
+        assert!((0.95..=1.05).contains(&ratio), "{started} starts in 20 s at {rate}/s");
+    }
+}
+
+#[test]
+fn a_host_that_is_not_ready_holds_up_no_other_and_starts_when_released() {
+    let mut it = scheduler(limits(9, 2, None), &["a1", "b1", "a2", "a3", "b2"]);
+    let mut asked = Vec::new();
+    let first: Vec<_> = std::iter::from_fn(|| {
+        it.next(ms(0), |origin| {
+            asked.push(origin.host.clone());
+            origin.host == "b"
+        })
+    })
+    .collect();
+    assert_eq!((first, asked.join("")), (vec!["b1", "b2"], "abb".to_owned()), "a is asked for once");
+    it.add(&origin("a"), "a4", ms(1));
+    it.pause(&origin("a"), ms(5), ms(1));
+    assert_eq!(starts(&mut it, 1), [""; 0]);
+    it.release(&origin("a"), ms(2));
+    it.release(&origin("a"), ms(2));
+    it.release(&origin("c"), ms(2));
+    assert_eq!(starts(&mut it, 2), [""; 0], "it is paused");
+    assert_eq!(starts(&mut it, 5), ["a1", "a2"]);
 }
 
 #[test]
@@ -94,12 +135,12 @@ fn the_number_of_held_tasks_is_bounded_and_hosts_are_forgotten() {
     it.add(&origin("a"), "a3", ms(0));
     assert!(!it.has_room(), "three tasks and a host");
     for _ in 0..3 {
-        assert!(it.next(ms(0)).is_some());
+        assert!(it.next(ms(0), |_| true).is_some());
         it.ended(&origin("a"), ms(0));
     }
     it.pause(&origin("b"), ms(10), ms(0));
     assert_eq!(it.hosts.len(), 1, "a pause is remembered");
-    assert_eq!(it.next(ms(10)), None);
+    assert_eq!(it.next(ms(10), |_| true), None);
     assert!(it.hosts.is_empty() && it.timers.is_empty() && it.turns.is_empty());
 }
 
@@ -125,7 +166,7 @@ fn random_histories_keep_every_bound_and_lose_nothing() {
             if below(20) == 0 {
                 it.pause(&origin("b"), ms(now + below(60)), ms(now));
             }
-            under_way.extend(std::iter::from_fn(|| it.next(ms(now))));
+            under_way.extend(std::iter::from_fn(|| it.next(ms(now), |_| true)));
             assert!(under_way.len() <= limits.total_max);
             for name in ["a", "b", "c", "d"] {
                 let of_host = under_way.iter().filter(|(host, _)| *host == name).count();
@@ -141,7 +182,7 @@ fn random_histories_keep_every_bound_and_lose_nothing() {
                 it.ended(&origin(task.0), ms(now));
             }
         }
-        assert_eq!(it.next(ms(now + 1_000)), None);
+        assert_eq!(it.next(ms(now + 1_000), |_| true), None);
         assert!(it.is_empty() && it.hosts.is_empty() && it.timers.is_empty(), "seed {seed}");
     }
 }

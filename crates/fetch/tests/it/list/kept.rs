@@ -12,42 +12,42 @@ use haul_testkit::{Answer, End, Gate, Request, Server, files_below, seeded_bytes
 use super::outcomes::outcomes;
 
 const BYTES: usize = 400_000;
-const CUT: usize = 300_000;
-const ENGINES: [&str; 3] = ["serial", "threads=2", "uring=1x4"];
+pub(super) const CUT: usize = 300_000;
+pub(super) const ENGINES: [&str; 3] = ["serial", "threads=2", "uring=1x4"];
 
 fn body() -> Vec<u8> {
     seeded_bytes(11, BYTES)
 }
 
-fn keeping() -> Config {
+pub(super) fn keeping() -> Config {
     Config { retries: 0, resume: true, ..Config::default() }
 }
 
-fn retrying() -> Config {
+pub(super) fn retrying() -> Config {
     Config { retries: 3, retry_pause: Duration::ZERO, ..Config::default() }
 }
 
-struct Dir(tempfile::TempDir);
+pub(super) struct Dir(pub(super) tempfile::TempDir);
 
 impl Dir {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn file(&self) -> Option<Vec<u8>> {
+    pub(super) fn file(&self) -> Option<Vec<u8>> {
         std::fs::read(self.path("x")).ok()
     }
 
-    fn names(&self) -> Vec<String> {
+    pub(super) fn names(&self) -> Vec<String> {
         files_below(self.0.path()).unwrap().iter().map(|name| name.display().to_string()).collect()
     }
 
     /// Fetches `/x` to `x`; the error as text.
-    fn fetch_on(&self, engine: &str, config: Config, server: &Server) -> Result<u32, String> {
+    pub(super) fn fetch_on(&self, engine: &str, config: Config, server: &Server) -> Result<u32, String> {
         let task = FetchTask::new(&server.url("/x"), Destination::File(Publish::new(self.path("x"))));
         let words = |failed: &haul_fetch::Failed| failed.error.to_string();
         let ends = outcomes(engine, config, HostLimits::default(), vec![task], words);
@@ -55,17 +55,20 @@ impl Dir {
         error.map_or(Ok(attempts), Err)
     }
 
-    fn fetch(&self, config: Config, server: &Server) -> Result<u32, String> {
+    pub(super) fn fetch(&self, config: Config, server: &Server) -> Result<u32, String> {
         self.fetch_on("serial", config, server)
     }
 }
 
-fn tagged(etag: &str) -> Answer {
+pub(super) fn tagged(etag: &str) -> Answer {
     Answer::ok(body()).header("ETag", etag)
 }
 
 /// The first request is answered by a body that breaks off, the others as `then` says.
-fn server(first: Answer, then: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static) -> Server {
+pub(super) fn server(
+    first: Answer,
+    then: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
+) -> Server {
     let count = AtomicUsize::new(0);
     Server::start(move |request| match count.fetch_add(1, Ordering::SeqCst) {
         0 => first.clone().cut_after(CUT, End::Close),

@@ -19,7 +19,7 @@ pub(crate) fn outcomes(
     words: impl Fn(&Failed) -> String,
 ) -> Outcomes {
     let started = Instant::now();
-    let source = HostSource::new(tasks.into_iter(), limits, move || started.elapsed());
+    let source = HostSource::new(tasks.into_iter(), limits, move || started.elapsed()).looking_up(&config);
     let engine = engine.parse().unwrap();
     let run_config =
         haul_engine::Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };

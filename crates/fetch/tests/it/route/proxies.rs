@@ -147,7 +147,7 @@ fn socks_connects_to_names_and_addresses() {
             port: 99,
             addresses: vec!["10.1.2.3".parse().unwrap()],
         };
-        let here = Config { known_hosts: vec![known], ..here };
+        let here = Config { host_overrides: vec![known], ..here };
         assert_eq!(fetch(here, &format!("{scheme}://one.invalid:99/")).unwrap(), said);
         assert_eq!(fetch(by_name, &format!("{scheme}://[::5]:99/")).unwrap(), said);
         assert_eq!(open.asked(), ["one.invalid:99", "10.1.2.3:99", "[::5]:99"]);

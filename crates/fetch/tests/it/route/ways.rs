@@ -118,8 +118,13 @@ fn concurrent_requests_resolve_a_name_once() {
     let port = server.address().port();
     let known =
         HostOverride { host: "known.test".to_owned(), port, addresses: vec![Ipv4Addr::LOCALHOST.into()] };
-    let config =
-        Config { names, known_hosts: vec![known], idle_connections_max: 0, workers: 8, ..Config::default() };
+    let config = Config {
+        names,
+        host_overrides: vec![known],
+        idle_connections_max: 0,
+        workers: 8,
+        ..Config::default()
+    };
     let url = |host: &str, index: usize| format!("http://{host}:{port}/{index}");
     // Two clients with one configuration share the cache.
     for _ in 0..2 {

@@ -57,8 +57,8 @@ fn each_hop_has_the_cookies_of_its_own_host() {
         port: server.address().port(),
         addresses: vec![server.address().ip()],
     };
-    let known_hosts = vec![known("one.example", &here), known("two.example", &there)];
-    let client = Client::new(Config { known_hosts, ..config(&jar) }).unwrap();
+    let host_overrides = vec![known("one.example", &here), known("two.example", &there)];
+    let client = Client::new(Config { host_overrides, ..config(&jar) }).unwrap();
     let one = |path: &str| format!("http://one.example:{}{path}", here.address().port());
     let two = |path: &str| format!("http://two.example:{}{path}", there.address().port());
     let said = |url: String, own: Option<&str>| {
@@ -101,12 +101,12 @@ fn secure_cookies_are_sent_over_tls_and_to_this_machine() {
 fn secure_cookies_of_other_machines_never_leave_tls() {
     let (plain, jar) = (echo(), jar());
     jar.read(b"one.example\tFALSE\t/\tTRUE\t4102444800\ta\tsecret\n").unwrap();
-    let known_hosts = vec![HostOverride {
+    let host_overrides = vec![HostOverride {
         host: "one.example".to_owned(),
         port: plain.address().port(),
         addresses: vec![plain.address().ip()],
     }];
-    let client = Client::new(Config { known_hosts, ..config(&jar) }).unwrap();
+    let client = Client::new(Config { host_overrides, ..config(&jar) }).unwrap();
     let said = |path: &str| {
         let url = format!("http://one.example:{}{path}", plain.address().port());
         client.fetch(Request::get(&url).unwrap()).unwrap().body

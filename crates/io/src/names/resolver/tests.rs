@@ -218,3 +218,56 @@ fn the_system_knows_this_host() {
     assert_eq!(find(&names, "127.0.0.1").unwrap(), "127.0.0.1:80");
     find(&names, "no-such-name.invalid").unwrap_err();
 }
+
+/// Names whose resolver answers what the test sends, for each lookup.
+fn scripted() -> (Names, SyncSender<io::Result<Vec<SocketAddr>>>, Arc<AtomicU64>) {
+    let (answer, answers) = sync_channel(16);
+    let (answers, seconds) = (Mutex::new(answers), Arc::new(AtomicU64::new(0)));
+    let clock = seconds.clone();
+    let names = Names::new(
+        move |_| answers.lock().unwrap().recv().unwrap(),
+        move || SECOND * clock.load(Ordering::SeqCst) as u32,
+        NamesLimits::default(),
+    );
+    (names, answer, seconds)
+}
+
+#[test]
+fn a_lookup_ahead_keeps_its_failure_until_somebody_asks_again() {
+    let (names, answer, seconds) = scripted();
+    let ahead = |names: &Names| {
+        let (done, is_done) = sync_channel(1);
+        let is_known = names.look_up_ahead("a", move || done.send(()).unwrap());
+        (is_known, is_done)
+    };
+    let again = || Err(io::Error::from(io::ErrorKind::WouldBlock));
+    let (is_known, is_done) = ahead(&names);
+    assert!(!is_known);
+    answer.send(again()).unwrap();
+    is_done.recv().unwrap();
+    for _ in 0..2 {
+        assert_eq!(find(&names, "a").unwrap_err().kind(), io::ErrorKind::WouldBlock, "without a lookup");
+    }
+    assert!(ahead(&names).0);
+    names.forget_failure("a");
+    let (is_known, is_done) = ahead(&names);
+    assert!(!is_known, "a retry looks the name up");
+    answer.send(Ok(vec!["10.0.0.2:9".parse().unwrap()])).unwrap();
+    is_done.recv().unwrap();
+    assert_eq!(find(&names, "a").unwrap(), "10.0.0.2:80");
+    names.forget_failure("a");
+    assert!(ahead(&names).0, "an answer isn't forgotten");
+    seconds.store(100, Ordering::SeqCst);
+    let (is_known, is_done) = ahead(&names);
+    assert!(!is_known, "it is out of date");
+    names.give_up("a");
+    is_done.recv().unwrap();
+    assert_eq!(find(&names, "a").unwrap_err().kind(), io::ErrorKind::TimedOut);
+    // The lookup that was given up ends without an answer, which changes nothing.
+    answer.send(again()).unwrap();
+    seconds.store(110, Ordering::SeqCst);
+    assert_eq!(find(&names, "a").unwrap_err().kind(), io::ErrorKind::TimedOut);
+    seconds.store(131, Ordering::SeqCst);
+    answer.send(Ok(vec!["10.0.0.3:9".parse().unwrap()])).unwrap();
+    assert_eq!(find(&names, "a").unwrap(), "10.0.0.3:80");
+}
