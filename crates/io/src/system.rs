@@ -20,7 +20,7 @@ pub use cancel::Cancel;
 pub use close::flush;
 pub use error::{cancelled, is_cancelled, is_link_in_the_way, reason};
 pub use heaps::limit_heaps;
+pub use interface::interface_index;
 pub use room::Room;
 pub use shortage::{Patience, Patient};
 pub use standard::check_stdout;
-pub use interface::interface_index;

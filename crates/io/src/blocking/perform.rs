@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{
-    self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timestamps,
-    XattrFlags,
+    self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, RenameFlags, Timestamps, XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 
@@ -20,8 +19,8 @@ use super::metadata;
 use super::transfer::{recv, send};
 use crate::connect::socket;
 use crate::files::temporary::is_temporary;
-use crate::system::close::flush;
 use crate::stream::write_some;
+use crate::system::close::flush;
 use crate::system::deadline::{Deadline, wait};
 use crate::{Attributes, Buf, Cancel, Completion, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
