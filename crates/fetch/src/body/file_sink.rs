@@ -33,8 +33,8 @@ pub(crate) struct FileSink {
     left: Option<Stat>,
     /// Whether the partial file is kept until another whole, which lies elsewhere, is complete.
     keeps_partial: bool,
-    /// Whether the file is only compared with the one that has its name.
-    compares: bool,
+    /// Set if the file is only compared with the one that has its name: what an earlier run may have left of that one.
+    compares: Option<Partial>,
     written_bytes: u64,
     /// The space that was allocated for the file.
     allocated_bytes: u64,
@@ -66,7 +66,7 @@ impl FileSink {
             in_partial: false,
             left: None,
             keeps_partial: false,
-            compares: false,
+            compares: None,
             written_bytes: 0,
             allocated_bytes: 0,
             sync: None,
@@ -96,14 +96,15 @@ impl FileSink {
         }
     }
 
-    /// Is compared with the file that has its name, and never published.
-    pub(crate) fn comparing(publish: Publish) -> Self {
-        Self { compares: true, ..Self::new(publish, None) }
+    /// Is compared with the file that has its name, and never published. A run that was killed may have left the record
+    /// in `partial` of a file that it completed.
+    pub(crate) fn comparing(publish: Publish, partial: Partial) -> Self {
+        Self { compares: Some(partial), ..Self::new(publish, None) }
     }
 
     /// Whether it is compared with the file that has its name.
     pub(crate) fn compares(&self) -> bool {
-        self.compares
+        self.compares.is_some()
     }
 
     /// Whether what is received goes into a partial file, which stays.
@@ -292,8 +293,8 @@ impl FileSink {
 
     /// Publishes the file.
     pub(crate) async fn complete(mut self, io: &impl Io) -> Result<(), Error> {
-        if self.compares {
-            return self.compare(io).await;
+        if let Some(partial) = self.compares.take() {
+            return self.compare(io, &partial).await;
         }
         let Some(sync) = self.sync.take() else { return self.publish(io).await };
         let ready = async {
@@ -319,7 +320,7 @@ impl FileSink {
     }
 
     /// Compares the file with the one that has its name, and drops it.
-    async fn compare(mut self, io: &impl Io) -> Result<(), Error> {
+    async fn compare(mut self, io: &impl Io, partial: &Partial) -> Result<(), Error> {
         let written = self.write_out(io).await;
         let Some(staged) = self.staged.take() else { return written };
         let compared = async {
@@ -331,7 +332,11 @@ impl FileSink {
         };
         let compared: Result<bool, Error> = compared.await;
         staged.discard(io).await;
-        if compared? { Ok(()) } else { Err(Error::Differs) }
+        if !compared? {
+            return Err(Error::Differs);
+        }
+        partial.remove_leftovers(io).await;
+        Ok(())
     }
 
     /// Writes and syncs all bytes: the record that is written later must not survive without them. Returns the length
