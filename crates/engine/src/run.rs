@@ -18,7 +18,8 @@ use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::portable::{Portable, WorkerCommand};
 use crate::job::source::Source;
-use crate::processes::coordinator;
+use crate::processes::coordinator::{self, Ran};
+use crate::processes::worker;
 use crate::processes::worker_pool::{PoolSize, WorkerPool};
 use crate::room::fitting;
 use crate::serial;
@@ -56,7 +57,8 @@ pub fn run<J: Job>(
 /// the pages written to are allocated.
 ///
 /// # Panics
-/// As [`run`].
+/// As [`run`]; and in a process that was started as a worker, which must call [`work`](crate::work) instead. Otherwise
+/// a program that doesn't know its `worker` command would start workers that start workers without end.
 pub fn run_portable<J: Portable>(
     job: &J,
     source: impl Source<J::Task>,
@@ -64,6 +66,7 @@ pub fn run_portable<J: Portable>(
     worker: &WorkerCommand,
     on_event: impl FnMut(&Event<J>),
 ) -> Report {
+    assert!(!worker::is_worker(), "this process was started as a worker and must call haul_engine::work");
     let mut run = Run::new(job, config, on_event);
     let pool = pool_size(config.engine).map(|size| {
         let io = Blocking::new(config.cancel.clone());
@@ -74,8 +77,12 @@ pub fn run_portable<J: Portable>(
             run.emit(Event::Started { engine: config.engine, fallback: None });
             let supervisor = Supervisor::new(source, config.cancel.clone());
             let mut settled = |settled| run.emit(Event::Settled(settled));
-            let spreads = coordinator::run(job, supervisor, config, pool, &mut settled);
-            return run.end(spreads, Shortages::default());
+            let Ran { mut spreads, left } = coordinator::run(job, supervisor, config, pool, &mut settled);
+            let shortages = Shortages::default();
+            if let Some(supervisor) = left {
+                spreads.merge(&run.stand_in(supervisor, &shortages));
+            }
+            return run.end(spreads, shortages);
         }
         Some((size, Err(refused))) => run.begin_with_threads(size, refused.to_string()),
         None => run.begin(),
@@ -130,10 +137,30 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
 
     /// Begins with as many threads as the processes would have had.
     fn begin_with_threads(&mut self, size: PoolSize, reason: String) -> Engine {
-        let (engine, _) = fitting(Engine::Threads(size.processes.saturating_mul(size.threads)), Room::left());
+        let (engine, _) = fitting(Engine::Threads(size.thread_count()), Room::left());
         let fallback = Some(Fallback { asked: self.config.engine, reason });
         self.emit(Event::Started { engine, fallback });
         engine
+    }
+
+    /// Runs the rest of a run whose worker processes can't work. Threads stand in.
+    fn stand_in(
+        &mut self,
+        supervisor: Supervisor<J, impl Source<J::Task>>,
+        shortages: &Shortages,
+    ) -> Spreads {
+        let (job, config) = (self.job, self.config);
+        let count = pool_size(config.engine).map_or(NonZeroUsize::MIN, PoolSize::thread_count);
+        let (engine, _) = fitting(Engine::Threads(count), Room::left());
+        let count = match engine {
+            Engine::Threads(count) => count,
+            _ => NonZeroUsize::MIN,
+        };
+        let reason = "the worker processes died before they did any work".to_owned();
+        self.report.engine = Some(Engine::Threads(count));
+        self.report.fallback = Some(Fallback { asked: config.engine, reason });
+        let mut settled = |settled| self.emit(Event::Settled(settled));
+        workers::run(job, supervisor, config, count, shortages, &mut settled)
     }
 
     /// Runs all tasks on `engine`, after the first event and up to the last one.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 
-use haul_engine::{Config, Event, Report, Source, run_portable};
+use haul_engine::{Event, Report, Source, run_portable};
 use haul_io::Shortfalls;
 use haul_seal::{
     Error, ErrorKind, HeaderError, OpenError, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob,
@@ -14,7 +14,7 @@ use haul_seal::{
 };
 use serde_json::{Map, Value};
 
-use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
+use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Setting, Subject};
 use crate::report::exit::Exit;
 use crate::report::shortfalls;
 use crate::report::text::{counted, human_bytes, name_members, quoted};
@@ -53,8 +53,13 @@ impl Reportable for SealJob {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::Seal.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(self, source, &setting.config, &WorkerKind::Seal.command(&setting.workers), on_event)
     }
 }
 
@@ -62,8 +67,13 @@ impl Reportable for OpenJob {
     const VERB: &'static str = "open";
     const DONE: &'static str = "opened";
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::Open.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(self, source, &setting.config, &WorkerKind::Open.command(&setting.workers), on_event)
     }
 }
 
@@ -71,8 +81,19 @@ impl Reportable for Replacing<SealJob> {
     const VERB: &'static str = SealJob::VERB;
     const DONE: &'static str = SealJob::DONE;
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::SealReplacing.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(
+            self,
+            source,
+            &setting.config,
+            &WorkerKind::SealReplacing.command(&setting.workers),
+            on_event,
+        )
     }
 }
 
@@ -80,8 +101,19 @@ impl Reportable for Replacing<OpenJob> {
     const VERB: &'static str = OpenJob::VERB;
     const DONE: &'static str = OpenJob::DONE;
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::OpenReplacing.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(
+            self,
+            source,
+            &setting.config,
+            &WorkerKind::OpenReplacing.command(&setting.workers),
+            on_event,
+        )
     }
 }
 
@@ -89,8 +121,13 @@ impl Reportable for XorJob {
     const VERB: &'static str = "transform";
     const DONE: &'static str = "transformed";
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::Xor.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(self, source, &setting.config, &WorkerKind::Xor.command(&setting.workers), on_event)
     }
 }
 
@@ -99,8 +136,13 @@ impl Reportable for VerifyJob {
     const DONE: &'static str = "verified";
     const NEEDS_TASKS: bool = true;
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::Verify.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(self, source, &setting.config, &WorkerKind::Verify.command(&setting.workers), on_event)
     }
 }
 

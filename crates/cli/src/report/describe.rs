@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 
-use haul_engine::{Config, Event, Job, Report, Source};
+use haul_engine::{Config, Event, Job, Report, Source, Workers};
 use haul_io::Shortfalls;
 use serde_json::{Map, Value};
 
@@ -28,9 +28,15 @@ pub(crate) trait Reportable:
     fn run(
         &self,
         source: impl Source<Self::Task>,
-        config: &Config,
+        setting: &Setting,
         on_event: impl FnMut(&Event<Self>),
     ) -> Report;
+}
+
+/// How a run is carried out, and its worker processes.
+pub(crate) struct Setting {
+    pub(crate) config: Config,
+    pub(crate) workers: Workers,
 }
 
 /// A task that has a name.

@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM cancel a run; a second signal ends the process at once. While a question is asked, signals wait
-//! until the terminal is in order.
+//! SIGINT, SIGTERM and SIGHUP cancel a run; a second signal ends the process at once. SIGTSTP stops the worker processes
+//! too, and SIGCONT lets them go on. While a question is asked, signals wait until the terminal is in order.
 //!
 //! Owns: the signal thread, signals during questions, SIGXFSZ, core dumps.
 //! Does not own: what cancelling means (engines and jobs do), the terminal.
@@ -11,9 +11,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 use std::{array, io};
 
+use haul_engine::Workers;
 use haul_io::Cancel;
 use rustix::process::DumpableBehavior;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXFSZ};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use signal_hook::low_level::{emulate_default_handler, pipe, unregister};
 use signal_hook::{SigId, flag};
@@ -31,8 +32,11 @@ const OF_QUESTIONS: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP];
 static DEFAULTS: LazyLock<[Arc<AtomicBool>; 5]> = LazyLock::new(|| {
     OF_QUESTIONS.map(|signal| {
         let applies = Arc::new(AtomicBool::new(true));
-        // Fails for no signal of the list. A signal that couldn't be caught would keep its default action.
-        let _ = flag::register_conditional_default(signal, applies.clone());
+        // A signal that was ignored from the start stays so. Fails for no signal of the list; one that couldn't be
+        // caught would keep its default action.
+        if !is_ignored(signal) {
+            let _ = flag::register_conditional_default(signal, applies.clone());
+        }
         applies
     })
 });
@@ -48,10 +52,18 @@ enum Watch {
 }
 
 impl SignalWatch {
+    /// For a run in this process alone.
     pub(crate) fn start(cancel: Cancel) -> std::io::Result<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        Self::with_workers(cancel, Workers::default())
+    }
+
+    pub(crate) fn with_workers(cancel: Cancel, workers: Workers) -> std::io::Result<Self> {
+        // What was ignored stays so: nohup ignores SIGHUP, and shells without job control SIGTSTP.
+        let optional = [SIGHUP, SIGTSTP].into_iter().filter(|signal| !is_ignored(*signal));
+        let of_run: Vec<i32> = [SIGINT, SIGTERM, SIGCONT].into_iter().chain(optional).collect();
+        let mut signals = Signals::new(&of_run)?;
         for (signal, default_applies) in OF_QUESTIONS.iter().zip(DEFAULTS.iter()) {
-            if [SIGINT, SIGTERM].contains(signal) {
+            if of_run.contains(signal) {
                 default_applies.store(false, Ordering::Relaxed);
             }
         }
@@ -59,7 +71,18 @@ impl SignalWatch {
         let watched = cancel.clone();
         let started = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let mut first = None;
-            for _ in signals.forever() {
+            for signal in signals.forever() {
+                match signal {
+                    SIGTSTP => {
+                        let _ = workers.stopped(|| emulate_default_handler(SIGTSTP));
+                        continue;
+                    }
+                    SIGCONT => {
+                        workers.resume();
+                        continue;
+                    }
+                    _ => {}
+                }
                 let first = *first.get_or_insert_with(Instant::now);
                 if first.elapsed() > REPEAT_INTERVAL {
                     end_at_once();
@@ -76,7 +99,11 @@ impl SignalWatch {
     /// A watch without a thread: the first signal sets a flag, the second ends the process.
     fn by_flag(cancel: Cancel) -> std::io::Result<Self> {
         let (seen, mut handlers) = (Arc::default(), Vec::new());
-        for signal in [SIGINT, SIGTERM] {
+        // Nothing stops the worker processes, so SIGTSTP has its default action again.
+        for (signal, default_applies) in OF_QUESTIONS.iter().zip(DEFAULTS.iter()) {
+            default_applies.store(![SIGHUP, SIGINT, SIGTERM].contains(signal), Ordering::Relaxed);
+        }
+        for signal in [SIGHUP, SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)) {
             let exit = i32::from(Exit::Interrupted as u8);
             handlers.push(flag::register_conditional_shutdown(signal, exit, Arc::clone(&seen))?);
             handlers.push(flag::register(signal, Arc::clone(&seen))?);
@@ -158,6 +185,18 @@ impl Drop for CaughtSignals {
             default_applies.store(before, Ordering::Relaxed);
         }
     }
+}
+
+/// The signals that this process was started with ignored, a bit each. Read once, before any is caught.
+static IGNORED: LazyLock<u64> = LazyLock::new(|| {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+});
+
+/// Whether this process was started with `signal` ignored.
+fn is_ignored(signal: i32) -> bool {
+    *IGNORED >> (signal - 1) & 1 == 1
 }
 
 /// Makes a write beyond the file size limit (RLIMIT_FSIZE) an error, not the end of the process.
