@@ -6,6 +6,7 @@
 
 pub(crate) mod job;
 mod joining;
+mod new_directories;
 mod open_files;
 mod progress;
 mod retry;

@@ -4,6 +4,7 @@
 //! Leaves: a published file, or nothing.
 //! Private: temporary names, and whether a staged file has one.
 
+mod creation;
 mod durable;
 mod identity;
 mod staged;

@@ -11,6 +11,10 @@ const MARK: &str = "***@";
 
 /// `text` with [`MARK`] instead of the login of each URL in it.
 pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
+    // A login ends in this character.
+    if !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::new();
     let mut rest = text;
     while let Some(colon) = rest.find(':') {

@@ -20,7 +20,7 @@ pub(crate) struct FileSink {
     publish: Publish,
     /// The partial file that is kept if the body stays incomplete; `None` if none is to be kept.
     partial: Option<Partial>,
-    /// The validators of the partial file.
+    /// The validators of the partial file; `None` if none is to be kept.
     validators: Option<Validators>,
     /// Length of the body, if known.
     expected_bytes: Option<u64>,
@@ -106,9 +106,14 @@ impl FileSink {
         self.compares
     }
 
-    /// Whether what is received goes into a partial file, which stays.
+    /// Whether what is received goes into a partial file.
     pub(crate) fn is_in_partial(&self) -> bool {
         self.in_partial
+    }
+
+    /// Whether an incomplete body is kept in a partial file.
+    pub(crate) fn may_leave_partial(&self) -> bool {
+        self.partial.is_some()
     }
 
     /// Whether a partial file is on disk, which a later run may continue.
@@ -201,7 +206,7 @@ impl FileSink {
     /// Appends the buffered bytes to the file.
     async fn write_out(&mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() {
-            self.staged = Some(self.open(io).await?);
+            self.staged = Some(Box::pin(self.open(io)).await?);
         }
         let Some(held) = self.buffer.take() else { return Ok(()) };
         self.allocate(io, held.filled().len() as u64).await?;
@@ -291,11 +296,18 @@ impl FileSink {
     }
 
     /// Publishes the file.
-    pub(crate) async fn complete(mut self, io: &impl Io) -> Result<(), Error> {
+    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<(), Error> {
         if self.compares {
-            return self.compare(io).await;
+            return Box::pin(self.compare(io)).await;
         }
-        let Some(sync) = self.sync.take() else { return self.publish(io).await };
+        match self.sync.take() {
+            Some(sync) => Box::pin(self.publish_synced(io, sync)).await,
+            None => self.publish(io).await,
+        }
+    }
+
+    /// Publishes the file and its record.
+    async fn publish_synced(&mut self, io: &impl Io, sync: Box<Sync>) -> Result<(), Error> {
         let ready = async {
             let stamp = self.stamp(io).await?;
             Ok((stamp, sync.before(io, &self.publish.path, stamp).await?))
@@ -319,7 +331,7 @@ impl FileSink {
     }
 
     /// Compares the file with the one that has its name, and drops it.
-    async fn compare(mut self, io: &impl Io) -> Result<(), Error> {
+    async fn compare(&mut self, io: &impl Io) -> Result<(), Error> {
         let written = self.write_out(io).await;
         let Some(staged) = self.staged.take() else { return written };
         let compared = async {
@@ -346,10 +358,10 @@ impl FileSink {
         Ok(Stamp { bytes: self.written_bytes, modified })
     }
 
-    async fn publish(mut self, io: &impl Io) -> Result<(), Error> {
+    async fn publish(&mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() && self.written_bytes == 0 {
-            let held = self.buffer.unwrap_or_else(|| Buf::with_capacity(0));
-            let (result, held) = shortage::write_file(io, self.publish, held).await;
+            let held = self.buffer.take().unwrap_or_else(|| Buf::with_capacity(0));
+            let (result, held) = shortage::write_file(io, &self.publish, held).await;
             io.give_buf(held);
             result.map_err(Error::write)?;
             if let Some(partial) = &self.partial {

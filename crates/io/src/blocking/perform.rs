@@ -18,7 +18,9 @@ use super::connect::connect;
 use super::transfer::{recv, send};
 use crate::connect::socket;
 use crate::files::temporary::is_temporary;
+use crate::op::mode::PRIVATE;
 use crate::system::deadline::{Deadline, wait};
+use crate::values::handle::Descriptor;
 use crate::{Attributes, Buf, Cancel, Completion, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
 /// Carries out `op`. Returns when it has succeeded or failed, or, if it waits, when `cancel` is triggered.
@@ -88,8 +90,11 @@ pub(crate) fn base(dir: &Option<Directory>) -> io::Result<BorrowedFd<'_>> {
 }
 
 fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
-    let private = Mode::from_raw_mode(0o600);
-    let open = || retry_on_intr(|| fs::openat(base, path, mode.flags(), private));
+    let bits = match mode {
+        OpenMode::Unnamed { mode } => mode,
+        _ => PRIVATE,
+    };
+    let open = || retry_on_intr(|| fs::openat(base, path, mode.flags(), Mode::from_raw_mode(bits)));
     let mut fd = open()?;
     if let OpenMode::CreateNew | OpenMode::Staged = mode {
         hold(&fd);
@@ -105,7 +110,10 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
             return Err(Errno::WOULDBLOCK.into());
         }
     }
-    Ok(fd.into())
+    Ok(match mode {
+        OpenMode::CreateNew | OpenMode::Unnamed { .. } => File(Descriptor::of_new_file(fd).into()),
+        _ => fd.into(),
+    })
 }
 
 /// Locks a file with a temporary name, which marks it as in use. On a file system without locks, no file is ever taken

@@ -10,6 +10,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::creation::Creation;
 use super::durable::sync_names;
 use super::identity::StagedIdentity;
 use super::temporary::temporary_name;
@@ -29,11 +30,13 @@ pub struct Staged {
     temporary: Option<PathBuf>,
     /// Of a file that other processes join by its name, or that is published by it.
     identity: Option<StagedIdentity>,
+    /// Its permission bits, if it was created with the final ones.
+    mode: Option<u32>,
 }
 
 impl Staged {
-    /// Creates an empty file, mode 0600, in the directory of `publish`, without a name if the file system supports
-    /// that. Missing directories are made.
+    /// Creates an empty file in the directory of `publish`, without a name if the file system supports that. It has the
+    /// mode 0600, or already its final one if it has no name. Missing directories are made.
     ///
     /// # Errors
     /// The system's error of creating a file in that directory.
@@ -42,17 +45,24 @@ impl Staged {
         loop {
             let directory = anchor(io, publish).await?;
             let name = if directory.is_some() { Path::new(".") } else { directory_of(&publish.path) };
-            match io.open(directory.as_ref(), name, OpenMode::Unnamed).await {
+            let creation = Creation::of(io, directory_of(&publish.path), &publish.preserve);
+            match io.open(directory.as_ref(), name, OpenMode::Unnamed { mode: creation.mode() }).await {
                 Ok(file) => {
                     let (temporary, identity) = (None, None);
-                    return Ok(Self { file, directory, temporary, identity });
+                    let mode = creation.got(io, &file).await;
+                    return Ok(Self { file, directory, temporary, identity, mode });
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
-                    make_directory(io, publish).await?;
+                Err(error) => {
+                    creation.failed(io);
+                    if cannot_be_unnamed(&error) {
+                        return Box::pin(Self::create_named(io, publish)).await;
+                    }
+                    if error.kind() != io::ErrorKind::NotFound || made {
+                        return Err(error);
+                    }
+                    Box::pin(make_directory(io, publish)).await?;
                     made = true;
                 }
-                Err(error) if cannot_be_unnamed(&error) => return Self::create_named(io, publish).await,
-                Err(error) => return Err(error),
             }
         }
     }
@@ -70,7 +80,7 @@ impl Staged {
             match io.open(directory.as_ref(), name, OpenMode::CreateNew).await {
                 Ok(file) => {
                     let temporary = Some(temporary);
-                    let mut staged = Self { file, directory, temporary, identity: None };
+                    let mut staged = Self { file, directory, temporary, identity: None, mode: None };
                     match io.stat(&staged.file).await {
                         Ok(stat) => staged.identity = Some(StagedIdentity::from(&stat)),
                         Err(error) => {
@@ -108,7 +118,7 @@ impl Staged {
         let file = io.open(directory.as_ref(), name, OpenMode::Staged).await?;
         identity.check(&io.stat(&file).await?)?;
         let (temporary, identity) = (Some(temporary.to_owned()), Some(identity));
-        Ok(Self { file, directory, temporary, identity })
+        Ok(Self { file, directory, temporary, identity, mode: None })
     }
 
     /// Creates an empty file, mode 0600, under a name that outlives the process. Missing directories are made.
@@ -123,7 +133,7 @@ impl Staged {
             }
             result => result?,
         };
-        Ok(Self { file, directory: None, temporary: Some(temporary), identity: None })
+        Ok(Self { file, directory: None, temporary: Some(temporary), identity: None, mode: None })
     }
 
     /// Opens the file that [`Staged::create_as`] made, perhaps in another process. The file is locked
@@ -134,7 +144,7 @@ impl Staged {
     /// another process works on it.
     pub async fn reopen(io: &impl Io, temporary: PathBuf) -> io::Result<Self> {
         let file = io.open(None, &temporary, OpenMode::Locked).await?;
-        Ok(Self { file, directory: None, temporary: Some(temporary), identity: None })
+        Ok(Self { file, directory: None, temporary: Some(temporary), identity: None, mode: None })
     }
 
     /// The file to write into.
@@ -184,7 +194,7 @@ impl Staged {
         let Publish { path, existing, durability, preserve, .. } = publish;
         // Before the mode is set, which may forbid it.
         let lost_attributes = io.set_attributes(&self.file, &preserve.attributes).await;
-        if let Some(mode) = preserve.mode {
+        if let Some(mode) = preserve.mode.filter(|_| self.mode != preserve.mode) {
             io.done(Op::SetMode { file: self.file.clone(), mode }).await?;
         }
         if let Some(modified) = preserve.modified {

@@ -24,8 +24,11 @@ pub enum OpenMode {
     },
     /// A new file of mode 0600 for reading and writing; an existing name is an error.
     CreateNew,
-    /// A new file of mode 0600 without a name, on the file system of the given directory.
-    Unnamed,
+    /// A new file without a name, on the file system of the given directory.
+    Unnamed {
+        /// Its permission bits, less those that the umask or the directory takes away.
+        mode: u32,
+    },
     /// An existing file for reading and writing in place.
     ReadWrite {
         /// Follow a final symbolic link (else: the error `ELOOP`).
@@ -48,6 +51,9 @@ pub enum Offset {
     Stream,
 }
 
+/// The permission bits of a new file that nobody else may open.
+pub(crate) const PRIVATE: u32 = 0o600;
+
 impl OpenMode {
     /// The flags of open(2).
     pub(crate) fn flags(self) -> OFlags {
@@ -61,7 +67,7 @@ impl OpenMode {
             Self::Anchor { follow: true } => OFlags::PATH | OFlags::DIRECTORY,
             Self::Anchor { follow: false } => OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW,
             Self::CreateNew => OFlags::RDWR | OFlags::CREATE | OFlags::EXCL,
-            Self::Unnamed => OFlags::RDWR | OFlags::TMPFILE,
+            Self::Unnamed { .. } => OFlags::RDWR | OFlags::TMPFILE,
             Self::ReadWrite { follow: true } => in_place,
             Self::ReadWrite { follow: false } | Self::Staged | Self::Locked => in_place | OFlags::NOFOLLOW,
         };

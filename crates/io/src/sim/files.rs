@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 use rustix::io::Errno;
 
 use super::random::Random;
+use crate::op::mode::PRIVATE;
 use crate::values::handle::Descriptor;
 use crate::{Attributes, Buf, Completion, File, FileKind, Offset, Op, OpenMode, Stat, Value};
 
@@ -162,7 +163,7 @@ impl Files {
                     OpenMode::Read { follow: true }
                         | OpenMode::Anchor { follow: true }
                         | OpenMode::Directory
-                        | OpenMode::Unnamed
+                        | OpenMode::Unnamed { .. }
                 );
                 self.open(&self.resolve(dir, &path, follow)?, mode).map(Value::File)
             }
@@ -220,7 +221,7 @@ impl Files {
     }
 
     fn open(&mut self, path: &Path, mode: OpenMode) -> io::Result<File> {
-        let private = || Node::Regular(Regular { mode: 0o600, ..Regular::default() });
+        let new = |mode| Node::Regular(Regular { mode, ..Regular::default() });
         let node = match mode {
             OpenMode::Read { .. } | OpenMode::ReadWrite { .. } | OpenMode::Locked | OpenMode::Staged => {
                 match self.find(path)? {
@@ -235,16 +236,16 @@ impl Files {
                 node if matches!(self.nodes[&node], Node::Directory(_)) => node,
                 _ => return Err(ErrorKind::NotADirectory.into()),
             },
-            OpenMode::Unnamed if self.refuse_unnamed => {
+            OpenMode::Unnamed { .. } if self.refuse_unnamed => {
                 return Err(Errno::OPNOTSUPP.into());
             }
-            OpenMode::Unnamed if !is_root(path) && !self.names.contains_key(path) => {
+            OpenMode::Unnamed { .. } if !is_root(path) && !self.names.contains_key(path) => {
                 return Err(ErrorKind::NotFound.into());
             }
-            OpenMode::Unnamed => self.add(private(), None),
+            OpenMode::Unnamed { mode } => self.add(new(mode), None),
             OpenMode::CreateNew => {
                 self.check_free(path)?;
-                self.add(private(), Some(path))
+                self.add(new(PRIVATE), Some(path))
             }
         };
         Ok(File(Descriptor::Simulated(node).into()))

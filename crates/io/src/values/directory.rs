@@ -40,6 +40,17 @@ pub struct DirectoryCache {
     count_max: usize,
     /// Directories whose own names were synced. Invariant: at most [`SYNCED_NAMES_MAX`].
     synced_names: HashSet<PathBuf>,
+    /// What new files got. Invariant: at most `count_max`.
+    creations: Vec<Creation>,
+}
+
+/// What the files got that were created in a directory with certain permission bits.
+#[derive(Debug)]
+struct Creation {
+    directory: PathBuf,
+    mode: u32,
+    /// Whether they got exactly these: neither the umask nor the directory took any away.
+    is_exact: bool,
 }
 
 /// How many directories are remembered as synced. One that is forgotten is synced once more.
@@ -134,7 +145,7 @@ impl Directory {
 impl DirectoryCache {
     /// A cache of `count_max` directories; adding one more closes the least recently used.
     pub fn new(count_max: usize) -> Self {
-        Self { directories: Vec::new(), count_max, synced_names: HashSet::new() }
+        Self { directories: Vec::new(), count_max, synced_names: HashSet::new(), creations: Vec::new() }
     }
 
     pub(crate) fn find(&mut self, path: &Path, root_bytes: usize) -> Option<Directory> {
@@ -159,11 +170,31 @@ impl DirectoryCache {
     pub(crate) fn clear(&mut self) {
         self.directories.clear();
         self.synced_names.clear();
+        self.creations.clear();
     }
 
     /// Whether the entry that names `directory` was synced.
     pub(crate) fn is_name_synced(&self, directory: &Path) -> bool {
         self.synced_names.contains(directory)
+    }
+
+    /// Whether a file created in `directory` with the permission bits `mode` gets exactly these; `None` if none was.
+    pub(crate) fn creates_exactly(&self, directory: &Path, mode: u32) -> Option<bool> {
+        let is_it =
+            |known: &&Creation| known.mode == mode && known.directory.as_os_str() == directory.as_os_str();
+        self.creations.iter().rev().find(is_it).map(|known| known.is_exact)
+    }
+
+    pub(crate) fn created(&mut self, directory: &Path, mode: u32, is_exact: bool) {
+        if self.creations.len() >= self.count_max {
+            self.creations.remove(0);
+        }
+        self.creations.push(Creation { directory: directory.to_owned(), mode, is_exact });
+    }
+
+    /// Forgets what files got in `directory`, which may be another one by now.
+    pub(crate) fn forget_creations(&mut self, directory: &Path) {
+        self.creations.retain(|known| known.directory != directory);
     }
 
     pub(crate) fn name_synced(&mut self, directory: &Path) {
@@ -208,6 +239,24 @@ mod tests {
         check(Location::beneath(Path::new("/y/a"), 1), "/", "/y", "a", &[("y", "/y")]);
         check(Location::beneath(Path::new("x/a"), 1), "x", "x", "a", &[]);
         check(Location::beneath(Path::new("x/../a"), 1), "x", "x/..", "a", &[("..", "x/..")]);
+    }
+
+    #[test]
+    fn what_new_files_got_is_known_until_creating_one_fails() {
+        let mut cache = DirectoryCache::new(2);
+        let (here, there) = (Path::new("d"), Path::new("e"));
+        assert_eq!(cache.creates_exactly(here, 0o644), None);
+        cache.created(here, 0o644, true);
+        cache.created(there, 0o644, false);
+        let known = |cache: &DirectoryCache, directory, mode| cache.creates_exactly(directory, mode);
+        assert_eq!(known(&cache, here, 0o644), Some(true));
+        assert_eq!(known(&cache, there, 0o644), Some(false), "each directory has its own access list");
+        assert_eq!(known(&cache, here, 0o666), None, "the umask may take other bits away");
+        cache.forget_creations(here);
+        assert_eq!(known(&cache, here, 0o644), None);
+        cache.created(here, 0o666, false);
+        cache.created(here, 0o640, true);
+        assert_eq!(known(&cache, there, 0o644), None, "the oldest made room");
     }
 
     #[test]
