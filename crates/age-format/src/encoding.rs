@@ -1,6 +1,6 @@
 //! The format's encodings, decoded strictly.
 //!
-//! Owns: canonical base64, without and with padding; Bech32 for keys.
+//! Owns: canonical base64, without and with padding; Bech32 for keys; byte order marks of text files.
 //! Does not own: the meaning of what is encoded.
 //!
 //! Spec: C2SP age.md, "Conventions"; BIP 173.
@@ -46,6 +46,19 @@ pub(crate) fn array_from_base64<const N: usize>(text: &[u8]) -> Option<[u8; N]> 
     from_base64(text)?.try_into().ok()
 }
 
+/// The byte order mark in UTF-8.
+pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// `file` without the byte order mark at its start, if it has one.
+pub(crate) fn without_mark(file: &[u8]) -> &[u8] {
+    file.strip_prefix(MARK).unwrap_or(file)
+}
+
+/// Whether `file` begins with the byte order mark of UTF-16.
+pub(crate) fn is_utf16(file: &[u8]) -> bool {
+    file.starts_with(b"\xff\xfe") || file.starts_with(b"\xfe\xff")
+}
+
 /// Bech32 without its length limit, as age uses it: a post-quantum recipient has about 2 000 characters. The checksum
 /// detects fewer errors in texts of that length.
 enum LongBech32 {}
@@ -64,7 +77,12 @@ impl Checksum for LongBech32 {
 /// Encodes `bytes` as Bech32 in lower case.
 pub(crate) fn to_bech32(prefix: &str, bytes: &[u8]) -> String {
     let prefix = Hrp::parse(prefix).expect("prefixes are constants of this crate");
-    bech32::encode::<LongBech32>(prefix, bytes).expect("keys are shorter than the code allows")
+    // Room for all of it, so that growing leaves no copy of a secret behind.
+    let mut text =
+        String::with_capacity(prefix.len() + 1 + bytes.len().div_ceil(5) * 8 + LongBech32::CHECKSUM_LENGTH);
+    bech32::encode_lower_to_fmt::<LongBech32, _>(&mut text, prefix, bytes)
+        .expect("keys are shorter than the code allows");
+    text
 }
 
 /// The prefix of a Bech32 text, in lower case.

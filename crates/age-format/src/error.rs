@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 pub enum HeaderError {
     /// The first line is wrong: not an age file, or an unknown version.
     NotAge,
+    /// The file is text in UTF-16 or begins with a byte order mark, so another program has converted it.
+    Converted,
     /// The header is longer than the limit.
     TooLong,
     /// A line belongs neither to a stanza nor to the MAC.
@@ -39,6 +41,13 @@ pub enum HeaderError {
     WorkFactorTooHigh {
         /// The header's work factor, as a power of two.
         log_n: u8,
+        /// The limit, as a power of two.
+        limit: u8,
+    },
+    /// There is no memory for the passphrase's work factor.
+    NoMemory {
+        /// The header's work factor, as a power of two.
+        log_n: u8,
     },
 }
 
@@ -46,6 +55,9 @@ impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAge => "not an age file",
+            Self::Converted => {
+                "not an age file: it begins with a byte order mark, as text in UTF-16 or UTF-8 that a program converted"
+            }
             Self::TooLong => "the header is too long",
             Self::MalformedLine => "the header has a malformed line",
             Self::MalformedArguments => "a stanza has malformed arguments",
@@ -57,8 +69,11 @@ impl fmt::Display for HeaderError {
             Self::MalformedSsh => "an SSH stanza is malformed",
             Self::MalformedScrypt => "an scrypt stanza is malformed",
             Self::ScryptNotAlone => "an scrypt stanza is not the only one",
-            Self::WorkFactorTooHigh { log_n } => {
-                return write!(f, "the passphrase's work factor 2^{log_n} is above the limit");
+            Self::WorkFactorTooHigh { log_n, limit } => {
+                return write!(f, "the passphrase's work factor 2^{log_n} is above the limit of 2^{limit}");
+            }
+            Self::NoMemory { log_n } => {
+                return write!(f, "there is too little memory for the passphrase's work factor 2^{log_n}");
             }
         })
     }
@@ -70,8 +85,10 @@ impl std::error::Error for HeaderError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// No identity or passphrase matches any stanza.
+    /// No identity matches any stanza.
     NoMatch,
+    /// The file is sealed with another passphrase than the given ones.
+    WrongPassphrase,
     /// The header breaks a rule of the format.
     Header(HeaderError),
     /// An identity matches, but the header was changed after sealing.
@@ -82,6 +99,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoMatch => f.write_str("no identity matched any of the recipients"),
+            Self::WrongPassphrase => f.write_str("wrong passphrase"),
             Self::Header(error) => error.fmt(f),
             Self::HeaderMac => f.write_str("the header was tampered with"),
         }
@@ -110,6 +128,8 @@ pub enum SealError {
     InvalidRecipient,
     /// A plugin requires all recipients of a file to have a label that others lack.
     LabelsDiffer,
+    /// There is no memory for the passphrase's work factor.
+    NoMemory,
     /// A plugin's recipient has no stanza from its plugin.
     PluginNotAsked,
     /// The recipients need a header of more than [`Header::BYTES_MAX`](crate::Header::BYTES_MAX) bytes, which could not
@@ -125,6 +145,7 @@ impl fmt::Display for SealError {
             Self::PostQuantumMixed => "post-quantum recipients can't be combined with others",
             Self::InvalidRecipient => "the recipient's public key is invalid",
             Self::LabelsDiffer => "a plugin's recipients can't be combined with others",
+            Self::NoMemory => "there is too little memory for the passphrase's work factor",
             Self::PluginNotAsked => "a recipient's plugin was not asked",
             Self::HeaderTooLong => "there are too many recipients: the header would be longer than 1 MiB",
         })

@@ -9,6 +9,7 @@
 //! | `x25519.rs` | X25519 | `age1…`, `AGE-SECRET-KEY-1…` |
 //! | `hybrid.rs` | mlkem768x25519 | `age1pq1…`, `AGE-SECRET-KEY-PQ-1…` |
 //! | `passphrase.rs` | scrypt | |
+//! | `tagged.rs` | p256tag, mlkem768p256tag | `age1tag1…`, `age1tagpq1…` |
 //! | `ssh/` | ssh-ed25519, ssh-rsa | `ssh-ed25519 …`, `ssh-rsa …`, private key files |
 //! | `plugin.rs` | those of plugins | `age1name1…`, `AGE-PLUGIN-NAME-1…` |
 
@@ -21,13 +22,15 @@ pub(crate) mod plugin;
 pub(crate) mod recipient;
 mod secret_text;
 pub(crate) mod ssh;
+pub(crate) mod tagged;
 pub(crate) mod x25519;
 
 pub use error::{KeyFileError, KeyTextError, SshKeyError};
 pub use hybrid::{HybridIdentity, HybridRecipient};
 pub use identity::Identity;
-pub use passphrase::{Passphrase, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX};
+pub use passphrase::{Passphrase, WORK_FACTOR_DEFAULT, WORK_FACTOR_IN_TREES_MAX, WORK_FACTOR_MAX};
 pub use plugin::{PluginIdentity, PluginRecipient};
 pub use recipient::Recipient;
 pub use ssh::{SshIdentity, SshRecipient};
+pub use tagged::TaggedRecipient;
 pub use x25519::{X25519Identity, X25519Recipient};

@@ -56,11 +56,13 @@ pub use armor::{ArmorDecoder, ArmorEncoder, is_armored, may_become_armored};
 pub use error::{ArmorError, ChunkError, HeaderError, OpenError, SealError, StreamError};
 pub use file_key::{FileKey, NONCE_BYTES};
 pub use header::{Header, Parsed, Stanza};
-pub use key_files::{identities_in, protected_file, protected_identities_in, recipients_in};
+pub use key_files::{
+    RecipientList, identities_in, protected_file, protected_identities_in, recipients_in, text_of,
+};
 pub use keys::{
     HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError, Passphrase, PluginIdentity,
-    PluginRecipient, Recipient, SshIdentity, SshKeyError, SshRecipient, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX,
-    X25519Identity, X25519Recipient,
+    PluginRecipient, Recipient, SshIdentity, SshKeyError, SshRecipient, TaggedRecipient, WORK_FACTOR_DEFAULT,
+    WORK_FACTOR_IN_TREES_MAX, WORK_FACTOR_MAX, X25519Identity, X25519Recipient,
 };
 pub use payload::{
     CHUNK_BYTES, Layout, PayloadKey, SEALED_CHUNK_BYTES, StreamOpener, StreamSealer, TAG_BYTES,

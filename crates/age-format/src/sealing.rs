@@ -33,7 +33,7 @@ pub struct SealedHeader {
 pub fn check_recipients(recipients: &[Recipient]) -> Result<(), SealError> {
     let count_of = |is: fn(&Recipient) -> bool| recipients.iter().filter(|one| is(one)).count();
     let passphrases = count_of(|one| matches!(one, Recipient::Passphrase(_)));
-    let post_quantum = count_of(|one| matches!(one, Recipient::Hybrid(_)));
+    let post_quantum = count_of(Recipient::is_post_quantum);
     // A plugin's recipients may be post-quantum; only the plugin knows.
     let plugins = count_of(|one| one.plugin().is_some());
     match recipients.len() {
@@ -51,7 +51,7 @@ pub fn check_recipients(recipients: &[Recipient]) -> Result<(), SealError> {
 pub fn check_labels(recipients: &[Recipient], labels: &[BTreeSet<String>]) -> Result<(), SealError> {
     const POST_QUANTUM: &str = "postquantum";
     let own = recipients.iter().filter_map(|recipient| match recipient {
-        Recipient::Hybrid(_) => Some(BTreeSet::from([POST_QUANTUM.to_owned()])),
+        recipient if recipient.is_post_quantum() => Some(BTreeSet::from([POST_QUANTUM.to_owned()])),
         recipient if recipient.plugin().is_some() => None,
         _ => Some(BTreeSet::new()),
     });
@@ -71,7 +71,8 @@ pub fn check_labels(recipients: &[Recipient], labels: &[BTreeSet<String>]) -> Re
 ///
 /// # Errors
 /// What [`check_recipients`] refuses; [`SealError::PluginNotAsked`] for a plugin's recipient;
-/// [`SealError::InvalidRecipient`] for a key of low order; [`SealError::HeaderTooLong`] for more recipients than can be
+/// [`SealError::InvalidRecipient`] for a key of low order; [`SealError::NoMemory`] if a passphrase's work factor needs
+/// more memory than there is; [`SealError::HeaderTooLong`] for more recipients than can be
 /// opened again.
 pub fn seal_header(
     recipients: &[Recipient],
@@ -100,7 +101,8 @@ pub fn seal_header_with(
         Recipient::X25519(recipient) => Some(recipient.wrap(file_key, random)),
         Recipient::Hybrid(recipient) => Some(recipient.wrap(file_key, random)),
         Recipient::Ssh(recipient) => Some(recipient.wrap(file_key, random)),
-        Recipient::Passphrase(secret) => Some(Ok(secret.wrap(file_key, random))),
+        Recipient::Tagged(recipient) => Some(recipient.wrap(file_key, random)),
+        Recipient::Passphrase(secret) => Some(secret.wrap(file_key, random)),
         Recipient::Plugin(_) | Recipient::PluginIdentity(_) => None,
     });
     let mut stanzas = wrapped.collect::<Result<Vec<_>, _>>()?;
@@ -119,7 +121,7 @@ pub fn seal_header_with(
 /// header. Plugins' identities match nothing here; see [`open_header_with`].
 ///
 /// # Errors
-/// - [`OpenError::NoMatch`] if no identity matches a stanza.
+/// - [`OpenError::NoMatch`] if no identity matches a stanza, or [`OpenError::WrongPassphrase`] if a passphrase was tried.
 /// - [`OpenError::Header`] if a stanza is malformed.
 /// - [`OpenError::HeaderMac`] if the header was changed after sealing.
 pub fn open_header(
@@ -138,7 +140,9 @@ pub fn open_header(
             }
         }
     }
-    Err(OpenError::NoMatch)
+    let tried_passphrase =
+        scrypt_count > 0 && identities.iter().any(|one| matches!(one, Identity::Passphrase(_)));
+    Err(if tried_passphrase { OpenError::WrongPassphrase } else { OpenError::NoMatch })
 }
 
 /// Derives the payload key from a file key that a plugin unwrapped.

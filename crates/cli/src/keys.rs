@@ -9,7 +9,7 @@ mod key_file;
 pub(crate) mod keygen;
 mod passphrase;
 pub(crate) mod plugins;
-mod prompt;
+pub(crate) mod prompt;
 pub(crate) mod recipients;
 mod tree_file;
 pub(crate) mod tree_identity;

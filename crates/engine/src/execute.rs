@@ -17,15 +17,48 @@ use crate::job::phases::Phases;
 /// A piece of work for a worker.
 pub(crate) struct Work<J: Job> {
     pub(crate) id: TaskId,
+    /// Which start of the task this belongs to, from 1 on. States of different attempts have nothing in common.
+    pub(crate) attempt: u32,
     pub(crate) task: Arc<J::Task>,
     pub(crate) stage: Stage<J>,
     pub(crate) queued: Instant,
+    /// Workers have died over it before: it runs with no other work in its process.
+    pub(crate) alone: bool,
 }
 
 pub(crate) enum Stage<J: Job> {
     Start,
     Part { state: Arc<J::State>, index: u64 },
     Finish { state: Arc<J::State>, succeeded: bool },
+}
+
+/// The stages, without what they work on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StageKind {
+    Start,
+    Part,
+    Finish,
+}
+
+impl<J: Job> Stage<J> {
+    pub(crate) fn kind(&self) -> StageKind {
+        match self {
+            Self::Start => StageKind::Start,
+            Self::Part { .. } => StageKind::Part,
+            Self::Finish { .. } => StageKind::Finish,
+        }
+    }
+}
+
+impl StageKind {
+    /// The answer of a stage that failed.
+    pub(crate) fn failed<J: Job>(self, failure: Failure<J::Error>) -> Answer<J> {
+        match self {
+            Self::Start => Answer::Started(Err(failure)),
+            Self::Part => Answer::PartDone(Err(failure)),
+            Self::Finish => Answer::Finished(Err(failure)),
+        }
+    }
 }
 
 /// A worker's answer to a [`Work`].
@@ -64,22 +97,15 @@ impl Metered for TaskIo {
     }
 }
 
-/// Carries out `work`. Never panics: a panic of the job becomes the answer.
+/// Carries out `work`. Never panics: a panic of the job becomes the answer, also one of a destructor.
 pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -> Returned<J> {
-    let Work { id, task, stage, queued } = work;
+    let Work { id, task, stage, queued, .. } = work;
     let taken_up = Instant::now();
     io.take_meter();
-    let answer = match stage {
-        Stage::Start => Answer::Started(caught::<J, _>(pin!(job.start(io, &task))).await),
-        Stage::Part { state, index } => {
-            Answer::PartDone(caught::<J, _>(pin!(job.part(io, &task, &state, index))).await)
-        }
-        Stage::Finish { state, succeeded } => {
-            match caught::<J, _>(pin!(job.finish(io, &task, &state, succeeded))).await {
-                Err(Failure::Job(_)) if job.starts_again(&task) => Answer::Started(Ok(Step::Again)),
-                outcome => Answer::Finished(outcome),
-            }
-        }
+    let kind = stage.kind();
+    let answer = match caught(pin!(answer_to(job, io, task, stage))).await {
+        Ok(answer) => answer,
+        Err(message) => kind.failed(Failure::Panicked(message)),
     };
     let meter = io.take_meter();
     let busy = taken_up.elapsed();
@@ -92,23 +118,45 @@ pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -
     Returned { id, answer, phases, bytes: meter.bytes }
 }
 
-/// Polls `job` and catches its panic. The future is pinned by the caller: moving it into this one would double the
-/// memory of a job in flight.
-async fn caught<J: Job, T>(
-    mut job: Pin<&mut impl Future<Output = Result<T, J::Error>>>,
-) -> Result<T, Failure<J::Error>> {
-    // Unwind safety: a job shares only tasks and states, which are read-only to it or guarded by locks.
-    let poll = |context: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| job.as_mut().poll(context)))
-    {
-        Ok(poll) => poll.map(Ok),
-        Err(payload) => Poll::Ready(Err(payload)),
-    };
-    match std::future::poll_fn(poll).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) if J::is_cancelled(&error) => Err(Failure::Cancelled),
-        Ok(Err(error)) => Err(Failure::Job(error)),
-        Err(payload) => Err(Failure::Panicked(panic_message(payload.as_ref()))),
+/// Calls the job. Task and state are dropped here, where their panics are caught.
+async fn answer_to<J: Job>(job: &J, io: &impl Metered, task: Arc<J::Task>, stage: Stage<J>) -> Answer<J> {
+    match stage {
+        Stage::Start => Answer::Started(job.start(io, &task).await.map_err(failure_of::<J>)),
+        Stage::Part { state, index } => {
+            Answer::PartDone(job.part(io, &task, &state, index).await.map_err(failure_of::<J>))
+        }
+        Stage::Finish { state, succeeded } => {
+            match job.finish(io, &task, &state, succeeded).await.map_err(failure_of::<J>) {
+                Err(Failure::Job(_)) if job.starts_again(&task) => Answer::Started(Ok(Step::Again)),
+                outcome => Answer::Finished(outcome),
+            }
+        }
     }
+}
+
+fn failure_of<J: Job>(error: J::Error) -> Failure<J::Error> {
+    if J::is_cancelled(&error) { Failure::Cancelled } else { Failure::Job(error) }
+}
+
+/// Polls `job`; the message of its panic is the error. The future is pinned by the caller: moving it into this one
+/// would double the memory of a job in flight.
+async fn caught<T>(mut job: Pin<&mut impl Future<Output = T>>) -> Result<T, String> {
+    std::future::poll_fn(|context: &mut Context<'_>| match catch(|| job.as_mut().poll(context)) {
+        Ok(poll) => poll.map(Ok),
+        Err(message) => Poll::Ready(Err(message)),
+    })
+    .await
+}
+
+/// Calls code of a job; the message of its panic is the error.
+pub(crate) fn catch<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    // Unwind safety: a job shares only tasks and states, which are read-only to it or guarded by locks.
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        let message = panic_message(payload.as_ref());
+        // A payload may be a value whose destructor panics.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload))).map_err(std::mem::forget);
+        message
+    })
 }
 
 fn panic_message(payload: &(dyn std::any::Any + Send)) -> String {

@@ -3,7 +3,9 @@
 //! Owns: choosing the engine's loop, falling back where the system refuses it, the first and last events of the stream.
 //! Does not own: the loops, the order of work ([`crate::supervisor`]).
 
+use std::any::Any;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;
 
 use haul_io::{Blocking, Io};
@@ -11,6 +13,7 @@ use haul_io::{Blocking, Io};
 use crate::choice::Engine;
 use crate::config::Config;
 use crate::event::{Event, Fallback, Report};
+use crate::execute::catch;
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::portable::{Portable, WorkerCommand};
@@ -29,7 +32,8 @@ use crate::threads::workers;
 /// use [`run_portable`]; this function runs threads in their place.
 ///
 /// # Panics
-/// If the source or `on_event` panics.
+/// If the source or `on_event` panics. A panic of `on_event` first triggers [`Config::cancel`]; it continues when every
+/// task that was begun has ended or been undone. `on_event` isn't called again.
 pub fn run<J: Job>(
     job: &J,
     source: impl Source<J::Task>,
@@ -51,7 +55,7 @@ pub fn run<J: Job>(
 /// the pages written to are allocated.
 ///
 /// # Panics
-/// If the source or `on_event` panics.
+/// As [`run`].
 pub fn run_portable<J: Portable>(
     job: &J,
     source: impl Source<J::Task>,
@@ -95,16 +99,26 @@ struct Run<'a, J, F> {
     started: Instant,
     report: Report,
     on_event: F,
+    /// The panic of `on_event`.
+    panicked: Option<Box<dyn Any + Send>>,
 }
 
 impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     fn new(job: &'a J, config: &'a Config, on_event: F) -> Self {
-        Self { job, config, started: Instant::now(), report: Report::default(), on_event }
+        Self { job, config, started: Instant::now(), report: Report::default(), on_event, panicked: None }
     }
 
     fn emit(&mut self, event: Event<J>) {
         self.report.record(&event);
-        (self.on_event)(&event);
+        if self.panicked.is_none() {
+            let on_event = &mut self.on_event;
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| on_event(&event))) {
+                self.panicked = Some(payload);
+                self.config.cancel.trigger();
+            }
+        }
+        // A panic while a reported task is dropped has no task left to fail.
+        let _ = catch(|| drop(event));
     }
 
     /// Begins with the configured engine, or with its substitute if the system refuses it.
@@ -142,6 +156,9 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
         let cancelled = self.config.cancel.is_triggered();
         let wall = self.started.elapsed();
         self.emit(Event::Ended { wall, cancelled, spreads: Box::new(spreads) });
+        if let Some(payload) = self.panicked {
+            resume_unwind(payload);
+        }
         self.report
     }
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 use haul_io::Cancel;
 
 use crate::event::Settled;
-use crate::execute::{Answer, Returned, Stage, Work};
+use crate::execute::{Answer, Returned, Stage, Work, catch};
 use crate::job::contract::{Failure, Job, Outcome, Step, TaskId};
 use crate::job::phases::Phases;
 use crate::job::portable::RESTARTS_MAX;
@@ -43,6 +43,8 @@ struct Open<J: Job> {
     phases: Phases,
     bytes: u64,
     split: Option<Split<J>>,
+    /// How often the task was started.
+    attempt: u32,
     /// How often the task started anew because a part of it couldn't be repeated.
     restarts: u8,
 }
@@ -57,6 +59,19 @@ struct Split<J: Job> {
     failure: Option<Failure<J::Error>>,
     /// A part can't be repeated after the death of its worker.
     is_lost: bool,
+}
+
+impl<J: Job> Open<J> {
+    fn new(task: J::Task) -> Self {
+        Self {
+            task: Arc::new(task),
+            phases: Phases::default(),
+            bytes: 0,
+            split: None,
+            attempt: 0,
+            restarts: 0,
+        }
+    }
 }
 
 /// The next thing to hand out.
@@ -99,8 +114,19 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         match handed_out {
             Some((id, stage)) => {
                 self.in_flight += 1;
-                let task = self.open[&id].task.clone();
-                Ready::Work(Work { id, task, stage, queued: now })
+                let open = self.open.get_mut(&id).expect("only open tasks are handed out");
+                if matches!(stage, Stage::Start) {
+                    open.attempt = open.attempt.wrapping_add(1);
+                }
+                let alone = open.restarts >= RESTARTS_MAX;
+                Ready::Work(Work {
+                    id,
+                    attempt: open.attempt,
+                    task: open.task.clone(),
+                    stage,
+                    queued: now,
+                    alone,
+                })
             }
             None if self.source_ended && self.open.is_empty() => Ready::End,
             None => Ready::Wait,
@@ -123,9 +149,14 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             }
             Answer::Started(Ok(Step::Again)) => {
                 // If the task was split, all its parts have been answered.
-                open.split = None;
-                self.restart(id);
-                None
+                let split = open.split.take();
+                match catch(|| drop(split)) {
+                    Err(message) => Some(self.settle(id, Err(Failure::Panicked(message)))),
+                    Ok(()) => {
+                        self.restart(id);
+                        None
+                    }
+                }
             }
             Answer::Started(Ok(Step::Split { state, parts })) => {
                 open.split =
@@ -146,15 +177,20 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 None
             }
             Answer::Finished(outcome) => {
-                let split = open.split.take().expect("only split tasks are finished");
-                let is_undone = outcome.is_ok() && matches!(split.failure, Some(Failure::WorkersDied { .. }));
-                if split.is_lost && is_undone && open.restarts < RESTARTS_MAX && !self.cancel.is_triggered() {
+                let Split { state, failure, is_lost, .. } =
+                    open.split.take().expect("only split tasks are finished");
+                let outcome = match catch(|| drop(state)) {
+                    Err(message) if outcome.is_ok() => Err(Failure::Panicked(message)),
+                    _ => outcome,
+                };
+                let is_undone = outcome.is_ok() && matches!(failure, Some(Failure::WorkersDied { .. }));
+                if is_lost && is_undone && open.restarts < RESTARTS_MAX && !self.cancel.is_triggered() {
                     open.restarts += 1;
                     self.restarting.push_back(id);
                     return None;
                 }
                 // An error of `finish` takes precedence over the failure of a part.
-                let outcome = outcome.and_then(|output| split.failure.map_or(Ok(output), Err));
+                let outcome = outcome.and_then(|output| failure.map_or(Ok(output), Err));
                 Some(self.settle(id, outcome))
             }
         }
@@ -225,9 +261,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             Next::Task(task) => {
                 let id = TaskId(self.next_id);
                 self.next_id += 1;
-                let task = Arc::new(task);
-                self.open
-                    .insert(id, Open { task, phases: Phases::default(), bytes: 0, split: None, restarts: 0 });
+                self.open.insert(id, Open::new(task));
                 Some((id, Stage::Start))
             }
             Next::Again(id) => {

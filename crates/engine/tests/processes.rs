@@ -20,6 +20,11 @@ use haul_io::{Cancel, Io};
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
+#[path = "processes/deaths.rs"]
+mod deaths;
+#[path = "processes/panics.rs"]
+mod panics;
+
 const WORKER: &str = "be-a-worker";
 /// The output of a task whose result was published by an earlier attempt.
 const FOUND: u64 = 77;
@@ -56,6 +61,12 @@ enum Task {
     /// Finishing kills its worker.
     KillAtTheEnd {
         parts: u64,
+    },
+    /// Starts again after its first attempt. Each part records the attempt whose state it was given.
+    SplitTwice {
+        parts: u64,
+        #[serde(with = "wire::path")]
+        record: PathBuf,
     },
 }
 
@@ -103,11 +114,20 @@ impl Job for Script {
             | Task::SplitAndKill { parts, .. }
             | Task::FailToFinish { parts }
             | Task::KillAtTheEnd { parts } => Ok(Step::Split { state: Arc::new(self.secret), parts: *parts }),
+            Task::SplitTwice { parts, record } => {
+                let attempt = attempts_of(record) + 1;
+                std::fs::write(record.join(format!("attempt-{attempt}")), "").unwrap();
+                Ok(Step::Split { state: Arc::new(attempt), parts: *parts })
+            }
         }
     }
 
     async fn part<I: Io>(&self, io: &I, task: &Task, state: &u64, index: u64) -> Result<(), Refused> {
         io.progress(10);
+        if let Task::SplitTwice { record, .. } = task {
+            std::fs::write(record.join(format!("{index}-of-{state}")), "").unwrap();
+            return Ok(());
+        }
         assert_eq!(*state, self.secret);
         match *task {
             Task::SplitAndFail { bad, .. } if bad == index => Err(Refused),
@@ -116,20 +136,30 @@ impl Job for Script {
         }
     }
 
-    async fn finish<I: Io>(&self, _: &I, task: &Task, _: &u64, succeeded: bool) -> Result<u64, Refused> {
+    async fn finish<I: Io>(&self, _: &I, task: &Task, state: &u64, succeeded: bool) -> Result<u64, Refused> {
         if !succeeded {
             self.seen.lock().unwrap().1 += 1;
         }
         match task {
             Task::FailToFinish { .. } => Err(Refused),
+            Task::SplitTwice { .. } if *state == 1 => Err(Refused),
             Task::KillAtTheEnd { .. } if succeeded => die(),
             _ => Ok(self.secret + 1),
         }
     }
 
+    fn starts_again(&self, task: &Task) -> bool {
+        matches!(task, Task::SplitTwice { record, .. } if attempts_of(record) == 1)
+    }
+
     fn is_cancelled(_: &Refused) -> bool {
         false
     }
+}
+
+/// How often the task that records in `record` was started.
+fn attempts_of(record: &Path) -> u64 {
+    (1..).take_while(|attempt| record.join(format!("attempt-{attempt}")).exists()).count() as u64
 }
 
 fn plain(path: &Path) -> haul_io::Publish {
@@ -260,6 +290,19 @@ fn a_published_result_is_not_produced_again() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2 * ENGINES.len(), "nothing else is left");
 }
 
+fn each_attempt_has_its_own_state() {
+    for engine in ENGINES {
+        let dir = tempfile::tempdir().unwrap();
+        let task = Task::SplitTwice { parts: 200, record: dir.path().to_owned() };
+        let observed = observe(engine, &this_program(), &[task]);
+        assert_eq!(observed.ends, ["4712 with 4002 bytes"], "{engine}");
+        for (attempt, index) in (1..=2).flat_map(|attempt| (0..200).map(move |index| (attempt, index))) {
+            let done = dir.path().join(format!("{index}-of-{attempt}"));
+            assert!(done.exists(), "{engine}: part {index} of attempt {attempt} was given another state");
+        }
+    }
+}
+
 fn tasks_beyond_the_bounds_run_in_the_supervising_process() {
     let tasks = [Task::Succeed, Task::Endless("x".repeat(1 << 20)), Task::Succeed];
     let observed = observe("processes=2", &this_program(), &tasks);
@@ -294,17 +337,25 @@ fn main() {
         std::panic::set_hook(Box::new(|_| ()));
         std::process::exit(if work::<Script>().is_ok() { 0 } else { 2 });
     }
+    if words == [panics::WORKER] {
+        std::panic::set_hook(Box::new(|_| ()));
+        std::process::exit(if panics::work().is_ok() { 0 } else { 2 });
+    }
+    if words == [deaths::WORKER] {
+        std::process::exit(if deaths::work().is_ok() { 0 } else { 2 });
+    }
     // Requests of the usual harness that have no answer here.
     if words.iter().any(|word| word == "--list" || word == "--ignored") {
         return;
     }
-    let cases: [(&str, fn()); 7] = [
+    let cases: [(&str, fn()); 11] = [
         ("every_task_ends_once", every_task_ends_once),
         (
             "a_task_that_kills_is_given_up_and_the_run_goes_on",
             a_task_that_kills_is_given_up_and_the_run_goes_on,
         ),
         ("a_published_result_is_not_produced_again", a_published_result_is_not_produced_again),
+        ("each_attempt_has_its_own_state", each_attempt_has_its_own_state),
         (
             "tasks_beyond_the_bounds_run_in_the_supervising_process",
             tasks_beyond_the_bounds_run_in_the_supervising_process,
@@ -313,6 +364,12 @@ fn main() {
         (
             "threads_replace_processes_that_cannot_be_started",
             threads_replace_processes_that_cannot_be_started,
+        ),
+        ("only_the_guilty_task_is_given_up", deaths::only_the_guilty_task_is_given_up),
+        ("a_panic_fails_its_task_only", panics::a_panic_fails_its_task_only),
+        (
+            "a_panic_of_the_callback_undoes_what_was_begun",
+            panics::a_panic_of_the_callback_undoes_what_was_begun,
         ),
         ("a_process_started_by_hand_is_no_worker", a_process_started_by_hand_is_no_worker),
     ];

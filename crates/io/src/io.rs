@@ -222,8 +222,19 @@ pub trait Io: Sized {
     /// Syncs `directory`, so that the names in it survive a power cut.
     fn sync_directory(&self, directory: &Directory) -> impl Future<Output = io::Result<()>> {
         async move {
-            let readable = self.open(Some(directory), Path::new("."), OpenMode::Directory).await?;
+            let readable = self.readable_directory(directory).await?;
             self.sync(&readable).await
+        }
+    }
+
+    /// Opens `directory` for [`sync_directory`](Io::sync_directory), which then needs no further descriptor.
+    fn readable_directory(&self, directory: &Directory) -> impl Future<Output = io::Result<File>> {
+        async move {
+            if let Some(readable) = directory.readable() {
+                return Ok(readable.clone());
+            }
+            let readable = self.open(Some(directory), Path::new("."), OpenMode::Directory).await?;
+            Ok(directory.keep_readable(readable))
         }
     }
 

@@ -158,10 +158,13 @@ impl Error {
                 }
                 _ => ErrorKind::Other,
             },
-            Self::Header(OpenError::NoMatch) => ErrorKind::NoMatch,
-            Self::Header(OpenError::Header(HeaderError::NotAge | HeaderError::WorkFactorTooHigh { .. })) => {
-                ErrorKind::Other
-            }
+            Self::Header(OpenError::NoMatch | OpenError::WrongPassphrase) => ErrorKind::NoMatch,
+            Self::Header(OpenError::Header(
+                HeaderError::NotAge
+                | HeaderError::Converted
+                | HeaderError::WorkFactorTooHigh { .. }
+                | HeaderError::NoMemory { .. },
+            )) => ErrorKind::Other,
             Self::Header(_)
             | Self::WrongLength
             | Self::CutShort
@@ -186,7 +189,9 @@ impl fmt::Display for Error {
             Self::Link { step } => write!(f, "{step}: a symbolic link is in the way"),
             Self::SourceChanged => f.write_str("the file was changed while it was read"),
             Self::Exists => f.write_str("the result exists already"),
-            Self::NoTargetName => f.write_str("its name doesn't end as names of sealed files do"),
+            Self::NoTargetName => {
+                f.write_str("its name lacks the suffix of sealed files, so its result has no name")
+            }
             Self::Recipients(source) => source.fmt(f),
             Self::Header(source) => source.fmt(f),
             Self::Plugin(source) => source.fmt(f),

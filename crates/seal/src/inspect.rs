@@ -7,11 +7,14 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
+use std::path::Path;
 
 use haul_age_format::{Header, Layout, NONCE_BYTES};
+use haul_io::{Blocking, Cancel, StreamReader, run_ready};
 
 use crate::error::{During, Error};
 use crate::reader::{Counted, HeaderRead, read_header, unarmored};
+use crate::task::Task;
 
 /// The facts that the header and the length of an age file reveal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,14 +95,24 @@ pub fn inspect(source: impl Read, known_bytes: Option<u64>) -> Result<Inspection
     })
 }
 
-/// Inspects the file at `path`, which need not be regular.
+/// Inspects the source of `task`, which a walk found or a user named. A pipe in its place is refused, without waiting
+/// for its other end.
 ///
 /// # Errors
-/// The errors of [`inspect`]; [`Error::Io`] with [`During::OpenSource`] if the file can't be opened.
-pub fn inspect_file(path: &std::path::Path) -> Result<Inspection, Error> {
-    let file = std::fs::File::open(path).map_err(Error::at(During::OpenSource))?;
-    let metadata = file.metadata().map_err(Error::at(During::OpenSource))?;
-    inspect(file, metadata.is_file().then_some(metadata.len()))
+/// The errors of [`inspect`]; [`Error::NotRegular`], [`Error::Exchanged`] or [`Error::Link`] if the source isn't the
+/// file that was found; [`Error::Io`] with [`During::OpenSource`] if it can't be opened.
+pub fn inspect_task(task: &Task, cancel: &Cancel) -> Result<Inspection, Error> {
+    let io = Blocking::new(cancel.clone());
+    let source = run_ready(task.pair().open_source(&io))?;
+    inspect(StreamReader::new(source.file, cancel.clone()), Some(source.stat.bytes))
+}
+
+/// Inspects the regular file at `path`; see [`inspect_task`].
+///
+/// # Errors
+/// As [`inspect_task`].
+pub fn inspect_file(path: &Path) -> Result<Inspection, Error> {
+    inspect_task(&Task::check(path), &Cancel::new().map_err(Error::at(During::OpenSource))?)
 }
 
 fn counted(header: &Header) -> Vec<(String, u64)> {
@@ -119,8 +132,8 @@ fn post_quantum(stanzas: &[(String, u64)]) -> PostQuantum {
     let mut safe = PostQuantum::Yes;
     for (tag, _) in stanzas {
         match tag.as_str() {
-            "X25519" | "ssh-ed25519" | "ssh-rsa" => return PostQuantum::No,
-            "mlkem768x25519" | "scrypt" => {}
+            "X25519" | "p256tag" | "ssh-ed25519" | "ssh-rsa" => return PostQuantum::No,
+            "mlkem768x25519" | "mlkem768p256tag" | "scrypt" => {}
             // Grease stanzas must be ignored: C2SP age.md, "Recipient stanza".
             tag if tag.ends_with("-grease") => {}
             _ => safe = PostQuantum::Unknown,
@@ -143,6 +156,8 @@ mod tests {
         check(&["scrypt"], PostQuantum::Yes);
         check(&["mlkem768x25519", "x-grease"], PostQuantum::Yes);
         check(&["mlkem768x25519", "X25519"], PostQuantum::No);
+        check(&["mlkem768p256tag"], PostQuantum::Yes);
+        check(&["p256tag"], PostQuantum::No);
         check(&["piv-p256"], PostQuantum::Unknown);
         check(&["piv-p256", "ssh-rsa"], PostQuantum::No);
     }

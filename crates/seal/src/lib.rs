@@ -53,10 +53,11 @@ pub use error::{During, Error, ErrorKind, PluginError, PluginProblem, WalkError}
 pub use haul_age_format::{
     ArmorError, Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError,
     OpenError, Parsed, Passphrase, PluginFault, PluginIdentity, PluginRecipient, Question, Recipient,
-    SealError, SshIdentity, SshKeyError, SshRecipient, WORK_FACTOR_DEFAULT, WORK_FACTOR_MAX, X25519Identity,
-    X25519Recipient, check_recipients, identities_in, protected_file, protected_identities_in, recipients_in,
+    RecipientList, SealError, SshIdentity, SshKeyError, SshRecipient, TaggedRecipient, WORK_FACTOR_DEFAULT,
+    WORK_FACTOR_IN_TREES_MAX, WORK_FACTOR_MAX, X25519Identity, X25519Recipient, check_recipients,
+    identities_in, protected_file, protected_identities_in, recipients_in, text_of,
 };
-pub use inspect::{Inspection, PostQuantum, inspect, inspect_file};
+pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
 pub use jobs::{
     EmptyKey, JobSpec, LargeFile, OpenJob, Replaceable, Replacing, ReplacingState, ReplacingToken, SealJob,
     Token, VerifyJob, VerifyState, VerifyToken, WriteBegun, XorJob, XorJobSpec, XorMode,

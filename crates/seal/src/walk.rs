@@ -20,5 +20,6 @@ mod walker;
 pub use self::filter::{BadPattern, Filter, Symlinks};
 pub use self::mirror::Mirror;
 pub use self::placement::{Direction, NameError, Placement, TREE_IDENTITY_NAME};
+pub(crate) use self::sweep::Sweeper;
 pub use self::tally::Tally;
 pub use self::walker::Walk;

@@ -6,6 +6,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the project's own people")]
 
 mod ci;
+mod fuzz;
+mod mixture;
 mod readme;
 mod repository;
 mod soak;
@@ -22,9 +24,13 @@ usage: cargo xtask CHORE
 chores:
   ci                    everything that must hold: fmt, tidy, clippy, docs, the tests as README.md runs them
   tidy                  what clippy can't check: circles of modules, sizes, contracts, layers, English, the map
-  soak [--minutes N] [--only NAME]
-                        the tests ignored as \"soak…\", or the one called NAME, one after another; N minutes for each,
-                        10 by default
+  soak --minutes N [--seed S] [--kind trees|fetches|differential] [--faults F] [--spare-threads]
+                        random mixtures of haul's commands under faults for N minutes, to the first fault or the F-th
+  soak --seed S --step K
+                        one step of them again
+  soak [--only NAME]    the tests ignored as \"soak…\", or the one called NAME, one after another
+  fuzz [--minutes N] [--only TARGET] [--keep yes]
+                        the fuzz targets for N minutes together, 6 by default; adds to the kept corpus if asked
 ";
 
 fn main() -> ExitCode {
@@ -33,8 +39,15 @@ fn main() -> ExitCode {
     let outcome = match args.as_slice() {
         ["ci"] => Repository::here().and_then(|repository| ci::run(&repository)),
         ["tidy"] => Repository::here().and_then(|repository| tidy::run(&repository)),
-        ["soak", options @ ..] => soak::Options::read(options)
-            .and_then(|options| Repository::here().and_then(|repository| soak::run(&repository, &options))),
+        ["soak"] => Repository::here().and_then(|repository| soak::run(&repository, None)),
+        ["soak", "--only", name] => {
+            Repository::here().and_then(|repository| soak::run(&repository, Some(name)))
+        }
+        ["soak", options @ ..] => mixture::Options::read(options).and_then(|options| {
+            Repository::here().and_then(|repository| mixture::run(&repository, &options))
+        }),
+        ["fuzz", options @ ..] => fuzz::Options::read(options)
+            .and_then(|options| Repository::here().and_then(|repository| fuzz::run(&repository, &options))),
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             Ok(())

@@ -1,58 +1,20 @@
-//! Runs the tests that are too long for every day: those ignored with a reason that begins with "soak".
+//! Runs what is too long for every day: the tests ignored with a reason that begins with "soak".
 //!
-//! Owns: finding and selecting them, their time limit in `HAUL_SOAK_MINUTES`, running them one after another.
-//! Does not own: the tests.
+//! Owns: finding and selecting them, running them one after another.
+//! Does not own: the tests; mixtures of commands under faults (see `mixture.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::repository::Repository;
 use crate::steps::{cargo, step, succeed};
 
-const MINUTES: &str = "HAUL_SOAK_MINUTES";
-
-/// The selection of tests.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Options<'a> {
-    /// The time limit of each test.
-    minutes: u32,
-    /// The name of a single test; none for all.
-    only: Option<&'a str>,
-}
-
-impl<'a> Options<'a> {
-    /// Reads the chore's options.
-    pub(crate) fn read(mut words: &[&'a str]) -> Result<Self, String> {
-        let mut options = Self { minutes: 10, only: None };
-        while let [option, rest @ ..] = words {
-            words = match (*option, rest) {
-                ("--minutes", [count, rest @ ..]) => {
-                    options.minutes = minutes(count)?;
-                    rest
-                }
-                ("--only", [name, rest @ ..]) => {
-                    options.only = Some(name);
-                    rest
-                }
-                _ => return Err(format!("soak doesn't know {words:?}")),
-            };
-        }
-        Ok(options)
-    }
-}
-
-fn minutes(count: &str) -> Result<u32, String> {
-    match count.parse() {
-        Ok(count) if count > 0 => Ok(count),
-        _ => Err(format!("--minutes wants a whole number from 1 on, not {count:?}")),
-    }
-}
-
-pub(crate) fn run(repository: &Repository, options: &Options<'_>) -> Result<(), String> {
+/// Runs the soak tests, or only the one of that name.
+pub(crate) fn run(repository: &Repository, only: Option<&str>) -> Result<(), String> {
     let mut soaks: BTreeMap<&str, Soaks> = BTreeMap::new();
     for file in repository.files.iter().filter(|file| file.is_rust()) {
         let Some((folder, path)) = file.in_crate() else { continue };
         let mut found = soak_tests(&file.text);
-        found.retain(|name| options.only.is_none_or(|only| only == name));
+        found.retain(|name| only.is_none_or(|only| only == name));
         if !found.is_empty() {
             let soaks = soaks.entry(folder).or_default();
             soaks.targets.extend(target(path));
@@ -60,10 +22,10 @@ pub(crate) fn run(repository: &Repository, options: &Options<'_>) -> Result<(), 
         }
     }
     if soaks.is_empty() {
-        let named = options.only.map(|name| format!(" and named {name:?}")).unwrap_or_default();
+        let named = only.map(|name| format!(" and named {name:?}")).unwrap_or_default();
         return Err(format!("no test is ignored as soak{named}"));
     }
-    soaks.iter().try_for_each(|(folder, soaks)| run_crate(repository, folder, soaks, options.minutes))
+    soaks.iter().try_for_each(|(folder, soaks)| run_crate(repository, folder, soaks))
 }
 
 /// The soak tests of one crate.
@@ -83,7 +45,7 @@ fn target(path: &str) -> Vec<String> {
     }
 }
 
-fn run_crate(repository: &Repository, folder: &str, soaks: &Soaks, minutes: u32) -> Result<(), String> {
+fn run_crate(repository: &Repository, folder: &str, soaks: &Soaks) -> Result<(), String> {
     let package = format!("haul-{folder}");
     let targets = soaks.targets.iter().map(String::as_str);
     let test: Vec<&str> = ["test", "--release", "--package", &package].into_iter().chain(targets).collect();
@@ -101,7 +63,7 @@ fn run_crate(repository: &Repository, folder: &str, soaks: &Soaks, minutes: u32)
     let options = ["--", "--ignored", "--exact", "--nocapture", "--test-threads=1"];
     let command = [&test[..], &options, &paths].concat();
     step(&format!("soak of {package}: {}", paths.join(", ")), || {
-        succeed(cargo(&repository.root, &command).env(MINUTES, minutes.to_string()))
+        succeed(&mut cargo(&repository.root, &command))
     })
 }
 
@@ -130,20 +92,6 @@ fn whole_paths(listing: &str, names: &BTreeSet<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn options_are_a_positive_number_of_minutes_and_a_name() {
-        let read = |minutes, only| Ok(Options { minutes, only });
-        assert_eq!(Options::read(&[]), read(10, None));
-        assert_eq!(Options::read(&["--minutes", "3"]), read(3, None));
-        assert_eq!(Options::read(&["--only", "kills"]), read(10, Some("kills")));
-        assert_eq!(Options::read(&["--only", "kills", "--minutes", "3"]), read(3, Some("kills")));
-        for wrong in
-            [&["--minutes"][..], &["--minutes", "0"], &["--minutes", "x"], &["--hours", "1"], &["--only"]]
-        {
-            assert!(Options::read(wrong).is_err(), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn only_soak_tests_are_found() {

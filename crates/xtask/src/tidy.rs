@@ -16,6 +16,7 @@ mod map;
 mod parameters;
 mod source;
 mod syntax;
+mod threats;
 mod widths;
 mod words;
 
@@ -67,5 +68,6 @@ fn checks(repository: &Repository) -> Vec<(&'static str, Vec<Finding>)> {
         ("dependencies", dependencies::check(repository)),
         ("layers", layers::check(repository)),
         ("map", map::check(repository)),
+        ("threats", threats::check(repository)),
     ]
 }

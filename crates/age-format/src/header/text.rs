@@ -8,7 +8,7 @@
 use aws_lc_rs::hmac;
 
 use super::stanza::Stanza;
-use crate::encoding::{array_from_base64, to_base64};
+use crate::encoding::{array_from_base64, is_utf16, to_base64, without_mark};
 use crate::error::HeaderError;
 use crate::file_key::FileKey;
 
@@ -49,7 +49,8 @@ impl Header {
     /// As soon as no continuation of `input` could be a valid header.
     pub fn parse(input: &[u8]) -> Result<Parsed, HeaderError> {
         if !input.starts_with(&VERSION_LINE[..VERSION_LINE.len().min(input.len())]) {
-            return Err(HeaderError::NotAge);
+            let is_converted = is_utf16(input) || without_mark(input).len() < input.len();
+            return Err(if is_converted { HeaderError::Converted } else { HeaderError::NotAge });
         }
         let mut reader = Reader { input: &input[..input.len().min(Self::BYTES_MAX)], position: 0 };
         match parse_from(&mut reader)? {

@@ -17,8 +17,14 @@ pub enum KeyTextError {
     WrongPrefix,
     /// The key is too short or too long.
     WrongLength,
+    /// The text is an identity, where a recipient is expected.
+    Identity,
+    /// The text is a recipient, where an identity is expected.
+    Recipient,
     /// An SSH key of a type that can't be sealed to.
     Unsupported,
+    /// An RSA key of more than 8192 bits, in a build without the feature `openssl`.
+    LargeRsa,
     /// The encoding is sound, but its content is not a usable key.
     InvalidKey,
     /// A plugin's identity was asked for its recipient's text, which only the plugin knows.
@@ -31,8 +37,13 @@ impl fmt::Display for KeyTextError {
             Self::NotBech32 => "malformed: a character or the checksum is wrong",
             Self::WrongPrefix => "of an unknown type",
             Self::WrongLength => "of the wrong length",
+            Self::Identity => "an identity, which is secret, and not a recipient",
+            Self::Recipient => "a recipient, and not an identity",
             Self::Unsupported => {
                 "an SSH key of an unsupported type: only ssh-ed25519 and ssh-rsa can be sealed to"
+            }
+            Self::LargeRsa => {
+                "an RSA key of more than 8192 bits, which needs a build with the feature openssl"
             }
             Self::InvalidKey => "invalid",
             Self::OfPlugin => "a plugin's identity, whose recipient only the plugin knows",
@@ -52,6 +63,8 @@ pub enum SshKeyError {
     Protected,
     /// The passphrase is wrong.
     WrongPassphrase,
+    /// An RSA key of more than 8192 bits, in a build without the feature `openssl`.
+    LargeRsa,
     /// The type or size of the key, or the way the file is protected, isn't supported.
     Unsupported,
 }
@@ -62,6 +75,9 @@ impl fmt::Display for SshKeyError {
             Self::Malformed => "malformed SSH private key",
             Self::Protected => "the SSH private key is protected by a passphrase",
             Self::WrongPassphrase => "wrong passphrase",
+            Self::LargeRsa => {
+                "an RSA key of more than 8192 bits, which needs a build with the feature openssl"
+            }
             Self::Unsupported => "SSH private key of an unsupported type or size",
         })
     }
@@ -75,6 +91,8 @@ impl std::error::Error for SshKeyError {}
 pub enum KeyFileError {
     /// The file isn't text.
     NotText,
+    /// The file is text in UTF-16.
+    Utf16,
     /// The file holds no key.
     Empty,
     /// A line isn't a key.
@@ -104,6 +122,7 @@ impl fmt::Display for KeyFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotText => f.write_str("not a text file"),
+            Self::Utf16 => f.write_str("text in UTF-16; save it in UTF-8"),
             Self::Empty => f.write_str("holds no key"),
             Self::Line { number, error } => write!(f, "line {number}: the key is {error}"),
             Self::Protected => f.write_str("protected by a passphrase"),

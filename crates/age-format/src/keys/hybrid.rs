@@ -140,7 +140,7 @@ fn encapsulated_of(stanza: &Stanza) -> Result<[u8; ENCAPSULATED_BYTES], HeaderEr
 }
 
 /// The caller's randomness as the trait that `hpke` expects.
-struct Random<'a>(&'a mut dyn FnMut(&mut [u8]));
+pub(super) struct Random<'a>(pub(super) &'a mut dyn FnMut(&mut [u8]));
 
 impl TryRng for Random<'_> {
     type Error = Infallible;

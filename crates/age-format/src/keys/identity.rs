@@ -11,6 +11,7 @@ use super::passphrase::{self, Passphrase};
 use super::plugin::{self, PluginIdentity};
 use super::recipient::Recipient;
 use super::ssh::identity::SshIdentity;
+use super::ssh::recipient::is_public_key;
 use super::ssh::stanza::is_tag;
 use super::x25519::{self, X25519Identity};
 use crate::error::HeaderError;
@@ -71,6 +72,8 @@ impl FromStr for Identity {
             text.parse().map(Self::Hybrid)
         } else if plugin::is_identity(text) {
             text.parse().map(Self::Plugin)
+        } else if text.starts_with("age1") || is_public_key(text) {
+            Err(KeyTextError::Recipient)
         } else {
             text.parse().map(Self::X25519)
         }

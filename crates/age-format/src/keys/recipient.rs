@@ -9,7 +9,9 @@ use super::error::KeyTextError;
 use super::hybrid::HybridRecipient;
 use super::passphrase::Passphrase;
 use super::plugin::{self, PluginIdentity, PluginRecipient};
+use super::ssh::private_key::is_private_key;
 use super::ssh::recipient::{SshRecipient, is_public_key};
+use super::tagged::{self, TaggedRecipient};
 use super::x25519::X25519Recipient;
 
 /// A key or passphrase to seal to: its owner will be able to open the file.
@@ -22,6 +24,8 @@ pub enum Recipient {
     Hybrid(HybridRecipient),
     /// An SSH public key.
     Ssh(SshRecipient),
+    /// A public key in hardware, whose identity a plugin serves.
+    Tagged(TaggedRecipient),
     /// A recipient that a plugin serves.
     Plugin(PluginRecipient),
     /// The owner of a plugin's identity, whose recipient only the plugin knows. The text may hold a secret.
@@ -31,6 +35,15 @@ pub enum Recipient {
 }
 
 impl Recipient {
+    /// Whether it is known to be safe from quantum computers. Plugins' recipients may be as well.
+    pub fn is_post_quantum(&self) -> bool {
+        match self {
+            Self::Hybrid(_) => true,
+            Self::Tagged(recipient) => recipient.is_post_quantum(),
+            _ => false,
+        }
+    }
+
     /// The name of the plugin's program that has to wrap file keys for this recipient; `None` for age's own types.
     pub fn plugin(&self) -> Option<&str> {
         match self {
@@ -44,16 +57,28 @@ impl Recipient {
 impl FromStr for Recipient {
     type Err = KeyTextError;
 
-    /// Parses a public key as users write it: `age1…`, `age1pq1…`, `ssh-…`, or a plugin's `age1name1…`.
+    /// Parses a public key as users write it: `age1…`, `age1pq1…`, `age1tag1…`, `age1tagpq1…`, `ssh-…`, or a plugin's
+    /// `age1name1…`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if is_public_key(text) {
+        if is_secret(text) {
+            Err(KeyTextError::Identity)
+        } else if is_public_key(text) {
             text.parse().map(Self::Ssh)
         } else if text.starts_with("age1pq1") {
             text.parse().map(Self::Hybrid)
+        } else if tagged::is_recipient(text) {
+            text.parse().map(Self::Tagged)
         } else if plugin::is_recipient(text) {
             text.parse().map(Self::Plugin)
         } else {
             text.parse().map(Self::X25519)
         }
     }
+}
+
+/// Whether `text` begins like an identity, in any letter case, or like a private key file.
+fn is_secret(text: &str) -> bool {
+    let starts_like =
+        |start: &str| text.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start));
+    ["age-secret-key-", "age-plugin-"].into_iter().any(starts_like) || is_private_key(text)
 }

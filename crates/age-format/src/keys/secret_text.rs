@@ -4,7 +4,7 @@
 //!
 //! | text | meaning |
 //! |---|---|
-//! | `HAUL-PASSPHRASE-18-…` | a passphrase in base64, to seal with work factor 2^18 |
+//! | `HAUL-PASSPHRASE-18-22-…` | a passphrase in base64, to seal with work factor 2^18 and open up to 2^22 |
 //! | `HAUL-SSH-…` | an SSH private key file in base64 |
 //! | `HAUL-SSH-…-…` | the same, then its passphrase in base64 |
 //!
@@ -32,6 +32,7 @@ impl Recipient {
             Self::X25519(recipient) => recipient.to_string().into(),
             Self::Hybrid(recipient) => recipient.to_string().into(),
             Self::Ssh(recipient) => recipient.to_string().into(),
+            Self::Tagged(recipient) => recipient.to_string().into(),
             Self::Plugin(recipient) => recipient.to_string().into(),
             Self::PluginIdentity(identity) => identity.secret_text().to_owned().into(),
             Self::Passphrase(passphrase) => passphrase_text(passphrase),
@@ -81,14 +82,16 @@ impl Identity {
 
 fn passphrase_text(passphrase: &Passphrase) -> Zeroizing<String> {
     let base64 = Zeroizing::new(to_base64(passphrase.secret_text().as_bytes()));
-    joined(&[PASSPHRASE_TAG, &passphrase.work_factor().to_string(), "-", &base64])
+    let factors = format!("{}-{}-", passphrase.work_factor(), passphrase.work_factor_max());
+    joined(&[PASSPHRASE_TAG, &factors, &base64])
 }
 
 fn passphrase(rest: &str) -> Result<Passphrase, KeyTextError> {
-    let (work_factor, base64) = rest.split_once('-').ok_or(KeyTextError::InvalidKey)?;
-    let work_factor = work_factor.parse().ok().filter(|factor| Passphrase::is_work_factor(*factor));
-    let work_factor = work_factor.ok_or(KeyTextError::InvalidKey)?;
-    Ok(Passphrase::with_work_factor(secret_from_base64(base64)?, work_factor))
+    let mut words = rest.splitn(3, '-');
+    let mut factor = || words.next()?.parse().ok().filter(|factor| Passphrase::is_work_factor(*factor));
+    let factors = factor().zip(factor()).ok_or(KeyTextError::InvalidKey)?;
+    let base64 = words.next().ok_or(KeyTextError::InvalidKey)?;
+    Ok(Passphrase::with_work_factor(secret_from_base64(base64)?, factors.0).opening_up_to(factors.1))
 }
 
 fn ssh_text(identity: &SshIdentity) -> Zeroizing<String> {

@@ -103,7 +103,7 @@ impl Vector {
         let nonce_array = nonce.map_or([0; NONCE_BYTES], |nonce| nonce.try_into().unwrap());
         let key = match haul_age_format::open_header(&header, &nonce_array, &self.identities()) {
             Ok(key) => key,
-            Err(OpenError::NoMatch) => return Outcome::Failure("no match"),
+            Err(OpenError::NoMatch | OpenError::WrongPassphrase) => return Outcome::Failure("no match"),
             Err(OpenError::HeaderMac) => return Outcome::Failure("HMAC failure"),
             Err(_) => return Outcome::Failure("header failure"),
         };

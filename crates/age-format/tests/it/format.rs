@@ -130,7 +130,7 @@ fn what_the_age_crate_seals_opens_here() {
     writer.finish().unwrap();
     let passphrase = |text: &str| Identity::Passphrase(Passphrase::new(text.to_owned().into()));
     assert_eq!(open(&file, &[passphrase("correct horse")]).unwrap().unwrap(), b"under a passphrase");
-    assert_eq!(open(&file, &[passphrase("wrong horse")]), Err(OpenError::NoMatch));
+    assert_eq!(open(&file, &[passphrase("wrong horse")]), Err(OpenError::WrongPassphrase));
 }
 
 #[test]

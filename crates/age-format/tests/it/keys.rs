@@ -97,14 +97,25 @@ fn every_key_survives_conversion_to_a_line() {
         assert_eq!(open(&seal(&[recipient], b"x"), &[identity]).unwrap(), b"x", "{}", &recipient_text[..12]);
     }
     let text = Recipient::Passphrase(passphrase("secret")).to_secret_text();
-    assert_eq!(text.as_str(), "HAUL-PASSPHRASE-4-c2VjcmV0");
+    assert_eq!(text.as_str(), "HAUL-PASSPHRASE-4-22-c2VjcmV0");
     assert!(text.parse::<Recipient>().is_err(), "no passphrase comes from a command line");
     assert!(text.parse::<Identity>().is_err());
 }
 
 #[test]
 fn malformed_secret_texts_are_refused() {
-    for rest in ["", "4", "4-=", "0-c2VjcmV0", "23-c2VjcmV0", "x-c2VjcmV0", "4-c2VjcmV0\n", "4-/w"] {
+    for rest in [
+        "",
+        "4",
+        "4-22-=",
+        "0-22-c2VjcmV0",
+        "23-22-c2VjcmV0",
+        "4-23-c2VjcmV0",
+        "x-22-c2VjcmV0",
+        "4-22-c2VjcmV0\n",
+        "4-22-/w",
+        "4-c2VjcmV0",
+    ] {
         let text = format!("HAUL-PASSPHRASE-{rest}");
         assert_eq!(Recipient::from_secret_text(&text).unwrap_err(), KeyTextError::InvalidKey, "{text}");
         assert!(Identity::from_secret_text(&text).is_err(), "{text}");
@@ -149,7 +160,7 @@ fn post_quantum_texts_are_strict() {
     let refused = |text: &str| text.parse::<Recipient>().unwrap_err();
     assert_eq!(refused(&public.to_uppercase()), KeyTextError::WrongPrefix);
     assert_eq!(refused(&public[..public.len() - 1]), KeyTextError::NotBech32);
-    assert_eq!(refused(&secret), KeyTextError::WrongPrefix);
+    assert_eq!(refused(&secret), KeyTextError::Identity);
     assert!(secret.to_lowercase().parse::<Identity>().is_err());
     let text =
         |bytes: &[u8]| bech32::encode::<bech32::NoChecksum>(bech32::Hrp::parse("age1pq").unwrap(), bytes);
@@ -247,8 +258,12 @@ fn key_files_have_comments_and_numbered_lines() {
     let (x25519, hybrid, ssh) = (x25519_pair(), hybrid_pair(), ssh_pair("ed25519"));
     let lines = [&x25519.0, &hybrid.0, &ssh.0].map(|recipient| recipient.to_secret_text().to_string());
     let file = format!("# friends\r\n\n{}\r\n{}  \n{} a comment\n", lines[0], lines[1], lines[2]);
-    let read: Vec<_> =
-        recipients_in(file.as_bytes()).unwrap().iter().map(|one| one.to_secret_text().to_string()).collect();
+    let read: Vec<_> = recipients_in(file.as_bytes())
+        .unwrap()
+        .recipients
+        .iter()
+        .map(|one| one.to_secret_text().to_string())
+        .collect();
     assert_eq!(read, lines);
     let line = |number, error| Some(KeyFileError::Line { number, error });
     assert_eq!(recipients_in(b"# x\n\nage1x\n").err(), line(3, KeyTextError::NotBech32));
@@ -257,14 +272,54 @@ fn key_files_have_comments_and_numbered_lines() {
     let secrets = [&x25519.1, &hybrid.1].map(|identity| identity.to_secret_text().to_string());
     let identities = identities_in(secrets.join("\n").as_bytes()).unwrap();
     assert_eq!(identities.len(), 2);
-    assert_eq!(identities_in(lines[0].as_bytes()).err(), line(1, KeyTextError::WrongPrefix));
+    assert_eq!(identities_in(lines[0].as_bytes()).err(), line(1, KeyTextError::Recipient));
+    assert_eq!(identities_in(lines[2].as_bytes()).err(), line(1, KeyTextError::Recipient));
+    for secret in &secrets {
+        let lower = secret.to_ascii_lowercase();
+        assert_eq!(recipients_in(secret.as_bytes()).err(), line(1, KeyTextError::Identity));
+        assert_eq!(recipients_in(lower.as_bytes()).err(), line(1, KeyTextError::Identity));
+    }
+    assert_eq!(recipients_in(ssh_file("rsa").as_bytes()).err(), line(1, KeyTextError::Identity));
     assert_eq!(identities_in(ssh_file("rsa").as_bytes()).unwrap().len(), 1);
+}
+
+#[test]
+fn key_files_may_have_a_byte_order_mark_and_utf16_is_named() {
+    let (recipient, identity) = x25519_pair();
+    let marked = |text: &str| format!("\u{feff}{text}\r\n").into_bytes();
+    assert_eq!(recipients_in(&marked(&recipient.to_secret_text())).unwrap().recipients.len(), 1);
+    assert_eq!(identities_in(&marked(&identity.to_secret_text())).unwrap().len(), 1);
+    assert_eq!(identities_in(&marked(&ssh_file("rsa"))).unwrap().len(), 1);
+    let sealed = protected_file(&identity.to_secret_text(), &passphrase("p"), &mut random).unwrap();
+    let sealed = [b"\xef\xbb\xbf", sealed.as_slice()].concat();
+    assert_eq!(protected_identities_in(&sealed, &passphrase("p")).unwrap().len(), 1);
+    for mark in [b"\xff\xfe", b"\xfe\xff"] {
+        let wide = [mark.as_slice(), b"A\0G\0E\0"].concat();
+        assert_eq!(identities_in(&wide).err(), Some(KeyFileError::Utf16));
+        assert_eq!(recipients_in(&wide).err(), Some(KeyFileError::Utf16));
+        assert_eq!(Header::parse(&wide).err(), Some(HeaderError::Converted));
+    }
+    assert_eq!(Header::parse(b"\xef\xbb\xbfage-encryption.org/v1\n").err(), Some(HeaderError::Converted));
+    assert_eq!(Header::parse(b"nonsense").err(), Some(HeaderError::NotAge));
+}
+
+#[test]
+fn ssh_keys_of_other_types_are_listed_apart() {
+    let good = ssh_pair("ed25519").0.to_secret_text().to_string();
+    let blob = "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY=";
+    let other = format!("ecdsa-sha2-nistp256 {blob} ada");
+    let list = recipients_in(format!("{other}\n{good}\n\n{other}\n").as_bytes()).unwrap();
+    assert_eq!((list.recipients.len(), list.unsupported), (1, vec![1, 4]));
+    let unsupported = KeyFileError::Line { number: 2, error: KeyTextError::Unsupported };
+    assert_eq!(recipients_in(format!("# x\n{other}\n").as_bytes()).err(), Some(unsupported));
+    let damaged = recipients_in(format!("{good}\nssh-ed25519 AAAA\n").as_bytes()).err();
+    assert_eq!(damaged, Some(KeyFileError::Line { number: 2, error: KeyTextError::InvalidKey }));
 }
 
 #[test]
 fn identity_files_are_sealed_with_a_passphrase_and_open_with_it_alone() {
     let secret = x25519_pair().1.to_secret_text();
-    let file = protected_file(&secret, &passphrase("correct horse"), &mut random);
+    let file = protected_file(&secret, &passphrase("correct horse"), &mut random).unwrap();
     assert!(file.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----\n"));
     assert_eq!(identities_in(&file).err(), Some(KeyFileError::Protected));
     let opened = protected_identities_in(&file, &passphrase("correct horse")).unwrap();
@@ -279,7 +334,7 @@ fn identity_files_are_sealed_with_a_passphrase_and_open_with_it_alone() {
     let binary = seal(&[Recipient::Passphrase(passphrase("correct horse"))], secret.as_bytes());
     assert_eq!(refused(&binary, "correct horse"), None);
     let nested = String::from_utf8(file).unwrap();
-    let nested = protected_file(&nested, &passphrase("correct horse"), &mut random);
+    let nested = protected_file(&nested, &passphrase("correct horse"), &mut random).unwrap();
     assert_eq!(refused(&nested, "correct horse"), Some(KeyFileError::Protected));
     let ssh = ssh_file("ed25519-protected");
     assert_eq!(identities_in(ssh.as_bytes()).err(), Some(KeyFileError::Protected));
@@ -289,7 +344,7 @@ fn identity_files_are_sealed_with_a_passphrase_and_open_with_it_alone() {
 
 proptest! {
     #[test]
-    fn arbitrary_texts_are_no_keys_and_never_panic(text in "(age1|age1pq1|AGE-SECRET-KEY-PQ-1|ssh-rsa |ssh-ed25519 |-----BEGIN OPENSSH PRIVATE KEY-----\n|HAUL-SSH-|)[ -~\n]{0,120}") {
+    fn arbitrary_texts_are_no_keys_and_never_panic(text in "(age1|age1pq1|age1tag1|age1tagpq1|AGE-SECRET-KEY-PQ-1|ssh-rsa |ssh-ed25519 |-----BEGIN OPENSSH PRIVATE KEY-----\n|HAUL-SSH-|)[ -~\n]{0,120}") {
         prop_assert!(text.parse::<Recipient>().is_err() && text.parse::<Identity>().is_err());
         prop_assert!(Identity::from_secret_text(&text).is_err());
         let _ = identities_in(text.as_bytes());
@@ -318,11 +373,18 @@ fn keys_of_plugins_name_their_program() {
     assert!(of_identity.to_secret_text().parse::<Recipient>().is_err(), "a secret is nothing to type");
     let refused = |text: &str| text.parse::<Recipient>().err().or_else(|| text.parse::<Identity>().err());
     // A name with a path, and the other letter case for both kinds of key.
-    for text in ["age1../x10qhh6u7k", "AGE1TEST1WDHK6ETZDAJ8J58WJ93", "age-plugin-test-1d45kueg4u0ppa"] {
+    for text in ["age1../x10qhh6u7k", "AGE1TEST1WDHK6ETZDAJ8J58WJ93"] {
         assert_eq!(refused(text), Some(KeyTextError::WrongPrefix), "{text}");
     }
     assert_eq!(refused("age1test1wdhk6etzdaj8j58wj94"), Some(KeyTextError::NotBech32));
-    assert_eq!(refused("AGE-PLUGIN-TEST-1D45KUEG4U0PPQ"), Some(KeyTextError::NotBech32));
+    for text in
+        ["AGE-PLUGIN-TEST-1D45KUEG4U0PPA", "AGE-PLUGIN-TEST-1D45KUEG4U0PPQ", "age-plugin-test-1d45kueg4u0ppa"]
+    {
+        assert_eq!(refused(text), Some(KeyTextError::Identity), "{text}");
+    }
+    let identity = |text: &str| text.parse::<Identity>().err();
+    assert_eq!(identity("age-plugin-test-1d45kueg4u0ppa"), Some(KeyTextError::WrongPrefix));
+    assert_eq!(identity("AGE-PLUGIN-TEST-1D45KUEG4U0PPQ"), Some(KeyTextError::NotBech32));
 }
 
 #[test]

@@ -10,4 +10,5 @@ mod format;
 mod keys;
 mod properties;
 mod ssh;
+mod tagged;
 mod vectors;

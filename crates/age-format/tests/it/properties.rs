@@ -83,3 +83,21 @@ proptest! {
         checks::stream(&[&piece.to_le_bytes()[..], &cut.to_le_bytes(), &changes].concat());
     }
 }
+
+/// The inputs that the fuzzers kept: each reached code that others didn't.
+#[test]
+fn the_kept_corpus_has_the_properties() {
+    let targets: [(&str, fn(&[u8])); 5] = [
+        ("header", checks::header),
+        ("stanza", checks::stanza),
+        ("armor", checks::armor),
+        ("plugin", checks::plugin),
+        ("stream", checks::stream),
+    ];
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    for (target, check) in targets {
+        let files = std::fs::read_dir(corpus.join(target)).unwrap();
+        let count = files.map(|file| check(&std::fs::read(file.unwrap().path()).unwrap())).count();
+        assert!(count > 0, "{target}");
+    }
+}

@@ -116,6 +116,27 @@ fn rsa_keys_beyond_the_age_crate_open_what_is_sealed_to_them() {
 }
 
 #[test]
+fn rsa_keys_of_more_than_8192_bits_need_openssl() {
+    let text = file("rsa-9216");
+    if cfg!(not(feature = "openssl")) {
+        assert_eq!(SshIdentity::from_file_text(&text).err(), Some(SshKeyError::LargeRsa));
+        let public = file("rsa-9216.pub").parse::<Recipient>().err();
+        assert_eq!(public, Some(KeyTextError::LargeRsa));
+        return;
+    }
+    let identity = identity("rsa-9216");
+    let sealed = seal(&identity, b"Dear Ada");
+    let Ok(Parsed::Complete { header, .. }) = Header::parse(&sealed) else { panic!() };
+    assert_eq!(header.stanzas()[0].body.len(), 1152);
+    assert_eq!(open(&sealed, &identity).unwrap(), b"Dear Ada");
+    let recipient: Recipient = file("rsa-9216.pub").parse().unwrap();
+    assert_eq!(recipient.to_secret_text().trim(), identity.to_recipient().unwrap().to_string());
+    // Every bit of the stanza counts.
+    let changed = [&sealed[..100], &[sealed[100] ^ 1], &sealed[101..]].concat();
+    assert!(open(&changed, &identity).is_err());
+}
+
+#[test]
 fn keys_of_other_types_forms_and_sizes_are_unsupported() {
     for name in ["ecdsa", "ecdsa-protected", "ed25519-pkcs8", "rsa-short", "rsa-pem-protected"] {
         let refused = SshIdentity::from_protected_text(&file(name), PASSPHRASE).err();

@@ -15,9 +15,16 @@ use super::keys::PassphraseArgs;
 #[derive(clap::Args)]
 pub(crate) struct TreeArgs {
     /// In trees, take only files whose name (with a slash: path) matches; repeatable
+    ///
+    /// "*.txt" matches names in every directory. A pattern with a slash matches paths from the input on, so that "/a"
+    /// and "./a" match only the input's own "a". A pattern that ends in a slash matches directories with all that is in
+    /// them, "a/" in every directory and "/a/" only in the input itself. "*" and "?" don't match a slash, "**" does. A
+    /// pattern that matches nothing is reported.
     #[arg(long, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
     /// In trees, skip files and directories whose name (with a slash: path) matches; repeatable
+    ///
+    /// The patterns are those of --include. What lies in a directory that is left out isn't looked at.
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
     /// How to treat symbolic links in trees

@@ -24,6 +24,9 @@ pub(crate) struct KeygenArgs {
     /// The file to create; an existing file is never overwritten
     #[arg(short, long, value_name = "FILE", conflicts_with = "recipient_of")]
     pub(crate) output: Option<PathBuf>,
+    /// Has no effect: an existing key file is never overwritten, since nothing could open what is sealed to its key
+    #[arg(long, hide = true)]
+    pub(crate) force: bool,
     /// Print the recipients of the identities in this file
     #[arg(short = 'y', value_name = "FILE")]
     pub(crate) recipient_of: Option<PathBuf>,

@@ -3,16 +3,19 @@
 //! Owns: words, JSON members, exit codes.
 //! Does not own: the form of messages and of the report ([`crate::report`]).
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
+
 use haul_engine::{Config, Event, Report, Source, run_portable};
 use haul_seal::{
-    Error, ErrorKind, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob, SkipReason, Task,
-    VerifyJob, XorJob,
+    Error, ErrorKind, HeaderError, OpenError, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob,
+    SkipReason, Task, VerifyJob, WORK_FACTOR_MAX, XorJob,
 };
 use serde_json::{Map, Value};
 
 use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
 use crate::report::exit::Exit;
-use crate::report::text::{counted, human_bytes, quoted};
+use crate::report::text::{counted, human_bytes, name_members, quoted};
 use crate::run::workers::WorkerKind;
 
 /// The reason in words.
@@ -92,6 +95,7 @@ impl Reportable for XorJob {
 impl Reportable for VerifyJob {
     const VERB: &'static str = "verify";
     const DONE: &'static str = "verified";
+    const NEEDS_TASKS: bool = true;
 
     fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
         run_portable(self, source, config, &WorkerKind::Verify.command(), on_event)
@@ -99,8 +103,8 @@ impl Reportable for VerifyJob {
 }
 
 impl Subject for Task {
-    fn subject(&self) -> String {
-        self.source().to_string_lossy().into_owned()
+    fn subject(&self) -> Cow<'_, OsStr> {
+        self.source().as_os_str().into()
     }
 }
 
@@ -138,7 +142,7 @@ impl DescribeOutput<Task> for Outcome {
                 if let Task::File { target, .. } = task
                     && !target.as_os_str().is_empty()
                 {
-                    members.insert("target".to_owned(), target.to_string_lossy().into());
+                    members.extend(name_members("target", target.as_os_str()));
                 }
                 members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
                 members.insert("sealed_bytes".to_owned(), (*sealed_bytes).into());
@@ -175,6 +179,14 @@ impl DescribeFailure for Error {
             Error::Exists => Some("--force overwrites existing results"),
             Error::Plugin(error) if error.problem == PluginProblem::Missing => {
                 Some("install the plugin in a directory of PATH")
+            }
+            Error::Header(OpenError::Header(HeaderError::WorkFactorTooHigh { limit, .. }))
+                if *limit < WORK_FACTOR_MAX =>
+            {
+                Some("the limit is lower in trees: name the file itself")
+            }
+            Error::Header(OpenError::Header(HeaderError::Converted)) => {
+                Some("take the file as it was made, or convert the text to UTF-8 without a byte order mark")
             }
             Error::NoTargetName => Some("name the result with -o, or the ending with --suffix"),
             _ => None,

@@ -3,8 +3,9 @@
 //! Owns: deciding by the names and kinds of inputs and output, messages about combinations that don't work.
 //! Does not own: opening the ends ([`super::opened`]), what flows between them.
 
-use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::report::exit::Problem;
@@ -18,6 +19,8 @@ pub(super) struct Operands {
     /// Sources are removed.
     pub(super) replace: bool,
     pub(super) passphrase_from_stdin: bool,
+    /// Recipients or identities are read from stdin.
+    pub(super) keys_from_stdin: bool,
 }
 
 /// What a path leads to.
@@ -61,6 +64,7 @@ impl PathKind {
     pub(super) fn of(path: &Path) -> Self {
         match path.metadata() {
             Ok(metadata) if metadata.is_dir() => Self::Directory,
+            Err(_) if path.as_os_str().as_bytes().ends_with(b"/") => Self::Directory,
             Ok(metadata) if !metadata.is_file() => Self::Special,
             // Links to descriptors, which may be regular files: a new file must never replace the link.
             Ok(_) if is_descriptor(path) => Self::Special,
@@ -90,7 +94,7 @@ pub(super) fn input(inputs: &[PathBuf], kind: fn(&Path) -> PathKind) -> Result<O
 }
 
 /// Whether `path` names an open descriptor of this process.
-fn is_descriptor(path: &Path) -> bool {
+pub(super) fn is_descriptor(path: &Path) -> bool {
     let parents = ["/dev/fd", "/proc/self/fd"].map(Path::new);
     let names = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(Path::new);
     names.contains(&path) || path.parent().is_some_and(|parent| parents.contains(&parent))
@@ -122,8 +126,8 @@ impl Operands {
         if self.replace {
             return Err(Problem::usage("--replace works on files only, not on streams"));
         }
-        if self.passphrase_from_stdin && input == Input::Stdin {
-            return Err(Problem::usage("stdin can't carry both the data and the passphrase"));
+        if input == Input::Stdin {
+            leave_stdin_to_data(self.passphrase_from_stdin, self.keys_from_stdin)?;
         }
         let output = match &self.output {
             None => Output::Stdout,
@@ -141,12 +145,23 @@ impl Operands {
     }
 }
 
+/// # Errors
+/// If something else than the data is read from stdin.
+pub(super) fn leave_stdin_to_data(has_passphrase: bool, has_keys: bool) -> Result<(), Problem> {
+    let other = match (has_passphrase, has_keys) {
+        (true, _) => "passphrase",
+        (false, true) => "keys",
+        (false, false) => return Ok(()),
+    };
+    Err(Problem::usage(format!("stdin can't carry both the data and the {other}")))
+}
+
 impl Input {
     /// The name in messages.
-    pub(super) fn subject(&self) -> Cow<'_, str> {
+    pub(super) fn subject(&self) -> &OsStr {
         match self {
-            Self::Stdin => "-".into(),
-            Self::Named(path) => path.to_string_lossy(),
+            Self::Stdin => OsStr::new("-"),
+            Self::Named(path) => path.as_os_str(),
         }
     }
 }
@@ -195,6 +210,7 @@ mod tests {
             output: output.map(PathBuf::from),
             replace: false,
             passphrase_from_stdin: false,
+            keys_from_stdin: false,
         };
         match operands.endpoints(kind) {
             Ok(None) => "tasks".to_owned(),

@@ -4,18 +4,20 @@
 //! Does not own: finding the facts ([`haul_seal::inspect`]).
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
-use haul_seal::{Error, Inspection, PostQuantum, Task, inspect, inspect_file};
-use serde_json::{Map, Value, json};
+use haul_io::Cancel;
+use haul_seal::{During, Error, Inspection, PostQuantum, Task, inspect, inspect_task};
+use serde_json::{Map, Value};
 
-use super::endpoints::{self, PathKind, is_dash};
+use super::endpoints::{self, PathKind, is_dash, is_descriptor};
 use super::tasks::say_left_out;
 use super::verify::{check_suffix, sealed_files};
 use crate::args::InspectArgs;
 use crate::report::describe::DescribeFailure;
 use crate::report::exit::{Exit, Problem};
-use crate::report::text::{counted, quoted};
+use crate::report::text::{counted, name_members, quoted};
 use crate::report::voice::Voice;
 
 /// What `haul inspect` is to do.
@@ -39,11 +41,13 @@ impl InspectPlan {
     pub(crate) fn run(&self, voice: &Voice) -> Result<Exit, Problem> {
         let mut exit = Exit::Success;
         let stdin = self.stdin.then(|| Task::check("-"));
+        let cancel = Cancel::new()?;
         let (tasks, tally) = sealed_files(&self.inputs, &self.suffix)?;
         for task in stdin.into_iter().chain(tasks) {
             let facts = match &task {
                 Task::File { source, .. } if is_dash(source) => inspect(std::io::stdin().lock(), None),
-                Task::File { source, .. } => inspect_file(source),
+                Task::File { source, found: None, .. } if is_descriptor(source) => inspect_descriptor(source),
+                Task::File { .. } => inspect_task(&task, &cancel),
                 Task::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
                 Task::Bad { .. } | Task::Refused { .. } | Task::Mirrored { .. } | Task::Skip { .. } => {
                     continue;
@@ -68,6 +72,12 @@ impl InspectPlan {
         }
         Ok(exit)
     }
+}
+
+/// Inspects what the open descriptor at `path` gives, such as the pipe of a process substitution.
+fn inspect_descriptor(path: &Path) -> Result<Inspection, Error> {
+    let file = File::open(path).map_err(|source| Error::Io { step: During::OpenSource, source })?;
+    inspect(file, None)
 }
 
 fn text(subject: &str, facts: &Inspection) -> String {
@@ -98,14 +108,15 @@ fn name(post_quantum: PostQuantum) -> &'static str {
 
 fn members(task: &Task, facts: &Inspection) -> Value {
     let stanzas = facts.stanzas.iter().map(|(tag, count)| (tag.clone(), Value::from(*count)));
-    json!({
-        "subject": task.source().to_string_lossy(),
-        "stanzas": Map::from_iter(stanzas),
-        "post_quantum": name(facts.post_quantum),
-        "armored": facts.armored,
-        "header_bytes": facts.header_bytes,
-        "chunk_count": facts.chunk_count,
-        "plain_bytes": facts.plain_bytes,
-        "file_bytes": facts.file_bytes,
-    })
+    let own: [(&str, Value); 7] = [
+        ("stanzas", Map::from_iter(stanzas).into()),
+        ("post_quantum", name(facts.post_quantum).into()),
+        ("armored", facts.armored.into()),
+        ("header_bytes", facts.header_bytes.into()),
+        ("chunk_count", facts.chunk_count.into()),
+        ("plain_bytes", facts.plain_bytes.into()),
+        ("file_bytes", facts.file_bytes.into()),
+    ];
+    let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+    Value::Object(name_members("subject", task.source().as_os_str()).chain(own).collect())
 }

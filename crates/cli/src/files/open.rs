@@ -29,7 +29,13 @@ impl OpenPlan {
     pub(crate) fn resolve(args: &OpenArgs, environment: &Environment) -> Result<Self, Problem> {
         let identities = IdentitySources::resolve(&args.identity, &args.files.secret, environment);
         Ok(Self {
-            files: FilesPlan::resolve(&args.files, &args.common, Direction::Open, environment)?,
+            files: FilesPlan::resolve(
+                &args.files,
+                &args.common,
+                Direction::Open,
+                &args.identity,
+                environment,
+            )?,
             identities: identities.require()?,
             plugins: PluginPath::resolve(environment),
         })
@@ -61,7 +67,7 @@ impl Plan for OpenPlan {
         self.read_identities(voice)?;
         Ok(match target {
             Target::Stream(endpoints) => self.files.stream("open", endpoints, voice).print(),
-            Target::Tasks(walk) => tasks::print::<OpenJob>(*walk, &self.files.run, voice),
+            Target::Tasks(walk) => tasks::print_walk::<OpenJob>(*walk, &self.files.run, voice),
         })
     }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use haul_io::{Durability, Existing};
 use haul_seal::{Direction, FileOptions, Filter, Placement, Symlinks, Walk};
 
-use super::endpoints::{Endpoints, Operands, PathKind};
+use super::endpoints::{Endpoints, Operands, PathKind, is_dash};
 use super::stream::{self, Stream};
 use crate::args::{CommonArgs, DurableArg, FileArgs, SymlinksArg, TreeArgs};
 use crate::report::exit::Problem;
@@ -37,12 +37,15 @@ pub(super) enum Target {
 }
 
 impl FilesPlan {
+    /// `key_files` are the files of recipients and identities.
+    ///
     /// # Errors
     /// If options or names contradict each other.
     pub(super) fn resolve(
         args: &FileArgs,
         common: &CommonArgs,
         direction: Direction,
+        key_files: &[PathBuf],
         environment: &Environment,
     ) -> Result<Self, Problem> {
         let run = RunOptions::resolve(common, environment);
@@ -51,6 +54,7 @@ impl FilesPlan {
             output: args.output.clone(),
             replace: args.replace,
             passphrase_from_stdin: args.secret.passphrase_fd == Some(0),
+            keys_from_stdin: key_files.iter().any(|path| is_dash(path)),
         };
         let placement = Placement { direction, suffix: args.suffix.clone(), output: args.output.clone() };
         // Without inputs, this checks the placement alone.
@@ -183,6 +187,12 @@ mod tests {
             ("seal -r none -o - none none", "several files can't become one stream"),
             ("seal -r none --replace -", "--replace works on files only, not on streams"),
             ("seal --passphrase-fd 0 -", "stdin can't carry both the data and the passphrase"),
+            ("seal -R - -", "stdin can't carry both the data and the keys"),
+            ("seal -i - -o none -", "stdin can't carry both the data and the keys"),
+            ("open -i - -", "stdin can't carry both the data and the keys"),
+            ("verify -i - -", "stdin can't carry both the data and the keys"),
+            ("verify --passphrase-fd 0 -", "stdin can't carry both the data and the passphrase"),
+            ("seal -R - none", ""),
             ("seal -r none --json -", needs_stdout),
             ("seal -r none --json -o none -", ""),
             ("seal -r none -e processes=2 -", no_streams),

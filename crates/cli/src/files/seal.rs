@@ -34,8 +34,9 @@ pub(crate) struct SealPlan {
 
 impl SealPlan {
     pub(crate) fn resolve(args: &SealArgs, environment: &Environment) -> Result<Self, Problem> {
+        let key_files = [args.recipients_file.as_slice(), &args.identity].concat();
         Ok(Self {
-            files: FilesPlan::resolve(&args.files, &args.common, Direction::Seal, environment)?,
+            files: FilesPlan::resolve(&args.files, &args.common, Direction::Seal, &key_files, environment)?,
             recipients: RecipientSources::resolve(args, environment)?,
             plugins: PluginPath::resolve(environment),
             armor: args.armor,
@@ -89,7 +90,7 @@ impl Plan for SealPlan {
             Target::Tasks(walk) => {
                 // Without directories, no identity is created.
                 self.prepare_job(&BTreeSet::new(), voice)?;
-                Ok(tasks::print::<SealJob>(*walk, &self.files.run, voice))
+                Ok(tasks::print_walk::<SealJob>(*walk, &self.files.run, voice))
             }
         }
     }

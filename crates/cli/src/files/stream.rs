@@ -21,7 +21,7 @@ use crate::report::exit::{Exit, Problem};
 use crate::report::progress::Counts;
 use crate::report::record::{RunRecord, TaskRecord};
 use crate::report::stats::Usage;
-use crate::report::text::{human_bytes, quoted};
+use crate::report::text::{human_bytes, name_members, quoted};
 use crate::report::text_only::{NotText, binary_on_terminal};
 use crate::report::voice::Voice;
 use crate::run::options::RunOptions;
@@ -75,7 +75,7 @@ impl Stream<'_> {
     pub(super) fn print(&self) -> Exit {
         let mut dry_run = DryRun::new(self.verb, self.run.report.json, self.voice);
         let subject = self.endpoints.input.subject();
-        dry_run.plan(&self.endpoints.to_string(), &subject, self.endpoints.output.path());
+        dry_run.plan(&self.endpoints.to_string(), subject, self.endpoints.output.path());
         dry_run.end()
     }
 
@@ -140,7 +140,7 @@ impl Stream<'_> {
                 return Err(binary_on_terminal().hint("name a file with -o, or pipe it into a program"));
             }
             Err(error) => {
-                let subject = quoted(&*self.endpoints.input.subject());
+                let subject = quoted(self.endpoints.input.subject());
                 self.voice.error(format!("cannot {} {subject}: {error}", self.verb));
                 error.hint().inspect(|hint| self.voice.hint(hint));
                 error.exit()
@@ -171,7 +171,7 @@ impl Stream<'_> {
         let succeeded = ended.result.is_ok();
         let task = TaskRecord {
             id: 0,
-            subject: self.endpoints.input.subject().into_owned(),
+            subject: self.endpoints.input.subject().to_owned(),
             succeeded,
             phases: None,
             members: self.members(&ended.result),
@@ -200,7 +200,7 @@ impl Stream<'_> {
         match result {
             Ok(streamed) => {
                 if let Some(path) = self.endpoints.output.path() {
-                    members.insert("target".to_owned(), path.to_string_lossy().into());
+                    members.extend(name_members("target", path.as_os_str()));
                 }
                 members.insert("plain_bytes".to_owned(), streamed.plain_bytes.into());
                 members.insert("sealed_bytes".to_owned(), streamed.sealed_bytes.into());

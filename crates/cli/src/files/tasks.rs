@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use haul_engine::Source;
 use haul_io::{Blocking, Cancel, Durability};
-use haul_seal::{FileOptions, KeyRequest, KeySource, Plugins, SealJob, Tally, Task, Walk};
+use haul_seal::{FileOptions, Filter, KeyRequest, KeySource, Plugins, SealJob, Tally, Task, Walk};
 
 use super::describe::skip_reason;
 use crate::report::describe::{Reportable, Subject};
@@ -39,9 +39,14 @@ impl TaskContext<'_> {
     ) -> Result<Exit, Problem> {
         let io = || Ok::<_, Problem>(Blocking::new(Cancel::new()?));
         let (tally, voice) = (walk.tally(), self.voice);
+        let (walk_filter, fails_fast) = (walk.tree_filter().clone(), self.options.report.fail_fast);
         let tasks = walk.sweeping(io()?).mirroring(io()?, options);
         let exit = self.run(job, tasks, options.durability == Durability::Synced)?;
         say_left_out(J::VERB, &tally, voice);
+        // A run that ended early hasn't seen all names.
+        if exit != Exit::Interrupted && !(fails_fast && exit != Exit::Success) {
+            say_unmatched(&walk_filter, voice);
+        }
         Ok(exit)
     }
 
@@ -84,9 +89,32 @@ pub(super) fn say_left_out(verb: &str, tally: &Tally, voice: &Voice) {
     }
 }
 
-/// Prints what would be done with each task.
+/// Warns of patterns that matched nothing: they may be misspelt.
+fn say_unmatched(filter: &Filter, voice: &Voice) {
+    let (include, exclude) = filter.unmatched();
+    for (option, patterns) in [("include", include), ("exclude", exclude)] {
+        patterns
+            .iter()
+            .for_each(|text| voice.warning(format!("--{option} {} matched nothing", quoted(text))));
+    }
+}
+
+/// Prints what would be done with the files of `walk`.
+pub(super) fn print_walk<J: Reportable<Task = Task>>(
+    walk: Walk,
+    options: &RunOptions,
+    voice: &Voice,
+) -> Exit {
+    let (tally, filter) = (walk.tally(), walk.tree_filter().clone());
+    let exit = print::<J>(walk, &tally, options, voice);
+    say_unmatched(&filter, voice);
+    exit
+}
+
+/// Prints what would be done with each task. `tally` counts them.
 pub(super) fn print<J: Reportable<Task = Task>>(
     tasks: impl Iterator<Item = Task>,
+    tally: &Tally,
     options: &RunOptions,
     voice: &Voice,
 ) -> Exit {
@@ -114,5 +142,7 @@ pub(super) fn print<J: Reportable<Task = Task>>(
             break;
         }
     }
+    say_left_out(J::VERB, tally, voice);
+    dry_run.leave_out(tally.left_out(), tally.excluded());
     dry_run.end()
 }

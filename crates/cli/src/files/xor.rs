@@ -63,7 +63,7 @@ impl XorPlan {
 impl Plan for XorPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
         let (_, walk) = self.prepare(voice)?;
-        Ok(tasks::print::<XorJob>(walk, &self.run, voice))
+        Ok(tasks::print_walk::<XorJob>(walk, &self.run, voice))
     }
 
     fn run(self, voice: &Voice) -> Result<Exit, Problem> {

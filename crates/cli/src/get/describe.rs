@@ -3,6 +3,8 @@
 //! Owns: words, JSON members, exit codes.
 //! Does not own: the form of messages and of the report ([`crate::report`]).
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use haul_engine::{Config, Event, Report, Source};
@@ -12,7 +14,7 @@ use serde_json::{Map, Value};
 use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
 use crate::report::exit::Exit;
 use crate::report::record::saturating_micros;
-use crate::report::text::{human_bytes, quoted};
+use crate::report::text::{human_bytes, name_members, quoted};
 
 impl Reportable for FetchJob {
     const VERB: &'static str = "fetch";
@@ -29,8 +31,8 @@ impl Reportable for FetchJob {
 }
 
 impl Subject for FetchTask {
-    fn subject(&self) -> String {
-        self.label.clone()
+    fn subject(&self) -> Cow<'_, OsStr> {
+        OsStr::new(&self.label).into()
     }
 }
 
@@ -65,7 +67,7 @@ impl DescribeOutput<FetchTask> for Fetched {
         members.insert("url".to_owned(), self.response.url.as_str().into());
         members.insert("bytes".to_owned(), self.response.body_bytes.into());
         if let Some(path) = &self.path {
-            members.insert("target".to_owned(), path.to_string_lossy().into());
+            members.extend(name_members("target", path.as_os_str()));
         }
         if self.skipped {
             members.insert("skipped".to_owned(), true.into());

@@ -14,6 +14,7 @@ use haul_io::reason;
 
 use super::netrc::{Login, Netrc};
 use crate::args::RequestArgs;
+use crate::keys::prompt::{self, Echo};
 use crate::lists::list::Item;
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
@@ -162,13 +163,12 @@ impl LoginSource {
             Self::None => Ok(Credentials::None),
             Self::Password { name, password } => Ok(Credentials::Password { name, password }),
             Self::Prompt { name } => {
-                let answer = rpassword::prompt_password(format!("password of {}: ", quoted(&name)));
+                let answer = prompt::ask(&format!("password of {}: ", quoted(&name)), Echo::Off, None);
                 let password = answer.map_err(|error| {
-                    Problem::usage(format!("cannot ask for the password: {error}"))
-                        .hint("--netrc-file names a file that holds it")
+                    prompt::unanswered("password", &error, "--netrc-file names a file that holds it")
                 })?;
                 check_login(&name, &password)?;
-                Ok(Credentials::Password { name, password })
+                Ok(Credentials::Password { name, password: password.to_string() })
             }
             Self::BearerFile(path) => {
                 let token = read_text(&path, TOKEN_BYTES_MAX).map_err(|error| {

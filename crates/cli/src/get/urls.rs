@@ -4,6 +4,7 @@
 //! Does not own: reading lists, names of results.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
 
 use haul_engine::{Next, Source};
@@ -72,10 +73,14 @@ impl Urls {
             };
             match &task.request {
                 Ok(_) if target.is_some_and(|target| !names.insert(hasher.hash_one(target))) => {
-                    dry_run.fail(&task.label, &Error::NameTaken.to_string());
+                    dry_run.fail(OsStr::new(&task.label), &Error::NameTaken.to_string());
                 }
-                Ok(_) => dry_run.plan(&format!("{} -> {name}", quoted(&task.label)), &task.label, target),
-                Err(reason) => dry_run.fail(&task.label, reason),
+                Ok(_) => dry_run.plan(
+                    &format!("{} -> {name}", quoted(&task.label)),
+                    OsStr::new(&task.label),
+                    target,
+                ),
+                Err(reason) => dry_run.fail(OsStr::new(&task.label), reason),
             }
         }
         dry_run.end()

@@ -5,9 +5,9 @@
 
 use std::path::PathBuf;
 
-use haul_seal::{Identity, Plugins};
+use haul_seal::{Identity, Plugins, WORK_FACTOR_IN_TREES_MAX, WORK_FACTOR_MAX};
 
-use super::key_file::{Unlocker, warn_if_exposed};
+use super::key_file::{Unlocker, is_stdin, warn_if_exposed};
 use super::passphrase::{PassphraseSource, Prompts};
 use super::{plugins, tree_search};
 use crate::args::PassphraseArgs;
@@ -29,7 +29,8 @@ impl IdentitySources {
 
     /// The files that hold secrets of this run.
     pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
-        self.files.iter().cloned().chain(self.passphrase.file()).collect()
+        let files = self.files.iter().filter(|path| !is_stdin(path));
+        files.cloned().chain(self.passphrase.file()).collect()
     }
 
     /// # Errors
@@ -58,7 +59,9 @@ impl IdentitySources {
         }
         if let Some(passphrase) = unlocker.data_passphrase(Prompts::Once)? {
             identities.extend(tree_search::find(inputs, &passphrase, voice));
-            identities.push(Identity::Passphrase(passphrase));
+            let has_tree = inputs.iter().any(|input| input.is_dir());
+            let work_factor_max = if has_tree { WORK_FACTOR_IN_TREES_MAX } else { WORK_FACTOR_MAX };
+            identities.push(Identity::Passphrase(passphrase.opening_up_to(work_factor_max)));
         }
         plugins::check_identities(&identities, available)?;
         Ok(identities)

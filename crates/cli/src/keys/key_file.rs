@@ -3,6 +3,9 @@
 //! Owns: reading them, unlocking those that a passphrase protects, messages about them.
 //! Does not own: their grammar and cryptography ([`haul_seal`]), where passphrases come from ([`super::passphrase`]).
 
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -11,12 +14,13 @@ use haul_seal::{
     Identity, KeyFileError, KeyTextError, Passphrase, Recipient, identities_in, protected_identities_in,
     recipients_in,
 };
+use zeroize::Zeroizing;
 
 use super::passphrase::{PassphraseSource, Prompts, prompt};
 use crate::report::exit::{Exit, Problem};
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
-use crate::run::short_file::read_bytes;
+use crate::run::short_file::{read_secret, read_secret_from};
 
 /// The longest file of recipients or identities, in bytes.
 const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
@@ -36,10 +40,23 @@ impl KeyFileKind {
     }
 }
 
-/// Reads a file of recipients.
-pub(super) fn read_recipients(path: &Path) -> Result<Vec<Recipient>, Problem> {
+/// Reads a file of recipients. Says which of its keys can't be sealed to.
+pub(super) fn read_recipients(path: &Path, voice: &Voice) -> Result<Vec<Recipient>, Problem> {
     let file = read(path, KeyFileKind::Recipients)?;
-    recipients_in(&file).map_err(|error| invalid(path, KeyFileKind::Recipients, &error))
+    let list = recipients_in(&file).map_err(|error| invalid(path, KeyFileKind::Recipients, &error))?;
+    for number in list.unsupported {
+        // Even with -q: the owner of the key won't be able to open the result.
+        voice.notice(format!(
+            "warning: recipients file {}, line {number}: left out, an SSH key of a type or size that can't be sealed to",
+            quoted(path)
+        ));
+    }
+    Ok(list.recipients)
+}
+
+/// Whether `path` stands for stdin.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// The identities in `file`, read from `path`, that `passphrase` protects.
@@ -53,7 +70,9 @@ pub(super) fn protected_identities(
 
 /// Warns if users other than the owner can read the identity file.
 pub(super) fn warn_if_exposed(path: &Path, voice: &Voice) {
-    if path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o044 != 0) {
+    if !is_stdin(path)
+        && path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o044 != 0)
+    {
         voice.warning(format!("identity file {} can be read by others", quoted(path)));
     }
 }
@@ -106,15 +125,35 @@ impl<'a> Unlocker<'a> {
     }
 }
 
-fn read(path: &Path, kind: KeyFileKind) -> Result<Vec<u8>, Problem> {
-    read_bytes(path, KEY_FILE_BYTES_MAX).map_err(|error| {
+/// Reads the file at `path`, or stdin.
+fn read(path: &Path, kind: KeyFileKind) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    let bytes = match is_stdin(path) {
+        true => unbuffered_stdin().and_then(|stdin| read_secret_from(stdin, KEY_FILE_BYTES_MAX)),
+        false => read_secret(path, KEY_FILE_BYTES_MAX),
+    };
+    bytes.map_err(|error| {
         let name = kind.name();
         let problem = Problem::usage(format!("cannot open {name} {}: {}", quoted(path), reason(&error)));
-        if kind == KeyFileKind::Identities && error.kind() == std::io::ErrorKind::NotFound {
-            return problem.hint(format!("create one with \"haul keygen -o {}\"", path.display()));
+        match (kind, path.to_str().map(|text| (text, text.parse::<Recipient>()))) {
+            (_, Some((_, Err(KeyTextError::Identity)))) => problem
+                .hint("this is an identity itself: name a file that holds it, or give it on stdin with -i -"),
+            (KeyFileKind::Identities, Some((_, Ok(_)))) => {
+                problem.hint("this is a recipient, which opens nothing: name a file of identities")
+            }
+            (KeyFileKind::Recipients, Some((_, Ok(_)))) => {
+                problem.hint("this is a recipient itself: name it with -r")
+            }
+            (KeyFileKind::Identities, Some((text, _))) if error.kind() == io::ErrorKind::NotFound => {
+                problem.hint(format!("create one with \"haul keygen -o {text}\""))
+            }
+            _ => problem,
         }
-        problem
     })
+}
+
+/// Stdin without a buffer, in which copies of a secret would remain.
+fn unbuffered_stdin() -> io::Result<File> {
+    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 fn invalid(path: &Path, kind: KeyFileKind, error: &KeyFileError) -> Problem {
@@ -126,6 +165,12 @@ fn invalid(path: &Path, kind: KeyFileKind, error: &KeyFileError) -> Problem {
     });
     match error {
         KeyFileError::WrongPassphrase => Problem { exit: Exit::NoMatch, ..problem },
+        KeyFileError::Line { error: KeyTextError::Identity, .. } => {
+            problem.hint("-i names a file of identities, also to seal to them")
+        }
+        KeyFileError::Line { error: KeyTextError::Recipient, .. } => {
+            problem.hint("a recipient opens nothing: name the file of its identity")
+        }
         _ => problem,
     }
 }

@@ -3,10 +3,14 @@
 //! Owns: the form of the file.
 //! Does not own: keys, passphrases.
 
+use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use haul_io::{FileKind, Stat};
 use haul_seal::{HybridIdentity, Identity, KeyTextError, Recipient, X25519Identity, protected_file};
+use zeroize::Zeroizing;
 
 use super::key_file::{Unlocker, unusable_key};
 use super::passphrase::{PassphraseSource, Prompts};
@@ -68,14 +72,25 @@ impl KeygenPlan {
         };
         let recipient = recipient_text(&identity).expect("a new identity has a recipient");
         let created = humantime::format_rfc3339_seconds(SystemTime::now());
-        let mut file = identity.to_secret_text();
-        file.insert_str(0, &format!("# created: {created}\n# public key: {recipient}\n"));
-        file.push('\n');
+        let file = joined(&[
+            &format!("# created: {created}\n# public key: {recipient}\n"),
+            &identity.to_secret_text(),
+            "\n",
+        ]);
         let passphrase = self.passphrase.read(Prompts::Twice)?;
-        let protected = passphrase.map(|passphrase| protected_file(&file, &passphrase, &mut random));
+        let protected =
+            passphrase.map(|passphrase| protected_file(&file, &passphrase, &mut random)).transpose();
+        let protected = protected.map_err(|error| Problem::usage(error.to_string()))?;
         let bytes = protected.as_deref().unwrap_or(file.as_bytes());
         if let Some(path) = output {
             create_private(path, bytes).map_err(|error| {
+                if error.kind() == io::ErrorKind::AlreadyExists {
+                    return Problem::usage(format!(
+                        "the key file {} exists and isn't overwritten",
+                        quoted(path)
+                    ))
+                    .hint("move it away; without it, nothing opens what is sealed to its key");
+                }
                 let reason = haul_io::reason(&error);
                 let problem = Problem::usage(format!("cannot create key file {}: {reason}", quoted(path)));
                 Problem { exit: Exit::Usage.max(Exit::of_write(&error)), ..problem }
@@ -83,13 +98,29 @@ impl KeygenPlan {
             voice.data(recipient);
             return Ok(());
         }
-        let is_stored = voice.data(String::from_utf8_lossy(bytes).trim_end());
+        if protected.is_none() && is_exposed_file(&io::stdout()) {
+            voice.warning("the secret key goes to a file that can be read by others");
+        }
+        let is_stored = voice.secret_key(bytes.trim_ascii_end());
         // A protected file doesn't show its recipient.
         if protected.is_some() && is_stored {
             voice.note(format!("the recipient is {recipient}"));
         }
         Ok(())
     }
+}
+
+/// Whether `output` is a regular file that users other than its owner can read.
+fn is_exposed_file(output: impl AsFd) -> bool {
+    rustix::fs::fstat(output)
+        .is_ok_and(|stat| Stat::from(stat).kind == FileKind::Regular && stat.st_mode & 0o044 != 0)
+}
+
+/// Concatenates `parts` in one allocation, so that growing leaves no copy of a secret behind.
+pub(super) fn joined(parts: &[&str]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
+    parts.iter().for_each(|part| text.push_str(part));
+    text
 }
 
 /// The recipient of an identity from a file, which is never a passphrase.

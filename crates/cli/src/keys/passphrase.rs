@@ -13,11 +13,13 @@ use haul_io::reason;
 use haul_seal::Passphrase;
 use zeroize::Zeroizing;
 
+use super::prompt::{self, Echo};
 use crate::args::PassphraseArgs;
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
 use crate::run::environment::Environment;
-use crate::run::short_file::read_text;
+use crate::run::random::system_random;
+use crate::run::short_file::read_secret;
 
 /// The longest passphrase file, in bytes.
 const PASSPHRASE_BYTES_MAX: u64 = 64 * 1024;
@@ -87,19 +89,46 @@ impl PassphraseSource {
     }
 }
 
-/// Asks on the terminal for the passphrase that `label` names.
+/// Asks on the terminal for the passphrase that `label` names. A passphrase to seal with is generated if the user
+/// types none.
 pub(super) fn prompt(label: &str, prompts: Prompts) -> Result<Passphrase, Problem> {
-    let ask = |question: String| {
-        rpassword::prompt_password(question).map_err(|error| {
-            let problem = Problem::usage(format!("cannot ask for the passphrase: {error}"));
-            problem.hint("without a terminal, use --passphrase-fd or HAUL_PASSPHRASE_FILE")
-        })
-    };
-    let text = ask(format!("{label}: "))?;
-    if prompts == Prompts::Twice && ask(format!("{label} again: "))? != text {
+    let ask = |question: String| prompt::ask(&question, Echo::Off, None).map_err(|error| unanswered(&error));
+    if prompts == Prompts::Once {
+        return passphrase(ask(format!("{label}: "))?);
+    }
+    let text = ask(format!("{label} (empty to generate one): "))?;
+    if text.is_empty() {
+        let text = generate(&mut system_random());
+        prompt::show(&format!("haul: the generated passphrase is {}", *text))
+            .map_err(|error| unanswered(&error))?;
+        return passphrase(text);
+    }
+    if ask(format!("{label} again: "))? != text {
         return Err(Problem::usage("the passphrases differ"));
     }
     passphrase(text)
+}
+
+fn unanswered(error: &io::Error) -> Problem {
+    prompt::unanswered("passphrase", error, "without a terminal, use --passphrase-fd or HAUL_PASSPHRASE_FILE")
+}
+
+/// A passphrase of 125 random bits, in groups of letters and digits that are hard to confuse.
+fn generate(random: &mut dyn FnMut(&mut [u8])) -> Zeroizing<String> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    const GROUPS: usize = 5;
+    const GROUP_CHARACTERS: usize = 5;
+    let mut bytes = Zeroizing::new([0; GROUPS * GROUP_CHARACTERS]);
+    random(&mut *bytes);
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() + GROUPS));
+    for (index, byte) in bytes.iter().enumerate() {
+        if index > 0 && index % GROUP_CHARACTERS == 0 {
+            text.push('-');
+        }
+        // 32 divides 256, so all characters are equally likely.
+        text.push(char::from(ALPHABET[usize::from(byte % 32)]));
+    }
+    text
 }
 
 /// Reads one line from the open descriptor `number`, from where it stands, and nothing after it.
@@ -118,7 +147,7 @@ fn read_line_of(number: u32) -> Result<Passphrase, Problem> {
         line.push(byte[0]);
     }
     let text = std::str::from_utf8(&line).map_err(|error| failed(io::Error::other(error)))?;
-    passphrase(text.trim_end_matches('\r').to_owned())
+    passphrase(text.trim_end_matches('\r').to_owned().into())
 }
 
 /// A duplicate of the open descriptor `number`. Opening `/dev/fd/N` instead would start a file from its beginning, and
@@ -136,17 +165,34 @@ fn descriptor(number: u32) -> io::Result<File> {
 }
 
 fn read_first_line(path: &Path) -> Result<Passphrase, Problem> {
-    let mut text = read_text(path, PASSPHRASE_BYTES_MAX).map_err(|error| {
+    let failed = |error: io::Error| {
         Problem::usage(format!("cannot read the passphrase from {}: {}", quoted(path), reason(&error)))
-    })?;
-    text.truncate(text.find('\n').unwrap_or(text.len()));
-    text.truncate(text.trim_end_matches('\r').len());
-    passphrase(text)
+    };
+    let bytes = read_secret(path, PASSPHRASE_BYTES_MAX).map_err(failed)?;
+    let text = haul_seal::text_of(&bytes).map_err(|error| failed(io::Error::other(error)))?;
+    let line = text.split('\n').next().unwrap_or_default();
+    passphrase(line.trim_end_matches('\r').to_owned().into())
 }
 
-fn passphrase(text: String) -> Result<Passphrase, Problem> {
+fn passphrase(text: Zeroizing<String>) -> Result<Passphrase, Problem> {
     if text.is_empty() {
         return Err(Problem::usage("the passphrase is empty"));
     }
-    Ok(Passphrase::new(text.into()))
+    Ok(Passphrase::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_passphrases_are_random_letters_and_digits() {
+        let mut next = 0_u8;
+        let text = generate(&mut |out| {
+            out.iter_mut().for_each(|byte| (*byte, next) = (next, next.wrapping_add(37)))
+        });
+        assert_eq!(text.len(), 29);
+        assert_eq!(text.split('-').map(str::len).collect::<Vec<_>>(), [5; 5]);
+        assert_ne!(*generate(&mut system_random()), *generate(&mut system_random()));
+    }
 }

@@ -11,7 +11,7 @@ use haul_io::Cancel;
 use haul_seal::{Identity, PluginLimits, PluginUi, Plugins, Question, Recipient};
 use zeroize::Zeroizing;
 
-use super::prompt::{Echo, ask};
+use super::prompt::{Echo, ask, is_interrupted};
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
@@ -89,10 +89,10 @@ impl PluginUi for TerminalUi {
 
 impl TerminalUi {
     fn ask(&self, line: &str, echo: Echo, cancel: &Cancel) -> Option<Zeroizing<String>> {
-        let answer = self.voice.without_progress(|| ask(&format!("haul: {line}"), echo, cancel));
+        let answer = self.voice.without_progress(|| ask(&format!("haul: {line}"), echo, Some(cancel)));
         match answer {
             Ok(text) => Some(text),
-            Err(error) if haul_io::is_cancelled(&error) => None,
+            Err(error) if is_interrupted(&error) => None,
             Err(error) => {
                 let reason = haul_io::reason(&error);
                 self.voice.warning(format!("cannot pass on a plugin's question: {reason}"));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use haul_seal::{KeyTextError, Plugins, Recipient};
 
-use super::key_file::{Unlocker, read_recipients, unusable_key, warn_if_exposed};
+use super::key_file::{Unlocker, is_stdin, read_recipients, unusable_key, warn_if_exposed};
 use super::passphrase::{PassphraseSource, Prompts};
 use super::tree_identity::Protection;
 use super::{plugins, tree_identity};
@@ -56,7 +56,8 @@ impl RecipientSources {
 
     /// The files that hold secrets of this run.
     pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
-        self.identities.iter().cloned().chain(self.passphrase.file()).collect()
+        let identities = self.identities.iter().filter(|path| !is_stdin(path));
+        identities.cloned().chain(self.passphrase.file()).collect()
     }
 
     /// Reads the recipients. A passphrase protects the identity in each of `directories`; without any, it seals the
@@ -72,7 +73,7 @@ impl RecipientSources {
             recipients.push(text.parse().map_err(|error| invalid_text(text, &error))?);
         }
         for path in &self.files {
-            recipients.extend(read_recipients(path)?);
+            recipients.extend(read_recipients(path, voice)?);
         }
         let mut unlocker = Unlocker::new(&self.passphrase);
         for path in &self.identities {
@@ -96,10 +97,14 @@ impl RecipientSources {
 
 fn invalid_text(text: &str, error: &KeyTextError) -> Problem {
     // An identity is a secret, so the message doesn't repeat it.
-    if text.starts_with("AGE-") {
+    if *error == KeyTextError::Identity {
         return Problem::usage("-r takes a recipient, not an identity")
             .hint("name a file of identities with -i");
     }
     let problem = Problem::usage(format!("the recipient {} is {error}", quoted(text)));
-    if Path::new(text).exists() { problem.hint("name a file of recipients with -R") } else { problem }
+    if Path::new(text).exists() {
+        problem.hint("name a file of recipients with -R, or of identities with -i")
+    } else {
+        problem
+    }
 }

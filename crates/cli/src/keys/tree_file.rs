@@ -71,7 +71,7 @@ mod tests {
         let identity = X25519Identity::generate();
         let passphrase = Passphrase::new("correct horse".to_owned().into());
         let text = identity.to_secret_text();
-        let sealed = protected_file(&text, &passphrase, &mut system_random());
+        let sealed = protected_file(&text, &passphrase, &mut system_random()).unwrap();
         std::fs::write(path("sealed"), &sealed).unwrap();
         std::fs::write(path("plain"), text.as_bytes()).unwrap();
         std::fs::write(path("long"), vec![b'x'; FILE_BYTES_MAX as usize + 1]).unwrap();

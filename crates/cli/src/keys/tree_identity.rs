@@ -12,10 +12,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use haul_seal::{
-    HybridIdentity, Identity, Passphrase, Recipient, TREE_IDENTITY_NAME, X25519Identity, protected_file,
+    HybridIdentity, Identity, Passphrase, Recipient, TREE_IDENTITY_NAME, WORK_FACTOR_IN_TREES_MAX,
+    X25519Identity, protected_file,
 };
 
 use super::key_file::{protected_identities, unusable_key};
+use super::keygen::joined;
 use super::tree_file;
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
@@ -54,9 +56,10 @@ pub(super) fn recipients_in(
             missing.push(path);
             continue;
         };
-        for identity in protected_identities(&path, &file, protection.passphrase)? {
+        let passphrase = protection.passphrase.clone().opening_up_to(WORK_FACTOR_IN_TREES_MAX);
+        for identity in protected_identities(&path, &file, &passphrase)? {
             let recipient = identity.to_recipient().map_err(unusable_key(&path))?;
-            if protection.post_quantum && !matches!(recipient, Recipient::Hybrid(_)) {
+            if protection.post_quantum && !recipient.is_post_quantum() {
                 let problem =
                     Problem::usage(format!("the identity in {} is not post-quantum", quoted(&path)));
                 return Err(problem.hint("seal into a new directory with -o, or omit --pq"));
@@ -66,12 +69,12 @@ pub(super) fn recipients_in(
     }
     if !missing.is_empty() {
         // All recipients of a file must be post-quantum for it to be so.
-        let has_hybrid = recipients.iter().any(|recipient| matches!(recipient, Recipient::Hybrid(_)));
+        let has_hybrid = recipients.iter().any(Recipient::is_post_quantum);
         let identity = generate(protection.post_quantum || has_hybrid);
         recipients.push(identity.to_recipient().expect("a new identity has a recipient"));
-        let mut file = identity.to_secret_text();
-        file.push('\n');
-        let sealed = protected_file(&file, protection.passphrase, &mut system_random());
+        let file = joined(&[&identity.to_secret_text(), "\n"]);
+        let sealed = protected_file(&file, protection.passphrase, &mut system_random())
+            .map_err(|error| Problem::usage(error.to_string()))?;
         for path in &missing {
             create(path, &sealed)?;
             voice.note(format!("the passphrase seals {}, which opens the files", quoted(path)));

@@ -10,7 +10,9 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use haul_seal::{Identity, KeyFileError, Passphrase, TREE_IDENTITY_NAME, protected_identities_in};
+use haul_seal::{
+    Identity, KeyFileError, Passphrase, TREE_IDENTITY_NAME, WORK_FACTOR_IN_TREES_MAX, protected_identities_in,
+};
 
 use super::tree_file;
 use super::tree_identity::directory_of;
@@ -24,7 +26,7 @@ const FILES_MAX: usize = 32;
 /// passphrase seals is reported and left out.
 pub(super) fn find(inputs: &[PathBuf], passphrase: &Passphrase, voice: &Voice) -> Vec<Identity> {
     let mut search = Search {
-        passphrase,
+        passphrase: passphrase.clone().opening_up_to(WORK_FACTOR_IN_TREES_MAX),
         voice,
         directories: HashSet::new(),
         files: HashSet::new(),
@@ -53,7 +55,7 @@ pub(super) fn find(inputs: &[PathBuf], passphrase: &Passphrase, voice: &Voice) -
 
 /// One search.
 struct Search<'a> {
-    passphrase: &'a Passphrase,
+    passphrase: Passphrase,
     voice: &'a Voice,
     /// The directories that were searched, by device and inode.
     directories: HashSet<(u64, u64)>,
@@ -99,7 +101,7 @@ impl Search<'_> {
             }
             Ok(Some(file)) => file,
         };
-        match protected_identities_in(&file, self.passphrase) {
+        match protected_identities_in(&file, &self.passphrase) {
             Ok(identities) => self.identities.extend(identities),
             Err(KeyFileError::WrongPassphrase) => refused("is sealed with another passphrase"),
             Err(error) => refused(&format!("is not an identity file ({error})")),

@@ -3,6 +3,9 @@
 //! Owns: the traits between a command's jobs and the reports.
 //! Does not own: the words of a particular job (each command's `describe` module), printing.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
+
 use haul_engine::{Config, Event, Job, Report, Source};
 use serde_json::{Map, Value};
 
@@ -16,6 +19,8 @@ pub(crate) trait Reportable:
     const VERB: &'static str;
     /// The participle, as in "12 tasks sealed".
     const DONE: &'static str;
+    /// Whether a run without a task fails, because its success would say something about files that weren't there.
+    const NEEDS_TASKS: bool = false;
 
     /// Runs every task of `source`: by [`haul_engine::run`], or by [`haul_engine::run_portable`] for a job that worker
     /// processes can do.
@@ -30,7 +35,7 @@ pub(crate) trait Reportable:
 /// A task that has a name.
 pub(crate) trait Subject {
     /// The file or URL that the task is about, as the user wrote it.
-    fn subject(&self) -> String;
+    fn subject(&self) -> Cow<'_, OsStr>;
 }
 
 /// A task's output, described.

@@ -3,6 +3,7 @@
 //! Owns: their members. This is the only writer of both, for jobs and for streams, so both have the same members.
 //! Does not own: members that describe one command's results (see [`super::describe`]), printing.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use haul_engine::Phases;
@@ -10,11 +11,12 @@ use serde_json::{Map, Value, json};
 
 use super::exit::Exit;
 use super::stats::Usage;
+use super::text::name_members;
 
 /// The end of one task.
 pub(crate) struct TaskRecord {
     pub(crate) id: u64,
-    pub(crate) subject: String,
+    pub(crate) subject: OsString,
     pub(crate) succeeded: bool,
     /// `None` if the task's phases weren't measured: a stream's reads, computations and writes overlap.
     pub(crate) phases: Option<Phases>,
@@ -30,7 +32,6 @@ impl TaskRecord {
         let own = [
             ("event", if self.succeeded { "done" } else { "failed" }.into()),
             ("task", self.id.into()),
-            ("subject", self.subject.as_str().into()),
             ("queue_us", micros(|phases| phases.queue)),
             ("device_us", micros(|phases| phases.device)),
             ("executor_us", micros(|phases| phases.executor)),
@@ -38,6 +39,7 @@ impl TaskRecord {
         ];
         let mut members = self.members;
         members.extend(own.map(|(name, value)| (name.to_owned(), value)));
+        members.extend(name_members("subject", &self.subject));
         Value::Object(members)
     }
 }
@@ -99,7 +101,7 @@ mod tests {
     fn a_task_without_phases_has_the_same_members_as_one_with_them() {
         let members = |phases| {
             let members = Map::from_iter([("plain_bytes".to_owned(), 5.into())]);
-            let record = TaskRecord { id: 3, subject: "a".to_owned(), succeeded: true, phases, members };
+            let record = TaskRecord { id: 3, subject: "a".into(), succeeded: true, phases, members };
             record.into_json()
         };
         let (measured, stream) = (members(Some(Phases::default())), members(None));

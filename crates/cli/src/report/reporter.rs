@@ -3,6 +3,7 @@
 //! Owns: the order and the form of what is reported, when a run is to be given up.
 //! Does not own: running ([`crate::run::reporting`]), words about a particular job ([`super::describe`]).
 
+use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 
 use haul_engine::{Engine, Failure, Report, Settled};
@@ -80,7 +81,7 @@ impl<'a> Reporter<'a> {
             }
         }
         if self.options.json {
-            self.unread |= !self.voice.data(record_of(settled, subject).into_json());
+            self.unread |= !self.voice.data(record_of(settled, subject.into_owned()).into_json());
         }
     }
 
@@ -94,7 +95,7 @@ impl<'a> Reporter<'a> {
         self.gave_up = true;
     }
 
-    fn fail<J: Reportable>(&mut self, subject: &str, failure: &Failure<J::Error>) {
+    fn fail<J: Reportable>(&mut self, subject: &OsStr, failure: &Failure<J::Error>) {
         let Explanation { exit, message, hint } = explain::<J>(failure);
         self.exit = self.exit.max(exit);
         let unread = matches!(failure, Failure::Job(error) if error.is_unread());
@@ -117,7 +118,12 @@ impl<'a> Reporter<'a> {
         usage: &Usage,
     ) -> Exit {
         let is_interrupted = report.cancelled && !self.gave_up;
-        let exit = if is_interrupted { Exit::Interrupted } else { self.exit };
+        let is_empty = J::NEEDS_TASKS && report.succeeded + report.failed + report.cancelled_tasks == 0;
+        let exit = match self.exit {
+            _ if is_interrupted => Exit::Interrupted,
+            exit if is_empty => exit.max(Exit::Failed),
+            exit => exit,
+        };
         if self.unread {
             return exit;
         }
@@ -175,7 +181,7 @@ impl<'a> Reporter<'a> {
     }
 }
 
-fn record_of<J: Reportable>(settled: &Settled<J>, subject: String) -> TaskRecord {
+fn record_of<J: Reportable>(settled: &Settled<J>, subject: OsString) -> TaskRecord {
     let members = match &settled.outcome {
         Ok(output) => output.members(&settled.task),
         Err(failure) => failure_members::<J>(failure),

@@ -1,43 +1,64 @@
-//! Text in messages: foreign strings, sizes and counts.
+//! Text in messages and data: foreign strings, names of files, sizes and counts.
 //!
 //! Owns: quoting and escaping, units, singular and plural.
 //! Does not own: printing.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
-/// A foreign string in double quotes. Characters that could manipulate a terminal are escaped.
+use serde_json::Value;
+
+/// A foreign string in double quotes. Characters that could manipulate a terminal are escaped, and so are bytes that
+/// aren't UTF-8, so that different strings stay different.
 pub(crate) fn quoted(text: &(impl AsRef<OsStr> + ?Sized)) -> String {
-    let lossy: Cow<'_, str> = text.as_ref().to_string_lossy();
-    let mut quoted = String::with_capacity(lossy.len() + 2);
+    let bytes = text.as_ref().as_bytes();
+    let mut quoted = String::with_capacity(bytes.len() + 2);
     quoted.push('"');
-    for character in lossy.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            _ if is_harmful(character) => quoted.extend(character.escape_unicode()),
-            _ => quoted.push(character),
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '"' | '\\' => quoted.extend(['\\', character]),
+                _ if is_harmful(character) => quoted.extend(character.escape_unicode()),
+                _ => quoted.push(character),
+            }
         }
+        quoted.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
     }
     quoted.push('"');
     quoted
 }
 
-/// A message without characters that could manipulate a terminal. Line feeds stay.
+/// The members of a JSON object that say what `name` is: the member `key` and, if the name isn't UTF-8, its bytes in
+/// hexadecimal digits in `key` with `_hex`, since the text alone may be that of another name.
+pub(crate) fn name_members(key: &str, name: &OsStr) -> impl Iterator<Item = (String, Value)> + use<> {
+    let hex = name.to_str().is_none().then(|| {
+        let digits: String = name.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        (format!("{key}_hex"), digits.into())
+    });
+    [(key.to_owned(), name.to_string_lossy().into())].into_iter().chain(hex)
+}
+
+/// One line of a message, without characters that could manipulate a terminal or begin another line.
 pub(crate) fn harmless(message: &str) -> Cow<'_, str> {
-    escaped(message, |character, out| out.extend(character.escape_unicode()))
+    escaped(message, is_harmful, |character, out| out.extend(character.escape_unicode()))
 }
 
-/// JSON text as [`harmless`], in JSON's own escapes: beyond ASCII these characters are valid, but not for terminals.
+/// JSON text, or text in lines, without harmful characters, in JSON's own escapes: beyond ASCII these characters are
+/// valid in JSON, but not for terminals.
 pub(crate) fn harmless_json(text: &str) -> Cow<'_, str> {
-    escaped(text, |character, out| {
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            out.push_str(&format!("\\u{unit:04x}"));
-        }
-    })
+    escaped(
+        text,
+        |character| character != '\n' && is_harmful(character),
+        |character, out| {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        },
+    )
 }
 
-fn escaped(text: &str, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
-    let is_escaped = |character: char| character != '\n' && is_harmful(character);
+fn escaped(text: &str, is_escaped: fn(char) -> bool, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
     if !text.contains(is_escaped) {
         return Cow::Borrowed(text);
     }
@@ -84,18 +105,32 @@ mod tests {
     fn foreign_strings_are_escaped() {
         assert_eq!(quoted("a b"), r#""a b""#);
         assert_eq!(quoted("a\"\\"), r#""a\"\\""#);
+        let name = |bytes: &'static [u8]| OsStr::from_bytes(bytes);
+        assert_eq!(quoted(name(b"a\xffb\xc3")), r#""a\xffb\xc3""#);
+        assert_ne!(quoted(name(b"\xff")), quoted("\\xff"));
         assert_eq!(quoted("\x1b[31m\n\u{202e}"), r#""\u{1b}[31m\u{a}\u{202e}""#);
     }
 
     #[test]
     fn messages_and_json_carry_no_harmful_characters() {
         let text = "a\x1b[2J\u{9b}31m\u{202e}\u{7f}\u{e0041}\u{61c}\tb\nc \u{e9}";
-        let shown = "a\\u{1b}[2J\\u{9b}31m\\u{202e}\\u{7f}\\u{e0041}\\u{61c}\\u{9}b\nc \u{e9}";
+        let shown = "a\\u{1b}[2J\\u{9b}31m\\u{202e}\\u{7f}\\u{e0041}\\u{61c}\\u{9}b\\u{a}c \u{e9}";
         assert_eq!(harmless(text), shown);
         let json = serde_json::Value::from(text).to_string();
         let escaped = harmless_json(&json);
         assert!(!escaped.contains(is_harmful), "{escaped}");
         assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), text);
+    }
+
+    #[test]
+    fn names_stay_distinct_in_json() {
+        let members = |name: &'static [u8]| {
+            let members = name_members("subject", OsStr::from_bytes(name)).collect::<serde_json::Map<_, _>>();
+            Value::Object(members).to_string()
+        };
+        assert_eq!(members("\u{e9}".as_bytes()), "{\"subject\":\"\u{e9}\"}");
+        assert_eq!(members(b"a\xfe"), "{\"subject\":\"a\u{fffd}\",\"subject_hex\":\"61fe\"}");
+        assert_ne!(members(b"a\xfe"), members(b"a\xff"));
     }
 
     #[test]

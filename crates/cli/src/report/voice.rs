@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 
 use super::exit::{Exit, Problem};
-use super::redaction::redacted;
+use super::redaction::{redacted, without_keys};
 use super::text::{harmless, harmless_json};
 
 /// The number of `-v` less the number of `-q`.
@@ -92,7 +92,7 @@ impl Voice {
 
     /// Prints text that was requested but is not data, such as `--stats`.
     pub(crate) fn talk(&self, text: &str) {
-        self.print(text.trim_end_matches('\n'));
+        text.lines().for_each(|line| self.print(line));
     }
 
     /// Prints the problem and its hint.
@@ -103,11 +103,20 @@ impl Voice {
         }
     }
 
-    /// Prints a line of data on stdout. Returns whether it could be written.
-    pub(crate) fn data(&self, line: impl Display) -> bool {
-        let line = line.to_string();
+    /// Prints data on stdout, in lines. Returns whether it could be written.
+    pub(crate) fn data(&self, lines: impl Display) -> bool {
+        let lines = lines.to_string();
+        self.write_data(harmless_json(&without_keys(&lines)).as_bytes())
+    }
+
+    /// Prints a secret key on stdout, which is what the user asked for. Returns whether it could be written.
+    pub(crate) fn secret_key(&self, lines: &[u8]) -> bool {
+        self.write_data(lines)
+    }
+
+    fn write_data(&self, lines: &[u8]) -> bool {
         let mut stdout = std::io::stdout().lock();
-        match writeln!(stdout, "{}", harmless_json(&line)).and_then(|()| stdout.flush()) {
+        match stdout.write_all(lines).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()) {
             Ok(()) => true,
             // The reader has what it wanted.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => false,
@@ -146,11 +155,15 @@ impl Voice {
     }
 }
 
+/// The form of one line for the user. Every message and every question passes here: none shows a secret key, the login of
+/// a URL, or characters that manipulate a terminal.
+pub(crate) fn presentable(line: &str) -> String {
+    harmless(&redacted(&without_keys(line))).into_owned()
+}
+
 fn write_message(text: &str) {
-    // Every message passes here: none shows the login of a URL, or characters that manipulate a terminal.
-    let text = redacted(text);
     // A closed stderr does not end the run.
-    let _ = writeln!(std::io::stderr(), "{}", harmless(&text));
+    let _ = writeln!(std::io::stderr(), "{}", presentable(text));
 }
 
 /// Prints clap's error in the form of our own messages, or the help that was requested.
@@ -179,6 +192,7 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
 /// Prints panics as internal errors. A task that panics is also reported as failed.
 pub(crate) fn route_panics() {
     std::panic::set_hook(Box::new(|panic| {
+        let panic = panic.to_string().lines().collect::<Vec<_>>().join(" ");
         write_message(&format!("haul: error: internal error: {panic}"));
     }));
 }

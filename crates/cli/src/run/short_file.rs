@@ -8,6 +8,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 /// Reads a whole file of at most `bytes_max` bytes.
 ///
 /// # Errors
@@ -15,6 +17,26 @@ use std::path::Path;
 pub(crate) fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let count = File::open(path)?.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    check_length(count, bytes_max)?;
+    Ok(bytes)
+}
+
+/// Reads a whole file of at most `bytes_max` bytes that holds a secret. The bytes are wiped when they are dropped.
+///
+/// # Errors
+/// If the file can't be read or is longer.
+pub(crate) fn read_secret(path: &Path, bytes_max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    read_secret_from(File::open(path)?, bytes_max)
+}
+
+/// As [`read_secret`], from `source`.
+///
+/// # Errors
+/// If `source` can't be read or gives more than `bytes_max` bytes.
+pub(crate) fn read_secret_from(source: impl Read, bytes_max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Room for all of it and for the read that finds the end: growing would leave copies of the secret behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max as usize + 64));
+    let count = source.take(bytes_max + 1).read_to_end(&mut bytes)?;
     check_length(count, bytes_max)?;
     Ok(bytes)
 }

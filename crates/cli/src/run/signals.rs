@@ -1,20 +1,41 @@
-//! SIGINT and SIGTERM cancel a run; a second signal ends the process at once.
+//! SIGINT and SIGTERM cancel a run; a second signal ends the process at once. While a question is asked, signals wait
+//! until the terminal is in order.
 //!
-//! Owns: the signal thread, SIGXFSZ, core dumps.
-//! Does not own: what cancelling means (engines and jobs do).
+//! Owns: the signal thread, signals during questions, SIGXFSZ, core dumps.
+//! Does not own: what cancelling means (engines and jobs do), the terminal.
 
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
+use std::{array, io};
 
 use haul_io::Cancel;
 use rustix::process::DumpableBehavior;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::{emulate_default_handler, pipe, unregister};
+use signal_hook::{SigId, flag};
 
 use crate::report::exit::Exit;
 
 /// A second signal within this time is ignored: wrappers send one to the process and one to its group.
 const REPEAT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The signals that would end or stop the process while the terminal doesn't echo.
+const OF_QUESTIONS: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP];
+
+/// For each of [`OF_QUESTIONS`], whether its default action applies. Signals belong to the process, and the library
+/// that catches them can't restore a default action later, so it is decided here for the life of the process.
+static DEFAULTS: LazyLock<[Arc<AtomicBool>; 5]> = LazyLock::new(|| {
+    OF_QUESTIONS.map(|signal| {
+        let applies = Arc::new(AtomicBool::new(true));
+        // Fails for no signal of the list. A signal that couldn't be caught would keep its default action.
+        let _ = flag::register_conditional_default(signal, applies.clone());
+        applies
+    })
+});
 
 /// Triggers the cancellation at the first signal, as long as this lives.
 pub(crate) struct SignalWatch {
@@ -24,6 +45,11 @@ pub(crate) struct SignalWatch {
 impl SignalWatch {
     pub(crate) fn start(cancel: Cancel) -> std::io::Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        for (signal, default_applies) in OF_QUESTIONS.iter().zip(DEFAULTS.iter()) {
+            if [SIGINT, SIGTERM].contains(signal) {
+                default_applies.store(false, Ordering::Relaxed);
+            }
+        }
         let handle = signals.handle();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let mut first = None;
@@ -39,9 +65,75 @@ impl SignalWatch {
     }
 }
 
+/// Catches the signals that would end or stop the process, as long as this lives. It becomes readable when one arrives.
+pub(crate) struct CaughtSignals {
+    arrived: UnixStream,
+    last: Arc<AtomicUsize>,
+    actions: Vec<SigId>,
+    /// What [`DEFAULTS`] were before.
+    before: [bool; 5],
+}
+
+impl CaughtSignals {
+    pub(crate) fn catch() -> io::Result<Self> {
+        let (arrived, notify) = UnixStream::pair()?;
+        arrived.set_nonblocking(true)?;
+        let before = array::from_fn(|index| DEFAULTS[index].swap(false, Ordering::Relaxed));
+        let last = Arc::default();
+        let mut caught = Self { arrived, last, actions: Vec::new(), before };
+        for signal in OF_QUESTIONS {
+            caught.actions.push(flag::register_usize(signal, caught.last.clone(), signal as usize)?);
+            caught.actions.push(pipe::register(signal, notify.try_clone()?)?);
+        }
+        Ok(caught)
+    }
+
+    /// The signal that arrived last, if one did since the last call. As in the kernel, nothing stops a process that no
+    /// shell could continue.
+    pub(crate) fn take(&self) -> Option<i32> {
+        let mut bytes = [0; 64];
+        while rustix::io::read(&self.arrived, &mut bytes).is_ok_and(|count| count > 0) {}
+        i32::try_from(self.last.swap(0, Ordering::Relaxed))
+            .ok()
+            .filter(|signal| *signal != 0 && (*signal != SIGTSTP || has_shell()))
+    }
+
+    /// Does what `signal` does by default: stops the process until it is continued, or ends it. Only SIGINT and SIGTERM
+    /// are left to the caller. Returns whether the process was stopped.
+    pub(crate) fn act(signal: i32) -> bool {
+        if ![SIGINT, SIGTERM].contains(&signal) {
+            let _ = emulate_default_handler(signal);
+        }
+        signal == SIGTSTP
+    }
+}
+
+/// Whether the parent belongs to the same session, so that it can continue this process.
+fn has_shell() -> bool {
+    use rustix::process::{getppid, getsid};
+    getppid().is_some_and(|parent| getsid(Some(parent)).is_ok_and(|session| getsid(None) == Ok(session)))
+}
+
+impl AsFd for CaughtSignals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.arrived.as_fd()
+    }
+}
+
+impl Drop for CaughtSignals {
+    fn drop(&mut self) {
+        self.actions.drain(..).for_each(|action| {
+            unregister(action);
+        });
+        for (default_applies, before) in DEFAULTS.iter().zip(self.before) {
+            default_applies.store(before, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Makes a write beyond the file size limit (RLIMIT_FSIZE) an error, not the end of the process.
 pub(crate) fn survive_file_size_limit() -> std::io::Result<()> {
-    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
+    flag::register(SIGXFSZ, Arc::default()).map(drop)
 }
 
 /// Excludes the memory of this process, which holds keys, from core dumps and from debuggers of the same user.

@@ -345,3 +345,16 @@ fn nothing_is_made_through_a_link_in_a_mirror() {
     }
     assert_eq!(files_below(&dir.path().join("tree")).unwrap().len(), 22, "sources stay");
 }
+
+#[test]
+fn a_check_of_nothing_fails_in_the_report_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul(dir.path());
+    keygen(&haul);
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    for engine in ["serial", "threads=2", "processes=1", "hybrid=1x2", "uring=1x4"] {
+        let run = haul.run(["verify", "--json", "-e", engine, "-i", "key.txt", "empty"]).expect_status(1);
+        let report: serde_json::Value = serde_json::from_str(run.stdout_text().trim()).unwrap();
+        assert_eq!((&report["event"], &report["exit"]), (&"report".into(), &1.into()), "{engine}");
+    }
+}

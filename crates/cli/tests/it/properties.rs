@@ -65,3 +65,15 @@ proptest! {
         checks::list_lines(&[&[choice], &objects.concat()[..]].concat());
     }
 }
+
+/// The inputs that the fuzzers kept: each reached code that others didn't.
+#[test]
+fn the_kept_corpus_has_the_properties() {
+    let targets: [(&str, fn(&[u8])); 1] = [("list", checks::list_lines)];
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    for (target, check) in targets {
+        let files = std::fs::read_dir(corpus.join(target)).unwrap();
+        let count = files.map(|file| check(&std::fs::read(file.unwrap().path()).unwrap())).count();
+        assert!(count > 0, "{target}");
+    }
+}

@@ -6,6 +6,8 @@ mod hard_links;
 mod inspect;
 mod keys;
 mod plugins;
+mod prompts;
+mod secrets;
 mod streams;
 mod trees;
 mod whose;

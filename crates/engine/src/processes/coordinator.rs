@@ -4,7 +4,7 @@
 //! Does not own: the processes ([`crate::processes::worker_pool`]), what a worker does ([`crate::processes::worker`]),
 //! the order of work ([`crate::supervisor`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,8 +15,8 @@ use haul_queue::lease::{OfferError, Poisoned, SlotId};
 
 use crate::config::{Config, POLL_INTERVAL};
 use crate::event::Settled;
-use crate::execute::{Answer, Returned, Stage, Work, execute};
-use crate::job::contract::{Failure, Step};
+use crate::execute::{Answer, Returned, Stage, Work, catch, execute};
+use crate::job::contract::{Failure, Outcome, Step};
 use crate::job::phases::{Phases, Spreads};
 use crate::job::portable::Portable;
 use crate::job::source::Source;
@@ -34,6 +34,9 @@ const START_PAUSE: Duration = Duration::from_millis(2);
 /// The pause between two checks for dead workers.
 const REAP_INTERVAL: Duration = Duration::from_millis(2);
 
+/// The pause between two searches for work that, by a corrupt word, is being carried out by no living worker.
+const SEARCH_INTERVAL: Duration = Duration::from_millis(250);
+
 pub(crate) fn run<J: Portable>(
     job: &J,
     mut supervisor: Supervisor<J, impl Source<J::Task>>,
@@ -48,9 +51,12 @@ pub(crate) fn run<J: Portable>(
         io: Blocking::new(pool.never.clone()),
         pool,
         offered: HashMap::new(),
+        suspects: VecDeque::new(),
+        alone: None,
         returned: Vec::new(),
         cancel_sent: false,
         last_reap: now,
+        last_search: now,
         last_start: now,
         cores: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
@@ -77,13 +83,31 @@ struct Coordinator<'a, J: Portable> {
     pool: WorkerPool,
     /// The work in the table.
     offered: HashMap<SlotId, Work<J>>,
+    /// Work that must run alone, one piece after the other: a death then convicts it and costs no other work.
+    suspects: VecDeque<Suspect<J>>,
+    /// The suspect in the table.
+    alone: Option<Alone>,
     /// Answers that the supervisor has not been given yet.
     returned: Vec<Returned<J>>,
     /// The workers have been told that the run was cancelled.
     cancel_sent: bool,
     last_reap: Instant,
+    last_search: Instant,
     last_start: Instant,
     cores: usize,
+}
+
+/// A piece of work over which workers have died, perhaps because of other work in the same process.
+struct Suspect<J: Portable> {
+    work: Work<J>,
+    /// It is given up at the next death.
+    is_last: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Alone {
+    slot: SlotId,
+    is_last: bool,
 }
 
 impl<J: Portable> Coordinator<'_, J> {
@@ -93,9 +117,16 @@ impl<J: Portable> Coordinator<'_, J> {
             self.cancel_sent = true;
             self.stop();
         }
-        while self.offered.len() < self.pool.table.slot_count() && self.returned.is_empty() {
+        self.offer_suspect();
+        while self.offered.len() + self.suspects.len() < self.pool.table.slot_count()
+            && self.returned.is_empty()
+        {
             match supervisor.next(Instant::now()) {
-                Ready::Work(work) => self.offer(work),
+                Ready::Work(work) if work.alone && !is_undoing(&work) => {
+                    self.suspects.push_back(Suspect { work, is_last: false });
+                    self.offer_suspect();
+                }
+                Ready::Work(work) => self.offer(work, false),
                 Ready::Wait => break,
                 Ready::End => return true,
             }
@@ -103,17 +134,40 @@ impl<J: Portable> Coordinator<'_, J> {
         false
     }
 
-    fn offer(&mut self, work: Work<J>) {
-        if let Stage::Finish { succeeded: false, .. } = work.stage {
-            // Undoing is cheap, and this process has everything it needs for it.
+    /// Offers the next suspect, if none is in the table.
+    fn offer_suspect(&mut self) {
+        while self.alone.is_none()
+            && let Some(Suspect { mut work, is_last }) = self.suspects.pop_front()
+        {
+            work.alone = true;
+            self.offer(work, is_last);
+        }
+    }
+
+    /// Offers `work`; `is_last`: it is given up at the first death.
+    fn offer(&mut self, work: Work<J>, is_last: bool) {
+        if is_undoing(&work) {
             return self.returned.push(run_ready(execute(self.job, &self.io, work)));
         }
         if !self.pool.has_workers() {
             return self.give_up(work, &[], Failure::NoWorker);
         }
-        let order = order_for(self.job, &work, &mut |out| self.io.random(out));
-        match self.pool.table.offer(&order) {
-            Ok(slot) => drop(self.offered.insert(slot, work)),
+        let order = match catch(|| order_for(self.job, &work, &mut |out| self.io.random(out))) {
+            Ok(order) => order,
+            Err(message) => {
+                let returned = self.undone(work, Failure::Panicked(message));
+                return self.returned.push(returned);
+            }
+        };
+        let table = &mut self.pool.table;
+        let offered = if is_last { table.offer_once(&order) } else { table.offer(&order) };
+        match offered {
+            Ok(slot) => {
+                if work.alone {
+                    self.alone = Some(Alone { slot, is_last });
+                }
+                self.offered.insert(slot, work);
+            }
             // Paths longer than any system accepts: the job reports the error.
             Err(OfferError::TooLong { .. }) => {
                 self.returned.push(run_ready(execute(self.job, &self.io, work)));
@@ -126,11 +180,23 @@ impl<J: Portable> Coordinator<'_, J> {
     fn stop(&mut self) {
         self.pool.cancel();
         for slot in self.pool.table.withdraw() {
-            let work = self.take_offered(slot);
-            match work.stage {
-                Stage::Finish { .. } => self.offer(work),
-                Stage::Start | Stage::Part { .. } => self.returned.push(failed(work, Failure::Cancelled)),
+            let is_last = self.alone.is_some_and(|alone| alone.slot == slot && alone.is_last);
+            if let Some(work) = self.take_offered(slot) {
+                self.stop_one(work, is_last);
             }
+        }
+        for Suspect { mut work, is_last } in std::mem::take(&mut self.suspects) {
+            work.alone = true;
+            self.stop_one(work, is_last);
+        }
+    }
+
+    /// Cancels `work`, which no worker has. A step that ends a task stays.
+    fn stop_one(&mut self, work: Work<J>, is_last: bool) {
+        match work.stage {
+            Stage::Finish { .. } if work.alone => self.suspects.push_back(Suspect { work, is_last }),
+            Stage::Finish { .. } => self.offer(work, false),
+            Stage::Start | Stage::Part { .. } => self.returned.push(failed(work, Failure::Cancelled)),
         }
     }
 
@@ -166,24 +232,28 @@ impl<J: Portable> Coordinator<'_, J> {
     fn collect(&mut self) {
         for finished in self.pool.table.collect() {
             self.pool.record_progress();
-            let work = self.take_offered(finished.slot);
-            let returned = self.returned_of(work, &finished.outcome);
-            self.returned.push(returned);
+            if let Some(work) = self.take_offered(finished.slot) {
+                let returned = self.returned_of(work, &finished.outcome);
+                self.returned.push(returned);
+            }
         }
         if self.last_reap.elapsed() >= REAP_INTERVAL {
             self.last_reap = Instant::now();
             self.reap();
+        }
+        if self.last_search.elapsed() >= SEARCH_INTERVAL {
+            self.last_search = Instant::now();
+            let lost = self.pool.table.owners().into_iter().filter(|owner| !self.pool.is_alive(*owner));
+            for owner in lost.collect::<Vec<_>>() {
+                self.reap_leases(owner);
+            }
         }
     }
 
     /// Reclaims the leases of dead workers, gives up tasks that have killed too many, and starts replacements.
     fn reap(&mut self) {
         for owner in self.pool.reap() {
-            for Poisoned { slot, intent } in self.pool.table.reap(owner).poisoned {
-                self.pool.record_progress();
-                let work = self.take_offered(slot);
-                self.give_up(work, &intent, Failure::WorkersDied { count: DEATHS_MAX });
-            }
+            self.reap_leases(owner);
             self.pool.replace(owner);
             if self.cancel_sent {
                 self.pool.cancel();
@@ -191,33 +261,60 @@ impl<J: Portable> Coordinator<'_, J> {
         }
         if !self.pool.has_workers() {
             for slot in self.pool.table.withdraw() {
-                let work = self.take_offered(slot);
-                self.give_up(work, &[], Failure::NoWorker);
+                if let Some(work) = self.take_offered(slot) {
+                    self.give_up(work, &[], Failure::NoWorker);
+                }
+            }
+            for suspect in std::mem::take(&mut self.suspects) {
+                self.give_up(suspect.work, &[], Failure::NoWorker);
             }
         }
     }
 
-    fn take_offered(&mut self, slot: SlotId) -> Work<J> {
-        self.offered.remove(&slot).expect("every slot in use belongs to offered work")
+    fn reap_leases(&mut self, owner: u16) {
+        for Poisoned { slot, intent } in self.pool.table.reap(owner).poisoned {
+            self.pool.record_progress();
+            let is_last = self.alone.is_some_and(|alone| alone.slot == slot && alone.is_last);
+            let Some(work) = self.take_offered(slot) else { continue };
+            if is_last {
+                self.give_up(work, &intent, Failure::WorkersDied { count: DEATHS_MAX });
+            } else {
+                self.suspect(work, &intent);
+            }
+        }
+    }
+
+    /// Has `work`, over which all but the last permitted workers have died, carried out once more, alone.
+    fn suspect(&mut self, work: Work<J>, intent: &[u8]) {
+        match catch(|| self.outcome_of_last_attempt(&work, intent)) {
+            Ok(None) if matches!(work.stage, Stage::Part { .. }) && !self.job.repeats_parts() => {
+                self.returned.push(part(work, Answer::PartLost));
+            }
+            Ok(None) if self.cancel_sent => self.stop_one(Work { alone: true, ..work }, true),
+            Ok(None) => self.suspects.push_back(Suspect { work, is_last: true }),
+            Ok(Some(outcome)) => self.end(work, outcome),
+            Err(message) => self.end(work, Err(Failure::Panicked(message))),
+        }
+    }
+
+    /// The work that was offered in `slot`.
+    fn take_offered(&mut self, slot: SlotId) -> Option<Work<J>> {
+        self.alone.take_if(|alone| alone.slot == slot);
+        self.offered.remove(&slot)
     }
 
     /// Ends `work` that no worker will carry out. Cleans up after the last attempt, or accepts its result if that was
     /// published after all.
     fn give_up(&mut self, work: Work<J>, intent: &[u8], failure: Failure<J::Error>) {
-        let left = run_ready(examine(&self.io, intent));
-        let outcome = match (left, self.job.half_done()) {
-            (Ok(Left::Published), _) => {
-                let outcome = run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job);
-                if let Stage::Finish { state, .. } = &work.stage {
-                    // The result may still have its temporary name besides the final one.
-                    let token = self.job.token(state, &mut |out| self.io.random(out));
-                    run_ready(self.job.abandon(&self.io, &work.task, token));
-                }
-                outcome
-            }
-            (Ok(Left::HalfDone), Some(error)) => Err(Failure::Job(error)),
-            _ => Err(failure),
+        let outcome = match catch(|| self.outcome_of_last_attempt(&work, intent)) {
+            Ok(outcome) => outcome.unwrap_or(Err(failure)),
+            Err(message) => Err(Failure::Panicked(message)),
         };
+        self.end(work, outcome);
+    }
+
+    /// Ends `work` that no worker will carry out.
+    fn end(&mut self, work: Work<J>, outcome: Outcome<J>) {
         let returned = match outcome {
             Ok(output) => done(work, output),
             Err(failure) => self.undone(work, failure),
@@ -225,11 +322,28 @@ impl<J: Portable> Coordinator<'_, J> {
         self.returned.push(returned);
     }
 
+    /// What the last attempt at `work` has achieved, if that decides how the work ends.
+    fn outcome_of_last_attempt(&self, work: &Work<J>, intent: &[u8]) -> Option<Outcome<J>> {
+        match (run_ready(examine(&self.io, intent)), self.job.half_done()) {
+            (Ok(Left::Published), _) => {
+                let outcome = run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job);
+                if let Stage::Finish { state, .. } = &work.stage {
+                    // The result may still have its temporary name besides the final one.
+                    let token = self.job.token(state, &mut |out| self.io.random(out));
+                    run_ready(self.job.abandon(&self.io, &work.task, token));
+                }
+                Some(outcome)
+            }
+            (Ok(Left::HalfDone), Some(error)) => Some(Err(Failure::Job(error))),
+            _ => None,
+        }
+    }
+
     /// Undoes `work`, if it was to finish a split task, and fails it.
     fn undone(&self, work: Work<J>, failure: Failure<J::Error>) -> Returned<J> {
         if let Stage::Finish { state, .. } = &work.stage {
             // The failure at hand is more useful than one of the cleanup.
-            let _ = run_ready(self.job.finish(&self.io, &work.task, state, false));
+            let _ = catch(|| drop(run_ready(self.job.finish(&self.io, &work.task, state, false))));
         }
         failed(work, failure)
     }
@@ -242,47 +356,59 @@ impl<J: Portable> Coordinator<'_, J> {
         }
     }
 
-    /// The answer that a worker's reply to `work` stands for.
+    /// The answer that a worker's reply to `work` stands for. A panic of the job over it fails the work.
     fn returned_of(&self, work: Work<J>, bytes: &[u8]) -> Returned<J> {
-        if let Stage::Part { state, .. } = &work.stage {
-            self.job.part_returned(state);
-        }
-        let Some(reply) = from_bytes::<ReplyOf<J>>(bytes) else {
-            return failed(work, Failure::Panicked("a worker's reply cannot be decoded".to_owned()));
+        let decoded = catch(|| {
+            if let Stage::Part { state, .. } = &work.stage {
+                self.job.part_returned(state);
+            }
+            from_bytes::<ReplyOf<J>>(bytes)
+        });
+        let reply = match decoded {
+            Ok(Some(reply)) => reply,
+            Ok(None) => {
+                return self.undone(work, Failure::Panicked("a worker's reply cannot be decoded".to_owned()));
+            }
+            Err(message) => return self.undone(work, Failure::Panicked(message)),
         };
         let mut returned = match reply.result {
             Err(failure) => self.undone(work, failure.into()),
             Ok(ReplyValue::Output(output)) => done(work, output),
-            Ok(ReplyValue::Part) => Returned {
-                id: work.id,
-                answer: Answer::PartDone(Ok(())),
-                phases: Phases::default(),
-                bytes: 0,
-            },
-            Ok(ReplyValue::Lost) => part_lost(work),
+            Ok(ReplyValue::Part) => part(work, Answer::PartDone(Ok(()))),
+            Ok(ReplyValue::Lost) => part(work, Answer::PartLost),
             Ok(ReplyValue::Again) => started(work, Step::Again),
-            Ok(ReplyValue::Split { token, parts }) => {
-                match run_ready(self.job.join(&self.io, &work.task, token)) {
-                    Err(error) => {
-                        self.abandon(&work.task, bytes);
-                        failed(work, Failure::Job(error))
-                    }
-                    Ok(state) => started(work, Step::Split { state: Arc::new(state), parts }),
+            Ok(ReplyValue::Split { token, parts }) => match self.joined(&work, token) {
+                Err(failure) => {
+                    let _ = catch(|| self.abandon(&work.task, bytes));
+                    failed(work, failure)
                 }
-            }
+                Ok(state) => started(work, Step::Split { state: Arc::new(state), parts }),
+            },
         };
         (returned.phases, returned.bytes) = (reply.phases, reply.bytes);
         self.config.progress.fetch_add(reply.bytes, Ordering::Relaxed);
         returned
     }
+
+    fn joined(&self, work: &Work<J>, token: J::Token) -> Result<J::State, Failure<J::Error>> {
+        match catch(|| run_ready(self.job.join(&self.io, &work.task, token))) {
+            Ok(joined) => joined.map_err(Failure::Job),
+            Err(message) => Err(Failure::Panicked(message)),
+        }
+    }
+}
+
+/// Whether `work` undoes a split task. It is cheap, and this process has everything it needs for it.
+fn is_undoing<J: Portable>(work: &Work<J>) -> bool {
+    matches!(work.stage, Stage::Finish { succeeded: false, .. })
 }
 
 fn started<J: Portable>(work: Work<J>, step: Step<J::State, J::Output>) -> Returned<J> {
     Returned { id: work.id, answer: Answer::Started(Ok(step)), phases: Phases::default(), bytes: 0 }
 }
 
-fn part_lost<J: Portable>(work: Work<J>) -> Returned<J> {
-    Returned { id: work.id, answer: Answer::PartLost, phases: Phases::default(), bytes: 0 }
+fn part<J: Portable>(work: Work<J>, answer: Answer<J>) -> Returned<J> {
+    Returned { id: work.id, answer, phases: Phases::default(), bytes: 0 }
 }
 
 fn done<J: Portable>(work: Work<J>, output: J::Output) -> Returned<J> {
@@ -295,10 +421,6 @@ fn done<J: Portable>(work: Work<J>, output: J::Output) -> Returned<J> {
 }
 
 fn failed<J: Portable>(work: Work<J>, failure: Failure<J::Error>) -> Returned<J> {
-    let answer = match work.stage {
-        Stage::Start => Answer::Started(Err(failure)),
-        Stage::Part { .. } => Answer::PartDone(Err(failure)),
-        Stage::Finish { .. } => Answer::Finished(Err(failure)),
-    };
+    let answer = work.stage.kind().failed(failure);
     Returned { id: work.id, answer, phases: Phases::default(), bytes: 0 }
 }

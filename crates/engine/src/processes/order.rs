@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::execute::{Answer, Returned, Stage, Work};
+use crate::execute::{Answer, Returned, Stage, Work, catch};
 use crate::job::contract::{Failure, Step};
 use crate::job::phases::Phases;
 use crate::job::portable::Portable;
@@ -32,6 +32,10 @@ pub(crate) struct Handshake {
 pub(crate) struct Order<T, K> {
     /// The task's number.
     pub(crate) id: u64,
+    /// Which start of the task this belongs to.
+    pub(crate) attempt: u32,
+    /// Whether no other order may be carried out in the same process at the same time.
+    pub(crate) alone: bool,
     /// The time at which the order was queued, by [`monotonic_now`].
     pub(crate) queued: Duration,
     pub(crate) task: T,
@@ -99,10 +103,12 @@ pub(crate) fn order_for<J: Portable>(job: &J, work: &Work<J>, random: &mut dyn F
         Stage::Finish { state, .. } => OrderStage::Finish { token: job.token(state, random) },
     };
     let queued = monotonic_now();
-    to_bytes(&Order { id: work.id.0, queued, task: &*work.task, stage })
+    let Work { id, attempt, alone, .. } = *work;
+    to_bytes(&Order { id: id.0, attempt, alone, queued, task: &*work.task, stage })
 }
 
-/// The reply for `returned`. For a split task also the state that the token stands for.
+/// The reply for `returned`. For a split task also the state that the token stands for. If the job panics over the
+/// token, the state comes back without one, to be undone.
 pub(crate) fn reply_for<J: Portable>(
     job: &J,
     returned: Returned<J>,
@@ -115,9 +121,9 @@ pub(crate) fn reply_for<J: Portable>(
             Ok(ReplyValue::Output(output))
         }
         Answer::Started(Ok(Step::Split { state, parts })) => {
-            let token = job.token(&state, random);
+            let token = catch(|| job.token(&state, random));
             kept = Some(state);
-            Ok(ReplyValue::Split { token, parts })
+            token.map(|token| ReplyValue::Split { token, parts }).map_err(ReplyFailure::Panicked)
         }
         Answer::Started(Ok(Step::Again)) => Ok(ReplyValue::Again),
         Answer::PartDone(Ok(())) => Ok(ReplyValue::Part),

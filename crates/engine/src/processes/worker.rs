@@ -8,16 +8,16 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use haul_io::{Blocking, Cancel, Io, run_ready};
-use haul_queue::lease::{Lease, Next, TableError, Worker};
+use haul_queue::lease::{FinishError, Lease, Next, TableError, Worker};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use zeroize::Zeroizing;
 
-use crate::execute::{Stage, Work, execute};
+use crate::execute::{Stage, Work, catch, execute};
 use crate::job::contract::{Job, TaskId};
 use crate::job::phases::Phases;
 use crate::job::portable::Portable;
@@ -95,6 +95,7 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
         cancel: Cancel::new()?,
         never: Cancel::new()?,
         orphaned: Arc::default(),
+        company: RwLock::default(),
     };
     process.listen(pipe)?;
     std::thread::scope(|scope| {
@@ -128,12 +129,23 @@ struct WorkerProcess {
     never: Cancel,
     /// The supervisor has died.
     orphaned: Arc<AtomicBool>,
+    /// Held for reading from before an order is claimed until it is carried out; for writing by an order that must be
+    /// alone.
+    company: RwLock<()>,
 }
 
 /// The split task that a thread worked on last.
 struct Joined<J: Job> {
-    id: u64,
+    start: StartOf,
     state: Arc<J::State>,
+}
+
+/// One start of a task. A task that starts again has another state, so its number alone doesn't identify a state.
+/// Nor does the token, which may differ for each order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct StartOf {
+    id: u64,
+    attempt: u32,
 }
 
 impl WorkerProcess {
@@ -157,12 +169,13 @@ impl WorkerProcess {
         let mut thread =
             WorkerThread { process: self, job, io, uncancelled, joined: None, order: Vec::new() };
         loop {
+            let company = self.company.read().unwrap_or_else(PoisonError::into_inner);
             match self.table.next(self.owner, POLL_INTERVAL) {
-                Next::Lease(lease) => thread.carry_out(&lease),
+                Next::Lease(lease) => thread.carry_out(&lease, company),
                 Next::Closed => return,
                 Next::Idle => {
                     // Its open files may have been removed meanwhile; closing them frees their space.
-                    thread.joined = None;
+                    thread.forget_joined();
                     if self.orphaned.load(Ordering::Relaxed) {
                         return;
                     }
@@ -183,21 +196,43 @@ struct WorkerThread<'a, J: Portable> {
 }
 
 impl<J: Portable> WorkerThread<'_, J> {
-    fn carry_out(&mut self, lease: &Lease) {
+    /// Carries out the order of `lease`. `company` keeps away orders that must be alone.
+    fn carry_out(&mut self, lease: &Lease, company: RwLockReadGuard<'_, ()>) {
         let table = &self.process.table;
         let mut order = std::mem::take(&mut self.order);
         if table.read_task(lease, &mut order).is_err() {
-            return;
+            end_corrupt_lease();
         }
-        let reply = match from_bytes::<OrderOf<J>>(&order) {
-            Some(order) => run_ready(self.reply_to(lease, order)),
-            None => refusal::<J>("the order cannot be decoded"),
-        };
+        let reply = catch(|| match from_bytes::<OrderOf<J>>(&order) {
+            Some(order) if order.alone => {
+                drop(company);
+                let _alone = self.process.company.write().unwrap_or_else(PoisonError::into_inner);
+                to_bytes(&run_ready(self.reply_to(lease, order)))
+            }
+            Some(order) => to_bytes(&run_ready(self.reply_to(lease, order))),
+            None => to_bytes(&refusal::<J>("the order cannot be decoded")),
+        });
         self.order = order;
-        if table.finish(lease, &to_bytes(&reply)).is_err() {
-            // The reply is too long; or the lease was lost, and then this one is refused as well.
-            let _ = table.finish(lease, &to_bytes(&refusal::<J>("the reply is too long")));
+        let reply = reply.unwrap_or_else(|message| {
+            self.forget_joined();
+            to_bytes(&refusal::<J>(&message))
+        });
+        let finished = table.finish(lease, &reply).or_else(|error| match error {
+            FinishError::TooLong { .. } => {
+                table.finish(lease, &to_bytes(&refusal::<J>("the reply is too long")))
+            }
+            error => Err(error),
+        });
+        if finished.is_err() {
+            end_corrupt_lease();
         }
+    }
+
+    /// Drops the state of the last split task. A panic of its destructor has no task to fail: the supervising process
+    /// has the state that counts.
+    fn forget_joined(&mut self) {
+        let joined = self.joined.take();
+        let _ = catch(|| drop(joined));
     }
 
     async fn reply_to(&mut self, lease: &Lease, order: OrderOf<J>) -> ReplyOf<J> {
@@ -206,9 +241,9 @@ impl<J: Portable> WorkerThread<'_, J> {
         if let Some(result) = self.earlier_result(lease, &order).await {
             return Reply { result, phases: Phases { queue: waited, ..Phases::default() }, bytes: 0 };
         }
-        let (id, task) = (order.id, Arc::new(order.task));
+        let (start, task) = (StartOf { id: order.id, attempt: order.attempt }, Arc::new(order.task));
         let finishes = matches!(order.stage, OrderStage::Finish { .. });
-        let stage = match self.stage(id, &task, order.stage).await {
+        let stage = match self.stage(start, &task, order.stage).await {
             Ok(stage) => stage,
             Err(error) => {
                 let failure =
@@ -223,10 +258,21 @@ impl<J: Portable> WorkerThread<'_, J> {
             writes_once: self.job.half_done().is_some(),
             wrote: Cell::new(false),
         };
-        let returned = execute(self.job, &io, Work { id: TaskId(id), task, stage, queued }).await;
+        let work = Work {
+            id: TaskId(start.id),
+            attempt: start.attempt,
+            task: task.clone(),
+            stage,
+            queued,
+            alone: order.alone,
+        };
+        let returned = execute(self.job, &io, work).await;
         let (reply, state) = reply_for(self.job, returned, &mut |out| self.io.random(out));
-        if let Some(state) = state {
-            self.joined = Some(Joined { id, state });
+        match state {
+            Some(state) if reply.result.is_ok() => self.joined = Some(Joined { start, state }),
+            // No other process will ever know this state.
+            Some(state) => drop(self.job.finish(&self.uncancelled, &task, &state, false).await),
+            None => {}
         }
         reply
     }
@@ -271,35 +317,46 @@ impl<J: Portable> WorkerThread<'_, J> {
 
     async fn stage(
         &mut self,
-        id: u64,
+        start: StartOf,
         task: &J::Task,
         stage: OrderStage<J::Token>,
     ) -> Result<Stage<J>, J::Error> {
         Ok(match stage {
             OrderStage::Start => {
-                self.joined = None;
+                self.forget_joined();
                 Stage::Start
             }
             OrderStage::Part { token, index } => {
-                Stage::Part { state: self.join(id, task, token).await?, index }
+                Stage::Part { state: self.join(start, task, token).await?, index }
             }
             OrderStage::Finish { token } => {
-                self.joined = None;
+                self.forget_joined();
                 let state = Arc::new(self.job.join(&self.uncancelled, task, token).await?);
                 Stage::Finish { state, succeeded: true }
             }
         })
     }
 
-    async fn join(&mut self, id: u64, task: &J::Task, token: J::Token) -> Result<Arc<J::State>, J::Error> {
-        if let Some(joined) = self.joined.as_ref().filter(|joined| joined.id == id) {
+    async fn join(
+        &mut self,
+        start: StartOf,
+        task: &J::Task,
+        token: J::Token,
+    ) -> Result<Arc<J::State>, J::Error> {
+        if let Some(joined) = self.joined.as_ref().filter(|joined| joined.start == start) {
             return Ok(joined.state.clone());
         }
-        self.joined = None;
+        self.forget_joined();
         let state = Arc::new(self.job.join(&self.io, task, token).await?);
-        self.joined = Some(Joined { id, state: state.clone() });
+        self.joined = Some(Joined { start, state: state.clone() });
         Ok(state)
     }
+}
+
+/// Ends this process because it has lost a lease. Nobody reaps a worker that lives: the word of the lease is corrupt,
+/// and could say for ever that the order is being carried out. The death of this process ends all its leases.
+fn end_corrupt_lease() -> ! {
+    std::process::abort()
 }
 
 fn refusal<J: Portable>(message: &str) -> ReplyOf<J> {

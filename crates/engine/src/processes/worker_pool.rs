@@ -37,7 +37,7 @@ const QUEUED_MAX: usize = 4_096;
 const ORDER_BYTES_MAX: u32 = 16 << 10;
 /// The longest reply in bytes: a token with a path, or the text of an error.
 const REPLY_BYTES_MAX: u32 = 8 << 10;
-/// A task is given up after the deaths of so many workers.
+/// A piece of work is given up after the deaths of so many workers, the last of which ran nothing else.
 pub(crate) const DEATHS_MAX: u8 = 3;
 
 /// How long workers may take to exit before they are killed. They hold no work by then.
@@ -101,7 +101,7 @@ impl WorkerPool {
             slot_count: slot_count.max(processes * threads) as u32,
             task_bytes_max: ORDER_BYTES_MAX,
             outcome_bytes_max: REPLY_BYTES_MAX,
-            deaths_max: DEATHS_MAX,
+            deaths_max: DEATHS_MAX - 1,
             ..lease::Config::default()
         })
         .map_err(PoolRefused::Table)?;
@@ -156,9 +156,11 @@ impl WorkerPool {
             owner,
             threads: self.threads,
         };
-        let message = Zeroizing::new([to_bytes(&handshake), self.spec.to_vec()].concat());
-        let length = (message.len() as u64).to_le_bytes();
-        let sent = pipe.write_all(&length).and_then(|()| pipe.write_all(&message));
+        let head = to_bytes(&handshake);
+        let length = (head.len() + self.spec.len()) as u64;
+        let start = [length.to_le_bytes().as_slice(), &head].concat();
+        // Not joined to one message: a copy of the specification would have to be wiped.
+        let sent = pipe.write_all(&start).and_then(|()| pipe.write_all(&self.spec));
         match sent {
             // The worker is dead already; `reap` will see and count its death like any other.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(worker),
@@ -168,6 +170,11 @@ impl WorkerPool {
             }
             Ok(()) => Ok(worker),
         }
+    }
+
+    /// Whether `owner` is a worker that is alive, or whose death hasn't been seen yet.
+    pub(crate) fn is_alive(&self, owner: u16) -> bool {
+        self.workers.get(usize::from(owner)).is_some_and(Option::is_some)
     }
 
     /// Whether any worker is alive.

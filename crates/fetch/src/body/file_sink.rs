@@ -10,6 +10,7 @@ use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Staged, Stat};
 
 use crate::body::reread::is_same;
 use crate::body::shortage;
+use crate::body::write::write_first;
 use crate::kept::partial::{Kept, Partial};
 use crate::kept::sync::{Stamp, Sync};
 use crate::kept::validator::Validators;
@@ -33,8 +34,8 @@ pub(crate) struct FileSink {
     left: Option<Stat>,
     /// Whether the partial file is kept until another whole, which lies elsewhere, is complete.
     keeps_partial: bool,
-    /// Whether the file is only compared with the one that has its name.
-    compares: bool,
+    /// Set if the file is only compared with the one that has its name: what an earlier run may have left of that one.
+    compares: Option<Partial>,
     written_bytes: u64,
     /// The space that was allocated for the file.
     allocated_bytes: u64,
@@ -66,7 +67,7 @@ impl FileSink {
             in_partial: false,
             left: None,
             keeps_partial: false,
-            compares: false,
+            compares: None,
             written_bytes: 0,
             allocated_bytes: 0,
             sync: None,
@@ -96,14 +97,15 @@ impl FileSink {
         }
     }
 
-    /// Is compared with the file that has its name, and never published.
-    pub(crate) fn comparing(publish: Publish) -> Self {
-        Self { compares: true, ..Self::new(publish, None) }
+    /// Is compared with the file that has its name, and never published. A run that was killed may have left the record
+    /// in `partial` of a file that it completed.
+    pub(crate) fn comparing(publish: Publish, partial: Partial) -> Self {
+        Self { compares: Some(partial), ..Self::new(publish, None) }
     }
 
     /// Whether it is compared with the file that has its name.
     pub(crate) fn compares(&self) -> bool {
-        self.compares
+        self.compares.is_some()
     }
 
     /// Whether what is received goes into a partial file.
@@ -297,8 +299,8 @@ impl FileSink {
 
     /// Publishes the file.
     pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<(), Error> {
-        if self.compares {
-            return Box::pin(self.compare(io)).await;
+        if let Some(partial) = self.compares.take() {
+            return Box::pin(self.compare(io, &partial)).await;
         }
         match self.sync.take() {
             Some(sync) => Box::pin(self.publish_synced(io, sync)).await,
@@ -331,7 +333,7 @@ impl FileSink {
     }
 
     /// Compares the file with the one that has its name, and drops it.
-    async fn compare(&mut self, io: &impl Io) -> Result<(), Error> {
+    async fn compare(&mut self, io: &impl Io, partial: &Partial) -> Result<(), Error> {
         let written = self.write_out(io).await;
         let Some(staged) = self.staged.take() else { return written };
         let compared = async {
@@ -343,7 +345,11 @@ impl FileSink {
         };
         let compared: Result<bool, Error> = compared.await;
         staged.discard(io).await;
-        if compared? { Ok(()) } else { Err(Error::Differs) }
+        if !compared? {
+            return Err(Error::Differs);
+        }
+        partial.remove_leftovers(io).await;
+        Ok(())
     }
 
     /// Writes and syncs all bytes: the record that is written later must not survive without them. Returns the length
@@ -400,24 +406,4 @@ impl FileSink {
         let staged = self.staged.as_ref().expect("staged above");
         Ok(Written { file: staged.file().clone(), bytes: self.written_bytes })
     }
-}
-
-/// Writes the first `count` filled bytes of `input`; without a copy if these are all of them.
-pub(crate) async fn write_first(
-    io: &impl Io,
-    file: &File,
-    mut input: Buf,
-    count: usize,
-    offset: Offset,
-) -> (Result<(), Error>, Buf) {
-    if count == input.filled().len() {
-        let (written, input) = io.write_all(file, input, offset).await;
-        return (written.map_err(Error::write), input);
-    }
-    let mut first = io.take_buf(count);
-    first.append(&input.filled()[..count]);
-    input.consume(count);
-    let (written, first) = io.write_all(file, first, offset).await;
-    io.give_buf(first);
-    (written.map_err(Error::write), input)
 }

@@ -6,8 +6,9 @@
 
 use haul_io::{Buf, File, Io, Offset};
 
-use crate::body::file_sink::{FileSink, write_first};
+use crate::body::file_sink::FileSink;
 use crate::body::handover::Handover;
+use crate::body::write::write_first;
 use crate::{Error, Response};
 
 pub(crate) enum Sink {

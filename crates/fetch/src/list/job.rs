@@ -255,12 +255,13 @@ impl FetchJob {
             if !resumes {
                 return Err(Error::Exists);
             }
+            let partial = Partial::of(&publish.path, &request.url);
             let checking = existing::check(attempt, request, &task.expected, &publish.path, &stat);
             let existing::Verdict::Complete(response) = checking.await? else {
-                return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone())), task));
+                return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone(), partial)), task));
             };
             // A run that was killed may have left the record of a file that it completed.
-            Partial::of(&publish.path, &request.url).remove_leftovers(io).await;
+            partial.remove_leftovers(io).await;
             return Ok(Prepared::Skipped(Box::new(response), publish.path.clone()));
         }
         if !resumes {

@@ -103,3 +103,19 @@ proptest! {
         checks::range(&any_rest[1..]);
     }
 }
+
+/// The inputs that the fuzzers kept: each reached code that others didn't.
+#[test]
+fn the_kept_corpus_has_the_properties() {
+    let targets: [(&str, fn(&[u8])); 3] = [
+        ("response_head", checks::response_head),
+        ("chunked", checks::chunked),
+        ("content_range", checks::range),
+    ];
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
+    for (target, check) in targets {
+        let files = std::fs::read_dir(corpus.join(target)).unwrap();
+        let count = files.map(|file| check(&std::fs::read(file.unwrap().path()).unwrap())).count();
+        assert!(count > 0, "{target}");
+    }
+}

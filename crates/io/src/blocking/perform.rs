@@ -97,11 +97,12 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
     let open = || retry_on_intr(|| fs::openat(base, path, mode.flags(), Mode::from_raw_mode(bits)));
     let mut fd = open()?;
     if let OpenMode::CreateNew | OpenMode::Staged = mode {
-        hold(&fd);
-        // A process that removes leftovers may have removed the file before it was locked: `crate::remove_if_left`.
-        while mode == OpenMode::CreateNew && fs::fstat(&fd)?.st_nlink == 0 {
+        let mut is_held = hold(&fd);
+        // A process that removes leftovers may have locked the file, and perhaps removed it, before it was locked here:
+        // `crate::remove_if_left`. As long as the name is there, the caller has to choose another one.
+        while mode == OpenMode::CreateNew && (!is_held || fs::fstat(&fd)?.st_nlink == 0) {
             fd = open()?;
-            hold(&fd);
+            is_held = hold(&fd);
         }
     }
     if mode == OpenMode::Locked {
@@ -117,9 +118,9 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
 }
 
 /// Locks a file with a temporary name, which marks it as in use. On a file system without locks, no file is ever taken
-/// for a leftover.
-fn hold(fd: impl AsFd) {
-    let _ = fs::flock(fd, FlockOperation::NonBlockingLockShared);
+/// for a leftover. Returns false if another process is about to remove the file.
+fn hold(fd: impl AsFd) -> bool {
+    fs::flock(fd, FlockOperation::NonBlockingLockShared) != Err(Errno::WOULDBLOCK)
 }
 
 fn read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> io::Result<usize> {

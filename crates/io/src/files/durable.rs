@@ -10,12 +10,16 @@ use std::path::Path;
 
 use crate::{Directory, Io, Location};
 
-/// Syncs `directory`, and once for each worker the names that lead to it: the run may have made these directories.
+/// Syncs, once for each worker, the names that lead to `directory`: the run may have made these directories. Opens
+/// `directory` for its own sync, which follows when a file has its name in it.
+///
+/// All descriptors are opened here, while the file has no name: a lack of them must not fail a task whose result has
+/// appeared.
 ///
 /// # Errors
-/// The system's error of opening or syncing `directory`, or of syncing one above it.
-pub(super) async fn sync_names(io: &impl Io, directory: &Directory) -> io::Result<()> {
-    io.sync_directory(directory).await?;
+/// The system's error of opening `directory`, or of opening or syncing one above it.
+pub(super) async fn sync_names_above(io: &impl Io, directory: &Directory) -> io::Result<()> {
+    io.readable_directory(directory).await?;
     for made in directory.path().ancestors() {
         if made.file_name().is_none() || is_known(io, made) {
             break;

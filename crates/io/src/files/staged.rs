@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::creation::Creation;
-use super::durable::sync_names;
+use super::durable::sync_names_above;
 use super::identity::StagedIdentity;
 use super::temporary::temporary_name;
 use crate::{
@@ -203,15 +203,23 @@ impl Staged {
         if *durability == Durability::Synced {
             io.sync(&self.file).await?;
         }
+        let readable = match (durability, &self.directory) {
+            (Durability::Eventual, _) => None,
+            (Durability::Synced, Some(directory)) => {
+                sync_names_above(io, directory).await?;
+                None
+            }
+            (Durability::Synced, None) => Some(open_directory_of(io, path).await?),
+        };
         let is_linked = self.publish_as(io, path, *existing).await?;
         if is_linked && *durability == Durability::Synced {
             // Without a journal, the number of links on the disk is still 0, and a check would remove the file.
             io.sync(&self.file).await?;
         }
-        match (durability, &self.directory) {
-            (Durability::Eventual, _) => {}
-            (Durability::Synced, Some(directory)) => sync_names(io, directory).await?,
-            (Durability::Synced, None) => sync_directory_of(io, path).await?,
+        match (durability, &self.directory, &readable) {
+            (Durability::Synced, Some(directory), _) => io.sync_directory(directory).await?,
+            (_, _, Some(readable)) => io.sync(readable).await?,
+            _ => {}
         }
         Ok(Published { lost_attributes })
     }
@@ -333,8 +341,11 @@ pub async fn write_file(io: &impl Io, publish: Publish, content: Buf) -> BufResu
 /// # Errors
 /// The system's error of opening or syncing the directory.
 pub async fn sync_directory_of(io: &impl Io, path: &Path) -> io::Result<()> {
-    let directory = io.open(None, directory_of(path), OpenMode::Directory).await?;
-    io.sync(&directory).await
+    io.sync(&open_directory_of(io, path).await?).await
+}
+
+async fn open_directory_of(io: &impl Io, path: &Path) -> io::Result<File> {
+    io.open(None, directory_of(path), OpenMode::Directory).await
 }
 
 /// `path` as it is named in an operation with this `directory`.

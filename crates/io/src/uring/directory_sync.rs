@@ -4,7 +4,6 @@
 //! Does not own: which job leads ([`super::group_sync`]).
 
 use std::io;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -13,7 +12,7 @@ use super::core::Core;
 use super::group_sync::{Ticket, TicketState};
 use super::in_flight::Awaiting;
 use crate::values::handle::Descriptor;
-use crate::{Directory, Io, OpenMode};
+use crate::{Directory, Io};
 
 /// Syncs `directory` for the job that is being polled.
 ///
@@ -27,7 +26,7 @@ pub(super) async fn sync(io: &impl Io, core: &Core, directory: &Directory) -> io
         return result;
     }
     let synced = async {
-        let readable = io.open(Some(directory), Path::new("."), OpenMode::Directory).await?;
+        let readable = io.readable_directory(directory).await?;
         io.sync(&readable).await
     };
     let result = synced.await;

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::File;
 
@@ -29,6 +29,8 @@ pub struct Directory {
     file: File,
     path: Arc<Path>,
     root_bytes: usize,
+    /// A second descriptor, for syncing: the first can't be synced. Opened once it is needed.
+    readable: Arc<OnceLock<File>>,
 }
 
 /// The directories that a worker used last. A tree is walked in order, so most files lie in the same directory as the
@@ -123,12 +125,22 @@ impl<'a> Location<'a> {
 impl Directory {
     /// `file`, an open directory that was reached by `path`, whose root has `root_bytes` bytes.
     pub fn new(file: File, path: &Path, root_bytes: usize) -> Self {
-        Self { file, path: path.into(), root_bytes }
+        Self { file, path: path.into(), root_bytes, readable: Arc::default() }
     }
 
     /// The open directory, an anchor for names. It can't be read or synced.
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// The descriptor for syncing, if it has been opened.
+    pub(crate) fn readable(&self) -> Option<&File> {
+        self.readable.get()
+    }
+
+    /// Keeps `readable` for all clones; returns the one that is kept.
+    pub(crate) fn keep_readable(&self, readable: File) -> File {
+        self.readable.get_or_init(|| readable).clone()
     }
 
     /// The name by which it was reached.

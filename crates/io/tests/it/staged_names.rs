@@ -1,12 +1,19 @@
 //! Staged files that have names: another user who may write in the directory can't exchange them unnoticed.
 //!
-//! Owns: joining, publishing and removing by a temporary name.
+//! And staged files that get their names: nothing that may fail for lack of a descriptor comes after that.
+//!
+//! Owns: joining, publishing and removing by a temporary name; the order of opening and naming.
 //! Does not own: unnamed files (`executions.rs`), the comparison itself (`haul_io::StagedIdentity`).
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use haul_io::{Blocking, Buf, Cancel, Durability, Existing, Io, Offset, Publish, Staged, run_ready};
+use haul_io::{
+    Blocking, Buf, BufResult, Cancel, Completion, Durability, Existing, Io, Offset, Op, Publish, Published,
+    Staged, run_ready,
+};
 
 fn publish(path: &Path) -> Publish {
     Publish { root_bytes: Some(path.parent().unwrap().as_os_str().len()), ..Publish::new(path) }
@@ -68,4 +75,58 @@ fn a_file_that_cannot_be_joined_is_removed_by_its_name() {
     let staged = run_ready(staged(&io, &publish));
     run_ready(Staged::remove_joinable(&io, staged.temporary().unwrap(), publish.root_bytes));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+/// Passes operations on, and records which of them open a descriptor or give a name.
+struct Recording(Blocking, RefCell<Vec<&'static str>>);
+
+impl Io for Recording {
+    async fn submit(&self, op: Op) -> Completion {
+        match op {
+            Op::Open { .. } => self.1.borrow_mut().push("open"),
+            Op::Link { .. } | Op::Rename { .. } => self.1.borrow_mut().push("name"),
+            Op::Sync { .. } => self.1.borrow_mut().push("sync"),
+            _ => {}
+        }
+        self.0.submit(op).await
+    }
+
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    fn random(&self, out: &mut [u8]) {
+        self.0.random(out);
+    }
+
+    fn progress(&self, bytes: u64) {
+        self.0.progress(bytes);
+    }
+
+    async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
+        haul_io::write_file(self, publish, content).await
+    }
+}
+
+#[test]
+fn a_durable_file_needs_no_descriptor_once_it_has_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let io = Recording(Blocking::new(Cancel::new().unwrap()), RefCell::default());
+    for (index, existing) in [Existing::Refuse, Existing::Replace, Existing::Replace].into_iter().enumerate()
+    {
+        for rooted in [true, false] {
+            let target = dir.path().join(format!("new{index}/{rooted}"));
+            let root_bytes = rooted.then(|| dir.path().as_os_str().len());
+            let durability = Durability::Synced;
+            let publish = Publish { existing, durability, root_bytes, ..Publish::new(&target) };
+            for _ in 0..if existing == Existing::Replace { 2 } else { 1 } {
+                io.1.borrow_mut().clear();
+                let (result, _) = run_ready(io.write_file(publish.clone(), Buf::from(b"text".to_vec())));
+                result.unwrap();
+                let steps = io.1.borrow().join(" ");
+                let (_, after) = steps.rsplit_once("name").unwrap();
+                assert!(!after.contains("open") && after.contains("sync"), "{existing:?} {rooted}: {steps}");
+            }
+        }
+    }
 }

@@ -50,7 +50,7 @@ pub struct Config {
     pub outcome_bytes_max: u32,
     /// Maximum length of an intent in bytes; a longer one is refused. At most 2²⁴. Defaults to 12288.
     pub intent_bytes_max: u32,
-    /// Number of workers that may die while they run only this task; then it is given up as poisonous. From 1 to 63.
+    /// Number of workers that may die while they run this task; then it is given up as poisonous. From 1 to 63.
     /// Defaults to 3.
     pub deaths_max: u8,
 }

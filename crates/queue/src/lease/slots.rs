@@ -26,10 +26,27 @@ impl Slots<'_> {
     }
 
     /// O2, after the task's bytes are in place. Only the supervisor moves a free slot, so a store suffices.
-    pub(super) fn offer(self, slot: usize) -> bool {
-        let Some(ready) = self.load(slot).offered() else { return false };
+    /// A word that isn't free is corrupt, and replaced.
+    pub(super) fn offer(self, slot: usize, suspicion: u8) {
+        let seen = self.load(slot);
+        let ready = seen.offered(suspicion).unwrap_or_else(|| seen.renewed(suspicion, State::Ready));
         self.0[slot].store(ready.0, Ordering::Release);
-        true
+    }
+
+    /// Whether the word of an offered task says what no transition produces. Its lease is over.
+    pub(super) fn is_corrupt(self, slot: usize) -> bool {
+        matches!(self.load(slot).state(), None | Some(State::Free))
+    }
+
+    /// Frees a slot whose word is corrupt. An attempt that is under way is fenced.
+    pub(super) fn clear(self, slot: usize) {
+        self.0[slot].store(self.load(slot).renewed(0, State::Free).0, Ordering::Release);
+    }
+
+    /// The owner of the task that is running in the slot.
+    pub(super) fn owner(self, slot: usize) -> Option<u16> {
+        let word = self.load(slot);
+        word.is(State::Running).then(|| word.owner())
     }
 
     /// K1, K2: claims the first ready slot from `start` on, wrapping around, that this owner wins.
@@ -62,16 +79,6 @@ impl Slots<'_> {
         if let Some(free) = self.load(slot).collected() {
             self.0[slot].store(free.0, Ordering::Release);
         }
-    }
-
-    /// The number of tasks running for `owner`.
-    #[cfg(not(loom))]
-    pub(super) fn leases_of(self, owner: u16) -> usize {
-        let held = |slot: &usize| {
-            let word = self.load(*slot);
-            word.is(State::Running) && word.owner() == owner
-        };
-        (0..self.0.len()).filter(held).count()
     }
 
     /// R1, R2: a compare-and-swap because an owner that is alive after all may finish meanwhile.

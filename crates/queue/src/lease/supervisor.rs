@@ -65,6 +65,8 @@ pub struct Supervisor {
     layout: Layout,
     /// Oldest first, so that slots are offered round robin, in the order in which the workers search them.
     free: VecDeque<u32>,
+    /// By slot: whether it holds a task. The words can't tell: a worker that runs wild may have written them.
+    is_used: Vec<bool>,
     /// The event count of finished tasks, as observed when the last [`collect`](Self::collect) began.
     seen: Observed,
     closed: bool,
@@ -79,7 +81,8 @@ impl Supervisor {
         let layout = Layout::of(config)?;
         let (memfd, map) = Map::create(&layout)?;
         let seen = map.events(AT_DONE_EVENTS).observe();
-        Ok(Self { memfd, map, layout, free: (0..config.slot_count).collect(), seen, closed: false })
+        let (free, is_used) = ((0..config.slot_count).collect(), vec![false; config.slot_count as usize]);
+        Ok(Self { memfd, map, layout, free, is_used, seen, closed: false })
     }
 
     /// The descriptor that a worker process must inherit. It is close-on-exec: pass a duplicate.
@@ -92,6 +95,18 @@ impl Supervisor {
     /// # Errors
     /// [`OfferError`]; the table is unchanged then.
     pub fn offer(&mut self, task: &[u8]) -> Result<SlotId, OfferError> {
+        self.offer_after(0, task)
+    }
+
+    /// As [`offer`](Self::offer), for a task that is given up at the first death.
+    ///
+    /// # Errors
+    /// As [`offer`](Self::offer).
+    pub fn offer_once(&mut self, task: &[u8]) -> Result<SlotId, OfferError> {
+        self.offer_after(self.layout.config.deaths_max - 1, task)
+    }
+
+    fn offer_after(&mut self, deaths: u8, task: &[u8]) -> Result<SlotId, OfferError> {
         let max = self.layout.bytes_max(Part::Task);
         if self.closed {
             return Err(OfferError::Closed);
@@ -105,22 +120,30 @@ impl Supervisor {
         fence(Ordering::Release);
         self.intents(slot).clear();
         self.map.put(&self.layout, slot, Part::Task, task);
-        let offered = self.slots().offer(slot);
-        debug_assert!(offered, "a slot of the free list is free");
+        self.slots().offer(slot, deaths);
+        self.is_used[slot] = true;
         self.work_events().notify(1);
         Ok(SlotId(id))
     }
 
     /// Takes the outcomes of all finished tasks and frees their slots. Never sleeps. Cost: one load per slot, one
-    /// copy of each outcome.
+    /// copy of each outcome. A task whose word is corrupt is finished too, with an empty outcome.
     pub fn collect(&mut self) -> Vec<Finished> {
         self.seen = self.map.events(AT_DONE_EVENTS).observe();
         let mut finished = Vec::new();
         for id in 0..self.layout.config.slot_count {
-            if self.slots().is_done(id as usize) {
-                finished.push(Finished { slot: SlotId(id), outcome: self.outcome(id as usize) });
-                self.slots().collect(id as usize);
-                self.free.push_back(id);
+            let slot = id as usize;
+            if !self.is_used[slot] {
+                continue;
+            }
+            if self.slots().is_done(slot) {
+                finished.push(Finished { slot: SlotId(id), outcome: self.outcome(slot) });
+                self.slots().collect(slot);
+                self.free(id);
+            } else if self.slots().is_corrupt(slot) {
+                finished.push(Finished { slot: SlotId(id), outcome: Vec::new() });
+                self.slots().clear(slot);
+                self.free(id);
             }
         }
         finished
@@ -136,8 +159,9 @@ impl Supervisor {
     }
 
     /// Reclaims the leases of a dead owner: its tasks become ready again, or are given up after
-    /// [`Config::deaths_max`] deaths. If the owner had several tasks running, its death counts a quarter for each, as
-    /// at most one of them is the cause.
+    /// [`Config::deaths_max`] deaths. The death counts for each of its tasks, though at most one is the cause: a caller
+    /// whose workers run several at once finds the guilty one by running each suspect alone
+    /// ([`offer_once`](Self::offer_once)).
     ///
     /// Call it when the owner's process has *exited* (its pidfd is readable), and before another process gets its
     /// number. An owner that is reaped alive is fenced: it can't finish the reclaimed tasks. But the bytes of an
@@ -145,8 +169,11 @@ impl Supervisor {
     /// afterwards stay its own until it is reaped again. Cost: two loads per slot.
     pub fn reap(&mut self, owner: u16) -> Reaped {
         let mut reaped = Reaped::default();
-        let suspicion = Suspicion::of_death(self.slots().leases_of(owner), self.layout.config.deaths_max);
+        let suspicion = Suspicion::of_death(self.layout.config.deaths_max);
         for id in 0..self.layout.config.slot_count {
+            if !self.is_used[id as usize] {
+                continue;
+            }
             match self.slots().reap(id as usize, owner, suspicion) {
                 Fate::Untouched => {}
                 Fate::Reclaimed => reaped.reclaimed.push(SlotId(id)),
@@ -154,7 +181,7 @@ impl Supervisor {
                     reaped
                         .poisoned
                         .push(Poisoned { slot: SlotId(id), intent: self.intents(id as usize).latest() });
-                    self.free.push_back(id);
+                    self.free(id);
                 }
             }
         }
@@ -165,10 +192,25 @@ impl Supervisor {
 
     /// Takes back the tasks that no worker has claimed, for a run that ends early. Cost: one load per slot.
     pub fn withdraw(&mut self) -> Vec<SlotId> {
-        let ready = |id: &u32| self.slots().withdraw(*id as usize);
+        let ready = |id: &u32| self.is_used[*id as usize] && self.slots().withdraw(*id as usize);
         let withdrawn: Vec<u32> = (0..self.layout.config.slot_count).filter(ready).collect();
-        self.free.extend(&withdrawn);
+        withdrawn.iter().for_each(|id| self.free(*id));
         withdrawn.into_iter().map(SlotId).collect()
+    }
+
+    /// The owners in whose names tasks are running. One that never was or is gone comes from a corrupt word:
+    /// [`reap`](Self::reap) it like a dead one. Cost: one load per slot.
+    pub fn owners(&self) -> Vec<u16> {
+        let used = (0..self.is_used.len()).filter(|slot| self.is_used[*slot]);
+        let mut owners: Vec<u16> = used.filter_map(|slot| self.slots().owner(slot)).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        owners
+    }
+
+    fn free(&mut self, id: u32) {
+        self.is_used[id as usize] = false;
+        self.free.push_back(id);
     }
 
     /// The number of tasks that the table can hold.

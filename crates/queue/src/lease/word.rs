@@ -26,7 +26,8 @@ pub(super) enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Word(pub(super) u64);
 
-/// The suspicion that a death adds to a task, and the sum at which the task is given up.
+/// The suspicion that a death adds to each task that the dead worker was running, and the sum at which a task is given
+/// up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Suspicion {
     pub(super) more: u8,
@@ -35,16 +36,12 @@ pub(super) struct Suspicion {
 
 #[cfg(not(loom))]
 impl Suspicion {
-    /// Added to the only task that the dead worker was running; each of several tasks gets 1.
-    const ALONE: u8 = 4;
-    /// The largest limit of deaths whose suspicion fits its bits.
-    pub(super) const DEATHS_MAX: u8 = u8::MAX / Self::ALONE;
+    /// The largest limit of deaths.
+    pub(super) const DEATHS_MAX: u8 = 63;
 
-    /// For the death of an owner with `leases` tasks running. A task is given up after `deaths_max` deaths of workers
-    /// that ran nothing else.
-    pub(super) fn of_death(leases: usize, deaths_max: u8) -> Self {
-        let more = if leases > 1 { 1 } else { Self::ALONE };
-        Self { more, max: deaths_max.saturating_mul(Self::ALONE) }
+    /// For one death. A task is given up after `deaths_max`.
+    pub(super) fn of_death(deaths_max: u8) -> Self {
+        Self { more: 1, max: deaths_max }
     }
 }
 
@@ -89,9 +86,14 @@ impl Word {
         (self.0 >> SUSPICION_AT) as u8
     }
 
-    /// O2: free → ready, the next generation.
-    pub(super) fn offered(self) -> Option<Self> {
-        self.is(State::Free).then(|| Self::pack(self.generation().wrapping_add(1), 0, 0, State::Ready))
+    /// O2: free → ready, the next generation, with the suspicion of earlier deaths.
+    pub(super) fn offered(self, suspicion: u8) -> Option<Self> {
+        self.is(State::Free).then(|| self.renewed(suspicion, State::Ready))
+    }
+
+    /// The word of a slot whose word no transition has produced: the next generation of whatever it says.
+    pub(super) fn renewed(self, suspicion: u8, state: State) -> Self {
+        Self::pack(self.generation().wrapping_add(1), 0, suspicion, state)
     }
 
     /// K2: ready → running, same generation.

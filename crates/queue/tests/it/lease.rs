@@ -8,6 +8,7 @@
 use haul_queue::lease::{Config, FinishError, Next, OfferError, Supervisor, TableError, Worker};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -148,18 +149,65 @@ fn an_intent_outlives_its_writer_and_not_its_task() {
 }
 
 #[test]
-fn a_death_over_several_tasks_counts_a_quarter_for_each() {
+fn a_death_over_several_tasks_counts_for_each() {
     let mut supervisor = small(2, 3);
     let worker = Worker::attach(supervisor.memfd()).unwrap();
     supervisor.offer(b"one").unwrap();
     supervisor.offer(b"two").unwrap();
-    for death in 1..=12 {
+    for death in 1..=3 {
         assert!(
             worker.claim(1).is_some() && worker.claim(1).is_some(),
             "both are there before death {death}"
         );
-        assert_eq!(supervisor.reap(1).poisoned.len(), if death < 12 { 0 } else { 2 });
+        assert_eq!(supervisor.reap(1).poisoned.len(), if death < 3 { 0 } else { 2 });
     }
+    supervisor.offer_once(b"one").unwrap();
+    assert!(worker.claim(1).is_some_and(|lease| lease.is_repeated()));
+    assert_eq!(supervisor.reap(1).poisoned.len(), 1, "given up at the first death");
+}
+
+#[test]
+fn a_corrupt_word_ends_its_task_only() {
+    // Where the words of the slots begin; their lowest byte is the state.
+    const WORDS_AT: u64 = 512;
+    for wild in [0, 0x77, 0xdead_0000_0000_00ff, 0x1_0000_0000] {
+        let mut supervisor = small(3, 3);
+        let memory = std::fs::File::from(supervisor.memfd().try_clone_to_owned().unwrap());
+        let overwrite =
+            |slot: usize| memory.write_all_at(&u64::to_ne_bytes(wild), WORDS_AT + 8 * slot as u64);
+        let worker = Worker::attach(supervisor.memfd()).unwrap();
+        let (one, two) = (supervisor.offer(b"one").unwrap(), supervisor.offer(b"two").unwrap());
+        let (first, second) = (worker.claim(1).unwrap(), worker.claim(1).unwrap());
+        // The slot of one task, and one that is free.
+        overwrite(one.index()).unwrap();
+        overwrite(2).unwrap();
+        worker.finish(&second, b"twice").unwrap();
+        assert_eq!(worker.finish(&first, b"once"), Err(FinishError::Fenced), "{wild:x}");
+        let finished = supervisor.collect();
+        let ends: Vec<_> = finished.iter().map(|end| (end.slot, end.outcome.as_slice())).collect();
+        assert_eq!(ends, [(one, &b""[..]), (two, b"twice")], "{wild:x}");
+        for _ in 0..3 {
+            supervisor.offer(b"more").unwrap();
+        }
+        assert_eq!(supervisor.offer(b"too much"), Err(OfferError::Full));
+        assert_eq!(std::iter::from_fn(|| worker.claim(1)).count(), 3, "{wild:x}");
+    }
+}
+
+#[test]
+fn a_task_that_runs_for_nobody_is_reclaimed() {
+    let mut supervisor = small(1, 3);
+    let memory = std::fs::File::from(supervisor.memfd().try_clone_to_owned().unwrap());
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    supervisor.offer(b"task").unwrap();
+    let lease = worker.claim(1).unwrap();
+    assert_eq!(supervisor.owners(), [1]);
+    // Running, for another owner.
+    memory.write_all_at(&(1_u64 << 32 | 900 << 16 | 2).to_ne_bytes(), 512).unwrap();
+    assert_eq!(worker.finish(&lease, b"done"), Err(FinishError::Fenced));
+    assert_eq!(supervisor.owners(), [900]);
+    assert_eq!(supervisor.reap(900).reclaimed.len(), 1);
+    assert!(worker.claim(1).is_some());
 }
 
 #[test]

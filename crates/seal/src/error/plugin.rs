@@ -32,7 +32,7 @@ pub enum PluginProblem {
         /// The last part of its standard error. Untrusted text.
         said: String,
     },
-    /// The program made no progress within [`PluginLimits::silence_max`](crate::PluginLimits::silence_max).
+    /// The program sent no message within its time: see [`PluginLimits`](crate::PluginLimits).
     Silent,
     /// The program violated the protocol or reported a failure.
     Fault(PluginFault),
@@ -75,7 +75,7 @@ impl fmt::Display for PluginError {
                 status.map_or(Ok(()), |status| write!(f, " with status {status}"))?;
                 if said.is_empty() { Ok(()) } else { write!(f, ": {}", harmless(said)) }
             }
-            PluginProblem::Silent => write!(f, "{program} is silent for too long"),
+            PluginProblem::Silent => write!(f, "{program} gave no answer in time"),
             PluginProblem::Fault(fault) => write!(f, "{program}: {}", harmless(&fault.to_string())),
             PluginProblem::Cancelled => f.write_str("cancelled"),
         }

@@ -24,7 +24,7 @@ pub struct JobSpec {
 /// The specification of an XOR job.
 #[derive(Serialize, Deserialize)]
 pub struct XorJobSpec {
-    pub(super) key: Vec<u8>,
+    pub(super) key: Zeroizing<Vec<u8>>,
     pub(super) mode: XorMode,
 }
 

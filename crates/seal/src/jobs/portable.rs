@@ -68,6 +68,11 @@ impl Portable for SealJob {
         let Ends { source, target } = ends_of(io, task, &self.options).await?;
         Ok(outcome(source.bytes, target.bytes, &source))
     }
+
+    /// A dead worker may have sealed other bytes of a changing source: sealing a part again would use its nonces twice.
+    fn repeats_parts(&self) -> bool {
+        false
+    }
 }
 
 impl Portable for OpenJob {
@@ -143,7 +148,7 @@ impl Portable for XorJob {
     type Token = Token<()>;
 
     fn job_spec(&self, _: &mut dyn FnMut(&mut [u8])) -> XorJobSpec {
-        XorJobSpec { key: self.key().to_vec(), mode: self.mode }
+        XorJobSpec { key: self.key().to_vec().into(), mode: self.mode }
     }
 
     fn from_job_spec(spec: XorJobSpec) -> Result<Self, String> {

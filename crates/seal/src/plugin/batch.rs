@@ -109,7 +109,7 @@ impl Batch {
                 let Some(header) = header_of(source) else { return TaskShare::Nothing };
                 // Whether an identity fits doesn't depend on the nonce.
                 match open_header(&header, &[0; NONCE_BYTES], identities) {
-                    Err(OpenError::NoMatch) => TaskShare::Unwrap(header),
+                    Err(OpenError::NoMatch | OpenError::WrongPassphrase) => TaskShare::Unwrap(header),
                     _ => TaskShare::Nothing,
                 }
             }

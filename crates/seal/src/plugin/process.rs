@@ -5,7 +5,7 @@
 //! Does not own: the protocol ([`haul_age_format::PluginReader`]).
 
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -24,6 +24,10 @@ use crate::error::PluginProblem;
 /// A running plugin. Dropping it kills and reaps it.
 pub(super) struct Process {
     child: Child,
+    /// Becomes readable when the program has exited.
+    exit: OwnedFd,
+    /// The program has exited. Programs that it started may still hold its pipes open.
+    has_exited: bool,
     stdin: ChildStdin,
     /// `None` after its end.
     stdout: Option<ChildStdout>,
@@ -58,10 +62,20 @@ impl Process {
         let mut child = command.spawn()?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdin), stdout, stderr) = pipes else { unreachable!("all three are piped") };
-        let (cancel, stderr_tail) = (cancel.clone(), Vec::new());
-        let may_wait_for_user = false;
-        let process =
-            Self { child, stdin, stdout, stderr, reader, stderr_tail, limits, may_wait_for_user, cancel };
+        let exit = pidfd_open(Pid::from_child(&child), PidfdFlags::empty())?;
+        let process = Self {
+            child,
+            exit,
+            has_exited: false,
+            stdin,
+            stdout,
+            stderr,
+            reader,
+            stderr_tail: Vec::new(),
+            limits,
+            may_wait_for_user: false,
+            cancel: cancel.clone(),
+        };
         process.make_pipes_nonblocking()?;
         Ok(process)
     }
@@ -74,23 +88,29 @@ impl Process {
         Ok(())
     }
 
-    /// Lifts the limit on silence, because the plugin may now wait for the user.
-    pub(super) fn allow_any_delay(&mut self) {
+    /// From now on the limit is [`PluginLimits::user_max`], because the plugin may wait for the user.
+    pub(super) fn may_wait_for_user(&mut self) {
         self.may_wait_for_user = true;
     }
 
     /// Writes `bytes` to the plugin while reading from it. If the plugin has closed its standard input, the bytes are
     /// dropped; that is an error only if the plugin still owes an answer.
     pub(super) fn send(&mut self, mut bytes: &[u8]) -> Result<(), PluginProblem> {
+        let mut deadline = self.deadline();
         while !bytes.is_empty() {
-            let sent = self.exchange(bytes)?;
+            let sent = self.exchange(bytes, deadline)?;
+            if sent > 0 {
+                deadline = self.deadline();
+            }
             bytes = &bytes[sent..];
         }
         Ok(())
     }
 
-    /// Returns the plugin's next stanza.
+    /// Returns the plugin's next stanza. What the plugin writes on its standard error, and parts of a stanza, don't
+    /// give it more time.
     pub(super) fn receive(&mut self) -> Result<Stanza, PluginProblem> {
+        let deadline = self.deadline();
         loop {
             if let Some(stanza) = self.reader.take()? {
                 return Ok(stanza);
@@ -98,8 +118,13 @@ impl Process {
             if self.stdout.is_none() {
                 return Err(self.hung_up());
             }
-            self.exchange(&[])?;
+            self.exchange(&[], deadline)?;
         }
+    }
+
+    fn deadline(&self) -> Instant {
+        let limit = if self.may_wait_for_user { self.limits.user_max } else { self.limits.silence_max };
+        Instant::now() + limit
     }
 
     /// Waits for its exit, for a limited time.
@@ -109,8 +134,16 @@ impl Process {
     }
 
     /// Waits until a pipe is ready, reads and writes once, and returns how much of `bytes` was written.
-    fn exchange(&mut self, bytes: &[u8]) -> Result<usize, PluginProblem> {
-        let ready = self.wait_for_pipes(!bytes.is_empty())?;
+    fn exchange(&mut self, bytes: &[u8], deadline: Instant) -> Result<usize, PluginProblem> {
+        if self.has_exited {
+            // All that it wrote is in the pipe.
+            if !self.read_stdout()? {
+                self.stdout = None;
+            }
+            return Ok(bytes.len());
+        }
+        let ready = self.wait_for_pipes(!bytes.is_empty(), deadline)?;
+        self.has_exited = ready.exit;
         if ready.stderr {
             self.read_stderr();
         }
@@ -128,8 +161,9 @@ impl Process {
         }
     }
 
-    fn wait_for_pipes(&self, sending: bool) -> Result<Ready, PluginProblem> {
-        let mut events = vec![PollFd::new(&self.cancel, PollFlags::IN)];
+    fn wait_for_pipes(&self, sending: bool, deadline: Instant) -> Result<Ready, PluginProblem> {
+        let mut events =
+            vec![PollFd::new(&self.cancel, PollFlags::IN), PollFd::new(&self.exit, PollFlags::IN)];
         // A closed standard input matters only while something is sent.
         let stdin = sending.then(|| PollFd::new(&self.stdin, PollFlags::OUT));
         let stdout = self.stdout.as_ref().map(|stdout| PollFd::new(stdout, PollFlags::IN));
@@ -139,30 +173,31 @@ impl Process {
             events.push(event);
             Some(events.len() - 1)
         });
-        let limit = Some(self.limits.silence_max).filter(|_| !self.may_wait_for_user);
-        let any = poll_until(&mut events, limit.map(|limit| Instant::now() + limit))?;
+        let any = poll_until(&mut events, deadline)?;
         if self.cancel.is_triggered() {
             return Err(PluginProblem::Cancelled);
         }
-        if !any {
+        // A plugin that chatters is ready all the time.
+        if !any || Instant::now() >= deadline {
             return Err(PluginProblem::Silent);
         }
         let is_ready =
             |position: Option<usize>| position.is_some_and(|index| !events[index].revents().is_empty());
         let [stdin, stdout, stderr] = positions.map(is_ready);
-        Ok(Ready { stdin, stdout, stderr })
+        Ok(Ready { exit: is_ready(Some(1)), stdin, stdout, stderr })
     }
 
-    fn read_stdout(&mut self) -> Result<(), PluginProblem> {
-        let Some(stdout) = &mut self.stdout else { return Ok(()) };
+    /// Returns false if there is nothing to read now.
+    fn read_stdout(&mut self) -> Result<bool, PluginProblem> {
+        let Some(stdout) = &mut self.stdout else { return Ok(false) };
         let mut bytes = Zeroizing::new([0; READ_BYTES]);
         match stdout.read(&mut *bytes) {
             Ok(0) => self.stdout = None,
             Ok(count) => self.reader.push(&bytes[..count])?,
-            Err(error) if is_transient(&error) => {}
+            Err(error) if is_transient(&error) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
-        Ok(())
+        Ok(true)
     }
 
     fn read_stderr(&mut self) {
@@ -197,9 +232,8 @@ impl Process {
 
     /// Waits for its exit and kills it after the time limit. Returns `None` if it was killed.
     fn wait(&mut self) -> Result<Option<ExitStatus>, PluginProblem> {
-        let end = pidfd_open(Pid::from_child(&self.child), PidfdFlags::empty())?;
-        let mut events = [PollFd::new(&end, PollFlags::IN), PollFd::new(&self.cancel, PollFlags::IN)];
-        poll_until(&mut events, Some(Instant::now() + self.limits.leave_max))?;
+        let mut events = [PollFd::new(&self.exit, PollFlags::IN), PollFd::new(&self.cancel, PollFlags::IN)];
+        poll_until(&mut events, Instant::now() + self.limits.leave_max)?;
         let status = kill_and_reap(&mut self.child)?;
         Ok(Some(status).filter(|status| status.signal().is_none()))
     }
@@ -207,6 +241,7 @@ impl Process {
 
 /// Which pipes can be used without waiting.
 struct Ready {
+    exit: bool,
     stdin: bool,
     stdout: bool,
     stderr: bool,
@@ -231,12 +266,11 @@ fn is_transient(error: &std::io::Error) -> bool {
 }
 
 /// Waits for one of `events`. Returns false if `deadline` passed first.
-fn poll_until(events: &mut [PollFd<'_>], deadline: Option<Instant>) -> Result<bool, PluginProblem> {
+fn poll_until(events: &mut [PollFd<'_>], deadline: Instant) -> Result<bool, PluginProblem> {
     loop {
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        let left = left.map(|left| Timespec::try_from(left.min(Duration::from_secs(1 << 30))));
-        let left = left.transpose().map_err(std::io::Error::other)?;
-        match poll(events, left.as_ref()) {
+        let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(1 << 30));
+        let left = Timespec::try_from(left).map_err(std::io::Error::other)?;
+        match poll(events, Some(&left)) {
             Err(Errno::INTR) => {}
             result => return Ok(result? > 0),
         }

@@ -185,7 +185,7 @@ impl Plugins {
             match hear(process.receive()?)? {
                 Turn::Reply(reply) => process.send(&reply)?,
                 Turn::Ask(question) => {
-                    process.allow_any_delay();
+                    process.may_wait_for_user();
                     let answer = self.ui.answer(program, &question, cancel);
                     process.send(&question.reply(answer.as_ref().map(|text| text.as_str())))?;
                 }

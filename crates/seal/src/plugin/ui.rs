@@ -24,9 +24,11 @@ pub trait PluginUi: Send + Sync {
 /// How long plugins may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PluginLimits {
-    /// Longest time without a read or write by the plugin. It ends when the plugin has talked to the user, because the
-    /// plugin may then wait for a PIN or a touch. Defaults to five minutes.
+    /// Longest time for the plugin's next message. Defaults to five minutes.
     pub silence_max: Duration,
+    /// The same once the plugin has talked to the user, because it may then wait for a touch. The time in which the
+    /// user answers a question doesn't count. Defaults to one hour.
+    pub user_max: Duration,
     /// Longest time between the end of a session and the exit of the plugin, which is then killed. Defaults to two
     /// seconds.
     pub leave_max: Duration,
@@ -34,7 +36,11 @@ pub struct PluginLimits {
 
 impl Default for PluginLimits {
     fn default() -> Self {
-        Self { silence_max: Duration::from_secs(300), leave_max: Duration::from_secs(2) }
+        Self {
+            silence_max: Duration::from_secs(300),
+            user_max: Duration::from_secs(3_600),
+            leave_max: Duration::from_secs(2),
+        }
     }
 }
 
@@ -44,7 +50,7 @@ mod tests {
 
     #[test]
     fn defaults_are_as_documented() {
-        let PluginLimits { silence_max, leave_max } = PluginLimits::default();
-        assert_eq!((silence_max.as_secs(), leave_max.as_secs()), (300, 2));
+        let PluginLimits { silence_max, user_max, leave_max } = PluginLimits::default();
+        assert_eq!((silence_max.as_secs(), user_max.as_secs(), leave_max.as_secs()), (300, 3_600, 2));
     }
 }

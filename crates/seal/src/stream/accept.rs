@@ -35,7 +35,9 @@ pub(super) fn accept(
     }
     let nonce = &start[..NONCE_BYTES];
     let mut payload = HeaderKeys::new(identities, None).open(&header, header_bytes, nonce);
-    if let (Err(Error::Header(OpenError::NoMatch)), Some(plugins)) = (&payload, &options.plugins) {
+    if let (Err(Error::Header(OpenError::NoMatch | OpenError::WrongPassphrase)), Some(plugins)) =
+        (&payload, &options.plugins)
+    {
         let answers = plugins.unwrap(identities, slice::from_ref(&header), &options.cancel);
         let file_key = answers.into_iter().next().unwrap_or(Ok(None)).map_err(Error::Plugin)?;
         payload = HeaderKeys::new(identities, file_key).open(&header, header_bytes, nonce);

@@ -9,8 +9,10 @@ use haul_io::{Blocking, Cancel, Staged, StreamWriter, run_ready};
 
 use crate::error::{During, Error};
 use crate::task::{FileOptions, Pair};
+use crate::walk::Sweeper;
 
-/// Lets `work` write a file, and publishes it as `target` if `work` succeeds. A stream has no permission bits or
+/// Lets `work` write a file, and publishes it as `target` if `work` succeeds. Removes temporary files of killed runs
+/// from the directory of `target`. A stream has no permission bits or
 /// modification time to keep, so the file gets `options.mode`.
 ///
 /// # Errors
@@ -26,6 +28,7 @@ pub fn into_file<T>(
     let io = Blocking::new(cancel.clone());
     let pair = Pair::new(Path::new(""), target, None);
     run_ready(options.check_target(&io, pair))?;
+    Sweeper::new(Blocking::new(cancel.clone())).sweep(pair.target());
     let publish = options.publish_new(pair.target());
     let staged = run_ready(Staged::create(&io, &publish)).map_err(Error::at(During::Create))?;
     let writer = StreamWriter::new(staged.file().clone(), cancel.clone()).map_err(Error::at(During::Create));

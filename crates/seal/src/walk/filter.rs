@@ -5,6 +5,8 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
@@ -41,9 +43,17 @@ pub struct Filter {
 
 #[derive(Clone, Debug, Default)]
 struct Patterns {
-    of_names: GlobSet,
-    of_paths: GlobSet,
-    of_directories: GlobSet,
+    of_names: Set,
+    of_paths: Set,
+    of_directories: Set,
+}
+
+/// Patterns that are matched together. Clones share what was matched.
+#[derive(Clone, Debug, Default)]
+struct Set {
+    globs: GlobSet,
+    /// The patterns as the user wrote them, in the order of `globs`, and whether anything has matched each.
+    matched: Arc<[(String, AtomicBool)]>,
 }
 
 /// A pattern that can't be parsed.
@@ -72,6 +82,11 @@ impl Filter {
     pub fn new(include: &[String], exclude: &[String]) -> Result<Self, BadPattern> {
         let include = if include.is_empty() { None } else { Some(Patterns::new(include)?) };
         Ok(Self { include, exclude: Patterns::new(exclude)?, ..Self::default() })
+    }
+
+    /// The patterns of `include` and of `exclude` that have matched nothing so far, in all clones of this filter.
+    pub fn unmatched(&self) -> (Vec<&str>, Vec<&str>) {
+        (self.include.as_ref().map_or_else(Vec::new, Patterns::unmatched), self.exclude.unmatched())
     }
 
     /// Sets what the walk does with symbolic links.
@@ -112,35 +127,62 @@ impl Patterns {
             let (stem, is_directory) = bare.strip_suffix('/').map_or((bare, false), |stem| (stem, true));
             let anchored = stem.trim_start_matches('/').to_owned();
             let has_slash = bare.len() < text.len() || stem.contains('/');
-            match (is_directory, has_slash) {
-                (true, true) => of_directories.push(anchored),
-                (true, false) => of_directories.push(format!("**/{anchored}")),
-                (false, true) => of_paths.push(anchored),
-                (false, false) => of_names.push(anchored),
-            }
+            let (list, pattern) = match (is_directory, has_slash) {
+                (true, true) => (&mut of_directories, anchored),
+                (true, false) => (&mut of_directories, format!("**/{anchored}")),
+                (false, true) => (&mut of_paths, anchored),
+                (false, false) => (&mut of_names, anchored),
+            };
+            list.push((
+                text.clone(),
+                glob(&pattern).map_err(|error| BadPattern { pattern: text.clone(), ..error })?,
+            ));
         }
-        Ok(Self {
-            of_names: set(&of_names)?,
-            of_paths: set(&of_paths)?,
-            of_directories: set(&of_directories)?,
-        })
+        let (of_names, of_paths) = (Set::new(of_names)?, Set::new(of_paths)?);
+        Ok(Self { of_names, of_paths, of_directories: Set::new(of_directories)? })
+    }
+
+    fn unmatched(&self) -> Vec<&str> {
+        let sets = [&self.of_names, &self.of_paths, &self.of_directories];
+        sets.into_iter().flat_map(Set::unmatched).collect()
     }
 
     fn match_path(&self, path: &Path) -> bool {
         let lies_in_match = || path.ancestors().skip(1).any(|above| self.of_directories.is_match(above));
-        !self.of_directories.is_empty() && lies_in_match()
+        !self.of_directories.globs.is_empty() && lies_in_match()
             || self.of_paths.is_match(path)
             || path.file_name().is_some_and(|name| self.of_names.is_match(name))
     }
 }
 
-fn set(texts: &[String]) -> Result<GlobSet, BadPattern> {
-    let mut set = GlobSetBuilder::new();
-    for text in texts {
-        set.add(glob(text)?);
+impl Set {
+    fn new(patterns: Vec<(String, Glob)>) -> Result<Self, BadPattern> {
+        let mut set = GlobSetBuilder::new();
+        let mut matched = Vec::new();
+        for (text, glob) in patterns {
+            set.add(glob);
+            matched.push((text, AtomicBool::new(false)));
+        }
+        let bad =
+            |error: globset::Error| BadPattern { pattern: String::new(), reason: error.kind().to_string() };
+        Ok(Self { globs: set.build().map_err(bad)?, matched: matched.into() })
     }
-    let bad = |error: globset::Error| BadPattern { pattern: String::new(), reason: error.kind().to_string() };
-    set.build().map_err(bad)
+
+    fn is_match(&self, path: impl AsRef<Path>) -> bool {
+        let is_match = self.globs.is_match(path.as_ref());
+        // Finding out which pattern it was costs more, and isn't needed once all have matched.
+        if is_match && self.unmatched().next().is_some() {
+            for index in self.globs.matches(path.as_ref()) {
+                self.matched[index].1.store(true, Ordering::Relaxed);
+            }
+        }
+        is_match
+    }
+
+    fn unmatched(&self) -> impl Iterator<Item = &str> {
+        let unmatched = self.matched.iter().filter(|(_, matched)| !matched.load(Ordering::Relaxed));
+        unmatched.map(|(text, _)| text.as_str())
+    }
 }
 
 fn glob(text: &str) -> Result<Glob, BadPattern> {
@@ -202,6 +244,17 @@ mod tests {
             assert_eq!(filter(&[], &[pattern]).enters(Path::new(path)), enters, "{pattern} {path}");
         }
         assert!(filter(&["*.txt"], &[]).enters(Path::new("a")), "directories needn't be included");
+    }
+
+    #[test]
+    fn patterns_that_match_nothing_are_known() {
+        let filter = filter(&["*.txt", "*.md"], &["/a", "b/", "c"]);
+        assert_eq!(filter.unmatched(), (vec!["*.txt", "*.md"], vec!["c", "/a", "b/"]));
+        let walked = filter.clone();
+        assert!(walked.takes(Path::new("x/y.txt")));
+        assert!(!walked.enters(Path::new("x/b")));
+        assert!(!walked.takes(Path::new("c")));
+        assert_eq!(filter.unmatched(), (vec!["*.md"], vec!["/a"]));
     }
 
     #[test]

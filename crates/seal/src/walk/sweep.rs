@@ -13,19 +13,19 @@ use haul_io::{Blocking, FileKind, Io, Location, OpenMode, Stat, run_ready};
 use rustix::fs::{AtFlags, Dir};
 
 /// Removes temporary files that no run owns any more.
-pub(super) struct Sweeper {
+pub(crate) struct Sweeper {
     io: Blocking,
     /// The directory that was swept last.
     last: Option<PathBuf>,
 }
 
 impl Sweeper {
-    pub(super) fn new(io: Blocking) -> Self {
+    pub(crate) fn new(io: Blocking) -> Self {
         Self { io, last: None }
     }
 
     /// Sweeps the directory of `target`.
-    pub(super) fn sweep(&mut self, target: Location<'_>) {
+    pub(crate) fn sweep(&mut self, target: Location<'_>) {
         if self.last.as_deref() == Some(target.directory()) {
             return;
         }

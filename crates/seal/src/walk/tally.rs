@@ -14,6 +14,7 @@ pub struct Tally(Arc<Counts>);
 struct Counts {
     taken: AtomicU64,
     left_out: AtomicU64,
+    excluded: AtomicU64,
 }
 
 impl Tally {
@@ -25,6 +26,12 @@ impl Tally {
         self.0.left_out.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a file or directory if patterns leave it out, and returns whether they do.
+    pub(super) fn exclude(&self, is_excluded: bool) -> bool {
+        self.0.excluded.fetch_add(u64::from(is_excluded), Ordering::Relaxed);
+        is_excluded
+    }
+
     /// The number of tasks, including those that only report something.
     pub fn taken(&self) -> u64 {
         self.0.taken.load(Ordering::Relaxed)
@@ -34,5 +41,11 @@ impl Tally {
     /// suffix of sealed files.
     pub fn left_out(&self) -> u64 {
         self.0.left_out.load(Ordering::Relaxed)
+    }
+
+    /// The number of files and directories of trees that patterns left out; what lies in such a directory isn't
+    /// counted.
+    pub fn excluded(&self) -> u64 {
+        self.0.excluded.load(Ordering::Relaxed)
     }
 }

@@ -173,7 +173,8 @@ impl Walk {
         self.tally.clone()
     }
 
-    pub(super) fn tree_filter(&self) -> &Filter {
+    /// Which entries of trees are taken.
+    pub fn tree_filter(&self) -> &Filter {
         &self.filter
     }
 
@@ -325,7 +326,7 @@ impl Walk {
             return None;
         }
         let below = entry.path.strip_prefix(tree.root()).expect("entries lie below their root");
-        if !self.filter.takes(below) {
+        if self.tally.exclude(!self.filter.takes(below)) {
             return None;
         }
         let is_symlink = entry.stat.kind == FileKind::Symlink;
@@ -371,7 +372,7 @@ impl Walk {
     /// Whether `directory` in the tree at `root` is walked. The output is not, if it lies in the tree.
     fn enters(&self, root: &Path, directory: &Directory) -> bool {
         let below = directory.path.strip_prefix(root).expect("entries lie below their root");
-        self.filter.enters(below) && !self.is_output(&directory.stat, &directory.path)
+        !self.tally.exclude(!self.filter.enters(below)) && !self.is_output(&directory.stat, &directory.path)
     }
 
     /// Whether `path` is the output, which may have been created after the walk began.

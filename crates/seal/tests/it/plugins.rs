@@ -276,13 +276,62 @@ fn plugins_that_fail_seal_nothing() {
 
 #[test]
 fn a_silent_plugin_is_killed() {
-    let limits = PluginLimits { silence_max: Duration::from_millis(20), leave_max: Duration::from_millis(1) };
-    for script in ["cat >/dev/null", "exec sleep 1000"] {
+    let limits = PluginLimits {
+        silence_max: Duration::from_millis(20),
+        user_max: Duration::from_millis(20),
+        leave_max: Duration::from_millis(1),
+    };
+    // Without and with a message to the user, after which a plugin may take longer.
+    for script in
+        ["printf -- '-> msg\\nSGVsbG8\\n'; exec cat >/dev/null", "cat >/dev/null", "exec sleep 1000"]
+    {
         let mut place = Place::with_script(script);
         place.limits = limits;
         // More than a pipe holds, so that a plugin that doesn't read is noticed too.
         let recipients = vec![recipient(); 4_000];
         assert_eq!(*problem(&place.refused(recipients)), PluginProblem::Silent, "{script}");
+    }
+}
+
+#[test]
+fn a_plugin_that_chatters_or_left_its_pipes_open_ends_in_time() {
+    // Nothing here waits for the limit of five minutes: a plugin that exited is noticed at once, although the programs
+    // that it started hold its pipes open.
+    for script in
+        ["sleep 1000 & echo $! > \"${0%/*}/pid\"; exit 3", "yes >&2 & echo $! > \"${0%/*}/pid\"; exit 3"]
+    {
+        let place = Place::with_script(script);
+        let error = place.refused(vec![recipient()]);
+        assert!(error.to_string().starts_with("age-plugin-test ended early with status 3"), "{error}");
+        let pid = std::fs::read_to_string(place.folder.path().join("pid")).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        // The program belongs to this test, which started it by way of the plugin.
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    let limits = PluginLimits { silence_max: Duration::from_millis(50), ..PluginLimits::default() };
+    // Chatter on the standard error, and a stanza that comes a byte at a time, are no progress.
+    for script in ["exec yes >&2", "while :; do printf 'x' >&2; done", "printf -- '-> msg'; exec yes >&2"] {
+        let mut place = Place::with_script(script);
+        place.limits = limits;
+        assert_eq!(*problem(&place.refused(vec![recipient()])), PluginProblem::Silent, "{script}");
+    }
+}
+
+#[test]
+fn plugins_are_found_in_absolute_entries_only() {
+    let place = Place::new("");
+    let plugins = |path: &std::ffi::OsStr| {
+        Plugins::new(path.to_owned(), Scripted::default(), PluginLimits::default()).find("age-plugin-test")
+    };
+    let here = std::env::current_dir().unwrap();
+    let up =
+        Path::new("..").iter().cycle().take(here.components().count() - 1).collect::<std::path::PathBuf>();
+    let folder = place.folder.path();
+    let relative = up.join(folder.strip_prefix("/").unwrap());
+    assert!(relative.join("age-plugin-test").exists(), "the entry would lead there");
+    assert!(plugins(folder.as_os_str()).is_some());
+    for path in [relative.as_os_str(), "".as_ref(), ".".as_ref(), ":".as_ref()] {
+        assert_eq!(plugins(path), None, "{path:?}");
     }
 }
 

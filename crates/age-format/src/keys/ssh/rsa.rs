@@ -1,9 +1,14 @@
 //! The recipient type ssh-rsa: RSA-OAEP with SHA-256 and age's label.
 //!
+//! aws-lc-rs takes keys of up to 8192 bits. Longer ones, up to 16 384 bits, need a build with the feature `openssl`.
+//!
 //! Owns: converting keys for the library, their sizes, wrapping and unwrapping.
-//! Does not own: the form of keys and stanzas; the arithmetic, which aws-lc-rs does in constant time.
+//! Does not own: the form of keys and stanzas; the arithmetic, which the libraries do in constant time.
 //!
 //! Spec: RFC 8017, Section 7.1.
+
+#[cfg(feature = "openssl")]
+mod large;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::error::KeyRejected;
@@ -22,16 +27,22 @@ use crate::keys::error::{KeyTextError, SshKeyError};
 
 const LABEL: &[u8] = b"age-encryption.org/v1/ssh-rsa";
 
-/// Lengths of a modulus that the library accepts, in bits. Shorter keys are too weak.
-const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
+/// The shortest modulus accepted, in bits. Shorter keys are too weak.
+const MODULUS_BITS_MIN: usize = 2048;
+/// The longest modulus that aws-lc-rs accepts, in bits.
+const MODULUS_BITS_MAX: usize = 8192;
 
 /// A public key to wrap with.
-pub(super) struct PublicKey(OaepPublicEncryptingKey);
+pub(super) enum PublicKey {
+    AwsLc(OaepPublicEncryptingKey),
+    #[cfg(feature = "openssl")]
+    Large(large::PublicKey),
+}
 
 impl PublicKey {
     /// The key with `exponent` and `modulus`, big-endian without leading zeroes.
     pub(super) fn new(exponent: &[u8], modulus: &[u8]) -> Result<Self, KeyTextError> {
-        if !MODULUS_BITS.contains(&bits_of(modulus)) {
+        if bits_of(modulus) < MODULUS_BITS_MIN {
             return Err(KeyTextError::WrongLength);
         }
         // The library checks these only when it encrypts.
@@ -39,17 +50,37 @@ impl PublicKey {
         if !is_odd(modulus) || !is_odd(exponent) || !(2..=33).contains(&bits_of(exponent)) {
             return Err(KeyTextError::InvalidKey);
         }
+        if bits_of(modulus) > MODULUS_BITS_MAX {
+            return Self::large(exponent, modulus);
+        }
         let key: PublicEncryptingKey = PublicKeyComponents { n: modulus, e: exponent }
             .try_into()
             .map_err(|_| KeyTextError::InvalidKey)?;
-        OaepPublicEncryptingKey::new(key).map(Self).map_err(|_| KeyTextError::InvalidKey)
+        OaepPublicEncryptingKey::new(key).map(Self::AwsLc).map_err(|_| KeyTextError::InvalidKey)
+    }
+
+    #[cfg(feature = "openssl")]
+    fn large(exponent: &[u8], modulus: &[u8]) -> Result<Self, KeyTextError> {
+        if bits_of(modulus) > large::MODULUS_BITS_MAX {
+            return Err(KeyTextError::WrongLength);
+        }
+        large::PublicKey::new(exponent, modulus).map(Self::Large)
+    }
+
+    #[cfg(not(feature = "openssl"))]
+    fn large(_: &[u8], _: &[u8]) -> Result<Self, KeyTextError> {
+        Err(KeyTextError::LargeRsa)
     }
 
     /// Encrypts `file_key`. The library takes randomness from the system.
     pub(super) fn wrap(&self, file_key: &FileKey) -> Result<Vec<u8>, SealError> {
-        let mut body = vec![0; self.0.ciphertext_size()];
-        let length = self
-            .0
+        let key = match self {
+            Self::AwsLc(key) => key,
+            #[cfg(feature = "openssl")]
+            Self::Large(key) => return key.wrap(file_key),
+        };
+        let mut body = vec![0; key.ciphertext_size()];
+        let length = key
             .encrypt(&OAEP_SHA256_MGF1SHA256, &file_key.0, &mut body, Some(LABEL))
             .map_err(|_| SealError::InvalidRecipient)?
             .len();
@@ -59,31 +90,54 @@ impl PublicKey {
 }
 
 /// A private key to unwrap with. The library wipes it when it is dropped.
-pub(super) struct PrivateKey(OaepPrivateDecryptingKey);
+pub(super) enum PrivateKey {
+    AwsLc(OaepPrivateDecryptingKey),
+    #[cfg(feature = "openssl")]
+    Large(large::PrivateKey),
+}
+
+/// The numbers of a private key in an OpenSSH file, big-endian without leading zeroes.
+struct Numbers {
+    n: Zeroizing<Vec<u8>>,
+    e: Zeroizing<Vec<u8>>,
+    d: Zeroizing<Vec<u8>>,
+    p: Zeroizing<Vec<u8>>,
+    q: Zeroizing<Vec<u8>>,
+    q_inverse: Zeroizing<Vec<u8>>,
+}
+
+fn numbers_of(pair: &RsaKeypair) -> Result<Numbers, SshKeyError> {
+    let number = |number: &'_ ssh_key::Mpint| -> Result<Zeroizing<Vec<u8>>, SshKeyError> {
+        let bytes = number.as_positive_bytes().map(|bytes| Zeroizing::new(bytes.to_vec()));
+        bytes.ok_or(SshKeyError::Malformed)
+    };
+    let (public, private) = (pair.public(), pair.private());
+    let (n, e, d) = (number(public.n())?, number(public.e())?, number(private.d())?);
+    let (p, q, q_inverse) = (number(private.p())?, number(private.q())?, number(private.iqmp())?);
+    if [&d, &p, &q].iter().any(|number| number.len() > n.len()) {
+        return Err(SshKeyError::Malformed);
+    }
+    Ok(Numbers { n, e, d, p, q, q_inverse })
+}
 
 impl PrivateKey {
     /// The key in an OpenSSH private key file.
     pub(super) fn from_openssh(pair: &RsaKeypair) -> Result<Self, SshKeyError> {
-        let number = |number: &'_ ssh_key::Mpint| -> Result<Zeroizing<Vec<u8>>, SshKeyError> {
-            number
-                .as_positive_bytes()
-                .map(|bytes| Zeroizing::new(bytes.to_vec()))
-                .ok_or(SshKeyError::Malformed)
-        };
-        let (public, private) = (pair.public(), pair.private());
-        let (n, e, d) = (number(public.n())?, number(public.e())?, number(private.d())?);
-        let (p, q) = (number(private.p())?, number(private.q())?);
-        if !MODULUS_BITS.contains(&bits_of(&n)) {
+        let Numbers { n, e, d, p, q, q_inverse } = &numbers_of(pair)?;
+        if bits_of(n) < MODULUS_BITS_MIN {
             return Err(SshKeyError::Unsupported);
         }
-        if [&d, &p, &q].iter().any(|number| number.len() > n.len()) {
-            return Err(SshKeyError::Malformed);
+        if bits_of(n) > MODULUS_BITS_MAX {
+            #[cfg(feature = "openssl")]
+            return large::PrivateKey::from_openssh(pair).map(Self::Large);
+            #[cfg(not(feature = "openssl"))]
+            return Err(SshKeyError::LargeRsa);
         }
         let components = KeyPairComponents {
             public_key: PublicKeyComponents { n: n.as_slice(), e: e.as_slice() },
-            dP: &**crt_exponent(&d, &p),
-            dQ: &**crt_exponent(&d, &q),
-            qInv: &**number(private.iqmp())?,
+            dP: &**crt_exponent(d, p),
+            dQ: &**crt_exponent(d, q),
+            qInv: q_inverse.as_slice(),
             d: d.as_slice(),
             p: p.as_slice(),
             q: q.as_slice(),
@@ -93,12 +147,24 @@ impl PrivateKey {
 
     /// The key in an `RSAPrivateKey` of PKCS#1, in DER, and its public half's SSH encoding.
     pub(super) fn from_pkcs1(der: &[u8]) -> Result<(Vec<u8>, Self), SshKeyError> {
-        Self::with_blob(&KeyPair::from_der(der).map_err(refused)?)
+        match KeyPair::from_der(der).map_err(refused) {
+            #[cfg(feature = "openssl")]
+            Err(SshKeyError::LargeRsa) => {
+                large::PrivateKey::from_pkcs1(der).map(|(blob, key)| (blob, Self::Large(key)))
+            }
+            pair => Self::with_blob(&pair?),
+        }
     }
 
     /// The key in a `PrivateKeyInfo` of PKCS#8, in DER, and its public half's SSH encoding.
     pub(super) fn from_pkcs8(der: &[u8]) -> Result<(Vec<u8>, Self), SshKeyError> {
-        Self::with_blob(&KeyPair::from_pkcs8(der).map_err(refused)?)
+        match KeyPair::from_pkcs8(der).map_err(refused) {
+            #[cfg(feature = "openssl")]
+            Err(SshKeyError::LargeRsa) => {
+                large::PrivateKey::from_pkcs8(der).map(|(blob, key)| (blob, Self::Large(key)))
+            }
+            pair => Self::with_blob(&pair?),
+        }
     }
 
     fn with_blob(pair: &KeyPair) -> Result<(Vec<u8>, Self), SshKeyError> {
@@ -111,13 +177,18 @@ impl PrivateKey {
         // Wiped when dropped.
         let der = pair.as_der().map_err(|_| SshKeyError::Malformed)?;
         let key = PrivateDecryptingKey::from_pkcs8(der.as_ref()).map_err(refused)?;
-        OaepPrivateDecryptingKey::new(key).map(Self).map_err(|_| SshKeyError::Malformed)
+        OaepPrivateDecryptingKey::new(key).map(Self::AwsLc).map_err(|_| SshKeyError::Malformed)
     }
 
     /// The file key, if `body` encrypts one for this key.
     pub(super) fn unwrap(&self, body: &[u8]) -> Option<FileKey> {
-        let mut plain = Zeroizing::new(vec![0; self.0.min_output_size()]);
-        let opened = self.0.decrypt(&OAEP_SHA256_MGF1SHA256, body, &mut plain, Some(LABEL)).ok()?;
+        let key = match self {
+            Self::AwsLc(key) => key,
+            #[cfg(feature = "openssl")]
+            Self::Large(key) => return key.unwrap(body),
+        };
+        let mut plain = Zeroizing::new(vec![0; key.min_output_size()]);
+        let opened = key.decrypt(&OAEP_SHA256_MGF1SHA256, body, &mut plain, Some(LABEL)).ok()?;
         Some(FileKey((&*opened).try_into().ok()?))
     }
 }
@@ -129,7 +200,8 @@ fn bits_of(number: &[u8]) -> usize {
 
 fn refused(reason: KeyRejected) -> SshKeyError {
     match reason.description_() {
-        "TooSmall" | "TooLarge" | "WrongAlgorithm" => SshKeyError::Unsupported,
+        "TooLarge" => SshKeyError::LargeRsa,
+        "TooSmall" | "WrongAlgorithm" => SshKeyError::Unsupported,
         _ => SshKeyError::Malformed,
     }
 }

@@ -216,7 +216,7 @@ impl World {
         match self.supervisor {
             Supervisor::Choose => self.supervisor_choices(setup, next),
             Supervisor::Publish { slot } => next.push(self.with(|world| {
-                world.words[slot] = world.words[slot].offered().expect("free");
+                world.words[slot] = world.words[slot].offered(0).expect("free");
                 world.supervisor = Supervisor::Choose;
             })),
             Supervisor::Free { slot } => next.push(self.with(|world| {
