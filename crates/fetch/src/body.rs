@@ -15,3 +15,4 @@ pub(crate) mod receiver;
 pub(crate) mod reread;
 pub(crate) mod shortage;
 pub(crate) mod sink;
+pub(crate) mod write;

@@ -7,6 +7,7 @@
 pub(crate) mod job;
 mod joining;
 mod lookahead;
+mod new_directories;
 mod open_files;
 pub(crate) mod progress;
 mod retry;

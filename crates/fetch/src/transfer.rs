@@ -11,6 +11,7 @@ mod drain;
 pub(crate) mod exchange;
 pub(crate) mod fetch;
 mod pace;
+mod pieces;
 mod receive;
 mod redirect;
 pub(crate) mod retry_after;

@@ -81,6 +81,10 @@ fn private_key(lower: &str, from: usize) -> Option<Range<usize>> {
 
 /// `text` with [`MARK`] instead of the login of each URL in it.
 pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
+    // A login ends in this character.
+    if !text.contains('@') {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::new();
     let mut rest = text;
     while let Some(colon) = rest.find(':') {

@@ -91,6 +91,11 @@ impl Download {
         Self { local_copy: copy, ..self }
     }
 
+    /// Whether [`Download::name`] does anything.
+    pub(crate) fn is_named_by_server(&self) -> bool {
+        self.names.is_some()
+    }
+
     /// Renames the file as the server says, if the task wants that. To be called before the first byte of the whole.
     pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
         let (Some(names), Sink::File(sink)) = (&self.names, &mut self.sink) else { return Ok(()) };
@@ -160,8 +165,12 @@ impl Download {
         headers: &HeaderMap,
         total: Option<u64>,
     ) -> Result<(), Error> {
-        let validators = Validators::of(headers, total);
-        self.validators = validators.map(|validators| validators.with_origin(Origin::of(url).to_string()));
+        self.validators = Validators::of(headers, total);
+        // Only what is kept on disk is compared by its origin.
+        if self.may_leave_partial() {
+            let with_origin = |validators: Validators| validators.with_origin(Origin::of(url).to_string());
+            self.validators = self.validators.take().map(with_origin);
+        }
         self.expectation.expect_whole(headers);
         self.expect(headers, total)
     }
@@ -203,16 +212,22 @@ impl Download {
         self.expect(headers, total)
     }
 
+    /// Whether a later run may continue what this one leaves.
+    fn may_leave_partial(&self) -> bool {
+        matches!(&self.sink, Sink::File(sink) if sink.may_leave_partial())
+    }
+
     fn expect(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
         self.expectation.expect_content(headers);
         if let Some(total) = total {
             self.check_room(total)?;
             self.expectation.check_size(total)?;
         }
-        let first_modified = self.validators.as_ref().and_then(Validators::modified_seconds);
         if let Sink::File(sink) = &mut self.sink {
-            sink.expect(self.validators.clone(), total);
-            sink.set_modified(last_modified(headers).or(first_modified));
+            let first_modified = || self.validators.as_ref().and_then(Validators::modified_seconds);
+            sink.set_modified(last_modified(headers).or_else(first_modified));
+            let validators = if sink.may_leave_partial() { self.validators.clone() } else { None };
+            sink.expect(validators, total);
         }
         Ok(())
     }
@@ -229,12 +244,15 @@ impl Download {
         matches!(self.sink, Sink::File(_))
     }
 
-    /// Opens the file for parts that others write, with room for all of it; `None` if the body doesn't become a file.
-    /// The content of the response that comes next is the whole.
-    pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<Option<File>, Error> {
-        let Sink::File(sink) = &mut self.sink else { return Ok(None) };
+    /// Opens the file for parts that others write, with room for all of it. The content of the response that comes next
+    /// is the whole.
+    ///
+    /// # Panics
+    /// If the body doesn't become a file.
+    pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<File, Error> {
+        let Sink::File(sink) = &mut self.sink else { panic!("only a file has parts") };
         self.expectation.expect_parts();
-        Ok(Some(sink.written(io).await?.file))
+        Ok(sink.written(io).await?.file)
     }
 
     /// All parts have been written, `bytes` in total: hashes them, and publishes the file.
@@ -296,11 +314,11 @@ impl Download {
     }
 
     /// All bytes have been received: checks them, and publishes the file.
-    pub(crate) async fn complete(mut self, io: &impl Io) -> Result<Complete, Error> {
+    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Complete, Error> {
         match self.expectation.finish(self.bytes) {
             Ok(hash) => Ok(Complete { body: self.sink.complete(io).await?, hash }),
             Err(error) => {
-                self.abandon(io).await;
+                Box::pin(self.abandon(io)).await;
                 Err(error)
             }
         }
@@ -321,7 +339,7 @@ impl Download {
     }
 
     /// Ends the download and leaves nothing behind.
-    pub(crate) async fn abandon(self, io: &impl Io) {
+    pub(crate) async fn abandon(&mut self, io: &impl Io) {
         self.sink.abandon(io).await;
     }
 }
@@ -337,6 +355,10 @@ impl Receiver for Download {
 
     fn see_encoded(&mut self, bytes: &[u8]) {
         self.expectation.update_encoded(bytes);
+    }
+
+    fn takes_large_pieces(&self) -> bool {
+        matches!(&self.sink, Sink::File(_) | Sink::Discard { .. }) && !self.expectation.hashes()
     }
 
     async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {

@@ -108,6 +108,11 @@ impl Expectation {
         !self.whole.is_empty() || self.hash.is_some()
     }
 
+    /// Whether the bytes of the current response are hashed.
+    pub(crate) fn hashes(&self) -> bool {
+        self.needs_hashing() || !self.content.0.is_empty()
+    }
+
     /// The next bytes received.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.whole.iter_mut().for_each(|check| check.update(bytes));

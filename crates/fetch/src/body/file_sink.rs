@@ -10,6 +10,7 @@ use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Staged, Stat};
 
 use crate::body::reread::is_same;
 use crate::body::shortage;
+use crate::body::write::write_first;
 use crate::kept::partial::{Kept, Partial};
 use crate::kept::place::Place;
 use crate::kept::sync::{Stamp, Sync};
@@ -21,7 +22,7 @@ pub(crate) struct FileSink {
     publish: Publish,
     /// The partial file that is kept if the body stays incomplete; `None` if none is to be kept.
     partial: Option<Partial>,
-    /// The validators of the partial file.
+    /// The validators of the partial file; `None` if none is to be kept.
     validators: Option<Validators>,
     /// Length of the body, if known.
     expected_bytes: Option<u64>,
@@ -108,9 +109,14 @@ impl FileSink {
         self.compares.is_some()
     }
 
-    /// Whether what is received goes into a partial file, which stays.
+    /// Whether what is received goes into a partial file.
     pub(crate) fn is_in_partial(&self) -> bool {
         self.in_partial
+    }
+
+    /// Whether an incomplete body is kept in a partial file.
+    pub(crate) fn may_leave_partial(&self) -> bool {
+        self.partial.is_some()
     }
 
     /// Drops what was received, but keeps the partial file until what comes now is complete.
@@ -198,7 +204,7 @@ impl FileSink {
     /// Appends the buffered bytes to the file.
     async fn write_out(&mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() {
-            self.staged = Some(self.open(io).await?);
+            self.staged = Some(Box::pin(self.open(io)).await?);
         }
         let Some(held) = self.buffer.take() else { return Ok(()) };
         self.allocate(io, held.filled().len() as u64).await?;
@@ -288,11 +294,18 @@ impl FileSink {
     }
 
     /// Publishes the file.
-    pub(crate) async fn complete(mut self, io: &impl Io) -> Result<(), Error> {
+    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<(), Error> {
         if let Some(partial) = self.compares.take() {
-            return self.compare(io, &partial).await;
+            return Box::pin(self.compare(io, &partial)).await;
         }
-        let Some(sync) = self.sync.take() else { return self.publish(io).await };
+        match self.sync.take() {
+            Some(sync) => Box::pin(self.publish_synced(io, sync)).await,
+            None => self.publish(io).await,
+        }
+    }
+
+    /// Publishes the file and its record.
+    async fn publish_synced(&mut self, io: &impl Io, sync: Box<Sync>) -> Result<(), Error> {
         let ready = async {
             let stamp = self.stamp(io).await?;
             Ok((stamp, sync.before(io, stamp).await?))
@@ -315,7 +328,7 @@ impl FileSink {
     }
 
     /// Compares the file with the one that has its name, and drops it.
-    async fn compare(mut self, io: &impl Io, partial: &Partial) -> Result<(), Error> {
+    async fn compare(&mut self, io: &impl Io, partial: &Partial) -> Result<(), Error> {
         let written = self.write_out(io).await;
         let Some(staged) = self.staged.take() else { return written };
         let compared = async {
@@ -346,10 +359,10 @@ impl FileSink {
         Ok(Stamp { bytes: self.written_bytes, modified })
     }
 
-    async fn publish(mut self, io: &impl Io) -> Result<(), Error> {
+    async fn publish(&mut self, io: &impl Io) -> Result<(), Error> {
         if self.staged.is_none() && self.written_bytes == 0 {
-            let held = self.buffer.unwrap_or_else(|| Buf::with_capacity(0));
-            let (result, held) = shortage::write_file(io, self.publish, held).await;
+            let held = self.buffer.take().unwrap_or_else(|| Buf::with_capacity(0));
+            let (result, held) = shortage::write_file(io, &self.publish, held).await;
             io.give_buf(held);
             result.map_err(Error::write)?;
             if let Some(partial) = &self.partial {
@@ -388,24 +401,4 @@ impl FileSink {
         let staged = self.staged.as_ref().expect("staged above");
         Ok(Written { file: staged.file().clone(), bytes: self.written_bytes })
     }
-}
-
-/// Writes the first `count` filled bytes of `input`; without a copy if these are all of them.
-pub(crate) async fn write_first(
-    io: &impl Io,
-    file: &File,
-    mut input: Buf,
-    count: usize,
-    offset: Offset,
-) -> (Result<(), Error>, Buf) {
-    if count == input.filled().len() {
-        let (written, input) = io.write_all(file, input, offset).await;
-        return (written.map_err(Error::write), input);
-    }
-    let mut first = io.take_buf(count);
-    first.append(&input.filled()[..count]);
-    input.consume(count);
-    let (written, first) = io.write_all(file, first, offset).await;
-    io.give_buf(first);
-    (written.map_err(Error::write), input)
 }

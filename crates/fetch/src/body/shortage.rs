@@ -53,7 +53,7 @@ pub(crate) async fn create(io: &impl Io, publish: &Publish) -> io::Result<Staged
 /// [`Io::write_file`], which waits for a descriptor.
 pub(crate) async fn write_file(
     io: &impl Io,
-    publish: Publish,
+    publish: &Publish,
     mut content: Buf,
 ) -> (io::Result<Published>, Buf) {
     let shortage = Shortage::new(io);

@@ -6,8 +6,9 @@
 
 use haul_io::{Buf, File, Io, Offset};
 
-use crate::body::file_sink::{FileSink, write_first};
+use crate::body::file_sink::FileSink;
 use crate::body::handover::Handover;
+use crate::body::write::write_first;
 use crate::{Error, Response};
 
 pub(crate) enum Sink {
@@ -124,9 +125,9 @@ impl Sink {
     }
 
     /// Completes the body: publishes the file, or returns the bytes kept in memory.
-    pub(crate) async fn complete(self, io: &impl Io) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Vec<u8>, Error> {
         match self {
-            Self::Memory { bytes, .. } => return Ok(bytes),
+            Self::Memory { bytes, .. } => return Ok(std::mem::take(bytes)),
             Self::File(sink) => sink.complete(io).await?,
             Self::Discard { .. } | Self::Stream { .. } | Self::Reader(_) => {}
         }
@@ -134,7 +135,7 @@ impl Sink {
     }
 
     /// Drops the incomplete body.
-    pub(crate) async fn abandon(mut self, io: &impl Io) {
+    pub(crate) async fn abandon(&mut self, io: &impl Io) {
         // A failure here can't be handled any better. A stream keeps the bytes that it got.
         let _ = self.start_over(io).await;
     }

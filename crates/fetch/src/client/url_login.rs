@@ -26,6 +26,10 @@ impl UrlLogin {
     /// Splits `url` into the URL without credentials and the credentials. `None` if it isn't a URL or contains none,
     /// or if they aren't UTF-8.
     pub fn take(url: &str) -> Option<(String, Self)> {
+        // Most URLs have none, and parsing one only to find that out costs as much as making its request.
+        if !url.contains('@') {
+            return None;
+        }
         let mut url = Url::parse(&zone::hide(url).ok()?).ok()?;
         if url.username().is_empty() && url.password().is_none() {
             return None;

@@ -8,9 +8,10 @@
 //! Does not own: files that exist already ([`crate::kept::existing`], [`crate::kept::sync`]), other processes
 //! ([`crate::kept::partial`]).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use haul_io::{Io, OpenMode};
@@ -71,11 +72,15 @@ impl Claims {
     pub(crate) async fn claim(&self, io: &impl Io, path: &Path) -> Result<(), Error> {
         let path = lexical(path);
         let exact = self.hash(path.as_os_str().as_encoded_bytes());
-        let key = Key { exact, folded: self.hash(folded(&path).as_bytes()) };
+        let folded = match folded(&path) {
+            Some(folded) => self.hash(folded.as_bytes()),
+            None => exact,
+        };
+        let key = Key { exact, folded };
         match self.try_claim(key, false) {
             Attempted::Claimed => Ok(()),
             Attempted::Taken => Err(Error::NameTaken),
-            Attempted::MaybeTaken if ignores_differences(io, &path).await => Err(Error::NameTaken),
+            Attempted::MaybeTaken if Box::pin(ignores_differences(io, &path)).await => Err(Error::NameTaken),
             Attempted::MaybeTaken => match self.try_claim(key, true) {
                 Attempted::Claimed => Ok(()),
                 Attempted::Taken | Attempted::MaybeTaken => Err(Error::NameTaken),
@@ -117,16 +122,30 @@ enum Attempted {
 }
 
 /// `path` without components that mean nothing.
-fn lexical(path: &Path) -> PathBuf {
-    path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
+fn lexical(path: &Path) -> Cow<'_, Path> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    // Cheaper than taking the path apart, which few need.
+    let mut components = bytes.strip_prefix(b"/").unwrap_or(bytes).split(|&byte| byte == b'/');
+    if components.all(|component| !component.is_empty() && component != b".") {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(path.components().filter(|part| !matches!(part, Component::CurDir)).collect())
 }
 
-/// `path` as a file system has it that ignores as much as any does.
-fn folded(path: &Path) -> String {
+/// `path` as a file system has it that ignores as much as any does; `None` if that is `path` itself.
+fn folded(path: &Path) -> Option<String> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    if bytes.is_ascii() && !bytes.iter().any(u8::is_ascii_uppercase) {
+        return None;
+    }
+    let path = path.to_string_lossy();
+    if path.is_ascii() {
+        return Some(path.to_ascii_lowercase());
+    }
     let decompose = DecomposingNormalizerBorrowed::new_nfkd();
     // Upper case first: some letters become two, which lower case alone leaves as they are.
-    let caseless = decompose.normalize(&path.to_string_lossy()).to_uppercase().to_lowercase();
-    decompose.normalize(&caseless).into_owned()
+    let caseless = decompose.normalize(&path).to_uppercase().to_lowercase();
+    Some(decompose.normalize(&caseless).into_owned())
 }
 
 /// Whether the directory of `path` takes names for one that differ in case or normalization. Without a directory, or
@@ -167,6 +186,11 @@ mod tests {
     use super::*;
     use haul_io::sim::{Files, Sim};
 
+    /// The folded form of `path`, which may be `path` itself.
+    fn whole(path: &str) -> String {
+        folded(Path::new(path)).unwrap_or_else(|| path.to_owned())
+    }
+
     /// Whether each of `paths`, in this order, could be claimed on a file system that tells all names apart.
     fn claimed(paths: &[&str]) -> Vec<bool> {
         let sim = Sim::with_files(1, Files::default());
@@ -198,6 +222,26 @@ mod tests {
     }
 
     #[test]
+    fn a_path_loses_the_components_that_mean_nothing() {
+        for (path, clean) in [
+            ("d/x", "d/x"),
+            ("/d/x", "/d/x"),
+            ("../.x", "../.x"),
+            ("./d/x", "d/x"),
+            ("d/./x", "d/x"),
+            ("/./x", "/x"),
+            ("d//x", "d/x"),
+            ("//x", "/x"),
+            ("d/x/", "d/x"),
+            ("d/x/.", "d/x"),
+            (".", ""),
+            ("/", "/"),
+        ] {
+            assert_eq!(lexical(Path::new(path)).as_os_str(), clean, "{path}");
+        }
+    }
+
+    #[test]
     fn names_that_some_file_system_takes_for_one_fold_to_one() {
         for (one, other) in [
             ("README", "readme"),
@@ -207,8 +251,9 @@ mod tests {
             ("\u{fb01}n", "FIN"),
             ("d/X", "D/x"),
         ] {
-            assert_eq!(folded(Path::new(one)), folded(Path::new(other)), "{one}");
+            assert_eq!(whole(one), whole(other), "{one}");
         }
-        assert_ne!(folded(Path::new("a")), folded(Path::new("b")));
+        assert_ne!(whole("a"), whole("b"));
+        assert_eq!(folded(Path::new("d/readme.md")), None, "the usual name is its own folded form");
     }
 }

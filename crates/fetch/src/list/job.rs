@@ -21,6 +21,7 @@ use crate::kept::partial::Partial;
 use crate::kept::place::Place;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::joining::Joining;
+use crate::list::new_directories::NewDirectories;
 use crate::list::open_files::OpenFilePermits;
 use crate::list::progress::Progress;
 use crate::list::retry::Failure;
@@ -28,7 +29,7 @@ use crate::list::task::Completed;
 use crate::route::origin::Origin;
 use crate::segments::host_permits::{HostPermit, HostPermits};
 use crate::segments::lane::Lane;
-use crate::segments::segmented::{MaybeSplit, Segmented, Split, TaskPermits, split};
+use crate::segments::segmented::{Segmented, Split, TaskPermits, split, splittable};
 use crate::transfer::attempt::Attempt;
 use crate::transfer::fetch::{Begun, Hop};
 use crate::transfer::shared::Shared;
@@ -44,6 +45,8 @@ pub struct FetchJob {
     host_permits: HostPermits,
     /// The names of results: each belongs to the first task that wants it.
     claims: Claims,
+    /// The directories of results.
+    directories: NewDirectories,
 }
 
 /// How an attempt begins.
@@ -69,6 +72,7 @@ impl FetchJob {
             open_files: OpenFilePermits::default(),
             host_permits: HostPermits::default(),
             claims: Claims::default(),
+            directories: NewDirectories::default(),
         }
     }
 
@@ -120,7 +124,13 @@ impl FetchJob {
                         return Ok(self.split(file.after(progress.spent, attempt.trace.times)));
                     }
                     Ok(Arrived::Whole(response)) => {
-                        return Ok(Step::Done(complete(attempt.io, download, *response).await?));
+                        let completed = complete(attempt.io, download, *response).await;
+                        if let (Err(Error::Exists), Destination::File(publish)) =
+                            (&completed, &task.destination)
+                        {
+                            self.directories.forget(&publish.path);
+                        }
+                        return Ok(Step::Done(completed?));
                     }
                 }
             }
@@ -129,11 +139,11 @@ impl FetchJob {
         progress.advice.host_pause = attempt.trace.host_pause.clone();
         let failure = Failure::of(attempt.io, request, &error, progress);
         let Some(pause) = failure.pause(&self.shared.config) else {
-            self.give_up(attempt.io, download, &error).await;
+            Box::pin(self.give_up(attempt.io, download, &error)).await;
             return Err(error);
         };
         let retry = failure.retry(&self.shared.config, request, progress, pause);
-        if !self.pause(attempt.io, download, progress).await {
+        if !Box::pin(self.pause(attempt.io, download, progress)).await {
             return Err(error);
         }
         progress.retry = Some(Box::new(retry));
@@ -155,14 +165,13 @@ impl FetchJob {
             Begun::Elsewhere(hop) => return Ok(Arrived::Elsewhere(Box::new(hop))),
             Begun::Body(body) => body,
         };
-        let body = if self.shared.config.resume || is_unsplit {
-            body
-        } else {
-            match split(attempt, body, download).await? {
-                MaybeSplit::Split(split) => return Ok(Arrived::Split(Box::new(split))),
-                MaybeSplit::Whole(body) => body,
-            }
-        };
+        if !self.shared.config.resume
+            && !is_unsplit
+            && let Some(whole) = splittable(attempt, &body, download)
+        {
+            let split = Box::pin(split(attempt, body, whole, download)).await?;
+            return Ok(Arrived::Split(Box::new(split)));
+        }
         Ok(Arrived::Whole(Box::new(attempt.receive_whole(body, download).await?)))
     }
 
@@ -249,12 +258,27 @@ impl FetchJob {
             Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task)),
             Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task)),
         };
-        let keeps_record = self.shared.config.sync || self.shared.config.resume;
-        let place = Place::of(publish);
-        if keeps_record {
-            // Before the request: a name that leads out of the directory of results is told at once.
-            place.make_directory(io).await.map_err(Error::write)?;
+        if self.shared.config.sync || self.shared.config.resume {
+            return Box::pin(self.prepare_kept(attempt, task, request, publish)).await;
         }
+        if publish.existing == Existing::Refuse && self.directories.has(io, &publish.path).await {
+            return Err(Error::Exists);
+        }
+        Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task))
+    }
+
+    /// As [`FetchJob::prepare`], for a file of which earlier runs may have left something.
+    async fn prepare_kept<I: Io>(
+        &self,
+        attempt: &mut Attempt<'_, I>,
+        task: &FetchTask,
+        request: &Request,
+        publish: &Publish,
+    ) -> Result<Prepared, Error> {
+        let io = attempt.io;
+        let place = Place::of(publish);
+        // Before the request: a name that leads out of the directory of results is told at once.
+        place.make_directory(io).await.map_err(Error::write)?;
         if self.shared.config.sync && request.may_come_in_parts() {
             return prepare_sync(io, task, request, publish).await;
         }
@@ -267,7 +291,7 @@ impl FetchJob {
             }
             let partial = Partial::of(publish, &request.url);
             let checking = existing::check(attempt, request, &task.expected, &place, &stat);
-            let existing::Verdict::Complete(response) = Box::pin(checking).await? else {
+            let existing::Verdict::Complete(response) = checking.await? else {
                 return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone(), partial)), task));
             };
             // A run that was killed may have left the record of a file that it completed.
@@ -292,7 +316,7 @@ impl FetchJob {
     /// Ends `download` after the last attempt. Its bytes are kept for a later run if that was asked for and they may be
     /// right.
     async fn give_up(&self, io: &impl Io, download: Option<Box<Download>>, error: &Error) {
-        let Some(download) = download else { return };
+        let Some(mut download) = download else { return };
         let is_wrong = matches!(
             error,
             Error::Checksum { .. } | Error::Size { .. } | Error::TooLarge { .. } | Error::PassedOn
@@ -343,9 +367,9 @@ impl Job for FetchJob {
         // The first lane uses the permit of the task itself.
         if index == 0 {
             let first = state.take_first();
-            Lane::new(io, &self.shared, state, None).run(first).await;
+            Box::pin(Lane::new(io, &self.shared, state, None).run(first)).await;
         } else if let Some(permit) = self.host_permit(request, self.shared.config.segments.per_host_max) {
-            Lane::new(io, &self.shared, state, Some(permit)).run(None).await;
+            Box::pin(Lane::new(io, &self.shared, state, Some(permit)).run(None)).await;
         }
         Ok(())
     }
@@ -358,7 +382,7 @@ impl Job for FetchJob {
         succeeded: bool,
     ) -> Result<Fetched, Failed> {
         let (config, open_files) = (&self.shared.config, &self.open_files);
-        Joining { io, config, open_files, file: state }.join(task, succeeded).await
+        Box::pin(Joining { io, config, open_files, file: state }.join(task, succeeded)).await
     }
 
     fn starts_again(&self, task: &FetchTask) -> bool {
@@ -396,10 +420,10 @@ async fn prepare_sync(
 }
 
 /// Publishes `download`, unless the file was current already.
-async fn complete(io: &impl Io, download: Box<Download>, response: Response) -> Result<Completed, Error> {
+async fn complete(io: &impl Io, mut download: Box<Download>, response: Response) -> Result<Completed, Error> {
     let path = download.path();
     if download.is_unchanged() {
-        download.abandon(io).await;
+        Box::pin(download.abandon(io)).await;
         return Ok(Completed { unchanged: true, ..Completed::of(response, path, None) });
     }
     let compares = download.compares();

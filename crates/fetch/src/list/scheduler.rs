@@ -208,17 +208,14 @@ impl<T> Scheduler<T> {
     }
 
     fn host(&mut self, origin: &Origin) -> &mut Host<T> {
-        if !self.hosts.contains_key(origin) {
-            let host = Host {
-                ready: VecDeque::new(),
-                started: 0,
-                not_before: Duration::ZERO,
-                was_delayed: false,
-                state: HostState::Idle,
-            };
-            self.hosts.insert(origin.clone(), host);
-        }
-        self.hosts.get_mut(origin).expect("inserted above")
+        // Hashing the origin once more would cost more than cloning it.
+        self.hosts.entry(origin.clone()).or_insert_with(|| Host {
+            ready: VecDeque::new(),
+            started: 0,
+            not_before: Duration::ZERO,
+            was_delayed: false,
+            state: HostState::Idle,
+        })
     }
 }
 

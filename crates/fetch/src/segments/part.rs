@@ -12,8 +12,8 @@ use http::HeaderMap;
 
 use crate::Error;
 use crate::body::expectation::ContentChecks;
-use crate::body::file_sink::write_first;
 use crate::body::receiver::Receiver;
+use crate::body::write::write_first;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::spans::SpanClaim;
 use crate::segments::stall::SpeedWindow;

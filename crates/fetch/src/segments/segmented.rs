@@ -83,31 +83,30 @@ pub(crate) struct Notes {
     pub(crate) elapsed: Duration,
 }
 
-/// The body of a whole file, split or not.
-#[allow(clippy::large_enum_variant, reason = "it is taken apart as soon as it is made")]
-pub(crate) enum MaybeSplit<'r> {
-    Split(Split),
-    Whole(WholeBody<'r>),
+/// The file that `body` is all of, if its response allows splitting it and `download` becomes a file.
+pub(crate) fn splittable<I: Io>(
+    attempt: &Attempt<'_, I>,
+    body: &WholeBody<'_>,
+    download: &Download,
+) -> Option<Whole> {
+    let head = &body.answered.head;
+    if body.decoding.is_some() || !download.is_file() || !body.request.may_come_in_parts() {
+        return None;
+    }
+    Whole::of(head, &attempt.config().segments, || attempt.response(&body.request, head.clone()))
 }
 
-/// Splits `body` if its response allows that and `download` becomes a file.
-pub(crate) async fn split<'r, I: Io>(
+/// Splits `body`, which is all of `whole`.
+pub(crate) async fn split<I: Io>(
     attempt: &Attempt<'_, I>,
-    body: WholeBody<'r>,
+    body: WholeBody<'_>,
+    whole: Whole,
     download: &mut Download,
-) -> Result<MaybeSplit<'r>, Error> {
-    let head = &body.answered.head;
-    if !body.request.may_come_in_parts() || body.decoding.is_some() || !download.is_file() {
-        return Ok(MaybeSplit::Whole(body));
-    }
-    let response = || attempt.response(&body.request, head.clone());
-    let Some(whole) = Whole::of(head, &attempt.config().segments, response) else {
-        return Ok(MaybeSplit::Whole(body));
-    };
-    attempt.check_announced(head, download)?;
-    let Some(file) = download.open_for_parts(attempt.io).await? else { return Ok(MaybeSplit::Whole(body)) };
+) -> Result<Split, Error> {
     let WholeBody { request, answered, .. } = body;
-    Ok(MaybeSplit::Split(Split { request: request.into_owned(), whole, file, answered }))
+    attempt.check_announced(&answered.head, download)?;
+    let file = download.open_for_parts(attempt.io).await?;
+    Ok(Split { request: request.into_owned(), whole, file, answered })
 }
 
 impl Segmented {

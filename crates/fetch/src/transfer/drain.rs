@@ -31,7 +31,7 @@ impl<I: Io> Attempt<'_, I> {
             Framing::Length(bytes) => bytes <= BYTES_MAX,
             Framing::UntilClose | Framing::Tunnel => false,
         };
-        if is_short && let Some(received) = self.discard(answered).await {
+        if is_short && let Some(received) = Box::pin(self.discard(answered)).await {
             self.keep(request, received);
         }
     }

@@ -14,7 +14,7 @@ use crate::body::coding::archive;
 use crate::body::coding::decoding::Decoding;
 use crate::body::download::Download;
 use crate::body::receiver::Receiver;
-use crate::kept::condition::Judgement;
+use crate::kept::condition::{Judgement, LocalCopy};
 use crate::kept::resume::{Ask, Verdict};
 use crate::route::origin::Origin;
 use crate::transfer::attempt::Attempt;
@@ -175,7 +175,9 @@ impl<I: Io> Attempt<'_, I> {
                         return Err(incomplete(download.bytes(), total));
                     }
                     let part = Part { bytes, total };
-                    match self.receive_part(request, answered, part, download).await? {
+                    // On the heap, as everything that most requests never need: it would make each task in flight
+                    // larger.
+                    match Box::pin(self.receive_part(request, answered, part, download)).await? {
                         Some(response) => return Ok(Step::Complete(response)),
                         None => ask = Ask::IfRange,
                     }
@@ -205,21 +207,34 @@ impl<I: Io> Attempt<'_, I> {
         request: &Request,
         download: &mut Download,
     ) -> Result<Asked, Error> {
-        if let Some(copy) = download.local_copy(&request.url) {
-            let answered = self.answered(&copy.conditional(request)).await?;
-            let judgement = copy.judge(&answered.head);
-            if judgement == Judgement::Changed {
-                return Ok(Asked::Answered(answered));
-            }
-            let unchanged = self.response(request, answered.head.clone());
-            self.drain(request, answered).await;
-            if judgement == Judgement::Unchanged {
-                download.set_unchanged();
-                return Ok(Asked::Unchanged(unchanged));
-            }
-            download.drop_local_copy();
+        if let Some(copy) = download.local_copy(&request.url)
+            && let Some(asked) = Box::pin(self.ask_whether_current(request, copy, download)).await?
+        {
+            return Ok(asked);
         }
         Ok(Asked::Answered(self.answered(request).await?))
+    }
+
+    /// Sends `request` on condition that `copy` is out of date; `None` if the answer says nothing about that.
+    async fn ask_whether_current(
+        &mut self,
+        request: &Request,
+        copy: LocalCopy,
+        download: &mut Download,
+    ) -> Result<Option<Asked>, Error> {
+        let answered = self.answered(&copy.conditional(request)).await?;
+        let judgement = copy.judge(&answered.head);
+        if judgement == Judgement::Changed {
+            return Ok(Some(Asked::Answered(answered)));
+        }
+        let unchanged = self.response(request, answered.head.clone());
+        self.drain(request, answered).await;
+        if judgement == Judgement::Unchanged {
+            download.set_unchanged();
+            return Ok(Some(Asked::Unchanged(unchanged)));
+        }
+        download.drop_local_copy();
+        Ok(None)
     }
 
     /// The head of the response to `request`, after redirects. Its body is not needed.
@@ -297,7 +312,9 @@ impl<I: Io> Attempt<'_, I> {
         is_decoded: bool,
         download: &mut Download,
     ) -> Result<(), Error> {
-        download.name(self.io, &head.headers).await?;
+        if download.is_named_by_server() {
+            Box::pin(download.name(self.io, &head.headers)).await?;
+        }
         // A part that the user asked for: no other gets here.
         let is_excerpt = request.headers.contains_key(RANGE) && head.status == StatusCode::PARTIAL_CONTENT;
         if request.method == Method::HEAD {

@@ -16,6 +16,7 @@ use crate::route::connection::Connection;
 use crate::transfer::attempt::Attempt;
 use crate::transfer::exchange::Answered;
 use crate::transfer::pace::{Share, Slowness};
+use crate::transfer::pieces::LARGE_BYTES;
 use crate::{Error, Phase};
 
 /// Bytes that are decoded at a time.
@@ -52,6 +53,13 @@ impl<I: Io> Attempt<'_, I> {
         let mut body = Body::new(head.framing, &config.limits);
         let mut share = self.shared.throttle.share(self.io.now());
         let mut slowness = Slowness::new(config.rate_min, config.rate_min_window);
+        // Large pieces would make a limited rate uneven.
+        let may_grow = decoding.is_none() && config.rate_max.is_none() && receiver.takes_large_pieces();
+        let expected_bytes = match head.framing {
+            Framing::Length(bytes) => Some(bytes),
+            _ => None,
+        };
+        let (mut received_bytes, mut large_piece) = (0, None);
         loop {
             let step = body.decode(input.filled())?;
             let trailing = step.consumed - step.data.end;
@@ -72,8 +80,18 @@ impl<I: Io> Attempt<'_, I> {
                 BodyState::Complete => break,
                 BodyState::More => {}
                 BodyState::NeedMore => {
+                    if may_grow && large_piece.is_none() && input.filled().is_empty() {
+                        let was_full = step.consumed == input.capacity();
+                        let pieces = &self.shared.large_pieces;
+                        large_piece = pieces.take(expected_bytes, received_bytes, was_full);
+                        if large_piece.is_some() {
+                            let large = self.io.take_buf(LARGE_BYTES);
+                            self.io.give_buf(std::mem::replace(&mut input, large));
+                        }
+                    }
                     let (count, back) = self.receive_more(&mut connection, input, &mut slowness).await?;
                     input = back;
+                    received_bytes += count as u64;
                     if count == 0 {
                         body.finish(connection.ended_cleanly())?;
                         break;
@@ -82,7 +100,7 @@ impl<I: Io> Attempt<'_, I> {
             }
         }
         if let Some(decoding) = &mut decoding {
-            self.decode(&[], decoding, receiver).await?;
+            Box::pin(self.decode(&[], decoding, receiver)).await?;
             decoding.finish()?;
         }
         let leftover_bytes = input.filled().len();
@@ -116,7 +134,7 @@ impl<I: Io> Attempt<'_, I> {
         };
         let piece = &input.filled()[..count];
         receiver.see_encoded(piece);
-        let decoded = self.decode(piece, decoding, receiver).await;
+        let decoded = Box::pin(self.decode(piece, decoding, receiver)).await;
         input.consume(count);
         (decoded, input)
     }

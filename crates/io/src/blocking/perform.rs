@@ -22,6 +22,7 @@ use crate::files::temporary::is_temporary;
 use crate::stream::write_some;
 use crate::system::close::flush;
 use crate::system::deadline::{Deadline, wait};
+use crate::values::handle::Descriptor;
 use crate::{Attributes, Buf, Cancel, Completion, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
 /// Carries out `op`. Returns when it has succeeded or failed, or, if it waits, when `cancel` is triggered.
@@ -117,7 +118,10 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
             return Err(Errno::WOULDBLOCK.into());
         }
     }
-    Ok(fd.into())
+    Ok(match mode {
+        OpenMode::CreateNew | OpenMode::Unnamed => File(Descriptor::of_new_file(fd).into()),
+        _ => fd.into(),
+    })
 }
 
 /// Locks a file with a temporary name, which marks it as in use. On a file system without locks, no file is ever taken

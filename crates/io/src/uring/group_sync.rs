@@ -120,7 +120,7 @@ mod tests {
     /// Drives the tickets by the bytes of `choices`. Each job must get the result of a sync that began after it asked.
     fn check(choices: &[u8]) {
         let groups = GroupSync::default();
-        let directory = Arc::new(Descriptor::Os(std::fs::File::open("/").unwrap().into()));
+        let directory = crate::File::from(std::fs::File::open("/").unwrap()).0;
         let mut clock = 0;
         // Each ticket with the time it asked and, if it leads and has begun its sync, the time of that.
         let mut open: Vec<(Rc<Ticket>, u32, Option<u32>)> = Vec::new();

@@ -7,6 +7,12 @@
 //! - `EAGAIN`: it would block, so the operation goes to the ring.
 //! - `EOPNOTSUPP`: on this file system the ring would hand the operation to a kernel worker.
 //!
+//! A write that is sure to be refused is not tried:
+//!
+//! - a file that has answered `EOPNOTSUPP` once is written to by plain calls;
+//! - so is the start of a file that this process has just made: room for it has to be found, for which no file system
+//!   promises not to wait, and the ring would hand every small file to a kernel worker.
+//!
 //! Opening is tried with `RESOLVE_CACHED` in the same way. So a warm file costs what it costs without a ring, and a
 //! cold one leaves the thread free.
 //!
@@ -75,6 +81,9 @@ pub struct PlacementCounts {
     pub timer: u64,
 }
 
+/// The start of a new file up to this length is written by a plain call.
+const NEW_BYTES_MAX: usize = 128 * 1024;
+
 /// The outcome of a trial: a completion, or where the operation goes.
 pub(super) enum Trial {
     Completed(Completion),
@@ -93,8 +102,14 @@ pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
                 tried => judge(op, tried, cancel),
             }
         }
+        Op::WriteAt { ref file, ref buf, offset } if is_futile(file, buf, offset) => {
+            Trial::Completed(perform(op, cancel))
+        }
         Op::WriteAt { file, buf, offset } => {
             let tried = try_write(&file, &buf, offset);
+            if matches!(tried, Err(Errno::OPNOTSUPP | Errno::NOSYS)) {
+                file.0.refuse_unwaited_writes();
+            }
             let op = Op::WriteAt { file, buf, offset };
             match (tried, offset) {
                 // A terminal, for example, which may block for any time.
@@ -133,6 +148,16 @@ fn judge(op: Op, tried: rustix::io::Result<usize>, cancel: &Cancel) -> Trial {
     }
 }
 
+/// Whether a write without waiting would be refused for certain. Streams are tried in any case: they may block for any
+/// time.
+fn is_futile(file: &File, buf: &Buf, offset: Offset) -> bool {
+    let is_start = offset == Offset::At(0) && buf.filled().len() <= NEW_BYTES_MAX;
+    match offset {
+        Offset::At(_) => file.0.refuses_unwaited_writes() || is_start && file.0.is_new_file(),
+        Offset::Stream => false,
+    }
+}
+
 fn try_read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> rustix::io::Result<usize> {
     let fd = file.0.fd().map_err(|_| Errno::BADF)?;
     let spare = buf.spare_mut();
@@ -152,4 +177,51 @@ fn try_write(file: &File, buf: &Buf, offset: Offset) -> rustix::io::Result<usize
 fn is_read_in_memory(op: &Op) -> bool {
     let Op::ReadAt { file, .. } = op else { return false };
     file.0.fd().map_or(true, is_in_memory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes `bytes` at `offset`; whether it was completed at once, and whether the file refuses unwaited writes now.
+    fn write(file: &File, bytes: usize, offset: u64) -> (bool, bool) {
+        let op = Op::WriteAt { file: file.clone(), buf: vec![7; bytes].into(), offset: Offset::At(offset) };
+        let trial = try_at_once(op, &Cancel::new().unwrap());
+        if let Trial::Completed(Completion { result, .. }) = &trial {
+            assert!(matches!(result, Ok(Value::Count(count)) if *count == bytes), "{result:?}");
+        }
+        (matches!(trial, Trial::Completed(_)), file.0.refuses_unwaited_writes())
+    }
+
+    fn new_file(directory: &str) -> File {
+        let (path, mode) = (directory.into(), OpenMode::Unnamed);
+        let opened = perform(Op::Open { dir: None, path, mode }, &Cancel::new().unwrap());
+        let Ok(Value::File(file)) = opened.result else { panic!("{opened:?}") };
+        file
+    }
+
+    #[test]
+    fn a_file_that_refuses_unwaited_writes_is_asked_once() {
+        // tmpfs has no such writes.
+        let file = new_file("/dev/shm");
+        if !is_in_memory(file.0.fd().unwrap()) {
+            eprintln!("SKIPPED: /dev/shm is no tmpfs");
+            return;
+        }
+        assert_eq!(write(&file, 10, 0), (true, false), "the start of a new file isn't tried");
+        assert_eq!(write(&file, 10, 10), (true, true), "what comes later is tried, and refused");
+        assert!(is_futile(&file, &vec![7].into(), Offset::At(20)), "and not tried again");
+        assert!(!is_futile(&file, &vec![7].into(), Offset::Stream), "a stream may block for any time");
+    }
+
+    #[test]
+    fn only_the_start_of_a_new_file_is_never_tried() {
+        let new = new_file("/dev/shm");
+        let (small, large) = (vec![7; NEW_BYTES_MAX].into(), vec![7; NEW_BYTES_MAX + 1].into());
+        assert!(is_futile(&new, &small, Offset::At(0)));
+        assert!(!is_futile(&new, &large, Offset::At(0)));
+        assert!(!is_futile(&new, &small, Offset::At(1)));
+        let old = File::from(std::fs::File::open("/dev/null").unwrap());
+        assert!(!is_futile(&old, &small, Offset::At(0)));
+    }
 }

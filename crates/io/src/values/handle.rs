@@ -1,11 +1,12 @@
 //! Handles to open files and sockets, and the metadata of a file.
 //!
-//! Owns: the descriptor and its closing.
+//! Owns: the descriptor and its closing, what was learned about it.
 //! Does not own: operations on it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An open file or directory. Clones share the descriptor, which closes with the last clone. An operation in flight
 /// holds a clone, so its descriptor can't be closed and reused meanwhile.
@@ -18,15 +19,45 @@ pub struct Socket(pub(crate) Arc<Descriptor>);
 
 #[derive(Debug)]
 pub(crate) enum Descriptor {
-    Os(OwnedFd),
+    Os(OwnedFd, Unwaited),
     /// The number of a node or connection in a simulation.
     Simulated(u64),
 }
 
+/// What is known about writing to an open file without waiting.
+#[derive(Debug, Default)]
+pub(crate) struct Unwaited {
+    /// Whether this process has made the file.
+    is_new: bool,
+    /// Whether its file system has refused such a write.
+    is_refused: AtomicBool,
+}
+
 impl Descriptor {
+    /// An open file that this process has made.
+    pub(crate) fn of_new_file(fd: OwnedFd) -> Self {
+        Self::Os(fd, Unwaited { is_new: true, ..Unwaited::default() })
+    }
+
+    /// Whether the file was made by this process.
+    pub(crate) fn is_new_file(&self) -> bool {
+        matches!(self, Self::Os(_, unwaited) if unwaited.is_new)
+    }
+
+    /// Records that the file system has no writes without waiting.
+    pub(crate) fn refuse_unwaited_writes(&self) {
+        if let Self::Os(_, unwaited) = self {
+            unwaited.is_refused.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn refuses_unwaited_writes(&self) -> bool {
+        matches!(self, Self::Os(_, unwaited) if unwaited.is_refused.load(Ordering::Relaxed))
+    }
+
     pub(crate) fn fd(&self) -> io::Result<BorrowedFd<'_>> {
         match self {
-            Self::Os(fd) => Ok(fd.as_fd()),
+            Self::Os(fd, _) => Ok(fd.as_fd()),
             Self::Simulated(_) => Err(io::Error::other("a simulated handle was given to the real system")),
         }
     }
@@ -34,14 +65,14 @@ impl Descriptor {
     pub(crate) fn simulated(&self) -> u64 {
         match self {
             Self::Simulated(id) => *id,
-            Self::Os(_) => panic!("a real handle was given to the simulation"),
+            Self::Os(..) => panic!("a real handle was given to the simulation"),
         }
     }
 }
 
 impl From<OwnedFd> for File {
     fn from(fd: OwnedFd) -> Self {
-        Self(Arc::new(Descriptor::Os(fd)))
+        Self(Arc::new(Descriptor::Os(fd, Unwaited::default())))
     }
 }
 
@@ -53,7 +84,7 @@ impl From<std::fs::File> for File {
 
 impl From<OwnedFd> for Socket {
     fn from(fd: OwnedFd) -> Self {
-        Self(Arc::new(Descriptor::Os(fd)))
+        Self(Arc::new(Descriptor::Os(fd, Unwaited::default())))
     }
 }
 
