@@ -53,8 +53,8 @@ impl Engine {
         match self {
             Self::Serial => 1,
             Self::Threads(workers) | Self::Processes(workers) => workers.get(),
-            Self::Hybrid { processes, threads } => processes.get() * threads.get(),
-            Self::Uring { rings, depth } => rings.get() * depth.get(),
+            Self::Hybrid { processes, threads } => processes.get().saturating_mul(threads.get()),
+            Self::Uring { rings, depth } => rings.get().saturating_mul(depth.get()),
         }
     }
 }

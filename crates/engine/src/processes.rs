@@ -3,11 +3,13 @@
 //! Enters: a portable job, a supervisor, the command that starts a worker.
 //! Leaves: in the supervising process, one call for each task that ended ([`coordinator::run`]); in a worker process,
 //! [`worker::work`], which returns when the process is to end.
+//! From outside, only [`handles::Workers`] reaches running workers.
 //! Not to be touched from outside: the bytes of handshakes, orders, replies and intents, which change with every build;
 //! the pipes and pidfds of the workers.
 
 pub(crate) mod coordinator;
 mod encoding;
+pub(crate) mod handles;
 mod intent;
 mod order;
 pub(crate) mod worker;

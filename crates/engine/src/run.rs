@@ -18,7 +18,8 @@ use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::portable::{Portable, WorkerCommand};
 use crate::job::source::Source;
-use crate::processes::coordinator;
+use crate::processes::coordinator::{self, Ran};
+use crate::processes::worker;
 use crate::processes::worker_pool::{PoolSize, WorkerPool};
 use crate::serial;
 use crate::supervisor::Supervisor;
@@ -55,7 +56,8 @@ pub fn run<J: Job>(
 /// the pages written to are allocated.
 ///
 /// # Panics
-/// As [`run`].
+/// As [`run`]; and in a process that was started as a worker, which must call [`work`](crate::work) instead. Otherwise
+/// a program that doesn't know its `worker` command would start workers that start workers without end.
 pub fn run_portable<J: Portable>(
     job: &J,
     source: impl Source<J::Task>,
@@ -63,6 +65,7 @@ pub fn run_portable<J: Portable>(
     worker: &WorkerCommand,
     on_event: impl FnMut(&Event<J>),
 ) -> Report {
+    assert!(!worker::is_worker(), "this process was started as a worker and must call haul_engine::work");
     let mut run = Run::new(job, config, on_event);
     let pool = pool_size(config.engine).map(|size| {
         let io = Blocking::new(config.cancel.clone());
@@ -73,7 +76,10 @@ pub fn run_portable<J: Portable>(
             run.emit(Event::Started { engine: config.engine, fallback: None });
             let supervisor = Supervisor::new(source, config.cancel.clone());
             let mut settled = |settled| run.emit(Event::Settled(settled));
-            let spreads = coordinator::run(job, supervisor, config, pool, &mut settled);
+            let Ran { mut spreads, left } = coordinator::run(job, supervisor, config, pool, &mut settled);
+            if let Some(supervisor) = left {
+                spreads.merge(&run.stand_in(supervisor));
+            }
             return run.end(spreads);
         }
         Some((size, Err(refused))) => run.begin_with_threads(size, refused.to_string()),
@@ -130,10 +136,20 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
 
     /// Begins with as many threads as the processes would have had.
     fn begin_with_threads(&mut self, size: PoolSize, reason: String) -> Engine {
-        let engine = Engine::Threads(size.processes.saturating_mul(size.threads));
+        let engine = Engine::Threads(size.thread_count());
         let fallback = Some(Fallback { asked: self.config.engine, reason });
         self.emit(Event::Started { engine, fallback });
         engine
+    }
+
+    /// Runs the rest of a run whose worker processes can't work. Threads stand in.
+    fn stand_in(&mut self, supervisor: Supervisor<J, impl Source<J::Task>>) -> Spreads {
+        let (job, config) = (self.job, self.config);
+        let count = pool_size(config.engine).map_or(NonZeroUsize::MIN, PoolSize::thread_count);
+        let reason = "the worker processes died before they did any work".to_owned();
+        self.report.engine = Some(Engine::Threads(count));
+        self.report.fallback = Some(Fallback { asked: config.engine, reason });
+        workers::run(job, supervisor, config, count, &mut |settled| self.emit(Event::Settled(settled)))
     }
 
     fn in_this_process(&mut self, source: impl Source<J::Task>, engine: Engine) -> Spreads {

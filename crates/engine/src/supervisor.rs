@@ -34,6 +34,8 @@ pub(crate) struct Supervisor<J: Job, S> {
     splitting: VecDeque<TaskId>,
     /// Split tasks whose parts have all been answered.
     finishing: VecDeque<TaskId>,
+    /// Work that was handed out and came back untouched.
+    given_back: VecDeque<(TaskId, Stage<J>)>,
     /// Pieces of work handed out and not yet answered.
     in_flight: usize,
 }
@@ -95,6 +97,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             restarting: VecDeque::new(),
             splitting: VecDeque::new(),
             finishing: VecDeque::new(),
+            given_back: VecDeque::new(),
             in_flight: 0,
         }
     }
@@ -109,7 +112,8 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         if self.cancel.is_triggered() {
             self.stop_handing_out();
         }
-        let handed_out = self.next_finish().or_else(|| self.next_part());
+        let handed_out =
+            self.given_back.pop_front().or_else(|| self.next_finish()).or_else(|| self.next_part());
         let handed_out = handed_out.or_else(|| self.next_restart()).or_else(|| self.next_task());
         match handed_out {
             Some((id, stage)) => {
@@ -131,6 +135,12 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             None if self.source_ended && self.open.is_empty() => Ready::End,
             None => Ready::Wait,
         }
+    }
+
+    /// Takes back `work` that no worker has begun, to hand it out again.
+    pub(crate) fn take_back(&mut self, work: Work<J>) {
+        self.in_flight -= 1;
+        self.given_back.push_back((work.id, work.stage));
     }
 
     /// Takes an answer. Returns the end of the task, if this was its last answer.

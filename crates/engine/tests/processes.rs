@@ -26,6 +26,7 @@ mod deaths;
 mod panics;
 
 const WORKER: &str = "be-a-worker";
+const MAIN_AGAIN: &str = "run-main-again";
 /// The output of a task whose result was published by an earlier attempt.
 const FOUND: u64 = 77;
 
@@ -309,15 +310,61 @@ fn tasks_beyond_the_bounds_run_in_the_supervising_process() {
     assert_eq!(observed.ends, ["4711 with 1 bytes"; 3]);
 }
 
-fn workers_that_always_die_end_the_run() {
-    let command = WorkerCommand { program: "/bin/false".into(), arguments: Vec::new() };
-    let observed = observe("processes=2", &command, &[Task::Succeed, Task::Split { parts: 2 }, Task::Fail]);
-    assert_eq!(observed.ends, ["no worker"; 3]);
-    assert_eq!(observed.report.failed, 3);
+fn threads_stand_in_for_workers_that_always_die() {
+    let command =
+        WorkerCommand { program: "/bin/false".into(), arguments: Vec::new(), workers: Default::default() };
+    for engine in ENGINES {
+        let mut tasks = vec![Task::Succeed, Task::Split { parts: 2 }, Task::Fail];
+        tasks.extend(std::iter::repeat_n(Task::Succeed, 1_000));
+        let observed = observe(engine, &command, &tasks);
+        assert_eq!(observed.ends[..3], ["4711 with 1 bytes", "4712 with 21 bytes", "refused"], "{engine}");
+        assert_eq!((observed.report.succeeded, observed.report.failed), (1_002, 1), "{engine}");
+        let fallback = observed.report.fallback.unwrap();
+        assert_eq!(fallback.reason, "the worker processes died before they did any work");
+        assert_eq!(fallback.asked.to_string(), engine);
+    }
+}
+
+/// Its workers run `main` again, which starts the same run.
+fn run_main_again(record: &str) {
+    std::panic::set_hook(Box::new(|_| ()));
+    let parent = rustix::process::getppid().unwrap().as_raw_nonzero();
+    std::fs::write(Path::new(record).join(parent.to_string()), "").unwrap();
+    observe("processes=2", &WorkerCommand::this_program([MAIN_AGAIN, record]), &[Task::Succeed]);
+}
+
+fn a_program_whose_workers_run_main_again_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = dir.path().to_str().unwrap();
+    let command = WorkerCommand::this_program([MAIN_AGAIN, record]);
+    let observed = observe("processes=2", &command, &[Task::Succeed]);
+    assert_eq!(observed.ends, ["4711 with 1 bytes"], "threads stand in");
+    let parents: Vec<_> =
+        std::fs::read_dir(record).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(parents, [std::ffi::OsString::from(std::process::id().to_string())], "no worker started any");
+}
+
+fn too_many_processes_are_refused() {
+    let count = |count| std::num::NonZeroUsize::new(count).unwrap();
+    for engine in [
+        Engine::Processes(count(70_000)),
+        Engine::Hybrid { processes: count(2), threads: count(300) },
+        Engine::Hybrid { processes: count(usize::MAX), threads: count(2) },
+    ] {
+        let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+        config.cancel.trigger();
+        let job = Script { secret: 1, seen: Mutex::default() };
+        let report = run_portable(&job, std::iter::empty(), &config, &this_program(), |_| {});
+        assert_eq!(report.fallback.unwrap().reason, "more than 512 threads over all processes");
+    }
 }
 
 fn threads_replace_processes_that_cannot_be_started() {
-    let command = WorkerCommand { program: "/nonexistent/worker".into(), arguments: Vec::new() };
+    let command = WorkerCommand {
+        program: "/nonexistent/worker".into(),
+        arguments: Vec::new(),
+        workers: Default::default(),
+    };
     let observed = observe("hybrid=2x3", &command, &[Task::Succeed]);
     assert_eq!(observed.ends, ["4711 with 1 bytes"]);
     let fallback = observed.report.fallback.unwrap();
@@ -344,11 +391,14 @@ fn main() {
     if words == [deaths::WORKER] {
         std::process::exit(if deaths::work().is_ok() { 0 } else { 2 });
     }
+    if let [MAIN_AGAIN, record] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return run_main_again(record);
+    }
     // Requests of the usual harness that have no answer here.
     if words.iter().any(|word| word == "--list" || word == "--ignored") {
         return;
     }
-    let cases: [(&str, fn()); 11] = [
+    let cases: [(&str, fn()); 13] = [
         ("every_task_ends_once", every_task_ends_once),
         (
             "a_task_that_kills_is_given_up_and_the_run_goes_on",
@@ -360,7 +410,12 @@ fn main() {
             "tasks_beyond_the_bounds_run_in_the_supervising_process",
             tasks_beyond_the_bounds_run_in_the_supervising_process,
         ),
-        ("workers_that_always_die_end_the_run", workers_that_always_die_end_the_run),
+        ("threads_stand_in_for_workers_that_always_die", threads_stand_in_for_workers_that_always_die),
+        (
+            "a_program_whose_workers_run_main_again_is_refused",
+            a_program_whose_workers_run_main_again_is_refused,
+        ),
+        ("too_many_processes_are_refused", too_many_processes_are_refused),
         (
             "threads_replace_processes_that_cannot_be_started",
             threads_replace_processes_that_cannot_be_started,

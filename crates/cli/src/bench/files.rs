@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use haul_engine::{Config, Engine};
+use haul_engine::{Config, Engine, Workers};
 use haul_io::{Cancel, Durability};
 use haul_seal::{
     Direction, FileOptions, Placement, Recipient, SealJob, Task, Walk, X25519Identity, XorJob, XorMode,
@@ -14,7 +14,7 @@ use haul_seal::{
 use super::rounds::{Case, Sample, engines, interleaved, timed};
 use super::table::Table;
 use crate::args::{BenchArgs, BenchWhat};
-use crate::report::describe::Reportable;
+use crate::report::describe::{Reportable, Setting};
 use crate::report::exit::{Exit, Problem};
 use crate::run::random::system_random;
 
@@ -95,8 +95,9 @@ impl Bench<'_> {
         let walk = Walk::new(vec![self.tree.clone()], placement)
             .map_err(|error| Problem::usage(error.to_string()))?;
         let config = Config { engine, cancel: Cancel::new()?, progress: Default::default() };
+        let setting = Setting { config, workers: Workers::default() };
         timed(|| {
-            let report = job.run(walk, &config, |_| {});
+            let report = job.run(walk, &setting, |_| {});
             if report.succeeded == u64::from(self.args.files) && report.failed == 0 {
                 return Ok(());
             }

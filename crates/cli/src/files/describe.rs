@@ -3,14 +3,14 @@
 //! Owns: words, JSON members, exit codes.
 //! Does not own: the form of messages and of the report ([`crate::report`]).
 
-use haul_engine::{Config, Event, Report, Source, run_portable};
+use haul_engine::{Event, Report, Source, run_portable};
 use haul_seal::{
     Error, ErrorKind, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob, SkipReason, Task,
     VerifyJob, XorJob,
 };
 use serde_json::{Map, Value};
 
-use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
+use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Setting, Subject};
 use crate::report::exit::Exit;
 use crate::report::text::{counted, human_bytes, quoted};
 use crate::run::workers::WorkerKind;
@@ -48,8 +48,13 @@ impl Reportable for SealJob {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::Seal.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(self, source, &setting.config, &WorkerKind::Seal.command(&setting.workers), on_event)
     }
 }
 
@@ -57,8 +62,13 @@ impl Reportable for OpenJob {
     const VERB: &'static str = "open";
     const DONE: &'static str = "opened";
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::Open.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(self, source, &setting.config, &WorkerKind::Open.command(&setting.workers), on_event)
     }
 }
 
@@ -66,8 +76,19 @@ impl Reportable for Replacing<SealJob> {
     const VERB: &'static str = SealJob::VERB;
     const DONE: &'static str = SealJob::DONE;
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::SealReplacing.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(
+            self,
+            source,
+            &setting.config,
+            &WorkerKind::SealReplacing.command(&setting.workers),
+            on_event,
+        )
     }
 }
 
@@ -75,8 +96,19 @@ impl Reportable for Replacing<OpenJob> {
     const VERB: &'static str = OpenJob::VERB;
     const DONE: &'static str = OpenJob::DONE;
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::OpenReplacing.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(
+            self,
+            source,
+            &setting.config,
+            &WorkerKind::OpenReplacing.command(&setting.workers),
+            on_event,
+        )
     }
 }
 
@@ -84,8 +116,13 @@ impl Reportable for XorJob {
     const VERB: &'static str = "transform";
     const DONE: &'static str = "transformed";
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::Xor.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(self, source, &setting.config, &WorkerKind::Xor.command(&setting.workers), on_event)
     }
 }
 
@@ -94,8 +131,13 @@ impl Reportable for VerifyJob {
     const DONE: &'static str = "verified";
     const NEEDS_TASKS: bool = true;
 
-    fn run(&self, source: impl Source<Task>, config: &Config, on_event: impl FnMut(&Event<Self>)) -> Report {
-        run_portable(self, source, config, &WorkerKind::Verify.command(), on_event)
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        run_portable(self, source, &setting.config, &WorkerKind::Verify.command(&setting.workers), on_event)
     }
 }
 

@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use haul_engine::{Config, Event, Report, Source};
+use haul_engine::{Event, Report, Source};
 use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Times};
 use serde_json::{Map, Value};
 
-use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
+use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Setting, Subject};
 use crate::report::exit::Exit;
 use crate::report::record::saturating_micros;
 use crate::report::text::{human_bytes, quoted};
@@ -21,10 +21,10 @@ impl Reportable for FetchJob {
     fn run(
         &self,
         source: impl Source<FetchTask>,
-        config: &Config,
+        setting: &Setting,
         on_event: impl FnMut(&Event<Self>),
     ) -> Report {
-        haul_engine::run(self, source, config, on_event)
+        haul_engine::run(self, source, &setting.config, on_event)
     }
 }
 

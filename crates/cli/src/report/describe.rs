@@ -3,7 +3,7 @@
 //! Owns: the traits between a command's jobs and the reports.
 //! Does not own: the words of a particular job (each command's `describe` module), printing.
 
-use haul_engine::{Config, Event, Job, Report, Source};
+use haul_engine::{Config, Event, Job, Report, Source, Workers};
 use serde_json::{Map, Value};
 
 use super::exit::Exit;
@@ -24,9 +24,15 @@ pub(crate) trait Reportable:
     fn run(
         &self,
         source: impl Source<Self::Task>,
-        config: &Config,
+        setting: &Setting,
         on_event: impl FnMut(&Event<Self>),
     ) -> Report;
+}
+
+/// How a run is carried out, and its worker processes.
+pub(crate) struct Setting {
+    pub(crate) config: Config,
+    pub(crate) workers: Workers,
 }
 
 /// A task that has a name.

@@ -3,13 +3,13 @@
 //! Owns: what surrounds a run: signals, the progress line, the resources that it used.
 //! Does not own: what is reported ([`crate::report::reporter`]), the engine.
 
-use haul_engine::{Event, Source};
+use haul_engine::{Event, Source, Workers};
 use haul_io::Cancel;
 
 use super::engine_choice::EngineChoice;
 use super::options::RunOptions;
 use super::signals::SignalWatch;
-use crate::report::describe::Reportable;
+use crate::report::describe::{Reportable, Setting};
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::Counts;
 use crate::report::reporter::Reporter;
@@ -36,14 +36,16 @@ impl RunContext<'_> {
     ) -> Result<Exit, Problem> {
         let cancel = Cancel::new()?;
         let config = self.choice.config(cancel.clone());
-        let watch = SignalWatch::start(cancel.clone())?;
+        let workers = Workers::default();
+        let watch = SignalWatch::with_workers(cancel.clone(), workers.clone())?;
         let counts = Counts::with_bytes(config.progress.clone());
         if self.options.progress {
             self.voice.begin_progress(counts.line());
         }
         let mut reporter = Reporter::new(self.options.report, self.voice);
         let before = Usage::now();
-        let report = job.run(source, &config, |event| {
+        let setting = Setting { config, workers };
+        let report = job.run(source, &setting, |event| {
             if let Event::Settled(settled) = event {
                 counts.count_task(settled.outcome.is_ok());
                 if settled.outcome.is_err() {

@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM cancel a run; a second signal ends the process at once.
+//! SIGINT, SIGTERM and SIGHUP cancel a run; a second signal ends the process at once. SIGTSTP stops the worker processes
+//! too, and SIGCONT lets them go on.
 //!
 //! Owns: the signal thread, SIGXFSZ, core dumps.
 //! Does not own: what cancelling means (engines and jobs do).
@@ -6,10 +7,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use haul_engine::Workers;
 use haul_io::Cancel;
 use rustix::process::DumpableBehavior;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::report::exit::Exit;
 
@@ -22,12 +25,30 @@ pub(crate) struct SignalWatch {
 }
 
 impl SignalWatch {
+    /// For a run in this process alone.
     pub(crate) fn start(cancel: Cancel) -> std::io::Result<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        Self::with_workers(cancel, Workers::default())
+    }
+
+    pub(crate) fn with_workers(cancel: Cancel, workers: Workers) -> std::io::Result<Self> {
+        // What was ignored stays so: nohup ignores SIGHUP, and shells without job control SIGTSTP.
+        let optional = [SIGHUP, SIGTSTP].into_iter().filter(|signal| !is_ignored(*signal));
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGCONT].into_iter().chain(optional))?;
         let handle = signals.handle();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let mut first = None;
-            for _ in signals.forever() {
+            for signal in signals.forever() {
+                match signal {
+                    SIGTSTP => {
+                        let _ = workers.stopped(|| emulate_default_handler(SIGTSTP));
+                        continue;
+                    }
+                    SIGCONT => {
+                        workers.resume();
+                        continue;
+                    }
+                    _ => {}
+                }
                 let first = *first.get_or_insert_with(Instant::now);
                 if first.elapsed() > REPEAT_INTERVAL {
                     end_at_once();
@@ -37,6 +58,14 @@ impl SignalWatch {
         })?;
         Ok(Self { handle })
     }
+}
+
+/// Whether this process was started with `signal` ignored.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }
 
 /// Makes a write beyond the file size limit (RLIMIT_FSIZE) an error, not the end of the process.

@@ -3,7 +3,7 @@
 //! Owns: the command line of a worker, which job it runs.
 //! Does not own: the worker's loop ([`haul_engine::work`]).
 
-use haul_engine::{WorkerCommand, work};
+use haul_engine::{WorkerCommand, Workers, work};
 use haul_seal::{OpenJob, Replacing, SealJob, VerifyJob, XorJob};
 
 use super::signals;
@@ -34,9 +34,9 @@ impl WorkerKind {
     ];
 
     /// The command that starts such a worker.
-    pub(crate) fn command(self) -> WorkerCommand {
+    pub(crate) fn command(self, workers: &Workers) -> WorkerCommand {
         let (name, _) = Self::ALL[self as usize];
-        WorkerCommand::this_program([WORKER, name])
+        WorkerCommand { workers: workers.clone(), ..WorkerCommand::this_program([WORKER, name]) }
     }
 
     /// The kind of worker that this process was started as, if any. Call it before parsing the command line, which
@@ -72,7 +72,7 @@ mod tests {
     fn every_kind_is_started_by_its_own_name() {
         for (index, (name, kind)) in WorkerKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, index);
-            assert_eq!(kind.command().arguments, [WORKER, name]);
+            assert_eq!(kind.command(&Workers::default()).arguments, [WORKER, name]);
         }
     }
 }

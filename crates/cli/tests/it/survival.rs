@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use haul_testkit::{Haul, Tree, Watched, files_below, seeded_bytes};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -224,6 +224,64 @@ fn an_interruption_leaves_whole_files_on_every_engine() {
             assert!(outcomes.failed.values().all(|error| error == "interrupted"), "{engine}: {stderr}");
             fixture.check(&outcomes.done, &BTreeSet::new());
         }
+    }
+}
+
+#[test]
+fn a_hangup_ends_a_run_as_a_termination_does() {
+    for engine in ["serial", "threads=2", "uring=1x8", "processes=2", "hybrid=2x2"] {
+        for signal in [Signal::TERM, Signal::HUP] {
+            let fixture = Fixture::new(47, 120, &[1_500_000, 20_000_000]);
+            let mut watched = fixture.start(engine, &["--durable", "never"]);
+            let outcomes = follow(&mut watched, |watched, ended| {
+                if ended == 20 {
+                    watched.signal(signal);
+                }
+                true
+            });
+            let (status, stderr) = watched.finish();
+            let all_done = outcomes.done.len() == fixture.plain.len();
+            assert!(status == 130 || all_done && status == 0, "{engine}, {signal:?}: {status} {stderr}");
+            fixture.check(&outcomes.done, &BTreeSet::new());
+        }
+    }
+}
+
+/// The state of a process, as in the third field of its `stat`.
+fn state_of(pid: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+#[test]
+fn a_stopped_run_stops_its_workers_and_goes_on_with_them() {
+    for engine in ["processes=2", "hybrid=2x2"] {
+        let fixture = Fixture::new(48, 40, &[40_000_000, 40_000_000]);
+        let mut watched = fixture.start(engine, &["--durable", "never"]);
+        let mut checked = false;
+        follow(&mut watched, |watched, ended| {
+            if ended == 3 {
+                watched.signal(Signal::TSTP);
+                while state_of(watched.pid()) != Some('T') {
+                    std::thread::yield_now();
+                }
+                // The signals have been sent; a worker stops when it next leaves a system call.
+                let workers = watched.workers();
+                for worker in &workers {
+                    while !matches!(state_of(*worker), Some('T' | 'Z') | None) {
+                        std::thread::yield_now();
+                    }
+                    let name = std::fs::read_to_string(format!("/proc/{}/comm", worker.as_raw_nonzero()));
+                    assert!(name.is_ok_and(|name| name.trim() == "haul-worker"), "{engine}");
+                }
+                checked = !workers.is_empty();
+                watched.signal(Signal::CONT);
+            }
+            true
+        });
+        let (status, stderr) = watched.finish();
+        assert_eq!((status, checked), (0, true), "{engine}: {stderr}");
+        fixture.check(&fixture.all(), &BTreeSet::new());
     }
 }
 

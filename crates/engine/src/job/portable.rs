@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::job::contract::Job;
+use crate::processes::handles::Workers;
 
 /// A task whose parts can't be repeated starts anew at most this many times after deaths of workers.
 pub(crate) const RESTARTS_MAX: u8 = 2;
@@ -95,12 +96,14 @@ pub struct WorkerCommand {
     pub program: PathBuf,
     /// Its arguments. Every user of the machine can read them: no secrets.
     pub arguments: Vec<OsString>,
+    /// The workers that were started by this command.
+    pub workers: Workers,
 }
 
 impl WorkerCommand {
     /// The running program itself, with these arguments.
     pub fn this_program(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         let arguments = arguments.into_iter().map(Into::into).collect();
-        Self { program: PathBuf::from("/proc/self/exe"), arguments }
+        Self { program: PathBuf::from("/proc/self/exe"), arguments, workers: Workers::default() }
     }
 }

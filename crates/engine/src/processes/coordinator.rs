@@ -4,7 +4,7 @@
 //! Does not own: the processes ([`crate::processes::worker_pool`]), what a worker does ([`crate::processes::worker`]),
 //! the order of work ([`crate::supervisor`]).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,13 +37,20 @@ const REAP_INTERVAL: Duration = Duration::from_millis(2);
 /// The pause between two searches for work that, by a corrupt word, is being carried out by no living worker.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(250);
 
-pub(crate) fn run<J: Portable>(
+/// The result of [`run`].
+pub(crate) struct Ran<J: Portable, S> {
+    pub(crate) spreads: Spreads,
+    /// The rest of the run, if the worker processes turned out to die whatever they run.
+    pub(crate) left: Option<Supervisor<J, S>>,
+}
+
+pub(crate) fn run<J: Portable, S: Source<J::Task>>(
     job: &J,
-    mut supervisor: Supervisor<J, impl Source<J::Task>>,
+    mut supervisor: Supervisor<J, S>,
     config: &Config,
     pool: WorkerPool,
     settled: &mut dyn FnMut(Settled<J>),
-) -> Spreads {
+) -> Ran<J, S> {
     let now = Instant::now();
     let mut coordinator = Coordinator {
         job,
@@ -54,6 +61,7 @@ pub(crate) fn run<J: Portable>(
         suspects: VecDeque::new(),
         alone: None,
         returned: Vec::new(),
+        given_back: Vec::new(),
         cancel_sent: false,
         last_reap: now,
         last_search: now,
@@ -63,7 +71,13 @@ pub(crate) fn run<J: Portable>(
     let mut spreads = Spreads::default();
     loop {
         if coordinator.hand_out(&mut supervisor) {
-            return spreads;
+            return Ran { spreads, left: None };
+        }
+        if coordinator.returned.is_empty()
+            && coordinator.offered.is_empty()
+            && !coordinator.pool.has_workers()
+        {
+            return Ran { spreads, left: Some(supervisor) };
         }
         coordinator.start_workers();
         coordinator.wait();
@@ -72,6 +86,7 @@ pub(crate) fn run<J: Portable>(
             spreads.record(&returned.phases);
             supervisor.returned(returned).map(&mut *settled);
         }
+        coordinator.given_back.drain(..).for_each(|work| supervisor.take_back(work));
     }
 }
 
@@ -89,6 +104,8 @@ struct Coordinator<'a, J: Portable> {
     alone: Option<Alone>,
     /// Answers that the supervisor has not been given yet.
     returned: Vec<Returned<J>>,
+    /// Work that no worker will carry out and that none has died over.
+    given_back: Vec<Work<J>>,
     /// The workers have been told that the run was cancelled.
     cancel_sent: bool,
     last_reap: Instant,
@@ -120,6 +137,7 @@ impl<J: Portable> Coordinator<'_, J> {
         self.offer_suspect();
         while self.offered.len() + self.suspects.len() < self.pool.table.slot_count()
             && self.returned.is_empty()
+            && self.pool.has_workers()
         {
             match supervisor.next(Instant::now()) {
                 Ready::Work(work) if work.alone && !is_undoing(&work) => {
@@ -148,9 +166,6 @@ impl<J: Portable> Coordinator<'_, J> {
     fn offer(&mut self, work: Work<J>, is_last: bool) {
         if is_undoing(&work) {
             return self.returned.push(run_ready(execute(self.job, &self.io, work)));
-        }
-        if !self.pool.has_workers() {
-            return self.give_up(work, &[], Failure::NoWorker);
         }
         let order = match catch(|| order_for(self.job, &work, &mut |out| self.io.random(out))) {
             Ok(order) => order,
@@ -219,6 +234,7 @@ impl<J: Portable> Coordinator<'_, J> {
     }
 
     fn wait(&mut self) {
+        self.pool.talk();
         if !self.returned.is_empty() {
             return;
         }
@@ -260,14 +276,25 @@ impl<J: Portable> Coordinator<'_, J> {
             }
         }
         if !self.pool.has_workers() {
-            for slot in self.pool.table.withdraw() {
-                if let Some(work) = self.take_offered(slot) {
+            self.empty_table();
+        }
+    }
+
+    /// Takes back all work, as no worker is left. What workers have died over would kill this process, too.
+    fn empty_table(&mut self) {
+        let is_suspected = |slot: &SlotId| self.pool.table.deaths(*slot) > 0;
+        let suspected: HashSet<SlotId> = self.offered.keys().copied().filter(is_suspected).collect();
+        for slot in self.pool.table.withdraw() {
+            match self.take_offered(slot) {
+                Some(work) if work.alone || suspected.contains(&slot) => {
                     self.give_up(work, &[], Failure::NoWorker);
                 }
+                Some(work) => self.given_back.push(work),
+                None => {}
             }
-            for suspect in std::mem::take(&mut self.suspects) {
-                self.give_up(suspect.work, &[], Failure::NoWorker);
-            }
+        }
+        for suspect in std::mem::take(&mut self.suspects) {
+            self.give_up(suspect.work, &[], Failure::NoWorker);
         }
     }
 

@@ -26,6 +26,7 @@ use crate::processes::intent::{IntentIo, Left, examine};
 use crate::processes::order::{
     Handshake, OrderOf, OrderStage, Reply, ReplyFailure, ReplyOf, ReplyValue, monotonic_now, reply_for,
 };
+use crate::processes::worker_pool::WORKER_NAME;
 
 /// The longest sleep of a worker before it checks that its supervisor is still alive.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
@@ -72,6 +73,8 @@ impl From<io::Error> for WorkError {
 /// [`WorkError::NotAWorker`] if the process was not started as a worker; else the reason why it can't serve.
 pub fn work<J: Portable>() -> Result<(), WorkError> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from)?;
+    // Only a help for people: failing changes nothing.
+    let _ = std::fs::write("/proc/self/comm", WORKER_NAME);
     let memfd = io::stdin().as_fd().try_clone_to_owned()?;
     let mut pipe = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let table = match Worker::attach(&memfd) {
@@ -105,6 +108,11 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
         process.serve(&job);
     });
     Ok(())
+}
+
+/// Whether this process was started as a worker.
+pub(crate) fn is_worker() -> bool {
+    Worker::attach(io::stdin()).is_ok()
 }
 
 fn read_handshake(pipe: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, WorkError> {

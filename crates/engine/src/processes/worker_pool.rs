@@ -3,20 +3,24 @@
 //! Owns: the processes, their pidfds, the pipes that carry the handshake and the cancellation, the lease table.
 //! Does not own: tasks and their order ([`crate::processes::coordinator`]).
 
-use std::io::{PipeWriter, Write};
+use std::io::{PipeWriter, Write as _};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use haul_io::Cancel;
 use haul_queue::lease::{self, TableError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::io::ioctl_fionbio;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use zeroize::Zeroizing;
 
+use crate::choice::Engine;
+use crate::execute::catch;
 use crate::job::portable::{Portable, WorkerCommand};
 use crate::processes::encoding::{to_bytes, to_secret_bytes};
 use crate::processes::order::Handshake;
@@ -26,6 +30,14 @@ use crate::processes::order::Handshake;
 pub(crate) struct PoolSize {
     pub(crate) processes: NonZeroUsize,
     pub(crate) threads: NonZeroUsize,
+}
+
+impl PoolSize {
+    /// The number of threads that take the place of such a pool.
+    pub(crate) fn thread_count(self) -> NonZeroUsize {
+        let most = NonZeroUsize::new(Engine::PROCESSES_MAX).unwrap_or(NonZeroUsize::MIN);
+        self.processes.saturating_mul(self.threads).min(most)
+    }
 }
 
 /// Pieces of work queued in the table for each thread, so that no thread idles while the supervisor sleeps.
@@ -39,6 +51,9 @@ const ORDER_BYTES_MAX: u32 = 16 << 10;
 const REPLY_BYTES_MAX: u32 = 8 << 10;
 /// A piece of work is given up after the deaths of so many workers, the last of which ran nothing else.
 pub(crate) const DEATHS_MAX: u8 = 3;
+
+/// The name of worker processes in lists of processes.
+pub(crate) const WORKER_NAME: &str = "haul-worker";
 
 /// How long workers may take to exit before they are killed. They hold no work by then.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -61,8 +76,21 @@ pub(crate) struct WorkerPool {
 
 struct WorkerProcess {
     child: Child,
-    pidfd: OwnedFd,
+    pidfd: Arc<OwnedFd>,
+    /// Never blocks.
     pipe: PipeWriter,
+    /// The message before the specification.
+    head: Vec<u8>,
+    /// Bytes that the pipe has taken of the head and the specification.
+    sent: usize,
+    /// Set once the run is cancelled.
+    cancelled: Option<Told>,
+}
+
+#[derive(Clone, Copy)]
+enum Told {
+    NotYet,
+    Sent,
 }
 
 /// Why there is no pool.
@@ -70,6 +98,10 @@ struct WorkerProcess {
 pub(crate) enum PoolRefused {
     Table(TableError),
     Spawn(io::Error),
+    /// More threads than [`Engine::PROCESSES_MAX`] over all processes.
+    TooMany,
+    /// The job panicked over its specification.
+    Panicked(String),
 }
 
 impl fmt::Display for PoolRefused {
@@ -80,6 +112,8 @@ impl fmt::Display for PoolRefused {
             }
             Self::Table(error) => write!(f, "no shared memory: {error}"),
             Self::Spawn(error) => write!(f, "no worker process: {}", haul_io::reason(error)),
+            Self::TooMany => write!(f, "more than {} threads over all processes", Engine::PROCESSES_MAX),
+            Self::Panicked(message) => write!(f, "the job panicked: {message}"),
         }
     }
 }
@@ -88,7 +122,7 @@ impl WorkerPool {
     /// Creates the table and starts the first worker for the tasks of `job`.
     ///
     /// # Errors
-    /// If the system refuses the shared memory or the process.
+    /// If the system refuses the shared memory or the process, if there are too many, or if the job panics.
     pub(crate) fn open<J: Portable>(
         job: &J,
         command: &WorkerCommand,
@@ -96,6 +130,9 @@ impl WorkerPool {
         random: &mut dyn FnMut(&mut [u8]),
     ) -> Result<Self, PoolRefused> {
         let (processes, threads) = (size.processes.get(), size.threads.get());
+        if processes.saturating_mul(threads) > Engine::PROCESSES_MAX {
+            return Err(PoolRefused::TooMany);
+        }
         let slot_count = (processes * threads * QUEUED_PER_THREAD).clamp(QUEUED_MIN, QUEUED_MAX);
         let table = lease::Supervisor::create(lease::Config {
             slot_count: slot_count.max(processes * threads) as u32,
@@ -108,7 +145,7 @@ impl WorkerPool {
         let mut pool = Self {
             command: command.clone(),
             threads,
-            spec: to_secret_bytes(&job.job_spec(random)),
+            spec: catch(|| to_secret_bytes(&job.job_spec(random))).map_err(PoolRefused::Panicked)?,
             workers: (0..processes).map(|_| None).collect(),
             started: 0,
             table,
@@ -140,8 +177,12 @@ impl WorkerPool {
     }
 
     fn spawn(&self, owner: u16) -> io::Result<WorkerProcess> {
-        let (reader, mut pipe) = io::pipe()?;
+        let (reader, pipe) = io::pipe()?;
+        // A worker that doesn't read must not block this process.
+        ioctl_fionbio(&pipe, true)?;
+        let mut alive = self.command.workers.lock();
         let child = Command::new(&self.command.program)
+            .arg0(WORKER_NAME)
             .args(&self.command.arguments)
             .stdin(Stdio::from(self.table.memfd().try_clone_to_owned()?))
             .stdout(Stdio::from(reader))
@@ -149,8 +190,6 @@ impl WorkerPool {
             .process_group(0)
             .spawn()?;
         let pid = Pid::from_child(&child);
-        let mut worker =
-            WorkerProcess { pidfd: pidfd_open(pid, PidfdFlags::empty())?, child, pipe: pipe.try_clone()? };
         let handshake = Handshake {
             supervisor_pid: rustix::process::getpid().as_raw_nonzero().get(),
             owner,
@@ -158,17 +197,27 @@ impl WorkerPool {
         };
         let head = to_bytes(&handshake);
         let length = (head.len() + self.spec.len()) as u64;
-        let start = [length.to_le_bytes().as_slice(), &head].concat();
-        // Not joined to one message: a copy of the specification would have to be wiped.
-        let sent = pipe.write_all(&start).and_then(|()| pipe.write_all(&self.spec));
-        match sent {
-            // The worker is dead already; `reap` will see and count its death like any other.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(worker),
+        let head = [length.to_le_bytes().as_slice(), &head].concat();
+        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => Arc::new(pidfd),
             Err(error) => {
-                worker.end();
-                Err(error)
+                let mut child = child;
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error.into());
             }
-            Ok(()) => Ok(worker),
+        };
+        alive.push(pidfd.clone());
+        drop(alive);
+        let mut worker = WorkerProcess { child, pidfd, pipe, head, sent: 0, cancelled: None };
+        worker.talk(&self.spec);
+        Ok(worker)
+    }
+
+    /// Sends what the pipes did not take so far. Never sleeps.
+    pub(crate) fn talk(&mut self) {
+        for worker in self.workers.iter_mut().flatten() {
+            worker.talk(&self.spec);
         }
     }
 
@@ -195,9 +244,9 @@ impl WorkerPool {
     /// Tells every worker that the run was cancelled.
     pub(crate) fn cancel(&mut self) {
         for worker in self.workers.iter_mut().flatten() {
-            // A dead worker needs no message.
-            let _ = worker.pipe.write_all(b"c");
+            worker.cancelled.get_or_insert(Told::NotYet);
         }
+        self.talk();
     }
 
     /// Reaps the workers that have died since the last call and returns their owner numbers.
@@ -214,6 +263,7 @@ impl WorkerPool {
             alive.iter().zip(&polled).filter(|(_, fd)| !fd.revents().is_empty()).map(|(at, _)| *at).collect();
         for at in &dead {
             if let Some(mut worker) = self.workers[*at].take() {
+                self.command.workers.remove(&worker.pidfd);
                 worker.end();
             }
         }
@@ -233,9 +283,33 @@ impl WorkerPool {
 }
 
 impl WorkerProcess {
+    /// Sends as much as the pipe takes of the handshake, the specification `spec` and the cancellation, in this order.
+    fn talk(&mut self, spec: &[u8]) {
+        loop {
+            let is_told = !matches!(self.cancelled, Some(Told::NotYet));
+            let (head_left, spec_sent) =
+                (self.sent < self.head.len(), self.sent.saturating_sub(self.head.len()));
+            // Not joined to one message: a copy of the specification would have to be wiped.
+            let left = match () {
+                () if head_left => &self.head[self.sent..],
+                () if spec_sent < spec.len() => &spec[spec_sent..],
+                () if !is_told => b"c",
+                () => return,
+            };
+            let is_cancellation = !head_left && spec_sent == spec.len();
+            match self.pipe.write(left) {
+                Ok(_) if is_cancellation => self.cancelled = Some(Told::Sent),
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // The pipe is full; or the worker is dead, and `reap` will see and count its death like any other.
+                Err(_) => return,
+            }
+        }
+    }
+
     /// Kills the process, if it is still alive, and waits for its end.
     fn end(&mut self) {
-        let _ = self.child.kill();
+        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
         let _ = self.child.wait();
     }
 }
@@ -248,6 +322,7 @@ impl Drop for WorkerPool {
             let left = deadline.saturating_duration_since(Instant::now());
             let left = Timespec::try_from(left).unwrap_or_default();
             let _ = poll(&mut [PollFd::from_borrowed_fd(worker.pidfd.as_fd(), PollFlags::IN)], Some(&left));
+            self.command.workers.remove(&worker.pidfd);
             worker.end();
         }
     }

@@ -198,6 +198,11 @@ impl Supervisor {
         withdrawn.into_iter().map(SlotId).collect()
     }
 
+    /// The deaths of workers that ran the task so far.
+    pub fn deaths(&self, slot: SlotId) -> u8 {
+        self.slots().load(slot.index()).suspicion()
+    }
+
     /// The owners in whose names tasks are running. One that never was or is gone comes from a corrupt word:
     /// [`reap`](Self::reap) it like a dead one. Cost: one load per slot.
     pub fn owners(&self) -> Vec<u16> {

@@ -84,6 +84,16 @@ impl Watched {
         let _ = kill_process(self.pid, Signal::INT);
     }
 
+    /// Its process.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends `signal`.
+    pub fn signal(&self, signal: Signal) {
+        let _ = kill_process(self.pid, signal);
+    }
+
     /// Sends SIGKILL.
     pub fn kill(&self) {
         let _ = kill_process(self.pid, Signal::KILL);
