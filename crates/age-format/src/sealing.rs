@@ -121,7 +121,8 @@ pub fn seal_header_with(
 /// header. Plugins' identities match nothing here; see [`open_header_with`].
 ///
 /// # Errors
-/// - [`OpenError::NoMatch`] if no identity matches a stanza, or [`OpenError::WrongPassphrase`] if a passphrase was tried.
+/// - [`OpenError::NoMatch`] if no identity matches a stanza, or [`OpenError::WrongPassphrase`] if a passphrase was
+///   tried.
 /// - [`OpenError::Header`] if a stanza is malformed.
 /// - [`OpenError::HeaderMac`] if the header was changed after sealing.
 pub fn open_header(

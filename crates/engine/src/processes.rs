@@ -7,6 +7,7 @@
 //! Not to be touched from outside: the bytes of handshakes, orders, replies and intents, which change with every build;
 //! the pipes and pidfds of the workers.
 
+mod answers;
 pub(crate) mod coordinator;
 mod encoding;
 pub(crate) mod handles;

@@ -9,6 +9,7 @@ mod joining;
 mod lookahead;
 mod new_directories;
 mod open_files;
+mod prepare;
 pub(crate) mod progress;
 mod retry;
 mod scheduler;

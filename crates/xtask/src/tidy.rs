@@ -18,7 +18,6 @@ mod source;
 mod syntax;
 mod threats;
 mod widths;
-mod words;
 
 use finding::Finding;
 
@@ -61,7 +60,7 @@ fn checks(repository: &Repository) -> Vec<(&'static str, Vec<Finding>)> {
         ("contracts", rust(contract::check)),
         ("lengths", rust(length::check)),
         ("placeholders", rust(source::check)),
-        ("words", all(words::check)),
+        ("words", all(english::words::check)),
         ("widths", all(widths::check)),
         ("English", all(english::check)),
         ("defaults", defaults::check(files)),

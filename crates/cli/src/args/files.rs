@@ -72,8 +72,8 @@ pub(crate) struct FileArgs {
     pub(crate) replace: bool,
     /// Don't preserve modes, access control lists, owners and modification times of files and mirrored directories
     ///
-    /// Owners and groups are preserved as far as the user may give files away; without its group, a result gives its new
-    /// group no more than others. "open" takes away what the umask forbids.
+    /// Owners and groups are preserved as far as the user may give files away; without its group, a result gives its
+    /// new group no more than others. "open" takes away what the umask forbids.
     #[arg(long)]
     pub(crate) no_preserve: bool,
     /// Preserve extended attributes (user.*) of files and mirrored directories, unencrypted even on sealed files

@@ -19,7 +19,8 @@ const PLUGIN_START: &str = "age-plugin-";
 const BECH32_DATA_BYTES_MIN: usize = 6;
 
 /// `text` without the secret keys in it: identities of age and of plugins in any letter case, and private keys in PEM.
-/// What follows the start of a key counts as the key up to a quote or the end of the line, as users may have mistyped it.
+/// What follows the start of a key counts as the key up to a quote or the end of the line, as users may have
+/// mistyped it.
 pub(crate) fn without_keys(text: &str) -> Cow<'_, str> {
     // Lower case in ASCII has the same offsets.
     let lower = text.to_ascii_lowercase();

@@ -163,8 +163,8 @@ impl Voice {
     }
 }
 
-/// The form of one line for the user. Every message and every question passes here: none shows a secret key, the login of
-/// a URL, or characters that manipulate a terminal.
+/// The form of one line for the user. Every message and every question passes here: none shows a secret key, the login
+/// of a URL, or characters that manipulate a terminal.
 pub(crate) fn presentable(line: &str) -> String {
     harmless(&redacted(&without_keys(line))).into_owned()
 }

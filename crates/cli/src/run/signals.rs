@@ -1,5 +1,5 @@
-//! SIGINT, SIGTERM and SIGHUP cancel a run; a second signal ends the process at once. SIGTSTP stops the worker processes
-//! too, and SIGCONT lets them go on. While a question is asked, signals wait until the terminal is in order.
+//! SIGINT, SIGTERM and SIGHUP cancel a run; a second signal ends the process at once. SIGTSTP stops the worker
+//! processes too, and SIGCONT lets them go on. While a question is asked, signals wait until the terminal is in order.
 //!
 //! Owns: the signal thread, signals during questions, SIGXFSZ, core dumps.
 //! Does not own: what cancelling means (engines and jobs do), the terminal.

@@ -1,6 +1,7 @@
 //! Where threads, descriptors, kernel workers or memory are short, every engine does the whole work with what there is.
 //!
-//! The report says what was lacking. Limits are those of a container: a cgroup, resource limits, filters of system calls.
+//! The report says what was lacking. Limits are those of a container: a cgroup, resource limits, filters of system
+//! calls.
 
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

@@ -17,11 +17,11 @@ use crate::config::{Config, POLL_INTERVAL};
 use crate::event::Settled;
 use crate::execute::{Answer, Returned, Stage, Work, catch, execute};
 use crate::job::contract::{Failure, Outcome, Step};
-use crate::job::phases::{Phases, Spreads};
+use crate::job::phases::Spreads;
 use crate::job::portable::Portable;
 use crate::job::source::Source;
+use crate::processes::answers::{done, failed, is_undoing, of_last_attempt, part, started};
 use crate::processes::encoding::from_bytes;
-use crate::processes::intent::{Left, examine};
 use crate::processes::order::{ReplyOf, ReplyValue, order_for};
 use crate::processes::worker_pool::{DEATHS_MAX, WorkerPool};
 use crate::supervisor::{Ready, Supervisor};
@@ -313,7 +313,7 @@ impl<J: Portable> Coordinator<'_, J> {
 
     /// Has `work`, over which all but the last permitted workers have died, carried out once more, alone.
     fn suspect(&mut self, work: Work<J>, intent: &[u8]) {
-        match catch(|| self.outcome_of_last_attempt(&work, intent)) {
+        match catch(|| of_last_attempt(self.job, &self.io, &work, intent)) {
             Ok(None) if matches!(work.stage, Stage::Part { .. }) && !self.job.repeats_parts() => {
                 self.returned.push(part(work, Answer::PartLost));
             }
@@ -333,7 +333,7 @@ impl<J: Portable> Coordinator<'_, J> {
     /// Ends `work` that no worker will carry out. Cleans up after the last attempt, or accepts its result if that was
     /// published after all.
     fn give_up(&mut self, work: Work<J>, intent: &[u8], failure: Failure<J::Error>) {
-        let outcome = match catch(|| self.outcome_of_last_attempt(&work, intent)) {
+        let outcome = match catch(|| of_last_attempt(self.job, &self.io, &work, intent)) {
             Ok(outcome) => outcome.unwrap_or(Err(failure)),
             Err(message) => Err(Failure::Panicked(message)),
         };
@@ -347,23 +347,6 @@ impl<J: Portable> Coordinator<'_, J> {
             Err(failure) => self.undone(work, failure),
         };
         self.returned.push(returned);
-    }
-
-    /// What the last attempt at `work` has achieved, if that decides how the work ends.
-    fn outcome_of_last_attempt(&self, work: &Work<J>, intent: &[u8]) -> Option<Outcome<J>> {
-        match (run_ready(examine(&self.io, intent)), self.job.half_done()) {
-            (Ok(Left::Published), _) => {
-                let outcome = run_ready(self.job.published(&self.io, &work.task)).map_err(Failure::Job);
-                if let Stage::Finish { state, .. } = &work.stage {
-                    // The result may still have its temporary name besides the final one.
-                    let token = self.job.token(state, &mut |out| self.io.random(out));
-                    run_ready(self.job.abandon(&self.io, &work.task, token));
-                }
-                Some(outcome)
-            }
-            (Ok(Left::HalfDone), Some(error)) => Some(Err(Failure::Job(error))),
-            _ => None,
-        }
     }
 
     /// Undoes `work`, if it was to finish a split task, and fails it.
@@ -423,31 +406,4 @@ impl<J: Portable> Coordinator<'_, J> {
             Err(message) => Err(Failure::Panicked(message)),
         }
     }
-}
-
-/// Whether `work` undoes a split task. It is cheap, and this process has everything it needs for it.
-fn is_undoing<J: Portable>(work: &Work<J>) -> bool {
-    matches!(work.stage, Stage::Finish { succeeded: false, .. })
-}
-
-fn started<J: Portable>(work: Work<J>, step: Step<J::State, J::Output>) -> Returned<J> {
-    Returned { id: work.id, answer: Answer::Started(Ok(step)), phases: Phases::default(), bytes: 0 }
-}
-
-fn part<J: Portable>(work: Work<J>, answer: Answer<J>) -> Returned<J> {
-    Returned { id: work.id, answer, phases: Phases::default(), bytes: 0 }
-}
-
-fn done<J: Portable>(work: Work<J>, output: J::Output) -> Returned<J> {
-    let answer = match work.stage {
-        Stage::Start => Answer::Started(Ok(Step::Done(output))),
-        Stage::Part { .. } => Answer::PartDone(Ok(())),
-        Stage::Finish { .. } => Answer::Finished(Ok(output)),
-    };
-    Returned { id: work.id, answer, phases: Phases::default(), bytes: 0 }
-}
-
-fn failed<J: Portable>(work: Work<J>, failure: Failure<J::Error>) -> Returned<J> {
-    let answer = work.stage.kind().failed(failure);
-    Returned { id: work.id, answer, phases: Phases::default(), bytes: 0 }
 }

@@ -32,8 +32,8 @@ pub(crate) trait Receiver {
     /// was taken, or an empty one of the same capacity in exchange.
     async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf);
 
-    /// Whether it takes bytes in pieces of several MiB without computing on them: a piece of work on a ring's thread must
-    /// be short.
+    /// Whether it takes bytes in pieces of several MiB without computing on them: a piece of work on a ring's thread
+    /// must be short.
     fn takes_large_pieces(&self) -> bool {
         false
     }

@@ -3,26 +3,18 @@
 //! Owns: one attempt at a task, and whether the task starts again.
 //! Does not own: lists, the names of results, waiting between attempts ([`crate::list::source`]).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use haul_engine::{Job, Step};
-use haul_io::{Existing, Io, Publish};
-use http::Method;
+use haul_io::Io;
 
 use crate::body::download::Download;
-use crate::body::file_sink::FileSink;
-use crate::body::sink::Sink;
 use crate::kept::claims::Claims;
-use crate::kept::condition::LocalCopy;
-use crate::kept::existing;
-use crate::kept::partial::Partial;
-use crate::kept::place::Place;
-use crate::kept::sync::{Sync, SyncStart};
 use crate::list::joining::Joining;
 use crate::list::new_directories::NewDirectories;
 use crate::list::open_files::OpenFilePermits;
+use crate::list::prepare::{Prepared, prepare};
 use crate::list::progress::Progress;
 use crate::list::retry::Failure;
 use crate::list::task::Completed;
@@ -47,13 +39,6 @@ pub struct FetchJob {
     claims: Claims,
     /// The directories of results.
     directories: NewDirectories,
-}
-
-/// How an attempt begins.
-enum Prepared {
-    Download(Box<Download>),
-    /// The file exists and is complete.
-    Skipped(Box<Response>, PathBuf),
 }
 
 /// How far an attempt came.
@@ -99,7 +84,7 @@ impl FetchJob {
         }
         let prepared = match progress.download.take() {
             Some(download) => Ok(Prepared::Download(download)),
-            None => self.prepare(attempt, task, request).await,
+            None => prepare(&self.claims, &self.directories, attempt, task, request).await,
         };
         let (error, download) = match prepared {
             Err(error) => (error, None),
@@ -136,6 +121,18 @@ impl FetchJob {
             }
         };
         progress.spent += attempt.io.now() - started;
+        self.failed(attempt, request, progress, error, download).await
+    }
+
+    /// Ends a failed attempt: the task starts again later, or has failed.
+    async fn failed<I: Io>(
+        &self,
+        attempt: &mut Attempt<'_, I>,
+        request: &Request,
+        progress: &mut Progress,
+        error: Error,
+        download: Option<Box<Download>>,
+    ) -> Result<Step<Segmented, Completed>, Error> {
         progress.advice.host_pause = attempt.trace.host_pause.clone();
         let failure = Failure::of(attempt.io, request, &error, progress);
         let Some(pause) = failure.pause(&self.shared.config) else {
@@ -235,84 +232,6 @@ impl FetchJob {
         if self.pause(io, Some(download), progress).await { Ok(()) } else { Err(changed()) }
     }
 
-    /// The download of `task`, with what an earlier run left of it.
-    async fn prepare<I: Io>(
-        &self,
-        attempt: &mut Attempt<'_, I>,
-        task: &FetchTask,
-        request: &Request,
-    ) -> Result<Prepared, Error> {
-        let io = attempt.io;
-        let publish = match &task.destination {
-            // A head is no file.
-            Destination::File(_) | Destination::Named(_) if request.method == Method::HEAD => {
-                return Ok(Prepared::of(Sink::discard(u64::MAX), task));
-            }
-            Destination::File(publish) => publish,
-            Destination::Named(publish) => {
-                let sink = Sink::file(FileSink::new(publish.clone(), None));
-                let download =
-                    Download::new(sink, task.expected.clone()).named_by_server(self.claims.clone());
-                return Ok(Prepared::Download(Box::new(download)));
-            }
-            Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task)),
-            Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task)),
-        };
-        if self.shared.config.sync || self.shared.config.resume {
-            return Box::pin(self.prepare_kept(attempt, task, request, publish)).await;
-        }
-        if publish.existing == Existing::Refuse && self.directories.has(io, &publish.path).await {
-            return Err(Error::Exists);
-        }
-        Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task))
-    }
-
-    /// As [`FetchJob::prepare`], for a file of which earlier runs may have left something.
-    async fn prepare_kept<I: Io>(
-        &self,
-        attempt: &mut Attempt<'_, I>,
-        task: &FetchTask,
-        request: &Request,
-        publish: &Publish,
-    ) -> Result<Prepared, Error> {
-        let io = attempt.io;
-        let place = Place::of(publish);
-        // Before the request: a name that leads out of the directory of results is told at once.
-        place.make_directory(io).await.map_err(Error::write)?;
-        if self.shared.config.sync && request.may_come_in_parts() {
-            return prepare_sync(io, task, request, publish).await;
-        }
-        let resumes = self.shared.config.resume && request.may_come_in_parts();
-        if publish.existing == Existing::Refuse
-            && let Ok(stat) = place.stat(io).await
-        {
-            if !resumes {
-                return Err(Error::Exists);
-            }
-            let partial = Partial::of(publish, &request.url);
-            let checking = existing::check(attempt, request, &task.expected, &place, &stat);
-            let existing::Verdict::Complete(response) = checking.await? else {
-                return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone(), partial)), task));
-            };
-            // A run that was killed may have left the record of a file that it completed.
-            partial.remove_leftovers(io).await;
-            return Ok(Prepared::Skipped(Box::new(response), publish.path.clone()));
-        }
-        if !resumes {
-            return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task));
-        }
-        let partial = Partial::of(publish, &request.url);
-        match partial.find(io).await? {
-            None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task)),
-            Some(kept) => {
-                let prefix = kept.prefix.clone();
-                let sink = Sink::file(FileSink::resumed(publish.clone(), partial, kept));
-                let download = Download::resumed(io, sink, task.expected.clone(), prefix).await?;
-                Ok(Prepared::Download(Box::new(download)))
-            }
-        }
-    }
-
     /// Ends `download` after the last attempt. Its bytes are kept for a later run if that was asked for and they may be
     /// right.
     async fn give_up(&self, io: &impl Io, download: Option<Box<Download>>, error: &Error) {
@@ -392,31 +311,6 @@ impl Job for FetchJob {
     fn is_cancelled(failed: &Failed) -> bool {
         matches!(failed.error, Error::Cancelled)
     }
-}
-
-impl Prepared {
-    fn of(sink: Sink, task: &FetchTask) -> Self {
-        Self::Download(Box::new(Download::new(sink, task.expected.clone())))
-    }
-}
-
-/// Begins to bring the file of `task` up to date.
-async fn prepare_sync(
-    io: &impl Io,
-    task: &FetchTask,
-    request: &Request,
-    publish: &Publish,
-) -> Result<Prepared, Error> {
-    let SyncStart { sync, mut copy } = Sync::begin(io, publish, &request.url).await?;
-    if let Some(LocalCopy { bytes, .. }) = copy
-        && !existing::is_expected(io, &task.expected, &Place::of(publish), bytes).await?
-    {
-        // A file that isn't as expected is fetched again, even if the server has the same.
-        copy = None;
-    }
-    let sink = Sink::file(FileSink::keeping_up(publish.clone(), sync));
-    let download = Download::new(sink, task.expected.clone()).unless_current(copy);
-    Ok(Prepared::Download(Box::new(download)))
 }
 
 /// Publishes `download`, unless the file was current already.

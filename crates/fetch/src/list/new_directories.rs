@@ -1,5 +1,5 @@
-//! Directories that the run makes. Nothing of an earlier run lies in them, so that no name has to be looked up before its
-//! file is fetched.
+//! Directories that the run makes. Nothing of an earlier run lies in them, so that no name has to be looked up before
+//! its file is fetched.
 //!
 //! This only saves the look: publishing never replaces a file that somebody else puts there meanwhile.
 //!

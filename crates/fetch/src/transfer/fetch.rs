@@ -175,8 +175,7 @@ impl<I: Io> Attempt<'_, I> {
                         return Err(incomplete(download.bytes(), total));
                     }
                     let part = Part { bytes, total };
-                    // On the heap, as everything that most requests never need: it would make each task in flight
-                    // larger.
+                    // On the heap, as most requests never need it: so a task in flight is smaller.
                     match Box::pin(self.receive_part(request, answered, part, download)).await? {
                         Some(response) => return Ok(Step::Complete(response)),
                         None => ask = Ask::IfRange,

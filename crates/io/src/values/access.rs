@@ -112,8 +112,8 @@ impl AccessList {
     }
 }
 
-/// `mode` for a file whose group isn't that of its source: the new group, and members of the old one who are others
-/// now, get what both the group and others had. Without its group, a directory doesn't hand it on either.
+/// `mode` for a file whose group isn't that of its source: the new group, and members of the old one, which count
+/// as others now, get what both the group and others had. Without its group, a directory doesn't hand it on either.
 pub(crate) fn without_group(mode: u32) -> u32 {
     let both = mode >> 3 & mode & 0o7;
     mode & 0o5700 | both << 3 | both

@@ -12,8 +12,8 @@ use crate::error::{During, Error};
 use crate::task::{FileOptions, Pair};
 use crate::walk::Sweeper;
 
-/// Lets `work` write a file, and publishes it as `target` if `work` succeeds. Returns what `work` returned, and what the
-/// file system couldn't do. Removes temporary files of killed runs from the directory of `target`. A stream has no
+/// Lets `work` write a file, and publishes it as `target` if `work` succeeds. Returns what `work` returned, and what
+/// the file system couldn't do. Removes temporary files of killed runs from the directory of `target`. A stream has no
 /// permission bits or modification time to keep, so the file gets `options.mode`.
 ///
 /// # Errors

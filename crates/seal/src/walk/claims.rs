@@ -116,8 +116,8 @@ fn folded(path: &Path) -> String {
     NORMAL.normalize(&path.to_string_lossy()).to_lowercase()
 }
 
-/// Whether the directory of `target` merges names that differ in case or in the form of accents only. True if that can't
-/// be found out: then a file may not be replaced.
+/// Whether the directory of `target` merges names that differ in case or in the form of accents only. True if that
+/// can't be found out: then a file may not be replaced.
 fn merges_names(target: &Path) -> bool {
     let Some(directory) =
         target.ancestors().skip(1).find(|above| above.is_dir() || above.as_os_str().is_empty())

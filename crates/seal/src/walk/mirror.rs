@@ -54,7 +54,8 @@ struct Incomplete {
 }
 
 impl Walk {
-    /// Also mirrors directories through `io`, including empty ones. `options` say what to keep of them. An output that existed before the run keeps its own.
+    /// Also mirrors directories through `io`, including empty ones. `options` say what to keep of them. An
+    /// output that existed before the run keeps its own.
     pub fn mirroring(self, io: Blocking, options: &FileOptions) -> Mirror {
         Mirror {
             walk: self,

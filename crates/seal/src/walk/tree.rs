@@ -22,9 +22,10 @@ const OPEN_MAX: usize = 32;
 /// Of the descriptors that are left, the walk takes one of this many.
 const DESCRIPTORS_PER_LEVEL: usize = 8;
 
-/// How many names of a directory are read before the first is returned. The run adds names to the directory and replaces
-/// files in it, and a directory that is read meanwhile may show a name twice or not at all (readdir(3)): a file that was
-/// transformed twice would look untouched. In a larger directory that remains possible, for the sake of memory.
+/// How many names of a directory are read before the first is returned. The run adds names to the directory and
+/// replaces files in it, and a directory that is read meanwhile may show a name twice or not at all (readdir(3)): a
+/// file that was transformed twice would look untouched. In a larger directory that remains possible, for the sake of
+/// memory.
 const NAMES_AHEAD: usize = 16_384;
 
 /// One step through a tree.
@@ -221,7 +222,7 @@ impl Tree {
 
 /// Tries `open` until descriptors are no longer short, or have been for too long. `frees` gives up one, if it can.
 ///
-/// The other workers go on meanwhile: whoever ends a job frees its descriptors before it needs the source.
+/// The other workers go on meanwhile: a worker that ends a job frees its descriptors before it needs the source.
 fn patiently(open: impl Fn() -> io::Result<OwnedFd>, mut frees: impl FnMut() -> bool) -> io::Result<OwnedFd> {
     let patience = Patience::default();
     loop {

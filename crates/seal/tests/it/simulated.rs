@@ -341,7 +341,9 @@ fn attributes_are_kept_if_asked_and_named_if_lost() {
 
 #[test]
 fn a_default_run_keeps_no_attributes() {
-    assert!(!FileOptions::default().xattrs);
+    let default = FileOptions::default();
+    assert!(!default.xattrs);
+    assert_eq!((default.umask, default.sparse), (0, false));
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Owns: the list of them, with what to do instead.
 //! Does not own: texts in strings, which golden files show to reviewers.
 
+pub(super) mod words;
+
 use super::finding::Finding;
 use super::source::comments_only;
 use crate::repository::is_document;

@@ -17,10 +17,11 @@ use openssl::rsa::{Padding, Rsa};
 use ssh_key::private::RsaKeypair;
 use zeroize::Zeroizing;
 
-use super::{LABEL, crt_exponent, numbers_of};
+use super::numbers::{LABEL, blob_of, numbers_of};
 use crate::error::SealError;
 use crate::file_key::FileKey;
 use crate::keys::error::{KeyTextError, SshKeyError};
+use crate::keys::ssh::crt::crt_exponent;
 
 /// The longest modulus that OpenSSL computes with, in bits.
 pub(super) const MODULUS_BITS_MAX: usize = 16_384;
@@ -88,7 +89,7 @@ impl PrivateKey {
     fn with_blob(key: Result<Rsa<Private>, ErrorStack>) -> Result<(Vec<u8>, Self), SshKeyError> {
         let key = key.map_err(|_| SshKeyError::Malformed)?;
         let public = key.public_key_to_der_pkcs1().map_err(|_| SshKeyError::Malformed)?;
-        let blob = super::blob_of(&public).ok_or(SshKeyError::Malformed)?;
+        let blob = blob_of(&public).ok_or(SshKeyError::Malformed)?;
         Ok((blob, Self::checked(Ok(key))?))
     }
 

@@ -8,22 +8,19 @@
 
 #![allow(clippy::print_stdout, clippy::exit, reason = "it is a program of its own")]
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use haul_engine::{
-    Config, Engine, Event, Failure, Job, Portable, Report, Step, WorkerCommand, run_portable, wire, work,
-};
+use haul_engine::{Config, Engine, Job, Portable, Step, WorkerCommand, run_portable, wire, work};
 use haul_io::{Cancel, Io};
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
-#[path = "processes/deaths.rs"]
 mod deaths;
-#[path = "processes/panics.rs"]
+mod observe;
 mod panics;
+
+use observe::{ENGINES, observe, this_program};
 
 const WORKER: &str = "be-a-worker";
 const MAIN_AGAIN: &str = "run-main-again";
@@ -203,41 +200,6 @@ impl Portable for Script {
         self.seen.lock().unwrap().0 += 1;
     }
 }
-
-struct Observed {
-    /// How each task ended, in the order of the source.
-    ends: Vec<String>,
-    parts_back: u64,
-    undone: u64,
-    report: Report,
-}
-
-fn observe(engine: &str, command: &WorkerCommand, tasks: &[Task]) -> Observed {
-    let engine: Engine = engine.parse().unwrap();
-    let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
-    let job = Script { secret: 4_711, seen: Mutex::default() };
-    let ends = RefCell::new(BTreeMap::new());
-    let report = run_portable(&job, tasks.iter().cloned(), &config, command, |event| {
-        let Event::Settled(settled) = event else { return };
-        let end = match &settled.outcome {
-            Ok(output) => format!("{output} with {} bytes", settled.bytes),
-            Err(Failure::Job(Refused)) => "refused".to_owned(),
-            Err(Failure::Panicked(text)) => format!("panicked {text}"),
-            Err(Failure::WorkersDied { count }) => format!("{count} died"),
-            Err(Failure::NoWorker) => "no worker".to_owned(),
-            Err(other) => panic!("{other:?}"),
-        };
-        assert!(ends.borrow_mut().insert(settled.id, end).is_none(), "{:?} ended twice", settled.id);
-    });
-    let (parts_back, undone) = *job.seen.lock().unwrap();
-    Observed { ends: ends.into_inner().into_values().collect(), parts_back, undone, report }
-}
-
-fn this_program() -> WorkerCommand {
-    WorkerCommand::this_program([WORKER])
-}
-
-const ENGINES: [&str; 3] = ["processes=1", "processes=3", "hybrid=2x3"];
 
 fn every_task_ends_once() {
     for engine in ENGINES {

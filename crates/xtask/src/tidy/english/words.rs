@@ -3,7 +3,7 @@
 //! Owns: both checks.
 //! Does not own: checks of Rust source (see `source.rs`).
 
-use super::finding::Finding;
+use crate::tidy::finding::Finding;
 
 /// Beginnings of paths that exist on one machine only.
 const MACHINE_FOLDERS: [&str; 3] = [concat!("/", "work/"), concat!("/", "root/"), concat!("/", "home/")];
@@ -21,7 +21,7 @@ const REGISTRY_HOSTS: [&str; 6] = [
 /// Endings of files written by hand; others may be test vectors, where every byte counts.
 const WRITTEN: [&str; 8] = [".rs", ".toml", ".md", ".yml", ".sh", ".html", ".gitignore", ".ci/run"];
 
-pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
+pub(in crate::tidy) fn check(path: &str, text: &str) -> Vec<Finding> {
     let is_written = WRITTEN.iter().any(|ending| path.ends_with(ending));
     let mut findings = Vec::new();
     for (index, line) in text.lines().enumerate() {
