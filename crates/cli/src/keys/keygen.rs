@@ -98,7 +98,7 @@ impl KeygenPlan {
             voice.data(recipient);
             return Ok(());
         }
-        if protected.is_none() && is_exposed_file(&io::stdout()) {
+        if protected.is_none() && is_exposed_file(io::stdout()) {
             voice.warning("the secret key goes to a file that can be read by others");
         }
         let is_stored = voice.secret_key(bytes.trim_ascii_end());
