@@ -6,6 +6,9 @@ mod checks;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+/// What holds for every input.
+type Property = fn(&[u8]);
+
 fn stanza_text() -> impl Strategy<Value = String> {
     let tag = "(X25519|mlkem768x25519|ssh-ed25519|ssh-rsa|[!-~]{1,5})";
     let arguments = "( [A-Za-z0-9+/]{6}| [A-Za-z0-9+/]{43}| [!-~]{0,3}){0,3}";
@@ -87,7 +90,7 @@ proptest! {
 /// The inputs that the fuzzers kept: each reached code that others didn't.
 #[test]
 fn the_kept_corpus_has_the_properties() {
-    let targets: [(&str, fn(&[u8])); 5] = [
+    let targets: [(&str, Property); 5] = [
         ("header", checks::header),
         ("stanza", checks::stanza),
         ("armor", checks::armor),

@@ -7,6 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::RngSeed;
 
+/// What holds for every input.
+type Property = fn(&[u8]);
+
 const WORDS: [&str; 24] = [
     "http://a/\n",
     "https://b/x?y#z\r\n",
@@ -69,7 +72,7 @@ proptest! {
 /// The inputs that the fuzzers kept: each reached code that others didn't.
 #[test]
 fn the_kept_corpus_has_the_properties() {
-    let targets: [(&str, fn(&[u8])); 1] = [("list", checks::list_lines)];
+    let targets: [(&str, Property); 1] = [("list", checks::list_lines)];
     let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     for (target, check) in targets {
         let files = std::fs::read_dir(corpus.join(target)).unwrap();

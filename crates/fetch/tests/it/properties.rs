@@ -1,5 +1,7 @@
 //! Properties of any input, for random inputs here and in `fuzz/`.
 
+/// What holds for every input.
+type Property = fn(&[u8]);
 #[allow(unreachable_pub, reason = "the fuzz targets include the file as a public module")]
 mod checks;
 mod random;
@@ -7,7 +9,7 @@ mod random;
 /// The inputs that the fuzzers kept: each reached code that others didn't.
 #[test]
 fn the_kept_corpus_has_the_properties() {
-    let targets: [(&str, fn(&[u8])); 3] = [
+    let targets: [(&str, Property); 3] = [
         ("disposition", checks::disposition),
         ("set_cookie", checks::set_cookie),
         ("cookie_file", checks::cookie_file),

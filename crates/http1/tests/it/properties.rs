@@ -7,6 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::RngSeed;
 
+/// What holds for every input.
+type Property = fn(&[u8]);
+
 /// Words of a grammar with some noise, after a byte that selects a case.
 fn of(words: &'static [&'static str]) -> impl Strategy<Value = Vec<u8>> {
     let word = proptest::sample::select(words).prop_map(|word| word.as_bytes().to_vec());
@@ -107,7 +110,7 @@ proptest! {
 /// The inputs that the fuzzers kept: each reached code that others didn't.
 #[test]
 fn the_kept_corpus_has_the_properties() {
-    let targets: [(&str, fn(&[u8])); 3] = [
+    let targets: [(&str, Property); 3] = [
         ("response_head", checks::response_head),
         ("chunked", checks::chunked),
         ("content_range", checks::range),

@@ -80,7 +80,7 @@ fn a_list_is_kept_and_its_mask_is_no_permission_of_the_group() {
 fn a_list_that_results_would_inherit_opens_them_to_nobody() {
     let fixture = Fixture::new();
     for (engine, bytes) in ENGINES.into_iter().zip([5, 1_200_000].into_iter().cycle()) {
-        fixture.workdir.write("file", &seeded_bytes(1, bytes));
+        fixture.workdir.write("file", seeded_bytes(1, bytes));
         std::fs::set_permissions(fixture.workdir.path("file"), Permissions::from_mode(0o640)).unwrap();
         let out = fixture.workdir.path("out");
         std::fs::create_dir(&out).unwrap();
@@ -104,7 +104,7 @@ fn root_keeps_owners_and_special_bits_of_directories() {
     }
     let fixture = Fixture::new();
     for (engine, bytes) in ENGINES.into_iter().zip([5, 1_200_000].into_iter().cycle()) {
-        fixture.workdir.write("tree/sub/file", &seeded_bytes(1, bytes));
+        fixture.workdir.write("tree/sub/file", seeded_bytes(1, bytes));
         fixture.workdir.write("tree/drop/file", b"x");
         let file = fixture.workdir.path("tree/sub/file");
         for (path, owner, mode) in [
@@ -119,9 +119,9 @@ fn root_keeps_owners_and_special_bits_of_directories() {
         assert_eq!(said.matches("set-user-ID").count(), 1, "{said}");
         fixture.run("open", &["-e", engine, "-o", "opened", "sealed"]);
         for (made, name) in [("sealed", "sub/file.age"), ("opened", "sub/file")] {
-            let found = fixture.workdir.path(&format!("{made}/{name}")).metadata().unwrap();
+            let found = fixture.workdir.path(format!("{made}/{name}")).metadata().unwrap();
             assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (1, 3, 0o640), "{engine} {made}");
-            let sub = fixture.workdir.path(&format!("{made}/sub")).metadata().unwrap();
+            let sub = fixture.workdir.path(format!("{made}/sub")).metadata().unwrap();
             assert_eq!((sub.uid(), sub.gid(), sub.mode() & 0o7777), (1, 3, 0o2750), "{engine} {made}");
         }
         assert_eq!(mode_of(&fixture.workdir.path("sealed/drop")), 0o1777);
@@ -143,7 +143,7 @@ fn the_umask_holds_for_what_is_opened() {
         let script = format!("umask 027 && {haul} open -qe {engine} -i key.txt -o opened-{engine} sealed");
         let status = Command::new("sh").args(["-c", &script]).current_dir(fixture.workdir.dir()).status();
         assert!(status.unwrap().success());
-        assert_eq!(mode_of(&fixture.workdir.path(&format!("opened-{engine}/file"))), 0o640, "{engine}");
+        assert_eq!(mode_of(&fixture.workdir.path(format!("opened-{engine}/file"))), 0o640, "{engine}");
     }
 }
 
@@ -153,7 +153,7 @@ fn holes_come_back_on_request() {
     let mut content = vec![0; 8 << 20];
     content[3_000_000..3_000_100].fill(7);
     fixture.workdir.write("large", &content);
-    fixture.workdir.write("small", &[&[0; 100_000][..], b"end", &[0; 50_000]].concat());
+    fixture.workdir.write("small", [&[0; 100_000][..], b"end", &[0; 50_000]].concat());
     let blocks = |name: &str| fixture.workdir.path(name).metadata().unwrap().blocks();
     for name in ["large", "small"] {
         fixture.run("seal", &[name]);
