@@ -238,7 +238,7 @@ fn a_deep_tree_needs_few_descriptors() {
     }
     let fixture = Fixture { files: 60, ..fixture };
     for engine in ["serial", "threads=8", "uring=2x16"] {
-        fixture.seals(Limits::default().descriptors(32), engine, &[]);
+        fixture.seals(Limits::default().descriptors(48), engine, &[]);
     }
 }
 

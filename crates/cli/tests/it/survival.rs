@@ -124,7 +124,8 @@ fn survives_kills(engine: &str, seed: u64, files: usize, kills: usize, large_byt
         outcomes.failed.values().all(|error| error.contains("worker processes died over it")),
         "{stderr}"
     );
-    assert!(outcomes.failed.len() * 100 <= kills, "{stderr}");
+    // A task that two workers died over runs alone, so a third kill in a row is sure to hit it.
+    assert!(outcomes.failed.len() * 25 <= kills, "{stderr}");
     assert_eq!(status, i32::from(!outcomes.failed.is_empty()), "{stderr}");
     fixture.check(&outcomes.done, &BTreeSet::new());
     outcomes
@@ -260,7 +261,7 @@ fn a_stopped_run_stops_its_workers_and_goes_on_with_them() {
     for engine in ["processes=2", "hybrid=2x2"] {
         let fixture = Fixture::new(48, 40, &[40_000_000, 40_000_000]);
         let mut watched = fixture.start(engine, &["--durable", "never"]);
-        let mut checked = false;
+        let (mut checked, mut named) = (false, 0);
         follow(&mut watched, |watched, ended| {
             if ended == 3 {
                 watched.signal(Signal::TSTP);
@@ -273,8 +274,9 @@ fn a_stopped_run_stops_its_workers_and_goes_on_with_them() {
                     while !matches!(state_of(*worker), Some('T' | 'Z') | None) {
                         std::thread::yield_now();
                     }
+                    // One that is only just starting, or has ended, has no such name.
                     let name = std::fs::read_to_string(format!("/proc/{}/comm", worker.as_raw_nonzero()));
-                    assert!(name.is_ok_and(|name| name.trim() == "haul-worker"), "{engine}");
+                    named += usize::from(name.is_ok_and(|name| name.trim() == "haul-worker"));
                 }
                 checked = !workers.is_empty();
                 watched.signal(Signal::CONT);
@@ -282,7 +284,7 @@ fn a_stopped_run_stops_its_workers_and_goes_on_with_them() {
             true
         });
         let (status, stderr) = watched.finish();
-        assert_eq!((status, checked), (0, true), "{engine}: {stderr}");
+        assert_eq!((status, checked, named > 0), (0, true, true), "{engine}: {stderr}");
         fixture.check(&fixture.all(), &BTreeSet::new());
     }
 }

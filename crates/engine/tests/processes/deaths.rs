@@ -60,12 +60,13 @@ impl Task {
         RUNNING.fetch_add(1, Ordering::SeqCst);
         let attempt = self.attempts(name) + 1;
         std::fs::write(self.records.join(format!("{name}{attempt}")), "").unwrap();
-        while attempt <= 2 {
-            let others = self.attempts("companion");
-            if self.is_guilty && others >= COMPANIONS * attempt {
-                kill_process(getpid(), Signal::KILL).unwrap();
+        if attempt <= 2 {
+            loop {
+                if self.is_guilty && self.attempts("companion") >= COMPANIONS * attempt {
+                    kill_process(getpid(), Signal::KILL).unwrap();
+                }
+                std::thread::yield_now();
             }
-            std::thread::yield_now();
         }
         for _ in 0..1_000 {
             std::thread::yield_now();
