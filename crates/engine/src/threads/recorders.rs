@@ -1,7 +1,7 @@
 //! Where the workers of a run record the times of their work.
 //!
-//! A set of distributions takes 150 KiB, so threads don't have one each: there are as many as cores, and a thread shares
-//! one with others that seldom run at the same time.
+//! A set of distributions takes 150 KiB, so threads don't have one each: there are as many as cores, and a thread
+//! shares one with others that seldom run at the same time.
 //!
 //! Owns: the distributions while the workers run.
 //! Does not own: the times.

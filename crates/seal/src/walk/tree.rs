@@ -211,7 +211,7 @@ impl Tree {
 
 /// Tries `open` until descriptors are no longer short, or have been for too long. `frees` gives up one, if it can.
 ///
-/// The other workers go on meanwhile: whoever ends a job frees its descriptors before it needs the source.
+/// The other workers go on meanwhile: a worker that ends a job frees its descriptors before it needs the source.
 fn patiently(open: impl Fn() -> io::Result<OwnedFd>, mut frees: impl FnMut() -> bool) -> io::Result<OwnedFd> {
     let patience = Patience::default();
     loop {
