@@ -122,7 +122,9 @@ fn a_download_on_more_threads_than_there_are_ends_and_can_be_interrupted() {
     let urls: Vec<_> = (0..80).map(|index| silent.url(&format!("/{index}"))).collect();
     workdir.write("held", urls.join("\n"));
     let Some(limits) = Limits::default().pids(6) else { return };
-    let running = haul(limits).spawn(["get", "-q", "-e", "threads=64", "-i", "held", "-d", "got"]);
+    // Kept until the end, as its limits end with it.
+    let haul = haul(limits);
+    let running = haul.spawn(["get", "-q", "-e", "threads=64", "-i", "held", "-d", "got"]);
     gate.wait_reached(1);
     running.interrupt();
     running.finish().expect_status(130);
@@ -237,8 +239,8 @@ fn a_deep_tree_needs_few_descriptors() {
         std::fs::File::create(path.join("file")).unwrap().write_all(b"x").unwrap();
     }
     let fixture = Fixture { files: 60, ..fixture };
-    for engine in ["serial", "threads=8", "uring=2x16"] {
-        fixture.seals(Limits::default().descriptors(48), engine, &[]);
+    for (engine, descriptors) in [("serial", 48), ("threads=8", 48), ("uring=2x16", 64)] {
+        fixture.seals(Limits::default().descriptors(descriptors), engine, &[]);
     }
 }
 
