@@ -201,6 +201,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::print_stderr, reason = "a skipped test says so")]
     fn a_file_that_refuses_unwaited_writes_is_asked_once() {
         // tmpfs has no such writes.
         let file = new_file("/dev/shm");
