@@ -197,8 +197,8 @@ impl Staged {
     /// has appeared.
     ///
     /// # Errors
-    /// `AlreadyExists` if the name is taken and [`Existing::Refuse`](crate::Existing::Refuse) was asked for; else the system's error. A failed
-    /// sync is never retried: the pages that it failed on may be gone.
+    /// `AlreadyExists` if the name is taken and [`Existing::Refuse`](crate::Existing::Refuse) was asked for; else the
+    /// system's error. A failed sync is never retried: the pages that it failed on may be gone.
     pub async fn publish(mut self, io: &impl Io, publish: &Publish) -> io::Result<Published> {
         match self.try_publish(io, publish).await {
             Ok(published) => Ok(published),
