@@ -27,7 +27,7 @@ use crate::keys::ssh::crt::crt_exponent;
 pub(super) const MODULUS_BITS_MAX: usize = 16_384;
 
 /// A public key to wrap with.
-pub(super) struct PublicKey(PKey<Public>);
+pub(in crate::keys::ssh) struct PublicKey(PKey<Public>);
 
 impl PublicKey {
     /// The key with `exponent` and `modulus`, big-endian.
@@ -54,7 +54,7 @@ impl PublicKey {
 }
 
 /// A private key to unwrap with. OpenSSL wipes it when it is dropped.
-pub(super) struct PrivateKey(PKey<Private>);
+pub(in crate::keys::ssh) struct PrivateKey(PKey<Private>);
 
 impl PrivateKey {
     /// The key in an OpenSSH private key file.
