@@ -165,12 +165,8 @@ impl Download {
         headers: &HeaderMap,
         total: Option<u64>,
     ) -> Result<(), Error> {
-        self.validators = Validators::of(headers, total);
-        // Only what is kept on disk is compared by its origin.
-        if self.may_leave_partial() {
-            let with_origin = |validators: Validators| validators.with_origin(Origin::of(url).to_string());
-            self.validators = self.validators.take().map(with_origin);
-        }
+        let validators = Validators::of(headers, total);
+        self.validators = validators.map(|validators| validators.with_origin(Origin::of(url).to_string()));
         self.expectation.expect_whole(headers);
         self.expect(headers, total)
     }
@@ -210,11 +206,6 @@ impl Download {
     pub(crate) fn expect_part(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
         self.validators.iter_mut().for_each(|validators| validators.total = total);
         self.expect(headers, total)
-    }
-
-    /// Whether a later run may continue what this one leaves.
-    fn may_leave_partial(&self) -> bool {
-        matches!(&self.sink, Sink::File(sink) if sink.may_leave_partial())
     }
 
     fn expect(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {

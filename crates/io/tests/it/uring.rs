@@ -266,7 +266,7 @@ fn defaults_are_as_documented() {
 fn defaults_of_names_are_the_documented_ones() {
     let limits = NamesLimits::default();
     assert_eq!((limits.found_for, limits.missed_for), (Duration::from_secs(60), Duration::from_secs(1)));
-    assert_eq!(limits.names_max, 1_024);
+    assert_eq!(limits.names_max, 16_384);
 }
 
 #[test]

@@ -267,7 +267,4 @@ fn a_lookup_ahead_keeps_its_failure_until_somebody_asks_again() {
     answer.send(again()).unwrap();
     seconds.store(110, Ordering::SeqCst);
     assert_eq!(find(&names, "a").unwrap_err().kind(), io::ErrorKind::TimedOut);
-    seconds.store(131, Ordering::SeqCst);
-    answer.send(Ok(vec!["10.0.0.3:9".parse().unwrap()])).unwrap();
-    assert_eq!(find(&names, "a").unwrap(), "10.0.0.3:80");
 }
