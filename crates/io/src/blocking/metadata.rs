@@ -1,6 +1,6 @@
 //! System calls on metadata: attributes and the features of directories.
 //!
-//! Owns: which file systems report errors when a file is closed.
+//! Owns: which file systems report errors when a file is closed, and which have steady inode numbers.
 //! Does not own: the other operations ([`super::perform`]).
 //!
 //! Source: statfs(2), acl(5).
@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use crate::{AccessList, Features};
 
 /// File systems whose `close` has nothing to report: what they can't store, a write or a sync reports.
-const SILENT_AT_CLOSE: [u64; 10] = [
+const LOCAL: [u64; 8] = [
     0xef53,      // ext2, ext3, ext4
     0x5846_5342, // XFS
     0x9123_683e, // btrfs
@@ -24,6 +24,9 @@ const SILENT_AT_CLOSE: [u64; 10] = [
     0xf2f5_2010, // F2FS
     0x2fc1_2fc1, // ZFS
     0xca45_1a4e, // bcachefs
+];
+/// Likewise; but here a file has no number of its own.
+const FAT: [u64; 2] = [
     0x4d44,      // FAT
     0x2011_bab0, // exFAT
 ];
@@ -58,6 +61,8 @@ pub(super) fn features(fd: BorrowedFd<'_>) -> Features {
         Ok(_) | Err(Errno::RANGE) => true,
         Err(_) => false,
     };
-    let is_silent = |found: fs::StatFs| SILENT_AT_CLOSE.contains(&(found.f_type as u64 & 0xffff_ffff));
-    Features { inherits_list, reports_at_close: !fs::fstatfs(fd).is_ok_and(is_silent) }
+    let kind = fs::fstatfs(fd).map_or(0, |found| found.f_type as u64 & 0xffff_ffff);
+    let is_fat = FAT.contains(&kind);
+    let is_silent = is_fat || LOCAL.contains(&kind);
+    Features { inherits_list, reports_at_close: !is_silent, steady_inodes: is_silent && !is_fat }
 }

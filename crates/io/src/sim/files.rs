@@ -193,7 +193,9 @@ impl Files {
                 Ok(Value::Attribute(self.regular(&file)?.attributes.get(&name).cloned()))
             }
             Op::SetOwner { .. } | Op::Flush { .. } => Ok(Value::Done),
-            Op::Features { .. } => Ok(Value::Features(Features::default())),
+            Op::Features { .. } => {
+                Ok(Value::Features(Features { steady_inodes: true, ..Features::default() }))
+            }
             Op::Sync { file } => {
                 self.sync(file.0.simulated());
                 Ok(Value::Done)

@@ -13,6 +13,8 @@ pub struct Features {
     pub inherits_list: bool,
     /// Closing a file may report that its content wasn't stored: NFS, FUSE, quotas on servers.
     pub reports_at_close: bool,
+    /// The inode number of a file is known to stay the same as long as the file exists.
+    pub steady_inodes: bool,
 }
 
 /// What is known about an open directory. Clones of the directory share it.

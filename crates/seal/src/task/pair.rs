@@ -74,6 +74,9 @@ impl<'a> Pair<'a> {
             return false;
         }
         let Ok(directory) = io.directory(self.source()).await else { return false };
+        if io.features(directory.file()).await.steady_inodes {
+            return false;
+        }
         io.stat(directory.file()).await.is_ok_and(|directory| directory.is_private_directory())
     }
 

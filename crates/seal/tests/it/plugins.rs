@@ -274,6 +274,11 @@ fn plugins_that_fail_seal_nothing() {
     assert_eq!(missing.kind(), ErrorKind::Other);
 }
 
+/// Whether the plugin was killed: for saying nothing, or because it closed its standard output and went on.
+fn was_killed(problem: &PluginProblem) -> bool {
+    matches!(problem, PluginProblem::Silent | PluginProblem::HungUp { status: None, .. })
+}
+
 #[test]
 fn a_silent_plugin_is_killed() {
     let limits = PluginLimits {
@@ -289,7 +294,7 @@ fn a_silent_plugin_is_killed() {
         place.limits = limits;
         // More than a pipe holds, so that a plugin that doesn't read is noticed too.
         let recipients = vec![recipient(); 4_000];
-        assert_eq!(*problem(&place.refused(recipients)), PluginProblem::Silent, "{script}");
+        assert!(was_killed(problem(&place.refused(recipients))), "{script}");
     }
 }
 
@@ -313,7 +318,7 @@ fn a_plugin_that_chatters_or_left_its_pipes_open_ends_in_time() {
     for script in ["exec yes >&2", "while :; do printf 'x' >&2; done", "printf -- '-> msg'; exec yes >&2"] {
         let mut place = Place::with_script(script);
         place.limits = limits;
-        assert_eq!(*problem(&place.refused(vec![recipient()])), PluginProblem::Silent, "{script}");
+        assert!(was_killed(problem(&place.refused(vec![recipient()]))), "{script}");
     }
 }
 
