@@ -13,7 +13,7 @@ mod staged;
 pub(crate) mod temporary;
 
 pub use identity::StagedIdentity;
-pub use metadata::{access_list, set_metadata};
+pub use metadata::{access_list, find_features, set_metadata};
 pub use sparse::write_sparse;
 pub use staged::{Staged, sync_directory_of, write_file};
 pub use temporary::{is_temporary, remove_if_left};

@@ -13,8 +13,8 @@ use std::time::Duration;
 use rustix::io::Errno;
 
 use crate::{
-    Attributes, Buf, BufResult, Completion, Directory, DirectoryCache, Features, File, FileKind, Location,
-    Names, Offset, Op, OpenMode, Publish, Published, Socket, Stat, Value,
+    Attributes, Buf, BufResult, Completion, Directory, DirectoryCache, File, FileKind, Location, Names,
+    Offset, Op, OpenMode, Publish, Published, Socket, Stat, Value,
 };
 
 /// The mode of new directories, before the umask.
@@ -177,17 +177,6 @@ pub trait Io: Sized {
                 }
             }
             lost
-        }
-    }
-
-    /// [`Op::Features`]; on failure, nothing is assumed to be absent or steady.
-    fn features(&self, file: &File) -> impl Future<Output = Features> {
-        let op = Op::Features { file: file.clone() };
-        async move {
-            match self.submit(op).await.result {
-                Ok(Value::Features(features)) => features,
-                _ => Features { inherits_list: true, reports_at_close: true, steady_inodes: false },
-            }
         }
     }
 

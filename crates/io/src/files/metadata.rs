@@ -140,7 +140,15 @@ async fn inherits_list(io: &impl Io, directory: Option<&Directory>) -> bool {
 pub(super) async fn features_of(io: &impl Io, directory: &Directory) -> Features {
     match directory.learned().features() {
         Some(features) => features,
-        None => directory.learned().learn_features(io.features(directory.file()).await),
+        None => directory.learned().learn_features(find_features(io, directory.file()).await),
+    }
+}
+
+/// Finds out the features of `file`, mostly a directory. If that fails, nothing is assumed to be absent or steady.
+pub async fn find_features(io: &impl Io, file: &File) -> Features {
+    match io.submit(Op::Features { file: file.clone() }).await.result {
+        Ok(Value::Features(features)) => features,
+        _ => Features { inherits_list: true, reports_at_close: true, steady_inodes: false },
     }
 }
 

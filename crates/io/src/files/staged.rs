@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use super::durable::sync_names_above;
 use super::identity::StagedIdentity;
-use super::metadata::{features_of, is_refused, set_metadata};
+use super::metadata::{features_of, find_features, is_refused, set_metadata};
 use super::sparse::write_sparse;
 use super::temporary::temporary_name;
 use crate::{
@@ -245,7 +245,7 @@ impl Staged {
         let directory = self.directory.as_ref();
         let features = match directory {
             Some(directory) => features_of(io, directory).await,
-            None => io.features(&self.file).await,
+            None => find_features(io, &self.file).await,
         };
         if features.reports_at_close {
             io.done(Op::Flush { file: self.file.clone() }).await?;

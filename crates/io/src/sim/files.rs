@@ -14,6 +14,9 @@ use super::random::Random;
 use crate::values::handle::Descriptor;
 use crate::{Attributes, Buf, Completion, Features, File, FileKind, Offset, Op, OpenMode, Stat, Value};
 
+/// The features of every directory in a simulation.
+const SIMULATED: Features = Features { inherits_list: false, reports_at_close: false, steady_inodes: true };
+
 /// A file system of regular files, directories and symbolic links. Names are relative to its root.
 #[derive(Clone, Default)]
 pub struct Files {
@@ -193,9 +196,7 @@ impl Files {
                 Ok(Value::Attribute(self.regular(&file)?.attributes.get(&name).cloned()))
             }
             Op::SetOwner { .. } | Op::Flush { .. } => Ok(Value::Done),
-            Op::Features { .. } => {
-                Ok(Value::Features(Features { steady_inodes: true, ..Features::default() }))
-            }
+            Op::Features { .. } => Ok(Value::Features(SIMULATED)),
             Op::Sync { file } => {
                 self.sync(file.0.simulated());
                 Ok(Value::Done)

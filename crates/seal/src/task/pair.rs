@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use haul_io::{FileKind, Io, Location, OpenMode, Stat};
+use haul_io::{FileKind, Io, Location, OpenMode, Stat, find_features};
 
 use super::found_file::FoundFile;
 use super::source_file::SourceFile;
@@ -74,7 +74,7 @@ impl<'a> Pair<'a> {
             return false;
         }
         let Ok(directory) = io.directory(self.source()).await else { return false };
-        if io.features(directory.file()).await.steady_inodes {
+        if find_features(io, directory.file()).await.steady_inodes {
             return false;
         }
         io.stat(directory.file()).await.is_ok_and(|directory| directory.is_private_directory())
