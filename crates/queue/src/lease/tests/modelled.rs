@@ -38,7 +38,7 @@ impl Table {
     fn offer(&self, slot: usize, task: u32) {
         // SAFETY: the slot is free; loom checks that no other thread accesses it.
         self.tasks[slot].with_mut(|place| unsafe { *place = task });
-        assert!(self.slots().offer(slot));
+        self.slots().offer(slot, 0);
         self.work.notify(1);
     }
 
