@@ -114,9 +114,10 @@ impl Sync {
         Ok(if self.existing.is_some() { Existing::Replace } else { Existing::Refuse })
     }
 
-    /// Removes the record of a new file that didn't get its name.
+    /// Removes the record of a new file that didn't get its name, unless another run has meanwhile given that name to
+    /// its own file and described it. One that is about to do so writes its record afterwards.
     pub(crate) async fn withdraw(&self, io: &impl Io) {
-        if self.existing.is_none() {
+        if self.existing.is_none() && self.record.read(io).await == Recorded::Ours(Vec::new()) {
             // If this fails, a file that is later made under that name would be taken for ours.
             let _ = self.record.remove(io).await;
         }
@@ -160,5 +161,42 @@ impl Identity {
     fn of(stat: &Stat) -> Self {
         let stamp = Stamp { bytes: stat.bytes, modified: stat.modified };
         Self { device: stat.device, inode: stat.inode, stamp }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use haul_io::Buf;
+    use haul_io::sim::Sim;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_comes_too_late_leaves_the_record_of_the_one_that_was_first() {
+        let url = Url::parse("http://a.example/x").unwrap();
+        let publish = Publish::new("x");
+        let stamp = Stamp { bytes: 4, modified: (1, 0) };
+        for other_finished in [true, false] {
+            let sim = Sim::new(1);
+            let steps = async {
+                let late = Sync::begin(&sim, &publish, &url).await.unwrap().sync;
+                let first = Sync::begin(&sim, &publish, &url).await.unwrap().sync;
+                for sync in [&late, &first] {
+                    assert_eq!(sync.before(&sim, stamp).await.unwrap(), Existing::Refuse);
+                }
+                haul_io::write_file(&sim, publish.clone(), Buf::from(b"body".to_vec())).await.0.unwrap();
+                if other_finished {
+                    first.after(&sim, stamp).await;
+                    late.withdraw(&sim).await;
+                } else {
+                    late.withdraw(&sim).await;
+                    assert_eq!(late.record.read(&sim).await, Recorded::Nothing);
+                    first.after(&sim, stamp).await;
+                }
+                let next = Sync::begin(&sim, &publish, &url).await;
+                assert!(next.is_ok_and(|next| next.sync.recorded == Some(stamp)), "the file has its record");
+            };
+            sim.run(steps).unwrap();
+        }
     }
 }
