@@ -36,6 +36,8 @@ const MAGIC: &[u8] = b"haul-from 1";
 pub(crate) struct Sync {
     result: Place,
     record: Record,
+    /// Whether there was a record when the attempt began.
+    is_recorded: bool,
     /// Length and time in the existing record, whichever URL it is for.
     recorded: Option<Stamp>,
     /// The file that had the result's name when the attempt began.
@@ -76,7 +78,9 @@ impl Sync {
         let result = Place::of(result);
         let record = Record::new(result.sibling(SUFFIX), MAGIC, url);
         let stat = result.stat(io).await.ok();
-        let (lines, is_ours) = match record.read(io).await {
+        let found = record.read(io).await;
+        let is_recorded = found != Recorded::Nothing;
+        let (lines, is_ours) = match found {
             Recorded::Ours(lines) => (lines, true),
             Recorded::Others(_) if stat.is_some() => return Err(Error::Exists),
             Recorded::Others(lines) => (lines, false),
@@ -92,7 +96,8 @@ impl Sync {
             let condition = Condition::read(&lines[2..])?;
             Some(LocalCopy { condition, bytes: stamp.bytes })
         });
-        Ok(SyncStart { sync: Self { result, record, recorded, existing, condition: None }, copy })
+        let sync = Self { result, record, is_recorded, recorded, existing, condition: None };
+        Ok(SyncStart { sync, copy })
     }
 
     /// Announces the response whose body becomes the file.
@@ -102,12 +107,19 @@ impl Sync {
 
     /// Prepares to give the new file, with this `stamp`, its name: checks that the old file is unchanged, and cuts the
     /// record down to its URL. Returns whether there is an old file to replace.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] if the old file was changed, or if another run has meanwhile made a record for a new one.
     pub(crate) async fn before(&self, io: &impl Io, stamp: Stamp) -> Result<Existing, Error> {
         let now = self.result.stat(io).await.ok();
         if now.as_ref().map(Identity::of) != self.existing {
             return Err(Error::Exists);
         }
-        self.record.replace(io, b"").await?;
+        if self.is_recorded {
+            self.record.replace(io, b"").await?;
+        } else if let Err(error) = self.record.write(io, b"").await {
+            return Err(if matches!(error, Error::InTheWay { .. }) { Error::Exists } else { error });
+        }
         if self.recorded == Some(stamp) {
             self.result.sync_directory(io).await.map_err(Error::write)?;
         }
@@ -171,30 +183,59 @@ mod tests {
 
     use super::*;
 
+    fn place() -> (Publish, Url, Stamp) {
+        let stamp = Stamp { bytes: 4, modified: (1, 0) };
+        (Publish::new("x"), Url::parse("http://a.example/x").unwrap(), stamp)
+    }
+
+    async fn begin(sim: &Sim) -> Sync {
+        let (publish, url, _) = place();
+        Sync::begin(sim, &publish, &url).await.unwrap().sync
+    }
+
+    async fn make_file(sim: &Sim) {
+        haul_io::write_file(sim, place().0, Buf::from(b"body".to_vec())).await.0.unwrap();
+    }
+
+    #[test]
+    fn of_two_runs_one_makes_the_record_of_a_new_file() {
+        for is_complete in [false, true] {
+            let (sim, stamp) = (Sim::new(1), place().2);
+            let steps = async {
+                let (first, late) = (begin(&sim).await, begin(&sim).await);
+                assert_eq!(first.before(&sim, stamp).await.unwrap(), Existing::Refuse);
+                if is_complete {
+                    first.after(&sim, stamp).await;
+                }
+                assert!(matches!(late.before(&sim, stamp).await, Err(Error::Exists)));
+                make_file(&sim).await;
+                first.after(&sim, stamp).await;
+                assert_eq!(begin(&sim).await.recorded, Some(stamp));
+            };
+            sim.run(steps).unwrap();
+        }
+    }
+
     #[test]
     fn a_run_that_comes_too_late_leaves_the_record_of_the_one_that_was_first() {
-        let url = Url::parse("http://a.example/x").unwrap();
-        let publish = Publish::new("x");
-        let stamp = Stamp { bytes: 4, modified: (1, 0) };
-        for other_finished in [true, false] {
-            let sim = Sim::new(1);
+        for is_complete in [false, true] {
+            let (sim, stamp) = (Sim::new(1), place().2);
             let steps = async {
-                let late = Sync::begin(&sim, &publish, &url).await.unwrap().sync;
-                let first = Sync::begin(&sim, &publish, &url).await.unwrap().sync;
+                // A killed run has left it.
+                begin(&sim).await.record.write(&sim, b"").await.unwrap();
+                let (first, late) = (begin(&sim).await, begin(&sim).await);
                 for sync in [&late, &first] {
                     assert_eq!(sync.before(&sim, stamp).await.unwrap(), Existing::Refuse);
                 }
-                haul_io::write_file(&sim, publish.clone(), Buf::from(b"body".to_vec())).await.0.unwrap();
-                if other_finished {
+                make_file(&sim).await;
+                if is_complete {
                     first.after(&sim, stamp).await;
                     late.withdraw(&sim).await;
                 } else {
                     late.withdraw(&sim).await;
-                    assert_eq!(late.record.read(&sim).await, Recorded::Nothing);
                     first.after(&sim, stamp).await;
                 }
-                let next = Sync::begin(&sim, &publish, &url).await;
-                assert!(next.is_ok_and(|next| next.sync.recorded == Some(stamp)), "the file has its record");
+                assert_eq!(begin(&sim).await.recorded, Some(stamp));
             };
             sim.run(steps).unwrap();
         }
