@@ -39,9 +39,7 @@ pub(crate) fn fitting(engine: Engine, room: Room) -> (Engine, Option<String>) {
 
 fn cut_down(engine: Engine, room: Room) -> Engine {
     match engine {
-        Engine::Threads(count) => {
-            Engine::Threads(at_least_one(count.get().min(jobs_max(room, 0, THREAD_BYTES))))
-        }
+        Engine::Threads(count) => Engine::Threads(fitting_threads(count, room)),
         Engine::Uring { rings, depth } => {
             // As many rings as leave room for one job on each.
             let per_ring = |rings: usize| jobs_max(room, rings, 0) / rings;
@@ -51,6 +49,11 @@ fn cut_down(engine: Engine, room: Room) -> Engine {
         }
         other => other,
     }
+}
+
+/// As many of `count` threads as `room` goes for, at least one.
+pub(crate) fn fitting_threads(count: NonZeroUsize, room: Room) -> NonZeroUsize {
+    at_least_one(count.get().min(jobs_max(room, 0, THREAD_BYTES)))
 }
 
 /// The number of jobs that there is room for beside `rings` rings, each job with `job_extra_bytes` of its own.

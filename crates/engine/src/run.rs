@@ -21,7 +21,7 @@ use crate::job::source::Source;
 use crate::processes::coordinator::{self, Ran};
 use crate::processes::worker;
 use crate::processes::worker_pool::{PoolSize, WorkerPool};
-use crate::room::fitting;
+use crate::room::{fitting, fitting_threads};
 use crate::serial;
 use crate::shortage::Shortages;
 use crate::supervisor::Supervisor;
@@ -137,7 +137,7 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
 
     /// Begins with as many threads as the processes would have had.
     fn begin_with_threads(&mut self, size: PoolSize, reason: String) -> Engine {
-        let (engine, _) = fitting(Engine::Threads(size.thread_count()), Room::left());
+        let engine = Engine::Threads(fitting_threads(size.thread_count(), Room::left()));
         let fallback = Some(Fallback { asked: self.config.engine, reason });
         self.emit(Event::Started { engine, fallback });
         engine
@@ -151,11 +151,7 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     ) -> Spreads {
         let (job, config) = (self.job, self.config);
         let count = pool_size(config.engine).map_or(NonZeroUsize::MIN, PoolSize::thread_count);
-        let (engine, _) = fitting(Engine::Threads(count), Room::left());
-        let count = match engine {
-            Engine::Threads(count) => count,
-            _ => NonZeroUsize::MIN,
-        };
+        let count = fitting_threads(count, Room::left());
         let reason = "the worker processes died before they did any work".to_owned();
         self.report.engine = Some(Engine::Threads(count));
         self.report.fallback = Some(Fallback { asked: config.engine, reason });
@@ -209,8 +205,8 @@ fn granted(config: &Config) -> (Engine, Option<Fallback>) {
         Ok(()) => (engine, fallback),
         Err(refused) => {
             let count = rings.get() * depth.get().min(THREADS_PER_REFUSED_RING);
-            let (threads, _) = fitting(Engine::Threads(NonZeroUsize::new(count).unwrap_or(rings)), room);
-            (threads, Some(Fallback { asked, reason: refused.to_string() }))
+            let count = fitting_threads(NonZeroUsize::new(count).unwrap_or(rings), room);
+            (Engine::Threads(count), Some(Fallback { asked, reason: refused.to_string() }))
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 
-use haul_engine::{Event, Report, Source, run_portable};
+use haul_engine::{Event, Portable, Report, Source, run_portable};
 use haul_io::Shortfalls;
 use haul_seal::{
     Error, ErrorKind, HeaderError, OpenError, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob,
@@ -49,6 +49,17 @@ fn lost_attributes_text(attributes: &[String]) -> String {
     format!("has attributes that the result lacks: {}", names.join(", "))
 }
 
+/// Runs `job`, by worker processes of this `kind` if the engine is one of processes.
+fn on_workers<J: Portable>(
+    kind: WorkerKind,
+    job: &J,
+    source: impl Source<J::Task>,
+    setting: &Setting,
+    on_event: impl FnMut(&Event<J>),
+) -> Report {
+    run_portable(job, source, &setting.config, &kind.command(&setting.workers), on_event)
+}
+
 impl Reportable for SealJob {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
@@ -59,7 +70,7 @@ impl Reportable for SealJob {
         setting: &Setting,
         on_event: impl FnMut(&Event<Self>),
     ) -> Report {
-        run_portable(self, source, &setting.config, &WorkerKind::Seal.command(&setting.workers), on_event)
+        on_workers(WorkerKind::Seal, self, source, setting, on_event)
     }
 }
 
@@ -73,7 +84,7 @@ impl Reportable for OpenJob {
         setting: &Setting,
         on_event: impl FnMut(&Event<Self>),
     ) -> Report {
-        run_portable(self, source, &setting.config, &WorkerKind::Open.command(&setting.workers), on_event)
+        on_workers(WorkerKind::Open, self, source, setting, on_event)
     }
 }
 
@@ -87,13 +98,7 @@ impl Reportable for Replacing<SealJob> {
         setting: &Setting,
         on_event: impl FnMut(&Event<Self>),
     ) -> Report {
-        run_portable(
-            self,
-            source,
-            &setting.config,
-            &WorkerKind::SealReplacing.command(&setting.workers),
-            on_event,
-        )
+        on_workers(WorkerKind::SealReplacing, self, source, setting, on_event)
     }
 }
 
@@ -107,13 +112,7 @@ impl Reportable for Replacing<OpenJob> {
         setting: &Setting,
         on_event: impl FnMut(&Event<Self>),
     ) -> Report {
-        run_portable(
-            self,
-            source,
-            &setting.config,
-            &WorkerKind::OpenReplacing.command(&setting.workers),
-            on_event,
-        )
+        on_workers(WorkerKind::OpenReplacing, self, source, setting, on_event)
     }
 }
 
@@ -127,7 +126,7 @@ impl Reportable for XorJob {
         setting: &Setting,
         on_event: impl FnMut(&Event<Self>),
     ) -> Report {
-        run_portable(self, source, &setting.config, &WorkerKind::Xor.command(&setting.workers), on_event)
+        on_workers(WorkerKind::Xor, self, source, setting, on_event)
     }
 }
 
@@ -142,7 +141,7 @@ impl Reportable for VerifyJob {
         setting: &Setting,
         on_event: impl FnMut(&Event<Self>),
     ) -> Report {
-        run_portable(self, source, &setting.config, &WorkerKind::Verify.command(&setting.workers), on_event)
+        on_workers(WorkerKind::Verify, self, source, setting, on_event)
     }
 }
 

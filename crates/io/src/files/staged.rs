@@ -108,10 +108,7 @@ impl Staged {
         root_bytes: Option<usize>,
         identity: StagedIdentity,
     ) -> io::Result<Self> {
-        let directory = match root_bytes {
-            Some(root_bytes) => Some(io.directory(Location::beneath(temporary, root_bytes)).await?),
-            None => None,
-        };
+        let directory = held_directory(io, temporary, root_bytes).await?;
         let name = name_in(directory.as_ref(), temporary);
         let file = io.open(directory.as_ref(), name, OpenMode::Staged).await?;
         let found = io.stat(&file).await?;
@@ -152,10 +149,7 @@ impl Staged {
     /// The system's error of opening it for reading and writing; symbolic links aren't followed. `WouldBlock` if
     /// another process works on it.
     pub async fn reopen(io: &impl Io, temporary: PathBuf, root_bytes: Option<usize>) -> io::Result<Self> {
-        let directory = match root_bytes {
-            Some(root_bytes) => Some(io.directory(Location::beneath(&temporary, root_bytes)).await?),
-            None => None,
-        };
+        let directory = held_directory(io, &temporary, root_bytes).await?;
         let name = name_in(directory.as_ref(), &temporary);
         let file = io.open(directory.as_ref(), name, OpenMode::Locked).await?;
         Ok(Self { file, directory, temporary: Some(temporary), identity: None })
@@ -184,10 +178,7 @@ impl Staged {
     /// Removes the file that another process staged under the name `temporary`, if its process is gone or failed.
     /// Needs no descriptor if none is free.
     pub async fn remove_joinable(io: &impl Io, temporary: &Path, root_bytes: Option<usize>) {
-        let directory = match root_bytes {
-            Some(root_bytes) => io.directory(Location::beneath(temporary, root_bytes)).await.ok(),
-            None => None,
-        };
+        let directory = held_directory(io, temporary, root_bytes).await.unwrap_or(None);
         // A failure leaves the file to the next run, which removes leftovers.
         let _ = io.remove(directory.as_ref(), name_in(directory.as_ref(), temporary)).await;
     }
@@ -309,6 +300,18 @@ impl Staged {
 async fn anchor(io: &impl Io, publish: &Publish) -> io::Result<Option<Directory>> {
     let Some(root_bytes) = publish.root_bytes else { return Ok(None) };
     io.make_directory(Location::beneath(&publish.path, root_bytes)).await.map(Some)
+}
+
+/// Opens the directory of an existing file, if its names are resolved in an open one.
+async fn held_directory(
+    io: &impl Io,
+    path: &Path,
+    root_bytes: Option<usize>,
+) -> io::Result<Option<Directory>> {
+    match root_bytes {
+        Some(root_bytes) => io.directory(Location::beneath(path, root_bytes)).await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Makes the directory of a new file again, after it turned out to be missing.
