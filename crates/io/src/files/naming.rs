@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::identity::StagedIdentity;
+use super::metadata::find_features;
 use super::staged::Staged;
 use super::temporary::temporary_name;
 use crate::{Existing, Io, Op, OpenMode, Shortfall, Shortfalls, Stat};
@@ -95,7 +96,7 @@ impl Staged {
     pub(super) async fn identify(&self, io: &impl Io) -> io::Result<StagedIdentity> {
         let identity = StagedIdentity::from(&io.stat(&self.file).await?);
         let named = self.stat_name(io, self.temporary.as_deref().unwrap_or(Path::new(""))).await?;
-        if identity.is_of(&named) || !self.is_private(io).await? {
+        if identity.is_of(&named) || !self.may_lack_inode(io).await? {
             return Ok(identity);
         }
         // Nobody else can have exchanged it.
@@ -126,7 +127,7 @@ impl Staged {
         // A file that this worker has just completed is recognised without its inode number, where it can't have been
         // exchanged by others.
         let own = io.stat(&self.file).await?;
-        if !(own.same_version(&found) && self.is_private(io).await?) {
+        if !(own.same_version(&found) && self.may_lack_inode(io).await?) {
             return Err(StagedIdentity::exchanged());
         }
         shortfalls.add(Shortfall::Identity);
@@ -140,7 +141,7 @@ impl Staged {
         identity: StagedIdentity,
         found: &Stat,
     ) -> io::Result<()> {
-        if identity.is_of(found) || identity.may_be_of(found) && self.is_private(io).await? {
+        if identity.is_of(found) || identity.may_be_of(found) && self.may_lack_inode(io).await? {
             return Ok(());
         }
         Err(StagedIdentity::exchanged())
@@ -150,8 +151,12 @@ impl Staged {
         io.stat_at(self.directory.as_ref(), &self.relative(path)).await
     }
 
-    /// Whether nobody else can exchange names in the file's directory.
-    async fn is_private(&self, io: &impl Io) -> io::Result<bool> {
+    /// Whether the file may be recognised without its inode number: the file system may show other numbers from one
+    /// look to the next, and nobody else can exchange names in the directory.
+    async fn may_lack_inode(&self, io: &impl Io) -> io::Result<bool> {
+        if find_features(io, &self.file).await.steady_inodes {
+            return Ok(false);
+        }
         let directory = match (&self.directory, &self.temporary) {
             (Some(directory), _) => io.stat(directory.file()).await?,
             (None, Some(temporary)) => io.stat_at(None, &parent(temporary)).await?,
