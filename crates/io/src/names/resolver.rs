@@ -60,11 +60,15 @@ struct Table {
     entries: HashMap<Arc<str>, Entry>,
     /// Answers in the order in which they arrived. Invariant: at most [`NamesLimits::names_max`].
     order: VecDeque<(Arc<str>, Duration)>,
+    /// Lookups started so far.
+    lookup_count: u64,
 }
 
 enum Entry {
     /// A lookup has been started.
     Pending {
+        /// Its number. A lookup that was given up may end while a later one of the same name runs.
+        lookup: u64,
         /// These receive its answer.
         waiting: Vec<Callback>,
         /// Whether some of them asked ahead.
@@ -84,6 +88,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// A lookup of a name. The callbacks receive an answer however it ends.
 struct Lookup {
     names: Names,
+    number: u64,
     name: Arc<str>,
     answer: Option<Answer>,
 }
@@ -181,14 +186,17 @@ impl Names {
             drop(table);
             return callback(&answer);
         }
-        if let Some(Entry::Pending { waiting, is_ahead }) = table.entries.get_mut(name) {
+        if let Some(Entry::Pending { waiting, is_ahead, .. }) = table.entries.get_mut(name) {
             *is_ahead |= ahead;
             return waiting.push(callback);
         }
         let name = Arc::<str>::from(name);
-        table.entries.insert(name.clone(), Entry::Pending { waiting: vec![callback], is_ahead: ahead });
+        let number = table.lookup_count;
+        table.lookup_count += 1;
+        let pending = Entry::Pending { lookup: number, waiting: vec![callback], is_ahead: ahead };
+        table.entries.insert(name.clone(), pending);
         drop(table);
-        let lookup = Lookup { names: self.clone(), name, answer: None };
+        let lookup = Lookup { names: self.clone(), number, name, answer: None };
         self.0.lookups.add(Box::new(move || lookup.run()));
     }
 
@@ -244,7 +252,13 @@ impl Drop for Lookup {
             Err(Arc::new(error))
         });
         let now = (self.names.0.clock)();
-        let waiting = self.names.lock().learn(&self.name, &answer, now, &self.names.0.limits);
+        let mut table = self.names.lock();
+        if answer.is_err() && !table.is_pending(&self.name, self.number) {
+            // It was given up.
+            return;
+        }
+        let waiting = table.learn(&self.name, &answer, now, &self.names.0.limits);
+        drop(table);
         waiting.into_iter().for_each(|callback| callback(&answer));
     }
 }
@@ -255,6 +269,10 @@ impl Table {
             Entry::Known { answer, until } if now < *until => Some(answer.clone()),
             _ => None,
         }
+    }
+
+    fn is_pending(&self, name: &str, number: u64) -> bool {
+        matches!(self.entries.get(name), Some(Entry::Pending { lookup, .. }) if *lookup == number)
     }
 
     /// Remembers `answer` and returns the callbacks that wait for it.
@@ -273,8 +291,6 @@ impl Table {
             Err(_) => Some(limits.missed_for),
         };
         let previous = match remembered_for {
-            // After `Names::give_up`.
-            None if matches!(self.entries.get(name), Some(Entry::Known { .. })) => None,
             None => self.entries.remove(name),
             Some(time) => {
                 let until = now + time;

@@ -132,7 +132,7 @@ fn merges_names(target: &Path) -> bool {
         return true;
     }
     let found = [upper, decomposed].iter().any(|other| other.symlink_metadata().is_ok());
-    // A probe that stays is removed by the next walk.
+    // If this fails, an empty file stays, which the user sees.
     let _ = std::fs::remove_file(&probe);
     found
 }

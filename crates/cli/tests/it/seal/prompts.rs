@@ -21,7 +21,7 @@ impl Session {
     fn start(workdir: &Workdir, search_path: &str, command: &str) -> Option<Self> {
         let script = peer("script")?;
         let line = format!(
-            "\"$haul\" {command} & echo $! >pid.new; mv pid.new pid; wait $!; echo \"status $?\"; stty -a </dev/tty"
+            "(exec sh -c 'echo $$ >pid; exec \"$haul\" {command}') & wait $!; echo \"status $?\"; stty -a </dev/tty"
         );
         let mut shell = Command::new(script);
         shell.args(["-qfec", &line, "/dev/null"]).current_dir(workdir.dir());

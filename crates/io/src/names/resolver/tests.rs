@@ -267,4 +267,44 @@ fn a_lookup_ahead_keeps_its_failure_until_somebody_asks_again() {
     answer.send(again()).unwrap();
     seconds.store(110, Ordering::SeqCst);
     assert_eq!(find(&names, "a").unwrap_err().kind(), io::ErrorKind::TimedOut);
+    seconds.store(131, Ordering::SeqCst);
+    answer.send(Ok(vec!["10.0.0.3:9".parse().unwrap()])).unwrap();
+    assert_eq!(find(&names, "a").unwrap(), "10.0.0.3:80");
+}
+
+#[test]
+fn a_lookup_that_was_given_up_ends_no_later_one() {
+    let (first, second) = (sync_channel(1), sync_channel(1));
+    let (begun, has_begun) = sync_channel(2);
+    let (answers, seconds) = (Mutex::new(vec![second.1, first.1]), Arc::new(AtomicU64::new(0)));
+    let clock = seconds.clone();
+    let names = Names::new(
+        move |_| {
+            let answer: Receiver<io::Result<Vec<SocketAddr>>> = answers.lock().unwrap().pop().unwrap();
+            begun.send(()).unwrap();
+            answer.recv().unwrap()
+        },
+        move || SECOND * clock.load(Ordering::SeqCst) as u32,
+        NamesLimits::default(),
+    );
+    let ahead = || {
+        let (done, is_done) = sync_channel(1);
+        assert!(!names.look_up_ahead("a", move || done.send(()).unwrap()));
+        has_begun.recv().unwrap();
+        is_done
+    };
+    let is_given_up = ahead();
+    names.give_up("a");
+    is_given_up.recv().unwrap();
+    seconds.store(31, Ordering::SeqCst);
+    let is_done = ahead();
+    first.0.send(Err(io::ErrorKind::WouldBlock.into())).unwrap();
+    // Each lookup holds a clone until it has ended.
+    while Arc::strong_count(&names.0) > 2 {
+        std::thread::yield_now();
+    }
+    is_done.try_recv().expect_err("the later lookup goes on");
+    second.0.send(Ok(vec!["10.0.0.3:9".parse().unwrap()])).unwrap();
+    is_done.recv().unwrap();
+    assert_eq!(find(&names, "a").unwrap(), "10.0.0.3:80");
 }
