@@ -13,6 +13,7 @@ mod mirror;
 mod placement;
 mod secrets;
 mod seen_files;
+mod suffixed;
 mod sweep;
 mod tally;
 mod tree;

@@ -137,6 +137,14 @@ impl Naming {
         }
     }
 
+    /// The name of the file beside `path`, a file of a tree, whose result would be called so.
+    pub(super) fn source_beside<'a>(&self, path: &'a Path) -> Option<&'a OsStr> {
+        if self.output().is_some() || self.placement.direction != Direction::Seal {
+            return None;
+        }
+        path.file_name()?.as_bytes().strip_suffix(self.suffix().as_bytes()).map(OsStr::from_bytes)
+    }
+
     /// Where `path` in the tree at `root` is in the output.
     pub(super) fn mirrored(&self, root: &Path, path: &Path) -> PathBuf {
         let Some(output) = self.output() else { return path.to_owned() };

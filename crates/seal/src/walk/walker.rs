@@ -4,7 +4,6 @@
 //! Does not own: reading directories ([`super::tree`]), names of results ([`super::placement`]), filters
 //! ([`super::filter`]).
 
-use std::ffi::OsStr;
 use std::fs::Metadata;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -12,13 +11,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use haul_io::{Blocking, Existing, FileKind, Location, Stat};
-use rustix::fs::{Mode, OFlags, openat};
 
 use super::claims::{self, Claims};
 use super::filter::{Filter, Symlinks};
 use super::placement::{Direction, NameError, Naming, Placement, TREE_IDENTITY_NAME};
 use super::secrets::Secrets;
 use super::seen_files::SeenFiles;
+use super::suffixed;
 use super::sweep::{self, Sweeper};
 use super::tally::Tally;
 use super::tree::{Directory, Entry, Item, Tree};
@@ -340,9 +339,14 @@ impl Walk {
             return Some(Task::Skip { source: entry.path, reason: SkipReason::Secret });
         }
         if self.naming.leaves_out(name) {
-            let is_age_file =
-                || name == TREE_IDENTITY_NAME || starts_like_age_file(tree, name, entry.is_followed_link);
-            if self.naming.direction() == Direction::Seal && !is_age_file() {
+            let is_followed = entry.is_followed_link;
+            let is_as_named = || {
+                name == TREE_IDENTITY_NAME
+                    // First: a source is removed only once its result is an age file.
+                    || self.is_result(tree, &entry.path, below)
+                    || suffixed::starts_like_age_file(tree, name, is_followed)
+            };
+            if self.naming.direction() == Direction::Seal && !is_as_named() {
                 return Some(Task::Skip { source: entry.path, reason: SkipReason::Suffixed });
             }
             self.tally.leave_out();
@@ -366,6 +370,15 @@ impl Walk {
         Some(Task::File { source, target, found: Some(found), plugin_key: None })
     }
 
+    /// Whether `path` is the name of the result of a file beside it that this walk takes. That file's task reports what
+    /// becomes of it.
+    fn is_result(&self, tree: &Tree, path: &Path, below: &Path) -> bool {
+        self.naming.source_beside(path).is_some_and(|source| {
+            let follow = self.filter.symlinks == Symlinks::Follow;
+            self.filter.takes(&below.with_file_name(source)) && suffixed::is_file(tree, source, follow)
+        })
+    }
+
     /// Whether `directory` in the tree at `root` is walked. The output is not, if it lies in the tree.
     fn enters(&self, root: &Path, directory: &Directory) -> bool {
         let below = directory.path.strip_prefix(root).expect("entries lie below their root");
@@ -382,18 +395,6 @@ impl Walk {
             || output.is_symlink())
             && output.metadata().is_ok_and(is_same)
     }
-}
-
-/// Whether the file `name` in the current directory of `tree` starts like an age file. True if it can't be read.
-fn starts_like_age_file(tree: &Tree, name: &OsStr, follow: bool) -> bool {
-    let Some(directory) = tree.current() else { return true };
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let flags = if follow { flags } else { flags | OFlags::NOFOLLOW };
-    let Ok(file) = openat(directory, name, flags, Mode::empty()) else { return true };
-    let mut start = [0; 32];
-    let Ok(count) = rustix::io::read(&file, &mut start) else { return true };
-    let start = start[..count].trim_ascii_start();
-    start.starts_with(b"age-encryption.org/") || start.starts_with(b"-----BEGIN AGE")
 }
 
 /// A task that fails for `reason`.

@@ -285,7 +285,9 @@ impl Answer {
                 }
             }
         }
-        rest.extend(&self.after);
+        // In one write with the end of the response: no client can tell later bytes from the next response.
+        let end = if rest.is_empty() { &mut start } else { &mut rest };
+        end.extend(&self.after);
         [start, rest]
     }
 

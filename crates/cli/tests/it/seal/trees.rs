@@ -138,3 +138,31 @@ fn a_file_that_changes_while_it_is_streamed_is_reported() {
         assert_eq!((output.status.code(), text), (Some(1), expected));
     }
 }
+
+#[test]
+fn what_has_the_name_of_a_result_is_reported_by_the_files_own_task_however_soon_it_is_replaced() {
+    let (dir, haul, recipient) = workdir();
+    for engine in ["serial", "threads=1", "uring=1x4"] {
+        let work = dir.path().join("work");
+        fs::create_dir(&work).unwrap();
+        fs::write(work.join("alone.age"), "no age file").unwrap();
+        for index in 0..20 {
+            fs::write(work.join(format!("letter{index}")), "Dear Ada").unwrap();
+            fs::write(work.join(format!("letter{index}.age")), "no age file").unwrap();
+        }
+        let args =
+            ["seal", "--json", "--force", "-e", engine, "--exclude", "letter7", "-r", &recipient, "work"];
+        let run = haul.run(args).expect_status(0);
+        let events: Vec<Value> =
+            run.stdout_text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut skipped: Vec<_> = events
+            .iter()
+            .filter(|event| event["skipped"].is_string())
+            .map(|event| event["subject"].as_str().unwrap())
+            .collect();
+        skipped.sort();
+        assert_eq!(skipped, ["work/alone.age", "work/letter7.age"], "{engine}");
+        assert_eq!(events.last().unwrap()["succeeded"], 19, "{engine}");
+        fs::remove_dir_all(&work).unwrap();
+    }
+}
