@@ -34,7 +34,8 @@ const START_PAUSE: Duration = Duration::from_millis(2);
 /// The pause between two checks for dead workers.
 const REAP_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The pause between two searches for work that, by a corrupt word, is being carried out by no living worker.
+/// The pause between two searches for workers that never began, and for work that, by a corrupt word, is being carried
+/// out by no living worker.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The result of [`run`].
@@ -259,6 +260,7 @@ impl<J: Portable> Coordinator<'_, J> {
         }
         if self.last_search.elapsed() >= SEARCH_INTERVAL {
             self.last_search = Instant::now();
+            self.pool.kill_silent(self.last_search);
             let lost = self.pool.table.owners().into_iter().filter(|owner| !self.pool.is_alive(*owner));
             for owner in lost.collect::<Vec<_>>() {
                 self.reap_leases(owner);

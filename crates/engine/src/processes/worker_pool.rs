@@ -15,7 +15,7 @@ use std::{fmt, io};
 use haul_io::Cancel;
 use haul_queue::lease::{self, TableError};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::ioctl_fionbio;
+use rustix::io::{ioctl_fionbio, ioctl_fionread};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use zeroize::Zeroizing;
 
@@ -55,6 +55,9 @@ pub(crate) const DEATHS_MAX: u8 = 3;
 /// The name of worker processes in lists of processes.
 pub(crate) const WORKER_NAME: &str = "haul-worker";
 
+/// How long a worker may take to read its handshake before it is killed. It holds no work by then.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How long workers may take to exit before they are killed. They hold no work by then.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -83,6 +86,8 @@ struct WorkerProcess {
     head: Vec<u8>,
     /// Bytes that the pipe has taken of the head and the specification.
     sent: usize,
+    /// When it was started, until it has read something.
+    unread_since: Option<Instant>,
     /// Set once the run is cancelled.
     cancelled: Option<Told>,
 }
@@ -209,7 +214,8 @@ impl WorkerPool {
         };
         alive.push(pidfd.clone());
         drop(alive);
-        let mut worker = WorkerProcess { child, pidfd, pipe, head, sent: 0, cancelled: None };
+        let unread_since = Some(Instant::now());
+        let mut worker = WorkerProcess { child, pidfd, pipe, head, sent: 0, unread_since, cancelled: None };
         worker.talk(&self.spec);
         Ok(worker)
     }
@@ -249,6 +255,24 @@ impl WorkerPool {
         self.talk();
     }
 
+    /// Kills the workers that have read nothing since they were started, at `now`, too long ago: the program isn't the
+    /// one that was meant, or can't run. They aren't replaced unless others carry out work.
+    pub(crate) fn kill_silent(&mut self, now: Instant) {
+        let deaths_max = self.deaths_max();
+        for worker in self.workers.iter_mut().flatten() {
+            if worker.is_silent(now) {
+                self.deaths_without_progress = deaths_max;
+                let _ = pidfd_send_signal(&worker.pidfd, Signal::KILL);
+            }
+        }
+    }
+
+    /// So many deaths without any work coming back aren't due to particular tasks. Every thread of the pool may hold a
+    /// task that kills its worker.
+    fn deaths_max(&self) -> usize {
+        usize::from(DEATHS_MAX) * self.capacity() + 16
+    }
+
     /// Reaps the workers that have died since the last call and returns their owner numbers.
     pub(crate) fn reap(&mut self) -> Vec<u16> {
         let alive: Vec<usize> = (0..self.workers.len()).filter(|at| self.workers[*at].is_some()).collect();
@@ -274,15 +298,23 @@ impl WorkerPool {
     /// workers have died without any work coming back: then they don't die of particular tasks.
     pub(crate) fn replace(&mut self, owner: u16) {
         self.deaths_without_progress += 1;
-        // Every thread of the pool may hold a task that kills its worker.
-        let deaths_max = usize::from(DEATHS_MAX) * self.capacity() + 16;
-        if self.deaths_without_progress <= deaths_max {
+        if self.deaths_without_progress <= self.deaths_max() {
             self.workers[usize::from(owner)] = self.spawn(owner).ok();
         }
     }
 }
 
 impl WorkerProcess {
+    /// Whether the process hasn't begun to read in time.
+    fn is_silent(&mut self, now: Instant) -> bool {
+        let Some(since) = self.unread_since else { return false };
+        let has_read = ioctl_fionread(&self.pipe).is_ok_and(|unread| unread < self.sent as u64);
+        if has_read {
+            self.unread_since = None;
+        }
+        !has_read && now.saturating_duration_since(since) > START_TIMEOUT
+    }
+
     /// Sends as much as the pipe takes of the handshake, the specification `spec` and the cancellation, in this order.
     fn talk(&mut self, spec: &[u8]) {
         loop {

@@ -288,6 +288,18 @@ fn threads_stand_in_for_workers_that_always_die() {
     }
 }
 
+fn threads_stand_in_for_workers_that_never_begin() {
+    let command = WorkerCommand {
+        program: "/bin/sleep".into(),
+        arguments: vec!["1000".into()],
+        workers: Default::default(),
+    };
+    let observed = observe("processes=2", &command, &[Task::Succeed, Task::Split { parts: 2 }]);
+    assert_eq!(observed.ends, ["4711 with 1 bytes", "4712 with 21 bytes"]);
+    let fallback = observed.report.fallback.unwrap();
+    assert_eq!(fallback.reason, "the worker processes died before they did any work");
+}
+
 /// Its workers run `main` again, which starts the same run.
 fn run_main_again(record: &str) {
     std::panic::set_hook(Box::new(|_| ()));
@@ -361,7 +373,7 @@ fn main() {
     if words.iter().any(|word| word == "--list" || word == "--ignored") {
         return;
     }
-    let cases: [(&str, fn()); 13] = [
+    let cases: [(&str, fn()); 14] = [
         ("every_task_ends_once", every_task_ends_once),
         (
             "a_task_that_kills_is_given_up_and_the_run_goes_on",
@@ -374,6 +386,7 @@ fn main() {
             tasks_beyond_the_bounds_run_in_the_supervising_process,
         ),
         ("threads_stand_in_for_workers_that_always_die", threads_stand_in_for_workers_that_always_die),
+        ("threads_stand_in_for_workers_that_never_begin", threads_stand_in_for_workers_that_never_begin),
         (
             "a_program_whose_workers_run_main_again_is_refused",
             a_program_whose_workers_run_main_again_is_refused,
