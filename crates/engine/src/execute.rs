@@ -76,6 +76,8 @@ pub(crate) enum Answer<J: Job> {
     PartDone(Result<(), Failure<J::Error>>),
     /// A worker died in the part, which can't be repeated: the task starts anew.
     PartLost,
+    /// What a worker prepared for the parts was gone before this process held it: the task starts anew, a few times.
+    SplitLost(Failure<J::Error>),
     Finished(Outcome<J>),
 }
 

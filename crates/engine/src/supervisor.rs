@@ -186,6 +186,12 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 self.part_done(id, Err(failure));
                 None
             }
+            Answer::SplitLost(_) if open.restarts < RESTARTS_MAX && !self.cancel.is_triggered() => {
+                open.restarts += 1;
+                self.restarting.push_back(id);
+                None
+            }
+            Answer::SplitLost(failure) => Some(self.settle(id, Err(failure))),
             Answer::Finished(outcome) => {
                 let Split { state, failure, is_lost, .. } =
                     open.split.take().expect("only split tasks are finished");

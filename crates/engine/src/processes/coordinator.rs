@@ -392,7 +392,12 @@ impl<J: Portable> Coordinator<'_, J> {
             Ok(ReplyValue::Split { token, parts }) => match self.joined(&work, token) {
                 Err(failure) => {
                     let _ = catch(|| self.abandon(&work.task, bytes));
-                    failed(work, failure)
+                    match failure {
+                        // Between the worker's reply and now nobody may have held its temporary file, which another run
+                        // then takes for the leftover of a killed one.
+                        Failure::Job(_) => part(work, Answer::SplitLost(failure)),
+                        failure => failed(work, failure),
+                    }
                 }
                 Ok(state) => started(work, Step::Split { state: Arc::new(state), parts }),
             },

@@ -128,9 +128,10 @@ pub(crate) fn reply_for<J: Portable>(
         Answer::Started(Ok(Step::Again)) => Ok(ReplyValue::Again),
         Answer::PartDone(Ok(())) => Ok(ReplyValue::Part),
         Answer::PartLost => Ok(ReplyValue::Lost),
-        Answer::Started(Err(failure)) | Answer::PartDone(Err(failure)) | Answer::Finished(Err(failure)) => {
-            Err(failure.into())
-        }
+        Answer::Started(Err(failure))
+        | Answer::SplitLost(failure)
+        | Answer::PartDone(Err(failure))
+        | Answer::Finished(Err(failure)) => Err(failure.into()),
     };
     (Reply { result, phases, bytes }, kept)
 }

@@ -150,6 +150,19 @@ fn a_lost_part_makes_its_task_start_anew_a_few_times() {
 }
 
 #[test]
+fn a_task_whose_split_is_lost_starts_anew_a_few_times() {
+    let mut run = Run::new([10].into_iter(), &Cancel::new().unwrap());
+    for _ in 0..RESTARTS_MAX {
+        let task = run.expect("start of 0");
+        assert!(run.answer(task, Answer::SplitLost(Failure::Job("gone"))).is_none());
+    }
+    let task = run.expect("start of 0");
+    let settled = run.answer(task, Answer::SplitLost(Failure::Job("gone"))).unwrap();
+    assert!(matches!(settled.outcome, Err(Failure::Job("gone"))));
+    run.expect("end");
+}
+
+#[test]
 fn a_cancelled_run_starts_no_lost_task_anew() {
     let cancel = Cancel::new().unwrap();
     let mut run = Run::new([10].into_iter(), &cancel);

@@ -111,6 +111,9 @@ fn open(base: BorrowedFd<'_>, path: &Path, mode: OpenMode) -> io::Result<File> {
             fd = open()?;
             is_held = hold(&fd);
         }
+        if mode == OpenMode::Staged && (!is_held || fs::fstat(&fd)?.st_nlink == 0) {
+            return Err(Errno::NOENT.into());
+        }
     }
     if mode == OpenMode::Locked {
         // A file system without locks has nothing to respect.

@@ -33,6 +33,10 @@ pub fn is_temporary(name: &OsStr) -> bool {
 pub fn remove_if_left(directory: BorrowedFd<'_>, name: &Path) -> io::Result<()> {
     let file = fs::openat(directory, name, OpenMode::ReadWrite { follow: false }.flags(), Mode::empty())?;
     fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+    // Another process may have removed it before it was locked here, and a run may have a new file of that name.
+    if fs::fstat(&file)?.st_nlink == 0 {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
     Ok(fs::unlinkat(directory, name, AtFlags::empty())?)
 }
 

@@ -6,14 +6,16 @@
 //! Does not own: unnamed files (`executions.rs`), the comparison itself (`haul_io::StagedIdentity`).
 
 use std::cell::RefCell;
-use std::fs;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use haul_io::{
     Blocking, Buf, BufResult, Cancel, Completion, Durability, Existing, Io, Offset, Op, Publish, Published,
     Staged, run_ready,
 };
+use rustix::fs::{FlockOperation, flock};
 
 fn publish(path: &Path) -> Publish {
     Publish { root_bytes: Some(path.parent().unwrap().as_os_str().len()), ..Publish::new(path) }
@@ -50,6 +52,30 @@ fn an_exchanged_file_is_neither_joined_nor_published() {
         run_ready(staged.publish(&io, &publish)).unwrap_err();
         assert!(!target.exists(), "{existing:?}");
     }
+}
+
+#[test]
+fn a_file_that_another_process_is_about_to_remove_is_not_joined() {
+    let io = Blocking::new(Cancel::new().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let publish = publish(&dir.path().join("result"));
+    let staged = run_ready(staged(&io, &publish));
+    let (temporary, identity) = (staged.temporary().unwrap().to_owned(), staged.identity().unwrap());
+    let join = || run_ready(Staged::join(&io, &temporary, publish.root_bytes, identity));
+    let directory = fs::File::open(dir.path()).unwrap();
+    let remove = || haul_io::remove_if_left(directory.as_fd(), Path::new(temporary.file_name().unwrap()));
+    assert_eq!(remove().unwrap_err().kind(), io::ErrorKind::WouldBlock, "it is held");
+    let joined = join().unwrap();
+    drop(staged);
+    assert_eq!(remove().unwrap_err().kind(), io::ErrorKind::WouldBlock, "it is still held");
+    drop(joined);
+    let remover = fs::File::options().write(true).open(&temporary).unwrap();
+    flock(&remover, FlockOperation::NonBlockingLockExclusive).unwrap();
+    assert_eq!(join().unwrap_err().kind(), io::ErrorKind::NotFound);
+    drop(remover);
+    drop(join().unwrap());
+    remove().unwrap();
+    assert!(!temporary.exists());
 }
 
 #[test]

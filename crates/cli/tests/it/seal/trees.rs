@@ -79,6 +79,30 @@ fn two_runs_over_one_tree_seal_each_file_once() {
     }
 }
 
+/// The second run looks for leftovers of killed runs where the first one works.
+#[test]
+fn runs_into_one_directory_leave_each_others_files_alone() {
+    let (dir, haul, recipient) = workdir();
+    for (tree, seed) in [("a", 1), ("b", 2)] {
+        fs::create_dir(dir.path().join(tree)).unwrap();
+        for index in 0..16 {
+            let content = seeded_bytes(seed + index * 2, 1_200_000);
+            fs::write(dir.path().join(tree).join(format!("{tree}{index}")), content).unwrap();
+        }
+    }
+    for _ in 0..3 {
+        let seal =
+            |tree| haul.spawn(["seal", "-q", "-e", "processes=2", "-r", &recipient, "-o", "out", tree]);
+        let (one, other) = (seal("a"), seal("b"));
+        one.finish().expect_status(0);
+        other.finish().expect_status(0);
+        let names = files_below(&dir.path().join("out")).unwrap();
+        assert_eq!(names.len(), 32, "{names:?}");
+        assert!(names.iter().all(|name| name.extension().is_some_and(|extension| extension == "age")));
+        fs::remove_dir_all(dir.path().join("out")).unwrap();
+    }
+}
+
 #[test]
 fn a_directory_that_cannot_be_written_fails_alone() {
     if !is_root() {
