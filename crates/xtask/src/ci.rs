@@ -5,6 +5,7 @@
 
 use std::process::Command;
 
+use crate::mixture;
 use crate::readme::block_under;
 use crate::repository::Repository;
 use crate::steps::{cargo, step, succeed};
@@ -20,6 +21,7 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     step("docs", || succeed(cargo(root, &docs).env("RUSTDOCFLAGS", "-D warnings")))?;
     step("test, as README.md says", || test(repository))?;
     step("test, with OpenSSL", || openssl(repository))?;
+    mixture::ci(repository)?;
     step("loom", || model(repository, "loom", &["--lib", "--test", "loom"]))?;
     step("shuttle", || model(repository, "shuttle", &["--test", "shuttle"]))
 }

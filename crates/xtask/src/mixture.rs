@@ -7,7 +7,11 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::repository::Repository;
-use crate::steps::{cargo, succeed};
+use crate::steps::{cargo, step, succeed};
+
+/// The seeds of the CI, and the seconds that each runs: two minutes in all.
+const CI_SEEDS: [u64; 3] = [1, 2, 3];
+const CI_SECONDS: u64 = 40;
 
 /// What to run.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -72,6 +76,19 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<(), Stri
     let folder = target.join("debug");
     let mut command = std::process::Command::new(folder.join("haul-soak"));
     succeed(command.arg("--haul").arg(folder.join("haul")).args(options.arguments()).current_dir(root))
+}
+
+/// The seeds of the CI. Limits on threads are left to longer runs.
+pub(crate) fn ci(repository: &Repository) -> Result<(), String> {
+    CI_SEEDS.iter().try_for_each(|seed| {
+        let options = Options {
+            seed: Some(*seed),
+            seconds: Some(CI_SECONDS),
+            spares_threads: true,
+            ..Options::default()
+        };
+        step(&format!("soak, seed {seed}"), || run(repository, &options))
+    })
 }
 
 #[cfg(test)]

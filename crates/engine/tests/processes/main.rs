@@ -11,14 +11,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use haul_engine::{Config, Engine, Job, Portable, Step, WorkerCommand, run_portable, wire, work};
-use haul_io::{Cancel, Io};
+use haul_engine::{Job, Portable, Step, wire, work};
+use haul_io::Io;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
 mod deaths;
 mod observe;
 mod panics;
+mod stand_ins;
 
 use observe::{ENGINES, observe, this_program};
 
@@ -63,6 +64,12 @@ enum Task {
     /// Starts again after its first attempt. Each part records the attempt whose state it was given.
     SplitTwice {
         parts: u64,
+        #[serde(with = "wire::path")]
+        record: PathBuf,
+    },
+    /// What its first attempts split can't be joined.
+    LoseSplit {
+        times: u64,
         #[serde(with = "wire::path")]
         record: PathBuf,
     },
@@ -112,6 +119,10 @@ impl Job for Script {
             | Task::SplitAndKill { parts, .. }
             | Task::FailToFinish { parts }
             | Task::KillAtTheEnd { parts } => Ok(Step::Split { state: Arc::new(self.secret), parts: *parts }),
+            Task::LoseSplit { record, .. } => {
+                std::fs::write(record.join(format!("attempt-{}", attempts_of(record) + 1)), "").unwrap();
+                Ok(Step::Split { state: Arc::new(self.secret), parts: 2 })
+            }
             Task::SplitTwice { parts, record } => {
                 let attempt = attempts_of(record) + 1;
                 std::fs::write(record.join(format!("attempt-{attempt}")), "").unwrap();
@@ -187,9 +198,13 @@ impl Portable for Script {
         (*state, "token".to_owned())
     }
 
-    async fn join<I: Io>(&self, _: &I, _: &Task, (state, word): (u64, String)) -> Result<u64, Refused> {
+    async fn join<I: Io>(&self, _: &I, task: &Task, (state, word): (u64, String)) -> Result<u64, Refused> {
         assert_eq!(word, "token");
-        Ok(state)
+        let is_worker = std::env::args().any(|word| word == WORKER);
+        match task {
+            Task::LoseSplit { times, record } if !is_worker && attempts_of(record) <= *times => Err(Refused),
+            _ => Ok(state),
+        }
     }
 
     async fn published<I: Io>(&self, _: &I, _: &Task) -> Result<u64, Refused> {
@@ -267,84 +282,19 @@ fn each_attempt_has_its_own_state() {
     }
 }
 
+fn a_split_that_is_lost_starts_anew_a_few_times() {
+    for (times, end) in [(0, "4712 with 21 bytes"), (1, "4712 with 22 bytes"), (100, "refused")] {
+        let dir = tempfile::tempdir().unwrap();
+        let task = Task::LoseSplit { times, record: dir.path().to_owned() };
+        let observed = observe("processes=2", &this_program(), &[task]);
+        assert_eq!(observed.ends, [end], "{times} times");
+    }
+}
+
 fn tasks_beyond_the_bounds_run_in_the_supervising_process() {
     let tasks = [Task::Succeed, Task::Endless("x".repeat(1 << 20)), Task::Succeed];
     let observed = observe("processes=2", &this_program(), &tasks);
     assert_eq!(observed.ends, ["4711 with 1 bytes"; 3]);
-}
-
-fn threads_stand_in_for_workers_that_always_die() {
-    let command =
-        WorkerCommand { program: "/bin/false".into(), arguments: Vec::new(), workers: Default::default() };
-    for engine in ENGINES {
-        let mut tasks = vec![Task::Succeed, Task::Split { parts: 2 }, Task::Fail];
-        tasks.extend(std::iter::repeat_n(Task::Succeed, 1_000));
-        let observed = observe(engine, &command, &tasks);
-        assert_eq!(observed.ends[..3], ["4711 with 1 bytes", "4712 with 21 bytes", "refused"], "{engine}");
-        assert_eq!((observed.report.succeeded, observed.report.failed), (1_002, 1), "{engine}");
-        let fallback = observed.report.fallback.unwrap();
-        assert_eq!(fallback.reason, "the worker processes died before they did any work");
-        assert_eq!(fallback.asked.to_string(), engine);
-    }
-}
-
-fn threads_stand_in_for_workers_that_never_begin() {
-    let command = WorkerCommand {
-        program: "/bin/sleep".into(),
-        arguments: vec!["1000".into()],
-        workers: Default::default(),
-    };
-    let observed = observe("processes=2", &command, &[Task::Succeed, Task::Split { parts: 2 }]);
-    assert_eq!(observed.ends, ["4711 with 1 bytes", "4712 with 21 bytes"]);
-    let fallback = observed.report.fallback.unwrap();
-    assert_eq!(fallback.reason, "the worker processes died before they did any work");
-}
-
-/// Its workers run `main` again, which starts the same run.
-fn run_main_again(record: &str) {
-    std::panic::set_hook(Box::new(|_| ()));
-    let parent = rustix::process::getppid().unwrap().as_raw_nonzero();
-    std::fs::write(Path::new(record).join(parent.to_string()), "").unwrap();
-    observe("processes=2", &WorkerCommand::this_program([MAIN_AGAIN, record]), &[Task::Succeed]);
-}
-
-fn a_program_whose_workers_run_main_again_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let record = dir.path().to_str().unwrap();
-    let command = WorkerCommand::this_program([MAIN_AGAIN, record]);
-    let observed = observe("processes=2", &command, &[Task::Succeed]);
-    assert_eq!(observed.ends, ["4711 with 1 bytes"], "threads stand in");
-    let parents: Vec<_> =
-        std::fs::read_dir(record).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(parents, [std::ffi::OsString::from(std::process::id().to_string())], "no worker started any");
-}
-
-fn too_many_processes_are_refused() {
-    let count = |count| std::num::NonZeroUsize::new(count).unwrap();
-    for engine in [
-        Engine::Processes(count(70_000)),
-        Engine::Hybrid { processes: count(2), threads: count(300) },
-        Engine::Hybrid { processes: count(usize::MAX), threads: count(2) },
-    ] {
-        let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
-        config.cancel.trigger();
-        let job = Script { secret: 1, seen: Mutex::default() };
-        let report = run_portable(&job, std::iter::empty(), &config, &this_program(), |_| {});
-        assert_eq!(report.fallback.unwrap().reason, "more than 512 threads over all processes");
-    }
-}
-
-fn threads_replace_processes_that_cannot_be_started() {
-    let command = WorkerCommand {
-        program: "/nonexistent/worker".into(),
-        arguments: Vec::new(),
-        workers: Default::default(),
-    };
-    let observed = observe("hybrid=2x3", &command, &[Task::Succeed]);
-    assert_eq!(observed.ends, ["4711 with 1 bytes"]);
-    let fallback = observed.report.fallback.unwrap();
-    assert_eq!(fallback.reason, "no worker process: No such file or directory");
-    assert_eq!(observed.report.engine.unwrap().to_string(), "threads=6");
 }
 
 fn a_process_started_by_hand_is_no_worker() {
@@ -367,13 +317,13 @@ fn main() {
         std::process::exit(if deaths::work().is_ok() { 0 } else { 2 });
     }
     if let [MAIN_AGAIN, record] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        return run_main_again(record);
+        return stand_ins::run_main_again(record);
     }
     // Requests of the usual harness that have no answer here.
     if words.iter().any(|word| word == "--list" || word == "--ignored") {
         return;
     }
-    let cases: [(&str, fn()); 14] = [
+    let cases: [(&str, fn()); 15] = [
         ("every_task_ends_once", every_task_ends_once),
         (
             "a_task_that_kills_is_given_up_and_the_run_goes_on",
@@ -381,20 +331,27 @@ fn main() {
         ),
         ("a_published_result_is_not_produced_again", a_published_result_is_not_produced_again),
         ("each_attempt_has_its_own_state", each_attempt_has_its_own_state),
+        ("a_split_that_is_lost_starts_anew_a_few_times", a_split_that_is_lost_starts_anew_a_few_times),
         (
             "tasks_beyond_the_bounds_run_in_the_supervising_process",
             tasks_beyond_the_bounds_run_in_the_supervising_process,
         ),
-        ("threads_stand_in_for_workers_that_always_die", threads_stand_in_for_workers_that_always_die),
-        ("threads_stand_in_for_workers_that_never_begin", threads_stand_in_for_workers_that_never_begin),
+        (
+            "threads_stand_in_for_workers_that_always_die",
+            stand_ins::threads_stand_in_for_workers_that_always_die,
+        ),
+        (
+            "threads_stand_in_for_workers_that_never_begin",
+            stand_ins::threads_stand_in_for_workers_that_never_begin,
+        ),
         (
             "a_program_whose_workers_run_main_again_is_refused",
-            a_program_whose_workers_run_main_again_is_refused,
+            stand_ins::a_program_whose_workers_run_main_again_is_refused,
         ),
-        ("too_many_processes_are_refused", too_many_processes_are_refused),
+        ("too_many_processes_are_refused", stand_ins::too_many_processes_are_refused),
         (
             "threads_replace_processes_that_cannot_be_started",
-            threads_replace_processes_that_cannot_be_started,
+            stand_ins::threads_replace_processes_that_cannot_be_started,
         ),
         ("only_the_guilty_task_is_given_up", deaths::only_the_guilty_task_is_given_up),
         ("a_panic_fails_its_task_only", panics::a_panic_fails_its_task_only),
