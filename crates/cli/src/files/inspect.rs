@@ -11,6 +11,7 @@ use haul_io::Cancel;
 use haul_seal::{During, Error, Inspection, PostQuantum, Task, inspect, inspect_task};
 use serde_json::{Map, Value};
 
+use super::describe::skip_reason;
 use super::endpoints::{self, PathKind, is_dash, is_descriptor};
 use super::tasks::say_left_out;
 use super::verify::{check_suffix, sealed_files};
@@ -49,9 +50,11 @@ impl InspectPlan {
                 Task::File { source, found: None, .. } if is_descriptor(source) => inspect_descriptor(source),
                 Task::File { .. } => inspect_task(&task, &cancel),
                 Task::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
-                Task::Bad { .. } | Task::Refused { .. } | Task::Mirrored { .. } | Task::Skip { .. } => {
+                Task::Skip { source, reason } => {
+                    voice.note(format!("{} was left alone: {}", quoted(source), skip_reason(*reason)));
                     continue;
                 }
+                Task::Bad { .. } | Task::Refused { .. } | Task::Mirrored { .. } => continue,
             };
             let subject = quoted(task.source());
             let is_read = match facts {

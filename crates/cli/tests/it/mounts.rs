@@ -268,6 +268,16 @@ fn content_that_is_lost_at_close_is_an_error() {
     }
     cell.run(&haul, "seal", &["-o", "result", "-"], 5);
     assert_eq!(files_below(&cell.work()).unwrap(), Vec::<PathBuf>::new());
+    // What is overwritten in place: the file says nothing else.
+    std::fs::write(cell.dir.path().join("xor.key"), "key").unwrap();
+    let key = cell.dir.path().join("xor.key").display().to_string();
+    for engine in ENGINES {
+        for (name, bytes) in [("small", 10), ("large", 9_000_000)] {
+            std::fs::write(cell.work().join(name), seeded_bytes(2, bytes)).unwrap();
+            let run = cell.haul().run(["xor", "--overwrite", "-e", engine, "--key-file", &key, name]);
+            assert!(run.expect_status(4).stderr_text().contains("the file is damaged"), "{engine} {name}");
+        }
+    }
     // The same on standard output.
     for args in [&["seal", "-r", &cell.recipient, "-"][..], &["keygen"]] {
         let stdout = std::fs::File::create(cell.work().join("redirected")).unwrap();

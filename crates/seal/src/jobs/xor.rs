@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use haul_age_format::Layout;
 use haul_engine::{Job, Step};
-use haul_io::{Buf, Durability, Existing, Io, Offset, Stat};
+use haul_io::{Buf, Durability, Existing, File, Io, Offset, Op, Stat, find_features};
 use serde::{Deserialize, Serialize};
 
 use super::large_file::{LargeFile, NewResult, Side, Sides};
@@ -123,6 +123,7 @@ impl XorJob {
                 written.map_err(|error| {
                     if has_begun { Error::HalfOverwritten } else { Error::at(During::Write)(error) }
                 })?;
+                check_close(io, &source.file).await?;
                 buf
             }
             XorMode::Replace(_) => {
@@ -137,6 +138,14 @@ impl XorJob {
         io.progress(source.stat.bytes);
         Ok(self.outcome(&source.stat))
     }
+}
+
+/// Learns whether the file system stores what was written over `file`, if it says so only when a file is closed.
+async fn check_close(io: &impl Io, file: &File) -> Result<(), Error> {
+    if find_features(io, file).await.reports_at_close {
+        io.done(Op::Flush { file: file.clone() }).await.map_err(|_| Error::HalfOverwritten)?;
+    }
+    Ok(())
 }
 
 impl Job for XorJob {
@@ -178,6 +187,7 @@ impl Job for XorJob {
             XorMode::Overwrite if !succeeded && state.context.load(Ordering::Relaxed) => {
                 return Err(Error::HalfOverwritten);
             }
+            XorMode::Overwrite if succeeded => check_close(io, &state.source.file).await?,
             XorMode::Overwrite => {}
         }
         Ok(self.outcome(&state.source.stat))

@@ -132,9 +132,9 @@ fn merges_names(target: &Path) -> bool {
         return true;
     }
     let found = [upper, decomposed].iter().any(|other| other.symlink_metadata().is_ok());
-    // If this fails, an empty file stays, which the user sees.
-    let _ = std::fs::remove_file(&probe);
-    found
+    // A probe that is gone was taken for the leftover of a killed run, perhaps before its other names were looked for.
+    let is_gone = std::fs::remove_file(&probe).is_err();
+    found || is_gone
 }
 
 #[cfg(test)]

@@ -199,6 +199,8 @@ fn inspect_never_waits_for_a_pipe() {
     workdir.run(&["inspect", "pipe"]).expect_status(1);
     let run = workdir.run(&["inspect", "tree"]);
     assert!(run.stdout_text().is_empty(), "{}", run.stdout_text());
+    let left_alone = "\"tree/pipe.age\" was left alone: neither a file nor a directory";
+    assert!(run.stderr_text().contains(left_alone), "{}", run.stderr_text());
 }
 
 #[test]
