@@ -8,4 +8,5 @@ mod logins;
 mod names;
 mod places;
 mod requests;
+mod retries;
 mod sync;

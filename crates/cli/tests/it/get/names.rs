@@ -107,3 +107,15 @@ fn a_name_belongs_to_one_url_and_none_is_one_of_hauls_own() {
     let has = |ending: &str| names.iter().any(|name| name.trim_end_matches('"').ends_with(ending));
     assert!(has("listed/y.haul-part_") && has("listed/d/z.haul-from_"), "{names:?}");
 }
+
+#[test]
+fn zones_belong_to_link_local_addresses_of_this_machine() {
+    let workdir = Workdir::new();
+    for (host, reason) in [
+        ("[fe80::1%25no-such-one]", "no network interface has the name of the zone"),
+        ("[::1%25lo]", "only link-local addresses have a zone"),
+    ] {
+        let run = workdir.run(&["get", "--retries", "0", &format!("http://{host}:9/x")]).expect_status(1);
+        assert!(run.stderr_text().contains(reason), "{}", run.stderr_text());
+    }
+}

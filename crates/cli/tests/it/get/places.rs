@@ -1,9 +1,11 @@
 //! Where results are written: beneath the directory, to devices, over existing files; which URLs a machine fetches.
 
 use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 
 use crate::workdir::Workdir;
 use haul_testkit::{Answer, Server};
+use rustix::fs::{CWD, Mode, mkfifoat};
 
 const ENGINES: [&str; 3] = ["serial", "threads=2", "uring=1x4"];
 
@@ -139,4 +141,19 @@ fn a_url_without_a_scheme_says_what_to_write() {
             run.stderr_text()
         );
     }
+}
+
+#[test]
+fn a_pipe_with_a_name_is_written_to_once_it_has_a_reader() {
+    let workdir = Workdir::new();
+    let server = Server::start(|_| Answer::ok("through the pipe"));
+    mkfifoat(CWD, workdir.path("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+    let url = server.url("/x");
+    let run = workdir.run(&["get", "--max-time", "0.2", "-o", "pipe", &url]).expect_status(2);
+    assert!(run.stderr_text().contains("nobody reads the pipe \"pipe\""), "{}", run.stderr_text());
+    let mut reader = Command::new("cat");
+    let reader = reader.arg(workdir.path("pipe")).stdout(Stdio::piped()).spawn().unwrap();
+    workdir.run(&["get", "-o", "pipe", &url]).expect_status(0);
+    assert_eq!(reader.wait_with_output().unwrap().stdout, b"through the pipe");
+    assert_eq!(workdir.names(), ["pipe"], "it is still a pipe");
 }
