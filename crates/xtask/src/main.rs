@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for the project's own people")]
 
-mod bench_seal;
+mod bench;
 mod ci;
 mod fuzz;
 mod mixture;
@@ -35,6 +35,7 @@ chores:
   bench-seal --dir DIR [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME] [--with 'OPTIONS']
                         sealing against cp, in rounds, on file systems in images in DIR (root); --with adds a
                         contestant
+  bench-get …           the same for fetching from nginx, against curl and wget2
 ";
 
 fn main() -> ExitCode {
@@ -53,8 +54,9 @@ fn main() -> ExitCode {
         ["fuzz", options @ ..] => fuzz::Options::read(options)
             .and_then(|options| Repository::here().and_then(|repository| fuzz::run(&repository, &options))),
         ["bench-seal", options @ ..] => {
-            bench_seal::Options::read(options).and_then(|options| bench_seal::run(&options))
+            bench::Options::read(options).and_then(|options| bench::seal(&options))
         }
+        ["bench-get", options @ ..] => bench::Options::read(options).and_then(|options| bench::get(&options)),
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             Ok(())

@@ -61,14 +61,14 @@ pub(super) struct Mount {
 }
 
 impl Mount {
-    /// Makes and mounts a file system in `dir`. Needs root.
-    pub(super) fn new(system: FileSystem, dir: &Path) -> Result<Self, String> {
-        let point = dir.join(system.name());
+    /// Makes a file system and mounts it as `name` in `dir`. Needs root.
+    pub(super) fn named(name: &str, system: FileSystem, dir: &Path) -> Result<Self, String> {
+        let point = dir.join(name);
         fs::create_dir(&point).map_err(|e| format!("{}: {e}", point.display()))?;
         let mut mount = Self { image: None, point, is_mounted: false };
         let mut command = Command::new("mount");
         if let Some([program, options @ ..]) = system.make() {
-            let image = dir.join(system.name().to_owned() + ".img");
+            let image = dir.join(name.to_owned() + ".img");
             let made = fs::File::create_new(&image).and_then(|file| file.set_len(IMAGE_BYTES));
             mount.image = Some(image.clone());
             made.map_err(|e| format!("{}: {e}", image.display()))?;

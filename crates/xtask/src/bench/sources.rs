@@ -13,14 +13,18 @@ const LENGTHS: std::ops::RangeInclusive<u64> = 1_000..=60_000;
 
 /// Makes a tree of `count` files.
 pub(super) fn tree(root: &Path, count: usize) -> Result<(), String> {
+    files(root, count, |index| format!("directory-{:04}/file-{index:06}", index / FILES_PER_DIRECTORY))
+}
+
+/// Makes `count` files with these names in `root`.
+pub(super) fn files(root: &Path, count: usize, name: impl Fn(usize) -> String) -> Result<(), String> {
     let mut random = Random(1);
     for index in 0..count {
-        let directory = root.join(format!("directory-{:04}", index / FILES_PER_DIRECTORY));
-        if index % FILES_PER_DIRECTORY == 0 {
-            fs::create_dir_all(&directory).map_err(|e| format!("{}: {e}", directory.display()))?;
-        }
+        let path = root.join(name(index));
+        let directory = path.parent().unwrap_or(root);
+        fs::create_dir_all(directory).map_err(|e| format!("{}: {e}", directory.display()))?;
         let bytes = LENGTHS.start() + random.next() % (LENGTHS.end() - LENGTHS.start() + 1);
-        file(&directory.join(format!("file-{index:06}")), bytes as usize)?;
+        file(&path, bytes as usize)?;
     }
     Ok(())
 }

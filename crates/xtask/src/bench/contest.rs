@@ -18,6 +18,7 @@ use crate::steps::succeed;
 pub(super) struct Contest {
     name: String,
     result: PathBuf,
+    is_whole: Box<dyn Fn(&Path) -> bool>,
     contestants: Vec<Contestant>,
 }
 
@@ -36,7 +37,13 @@ struct Run {
 
 impl Contest {
     pub(super) fn new(name: &str, root: &Path) -> Self {
-        Self { name: name.to_owned(), result: root.join("result"), contestants: Vec::new() }
+        let (name, result) = (name.to_owned(), root.join("result"));
+        Self { name, result, is_whole: Box::new(|_| true), contestants: Vec::new() }
+    }
+
+    /// Sets what each result is checked by.
+    pub(super) fn checked_by(self, is_whole: impl Fn(&Path) -> bool + 'static) -> Self {
+        Self { is_whole: Box::new(is_whole), ..self }
     }
 
     /// Adds a command. The first is the one that the others are compared with.
@@ -49,15 +56,15 @@ impl Contest {
     pub(super) fn run(mut self, rounds: usize) -> Result<(), String> {
         for round in 0..=rounds {
             for contestant in &mut self.contestants {
-                let run = contestant.run(&self.result)?;
+                let run = contestant.run(&self.result, &self.is_whole)?;
                 if round > 0 {
                     contestant.runs.push(run);
                 }
             }
         }
         println!(
-            "{}, {rounds} rounds: wall ms (from–to), processor ms, wall and processor of `cp -r`'s",
-            self.name
+            "{}, {rounds} rounds: wall ms (from–to), processor ms, wall and processor relative to {}",
+            self.name, self.contestants[0].name
         );
         let first = self.contestants[0].median();
         for contestant in &self.contestants {
@@ -68,13 +75,17 @@ impl Contest {
 }
 
 impl Contestant {
-    fn run(&self, result: &Path) -> Result<Run, String> {
+    fn run(&self, result: &Path, is_whole: &dyn Fn(&Path) -> bool) -> Result<Run, String> {
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]).arg(result).stdin(Stdio::null());
         let before = processor_ms()?;
         let started = Instant::now();
-        succeed(&mut command)?;
+        let output = command.output().map_err(|e| format!("cannot run {command:?}: {e}"))?;
         let run = Run { wall: 1e3 * started.elapsed().as_secs_f64(), processor: processor_ms()? - before };
+        if !output.status.success() || !is_whole(result) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("{}: {}: no whole result: {said}", self.name, output.status));
+        }
         let removed = if result.is_dir() { fs::remove_dir_all(result) } else { fs::remove_file(result) };
         removed.map_err(|e| format!("{}: {e}", result.display()))?;
         // What this run left to be written back must not slow the next one down.

@@ -1,0 +1,86 @@
+//! What a benchmark measures.
+//!
+//! Owns: reading the options.
+//! Does not own: their meaning.
+
+use std::path::PathBuf;
+
+use super::mount::FileSystem;
+
+/// What is measured.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Options<'a> {
+    /// The folder for images and mount points.
+    pub(super) dir: PathBuf,
+    pub(super) haul: PathBuf,
+    pub(super) rounds: usize,
+    pub(super) files: usize,
+    /// The length of the large file; 0: none.
+    pub(super) large_mib: usize,
+    pub(super) on: Vec<FileSystem>,
+    /// Further words for each `haul seal` or `haul get`, one contestant for each.
+    pub(super) with: Vec<&'a str>,
+}
+
+impl<'a> Options<'a> {
+    /// Reads the chore's options.
+    pub(crate) fn read(mut words: &[&'a str]) -> Result<Self, String> {
+        let mut options = Self {
+            dir: PathBuf::new(),
+            haul: PathBuf::from("target/release/haul"),
+            rounds: 7,
+            files: 10_000,
+            large_mib: 1_024,
+            on: FileSystem::ALL.to_vec(),
+            with: Vec::new(),
+        };
+        while let [option, value, rest @ ..] = words {
+            match *option {
+                "--dir" => options.dir = PathBuf::from(value),
+                "--haul" => options.haul = PathBuf::from(value),
+                "--rounds" => options.rounds = number(value)?.max(1),
+                "--files" => options.files = number(value)?,
+                "--large-mib" => options.large_mib = number(value)?,
+                "--on" => options.on = value.split(',').map(FileSystem::named).collect::<Result<_, _>>()?,
+                "--with" => options.with.push(value),
+                _ => return Err(format!("a benchmark doesn't know {option:?}")),
+            }
+            words = rest;
+        }
+        match words {
+            [] if options.dir.as_os_str().is_empty() => Err("a benchmark needs --dir".to_owned()),
+            [] => Ok(options),
+            [option, ..] => Err(format!("{option:?} wants a value")),
+        }
+    }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("not a number: {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn options_name_file_systems_and_contestants() {
+        let words = ["--dir", "d", "--on", "xfs,tmpfs", "--rounds", "3", "--with", "-e threads=2"];
+        let options = Options::read(&words).unwrap();
+        assert_eq!(options.dir, Path::new("d"));
+        assert_eq!(options.on, [FileSystem::Xfs, FileSystem::Tmpfs]);
+        assert_eq!((options.rounds, options.files, options.with), (3, 10_000, vec!["-e threads=2"]));
+        let wrong: [&[&str]; 5] = [
+            &[],
+            &["--dir"],
+            &["--dir", "d", "--on", "fat"],
+            &["--dir", "d", "--rounds", "x"],
+            &["--x", "y"],
+        ];
+        for words in wrong {
+            assert!(Options::read(words).is_err(), "{words:?}");
+        }
+    }
+}
