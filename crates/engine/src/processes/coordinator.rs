@@ -23,7 +23,7 @@ use crate::job::source::Source;
 use crate::processes::answers::{done, failed, is_undoing, of_last_attempt, part, started};
 use crate::processes::encoding::from_bytes;
 use crate::processes::order::{ReplyOf, ReplyValue, order_for};
-use crate::processes::worker_pool::{DEATHS_MAX, WorkerPool};
+use crate::processes::worker_pool::{DEATHS_MAX, LOOK_INTERVAL, WorkerPool};
 use crate::supervisor::{Ready, Supervisor};
 
 /// The sleep while much work waits in the table: the supervisor then polls, instead of being woken by every reply.
@@ -33,10 +33,6 @@ const BUSY_POLL_INTERVAL: Duration = Duration::from_micros(500);
 const START_PAUSE: Duration = Duration::from_millis(2);
 /// The pause between two checks for dead workers.
 const REAP_INTERVAL: Duration = Duration::from_millis(2);
-
-/// The pause between two searches for workers that never began, and for work that, by a corrupt word, is being carried
-/// out by no living worker.
-const SEARCH_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The result of [`run`].
 pub(crate) struct Ran<J: Portable, S> {
@@ -65,7 +61,7 @@ pub(crate) fn run<J: Portable, S: Source<J::Task>>(
         given_back: Vec::new(),
         cancel_sent: false,
         last_reap: now,
-        last_search: now,
+        last_look: now,
         last_start: now,
         cores: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
@@ -110,7 +106,7 @@ struct Coordinator<'a, J: Portable> {
     /// The workers have been told that the run was cancelled.
     cancel_sent: bool,
     last_reap: Instant,
-    last_search: Instant,
+    last_look: Instant,
     last_start: Instant,
     cores: usize,
 }
@@ -258,9 +254,10 @@ impl<J: Portable> Coordinator<'_, J> {
             self.last_reap = Instant::now();
             self.reap();
         }
-        if self.last_search.elapsed() >= SEARCH_INTERVAL {
-            self.last_search = Instant::now();
-            self.pool.kill_silent(self.last_search);
+        if self.last_look.elapsed() >= LOOK_INTERVAL {
+            self.last_look = Instant::now();
+            self.pool.kill_silent();
+            // By a corrupt word, work may be carried out by no living worker.
             let lost = self.pool.table.owners().into_iter().filter(|owner| !self.pool.is_alive(*owner));
             for owner in lost.collect::<Vec<_>>() {
                 self.reap_leases(owner);

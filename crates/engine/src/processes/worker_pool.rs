@@ -55,8 +55,11 @@ pub(crate) const DEATHS_MAX: u8 = 3;
 /// The name of worker processes in lists of processes.
 pub(crate) const WORKER_NAME: &str = "haul-worker";
 
-/// How long a worker may take to read its handshake before it is killed. It holds no work by then.
-const START_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause between two looks at workers that haven't read anything yet.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// A worker that has read nothing of its handshake at so many looks, in five seconds, is killed. It holds no work. Looks
+/// are counted, not time, as a run that was stopped meanwhile has stopped its workers, too.
+const SILENT_LOOKS_MAX: u32 = 20;
 
 /// How long workers may take to exit before they are killed. They hold no work by then.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -86,8 +89,8 @@ struct WorkerProcess {
     head: Vec<u8>,
     /// Bytes that the pipe has taken of the head and the specification.
     sent: usize,
-    /// When it was started, until it has read something.
-    unread_since: Option<Instant>,
+    /// At how many looks it had read nothing; `None` once it has read something.
+    silent_looks: Option<u32>,
     /// Set once the run is cancelled.
     cancelled: Option<Told>,
 }
@@ -214,8 +217,8 @@ impl WorkerPool {
         };
         alive.push(pidfd.clone());
         drop(alive);
-        let unread_since = Some(Instant::now());
-        let mut worker = WorkerProcess { child, pidfd, pipe, head, sent: 0, unread_since, cancelled: None };
+        let silent_looks = Some(0);
+        let mut worker = WorkerProcess { child, pidfd, pipe, head, sent: 0, silent_looks, cancelled: None };
         worker.talk(&self.spec);
         Ok(worker)
     }
@@ -255,12 +258,12 @@ impl WorkerPool {
         self.talk();
     }
 
-    /// Kills the workers that have read nothing since they were started, at `now`, too long ago: the program isn't the
-    /// one that was meant, or can't run. They aren't replaced unless others carry out work.
-    pub(crate) fn kill_silent(&mut self, now: Instant) {
+    /// Kills the workers that have read nothing for too long since they were started: the program isn't the one that was
+    /// meant, or can't run. They aren't replaced unless others carry out work. To be called every [`LOOK_INTERVAL`].
+    pub(crate) fn kill_silent(&mut self) {
         let deaths_max = self.deaths_max();
         for worker in self.workers.iter_mut().flatten() {
-            if worker.is_silent(now) {
+            if worker.is_silent() {
                 self.deaths_without_progress = deaths_max;
                 let _ = pidfd_send_signal(&worker.pidfd, Signal::KILL);
             }
@@ -305,14 +308,12 @@ impl WorkerPool {
 }
 
 impl WorkerProcess {
-    /// Whether the process hasn't begun to read in time.
-    fn is_silent(&mut self, now: Instant) -> bool {
-        let Some(since) = self.unread_since else { return false };
+    /// Looks at whether the process has begun to read. Returns whether it is late.
+    fn is_silent(&mut self) -> bool {
+        let Some(looks) = self.silent_looks else { return false };
         let has_read = ioctl_fionread(&self.pipe).is_ok_and(|unread| unread < self.sent as u64);
-        if has_read {
-            self.unread_since = None;
-        }
-        !has_read && now.saturating_duration_since(since) > START_TIMEOUT
+        self.silent_looks = (!has_read).then_some(looks + 1);
+        !has_read && looks >= SILENT_LOOKS_MAX
     }
 
     /// Sends as much as the pipe takes of the handshake, the specification `spec` and the cancellation, in this order.
