@@ -57,8 +57,8 @@ pub(crate) const WORKER_NAME: &str = "haul-worker";
 
 /// The pause between two looks at workers that haven't read anything yet.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
-/// A worker that has read nothing of its handshake at so many looks, in five seconds, is killed. It holds no work. Looks
-/// are counted, not time, as a run that was stopped meanwhile has stopped its workers, too.
+/// A worker that has read nothing of its handshake at so many looks, in five seconds, is killed. It holds no work.
+/// Looks are counted, not time, as a run that was stopped meanwhile has stopped its workers, too.
 const SILENT_LOOKS_MAX: u32 = 20;
 
 /// How long workers may take to exit before they are killed. They hold no work by then.
@@ -258,8 +258,8 @@ impl WorkerPool {
         self.talk();
     }
 
-    /// Kills the workers that have read nothing for too long since they were started: the program isn't the one that was
-    /// meant, or can't run. They aren't replaced unless others carry out work. To be called every [`LOOK_INTERVAL`].
+    /// Kills the workers that have read nothing for too long since they were started: the program isn't the one that
+    /// was meant, or can't run. They aren't replaced unless others carry out work. To be called every [`LOOK_INTERVAL`].
     pub(crate) fn kill_silent(&mut self) {
         let deaths_max = self.deaths_max();
         for worker in self.workers.iter_mut().flatten() {
