@@ -259,7 +259,8 @@ impl WorkerPool {
     }
 
     /// Kills the workers that have read nothing for too long since they were started: the program isn't the one that
-    /// was meant, or can't run. They aren't replaced unless others carry out work. To be called every [`LOOK_INTERVAL`].
+    /// was meant, or can't run. They aren't replaced unless others carry out work. To be called every
+    /// [`LOOK_INTERVAL`].
     pub(crate) fn kill_silent(&mut self) {
         let deaths_max = self.deaths_max();
         for worker in self.workers.iter_mut().flatten() {
