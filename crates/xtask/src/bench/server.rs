@@ -1,7 +1,7 @@
 //! An nginx on loopback, with and without TLS, that serves the files of a benchmark.
 //!
 //! Owns: its files, its certificate, its lists of URLs, its end.
-//! Does not own: who fetches from it ([`super::get`]).
+//! Does not own: who fetches from it ([`mod@super::get`]).
 
 use std::fs;
 use std::net::TcpListener;
