@@ -39,7 +39,7 @@ fn small(haul: &Path, options: &Options<'_>, server: &Server, scheme: &str, root
     let rest = ["-K".as_ref(), list.as_os_str(), "--output-dir".as_ref()];
     contest.add("curl", &[&curl[..], &trust, &rest].concat());
     let list = server.list(scheme, "urls");
-    for words in std::iter::once("").chain(options.with.iter().copied()) {
+    for words in options.variants() {
         let mut command = vec![haul.as_os_str(), "get".as_ref(), "-q".as_ref(), "-j".as_ref(), "64".as_ref()];
         command.extend(trust);
         command.extend(words.split_whitespace().map(OsStr::new));
@@ -56,7 +56,7 @@ fn large(haul: &Path, options: &Options<'_>, server: &Server, root: &Path) -> Co
     let url = server.large();
     let url = OsStr::new(&url);
     contest.add("wget2", &["wget2".as_ref(), "-q".as_ref(), url, "-O".as_ref()]);
-    for words in std::iter::once("").chain(options.with.iter().copied()) {
+    for words in options.variants() {
         let mut command = vec![haul.as_os_str(), "get".as_ref(), "-q".as_ref(), url];
         command.extend(words.split_whitespace().map(OsStr::new));
         command.push("-o".as_ref());

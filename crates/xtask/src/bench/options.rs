@@ -53,6 +53,11 @@ impl<'a> Options<'a> {
             [option, ..] => Err(format!("{option:?} wants a value")),
         }
     }
+
+    /// The further words of each contestant of haul, the first of which has none.
+    pub(super) fn variants(&self) -> impl Iterator<Item = &'a str> {
+        std::iter::once("").chain(self.with.iter().copied())
+    }
 }
 
 fn number(text: &str) -> Result<usize, String> {

@@ -25,7 +25,7 @@ pub(super) fn measure(haul: &Path, options: &Options<'_>, root: &Path) -> Result
         let copying = ["cp", "-r", "--reflink=never"].map(std::ffi::OsStr::new);
         contest.add("cp -r --reflink=never", &[&copying[..], &[source.as_ref()]].concat());
         let seal = [haul.as_os_str(), "seal".as_ref(), "-qq".as_ref(), "-i".as_ref(), key.as_ref()];
-        for words in std::iter::once("").chain(options.with.iter().copied()) {
+        for words in options.variants() {
             let mut command = seal.to_vec();
             command.extend(words.split_whitespace().map(std::ffi::OsStr::new));
             command.extend([source.as_os_str(), "-o".as_ref()]);
