@@ -5,6 +5,7 @@ mod cookies;
 mod descriptors;
 mod fields;
 mod logins;
+mod mounts;
 mod names;
 mod places;
 mod requests;

@@ -14,7 +14,7 @@ use url::Url;
 use crate::body::expectation::Expectation;
 use crate::body::receiver::Receiver;
 use crate::body::reread::reread;
-use crate::body::sink::Sink;
+use crate::body::sink::{Sink, Stored};
 use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
 use crate::kept::resume::Prefix;
@@ -43,8 +43,7 @@ pub(crate) struct Download {
 
 /// What a complete download yields.
 pub(crate) struct Complete {
-    /// The body, if it was kept in memory; empty otherwise.
-    pub(crate) body: Vec<u8>,
+    pub(crate) stored: Stored,
     /// The hash that was asked for.
     pub(crate) hash: Option<Checksum>,
 }
@@ -307,7 +306,7 @@ impl Download {
     /// All bytes have been received: checks them, and publishes the file.
     pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Complete, Error> {
         match self.expectation.finish(self.bytes) {
-            Ok(hash) => Ok(Complete { body: self.sink.complete(io).await?, hash }),
+            Ok(hash) => Ok(Complete { stored: self.sink.complete(io).await?, hash }),
             Err(error) => {
                 Box::pin(self.abandon(io)).await;
                 Err(error)

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Staged, Stat};
+use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Shortfalls, Staged, Stat};
 
 use crate::body::reread::is_same;
 use crate::body::shortage;
@@ -293,10 +293,11 @@ impl FileSink {
         }
     }
 
-    /// Publishes the file.
-    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<(), Error> {
+    /// Publishes the file. Returns what its file system couldn't do.
+    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Shortfalls, Error> {
         if let Some(partial) = self.compares.take() {
-            return Box::pin(self.compare(io, &partial)).await;
+            Box::pin(self.compare(io, &partial)).await?;
+            return Ok(Shortfalls::default());
         }
         match self.sync.take() {
             Some(sync) => Box::pin(self.publish_synced(io, sync)).await,
@@ -305,7 +306,7 @@ impl FileSink {
     }
 
     /// Publishes the file and its record.
-    async fn publish_synced(&mut self, io: &impl Io, sync: Box<Sync>) -> Result<(), Error> {
+    async fn publish_synced(&mut self, io: &impl Io, sync: Box<Sync>) -> Result<Shortfalls, Error> {
         let ready = async {
             let stamp = self.stamp(io).await?;
             Ok((stamp, sync.before(io, stamp).await?))
@@ -315,7 +316,7 @@ impl FileSink {
                 self.publish.existing = existing;
                 let published = self.publish(io).await;
                 match published {
-                    Ok(()) => sync.after(io, stamp).await,
+                    Ok(_) => sync.after(io, stamp).await,
                     Err(_) => sync.withdraw(io).await,
                 }
                 published
@@ -359,20 +360,20 @@ impl FileSink {
         Ok(Stamp { bytes: self.written_bytes, modified })
     }
 
-    async fn publish(&mut self, io: &impl Io) -> Result<(), Error> {
+    async fn publish(&mut self, io: &impl Io) -> Result<Shortfalls, Error> {
         if self.staged.is_none() && self.written_bytes == 0 {
             let held = self.buffer.take().unwrap_or_else(|| Buf::with_capacity(0));
             let (result, held) = shortage::write_file(io, &self.publish, held).await;
             io.give_buf(held);
-            result.map_err(Error::write)?;
+            let published = result.map_err(Error::write)?;
             if let Some(partial) = &self.partial {
                 // What an earlier run kept was of something else.
                 partial.remove_leftovers(io).await;
             }
-            return Ok(());
+            return Ok(published.shortfalls);
         }
         let written = self.write_out(io).await;
-        let Some(staged) = self.staged.take() else { return written };
+        let Some(staged) = self.staged.take() else { return written.map(|()| Shortfalls::default()) };
         if let Err(error) = written {
             staged.discard(io).await;
             return Err(error);
@@ -380,12 +381,12 @@ impl FileSink {
         if let Some(partial) = self.partial.as_ref().filter(|_| self.in_partial) {
             partial.check(io, &staged, self.written_bytes).await?;
         }
-        staged.publish(io, &self.publish).await.map_err(Error::write)?;
+        let published = staged.publish(io, &self.publish).await.map_err(Error::write)?;
         if let Some(partial) = &self.partial {
             // Only the record, or what an earlier run kept of something else.
             partial.remove_leftovers(io).await;
         }
-        Ok(())
+        Ok(published.shortfalls)
     }
 
     /// Records that `bytes` in total have been written through [`Written::file`].

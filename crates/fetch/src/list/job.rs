@@ -89,7 +89,7 @@ impl FetchJob {
         let (error, download) = match prepared {
             Err(error) => (error, None),
             Ok(Prepared::Skipped(response, path)) => {
-                let completed = Completed::of(*response, Some(path), None);
+                let completed = Completed::of(*response, Some(path));
                 return Ok(Step::Done(Completed { skipped: true, ..completed }));
             }
             Ok(Prepared::Download(mut download)) => {
@@ -318,9 +318,9 @@ async fn complete(io: &impl Io, mut download: Box<Download>, response: Response)
     let path = download.path();
     if download.is_unchanged() {
         Box::pin(download.abandon(io)).await;
-        return Ok(Completed { unchanged: true, ..Completed::of(response, path, None) });
+        return Ok(Completed { unchanged: true, ..Completed::of(response, path) });
     }
     let compares = download.compares();
     let complete = download.complete(io).await?;
-    Ok(Completed { skipped: compares, ..Completed::of(response, path, complete.hash) })
+    Ok(Completed { skipped: compares, ..Completed::published(response, path, complete) })
 }

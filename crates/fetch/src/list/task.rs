@@ -6,8 +6,9 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use haul_io::{File, Publish};
+use haul_io::{File, Publish, Shortfalls};
 
+use crate::body::download::Complete;
 use crate::list::progress::{Progress, Retry, RetryAdvice};
 use crate::route::origin::Origin;
 use crate::{Checksum, Expected, Request, Response, Times};
@@ -54,6 +55,8 @@ pub struct Fetched {
     pub unchanged: bool,
     /// The hash of the body, if [`Expected::hash`] asked for one.
     pub hash: Option<Checksum>,
+    /// What the file system of the file couldn't do.
+    pub shortfalls: Shortfalls,
     /// Attempts made, the successful one included.
     pub attempts: u32,
     /// How long each step of the last attempt took.
@@ -65,6 +68,7 @@ pub(crate) struct Completed {
     pub(crate) response: Response,
     pub(crate) path: Option<PathBuf>,
     pub(crate) hash: Option<Checksum>,
+    pub(crate) shortfalls: Shortfalls,
     pub(crate) skipped: bool,
     pub(crate) unchanged: bool,
 }
@@ -80,14 +84,21 @@ pub(crate) struct Rescheduled {
 }
 
 impl Completed {
-    /// The body was fetched.
-    pub(crate) fn of(response: Response, path: Option<PathBuf>, hash: Option<Checksum>) -> Self {
-        Self { response, path, hash, skipped: false, unchanged: false }
+    /// Nothing was published.
+    pub(crate) fn of(response: Response, path: Option<PathBuf>) -> Self {
+        let (hash, shortfalls) = (None, Shortfalls::default());
+        Self { response, path, hash, shortfalls, skipped: false, unchanged: false }
+    }
+
+    /// The body was fetched, and published if it became a file.
+    pub(crate) fn published(response: Response, path: Option<PathBuf>, complete: Complete) -> Self {
+        let Complete { stored, hash } = complete;
+        Self { hash, shortfalls: stored.shortfalls, ..Self::of(response, path) }
     }
 
     pub(crate) fn fetched(self, attempts: u32, times: Times) -> Fetched {
-        let Self { response, path, hash, skipped, unchanged } = self;
-        Fetched { response, path, skipped, unchanged, hash, attempts, times }
+        let Self { response, path, hash, shortfalls, skipped, unchanged } = self;
+        Fetched { response, path, skipped, unchanged, hash, shortfalls, attempts, times }
     }
 }
 
