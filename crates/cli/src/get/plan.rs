@@ -117,7 +117,10 @@ impl GetPlan {
             source,
             |task| failures.iter_mut().for_each(|failures| failures.add(task)),
         )?;
-        let written = [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), |cookies| cookies.write(voice))];
+        let written = [
+            failures.map_or(Ok(()), Failures::finish),
+            cookies.map_or(Ok(()), |cookies| cookies.write(voice)),
+        ];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {
             voice.error(error);

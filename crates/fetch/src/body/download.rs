@@ -242,6 +242,9 @@ impl Download {
     pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<File, Error> {
         let Sink::File(sink) = &mut self.sink else { panic!("only a file has parts") };
         self.expectation.expect_parts();
+        if self.expectation.needs_hashing() {
+            sink.keep_cached();
+        }
         Ok(sink.written(io).await?.file)
     }
 

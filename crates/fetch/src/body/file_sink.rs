@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Shortfalls, Staged, Stat};
+use haul_io::{Buf, Existing, File, HUGE_BYTES, Io, Offset, OpenMode, Publish, Shortfalls, Staged, Stat};
 
 use crate::body::reread::is_same;
 use crate::body::shortage;
@@ -40,6 +40,8 @@ pub(crate) struct FileSink {
     written_bytes: u64,
     /// The space that was allocated for the file.
     allocated_bytes: u64,
+    /// Whether it is settled if the open file stays in the page cache.
+    cache_is_settled: bool,
     /// The record of a file that is kept up to date with its URL.
     sync: Option<Box<Sync>>,
 }
@@ -71,6 +73,7 @@ impl FileSink {
             compares: None,
             written_bytes: 0,
             allocated_bytes: 0,
+            cache_is_settled: false,
             sync: None,
         }
     }
@@ -127,7 +130,7 @@ impl FileSink {
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        (self.staged, self.written_bytes) = (None, 0);
+        (self.staged, self.written_bytes, self.cache_is_settled) = (None, 0, false);
         (self.in_partial, self.keeps_partial) = (false, true);
         Ok(())
     }
@@ -188,6 +191,7 @@ impl FileSink {
         if let Err(error) = self.allocate(io, count as u64).await {
             return (Err(error), input);
         }
+        self.spare_cache(io).await;
         let file = self.staged.as_ref().expect("staged by the write before").file().clone();
         let (result, input) = write_first(io, &file, input, count, Offset::At(self.written_bytes)).await;
         self.written_bytes += count as u64;
@@ -233,6 +237,20 @@ impl FileSink {
         Ok(())
     }
 
+    /// The file will be read again at once, so that it stays in the page cache.
+    pub(crate) fn keep_cached(&mut self) {
+        self.cache_is_settled = true;
+    }
+
+    /// Keeps a huge file out of the page cache.
+    async fn spare_cache(&mut self, io: &impl Io) {
+        let is_huge = self.expected_bytes.is_some_and(|bytes| bytes >= HUGE_BYTES);
+        if let Some(staged) = self.staged.as_ref().filter(|_| is_huge && !self.cache_is_settled) {
+            self.cache_is_settled = true;
+            io.spare_cache(staged.file(), None).await;
+        }
+    }
+
     async fn open(&mut self, io: &impl Io) -> Result<Staged, Error> {
         match (&self.partial, &self.validators) {
             (Some(partial), _) if self.in_partial => {
@@ -269,6 +287,7 @@ impl FileSink {
         if self.in_partial
             && let Some(staged) = self.staged.take()
         {
+            self.cache_is_settled = false;
             self.left = io.stat(staged.file()).await.ok();
         }
         self.written_bytes
@@ -279,7 +298,7 @@ impl FileSink {
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        (self.written_bytes, self.allocated_bytes) = (0, 0);
+        (self.written_bytes, self.allocated_bytes, self.cache_is_settled) = (0, 0, false);
         match (self.staged.take(), &self.partial) {
             (staged, Some(partial)) if self.in_partial => {
                 self.in_partial = false;
@@ -399,6 +418,7 @@ impl FileSink {
         if self.staged.is_none() {
             self.staged = Some(self.open(io).await?);
         }
+        self.spare_cache(io).await;
         let staged = self.staged.as_ref().expect("staged above");
         Ok(Written { file: staged.file().clone(), bytes: self.written_bytes })
     }
