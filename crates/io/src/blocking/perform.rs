@@ -67,6 +67,7 @@ fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
             done(fs::fchown(file.0.fd()?, owner, Some(fs::Gid::from_raw(group))))
         }
         Op::Features { file } => Ok(Value::Features(metadata::features(file.0.fd()?))),
+        Op::StoresLinks { file } => Ok(Value::Flag(metadata::stores_links(file.0.fd()?))),
         Op::SpareCache { file, unless_cached } => spare_cache(&file, unless_cached).map(Value::Flag),
         Op::DropBehind { file, offset } => drop_behind(&file, offset).map(|()| Value::Done),
         Op::Flush { file } => flush(file.0.fd()?).map(|()| Value::Done),

@@ -51,6 +51,9 @@ pub enum Op {
     SetOwner { file: File, owner: Option<u32>, group: u32 },
     /// What is known about the file system of a file, or about files in a directory: [`Value::Features`].
     Features { file: File },
+    /// Whether syncing a directory of this file's file system also stores the link counts of files that were given
+    /// names in it: [`Value::Flag`]; false if that isn't known.
+    StoresLinks { file: File },
     /// Keeps what is read and written through this open file from now on out of the page cache, as far as its file
     /// system can. Whether that is done: [`Value::Flag`]. With the length of the file, not if most of it is cached
     /// already, and what is cached already stays so.
@@ -107,6 +110,7 @@ impl Op {
             | Op::Attribute { .. }
             | Op::SetOwner { .. }
             | Op::Features { .. }
+            | Op::StoresLinks { .. }
             | Op::SpareCache { .. }
             | Op::DropBehind { .. }
             | Op::Flush { .. }

@@ -196,7 +196,7 @@ impl Files {
                 Ok(Value::Attribute(self.regular(&file)?.attributes.get(&name).cloned()))
             }
             Op::SetOwner { .. } | Op::Flush { .. } | Op::DropBehind { .. } => Ok(Value::Done),
-            Op::SpareCache { .. } => Ok(Value::Flag(false)),
+            Op::SpareCache { .. } | Op::StoresLinks { .. } => Ok(Value::Flag(false)),
             Op::Features { .. } => Ok(Value::Features(SIMULATED)),
             Op::Sync { file } => {
                 self.sync(file.0.simulated());

@@ -63,7 +63,7 @@ impl Placement {
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,
             // By threads that all rings share, unless the name is remembered.
             Op::Resolve { .. } => Self::Pool,
-            Op::SpareCache { .. } => Self::Inline,
+            Op::SpareCache { .. } | Op::StoresLinks { .. } => Self::Inline,
             // They wait for a server, another process or a device.
             Op::Flush { .. } | Op::DropBehind { .. } => Self::Pool,
             Op::Sleep { .. } => Self::Timer,
