@@ -15,6 +15,7 @@ use crate::body::reread::reread;
 use crate::kept::place::Place;
 use crate::kept::validator::last_modified;
 use crate::transfer::attempt::Attempt;
+use crate::transfer::fetch::{Hop, Looked};
 use crate::{Error, Expected, Request, Response};
 
 /// What the server says of an existing file.
@@ -27,17 +28,20 @@ pub(crate) enum Verdict {
     Complete(Response),
     /// Only its content can tell.
     Unknown,
+    /// Another host is to be asked, by this request for the whole.
+    Elsewhere(Hop),
 }
 
 /// Checks whether the existing file in `place`, described by `stat`, matches the server's: it has the same length, and
 /// the same time or the expected checksums. Only the first byte is requested, as some servers don't support HEAD for
-/// every URL.
+/// every URL. `hop` is where an earlier look led.
 ///
 /// # Errors
 /// [`Error::Differs`] or [`Error::Checksum`] if it is another file.
 pub(crate) async fn check<I: Io>(
     attempt: &mut Attempt<'_, I>,
     request: &Request,
+    hop: Option<&Hop>,
     expected: &Expected,
     place: &Place,
     stat: &Stat,
@@ -45,14 +49,20 @@ pub(crate) async fn check<I: Io>(
     if expected.size.is_some_and(|size| size != stat.bytes) {
         return Err(Error::Differs);
     }
+    let (request, redirect_count) = hop.map_or((request, 0), |hop| (&hop.request, hop.redirect_count));
     let mut request = request.clone();
     request.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
-    let (head, response) = match attempt.look(&request).await {
+    let (head, response) = match attempt.look(request, redirect_count).await {
         // Some servers refuse ranges, or this one.
         Err(Error::Status(status)) if matches!(status.as_u16(), 400 | 403 | 416 | 501) => {
             return Ok(Verdict::Unknown);
         }
-        looked => looked?,
+        Err(error) => return Err(error),
+        Ok(Looked::Head(head, response)) => (head, response),
+        Ok(Looked::Elsewhere(mut hop)) => {
+            hop.request.headers.remove(RANGE);
+            return Ok(Verdict::Elsewhere(hop));
+        }
     };
     let total = total(&head);
     if total.is_some_and(|total| total != stat.bytes) {

@@ -19,6 +19,7 @@ use crate::kept::place::Place;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::new_directories::NewDirectories;
 use crate::transfer::attempt::Attempt;
+use crate::transfer::fetch::Hop;
 use crate::{Destination, Error, FetchTask, Request, Response};
 
 /// How an attempt begins.
@@ -26,15 +27,19 @@ pub(super) enum Prepared {
     Download(Box<Download>),
     /// The file exists and is complete.
     Skipped(Box<Response>, PathBuf),
+    /// Another host is to be asked about the file that exists.
+    Elsewhere(Box<Hop>),
 }
 
-/// The download of `task`, with what an earlier run left of it. Names that servers choose are claimed of `claims`.
+/// The download of `task`, with what an earlier run left of it. Names that servers choose are claimed of `claims`. `hop`
+/// is where an earlier look at the server's file led.
 pub(super) async fn prepare<I: Io>(
     claims: &Claims,
     directories: &NewDirectories,
     attempt: &mut Attempt<'_, I>,
     task: &FetchTask,
     request: &Request,
+    hop: Option<&Hop>,
 ) -> Result<Prepared, Error> {
     let io = attempt.io;
     let publish = match &task.destination {
@@ -52,7 +57,7 @@ pub(super) async fn prepare<I: Io>(
         Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task)),
     };
     if attempt.shared.config.sync || attempt.shared.config.resume {
-        return Box::pin(prepare_kept(attempt, task, request, publish)).await;
+        return Box::pin(prepare_kept(attempt, task, request, hop, publish)).await;
     }
     if publish.existing == Existing::Refuse && directories.has(io, &publish.path).await {
         return Err(Error::Exists);
@@ -65,6 +70,7 @@ async fn prepare_kept<I: Io>(
     attempt: &mut Attempt<'_, I>,
     task: &FetchTask,
     request: &Request,
+    hop: Option<&Hop>,
     publish: &Publish,
 ) -> Result<Prepared, Error> {
     let io = attempt.io;
@@ -82,9 +88,12 @@ async fn prepare_kept<I: Io>(
             return Err(Error::Exists);
         }
         let partial = Partial::of(publish, &request.url);
-        let checking = existing::check(attempt, request, &task.expected, &place, &stat);
-        let existing::Verdict::Complete(response) = checking.await? else {
-            return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone(), partial)), task));
+        let response = match existing::check(attempt, request, hop, &task.expected, &place, &stat).await? {
+            existing::Verdict::Complete(response) => response,
+            existing::Verdict::Elsewhere(hop) => return Ok(Prepared::Elsewhere(Box::new(hop))),
+            existing::Verdict::Unknown => {
+                return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone(), partial)), task));
+            }
         };
         // A run that was killed may have left the record of a file that it completed.
         partial.remove_leftovers(io).await;
