@@ -15,6 +15,7 @@ mod get;
 mod keys;
 mod network;
 mod requests;
+mod sealing;
 mod secrets;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,7 @@ pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
 pub(crate) use self::keys::{KeygenArgs, PassphraseArgs};
 pub(crate) use self::network::NetworkArgs;
 pub(crate) use self::requests::RequestArgs;
+pub(crate) use self::sealing::SealingArgs;
 use self::secrets::{misplaced_keys, texts_of};
 use crate::report::voice::Verbosity;
 use crate::run::arguments::Secret;

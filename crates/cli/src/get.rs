@@ -12,6 +12,7 @@ pub(crate) mod network;
 mod plan;
 pub(crate) mod requests;
 mod retries;
+mod sealing;
 mod shard;
 mod terminal;
 mod transfers;

@@ -8,6 +8,7 @@ pub(crate) mod checksum;
 pub(crate) mod coding;
 pub(crate) mod digest;
 pub(crate) mod download;
+pub(crate) mod encoder;
 pub(crate) mod expectation;
 pub(crate) mod file_sink;
 pub(crate) mod handover;

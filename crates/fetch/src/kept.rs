@@ -6,7 +6,9 @@
 
 pub(crate) mod claims;
 pub(crate) mod condition;
+pub(crate) mod content;
 pub(crate) mod existing;
+pub(crate) mod mark;
 pub(crate) mod partial;
 pub(crate) mod place;
 mod record;

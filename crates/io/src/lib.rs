@@ -9,6 +9,7 @@
 //! Does not own: what is read or sent (protocols, formats), threads, retries, reports.
 
 mod blocking;
+mod chunked;
 mod connect;
 mod files;
 mod io;
@@ -21,6 +22,7 @@ mod uring;
 mod values;
 
 pub use blocking::{Blocking, run_ready};
+pub use chunked::{Armor, ChunkedFile, ChunkedFormat, Damaged};
 pub use files::{
     Staged, StagedIdentity, access_list, find_features, is_temporary, remove_if_left, set_metadata,
     sync_directory_of, write_file, write_sparse,

@@ -39,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod format;
 mod inspect;
 mod jobs;
 mod payload;
@@ -50,6 +51,7 @@ mod task;
 mod walk;
 
 pub use error::{During, Error, ErrorKind, PluginError, PluginProblem, WalkError};
+pub use format::SealedFormat;
 pub use haul_age_format::{
     ArmorError, Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError,
     OpenError, Parsed, Passphrase, PluginFault, PluginIdentity, PluginRecipient, Question, Recipient,

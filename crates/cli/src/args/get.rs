@@ -11,6 +11,7 @@ use haul_fetch::Checksum;
 use super::common::CommonArgs;
 use super::network::{NetworkArgs, bytes};
 use super::requests::RequestArgs;
+use super::sealing::SealingArgs;
 
 /// `haul get`.
 #[derive(clap::Args)]
@@ -114,6 +115,8 @@ pub(crate) struct GetArgs {
     pub(crate) no_fail_on_status: bool,
     #[command(flatten)]
     pub(crate) requests: RequestArgs,
+    #[command(flatten)]
+    pub(crate) sealing: SealingArgs,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     #[command(flatten)]

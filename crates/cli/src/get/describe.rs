@@ -54,7 +54,11 @@ impl DescribeOutput<FetchTask> for Fetched {
     }
 
     fn remark(&self) -> Option<String> {
-        None
+        let target = self.path.as_ref().filter(|_| self.restarted)?;
+        Some(format!(
+            "{} was fetched from its start, as no identity opens what was kept of it",
+            quoted(target)
+        ))
     }
 
     fn is_unchanged(&self) -> bool {

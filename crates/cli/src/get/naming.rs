@@ -18,12 +18,13 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
 use super::requests::{RequestPlan, RequestTemplate};
+use super::sealing::sealed_name;
 use crate::args::NameArg;
 use crate::lists::checksums::Checksums;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::{BadLine, Item, Line};
 use crate::report::exit::{Exit, Problem};
-use crate::report::redaction::{redacted, redacted_url};
+use crate::report::redaction::{redacted, redacted_url, without_query};
 use crate::report::text::quoted;
 use crate::run::signals::SignalWatch;
 
@@ -49,6 +50,8 @@ pub(super) struct NamingPlan {
     pub(super) hash: Option<Algorithm>,
     /// Whether tasks carry the line that they were made from.
     pub(super) keep_lines: bool,
+    /// Whether results are sealed: their names end in `.age`, and queries of URLs are shown to nobody.
+    pub(super) is_sealed: bool,
 }
 
 /// Where results go.
@@ -75,6 +78,7 @@ pub(super) struct Naming {
     checksums: Option<Checksums>,
     hash: Option<Algorithm>,
     keep_lines: bool,
+    is_sealed: bool,
 }
 
 impl NamingPlan {
@@ -110,6 +114,7 @@ impl NamingPlan {
             checksums: self.checksums.as_deref().map(Checksums::read).transpose()?,
             hash: self.hash,
             keep_lines: self.keep_lines,
+            is_sealed: self.is_sealed,
         })
     }
 }
@@ -142,7 +147,8 @@ impl Naming {
             (None, Err(_)) => Ok(Destination::Discard),
         };
         let expected = self.expected(&item, &destination, request.as_ref().ok());
-        let label = redacted_url(&item.url).into_owned();
+        let label = redacted_url(&item.url);
+        let label = if self.is_sealed { without_query(&label) } else { label }.into_owned();
         match destination.and_then(|destination| Ok((destination, expected?))) {
             Ok((destination, expected)) => {
                 let mut task = FetchTask::of(request, label, destination);
@@ -172,8 +178,10 @@ impl Naming {
                 }
                 _ => PathBuf::from(basename(request.url())),
             };
-            let found =
-                listed.of(&name).ok_or_else(|| format!("no checksum is listed for {}", quoted(&name)))?;
+            // Lists of checksums are made from what servers have, which isn't sealed.
+            let plain = name.with_extension("");
+            let found = listed.of(&name).or_else(|| listed.of(&plain).filter(|_| self.is_sealed));
+            let found = found.ok_or_else(|| format!("no checksum is listed for {}", quoted(&name)))?;
             checksums.extend_from_slice(found);
         }
         Ok(Expected { checksums, size: item.size, hash: self.hash })
@@ -189,12 +197,14 @@ impl Naming {
             (None, NameArg::Path) => path_name(request.url()).into(),
             (None, NameArg::Disposition) => {
                 let name = unreserved(Path::new(&basename(request.url())));
+                let name = if self.is_sealed { sealed_name(&name) } else { name };
                 let publish = publish(self.dir.join(name), self.mode, self.existing);
                 return Ok(Destination::Named(publish));
             }
         };
         // Only the user may choose the names of haul's own files.
         let name = if item.is_typed { name } else { unreserved(&name) };
+        let name = if self.is_sealed { sealed_name(&name) } else { name };
         let mut publish = publish(self.dir.join(&name), self.mode, self.existing);
         // Links in place of directories are refused beneath the directory of results. A name without directories needs
         // no such care.

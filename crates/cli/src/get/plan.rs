@@ -14,6 +14,7 @@ use super::naming::{NamingPlan, OutputPlan};
 use super::network;
 use super::requests::RequestPlan;
 use super::retries;
+use super::sealing::SealingPlan;
 use super::shard::Shard;
 use super::terminal::TerminalCopy;
 use super::transfers::{Transfers, engine_for, segments};
@@ -38,6 +39,8 @@ pub(crate) struct GetPlan {
     /// The part of all URLs to fetch.
     shard: Option<Shard>,
     naming: NamingPlan,
+    /// How results are sealed, if they are.
+    sealing: Option<SealingPlan>,
     failures: Option<PathBuf>,
     cookie_jar: Option<PathBuf>,
     /// The client's settings, without cookies.
@@ -60,6 +63,11 @@ impl GetPlan {
         run.progress &= !is_shown || args.common.progress == ProgressArg::Always;
         run.engine = engine_for(args, run.engine);
         let transfers = Transfers::resolve(args, run.engine);
+        let directory = (output == OutputPlan::Directory).then_some(args.dir.as_path());
+        let sealing = SealingPlan::resolve(&args.sealing, directory, environment)?;
+        if is_shown && sealing.as_ref().is_some_and(|sealing| !sealing.is_armored()) {
+            return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
+        }
         let is_single = transfers.is_single;
         Ok(Self {
             urls: args.urls.clone(),
@@ -76,7 +84,9 @@ impl GetPlan {
                 checksums: args.checksums.clone(),
                 hash: args.common.json.then_some(Algorithm::Sha256),
                 keep_lines: args.failures.is_some(),
+                is_sealed: sealing.is_some(),
             },
+            sealing,
             failures: args.failures.clone(),
             cookie_jar: args.requests.cookie_jar.clone(),
             config: config(args, transfers.in_flight_max, environment)?,
@@ -97,6 +107,10 @@ impl GetPlan {
             shard: self.shard,
             naming,
         };
+        let format = self.sealing.as_ref().map(|sealing| sealing.prepare(false, voice)).transpose()?;
+        if format.is_some() && self.failures.is_some() {
+            voice.warning("the file of --failures holds URLs and header fields of the list, not sealed");
+        }
         if self.insecure {
             voice.warning("certificates are not checked: an attacker can read and change what is fetched");
         }
@@ -105,7 +119,7 @@ impl GetPlan {
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
         let idle_connections_max = descriptors::idle_connections_max(self.config.idle_connections_max);
         let cookies_jar = cookies.as_ref().map(Cookies::jar);
-        let config = Config { cookies: cookies_jar, idle_connections_max, logins, ..self.config };
+        let config = Config { cookies: cookies_jar, idle_connections_max, logins, format, ..self.config };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
         let limits = self.transfers.limits(&choice.engine);
         let json = self.run.report.json;
@@ -128,6 +142,7 @@ impl GetPlan {
 
 impl Plan for GetPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
+        self.sealing.as_ref().map(|sealing| sealing.prepare(true, voice)).transpose()?;
         let source = Urls {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,

@@ -6,11 +6,13 @@
 //! worth ([`crate::kept::resume`]).
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use haul_io::{Buf, File, Io};
+use haul_io::{Buf, ChunkedFile, ChunkedFormat, File, Io, Offset, Staged};
 use http::HeaderMap;
 use url::Url;
 
+use crate::body::encoder::{Chunks, Encoder, Kept};
 use crate::body::expectation::Expectation;
 use crate::body::receiver::Receiver;
 use crate::body::reread::reread;
@@ -25,6 +27,8 @@ use crate::{Checksum, Error, Expected, Response, disposition_name};
 /// A body and what is known of it.
 pub(crate) struct Download {
     sink: Sink,
+    /// Encodes the body on its way to the sink, if it is stored in a format of chunks.
+    encoder: Option<Box<Encoder>>,
     expectation: Expectation,
     /// Where the server names the file: the names of the run.
     names: Option<Claims>,
@@ -39,6 +43,22 @@ pub(crate) struct Download {
     /// A copy from an earlier run; nothing needs to be received while it is current.
     local_copy: Option<LocalCopy>,
     is_unchanged: bool,
+    had_unreadable_part: bool,
+}
+
+/// A file that others write parts of.
+#[derive(Clone)]
+pub(crate) struct PartsFile {
+    pub(crate) file: File,
+    /// Encodes the parts, if the file is stored in a format of chunks.
+    pub(crate) encoded: Option<Arc<dyn ChunkedFile>>,
+}
+
+impl PartsFile {
+    /// Parts begin at multiples of this.
+    pub(crate) fn unit_bytes(&self) -> u64 {
+        self.encoded.as_ref().map_or(1, |encoded| encoded.chunk_bytes() as u64)
+    }
 }
 
 /// What a complete download yields.
@@ -53,6 +73,7 @@ impl Download {
     pub(crate) fn new(sink: Sink, expected: Expected) -> Self {
         Self {
             sink,
+            encoder: None,
             expectation: Expectation::new(expected),
             names: None,
             claimed: None,
@@ -61,6 +82,7 @@ impl Download {
             set_aside: None,
             local_copy: None,
             is_unchanged: false,
+            had_unreadable_part: false,
         }
     }
 
@@ -79,6 +101,62 @@ impl Download {
             Err(_) => download.set_aside(io).await?,
         }
         Ok(download)
+    }
+
+    /// Stores the body in `format`.
+    pub(crate) fn stored_as(self, format: Option<&Arc<dyn ChunkedFormat>>) -> Self {
+        Self { encoder: format.cloned().map(|format| Box::new(Encoder::new(format))), ..self }
+    }
+
+    /// Receives again the content of `chunks`, which an earlier run left of the representation with `validators`.
+    ///
+    /// # Errors
+    /// If the chunks can't be read, or their content can't be stored.
+    pub(crate) async fn restore(
+        &mut self,
+        io: &impl Io,
+        chunks: Chunks<'_>,
+        validators: Validators,
+    ) -> Result<(), Error> {
+        let chunk_bytes = chunks.file.chunk_bytes();
+        self.validators = Some(validators);
+        self.expect_stored(io, None)?;
+        let mut content = io.take_buf(chunk_bytes);
+        for index in 0..chunks.bytes / chunk_bytes as u64 {
+            content.clear();
+            let read = chunks.chunk(io, index, &mut content.spare_mut()[..chunk_bytes], false).await;
+            content.commit(chunk_bytes);
+            let taken;
+            (taken, content) = self.take(io, content, chunk_bytes).await;
+            read.and(taken)?;
+        }
+        io.give_buf(content);
+        let total = self.validators.as_ref().and_then(|validators| validators.total);
+        match &mut self.encoder {
+            Some(encoder) if total.is_some_and(|total| total > self.bytes) => {
+                encoder.go_on(io, &mut self.sink, &mut self.expectation).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts what was restored in the place of the partial file `old` that it came from.
+    pub(crate) async fn replace_partial(&mut self, io: &impl Io, old: Staged) -> Result<(), Error> {
+        let is_kept = self.pause(io).await && self.bytes > 0;
+        match &mut self.sink {
+            Sink::File(sink) if is_kept => sink.replace_partial(io, old).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Records that no key opens what an earlier run kept of it.
+    pub(crate) fn after_unreadable_part(self) -> Self {
+        Self { had_unreadable_part: true, ..self }
+    }
+
+    /// Whether no key opened what an earlier run kept of it.
+    pub(crate) fn had_unreadable_part(&self) -> bool {
+        self.had_unreadable_part
     }
 
     /// Takes the name of the file from the server, and claims it of `names`.
@@ -100,7 +178,8 @@ impl Download {
     pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
         let (Some(names), Sink::File(sink)) = (&self.names, &mut self.sink) else { return Ok(()) };
         if let Some(name) = disposition_name(headers) {
-            sink.rename(&name);
+            let suffix = self.encoder.as_ref().map_or("", |encoder| encoder.format().suffix());
+            sink.rename(&(name + suffix));
         }
         if self.claimed.as_deref() != Some(sink.path()) {
             names.claim(io, sink.path()).await?;
@@ -161,6 +240,7 @@ impl Download {
     /// The whole comes next, of `total` bytes if that is known.
     pub(crate) fn expect_whole(
         &mut self,
+        io: &impl Io,
         url: &Url,
         headers: &HeaderMap,
         total: Option<u64>,
@@ -168,14 +248,19 @@ impl Download {
         let validators = Validators::of(headers, total);
         self.validators = validators.map(|validators| validators.with_origin(Origin::of(url).to_string()));
         self.expectation.expect_whole(headers);
-        self.expect(headers, total)
+        self.expect(io, headers, total)
     }
 
     /// A part that the user asked for comes next: nothing can be appended to it, and digests of the whole
     /// representation say nothing of it (RFC 9530, section 3).
-    pub(crate) fn expect_excerpt(&mut self, headers: &HeaderMap, bytes: Option<u64>) -> Result<(), Error> {
+    pub(crate) fn expect_excerpt(
+        &mut self,
+        io: &impl Io,
+        headers: &HeaderMap,
+        bytes: Option<u64>,
+    ) -> Result<(), Error> {
         self.validators = None;
-        self.expect(headers, bytes)
+        self.expect(io, headers, bytes)
     }
 
     /// No content comes, whatever the headers say.
@@ -195,20 +280,25 @@ impl Download {
     }
 
     /// The whole comes next, decoded: its length is unknown, and nothing can be appended to a part of it.
-    pub(crate) fn expect_decoded(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+    pub(crate) fn expect_decoded(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
         self.validators = None;
-        self.expect(headers, None)?;
+        self.expect(io, headers, None)?;
         self.expectation.expect_decoded(headers);
         Ok(())
     }
 
     /// Some of the missing bytes come next; the whole has `total` bytes.
-    pub(crate) fn expect_part(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+    pub(crate) fn expect_part(
+        &mut self,
+        io: &impl Io,
+        headers: &HeaderMap,
+        total: Option<u64>,
+    ) -> Result<(), Error> {
         self.validators.iter_mut().for_each(|validators| validators.total = total);
-        self.expect(headers, total)
+        self.expect(io, headers, total)
     }
 
-    fn expect(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+    fn expect(&mut self, io: &impl Io, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
         self.expectation.expect_content(headers);
         if let Some(total) = total {
             self.check_room(total)?;
@@ -217,8 +307,19 @@ impl Download {
         if let Sink::File(sink) = &mut self.sink {
             let first_modified = || self.validators.as_ref().and_then(Validators::modified_seconds);
             sink.set_modified(last_modified(headers).or_else(first_modified));
+        }
+        self.expect_stored(io, total)
+    }
+
+    /// The body that comes next makes the whole one of `total` bytes, if that is known.
+    fn expect_stored(&mut self, io: &impl Io, total: Option<u64>) -> Result<(), Error> {
+        let stored_bytes = match &mut self.encoder {
+            Some(encoder) => encoder.expect(io, total)?,
+            None => total,
+        };
+        if let Sink::File(sink) = &mut self.sink {
             let validators = if sink.may_leave_partial() { self.validators.clone() } else { None };
-            sink.expect(validators, total);
+            sink.expect(validators, stored_bytes);
         }
         Ok(())
     }
@@ -235,15 +336,25 @@ impl Download {
         matches!(self.sink, Sink::File(_))
     }
 
-    /// Opens the file for parts that others write, with room for all of it. The content of the response that comes next
-    /// is the whole.
+    /// Whether others may write parts of the file, in any order.
+    pub(crate) fn may_come_in_parts(&mut self, io: &impl Io) -> Result<bool, Error> {
+        self.encoder.as_mut().map_or(Ok(true), |encoder| Ok(encoder.for_parts(io)?.is_some()))
+    }
+
+    /// Opens the file for parts that others write. The content of the response that comes next is the whole.
     ///
     /// # Panics
-    /// If the body doesn't become a file.
-    pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<File, Error> {
+    /// If [`Download::may_come_in_parts`] says no.
+    pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<PartsFile, Error> {
         let Sink::File(sink) = &mut self.sink else { panic!("only a file has parts") };
         self.expectation.expect_parts();
-        Ok(sink.written(io).await?.file)
+        let file = sink.written(io).await?.file;
+        let Some(encoder) = &mut self.encoder else { return Ok(PartsFile { file, encoded: None }) };
+        let encoded = encoder.for_parts(io)?.expect("the caller has asked");
+        let (written, head) = io.write_all(&file, Buf::from(encoded.head().to_vec()), Offset::At(0)).await;
+        io.give_buf(head);
+        written.map_err(Error::write)?;
+        Ok(PartsFile { file, encoded: Some(encoded) })
     }
 
     /// All parts have been written, `bytes` in total: hashes them, and publishes the file.
@@ -253,8 +364,9 @@ impl Download {
         bytes: u64,
     ) -> Result<Complete, Error> {
         self.bytes = bytes;
+        let stored_bytes = self.encoder.as_mut().map_or(bytes, |encoder| encoder.set_written(bytes));
         if let Sink::File(sink) = &mut self.sink {
-            sink.set_written(bytes);
+            sink.set_written(stored_bytes);
         }
         if let Err(error) = self.rehash(io).await {
             self.abandon(io).await;
@@ -270,14 +382,25 @@ impl Download {
         if !self.expectation.needs_hashing() {
             return Ok(());
         }
-        reread(io, &written.file, written.bytes, |piece| self.expectation.update(piece)).await
+        let each = |piece: &[u8]| self.expectation.update(piece);
+        match &self.encoder {
+            Some(encoder) => encoder.reread(io, &written.file, self.bytes, each).await,
+            None => reread(io, &written.file, written.bytes, each).await,
+        }
     }
 
     /// Drops all bytes received so far.
     pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
         (self.bytes, self.validators) = (0, None);
-        self.expectation.restart();
+        self.restart(io);
         self.sink.start_over(io).await
+    }
+
+    fn restart(&mut self, io: &impl Io) {
+        self.expectation.restart();
+        if let Some(encoder) = &mut self.encoder {
+            encoder.start_over(io);
+        }
     }
 
     /// Drops all bytes received so far, but not those in a partial file: these go when what comes now is complete.
@@ -285,7 +408,7 @@ impl Download {
         let validators = self.validators.take().filter(|_| self.bytes > 0);
         self.set_aside = validators.or(self.set_aside.take());
         self.bytes = 0;
-        self.expectation.restart();
+        self.restart(io);
         self.sink.set_aside(io).await
     }
 
@@ -297,8 +420,17 @@ impl Download {
     /// Prepares for a pause before another attempt. Returns whether there can be one.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> bool {
         self.expectation.drop_content();
-        let kept = self.sink.pause(io).await;
-        if kept == self.bytes && self.validators.is_some() {
+        let is_kept = match &mut self.encoder {
+            None => self.sink.pause(io).await == self.bytes,
+            Some(encoder) => match encoder.pause(io, &mut self.sink).await {
+                Some(Kept { content_bytes, stored_bytes }) => {
+                    self.bytes = content_bytes;
+                    self.sink.pause(io).await == stored_bytes
+                }
+                None => false,
+            },
+        };
+        if is_kept && self.validators.is_some() {
             return true;
         }
         self.set_aside(io).await.is_ok()
@@ -306,7 +438,17 @@ impl Download {
 
     /// All bytes have been received: checks them, and publishes the file.
     pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Complete, Error> {
-        match self.expectation.finish(self.bytes) {
+        let finished = match &mut self.encoder {
+            None => self.expectation.finish(self.bytes),
+            Some(encoder) => {
+                encoder.end(&mut self.expectation);
+                match self.expectation.finish(self.bytes) {
+                    Ok(hash) => Box::pin(encoder.finish(io, &mut self.sink)).await.map(|()| hash),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match finished {
             Ok(hash) => Ok(Complete { body: self.sink.complete(io).await?, hash }),
             Err(error) => {
                 Box::pin(self.abandon(io)).await;
@@ -317,6 +459,9 @@ impl Download {
 
     /// Ends the download for this run; a later run may continue it, where the task wants that.
     pub(crate) async fn keep(mut self, io: &impl Io) {
+        if let Some(encoder) = &mut self.encoder {
+            encoder.pause(io, &mut self.sink).await;
+        }
         if let Sink::File(sink) = &mut self.sink
             && sink.is_in_partial()
         {
@@ -349,13 +494,18 @@ impl Receiver for Download {
     }
 
     fn takes_large_pieces(&self) -> bool {
-        matches!(&self.sink, Sink::File(_) | Sink::Discard { .. }) && !self.expectation.hashes()
+        let is_stored = matches!(&self.sink, Sink::File(_) | Sink::Discard { .. });
+        is_stored && !self.expectation.hashes() && self.encoder.is_none()
     }
 
     async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {
-        self.expectation.update(&input.filled()[..count]);
         self.bytes += count as u64;
-        self.sink.take(io, input, count).await
+        let Some(encoder) = &mut self.encoder else {
+            self.expectation.update(&input.filled()[..count]);
+            return self.sink.take(io, input, count).await;
+        };
+        self.expectation.update_content(&input.filled()[..count]);
+        Box::pin(encoder.take(io, &mut self.sink, &mut self.expectation, input, count)).await
     }
 
     async fn end(&mut self, _io: &impl Io) -> Result<(), Error> {

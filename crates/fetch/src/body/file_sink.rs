@@ -104,6 +104,22 @@ impl FileSink {
         Self { compares: Some(partial), ..Self::new(publish, None) }
     }
 
+    /// Keeps the partial file that is there until another whole is complete, or [`FileSink::replace_partial`].
+    pub(crate) fn keeping_partial(self) -> Self {
+        Self { keeps_partial: true, ..self }
+    }
+
+    /// Puts what was received in the place of `old`, the partial file that was kept so far.
+    pub(crate) async fn replace_partial(&mut self, io: &impl Io, old: Staged) -> Result<(), Error> {
+        if let (Some(partial), Some(validators)) = (&self.partial, &self.validators)
+            && let Some(staged) = self.staged.take()
+        {
+            self.staged = Some(partial.replace(io, old, staged, validators).await?);
+            (self.in_partial, self.keeps_partial) = (true, false);
+        }
+        Ok(())
+    }
+
     /// Whether it is compared with the file that has its name.
     pub(crate) fn compares(&self) -> bool {
         self.compares.is_some()

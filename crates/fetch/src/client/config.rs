@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use haul_engine::Closing;
 use haul_http1::Limits;
-use haul_io::Names;
+use haul_io::{ChunkedFormat, Names};
 use http::StatusCode;
 
 use crate::{CookieJar, Family, HostOverride, Logins, Proxies};
@@ -55,6 +55,10 @@ pub struct Config {
     /// existing files; any other is left as it is, and the task fails with [`Error::Exists`](crate::Error::Exists).
     /// Any status but success is an error. Defaults to false.
     pub sync: bool,
+    /// The format that a [`FetchJob`](crate::FetchJob) stores bodies in, for instance sealed; checksums and lengths are
+    /// those of the bodies. Records beside the files then hold URLs as salted hashes only. Defaults to none: bodies are
+    /// stored as they are.
+    pub format: Option<Arc<dyn ChunkedFormat>>,
     /// How a [`FetchJob`](crate::FetchJob) fetches large files over several connections, to a
     /// [`Destination::File`](crate::Destination) or [`Destination::Named`](crate::Destination), and without
     /// [`Config::resume`]. Defaults to not at all: see [`Segments`].
@@ -202,6 +206,7 @@ impl Default for Config {
             retry_after_max: Duration::from_secs(120),
             resume: false,
             sync: false,
+            format: None,
             segments: Segments::default(),
             redirects_max: 10,
             allow_downgrade: false,

@@ -164,7 +164,7 @@ impl FetchJob {
         };
         if !self.shared.config.resume
             && !is_unsplit
-            && let Some(whole) = splittable(attempt, &body, download)
+            && let Some(whole) = splittable(attempt, &body, download)?
         {
             let split = Box::pin(split(attempt, body, whole, download)).await?;
             return Ok(Arrived::Split(Box::new(split)));
@@ -320,7 +320,7 @@ async fn complete(io: &impl Io, mut download: Box<Download>, response: Response)
         Box::pin(download.abandon(io)).await;
         return Ok(Completed { unchanged: true, ..Completed::of(response, path, None) });
     }
-    let compares = download.compares();
+    let (compares, restarted) = (download.compares(), download.had_unreadable_part());
     let complete = download.complete(io).await?;
-    Ok(Completed { skipped: compares, ..Completed::of(response, path, complete.hash) })
+    Ok(Completed { skipped: compares, restarted, ..Completed::of(response, path, complete.hash) })
 }

@@ -52,6 +52,8 @@ pub struct Fetched {
     pub skipped: bool,
     /// Whether the file was up to date, so that nothing was fetched: see [`Config::sync`](crate::Config::sync).
     pub unchanged: bool,
+    /// Whether it started over, as no key of [`Config::format`](crate::Config::format) opens what an earlier run kept.
+    pub restarted: bool,
     /// The hash of the body, if [`Expected::hash`] asked for one.
     pub hash: Option<Checksum>,
     /// Attempts made, the successful one included.
@@ -67,6 +69,7 @@ pub(crate) struct Completed {
     pub(crate) hash: Option<Checksum>,
     pub(crate) skipped: bool,
     pub(crate) unchanged: bool,
+    pub(crate) restarted: bool,
 }
 
 /// How a task is scheduled anew.
@@ -82,12 +85,12 @@ pub(crate) struct Rescheduled {
 impl Completed {
     /// The body was fetched.
     pub(crate) fn of(response: Response, path: Option<PathBuf>, hash: Option<Checksum>) -> Self {
-        Self { response, path, hash, skipped: false, unchanged: false }
+        Self { response, path, hash, skipped: false, unchanged: false, restarted: false }
     }
 
     pub(crate) fn fetched(self, attempts: u32, times: Times) -> Fetched {
-        let Self { response, path, hash, skipped, unchanged } = self;
-        Fetched { response, path, skipped, unchanged, hash, attempts, times }
+        let Self { response, path, hash, skipped, unchanged, restarted } = self;
+        Fetched { response, path, skipped, unchanged, restarted, hash, attempts, times }
     }
 }
 

@@ -319,11 +319,11 @@ impl<I: Io> Attempt<'_, I> {
         if request.method == Method::HEAD {
             download.expect_head_only();
         } else if is_excerpt {
-            download.expect_excerpt(&head.headers, length(head))?;
+            download.expect_excerpt(self.io, &head.headers, length(head))?;
         } else if is_decoded {
-            download.expect_decoded(&head.headers)?;
+            download.expect_decoded(self.io, &head.headers)?;
         } else {
-            download.expect_whole(&request.url, &head.headers, length(head))?;
+            download.expect_whole(self.io, &request.url, &head.headers, length(head))?;
         }
         download.announce(|| self.response(request, head.clone()));
         Ok(())
@@ -356,7 +356,7 @@ impl<I: Io> Attempt<'_, I> {
         download: &mut Download,
     ) -> Result<Option<Response>, Error> {
         let end = download.bytes() + part.bytes;
-        download.expect_part(&answered.head.headers, part.total)?;
+        download.expect_part(self.io, &answered.head.headers, part.total)?;
         let response = self.receive(request, answered, None, download).await?;
         if download.bytes() < end {
             // What came is right as far as it goes.

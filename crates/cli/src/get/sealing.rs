@@ -1,0 +1,108 @@
+//! Sealing what is fetched.
+//!
+//! Owns: the recipients and the identities of a sealed run, the names of sealed files.
+//! Does not own: reading keys ([`crate::keys`]), sealing ([`haul_seal::SealedFormat`]).
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use haul_io::{Cancel, ChunkedFormat};
+use haul_seal::{SealedFormat, TREE_IDENTITY_NAME};
+
+use crate::args::SealingArgs;
+use crate::keys::plugins::PluginPath;
+use crate::keys::recipients::RecipientSources;
+use crate::report::exit::Problem;
+use crate::report::voice::Voice;
+use crate::run::environment::Environment;
+
+/// The suffix of sealed files.
+const SUFFIX: &str = ".age";
+
+/// How results are sealed.
+#[derive(Debug)]
+pub(super) struct SealingPlan {
+    recipients: RecipientSources,
+    plugins: PluginPath,
+    armored: bool,
+    /// The directory whose identity a passphrase protects; `None` for a single result, which the passphrase seals.
+    directory: Option<PathBuf>,
+}
+
+impl SealingPlan {
+    /// The plan, if an option asks for sealing. A passphrase protects the identity of `directory`.
+    ///
+    /// # Errors
+    /// If options contradict each other.
+    pub(super) fn resolve(
+        args: &SealingArgs,
+        directory: Option<&Path>,
+        environment: &Environment,
+    ) -> Result<Option<Self>, Problem> {
+        let Some(recipients) = RecipientSources::of_get(args, environment)? else {
+            return if args.armor || !args.identity.is_empty() {
+                let problem = Problem::usage("--armor and --identity are for results that are sealed");
+                Err(problem.hint("name a recipient with -r or -R, or a passphrase with -p"))
+            } else {
+                Ok(None)
+            };
+        };
+        Ok(Some(Self {
+            recipients,
+            plugins: PluginPath::resolve(environment),
+            armored: args.armor,
+            directory: directory.map(Path::to_owned),
+        }))
+    }
+
+    /// Whether results are text.
+    pub(super) fn is_armored(&self) -> bool {
+        self.armored
+    }
+
+    /// Reads the keys. A new identity of the directory is stored, unless this is a `dry_run`.
+    pub(super) fn prepare(&self, dry_run: bool, voice: &Voice) -> Result<Arc<dyn ChunkedFormat>, Problem> {
+        let plugins = self.plugins.plugins(voice);
+        let directories: BTreeSet<_> = self.directory.iter().filter(|_| !dry_run).cloned().collect();
+        let keys = self.recipients.read_keys(&directories, &plugins, voice)?;
+        let format = SealedFormat::new(keys.recipients).map_err(|error| Problem::usage(error.to_string()))?;
+        let format = format.armored(self.armored).identities(keys.identities).asking(plugins, Cancel::new()?);
+        Ok(Arc::new(format))
+    }
+}
+
+/// The name of the sealed file for a result called `path`, unless that is the name of a sealed file already.
+pub(super) fn sealed_name(path: &Path) -> PathBuf {
+    let is_sealed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("age"));
+    let mut name = path.as_os_str().to_owned();
+    if !is_sealed {
+        name.push(SUFFIX);
+    }
+    let is_identity = |name: &OsStr| name.eq_ignore_ascii_case(TREE_IDENTITY_NAME);
+    // It would pass for the identity of the directory.
+    if Path::new(&name).file_name().is_some_and(is_identity) {
+        return Path::new(&name).with_file_name(format!("_{TREE_IDENTITY_NAME}"));
+    }
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_files_have_the_suffix_once_and_never_the_name_of_an_identity() {
+        for (path, name) in [
+            ("d/x.tar", "d/x.tar.age"),
+            ("x.age", "x.age"),
+            ("x.AGE", "x.AGE"),
+            ("haul-identity", "_haul-identity.age"),
+            ("d/Haul-Identity.age", "d/_haul-identity.age"),
+            ("haul-identity/x", "haul-identity/x.age"),
+        ] {
+            assert_eq!(sealed_name(Path::new(path)), Path::new(name), "{path}");
+        }
+    }
+}
