@@ -142,6 +142,12 @@ impl Download {
 
     /// Puts what was restored in the place of the partial file `old` that it came from.
     pub(crate) async fn replace_partial(&mut self, io: &impl Io, old: Staged) -> Result<(), Error> {
+        if let (Some(encoder), Sink::File(_)) = (&mut self.encoder, &self.sink) {
+            encoder.pause(io, &mut self.sink).await;
+        }
+        if let Sink::File(sink) = &mut self.sink {
+            sink.flush(io).await?;
+        }
         let is_kept = self.pause(io).await && self.bytes > 0;
         match &mut self.sink {
             Sink::File(sink) if is_kept => sink.replace_partial(io, old).await,
