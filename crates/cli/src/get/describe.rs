@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Setting, Subject};
 use crate::report::exit::Exit;
 use crate::report::record::saturating_micros;
+use crate::report::redaction::without_query;
 use crate::report::text::{human_bytes, name_members, quoted};
 
 impl Reportable for FetchJob {
@@ -68,7 +69,9 @@ impl DescribeOutput<FetchTask> for Fetched {
     fn members(&self, _: &FetchTask) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("status".to_owned(), self.response.status.as_u16().into());
-        members.insert("url".to_owned(), self.response.url.as_str().into());
+        let url = Cow::Borrowed(self.response.url.as_str());
+        let url = if self.encoded { without_query(url) } else { url };
+        members.insert("url".to_owned(), url.as_ref().into());
         members.insert("bytes".to_owned(), self.response.body_bytes.into());
         if let Some(path) = &self.path {
             members.extend(name_members("target", path.as_os_str()));

@@ -148,7 +148,7 @@ impl Naming {
         };
         let expected = self.expected(&item, &destination, request.as_ref().ok());
         let label = redacted_url(&item.url);
-        let label = if self.is_sealed { without_query(&label) } else { label }.into_owned();
+        let label = if self.is_sealed { without_query(label) } else { label }.into_owned();
         match destination.and_then(|destination| Ok((destination, expected?))) {
             Ok((destination, expected)) => {
                 let mut task = FetchTask::of(request, label, destination);

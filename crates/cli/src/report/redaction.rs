@@ -110,10 +110,10 @@ pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
 }
 
 /// `url` without its query, which may hold a token.
-pub(crate) fn without_query<'a>(url: &'a Cow<'_, str>) -> Cow<'a, str> {
+pub(crate) fn without_query(url: Cow<'_, str>) -> Cow<'_, str> {
     match url.find('?') {
         Some(at) => Cow::Owned(format!("{}?{KEY_MARK}", &url[..at])),
-        None => Cow::Borrowed(url),
+        None => url,
     }
 }
 

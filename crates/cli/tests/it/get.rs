@@ -9,4 +9,5 @@ mod names;
 mod places;
 mod requests;
 mod retries;
+mod sealed;
 mod sync;

@@ -267,7 +267,9 @@ impl Job for FetchJob {
         task.put_progress(progress);
         let times = attempt.trace.times;
         match result {
-            Ok(Step::Done(completed)) => Ok(Step::Done(completed.fetched(attempts, times))),
+            Ok(Step::Done(completed)) => {
+                Ok(Step::Done(completed.fetched(&self.shared.config, attempts, times)))
+            }
             Ok(Step::Again) => Ok(Step::Again),
             Ok(Step::Split { state, parts }) => Ok(Step::Split { state, parts }),
             Err(error) => Err(Failed { error, attempts, times }),

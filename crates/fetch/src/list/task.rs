@@ -10,7 +10,7 @@ use haul_io::{File, Publish};
 
 use crate::list::progress::{Progress, Retry, RetryAdvice};
 use crate::route::origin::Origin;
-use crate::{Checksum, Expected, Request, Response, Times};
+use crate::{Checksum, Config, Expected, Request, Response, Times};
 
 /// One URL to fetch.
 pub struct FetchTask {
@@ -48,6 +48,8 @@ pub struct Fetched {
     pub response: Response,
     /// The path of the file, if the body was written to one.
     pub path: Option<PathBuf>,
+    /// Whether the body was stored in [`Config::format`](crate::Config::format).
+    pub encoded: bool,
     /// Whether the file was skipped, as it existed and was complete.
     pub skipped: bool,
     /// Whether the file was up to date, so that nothing was fetched: see [`Config::sync`](crate::Config::sync).
@@ -88,9 +90,10 @@ impl Completed {
         Self { response, path, hash, skipped: false, unchanged: false, restarted: false }
     }
 
-    pub(crate) fn fetched(self, attempts: u32, times: Times) -> Fetched {
+    pub(crate) fn fetched(self, config: &Config, attempts: u32, times: Times) -> Fetched {
+        let encoded = config.format.is_some();
         let Self { response, path, hash, skipped, unchanged, restarted } = self;
-        Fetched { response, path, skipped, unchanged, restarted, hash, attempts, times }
+        Fetched { response, path, encoded, skipped, unchanged, restarted, hash, attempts, times }
     }
 }
 
