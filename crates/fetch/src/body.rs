@@ -5,6 +5,7 @@
 //! Not to be touched from outside: files that are being written, digests being computed.
 
 pub(crate) mod checksum;
+pub(crate) mod chunks;
 pub(crate) mod coding;
 pub(crate) mod digest;
 pub(crate) mod download;
@@ -16,4 +17,5 @@ pub(crate) mod receiver;
 pub(crate) mod reread;
 pub(crate) mod shortage;
 pub(crate) mod sink;
+pub(crate) mod store;
 pub(crate) mod write;

@@ -1,9 +1,9 @@
 //! File formats that store content in chunks, each encoded by itself: the contract between a job that receives content
 //! and a format that it knows nothing of.
 //!
-//! A file is its head, then its chunks. Every chunk holds the same number of bytes of content except the last one, which
-//! may hold fewer; empty content is one empty chunk. So the place of every chunk is known, and chunks can be encoded in
-//! any order.
+//! A file is its head, then its chunks. Every chunk holds the same number of bytes of content except the last one,
+//! which may hold fewer; empty content is one empty chunk. So the place of every chunk is known, and chunks can be
+//! encoded in any order.
 //!
 //! Owns: this contract, the places of chunks.
 //! Does not own: any format.
@@ -49,8 +49,8 @@ pub trait ChunkedFile: Send + Sync {
     /// Bytes that encoding adds to each chunk.
     fn added_bytes(&self) -> usize;
 
-    /// Encodes chunk `index` into `stored`, which is longer by [`ChunkedFile::added_bytes`]. Callers encode no chunk of a
-    /// file again with other content.
+    /// Encodes chunk `index` into `stored`, which is longer by [`ChunkedFile::added_bytes`]. Callers encode no chunk of
+    /// a file again with other content.
     fn encode(&self, index: u64, is_last: bool, content: &[u8], stored: &mut [u8]);
 
     /// Decodes chunk `index` into `content`, which is shorter by [`ChunkedFile::added_bytes`].

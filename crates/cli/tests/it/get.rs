@@ -10,4 +10,5 @@ mod places;
 mod requests;
 mod retries;
 mod sealed;
+mod sealed_cuts;
 mod sync;

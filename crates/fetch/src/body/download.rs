@@ -2,21 +2,22 @@
 //!
 //! Owns: how many bytes have been received, which representation they belong to, the last check before a file is
 //! published.
-//! Does not own: writing the bytes ([`crate::body::sink`]), digests ([`crate::body::expectation`]), what a response is
+//! Does not own: storing the bytes ([`crate::body::store`]), digests ([`crate::body::expectation`]), what a response is
 //! worth ([`crate::kept::resume`]).
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use haul_io::{Buf, ChunkedFile, ChunkedFormat, File, Io, Offset, Staged};
+use haul_io::{Buf, ChunkedFormat, Io, Staged};
 use http::HeaderMap;
 use url::Url;
 
-use crate::body::encoder::{Chunks, Encoder, Kept};
+use crate::body::chunks::Chunks;
 use crate::body::expectation::Expectation;
+use crate::body::file_sink::FileSink;
 use crate::body::receiver::Receiver;
-use crate::body::reread::reread;
 use crate::body::sink::Sink;
+use crate::body::store::{PartsFile, Store};
 use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
 use crate::kept::resume::Prefix;
@@ -26,9 +27,7 @@ use crate::{Checksum, Error, Expected, Response, disposition_name};
 
 /// A body and what is known of it.
 pub(crate) struct Download {
-    sink: Sink,
-    /// Encodes the body on its way to the sink, if it is stored in a format of chunks.
-    encoder: Option<Box<Encoder>>,
+    store: Store,
     expectation: Expectation,
     /// Where the server names the file: the names of the run.
     names: Option<Claims>,
@@ -46,21 +45,6 @@ pub(crate) struct Download {
     had_unreadable_part: bool,
 }
 
-/// A file that others write parts of.
-#[derive(Clone)]
-pub(crate) struct PartsFile {
-    pub(crate) file: File,
-    /// Encodes the parts, if the file is stored in a format of chunks.
-    pub(crate) encoded: Option<Arc<dyn ChunkedFile>>,
-}
-
-impl PartsFile {
-    /// Parts begin at multiples of this.
-    pub(crate) fn unit_bytes(&self) -> u64 {
-        self.encoded.as_ref().map_or(1, |encoded| encoded.chunk_bytes() as u64)
-    }
-}
-
 /// What a complete download yields.
 pub(crate) struct Complete {
     /// The body, if it was kept in memory; empty otherwise.
@@ -72,8 +56,7 @@ pub(crate) struct Complete {
 impl Download {
     pub(crate) fn new(sink: Sink, expected: Expected) -> Self {
         Self {
-            sink,
-            encoder: None,
+            store: Store::new(sink),
             expectation: Expectation::new(expected),
             names: None,
             claimed: None,
@@ -105,10 +88,11 @@ impl Download {
 
     /// Stores the body in `format`.
     pub(crate) fn stored_as(self, format: Option<&Arc<dyn ChunkedFormat>>) -> Self {
-        Self { encoder: format.cloned().map(|format| Box::new(Encoder::new(format))), ..self }
+        Self { store: self.store.encoded(format), ..self }
     }
 
-    /// Receives again the content of `chunks`, which an earlier run left of the representation with `validators`.
+    /// Receives again the content of `chunks`, which an earlier run left of the representation with `validators` in the
+    /// partial file `old`.
     ///
     /// # Errors
     /// If the chunks can't be read, or their content can't be stored.
@@ -117,41 +101,17 @@ impl Download {
         io: &impl Io,
         chunks: Chunks<'_>,
         validators: Validators,
+        old: Staged,
     ) -> Result<(), Error> {
-        let chunk_bytes = chunks.file.chunk_bytes();
+        let (total, bytes) = (validators.total, chunks.bytes);
         self.validators = Some(validators);
-        self.expect_stored(io, None)?;
-        let mut content = io.take_buf(chunk_bytes);
-        for index in 0..chunks.bytes / chunk_bytes as u64 {
-            content.clear();
-            let read = chunks.chunk(io, index, &mut content.spare_mut()[..chunk_bytes], false).await;
-            content.commit(chunk_bytes);
-            let taken;
-            (taken, content) = self.take(io, content, chunk_bytes).await;
-            read.and(taken)?;
-        }
-        io.give_buf(content);
-        let total = self.validators.as_ref().and_then(|validators| validators.total);
-        match &mut self.encoder {
-            Some(encoder) if total.is_some_and(|total| total > self.bytes) => {
-                encoder.go_on(io, &mut self.sink, &mut self.expectation).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Puts what was restored in the place of the partial file `old` that it came from.
-    pub(crate) async fn replace_partial(&mut self, io: &impl Io, old: Staged) -> Result<(), Error> {
-        if let (Some(encoder), Sink::File(_)) = (&mut self.encoder, &self.sink) {
-            encoder.pause(io, &mut self.sink).await;
-        }
-        if let Sink::File(sink) = &mut self.sink {
-            sink.flush(io).await?;
-        }
-        let is_kept = self.pause(io).await && self.bytes > 0;
-        match &mut self.sink {
-            Sink::File(sink) if is_kept => sink.replace_partial(io, old).await,
-            _ => Ok(()),
+        self.store.expect(io, self.validators.as_ref(), None)?;
+        self.store.restore(io, &mut self.expectation, chunks, total).await?;
+        self.bytes = bytes;
+        if self.pause(io).await && self.bytes > 0 {
+            self.store.replace_partial(io, old).await
+        } else {
+            Ok(())
         }
     }
 
@@ -182,10 +142,10 @@ impl Download {
 
     /// Renames the file as the server says, if the task wants that. To be called before the first byte of the whole.
     pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
-        let (Some(names), Sink::File(sink)) = (&self.names, &mut self.sink) else { return Ok(()) };
+        let suffix = self.store.suffix().to_owned();
+        let (Some(names), Some(sink)) = (&self.names, self.store.file_mut()) else { return Ok(()) };
         if let Some(name) = disposition_name(headers) {
-            let suffix = self.encoder.as_ref().map_or("", |encoder| encoder.format().suffix());
-            sink.rename(&(name + suffix));
+            sink.rename(&(name + &suffix));
         }
         if self.claimed.as_deref() != Some(sink.path()) {
             names.claim(io, sink.path()).await?;
@@ -196,7 +156,7 @@ impl Download {
 
     /// Announces the response whose body comes next.
     pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
-        self.sink.announce(response);
+        self.store.sink.announce(response);
     }
 
     /// The local copy that a request for the whole of `url` may be conditional on.
@@ -221,10 +181,7 @@ impl Download {
 
     /// The path of the file to be published, if the body becomes one.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        match &self.sink {
-            Sink::File(sink) => Some(sink.path().to_owned()),
-            _ => None,
-        }
+        self.store.file().map(|sink| sink.path().to_owned())
     }
 
     /// What a request may continue after.
@@ -240,7 +197,7 @@ impl Download {
 
     /// Whether an unnamed file is open, which is lost when it is closed.
     pub(crate) fn holds_file(&self) -> bool {
-        matches!(&self.sink, Sink::File(sink) if sink.holds_file())
+        self.store.file().is_some_and(FileSink::holds_file)
     }
 
     /// The whole comes next, of `total` bytes if that is known.
@@ -310,57 +267,38 @@ impl Download {
             self.check_room(total)?;
             self.expectation.check_size(total)?;
         }
-        if let Sink::File(sink) = &mut self.sink {
-            let first_modified = || self.validators.as_ref().and_then(Validators::modified_seconds);
-            sink.set_modified(last_modified(headers).or_else(first_modified));
+        let first_modified = self.validators.as_ref().and_then(Validators::modified_seconds);
+        if let Some(sink) = self.store.file_mut() {
+            sink.set_modified(last_modified(headers).or(first_modified));
         }
-        self.expect_stored(io, total)
-    }
-
-    /// The body that comes next makes the whole one of `total` bytes, if that is known.
-    fn expect_stored(&mut self, io: &impl Io, total: Option<u64>) -> Result<(), Error> {
-        let stored_bytes = match &mut self.encoder {
-            Some(encoder) => encoder.expect(io, total)?,
-            None => total,
-        };
-        if let Sink::File(sink) = &mut self.sink {
-            let validators = if sink.may_leave_partial() { self.validators.clone() } else { None };
-            sink.expect(validators, stored_bytes);
-        }
-        Ok(())
+        self.store.expect(io, self.validators.as_ref(), total)
     }
 
     /// Nothing comes: the bytes that are there are the whole.
     pub(crate) fn expect_nothing(&mut self) {
-        if let Sink::File(sink) = &mut self.sink {
-            sink.set_modified(self.validators.as_ref().and_then(Validators::modified_seconds));
+        let modified = self.validators.as_ref().and_then(Validators::modified_seconds);
+        if let Some(sink) = self.store.file_mut() {
+            sink.set_modified(modified);
         }
     }
 
     /// Whether the body becomes a file.
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self.sink, Sink::File(_))
+        self.store.file().is_some()
     }
 
     /// Whether others may write parts of the file, in any order.
     pub(crate) fn may_come_in_parts(&mut self, io: &impl Io) -> Result<bool, Error> {
-        self.encoder.as_mut().map_or(Ok(true), |encoder| Ok(encoder.for_parts(io)?.is_some()))
+        self.store.may_come_in_parts(io)
     }
 
     /// Opens the file for parts that others write. The content of the response that comes next is the whole.
     ///
     /// # Panics
-    /// If [`Download::may_come_in_parts`] says no.
+    /// If the body doesn't become a file, or [`Download::may_come_in_parts`] says no.
     pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<PartsFile, Error> {
-        let Sink::File(sink) = &mut self.sink else { panic!("only a file has parts") };
         self.expectation.expect_parts();
-        let file = sink.written(io).await?.file;
-        let Some(encoder) = &mut self.encoder else { return Ok(PartsFile { file, encoded: None }) };
-        let encoded = encoder.for_parts(io)?.expect("the caller has asked");
-        let (written, head) = io.write_all(&file, Buf::from(encoded.head().to_vec()), Offset::At(0)).await;
-        io.give_buf(head);
-        written.map_err(Error::write)?;
-        Ok(PartsFile { file, encoded: Some(encoded) })
+        self.store.open_for_parts(io).await
     }
 
     /// All parts have been written, `bytes` in total: hashes them, and publishes the file.
@@ -370,10 +308,7 @@ impl Download {
         bytes: u64,
     ) -> Result<Complete, Error> {
         self.bytes = bytes;
-        let stored_bytes = self.encoder.as_mut().map_or(bytes, |encoder| encoder.set_written(bytes));
-        if let Sink::File(sink) = &mut self.sink {
-            sink.set_written(stored_bytes);
-        }
+        self.store.set_written(bytes);
         if let Err(error) = self.rehash(io).await {
             self.abandon(io).await;
             return Err(error);
@@ -383,30 +318,14 @@ impl Download {
 
     /// Hashes the bytes that are in the file already.
     async fn rehash(&mut self, io: &impl Io) -> Result<(), Error> {
-        let Sink::File(sink) = &mut self.sink else { return Ok(()) };
-        let written = sink.written(io).await?;
-        if !self.expectation.needs_hashing() {
-            return Ok(());
-        }
-        let each = |piece: &[u8]| self.expectation.update(piece);
-        match &self.encoder {
-            Some(encoder) => encoder.reread(io, &written.file, self.bytes, each).await,
-            None => reread(io, &written.file, written.bytes, each).await,
-        }
+        self.store.rehash(io, &mut self.expectation, self.bytes).await
     }
 
     /// Drops all bytes received so far.
     pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
         (self.bytes, self.validators) = (0, None);
-        self.restart(io);
-        self.sink.start_over(io).await
-    }
-
-    fn restart(&mut self, io: &impl Io) {
         self.expectation.restart();
-        if let Some(encoder) = &mut self.encoder {
-            encoder.start_over(io);
-        }
+        self.store.start_over(io).await
     }
 
     /// Drops all bytes received so far, but not those in a partial file: these go when what comes now is complete.
@@ -414,29 +333,21 @@ impl Download {
         let validators = self.validators.take().filter(|_| self.bytes > 0);
         self.set_aside = validators.or(self.set_aside.take());
         self.bytes = 0;
-        self.restart(io);
-        self.sink.set_aside(io).await
+        self.expectation.restart();
+        self.store.set_aside(io).await
     }
 
     /// Whether the file is only compared with one that exists.
     pub(crate) fn compares(&self) -> bool {
-        matches!(&self.sink, Sink::File(sink) if sink.compares())
+        self.store.file().is_some_and(FileSink::compares)
     }
 
     /// Prepares for a pause before another attempt. Returns whether there can be one.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> bool {
         self.expectation.drop_content();
-        let is_kept = match &mut self.encoder {
-            None => self.sink.pause(io).await == self.bytes,
-            Some(encoder) => match encoder.pause(io, &mut self.sink).await {
-                Some(Kept { content_bytes, stored_bytes }) => {
-                    self.bytes = content_bytes;
-                    self.sink.pause(io).await == stored_bytes
-                }
-                None => false,
-            },
-        };
-        if is_kept && self.validators.is_some() {
+        let kept = self.store.pause(io, self.bytes).await;
+        if let Some(bytes) = kept.filter(|_| self.validators.is_some()) {
+            self.bytes = bytes;
             return true;
         }
         self.set_aside(io).await.is_ok()
@@ -444,18 +355,8 @@ impl Download {
 
     /// All bytes have been received: checks them, and publishes the file.
     pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Complete, Error> {
-        let finished = match &mut self.encoder {
-            None => self.expectation.finish(self.bytes),
-            Some(encoder) => {
-                encoder.end(&mut self.expectation);
-                match self.expectation.finish(self.bytes) {
-                    Ok(hash) => Box::pin(encoder.finish(io, &mut self.sink)).await.map(|()| hash),
-                    Err(error) => Err(error),
-                }
-            }
-        };
-        match finished {
-            Ok(hash) => Ok(Complete { body: self.sink.complete(io).await?, hash }),
+        match self.store.finish(io, &mut self.expectation, self.bytes).await {
+            Ok(hash) => Ok(Complete { body: self.store.sink.complete(io).await?, hash }),
             Err(error) => {
                 Box::pin(self.abandon(io)).await;
                 Err(error)
@@ -465,13 +366,8 @@ impl Download {
 
     /// Ends the download for this run; a later run may continue it, where the task wants that.
     pub(crate) async fn keep(mut self, io: &impl Io) {
-        if let Some(encoder) = &mut self.encoder {
-            encoder.pause(io, &mut self.sink).await;
-        }
-        if let Sink::File(sink) = &mut self.sink
-            && sink.is_in_partial()
-        {
-            sink.pause(io).await;
+        if self.store.file().is_some_and(FileSink::is_in_partial) {
+            self.store.pause(io, self.bytes).await;
             return;
         }
         let kept = self.pause(io).await;
@@ -482,7 +378,7 @@ impl Download {
 
     /// Ends the download and leaves nothing behind.
     pub(crate) async fn abandon(&mut self, io: &impl Io) {
-        self.sink.abandon(io).await;
+        self.store.sink.abandon(io).await;
     }
 }
 
@@ -492,7 +388,7 @@ impl Receiver for Download {
     }
 
     fn check_room(&self, bytes: u64) -> Result<(), Error> {
-        self.sink.check_room(bytes)
+        self.store.sink.check_room(bytes)
     }
 
     fn see_encoded(&mut self, bytes: &[u8]) {
@@ -500,18 +396,13 @@ impl Receiver for Download {
     }
 
     fn takes_large_pieces(&self) -> bool {
-        let is_stored = matches!(&self.sink, Sink::File(_) | Sink::Discard { .. });
-        is_stored && !self.expectation.hashes() && self.encoder.is_none()
+        let is_stored = matches!(&self.store.sink, Sink::File(_) | Sink::Discard { .. });
+        is_stored && !self.expectation.hashes() && !self.store.is_encoded()
     }
 
     async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {
         self.bytes += count as u64;
-        let Some(encoder) = &mut self.encoder else {
-            self.expectation.update(&input.filled()[..count]);
-            return self.sink.take(io, input, count).await;
-        };
-        self.expectation.update_content(&input.filled()[..count]);
-        Box::pin(encoder.take(io, &mut self.sink, &mut self.expectation, input, count)).await
+        self.store.take(io, &mut self.expectation, input, count).await
     }
 
     async fn end(&mut self, _io: &impl Io) -> Result<(), Error> {

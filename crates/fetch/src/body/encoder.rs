@@ -1,20 +1,20 @@
 //! Encoding a body on its way to its sink, in a format of chunks such as age's.
 //!
-//! Content waits until a chunk of it is complete. Only then is the chunk encoded, once, and counted for the checksums. So
-//! a pause drops at most one chunk of content, which is fetched again, and no chunk is ever encoded twice with different
-//! bytes. Where the whole starts over, the file begins again, under new keys.
+//! Content waits until a chunk of it is complete. Only then is the chunk encoded, once, and counted for the checksums.
+//! So a pause drops at most one chunk of content, which is fetched again, and no chunk is ever encoded twice with
+//! different bytes. Where the whole starts over, the file begins again, under new keys.
 //!
 //! Owns: the boundary between what is encoded and what still waits, the file that is being encoded.
 //! Does not own: the format ([`haul_io::ChunkedFormat`]), storing ([`crate::body::sink`]), checksums
 //! ([`crate::body::expectation`]).
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 
-use haul_io::{Armor, Buf, ChunkedFile, ChunkedFormat, File, Io, Offset};
+use haul_io::{Armor, Buf, ChunkedFile, ChunkedFormat, File, Io};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Error;
+use crate::body::chunks::Chunks;
 use crate::body::expectation::Expectation;
 use crate::body::sink::Sink;
 
@@ -149,8 +149,8 @@ impl Encoder {
         }
     }
 
-    /// Hands on what was encoded, and drops the content that waits. `None` if no chunk was encoded: the file then starts
-    /// over.
+    /// Hands on what was encoded, and drops the content that waits. `None` if no chunk was encoded: the file then
+    /// starts over.
     pub(crate) async fn pause(&mut self, io: &impl Io, sink: &mut Sink) -> Option<Kept> {
         let begun = self.begun.as_mut().filter(|begun| begun.chunks > 0 && !begun.is_ended)?;
         begun.waiting.zeroize();
@@ -315,56 +315,5 @@ impl Begun {
         taken?;
         self.stored_bytes += count as u64;
         Ok(())
-    }
-}
-
-/// The chunks at the start of a stored file.
-pub(crate) struct Chunks<'a> {
-    pub(crate) file: &'a Arc<dyn ChunkedFile>,
-    pub(crate) stored: &'a File,
-    /// Bytes of content in these chunks.
-    pub(crate) bytes: u64,
-    /// Whether the last of them is the last of the file.
-    pub(crate) is_whole: bool,
-}
-
-impl Chunks<'_> {
-    /// Calls `each` with the content of each chunk.
-    ///
-    /// # Errors
-    /// If the file can't be read, is shorter, or was changed.
-    pub(crate) async fn read(&self, io: &impl Io, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
-        let chunk_bytes = self.file.chunk_bytes() as u64;
-        let count = self.bytes.div_ceil(chunk_bytes).max(u64::from(self.is_whole));
-        let mut content = Zeroizing::new(vec![0; self.file.chunk_bytes()]);
-        for index in 0..count {
-            let content_bytes = (self.bytes - index * chunk_bytes).min(chunk_bytes) as usize;
-            self.chunk(io, index, &mut content[..content_bytes], self.is_whole && index + 1 == count).await?;
-            each(&content[..content_bytes]);
-            io.yield_now().await;
-        }
-        Ok(())
-    }
-
-    /// Reads the content of chunk `index`.
-    pub(crate) async fn chunk(
-        &self,
-        io: &impl Io,
-        index: u64,
-        content: &mut [u8],
-        is_last: bool,
-    ) -> Result<(), Error> {
-        let changed = || Error::write(std::io::Error::other("the file was changed by another program"));
-        let stored_bytes = content.len() + self.file.added_bytes();
-        let buf = io.take_buf(self.file.stored_chunk_bytes().next_power_of_two());
-        let offset = Offset::At(self.file.offset_of(index));
-        let (count, buf) = io.read_full(self.stored, buf, stored_bytes, offset).await;
-        let read = match count {
-            Ok(count) if count < stored_bytes => Err(Error::write(ErrorKind::UnexpectedEof.into())),
-            Ok(_) => self.file.decode(index, is_last, buf.filled(), content).map_err(|_| changed()),
-            Err(error) => Err(Error::write(error)),
-        };
-        io.give_buf(buf);
-        read
     }
 }

@@ -109,11 +109,6 @@ impl FileSink {
         Self { keeps_partial: true, ..self }
     }
 
-    /// Writes what is buffered.
-    pub(crate) async fn flush(&mut self, io: &impl Io) -> Result<(), Error> {
-        if self.buffer.is_some() { self.write_out(io).await } else { Ok(()) }
-    }
-
     /// Puts what was received in the place of `old`, the partial file that was kept so far.
     pub(crate) async fn replace_partial(&mut self, io: &impl Io, old: Staged) -> Result<(), Error> {
         if let (Some(partial), Some(validators)) = (&self.partial, &self.validators)

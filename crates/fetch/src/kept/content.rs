@@ -8,7 +8,7 @@ use std::sync::Arc;
 use haul_io::{Buf, ChunkedFile, ChunkedFormat, File, Io, Offset, OpenMode};
 
 use crate::Error;
-use crate::body::encoder::Chunks;
+use crate::body::chunks::Chunks;
 use crate::body::reread::reread;
 use crate::kept::place::Place;
 

@@ -38,10 +38,9 @@ pub(crate) enum Verdict {
     Unknown,
 }
 
-/// Checks whether the existing file in `place`, described by `stat` and stored in `format`, matches the server's: it has
-/// the same length, and the same time or the expected checksums. Of a file that is sealed and that no key opens, the
-/// time must match: the checksums were checked before it got its name. Only the first byte is requested, as some servers
-/// don't support HEAD for every URL.
+/// Checks whether the `existing` file matches the server's: it has the same length, and the same time or the expected
+/// checksums. Of a file that is encoded and that no key opens, the time must match: the checksums were checked before
+/// it got its name. Only the first byte is requested, as some servers don't support HEAD for every URL.
 ///
 /// # Errors
 /// [`Error::Differs`] or [`Error::Checksum`] if it is another file; [`Error::Exists`] if only its content could tell,

@@ -1,7 +1,7 @@
 //! Small text files next to a result, which describe its bytes.
 //!
-//! The first line of a record names its kind and version, the second the URL, as it is or as a salted hash; more lines follow, and the last one is
-//! "end", so that a truncated record is recognized. A record is written as a whole, and
+//! The first line of a record names its kind and version, the second the URL, as it is or as a salted hash; more lines
+//! follow, and the last one is "end", so that a truncated record is recognized. A record is written as a whole, and
 //! believed only if nobody else can have written it.
 //!
 //! Owns: this format, reading and replacing records.

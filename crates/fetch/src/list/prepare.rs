@@ -9,8 +9,8 @@ use std::sync::Arc;
 use haul_io::{ChunkedFormat, Existing, Io, Publish};
 use http::Method;
 
+use crate::body::chunks::Chunks;
 use crate::body::download::Download;
-use crate::body::encoder::Chunks;
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
 use crate::kept::claims::Claims;
@@ -118,8 +118,8 @@ struct EncodedPart<'a> {
     kept: Kept,
 }
 
-/// Encodes anew, under other keys, what an earlier run encoded: it is unknown what that run did with the chunk after the
-/// last one that is there. Where no key opens it, the file starts over.
+/// Encodes anew, under other keys, what an earlier run encoded: it is unknown what that run did with the chunk after
+/// the last one that is there. Where no key opens it, the file starts over.
 async fn restore(
     io: &impl Io,
     format: &Arc<dyn ChunkedFormat>,
@@ -137,22 +137,16 @@ async fn restore(
         return Ok(Prepared::Download(Box::new(fresh(sink()).after_unreadable_part())));
     };
     let chunk_count = prefix.bytes.saturating_sub(old.offset_of(0)) / old.stored_chunk_bytes() as u64;
-    let chunks = Chunks {
-        file: &old,
-        stored: staged.file(),
-        bytes: chunk_count * old.chunk_bytes() as u64,
-        is_whole: false,
-    };
-    let mut download = fresh(sink().keeping_partial());
-    match download.restore(io, chunks, prefix.validators).await {
-        Ok(()) if chunk_count > 0 => {
-            download.replace_partial(io, staged).await?;
-            return Ok(Prepared::Download(Box::new(download)));
+    let (stored, bytes) = (staged.file().clone(), chunk_count * old.chunk_bytes() as u64);
+    let chunks = Chunks { file: &old, stored: &stored, bytes, is_whole: false };
+    if chunk_count > 0 {
+        let mut download = fresh(sink().keeping_partial());
+        match download.restore(io, chunks, prefix.validators, staged).await {
+            Ok(()) => return Ok(Prepared::Download(Box::new(download))),
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            // Damaged: it goes when the next one begins.
+            Err(_) => download.abandon(io).await,
         }
-        Ok(()) => {}
-        Err(Error::Cancelled) => return Err(Error::Cancelled),
-        // Damaged: it goes when the next one begins.
-        Err(_) => download.abandon(io).await,
     }
     Ok(Prepared::Download(Box::new(fresh(sink()))))
 }

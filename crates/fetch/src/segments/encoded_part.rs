@@ -1,8 +1,8 @@
 //! Encoding one part of a file that is fetched in segments and stored in a format of chunks.
 //!
-//! Content waits until a chunk of it is complete; then the chunk is reserved, encoded and written. What waits at the end
-//! of a response is dropped, still unreserved, and requested again. So each chunk is encoded once, whatever becomes of
-//! the connections.
+//! Content waits until a chunk of it is complete; then the chunk is reserved, encoded and written. What waits at the
+//! end of a response is dropped, still unreserved, and requested again. So each chunk is encoded once, whatever becomes
+//! of the connections.
 //!
 //! Owns: the content that waits.
 //! Does not own: which bytes are requested ([`crate::segments::spans`]), the format ([`haul_io::ChunkedFormat`]).

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use haul_io::Io;
 
-use crate::body::download::{Download, PartsFile};
+use crate::body::download::Download;
+use crate::body::store::PartsFile;
 use crate::route::host_pause::HostPause;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::spans::{SpanClaim, Spans, lock};

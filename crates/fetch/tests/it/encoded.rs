@@ -1,4 +1,4 @@
-//! Bodies that are stored in a format of chunks, by a format whose chunks are short and which remembers what it encoded.
+//! Bodies that are stored in a format of chunks: one whose chunks are short, and that remembers what it encoded.
 
 mod format;
 mod kept;
