@@ -6,6 +6,7 @@
 
 mod cookies;
 mod describe;
+mod hidden;
 mod naming;
 mod netrc;
 pub(crate) mod network;

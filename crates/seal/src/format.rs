@@ -4,7 +4,7 @@
 //! Does not own: receiving and storing, the format itself ([`haul_age_format`]).
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_age_format::{
@@ -13,7 +13,9 @@ use haul_age_format::{
 };
 use haul_io::{Armor, Cancel, ChunkedFile, ChunkedFormat, Damaged};
 
+use crate::error::Error;
 use crate::plugin::Plugins;
+use crate::stream::{StreamOptions, Streamed, seal_stream};
 use crate::task::Refusal;
 
 /// The age format, with recipients to seal to and identities to read what earlier runs sealed.
@@ -73,7 +75,24 @@ impl SealedFormat {
         Self { plugins: is_needed.then_some(PluginKeys { plugins, cancel, ready }), ..self }
     }
 
-    fn header(&self, random: &mut dyn FnMut(&mut [u8])) -> io::Result<SealedHeader> {
+    /// What the names of files end in.
+    pub(crate) fn suffix_text(&self) -> &str {
+        &self.suffix
+    }
+
+    /// Seals a stream to the recipients.
+    pub(crate) fn seal_stream(
+        &self,
+        source: impl Read + Send,
+        sink: impl Write + Send,
+        cancel: &Cancel,
+    ) -> Result<Streamed, Error> {
+        let plugins = self.plugins.as_ref().map(|keys| keys.plugins.clone());
+        let options = StreamOptions { plugins, ..StreamOptions::new(cancel.clone()) };
+        seal_stream(source, sink, &self.recipients, &options)
+    }
+
+    pub(crate) fn header(&self, random: &mut dyn FnMut(&mut [u8])) -> io::Result<SealedHeader> {
         let sealed = match &self.plugins {
             None => seal_header(&self.recipients, random),
             Some(plugins) => {

@@ -40,6 +40,7 @@
 
 mod error;
 mod format;
+mod hidden;
 mod inspect;
 mod jobs;
 mod payload;
@@ -59,6 +60,7 @@ pub use haul_age_format::{
     WORK_FACTOR_IN_TREES_MAX, WORK_FACTOR_MAX, X25519Identity, X25519Recipient, check_recipients,
     identities_in, protected_file, protected_identities_in, recipients_in, text_of,
 };
+pub use hidden::{HiddenName, HiddenNames, NameJournal};
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
 pub use jobs::{
     EmptyKey, JobSpec, LargeFile, OpenJob, Replaceable, Replacing, ReplacingState, ReplacingToken, SealJob,

@@ -38,9 +38,13 @@ impl Subject for FetchTask {
 }
 
 impl DescribeOutput<FetchTask> for Fetched {
-    fn detail(&self, _: &FetchTask) -> Option<String> {
+    fn detail(&self, task: &FetchTask) -> Option<String> {
         let bytes = human_bytes(self.response.body_bytes);
-        let target = self.path.as_ref().map_or("stdout".to_owned(), quoted);
+        let target = match &self.path {
+            Some(_) if task.is_hidden => "a hidden name".to_owned(),
+            Some(path) => quoted(path),
+            None => "stdout".to_owned(),
+        };
         if self.skipped {
             return Some(format!("-> {target}, complete already, {bytes}"));
         }
@@ -66,14 +70,14 @@ impl DescribeOutput<FetchTask> for Fetched {
         self.unchanged
     }
 
-    fn members(&self, _: &FetchTask) -> Map<String, Value> {
+    fn members(&self, task: &FetchTask) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("status".to_owned(), self.response.status.as_u16().into());
         let url = Cow::Borrowed(self.response.url.as_str());
         let url = if self.encoded { without_query(url) } else { url };
         members.insert("url".to_owned(), url.as_ref().into());
         members.insert("bytes".to_owned(), self.response.body_bytes.into());
-        if let Some(path) = &self.path {
+        if let Some(path) = self.path.as_ref().filter(|_| !task.is_hidden) {
             members.extend(name_members("target", path.as_os_str()));
         }
         if self.skipped {

@@ -17,6 +17,7 @@ use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
+use super::hidden::Hidden;
 use super::requests::{RequestPlan, RequestTemplate};
 use super::sealing::sealed_name;
 use crate::args::NameArg;
@@ -79,6 +80,8 @@ pub(super) struct Naming {
     hash: Option<Algorithm>,
     keep_lines: bool,
     is_sealed: bool,
+    /// Hides the names of results.
+    hidden: Option<Hidden>,
 }
 
 impl NamingPlan {
@@ -115,11 +118,17 @@ impl NamingPlan {
             hash: self.hash,
             keep_lines: self.keep_lines,
             is_sealed: self.is_sealed,
+            hidden: None,
         })
     }
 }
 
 impl Naming {
+    /// Hides the names of results, if `hidden` is given.
+    pub(super) fn hiding(self, hidden: Option<Hidden>) -> Self {
+        Self { hidden, ..self }
+    }
+
     /// The logins for hosts that redirects lead to.
     pub(super) fn logins(&self) -> Option<Logins> {
         self.requests.logins()
@@ -153,6 +162,7 @@ impl Naming {
             Ok((destination, expected)) => {
                 let mut task = FetchTask::of(request, label, destination);
                 task.expected = expected;
+                task.is_hidden = self.hidden.is_some();
                 task
             }
             Err(reason) => FetchTask::of(Err(reason), label, Destination::Discard),
@@ -194,7 +204,8 @@ impl Naming {
             }
             (Some(out), _) => out.clone(),
             (None, NameArg::Basename) => basename(request.url()).into(),
-            (None, NameArg::Path) => path_name(request.url()).into(),
+            // Only whole paths tell all URLs apart.
+            (None, NameArg::Path | NameArg::Hidden) => path_name(request.url()).into(),
             (None, NameArg::Disposition) => {
                 let name = unreserved(Path::new(&basename(request.url())));
                 let name = if self.is_sealed { sealed_name(&name) } else { name };
@@ -204,7 +215,11 @@ impl Naming {
         };
         // Only the user may choose the names of haul's own files.
         let name = if item.is_typed { name } else { unreserved(&name) };
-        let name = if self.is_sealed { sealed_name(&name) } else { name };
+        let name = match &self.hidden {
+            Some(hidden) => hidden.hide(&name, &redacted_url(&item.url))?,
+            None if self.is_sealed => sealed_name(&name),
+            None => name,
+        };
         let mut publish = publish(self.dir.join(&name), self.mode, self.existing);
         // Links in place of directories are refused beneath the directory of results. A name without directories needs
         // no such care.

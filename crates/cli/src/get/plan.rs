@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use haul_fetch::{Algorithm, Config, FetchJob, HostSource, StatusCode, Trust};
 use haul_io::{Existing, File};
+use haul_seal::FileOptions;
 
 use super::cookies::Cookies;
+use super::hidden::Hidden;
 use super::naming::{NamingPlan, OutputPlan};
 use super::network;
 use super::requests::RequestPlan;
@@ -65,6 +67,10 @@ impl GetPlan {
         let transfers = Transfers::resolve(args, run.engine);
         let directory = (output == OutputPlan::Directory).then_some(args.dir.as_path());
         let sealing = SealingPlan::resolve(&args.sealing, directory, environment)?;
+        if args.name == NameArg::Hidden && sealing.is_none() {
+            let problem = Problem::usage("--name hidden is for results that are sealed");
+            return Err(problem.hint("name a recipient with -r or -R, or a passphrase with -p"));
+        }
         if is_shown && sealing.as_ref().is_some_and(|sealing| !sealing.is_armored()) {
             return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
         }
@@ -100,7 +106,12 @@ impl GetPlan {
 
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
     fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
-        let naming = self.naming.prepare(terminal, self.config.total_timeout)?;
+        let format = self.sealing.as_ref().map(|sealing| sealing.prepare(false, voice)).transpose()?;
+        let is_hidden = self.naming.rule == NameArg::Hidden;
+        let hidden = format.as_ref().filter(|_| is_hidden);
+        let hidden = hidden.map(|format| Hidden::begin(&self.naming.dir, format)).transpose()?;
+        let list_options = FileOptions { mode: self.naming.mode, ..FileOptions::default() };
+        let naming = self.naming.prepare(terminal, self.config.total_timeout)?.hiding(hidden.clone());
         let logins = naming.logins();
         let source = Urls {
             args: self.urls.into_iter(),
@@ -108,7 +119,6 @@ impl GetPlan {
             shard: self.shard,
             naming,
         };
-        let format = self.sealing.as_ref().map(|sealing| sealing.prepare(false, voice)).transpose()?;
         if format.is_some() && self.failures.is_some() {
             voice.warning("the file of --failures holds URLs and header fields of the list, not sealed");
         }
@@ -120,7 +130,7 @@ impl GetPlan {
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
         let idle_connections_max = descriptors::idle_connections_max(self.config.idle_connections_max);
         let cookies_jar = cookies.as_ref().map(Cookies::jar);
-        let config = Config { cookies: cookies_jar, idle_connections_max, logins, format, ..self.config };
+        let config = Config { cookies: cookies_jar, idle_connections_max, logins, format: format.clone().map(|format| format as _), ..self.config };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
         let limits = self.transfers.limits(&choice.engine);
         let json = self.run.report.json;
@@ -132,7 +142,11 @@ impl GetPlan {
             source,
             |task| failures.iter_mut().for_each(|failures| failures.add(task)),
         )?;
-        let written = [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write)];
+        let list = match (hidden, format) {
+            (Some(hidden), Some(format)) => hidden.finish(&format, &list_options),
+            _ => Ok(()),
+        };
+        let written = [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write), list];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {
             voice.error(error);
@@ -193,6 +207,10 @@ fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
     if args.name == NameArg::Disposition && (args.resume || args.sync || args.checksums.is_some()) {
         let problem = Problem::usage("-c, --sync and --checksums need names that are known in advance");
         return Err(problem.hint("use --name path or --name basename"));
+    }
+    if args.name == NameArg::Hidden && (args.resume || args.sync || *output != OutputPlan::Directory) {
+        let problem = Problem::usage("--name hidden is for new files in a directory: not with -c, --sync or -o");
+        return Err(problem.hint("a run that is to be continued needs names that it finds again"));
     }
     if args.checksum.is_some() && args.urls.len() > 1 {
         let problem = Problem::usage("--checksum is for a single URL");

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use haul_io::{Cancel, ChunkedFormat};
+use haul_io::Cancel;
 use haul_seal::{SealedFormat, TREE_IDENTITY_NAME};
 
 use crate::args::SealingArgs;
@@ -63,7 +63,7 @@ impl SealingPlan {
     }
 
     /// Reads the keys. A new identity of the directory is stored, unless this is a `dry_run`.
-    pub(super) fn prepare(&self, dry_run: bool, voice: &Voice) -> Result<Arc<dyn ChunkedFormat>, Problem> {
+    pub(super) fn prepare(&self, dry_run: bool, voice: &Voice) -> Result<Arc<SealedFormat>, Problem> {
         let plugins = self.plugins.plugins(voice);
         let directories: BTreeSet<_> = self.directory.iter().filter(|_| !dry_run).cloned().collect();
         let keys = self.recipients.read_keys(&directories, &plugins, voice)?;

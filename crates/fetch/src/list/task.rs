@@ -24,6 +24,8 @@ pub struct FetchTask {
     pub expected: Expected,
     /// Arbitrary data of the caller, available when the task ends.
     pub context: Option<Box<str>>,
+    /// Whether the caller shows the name of the file to nobody. Only kept for it.
+    pub is_hidden: bool,
     progress: Mutex<Progress>,
 }
 
@@ -111,6 +113,7 @@ impl FetchTask {
             destination,
             expected: Expected::default(),
             context: None,
+            is_hidden: false,
             progress: Mutex::default(),
         }
     }

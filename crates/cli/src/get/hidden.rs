@@ -1,0 +1,50 @@
+//! Names that are hidden: results have random names, and a sealed list says which is which.
+//!
+//! Owns: random names, the journal of a run.
+//! Does not own: the form of the list ([`haul_seal::NameJournal`]), the names that are hidden ([`super::naming`]).
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use haul_io::reason;
+use haul_seal::{FileOptions, HiddenName, NameJournal, SealedFormat};
+
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+use crate::run::random::system_random;
+
+/// The hidden names of a run. Clones share the list.
+#[derive(Clone)]
+pub(super) struct Hidden(Arc<Mutex<Option<NameJournal>>>);
+
+impl Hidden {
+    /// Begins the list in `directory`.
+    pub(super) fn begin(directory: &Path, format: &SealedFormat) -> Result<Self, Problem> {
+        let journal = NameJournal::create(directory, format, &mut system_random()).map_err(|error| {
+            let (directory, reason) = (quoted(directory), reason(&error));
+            Problem::usage(format!("cannot begin a list of names in {directory}: {reason}"))
+        })?;
+        Ok(Self(Arc::new(Mutex::new(Some(journal)))))
+    }
+
+    /// A random name for the result that is called `name` and comes from `source`. The list has it when this returns.
+    pub(super) fn hide(&self, name: &Path, source: &str) -> Result<PathBuf, String> {
+        let mut random = [0; 16];
+        system_random()(&mut random);
+        let file = format!("{:032x}.age", u128::from_be_bytes(random));
+        let name = name.to_string_lossy().into_owned();
+        let entry = HiddenName { file: file.clone(), name, source: source.to_owned() };
+        let mut journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let journal = journal.as_mut().ok_or("the list of names has ended")?;
+        journal.append(&entry).map_err(|error| format!("cannot write the list of names: {}", reason(&error)))?;
+        Ok(file.into())
+    }
+
+    /// Ends the list.
+    pub(super) fn finish(&self, format: &SealedFormat, options: &FileOptions) -> Result<(), String> {
+        let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(journal) = journal else { return Ok(()) };
+        let ended = journal.finish(format, options);
+        ended.map(drop).map_err(|error| format!("the list of names stays a journal, as it can't be completed: {error}"))
+    }
+}
