@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod armor;
+mod armor_layout;
 mod encoding;
 mod error;
 mod file_key;
@@ -53,6 +54,7 @@ mod run_key;
 mod sealing;
 
 pub use armor::{ArmorDecoder, ArmorEncoder, is_armored, may_become_armored};
+pub use armor_layout::ArmorLayout;
 pub use error::{ArmorError, ChunkError, HeaderError, OpenError, SealError, StreamError};
 pub use file_key::{FileKey, NONCE_BYTES};
 pub use header::{Header, Parsed, Stanza};

@@ -64,7 +64,7 @@ pub use jobs::{
 };
 pub use payload::{Payload, WrappedKey};
 pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};
-pub use stream::{StreamOptions, Streamed, into_file, open_stream, seal_stream};
+pub use stream::{SealedFile, StreamOptions, Streamed, into_file, open_stream, seal_stream};
 pub use task::{FileOptions, FoundFile, Outcome, PluginKey, Refusal, Remarks, SkipReason, Task};
 pub use walk::{
     BadPattern, Direction, Filter, Mirror, NameError, Placement, Symlinks, TREE_IDENTITY_NAME, Tally, Walk,
