@@ -73,6 +73,6 @@ pub use plugin::{PluginFault, PluginReader, Question, Turn, Unwrapped, Unwrappin
 pub use random::system_random;
 pub use run_key::RunKey;
 pub use sealing::{
-    SealedHeader, check_labels, check_recipients, open_header, open_header_with, seal_header,
-    seal_header_with,
+    SealedHeader, check_labels, check_recipients, open_header, open_header_with, rewrap_header, seal_header,
+    seal_header_with, unwrap_file_key,
 };

@@ -204,7 +204,7 @@ impl fmt::Display for Error {
             Self::Plugin(source) => source.fmt(f),
             Self::WrongLength => f.write_str("the file was cut short or lengthened"),
             Self::OutOfRange { plain_bytes } => {
-                write!(f, "the range begins behind the last byte: the plaintext has {plain_bytes}")
+                write!(f, "the range begins behind the last byte: the plaintext has {plain_bytes} bytes")
             }
             Self::HalfOverwritten => f.write_str("the file is damaged: only a part of it was overwritten"),
             Self::CutShort => f.write_str("the end is missing: it was cut short"),

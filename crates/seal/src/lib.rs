@@ -59,8 +59,9 @@ pub use haul_age_format::{
 };
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
 pub use jobs::{
-    EmptyKey, JobSpec, LargeFile, OpenJob, Replaceable, Replacing, ReplacingState, ReplacingToken, SealJob,
-    Token, VerifyJob, VerifyState, VerifyToken, WriteBegun, XorJob, XorJobSpec, XorMode,
+    EmptyKey, JobSpec, LargeFile, OpenJob, RekeyJob, RekeyJobSpec, Replaceable, Replacing, ReplacingState,
+    ReplacingToken, SealJob, Token, VerifyJob, VerifyState, VerifyToken, WriteBegun, XorJob, XorJobSpec,
+    XorMode,
 };
 pub use payload::{Payload, WrappedKey};
 pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};

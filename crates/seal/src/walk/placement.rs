@@ -20,6 +20,15 @@ pub enum Direction {
     Open,
     /// Names stay; results replace their sources.
     Replace,
+    /// As [`Replace`](Self::Replace). In trees, files without the suffix are left out.
+    Rekey,
+}
+
+impl Direction {
+    /// Whether results have the names of their sources.
+    pub(super) fn keeps_names(self) -> bool {
+        matches!(self, Self::Replace | Self::Rekey)
+    }
 }
 
 /// Where results go.
@@ -132,7 +141,7 @@ impl Naming {
         let is_identity = name == TREE_IDENTITY_NAME;
         match self.placement.direction {
             Direction::Seal => is_sealed || is_identity || looks_sealed,
-            Direction::Open => !is_sealed || is_identity,
+            Direction::Open | Direction::Rekey => !is_sealed || is_identity,
             Direction::Replace => false,
         }
     }
@@ -164,7 +173,7 @@ impl Naming {
         let suffix = self.placement.suffix.as_os_str();
         Some(match self.placement.direction {
             Direction::Seal => [name, suffix].into_iter().collect(),
-            Direction::Replace => name.to_owned(),
+            Direction::Replace | Direction::Rekey => name.to_owned(),
             Direction::Open if !has_suffix(name, suffix) => return None,
             Direction::Open => {
                 let bytes = name.as_bytes();

@@ -104,7 +104,7 @@ impl Walk {
     /// The names of the inputs show that two sources have the same result, or that a result would take the place of a
     /// source.
     pub fn publishing(mut self, existing: Existing) -> Result<Self, NameError> {
-        if self.naming.direction() == Direction::Replace {
+        if self.naming.direction().keeps_names() {
             return Ok(self);
         }
         let replaces = existing == Existing::Replace;
@@ -233,7 +233,7 @@ impl Walk {
 
     /// Claims the result `target` of `source`. Returns why there can't be such a result.
     fn conflict(&mut self, source: &Path, target: &Path, is_input: bool) -> Option<&'static str> {
-        if !self.has_results || self.naming.direction() == Direction::Replace {
+        if !self.has_results || self.naming.direction().keeps_names() {
             return None;
         }
         if self.naming.is_dots(source, is_input) {

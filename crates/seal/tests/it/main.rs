@@ -3,6 +3,7 @@
 mod jobs;
 mod plugins;
 mod races;
+mod rekey;
 mod sealed_file;
 mod simulated;
 mod streams;
