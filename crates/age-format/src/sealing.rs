@@ -103,7 +103,7 @@ pub fn seal_header_with(
 /// Makes another header for a file that is sealed under `file_key`, as for new `recipients`. The payload and the nonce
 /// before it stay as they are, and follow the header. `plugin_stanzas` is as in [`seal_header_with`].
 ///
-/// Whoever has opened the file before may have kept the file key, which still opens the payload.
+/// A former recipient may have kept the file key, which still opens the payload.
 ///
 /// # Errors
 /// As [`seal_header_with`].

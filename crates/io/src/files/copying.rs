@@ -112,7 +112,8 @@ mod tests {
                 (599_999, 1, 50, 1),
                 (600_000, 0, 9, 0),
             ] {
-                let mut files = Files { refuse_copies, ..Files::default() };
+                let mut files = Files::default();
+                files.refuse_copies = refuse_copies;
                 files.put("d/source", &content);
                 let sim = Sim::with_files(bytes, files);
                 let publish = Publish::new("d/target");

@@ -27,7 +27,7 @@ use crate::plugin::KeyRequest;
 use crate::task::{FileOptions, Outcome, Remarks, SourceFile, Task};
 
 /// Replaces each task's source, armored or not, by one with a header for other recipients. The payload stays, and so
-/// does the file key: whoever could open the file before may have kept the key, with which the new file opens as well.
+/// does the file key: a former recipient may have kept the key, with which the new file opens as well.
 ///
 /// At every instant the name leads to the old or to the new file. Its header is authenticated, and so is its last
 /// chunk in the new file, which shows that the copy is complete. Armored files are authenticated as a whole. A symbolic
