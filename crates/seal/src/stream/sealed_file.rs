@@ -161,6 +161,17 @@ impl<R: Read + Seek> SealedFile<R> {
         Ok(Streamed { plain_bytes: moved.written, sealed_bytes: moved.read })
     }
 
+    /// All of the plaintext.
+    pub(crate) fn into_plaintext(mut self) -> Result<Vec<u8>, Error> {
+        let mut plain = Vec::with_capacity(self.len() as usize);
+        while (plain.len() as u64) < self.len() {
+            self.hold(chunk_of(plain.len() as u64))?;
+            let start = plain.len() - Layout::plain_offset(self.first) as usize;
+            plain.extend_from_slice(&self.plain.filled()[start..]);
+        }
+        Ok(plain)
+    }
+
     /// Makes `plain` hold the chunk with the number `index`.
     fn hold(&mut self, index: u64) -> Result<(), Error> {
         let held = self.first..self.first + self.plain.filled().len().div_ceil(CHUNK_BYTES) as u64;

@@ -1,5 +1,6 @@
 //! The jobs, streams and plugins of `haul-seal`, on real files, in memory and in the simulation.
 
+mod front_doors;
 mod jobs;
 mod plugins;
 mod races;
