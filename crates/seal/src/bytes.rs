@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::reader::unarmored;
 use crate::stream::SealedFile;
 
-/// Seals `plain` to `recipients` and returns the age file. Plugins aren't asked: see [`seal_stream`](crate::seal_stream)
-/// for their recipients, for armor, and for data that doesn't fit in memory.
+/// Seals `plain` to `recipients` and returns the age file. Plugins aren't asked: see
+/// [`seal_stream`](crate::seal_stream) for their recipients, for armor, and for data that doesn't fit in memory.
 ///
 /// Cost: a copy of the data; about 30 µs for an X25519 recipient, a second for a passphrase. No thread is started.
 ///

@@ -1,4 +1,5 @@
-//! Tests of `haul seal`, `haul open`, `haul verify`, `haul cat`, `haul rekey` and `haul keygen`: keys, plugins, streams and trees.
+//! Tests of `haul seal`, `haul open`, `haul verify`, `haul cat`, `haul rekey` and `haul keygen`: keys, plugins, streams
+//! and trees.
 
 mod attributes;
 mod cat;

@@ -61,8 +61,11 @@ pub struct Tree<'a, J: TreeJob> {
     engine: Option<Engine>,
     plugins: Option<Arc<Plugins>>,
     cancel: Option<Cancel>,
-    on_event: Box<dyn FnMut(&Event<J>) + 'a>,
+    on_event: OnEvent<'a, J>,
 }
+
+/// What is called for each event of a run.
+type OnEvent<'a, J> = Box<dyn FnMut(&Event<J>) + 'a>;
 
 impl Tree<'_, SealJob> {
     /// Seals to `recipients`.

@@ -90,19 +90,6 @@ impl Walk {
         Self { has_results: false, ..self }
     }
 
-    /// The tasks for a job that reads sealed files and writes no results: each input that is a file, whatever its name,
-    /// and each file of a tree that has the suffix. The walk must go in the direction of opening.
-    pub fn to_check(self) -> impl Iterator<Item = Task> + use<> {
-        self.without_results().map(|task| match task {
-            // Without the suffix, a name yields no name for a result; none is needed.
-            Task::Bad { source, error: None } => Task::check(source),
-            Task::File { source, found, plugin_key, .. } => {
-                Task::File { source, target: PathBuf::new(), found, plugin_key }
-            }
-            other => other,
-        })
-    }
-
     /// Leaves out `files`, which hold secrets of the run, under any of their names. An input among them fails, unless
     /// it is to be opened.
     pub fn sparing(mut self, files: &[PathBuf]) -> Self {

@@ -227,7 +227,7 @@ fn survives_kills(engine: &str, kills_program: bool) {
     let fixture = Fixture::new();
     Tree::seeded(11).files(300).sizes(1..=4_000).depth(1).write(&fixture.path("tree")).unwrap();
     for index in 0..4 {
-        fixture.write(&format!("tree/large{index}"), seeded_bytes(index, 3_000_000));
+        fixture.write(format!("tree/large{index}"), seeded_bytes(index, 3_000_000));
     }
     fixture.seal(&["-o", "sealed", "tree"]);
     let names: Vec<_> = contents(&fixture.path("sealed")).into_keys().collect();
