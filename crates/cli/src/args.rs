@@ -14,6 +14,8 @@ mod files;
 mod get;
 mod keys;
 mod network;
+mod range;
+mod rekey;
 mod requests;
 mod sealing;
 mod secrets;
@@ -21,14 +23,17 @@ mod secrets;
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::bench::{BenchArgs, BenchWhat, DemoArgs};
-use self::check::{INSPECT_EXAMPLES, VERIFY_EXAMPLES};
-pub(crate) use self::check::{InspectArgs, VerifyArgs};
+use self::check::{CAT_EXAMPLES, INSPECT_EXAMPLES, VERIFY_EXAMPLES};
+pub(crate) use self::check::{CatArgs, InspectArgs, VerifyArgs};
 use self::common::clamped;
 pub(crate) use self::common::{CommonArgs, ProgressArg};
 pub(crate) use self::files::{DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
 pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
 pub(crate) use self::keys::{KeygenArgs, PassphraseArgs};
 pub(crate) use self::network::NetworkArgs;
+pub(crate) use self::range::RangeArg;
+use self::rekey::REKEY_EXAMPLES;
+pub(crate) use self::rekey::RekeyArgs;
 pub(crate) use self::requests::RequestArgs;
 pub(crate) use self::sealing::SealingArgs;
 use self::secrets::{misplaced_keys, texts_of};
@@ -56,6 +61,12 @@ pub(crate) enum Command {
     /// Authenticate every chunk of sealed files and write nothing
     #[command(after_long_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Write the plaintext of sealed files to stdout, whole or in part
+    #[command(after_long_help = CAT_EXAMPLES)]
+    Cat(CatArgs),
+    /// Give sealed files new recipients: only their headers change
+    #[command(after_long_help = REKEY_EXAMPLES)]
+    Rekey(RekeyArgs),
     /// Show what sealed files reveal without a key
     #[command(after_long_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
@@ -84,7 +95,8 @@ const SEAL_EXAMPLES: &str = "Examples:
 const OPEN_EXAMPLES: &str = "Examples:
   haul open -i key.txt letter.txt.age         writes letter.txt
   haul open -i key.txt -o photos sealed       mirrors the tree sealed into photos
-  haul open -i key.txt -o - photos.tar.age | tar x";
+  haul open -i key.txt -o - photos.tar.age | tar x
+  haul open -i key.txt --range -512 -o - log.age   its last 512 bytes";
 const XOR_EXAMPLES: &str = "Examples:
   haul xor --key-file key.bin photos          transforms every file; a second run restores them";
 const BENCH_EXAMPLES: &str = "Examples:
@@ -109,6 +121,12 @@ impl Command {
             }
             Self::Open(args) => misplaced_keys(texts_of(&[&args.identity, &args.files.paths])),
             Self::Verify(args) => misplaced_keys(texts_of(&[&args.identity, &args.paths])),
+            Self::Cat(args) => misplaced_keys(texts_of(&[&args.identity, &args.paths])),
+            Self::Rekey(args) => {
+                let texts = args.recipient.iter().map(String::as_str);
+                let paths = [&args.recipients_file, &args.identity, &args.paths];
+                misplaced_keys(texts.chain(texts_of(&paths)))
+            }
             _ => Vec::new(),
         }
     }
@@ -120,6 +138,8 @@ impl Command {
             Self::Seal(args) => args.common.verbosity(),
             Self::Open(args) => args.common.verbosity(),
             Self::Verify(args) => args.common.verbosity(),
+            Self::Cat(args) => clamped(args.verbose) - clamped(args.quiet),
+            Self::Rekey(args) => args.common.verbosity(),
             Self::Inspect(args) => -clamped(args.quiet),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),

@@ -10,6 +10,7 @@
 
 mod entry;
 mod journal;
+mod records;
 mod restore;
 
 pub use entry::HiddenName;

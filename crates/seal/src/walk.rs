@@ -7,6 +7,7 @@
 //! temporary files of killed runs.
 //! Does not own: the work on a file ([`crate::jobs`]).
 
+mod checking;
 mod claims;
 mod filter;
 mod mirror;

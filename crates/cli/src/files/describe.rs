@@ -9,8 +9,8 @@ use std::ffi::OsStr;
 use haul_engine::{Event, Portable, Report, Source, run_portable};
 use haul_io::Shortfalls;
 use haul_seal::{
-    Error, ErrorKind, HeaderError, OpenError, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob,
-    SkipReason, Task, VerifyJob, WORK_FACTOR_MAX, XorJob,
+    Error, ErrorKind, HeaderError, OpenError, OpenJob, Outcome, PluginProblem, RekeyJob, Remarks, Replacing,
+    SealJob, SkipReason, Task, VerifyJob, WORK_FACTOR_MAX, XorJob,
 };
 use serde_json::{Map, Value};
 
@@ -127,6 +127,20 @@ impl Reportable for XorJob {
         on_event: impl FnMut(&Event<Self>),
     ) -> Report {
         on_workers(WorkerKind::Xor, self, source, setting, on_event)
+    }
+}
+
+impl Reportable for RekeyJob {
+    const VERB: &'static str = "rekey";
+    const DONE: &'static str = "rekeyed";
+
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        on_workers(WorkerKind::Rekey, self, source, setting, on_event)
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Stream<'a> {
     pub(super) options: FileOptions,
     pub(super) run: &'a RunOptions,
     pub(super) stdout_is_terminal: bool,
+    /// What to do instead of writing binary data to a terminal.
+    pub(super) binary_hint: &'static str,
     pub(super) voice: &'a Voice,
 }
 
@@ -142,7 +144,7 @@ impl Stream<'_> {
                 Exit::Failed
             }
             Err(Error::Io { source, .. }) if NotText::is_cause_of(source) => {
-                return Err(binary_on_terminal().hint("name a file with -o, or pipe it into a program"));
+                return Err(binary_on_terminal().hint(self.binary_hint));
             }
             Err(error) => {
                 let subject = quoted(self.endpoints.input.subject());

@@ -36,7 +36,9 @@ impl Hidden {
         let entry = HiddenName { file: file.clone(), name, source: source.to_owned() };
         let mut journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let journal = journal.as_mut().ok_or("the list of names has ended")?;
-        journal.append(&entry).map_err(|error| format!("cannot write the list of names: {}", reason(&error)))?;
+        journal
+            .append(&entry)
+            .map_err(|error| format!("cannot write the list of names: {}", reason(&error)))?;
         Ok(file.into())
     }
 
@@ -45,6 +47,8 @@ impl Hidden {
         let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(journal) = journal else { return Ok(()) };
         let ended = journal.finish(format, options);
-        ended.map(drop).map_err(|error| format!("the list of names stays a journal, as it can't be completed: {error}"))
+        ended
+            .map(drop)
+            .map_err(|error| format!("the list of names stays a journal, as it can't be completed: {error}"))
     }
 }

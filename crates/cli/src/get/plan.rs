@@ -130,7 +130,13 @@ impl GetPlan {
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
         let idle_connections_max = descriptors::idle_connections_max(self.config.idle_connections_max);
         let cookies_jar = cookies.as_ref().map(Cookies::jar);
-        let config = Config { cookies: cookies_jar, idle_connections_max, logins, format: format.clone().map(|format| format as _), ..self.config };
+        let config = Config {
+            cookies: cookies_jar,
+            idle_connections_max,
+            logins,
+            format: format.clone().map(|format| format as _),
+            ..self.config
+        };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
         let limits = self.transfers.limits(&choice.engine);
         let json = self.run.report.json;
@@ -146,7 +152,8 @@ impl GetPlan {
             (Some(hidden), Some(format)) => hidden.finish(&format, &list_options),
             _ => Ok(()),
         };
-        let written = [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write), list];
+        let written =
+            [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write), list];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {
             voice.error(error);
@@ -209,7 +216,8 @@ fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
         return Err(problem.hint("use --name path or --name basename"));
     }
     if args.name == NameArg::Hidden && (args.resume || args.sync || *output != OutputPlan::Directory) {
-        let problem = Problem::usage("--name hidden is for new files in a directory: not with -c, --sync or -o");
+        let problem =
+            Problem::usage("--name hidden is for new files in a directory: not with -c, --sync or -o");
         return Err(problem.hint("a run that is to be continued needs names that it finds again"));
     }
     if args.checksum.is_some() && args.urls.len() > 1 {

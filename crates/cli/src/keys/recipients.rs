@@ -12,7 +12,7 @@ use super::key_file::{Unlocker, is_stdin, read_recipients, unusable_key, warn_if
 use super::passphrase::{PassphraseSource, Prompts};
 use super::tree_identity::Protection;
 use super::{plugins, tree_identity};
-use crate::args::{SealArgs, SealingArgs};
+use crate::args::{RekeyArgs, SealArgs, SealingArgs};
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
@@ -92,6 +92,31 @@ impl RecipientSources {
             );
         }
         Ok(sources)
+    }
+
+    /// The recipients that replace others.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn resolve_new(args: &RekeyArgs, environment: &Environment) -> Result<Self, Problem> {
+        let sources = Self {
+            texts: args.recipient.clone(),
+            files: args.recipients_file.clone(),
+            identities: Vec::new(),
+            seals_to_identities: true,
+            passphrase: PassphraseSource::resolve_new(args, environment),
+            post_quantum: false,
+        };
+        if sources.texts.is_empty() && sources.files.is_empty() && !sources.has_passphrase() {
+            return Err(Problem::usage("no new recipients given")
+                .hint("name a recipient with -r or -R, or a passphrase with --new-passphrase"));
+        }
+        Ok(sources)
+    }
+
+    /// Whether an option asks for a passphrase.
+    pub(crate) fn has_passphrase(&self) -> bool {
+        self.passphrase.is_asked_for()
     }
 
     /// The files that hold secrets of this run.

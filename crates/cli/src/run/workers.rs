@@ -4,7 +4,7 @@
 //! Does not own: the worker's loop ([`haul_engine::work`]).
 
 use haul_engine::{WorkerCommand, Workers, work};
-use haul_seal::{OpenJob, Replacing, SealJob, VerifyJob, XorJob};
+use haul_seal::{OpenJob, RekeyJob, Replacing, SealJob, VerifyJob, XorJob};
 
 use super::signals;
 use crate::report::exit::{Exit, Problem};
@@ -21,16 +21,18 @@ pub(crate) enum WorkerKind {
     SealReplacing,
     OpenReplacing,
     Verify,
+    Rekey,
 }
 
 impl WorkerKind {
-    const ALL: [(&str, Self); 6] = [
+    const ALL: [(&str, Self); 7] = [
         ("seal", Self::Seal),
         ("open", Self::Open),
         ("xor", Self::Xor),
         ("seal-replacing", Self::SealReplacing),
         ("open-replacing", Self::OpenReplacing),
         ("verify", Self::Verify),
+        ("rekey", Self::Rekey),
     ];
 
     /// The command that starts such a worker.
@@ -59,6 +61,7 @@ impl WorkerKind {
             Self::SealReplacing => work::<Replacing<SealJob>>(),
             Self::OpenReplacing => work::<Replacing<OpenJob>>(),
             Self::Verify => work::<VerifyJob>(),
+            Self::Rekey => work::<RekeyJob>(),
         };
         result.map(|()| Exit::Success).map_err(|error| Problem::usage(error.to_string()))
     }

@@ -4,6 +4,7 @@ mod certificates;
 mod cookies;
 mod descriptors;
 mod fields;
+mod hidden;
 mod logins;
 mod names;
 mod places;

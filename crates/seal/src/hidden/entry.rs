@@ -27,7 +27,11 @@ impl HiddenName {
     pub(super) fn to_line(&self) -> String {
         let line = |entry: &Self| serde_json::to_string(entry).expect("text can be written as JSON") + "\n";
         let whole = line(self);
-        if whole.len() <= ENTRY_BYTES_MAX { whole } else { line(&Self { source: String::new(), ..self.clone() }) }
+        if whole.len() <= ENTRY_BYTES_MAX {
+            whole
+        } else {
+            line(&Self { source: String::new(), ..self.clone() })
+        }
     }
 }
 

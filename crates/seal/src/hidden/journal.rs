@@ -1,17 +1,14 @@
 //! The list of a run that goes on: each entry is sealed and written before the file that it names is begun.
 //!
-//! A journal is an age header and its nonce, then records. A record is its length in four bytes, the lowest first, and
-//! the record's text, sealed as the chunk of its number under the payload key of the header. So a process that is killed
-//! leaves every entry that it wrote. A record that was cut is the end of the journal.
-//!
 //! Entries are flushed to the disk by a thread, at most a moment after they were written: the file that an entry names
 //! arrives there no sooner than it is complete.
 //!
-//! Owns: the form of journals, their names, making a list of a journal.
-//! Does not own: the form of entries ([`super::entry`]), opening lists ([`super::restore`]).
+//! Owns: the journal of a run, making a list of it.
+//! Does not own: the form of entries ([`super::entry`]) and of journals ([`super::records`]), opening lists
+//! ([`super::restore`]).
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,13 +19,12 @@ use haul_age_format::{PayloadKey, TAG_BYTES};
 use haul_io::{Cancel, Durability, Existing};
 
 use super::entry::{HiddenName, TITLE, list_name};
-use crate::error::Error;
+use super::records::{Records, SUFFIX};
+use crate::error::{During, Error};
 use crate::format::SealedFormat;
 use crate::stream::into_file;
 use crate::task::FileOptions;
 
-/// What the name of a journal ends in.
-pub(super) const SUFFIX: &str = ".haul-names";
 /// The most lists of one directory.
 const LISTS_MAX: u32 = 1_000_000;
 
@@ -124,12 +120,12 @@ impl NameJournal {
         let list = directory.join(list_name(self.number) + format.suffix_text());
         let existing = Existing::Refuse;
         let options = FileOptions { existing, durability: Durability::Synced, ..*options };
-        let at_read = |error| Error::at(crate::error::During::Read)(error);
+        let at_read = |error| Error::at(During::Read)(error);
         self.file.seek(SeekFrom::Start(self.head_bytes)).map_err(at_read)?;
         let cancel = Cancel::new().map_err(at_read)?;
         let records = Records { source: io::BufReader::new(&self.file), key: &self.key, next: 0 };
         into_file(&list, &options, &cancel, |sink| format.seal_stream(records.text(), sink, &cancel))?;
-        std::fs::remove_file(&self.path).map_err(Error::at(crate::error::During::Publish))?;
+        std::fs::remove_file(&self.path).map_err(Error::at(During::Publish))?;
         Ok(list)
     }
 }
@@ -148,72 +144,5 @@ impl Flusher {
         };
         let thread = std::thread::Builder::new().name("names".to_owned()).spawn(flush)?;
         Ok(Self { wake, has_failed, thread })
-    }
-}
-
-/// The records of a journal, behind its header.
-pub(super) struct Records<'a, R> {
-    pub(super) source: R,
-    pub(super) key: &'a PayloadKey,
-    pub(super) next: u64,
-}
-
-impl<R: Read> Records<'_, R> {
-    /// The text of the next record; `None` at the end of the journal, and at a record that was cut or changed.
-    pub(super) fn next_text(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let mut length = [0; 4];
-        if !read_whole(&mut self.source, &mut length)? {
-            return Ok(None);
-        }
-        let sealed_bytes = u32::from_le_bytes(length) as usize;
-        let is_possible = (TAG_BYTES..=haul_age_format::SEALED_CHUNK_BYTES).contains(&sealed_bytes);
-        let mut sealed = vec![0; if is_possible { sealed_bytes } else { 0 }];
-        if !is_possible || !read_whole(&mut self.source, &mut sealed)? {
-            return Ok(None);
-        }
-        let mut text = vec![0; sealed_bytes - TAG_BYTES];
-        if self.key.open_chunk(self.next, false, &sealed, &mut text).is_err() {
-            return Ok(None);
-        }
-        self.next += 1;
-        Ok(Some(text))
-    }
-
-    /// The text of all records.
-    fn text(self) -> impl Read + Send
-    where
-        R: Send,
-    {
-        Text { records: self, text: io::Cursor::default() }
-    }
-}
-
-/// The text of all records, as a stream.
-struct Text<'a, R> {
-    records: Records<'a, R>,
-    text: io::Cursor<Vec<u8>>,
-}
-
-impl<R: Read> Read for Text<'_, R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let count = self.text.read(out)?;
-            if count > 0 || out.is_empty() {
-                return Ok(count);
-            }
-            match self.records.next_text()? {
-                Some(text) => self.text = io::Cursor::new(text),
-                None => return Ok(0),
-            }
-        }
-    }
-}
-
-/// Fills `out`. Returns false if the source ends before that.
-fn read_whole(source: &mut impl Read, out: &mut [u8]) -> io::Result<bool> {
-    match source.read_exact(out) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(false),
-        Err(error) => Err(error),
     }
 }

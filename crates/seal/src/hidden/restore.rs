@@ -15,9 +15,8 @@ use haul_io::is_temporary;
 use rustix::fs::OFlags;
 
 use super::entry::{ENTRY_BYTES_MAX, HiddenName, TITLE, is_list_name};
-use super::journal::{Records, SUFFIX};
-use crate::sealed_file::SealedFile;
-use crate::walk::TREE_IDENTITY_NAME;
+use super::records::{Records, SUFFIX};
+use crate::stream::SealedFile;
 
 /// The names of the sealed files in one directory. Memory: both names of each file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,7 +38,8 @@ impl HiddenNames {
         for entry in std::fs::read_dir(directory)? {
             let name = entry?.file_name();
             let Some(text) = name.to_str() else { continue };
-            let is_list = suffix.to_str().and_then(|suffix| text.strip_suffix(suffix)).is_some_and(is_list_name);
+            let is_list =
+                suffix.to_str().and_then(|suffix| text.strip_suffix(suffix)).is_some_and(is_list_name);
             let is_journal = text.strip_suffix(SUFFIX).is_some_and(is_list_name);
             if !is_list && !is_journal {
                 continue;
@@ -110,8 +110,7 @@ impl HiddenNames {
 fn is_acceptable(path: &Path) -> bool {
     let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     let name = path.file_name().unwrap_or_default();
-    let is_kept = name.eq_ignore_ascii_case(TREE_IDENTITY_NAME) || is_temporary(name.as_ref());
-    is_plain && !name.is_empty() && !is_kept
+    is_plain && !name.is_empty() && !is_temporary(name.as_ref())
 }
 
 /// Opens a regular file, not through a link; `None` for anything else.
@@ -160,8 +159,6 @@ mod tests {
             ("/a", false),
             ("d/../a", false),
             ("", false),
-            ("haul-identity.age", false),
-            ("d/Haul-Identity.AGE", false),
             (".haul-0123456789abcdef.tmp", false),
         ] {
             assert_eq!(is_acceptable(Path::new(name)), accepted, "{name}");

@@ -10,6 +10,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use haul_age_format::Identity;
 use haul_io::{Blocking, Existing, FileKind, Location, Stat};
 
 use super::claims::{self, Claims};
@@ -21,6 +22,7 @@ use super::suffixed;
 use super::sweep::{self, Sweeper};
 use super::tally::Tally;
 use super::tree::{Directory, Entry, Item, Tree};
+use crate::hidden::HiddenNames;
 use crate::task::{FoundFile, SkipReason, Task};
 
 /// The tasks for some inputs, found while the run works on them. Memory: one open directory for each level; in trees
@@ -90,6 +92,20 @@ impl Walk {
         Self { has_results: false, ..self }
     }
 
+    /// Gives files back the names that were hidden, as the lists in the inputs say that one of `identities` opens.
+    ///
+    /// # Errors
+    /// If an input or a list in it can't be read.
+    pub fn restoring(mut self, identities: &[Identity]) -> io::Result<Self> {
+        for root in self.inputs.as_slice().iter().filter(|input| input.is_dir()) {
+            let names = HiddenNames::read(root, self.naming.suffix(), identities)?;
+            if !names.is_empty() {
+                self.naming.restore(root.clone(), names);
+            }
+        }
+        Ok(self)
+    }
+
     /// Leaves out `files`, which hold secrets of the run, under any of their names. An input among them fails, unless
     /// it is to be opened.
     pub fn sparing(mut self, files: &[PathBuf]) -> Self {
@@ -104,7 +120,7 @@ impl Walk {
     /// The names of the inputs show that two sources have the same result, or that a result would take the place of a
     /// source.
     pub fn publishing(mut self, existing: Existing) -> Result<Self, NameError> {
-        if self.naming.direction() == Direction::Replace {
+        if self.naming.direction().keeps_names() {
             return Ok(self);
         }
         let replaces = existing == Existing::Replace;
@@ -233,7 +249,7 @@ impl Walk {
 
     /// Claims the result `target` of `source`. Returns why there can't be such a result.
     fn conflict(&mut self, source: &Path, target: &Path, is_input: bool) -> Option<&'static str> {
-        if !self.has_results || self.naming.direction() == Direction::Replace {
+        if !self.has_results || self.naming.direction().keeps_names() {
             return None;
         }
         if self.naming.is_dots(source, is_input) {
@@ -337,6 +353,9 @@ impl Walk {
         }
         if self.secrets.contains(&entry.path, &entry.stat) {
             return Some(Task::Skip { source: entry.path, reason: SkipReason::Secret });
+        }
+        if self.naming.is_list_of_names(tree.root(), &entry.path) {
+            return None;
         }
         if self.naming.leaves_out(name) {
             let is_followed = entry.is_followed_link;

@@ -41,7 +41,7 @@ impl StreamWorkdir {
 
     /// Runs `line` in a shell, with `$haul` as the program and `$to` as the recipient. Returns status, stdout and
     /// stderr.
-    fn shell(&self, line: &str) -> (i32, Vec<u8>, String) {
+    pub(super) fn shell(&self, line: &str) -> (i32, Vec<u8>, String) {
         let output = Command::new("bash")
             .args(["-c", line])
             .env("haul", env!("CARGO_BIN_EXE_haul"))
