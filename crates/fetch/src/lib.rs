@@ -62,7 +62,7 @@ pub use list::source::HostSource;
 pub use list::task::{Destination, FetchTask, Fetched};
 pub use names::disposition::disposition_name;
 pub use names::reserved::unreserved;
-pub use names::url_name::{basename, path_name};
+pub use names::url_name::{basename, path_and_query_name, path_name};
 pub use route::certificate::CertificateFault;
 pub use route::host_override::{Family, HostOverride};
 pub use route::proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};

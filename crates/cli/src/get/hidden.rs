@@ -3,9 +3,12 @@
 //! Owns: random names, the journal of a run.
 //! Does not own: the form of the list ([`haul_seal::NameJournal`]), the names that are hidden ([`super::naming`]).
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use haul_fetch::Error;
 use haul_io::reason;
 use haul_seal::{FileOptions, HiddenName, NameJournal, SealedFormat};
 
@@ -15,7 +18,15 @@ use crate::run::random::system_random;
 
 /// The hidden names of a run. Clones share the list.
 #[derive(Clone)]
-pub(super) struct Hidden(Arc<Mutex<Option<NameJournal>>>);
+pub(super) struct Hidden(Arc<Mutex<Names>>);
+
+struct Names {
+    /// The list; `None` once it has ended.
+    journal: Option<NameJournal>,
+    /// Hashes of the names that were hidden: a name belongs to one task of the run.
+    hidden: HashSet<u64>,
+    hasher: RandomState,
+}
 
 impl Hidden {
     /// Begins the list in `directory`.
@@ -24,7 +35,8 @@ impl Hidden {
             let (directory, reason) = (quoted(directory), reason(&error));
             Problem::usage(format!("cannot begin a list of names in {directory}: {reason}"))
         })?;
-        Ok(Self(Arc::new(Mutex::new(Some(journal)))))
+        let (hidden, hasher) = (HashSet::new(), RandomState::new());
+        Ok(Self(Arc::new(Mutex::new(Names { journal: Some(journal), hidden, hasher }))))
     }
 
     /// A random name for the result that is called `name` and comes from `source`. The list has it when this returns.
@@ -34,8 +46,12 @@ impl Hidden {
         let file = format!("{:032x}.age", u128::from_be_bytes(random));
         let name = name.to_string_lossy().into_owned();
         let entry = HiddenName { file: file.clone(), name, source: source.to_owned() };
-        let mut journal = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let journal = journal.as_mut().ok_or("the list of names has ended")?;
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = names.hasher.hash_one(&entry.name);
+        if !names.hidden.insert(hash) {
+            return Err(Error::NameTaken.to_string());
+        }
+        let journal = names.journal.as_mut().ok_or("the list of names has ended")?;
         journal
             .append(&entry)
             .map_err(|error| format!("cannot write the list of names: {}", reason(&error)))?;
@@ -44,7 +60,7 @@ impl Hidden {
 
     /// Ends the list.
     pub(super) fn finish(&self, format: &SealedFormat, options: &FileOptions) -> Result<(), String> {
-        let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner).journal.take();
         let Some(journal) = journal else { return Ok(()) };
         let ended = journal.finish(format, options);
         ended

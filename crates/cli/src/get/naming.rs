@@ -11,7 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use haul_fetch::{
-    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name, unreserved,
+    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_and_query_name,
+    path_name, unreserved,
 };
 use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -204,8 +205,9 @@ impl Naming {
             }
             (Some(out), _) => out.clone(),
             (None, NameArg::Basename) => basename(request.url()).into(),
-            // Only whole paths tell all URLs apart.
-            (None, NameArg::Path | NameArg::Hidden) => path_name(request.url()).into(),
+            (None, NameArg::Path) => path_name(request.url()).into(),
+            // Only a whole path with its query tells all URLs apart.
+            (None, NameArg::Hidden) => path_and_query_name(request.url()).into(),
             (None, NameArg::Disposition) => {
                 let name = unreserved(Path::new(&basename(request.url())));
                 let name = if self.is_sealed { sealed_name(&name) } else { name };
