@@ -5,6 +5,7 @@
 //! Not to be touched from outside: the names and the format of records.
 
 pub(crate) mod claims;
+pub(crate) mod comparison;
 pub(crate) mod condition;
 pub(crate) mod content;
 pub(crate) mod existing;

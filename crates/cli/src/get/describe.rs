@@ -130,6 +130,7 @@ impl DescribeFailure for Failed {
             Error::Untrusted { .. } => Some(
                 "try again on another network or after logging in; remove the .haul-part file to start over",
             ),
+            Error::Unreadable => Some("--identity names a file with the key; --force fetches it again"),
             Error::Exists => Some(
                 "remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces",
             ),

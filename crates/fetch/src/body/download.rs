@@ -5,7 +5,7 @@
 //! Does not own: storing the bytes ([`crate::body::store`]), digests ([`crate::body::expectation`]), what a response is
 //! worth ([`crate::kept::resume`]).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use haul_io::{Buf, ChunkedFormat, Io, Staged};
@@ -181,7 +181,7 @@ impl Download {
 
     /// The path of the file to be published, if the body becomes one.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        self.store.file().map(|sink| sink.path().to_owned())
+        self.store.path().map(Path::to_owned)
     }
 
     /// What a request may continue after.
@@ -339,7 +339,7 @@ impl Download {
 
     /// Whether the file is only compared with one that exists.
     pub(crate) fn compares(&self) -> bool {
-        self.store.file().is_some_and(FileSink::compares)
+        self.store.compares()
     }
 
     /// Prepares for a pause before another attempt. Returns whether there can be one.

@@ -4,6 +4,7 @@
 //! Does not own: the sink ([`crate::body::sink`]), encoding ([`crate::body::encoder`]), which bytes belong together
 //! ([`crate::body::download`]).
 
+use std::path::Path;
 use std::sync::Arc;
 
 use haul_io::{Buf, ChunkedFile, ChunkedFormat, File, Io, Offset, Staged};
@@ -63,6 +64,24 @@ impl Store {
         match &self.sink {
             Sink::File(sink) => Some(sink),
             _ => None,
+        }
+    }
+
+    /// The path of the file that the body becomes, or that it is compared with.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.sink {
+            Sink::File(sink) => Some(sink.path()),
+            Sink::Compare(comparison) => Some(comparison.path()),
+            _ => None,
+        }
+    }
+
+    /// Whether the body is only compared with a file that exists.
+    pub(crate) fn compares(&self) -> bool {
+        match &self.sink {
+            Sink::File(sink) => sink.compares(),
+            Sink::Compare(_) => true,
+            _ => false,
         }
     }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use haul_io::{Buf, ChunkedFile, ChunkedFormat, File, Io, Offset, OpenMode};
+use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::body::chunks::Chunks;
@@ -55,6 +56,35 @@ impl Content {
     /// Whether it can be read.
     pub(crate) fn is_readable(&self) -> bool {
         !matches!(self.form, Form::Encoded(None))
+    }
+
+    /// The length of its chunks.
+    ///
+    /// # Panics
+    /// If it isn't encoded, or can't be read.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        self.file().chunk_bytes()
+    }
+
+    /// Chunk `index` of the content.
+    ///
+    /// # Panics
+    /// If it isn't encoded, or can't be read.
+    pub(crate) async fn chunk(&self, io: &impl Io, index: u64) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let file = self.file();
+        let chunks = Chunks { file, stored: &self.stored, bytes: self.bytes, is_whole: true };
+        let start = index * file.chunk_bytes() as u64;
+        let bytes = (self.bytes - start).min(file.chunk_bytes() as u64);
+        let mut chunk = Zeroizing::new(vec![0; bytes as usize]);
+        chunks.chunk(io, index, &mut chunk, start + bytes == self.bytes).await?;
+        Ok(chunk)
+    }
+
+    fn file(&self) -> &Arc<dyn ChunkedFile> {
+        match &self.form {
+            Form::Encoded(Some(file)) => file,
+            _ => panic!("the content is encoded and readable"),
+        }
     }
 
     /// Calls `each` with the content, piece by piece. Content that can't be read has no pieces.

@@ -35,7 +35,7 @@ pub(crate) enum Verdict {
     /// It is what the server has.
     Complete(Response),
     /// Only its content can tell.
-    Unknown,
+    Unknown(Content),
 }
 
 /// Checks whether the `existing` file matches the server's: it has the same length, and the same time or the expected
@@ -43,8 +43,8 @@ pub(crate) enum Verdict {
 /// it got its name. Only the first byte is requested, as some servers don't support HEAD for every URL.
 ///
 /// # Errors
-/// [`Error::Differs`] or [`Error::Checksum`] if it is another file; [`Error::Exists`] if only its content could tell,
-/// and no key opens it.
+/// [`Error::Differs`] or [`Error::Checksum`] if it is another file; [`Error::Unreadable`] if only its content could
+/// tell, and no key opens it.
 pub(crate) async fn check<I: Io>(
     attempt: &mut Attempt<'_, I>,
     request: &Request,
@@ -56,14 +56,12 @@ pub(crate) async fn check<I: Io>(
     if expected.size.is_some_and(|size| size != content.bytes) {
         return Err(Error::Differs);
     }
-    let unknown =
-        if content.is_readable() && format.is_none() { Ok(Verdict::Unknown) } else { Err(Error::Exists) };
     let mut request = request.clone();
     request.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
     let (head, response) = match attempt.look(&request).await {
         // Some servers refuse ranges, or this one.
         Err(Error::Status(status)) if matches!(status.as_u16(), 400 | 403 | 416 | 501) => {
-            return unknown;
+            return unknown(content);
         }
         looked => looked?,
     };
@@ -74,11 +72,16 @@ pub(crate) async fn check<I: Io>(
     if !expected.checksums.is_empty() && content.is_readable() {
         hash(attempt.io, expected, &content).await?;
     } else if total.is_none() || last_modified(&head.headers).is_none() {
-        return unknown;
+        return unknown(content);
     } else if !is_as_old(&head, stat) {
         return Err(Error::Differs);
     }
     Ok(Verdict::Complete(Response { body_bytes: content.bytes, ..response }))
+}
+
+/// Only the content can tell what the file is.
+fn unknown(content: Content) -> Result<Verdict, Error> {
+    if content.is_readable() { Ok(Verdict::Unknown(content)) } else { Err(Error::Unreadable) }
 }
 
 /// Whether `content` is as `expected`, as far as that can be told without the server and with the keys that there are.

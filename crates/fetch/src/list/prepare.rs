@@ -14,6 +14,7 @@ use crate::body::download::Download;
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
 use crate::kept::claims::Claims;
+use crate::kept::comparison::Comparison;
 use crate::kept::content::{Format, read_head};
 use crate::kept::existing;
 use crate::kept::partial::{Kept, Partial};
@@ -86,8 +87,15 @@ async fn prepare_kept<I: Io>(
         let partial = Partial::of(publish, &request.url).encoded(format.is_some());
         let existing = existing::Existing { place: &place, stat: &stat, format };
         let checking = existing::check(attempt, request, &task.expected, existing);
-        let existing::Verdict::Complete(response) = checking.await? else {
-            return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone(), partial)), task, None));
+        let response = match checking.await? {
+            existing::Verdict::Complete(response) => response,
+            existing::Verdict::Unknown(content) => {
+                let sink = match format {
+                    Some(_) => Sink::Compare(Box::new(Comparison::new(content, publish.path.clone()))),
+                    None => Sink::file(FileSink::comparing(publish.clone(), partial)),
+                };
+                return Ok(Prepared::of(sink, task, None));
+            }
         };
         // A run that was killed may have left the record of a file that it completed.
         partial.remove_leftovers(io).await;

@@ -128,6 +128,26 @@ fn a_complete_file_is_known_by_its_length_and_time_without_a_key() {
 }
 
 #[test]
+fn where_only_the_content_can_tell_a_key_is_needed() {
+    let body = |seed| {
+        move |request: &haul_testkit::Request| Answer::ranged(request, &seeded_bytes(seed, 100_000), "\"1\"")
+    };
+    for (has_key, same, other) in
+        [(true, Ok((1, true, false)), "Differs"), (false, Err("Unreadable"), "Unreadable")]
+    {
+        let dir = Workdir::new();
+        let server = Server::start(body(1));
+        assert_eq!(fetch(&dir, keeping(has_key), &server.url("/")), Ok((1, false, false)));
+        let stored = dir.read("x");
+        let end = fetch(&dir, keeping(has_key), &server.url("/"));
+        assert_eq!(end, same.map_err(str::to_owned));
+        let end = fetch(&dir, keeping(has_key), &Server::start(body(2)).url("/"));
+        assert_eq!(end, Err(other.to_owned()));
+        assert_eq!((dir.read("x"), dir.names()), (stored, vec!["x".to_owned()]));
+    }
+}
+
+#[test]
 fn an_unchanged_file_is_known_without_a_key_and_its_record_names_no_url() {
     for etag in ["\"1\"", ""] {
         let server = Server::start(move |request| {
