@@ -19,6 +19,7 @@ mod standard;
 pub use cancel::Cancel;
 pub use close::flush;
 pub use error::{cancelled, is_cancelled, is_link_in_the_way, reason};
+pub(crate) use error::{is_ring_broken, ring_broke};
 pub use heaps::limit_heaps;
 pub use interface::interface_index;
 pub use room::Room;

@@ -140,6 +140,11 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         }
     }
 
+    /// D2 to D5 for a worker that has answered and asks for no more work.
+    pub(crate) fn settle_answers(&self) {
+        self.combine(&mut OwnWork::Unwanted);
+    }
+
     /// Reports the end of every task to `settled`; returns once all have ended, or once the source has panicked on a
     /// worker. To be called by the reporter.
     pub(crate) fn report_all(&self, settled: &mut dyn FnMut(Settled<J>)) {

@@ -40,10 +40,27 @@ pub(crate) fn is_shortage(error: &io::Error) -> bool {
 }
 
 impl Patience {
+    /// The patience of a worker that has waited in vain for long enough.
+    #[cfg(test)]
+    pub(crate) fn exhausted() -> Self {
+        let now = Instant::now();
+        Self { short: Cell::new(Some((now.checked_sub(TIME_MAX).expect("the system runs for longer"), now))) }
+    }
+
     /// What to do after `error`. `frees` gives up what the worker itself keeps for later, and says whether there was
     /// anything.
     pub fn after(&self, error: &io::Error, frees: impl FnOnce() -> bool) -> Patient {
         self.after_at(error, frees, Instant::now())
+    }
+
+    /// What to do after an error that is known to be a shortage.
+    pub(crate) fn after_shortage(&self) -> Patient {
+        self.after_shortage_at(Instant::now())
+    }
+
+    /// What was refused is granted again: the shortage is over.
+    pub fn reset(&self) {
+        self.short.set(None);
     }
 
     fn after_at(&self, error: &io::Error, frees: impl FnOnce() -> bool, now: Instant) -> Patient {
@@ -53,6 +70,10 @@ impl Patience {
         if frees() {
             return Patient::TryAgain;
         }
+        self.after_shortage_at(now)
+    }
+
+    fn after_shortage_at(&self, now: Instant) -> Patient {
         // A worker that was not refused anything for a while has met another shortage.
         let is_same = |last: Instant| now.saturating_duration_since(last) < TIME_MAX;
         let begun = self.short.get().filter(|(_, last)| is_same(*last)).map_or(now, |(begun, _)| begun);

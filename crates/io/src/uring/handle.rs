@@ -21,6 +21,7 @@ use super::ring::park::{Park, Unparker};
 use super::ring::setup::{self, RingParams, RingRefused};
 use super::spare::Spare;
 use super::task::TaskIo;
+use crate::system::ring_broke;
 use crate::system::shortage::Patience;
 use crate::{Cancel, DirectoryCache};
 
@@ -97,6 +98,12 @@ impl Uring {
     /// Whether the kernel could not start a worker of its own, so that pool threads carried out what blocks.
     pub fn kernel_workers_refused(&self) -> bool {
         self.core.kernel_workers_refused.get()
+    }
+
+    /// Why the ring broke, if it did: the kernel refuses to enter it any more. Operations that it had begun have failed;
+    /// pool threads carry out all others. The caller should give it no further jobs.
+    pub fn failure(&self) -> Option<io::Error> {
+        self.core.driver.borrow().failure().map(ring_broke)
     }
 
     /// How many threads the pool has, and why it could not start another; `None` if it always could.

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -19,6 +20,7 @@ use super::in_flight::{Awaiting, JobContext};
 use super::placement::{Placement, Trial, try_at_once};
 use super::pool::Work;
 use super::ring::request::Request;
+use crate::system::is_ring_broken;
 use crate::system::random::fill_random;
 use crate::system::shortage::Patient;
 use crate::{
@@ -70,7 +72,7 @@ impl TaskIo {
 
     async fn ring(&self, op: Op) -> Completion {
         let core = &self.0.core;
-        if core.kernel_workers_refused.get() && op.may_need_kernel_worker() {
+        if core.kernel_workers_refused.get() && op.may_need_kernel_worker() || core.is_broken() {
             return self.pool(Work::One(op)).await;
         }
         let again = op.again();
@@ -86,14 +88,22 @@ impl TaskIo {
         self.0.count_placement(|counts| counts.ring += 1);
         let (request, result) = self.0.start(request, deadline).await;
         // The run's own cancellation has another error: the kernel could not start a worker for the operation.
-        if result.as_ref().is_err_and(|error| error.raw_os_error() == Some(Errno::CANCELED.raw_os_error())) {
+        let lacks_worker =
+            result.as_ref().is_err_and(|error| error.raw_os_error() == Some(Errno::CANCELED.raw_os_error()));
+        if lacks_worker {
             core.kernel_workers_refused.set(true);
-            return match again.or_else(|| request.into_op()) {
-                Some(op) => self.pool(Work::One(op)).await,
-                None => Completion::new(result.map(|_| Value::Done)),
-            };
         }
-        request.complete(result)
+        if !lacks_worker && !result.as_ref().is_err_and(is_ring_broken) {
+            return request.complete(result);
+        }
+        let left = deadline.map_or(Duration::MAX, |moment| moment.saturating_duration_since(Instant::now()));
+        match again {
+            Some(op) => self.pool(Work::One(op)).await,
+            None => match request.into_op(left) {
+                Ok(op) => self.pool(Work::One(op)).await,
+                Err(request) => request.complete(result),
+            },
+        }
     }
 
     async fn pool(&self, work: Work) -> Completion {
@@ -132,11 +142,7 @@ impl TaskIo {
             (Placement::Inline | Placement::CachedElseRing, op) => self.at_once(op).await,
             // Only asks whether something has arrived; the ring would have to be entered twice for it.
             (_, op @ Op::Recv { timeout: Duration::ZERO, .. }) => self.at_once(op).await,
-            (_, Op::Connect { addresses, timeout }) => {
-                self.0.count_placement(|counts| counts.ring += 1);
-                let connected = connect(&self.0, &addresses, timeout).await;
-                Completion::new(connected.map(Value::Socket))
-            }
+            (_, Op::Connect { addresses, timeout }) => self.connect(addresses, timeout).await,
             (_, Op::Sleep { duration }) => self.sleep_for(duration).await,
             (_, Op::Resolve { names, host, port, timeout }) => {
                 self.look_up(&names, &host, port, timeout).await
@@ -144,6 +150,17 @@ impl TaskIo {
             (Placement::Pool, op) => self.pool(Work::One(op)).await,
             (Placement::Ring | Placement::Timer, op) => self.ring(op).await,
         }
+    }
+
+    async fn connect(&self, addresses: Vec<SocketAddr>, timeout: Duration) -> Completion {
+        if !self.0.core.is_broken() {
+            self.0.count_placement(|counts| counts.ring += 1);
+            match connect(&self.0, &addresses, timeout).await {
+                Err(error) if is_ring_broken(&error) => {}
+                connected => return Completion::new(connected.map(Value::Socket)),
+            }
+        }
+        self.pool(Work::One(Op::Connect { addresses, timeout })).await
     }
 
     async fn sleep_for(&self, duration: Duration) -> Completion {
