@@ -23,5 +23,5 @@ pub(crate) use error::{is_ring_broken, ring_broke};
 pub use heaps::limit_heaps;
 pub use interface::interface_index;
 pub use room::Room;
-pub use shortage::{Patience, Patient};
+pub use shortage::{Patience, Patient, is_shortage};
 pub use standard::check_stdout;

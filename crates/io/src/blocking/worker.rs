@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::perform::perform;
+use super::perform::attempt;
 use crate::system::deadline::{Deadline, wait};
 use crate::system::random::fill_random;
 use crate::system::shortage::{Patience, Patient};
@@ -29,7 +29,7 @@ pub struct Blocking {
     progress: Arc<AtomicU64>,
     spare: RefCell<Vec<Buf>>,
     directory_cache: RefCell<DirectoryCache>,
-    patience: Patience,
+    pub(crate) patience: Patience,
 }
 
 /// Buffers that a worker keeps for its next jobs, at most.
@@ -72,11 +72,16 @@ impl Blocking {
 impl Blocking {
     /// Carries out `op`, again and again while what it needs is short.
     fn perform(&self, mut op: Op) -> Completion {
+        let (is_repeatable, mut has_waited) = (op.is_repeatable(), false);
         loop {
-            let again = op.again();
-            match (again, perform(op, &self.cancel)) {
-                (Some(again), Completion { result: Err(error), .. }) if self.waits(&error) => op = again,
-                (_, completion) => return completion,
+            match attempt(&mut op, &self.cancel) {
+                Err(error) if is_repeatable && self.waits(&error) => has_waited = true,
+                result => {
+                    if result.is_ok() && (has_waited || op.makes_descriptor()) {
+                        self.patience.reset();
+                    }
+                    return Completion { result, buf: op.into_buf() };
+                }
             }
         }
     }

@@ -131,12 +131,12 @@ fn a_ring_breaks_only_if_the_kernel_stays_short() {
     }
     driver.enter(None);
     assert!(driver.failure().is_none());
-    driver.patience = Patience::exhausted();
+    driver.patience.exhaust();
     assert!(
         driver.refused(Errno::BUSY, true) == Entered::Yes,
         "completions were taken, so that there is room"
     );
-    driver.patience = Patience::exhausted();
+    driver.patience.exhaust();
     assert!(driver.refused(Errno::NOMEM, false) == Entered::No);
     assert_eq!(driver.failure(), Some(Errno::NOMEM));
 }
