@@ -106,6 +106,11 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         self.in_flight
     }
 
+    /// A task that has not ended.
+    pub(crate) fn task(&self, id: TaskId) -> Option<Arc<J::Task>> {
+        self.open.get(&id).map(|open| open.task.clone())
+    }
+
     /// The next piece of work, queued at `now`. Steps that end a task come first, then parts, then restarts, then new
     /// tasks, so that few tasks are open at a time.
     pub(crate) fn next(&mut self, now: Instant) -> Ready<J> {

@@ -17,11 +17,13 @@ use haul_io::Unparker;
 use haul_queue::{Combiner, Poisoned, Ring, TryPop};
 
 use crate::config::POLL_INTERVAL;
-use crate::event::Settled;
+use crate::event::{Event, Settled};
 use crate::execute::{Returned, Work};
 use crate::job::contract::Job;
 use crate::job::source::Source;
+use crate::stall::{LOOK_INTERVAL, Stall, StallWatch, StalledWorker};
 use crate::supervisor::{Ready, Supervisor};
+use crate::threads::recorders::{Recorders, RunningKey};
 
 /// Pieces of work queued for each worker, so that workers seldom need to combine.
 const QUEUED_PER_WORKER: usize = 16;
@@ -145,10 +147,15 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         self.combine(&mut OwnWork::Unwanted);
     }
 
-    /// Reports the end of every task to `settled`; returns once all have ended, or once the source has panicked on a
-    /// worker. To be called by the reporter.
-    pub(crate) fn report_all(&self, settled: &mut dyn FnMut(Settled<J>)) {
+    /// Reports the end of every task to `emit`, and what makes no progress among the work that `recorders` know of.
+    /// Returns once all tasks have ended, or once the source has panicked on a worker. To be called by the reporter.
+    pub(crate) fn report_all(&self, recorders: &Recorders, emit: &mut dyn FnMut(Event<J>)) {
+        let (mut watch, mut last_look) = (StallWatch::new(), Instant::now());
         loop {
+            if last_look.elapsed() >= LOOK_INTERVAL {
+                last_look = Instant::now();
+                self.stalls(&mut watch, recorders).into_iter().for_each(|stall| emit(Event::Stalled(stall)));
+            }
             let taken = self.combiner.visit(|combined| {
                 let unreported = std::mem::take(&mut combined.unreported);
                 combined.reporting = unreported.len();
@@ -163,8 +170,24 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
                 }
                 std::thread::park_timeout(POLL_INTERVAL);
             }
-            unreported.into_iter().for_each(&mut *settled);
+            unreported.into_iter().for_each(|settled| emit(Event::Settled(settled)));
         }
+    }
+
+    /// Looks at what the workers do.
+    fn stalls(&self, watch: &mut StallWatch<RunningKey>, recorders: &Recorders) -> Vec<Stall<J>> {
+        let stalled = watch.look(recorders.running());
+        if stalled.is_empty() {
+            return Vec::new();
+        }
+        let found = self.combiner.visit(|combined| {
+            let stall = |key: &RunningKey| {
+                let task = combined.supervisor.task(key.id)?;
+                Some(Stall::new(key.id, task, StalledWorker::Thread(key.thread)))
+            };
+            stalled.iter().filter_map(stall).collect()
+        });
+        found.unwrap_or_default()
     }
 
     /// D2 to D5: takes answers and hands out work, unless another thread is combining.
@@ -234,3 +257,6 @@ enum OwnWork<J: Job> {
     Wanted,
     Taken(Work<J>),
 }
+
+#[cfg(test)]
+mod tests;

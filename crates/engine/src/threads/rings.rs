@@ -11,7 +11,7 @@ use haul_io::{Feed, Io, RingRefused, Uring, UringConfig, reason};
 use haul_queue::TryPop;
 
 use crate::config::Config;
-use crate::event::Settled;
+use crate::event::Event;
 use crate::execute::{Work, execute};
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
@@ -40,13 +40,13 @@ pub(crate) fn run<J: Job>(
     config: &Config,
     size: RingSize,
     shortages: &Shortages,
-    settled: &mut dyn FnMut(Settled<J>),
+    emit: &mut dyn FnMut(Event<J>),
 ) -> Spreads {
     let dispatcher = Dispatcher::new(supervisor, size.rings.get() * size.depth.get());
     let serve = |recorder: &Recorder| serve(job, config, size, &dispatcher, Records { recorder, shortages });
-    match workers::by_threads(&dispatcher, size.rings, serve, shortages, settled) {
+    match workers::by_threads(&dispatcher, size.rings, serve, shortages, emit) {
         Some(spreads) => spreads,
-        None => workers::by_this_thread(job, dispatcher, config, settled),
+        None => workers::by_this_thread(job, dispatcher, config, emit),
     }
 }
 
@@ -110,8 +110,9 @@ async fn lane<J: Job>(
 ) {
     let io = ring.task();
     loop {
+        recorder.begin(work.id, io.activity());
         let returned = execute(job, &io, work).await;
-        recorder.record(&returned.phases);
+        recorder.end(io.activity(), &returned.phases);
         dispatcher.answer(returned);
         if ring.failure().is_some() {
             return dispatcher.settle_answers();

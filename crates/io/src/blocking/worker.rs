@@ -30,6 +30,7 @@ pub struct Blocking {
     spare: RefCell<Vec<Buf>>,
     directory_cache: RefCell<DirectoryCache>,
     pub(crate) patience: Patience,
+    activity: Arc<AtomicU64>,
 }
 
 /// Buffers that a worker keeps for its next jobs, at most.
@@ -55,7 +56,13 @@ impl Blocking {
             spare,
             directory_cache,
             patience: Patience::default(),
+            activity: Arc::default(),
         }
+    }
+
+    /// A count that rises with every operation, for threads that watch whether this worker goes on.
+    pub fn activity(&self) -> &Arc<AtomicU64> {
+        &self.activity
     }
 
     /// The switch that interrupts the operations.
@@ -106,6 +113,7 @@ impl Io for Blocking {
         }
         let submitted = Instant::now();
         let completion = self.perform(op);
+        self.activity.fetch_add(1, Ordering::Relaxed);
         let mut meter = self.meter.get();
         meter.device += submitted.elapsed();
         meter.ops += 1;

@@ -7,7 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -36,13 +37,18 @@ pub struct TaskIo(JobContext);
 
 impl TaskIo {
     pub(super) fn new(core: Rc<Core>) -> Self {
-        Self(JobContext { core, meter: Cell::default() })
+        Self(JobContext { core, meter: Cell::default(), activity: Arc::default() })
     }
 
     /// Takes what was spent since the last call. Operations that overlap within one (the attempts of a connect) count
     /// each.
     pub fn take_meter(&self) -> Meter {
         self.0.meter.take()
+    }
+
+    /// As [`Blocking::activity`](crate::Blocking::activity).
+    pub fn activity(&self) -> &Arc<AtomicU64> {
+        &self.0.activity
     }
 
     async fn at_once(&self, op: Op) -> Attempted {
@@ -188,7 +194,9 @@ impl Io for TaskIo {
             if self.0.core.cancel.is_triggered() && op.is_refused_when_cancelled() {
                 return op.refuse(cancelled());
             }
-            match self.submit_once(op).await {
+            let attempted = self.submit_once(op).await;
+            self.0.activity.fetch_add(1, Ordering::Relaxed);
+            match attempted {
                 Ok(completion) => {
                     if completion.result.is_ok() && (has_waited || makes_descriptor) {
                         self.0.core.patience.reset();

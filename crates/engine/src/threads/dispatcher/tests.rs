@@ -1,0 +1,68 @@
+//! What the reporter says of work that makes no progress, on a clock of looks.
+//!
+//! Owns: naming task and thread.
+//! Does not own: how many looks it takes ([`crate::stall`]).
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use haul_io::{Cancel, Io};
+
+use super::*;
+use crate::job::contract::Step;
+use crate::job::phases::Phases;
+use crate::stall::LOOKS_MAX;
+
+/// Tasks are names; nothing is carried out.
+struct Names;
+
+impl Job for Names {
+    type Task = &'static str;
+    type State = ();
+    type Output = ();
+    type Error = ();
+
+    async fn start<I: Io>(&self, _: &I, _: &Self::Task) -> Result<Step<(), ()>, ()> {
+        unreachable!("nothing is carried out")
+    }
+
+    async fn part<I: Io>(&self, _: &I, _: &Self::Task, (): &(), _: u64) -> Result<(), ()> {
+        unreachable!("nothing is carried out")
+    }
+
+    async fn finish<I: Io>(&self, _: &I, _: &Self::Task, (): &(), _: bool) -> Result<(), ()> {
+        unreachable!("nothing is carried out")
+    }
+
+    fn is_cancelled((): &()) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_thread_that_makes_no_progress_is_named_with_its_task() {
+    let source = ["slow", "stuck"].into_iter();
+    let dispatcher: Dispatcher<Names, _> =
+        Dispatcher::new(Supervisor::new(source, Cancel::new().unwrap()), 2);
+    let recorders = Recorders::for_workers(NonZeroUsize::new(2).unwrap());
+    let [slow, stuck] = [0, 1].map(|worker| {
+        let activity: Arc<AtomicU64> = Arc::default();
+        let Some(Work { id, .. }) = dispatcher.next() else { panic!("there are two tasks") };
+        recorders.of(worker).begin(id, &activity);
+        activity
+    });
+    let mut watch = StallWatch::new();
+    let mut stalls = Vec::new();
+    for _ in 0..2 * LOOKS_MAX {
+        slow.fetch_add(1, Ordering::Relaxed);
+        stalls.extend(dispatcher.stalls(&mut watch, &recorders));
+    }
+    let [Stall { id, task, worker, time }] = &stalls[..] else { panic!("{} stalls", stalls.len()) };
+    assert_eq!((id.0, **task, time.as_secs()), (1, "stuck", 60));
+    let tid = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+    assert_eq!(*worker, StalledWorker::Thread(tid));
+    recorders.of(0).end(&slow, &Phases::default());
+    recorders.of(1).end(&stuck, &Phases::default());
+    assert!(dispatcher.stalls(&mut watch, &recorders).is_empty());
+}
