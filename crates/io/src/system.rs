@@ -12,7 +12,7 @@ mod error;
 mod heaps;
 mod interface;
 pub(crate) mod random;
-mod room;
+pub(crate) mod room;
 pub(crate) mod shortage;
 mod standard;
 

@@ -16,6 +16,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::perform::attempt;
 use crate::system::deadline::{Deadline, wait};
 use crate::system::random::fill_random;
+use crate::system::room::cached_max;
 use crate::system::shortage::{Patience, Patient};
 use crate::{
     Buf, BufResult, Cancel, Completion, DirectoryCache, Io, Meter, Op, Publish, Published, cancelled,
@@ -47,7 +48,7 @@ impl Blocking {
     /// As [`Blocking::new`]; payload bytes are added to `progress` as jobs report them.
     pub fn counting(cancel: Cancel, progress: Arc<AtomicU64>) -> Self {
         let (meter, spare) = (Cell::default(), RefCell::default());
-        let directory_cache = RefCell::new(DirectoryCache::new(DIRECTORIES_MAX));
+        let directory_cache = RefCell::new(DirectoryCache::new(cached_max(DIRECTORIES_MAX)));
         Self {
             cancel,
             start: Instant::now(),

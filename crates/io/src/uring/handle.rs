@@ -22,6 +22,7 @@ use super::ring::setup::{self, RingParams, RingRefused};
 use super::spare::Spare;
 use super::task::TaskIo;
 use crate::system::ring_broke;
+use crate::system::room::cached_max;
 use crate::system::shortage::Patience;
 use crate::{Cancel, DirectoryCache};
 
@@ -73,7 +74,7 @@ impl Uring {
             clock: Cell::new(now),
             placement_counts: Cell::default(),
             spare: RefCell::new(Spare::new(config.spare_bytes_max)),
-            directory_cache: RefCell::new(DirectoryCache::new(DIRECTORIES_MAX)),
+            directory_cache: RefCell::new(DirectoryCache::new(cached_max(DIRECTORIES_MAX))),
             group_sync: GroupSync::default(),
             kernel_workers_refused: Cell::new(false),
             patience: Patience::default(),
