@@ -3,8 +3,10 @@
 //! In: the arguments. Out: tables as text, JSON lines or an HTML page, with medians and extremes. Each comparison is a
 //! module; nothing outside starts one.
 
+mod dispatcher;
 mod files;
 mod get;
+pub(crate) mod lease;
 mod measure;
 mod queue;
 mod rounds;

@@ -62,7 +62,11 @@ mod tests {
         for (limit, of_ring, of_thread) in
             [(Some(4), 1, 1), (Some(32), 2, 2), (Some(64), 4, 4), (Some(128), 8, 4), (None, 16, 4)]
         {
-            assert_eq!((cached_max_of(16, limit), cached_max_of(4, limit)), (of_ring, of_thread), "{limit:?}");
+            assert_eq!(
+                (cached_max_of(16, limit), cached_max_of(4, limit)),
+                (of_ring, of_thread),
+                "{limit:?}"
+            );
         }
     }
 }
