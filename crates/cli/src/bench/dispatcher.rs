@@ -1,5 +1,5 @@
-//! Measures the dispatcher, by which the threads of an engine get their work (flat combining): nanoseconds per task that
-//! does nothing.
+//! Measures the dispatcher, by which the threads of an engine get their work (flat combining): nanoseconds per task
+//! that does nothing.
 //!
 //! Owns: the job, the engines that are compared.
 //! Does not own: the dispatcher (the engine's).

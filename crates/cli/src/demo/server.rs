@@ -32,8 +32,8 @@ struct Shared {
 }
 
 impl Server {
-    /// Starts a server that answers `/N` with `bodies[N]` after `delay`. Without threads for its connections, it answers
-    /// one request after the other.
+    /// Starts a server that answers `/N` with `bodies[N]` after `delay`. Without threads for its connections, it
+    /// answers one request after the other.
     ///
     /// # Errors
     /// If the system refuses the socket or the first thread.

@@ -15,8 +15,8 @@ use rustix::fs::{major, minor};
 /// Where the kernel shows devices and file systems.
 pub(super) const SYSFS: &str = "/sys";
 
-/// Whether `path`, which need not exist yet, lies on an ext4 without a journal. False where the kernel doesn't say: in a
-/// container without sysfs, on an overlay, on another file system.
+/// Whether `path`, which need not exist yet, lies on an ext4 without a journal. False where the kernel doesn't say: in
+/// a container without sysfs, on an overlay, on another file system.
 pub(super) fn is_absent(path: &Path, sysfs: &Path) -> bool {
     let device = path.ancestors().find_map(|above| {
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };

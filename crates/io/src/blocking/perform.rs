@@ -25,8 +25,8 @@ use crate::system::deadline::{Deadline, wait};
 use crate::values::handle::Descriptor;
 use crate::{Attributes, Buf, Cancel, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
-/// Carries out `op`. Returns when it has succeeded or failed, or, if it waits, when `cancel` is triggered. The caller can
-/// carry it out once more if it fails.
+/// Carries out `op`. Returns when it has succeeded or failed, or, if it waits, when `cancel` is triggered. The caller
+/// can carry it out once more if it fails.
 pub(crate) fn attempt(op: &mut Op, cancel: &Cancel) -> io::Result<Value> {
     #[cfg(test)]
     crate::system::shortage::faults::injected()?;

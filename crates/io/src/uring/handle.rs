@@ -101,8 +101,8 @@ impl Uring {
         self.core.kernel_workers_refused.get()
     }
 
-    /// Why the ring broke, if it did: the kernel refuses to enter it any more. Operations that it had begun have failed;
-    /// pool threads carry out all others. The caller should give it no further jobs.
+    /// Why the ring broke, if it did: the kernel refuses to enter it any more. Operations that it had begun have
+    /// failed; pool threads carry out all others. The caller should give it no further jobs.
     pub fn failure(&self) -> Option<io::Error> {
         self.core.driver.borrow().failure().map(ring_broke)
     }

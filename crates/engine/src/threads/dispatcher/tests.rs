@@ -1,6 +1,6 @@
-//! What the reporter says of work that makes no progress, on a clock of looks.
+//! What wakes the reporter, and what it says of work that makes no progress, on a clock of looks.
 //!
-//! Owns: naming task and thread.
+//! Owns: wake-ups, naming task and thread.
 //! Does not own: how many looks it takes ([`crate::stall`]).
 
 use std::num::NonZeroUsize;
@@ -10,8 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use haul_io::{Cancel, Io};
 
 use super::*;
-use crate::job::contract::Step;
+use crate::execute::Answer;
+use crate::job::contract::{Failure, Step};
 use crate::job::phases::Phases;
+use crate::job::source::Next;
 use crate::stall::LOOKS_MAX;
 
 /// Tasks are names; nothing is carried out.
@@ -38,6 +40,49 @@ impl Job for Names {
     fn is_cancelled((): &()) -> bool {
         false
     }
+}
+
+/// A source that has one task, and is late for ever.
+struct Late(Option<&'static str>);
+
+impl Source<&'static str> for Late {
+    fn next(&mut self) -> Next<&'static str> {
+        self.0.take().map_or(Next::Later, Next::Task)
+    }
+}
+
+/// Has the reporter wait for anything, and returns what it waits for after `meanwhile`.
+fn waits_after<S: Source<&'static str>>(
+    dispatcher: &Dispatcher<Names, S>,
+    meanwhile: impl FnOnce(),
+) -> ReporterWaits {
+    let visited = dispatcher.combiner.visit(|combined| combined.waits = ReporterWaits::ForAnything);
+    assert!(visited.is_ok());
+    meanwhile();
+    dispatcher.combiner.visit(|combined| combined.waits).unwrap_or_else(|_| panic!("nothing panicked"))
+}
+
+#[test]
+fn a_sleeping_reporter_is_woken_for_the_first_end_and_for_a_late_source() {
+    let source = ["first", "second", "third"].into_iter();
+    let dispatcher = Dispatcher::new(Supervisor::new(source, Cancel::new().unwrap()), 1);
+    let end = |outcome| {
+        let Some(Work { id, .. }) = dispatcher.next() else { panic!("there are three tasks") };
+        let answer = Answer::<Names>::Started(outcome);
+        dispatcher.answer(Returned { id, answer, phases: Phases::default(), bytes: 0 });
+        dispatcher.settle_answers();
+    };
+    assert!(waits_after(&dispatcher, || ()) == ReporterWaits::ForAnything, "nothing has ended");
+    assert!(waits_after(&dispatcher, || end(Ok(Step::Done(())))) == ReporterWaits::Briefly);
+    assert!(!dispatcher.is_urgent.load(Ordering::Relaxed));
+    assert!(waits_after(&dispatcher, || end(Err(Failure::Job(())))) == ReporterWaits::Briefly);
+    assert!(dispatcher.is_urgent.load(Ordering::Relaxed), "a failure may end the run");
+
+    let late = Dispatcher::new(Supervisor::new(Late(Some("only")), Cancel::new().unwrap()), 1);
+    assert!(
+        waits_after(&late, || late.settle_answers()) == ReporterWaits::Briefly,
+        "it has to be asked again"
+    );
 }
 
 #[test]

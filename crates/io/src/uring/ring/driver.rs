@@ -5,7 +5,8 @@
 //! slot is kept until the kernel has completed it.
 //!
 //! Owns: submission, reaping, timeouts, interruption.
-//! Does not own: the end of the ring ([`end`]), jobs ([`crate::uring::executor`]), what an operation means ([`super::request`]).
+//! Does not own: the end of the ring ([`end`]), jobs ([`crate::uring::executor`]), what an operation means
+//! ([`super::request`]).
 //!
 //! Source: io_uring_enter(2), io_uring_prep_cancel(3).
 
@@ -128,8 +129,8 @@ impl Driver {
         }
     }
 
-    /// Puts an entry into the submission queue; the kernel sees it at the next turn. Without success if there is no room
-    /// and the kernel can't be entered to make some.
+    /// Puts an entry into the submission queue; the kernel sees it at the next turn. Without success if there is no
+    /// room and the kernel can't be entered to make some.
     fn push(&mut self, entry: &squeue::Entry) -> Entered {
         while !matches!(self.state, RingState::Broken(_)) {
             // SAFETY: the entry points at memory that the request in its slot owns, at addresses that don't change. The
@@ -238,7 +239,8 @@ impl Driver {
         kernel_waits || !self.ring.completion().is_empty()
     }
 
-    /// Enters the kernel, sleeping there at most for `sleep`, and reaps. If the kernel refuses for good, the ring breaks.
+    /// Enters the kernel, sleeping there at most for `sleep`, and reaps. If the kernel refuses for good, the ring
+    /// breaks.
     fn enter(&mut self, sleep: Option<Duration>) -> Entered {
         if let RingState::Broken(_) = self.state {
             return Entered::No;

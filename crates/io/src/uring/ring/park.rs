@@ -67,7 +67,8 @@ impl Park {
         self.state.compare_exchange(AWAKE, SLEEPING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// From now on, reading the descriptor fails while it isn't readable: for a thread that polls it instead of its ring.
+    /// From now on, reading the descriptor fails while it isn't readable: for a thread that polls it instead of its
+    /// ring.
     pub(crate) fn let_reading_fail(&self) {
         self.event.let_reading_fail();
     }

@@ -25,8 +25,8 @@ use crate::uring::ring::pending::{CompletedRequest, RequestState};
 use crate::uring::ring::request::Request;
 use crate::uring::ring::slab::Key;
 
-/// The longest sleep of a broken ring. The kernel may still carry out the ring's last read of wake-ups, and take away one
-/// that was meant to end the sleep.
+/// The longest sleep of a broken ring. The kernel may still carry out the ring's last read of wake-ups, and take away
+/// one that was meant to end the sleep.
 const SLEEP_MAX: Duration = Duration::from_millis(10);
 
 impl Driver {
