@@ -28,8 +28,9 @@ use crate::processes::worker_pool::{DEATHS_MAX, WorkerPool};
 use crate::stall::{LOOK_INTERVAL, Stall, StalledWorker};
 use crate::supervisor::{Ready, Supervisor};
 
-/// The sleep while much work waits in the table: the supervisor then polls, instead of being woken by every reply.
-const BUSY_POLL_INTERVAL: Duration = Duration::from_micros(500);
+/// The time from the reply that wakes the supervisor until it collects, while much work waits in the table: what is
+/// replied meanwhile wakes it no more.
+const BATCH_TIME: Duration = Duration::from_micros(500);
 /// The pause between two starts of workers beyond one for each core. Starting one costs about a millisecond of
 /// processor time, which a short run of compute-bound tasks would never get back.
 const START_PAUSE: Duration = Duration::from_millis(2);
@@ -243,10 +244,8 @@ impl<J: Portable> Coordinator<'_, J> {
         if !self.returned.is_empty() {
             return;
         }
-        if self.offered.len() > 3 * self.pool.capacity() {
-            std::thread::sleep(BUSY_POLL_INTERVAL);
-        } else {
-            self.pool.table.wait(POLL_INTERVAL);
+        if self.pool.table.wait(POLL_INTERVAL) && self.offered.len() > 3 * self.pool.capacity() {
+            std::thread::sleep(BATCH_TIME);
         }
     }
 

@@ -80,10 +80,10 @@ impl Blocking {
 impl Blocking {
     /// Carries out `op`, again and again while what it needs is short.
     fn perform(&self, mut op: Op) -> Completion {
-        let (is_repeatable, mut has_waited) = (op.is_repeatable(), false);
+        let mut has_waited = false;
         loop {
             match attempt(&mut op, &self.cancel) {
-                Err(error) if is_repeatable && self.waits(&error) => has_waited = true,
+                Err(error) if op.is_repeatable_after(&error) && self.waits(&error) => has_waited = true,
                 result => {
                     if result.is_ok() && (has_waited || op.makes_descriptor()) {
                         self.patience.reset();

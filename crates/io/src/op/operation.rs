@@ -117,9 +117,8 @@ impl Op {
     /// one doesn't report what the first has lost; connecting waits on its own, after it has closed idle connections.
     pub(crate) fn is_repeatable(&self) -> bool {
         match self {
-            // Its answer is `WouldBlock` if another process has the file.
-            Op::Open { mode, .. } => *mode != OpenMode::Locked,
-            Op::Stat { .. }
+            Op::Open { .. }
+            | Op::Stat { .. }
             | Op::StatAt { .. }
             | Op::ReadAt { .. }
             | Op::WriteAt { .. }
@@ -145,6 +144,14 @@ impl Op {
             | Op::Connect { .. }
             | Op::Sleep { .. } => false,
         }
+    }
+
+    /// Whether it is to be carried out once more after it failed with `error`.
+    pub(crate) fn is_repeatable_after(&self, error: &io::Error) -> bool {
+        // The answer for a file that another process has locked.
+        let is_answer = matches!(self, Op::Open { mode: OpenMode::Locked, .. })
+            && error.kind() == io::ErrorKind::WouldBlock;
+        self.is_repeatable() && !is_answer
     }
 
     /// Whether it makes a descriptor.

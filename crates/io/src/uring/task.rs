@@ -188,8 +188,7 @@ impl TaskIo {
 
 impl Io for TaskIo {
     async fn submit(&self, mut op: Op) -> Completion {
-        let (is_repeatable, makes_descriptor) = (op.is_repeatable(), op.makes_descriptor());
-        let mut has_waited = false;
+        let (makes_descriptor, mut has_waited) = (op.makes_descriptor(), false);
         loop {
             if self.0.core.cancel.is_triggered() && op.is_refused_when_cancelled() {
                 return op.refuse(cancelled());
@@ -203,8 +202,12 @@ impl Io for TaskIo {
                     }
                     return completion;
                 }
-                Err(refused) if is_repeatable && self.waits(&refused.error).await => op = refused.op,
-                Err(refused) => return refused.op.refuse(refused.error),
+                Err(Refused { error, op: again }) => {
+                    if !again.is_repeatable_after(&error) || !self.waits(&error).await {
+                        return again.refuse(error);
+                    }
+                    op = again;
+                }
             }
             has_waited = true;
         }

@@ -60,6 +60,8 @@ async fn some_errors_end_the_wait(io: &impl Io, dir: &Path, exhaust: impl Fn()) 
     faults::inject(Errno::AGAIN, 2);
     let held = io.open(None, &path, OpenMode::Locked).await.unwrap_err();
     assert_eq!(held.kind(), std::io::ErrorKind::WouldBlock);
+    faults::inject(Errno::MFILE, 2);
+    io.open(None, &path, OpenMode::Locked).await.unwrap();
     exhaust();
     faults::inject(Errno::NOBUFS, 2);
     let (read, buf) = io.read_full(&file, Buf::with_capacity(7), 1, Offset::At(0)).await;
