@@ -3,12 +3,15 @@
 //! In: the arguments. Out: tables as text, JSON lines or an HTML page, with medians and extremes. Each comparison is a
 //! module; nothing outside starts one.
 
+mod dispatcher;
 mod files;
 mod get;
+pub(crate) mod lease;
 mod measure;
 mod queue;
 mod rounds;
 mod table;
+mod team;
 
 use crate::args::{BenchArgs, BenchWhat};
 use crate::report::exit::{Exit, Problem};
@@ -17,7 +20,7 @@ use crate::report::voice::Voice;
 /// Runs the comparison and prints its tables.
 pub(crate) fn run(args: &BenchArgs, voice: &Voice) -> Result<Exit, Problem> {
     let tables = match args.what {
-        BenchWhat::Queue => queue::compare(args),
+        BenchWhat::Queue => queue::compare(args)?,
         BenchWhat::Xor | BenchWhat::Seal => vec![files::compare(args)?],
         BenchWhat::Get => vec![get::compare(args)?],
     };

@@ -33,7 +33,7 @@ pub use op::{BufResult, Completion, Offset, Op, OpenMode, Value};
 pub use stream::{StreamReader, StreamWriter};
 pub use system::{
     Cancel, Patience, Patient, Room, cancelled, check_stdout, flush, interface_index, is_cancelled,
-    is_link_in_the_way, limit_heaps, reason,
+    is_link_in_the_way, is_shortage, limit_heaps, reason,
 };
 pub use uring::{
     Feed, LocalJob, Placement, PlacementCounts, Refusal, RingParams, RingRefused, TaskIo, Unparker, Uring,

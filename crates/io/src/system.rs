@@ -12,15 +12,16 @@ mod error;
 mod heaps;
 mod interface;
 pub(crate) mod random;
-mod room;
+pub(crate) mod room;
 pub(crate) mod shortage;
 mod standard;
 
 pub use cancel::Cancel;
 pub use close::flush;
 pub use error::{cancelled, is_cancelled, is_link_in_the_way, reason};
+pub(crate) use error::{is_ring_broken, ring_broke};
 pub use heaps::limit_heaps;
 pub use interface::interface_index;
 pub use room::Room;
-pub use shortage::{Patience, Patient};
+pub use shortage::{Patience, Patient, is_shortage};
 pub use standard::check_stdout;

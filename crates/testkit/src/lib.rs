@@ -25,7 +25,7 @@ pub use mounts::mount::Mount;
 pub use outcomes::{Outcomes, by_job, outcomes, without_engine};
 pub use program::golden::check_golden;
 pub use program::haul::{Haul, Run, Running};
-pub use program::limits::{Limits, denying};
+pub use program::limits::{Limits, deny_from_now_on, denying};
 pub use program::peer::{is_root, peer, skip};
 pub use program::plugin::PluginFolder;
 pub use program::watched::Watched;

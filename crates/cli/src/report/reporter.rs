@@ -6,16 +6,16 @@
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 
-use haul_engine::{Engine, Failure, Report, Settled};
+use haul_engine::{Engine, Failure, Report, Settled, Stall, StalledWorker};
 use haul_io::Shortfalls;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
 use super::exit::Exit;
 use super::record::{RunRecord, TaskRecord};
 use super::shortfalls;
 use super::stats::{self, Usage};
-use super::text::{counted, human_bytes, quoted};
+use super::text::{counted, human_bytes, name_members, quoted};
 use super::voice::Voice;
 
 /// What is reported of a run, apart from messages.
@@ -88,6 +88,27 @@ impl<'a> Reporter<'a> {
         }
         if self.options.json {
             self.unread |= !self.voice.data(record_of(settled, subject.into_owned()).into_json());
+        }
+    }
+
+    /// Reports that a worker makes no progress.
+    pub(crate) fn stalled<J: Reportable>(&mut self, stall: &Stall<J>) {
+        let (subject, time) = (stall.task.subject(), stall.time.as_secs());
+        self.voice.warning(format!(
+            "{} has made no progress with {} for {time} s",
+            stall.worker,
+            quoted(&subject)
+        ));
+        if self.options.json {
+            let (kind, number) = match stall.worker {
+                StalledWorker::Process(pid) => ("process", pid),
+                StalledWorker::Thread(tid) => ("thread", tid),
+            };
+            let mut event = json!({ "event": "stalled", "task": stall.id.0, kind: number, "seconds": time });
+            if let Value::Object(members) = &mut event {
+                members.extend(name_members("subject", &subject));
+            }
+            self.unread |= !self.voice.data(event);
         }
     }
 

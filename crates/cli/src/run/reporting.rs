@@ -46,6 +46,9 @@ impl RunContext<'_> {
         let before = Usage::now();
         let setting = Setting { config, workers };
         let report = job.run(source, &setting, |event| {
+            if let Event::Stalled(stall) = event {
+                reporter.stalled(stall);
+            }
             if let Event::Settled(settled) = event {
                 watch.look();
                 counts.count_task(settled.outcome.is_ok());

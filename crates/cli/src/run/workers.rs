@@ -3,10 +3,13 @@
 //! Owns: the command line of a worker, which job it runs.
 //! Does not own: the worker's loop ([`haul_engine::work`]).
 
+use std::process::Command;
+
 use haul_engine::{WorkerCommand, Workers, work};
 use haul_seal::{OpenJob, RekeyJob, Replacing, SealJob, VerifyJob, XorJob};
 
 use super::signals;
+use crate::bench::lease;
 use crate::report::exit::{Exit, Problem};
 
 /// The command that this program gives to itself. Users never type it.
@@ -22,6 +25,8 @@ pub(crate) enum WorkerKind {
     OpenReplacing,
     Verify,
     Rekey,
+    /// For `haul bench queue`.
+    Measured,
 }
 
 impl WorkerKind {
@@ -33,6 +38,7 @@ impl WorkerKind {
         ("open-replacing", Self::OpenReplacing),
         ("verify", Self::Verify),
         ("rekey", Self::Rekey),
+        ("measured", Self::Measured),
     ];
 
     /// The command that starts such a worker.
@@ -62,9 +68,18 @@ impl WorkerKind {
             Self::OpenReplacing => work::<Replacing<OpenJob>>(),
             Self::Verify => work::<VerifyJob>(),
             Self::Rekey => work::<RekeyJob>(),
+            Self::Measured => lease::serve(),
         };
         result.map(|()| Exit::Success).map_err(|error| Problem::usage(error.to_string()))
     }
+}
+
+/// The command that starts a worker of [`lease::measure`], which gives it its standard input.
+pub(crate) fn measured_worker() -> Command {
+    let WorkerCommand { program, arguments, .. } = WorkerKind::Measured.command(&Workers::default());
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
 }
 
 #[cfg(test)]

@@ -116,7 +116,54 @@ impl Op {
         }
     }
 
-    /// The same operation once more, if it makes a descriptor of a file: to be tried again once one is free.
+    /// Whether it may be carried out once more after it failed because something was short: the failed attempt has had
+    /// no effect, and the caller doesn't rely on hearing of it. A failed sync must not be repeated, because the second
+    /// one doesn't report what the first has lost; connecting waits on its own, after it has closed idle connections.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        match self {
+            Op::Open { .. }
+            | Op::Stat { .. }
+            | Op::StatAt { .. }
+            | Op::ReadAt { .. }
+            | Op::WriteAt { .. }
+            | Op::Allocate { .. }
+            | Op::SetLength { .. }
+            | Op::SetMode { .. }
+            | Op::SetModified { .. }
+            | Op::Attributes { .. }
+            | Op::SetAttribute { .. }
+            | Op::Attribute { .. }
+            | Op::SetOwner { .. }
+            | Op::Remove { .. }
+            | Op::MakeDirectory { .. }
+            | Op::ConnectLocal { .. }
+            | Op::Recv { .. }
+            | Op::Send { .. } => true,
+            Op::Features { .. }
+            | Op::Flush { .. }
+            | Op::Sync { .. }
+            | Op::Link { .. }
+            | Op::Rename { .. }
+            | Op::Resolve { .. }
+            | Op::Connect { .. }
+            | Op::Sleep { .. } => false,
+        }
+    }
+
+    /// Whether it is to be carried out once more after it failed with `error`.
+    pub(crate) fn is_repeatable_after(&self, error: &io::Error) -> bool {
+        // The answer for a file that another process has locked.
+        let is_answer = matches!(self, Op::Open { mode: OpenMode::Locked, .. })
+            && error.kind() == io::ErrorKind::WouldBlock;
+        self.is_repeatable() && !is_answer
+    }
+
+    /// Whether it makes a descriptor.
+    pub(crate) fn makes_descriptor(&self) -> bool {
+        matches!(self, Op::Open { .. } | Op::ConnectLocal { .. })
+    }
+
+    /// The same operation once more, if it opens a file: what goes to a ring doesn't come back as it was.
     pub(crate) fn again(&self) -> Option<Self> {
         match self {
             Op::Open { dir, path, mode } => {
@@ -133,13 +180,17 @@ impl Op {
 
     /// The completion of an operation that isn't carried out, with its buffer.
     pub(crate) fn refuse(self, error: io::Error) -> Completion {
-        let buf = match self {
+        Completion { result: Err(error), buf: self.into_buf() }
+    }
+
+    /// The buffer, if it has one.
+    pub(crate) fn into_buf(self) -> Option<Buf> {
+        match self {
             Op::ReadAt { buf, .. }
             | Op::WriteAt { buf, .. }
             | Op::Recv { buf, .. }
             | Op::Send { buf, .. } => Some(buf),
             _ => None,
-        };
-        Completion { result: Err(error), buf }
+        }
     }
 }

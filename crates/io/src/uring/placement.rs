@@ -21,12 +21,14 @@
 //!
 //! Source: preadv2(2), openat2(2).
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 
 use rustix::fs::{Mode, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use crate::blocking::perform::{base, is_in_memory, perform};
+use crate::blocking::perform::{attempt, base, is_in_memory};
+#[cfg(test)]
+use crate::system::shortage::faults;
 use crate::{Buf, Cancel, Completion, File, Offset, Op, OpenMode, Value};
 
 /// Where an operation is carried out.
@@ -87,8 +89,23 @@ const NEW_BYTES_MAX: usize = 128 * 1024;
 /// The outcome of a trial: a completion, or where the operation goes.
 pub(super) enum Trial {
     Completed(Completion),
+    Failed(Refused),
     Ring(Op),
     Pool(Op),
+}
+
+/// An operation that failed, for another attempt.
+pub(super) struct Refused {
+    pub(super) error: io::Error,
+    pub(super) op: Op,
+}
+
+/// Carries out `op` by a plain call.
+fn carry_out(mut op: Op, cancel: &Cancel) -> Trial {
+    match attempt(&mut op, cancel) {
+        Ok(value) => Trial::Completed(Completion { result: Ok(value), buf: op.into_buf() }),
+        Err(error) => Trial::Failed(Refused { error, op }),
+    }
 }
 
 /// Carries out `op` if that doesn't block, or if the ring would do no better.
@@ -102,9 +119,7 @@ pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
                 tried => judge(op, tried, cancel),
             }
         }
-        Op::WriteAt { ref file, ref buf, offset } if is_futile(file, buf, offset) => {
-            Trial::Completed(perform(op, cancel))
-        }
+        Op::WriteAt { ref file, ref buf, offset } if is_futile(file, buf, offset) => carry_out(op, cancel),
         Op::WriteAt { file, buf, offset } => {
             let tried = try_write(&file, &buf, offset);
             if matches!(tried, Err(Errno::OPNOTSUPP | Errno::NOSYS)) {
@@ -118,11 +133,13 @@ pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
             }
         }
         // A cached lookup can't create a file.
-        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => {
-            Trial::Completed(perform(op, cancel))
-        }
+        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => carry_out(op, cancel),
         Op::Open { dir, path, mode } => {
             let flags = mode.flags();
+            #[cfg(test)]
+            if faults::injected_errno().is_err() {
+                return carry_out(Op::Open { dir, path, mode }, cancel);
+            }
             let tried = match base(&dir) {
                 Ok(base) => rustix::fs::openat2(base, &path, flags, Mode::empty(), ResolveFlags::CACHED),
                 Err(_) => Err(Errno::NOSYS),
@@ -130,10 +147,10 @@ pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
             match tried {
                 Ok(fd) => Trial::Completed(Completion::new(Ok(Value::File(fd.into())))),
                 Err(Errno::AGAIN) => Trial::Ring(Op::Open { dir, path, mode }),
-                Err(_) => Trial::Completed(perform(Op::Open { dir, path, mode }, cancel)),
+                Err(_) => carry_out(Op::Open { dir, path, mode }, cancel),
             }
         }
-        other => Trial::Completed(perform(other, cancel)),
+        other => carry_out(other, cancel),
     }
 }
 
@@ -144,7 +161,7 @@ fn judge(op: Op, tried: rustix::io::Result<usize>, cancel: &Cancel) -> Trial {
             Trial::Completed(Completion::counted(Ok(count), buf))
         }
         // For any other error, the plain call gives the result and its error.
-        (_, op) => Trial::Completed(perform(op, cancel)),
+        (_, op) => carry_out(op, cancel),
     }
 }
 
@@ -159,6 +176,8 @@ fn is_futile(file: &File, buf: &Buf, offset: Offset) -> bool {
 }
 
 fn try_read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> rustix::io::Result<usize> {
+    #[cfg(test)]
+    faults::injected_errno()?;
     let fd = file.0.fd().map_err(|_| Errno::BADF)?;
     let spare = buf.spare_mut();
     let bytes_max = bytes_max.min(spare.len());
@@ -169,6 +188,8 @@ fn try_read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> rus
 }
 
 fn try_write(file: &File, buf: &Buf, offset: Offset) -> rustix::io::Result<usize> {
+    #[cfg(test)]
+    faults::injected_errno()?;
     let fd = file.0.fd().map_err(|_| Errno::BADF)?;
     rustix::io::pwritev2(fd, &[IoSlice::new(buf.filled())], offset.raw(), ReadWriteFlags::NOWAIT)
 }
@@ -195,8 +216,8 @@ mod tests {
 
     fn new_file(directory: &str) -> File {
         let (path, mode) = (directory.into(), OpenMode::Unnamed);
-        let opened = perform(Op::Open { dir: None, path, mode }, &Cancel::new().unwrap());
-        let Ok(Value::File(file)) = opened.result else { panic!("{opened:?}") };
+        let opened = attempt(&mut Op::Open { dir: None, path, mode }, &Cancel::new().unwrap());
+        let Ok(Value::File(file)) = opened else { panic!("{opened:?}") };
         file
     }
 
