@@ -15,6 +15,7 @@ use crate::keys::identity::Identity;
 use crate::keys::passphrase;
 use crate::keys::recipient::Recipient;
 use crate::payload::key::PayloadKey;
+use crate::random::Batch;
 
 /// The bytes that precede a payload, and the key that seals it.
 pub struct SealedHeader {
@@ -78,7 +79,9 @@ pub fn seal_header(
     recipients: &[Recipient],
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<SealedHeader, SealError> {
-    seal_header_with(recipients, &[], &FileKey::generate_with(random), random)
+    let mut batch = Batch::new(random);
+    let mut random = |out: &mut [u8]| batch.fill(out);
+    seal(recipients, &[], &FileKey::generate_with(&mut random), &mut random)
 }
 
 /// As [`seal_header`], but with `plugin_stanzas`, in which plugins have wrapped `file_key` for their recipients. The
@@ -88,6 +91,16 @@ pub fn seal_header(
 /// # Errors
 /// As [`seal_header`], where [`SealError::PluginNotAsked`] now means that a plugin's recipient has no stanza.
 pub fn seal_header_with(
+    recipients: &[Recipient],
+    plugin_stanzas: &[Stanza],
+    file_key: &FileKey,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Result<SealedHeader, SealError> {
+    let mut batch = Batch::new(random);
+    seal(recipients, plugin_stanzas, file_key, &mut |out| batch.fill(out))
+}
+
+fn seal(
     recipients: &[Recipient],
     plugin_stanzas: &[Stanza],
     file_key: &FileKey,

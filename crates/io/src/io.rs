@@ -124,6 +124,7 @@ pub trait Io: Sized {
                     Err(error) => return (Err(error), buf),
                 }
             }
+            moved(self, file, offset, done).await;
             (Ok(done), buf)
         }
     }
@@ -145,7 +146,26 @@ pub trait Io: Sized {
                     Err(error) => return (Err(error), buf),
                 }
             }
+            moved(self, file, offset, done).await;
             (Ok(()), buf)
+        }
+    }
+
+    /// [`Op::SpareCache`]. What [`read_full`](Io::read_full) and [`write_all`](Io::write_all) move from now on is
+    /// dropped behind them where the kernel doesn't do so itself. Returns false, also after an error, if nothing is:
+    /// the file is only cached.
+    fn spare_cache(&self, file: &File, unless_cached: Option<u64>) -> impl Future<Output = bool> {
+        let op = Op::SpareCache { file: file.clone(), unless_cached };
+        async move { matches!(self.submit(op).await.result, Ok(Value::Flag(true))) }
+    }
+
+    /// Drops what is still cached of a file that was read to its end with [`spare_cache`](Io::spare_cache).
+    fn drop_cached(&self, file: &File) -> impl Future<Output = ()> {
+        let op = file.0.drops_behind().then(|| Op::DropBehind { file: file.clone(), offset: None });
+        async move {
+            if let Some(op) = op {
+                let _ = self.submit(op).await;
+            }
         }
     }
 
@@ -347,6 +367,15 @@ pub trait Io: Sized {
                 other => panic!("expected no value, got {other:?}"),
             }
         }
+    }
+}
+
+/// Drops pages of `file` after `bytes` bytes at `offset` were read or written, if it is time for that.
+async fn moved(io: &impl Io, file: &File, offset: Offset, bytes: usize) {
+    if let Offset::At(offset) = offset
+        && file.0.has_moved(bytes)
+    {
+        let _ = io.submit(Op::DropBehind { file: file.clone(), offset: Some(offset) }).await;
     }
 }
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use haul_fetch::CookieJar;
-use haul_io::{Blocking, Cancel, Existing, Io, Preserve, Publish, reason, run_ready};
+use haul_io::{Blocking, Cancel, Existing, Io, Preserve, Publish, Shortfall, reason, run_ready};
 use rustix::fs::{Access, FlockOperation, access, flock};
 
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
+use crate::report::voice::Voice;
 use crate::run::short_file::read_bytes;
 
 /// The longest cookie file, in bytes: more than a full jar.
@@ -68,11 +69,11 @@ impl Cookies {
     }
 
     /// Replaces the file with the current cookies, readable by its owner only. Cookies that another run wrote meanwhile
-    /// are kept, unless this run changed them too.
+    /// are kept, unless this run changed them too. Warns if the file system decides who can read the file.
     ///
     /// # Errors
     /// The message, if it could not be written.
-    pub(super) fn write(self) -> Result<(), String> {
+    pub(super) fn write(self, voice: &Voice) -> Result<(), String> {
         let publish = Publish {
             existing: Existing::Replace,
             preserve: Preserve { mode: Some(0o600), ..Preserve::default() },
@@ -89,9 +90,15 @@ impl Cookies {
         // A cancellation of its own: an interrupted run keeps its cookies too.
         let written = Cancel::new()
             .and_then(|cancel| run_ready(Blocking::new(cancel).write_file(publish, cookies.into())).0);
-        written
-            .map(drop)
-            .map_err(|error| format!("cannot write cookies to {}: {}", quoted(&self.path), reason(&error)))
+        let path = quoted(&self.path);
+        let published =
+            written.map_err(|error| format!("cannot write cookies to {path}: {}", reason(&error)))?;
+        if published.shortfalls.iter().any(|shortfall| shortfall == Shortfall::Mode) {
+            voice.warning(format!(
+                "others may be able to read the cookies in {path}: its file system doesn't keep permission bits"
+            ));
+        }
+        Ok(())
     }
 }
 

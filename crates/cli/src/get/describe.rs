@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use haul_engine::{Event, Report, Source};
 use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Times};
+use haul_io::Shortfalls;
 use serde_json::{Map, Value};
 
 use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Setting, Subject};
 use crate::report::exit::Exit;
 use crate::report::record::saturating_micros;
 use crate::report::redaction::without_query;
+use crate::report::shortfalls;
 use crate::report::text::{human_bytes, name_members, quoted};
 
 impl Reportable for FetchJob {
@@ -66,6 +68,10 @@ impl DescribeOutput<FetchTask> for Fetched {
         ))
     }
 
+    fn shortfalls(&self) -> Shortfalls {
+        self.shortfalls
+    }
+
     fn is_unchanged(&self) -> bool {
         self.unchanged
     }
@@ -88,6 +94,9 @@ impl DescribeOutput<FetchTask> for Fetched {
         }
         if let Some(hash) = &self.hash {
             members.insert("hash".to_owned(), hash.to_string().into());
+        }
+        if !self.shortfalls.is_empty() {
+            members.insert("not_kept".to_owned(), shortfalls::names(self.shortfalls).into());
         }
         members.extend(effort(self.attempts, &self.times));
         members

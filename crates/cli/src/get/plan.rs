@@ -152,8 +152,11 @@ impl GetPlan {
             (Some(hidden), Some(format)) => hidden.finish(&format, &list_options),
             _ => Ok(()),
         };
-        let written =
-            [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write), list];
+        let written = [
+            failures.map_or(Ok(()), Failures::finish),
+            cookies.map_or(Ok(()), |cookies| cookies.write(voice)),
+            list,
+        ];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {
             voice.error(error);

@@ -6,6 +6,7 @@ mod descriptors;
 mod fields;
 mod hidden;
 mod logins;
+mod mounts;
 mod names;
 mod places;
 mod requests;

@@ -9,6 +9,7 @@ mod exhaustion;
 mod get;
 mod jobs;
 mod mounts;
+mod page_cache;
 mod peers;
 mod power;
 mod properties;

@@ -10,7 +10,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use haul_testkit::{Haul, Tree, files_below, is_root, peer, seeded_bytes, skip};
+use haul_io::{Blocking, Cancel, Io, Op, run_ready};
+use haul_testkit::{Faults, Haul, Mount, Tree, files_below, is_root, peer, seeded_bytes, skip};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -22,17 +23,17 @@ struct Disk {
 
 impl Disk {
     /// Formats and mounts an image. `None`, and a SKIPPED message, if that is impossible here.
-    fn format(dir: &Path, mkfs: &str) -> Option<Self> {
+    fn format(dir: &Path, mkfs: &[&str]) -> Option<Self> {
         if !is_root() {
             skip("not root");
             return None;
         }
         peer("xfs_io")?;
-        let mkfs = peer(mkfs)?;
+        let (program, options) = (peer(mkfs[0])?, &mkfs[1..]);
         let (image, mountpoint) = (dir.join("image"), dir.join("mnt"));
         std::fs::File::create(&image).unwrap().set_len(400 << 20).unwrap();
         std::fs::create_dir(&mountpoint).unwrap();
-        succeed(Command::new(mkfs).arg("-q").arg(&image));
+        succeed(Command::new(program).args(options).arg("-q").arg(&image));
         let disk = Self { image, mountpoint };
         disk.mount();
         Some(disk)
@@ -44,6 +45,14 @@ impl Disk {
 
     fn cut_power(&self) {
         succeed(Command::new("xfs_io").args(["-x", "-c", "shutdown"]).arg(&self.mountpoint));
+    }
+
+    /// Leaves on the image only what the file system has written to it so far.
+    fn cut_off(&self) {
+        let copy = self.image.with_extension("copy");
+        succeed(Command::new("cp").args(["--sparse=always"]).args([&self.image, &copy]));
+        self.unmount();
+        std::fs::rename(copy, &self.image).unwrap();
     }
 
     fn unmount(&self) {
@@ -76,7 +85,7 @@ fn contents(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 /// run.
 fn survives_a_cut(mkfs: &str, engine: &str, options: &[&str], after: usize) -> Option<bool> {
     let dir: TempDir = tempfile::tempdir().unwrap();
-    let disk = Disk::format(dir.path(), mkfs)?;
+    let disk = Disk::format(dir.path(), &[mkfs])?;
     let work = disk.mountpoint.join("work");
     Tree::seeded(after as u64).files(150).sizes(0..=30_000).depth(2).write(&work).unwrap();
     std::fs::write(work.join("large"), seeded_bytes(9, 9_000_000)).unwrap();
@@ -157,4 +166,74 @@ fn sixty_power_cuts_cost_nothing_that_was_reported() {
     }
     println!("{cuts} cuts in the middle of a run");
     assert!(cuts >= 50);
+}
+
+/// Seals durably and looks at what is on the disk a moment later.
+fn is_stored_when_reported(mkfs: &[&str], check: &[&str]) {
+    for engine in ["threads=2", "uring=1x32"] {
+        for options in [&[][..], &["--force"]] {
+            let dir: TempDir = tempfile::tempdir().unwrap();
+            let Some(disk) = Disk::format(dir.path(), mkfs) else { return };
+            let (tree, work) = (dir.path().join("tree"), disk.mountpoint.join("work"));
+            Tree::seeded(5).files(40).sizes(0..=200_000).depth(2).write(&tree).unwrap();
+            let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
+            let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+            let args = ["seal", "-e", engine, "--durable", "always", "-r", recipient.trim()];
+            let (tree_name, work_name) = (tree.as_os_str(), work.as_os_str());
+            let seal = || {
+                let paths = [OsStr::new("-o"), work_name, tree_name];
+                haul.run(args.iter().chain(options).map(OsStr::new).chain(paths)).expect_status(0)
+            };
+            if !options.is_empty() {
+                seal();
+            }
+            seal();
+            disk.cut_off();
+            if let [program, options @ ..] = check {
+                // It ends with 1 after it repaired something.
+                let _ = Command::new(program).args(options).arg(&disk.image).output().unwrap();
+            }
+            disk.mount();
+            let open = ["open", "-i", "key.txt", "-o", "opened"].map(OsStr::new);
+            haul.run(open.into_iter().chain([work_name])).expect_status(0);
+            assert!(contents(&dir.path().join("opened")) == contents(&tree), "{mkfs:?} {engine} {options:?}");
+            disk.unmount();
+        }
+    }
+}
+
+#[test]
+fn what_was_reported_durable_is_on_the_disk() {
+    is_stored_when_reported(&["mkfs.ext4"], &[]);
+    is_stored_when_reported(&["mkfs.ext4", "-O", "^has_journal"], &["e2fsck", "-f", "-y"]);
+    is_stored_when_reported(&["mkfs.ext4", "-O", "fast_commit"], &[]);
+    is_stored_when_reported(&["mkfs.xfs"], &[]);
+    is_stored_when_reported(&["mkfs.btrfs"], &[]);
+}
+
+/// Where a file needs no second sync after it got its name.
+#[test]
+fn file_systems_whose_directories_store_links_are_known() {
+    let io = Blocking::new(Cancel::new().unwrap());
+    let image = |mkfs: &[&str]| Mount::image(mkfs, 320);
+    for (mount, expected) in [
+        (image(&["mkfs.ext4", "-q", "-F"]), true),
+        (image(&["mkfs.ext4", "-q", "-F", "-O", "^has_journal"]), false),
+        (image(&["mkfs.ext4", "-q", "-F", "-O", "fast_commit"]), false),
+        (image(&["mkfs.ext2", "-q", "-F"]), false),
+        (image(&["mkfs.xfs", "-q"]), true),
+        (image(&["mkfs.btrfs", "-q"]), false),
+        (image(&["mkfs.vfat"]), false),
+        (Mount::kernel("tmpfs"), true),
+        (Mount::overlay(), false),
+        (Mount::faulty(Faults::default()), false),
+    ] {
+        let Some(mount) = mount else { continue };
+        let file = std::fs::File::open(mount.path()).unwrap().into();
+        let answer = run_ready(io.submit(Op::StoresLinks { file })).result.unwrap();
+        assert!(
+            matches!(answer, haul_io::Value::Flag(stores) if stores == expected),
+            "{mount:?}: {answer:?}"
+        );
+    }
 }

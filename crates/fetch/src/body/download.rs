@@ -16,7 +16,7 @@ use crate::body::chunks::Chunks;
 use crate::body::expectation::Expectation;
 use crate::body::file_sink::FileSink;
 use crate::body::receiver::Receiver;
-use crate::body::sink::Sink;
+use crate::body::sink::{Sink, Stored};
 use crate::body::store::{PartsFile, Store};
 use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
@@ -47,8 +47,7 @@ pub(crate) struct Download {
 
 /// What a complete download yields.
 pub(crate) struct Complete {
-    /// The body, if it was kept in memory; empty otherwise.
-    pub(crate) body: Vec<u8>,
+    pub(crate) stored: Stored,
     /// The hash that was asked for.
     pub(crate) hash: Option<Checksum>,
 }
@@ -298,6 +297,11 @@ impl Download {
     /// If the body doesn't become a file, or [`Download::may_come_in_parts`] says no.
     pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<PartsFile, Error> {
         self.expectation.expect_parts();
+        if self.expectation.needs_hashing()
+            && let Some(sink) = self.store.file_mut()
+        {
+            sink.keep_cached();
+        }
         self.store.open_for_parts(io).await
     }
 
@@ -356,7 +360,7 @@ impl Download {
     /// All bytes have been received: checks them, and publishes the file.
     pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Complete, Error> {
         match self.store.finish(io, &mut self.expectation, self.bytes).await {
-            Ok(hash) => Ok(Complete { body: self.store.sink.complete(io).await?, hash }),
+            Ok(hash) => Ok(Complete { stored: self.store.sink.complete(io).await?, hash }),
             Err(error) => {
                 Box::pin(self.abandon(io)).await;
                 Err(error)

@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Staged, Stat};
+use haul_io::{Buf, Existing, File, HUGE_BYTES, Io, Offset, OpenMode, Publish, Shortfalls, Staged, Stat};
 
 use crate::body::reread::is_same;
 use crate::body::shortage;
@@ -40,6 +40,8 @@ pub(crate) struct FileSink {
     written_bytes: u64,
     /// The space that was allocated for the file.
     allocated_bytes: u64,
+    /// Whether it is settled if the open file stays in the page cache.
+    cache_is_settled: bool,
     /// The record of a file that is kept up to date with its URL.
     sync: Option<Box<Sync>>,
 }
@@ -71,6 +73,7 @@ impl FileSink {
             compares: None,
             written_bytes: 0,
             allocated_bytes: 0,
+            cache_is_settled: false,
             sync: None,
         }
     }
@@ -143,7 +146,7 @@ impl FileSink {
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        (self.staged, self.written_bytes) = (None, 0);
+        (self.staged, self.written_bytes, self.cache_is_settled) = (None, 0, false);
         (self.in_partial, self.keeps_partial) = (false, true);
         Ok(())
     }
@@ -204,6 +207,7 @@ impl FileSink {
         if let Err(error) = self.allocate(io, count as u64).await {
             return (Err(error), input);
         }
+        self.spare_cache(io).await;
         let file = self.staged.as_ref().expect("staged by the write before").file().clone();
         let (result, input) = write_first(io, &file, input, count, Offset::At(self.written_bytes)).await;
         self.written_bytes += count as u64;
@@ -249,6 +253,20 @@ impl FileSink {
         Ok(())
     }
 
+    /// The file will be read again at once, so that it stays in the page cache.
+    pub(crate) fn keep_cached(&mut self) {
+        self.cache_is_settled = true;
+    }
+
+    /// Keeps a huge file out of the page cache.
+    async fn spare_cache(&mut self, io: &impl Io) {
+        let is_huge = self.expected_bytes.is_some_and(|bytes| bytes >= HUGE_BYTES);
+        if let Some(staged) = self.staged.as_ref().filter(|_| is_huge && !self.cache_is_settled) {
+            self.cache_is_settled = true;
+            io.spare_cache(staged.file(), None).await;
+        }
+    }
+
     async fn open(&mut self, io: &impl Io) -> Result<Staged, Error> {
         match (&self.partial, &self.validators) {
             (Some(partial), _) if self.in_partial => {
@@ -285,6 +303,7 @@ impl FileSink {
         if self.in_partial
             && let Some(staged) = self.staged.take()
         {
+            self.cache_is_settled = false;
             self.left = io.stat(staged.file()).await.ok();
         }
         self.written_bytes
@@ -295,7 +314,7 @@ impl FileSink {
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        (self.written_bytes, self.allocated_bytes) = (0, 0);
+        (self.written_bytes, self.allocated_bytes, self.cache_is_settled) = (0, 0, false);
         match (self.staged.take(), &self.partial) {
             (staged, Some(partial)) if self.in_partial => {
                 self.in_partial = false;
@@ -309,10 +328,11 @@ impl FileSink {
         }
     }
 
-    /// Publishes the file.
-    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<(), Error> {
+    /// Publishes the file. Returns what its file system couldn't do.
+    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Shortfalls, Error> {
         if let Some(partial) = self.compares.take() {
-            return Box::pin(self.compare(io, &partial)).await;
+            Box::pin(self.compare(io, &partial)).await?;
+            return Ok(Shortfalls::default());
         }
         match self.sync.take() {
             Some(sync) => Box::pin(self.publish_synced(io, sync)).await,
@@ -321,7 +341,7 @@ impl FileSink {
     }
 
     /// Publishes the file and its record.
-    async fn publish_synced(&mut self, io: &impl Io, sync: Box<Sync>) -> Result<(), Error> {
+    async fn publish_synced(&mut self, io: &impl Io, sync: Box<Sync>) -> Result<Shortfalls, Error> {
         let ready = async {
             let stamp = self.stamp(io).await?;
             Ok((stamp, sync.before(io, stamp).await?))
@@ -331,7 +351,7 @@ impl FileSink {
                 self.publish.existing = existing;
                 let published = self.publish(io).await;
                 match published {
-                    Ok(()) => sync.after(io, stamp).await,
+                    Ok(_) => sync.after(io, stamp).await,
                     Err(_) => sync.withdraw(io).await,
                 }
                 published
@@ -375,20 +395,20 @@ impl FileSink {
         Ok(Stamp { bytes: self.written_bytes, modified })
     }
 
-    async fn publish(&mut self, io: &impl Io) -> Result<(), Error> {
+    async fn publish(&mut self, io: &impl Io) -> Result<Shortfalls, Error> {
         if self.staged.is_none() && self.written_bytes == 0 {
             let held = self.buffer.take().unwrap_or_else(|| Buf::with_capacity(0));
             let (result, held) = shortage::write_file(io, &self.publish, held).await;
             io.give_buf(held);
-            result.map_err(Error::write)?;
+            let published = result.map_err(Error::write)?;
             if let Some(partial) = &self.partial {
                 // What an earlier run kept was of something else.
                 partial.remove_leftovers(io).await;
             }
-            return Ok(());
+            return Ok(published.shortfalls);
         }
         let written = self.write_out(io).await;
-        let Some(staged) = self.staged.take() else { return written };
+        let Some(staged) = self.staged.take() else { return written.map(|()| Shortfalls::default()) };
         if let Err(error) = written {
             staged.discard(io).await;
             return Err(error);
@@ -396,12 +416,12 @@ impl FileSink {
         if let Some(partial) = self.partial.as_ref().filter(|_| self.in_partial) {
             partial.check(io, &staged, self.written_bytes).await?;
         }
-        staged.publish(io, &self.publish).await.map_err(Error::write)?;
+        let published = staged.publish(io, &self.publish).await.map_err(Error::write)?;
         if let Some(partial) = &self.partial {
             // Only the record, or what an earlier run kept of something else.
             partial.remove_leftovers(io).await;
         }
-        Ok(())
+        Ok(published.shortfalls)
     }
 
     /// Records that `bytes` in total have been written through [`Written::file`].
@@ -414,6 +434,7 @@ impl FileSink {
         if self.staged.is_none() {
             self.staged = Some(self.open(io).await?);
         }
+        self.spare_cache(io).await;
         let staged = self.staged.as_ref().expect("staged above");
         Ok(Written { file: staged.file().clone(), bytes: self.written_bytes })
     }

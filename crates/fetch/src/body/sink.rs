@@ -4,7 +4,7 @@
 //! Does not own: writing files ([`crate::body::file_sink`]), hand-over to readers ([`crate::body::handover`]),
 //! decoding.
 
-use haul_io::{Buf, File, Io, Offset};
+use haul_io::{Buf, File, Io, Offset, Shortfalls};
 
 use crate::body::file_sink::FileSink;
 use crate::body::handover::Handover;
@@ -25,6 +25,15 @@ pub(crate) enum Sink {
     Reader(Handover),
     /// Compared with a file that exists.
     Compare(Box<Comparison>),
+}
+
+/// What a complete body became.
+#[derive(Default)]
+pub(crate) struct Stored {
+    /// The bytes kept in memory; empty for other sinks.
+    pub(crate) body: Vec<u8>,
+    /// What the file system of a file couldn't do.
+    pub(crate) shortfalls: Shortfalls,
 }
 
 impl Sink {
@@ -130,14 +139,15 @@ impl Sink {
     }
 
     /// Completes the body: publishes the file, or returns the bytes kept in memory.
-    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Stored, Error> {
+        let mut stored = Stored::default();
         match self {
-            Self::Memory { bytes, .. } => return Ok(std::mem::take(bytes)),
-            Self::File(sink) => sink.complete(io).await?,
+            Self::Memory { bytes, .. } => stored.body = std::mem::take(bytes),
+            Self::File(sink) => stored.shortfalls = sink.complete(io).await?,
             Self::Compare(comparison) => comparison.end()?,
             Self::Discard { .. } | Self::Stream { .. } | Self::Reader(_) => {}
         }
-        Ok(Vec::new())
+        Ok(stored)
     }
 
     /// Drops the incomplete body.

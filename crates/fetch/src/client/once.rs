@@ -29,7 +29,7 @@ pub(crate) async fn fetch_once(
         }
         Ok(response) => {
             let complete = download.complete(io).await?;
-            Ok(Response { body: complete.body, ..response })
+            Ok(Response { body: complete.stored.body, ..response })
         }
         Err(error) => {
             download.abandon(io).await;

@@ -4,7 +4,8 @@
 //! differ only in letter case or in Unicode normalization may be one name to the file system: it is asked, by a file
 //! of a random name, whether it tells such names apart in that directory.
 //!
-//! Owns: the claims, at most 16 bytes of hashes a name; which names may be one.
+//! Owns: the claims, at most 21 bytes a name and as much again for one with capital letters or beyond ASCII; which names
+//! may be one.
 //! Does not own: files that exist already ([`crate::kept::existing`], [`crate::kept::sync`]), other processes
 //! ([`crate::kept::partial`]).
 
@@ -189,6 +190,44 @@ mod tests {
     /// The folded form of `path`, which may be `path` itself.
     fn whole(path: &str) -> String {
         folded(Path::new(path)).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// The memory of a set of hashes, as the standard library lays it out: at most seven of eight buckets are taken, and
+    /// each has a byte besides its hash.
+    fn bytes_of(hashes: &Hashes) -> usize {
+        let buckets = |part: &HashSet<u64>| (part.capacity() * 8).div_ceil(7);
+        hashes.0.iter().map(|part| buckets(part) * (size_of::<u64>() + 1)).sum()
+    }
+
+    /// The resident memory of this process in bytes.
+    fn resident_bytes() -> usize {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4_096
+    }
+
+    #[test]
+    #[allow(clippy::print_stdout, reason = "a measurement says what it found")]
+    fn a_million_names_need_little_memory() {
+        let sim = Sim::with_files(1, Files::default());
+        for (form, set_count, names) in [("files/image-", 1, 1_000_000), ("Files/IMG-", 2, 125_000)] {
+            let (claims, before) = (Claims::default(), resident_bytes());
+            let mut most = 0.0_f64;
+            let all = async {
+                for index in 0..names {
+                    claims.claim(&sim, Path::new(&format!("{form}{index}.jpg"))).await.unwrap();
+                    // Just grown sets are the emptiest.
+                    if index % 1_000 == 999 && index >= 29_999 {
+                        let claimed = claims.claimed();
+                        let bytes = bytes_of(&claimed.exact) + bytes_of(&claimed.folded);
+                        most = most.max(bytes as f64 / f64::from(index + 1));
+                    }
+                }
+            };
+            sim.run(all).unwrap();
+            let resident = resident_bytes().saturating_sub(before) as f64 / f64::from(names);
+            println!("{form}: at most {most:.1} bytes a name in sets, {resident:.1} resident after {names}");
+            assert!(most <= 21.0 * f64::from(set_count), "{form}: {most} bytes a name");
+        }
     }
 
     /// Whether each of `paths`, in this order, could be claimed on a file system that tells all names apart.

@@ -15,6 +15,7 @@ use crate::kept::content::{Content, Format};
 use crate::kept::place::Place;
 use crate::kept::validator::last_modified;
 use crate::transfer::attempt::Attempt;
+use crate::transfer::fetch::{Hop, Looked};
 use crate::{Error, Expected, Request, Response};
 
 /// A file that exists.
@@ -36,11 +37,14 @@ pub(crate) enum Verdict {
     Complete(Response),
     /// Only its content can tell.
     Unknown(Content),
+    /// Another host is to be asked, by this request for the whole.
+    Elsewhere(Hop),
 }
 
 /// Checks whether the `existing` file matches the server's: it has the same length, and the same time or the expected
 /// checksums. Of a file that is encoded and that no key opens, the time must match: the checksums were checked before
-/// it got its name. Only the first byte is requested, as some servers don't support HEAD for every URL.
+/// it got its name. Only the first byte is requested, as some servers don't support HEAD for every URL. `hop` is where
+/// an earlier look led.
 ///
 /// # Errors
 /// [`Error::Differs`] or [`Error::Checksum`] if it is another file; [`Error::Unreadable`] if only its content could
@@ -48,6 +52,7 @@ pub(crate) enum Verdict {
 pub(crate) async fn check<I: Io>(
     attempt: &mut Attempt<'_, I>,
     request: &Request,
+    hop: Option<&Hop>,
     expected: &Expected,
     existing: Existing<'_>,
 ) -> Result<Verdict, Error> {
@@ -56,14 +61,20 @@ pub(crate) async fn check<I: Io>(
     if expected.size.is_some_and(|size| size != content.bytes) {
         return Err(Error::Differs);
     }
+    let (request, redirect_count) = hop.map_or((request, 0), |hop| (&hop.request, hop.redirect_count));
     let mut request = request.clone();
     request.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
-    let (head, response) = match attempt.look(&request).await {
+    let (head, response) = match attempt.look(request, redirect_count).await {
         // Some servers refuse ranges, or this one.
         Err(Error::Status(status)) if matches!(status.as_u16(), 400 | 403 | 416 | 501) => {
             return unknown(content);
         }
-        looked => looked?,
+        Err(error) => return Err(error),
+        Ok(Looked::Head(head, response)) => (head, response),
+        Ok(Looked::Elsewhere(mut hop)) => {
+            hop.request.headers.remove(RANGE);
+            return Ok(Verdict::Elsewhere(hop));
+        }
     };
     let total = total(&head);
     if total.is_some_and(|total| total != content.bytes) {

@@ -84,13 +84,17 @@ impl FetchJob {
         }
         let prepared = match progress.download.take() {
             Some(download) => Ok(Prepared::Download(download)),
-            None => prepare(&self.claims, &self.directories, attempt, task, request).await,
+            None => prepare(&self.claims, &self.directories, attempt, task, request, hop.as_deref()).await,
         };
         let (error, download) = match prepared {
             Err(error) => (error, None),
             Ok(Prepared::Skipped(response, path)) => {
-                let completed = Completed::of(*response, Some(path), None);
+                let completed = Completed::of(*response, Some(path));
                 return Ok(Step::Done(Completed { skipped: true, ..completed }));
+            }
+            Ok(Prepared::Elsewhere(hop)) => {
+                progress.spent += attempt.io.now() - started;
+                return self.go_on_elsewhere(attempt, hop, None, progress).await;
             }
             Ok(Prepared::Download(mut download)) => {
                 let begun = attempt.begin(at, redirect_count, &mut download).await;
@@ -98,9 +102,7 @@ impl FetchJob {
                     Err(error) => (error, Some(download)),
                     Ok(Arrived::Elsewhere(hop)) => {
                         progress.spent += attempt.io.now() - started;
-                        progress.times = Some(Box::new(attempt.trace.times));
-                        self.go_on_elsewhere(attempt.io, hop, download, progress).await?;
-                        return Ok(Step::Again);
+                        return self.go_on_elsewhere(attempt, hop, Some(download), progress).await;
                     }
                     Ok(Arrived::Split(split)) => {
                         progress.spent += attempt.io.now() - started;
@@ -213,23 +215,26 @@ impl FetchJob {
         true
     }
 
-    /// Keeps `download` until it is the other host's turn, which is subject to limits and pauses of its own.
-    async fn go_on_elsewhere(
+    /// Leaves the task, and keeps its `download`, until it is the other host's turn, which is subject to limits and
+    /// pauses of its own.
+    async fn go_on_elsewhere<I: Io>(
         &self,
-        io: &impl Io,
+        attempt: &Attempt<'_, I>,
         hop: Box<Hop>,
-        download: Box<Download>,
+        download: Option<Box<Download>>,
         progress: &mut Progress,
-    ) -> Result<(), Error> {
+    ) -> Result<Step<Segmented, Completed>, Error> {
+        progress.times = Some(Box::new(attempt.trace.times));
         progress.hop = Some(hop);
         progress.advice.pause = Duration::ZERO;
+        let Some(download) = download else { return Ok(Step::Again) };
         if download.prefix().is_none() {
             progress.download = Some(download);
-            return Ok(());
+            return Ok(Step::Again);
         }
         // What is kept on disk is locked and open.
         let changed = || Error::write(std::io::Error::other("the partial file could not be kept"));
-        if self.pause(io, Some(download), progress).await { Ok(()) } else { Err(changed()) }
+        if self.pause(attempt.io, Some(download), progress).await { Ok(Step::Again) } else { Err(changed()) }
     }
 
     /// Ends `download` after the last attempt. Its bytes are kept for a later run if that was asked for and they may be
@@ -320,9 +325,9 @@ async fn complete(io: &impl Io, mut download: Box<Download>, response: Response)
     let path = download.path();
     if download.is_unchanged() {
         Box::pin(download.abandon(io)).await;
-        return Ok(Completed { unchanged: true, ..Completed::of(response, path, None) });
+        return Ok(Completed { unchanged: true, ..Completed::of(response, path) });
     }
     let (compares, restarted) = (download.compares(), download.had_unreadable_part());
     let complete = download.complete(io).await?;
-    Ok(Completed { skipped: compares, restarted, ..Completed::of(response, path, complete.hash) })
+    Ok(Completed { skipped: compares, restarted, ..Completed::published(response, path, complete) })
 }

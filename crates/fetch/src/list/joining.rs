@@ -61,7 +61,7 @@ impl<I: Io> Joining<'_, I> {
         if !succeeded || fatal.is_some() {
             download.abandon(io).await;
             // Without an error here, the engine knows why parts failed.
-            return fatal.map_or(Ok(Completed::of(response, None, None)), Err);
+            return fatal.map_or(Ok(Completed::of(response, None)), Err);
         }
         if changed {
             download.start_over(io).await?;
@@ -73,7 +73,7 @@ impl<I: Io> Joining<'_, I> {
         if lock(&file.spans).missing() == 0 {
             let path = download.path();
             let complete = download.complete_parts(io, file.whole.total).await?;
-            return Ok(Completed::of(response, path, complete.hash));
+            return Ok(Completed::published(response, path, complete));
         }
         // Without an error the missing bytes were never requested: the run is over.
         let error = broken.unwrap_or(Error::Cancelled);

@@ -22,6 +22,7 @@ use crate::kept::place::Place;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::new_directories::NewDirectories;
 use crate::transfer::attempt::Attempt;
+use crate::transfer::fetch::Hop;
 use crate::{Destination, Error, FetchTask, Request, Response};
 
 /// How an attempt begins.
@@ -29,15 +30,19 @@ pub(super) enum Prepared {
     Download(Box<Download>),
     /// The file exists and is complete.
     Skipped(Box<Response>, PathBuf),
+    /// Another host is to be asked about the file that exists.
+    Elsewhere(Box<Hop>),
 }
 
-/// The download of `task`, with what an earlier run left of it. Names that servers choose are claimed of `claims`.
+/// The download of `task`, with what an earlier run left of it. Names that servers choose are claimed of `claims`. `hop`
+/// is where an earlier look at the server's file led.
 pub(super) async fn prepare<I: Io>(
     claims: &Claims,
     directories: &NewDirectories,
     attempt: &mut Attempt<'_, I>,
     task: &FetchTask,
     request: &Request,
+    hop: Option<&Hop>,
 ) -> Result<Prepared, Error> {
     let (io, format) = (attempt.io, attempt.shared.config.format.as_ref());
     let publish = match &task.destination {
@@ -55,7 +60,7 @@ pub(super) async fn prepare<I: Io>(
         Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task, None)),
     };
     if attempt.shared.config.sync || attempt.shared.config.resume {
-        return Box::pin(prepare_kept(attempt, task, request, publish)).await;
+        return Box::pin(prepare_kept(attempt, task, request, hop, publish)).await;
     }
     if publish.existing == Existing::Refuse && directories.has(io, &publish.path).await {
         return Err(Error::Exists);
@@ -68,6 +73,7 @@ async fn prepare_kept<I: Io>(
     attempt: &mut Attempt<'_, I>,
     task: &FetchTask,
     request: &Request,
+    hop: Option<&Hop>,
     publish: &Publish,
 ) -> Result<Prepared, Error> {
     let (io, format) = (attempt.io, attempt.shared.config.format.as_ref());
@@ -86,9 +92,10 @@ async fn prepare_kept<I: Io>(
         }
         let partial = Partial::of(publish, &request.url).encoded(format.is_some());
         let existing = existing::Existing { place: &place, stat: &stat, format };
-        let checking = existing::check(attempt, request, &task.expected, existing);
+        let checking = existing::check(attempt, request, hop, &task.expected, existing);
         let response = match checking.await? {
             existing::Verdict::Complete(response) => response,
+            existing::Verdict::Elsewhere(hop) => return Ok(Prepared::Elsewhere(Box::new(hop))),
             existing::Verdict::Unknown(content) => {
                 let sink = match format {
                     Some(_) => Sink::Compare(Box::new(Comparison::new(content, publish.path.clone()))),

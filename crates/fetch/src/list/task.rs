@@ -6,8 +6,9 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use haul_io::{File, Publish};
+use haul_io::{File, Publish, Shortfalls};
 
+use crate::body::download::Complete;
 use crate::list::progress::{Progress, Retry, RetryAdvice};
 use crate::route::origin::Origin;
 use crate::{Checksum, Config, Expected, Request, Response, Times};
@@ -60,6 +61,8 @@ pub struct Fetched {
     pub restarted: bool,
     /// The hash of the body, if [`Expected::hash`] asked for one.
     pub hash: Option<Checksum>,
+    /// What the file system of the file couldn't do.
+    pub shortfalls: Shortfalls,
     /// Attempts made, the successful one included.
     pub attempts: u32,
     /// How long each step of the last attempt took.
@@ -71,6 +74,7 @@ pub(crate) struct Completed {
     pub(crate) response: Response,
     pub(crate) path: Option<PathBuf>,
     pub(crate) hash: Option<Checksum>,
+    pub(crate) shortfalls: Shortfalls,
     pub(crate) skipped: bool,
     pub(crate) unchanged: bool,
     pub(crate) restarted: bool,
@@ -87,15 +91,22 @@ pub(crate) struct Rescheduled {
 }
 
 impl Completed {
-    /// The body was fetched.
-    pub(crate) fn of(response: Response, path: Option<PathBuf>, hash: Option<Checksum>) -> Self {
-        Self { response, path, hash, skipped: false, unchanged: false, restarted: false }
+    /// Nothing was published.
+    pub(crate) fn of(response: Response, path: Option<PathBuf>) -> Self {
+        let (hash, shortfalls) = (None, Shortfalls::default());
+        Self { response, path, hash, shortfalls, skipped: false, unchanged: false, restarted: false }
+    }
+
+    /// The body was fetched, and published if it became a file.
+    pub(crate) fn published(response: Response, path: Option<PathBuf>, complete: Complete) -> Self {
+        let Complete { stored, hash } = complete;
+        Self { hash, shortfalls: stored.shortfalls, ..Self::of(response, path) }
     }
 
     pub(crate) fn fetched(self, config: &Config, attempts: u32, times: Times) -> Fetched {
         let encoded = config.format.is_some();
-        let Self { response, path, hash, skipped, unchanged, restarted } = self;
-        Fetched { response, path, encoded, skipped, unchanged, restarted, hash, attempts, times }
+        let Self { response, path, hash, shortfalls, skipped, unchanged, restarted } = self;
+        Fetched { response, path, encoded, skipped, unchanged, restarted, hash, shortfalls, attempts, times }
     }
 }
 

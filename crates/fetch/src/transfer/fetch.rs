@@ -42,6 +42,18 @@ pub(crate) enum Begun<'r> {
     Elsewhere(Hop),
 }
 
+/// How far [`Attempt::look`] came.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is made once for each existing file, and taken apart at once"
+)]
+pub(crate) enum Looked {
+    /// At the response.
+    Head(ResponseHead, Response),
+    /// Another host is to be asked.
+    Elsewhere(Hop),
+}
+
 /// A request that a redirect to another host leads to.
 pub(crate) struct Hop {
     pub(crate) request: Request,
@@ -236,23 +248,26 @@ impl<I: Io> Attempt<'_, I> {
         Ok(None)
     }
 
-    /// The head of the response to `request`, after redirects. Its body is not needed.
-    pub(crate) async fn look(&mut self, request: &Request) -> Result<(ResponseHead, Response), Error> {
-        let mut request = request.clone();
-        for redirect_count in 0..=self.config().redirects_max {
+    /// The head of the response to `request`, which is where `redirect_count` redirects led; or a redirect to another
+    /// host. The body is not needed.
+    pub(crate) async fn look(&mut self, mut request: Request, redirect_count: u32) -> Result<Looked, Error> {
+        for redirect_count in redirect_count..=self.config().redirects_max {
             self.trace.redirect_count = redirect_count;
             let answered = self.answered(&request).await?;
             let head = answered.head.clone();
             self.trace.host_pause = host_pause(&request.url, head.status, &head.headers, self.config());
             self.drain(&request, answered).await;
             match self.redirected(&request, &head)? {
-                Some(next) => request = next,
+                Some(next) if Origin::of(&next.url) == Origin::of(&request.url) => request = next,
+                Some(request) => {
+                    return Ok(Looked::Elsewhere(Hop { request, redirect_count: redirect_count + 1 }));
+                }
                 None if self.has_failed(Ask::PlainRange, head.status) => {
                     return Err(Error::Status(head.status));
                 }
                 None => {
                     let response = self.response(&request, head.clone());
-                    return Ok((head, response));
+                    return Ok(Looked::Head(head, response));
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! System calls on metadata: attributes and the features of directories.
 //!
-//! Owns: which file systems report errors when a file is closed, and which have steady inode numbers.
+//! Owns: which file systems report errors when a file is closed, which have steady inode numbers, and on which a sync
+//! of a directory stores the link counts of the files in it.
 //! Does not own: the other operations ([`super::perform`]).
 //!
-//! Source: statfs(2), acl(5).
+//! Source: statfs(2), acl(5); ext4's files in /sys/fs/ext4 and /proc/fs/ext4.
 
 use std::ffi::OsStr;
 use std::io;
@@ -14,13 +15,18 @@ use rustix::io::Errno;
 
 use crate::{AccessList, Features};
 
+const EXT4: u64 = 0xef53;
+const XFS: u64 = 0x5846_5342;
+const TMPFS: u64 = 0x0102_1994;
+const RAMFS: u64 = 0x8584_58f6;
+
 /// File systems whose `close` has nothing to report: what they can't store, a write or a sync reports.
 const LOCAL: [u64; 8] = [
-    0xef53,      // ext2, ext3, ext4
-    0x5846_5342, // XFS
+    EXT4, // and ext2, ext3
+    XFS,
     0x9123_683e, // btrfs
-    0x0102_1994, // tmpfs
-    0x8584_58f6, // ramfs
+    TMPFS,
+    RAMFS,
     0xf2f5_2010, // F2FS
     0x2fc1_2fc1, // ZFS
     0xca45_1a4e, // bcachefs
@@ -61,8 +67,45 @@ pub(super) fn features(fd: BorrowedFd<'_>) -> Features {
         Ok(_) | Err(Errno::RANGE) => true,
         Err(_) => false,
     };
-    let kind = fs::fstatfs(fd).map_or(0, |found| found.f_type as u64 & 0xffff_ffff);
+    let kind = kind_of(fd);
     let is_fat = FAT.contains(&kind);
     let is_silent = is_fat || LOCAL.contains(&kind);
     Features { inherits_list, reports_at_close: !is_silent, steady_inodes: is_silent && !is_fat }
+}
+
+/// The magic number of the file system of `fd`; 0 if it isn't known.
+fn kind_of(fd: BorrowedFd<'_>) -> u64 {
+    fs::fstatfs(fd).map_or(0, |found| found.f_type as u64 & 0xffff_ffff)
+}
+
+/// Whether syncing a directory on the file system of `fd` also stores the link counts of the files in it.
+///
+/// | file system | a link is | so |
+/// |---|---|---|
+/// | XFS, ext4 with a journal | one transaction for the directory and the inode | the sync stores both |
+/// | tmpfs, ramfs | nowhere but in memory | there is nothing to store |
+/// | ext4 without a journal, ext2 | a change of two blocks | the inode is synced by itself |
+/// | btrfs | in the log, which has nothing of a file without a name | the file is synced again |
+/// | any other, or ext4 with fast commits | not known | likewise |
+pub(super) fn stores_links(fd: BorrowedFd<'_>) -> bool {
+    match kind_of(fd) {
+        XFS | TMPFS | RAMFS => true,
+        EXT4 => has_whole_journal(fd).unwrap_or(false),
+        _ => false,
+    }
+}
+
+/// Whether ext4 is known to journal whole transactions. Drivers of ext2 have no such files.
+fn has_whole_journal(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let device = fs::fstat(fd)?.st_dev;
+    let link = format!("/sys/dev/block/{}:{}", fs::major(device), fs::minor(device));
+    let device = std::fs::read_link(link)?;
+    let name = device.file_name().unwrap_or_default().to_string_lossy();
+    // The number of the journal's thread, which is 0 if it lies outside of this process's namespace.
+    let task = std::fs::read_to_string(format!("/sys/fs/ext4/{name}/journal_task"))?;
+    let options = std::fs::read_to_string(format!("/proc/fs/ext4/{name}/options"))?;
+    // The kernel shows the feature under the name of the option that enforces it.
+    let is_fast = |option: &str| ["fast_commit", "fc_debug_force"].contains(&option);
+    let is_whole = !options.lines().any(is_fast);
+    Ok(is_whole && task.trim().parse::<u32>().is_ok())
 }

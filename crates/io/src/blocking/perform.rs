@@ -3,14 +3,15 @@
 //! Owns: the mapping from [`Op`] to system calls, `EINTR`.
 //! Does not own: the account of the calls ([`super::worker`]), the waits of sockets ([`super::transfer`]).
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{
-    self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, RenameFlags, Timestamps, XattrFlags,
+    self, AtFlags, CWD, FallocateFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Timestamps,
+    XattrFlags,
 };
 use rustix::io::{Errno, retry_on_intr};
 
@@ -22,7 +23,8 @@ use crate::files::temporary::is_temporary;
 use crate::stream::write_some;
 use crate::system::close::flush;
 use crate::system::deadline::{Deadline, wait};
-use crate::values::handle::Descriptor;
+use crate::system::page_cache;
+use crate::values::handle::{Caching, Descriptor};
 use crate::{Attributes, Buf, Cancel, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
 /// Carries out `op`. Returns when it has succeeded or failed, or, if it waits, when `cancel` is triggered. The caller
@@ -67,6 +69,9 @@ fn attempt_unbuffered(op: &Op, cancel: &Cancel) -> io::Result<Value> {
             done(fs::fchown(file.0.fd()?, owner, Some(fs::Gid::from_raw(*group))))
         }
         Op::Features { file } => Ok(Value::Features(metadata::features(file.0.fd()?))),
+        Op::StoresLinks { file } => Ok(Value::Flag(metadata::stores_links(file.0.fd()?))),
+        Op::SpareCache { file, unless_cached } => spare_cache(&file, unless_cached).map(Value::Flag),
+        Op::DropBehind { file, offset } => drop_behind(&file, offset).map(|()| Value::Done),
         Op::Flush { file } => flush(file.0.fd()?).map(|()| Value::Done),
         Op::Sync { file } => done(fs::fsync(file.0.fd()?)),
         Op::Link { file, dir, path } => done(link(file.0.fd()?, base(dir)?, path)),
@@ -151,13 +156,61 @@ fn read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> io::Res
 fn write(file: &File, buf: &Buf, offset: Offset, cancel: &Cancel) -> io::Result<usize> {
     let fd = file.0.fd()?;
     match offset {
-        Offset::At(offset) => Ok(retry_on_intr(|| rustix::io::pwrite(fd, buf.filled(), offset))?),
+        Offset::At(offset) => {
+            let flags = file.0.write_flags();
+            if flags.is_empty() {
+                return Ok(retry_on_intr(|| rustix::io::pwrite(fd, buf.filled(), offset))?);
+            }
+            let slices = [IoSlice::new(buf.filled())];
+            Ok(retry_on_intr(|| rustix::io::pwritev2(fd, &slices, offset, flags))?)
+        }
         // The reader of a pipe may pause for as long as it likes.
         Offset::Stream => {
             let is_regular = FileType::from_raw_mode(fs::fstat(fd)?.st_mode).is_file();
             write_some(fd, buf.filled(), is_regular, cancel)
         }
     }
+}
+
+fn spare_cache(file: &File, unless_cached: Option<u64>) -> io::Result<bool> {
+    let fd = file.0.fd()?;
+    if is_in_memory(fd) {
+        return Ok(false);
+    }
+    let parts = match unless_cached {
+        Some(bytes) => {
+            let parts = page_cache::uncached(fd, bytes);
+            if parts.iter().map(|part| part.end - part.start).sum::<u64>() < bytes / 2 {
+                return Ok(false);
+            }
+            parts
+        }
+        None => vec![0..u64::MAX],
+    };
+    let skips = is_writable(fd)? && page_cache::has_dont_cache(fd);
+    let caching = match (skips, file.0.is_new_file()) {
+        (true, true) => Caching::DontCache,
+        (true, false) => Caching::Both,
+        (false, _) => Caching::DropBehind,
+    };
+    file.0.set_caching(caching, parts);
+    Ok(true)
+}
+
+fn drop_behind(file: &File, offset: Option<u64>) -> io::Result<()> {
+    let fd = file.0.fd()?;
+    if !file.0.drops_behind() {
+        return Ok(());
+    }
+    if is_writable(fd)? {
+        page_cache::start_writing_back(fd);
+    }
+    page_cache::drop_behind(fd, file.0.dropped_parts(), offset);
+    Ok(())
+}
+
+fn is_writable(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(fs::fcntl_getfl(fd)?.contains(OFlags::RDWR))
 }
 
 fn allocate(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {

@@ -18,6 +18,7 @@ use super::sparse::write_sparse;
 use super::temporary::temporary_name;
 use crate::{
     Buf, BufResult, Directory, Durability, File, Io, Location, Offset, Op, OpenMode, Publish, Published,
+    Value,
 };
 
 /// The bytes that are copied at a time.
@@ -219,8 +220,8 @@ impl Staged {
             }
             result => result?,
         };
-        if is_linked && *durability == Durability::Synced {
-            // Without a journal, the number of links on the disk is still 0, and a check would remove the file.
+        if is_linked && *durability == Durability::Synced && !self.directory_stores_links(io).await {
+            // On the disk the number of links may still be 0, and a check would remove the file.
             io.sync(&self.file).await?;
         }
         match (durability, &self.directory, &readable) {
@@ -229,6 +230,20 @@ impl Staged {
             _ => {}
         }
         Ok(published)
+    }
+
+    /// Whether syncing the directory also stores how many links the file has.
+    async fn directory_stores_links(&self, io: &impl Io) -> bool {
+        if let Some(known) = self.directory.as_ref().and_then(|directory| directory.learned().stores_links())
+        {
+            return known;
+        }
+        let asked = io.submit(Op::StoresLinks { file: self.file.clone() }).await.result;
+        let stores = matches!(asked, Ok(Value::Flag(true)));
+        match &self.directory {
+            Some(directory) => directory.learned().learn_stores_links(stores),
+            None => stores,
+        }
     }
 
     /// Makes sure that the content is stored, and sets the metadata.

@@ -34,6 +34,8 @@ pub enum Value {
     Attributes(Attributes),
     /// The value of an extended attribute, if the file has it.
     Attribute(Option<Vec<u8>>),
+    /// An answer.
+    Flag(bool),
     /// Features of a directory.
     Features(Features),
     /// The outcome of a publication.

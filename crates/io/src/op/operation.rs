@@ -54,6 +54,15 @@ pub enum Op {
     SetOwner { file: File, owner: Option<u32>, group: u32 },
     /// What is known about the file system of a file, or about files in a directory: [`Value::Features`].
     Features { file: File },
+    /// Whether syncing a directory of this file's file system also stores the link counts of files that were given
+    /// names in it: [`Value::Flag`]; false if that isn't known.
+    StoresLinks { file: File },
+    /// Keeps what is read and written through this open file from now on out of the page cache, as far as its file
+    /// system can. Whether that is done: [`Value::Flag`]. With the length of the file, not if most of it is cached
+    /// already, and what is cached already stays so.
+    SpareCache { file: File, unless_cached: Option<u64> },
+    /// Drops pages of a file with [`Op::SpareCache`] some way before `offset`, or all of them: [`Value::Done`].
+    DropBehind { file: File, offset: Option<u64> },
     /// Reports what closing the file would report, and leaves it open: [`Value::Done`].
     Flush { file: File },
     /// Writes the content and metadata of a file, or the names in a directory, to stable storage: [`Value::Done`].
@@ -105,6 +114,9 @@ impl Op {
             | Op::Attribute { .. }
             | Op::SetOwner { .. }
             | Op::Features { .. }
+            | Op::StoresLinks { .. }
+            | Op::SpareCache { .. }
+            | Op::DropBehind { .. }
             | Op::Flush { .. }
             | Op::SetMode { .. }
             | Op::SetModified { .. }

@@ -208,7 +208,8 @@ impl Files {
             Op::Attribute { file, name } => {
                 Ok(Value::Attribute(self.regular(&file)?.attributes.get(&name).cloned()))
             }
-            Op::SetOwner { .. } | Op::Flush { .. } => Ok(Value::Done),
+            Op::SetOwner { .. } | Op::Flush { .. } | Op::DropBehind { .. } => Ok(Value::Done),
+            Op::SpareCache { .. } | Op::StoresLinks { .. } => Ok(Value::Flag(false)),
             Op::Features { .. } => Ok(Value::Features(SIMULATED)),
             Op::Sync { file } => {
                 self.sync(file.0.simulated());

@@ -13,6 +13,8 @@
 //! - so is the start of a file that this process has just made: room for it has to be found, for which no file system
 //!   promises not to wait, and the ring would hand every small file to a kernel worker.
 //!
+//! A write that leaves nothing in the page cache goes to a pool thread, because it waits for room in the device's queue.
+//!
 //! Opening is tried with `RESOLVE_CACHED` in the same way. So a warm file costs what it costs without a ring, and a
 //! cold one leaves the thread free.
 //!
@@ -63,8 +65,9 @@ impl Placement {
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,
             // By threads that all rings share, unless the name is remembered.
             Op::Resolve { .. } => Self::Pool,
-            // It waits for a server or another process; the ring has no such operation, which may copy much.
-            Op::Flush { .. } | Op::CopyRange { .. } => Self::Pool,
+            Op::SpareCache { .. } | Op::StoresLinks { .. } => Self::Inline,
+            // They wait for a server, another process or a device; the ring has no such operations.
+            Op::Flush { .. } | Op::DropBehind { .. } | Op::CopyRange { .. } => Self::Pool,
             Op::Sleep { .. } => Self::Timer,
         }
     }
@@ -120,6 +123,8 @@ pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
             }
         }
         Op::WriteAt { ref file, ref buf, offset } if is_futile(file, buf, offset) => carry_out(op, cancel),
+        // It also starts to write back.
+        Op::WriteAt { ref file, .. } if !file.0.write_flags().is_empty() => Trial::Pool(op),
         Op::WriteAt { file, buf, offset } => {
             let tried = try_write(&file, &buf, offset);
             if matches!(tried, Err(Errno::OPNOTSUPP | Errno::NOSYS)) {

@@ -21,6 +21,7 @@ pub struct Features {
 #[derive(Debug, Default)]
 pub(crate) struct Learned {
     features: OnceLock<Features>,
+    stores_links: OnceLock<bool>,
     keeps_metadata: AtomicBool,
     lacks_links: AtomicBool,
 }
@@ -33,6 +34,15 @@ impl Learned {
     /// Remembers the features. Another worker may have done so meanwhile.
     pub(crate) fn learn_features(&self, features: Features) -> Features {
         *self.features.get_or_init(|| features)
+    }
+
+    pub(crate) fn stores_links(&self) -> Option<bool> {
+        self.stores_links.get().copied()
+    }
+
+    /// Remembers whether syncing the directory stores the link counts of its files.
+    pub(crate) fn learn_stores_links(&self, stores: bool) -> bool {
+        *self.stores_links.get_or_init(|| stores)
     }
 
     /// Whether a file in the directory was seen to have the metadata that it was given.

@@ -4,9 +4,14 @@
 //! Does not own: operations on it.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use rustix::io::ReadWriteFlags;
+
+use crate::system::page_cache::DONT_CACHE;
 
 /// An open file or directory. Clones share the descriptor, which closes with the last clone. An operation in flight
 /// holds a clone, so its descriptor can't be closed and reused meanwhile.
@@ -19,40 +24,111 @@ pub struct Socket(pub(crate) Arc<Descriptor>);
 
 #[derive(Debug)]
 pub(crate) enum Descriptor {
-    Os(OwnedFd, Unwaited),
+    Os(OwnedFd, Transfers),
     /// The number of a node or connection in a simulation.
     Simulated(u64),
 }
 
-/// What is known about writing to an open file without waiting.
+/// How bytes get into and out of an open file.
 #[derive(Debug, Default)]
-pub(crate) struct Unwaited {
+pub(crate) struct Transfers {
     /// Whether this process has made the file.
     is_new: bool,
-    /// Whether its file system has refused such a write.
+    /// Whether its file system has refused a write without waiting.
     is_refused: AtomicBool,
+    /// [`Caching`] as a number.
+    caching: AtomicU8,
+    /// The parts of the file that pages are dropped of.
+    uncached: OnceLock<Vec<Range<u64>>>,
+    /// The bytes that were read and written since pages were dropped.
+    moved_bytes: AtomicU64,
 }
+
+/// What becomes of the cached pages of an open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caching {
+    /// The system decides.
+    Kept,
+    /// Writes leave none.
+    DontCache,
+    /// They are dropped behind reads and writes.
+    DropBehind,
+    /// Both: it is read and written.
+    Both,
+}
+
+/// Pages are dropped each time so many bytes were read and written.
+const DROPPED_BYTES: u64 = 8 << 20;
 
 impl Descriptor {
     /// An open file that this process has made.
     pub(crate) fn of_new_file(fd: OwnedFd) -> Self {
-        Self::Os(fd, Unwaited { is_new: true, ..Unwaited::default() })
+        Self::Os(fd, Transfers { is_new: true, ..Transfers::default() })
     }
 
     /// Whether the file was made by this process.
     pub(crate) fn is_new_file(&self) -> bool {
-        matches!(self, Self::Os(_, unwaited) if unwaited.is_new)
+        matches!(self, Self::Os(_, transfers) if transfers.is_new)
     }
 
     /// Records that the file system has no writes without waiting.
     pub(crate) fn refuse_unwaited_writes(&self) {
-        if let Self::Os(_, unwaited) = self {
-            unwaited.is_refused.store(true, Ordering::Relaxed);
+        if let Self::Os(_, transfers) = self {
+            transfers.is_refused.store(true, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn refuses_unwaited_writes(&self) -> bool {
-        matches!(self, Self::Os(_, unwaited) if unwaited.is_refused.load(Ordering::Relaxed))
+        matches!(self, Self::Os(_, transfers) if transfers.is_refused.load(Ordering::Relaxed))
+    }
+
+    /// Sets what becomes of its cached pages from now on, in `parts` of the file.
+    pub(crate) fn set_caching(&self, caching: Caching, parts: Vec<Range<u64>>) {
+        if let Self::Os(_, transfers) = self {
+            transfers.uncached.get_or_init(|| parts);
+            transfers.caching.store(caching as u8, Ordering::Relaxed);
+        }
+    }
+
+    /// The parts of the file that pages are dropped of.
+    pub(crate) fn dropped_parts(&self) -> &[Range<u64>] {
+        match self {
+            Self::Os(_, transfers) => transfers.uncached.get().map_or(&[], Vec::as_slice),
+            Self::Simulated(_) => &[],
+        }
+    }
+
+    pub(crate) fn caching(&self) -> Caching {
+        let Self::Os(_, transfers) = self else { return Caching::Kept };
+        match transfers.caching.load(Ordering::Relaxed) {
+            1 => Caching::DontCache,
+            2 => Caching::DropBehind,
+            3 => Caching::Both,
+            _ => Caching::Kept,
+        }
+    }
+
+    /// The flags of writes.
+    pub(crate) fn write_flags(&self) -> ReadWriteFlags {
+        match self.caching() {
+            Caching::DontCache | Caching::Both => DONT_CACHE,
+            Caching::Kept | Caching::DropBehind => ReadWriteFlags::empty(),
+        }
+    }
+
+    /// Whether pages are dropped behind reads and writes.
+    pub(crate) fn drops_behind(&self) -> bool {
+        matches!(self.caching(), Caching::DropBehind | Caching::Both)
+    }
+
+    /// Counts `bytes` that were read or written. Returns whether pages are to be dropped now.
+    pub(crate) fn has_moved(&self, bytes: usize) -> bool {
+        let Self::Os(_, transfers) = self else { return false };
+        if !self.drops_behind() {
+            return false;
+        }
+        let before = transfers.moved_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        before / DROPPED_BYTES != (before + bytes as u64) / DROPPED_BYTES
     }
 
     pub(crate) fn fd(&self) -> io::Result<BorrowedFd<'_>> {
@@ -72,7 +148,7 @@ impl Descriptor {
 
 impl From<OwnedFd> for File {
     fn from(fd: OwnedFd) -> Self {
-        Self(Arc::new(Descriptor::Os(fd, Unwaited::default())))
+        Self(Arc::new(Descriptor::Os(fd, Transfers::default())))
     }
 }
 
@@ -84,7 +160,7 @@ impl From<std::fs::File> for File {
 
 impl From<OwnedFd> for Socket {
     fn from(fd: OwnedFd) -> Self {
-        Self(Arc::new(Descriptor::Os(fd, Unwaited::default())))
+        Self(Arc::new(Descriptor::Os(fd, Transfers::default())))
     }
 }
 

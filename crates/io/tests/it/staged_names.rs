@@ -13,7 +13,7 @@ use std::{fs, io};
 
 use haul_io::{
     Blocking, Buf, BufResult, Cancel, Completion, Durability, Existing, Io, Offset, Op, Publish, Published,
-    Staged, run_ready,
+    Staged, Value, run_ready,
 };
 use rustix::fs::{FlockOperation, flock};
 
@@ -104,29 +104,51 @@ fn a_file_that_cannot_be_joined_is_removed_by_its_name() {
 }
 
 /// Passes operations on, and records which of them open a descriptor or give a name.
-struct Recording(Blocking, RefCell<Vec<&'static str>>);
+struct Recording {
+    io: Blocking,
+    steps: RefCell<Vec<&'static str>>,
+    /// What is said of directories that store links, if not the truth.
+    stores_links: Option<bool>,
+}
+
+impl Recording {
+    fn new(stores_links: Option<bool>) -> Self {
+        Self { io: Blocking::new(Cancel::new().unwrap()), steps: RefCell::default(), stores_links }
+    }
+
+    /// The steps of writing a durable file.
+    fn write(&self, publish: &Publish) -> String {
+        self.steps.borrow_mut().clear();
+        let (result, _) = run_ready(self.write_file(publish.clone(), Buf::from(b"text".to_vec())));
+        result.unwrap();
+        self.steps.borrow().join(" ")
+    }
+}
 
 impl Io for Recording {
     async fn submit(&self, op: Op) -> Completion {
-        match op {
-            Op::Open { .. } => self.1.borrow_mut().push("open"),
-            Op::Link { .. } | Op::Rename { .. } => self.1.borrow_mut().push("name"),
-            Op::Sync { .. } => self.1.borrow_mut().push("sync"),
+        match (&op, self.stores_links) {
+            (Op::Open { .. }, _) => self.steps.borrow_mut().push("open"),
+            (Op::Link { .. } | Op::Rename { .. }, _) => self.steps.borrow_mut().push("name"),
+            (Op::Sync { .. }, _) => self.steps.borrow_mut().push("sync"),
+            (Op::StoresLinks { .. }, Some(stores)) => {
+                return Completion { result: Ok(Value::Flag(stores)), buf: None };
+            }
             _ => {}
         }
-        self.0.submit(op).await
+        self.io.submit(op).await
     }
 
     fn now(&self) -> Duration {
-        self.0.now()
+        self.io.now()
     }
 
     fn random(&self, out: &mut [u8]) {
-        self.0.random(out);
+        self.io.random(out);
     }
 
     fn progress(&self, bytes: u64) {
-        self.0.progress(bytes);
+        self.io.progress(bytes);
     }
 
     async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
@@ -137,7 +159,7 @@ impl Io for Recording {
 #[test]
 fn a_durable_file_needs_no_descriptor_once_it_has_its_name() {
     let dir = tempfile::tempdir().unwrap();
-    let io = Recording(Blocking::new(Cancel::new().unwrap()), RefCell::default());
+    let io = Recording::new(None);
     for (index, existing) in [Existing::Refuse, Existing::Replace, Existing::Replace].into_iter().enumerate()
     {
         for rooted in [true, false] {
@@ -146,13 +168,33 @@ fn a_durable_file_needs_no_descriptor_once_it_has_its_name() {
             let durability = Durability::Synced;
             let publish = Publish { existing, durability, root_bytes, ..Publish::new(&target) };
             for _ in 0..if existing == Existing::Replace { 2 } else { 1 } {
-                io.1.borrow_mut().clear();
-                let (result, _) = run_ready(io.write_file(publish.clone(), Buf::from(b"text".to_vec())));
-                result.unwrap();
-                let steps = io.1.borrow().join(" ");
+                let steps = io.write(&publish);
                 let (_, after) = steps.rsplit_once("name").unwrap();
                 assert!(!after.contains("open") && after.contains("sync"), "{existing:?} {rooted}: {steps}");
             }
+        }
+    }
+}
+
+#[test]
+fn a_file_is_synced_again_unless_its_directory_stores_links() {
+    let dir = tempfile::tempdir().unwrap();
+    let io = |stores_links| Recording::new(Some(stores_links));
+    for rooted in [true, false] {
+        for (stores_links, after) in [(false, "sync sync"), (true, "sync")] {
+            let root_bytes = rooted.then(|| dir.path().as_os_str().len());
+            let target = dir.path().join(format!("{rooted}{stores_links}"));
+            let durability = Durability::Synced;
+            let publish = Publish { durability, root_bytes, ..Publish::new(&target) };
+            let steps = io(stores_links).write(&publish);
+            let (before, named) = steps.split_once(" name ").unwrap();
+            assert_eq!(named, after, "the file again, then the directory: {rooted} {stores_links}");
+            assert!(before.contains("sync"), "the content is synced before it has a name: {steps}");
+            // A rename changes no number of links.
+            let publish = Publish { existing: Existing::Replace, ..publish };
+            let steps = io(stores_links).write(&publish);
+            let (_, named) = steps.rsplit_once(" name ").unwrap();
+            assert_eq!(named, after, "linked, then renamed over the other: {steps}");
         }
     }
 }

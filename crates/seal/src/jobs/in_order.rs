@@ -29,6 +29,7 @@ pub(super) async fn seal_in_order(
     form: Form,
 ) -> Result<Outcome, Error> {
     let staged = Staged::create(io, publish).await.map_err(Error::at(During::Create))?;
+    source.spare_cache_with(io, staged.file()).await;
     let result = seal_pieces(io, source, header, staged.file(), form).await;
     end(io, staged, publish, result).await
 }
@@ -43,6 +44,7 @@ pub(super) async fn open_in_order(
 ) -> Result<Outcome, Error> {
     let Some(publish) = publish else { return open_pieces(io, source, keys, None, form).await };
     let staged = Staged::create(io, publish).await.map_err(Error::at(During::Create))?;
+    source.spare_cache_with(io, staged.file()).await;
     let target = Target { file: staged.file(), is_sparse: publish.sparse };
     let result = open_pieces(io, source, keys, Some(target), form).await;
     end(io, staged, publish, result).await

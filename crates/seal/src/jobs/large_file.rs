@@ -32,6 +32,8 @@ pub struct LargeFile<C> {
 pub struct Token<T> {
     source_stat: Stat,
     plain_bytes: u64,
+    /// Whether the file and its result are kept out of the page cache.
+    spares_cache: bool,
     /// The staged file; empty for a file that is overwritten.
     #[serde(with = "wire::path")]
     temporary: PathBuf,
@@ -112,6 +114,7 @@ impl<C> LargeFile<C> {
             staged.discard(io).await;
             return Err(Error::at(During::Write)(error));
         }
+        source.spare_cache_with(io, &result).await;
         let NewResult { layout, context, .. } = new;
         let (is_sparse, staged) = (publish.sparse, Mutex::new(Some(staged)));
         Ok(Self { source, layout, context, result, is_sparse, staged })
@@ -139,7 +142,8 @@ impl<C> LargeFile<C> {
         let temporary = staged.as_ref().and_then(Staged::temporary).unwrap_or(Path::new("")).to_owned();
         let (source_stat, plain_bytes) = (self.source.stat, self.layout.plain_bytes());
         let identity = staged.as_ref().and_then(Staged::identity);
-        Token { source_stat, plain_bytes, temporary, is_sparse: self.is_sparse, identity, context }
+        let (is_sparse, spares_cache) = (self.is_sparse, self.source.spares_cache);
+        Token { source_stat, plain_bytes, spares_cache, temporary, is_sparse, identity, context }
     }
 
     /// Removes the staged file of a `token` that can't be joined, or whose result was published from it.
@@ -167,12 +171,14 @@ impl<C> LargeFile<C> {
         if !(is_same_file && in_place || pair.is_unchanged(io, &before, &now.stat).await) {
             return Err(Error::SourceChanged);
         }
-        let source = SourceFile { stat: before, ..now };
+        // What the other process has read is cached.
+        let source = SourceFile { stat: before, spares_cache: token.spares_cache, ..now };
         let Some(identity) = token.identity else { return Ok(Self::in_place(source, layout, context)) };
         let root_bytes = Some(pair.target().root_bytes());
         let staged = Staged::join(io, &token.temporary, root_bytes, identity).await;
         let staged = staged.map_err(Error::at(During::Write))?;
         let result = staged.file().clone();
+        source.spare_cache_with(io, &result).await;
         let (is_sparse, staged) = (token.is_sparse, Mutex::new(Some(staged)));
         Ok(Self { source, layout, context, result, is_sparse, staged })
     }
@@ -236,6 +242,7 @@ impl<C> LargeFile<C> {
             staged.discard(io).await;
             return Ok(Published::default());
         }
+        io.drop_cached(&self.source.file).await;
         let publish = options.publish(io, task.pair().target(), &self.source).await;
         let unchanged = self.source.check_unchanged(io).await;
         let publish = match unchanged.and(publish) {

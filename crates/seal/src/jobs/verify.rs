@@ -104,6 +104,7 @@ impl Job for VerifyJob {
         state: &VerifyState,
         succeeded: bool,
     ) -> Result<Outcome, Error> {
+        io.drop_cached(&state.source.file).await;
         if succeeded {
             state.source.check_unchanged(io).await?;
         }

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use haul_io::{FileKind, Io, Location, OpenMode, Stat, find_features};
+use haul_io::{FileKind, HUGE_BYTES, Io, Location, OpenMode, Stat, find_features};
 
 use super::found_file::FoundFile;
 use super::source_file::SourceFile;
@@ -108,7 +108,9 @@ impl<'a> Pair<'a> {
             return Err(Error::NotRegular);
         }
         let is_unsteady = self.found.is_some_and(|found| found.stat.inode != stat.inode);
-        Ok(SourceFile { file, stat, is_unsteady })
+        let bytes = stat.bytes;
+        let spares_cache = bytes >= HUGE_BYTES && io.spare_cache(&file, Some(bytes)).await;
+        Ok(SourceFile { file, stat, is_unsteady, spares_cache })
     }
 
     /// Examines the source's name without following a link.

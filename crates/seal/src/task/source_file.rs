@@ -14,6 +14,8 @@ pub(crate) struct SourceFile {
     pub(crate) stat: Stat,
     /// Whether the inode number has changed since the file was found.
     pub(crate) is_unsteady: bool,
+    /// Whether it and its result are kept out of the page cache: it is huge, and wasn't cached before.
+    pub(crate) spares_cache: bool,
 }
 
 impl SourceFile {
@@ -52,6 +54,13 @@ impl SourceFile {
         let after = io.stat(&self.file).await.map_err(Error::at(During::Read))?;
         // It is still the open file, whatever its inode number is said to be.
         if self.stat.same_version(&after) { Ok(()) } else { Err(Error::SourceChanged) }
+    }
+
+    /// Keeps its result out of the page cache too, if it is kept out itself.
+    pub(crate) async fn spare_cache_with(&self, io: &impl Io, result: &File) {
+        if self.spares_cache {
+            io.spare_cache(result, None).await;
+        }
     }
 
     /// Remarks about the file for its outcome.

@@ -4,14 +4,14 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use haul_engine::{Engine, Event, run};
 use haul_fetch::{
     Config, Destination, Failed, FetchJob, FetchTask, HostLimits, HostSource, Names, NamesLimits,
 };
-use haul_io::Cancel;
-use haul_testkit::{Answer, Gate, Server};
+use haul_io::{Cancel, Publish};
+use haul_testkit::{Answer, Gate, Server, Workdir};
 
 use super::outcomes::{Outcomes, outcomes};
 
@@ -50,6 +50,37 @@ fn a_host_that_redirects_lead_to_sees_no_more_connections_than_allowed() {
         let ends = fetch(engine, quick(), limits, &urls);
         assert!(ends.len() == 32 && ends.values().all(|end| *end == (1, None)), "{engine}: {ends:?}");
         assert_eq!(target.requests().len(), 32, "{engine}");
+        assert!(target.connection_count() <= 2, "{engine}: {} connections", target.connection_count());
+    }
+}
+
+/// The look at existing files counts as any other request.
+#[test]
+fn a_host_that_looks_are_redirected_to_sees_no_more_connections_than_allowed() {
+    const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    for engine in ENGINES {
+        // Half of the files are complete; of the others only their content can tell.
+        let target = Server::start(|request| {
+            let number: usize = request.path()[1..].parse().unwrap();
+            let answer = Answer::ranged(request, b"x", "\"1\"");
+            if number.is_multiple_of(2) { answer.header("Last-Modified", MODIFIED) } else { answer }
+        });
+        let servers = redirectors(8, &target);
+        let workdir = Workdir::new();
+        let task = |(number, url): (usize, &String)| {
+            let path = workdir.write(number.to_string(), "x");
+            let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+            FetchTask::new(url, Destination::File(Publish::new(path)))
+        };
+        let urls = four_each(&servers);
+        let tasks = urls.iter().enumerate().map(task).collect();
+        let limits = HostLimits { per_host_max: 2, ..HostLimits::default() };
+        let config = Config { resume: true, ..quick() };
+        let ends = outcomes(engine, config, limits, tasks, Failed::to_string);
+        assert!(ends.len() == 32 && ends.values().all(|end| *end == (1, None)), "{engine}: {ends:?}");
+        assert_eq!(target.requests().len(), 32 + 16, "{engine}");
+        assert!(servers.iter().all(|server| server.requests().len() == 4), "{engine}: asked once a file");
         assert!(target.connection_count() <= 2, "{engine}: {} connections", target.connection_count());
     }
 }

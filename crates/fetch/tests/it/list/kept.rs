@@ -1,13 +1,13 @@
 //! What is on disk from earlier runs: whose it must be to be believed, and what it is given up for.
 
+use std::ops::Deref;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use haul_fetch::{Config, Destination, FetchTask, HostLimits};
 use haul_io::Publish;
-use haul_testkit::{Answer, End, Gate, Request, Server, files_below, seeded_bytes};
+use haul_testkit::{Answer, End, Gate, Request, Server, Workdir, seeded_bytes};
 
 use super::outcomes::outcomes;
 
@@ -27,23 +27,23 @@ pub(super) fn retrying() -> Config {
     Config { retries: 3, retry_pause: Duration::ZERO, ..Config::default() }
 }
 
-pub(super) struct Dir(pub(super) tempfile::TempDir);
+pub(super) struct Dir(Workdir);
+
+impl Deref for Dir {
+    type Target = Workdir;
+
+    fn deref(&self) -> &Workdir {
+        &self.0
+    }
+}
 
 impl Dir {
     pub(super) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        Self(Workdir::new())
     }
 
     pub(super) fn file(&self) -> Option<Vec<u8>> {
-        std::fs::read(self.path("x")).ok()
-    }
-
-    pub(super) fn names(&self) -> Vec<String> {
-        files_below(self.0.path()).unwrap().iter().map(|name| name.display().to_string()).collect()
+        self.read_if_present("x")
     }
 
     /// Fetches `/x` to `x`; the error as text.

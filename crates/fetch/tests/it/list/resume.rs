@@ -1,13 +1,14 @@
 //! Continuing an earlier attempt or run, against scripted servers.
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use haul_engine::{Engine, Event, Failure, run};
 use haul_fetch::{Config, Destination, Error, Expected, FetchJob, FetchTask};
 use haul_io::{Cancel, Publish};
-use haul_testkit::{Answer, End, Request, Server, files_below, seeded_bytes};
+use haul_testkit::{Answer, End, Request, Server, Workdir, seeded_bytes};
 
 const BYTES: usize = 500_000;
 const CUT: usize = 300_000;
@@ -25,26 +26,23 @@ fn keeping() -> Config {
     Config { retries: 0, resume: true, ..Config::default() }
 }
 
-struct Dir {
-    dir: tempfile::TempDir,
+struct Dir(Workdir);
+
+impl Deref for Dir {
+    type Target = Workdir;
+
+    fn deref(&self) -> &Workdir {
+        &self.0
+    }
 }
 
 impl Dir {
     fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        Self(Workdir::new())
     }
 
     fn file(&self) -> Option<Vec<u8>> {
-        std::fs::read(self.path("x")).ok()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let names = files_below(self.dir.path()).unwrap();
-        names.iter().map(|name: &PathBuf| name.display().to_string()).collect()
+        self.read_if_present("x")
     }
 
     fn fetch(&self, config: Config, url: &str, expected: Expected) -> Result<(u32, bool), Error> {

@@ -1,44 +1,43 @@
 //! Fetching only what has changed since the last run, against scripted servers.
 
-use std::path::PathBuf;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use haul_engine::{Engine, Event, Failure, run};
 use haul_fetch::{Config, Destination, Expected, FetchJob, FetchTask};
 use haul_io::{Cancel, Existing, Publish};
-use haul_testkit::{Answer, End, Gate, Request, Server, files_below, seeded_bytes};
+use haul_testkit::{Answer, End, Gate, Request, Server, Workdir, seeded_bytes};
 
 const OLD: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const NEWER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
 const DATE: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
 
-struct Dir(tempfile::TempDir);
+struct Dir(Workdir);
 
 /// The possible outcomes of a task.
 const FETCHED: &str = "fetched";
 const UNCHANGED: &str = "unchanged";
 
+impl Deref for Dir {
+    type Target = Workdir;
+
+    fn deref(&self) -> &Workdir {
+        &self.0
+    }
+}
+
 impl Dir {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(Workdir::new())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn read(&self) -> String {
-        std::fs::read_to_string(self.path("x")).unwrap()
+    fn text(&self) -> String {
+        String::from_utf8(self.read("x")).unwrap()
     }
 
     fn record(&self) -> String {
         std::fs::read_to_string(self.path("x.haul-from")).unwrap_or_default()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let names = files_below(self.0.path()).unwrap();
-        names.iter().map(|name| name.display().to_string()).collect()
     }
 
     fn sync(&self, server: &Server) -> String {
@@ -160,7 +159,7 @@ fn changed_files_are_fetched_and_replaced_as_a_whole() {
     assert_eq!(dir.sync(&server.server), FETCHED);
     server.now(tagged("two", "W/\"2\""));
     assert_eq!(dir.sync(&server.server), FETCHED);
-    assert_eq!(dir.read(), "two");
+    assert_eq!(dir.text(), "two");
     server.now(Answer::new(304).header("ETag", "\"2\""));
     assert_eq!(dir.sync(&server.server), UNCHANGED, "compared weakly");
     server.now(dated("three", OLD));
@@ -169,7 +168,7 @@ fn changed_files_are_fetched_and_replaced_as_a_whole() {
     assert_eq!(dir.sync(&server.server), UNCHANGED);
     server.now(dated("later", NEWER));
     assert_eq!(dir.sync(&server.server), FETCHED);
-    assert_eq!(dir.read(), "later");
+    assert_eq!(dir.text(), "later");
     server.now(Answer::new(304));
     assert_eq!(dir.sync(&server.server), UNCHANGED);
     assert_eq!(server.conditions(), ["", "\"1\"", "W/\"2\"", "W/\"2\"", OLD, OLD, NEWER]);
@@ -223,7 +222,7 @@ fn files_that_were_changed_or_lost_locally_are_fetched_again() {
         ] {
             change(&dir).unwrap();
             assert_eq!(dir.sync(&server.server), FETCHED, "{what}");
-            assert_eq!(dir.read(), whole, "{what}");
+            assert_eq!(dir.text(), whole, "{what}");
         }
         assert!(server.conditions().iter().all(String::is_empty), "nothing that isn't there is vouched for");
     }
@@ -260,7 +259,7 @@ fn a_record_is_withdrawn_if_another_program_takes_the_name() {
         gate.open();
         assert_eq!(run.join().unwrap(), "the result exists already");
     });
-    assert_eq!((dir.read().as_str(), dir.names()), ("mine", vec!["x".to_owned()]));
+    assert_eq!((dir.text().as_str(), dir.names()), ("mine", vec!["x".to_owned()]));
 }
 
 #[test]
@@ -278,7 +277,7 @@ fn failures_leave_the_existing_file() {
         server.now(answer);
         let end = dir.sync(&server.server);
         assert!(end.starts_with(words) || words == "the connection ended" && end != FETCHED, "{end}");
-        assert_eq!((dir.read().as_str(), dir.record()), ("one", record.clone()), "{words}");
+        assert_eq!((dir.text().as_str(), dir.record()), ("one", record.clone()), "{words}");
     }
     server.now(Answer::new(304));
     assert_eq!(dir.sync(&server.server), UNCHANGED);
@@ -300,7 +299,7 @@ fn a_retry_within_a_run_continues_and_is_counted() {
     for end in [FETCHED, FETCHED, UNCHANGED] {
         assert_eq!(dir.sync(&server), end);
     }
-    assert!(dir.read() == body);
+    assert!(dir.text() == body);
 }
 
 #[test]
@@ -309,7 +308,7 @@ fn two_urls_never_share_a_file() {
     let dir = Dir::new();
     assert_eq!(dir.sync_url(&server.url("/a"), Expected::default()), FETCHED);
     assert_eq!(dir.sync_url(&server.url("/b"), Expected::default()), "the result exists already");
-    assert_eq!(dir.read(), "/a");
+    assert_eq!(dir.text(), "/a");
     // At the same time, into one new file.
     let dir = Dir::new();
     let tasks = (0..8).map(|number| dir.task(&server.url(&format!("/{number}")), "x")).collect();
@@ -337,7 +336,7 @@ fn a_file_that_was_changed_meanwhile_is_not_replaced() {
         gate.open();
         assert_eq!(run.join().unwrap(), "the result exists already");
     });
-    assert_eq!(dir.read(), "edited");
+    assert_eq!(dir.text(), "edited");
 }
 
 #[test]
@@ -355,7 +354,7 @@ fn validators_belong_to_the_url_after_redirects() {
     assert_eq!(dir.sync(&server), UNCHANGED);
     *target.lock().unwrap() = "/v2";
     assert_eq!(dir.sync(&server), FETCHED, "the same tag of another URL says nothing");
-    assert_eq!(dir.read(), "/v2");
+    assert_eq!(dir.text(), "/v2");
 }
 
 #[test]
@@ -376,5 +375,5 @@ fn an_unexpected_file_is_fetched_again_even_if_unchanged() {
     assert!(dir.sync_url(&url, sha256(b"other")).starts_with("the content doesn't match"));
     let size = Expected { size: Some(6), ..Expected::default() };
     assert_eq!(dir.sync_url(&url, size), "5 bytes instead of 6");
-    assert_eq!(dir.read(), "hello");
+    assert_eq!(dir.text(), "hello");
 }

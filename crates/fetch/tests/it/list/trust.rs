@@ -22,7 +22,7 @@ fn a_link_that_is_planted_meanwhile_leads_nowhere() {
         for (what, config) in [("-c", keeping()), ("--sync", Config { sync: true, retries: 0, ..quick() })] {
             for is_whole in [false, true] {
                 let (dir, outside) = (Dir::new(), Dir::new());
-                let (sub, moved, link) = (dir.path("d/sub"), dir.path("moved"), outside.0.path().to_owned());
+                let (sub, moved, link) = (dir.path("d/sub"), dir.path("moved"), outside.dir().to_owned());
                 let (planted, at) = (AtomicUsize::new(0), sub.clone());
                 let server = Server::start(move |_| {
                     if planted.fetch_add(1, Ordering::SeqCst) == 0 {

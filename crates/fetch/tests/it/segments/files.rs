@@ -1,6 +1,5 @@
 //! Large files over several connections, against scripted servers.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use haul_engine::{Job, Step, run};
@@ -136,17 +135,17 @@ fn a_final_failure_leaves_nothing() {
     let failed =
         in_order(&FetchJob::new(undivided(2)), &place.task(&refusing.url("/x")), &[1, 0]).unwrap_err();
     assert!(matches!(failed.error, Error::Status(_)), "{failed}");
-    assert_eq!((place.names(), refusing.requests().len()), (vec![], 2));
+    assert_eq!((place.names(), refusing.requests().len()), (Vec::<String>::new(), 2));
     let breaking = Server::start(|request| ranged(request).header("X", "y").cut_after(1, End::Close));
     let config = Config { retries: 2, ..undivided(2) };
     let failed = in_order(&FetchJob::new(config), &place.task(&breaking.url("/x")), &[1, 0]).unwrap_err();
     assert!(matches!(failed.error, Error::Protocol(_)), "{failed}");
-    assert_eq!((place.names(), failed.attempts, breaking.requests().len()), (vec![], 3, 6));
+    assert_eq!((place.names(), failed.attempts, breaking.requests().len()), (Vec::<String>::new(), 3, 6));
     let server = Server::start(ranged);
     let config = Config { body_bytes_max: Some(BYTES as u64 - 1), ..segments(3) };
     let (end, _) = fetch("threads=3", config, place.task(&server.url("/x")));
     assert!(end.unwrap_err().contains("TooLarge"));
-    assert_eq!((place.names(), server.requests().len()), (vec![], 1));
+    assert_eq!((place.names(), server.requests().len()), (Vec::<String>::new(), 1));
 }
 
 fn sha256(bytes: &[u8]) -> Checksum {
@@ -264,7 +263,7 @@ fn files_that_are_kept_up_to_date_are_split_too() {
     let job = FetchJob::new(config.clone());
     in_order(&job, &place.task(&server.url("/x")), &[2, 1, 0]).unwrap();
     assert!(place.file() == Some(body()));
-    assert_eq!(place.names(), [PathBuf::from("x"), PathBuf::from("x.haul-from")]);
+    assert_eq!(place.names(), ["x", "x.haul-from"]);
     let again = in_order(&FetchJob::new(config), &place.task(&server.url("/x")), &[2, 1, 0]).unwrap();
     assert!(again.unchanged);
     assert_eq!(server.requests().len(), 4);

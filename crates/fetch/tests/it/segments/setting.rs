@@ -1,14 +1,13 @@
 //! Fixtures of the tests of files in segments: a body, its server, ways to run a task.
 
-use std::ops::Range;
-use std::path::PathBuf;
+use std::ops::{Deref, Range};
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use haul_engine::{Engine, Event, Failure, Job, Step, run};
 use haul_fetch::{Config, Destination, Failed, FetchJob, FetchTask, Fetched, Segments};
 use haul_io::{Blocking, Cancel, Publish, run_ready};
-use haul_testkit::{Answer, Request, Server, files_below, seeded_bytes};
+use haul_testkit::{Answer, Request, Server, Workdir, seeded_bytes};
 
 /// Not a multiple of any number of segments.
 pub(crate) const BYTES: usize = 400_003;
@@ -34,24 +33,28 @@ pub(crate) fn segments_config(segments: Segments) -> Config {
     Config { segments, retry_pause: Duration::ZERO, ..Config::default() }
 }
 
-pub(crate) struct Dir(tempfile::TempDir);
+pub(crate) struct Dir(Workdir);
+
+impl Deref for Dir {
+    type Target = Workdir;
+
+    fn deref(&self) -> &Workdir {
+        &self.0
+    }
+}
 
 impl Dir {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self(Workdir::new())
     }
 
     pub(crate) fn task(&self, url: &str) -> FetchTask {
-        let publish = Publish::new(self.0.path().join("x"));
+        let publish = Publish::new(self.path("x"));
         FetchTask::new(url, Destination::File(publish))
     }
 
     pub(crate) fn file(&self) -> Option<Vec<u8>> {
-        std::fs::read(self.0.path().join("x")).ok()
-    }
-
-    pub(crate) fn names(&self) -> Vec<PathBuf> {
-        files_below(self.0.path()).unwrap()
+        self.read_if_present("x")
     }
 }
 
