@@ -70,8 +70,8 @@ fn attempt_unbuffered(op: &Op, cancel: &Cancel) -> io::Result<Value> {
         }
         Op::Features { file } => Ok(Value::Features(metadata::features(file.0.fd()?))),
         Op::StoresLinks { file } => Ok(Value::Flag(metadata::stores_links(file.0.fd()?))),
-        Op::SpareCache { file, unless_cached } => spare_cache(&file, unless_cached).map(Value::Flag),
-        Op::DropBehind { file, offset } => drop_behind(&file, offset).map(|()| Value::Done),
+        Op::SpareCache { file, unless_cached } => spare_cache(file, *unless_cached).map(Value::Flag),
+        Op::DropBehind { file, offset } => drop_behind(file, *offset).map(|()| Value::Done),
         Op::Flush { file } => flush(file.0.fd()?).map(|()| Value::Done),
         Op::Sync { file } => done(fs::fsync(file.0.fd()?)),
         Op::Link { file, dir, path } => done(link(file.0.fd()?, base(dir)?, path)),

@@ -152,6 +152,10 @@ impl Op {
             | Op::Recv { .. }
             | Op::Send { .. } => true,
             Op::Features { .. }
+            | Op::StoresLinks { .. }
+            | Op::SpareCache { .. }
+            | Op::DropBehind { .. }
+            | Op::CopyRange { .. }
             | Op::Flush { .. }
             | Op::Sync { .. }
             | Op::Link { .. }
