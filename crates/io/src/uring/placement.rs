@@ -61,8 +61,8 @@ impl Placement {
             Op::Sync { .. } | Op::Connect { .. } | Op::Recv { .. } | Op::Send { .. } => Self::Ring,
             // By threads that all rings share, unless the name is remembered.
             Op::Resolve { .. } => Self::Pool,
-            // It waits for a server or another process; the ring has no such operation, which may copy much.
-            Op::Flush { .. } | Op::CopyRange { .. } => Self::Pool,
+            // It waits for a server, another process, or what the source has not written yet.
+            Op::Flush { .. } | Op::CloneFile { .. } => Self::Pool,
             Op::Sleep { .. } => Self::Timer,
         }
     }
