@@ -181,12 +181,7 @@ impl Files {
                 self.resize(&file, length)?;
                 Ok(Value::Done)
             }
-            Op::CloneFile { .. } if self.refuse_clones => Err(Errno::OPNOTSUPP.into()),
-            Op::CloneFile { source, file } => {
-                let content = self.regular(&source)?.content.clone();
-                self.resize(&file, content.len())?;
-                self.change(&file, |regular| regular.content = content)
-            }
+            Op::CloneFile { source, file } => self.clone_file(&source, &file),
             Op::SetMode { file, mode } => self.change(&file, |regular| regular.mode = mode),
             Op::SetModified { file, modified } => self.change(&file, |regular| regular.modified = modified),
             Op::Attributes { file } => {
@@ -337,6 +332,15 @@ impl Files {
         }
         self.change(file, |regular| regular.content[from..end].copy_from_slice(&bytes[..count]))?;
         Ok(count)
+    }
+
+    fn clone_file(&mut self, source: &File, file: &File) -> io::Result<Value> {
+        if self.refuse_clones {
+            return Err(Errno::OPNOTSUPP.into());
+        }
+        let content = self.regular(source)?.content.clone();
+        self.resize(file, content.len())?;
+        self.change(file, |regular| regular.content = content)
     }
 
     fn resize(&mut self, file: &File, length: usize) -> io::Result<()> {
