@@ -48,13 +48,7 @@ fn attempt_unbuffered(op: &Op, cancel: &Cancel) -> io::Result<Value> {
         Op::StatAt { dir, path } => {
             Ok(Value::Stat(fs::statat(base(dir)?, path, AtFlags::SYMLINK_NOFOLLOW)?.into()))
         }
-        Op::CopyRange { source, from, file, to, bytes } => {
-            let (source, file) = (source.0.fd()?, file.0.fd()?);
-            let (mut from, mut to) = (*from, *to);
-            let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
-            let copied = fs::copy_file_range(source, Some(&mut from), file, Some(&mut to), bytes);
-            Ok(Value::Count(copied?))
-        }
+        Op::CloneFile { source, file } => done(fs::ioctl_ficlone(file.0.fd()?, source.0.fd()?)),
         Op::Allocate { file, bytes } => allocate(file.0.fd()?, *bytes).map(|()| Value::Done),
         Op::SetLength { file, bytes } => done(fs::ftruncate(file.0.fd()?, *bytes)),
         Op::SetMode { file, mode } => done(fs::fchmod(file.0.fd()?, Mode::from_raw_mode(*mode))),

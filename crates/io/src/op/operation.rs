@@ -33,9 +33,9 @@ pub enum Op {
     ReadAt { file: File, buf: Buf, bytes_max: usize, offset: Offset },
     /// Writes the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
     WriteAt { file: File, buf: Buf, offset: Offset },
-    /// Copies at most `bytes` bytes at `from` in `source` to `to` in `file`, within the system: [`Value::Count`]; 0 is
-    /// the end of `source`. A file system that can share blocks does so where `from` and `to` begin a block.
-    CopyRange { source: File, from: u64, file: File, to: u64, bytes: u64 },
+    /// Gives `file` the content of `source`, of which both share the blocks until one is written to; an error unless
+    /// the file system can do that: [`Value::Done`].
+    CloneFile { source: File, file: File },
     /// Makes a file `bytes` bytes long and, on a device, reserves the space: [`Value::Done`].
     Allocate { file: File, bytes: u64 },
     /// Makes a file `bytes` bytes long, with a hole where it grows: [`Value::Done`].
@@ -98,7 +98,7 @@ impl Op {
             Op::Open { mode, .. } => !matches!(mode, OpenMode::Directory | OpenMode::Anchor { .. }),
             Op::ReadAt { .. }
             | Op::WriteAt { .. }
-            | Op::CopyRange { .. }
+            | Op::CloneFile { .. }
             | Op::Allocate { .. }
             | Op::SetLength { .. }
             | Op::Resolve { .. }
@@ -155,7 +155,7 @@ impl Op {
             | Op::StoresLinks { .. }
             | Op::SpareCache { .. }
             | Op::DropBehind { .. }
-            | Op::CopyRange { .. }
+            | Op::CloneFile { .. }
             | Op::Flush { .. }
             | Op::Sync { .. }
             | Op::Link { .. }

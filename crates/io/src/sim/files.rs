@@ -17,9 +17,6 @@ use crate::{Attributes, Buf, Completion, Features, File, FileKind, Offset, Op, O
 /// The features of every directory in a simulation.
 const SIMULATED: Features = Features { inherits_list: false, reports_at_close: false, steady_inodes: true };
 
-/// The most that one operation copies.
-const COPIED_BYTES_MAX: u64 = 1 << 20;
-
 /// A file system of regular files, directories and symbolic links. Names are relative to its root.
 #[derive(Clone, Default)]
 pub struct Files {
@@ -35,8 +32,8 @@ pub struct Files {
     pub refuse_unnamed: bool,
     /// Whether setting extended attributes fails.
     pub refuse_attributes: bool,
-    /// Whether copying within the system fails.
-    pub refuse_copies: bool,
+    /// Whether sharing blocks fails.
+    pub refuse_clones: bool,
 }
 
 #[derive(Clone)]
@@ -158,14 +155,6 @@ impl Files {
                 let result = self.write(&file, buf.filled(), offset, random);
                 Completion::counted(result, buf)
             }
-            Op::CopyRange { .. } if self.refuse_copies => Completion::new(Err(Errno::XDEV.into())),
-            Op::CopyRange { source, from, file, to, bytes } => {
-                let bytes_max = bytes.min(COPIED_BYTES_MAX) as usize;
-                let mut buf = Buf::with_capacity(bytes_max);
-                let read = self.read(&source, &mut buf, bytes_max, Offset::At(from), random);
-                let copied = read.and_then(|_| self.write(&file, buf.filled(), Offset::At(to), random));
-                Completion::new(copied.map(Value::Count))
-            }
             op => Completion::new(self.perform_unbuffered(op)),
         }
     }
@@ -192,6 +181,7 @@ impl Files {
                 self.resize(&file, length)?;
                 Ok(Value::Done)
             }
+            Op::CloneFile { source, file } => self.clone_file(&source, &file),
             Op::SetMode { file, mode } => self.change(&file, |regular| regular.mode = mode),
             Op::SetModified { file, modified } => self.change(&file, |regular| regular.modified = modified),
             Op::Attributes { file } => {
@@ -343,6 +333,15 @@ impl Files {
         }
         self.change(file, |regular| regular.content[from..end].copy_from_slice(&bytes[..count]))?;
         Ok(count)
+    }
+
+    fn clone_file(&mut self, source: &File, file: &File) -> io::Result<Value> {
+        if self.refuse_clones {
+            return Err(Errno::OPNOTSUPP.into());
+        }
+        let content = self.regular(source)?.content.clone();
+        self.resize(file, content.len())?;
+        self.change(file, |regular| regular.content = content)
     }
 
     fn resize(&mut self, file: &File, length: usize) -> io::Result<()> {

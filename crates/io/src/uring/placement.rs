@@ -67,7 +67,7 @@ impl Placement {
             Op::Resolve { .. } => Self::Pool,
             Op::SpareCache { .. } | Op::StoresLinks { .. } => Self::Inline,
             // They wait for a server, another process or a device; the ring has no such operations.
-            Op::Flush { .. } | Op::DropBehind { .. } | Op::CopyRange { .. } => Self::Pool,
+            Op::Flush { .. } | Op::DropBehind { .. } | Op::CloneFile { .. } => Self::Pool,
             Op::Sleep { .. } => Self::Timer,
         }
     }

@@ -9,7 +9,9 @@ use haul_age_format::{
     open_header_with, rewrap_header,
 };
 use haul_engine::{Job, Portable, Step};
-use haul_io::{Buf, Copying, Durability, Existing, File, Io, Offset, Publish, Staged, copy_range};
+use haul_io::{
+    Buf, Copying, Durability, Existing, File, Io, Offset, Op, Publish, Staged, copy_range, is_cancelled,
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -163,12 +165,13 @@ impl Copy<'_> {
     }
 
     async fn write(&self, io: &impl Io, target: &File, durability: Durability) -> Result<Outcome, Error> {
-        let (written, _) = io.write_all(target, Buf::from(self.new.clone()), Offset::At(0)).await;
-        written.map_err(Error::at(During::Write))?;
         let (from, to) = (self.payload.offset, self.new.len() as u64);
         let bytes = self.layout.sealed_bytes();
+        let is_cloned = from == to && self.clone_source(io, target).await?;
+        let (written, _) = io.write_all(target, Buf::from(self.new.clone()), Offset::At(0)).await;
+        written.map_err(Error::at(During::Write))?;
         let copying = Copying { source: &self.source.file, from, target, to, bytes };
-        if copy_range(io, copying).await.map_err(Error::at(During::Write))? < bytes {
+        if !is_cloned && copy_range(io, copying).await.map_err(Error::at(During::Write))? < bytes {
             return Err(Error::SourceChanged);
         }
         let last_start = Layout::sealed_offset(self.layout.chunk_count() - 1);
@@ -185,6 +188,15 @@ impl Copy<'_> {
         self.check_unchanged(io).await?;
         io.progress(self.layout.plain_bytes());
         Ok(self.outcome())
+    }
+
+    /// Makes `target` share the blocks of the source. Returns false if the file system can't do that.
+    async fn clone_source(&self, io: &impl Io, target: &File) -> Result<bool, Error> {
+        let op = Op::CloneFile { source: self.source.file.clone(), file: target.clone() };
+        match io.done(op).await {
+            Err(error) if is_cancelled(&error) => Err(Error::at(During::Write)(error)),
+            result => Ok(result.is_ok()),
+        }
     }
 
     /// Fails if the payload isn't complete.

@@ -79,10 +79,10 @@ fn is_rekeyed(file: &[u8], bytes: usize) -> bool {
 fn only_the_new_identities_open_it_and_the_payload_is_the_same() {
     for bytes in SIZES {
         for (armored, new) in [(false, &[2][..]), (false, &[2, 3]), (false, &[3, 4, 5, 2]), (true, &[2, 3])] {
-            for refuse_copies in [false, true] {
+            for refuse_clones in [false, true] {
                 let old = sealed(bytes, armored);
                 let sim = machine(bytes as u64, &old);
-                sim.files().refuse_copies = refuse_copies;
+                sim.files().refuse_clones = refuse_clones;
                 let done = sim.run(without_engine(&sim, &job(new), &task())).unwrap().unwrap();
                 let files = sim.files();
                 let file = files.get("d/x.age").unwrap();

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use haul_testkit::{
-    Haul, Run, Tree, assert_same, check_golden, files_below, is_root, peer, seeded_bytes, skip,
+    Haul, Mount, Run, Tree, assert_same, check_golden, files_below, is_root, peer, seeded_bytes, skip,
 };
 use serde_json::Value;
 
@@ -219,6 +219,31 @@ fn a_full_disk_leaves_the_old_files() {
     assert!(mount(&["umount"]).success());
     assert_eq!(run.status, 5, "{}", run.stderr_text());
     assert!(left.len() == 1 && left[Path::new("plain.age")] == before);
+}
+
+/// On a file system that is more than half full, a copy doesn't fit and a clone does.
+#[test]
+fn blocks_are_shared_where_a_file_system_can_do_it() {
+    for (mkfs, mib) in [(&["mkfs.xfs", "-q"][..], 320), (&["mkfs.btrfs", "-q"], 400)] {
+        // The helper says if it is skipped.
+        let Some(mount) = Mount::image(mkfs, mib) else { continue };
+        let fixture = Fixture::new();
+        let plain = vec![7; mib as usize * 600_000];
+        fixture.write("plain", &plain);
+        let file = mount.path().join("x.age").display().to_string();
+        fixture.seal(&["-o", &file, "plain"]);
+        for engine in ["processes=2", "uring=1x4"] {
+            fixture.rekey(&["-e", engine, &file]).expect_status(0);
+            assert!(fixture.opened(&file) == plain, "{mkfs:?} {engine}");
+            let back = ["rekey", "-e", engine, "-i", "new.txt", "-r", &fixture.old, &file];
+            fixture.run(&back).expect_status(0);
+        }
+        let before = std::fs::read(&file).unwrap();
+        let run = fixture.rekey(&["-r", &fixture.old, &file]);
+        assert_eq!(run.status, 5, "a header of another length needs a copy: {}", run.stderr_text());
+        assert!(std::fs::read(&file).unwrap() == before, "{mkfs:?}");
+        assert_eq!(files_below(&mount.path()).unwrap(), [PathBuf::from("x.age")], "{mkfs:?}");
+    }
 }
 
 /// Rekeys a tree whose workers, or the program itself, are killed. Whatever happens, each file opens with one of the
