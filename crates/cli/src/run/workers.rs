@@ -30,7 +30,7 @@ pub(crate) enum WorkerKind {
 }
 
 impl WorkerKind {
-    const ALL: [(&str, Self); 7] = [
+    const ALL: [(&str, Self); 8] = [
         ("seal", Self::Seal),
         ("open", Self::Open),
         ("xor", Self::Xor),
