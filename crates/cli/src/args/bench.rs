@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::common::ProgressArg;
+
 /// `haul bench`.
 #[derive(clap::Args)]
 pub(crate) struct BenchArgs {
@@ -42,6 +44,9 @@ pub(crate) struct BenchArgs {
     /// Print a JSON object for each row
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show the progress on stderr (auto: only on a terminal)
+    #[arg(long, value_name = "MODE", default_value = "auto")]
+    pub(crate) progress: ProgressArg,
     /// Write an HTML page with plots
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,

@@ -83,6 +83,13 @@ pub(super) struct StreamSource {
     file: Option<WatchedFile>,
 }
 
+impl StreamSource {
+    /// The length in bytes, if the source is a regular file.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.file.as_ref().map(|file| file.before.bytes)
+    }
+}
+
 /// A regular file that must be the same at the end of the stream as at its start.
 struct WatchedFile {
     fd: OwnedFd,

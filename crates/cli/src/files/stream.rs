@@ -18,7 +18,7 @@ use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
 use crate::report::exit::{Exit, Problem};
-use crate::report::progress::Counts;
+use crate::report::progress::{Progress, ProgressEvent, ProgressForm};
 use crate::report::record::{RunRecord, TaskRecord};
 use crate::report::shortfalls;
 use crate::report::stats::Usage;
@@ -90,17 +90,19 @@ impl Stream<'_> {
         // Opening a pipe for writing waits for its reader. Until then, a signal ends the program at once.
         let special = open_output(&self.endpoints.output, &cancel);
         let watch = SignalWatch::start(cancel.clone())?;
-        let counts = Counts::default();
-        if self.run.progress && !self.is_output_terminal() {
-            self.voice.begin_progress(counts.line());
-        }
+        let progress = Progress::start();
+        let form = if self.is_output_terminal() { ProgressForm::Hidden } else { self.run.progress };
+        self.voice.begin_progress(&progress, form);
         let (started, before) = (Instant::now(), Usage::now());
         let mut options = StreamOptions::new(cancel.clone());
         options.workers = worker_count(self.run)?.unwrap_or(options.workers);
         options.plugins = Some(plugins);
         let workers = options.workers;
         let result = special.and_then(|special| {
-            let source = open_input(&self.endpoints.input, &cancel, counts.bytes.clone())?;
+            let source = open_input(&self.endpoints.input, &cancel, progress.bytes().clone())?;
+            let name = Some(self.endpoints.input.short_name());
+            progress.tell(ProgressEvent::Total(1));
+            progress.tell(ProgressEvent::Found { name, bytes: source.length() });
             let result = self.write(special, &cancel, |sink| work(source, sink, options));
             result.map_err(
                 |error| if SourceChanged::is_cause_of(&error) { Error::SourceChanged } else { error },

@@ -6,22 +6,24 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use haul_fetch::{Algorithm, Config, FetchJob, HostSource, StatusCode, Trust};
+use haul_fetch::{Algorithm, Config, FetchJob, HostSource, Observer, StatusCode, TransferEvent, Trust};
 use haul_io::{Existing, File};
 
 use super::cookies::Cookies;
 use super::naming::{NamingPlan, OutputPlan};
 use super::network;
 use super::requests::RequestPlan;
-use super::retries;
+use super::retries::Retries;
 use super::shard::Shard;
 use super::terminal::TerminalCopy;
 use super::transfers::{Transfers, engine_for, segments};
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::lists::failures::Failures;
+use crate::lists::length;
 use crate::lists::reader::List;
 use crate::report::exit::{Exit, Problem};
+use crate::report::progress::{Progress, ProgressEvent, ProgressForm};
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
 use crate::run::descriptors;
@@ -56,8 +58,10 @@ impl GetPlan {
         check(args, &output)?;
         let is_shown = output == OutputPlan::Stdout && environment.stdout_is_terminal;
         let mut run = RunOptions::resolve(&args.common, environment);
-        // The body and the progress line would be on the same screen.
-        run.progress &= !is_shown || args.common.progress == ProgressArg::Always;
+        // The body and the progress would be on the same screen.
+        if is_shown && args.common.progress != ProgressArg::Always {
+            run.progress = ProgressForm::Hidden;
+        }
         run.engine = engine_for(args, run.engine);
         let transfers = Transfers::resolve(args, run.engine);
         let is_single = transfers.is_single;
@@ -91,6 +95,7 @@ impl GetPlan {
     fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
         let naming = self.naming.prepare(terminal, self.config.total_timeout)?;
         let logins = naming.logins();
+        let args_count = self.urls.len() as u64;
         let source = Urls {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
@@ -109,14 +114,19 @@ impl GetPlan {
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
         let limits = self.transfers.limits(&choice.engine);
         let json = self.run.report.json;
+        let progress = Progress::start();
+        if self.run.progress != ProgressForm::Hidden && self.shard.is_none() {
+            length::tell(args_count, self.list.as_deref(), &progress);
+        }
+        let config = Config { observer: observer(&progress), ..config };
+        let mut retries = Retries::new(voice, json, self.run.progress, progress.clone());
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
-            .on_retry(|id, task, retry| retries::report(voice, json, id, task, retry));
-        let exit = RunContext { choice: &choice, options: &self.run, voice }.run_reporting(
-            &FetchJob::new(config),
-            source,
-            |task| failures.iter_mut().for_each(|failures| failures.add(task)),
-        )?;
+            .on_retry(|id, task, retry| retries.report(id, task, retry));
+        let context = RunContext { choice: &choice, options: &self.run, progress, voice };
+        let exit = context.run_reporting(&FetchJob::new(config), source, |task| {
+            failures.iter_mut().for_each(|failures| failures.add(task))
+        })?;
         let written = [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write)];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {
@@ -149,6 +159,16 @@ impl Plan for GetPlan {
         voice.problem(&binary_on_terminal().hint("name a file with -o, or pipe it into a program"));
         Ok(exit.max(Exit::Failed))
     }
+}
+
+/// Tells `progress` the lengths of bodies.
+fn observer(progress: &Progress) -> Observer {
+    let progress = progress.clone();
+    Observer::new(move |event| {
+        if let TransferEvent::Expected { bytes } = *event {
+            progress.tell(ProgressEvent::Expected { bytes });
+        }
+    })
 }
 
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
@@ -321,15 +341,16 @@ mod tests {
 
     #[test]
     fn the_progress_line_stays_off_a_terminal_that_shows_the_body() {
+        use ProgressForm::{Hidden, InPlace};
         for (words, stdout, stderr, is_shown, progress) in [
-            ("http://a/", true, true, false, true),
-            ("-o - http://a/", true, true, true, false),
-            ("-o - --progress always http://a/", true, true, true, true),
-            ("-o - http://a/", false, true, false, true),
-            ("-o - http://a/", false, false, false, false),
-            ("-o x --progress never http://a/", true, true, false, false),
+            ("http://a/", true, true, false, InPlace),
+            ("-o - http://a/", true, true, true, Hidden),
+            ("-o - --progress always http://a/", true, true, true, InPlace),
+            ("-o - http://a/", false, true, false, InPlace),
+            ("-o - http://a/", false, false, false, Hidden),
+            ("-o x --progress never http://a/", true, true, false, Hidden),
         ] {
-            let mut environment = Environment::of(&[]);
+            let mut environment = Environment::of(&[("TERM", "xterm")]);
             (environment.stdout_is_terminal, environment.stderr_is_terminal) = (stdout, stderr);
             let plan = resolve(words, &environment).unwrap();
             assert_eq!((plan.is_shown, plan.run.progress), (is_shown, progress), "{words}");

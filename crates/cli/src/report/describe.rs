@@ -43,6 +43,18 @@ pub(crate) struct Setting {
 pub(crate) trait Subject {
     /// The file or URL that the task is about, as the user wrote it.
     fn subject(&self) -> Cow<'_, OsStr>;
+    /// Whether the task is about a file of the user's. Others only report something.
+    fn is_file(&self) -> bool {
+        true
+    }
+    /// The length of the file in bytes, if it is known before the task starts.
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
+    /// As [`Subject::bytes`], but looks at the file if it must.
+    fn bytes_at_start(&self) -> Option<u64> {
+        self.bytes()
+    }
 }
 
 /// A task's output, described.

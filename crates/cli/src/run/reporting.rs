@@ -1,17 +1,17 @@
 //! Runs a job on an engine and reports it.
 //!
-//! Owns: what surrounds a run: signals, the progress line, the resources that it used.
+//! Owns: what surrounds a run: signals, the progress, the resources that it used.
 //! Does not own: what is reported ([`crate::report::reporter`]), the engine.
 
-use haul_engine::{Event, Source, Workers};
+use haul_engine::{Config, Event, Source, Workers};
 use haul_io::Cancel;
 
 use super::engine_choice::EngineChoice;
 use super::options::RunOptions;
 use super::signals::SignalWatch;
-use crate::report::describe::{Reportable, Setting};
+use crate::report::describe::{Reportable, Setting, Subject};
 use crate::report::exit::{Exit, Problem};
-use crate::report::progress::Counts;
+use crate::report::progress::{Counted, Progress, ProgressEvent};
 use crate::report::reporter::Reporter;
 use crate::report::stats::Usage;
 use crate::report::voice::Voice;
@@ -20,6 +20,7 @@ use crate::report::voice::Voice;
 pub(crate) struct RunContext<'a> {
     pub(crate) choice: &'a EngineChoice,
     pub(crate) options: &'a RunOptions,
+    pub(crate) progress: Progress,
     pub(crate) voice: &'a Voice,
 }
 
@@ -35,20 +36,23 @@ impl RunContext<'_> {
         mut on_failed: impl FnMut(&J::Task),
     ) -> Result<Exit, Problem> {
         let cancel = Cancel::new()?;
-        let config = self.choice.config(cancel.clone());
+        let config = Config { progress: self.progress.bytes().clone(), ..self.choice.config(cancel.clone()) };
         let workers = Workers::default();
         let watch = SignalWatch::with_workers(cancel.clone(), workers.clone())?;
-        let counts = Counts::with_bytes(config.progress.clone());
-        if self.options.progress {
-            self.voice.begin_progress(counts.line());
-        }
+        self.progress.set_in_flight_max(config.engine.in_flight_max());
+        self.voice.begin_progress(&self.progress, self.options.progress);
+        let source = Counted::new(source, self.progress.clone());
         let mut reporter = Reporter::new(self.options.report, self.voice);
         let before = Usage::now();
         let setting = Setting { config, workers };
         let report = job.run(source, &setting, |event| {
             if let Event::Settled(settled) = event {
                 watch.look();
-                counts.count_task(settled.outcome.is_ok());
+                if settled.task.is_file() {
+                    let succeeded = settled.outcome.is_ok();
+                    let (length, bytes) = (settled.task.bytes(), settled.bytes);
+                    self.progress.tell(ProgressEvent::Ended { succeeded, length, bytes });
+                }
                 if settled.outcome.is_err() {
                     on_failed(&settled.task);
                 }

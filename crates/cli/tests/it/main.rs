@@ -11,6 +11,7 @@ mod jobs;
 mod mounts;
 mod peers;
 mod power;
+mod progress;
 mod properties;
 mod real_servers;
 mod refusals;

@@ -259,11 +259,13 @@ impl Job for FetchJob {
         progress.attempts += u32::from(progress.hop.is_none());
         let attempts = progress.attempts;
         let mut attempt = Attempt::start(io, &self.shared, progress.spent);
+        attempt.trace.has_length = progress.has_length;
         attempt.trace.times = progress.times.take().map(|times| *times).unwrap_or_default();
         attempt.may_retry = attempts <= self.shared.config.retries
             && task.request.as_ref().is_ok_and(|request| request.method.is_idempotent());
         let result = self.attempt(&mut attempt, task, &mut progress).await;
         progress.advice.host_pause = attempt.trace.host_pause;
+        progress.has_length = attempt.trace.has_length;
         task.put_progress(progress);
         let times = attempt.trace.times;
         match result {

@@ -1,6 +1,6 @@
 //! What is recorded of an attempt besides its result.
 //!
-//! Owns: the number of redirects, the pause that a host asks for.
+//! Owns: the number of redirects, the pause that a host asks for, whether the length of the body is known.
 //! Does not own: what follows from them.
 
 use crate::route::host_pause::HostPause;
@@ -12,6 +12,8 @@ pub(crate) struct Trace {
     pub(crate) times: Times,
     /// The host that asks to receive no further requests for a while.
     pub(crate) host_pause: Option<Box<HostPause>>,
+    /// Whether the length of the body was announced, in this attempt or an earlier one.
+    pub(crate) has_length: bool,
     /// Redirects that were followed.
     pub(crate) redirect_count: u32,
 }
