@@ -37,7 +37,8 @@ pub(crate) struct GetArgs {
     /// SLURM_ARRAY_TASK_ID and _COUNT; auto/N takes I from these or from JOB_COMPLETION_INDEX
     #[arg(long, value_name = "I/N|auto|auto/N", value_parser = shard)]
     pub(crate) shard: Option<ShardArg>,
-    /// Write what failed to this file at the end, as a list for -i, without the logins of URLs
+    /// Write what failed, or is left after an interruption, to this file at the end, as a list for -i, without the
+    /// logins of URLs
     #[arg(long, value_name = "FILE")]
     pub(crate) failures: Option<PathBuf>,
     /// Concurrent transfers [default: 64]

@@ -67,6 +67,14 @@ struct Ended {
     usage: Usage,
 }
 
+impl Ended {
+    /// Seconds, and bytes per second.
+    fn time_and_rate(&self, streamed: &Streamed) -> (f64, String) {
+        let seconds = self.wall.as_secs_f64();
+        (seconds, human_bytes((streamed.plain_bytes as f64 / seconds.max(1e-6)) as u64))
+    }
+}
+
 impl Stream<'_> {
     pub(super) fn is_output_terminal(&self) -> bool {
         opened::is_terminal(&self.endpoints.output, self.stdout_is_terminal)
@@ -157,6 +165,11 @@ impl Stream<'_> {
             && (self.run.report.stats || self.run.verbose)
         {
             self.print_stats(streamed, ended);
+        } else if let (Ok(streamed), Output::File(path)) = (&ended.result, &self.endpoints.output) {
+            let (subject, bytes) =
+                (quoted(self.endpoints.input.subject()), human_bytes(streamed.plain_bytes));
+            let (seconds, rate) = ended.time_and_rate(streamed);
+            self.voice.note(format!("{subject} -> {}, {bytes} in {seconds:.2} s, {rate}/s", quoted(path)));
         }
         if self.run.report.json {
             self.print_records(ended, exit);
@@ -165,8 +178,7 @@ impl Stream<'_> {
     }
 
     fn print_stats(&self, streamed: &Streamed, ended: &Ended) {
-        let seconds = ended.wall.as_secs_f64();
-        let per_second = human_bytes((streamed.plain_bytes as f64 / seconds.max(1e-6)) as u64);
+        let (seconds, per_second) = ended.time_and_rate(streamed);
         let (bytes, workers) = (human_bytes(streamed.plain_bytes), ended.workers);
         self.voice.talk(&format!(
             "haul: {} {}: {bytes} in {seconds:.2} s, {per_second}/s, threads={workers}",

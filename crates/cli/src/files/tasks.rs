@@ -12,6 +12,7 @@ use haul_seal::{FileOptions, Filter, KeyRequest, KeySource, Plugins, SealJob, Ta
 use super::describe::skip_reason;
 use crate::report::describe::{Reportable, Subject};
 use crate::report::dry_run::DryRun;
+use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::Progress;
 use crate::report::text::{counted, quoted};
@@ -75,7 +76,12 @@ impl TaskContext<'_> {
     ) -> Result<Exit, Problem> {
         let source = KeySource::new(tasks, self.key_request, self.plugins)?;
         let (options, voice, progress) = (self.options, self.voice, Progress::start());
-        RunContext { choice, options, progress, voice }.run_reporting(job, source, |_| {})
+        RunContext { choice, options, progress, voice }.run_reporting(
+            job,
+            source,
+            |_| {},
+            |_, _| Rest::default(),
+        )
     }
 }
 

@@ -6,7 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use haul_fetch::{Algorithm, Config, FetchJob, HostSource, Observer, StatusCode, TransferEvent, Trust};
+use haul_fetch::{
+    Algorithm, Config, FetchJob, FetchTask, HostSource, Observer, StatusCode, TransferEvent, Trust,
+};
 use haul_io::{Existing, File};
 
 use super::cookies::Cookies;
@@ -22,6 +24,7 @@ use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::lists::failures::Failures;
 use crate::lists::length;
 use crate::lists::reader::List;
+use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::{Progress, ProgressEvent, ProgressForm};
 use crate::report::text_only::binary_on_terminal;
@@ -124,9 +127,16 @@ impl GetPlan {
             .looking_up(&config)
             .on_retry(|id, task, retry| retries.report(id, task, retry));
         let context = RunContext { choice: &choice, options: &self.run, progress, voice };
-        let exit = context.run_reporting(&FetchJob::new(config), source, |task| {
-            failures.iter_mut().for_each(|failures| failures.add(task))
-        })?;
+        let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
+        let exit =
+            context.run_reporting(&FetchJob::new(config), source, on_undone, |source, on_undone| {
+                let mut count = 0;
+                let is_all = source.take_unstarted(|task| {
+                    count += 1;
+                    on_undone(task);
+                });
+                Rest { count, is_all }
+            })?;
         let written = [failures.map_or(Ok(()), Failures::finish), cookies.map_or(Ok(()), Cookies::write)];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {

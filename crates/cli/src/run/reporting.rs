@@ -10,6 +10,7 @@ use super::engine_choice::EngineChoice;
 use super::options::RunOptions;
 use super::signals::SignalWatch;
 use crate::report::describe::{Reportable, Setting, Subject};
+use crate::report::ending::{Ending, Rest};
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::{Counted, Progress, ProgressEvent};
 use crate::report::reporter::Reporter;
@@ -25,15 +26,17 @@ pub(crate) struct RunContext<'a> {
 }
 
 impl RunContext<'_> {
-    /// Runs `job` over `source` and reports it. Calls `on_failed` with each task that failed or was cancelled.
+    /// Runs `job` over `source` and reports it. Calls `on_undone` with each task that failed or was cancelled. After a
+    /// run that ended early, `rest` takes the tasks out of the source that were never begun, for `on_undone` too.
     ///
     /// # Errors
     /// If the run can't be started. Failed tasks are part of the exit code.
-    pub(crate) fn run_reporting<J: Reportable>(
+    pub(crate) fn run_reporting<J: Reportable, S: Source<J::Task>>(
         &self,
         job: &J,
-        source: impl Source<J::Task>,
-        mut on_failed: impl FnMut(&J::Task),
+        mut source: S,
+        mut on_undone: impl FnMut(&J::Task),
+        rest: impl FnOnce(&mut S, &mut dyn FnMut(&J::Task)) -> Rest,
     ) -> Result<Exit, Problem> {
         let cancel = Cancel::new()?;
         let config = Config { progress: self.progress.bytes().clone(), ..self.choice.config(cancel.clone()) };
@@ -41,11 +44,11 @@ impl RunContext<'_> {
         let watch = SignalWatch::with_workers(cancel.clone(), workers.clone())?;
         self.progress.set_in_flight_max(config.engine.in_flight_max());
         self.voice.begin_progress(&self.progress, self.options.progress);
-        let source = Counted::new(source, self.progress.clone());
+        let counted = Counted::new(&mut source, self.progress.clone());
         let mut reporter = Reporter::new(self.options.report, self.voice);
         let before = Usage::now();
         let setting = Setting { config, workers };
-        let report = job.run(source, &setting, |event| {
+        let report = job.run(counted, &setting, |event| {
             if let Event::Settled(settled) = event {
                 watch.look();
                 if settled.task.is_file() {
@@ -54,7 +57,7 @@ impl RunContext<'_> {
                     self.progress.tell(ProgressEvent::Ended { succeeded, length, bytes });
                 }
                 if settled.outcome.is_err() {
-                    on_failed(&settled.task);
+                    on_undone(&settled.task);
                 }
                 reporter.settle(settled);
                 if reporter.wants_to_give_up() && !cancel.is_triggered() {
@@ -66,6 +69,22 @@ impl RunContext<'_> {
         drop(watch);
         self.voice.end_progress();
         let usage = Usage::now().since(&before);
-        Ok(reporter.end::<J>(&report, self.choice.engine, &self.choice.reason, &usage))
+        let (has_found_all, retries) = self.progress.outcome();
+        let rest = if !report.cancelled {
+            Rest::default()
+        } else if has_found_all {
+            Rest { is_all: true, ..rest(&mut source, &mut on_undone) }
+        } else {
+            rest(&mut source, &mut on_undone)
+        };
+        let ending = Ending {
+            report: &report,
+            chosen: self.choice.engine,
+            reason: &self.choice.reason,
+            usage: &usage,
+            retries,
+            rest,
+        };
+        Ok(reporter.end::<J>(&ending))
     }
 }

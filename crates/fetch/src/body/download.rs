@@ -315,18 +315,19 @@ impl Download {
         }
     }
 
-    /// Ends the download for this run; a later run may continue it, where the task wants that.
-    pub(crate) async fn keep(mut self, io: &impl Io) {
+    /// Ends the download for this run; a later run may continue it, where the task wants that. Returns whether bytes
+    /// are kept.
+    pub(crate) async fn keep(mut self, io: &impl Io) -> bool {
         if let Sink::File(sink) = &mut self.sink
             && sink.is_in_partial()
         {
-            sink.pause(io).await;
-            return;
+            return sink.pause(io).await > 0;
         }
         let kept = self.pause(io).await;
         if !kept || self.holds_file() {
             self.abandon(io).await;
         }
+        false
     }
 
     /// Ends the download and leaves nothing behind.

@@ -109,6 +109,16 @@ impl FetchTask {
         }
     }
 
+    /// Whether an attempt came as far as a body.
+    pub fn was_begun(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).has_body
+    }
+
+    /// Whether a part of the result is kept on disk for a later run, after the last attempt failed or was cancelled.
+    pub fn is_kept(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).is_kept
+    }
+
     pub(crate) fn advice(&self) -> RetryAdvice {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice.clone()
     }

@@ -49,6 +49,7 @@ impl<'a, I: Io> Attempt<'a, I> {
 
     /// Tells the observer how many bytes of the body come, when that is first known of the task.
     pub(crate) fn announce(&mut self, bytes: Option<u64>) {
+        self.trace.has_body = true;
         let Some(bytes) = bytes.filter(|_| !self.trace.has_length) else { return };
         self.trace.has_length = true;
         self.config().observer.tell(|| TransferEvent::Expected { bytes });

@@ -12,6 +12,8 @@ pub(crate) struct Trace {
     pub(crate) times: Times,
     /// The host that asks to receive no further requests for a while.
     pub(crate) host_pause: Option<Box<HostPause>>,
+    /// Whether a body came, in this attempt or an earlier one.
+    pub(crate) has_body: bool,
     /// Whether the length of the body was announced, in this attempt or an earlier one.
     pub(crate) has_length: bool,
     /// Redirects that were followed.

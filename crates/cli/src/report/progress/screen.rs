@@ -65,6 +65,12 @@ impl Progress {
         self.tell(ProgressEvent::Retry(Wait { until: self.started.elapsed() + pause, ..wait }));
     }
 
+    /// Whether the source has yielded everything, and how many retries there were.
+    pub(crate) fn outcome(&self) -> (bool, u64) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.all_found, state.retries)
+    }
+
     fn with_state<T>(&self, look: impl FnOnce(&mut State, Duration) -> T) -> T {
         let now = self.started.elapsed();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

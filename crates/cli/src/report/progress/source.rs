@@ -11,20 +11,20 @@ use crate::report::describe::Subject;
 use crate::report::text::last_name;
 
 /// Yields what `source` does.
-pub(crate) struct Counted<S> {
-    source: S,
+pub(crate) struct Counted<'a, S> {
+    source: &'a mut S,
     progress: Progress,
     is_first: bool,
     has_ended: bool,
 }
 
-impl<S> Counted<S> {
-    pub(crate) fn new(source: S, progress: Progress) -> Self {
+impl<'a, S> Counted<'a, S> {
+    pub(crate) fn new(source: &'a mut S, progress: Progress) -> Self {
         Self { source, progress, is_first: true, has_ended: false }
     }
 }
 
-impl<T: Subject, S: Source<T>> Source<T> for Counted<S> {
+impl<T: Subject, S: Source<T>> Source<T> for Counted<'_, S> {
     fn next(&mut self) -> Next<T> {
         let next = self.source.next();
         match &next {

@@ -54,7 +54,7 @@ pub(crate) struct State {
     pub(super) stage: Option<String>,
     total: Option<u64>,
     found: u64,
-    all_found: bool,
+    pub(super) all_found: bool,
     /// Files whose length is known.
     sized: u64,
     expected_bytes: u64,

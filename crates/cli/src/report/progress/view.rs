@@ -321,8 +321,9 @@ mod tests {
             ),
             (a_tree(true), 40, "3 of 4  83 %  100 MiB, 10.0 MiB/s, 2 s"),
             (all_wait(), 80, "0 of 2+  waiting 28 s for example.org (429), attempt 2 of 6, and 1 more"),
-            (all_wait(), 60, "0 of 2+  waiting 28 s for example.org (429)"),
-            (all_wait(), 40, "0 of 2+  waiting 28 s (429)"),
+            (all_wait(), 60, "0 of 2+  waiting 28 s for example.org (429), attempt 2 of 6"),
+            (all_wait(), 50, "0 of 2+  waiting 28 s for example.org (429)"),
+            (all_wait(), 40, "0 of 2+  2 retried, waiting 28 s (429)"),
         ] {
             let lines = lines(&state, seconds(20), columns, false);
             assert_eq!(lines, [line], "{columns}");
