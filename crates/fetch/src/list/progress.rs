@@ -14,6 +14,7 @@ use crate::route::origin::Origin;
 use crate::segments::segmented::Paused;
 use crate::transfer::fetch::Hop;
 use crate::transfer::times::Times;
+use crate::transfer::trace::BodySeen;
 
 #[derive(Default)]
 pub(crate) struct Progress {
@@ -29,10 +30,8 @@ pub(crate) struct Progress {
     pub(crate) hop: Option<Box<Hop>>,
     /// The times of the attempt so far, if it goes on.
     pub(crate) times: Option<Box<Times>>,
-    /// Whether a body came.
-    pub(crate) has_body: bool,
-    /// Whether the length of the body was announced.
-    pub(crate) has_length: bool,
+    /// How much of the body was seen.
+    pub(crate) body_seen: BodySeen,
     /// The retry that comes next.
     pub(crate) retry: Option<Box<Retry>>,
     /// What the last attempt asks of the source.
@@ -45,8 +44,6 @@ pub(crate) struct Progress {
     pub(crate) is_unsplit: bool,
     /// Whether the task starts again although it failed as one in segments.
     pub(crate) starts_again: bool,
-    /// Whether bytes are kept on disk for a later run.
-    pub(crate) is_kept: bool,
     /// The permit to keep a file open between attempts.
     pub(crate) open_file: Option<OpenFilePermit>,
 }

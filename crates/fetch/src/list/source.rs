@@ -60,8 +60,8 @@ impl<S, C, R> HostSource<S, C, R> {
 }
 
 impl<S: Source<FetchTask>, C, R> HostSource<S, C, R> {
-    /// Takes out the tasks that never started, after the end of a run that was cancelled. Returns whether these are all:
-    /// a source that answers [`Next::Later`] isn't waited for.
+    /// Takes out the tasks that never started, after the end of a run that was cancelled. Returns whether these are
+    /// all: a source that answers [`Next::Later`] isn't waited for.
     pub fn take_unstarted(&mut self, mut each: impl FnMut(&FetchTask)) -> bool {
         for item in self.scheduler.drain() {
             // The engine holds the others, and has ended them.

@@ -10,6 +10,7 @@ use haul_io::{File, Publish};
 
 use crate::list::progress::{Progress, Retry, RetryAdvice};
 use crate::route::origin::Origin;
+use crate::transfer::trace::BodySeen;
 use crate::{Checksum, Expected, Request, Response, Times};
 
 /// One URL to fetch.
@@ -111,12 +112,12 @@ impl FetchTask {
 
     /// Whether an attempt came as far as a body.
     pub fn was_begun(&self) -> bool {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).has_body
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).body_seen > BodySeen::Nothing
     }
 
     /// Whether a part of the result is kept on disk for a later run, after the last attempt failed or was cancelled.
     pub fn is_kept(&self) -> bool {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).is_kept
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).body_seen == BodySeen::Kept
     }
 
     pub(crate) fn advice(&self) -> RetryAdvice {

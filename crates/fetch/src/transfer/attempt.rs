@@ -14,7 +14,7 @@ use haul_io::Io;
 use crate::route::wire::Wait;
 use crate::transfer::clock::Clock;
 use crate::transfer::shared::Shared;
-use crate::transfer::trace::Trace;
+use crate::transfer::trace::{BodySeen, Trace};
 use crate::{Config, Error, TransferEvent};
 
 pub(crate) struct Attempt<'a, I> {
@@ -49,9 +49,10 @@ impl<'a, I: Io> Attempt<'a, I> {
 
     /// Tells the observer how many bytes of the body come, when that is first known of the task.
     pub(crate) fn announce(&mut self, bytes: Option<u64>) {
-        self.trace.has_body = true;
-        let Some(bytes) = bytes.filter(|_| !self.trace.has_length) else { return };
-        self.trace.has_length = true;
+        let seen = if bytes.is_some() { BodySeen::Length } else { BodySeen::Some };
+        let is_news = self.trace.body_seen < seen;
+        self.trace.body_seen = self.trace.body_seen.max(seen);
+        let Some(bytes) = bytes.filter(|_| is_news) else { return };
         self.config().observer.tell(|| TransferEvent::Expected { bytes });
     }
 

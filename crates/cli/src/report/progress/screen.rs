@@ -206,7 +206,27 @@ fn write(text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::stats::Usage;
     use super::*;
+
+    #[test]
+    fn a_hundred_thousand_tasks_cost_little() {
+        let progress = Progress::start();
+        let before = Usage::now();
+        for index in 0..100_000 {
+            progress.tell(ProgressEvent::Started);
+            progress.tell(ProgressEvent::Found { name: None, bytes: Some(index) });
+            progress.tell(ProgressEvent::Returned);
+            progress.tell(ProgressEvent::Ended { succeeded: true, length: None, bytes: 1 });
+            // Five redraws a second, of a run that does 10 000 tasks in one.
+            if index % 2_000 == 0 {
+                progress.with_state(|state, now| view::lines(state, now, 80, true));
+            }
+        }
+        let cpu = Usage::now().since(&before).cpu();
+        // A small task takes 50 microseconds of processor time and more, optimised; this test isn't.
+        assert!(cpu < Duration::from_secs(1), "{cpu:?}");
+    }
 
     #[test]
     fn lines_that_a_narrower_terminal_broke_are_erased_whole() {
