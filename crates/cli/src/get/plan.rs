@@ -4,7 +4,7 @@
 //! Does not own: names of results ([`super::naming`]), requests ([`super::requests`]), fetching.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use haul_fetch::{
     Algorithm, Config, FetchJob, FetchTask, HostSource, Observer, StatusCode, TransferEvent, Trust,
@@ -219,9 +219,9 @@ fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
 fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Result<Config, Problem> {
     let defaults = Config::default();
     Ok(Config {
-        connect_timeout: Duration::from_secs_f64(args.connect_timeout),
-        read_timeout: Duration::from_secs_f64(args.read_timeout),
-        total_timeout: args.max_time.map(Duration::from_secs_f64),
+        connect_timeout: args.connect_timeout,
+        read_timeout: args.read_timeout,
+        total_timeout: args.max_time,
         retries: args.retries,
         retry_statuses: args
             .retry_status
