@@ -19,6 +19,7 @@ mod rekey;
 mod requests;
 mod sealing;
 mod secrets;
+mod units;
 
 use clap::{Parser, Subcommand};
 
@@ -42,6 +43,7 @@ use crate::run::arguments::Secret;
 
 #[derive(Parser)]
 #[command(name = "haul", version, about = "Moves data in bulk and keeps it sealed", max_term_width = 100)]
+#[command(args_override_self = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -152,6 +154,24 @@ impl Command {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn the_last_of_several_options_counts() {
+        let words = "haul get -j 5 --jobs 6 -e serial -e threads=2 --stats --stats -o a -o b --max-time 5s \
+                     --max-time 2m --progress never --progress always -H a:b -H c:d http://a/";
+        let Command::Get(args) = Args::try_parse_from(words.split_whitespace()).unwrap().command else {
+            panic!("not get")
+        };
+        assert_eq!((args.jobs, args.max_time), (Some(6), Some(std::time::Duration::from_secs(120))));
+        assert_eq!(args.output.as_deref(), Some(std::path::Path::new("b")));
+        assert!(args.common.progress == ProgressArg::Always && args.common.stats);
+        assert_eq!(args.requests.header.len(), 2, "lists grow");
+        for (words, verbosity) in [("-v -v", 2), ("-vv", 2), ("-q", -1), ("-qq", -2), ("-v -q -v", 1)] {
+            let words = format!("haul get http://a/ {words}");
+            let command = Args::try_parse_from(words.split_whitespace()).unwrap().command;
+            assert_eq!(command.verbosity(), verbosity, "{words}");
+        }
+    }
 
     #[test]
     fn the_grammar_is_sound() {

@@ -66,7 +66,7 @@ fn perform(command: &Command, environment: &Environment, voice: &Voice) -> Resul
         Command::Rekey(args) => RekeyPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
         Command::Inspect(args) => InspectPlan::resolve(args)?.run(voice),
         Command::Keygen(args) => KeygenPlan::resolve(args, environment).run(voice),
-        Command::Bench(args) => bench::run(args, voice),
+        Command::Bench(args) => bench::run(args, environment, voice),
         Command::Demo(args) => demo::run(args, voice),
     }
 }

@@ -28,6 +28,7 @@ pub use program::haul::{Haul, Run, Running};
 pub use program::limits::{Limits, deny_from_now_on, denying};
 pub use program::peer::{is_root, peer, skip};
 pub use program::plugin::PluginFolder;
+pub use program::terminal::Terminal;
 pub use program::watched::Watched;
 pub use servers::answer::{Answer, End};
 pub use servers::connection::Expectations;

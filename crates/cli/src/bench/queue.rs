@@ -11,54 +11,76 @@ use super::table::{Row, Table};
 use super::{dispatcher, lease};
 use crate::args::BenchArgs;
 use crate::report::exit::{Exit, Problem};
+use crate::report::progress::{Progress, ProgressEvent};
 use crate::run::workers::measured_worker;
 
 /// Messages or tasks per figure.
 const MESSAGES: usize = 200_000;
 
 /// A table for each workload of the queues, one for the dispatcher and one for the lease table.
-pub(crate) fn compare(args: &BenchArgs) -> Result<Vec<Table>, Problem> {
-    let rounds = args.rounds.into();
-    let mut tables = Vec::new();
+pub(crate) fn compare(args: &BenchArgs, progress: &Progress) -> Result<Vec<Table>, Problem> {
+    let rounds = usize::from(args.rounds);
+    let comparisons = comparisons();
+    let runs = comparisons.iter().map(|comparison| comparison.cases.len() * rounds).sum::<usize>();
+    progress.tell(ProgressEvent::Total(runs as u64));
+    comparisons.into_iter().map(|comparison| comparison.table(rounds, progress)).collect()
+}
+
+fn comparisons() -> Vec<Comparison> {
+    let mut comparisons = Vec::new();
     for workload in measure::WORKLOADS {
         let kinds = measure::KINDS.iter().copied().filter(|kind| kind.fits(workload));
         let case = |kind: QueueKind| Case {
             name: kind.name().to_owned(),
             measure: Box::new(move || measure::run(kind, workload, MESSAGES)),
         };
-        tables.push(table(workload.name, workload.unit(), kinds.map(case).collect(), rounds)?);
+        let (what, unit, cases) = (workload.name, workload.unit(), kinds.map(case).collect());
+        comparisons.push(Comparison { what, unit, cases });
     }
-    let dispatcher = dispatcher::ENGINES.into_iter().filter_map(|name| {
+    let cases = dispatcher::ENGINES.into_iter().filter_map(|name| {
         let engine = name.parse().ok()?;
         let measure = Box::new(move || dispatcher::measure(engine, MESSAGES as u64));
         Some(Case { name: name.to_owned(), measure })
     });
-    tables.push(table("dispatcher, tasks that do nothing", "ns/task", dispatcher.collect(), rounds)?);
-    let lease = lease::CASES.into_iter().map(|workers| Case {
+    let (what, unit) = ("dispatcher, tasks that do nothing", "ns/task");
+    comparisons.push(Comparison { what, unit, cases: cases.collect() });
+    let cases = lease::CASES.into_iter().map(|workers| Case {
         name: workers.name(),
         measure: Box::new(move || lease::measure(workers, MESSAGES, measured_worker)),
     });
-    let title = "lease table, a claim and a finish per task";
-    tables.push(table(title, "ns/task", lease.collect(), rounds)?);
-    Ok(tables)
+    let what = "lease table, a claim and a finish per task";
+    comparisons.push(Comparison { what, unit, cases: cases.collect() });
+    comparisons
+}
+
+/// What one table compares.
+struct Comparison {
+    what: &'static str,
+    unit: &'static str,
+    cases: Vec<Case>,
 }
 
 /// One of the things that are compared.
-struct Case<'a> {
+struct Case {
     name: String,
-    measure: Box<dyn Fn() -> io::Result<f64> + 'a>,
+    measure: Box<dyn Fn() -> io::Result<f64>>,
 }
 
-fn table(what: &str, unit: &'static str, cases: Vec<Case<'_>>, rounds: usize) -> Result<Table, Problem> {
-    let mut figures: Vec<Vec<f64>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
-    for _ in 0..rounds {
-        for (case, figures) in cases.iter().zip(&mut figures) {
-            figures.push((case.measure)().map_err(|error| refused(&error))?);
+impl Comparison {
+    fn table(self, rounds: usize, progress: &Progress) -> Result<Table, Problem> {
+        let Self { what, unit, cases } = self;
+        let mut figures: Vec<Vec<f64>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
+        for _ in 0..rounds {
+            for (case, figures) in cases.iter().zip(&mut figures) {
+                progress.tell(ProgressEvent::Stage(format!("{what}, {}", case.name)));
+                figures.push((case.measure)().map_err(|error| refused(&error))?);
+                progress.tell(ProgressEvent::Ended { succeeded: true, length: None, bytes: 0 });
+            }
         }
+        let rows = cases.into_iter().zip(figures);
+        let rows = rows.map(|(case, figures)| Row { name: case.name, figures, cpu: Vec::new() });
+        Ok(Table { title: format!("queue: {what}, {rounds} rounds"), unit, rows: rows.collect() })
     }
-    let rows = cases.into_iter().zip(figures);
-    let rows = rows.map(|(case, figures)| Row { name: case.name, figures, cpu: Vec::new() });
-    Ok(Table { title: format!("queue: {what}, {rounds} rounds"), unit, rows: rows.collect() })
 }
 
 fn refused(error: &io::Error) -> Problem {

@@ -15,6 +15,7 @@ use crate::args::{CatArgs, RangeArg};
 use crate::keys::identities::IdentitySources;
 use crate::keys::plugins::PluginPath;
 use crate::report::exit::{Exit, Problem};
+use crate::report::progress::ProgressForm;
 use crate::report::reporter::ReportOptions;
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
@@ -46,7 +47,12 @@ impl CatPlan {
             identities: IdentitySources::resolve(&args.identity, &args.secret, environment).require()?,
             plugins: PluginPath::resolve(environment),
             // A progress line would mix with data that is typed out.
-            run: RunOptions { engine: None, progress: false, report, verbose: args.verbose > 0 },
+            run: RunOptions {
+                engine: None,
+                progress: ProgressForm::Hidden,
+                report,
+                verbose: args.verbose > 0,
+            },
             stdout_is_terminal: environment.stdout_is_terminal,
         })
     }

@@ -163,6 +163,25 @@ impl Subject for Task {
     fn subject(&self) -> Cow<'_, OsStr> {
         self.source().as_os_str().into()
     }
+
+    fn is_file(&self) -> bool {
+        !matches!(self, Task::Mirrored { .. })
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        match self {
+            Task::File { found, .. } => Some(found.as_ref()?.stat.bytes),
+            // Nothing is read.
+            _ => Some(0),
+        }
+    }
+
+    fn bytes_at_start(&self) -> Option<u64> {
+        match self {
+            Task::File { source, found: None, .. } => Some(source.metadata().ok()?.len()),
+            _ => self.bytes(),
+        }
+    }
 }
 
 impl DescribeOutput<Task> for Outcome {

@@ -84,6 +84,11 @@ pub(super) struct StreamSource {
 }
 
 impl StreamSource {
+    /// The length in bytes, if the source is a regular file.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.file.as_ref().map(|file| file.before.bytes)
+    }
+
     /// Whether the source is a regular file.
     pub(super) fn is_file(&self) -> bool {
         self.file.is_some()

@@ -37,6 +37,14 @@ impl Subject for FetchTask {
     fn subject(&self) -> Cow<'_, OsStr> {
         OsStr::new(&self.label).into()
     }
+
+    fn was_begun(&self) -> Option<bool> {
+        Some(FetchTask::was_begun(self))
+    }
+
+    fn is_kept(&self) -> bool {
+        FetchTask::is_kept(self)
+    }
 }
 
 impl DescribeOutput<FetchTask> for Fetched {
@@ -58,6 +66,10 @@ impl DescribeOutput<FetchTask> for Fetched {
             return Some(format!("{status}, no content"));
         }
         Some(format!("-> {target}, {status}, {bytes}"))
+    }
+
+    fn detail_of_only(&self, task: &FetchTask) -> Option<String> {
+        self.path.is_some().then(|| self.detail(task)).flatten()
     }
 
     fn remark(&self) -> Option<String> {

@@ -4,9 +4,11 @@
 //! Does not own: names of results ([`super::naming`]), requests ([`super::requests`]), fetching.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use haul_fetch::{Algorithm, Config, FetchJob, HostSource, StatusCode, Trust};
+use haul_fetch::{
+    Algorithm, Config, FetchJob, FetchTask, HostSource, Observer, StatusCode, TransferEvent, Trust,
+};
 use haul_io::{Existing, File};
 use haul_seal::FileOptions;
 
@@ -15,7 +17,7 @@ use super::hidden::Hidden;
 use super::naming::{NamingPlan, OutputPlan};
 use super::network;
 use super::requests::RequestPlan;
-use super::retries;
+use super::retries::Retries;
 use super::sealing::SealingPlan;
 use super::shard::Shard;
 use super::terminal::TerminalCopy;
@@ -23,8 +25,11 @@ use super::transfers::{Transfers, engine_for, segments};
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::lists::failures::Failures;
+use crate::lists::length;
 use crate::lists::reader::List;
+use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
+use crate::report::progress::{Progress, ProgressEvent, ProgressForm};
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
 use crate::run::descriptors;
@@ -61,8 +66,10 @@ impl GetPlan {
         check(args, &output)?;
         let is_shown = output == OutputPlan::Stdout && environment.stdout_is_terminal;
         let mut run = RunOptions::resolve(&args.common, environment);
-        // The body and the progress line would be on the same screen.
-        run.progress &= !is_shown || args.common.progress == ProgressArg::Always;
+        // The body and the progress would be on the same screen.
+        if is_shown && args.common.progress != ProgressArg::Always {
+            run.progress = ProgressForm::Hidden;
+        }
         run.engine = engine_for(args, run.engine);
         let transfers = Transfers::resolve(args, run.engine);
         let directory = (output == OutputPlan::Directory).then_some(args.dir.as_path());
@@ -113,6 +120,7 @@ impl GetPlan {
         let list_options = FileOptions { mode: self.naming.mode, ..FileOptions::default() };
         let naming = self.naming.prepare(terminal, self.config.total_timeout)?.hiding(hidden.clone());
         let logins = naming.logins();
+        let args_count = self.urls.len() as u64;
         let source = Urls {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
@@ -140,14 +148,26 @@ impl GetPlan {
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
         let limits = self.transfers.limits(&choice.engine);
         let json = self.run.report.json;
+        let progress = Progress::start();
+        if self.run.progress != ProgressForm::Hidden && self.shard.is_none() {
+            length::tell(args_count, self.list.as_deref(), &progress);
+        }
+        let config = Config { observer: observer(&progress), ..config };
+        let mut retries = Retries::new(voice, json, self.run.progress, progress.clone());
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
-            .on_retry(|id, task, retry| retries::report(voice, json, id, task, retry));
-        let exit = RunContext { choice: &choice, options: &self.run, voice }.run_reporting(
-            &FetchJob::new(config),
-            source,
-            |task| failures.iter_mut().for_each(|failures| failures.add(task)),
-        )?;
+            .on_retry(|id, task, retry| retries.report(id, task, retry));
+        let context = RunContext { choice: &choice, options: &self.run, progress, voice };
+        let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
+        let exit =
+            context.run_reporting(&FetchJob::new(config), source, on_undone, |source, on_undone| {
+                let mut count = 0;
+                let is_all = source.take_unstarted(|task| {
+                    count += 1;
+                    on_undone(task);
+                });
+                Rest { count, is_all }
+            })?;
         let list = match (hidden, format) {
             (Some(hidden), Some(format)) => hidden.finish(&format, &list_options),
             _ => Ok(()),
@@ -189,6 +209,16 @@ impl Plan for GetPlan {
         voice.problem(&binary_on_terminal().hint("name a file with -o, or pipe it into a program"));
         Ok(exit.max(Exit::Failed))
     }
+}
+
+/// Tells `progress` the lengths of bodies.
+fn observer(progress: &Progress) -> Observer {
+    let progress = progress.clone();
+    Observer::new(move |event| {
+        if let TransferEvent::Expected { bytes } = *event {
+            progress.tell(ProgressEvent::Expected { bytes });
+        }
+    })
 }
 
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
@@ -234,9 +264,9 @@ fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
 fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Result<Config, Problem> {
     let defaults = Config::default();
     Ok(Config {
-        connect_timeout: Duration::from_secs_f64(args.connect_timeout),
-        read_timeout: Duration::from_secs_f64(args.read_timeout),
-        total_timeout: args.max_time.map(Duration::from_secs_f64),
+        connect_timeout: args.connect_timeout,
+        read_timeout: args.read_timeout,
+        total_timeout: args.max_time,
         retries: args.retries,
         retry_statuses: args
             .retry_status
@@ -366,15 +396,16 @@ mod tests {
 
     #[test]
     fn the_progress_line_stays_off_a_terminal_that_shows_the_body() {
+        use ProgressForm::{Hidden, InPlace};
         for (words, stdout, stderr, is_shown, progress) in [
-            ("http://a/", true, true, false, true),
-            ("-o - http://a/", true, true, true, false),
-            ("-o - --progress always http://a/", true, true, true, true),
-            ("-o - http://a/", false, true, false, true),
-            ("-o - http://a/", false, false, false, false),
-            ("-o x --progress never http://a/", true, true, false, false),
+            ("http://a/", true, true, false, InPlace),
+            ("-o - http://a/", true, true, true, Hidden),
+            ("-o - --progress always http://a/", true, true, true, InPlace),
+            ("-o - http://a/", false, true, false, InPlace),
+            ("-o - http://a/", false, false, false, Hidden),
+            ("-o x --progress never http://a/", true, true, false, Hidden),
         ] {
-            let mut environment = Environment::of(&[]);
+            let mut environment = Environment::of(&[("TERM", "xterm")]);
             (environment.stdout_is_terminal, environment.stderr_is_terminal) = (stdout, stderr);
             let plan = resolve(words, &environment).unwrap();
             assert_eq!((plan.is_shown, plan.run.progress), (is_shown, progress), "{words}");

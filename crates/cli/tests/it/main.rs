@@ -5,6 +5,7 @@
 //! Does not own: tests of peak memory, which the kernel counts per test process (`tests/million.rs`,
 //! `tests/huge_files.rs`).
 
+mod endings;
 mod exhaustion;
 mod get;
 mod jobs;
@@ -12,6 +13,7 @@ mod mounts;
 mod page_cache;
 mod peers;
 mod power;
+mod progress;
 mod properties;
 mod real_servers;
 mod refusals;

@@ -368,16 +368,17 @@ impl Download {
         }
     }
 
-    /// Ends the download for this run; a later run may continue it, where the task wants that.
-    pub(crate) async fn keep(mut self, io: &impl Io) {
+    /// Ends the download for this run; a later run may continue it, where the task wants that. Returns whether bytes
+    /// are kept.
+    pub(crate) async fn keep(mut self, io: &impl Io) -> bool {
         if self.store.file().is_some_and(FileSink::is_in_partial) {
-            self.store.pause(io, self.bytes).await;
-            return;
+            return self.store.pause(io, self.bytes).await.is_some_and(|bytes| bytes > 0);
         }
         let kept = self.pause(io).await;
         if !kept || self.holds_file() {
             self.abandon(io).await;
         }
+        false
     }
 
     /// Ends the download and leaves nothing behind.

@@ -12,7 +12,7 @@ use haul_http1::Limits;
 use haul_io::{ChunkedFormat, Names};
 use http::StatusCode;
 
-use crate::{CookieJar, Family, HostOverride, Logins, Proxies};
+use crate::{CookieJar, Family, HostOverride, Logins, Observer, Proxies};
 
 /// The settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -113,6 +113,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which certificates are trusted, including those of proxies.
     pub trust: Trust,
+    /// What is called with the events of transfers. Defaults to nothing.
+    pub observer: Observer,
     /// The value of User-Agent. Defaults to "haul/" and the version.
     pub user_agent: String,
 }
@@ -230,6 +232,7 @@ impl Default for Config {
             family: Family::Any,
             limits: Limits::default(),
             trust: Trust::Platform,
+            observer: Observer::default(),
             user_agent: concat!("haul/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -280,5 +283,6 @@ mod tests {
         assert!(config.unix_socket.is_none() && config.client_identity.is_none());
         assert!(config.host_overrides.is_empty() && config.cookies.is_none());
         assert!(config.user_agent.starts_with("haul/"));
+        assert_eq!(format!("{:?}", config.observer), "Observer(none)");
     }
 }

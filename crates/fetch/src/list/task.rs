@@ -11,6 +11,7 @@ use haul_io::{File, Publish, Shortfalls};
 use crate::body::download::Complete;
 use crate::list::progress::{Progress, Retry, RetryAdvice};
 use crate::route::origin::Origin;
+use crate::transfer::trace::BodySeen;
 use crate::{Checksum, Config, Expected, Request, Response, Times};
 
 /// One URL to fetch.
@@ -127,6 +128,16 @@ impl FetchTask {
             is_hidden: false,
             progress: Mutex::default(),
         }
+    }
+
+    /// Whether an attempt came as far as a body.
+    pub fn was_begun(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).body_seen > BodySeen::Nothing
+    }
+
+    /// Whether a part of the result is kept on disk for a later run, after the last attempt failed or was cancelled.
+    pub fn is_kept(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).body_seen == BodySeen::Kept
     }
 
     pub(crate) fn advice(&self) -> RetryAdvice {

@@ -320,7 +320,7 @@ impl<I: Io> Attempt<'_, I> {
 
     /// Prepares `download` for the whole body that comes after `head`.
     async fn expect_whole(
-        &self,
+        &mut self,
         request: &Request,
         head: &ResponseHead,
         is_decoded: bool,
@@ -329,6 +329,7 @@ impl<I: Io> Attempt<'_, I> {
         if download.is_named_by_server() {
             Box::pin(download.name(self.io, &head.headers)).await?;
         }
+        self.announce(if request.method == Method::HEAD { Some(0) } else { length(head) });
         // A part that the user asked for: no other gets here.
         let is_excerpt = request.headers.contains_key(RANGE) && head.status == StatusCode::PARTIAL_CONTENT;
         if request.method == Method::HEAD {
@@ -371,6 +372,7 @@ impl<I: Io> Attempt<'_, I> {
         download: &mut Download,
     ) -> Result<Option<Response>, Error> {
         let end = download.bytes() + part.bytes;
+        self.announce(part.total.map(|total| total.saturating_sub(download.bytes())).or(Some(part.bytes)));
         download.expect_part(self.io, &answered.head.headers, part.total)?;
         let response = self.receive(request, answered, None, download).await?;
         if download.bytes() < end {
