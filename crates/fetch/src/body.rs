@@ -5,11 +5,10 @@
 //! Not to be touched from outside: files that are being written, digests being computed.
 
 pub(crate) mod checksum;
-pub(crate) mod chunks;
 pub(crate) mod coding;
 pub(crate) mod digest;
 pub(crate) mod download;
-pub(crate) mod encoder;
+pub(crate) mod encoded;
 pub(crate) mod expectation;
 pub(crate) mod file_sink;
 pub(crate) mod handover;
@@ -17,5 +16,6 @@ pub(crate) mod receiver;
 pub(crate) mod reread;
 pub(crate) mod shortage;
 pub(crate) mod sink;
+pub(crate) mod space;
 pub(crate) mod store;
 pub(crate) mod write;

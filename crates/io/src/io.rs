@@ -151,24 +151,6 @@ pub trait Io: Sized {
         }
     }
 
-    /// [`Op::SpareCache`]. What [`read_full`](Io::read_full) and [`write_all`](Io::write_all) move from now on is
-    /// dropped behind them where the kernel doesn't do so itself. Returns false, also after an error, if nothing is:
-    /// the file is only cached.
-    fn spare_cache(&self, file: &File, unless_cached: Option<u64>) -> impl Future<Output = bool> {
-        let op = Op::SpareCache { file: file.clone(), unless_cached };
-        async move { matches!(self.submit(op).await.result, Ok(Value::Flag(true))) }
-    }
-
-    /// Drops what is still cached of a file that was read to its end with [`spare_cache`](Io::spare_cache).
-    fn drop_cached(&self, file: &File) -> impl Future<Output = ()> {
-        let op = file.0.drops_behind().then(|| Op::DropBehind { file: file.clone(), offset: None });
-        async move {
-            if let Some(op) = op {
-                let _ = self.submit(op).await;
-            }
-        }
-    }
-
     /// [`Op::Allocate`].
     fn allocate(&self, file: &File, bytes: u64) -> impl Future<Output = io::Result<()>> {
         self.done(Op::Allocate { file: file.clone(), bytes })

@@ -18,6 +18,7 @@ mod suffixed;
 mod sweep;
 mod tally;
 mod tree;
+mod visit;
 mod walker;
 
 pub use self::filter::{BadPattern, Filter, Symlinks};

@@ -10,15 +10,13 @@ use haul_fetch::{
     Algorithm, Config, FetchJob, FetchTask, HostSource, Observer, StatusCode, TransferEvent, Trust,
 };
 use haul_io::{Existing, File};
-use haul_seal::FileOptions;
 
 use super::cookies::Cookies;
-use super::hidden::Hidden;
 use super::naming::{NamingPlan, OutputPlan};
 use super::network;
 use super::requests::RequestPlan;
 use super::retries::Retries;
-use super::sealing::SealingPlan;
+use super::sealing::{Sealing, SealingPlan};
 use super::shard::Shard;
 use super::terminal::TerminalCopy;
 use super::transfers::{Transfers, engine_for, segments};
@@ -73,11 +71,7 @@ impl GetPlan {
         run.engine = engine_for(args, run.engine);
         let transfers = Transfers::resolve(args, run.engine);
         let directory = (output == OutputPlan::Directory).then_some(args.dir.as_path());
-        let sealing = SealingPlan::resolve(&args.sealing, directory, environment)?;
-        if args.name == NameArg::Hidden && sealing.is_none() {
-            let problem = Problem::usage("--name hidden is for results that are sealed");
-            return Err(problem.hint("name a recipient with -r or -R, or a passphrase with -p"));
-        }
+        let sealing = SealingPlan::resolve(&args.sealing, args.name, directory, environment)?;
         if is_shown && sealing.as_ref().is_some_and(|sealing| !sealing.is_armored()) {
             return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
         }
@@ -113,12 +107,9 @@ impl GetPlan {
 
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
     fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
-        let format = self.sealing.as_ref().map(|sealing| sealing.prepare(false, voice)).transpose()?;
-        let is_hidden = self.naming.rule == NameArg::Hidden;
-        let hidden = format.as_ref().filter(|_| is_hidden);
-        let hidden = hidden.map(|format| Hidden::begin(&self.naming.dir, format)).transpose()?;
-        let list_options = FileOptions { mode: self.naming.mode, ..FileOptions::default() };
-        let naming = self.naming.prepare(terminal, self.config.total_timeout)?.hiding(hidden.clone());
+        let sealing = self.sealing.as_ref().map(|plan| plan.begin(&self.naming, voice)).transpose()?;
+        let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
+        let naming = self.naming.prepare(terminal, self.config.total_timeout)?.hiding(hidden);
         let logins = naming.logins();
         let args_count = self.urls.len() as u64;
         let source = Urls {
@@ -127,7 +118,7 @@ impl GetPlan {
             shard: self.shard,
             naming,
         };
-        if format.is_some() && self.failures.is_some() {
+        if sealing.is_some() && self.failures.is_some() {
             voice.warning("the file of --failures holds URLs and header fields of the list, not sealed");
         }
         if self.insecure {
@@ -142,7 +133,7 @@ impl GetPlan {
             cookies: cookies_jar,
             idle_connections_max,
             logins,
-            format: format.clone().map(|format| format as _),
+            format: sealing.as_ref().map(|sealing| sealing.format.clone() as _),
             ..self.config
         };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
@@ -168,14 +159,10 @@ impl GetPlan {
                 });
                 Rest { count, is_all }
             })?;
-        let list = match (hidden, format) {
-            (Some(hidden), Some(format)) => hidden.finish(&format, &list_options),
-            _ => Ok(()),
-        };
         let written = [
             failures.map_or(Ok(()), Failures::finish),
             cookies.map_or(Ok(()), |cookies| cookies.write(voice)),
-            list,
+            sealing.map_or(Ok(()), Sealing::finish),
         ];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {

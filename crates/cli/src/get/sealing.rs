@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use haul_io::Cancel;
-use haul_seal::{SealedFormat, TREE_IDENTITY_NAME};
+use haul_seal::{FileOptions, SealedFormat, TREE_IDENTITY_NAME};
 
-use crate::args::SealingArgs;
+use super::hidden::Hidden;
+use super::naming::NamingPlan;
+use crate::args::{NameArg, SealingArgs};
 use crate::keys::plugins::PluginPath;
 use crate::keys::recipients::RecipientSources;
 use crate::report::exit::Problem;
@@ -38,13 +40,18 @@ impl SealingPlan {
     /// If options contradict each other.
     pub(super) fn resolve(
         args: &SealingArgs,
+        rule: NameArg,
         directory: Option<&Path>,
         environment: &Environment,
     ) -> Result<Option<Self>, Problem> {
         let Some(recipients) = RecipientSources::of_get(args, environment)? else {
+            let hint = "name a recipient with -r or -R, or a passphrase with -p";
+            if rule == NameArg::Hidden {
+                return Err(Problem::usage("--name hidden is for results that are sealed").hint(hint));
+            }
             return if args.armor || !args.identity.is_empty() {
                 let problem = Problem::usage("--armor and --identity are for results that are sealed");
-                Err(problem.hint("name a recipient with -r or -R, or a passphrase with -p"))
+                Err(problem.hint(hint))
             } else {
                 Ok(None)
             };
@@ -70,6 +77,33 @@ impl SealingPlan {
         let format = SealedFormat::new(keys.recipients).map_err(|error| Problem::usage(error.to_string()))?;
         let format = format.armored(self.armored).identities(keys.identities).asking(plugins, Cancel::new()?);
         Ok(Arc::new(format))
+    }
+}
+
+/// A run that seals.
+pub(super) struct Sealing {
+    pub(super) format: Arc<SealedFormat>,
+    /// Hides the names of results, if that was asked for.
+    pub(super) hidden: Option<Hidden>,
+    /// How the list of names is written.
+    options: FileOptions,
+}
+
+impl SealingPlan {
+    /// Reads the keys, and begins the list of names where names are hidden.
+    pub(super) fn begin(&self, naming: &NamingPlan, voice: &Voice) -> Result<Sealing, Problem> {
+        let format = self.prepare(false, voice)?;
+        let hides = naming.rule == NameArg::Hidden;
+        let hidden = hides.then(|| Hidden::begin(&naming.dir, &format)).transpose()?;
+        let options = FileOptions { mode: naming.mode, ..FileOptions::default() };
+        Ok(Sealing { format, hidden, options })
+    }
+}
+
+impl Sealing {
+    /// Ends the list of names.
+    pub(super) fn finish(self) -> Result<(), String> {
+        self.hidden.map_or(Ok(()), |hidden| hidden.finish(&self.format, &self.options))
     }
 }
 

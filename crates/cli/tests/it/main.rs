@@ -5,7 +5,6 @@
 //! Does not own: tests of peak memory, which the kernel counts per test process (`tests/million.rs`,
 //! `tests/huge_files.rs`).
 
-mod endings;
 mod exhaustion;
 mod get;
 mod jobs;
@@ -13,11 +12,11 @@ mod mounts;
 mod page_cache;
 mod peers;
 mod power;
-mod progress;
 mod properties;
 mod real_servers;
 mod refusals;
 mod seal;
+mod shown;
 mod survival;
 mod workdir;
 

@@ -12,7 +12,7 @@ use haul_io::{Buf, ChunkedFormat, Io, Staged};
 use http::HeaderMap;
 use url::Url;
 
-use crate::body::chunks::Chunks;
+use crate::body::encoded::chunks::Chunks;
 use crate::body::expectation::Expectation;
 use crate::body::file_sink::FileSink;
 use crate::body::receiver::Receiver;

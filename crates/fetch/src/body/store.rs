@@ -1,7 +1,7 @@
 //! What stores a body: its sink, and the encoder before it if the body is stored in a format of chunks.
 //!
 //! Owns: what both have to agree on: lengths, pauses, starting over, parts that others write.
-//! Does not own: the sink ([`crate::body::sink`]), encoding ([`crate::body::encoder`]), which bytes belong together
+//! Does not own: the sink ([`crate::body::sink`]), encoding ([`crate::body::encoded::encoder`]), which bytes belong together
 //! ([`crate::body::download`]).
 
 use std::path::Path;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use haul_io::{Buf, ChunkedFile, ChunkedFormat, File, Io, Offset, Staged};
 
-use crate::body::chunks::Chunks;
-use crate::body::encoder::{Encoder, Kept};
+use crate::body::encoded::chunks::Chunks;
+use crate::body::encoded::encoder::{Encoder, Kept};
 use crate::body::expectation::Expectation;
 use crate::body::file_sink::FileSink;
 use crate::body::reread::reread;

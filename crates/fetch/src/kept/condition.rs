@@ -168,6 +168,13 @@ impl Condition {
     }
 }
 
+/// Whether the user's own condition is met, so that there is nothing to fetch.
+pub(crate) fn is_unchanged(request: &Request, status: StatusCode) -> bool {
+    let has_condition =
+        [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| request.headers.contains_key(name));
+    status == StatusCode::NOT_MODIFIED && has_condition
+}
+
 fn text(url: &Url) -> &str {
     &url[..url::Position::AfterQuery]
 }

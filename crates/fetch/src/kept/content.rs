@@ -9,7 +9,7 @@ use haul_io::{Buf, ChunkedFile, ChunkedFormat, File, Io, Offset, OpenMode};
 use zeroize::Zeroizing;
 
 use crate::Error;
-use crate::body::chunks::Chunks;
+use crate::body::encoded::chunks::Chunks;
 use crate::body::reread::reread;
 use crate::kept::place::Place;
 

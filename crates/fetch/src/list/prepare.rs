@@ -9,8 +9,8 @@ use std::sync::Arc;
 use haul_io::{ChunkedFormat, Existing, Io, Publish};
 use http::Method;
 
-use crate::body::chunks::Chunks;
 use crate::body::download::Download;
+use crate::body::encoded::chunks::Chunks;
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
 use crate::kept::claims::Claims;

@@ -7,14 +7,14 @@ use std::borrow::Cow;
 
 use haul_http1::{Framing, ProtocolError, ResponseHead};
 use haul_io::Io;
-use http::header::{Entry, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, SET_COOKIE};
+use http::header::{Entry, RANGE, SET_COOKIE};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::body::coding::archive;
 use crate::body::coding::decoding::Decoding;
 use crate::body::download::Download;
 use crate::body::receiver::Receiver;
-use crate::kept::condition::{Judgement, LocalCopy};
+use crate::kept::condition::{Judgement, LocalCopy, is_unchanged};
 use crate::kept::resume::{Ask, Verdict};
 use crate::route::origin::Origin;
 use crate::transfer::attempt::Attempt;
@@ -403,13 +403,6 @@ struct Part {
     bytes: u64,
     /// Length of the whole, if known.
     total: Option<u64>,
-}
-
-/// Whether the user's own condition is met, so that there is nothing to fetch.
-fn is_unchanged(request: &Request, status: StatusCode) -> bool {
-    let has_condition =
-        [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| request.headers.contains_key(name));
-    status == StatusCode::NOT_MODIFIED && has_condition
 }
 
 /// The error of a whole that ended after `received_bytes`, which another attempt may continue.

@@ -162,14 +162,7 @@ impl Files {
     fn perform_unbuffered(&mut self, op: Op) -> io::Result<Value> {
         match op {
             Op::Open { dir, path, mode } => {
-                let follow = matches!(
-                    mode,
-                    OpenMode::Read { follow: true }
-                        | OpenMode::Anchor { follow: true }
-                        | OpenMode::Directory
-                        | OpenMode::Unnamed
-                );
-                self.open(&self.resolve(dir, &path, follow)?, mode).map(Value::File)
+                self.open(&self.resolve(dir, &path, follows(mode))?, mode).map(Value::File)
             }
             Op::Stat { file } => Ok(Value::Stat(self.stat(file.0.simulated()))),
             Op::StatAt { dir, path } => {
@@ -409,4 +402,9 @@ pub(super) fn normal(path: &Path) -> PathBuf {
 
 fn is_root(path: &Path) -> bool {
     path.as_os_str().is_empty()
+}
+/// Whether a link at the end of the name is followed.
+fn follows(mode: OpenMode) -> bool {
+    let (read, anchor) = (OpenMode::Read { follow: true }, OpenMode::Anchor { follow: true });
+    [read, anchor, OpenMode::Directory, OpenMode::Unnamed].contains(&mode)
 }

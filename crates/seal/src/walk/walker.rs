@@ -22,6 +22,7 @@ use super::suffixed;
 use super::sweep::{self, Sweeper};
 use super::tally::Tally;
 use super::tree::{Directory, Entry, Item, Tree};
+use super::visit::{MirroredDirectory, Visit};
 use crate::hidden::HiddenNames;
 use crate::task::{FoundFile, SkipReason, Task};
 
@@ -45,24 +46,6 @@ pub struct Walk {
     tally: Tally,
     /// The inputs that are directories, without links; empty if no file is replaced.
     roots: Vec<PathBuf>,
-}
-
-/// One step of a walk.
-pub(super) enum Visit {
-    Task(Task),
-    /// The walk enters a directory that has a mirror. Its tasks and directories follow.
-    Entered(MirroredDirectory),
-    /// The walk leaves the directory with this mirror.
-    Left(PathBuf),
-}
-
-/// A directory and its mirror.
-pub(super) struct MirroredDirectory {
-    pub(super) source: PathBuf,
-    pub(super) target: PathBuf,
-    /// Length in bytes of the output in the name of the mirror.
-    pub(super) root_bytes: usize,
-    pub(super) stat: Stat,
 }
 
 impl Walk {

@@ -14,7 +14,7 @@ use haul_io::{Armor, Buf, ChunkedFile, ChunkedFormat, File, Io};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Error;
-use crate::body::chunks::Chunks;
+use crate::body::encoded::chunks::Chunks;
 use crate::body::expectation::Expectation;
 use crate::body::sink::Sink;
 

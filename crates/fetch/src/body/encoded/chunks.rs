@@ -1,7 +1,7 @@
 //! Reading a file that is stored in a format of chunks.
 //!
 //! Owns: reading the chunks in order.
-//! Does not own: the format ([`haul_io::ChunkedFormat`]), encoding ([`crate::body::encoder`]).
+//! Does not own: the format ([`haul_io::ChunkedFormat`]), encoding ([`crate::body::encoded::encoder`]).
 
 use std::io::ErrorKind;
 use std::sync::Arc;
