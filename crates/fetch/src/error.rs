@@ -223,6 +223,16 @@ impl Error {
         }
     }
 
+    /// Whether the server answered with something that isn't TLS.
+    pub fn is_not_tls(&self) -> bool {
+        matches!(self, Self::Tls(rustls::Error::InvalidMessage(_)))
+    }
+
+    /// Whether a name server failed, so that another attempt may succeed.
+    pub fn is_name_server_failure(&self) -> bool {
+        matches!(self, Self::Resolve(source) if haul_io::is_try_again(source))
+    }
+
     /// An error of the connection: cancellation, a timeout, TLS, or the transport itself.
     pub(crate) fn transport(error: io::Error, phase: Phase) -> Self {
         if haul_io::is_cancelled(&error) {

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use haul_engine::{Event, Report, Source};
-use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Times};
+use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Phase, Times};
 use haul_io::Shortfalls;
 use serde_json::{Map, Value};
 
@@ -158,7 +158,7 @@ impl DescribeFailure for Failed {
             Error::Differs => {
                 Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")
             }
-            _ => self.error.certificate_fault().and_then(certificate_hint),
+            other => limit_hint(other).or_else(|| other.certificate_fault().and_then(certificate_hint)),
         }
     }
 
@@ -172,6 +172,23 @@ impl DescribeFailure for Failed {
             members.insert("status".to_owned(), status.as_u16().into());
         }
         members
+    }
+}
+
+/// The option for the limit that was reached, or what is wrong with the server.
+fn limit_hint(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::TooManyRedirects => Some("--max-redirects is the limit; it is 10 by default"),
+        Error::Timeout(Phase::Connect) => Some("--connect-timeout is the limit; it is 10s by default"),
+        Error::Timeout(Phase::Transfer) => Some("--read-timeout is the limit; it is 30s by default"),
+        Error::Timeout(Phase::Total) => Some("--max-time is the limit"),
+        Error::TooSlow { .. } => Some("--min-speed is the limit"),
+        Error::TooLarge { .. } => Some("--max-size is the limit"),
+        other if other.is_not_tls() => Some("this port may not speak TLS: try http:// instead of https://"),
+        other if other.is_name_server_failure() => {
+            Some("the name server failed, which may be temporary: try again")
+        }
+        _ => None,
     }
 }
 

@@ -228,6 +228,9 @@ fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
 }
 
 fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
+    if args.urls.iter().any(|url| url == "-") {
+        return Err(Problem::usage("\"-\" isn't a URL").hint("-i - reads a list of URLs from stdin"));
+    }
     if args.sync && *output == OutputPlan::Stdout {
         return Err(Problem::usage("--sync needs a file, not stdout"));
     }
