@@ -89,13 +89,13 @@ pub trait Io: Sized {
     /// [`Op::Stat`].
     fn stat(&self, file: &File) -> impl Future<Output = io::Result<Stat>> {
         let op = Op::Stat { file: file.clone() };
-        async move { stat_of(self.submit(op).await) }
+        async move { self.submit(op).await.stat() }
     }
 
     /// [`Op::StatAt`].
     fn stat_at(&self, dir: Option<&Directory>, path: &Path) -> impl Future<Output = io::Result<Stat>> {
         let op = Op::StatAt { dir: dir.cloned(), path: path.to_owned() };
-        async move { stat_of(self.submit(op).await) }
+        async move { self.submit(op).await.stat() }
     }
 
     /// Appends up to `bytes_max` bytes to `buf`, reading again after a short read. A smaller count means that the file
@@ -413,12 +413,5 @@ async fn step(io: &impl Io, directory: &Directory, name: &Path) -> io::Result<Fi
             }
         }
         result => result,
-    }
-}
-
-fn stat_of(completion: Completion) -> io::Result<Stat> {
-    match completion.result? {
-        Value::Stat(stat) => Ok(stat),
-        other => panic!("expected a stat, got {other:?}"),
     }
 }

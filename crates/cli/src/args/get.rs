@@ -30,8 +30,8 @@ pub(crate) struct GetArgs {
     /// The directory for the files
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// Name files after the whole path of the URL, its last segment, as the server proposes (Content-Disposition), or at
-    /// random (hidden)
+    /// Name files after the whole path of the URL, its last segment, as the server proposes (Content-Disposition), or
+    /// at random (hidden)
     #[arg(long, value_name = "HOW", default_value = "basename")]
     pub(crate) name: NameArg,
     /// Replace files that exist, each at once when its new content is complete; never a file of the same run

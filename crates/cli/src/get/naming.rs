@@ -18,9 +18,8 @@ use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
-use super::hidden::Hidden;
+use super::hidden::{Hidden, sealed_name};
 use super::requests::{RequestPlan, RequestTemplate};
-use super::sealing::sealed_name;
 use crate::args::NameArg;
 use crate::lists::checksums::Checksums;
 use crate::lists::failures::to_list_line;

@@ -1,15 +1,14 @@
 //! Sealing what is fetched.
 //!
-//! Owns: the recipients and the identities of a sealed run, the names of sealed files.
-//! Does not own: reading keys ([`crate::keys`]), sealing ([`haul_seal::SealedFormat`]).
+//! Owns: the recipients and the identities of a sealed run.
+//! Does not own: reading keys ([`crate::keys`]), sealing ([`haul_seal::SealedFormat`]), names ([`super::hidden`]).
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use haul_io::Cancel;
-use haul_seal::{FileOptions, SealedFormat, TREE_IDENTITY_NAME};
+use haul_seal::{FileOptions, SealedFormat};
 
 use super::hidden::Hidden;
 use super::naming::NamingPlan;
@@ -19,9 +18,6 @@ use crate::keys::recipients::RecipientSources;
 use crate::report::exit::Problem;
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
-
-/// The suffix of sealed files.
-const SUFFIX: &str = ".age";
 
 /// How results are sealed.
 #[derive(Debug)]
@@ -104,39 +100,5 @@ impl Sealing {
     /// Ends the list of names.
     pub(super) fn finish(self) -> Result<(), String> {
         self.hidden.map_or(Ok(()), |hidden| hidden.finish(&self.format, &self.options))
-    }
-}
-
-/// The name of the sealed file for a result called `path`, unless that is the name of a sealed file already.
-pub(super) fn sealed_name(path: &Path) -> PathBuf {
-    let is_sealed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("age"));
-    let mut name = path.as_os_str().to_owned();
-    if !is_sealed {
-        name.push(SUFFIX);
-    }
-    let is_identity = |name: &OsStr| name.eq_ignore_ascii_case(TREE_IDENTITY_NAME);
-    // It would pass for the identity of the directory.
-    if Path::new(&name).file_name().is_some_and(is_identity) {
-        return Path::new(&name).with_file_name(format!("_{TREE_IDENTITY_NAME}"));
-    }
-    PathBuf::from(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sealed_files_have_the_suffix_once_and_never_the_name_of_an_identity() {
-        for (path, name) in [
-            ("d/x.tar", "d/x.tar.age"),
-            ("x.age", "x.age"),
-            ("x.AGE", "x.AGE"),
-            ("haul-identity", "_haul-identity.age"),
-            ("d/Haul-Identity.age", "d/_haul-identity.age"),
-            ("haul-identity/x", "haul-identity/x.age"),
-        ] {
-            assert_eq!(sealed_name(Path::new(path)), Path::new(name), "{path}");
-        }
     }
 }

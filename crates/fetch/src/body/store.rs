@@ -1,8 +1,8 @@
 //! What stores a body: its sink, and the encoder before it if the body is stored in a format of chunks.
 //!
 //! Owns: what both have to agree on: lengths, pauses, starting over, parts that others write.
-//! Does not own: the sink ([`crate::body::sink`]), encoding ([`crate::body::encoded::encoder`]), which bytes belong together
-//! ([`crate::body::download`]).
+//! Does not own: the sink ([`crate::body::sink`]), encoding ([`crate::body::encoded::encoder`]), which bytes belong
+//! together ([`crate::body::download`]).
 
 use std::path::Path;
 use std::sync::Arc;

@@ -34,8 +34,8 @@ pub(super) enum Prepared {
     Elsewhere(Box<Hop>),
 }
 
-/// The download of `task`, with what an earlier run left of it. Names that servers choose are claimed of `claims`. `hop`
-/// is where an earlier look at the server's file led.
+/// The download of `task`, with what an earlier run left of it. Names that servers choose are claimed of `claims`.
+/// `hop` is where an earlier look at the server's file led.
 pub(super) async fn prepare<I: Io>(
     claims: &Claims,
     directories: &NewDirectories,

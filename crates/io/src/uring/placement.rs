@@ -13,7 +13,8 @@
 //! - so is the start of a file that this process has just made: room for it has to be found, for which no file system
 //!   promises not to wait, and the ring would hand every small file to a kernel worker.
 //!
-//! A write that leaves nothing in the page cache goes to a pool thread, because it waits for room in the device's queue.
+//! A write that leaves nothing in the page cache goes to a pool thread, because it waits for room in the device's
+//! queue.
 //!
 //! Opening is tried with `RESOLVE_CACHED` in the same way. So a warm file costs what it costs without a ring, and a
 //! cold one leaves the thread free.

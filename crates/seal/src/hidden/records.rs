@@ -1,8 +1,8 @@
 //! The form of journals.
 //!
 //! A journal is an age header and its nonce, then records. A record is its length in four bytes, the lowest first, and
-//! the record's text, sealed as the chunk of its number under the payload key of the header. So a process that is killed
-//! leaves every entry that it wrote. A record that was cut is the end of the journal.
+//! the record's text, sealed as the chunk of its number under the payload key of the header. So a process that is
+//! killed leaves every entry that it wrote. A record that was cut is the end of the journal.
 //!
 //! Owns: reading records.
 //! Does not own: writing them ([`super::journal`]), the header.
