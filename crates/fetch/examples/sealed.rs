@@ -1,5 +1,7 @@
 //! Fetches URLs straight into sealed files: `cargo run --example sealed -- age1… URL…`.
 
+#![allow(clippy::print_stdout, reason = "an example shows its result")]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -74,7 +74,7 @@ impl WorkerKind {
     }
 }
 
-/// The command that starts a worker of [`lease::measure`], which gives it its standard input.
+/// The command that starts a worker of `haul bench queue`, which gives it its standard input.
 pub(crate) fn measured_worker() -> Command {
     let WorkerCommand { program, arguments, .. } = WorkerKind::Measured.command(&Workers::default());
     let mut command = Command::new(program);

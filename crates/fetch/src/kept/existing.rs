@@ -28,10 +28,6 @@ pub(crate) struct Existing<'a> {
 }
 
 /// What the server says of an existing file.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is made once for each existing file, and taken apart at once"
-)]
 pub(crate) enum Verdict {
     /// It is what the server has.
     Complete(Response),

@@ -89,14 +89,11 @@ impl EncodedPart {
             }
             self.has_progressed |= run.is_some();
         }
-        match run {
-            Some(Run { first, out }) => {
-                let offset = Offset::At(self.encoded.offset_of(first));
-                let (written, out) = io.write_all(file, out, offset).await;
-                io.give_buf(out);
-                written.map_err(Error::write)?;
-            }
-            None => {}
+        if let Some(Run { first, out }) = run {
+            let offset = Offset::At(self.encoded.offset_of(first));
+            let (written, out) = io.write_all(file, out, offset).await;
+            io.give_buf(out);
+            written.map_err(Error::write)?;
         }
         Ok(surplus)
     }

@@ -43,10 +43,6 @@ pub(crate) enum Begun<'r> {
 }
 
 /// How far [`Attempt::look`] came.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is made once for each existing file, and taken apart at once"
-)]
 pub(crate) enum Looked {
     /// At the response.
     Head(ResponseHead, Response),

@@ -179,7 +179,7 @@ fn spare_cache(file: &File, unless_cached: Option<u64>) -> io::Result<bool> {
             }
             parts
         }
-        None => vec![0..u64::MAX],
+        None => std::iter::once(0..u64::MAX).collect(),
     };
     let skips = is_writable(fd)? && page_cache::has_dont_cache(fd);
     let caching = match (skips, file.0.is_new_file()) {

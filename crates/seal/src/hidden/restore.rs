@@ -110,7 +110,7 @@ impl HiddenNames {
 fn is_acceptable(path: &Path) -> bool {
     let is_plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     let name = path.file_name().unwrap_or_default();
-    is_plain && !name.is_empty() && !is_temporary(name.as_ref())
+    is_plain && !name.is_empty() && !is_temporary(name)
 }
 
 /// Opens a regular file, not through a link; `None` for anything else.
