@@ -5,8 +5,8 @@
 
 use super::*;
 
-/// Sends `signal` to both workers once both have begun to serve: only then they die with their supervisor. Returns them;
-/// none before.
+/// Sends `signal` to both workers once both have begun to serve: only then they die with their supervisor. Returns
+/// them; none before.
 fn signal_workers(watched: &Watched, signal: Signal) -> Vec<Pid> {
     let name = |worker: &Pid| std::fs::read_to_string(format!("/proc/{}/comm", worker.as_raw_nonzero()));
     let serves = |worker: &Pid| name(worker).is_ok_and(|name| name.trim() == "haul-worker");
