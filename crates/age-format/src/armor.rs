@@ -10,12 +10,12 @@ use base64::Engine;
 use crate::encoding::BASE64_PADDED;
 use crate::error::ArmorError;
 
-const BEGIN_LINE: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
-const END_LINE: &[u8] = b"-----END AGE ENCRYPTED FILE-----";
+pub(crate) const BEGIN_LINE: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
+pub(crate) const END_LINE: &[u8] = b"-----END AGE ENCRYPTED FILE-----";
 /// Columns of a full line.
-const COLUMNS: usize = 64;
+pub(crate) const COLUMNS: usize = 64;
 /// Bytes that a full line encodes.
-const LINE_BYTES: usize = 48;
+pub(crate) const LINE_BYTES: usize = 48;
 /// How many bytes of a file are examined to detect armor.
 const START_BYTES_MAX: usize = 1024 + BEGIN_LINE.len();
 /// The longest line, with a CR.
@@ -74,6 +74,11 @@ impl Default for ArmorDecoder {
 }
 
 impl ArmorDecoder {
+    /// A decoder for lines in the block, without the first line of armor.
+    pub(crate) fn inside() -> Self {
+        Self { state: State::Inside, pending: Vec::new() }
+    }
+
     /// Decodes more text and appends the result to `bytes`.
     ///
     /// # Errors

@@ -178,6 +178,9 @@ pub enum ArmorError {
     CutShort,
     /// More than white space follows the armor.
     AfterEnd,
+    /// The lines differ in their lengths or ends, so the place of a byte in the text is unknown. Reading from the start
+    /// may work.
+    Irregular,
 }
 
 impl fmt::Display for ArmorError {
@@ -187,6 +190,7 @@ impl fmt::Display for ArmorError {
             Self::MalformedLine => "the armor has a malformed line",
             Self::CutShort => "the armor was cut short",
             Self::AfterEnd => "unexpected data after the armor",
+            Self::Irregular => "the armor's lines differ in length, so it can only be read from its start",
         })
     }
 }

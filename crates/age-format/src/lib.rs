@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod armor;
+mod armor_layout;
 mod encoding;
 mod error;
 mod file_key;
@@ -53,6 +54,7 @@ mod run_key;
 mod sealing;
 
 pub use armor::{ArmorDecoder, ArmorEncoder, is_armored, may_become_armored};
+pub use armor_layout::ArmorLayout;
 pub use error::{ArmorError, ChunkError, HeaderError, OpenError, SealError, StreamError};
 pub use file_key::{FileKey, NONCE_BYTES};
 pub use header::{Header, Parsed, Stanza};
@@ -71,6 +73,6 @@ pub use plugin::{PluginFault, PluginReader, Question, Turn, Unwrapped, Unwrappin
 pub use random::system_random;
 pub use run_key::RunKey;
 pub use sealing::{
-    SealedHeader, check_labels, check_recipients, open_header, open_header_with, seal_header,
-    seal_header_with,
+    SealedHeader, check_labels, check_recipients, open_header, open_header_with, rewrap_header, seal_header,
+    seal_header_with, unwrap_file_key,
 };

@@ -106,6 +106,36 @@ fn seal(
     file_key: &FileKey,
     random: &mut dyn FnMut(&mut [u8]),
 ) -> Result<SealedHeader, SealError> {
+    let mut bytes = header_for(recipients, plugin_stanzas, file_key, random)?;
+    let mut nonce = [0; NONCE_BYTES];
+    random(&mut nonce);
+    bytes.extend_from_slice(&nonce);
+    Ok(SealedHeader { bytes, payload_key: file_key.payload_key(&nonce) })
+}
+
+/// Makes another header for a file that is sealed under `file_key`, as for new `recipients`. The payload and the nonce
+/// before it stay as they are, and follow the header. `plugin_stanzas` is as in [`seal_header_with`].
+///
+/// A former recipient may have kept the file key, which still opens the payload.
+///
+/// # Errors
+/// As [`seal_header_with`].
+pub fn rewrap_header(
+    recipients: &[Recipient],
+    plugin_stanzas: &[Stanza],
+    file_key: &FileKey,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Result<Vec<u8>, SealError> {
+    header_for(recipients, plugin_stanzas, file_key, random)
+}
+
+/// The text of a header, which with its nonce isn't too long to be opened again.
+fn header_for(
+    recipients: &[Recipient],
+    plugin_stanzas: &[Stanza],
+    file_key: &FileKey,
+    random: &mut dyn FnMut(&mut [u8]),
+) -> Result<Vec<u8>, SealError> {
     check_recipients(recipients)?;
     if plugin_stanzas.is_empty() && recipients.iter().any(|recipient| recipient.plugin().is_some()) {
         return Err(SealError::PluginNotAsked);
@@ -120,14 +150,8 @@ fn seal(
     });
     let mut stanzas = wrapped.collect::<Result<Vec<_>, _>>()?;
     stanzas.extend_from_slice(plugin_stanzas);
-    let mut bytes = Header::seal(&stanzas, file_key);
-    let mut nonce = [0; NONCE_BYTES];
-    random(&mut nonce);
-    bytes.extend_from_slice(&nonce);
-    if bytes.len() > Header::BYTES_MAX {
-        return Err(SealError::HeaderTooLong);
-    }
-    Ok(SealedHeader { bytes, payload_key: file_key.payload_key(&nonce) })
+    let bytes = Header::seal(&stanzas, file_key);
+    if bytes.len() + NONCE_BYTES > Header::BYTES_MAX { Err(SealError::HeaderTooLong) } else { Ok(bytes) }
 }
 
 /// Unwraps the payload key with the first of `identities` that matches a stanza. `nonce` is the 16 bytes after the
@@ -143,6 +167,15 @@ pub fn open_header(
     nonce: &[u8; NONCE_BYTES],
     identities: &[Identity],
 ) -> Result<PayloadKey, OpenError> {
+    Ok(unwrap_file_key(header, identities)?.payload_key(nonce))
+}
+
+/// Unwraps the file key with the first of `identities` that matches a stanza, and authenticates the header with it.
+/// [`rewrap_header`] takes it.
+///
+/// # Errors
+/// As [`open_header`].
+pub fn unwrap_file_key(header: &Header, identities: &[Identity]) -> Result<FileKey, OpenError> {
     let scrypt_count = header.stanzas().iter().filter(|stanza| stanza.tag() == passphrase::TAG).count();
     if scrypt_count > 0 && header.stanzas().len() > 1 {
         return Err(HeaderError::ScryptNotAlone.into());
@@ -150,7 +183,7 @@ pub fn open_header(
     for identity in identities {
         for stanza in header.stanzas() {
             if let Some(file_key) = identity.unwrap(stanza)? {
-                return open_header_with(header, nonce, &file_key);
+                return if header.is_authentic(&file_key) { Ok(file_key) } else { Err(OpenError::HeaderMac) };
             }
         }
     }

@@ -14,27 +14,36 @@ mod files;
 mod get;
 mod keys;
 mod network;
+mod range;
+mod rekey;
 mod requests;
+mod sealing;
 mod secrets;
+mod units;
 
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::bench::{BenchArgs, BenchWhat, DemoArgs};
-use self::check::{INSPECT_EXAMPLES, VERIFY_EXAMPLES};
-pub(crate) use self::check::{InspectArgs, VerifyArgs};
+use self::check::{CAT_EXAMPLES, INSPECT_EXAMPLES, VERIFY_EXAMPLES};
+pub(crate) use self::check::{CatArgs, InspectArgs, VerifyArgs};
 use self::common::clamped;
 pub(crate) use self::common::{CommonArgs, ProgressArg};
 pub(crate) use self::files::{DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
 pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
 pub(crate) use self::keys::{KeygenArgs, PassphraseArgs};
 pub(crate) use self::network::NetworkArgs;
+pub(crate) use self::range::RangeArg;
+use self::rekey::REKEY_EXAMPLES;
+pub(crate) use self::rekey::RekeyArgs;
 pub(crate) use self::requests::RequestArgs;
+pub(crate) use self::sealing::SealingArgs;
 use self::secrets::{misplaced_keys, texts_of};
 use crate::report::voice::Verbosity;
 use crate::run::arguments::Secret;
 
 #[derive(Parser)]
 #[command(name = "haul", version, about = "Moves data in bulk and keeps it sealed", max_term_width = 100)]
+#[command(args_override_self = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -54,6 +63,12 @@ pub(crate) enum Command {
     /// Authenticate every chunk of sealed files and write nothing
     #[command(after_long_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// Write the plaintext of sealed files to stdout, whole or in part
+    #[command(after_long_help = CAT_EXAMPLES)]
+    Cat(CatArgs),
+    /// Give sealed files new recipients: only their headers change
+    #[command(after_long_help = REKEY_EXAMPLES)]
+    Rekey(RekeyArgs),
     /// Show what sealed files reveal without a key
     #[command(after_long_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
@@ -82,7 +97,8 @@ const SEAL_EXAMPLES: &str = "Examples:
 const OPEN_EXAMPLES: &str = "Examples:
   haul open -i key.txt letter.txt.age         writes letter.txt
   haul open -i key.txt -o photos sealed       mirrors the tree sealed into photos
-  haul open -i key.txt -o - photos.tar.age | tar x";
+  haul open -i key.txt -o - photos.tar.age | tar x
+  haul open -i key.txt --range -512 -o - log.age   its last 512 bytes";
 const XOR_EXAMPLES: &str = "Examples:
   haul xor --key-file key.bin photos          transforms every file; a second run restores them";
 const BENCH_EXAMPLES: &str = "Examples:
@@ -107,6 +123,12 @@ impl Command {
             }
             Self::Open(args) => misplaced_keys(texts_of(&[&args.identity, &args.files.paths])),
             Self::Verify(args) => misplaced_keys(texts_of(&[&args.identity, &args.paths])),
+            Self::Cat(args) => misplaced_keys(texts_of(&[&args.identity, &args.paths])),
+            Self::Rekey(args) => {
+                let texts = args.recipient.iter().map(String::as_str);
+                let paths = [&args.recipients_file, &args.identity, &args.paths];
+                misplaced_keys(texts.chain(texts_of(&paths)))
+            }
             _ => Vec::new(),
         }
     }
@@ -118,6 +140,8 @@ impl Command {
             Self::Seal(args) => args.common.verbosity(),
             Self::Open(args) => args.common.verbosity(),
             Self::Verify(args) => args.common.verbosity(),
+            Self::Cat(args) => clamped(args.verbose) - clamped(args.quiet),
+            Self::Rekey(args) => args.common.verbosity(),
             Self::Inspect(args) => -clamped(args.quiet),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
@@ -130,6 +154,24 @@ impl Command {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn the_last_of_several_options_counts() {
+        let words = "haul get -j 5 --jobs 6 -e serial -e threads=2 --stats --stats -o a -o b --max-time 5s \
+                     --max-time 2m --progress never --progress always -H a:b -H c:d http://a/";
+        let Command::Get(args) = Args::try_parse_from(words.split_whitespace()).unwrap().command else {
+            panic!("not get")
+        };
+        assert_eq!((args.jobs, args.max_time), (Some(6), Some(std::time::Duration::from_secs(120))));
+        assert_eq!(args.output.as_deref(), Some(std::path::Path::new("b")));
+        assert!(args.common.progress == ProgressArg::Always && args.common.stats);
+        assert_eq!(args.requests.header.len(), 2, "lists grow");
+        for (words, verbosity) in [("-v -v", 2), ("-vv", 2), ("-q", -1), ("-qq", -2), ("-v -q -v", 1)] {
+            let words = format!("haul get http://a/ {words}");
+            let command = Args::try_parse_from(words.split_whitespace()).unwrap().command;
+            assert_eq!(command.verbosity(), verbosity, "{words}");
+        }
+    }
 
     #[test]
     fn the_grammar_is_sound() {

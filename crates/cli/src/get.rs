@@ -6,12 +6,14 @@
 
 mod cookies;
 mod describe;
+mod hidden;
 mod naming;
 mod netrc;
 pub(crate) mod network;
 mod plan;
 pub(crate) mod requests;
 mod retries;
+mod sealing;
 mod shard;
 mod terminal;
 mod transfers;

@@ -5,5 +5,6 @@
 
 pub(crate) mod checksums;
 pub(crate) mod failures;
+pub(crate) mod length;
 pub(crate) mod list;
 pub(crate) mod reader;

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Command};
-use crate::files::{InspectPlan, OpenPlan, SealPlan, VerifyPlan, XorPlan};
+use crate::files::{CatPlan, InspectPlan, OpenPlan, RekeyPlan, SealPlan, VerifyPlan, XorPlan};
 use crate::get::GetPlan;
 use crate::keys::keygen::KeygenPlan;
 use crate::report::exit::{Exit, Problem};
@@ -62,9 +62,11 @@ fn perform(command: &Command, environment: &Environment, voice: &Voice) -> Resul
         Command::Open(args) => OpenPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
         Command::Verify(args) => VerifyPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
         Command::Xor(args) => XorPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
+        Command::Cat(args) => CatPlan::resolve(args, environment)?.run(voice),
+        Command::Rekey(args) => RekeyPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
         Command::Inspect(args) => InspectPlan::resolve(args)?.run(voice),
         Command::Keygen(args) => KeygenPlan::resolve(args, environment).run(voice),
-        Command::Bench(args) => bench::run(args, voice),
+        Command::Bench(args) => bench::run(args, environment, voice),
         Command::Demo(args) => demo::run(args, voice),
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod describe;
 pub(crate) mod dry_run;
+pub(crate) mod ending;
 pub(crate) mod exit;
 pub(crate) mod progress;
 pub(crate) mod record;

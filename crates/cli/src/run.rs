@@ -7,6 +7,7 @@ pub(crate) mod arguments;
 pub(crate) mod descriptors;
 pub(crate) mod engine_choice;
 pub(crate) mod environment;
+mod journal;
 pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod probe;

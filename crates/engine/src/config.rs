@@ -22,6 +22,6 @@ pub struct Config {
     pub progress: Arc<AtomicU64>,
 }
 
-/// The longest sleep of the thread that supervises or reports: the end of a task is reported, and a source that
-/// answered [`Next::Later`](crate::Next::Later) is asked again, at most this much late.
+/// How much later, at most, the end of a task is reported, and a source that answered
+/// [`Next::Later`](crate::Next::Later) is asked again.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);

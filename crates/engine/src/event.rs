@@ -10,6 +10,7 @@ use crate::choice::Engine;
 use crate::job::contract::{Failure, Job, Outcome, TaskId};
 use crate::job::phases::{Phases, Spreads};
 use crate::shortage::Shortage;
+use crate::stall::Stall;
 
 /// Something that happened in a run. Events arrive in order.
 pub enum Event<J: Job> {
@@ -22,6 +23,9 @@ pub enum Event<J: Job> {
     },
     /// A task has ended. Exactly one such event for each task that was taken from the source.
     Settled(Settled<J>),
+    /// A worker has made no progress with a task for a minute. At most a few such events for each run; none of the
+    /// serial engine, whose only thread is the one that calls back.
+    Stalled(Stall<J>),
     /// The run has ended. The last event.
     Ended {
         /// Wall-clock time since the start of the run.
@@ -71,6 +75,8 @@ pub struct Report {
     pub failed: u64,
     /// Number of tasks that ended because the run was cancelled.
     pub cancelled_tasks: u64,
+    /// How often a worker made no progress with a task for a minute.
+    pub stalls: u64,
     /// Payload bytes of the tasks that succeeded.
     pub bytes: u64,
     /// Wall-clock time from start to end.
@@ -99,6 +105,7 @@ impl Report {
                 Err(Failure::Cancelled) => self.cancelled_tasks += 1,
                 Err(_) => self.failed += 1,
             },
+            Event::Stalled(_) => self.stalls += 1,
             Event::Ended { wall, cancelled, spreads, shortages } => {
                 self.wall = *wall;
                 self.cancelled = *cancelled;

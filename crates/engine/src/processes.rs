@@ -13,5 +13,6 @@ mod encoding;
 pub(crate) mod handles;
 mod intent;
 mod order;
+mod watch;
 pub(crate) mod worker;
 pub(crate) mod worker_pool;

@@ -76,8 +76,8 @@ pub fn run_portable<J: Portable>(
         Some((_, Ok(pool))) => {
             run.emit(Event::Started { engine: config.engine, fallback: None });
             let supervisor = Supervisor::new(source, config.cancel.clone());
-            let mut settled = |settled| run.emit(Event::Settled(settled));
-            let Ran { mut spreads, left } = coordinator::run(job, supervisor, config, pool, &mut settled);
+            let mut emit = |event| run.emit(event);
+            let Ran { mut spreads, left } = coordinator::run(job, supervisor, config, pool, &mut emit);
             let shortages = Shortages::default();
             if let Some(supervisor) = left {
                 spreads.merge(&run.stand_in(supervisor, &shortages));
@@ -155,8 +155,8 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
         let reason = "the worker processes died before they did any work".to_owned();
         self.report.engine = Some(Engine::Threads(count));
         self.report.fallback = Some(Fallback { asked: config.engine, reason });
-        let mut settled = |settled| self.emit(Event::Settled(settled));
-        workers::run(job, supervisor, config, count, shortages, &mut settled)
+        let mut emit = |event| self.emit(event);
+        workers::run(job, supervisor, config, count, shortages, &mut emit)
     }
 
     /// Runs all tasks on `engine`, after the first event and up to the last one.
@@ -164,13 +164,13 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
         let (job, config) = (self.job, self.config);
         let shortages = Shortages::default();
         let supervisor = Supervisor::new(source, config.cancel.clone());
-        let mut settled = |settled| self.emit(Event::Settled(settled));
+        let mut emit = |event| self.emit(event);
         let spreads = match engine {
-            Engine::Serial => serial::run(job, supervisor, config, &mut settled),
-            Engine::Threads(count) => workers::run(job, supervisor, config, count, &shortages, &mut settled),
+            Engine::Serial => serial::run(job, supervisor, config, &mut emit),
+            Engine::Threads(count) => workers::run(job, supervisor, config, count, &shortages, &mut emit),
             Engine::Uring { rings, depth } => {
                 let size = RingSize { rings, depth };
-                rings::run(job, supervisor, config, size, &shortages, &mut settled)
+                rings::run(job, supervisor, config, size, &shortages, &mut emit)
             }
             Engine::Processes(_) | Engine::Hybrid { .. } => {
                 unreachable!("an engine of processes was replaced by threads before")

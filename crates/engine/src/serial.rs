@@ -8,7 +8,7 @@ use std::time::Instant;
 use haul_io::{Blocking, run_ready};
 
 use crate::config::{Config, POLL_INTERVAL};
-use crate::event::Settled;
+use crate::event::Event;
 use crate::execute::execute;
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
@@ -19,7 +19,7 @@ pub(crate) fn run<J: Job>(
     job: &J,
     mut supervisor: Supervisor<J, impl Source<J::Task>>,
     config: &Config,
-    settled: &mut dyn FnMut(Settled<J>),
+    emit: &mut dyn FnMut(Event<J>),
 ) -> Spreads {
     let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
     let mut spreads = Spreads::default();
@@ -28,7 +28,7 @@ pub(crate) fn run<J: Job>(
             Ready::Work(work) => {
                 let returned = run_ready(execute(job, &io, work));
                 spreads.record(&returned.phases);
-                supervisor.returned(returned).map(&mut *settled);
+                supervisor.returned(returned).into_iter().map(Event::Settled).for_each(&mut *emit);
             }
             Ready::Wait => std::thread::sleep(POLL_INTERVAL),
             Ready::End => return spreads,

@@ -26,6 +26,8 @@ pub(crate) struct Supervisor<J: Job, S> {
     next_id: u64,
     /// Tasks that were started and have not ended.
     open: HashMap<TaskId, Open<J>>,
+    /// The source had no task at the moment, and doesn't say when it will have one.
+    source_is_late: bool,
     /// Unfinished tasks that the source holds back for a later start.
     paused: HashSet<TaskId>,
     /// Unfinished tasks that start again as soon as there is room.
@@ -90,6 +92,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         Self {
             source,
             source_ended: false,
+            source_is_late: false,
             cancel,
             next_id: 0,
             open: HashMap::new(),
@@ -104,6 +107,16 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
 
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight
+    }
+
+    /// Whether the source was asked in vain. It has to be asked again although nothing may have happened.
+    pub(crate) fn source_is_late(&self) -> bool {
+        self.source_is_late
+    }
+
+    /// A task that has not ended.
+    pub(crate) fn task(&self, id: TaskId) -> Option<Arc<J::Task>> {
+        self.open.get(&id).map(|open| open.task.clone())
     }
 
     /// The next piece of work, queued at `now`. Steps that end a task come first, then parts, then restarts, then new
@@ -270,6 +283,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
     }
 
     fn next_task(&mut self) -> Option<(TaskId, Stage<J>)> {
+        self.source_is_late = false;
         if self.source_ended {
             return None;
         }
@@ -284,7 +298,10 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 assert!(self.paused.remove(&id), "the source restarted a task that it does not hold");
                 Some((id, Stage::Start))
             }
-            Next::Later => None,
+            Next::Later => {
+                self.source_is_late = true;
+                None
+            }
             Next::End => {
                 self.source_ended = true;
                 None

@@ -7,6 +7,7 @@
 pub(crate) mod config;
 pub(crate) mod each;
 pub(crate) mod handle;
+pub(crate) mod observer;
 mod once;
 pub(crate) mod pending;
 pub(crate) mod reader;

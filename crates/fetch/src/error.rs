@@ -116,6 +116,8 @@ pub enum Error {
     Differs,
     /// A file with the result's name exists, and replacing it wasn't requested.
     Exists,
+    /// A file with the result's name exists. Only its content could tell whether it is complete, and no key opens it.
+    Unreadable,
     /// Another task of the same run has the result's name.
     NameTaken,
     /// Another process is fetching a file of the result's name.
@@ -208,6 +210,7 @@ impl Error {
             Self::Body(_) | Self::BodySpent => Fault::Local,
             Self::Trust(_) | Self::Differs | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
             Self::NameTaken | Self::Busy | Self::InTheWay { .. } | Self::WorkerPanicked => Fault::Local,
+            Self::Unreadable => Fault::Local,
             Self::Untrusted { .. } => Fault::Server,
         }
     }
@@ -218,6 +221,16 @@ impl Error {
             Self::Tls(source) | Self::ProxyTls(source) => CertificateFault::of(source),
             _ => None,
         }
+    }
+
+    /// Whether the server answered with something that isn't TLS.
+    pub fn is_not_tls(&self) -> bool {
+        matches!(self, Self::Tls(rustls::Error::InvalidMessage(_)))
+    }
+
+    /// Whether a name server failed, so that another attempt may succeed.
+    pub fn is_name_server_failure(&self) -> bool {
+        matches!(self, Self::Resolve(source) if haul_io::is_try_again(source))
     }
 
     /// An error of the connection: cancellation, a timeout, TLS, or the transport itself.
@@ -294,6 +307,9 @@ impl fmt::Display for Error {
             }
             Self::Differs => f.write_str("the result exists already, and differs from the server's"),
             Self::Exists => f.write_str("the result exists already"),
+            Self::Unreadable => {
+                f.write_str("the result exists, and no key opens it to tell whether it is complete")
+            }
             Self::NameTaken => f.write_str("another task of this run has the same file name"),
             Self::Busy => f.write_str("another process is fetching this file"),
             Self::InTheWay { path } => {

@@ -5,8 +5,11 @@
 //! Not to be touched from outside: the names and the format of records.
 
 pub(crate) mod claims;
+pub(crate) mod comparison;
 pub(crate) mod condition;
+pub(crate) mod content;
 pub(crate) mod existing;
+pub(crate) mod mark;
 pub(crate) mod partial;
 pub(crate) mod place;
 mod record;

@@ -4,6 +4,7 @@
 //! Leaves: the complete file, or what a later attempt may continue.
 //! Not to be touched from outside: which connection fetches which bytes.
 
+pub(crate) mod encoded_part;
 pub(crate) mod host_permits;
 pub(crate) mod lane;
 mod part;

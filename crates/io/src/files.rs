@@ -4,6 +4,8 @@
 //! Leaves: a published file, or nothing.
 //! Private: temporary names, and whether a staged file has one.
 
+mod cache;
+mod copying;
 mod durable;
 mod identity;
 mod metadata;
@@ -12,6 +14,8 @@ pub(crate) mod sparse;
 mod staged;
 pub(crate) mod temporary;
 
+pub use cache::{drop_cached, spare_cache};
+pub use copying::{Copying, copy_range};
 pub use identity::StagedIdentity;
 pub use metadata::{access_list, find_features, set_metadata};
 pub use sparse::write_sparse;

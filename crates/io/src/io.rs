@@ -89,13 +89,13 @@ pub trait Io: Sized {
     /// [`Op::Stat`].
     fn stat(&self, file: &File) -> impl Future<Output = io::Result<Stat>> {
         let op = Op::Stat { file: file.clone() };
-        async move { stat_of(self.submit(op).await) }
+        async move { self.submit(op).await.stat() }
     }
 
     /// [`Op::StatAt`].
     fn stat_at(&self, dir: Option<&Directory>, path: &Path) -> impl Future<Output = io::Result<Stat>> {
         let op = Op::StatAt { dir: dir.cloned(), path: path.to_owned() };
-        async move { stat_of(self.submit(op).await) }
+        async move { self.submit(op).await.stat() }
     }
 
     /// Appends up to `bytes_max` bytes to `buf`, reading again after a short read. A smaller count means that the file
@@ -148,24 +148,6 @@ pub trait Io: Sized {
             }
             moved(self, file, offset, done).await;
             (Ok(()), buf)
-        }
-    }
-
-    /// [`Op::SpareCache`]. What [`read_full`](Io::read_full) and [`write_all`](Io::write_all) move from now on is
-    /// dropped behind them where the kernel doesn't do so itself. Returns false, also after an error, if nothing is:
-    /// the file is only cached.
-    fn spare_cache(&self, file: &File, unless_cached: Option<u64>) -> impl Future<Output = bool> {
-        let op = Op::SpareCache { file: file.clone(), unless_cached };
-        async move { matches!(self.submit(op).await.result, Ok(Value::Flag(true))) }
-    }
-
-    /// Drops what is still cached of a file that was read to its end with [`spare_cache`](Io::spare_cache).
-    fn drop_cached(&self, file: &File) -> impl Future<Output = ()> {
-        let op = file.0.drops_behind().then(|| Op::DropBehind { file: file.clone(), offset: None });
-        async move {
-            if let Some(op) = op {
-                let _ = self.submit(op).await;
-            }
         }
     }
 
@@ -431,12 +413,5 @@ async fn step(io: &impl Io, directory: &Directory, name: &Path) -> io::Result<Fi
             }
         }
         result => result,
-    }
-}
-
-fn stat_of(completion: Completion) -> io::Result<Stat> {
-    match completion.result? {
-        Value::Stat(stat) => Ok(stat),
-        other => panic!("expected a stat, got {other:?}"),
     }
 }

@@ -9,6 +9,7 @@
 //! Does not own: what is read or sent (protocols, formats), threads, retries, reports.
 
 mod blocking;
+mod chunked;
 mod connect;
 mod files;
 mod io;
@@ -21,9 +22,10 @@ mod uring;
 mod values;
 
 pub use blocking::{Blocking, run_ready};
+pub use chunked::{Armor, ChunkedFile, ChunkedFormat, Damaged};
 pub use files::{
-    Staged, StagedIdentity, access_list, find_features, is_temporary, remove_if_left, set_metadata,
-    sync_directory_of, write_file, write_sparse,
+    Copying, Staged, StagedIdentity, access_list, copy_range, drop_cached, find_features, is_temporary,
+    remove_if_left, set_metadata, spare_cache, sync_directory_of, write_file, write_sparse,
 };
 pub use io::Io;
 pub use names::{Names, NamesLimits, is_try_again};
@@ -31,7 +33,7 @@ pub use op::{BufResult, Completion, Offset, Op, OpenMode, Value};
 pub use stream::{StreamReader, StreamWriter};
 pub use system::{
     Cancel, HUGE_BYTES, Patience, Patient, Room, cancelled, check_stdout, flush, interface_index,
-    is_cancelled, is_link_in_the_way, limit_heaps, reason,
+    is_cancelled, is_link_in_the_way, is_shortage, limit_heaps, reason,
 };
 pub use uring::{
     Feed, LocalJob, Placement, PlacementCounts, Refusal, RingParams, RingRefused, TaskIo, Unparker, Uring,

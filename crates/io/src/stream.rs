@@ -3,7 +3,7 @@
 //! Owns: waiting for a pipe, socket or terminal and for the run's cancellation at the same time.
 //! Does not own: opening, staging, what is read or written.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, Read, Seek, Write};
 use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -70,6 +70,18 @@ impl Read for StreamReader {
                 result => return Ok(result?),
             }
         }
+    }
+}
+
+impl Seek for StreamReader {
+    /// Fails for a pipe, a socket or a terminal.
+    fn seek(&mut self, position: io::SeekFrom) -> io::Result<u64> {
+        let position = match position {
+            io::SeekFrom::Start(offset) => SeekFrom::Start(offset),
+            io::SeekFrom::End(offset) => SeekFrom::End(offset),
+            io::SeekFrom::Current(offset) => SeekFrom::Current(offset),
+        };
+        Ok(rustix::fs::seek(self.file.0.fd()?, position)?)
     }
 }
 

@@ -7,12 +7,11 @@
 use std::error::Error;
 use std::io::{self, Read};
 
-use haul_io::Cancel;
-use haul_seal::{Identity, Recipient, StreamOptions, X25519Identity, open_stream, seal_stream};
+use haul_seal::{Cancel, StreamOptions, X25519Identity, open_stream, seal_stream};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let identity = X25519Identity::generate();
-    let recipients = [Recipient::X25519(identity.to_recipient())];
+    let recipients = [identity.to_recipient().into()];
     let options = StreamOptions::new(Cancel::new()?);
 
     // A hundred megabytes that are never in memory at once.
@@ -22,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("sealed {} bytes as {}", done.plain_bytes, done.sealed_bytes);
 
     io::Seek::seek(&mut &sealed, io::SeekFrom::Start(0))?;
-    let done = open_stream(&sealed, io::sink(), &[Identity::X25519(identity)], &options)?;
+    let done = open_stream(&sealed, io::sink(), &[identity.into()], &options)?;
     println!("opened {} bytes; each was authenticated before it was written", done.plain_bytes);
     Ok(())
 }

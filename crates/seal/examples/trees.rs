@@ -8,12 +8,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
-use haul_engine::{Config, Engine, Event, Job, Source, run};
-use haul_io::{Blocking, Cancel};
-use haul_seal::{
-    Direction, FileOptions, Identity, OpenJob, Placement, Recipient, SealJob, Task, VerifyJob, Walk,
-    X25519Identity,
-};
+use haul_seal::{Engine, Event, OpenTree, SealTree, VerifyTree, X25519Identity};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -25,53 +20,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (sealed, opened) = (directory.path().join("sealed"), directory.path().join("opened"));
 
-    let identity = X25519Identity::generate();
-    let options = FileOptions::default();
-    let recipients = vec![Recipient::X25519(identity.to_recipient())];
-    let identities = || vec![Identity::X25519(identity.clone())];
-
-    let seal = SealJob::new(recipients, options)?;
-    report("sealed", engine, &seal, mirror(&tree, &sealed, Direction::Seal, &options)?)?;
-    let verify = VerifyJob::new(identities());
-    report("verified", engine, &verify, walk(&sealed, None, Direction::Open)?)?;
-    let open = OpenJob::new(identities(), options);
-    report("opened", engine, &open, mirror(&sealed, &opened, Direction::Open, &options)?)?;
-    Ok(())
-}
-
-/// Walks the files of `input`; their results lie in `output`, which verifying doesn't need.
-fn walk(input: &Path, output: Option<&Path>, direction: Direction) -> Result<Walk, Box<dyn Error>> {
-    let placement = Placement { direction, suffix: ".age".into(), output: output.map(Path::to_owned) };
-    Ok(Walk::new(vec![input.to_owned()], placement)?)
-}
-
-/// Like [`walk`], and also creates the directories of `output`, including empty ones.
-fn mirror(
-    input: &Path,
-    output: &Path,
-    direction: Direction,
-    options: &FileOptions,
-) -> Result<impl Source<Task>, Box<dyn Error>> {
-    Ok(walk(input, Some(output), direction)?.mirroring(Blocking::new(Cancel::new()?), options))
-}
-
-/// Runs `job` and prints each failure and a summary.
-fn report<J: Job<Task = Task, Error = haul_seal::Error>>(
-    done: &str,
-    engine: Engine,
-    job: &J,
-    tasks: impl Source<Task>,
-) -> Result<(), Box<dyn Error>> {
-    let config = Config { engine, cancel: Cancel::new()?, progress: Default::default() };
-    let report = run(job, tasks, &config, |event| {
-        if let Event::Settled(settled) = event
-            && let Err(failure) = &settled.outcome
-        {
-            println!("{}: {failure:?}", settled.task.source().display());
+    let ada = X25519Identity::generate();
+    let seal = SealTree::new([ada.to_recipient().into()]).from(&tree).to(&sealed).engine(engine);
+    let report = seal.on_event(|event| {
+        if let Event::Settled(settled) = event {
+            println!("{}: {:?}", settled.task.source().display(), settled.outcome);
         }
     });
-    println!("{done}: {} files, {} bytes; {} failed", report.succeeded, report.bytes, report.failed);
-    if report.failed > 0 { Err("some tasks failed".into()) } else { Ok(()) }
+    println!("sealed {} files", report.run()?.succeeded);
+    let verified = VerifyTree::new([ada.clone().into()]).from(&sealed).engine(engine).run()?;
+    println!("verified {} files, {} bytes", verified.succeeded, verified.bytes);
+    let report = OpenTree::new([ada.into()]).from(&sealed).to(&opened).engine(engine).run()?;
+    println!("opened {} files", report.succeeded);
+    Ok(())
 }
 
 fn small_tree(directory: &Path) -> std::io::Result<PathBuf> {

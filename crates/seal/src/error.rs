@@ -66,6 +66,11 @@ pub enum Error {
     AfterEnd,
     /// The armor is malformed.
     Armor(ArmorError),
+    /// The requested range begins at the end of the plaintext or behind it.
+    OutOfRange {
+        /// Length of the plaintext in bytes.
+        plain_bytes: u64,
+    },
     /// The run ended or failed while the file was being overwritten, so only a part of it is transformed.
     HalfOverwritten,
     /// A chunk is not authentic.
@@ -139,10 +144,12 @@ impl Error {
         }
     }
 
-    /// Converts the error of a read, which may contain an [`ArmorError`].
+    /// Converts the error of a read, which may contain an [`ArmorError`] or [`Shrunk`].
     pub(crate) fn of_read(source: io::Error) -> Self {
-        match source.get_ref().and_then(|inner| inner.downcast_ref::<ArmorError>()) {
+        let inner = source.get_ref();
+        match inner.and_then(|inner| inner.downcast_ref::<ArmorError>()) {
             Some(armor) => Self::Armor(*armor),
+            None if inner.is_some_and(|inner| inner.is::<Shrunk>()) => Self::SourceChanged,
             None => Self::Io { step: During::Read, source },
         }
     }
@@ -196,6 +203,9 @@ impl fmt::Display for Error {
             Self::Header(source) => source.fmt(f),
             Self::Plugin(source) => source.fmt(f),
             Self::WrongLength => f.write_str("the file was cut short or lengthened"),
+            Self::OutOfRange { plain_bytes } => {
+                write!(f, "the range begins behind the last byte: the plaintext has {plain_bytes} bytes")
+            }
             Self::HalfOverwritten => f.write_str("the file is damaged: only a part of it was overwritten"),
             Self::CutShort => f.write_str("the end is missing: it was cut short"),
             Self::AfterEnd => f.write_str("something follows its end"),
@@ -236,6 +246,28 @@ impl std::error::Error for Error {
             Self::Plugin(source) => Some(source),
             Self::Armor(source) => Some(source),
             _ => None,
+        }
+    }
+}
+
+/// A file ended before the length that it had when it was opened.
+#[derive(Debug)]
+pub(crate) struct Shrunk;
+
+impl fmt::Display for Shrunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Error::SourceChanged.fmt(f)
+    }
+}
+
+impl std::error::Error for Shrunk {}
+
+impl From<Error> for io::Error {
+    /// The system's error, or one of kind `InvalidData` around `error`.
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io { source, .. } => source,
+            other => Self::new(io::ErrorKind::InvalidData, other),
         }
     }
 }

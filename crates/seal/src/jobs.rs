@@ -1,4 +1,4 @@
-//! The file jobs: sealing, opening, verifying and XOR, each for any engine.
+//! The file jobs: sealing, opening, verifying, rekeying and XOR, each for any engine.
 //!
 //! What enters: a [`Task`](crate::Task), the engine's [`haul_io::Io`]. What leaves: an [`Outcome`](crate::Outcome) or
 //! an [`Error`](crate::Error), and a published result or none. Between `start` and `finish` only the job's own state
@@ -13,6 +13,7 @@ mod job_spec;
 mod large_file;
 mod open;
 mod portable;
+mod rekey;
 mod replacing;
 mod seal;
 mod verify;
@@ -22,6 +23,7 @@ pub use self::job_spec::{JobSpec, XorJobSpec};
 pub use self::large_file::{LargeFile, Token};
 pub use self::open::OpenJob;
 pub use self::portable::VerifyToken;
+pub use self::rekey::{RekeyJob, RekeyJobSpec};
 pub use self::replacing::{Replaceable, Replacing, ReplacingState, ReplacingToken};
 pub use self::seal::SealJob;
 pub use self::verify::{VerifyJob, VerifyState};

@@ -1,29 +1,37 @@
-//! Parallel sealing and opening of files and trees in the age format.
-//!
-//! A run needs a source of [`Task`]s (for instance a [`Walk`]), a job ([`SealJob`], [`OpenJob`], [`VerifyJob`] or
-//! [`XorJob`]) and an engine:
+//! Parallel sealing and opening of files, streams and trees in the age format.
 //!
 //! ```
-//! use haul_engine::{Config, Engine, run};
-//! use haul_io::{Blocking, Cancel, Io};
-//! use haul_seal::{FileOptions, Identity, OpenJob, Recipient, SealJob, Task, X25519Identity};
+//! use haul_seal::{X25519Identity, open_bytes, seal_bytes};
+//!
+//! let ada = X25519Identity::generate();
+//! let sealed = seal_bytes(b"Dear Ada", &[ada.to_recipient().into()])?;
+//! assert_eq!(open_bytes(&sealed, &[ada.into()])?, b"Dear Ada");
+//! # Ok::<(), haul_seal::Error>(())
+//! ```
+//!
+//! | to seal, open or verify | use |
+//! |---|---|
+//! | bytes in memory | [`seal_bytes`], [`open_bytes`] |
+//! | a reader and a writer | [`seal_stream`], [`open_stream`] |
+//! | parts of a file, at any position | [`SealedFile`] |
+//! | trees and files | [`SealTree`], [`OpenTree`], [`VerifyTree`] |
+//! | files from a source of one's own, or on worker processes | [`SealJob`], [`OpenJob`], [`VerifyJob`], [`RekeyJob`] |
+//!
+//! This crate re-exports what its users need of the crates below it, such as [`Cancel`], [`Engine`] and [`Event`]. A
+//! job takes a source of [`Task`]s, for instance a [`Walk`], and an engine:
+//!
+//! ```
+//! use haul_seal::{Cancel, Config, Engine, FileOptions, SealJob, Task, X25519Identity, run};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
-//! # let [letter, sealed, opened] = ["letter", "letter.age", "copy"].map(|name| dir.path().join(name));
+//! # let [letter, sealed] = ["letter", "letter.age"].map(|name| dir.path().join(name));
 //! std::fs::write(&letter, "Dear Ada")?;
-//! let cancel = Cancel::new()?;
-//! let system = Blocking::new(cancel.clone());
-//! let identity = X25519Identity::generate();
-//! let config = Config { engine: Engine::Serial, cancel, progress: Default::default() };
-//!
-//! let seal = SealJob::new(vec![Recipient::X25519(identity.to_recipient())], FileOptions::default())?;
+//! let config = Config { engine: Engine::Serial, cancel: Cancel::new()?, progress: Default::default() };
+//! let ada = X25519Identity::generate().to_recipient();
+//! let seal = SealJob::new(vec![ada.into()], FileOptions::default())?;
 //! let report = run(&seal, [Task::file(&letter, &sealed)].into_iter(), &config, |_event| {});
 //! assert_eq!(report.succeeded, 1);
-//!
-//! let open = OpenJob::new(vec![Identity::X25519(identity)], FileOptions::default());
-//! run(&open, [Task::file(&sealed, &opened)].into_iter(), &config, |_event| {});
-//! assert_eq!(std::fs::read_to_string(&opened)?, "Dear Ada");
 //! # Ok(())
 //! # }
 //! ```
@@ -31,14 +39,16 @@
 //! Files of up to 1 MiB are transformed as a whole; larger files are split into segments that workers process in any
 //! order. A result appears under its name when it is complete and, for opening, authenticated to its last chunk.
 //!
-//! `examples/trees.rs` seals, verifies and opens a tree with any engine that needs no worker processes; for those, see
-//! [`haul_engine::run_portable`]. `examples/streams.rs` seals and opens streams.
+//! The folder `examples` has a program for each row of the table but the last.
 //!
-//! Owns: the four jobs, segments, walks, where results go, streams, sessions with plugins.
+//! Owns: the jobs, segments, walks, where results go, streams, sessions with plugins.
 //! Does not own: the format ([`haul_age_format`]), engines, the user interface.
 #![forbid(unsafe_code)]
 
+mod bytes;
 mod error;
+mod format;
+mod hidden;
 mod inspect;
 mod jobs;
 mod payload;
@@ -47,9 +57,12 @@ mod reader;
 mod run_key;
 mod stream;
 mod task;
+mod trees;
 mod walk;
 
+pub use bytes::{open_bytes, seal_bytes};
 pub use error::{During, Error, ErrorKind, PluginError, PluginProblem, WalkError};
+pub use format::SealedFormat;
 pub use haul_age_format::{
     ArmorError, Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError,
     OpenError, Parsed, Passphrase, PluginFault, PluginIdentity, PluginRecipient, Question, Recipient,
@@ -57,15 +70,32 @@ pub use haul_age_format::{
     WORK_FACTOR_IN_TREES_MAX, WORK_FACTOR_MAX, X25519Identity, X25519Recipient, check_recipients,
     identities_in, protected_file, protected_identities_in, recipients_in, text_of,
 };
-pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
-pub use jobs::{
-    EmptyKey, JobSpec, LargeFile, OpenJob, Replaceable, Replacing, ReplacingState, ReplacingToken, SealJob,
-    Token, VerifyJob, VerifyState, VerifyToken, WriteBegun, XorJob, XorJobSpec, XorMode,
+pub use haul_engine::{
+    Config, Engine, Event, Failure, Fallback, Job, Next, ParseEngineError, Report, Settled, Source, run,
 };
-pub use payload::{Payload, WrappedKey};
+pub use haul_io::{
+    Blocking, Cancel, Durability, Existing, Published, Shortfall, Shortfalls, StreamReader, StreamWriter,
+};
+pub use hidden::{HiddenName, HiddenNames, NameJournal};
+pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
+pub use jobs::{EmptyKey, OpenJob, RekeyJob, Replaceable, Replacing, SealJob, VerifyJob, XorJob, XorMode};
 pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};
-pub use stream::{StreamOptions, Streamed, into_file, open_stream, seal_stream};
-pub use task::{FileOptions, FoundFile, Outcome, PluginKey, Refusal, Remarks, SkipReason, Task};
+pub use stream::{SealedFile, StreamOptions, Streamed, into_file, open_stream, seal_stream};
+pub use task::{FileOptions, Outcome, Refusal, Remarks, SkipReason, Task};
+pub use trees::{FailedFile, OpenTree, SealTree, Tree, TreeError, VerifyTree};
 pub use walk::{
     BadPattern, Direction, Filter, Mirror, NameError, Placement, Symlinks, TREE_IDENTITY_NAME, Tally, Walk,
 };
+
+// What jobs pass to engines and worker processes. Callers have no use for it.
+#[doc(hidden)]
+pub use jobs::{
+    JobSpec, LargeFile, RekeyJobSpec, ReplacingState, ReplacingToken, Token, VerifyState, VerifyToken,
+    WriteBegun, XorJobSpec,
+};
+#[doc(hidden)]
+pub use payload::{Payload, WrappedKey};
+#[doc(hidden)]
+pub use task::{FoundFile, PluginKey};
+#[doc(hidden)]
+pub use trees::{TreeJob, WritingJob};

@@ -5,7 +5,9 @@
 //! write them in turn. Nobody outside takes part in these turns. Memory: two buffers of 256 KiB for each worker, and
 //! the header (at most 1 MiB).
 //!
-//! Owns: the two entry points, their options, dividing the source, the order of reads and writes.
+//! A [`SealedFile`] opens any range of a file, through the same turns if it is long.
+//!
+//! Owns: the entry points, their options, dividing the source, the order of reads and writes.
 //! Does not own: chunks and authentication ([`crate::payload`]), reading headers and armor ([`crate::reader`]).
 
 mod accept;
@@ -15,9 +17,11 @@ mod open;
 mod options;
 mod pieces;
 mod seal;
+mod sealed_file;
 mod turns;
 
 pub use self::file::into_file;
 pub use self::open::open_stream;
 pub use self::options::{StreamOptions, Streamed};
 pub use self::seal::seal_stream;
+pub use self::sealed_file::SealedFile;

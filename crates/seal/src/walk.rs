@@ -7,6 +7,7 @@
 //! temporary files of killed runs.
 //! Does not own: the work on a file ([`crate::jobs`]).
 
+mod checking;
 mod claims;
 mod filter;
 mod mirror;
@@ -17,6 +18,7 @@ mod suffixed;
 mod sweep;
 mod tally;
 mod tree;
+mod visit;
 mod walker;
 
 pub use self::filter::{BadPattern, Filter, Symlinks};

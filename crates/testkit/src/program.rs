@@ -9,4 +9,5 @@ pub(crate) mod haul;
 pub(crate) mod limits;
 pub(crate) mod peer;
 pub(crate) mod plugin;
+pub(crate) mod terminal;
 pub(crate) mod watched;

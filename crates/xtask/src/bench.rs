@@ -12,6 +12,7 @@ mod get;
 mod mount;
 mod options;
 mod seal;
+mod sealed;
 mod server;
 mod sources;
 
@@ -29,10 +30,22 @@ pub(crate) fn seal(options: &Options<'_>) -> Result<(), String> {
 
 /// Measures fetching from an nginx on this machine.
 pub(crate) fn get(options: &Options<'_>) -> Result<(), String> {
+    with_server(options, get::measure)
+}
+
+/// Measures fetching into sealed files.
+pub(crate) fn sealed(options: &Options<'_>) -> Result<(), String> {
+    with_server(options, sealed::measure)
+}
+
+fn with_server(
+    options: &Options<'_>,
+    measure: impl Fn(&Path, &Options<'_>, &Server, &Path) -> Result<(), String>,
+) -> Result<(), String> {
     std::fs::create_dir_all(&options.dir).map_err(|e| format!("{}: {e}", options.dir.display()))?;
     let served = Mount::named("served", FileSystem::Tmpfs, &options.dir)?;
     let server = Server::start(served.path(), options.files, options.large_mib)?;
-    on_each(options, |haul, root| get::measure(haul, options, &server, root))
+    on_each(options, |haul, root| measure(haul, options, &server, root))
 }
 
 /// Runs `measure` with the program and the root of each file system.

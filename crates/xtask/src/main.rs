@@ -36,6 +36,7 @@ chores:
                         sealing against cp, in rounds, on file systems in images in DIR (root); --with adds a
                         contestant
   bench-get …           the same for fetching from nginx, against curl and wget2
+  bench-sealed …        the same for fetching into sealed files, against plain ones, curl with age, and rclone
 ";
 
 fn main() -> ExitCode {
@@ -57,6 +58,9 @@ fn main() -> ExitCode {
             bench::Options::read(options).and_then(|options| bench::seal(&options))
         }
         ["bench-get", options @ ..] => bench::Options::read(options).and_then(|options| bench::get(&options)),
+        ["bench-sealed", options @ ..] => {
+            bench::Options::read(options).and_then(|options| bench::sealed(&options))
+        }
         ["help" | "-h" | "--help"] => {
             print!("{HELP}");
             Ok(())

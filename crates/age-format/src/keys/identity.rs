@@ -62,6 +62,24 @@ impl Identity {
     }
 }
 
+impl From<X25519Identity> for Identity {
+    fn from(identity: X25519Identity) -> Self {
+        Self::X25519(identity)
+    }
+}
+
+impl From<HybridIdentity> for Identity {
+    fn from(identity: HybridIdentity) -> Self {
+        Self::Hybrid(identity)
+    }
+}
+
+impl From<Passphrase> for Identity {
+    fn from(passphrase: Passphrase) -> Self {
+        Self::Passphrase(passphrase)
+    }
+}
+
 impl FromStr for Identity {
     type Err = KeyTextError;
 

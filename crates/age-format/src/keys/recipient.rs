@@ -54,6 +54,24 @@ impl Recipient {
     }
 }
 
+impl From<X25519Recipient> for Recipient {
+    fn from(recipient: X25519Recipient) -> Self {
+        Self::X25519(recipient)
+    }
+}
+
+impl From<HybridRecipient> for Recipient {
+    fn from(recipient: HybridRecipient) -> Self {
+        Self::Hybrid(recipient)
+    }
+}
+
+impl From<Passphrase> for Recipient {
+    fn from(passphrase: Passphrase) -> Self {
+        Self::Passphrase(passphrase)
+    }
+}
+
 impl FromStr for Recipient {
     type Err = KeyTextError;
 

@@ -1,4 +1,4 @@
-//! The arguments of `haul verify` and `haul inspect`, which read sealed files and write nothing.
+//! The arguments of `haul verify`, `haul cat` and `haul inspect`, which read sealed files and write no file.
 //!
 //! Owns: their grammar and help.
 //! Does not own: options that other commands share ([`super::common`], [`super::keys`]).
@@ -10,10 +10,16 @@ use clap::ArgAction;
 
 use super::common::CommonArgs;
 use super::keys::PassphraseArgs;
+use super::range::RangeArg;
 
 pub(crate) const VERIFY_EXAMPLES: &str = "Examples:
   haul verify -i key.txt backup               every .age file in backup
   curl https://example.org/x.age | haul verify -i key.txt -";
+pub(crate) const CAT_EXAMPLES: &str = "Examples:
+  haul cat -i key.txt part-1.age part-2.age | tar x
+  haul cat -i key.txt --range 0-99 log.age    the first hundred bytes
+  haul cat -i key.txt --range -100 log.age    the last hundred
+  haul cat -i key.txt --range 5000- log.age   all but the first five thousand";
 pub(crate) const INSPECT_EXAMPLES: &str = "Examples:
   haul inspect letter.age
   haul inspect --json backup                  a JSON object for each .age file in backup";
@@ -34,6 +40,35 @@ pub(crate) struct VerifyArgs {
     pub(crate) secret: PassphraseArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+}
+
+/// `haul cat`.
+#[derive(clap::Args)]
+pub(crate) struct CatArgs {
+    /// Sealed files, written one after another; - is stdin
+    ///
+    /// At the first failure haul stops: what was written is then the beginning of the whole, authentic to its last
+    /// byte.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Write only these bytes of each plaintext: A-B, A- (all from A on) or -N (the last N)
+    ///
+    /// Bytes are numbered from 0, and B is included, as in HTTP. A range that ends behind the plaintext ends with it;
+    /// one that begins there is an error. haul reads and authenticates only the chunks of 64 KiB that it needs, after
+    /// the last chunk, which shows that the file is complete. A range needs a file, not a pipe.
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    pub(crate) range: Option<RangeArg>,
+    /// A file of identities, or an SSH private key; repeatable. haul asks for its passphrase if it has one
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) identity: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) secret: PassphraseArgs,
+    /// Print less (twice: nothing)
+    #[arg(short, long, action = ArgAction::Count, overrides_with = "verbose")]
+    pub(crate) quiet: u8,
+    /// Print more: a line for each file
+    #[arg(short, long, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
 }
 
 /// `haul inspect`.

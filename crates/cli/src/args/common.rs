@@ -20,7 +20,7 @@ pub(crate) struct CommonArgs {
     /// Print JSON lines: an event for each finished task, then the report
     #[arg(long)]
     pub(crate) json: bool,
-    /// Show a progress line on stderr (auto: only on a terminal)
+    /// Show the progress on stderr (auto: on a terminal; always: elsewhere too, as a line every few seconds)
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(crate) progress: ProgressArg,
     /// Print less (twice: nothing)
@@ -65,7 +65,7 @@ fn engine(text: &str) -> Result<EngineArg, haul_engine::ParseEngineError> {
     Ok(EngineArg { engine, is_sized: text.contains('=') })
 }
 
-/// When the progress line is shown.
+/// When the progress is shown.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressArg {
     Auto,

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 
 use super::common::CommonArgs;
 use super::keys::PassphraseArgs;
+use super::range::RangeArg;
 
 /// Which files of a tree are taken.
 #[derive(clap::Args)]
@@ -132,6 +133,11 @@ pub(crate) struct OpenArgs {
     /// A sealed file doesn't show which parts of its source were holes. With this option, zeros take no space.
     #[arg(long)]
     pub(crate) sparse: bool,
+    /// With -o -, write only these bytes of the plaintext: A-B, A- (all from A on) or -N (the last N)
+    ///
+    /// Bytes are numbered from 0, and B is included; see "haul cat --help".
+    #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
+    pub(crate) range: Option<RangeArg>,
     #[command(flatten)]
     pub(crate) files: FileArgs,
     #[command(flatten)]

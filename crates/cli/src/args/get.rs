@@ -4,13 +4,16 @@
 //! Does not own: their meaning ([`crate::get`]).
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use haul_fetch::Checksum;
 
 use super::common::CommonArgs;
-use super::network::{NetworkArgs, bytes};
+use super::network::NetworkArgs;
 use super::requests::RequestArgs;
+use super::sealing::SealingArgs;
+use super::units::{bytes, time};
 
 /// `haul get`.
 #[derive(clap::Args)]
@@ -27,7 +30,8 @@ pub(crate) struct GetArgs {
     /// The directory for the files
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
-    /// Name files after the whole path of the URL, its last segment, or as the server proposes (Content-Disposition)
+    /// Name files after the whole path of the URL, its last segment, as the server proposes (Content-Disposition), or
+    /// at random (hidden)
     #[arg(long, value_name = "HOW", default_value = "basename")]
     pub(crate) name: NameArg,
     /// Replace files that exist, each at once when its new content is complete; never a file of the same run
@@ -37,7 +41,8 @@ pub(crate) struct GetArgs {
     /// SLURM_ARRAY_TASK_ID and _COUNT; auto/N takes I from these or from JOB_COMPLETION_INDEX
     #[arg(long, value_name = "I/N|auto|auto/N", value_parser = shard)]
     pub(crate) shard: Option<ShardArg>,
-    /// Write what failed to this file at the end, as a list for -i, without the logins of URLs
+    /// Write what failed, or is left after an interruption, to this file at the end, as a list for -i, without the
+    /// logins of URLs
     #[arg(long, value_name = "FILE")]
     pub(crate) failures: Option<PathBuf>,
     /// Concurrent transfers [default: 64]
@@ -70,22 +75,22 @@ pub(crate) struct GetArgs {
     /// A file with the expected checksum of each result, in the format of sha256sum
     #[arg(long, value_name = "FILE")]
     pub(crate) checksums: Option<PathBuf>,
-    /// Seconds to connect, including TLS
-    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
-    pub(crate) connect_timeout: f64,
-    /// Seconds without progress before an attempt fails
-    #[arg(long, value_name = "S", default_value = "30", value_parser = seconds)]
-    pub(crate) read_timeout: f64,
-    /// Seconds for a whole transfer, including retries and the delays before them
-    #[arg(long, value_name = "S", value_parser = seconds)]
-    pub(crate) max_time: Option<f64>,
+    /// Time to connect, including TLS, such as 10, 500ms or 2m; without a unit, in seconds
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub(crate) connect_timeout: Duration,
+    /// Time without progress before an attempt fails
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    pub(crate) read_timeout: Duration,
+    /// Time for a whole transfer, including retries and the delays before them
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) max_time: Option<Duration>,
     /// Maximum number of redirects
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) max_redirects: u32,
     /// Follow redirects from https to http
     #[arg(long)]
     pub(crate) allow_downgrade: bool,
-    /// Maximum length of a body in bytes (k, M, G: 1000, 1000², 1000³)
+    /// Maximum length of a body in bytes, such as 500k, 1.5G or 1MiB
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) max_size: Option<u64>,
     /// Request compressed bodies, and decompress them; archives (.gz, .tgz, .zip, .zst …) stay as they are
@@ -114,6 +119,8 @@ pub(crate) struct GetArgs {
     pub(crate) no_fail_on_status: bool,
     #[command(flatten)]
     pub(crate) requests: RequestArgs,
+    #[command(flatten)]
+    pub(crate) sealing: SealingArgs,
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
     #[command(flatten)]
@@ -161,17 +168,12 @@ fn rate(text: &str) -> Result<f64, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if seconds.is_finite() && (0.001..=1e9).contains(&seconds) => Ok(seconds),
-        _ => Err("expected a number of seconds of at least 0.001".to_owned()),
-    }
-}
-
 /// How files are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NameArg {
     Path,
     Basename,
     Disposition,
+    /// Random names, with -r or -p; names.age, sealed, says which is which
+    Hidden,
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use haul_fetch::HostOverride;
 
+use super::units::speed;
+
 /// The way to servers.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Network")]
@@ -24,7 +26,7 @@ pub(crate) struct NetworkArgs {
     /// Connect to this Unix domain socket, whatever the URL's host
     #[arg(long, value_name = "PATH", conflicts_with_all = ["proxy", "resolve", "ipv4", "ipv6"])]
     pub(crate) unix_socket: Option<PathBuf>,
-    /// Maximum bytes per second over all transfers (k, M, G: 1000, 1000², 1000³)
+    /// Maximum bytes per second over all transfers, such as 500k, 1.5M or 1MiB
     #[arg(long, value_name = "BYTES/S", value_parser = speed)]
     pub(crate) limit_rate: Option<u64>,
     /// Abort a transfer that is slower than this for 30 seconds
@@ -42,23 +44,6 @@ pub(crate) struct NetworkArgs {
     /// Use IPv6 only
     #[arg(short = '6', long)]
     pub(crate) ipv6: bool,
-}
-
-/// Parses a number of bytes, such as 500k.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
-    let (digits, factor) = match text.strip_suffix(['k', 'M', 'G']) {
-        None => (text, 1),
-        Some(digits) if text.ends_with('k') => (digits, 1_000),
-        Some(digits) if text.ends_with('M') => (digits, 1_000_000),
-        Some(digits) => (digits, 1_000_000_000),
-    };
-    let bytes = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    bytes.ok_or_else(|| "expected a number of bytes, such as 500k".to_owned())
-}
-
-fn speed(text: &str) -> Result<u64, String> {
-    let speed = bytes(text).ok().filter(|speed| *speed > 0);
-    speed.ok_or_else(|| "expected a number of bytes per second, such as 500k".to_owned())
 }
 
 fn host_override(text: &str) -> Result<HostOverride, String> {
@@ -84,18 +69,6 @@ fn parse_host_override(text: &str) -> Option<HostOverride> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_and_speeds_have_units() {
-        for (text, bytes) in [("1", 1), ("500k", 500_000), ("2M", 2_000_000), ("3G", 3_000_000_000)] {
-            assert_eq!(speed(text), Ok(bytes));
-            assert_eq!(super::bytes(text), Ok(bytes));
-        }
-        assert_eq!(bytes("0"), Ok(0));
-        for text in ["", "0", "k", "-1", "1.5M", "1m", "99999999999999G"] {
-            assert!(speed(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn hosts_are_given_addresses() {

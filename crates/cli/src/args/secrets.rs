@@ -19,7 +19,10 @@ impl GetArgs {
         let fields = fields.map(|(field, start)| Secret::of(field, start..field.len()));
         let urls = self.urls.iter().chain(&self.network.proxy);
         let urls = urls.filter_map(|url| Some(Secret::of(url, login_of(url)?)));
-        users.chain(fields).chain(urls).collect()
+        let keys = self.sealing.recipient.iter().map(String::as_str);
+        let keys =
+            misplaced_keys(keys.chain(texts_of(&[&self.sealing.recipients_file, &self.sealing.identity])));
+        users.chain(fields).chain(urls).chain(keys).collect()
     }
 }
 

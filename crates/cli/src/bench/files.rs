@@ -16,9 +16,10 @@ use super::table::Table;
 use crate::args::{BenchArgs, BenchWhat};
 use crate::report::describe::{Reportable, Setting};
 use crate::report::exit::{Exit, Problem};
+use crate::report::progress::Progress;
 use crate::run::random::system_random;
 
-pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
+pub(crate) fn compare(args: &BenchArgs, progress: &Progress) -> Result<Table, Problem> {
     let dir = tempfile::Builder::new().prefix("haul-bench-").tempdir_in(&args.dir)?;
     let tree = dir.path().join("tree");
     let bytes = make_tree(&tree, args)?;
@@ -49,7 +50,7 @@ pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
         crate::report::text::human_bytes(bytes),
         args.rounds
     );
-    let table = interleaved(title, cases, args.rounds.into());
+    let table = interleaved(title, cases, args.rounds.into(), progress);
     dir.close()?;
     table
 }

@@ -14,29 +14,31 @@ use super::table::Table;
 use crate::args::BenchArgs;
 use crate::demo::server::Server;
 use crate::report::exit::{Exit, Problem};
+use crate::report::progress::Progress;
 use crate::report::text::quoted;
 use crate::run::random::system_random;
 
-pub(crate) fn compare(args: &BenchArgs) -> Result<Table, Problem> {
+pub(crate) fn compare(args: &BenchArgs, progress: &Progress) -> Result<Table, Problem> {
     if let Some(url) = &args.url {
         Request::get(url)
             .map_err(|error| Problem::usage(format!("cannot fetch {}: {error}", quoted(url))))?;
         let what = format!("{} bodies of {}, discarded", args.files, quoted(url));
-        return compare_at(args, url, &format!("{what}; processor time of the client"));
+        return compare_at(args, url, &format!("{what}; processor time of the client"), progress);
     }
     let mut body = vec![0; args.max_bytes as usize];
     system_random()(&mut body);
     let server = Server::start(vec![body], Duration::from_millis(args.delay.into()))?;
     let what = format!("{} bodies of {} bytes, discarded", args.files, args.max_bytes);
     let title = format!("{what}, each after {} ms; processor time of client and server", args.delay);
-    compare_at(args, &server.url(0), &title)
+    compare_at(args, &server.url(0), &title, progress)
 }
 
-fn compare_at(args: &BenchArgs, url: &str, title: &str) -> Result<Table, Problem> {
+fn compare_at(args: &BenchArgs, url: &str, title: &str, progress: &Progress) -> Result<Table, Problem> {
     let cases = engines(args)?
         .into_iter()
         .map(|engine| Case { name: engine.to_string(), run: Box::new(move || fetch(args, url, engine)) });
-    interleaved(format!("get: {title}, {} rounds", args.rounds), cases.collect(), args.rounds.into())
+    let title = format!("get: {title}, {} rounds", args.rounds);
+    interleaved(title, cases.collect(), args.rounds.into(), progress)
 }
 
 fn fetch(args: &BenchArgs, url: &str, engine: Engine) -> Result<Sample, Problem> {

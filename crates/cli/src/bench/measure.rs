@@ -1,12 +1,15 @@
 //! Measures one queue in one workload: threads pass numbers through it, or two threads pass one number back and forth.
 //!
-//! Owns: the cases, the queues, the clock.
-//! Does not own: rounds and printing.
+//! Owns: the cases, the queues.
+//! Does not own: starting threads together ([`super::team`]), rounds and printing.
 
 use haul_queue::{Ring, oracle::Oracle};
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, OnceLock, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
+
+use super::team::{Start, together};
 
 /// Slots of every queue, except in ping-pong, where queues have one.
 const CAPACITY: usize = 1024;
@@ -76,7 +79,10 @@ trait Pop: Send {
 }
 
 /// Nanoseconds per message, or per round trip in ping-pong.
-pub(crate) fn run(kind: QueueKind, workload: &Workload, messages: usize) -> f64 {
+///
+/// # Errors
+/// If the system refuses a thread.
+pub(crate) fn run(kind: QueueKind, workload: &Workload, messages: usize) -> io::Result<f64> {
     match kind {
         QueueKind::Ring => {
             with_shared(workload, messages, |capacity| Arc::new(Ring::with_capacity(capacity)))
@@ -92,7 +98,11 @@ pub(crate) fn run(kind: QueueKind, workload: &Workload, messages: usize) -> f64 
     }
 }
 
-fn with_shared<Q: Push + Pop + Clone>(workload: &Workload, messages: usize, new: impl Fn(usize) -> Q) -> f64 {
+fn with_shared<Q: Push + Pop + Clone>(
+    workload: &Workload,
+    messages: usize,
+    new: impl Fn(usize) -> Q,
+) -> io::Result<f64> {
     let pair = |capacity| {
         let queue = new(capacity);
         (queue.clone(), queue)
@@ -105,7 +115,7 @@ fn with_pair<S: Push + Clone, R: Pop>(
     messages: usize,
     new: impl Fn(usize) -> (S, R),
     another: impl Fn(&R) -> R,
-) -> f64 {
+) -> io::Result<f64> {
     if workload.ping_pong {
         let [ping, pong] = [new(1), new(1)].map(|(sender, receiver)| Channel { sender, receiver });
         return ping_pong(ping, pong, messages / 10);
@@ -116,56 +126,36 @@ fn with_pair<S: Push + Clone, R: Pop>(
     flow(vec![sender; workload.producers], receivers, messages / workload.producers)
 }
 
-fn flow<S: Push, R: Pop>(senders: Vec<S>, receivers: Vec<R>, each: usize) -> f64 {
+fn flow<S: Push, R: Pop>(senders: Vec<S>, receivers: Vec<R>, each: usize) -> io::Result<f64> {
     let (producers, sent) = (senders.len(), senders.len() * each);
-    let start = &Start { line: Barrier::new(producers + receivers.len()), at: OnceLock::new() };
+    let start = &Start::default();
     let still_sending = &AtomicUsize::new(producers);
-    std::thread::scope(|scope| {
+    let (sums, taken) = together(start, |team| {
         for sender in senders {
-            scope.spawn(move || {
-                produce(&sender, start, each);
+            team.add(move || {
+                if start.wait() {
+                    (0..each as u64).for_each(|value| sender.push(value));
+                }
                 if still_sending.fetch_sub(1, Ordering::AcqRel) == 1 {
                     sender.close();
                 }
-            });
+                0
+            })?;
         }
-        let consumers: Vec<_> =
-            receivers.into_iter().map(|receiver| scope.spawn(move || consume(&receiver, start))).collect();
-        let sum: u64 =
-            consumers.into_iter().map(|consumer| consumer.join().expect("a consumer panicked")).sum();
-        let taken = start.at.get().expect("all threads started").elapsed().as_nanos() as f64;
-        assert_eq!(sum, (each as u64 * (each as u64 - 1) / 2) * producers as u64, "lost or doubled");
-        taken / sent as f64
-    })
-}
-
-/// The clock starts when the first thread passes the barrier.
-struct Start {
-    line: Barrier,
-    at: OnceLock<Instant>,
-}
-
-impl Start {
-    fn wait(&self) {
-        self.line.wait();
-        self.at.get_or_init(Instant::now);
-    }
-}
-
-fn produce(sender: &impl Push, start: &Start, each: usize) {
-    start.wait();
-    for value in 0..each as u64 {
-        sender.push(value);
-    }
-}
-
-fn consume(receiver: &impl Pop, start: &Start) -> u64 {
-    start.wait();
-    let mut sum = 0;
-    while let Some(value) = receiver.pop() {
-        sum += value;
-    }
-    sum
+        receivers.into_iter().try_for_each(|receiver| {
+            team.add(move || {
+                start.wait();
+                let mut sum = 0;
+                while let Some(value) = receiver.pop() {
+                    sum += value;
+                }
+                sum
+            })
+        })
+    })?;
+    let expected = (each as u64 * (each as u64 - 1) / 2) * producers as u64;
+    assert_eq!(sums.into_iter().sum::<u64>(), expected, "lost or doubled");
+    Ok(taken.as_nanos() as f64 / sent as f64)
 }
 
 /// Both ends of a queue.
@@ -174,15 +164,16 @@ struct Channel<S, R> {
     receiver: R,
 }
 
-fn ping_pong<S: Push, R: Pop>(ping: Channel<S, R>, pong: Channel<S, R>, trips: usize) -> f64 {
+fn ping_pong<S: Push, R: Pop>(ping: Channel<S, R>, pong: Channel<S, R>, trips: usize) -> io::Result<f64> {
     let Channel { sender: ping, receiver: ping_exit } = ping;
     let Channel { sender: pong, receiver: pong_exit } = pong;
     std::thread::scope(|scope| {
-        scope.spawn(move || {
+        let echo = move || {
             while let Some(value) = ping_exit.pop() {
                 pong.push(value);
             }
-        });
+        };
+        std::thread::Builder::new().spawn_scoped(scope, echo)?;
         let started = Instant::now();
         for value in 0..trips as u64 {
             ping.push(value);
@@ -191,7 +182,7 @@ fn ping_pong<S: Push, R: Pop>(ping: Channel<S, R>, pong: Channel<S, R>, trips: u
         let taken = started.elapsed().as_nanos() as f64;
         ping.close();
         drop(ping);
-        taken / trips as f64
+        Ok(taken / trips as f64)
     })
 }
 

@@ -10,6 +10,7 @@ use haul_engine::Engine;
 use super::table::{Row, Table};
 use crate::args::BenchArgs;
 use crate::report::exit::Problem;
+use crate::report::progress::{Progress, ProgressEvent};
 use crate::report::stats::Usage;
 
 /// One of the things that are compared.
@@ -34,11 +35,19 @@ pub(super) fn timed<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<Samp
 }
 
 /// Runs every case once in each round. A first round is not counted.
-pub(super) fn interleaved(title: String, mut cases: Vec<Case<'_>>, rounds: usize) -> Result<Table, Problem> {
+pub(super) fn interleaved(
+    title: String,
+    mut cases: Vec<Case<'_>>,
+    rounds: usize,
+    progress: &Progress,
+) -> Result<Table, Problem> {
+    progress.tell(ProgressEvent::Total((cases.len() * (rounds + 1)) as u64));
     let mut samples: Vec<Vec<Sample>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..=rounds {
         for (case, samples) in cases.iter_mut().zip(&mut samples) {
+            progress.tell(ProgressEvent::Stage(format!("{}, {}", case.name, round_name(round, rounds))));
             let sample = (case.run)()?;
+            progress.tell(ProgressEvent::Ended { succeeded: true, length: None, bytes: 0 });
             if round > 0 {
                 samples.push(sample);
             }
@@ -51,6 +60,11 @@ pub(super) fn interleaved(title: String, mut cases: Vec<Case<'_>>, rounds: usize
         cpu: samples.iter().map(|sample| millis(sample.cpu)).collect(),
     });
     Ok(Table { title, unit: "ms", rows: rows.collect() })
+}
+
+/// The round in the progress. The first is number 0.
+fn round_name(round: usize, rounds: usize) -> String {
+    if round == 0 { "warming up".to_owned() } else { format!("round {round} of {rounds}") }
 }
 
 /// The engines that the user named, or a default selection.

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// The listen backlog.
 const CONNECTIONS_WAITING_MAX: i32 = 4_096;
 
+/// The pause after a connection that couldn't be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(5);
+
 /// A server on a free loopback port; stopped when dropped.
 pub(crate) struct Server {
     address: SocketAddr,
@@ -29,7 +32,11 @@ struct Shared {
 }
 
 impl Server {
-    /// Starts a server that answers `/N` with `bodies[N]` after `delay`.
+    /// Starts a server that answers `/N` with `bodies[N]` after `delay`. Without threads for its connections, it
+    /// answers one request after the other.
+    ///
+    /// # Errors
+    /// If the system refuses the socket or the first thread.
     pub(crate) fn start(bodies: Vec<Vec<u8>>, delay: Duration) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         // A backlog for thousands of simultaneous connections: the client retries a refused one only after a second.
@@ -37,10 +44,8 @@ impl Server {
         let address = listener.local_addr()?;
         let (stopping, connections) = (AtomicBool::new(false), Mutex::default());
         let shared = Arc::new(Shared { bodies, delay, stopping, connections });
-        let acceptor = std::thread::spawn({
-            let shared = shared.clone();
-            move || accept(&listener, &shared)
-        });
+        let accepting = shared.clone();
+        let acceptor = std::thread::Builder::new().spawn(move || accept(&listener, &accepting))?;
         Ok(Self { address, shared, acceptor: Some(acceptor) })
     }
 
@@ -77,18 +82,30 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         if shared.stopping.load(Ordering::SeqCst) {
             return;
         }
-        let Ok(stream) = stream else { continue };
-        let Ok(clone) = stream.try_clone() else { continue };
-        let thread = std::thread::spawn({
-            let shared = shared.clone();
-            // The client reports a broken connection.
-            move || drop(serve(stream, &shared))
-        });
-        shared.lock_connections().push((clone, thread));
+        let Ok(stream) = stream else {
+            // No descriptor is free; connections that end will free some.
+            std::thread::sleep(ACCEPT_PAUSE);
+            continue;
+        };
+        let (Ok(clone), Ok(kept)) = (stream.try_clone(), stream.try_clone()) else { continue };
+        let serving = shared.clone();
+        // The client reports a broken connection.
+        match std::thread::Builder::new().spawn(move || drop(serve(stream, &serving, Keeping::Open))) {
+            Ok(thread) => shared.lock_connections().push((clone, thread)),
+            Err(_) => drop(serve(kept, shared, Keeping::OneRequest)),
+        }
     }
 }
 
-fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+/// What happens to a connection after a response.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeping {
+    Open,
+    /// It is closed, so that the thread can serve another one.
+    OneRequest,
+}
+
+fn serve(stream: TcpStream, shared: &Shared, keeping: Keeping) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
@@ -106,11 +123,15 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             path.trim_start_matches('/').parse().ok().and_then(|index: usize| shared.bodies.get(index));
         // The delay stands for the latency of a remote server.
         std::thread::sleep(shared.delay);
-        let mut response = match body {
-            Some(body) => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes(),
-            None => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(),
-        };
-        response.extend_from_slice(body.map_or(&[], Vec::as_slice));
+        let status = if body.is_some() { "200 OK" } else { "404 Not Found" };
+        let body = body.map_or(&[][..], Vec::as_slice);
+        let close = if keeping == Keeping::OneRequest { "Connection: close\r\n" } else { "" };
+        let mut response =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{close}\r\n", body.len()).into_bytes();
+        response.extend_from_slice(body);
         writer.write_all(&response)?;
+        if keeping == Keeping::OneRequest {
+            return Ok(());
+        }
     }
 }

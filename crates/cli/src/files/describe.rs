@@ -9,8 +9,8 @@ use std::ffi::OsStr;
 use haul_engine::{Event, Portable, Report, Source, run_portable};
 use haul_io::Shortfalls;
 use haul_seal::{
-    Error, ErrorKind, HeaderError, OpenError, OpenJob, Outcome, PluginProblem, Remarks, Replacing, SealJob,
-    SkipReason, Task, VerifyJob, WORK_FACTOR_MAX, XorJob,
+    Error, ErrorKind, HeaderError, OpenError, OpenJob, Outcome, PluginProblem, RekeyJob, Remarks, Replacing,
+    SealJob, SkipReason, Task, VerifyJob, WORK_FACTOR_MAX, XorJob,
 };
 use serde_json::{Map, Value};
 
@@ -130,6 +130,20 @@ impl Reportable for XorJob {
     }
 }
 
+impl Reportable for RekeyJob {
+    const VERB: &'static str = "rekey";
+    const DONE: &'static str = "rekeyed";
+
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        on_workers(WorkerKind::Rekey, self, source, setting, on_event)
+    }
+}
+
 impl Reportable for VerifyJob {
     const VERB: &'static str = "verify";
     const DONE: &'static str = "verified";
@@ -148,6 +162,25 @@ impl Reportable for VerifyJob {
 impl Subject for Task {
     fn subject(&self) -> Cow<'_, OsStr> {
         self.source().as_os_str().into()
+    }
+
+    fn is_file(&self) -> bool {
+        !matches!(self, Task::Mirrored { .. })
+    }
+
+    fn bytes(&self) -> Option<u64> {
+        match self {
+            Task::File { found, .. } => Some(found.as_ref()?.stat.bytes),
+            // Nothing is read.
+            _ => Some(0),
+        }
+    }
+
+    fn bytes_at_start(&self) -> Option<u64> {
+        match self {
+            Task::File { source, found: None, .. } => Some(source.metadata().ok()?.len()),
+            _ => self.bytes(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::report::exit::Problem;
-use crate::report::text::quoted;
+use crate::report::text::{last_name, quoted};
 
 /// The inputs and the output of a command, as the user named them.
 #[derive(Debug)]
@@ -162,6 +162,14 @@ impl Input {
         match self {
             Self::Stdin => OsStr::new("-"),
             Self::Named(path) => path.as_os_str(),
+        }
+    }
+
+    /// The name in the progress.
+    pub(super) fn short_name(&self) -> String {
+        match self {
+            Self::Stdin => "stdin".to_owned(),
+            Self::Named(path) => last_name(path.as_os_str()),
         }
     }
 }

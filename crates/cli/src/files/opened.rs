@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::sync::Arc;
@@ -81,6 +81,24 @@ pub(super) struct StreamSource {
     bytes: Arc<AtomicU64>,
     /// `None` if the source isn't a regular file.
     file: Option<WatchedFile>,
+}
+
+impl StreamSource {
+    /// The length in bytes, if the source is a regular file.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.file.as_ref().map(|file| file.before.bytes)
+    }
+
+    /// Whether the source is a regular file.
+    pub(super) fn is_file(&self) -> bool {
+        self.file.is_some()
+    }
+}
+
+impl Seek for StreamSource {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.reader.seek(position)
+    }
 }
 
 /// A regular file that must be the same at the end of the stream as at its start.

@@ -103,6 +103,7 @@ impl FilesPlan {
             options: self.options,
             run: &self.run,
             stdout_is_terminal: self.stdout_is_terminal,
+            binary_hint: "name a file with -o, or pipe it into a program",
             voice,
         }
     }
@@ -152,7 +153,7 @@ fn options(args: &FileArgs, environment: &Environment) -> Result<FileOptions, Pr
 mod tests {
     use clap::Parser;
 
-    use super::super::{InspectPlan, OpenPlan, SealPlan, VerifyPlan, XorPlan};
+    use super::super::{CatPlan, InspectPlan, OpenPlan, RekeyPlan, SealPlan, VerifyPlan, XorPlan};
     use super::*;
     use crate::args::{Args, Command};
 
@@ -166,6 +167,8 @@ mod tests {
             Command::Verify(args) => VerifyPlan::resolve(&args, &environment).map(drop),
             Command::Xor(args) => XorPlan::resolve(&args, &environment).map(drop),
             Command::Inspect(args) => InspectPlan::resolve(&args).map(drop),
+            Command::Cat(args) => CatPlan::resolve(&args, &environment).map(drop),
+            Command::Rekey(args) => RekeyPlan::resolve(&args, &environment).map(drop),
             _ => unreachable!("commands on files only"),
         };
         resolved.err().map_or(String::new(), |problem| problem.message)
@@ -208,6 +211,26 @@ mod tests {
             ("verify -i none -e processes=2 -", no_streams),
             ("verify -i none --json -", ""),
             ("verify -i none - none", several),
+            ("cat none", "no identities given"),
+            ("cat -i none none none", ""),
+            ("cat -i none - none", several),
+            ("cat -i - -", "stdin can't carry both the data and the keys"),
+            ("cat -p --passphrase-fd 0 -", "stdin can't carry both the data and the passphrase"),
+            ("cat -i none --range 5- none", ""),
+            ("open -i none --range 5- none", "--range needs an output that isn't a file"),
+            ("open -i none --range 5- -o - none", ""),
+            ("open -i none --range 5- -", ""),
+            ("rekey -i none none", "no new recipients given"),
+            ("rekey -r none none", "no identities given"),
+            ("rekey -i none -R none none", ""),
+            ("rekey -p --new-passphrase none", ""),
+            ("rekey -p --new-passphrase none none", "--new-passphrase is for a single file"),
+            (
+                "rekey -i none -r none --symlinks follow none",
+                "rekeying follows no links: it would replace them by files",
+            ),
+            ("rekey -i none -r none -", "\"-\" is a stream, which has no header to replace"),
+            ("rekey -i none -r none --suffix a/b none", "the suffix must be a part of a file name"),
             ("inspect -", ""),
             ("inspect - none", several),
             ("xor --key-file none none", ""),

@@ -18,7 +18,7 @@ use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
 use crate::report::exit::{Exit, Problem};
-use crate::report::progress::Counts;
+use crate::report::progress::{Progress, ProgressEvent, ProgressForm};
 use crate::report::record::{RunRecord, TaskRecord};
 use crate::report::shortfalls;
 use crate::report::stats::Usage;
@@ -56,6 +56,8 @@ pub(super) struct Stream<'a> {
     pub(super) options: FileOptions,
     pub(super) run: &'a RunOptions,
     pub(super) stdout_is_terminal: bool,
+    /// What to do instead of writing binary data to a terminal.
+    pub(super) binary_hint: &'static str,
     pub(super) voice: &'a Voice,
 }
 
@@ -65,6 +67,14 @@ struct Ended {
     workers: NonZeroUsize,
     wall: Duration,
     usage: Usage,
+}
+
+impl Ended {
+    /// Seconds, and bytes per second.
+    fn time_and_rate(&self, streamed: &Streamed) -> (f64, String) {
+        let seconds = self.wall.as_secs_f64();
+        (seconds, human_bytes((streamed.plain_bytes as f64 / seconds.max(1e-6)) as u64))
+    }
 }
 
 impl Stream<'_> {
@@ -90,17 +100,19 @@ impl Stream<'_> {
         // Opening a pipe for writing waits for its reader. Until then, a signal ends the program at once.
         let special = open_output(&self.endpoints.output, &cancel);
         let watch = SignalWatch::start(cancel.clone())?;
-        let counts = Counts::default();
-        if self.run.progress && !self.is_output_terminal() {
-            self.voice.begin_progress(counts.line());
-        }
+        let progress = Progress::start();
+        let form = if self.is_output_terminal() { ProgressForm::Hidden } else { self.run.progress };
+        self.voice.begin_progress(&progress, form);
         let (started, before) = (Instant::now(), Usage::now());
         let mut options = StreamOptions::new(cancel.clone());
         options.workers = worker_count(self.run)?.unwrap_or(options.workers);
         options.plugins = Some(plugins);
         let workers = options.workers;
         let result = special.and_then(|special| {
-            let source = open_input(&self.endpoints.input, &cancel, counts.bytes.clone())?;
+            let source = open_input(&self.endpoints.input, &cancel, progress.bytes().clone())?;
+            let name = Some(self.endpoints.input.short_name());
+            progress.tell(ProgressEvent::Total(1));
+            progress.tell(ProgressEvent::Found { name, bytes: source.length() });
             let result = self.write(special, &cancel, |sink| work(source, sink, options));
             result.map_err(
                 |error| if SourceChanged::is_cause_of(&error) { Error::SourceChanged } else { error },
@@ -142,7 +154,7 @@ impl Stream<'_> {
                 Exit::Failed
             }
             Err(Error::Io { source, .. }) if NotText::is_cause_of(source) => {
-                return Err(binary_on_terminal().hint("name a file with -o, or pipe it into a program"));
+                return Err(binary_on_terminal().hint(self.binary_hint));
             }
             Err(error) => {
                 let subject = quoted(self.endpoints.input.subject());
@@ -155,6 +167,11 @@ impl Stream<'_> {
             && (self.run.report.stats || self.run.verbose)
         {
             self.print_stats(streamed, ended);
+        } else if let (Ok(streamed), Output::File(path)) = (&ended.result, &self.endpoints.output) {
+            let (subject, bytes) =
+                (quoted(self.endpoints.input.subject()), human_bytes(streamed.plain_bytes));
+            let (seconds, rate) = ended.time_and_rate(streamed);
+            self.voice.note(format!("{subject} -> {}, {bytes} in {seconds:.2} s, {rate}/s", quoted(path)));
         }
         if self.run.report.json {
             self.print_records(ended, exit);
@@ -163,8 +180,7 @@ impl Stream<'_> {
     }
 
     fn print_stats(&self, streamed: &Streamed, ended: &Ended) {
-        let seconds = ended.wall.as_secs_f64();
-        let per_second = human_bytes((streamed.plain_bytes as f64 / seconds.max(1e-6)) as u64);
+        let (seconds, per_second) = ended.time_and_rate(streamed);
         let (bytes, workers) = (human_bytes(streamed.plain_bytes), ended.workers);
         self.voice.talk(&format!(
             "haul: {} {}: {bytes} in {seconds:.2} s, {per_second}/s, threads={workers}",

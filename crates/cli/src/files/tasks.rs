@@ -12,7 +12,9 @@ use haul_seal::{FileOptions, Filter, KeyRequest, KeySource, Plugins, SealJob, Ta
 use super::describe::skip_reason;
 use crate::report::describe::{Reportable, Subject};
 use crate::report::dry_run::DryRun;
+use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
+use crate::report::progress::Progress;
 use crate::report::text::{counted, quoted};
 use crate::report::voice::Voice;
 use crate::run::engine_choice::EngineChoice;
@@ -73,7 +75,13 @@ impl TaskContext<'_> {
         tasks: impl Source<Task> + 'static,
     ) -> Result<Exit, Problem> {
         let source = KeySource::new(tasks, self.key_request, self.plugins)?;
-        RunContext { choice, options: self.options, voice: self.voice }.run_reporting(job, source, |_| {})
+        let (options, voice, progress) = (self.options, self.voice, Progress::start());
+        RunContext { choice, options, progress, voice }.run_reporting(
+            job,
+            source,
+            |_| {},
+            |_, _| Rest::default(),
+        )
     }
 }
 

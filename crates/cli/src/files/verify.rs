@@ -57,7 +57,8 @@ impl VerifyPlan {
         let endpoints = Endpoints { input, output: Output::Discard };
         stream::check(&endpoints, &self.run)?;
         let (options, run) = (FileOptions::default(), &self.run);
-        Ok(Stream { verb: "verify", endpoints, options, run, stdout_is_terminal: false, voice })
+        let (stdout_is_terminal, binary_hint) = (false, "");
+        Ok(Stream { verb: "verify", endpoints, options, run, stdout_is_terminal, binary_hint, voice })
     }
 
     fn read_identities(&self, voice: &Voice) -> Result<Vec<Identity>, Problem> {
@@ -112,13 +113,6 @@ pub(super) fn sealed_files(
     let placement = Placement { direction: Direction::Open, suffix: suffix.to_owned(), output: None };
     let walk = Walk::new(inputs.to_vec(), placement).map_err(|error| Problem::usage(error.to_string()))?;
     let tally = walk.tally();
-    let tasks = walk.without_results().map(|task| match task {
-        // Without the suffix, a name yields no name for a result; none is needed.
-        Task::Bad { source, error: None } => Task::check(source),
-        Task::File { source, found, plugin_key, .. } => {
-            Task::File { source, target: PathBuf::new(), found, plugin_key }
-        }
-        other => other,
-    });
+    let tasks = walk.to_check();
     Ok((tasks, tally))
 }

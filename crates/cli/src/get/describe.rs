@@ -8,13 +8,14 @@ use std::ffi::OsStr;
 use std::time::Duration;
 
 use haul_engine::{Event, Report, Source};
-use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Times};
+use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Phase, Times};
 use haul_io::Shortfalls;
 use serde_json::{Map, Value};
 
 use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Setting, Subject};
 use crate::report::exit::Exit;
 use crate::report::record::saturating_micros;
+use crate::report::redaction::without_query;
 use crate::report::shortfalls;
 use crate::report::text::{human_bytes, name_members, quoted};
 
@@ -36,12 +37,24 @@ impl Subject for FetchTask {
     fn subject(&self) -> Cow<'_, OsStr> {
         OsStr::new(&self.label).into()
     }
+
+    fn was_begun(&self) -> Option<bool> {
+        Some(FetchTask::was_begun(self))
+    }
+
+    fn is_kept(&self) -> bool {
+        FetchTask::is_kept(self)
+    }
 }
 
 impl DescribeOutput<FetchTask> for Fetched {
-    fn detail(&self, _: &FetchTask) -> Option<String> {
+    fn detail(&self, task: &FetchTask) -> Option<String> {
         let bytes = human_bytes(self.response.body_bytes);
-        let target = self.path.as_ref().map_or("stdout".to_owned(), quoted);
+        let target = match &self.path {
+            Some(_) if task.is_hidden => "a hidden name".to_owned(),
+            Some(path) => quoted(path),
+            None => "stdout".to_owned(),
+        };
         if self.skipped {
             return Some(format!("-> {target}, complete already, {bytes}"));
         }
@@ -55,8 +68,16 @@ impl DescribeOutput<FetchTask> for Fetched {
         Some(format!("-> {target}, {status}, {bytes}"))
     }
 
+    fn detail_of_only(&self, task: &FetchTask) -> Option<String> {
+        self.path.is_some().then(|| self.detail(task)).flatten()
+    }
+
     fn remark(&self) -> Option<String> {
-        None
+        let target = self.path.as_ref().filter(|_| self.restarted)?;
+        Some(format!(
+            "{} was fetched from its start, as no identity opens what was kept of it",
+            quoted(target)
+        ))
     }
 
     fn shortfalls(&self) -> Shortfalls {
@@ -67,12 +88,14 @@ impl DescribeOutput<FetchTask> for Fetched {
         self.unchanged
     }
 
-    fn members(&self, _: &FetchTask) -> Map<String, Value> {
+    fn members(&self, task: &FetchTask) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("status".to_owned(), self.response.status.as_u16().into());
-        members.insert("url".to_owned(), self.response.url.as_str().into());
+        let url = Cow::Borrowed(self.response.url.as_str());
+        let url = if self.encoded { without_query(url) } else { url };
+        members.insert("url".to_owned(), url.as_ref().into());
         members.insert("bytes".to_owned(), self.response.body_bytes.into());
-        if let Some(path) = &self.path {
+        if let Some(path) = self.path.as_ref().filter(|_| !task.is_hidden) {
             members.extend(name_members("target", path.as_os_str()));
         }
         if self.skipped {
@@ -128,13 +151,14 @@ impl DescribeFailure for Failed {
             Error::Untrusted { .. } => Some(
                 "try again on another network or after logging in; remove the .haul-part file to start over",
             ),
+            Error::Unreadable => Some("--identity names a file with the key; --force fetches it again"),
             Error::Exists => Some(
                 "remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces",
             ),
             Error::Differs => {
                 Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")
             }
-            _ => self.error.certificate_fault().and_then(certificate_hint),
+            other => limit_hint(other).or_else(|| other.certificate_fault().and_then(certificate_hint)),
         }
     }
 
@@ -148,6 +172,23 @@ impl DescribeFailure for Failed {
             members.insert("status".to_owned(), status.as_u16().into());
         }
         members
+    }
+}
+
+/// The option for the limit that was reached, or what is wrong with the server.
+fn limit_hint(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::TooManyRedirects => Some("--max-redirects is the limit; it is 10 by default"),
+        Error::Timeout(Phase::Connect) => Some("--connect-timeout is the limit; it is 10s by default"),
+        Error::Timeout(Phase::Transfer) => Some("--read-timeout is the limit; it is 30s by default"),
+        Error::Timeout(Phase::Total) => Some("--max-time is the limit"),
+        Error::TooSlow { .. } => Some("--min-speed is the limit"),
+        Error::TooLarge { .. } => Some("--max-size is the limit"),
+        other if other.is_not_tls() => Some("this port may not speak TLS: try http:// instead of https://"),
+        other if other.is_name_server_failure() => {
+            Some("the name server failed, which may be temporary: try again")
+        }
+        _ => None,
     }
 }
 

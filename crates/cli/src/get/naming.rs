@@ -11,19 +11,21 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use haul_fetch::{
-    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_name, unreserved,
+    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_and_query_name,
+    path_name, unreserved,
 };
 use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
+use super::hidden::{Hidden, sealed_name};
 use super::requests::{RequestPlan, RequestTemplate};
 use crate::args::NameArg;
 use crate::lists::checksums::Checksums;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::{BadLine, Item, Line};
 use crate::report::exit::{Exit, Problem};
-use crate::report::redaction::{redacted, redacted_url};
+use crate::report::redaction::{redacted, redacted_url, without_query};
 use crate::report::text::quoted;
 use crate::run::signals::SignalWatch;
 
@@ -49,6 +51,8 @@ pub(super) struct NamingPlan {
     pub(super) hash: Option<Algorithm>,
     /// Whether tasks carry the line that they were made from.
     pub(super) keep_lines: bool,
+    /// Whether results are sealed: their names end in `.age`, and queries of URLs are shown to nobody.
+    pub(super) is_sealed: bool,
 }
 
 /// Where results go.
@@ -75,6 +79,9 @@ pub(super) struct Naming {
     checksums: Option<Checksums>,
     hash: Option<Algorithm>,
     keep_lines: bool,
+    is_sealed: bool,
+    /// Hides the names of results.
+    hidden: Option<Hidden>,
 }
 
 impl NamingPlan {
@@ -110,11 +117,18 @@ impl NamingPlan {
             checksums: self.checksums.as_deref().map(Checksums::read).transpose()?,
             hash: self.hash,
             keep_lines: self.keep_lines,
+            is_sealed: self.is_sealed,
+            hidden: None,
         })
     }
 }
 
 impl Naming {
+    /// Hides the names of results, if `hidden` is given.
+    pub(super) fn hiding(self, hidden: Option<Hidden>) -> Self {
+        Self { hidden, ..self }
+    }
+
     /// The logins for hosts that redirects lead to.
     pub(super) fn logins(&self) -> Option<Logins> {
         self.requests.logins()
@@ -142,11 +156,13 @@ impl Naming {
             (None, Err(_)) => Ok(Destination::Discard),
         };
         let expected = self.expected(&item, &destination, request.as_ref().ok());
-        let label = redacted_url(&item.url).into_owned();
+        let label = redacted_url(&item.url);
+        let label = if self.is_sealed { without_query(label) } else { label }.into_owned();
         match destination.and_then(|destination| Ok((destination, expected?))) {
             Ok((destination, expected)) => {
                 let mut task = FetchTask::of(request, label, destination);
                 task.expected = expected;
+                task.is_hidden = self.hidden.is_some();
                 task
             }
             Err(reason) => FetchTask::of(Err(reason), label, Destination::Discard),
@@ -172,8 +188,10 @@ impl Naming {
                 }
                 _ => PathBuf::from(basename(request.url())),
             };
-            let found =
-                listed.of(&name).ok_or_else(|| format!("no checksum is listed for {}", quoted(&name)))?;
+            // Lists of checksums are made from what servers have, which isn't sealed.
+            let plain = name.with_extension("");
+            let found = listed.of(&name).or_else(|| listed.of(&plain).filter(|_| self.is_sealed));
+            let found = found.ok_or_else(|| format!("no checksum is listed for {}", quoted(&name)))?;
             checksums.extend_from_slice(found);
         }
         Ok(Expected { checksums, size: item.size, hash: self.hash })
@@ -187,14 +205,22 @@ impl Naming {
             (Some(out), _) => out.clone(),
             (None, NameArg::Basename) => basename(request.url()).into(),
             (None, NameArg::Path) => path_name(request.url()).into(),
+            // Only a whole path with its query tells all URLs apart.
+            (None, NameArg::Hidden) => path_and_query_name(request.url()).into(),
             (None, NameArg::Disposition) => {
                 let name = unreserved(Path::new(&basename(request.url())));
+                let name = if self.is_sealed { sealed_name(&name) } else { name };
                 let publish = publish(self.dir.join(name), self.mode, self.existing);
                 return Ok(Destination::Named(publish));
             }
         };
         // Only the user may choose the names of haul's own files.
         let name = if item.is_typed { name } else { unreserved(&name) };
+        let name = match &self.hidden {
+            Some(hidden) => hidden.hide(&name, &redacted_url(&item.url))?,
+            None if self.is_sealed => sealed_name(&name),
+            None => name,
+        };
         let mut publish = publish(self.dir.join(&name), self.mode, self.existing);
         // Links in place of directories are refused beneath the directory of results. A name without directories needs
         // no such care.

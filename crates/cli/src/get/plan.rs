@@ -4,24 +4,30 @@
 //! Does not own: names of results ([`super::naming`]), requests ([`super::requests`]), fetching.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use haul_fetch::{Algorithm, Config, FetchJob, HostSource, StatusCode, Trust};
+use haul_fetch::{
+    Algorithm, Config, FetchJob, FetchTask, HostSource, Observer, StatusCode, TransferEvent, Trust,
+};
 use haul_io::{Existing, File};
 
 use super::cookies::Cookies;
 use super::naming::{NamingPlan, OutputPlan};
 use super::network;
 use super::requests::RequestPlan;
-use super::retries;
+use super::retries::Retries;
+use super::sealing::{Sealing, SealingPlan};
 use super::shard::Shard;
 use super::terminal::TerminalCopy;
 use super::transfers::{Transfers, engine_for, segments};
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::lists::failures::Failures;
+use crate::lists::length;
 use crate::lists::reader::List;
+use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
+use crate::report::progress::{Progress, ProgressEvent, ProgressForm};
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
 use crate::run::descriptors;
@@ -38,6 +44,8 @@ pub(crate) struct GetPlan {
     /// The part of all URLs to fetch.
     shard: Option<Shard>,
     naming: NamingPlan,
+    /// How results are sealed, if they are.
+    sealing: Option<SealingPlan>,
     failures: Option<PathBuf>,
     cookie_jar: Option<PathBuf>,
     /// The client's settings, without cookies.
@@ -56,10 +64,17 @@ impl GetPlan {
         check(args, &output)?;
         let is_shown = output == OutputPlan::Stdout && environment.stdout_is_terminal;
         let mut run = RunOptions::resolve(&args.common, environment);
-        // The body and the progress line would be on the same screen.
-        run.progress &= !is_shown || args.common.progress == ProgressArg::Always;
+        // The body and the progress would be on the same screen.
+        if is_shown && args.common.progress != ProgressArg::Always {
+            run.progress = ProgressForm::Hidden;
+        }
         run.engine = engine_for(args, run.engine);
         let transfers = Transfers::resolve(args, run.engine);
+        let directory = (output == OutputPlan::Directory).then_some(args.dir.as_path());
+        let sealing = SealingPlan::resolve(&args.sealing, args.name, directory, environment)?;
+        if is_shown && sealing.as_ref().is_some_and(|sealing| !sealing.is_armored()) {
+            return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
+        }
         let is_single = transfers.is_single;
         Ok(Self {
             urls: args.urls.clone(),
@@ -74,9 +89,12 @@ impl GetPlan {
                 existing: if args.force { Existing::Replace } else { Existing::Refuse },
                 checksum: args.checksum.clone(),
                 checksums: args.checksums.clone(),
-                hash: args.common.json.then_some(Algorithm::Sha256),
+                // Who knows a digest can tell whether the content is what they suspect.
+                hash: (args.common.json && sealing.is_none()).then_some(Algorithm::Sha256),
                 keep_lines: args.failures.is_some(),
+                is_sealed: sealing.is_some(),
             },
+            sealing,
             failures: args.failures.clone(),
             cookie_jar: args.requests.cookie_jar.clone(),
             config: config(args, transfers.in_flight_max, environment)?,
@@ -89,14 +107,20 @@ impl GetPlan {
 
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
     fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
-        let naming = self.naming.prepare(terminal, self.config.total_timeout)?;
+        let sealing = self.sealing.as_ref().map(|plan| plan.begin(&self.naming, voice)).transpose()?;
+        let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
+        let naming = self.naming.prepare(terminal, self.config.total_timeout)?.hiding(hidden);
         let logins = naming.logins();
+        let args_count = self.urls.len() as u64;
         let source = Urls {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
             shard: self.shard,
             naming,
         };
+        if sealing.is_some() && self.failures.is_some() {
+            voice.warning("the file of --failures holds URLs and header fields of the list, not sealed");
+        }
         if self.insecure {
             voice.warning("certificates are not checked: an attacker can read and change what is fetched");
         }
@@ -105,21 +129,40 @@ impl GetPlan {
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
         let idle_connections_max = descriptors::idle_connections_max(self.config.idle_connections_max);
         let cookies_jar = cookies.as_ref().map(Cookies::jar);
-        let config = Config { cookies: cookies_jar, idle_connections_max, logins, ..self.config };
+        let config = Config {
+            cookies: cookies_jar,
+            idle_connections_max,
+            logins,
+            format: sealing.as_ref().map(|sealing| sealing.format.clone() as _),
+            ..self.config
+        };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
         let limits = self.transfers.limits(&choice.engine);
         let json = self.run.report.json;
+        let progress = Progress::start();
+        if self.run.progress != ProgressForm::Hidden && self.shard.is_none() {
+            length::tell(args_count, self.list.as_deref(), &progress);
+        }
+        let config = Config { observer: observer(&progress), ..config };
+        let mut retries = Retries::new(voice, json, self.run.progress, progress.clone());
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
-            .on_retry(|id, task, retry| retries::report(voice, json, id, task, retry));
-        let exit = RunContext { choice: &choice, options: &self.run, voice }.run_reporting(
-            &FetchJob::new(config),
-            source,
-            |task| failures.iter_mut().for_each(|failures| failures.add(task)),
-        )?;
+            .on_retry(|id, task, retry| retries.report(id, task, retry));
+        let context = RunContext { choice: &choice, options: &self.run, progress, voice };
+        let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
+        let exit =
+            context.run_reporting(&FetchJob::new(config), source, on_undone, |source, on_undone| {
+                let mut count = 0;
+                let is_all = source.take_unstarted(|task| {
+                    count += 1;
+                    on_undone(task);
+                });
+                Rest { count, is_all }
+            })?;
         let written = [
             failures.map_or(Ok(()), Failures::finish),
             cookies.map_or(Ok(()), |cookies| cookies.write(voice)),
+            sealing.map_or(Ok(()), Sealing::finish),
         ];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {
@@ -131,6 +174,7 @@ impl GetPlan {
 
 impl Plan for GetPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
+        self.sealing.as_ref().map(|sealing| sealing.prepare(true, voice)).transpose()?;
         let source = Urls {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
@@ -154,6 +198,16 @@ impl Plan for GetPlan {
     }
 }
 
+/// Tells `progress` the lengths of bodies.
+fn observer(progress: &Progress) -> Observer {
+    let progress = progress.clone();
+    Observer::new(move |event| {
+        if let TransferEvent::Expected { bytes } = *event {
+            progress.tell(ProgressEvent::Expected { bytes });
+        }
+    })
+}
+
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
     if args.urls.is_empty() && args.input.is_none() {
         return Err(Problem::usage("nothing to fetch").hint("name URLs, or a list of them with -i"));
@@ -174,12 +228,20 @@ fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
 }
 
 fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
+    if args.urls.iter().any(|url| url == "-") {
+        return Err(Problem::usage("\"-\" isn't a URL").hint("-i - reads a list of URLs from stdin"));
+    }
     if args.sync && *output == OutputPlan::Stdout {
         return Err(Problem::usage("--sync needs a file, not stdout"));
     }
     if args.name == NameArg::Disposition && (args.resume || args.sync || args.checksums.is_some()) {
         let problem = Problem::usage("-c, --sync and --checksums need names that are known in advance");
         return Err(problem.hint("use --name path or --name basename"));
+    }
+    if args.name == NameArg::Hidden && (args.resume || args.sync || *output != OutputPlan::Directory) {
+        let problem =
+            Problem::usage("--name hidden is for new files in a directory: not with -c, --sync or -o");
+        return Err(problem.hint("a run that is to be continued needs names that it finds again"));
     }
     if args.checksum.is_some() && args.urls.len() > 1 {
         let problem = Problem::usage("--checksum is for a single URL");
@@ -192,9 +254,9 @@ fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
 fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Result<Config, Problem> {
     let defaults = Config::default();
     Ok(Config {
-        connect_timeout: Duration::from_secs_f64(args.connect_timeout),
-        read_timeout: Duration::from_secs_f64(args.read_timeout),
-        total_timeout: args.max_time.map(Duration::from_secs_f64),
+        connect_timeout: args.connect_timeout,
+        read_timeout: args.read_timeout,
+        total_timeout: args.max_time,
         retries: args.retries,
         retry_statuses: args
             .retry_status
@@ -324,15 +386,16 @@ mod tests {
 
     #[test]
     fn the_progress_line_stays_off_a_terminal_that_shows_the_body() {
+        use ProgressForm::{Hidden, InPlace};
         for (words, stdout, stderr, is_shown, progress) in [
-            ("http://a/", true, true, false, true),
-            ("-o - http://a/", true, true, true, false),
-            ("-o - --progress always http://a/", true, true, true, true),
-            ("-o - http://a/", false, true, false, true),
-            ("-o - http://a/", false, false, false, false),
-            ("-o x --progress never http://a/", true, true, false, false),
+            ("http://a/", true, true, false, InPlace),
+            ("-o - http://a/", true, true, true, Hidden),
+            ("-o - --progress always http://a/", true, true, true, InPlace),
+            ("-o - http://a/", false, true, false, InPlace),
+            ("-o - http://a/", false, false, false, Hidden),
+            ("-o x --progress never http://a/", true, true, false, Hidden),
         ] {
-            let mut environment = Environment::of(&[]);
+            let mut environment = Environment::of(&[("TERM", "xterm")]);
             (environment.stdout_is_terminal, environment.stderr_is_terminal) = (stdout, stderr);
             let plan = resolve(words, &environment).unwrap();
             assert_eq!((plan.is_shown, plan.run.progress), (is_shown, progress), "{words}");

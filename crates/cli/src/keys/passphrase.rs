@@ -14,7 +14,7 @@ use haul_seal::Passphrase;
 use zeroize::Zeroizing;
 
 use super::prompt::{self, Echo};
-use crate::args::PassphraseArgs;
+use crate::args::{PassphraseArgs, RekeyArgs};
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
 use crate::run::environment::Environment;
@@ -25,6 +25,8 @@ use crate::run::short_file::read_secret;
 const PASSPHRASE_BYTES_MAX: u64 = 64 * 1024;
 /// The variable with the name of a passphrase file.
 const FILE_VARIABLE: &str = "HAUL_PASSPHRASE_FILE";
+/// The same for the passphrase that replaces another.
+const NEW_FILE_VARIABLE: &str = "HAUL_NEW_PASSPHRASE_FILE";
 
 /// How often the user types a passphrase. A typing error while sealing would lose the data.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(super) struct PassphraseSource {
     /// The line that `fd` gave. It can be read only once.
     read_from_fd: OnceLock<Passphrase>,
     file: Option<PathBuf>,
+    /// Its name in questions.
+    label: &'static str,
 }
 
 impl PassphraseSource {
@@ -51,6 +55,18 @@ impl PassphraseSource {
             fd: args.passphrase_fd,
             read_from_fd: OnceLock::new(),
             file: environment.variable(FILE_VARIABLE).map(PathBuf::from),
+            label: "Passphrase",
+        }
+    }
+
+    /// The passphrase that replaces another.
+    pub(super) fn resolve_new(args: &RekeyArgs, environment: &Environment) -> Self {
+        Self {
+            prompt: args.new_passphrase,
+            fd: args.new_passphrase_fd,
+            read_from_fd: OnceLock::new(),
+            file: environment.variable(NEW_FILE_VARIABLE).map(PathBuf::from),
+            label: "New passphrase",
         }
     }
 
@@ -72,7 +88,7 @@ impl PassphraseSource {
         }
         match self.read_scripted()? {
             Some(passphrase) => Ok(Some(passphrase)),
-            None => prompt("Passphrase", prompts).map(Some),
+            None => prompt(self.label, prompts).map(Some),
         }
     }
 

@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use haul_seal::{KeyTextError, Plugins, Recipient};
+use haul_seal::{Identity, KeyTextError, Plugins, Recipient};
 
 use super::key_file::{Unlocker, is_stdin, read_recipients, unusable_key, warn_if_exposed};
 use super::passphrase::{PassphraseSource, Prompts};
 use super::tree_identity::Protection;
 use super::{plugins, tree_identity};
-use crate::args::SealArgs;
+use crate::args::{RekeyArgs, SealArgs, SealingArgs};
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
@@ -24,9 +24,18 @@ pub(crate) struct RecipientSources {
     texts: Vec<String>,
     files: Vec<PathBuf>,
     identities: Vec<PathBuf>,
+    /// Whether the files are sealed to the identities too, and not only read with them.
+    seals_to_identities: bool,
     passphrase: PassphraseSource,
     /// The identity of a tree is to be post-quantum.
     post_quantum: bool,
+}
+
+/// The keys that options name.
+pub(crate) struct Keys {
+    pub(crate) recipients: Vec<Recipient>,
+    /// The identities that options name or that a passphrase opens.
+    pub(crate) identities: Vec<Identity>,
 }
 
 impl RecipientSources {
@@ -37,21 +46,77 @@ impl RecipientSources {
             texts: args.recipient.clone(),
             files: args.recipients_file.clone(),
             identities: args.identity.clone(),
+            seals_to_identities: true,
             passphrase: PassphraseSource::resolve(&args.files.secret, environment),
             post_quantum: args.pq,
         };
+        sources.checked()
+    }
+
+    /// The recipients that `haul get` seals to, if it seals.
+    ///
+    /// # Errors
+    /// If options contradict each other.
+    pub(crate) fn of_get(args: &SealingArgs, environment: &Environment) -> Result<Option<Self>, Problem> {
+        let sources = Self {
+            texts: args.recipient.clone(),
+            files: args.recipients_file.clone(),
+            identities: args.identity.clone(),
+            seals_to_identities: false,
+            passphrase: PassphraseSource::resolve(&args.secret, environment),
+            post_quantum: args.pq,
+        };
+        if sources.has_keys() || sources.passphrase.is_asked_for() || sources.post_quantum {
+            sources.checked().map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Whether recipients are named, besides a passphrase.
+    fn has_keys(&self) -> bool {
+        let has_identities = self.seals_to_identities && !self.identities.is_empty();
+        !self.texts.is_empty() || !self.files.is_empty() || has_identities
+    }
+
+    fn checked(self) -> Result<Self, Problem> {
+        let sources = self;
         if sources.post_quantum && !sources.passphrase.is_asked_for() {
             return Err(Problem::usage("--pq concerns the identity that a passphrase protects")
                 .hint("add -p, or name a post-quantum recipient with -r"));
         }
-        let has_keys = [sources.texts.len(), sources.files.len(), sources.identities.len()] != [0; 3];
-        if !has_keys && !sources.passphrase.is_asked_for() {
+        if !sources.has_keys() && !sources.passphrase.is_asked_for() {
             let problem = Problem::usage("no recipients given");
             return Err(
                 problem.hint("name a recipient with -r or -R, an identity with -i, or a passphrase with -p")
             );
         }
         Ok(sources)
+    }
+
+    /// The recipients that replace others.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(crate) fn resolve_new(args: &RekeyArgs, environment: &Environment) -> Result<Self, Problem> {
+        let sources = Self {
+            texts: args.recipient.clone(),
+            files: args.recipients_file.clone(),
+            identities: Vec::new(),
+            seals_to_identities: true,
+            passphrase: PassphraseSource::resolve_new(args, environment),
+            post_quantum: false,
+        };
+        if sources.texts.is_empty() && sources.files.is_empty() && !sources.has_passphrase() {
+            return Err(Problem::usage("no new recipients given")
+                .hint("name a recipient with -r or -R, or a passphrase with --new-passphrase"));
+        }
+        Ok(sources)
+    }
+
+    /// Whether an option asks for a passphrase.
+    pub(crate) fn has_passphrase(&self) -> bool {
+        self.passphrase.is_asked_for()
     }
 
     /// The files that hold secrets of this run.
@@ -68,7 +133,17 @@ impl RecipientSources {
         available: &Plugins,
         voice: &Voice,
     ) -> Result<Vec<Recipient>, Problem> {
-        let mut recipients = Vec::new();
+        Ok(self.read_keys(directories, available, voice)?.recipients)
+    }
+
+    /// As [`RecipientSources::read`], with the identities.
+    pub(crate) fn read_keys(
+        &self,
+        directories: &BTreeSet<PathBuf>,
+        available: &Plugins,
+        voice: &Voice,
+    ) -> Result<Keys, Problem> {
+        let (mut recipients, mut identities) = (Vec::new(), Vec::new());
         for text in &self.texts {
             recipients.push(text.parse().map_err(|error| invalid_text(text, &error))?);
         }
@@ -79,7 +154,10 @@ impl RecipientSources {
         for path in &self.identities {
             warn_if_exposed(path, voice);
             for identity in unlocker.read_identities(path)? {
-                recipients.push(identity.to_recipient().map_err(unusable_key(path))?);
+                if self.seals_to_identities {
+                    recipients.push(identity.to_recipient().map_err(unusable_key(path))?);
+                }
+                identities.push(identity);
             }
         }
         if let Some(passphrase) = unlocker.data_passphrase(Prompts::Twice)? {
@@ -87,11 +165,14 @@ impl RecipientSources {
                 recipients.push(Recipient::Passphrase(passphrase));
             } else {
                 let protection = Protection { passphrase: &passphrase, post_quantum: self.post_quantum };
-                recipients.extend(tree_identity::recipients_in(directories, &protection, voice)?);
+                for identity in tree_identity::identities_in(directories, &protection, voice)? {
+                    recipients.push(identity.to_recipient().expect("its recipient was asked for before"));
+                    identities.push(identity);
+                }
             }
         }
         plugins::check_recipients(&recipients, available)?;
-        Ok(recipients)
+        Ok(Keys { recipients, identities })
     }
 }
 

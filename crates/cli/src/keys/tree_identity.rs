@@ -12,8 +12,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use haul_seal::{
-    HybridIdentity, Identity, Passphrase, Recipient, TREE_IDENTITY_NAME, WORK_FACTOR_IN_TREES_MAX,
-    X25519Identity, protected_file,
+    HybridIdentity, Identity, Passphrase, TREE_IDENTITY_NAME, WORK_FACTOR_IN_TREES_MAX, X25519Identity,
+    protected_file,
 };
 
 use super::key_file::{protected_identities, unusable_key};
@@ -42,14 +42,15 @@ pub(super) struct Protection<'a> {
     pub(super) post_quantum: bool,
 }
 
-/// The recipients for all `directories`: those of the identities that exist there, and that of a new identity, which is
-/// stored in every directory that lacks one.
-pub(super) fn recipients_in(
+/// The identities for all `directories`: those that exist there, and a new one, which is stored in every directory that
+/// lacks one. Each has a recipient.
+pub(super) fn identities_in(
     directories: &BTreeSet<PathBuf>,
     protection: &Protection<'_>,
     voice: &Voice,
-) -> Result<Vec<Recipient>, Problem> {
-    let mut recipients = Vec::new();
+) -> Result<Vec<Identity>, Problem> {
+    let mut identities = Vec::new();
+    let mut has_hybrid = false;
     let mut missing = Vec::new();
     for path in directories.iter().map(|directory| directory.join(TREE_IDENTITY_NAME)) {
         let Some(file) = tree_file::read(&path).map_err(|reason| unbelievable(&path, &reason))? else {
@@ -64,14 +65,13 @@ pub(super) fn recipients_in(
                     Problem::usage(format!("the identity in {} is not post-quantum", quoted(&path)));
                 return Err(problem.hint("seal into a new directory with -o, or omit --pq"));
             }
-            recipients.push(recipient);
+            has_hybrid |= recipient.is_post_quantum();
+            identities.push(identity);
         }
     }
     if !missing.is_empty() {
         // All recipients of a file must be post-quantum for it to be so.
-        let has_hybrid = recipients.iter().any(Recipient::is_post_quantum);
         let identity = generate(protection.post_quantum || has_hybrid);
-        recipients.push(identity.to_recipient().expect("a new identity has a recipient"));
         let file = joined(&[&identity.to_secret_text(), "\n"]);
         let sealed = protected_file(&file, protection.passphrase, &mut system_random())
             .map_err(|error| Problem::usage(error.to_string()))?;
@@ -79,8 +79,9 @@ pub(super) fn recipients_in(
             create(path, &sealed)?;
             voice.note(format!("the passphrase seals {}, which opens the files", quoted(path)));
         }
+        identities.push(identity);
     }
-    Ok(recipients)
+    Ok(identities)
 }
 
 fn generate(post_quantum: bool) -> Identity {

@@ -18,7 +18,7 @@ pub(crate) trait Reportable:
 {
     /// The infinitive, for use after "cannot": "fetch", "seal".
     const VERB: &'static str;
-    /// The participle, as in "12 tasks sealed".
+    /// The participle, as in "12 files sealed".
     const DONE: &'static str;
     /// Whether a run without a task fails, because its success would say something about files that weren't there.
     const NEEDS_TASKS: bool = false;
@@ -43,12 +43,37 @@ pub(crate) struct Setting {
 pub(crate) trait Subject {
     /// The file or URL that the task is about, as the user wrote it.
     fn subject(&self) -> Cow<'_, OsStr>;
+    /// Whether the task is about a file of the user's. Others only report something.
+    fn is_file(&self) -> bool {
+        true
+    }
+    /// The length of the file in bytes, if it is known before the task starts.
+    fn bytes(&self) -> Option<u64> {
+        None
+    }
+    /// Whether work on the task was begun; `None` if only its times tell.
+    fn was_begun(&self) -> Option<bool> {
+        None
+    }
+    /// Whether a part of the result is kept, although the task didn't succeed.
+    fn is_kept(&self) -> bool {
+        false
+    }
+    /// As [`Subject::bytes`], but looks at the file if it must.
+    fn bytes_at_start(&self) -> Option<u64> {
+        self.bytes()
+    }
 }
 
 /// A task's output, described.
 pub(crate) trait DescribeOutput<T> {
     /// The text after the subject in the line that `-v` prints; `None` if the output needs no line.
     fn detail(&self, task: &T) -> Option<String>;
+    /// As [`DescribeOutput::detail`], for the only file of a run, which is reported even without `-v`; `None` if the
+    /// user sees the result anyway.
+    fn detail_of_only(&self, task: &T) -> Option<String> {
+        self.detail(task)
+    }
     /// Something about the result that the user should know even without `-v`.
     fn remark(&self) -> Option<String>;
     /// What the file systems couldn't do for the result. Each is reported once.

@@ -109,6 +109,14 @@ pub(crate) fn redacted(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// `url` without its query, which may hold a token.
+pub(crate) fn without_query(url: Cow<'_, str>) -> Cow<'_, str> {
+    match url.find('?') {
+        Some(at) => Cow::Owned(format!("{}?{KEY_MARK}", &url[..at])),
+        None => url,
+    }
+}
+
 /// A whole URL as it was written, without its login. The scheme may be missing.
 pub(crate) fn redacted_url(url: &str) -> Cow<'_, str> {
     let redacted = redacted(url);

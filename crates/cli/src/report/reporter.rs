@@ -6,16 +6,17 @@
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 
-use haul_engine::{Engine, Failure, Report, Settled};
+use haul_engine::{Failure, Phases, Settled, Stall, StalledWorker};
 use haul_io::Shortfalls;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
+use super::ending::{Counts, Ending, Groups};
 use super::exit::Exit;
 use super::record::{RunRecord, TaskRecord};
 use super::shortfalls;
-use super::stats::{self, Usage};
-use super::text::{counted, human_bytes, quoted};
+use super::stats;
+use super::text::{name_members, quoted};
 use super::voice::Voice;
 
 /// What is reported of a run, apart from messages.
@@ -36,10 +37,11 @@ pub(crate) struct Reporter<'a> {
     options: ReportOptions,
     voice: &'a Voice,
     exit: Exit,
-    /// Tasks whose result was up to date.
-    unchanged: u64,
-    /// Tasks that were left alone on purpose.
-    skipped: u64,
+    counts: Counts,
+    /// The line about the file that succeeded first, in case it is the only one.
+    only: Option<String>,
+    /// Equal failures, which aren't all reported one by one.
+    groups: Groups,
     /// The last hint. The same hint isn't repeated for every task.
     last_hint: Option<&'static str>,
     /// What was said about file systems.
@@ -57,8 +59,9 @@ impl<'a> Reporter<'a> {
             options,
             voice,
             exit: Exit::Success,
-            unchanged: 0,
-            skipped: 0,
+            counts: Counts::default(),
+            only: None,
+            groups: Groups::default(),
             last_hint: None,
             shortfalls: Shortfalls::default(),
             gave_up: false,
@@ -72,8 +75,15 @@ impl<'a> Reporter<'a> {
         let subject = settled.task.subject();
         match &settled.outcome {
             Ok(output) => {
-                self.skipped += u64::from(output.is_skipped());
-                self.unchanged += u64::from(output.is_unchanged());
+                self.counts.skipped += u64::from(output.is_skipped());
+                self.counts.unchanged += u64::from(output.is_unchanged());
+                if settled.task.is_file() {
+                    self.counts.succeeded += 1;
+                    if self.counts.succeeded == 1 {
+                        let detail = output.detail_of_only(&settled.task);
+                        self.only = detail.map(|detail| format!("{} {detail}", quoted(&subject)));
+                    }
+                }
                 shortfalls::warn(self.voice, &mut self.shortfalls, output.shortfalls());
                 if let Some(remark) = output.remark() {
                     self.voice.note(format!("{} {remark}", quoted(&subject)));
@@ -82,12 +92,39 @@ impl<'a> Reporter<'a> {
                 }
             }
             Err(failure) => {
+                if matches!(failure, Failure::Cancelled) {
+                    let phases = &settled.phases;
+                    let has_worked = *phases != Phases { queue: phases.queue, ..Phases::default() };
+                    let was_begun = settled.task.was_begun().unwrap_or(has_worked);
+                    self.counts.cancel(was_begun, settled.task.is_kept());
+                }
                 self.failed_fast |= self.options.fail_fast && !matches!(failure, Failure::Cancelled);
                 self.fail::<J>(&subject, failure);
             }
         }
         if self.options.json {
             self.unread |= !self.voice.data(record_of(settled, subject.into_owned()).into_json());
+        }
+    }
+
+    /// Reports that a worker makes no progress.
+    pub(crate) fn stalled<J: Reportable>(&mut self, stall: &Stall<J>) {
+        let (subject, time) = (stall.task.subject(), stall.time.as_secs());
+        self.voice.warning(format!(
+            "{} has made no progress with {} for {time} s",
+            stall.worker,
+            quoted(&subject)
+        ));
+        if self.options.json {
+            let (kind, number) = match stall.worker {
+                StalledWorker::Process(pid) => ("process", pid),
+                StalledWorker::Thread(tid) => ("thread", tid),
+            };
+            let mut event = json!({ "event": "stalled", "task": stall.id.0, kind: number, "seconds": time });
+            if let Value::Object(members) = &mut event {
+                members.extend(name_members("subject", &subject));
+            }
+            self.unread |= !self.voice.data(event);
         }
     }
 
@@ -107,6 +144,9 @@ impl<'a> Reporter<'a> {
         let unread = matches!(failure, Failure::Job(error) if error.is_unread());
         self.unread |= unread;
         if !matches!(failure, Failure::Cancelled) && !unread {
+            if !self.groups.is_news(&message) && !self.voice.tells_details() {
+                return;
+            }
             self.voice.error(format!("cannot {} {}: {message}", J::VERB, quoted(subject)));
         }
         if let Some(hint) = hint.filter(|hint| self.last_hint != Some(hint)) {
@@ -115,14 +155,9 @@ impl<'a> Reporter<'a> {
         }
     }
 
-    /// Reports the outcome of the run. `chosen` and `reason` are the engine that was chosen and why.
-    pub(crate) fn end<J: Reportable>(
-        self,
-        report: &Report,
-        chosen: Engine,
-        reason: &str,
-        usage: &Usage,
-    ) -> Exit {
+    /// Reports the outcome of the run.
+    pub(crate) fn end<J: Reportable>(self, ending: &Ending<'_>) -> Exit {
+        let report = ending.report;
         let is_interrupted = report.cancelled && !self.gave_up;
         let is_empty = J::NEEDS_TASKS && report.succeeded + report.failed + report.cancelled_tasks == 0;
         let exit = match self.exit {
@@ -133,34 +168,29 @@ impl<'a> Reporter<'a> {
         if self.unread {
             return exit;
         }
-        let engine = report.engine.unwrap_or(chosen).to_string();
-        let fallback = report
-            .fallback
-            .as_ref()
-            .map(|fallback| format!("instead of {}: {}", fallback.asked, fallback.reason));
-        let reason = fallback.as_deref().unwrap_or(reason);
-        let shortages: String = report.shortages.iter().map(|shortage| format!("; {shortage}")).collect();
-        // A single task that succeeded needs no summary.
-        if report.succeeded + report.failed > 1 || report.cancelled {
-            self.voice.note(format!("{}, {engine} ({reason}{shortages})", self.summary::<J>(report)));
+        if !self.voice.tells_details() {
+            self.groups.others().for_each(|(message, count)| {
+                self.voice.error(format!("cannot {} {count} others: {message}", J::VERB));
+            });
         }
+        self.say_end::<J>(ending);
         if self.options.stats {
-            self.voice.talk(&stats::table(report, usage, self.options.cores));
+            self.voice.talk(&stats::table(report, ending.usage, self.options.cores));
         }
         if self.options.json {
             let record = RunRecord {
-                engine,
-                engine_reason: reason,
+                engine: ending.engine(),
+                engine_reason: &ending.engine_reason(),
                 shortages: &report.shortages,
-                succeeded: report.succeeded - self.skipped,
+                succeeded: report.succeeded - self.counts.skipped,
                 failed: report.failed,
-                unchanged: self.unchanged,
-                skipped: self.skipped,
+                unchanged: self.counts.unchanged,
+                skipped: self.counts.skipped,
                 cancelled_tasks: report.cancelled_tasks,
                 interrupted: is_interrupted,
                 bytes: report.bytes,
                 wall: report.wall,
-                usage: *usage,
+                usage: *ending.usage,
                 exit,
             };
             self.voice.data(record.to_json());
@@ -168,24 +198,23 @@ impl<'a> Reporter<'a> {
         exit
     }
 
-    fn summary<J: Reportable>(&self, report: &Report) -> String {
-        let done = report.succeeded - self.unchanged - self.skipped;
-        let end = match (report.cancelled, self.gave_up) {
-            (true, true) => "given up: ",
-            (true, false) => "interrupted: ",
-            (false, _) => "",
-        };
-        let mut text = format!("{end}{} {}", counted(done, "task", "tasks"), J::DONE);
-        if self.unchanged > 0 {
-            text += &format!(", {} unchanged", self.unchanged);
+    /// One file: where it went. Several, or an early end: what became of them.
+    fn say_end<J: Reportable>(&self, ending: &Ending<'_>) {
+        let (report, tells_details) = (ending.report, self.voice.tells_details());
+        let files = self.counts.succeeded + report.failed;
+        // An engine that isn't the one that was chosen, or that lacks something, is worth knowing in any case.
+        let is_as_chosen = report.fallback.is_none() && report.shortages.is_empty();
+        if report.cancelled || files > 1 || (files > 0 && (tells_details || !is_as_chosen)) {
+            let end = match (report.cancelled, self.gave_up) {
+                (true, true) => "given up: ",
+                (true, false) => "interrupted: ",
+                (false, _) => "",
+            };
+            let engine = if is_as_chosen && !tells_details { String::new() } else { ending.about_engine() };
+            self.voice.note(format!("{end}{}{engine}", self.counts.summary(J::DONE, ending)));
+        } else if let (Some(only), 1) = (&self.only, files) {
+            self.voice.note(format!("{only}{}", ending.time_and_rate()));
         }
-        if self.skipped > 0 {
-            text += &format!(", {} skipped", self.skipped);
-        }
-        if report.failed > 0 {
-            text += &format!(", {} failed", report.failed);
-        }
-        text + &format!(", {} in {:.2} s", human_bytes(report.bytes), report.wall.as_secs_f64())
     }
 }
 

@@ -92,6 +92,15 @@ pub(crate) fn human_bytes(bytes: u64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
+/// The last part of a path or URL, in a form for a terminal; all of it if that is empty.
+pub(crate) fn last_name(subject: &OsStr) -> String {
+    let text = subject.to_string_lossy();
+    let text =
+        text.split_once("://").map_or(&*text, |(_, rest)| rest.split(['?', '#']).next().unwrap_or(rest));
+    let name = text.trim_end_matches('/').rsplit('/').next().filter(|name| !name.is_empty());
+    harmless(name.unwrap_or(text)).into_owned()
+}
+
 /// `count` with the noun in the singular or the plural.
 pub(crate) fn counted(count: u64, singular: &str, plural: &str) -> String {
     format!("{count} {}", if count == 1 { singular } else { plural })
@@ -131,6 +140,19 @@ mod tests {
         assert_eq!(members("\u{e9}".as_bytes()), "{\"subject\":\"\u{e9}\"}");
         assert_eq!(members(b"a\xfe"), "{\"subject\":\"a\u{fffd}\",\"subject_hex\":\"61fe\"}");
         assert_ne!(members(b"a\xfe"), members(b"a\xff"));
+    }
+
+    #[test]
+    fn the_last_name_is_that_of_the_file() {
+        for (subject, name) in [
+            ("http://h/a/b.iso?x=/1#y", "b.iso"),
+            ("http://h/", "h"),
+            ("a/b/", "b"),
+            ("/", "/"),
+            ("b\n", "b\\u{a}"),
+        ] {
+            assert_eq!(last_name(OsStr::new(subject)), name);
+        }
     }
 
     #[test]

@@ -5,30 +5,29 @@
 
 use std::fmt::Display;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::exit::{Exit, Problem};
+use super::progress::{Progress, ProgressForm, Screen};
 use super::redaction::{redacted, without_keys};
 use super::text::{harmless, harmless_json};
 
 /// The number of `-v` less the number of `-q`.
 pub(crate) type Verbosity = i8;
 
-/// The writer of messages and data. Clones share the progress line.
+/// The writer of messages and data. Clones share the progress.
 #[derive(Clone)]
 pub(crate) struct Voice {
     verbosity: Verbosity,
-    /// The progress line, which is hidden while a message is written.
-    line: Arc<Mutex<Option<ProgressBar>>>,
+    /// The progress, which is erased before a message is written.
+    screen: Arc<Mutex<Option<Screen>>>,
     /// The first error of writing data.
     data_error: Arc<Mutex<Option<std::io::Error>>>,
 }
 
 impl Voice {
     pub(crate) fn new(verbosity: Verbosity) -> Self {
-        Self { verbosity, line: Arc::default(), data_error: Arc::default() }
+        Self { verbosity, screen: Arc::default(), data_error: Arc::default() }
     }
 
     /// Prints a failure, unless `-qq`.
@@ -59,20 +58,18 @@ impl Voice {
         }
     }
 
-    /// Hides the progress line while `work` uses the terminal. Messages are still printed: holding them back would
+    /// Hides the progress while `work` uses the terminal. Messages are still printed: holding them back would
     /// block the run.
     pub(crate) fn without_progress<T>(&self, work: impl FnOnce() -> T) -> T {
-        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let show = |target: fn() -> ProgressDrawTarget| {
-            line.iter().for_each(|line| line.set_draw_target(target()));
+        let hide = |is_hidden| {
+            if let Some(screen) = &mut *self.screen() {
+                screen.erase();
+                screen.is_hidden = is_hidden;
+            }
         };
-        show(ProgressDrawTarget::hidden);
-        if line.is_some() {
-            // Hiding the line does not erase it.
-            let _ = write!(std::io::stderr(), "\r\x1b[2K");
-        }
+        hide(true);
         let done = work();
-        show(ProgressDrawTarget::stderr);
+        hide(false);
         done
     }
 
@@ -120,6 +117,8 @@ impl Voice {
     }
 
     fn write_data(&self, lines: &[u8]) -> bool {
+        let mut screen = self.screen();
+        screen.iter_mut().for_each(Screen::erase_for_data);
         let mut stdout = std::io::stdout().lock();
         let written = haul_io::check_stdout().and_then(|()| stdout.write_all(lines));
         match written.and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush()) {
@@ -144,22 +143,28 @@ impl Voice {
         Exit::of_write(&error)
     }
 
-    /// Shows the progress line until [`Voice::end_progress`].
-    pub(crate) fn begin_progress(&self, line: ProgressBar) {
-        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = Some(line);
+    /// Shows `progress` until [`Voice::end_progress`].
+    pub(crate) fn begin_progress(&self, progress: &Progress, form: ProgressForm) {
+        if form != ProgressForm::Hidden {
+            Screen::show(&self.screen, progress, form, self.verbosity > 0);
+        }
     }
 
     pub(crate) fn end_progress(&self) {
-        if let Some(line) = self.line.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            line.finish_and_clear();
+        if let Some(mut screen) = self.screen().take() {
+            screen.finish();
         }
     }
 
+    fn screen(&self) -> MutexGuard<'_, Option<Screen>> {
+        self.screen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn print(&self, text: &str) {
-        match &*self.line.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(line) => line.suspend(|| write_message(text)),
-            None => write_message(text),
-        }
+        // Held while the message is written, so that nothing is drawn into it.
+        let mut screen = self.screen();
+        screen.iter_mut().for_each(Screen::erase);
+        write_message(text);
     }
 }
 

@@ -17,6 +17,7 @@ use rustix::fs::OFlags;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::engine_choice::EngineChoice;
+use super::journal;
 use crate::report::text::counted;
 
 /// Tasks that are examined.
@@ -42,6 +43,8 @@ struct Survey {
     /// Results must be durable before they count.
     durable: bool,
     cores: NonZeroUsize,
+    /// Results go to an ext4 without a journal. Only examined if they must be durable.
+    lacks_journal: bool,
     /// The system allows io_uring. Only probed if the run waits for a disk.
     ring: bool,
 }
@@ -61,6 +64,11 @@ pub(crate) fn choose(
     let sources: Vec<&Path> = first.iter().map(Task::source).collect();
     let probed: Vec<bool> = sources.iter().take(PROBED_MAX).filter_map(|path| is_cold(path)).collect();
     let cold = 2 * probed.iter().filter(|cold| **cold).count() > probed.len();
+    let lacks_journal = durable
+        && first
+            .iter()
+            .find_map(target)
+            .is_some_and(|target| journal::is_absent(target, Path::new(journal::SYSFS)));
     let survey = Survey {
         tasks: first.len(),
         more: first.len() == TASKS_MAX,
@@ -68,10 +76,19 @@ pub(crate) fn choose(
         cold,
         durable,
         cores,
+        lacks_journal,
         // Creating a ring costs time, which pays only if the run waits for a disk.
         ring: (cold || durable) && ring_is_allowed(),
     };
     (survey.choose(), Peeked { first, rest: tasks })
+}
+
+/// The result of a task that has one.
+fn target(task: &Task) -> Option<&Path> {
+    match task {
+        Task::File { target, .. } => Some(target),
+        _ => None,
+    }
 }
 
 /// A source whose first tasks were examined.
@@ -125,11 +142,19 @@ fn transfers(jobs: usize, rings: Option<NonZeroUsize>, reason: String) -> Engine
 }
 
 impl Survey {
+    /// Whether threads do better than a ring although the run waits for a disk.
+    fn prefers_threads(&self) -> bool {
+        self.durable && self.lacks_journal && self.bytes_max <= LARGE_BYTES
+    }
+
     fn choose(&self) -> EngineChoice {
         let waits = self.cold || self.durable;
         let alone = !self.more && self.tasks <= 1 && self.bytes_max <= LARGE_BYTES;
         let engine = match self.cores {
             _ if alone => Engine::Serial,
+            // A sync writes the file at once, without waiting for a transaction that other syncs share. The ring hands
+            // each to a thread of the kernel, which costs more than threads of one's own.
+            _ if self.prefers_threads() => Engine::Threads(WAITING_THREADS),
             // Segments of large files are long enough to keep cores and disk busy.
             cores if waits && self.bytes_max <= LARGE_BYTES && self.ring => {
                 Engine::Uring { rings: cores, depth: Engine::DEPTH_DEFAULT }
@@ -148,7 +173,13 @@ impl Survey {
             (true, _) => "on disk",
             (false, true) => "to be durable",
         };
-        let ring = if waits && !self.ring { ", no io_uring" } else { "" };
+        let ring = match (self.prefers_threads() && !alone, waits && !self.ring) {
+            (true, _) => {
+                ", ext4 without a journal, where 16 threads were measured to sync 1.2 times as fast as a ring"
+            }
+            (false, true) => ", no io_uring",
+            (false, false) => "",
+        };
         let cores = counted(self.cores.get() as u64, "core", "cores");
         EngineChoice { engine, reason: format!("auto: {count}, {state}, {cores}{ring}") }
     }
@@ -195,8 +226,24 @@ mod tests {
             cold: false,
             durable: false,
             cores,
+            lacks_journal: false,
             ring: true,
         };
+        let unjournaled = Survey { durable: true, lacks_journal: true, ..many };
+        let why =
+            ", ext4 without a journal, where 16 threads were measured to sync 1.2 times as fast as a ring";
+        let durable = "auto: 64 files or more, to be durable, 2 cores";
+        check(unjournaled, "threads=16", &format!("{durable}{why}"));
+        check(Survey { ring: false, ..unjournaled }, "threads=16", &format!("{durable}{why}"));
+        let cold = "auto: 64 files or more, on disk, 2 cores";
+        check(Survey { cold: true, ..unjournaled }, "threads=16", &format!("{cold}{why}"));
+        check(Survey { bytes_max: 1 << 30, ..unjournaled }, "threads=2", durable);
+        check(Survey { durable: false, cold: true, ..unjournaled }, "uring=2x64", cold);
+        check(
+            Survey { tasks: 1, more: false, ..unjournaled },
+            "serial",
+            "auto: 1 file, to be durable, 2 cores",
+        );
         check(many, "threads=2", "auto: 64 files or more, in memory, 2 cores");
         check(Survey { cold: true, ..many }, "uring=2x64", "auto: 64 files or more, on disk, 2 cores");
         check(

@@ -1,17 +1,18 @@
 //! Runs a job on an engine and reports it.
 //!
-//! Owns: what surrounds a run: signals, the progress line, the resources that it used.
+//! Owns: what surrounds a run: signals, the progress, the resources that it used.
 //! Does not own: what is reported ([`crate::report::reporter`]), the engine.
 
-use haul_engine::{Event, Source, Workers};
+use haul_engine::{Config, Event, Source, Workers};
 use haul_io::Cancel;
 
 use super::engine_choice::EngineChoice;
 use super::options::RunOptions;
 use super::signals::SignalWatch;
-use crate::report::describe::{Reportable, Setting};
+use crate::report::describe::{Reportable, Setting, Subject};
+use crate::report::ending::{Ending, Rest};
 use crate::report::exit::{Exit, Problem};
-use crate::report::progress::Counts;
+use crate::report::progress::{Counted, Progress, ProgressEvent};
 use crate::report::reporter::Reporter;
 use crate::report::stats::Usage;
 use crate::report::voice::Voice;
@@ -20,37 +21,46 @@ use crate::report::voice::Voice;
 pub(crate) struct RunContext<'a> {
     pub(crate) choice: &'a EngineChoice,
     pub(crate) options: &'a RunOptions,
+    pub(crate) progress: Progress,
     pub(crate) voice: &'a Voice,
 }
 
 impl RunContext<'_> {
-    /// Runs `job` over `source` and reports it. Calls `on_failed` with each task that failed or was cancelled.
+    /// Runs `job` over `source` and reports it. Calls `on_undone` with each task that failed or was cancelled. After a
+    /// run that ended early, `rest` takes the tasks out of the source that were never begun, for `on_undone` too.
     ///
     /// # Errors
     /// If the run can't be started. Failed tasks are part of the exit code.
-    pub(crate) fn run_reporting<J: Reportable>(
+    pub(crate) fn run_reporting<J: Reportable, S: Source<J::Task>>(
         &self,
         job: &J,
-        source: impl Source<J::Task>,
-        mut on_failed: impl FnMut(&J::Task),
+        mut source: S,
+        mut on_undone: impl FnMut(&J::Task),
+        rest: impl FnOnce(&mut S, &mut dyn FnMut(&J::Task)) -> Rest,
     ) -> Result<Exit, Problem> {
         let cancel = Cancel::new()?;
-        let config = self.choice.config(cancel.clone());
+        let config = Config { progress: self.progress.bytes().clone(), ..self.choice.config(cancel.clone()) };
         let workers = Workers::default();
         let watch = SignalWatch::with_workers(cancel.clone(), workers.clone())?;
-        let counts = Counts::with_bytes(config.progress.clone());
-        if self.options.progress {
-            self.voice.begin_progress(counts.line());
-        }
+        self.progress.set_in_flight_max(config.engine.in_flight_max());
+        self.voice.begin_progress(&self.progress, self.options.progress);
+        let counted = Counted::new(&mut source, self.progress.clone());
         let mut reporter = Reporter::new(self.options.report, self.voice);
         let before = Usage::now();
         let setting = Setting { config, workers };
-        let report = job.run(source, &setting, |event| {
+        let report = job.run(counted, &setting, |event| {
+            if let Event::Stalled(stall) = event {
+                reporter.stalled(stall);
+            }
             if let Event::Settled(settled) = event {
                 watch.look();
-                counts.count_task(settled.outcome.is_ok());
+                if settled.task.is_file() {
+                    let succeeded = settled.outcome.is_ok();
+                    let (length, bytes) = (settled.task.bytes(), settled.bytes);
+                    self.progress.tell(ProgressEvent::Ended { succeeded, length, bytes });
+                }
                 if settled.outcome.is_err() {
-                    on_failed(&settled.task);
+                    on_undone(&settled.task);
                 }
                 reporter.settle(settled);
                 if reporter.wants_to_give_up() && !cancel.is_triggered() {
@@ -62,6 +72,22 @@ impl RunContext<'_> {
         drop(watch);
         self.voice.end_progress();
         let usage = Usage::now().since(&before);
-        Ok(reporter.end::<J>(&report, self.choice.engine, &self.choice.reason, &usage))
+        let (has_found_all, retries) = self.progress.outcome();
+        let rest = if !report.cancelled {
+            Rest::default()
+        } else if has_found_all {
+            Rest { is_all: true, ..rest(&mut source, &mut on_undone) }
+        } else {
+            rest(&mut source, &mut on_undone)
+        };
+        let ending = Ending {
+            report: &report,
+            chosen: self.choice.engine,
+            reason: &self.choice.reason,
+            usage: &usage,
+            retries,
+            rest,
+        };
+        Ok(reporter.end::<J>(&ending))
     }
 }

@@ -220,9 +220,10 @@ impl Drop for SignalWatch {
     }
 }
 
-#[allow(clippy::exit, reason = "the user insists; unnamed files vanish with the process")]
+/// Ends the process, because the user insists. No exit handlers: they could wait for a thread that hangs. Unnamed files
+/// vanish with the process, and the kernel kills its workers; the next run removes temporary files that have names.
 fn end_at_once() -> ! {
-    std::process::exit(i32::from(Exit::Interrupted as u8))
+    signal_hook::low_level::exit(i32::from(Exit::Interrupted as u8))
 }
 
 #[cfg(test)]

@@ -3,10 +3,13 @@
 //! Owns: the command line of a worker, which job it runs.
 //! Does not own: the worker's loop ([`haul_engine::work`]).
 
+use std::process::Command;
+
 use haul_engine::{WorkerCommand, Workers, work};
-use haul_seal::{OpenJob, Replacing, SealJob, VerifyJob, XorJob};
+use haul_seal::{OpenJob, RekeyJob, Replacing, SealJob, VerifyJob, XorJob};
 
 use super::signals;
+use crate::bench::lease;
 use crate::report::exit::{Exit, Problem};
 
 /// The command that this program gives to itself. Users never type it.
@@ -21,16 +24,21 @@ pub(crate) enum WorkerKind {
     SealReplacing,
     OpenReplacing,
     Verify,
+    Rekey,
+    /// For `haul bench queue`.
+    Measured,
 }
 
 impl WorkerKind {
-    const ALL: [(&str, Self); 6] = [
+    const ALL: [(&str, Self); 8] = [
         ("seal", Self::Seal),
         ("open", Self::Open),
         ("xor", Self::Xor),
         ("seal-replacing", Self::SealReplacing),
         ("open-replacing", Self::OpenReplacing),
         ("verify", Self::Verify),
+        ("rekey", Self::Rekey),
+        ("measured", Self::Measured),
     ];
 
     /// The command that starts such a worker.
@@ -59,9 +67,19 @@ impl WorkerKind {
             Self::SealReplacing => work::<Replacing<SealJob>>(),
             Self::OpenReplacing => work::<Replacing<OpenJob>>(),
             Self::Verify => work::<VerifyJob>(),
+            Self::Rekey => work::<RekeyJob>(),
+            Self::Measured => lease::serve(),
         };
         result.map(|()| Exit::Success).map_err(|error| Problem::usage(error.to_string()))
     }
+}
+
+/// The command that starts a worker of `haul bench queue`, which gives it its standard input.
+pub(crate) fn measured_worker() -> Command {
+    let WorkerCommand { program, arguments, .. } = WorkerKind::Measured.command(&Workers::default());
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod properties;
 mod real_servers;
 mod refusals;
 mod seal;
+mod shown;
 mod survival;
 mod workdir;
 

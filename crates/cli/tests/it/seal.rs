@@ -1,6 +1,8 @@
-//! Tests of `haul seal`, `haul open`, `haul verify` and `haul keygen`: keys, plugins, streams and trees.
+//! Tests of `haul seal`, `haul open`, `haul verify`, `haul cat`, `haul rekey` and `haul keygen`: keys, plugins, streams
+//! and trees.
 
 mod attributes;
+mod cat;
 mod directories;
 mod hard_links;
 mod inspect;
@@ -8,6 +10,7 @@ mod keys;
 mod metadata;
 mod plugins;
 mod prompts;
+mod rekey;
 mod secrets;
 mod streams;
 mod trees;

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "long tests say what they found")]
 
 mod as_serial;
+mod hang;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -9,7 +9,9 @@ use crate::execute::{Answer, Returned, Stage, Work};
 use crate::job::contract::{Failure, Outcome, Step};
 use crate::job::phases::Phases;
 use crate::job::portable::Portable;
+use crate::processes::encoding::from_bytes;
 use crate::processes::intent::{Left, examine};
+use crate::processes::order::{ReplyOf, ReplyValue};
 
 /// Whether `work` undoes a split task. It is cheap, and this process has everything it needs for it.
 pub(super) fn is_undoing<J: Portable>(work: &Work<J>) -> bool {
@@ -57,5 +59,13 @@ pub(super) fn of_last_attempt<J: Portable>(
         }
         (Ok(Left::HalfDone), Some(error)) => Some(Err(Failure::Job(error))),
         _ => None,
+    }
+}
+
+/// Removes what a worker staged, if this process can't join the split that the `reply` announces.
+pub(super) fn abandon<J: Portable>(job: &J, io: &Blocking, task: &J::Task, reply: &[u8]) {
+    let reply = from_bytes::<ReplyOf<J>>(reply).map(|reply| reply.result);
+    if let Some(Ok(ReplyValue::Split { token, .. })) = reply {
+        run_ready(job.abandon(io, task, token));
     }
 }

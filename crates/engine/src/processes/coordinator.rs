@@ -14,20 +14,23 @@ use haul_io::{Blocking, Io, run_ready};
 use haul_queue::lease::{OfferError, Poisoned, SlotId};
 
 use crate::config::{Config, POLL_INTERVAL};
-use crate::event::Settled;
+use crate::event::Event;
 use crate::execute::{Answer, Returned, Stage, Work, catch, execute};
 use crate::job::contract::{Failure, Outcome, Step};
 use crate::job::phases::Spreads;
 use crate::job::portable::Portable;
 use crate::job::source::Source;
-use crate::processes::answers::{done, failed, is_undoing, of_last_attempt, part, started};
+use crate::processes::answers::{abandon, done, failed, is_undoing, of_last_attempt, part, started};
 use crate::processes::encoding::from_bytes;
 use crate::processes::order::{ReplyOf, ReplyValue, order_for};
-use crate::processes::worker_pool::{DEATHS_MAX, LOOK_INTERVAL, WorkerPool};
+use crate::processes::watch::ProcessWatch;
+use crate::processes::worker_pool::{DEATHS_MAX, WorkerPool};
+use crate::stall::{LOOK_INTERVAL, Stall, StalledWorker};
 use crate::supervisor::{Ready, Supervisor};
 
-/// The sleep while much work waits in the table: the supervisor then polls, instead of being woken by every reply.
-const BUSY_POLL_INTERVAL: Duration = Duration::from_micros(500);
+/// The time from the reply that wakes the supervisor until it collects, while much work waits in the table: what is
+/// replied meanwhile wakes it no more.
+const BATCH_TIME: Duration = Duration::from_micros(500);
 /// The pause between two starts of workers beyond one for each core. Starting one costs about a millisecond of
 /// processor time, which a short run of compute-bound tasks would never get back.
 const START_PAUSE: Duration = Duration::from_millis(2);
@@ -46,7 +49,7 @@ pub(crate) fn run<J: Portable, S: Source<J::Task>>(
     mut supervisor: Supervisor<J, S>,
     config: &Config,
     pool: WorkerPool,
-    settled: &mut dyn FnMut(Settled<J>),
+    emit: &mut dyn FnMut(Event<J>),
 ) -> Ran<J, S> {
     let now = Instant::now();
     let mut coordinator = Coordinator {
@@ -59,6 +62,8 @@ pub(crate) fn run<J: Portable, S: Source<J::Task>>(
         alone: None,
         returned: Vec::new(),
         given_back: Vec::new(),
+        watch: ProcessWatch::new(),
+        stalls: Vec::new(),
         cancel_sent: false,
         last_reap: now,
         last_look: now,
@@ -81,8 +86,9 @@ pub(crate) fn run<J: Portable, S: Source<J::Task>>(
         coordinator.collect();
         for returned in coordinator.returned.drain(..) {
             spreads.record(&returned.phases);
-            supervisor.returned(returned).map(&mut *settled);
+            supervisor.returned(returned).into_iter().map(Event::Settled).for_each(&mut *emit);
         }
+        coordinator.stalls.drain(..).for_each(|stall| emit(Event::Stalled(stall)));
         coordinator.given_back.drain(..).for_each(|work| supervisor.take_back(work));
     }
 }
@@ -103,6 +109,9 @@ struct Coordinator<'a, J: Portable> {
     returned: Vec<Returned<J>>,
     /// Work that no worker will carry out and that none has died over.
     given_back: Vec<Work<J>>,
+    watch: ProcessWatch,
+    /// What makes no progress and was not reported.
+    stalls: Vec<Stall<J>>,
     /// The workers have been told that the run was cancelled.
     cancel_sent: bool,
     last_reap: Instant,
@@ -235,10 +244,8 @@ impl<J: Portable> Coordinator<'_, J> {
         if !self.returned.is_empty() {
             return;
         }
-        if self.offered.len() > 3 * self.pool.capacity() {
-            std::thread::sleep(BUSY_POLL_INTERVAL);
-        } else {
-            self.pool.table.wait(POLL_INTERVAL);
+        if self.pool.table.wait(POLL_INTERVAL) && self.offered.len() > 3 * self.pool.capacity() {
+            std::thread::sleep(BATCH_TIME);
         }
     }
 
@@ -257,6 +264,11 @@ impl<J: Portable> Coordinator<'_, J> {
         if self.last_look.elapsed() >= LOOK_INTERVAL {
             self.last_look = Instant::now();
             self.pool.kill_silent();
+            for (slot, pid) in self.watch.look(&self.pool) {
+                let Some(work) = self.offered.get(&slot) else { continue };
+                let worker = StalledWorker::Process(pid);
+                self.stalls.push(Stall::new(work.id, work.task.clone(), worker));
+            }
             // By a corrupt word, work may be carried out by no living worker.
             let lost = self.pool.table.owners().into_iter().filter(|owner| !self.pool.is_alive(*owner));
             for owner in lost.collect::<Vec<_>>() {
@@ -357,14 +369,6 @@ impl<J: Portable> Coordinator<'_, J> {
         failed(work, failure)
     }
 
-    /// Removes what a worker staged, if this process can't join the split that the `reply` announces.
-    fn abandon(&self, task: &J::Task, reply: &[u8]) {
-        let reply = from_bytes::<ReplyOf<J>>(reply).map(|reply| reply.result);
-        if let Some(Ok(ReplyValue::Split { token, .. })) = reply {
-            run_ready(self.job.abandon(&self.io, task, token));
-        }
-    }
-
     /// The answer that a worker's reply to `work` stands for. A panic of the job over it fails the work.
     fn returned_of(&self, work: Work<J>, bytes: &[u8]) -> Returned<J> {
         let decoded = catch(|| {
@@ -388,7 +392,7 @@ impl<J: Portable> Coordinator<'_, J> {
             Ok(ReplyValue::Again) => started(work, Step::Again),
             Ok(ReplyValue::Split { token, parts }) => match self.joined(&work, token) {
                 Err(failure) => {
-                    let _ = catch(|| self.abandon(&work.task, bytes));
+                    let _ = catch(|| abandon(self.job, &self.io, &work.task, bytes));
                     match failure {
                         // Between the worker's reply and now nobody may have held its temporary file, which another run
                         // then takes for the leftover of a killed one.

@@ -55,8 +55,6 @@ pub(crate) const DEATHS_MAX: u8 = 3;
 /// The name of worker processes in lists of processes.
 pub(crate) const WORKER_NAME: &str = "haul-worker";
 
-/// The pause between two looks at workers that haven't read anything yet.
-pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// A worker that has read nothing of its handshake at so many looks, in five seconds, is killed. It holds no work.
 /// Looks are counted, not time, as a run that was stopped meanwhile has stopped its workers, too.
 const SILENT_LOOKS_MAX: u32 = 20;
@@ -235,6 +233,11 @@ impl WorkerPool {
         self.workers.get(usize::from(owner)).is_some_and(Option::is_some)
     }
 
+    /// The process of a living worker.
+    pub(crate) fn pid(&self, owner: u16) -> Option<u32> {
+        Some(self.workers.get(usize::from(owner))?.as_ref()?.child.id())
+    }
+
     /// Whether any worker is alive.
     pub(crate) fn has_workers(&self) -> bool {
         self.workers.iter().any(Option::is_some)
@@ -260,7 +263,7 @@ impl WorkerPool {
 
     /// Kills the workers that have read nothing for too long since they were started: the program isn't the one that
     /// was meant, or can't run. They aren't replaced unless others carry out work. To be called every
-    /// [`LOOK_INTERVAL`].
+    /// [`LOOK_INTERVAL`](crate::stall::LOOK_INTERVAL).
     pub(crate) fn kill_silent(&mut self) {
         let deaths_max = self.deaths_max();
         for worker in self.workers.iter_mut().flatten() {

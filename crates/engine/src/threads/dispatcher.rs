@@ -9,6 +9,7 @@
 //!
 //! Source: `queue/PROTOCOL.md`, part 3; the step numbers in the comments are those of that file.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
@@ -17,11 +18,13 @@ use haul_io::Unparker;
 use haul_queue::{Combiner, Poisoned, Ring, TryPop};
 
 use crate::config::POLL_INTERVAL;
-use crate::event::Settled;
+use crate::event::{Event, Settled};
 use crate::execute::{Returned, Work};
 use crate::job::contract::Job;
 use crate::job::source::Source;
+use crate::stall::{LOOK_INTERVAL, Stall, StallWatch, StalledWorker};
 use crate::supervisor::{Ready, Supervisor};
+use crate::threads::recorders::{Recorders, RunningKey};
 
 /// Pieces of work queued for each worker, so that workers seldom need to combine.
 const QUEUED_PER_WORKER: usize = 16;
@@ -40,6 +43,8 @@ pub(crate) struct Dispatcher<J: Job, S> {
     low_water: usize,
     /// The thread that created the dispatcher and reports the ends of tasks.
     reporter: Thread,
+    /// The reporter was woken for something that can't wait until its next turn.
+    is_urgent: AtomicBool,
     /// Wake-ups of workers that sleep elsewhere than on the ring of work.
     unparkers: Mutex<Vec<Unparker>>,
 }
@@ -51,8 +56,19 @@ struct Combined<J: Job, S> {
     unreported: Vec<Settled<J>>,
     /// The number of ends that the reporter has taken and is reporting.
     reporting: usize,
+    /// What the reporter waits for.
+    waits: ReporterWaits,
     /// Every task has ended.
     ended: bool,
+}
+
+/// What ends the reporter's sleep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ReporterWaits {
+    /// It is awake, or wakes by itself within [`POLL_INTERVAL`]: it is woken only for what can't wait.
+    Briefly,
+    /// The first end of a task, or a source that is to be asked again.
+    ForAnything,
 }
 
 /// Closes the dispatcher when dropped.
@@ -94,7 +110,8 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
     /// A dispatcher for `workers` jobs at a time. The calling thread becomes the reporter.
     pub(crate) fn new(supervisor: Supervisor<J, S>, workers: usize) -> Self {
         let outstanding_max = workers + QUEUED_MAX.min(workers * QUEUED_PER_WORKER);
-        let combined = Combined { supervisor, unreported: Vec::new(), reporting: 0, ended: false };
+        let waits = ReporterWaits::Briefly;
+        let combined = Combined { supervisor, unreported: Vec::new(), reporting: 0, waits, ended: false };
         Self {
             work: Ring::with_capacity(outstanding_max),
             answers: Ring::with_capacity(outstanding_max),
@@ -102,6 +119,7 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
             outstanding_max,
             low_water: 2 * workers,
             reporter: std::thread::current(),
+            is_urgent: AtomicBool::new(false),
             unparkers: Mutex::default(),
         }
     }
@@ -140,26 +158,63 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         }
     }
 
-    /// Reports the end of every task to `settled`; returns once all have ended, or once the source has panicked on a
-    /// worker. To be called by the reporter.
-    pub(crate) fn report_all(&self, settled: &mut dyn FnMut(Settled<J>)) {
+    /// D2 to D5 for a worker that has answered and asks for no more work.
+    pub(crate) fn settle_answers(&self) {
+        self.combine(&mut OwnWork::Unwanted);
+    }
+
+    /// Reports the end of every task to `emit`, and what makes no progress among the work that `recorders` know of.
+    /// Returns once all tasks have ended, or once the source has panicked on a worker. To be called by the reporter.
+    pub(crate) fn report_all(&self, recorders: &Recorders, emit: &mut dyn FnMut(Event<J>)) {
+        let (mut watch, mut last_look) = (StallWatch::new(), Instant::now());
         loop {
+            let begun = Instant::now();
+            if last_look.elapsed() >= LOOK_INTERVAL {
+                last_look = Instant::now();
+                self.stalls(&mut watch, recorders).into_iter().for_each(|stall| emit(Event::Stalled(stall)));
+            }
             let taken = self.combiner.visit(|combined| {
                 let unreported = std::mem::take(&mut combined.unreported);
                 combined.reporting = unreported.len();
-                (unreported, combined.ended)
+                // While a source is late, this thread asks it.
+                let is_idle = unreported.is_empty() && !combined.supervisor.source_is_late();
+                combined.waits = if is_idle { ReporterWaits::ForAnything } else { ReporterWaits::Briefly };
+                (unreported, combined.ended, combined.waits)
             });
-            let Ok((unreported, ended)) = taken else { return };
+            let Ok((unreported, ended, waits)) = taken else { return };
             // D6: a worker that answered during the visit found the lock taken.
             self.combine(&mut OwnWork::Unwanted);
             if unreported.is_empty() {
                 if ended {
                     return;
                 }
-                std::thread::park_timeout(POLL_INTERVAL);
+                match waits {
+                    ReporterWaits::Briefly => std::thread::park_timeout(POLL_INTERVAL),
+                    ReporterWaits::ForAnything => std::thread::park_timeout(LOOK_INTERVAL),
+                }
+                // Ends that follow each other closely are reported together.
+                if !self.is_urgent.swap(false, Ordering::AcqRel) {
+                    std::thread::park_timeout(POLL_INTERVAL.saturating_sub(begun.elapsed()));
+                }
             }
-            unreported.into_iter().for_each(&mut *settled);
+            unreported.into_iter().for_each(|settled| emit(Event::Settled(settled)));
         }
+    }
+
+    /// Looks at what the workers do.
+    fn stalls(&self, watch: &mut StallWatch<RunningKey>, recorders: &Recorders) -> Vec<Stall<J>> {
+        let stalled = watch.look(recorders.running());
+        if stalled.is_empty() {
+            return Vec::new();
+        }
+        let found = self.combiner.visit(|combined| {
+            let stall = |key: &RunningKey| {
+                let task = combined.supervisor.task(key.id)?;
+                Some(Stall::new(key.id, task, StalledWorker::Thread(key.thread)))
+            };
+            stalled.iter().filter_map(stall).collect()
+        });
+        found.unwrap_or_default()
     }
 
     /// D2 to D5: takes answers and hands out work, unless another thread is combining.
@@ -171,8 +226,14 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         let is_due = || !self.answers.is_empty() && self.work.len() <= self.low_water;
         if self.combiner.combine(apply, is_due) == Err(Poisoned) {
             self.close();
-            self.reporter.unpark();
+            self.wake_reporter();
         }
+    }
+
+    /// Wakes the reporter for something that can't wait.
+    fn wake_reporter(&self) {
+        self.is_urgent.store(true, Ordering::Release);
+        self.reporter.unpark();
     }
 
     fn take_answers(&self, combined: &mut Combined<J, S>) {
@@ -180,8 +241,12 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
             let Some(settled) = combined.supervisor.returned(returned) else { continue };
             let failed = settled.outcome.is_err();
             combined.unreported.push(settled);
-            // The callback may end the run at a failure. Other ends can wait until the reporter wakes by itself.
+            // The callback may end the run at a failure. Other ends can wait for a moment.
             if failed || combined.unreported.len() == self.outstanding_max / 2 {
+                combined.waits = ReporterWaits::Briefly;
+                self.wake_reporter();
+            } else if combined.waits == ReporterWaits::ForAnything {
+                combined.waits = ReporterWaits::Briefly;
                 self.reporter.unpark();
             }
         }
@@ -202,11 +267,17 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
                     }
                     pushed = true;
                 }
-                Ready::Wait => break,
+                Ready::Wait => {
+                    if combined.supervisor.source_is_late() && combined.waits == ReporterWaits::ForAnything {
+                        combined.waits = ReporterWaits::Briefly;
+                        self.reporter.unpark();
+                    }
+                    break;
+                }
                 Ready::End => {
                     combined.ended = true;
                     self.close();
-                    self.reporter.unpark();
+                    self.wake_reporter();
                     break;
                 }
             }
@@ -229,3 +300,6 @@ enum OwnWork<J: Job> {
     Wanted,
     Taken(Work<J>),
 }
+
+#[cfg(test)]
+mod tests;

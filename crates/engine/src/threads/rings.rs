@@ -7,11 +7,11 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use haul_io::{Feed, Io, RingRefused, TaskIo, Uring, UringConfig, reason};
+use haul_io::{Feed, Io, RingRefused, Uring, UringConfig, reason};
 use haul_queue::TryPop;
 
 use crate::config::Config;
-use crate::event::Settled;
+use crate::event::Event;
 use crate::execute::{Work, execute};
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
@@ -40,13 +40,13 @@ pub(crate) fn run<J: Job>(
     config: &Config,
     size: RingSize,
     shortages: &Shortages,
-    settled: &mut dyn FnMut(Settled<J>),
+    emit: &mut dyn FnMut(Event<J>),
 ) -> Spreads {
     let dispatcher = Dispatcher::new(supervisor, size.rings.get() * size.depth.get());
     let serve = |recorder: &Recorder| serve(job, config, size, &dispatcher, Records { recorder, shortages });
-    match workers::by_threads(&dispatcher, size.rings, serve, shortages, settled) {
+    match workers::by_threads(&dispatcher, size.rings, serve, shortages, emit) {
         Some(spreads) => spreads,
-        None => workers::by_this_thread(job, dispatcher, config, settled),
+        None => workers::by_this_thread(job, dispatcher, config, emit),
     }
 }
 
@@ -57,7 +57,8 @@ struct Records<'a> {
     shortages: &'a Shortages,
 }
 
-/// The body of a ring's thread. If the system refuses this thread a ring after all, the thread works by blocking calls.
+/// The body of a ring's thread. If the system refuses this thread a ring after all, or refuses in the middle of the run
+/// to enter it, the thread works by blocking calls.
 fn serve<J: Job>(
     job: &J,
     config: &Config,
@@ -74,11 +75,16 @@ fn serve<J: Job>(
         }
     };
     dispatcher.add_unparker(ring.unparker());
-    ring.run(|| match dispatcher.try_next() {
-        TryPop::Item(work) => Feed::Job(Box::pin(lane(job, dispatcher, ring.task(), recorder, work))),
-        // The dispatcher unparks the ring when there is new work.
-        TryPop::Empty => Feed::Wait(Duration::MAX),
-        TryPop::Closed => Feed::End,
+    ring.run(|| {
+        if ring.failure().is_some() {
+            return Feed::End;
+        }
+        match dispatcher.try_next() {
+            TryPop::Item(work) => Feed::Job(Box::pin(lane(job, dispatcher, &ring, recorder, work))),
+            // The dispatcher unparks the ring when there is new work.
+            TryPop::Empty => Feed::Wait(Duration::MAX),
+            TryPop::Closed => Feed::End,
+        }
     });
     if ring.kernel_workers_refused() {
         let wanted = UringConfig::default().kernel_workers_max as usize;
@@ -87,20 +93,30 @@ fn serve<J: Job>(
     if let Some((granted, error)) = ring.pool_thread_refused() {
         shortages.note("pool threads", granted + 1, granted, reason(&error));
     }
+    if let Some(failure) = ring.failure() {
+        shortages.note_one("rings", size.rings.get(), reason(&failure));
+        drop(ring);
+        workers::serve(job, config, dispatcher, recorder);
+    }
 }
 
 /// Carries out one piece of work after the other while there is any: a future for each would cost an allocation.
 async fn lane<J: Job>(
     job: &J,
     dispatcher: &Dispatcher<J, impl Source<J::Task>>,
-    io: TaskIo,
+    ring: &Uring,
     recorder: &Recorder,
     mut work: Work<J>,
 ) {
+    let io = ring.task();
     loop {
+        recorder.begin(work.id, io.activity());
         let returned = execute(job, &io, work).await;
-        recorder.record(&returned.phases);
+        recorder.end(io.activity(), &returned.phases);
         dispatcher.answer(returned);
+        if ring.failure().is_some() {
+            return dispatcher.settle_answers();
+        }
         // A job that never waits must not keep the other lanes from their completions.
         io.yield_now().await;
         let TryPop::Item(next) = dispatcher.try_next() else { return };

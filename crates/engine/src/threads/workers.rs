@@ -10,7 +10,7 @@ use std::thread::ScopedJoinHandle;
 use haul_io::{Blocking, reason, run_ready};
 
 use crate::config::Config;
-use crate::event::Settled;
+use crate::event::Event;
 use crate::execute::execute;
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
@@ -27,13 +27,13 @@ pub(crate) fn run<J: Job>(
     config: &Config,
     workers: NonZeroUsize,
     shortages: &Shortages,
-    settled: &mut dyn FnMut(Settled<J>),
+    emit: &mut dyn FnMut(Event<J>),
 ) -> Spreads {
     let dispatcher = Dispatcher::new(supervisor, workers.get());
     let serve = |recorder: &Recorder| serve(job, config, &dispatcher, recorder);
-    match by_threads(&dispatcher, workers, serve, shortages, settled) {
+    match by_threads(&dispatcher, workers, serve, shortages, emit) {
         Some(spreads) => spreads,
-        None => by_this_thread(job, dispatcher, config, settled),
+        None => by_this_thread(job, dispatcher, config, emit),
     }
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn by_threads<J: Job, S: Source<J::Task>>(
     count: NonZeroUsize,
     serve: impl Fn(&Recorder) + Send + Copy,
     shortages: &Shortages,
-    settled: &mut dyn FnMut(Settled<J>),
+    emit: &mut dyn FnMut(Event<J>),
 ) -> Option<Spreads> {
     let recorders = Recorders::for_workers(count);
     let did_work = std::thread::scope(|scope| {
@@ -64,7 +64,7 @@ pub(crate) fn by_threads<J: Job, S: Source<J::Task>>(
         if threads.is_empty() {
             return false;
         }
-        dispatcher.report_all(settled);
+        dispatcher.report_all(&recorders, emit);
         drop(guard);
         join(threads);
         true
@@ -77,10 +77,10 @@ pub(crate) fn by_this_thread<J: Job>(
     job: &J,
     dispatcher: Dispatcher<J, impl Source<J::Task>>,
     config: &Config,
-    settled: &mut dyn FnMut(Settled<J>),
+    emit: &mut dyn FnMut(Event<J>),
 ) -> Spreads {
     match dispatcher.into_supervisor() {
-        Some(supervisor) => serial::run(job, supervisor, config, settled),
+        Some(supervisor) => serial::run(job, supervisor, config, emit),
         None => unreachable!("no worker has touched the supervisor"),
     }
 }
@@ -106,8 +106,9 @@ pub(crate) fn serve<J: Job>(
 ) {
     let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
     while let Some(work) = dispatcher.next() {
+        recorder.begin(work.id, io.activity());
         let returned = run_ready(execute(job, &io, work));
-        recorder.record(&returned.phases);
+        recorder.end(io.activity(), &returned.phases);
         dispatcher.answer(returned);
     }
 }

@@ -124,6 +124,7 @@ fn observe(engine: Engine, cancel: Cancel, source: impl Source<Task>) -> Observe
                 };
                 assert!(observed.ends.insert(settled.id.0, end).is_none(), "{:?} ended twice", settled.id);
             }
+            Event::Stalled(_) => panic!("nothing takes a minute"),
             Event::Ended { .. } => order.push("ended"),
         });
     assert_eq!((order.first(), order.last()), (Some(&"started"), Some(&"ended")));

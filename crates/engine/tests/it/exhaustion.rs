@@ -72,6 +72,63 @@ fn a_ring_that_may_be_made_but_not_entered_is_no_ring() {
     }
 }
 
+/// As [`Look`]; but the task with this number forbids its thread to enter the ring any more.
+struct Break {
+    at: u32,
+    errno: i32,
+}
+
+impl Job for Break {
+    type Task = u32;
+    type State = ();
+    type Output = ();
+    type Error = std::io::Error;
+
+    async fn start<I: Io>(&self, io: &I, task: &u32) -> Result<Step<(), ()>, std::io::Error> {
+        if *task == self.at {
+            haul_testkit::deny_from_now_on(&[libc::SYS_io_uring_enter], self.errno);
+        }
+        let directory = io.open(None, std::path::Path::new("."), OpenMode::Read { follow: true }).await?;
+        io.sync(&directory).await?;
+        Look.start(io, task).await
+    }
+
+    async fn part<I: Io>(&self, _: &I, _: &u32, _: &(), _: u64) -> Result<(), std::io::Error> {
+        Ok(())
+    }
+
+    async fn finish<I: Io>(&self, _: &I, _: &u32, _: &(), _: bool) -> Result<(), std::io::Error> {
+        Ok(())
+    }
+
+    fn is_cancelled(error: &std::io::Error) -> bool {
+        haul_io::is_cancelled(error)
+    }
+}
+
+#[test]
+fn a_ring_that_breaks_costs_at_most_the_operations_in_flight() {
+    for (engine, rings, depth) in [("uring=1x8", 1, 8), ("uring=2x8", 2, 8), ("uring=1x1", 1, 1)] {
+        for errno in [libc::EPERM, libc::ENOSYS, libc::EINVAL, libc::EBADR] {
+            let engine: Engine = engine.parse().unwrap();
+            let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+            let report = run(&Break { at: 20, errno }, 0..200, &config, |event| {
+                let haul_engine::Event::Settled(settled) = event else { return };
+                if let Err(failure) = &settled.outcome {
+                    let haul_engine::Failure::Job(error) = failure else { panic!("{failure:?}") };
+                    assert!(error.to_string().starts_with("io_uring stopped working: "), "{error}");
+                }
+            });
+            assert_eq!(report.succeeded + report.failed, 200, "{engine}");
+            assert!(report.failed < depth, "{engine}: {} failed", report.failed);
+            let meaning = haul_io::reason(&std::io::Error::from_raw_os_error(errno));
+            let said: Vec<_> = report.shortages.iter().map(ToString::to_string).collect();
+            let granted = rings - 1;
+            assert_eq!(said, [format!("{granted} of {rings} rings: io_uring stopped working: {meaning}")]);
+        }
+    }
+}
+
 #[test]
 fn pipes_stand_in_for_eventfds() {
     for engine in ["serial", "threads=4", "uring=2x8"] {

@@ -2,19 +2,22 @@
 //!
 //! Owns: how many bytes have been received, which representation they belong to, the last check before a file is
 //! published.
-//! Does not own: writing the bytes ([`crate::body::sink`]), digests ([`crate::body::expectation`]), what a response is
+//! Does not own: storing the bytes ([`crate::body::store`]), digests ([`crate::body::expectation`]), what a response is
 //! worth ([`crate::kept::resume`]).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use haul_io::{Buf, File, Io};
+use haul_io::{Buf, ChunkedFormat, Io, Staged};
 use http::HeaderMap;
 use url::Url;
 
+use crate::body::encoded::chunks::Chunks;
 use crate::body::expectation::Expectation;
+use crate::body::file_sink::FileSink;
 use crate::body::receiver::Receiver;
-use crate::body::reread::reread;
 use crate::body::sink::{Sink, Stored};
+use crate::body::store::{PartsFile, Store};
 use crate::kept::claims::Claims;
 use crate::kept::condition::LocalCopy;
 use crate::kept::resume::Prefix;
@@ -24,7 +27,7 @@ use crate::{Checksum, Error, Expected, Response, disposition_name};
 
 /// A body and what is known of it.
 pub(crate) struct Download {
-    sink: Sink,
+    store: Store,
     expectation: Expectation,
     /// Where the server names the file: the names of the run.
     names: Option<Claims>,
@@ -39,6 +42,7 @@ pub(crate) struct Download {
     /// A copy from an earlier run; nothing needs to be received while it is current.
     local_copy: Option<LocalCopy>,
     is_unchanged: bool,
+    had_unreadable_part: bool,
 }
 
 /// What a complete download yields.
@@ -51,7 +55,7 @@ pub(crate) struct Complete {
 impl Download {
     pub(crate) fn new(sink: Sink, expected: Expected) -> Self {
         Self {
-            sink,
+            store: Store::new(sink),
             expectation: Expectation::new(expected),
             names: None,
             claimed: None,
@@ -60,6 +64,7 @@ impl Download {
             set_aside: None,
             local_copy: None,
             is_unchanged: false,
+            had_unreadable_part: false,
         }
     }
 
@@ -80,6 +85,45 @@ impl Download {
         Ok(download)
     }
 
+    /// Stores the body in `format`.
+    pub(crate) fn stored_as(self, format: Option<&Arc<dyn ChunkedFormat>>) -> Self {
+        Self { store: self.store.encoded(format), ..self }
+    }
+
+    /// Receives again the content of `chunks`, which an earlier run left of the representation with `validators` in the
+    /// partial file `old`.
+    ///
+    /// # Errors
+    /// If the chunks can't be read, or their content can't be stored.
+    pub(crate) async fn restore(
+        &mut self,
+        io: &impl Io,
+        chunks: Chunks<'_>,
+        validators: Validators,
+        old: Staged,
+    ) -> Result<(), Error> {
+        let (total, bytes) = (validators.total, chunks.bytes);
+        self.validators = Some(validators);
+        self.store.expect(io, self.validators.as_ref(), None)?;
+        self.store.restore(io, &mut self.expectation, chunks, total).await?;
+        self.bytes = bytes;
+        if self.pause(io).await && self.bytes > 0 {
+            self.store.replace_partial(io, old).await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Records that no key opens what an earlier run kept of it.
+    pub(crate) fn after_unreadable_part(self) -> Self {
+        Self { had_unreadable_part: true, ..self }
+    }
+
+    /// Whether no key opened what an earlier run kept of it.
+    pub(crate) fn had_unreadable_part(&self) -> bool {
+        self.had_unreadable_part
+    }
+
     /// Takes the name of the file from the server, and claims it of `names`.
     pub(crate) fn named_by_server(self, names: Claims) -> Self {
         Self { names: Some(names), ..self }
@@ -97,9 +141,10 @@ impl Download {
 
     /// Renames the file as the server says, if the task wants that. To be called before the first byte of the whole.
     pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
-        let (Some(names), Sink::File(sink)) = (&self.names, &mut self.sink) else { return Ok(()) };
+        let suffix = self.store.suffix().to_owned();
+        let (Some(names), Some(sink)) = (&self.names, self.store.file_mut()) else { return Ok(()) };
         if let Some(name) = disposition_name(headers) {
-            sink.rename(&name);
+            sink.rename(&(name + &suffix));
         }
         if self.claimed.as_deref() != Some(sink.path()) {
             names.claim(io, sink.path()).await?;
@@ -110,7 +155,7 @@ impl Download {
 
     /// Announces the response whose body comes next.
     pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
-        self.sink.announce(response);
+        self.store.sink.announce(response);
     }
 
     /// The local copy that a request for the whole of `url` may be conditional on.
@@ -135,10 +180,7 @@ impl Download {
 
     /// The path of the file to be published, if the body becomes one.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        match &self.sink {
-            Sink::File(sink) => Some(sink.path().to_owned()),
-            _ => None,
-        }
+        self.store.path().map(Path::to_owned)
     }
 
     /// What a request may continue after.
@@ -154,12 +196,13 @@ impl Download {
 
     /// Whether an unnamed file is open, which is lost when it is closed.
     pub(crate) fn holds_file(&self) -> bool {
-        matches!(&self.sink, Sink::File(sink) if sink.holds_file())
+        self.store.file().is_some_and(FileSink::holds_file)
     }
 
     /// The whole comes next, of `total` bytes if that is known.
     pub(crate) fn expect_whole(
         &mut self,
+        io: &impl Io,
         url: &Url,
         headers: &HeaderMap,
         total: Option<u64>,
@@ -167,14 +210,19 @@ impl Download {
         let validators = Validators::of(headers, total);
         self.validators = validators.map(|validators| validators.with_origin(Origin::of(url).to_string()));
         self.expectation.expect_whole(headers);
-        self.expect(headers, total)
+        self.expect(io, headers, total)
     }
 
     /// A part that the user asked for comes next: nothing can be appended to it, and digests of the whole
     /// representation say nothing of it (RFC 9530, section 3).
-    pub(crate) fn expect_excerpt(&mut self, headers: &HeaderMap, bytes: Option<u64>) -> Result<(), Error> {
+    pub(crate) fn expect_excerpt(
+        &mut self,
+        io: &impl Io,
+        headers: &HeaderMap,
+        bytes: Option<u64>,
+    ) -> Result<(), Error> {
         self.validators = None;
-        self.expect(headers, bytes)
+        self.expect(io, headers, bytes)
     }
 
     /// No content comes, whatever the headers say.
@@ -194,58 +242,67 @@ impl Download {
     }
 
     /// The whole comes next, decoded: its length is unknown, and nothing can be appended to a part of it.
-    pub(crate) fn expect_decoded(&mut self, headers: &HeaderMap) -> Result<(), Error> {
+    pub(crate) fn expect_decoded(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
         self.validators = None;
-        self.expect(headers, None)?;
+        self.expect(io, headers, None)?;
         self.expectation.expect_decoded(headers);
         Ok(())
     }
 
     /// Some of the missing bytes come next; the whole has `total` bytes.
-    pub(crate) fn expect_part(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+    pub(crate) fn expect_part(
+        &mut self,
+        io: &impl Io,
+        headers: &HeaderMap,
+        total: Option<u64>,
+    ) -> Result<(), Error> {
         self.validators.iter_mut().for_each(|validators| validators.total = total);
-        self.expect(headers, total)
+        self.expect(io, headers, total)
     }
 
-    fn expect(&mut self, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
+    fn expect(&mut self, io: &impl Io, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
         self.expectation.expect_content(headers);
         if let Some(total) = total {
             self.check_room(total)?;
             self.expectation.check_size(total)?;
         }
-        if let Sink::File(sink) = &mut self.sink {
-            let first_modified = || self.validators.as_ref().and_then(Validators::modified_seconds);
-            sink.set_modified(last_modified(headers).or_else(first_modified));
-            let validators = if sink.may_leave_partial() { self.validators.clone() } else { None };
-            sink.expect(validators, total);
+        let first_modified = self.validators.as_ref().and_then(Validators::modified_seconds);
+        if let Some(sink) = self.store.file_mut() {
+            sink.set_modified(last_modified(headers).or(first_modified));
         }
-        Ok(())
+        self.store.expect(io, self.validators.as_ref(), total)
     }
 
     /// Nothing comes: the bytes that are there are the whole.
     pub(crate) fn expect_nothing(&mut self) {
-        if let Sink::File(sink) = &mut self.sink {
-            sink.set_modified(self.validators.as_ref().and_then(Validators::modified_seconds));
+        let modified = self.validators.as_ref().and_then(Validators::modified_seconds);
+        if let Some(sink) = self.store.file_mut() {
+            sink.set_modified(modified);
         }
     }
 
     /// Whether the body becomes a file.
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self.sink, Sink::File(_))
+        self.store.file().is_some()
     }
 
-    /// Opens the file for parts that others write, with room for all of it. The content of the response that comes next
-    /// is the whole.
+    /// Whether others may write parts of the file, in any order.
+    pub(crate) fn may_come_in_parts(&mut self, io: &impl Io) -> Result<bool, Error> {
+        self.store.may_come_in_parts(io)
+    }
+
+    /// Opens the file for parts that others write. The content of the response that comes next is the whole.
     ///
     /// # Panics
-    /// If the body doesn't become a file.
-    pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<File, Error> {
-        let Sink::File(sink) = &mut self.sink else { panic!("only a file has parts") };
+    /// If the body doesn't become a file, or [`Download::may_come_in_parts`] says no.
+    pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<PartsFile, Error> {
         self.expectation.expect_parts();
-        if self.expectation.needs_hashing() {
+        if self.expectation.needs_hashing()
+            && let Some(sink) = self.store.file_mut()
+        {
             sink.keep_cached();
         }
-        Ok(sink.written(io).await?.file)
+        self.store.open_for_parts(io).await
     }
 
     /// All parts have been written, `bytes` in total: hashes them, and publishes the file.
@@ -255,9 +312,7 @@ impl Download {
         bytes: u64,
     ) -> Result<Complete, Error> {
         self.bytes = bytes;
-        if let Sink::File(sink) = &mut self.sink {
-            sink.set_written(bytes);
-        }
+        self.store.set_written(bytes);
         if let Err(error) = self.rehash(io).await {
             self.abandon(io).await;
             return Err(error);
@@ -267,19 +322,14 @@ impl Download {
 
     /// Hashes the bytes that are in the file already.
     async fn rehash(&mut self, io: &impl Io) -> Result<(), Error> {
-        let Sink::File(sink) = &mut self.sink else { return Ok(()) };
-        let written = sink.written(io).await?;
-        if !self.expectation.needs_hashing() {
-            return Ok(());
-        }
-        reread(io, &written.file, written.bytes, |piece| self.expectation.update(piece)).await
+        self.store.rehash(io, &mut self.expectation, self.bytes).await
     }
 
     /// Drops all bytes received so far.
     pub(crate) async fn start_over(&mut self, io: &impl Io) -> Result<(), Error> {
         (self.bytes, self.validators) = (0, None);
         self.expectation.restart();
-        self.sink.start_over(io).await
+        self.store.start_over(io).await
     }
 
     /// Drops all bytes received so far, but not those in a partial file: these go when what comes now is complete.
@@ -288,19 +338,20 @@ impl Download {
         self.set_aside = validators.or(self.set_aside.take());
         self.bytes = 0;
         self.expectation.restart();
-        self.sink.set_aside(io).await
+        self.store.set_aside(io).await
     }
 
     /// Whether the file is only compared with one that exists.
     pub(crate) fn compares(&self) -> bool {
-        matches!(&self.sink, Sink::File(sink) if sink.compares())
+        self.store.compares()
     }
 
     /// Prepares for a pause before another attempt. Returns whether there can be one.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> bool {
         self.expectation.drop_content();
-        let kept = self.sink.pause(io).await;
-        if kept == self.bytes && self.validators.is_some() {
+        let kept = self.store.pause(io, self.bytes).await;
+        if let Some(bytes) = kept.filter(|_| self.validators.is_some()) {
+            self.bytes = bytes;
             return true;
         }
         self.set_aside(io).await.is_ok()
@@ -308,8 +359,8 @@ impl Download {
 
     /// All bytes have been received: checks them, and publishes the file.
     pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Complete, Error> {
-        match self.expectation.finish(self.bytes) {
-            Ok(hash) => Ok(Complete { stored: self.sink.complete(io).await?, hash }),
+        match self.store.finish(io, &mut self.expectation, self.bytes).await {
+            Ok(hash) => Ok(Complete { stored: self.store.sink.complete(io).await?, hash }),
             Err(error) => {
                 Box::pin(self.abandon(io)).await;
                 Err(error)
@@ -317,23 +368,22 @@ impl Download {
         }
     }
 
-    /// Ends the download for this run; a later run may continue it, where the task wants that.
-    pub(crate) async fn keep(mut self, io: &impl Io) {
-        if let Sink::File(sink) = &mut self.sink
-            && sink.is_in_partial()
-        {
-            sink.pause(io).await;
-            return;
+    /// Ends the download for this run; a later run may continue it, where the task wants that. Returns whether bytes
+    /// are kept.
+    pub(crate) async fn keep(mut self, io: &impl Io) -> bool {
+        if self.store.file().is_some_and(FileSink::is_in_partial) {
+            return self.store.pause(io, self.bytes).await.is_some_and(|bytes| bytes > 0);
         }
         let kept = self.pause(io).await;
         if !kept || self.holds_file() {
             self.abandon(io).await;
         }
+        false
     }
 
     /// Ends the download and leaves nothing behind.
     pub(crate) async fn abandon(&mut self, io: &impl Io) {
-        self.sink.abandon(io).await;
+        self.store.sink.abandon(io).await;
     }
 }
 
@@ -343,7 +393,7 @@ impl Receiver for Download {
     }
 
     fn check_room(&self, bytes: u64) -> Result<(), Error> {
-        self.sink.check_room(bytes)
+        self.store.sink.check_room(bytes)
     }
 
     fn see_encoded(&mut self, bytes: &[u8]) {
@@ -351,13 +401,13 @@ impl Receiver for Download {
     }
 
     fn takes_large_pieces(&self) -> bool {
-        matches!(&self.sink, Sink::File(_) | Sink::Discard { .. }) && !self.expectation.hashes()
+        let is_stored = matches!(&self.store.sink, Sink::File(_) | Sink::Discard { .. });
+        is_stored && !self.expectation.hashes() && !self.store.is_encoded()
     }
 
     async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {
-        self.expectation.update(&input.filled()[..count]);
         self.bytes += count as u64;
-        self.sink.take(io, input, count).await
+        self.store.take(io, &mut self.expectation, input, count).await
     }
 
     async fn end(&mut self, _io: &impl Io) -> Result<(), Error> {

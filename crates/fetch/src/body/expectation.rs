@@ -28,7 +28,8 @@ pub(crate) struct ContentChecks(Vec<Check>);
 /// The checks on a body that arrives in one or more responses.
 pub(crate) struct Expectation {
     expected: Expected,
-    /// Digests of the whole. Invariant: each has seen all bytes received so far.
+    /// Digests of the whole. Invariant: each has seen all bytes received so far; of a body that is encoded, those of
+    /// encoded chunks.
     whole: Vec<Check>,
     /// Digests of the content of the current response.
     content: ContentChecks,
@@ -115,11 +116,21 @@ impl Expectation {
 
     /// The next bytes received.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.update_content(bytes);
+        self.update_whole(bytes);
+    }
+
+    /// The next bytes of the whole, whose content was received before.
+    pub(crate) fn update_whole(&mut self, bytes: &[u8]) {
         self.whole.iter_mut().for_each(|check| check.update(bytes));
+        self.hash.iter_mut().for_each(|hasher| hasher.update(bytes));
+    }
+
+    /// The next bytes of the content of a response, which may be dropped again before they count for the whole.
+    pub(crate) fn update_content(&mut self, bytes: &[u8]) {
         if !self.is_decoded {
             self.content.update(bytes);
         }
-        self.hash.iter_mut().for_each(|hasher| hasher.update(bytes));
     }
 
     /// The next bytes of content, before they are decoded.

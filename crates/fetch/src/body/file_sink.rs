@@ -6,10 +6,11 @@
 
 use std::path::Path;
 
-use haul_io::{Buf, Existing, File, HUGE_BYTES, Io, Offset, OpenMode, Publish, Shortfalls, Staged, Stat};
+use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Shortfalls, Staged, Stat};
 
 use crate::body::reread::is_same;
 use crate::body::shortage;
+use crate::body::space::Space;
 use crate::body::write::write_first;
 use crate::kept::partial::{Kept, Partial};
 use crate::kept::place::Place;
@@ -24,8 +25,6 @@ pub(crate) struct FileSink {
     partial: Option<Partial>,
     /// The validators of the partial file; `None` if none is to be kept.
     validators: Option<Validators>,
-    /// Length of the body, if known.
-    expected_bytes: Option<u64>,
     /// Bytes received and not yet written.
     buffer: Option<Buf>,
     staged: Option<Staged>,
@@ -38,10 +37,7 @@ pub(crate) struct FileSink {
     /// Set if the file is only compared with the one that has its name: what an earlier run may have left of that one.
     compares: Option<Partial>,
     written_bytes: u64,
-    /// The space that was allocated for the file.
-    allocated_bytes: u64,
-    /// Whether it is settled if the open file stays in the page cache.
-    cache_is_settled: bool,
+    space: Space,
     /// The record of a file that is kept up to date with its URL.
     sync: Option<Box<Sync>>,
 }
@@ -54,9 +50,6 @@ pub(crate) struct Written {
 
 /// Bodies of up to this many bytes are written in one operation.
 const BUFFER_BYTES: usize = 128 * 1024;
-/// Space is allocated this far ahead of the bytes that have arrived: an announced length is no promise. Large enough
-/// that the file system lays the file out in long extents and the calls cost nothing beside the writes.
-const ALLOCATED_AHEAD_BYTES: u64 = 64 << 20;
 
 impl FileSink {
     pub(crate) fn new(publish: Publish, partial: Option<Partial>) -> Self {
@@ -64,7 +57,6 @@ impl FileSink {
             publish,
             partial,
             validators: None,
-            expected_bytes: None,
             buffer: None,
             staged: None,
             in_partial: false,
@@ -72,8 +64,7 @@ impl FileSink {
             keeps_partial: false,
             compares: None,
             written_bytes: 0,
-            allocated_bytes: 0,
-            cache_is_settled: false,
+            space: Space::default(),
             sync: None,
         }
     }
@@ -107,6 +98,22 @@ impl FileSink {
         Self { compares: Some(partial), ..Self::new(publish, None) }
     }
 
+    /// Keeps the partial file that is there until another whole is complete, or [`FileSink::replace_partial`].
+    pub(crate) fn keeping_partial(self) -> Self {
+        Self { keeps_partial: true, ..self }
+    }
+
+    /// Puts what was received in the place of `old`, the partial file that was kept so far.
+    pub(crate) async fn replace_partial(&mut self, io: &impl Io, old: Staged) -> Result<(), Error> {
+        if let (Some(partial), Some(validators)) = (&self.partial, &self.validators)
+            && let Some(staged) = self.staged.take()
+        {
+            self.staged = Some(partial.replace(io, old, staged, validators).await?);
+            (self.in_partial, self.keeps_partial) = (true, false);
+        }
+        Ok(())
+    }
+
     /// Whether it is compared with the file that has its name.
     pub(crate) fn compares(&self) -> bool {
         self.compares.is_some()
@@ -130,7 +137,8 @@ impl FileSink {
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        (self.staged, self.written_bytes, self.cache_is_settled) = (None, 0, false);
+        (self.staged, self.written_bytes) = (None, 0);
+        self.space.start_over();
         (self.in_partial, self.keeps_partial) = (false, true);
         Ok(())
     }
@@ -138,7 +146,7 @@ impl FileSink {
     /// The body that comes next has these validators, and this length if known.
     pub(crate) fn expect(&mut self, validators: Option<Validators>, bytes: Option<u64>) {
         self.validators = validators;
-        self.expected_bytes = bytes;
+        self.space.expected_bytes = bytes;
     }
 
     /// The path of the file when it is published.
@@ -191,8 +199,8 @@ impl FileSink {
         if let Err(error) = self.allocate(io, count as u64).await {
             return (Err(error), input);
         }
-        self.spare_cache(io).await;
         let file = self.staged.as_ref().expect("staged by the write before").file().clone();
+        self.space.spare_cache(io, &file).await;
         let (result, input) = write_first(io, &file, input, count, Offset::At(self.written_bytes)).await;
         self.written_bytes += count as u64;
         (result, input)
@@ -202,7 +210,7 @@ impl FileSink {
     /// a copy.
     fn is_whole_body(&self, input: &Buf, count: usize) -> bool {
         let is_first = self.buffer.is_none() && self.staged.is_none() && self.written_bytes == 0;
-        is_first && count == input.filled().len() && self.expected_bytes == Some(count as u64)
+        is_first && count == input.filled().len() && self.space.expected_bytes == Some(count as u64)
     }
 
     /// Appends the buffered bytes to the file.
@@ -221,34 +229,16 @@ impl FileSink {
         Ok(())
     }
 
-    /// Allocates space for the next `count` bytes and some more, if the length of the body is known.
+    /// Allocates space for the next `count` bytes and some more.
     async fn allocate(&mut self, io: &impl Io, count: u64) -> Result<(), Error> {
-        let (Some(expected_bytes), Some(staged)) = (self.expected_bytes, &self.staged) else { return Ok(()) };
-        let needed_bytes = self.written_bytes.saturating_add(count);
         // The length of a partial file shows how many bytes have been received.
-        if self.in_partial || needed_bytes <= self.allocated_bytes {
-            return Ok(());
-        }
-        let bytes = expected_bytes.min(needed_bytes.saturating_add(ALLOCATED_AHEAD_BYTES));
-        if bytes > self.allocated_bytes {
-            io.allocate(staged.file(), bytes).await.map_err(Error::write)?;
-            self.allocated_bytes = bytes;
-        }
-        Ok(())
+        let Some(staged) = self.staged.as_ref().filter(|_| !self.in_partial) else { return Ok(()) };
+        self.space.allocate(io, staged.file(), self.written_bytes.saturating_add(count)).await
     }
 
     /// The file will be read again at once, so that it stays in the page cache.
     pub(crate) fn keep_cached(&mut self) {
-        self.cache_is_settled = true;
-    }
-
-    /// Keeps a huge file out of the page cache.
-    async fn spare_cache(&mut self, io: &impl Io) {
-        let is_huge = self.expected_bytes.is_some_and(|bytes| bytes >= HUGE_BYTES);
-        if let Some(staged) = self.staged.as_ref().filter(|_| is_huge && !self.cache_is_settled) {
-            self.cache_is_settled = true;
-            io.spare_cache(staged.file(), None).await;
-        }
+        self.space.keep_cached();
     }
 
     async fn open(&mut self, io: &impl Io) -> Result<Staged, Error> {
@@ -287,7 +277,7 @@ impl FileSink {
         if self.in_partial
             && let Some(staged) = self.staged.take()
         {
-            self.cache_is_settled = false;
+            self.space.reopen();
             self.left = io.stat(staged.file()).await.ok();
         }
         self.written_bytes
@@ -298,7 +288,8 @@ impl FileSink {
         if let Some(held) = self.buffer.take() {
             io.give_buf(held);
         }
-        (self.written_bytes, self.allocated_bytes, self.cache_is_settled) = (0, 0, false);
+        self.written_bytes = 0;
+        self.space.start_over();
         match (self.staged.take(), &self.partial) {
             (staged, Some(partial)) if self.in_partial => {
                 self.in_partial = false;
@@ -418,8 +409,8 @@ impl FileSink {
         if self.staged.is_none() {
             self.staged = Some(self.open(io).await?);
         }
-        self.spare_cache(io).await;
         let staged = self.staged.as_ref().expect("staged above");
+        self.space.spare_cache(io, staged.file()).await;
         Ok(Written { file: staged.file().clone(), bytes: self.written_bytes })
     }
 }

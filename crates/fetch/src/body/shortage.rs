@@ -3,16 +3,14 @@
 //! A process or system without free descriptors is busy, not broken: transfers that end free some, so that work waits
 //! instead of failing.
 //!
-//! Owns: recognising a shortage, how long work waits for its end; creating files under one.
+//! Owns: how long work waits for the end of a shortage, beyond the waits of each operation; creating files under one.
 //! Does not own: which idle connections give way ([`crate::route::pool`]).
 
 use std::io;
 use std::time::Duration;
 
-use haul_io::{Buf, Io, Publish, Published, Staged};
+use haul_io::{Buf, Io, Publish, Published, Staged, is_shortage};
 
-/// The numbers of ENOMEM, ENFILE, EMFILE and ENOBUFS.
-const SHORTAGES: [i32; 4] = [12, 23, 24, 105];
 /// How long to wait before trying again.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long to keep trying.
@@ -21,11 +19,6 @@ const TIME_MAX: Duration = Duration::from_secs(60);
 /// One piece of work that waits for descriptors.
 pub(crate) struct Shortage {
     until: Duration,
-}
-
-/// Whether `error` means that no descriptor or memory of the system is free.
-pub(crate) fn is_shortage(error: &io::Error) -> bool {
-    error.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number))
 }
 
 impl Shortage {

@@ -9,6 +9,7 @@ use haul_io::{Buf, File, Io, Offset, Shortfalls};
 use crate::body::file_sink::FileSink;
 use crate::body::handover::Handover;
 use crate::body::write::write_first;
+use crate::kept::comparison::Comparison;
 use crate::{Error, Response};
 
 pub(crate) enum Sink {
@@ -22,6 +23,8 @@ pub(crate) enum Sink {
     Stream { file: File, bytes: u64 },
     /// Handed to a reader as it arrives.
     Reader(Handover),
+    /// Compared with a file that exists.
+    Compare(Box<Comparison>),
 }
 
 /// What a complete body became.
@@ -55,7 +58,7 @@ impl Sink {
         match self {
             Self::Reader(handover) => handover.announce(&response()),
             Self::File(sink) => sink.announce(response),
-            Self::Discard { .. } | Self::Memory { .. } | Self::Stream { .. } => {}
+            Self::Discard { .. } | Self::Memory { .. } | Self::Stream { .. } | Self::Compare(_) => {}
         }
     }
 
@@ -94,6 +97,7 @@ impl Sink {
                 return write_first(io, file, input, count, Offset::Stream).await;
             }
             Self::Reader(handover) => return (Ok(()), handover.take(input, count).await),
+            Self::Compare(comparison) => comparison.take(io, &input.filled()[..count]).await,
         };
         input.consume(count);
         (result, input)
@@ -104,6 +108,7 @@ impl Sink {
         match self {
             Self::Discard { bytes, .. } => *bytes = 0,
             Self::Memory { bytes, .. } => bytes.clear(),
+            Self::Compare(comparison) => comparison.start_over(),
             Self::File(sink) => sink.start_over(io).await?,
             Self::Stream { bytes: 0, .. } => {}
             Self::Reader(handover) if handover.is_untouched() => {}
@@ -126,7 +131,7 @@ impl Sink {
             Self::File(sink) => sink.pause(io).await,
             Self::Stream { bytes, .. } => *bytes,
             // Fetching these again is cheap, but keeping them is not: every task of a list may be paused.
-            Self::Discard { .. } | Self::Memory { .. } | Self::Reader(_) => {
+            Self::Discard { .. } | Self::Memory { .. } | Self::Reader(_) | Self::Compare(_) => {
                 let _ = self.start_over(io).await;
                 0
             }
@@ -139,6 +144,7 @@ impl Sink {
         match self {
             Self::Memory { bytes, .. } => stored.body = std::mem::take(bytes),
             Self::File(sink) => stored.shortfalls = sink.complete(io).await?,
+            Self::Compare(comparison) => comparison.end()?,
             Self::Discard { .. } | Self::Stream { .. } | Self::Reader(_) => {}
         }
         Ok(stored)

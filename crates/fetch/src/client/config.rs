@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use haul_engine::Closing;
 use haul_http1::Limits;
-use haul_io::Names;
+use haul_io::{ChunkedFormat, Names};
 use http::StatusCode;
 
-use crate::{CookieJar, Family, HostOverride, Logins, Proxies};
+use crate::{CookieJar, Family, HostOverride, Logins, Observer, Proxies};
 
 /// The settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -55,6 +55,10 @@ pub struct Config {
     /// existing files; any other is left as it is, and the task fails with [`Error::Exists`](crate::Error::Exists).
     /// Any status but success is an error. Defaults to false.
     pub sync: bool,
+    /// The format that a [`FetchJob`](crate::FetchJob) stores bodies in, for instance sealed; checksums and lengths are
+    /// those of the bodies. Records beside the files then hold URLs as salted hashes only. Defaults to none: bodies are
+    /// stored as they are.
+    pub format: Option<Arc<dyn ChunkedFormat>>,
     /// How a [`FetchJob`](crate::FetchJob) fetches large files over several connections, to a
     /// [`Destination::File`](crate::Destination) or [`Destination::Named`](crate::Destination), and without
     /// [`Config::resume`]. Defaults to not at all: see [`Segments`].
@@ -109,6 +113,8 @@ pub struct Config {
     pub limits: Limits,
     /// Which certificates are trusted, including those of proxies.
     pub trust: Trust,
+    /// What is called with the events of transfers. Defaults to nothing.
+    pub observer: Observer,
     /// The value of User-Agent. Defaults to "haul/" and the version.
     pub user_agent: String,
 }
@@ -202,6 +208,7 @@ impl Default for Config {
             retry_after_max: Duration::from_secs(120),
             resume: false,
             sync: false,
+            format: None,
             segments: Segments::default(),
             redirects_max: 10,
             allow_downgrade: false,
@@ -225,6 +232,7 @@ impl Default for Config {
             family: Family::Any,
             limits: Limits::default(),
             trust: Trust::Platform,
+            observer: Observer::default(),
             user_agent: concat!("haul/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }
@@ -275,5 +283,6 @@ mod tests {
         assert!(config.unix_socket.is_none() && config.client_identity.is_none());
         assert!(config.host_overrides.is_empty() && config.cookies.is_none());
         assert!(config.user_agent.starts_with("haul/"));
+        assert_eq!(format!("{:?}", config.observer), "Observer(none)");
     }
 }

@@ -4,8 +4,8 @@
 //! differ only in letter case or in Unicode normalization may be one name to the file system: it is asked, by a file
 //! of a random name, whether it tells such names apart in that directory.
 //!
-//! Owns: the claims, at most 21 bytes a name and as much again for one with capital letters or beyond ASCII; which names
-//! may be one.
+//! Owns: the claims, at most 21 bytes a name and as much again for one with capital letters or beyond ASCII; which
+//! names may be one.
 //! Does not own: files that exist already ([`crate::kept::existing`], [`crate::kept::sync`]), other processes
 //! ([`crate::kept::partial`]).
 
@@ -192,8 +192,8 @@ mod tests {
         folded(Path::new(path)).unwrap_or_else(|| path.to_owned())
     }
 
-    /// The memory of a set of hashes, as the standard library lays it out: at most seven of eight buckets are taken, and
-    /// each has a byte besides its hash.
+    /// The memory of a set of hashes, as the standard library lays it out: at most seven of eight buckets are taken,
+    /// and each has a byte besides its hash.
     fn bytes_of(hashes: &Hashes) -> usize {
         let buckets = |part: &HashSet<u64>| (part.capacity() * 8).div_ceil(7);
         hashes.0.iter().map(|part| buckets(part) * (size_of::<u64>() + 1)).sum()

@@ -11,6 +11,7 @@ use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderValue, StatusCode};
 use url::Url;
 
+use crate::kept::mark::{Mark, Salt};
 use crate::kept::record::pair;
 use crate::kept::validator::{is_settled, is_strong};
 use crate::{Request, Response};
@@ -19,7 +20,9 @@ use crate::{Request, Response};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Condition {
     /// The URL that the copy came from, after redirects: validators of one URL say nothing about another.
-    url: String,
+    url: Mark,
+    /// The same without what signs it, if that is hidden.
+    unsigned: Option<Mark>,
     /// The entity tag, weak or strong.
     etag: Option<HeaderValue>,
     /// Last-Modified, if it was old enough to distinguish two versions.
@@ -68,16 +71,24 @@ impl Condition {
         let etag = headers.get(ETAG).filter(|etag| is_tag(etag)).cloned();
         // A recent date isn't reliable: the representation may have changed again within the same second.
         let modified = headers.get(LAST_MODIFIED).filter(|_| is_settled(headers)).cloned();
-        let url = text(&response.url);
-        (etag.is_some() || modified.is_some()).then_some(Self { url, etag, modified })
+        let (url, unsigned) = (Mark::of(text(&response.url)), None);
+        (etag.is_some() || modified.is_some()).then_some(Self { url, unsigned, etag, modified })
     }
 
     /// Whether a request for `url` may have this condition: the bytes came from there, though the URL may be signed
     /// anew.
     pub(crate) fn is_for(&self, url: &Url) -> bool {
-        self.url == text(url)
-            || Url::parse(&self.url)
-                .is_ok_and(|from| is_signed(url) && without_signature(&from) == without_signature(url))
+        if self.url.is_of(text(url)) {
+            return true;
+        }
+        let unsigned = is_signed(url).then(|| unsigned_text(url));
+        match (unsigned, self.url.plain(), &self.unsigned) {
+            (Some(unsigned), Some(from), _) => {
+                Url::parse(from).is_ok_and(|from| unsigned_text(&from) == unsigned)
+            }
+            (Some(unsigned), None, Some(mark)) => mark.is_of(&unsigned),
+            _ => false,
+        }
     }
 
     /// `request` with this condition.
@@ -116,10 +127,18 @@ impl Condition {
         same && head.framing == Framing::Length(bytes)
     }
 
-    /// Appends the condition as lines of text.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the condition as lines of text, with the URL hidden by `salt` if there is one.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, salt: Option<&Salt>) {
+        let url = self.url.hidden(salt).to_text();
+        let signed = self.url.plain().filter(|_| salt.is_some()).and_then(|url| Url::parse(url).ok());
+        let unsigned = match signed.filter(is_signed) {
+            Some(url) => Some(Mark::of(unsigned_text(&url)).hidden(salt)),
+            None => self.unsigned.clone(),
+        };
+        let unsigned = unsigned.map(|mark| mark.to_text());
         let lines = [
-            ("at", Some(self.url.as_bytes())),
+            ("at", Some(url.as_bytes())),
+            ("unsigned", unsigned.as_deref().map(str::as_bytes)),
             ("etag", self.etag.as_ref().map(HeaderValue::as_bytes)),
             ("last-modified", self.modified.as_ref().map(HeaderValue::as_bytes)),
         ];
@@ -132,22 +151,32 @@ impl Condition {
 
     /// Parses the lines of [`Condition::write`]; `None` for anything else.
     pub(crate) fn read(lines: &[Vec<u8>]) -> Option<Self> {
-        let mut read = Self { url: String::new(), etag: None, modified: None };
+        let (mut url, mut read) =
+            (None, Self { url: Mark::of(""), unsigned: None, etag: None, modified: None });
         for line in lines {
             let (name, value) = pair(line)?;
             match name {
-                b"at" => read.url = String::from_utf8(value.to_vec()).ok()?,
+                b"at" => url = Some(Mark::parse(value)?),
+                b"unsigned" => read.unsigned = Some(Mark::parse(value)?),
                 b"etag" => read.etag = Some(HeaderValue::from_bytes(value).ok().filter(is_tag)?),
                 b"last-modified" => read.modified = Some(HeaderValue::from_bytes(value).ok()?),
                 _ => return None,
             }
         }
-        (!read.url.is_empty() && (read.etag.is_some() || read.modified.is_some())).then_some(read)
+        read.url = url?;
+        (read.etag.is_some() || read.modified.is_some()).then_some(read)
     }
 }
 
-fn text(url: &Url) -> String {
-    url[..url::Position::AfterQuery].to_owned()
+/// Whether the user's own condition is met, so that there is nothing to fetch.
+pub(crate) fn is_unchanged(request: &Request, status: StatusCode) -> bool {
+    let has_condition =
+        [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| request.headers.contains_key(name));
+    status == StatusCode::NOT_MODIFIED && has_condition
+}
+
+fn text(url: &Url) -> &str {
+    &url[..url::Position::AfterQuery]
 }
 
 /// Parameters of a query that prove a right for a while, and say nothing of what is asked for: those of S3, Google
@@ -192,10 +221,9 @@ fn is_signed(url: &Url) -> bool {
 }
 
 /// What of `url` says what is asked for.
-fn without_signature(url: &Url) -> (&str, Vec<(String, String)>) {
+fn unsigned_text(url: &Url) -> String {
     let pairs = url.query_pairs().filter(|(name, _)| !is_signature(name));
-    let pairs = pairs.map(|(name, value)| (name.into_owned(), value.into_owned()));
-    (&url[..url::Position::AfterPath], pairs.collect())
+    format!("{} {:?}", &url[..url::Position::AfterPath], pairs.collect::<Vec<_>>())
 }
 
 /// RFC 9110 section 8.8.3: a quoted string, with or without the weakness prefix `W/`.
@@ -271,7 +299,7 @@ mod tests {
     #[test]
     fn a_url_that_was_signed_anew_is_the_same() {
         let mut one = condition("ETag: \"a\"").unwrap();
-        one.url = "http://h/x?id=1&X-Amz-Signature=a&X-Amz-Date=b".to_owned();
+        one.url = Mark::of("http://h/x?id=1&X-Amz-Signature=a&X-Amz-Date=b");
         for (url, is_for) in [
             ("http://h/x?id=1&X-Amz-Signature=c&X-Amz-Date=d", true),
             ("http://h/x?id=1&x-amz-signature=c", true),
@@ -330,7 +358,7 @@ mod tests {
         ] {
             let condition = condition(&fields).unwrap();
             let mut text = Vec::new();
-            condition.write(&mut text);
+            condition.write(&mut text, None);
             assert_eq!(Condition::read(&lines(&text)), Some(condition));
         }
         for text in

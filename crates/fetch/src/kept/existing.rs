@@ -6,47 +6,55 @@
 //! Source: RFC 9110, sections 8.8.2 (Last-Modified), 14.4 (Content-Range).
 
 use haul_http1::{ContentRange, Framing, ResponseHead, content_range};
-use haul_io::{Io, OpenMode, Stat};
+use haul_io::{Io, Stat};
 use http::header::RANGE;
 use http::{HeaderValue, StatusCode};
 
 use crate::body::digest::Check;
-use crate::body::reread::reread;
+use crate::kept::content::{Content, Format};
 use crate::kept::place::Place;
 use crate::kept::validator::last_modified;
 use crate::transfer::attempt::Attempt;
 use crate::transfer::fetch::{Hop, Looked};
 use crate::{Error, Expected, Request, Response};
 
+/// A file that exists.
+#[derive(Clone, Copy)]
+pub(crate) struct Existing<'a> {
+    pub(crate) place: &'a Place,
+    pub(crate) stat: &'a Stat,
+    /// How results are stored.
+    pub(crate) format: Format<'a>,
+}
+
 /// What the server says of an existing file.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is made once for each existing file, and taken apart at once"
-)]
 pub(crate) enum Verdict {
     /// It is what the server has.
     Complete(Response),
     /// Only its content can tell.
-    Unknown,
+    Unknown(Content),
     /// Another host is to be asked, by this request for the whole.
     Elsewhere(Hop),
 }
 
-/// Checks whether the existing file in `place`, described by `stat`, matches the server's: it has the same length, and
-/// the same time or the expected checksums. Only the first byte is requested, as some servers don't support HEAD for
-/// every URL. `hop` is where an earlier look led.
+/// Checks whether the `existing` file matches the server's: it has the same length, and the same time or the expected
+/// checksums. Of a file that is encoded and that no key opens, the time must match: the checksums were checked before
+/// it got its name. Only the first byte is requested, as some servers don't support HEAD for every URL. `hop` is where
+/// an earlier look led.
 ///
 /// # Errors
-/// [`Error::Differs`] or [`Error::Checksum`] if it is another file.
+/// [`Error::Differs`] or [`Error::Checksum`] if it is another file; [`Error::Unreadable`] if only its content could
+/// tell, and no key opens it.
 pub(crate) async fn check<I: Io>(
     attempt: &mut Attempt<'_, I>,
     request: &Request,
     hop: Option<&Hop>,
     expected: &Expected,
-    place: &Place,
-    stat: &Stat,
+    existing: Existing<'_>,
 ) -> Result<Verdict, Error> {
-    if expected.size.is_some_and(|size| size != stat.bytes) {
+    let Existing { place, stat, format } = existing;
+    let content = Content::of(attempt.io, place, stat.bytes, format).await?.ok_or(Error::Differs)?;
+    if expected.size.is_some_and(|size| size != content.bytes) {
         return Err(Error::Differs);
     }
     let (request, redirect_count) = hop.map_or((request, 0), |hop| (&hop.request, hop.redirect_count));
@@ -55,7 +63,7 @@ pub(crate) async fn check<I: Io>(
     let (head, response) = match attempt.look(request, redirect_count).await {
         // Some servers refuse ranges, or this one.
         Err(Error::Status(status)) if matches!(status.as_u16(), 400 | 403 | 416 | 501) => {
-            return Ok(Verdict::Unknown);
+            return unknown(content);
         }
         Err(error) => return Err(error),
         Ok(Looked::Head(head, response)) => (head, response),
@@ -65,43 +73,42 @@ pub(crate) async fn check<I: Io>(
         }
     };
     let total = total(&head);
-    if total.is_some_and(|total| total != stat.bytes) {
+    if total.is_some_and(|total| total != content.bytes) {
         return Err(Error::Differs);
     }
-    if !expected.checksums.is_empty() {
-        hash(attempt.io, expected, place, stat.bytes).await?;
+    if !expected.checksums.is_empty() && content.is_readable() {
+        hash(attempt.io, expected, &content).await?;
     } else if total.is_none() || last_modified(&head.headers).is_none() {
-        return Ok(Verdict::Unknown);
+        return unknown(content);
     } else if !is_as_old(&head, stat) {
         return Err(Error::Differs);
     }
-    Ok(Verdict::Complete(Response { body_bytes: stat.bytes, ..response }))
+    Ok(Verdict::Complete(Response { body_bytes: content.bytes, ..response }))
 }
 
-/// Whether the file in `place` of `bytes` bytes is as `expected`, as far as that can be told without the server.
-pub(crate) async fn is_expected(
-    io: &impl Io,
-    expected: &Expected,
-    place: &Place,
-    bytes: u64,
-) -> Result<bool, Error> {
-    if expected.size.is_some_and(|size| size != bytes) {
+/// Only the content can tell what the file is.
+fn unknown(content: Content) -> Result<Verdict, Error> {
+    if content.is_readable() { Ok(Verdict::Unknown(content)) } else { Err(Error::Unreadable) }
+}
+
+/// Whether `content` is as `expected`, as far as that can be told without the server and with the keys that there are.
+pub(crate) async fn is_expected(io: &impl Io, expected: &Expected, content: &Content) -> Result<bool, Error> {
+    if expected.size.is_some_and(|size| size != content.bytes) {
         return Ok(false);
     }
-    if expected.checksums.is_empty() {
+    if expected.checksums.is_empty() || !content.is_readable() {
         return Ok(true);
     }
-    match hash(io, expected, place, bytes).await {
+    match hash(io, expected, content).await {
         Err(Error::Checksum { .. }) => Ok(false),
         result => result.map(|()| true),
     }
 }
 
-async fn hash(io: &impl Io, expected: &Expected, place: &Place, bytes: u64) -> Result<(), Error> {
-    let file = place.open(io, OpenMode::Read { follow: true }).await.map_err(Error::write)?;
+async fn hash(io: &impl Io, expected: &Expected, content: &Content) -> Result<(), Error> {
     let mut checks: Vec<_> = expected.checksums.iter().cloned().map(Check::new).collect();
     let each = |piece: &[u8]| checks.iter_mut().for_each(|check| check.update(piece));
-    reread(io, &file, bytes, each).await?;
+    content.read(io, each).await?;
     checks.into_iter().try_for_each(Check::finish)
 }
 

@@ -13,7 +13,7 @@
 
 use std::io::{self, ErrorKind};
 
-use haul_io::{Io, Publish, Staged, Stat};
+use haul_io::{Existing, Io, Publish, Staged, Stat};
 use url::Url;
 
 use crate::Error;
@@ -35,6 +35,7 @@ pub(crate) struct Partial {
     result: Place,
     part: Place,
     record: Record,
+    is_encoded: bool,
 }
 
 /// What an earlier run kept, open and locked.
@@ -47,7 +48,13 @@ impl Partial {
     pub(crate) fn of(result: &Publish, url: &Url) -> Self {
         let result = Place::of(result);
         let record = Record::new(result.sibling(RECORD_SUFFIX), MAGIC, url);
-        Self { part: result.sibling(PART_SUFFIX), result, record }
+        Self { part: result.sibling(PART_SUFFIX), result, record, is_encoded: false }
+    }
+
+    /// Sets whether the bytes are those of an encoded file. The record then hides the URL, and the length of the whole
+    /// in it is that of the content.
+    pub(crate) fn encoded(self, is_encoded: bool) -> Self {
+        Self { record: self.record.hiding_urls(is_encoded), is_encoded, ..self }
     }
 
     /// What an earlier run kept. What doesn't belong together is no start; it is removed when the next one begins.
@@ -66,7 +73,7 @@ impl Partial {
         let Some(validators) = validators.filter(|_| is_own(&stat) && stat.bytes > 0) else {
             return Ok(None);
         };
-        if validators.total.is_some_and(|total| total < stat.bytes) {
+        if !self.is_encoded && validators.total.is_some_and(|total| total < stat.bytes) {
             return Ok(None);
         }
         let prefix = Prefix { bytes: stat.bytes, validators };
@@ -101,8 +108,31 @@ impl Partial {
     ) -> Result<(), Error> {
         let inode = io.stat(staged.file()).await.map_err(Error::write)?.inode;
         let mut lines = format!("inode: {inode}\n").into_bytes();
-        validators.write(&mut lines);
+        validators.write(&mut lines, self.record.salt(io).as_ref());
         self.record.write(io, &lines).await
+    }
+
+    /// Puts `new`, which belongs to `validators`, in the place of `old`. A process that is killed meanwhile leaves
+    /// nothing that a later run continues.
+    pub(crate) async fn replace(
+        &self,
+        io: &impl Io,
+        old: Staged,
+        new: Staged,
+        validators: &Validators,
+    ) -> Result<Staged, Error> {
+        if let Err(error) = self.remove(io, Some(old)).await {
+            new.discard(io).await;
+            return Err(error);
+        }
+        let publish = self.part.publish(Existing::Refuse);
+        new.publish(io, &publish).await.map_err(|error| match Error::write(error) {
+            Error::Exists => Error::Busy,
+            error => error,
+        })?;
+        let Some((staged, _)) = self.lock(io).await? else { return Err(Error::Busy) };
+        self.write_record(io, &staged, validators).await?;
+        Ok(staged)
     }
 
     /// The validators of the bytes in the file with this `inode`; `None` if the record is of something else.
@@ -206,8 +236,8 @@ mod tests {
         assert_eq!(partial.part.path(), std::path::Path::new("d/x.tar.haul-part"));
         let validators = Validators::read([b"etag: \"a\"".as_slice(), b"total: 9"].into_iter()).unwrap();
         let mut lines = Vec::new();
-        validators.write(&mut lines);
-        let text = partial.record.text(&lines);
+        validators.write(&mut lines, None);
+        let text = partial.record.text(&lines, None);
         assert_eq!(text, b"haul-part 2\nhttp://h/x.tar?a\netag: \"a\"\ntotal: 9\nend\n");
     }
 }

@@ -1,7 +1,7 @@
 //! Small text files next to a result, which describe its bytes.
 //!
-//! The first line of a record names its kind and version, the second the URL; more lines follow, and the last one is
-//! "end", so that a truncated record is recognized. A record is written as a whole, and
+//! The first line of a record names its kind and version, the second the URL, as it is or as a salted hash; more lines
+//! follow, and the last one is "end", so that a truncated record is recognized. A record is written as a whole, and
 //! believed only if nobody else can have written it.
 //!
 //! Owns: this format, reading and replacing records.
@@ -13,6 +13,7 @@ use haul_io::{Buf, Existing, Io, Offset, OpenMode, Stat};
 use url::Url;
 
 use crate::Error;
+use crate::kept::mark::{Mark, Salt};
 use crate::kept::place::Place;
 
 /// Longer files aren't records.
@@ -23,7 +24,9 @@ const RECORD_BYTES_MAX: usize = 32 * 1024;
 pub(crate) struct Record {
     place: Place,
     magic: &'static [u8],
-    url: String,
+    url: Mark,
+    /// Whether the record holds URLs as salted hashes.
+    hides_urls: bool,
 }
 
 /// The content of a record.
@@ -51,8 +54,22 @@ pub(crate) fn is_own(stat: &Stat) -> bool {
 impl Record {
     /// The record in `place` about a result from `url`. The fragment of the URL is ignored.
     pub(crate) fn new(place: Place, magic: &'static [u8], url: &Url) -> Self {
-        let url = url[..url::Position::AfterQuery].to_owned();
-        Self { place, magic, url }
+        let url = Mark::of(&url[..url::Position::AfterQuery]);
+        Self { place, magic, url, hides_urls: false }
+    }
+
+    /// Sets whether the record holds URLs as salted hashes.
+    pub(crate) fn hiding_urls(self, hides_urls: bool) -> Self {
+        Self { hides_urls, ..self }
+    }
+
+    /// The salt to hide URLs with, if they are hidden.
+    pub(crate) fn salt(&self, io: &impl Io) -> Option<Salt> {
+        self.hides_urls.then(|| {
+            let mut salt = Salt::default();
+            io.random(&mut salt);
+            salt
+        })
     }
 
     pub(crate) async fn read(&self, io: &impl Io) -> Recorded {
@@ -92,21 +109,28 @@ impl Record {
         match (lines.next(), lines.next()) {
             (Some(magic), Some(url)) if magic == self.magic => {
                 let rest = lines.map(<[u8]>::to_vec).collect();
-                if url == self.url.as_bytes() { Recorded::Ours(rest) } else { Recorded::Others(rest) }
+                let own = self.url.plain().expect("a record of this run knows its URL");
+                match Mark::parse(url) {
+                    Some(mark) if mark.is_of(own) => Recorded::Ours(rest),
+                    Some(_) => Recorded::Others(rest),
+                    None => Recorded::Nothing,
+                }
             }
             _ => Recorded::Nothing,
         }
     }
 
     /// The text of the record with these `lines`, each ending in a line feed.
-    pub(crate) fn text(&self, lines: &[u8]) -> Vec<u8> {
-        [self.magic, b"\n", self.url.as_bytes(), b"\n", lines, b"end\n"].concat()
+    pub(crate) fn text(&self, lines: &[u8], salt: Option<&Salt>) -> Vec<u8> {
+        let url = self.url.hidden(salt).to_text();
+        [self.magic, b"\n", url.as_bytes(), b"\n", lines, b"end\n"].concat()
     }
 
     /// Writes the record if there is none.
     pub(crate) async fn write(&self, io: &impl Io, lines: &[u8]) -> Result<(), Error> {
         let publish = self.place.publish(Existing::Refuse);
-        let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
+        let text = self.text(lines, self.salt(io).as_ref());
+        let (written, _) = io.write_file(publish, Buf::from(text)).await;
         written.map(drop).map_err(|error| match Error::write(error) {
             Error::Exists => self.in_the_way(),
             error => error,
@@ -122,7 +146,8 @@ impl Record {
             return Err(self.in_the_way());
         }
         let publish = self.place.publish(Existing::Replace);
-        let (written, _) = io.write_file(publish, Buf::from(self.text(lines))).await;
+        let text = self.text(lines, self.salt(io).as_ref());
+        let (written, _) = io.write_file(publish, Buf::from(text)).await;
         written.map(drop).map_err(Error::write)
     }
 
@@ -158,12 +183,12 @@ mod tests {
     fn only_complete_records_are_parsed() {
         let record = |url| Record::new(Place::named("x"), b"magic 1", &Url::parse(url).unwrap());
         let one = record("http://h/x.tar?a#f");
-        let text = one.text(b"etag: \"a\"\ntotal: 9\n");
+        let text = one.text(b"etag: \"a\"\ntotal: 9\n", None);
         assert_eq!(text, b"magic 1\nhttp://h/x.tar?a\netag: \"a\"\ntotal: 9\nend\n");
         let lines = vec![b"etag: \"a\"".to_vec(), b"total: 9".to_vec()];
         assert_eq!(record("http://h/x.tar?a").parse(&text), Recorded::Ours(lines.clone()));
         assert_eq!(record("http://h/x.tar?b").parse(&text), Recorded::Others(lines));
-        assert_eq!(one.parse(&one.text(b"")), Recorded::Ours(Vec::new()));
+        assert_eq!(one.parse(&one.text(b"", None)), Recorded::Ours(Vec::new()));
         for cut in 0..text.len() {
             assert_eq!(one.parse(&text[..cut]), Recorded::Nothing, "cut at {cut}");
         }

@@ -22,6 +22,7 @@ use haul_io::{Existing, FileKind, Io, Publish, Stat};
 use url::Url;
 
 use crate::kept::condition::{Condition, LocalCopy};
+use crate::kept::content::{Content, Format};
 use crate::kept::place::Place;
 use crate::kept::record::{Record, Recorded};
 use crate::{Error, Response};
@@ -49,8 +50,8 @@ pub(crate) struct Sync {
 /// The state of a result when an attempt begins.
 pub(crate) struct SyncStart {
     pub(crate) sync: Sync,
-    /// The existing file, if its record describes it.
-    pub(crate) copy: Option<LocalCopy>,
+    /// The existing file and its content, if its record describes it.
+    pub(crate) copy: Option<(LocalCopy, Content)>,
 }
 
 /// The length of a file, and its time in seconds and nanoseconds.
@@ -74,9 +75,14 @@ impl Sync {
     /// # Errors
     /// [`Error::Exists`] if the file has no record, or came from another URL; [`Error::InTheWay`] if something else has
     /// the record's name.
-    pub(crate) async fn begin(io: &impl Io, result: &Publish, url: &Url) -> Result<SyncStart, Error> {
+    pub(crate) async fn begin(
+        io: &impl Io,
+        result: &Publish,
+        url: &Url,
+        format: Format<'_>,
+    ) -> Result<SyncStart, Error> {
         let result = Place::of(result);
-        let record = Record::new(result.sibling(SUFFIX), MAGIC, url);
+        let record = Record::new(result.sibling(SUFFIX), MAGIC, url).hiding_urls(format.is_some());
         let stat = result.stat(io).await.ok();
         let found = record.read(io).await;
         let is_recorded = found != Recorded::Nothing;
@@ -92,10 +98,14 @@ impl Sync {
         let fits = is_ours && stat.is_some_and(|stat| stat.kind == FileKind::Regular);
         let stamp =
             recorded.filter(|stamp| fits && existing.is_some_and(|existing| existing.stamp == *stamp));
-        let copy = stamp.and_then(|stamp| {
-            let condition = Condition::read(&lines[2..])?;
-            Some(LocalCopy { condition, bytes: stamp.bytes })
-        });
+        let condition = stamp.and_then(|stamp| Some((stamp.bytes, Condition::read(&lines[2..])?)));
+        let copy = match condition {
+            Some((stored_bytes, condition)) => {
+                let content = Content::of(io, &result, stored_bytes, format).await?;
+                content.map(|content| (LocalCopy { condition, bytes: content.bytes }, content))
+            }
+            None => None,
+        };
         let sync = Self { result, record, is_recorded, recorded, existing, condition: None };
         Ok(SyncStart { sync, copy })
     }
@@ -144,7 +154,7 @@ impl Sync {
         let mut lines = Vec::new();
         stamp.write(&mut lines);
         if let Some(condition) = &self.condition {
-            condition.write(&mut lines);
+            condition.write(&mut lines, self.record.salt(io).as_ref());
         }
         // Without the record the file is fetched again next time, nothing worse.
         let _ = self.record.replace(io, &lines).await;
@@ -190,7 +200,7 @@ mod tests {
 
     async fn begin(sim: &Sim) -> Sync {
         let (publish, url, _) = place();
-        Sync::begin(sim, &publish, &url).await.unwrap().sync
+        Sync::begin(sim, &publish, &url, None).await.unwrap().sync
     }
 
     async fn make_file(sim: &Sim) {

@@ -10,6 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 
+use crate::kept::mark::{Mark, Salt};
 use crate::kept::record::pair;
 
 /// The validators of one representation. Invariant: at least one of them is strong.
@@ -26,7 +27,7 @@ pub(crate) struct Validators {
     /// The content codings.
     coding: Option<String>,
     /// The origin that sent them, where that matters.
-    origin: Option<String>,
+    origin: Option<Mark>,
 }
 
 /// How much older than the response a modification date must be to be strong: a file may change twice within this time.
@@ -49,7 +50,7 @@ impl Validators {
 
     /// The same, sent by `origin`.
     pub(crate) fn with_origin(self, origin: String) -> Self {
-        Self { origin: Some(origin), ..self }
+        Self { origin: Some(Mark::of(origin)), ..self }
     }
 
     /// The value of If-Range.
@@ -110,7 +111,7 @@ impl Validators {
         if self.has_other_type(headers) {
             return Some("the server now sends another type of content, perhaps a login page");
         }
-        let is_moved = self.origin.as_ref().is_some_and(|first| first != origin);
+        let is_moved = self.origin.as_ref().is_some_and(|first| !first.is_of(origin));
         if is_moved {
             return Some("another server now sends something else, perhaps a login page");
         }
@@ -123,13 +124,14 @@ impl Validators {
         self.media_type.as_ref().zip(media_type(headers)).is_some_and(|(one, other)| *one != other)
     }
 
-    /// Appends the validators as lines of text.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the validators as lines of text, with the origin hidden by `salt` if there is one.
+    pub(crate) fn write(&self, out: &mut Vec<u8>, salt: Option<&Salt>) {
         let total = self.total.map(|total| HeaderValue::from(total).as_bytes().to_vec());
         let etag = self.etag.as_ref().map(|value| value.as_bytes().to_vec());
         let modified = self.modified.as_ref().map(|value| value.as_bytes().to_vec());
         let text = |value: &Option<String>| value.as_ref().map(|value| value.as_bytes().to_vec());
-        let (media_type, coding, origin) = (text(&self.media_type), text(&self.coding), text(&self.origin));
+        let (media_type, coding) = (text(&self.media_type), text(&self.coding));
+        let origin = self.origin.as_ref().map(|origin| origin.hidden(salt).to_text().into_bytes());
         for (name, value) in [
             ("etag", etag),
             ("last-modified", modified),
@@ -160,7 +162,7 @@ impl Validators {
                 b"total" => read.total = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
                 b"type" => read.media_type = Some(text(value)?),
                 b"coding" => read.coding = Some(text(value)?),
-                b"origin" => read.origin = Some(text(value)?),
+                b"origin" => read.origin = Some(Mark::parse(value)?),
                 _ => return None,
             }
         }
@@ -345,7 +347,7 @@ mod tests {
         {
             let validators = Validators::of(&headers(etag, modified), total).unwrap();
             let mut text = Vec::new();
-            validators.write(&mut text);
+            validators.write(&mut text, None);
             let lines = text.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n');
             assert_eq!(Validators::read(lines), Some(validators));
         }

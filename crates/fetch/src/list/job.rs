@@ -25,6 +25,7 @@ use crate::segments::segmented::{Segmented, Split, TaskPermits, split, splittabl
 use crate::transfer::attempt::Attempt;
 use crate::transfer::fetch::{Begun, Hop};
 use crate::transfer::shared::Shared;
+use crate::transfer::trace::BodySeen;
 use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
@@ -138,7 +139,9 @@ impl FetchJob {
         progress.advice.host_pause = attempt.trace.host_pause.clone();
         let failure = Failure::of(attempt.io, request, &error, progress);
         let Some(pause) = failure.pause(&self.shared.config) else {
-            Box::pin(self.give_up(attempt.io, download, &error)).await;
+            if Box::pin(self.give_up(attempt.io, download, &error)).await {
+                progress.body_seen = BodySeen::Kept;
+            }
             return Err(error);
         };
         let retry = failure.retry(&self.shared.config, request, progress, pause);
@@ -166,7 +169,7 @@ impl FetchJob {
         };
         if !self.shared.config.resume
             && !is_unsplit
-            && let Some(whole) = splittable(attempt, &body, download)
+            && let Some(whole) = splittable(attempt, &body, download)?
         {
             let split = Box::pin(split(attempt, body, whole, download)).await?;
             return Ok(Arrived::Split(Box::new(split)));
@@ -238,18 +241,18 @@ impl FetchJob {
     }
 
     /// Ends `download` after the last attempt. Its bytes are kept for a later run if that was asked for and they may be
-    /// right.
-    async fn give_up(&self, io: &impl Io, download: Option<Box<Download>>, error: &Error) {
-        let Some(mut download) = download else { return };
+    /// right. Returns whether they are.
+    async fn give_up(&self, io: &impl Io, download: Option<Box<Download>>, error: &Error) -> bool {
+        let Some(mut download) = download else { return false };
         let is_wrong = matches!(
             error,
             Error::Checksum { .. } | Error::Size { .. } | Error::TooLarge { .. } | Error::PassedOn
         );
         if self.shared.config.resume && !is_wrong {
-            download.keep(io).await;
-        } else {
-            download.abandon(io).await;
+            return download.keep(io).await;
         }
+        download.abandon(io).await;
+        false
     }
 }
 
@@ -264,15 +267,19 @@ impl Job for FetchJob {
         progress.attempts += u32::from(progress.hop.is_none());
         let attempts = progress.attempts;
         let mut attempt = Attempt::start(io, &self.shared, progress.spent);
+        attempt.trace.body_seen = progress.body_seen;
         attempt.trace.times = progress.times.take().map(|times| *times).unwrap_or_default();
         attempt.may_retry = attempts <= self.shared.config.retries
             && task.request.as_ref().is_ok_and(|request| request.method.is_idempotent());
         let result = self.attempt(&mut attempt, task, &mut progress).await;
         progress.advice.host_pause = attempt.trace.host_pause;
+        progress.body_seen = progress.body_seen.max(attempt.trace.body_seen);
         task.put_progress(progress);
         let times = attempt.trace.times;
         match result {
-            Ok(Step::Done(completed)) => Ok(Step::Done(completed.fetched(attempts, times))),
+            Ok(Step::Done(completed)) => {
+                Ok(Step::Done(completed.fetched(&self.shared.config, attempts, times)))
+            }
             Ok(Step::Again) => Ok(Step::Again),
             Ok(Step::Split { state, parts }) => Ok(Step::Split { state, parts }),
             Err(error) => Err(Failed { error, attempts, times }),
@@ -325,7 +332,7 @@ async fn complete(io: &impl Io, mut download: Box<Download>, response: Response)
         Box::pin(download.abandon(io)).await;
         return Ok(Completed { unchanged: true, ..Completed::of(response, path) });
     }
-    let compares = download.compares();
+    let (compares, restarted) = (download.compares(), download.had_unreadable_part());
     let complete = download.complete(io).await?;
-    Ok(Completed { skipped: compares, ..Completed::published(response, path, complete) })
+    Ok(Completed { skipped: compares, restarted, ..Completed::published(response, path, complete) })
 }

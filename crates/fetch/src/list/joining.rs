@@ -41,7 +41,7 @@ impl<I: Io> Joining<'_, I> {
         let ended = self.end(download, notes, succeeded, &mut progress).await;
         task.put_progress(progress);
         match ended {
-            Ok(completed) => Ok(completed.fetched(attempts, times)),
+            Ok(completed) => Ok(completed.fetched(self.config, attempts, times)),
             Err(error) => Err(Failed { error, attempts, times }),
         }
     }

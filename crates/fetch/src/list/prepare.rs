@@ -4,17 +4,20 @@
 //! Does not own: the leftovers themselves ([`crate::kept`]), the attempt ([`crate::list::job`]).
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use haul_io::{Existing, Io, Publish};
+use haul_io::{ChunkedFormat, Existing, Io, Publish};
 use http::Method;
 
 use crate::body::download::Download;
+use crate::body::encoded::chunks::Chunks;
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
 use crate::kept::claims::Claims;
-use crate::kept::condition::LocalCopy;
+use crate::kept::comparison::Comparison;
+use crate::kept::content::{Format, read_head};
 use crate::kept::existing;
-use crate::kept::partial::Partial;
+use crate::kept::partial::{Kept, Partial};
 use crate::kept::place::Place;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::new_directories::NewDirectories;
@@ -31,8 +34,8 @@ pub(super) enum Prepared {
     Elsewhere(Box<Hop>),
 }
 
-/// The download of `task`, with what an earlier run left of it. Names that servers choose are claimed of `claims`. `hop`
-/// is where an earlier look at the server's file led.
+/// The download of `task`, with what an earlier run left of it. Names that servers choose are claimed of `claims`.
+/// `hop` is where an earlier look at the server's file led.
 pub(super) async fn prepare<I: Io>(
     claims: &Claims,
     directories: &NewDirectories,
@@ -41,20 +44,20 @@ pub(super) async fn prepare<I: Io>(
     request: &Request,
     hop: Option<&Hop>,
 ) -> Result<Prepared, Error> {
-    let io = attempt.io;
+    let (io, format) = (attempt.io, attempt.shared.config.format.as_ref());
     let publish = match &task.destination {
         // A head is no file.
         Destination::File(_) | Destination::Named(_) if request.method == Method::HEAD => {
-            return Ok(Prepared::of(Sink::discard(u64::MAX), task));
+            return Ok(Prepared::of(Sink::discard(u64::MAX), task, None));
         }
         Destination::File(publish) => publish,
         Destination::Named(publish) => {
             let sink = Sink::file(FileSink::new(publish.clone(), None));
-            let download = Download::new(sink, task.expected.clone()).named_by_server(claims.clone());
-            return Ok(Prepared::Download(Box::new(download)));
+            let download = Download::new(sink, task.expected.clone()).stored_as(format);
+            return Ok(Prepared::Download(Box::new(download.named_by_server(claims.clone()))));
         }
-        Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task)),
-        Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task)),
+        Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task, format)),
+        Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task, None)),
     };
     if attempt.shared.config.sync || attempt.shared.config.resume {
         return Box::pin(prepare_kept(attempt, task, request, hop, publish)).await;
@@ -62,7 +65,7 @@ pub(super) async fn prepare<I: Io>(
     if publish.existing == Existing::Refuse && directories.has(io, &publish.path).await {
         return Err(Error::Exists);
     }
-    Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task))
+    Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task, format))
 }
 
 /// As [`prepare`], for a file of which earlier runs may have left something.
@@ -73,12 +76,12 @@ async fn prepare_kept<I: Io>(
     hop: Option<&Hop>,
     publish: &Publish,
 ) -> Result<Prepared, Error> {
-    let io = attempt.io;
+    let (io, format) = (attempt.io, attempt.shared.config.format.as_ref());
     let place = Place::of(publish);
     // Before the request: a name that leads out of the directory of results is told at once.
     place.make_directory(io).await.map_err(Error::write)?;
     if attempt.shared.config.sync && request.may_come_in_parts() {
-        return prepare_sync(io, task, request, publish).await;
+        return prepare_sync(io, format, task, request, publish).await;
     }
     let resumes = attempt.shared.config.resume && request.may_come_in_parts();
     if publish.existing == Existing::Refuse
@@ -87,12 +90,18 @@ async fn prepare_kept<I: Io>(
         if !resumes {
             return Err(Error::Exists);
         }
-        let partial = Partial::of(publish, &request.url);
-        let response = match existing::check(attempt, request, hop, &task.expected, &place, &stat).await? {
+        let partial = Partial::of(publish, &request.url).encoded(format.is_some());
+        let existing = existing::Existing { place: &place, stat: &stat, format };
+        let checking = existing::check(attempt, request, hop, &task.expected, existing);
+        let response = match checking.await? {
             existing::Verdict::Complete(response) => response,
             existing::Verdict::Elsewhere(hop) => return Ok(Prepared::Elsewhere(Box::new(hop))),
-            existing::Verdict::Unknown => {
-                return Ok(Prepared::of(Sink::file(FileSink::comparing(publish.clone(), partial)), task));
+            existing::Verdict::Unknown(content) => {
+                let sink = match format {
+                    Some(_) => Sink::Compare(Box::new(Comparison::new(content, publish.path.clone()))),
+                    None => Sink::file(FileSink::comparing(publish.clone(), partial)),
+                };
+                return Ok(Prepared::of(sink, task, None));
             }
         };
         // A run that was killed may have left the record of a file that it completed.
@@ -100,11 +109,14 @@ async fn prepare_kept<I: Io>(
         return Ok(Prepared::Skipped(Box::new(response), publish.path.clone()));
     }
     if !resumes {
-        return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task));
+        return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task, format));
     }
-    let partial = Partial::of(publish, &request.url);
+    let partial = Partial::of(publish, &request.url).encoded(format.is_some());
     match partial.find(io).await? {
-        None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task)),
+        None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task, format)),
+        Some(kept) if let Some(format) = format => {
+            Box::pin(restore(io, format, task, EncodedPart { publish, partial, kept })).await
+        }
         Some(kept) => {
             let prefix = kept.prefix.clone();
             let sink = Sink::file(FileSink::resumed(publish.clone(), partial, kept));
@@ -114,27 +126,67 @@ async fn prepare_kept<I: Io>(
     }
 }
 
+/// What an earlier run kept of a file that it encoded.
+struct EncodedPart<'a> {
+    publish: &'a Publish,
+    partial: Partial,
+    kept: Kept,
+}
+
+/// Encodes anew, under other keys, what an earlier run encoded: it is unknown what that run did with the chunk after
+/// the last one that is there. Where no key opens it, the file starts over.
+async fn restore(
+    io: &impl Io,
+    format: &Arc<dyn ChunkedFormat>,
+    task: &FetchTask,
+    part: EncodedPart<'_>,
+) -> Result<Prepared, Error> {
+    let EncodedPart { publish, partial, kept } = part;
+    let Kept { prefix, staged } = kept;
+    let head = read_head(io, staged.file(), format).await?;
+    let old = format.reopen(head.filled());
+    io.give_buf(head);
+    let sink = || FileSink::new(publish.clone(), Some(partial.clone()));
+    let fresh = |sink| Download::new(Sink::file(sink), task.expected.clone()).stored_as(Some(format));
+    let Some(old) = old else {
+        return Ok(Prepared::Download(Box::new(fresh(sink()).after_unreadable_part())));
+    };
+    let chunk_count = prefix.bytes.saturating_sub(old.offset_of(0)) / old.stored_chunk_bytes() as u64;
+    let (stored, bytes) = (staged.file().clone(), chunk_count * old.chunk_bytes() as u64);
+    let chunks = Chunks { file: &old, stored: &stored, bytes, is_whole: false };
+    if chunk_count > 0 {
+        let mut download = fresh(sink().keeping_partial());
+        match download.restore(io, chunks, prefix.validators, staged).await {
+            Ok(()) => return Ok(Prepared::Download(Box::new(download))),
+            Err(Error::Cancelled) => return Err(Error::Cancelled),
+            // Damaged: it goes when the next one begins.
+            Err(_) => download.abandon(io).await,
+        }
+    }
+    Ok(Prepared::Download(Box::new(fresh(sink()))))
+}
+
 impl Prepared {
-    fn of(sink: Sink, task: &FetchTask) -> Self {
-        Self::Download(Box::new(Download::new(sink, task.expected.clone())))
+    fn of(sink: Sink, task: &FetchTask, format: Format<'_>) -> Self {
+        Self::Download(Box::new(Download::new(sink, task.expected.clone()).stored_as(format)))
     }
 }
 
-/// Begins to bring the file of `task` up to date.
+/// Begins to bring the file of `task` up to date, which is stored in `format`.
 async fn prepare_sync(
     io: &impl Io,
+    format: Format<'_>,
     task: &FetchTask,
     request: &Request,
     publish: &Publish,
 ) -> Result<Prepared, Error> {
-    let SyncStart { sync, mut copy } = Sync::begin(io, publish, &request.url).await?;
-    if let Some(LocalCopy { bytes, .. }) = copy
-        && !existing::is_expected(io, &task.expected, &Place::of(publish), bytes).await?
-    {
+    let SyncStart { sync, copy } = Sync::begin(io, publish, &request.url, format).await?;
+    let copy = match copy {
+        Some((copy, content)) if existing::is_expected(io, &task.expected, &content).await? => Some(copy),
         // A file that isn't as expected is fetched again, even if the server has the same.
-        copy = None;
-    }
+        _ => None,
+    };
     let sink = Sink::file(FileSink::keeping_up(publish.clone(), sync));
-    let download = Download::new(sink, task.expected.clone()).unless_current(copy);
+    let download = Download::new(sink, task.expected.clone()).stored_as(format).unless_current(copy);
     Ok(Prepared::Download(Box::new(download)))
 }

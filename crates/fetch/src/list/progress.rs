@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use crate::body::download::Download;
 use crate::list::open_files::OpenFilePermit;
 use crate::route::host_pause::HostPause;
@@ -12,6 +14,7 @@ use crate::route::origin::Origin;
 use crate::segments::segmented::Paused;
 use crate::transfer::fetch::Hop;
 use crate::transfer::times::Times;
+use crate::transfer::trace::BodySeen;
 
 #[derive(Default)]
 pub(crate) struct Progress {
@@ -27,6 +30,8 @@ pub(crate) struct Progress {
     pub(crate) hop: Option<Box<Hop>>,
     /// The times of the attempt so far, if it goes on.
     pub(crate) times: Option<Box<Times>>,
+    /// How much of the body was seen.
+    pub(crate) body_seen: BodySeen,
     /// The retry that comes next.
     pub(crate) retry: Option<Box<Retry>>,
     /// What the last attempt asks of the source.
@@ -56,6 +61,8 @@ pub struct Retry {
     pub host: String,
     /// Why the last attempt failed.
     pub reason: String,
+    /// The status that was the reason, if one was.
+    pub status: Option<StatusCode>,
 }
 
 /// What an attempt asks of the source of the task.

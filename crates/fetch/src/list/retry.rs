@@ -68,6 +68,10 @@ impl<'a> Failure<'a> {
                 .as_ref()
                 .map_or_else(url_host, |pause| pause.origin.host.clone()),
             reason: self.error.to_string(),
+            status: match self.error {
+                Error::Status(status) => Some(*status),
+                _ => None,
+            },
         }
     }
 

@@ -82,6 +82,17 @@ impl<T> Scheduler<T> {
         self.held == 0
     }
 
+    /// Takes out all tasks that are held.
+    pub(crate) fn drain(&mut self) -> Vec<T> {
+        self.held = 0;
+        let delayed = std::mem::take(&mut self.timers).into_values().filter_map(|timer| match timer {
+            Timer::Task(_, task) => Some(task),
+            Timer::Host(_) => None,
+        });
+        let ready = self.hosts.values_mut().flat_map(|host| host.ready.drain(..));
+        delayed.chain(ready).collect()
+    }
+
     /// Adds a task that may start at its host's turn.
     pub(crate) fn add(&mut self, origin: &Origin, task: T, now: Duration) {
         self.held += 1;

@@ -60,6 +60,25 @@ impl<S, C, R> HostSource<S, C, R> {
 }
 
 impl<S: Source<FetchTask>, C, R> HostSource<S, C, R> {
+    /// Takes out the tasks that never started, after the end of a run that was cancelled. Returns whether these are
+    /// all: a source that answers [`Next::Later`] isn't waited for.
+    pub fn take_unstarted(&mut self, mut each: impl FnMut(&FetchTask)) -> bool {
+        for item in self.scheduler.drain() {
+            // The engine holds the others, and has ended them.
+            if let Item::New(task) = item {
+                each(&task);
+            }
+        }
+        while !self.source_ended {
+            match self.source.next() {
+                Next::Task(task) => each(&task),
+                Next::End => self.source_ended = true,
+                Next::Again(_) | Next::Later => return false,
+            }
+        }
+        true
+    }
+
     /// Reads one task of the source. Returns what [`Source::next`] returns, if that is settled now.
     fn read(&mut self, now: Duration) -> Option<Next<FetchTask>> {
         match self.source.next() {

@@ -11,7 +11,8 @@ use haul_io::{File, Publish, Shortfalls};
 use crate::body::download::Complete;
 use crate::list::progress::{Progress, Retry, RetryAdvice};
 use crate::route::origin::Origin;
-use crate::{Checksum, Expected, Request, Response, Times};
+use crate::transfer::trace::BodySeen;
+use crate::{Checksum, Config, Expected, Request, Response, Times};
 
 /// One URL to fetch.
 pub struct FetchTask {
@@ -25,6 +26,8 @@ pub struct FetchTask {
     pub expected: Expected,
     /// Arbitrary data of the caller, available when the task ends.
     pub context: Option<Box<str>>,
+    /// Whether the caller shows the name of the file to nobody. Only kept for it.
+    pub is_hidden: bool,
     progress: Mutex<Progress>,
 }
 
@@ -49,10 +52,14 @@ pub struct Fetched {
     pub response: Response,
     /// The path of the file, if the body was written to one.
     pub path: Option<PathBuf>,
+    /// Whether the body was stored in [`Config::format`](crate::Config::format).
+    pub encoded: bool,
     /// Whether the file was skipped, as it existed and was complete.
     pub skipped: bool,
     /// Whether the file was up to date, so that nothing was fetched: see [`Config::sync`](crate::Config::sync).
     pub unchanged: bool,
+    /// Whether it started over, as no key of [`Config::format`](crate::Config::format) opens what an earlier run kept.
+    pub restarted: bool,
     /// The hash of the body, if [`Expected::hash`] asked for one.
     pub hash: Option<Checksum>,
     /// What the file system of the file couldn't do.
@@ -71,6 +78,7 @@ pub(crate) struct Completed {
     pub(crate) shortfalls: Shortfalls,
     pub(crate) skipped: bool,
     pub(crate) unchanged: bool,
+    pub(crate) restarted: bool,
 }
 
 /// How a task is scheduled anew.
@@ -87,7 +95,7 @@ impl Completed {
     /// Nothing was published.
     pub(crate) fn of(response: Response, path: Option<PathBuf>) -> Self {
         let (hash, shortfalls) = (None, Shortfalls::default());
-        Self { response, path, hash, shortfalls, skipped: false, unchanged: false }
+        Self { response, path, hash, shortfalls, skipped: false, unchanged: false, restarted: false }
     }
 
     /// The body was fetched, and published if it became a file.
@@ -96,9 +104,10 @@ impl Completed {
         Self { hash, shortfalls: stored.shortfalls, ..Self::of(response, path) }
     }
 
-    pub(crate) fn fetched(self, attempts: u32, times: Times) -> Fetched {
-        let Self { response, path, hash, shortfalls, skipped, unchanged } = self;
-        Fetched { response, path, skipped, unchanged, hash, shortfalls, attempts, times }
+    pub(crate) fn fetched(self, config: &Config, attempts: u32, times: Times) -> Fetched {
+        let encoded = config.format.is_some();
+        let Self { response, path, hash, shortfalls, skipped, unchanged, restarted } = self;
+        Fetched { response, path, encoded, skipped, unchanged, restarted, hash, shortfalls, attempts, times }
     }
 }
 
@@ -116,8 +125,19 @@ impl FetchTask {
             destination,
             expected: Expected::default(),
             context: None,
+            is_hidden: false,
             progress: Mutex::default(),
         }
+    }
+
+    /// Whether an attempt came as far as a body.
+    pub fn was_begun(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).body_seen > BodySeen::Nothing
+    }
+
+    /// Whether a part of the result is kept on disk for a later run, after the last attempt failed or was cancelled.
+    pub fn is_kept(&self) -> bool {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).body_seen == BodySeen::Kept
     }
 
     pub(crate) fn advice(&self) -> RetryAdvice {
@@ -165,6 +185,6 @@ mod tests {
 
     #[test]
     fn a_task_that_waits_is_small() {
-        assert!(size_of::<FetchTask>() <= 672, "ten thousand of them are held: {}", size_of::<FetchTask>());
+        assert!(size_of::<FetchTask>() <= 680, "ten thousand of them are held: {}", size_of::<FetchTask>());
     }
 }

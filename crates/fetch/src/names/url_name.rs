@@ -21,11 +21,21 @@ pub fn basename(url: &Url) -> String {
 
 /// The host and the URL's path as a relative path of safe segments; a path that ends in `/` gets `index.html`.
 pub fn path_name(url: &Url) -> String {
+    path_of(url, "")
+}
+
+/// As [`path_name`], with the query in the last segment, so that two URLs have two names.
+pub fn path_and_query_name(url: &Url) -> String {
+    path_of(url, &url.query().map(|query| format!("?{query}")).unwrap_or_default())
+}
+
+fn path_of(url: &Url, query: &str) -> String {
     let mut segments: Vec<String> = vec![host_name(url.host_str().unwrap_or_default())];
     let path: Vec<&str> = url.path_segments().map(Iterator::collect).unwrap_or_default();
     let (last, directories) = path.split_last().unwrap_or((&"", &[]));
     segments.extend(directories.iter().filter_map(|segment| safe(segment)));
-    segments.push(safe(last).unwrap_or_else(|| "index.html".to_owned()));
+    let last = if last.is_empty() { "index.html" } else { last };
+    segments.push(safe(&format!("{last}{query}")).unwrap_or_else(|| "index.html".to_owned()));
     segments.join("/")
 }
 
@@ -117,6 +127,8 @@ mod tests {
             let parsed = Url::parse(url).unwrap();
             assert_eq!((basename(&parsed).as_str(), path_name(&parsed).as_str()), (base, path), "{url}");
         }
+        let queried = Url::parse("http://h/a/?q=1%2F2/3").unwrap();
+        assert_eq!(path_and_query_name(&queried), "h/a/index.html?q=1_2_3");
         let long = Url::parse(&format!("http://h/{}", "é".repeat(500))).unwrap();
         assert_eq!(basename(&long).len(), 240);
     }

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_io::{Buf, File, Io, Offset};
+use haul_io::{Buf, ChunkedFile, File, Io, Offset};
 use http::HeaderMap;
 
 use crate::Error;
 use crate::body::expectation::ContentChecks;
 use crate::body::receiver::Receiver;
 use crate::body::write::write_first;
+use crate::segments::encoded_part::EncodedPart;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::spans::SpanClaim;
 use crate::segments::stall::SpeedWindow;
@@ -21,6 +22,8 @@ use crate::segments::stall::SpeedWindow;
 /// Receives one response with a part.
 pub(crate) struct PartReceiver {
     file: File,
+    /// Encodes the part, if the file is stored in a format of chunks.
+    encoded: Option<EncodedPart>,
     claim: SpanClaim,
     checks: ContentChecks,
     bytes: u64,
@@ -52,6 +55,7 @@ impl PartReceiver {
     pub(crate) fn new(file: File, claim: SpanClaim, bytes: u64) -> Self {
         Self {
             file,
+            encoded: None,
             claim,
             checks: ContentChecks::default(),
             bytes: 0,
@@ -62,6 +66,11 @@ impl PartReceiver {
             end: PartEnd::Done,
             surplus: 0,
         }
+    }
+
+    /// Stores the part encoded, as one of a file with `total` bytes of content.
+    pub(crate) fn encoded(self, encoded: Option<&Arc<dyn ChunkedFile>>, total: u64) -> Self {
+        Self { encoded: encoded.map(|encoded| EncodedPart::new(encoded.clone(), total)), ..self }
     }
 
     /// Checks the content against the digest that `headers` announce.
@@ -90,11 +99,26 @@ impl PartReceiver {
         if self.speed.as_mut().is_some_and(is_slow) { PartEnd::GivenUp } else { PartEnd::Done }
     }
 
+    /// Decides whether the response goes on, after `count` bytes of which `surplus` belong to other lanes.
+    fn look_ahead(&mut self, io: &impl Io, count: usize, surplus: usize) {
+        self.surplus = surplus;
+        // At the end of a response its connection is reusable, so that the end is read even if no byte is missing.
+        self.is_full = surplus > 0 || self.to_come > 0 && self.claim.is_exhausted();
+        if self.to_come > 0 && !self.is_full {
+            self.end = self.outlook(io.now(), count);
+            self.is_full = self.end != PartEnd::Done;
+        }
+    }
+
     /// How the response ended; the span goes to the next lane that takes it.
     ///
     /// # Errors
-    /// If the response was shorter than announced.
+    /// If the response was shorter than announced, or than the least that can be stored.
     pub(crate) fn part_end(self) -> Result<PartEnd, Error> {
+        let is_too_short = !self.is_full && self.encoded.is_some_and(|encoded| !encoded.has_progressed());
+        if is_too_short && self.bytes > 0 {
+            return Err(Error::UnaskedPart);
+        }
         if self.is_full || self.to_come == 0 { Ok(self.end) } else { Err(Error::UnaskedPart) }
     }
 }
@@ -115,14 +139,20 @@ impl Receiver for PartReceiver {
             return (Err(Error::UnaskedPart), input);
         }
         self.to_come -= count as u64;
-        let (offset, reserved) = self.claim.reserve(count);
-        self.surplus = count - reserved;
-        // At the end of a response its connection is reusable, so that the end is read even if no byte is missing.
-        self.is_full = reserved < count || self.to_come > 0 && self.claim.is_exhausted();
-        if self.to_come > 0 && !self.is_full {
-            self.end = self.outlook(io.now(), count);
-            self.is_full = self.end != PartEnd::Done;
+        if let Some(encoded) = &mut self.encoded {
+            let taken = encoded.take(io, &self.file, &self.claim, &input.filled()[..count]).await;
+            let mut input = input;
+            input.consume(count);
+            return match taken {
+                Ok(surplus) => {
+                    self.look_ahead(io, count, surplus);
+                    (Ok(()), input)
+                }
+                Err(error) => (Err(error), input),
+            };
         }
+        let (offset, reserved) = self.claim.reserve(count);
+        self.look_ahead(io, count, count - reserved);
         if reserved == 0 {
             return (Ok(()), input);
         }
@@ -132,7 +162,6 @@ impl Receiver for PartReceiver {
     fn surplus(&self) -> usize {
         self.surplus
     }
-
     fn is_full(&self) -> bool {
         self.is_full
     }

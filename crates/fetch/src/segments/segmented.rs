@@ -10,9 +10,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use haul_io::{File, Io};
+use haul_io::Io;
 
 use crate::body::download::Download;
+use crate::body::store::PartsFile;
 use crate::route::host_pause::HostPause;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::spans::{SpanClaim, Spans, lock};
@@ -27,7 +28,7 @@ pub struct Segmented {
     /// The request whose parts every lane asks for.
     pub(crate) request: Request,
     pub(crate) whole: Whole,
-    pub(crate) file: File,
+    pub(crate) file: PartsFile,
     pub(crate) spans: Arc<Mutex<Spans>>,
     /// The response for the whole, until the first lane takes it.
     first: Mutex<Option<First>>,
@@ -50,7 +51,7 @@ pub(crate) struct TaskPermits {
 pub(crate) struct Split {
     pub(crate) request: Request,
     pub(crate) whole: Whole,
-    pub(crate) file: File,
+    pub(crate) file: PartsFile,
     pub(crate) answered: Answered,
 }
 
@@ -64,7 +65,7 @@ pub(crate) struct First {
 pub(crate) struct Paused {
     pub(crate) download: Box<Download>,
     pub(crate) whole: Whole,
-    pub(crate) file: File,
+    pub(crate) file: PartsFile,
     pub(crate) spans: Arc<Mutex<Spans>>,
 }
 
@@ -87,13 +88,15 @@ pub(crate) struct Notes {
 pub(crate) fn splittable<I: Io>(
     attempt: &Attempt<'_, I>,
     body: &WholeBody<'_>,
-    download: &Download,
-) -> Option<Whole> {
+    download: &mut Download,
+) -> Result<Option<Whole>, Error> {
     let head = &body.answered.head;
     if body.decoding.is_some() || !download.is_file() || !body.request.may_come_in_parts() {
-        return None;
+        return Ok(None);
     }
-    Whole::of(head, &attempt.config().segments, || attempt.response(&body.request, head.clone()))
+    let response = || attempt.response(&body.request, head.clone());
+    let whole = Whole::of(head, &attempt.config().segments, response);
+    Ok(if whole.is_some() && download.may_come_in_parts(attempt.io)? { whole } else { None })
 }
 
 /// Splits `body`, which is all of `whole`.
@@ -119,7 +122,8 @@ impl Segmented {
     ) -> Self {
         let Split { request, whole, file, answered } = split;
         let count = segment_count(segments, whole.total);
-        let spans = Arc::new(Mutex::new(Spans::new(whole.total, count, segments.piece_bytes_min)));
+        let spans = Spans::in_units(whole.total, count, segments.piece_bytes_min, file.unit_bytes());
+        let spans = Arc::new(Mutex::new(spans));
         let claim = SpanClaim::take(&spans).expect("a file that is split is not empty");
         Self {
             request,

@@ -21,6 +21,8 @@ pub(crate) struct Spans {
     spans: Vec<Span>,
     /// Spans of less than twice this length aren't split.
     piece_bytes_min: u64,
+    /// Spans begin at multiples of this.
+    unit_bytes: u64,
     is_stopped: bool,
     /// The rate of the fastest lane that has finished, in bytes per second.
     finished_rate: Option<u64>,
@@ -47,13 +49,21 @@ pub(crate) struct SpanClaim {
 
 impl Spans {
     /// A file of `total` bytes in `count` spans.
+    #[cfg(test)]
     pub(crate) fn new(total: u64, count: u64, piece_bytes_min: u64) -> Self {
-        let span_bytes = total.div_ceil(count.max(1)).max(1);
+        Self::in_units(total, count, piece_bytes_min, 1)
+    }
+
+    /// A file of `total` bytes in up to `count` spans, which begin at multiples of `unit_bytes`. Lanes reserve whole
+    /// units.
+    pub(crate) fn in_units(total: u64, count: u64, piece_bytes_min: u64, unit_bytes: u64) -> Self {
+        let span_bytes = total.div_ceil(count.max(1)).max(1).next_multiple_of(unit_bytes);
         let starts = (0..total).step_by(usize::try_from(span_bytes).unwrap_or(usize::MAX));
         let span = |next: u64| Span { next, end: total.min(next + span_bytes), is_claimed: false };
         Self {
             spans: starts.map(span).collect(),
             piece_bytes_min,
+            unit_bytes,
             is_stopped: false,
             finished_rate: None,
             lane_count: 0,
@@ -108,7 +118,11 @@ impl Spans {
         if largest.bytes() < self.piece_bytes_min.max(1) * 2 {
             return None;
         }
-        let half = Span { next: largest.next + largest.bytes() / 2, end: largest.end, is_claimed: true };
+        let middle = (largest.next + largest.bytes() / 2).next_multiple_of(self.unit_bytes);
+        if middle >= largest.end {
+            return None;
+        }
+        let half = Span { next: middle, end: largest.end, is_claimed: true };
         largest.end = half.next;
         // A complete span makes space for the new one: there are never more spans than initially, or than were claimed
         // at the same time.
@@ -190,6 +204,11 @@ impl SpanClaim {
             spans.spans[self.index].is_claimed = false;
         }
         self.is_left_to_others
+    }
+
+    /// The first missing byte of the span.
+    pub(crate) fn next(&self) -> u64 {
+        lock(&self.spans).spans[self.index].next
     }
 
     /// The missing bytes of the span.

@@ -8,11 +8,11 @@
 //! Source: RFC 9112, section 9.3.1 (retrying requests); RFC 9110, section 15.5.18 (417).
 
 use haul_http1::{AfterResponse, Authority, Framing, Replay, ResponseHead};
-use haul_io::Io;
+use haul_io::{Io, is_shortage};
 use http::StatusCode;
 use url::Url;
 
-use crate::body::shortage::{Shortage, is_shortage};
+use crate::body::shortage::Shortage;
 use crate::client::zone;
 use crate::route::connection::{Connection, Dial};
 use crate::route::hops::Route;

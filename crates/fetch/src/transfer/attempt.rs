@@ -14,8 +14,8 @@ use haul_io::Io;
 use crate::route::wire::Wait;
 use crate::transfer::clock::Clock;
 use crate::transfer::shared::Shared;
-use crate::transfer::trace::Trace;
-use crate::{Config, Error};
+use crate::transfer::trace::{BodySeen, Trace};
+use crate::{Config, Error, TransferEvent};
 
 pub(crate) struct Attempt<'a, I> {
     pub(crate) io: &'a I,
@@ -45,6 +45,15 @@ impl<'a, I: Io> Attempt<'a, I> {
     /// Waits for the peer: at most `idle` without a byte, and until the end of the whole request.
     pub(crate) fn wait(&self, idle: Duration) -> Result<Wait, Error> {
         self.clock.wait(self.io.now(), idle)
+    }
+
+    /// Tells the observer how many bytes of the body come, when that is first known of the task.
+    pub(crate) fn announce(&mut self, bytes: Option<u64>) {
+        let seen = if bytes.is_some() { BodySeen::Length } else { BodySeen::Some };
+        let is_news = self.trace.body_seen < seen;
+        self.trace.body_seen = self.trace.body_seen.max(seen);
+        let Some(bytes) = bytes.filter(|_| is_news) else { return };
+        self.config().observer.tell(|| TransferEvent::Expected { bytes });
     }
 
     /// `error` of a step, or that of the whole request if that timed out.

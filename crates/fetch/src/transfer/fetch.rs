@@ -7,14 +7,14 @@ use std::borrow::Cow;
 
 use haul_http1::{Framing, ProtocolError, ResponseHead};
 use haul_io::Io;
-use http::header::{Entry, IF_MODIFIED_SINCE, IF_NONE_MATCH, RANGE, SET_COOKIE};
+use http::header::{Entry, RANGE, SET_COOKIE};
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::body::coding::archive;
 use crate::body::coding::decoding::Decoding;
 use crate::body::download::Download;
 use crate::body::receiver::Receiver;
-use crate::kept::condition::{Judgement, LocalCopy};
+use crate::kept::condition::{Judgement, LocalCopy, is_unchanged};
 use crate::kept::resume::{Ask, Verdict};
 use crate::route::origin::Origin;
 use crate::transfer::attempt::Attempt;
@@ -43,10 +43,6 @@ pub(crate) enum Begun<'r> {
 }
 
 /// How far [`Attempt::look`] came.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is made once for each existing file, and taken apart at once"
-)]
 pub(crate) enum Looked {
     /// At the response.
     Head(ResponseHead, Response),
@@ -320,7 +316,7 @@ impl<I: Io> Attempt<'_, I> {
 
     /// Prepares `download` for the whole body that comes after `head`.
     async fn expect_whole(
-        &self,
+        &mut self,
         request: &Request,
         head: &ResponseHead,
         is_decoded: bool,
@@ -329,16 +325,17 @@ impl<I: Io> Attempt<'_, I> {
         if download.is_named_by_server() {
             Box::pin(download.name(self.io, &head.headers)).await?;
         }
+        self.announce(if request.method == Method::HEAD { Some(0) } else { length(head) });
         // A part that the user asked for: no other gets here.
         let is_excerpt = request.headers.contains_key(RANGE) && head.status == StatusCode::PARTIAL_CONTENT;
         if request.method == Method::HEAD {
             download.expect_head_only();
         } else if is_excerpt {
-            download.expect_excerpt(&head.headers, length(head))?;
+            download.expect_excerpt(self.io, &head.headers, length(head))?;
         } else if is_decoded {
-            download.expect_decoded(&head.headers)?;
+            download.expect_decoded(self.io, &head.headers)?;
         } else {
-            download.expect_whole(&request.url, &head.headers, length(head))?;
+            download.expect_whole(self.io, &request.url, &head.headers, length(head))?;
         }
         download.announce(|| self.response(request, head.clone()));
         Ok(())
@@ -371,7 +368,8 @@ impl<I: Io> Attempt<'_, I> {
         download: &mut Download,
     ) -> Result<Option<Response>, Error> {
         let end = download.bytes() + part.bytes;
-        download.expect_part(&answered.head.headers, part.total)?;
+        self.announce(part.total.map(|total| total.saturating_sub(download.bytes())).or(Some(part.bytes)));
+        download.expect_part(self.io, &answered.head.headers, part.total)?;
         let response = self.receive(request, answered, None, download).await?;
         if download.bytes() < end {
             // What came is right as far as it goes.
@@ -401,13 +399,6 @@ struct Part {
     bytes: u64,
     /// Length of the whole, if known.
     total: Option<u64>,
-}
-
-/// Whether the user's own condition is met, so that there is nothing to fetch.
-fn is_unchanged(request: &Request, status: StatusCode) -> bool {
-    let has_condition =
-        [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| request.headers.contains_key(name));
-    status == StatusCode::NOT_MODIFIED && has_condition
 }
 
 /// The error of a whole that ended after `received_bytes`, which another attempt may continue.

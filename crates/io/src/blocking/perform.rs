@@ -25,67 +25,63 @@ use crate::system::close::flush;
 use crate::system::deadline::{Deadline, wait};
 use crate::system::page_cache;
 use crate::values::handle::{Caching, Descriptor};
-use crate::{Attributes, Buf, Cancel, Completion, Directory, File, Offset, Op, OpenMode, Value, cancelled};
+use crate::{Attributes, Buf, Cancel, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
-/// Carries out `op`. Returns when it has succeeded or failed, or, if it waits, when `cancel` is triggered.
-pub(crate) fn perform(op: Op, cancel: &Cancel) -> Completion {
+/// Carries out `op`. Returns when it has succeeded or failed, or, if it waits, when `cancel` is triggered. The caller
+/// can carry it out once more if it fails.
+pub(crate) fn attempt(op: &mut Op, cancel: &Cancel) -> io::Result<Value> {
+    #[cfg(test)]
+    crate::system::shortage::faults::injected()?;
     match op {
-        Op::ReadAt { file, mut buf, bytes_max, offset } => {
-            let result = read(&file, &mut buf, bytes_max, offset);
-            Completion::counted(result, buf)
-        }
-        Op::WriteAt { file, buf, offset } => Completion::counted(write(&file, &buf, offset, cancel), buf),
-        Op::Recv { socket, mut buf, timeout } => {
-            let result = recv(&socket, &mut buf, timeout, cancel);
-            Completion::counted(result, buf)
-        }
-        Op::Send { socket, buf, timeout } => {
-            Completion::counted(send(&socket, buf.filled(), timeout, cancel), buf)
-        }
-        without_buffer => Completion::new(perform_unbuffered(without_buffer, cancel)),
+        Op::ReadAt { file, buf, bytes_max, offset } => read(file, buf, *bytes_max, *offset).map(Value::Count),
+        Op::WriteAt { file, buf, offset } => write(file, buf, *offset, cancel).map(Value::Count),
+        Op::Recv { socket, buf, timeout } => recv(socket, buf, *timeout, cancel).map(Value::Count),
+        Op::Send { socket, buf, timeout } => send(socket, buf.filled(), *timeout, cancel).map(Value::Count),
+        without_buffer => attempt_unbuffered(without_buffer, cancel),
     }
 }
 
-fn perform_unbuffered(op: Op, cancel: &Cancel) -> io::Result<Value> {
+fn attempt_unbuffered(op: &Op, cancel: &Cancel) -> io::Result<Value> {
     match op {
-        Op::Open { dir, path, mode } => open(base(&dir)?, &path, mode).map(Value::File),
+        Op::Open { dir, path, mode } => open(base(dir)?, path, *mode).map(Value::File),
         Op::Stat { file } => Ok(Value::Stat(fs::fstat(file.0.fd()?)?.into())),
         Op::StatAt { dir, path } => {
-            Ok(Value::Stat(fs::statat(base(&dir)?, &path, AtFlags::SYMLINK_NOFOLLOW)?.into()))
+            Ok(Value::Stat(fs::statat(base(dir)?, path, AtFlags::SYMLINK_NOFOLLOW)?.into()))
         }
-        Op::Allocate { file, bytes } => allocate(file.0.fd()?, bytes).map(|()| Value::Done),
-        Op::SetLength { file, bytes } => done(fs::ftruncate(file.0.fd()?, bytes)),
-        Op::SetMode { file, mode } => done(fs::fchmod(file.0.fd()?, Mode::from_raw_mode(mode))),
+        Op::CloneFile { source, file } => done(fs::ioctl_ficlone(file.0.fd()?, source.0.fd()?)),
+        Op::Allocate { file, bytes } => allocate(file.0.fd()?, *bytes).map(|()| Value::Done),
+        Op::SetLength { file, bytes } => done(fs::ftruncate(file.0.fd()?, *bytes)),
+        Op::SetMode { file, mode } => done(fs::fchmod(file.0.fd()?, Mode::from_raw_mode(*mode))),
         Op::SetModified { file, modified } => done(set_modified(file.0.fd()?, modified.0, modified.1)),
         Op::Attributes { file } => Attributes::of(file.0.fd()?).map(Value::Attributes),
         Op::SetAttribute { file, name, value } => {
-            done(fs::fsetxattr(file.0.fd()?, &name, &value, XattrFlags::empty()))
+            done(fs::fsetxattr(file.0.fd()?, name, value, XattrFlags::empty()))
         }
-        Op::Attribute { file, name } => metadata::attribute(file.0.fd()?, &name).map(Value::Attribute),
+        Op::Attribute { file, name } => metadata::attribute(file.0.fd()?, name).map(Value::Attribute),
         Op::SetOwner { file, owner, group } => {
             let owner = owner.map(fs::Uid::from_raw);
-            done(fs::fchown(file.0.fd()?, owner, Some(fs::Gid::from_raw(group))))
+            done(fs::fchown(file.0.fd()?, owner, Some(fs::Gid::from_raw(*group))))
         }
         Op::Features { file } => Ok(Value::Features(metadata::features(file.0.fd()?))),
         Op::StoresLinks { file } => Ok(Value::Flag(metadata::stores_links(file.0.fd()?))),
-        Op::SpareCache { file, unless_cached } => spare_cache(&file, unless_cached).map(Value::Flag),
-        Op::DropBehind { file, offset } => drop_behind(&file, offset).map(|()| Value::Done),
+        Op::SpareCache { file, unless_cached } => spare_cache(file, *unless_cached).map(Value::Flag),
+        Op::DropBehind { file, offset } => drop_behind(file, *offset).map(|()| Value::Done),
         Op::Flush { file } => flush(file.0.fd()?).map(|()| Value::Done),
         Op::Sync { file } => done(fs::fsync(file.0.fd()?)),
-        Op::Link { file, dir, path } => done(link(file.0.fd()?, base(&dir)?, &path)),
-        Op::Rename { dir, from, to, replace } => done(rename(base(&dir)?, &from, &to, replace)),
-        Op::Remove { dir, path } => done(fs::unlinkat(base(&dir)?, &path, AtFlags::empty())),
+        Op::Link { file, dir, path } => done(link(file.0.fd()?, base(dir)?, path)),
+        Op::Rename { dir, from, to, replace } => done(rename(base(dir)?, from, to, *replace)),
+        Op::Remove { dir, path } => done(fs::unlinkat(base(dir)?, path, AtFlags::empty())),
         Op::MakeDirectory { dir, path, mode } => {
-            done(fs::mkdirat(base(&dir)?, &path, Mode::from_raw_mode(mode)))
+            done(fs::mkdirat(base(dir)?, path, Mode::from_raw_mode(*mode)))
         }
         Op::Resolve { names, host, port, timeout } => {
-            names.find(&host, port, timeout, cancel).map(Value::Addresses)
+            names.find(host, *port, *timeout, cancel).map(Value::Addresses)
         }
         Op::Connect { addresses, timeout } => {
-            connect(&addresses, timeout, cancel).map(|socket| Value::Socket(socket.into()))
+            connect(addresses, *timeout, cancel).map(|socket| Value::Socket(socket.into()))
         }
-        Op::ConnectLocal { path } => socket::local(&path).map(|socket| Value::Socket(socket.into())),
-        Op::Sleep { duration } => sleep(duration, cancel).map(|()| Value::Done),
+        Op::ConnectLocal { path } => socket::local(path).map(|socket| Value::Socket(socket.into())),
+        Op::Sleep { duration } => sleep(*duration, cancel).map(|()| Value::Done),
         Op::ReadAt { .. } | Op::WriteAt { .. } | Op::Recv { .. } | Op::Send { .. } => {
             unreachable!("operations with a buffer are handled above")
         }
@@ -183,7 +179,7 @@ fn spare_cache(file: &File, unless_cached: Option<u64>) -> io::Result<bool> {
             }
             parts
         }
-        None => vec![0..u64::MAX],
+        None => std::iter::once(0..u64::MAX).collect(),
     };
     let skips = is_writable(fd)? && page_cache::has_dont_cache(fd);
     let caching = match (skips, file.0.is_new_file()) {

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use super::perform::perform;
+use super::perform::attempt;
 use crate::system::deadline::{Deadline, wait};
 use crate::system::random::fill_random;
+use crate::system::room::cached_max;
 use crate::system::shortage::{Patience, Patient};
 use crate::{
     Buf, BufResult, Cancel, Completion, DirectoryCache, Io, Meter, Op, Publish, Published, cancelled,
@@ -29,7 +30,8 @@ pub struct Blocking {
     progress: Arc<AtomicU64>,
     spare: RefCell<Vec<Buf>>,
     directory_cache: RefCell<DirectoryCache>,
-    patience: Patience,
+    pub(crate) patience: Patience,
+    activity: Arc<AtomicU64>,
 }
 
 /// Buffers that a worker keeps for its next jobs, at most.
@@ -46,7 +48,7 @@ impl Blocking {
     /// As [`Blocking::new`]; payload bytes are added to `progress` as jobs report them.
     pub fn counting(cancel: Cancel, progress: Arc<AtomicU64>) -> Self {
         let (meter, spare) = (Cell::default(), RefCell::default());
-        let directory_cache = RefCell::new(DirectoryCache::new(DIRECTORIES_MAX));
+        let directory_cache = RefCell::new(DirectoryCache::new(cached_max(DIRECTORIES_MAX)));
         Self {
             cancel,
             start: Instant::now(),
@@ -55,7 +57,13 @@ impl Blocking {
             spare,
             directory_cache,
             patience: Patience::default(),
+            activity: Arc::default(),
         }
+    }
+
+    /// A count that rises with every operation, for threads that watch whether this worker goes on.
+    pub fn activity(&self) -> &Arc<AtomicU64> {
+        &self.activity
     }
 
     /// The switch that interrupts the operations.
@@ -72,11 +80,16 @@ impl Blocking {
 impl Blocking {
     /// Carries out `op`, again and again while what it needs is short.
     fn perform(&self, mut op: Op) -> Completion {
+        let mut has_waited = false;
         loop {
-            let again = op.again();
-            match (again, perform(op, &self.cancel)) {
-                (Some(again), Completion { result: Err(error), .. }) if self.waits(&error) => op = again,
-                (_, completion) => return completion,
+            match attempt(&mut op, &self.cancel) {
+                Err(error) if op.is_repeatable_after(&error) && self.waits(&error) => has_waited = true,
+                result => {
+                    if result.is_ok() && (has_waited || op.makes_descriptor()) {
+                        self.patience.reset();
+                    }
+                    return Completion { result, buf: op.into_buf() };
+                }
             }
         }
     }
@@ -101,6 +114,7 @@ impl Io for Blocking {
         }
         let submitted = Instant::now();
         let completion = self.perform(op);
+        self.activity.fetch_add(1, Ordering::Relaxed);
         let mut meter = self.meter.get();
         meter.device += submitted.elapsed();
         meter.ops += 1;

@@ -48,6 +48,14 @@ pub enum Value {
 pub type BufResult<T> = (io::Result<T>, Buf);
 
 impl Completion {
+    /// The metadata of a file, from an operation that asks for it.
+    pub(crate) fn stat(self) -> io::Result<Stat> {
+        match self.result? {
+            Value::Stat(stat) => Ok(stat),
+            other => panic!("expected a stat, got {other:?}"),
+        }
+    }
+
     pub(crate) fn new(result: io::Result<Value>) -> Self {
         Self { result, buf: None }
     }

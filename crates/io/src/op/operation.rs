@@ -33,6 +33,9 @@ pub enum Op {
     ReadAt { file: File, buf: Buf, bytes_max: usize, offset: Offset },
     /// Writes the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
     WriteAt { file: File, buf: Buf, offset: Offset },
+    /// Gives `file` the content of `source`, of which both share the blocks until one is written to; an error unless
+    /// the file system can do that: [`Value::Done`].
+    CloneFile { source: File, file: File },
     /// Makes a file `bytes` bytes long and, on a device, reserves the space: [`Value::Done`].
     Allocate { file: File, bytes: u64 },
     /// Makes a file `bytes` bytes long, with a hole where it grows: [`Value::Done`].
@@ -95,6 +98,7 @@ impl Op {
             Op::Open { mode, .. } => !matches!(mode, OpenMode::Directory | OpenMode::Anchor { .. }),
             Op::ReadAt { .. }
             | Op::WriteAt { .. }
+            | Op::CloneFile { .. }
             | Op::Allocate { .. }
             | Op::SetLength { .. }
             | Op::Resolve { .. }
@@ -124,7 +128,58 @@ impl Op {
         }
     }
 
-    /// The same operation once more, if it makes a descriptor of a file: to be tried again once one is free.
+    /// Whether it may be carried out once more after it failed because something was short: the failed attempt has had
+    /// no effect, and the caller doesn't rely on hearing of it. A failed sync must not be repeated, because the second
+    /// one doesn't report what the first has lost; connecting waits on its own, after it has closed idle connections.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        match self {
+            Op::Open { .. }
+            | Op::Stat { .. }
+            | Op::StatAt { .. }
+            | Op::ReadAt { .. }
+            | Op::WriteAt { .. }
+            | Op::Allocate { .. }
+            | Op::SetLength { .. }
+            | Op::SetMode { .. }
+            | Op::SetModified { .. }
+            | Op::Attributes { .. }
+            | Op::SetAttribute { .. }
+            | Op::Attribute { .. }
+            | Op::SetOwner { .. }
+            | Op::Remove { .. }
+            | Op::MakeDirectory { .. }
+            | Op::ConnectLocal { .. }
+            | Op::Recv { .. }
+            | Op::Send { .. } => true,
+            Op::Features { .. }
+            | Op::StoresLinks { .. }
+            | Op::SpareCache { .. }
+            | Op::DropBehind { .. }
+            | Op::CloneFile { .. }
+            | Op::Flush { .. }
+            | Op::Sync { .. }
+            | Op::Link { .. }
+            | Op::Rename { .. }
+            | Op::Resolve { .. }
+            | Op::Connect { .. }
+            | Op::Sleep { .. } => false,
+        }
+    }
+
+    /// Whether it is to be carried out once more after it failed with `error`.
+    pub(crate) fn is_repeatable_after(&self, error: &io::Error) -> bool {
+        // The answer for a file that another process has locked.
+        let is_answer = matches!(self, Op::Open { mode: OpenMode::Locked, .. })
+            && error.kind() == io::ErrorKind::WouldBlock;
+        self.is_repeatable() && !is_answer
+    }
+
+    /// Whether it makes a descriptor.
+    pub(crate) fn makes_descriptor(&self) -> bool {
+        matches!(self, Op::Open { .. } | Op::ConnectLocal { .. })
+    }
+
+    /// The same operation once more, if it opens a file: what goes to a ring doesn't come back as it was.
     pub(crate) fn again(&self) -> Option<Self> {
         match self {
             Op::Open { dir, path, mode } => {
@@ -141,13 +196,17 @@ impl Op {
 
     /// The completion of an operation that isn't carried out, with its buffer.
     pub(crate) fn refuse(self, error: io::Error) -> Completion {
-        let buf = match self {
+        Completion { result: Err(error), buf: self.into_buf() }
+    }
+
+    /// The buffer, if it has one.
+    pub(crate) fn into_buf(self) -> Option<Buf> {
+        match self {
             Op::ReadAt { buf, .. }
             | Op::WriteAt { buf, .. }
             | Op::Recv { buf, .. }
             | Op::Send { buf, .. } => Some(buf),
             _ => None,
-        };
-        Completion { result: Err(error), buf }
+        }
     }
 }

@@ -32,6 +32,8 @@ pub struct Files {
     pub refuse_unnamed: bool,
     /// Whether setting extended attributes fails.
     pub refuse_attributes: bool,
+    /// Whether sharing blocks fails.
+    pub refuse_clones: bool,
 }
 
 #[derive(Clone)]
@@ -160,14 +162,7 @@ impl Files {
     fn perform_unbuffered(&mut self, op: Op) -> io::Result<Value> {
         match op {
             Op::Open { dir, path, mode } => {
-                let follow = matches!(
-                    mode,
-                    OpenMode::Read { follow: true }
-                        | OpenMode::Anchor { follow: true }
-                        | OpenMode::Directory
-                        | OpenMode::Unnamed
-                );
-                self.open(&self.resolve(dir, &path, follow)?, mode).map(Value::File)
+                self.open(&self.resolve(dir, &path, follows(mode))?, mode).map(Value::File)
             }
             Op::Stat { file } => Ok(Value::Stat(self.stat(file.0.simulated()))),
             Op::StatAt { dir, path } => {
@@ -179,6 +174,7 @@ impl Files {
                 self.resize(&file, length)?;
                 Ok(Value::Done)
             }
+            Op::CloneFile { source, file } => self.clone_file(&source, &file),
             Op::SetMode { file, mode } => self.change(&file, |regular| regular.mode = mode),
             Op::SetModified { file, modified } => self.change(&file, |regular| regular.modified = modified),
             Op::Attributes { file } => {
@@ -332,6 +328,15 @@ impl Files {
         Ok(count)
     }
 
+    fn clone_file(&mut self, source: &File, file: &File) -> io::Result<Value> {
+        if self.refuse_clones {
+            return Err(Errno::OPNOTSUPP.into());
+        }
+        let content = self.regular(source)?.content.clone();
+        self.resize(file, content.len())?;
+        self.change(file, |regular| regular.content = content)
+    }
+
     fn resize(&mut self, file: &File, length: usize) -> io::Result<()> {
         let others: usize = self.names.values().map(|node| self.length(*node)).sum();
         let own = self.length(file.0.simulated());
@@ -397,4 +402,9 @@ pub(super) fn normal(path: &Path) -> PathBuf {
 
 fn is_root(path: &Path) -> bool {
     path.as_os_str().is_empty()
+}
+/// Whether a link at the end of the name is followed.
+fn follows(mode: OpenMode) -> bool {
+    let (read, anchor) = (OpenMode::Read { follow: true }, OpenMode::Anchor { follow: true });
+    [read, anchor, OpenMode::Directory, OpenMode::Unnamed].contains(&mode)
 }

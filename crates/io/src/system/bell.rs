@@ -52,6 +52,12 @@ impl Bell {
         let _ = rustix::io::write(self.pipe.as_ref().unwrap_or(&self.event), &1u64.to_ne_bytes());
     }
 
+    /// Makes a bell whose reading waits one whose reading fails.
+    pub(crate) fn let_reading_fail(&self) {
+        // It can't fail: the descriptor is open and supports it.
+        let _ = rustix::io::ioctl_fionbio(&self.event, true);
+    }
+
     /// Makes the descriptor unreadable. Only for a bell whose reading fails when it was not rung.
     pub(crate) fn silence(&self) {
         while rustix::io::read(&self.event, &mut [0; 8]).is_ok() {}

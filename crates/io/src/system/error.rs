@@ -1,6 +1,6 @@
-//! Errors of operations: the system's, and that of a cancelled run.
+//! Errors of operations: the system's, that of a cancelled run, and that of a broken ring.
 //!
-//! Owns: the error of a cancelled run, the wording of system errors.
+//! Owns: the errors of a cancelled run and of a broken ring, the wording of system errors.
 //! Does not own: what a failure means to a job.
 
 use std::{fmt, io};
@@ -29,6 +29,27 @@ impl fmt::Display for RunCancelled {
 }
 
 impl std::error::Error for RunCancelled {}
+
+/// The error of an operation whose ring the kernel refuses to enter any more, with `errno`.
+pub(crate) fn ring_broke(errno: Errno) -> io::Error {
+    io::Error::other(RingBroke(errno))
+}
+
+/// Whether `error` means that the ring broke.
+pub(crate) fn is_ring_broken(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<RingBroke>())
+}
+
+#[derive(Debug)]
+struct RingBroke(Errno);
+
+impl fmt::Display for RingBroke {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "io_uring stopped working: {}", reason(&self.0.into()))
+    }
+}
+
+impl std::error::Error for RingBroke {}
 
 /// Whether `error` means that a symbolic link was found where none is followed.
 pub fn is_link_in_the_way(error: &io::Error) -> bool {

@@ -33,7 +33,40 @@ impl Room {
     }
 }
 
+/// Each cache of descriptors keeps at most one of this many.
+const DESCRIPTORS_PER_CACHED: u64 = 16;
+
+/// `count_max`, or less under a low limit of descriptors, for a cache of open files. A run has several caches (of its
+/// workers, their pool threads, the walk, the mirror), and each can only empty its own when descriptors are short, so
+/// they must leave enough for each other. Cost: a system call.
+pub(crate) fn cached_max(count_max: usize) -> usize {
+    cached_max_of(count_max, getrlimit(Resource::Nofile).current)
+}
+
+fn cached_max_of(count_max: usize, limit: Option<u64>) -> usize {
+    let share = limit.map_or(u64::MAX, |limit| limit / DESCRIPTORS_PER_CACHED);
+    usize::try_from(share).unwrap_or(usize::MAX).clamp(1, count_max)
+}
+
 fn mapped_bytes() -> Option<usize> {
     let pages: usize = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').next()?.parse().ok()?;
     Some(pages * rustix::param::page_size())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_are_small_where_descriptors_are_few() {
+        for (limit, of_ring, of_thread) in
+            [(Some(4), 1, 1), (Some(32), 2, 2), (Some(64), 4, 4), (Some(128), 8, 4), (None, 16, 4)]
+        {
+            assert_eq!(
+                (cached_max_of(16, limit), cached_max_of(4, limit)),
+                (of_ring, of_thread),
+                "{limit:?}"
+            );
+        }
+    }
 }

@@ -49,6 +49,11 @@ impl Core {
         jobs.into_iter().for_each(|job| driver.make_ready(job));
     }
 
+    /// Whether the kernel refuses to enter the ring any more.
+    pub(super) fn is_broken(&self) -> bool {
+        self.driver.borrow().failure().is_some()
+    }
+
     pub(super) fn read_clock(&self) -> Instant {
         let now = Instant::now();
         self.clock.set(now);

@@ -21,6 +21,8 @@ use super::ring::park::{Park, Unparker};
 use super::ring::setup::{self, RingParams, RingRefused};
 use super::spare::Spare;
 use super::task::TaskIo;
+use crate::system::ring_broke;
+use crate::system::room::cached_max;
 use crate::system::shortage::Patience;
 use crate::{Cancel, DirectoryCache};
 
@@ -72,7 +74,7 @@ impl Uring {
             clock: Cell::new(now),
             placement_counts: Cell::default(),
             spare: RefCell::new(Spare::new(config.spare_bytes_max)),
-            directory_cache: RefCell::new(DirectoryCache::new(DIRECTORIES_MAX)),
+            directory_cache: RefCell::new(DirectoryCache::new(cached_max(DIRECTORIES_MAX))),
             group_sync: GroupSync::default(),
             kernel_workers_refused: Cell::new(false),
             patience: Patience::default(),
@@ -97,6 +99,12 @@ impl Uring {
     /// Whether the kernel could not start a worker of its own, so that pool threads carried out what blocks.
     pub fn kernel_workers_refused(&self) -> bool {
         self.core.kernel_workers_refused.get()
+    }
+
+    /// Why the ring broke, if it did: the kernel refuses to enter it any more. Operations that it had begun have
+    /// failed; pool threads carry out all others. The caller should give it no further jobs.
+    pub fn failure(&self) -> Option<io::Error> {
+        self.core.driver.borrow().failure().map(ring_broke)
     }
 
     /// How many threads the pool has, and why it could not start another; `None` if it always could.

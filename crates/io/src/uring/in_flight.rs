@@ -7,6 +7,8 @@ use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -22,6 +24,7 @@ use crate::Meter;
 pub(super) struct JobContext {
     pub(super) core: Rc<Core>,
     pub(super) meter: Cell<Meter>,
+    pub(super) activity: Arc<AtomicU64>,
 }
 
 impl JobContext {

@@ -13,7 +13,8 @@
 //! - so is the start of a file that this process has just made: room for it has to be found, for which no file system
 //!   promises not to wait, and the ring would hand every small file to a kernel worker.
 //!
-//! A write that leaves nothing in the page cache goes to a pool thread, because it waits for room in the device's queue.
+//! A write that leaves nothing in the page cache goes to a pool thread, because it waits for room in the device's
+//! queue.
 //!
 //! Opening is tried with `RESOLVE_CACHED` in the same way. So a warm file costs what it costs without a ring, and a
 //! cold one leaves the thread free.
@@ -23,12 +24,14 @@
 //!
 //! Source: preadv2(2), openat2(2).
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, IoSliceMut};
 
 use rustix::fs::{Mode, ResolveFlags};
 use rustix::io::{Errno, ReadWriteFlags};
 
-use crate::blocking::perform::{base, is_in_memory, perform};
+use crate::blocking::perform::{attempt, base, is_in_memory};
+#[cfg(test)]
+use crate::system::shortage::faults;
 use crate::{Buf, Cancel, Completion, File, Offset, Op, OpenMode, Value};
 
 /// Where an operation is carried out.
@@ -64,8 +67,8 @@ impl Placement {
             // By threads that all rings share, unless the name is remembered.
             Op::Resolve { .. } => Self::Pool,
             Op::SpareCache { .. } | Op::StoresLinks { .. } => Self::Inline,
-            // They wait for a server, another process or a device.
-            Op::Flush { .. } | Op::DropBehind { .. } => Self::Pool,
+            // They wait for a server, another process or a device; the ring has no such operations.
+            Op::Flush { .. } | Op::DropBehind { .. } | Op::CloneFile { .. } => Self::Pool,
             Op::Sleep { .. } => Self::Timer,
         }
     }
@@ -90,8 +93,23 @@ const NEW_BYTES_MAX: usize = 128 * 1024;
 /// The outcome of a trial: a completion, or where the operation goes.
 pub(super) enum Trial {
     Completed(Completion),
+    Failed(Refused),
     Ring(Op),
     Pool(Op),
+}
+
+/// An operation that failed, for another attempt.
+pub(super) struct Refused {
+    pub(super) error: io::Error,
+    pub(super) op: Op,
+}
+
+/// Carries out `op` by a plain call.
+fn carry_out(mut op: Op, cancel: &Cancel) -> Trial {
+    match attempt(&mut op, cancel) {
+        Ok(value) => Trial::Completed(Completion { result: Ok(value), buf: op.into_buf() }),
+        Err(error) => Trial::Failed(Refused { error, op }),
+    }
 }
 
 /// Carries out `op` if that doesn't block, or if the ring would do no better.
@@ -105,9 +123,7 @@ pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
                 tried => judge(op, tried, cancel),
             }
         }
-        Op::WriteAt { ref file, ref buf, offset } if is_futile(file, buf, offset) => {
-            Trial::Completed(perform(op, cancel))
-        }
+        Op::WriteAt { ref file, ref buf, offset } if is_futile(file, buf, offset) => carry_out(op, cancel),
         // It also starts to write back.
         Op::WriteAt { ref file, .. } if !file.0.write_flags().is_empty() => Trial::Pool(op),
         Op::WriteAt { file, buf, offset } => {
@@ -123,11 +139,13 @@ pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
             }
         }
         // A cached lookup can't create a file.
-        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => {
-            Trial::Completed(perform(op, cancel))
-        }
+        Op::Open { mode: OpenMode::CreateNew | OpenMode::Unnamed, .. } => carry_out(op, cancel),
         Op::Open { dir, path, mode } => {
             let flags = mode.flags();
+            #[cfg(test)]
+            if faults::injected_errno().is_err() {
+                return carry_out(Op::Open { dir, path, mode }, cancel);
+            }
             let tried = match base(&dir) {
                 Ok(base) => rustix::fs::openat2(base, &path, flags, Mode::empty(), ResolveFlags::CACHED),
                 Err(_) => Err(Errno::NOSYS),
@@ -135,10 +153,10 @@ pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
             match tried {
                 Ok(fd) => Trial::Completed(Completion::new(Ok(Value::File(fd.into())))),
                 Err(Errno::AGAIN) => Trial::Ring(Op::Open { dir, path, mode }),
-                Err(_) => Trial::Completed(perform(Op::Open { dir, path, mode }, cancel)),
+                Err(_) => carry_out(Op::Open { dir, path, mode }, cancel),
             }
         }
-        other => Trial::Completed(perform(other, cancel)),
+        other => carry_out(other, cancel),
     }
 }
 
@@ -149,7 +167,7 @@ fn judge(op: Op, tried: rustix::io::Result<usize>, cancel: &Cancel) -> Trial {
             Trial::Completed(Completion::counted(Ok(count), buf))
         }
         // For any other error, the plain call gives the result and its error.
-        (_, op) => Trial::Completed(perform(op, cancel)),
+        (_, op) => carry_out(op, cancel),
     }
 }
 
@@ -164,6 +182,8 @@ fn is_futile(file: &File, buf: &Buf, offset: Offset) -> bool {
 }
 
 fn try_read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> rustix::io::Result<usize> {
+    #[cfg(test)]
+    faults::injected_errno()?;
     let fd = file.0.fd().map_err(|_| Errno::BADF)?;
     let spare = buf.spare_mut();
     let bytes_max = bytes_max.min(spare.len());
@@ -174,6 +194,8 @@ fn try_read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> rus
 }
 
 fn try_write(file: &File, buf: &Buf, offset: Offset) -> rustix::io::Result<usize> {
+    #[cfg(test)]
+    faults::injected_errno()?;
     let fd = file.0.fd().map_err(|_| Errno::BADF)?;
     rustix::io::pwritev2(fd, &[IoSlice::new(buf.filled())], offset.raw(), ReadWriteFlags::NOWAIT)
 }
@@ -200,8 +222,8 @@ mod tests {
 
     fn new_file(directory: &str) -> File {
         let (path, mode) = (directory.into(), OpenMode::Unnamed);
-        let opened = perform(Op::Open { dir: None, path, mode }, &Cancel::new().unwrap());
-        let Ok(Value::File(file)) = opened.result else { panic!("{opened:?}") };
+        let opened = attempt(&mut Op::Open { dir: None, path, mode }, &Cancel::new().unwrap());
+        let Ok(Value::File(file)) = opened else { panic!("{opened:?}") };
         file
     }
 

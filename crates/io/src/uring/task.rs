@@ -5,8 +5,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -16,22 +18,26 @@ use super::connect::connect;
 use super::core::Core;
 use super::directory_sync;
 use super::in_flight::{Awaiting, JobContext};
-use super::placement::{Placement, Trial, try_at_once};
+use super::placement::{Placement, Refused, Trial, try_at_once};
 use super::pool::Work;
 use super::ring::request::Request;
+use crate::system::is_ring_broken;
 use crate::system::random::fill_random;
-use crate::system::shortage::Patient;
+use crate::system::shortage::{Patient, is_shortage};
 use crate::{
     Buf, BufResult, Completion, Directory, DirectoryCache, Durability, Io, Meter, Names, Op, Publish,
     Published, Value, cancelled,
 };
+
+/// A completion, or an operation that failed and may be tried again.
+type Attempted = Result<Completion, Refused>;
 
 /// The operations of one job on a ring. Only that job may await them, and only while its ring runs.
 pub struct TaskIo(JobContext);
 
 impl TaskIo {
     pub(super) fn new(core: Rc<Core>) -> Self {
-        Self(JobContext { core, meter: Cell::default() })
+        Self(JobContext { core, meter: Cell::default(), activity: Arc::default() })
     }
 
     /// Takes what was spent since the last call. Operations that overlap within one (the attempts of a connect) count
@@ -40,22 +46,27 @@ impl TaskIo {
         self.0.meter.take()
     }
 
-    async fn at_once(&self, op: Op) -> Completion {
+    /// As [`Blocking::activity`](crate::Blocking::activity).
+    pub fn activity(&self) -> &Arc<AtomicU64> {
+        &self.0.activity
+    }
+
+    async fn at_once(&self, op: Op) -> Attempted {
         let core = &self.0.core;
         let submitted = core.read_clock();
-        match try_at_once(op, &core.cancel) {
-            Trial::Completed(completion) => {
-                let device = core.read_clock() - submitted;
-                self.0.account(|meter| {
-                    meter.device += device;
-                    meter.ops += 1;
-                });
-                self.0.count_placement(|counts| counts.inline += 1);
-                completion
-            }
-            Trial::Ring(op) => self.ring(op).await,
-            Trial::Pool(op) => self.pool(Work::One(op)).await,
-        }
+        let attempted = match try_at_once(op, &core.cancel) {
+            Trial::Ring(op) => return self.ring(op).await,
+            Trial::Pool(op) => return Ok(self.pool(Work::One(op)).await),
+            Trial::Completed(completion) => Ok(completion),
+            Trial::Failed(refused) => Err(refused),
+        };
+        let device = core.read_clock() - submitted;
+        self.0.account(|meter| {
+            meter.device += device;
+            meter.ops += 1;
+        });
+        self.0.count_placement(|counts| counts.inline += 1);
+        attempted
     }
 
     /// [`Io::write_file`], as one piece of work for a pool thread.
@@ -68,12 +79,12 @@ impl TaskIo {
         (result, buf.expect("the content comes back"))
     }
 
-    async fn ring(&self, op: Op) -> Completion {
+    async fn ring(&self, op: Op) -> Attempted {
         let core = &self.0.core;
-        if core.kernel_workers_refused.get() && op.may_need_kernel_worker() {
-            return self.pool(Work::One(op)).await;
+        if core.kernel_workers_refused.get() && op.may_need_kernel_worker() || core.is_broken() {
+            return Ok(self.pool(Work::One(op)).await);
         }
-        let again = op.again();
+        let (again, is_repeatable) = (op.again(), op.is_repeatable());
         let now = self.0.core.read_clock();
         let deadline = match &op {
             Op::Recv { timeout, .. } | Op::Send { timeout, .. } => now.checked_add(*timeout),
@@ -81,19 +92,34 @@ impl TaskIo {
         };
         let request = match Request::new(op) {
             Ok(request) => request,
-            Err(refused) => return refused,
+            Err(refused) => return Ok(refused),
         };
         self.0.count_placement(|counts| counts.ring += 1);
-        let (request, result) = self.0.start(request, deadline).await;
+        let (request, result) = self.started(request, deadline).await;
+        let Err(error) = result else { return Ok(request.complete(result)) };
         // The run's own cancellation has another error: the kernel could not start a worker for the operation.
-        if result.as_ref().is_err_and(|error| error.raw_os_error() == Some(Errno::CANCELED.raw_os_error())) {
+        let lacks_worker = error.raw_os_error() == Some(Errno::CANCELED.raw_os_error());
+        if lacks_worker {
             core.kernel_workers_refused.set(true);
-            return match again.or_else(|| request.into_op()) {
-                Some(op) => self.pool(Work::One(op)).await,
-                None => Completion::new(result.map(|_| Value::Done)),
-            };
         }
-        request.complete(result)
+        let goes_to_pool = lacks_worker || is_ring_broken(&error);
+        if !(goes_to_pool || is_repeatable && is_shortage(&error)) {
+            return Ok(request.complete(Err(error)));
+        }
+        let left = deadline.map_or(Duration::MAX, |moment| moment.saturating_duration_since(Instant::now()));
+        match again.map_or_else(|| request.into_op(left), Ok) {
+            Ok(op) if goes_to_pool => Ok(self.pool(Work::One(op)).await),
+            Ok(op) => Err(Refused { error, op }),
+            Err(request) => Ok(request.complete(Err(error))),
+        }
+    }
+
+    async fn started(&self, request: Request, deadline: Option<Instant>) -> (Request, io::Result<u32>) {
+        #[cfg(test)]
+        if let Err(error) = crate::system::shortage::faults::injected() {
+            return (request, Err(error));
+        }
+        self.0.start(request, deadline).await
     }
 
     async fn pool(&self, work: Work) -> Completion {
@@ -127,23 +153,30 @@ impl TaskIo {
         }
     }
 
-    async fn submit_once(&self, op: Op) -> Completion {
-        match (Placement::of(&op), op) {
-            (Placement::Inline | Placement::CachedElseRing, op) => self.at_once(op).await,
+    async fn submit_once(&self, op: Op) -> Attempted {
+        Ok(match (Placement::of(&op), op) {
+            (Placement::Inline | Placement::CachedElseRing, op) => return self.at_once(op).await,
             // Only asks whether something has arrived; the ring would have to be entered twice for it.
-            (_, op @ Op::Recv { timeout: Duration::ZERO, .. }) => self.at_once(op).await,
-            (_, Op::Connect { addresses, timeout }) => {
-                self.0.count_placement(|counts| counts.ring += 1);
-                let connected = connect(&self.0, &addresses, timeout).await;
-                Completion::new(connected.map(Value::Socket))
-            }
+            (_, op @ Op::Recv { timeout: Duration::ZERO, .. }) => return self.at_once(op).await,
+            (_, Op::Connect { addresses, timeout }) => self.connect(addresses, timeout).await,
             (_, Op::Sleep { duration }) => self.sleep_for(duration).await,
             (_, Op::Resolve { names, host, port, timeout }) => {
                 self.look_up(&names, &host, port, timeout).await
             }
             (Placement::Pool, op) => self.pool(Work::One(op)).await,
-            (Placement::Ring | Placement::Timer, op) => self.ring(op).await,
+            (Placement::Ring | Placement::Timer, op) => return self.ring(op).await,
+        })
+    }
+
+    async fn connect(&self, addresses: Vec<SocketAddr>, timeout: Duration) -> Completion {
+        if !self.0.core.is_broken() {
+            self.0.count_placement(|counts| counts.ring += 1);
+            match connect(&self.0, &addresses, timeout).await {
+                Err(error) if is_ring_broken(&error) => {}
+                connected => return Completion::new(connected.map(Value::Socket)),
+            }
         }
+        self.pool(Work::One(Op::Connect { addresses, timeout })).await
     }
 
     async fn sleep_for(&self, duration: Duration) -> Completion {
@@ -155,18 +188,28 @@ impl TaskIo {
 
 impl Io for TaskIo {
     async fn submit(&self, mut op: Op) -> Completion {
+        let (makes_descriptor, mut has_waited) = (op.makes_descriptor(), false);
         loop {
             if self.0.core.cancel.is_triggered() && op.is_refused_when_cancelled() {
                 return op.refuse(cancelled());
             }
-            let again = op.again();
-            let completion = self.submit_once(op).await;
-            match (again, completion) {
-                (Some(again), Completion { result: Err(error), .. }) if self.waits(&error).await => {
-                    op = again
+            let attempted = self.submit_once(op).await;
+            self.0.activity.fetch_add(1, Ordering::Relaxed);
+            match attempted {
+                Ok(completion) => {
+                    if completion.result.is_ok() && (has_waited || makes_descriptor) {
+                        self.0.core.patience.reset();
+                    }
+                    return completion;
                 }
-                (_, completion) => return completion,
+                Err(Refused { error, op: again }) => {
+                    if !again.is_repeatable_after(&error) || !self.waits(&error).await {
+                        return again.refuse(error);
+                    }
+                    op = again;
+                }
             }
+            has_waited = true;
         }
     }
 
@@ -226,3 +269,6 @@ impl Io for TaskIo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

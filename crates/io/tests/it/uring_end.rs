@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::pair;
 use haul_io::{
-    Blocking, Buf, Cancel, Feed, Io, LocalJob, Names, Offset, Refusal, RingRefused, Socket, Uring,
+    Blocking, Buf, Cancel, Feed, Io, LocalJob, Names, Offset, Refusal, RingRefused, Socket, TaskIo, Uring,
     UringConfig, run_ready,
 };
 
@@ -101,8 +101,8 @@ fn every_kind_of_operation_can_be_abandoned() {
     drop(kept);
 }
 
-/// Makes `io_uring_setup` fail with `errno` on this thread from now on.
-fn forbid_io_uring(errno: u32) {
+/// Makes the system call with the number `call` fail with `errno` on this thread from now on.
+fn forbid(call: i64, errno: u32) {
     const LOAD_WORD: u16 = 0x20;
     const JUMP_IF_EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
@@ -110,7 +110,7 @@ fn forbid_io_uring(errno: u32) {
     let mut filter = [
         // The number of the system call is the first word that a filter sees.
         statement(LOAD_WORD, 0, 0, 0),
-        statement(JUMP_IF_EQUAL, 0, 1, libc::SYS_io_uring_setup as u32),
+        statement(JUMP_IF_EQUAL, 0, 1, call as u32),
         statement(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | errno),
         statement(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
     ];
@@ -133,12 +133,82 @@ fn each_refusal_of_a_ring_has_its_meaning() {
     ] {
         // A filter applies to the thread that installs it.
         let refused = std::thread::spawn(move || {
-            forbid_io_uring(errno as u32);
+            forbid(libc::SYS_io_uring_setup, errno as u32);
             ring().err()
         });
         assert_eq!(refused.join().unwrap(), Some(RingRefused { errno, meaning }));
     }
     ring().expect("other threads still get one");
+}
+
+/// Runs `rest` on a ring that breaks with `errno` while a receive is in flight.
+fn break_ring(errno: i32, cancel: &Cancel, rest: impl AsyncFn(&TaskIo) + Sync) {
+    let ring_thread = || {
+        let uring = Uring::new(UringConfig::default(), cancel.clone(), Arc::default()).unwrap();
+        let (silent, _peer) = pair();
+        let mut feeds = 0;
+        uring.run(|| {
+            feeds += 1;
+            let io = uring.task();
+            match feeds {
+                1 => Feed::Job(Box::pin(async {
+                    let io = io;
+                    let (received, _) = io.recv(&silent, Buf::with_capacity(8), LONG).await;
+                    let said = received.unwrap_err().to_string();
+                    let meaning = haul_io::reason(&std::io::Error::from_raw_os_error(errno));
+                    assert_eq!(said, format!("io_uring stopped working: {meaning}"));
+                })),
+                2 => Feed::Job(Box::pin(async {
+                    let io = io;
+                    // The ring turns, and the kernel begins to receive.
+                    io.yield_now().await;
+                    forbid(libc::SYS_io_uring_enter, errno as u32);
+                    io.sleep(Duration::from_millis(1)).await.unwrap();
+                    rest(&io).await;
+                })),
+                _ => Feed::End,
+            }
+        });
+        assert!(uring.failure().is_some());
+    };
+    // A filter applies to the thread that installs it.
+    std::thread::scope(|scope| scope.spawn(ring_thread).join().unwrap());
+}
+
+#[test]
+fn a_ring_that_breaks_in_the_middle_of_a_run_ends_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    for errno in [libc::EPERM, libc::ENOSYS, libc::EINVAL, libc::EBADR, libc::EBADF] {
+        break_ring(errno, &Cancel::new().unwrap(), async |io| {
+            let file = haul_io::File::from(std::fs::File::create(dir.path().join("file")).unwrap());
+            io.sync(&file).await.unwrap();
+            let socket = io.connect(vec![address], LONG).await.unwrap();
+            let (mut peer, _) = listener.accept().unwrap();
+            peer.write_all(b"hello").unwrap();
+            let (received, buf) = io.recv(&socket, Buf::with_capacity(8), LONG).await;
+            assert_eq!((received.unwrap(), buf.filled()), (5, &b"hello"[..]));
+            let (sent, _) = io.send_all(&socket, b"bye".to_vec().into(), LONG).await;
+            sent.unwrap();
+            io.resolve(&Names::default(), "127.0.0.1", 80, LONG).await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_broken_ring_hears_that_the_run_was_cancelled() {
+    let cancel = Cancel::new().unwrap();
+    let trigger = cancel.clone();
+    break_ring(libc::EPERM, &cancel, async |io| {
+        let (silent, _peer) = pair();
+        let trigger = trigger.clone();
+        let triggering = std::thread::spawn(move || trigger.trigger());
+        let (received, _) = io.recv(&silent, Buf::with_capacity(8), LONG).await;
+        assert!(haul_io::is_cancelled(&received.unwrap_err()));
+        assert!(haul_io::is_cancelled(&io.sleep(LONG).await.unwrap_err()));
+        triggering.join().unwrap();
+    });
 }
 
 const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";

@@ -11,7 +11,7 @@ use super::intents::Intents;
 use super::layout::{AT_DONE_EVENTS, AT_WORDS, AT_WORK_EVENTS, Config, Layout, Part};
 use super::map::Map;
 use super::slots::{Fate, Slots};
-use super::word::Suspicion;
+use super::word::{State, Suspicion};
 use crate::sync::{Deadline, Ordering, Wakeup, fence};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -211,6 +211,16 @@ impl Supervisor {
         owners.sort_unstable();
         owners.dedup();
         owners
+    }
+
+    /// The tasks that are running: each with its owner and the generation of the lease, which differs for every
+    /// attempt. Cost: one load per slot.
+    pub fn running(&self) -> impl Iterator<Item = (SlotId, u16, u32)> {
+        let used = (0..self.layout.config.slot_count).filter(|id| self.is_used[*id as usize]);
+        used.filter_map(|id| {
+            let word = self.slots().load(id as usize);
+            word.is(State::Running).then(|| (SlotId(id), word.owner(), word.generation()))
+        })
     }
 
     fn free(&mut self, id: u32) {

@@ -3,7 +3,7 @@
 //! Owns: what opening and verifying share: identities, the run key, their part of a job specification.
 //! Does not own: finding the identity that fits ([`crate::payload::keys`]).
 
-use haul_age_format::Identity;
+use haul_age_format::{Identity, Recipient};
 
 use super::job_spec::JobSpec;
 use crate::payload::keys::HeaderKeys;
@@ -29,6 +29,15 @@ impl JobIdentities {
 
     pub(super) fn key_request(&self, random: &mut dyn FnMut(&mut [u8])) -> KeyRequest {
         KeyRequest::to_open(&self.identities, || self.run_key.get_or_create(random))
+    }
+
+    /// As [`key_request`](Self::key_request), for a job that also makes headers for `recipients`.
+    pub(super) fn rekey_request(
+        &self,
+        recipients: &[Recipient],
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> KeyRequest {
+        KeyRequest::to_rekey(&self.identities, recipients, || self.run_key.get_or_create(random))
     }
 
     pub(super) fn job_spec(&self, options: FileOptions, random: &mut dyn FnMut(&mut [u8])) -> JobSpec {

@@ -50,8 +50,29 @@ pub(super) async fn open_in_order(
     end(io, staged, publish, result).await
 }
 
+/// Copies the armored file `source` with another header, which `rewrap` makes of the present one, and authenticates
+/// it on the way.
+pub(super) async fn rekey_in_order(
+    io: &impl Io,
+    source: &SourceFile,
+    publish: &Publish,
+    rewrap: impl FnOnce(&Header, usize, &[u8; NONCE_BYTES]) -> Result<Rewrapped, Error>,
+) -> Result<Outcome, Error> {
+    let staged = Staged::create(io, publish).await.map_err(Error::at(During::Create))?;
+    let result = rekey_pieces(io, source, staged.file(), rewrap).await;
+    end(io, staged, publish, result).await
+}
+
+/// A header that was made anew for a payload that stays.
+pub(super) struct Rewrapped {
+    /// The new header, with the nonce.
+    pub(super) start: Vec<u8>,
+    /// The payload in the present file.
+    pub(super) payload: Payload,
+}
+
 /// Publishes the result, or discards it after an error.
-async fn end(
+pub(super) async fn end(
     io: &impl Io,
     staged: Staged,
     publish: &Publish,
@@ -119,6 +140,45 @@ async fn seal_pieces(
     Ok(Outcome::File { plain_bytes, sealed_bytes: output.written, remarks: source.remarks() })
 }
 
+async fn rekey_pieces(
+    io: &impl Io,
+    source: &SourceFile,
+    target: &File,
+    rewrap: impl FnOnce(&Header, usize, &[u8; NONCE_BYTES]) -> Result<Rewrapped, Error>,
+) -> Result<Outcome, Error> {
+    let mut text = Decoded::new(io, &source.file, Form::Armored);
+    let Rewrapped { start, payload } = text.header(rewrap).await?;
+    let mut encoder = ArmorEncoder::default();
+    let mut encoded = Vec::with_capacity(TEXT_BYTES);
+    let mut output = Output { io, file: target, written: 0, buf: io.take_buf(TEXT_BYTES) };
+    encoder.push(&start, &mut encoded);
+    let (mut plain, mut plain_bytes) = (io.take_buf(PIECE_BYTES), 0);
+    let mut first = 0;
+    loop {
+        let run = text.next_run(first);
+        if let Some((chunks, bytes)) = run {
+            payload.open_chunks(chunks, &text.bytes[..bytes], &mut plain)?;
+            encoder.push(&text.bytes[..bytes], &mut encoded);
+            text.bytes.drain(..bytes);
+            first += (bytes / SEALED_CHUNK_BYTES) as u64;
+        }
+        output.write(&mut encoded).await?;
+        plain_bytes += plain.filled().len() as u64;
+        io.progress(plain.filled().len() as u64);
+        plain.clear();
+        if run.is_some_and(|(chunks, _)| chunks.ends) {
+            break;
+        }
+        io.yield_now().await;
+        text.more().await?;
+    }
+    encoder.finish(&mut encoded);
+    output.write(&mut encoded).await?;
+    io.give_buf(plain);
+    source.check_unchanged(io).await?;
+    Ok(Outcome::File { plain_bytes, sealed_bytes: output.written, remarks: source.remarks() })
+}
+
 /// Reads a piece, or less at the end of the file, into the empty buffer `buf`.
 async fn read_piece(io: &impl Io, source: &SourceFile, buf: Buf, offset: u64) -> Result<Buf, Error> {
     let (count, buf) = io.read_full(&source.file, buf, PIECE_BYTES, Offset::At(offset)).await;
@@ -177,19 +237,16 @@ async fn open_pieces(
     form: Form,
 ) -> Result<Outcome, Error> {
     let mut text = Decoded::new(io, &source.file, form);
-    let payload = text.header(keys).await?;
+    let payload = text.header(|header, bytes, nonce| keys.open(header, bytes, nonce)).await?;
     let mut plain = io.take_buf(PIECE_BYTES);
     let (mut index, mut plain_bytes) = (0, 0);
     loop {
-        let ends = text.is_over;
-        // A whole chunk may be the last until another byte follows it.
-        let chunk_count = text.bytes.len().saturating_sub(1) / SEALED_CHUNK_BYTES;
-        let now = if ends { text.bytes.len() } else { chunk_count * SEALED_CHUNK_BYTES };
-        if ends || chunk_count > 0 {
-            payload.open_chunks(ChunkRun { first: index, ends }, &text.bytes[..now], &mut plain)?;
+        let run = text.next_run(index);
+        if let Some((chunks, bytes)) = run {
+            payload.open_chunks(chunks, &text.bytes[..bytes], &mut plain)?;
+            text.bytes.drain(..bytes);
+            index += (bytes / SEALED_CHUNK_BYTES) as u64;
         }
-        text.bytes.drain(..now);
-        index += chunk_count as u64;
         let opened_bytes = plain.filled().len() as u64;
         if let Some(target) = target {
             let (result, back) = target.write(io, plain, plain_bytes).await;
@@ -199,7 +256,7 @@ async fn open_pieces(
         plain.clear();
         plain_bytes += opened_bytes;
         io.progress(opened_bytes);
-        if ends {
+        if run.is_some_and(|(chunks, _)| chunks.ends) {
             break;
         }
         io.yield_now().await;
@@ -256,16 +313,29 @@ impl<'a, I: Io> Decoded<'a, I> {
         }
     }
 
-    /// Removes the header and the nonce, and opens them.
-    async fn header(&mut self, keys: &HeaderKeys<'_>) -> Result<Payload, Error> {
+    /// The chunks that are whole, of which the first has the number `first`, and their length; `None` if there are
+    /// none yet. A whole chunk may be the last until another byte follows it.
+    fn next_run(&self, first: u64) -> Option<(ChunkRun, usize)> {
+        if self.is_over {
+            return Some((ChunkRun { first, ends: true }, self.bytes.len()));
+        }
+        let bytes = self.bytes.len().saturating_sub(1) / SEALED_CHUNK_BYTES * SEALED_CHUNK_BYTES;
+        (bytes > 0).then_some((ChunkRun { first, ends: false }, bytes))
+    }
+
+    /// Removes the header and the nonce, and lets `open` open them. `open` gets the header, its length and the nonce.
+    async fn header<T>(
+        &mut self,
+        open: impl FnOnce(&Header, usize, &[u8; NONCE_BYTES]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         loop {
             self.more().await?;
             match Header::parse(&self.bytes)? {
                 Parsed::Complete { header, len } if self.bytes.len() >= len + NONCE_BYTES => {
-                    let nonce = &self.bytes[len..len + NONCE_BYTES];
-                    let payload = keys.open(&header, len, nonce)?;
+                    let nonce = self.bytes[len..].first_chunk().expect("the length was checked");
+                    let opened = open(&header, len, nonce)?;
                     self.bytes.drain(..len + NONCE_BYTES);
-                    return Ok(payload);
+                    return Ok(opened);
                 }
                 _ if self.is_over => return Err(Error::WrongLength),
                 _ => {}

@@ -8,7 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use haul_age_format::Layout;
 use haul_engine::wire;
-use haul_io::{Buf, File, Io, Offset, Op, Publish, Published, Staged, StagedIdentity, Stat, write_sparse};
+use haul_io::{
+    Buf, File, Io, Offset, Op, Publish, Published, Staged, StagedIdentity, Stat, drop_cached, write_sparse,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{During, Error};
@@ -242,7 +244,7 @@ impl<C> LargeFile<C> {
             staged.discard(io).await;
             return Ok(Published::default());
         }
-        io.drop_cached(&self.source.file).await;
+        drop_cached(io, &self.source.file).await;
         let publish = options.publish(io, task.pair().target(), &self.source).await;
         let unchanged = self.source.check_unchanged(io).await;
         let publish = match unchanged.and(publish) {

@@ -203,13 +203,13 @@ impl LargeFile<Payload> {
 }
 
 /// The source and the published result of a task.
-struct Ends {
-    source: Stat,
-    target: Stat,
+pub(super) struct Ends {
+    pub(super) source: Stat,
+    pub(super) target: Stat,
 }
 
 /// Examines both files of a task whose worker died after publishing the result, and syncs the directory if required.
-async fn ends_of(io: &impl Io, task: &Task, options: &FileOptions) -> Result<Ends, Error> {
+pub(super) async fn ends_of(io: &impl Io, task: &Task, options: &FileOptions) -> Result<Ends, Error> {
     let pair = task.pair();
     let source = pair.stat_source(io).await.map_err(Error::at(During::OpenSource))?;
     let target = pair.stat_target(io).await.map_err(Error::at(During::Publish))?;

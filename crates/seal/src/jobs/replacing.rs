@@ -215,7 +215,7 @@ impl Proof<'_> {
 }
 
 /// Fails unless the name leads to a regular file without following a link.
-fn regular(stat: Stat) -> Result<Stat, Error> {
+pub(super) fn regular(stat: Stat) -> Result<Stat, Error> {
     if stat.kind == FileKind::Regular { Ok(stat) } else { Err(Error::NotRegular) }
 }
 

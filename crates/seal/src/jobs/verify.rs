@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use haul_age_format::{Identity, Layout};
 use haul_engine::{Job, Step};
-use haul_io::Io;
+use haul_io::{Io, drop_cached};
 
 use super::identities::JobIdentities;
 use super::in_order::open_in_order;
@@ -104,7 +104,7 @@ impl Job for VerifyJob {
         state: &VerifyState,
         succeeded: bool,
     ) -> Result<Outcome, Error> {
-        io.drop_cached(&state.source.file).await;
+        drop_cached(io, &state.source.file).await;
         if succeeded {
             state.source.check_unchanged(io).await?;
         }

@@ -44,13 +44,21 @@ pub(crate) struct Accepted {
 }
 
 /// The start of a binary age file.
-struct FileStart {
-    header: Header,
-    header_bytes: usize,
+pub(crate) struct FileStart {
+    pub(crate) header: Header,
+    pub(crate) header_bytes: usize,
     /// The start of the file, as far as it was read.
-    start: Buf,
+    pub(crate) start: Buf,
     /// Whether the file ends there.
-    is_whole: bool,
+    pub(crate) is_whole: bool,
+}
+
+impl FileStart {
+    /// The nonce, which follows the header.
+    pub(crate) fn nonce(&self) -> Result<[u8; NONCE_BYTES], Error> {
+        let nonce = self.start.filled().get(self.header_bytes..self.header_bytes + NONCE_BYTES);
+        nonce.and_then(|nonce| nonce.try_into().ok()).ok_or(Error::WrongLength)
+    }
 }
 
 /// Reads the header of `source` and opens it with `keys`.
@@ -59,9 +67,11 @@ pub(crate) async fn accept(
     source: &SourceFile,
     keys: &HeaderKeys<'_>,
 ) -> Result<SourceFormat, Error> {
-    let Some(FileStart { header, header_bytes, start, is_whole }) = read_header(io, source).await? else {
+    let Some(file_start) = read_header(io, source).await? else {
         return Ok(SourceFormat::InOrder(Form::Armored));
     };
+    let nonce = file_start.nonce();
+    let FileStart { header, header_bytes, start, is_whole } = file_start;
     let is_length_true = if is_whole {
         start.filled().len() as u64 == source.stat.bytes
     } else {
@@ -72,10 +82,7 @@ pub(crate) async fn accept(
         io.give_buf(start);
         return Ok(SourceFormat::InOrder(Form::Binary));
     }
-    let Some(nonce) = start.filled().get(header_bytes..header_bytes + NONCE_BYTES) else {
-        return Err(Error::WrongLength);
-    };
-    let payload = keys.open(&header, header_bytes, nonce)?;
+    let payload = keys.open(&header, header_bytes, &nonce?)?;
     let sealed_bytes = source.stat.bytes.checked_sub(payload.offset).ok_or(Error::SourceChanged)?;
     let layout = Layout::of_sealed(sealed_bytes).ok_or(Error::WrongLength)?;
     let is_small = start.filled().len() as u64 == source.stat.bytes && layout.plain_bytes() <= SMALL_BYTES;
@@ -107,7 +114,7 @@ impl Accepted {
 }
 
 /// Reads the start of `source` with its header and nonce; `None` if it is armored.
-async fn read_header(io: &impl Io, source: &SourceFile) -> Result<Option<FileStart>, Error> {
+pub(crate) async fn read_header(io: &impl Io, source: &SourceFile) -> Result<Option<FileStart>, Error> {
     let mut capacity = FIRST_READ_BYTES.min(buffer_bytes(source.stat.bytes));
     let mut start = io.take_buf(capacity);
     loop {

@@ -3,7 +3,9 @@
 //! Owns: choosing between the identities and a file key from a plugin.
 //! Does not own: finding the identity that fits ([`haul_age_format::open_header`]).
 
-use haul_age_format::{FileKey, Header, Identity, NONCE_BYTES, open_header, open_header_with};
+use haul_age_format::{
+    FileKey, Header, Identity, NONCE_BYTES, open_header, open_header_with, unwrap_file_key,
+};
 
 use super::chunks::Payload;
 use crate::error::Error;
@@ -25,6 +27,18 @@ impl<'a> HeaderKeys<'a> {
     /// The keys for the source of `task`.
     pub(crate) fn of(task: &Task, identities: &'a [Identity], run_key: &SharedRunKey) -> Self {
         Self::new(identities, task.plugin_key().map(|key| key.file_key(run_key.get())))
+    }
+
+    /// The file key in `header`, which is authentic.
+    pub(crate) fn into_file_key(self, header: &Header) -> Result<FileKey, Error> {
+        match self.file_key {
+            Some(file_key) => {
+                // Whether the header is authentic doesn't depend on the nonce.
+                open_header_with(header, &[0; NONCE_BYTES], &file_key)?;
+                Ok(file_key)
+            }
+            None => Ok(unwrap_file_key(header, self.identities)?),
+        }
     }
 
     /// Opens `header`, which has `header_bytes` bytes and is followed by `nonce`.

@@ -10,13 +10,16 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use haul_age_format::{FileKey, Header, Identity, NONCE_BYTES, OpenError, Recipient, RunKey, open_header};
+use haul_age_format::{
+    FileKey, Header, Identity, NONCE_BYTES, OpenError, Recipient, RunKey, open_header, unwrap_file_key,
+};
 use haul_engine::{Next, Source};
 use haul_io::{Blocking, Cancel, Io};
 use rustix::fs::OFlags;
 
 use super::key_request::PluginWork;
 use super::sessions::Plugins;
+use crate::error::PluginError;
 use crate::reader::{read_header, unarmored};
 use crate::task::{PluginKey, Refusal, Task};
 
@@ -113,6 +116,7 @@ impl Batch {
                     _ => TaskShare::Nothing,
                 }
             }
+            PluginWork::Rewrap(..) => header_of(source).map_or(TaskShare::Nothing, TaskShare::Unwrap),
         }
     }
 
@@ -127,6 +131,9 @@ impl Batch {
             PluginWork::Nothing => tasks,
             PluginWork::Wrap(recipients, run_key) => self.wrapped(recipients, run_key, tasks),
             PluginWork::Unwrap(identities, run_key) => self.unwrapped(identities, run_key, &headers, tasks),
+            PluginWork::Rewrap(identities, recipients, run_key) => {
+                self.rewrapped(Rewrap { identities, recipients, run_key }, &headers, tasks)
+            }
         };
         tasks.into_iter().try_for_each(|task| self.hand_on(task))
     }
@@ -166,6 +173,68 @@ impl Batch {
             Err(error) => task.refused(Refusal::Plugin(error)),
         };
         tasks.into_iter().zip(answers).map(with_key).collect()
+    }
+}
+
+/// What rekeying asks plugins for.
+#[derive(Clone, Copy)]
+struct Rewrap<'a> {
+    identities: &'a [Identity],
+    recipients: &'a [Recipient],
+    run_key: &'a RunKey,
+}
+
+impl Batch {
+    /// The tasks with the file keys of `headers`, and the stanzas of plugins for the new recipients.
+    fn rewrapped(&self, keys: Rewrap<'_>, headers: &[Header], tasks: Vec<Task>) -> Vec<Task> {
+        let Rewrap { identities, recipients, run_key } = keys;
+        let io = Blocking::new(self.cancel.clone());
+        let mut random = |out: &mut [u8]| io.random(out);
+        let (mut done, mut rekeyed, mut file_keys) = (Vec::new(), Vec::new(), Vec::new());
+        for (task, answer) in tasks.into_iter().zip(self.file_keys(identities, headers)) {
+            match answer {
+                Ok(Some(file_key)) => {
+                    rekeyed.push(task);
+                    file_keys.push(file_key);
+                }
+                // The job reports what is wrong.
+                Ok(None) => done.push(task),
+                Err(error) => done.push(task.refused(Refusal::Plugin(error))),
+            }
+        }
+        match self.plugins.wrap(recipients, &file_keys, &self.cancel) {
+            Ok(stanzas) => {
+                let keys = file_keys.iter().zip(stanzas);
+                done.extend(rekeyed.into_iter().zip(keys).map(|(task, (file_key, stanzas))| {
+                    task.with_plugin_key(PluginKey::new(file_key, stanzas, run_key, &mut random))
+                }));
+            }
+            Err(refusal) => done.extend(rekeyed.into_iter().map(|task| task.refused(refusal.clone()))),
+        }
+        done
+    }
+
+    /// The file keys of `headers`, from identities or, if none of these fits, from plugins.
+    fn file_keys(
+        &self,
+        identities: &[Identity],
+        headers: &[Header],
+    ) -> Vec<Result<Option<FileKey>, PluginError>> {
+        let mut unknown = Vec::new();
+        let own =
+            headers.iter().enumerate().map(|(index, header)| match unwrap_file_key(header, identities) {
+                Ok(file_key) => Ok(Some(file_key)),
+                Err(OpenError::NoMatch | OpenError::WrongPassphrase) => {
+                    unknown.push(index);
+                    Ok(None)
+                }
+                Err(_) => Ok(None),
+            });
+        let mut answers: Vec<_> = own.collect();
+        let asked: Vec<Header> = unknown.iter().map(|index| headers[*index].clone()).collect();
+        let found = self.plugins.unwrap(identities, &asked, &self.cancel);
+        unknown.into_iter().zip(found).for_each(|(index, answer)| answers[index] = answer);
+        answers
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) enum PluginWork {
     Nothing,
     Wrap(Vec<Recipient>, RunKey),
     Unwrap(Vec<Identity>, RunKey),
+    /// Unwrap with identities, and wrap for recipients.
+    Rewrap(Vec<Identity>, Vec<Recipient>, RunKey),
 }
 
 impl KeyRequest {
@@ -32,6 +34,19 @@ impl KeyRequest {
     pub(crate) fn to_open(identities: &[Identity], run_key: impl FnOnce() -> RunKey) -> Self {
         if identities.iter().any(|identity| matches!(identity, Identity::Plugin(_))) {
             Self(PluginWork::Unwrap(identities.to_vec(), run_key()))
+        } else {
+            Self::NOTHING
+        }
+    }
+
+    pub(crate) fn to_rekey(
+        identities: &[Identity],
+        recipients: &[Recipient],
+        run_key: impl FnOnce() -> RunKey,
+    ) -> Self {
+        let has_plugin = identities.iter().any(|identity| matches!(identity, Identity::Plugin(_)));
+        if has_plugin || recipients.iter().any(|recipient| recipient.plugin().is_some()) {
+            Self(PluginWork::Rewrap(identities.to_vec(), recipients.to_vec(), run_key()))
         } else {
             Self::NOTHING
         }

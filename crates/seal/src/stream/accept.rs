@@ -21,11 +21,11 @@ pub(super) struct Accepted {
     pub(super) start: Vec<u8>,
 }
 
-/// Reads the header and the nonce of `source` and opens them with `identities`.
+/// Reads the header and the nonce of `source` and opens them with `identities`; with plugins if `options` has some.
 pub(super) fn accept(
     source: &mut impl Read,
     identities: &[Identity],
-    options: &StreamOptions,
+    options: Option<&StreamOptions>,
 ) -> Result<Accepted, Error> {
     let HeaderRead { header, header_bytes, rest: mut start } = read_header(source)?;
     while start.len() < NONCE_BYTES {
@@ -35,8 +35,9 @@ pub(super) fn accept(
     }
     let nonce = &start[..NONCE_BYTES];
     let mut payload = HeaderKeys::new(identities, None).open(&header, header_bytes, nonce);
-    if let (Err(Error::Header(OpenError::NoMatch | OpenError::WrongPassphrase)), Some(plugins)) =
-        (&payload, &options.plugins)
+    if let Err(Error::Header(OpenError::NoMatch | OpenError::WrongPassphrase)) = &payload
+        && let Some(options) = options
+        && let Some(plugins) = &options.plugins
     {
         let answers = plugins.unwrap(identities, slice::from_ref(&header), &options.cancel);
         let file_key = answers.into_iter().next().unwrap_or(Ok(None)).map_err(Error::Plugin)?;

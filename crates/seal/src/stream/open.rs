@@ -34,7 +34,7 @@ pub fn open_stream(
     options: &StreamOptions,
 ) -> Result<Streamed, Error> {
     let mut source = unarmored(source).map_err(Error::of_read)?;
-    let Accepted { payload, start } = accept(&mut source, identities, options)?;
+    let Accepted { payload, start } = accept(&mut source, identities, Some(options))?;
     let pieces = Pieces::new(source, SEALED_CHUNK_BYTES, &start);
     let moved = Turns::new(pieces, sink, &options.cancel)
         .run(options.workers, |chunks: ChunkRun, sealed: &[u8], plain: &mut Buf| {

@@ -20,6 +20,8 @@ pub(super) struct Pieces<R> {
     carried: Vec<u8>,
     /// The number of the next chunk.
     next: u64,
+    /// Whether the last chunk of `reader` is the last of the payload.
+    ends_payload: bool,
     state: State,
 }
 
@@ -39,7 +41,14 @@ impl<R: Read> Pieces<R> {
     /// If `start` is longer than a piece.
     pub(super) fn new(reader: R, chunk_bytes: usize, start: &[u8]) -> Self {
         assert!(start.len() <= PIECE_CHUNKS * chunk_bytes, "the start of a stream is short");
-        Self { reader, chunk_bytes, carried: start.to_vec(), next: 0, state: State::Open }
+        let (carried, ends_payload) = (start.to_vec(), true);
+        Self { reader, chunk_bytes, carried, next: 0, ends_payload, state: State::Open }
+    }
+
+    /// Divides `reader`, which holds consecutive chunks of a payload, the first of them with the number `first`.
+    /// `ends_payload` says whether the payload ends with them.
+    pub(super) fn within(reader: R, chunk_bytes: usize, first: u64, ends_payload: bool) -> Self {
+        Self { next: first, ends_payload, ..Self::new(reader, chunk_bytes, &[]) }
     }
 
     /// The capacity that a piece needs: its length and one more byte, which shows that the piece isn't the last.
@@ -84,7 +93,7 @@ impl<R: Read> Pieces<R> {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Done => None,
             // The end was seen with room to spare, so the rest fits one piece.
-            State::Ended => Some(Ok(ChunkRun { first, ends: true })),
+            State::Ended => Some(Ok(ChunkRun { first, ends: self.ends_payload })),
             State::Failed(error) if whole_chunks == 0 => Some(Err(error)),
             state => {
                 self.state = state;

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::Path;
 
-use haul_io::{FileKind, HUGE_BYTES, Io, Location, OpenMode, Stat, find_features};
+use haul_io::{FileKind, HUGE_BYTES, Io, Location, OpenMode, Stat, find_features, spare_cache};
 
 use super::found_file::FoundFile;
 use super::source_file::SourceFile;
@@ -109,7 +109,7 @@ impl<'a> Pair<'a> {
         }
         let is_unsteady = self.found.is_some_and(|found| found.stat.inode != stat.inode);
         let bytes = stat.bytes;
-        let spares_cache = bytes >= HUGE_BYTES && io.spare_cache(&file, Some(bytes)).await;
+        let spares_cache = bytes >= HUGE_BYTES && spare_cache(io, &file, Some(bytes)).await;
         Ok(SourceFile { file, stat, is_unsteady, spares_cache })
     }
 

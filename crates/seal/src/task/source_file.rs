@@ -3,7 +3,7 @@
 //! Owns: reading the source and noticing that it changed.
 //! Does not own: opening it ([`super::pair`]).
 
-use haul_io::{Buf, File, Io, Offset, Shortfall, Stat};
+use haul_io::{Buf, File, Io, Offset, Shortfall, Stat, spare_cache};
 
 use super::outcome::Remarks;
 use crate::error::{During, Error};
@@ -59,7 +59,7 @@ impl SourceFile {
     /// Keeps its result out of the page cache too, if it is kept out itself.
     pub(crate) async fn spare_cache_with(&self, io: &impl Io, result: &File) {
         if self.spares_cache {
-            io.spare_cache(result, None).await;
+            spare_cache(io, result, None).await;
         }
     }
 

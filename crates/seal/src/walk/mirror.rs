@@ -18,7 +18,8 @@ use haul_io::{
     access_list, run_ready, set_metadata,
 };
 
-use super::walker::{MirroredDirectory, Visit, Walk};
+use super::visit::{MirroredDirectory, Visit};
+use super::walker::Walk;
 use crate::task::{FileOptions, Task, texts};
 
 /// The bits of a directory that are kept: permissions, sticky and set-group-ID.

@@ -3,10 +3,14 @@
 //! Owns: the suffix, where results go, which names are left out because of their suffix.
 //! Does not own: walking ([`super::walker`]), filters.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use crate::hidden::HiddenNames;
+
 /// The name of the identity that opens a tree sealed with a passphrase. Walks leave it out: sealed to itself it could
 /// not be opened, and its plaintext is a secret.
 pub const TREE_IDENTITY_NAME: &str = "haul-identity.age";
@@ -20,6 +24,15 @@ pub enum Direction {
     Open,
     /// Names stay; results replace their sources.
     Replace,
+    /// As [`Replace`](Self::Replace). In trees, files without the suffix are left out.
+    Rekey,
+}
+
+impl Direction {
+    /// Whether results have the names of their sources.
+    pub(super) fn keeps_names(self) -> bool {
+        matches!(self, Self::Replace | Self::Rekey)
+    }
 }
 
 /// Where results go.
@@ -72,6 +85,8 @@ pub(super) struct Naming {
     placement: Placement,
     /// Whether each input gets a name of its own in the output directory.
     several: bool,
+    /// The names of files in inputs whose names are hidden.
+    hidden: HashMap<PathBuf, HiddenNames>,
 }
 
 impl Naming {
@@ -85,7 +100,25 @@ impl Naming {
         if let Some(output) = output.filter(|output| several && output.exists() && !output.is_dir()) {
             return Err(NameError::OutputIsAFile(output.to_owned()));
         }
-        Ok(Self { placement, several })
+        Ok(Self { placement, several, hidden: HashMap::new() })
+    }
+
+    /// Gives the files directly in the input `root` the names that were hidden.
+    pub(super) fn restore(&mut self, root: PathBuf, names: HiddenNames) {
+        self.hidden.insert(root, names);
+    }
+
+    /// Whether `path` in the tree at `root` is a list of hidden names that was read.
+    pub(super) fn is_list_of_names(&self, root: &Path, path: &Path) -> bool {
+        let names = self.hidden.get(root).filter(|_| path.parent() == Some(root));
+        names.zip(path.file_name()).is_some_and(|(names, file)| names.is_list(file))
+    }
+
+    /// The name that was hidden of `path` in the tree at `root`.
+    fn hidden_name(&self, root: &Path, path: &Path) -> Option<&Path> {
+        let names = self.hidden.get(root).filter(|_| path.parent() == Some(root))?;
+        let is_identity = |name: &OsStr| name.eq_ignore_ascii_case(TREE_IDENTITY_NAME);
+        names.of(path.file_name()?).filter(|name| !name.file_name().is_some_and(is_identity))
     }
 
     pub(super) fn direction(&self) -> Direction {
@@ -120,7 +153,10 @@ impl Naming {
 
     /// The name of the result of `path` in the tree at `root`; `None` if it lacks the suffix.
     pub(super) fn target_in_tree(&self, root: &Path, path: &Path) -> Option<PathBuf> {
-        Some(self.mirrored(root, &self.renamed(path)?))
+        match self.hidden_name(root, path) {
+            Some(name) => Some(self.mirrored(root, &root.join(name))),
+            None => Some(self.mirrored(root, &self.renamed(path)?)),
+        }
     }
 
     /// Whether a file with this name is left out of trees.
@@ -132,7 +168,7 @@ impl Naming {
         let is_identity = name == TREE_IDENTITY_NAME;
         match self.placement.direction {
             Direction::Seal => is_sealed || is_identity || looks_sealed,
-            Direction::Open => !is_sealed || is_identity,
+            Direction::Open | Direction::Rekey => !is_sealed || is_identity,
             Direction::Replace => false,
         }
     }
@@ -164,7 +200,7 @@ impl Naming {
         let suffix = self.placement.suffix.as_os_str();
         Some(match self.placement.direction {
             Direction::Seal => [name, suffix].into_iter().collect(),
-            Direction::Replace => name.to_owned(),
+            Direction::Replace | Direction::Rekey => name.to_owned(),
             Direction::Open if !has_suffix(name, suffix) => return None,
             Direction::Open => {
                 let bytes = name.as_bytes();

@@ -10,6 +10,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use haul_age_format::Identity;
 use haul_io::{Blocking, Existing, FileKind, Location, Stat};
 
 use super::claims::{self, Claims};
@@ -21,6 +22,8 @@ use super::suffixed;
 use super::sweep::{self, Sweeper};
 use super::tally::Tally;
 use super::tree::{Directory, Entry, Item, Tree};
+use super::visit::{MirroredDirectory, Visit};
+use crate::hidden::HiddenNames;
 use crate::task::{FoundFile, SkipReason, Task};
 
 /// The tasks for some inputs, found while the run works on them. Memory: one open directory for each level; in trees
@@ -43,24 +46,6 @@ pub struct Walk {
     tally: Tally,
     /// The inputs that are directories, without links; empty if no file is replaced.
     roots: Vec<PathBuf>,
-}
-
-/// One step of a walk.
-pub(super) enum Visit {
-    Task(Task),
-    /// The walk enters a directory that has a mirror. Its tasks and directories follow.
-    Entered(MirroredDirectory),
-    /// The walk leaves the directory with this mirror.
-    Left(PathBuf),
-}
-
-/// A directory and its mirror.
-pub(super) struct MirroredDirectory {
-    pub(super) source: PathBuf,
-    pub(super) target: PathBuf,
-    /// Length in bytes of the output in the name of the mirror.
-    pub(super) root_bytes: usize,
-    pub(super) stat: Stat,
 }
 
 impl Walk {
@@ -90,6 +75,20 @@ impl Walk {
         Self { has_results: false, ..self }
     }
 
+    /// Gives files back the names that were hidden, as the lists in the inputs say that one of `identities` opens.
+    ///
+    /// # Errors
+    /// If an input or a list in it can't be read.
+    pub fn restoring(mut self, identities: &[Identity]) -> io::Result<Self> {
+        for root in self.inputs.as_slice().iter().filter(|input| input.is_dir()) {
+            let names = HiddenNames::read(root, self.naming.suffix(), identities)?;
+            if !names.is_empty() {
+                self.naming.restore(root.clone(), names);
+            }
+        }
+        Ok(self)
+    }
+
     /// Leaves out `files`, which hold secrets of the run, under any of their names. An input among them fails, unless
     /// it is to be opened.
     pub fn sparing(mut self, files: &[PathBuf]) -> Self {
@@ -104,7 +103,7 @@ impl Walk {
     /// The names of the inputs show that two sources have the same result, or that a result would take the place of a
     /// source.
     pub fn publishing(mut self, existing: Existing) -> Result<Self, NameError> {
-        if self.naming.direction() == Direction::Replace {
+        if self.naming.direction().keeps_names() {
             return Ok(self);
         }
         let replaces = existing == Existing::Replace;
@@ -233,7 +232,7 @@ impl Walk {
 
     /// Claims the result `target` of `source`. Returns why there can't be such a result.
     fn conflict(&mut self, source: &Path, target: &Path, is_input: bool) -> Option<&'static str> {
-        if !self.has_results || self.naming.direction() == Direction::Replace {
+        if !self.has_results || self.naming.direction().keeps_names() {
             return None;
         }
         if self.naming.is_dots(source, is_input) {
@@ -337,6 +336,9 @@ impl Walk {
         }
         if self.secrets.contains(&entry.path, &entry.stat) {
             return Some(Task::Skip { source: entry.path, reason: SkipReason::Secret });
+        }
+        if self.naming.is_list_of_names(tree.root(), &entry.path) {
+            return None;
         }
         if self.naming.leaves_out(name) {
             let is_followed = entry.is_followed_link;

@@ -1,8 +1,11 @@
 //! The jobs, streams and plugins of `haul-seal`, on real files, in memory and in the simulation.
 
+mod front_doors;
 mod jobs;
 mod plugins;
 mod races;
+mod rekey;
+mod sealed_file;
 mod simulated;
 mod streams;
 mod verify;

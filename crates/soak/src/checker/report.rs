@@ -90,6 +90,10 @@ fn events(ended: &Ended) -> Checked<Ends> {
             ensure!(index + 1 == ended.lines.len(), "{}: lines after the report", ended.command);
             continue;
         }
+        // The machine is slow, or a worker was stopped.
+        if event == "stalled" {
+            continue;
+        }
         ensure!(event == "done" || event == "failed", "{}: an event {event:?}", ended.command);
         if ends.done.contains_key(&subject) || ends.failed.contains_key(&subject) {
             ends.repeated.push(subject.clone());

@@ -7,6 +7,7 @@ use std::fs;
 
 use super::world::{FetchWorld, Mode};
 use crate::checker::report::Ends;
+use crate::checker::sealed;
 use crate::fault::{Checked, Fault, ensure};
 use crate::program::run::Ended;
 use crate::tally::Tally;
@@ -23,7 +24,7 @@ pub(super) fn disturbed(
         // Without a sync, a cut may empty a file that was published shortly before.
         let found = match found(world, index) {
             Err(_) if cuts => {
-                let _ = fs::remove_file(world.target.join(&file.name));
+                let _ = fs::remove_file(world.target.join(world.result(&file.name)));
                 None
             }
             found => {
@@ -85,8 +86,12 @@ pub(super) fn calm(world: &FetchWorld<'_>, ended: &Ended, ends: &Ends) -> Checke
         }
         if let Some(error) = error {
             // An earlier run completed another version, which --continue doesn't touch.
-            let differs = world.mode == Mode::Continue && error.contains("differ");
-            ensure!(differs, "{line}: {} failed undisturbed: {error}", file.name);
+            let differs = error.contains("differ") || world.is_sealed && error.contains("no key opens it");
+            ensure!(
+                world.mode == Mode::Continue && differs,
+                "{line}: {} failed undisturbed: {error}",
+                file.name
+            );
         }
         let found = found(world, index).map_err(|fault| Fault(format!("{line}: {fault}")))?;
         let Some(found) = found else { return Err(Fault(format!("{line}: {} isn't there", file.name))) };
@@ -100,8 +105,10 @@ pub(super) fn calm(world: &FetchWorld<'_>, ended: &Ended, ends: &Ends) -> Checke
 /// The bytes of a fetched file. Bytes of no version are a fault.
 fn found(world: &FetchWorld<'_>, index: usize) -> Checked<Option<Vec<u8>>> {
     let file = &world.origin.files()[index];
-    let path = world.target.join(&file.name);
+    let path = world.target.join(world.result(&file.name));
     let Ok(bytes) = fs::read(&path) else { return Ok(None) };
+    let opened = if world.is_sealed { sealed::open(&bytes, &world.setup.identity) } else { Ok(bytes) };
+    let bytes = opened.map_err(|error| Fault(format!("{path:?} doesn't open: {error}")))?;
     let versions = world.origin.versions(index);
     let right = versions.contains(&bytes);
     ensure!(
@@ -119,10 +126,11 @@ fn no_leftovers(world: &FetchWorld<'_>, line: &str, continues: &dyn Fn(&str) -> 
     let Ok(entries) = fs::read_dir(&world.target) else { return Ok(()) };
     for entry in entries {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let is_result = world.origin.files().iter().any(|file| file.name == name);
+        let is_result = world.origin.files().iter().any(|file| world.result(&file.name) == name);
         let record = world.mode == Mode::Sync && name.ends_with(".haul-from");
         let part = name.split(".haul-").next().filter(|stem| stem.len() < name.len());
-        let part = part.is_some_and(|stem| continues(stem.trim_start_matches('.')));
+        let part = part.map(|stem| stem.trim_start_matches('.').trim_end_matches(".age"));
+        let part = part.is_some_and(continues);
         ensure!(is_result || record || part, "{line}: leaves {name:?}");
     }
     Ok(())

@@ -108,6 +108,7 @@ fn run(world: &FetchWorld<'_>, order: Order, tally: &mut Tally) -> Checked<Ended
     let engine = order.args.iter().skip_while(|arg| *arg != "-e").nth(1);
     let engine = engine.map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default();
     tally.one(format!("runs: get on {engine}"));
-    tally.one(format!("runs: get, {:?}", world.mode));
+    let form = if world.is_sealed { "sealed" } else { "plain" };
+    tally.one(format!("runs: get, {:?}, {form}", world.mode));
     world.setup.program.run(order)
 }

@@ -41,6 +41,8 @@ pub(super) struct FetchWorld<'a> {
     pub(super) wrong_sum: Vec<bool>,
     pub(super) resolver: Option<Resolver>,
     segments: bool,
+    /// What is fetched is sealed.
+    pub(super) is_sealed: bool,
 }
 
 impl<'a> FetchWorld<'a> {
@@ -66,8 +68,13 @@ impl<'a> FetchWorld<'a> {
         }
         fs::write(setup.dir.join("list"), list)?;
         let segments = choice.chance(20);
-        let target = disk.root.join("got");
-        Ok(Self { setup, disk, target, origin, mode, wrong_sum, resolver, segments })
+        let (target, is_sealed) = (disk.root.join("got"), choice.chance(40));
+        Ok(Self { setup, disk, target, origin, mode, wrong_sum, resolver, segments, is_sealed })
+    }
+
+    /// The name of the file for `name`, which the server has.
+    pub(super) fn result(&self, name: &str) -> String {
+        if self.is_sealed { format!("{name}.age") } else { name.to_owned() }
     }
 
     /// An order to fetch the list.
@@ -88,6 +95,13 @@ impl<'a> FetchWorld<'a> {
         });
         if self.segments && self.mode != Mode::Continue {
             order.args.extend(["--segments".into(), "3".into()]);
+        }
+        if self.is_sealed {
+            order.args.extend(["-r".into(), self.setup.identity.to_public().to_string().into()]);
+            // With a key, partial files are continued; without one, they start over.
+            if choice.chance(50) {
+                order.args.extend(["--identity".into(), "key.txt".into()]);
+            }
         }
         order.limits.resolver = self.resolver.as_ref().map(|resolver| resolver.config.clone());
         order

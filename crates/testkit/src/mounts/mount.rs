@@ -142,7 +142,8 @@ impl Mount {
         Some(mount)
     }
 
-    fn image_path(&self) -> PathBuf {
+    /// The file that holds a file system on an image.
+    pub fn image_path(&self) -> PathBuf {
         self.dir.path().join("image")
     }
 

@@ -165,6 +165,11 @@ impl Haul {
         self.limits.start(self.command(args, self.dir.as_deref().unwrap_or(self.home.path())))
     }
 
+    /// The command for a terminal, whose streams the caller sets.
+    pub(crate) fn terminal_command(&self, args: &[OsString]) -> Command {
+        self.command(args, self.dir.as_deref().unwrap_or(self.home.path()))
+    }
+
     pub(crate) fn time_limit(&self) -> Duration {
         self.timeout
     }

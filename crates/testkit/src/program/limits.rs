@@ -135,6 +135,15 @@ pub fn denying<T: Send>(calls: &[i64], errno: i32, work: impl FnOnce() -> T + Se
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
+/// Makes the system calls with these numbers fail with `errno` from now on, on this thread and on those that it starts.
+///
+/// # Panics
+///
+/// If the system knows no filters.
+pub fn deny_from_now_on(calls: &[i64], errno: i32) {
+    deny(&Denied { calls: calls.to_vec(), bits: None, errno: errno.unsigned_abs() });
+}
+
 fn deny(denied: &Denied) {
     let rules_of_call = || match denied.bits {
         None => Vec::new(),

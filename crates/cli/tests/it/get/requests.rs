@@ -216,6 +216,20 @@ fn missing_certificates_and_sockets_are_reported() {
         "get-no-socket",
         &["get", "--retries", "0", "--unix-socket", "missing", "http://localhost/x"],
     );
+    workdir.refuses("get-no-scheme", &["get", "example.org/file"]);
+    workdir.refuses("get-no-scheme-port", &["get", "127.0.0.1:8801/f"]);
+    // Answers whatever comes, as servers without TLS do.
+    let plain = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let https = format!("https://{}/x", plain.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let (mut connection, _) = plain.accept().unwrap();
+        std::io::Write::write_all(&mut connection, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        std::io::copy(&mut connection, &mut std::io::sink())
+    });
+    workdir.refuses("get-not-tls", &["get", "--retries", "0", &https]);
+    let _ = answering.join().unwrap();
+    workdir.refuses("get-dash", &["get", "-"]);
+    workdir.refuses("get-bad-time", &["get", "--max-time", "5 weeks", "http://localhost/x"]);
     workdir.refuses("get-bad-speed", &["get", "--limit-rate", "fast", "http://localhost/x"]);
 }
 

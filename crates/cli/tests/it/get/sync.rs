@@ -23,7 +23,7 @@ fn a_second_run_reports_unchanged_files() {
     let sync = || workdir.run(&["get", "--sync", "--json", "-i", "list", "-d", "got"]);
     let first = sync().expect_status(0);
     assert!(first.stdout_text().contains("\"unchanged\":0"));
-    assert!(first.stderr_text().contains("3 tasks fetched,"), "{}", first.stderr_text());
+    assert!(first.stderr_text().contains("3 files fetched,"), "{}", first.stderr_text());
     changed.store(true, Ordering::SeqCst);
     let second = sync().expect_status(1);
     let (out, err) = (second.stdout_text(), second.stderr_text());
@@ -33,7 +33,7 @@ fn a_second_run_reports_unchanged_files() {
     assert!(!b.contains("unchanged") && b.contains("\"status\":200"), "{b}");
     let report = out.lines().last().unwrap();
     assert!(report.contains("\"unchanged\":1") && report.contains("\"succeeded\":2"), "{report}");
-    assert!(err.contains("1 task fetched, 1 unchanged, 1 failed"), "{err}");
+    assert!(err.contains("1 file fetched, 1 unchanged, 1 failed"), "{err}");
     let read = |name: &str| std::fs::read_to_string(workdir.path(name)).unwrap();
     assert_eq!([read("got/a"), read("got/b"), read("got/gone")], ["/a \"1\"", "/b \"2\"", "/gone \"1\""]);
     assert_eq!(workdir.names().len(), 7, "the list, three files, their records: {:?}", workdir.names());

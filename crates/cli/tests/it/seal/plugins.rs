@@ -184,3 +184,24 @@ fn a_missing_plugin_is_reported_for_files_that_need_it() {
         &workdir.run(&[&identities[..], &["other", "other.age"]].concat()),
     );
 }
+
+#[test]
+fn plugins_open_and_make_the_headers_of_rekeyed_files() {
+    let workdir = PluginWorkdir::new("");
+    let own = workdir.run(&["keygen", "-o", "own.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    Tree::seeded(6).files(10).depth(1).write(&workdir.path("tree")).unwrap();
+    std::fs::write(workdir.path("tree/large"), haul_testkit::seeded_bytes(1, 3_000_000)).unwrap();
+    workdir.seal(&["-o", "sealed", "tree"]).expect_status(0);
+    let rekey = |old: &str, new: &str, engine: &str| {
+        workdir.run(&["rekey", "-e", engine, "-i", old, "-r", new, "sealed"]).expect_status(0);
+    };
+    rekey("key.txt", &own, "threads=2");
+    workdir.run(&["verify", "-i", "own.txt", "sealed"]).expect_status(0);
+    rekey("own.txt", PluginFolder::RECIPIENT, "processes=2");
+    assert_eq!(workdir.run(&["verify", "-i", "own.txt", "sealed"]).status, 3);
+    rekey("key.txt", PluginFolder::RECIPIENT, "serial");
+    workdir.run(&["open", "-i", "key.txt", "-o", "opened", "sealed"]).expect_status(0);
+    assert_same(&workdir.path("tree"), &workdir.path("opened"));
+    let sessions = ["recipient-v1 11", "identity-v1 11", "recipient-v1 11", "identity-v1 11"];
+    assert_eq!(workdir.folder.sessions(), [&sessions[..], &["recipient-v1 11", "identity-v1 11"]].concat());
+}

@@ -187,7 +187,7 @@ fn names_of_any_length_can_be_kept() {
     for bytes in [240, 241, 255] {
         for config in [keeping(), Config { sync: true, ..Config::default() }] {
             let (dir, server) = (Dir::new(), Server::start(|_| tagged("\"1\"")));
-            let publish = Publish::new(dir.path(&"n".repeat(bytes)));
+            let publish = Publish::new(dir.path("n".repeat(bytes)));
             let task = FetchTask::new(&server.url("/x"), Destination::File(publish));
             let ends =
                 outcomes("serial", config, HostLimits::default(), vec![task], |failed| failed.to_string());

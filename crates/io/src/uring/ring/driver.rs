@@ -4,8 +4,9 @@
 //! slot; the job takes it. If the job is dropped before that, the request becomes an orphan: it is cancelled, and its
 //! slot is kept until the kernel has completed it.
 //!
-//! Owns: submission, reaping, timeouts, interruption, the end of the ring.
-//! Does not own: jobs ([`crate::uring::executor`]), what an operation means ([`super::request`]).
+//! Owns: submission, reaping, timeouts, interruption.
+//! Does not own: the end of the ring ([`end`]), jobs ([`crate::uring::executor`]), what an operation means
+//! ([`super::request`]).
 //!
 //! Source: io_uring_enter(2), io_uring_prep_cancel(3).
 
@@ -14,7 +15,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use io_uring::types::{CancelBuilder, SubmitArgs, Timespec};
+use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use rustix::io::Errno;
 
@@ -23,6 +24,8 @@ use super::pending::{CompletedRequest, Interruption, PendingRequest, PooledCompl
 use super::request::Request;
 use super::slab::{Key, Slab};
 use super::timers::Timers;
+use crate::system::ring_broke;
+use crate::system::shortage::Patience;
 use crate::uring::jobs::JobId;
 use crate::{Cancel, cancelled};
 
@@ -38,30 +41,31 @@ pub(crate) struct Driver {
     park: Arc<Park>,
     /// The completions of one reaping; kept for its storage.
     reaped: Vec<cqueue::Entry>,
+    /// The number of entries put into the submission queue so far.
+    pushed: u64,
+    /// How long the kernel has been too short of memory to be entered.
+    patience: Patience,
     state: RingState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RingState {
     Open,
+    /// The kernel can't be entered any more ([`broken`]).
+    Broken(Errno),
     /// Nothing is in flight and nothing can be submitted.
     Closed,
 }
 
-/// How the ring ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Teardown {
-    /// The kernel was done with all memory before it was freed.
-    Drained,
-    /// This many operations didn't end in time; their memory is never freed.
-    Leaked(usize),
+/// What came of entering the kernel.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entered {
+    Yes,
+    No,
 }
 
 /// The user data of completions that are ignored: those of cancellations.
 const IGNORED: u64 = u64::MAX;
-
-/// How long a teardown waits for operations that can't be interrupted, such as those of a disk that doesn't answer.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 impl Driver {
     pub(crate) fn new(ring: IoUring, capacity: usize, cancel: Cancel, park: Arc<Park>) -> Self {
@@ -74,6 +78,8 @@ impl Driver {
             cancel: cancel.clone(),
             park: park.clone(),
             reaped: Vec::new(),
+            pushed: 0,
+            patience: Patience::default(),
             state: RingState::Open,
         };
         driver.arm(Request::CancelSignal { cancel });
@@ -91,9 +97,7 @@ impl Driver {
     }
 
     fn insert(&mut self, request: Request, state: RequestState, deadline: Option<Instant>) -> Key {
-        let submitted = Instant::now();
-        let key =
-            self.slots.insert(PendingRequest { request, state, submitted, deadline, interruption: None });
+        let key = self.slots.insert(PendingRequest::new(request, state, deadline));
         if let Some(deadline) = deadline {
             self.timers.insert(deadline, key);
         }
@@ -108,8 +112,16 @@ impl Driver {
     fn submit(&mut self, key: Key) {
         let slot = self.slots.get_mut(key).expect("just inserted, or being restarted");
         let Some(entry) = slot.request.entry() else { return };
+        if let RingState::Broken(errno) = self.state {
+            return self.complete(key, Err(ring_broke(errno)));
+        }
+        slot.entry_number = None;
         self.in_kernel += 1;
-        self.push(&entry.user_data(key.to_bits()));
+        if self.push(&entry.user_data(key.to_bits())) == Entered::No {
+            return;
+        }
+        let entry_number = Some(self.pushed);
+        self.slots.get_mut(key).into_iter().for_each(|slot| slot.entry_number = entry_number);
         // Making room for the entry may have entered the kernel, and the run's cancellation may have been seen then.
         // In that case the request was interrupted before the kernel knew it.
         if let Some(why) = self.slots.get_mut(key).and_then(|slot| slot.interruption) {
@@ -117,24 +129,31 @@ impl Driver {
         }
     }
 
-    /// Puts an entry into the submission queue; the kernel sees it at the next turn.
-    fn push(&mut self, entry: &squeue::Entry) {
-        loop {
+    /// Puts an entry into the submission queue; the kernel sees it at the next turn. Without success if there is no
+    /// room and the kernel can't be entered to make some.
+    fn push(&mut self, entry: &squeue::Entry) -> Entered {
+        while !matches!(self.state, RingState::Broken(_)) {
             // SAFETY: the entry points at memory that the request in its slot owns, at addresses that don't change. The
             // slot is emptied only after its completion was reaped, or never (`close`), and no code touches the request
             // before.
             let pushed = unsafe { self.ring.submission().push(entry) };
             if pushed.is_ok() {
-                return;
+                self.pushed += 1;
+                return Entered::Yes;
             }
-            self.enter(None);
+            if self.enter(None) == Entered::No {
+                break;
+            }
         }
+        Entered::No
     }
 
     /// The completed request of `key`, if it has completed.
     pub(crate) fn take(&mut self, key: Key) -> Option<CompletedRequest> {
-        if !matches!(self.slots.get_mut(key)?.state, RequestState::Completed { .. }) {
-            return None;
+        match self.slots.get_mut(key)?.state {
+            RequestState::Completed { .. } => {}
+            RequestState::Lost { .. } => return self.take_lost(key),
+            _ => return None,
         }
         let PendingRequest { request, state, submitted, .. } = self.slots.remove(key)?;
         let RequestState::Completed { result, at } = state else { unreachable!("checked above") };
@@ -147,6 +166,9 @@ impl Driver {
         let deadline = slot.deadline.take();
         let in_flight = matches!(slot.state, RequestState::Awaited(_));
         match (in_flight, &slot.request) {
+            (false, _) if matches!(slot.state, RequestState::Lost { .. }) => {
+                slot.state = RequestState::Orphaned
+            }
             (true, Request::Timer | Request::Lookup { .. }) | (false, _) => self.discard(key),
             (true, Request::Pooled { .. }) => slot.state = RequestState::Orphaned,
             (true, _) => {
@@ -195,6 +217,9 @@ impl Driver {
     /// Submits what was started and reaps what is complete. With nothing ready it sleeps until something completes,
     /// the ring is woken or `wait_max` is over. Returns whether the ring was woken.
     pub(crate) fn turn(&mut self, wait_max: Duration) -> bool {
+        if let RingState::Broken(_) = self.state {
+            return self.turn_broken(wait_max);
+        }
         let now = Instant::now();
         let sleeps = !wait_max.is_zero() && self.ready.is_empty() && self.ring.completion().is_empty();
         if sleeps && self.park.prepare_to_sleep() {
@@ -214,8 +239,12 @@ impl Driver {
         kernel_waits || !self.ring.completion().is_empty()
     }
 
-    /// Enters the kernel, sleeping there at most for `sleep`, and reaps.
-    fn enter(&mut self, sleep: Option<Duration>) {
+    /// Enters the kernel, sleeping there at most for `sleep`, and reaps. If the kernel refuses for good, the ring
+    /// breaks.
+    fn enter(&mut self, sleep: Option<Duration>) -> Entered {
+        if let RingState::Broken(_) = self.state {
+            return Entered::No;
+        }
         let submitter = self.ring.submitter();
         let entered = match sleep {
             None => submitter.submit(),
@@ -226,19 +255,26 @@ impl Driver {
                 submitter.submit_with_args(1, &SubmitArgs::new().timespec(&wait_max))
             }
         };
-        match entered.map_err(|error| Errno::from_io_error(&error)) {
-            Ok(_) => {}
-            // The timeout is over, a signal arrived, or the kernel is short of memory or room for completions: reap
-            // and go on.
-            Err(Some(Errno::TIME | Errno::INTR | Errno::AGAIN | Errno::BUSY | Errno::NOMEM)) => {}
-            Err(error) => panic!("cannot enter the ring: {error:?}"),
+        let refusal = match entered.map_err(|error| Errno::from_io_error(&error)) {
+            // The timeout is over, or a signal arrived: reap and go on.
+            Ok(_) | Err(Some(Errno::TIME | Errno::INTR)) => None,
+            Err(error) => Some(error.unwrap_or(Errno::IO)),
+        };
+        let has_reaped = self.reap();
+        match refusal {
+            Some(errno) => self.refused(errno, has_reaped),
+            None => {
+                self.patience.reset();
+                Entered::Yes
+            }
         }
-        self.reap();
     }
 
-    fn reap(&mut self) {
+    /// Takes up the completions that are there, and returns whether there were any.
+    fn reap(&mut self) -> bool {
         let mut reaped = std::mem::take(&mut self.reaped);
         reaped.extend(self.ring.completion());
+        let has_reaped = !reaped.is_empty();
         let now = Instant::now();
         for entry in reaped.drain(..) {
             if entry.user_data() != IGNORED {
@@ -246,15 +282,22 @@ impl Driver {
             }
         }
         self.reaped = reaped;
+        has_reaped
     }
 
     /// The kernel is done with `key`.
     fn completed(&mut self, key: Key, result: i32, now: Instant) {
-        self.in_kernel -= 1;
+        let is_broken = matches!(self.state, RingState::Broken(_));
         let result = u32::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result));
         let Some(slot) = self.slots.get_mut(key) else {
-            unreachable!("a slot is kept until the kernel is done with it");
+            // The ring broke in the middle of a reaping, and gave this request up.
+            assert!(is_broken, "a slot is kept until the kernel is done with it");
+            return;
         };
+        if is_broken && matches!(slot.state, RequestState::Completed { .. }) {
+            return;
+        }
+        self.in_kernel -= 1;
         let interrupted_by_signal =
             matches!(&result, Err(error) if error.kind() == io::ErrorKind::Interrupted);
         match (&slot.state, slot.interruption) {
@@ -266,6 +309,8 @@ impl Driver {
             }
             (RequestState::Awaited(_), None) if interrupted_by_signal => self.submit(key),
             (RequestState::Awaited(_), _) => self.complete_at(key, result, now),
+            // Its job is on the list of those with a result to take.
+            (RequestState::Lost { .. }, _) => slot.state = RequestState::Completed { result, at: now },
             (RequestState::Completed { .. }, _) => unreachable!("the kernel completes a request once"),
         }
     }
@@ -287,11 +332,7 @@ impl Driver {
         if let Some(deadline) = slot.deadline.take() {
             self.timers.remove(deadline, key);
         }
-        let result = result.map_err(|error| match slot.interruption {
-            Some(Interruption::TimedOut) => io::ErrorKind::TimedOut.into(),
-            Some(Interruption::Cancelled) => cancelled(),
-            None => error,
-        });
+        let result = result.map_err(|error| slot.error(error));
         match std::mem::replace(&mut slot.state, RequestState::Completed { result, at }) {
             RequestState::Awaited(job) => self.ready.push_back(job),
             _ => self.discard(key),
@@ -335,52 +376,6 @@ impl Driver {
             self.push(&opcode::AsyncCancel::new(key.to_bits()).build().user_data(IGNORED));
         }
     }
-
-    /// Ends the ring: cancels everything and waits until the kernel is done with it. Closing a ring is no barrier: the
-    /// kernel goes on writing into buffers after close(2) has returned. The memory of requests that don't end in time
-    /// is leaked.
-    pub(crate) fn close(&mut self) -> Teardown {
-        self.close_within(DRAIN_MAX)
-    }
-
-    fn close_within(&mut self, wait_max: Duration) -> Teardown {
-        if self.state == RingState::Closed {
-            return Teardown::Drained;
-        }
-        self.state = RingState::Closed;
-        self.push(&opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(IGNORED));
-        // Kernels before 5.19 don't know "any".
-        for key in self.slots.keys() {
-            self.interrupt(key, Interruption::Cancelled);
-        }
-        self.drain(Instant::now() + wait_max);
-        let left = self.in_kernel;
-        if left > 0 {
-            std::mem::forget(std::mem::replace(&mut self.slots, Slab::with_capacity(0)));
-        } else {
-            self.release();
-        }
-        if left > 0 { Teardown::Leaked(left) } else { Teardown::Drained }
-    }
-
-    fn drain(&mut self, deadline: Instant) {
-        while self.in_kernel > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            self.enter(Some(left));
-        }
-    }
-
-    /// Completes the requests that the kernel never knew: timers, and the work of pool threads.
-    fn release(&mut self) {
-        for key in self.slots.keys() {
-            if self.slots.get_mut(key).is_some_and(|slot| matches!(slot.state, RequestState::Awaited(_))) {
-                self.complete(key, Err(cancelled()));
-            }
-        }
-    }
 }
 
 impl Drop for Driver {
@@ -389,5 +384,7 @@ impl Drop for Driver {
     }
 }
 
+mod broken;
+mod end;
 #[cfg(test)]
 mod tests;

@@ -67,6 +67,17 @@ impl Park {
         self.state.compare_exchange(AWAKE, SLEEPING, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
+    /// From now on, reading the descriptor fails while it isn't readable: for a thread that polls it instead of its
+    /// ring.
+    pub(crate) fn let_reading_fail(&self) {
+        self.event.let_reading_fail();
+    }
+
+    /// Makes the descriptor unreadable. Only after [`Park::let_reading_fail`].
+    pub(crate) fn silence(&self) {
+        self.event.silence();
+    }
+
     /// Ends a sleep. Returns whether the thread was notified since the last call.
     pub(crate) fn wake_up(&self) -> bool {
         // A plain load first: this runs at every turn, and almost never finds a notification.

@@ -10,6 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use io_uring::{opcode, squeue, types};
 use rustix::event::PollFlags;
@@ -18,7 +19,7 @@ use rustix::net::SendFlags;
 
 use super::park::Park;
 use crate::values::handle::Descriptor;
-use crate::{Buf, Cancel, Completion, File, Offset, Op, Value, cancelled};
+use crate::{Buf, Cancel, Completion, File, Offset, Op, Socket, Value, cancelled};
 
 /// A request in flight. Invariant: it stays at its address, untouched, from its submission to its completion.
 pub(crate) enum Request {
@@ -72,6 +73,10 @@ pub(crate) enum Request {
     },
     /// Ends at its deadline.
     Timer,
+    /// Stands for a request whose memory the kernel may still use although its ring broke.
+    Lost {
+        has_buffer: bool,
+    },
 }
 
 /// A handle of the real system. Its descriptor can't be closed and reused while it is held.
@@ -162,7 +167,7 @@ impl Request {
                 opcode::Read::new(fd, counter.as_mut_ptr(), counter.len() as u32).build()
             }
             Self::CancelSignal { cancel } => poll(cancel.as_fd().as_raw_fd(), PollFlags::IN),
-            Self::Pooled { .. } | Self::Lookup { .. } | Self::Timer => return None,
+            Self::Pooled { .. } | Self::Lookup { .. } | Self::Timer | Self::Lost { .. } => return None,
         })
     }
 
@@ -172,9 +177,8 @@ impl Request {
             Self::Read { .. } | Self::Write { .. } | Self::Recv { .. } | Self::Send { .. } => true,
             Self::Open { .. } | Self::Connect { .. } | Self::Lookup { .. } | Self::Timer => true,
             // A pool thread watches the switch itself.
-            Self::Sync { .. } | Self::Pooled { .. } | Self::WakeUp { .. } | Self::CancelSignal { .. } => {
-                false
-            }
+            Self::Sync { .. } | Self::Pooled { .. } | Self::Lost { .. } => false,
+            Self::WakeUp { .. } | Self::CancelSignal { .. } => false,
         }
     }
 
@@ -199,6 +203,10 @@ impl Request {
                 (Ok(_), Some(completion)) => completion,
                 (result, _) => Completion::new(result.and(Err(cancelled()))),
             },
+            Self::Lost { has_buffer } => Completion {
+                result: result.map(|_| Value::Done),
+                buf: has_buffer.then(|| Buf::with_capacity(0)),
+            },
             Self::Sync { .. }
             | Self::Connect { .. }
             | Self::WakeUp { .. }
@@ -207,18 +215,28 @@ impl Request {
         }
     }
 
-    /// The operation, if a system call can carry it out instead. Opening has its own ([`Op::again`]).
-    pub(crate) fn into_op(self) -> Option<Op> {
+    /// Stands for this request, which stays where the kernel may use its memory.
+    pub(crate) fn lost(&self) -> Self {
+        let has_buffer =
+            matches!(self, Self::Read { .. } | Self::Write { .. } | Self::Recv { .. } | Self::Send { .. });
+        Self::Lost { has_buffer }
+    }
+
+    /// The operation, if a system call can carry it out instead, within `timeout` if it has one. Opening has its own
+    /// ([`Op::again`]).
+    pub(crate) fn into_op(self, timeout: Duration) -> Result<Op, Self> {
         let offset_of = |raw| if raw == Offset::Stream.raw() { Offset::Stream } else { Offset::At(raw) };
         match self {
             Self::Read { file, buf, bytes_max, offset } => {
-                Some(Op::ReadAt { file: File(file.0), buf, bytes_max, offset: offset_of(offset) })
+                Ok(Op::ReadAt { file: File(file.0), buf, bytes_max, offset: offset_of(offset) })
             }
             Self::Write { file, buf, offset } => {
-                Some(Op::WriteAt { file: File(file.0), buf, offset: offset_of(offset) })
+                Ok(Op::WriteAt { file: File(file.0), buf, offset: offset_of(offset) })
             }
-            Self::Sync { file } => Some(Op::Sync { file: File(file.0) }),
-            _ => None,
+            Self::Recv { socket, buf } => Ok(Op::Recv { socket: Socket(socket.0), buf, timeout }),
+            Self::Send { socket, buf } => Ok(Op::Send { socket: Socket(socket.0), buf, timeout }),
+            Self::Sync { file } => Ok(Op::Sync { file: File(file.0) }),
+            other => Err(other),
         }
     }
 

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use super::super::quarantine::{WATCHED_BYTES, untouched};
 use super::super::request::OsHandle;
 use super::super::setup;
+use super::end::Teardown;
 use super::*;
 use crate::{Buf, File};
 
@@ -49,6 +50,15 @@ fn no_buffer_is_written_after_the_end() {
         assert_eq!(driver.close(), Teardown::Drained);
         drop(driver);
     }
+    // A ring that breaks has reads in flight that no call can end: it frees none of their buffers.
+    let mut broken = driver();
+    let keys: Vec<Key> = (0..32).map(|index| broken.start(read(&file, index), JobId::NONE, None)).collect();
+    broken.enter(None);
+    assert!(broken.refused(Errno::PERM, false) == Entered::No);
+    keys.iter().step_by(2).for_each(|key| broken.abandon(*key));
+    keys.iter().skip(1).step_by(2).for_each(|key| assert!(broken.take(*key).is_some(), "completed or lost"));
+    assert!(matches!(broken.close(), Teardown::Leaked(1..)));
+    drop(broken);
     // The device has finished the earlier reads when this one returns.
     let mut last = Buf::with_capacity(WATCHED_BYTES);
     source.read_at(last.spare_mut(), 0).unwrap();
@@ -87,4 +97,46 @@ fn no_completion_is_lost() {
 fn read_byte(pipe: &File) -> Request {
     let file = OsHandle::new(pipe.0.clone()).unwrap();
     Request::Read { file, buf: Buf::with_capacity(1), bytes_max: 1, offset: u64::MAX }
+}
+
+#[test]
+fn a_broken_ring_gives_back_what_the_kernel_has_not_seen() {
+    let (reader, _writer) = rustix::pipe::pipe().unwrap();
+    let file = File::from(std::fs::File::from(reader));
+    let mut driver = driver();
+    let seen = driver.start(read_byte(&file), JobId::NONE, Some(Instant::now() + Duration::from_secs(60)));
+    driver.enter(None);
+    let unseen = driver.start(read_byte(&file), JobId::NONE, None);
+    let timer = driver.start(Request::Timer, JobId::NONE, Some(Instant::now()));
+    assert!(driver.refused(Errno::BADR, false) == Entered::No);
+    let later = driver.start(read_byte(&file), JobId::NONE, None);
+    for (key, is_given_back) in [(seen, false), (unseen, true), (later, true)] {
+        let CompletedRequest { request, result, .. } = driver.take(key).expect("all have ended");
+        assert_eq!(result.unwrap_err().to_string(), "io_uring stopped working: Invalid request descriptor");
+        assert_eq!(request.into_op(Duration::ZERO).is_ok(), is_given_back);
+    }
+    assert!(driver.take(timer).is_none());
+    driver.turn(Duration::MAX);
+    assert!(driver.take(timer).is_some(), "timers go on");
+    assert_eq!(driver.take_ready(VecDeque::new()).len(), 4, "each job was awakened once");
+    // The read that the kernel has begun, and the two requests of the driver itself.
+    assert_eq!(driver.close(), Teardown::Leaked(3));
+}
+
+#[test]
+fn a_ring_breaks_only_if_the_kernel_stays_short() {
+    let mut driver = driver();
+    for errno in [Errno::AGAIN, Errno::BUSY, Errno::NOMEM, Errno::NOBUFS] {
+        assert!(driver.refused(errno, false) == Entered::Yes);
+    }
+    driver.enter(None);
+    assert!(driver.failure().is_none());
+    driver.patience.exhaust();
+    assert!(
+        driver.refused(Errno::BUSY, true) == Entered::Yes,
+        "completions were taken, so that there is room"
+    );
+    driver.patience.exhaust();
+    assert!(driver.refused(Errno::NOMEM, false) == Entered::No);
+    assert_eq!(driver.failure(), Some(Errno::NOMEM));
 }

@@ -1,0 +1,108 @@
+//! Names of sealed results: with a suffix, or hidden. Hidden ones are random, and a sealed list says which is which.
+//!
+//! Owns: the suffix, random names, the journal of a run.
+//! Does not own: the form of the list ([`haul_seal::NameJournal`]), the names that are hidden ([`super::naming`]).
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::hash::{BuildHasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use haul_fetch::Error;
+use haul_io::reason;
+use haul_seal::{FileOptions, HiddenName, NameJournal, SealedFormat, TREE_IDENTITY_NAME};
+
+use crate::report::exit::Problem;
+use crate::report::text::quoted;
+use crate::run::random::system_random;
+
+/// The suffix of sealed files.
+const SUFFIX: &str = ".age";
+
+/// The hidden names of a run. Clones share the list.
+#[derive(Clone)]
+pub(super) struct Hidden(Arc<Mutex<Names>>);
+
+struct Names {
+    /// The list; `None` once it has ended.
+    journal: Option<NameJournal>,
+    /// Hashes of the names that were hidden: a name belongs to one task of the run.
+    hidden: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Hidden {
+    /// Begins the list in `directory`.
+    pub(super) fn begin(directory: &Path, format: &SealedFormat) -> Result<Self, Problem> {
+        let journal = NameJournal::create(directory, format, &mut system_random()).map_err(|error| {
+            let (directory, reason) = (quoted(directory), reason(&error));
+            Problem::usage(format!("cannot begin a list of names in {directory}: {reason}"))
+        })?;
+        let (hidden, hasher) = (HashSet::new(), RandomState::new());
+        Ok(Self(Arc::new(Mutex::new(Names { journal: Some(journal), hidden, hasher }))))
+    }
+
+    /// A random name for the result that is called `name` and comes from `source`. The list has it when this returns.
+    pub(super) fn hide(&self, name: &Path, source: &str) -> Result<PathBuf, String> {
+        let mut random = [0; 16];
+        system_random()(&mut random);
+        let file = format!("{:032x}.age", u128::from_be_bytes(random));
+        let name = name.to_string_lossy().into_owned();
+        let entry = HiddenName { file: file.clone(), name, source: source.to_owned() };
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = names.hasher.hash_one(&entry.name);
+        if !names.hidden.insert(hash) {
+            return Err(Error::NameTaken.to_string());
+        }
+        let journal = names.journal.as_mut().ok_or("the list of names has ended")?;
+        journal
+            .append(&entry)
+            .map_err(|error| format!("cannot write the list of names: {}", reason(&error)))?;
+        Ok(file.into())
+    }
+
+    /// Ends the list.
+    pub(super) fn finish(&self, format: &SealedFormat, options: &FileOptions) -> Result<(), String> {
+        let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner).journal.take();
+        let Some(journal) = journal else { return Ok(()) };
+        let ended = journal.finish(format, options);
+        ended
+            .map(drop)
+            .map_err(|error| format!("the list of names stays a journal, as it can't be completed: {error}"))
+    }
+}
+
+/// The name of the sealed file for a result called `path`, unless that is the name of a sealed file already.
+pub(super) fn sealed_name(path: &Path) -> PathBuf {
+    let is_sealed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("age"));
+    let mut name = path.as_os_str().to_owned();
+    if !is_sealed {
+        name.push(SUFFIX);
+    }
+    let is_identity = |name: &OsStr| name.eq_ignore_ascii_case(TREE_IDENTITY_NAME);
+    // It would pass for the identity of the directory.
+    if Path::new(&name).file_name().is_some_and(is_identity) {
+        return Path::new(&name).with_file_name(format!("_{TREE_IDENTITY_NAME}"));
+    }
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_files_have_the_suffix_once_and_never_the_name_of_an_identity() {
+        for (path, name) in [
+            ("d/x.tar", "d/x.tar.age"),
+            ("x.age", "x.age"),
+            ("x.AGE", "x.AGE"),
+            ("haul-identity", "_haul-identity.age"),
+            ("d/Haul-Identity.age", "d/_haul-identity.age"),
+            ("haul-identity/x", "haul-identity/x.age"),
+        ] {
+            assert_eq!(sealed_name(Path::new(path)), Path::new(name), "{path}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What people see: the progress while a run goes on, and what its end says.
+
+mod endings;
+mod progress;

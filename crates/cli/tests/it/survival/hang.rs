@@ -1,0 +1,71 @@
+//! Runs whose workers hang.
+//!
+//! Owns: the second interruption.
+//! Does not own: naming such workers, which takes a minute (`engine/src/stall.rs`).
+
+use super::*;
+
+/// Sends `signal` to both workers once both have begun to serve: only then they die with their supervisor. Returns
+/// them; none before.
+fn signal_workers(watched: &Watched, signal: Signal) -> Vec<Pid> {
+    let name = |worker: &Pid| std::fs::read_to_string(format!("/proc/{}/comm", worker.as_raw_nonzero()));
+    let serves = |worker: &Pid| name(worker).is_ok_and(|name| name.trim() == "haul-worker");
+    let workers: Vec<_> = watched.workers().into_iter().filter(serves).collect();
+    if workers.len() < 2 {
+        return Vec::new();
+    }
+    for worker in &workers {
+        // One that has just ended needs none.
+        let _ = rustix::process::kill_process(*worker, signal);
+    }
+    workers
+}
+
+#[test]
+fn a_second_interruption_ends_a_run_whose_workers_hang() {
+    for engine in ["processes=2", "hybrid=2x2"] {
+        let fixture = Fixture::new(46, 60, &[20_000_000]);
+        let mut watched = fixture.start(engine, &["--durable", "never"]);
+        let mut workers = Vec::new();
+        follow(&mut watched, |watched, ended| {
+            if ended >= 5 {
+                workers = signal_workers(watched, Signal::STOP);
+            }
+            workers.is_empty()
+        });
+        assert!(!workers.is_empty());
+        // The first one waits for the workers. Others that follow within half a second count as the same.
+        let pidfd = pidfd_open(watched.pid(), PidfdFlags::empty()).unwrap();
+        let pause = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        let first = Instant::now();
+        let mut sent = 0;
+        while poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], Some(&pause)).unwrap() == 0 {
+            assert!(first.elapsed() < Duration::from_secs(30), "{engine}: still there after {sent} signals");
+            watched.interrupt();
+            sent += 1;
+        }
+        let (status, stderr) = watched.finish();
+        assert_eq!((status, stderr.as_str()), (130, ""), "{engine}");
+        assert!(
+            first.elapsed() >= Duration::from_millis(500) && sent > 1,
+            "{engine}: the first one was enough"
+        );
+        for worker in workers {
+            // The kernel kills them, even stopped ones.
+            while matches!(state_of(worker), Some(state) if state != 'Z') {
+                std::thread::yield_now();
+            }
+        }
+        // Every file is whole, and the next run removes what was left beside them.
+        let next = fixture.haul.run(["xor", "-q", "--key-file", "key", "work"]);
+        next.expect_status(0);
+        let now = contents(&fixture.dir.path().join("work"));
+        assert!(now.keys().eq(fixture.plain.keys()), "{engine}: {:?}", now.keys());
+        for (path, plain) in &fixture.plain {
+            let mask = |bytes: &[u8]| -> Vec<u8> {
+                bytes.iter().zip(fixture.key.iter().cycle()).map(|(byte, key)| byte ^ key).collect()
+            };
+            assert!(now[path] == *plain || now[path] == mask(plain), "{engine}: {path:?}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Fetches URLs straight into sealed files: `cargo run --example sealed -- age1… URL…`.
+
+#![allow(clippy::print_stdout, reason = "an example shows its result")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use haul_engine::{Engine, run};
+use haul_fetch::{Config, Destination, FetchJob, FetchTask, Request, basename};
+use haul_io::{Cancel, Publish};
+use haul_seal::SealedFormat;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut args = std::env::args().skip(1);
+    let recipient = args.next().ok_or("no recipient given")?.parse()?;
+    let format = Arc::new(SealedFormat::new(vec![recipient])?);
+    let job = FetchJob::new(Config { format: Some(format), ..Config::default() });
+    let tasks: Vec<_> = args
+        .map(|url| {
+            let name =
+                Request::get(&url).map_or_else(|_| "body".to_owned(), |request| basename(request.url()));
+            FetchTask::new(&url, Destination::File(Publish::new(Path::new(&(name + ".age")))))
+        })
+        .collect();
+    let config =
+        haul_engine::Config { engine: Engine::Serial, cancel: Cancel::new()?, progress: Default::default() };
+    let report = run(&job, tasks.into_iter(), &config, |_event| {});
+    println!("{} sealed, {} failed", report.succeeded, report.failed);
+    Ok(())
+}

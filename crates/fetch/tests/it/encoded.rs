@@ -1,0 +1,7 @@
+//! Bodies that are stored in a format of chunks: one whose chunks are short, and that remembers what it encoded.
+
+mod format;
+mod kept;
+mod parts;
+mod retries;
+mod whole;

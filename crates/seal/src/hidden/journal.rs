@@ -1,0 +1,148 @@
+//! The list of a run that goes on: each entry is sealed and written before the file that it names is begun.
+//!
+//! Entries are flushed to the disk by a thread, at most a moment after they were written: the file that an entry names
+//! arrives there no sooner than it is complete.
+//!
+//! Owns: the journal of a run, making a list of it.
+//! Does not own: the form of entries ([`super::entry`]) and of journals ([`super::records`]), opening lists
+//! ([`super::restore`]).
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use haul_age_format::{PayloadKey, TAG_BYTES};
+use haul_io::{Cancel, Durability, Existing};
+
+use super::entry::{HiddenName, TITLE, list_name};
+use super::records::{Records, SUFFIX};
+use crate::error::{During, Error};
+use crate::format::SealedFormat;
+use crate::stream::into_file;
+use crate::task::FileOptions;
+
+/// The most lists of one directory.
+const LISTS_MAX: u32 = 1_000_000;
+
+/// The journal of a run.
+pub struct NameJournal {
+    file: File,
+    path: PathBuf,
+    key: PayloadKey,
+    head_bytes: u64,
+    /// The number of the next record.
+    next: u64,
+    number: u32,
+    flusher: Option<Flusher>,
+}
+
+/// The thread that flushes what was written.
+struct Flusher {
+    wake: mpsc::SyncSender<()>,
+    has_failed: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl NameJournal {
+    /// Begins a journal in `directory`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// The system's, and those of the recipients of `format`.
+    pub fn create(
+        directory: &Path,
+        format: &SealedFormat,
+        random: &mut dyn FnMut(&mut [u8]),
+    ) -> io::Result<Self> {
+        std::fs::create_dir_all(directory)?;
+        let header = format.header(random)?;
+        for number in 1..LISTS_MAX {
+            if directory.join(list_name(number) + format.suffix_text()).symlink_metadata().is_ok() {
+                continue;
+            }
+            let path = directory.join(list_name(number) + SUFFIX);
+            let mut options = OpenOptions::new();
+            let mut file = match options.read(true).write(true).create_new(true).mode(0o600).open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            };
+            file.write_all(&header.bytes)?;
+            file.sync_all()?;
+            File::open(directory)?.sync_all()?;
+            let (head_bytes, key) = (header.bytes.len() as u64, header.payload_key);
+            let flusher = Some(Flusher::start(file.try_clone()?)?);
+            let mut journal = Self { file, path, key, head_bytes, next: 0, number, flusher };
+            journal.write(&format!("{TITLE}\n"))?;
+            return Ok(journal);
+        }
+        Err(io::Error::other("the directory has too many lists of names"))
+    }
+
+    /// Appends an entry. The process may be killed from now on.
+    ///
+    /// # Errors
+    /// The system's, also of an earlier flush.
+    pub fn append(&mut self, entry: &HiddenName) -> io::Result<()> {
+        self.write(&entry.to_line())
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        if self.flusher.as_ref().is_some_and(|flusher| flusher.has_failed.load(Ordering::Relaxed)) {
+            return Err(io::Error::other("the list of names can't be flushed to the disk"));
+        }
+        let sealed_bytes = text.len() + TAG_BYTES;
+        let mut record = vec![0; 4 + sealed_bytes];
+        record[..4].copy_from_slice(&u32::try_from(sealed_bytes).expect("entries are short").to_le_bytes());
+        self.key.seal_chunk(self.next, false, text.as_bytes(), &mut record[4..]);
+        self.next += 1;
+        self.file.write_all(&record)?;
+        if let Some(flusher) = &self.flusher {
+            // It is full if the thread has yet to begin: it then flushes this record too.
+            let _ = flusher.wake.try_send(());
+        }
+        Ok(())
+    }
+
+    /// Ends the run: the journal becomes a list, which any age program opens. Returns its path.
+    ///
+    /// # Errors
+    /// Those of reading the journal and of writing the list. The journal then stays; opening understands it as well.
+    pub fn finish(mut self, format: &SealedFormat, options: &FileOptions) -> Result<PathBuf, Error> {
+        if let Some(Flusher { wake, thread, .. }) = self.flusher.take() {
+            drop(wake);
+            let _ = thread.join();
+        }
+        let directory = self.path.parent().unwrap_or(Path::new(""));
+        let list = directory.join(list_name(self.number) + format.suffix_text());
+        let existing = Existing::Refuse;
+        let options = FileOptions { existing, durability: Durability::Synced, ..*options };
+        let at_read = |error| Error::at(During::Read)(error);
+        self.file.seek(SeekFrom::Start(self.head_bytes)).map_err(at_read)?;
+        let cancel = Cancel::new().map_err(at_read)?;
+        let records = Records { source: io::BufReader::new(&self.file), key: &self.key, next: 0 };
+        into_file(&list, &options, &cancel, |sink| format.seal_stream(records.text(), sink, &cancel))?;
+        std::fs::remove_file(&self.path).map_err(Error::at(During::Publish))?;
+        Ok(list)
+    }
+}
+
+impl Flusher {
+    fn start(file: File) -> io::Result<Self> {
+        let (wake, woken) = mpsc::sync_channel(1);
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let failed = has_failed.clone();
+        let flush = move || {
+            while woken.recv().is_ok() {
+                if file.sync_data().is_err() {
+                    failed.store(true, Ordering::Relaxed);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("names".to_owned()).spawn(flush)?;
+        Ok(Self { wake, has_failed, thread })
+    }
+}
