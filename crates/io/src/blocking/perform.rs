@@ -179,7 +179,7 @@ fn spare_cache(file: &File, unless_cached: Option<u64>) -> io::Result<bool> {
             }
             parts
         }
-        None => std::iter::once(0..u64::MAX).collect(),
+        None => std::iter::once(0..i64::MAX as u64).collect(),
     };
     let skips = is_writable(fd)? && page_cache::has_dont_cache(fd);
     let caching = match (skips, file.0.is_new_file()) {
@@ -199,6 +199,8 @@ fn drop_behind(file: &File, offset: Option<u64>) -> io::Result<()> {
     if is_writable(fd)? {
         page_cache::start_writing_back(fd);
     }
+    // Nobody reads a new file, which may be written at several places: what is stored of it goes, wherever it lies.
+    let offset = offset.filter(|_| !file.0.is_new_file());
     page_cache::drop_behind(fd, file.0.dropped_parts(), offset);
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! | bytes are | how | what it leaves |
 //! |---|---|---|
 //! | written | `RWF_DONTCACHE`: the kernel drops pages once they are stored | nothing |
-//! | written where that is missing | writing back starts early; what is stored is dropped behind the writes | 32 MiB |
+//! | written where that is missing | writing back starts early, and what is stored is dropped | some 30 MiB |
 //! | read | what wasn't cached before is dropped behind the reads | nothing, or 40 MiB with worker processes |
 //!
 //! Reads don't use `RWF_DONTCACHE`: it drops what was read ahead with the piece before, so that up to a quarter of a
@@ -32,8 +32,8 @@ pub const HUGE_BYTES: u64 = 64 << 20;
 pub(crate) const DONT_CACHE: ReadWriteFlags = ReadWriteFlags::from_bits_retain(0x80);
 /// How many pages are looked at, spread over the file.
 const SAMPLES: u64 = 1_024;
-/// The distance between the newest byte and what is dropped: workers that do other parts of the file are this far
-/// behind at most, and pages within it are still being written.
+/// The distance between the newest byte read and what is dropped: workers that read other parts of the file are this
+/// far behind at most.
 const DISTANCE_BYTES: u64 = 32 << 20;
 
 /// Whether writes through `fd` can leave nothing in the page cache.
