@@ -122,6 +122,8 @@ fn rsa_keys_of_more_than_8192_bits_need_openssl() {
         assert_eq!(SshIdentity::from_file_text(&text).err(), Some(SshKeyError::LargeRsa));
         let public = file("rsa-9216.pub").parse::<Recipient>().err();
         assert_eq!(public, Some(KeyTextError::LargeRsa));
+        let words = "an RSA key of more than 8192 bits, which needs a build with the feature openssl";
+        assert_eq!([SshKeyError::LargeRsa.to_string(), KeyTextError::LargeRsa.to_string()], [words; 2]);
         return;
     }
     let identity = identity("rsa-9216");

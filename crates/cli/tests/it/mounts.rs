@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use haul_testkit::{Faults, Haul, Mount, Run, files_below, seeded_bytes};
+use haul_testkit::{Faults, Haul, Limits, Mount, Run, files_below, seeded_bytes};
 use tempfile::TempDir;
 
 const ENGINES: [&str; 4] = ["serial", "threads=2", "processes=2", "uring=1x4"];
@@ -27,6 +27,8 @@ struct Cell {
     stage: String,
     /// Everything that was warned of.
     warned: BTreeSet<String>,
+    /// What the program may not do.
+    limits: fn() -> Limits,
 }
 
 impl Cell {
@@ -35,7 +37,8 @@ impl Cell {
         let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
         let recipient =
             haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
-        Self { mount, dir, recipient, stage: "work".into(), warned: BTreeSet::new() }
+        let (stage, warned) = ("work".into(), BTreeSet::new());
+        Self { mount, dir, recipient, stage, warned, limits: Limits::default }
     }
 
     fn work(&self) -> PathBuf {
@@ -43,7 +46,7 @@ impl Cell {
     }
 
     fn haul(&self) -> Haul {
-        Haul::new(env!("CARGO_BIN_EXE_haul")).dir(self.work())
+        Haul::new(env!("CARGO_BIN_EXE_haul")).dir(self.work()).limits((self.limits)())
     }
 
     /// Runs `seal` or `open` with its key. Notes the warnings, none of which may come twice.
@@ -145,8 +148,13 @@ fn temporary_names(dir: &Path) -> Vec<PathBuf> {
 
 /// Checks a file system of which a run warns as `expected`.
 fn check(mount: Option<Mount>, expected: &[&str]) {
+    check_limited(mount, Limits::default, expected);
+}
+
+/// As [`check`], for a program under limits.
+fn check_limited(mount: Option<Mount>, limits: fn() -> Limits, expected: &[&str]) {
     let Some(mount) = mount else { return };
-    let mut cell = Cell::new(mount);
+    let mut cell = Cell { limits, ..Cell::new(mount) };
     for engine in ENGINES {
         cell.check(engine);
     }
@@ -182,6 +190,29 @@ fn btrfs() {
 #[test]
 fn tmpfs() {
     check(Mount::kernel("tmpfs"), &[]);
+}
+
+/// Filters of system calls, as containers have them.
+#[test]
+fn where_links_are_forbidden() {
+    check_limited(
+        Mount::kernel("tmpfs"),
+        || Limits::default().denying(&[libc::SYS_linkat], libc::EPERM),
+        &[],
+    );
+    let calls = || Limits::default().denying(&[libc::SYS_linkat, libc::SYS_renameat2], libc::ENOSYS);
+    check_limited(Mount::kernel("tmpfs"), calls, &[REFUSAL]);
+}
+
+#[test]
+fn where_files_without_names_are_forbidden() {
+    let opening = || Limits::default().denying_unnamed_files(libc::EOPNOTSUPP);
+    check_limited(Mount::kernel("tmpfs"), opening, &[]);
+    let all = || {
+        let calls = [libc::SYS_linkat, libc::SYS_renameat2];
+        Limits::default().denying_unnamed_files(libc::EPERM).denying(&calls, libc::EPERM)
+    };
+    check_limited(Mount::kernel("tmpfs"), all, &[REFUSAL]);
 }
 
 #[test]

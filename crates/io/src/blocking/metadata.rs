@@ -85,8 +85,7 @@ fn kind_of(fd: BorrowedFd<'_>) -> u64 {
 /// | XFS, ext4 with a journal | one transaction for the directory and the inode | the sync stores both |
 /// | tmpfs, ramfs | nowhere but in memory | there is nothing to store |
 /// | ext4 without a journal, ext2 | a change of two blocks | the inode is synced by itself |
-/// | btrfs | in the log, which has nothing of a file without a name | the file is synced again |
-/// | any other, or ext4 with fast commits | not known | likewise |
+/// | any other, as btrfs and ext4 with fast commits | not known | likewise |
 pub(super) fn stores_links(fd: BorrowedFd<'_>) -> bool {
     match kind_of(fd) {
         XFS | TMPFS | RAMFS => true,

@@ -255,8 +255,9 @@ fn rename(base: BorrowedFd<'_>, from: &Path, to: &Path, replace: bool) -> rustix
         return fs::renameat(base, from, base, to);
     }
     match fs::renameat_with(base, from, base, to, RenameFlags::NOREPLACE) {
-        // On a file system without NOREPLACE, a hard link refuses an existing name as well.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+        // On a file system without NOREPLACE, and where a filter forbids the call, a hard link refuses an existing name
+        // as well.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
             match fs::linkat(base, from, base, to, AtFlags::empty()) {
                 // Nothing here refuses an existing name: `crate::Staged` has another way.
                 Err(Errno::PERM | Errno::NOSYS) => Err(Errno::OPNOTSUPP),

@@ -392,10 +392,10 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// The errors of kernels and file systems without `O_TMPFILE`: see open(2).
+/// The errors of kernels and file systems without `O_TMPFILE`, and of filters of system calls: see open(2).
 fn cannot_be_unnamed(error: &io::Error) -> bool {
     use rustix::io::Errno;
-    [Errno::OPNOTSUPP, Errno::ISDIR, Errno::INVAL]
+    [Errno::OPNOTSUPP, Errno::ISDIR, Errno::INVAL, Errno::PERM, Errno::NOSYS]
         .map(Errno::raw_os_error)
         .contains(&error.raw_os_error().unwrap_or_default())
 }

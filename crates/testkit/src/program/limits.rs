@@ -8,7 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
+};
 
 use super::peer::{is_root, peer, skip};
 
@@ -25,6 +28,8 @@ pub struct Limits {
 #[derive(Clone, Debug)]
 struct Denied {
     calls: Vec<i64>,
+    /// Only calls whose argument of this number has all of these bits set.
+    bits: Option<(u8, u64)>,
     errno: u32,
 }
 
@@ -69,7 +74,14 @@ impl Limits {
 
     /// The system calls with these numbers (`libc::SYS_…`) fail with `errno`.
     pub fn denying(mut self, calls: &[i64], errno: i32) -> Self {
-        self.denied.push(Denied { calls: calls.to_vec(), errno: errno.unsigned_abs() });
+        self.denied.push(Denied { calls: calls.to_vec(), bits: None, errno: errno.unsigned_abs() });
+        self
+    }
+
+    /// Opening a new file without a name (`O_TMPFILE`) fails with `errno`.
+    pub fn denying_unnamed_files(mut self, errno: i32) -> Self {
+        let (calls, bits) = (vec![libc::SYS_openat], Some((2, libc::O_TMPFILE as u64)));
+        self.denied.push(Denied { calls, bits, errno: errno.unsigned_abs() });
         self
     }
 
@@ -114,7 +126,7 @@ impl Limits {
 ///
 /// With the panic of `work`, or if the system knows no filters.
 pub fn denying<T: Send>(calls: &[i64], errno: i32, work: impl FnOnce() -> T + Send) -> T {
-    let denied = Denied { calls: calls.to_vec(), errno: errno.unsigned_abs() };
+    let denied = Denied { calls: calls.to_vec(), bits: None, errno: errno.unsigned_abs() };
     let filtered = || {
         deny(&denied);
         work()
@@ -129,14 +141,22 @@ pub fn denying<T: Send>(calls: &[i64], errno: i32, work: impl FnOnce() -> T + Se
 ///
 /// If the system knows no filters.
 pub fn deny_from_now_on(calls: &[i64], errno: i32) {
-    deny(&Denied { calls: calls.to_vec(), errno: errno.unsigned_abs() });
+    deny(&Denied { calls: calls.to_vec(), bits: None, errno: errno.unsigned_abs() });
 }
 
 fn deny(denied: &Denied) {
-    let rules = denied.calls.iter().map(|call| (*call, Vec::new())).collect();
+    let rules_of_call = || match denied.bits {
+        None => Vec::new(),
+        Some((argument, bits)) => {
+            let all_set = SeccompCmpOp::MaskedEq(bits);
+            let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, all_set, bits);
+            vec![SeccompRule::new(vec![condition.expect("an argument")]).expect("a condition")]
+        }
+    };
+    let rules = denied.calls.iter().map(|call| (*call, rules_of_call())).collect();
     let arch = TargetArch::try_from(std::env::consts::ARCH).expect("an architecture with filters");
     let (allow, fail) = (SeccompAction::Allow, SeccompAction::Errno(denied.errno));
-    let filter = SeccompFilter::new(rules, allow, fail, arch).expect("a filter without conditions");
+    let filter = SeccompFilter::new(rules, allow, fail, arch).expect("a small filter");
     let program: BpfProgram = filter.try_into().expect("a short filter");
     seccompiler::apply_filter(&program).expect("filters can be installed");
 }
