@@ -32,7 +32,7 @@ pub use names::{Names, NamesLimits, is_try_again};
 pub use op::{BufResult, Completion, Offset, Op, OpenMode, Value};
 pub use stream::{StreamReader, StreamWriter};
 pub use system::{
-    Cancel, HUGE_BYTES, Patience, Patient, Room, cancelled, check_stdout, flush, interface_index,
+    Cancel, Ext4, HUGE_BYTES, Patience, Patient, Room, cancelled, check_stdout, flush, interface_index,
     is_cancelled, is_link_in_the_way, is_shortage, limit_heaps, reason,
 };
 pub use uring::{

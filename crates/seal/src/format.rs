@@ -24,7 +24,6 @@ use crate::task::Refusal;
 pub struct SealedFormat {
     recipients: Vec<Recipient>,
     identities: Vec<Identity>,
-    suffix: String,
     armored: bool,
     /// File keys that plugins have wrapped for files to come.
     plugins: Option<PluginKeys>,
@@ -43,6 +42,8 @@ struct Ready {
     next: usize,
 }
 
+/// What the names of sealed files end in.
+const SUFFIX: &str = ".age";
 /// The most file keys that a plugin is asked for at once.
 const BATCH_KEYS_MAX: usize = 64;
 
@@ -63,8 +64,7 @@ impl SealedFormat {
     /// If there are no recipients, or they can't be combined.
     pub fn new(recipients: Vec<Recipient>) -> Result<Self, SealError> {
         check_recipients(&recipients)?;
-        let suffix = ".age".to_owned();
-        Ok(Self { recipients, identities: Vec::new(), suffix, armored: false, plugins: None })
+        Ok(Self { recipients, identities: Vec::new(), armored: false, plugins: None })
     }
 
     /// Asks `plugins` to wrap file keys, if a recipient needs that, until `cancel` is triggered. The file that begins
@@ -73,11 +73,6 @@ impl SealedFormat {
         let is_needed = self.recipients.iter().any(|recipient| recipient.plugin().is_some());
         let ready = Mutex::new(Ready { keys: Vec::new(), next: 1 });
         Self { plugins: is_needed.then_some(PluginKeys { plugins, cancel, ready }), ..self }
-    }
-
-    /// What the names of files end in.
-    pub(crate) fn suffix_text(&self) -> &str {
-        &self.suffix
     }
 
     /// Seals a stream to the recipients.
@@ -150,7 +145,7 @@ impl fmt::Debug for SealedFormat {
 
 impl ChunkedFormat for SealedFormat {
     fn suffix(&self) -> &str {
-        &self.suffix
+        SUFFIX
     }
 
     fn begin(&self, random: &mut dyn FnMut(&mut [u8])) -> io::Result<Arc<dyn ChunkedFile>> {

@@ -49,114 +49,75 @@ fn lost_attributes_text(attributes: &[String]) -> String {
     format!("has attributes that the result lacks: {}", names.join(", "))
 }
 
-/// Runs `job`, by worker processes of this `kind` if the engine is one of processes.
-fn on_workers<J: Portable>(
-    kind: WorkerKind,
-    job: &J,
-    source: impl Source<J::Task>,
-    setting: &Setting,
-    on_event: impl FnMut(&Event<J>),
-) -> Report {
-    run_portable(job, source, &setting.config, &kind.command(&setting.workers), on_event)
+/// A job on files, which worker processes can do.
+pub(super) trait FileJob: Portable<Task = Task, Output = Outcome, Error = Error> + Sized {
+    /// See [`Reportable::VERB`].
+    const VERB: &'static str;
+    /// See [`Reportable::DONE`].
+    const DONE: &'static str;
+    /// The workers that do it.
+    const WORKERS: WorkerKind;
+    /// See [`Reportable::NEEDS_TASKS`].
+    const NEEDS_TASKS: bool = false;
 }
 
-impl Reportable for SealJob {
+impl<J: FileJob> Reportable for J {
+    const VERB: &'static str = <J as FileJob>::VERB;
+    const DONE: &'static str = <J as FileJob>::DONE;
+    const NEEDS_TASKS: bool = <J as FileJob>::NEEDS_TASKS;
+
+    fn run(
+        &self,
+        source: impl Source<Task>,
+        setting: &Setting,
+        on_event: impl FnMut(&Event<Self>),
+    ) -> Report {
+        let workers = J::WORKERS.command(&setting.workers);
+        run_portable(self, source, &setting.config, &workers, on_event)
+    }
+}
+
+impl FileJob for SealJob {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
-
-    fn run(
-        &self,
-        source: impl Source<Task>,
-        setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
-    ) -> Report {
-        on_workers(WorkerKind::Seal, self, source, setting, on_event)
-    }
+    const WORKERS: WorkerKind = WorkerKind::Seal;
 }
 
-impl Reportable for OpenJob {
+impl FileJob for OpenJob {
     const VERB: &'static str = "open";
     const DONE: &'static str = "opened";
-
-    fn run(
-        &self,
-        source: impl Source<Task>,
-        setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
-    ) -> Report {
-        on_workers(WorkerKind::Open, self, source, setting, on_event)
-    }
+    const WORKERS: WorkerKind = WorkerKind::Open;
 }
 
-impl Reportable for Replacing<SealJob> {
-    const VERB: &'static str = SealJob::VERB;
-    const DONE: &'static str = SealJob::DONE;
-
-    fn run(
-        &self,
-        source: impl Source<Task>,
-        setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
-    ) -> Report {
-        on_workers(WorkerKind::SealReplacing, self, source, setting, on_event)
-    }
+impl FileJob for Replacing<SealJob> {
+    const VERB: &'static str = <SealJob as FileJob>::VERB;
+    const DONE: &'static str = <SealJob as FileJob>::DONE;
+    const WORKERS: WorkerKind = WorkerKind::SealReplacing;
 }
 
-impl Reportable for Replacing<OpenJob> {
-    const VERB: &'static str = OpenJob::VERB;
-    const DONE: &'static str = OpenJob::DONE;
-
-    fn run(
-        &self,
-        source: impl Source<Task>,
-        setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
-    ) -> Report {
-        on_workers(WorkerKind::OpenReplacing, self, source, setting, on_event)
-    }
+impl FileJob for Replacing<OpenJob> {
+    const VERB: &'static str = <OpenJob as FileJob>::VERB;
+    const DONE: &'static str = <OpenJob as FileJob>::DONE;
+    const WORKERS: WorkerKind = WorkerKind::OpenReplacing;
 }
 
-impl Reportable for XorJob {
+impl FileJob for XorJob {
     const VERB: &'static str = "transform";
     const DONE: &'static str = "transformed";
-
-    fn run(
-        &self,
-        source: impl Source<Task>,
-        setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
-    ) -> Report {
-        on_workers(WorkerKind::Xor, self, source, setting, on_event)
-    }
+    const WORKERS: WorkerKind = WorkerKind::Xor;
 }
 
-impl Reportable for RekeyJob {
+impl FileJob for RekeyJob {
     const VERB: &'static str = "rekey";
     const DONE: &'static str = "rekeyed";
-
-    fn run(
-        &self,
-        source: impl Source<Task>,
-        setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
-    ) -> Report {
-        on_workers(WorkerKind::Rekey, self, source, setting, on_event)
-    }
+    const WORKERS: WorkerKind = WorkerKind::Rekey;
 }
 
-impl Reportable for VerifyJob {
+impl FileJob for VerifyJob {
     const VERB: &'static str = "verify";
     const DONE: &'static str = "verified";
+    const WORKERS: WorkerKind = WorkerKind::Verify;
     const NEEDS_TASKS: bool = true;
-
-    fn run(
-        &self,
-        source: impl Source<Task>,
-        setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
-    ) -> Report {
-        on_workers(WorkerKind::Verify, self, source, setting, on_event)
-    }
 }
 
 impl Subject for Task {

@@ -74,6 +74,15 @@ impl SealingPlan {
         let format = format.armored(self.armored).identities(keys.identities).asking(plugins, Cancel::new()?);
         Ok(Arc::new(format))
     }
+
+    /// Reads the keys, and begins the list of names where names are hidden.
+    pub(super) fn begin(&self, naming: &NamingPlan, voice: &Voice) -> Result<Sealing, Problem> {
+        let format = self.prepare(false, voice)?;
+        let hides = naming.rule == NameArg::Hidden;
+        let hidden = hides.then(|| Hidden::begin(&naming.dir, &format)).transpose()?;
+        let options = FileOptions { mode: naming.mode, ..FileOptions::default() };
+        Ok(Sealing { format, hidden, options })
+    }
 }
 
 /// A run that seals.
@@ -83,17 +92,6 @@ pub(super) struct Sealing {
     pub(super) hidden: Option<Hidden>,
     /// How the list of names is written.
     options: FileOptions,
-}
-
-impl SealingPlan {
-    /// Reads the keys, and begins the list of names where names are hidden.
-    pub(super) fn begin(&self, naming: &NamingPlan, voice: &Voice) -> Result<Sealing, Problem> {
-        let format = self.prepare(false, voice)?;
-        let hides = naming.rule == NameArg::Hidden;
-        let hidden = hides.then(|| Hidden::begin(&naming.dir, &format)).transpose()?;
-        let options = FileOptions { mode: naming.mode, ..FileOptions::default() };
-        Ok(Sealing { format, hidden, options })
-    }
 }
 
 impl Sealing {

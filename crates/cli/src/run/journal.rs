@@ -1,16 +1,14 @@
 //! Whether results go to an ext4 file system without a journal, where every sync writes the file itself: a ring, which
 //! has many syncs in flight on a few threads, gains nothing there over threads.
 //!
-//! Owns: finding the device of a path, reading what the kernel says about its file system.
-//! Does not own: the engine that is chosen for it ([`super::probe`]).
-//!
-//! Source: sysfs(5), the kernel's Documentation/ABI/testing/sysfs-fs-ext4.
+//! Owns: finding the device of a path.
+//! Does not own: what the kernel says about its file system ([`haul_io::Ext4`]), the engine that is chosen for it
+//! ([`super::probe`]).
 
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{major, minor};
+use haul_io::Ext4;
 
 /// Where the kernel shows devices and file systems.
 pub(super) const SYSFS: &str = "/sys";
@@ -22,19 +20,13 @@ pub(super) fn is_absent(path: &Path, sysfs: &Path) -> bool {
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
         above.metadata().ok().map(|metadata| metadata.dev())
     });
-    device.is_some_and(|device| journal_task(device, sysfs).is_ok_and(|task| task.trim() == "<none>"))
-}
-
-/// The thread that writes the journal of the ext4 on `device`, by its number, or `<none>`.
-fn journal_task(device: u64, sysfs: &Path) -> io::Result<String> {
-    let numbers = format!("{}:{}", major(device), minor(device));
-    let node = std::fs::read_link(sysfs.join("dev/block").join(numbers))?;
-    let name = node.file_name().ok_or(io::ErrorKind::NotFound)?;
-    std::fs::read_to_string(sysfs.join("fs/ext4").join(name).join("journal_task"))
+    device.is_some_and(|device| Ext4::on(device, sysfs).is_ok_and(|ext4| ext4.journal_task == "<none>"))
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{major, minor};
+
     use super::*;
 
     #[test]
@@ -66,7 +58,7 @@ mod tests {
     fn a_relative_name_lies_in_the_working_directory() {
         let here = Path::new(".").metadata().unwrap().dev();
         let sysfs = Path::new(SYSFS);
-        let says_none = journal_task(here, sysfs).is_ok_and(|task| task.trim() == "<none>");
+        let says_none = Ext4::on(here, sysfs).is_ok_and(|ext4| ext4.journal_task == "<none>");
         assert_eq!(is_absent(Path::new("a-name-that-does-not-exist"), sysfs), says_none);
     }
 }

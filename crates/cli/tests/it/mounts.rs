@@ -282,6 +282,25 @@ fn with_changing_inode_numbers() {
     check(Mount::faulty(Faults { changing_inodes: true, ..Faults::default() }), &[IDENTITY]);
 }
 
+/// A run that was killed between the two names of a result left the temporary name beside it.
+#[test]
+fn a_temporary_name_beside_its_result_is_removed() {
+    let changing = Faults { changing_inodes: true, ..Faults::default() };
+    for mount in [Mount::kernel("tmpfs"), Mount::faulty(Faults::default()), Mount::faulty(changing)] {
+        let Some(mount) = mount else { continue };
+        let mut cell = Cell::new(mount);
+        let (work, haul) = (cell.work(), cell.haul());
+        std::fs::create_dir_all(work.join("tree")).unwrap();
+        std::fs::write(work.join("tree/file"), "content").unwrap();
+        cell.run(&haul, "seal", &["tree"], 0);
+        let [result, left] = ["tree/file.age", "tree/.haul-0123456789abcdef.tmp"].map(|name| work.join(name));
+        std::fs::hard_link(result, left).unwrap();
+        cell.run(&haul, "seal", &["--force", "tree"], 0);
+        let names = files_below(&work).unwrap();
+        assert_eq!(names, ["tree/file", "tree/file.age"].map(PathBuf::from));
+    }
+}
+
 /// A new result and a stream of content that a file system takes and loses.
 #[test]
 fn content_that_is_lost_at_close_is_an_error() {

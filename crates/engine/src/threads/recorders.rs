@@ -26,6 +26,11 @@ struct Recorded {
     running: Vec<Running>,
 }
 
+thread_local! {
+    /// The system's number of this thread, asked for once instead of for each piece of work.
+    static THREAD: u32 = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+}
+
 /// A piece of work that a worker carries out.
 struct Running {
     id: TaskId,
@@ -46,7 +51,7 @@ pub(crate) struct RunningKey {
 impl Recorder {
     /// Notes that the worker with this `activity` begins with a piece of work. To be called by its thread.
     pub(crate) fn begin(&self, id: TaskId, activity: &Arc<AtomicU64>) {
-        let thread = rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+        let thread = THREAD.with(|thread| *thread);
         self.lock().running.push(Running { id, thread, activity: activity.clone() });
     }
 

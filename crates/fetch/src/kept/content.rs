@@ -21,16 +21,16 @@ pub(crate) type Format<'a> = Option<&'a Arc<dyn ChunkedFormat>>;
 
 /// The content of a file.
 pub(crate) struct Content {
-    stored: File,
     /// Its length in bytes.
     pub(crate) bytes: u64,
     form: Form,
 }
 
 enum Form {
-    Plain,
+    /// As it is. Its file is opened only to be read.
+    Plain(Place),
     /// Encoded; without a key it can't be read.
-    Encoded(Option<Arc<dyn ChunkedFile>>),
+    Encoded { stored: File, file: Option<Arc<dyn ChunkedFile>> },
 }
 
 impl Content {
@@ -41,21 +41,21 @@ impl Content {
         stored_bytes: u64,
         format: Format<'_>,
     ) -> Result<Option<Self>, Error> {
-        let stored = place.open(io, OpenMode::Read { follow: true }).await.map_err(Error::write)?;
         let Some(format) = format else {
-            return Ok(Some(Self { stored, bytes: stored_bytes, form: Form::Plain }));
+            return Ok(Some(Self { bytes: stored_bytes, form: Form::Plain(place.clone()) }));
         };
+        let stored = open(io, place).await?;
         let head = read_head(io, &stored, format).await?;
         let bytes = format.head_bytes(head.filled());
         let bytes = bytes.and_then(|head_bytes| format.content_bytes(head_bytes, stored_bytes));
         let file = bytes.and_then(|_| format.reopen(head.filled()));
         io.give_buf(head);
-        Ok(bytes.map(|bytes| Self { stored, bytes, form: Form::Encoded(file) }))
+        Ok(bytes.map(|bytes| Self { bytes, form: Form::Encoded { stored, file } }))
     }
 
     /// Whether it can be read.
     pub(crate) fn is_readable(&self) -> bool {
-        !matches!(self.form, Form::Encoded(None))
+        !matches!(self.form, Form::Encoded { file: None, .. })
     }
 
     /// The length of its chunks.
@@ -63,7 +63,7 @@ impl Content {
     /// # Panics
     /// If it isn't encoded, or can't be read.
     pub(crate) fn chunk_bytes(&self) -> usize {
-        self.file().chunk_bytes()
+        self.encoded().0.chunk_bytes()
     }
 
     /// Chunk `index` of the content.
@@ -71,8 +71,8 @@ impl Content {
     /// # Panics
     /// If it isn't encoded, or can't be read.
     pub(crate) async fn chunk(&self, io: &impl Io, index: u64) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let file = self.file();
-        let chunks = Chunks { file, stored: &self.stored, bytes: self.bytes, is_whole: true };
+        let (file, stored) = self.encoded();
+        let chunks = Chunks { file, stored, bytes: self.bytes, is_whole: true };
         let start = index * file.chunk_bytes() as u64;
         let bytes = (self.bytes - start).min(file.chunk_bytes() as u64);
         let mut chunk = Zeroizing::new(vec![0; bytes as usize]);
@@ -80,9 +80,9 @@ impl Content {
         Ok(chunk)
     }
 
-    fn file(&self) -> &Arc<dyn ChunkedFile> {
+    fn encoded(&self) -> (&Arc<dyn ChunkedFile>, &File) {
         match &self.form {
-            Form::Encoded(Some(file)) => file,
+            Form::Encoded { stored, file: Some(file) } => (file, stored),
             _ => panic!("the content is encoded and readable"),
         }
     }
@@ -93,14 +93,18 @@ impl Content {
     /// If the file can't be read, was changed, or is damaged.
     pub(crate) async fn read(&self, io: &impl Io, each: impl FnMut(&[u8])) -> Result<(), Error> {
         match &self.form {
-            Form::Plain => reread(io, &self.stored, self.bytes, each).await,
-            Form::Encoded(Some(file)) => {
-                let chunks = Chunks { file, stored: &self.stored, bytes: self.bytes, is_whole: true };
+            Form::Plain(place) => reread(io, &open(io, place).await?, self.bytes, each).await,
+            Form::Encoded { stored, file: Some(file) } => {
+                let chunks = Chunks { file, stored, bytes: self.bytes, is_whole: true };
                 chunks.read(io, each).await
             }
-            Form::Encoded(None) => Ok(()),
+            Form::Encoded { file: None, .. } => Ok(()),
         }
     }
+}
+
+async fn open(io: &impl Io, place: &Place) -> Result<File, Error> {
+    place.open(io, OpenMode::Read { follow: true }).await.map_err(Error::write)
 }
 
 /// The start of `stored`, with its whole head if it is of `format`.

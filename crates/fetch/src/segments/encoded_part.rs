@@ -15,6 +15,9 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::segments::spans::SpanClaim;
 
+/// Room for the chunks that one received piece completes, as a rule.
+const OUT_BYTES: usize = 4 * 64 * 1024;
+
 /// The part as it is encoded.
 pub(crate) struct EncodedPart {
     encoded: Arc<dyn ChunkedFile>,
@@ -125,6 +128,3 @@ fn encode(
     run.out.commit(stored_bytes);
     true
 }
-
-/// Room for the chunks that one received piece completes, as a rule.
-const OUT_BYTES: usize = 4 * 64 * 1024;

@@ -9,11 +9,12 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::path::Path;
 
 use rustix::fs;
 use rustix::io::Errno;
 
-use crate::{AccessList, Features};
+use crate::{AccessList, Ext4, Features};
 
 const EXT4: u64 = 0xef53;
 const XFS: u64 = 0x5846_5342;
@@ -94,17 +95,12 @@ pub(super) fn stores_links(fd: BorrowedFd<'_>) -> bool {
     }
 }
 
-/// Whether ext4 is known to journal whole transactions. Drivers of ext2 have no such files.
+/// Whether ext4 is known to journal whole transactions.
 fn has_whole_journal(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    let device = fs::fstat(fd)?.st_dev;
-    let link = format!("/sys/dev/block/{}:{}", fs::major(device), fs::minor(device));
-    let device = std::fs::read_link(link)?;
-    let name = device.file_name().unwrap_or_default().to_string_lossy();
-    // The number of the journal's thread, which is 0 if it lies outside of this process's namespace.
-    let task = std::fs::read_to_string(format!("/sys/fs/ext4/{name}/journal_task"))?;
-    let options = std::fs::read_to_string(format!("/proc/fs/ext4/{name}/options"))?;
+    let Ext4 { name, journal_task } = Ext4::on(fs::fstat(fd)?.st_dev, Path::new("/sys"))?;
+    let options = std::fs::read_to_string(Path::new("/proc/fs/ext4").join(name).join("options"))?;
     // The kernel shows the feature under the name of the option that enforces it.
     let is_fast = |option: &str| ["fast_commit", "fc_debug_force"].contains(&option);
     let is_whole = !options.lines().any(is_fast);
-    Ok(is_whole && task.trim().parse::<u32>().is_ok())
+    Ok(is_whole && journal_task.parse::<u32>().is_ok())
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use haul_age_format::{PayloadKey, TAG_BYTES};
-use haul_io::{Cancel, Durability, Existing};
+use haul_io::{Cancel, ChunkedFormat, Durability, Existing};
 
 use super::entry::{HiddenName, TITLE, list_name};
 use super::records::{Records, SUFFIX};
@@ -60,7 +60,7 @@ impl NameJournal {
         std::fs::create_dir_all(directory)?;
         let header = format.header(random)?;
         for number in 1..LISTS_MAX {
-            if directory.join(list_name(number) + format.suffix_text()).symlink_metadata().is_ok() {
+            if directory.join(list_name(number) + format.suffix()).symlink_metadata().is_ok() {
                 continue;
             }
             let path = directory.join(list_name(number) + SUFFIX);
@@ -117,7 +117,7 @@ impl NameJournal {
             let _ = thread.join();
         }
         let directory = self.path.parent().unwrap_or(Path::new(""));
-        let list = directory.join(list_name(self.number) + format.suffix_text());
+        let list = directory.join(list_name(self.number) + format.suffix());
         let existing = Existing::Refuse;
         let options = FileOptions { existing, durability: Durability::Synced, ..*options };
         let at_read = |error| Error::at(During::Read)(error);

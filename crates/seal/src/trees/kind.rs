@@ -32,7 +32,7 @@ pub trait TreeJob: Job<Task = Task, Output = Outcome, Error = Error> + Sized {
     /// What plugins are asked for.
     fn plugin_request(&self, random: &mut dyn FnMut(&mut [u8])) -> KeyRequest;
 
-    /// The tasks of `walk`. `io` makes directories and removes leftovers.
+    /// The tasks of `walk`, with results. `io` makes directories and removes leftovers.
     ///
     /// # Errors
     /// If the names of results don't fit the inputs.
@@ -40,7 +40,9 @@ pub trait TreeJob: Job<Task = Task, Output = Outcome, Error = Error> + Sized {
         walk: Walk,
         options: &FileOptions,
         io: impl Fn() -> Blocking,
-    ) -> Result<impl Source<Task> + 'static, TreeError>;
+    ) -> Result<impl Source<Task> + 'static, TreeError> {
+        Ok(walk.publishing(options.existing)?.sweeping(io()).mirroring(io(), options))
+    }
 }
 
 /// A [`TreeJob`] with results.
@@ -60,14 +62,6 @@ impl TreeJob for SealJob {
     fn plugin_request(&self, random: &mut dyn FnMut(&mut [u8])) -> KeyRequest {
         self.key_request(random)
     }
-
-    fn tasks(
-        walk: Walk,
-        options: &FileOptions,
-        io: impl Fn() -> Blocking,
-    ) -> Result<impl Source<Task> + 'static, TreeError> {
-        Ok(walk.publishing(options.existing)?.sweeping(io()).mirroring(io(), options))
-    }
 }
 
 impl TreeJob for OpenJob {
@@ -80,14 +74,6 @@ impl TreeJob for OpenJob {
 
     fn plugin_request(&self, random: &mut dyn FnMut(&mut [u8])) -> KeyRequest {
         self.key_request(random)
-    }
-
-    fn tasks(
-        walk: Walk,
-        options: &FileOptions,
-        io: impl Fn() -> Blocking,
-    ) -> Result<impl Source<Task> + 'static, TreeError> {
-        Ok(walk.publishing(options.existing)?.sweeping(io()).mirroring(io(), options))
     }
 }
 

@@ -63,11 +63,16 @@ pub(super) fn is_leftover(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) 
         && (stat.links == 1 || stat.links == 2 && has_other_name(directory, name, stat).unwrap_or(false))
 }
 
-/// Whether the file `name` has another name in `directory`.
+/// Whether the file `name` has another name in `directory`. Some FUSE file systems give a file another inode number at
+/// each look, so that the other metadata decides: the time of the last change, in nanoseconds, can't be set.
 fn has_other_name(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> io::Result<bool> {
     for entry in Dir::read_from(directory)? {
         let entry = entry?;
-        let is_same = |other: rustix::fs::Stat| (other.st_dev, other.st_ino) == (stat.device, stat.inode);
+        let is_same = |other: rustix::fs::Stat| {
+            let (device, inode) = (other.st_dev, other.st_ino);
+            let other = Stat::from(other);
+            device == stat.device && (inode == stat.inode || other.links == stat.links && stat.same_version(&other))
+        };
         let other = || rustix::fs::statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
         if entry.file_name().to_bytes() != name.as_bytes() && other().is_ok_and(is_same) {
             return Ok(true);

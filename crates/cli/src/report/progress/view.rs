@@ -301,7 +301,10 @@ mod tests {
             (
                 one_file(),
                 120,
-                "big.iso  50 %  [===============>              ]  450 MiB of 900 MiB, 10.0 MiB/s, 45 s left, 20 s so far",
+                concat!(
+                    "big.iso  50 %  [===============>              ]  450 MiB of 900 MiB, ",
+                    "10.0 MiB/s, 45 s left, 20 s so far"
+                ),
             ),
             (
                 one_file(),

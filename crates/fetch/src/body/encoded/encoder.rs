@@ -215,8 +215,10 @@ impl Begun {
                 let room = chunk_bytes - self.waiting.len();
                 let (now, rest) = content.split_at(content.len().min(room));
                 if self.waiting.capacity() == 0 {
-                    // Never moved, so that no copy of the content is left behind.
-                    self.waiting.reserve_exact(chunk_bytes);
+                    // Never moved, so that no copy of the content is left behind. Most bodies are short.
+                    let expected_bytes = self.expected_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+                    self.waiting
+                        .reserve_exact(expected_bytes.map_or(chunk_bytes, |bytes| bytes.min(chunk_bytes)));
                 }
                 self.waiting.extend_from_slice(now);
                 content = rest;

@@ -28,7 +28,7 @@ fn first_asked(server: &Server) -> Option<String> {
 }
 
 #[test]
-fn wherever_a_connection_breaks_the_next_attempt_continues_after_the_last_whole_chunk() {
+fn wherever_a_connection_breaks_the_next_attempt_goes_on_after_the_last_whole_chunk() {
     for cut in 0..BYTES {
         for resume in [false, true] {
             let server = cutting(cut, |request| Answer::ranged(request, &body(1), "\"1\""));
