@@ -138,7 +138,8 @@ pub enum Error {
     Write(io::Error),
     /// The request, the client or the run was cancelled.
     Cancelled,
-    /// The worker that handled the request panicked: a bug in this library.
+    /// Code that ran on the worker panicked: the caller's own, such as the reader of a request's body, or this
+    /// library's, which is a bug.
     WorkerPanicked,
 }
 
@@ -318,7 +319,7 @@ impl fmt::Display for Error {
             Self::Untrusted { reason } => f.write_str(reason),
             Self::Write(source) => write!(f, "cannot write the result: {}", reason(source)),
             Self::Cancelled => f.write_str("cancelled"),
-            Self::WorkerPanicked => f.write_str("internal error: the worker panicked"),
+            Self::WorkerPanicked => f.write_str("the worker panicked"),
         }
     }
 }

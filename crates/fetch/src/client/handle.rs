@@ -4,6 +4,7 @@
 //! Does not own: transfers ([`crate::transfer`]).
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -119,7 +120,7 @@ impl Client {
     }
 
     /// Fetches into memory on a worker, which calls `callback` with the result. Returns at once. The callback is called
-    /// exactly once, even if the client is closed before.
+    /// exactly once, even if the client is closed before or code on the worker panics ([`Error::WorkerPanicked`]).
     ///
     /// # Errors
     /// [`NotSubmitted`] returns the request and the callback.
@@ -216,7 +217,11 @@ impl Drop for Client {
 }
 
 fn serve(shared: &Shared, io: &Blocking, Ticket { request, answer }: Ticket) {
-    let fetch = || run_ready(fetch_once(io, shared, &request, to_memory(shared)));
+    // The reader of the request's body is the caller's code, and so are observers, formats and logins.
+    let fetch = || {
+        let fetch = || run_ready(fetch_once(io, shared, &request, to_memory(shared)));
+        catch_unwind(AssertUnwindSafe(fetch)).unwrap_or(Err(Error::WorkerPanicked))
+    };
     match answer {
         Answer::Callback(callback) => callback(fetch()),
         Answer::Pending(answering) if answering.begin(io.cancel()) => answering.answer(fetch()),

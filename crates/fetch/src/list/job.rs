@@ -29,7 +29,8 @@ use crate::transfer::trace::BodySeen;
 use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
-/// ([`Step::Again`]), at most [`Config::retries`] times. A job is for one run: each name of a result belongs to the
+/// ([`Step::Again`]), at most [`Config::retries`] times, and pauses before the next one: in a
+/// [`HostSource`](crate::HostSource), or on a worker if the source is any other. A job is for one run: each name of a result belongs to the
 /// first task that wants it.
 pub struct FetchJob {
     shared: Shared,
@@ -264,6 +265,11 @@ impl Job for FetchJob {
 
     async fn start<I: Io>(&self, io: &I, task: &FetchTask) -> Result<Step<Segmented, Fetched>, Failed> {
         let mut progress = task.take_progress();
+        let pause = std::mem::take(&mut progress.advice.pause);
+        if !pause.is_zero() {
+            // If the run is cancelled meanwhile, the attempt is, and ends what earlier ones left.
+            let _ = io.sleep(pause).await;
+        }
         progress.attempts += u32::from(progress.hop.is_none());
         let attempts = progress.attempts;
         let mut attempt = Attempt::start(io, &self.shared, progress.spent);

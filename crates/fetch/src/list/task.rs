@@ -5,11 +5,13 @@
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use haul_io::{File, Publish, Shortfalls};
 
 use crate::body::download::Complete;
-use crate::list::progress::{Progress, Retry, RetryAdvice};
+use crate::list::progress::{Progress, Retry};
+use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
 use crate::transfer::trace::BodySeen;
 use crate::{Checksum, Config, Expected, Request, Response, Times};
@@ -88,6 +90,8 @@ pub(crate) struct Rescheduled {
     pub(crate) to: Origin,
     /// Whether the same attempt goes on at another host.
     pub(crate) is_hop: bool,
+    /// How long it waits.
+    pub(crate) pause: Duration,
     pub(crate) retry: Option<Box<Retry>>,
 }
 
@@ -140,8 +144,9 @@ impl FetchTask {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).body_seen == BodySeen::Kept
     }
 
-    pub(crate) fn advice(&self) -> RetryAdvice {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice.clone()
+    /// The pause that the last attempt asks for its host.
+    pub(crate) fn host_pause(&self) -> Option<Box<HostPause>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice.host_pause.clone()
     }
 
     /// The host that the task is scheduled for: that of its URL, or one that a redirect led to. `None` if it has no
@@ -151,14 +156,15 @@ impl FetchTask {
         self.host_in(&progress)
     }
 
-    /// Schedules the task anew. Returns how.
+    /// Schedules the task anew. Returns how. It is the source then that pauses the task, and not the job.
     pub(crate) fn reschedule(&self) -> Option<Rescheduled> {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let from = self.host_in(&progress)?;
         let is_hop = progress.hop.is_some();
         progress.host = progress.hop.as_ref().map(|hop| Box::new(Origin::of(&hop.request.url)));
         let to = self.host_in(&progress)?;
-        Some(Rescheduled { from, to, is_hop, retry: progress.retry.take() })
+        let pause = std::mem::take(&mut progress.advice.pause);
+        Some(Rescheduled { from, to, is_hop, pause, retry: progress.retry.take() })
     }
 
     fn host_in(&self, progress: &Progress) -> Option<Origin> {

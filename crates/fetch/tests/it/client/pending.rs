@@ -233,3 +233,32 @@ fn a_panic_is_reported_too() {
     assert!(matches!(client.submit(request).unwrap().wait(), Err(Error::WorkerPanicked)));
     assert_eq!(submit(&client, &server, "/y").wait().unwrap().body, b"/y", "the worker lives");
 }
+
+/// A body whose reader panics.
+fn panicking(server: &Server) -> Request {
+    struct Panics;
+    impl std::io::Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("the reader of a body");
+        }
+    }
+    Request::new(Method::POST, &server.url("/")).unwrap().body(RequestBody::reader(Panics))
+}
+
+#[test]
+fn every_request_has_an_end_where_a_reader_panics() {
+    let server = Server::start(|_| Answer::ok("x"));
+    let client = Client::new(Config { workers: 2, ..Config::default() }).unwrap();
+    let good = || Request::get(&server.url("/")).unwrap();
+    let requests = [good(), panicking(&server), good(), panicking(&server), good()];
+    let mut ends: Vec<_> = client.fetch_each(requests).collect();
+    ends.sort_by_key(|(index, _)| *index);
+    let failed: Vec<_> = ends.iter().filter(|(_, end)| end.is_err()).map(|(index, _)| *index).collect();
+    assert_eq!((ends.len(), failed), (5, vec![1, 3]));
+    assert!(matches!(ends[1].1, Err(Error::WorkerPanicked)));
+    assert!(matches!(client.submit(panicking(&server)).unwrap().wait(), Err(Error::WorkerPanicked)));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    client.fetch_async(panicking(&server), move |end| sender.send(end).unwrap()).unwrap();
+    assert!(matches!(receiver.recv().unwrap(), Err(Error::WorkerPanicked)));
+    assert!(client.submit(good()).unwrap().wait().is_ok(), "the workers go on");
+}
