@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Any reader: a pipe, an archive being written, a decoder. It is sent in chunks, as its length is unknown.
     let body = RequestBody::reader(std::io::repeat(b'x').take(BYTES));
-    let (response, mut reader) = client.stream(Request::new(Method::POST, &url)?.body(body))?;
+    let (response, mut reader) = client.stream(Request::new(Method::POST, &url).body(body))?;
     println!("{}, the server received {:?} bytes", response.status, response.headers.get("x-received"));
 
     let (mut piece, mut bytes, mut pieces) = (vec![0; 64 * 1024], 0, 0);

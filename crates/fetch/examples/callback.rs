@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (number, url) in urls.into_iter().enumerate() {
         let context = Context { number, why: format!("somebody wanted {url}") };
         // The callback keeps whatever it captures.
-        client.fetch_async(Request::get(&url)?, move |result| {
+        client.fetch_async(Request::get(&url), move |result| {
             let Context { number, why } = context;
             match result {
                 Ok(response) => {

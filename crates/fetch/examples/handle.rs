@@ -19,14 +19,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let client = Client::new(Config::default())?;
 
     // Both requests are active before the first is waited for.
-    let (one, other) = (client.submit(Request::get(&url)?)?, client.submit(Request::get(&url)?)?);
+    let (one, other) = (client.submit(Request::get(&url))?, client.submit(Request::get(&url))?);
     println!("waited:  {} and {} bytes", one.wait()?.body.len(), other.wait()?.body.len());
 
-    let (one, other) = (client.submit(Request::get(&url)?)?, client.submit(Request::get(&url)?)?);
+    let (one, other) = (client.submit(Request::get(&url))?, client.submit(Request::get(&url))?);
     let bytes = block_on(async move { Ok::<_, Error>(one.await?.body.len() + other.await?.body.len()) })?;
     println!("awaited: {bytes} bytes");
 
-    let mut patience = client.submit(Request::get(&url)?)?;
+    let mut patience = client.submit(Request::get(&url))?;
     match patience.wait_timeout(Duration::from_millis(1)) {
         Some(result) => println!("quick:   {}", result?.status),
         None => {

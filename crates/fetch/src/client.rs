@@ -13,5 +13,8 @@ pub(crate) mod pending;
 pub(crate) mod reader;
 pub(crate) mod request;
 pub(crate) mod request_body;
+mod request_settings;
+pub(crate) mod response;
 pub(crate) mod url_login;
+mod workers;
 pub(crate) mod zone;

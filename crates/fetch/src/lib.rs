@@ -14,7 +14,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::new(Config::default())?;
-//! let response = client.fetch(Request::get("https://example.org/")?)?;
+//! let response = client.fetch(Request::get("https://example.org/"))?;
 //! println!("{} bytes", response.body.len());
 //! # Ok(())
 //! # }
@@ -32,6 +32,7 @@
 mod body;
 mod client;
 mod cookies;
+mod downloads;
 mod error;
 mod kept;
 mod list;
@@ -45,22 +46,28 @@ pub use body::coding::error::CodingError;
 pub use body::expectation::Expected;
 pub use client::config::{ClientIdentity, Config, HostLimits, Segments, Trust};
 pub use client::each::Each;
-pub use client::handle::{Callback, Client, NoRoom, NotSubmitted};
+pub use client::handle::{Callback, Client, NoRoom, NotSubmitted, Ready};
 pub use client::observer::{Observer, TransferEvent};
 pub use client::pending::Pending;
 pub use client::reader::BodyReader;
-pub use client::request::{Request, Response};
+pub use client::request::Request;
 pub use client::request_body::RequestBody;
+pub use client::response::Response;
 pub use client::url_login::{Logins, UrlLogin};
 pub use cookies::jar::{BadCookieLine, CookieJar};
-pub use error::{Error, Failed, Fault, Phase};
+pub use downloads::builder::Downloads;
+pub use downloads::event::DownloadEvent;
+pub use downloads::item::{DownloadItem, stays_inside};
+pub use downloads::report::{DownloadFailure, DownloadReport, SomeFailed};
+pub use error::{Error, Failed, Fault, Phase, TlsError};
 pub use haul_engine::Closing;
-pub use haul_io::{Names, NamesLimits};
-pub use http::{HeaderMap, Method, StatusCode};
+pub use haul_io::{Cancel, Durability, Existing, Names, NamesLimits, Publish};
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use list::job::FetchJob;
 pub use list::progress::Retry;
 pub use list::source::HostSource;
 pub use list::task::{Destination, FetchTask, Fetched};
+pub use names::checksum_list::{BadChecksumList, ChecksumList};
 pub use names::disposition::disposition_name;
 pub use names::reserved::unreserved;
 pub use names::url_name::{basename, path_and_query_name, path_name};
@@ -68,5 +75,7 @@ pub use route::certificate::CertificateFault;
 pub use route::host_override::{Family, HostOverride};
 pub use route::proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};
 pub use route::proxy_error::ProxyError;
+#[doc(hidden)]
 pub use segments::segmented::Segmented;
 pub use transfer::times::Times;
+pub use url::Url;

@@ -17,11 +17,18 @@ use crate::{CookieJar, Family, HostOverride, Logins, Observer, Proxies};
 /// The settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Worker threads of [`Client::fetch_async`](crate::Client::fetch_async), started when first used. Defaults to 16.
+    /// The most worker threads of [`Client::fetch_async`](crate::Client::fetch_async) and its like. Each starts when it
+    /// is needed, and ends when it was idle for 10 s. Defaults to 16.
     pub workers: usize,
     /// Requests that may wait for a worker; another one is refused. Defaults to 1024.
     pub queue_max: usize,
-    /// What dropping the client does with active requests. Defaults to finishing them.
+    /// Requests that a [`Client`](crate::Client) has under way at one host (scheme, name and port), until their bodies
+    /// are complete; others wait for their turn on their threads. A thread that reads several bodies at once, by
+    /// [`Client::stream`](crate::Client::stream), must not need more. Defaults to no limit besides
+    /// [`Config::workers`]. Lists have limits of their own: see [`HostLimits`].
+    pub per_host_max: Option<usize>,
+    /// What dropping the client does with submitted requests, without waiting for them: see
+    /// [`Client::close`](crate::Client::close). Defaults to finishing them, while the program runs.
     pub closing: Closing,
     /// Time limit for connecting, TLS included. Defaults to 10 s.
     pub connect_timeout: Duration,
@@ -195,6 +202,7 @@ impl Default for Config {
         Self {
             workers: 16,
             queue_max: 1_024,
+            per_host_max: None,
             closing: Closing::Finish,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
@@ -261,7 +269,7 @@ mod tests {
     #[test]
     fn defaults_are_the_documented_ones() {
         let config = Config::default();
-        assert_eq!((config.workers, config.queue_max), (16, 1_024));
+        assert_eq!((config.workers, config.queue_max, config.per_host_max), (16, 1_024, None));
         assert_eq!(config.closing, Closing::Finish);
         assert_eq!(config.connect_timeout, Duration::from_secs(10));
         assert_eq!(config.read_timeout, Duration::from_secs(30));

@@ -3,11 +3,11 @@
 //! Owns: the task, with the progress that its attempts leave for each other.
 //! Does not own: making attempts ([`crate::FetchJob`]).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use haul_io::{File, Publish, Shortfalls};
+use haul_io::{Existing, File, Preserve, Publish, Shortfalls};
 
 use crate::body::download::Complete;
 use crate::list::progress::{Progress, Retry};
@@ -35,6 +35,7 @@ pub struct FetchTask {
 
 /// Where a body is written.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Destination {
     /// To a file, which is published when it is complete.
     File(Publish),
@@ -43,14 +44,31 @@ pub enum Destination {
     Named(Publish),
     /// To a stream, as it arrives.
     Stream(File),
+    /// Into memory: the body of the result's response. Longer bodies than
+    /// [`Config::memory_body_bytes_max`](crate::Config::memory_body_bytes_max) are errors.
+    Memory,
     /// Nowhere; its bytes are counted.
     Discard,
+}
+
+impl Destination {
+    /// To the file `name` in the directory `dir`, with these permission bits, or those of new files. Links in place of
+    /// directories are refused beneath `dir`.
+    pub fn file_in(dir: &Path, name: &Path, existing: Existing, mode: Option<u32>) -> Self {
+        let preserve = Preserve { mode, ..Preserve::default() };
+        let mut publish = Publish { existing, preserve, ..Publish::new(dir.join(name)) };
+        // A name without directories needs no such care.
+        if name.components().nth(1).is_some() {
+            publish.root_bytes = Some(dir.as_os_str().len());
+        }
+        Self::File(publish)
+    }
 }
 
 /// The result of a successful task.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The response, with an empty body.
+    /// The response; its body is empty unless it was fetched into [`Destination::Memory`].
     pub response: Response,
     /// The path of the file, if the body was written to one.
     pub path: Option<PathBuf>,
@@ -105,6 +123,7 @@ impl Completed {
     /// The body was fetched, and published if it became a file.
     pub(crate) fn published(response: Response, path: Option<PathBuf>, complete: Complete) -> Self {
         let Complete { stored, hash } = complete;
+        let response = Response { body: stored.body, ..response };
         Self { hash, shortfalls: stored.shortfalls, ..Self::of(response, path) }
     }
 
@@ -118,7 +137,8 @@ impl Completed {
 impl FetchTask {
     /// A task to fetch `url` into `destination`. A malformed URL makes a task that fails.
     pub fn new(url: &str, destination: Destination) -> Self {
-        Self::of(Request::get(url).map_err(|error| error.to_string()), url.to_owned(), destination)
+        let request = Request::get(url).checked().map_err(|error| error.to_string());
+        Self::of(request, url.to_owned(), destination)
     }
 
     /// A task to fetch `request` into `destination`, with the name `label` in messages.

@@ -4,6 +4,7 @@
 //! Does not own: tests of single files, which lie beside them.
 
 mod client;
+mod downloads;
 mod encoded;
 mod list;
 mod properties;
