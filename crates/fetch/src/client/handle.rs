@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use haul_engine::Closing;
-use haul_io::{Blocking, Cancel, Publish};
+use haul_io::{Blocking, Cancel, Preserve, Publish};
 
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
@@ -43,6 +43,8 @@ struct Inner {
     shared: Arc<Shared>,
     cancel: Cancel,
     workers: Workers<Ticket>,
+    /// The permission bits of new files.
+    new_file_mode: Option<u32>,
 }
 
 struct Ticket {
@@ -97,7 +99,7 @@ impl Client {
         let served = shared.clone();
         let workers =
             Workers::new(limits, cancel.clone(), move |io, ticket: Ticket| serve(&served, io, ticket));
-        Ok(Self(Arc::new(Inner { shared, cancel, workers })))
+        Ok(Self(Arc::new(Inner { shared, cancel, workers, new_file_mode: new_file_mode() })))
     }
 
     /// Fetches into memory, on the calling thread. A single attempt, unless [`Request::retries`] allows more.
@@ -130,12 +132,15 @@ impl Client {
         self.fetch(request.retries_or(retries))
     }
 
-    /// Fetches into a new file, on the calling thread. The file is published when it is complete.
+    /// Fetches into a new file, on the calling thread. The file is published when it is complete. Its
+    /// permission bits are those of any new file, by the umask when the client was made.
     ///
     /// # Errors
     /// As [`Client::fetch`], and [`Error::Exists`] if the name is taken.
     pub fn fetch_to_file(&self, request: Request, path: &Path) -> Result<Response, Error> {
-        let sink = || Sink::file(FileSink::new(Publish::new(path.to_owned()), None));
+        let preserve = Preserve { mode: self.new_file_mode(), ..Preserve::default() };
+        let publish = Publish { preserve, ..Publish::new(path.to_owned()) };
+        let sink = || Sink::file(FileSink::new(publish.clone(), None));
         fetch(&self.blocking(), &self.0.shared, &request, sink)
     }
 
@@ -264,6 +269,11 @@ impl Client {
         &self.0.cancel
     }
 
+    /// The permission bits of new files: what the umask allowed when the client was made.
+    pub(crate) fn new_file_mode(&self) -> Option<u32> {
+        self.0.new_file_mode
+    }
+
     fn blocking(&self) -> Blocking {
         Blocking::new(self.0.cancel.clone())
     }
@@ -306,6 +316,13 @@ fn serve(shared: &Shared, io: &Blocking, Ticket { request, answer }: Ticket) {
         Answer::Pending(answering) if answering.begin(io.cancel()) => answering.answer(fetch()),
         Answer::Pending(_) => {}
     }
+}
+
+/// 0666 less the umask, which can't be read without the proc file system; files are private then.
+fn new_file_mode() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    Some(0o666 & !u32::from_str_radix(umask.trim(), 8).ok()?)
 }
 
 fn to_memory(shared: &Shared) -> Sink {

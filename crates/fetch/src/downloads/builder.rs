@@ -53,6 +53,7 @@ pub struct Downloads<'a> {
 pub(super) struct Places {
     dir: PathBuf,
     existing: Existing,
+    mode: Option<u32>,
     checksums: Option<ChecksumList>,
 }
 
@@ -64,7 +65,12 @@ impl<'a> Downloads<'a> {
     pub fn new(client: &Client) -> Self {
         Self {
             client: client.clone(),
-            places: Places { dir: PathBuf::from("."), existing: Existing::Refuse, checksums: None },
+            places: Places {
+                dir: PathBuf::from("."),
+                existing: Existing::Refuse,
+                mode: client.new_file_mode(),
+                checksums: None,
+            },
             transfers: TRANSFERS_DEFAULT,
             per_host: None,
             retries: None,
@@ -161,7 +167,7 @@ impl Places {
             Some(Some(checksums)) => checksums.to_vec(),
             Some(None) => return Err(format!("no checksum is listed for {name:?}")),
         };
-        Ok((Destination::file_in(&self.dir, &name, self.existing, None), checksums))
+        Ok((Destination::file_in(&self.dir, &name, self.existing, self.mode), checksums))
     }
 }
 
