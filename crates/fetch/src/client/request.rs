@@ -1,11 +1,21 @@
-//! Requests.
+//! The request room: what callers can ask for.
+//!
+//! Enters: URLs, methods, fields, bodies, settings.
+//! Leaves: a request that a client can send, or the first thing that is wrong with it.
+//! Not to be touched from outside: a request's own settings, but through what counts.
 //!
 //! Owns: what callers can ask for; the first thing that is wrong with a request, until it is sent.
 //! Does not own: sending ([`crate::transfer`]), settings of all requests ([`crate::Config`]).
 
+pub(crate) mod body;
+mod effective;
+pub(crate) mod settings;
+pub(crate) mod url;
+
 use std::fmt::Display;
 use std::time::Duration;
 
+use ::url::{Url, form_urlencoded};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use haul_http1::RequestError;
@@ -13,15 +23,11 @@ use http::header::{
     AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderValue, PROXY_AUTHORIZATION, RANGE,
 };
 use http::{HeaderMap, Method};
-use url::Url;
 
-use crate::client::request_settings::RequestSettings;
-use crate::client::zone;
+use crate::client::request::settings::RequestSettings;
+use crate::client::request::url::{no_url, parse};
 use crate::route::origin::Origin;
 use crate::{Error, Observer, Proxies, RequestBody};
-
-/// The URL of a request whose own isn't one. Such a request is never sent.
-const NO_URL: &str = "http://invalid/";
 
 /// A request. What is wrong with it is told when it is sent, or by [`Request::checked`]: the first fault counts.
 ///
@@ -243,7 +249,7 @@ impl Request {
     /// Sets the body to a form of these names and values, and Content-Type to `application/x-www-form-urlencoded`
     /// unless the request has one.
     pub fn form<N: AsRef<str>, V: AsRef<str>>(self, fields: impl IntoIterator<Item = (N, V)>) -> Self {
-        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.typed_body("application/x-www-form-urlencoded", form.into_bytes())
     }
 
@@ -314,7 +320,8 @@ impl Request {
         self
     }
 
-    /// Takes every status as a result, also 400 and above; instead of [`Config::fail_on_status`](crate::Config::fail_on_status).
+    /// Takes every status as a result, also 400 and above; instead of
+    /// [`Config::fail_on_status`](crate::Config::fail_on_status).
     pub fn any_status(mut self) -> Self {
         self.settings_mut().any_status = true;
         self
@@ -376,45 +383,4 @@ impl From<RequestFault> for Error {
             RequestFault::Json(reason) => Self::Json { reason },
         }
     }
-}
-
-/// The URL in a text; or why there is none.
-fn parse(text: &str) -> Result<Url, String> {
-    let text = zone::hide(text)?;
-    let url = Url::parse(&text).map_err(malformed)?;
-    check_url(&url)?;
-    Ok(url)
-}
-
-fn no_url() -> Url {
-    Url::parse(NO_URL).expect("a constant URL")
-}
-
-/// Why a text isn't a URL. The text is not quoted: it may contain a password.
-fn malformed(error: url::ParseError) -> String {
-    match error {
-        url::ParseError::RelativeUrlWithoutBase => {
-            "the URL has no scheme; write https:// or http:// before the host".to_owned()
-        }
-        other => other.to_string(),
-    }
-}
-
-/// Checks that `url` can be fetched.
-pub(crate) fn check_url(url: &Url) -> Result<(), &'static str> {
-    match url.scheme() {
-        "http" | "https" => {}
-        // A host and a port, which read as a scheme and a path.
-        _ if !url.has_host() && url.path().starts_with(|first: char| first.is_ascii_digit()) => {
-            return Err("the URL has no scheme; write https:// or http:// before the host");
-        }
-        _ => return Err("only http and https can be fetched"),
-    }
-    if !url.has_host() {
-        return Err("the URL has no host");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("credentials in a URL are not supported");
-    }
-    Ok(())
 }

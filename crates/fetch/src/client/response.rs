@@ -1,12 +1,10 @@
 //! Responses.
 //!
-//! Owns: what callers get, and reading it as text or JSON.
-//! Does not own: receiving ([`crate::transfer`]).
+//! Owns: what callers get.
+//! Does not own: receiving ([`crate::transfer`]), reading bodies ([`crate::client::response_body`]).
 
 use http::{HeaderMap, StatusCode};
 use url::Url;
-
-use crate::Error;
 
 /// A response whose body has been received completely.
 #[derive(Clone, Debug)]
@@ -35,23 +33,6 @@ impl Response {
     pub(crate) fn of_head(status: StatusCode, headers: HeaderMap, url: Url) -> Self {
         let (trailers, body) = (HeaderMap::new(), Vec::new());
         Self { status, headers, trailers, url, body, body_bytes: 0, redirect_count: 0 }
-    }
-
-    /// The body as JSON, whatever its media type.
-    ///
-    /// # Errors
-    /// [`Error::Json`] if it isn't the JSON of a `T`.
-    #[cfg(feature = "json")]
-    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body).map_err(|error| Error::Json { reason: error.to_string() })
-    }
-
-    /// The body as text.
-    ///
-    /// # Errors
-    /// [`Error::Text`] if it isn't UTF-8.
-    pub fn text(&self) -> Result<&str, Error> {
-        std::str::from_utf8(&self.body).map_err(|_| Error::Text)
     }
 
     /// The value of the first header field of this name, if it is there and visible ASCII.

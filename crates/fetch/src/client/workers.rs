@@ -40,8 +40,11 @@ struct Pool<W> {
     arrived: Condvar,
     limits: WorkerLimits,
     cancel: Cancel,
-    handle: Box<dyn Fn(&Blocking, W) + Send + Sync>,
+    handle: Box<Handle<W>>,
 }
+
+/// What a worker does with an item.
+type Handle<W> = dyn Fn(&Blocking, W) + Send + Sync;
 
 struct State<W> {
     items: VecDeque<W>,
@@ -290,7 +293,9 @@ mod tests {
         }
         let gate = Arc::new(Barrier::new(2));
         let held = gate.clone();
-        let workers = Workers::new(limits(1, 1), Cancel::new().unwrap(), move |_, ()| drop(held.wait()));
+        let workers = Workers::new(limits(1, 1), Cancel::new().unwrap(), move |_, ()| {
+            held.wait();
+        });
         assert!(workers.submit(()).is_ok());
         // Until the only thread has taken the first item, the queue is full.
         while workers.submit(()).is_err() {

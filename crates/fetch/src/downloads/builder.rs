@@ -3,15 +3,13 @@
 //! Owns: their defaults, the destination of each item.
 //! Does not own: running them ([`crate::downloads::run`]).
 
-use std::io;
 use std::path::PathBuf;
 
 use haul_io::{Cancel, Existing};
 
 use crate::downloads::item::DownloadItem;
-use crate::downloads::run;
 use crate::names::checksum_list::ChecksumList;
-use crate::{Checksum, Client, Destination, DownloadEvent, DownloadReport, FetchTask};
+use crate::{Checksum, Client, Destination, DownloadEvent, FetchTask};
 
 /// Transfers at once.
 const TRANSFERS_DEFAULT: usize = 16;
@@ -135,21 +133,6 @@ impl<'a> Downloads<'a> {
     pub fn on_event(mut self, on_event: impl FnMut(&DownloadEvent<'_>) + Send + 'a) -> Self {
         self.on_event = Some(Box::new(on_event));
         self
-    }
-
-    /// Downloads `items`, which are taken as there is room, so that there may be millions. Returns when all have
-    /// succeeded or failed. Failures of single downloads are in the report: see [`DownloadReport::all`].
-    ///
-    /// # Errors
-    /// If the process has no file descriptor left.
-    ///
-    /// # Panics
-    /// If `items` or the function for events panics; active transfers are cancelled first.
-    pub fn run<I>(self, items: I) -> io::Result<DownloadReport>
-    where
-        I: IntoIterator<IntoIter: Send, Item: Into<DownloadItem>>,
-    {
-        run::run(self, items.into_iter().map(Into::into))
     }
 }
 

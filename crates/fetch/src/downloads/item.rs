@@ -70,9 +70,8 @@ impl DownloadItem {
     }
 
     /// Has `observe` called with what happens in its transfer.
-    pub(crate) fn observed(mut self, observe: impl FnOnce(&str, Request) -> Request) -> Self {
-        self.request = observe(&self.label, self.request);
-        self
+    pub(crate) fn observed(self, observe: impl FnOnce(&str, Request) -> Request) -> Self {
+        Self { request: observe(&self.label, self.request), ..self }
     }
 }
 

@@ -59,7 +59,6 @@ impl DownloadReport {
     ///
     /// # Errors
     /// Otherwise the same report, as an error.
-    #[expect(clippy::result_large_err, reason = "made once for each run")]
     pub fn all(self) -> Result<Self, SomeFailed> {
         if self.failed == 0 && self.cancelled == 0 { Ok(self) } else { Err(SomeFailed(self)) }
     }

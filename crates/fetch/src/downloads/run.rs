@@ -31,7 +31,24 @@ struct Telling<'a> {
     has_ended: AtomicBool,
 }
 
-pub(super) fn run(
+impl Downloads<'_> {
+    /// Downloads `items`, which are taken as there is room, so that there may be millions. Returns when all have
+    /// succeeded or failed. Failures of single downloads are in the report: see [`DownloadReport::all`].
+    ///
+    /// # Errors
+    /// If the process has no file descriptor left.
+    ///
+    /// # Panics
+    /// If `items` or the function for events panics; active transfers are cancelled first.
+    pub fn run<I>(self, items: I) -> io::Result<DownloadReport>
+    where
+        I: IntoIterator<IntoIter: Send, Item: Into<DownloadItem>>,
+    {
+        run(self, items.into_iter().map(Into::into))
+    }
+}
+
+fn run(
     mut downloads: Downloads<'_>,
     items: impl Iterator<Item = DownloadItem> + Send,
 ) -> io::Result<DownloadReport> {
@@ -54,11 +71,11 @@ pub(super) fn run(
         ..HostLimits::default()
     };
     let started = Instant::now();
-    let source = HostSource::new(tasks, limits, move || started.elapsed())
-        .looking_up(&config)
-        .on_retry(|_: TaskId, task: &FetchTask, retry: &Retry| {
+    let source = HostSource::new(tasks, limits, move || started.elapsed()).looking_up(&config).on_retry(
+        |_: TaskId, task: &FetchTask, retry: &Retry| {
             tell(&telling, &DownloadEvent::Retrying { url: &task.label, retry });
-        });
+        },
+    );
     let threads = NonZeroUsize::new(downloads.transfers).unwrap_or(NonZeroUsize::MIN);
     let progress = Default::default();
     let run = haul_engine::Config { engine: Engine::Threads(threads), cancel: cancel.clone(), progress };

@@ -30,8 +30,8 @@ use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Res
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
 /// ([`Step::Again`]), at most [`Config::retries`] times, and pauses before the next one: in a
-/// [`HostSource`](crate::HostSource), or on a worker if the source is any other. A job is for one run: each name of a result belongs to the
-/// first task that wants it.
+/// [`HostSource`](crate::HostSource), or on a worker if the source is any other. A job is for one run: each name of a
+/// result belongs to the first task that wants it.
 pub struct FetchJob {
     shared: Shared,
     open_files: OpenFilePermits,

@@ -107,7 +107,10 @@ impl<'a> Failure<'a> {
     /// How long to wait before the next attempt; `None` if there must be none.
     pub(crate) fn pause(&self, config: &Config, retries: u32) -> Option<Duration> {
         let retries = self.retries(retries);
-        if self.attempts > retries || !self.can_be_sent || !is_retryable(self.error, self.method, &config.retry_statuses) {
+        if self.attempts > retries
+            || !self.can_be_sent
+            || !is_retryable(self.error, self.method, &config.retry_statuses)
+        {
             return None;
         }
         let pause = jittered(pause_max(config, self.attempts), self.random);
@@ -171,8 +174,8 @@ fn jittered(pause: Duration, random: u64) -> Duration {
 mod tests {
     use super::*;
     use crate::{ProxyError, Response, TlsError};
-    use http::HeaderMap;
     use haul_http1::ProtocolError;
+    use http::HeaderMap;
 
     fn config() -> Config {
         let retry_statuses = vec![StatusCode::IM_A_TEAPOT];
@@ -239,8 +242,16 @@ mod tests {
         let pause_of = |attempts, random, host_pause, spent| {
             let (method, spent) = (&Method::GET, Duration::from_secs(spent));
             let timeout = config().total_timeout;
-            let failure =
-                Failure { method, can_be_sent: true, error: &error, attempts, spent, timeout, host_pause, random };
+            let failure = Failure {
+                method,
+                can_be_sent: true,
+                error: &error,
+                attempts,
+                spent,
+                timeout,
+                host_pause,
+                random,
+            };
             assert_eq!(Failure { can_be_sent: false, ..failure }.pause(&config(), 5), None);
             failure.pause(&config(), 5)
         };

@@ -123,7 +123,9 @@ where
     }
 
     fn again(&mut self, id: TaskId, task: &FetchTask) -> Again {
-        let Some(Rescheduled { from, to, is_hop, pause, retry }) = task.reschedule() else { return Again::AtOnce };
+        let Some(Rescheduled { from, to, is_hop, pause, retry }) = task.reschedule() else {
+            return Again::AtOnce;
+        };
         let now = (self.clock)();
         self.scheduler.add_at(&to, Item::Again(id), now + pause);
         self.pause(task.host_pause(), now);

@@ -52,8 +52,8 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// To the file `name` in the directory `dir`, with these permission bits, or readable by its owner only. Links in place of
-    /// directories are refused beneath `dir`.
+    /// To the file `name` in the directory `dir`, with these permission bits, or readable by its owner only. Links in
+    /// place of directories are refused beneath `dir`.
     pub fn file_in(dir: &Path, name: &Path, existing: Existing, mode: Option<u32>) -> Self {
         let preserve = Preserve { mode, ..Preserve::default() };
         let mut publish = Publish { existing, preserve, ..Publish::new(dir.join(name)) };

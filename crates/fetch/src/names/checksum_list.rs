@@ -53,7 +53,8 @@ impl ChecksumList {
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let (name, checksum) = tagged(line).or_else(|| plain(line)).ok_or(BadChecksumList { line: index + 1 })?;
+            let (name, checksum) =
+                tagged(line).or_else(|| plain(line)).ok_or(BadChecksumList { line: index + 1 })?;
             let listed = checksums.entry(name).or_default();
             if !listed.contains(&checksum) {
                 listed.push(checksum);
@@ -155,7 +156,11 @@ mod tests {
             (format!("MD5 (a) = {hex}"), None),
         ] {
             let parsed = ChecksumList::parse(format!("# one\n\n{line}\n").as_bytes());
-            assert_eq!(parsed.as_ref().err(), name.is_none().then_some(&BadChecksumList { line: 3 }), "{line}");
+            assert_eq!(
+                parsed.as_ref().err(),
+                name.is_none().then_some(&BadChecksumList { line: 3 }),
+                "{line}"
+            );
             if let Some(name) = name {
                 let checksum = parsed.unwrap().of(Path::new(name)).map(|all| all[0].to_string());
                 assert_eq!(checksum, Some(format!("sha256:{hex}")), "{line}");

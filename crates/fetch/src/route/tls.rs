@@ -62,7 +62,8 @@ fn made(
 fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone());
-    let builder = builder.with_safe_default_protocol_versions().map_err(|error| Error::Tls(TlsError(error)))?;
+    let builder =
+        builder.with_safe_default_protocol_versions().map_err(|error| Error::Tls(TlsError(error)))?;
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier(trust, provider)?);
     let mut config = match identity {
         None => builder.with_no_client_auth(),

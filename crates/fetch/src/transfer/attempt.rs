@@ -30,8 +30,14 @@ pub(crate) struct Attempt<'a, I> {
 
 impl<'a, I: Io> Attempt<'a, I> {
     /// Starts now, for `request`, which took the time `spent` in earlier attempts.
-    pub(crate) fn start(io: &'a I, shared: &'a Shared, request: Option<&'a Request>, spent: Duration) -> Self {
-        let timeout = request.map_or(shared.config.total_timeout, |request| shared.config.total_timeout_of(request));
+    pub(crate) fn start(
+        io: &'a I,
+        shared: &'a Shared,
+        request: Option<&'a Request>,
+        spent: Duration,
+    ) -> Self {
+        let timeout =
+            request.map_or(shared.config.total_timeout, |request| shared.config.total_timeout_of(request));
         let clock = Clock::start(shared.config.read_timeout, timeout, io.now(), spent);
         let observer = request.and_then(Request::observer_of);
         Self { io, shared, clock, observer, trace: Trace::default(), may_retry: false }

@@ -80,8 +80,8 @@ enum Asked {
 }
 
 impl<I: Io> Attempt<'_, I> {
-    /// Fetches `request`, or what `download` lacks of it, after `redirect_count` redirects, up to the body of the whole if that is what comes, or
-    /// to a redirect to another host.
+    /// Fetches `request`, or what `download` lacks of it, after `redirect_count` redirects, up to the body of the whole
+    /// if that is what comes, or to a redirect to another host.
     pub(crate) async fn begin<'r>(
         &mut self,
         request: &'r Request,

@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::AsciiSet;
 use url::Url;
 
-use crate::client::request::check_url;
+use crate::client::request::url::check_url;
 use crate::client::zone;
 use crate::route::origin::Origin;
 use crate::{Error, Request, RequestBody};
@@ -168,8 +168,7 @@ mod tests {
         let private =
             ["Authorization", "Cookie", "Origin", "Referer", "X-Api-Key", "If-Token", "Accept-Token"];
         let names = public.iter().chain(&private);
-        let request = names
-            .fold(Request::get("http://a/"), |request, name| request.header(name, "x"));
+        let request = names.fold(Request::get("http://a/"), |request, name| request.header(name, "x"));
         let headers = HeaderMap::from_iter([(LOCATION, "http://b/".parse().unwrap())]);
         let next = follow(&request, StatusCode::FOUND, &headers, false).unwrap().unwrap();
         assert!(public.iter().all(|name| next.has_header(name)), "{next:?}");

@@ -17,7 +17,7 @@ use http::header::{
 
 use crate::body::coding::archive;
 use crate::body::coding::decoding::ACCEPTED;
-use crate::client::request_body::{OutgoingBody, Reader};
+use crate::client::request::body::{OutgoingBody, Reader};
 use crate::route::connection::Connection;
 use crate::route::hops::Route;
 use crate::transfer::attempt::Attempt;

@@ -27,7 +27,14 @@ impl Shared {
         let tls = Arc::new(TlsSettings::new(config.trust.clone(), config.client_identity.clone()));
         let pool = Arc::new(Pool::new(config.idle_connections_max));
         let throttle = Arc::new(Throttle::new(config.rate_max));
-        Self { config, pool, tls, throttle, large_pieces: Arc::default(), host_permits: HostPermits::default() }
+        Self {
+            config,
+            pool,
+            tls,
+            throttle,
+            large_pieces: Arc::default(),
+            host_permits: HostPermits::default(),
+        }
     }
 
     /// The same with other settings, which agree on certificates, rates and idle connections.

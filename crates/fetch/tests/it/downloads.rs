@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use haul_fetch::{
-    Algorithm, Cancel, Checksum, ChecksumList, Client, Config, DownloadEvent, DownloadItem, Downloads, Proxies,
+    Algorithm, Cancel, Checksum, ChecksumList, Client, Config, DownloadEvent, DownloadItem, Downloads,
+    Proxies,
 };
 use haul_testkit::{Answer, End, Gate, Server, files_below, seeded_bytes};
 

@@ -159,11 +159,8 @@ fn a_pause_on_a_worker_ends_with_the_run() {
             trigger.trigger();
             Answer::new(503).header("Retry-After", "100")
         });
-        let run = haul_engine::Config {
-            engine: engine.parse().unwrap(),
-            cancel,
-            progress: Default::default(),
-        };
+        let run =
+            haul_engine::Config { engine: engine.parse().unwrap(), cancel, progress: Default::default() };
         let tasks = [FetchTask::new(&server.url("/"), Destination::Discard)].into_iter();
         let started = Instant::now();
         let report = haul_engine::run(&FetchJob::new(quick()), tasks, &run, |_| {});

@@ -1,27 +1,12 @@
-//! Settings of a single request that differ from the client's.
+//! Which setting counts: that of a request, or that of its client.
 //!
-//! Owns: which one counts.
-//! Does not own: the client's settings ([`crate::Config`]).
+//! Owns: this choice.
+//! Does not own: the settings ([`crate::Config`], [`crate::client::request::settings`]).
 
 use std::time::Duration;
 
-use http::HeaderName;
-
-use crate::{Config, Observer, Proxies, Request};
-
-/// What few requests have, apart from them: settings that differ from the client's. `None` stands for the client's.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RequestSettings {
-    pub(crate) total_timeout: Option<Duration>,
-    pub(crate) redirects_max: Option<u32>,
-    pub(crate) retries: Option<u32>,
-    /// Whether every status is a result.
-    pub(crate) any_status: bool,
-    pub(crate) proxies: Option<Proxies>,
-    pub(crate) observer: Option<Observer>,
-    /// Fields that the client doesn't add by itself.
-    pub(crate) omitted: Vec<HeaderName>,
-}
+use crate::client::request::settings::RequestSettings;
+use crate::{Config, Proxies, Request};
 
 impl Config {
     /// Redirects that are followed for `request`.
