@@ -25,7 +25,8 @@
 //! Every limit is finite, and every default is safe: certificates are checked, a status of 400 or above is an
 //! [`Error`], credentials go to the host that they are for, and redirects from https to http are refused.
 //!
-//! Features: `json` ([`Request::json`], [`Response::json`]), on by default.
+//! Features, all on by default: `json` (`Request::json`, `Response::json`), `cookies` (`CookieJar`), `codings`
+//! ([`Config::compressed`] understands gzip, deflate, br and zstd).
 //!
 //! # The rooms
 //!
@@ -43,6 +44,7 @@ compile_error!("haul-fetch works on Linux only");
 
 mod body;
 mod client;
+#[cfg(feature = "cookies")]
 mod cookies;
 mod downloads;
 mod error;
@@ -66,6 +68,7 @@ pub use client::request::Request;
 pub use client::request::body::RequestBody;
 pub use client::response::Response;
 pub use client::url_login::{Logins, UrlLogin};
+#[cfg(feature = "cookies")]
 pub use cookies::jar::{BadCookieLine, CookieJar};
 pub use downloads::builder::Downloads;
 pub use downloads::event::DownloadEvent;

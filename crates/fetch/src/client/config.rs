@@ -12,7 +12,7 @@ use haul_http1::Limits;
 use haul_io::{ChunkedFormat, Names};
 use http::StatusCode;
 
-use crate::{CookieJar, Family, HostOverride, Logins, Observer, Proxies};
+use crate::{Family, HostOverride, Logins, Observer, Proxies};
 
 /// The settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ pub struct Config {
     /// Whether to follow redirects from https to http. Defaults to false.
     pub allow_downgrade: bool,
     /// Whether to ask servers to compress bodies, and to decompress them; never for parts. If false, bodies are taken
-    /// as they are. Defaults to false.
+    /// as they are. Needs the feature `codings`. Defaults to false.
     pub compressed: bool,
     /// Whether [`Config::compressed`] includes archives, which are files that are meant to stay compressed, as their
     /// names or media types say. Defaults to false.
@@ -104,7 +104,8 @@ pub struct Config {
     pub client_identity: Option<ClientIdentity>,
     /// The jar for the cookies of all requests; a request with its own Cookie field uses none of them. Clients may
     /// share a jar. Defaults to none: cookies are ignored.
-    pub cookies: Option<Arc<CookieJar>>,
+    #[cfg(feature = "cookies")]
+    pub cookies: Option<Arc<crate::CookieJar>>,
     /// The logins for hosts that redirects lead to. Defaults to none.
     pub logins: Option<Logins>,
     /// The proxies to use. Defaults to none.
@@ -232,6 +233,7 @@ impl Default for Config {
             rate_min_window: Duration::from_secs(30),
             unix_socket: None,
             client_identity: None,
+            #[cfg(feature = "cookies")]
             cookies: None,
             logins: None,
             proxies: Proxies::default(),
@@ -289,7 +291,9 @@ mod tests {
         assert_eq!((config.rate_max, config.rate_min), (None, None));
         assert_eq!(config.rate_min_window, Duration::from_secs(30));
         assert!(config.unix_socket.is_none() && config.client_identity.is_none());
-        assert!(config.host_overrides.is_empty() && config.cookies.is_none());
+        assert!(config.host_overrides.is_empty());
+        #[cfg(feature = "cookies")]
+        assert!(config.cookies.is_none());
         assert!(config.user_agent.starts_with("haul/"));
         assert_eq!(format!("{:?}", config.observer), "Observer(none)");
     }

@@ -41,6 +41,7 @@ impl<I: Io> Attempt<'_, I> {
                     return Err(Error::Method { reason: "tunnels can't be fetched" });
                 }
                 Ok(answered) => {
+                    #[cfg(feature = "cookies")]
                     if let Some(jar) = &self.config().cookies {
                         jar.take_all(&request.url, &answered.head.headers);
                     }

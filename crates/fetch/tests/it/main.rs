@@ -7,6 +7,7 @@ mod client;
 mod downloads;
 mod encoded;
 mod list;
+#[cfg(feature = "cookies")]
 mod properties;
 mod route;
 mod segments;

@@ -13,7 +13,7 @@ fn client(config: Config) -> Client {
 }
 
 fn get(server: &Server, path: &str) -> Request {
-    Request::get(&server.url(path))
+    Request::get(server.url(path))
 }
 
 #[track_caller]
@@ -66,6 +66,7 @@ fn bodies_are_complete_whatever_their_framing() {
     }
 }
 
+#[cfg(feature = "cookies")]
 #[test]
 fn trailers_are_kept_apart_from_headers() {
     let server = Server::start(|request| {
@@ -238,7 +239,7 @@ fn limits_and_timeouts_end_long_requests() {
 fn unreachable_hosts_have_distinct_errors() {
     let client = client(Config::default());
     let (_held, refused) = refused_address();
-    let error = client.fetch(Request::get(&format!("http://{refused}/"))).unwrap_err();
+    let error = client.fetch(Request::get(format!("http://{refused}/"))).unwrap_err();
     assert!(matches!(error, Error::Connect(_)), "{error}");
     let error = client.fetch(Request::get("http://no-such-host.invalid/")).unwrap_err();
     assert!(matches!(error, Error::Resolve(_)), "{error}");

@@ -17,7 +17,7 @@ fn client(workers: usize) -> Client {
 }
 
 fn submit(client: &Client, server: &Server, path: &str) -> Pending {
-    client.submit(Request::get(&server.url(path))).unwrap()
+    client.submit(Request::get(server.url(path))).unwrap()
 }
 
 /// A server that holds requests below `/held` at a gate.
@@ -81,7 +81,7 @@ fn any_thread_can_wait_for_a_result() {
     gate.open();
     assert_eq!(waiter.join().unwrap().unwrap().body, b"/held");
     let (_held, refused) = haul_testkit::refused_address();
-    let refused = Request::get(&format!("http://{refused}/"));
+    let refused = Request::get(format!("http://{refused}/"));
     assert!(matches!(client.submit(refused).unwrap().wait(), Err(Error::Connect(_))));
 }
 
@@ -205,7 +205,7 @@ fn a_full_queue_returns_the_request() {
     let client = Client::new(Config { workers: 1, queue_max: 1, ..Config::default() }).unwrap();
     let mut taken = Vec::new();
     let refused = loop {
-        match client.submit(Request::get(&server.url("/held"))) {
+        match client.submit(Request::get(server.url("/held"))) {
             Ok(pending) => taken.push(pending),
             Err(refused) => break refused,
         }
@@ -228,7 +228,7 @@ impl std::io::Read for Panics {
 fn a_panic_is_reported_too() {
     let (server, _) = gated();
     let client = client(1);
-    let request = Request::new(Method::POST, &server.url("/x"));
+    let request = Request::new(Method::POST, server.url("/x"));
     let request = request.body(RequestBody::reader(Panics));
     assert!(matches!(client.submit(request).unwrap().wait(), Err(Error::WorkerPanicked)));
     assert_eq!(submit(&client, &server, "/y").wait().unwrap().body, b"/y", "the worker lives");
@@ -242,14 +242,14 @@ fn panicking(server: &Server) -> Request {
             panic!("the reader of a body");
         }
     }
-    Request::new(Method::POST, &server.url("/")).body(RequestBody::reader(Panics))
+    Request::new(Method::POST, server.url("/")).body(RequestBody::reader(Panics))
 }
 
 #[test]
 fn every_request_has_an_end_where_a_reader_panics() {
     let server = Server::start(|_| Answer::ok("x"));
     let client = Client::new(Config { workers: 2, ..Config::default() }).unwrap();
-    let good = || Request::get(&server.url("/"));
+    let good = || Request::get(server.url("/"));
     let requests = [good(), panicking(&server), good(), panicking(&server), good()];
     let mut ends: Vec<_> = client.fetch_each(requests).collect();
     ends.sort_by_key(|(index, _)| *index);

@@ -17,7 +17,7 @@ fn client() -> Client {
 }
 
 fn post(server: &Server, path: &str, body: RequestBody) -> Request {
-    Request::new(Method::POST, &server.url(path)).body(body)
+    Request::new(Method::POST, server.url(path)).body(body)
 }
 
 /// Runs one request as a task with retries; returns the number of attempts and the error's text.
@@ -97,10 +97,10 @@ fn methods_are_sent_as_given() {
     let server = Server::start(|request| Answer::ok(request.method.clone()));
     for name in ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "PURGE"] {
         let method = Method::from_bytes(name.as_bytes()).unwrap();
-        let response = client().fetch(Request::new(method, &server.url("/"))).unwrap();
+        let response = client().fetch(Request::new(method, server.url("/"))).unwrap();
         assert_eq!(response.body, name.as_bytes());
     }
-    let head = client().fetch(Request::new(Method::HEAD, &server.url("/"))).unwrap();
+    let head = client().fetch(Request::new(Method::HEAD, server.url("/"))).unwrap();
     assert_eq!((head.body_bytes, head.headers["content-length"].as_bytes()), (0, b"4".as_slice()));
     assert!(matches!(Request::new(Method::CONNECT, "http://a/").checked(), Err(Error::Method { .. })));
 }
@@ -127,7 +127,7 @@ fn bodies_are_sent_again_only_if_that_is_safe() {
             ("/here", _) => Answer::ok(request.body.clone()),
             _ => Answer::new(503),
         });
-    let request = |method, path: &str, body| Request::new(method, &server.url(path)).body(body);
+    let request = |method, path: &str, body| Request::new(method, server.url(path)).body(body);
     let busy = Some("the server answered 503 Service Unavailable".to_owned());
     let memory = || RequestBody::bytes("x");
     assert_eq!(attempts(request(Method::PUT, "/busy", memory())), (6, busy.clone()));
@@ -170,7 +170,7 @@ fn credentials_go_to_their_origin_only() {
         "/here" => Answer::redirect(302, "/there"),
         _ => Answer::ok(request.header("authorization").unwrap_or("nobody")),
     });
-    let get = |path: &str| Request::get(&server.url(path));
+    let get = |path: &str| Request::get(server.url(path));
     let basic = get("/here").basic_auth("Aladdin", "open sesame");
     assert!(!format!("{basic:?}").contains("QWxhZGRpbjpvcGVuIHNlc2FtZQ"), "secrets aren't shown");
     assert_eq!(client().fetch(basic).unwrap().body, b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");

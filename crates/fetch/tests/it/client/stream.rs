@@ -11,7 +11,7 @@ fn client(config: Config) -> Client {
 }
 
 fn get(server: &Server, path: &str) -> Request {
-    Request::get(&server.url(path))
+    Request::get(server.url(path))
 }
 
 /// The library's error inside that of a reader.

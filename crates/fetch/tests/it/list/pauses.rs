@@ -68,6 +68,7 @@ fn transient_statuses_are_tried_again_even_if_every_status_is_a_result() {
     }
 }
 
+#[cfg(feature = "codings")]
 #[test]
 fn codings_that_end_early_are_tried_again() {
     let mut whole = Vec::with_capacity(1_000);

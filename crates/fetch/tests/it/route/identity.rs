@@ -59,7 +59,7 @@ fn the_named_origin_sees_the_certificate_again() {
         "/" => Answer::redirect(302, &format!("{login_url}?to={}", request.header("x-back").unwrap_or("/"))),
         _ => Answer::ok("back"),
     });
-    let request = Request::get(&named.url("/")).header("X-Back", &named.url("/back"));
+    let request = Request::get(named.url("/")).header("X-Back", &named.url("/back"));
     assert_eq!(client(dir.path(), &pem).fetch(request).unwrap().body, b"back");
     let back = named.requests().pop().unwrap();
     assert_eq!((back.path(), back.header("x-back")), ("/back", None), "fields don't come back");

@@ -128,7 +128,7 @@ fn connections_are_reused_for_the_same_route_only() {
     let mut config = through(&format!("http://{}", proxy.address()));
     config.proxies.bypass = haul_fetch::Bypass::parse("127.0.0.1");
     let client = Client::new(config).unwrap();
-    assert_eq!(client.fetch(Request::get(&plain.url("/"))).unwrap().body, b"plain");
+    assert_eq!(client.fetch(Request::get(plain.url("/"))).unwrap().body, b"plain");
     assert_eq!((plain.connection_count(), proxy.connection_count()), (1, 3));
 }
 

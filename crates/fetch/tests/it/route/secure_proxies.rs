@@ -43,7 +43,7 @@ fn tls_to_the_origin_runs_within_tls_to_the_proxy() {
     });
     let proxy = proxy(Tls::good(), &origin);
     let client = Client::new(through(&proxy, "", Trust::Anything)).unwrap();
-    let get = |path: &str| Request::get(&format!("https://two.invalid{path}"));
+    let get = |path: &str| Request::get(format!("https://two.invalid{path}"));
     for path in ["/chunked", "/chunked"] {
         assert!(client.fetch(get(path)).unwrap().body == body);
     }

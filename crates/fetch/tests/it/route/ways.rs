@@ -14,7 +14,7 @@ fn client(config: Config) -> Client {
 }
 
 fn get(server: &Server, path: &str) -> Request {
-    Request::get(&server.url(path))
+    Request::get(server.url(path))
 }
 
 #[test]
@@ -129,9 +129,9 @@ fn concurrent_requests_resolve_a_name_once() {
     // Two clients with one configuration share the cache.
     for _ in 0..2 {
         let client = Client::new(config.clone()).unwrap();
-        let requests = (0..500).map(|index| Request::get(&url("site.test", index)));
+        let requests = (0..500).map(|index| Request::get(url("site.test", index)));
         assert!(client.fetch_each(requests).all(|(_, result)| result.is_ok()));
-        client.fetch(Request::get(&url("known.test", 0))).unwrap();
+        client.fetch(Request::get(url("known.test", 0))).unwrap();
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

@@ -33,7 +33,7 @@ fn client(config: Config) -> Client {
 }
 
 fn get(server: &Server, path: &str) -> Request {
-    Request::get(&server.url(path))
+    Request::get(server.url(path))
 }
 
 #[test]

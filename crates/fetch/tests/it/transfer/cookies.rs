@@ -32,11 +32,11 @@ fn a_cookie_is_sent_with_the_next_request() {
     let (server, jar) = (echo(), jar());
     let client = Client::new(config(&jar)).unwrap();
     let said = |path: &str| {
-        let response = client.fetch(Request::get(&server.url(path)));
+        let response = client.fetch(Request::get(server.url(path)));
         response.map_or_else(|error| error.to_string(), |response| String::from_utf8(response.body).unwrap())
     };
     assert_eq!(said("/"), "");
-    let set = client.fetch(Request::get(&server.url("/set?one=secret"))).unwrap();
+    let set = client.fetch(Request::get(server.url("/set?one=secret"))).unwrap();
     assert!(!format!("{:?}", set.headers).contains("secret"), "values aren't shown");
     assert_eq!(said("/"), "one=secret; other=2");
     assert_eq!(said("/fail?late=3"), "the server answered 404 Not Found");
@@ -44,7 +44,7 @@ fn a_cookie_is_sent_with_the_next_request() {
     assert_eq!(said("/to?/"), "one=secret; other=2; late=3; hop=1", "a redirect sets cookies as well");
     // Another client with the same jar, and one without.
     let other = Client::new(config(&jar)).unwrap();
-    let get = || Request::get(&server.url("/"));
+    let get = || Request::get(server.url("/"));
     assert_eq!(other.fetch(get()).unwrap().body, b"one=secret; other=2; late=3; hop=1");
     assert_eq!(Client::new(Config::default()).unwrap().fetch(get()).unwrap().body, b"");
 }

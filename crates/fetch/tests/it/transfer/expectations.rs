@@ -16,7 +16,7 @@ fn client(expect_timeout: Duration) -> Client {
 }
 
 fn put(server: &Server, path: &str, body: RequestBody) -> Request {
-    Request::new(Method::PUT, &server.url(path)).body(body).expect_continue()
+    Request::new(Method::PUT, server.url(path)).body(body).expect_continue()
 }
 
 fn server_with(expectations: Expectations) -> ServerBuilder {
@@ -50,7 +50,7 @@ fn bodies_follow_100_continue() {
             assert!(client.fetch(put(&server, "/", sent)).unwrap().body == body, "{bytes} bytes");
         }
     }
-    let by_field = Request::new(Method::PUT, &server.url("/")).body(RequestBody::bytes("x"));
+    let by_field = Request::new(Method::PUT, server.url("/")).body(RequestBody::bytes("x"));
     client.fetch(by_field.clone().header("Expect", "100-Continue")).unwrap();
     assert!(server.requests().iter().all(|request| request.header("expect") == Some("100-continue")));
     assert_eq!(server.connection_count(), 1, "the connection is fit for another request");
