@@ -76,7 +76,10 @@ pub use downloads::item::{DownloadItem, stays_inside};
 pub use downloads::report::{DownloadFailure, DownloadReport, SomeFailed};
 pub use error::{Error, Failed, Fault, Phase, TlsError};
 pub use haul_engine::Closing;
-pub use haul_io::{Cancel, Durability, Existing, Names, NamesLimits, Publish};
+pub use haul_http1::{Limits, ProtocolError, RequestError};
+pub use haul_io::{
+    Cancel, ChunkedFormat, Durability, Existing, File, Names, NamesLimits, Preserve, Publish, Shortfalls,
+};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use list::job::FetchJob;
 pub use list::progress::Retry;

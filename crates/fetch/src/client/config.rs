@@ -171,6 +171,7 @@ pub struct ClientIdentity {
 
 /// Which certificates are trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trust {
     /// Those signed by the platform's authorities, or Mozilla's if the platform has none.
     Platform,

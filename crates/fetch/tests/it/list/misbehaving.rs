@@ -208,7 +208,7 @@ fn the_failure_of_one_url_never_affects_another() {
             ("Status", "/missing"),
             ("Timeout", "/stalls"),
             ("Timeout", "/never"),
-            ("TooLarge", "/bomb"),
+            (if cfg!(feature = "codings") { "TooLarge" } else { "Coding" }, "/bomb"),
             ("TooManyRedirects", "/loop"),
             ("Protocol", "/garbage"),
             ("Protocol", "/smuggled"),
