@@ -15,6 +15,11 @@ pub enum TransferEvent {
         /// The bytes to come, as they are transferred.
         bytes: u64,
     },
+    /// A piece of a body arrived.
+    Received {
+        /// Its bytes, as they are transferred. Those of attempts that start over are told again.
+        bytes: u64,
+    },
 }
 
 /// A function that is called with each event, from the thread that runs the transfer. It must return soon. Clones share
@@ -30,10 +35,10 @@ impl Observer {
         Self(Some(Arc::new(function)))
     }
 
-    /// Calls the function, if there is one, with the event that `event` makes.
-    pub(crate) fn tell(&self, event: impl FnOnce() -> TransferEvent) {
+    /// Calls the function, if there is one.
+    pub(crate) fn tell(&self, event: &TransferEvent) {
         if let Some(function) = &self.0 {
-            function(&event());
+            function(event);
         }
     }
 }

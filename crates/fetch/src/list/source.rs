@@ -123,11 +123,12 @@ where
     }
 
     fn again(&mut self, id: TaskId, task: &FetchTask) -> Again {
-        let Some(Rescheduled { from, to, is_hop, retry }) = task.reschedule() else { return Again::AtOnce };
+        let Some(Rescheduled { from, to, is_hop, pause, retry }) = task.reschedule() else {
+            return Again::AtOnce;
+        };
         let now = (self.clock)();
-        let advice = task.advice();
-        self.scheduler.add_at(&to, Item::Again(id), now + advice.pause);
-        self.pause(advice.host_pause, now);
+        self.scheduler.add_at(&to, Item::Again(id), now + pause);
+        self.pause(task.host_pause(), now);
         self.scheduler.ended(&from, now);
         if let (Some(lookahead), false) = (&self.lookahead, is_hop) {
             lookahead.ask_again(&from);
@@ -141,7 +142,7 @@ where
     fn ended(&mut self, task: &FetchTask) {
         if let Some(origin) = task.host() {
             let now = (self.clock)();
-            self.pause(task.advice().host_pause, now);
+            self.pause(task.host_pause(), now);
             self.scheduler.ended(&origin, now);
         }
     }
