@@ -46,7 +46,7 @@ pub use body::expectation::Expected;
 pub use client::config::{ClientIdentity, Config, HostLimits, Segments, Trust};
 pub use client::each::Each;
 pub use client::handle::{Callback, Client, NoRoom, NotSubmitted};
-pub use client::observer::{Observer, TransferEvent};
+pub use client::observer::{Detail, Observer, TransferEvent};
 pub use client::pending::Pending;
 pub use client::reader::BodyReader;
 pub use client::request::{Request, Response};

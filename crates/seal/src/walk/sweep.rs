@@ -71,7 +71,8 @@ fn has_other_name(directory: BorrowedFd<'_>, name: &OsStr, stat: &Stat) -> io::R
         let is_same = |other: rustix::fs::Stat| {
             let (device, inode) = (other.st_dev, other.st_ino);
             let other = Stat::from(other);
-            device == stat.device && (inode == stat.inode || other.links == stat.links && stat.same_version(&other))
+            device == stat.device
+                && (inode == stat.inode || other.links == stat.links && stat.same_version(&other))
         };
         let other = || rustix::fs::statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW);
         if entry.file_name().to_bytes() != name.as_bytes() && other().is_ok_and(is_same) {
