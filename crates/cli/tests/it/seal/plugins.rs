@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use haul_testkit::{Haul, PluginFolder, Run, Tree, assert_same, check_golden, peer};
+use haul_testkit::{Answer, Haul, PluginFolder, Run, Server, Tree, assert_same, check_golden, peer};
 
 use crate::workdir::{Workdir, golden};
 
@@ -65,6 +65,29 @@ fn trees_go_through_one_session_on_every_engine_of_processes() {
     assert!(!workdir.path("tree/large").exists());
     workdir.run(&["open", "-e", "processes=2", "-i", "key.txt", "--replace", "tree"]).expect_status(0);
     assert_eq!(std::fs::metadata(workdir.path("tree/large")).unwrap().len(), 9_000_000);
+}
+
+#[test]
+fn what_is_fetched_is_sealed_by_batches_of_keys() {
+    let workdir = PluginWorkdir::new("");
+    let server = Server::start(|request| Answer::ok(request.path()));
+    let paths: Vec<_> = (0..100).map(|index| format!("/{index}")).collect();
+    workdir.write("urls", paths.iter().map(|path| server.url(path) + "\n").collect::<String>());
+    for engine in ["serial", "threads=4", "uring=2x4"] {
+        let get = ["get", "-e", engine, "-r", PluginFolder::RECIPIENT, "-i", "urls", "-d", "vault"];
+        workdir.run(&get).expect_status(0);
+        workdir.run(&["open", "-i", "key.txt", "-o", "plain", "vault"]).expect_status(0);
+        for path in &paths {
+            assert_eq!(workdir.read(format!("plain{path}")), path.as_bytes(), "{engine}");
+        }
+        ["vault", "plain"].map(|dir| std::fs::remove_dir_all(workdir.path(dir)).unwrap());
+    }
+    let batches = [1, 2, 4, 8, 16, 32, 64].map(|keys| format!("recipient-v1 {keys}"));
+    let sessions = batches.into_iter().chain(["identity-v1 100".to_owned()]);
+    assert_eq!(
+        workdir.folder.sessions(),
+        [sessions.clone(), sessions.clone(), sessions].into_iter().flatten().collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use haul_engine::Engine;
-use haul_fetch::{Config, Destination, Expected, FetchJob, FetchTask};
+use haul_fetch::{Algorithm, Checksum, Config, Destination, Expected, FetchJob, FetchTask};
 use haul_io::{Armor, ChunkedFile, ChunkedFormat, Damaged, Publish};
 use haul_testkit::{Workdir, by_job, outcomes};
 
@@ -139,4 +139,11 @@ pub(crate) fn fetch_as(engine: Engine, dir: &Path, config: Config, url: &str, ex
 #[track_caller]
 pub(crate) fn fetch(dir: &Workdir, config: Config, url: &str) -> End {
     fetch_as(Engine::Serial, dir.dir(), config, url, Expected::default())
+}
+
+/// Expects `content` by its SHA-256.
+pub(crate) fn sha256_of(content: &[u8]) -> Expected {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content);
+    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    Expected { checksums: vec![Checksum::from_hex(Algorithm::Sha256, &hex).unwrap()], ..Expected::default() }
 }

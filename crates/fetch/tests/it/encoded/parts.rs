@@ -7,7 +7,7 @@ use haul_engine::Engine;
 use haul_fetch::{Algorithm, Checksum, Config, Expected, Segments};
 use haul_testkit::{Answer, End, Request, Server, Workdir, seeded_bytes};
 
-use super::format::{CHUNK, Format, config, decoded, fetch, fetch_as};
+use super::format::{CHUNK, Format, config, decoded, fetch, fetch_as, sha256_of};
 
 const BYTES: usize = 40_003;
 
@@ -29,10 +29,7 @@ fn answer(request: &Request) -> Answer {
 }
 
 fn sha256() -> Expected {
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &body());
-    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    let checksums = vec![Checksum::from_hex(Algorithm::Sha256, &hex).unwrap()];
-    Expected { checksums, size: Some(BYTES as u64), hash: None }
+    Expected { size: Some(BYTES as u64), ..sha256_of(&body()) }
 }
 
 #[test]

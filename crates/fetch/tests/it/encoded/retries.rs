@@ -6,7 +6,7 @@ use haul_engine::Engine;
 use haul_fetch::Expected;
 use haul_testkit::{Answer, End, Request, Server, Workdir, seeded_bytes};
 
-use super::format::{CHUNK, Format, config, decoded, fetch, fetch_as};
+use super::format::{CHUNK, Format, config, decoded, fetch, fetch_as, sha256_of};
 
 const BYTES: usize = 100;
 
@@ -86,4 +86,22 @@ fn a_large_body_is_continued_from_the_file() {
         assert_eq!(first_asked(&server), Some(format!("bytes={whole}-")), "cut at {cut}");
         assert_eq!(format.files.load(Ordering::Relaxed), 1);
     }
+}
+
+/// A server that changes a file and keeps its strong entity tag breaks the promise on which continuing rests. A checksum
+/// of the content finds that; nothing else can.
+#[test]
+fn other_content_under_the_same_etag_is_found_by_a_checksum_alone() {
+    let cut = 3 * CHUNK + 1;
+    let lying = || cutting(cut, |request| Answer::ranged(request, &body(2), "\"1\""));
+    let config = |format: &Format| haul_fetch::Config { resume: true, ..config(format) };
+    let (dir, format) = (Workdir::new(), Format::default());
+    let end = fetch_as(Engine::Serial, dir.dir(), config(&format), &lying().url("/"), sha256_of(&body(1)));
+    assert!(end.is_err_and(|error| error.contains("Checksum")));
+    assert!(!dir.names().contains(&"x".to_owned()), "{:?}", dir.names());
+
+    let dir = Workdir::new();
+    assert_eq!(fetch(&dir, config(&format), &lying().url("/")), Ok((2, false, false)));
+    let mixed = [&body(1)[..3 * CHUNK], &body(2)[3 * CHUNK..]].concat();
+    assert_eq!(decoded(&dir.read("x")), mixed);
 }
