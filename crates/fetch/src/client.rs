@@ -5,6 +5,7 @@
 //! Not to be touched from outside: the worker threads and the slots of pending requests.
 
 pub(crate) mod config;
+pub(crate) mod details;
 pub(crate) mod each;
 pub(crate) mod handle;
 pub(crate) mod observer;

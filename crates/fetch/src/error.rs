@@ -64,6 +64,13 @@ pub enum Error {
     BodySpent,
     /// No address accepted a connection.
     Connect(io::Error),
+    /// The proxy can't be found or reached.
+    ToProxy {
+        /// The proxy's host and port.
+        address: String,
+        /// What failed: [`Error::Resolve`] or [`Error::Connect`].
+        source: Box<Error>,
+    },
     /// The proxy didn't provide a connection to the server.
     Proxy(ProxyError),
     /// The TLS handshake with the server failed, or its certificate was refused.
@@ -229,7 +236,9 @@ impl Error {
             }
             Self::Host { .. } | Self::Task { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
-            Self::Proxy(_) | Self::ProxyTls(_) | Self::TooSlow { .. } => Fault::Network,
+            Self::ToProxy { .. } | Self::Proxy(_) | Self::ProxyTls(_) | Self::TooSlow { .. } => {
+                Fault::Network
+            }
             Self::ClientIdentity(_) => Fault::Local,
             Self::Json { .. } | Self::Text => Fault::Server,
             Self::Tls(_) | Self::Protocol(_) | Self::Coding(_) | Self::Status(_) => Fault::Server,
@@ -267,6 +276,15 @@ impl Error {
     /// Whether a name server failed, so that another attempt may succeed.
     pub fn is_name_server_failure(&self) -> bool {
         matches!(self, Self::Resolve(source) if haul_io::is_try_again(source))
+    }
+
+    /// The system's error, if the first hop can't be found or reached.
+    pub(crate) fn of_first_hop(&self) -> Option<&io::Error> {
+        match self {
+            Self::Connect(error) | Self::Resolve(error) => Some(error),
+            Self::ToProxy { source, .. } => source.of_first_hop(),
+            _ => None,
+        }
     }
 
     /// An error of the connection: cancellation, a timeout, TLS, or the transport itself.
@@ -319,6 +337,13 @@ impl fmt::Display for Error {
             Self::Body(source) => write!(f, "cannot read the request's body: {}", reason(source)),
             Self::BodySpent => f.write_str("the request's body can't be sent again"),
             Self::Connect(source) => write!(f, "cannot connect: {}", reason(source)),
+            Self::ToProxy { address, source } => match &**source {
+                Self::Connect(source) => {
+                    write!(f, "cannot connect to the proxy {address}: {}", reason(source))
+                }
+                Self::Resolve(source) => write!(f, "cannot resolve the proxy {address}: {}", reason(source)),
+                other => write!(f, "the proxy {address}: {other}"),
+            },
             Self::Proxy(source) => source.fmt(f),
             Self::Tls(source) => write!(f, "TLS: {}", source),
             Self::ProxyTls(source) => write!(f, "TLS to the proxy: {}", source),
@@ -372,6 +397,7 @@ impl std::error::Error for Error {
             | Self::Write(source) => Some(source),
             Self::Tls(source) | Self::ProxyTls(source) => Some(source),
             Self::Protocol(source) => Some(source),
+            Self::ToProxy { source, .. } => Some(source),
             Self::Proxy(source) => Some(source),
             Self::Coding(source) => Some(source),
             _ => None,

@@ -61,7 +61,7 @@ pub use body::expectation::Expected;
 pub use client::config::{ClientIdentity, Config, HostLimits, Segments, Trust};
 pub use client::each::Each;
 pub use client::handle::{Callback, Client, NoRoom, NotSubmitted, Ready};
-pub use client::observer::{Observer, TransferEvent};
+pub use client::observer::{Detail, Observer, TransferEvent};
 pub use client::pending::Pending;
 pub use client::reader::BodyReader;
 pub use client::request::Request;

@@ -14,6 +14,7 @@ use haul_seal::{During, Error, FileOptions, Plugins, StreamOptions, Streamed, in
 use serde_json::{Map, Value};
 
 use super::endpoints::{Endpoints, Output};
+use super::failures;
 use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
@@ -158,8 +159,10 @@ impl Stream<'_> {
             }
             Err(error) => {
                 let subject = quoted(self.endpoints.input.subject());
-                self.voice.error(format!("cannot {} {subject}: {error}", self.verb));
-                error.hint().inspect(|hint| self.voice.hint(hint));
+                let message = self.message(error);
+                self.voice.error(format!("cannot {} {subject}: {message}", self.verb));
+                let source = self.endpoints.input.file();
+                failures::hint(error, source).inspect(|hint| self.voice.hint(hint));
                 error.exit()
             }
         };
@@ -177,6 +180,14 @@ impl Stream<'_> {
             self.print_records(ended, exit);
         }
         Ok(exit)
+    }
+
+    fn message(&self, error: &Error) -> String {
+        let target = match &self.endpoints.output {
+            Output::Stdout => Some("to stdout".to_owned()),
+            output => output.path().map(quoted),
+        };
+        failures::message(error, target.as_deref())
     }
 
     fn print_stats(&self, streamed: &Streamed, ended: &Ended) {
@@ -228,7 +239,7 @@ impl Stream<'_> {
                 members.insert("sealed_bytes".to_owned(), streamed.sealed_bytes.into());
             }
             Err(error) => {
-                members.insert("error".to_owned(), error.to_string().into());
+                members.insert("error".to_owned(), self.message(error).into());
             }
         }
         members

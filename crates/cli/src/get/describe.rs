@@ -1,14 +1,16 @@
-//! Descriptions of fetches: results, failures and hints.
+//! Descriptions of fetches.
 //!
 //! Owns: words, JSON members, exit codes.
-//! Does not own: the form of messages and of the report ([`crate::report`]).
+//! Does not own: the words of failures ([`failures`]), the form of messages and of the report ([`crate::report`]).
+
+mod failures;
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::time::Duration;
 
 use haul_engine::{Event, Report, Source};
-use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Phase, Times};
+use haul_fetch::{Error, Failed, FetchJob, FetchTask, Fetched, Times};
 use haul_io::Shortfalls;
 use serde_json::{Map, Value};
 
@@ -22,6 +24,15 @@ use crate::report::text::{human_bytes, name_members, quoted};
 impl Reportable for FetchJob {
     const VERB: &'static str = "fetch";
     const DONE: &'static str = "fetched";
+    const WARNS_WITHOUT_TASKS: bool = true;
+
+    fn message(&self, task: &FetchTask, failed: &Failed) -> String {
+        failures::message(failed, task, self.config())
+    }
+
+    fn hint(&self, task: &FetchTask, failed: &Failed) -> Option<Cow<'static, str>> {
+        failures::hint(&failed.error, task, self.config())
+    }
 
     fn run(
         &self,
@@ -141,27 +152,6 @@ impl DescribeFailure for Failed {
         }
     }
 
-    fn hint(&self) -> Option<&'static str> {
-        match &self.error {
-            Error::NameTaken => {
-                Some("--name path keeps the directories of URLs, and \"out\" in a list names each file")
-            }
-            Error::Busy => Some("wait for it, or name another place with -o or -d"),
-            Error::InTheWay { .. } => Some("move it away, or name another place with -o or -d"),
-            Error::Untrusted { .. } => Some(
-                "try again on another network or after logging in; remove the .haul-part file to start over",
-            ),
-            Error::Unreadable => Some("--identity names a file with the key; --force fetches it again"),
-            Error::Exists => Some(
-                "remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces",
-            ),
-            Error::Differs => {
-                Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")
-            }
-            other => limit_hint(other).or_else(|| other.certificate_fault().and_then(certificate_hint)),
-        }
-    }
-
     fn is_unread(&self) -> bool {
         matches!(&self.error, Error::Write(source) if source.kind() == std::io::ErrorKind::BrokenPipe)
     }
@@ -172,40 +162,5 @@ impl DescribeFailure for Failed {
             members.insert("status".to_owned(), status.as_u16().into());
         }
         members
-    }
-}
-
-/// The option for the limit that was reached, or what is wrong with the server.
-fn limit_hint(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::TooManyRedirects => Some("--max-redirects is the limit; it is 10 by default"),
-        Error::Timeout(Phase::Connect) => Some("--connect-timeout is the limit; it is 10s by default"),
-        Error::Timeout(Phase::Transfer) => Some("--read-timeout is the limit; it is 30s by default"),
-        Error::Timeout(Phase::Total) => Some("--max-time is the limit"),
-        Error::TooSlow { .. } => Some("--min-speed is the limit"),
-        Error::TooLarge { .. } => Some("--max-size is the limit"),
-        other if other.is_not_tls() => Some("this port may not speak TLS: try http:// instead of https://"),
-        other if other.is_name_server_failure() => {
-            Some("the name server failed, which may be temporary: try again")
-        }
-        _ => None,
-    }
-}
-
-/// Advice for a certificate that was rejected.
-fn certificate_hint(fault: CertificateFault) -> Option<&'static str> {
-    match fault {
-        CertificateFault::Expired | CertificateFault::NotYetValid => Some(
-            "check the clock of this machine; otherwise the server's operator has to renew the certificate",
-        ),
-        CertificateFault::OtherName => Some("use the name in the certificate; --resolve sets its address"),
-        CertificateFault::Nameless => {
-            Some("only names in subjectAltName count; the server's operator has to make a new certificate")
-        }
-        CertificateFault::Malformed => Some("the server's operator has to make a new certificate"),
-        CertificateFault::Untrusted => {
-            Some("--cacert names a file with the authorities, or the server's own certificate, to trust")
-        }
-        _ => None,
     }
 }

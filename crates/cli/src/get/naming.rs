@@ -38,6 +38,8 @@ pub(super) struct NamingPlan {
     pub(super) dir: PathBuf,
     pub(super) rule: NameArg,
     pub(super) requests: RequestPlan,
+    /// The list, as it is named in messages.
+    pub(super) list: String,
     /// Permission bits of results.
     pub(super) mode: u32,
     /// What happens to files that exist.
@@ -72,6 +74,8 @@ pub(super) struct Naming {
     dir: PathBuf,
     rule: NameArg,
     requests: RequestTemplate,
+    /// The list, as it is named in messages.
+    list: String,
     mode: u32,
     existing: Existing,
     checksum: Option<Checksum>,
@@ -93,6 +97,10 @@ impl NamingPlan {
     ) -> Result<Naming, Problem> {
         let output = match self.output {
             OutputPlan::Directory => None,
+            OutputPlan::File(path) if path.is_dir() => {
+                return Err(Problem::usage(format!("-o names a file, and {} is a directory", quoted(&path)))
+                    .hint(format!("-d {} puts the file into it", quoted(&path))));
+            }
             OutputPlan::File(path) => Some(match device(&path, timeout)? {
                 Some(device) => Destination::Stream(device),
                 None => Destination::File(publish(path, self.mode, self.existing)),
@@ -110,6 +118,7 @@ impl NamingPlan {
             dir: self.dir,
             rule: self.rule,
             requests: self.requests.prepare()?,
+            list: self.list,
             mode: self.mode,
             existing: self.existing,
             checksum: self.checksum,
@@ -138,9 +147,11 @@ impl Naming {
         let list_line = self.keep_lines.then(|| to_list_line(&line));
         let mut task = match line {
             Ok(item) => self.item_task(item),
-            Err(BadLine { number, reason }) => {
+            Err(BadLine { number, column, reason }) => {
                 let reason = redacted(&reason).into_owned();
-                FetchTask::of(Err(reason), format!("line {number} of the list"), Destination::Discard)
+                let column = column.map_or_else(String::new, |column| format!(":{column}"));
+                let label = format!("{}:{number}{column}", self.list);
+                FetchTask::of(Err(reason), label, Destination::Discard)
             }
         };
         task.context = list_line;

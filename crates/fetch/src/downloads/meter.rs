@@ -47,6 +47,7 @@ impl Meters {
         Observer::new(move |event| match *event {
             TransferEvent::Expected { bytes } => meter.total.store(bytes, Ordering::Relaxed),
             TransferEvent::Received { bytes } => meters.count(&meter, bytes),
+            TransferEvent::Detail { .. } => {}
         })
     }
 

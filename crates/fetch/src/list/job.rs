@@ -65,6 +65,11 @@ impl FetchJob {
         }
     }
 
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
     async fn attempt<I: Io>(
         &self,
         attempt: &mut Attempt<'_, I>,

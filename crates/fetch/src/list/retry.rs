@@ -142,6 +142,7 @@ fn is_retryable(error: &Error, method: &Method, retry_statuses: &[StatusCode]) -
         // The request was not sent.
         Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
         Error::Resolve(error) => haul_io::is_try_again(error) || error.kind() == ErrorKind::TimedOut,
+        Error::ToProxy { source, .. } => is_retryable(source, method, retry_statuses),
         Error::Proxy(error) => error.is_transient(),
         Error::Transport(_) | Error::TooSlow { .. } | Error::Timeout(Phase::Transfer) => {
             method.is_idempotent()
@@ -156,7 +157,11 @@ fn is_retryable(error: &Error, method: &Method, retry_statuses: &[StatusCode]) -
 /// Whether name servers didn't answer. The resolver has asked them several times by then; asking again and again would
 /// hold up the run.
 fn is_silence(error: &Error) -> bool {
-    matches!(error, Error::Resolve(error) if error.kind() == ErrorKind::TimedOut)
+    match error {
+        Error::Resolve(error) => error.kind() == ErrorKind::TimedOut,
+        Error::ToProxy { source, .. } => is_silence(source),
+        _ => false,
+    }
 }
 
 /// The longest pause after so many attempts: doubled each time, up to the limit.
@@ -174,6 +179,10 @@ fn jittered(pause: Duration, random: u64) -> Duration {
 mod tests {
     use super::*;
     use crate::{ProxyError, Response, TlsError};
+
+    fn to_proxy(source: Error) -> Error {
+        Error::ToProxy { address: "p:1".to_owned(), source: Box::new(source) }
+    }
     use haul_http1::ProtocolError;
     use http::HeaderMap;
 
@@ -213,6 +222,8 @@ mod tests {
             (Error::Proxy(ProxyError::Reply { code: 5 }), true, true),
             (Error::Proxy(ProxyError::Reply { code: 2 }), false, false),
             (Error::Proxy(ProxyError::Denied), false, false),
+            (to_proxy(Error::Connect(io(ErrorKind::ConnectionRefused))), true, true),
+            (to_proxy(Error::Resolve(io(ErrorKind::NotFound))), false, false),
             (status(408), true, false),
             (status(429), true, false),
             (status(500), true, false),

@@ -127,6 +127,13 @@ impl<W: Wire> Tls<W> {
         Ok(tls)
     }
 
+    /// The version of TLS and the cipher suite, in words.
+    pub(crate) fn version_and_cipher(&self) -> String {
+        let version = self.connection.protocol_version().and_then(|version| version.as_str());
+        let suite = self.connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        format!("{}, {}", version.unwrap_or("TLS"), suite.unwrap_or("unknown cipher suite"))
+    }
+
     /// Whether the end that [`Wire::receive`] saw was announced by close_notify.
     pub(crate) fn ended_cleanly(&self) -> bool {
         self.ended_cleanly

@@ -13,6 +13,7 @@ use http::StatusCode;
 use url::Url;
 
 use crate::body::shortage::Shortage;
+use crate::client::details;
 use crate::client::zone;
 use crate::route::connection::{Connection, Dial};
 use crate::route::hops::Route;
@@ -41,6 +42,7 @@ impl<I: Io> Attempt<'_, I> {
                     return Err(Error::Method { reason: "tunnels can't be fetched" });
                 }
                 Ok(answered) => {
+                    self.config().observer.tell_detail(|| details::received(&request.url, &answered.head));
                     #[cfg(feature = "cookies")]
                     if let Some(jar) = &self.config().cookies {
                         jar.take_all(&request.url, &answered.head.headers);
@@ -88,7 +90,7 @@ impl<I: Io> Attempt<'_, I> {
             let dial = Dial { io, config: &shared.config, tls: &shared.tls, shows_identity, deadline, times };
             // On the heap: its state is large (handshakes within handshakes), and most tasks never need it.
             let opened = Box::pin(Connection::open(dial, &request.url, route.clone())).await;
-            if let Err(Error::Connect(error) | Error::Resolve(error)) = &opened
+            if let Some(error) = opened.as_ref().err().and_then(Error::of_first_hop)
                 && is_shortage(error)
                 && (shared.pool.close_oldest() || shortage.waits(io, error).await)
             {

@@ -64,6 +64,11 @@ impl Outgoing {
         self.expects_continue
     }
 
+    /// The head, if it hasn't been sent.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
     /// Sends the head alone.
     pub(crate) async fn send_head<I: Io>(
         &mut self,

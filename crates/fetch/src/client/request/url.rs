@@ -25,9 +25,7 @@ pub(super) fn no_url() -> Url {
 /// Why a text isn't a URL. The text is not quoted: it may contain a password.
 fn malformed(error: url::ParseError) -> String {
     match error {
-        url::ParseError::RelativeUrlWithoutBase => {
-            "the URL has no scheme; write https:// or http:// before the host".to_owned()
-        }
+        url::ParseError::RelativeUrlWithoutBase => "the URL has no scheme".to_owned(),
         other => other.to_string(),
     }
 }
@@ -38,7 +36,7 @@ pub(crate) fn check_url(url: &Url) -> Result<(), &'static str> {
         "http" | "https" => {}
         // A host and a port, which read as a scheme and a path.
         _ if !url.has_host() && url.path().starts_with(|first: char| first.is_ascii_digit()) => {
-            return Err("the URL has no scheme; write https:// or http:// before the host");
+            return Err("the URL has no scheme");
         }
         _ => return Err("only http and https can be fetched"),
     }
