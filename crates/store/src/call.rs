@@ -5,7 +5,7 @@
 //! Not to be touched from outside: signatures, the clock's correction, pauses.
 
 pub(crate) mod body;
-pub(crate) mod refusal;
+mod refused;
 pub(crate) mod send;
 mod signature;
 pub(crate) mod store;

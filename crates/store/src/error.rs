@@ -1,13 +1,13 @@
 //! The errors of the crate, sorted by whose fault they are.
 //!
 //! Owns: one error type for everything that is done with a store.
-//! Does not own: the meaning of a store's codes (`call::refusal`).
+//! Does not own: the meaning of a store's codes ([`crate::refusal`]).
 
 use std::{fmt, io};
 
 pub use haul_fetch::Fault;
 
-use crate::call::refusal::Refusal;
+use crate::refusal::Refusal;
 
 /// Why something could not be done with a store.
 #[derive(Debug)]
@@ -107,6 +107,9 @@ impl From<haul_fetch::Error> for Error {
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
+        if matches!(error, Error::Cancelled) {
+            return haul_io::cancelled();
+        }
         let kind = match &error {
             Error::Exists => io::ErrorKind::AlreadyExists,
             Error::Address { .. } | Error::TooManyParts => io::ErrorKind::InvalidInput,

@@ -11,4 +11,5 @@ pub(crate) mod multipart;
 mod parts;
 pub(crate) mod reader;
 pub(crate) mod requests;
+pub(crate) mod upload;
 pub(crate) mod writer;

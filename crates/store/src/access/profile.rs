@@ -85,8 +85,11 @@ mod tests {
     const CONFIG: &str = "[default]\nregion=x\n[profile conf]\ns3 =\n  aws_access_key_id = nested\n\
         aws_access_key_id=C\naws_secret_access_key=D\n[profile sso]\nsso_session = s\n";
 
+    /// The ID, the secret and the token.
+    type Expected<'a> = Option<(&'a str, &'a str, Option<&'a str>)>;
+
     #[track_caller]
-    fn check(profile: &str, expected: Result<Option<(&str, &str, Option<&str>)>, &str>) {
+    fn check(profile: &str, expected: Result<Expected<'_>, &str>) {
         let dir = tempfile::tempdir().unwrap();
         let (credentials, config) = (dir.path().join("credentials"), dir.path().join("config"));
         std::fs::write(&credentials, CREDENTIALS).unwrap();

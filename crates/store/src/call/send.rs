@@ -21,9 +21,9 @@ use haul_fetch::{BodyReader, Fault, Method, Request, Response};
 use crate::Error;
 use crate::access::keys::Keys;
 use crate::call::body::Content;
-use crate::call::refusal::{Kind, Refusal};
 use crate::call::signature::{Scope, Signed, query, sha256, timestamp};
 use crate::call::store::Store;
+use crate::refusal::{Kind, Refusal};
 
 /// The longest answer that describes an error.
 const ERROR_BYTES_MAX: u64 = 64 << 10;

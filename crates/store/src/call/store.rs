@@ -158,3 +158,31 @@ impl std::fmt::Debug for Store {
         f.debug_tuple("Store").field(&self.0.endpoint).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings::new(Endpoint::at("http://h", "x").unwrap(), Credentials::anonymous())
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let settings = settings();
+        assert_eq!(settings.retries, 8);
+        assert_eq!(settings.retry_pause, Duration::from_millis(200));
+        assert_eq!(settings.retry_pause_max, Duration::from_secs(20));
+    }
+
+    #[test]
+    fn the_clock_of_the_store_is_kept() {
+        let store = Store::new(settings(), &Cancel::new().unwrap()).unwrap();
+        let away = Duration::from_secs(1000);
+        for there in [SystemTime::now() - away, SystemTime::now() + away] {
+            store.set_now(there);
+            let distance = store.now().duration_since(there).unwrap_or_else(|error| error.duration());
+            assert!(distance < Duration::from_secs(100));
+        }
+    }
+}

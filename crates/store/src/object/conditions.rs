@@ -8,10 +8,10 @@ use std::fmt;
 use crate::Error;
 use crate::access::address::{Bucket, Object};
 use crate::call::body::Content;
-use crate::call::refusal::Kind;
 use crate::call::store::Store;
 use crate::object::multipart::Target;
 use crate::object::requests::Publishing;
+use crate::refusal::Kind;
 
 /// Which conditions a store honours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Store {
         let aborted = self.abort_upload(upload);
         let complete = complete?;
         aborted?;
-        let read = match self.get(object, "\"00000000000000000000000000000000\"", (0, 0)) {
+        let read = match self.get(object, "\"00000000000000000000000000000000\"", 0, 0) {
             Ok(_) => false,
             Err(failure) => match failure.error {
                 Error::Refused(refusal) if refusal.kind == Kind::Condition => true,

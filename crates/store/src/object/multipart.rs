@@ -8,12 +8,12 @@ use haul_fetch::Method;
 use crate::Error;
 use crate::access::address::{Bucket, Object};
 use crate::call::body::Content;
-use crate::call::refusal::{Kind, Refusal};
 use crate::call::send::{Call, Failure};
 use crate::call::store::Store;
 use crate::call::xml::{Element, write_element};
-use crate::object::leftovers::Upload;
 use crate::object::requests::{CRC, Publishing, TOKEN, compare, etag, text};
+use crate::object::upload::Upload;
+use crate::refusal::{Kind, Refusal};
 
 /// A part that the store has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,13 @@ impl<'a> Target<'a> {
     fn call(self, method: Method) -> Call<'a> {
         Call::new(method, self.object.bucket(), self.object.key()).with("uploadId", self.id)
     }
+}
+
+/// Where a page of uploads begins: behind this one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marker {
+    pub(crate) key: String,
+    id: String,
 }
 
 /// A page of a listing, and where the next begins.
@@ -144,16 +151,16 @@ impl Store {
         Ok(Page { items, next })
     }
 
-    /// ListMultipartUploads: up to 1000 uploads after `after`, a key and an upload's ID.
+    /// ListMultipartUploads: up to 1000 uploads after `after`.
     pub(crate) fn list_uploads(
         &self,
         bucket: &Bucket,
-        after: &(String, String),
-    ) -> Result<Page<Upload, (String, String)>, Error> {
+        after: &Marker,
+    ) -> Result<Page<Upload, Marker>, Error> {
         let mut call =
             Call::new(Method::GET, bucket.name(), "").with("uploads", "").with("prefix", bucket.prefix());
-        if !after.0.is_empty() {
-            call = call.with("key-marker", &*after.0).with("upload-id-marker", &*after.1);
+        if !after.key.is_empty() {
+            call = call.with("key-marker", &*after.key).with("upload-id-marker", &*after.id);
         }
         let root = Element::parse(&self.call(&call)?.body)?;
         let mut items = Vec::new();
@@ -166,7 +173,7 @@ impl Store {
         }
         let next = root.is_true("IsTruncated").then(|| {
             let id = root.text("NextUploadIdMarker").unwrap_or_default().to_owned();
-            root.need("NextKeyMarker").map(|key| (key.to_owned(), id))
+            root.need("NextKeyMarker").map(|key| Marker { key: key.to_owned(), id })
         });
         let next = next.transpose()?;
         progressed(next.as_ref(), after)?;

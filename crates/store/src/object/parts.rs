@@ -63,7 +63,8 @@ impl Parts {
     /// `known` are the parts that the upload has already.
     pub(super) fn start(
         store: &Store,
-        (object, id): (&Object, String),
+        object: &Object,
+        id: String,
         in_flight_max: usize,
         known: BTreeMap<u32, Part>,
     ) -> Result<Self, Error> {

@@ -11,9 +11,9 @@ use haul_fetch::{BodyReader, StatusCode};
 
 use crate::Error;
 use crate::access::address::Object;
-use crate::call::refusal::Kind;
 use crate::call::store::Store;
 use crate::object::requests::Stat;
+use crate::refusal::Kind;
 
 /// The first request after a seek asks for this much; each that follows in sequence for twice as much.
 const WINDOW_BYTES_MIN: u64 = 256 << 10;
@@ -79,7 +79,7 @@ impl ObjectReader {
 
     fn request(&self) -> Result<Body, Error> {
         let end = self.position.saturating_add(self.window).min(self.stat.bytes);
-        let answered = match self.store.get(&self.object, &self.stat.etag, (self.position, end - 1)) {
+        let answered = match self.store.get(&self.object, &self.stat.etag, self.position, end - 1) {
             Ok(answered) => answered,
             Err(failure) => {
                 return Err(match failure.error {

@@ -8,9 +8,9 @@ use haul_fetch::{BodyReader, HeaderMap, Method};
 use crate::Error;
 use crate::access::address::Object;
 use crate::call::body::Content;
-use crate::call::refusal::Kind;
 use crate::call::send::{Answered, Call, Failure};
 use crate::call::store::Store;
+use crate::refusal::Kind;
 
 /// The field that tells this run's object from another's after an answer was lost.
 pub(crate) const TOKEN: &str = "x-amz-meta-haul-upload";
@@ -75,7 +75,8 @@ impl Store {
         &self,
         object: &Object,
         etag: &str,
-        (first, last): (u64, u64),
+        first: u64,
+        last: u64,
     ) -> Result<Answered<BodyReader>, Failure> {
         let call = Call::new(Method::GET, object.bucket(), object.key())
             .field("if-match", etag)
@@ -108,7 +109,8 @@ impl Store {
     }
 
     /// The ETag of `object` if the request that failed has published it nevertheless: its answer was lost, and when it
-    /// was repeated, the object existed. It is known again by its token, or by its bytes if another run began the upload.
+    /// was repeated, the object existed. It is known again by its token, or by its bytes if
+    /// another run began the upload.
     pub(crate) fn published_unseen(
         &self,
         object: &Object,

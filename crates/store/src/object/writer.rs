@@ -108,8 +108,8 @@ impl ObjectWriter {
     /// Sends what is left, and publishes the object.
     ///
     /// # Errors
-    /// [`Error::Exists`] if there is an object of this key that isn't to be replaced. After any error nothing is left of
-    /// the object, except where the store can't be reached: then [`Store::sweep`] removes its parts later.
+    /// [`Error::Exists`] if there is an object of this key that isn't to be replaced. After any error nothing is left
+    /// of the object, except where the store can't be reached: [`Store::sweep`] then removes its parts later.
     pub fn finish(mut self) -> Result<Published, Error> {
         if self.has_failed {
             return Err(failed_before());
@@ -197,7 +197,7 @@ impl ObjectWriter {
             Some(id) => id,
             None => self.store.create_upload(&self.object, &self.token)?,
         };
-        Parts::start(&self.store, (&self.object, id), self.options.parts_in_flight_max, known)
+        Parts::start(&self.store, &self.object, id, self.options.parts_in_flight_max, known)
     }
 
     fn parts_of(&self, upload: Target<'_>) -> Result<BTreeMap<u32, Part>, Error> {
@@ -255,6 +255,14 @@ fn failed_before() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let WriterOptions { part_bytes, parts_in_flight_max, bytes, replace, resume } =
+            WriterOptions::default();
+        assert_eq!((part_bytes, parts_in_flight_max, bytes), (16 << 20, 4, None));
+        assert!(!replace && !resume);
+    }
 
     #[test]
     fn parts_are_whole_chunks_and_enough() {

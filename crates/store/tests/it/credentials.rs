@@ -76,7 +76,7 @@ fn an_instance_is_asked_by_version_two_only() {
         }
     });
     let base = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", service.url("/"));
-    let (result, fake) = try_with(&[base.clone()], 3);
+    let (result, fake) = try_with(std::slice::from_ref(&base), 3);
     result.unwrap();
     assert_eq!(signed_by(&fake), ("ROLE".to_owned(), Some("session".to_owned())));
     assert_eq!(service.requests().len(), 3, "the keys are kept");

@@ -8,6 +8,7 @@ use haul_store::{Bucket, Credentials, Endpoint, Keys, Object, Settings, Store};
 use haul_testkit::{Answer, End, Request, Server};
 
 /// What happens to a request instead of, or after, what it asks for.
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
 pub(crate) enum Fault {
     /// This answer; the request has no effect.
     Instead(Answer),

@@ -1,15 +1,13 @@
 //! What a store refused, and what its codes mean.
 //!
 //! Owns: the kinds of refusals, their sentences, which of them are transient.
-//! Does not own: what is done about them ([`super::send`]).
+//! Does not own: what is done about them (`call::send`), the answers that they are read from (`call::refused`).
 //!
 //! Source: Amazon S3 API reference, "Error responses".
 
 use std::{fmt, io};
 
-use haul_fetch::{Fault, Response};
-
-use crate::call::xml::Element;
+use haul_fetch::Fault;
 
 /// A refusal: the store's code, and what kind of refusal it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +65,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    fn of(status: u16, code: &str) -> Self {
+    pub(crate) fn of(status: u16, code: &str) -> Self {
         match code {
             "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "AuthorizationHeaderMalformed" => Self::WrongKey,
             "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired" | "InvalidToken" => {
@@ -167,37 +165,6 @@ impl Kind {
             Self::Other => "the store refused the request",
         }
     }
-}
-
-impl Refusal {
-    /// The refusal that `response` is. A HEAD request's has no body, and so no code.
-    pub(crate) fn of(response: &Response) -> Self {
-        let status = response.status.as_u16();
-        let error = Element::parse(&response.body).ok().filter(|element| element.name == "Error");
-        let text = |name: &str| error.as_ref().and_then(|error| error.text(name)).map_or(String::new(), tame);
-        let code = text("Code");
-        let request_id = response.headers.get("x-amz-request-id").and_then(|id| id.to_str().ok());
-        let request_id = request_id.map_or_else(|| text("RequestId"), tame);
-        Self { kind: Kind::of(status, &code), status, code, message: text("Message"), request_id }
-    }
-
-    /// The refusal in an answer with a success's status: a completed upload is announced before it is assembled.
-    pub(crate) fn within(error: &Element) -> Self {
-        let text = |name: &str| error.text(name).map_or(String::new(), tame);
-        let code = text("Code");
-        Self {
-            kind: Kind::of(500, &code),
-            status: 200,
-            message: text("Message"),
-            request_id: text("RequestId"),
-            code,
-        }
-    }
-}
-
-/// At most 300 characters, none of which controls a terminal.
-fn tame(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 impl fmt::Display for Refusal {
