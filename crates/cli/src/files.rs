@@ -8,6 +8,7 @@ mod cat;
 mod describe;
 mod endpoints;
 mod inspect;
+mod objects;
 mod open;
 mod opened;
 mod part;
