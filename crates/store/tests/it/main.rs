@@ -8,5 +8,4 @@ mod fake;
 mod faults;
 mod reading;
 mod seaweed;
-mod weed;
 mod writing;

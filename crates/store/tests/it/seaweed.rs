@@ -3,11 +3,10 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use haul_store::{Bucket, Error, Kind, Object, Store, WriterOptions};
-use haul_testkit::seeded_bytes;
+use haul_store::{Bucket, Credentials, Endpoint, Error, Keys, Kind, Object, Settings, Store, WriterOptions};
+use haul_testkit::{Weed, seeded_bytes};
 
-use crate::fake::store;
-use crate::weed::Weed;
+use crate::fake;
 
 const PART: usize = 5 << 20;
 
@@ -24,13 +23,20 @@ fn write(store: &Store, object: &Object, bytes: &[u8], options: WriterOptions) -
 #[test]
 fn seaweedfs_agrees() {
     let Some(weed) = Weed::start() else { return };
-    let store = store(weed.settings("HAULKEY", "haul-secret"));
+    let store = store(&weed, Weed::KEY, Weed::SECRET);
     let bucket: Bucket = "s3://haul-test/run/".parse().unwrap();
     round_trips(&store, &bucket);
     conditions(&store, &bucket);
     listing(&store, &bucket);
     interrupted(&store, &bucket);
     refused(&weed, &bucket);
+}
+
+fn store(weed: &Weed, id: &str, secret: &str) -> Store {
+    let endpoint = Endpoint::at(&weed.url(), "us-east-1").unwrap();
+    let credentials = Credentials::fixed(Keys::new(id, secret.to_owned().into(), None));
+    let settings = fake::settings(endpoint, credentials);
+    fake::store(Settings { retry_pause: Duration::from_millis(20), ..settings })
 }
 
 fn round_trips(store: &Store, bucket: &Bucket) {
@@ -114,8 +120,8 @@ fn interrupted(store: &Store, bucket: &Bucket) {
 
 fn refused(weed: &Weed, bucket: &Bucket) {
     let object = bucket.object("refused").unwrap();
-    for (id, secret) in [("HAULKEY", "wrong"), ("NOBODY", "haul-secret")] {
-        let error = write(&store(weed.settings(id, secret)), &object, b"x", options()).unwrap_err();
+    for (id, secret) in [(Weed::KEY, "wrong"), ("NOBODY", Weed::SECRET)] {
+        let error = write(&store(weed, id, secret), &object, b"x", options()).unwrap_err();
         assert!(matches!(&error, Error::Refused(refusal) if refusal.kind == Kind::WrongKey), "{error}");
     }
 }
