@@ -210,8 +210,7 @@ impl Naming {
             (None, NameArg::Disposition) => {
                 let name = unreserved(Path::new(&basename(request.url())));
                 let name = if self.is_sealed { sealed_name(&name) } else { name };
-                let publish = publish(self.dir.join(name), self.mode, self.existing);
-                return Ok(Destination::Named(publish));
+                return Ok(Destination::Named(self.publish(&name)));
             }
         };
         // Only the user may choose the names of haul's own files.
@@ -221,13 +220,14 @@ impl Naming {
             None if self.is_sealed => sealed_name(&name),
             None => name,
         };
-        let mut publish = publish(self.dir.join(&name), self.mode, self.existing);
-        // Links in place of directories are refused beneath the directory of results. A name without directories needs
-        // no such care.
-        if name.components().nth(1).is_some() {
-            publish.root_bytes = Some(self.dir.as_os_str().len());
-        }
-        Ok(Destination::File(publish))
+        Ok(Destination::File(self.publish(&name)))
+    }
+
+    /// A file in the directory of results, beneath which no link is followed. The directory is held open, so what its
+    /// file system can do is found out once.
+    fn publish(&self, name: &Path) -> Publish {
+        let root_bytes = Some(self.dir.as_os_str().len());
+        Publish { root_bytes, ..publish(self.dir.join(name), self.mode, self.existing) }
     }
 }
 
