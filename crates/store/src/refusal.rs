@@ -116,7 +116,7 @@ impl Kind {
 
     /// Whether the same request may succeed later.
     pub(crate) fn is_transient(self) -> bool {
-        matches!(self, Self::SlowDown | Self::Server | Self::BadDigest)
+        matches!(self, Self::SlowDown | Self::Server | Self::BadDigest | Self::Conflict)
     }
 
     pub(crate) fn fault(self) -> Fault {

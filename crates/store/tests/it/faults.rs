@@ -73,6 +73,32 @@ fn a_wrong_clock_is_corrected_once() {
 }
 
 #[test]
+fn a_refusal_without_a_body_is_understood() {
+    let there = SystemTime::now() - Duration::from_secs(7200);
+    let date = httpdate::fmt_http_date(there);
+    let hour = humantime::format_rfc3339_seconds(there).to_string().replace(['-', ':'], "")[..11].to_owned();
+    let fake = Fake::scripted(move |request, _| {
+        let is_right = request.header("x-amz-date").unwrap().starts_with(&hour);
+        let answer = match request.method.as_str() {
+            "HEAD" => Answer::new(403),
+            _ => refusal(403, "RequestTimeTooSkewed").header("Date", &date),
+        };
+        (!is_right).then(|| Fault::Instead(answer))
+    });
+    fake.state().put("k", b"some", None);
+    assert_eq!(fake.store().stat(&object("k")).unwrap().unwrap().bytes, 4);
+    let fake = Fake::scripted(|request, _| {
+        let answer = match request.method.as_str() {
+            "HEAD" => Answer::new(400),
+            _ => refusal(400, "ExpiredToken"),
+        };
+        Some(Fault::Instead(answer))
+    });
+    let error = fake.store().stat(&object("k")).unwrap_err();
+    assert!(matches!(&error, Error::Refused(refusal) if refusal.kind == Kind::Expired), "{error}");
+}
+
+#[test]
 fn expired_keys_are_fetched_again_once() {
     let dir = tempfile::tempdir().unwrap();
     let (credentials, config) = (dir.path().join("credentials"), dir.path().join("config"));

@@ -121,6 +121,26 @@ fn a_lost_answer_of_the_last_request_is_no_failure() {
 }
 
 #[test]
+fn a_request_that_the_client_repeats_by_itself_is_no_failure() {
+    for len in [3, PART + 1] {
+        let fake = Fake::scripted(|request, count| {
+            let is_last =
+                request.target == "/bucket/k" && request.method == "PUT" || request.method == "POST";
+            let is_last = is_last && !request.target.contains("uploads=");
+            (is_last && count == 0).then_some(Fault::LostAnswer)
+        });
+        // The connection has been used before, so that the cut looks like the end of an idle one.
+        let store = fake.store();
+        store.remove(&object("other")).unwrap();
+        let bytes = seeded_bytes(1, len);
+        let mut writer = store.writer(&object("k"), small_parts());
+        writer.write_all(&bytes).unwrap();
+        writer.finish().unwrap();
+        assert!(fake.state().objects["k"].bytes == bytes);
+    }
+}
+
+#[test]
 fn another_runs_object_is_not_taken_for_our_own() {
     let fake = Fake::scripted(|request, count| {
         (request.method == "PUT" && count == 0).then(|| Fault::Instead(refusal(500, "InternalError")))
