@@ -80,7 +80,9 @@ fn what_is_fetched_is_sealed_by_batches_of_keys() {
         for path in &paths {
             assert_eq!(workdir.read(format!("plain{path}")), path.as_bytes(), "{engine}");
         }
-        ["vault", "plain"].map(|dir| std::fs::remove_dir_all(workdir.path(dir)).unwrap());
+        for dir in ["vault", "plain"] {
+            std::fs::remove_dir_all(workdir.path(dir)).unwrap();
+        }
     }
     let batches = [1, 2, 4, 8, 16, 32, 64].map(|keys| format!("recipient-v1 {keys}"));
     let sessions = batches.into_iter().chain(["identity-v1 100".to_owned()]);
