@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use haul_engine::{Event, Portable, Report, Source, run_portable};
 use haul_io::Shortfalls;
@@ -155,6 +156,13 @@ impl Subject for Task {
         }
     }
 
+    fn target(&self) -> Option<&Path> {
+        match self {
+            Task::File { target, .. } if !target.as_os_str().is_empty() => Some(target),
+            _ => None,
+        }
+    }
+
     fn bytes_at_start(&self) -> Option<u64> {
         match self {
             Task::File { source, found: None, .. } => Some(source.metadata().ok()?.len()),
@@ -254,5 +262,13 @@ impl DescribeFailure for Error {
             ErrorKind::NoSpace => Exit::NoSpace,
             ErrorKind::Cancelled | ErrorKind::Other => Exit::Failed,
         }
+    }
+
+    fn kind(&self) -> &'static str {
+        failures::kind(self)
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        failures::members(self)
     }
 }

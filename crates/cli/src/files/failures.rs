@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use serde_json::{Map, Value, json};
+
 use haul_seal::{During, Error, HeaderError, OpenError, PluginProblem, WORK_FACTOR_MAX, inspect_file};
 
 /// The message about `error`. `target` is the result, as it is shown.
@@ -17,6 +19,43 @@ pub(super) fn message(error: &Error, target: Option<&str>) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// The kind of `error`, for scripts.
+pub(super) fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Io { step: During::Create | During::Write | During::Publish, .. } => "write",
+        Error::Io { step: During::Remove, .. } => "remove",
+        Error::Io { .. } | Error::Walk(_) | Error::NotRegular => "read",
+        Error::Exchanged | Error::Link { .. } | Error::SourceChanged => "changed",
+        Error::Exists => "exists",
+        Error::NoTargetName => "no_name",
+        Error::Recipients(_) => "recipients",
+        Error::Header(OpenError::NoMatch) => "no_match",
+        Error::Header(OpenError::WrongPassphrase) => "wrong_passphrase",
+        Error::Header(OpenError::Header(HeaderError::NotAge | HeaderError::Converted)) => "not_age",
+        Error::Header(OpenError::Header(
+            HeaderError::WorkFactorTooHigh { .. } | HeaderError::NoMemory { .. },
+        )) => "work_factor",
+        Error::Header(_) | Error::Armor(_) => "damaged_header",
+        Error::Plugin(_) => "plugin",
+        Error::WrongLength | Error::CutShort | Error::AfterEnd => "damaged_length",
+        Error::Chunk { .. } => "damaged_chunk",
+        Error::OutOfRange { .. } => "range",
+        Error::HalfOverwritten => "half_overwritten",
+        _ => "other",
+    }
+}
+
+/// The members that describe `error` further: which chunk is damaged, and what is lost with it.
+pub(super) fn members(error: &Error) -> Map<String, Value> {
+    let Error::Chunk { index, plain, file } = error else { return Map::new() };
+    let chunk = json!({
+        "index": index,
+        "plain_start": plain.start, "plain_bytes": plain.end - plain.start,
+        "file_start": file.start, "file_bytes": file.end - file.start,
+    });
+    Map::from_iter([("chunk".to_owned(), chunk)])
 }
 
 /// Advice against `error`. `source` is the file that was read, if it has a name.

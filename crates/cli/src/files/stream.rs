@@ -21,7 +21,7 @@ use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::{Progress, ProgressEvent, ProgressForm};
-use crate::report::record::{RunRecord, TaskRecord};
+use crate::report::record::{self, FailureRecord, RunRecord, TaskRecord};
 use crate::report::shortfalls;
 use crate::report::stats::Usage;
 use crate::report::text::{human_bytes, name_members, quoted};
@@ -248,7 +248,17 @@ impl Stream<'_> {
                 members.insert("sealed_bytes".to_owned(), streamed.sealed_bytes.into());
             }
             Err(error) => {
-                members.insert("error".to_owned(), self.message(error).into());
+                members.extend(failures::members(error));
+                let hint = failures::hint(error, self.endpoints.input.file());
+                let is_cancelled = error.kind() == haul_seal::ErrorKind::Cancelled;
+                let failure = FailureRecord {
+                    kind: if is_cancelled { "interrupted" } else { failures::kind(error) },
+                    message: if is_cancelled { "interrupted".to_owned() } else { self.message(error) },
+                    hint: hint.as_deref(),
+                    target: self.endpoints.output.path(),
+                    exit: error.exit(),
+                };
+                record::add_failure(&mut members, &failure);
             }
         }
         members

@@ -7,10 +7,11 @@ mod failures;
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Duration;
 
 use haul_engine::{Event, Report, Source};
-use haul_fetch::{Error, Failed, FetchJob, FetchTask, Fetched, Times};
+use haul_fetch::{Destination, Error, Failed, FetchJob, FetchTask, Fetched, Times};
 use haul_io::Shortfalls;
 use serde_json::{Map, Value};
 
@@ -47,6 +48,13 @@ impl Reportable for FetchJob {
 impl Subject for FetchTask {
     fn subject(&self) -> Cow<'_, OsStr> {
         OsStr::new(&self.label).into()
+    }
+
+    fn target(&self) -> Option<&Path> {
+        match &self.destination {
+            Destination::File(publish) if !self.is_hidden => Some(&publish.path),
+            _ => None,
+        }
     }
 
     fn was_begun(&self) -> Option<bool> {
@@ -150,6 +158,10 @@ impl DescribeFailure for Failed {
             Error::Checksum { .. } | Error::Size { .. } => Exit::Damaged,
             _ => Exit::Failed,
         }
+    }
+
+    fn kind(&self) -> &'static str {
+        failures::kind(&self.error)
     }
 
     fn is_unread(&self) -> bool {

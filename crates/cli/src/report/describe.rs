@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use haul_engine::{Config, Event, Job, Report, Source, Workers};
 use haul_io::Shortfalls;
@@ -61,6 +62,10 @@ pub(crate) trait Subject {
     fn bytes(&self) -> Option<u64> {
         None
     }
+    /// The file that the task makes, if it has a name that is shown.
+    fn target(&self) -> Option<&Path> {
+        None
+    }
     /// Whether work on the task was begun; `None` if only its times tell.
     fn was_begun(&self) -> Option<bool> {
         None
@@ -106,6 +111,8 @@ pub(crate) trait DescribeOutput<T> {
 pub(crate) trait DescribeFailure: std::error::Error {
     /// The exit code that this failure calls for.
     fn exit(&self) -> Exit;
+    /// The kind of failure, for scripts: see docs/json.md.
+    fn kind(&self) -> &'static str;
     /// Whether the reader of the result closed its pipe. This ends the run without a message.
     fn is_unread(&self) -> bool {
         false

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
 use super::ending::{Counts, Ending, Groups};
 use super::exit::Exit;
-use super::record::{RunRecord, TaskRecord};
+use super::record::{self, FailureRecord, RunRecord, TaskRecord};
 use super::shortfalls;
 use super::stats;
 use super::text::{name_members, quoted};
@@ -140,12 +140,12 @@ impl<'a> Reporter<'a> {
     }
 
     fn fail<J: Reportable>(&mut self, job: &J, settled: &Settled<J>, failure: &Failure<J::Error>) {
-        let Explanation { exit, kind, message, hint } = explain(job, &settled.task, failure);
+        let Explanation { exit, group, message, hint, .. } = explain(job, &settled.task, failure);
         self.exit = self.exit.max(exit);
         let unread = matches!(failure, Failure::Job(error) if error.is_unread());
         self.unread |= unread;
         if !matches!(failure, Failure::Cancelled) && !unread {
-            if !self.groups.is_news(&kind) && !self.voice.tells_details() {
+            if !self.groups.is_news(&group) && !self.voice.tells_details() {
                 return;
             }
             let subject = settled.task.subject();
@@ -241,32 +241,43 @@ fn failure_members<J: Reportable>(
         Failure::Job(error) => error.members(),
         _ => Map::new(),
     };
-    members.insert("error".to_owned(), explain(job, task, failure).message.into());
+    let Explanation { exit, kind, message, hint, .. } = explain(job, task, failure);
+    let target = task.target();
+    record::add_failure(&mut members, &FailureRecord { kind, message, hint: hint.as_deref(), target, exit });
     members
 }
 
 struct Explanation {
     exit: Exit,
+    kind: &'static str,
     /// The failure without names: equal failures are grouped by it.
-    kind: String,
+    group: String,
     message: String,
     hint: Option<Cow<'static, str>>,
 }
 
 fn explain<J: Reportable>(job: &J, task: &J::Task, failure: &Failure<J::Error>) -> Explanation {
-    let failed =
-        |message: String| Explanation { exit: Exit::Failed, kind: message.clone(), message, hint: None };
+    let failed = |kind, message: String| Explanation {
+        exit: Exit::Failed,
+        kind,
+        group: message.clone(),
+        message,
+        hint: None,
+    };
     match failure {
         Failure::Job(error) => Explanation {
             exit: error.exit(),
-            kind: error.to_string(),
+            kind: error.kind(),
+            group: error.to_string(),
             message: job.message(task, error),
             hint: job.hint(task, error),
         },
-        Failure::Cancelled => failed("interrupted".to_owned()),
-        Failure::Panicked(message) => failed(format!("internal error: {message}")),
-        Failure::WorkersDied { count } => failed(format!("{count} worker processes died over it")),
-        Failure::NoWorker => failed("all worker processes died".to_owned()),
-        _ => failed("the task failed".to_owned()),
+        Failure::Cancelled => failed("interrupted", "interrupted".to_owned()),
+        Failure::Panicked(message) => failed("internal", format!("internal error: {message}")),
+        Failure::WorkersDied { count } => {
+            failed("worker_died", format!("{count} worker processes died over it"))
+        }
+        Failure::NoWorker => failed("worker_died", "all worker processes died".to_owned()),
+        _ => failed("other", "the task failed".to_owned()),
     }
 }

@@ -51,6 +51,36 @@ fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 
+/// The kind of `error`, for scripts.
+pub(super) fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Url { .. } | Error::Task { .. } | Error::Host { .. } => "url",
+        Error::Method { .. } | Error::Header { .. } | Error::Credentials { .. } | Error::Request(_) => {
+            "request"
+        }
+        Error::Body(_) | Error::BodySpent => "request_body",
+        Error::Resolve(_) => "resolve",
+        Error::Connect(_) => "connect",
+        Error::ToProxy { .. } | Error::Proxy(_) | Error::ProxyTls(_) => "proxy",
+        Error::Tls(_) | Error::Trust(_) | Error::ClientIdentity(_) => "tls",
+        Error::Transport(_) => "connection",
+        Error::Timeout(_) | Error::TooSlow { .. } => "timeout",
+        Error::Protocol(_) | Error::Coding(_) | Error::UnaskedPart | Error::PassedOn => "protocol",
+        Error::Status(_) => "status",
+        Error::TooManyRedirects | Error::Redirect { .. } => "redirect",
+        Error::TooLarge { .. } => "too_large",
+        Error::Size { .. } | Error::Checksum { .. } => "checksum",
+        Error::Differs | Error::Exists | Error::Unreadable => "exists",
+        Error::NameTaken => "same_name",
+        Error::Busy | Error::InTheWay { .. } => "in_use",
+        Error::Untrusted { .. } => "untrusted",
+        Error::Write(_) => "write",
+        Error::Cancelled => "interrupted",
+        Error::WorkerPanicked => "internal",
+        _ => "other",
+    }
+}
+
 /// Advice against `error`.
 pub(super) fn hint(error: &Error, task: &FetchTask, config: &Config) -> Option<Cow<'static, str>> {
     match error {
