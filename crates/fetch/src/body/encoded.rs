@@ -6,3 +6,4 @@
 pub(crate) mod chunks;
 pub(crate) mod encoder;
 pub(crate) mod helper;
+pub(crate) mod waiting;

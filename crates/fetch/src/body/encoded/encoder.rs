@@ -6,17 +6,18 @@
 //! encoded in batches, by a helper.
 //!
 //! Owns: the boundary between what is encoded and what still waits, the file that is being encoded.
-//! Does not own: the format ([`haul_io::ChunkedFormat`]), the helper ([`crate::body::encoded::helper`]), storing ([`crate::body::sink`]), checksums
-//! ([`crate::body::expectation`]).
+//! Does not own: the format ([`haul_io::ChunkedFormat`]), the helper ([`crate::body::encoded::helper`]), storing
+//! ([`crate::body::sink`]), checksums ([`crate::body::expectation`]).
 
 use std::sync::Arc;
 
 use haul_io::{Armor, Buf, ChunkedFile, ChunkedFormat, File, Io};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::body::encoded::chunks::Chunks;
 use crate::body::encoded::helper::{BATCH_CHUNKS, BODY_BYTES_MIN, Batch, Helper};
+use crate::body::encoded::waiting::Waiting;
 use crate::body::expectation::Expectation;
 use crate::body::sink::Sink;
 
@@ -41,7 +42,7 @@ struct Begun {
     /// The chunks that have been encoded, or are the helper's.
     chunks: u64,
     /// Content of the next chunk, at most a chunk; with a helper, at most a batch.
-    waiting: Zeroizing<Vec<u8>>,
+    waiting: Waiting,
     /// Encoded bytes that the sink doesn't have yet.
     out: Option<Buf>,
     /// Bytes that the sink has.
@@ -121,7 +122,7 @@ impl Encoder {
     /// Counts the content that still waits, which is the end of the body, for the checksums.
     pub(crate) fn end(&mut self, expectation: &mut Expectation) {
         if let Some(begun) = self.begun.as_mut().filter(|begun| !begun.is_ended) {
-            expectation.update_whole(&begun.waiting);
+            expectation.update_whole(begun.waiting.content());
         }
     }
 
@@ -132,8 +133,8 @@ impl Encoder {
             return Ok(());
         }
         begun.write_batch(io, sink).await?;
-        let whole_bytes = begun.whole_waiting_bytes();
-        let waiting = std::mem::take(&mut begun.waiting);
+        let whole_bytes = begun.waiting.whole_bytes();
+        let waiting = begun.waiting.take_first(begun.waiting.content().len());
         let (whole, last) = waiting.split_at(whole_bytes);
         begun.encode_chunks(io, sink, whole).await?;
         begun.encode(io, sink, true, last).await?;
@@ -154,7 +155,7 @@ impl Encoder {
         expectation: &mut Expectation,
     ) -> Result<(), Error> {
         match &mut self.begun {
-            Some(begun) => begun.encode_waiting(io, sink, expectation, begun.waiting.len()).await,
+            Some(begun) => begun.encode_waiting(io, sink, expectation, begun.waiting.content().len()).await,
             None => Ok(()),
         }
     }
@@ -169,9 +170,9 @@ impl Encoder {
     ) -> Option<Kept> {
         let begun = self.begun.as_mut().filter(|begun| !begun.is_ended)?;
         begun.write_batch(io, sink).await.ok()?;
-        begun.encode_waiting(io, sink, expectation, begun.whole_waiting_bytes()).await.ok()?;
+        begun.encode_waiting(io, sink, expectation, begun.waiting.whole_bytes()).await.ok()?;
         begun.write_batch(io, sink).await.ok()?;
-        begun.waiting.zeroize();
+        begun.waiting.wipe();
         begun.flush(io, sink).await.ok()?;
         let content_bytes = begun.chunks * begun.file.chunk_bytes() as u64;
         (content_bytes > 0).then_some(Kept { content_bytes, stored_bytes: begun.stored_bytes })
@@ -202,11 +203,11 @@ impl Begun {
     fn new(file: Arc<dyn ChunkedFile>) -> Self {
         Self {
             armor: file.armor(),
+            waiting: Waiting::new(file.chunk_bytes()),
             helper: None,
             wants_helper: false,
             file,
             chunks: 0,
-            waiting: Zeroizing::default(),
             out: None,
             stored_bytes: 0,
             expected_bytes: None,
@@ -222,46 +223,25 @@ impl Begun {
         mut content: &[u8],
     ) -> Result<(), Error> {
         let chunk_bytes = self.file.chunk_bytes();
-        if self.waiting.is_empty() && std::mem::take(&mut self.wants_helper) {
+        if self.waiting.content().is_empty() && std::mem::take(&mut self.wants_helper) {
             self.helper = Helper::start(&self.file);
         }
         let waiting_bytes_max = if self.helper.is_some() { BATCH_CHUNKS * chunk_bytes } else { chunk_bytes };
         while !content.is_empty() {
+            let waiting_bytes = self.waiting.content().len();
             // A whole chunk waits until it is known that another byte follows it: it may be the last one.
-            if self.waiting.len() == waiting_bytes_max {
+            if waiting_bytes == waiting_bytes_max {
                 self.encode_waiting(io, sink, expectation, waiting_bytes_max).await?;
-            } else if self.helper.is_none() && self.waiting.is_empty() && content.len() > chunk_bytes {
+            } else if self.helper.is_none() && waiting_bytes == 0 && content.len() > chunk_bytes {
                 let (chunk, rest) = content.split_at(chunk_bytes);
                 expectation.update_whole(chunk);
                 self.encode(io, sink, false, chunk).await?;
                 content = rest;
             } else {
-                let room = waiting_bytes_max - self.waiting.len();
-                let (now, rest) = content.split_at(content.len().min(room));
-                if self.waiting.capacity() < waiting_bytes_max {
-                    self.make_waiting_room(waiting_bytes_max);
-                }
-                self.waiting.extend_from_slice(now);
-                content = rest;
+                content = self.waiting.append(content, waiting_bytes_max, self.expected_bytes);
             }
         }
         Ok(())
-    }
-
-    /// Makes room for the content that will wait, up to `bytes_max` bytes. Content that waits already is never moved,
-    /// so that no copy of it is left behind. Most bodies are short.
-    fn make_waiting_room(&mut self, bytes_max: usize) {
-        if self.waiting.is_empty() {
-            self.waiting.zeroize();
-            let expected_bytes = self.expected_bytes.and_then(|bytes| usize::try_from(bytes).ok());
-            self.waiting.reserve_exact(expected_bytes.map_or(bytes_max, |bytes| bytes.min(bytes_max)));
-        }
-    }
-
-    /// Bytes of the waiting chunks that aren't the last of the file, whatever follows.
-    fn whole_waiting_bytes(&self) -> usize {
-        let chunk_bytes = self.file.chunk_bytes();
-        self.waiting.len().saturating_sub(1) / chunk_bytes * chunk_bytes
     }
 
     /// Encodes the first `count` bytes that wait: whole chunks, which aren't the last of the file. The rest is dropped.
@@ -276,16 +256,13 @@ impl Begun {
         if count == 0 {
             return Ok(());
         }
-        expectation.update_whole(&self.waiting[..count]);
-        let mut content = std::mem::take(&mut self.waiting);
-        content[count..].zeroize();
-        content.truncate(count);
+        let content = self.waiting.take_first(count);
+        expectation.update_whole(&content);
         if self.helper.is_some() {
             return self.hand_over(io, sink, content).await;
         }
         let encoded = self.encode_chunks(io, sink, &content).await;
-        content.clear();
-        self.waiting = content;
+        self.waiting.reuse(content);
         encoded
     }
 
@@ -321,11 +298,8 @@ impl Begun {
 
     /// What the helper has encoded. Its content gives way to what comes next.
     fn collect(&mut self) -> Option<Buf> {
-        let Batch { mut content, out, .. } = self.helper.as_mut()?.collect()?;
-        if self.waiting.is_empty() {
-            content.clear();
-            self.waiting = content;
-        }
+        let Batch { content, out, .. } = self.helper.as_mut()?.collect()?;
+        self.waiting.reuse(content);
         Some(out)
     }
 

@@ -88,8 +88,8 @@ fn a_large_body_is_continued_from_the_file() {
     }
 }
 
-/// A server that changes a file and keeps its strong entity tag breaks the promise on which continuing rests. A checksum
-/// of the content finds that; nothing else can.
+/// A server that changes a file and keeps its strong entity tag breaks the promise on which continuing rests. A
+/// checksum of the content finds that; nothing else can.
 #[test]
 fn other_content_under_the_same_etag_is_found_by_a_checksum_alone() {
     let cut = 3 * CHUNK + 1;
