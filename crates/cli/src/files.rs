@@ -9,6 +9,7 @@ mod describe;
 mod endpoints;
 mod failures;
 mod inspect;
+mod objects;
 mod open;
 mod opened;
 mod part;

@@ -39,3 +39,4 @@ pub use servers::request::{Handshake, Request};
 pub use servers::server::{Server, ServerBuilder};
 pub use servers::socks::Socks;
 pub use servers::tls::{Fault, Tls};
+pub use servers::weed::Weed;

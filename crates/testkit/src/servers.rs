@@ -15,3 +15,4 @@ pub(crate) mod request;
 pub(crate) mod server;
 pub(crate) mod socks;
 pub(crate) mod tls;
+pub(crate) mod weed;

@@ -20,6 +20,7 @@ use crate::report::reporter::ReportOptions;
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
+use crate::run::stores::StoreVariables;
 
 /// What `haul cat` is to do.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl CatPlan {
                 progress: ProgressForm::Hidden,
                 report,
                 verbose: args.verbose > 0,
+                stores: StoreVariables::resolve(environment),
             },
             stdout_is_terminal: environment.stdout_is_terminal,
         })

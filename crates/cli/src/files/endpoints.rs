@@ -8,6 +8,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::objects::is_object;
 use crate::report::exit::Problem;
 use crate::report::text::{last_name, quoted};
 
@@ -29,7 +30,7 @@ pub(super) enum PathKind {
     /// A regular file, or nothing.
     File,
     Directory,
-    /// A pipe, a socket or a device.
+    /// A pipe, a socket, a device, or an object of a store.
     Special,
 }
 
@@ -44,7 +45,7 @@ pub(super) enum Input {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Output {
     Stdout,
-    /// An existing pipe or device.
+    /// An existing pipe or device, or an object of a store.
     Special(PathBuf),
     /// A file to be written.
     File(PathBuf),
@@ -63,6 +64,7 @@ impl PathKind {
     /// The kind of the file at `path`.
     pub(super) fn of(path: &Path) -> Self {
         match path.metadata() {
+            _ if is_object(path) => Self::Special,
             Ok(metadata) if metadata.is_dir() => Self::Directory,
             Err(_) if path.as_os_str().as_bytes().ends_with(b"/") => Self::Directory,
             Ok(metadata) if !metadata.is_file() => Self::Special,
@@ -88,6 +90,10 @@ pub(super) fn input(inputs: &[PathBuf], kind: fn(&Path) -> PathKind) -> Result<O
         [only] if kind(only) == PathKind::Special => Ok(Some(Input::Named(only.clone()))),
         several if several.iter().any(|path| is_dash(path)) => {
             Err(Problem::usage("stdin can't be one of several inputs").hint("give it a command of its own"))
+        }
+        several if several.iter().any(|path| is_object(path)) && several.len() > 1 => {
+            Err(Problem::usage("an object can't be one of several inputs")
+                .hint("give it a command of its own"))
         }
         _ => Ok(None),
     }

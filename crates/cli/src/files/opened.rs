@@ -13,18 +13,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use haul_io::{Cancel, FileKind, Stat, StreamReader, StreamWriter, check_stdout};
 use haul_seal::{During, Error};
+use haul_store::ObjectReader;
 use rustix::fs::OFlags;
 
 use super::endpoints::{Input, Output};
+use super::objects;
+use crate::run::stores::StoreVariables;
 
 /// Opens the input. What is read is counted in `bytes`.
 pub(super) fn open_input(
     input: &Input,
+    stores: &StoreVariables,
     cancel: &Cancel,
     bytes: Arc<AtomicU64>,
 ) -> Result<StreamSource, Error> {
     let opened = match input {
         Input::Stdin => io::stdin().as_fd().try_clone_to_owned(),
+        Input::Named(path) if objects::is_object(path) => {
+            let reader = Reader::Object(Box::new(objects::open(path, stores, cancel)?));
+            return Ok(StreamSource { reader, bytes, file: None });
+        }
         Input::Named(path) => {
             // Without O_NONBLOCK, opening a pipe would wait for its writer, which a signal couldn't end. The first read
             // waits.
@@ -36,16 +44,17 @@ pub(super) fn open_input(
     let error = |source| Error::Io { step: During::OpenSource, source };
     let fd = opened.map_err(error)?;
     let file = WatchedFile::of(&fd).map_err(error)?;
-    Ok(StreamSource { reader: StreamReader::new(fd, cancel.clone()), bytes, file })
+    Ok(StreamSource { reader: Reader::Descriptor(StreamReader::new(fd, cancel.clone())), bytes, file })
 }
 
-/// Opens an output that isn't a file to be written; `None` for a file, or if there is no output.
+/// Opens an output that isn't a file or an object to be written; `None` for these, or if there is no output.
 pub(super) fn open_output(output: &Output, cancel: &Cancel) -> Result<Option<Box<dyn Write + Send>>, Error> {
     let opened = match output {
         Output::Stdout => {
             check_stdout().map_err(|source| Error::Io { step: During::Write, source })?;
             io::stdout().as_fd().try_clone_to_owned()
         }
+        Output::Special(path) if objects::is_object(path) => return Ok(None),
         Output::Special(path) => {
             let flags = OFlags::NOCTTY.bits() as i32;
             OpenOptions::new().write(true).custom_flags(flags).open(path).map(File::into)
@@ -77,27 +86,39 @@ pub(super) fn is_terminal(output: &Output, stdout_is_terminal: bool) -> bool {
 
 /// The source of a stream.
 pub(super) struct StreamSource {
-    reader: StreamReader,
+    reader: Reader,
     bytes: Arc<AtomicU64>,
     /// `None` if the source isn't a regular file.
     file: Option<WatchedFile>,
 }
 
+enum Reader {
+    Descriptor(StreamReader),
+    /// It notices changes itself.
+    Object(Box<ObjectReader>),
+}
+
 impl StreamSource {
-    /// The length in bytes, if the source is a regular file.
+    /// The length in bytes, if the source is a regular file or an object.
     pub(super) fn length(&self) -> Option<u64> {
-        self.file.as_ref().map(|file| file.before.bytes)
+        match &self.reader {
+            Reader::Descriptor(_) => self.file.as_ref().map(|file| file.before.bytes),
+            Reader::Object(reader) => Some(reader.stat().bytes),
+        }
     }
 
-    /// Whether the source is a regular file.
-    pub(super) fn is_file(&self) -> bool {
-        self.file.is_some()
+    /// Whether the source can be read at any position: a regular file or an object.
+    pub(super) fn is_seekable(&self) -> bool {
+        self.length().is_some()
     }
 }
 
 impl Seek for StreamSource {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
-        self.reader.seek(position)
+        match &mut self.reader {
+            Reader::Descriptor(reader) => reader.seek(position),
+            Reader::Object(reader) => reader.seek(position),
+        }
     }
 }
 
@@ -144,7 +165,10 @@ impl std::error::Error for SourceChanged {}
 
 impl Read for StreamSource {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(out)?;
+        let count = match &mut self.reader {
+            Reader::Descriptor(reader) => reader.read(out)?,
+            Reader::Object(reader) => reader.read(out)?,
+        };
         if count == 0 && !out.is_empty() {
             self.file.as_ref().map_or(Ok(()), WatchedFile::check)?;
         }

@@ -43,7 +43,7 @@ impl Part<'_> {
         options: &StreamOptions,
     ) -> Result<Streamed, Error> {
         let Some(range) = self.range else { return open_stream(source, sink, self.identities, options) };
-        if !source.is_file() {
+        if !source.is_seekable() {
             let source = io::Error::other("only a file can be read in part");
             return Err(Error::Io { step: During::OpenSource, source });
         }

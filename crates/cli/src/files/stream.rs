@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haul_engine::Engine;
-use haul_io::{Cancel, Shortfalls};
+use haul_io::{Cancel, Existing, Shortfalls};
 use haul_seal::{During, Error, FileOptions, Plugins, StreamOptions, Streamed, into_file};
 use serde_json::{Map, Value};
 
 use super::endpoints::{Endpoints, Output};
 use super::failures;
+use super::objects::{self, Publishing};
 use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
@@ -110,11 +111,13 @@ impl Stream<'_> {
         options.plugins = Some(plugins);
         let workers = options.workers;
         let result = special.and_then(|special| {
-            let source = open_input(&self.endpoints.input, &cancel, progress.bytes().clone())?;
+            let source =
+                open_input(&self.endpoints.input, &self.run.stores, &cancel, progress.bytes().clone())?;
             let name = Some(self.endpoints.input.short_name());
             progress.tell(ProgressEvent::Total(1));
             progress.tell(ProgressEvent::Found { name, bytes: source.length() });
-            let result = self.write(special, &cancel, |sink| work(source, sink, options));
+            let source_bytes = source.length();
+            let result = self.write(special, source_bytes, &cancel, |sink| work(source, sink, options));
             result.map_err(
                 |error| if SourceChanged::is_cause_of(&error) { Error::SourceChanged } else { error },
             )
@@ -128,6 +131,7 @@ impl Stream<'_> {
     fn write(
         &self,
         special: Option<Box<dyn Write + Send>>,
+        source_bytes: Option<u64>,
         cancel: &Cancel,
         work: impl FnOnce(Box<dyn Write + Send>) -> Result<Streamed, Error>,
     ) -> Result<Streamed, Error> {
@@ -138,6 +142,11 @@ impl Stream<'_> {
                     shortfalls::warn(self.voice, &mut Shortfalls::default(), published.shortfalls);
                     streamed
                 })
+            }
+            (Output::Special(path), _) if objects::is_object(path) => {
+                let replace = self.options.existing != Existing::Refuse;
+                let how = Publishing { path, stores: &self.run.stores, replace, source_bytes };
+                objects::into_object(&how, cancel, work)
             }
             (_, Some(special)) => work(special),
             (_, None) => work(Box::new(std::io::sink())),

@@ -170,7 +170,7 @@ impl DescribeFailure for Failed {
 
     fn members(&self) -> Map<String, Value> {
         let mut members = effort(self.attempts, &self.times);
-        if let Error::Status(status) = self.error {
+        if let Some(status) = self.error.status() {
             members.insert("status".to_owned(), status.as_u16().into());
         }
         members

@@ -7,12 +7,12 @@ use std::fs::{self, FileType};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use haul_fetch::{
-    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_and_query_name,
-    path_name, unreserved,
+    Algorithm, BadChecksumList, Checksum, ChecksumList, Destination, Expected, FetchTask, Logins, Request,
+    basename, path_and_query_name, path_name, stays_inside, unreserved,
 };
 use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -21,7 +21,6 @@ use rustix::io::Errno;
 use super::hidden::{Hidden, sealed_name};
 use super::requests::{RequestPlan, RequestTemplate};
 use crate::args::NameArg;
-use crate::lists::checksums::Checksums;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::{BadLine, Item, Line};
 use crate::report::exit::{Exit, Problem};
@@ -80,7 +79,7 @@ pub(super) struct Naming {
     mode: u32,
     existing: Existing,
     checksum: Option<Checksum>,
-    checksums: Option<Checksums>,
+    checksums: Option<ChecksumList>,
     hash: Option<Algorithm>,
     keep_lines: bool,
     is_sealed: bool,
@@ -123,7 +122,7 @@ impl NamingPlan {
             mode: self.mode,
             existing: self.existing,
             checksum: self.checksum,
-            checksums: self.checksums.as_deref().map(Checksums::read).transpose()?,
+            checksums: self.checksums.as_deref().map(read_checksums).transpose()?,
             hash: self.hash,
             keep_lines: self.keep_lines,
             is_sealed: self.is_sealed,
@@ -221,8 +220,7 @@ impl Naming {
             (None, NameArg::Disposition) => {
                 let name = unreserved(Path::new(&basename(request.url())));
                 let name = if self.is_sealed { sealed_name(&name) } else { name };
-                let publish = publish(self.dir.join(name), self.mode, self.existing);
-                return Ok(Destination::Named(publish));
+                return Ok(Destination::named_in(&self.dir, &name, self.existing, Some(self.mode)));
             }
         };
         // Only the user may choose the names of haul's own files.
@@ -232,19 +230,17 @@ impl Naming {
             None if self.is_sealed => sealed_name(&name),
             None => name,
         };
-        let mut publish = publish(self.dir.join(&name), self.mode, self.existing);
-        // Links in place of directories are refused beneath the directory of results. A name without directories needs
-        // no such care.
-        if name.components().nth(1).is_some() {
-            publish.root_bytes = Some(self.dir.as_os_str().len());
-        }
-        Ok(Destination::File(publish))
+        Ok(Destination::file_in(&self.dir, &name, self.existing, Some(self.mode)))
     }
 }
 
-/// Whether a name from a list stays in the directory of results.
-fn stays_inside(path: &Path) -> bool {
-    !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
+fn read_checksums(path: &Path) -> Result<ChecksumList, Problem> {
+    ChecksumList::read(path).map_err(|error| match error.get_ref().and_then(|bad| bad.downcast_ref()) {
+        Some(BadChecksumList { line }) => {
+            Problem::usage(format!("line {line} of checksums {} isn't a checksum", quoted(path)))
+        }
+        None => Problem::usage(format!("cannot read checksums {}: {}", quoted(path), reason(&error))),
+    })
 }
 
 /// Opens `path` if it is a device or a pipe, which is written to, and not replaced by a file. A pipe that nobody reads

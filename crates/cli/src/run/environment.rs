@@ -51,6 +51,11 @@ impl Environment {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
+    /// The variables that are text.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().filter_map(|(name, value)| name.to_str().zip(value.to_str()))
+    }
+
     /// The value of a variable, if it is text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.variable(name)?.to_str()

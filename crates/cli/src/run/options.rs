@@ -6,6 +6,7 @@
 use haul_engine::Engine;
 
 use super::environment::Environment;
+use super::stores::StoreVariables;
 use crate::args::{CommonArgs, ProgressArg};
 use crate::report::progress::ProgressForm;
 use crate::report::reporter::ReportOptions;
@@ -20,6 +21,8 @@ pub(crate) struct RunOptions {
     pub(crate) report: ReportOptions,
     /// Whether `-v` was given.
     pub(crate) verbose: bool,
+    /// The store of addresses that begin with `s3://`.
+    pub(crate) stores: StoreVariables,
 }
 
 impl RunOptions {
@@ -31,7 +34,8 @@ impl RunOptions {
             cores: environment.cores,
         };
         let progress = progress_form(args.progress, args.quiet > 0, environment);
-        Self { engine: args.engine.engine, progress, report, verbose: args.verbose > 0 }
+        let stores = StoreVariables::resolve(environment);
+        Self { engine: args.engine.engine, progress, report, verbose: args.verbose > 0, stores }
     }
 }
 

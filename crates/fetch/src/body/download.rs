@@ -349,7 +349,7 @@ impl Download {
     /// Prepares for a pause before another attempt. Returns whether there can be one.
     pub(crate) async fn pause(&mut self, io: &impl Io) -> bool {
         self.expectation.drop_content();
-        let kept = self.store.pause(io, self.bytes).await;
+        let kept = self.store.pause(io, &mut self.expectation, self.bytes).await;
         if let Some(bytes) = kept.filter(|_| self.validators.is_some()) {
             self.bytes = bytes;
             return true;
@@ -372,7 +372,11 @@ impl Download {
     /// are kept.
     pub(crate) async fn keep(mut self, io: &impl Io) -> bool {
         if self.store.file().is_some_and(FileSink::is_in_partial) {
-            return self.store.pause(io, self.bytes).await.is_some_and(|bytes| bytes > 0);
+            return self
+                .store
+                .pause(io, &mut self.expectation, self.bytes)
+                .await
+                .is_some_and(|bytes| bytes > 0);
         }
         let kept = self.pause(io).await;
         if !kept || self.holds_file() {

@@ -5,3 +5,4 @@
 
 pub(crate) mod chunks;
 pub(crate) mod encoder;
+pub(crate) mod helper;

@@ -129,11 +129,16 @@ impl Store {
 
     /// Prepares for a pause. Returns how many bytes of the `bytes` that were taken are kept; `None` if the sink has
     /// something else.
-    pub(crate) async fn pause(&mut self, io: &impl Io, bytes: u64) -> Option<u64> {
+    pub(crate) async fn pause(
+        &mut self,
+        io: &impl Io,
+        expectation: &mut Expectation,
+        bytes: u64,
+    ) -> Option<u64> {
         let Some(encoder) = &mut self.encoder else {
             return (self.sink.pause(io).await == bytes).then_some(bytes);
         };
-        let Kept { content_bytes, stored_bytes } = encoder.pause(io, &mut self.sink).await?;
+        let Kept { content_bytes, stored_bytes } = encoder.pause(io, &mut self.sink, expectation).await?;
         (self.sink.pause(io).await == stored_bytes).then_some(content_bytes)
     }
 
@@ -241,7 +246,7 @@ impl Store {
             encoder.go_on(io, &mut self.sink, expectation).await?;
         }
         // Written, so that a pause keeps it.
-        encoder.pause(io, &mut self.sink).await;
+        encoder.pause(io, &mut self.sink, expectation).await;
         if let Some(sink) = self.file_mut() {
             sink.written(io).await?;
         }

@@ -16,6 +16,11 @@ pub enum TransferEvent {
         /// The bytes to come, as they are transferred.
         bytes: u64,
     },
+    /// A piece of a body arrived.
+    Received {
+        /// Its bytes, as they are transferred. Those of attempts that start over are told again.
+        bytes: u64,
+    },
     /// A step of an attempt, in words without secrets. Only for [`Observer::of_details`].
     Detail {
         /// The host that the step concerns.
@@ -71,14 +76,14 @@ impl Observer {
     /// Calls the function with the detail that `event` makes, if it wants details.
     pub(crate) fn tell_detail(&self, event: impl FnOnce() -> TransferEvent) {
         if self.wants_details {
-            self.tell(event);
+            self.tell(&event());
         }
     }
 
-    /// Calls the function, if there is one, with the event that `event` makes.
-    pub(crate) fn tell(&self, event: impl FnOnce() -> TransferEvent) {
+    /// Calls the function, if there is one.
+    pub(crate) fn tell(&self, event: &TransferEvent) {
         if let Some(function) = &self.function {
-            function(&event());
+            function(event);
         }
     }
 }

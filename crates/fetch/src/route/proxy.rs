@@ -34,6 +34,7 @@ struct Inner {
 
 /// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ProxyKind {
     /// HTTP: absolute URLs for http, CONNECT for https.
     Http,

@@ -2,6 +2,7 @@
 
 mod format;
 mod kept;
+mod large;
 mod parts;
 mod retries;
 mod whole;

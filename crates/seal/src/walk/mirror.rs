@@ -11,6 +11,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use haul_engine::{Next, Source};
 use haul_io::{
@@ -226,6 +227,11 @@ impl Source<Task> for Mirror {
                 None => return Next::Later,
             }
         }
+    }
+
+    /// Only the ends of tasks complete directories.
+    fn ask_again_in(&mut self) -> Duration {
+        Duration::MAX
     }
 
     fn ended(&mut self, task: &Task) {

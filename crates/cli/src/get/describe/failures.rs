@@ -26,7 +26,7 @@ fn text(error: &Error, task: &FetchTask, config: &Config) -> Option<String> {
         _ if task.is_hidden => None,
         Destination::File(publish) | Destination::Named(publish) => Some(quoted(&publish.path)),
         Destination::Stream(_) => Some("to the output".to_owned()),
-        Destination::Discard => None,
+        _ => None,
     };
     Some(match (error, target) {
         (Error::Write(source), Some(target)) => format!("cannot write {target}: {}", haul_io::reason(source)),

@@ -2,10 +2,11 @@
 //!
 //! Content waits until a chunk of it is complete. Only then is the chunk encoded, once, and counted for the checksums.
 //! So a pause drops at most one chunk of content, which is fetched again, and no chunk is ever encoded twice with
-//! different bytes. Where the whole starts over, the file begins again, under new keys.
+//! different bytes. Where the whole starts over, the file begins again, under new keys. The chunks of a large body are
+//! encoded in batches, by a helper.
 //!
 //! Owns: the boundary between what is encoded and what still waits, the file that is being encoded.
-//! Does not own: the format ([`haul_io::ChunkedFormat`]), storing ([`crate::body::sink`]), checksums
+//! Does not own: the format ([`haul_io::ChunkedFormat`]), the helper ([`crate::body::encoded::helper`]), storing ([`crate::body::sink`]), checksums
 //! ([`crate::body::expectation`]).
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::Error;
 use crate::body::encoded::chunks::Chunks;
+use crate::body::encoded::helper::{BATCH_CHUNKS, BODY_BYTES_MIN, Batch, Helper};
 use crate::body::expectation::Expectation;
 use crate::body::sink::Sink;
 
@@ -32,9 +34,13 @@ pub(crate) struct Encoder {
 struct Begun {
     file: Arc<dyn ChunkedFile>,
     armor: Option<Box<dyn Armor>>,
-    /// The chunks that have been encoded.
+    /// Encodes batches of chunks, if the body is large.
+    helper: Option<Helper>,
+    /// Whether to ask for a helper when content arrives.
+    wants_helper: bool,
+    /// The chunks that have been encoded, or are the helper's.
     chunks: u64,
-    /// Content of the next chunk, at most a chunk.
+    /// Content of the next chunk, at most a chunk; with a helper, at most a batch.
     waiting: Zeroizing<Vec<u8>>,
     /// Encoded bytes that the sink doesn't have yet.
     out: Option<Buf>,
@@ -69,6 +75,8 @@ impl Encoder {
         let expected_bytes =
             bytes.filter(|_| begun.armor.is_none()).map(|bytes| begun.file.stored_bytes(bytes));
         begun.expected_bytes = expected_bytes;
+        begun.wants_helper =
+            begun.helper.is_none() && expected_bytes.is_some_and(|bytes| bytes >= BODY_BYTES_MIN);
         Ok(expected_bytes)
     }
 
@@ -117,14 +125,18 @@ impl Encoder {
         }
     }
 
-    /// Encodes the last chunk: the body has been checked.
+    /// Encodes what waits, with the last chunk: the body has been checked.
     pub(crate) async fn finish(&mut self, io: &impl Io, sink: &mut Sink) -> Result<(), Error> {
         let begun = self.begin(io)?;
         if begun.is_ended {
             return Ok(());
         }
+        begun.write_batch(io, sink).await?;
+        let whole_bytes = begun.whole_waiting_bytes();
         let waiting = std::mem::take(&mut begun.waiting);
-        begun.encode(io, sink, true, &waiting).await?;
+        let (whole, last) = waiting.split_at(whole_bytes);
+        begun.encode_chunks(io, sink, whole).await?;
+        begun.encode(io, sink, true, last).await?;
         begun.is_ended = true;
         if let Some(armor) = begun.armor.take() {
             let mut text = Vec::new();
@@ -134,7 +146,7 @@ impl Encoder {
         begun.flush(io, sink).await
     }
 
-    /// Encodes the whole chunk that waits, if there is one: more content follows it.
+    /// Encodes all content that waits, in whole chunks: more content follows it.
     pub(crate) async fn go_on(
         &mut self,
         io: &impl Io,
@@ -142,21 +154,27 @@ impl Encoder {
         expectation: &mut Expectation,
     ) -> Result<(), Error> {
         match &mut self.begun {
-            Some(begun) if begun.waiting.len() == begun.file.chunk_bytes() => {
-                begun.encode_waiting(io, sink, expectation).await
-            }
-            _ => Ok(()),
+            Some(begun) => begun.encode_waiting(io, sink, expectation, begun.waiting.len()).await,
+            None => Ok(()),
         }
     }
 
-    /// Hands on what was encoded, and drops the content that waits. `None` if no chunk was encoded: the file then
-    /// starts over.
-    pub(crate) async fn pause(&mut self, io: &impl Io, sink: &mut Sink) -> Option<Kept> {
-        let begun = self.begun.as_mut().filter(|begun| begun.chunks > 0 && !begun.is_ended)?;
+    /// Hands on what was encoded, and drops the chunk that waits. `None` if no chunk was encoded: the file then starts
+    /// over.
+    pub(crate) async fn pause(
+        &mut self,
+        io: &impl Io,
+        sink: &mut Sink,
+        expectation: &mut Expectation,
+    ) -> Option<Kept> {
+        let begun = self.begun.as_mut().filter(|begun| !begun.is_ended)?;
+        begun.write_batch(io, sink).await.ok()?;
+        begun.encode_waiting(io, sink, expectation, begun.whole_waiting_bytes()).await.ok()?;
+        begun.write_batch(io, sink).await.ok()?;
         begun.waiting.zeroize();
         begun.flush(io, sink).await.ok()?;
         let content_bytes = begun.chunks * begun.file.chunk_bytes() as u64;
-        Some(Kept { content_bytes, stored_bytes: begun.stored_bytes })
+        (content_bytes > 0).then_some(Kept { content_bytes, stored_bytes: begun.stored_bytes })
     }
 
     /// All chunks of the file, with `bytes` bytes of content, were written by others.
@@ -184,6 +202,8 @@ impl Begun {
     fn new(file: Arc<dyn ChunkedFile>) -> Self {
         Self {
             armor: file.armor(),
+            helper: None,
+            wants_helper: false,
             file,
             chunks: 0,
             waiting: Zeroizing::default(),
@@ -202,23 +222,24 @@ impl Begun {
         mut content: &[u8],
     ) -> Result<(), Error> {
         let chunk_bytes = self.file.chunk_bytes();
+        if self.waiting.is_empty() && std::mem::take(&mut self.wants_helper) {
+            self.helper = Helper::start(&self.file);
+        }
+        let waiting_bytes_max = if self.helper.is_some() { BATCH_CHUNKS * chunk_bytes } else { chunk_bytes };
         while !content.is_empty() {
             // A whole chunk waits until it is known that another byte follows it: it may be the last one.
-            if self.waiting.len() == chunk_bytes {
-                self.encode_waiting(io, sink, expectation).await?;
-            } else if self.waiting.is_empty() && content.len() > chunk_bytes {
+            if self.waiting.len() == waiting_bytes_max {
+                self.encode_waiting(io, sink, expectation, waiting_bytes_max).await?;
+            } else if self.helper.is_none() && self.waiting.is_empty() && content.len() > chunk_bytes {
                 let (chunk, rest) = content.split_at(chunk_bytes);
                 expectation.update_whole(chunk);
                 self.encode(io, sink, false, chunk).await?;
                 content = rest;
             } else {
-                let room = chunk_bytes - self.waiting.len();
+                let room = waiting_bytes_max - self.waiting.len();
                 let (now, rest) = content.split_at(content.len().min(room));
-                if self.waiting.capacity() == 0 {
-                    // Never moved, so that no copy of the content is left behind. Most bodies are short.
-                    let expected_bytes = self.expected_bytes.and_then(|bytes| usize::try_from(bytes).ok());
-                    self.waiting
-                        .reserve_exact(expected_bytes.map_or(chunk_bytes, |bytes| bytes.min(chunk_bytes)));
+                if self.waiting.capacity() < waiting_bytes_max {
+                    self.make_waiting_room(waiting_bytes_max);
                 }
                 self.waiting.extend_from_slice(now);
                 content = rest;
@@ -227,19 +248,92 @@ impl Begun {
         Ok(())
     }
 
-    /// Encodes the chunk that waits, which isn't the last one.
+    /// Makes room for the content that will wait, up to `bytes_max` bytes. Content that waits already is never moved,
+    /// so that no copy of it is left behind. Most bodies are short.
+    fn make_waiting_room(&mut self, bytes_max: usize) {
+        if self.waiting.is_empty() {
+            self.waiting.zeroize();
+            let expected_bytes = self.expected_bytes.and_then(|bytes| usize::try_from(bytes).ok());
+            self.waiting.reserve_exact(expected_bytes.map_or(bytes_max, |bytes| bytes.min(bytes_max)));
+        }
+    }
+
+    /// Bytes of the waiting chunks that aren't the last of the file, whatever follows.
+    fn whole_waiting_bytes(&self) -> usize {
+        let chunk_bytes = self.file.chunk_bytes();
+        self.waiting.len().saturating_sub(1) / chunk_bytes * chunk_bytes
+    }
+
+    /// Encodes the first `count` bytes that wait: whole chunks, which aren't the last of the file. The rest is dropped.
     async fn encode_waiting(
         &mut self,
         io: &impl Io,
         sink: &mut Sink,
         expectation: &mut Expectation,
+        count: usize,
     ) -> Result<(), Error> {
-        let mut chunk = std::mem::take(&mut self.waiting);
-        expectation.update_whole(&chunk);
-        let encoded = self.encode(io, sink, false, &chunk).await;
-        chunk.clear();
-        self.waiting = chunk;
+        debug_assert!(count.is_multiple_of(self.file.chunk_bytes()), "whole chunks");
+        if count == 0 {
+            return Ok(());
+        }
+        expectation.update_whole(&self.waiting[..count]);
+        let mut content = std::mem::take(&mut self.waiting);
+        content[count..].zeroize();
+        content.truncate(count);
+        if self.helper.is_some() {
+            return self.hand_over(io, sink, content).await;
+        }
+        let encoded = self.encode_chunks(io, sink, &content).await;
+        content.clear();
+        self.waiting = content;
         encoded
+    }
+
+    async fn encode_chunks(&mut self, io: &impl Io, sink: &mut Sink, content: &[u8]) -> Result<(), Error> {
+        for chunk in content.chunks(self.file.chunk_bytes()) {
+            self.encode(io, sink, false, chunk).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands `content` over to the helper, and writes what it had before.
+    async fn hand_over(
+        &mut self,
+        io: &impl Io,
+        sink: &mut Sink,
+        content: Zeroizing<Vec<u8>>,
+    ) -> Result<(), Error> {
+        self.append_head(io, sink).await?;
+        let done = self.collect();
+        let chunks = content.len() / self.file.chunk_bytes();
+        self.make_room(io, sink, chunks * self.file.stored_chunk_bytes()).await?;
+        let batch = Batch { content, first: self.chunks, out: self.out.take().expect("there is room") };
+        self.chunks += chunks as u64;
+        self.helper.as_mut().expect("the caller has looked").begin(batch);
+        self.write_done(io, sink, done).await
+    }
+
+    /// Waits for the helper's batch, if it has one, and writes it.
+    async fn write_batch(&mut self, io: &impl Io, sink: &mut Sink) -> Result<(), Error> {
+        let done = self.collect();
+        self.write_done(io, sink, done).await
+    }
+
+    /// What the helper has encoded. Its content gives way to what comes next.
+    fn collect(&mut self) -> Option<Buf> {
+        let Batch { mut content, out, .. } = self.helper.as_mut()?.collect()?;
+        if self.waiting.is_empty() {
+            content.clear();
+            self.waiting = content;
+        }
+        Some(out)
+    }
+
+    async fn write_done(&mut self, io: &impl Io, sink: &mut Sink, done: Option<Buf>) -> Result<(), Error> {
+        let Some(done) = done else { return Ok(()) };
+        let (stored, spare) = self.store(io, sink, done).await;
+        io.give_buf(spare);
+        stored
     }
 
     /// Encodes the next chunk.
@@ -250,10 +344,7 @@ impl Begun {
         is_last: bool,
         chunk: &[u8],
     ) -> Result<(), Error> {
-        if self.chunks == 0 {
-            let file = self.file.clone();
-            self.append(io, sink, file.head()).await?;
-        }
+        self.append_head(io, sink).await?;
         let stored_bytes = chunk.len() + self.file.added_bytes();
         let index = self.chunks;
         self.chunks += 1;
@@ -268,6 +359,15 @@ impl Begun {
         out.commit(stored_bytes);
         io.yield_now().await;
         Ok(())
+    }
+
+    /// Appends the head, before the first chunk.
+    async fn append_head(&mut self, io: &impl Io, sink: &mut Sink) -> Result<(), Error> {
+        if self.chunks > 0 {
+            return Ok(());
+        }
+        let file = self.file.clone();
+        self.append(io, sink, file.head()).await
     }
 
     /// Appends `bytes` of the file, as text if it is armored.
@@ -306,16 +406,22 @@ impl Begun {
     /// Hands on what was encoded.
     async fn flush(&mut self, io: &impl Io, sink: &mut Sink) -> Result<(), Error> {
         let Some(out) = self.out.take() else { return Ok(()) };
+        let (stored, spare) = self.store(io, sink, out).await;
+        self.out = Some(spare);
+        stored
+    }
+
+    /// Hands on `out`. Returns an empty buffer.
+    async fn store(&mut self, io: &impl Io, sink: &mut Sink, out: Buf) -> (Result<(), Error>, Buf) {
         let count = out.filled().len();
         if count == 0 {
-            io.give_buf(out);
-            return Ok(());
+            return (Ok(()), out);
         }
         let (taken, mut next) = sink.take(io, out, count).await;
         next.clear();
-        self.out = Some(next);
-        taken?;
-        self.stored_bytes += count as u64;
-        Ok(())
+        if taken.is_ok() {
+            self.stored_bytes += count as u64;
+        }
+        (taken, next)
     }
 }

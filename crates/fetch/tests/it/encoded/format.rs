@@ -1,4 +1,4 @@
-//! A format with chunks of 16 bytes. It panics if a chunk of a file is encoded twice.
+//! A format with chunks of 16 bytes, or as many as a test wants. It panics if a chunk of a file is encoded twice.
 
 use std::collections::HashSet;
 use std::io;
@@ -17,8 +17,9 @@ const ADDED: usize = 4;
 const HEAD: usize = 8;
 
 /// The format; clones share the keys.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Format {
+    pub(crate) chunk_bytes: usize,
     /// Whether files of other runs can be read.
     pub(crate) has_key: bool,
     pub(crate) files: Arc<AtomicU32>,
@@ -26,15 +27,22 @@ pub(crate) struct Format {
 
 struct OneFile {
     head: [u8; HEAD],
+    chunk_bytes: usize,
     /// The chunks that were encoded.
     encoded: Mutex<HashSet<u64>>,
 }
 
+impl Default for Format {
+    fn default() -> Self {
+        Self { chunk_bytes: CHUNK, has_key: false, files: Arc::default() }
+    }
+}
+
 impl OneFile {
-    fn new(id: u32) -> Self {
+    fn new(id: u32, chunk_bytes: usize) -> Self {
         let mut head = *b"TOY1....";
         head[4..].copy_from_slice(&id.to_le_bytes());
-        Self { head, encoded: Mutex::default() }
+        Self { head, chunk_bytes, encoded: Mutex::default() }
     }
 
     fn tag(&self, index: u64, is_last: bool) -> [u8; ADDED] {
@@ -48,7 +56,7 @@ impl ChunkedFormat for Format {
     }
 
     fn begin(&self, _: &mut dyn FnMut(&mut [u8])) -> io::Result<Arc<dyn ChunkedFile>> {
-        Ok(Arc::new(OneFile::new(self.files.fetch_add(1, Ordering::Relaxed))))
+        Ok(Arc::new(OneFile::new(self.files.fetch_add(1, Ordering::Relaxed), self.chunk_bytes)))
     }
 
     fn head_bytes_max(&self) -> usize {
@@ -61,12 +69,13 @@ impl ChunkedFormat for Format {
 
     fn reopen(&self, start: &[u8]) -> Option<Arc<dyn ChunkedFile>> {
         self.head_bytes(start).filter(|_| self.has_key)?;
-        Some(Arc::new(OneFile::new(u32::from_le_bytes(start[4..HEAD].try_into().unwrap()))))
+        let id = u32::from_le_bytes(start[4..HEAD].try_into().unwrap());
+        Some(Arc::new(OneFile::new(id, self.chunk_bytes)))
     }
 
     fn content_bytes(&self, head_bytes: u64, stored_bytes: u64) -> Option<u64> {
         let stored = stored_bytes.checked_sub(head_bytes)?;
-        stored.checked_sub(stored.div_ceil((CHUNK + ADDED) as u64) * ADDED as u64)
+        stored.checked_sub(stored.div_ceil((self.chunk_bytes + ADDED) as u64) * ADDED as u64)
     }
 }
 
@@ -76,7 +85,7 @@ impl ChunkedFile for OneFile {
     }
 
     fn chunk_bytes(&self) -> usize {
-        CHUNK
+        self.chunk_bytes
     }
 
     fn added_bytes(&self) -> usize {
@@ -85,15 +94,17 @@ impl ChunkedFile for OneFile {
 
     fn encode(&self, index: u64, is_last: bool, content: &[u8], stored: &mut [u8]) {
         assert!(self.encoded.lock().unwrap().insert(index), "chunk {index} is encoded twice");
-        assert!(is_last || content.len() == CHUNK, "chunk {index} is whole");
+        assert!(is_last || content.len() == self.chunk_bytes, "chunk {index} is whole");
         let (bytes, tag) = stored.split_at_mut(content.len());
-        bytes.iter_mut().zip(content).for_each(|(stored, content)| *stored = content ^ 0xA5);
+        bytes.copy_from_slice(content);
+        bytes.iter_mut().take(CHUNK).for_each(|byte| *byte ^= 0xA5);
         tag.copy_from_slice(&self.tag(index, is_last));
     }
 
     fn decode(&self, index: u64, is_last: bool, stored: &[u8], content: &mut [u8]) -> Result<(), Damaged> {
         let (bytes, tag) = stored.split_at(stored.len() - ADDED);
-        content.iter_mut().zip(bytes).for_each(|(content, stored)| *content = stored ^ 0xA5);
+        content.copy_from_slice(bytes);
+        content.iter_mut().take(CHUNK).for_each(|byte| *byte ^= 0xA5);
         if tag == self.tag(index, is_last) { Ok(()) } else { Err(Damaged) }
     }
 
@@ -102,19 +113,27 @@ impl ChunkedFile for OneFile {
     }
 }
 
-/// The content of a whole file in the format.
+/// The content of a whole file in the format, in chunks of 16 bytes.
 #[track_caller]
 pub(crate) fn decoded(stored: &[u8]) -> Vec<u8> {
-    let format = Format { has_key: true, ..Format::default() };
-    let file = format.reopen(stored).expect("a head");
-    let mut content = Vec::new();
-    let chunks: Vec<_> = stored[HEAD..].chunks(CHUNK + ADDED).collect();
-    for (index, chunk) in chunks.iter().enumerate() {
-        let mut out = vec![0; chunk.len() - ADDED];
-        file.decode(index as u64, index + 1 == chunks.len(), chunk, &mut out).expect("an intact chunk");
-        content.extend_from_slice(&out);
+    Format::default().decoded(stored)
+}
+
+impl Format {
+    /// The content of a whole file.
+    #[track_caller]
+    pub(crate) fn decoded(&self, stored: &[u8]) -> Vec<u8> {
+        let format = Format { has_key: true, ..self.clone() };
+        let file = format.reopen(stored).expect("a head");
+        let mut content = Vec::new();
+        let chunks: Vec<_> = stored[HEAD..].chunks(self.chunk_bytes + ADDED).collect();
+        for (index, chunk) in chunks.iter().enumerate() {
+            let mut out = vec![0; chunk.len() - ADDED];
+            file.decode(index as u64, index + 1 == chunks.len(), chunk, &mut out).expect("an intact chunk");
+            content.extend_from_slice(&out);
+        }
+        content
     }
-    content
 }
 
 /// How a task ended: the attempts, whether the file was skipped, whether it started over for lack of a key.

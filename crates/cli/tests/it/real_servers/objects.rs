@@ -1,0 +1,68 @@
+//! Objects in SeaweedFS as the ends of `seal`, `open`, `cat` and `verify`.
+//!
+//! Owns: these checks.
+//! Does not own: the library's own ([`haul_store`]), the server ([`haul_testkit::Weed`]).
+
+use std::fs;
+use std::path::Path;
+
+use haul_testkit::{Haul, Weed, seeded_bytes};
+
+/// More than one part.
+const LEN: usize = (18 << 20) + 12_345;
+
+fn haul(weed: &Weed, secret: &str, dir: &Path) -> Haul {
+    Haul::new(env!("CARGO_BIN_EXE_haul"))
+        .dir(dir)
+        .env("AWS_ENDPOINT_URL", weed.url())
+        .env("AWS_ACCESS_KEY_ID", Weed::KEY)
+        .env("AWS_SECRET_ACCESS_KEY", secret)
+}
+
+#[test]
+fn objects_are_sealed_opened_and_read_in_part() {
+    let Some(weed) = Weed::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (first, second) = (seeded_bytes(1, LEN), seeded_bytes(2, 100));
+    fs::write(dir.path().join("first"), &first).unwrap();
+    fs::write(dir.path().join("second"), &second).unwrap();
+    let haul = haul(&weed, Weed::SECRET, dir.path());
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    let object = "s3://haul-cli/a b/first.age";
+    let seal = |name: &str, more: &[&str]| {
+        haul.run([&["seal", "-r", &recipient, "-o", object, name], more].concat())
+    };
+    seal("first", &[]).expect_status(0);
+
+    haul.run(["verify", "-i", "key.txt", object]).expect_status(0);
+    assert!(haul.run(["open", "-i", "key.txt", "-o", "-", object]).expect_status(0).stdout == first);
+    haul.run(["open", "-i", "key.txt", "-o", "opened", object]).expect_status(0);
+    assert!(fs::read(dir.path().join("opened")).unwrap() == first);
+    let range = haul.run(["cat", "-i", "key.txt", "--range", "17000000-17000999", object]).expect_status(0);
+    assert!(range.stdout == first[17_000_000..=17_000_999], "{} bytes", range.stdout.len());
+
+    // An object is replaced only where that is asked for.
+    let refused = seal("second", &[]).expect_status(1).stderr_text();
+    assert!(refused.contains("exists already") && refused.contains("--force"), "{refused}");
+    haul.run(["verify", "-i", "key.txt", object]).expect_status(0);
+    seal("second", &["--force"]).expect_status(0);
+    assert!(haul.run(["cat", "-i", "key.txt", object]).expect_status(0).stdout == second);
+}
+
+#[test]
+fn failures_of_a_store_are_named() {
+    let Some(weed) = Weed::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let correct = haul(&weed, Weed::SECRET, dir.path());
+    correct.run(["keygen", "-o", "key.txt"]).expect_status(0);
+    let wrong = haul(&weed, "planted-secret", dir.path());
+    let cat =
+        |haul: &Haul, name: &str| haul.run(["cat", "-i", "key.txt", name]).expect_status(1).stderr_text();
+    let refused = cat(&wrong, "s3://haul-cli/absent");
+    assert!(refused.contains("denied") || refused.contains("access key"), "{refused}");
+    assert!(!refused.contains("planted-secret"), "{refused}");
+    let absent = cat(&correct, "s3://haul-cli/absent");
+    assert!(absent.contains("no such object"), "{absent}");
+    let invalid = cat(&correct, "s3://haul-cli/a/../b");
+    assert!(invalid.contains("a segment"), "{invalid}");
+}

@@ -1,0 +1,101 @@
+//! Which conditions a store honours: some ignore them silently, and replace what they should not.
+//!
+//! Owns: the probe.
+//! Does not own: what is done without a condition.
+
+use std::fmt;
+
+use crate::Error;
+use crate::access::address::{Bucket, Object};
+use crate::call::body::Content;
+use crate::call::store::Store;
+use crate::object::multipart::Target;
+use crate::object::requests::Publishing;
+use crate::refusal::Kind;
+
+/// Which conditions a store honours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conditions {
+    /// `If-None-Match: *` for objects that are sent at once.
+    pub put: bool,
+    /// `If-None-Match: *` for uploads in parts.
+    pub complete: bool,
+    /// `If-Match` for reading.
+    pub read: bool,
+}
+
+impl Conditions {
+    /// Whether all are honoured.
+    pub fn all(&self) -> bool {
+        self.put && self.complete && self.read
+    }
+}
+
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ignored: Vec<&str> = [
+            (self.put, "If-None-Match when an object is written"),
+            (self.complete, "If-None-Match when an upload is completed"),
+            (self.read, "If-Match when an object is read"),
+        ]
+        .into_iter()
+        .filter_map(|(is_honoured, name)| (!is_honoured).then_some(name))
+        .collect();
+        if ignored.is_empty() {
+            return f.write_str("the store honours all conditions");
+        }
+        write!(
+            f,
+            "the store ignores {}: runs at the same time may replace each other's objects",
+            ignored.join(", ")
+        )
+    }
+}
+
+impl Store {
+    /// Finds which conditions the store honours, by an object of a fresh key below `bucket`'s prefix, which is removed
+    /// afterwards. Seven short requests; once for a store is enough.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn probe(&self, bucket: &Bucket) -> Result<Conditions, Error> {
+        let object = bucket.object(&format!(".haul-probe-{}", self.token()))?;
+        let found = self.probe_with(&object);
+        let removed = self.remove(&object);
+        let found = found?;
+        removed.map(|()| found)
+    }
+
+    fn probe_with(&self, object: &Object) -> Result<Conditions, Error> {
+        let content = || Content::new(b"haul".to_vec(), !self.endpoint().is_tls());
+        let crc = content().crc;
+        let publish = |token, replace| Publishing { replace, token, bytes: 4, crc: &crc };
+        self.put(object, &content(), publish("first", true))?;
+        let put = refused(self.put(object, &content(), publish("second", false)))?;
+        let id = self.create_upload(object, "third")?;
+        let upload = Target { object, id: &id };
+        let complete = self
+            .upload_part(upload, 1, &content())
+            .and_then(|part| refused(self.complete_upload(upload, &[part], &crc, publish("third", false))));
+        let aborted = self.abort_upload(upload);
+        let complete = complete?;
+        aborted?;
+        let read = match self.get(object, "\"00000000000000000000000000000000\"", 0, 0) {
+            Ok(_) => false,
+            Err(failure) => match failure.error {
+                Error::Refused(refusal) if refusal.kind == Kind::Condition => true,
+                error => return Err(error),
+            },
+        };
+        Ok(Conditions { put, complete, read })
+    }
+}
+
+/// Whether a request was refused for its condition.
+fn refused(result: Result<String, Error>) -> Result<bool, Error> {
+    match result {
+        Ok(_) => Ok(false),
+        Err(Error::Exists) => Ok(true),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,64 @@
+//! Uploads that earlier runs left: they are neither visible nor free of charge.
+//!
+//! Owns: finding and aborting them.
+//! Does not own: continuing one ([`super::writer`]).
+
+use std::time::Duration;
+
+use crate::Error;
+use crate::access::address::{Bucket, Object};
+use crate::call::store::Store;
+use crate::object::multipart::{Marker, Target};
+use crate::object::upload::Upload;
+
+impl Store {
+    /// Aborts the uploads to keys that begin with `bucket`'s prefix and that `is_ours` accepts, if they began at least
+    /// `age` ago. Returns how many. A store doesn't say which program an upload belongs to: pass keys of a run's own.
+    /// Constant memory.
+    ///
+    /// # Errors
+    /// The first one; later uploads are then left.
+    pub fn sweep(
+        &self,
+        bucket: &Bucket,
+        age: Duration,
+        is_ours: impl Fn(&Upload) -> bool,
+    ) -> Result<u64, Error> {
+        let now = self.now();
+        let is_old = |upload: &Upload| {
+            let initiated = upload.initiated.unwrap_or(now);
+            age.is_zero() || now.duration_since(initiated).is_ok_and(|since| since >= age)
+        };
+        let mut count = 0;
+        let mut after = Marker::default();
+        loop {
+            let page = self.list_uploads(bucket, &after)?;
+            for upload in page.items.iter().filter(|upload| is_old(upload) && is_ours(upload)) {
+                self.abort_upload(Target { object: &upload.object, id: &upload.id })?;
+                count += 1;
+            }
+            match page.next {
+                Some(next) => after = next,
+                None => return Ok(count),
+            }
+        }
+    }
+
+    /// The uploads to exactly `object`, the latest first.
+    pub(crate) fn uploads_to(&self, object: &Object) -> Result<Vec<Upload>, Error> {
+        let bucket: Bucket = object.to_string().parse()?;
+        let mut found = Vec::new();
+        let mut after = Marker::default();
+        loop {
+            let page = self.list_uploads(&bucket, &after)?;
+            found.extend(page.items.into_iter().filter(|upload| upload.object == *object));
+            match page.next {
+                // Keys are in order: those beyond only begin with this one.
+                Some(next) if next.key == object.key() => after = next,
+                _ => break,
+            }
+        }
+        found.sort_by_key(|upload| std::cmp::Reverse(upload.initiated));
+        Ok(found)
+    }
+}

@@ -1,0 +1,185 @@
+//! Requests for whole objects: HeadObject, GetObject, PutObject, DeleteObject.
+//!
+//! Owns: their fields, their answers.
+//! Does not own: repetition (`call::send`).
+
+use haul_fetch::{BodyReader, HeaderMap, Method};
+
+use crate::Error;
+use crate::access::address::Object;
+use crate::call::body::Content;
+use crate::call::send::{Answered, Call, Failure};
+use crate::call::store::Store;
+use crate::refusal::Kind;
+
+/// The field that tells this run's object from another's after an answer was lost.
+pub(crate) const TOKEN: &str = "x-amz-meta-haul-upload";
+pub(crate) const CRC: &str = "x-amz-checksum-crc64nvme";
+
+/// What a store says of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// The version, with its quotation marks.
+    pub etag: String,
+    /// The CRC64NVME of the whole object in base 64, if the store knows it.
+    pub checksum: Option<String>,
+    pub(crate) token: Option<String>,
+}
+
+/// How an object is published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Publishing<'a> {
+    pub(crate) replace: bool,
+    pub(crate) token: &'a str,
+    /// Length and CRC64NVME of the whole object.
+    pub(crate) bytes: u64,
+    pub(crate) crc: &'a str,
+}
+
+impl Store {
+    /// HeadObject: what the store says of `object`; none if there is no such object.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn stat(&self, object: &Object) -> Result<Option<Stat>, Error> {
+        let call =
+            Call::new(Method::HEAD, object.bucket(), object.key()).field("x-amz-checksum-mode", "ENABLED");
+        let mut answer = self.call(&call).map_err(Error::from);
+        // The answer to HEAD has no body, and so no code. That to GET has: what it tells to correct is then correct.
+        if let Err(Error::Refused(refusal)) = &answer
+            && refusal.code.is_empty()
+            && matches!(refusal.status, 400 | 403)
+        {
+            let why = Call::new(Method::GET, object.bucket(), object.key()).field("range", "bytes=0-0");
+            match self.stream(&why).map_err(Error::from) {
+                Ok(_) => answer = self.call(&call).map_err(Error::from),
+                // An empty object.
+                Err(Error::Refused(refusal)) if refusal.kind == Kind::Range => {
+                    answer = self.call(&call).map_err(Error::from);
+                }
+                Err(error) => answer = Err(error),
+            }
+        }
+        match answer {
+            Ok(response) => {
+                let bytes = haul_http1::content_length(&response.headers).ok().flatten();
+                let bytes = bytes.ok_or(Error::Answer { reason: "an object without a length" })?;
+                let (etag, token) = (etag(&response.headers)?, text(&response.headers, TOKEN));
+                let checksum = whole_checksum(&response.headers);
+                Ok(Some(Stat { bytes, etag, checksum, token }))
+            }
+            Err(Error::Refused(refusal)) if refusal.kind == Kind::NoObject => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// DeleteObject. An object that doesn't exist is no error.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn remove(&self, object: &Object) -> Result<(), Error> {
+        match self.call(&Call::new(Method::DELETE, object.bucket(), object.key())).map_err(Error::from) {
+            Err(Error::Refused(refusal)) if refusal.kind == Kind::NoObject => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// GetObject: the bytes from `first` to `last`, both included, of the version `etag`.
+    pub(crate) fn get(
+        &self,
+        object: &Object,
+        etag: &str,
+        first: u64,
+        last: u64,
+    ) -> Result<Answered<BodyReader>, Failure> {
+        let call = Call::new(Method::GET, object.bucket(), object.key())
+            .field("if-match", etag)
+            .field("range", format!("bytes={first}-{last}"));
+        self.stream(&call)
+    }
+
+    /// PutObject. Returns the ETag.
+    pub(crate) fn put(
+        &self,
+        object: &Object,
+        content: &Content,
+        how: Publishing<'_>,
+    ) -> Result<String, Error> {
+        let mut call = Call::new(Method::PUT, object.bucket(), object.key())
+            .field(CRC, content.crc.clone())
+            .field("x-amz-sdk-checksum-algorithm", "CRC64NVME")
+            .field(TOKEN, how.token)
+            .content(content.clone());
+        if !how.replace {
+            call = call.field("if-none-match", "*");
+        }
+        match self.call(&call) {
+            Ok(response) => {
+                compare(&content.crc, text(&response.headers, CRC).as_deref())?;
+                etag(&response.headers)
+            }
+            Err(failure) => self.published_unseen(object, failure, how),
+        }
+    }
+
+    /// The ETag of `object` if the request that failed has published it nevertheless: its answer was lost, and when it
+    /// was repeated, the object existed. It is known again by its token, or by its bytes if
+    /// another run began the upload.
+    pub(crate) fn published_unseen(
+        &self,
+        object: &Object,
+        failure: Failure,
+        how: Publishing<'_>,
+    ) -> Result<String, Error> {
+        let kind = match &failure.error {
+            Error::Refused(refusal) => Some(refusal.kind),
+            _ => None,
+        };
+        let is_about_state = matches!(kind, Some(Kind::Condition | Kind::NoUpload));
+        // The token is known to this writer alone. It decides even if no failure was seen: the client below repeats a
+        // request by itself when a connection that was idle turns out to be closed.
+        let is_ours = |stat: &Stat| {
+            stat.token.as_deref() == Some(how.token)
+                || (failure.is_uncertain
+                    && stat.bytes == how.bytes
+                    && stat.checksum.as_deref() == Some(how.crc))
+        };
+        if is_about_state
+            && let Some(stat) = self.stat(object)?
+            && is_ours(&stat)
+        {
+            return Ok(stat.etag);
+        }
+        Err(if kind == Some(Kind::Condition) { Error::Exists } else { failure.error })
+    }
+}
+
+/// The ETag of an answer.
+pub(crate) fn etag(headers: &HeaderMap) -> Result<String, Error> {
+    text(headers, "etag")
+        .filter(|etag| !etag.is_empty())
+        .ok_or(Error::Answer { reason: "an object without an ETag" })
+}
+
+/// The value of a field, if it is text.
+pub(crate) fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.trim().to_owned())
+}
+
+/// The checksum of the bytes as one: a checksum of checksums has the number of parts after a hyphen.
+fn whole_checksum(headers: &HeaderMap) -> Option<String> {
+    let is_composite = text(headers, "x-amz-checksum-type").is_some_and(|kind| kind == "COMPOSITE");
+    text(headers, CRC).filter(|crc| !is_composite && !crc.contains('-'))
+}
+
+/// Compares a checksum with what the store has computed, if it tells.
+pub(crate) fn compare(expected: &str, found: Option<&str>) -> Result<(), Error> {
+    match found {
+        Some(found) if found != expected => {
+            Err(Error::Checksum { expected: expected.to_owned(), found: found.chars().take(64).collect() })
+        }
+        _ => Ok(()),
+    }
+}
