@@ -7,7 +7,6 @@
 mod cat;
 mod describe;
 mod endpoints;
-mod failures;
 mod inspect;
 mod objects;
 mod open;

@@ -6,6 +6,7 @@
 
 pub(crate) mod golden;
 pub(crate) mod haul;
+mod json_lines;
 pub(crate) mod limits;
 pub(crate) mod peer;
 pub(crate) mod plugin;

@@ -1,8 +1,10 @@
 //! Descriptions of the jobs on files: their verbs, results and remarks.
 //!
 //! Owns: words, JSON members, exit codes.
-//! Does not own: the words of failures ([`super::failures`]), the form of messages and of the report
+//! Does not own: the words of failures ([`failures`]), the form of messages and of the report
 //! ([`crate::report`]).
+
+pub(super) mod failures;
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -16,7 +18,6 @@ use haul_seal::{
 };
 use serde_json::{Map, Value};
 
-use super::failures;
 use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Setting, Subject};
 use crate::report::exit::Exit;
 use crate::report::shortfalls;

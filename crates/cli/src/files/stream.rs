@@ -13,8 +13,8 @@ use haul_io::{Cancel, Existing, Shortfalls};
 use haul_seal::{During, Error, FileOptions, Plugins, StreamOptions, Streamed, into_file};
 use serde_json::{Map, Value};
 
+use super::describe::failures;
 use super::endpoints::{Endpoints, Output};
-use super::failures;
 use super::objects::{self, Publishing};
 use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;

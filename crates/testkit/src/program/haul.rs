@@ -249,6 +249,7 @@ impl Running {
             self.kill_all();
             panic!("{:?} left processes that hold its output", self.unfinished.args);
         };
+        super::json_lines::check(&self.unfinished.args, &stdout);
         let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
         Run { status: code, stdout, stderr, ..self.unfinished.clone() }
     }

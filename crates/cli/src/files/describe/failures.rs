@@ -1,7 +1,7 @@
 //! Failures of the jobs on files, in words.
 //!
 //! Owns: naming the file that a failure is about, advice.
-//! Does not own: texts that need no names ([`haul_seal::Error`]), exit codes ([`super::describe`]).
+//! Does not own: texts that need no names ([`haul_seal::Error`]), exit codes ([`super`]).
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use haul_seal::{During, Error, HeaderError, OpenError, PluginProblem, WORK_FACTOR_MAX, inspect_file};
 
 /// The message about `error`. `target` is the result, as it is shown.
-pub(super) fn message(error: &Error, target: Option<&str>) -> String {
+pub(in crate::files) fn message(error: &Error, target: Option<&str>) -> String {
     match (error, target) {
         (Error::Exists, Some(target)) => format!("the result {target} exists already"),
         (Error::Io { step: During::Create | During::Write | During::Publish, source }, Some(target)) => {
@@ -22,7 +22,7 @@ pub(super) fn message(error: &Error, target: Option<&str>) -> String {
 }
 
 /// The kind of `error`, for scripts.
-pub(super) fn kind(error: &Error) -> &'static str {
+pub(in crate::files) fn kind(error: &Error) -> &'static str {
     match error {
         Error::Io { step: During::Create | During::Write | During::Publish, .. } => "write",
         Error::Io { step: During::Remove, .. } => "remove",
@@ -48,7 +48,7 @@ pub(super) fn kind(error: &Error) -> &'static str {
 }
 
 /// The members that describe `error` further: which chunk is damaged, and what is lost with it.
-pub(super) fn members(error: &Error) -> Map<String, Value> {
+pub(in crate::files) fn members(error: &Error) -> Map<String, Value> {
     let Error::Chunk { index, plain, file } = error else { return Map::new() };
     let chunk = json!({
         "index": index,
@@ -59,7 +59,7 @@ pub(super) fn members(error: &Error) -> Map<String, Value> {
 }
 
 /// Advice against `error`. `source` is the file that was read, if it has a name.
-pub(super) fn hint(error: &Error, source: Option<&Path>) -> Option<Cow<'static, str>> {
+pub(in crate::files) fn hint(error: &Error, source: Option<&Path>) -> Option<Cow<'static, str>> {
     let hint = match error {
         Error::Exists => "--force overwrites existing results",
         Error::Header(OpenError::NoMatch) => return Some(source.map_or_else(either_key, needed_key)),
