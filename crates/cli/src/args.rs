@@ -12,6 +12,7 @@ mod check;
 mod common;
 mod files;
 mod get;
+mod help;
 mod keys;
 mod network;
 mod range;
@@ -20,20 +21,21 @@ mod requests;
 mod sealing;
 mod secrets;
 mod units;
+pub(crate) mod words;
 
 use clap::{Parser, Subcommand};
 
 pub(crate) use self::bench::{BenchArgs, BenchWhat, DemoArgs};
-use self::check::{CAT_EXAMPLES, INSPECT_EXAMPLES, VERIFY_EXAMPLES};
 pub(crate) use self::check::{CatArgs, InspectArgs, VerifyArgs};
 use self::common::clamped;
 pub(crate) use self::common::{CommonArgs, ProgressArg};
 pub(crate) use self::files::{DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
 pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
+pub(crate) use self::help::command;
+pub(crate) use self::help::topics::asked_for;
 pub(crate) use self::keys::{KeygenArgs, PassphraseArgs};
 pub(crate) use self::network::NetworkArgs;
 pub(crate) use self::range::RangeArg;
-use self::rekey::REKEY_EXAMPLES;
 pub(crate) use self::rekey::RekeyArgs;
 pub(crate) use self::requests::RequestArgs;
 pub(crate) use self::sealing::SealingArgs;
@@ -52,64 +54,28 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Fetch many URLs at once
-    #[command(after_long_help = GET_EXAMPLES)]
     Get(Box<GetArgs>),
     /// Encrypt files and trees (age format)
-    #[command(after_long_help = SEAL_EXAMPLES)]
     Seal(SealArgs),
     /// Decrypt files and trees
-    #[command(after_long_help = OPEN_EXAMPLES)]
     Open(OpenArgs),
     /// Authenticate every chunk of sealed files and write nothing
-    #[command(after_long_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
     /// Write the plaintext of sealed files to stdout, whole or in part
-    #[command(after_long_help = CAT_EXAMPLES)]
     Cat(CatArgs),
     /// Give sealed files new recipients: only their headers change
-    #[command(after_long_help = REKEY_EXAMPLES)]
     Rekey(RekeyArgs),
     /// Show what sealed files reveal without a key
-    #[command(after_long_help = INSPECT_EXAMPLES)]
     Inspect(InspectArgs),
     /// XOR files with a repeating key: its own inverse, and NOT encryption
-    #[command(after_long_help = XOR_EXAMPLES)]
     Xor(XorArgs),
     /// Generate an identity (compatible with age-keygen)
-    #[command(after_long_help = KEYGEN_EXAMPLES)]
     Keygen(KeygenArgs),
     /// Compare the engines on this machine
-    #[command(after_long_help = BENCH_EXAMPLES)]
     Bench(BenchArgs),
     /// Show what haul does, without a network: fetch, seal, open, verify
     Demo(DemoArgs),
 }
-
-const GET_EXAMPLES: &str = "Examples:
-  haul get https://example.org/a.tar https://example.org/b.tar
-  haul get -i urls.txt -d downloads -j 128
-  haul get -i urls.txt --shard 2/4            the second of four machines' parts
-  haul get -o - https://example.org/data.json | jq .";
-const SEAL_EXAMPLES: &str = "Examples:
-  haul seal -r age1… letter.txt               writes letter.txt.age
-  haul seal -R friends.txt -o sealed photos   mirrors the tree photos into sealed
-  tar c photos | haul seal -r age1… - > photos.tar.age";
-const OPEN_EXAMPLES: &str = "Examples:
-  haul open -i key.txt letter.txt.age         writes letter.txt
-  haul open -i key.txt -o photos sealed       mirrors the tree sealed into photos
-  haul open -i key.txt -o - photos.tar.age | tar x
-  haul open -i key.txt --range -512 -o - log.age   its last 512 bytes";
-const XOR_EXAMPLES: &str = "Examples:
-  haul xor --key-file key.bin photos          transforms every file; a second run restores them";
-const BENCH_EXAMPLES: &str = "Examples:
-  haul bench queue                            the ring and comparable queues
-  haul bench seal --engines serial,threads=2  sealing a tree of 1000 files
-  haul bench get --delay 20 --html plot.html  fetching from a slow server";
-const KEYGEN_EXAMPLES: &str = "Examples:
-  haul keygen -o key.txt                      prints its recipient
-  haul keygen --pq -o key.txt                 a post-quantum identity
-  haul keygen -p -o key.age                   seals the identity with a passphrase
-  haul keygen -y key.txt                      prints the recipient again";
 
 impl Command {
     /// The parts of the command line that other users of the machine must not see.
@@ -153,7 +119,6 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_last_of_several_options_counts() {
@@ -175,6 +140,6 @@ mod tests {
 
     #[test]
     fn the_grammar_is_sound() {
-        Args::command().debug_assert();
+        super::command().debug_assert();
     }
 }

@@ -7,6 +7,7 @@
 mod cat;
 mod describe;
 mod endpoints;
+mod failures;
 mod inspect;
 mod objects;
 mod open;

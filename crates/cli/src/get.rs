@@ -10,6 +10,7 @@ mod hidden;
 mod naming;
 mod netrc;
 pub(crate) mod network;
+mod observer;
 mod plan;
 pub(crate) mod requests;
 mod retries;

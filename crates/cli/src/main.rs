@@ -21,14 +21,16 @@ mod run;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
+use crate::args::words::order;
 use crate::args::{Args, Command};
 use crate::files::{CatPlan, InspectPlan, OpenPlan, RekeyPlan, SealPlan, VerifyPlan, XorPlan};
 use crate::get::GetPlan;
 use crate::keys::keygen::KeygenPlan;
 use crate::report::exit::{Exit, Problem};
-use crate::report::voice::{self, Voice};
+use crate::report::usage;
+use crate::report::voice::{self, Colour, Voice};
 use crate::run::environment::Environment;
 use crate::run::plan::Plan;
 use crate::run::signals;
@@ -37,19 +39,29 @@ use crate::run::{arguments, descriptors};
 
 fn main() -> ExitCode {
     if let Some(worker) = WorkerKind::of_this_process() {
-        return exit_code(worker.run(), &Voice::new(0));
+        return exit_code(worker.run(), &Voice::new(0, Colour::Off));
     }
     descriptors::raise_limit();
-    let args = match Args::try_parse() {
+    let environment = Environment::gather();
+    let colour = environment.colour();
+    let words = order::in_order(std::env::args_os());
+    if let Some(topic) = args::asked_for(&words) {
+        let voice = Voice::new(0, colour);
+        voice.data(topic);
+        return exit_code(Ok(Exit::Success), &voice);
+    }
+    let parsed = args::command().try_get_matches_from(&words);
+    let args = match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
-        Err(error) => return voice::usage(&error).into(),
+        Err(error) => {
+            return usage::report(&error, order::command_of(&words), &Voice::new(0, colour)).into();
+        }
     };
     arguments::hide(&args.command.secrets());
-    let environment = Environment::gather();
     // More heaps would waste memory: lists of millions of lines are allocated on one thread and freed on another.
     haul_io::limit_heaps(environment.cores.get().max(2));
-    let voice = Voice::new(args.command.verbosity());
-    voice::route_panics();
+    let voice = Voice::new(args.command.verbosity(), colour);
+    voice::route_panics(colour);
     let prepared = signals::survive_file_size_limit().and_then(|()| signals::forbid_core_dumps());
     let result = prepared.map_err(Problem::from).and_then(|()| perform(&args.command, &environment, &voice));
     exit_code(result, &voice)

@@ -15,4 +15,5 @@ pub(crate) mod shortfalls;
 pub(crate) mod stats;
 pub(crate) mod text;
 pub(crate) mod text_only;
+pub(crate) mod usage;
 pub(crate) mod voice;

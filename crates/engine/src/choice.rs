@@ -66,6 +66,11 @@ pub enum ParseEngineError {
     UnknownName,
     /// The number of workers is missing or out of range.
     WorkerCount,
+    /// What follows the name isn't of its form.
+    Form {
+        /// The form.
+        form: &'static str,
+    },
 }
 
 impl fmt::Display for ParseEngineError {
@@ -74,6 +79,7 @@ impl fmt::Display for ParseEngineError {
             Self::UnknownName => {
                 write!(f, "no such engine; expected serial, threads=N, processes=N, hybrid=NxM or uring=RxD")
             }
+            Self::Form { form } => write!(f, "the form is {form}"),
             Self::WorkerCount => {
                 let (each, in_all) = (Engine::WORKERS_MAX, Engine::IN_FLIGHT_MAX);
                 let processes = Engine::PROCESSES_MAX;
@@ -99,14 +105,14 @@ impl FromStr for Engine {
         match (name, count) {
             ("serial", None) => Ok(Self::Serial),
             ("threads", None) => Ok(Self::Threads(core_count())),
-            ("threads", Some(count)) => worker_count(count).map(Self::Threads),
+            ("threads", Some(count)) => named_count(count, "threads=N").map(Self::Threads),
             ("uring", None) => Ok(Self::Uring { rings: core_count(), depth: Self::DEPTH_DEFAULT }),
             ("uring", Some(counts)) => {
-                let (rings, depth) = pair(counts, Self::IN_FLIGHT_MAX)?;
+                let (rings, depth) = pair(counts, "uring=RxD: rings x depth", Self::IN_FLIGHT_MAX)?;
                 Ok(Self::Uring { rings, depth })
             }
             ("processes", None) => Ok(Self::Processes(core_count())),
-            ("processes", Some(count)) => match worker_count(count)? {
+            ("processes", Some(count)) => match named_count(count, "processes=N")? {
                 count if count.get() <= Self::PROCESSES_MAX => Ok(Self::Processes(count)),
                 _ => Err(ParseEngineError::WorkerCount),
             },
@@ -114,7 +120,8 @@ impl FromStr for Engine {
                 Ok(Self::Hybrid { processes: core_count(), threads: Self::PROCESS_THREADS_DEFAULT })
             }
             ("hybrid", Some(counts)) => {
-                let (processes, threads) = pair(counts, Self::PROCESSES_MAX)?;
+                let form = "hybrid=NxM: processes x threads in each";
+                let (processes, threads) = pair(counts, form, Self::PROCESSES_MAX)?;
                 Ok(Self::Hybrid { processes, threads })
             }
             _ => Err(ParseEngineError::UnknownName),
@@ -141,9 +148,25 @@ fn worker_count(text: &str) -> Result<NonZeroUsize, ParseEngineError> {
     }
 }
 
+/// As [`worker_count`], of text that must be a number.
+fn named_count(text: &str, form: &'static str) -> Result<NonZeroUsize, ParseEngineError> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(ParseEngineError::Form { form });
+    }
+    worker_count(text)
+}
+
 /// Parses two counts whose product is at most `product_max`.
-fn pair(counts: &str, product_max: usize) -> Result<(NonZeroUsize, NonZeroUsize), ParseEngineError> {
-    let (outer, inner) = counts.split_once('x').ok_or(ParseEngineError::WorkerCount)?;
+fn pair(
+    counts: &str,
+    form: &'static str,
+    product_max: usize,
+) -> Result<(NonZeroUsize, NonZeroUsize), ParseEngineError> {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (outer, inner) = counts
+        .split_once('x')
+        .filter(|(outer, inner)| is_number(outer) && is_number(inner))
+        .ok_or(ParseEngineError::Form { form })?;
     let (outer, inner) = (worker_count(outer)?, worker_count(inner)?);
     match outer.get() * inner.get() {
         product if product <= product_max => Ok((outer, inner)),
@@ -171,16 +194,16 @@ mod tests {
             ("fast", ParseEngineError::UnknownName),
             ("serial=2", ParseEngineError::UnknownName),
             ("threads=0", ParseEngineError::WorkerCount),
-            ("threads=-1", ParseEngineError::WorkerCount),
+            ("threads=-1", ParseEngineError::Form { form: "threads=N" }),
             ("threads=4097", ParseEngineError::WorkerCount),
-            ("threads=", ParseEngineError::WorkerCount),
+            ("threads=", ParseEngineError::Form { form: "threads=N" }),
             ("processes=0", ParseEngineError::WorkerCount),
             ("processes=513", ParseEngineError::WorkerCount),
-            ("hybrid=2", ParseEngineError::WorkerCount),
+            ("hybrid=2", ParseEngineError::Form { form: "hybrid=NxM: processes x threads in each" }),
             ("hybrid=64x64", ParseEngineError::WorkerCount),
-            ("uring=4", ParseEngineError::WorkerCount),
+            ("uring=4", ParseEngineError::Form { form: "uring=RxD: rings x depth" }),
             ("uring=0x4", ParseEngineError::WorkerCount),
-            ("uring=4x", ParseEngineError::WorkerCount),
+            ("uring=4x", ParseEngineError::Form { form: "uring=RxD: rings x depth" }),
             ("uring=4096x4096", ParseEngineError::WorkerCount),
         ] {
             assert_eq!(text.parse::<Engine>(), Err(error), "{text}");

@@ -22,6 +22,6 @@ pub struct Config {
     pub progress: Arc<AtomicU64>,
 }
 
-/// How much later, at most, the end of a task is reported, and a source that answered
-/// [`Next::Later`](crate::Next::Later) is asked again.
+/// How much later, at most, the end of a task is reported, and a source that can't tell when it will have a task is
+/// asked again.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);

@@ -13,6 +13,8 @@ mod encoding;
 pub(crate) mod handles;
 mod intent;
 mod order;
+mod sentry;
+mod suspect;
 mod watch;
 pub(crate) mod worker;
 pub(crate) mod worker_pool;

@@ -26,8 +26,8 @@ pub(crate) struct Supervisor<J: Job, S> {
     next_id: u64,
     /// Tasks that were started and have not ended.
     open: HashMap<TaskId, Open<J>>,
-    /// The source had no task at the moment, and doesn't say when it will have one.
-    source_is_late: bool,
+    /// The source had no task when it was asked last: the time to ask it again although nothing else may have happened.
+    asks_again: Option<Instant>,
     /// Unfinished tasks that the source holds back for a later start.
     paused: HashSet<TaskId>,
     /// Unfinished tasks that start again as soon as there is room.
@@ -92,7 +92,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         Self {
             source,
             source_ended: false,
-            source_is_late: false,
+            asks_again: None,
             cancel,
             next_id: 0,
             open: HashMap::new(),
@@ -109,9 +109,10 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         self.in_flight
     }
 
-    /// Whether the source was asked in vain. It has to be asked again although nothing may have happened.
-    pub(crate) fn source_is_late(&self) -> bool {
-        self.source_is_late
+    /// If the last [`next`](Self::next) asked the source in vain: the time to ask it again although nothing else may have
+    /// happened. `None`: only an answer can change anything.
+    pub(crate) fn asks_again(&self) -> Option<Instant> {
+        self.asks_again
     }
 
     /// A task that has not ended.
@@ -127,7 +128,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         }
         let handed_out =
             self.given_back.pop_front().or_else(|| self.next_finish()).or_else(|| self.next_part());
-        let handed_out = handed_out.or_else(|| self.next_restart()).or_else(|| self.next_task());
+        let handed_out = handed_out.or_else(|| self.next_restart()).or_else(|| self.next_task(now));
         match handed_out {
             Some((id, stage)) => {
                 self.in_flight += 1;
@@ -282,8 +283,8 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         Some((self.restarting.pop_front()?, Stage::Start))
     }
 
-    fn next_task(&mut self) -> Option<(TaskId, Stage<J>)> {
-        self.source_is_late = false;
+    fn next_task(&mut self, now: Instant) -> Option<(TaskId, Stage<J>)> {
+        self.asks_again = None;
         if self.source_ended {
             return None;
         }
@@ -299,7 +300,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                 Some((id, Stage::Start))
             }
             Next::Later => {
-                self.source_is_late = true;
+                self.asks_again = now.checked_add(self.source.ask_again_in());
                 None
             }
             Next::End => {

@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let end = match &settled.outcome {
                 Ok(fetched) => fetched.response.status.to_string(),
                 Err(Failure::Job(failed)) => match &failed.error {
-                    Error::Status(status) => status.to_string(),
+                    Error::Status(response) => response.status.to_string(),
                     error => error.to_string(),
                 },
                 Err(_) => "not done".to_owned(),

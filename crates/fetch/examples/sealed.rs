@@ -17,8 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let job = FetchJob::new(Config { format: Some(format), ..Config::default() });
     let tasks: Vec<_> = args
         .map(|url| {
-            let name =
-                Request::get(&url).map_or_else(|_| "body".to_owned(), |request| basename(request.url()));
+            let name = basename(Request::get(&url).url());
             FetchTask::new(&url, Destination::File(Publish::new(Path::new(&(name + ".age")))))
         })
         .collect();

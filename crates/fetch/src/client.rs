@@ -5,6 +5,7 @@
 //! Not to be touched from outside: the worker threads and the slots of pending requests.
 
 pub(crate) mod config;
+pub(crate) mod details;
 pub(crate) mod each;
 pub(crate) mod handle;
 pub(crate) mod observer;
@@ -12,6 +13,8 @@ mod once;
 pub(crate) mod pending;
 pub(crate) mod reader;
 pub(crate) mod request;
-pub(crate) mod request_body;
+pub(crate) mod response;
+mod response_body;
 pub(crate) mod url_login;
+mod workers;
 pub(crate) mod zone;

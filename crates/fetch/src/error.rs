@@ -11,7 +11,7 @@ use haul_io::reason;
 use http::StatusCode;
 
 use crate::route::certificate;
-use crate::{CertificateFault, Checksum, CodingError, ProxyError, Times};
+use crate::{CertificateFault, Checksum, CodingError, ProxyError, Response, Times};
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]
@@ -22,6 +22,13 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A value can't be sent as JSON, or a body isn't the JSON that was expected.
+    Json {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The body isn't text in UTF-8.
+    Text,
     /// The method can't be used to fetch.
     Method {
         /// What is wrong with it.
@@ -57,12 +64,19 @@ pub enum Error {
     BodySpent,
     /// No address accepted a connection.
     Connect(io::Error),
+    /// The proxy can't be found or reached.
+    ToProxy {
+        /// The proxy's host and port.
+        address: String,
+        /// What failed: [`Error::Resolve`] or [`Error::Connect`].
+        source: Box<Error>,
+    },
     /// The proxy didn't provide a connection to the server.
     Proxy(ProxyError),
     /// The TLS handshake with the server failed, or its certificate was refused.
-    Tls(rustls::Error),
+    Tls(TlsError),
     /// The TLS handshake with the proxy failed, or its certificate was refused.
-    ProxyTls(rustls::Error),
+    ProxyTls(TlsError),
     /// The trusted certificates can't be loaded.
     Trust(String),
     /// The client's own certificate or its key can't be used.
@@ -80,8 +94,9 @@ pub enum Error {
     Protocol(ProtocolError),
     /// The content can't be decompressed, or exceeds a limit when it is.
     Coding(CodingError),
-    /// The status says that the request failed.
-    Status(StatusCode),
+    /// The status says that the request failed. The response has its head and the beginning of its body: at most 8 KiB
+    /// of what arrives within 150 ms, as it was sent, with any content coding.
+    Status(Box<Response>),
     /// More redirects than allowed, or a loop of redirects.
     TooManyRedirects,
     /// A redirect that must not be followed.
@@ -138,7 +153,8 @@ pub enum Error {
     Write(io::Error),
     /// The request, the client or the run was cancelled.
     Cancelled,
-    /// The worker that handled the request panicked: a bug in this library.
+    /// Code that ran on the worker panicked: the caller's own, such as the reader of a request's body, or this
+    /// library's, which is a bug.
     WorkerPanicked,
 }
 
@@ -169,8 +185,25 @@ impl std::error::Error for Failed {
     }
 }
 
+/// Why TLS failed. Its source is the error of the TLS library, which may be another one in a later version.
+#[derive(Debug)]
+pub struct TlsError(pub(crate) rustls::Error);
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&certificate::describe(&self.0))
+    }
+}
+
+impl std::error::Error for TlsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
 /// What exceeded its time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Phase {
     /// Connecting, TLS included.
     Connect,
@@ -182,6 +215,7 @@ pub enum Phase {
 
 /// Whose fault a failure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fault {
     /// The request itself can't succeed.
     Caller,
@@ -202,8 +236,11 @@ impl Error {
             }
             Self::Host { .. } | Self::Task { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
-            Self::Proxy(_) | Self::ProxyTls(_) | Self::TooSlow { .. } => Fault::Network,
+            Self::ToProxy { .. } | Self::Proxy(_) | Self::ProxyTls(_) | Self::TooSlow { .. } => {
+                Fault::Network
+            }
             Self::ClientIdentity(_) => Fault::Local,
+            Self::Json { .. } | Self::Text => Fault::Server,
             Self::Tls(_) | Self::Protocol(_) | Self::Coding(_) | Self::Status(_) => Fault::Server,
             Self::UnaskedPart | Self::PassedOn | Self::Size { .. } | Self::Checksum { .. } => Fault::Server,
             Self::TooManyRedirects | Self::Redirect { .. } => Fault::Server,
@@ -218,19 +255,36 @@ impl Error {
     /// What is wrong with the certificate of the server or the proxy, if that caused the failure.
     pub fn certificate_fault(&self) -> Option<CertificateFault> {
         match self {
-            Self::Tls(source) | Self::ProxyTls(source) => CertificateFault::of(source),
+            Self::Tls(source) | Self::ProxyTls(source) => CertificateFault::of(&source.0),
             _ => None,
         }
     }
 
     /// Whether the server answered with something that isn't TLS.
     pub fn is_not_tls(&self) -> bool {
-        matches!(self, Self::Tls(rustls::Error::InvalidMessage(_)))
+        matches!(self, Self::Tls(TlsError(rustls::Error::InvalidMessage(_))))
+    }
+
+    /// The status that says that the request failed.
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Status(response) => Some(response.status),
+            _ => None,
+        }
     }
 
     /// Whether a name server failed, so that another attempt may succeed.
     pub fn is_name_server_failure(&self) -> bool {
         matches!(self, Self::Resolve(source) if haul_io::is_try_again(source))
+    }
+
+    /// The system's error, if the first hop can't be found or reached.
+    pub(crate) fn of_first_hop(&self) -> Option<&io::Error> {
+        match self {
+            Self::Connect(error) | Self::Resolve(error) => Some(error),
+            Self::ToProxy { source, .. } => source.of_first_hop(),
+            _ => None,
+        }
     }
 
     /// An error of the connection: cancellation, a timeout, TLS, or the transport itself.
@@ -242,7 +296,7 @@ impl Error {
             return Self::Timeout(phase);
         }
         match error.downcast::<rustls::Error>() {
-            Ok(tls) => Self::Tls(tls),
+            Ok(tls) => Self::Tls(TlsError(tls)),
             Err(error) if phase == Phase::Connect => Self::Connect(error),
             Err(error) => Self::Transport(error),
         }
@@ -283,9 +337,16 @@ impl fmt::Display for Error {
             Self::Body(source) => write!(f, "cannot read the request's body: {}", reason(source)),
             Self::BodySpent => f.write_str("the request's body can't be sent again"),
             Self::Connect(source) => write!(f, "cannot connect: {}", reason(source)),
+            Self::ToProxy { address, source } => match &**source {
+                Self::Connect(source) => {
+                    write!(f, "cannot connect to the proxy {address}: {}", reason(source))
+                }
+                Self::Resolve(source) => write!(f, "cannot resolve the proxy {address}: {}", reason(source)),
+                other => write!(f, "the proxy {address}: {other}"),
+            },
             Self::Proxy(source) => source.fmt(f),
-            Self::Tls(source) => write!(f, "TLS: {}", certificate::describe(source)),
-            Self::ProxyTls(source) => write!(f, "TLS to the proxy: {}", certificate::describe(source)),
+            Self::Tls(source) => write!(f, "TLS: {}", source),
+            Self::ProxyTls(source) => write!(f, "TLS to the proxy: {}", source),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
             Self::ClientIdentity(reason) => write!(f, "cannot use the client's certificate: {reason}"),
             Self::TooSlow { rate_min } => write!(f, "slower than {rate_min} bytes a second"),
@@ -295,7 +356,9 @@ impl fmt::Display for Error {
             Self::Timeout(Phase::Total) => f.write_str("timed out"),
             Self::Protocol(source) => source.fmt(f),
             Self::Coding(source) => source.fmt(f),
-            Self::Status(status) => write!(f, "the server answered {status}"),
+            Self::Status(response) => write!(f, "the server answered {}", response.status),
+            Self::Json { reason } => write!(f, "not the JSON that was expected: {reason}"),
+            Self::Text => f.write_str("the body isn't text in UTF-8"),
             Self::TooManyRedirects => f.write_str("too many redirects"),
             Self::Redirect { reason } => f.write_str(reason),
             Self::TooLarge { bytes_max } => write!(f, "the body is longer than {bytes_max} bytes"),
@@ -318,7 +381,7 @@ impl fmt::Display for Error {
             Self::Untrusted { reason } => f.write_str(reason),
             Self::Write(source) => write!(f, "cannot write the result: {}", reason(source)),
             Self::Cancelled => f.write_str("cancelled"),
-            Self::WorkerPanicked => f.write_str("internal error: the worker panicked"),
+            Self::WorkerPanicked => f.write_str("the worker panicked"),
         }
     }
 }
@@ -334,6 +397,7 @@ impl std::error::Error for Error {
             | Self::Write(source) => Some(source),
             Self::Tls(source) | Self::ProxyTls(source) => Some(source),
             Self::Protocol(source) => Some(source),
+            Self::ToProxy { source, .. } => Some(source),
             Self::Proxy(source) => Some(source),
             Self::Coding(source) => Some(source),
             _ => None,

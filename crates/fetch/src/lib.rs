@@ -1,37 +1,52 @@
-//! A concurrent HTTP/1.1 client.
-//!
-//! | entry point | what it does |
-//! |---|---|
-//! | [`Client::fetch`] | waits for the response |
-//! | [`Client::stream`] | waits for the head; the body is read from a [`BodyReader`] |
-//! | [`Client::submit`] | returns a [`Pending`] to wait for, poll or await |
-//! | [`Client::fetch_async`] | calls a callback from a worker |
-//! | [`Client::fetch_each`] | yields many responses in the order of completion |
-//! | [`FetchJob`] | runs lists through an engine and retries transient failures; see also [`HostSource`] |
+//! A concurrent HTTP/1.1 client: single requests, streams, async, and whole lists of URLs into files.
 //!
 //! ```no_run
+//! use haul_fetch::serde_json::Value;
 //! use haul_fetch::{Client, Config, Request};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::new(Config::default())?;
-//! let response = client.fetch(Request::get("https://example.org/")?)?;
-//! println!("{} bytes", response.body.len());
+//! let data: Value = client.fetch(Request::get("https://example.org/").query("q", "x"))?.json()?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A URL goes from `list` (or `client`) through `transfer`, on a connection from `route`, into `body`. On its way
-//! `kept` tells what an earlier run left on disk, and a large file may take several connections in `segments`.
-//! `cookies` and `names` are on the side.
+//! | to | use |
+//! |---|---|
+//! | fetch into memory | [`Client::fetch`]; [`Client::fetch_retrying`] tries again after transient failures |
+//! | download many URLs into a directory | [`Downloads`] |
+//! | read a body as it arrives | [`Client::stream`], [`Client::fetch_into`] |
+//! | fetch one file | [`Client::fetch_to_file`] |
+//! | await a response in any async runtime | [`Client::submit`], after [`Client::ready`] |
+//! | be called back | [`Client::fetch_async`] |
+//! | fetch many into memory, each as it completes | [`Client::fetch_each`] |
+//! | run a list on another engine than threads | [`FetchJob`] and [`HostSource`], with the crate `haul-engine` |
+//!
+//! Every limit is finite, and every default is safe: certificates are checked, a status of 400 or above is an
+//! [`Error`], credentials go to the host that they are for, and redirects from https to http are refused.
+//!
+//! Features, all on by default: `json` (`Request::json`, `Response::json`), `cookies` (`CookieJar`), `codings`
+//! ([`Config::compressed`] understands gzip, deflate, br and zstd).
+//!
+//! # The rooms
+//!
+//! A URL goes from `downloads` through `list`, or from `client`, to `transfer`, on a connection from `route`, into
+//! `body`. On its way `kept` tells what an earlier run left on disk, and a large file may take several connections in
+//! `segments`. `cookies` and `names` are on the side.
 //!
 //! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, retries, limits of hosts, where bodies are
 //! written.
 //! Does not own: the protocol's grammar ([`haul_http1`]), system calls ([`haul_io`]), engines ([`haul_engine`]).
 #![forbid(unsafe_code)]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("haul-fetch works on Linux only");
+
 mod body;
 mod client;
+#[cfg(feature = "cookies")]
 mod cookies;
+mod downloads;
 mod error;
 mod kept;
 mod list;
@@ -45,22 +60,32 @@ pub use body::coding::error::CodingError;
 pub use body::expectation::Expected;
 pub use client::config::{ClientIdentity, Config, HostLimits, Segments, Trust};
 pub use client::each::Each;
-pub use client::handle::{Callback, Client, NoRoom, NotSubmitted};
-pub use client::observer::{Observer, TransferEvent};
+pub use client::handle::{Callback, Client, NoRoom, NotSubmitted, Ready};
+pub use client::observer::{Detail, Observer, TransferEvent};
 pub use client::pending::Pending;
 pub use client::reader::BodyReader;
-pub use client::request::{Request, Response};
-pub use client::request_body::RequestBody;
+pub use client::request::Request;
+pub use client::request::body::RequestBody;
+pub use client::response::Response;
 pub use client::url_login::{Logins, UrlLogin};
+#[cfg(feature = "cookies")]
 pub use cookies::jar::{BadCookieLine, CookieJar};
-pub use error::{Error, Failed, Fault, Phase};
+pub use downloads::builder::Downloads;
+pub use downloads::event::DownloadEvent;
+pub use downloads::item::{DownloadItem, stays_inside};
+pub use downloads::report::{DownloadFailure, DownloadReport, SomeFailed};
+pub use error::{Error, Failed, Fault, Phase, TlsError};
 pub use haul_engine::Closing;
-pub use haul_io::{Names, NamesLimits};
-pub use http::{HeaderMap, Method, StatusCode};
+pub use haul_http1::{Limits, ProtocolError, RequestError};
+pub use haul_io::{
+    Cancel, ChunkedFormat, Durability, Existing, File, Names, NamesLimits, Preserve, Publish, Shortfalls,
+};
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use list::job::FetchJob;
 pub use list::progress::Retry;
 pub use list::source::HostSource;
 pub use list::task::{Destination, FetchTask, Fetched};
+pub use names::checksum_list::{BadChecksumList, ChecksumList};
 pub use names::disposition::disposition_name;
 pub use names::reserved::unreserved;
 pub use names::url_name::{basename, path_and_query_name, path_name};
@@ -68,5 +93,10 @@ pub use route::certificate::CertificateFault;
 pub use route::host_override::{Family, HostOverride};
 pub use route::proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};
 pub use route::proxy_error::ProxyError;
+#[doc(hidden)]
 pub use segments::segmented::Segmented;
+/// JSON values, for [`Request::json`] and [`Response::json`].
+#[cfg(feature = "json")]
+pub use serde_json;
 pub use transfer::times::Times;
+pub use url::Url;

@@ -11,7 +11,7 @@ mod new_directories;
 mod open_files;
 mod prepare;
 pub(crate) mod progress;
-mod retry;
+pub(crate) mod retry;
 mod scheduler;
 pub(crate) mod source;
 pub(crate) mod task;

@@ -59,6 +59,6 @@ pub use error::{Fenced, FinishError, IntentTooLong, OfferError, TableError};
 #[cfg(not(loom))]
 pub use layout::Config;
 #[cfg(not(loom))]
-pub use supervisor::{Finished, Poisoned, Reaped, SlotId, Supervisor};
+pub use supervisor::{Alarm, Finished, Poisoned, Reaped, SlotId, Supervisor};
 #[cfg(not(loom))]
-pub use worker::{Lease, Next, Worker};
+pub use worker::{Lease, Next, Seen, Worker};

@@ -12,18 +12,6 @@ use super::common::CommonArgs;
 use super::keys::PassphraseArgs;
 use super::range::RangeArg;
 
-pub(crate) const VERIFY_EXAMPLES: &str = "Examples:
-  haul verify -i key.txt backup               every .age file in backup
-  curl https://example.org/x.age | haul verify -i key.txt -";
-pub(crate) const CAT_EXAMPLES: &str = "Examples:
-  haul cat -i key.txt part-1.age part-2.age | tar x
-  haul cat -i key.txt --range 0-99 log.age    the first hundred bytes
-  haul cat -i key.txt --range -100 log.age    the last hundred
-  haul cat -i key.txt --range 5000- log.age   all but the first five thousand";
-pub(crate) const INSPECT_EXAMPLES: &str = "Examples:
-  haul inspect letter.age
-  haul inspect --json backup                  a JSON object for each .age file in backup";
-
 /// `haul verify`.
 #[derive(clap::Args)]
 pub(crate) struct VerifyArgs {

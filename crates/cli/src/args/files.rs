@@ -116,6 +116,13 @@ pub(crate) struct SealArgs {
     /// Write ASCII armor: text, a third longer
     #[arg(short, long)]
     pub(crate) armor: bool,
+    /// Seal only files that are new or changed since they were sealed, and replace the results of these
+    ///
+    /// A file counts as unchanged if its result has its modification time (with --no-preserve: a later one) and a
+    /// length that fits. Unchanged files keep their results and so their recipients; "haul rekey" changes these.
+    /// Results of files that are gone stay.
+    #[arg(long, conflicts_with_all = ["force", "replace"])]
+    pub(crate) update: bool,
     #[command(flatten)]
     pub(crate) files: FileArgs,
     #[command(flatten)]

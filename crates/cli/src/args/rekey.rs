@@ -10,17 +10,6 @@ use super::common::CommonArgs;
 use super::files::{DurableArg, TreeArgs};
 use super::keys::PassphraseArgs;
 
-pub(crate) const REKEY_EXAMPLES: &str = "Examples:
-  haul rekey -i old.txt -r age1… backup       every .age file in backup
-  haul rekey -p --new-passphrase letter.age   another passphrase
-
--i, -p and --passphrase-fd open the files. -r, -R, --new-passphrase and --new-passphrase-fd name
-who can open them from then on. HAUL_NEW_PASSPHRASE_FILE names a file with the new passphrase.
-
-A file keeps its file key. A former recipient may have kept that key, or the old file, and can still
-read what was sealed. To keep new content secret from former recipients, seal it anew; consider the
-old content known to them.";
-
 /// `haul rekey`.
 #[derive(clap::Args)]
 pub(crate) struct RekeyArgs {

@@ -21,6 +21,7 @@ use crate::run::random::system_random;
 pub(crate) fn compare(args: &BenchArgs, progress: &Progress) -> Result<Table, Problem> {
     if let Some(url) = &args.url {
         Request::get(url)
+            .check()
             .map_err(|error| Problem::usage(format!("cannot fetch {}: {error}", quoted(url))))?;
         let what = format!("{} bodies of {}, discarded", args.files, quoted(url));
         return compare_at(args, url, &format!("{what}; processor time of the client"), progress);

@@ -1,19 +1,22 @@
-//! Descriptions of the jobs on files: their verbs, results, remarks, failures and hints.
+//! Descriptions of the jobs on files: their verbs, results and remarks.
 //!
 //! Owns: words, JSON members, exit codes.
-//! Does not own: the form of messages and of the report ([`crate::report`]).
+//! Does not own: the words of failures ([`super::failures`]), the form of messages and of the report
+//! ([`crate::report`]).
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use haul_engine::{Event, Portable, Report, Source, run_portable};
 use haul_io::Shortfalls;
 use haul_seal::{
-    Error, ErrorKind, HeaderError, OpenError, OpenJob, Outcome, PluginProblem, RekeyJob, Remarks, Replacing,
-    SealJob, SkipReason, Task, VerifyJob, WORK_FACTOR_MAX, XorJob,
+    Error, ErrorKind, OpenJob, Outcome, RekeyJob, Remarks, Replacing, SealJob, SkipReason, Task, VerifyJob,
+    XorJob,
 };
 use serde_json::{Map, Value};
 
+use super::failures;
 use crate::report::describe::{DescribeFailure, DescribeOutput, Reportable, Setting, Subject};
 use crate::report::exit::Exit;
 use crate::report::shortfalls;
@@ -27,6 +30,7 @@ pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
         SkipReason::Special => "neither a file nor a directory",
         SkipReason::Secret => "it holds a key or passphrase of this run",
         SkipReason::Suffixed => "its name says that it is sealed, but it is not an age file",
+        SkipReason::Unchanged => "it is unchanged since it was sealed",
         SkipReason::OtherName => "another name of a file that is already included",
     }
 }
@@ -65,6 +69,21 @@ impl<J: FileJob> Reportable for J {
     const VERB: &'static str = <J as FileJob>::VERB;
     const DONE: &'static str = <J as FileJob>::DONE;
     const NEEDS_TASKS: bool = <J as FileJob>::NEEDS_TASKS;
+
+    fn message(&self, task: &Task, error: &Error) -> String {
+        let target = match task {
+            Task::File { target, .. } if !target.as_os_str().is_empty() => Some(quoted(target)),
+            _ => None,
+        };
+        failures::message(error, target.as_deref())
+    }
+
+    fn hint(&self, task: &Task, error: &Error) -> Option<Cow<'static, str>> {
+        if matches!(error, Error::Exists) && <J as FileJob>::VERB == <SealJob as FileJob>::VERB {
+            return Some("--force overwrites existing results, --update those that are out of date".into());
+        }
+        failures::hint(error, Some(task.source()))
+    }
 
     fn run(
         &self,
@@ -137,6 +156,13 @@ impl Subject for Task {
         }
     }
 
+    fn target(&self) -> Option<&Path> {
+        match self {
+            Task::File { target, .. } if !target.as_os_str().is_empty() => Some(target),
+            _ => None,
+        }
+    }
+
     fn bytes_at_start(&self) -> Option<u64> {
         match self {
             Task::File { source, found: None, .. } => Some(source.metadata().ok()?.len()),
@@ -156,16 +182,24 @@ impl DescribeOutput<Task> for Outcome {
             (Task::File { target, .. }, Outcome::File { plain_bytes, .. }) => {
                 Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
             }
+            (Task::File { target, .. }, Outcome::Skipped(SkipReason::Unchanged)) => {
+                Some(format!("-> {}, unchanged", quoted(target)))
+            }
             _ => None,
         }
     }
 
     fn is_skipped(&self) -> bool {
-        matches!(self, Outcome::Skipped(_))
+        matches!(self, Outcome::Skipped(_)) && !self.is_unchanged()
+    }
+
+    fn is_unchanged(&self) -> bool {
+        matches!(self, Outcome::Skipped(SkipReason::Unchanged))
     }
 
     fn remark(&self) -> Option<String> {
         match self {
+            Outcome::Skipped(SkipReason::Unchanged) => None,
             Outcome::Skipped(reason) => Some(format!("was left alone: {}", skip_reason(*reason))),
             Outcome::File { remarks, .. } => remarks_text(remarks),
             Outcome::Mirrored { lost_attributes, .. } => {
@@ -194,6 +228,12 @@ impl DescribeOutput<Task> for Outcome {
             }
             Outcome::Mirrored { lost_attributes, .. } => {
                 members.insert("lost_attributes".to_owned(), lost_attributes.clone().into());
+            }
+            Outcome::Skipped(SkipReason::Unchanged) => {
+                if let Task::File { target, .. } = task {
+                    members.extend(name_members("target", target.as_os_str()));
+                }
+                members.insert("unchanged".to_owned(), true.into());
             }
             Outcome::Skipped(reason) => {
                 members.insert("skipped".to_owned(), skip_reason(*reason).into());
@@ -224,22 +264,11 @@ impl DescribeFailure for Error {
         }
     }
 
-    fn hint(&self) -> Option<&'static str> {
-        match self {
-            Error::Exists => Some("--force overwrites existing results"),
-            Error::Plugin(error) if error.problem == PluginProblem::Missing => {
-                Some("install the plugin in a directory of PATH")
-            }
-            Error::Header(OpenError::Header(HeaderError::WorkFactorTooHigh { limit, .. }))
-                if *limit < WORK_FACTOR_MAX =>
-            {
-                Some("the limit is lower in trees: name the file itself")
-            }
-            Error::Header(OpenError::Header(HeaderError::Converted)) => {
-                Some("take the file as it was made, or convert the text to UTF-8 without a byte order mark")
-            }
-            Error::NoTargetName => Some("name the result with -o, or the ending with --suffix"),
-            _ => None,
-        }
+    fn kind(&self) -> &'static str {
+        failures::kind(self)
+    }
+
+    fn members(&self) -> Map<String, Value> {
+        failures::members(self)
     }
 }

@@ -171,6 +171,14 @@ impl Input {
         }
     }
 
+    /// The path, if the input is a regular file.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Named(path) => Some(path.as_path()).filter(|path| path.is_file()),
+            Self::Stdin => None,
+        }
+    }
+
     /// The name in the progress.
     pub(super) fn short_name(&self) -> String {
         match self {

@@ -111,7 +111,8 @@ fn name(post_quantum: PostQuantum) -> &'static str {
 
 fn members(task: &Task, facts: &Inspection) -> Value {
     let stanzas = facts.stanzas.iter().map(|(tag, count)| (tag.clone(), Value::from(*count)));
-    let own: [(&str, Value); 7] = [
+    let own: [(&str, Value); 8] = [
+        ("event", "inspected".into()),
         ("stanzas", Map::from_iter(stanzas).into()),
         ("post_quantum", name(facts.post_quantum).into()),
         ("armored", facts.armored.into()),

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use haul_io::Existing;
 use haul_seal::{Direction, Recipient, Replacing, SealJob, StreamOptions, Walk, seal_stream};
 
 use super::endpoints::Endpoints;
@@ -35,8 +36,14 @@ pub(crate) struct SealPlan {
 impl SealPlan {
     pub(crate) fn resolve(args: &SealArgs, environment: &Environment) -> Result<Self, Problem> {
         let key_files = [args.recipients_file.as_slice(), &args.identity].concat();
+        let mut files =
+            FilesPlan::resolve(&args.files, &args.common, Direction::Seal, &key_files, environment)?;
+        if args.update {
+            files.options.update = true;
+            files.options.existing = Existing::Replace;
+        }
         Ok(Self {
-            files: FilesPlan::resolve(&args.files, &args.common, Direction::Seal, &key_files, environment)?,
+            files,
             recipients: RecipientSources::resolve(args, environment)?,
             plugins: PluginPath::resolve(environment),
             armor: args.armor,
@@ -49,6 +56,9 @@ impl SealPlan {
         endpoints: Endpoints,
         voice: &'a Voice,
     ) -> Result<(Stream<'a>, Vec<Recipient>), Problem> {
+        if self.files.options.update {
+            return Err(Problem::usage("--update works on files only, not on streams"));
+        }
         let stream = self.files.stream("seal", endpoints, voice);
         if stream.is_output_terminal() && !self.armor {
             return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));

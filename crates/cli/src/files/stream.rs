@@ -14,13 +14,14 @@ use haul_seal::{During, Error, FileOptions, Plugins, StreamOptions, Streamed, in
 use serde_json::{Map, Value};
 
 use super::endpoints::{Endpoints, Output};
+use super::failures;
 use super::objects::{self, Publishing};
 use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::{Progress, ProgressEvent, ProgressForm};
-use crate::report::record::{RunRecord, TaskRecord};
+use crate::report::record::{self, FailureRecord, RunRecord, TaskRecord};
 use crate::report::shortfalls;
 use crate::report::stats::Usage;
 use crate::report::text::{human_bytes, name_members, quoted};
@@ -167,8 +168,10 @@ impl Stream<'_> {
             }
             Err(error) => {
                 let subject = quoted(self.endpoints.input.subject());
-                self.voice.error(format!("cannot {} {subject}: {error}", self.verb));
-                error.hint().inspect(|hint| self.voice.hint(hint));
+                let message = self.message(error);
+                self.voice.error(format!("cannot {} {subject}: {message}", self.verb));
+                let source = self.endpoints.input.file();
+                failures::hint(error, source).inspect(|hint| self.voice.hint(hint));
                 error.exit()
             }
         };
@@ -186,6 +189,14 @@ impl Stream<'_> {
             self.print_records(ended, exit);
         }
         Ok(exit)
+    }
+
+    fn message(&self, error: &Error) -> String {
+        let target = match &self.endpoints.output {
+            Output::Stdout => Some("to stdout".to_owned()),
+            output => output.path().map(quoted),
+        };
+        failures::message(error, target.as_deref())
     }
 
     fn print_stats(&self, streamed: &Streamed, ended: &Ended) {
@@ -237,7 +248,17 @@ impl Stream<'_> {
                 members.insert("sealed_bytes".to_owned(), streamed.sealed_bytes.into());
             }
             Err(error) => {
-                members.insert("error".to_owned(), error.to_string().into());
+                members.extend(failures::members(error));
+                let hint = failures::hint(error, self.endpoints.input.file());
+                let is_cancelled = error.kind() == haul_seal::ErrorKind::Cancelled;
+                let failure = FailureRecord {
+                    kind: if is_cancelled { "interrupted" } else { failures::kind(error) },
+                    message: if is_cancelled { "interrupted".to_owned() } else { self.message(error) },
+                    hint: hint.as_deref(),
+                    target: self.endpoints.output.path(),
+                    exit: error.exit(),
+                };
+                record::add_failure(&mut members, &failure);
             }
         }
         members

@@ -1,14 +1,17 @@
-//! Descriptions of fetches: results, failures and hints.
+//! Descriptions of fetches.
 //!
 //! Owns: words, JSON members, exit codes.
-//! Does not own: the form of messages and of the report ([`crate::report`]).
+//! Does not own: the words of failures ([`failures`]), the form of messages and of the report ([`crate::report`]).
+
+mod failures;
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::Path;
 use std::time::Duration;
 
 use haul_engine::{Event, Report, Source};
-use haul_fetch::{CertificateFault, Error, Failed, FetchJob, FetchTask, Fetched, Phase, Times};
+use haul_fetch::{Destination, Error, Failed, FetchJob, FetchTask, Fetched, Times};
 use haul_io::Shortfalls;
 use serde_json::{Map, Value};
 
@@ -22,6 +25,15 @@ use crate::report::text::{human_bytes, name_members, quoted};
 impl Reportable for FetchJob {
     const VERB: &'static str = "fetch";
     const DONE: &'static str = "fetched";
+    const WARNS_WITHOUT_TASKS: bool = true;
+
+    fn message(&self, task: &FetchTask, failed: &Failed) -> String {
+        failures::message(failed, task, self.config())
+    }
+
+    fn hint(&self, task: &FetchTask, failed: &Failed) -> Option<Cow<'static, str>> {
+        failures::hint(&failed.error, task, self.config())
+    }
 
     fn run(
         &self,
@@ -36,6 +48,13 @@ impl Reportable for FetchJob {
 impl Subject for FetchTask {
     fn subject(&self) -> Cow<'_, OsStr> {
         OsStr::new(&self.label).into()
+    }
+
+    fn target(&self) -> Option<&Path> {
+        match &self.destination {
+            Destination::File(publish) if !self.is_hidden => Some(&publish.path),
+            _ => None,
+        }
     }
 
     fn was_begun(&self) -> Option<bool> {
@@ -141,25 +160,8 @@ impl DescribeFailure for Failed {
         }
     }
 
-    fn hint(&self) -> Option<&'static str> {
-        match &self.error {
-            Error::NameTaken => {
-                Some("--name path keeps the directories of URLs, and \"out\" in a list names each file")
-            }
-            Error::Busy => Some("wait for it, or name another place with -o or -d"),
-            Error::InTheWay { .. } => Some("move it away, or name another place with -o or -d"),
-            Error::Untrusted { .. } => Some(
-                "try again on another network or after logging in; remove the .haul-part file to start over",
-            ),
-            Error::Unreadable => Some("--identity names a file with the key; --force fetches it again"),
-            Error::Exists => Some(
-                "remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces",
-            ),
-            Error::Differs => {
-                Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")
-            }
-            other => limit_hint(other).or_else(|| other.certificate_fault().and_then(certificate_hint)),
-        }
+    fn kind(&self) -> &'static str {
+        failures::kind(&self.error)
     }
 
     fn is_unread(&self) -> bool {
@@ -168,44 +170,9 @@ impl DescribeFailure for Failed {
 
     fn members(&self) -> Map<String, Value> {
         let mut members = effort(self.attempts, &self.times);
-        if let Error::Status(status) = self.error {
+        if let Some(status) = self.error.status() {
             members.insert("status".to_owned(), status.as_u16().into());
         }
         members
-    }
-}
-
-/// The option for the limit that was reached, or what is wrong with the server.
-fn limit_hint(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::TooManyRedirects => Some("--max-redirects is the limit; it is 10 by default"),
-        Error::Timeout(Phase::Connect) => Some("--connect-timeout is the limit; it is 10s by default"),
-        Error::Timeout(Phase::Transfer) => Some("--read-timeout is the limit; it is 30s by default"),
-        Error::Timeout(Phase::Total) => Some("--max-time is the limit"),
-        Error::TooSlow { .. } => Some("--min-speed is the limit"),
-        Error::TooLarge { .. } => Some("--max-size is the limit"),
-        other if other.is_not_tls() => Some("this port may not speak TLS: try http:// instead of https://"),
-        other if other.is_name_server_failure() => {
-            Some("the name server failed, which may be temporary: try again")
-        }
-        _ => None,
-    }
-}
-
-/// Advice for a certificate that was rejected.
-fn certificate_hint(fault: CertificateFault) -> Option<&'static str> {
-    match fault {
-        CertificateFault::Expired | CertificateFault::NotYetValid => Some(
-            "check the clock of this machine; otherwise the server's operator has to renew the certificate",
-        ),
-        CertificateFault::OtherName => Some("use the name in the certificate; --resolve sets its address"),
-        CertificateFault::Nameless => {
-            Some("only names in subjectAltName count; the server's operator has to make a new certificate")
-        }
-        CertificateFault::Malformed => Some("the server's operator has to make a new certificate"),
-        CertificateFault::Untrusted => {
-            Some("--cacert names a file with the authorities, or the server's own certificate, to trust")
-        }
-        _ => None,
     }
 }

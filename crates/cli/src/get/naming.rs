@@ -7,12 +7,12 @@ use std::fs::{self, FileType};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use haul_fetch::{
-    Algorithm, Checksum, Destination, Expected, FetchTask, Logins, Request, basename, path_and_query_name,
-    path_name, unreserved,
+    Algorithm, BadChecksumList, Checksum, ChecksumList, Destination, Expected, FetchTask, Logins, Request,
+    basename, path_and_query_name, path_name, stays_inside, unreserved,
 };
 use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -21,7 +21,6 @@ use rustix::io::Errno;
 use super::hidden::{Hidden, sealed_name};
 use super::requests::{RequestPlan, RequestTemplate};
 use crate::args::NameArg;
-use crate::lists::checksums::Checksums;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::{BadLine, Item, Line};
 use crate::report::exit::{Exit, Problem};
@@ -39,6 +38,8 @@ pub(super) struct NamingPlan {
     pub(super) dir: PathBuf,
     pub(super) rule: NameArg,
     pub(super) requests: RequestPlan,
+    /// The list, as it is named in messages.
+    pub(super) list: String,
     /// Permission bits of results.
     pub(super) mode: u32,
     /// What happens to files that exist.
@@ -73,10 +74,12 @@ pub(super) struct Naming {
     dir: PathBuf,
     rule: NameArg,
     requests: RequestTemplate,
+    /// The list, as it is named in messages.
+    list: String,
     mode: u32,
     existing: Existing,
     checksum: Option<Checksum>,
-    checksums: Option<Checksums>,
+    checksums: Option<ChecksumList>,
     hash: Option<Algorithm>,
     keep_lines: bool,
     is_sealed: bool,
@@ -94,6 +97,10 @@ impl NamingPlan {
     ) -> Result<Naming, Problem> {
         let output = match self.output {
             OutputPlan::Directory => None,
+            OutputPlan::File(path) if path.is_dir() => {
+                return Err(Problem::usage(format!("-o names a file, and {} is a directory", quoted(&path)))
+                    .hint(format!("-d {} puts the file into it", quoted(&path))));
+            }
             OutputPlan::File(path) => Some(match device(&path, timeout)? {
                 Some(device) => Destination::Stream(device),
                 None => Destination::File(publish(path, self.mode, self.existing)),
@@ -111,10 +118,11 @@ impl NamingPlan {
             dir: self.dir,
             rule: self.rule,
             requests: self.requests.prepare()?,
+            list: self.list,
             mode: self.mode,
             existing: self.existing,
             checksum: self.checksum,
-            checksums: self.checksums.as_deref().map(Checksums::read).transpose()?,
+            checksums: self.checksums.as_deref().map(read_checksums).transpose()?,
             hash: self.hash,
             keep_lines: self.keep_lines,
             is_sealed: self.is_sealed,
@@ -139,9 +147,11 @@ impl Naming {
         let list_line = self.keep_lines.then(|| to_list_line(&line));
         let mut task = match line {
             Ok(item) => self.item_task(item),
-            Err(BadLine { number, reason }) => {
+            Err(BadLine { number, column, reason }) => {
                 let reason = redacted(&reason).into_owned();
-                FetchTask::of(Err(reason), format!("line {number} of the list"), Destination::Discard)
+                let column = column.map_or_else(String::new, |column| format!(":{column}"));
+                let label = format!("{}:{number}{column}", self.list);
+                FetchTask::of(Err(reason), label, Destination::Discard)
             }
         };
         task.context = list_line;
@@ -210,7 +220,7 @@ impl Naming {
             (None, NameArg::Disposition) => {
                 let name = unreserved(Path::new(&basename(request.url())));
                 let name = if self.is_sealed { sealed_name(&name) } else { name };
-                return Ok(Destination::Named(self.publish(&name)));
+                return Ok(Destination::named_in(&self.dir, &name, self.existing, Some(self.mode)));
             }
         };
         // Only the user may choose the names of haul's own files.
@@ -220,20 +230,17 @@ impl Naming {
             None if self.is_sealed => sealed_name(&name),
             None => name,
         };
-        Ok(Destination::File(self.publish(&name)))
-    }
-
-    /// A file in the directory of results, beneath which no link is followed. The directory is held open, so what its
-    /// file system can do is found out once.
-    fn publish(&self, name: &Path) -> Publish {
-        let root_bytes = Some(self.dir.as_os_str().len());
-        Publish { root_bytes, ..publish(self.dir.join(name), self.mode, self.existing) }
+        Ok(Destination::file_in(&self.dir, &name, self.existing, Some(self.mode)))
     }
 }
 
-/// Whether a name from a list stays in the directory of results.
-fn stays_inside(path: &Path) -> bool {
-    !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
+fn read_checksums(path: &Path) -> Result<ChecksumList, Problem> {
+    ChecksumList::read(path).map_err(|error| match error.get_ref().and_then(|bad| bad.downcast_ref()) {
+        Some(BadChecksumList { line }) => {
+            Problem::usage(format!("line {line} of checksums {} isn't a checksum", quoted(path)))
+        }
+        None => Problem::usage(format!("cannot read checksums {}: {}", quoted(path), reason(&error))),
+    })
 }
 
 /// Opens `path` if it is a device or a pipe, which is written to, and not replaced by a file. A pipe that nobody reads

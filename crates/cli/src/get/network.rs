@@ -43,9 +43,10 @@ pub(super) fn proxies(
 
 /// Parses a proxy. The message doesn't quote `value`, which may hold a password. `source` says where it comes from.
 fn parse_proxy(source: &str, value: &str) -> Result<Proxy, Problem> {
-    value.parse().map_err(|error: haul_fetch::BadProxy| {
+    let proxy: Proxy = value.parse().map_err(|error: haul_fetch::BadProxy| {
         Problem::usage(format!("{source} isn't a valid proxy URL")).hint(error.to_string())
-    })
+    })?;
+    Ok(proxy.set_by(source))
 }
 
 /// The client certificate for servers that ask for one.

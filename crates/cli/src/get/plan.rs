@@ -6,14 +6,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use haul_fetch::{
-    Algorithm, Config, FetchJob, FetchTask, HostSource, Observer, StatusCode, TransferEvent, Trust,
-};
+use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust};
 use haul_io::{Existing, File};
 
 use super::cookies::Cookies;
 use super::naming::{NamingPlan, OutputPlan};
 use super::network;
+use super::observer::observer;
 use super::requests::RequestPlan;
 use super::retries::Retries;
 use super::sealing::{Sealing, SealingPlan};
@@ -27,7 +26,7 @@ use crate::lists::length;
 use crate::lists::reader::List;
 use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
-use crate::report::progress::{Progress, ProgressEvent, ProgressForm};
+use crate::report::progress::{Progress, ProgressForm};
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
 use crate::run::descriptors;
@@ -70,7 +69,12 @@ impl GetPlan {
         }
         run.engine = engine_for(args, run.engine);
         let transfers = Transfers::resolve(args, run.engine);
-        let directory = (output == OutputPlan::Directory).then_some(args.dir.as_path());
+        // As for the other commands, a slash at the end means a directory.
+        let dir = match &args.output {
+            Some(named) if output == OutputPlan::Directory => named.as_path(),
+            _ => args.dir.as_path(),
+        };
+        let directory = (output == OutputPlan::Directory).then_some(dir);
         let sealing = SealingPlan::resolve(&args.sealing, args.name, directory, environment)?;
         if is_shown && sealing.as_ref().is_some_and(|sealing| !sealing.is_armored()) {
             return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
@@ -82,9 +86,10 @@ impl GetPlan {
             shard: args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?,
             naming: NamingPlan {
                 output,
-                dir: args.dir.clone(),
+                dir: dir.to_owned(),
                 rule: args.name,
                 requests: RequestPlan::resolve(&args.requests, is_single, environment)?,
+                list: args.input.as_deref().map_or_else(String::new, List::name),
                 mode: environment.new_file_mode,
                 existing: if args.force { Existing::Replace } else { Existing::Refuse },
                 checksum: args.checksum.clone(),
@@ -143,7 +148,7 @@ impl GetPlan {
         if self.run.progress != ProgressForm::Hidden && self.shard.is_none() {
             length::tell(args_count, self.list.as_deref(), &progress);
         }
-        let config = Config { observer: observer(&progress), ..config };
+        let config = Config { observer: observer(&progress, voice), ..config };
         let mut retries = Retries::new(voice, json, self.run.progress, progress.clone());
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
@@ -198,16 +203,6 @@ impl Plan for GetPlan {
     }
 }
 
-/// Tells `progress` the lengths of bodies.
-fn observer(progress: &Progress) -> Observer {
-    let progress = progress.clone();
-    Observer::new(move |event| {
-        if let TransferEvent::Expected { bytes } = *event {
-            progress.tell(ProgressEvent::Expected { bytes });
-        }
-    })
-}
-
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
     if args.urls.is_empty() && args.input.is_none() {
         return Err(Problem::usage("nothing to fetch").hint("name URLs, or a list of them with -i"));
@@ -215,6 +210,9 @@ fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
     let Some(path) = &args.output else { return Ok(OutputPlan::Directory) };
     if args.urls.len() > 1 {
         return Err(Problem::usage("-o is for a single URL").hint("-d names a directory for many"));
+    }
+    if path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Ok(OutputPlan::Directory);
     }
     if path != Path::new("-") && path != Path::new("/dev/stdout") {
         return Ok(OutputPlan::File(path.clone()));

@@ -175,7 +175,7 @@ impl LoginSource {
                     Problem::usage(format!("cannot read the token {}: {}", quoted(&path), reason(&error)))
                 })?;
                 let token = token.trim().to_owned();
-                let checked = probe_request().and_then(|request| request.bearer_auth(&token));
+                let checked = probe_request().bearer_auth(&token).check();
                 checked.map_err(|_| Problem::usage(format!("{} holds no bearer token", quoted(&path))))?;
                 Ok(Credentials::Bearer(token))
             }
@@ -199,7 +199,6 @@ impl RequestTemplate {
     /// Makes the request for `item`, whose own method, fields and body take precedence. The error is the reason in
     /// words.
     pub(super) fn request(&self, item: &Item) -> Result<Request, String> {
-        let text = |error: haul_fetch::Error| error.to_string();
         let body = item.body.clone().map(RequestBody::bytes).or_else(|| self.body.clone());
         let method = match (&item.method, &self.method) {
             (Some(name), _) => parse_method(name)?,
@@ -210,37 +209,37 @@ impl RequestTemplate {
         // RFC 9110 section 4.2.4: credentials must not be sent within a URL.
         let (url, login) = UrlLogin::take(&item.url)
             .map_or((Cow::Borrowed(&*item.url), None), |(url, login)| (Cow::Owned(url), Some(login)));
-        let mut request = Request::new(method, &url).map_err(text)?;
+        let mut request = Request::new(method, &url);
         for field in &self.headers {
-            request = field.apply(request).map_err(text)?;
+            request = field.apply(request);
         }
         for (name, value) in &item.headers {
-            request = request.header(name, value).map_err(text)?;
+            request = request.header(name, value);
         }
         if let Some(body) = body {
             if !request.has_header("content-type") && !request.omits("content-type") {
-                request = request.header("Content-Type", FORM).map_err(text)?;
+                request = request.header("Content-Type", FORM);
             }
             request = request.body(body);
         }
         if !request.has_header("authorization") && !request.omits("authorization") {
             request = match login {
-                Some(login) => request.basic_auth(&login.name, &login.password).map_err(text)?,
-                None => self.credentials.authorize(request).map_err(text)?,
+                Some(login) => request.basic_auth(&login.name, &login.password),
+                None => self.credentials.authorize(request),
             };
         }
-        Ok(request)
+        request.checked().map_err(|error| error.to_string())
     }
 }
 
 impl Credentials {
-    fn authorize(&self, request: Request) -> Result<Request, haul_fetch::Error> {
+    fn authorize(&self, request: Request) -> Request {
         match self {
-            Self::None => Ok(request),
+            Self::None => request,
             Self::Password { name, password } => request.basic_auth(name, password),
             Self::Bearer(token) => request.bearer_auth(token),
             Self::Netrc(netrc) => match netrc.login(request.url().host_str().unwrap_or_default()) {
-                None => Ok(request),
+                None => request,
                 Some(login) => request.basic_auth(&login.name, &login.password),
             },
         }
@@ -248,13 +247,13 @@ impl Credentials {
 }
 
 /// A request on which fields and credentials are tried before any URL is known.
-fn probe_request() -> Result<Request, haul_fetch::Error> {
+fn probe_request() -> Request {
     Request::get("http://localhost/")
 }
 
 fn check_login(name: &str, password: &str) -> Result<(), Problem> {
-    let checked = probe_request().and_then(|request| request.basic_auth(name, password));
-    checked.map(drop).map_err(|error| Problem::usage(error.to_string()))
+    let checked = probe_request().basic_auth(name, password).check();
+    checked.map_err(|error| Problem::usage(error.to_string()))
 }
 
 fn parse_method(name: &str) -> Result<Method, String> {
@@ -274,12 +273,12 @@ impl OwnField {
             (None, Some(name)) => Self::Sent(name.to_owned(), String::new()),
             (None, None) => return Err(malformed()),
         };
-        let checked = probe_request().and_then(|request| parsed.apply(request));
+        let checked = parsed.apply(probe_request()).check();
         checked.map_err(|error| Problem::usage(format!("the header field {}: {error}", quoted(field))))?;
         Ok(parsed)
     }
 
-    fn apply(&self, request: Request) -> Result<Request, haul_fetch::Error> {
+    fn apply(&self, request: Request) -> Request {
         match self {
             Self::Sent(name, value) => request.header(name, value),
             Self::Omitted(name) => request.without_header(name),

@@ -106,10 +106,11 @@ mod tests {
     use haul_fetch::StatusCode;
 
     use super::*;
+    use crate::report::voice::Colour;
 
     #[test]
     fn long_pauses_of_a_host_are_news_once() {
-        let voice = Voice::new(0);
+        let voice = Voice::new(0, Colour::Off);
         let mut retries = Retries::new(&voice, false, ProgressForm::Hidden, Progress::start());
         let retry = |seconds, host: &str| Retry {
             attempt: 2,

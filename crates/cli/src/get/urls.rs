@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
 
 use haul_engine::{Next, Source};
-use haul_fetch::{Destination, Error, FetchJob, FetchTask};
+use haul_fetch::{Destination, FetchJob, FetchTask};
 
 use super::naming::Naming;
 use super::shard::Shard;
@@ -73,7 +73,8 @@ impl Urls {
             };
             match &task.request {
                 Ok(_) if target.is_some_and(|target| !names.insert(hasher.hash_one(target))) => {
-                    dry_run.fail(OsStr::new(&task.label), &Error::NameTaken.to_string());
+                    let name = format!("another URL of this run has the file name {name}");
+                    dry_run.fail(OsStr::new(&task.label), &name);
                 }
                 Ok(_) => dry_run.plan(
                     &format!("{} -> {name}", quoted(&task.label)),

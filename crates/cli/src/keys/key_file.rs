@@ -125,6 +125,12 @@ impl<'a> Unlocker<'a> {
     }
 }
 
+/// Whether the file at `path` holds identities, in clear text or under a passphrase.
+pub(super) fn holds_identities(path: &Path) -> bool {
+    let Ok(file) = read_secret(path, KEY_FILE_BYTES_MAX) else { return false };
+    matches!(identities_in(&file), Ok(_) | Err(KeyFileError::Protected))
+}
+
 /// Reads the file at `path`, or stdin.
 fn read(path: &Path, kind: KeyFileKind) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let bytes = if is_stdin(path) {

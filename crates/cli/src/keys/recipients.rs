@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use haul_seal::{Identity, KeyTextError, Plugins, Recipient};
 
-use super::key_file::{Unlocker, is_stdin, read_recipients, unusable_key, warn_if_exposed};
+use super::key_file::{Unlocker, holds_identities, is_stdin, read_recipients, unusable_key, warn_if_exposed};
 use super::passphrase::{PassphraseSource, Prompts};
 use super::tree_identity::Protection;
 use super::{plugins, tree_identity};
@@ -182,10 +182,11 @@ fn invalid_text(text: &str, error: &KeyTextError) -> Problem {
         return Problem::usage("-r takes a recipient, not an identity")
             .hint("name a file of identities with -i");
     }
-    let problem = Problem::usage(format!("the recipient {} is {error}", quoted(text)));
-    if Path::new(text).exists() {
-        problem.hint("name a file of recipients with -R, or of identities with -i")
-    } else {
-        problem
+    let path = Path::new(text);
+    if !path.is_file() {
+        return Problem::usage(format!("the recipient {} is {error}", quoted(text)));
     }
+    let option = if holds_identities(path) { "-i" } else { "-R" };
+    let problem = Problem::usage(format!("-r takes a recipient, and {} is a file", quoted(text)));
+    problem.hint(format!("{option} {} takes the recipients from it", quoted(text)))
 }

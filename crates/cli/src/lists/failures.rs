@@ -31,7 +31,7 @@ pub(crate) fn to_list_line(line: &Line) -> Box<str> {
             let text = serde_json::to_string(&Item { url, ..item.clone() });
             harmless_json(&text.expect("items are plain text and numbers")).into_owned()
         }
-        Err(BadLine { number, reason }) => {
+        Err(BadLine { number, reason, .. }) => {
             let reason = redacted(reason).escape_debug().to_string();
             format!("# line {number}: {}", harmless(&reason))
         }

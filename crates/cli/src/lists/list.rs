@@ -44,6 +44,8 @@ pub(crate) type Line = Result<Item, BadLine>;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadLine {
     pub(crate) number: u64,
+    /// The column from 1, in bytes, if it is known.
+    pub(crate) column: Option<usize>,
     pub(crate) reason: String,
 }
 
@@ -69,14 +71,20 @@ impl Item {
 
     /// Parses line `number` (from 1); `None` for blank lines and comments.
     fn of_line(number: u64, line: &[u8]) -> Option<Line> {
-        let bad = |reason: String| Err(BadLine { number, reason });
-        let line = match std::str::from_utf8(line) {
-            Ok(line) => line.trim(),
-            Err(_) => return Some(bad("the line isn't UTF-8".to_owned())),
+        let bad = |column, reason: String| Err(BadLine { number, column, reason });
+        let text = match std::str::from_utf8(line) {
+            Ok(text) => text,
+            Err(error) => return Some(bad(Some(error.valid_up_to() + 1), "the line isn't UTF-8".to_owned())),
         };
+        let (line, indent) = (text.trim(), text.len() - text.trim_start().len());
         match line.as_bytes().first()? {
             b'#' => None,
-            b'{' => Some(serde_json::from_str(line).or_else(|error| bad(format!("not understood: {error}")))),
+            b'{' => Some(serde_json::from_str(line).or_else(|error| {
+                let reason = error.to_string();
+                // The position is that of the list.
+                let reason = reason.split(" at line ").next().unwrap_or_default();
+                bad(Some(indent + error.column()), format!("not understood: {reason}"))
+            })),
             _ => Some(Ok(Self::of_url(line.to_owned()))),
         }
     }
@@ -109,7 +117,7 @@ impl<R: Read> Lines<R> {
             Err(error) => {
                 // The next line can't be told from the rest of this one.
                 self.ended = true;
-                Some(Some(Err(BadLine { number: self.number, reason: error.to_string() })))
+                Some(Some(Err(BadLine { number: self.number, column: None, reason: error.to_string() })))
             }
         }
     }
@@ -166,7 +174,9 @@ mod tests {
         assert_eq!(lines[0], url("http://a/"));
         assert_eq!(lines[1], url("http://b/"));
         assert_eq!(lines[2].as_ref().unwrap().out.as_deref(), Some(Path::new("x")));
-        assert_eq!(lines[3].as_ref().unwrap_err().number, 6);
+        let bad = lines[3].as_ref().unwrap_err();
+        assert_eq!((bad.number, bad.column), (6, Some(9)));
+        assert!(!bad.reason.contains("column"), "{}", bad.reason);
         assert!(lines[4].as_ref().unwrap_err().reason.contains("uot"), "unknown members are refused");
         assert_eq!(lines[5], url("http://e/"));
         assert_eq!(lines.len(), 6);

@@ -32,6 +32,11 @@ pub(crate) enum List {
 }
 
 impl List {
+    /// The name of the list at `path` in messages.
+    pub(crate) fn name(path: &Path) -> String {
+        if path == Path::new("-") { "stdin".to_owned() } else { path.to_string_lossy().into_owned() }
+    }
+
     /// Opens the list; `-` is stdin.
     pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
         let unreadable = |error: std::io::Error| {

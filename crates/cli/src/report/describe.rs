@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::Path;
 
 use haul_engine::{Config, Event, Job, Report, Source, Workers};
 use haul_io::Shortfalls;
@@ -22,6 +23,16 @@ pub(crate) trait Reportable:
     const DONE: &'static str;
     /// Whether a run without a task fails, because its success would say something about files that weren't there.
     const NEEDS_TASKS: bool = false;
+    /// Whether a run without a task is worth a warning of the reporter; others give their own.
+    const WARNS_WITHOUT_TASKS: bool = false;
+
+    /// The message about the failure of `task`, which names the path and the limit concerned.
+    fn message(&self, _task: &Self::Task, error: &Self::Error) -> String {
+        error.to_string()
+    }
+
+    /// Advice that may help against the failure.
+    fn hint(&self, task: &Self::Task, error: &Self::Error) -> Option<Cow<'static, str>>;
 
     /// Runs every task of `source`: by [`haul_engine::run`], or by [`haul_engine::run_portable`] for a job that worker
     /// processes can do.
@@ -49,6 +60,10 @@ pub(crate) trait Subject {
     }
     /// The length of the file in bytes, if it is known before the task starts.
     fn bytes(&self) -> Option<u64> {
+        None
+    }
+    /// The file that the task makes, if it has a name that is shown.
+    fn target(&self) -> Option<&Path> {
         None
     }
     /// Whether work on the task was begun; `None` if only its times tell.
@@ -96,8 +111,8 @@ pub(crate) trait DescribeOutput<T> {
 pub(crate) trait DescribeFailure: std::error::Error {
     /// The exit code that this failure calls for.
     fn exit(&self) -> Exit;
-    /// Advice that may help against the failure.
-    fn hint(&self) -> Option<&'static str>;
+    /// The kind of failure, for scripts: see docs/json.md.
+    fn kind(&self) -> &'static str;
     /// Whether the reader of the result closed its pipe. This ends the run without a message.
     fn is_unread(&self) -> bool {
         false

@@ -11,6 +11,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::exit::Exit;
+use super::record::VERSION;
 use super::text::{counted, name_members, quoted};
 use super::voice::Voice;
 
@@ -77,6 +78,7 @@ impl<'a> DryRun<'a> {
         self.voice.error(format!("cannot {} {}: {reason}", self.verb, quoted(subject)));
         if self.json {
             let mut members = event("failed", subject);
+            members.insert("kind".to_owned(), "plan".into());
             members.insert("error".to_owned(), reason.into());
             self.unread |= !self.voice.data(Value::Object(members));
         }
@@ -99,7 +101,7 @@ impl<'a> DryRun<'a> {
             let Self { planned, skipped, failed, left_out, excluded, .. } = self;
             let exit = exit as u8;
             self.voice.data(json!({
-                "event": "report", "planned": planned, "skipped": skipped, "failed": failed, "left_out": left_out,
+                "event": "report", "version": VERSION, "planned": planned, "skipped": skipped, "failed": failed, "left_out": left_out,
                 "excluded": excluded, "exit": exit,
             }));
         }

@@ -4,6 +4,7 @@
 //! Does not own: members that describe one command's results (see [`super::describe`]), printing.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use haul_engine::{Phases, Shortage};
@@ -12,6 +13,9 @@ use serde_json::{Map, Value, json};
 use super::exit::Exit;
 use super::stats::Usage;
 use super::text::name_members;
+
+/// The version of the form of all lines: see docs/json.md. Raised when a member is removed or changes its meaning.
+pub(crate) const VERSION: u32 = 1;
 
 /// The end of one task.
 pub(crate) struct TaskRecord {
@@ -44,6 +48,25 @@ impl TaskRecord {
     }
 }
 
+/// Why a task failed.
+pub(crate) struct FailureRecord<'a> {
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+    pub(crate) hint: Option<&'a str>,
+    /// The file that would have been made.
+    pub(crate) target: Option<&'a Path>,
+    pub(crate) exit: Exit,
+}
+
+/// Adds the members of a failure to those that describe it further.
+pub(crate) fn add_failure(members: &mut Map<String, Value>, failure: &FailureRecord<'_>) {
+    members.insert("kind".to_owned(), failure.kind.into());
+    members.insert("error".to_owned(), failure.message.as_str().into());
+    members.insert("exit".to_owned(), (failure.exit as u8).into());
+    members.extend(failure.hint.map(|hint| ("hint".to_owned(), hint.into())));
+    members.extend(failure.target.into_iter().flat_map(|target| name_members("target", target.as_os_str())));
+}
+
 /// The outcome of a run: the last line.
 pub(crate) struct RunRecord<'a> {
     pub(crate) engine: String,
@@ -71,6 +94,7 @@ impl RunRecord<'_> {
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "event": "report",
+            "version": VERSION,
             "engine": self.engine,
             "engine_reason": self.engine_reason,
             "shortages": self.shortages.iter().map(shortage).collect::<Vec<_>>(),

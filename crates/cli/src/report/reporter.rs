@@ -3,7 +3,8 @@
 //! Owns: the order and the form of what is reported, when a run is to be given up.
 //! Does not own: running ([`crate::run::reporting`]), words about a particular job ([`super::describe`]).
 
-use std::ffi::{OsStr, OsString};
+use std::borrow::Cow;
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 
 use haul_engine::{Failure, Phases, Settled, Stall, StalledWorker};
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 use super::describe::{DescribeFailure, DescribeOutput, Reportable, Subject};
 use super::ending::{Counts, Ending, Groups};
 use super::exit::Exit;
-use super::record::{RunRecord, TaskRecord};
+use super::record::{self, FailureRecord, RunRecord, TaskRecord};
 use super::shortfalls;
 use super::stats;
 use super::text::{name_members, quoted};
@@ -43,7 +44,7 @@ pub(crate) struct Reporter<'a> {
     /// Equal failures, which aren't all reported one by one.
     groups: Groups,
     /// The last hint. The same hint isn't repeated for every task.
-    last_hint: Option<&'static str>,
+    last_hint: Option<Cow<'static, str>>,
     /// What was said about file systems.
     shortfalls: Shortfalls,
     /// The program itself ended the run early, not a signal.
@@ -71,7 +72,7 @@ impl<'a> Reporter<'a> {
     }
 
     /// Reports the end of a task.
-    pub(crate) fn settle<J: Reportable>(&mut self, settled: &Settled<J>) {
+    pub(crate) fn settle<J: Reportable>(&mut self, job: &J, settled: &Settled<J>) {
         let subject = settled.task.subject();
         match &settled.outcome {
             Ok(output) => {
@@ -99,11 +100,11 @@ impl<'a> Reporter<'a> {
                     self.counts.cancel(was_begun, settled.task.is_kept());
                 }
                 self.failed_fast |= self.options.fail_fast && !matches!(failure, Failure::Cancelled);
-                self.fail::<J>(&subject, failure);
+                self.fail(job, settled, failure);
             }
         }
         if self.options.json {
-            self.unread |= !self.voice.data(record_of(settled, subject.into_owned()).into_json());
+            self.unread |= !self.voice.data(record_of(job, settled, subject.into_owned()).into_json());
         }
     }
 
@@ -138,19 +139,20 @@ impl<'a> Reporter<'a> {
         self.gave_up = true;
     }
 
-    fn fail<J: Reportable>(&mut self, subject: &OsStr, failure: &Failure<J::Error>) {
-        let Explanation { exit, message, hint } = explain::<J>(failure);
+    fn fail<J: Reportable>(&mut self, job: &J, settled: &Settled<J>, failure: &Failure<J::Error>) {
+        let Explanation { exit, group, message, hint, .. } = explain(job, &settled.task, failure);
         self.exit = self.exit.max(exit);
         let unread = matches!(failure, Failure::Job(error) if error.is_unread());
         self.unread |= unread;
         if !matches!(failure, Failure::Cancelled) && !unread {
-            if !self.groups.is_news(&message) && !self.voice.tells_details() {
+            if !self.groups.is_news(&group) && !self.voice.tells_details() {
                 return;
             }
-            self.voice.error(format!("cannot {} {}: {message}", J::VERB, quoted(subject)));
+            let subject = settled.task.subject();
+            self.voice.error(format!("cannot {} {}: {message}", J::VERB, quoted(&subject)));
         }
-        if let Some(hint) = hint.filter(|hint| self.last_hint != Some(hint)) {
-            self.voice.hint(hint);
+        if let Some(hint) = hint.filter(|hint| self.last_hint.as_ref() != Some(hint)) {
+            self.voice.hint(&hint);
             self.last_hint = Some(hint);
         }
     }
@@ -201,6 +203,9 @@ impl<'a> Reporter<'a> {
     /// One file: where it went. Several, or an early end: what became of them.
     fn say_end<J: Reportable>(&self, ending: &Ending<'_>) {
         let (report, tells_details) = (ending.report, self.voice.tells_details());
+        if J::WARNS_WITHOUT_TASKS && report.succeeded + report.failed == 0 && !report.cancelled {
+            self.voice.warning(format!("there is nothing to {}", J::VERB));
+        }
         let files = self.counts.succeeded + report.failed;
         // An engine that isn't the one that was chosen, or that lacks something, is worth knowing in any case.
         let is_as_chosen = report.fallback.is_none() && report.shortages.is_empty();
@@ -218,40 +223,61 @@ impl<'a> Reporter<'a> {
     }
 }
 
-fn record_of<J: Reportable>(settled: &Settled<J>, subject: OsString) -> TaskRecord {
+fn record_of<J: Reportable>(job: &J, settled: &Settled<J>, subject: OsString) -> TaskRecord {
     let members = match &settled.outcome {
         Ok(output) => output.members(&settled.task),
-        Err(failure) => failure_members::<J>(failure),
+        Err(failure) => failure_members(job, &settled.task, failure),
     };
     let succeeded = settled.outcome.is_ok();
     TaskRecord { id: settled.id.0, subject, succeeded, phases: Some(settled.phases), members }
 }
 
-fn failure_members<J: Reportable>(failure: &Failure<J::Error>) -> Map<String, Value> {
+fn failure_members<J: Reportable>(
+    job: &J,
+    task: &J::Task,
+    failure: &Failure<J::Error>,
+) -> Map<String, Value> {
     let mut members = match failure {
         Failure::Job(error) => error.members(),
         _ => Map::new(),
     };
-    members.insert("error".to_owned(), explain::<J>(failure).message.into());
+    let Explanation { exit, kind, message, hint, .. } = explain(job, task, failure);
+    let target = task.target();
+    record::add_failure(&mut members, &FailureRecord { kind, message, hint: hint.as_deref(), target, exit });
     members
 }
 
 struct Explanation {
     exit: Exit,
+    kind: &'static str,
+    /// The failure without names: equal failures are grouped by it.
+    group: String,
     message: String,
-    hint: Option<&'static str>,
+    hint: Option<Cow<'static, str>>,
 }
 
-fn explain<J: Reportable>(failure: &Failure<J::Error>) -> Explanation {
-    let failed = |message: String| Explanation { exit: Exit::Failed, message, hint: None };
+fn explain<J: Reportable>(job: &J, task: &J::Task, failure: &Failure<J::Error>) -> Explanation {
+    let failed = |kind, message: String| Explanation {
+        exit: Exit::Failed,
+        kind,
+        group: message.clone(),
+        message,
+        hint: None,
+    };
     match failure {
-        Failure::Job(error) => {
-            Explanation { exit: error.exit(), message: error.to_string(), hint: error.hint() }
+        Failure::Job(error) => Explanation {
+            exit: error.exit(),
+            kind: error.kind(),
+            group: error.to_string(),
+            message: job.message(task, error),
+            hint: job.hint(task, error),
+        },
+        Failure::Cancelled => failed("interrupted", "interrupted".to_owned()),
+        Failure::Panicked(message) => failed("internal", format!("internal error: {message}")),
+        Failure::WorkersDied { count } => {
+            failed("worker_died", format!("{count} worker processes died over it"))
         }
-        Failure::Cancelled => failed("interrupted".to_owned()),
-        Failure::Panicked(message) => failed(format!("internal error: {message}")),
-        Failure::WorkersDied { count } => failed(format!("{count} worker processes died over it")),
-        Failure::NoWorker => failed("all worker processes died".to_owned()),
-        _ => failed("the task failed".to_owned()),
+        Failure::NoWorker => failed("worker_died", "all worker processes died".to_owned()),
+        _ => failed("other", "the task failed".to_owned()),
     }
 }

@@ -1,8 +1,9 @@
 //! The only writer of messages: every message and every line of data goes through [`Voice`].
 //!
-//! Owns: stdout for data, stderr for messages, `-q` and `-v`, how clap's errors and panics are worded.
+//! Owns: stdout for data, stderr for messages, `-q` and `-v`, how panics are worded.
 //! Does not own: the content of messages, quoting ([`super::text`]).
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,10 +16,18 @@ use super::text::{harmless, harmless_json};
 /// The number of `-v` less the number of `-q`.
 pub(crate) type Verbosity = i8;
 
+/// Whether messages are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colour {
+    Off,
+    On,
+}
+
 /// The writer of messages and data. Clones share the progress.
 #[derive(Clone)]
 pub(crate) struct Voice {
     verbosity: Verbosity,
+    colour: Colour,
     /// The progress, which is erased before a message is written.
     screen: Arc<Mutex<Option<Screen>>>,
     /// The first error of writing data.
@@ -26,35 +35,35 @@ pub(crate) struct Voice {
 }
 
 impl Voice {
-    pub(crate) fn new(verbosity: Verbosity) -> Self {
-        Self { verbosity, screen: Arc::default(), data_error: Arc::default() }
+    pub(crate) fn new(verbosity: Verbosity, colour: Colour) -> Self {
+        Self { verbosity, colour, screen: Arc::default(), data_error: Arc::default() }
     }
 
     /// Prints a failure, unless `-qq`.
     pub(crate) fn error(&self, message: impl Display) {
         if self.verbosity > -2 {
-            self.print(&format!("haul: error: {message}"));
+            self.print(Kind::Error, &format!("{message}"));
         }
     }
 
     /// Prints advice for the preceding error, unless `-q`.
     pub(crate) fn hint(&self, message: impl Display) {
         if self.verbosity > -1 {
-            self.print(&format!("haul: hint: {message}"));
+            self.print(Kind::Hint, &format!("{message}"));
         }
     }
 
     /// Prints a problem that is not a failure, unless `-q`.
     pub(crate) fn warning(&self, message: impl Display) {
         if self.verbosity > -1 {
-            self.print(&format!("haul: warning: {message}"));
+            self.print(Kind::Warning, &format!("{message}"));
         }
     }
 
     /// Prints a request for the user to act (touch a hardware key), unless `-qq`.
     pub(crate) fn notice(&self, message: impl Display) {
         if self.verbosity > -2 {
-            self.print(&format!("haul: {message}"));
+            self.print(Kind::Plain, &format!("{message}"));
         }
     }
 
@@ -76,7 +85,7 @@ impl Voice {
     /// Prints an outcome, unless `-q`.
     pub(crate) fn note(&self, message: impl Display) {
         if self.verbosity > -1 {
-            self.print(&format!("haul: {message}"));
+            self.print(Kind::Plain, &format!("{message}"));
         }
     }
 
@@ -85,16 +94,21 @@ impl Voice {
         self.verbosity > 0
     }
 
+    /// Whether the steps of each task are printed, as details.
+    pub(crate) fn tells_steps(&self) -> bool {
+        self.verbosity > 1
+    }
+
     /// Prints a task's line, with `-v`.
     pub(crate) fn detail(&self, message: impl Display) {
         if self.verbosity > 0 {
-            self.print(&format!("haul: {message}"));
+            self.print(Kind::Plain, &format!("{message}"));
         }
     }
 
     /// Prints text that was requested but is not data, such as `--stats`.
     pub(crate) fn talk(&self, text: &str) {
-        text.lines().for_each(|line| self.print(line));
+        text.lines().for_each(|line| self.print(Kind::Bare, line));
     }
 
     /// Prints the problem and its hint.
@@ -160,11 +174,39 @@ impl Voice {
         self.screen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn print(&self, text: &str) {
+    fn print(&self, kind: Kind, text: &str) {
         // Held while the message is written, so that nothing is drawn into it.
         let mut screen = self.screen();
         screen.iter_mut().for_each(Screen::erase);
-        write_message(text);
+        write_message(kind, text, self.colour);
+    }
+}
+
+/// The kind of a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Error,
+    Warning,
+    Hint,
+    Plain,
+    /// Without the name of the program.
+    Bare,
+}
+
+impl Kind {
+    /// What precedes the message.
+    fn prefix(self, colour: Colour) -> Cow<'static, str> {
+        let (word, sgr) = match self {
+            Self::Error => ("error", "1;31"),
+            Self::Warning => ("warning", "33"),
+            Self::Hint => ("hint", "33"),
+            Self::Plain => return "haul: ".into(),
+            Self::Bare => return "".into(),
+        };
+        match colour {
+            Colour::On => format!("haul: \x1b[{sgr}m{word}\x1b[0m: ").into(),
+            Colour::Off => format!("haul: {word}: ").into(),
+        }
     }
 }
 
@@ -174,38 +216,28 @@ pub(crate) fn presentable(line: &str) -> String {
     harmless(&redacted(&without_keys(line))).into_owned()
 }
 
-fn write_message(text: &str) {
+fn write_message(kind: Kind, text: &str, colour: Colour) {
     // A closed stderr does not end the run.
-    let _ = writeln!(std::io::stderr(), "{}", presentable(text));
-}
-
-/// Prints clap's error in the form of our own messages, or the help that was requested.
-pub(crate) fn usage(error: &clap::Error) -> Exit {
-    use clap::error::ErrorKind;
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let _ = error.print();
-        return Exit::Success;
-    }
-    let voice = Voice::new(0);
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        voice.problem(&Problem::usage("no command").hint("\"haul help\" lists the commands"));
-        return Exit::Usage;
-    }
-    let text = error.render().to_string();
-    let paragraph = text.strip_prefix("error: ").unwrap_or(&text).lines().take_while(|line| !line.is_empty());
-    voice.error(paragraph.map(str::trim).collect::<Vec<_>>().join(" "));
-    let mut tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).peekable();
-    if tips.peek().is_none() {
-        voice.hint("run \"haul COMMAND --help\"");
-    }
-    tips.for_each(|tip| voice.hint(tip));
-    Exit::Usage
+    let _ = writeln!(std::io::stderr(), "{}{}", kind.prefix(colour), presentable(text));
 }
 
 /// Prints panics as internal errors. A task that panics is also reported as failed.
-pub(crate) fn route_panics() {
-    std::panic::set_hook(Box::new(|panic| {
+pub(crate) fn route_panics(colour: Colour) {
+    std::panic::set_hook(Box::new(move |panic| {
         let panic = panic.to_string().lines().collect::<Vec<_>>().join(" ");
-        write_message(&format!("haul: error: internal error: {panic}"));
+        write_message(Kind::Error, &format!("internal error: {panic}"), colour);
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_red_and_hints_yellow_where_colour_is_wanted() {
+        assert_eq!(Kind::Error.prefix(Colour::On), "haul: \x1b[1;31merror\x1b[0m: ");
+        assert_eq!(Kind::Hint.prefix(Colour::On), "haul: \x1b[33mhint\x1b[0m: ");
+        assert_eq!(Kind::Error.prefix(Colour::Off), "haul: error: ");
+        assert_eq!(Kind::Plain.prefix(Colour::On), "haul: ");
+    }
 }

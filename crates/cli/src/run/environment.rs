@@ -8,6 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 
+use crate::report::voice::Colour;
+
 /// Everything that plans need to know about the process.
 #[derive(Debug)]
 pub(crate) struct Environment {
@@ -34,6 +36,14 @@ impl Environment {
             umask: umask.as_raw_mode(),
             new_file_mode: 0o666 & !umask.as_raw_mode(),
         }
+    }
+
+    /// Whether messages on stderr are coloured: only a terminal that can show colour gets it.
+    /// Source: no-color.org.
+    pub(crate) fn colour(&self) -> Colour {
+        let is_unwanted = self.variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let can_show = self.variable("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
+        if self.stderr_is_terminal && can_show && !is_unwanted { Colour::On } else { Colour::Off }
     }
 
     /// The value of a variable.
@@ -64,6 +74,30 @@ impl Environment {
             cores: NonZeroUsize::new(2).unwrap(),
             umask: 0o022,
             new_file_mode: 0o644,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_terminal_that_wants_colour_gets_it() {
+        let colour = |variables: &[(&str, &str)], is_terminal| {
+            let mut environment = Environment::of(variables);
+            environment.stderr_is_terminal = is_terminal;
+            environment.colour()
+        };
+        assert_eq!(colour(&[("TERM", "xterm")], true), Colour::On);
+        assert_eq!(colour(&[("TERM", "xterm"), ("NO_COLOR", "")], true), Colour::On);
+        for (variables, is_terminal) in [
+            (&[("TERM", "xterm")][..], false),
+            (&[("TERM", "dumb")], true),
+            (&[], true),
+            (&[("TERM", "xterm"), ("NO_COLOR", "1")], true),
+        ] {
+            assert_eq!(colour(variables, is_terminal), Colour::Off, "{variables:?}");
         }
     }
 }

@@ -9,6 +9,7 @@ use std::io::{ErrorKind, IoSliceMut};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use haul_engine::{Again, Engine, Next, Source, TaskId};
 use haul_io::{Cancel, Uring, UringConfig};
@@ -100,6 +101,10 @@ struct Peeked<S> {
 impl<S: Source<Task>> Source<Task> for Peeked<S> {
     fn next(&mut self) -> Next<Task> {
         self.first.pop_front().map_or_else(|| self.rest.next(), Next::Task)
+    }
+
+    fn ask_again_in(&mut self) -> Duration {
+        self.rest.ask_again_in()
     }
 
     fn again(&mut self, id: TaskId, task: &Task) -> Again {

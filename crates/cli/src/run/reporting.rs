@@ -62,7 +62,7 @@ impl RunContext<'_> {
                 if settled.outcome.is_err() {
                     on_undone(&settled.task);
                 }
-                reporter.settle(settled);
+                reporter.settle(job, settled);
                 if reporter.wants_to_give_up() && !cancel.is_triggered() {
                     reporter.give_up();
                     cancel.trigger();

@@ -14,4 +14,5 @@ mod rekey;
 mod secrets;
 mod streams;
 mod trees;
+mod update;
 mod whose;

@@ -1,4 +1,5 @@
 //! What people see: the progress while a run goes on, and what its end says.
 
 mod endings;
+mod messages;
 mod progress;

@@ -3,6 +3,9 @@
 //! Owns: the interface of a source.
 //! Does not own: any particular source.
 
+use std::time::Duration;
+
+use crate::config::POLL_INTERVAL;
 use crate::job::contract::TaskId;
 
 /// A source's answer when it is asked for a task.
@@ -12,7 +15,8 @@ pub enum Next<T> {
     Task(T),
     /// A task that was returned by [`Source::again`] and may start again now.
     Again(TaskId),
-    /// No task at the moment. The engine asks again within milliseconds.
+    /// No task at the moment. The engine asks again when a task has ended, at the latest after
+    /// [`Source::ask_again_in`].
     Later,
     /// No further task, unless one is returned.
     End,
@@ -34,6 +38,12 @@ pub enum Again {
 pub trait Source<T>: Send {
     /// The next task. Should not block: answers are processed between the calls.
     fn next(&mut self) -> Next<T>;
+
+    /// After [`Next::Later`]: the time after which to ask again, if no task ends and none comes back before.
+    /// [`Duration::MAX`] if only that can change the answer. Milliseconds for a source that can't tell.
+    fn ask_again_in(&mut self) -> Duration {
+        POLL_INTERVAL
+    }
 
     /// Takes back the unfinished task `id` ([`Step::Again`](crate::job::contract::Step::Again)). It occupies no
     /// worker and is not reported.

@@ -23,6 +23,7 @@ use crate::job::source::Source;
 use crate::processes::answers::{abandon, done, failed, is_undoing, of_last_attempt, part, started};
 use crate::processes::encoding::from_bytes;
 use crate::processes::order::{ReplyOf, ReplyValue, order_for};
+use crate::processes::suspect::{Alone, Suspect};
 use crate::processes::watch::ProcessWatch;
 use crate::processes::worker_pool::{DEATHS_MAX, WorkerPool};
 use crate::stall::{LOOK_INTERVAL, Stall, StalledWorker};
@@ -34,8 +35,6 @@ const BATCH_TIME: Duration = Duration::from_micros(500);
 /// The pause between two starts of workers beyond one for each core. Starting one costs about a millisecond of
 /// processor time, which a short run of compute-bound tasks would never get back.
 const START_PAUSE: Duration = Duration::from_millis(2);
-/// The pause between two checks for dead workers.
-const REAP_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The result of [`run`].
 pub(crate) struct Ran<J: Portable, S> {
@@ -65,11 +64,12 @@ pub(crate) fn run<J: Portable, S: Source<J::Task>>(
         watch: ProcessWatch::new(),
         stalls: Vec::new(),
         cancel_sent: false,
-        last_reap: now,
         last_look: now,
-        last_start: now,
+        next_start: now,
+        asks_again: None,
         cores: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
+    coordinator.pool.watch(&config.cancel);
     let mut spreads = Spreads::default();
     loop {
         if coordinator.hand_out(&mut supervisor) {
@@ -114,23 +114,12 @@ struct Coordinator<'a, J: Portable> {
     stalls: Vec<Stall<J>>,
     /// The workers have been told that the run was cancelled.
     cancel_sent: bool,
-    last_reap: Instant,
     last_look: Instant,
-    last_start: Instant,
+    /// No worker is started before.
+    next_start: Instant,
+    /// When the source is to be asked again, if it was asked in vain.
+    asks_again: Option<Instant>,
     cores: usize,
-}
-
-/// A piece of work over which workers have died, perhaps because of other work in the same process.
-struct Suspect<J: Portable> {
-    work: Work<J>,
-    /// It is given up at the next death.
-    is_last: bool,
-}
-
-#[derive(Clone, Copy)]
-struct Alone {
-    slot: SlotId,
-    is_last: bool,
 }
 
 impl<J: Portable> Coordinator<'_, J> {
@@ -140,6 +129,7 @@ impl<J: Portable> Coordinator<'_, J> {
             self.cancel_sent = true;
             self.stop();
         }
+        self.asks_again = None;
         self.offer_suspect();
         while self.offered.len() + self.suspects.len() < self.pool.table.slot_count()
             && self.returned.is_empty()
@@ -151,7 +141,10 @@ impl<J: Portable> Coordinator<'_, J> {
                     self.offer_suspect();
                 }
                 Ready::Work(work) => self.offer(work, false),
-                Ready::Wait => break,
+                Ready::Wait => {
+                    self.asks_again = supervisor.asks_again();
+                    break;
+                }
                 Ready::End => return true,
             }
         }
@@ -223,28 +216,37 @@ impl<J: Portable> Coordinator<'_, J> {
 
     /// Starts workers while there is more work than the started ones can carry out at once.
     fn start_workers(&mut self) {
-        loop {
-            let (started, worker_count) = (self.pool.started_count(), self.pool.worker_count());
-            let per_worker = self.pool.capacity() / worker_count;
-            let is_wanted =
-                started < worker_count && self.offered.len() > started * per_worker && !self.cancel_sent;
-            if !is_wanted || started >= self.cores && self.last_start.elapsed() < START_PAUSE {
-                return;
-            }
-            self.last_start = Instant::now();
-            // The first worker could be started. If another can't, the present ones carry out the work.
-            if self.pool.start_one().is_err() {
-                return;
-            }
+        while self.wants_worker() && Instant::now() >= self.next_start {
+            let pause = match self.pool.start_one() {
+                Ok(()) if self.pool.started_count() < self.cores => continue,
+                Ok(()) => START_PAUSE,
+                // The first worker could be started. If another can't, the present ones carry out the work.
+                Err(_) => LOOK_INTERVAL,
+            };
+            self.next_start = Instant::now() + pause;
         }
     }
 
+    fn wants_worker(&self) -> bool {
+        !self.cancel_sent && self.pool.wants_worker(self.offered.len())
+    }
+
+    /// Sleeps until there is something to do. All of it is looked at after [`collect`](Self::collect) has observed the
+    /// event count and before this sleep, so nothing that is announced there is slept through.
     fn wait(&mut self) {
         self.pool.talk();
         if !self.returned.is_empty() {
             return;
         }
-        if self.pool.table.wait(POLL_INTERVAL) && self.offered.len() > 3 * self.pool.capacity() {
+        let mut timeout = LOOK_INTERVAL.saturating_sub(self.last_look.elapsed());
+        if self.pool.is_unwatched() {
+            timeout = timeout.min(POLL_INTERVAL);
+        }
+        let start = self.wants_worker().then_some(self.next_start);
+        for at in [start, self.asks_again].into_iter().flatten() {
+            timeout = timeout.min(at.saturating_duration_since(Instant::now()));
+        }
+        if self.pool.table.wait(timeout) && self.offered.len() > 3 * self.pool.capacity() {
             std::thread::sleep(BATCH_TIME);
         }
     }
@@ -257,23 +259,19 @@ impl<J: Portable> Coordinator<'_, J> {
                 self.returned.push(returned);
             }
         }
-        if self.last_reap.elapsed() >= REAP_INTERVAL {
-            self.last_reap = Instant::now();
+        if self.pool.may_have_deaths() {
             self.reap();
         }
         if self.last_look.elapsed() >= LOOK_INTERVAL {
             self.last_look = Instant::now();
             self.pool.kill_silent();
+            self.pool.table.rouse();
             for (slot, pid) in self.watch.look(&self.pool) {
                 let Some(work) = self.offered.get(&slot) else { continue };
                 let worker = StalledWorker::Process(pid);
                 self.stalls.push(Stall::new(work.id, work.task.clone(), worker));
             }
-            // By a corrupt word, work may be carried out by no living worker.
-            let lost = self.pool.table.owners().into_iter().filter(|owner| !self.pool.is_alive(*owner));
-            for owner in lost.collect::<Vec<_>>() {
-                self.reap_leases(owner);
-            }
+            self.pool.lost_owners().into_iter().for_each(|owner| self.reap_leases(owner));
         }
     }
 

@@ -8,12 +8,11 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use haul_io::{Blocking, Cancel, Io, run_ready};
-use haul_queue::lease::{FinishError, Lease, Next, TableError, Worker};
+use haul_queue::lease::{FinishError, Lease, TableError, Worker};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use zeroize::Zeroizing;
 
@@ -28,8 +27,8 @@ use crate::processes::order::{
 };
 use crate::processes::worker_pool::WORKER_NAME;
 
-/// The longest sleep of a worker before it checks that its supervisor is still alive.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// For how long an idle worker keeps the state of the last split task, in case more parts of it come.
+const JOINED_TIME: Duration = Duration::from_millis(5);
 
 /// Why a process can't serve as a worker.
 #[derive(Debug)]
@@ -93,11 +92,10 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
     let job = J::from_job_spec(spec).map_err(WorkError::JobSpec)?;
     drop(handshake);
     let process = WorkerProcess {
-        table,
+        table: Arc::new(table),
         owner: head.owner,
         cancel: Cancel::new()?,
         never: Cancel::new()?,
-        orphaned: Arc::default(),
         company: RwLock::default(),
     };
     process.listen(pipe)?;
@@ -130,15 +128,13 @@ fn read_handshake(pipe: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, WorkError>
 
 /// This process: its end of the table, shared by its threads.
 struct WorkerProcess {
-    table: Worker,
+    table: Arc<Worker>,
     owner: u16,
     cancel: Cancel,
     /// A switch that is never triggered, for the steps that end a task.
     never: Cancel,
-    /// The supervisor has died.
-    orphaned: Arc<AtomicBool>,
-    /// Held for reading from before an order is claimed until it is carried out; for writing by an order that must be
-    /// alone.
+    /// Held for reading from before an order is claimed until it is carried out, never by a thread that sleeps for work;
+    /// for writing by an order that must be alone.
     company: RwLock<()>,
 }
 
@@ -160,14 +156,14 @@ impl WorkerProcess {
     /// Starts a thread that reads the supervisor's pipe. A byte means that the run was cancelled; the end of the pipe
     /// means that the supervisor has died.
     fn listen(&self, mut pipe: impl Read + Send + 'static) -> io::Result<()> {
-        let (cancel, orphaned) = (self.cancel.clone(), self.orphaned.clone());
+        let (cancel, table) = (self.cancel.clone(), self.table.clone());
         let listen = move || {
             let mut byte = [0; 1];
             while matches!(pipe.read(&mut byte), Ok(1)) {
                 cancel.trigger();
             }
-            orphaned.store(true, Ordering::Relaxed);
             cancel.trigger();
+            table.close();
         };
         std::thread::Builder::new().name("haul-listen".to_owned()).spawn(listen).map(drop)
     }
@@ -177,17 +173,33 @@ impl WorkerProcess {
         let mut thread =
             WorkerThread { process: self, job, io, uncancelled, joined: None, order: Vec::new() };
         loop {
-            let company = self.company.read().unwrap_or_else(PoisonError::into_inner);
-            match self.table.next(self.owner, POLL_INTERVAL) {
-                Next::Lease(lease) => thread.carry_out(&lease, company),
-                Next::Closed => return,
-                Next::Idle => {
-                    // Its open files may have been removed meanwhile; closing them frees their space.
-                    thread.forget_joined();
-                    if self.orphaned.load(Ordering::Relaxed) {
-                        return;
-                    }
-                }
+            let seen = self.table.observe();
+            let company = self.join_company();
+            if let Some(lease) = self.table.claim(self.owner) {
+                thread.carry_out(&lease, company);
+                continue;
+            }
+            drop(company);
+            if seen.is_closed() {
+                return;
+            }
+            let keeping = thread.joined.is_some().then_some(JOINED_TIME);
+            if !self.table.sleep(seen, keeping) {
+                // Its open files may have been removed meanwhile; closing them frees their space.
+                thread.forget_joined();
+            }
+        }
+    }
+
+    /// Waits while an order of this process must be alone. The wake-up that this thread may have been given goes to
+    /// another thread, in the end to one of another process.
+    fn join_company(&self) -> RwLockReadGuard<'_, ()> {
+        match self.company.try_read() {
+            Ok(company) => company,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.table.pass_on();
+                self.company.read().unwrap_or_else(PoisonError::into_inner)
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Owns: the processes, their pidfds, the pipes that carry the handshake and the cancellation, the lease table.
 //! Does not own: tasks and their order ([`crate::processes::coordinator`]).
 
+use std::cell::Cell;
 use std::io::{PipeWriter, Write as _};
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, OwnedFd};
@@ -24,6 +25,7 @@ use crate::execute::catch;
 use crate::job::portable::{Portable, WorkerCommand};
 use crate::processes::encoding::{to_bytes, to_secret_bytes};
 use crate::processes::order::Handshake;
+use crate::processes::sentry::Sentry;
 
 /// How many processes, and how many threads in each.
 #[derive(Clone, Copy)]
@@ -74,6 +76,10 @@ pub(crate) struct WorkerPool {
     pub(crate) table: lease::Supervisor,
     /// A switch that is never triggered.
     pub(crate) never: Cancel,
+    /// `None`: the system refuses it, and the coordinator has to look for what it would be woken for.
+    sentry: Option<Sentry>,
+    /// The sentry couldn't be given a descriptor to watch.
+    is_blind: Cell<bool>,
     /// Deaths since the last piece of work came back.
     deaths_without_progress: usize,
 }
@@ -156,6 +162,8 @@ impl WorkerPool {
             started: 0,
             table,
             never: Cancel::new().map_err(PoolRefused::Spawn)?,
+            sentry: None,
+            is_blind: Cell::new(false),
             deaths_without_progress: 0,
         };
         pool.start_one().map_err(PoolRefused::Spawn)?;
@@ -177,9 +185,9 @@ impl WorkerPool {
         self.started
     }
 
-    /// The number of workers when all have been started.
-    pub(crate) fn worker_count(&self) -> usize {
-        self.workers.len()
+    /// Whether `pieces` of work are more than the started workers carry out at once, and another one can be started.
+    pub(crate) fn wants_worker(&self, pieces: usize) -> bool {
+        self.started < self.workers.len() && pieces > self.started * self.threads
     }
 
     fn spawn(&self, owner: u16) -> io::Result<WorkerProcess> {
@@ -217,20 +225,48 @@ impl WorkerPool {
         drop(alive);
         let silent_looks = Some(0);
         let mut worker = WorkerProcess { child, pidfd, pipe, head, sent: 0, silent_looks, cancelled: None };
+        if let Some(sentry) = &self.sentry {
+            self.is_blind.set(self.is_blind.get() || sentry.watch_death(&worker.pidfd).is_err());
+        }
         worker.talk(&self.spec);
         Ok(worker)
+    }
+
+    /// Has the end of the coordinator's sleep ([`lease::Supervisor::wait`]) follow deaths of workers, pipes that take
+    /// bytes again, and `cancel`.
+    pub(crate) fn watch(&mut self, cancel: &Cancel) {
+        let sentry = Sentry::start(cancel, self.table.alarm()).and_then(|sentry| {
+            self.workers.iter().flatten().try_for_each(|worker| sentry.watch_death(&worker.pidfd))?;
+            Ok(sentry)
+        });
+        self.sentry = sentry.ok();
+    }
+
+    /// Whether something that happens outside the table may leave the coordinator asleep.
+    pub(crate) fn is_unwatched(&self) -> bool {
+        self.sentry.is_none() || self.is_blind.get()
+    }
+
+    /// Whether a worker may have died since the last call.
+    pub(crate) fn may_have_deaths(&self) -> bool {
+        self.sentry.as_ref().is_none_or(Sentry::take_deaths) || self.is_blind.get()
     }
 
     /// Sends what the pipes did not take so far. Never sleeps.
     pub(crate) fn talk(&mut self) {
         for worker in self.workers.iter_mut().flatten() {
-            worker.talk(&self.spec);
+            let is_full = worker.talk(&self.spec);
+            if let (true, Some(sentry)) = (is_full, &self.sentry) {
+                self.is_blind.set(self.is_blind.get() || sentry.watch_pipe(&worker.pipe).is_err());
+            }
         }
     }
 
-    /// Whether `owner` is a worker that is alive, or whose death hasn't been seen yet.
-    pub(crate) fn is_alive(&self, owner: u16) -> bool {
-        self.workers.get(usize::from(owner)).is_some_and(Option::is_some)
+    /// The owners in the table that are no living workers: their numbers come from corrupt words.
+    pub(crate) fn lost_owners(&self) -> Vec<u16> {
+        let mut owners = self.table.owners();
+        owners.retain(|owner| self.pid(*owner).is_none());
+        owners
     }
 
     /// The process of a living worker.
@@ -321,7 +357,8 @@ impl WorkerProcess {
     }
 
     /// Sends as much as the pipe takes of the handshake, the specification `spec` and the cancellation, in this order.
-    fn talk(&mut self, spec: &[u8]) {
+    /// Returns whether the pipe is full.
+    fn talk(&mut self, spec: &[u8]) -> bool {
         loop {
             let is_told = !matches!(self.cancelled, Some(Told::NotYet));
             let (head_left, spec_sent) =
@@ -331,15 +368,15 @@ impl WorkerProcess {
                 () if head_left => &self.head[self.sent..],
                 () if spec_sent < spec.len() => &spec[spec_sent..],
                 () if !is_told => b"c",
-                () => return,
+                () => return false,
             };
             let is_cancellation = !head_left && spec_sent == spec.len();
             match self.pipe.write(left) {
                 Ok(_) if is_cancellation => self.cancelled = Some(Told::Sent),
                 Ok(count) => self.sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The pipe is full; or the worker is dead, and `reap` will see and count its death like any other.
-                Err(_) => return,
+                // If the worker is dead, `reap` will see and count its death like any other.
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
             }
         }
     }

@@ -58,6 +58,8 @@ struct Combined<J: Job, S> {
     reporting: usize,
     /// What the reporter waits for.
     waits: ReporterWaits,
+    /// When the reporter wakes by itself.
+    wakes_at: Instant,
     /// Every task has ended.
     ended: bool,
 }
@@ -65,9 +67,9 @@ struct Combined<J: Job, S> {
 /// What ends the reporter's sleep.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReporterWaits {
-    /// It is awake, or wakes by itself within [`POLL_INTERVAL`]: it is woken only for what can't wait.
+    /// It is awake, or about to wake: it is woken only for what can't wait.
     Briefly,
-    /// The first end of a task, or a source that is to be asked again.
+    /// The first end of a task, or a source that is to be asked again before it wakes by itself.
     ForAnything,
 }
 
@@ -110,8 +112,9 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
     /// A dispatcher for `workers` jobs at a time. The calling thread becomes the reporter.
     pub(crate) fn new(supervisor: Supervisor<J, S>, workers: usize) -> Self {
         let outstanding_max = workers + QUEUED_MAX.min(workers * QUEUED_PER_WORKER);
-        let waits = ReporterWaits::Briefly;
-        let combined = Combined { supervisor, unreported: Vec::new(), reporting: 0, waits, ended: false };
+        let (waits, wakes_at) = (ReporterWaits::Briefly, Instant::now());
+        let combined =
+            Combined { supervisor, unreported: Vec::new(), reporting: 0, waits, wakes_at, ended: false };
         Self {
             work: Ring::with_capacity(outstanding_max),
             answers: Ring::with_capacity(outstanding_max),
@@ -176,22 +179,22 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
             let taken = self.combiner.visit(|combined| {
                 let unreported = std::mem::take(&mut combined.unreported);
                 combined.reporting = unreported.len();
-                // While a source is late, this thread asks it.
-                let is_idle = unreported.is_empty() && !combined.supervisor.source_is_late();
+                let is_idle = unreported.is_empty();
                 combined.waits = if is_idle { ReporterWaits::ForAnything } else { ReporterWaits::Briefly };
-                (unreported, combined.ended, combined.waits)
+                // A late source is asked by this thread: below if its time has come, else when that comes.
+                let look = last_look + LOOK_INTERVAL;
+                let asks_again = combined.supervisor.asks_again().filter(|at| *at > begun);
+                combined.wakes_at = asks_again.map_or(look, |at| at.min(look));
+                (unreported, combined.ended, combined.wakes_at)
             });
-            let Ok((unreported, ended, waits)) = taken else { return };
+            let Ok((unreported, ended, wakes_at)) = taken else { return };
             // D6: a worker that answered during the visit found the lock taken.
             self.combine(&mut OwnWork::Unwanted);
             if unreported.is_empty() {
                 if ended {
                     return;
                 }
-                match waits {
-                    ReporterWaits::Briefly => std::thread::park_timeout(POLL_INTERVAL),
-                    ReporterWaits::ForAnything => std::thread::park_timeout(LOOK_INTERVAL),
-                }
+                std::thread::park_timeout(wakes_at.saturating_duration_since(Instant::now()));
                 // Ends that follow each other closely are reported together.
                 if !self.is_urgent.swap(false, Ordering::AcqRel) {
                     std::thread::park_timeout(POLL_INTERVAL.saturating_sub(begun.elapsed()));
@@ -268,7 +271,9 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
                     pushed = true;
                 }
                 Ready::Wait => {
-                    if combined.supervisor.source_is_late() && combined.waits == ReporterWaits::ForAnything {
+                    let asks_again = combined.supervisor.asks_again();
+                    let is_sooner = asks_again.is_some_and(|at| at < combined.wakes_at);
+                    if is_sooner && combined.waits == ReporterWaits::ForAnything {
                         combined.waits = ReporterWaits::Briefly;
                         self.reporter.unpark();
                     }

@@ -44,6 +44,7 @@ pub(crate) fn run<J: Job>(
 ) -> Spreads {
     let dispatcher = Dispatcher::new(supervisor, size.rings.get() * size.depth.get());
     let serve = |recorder: &Recorder| serve(job, config, size, &dispatcher, Records { recorder, shortages });
+    let _unparks = config.cancel.unparks_this_thread();
     match workers::by_threads(&dispatcher, size.rings, serve, shortages, emit) {
         Some(spreads) => spreads,
         None => workers::by_this_thread(job, dispatcher, config, emit),

@@ -31,6 +31,7 @@ pub(crate) fn run<J: Job>(
 ) -> Spreads {
     let dispatcher = Dispatcher::new(supervisor, workers.get());
     let serve = |recorder: &Recorder| serve(job, config, &dispatcher, recorder);
+    let _unparks = config.cancel.unparks_this_thread();
     match by_threads(&dispatcher, workers, serve, shortages, emit) {
         Some(spreads) => spreads,
         None => by_this_thread(job, dispatcher, config, emit),

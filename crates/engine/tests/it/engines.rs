@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use haul_engine::{
     Closing, Config, Engine, Event, Failure, Job, Next, Report, Source, Step, ThreadPool, run,
@@ -374,5 +375,42 @@ fn one_item_of_a_thread_pool_is_interrupted_and_no_other() {
     for interrupted in [true, false, true] {
         pool.submit(interrupted).unwrap();
         assert_eq!(ended.recv().unwrap(), interrupted);
+    }
+}
+
+/// A source without a task for an hour that counts how often it is asked.
+struct Patient<'a> {
+    first: Option<Task>,
+    asked: &'a AtomicU64,
+    cancel: Cancel,
+}
+
+impl Source<Task> for Patient<'_> {
+    fn next(&mut self) -> Next<Task> {
+        if let Some(task) = self.first.take() {
+            return Next::Task(task);
+        }
+        // The second time, the source is asked for what comes after the first task's end.
+        if self.asked.fetch_add(1, Ordering::Relaxed) == 1 {
+            let cancel = self.cancel.clone();
+            std::thread::spawn(move || cancel.trigger());
+        }
+        Next::Later
+    }
+
+    fn ask_again_in(&mut self) -> Duration {
+        // It is asked once more at once, so that a run without workers comes to its sleep, too.
+        if self.asked.load(Ordering::Relaxed) < 2 { Duration::ZERO } else { Duration::from_secs(3_600) }
+    }
+}
+
+#[test]
+fn a_source_is_asked_when_it_says_and_a_cancellation_does_not_wait_for_that() {
+    for engine in engines() {
+        let (asked, cancel) = (AtomicU64::new(0), Cancel::new().unwrap());
+        let source = Patient { first: Some(Task::Succeed), asked: &asked, cancel: cancel.clone() };
+        let observed = observe(engine, cancel, source);
+        assert_eq!(observed.report.succeeded, 1, "{engine}");
+        assert!(observed.report.cancelled, "{engine}");
     }
 }

@@ -13,6 +13,7 @@ use http::HeaderMap;
 
 /// A hash algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// SHA-256.
     Sha256,

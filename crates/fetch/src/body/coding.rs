@@ -5,6 +5,11 @@
 //! Not to be touched from outside: the single decoders.
 
 pub(crate) mod archive;
-mod decoder;
+#[cfg(feature = "codings")]
+pub(crate) mod decoder;
+#[cfg(not(feature = "codings"))]
+#[path = "coding/no_decoder.rs"]
+pub(crate) mod decoder;
 pub(crate) mod decoding;
 pub(crate) mod error;
+mod step;

@@ -12,16 +12,23 @@ use haul_http1::Limits;
 use haul_io::{ChunkedFormat, Names};
 use http::StatusCode;
 
-use crate::{CookieJar, Family, HostOverride, Logins, Observer, Proxies};
+use crate::{Family, HostOverride, Logins, Observer, Proxies};
 
 /// The settings of a client. Every limit is finite.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Worker threads of [`Client::fetch_async`](crate::Client::fetch_async), started when first used. Defaults to 16.
+    /// The most worker threads of [`Client::fetch_async`](crate::Client::fetch_async) and its like. Each starts when it
+    /// is needed, and ends when it was idle for 10 s. Defaults to 16.
     pub workers: usize,
     /// Requests that may wait for a worker; another one is refused. Defaults to 1024.
     pub queue_max: usize,
-    /// What dropping the client does with active requests. Defaults to finishing them.
+    /// Requests that a [`Client`](crate::Client) has under way at one host (scheme, name and port), until their bodies
+    /// are complete; others wait for their turn on their threads. A thread that reads several bodies at once, by
+    /// [`Client::stream`](crate::Client::stream), must not need more. Defaults to no limit besides
+    /// [`Config::workers`]. Lists have limits of their own: see [`HostLimits`].
+    pub per_host_max: Option<usize>,
+    /// What dropping the client does with submitted requests, without waiting for them: see
+    /// [`Client::close`](crate::Client::close). Defaults to finishing them, while the program runs.
     pub closing: Closing,
     /// Time limit for connecting, TLS included. Defaults to 10 s.
     pub connect_timeout: Duration,
@@ -68,7 +75,7 @@ pub struct Config {
     /// Whether to follow redirects from https to http. Defaults to false.
     pub allow_downgrade: bool,
     /// Whether to ask servers to compress bodies, and to decompress them; never for parts. If false, bodies are taken
-    /// as they are. Defaults to false.
+    /// as they are. Needs the feature `codings`. Defaults to false.
     pub compressed: bool,
     /// Whether [`Config::compressed`] includes archives, which are files that are meant to stay compressed, as their
     /// names or media types say. Defaults to false.
@@ -97,7 +104,8 @@ pub struct Config {
     pub client_identity: Option<ClientIdentity>,
     /// The jar for the cookies of all requests; a request with its own Cookie field uses none of them. Clients may
     /// share a jar. Defaults to none: cookies are ignored.
-    pub cookies: Option<Arc<CookieJar>>,
+    #[cfg(feature = "cookies")]
+    pub cookies: Option<Arc<crate::CookieJar>>,
     /// The logins for hosts that redirects lead to. Defaults to none.
     pub logins: Option<Logins>,
     /// The proxies to use. Defaults to none.
@@ -163,6 +171,7 @@ pub struct ClientIdentity {
 
 /// Which certificates are trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trust {
     /// Those signed by the platform's authorities, or Mozilla's if the platform has none.
     Platform,
@@ -195,6 +204,7 @@ impl Default for Config {
         Self {
             workers: 16,
             queue_max: 1_024,
+            per_host_max: None,
             closing: Closing::Finish,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
@@ -224,6 +234,7 @@ impl Default for Config {
             rate_min_window: Duration::from_secs(30),
             unix_socket: None,
             client_identity: None,
+            #[cfg(feature = "cookies")]
             cookies: None,
             logins: None,
             proxies: Proxies::default(),
@@ -261,7 +272,7 @@ mod tests {
     #[test]
     fn defaults_are_the_documented_ones() {
         let config = Config::default();
-        assert_eq!((config.workers, config.queue_max), (16, 1_024));
+        assert_eq!((config.workers, config.queue_max, config.per_host_max), (16, 1_024, None));
         assert_eq!(config.closing, Closing::Finish);
         assert_eq!(config.connect_timeout, Duration::from_secs(10));
         assert_eq!(config.read_timeout, Duration::from_secs(30));
@@ -281,7 +292,9 @@ mod tests {
         assert_eq!((config.rate_max, config.rate_min), (None, None));
         assert_eq!(config.rate_min_window, Duration::from_secs(30));
         assert!(config.unix_socket.is_none() && config.client_identity.is_none());
-        assert!(config.host_overrides.is_empty() && config.cookies.is_none());
+        assert!(config.host_overrides.is_empty());
+        #[cfg(feature = "cookies")]
+        assert!(config.cookies.is_none());
         assert!(config.user_agent.starts_with("haul/"));
         assert_eq!(format!("{:?}", config.observer), "Observer(none)");
     }

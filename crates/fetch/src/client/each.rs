@@ -13,17 +13,17 @@ use crate::{Client, Error, Request, Response};
 impl Client {
     /// Fetches many requests into memory, on the workers. Yields the results in the order of completion, each with the
     /// index of its request. At most twice as many requests as there are workers are taken ahead.
-    pub fn fetch_each<R: IntoIterator<Item = Request>>(&self, requests: R) -> Each<'_, R::IntoIter> {
+    pub fn fetch_each<R: IntoIterator<Item = Request>>(&self, requests: R) -> Each<R::IntoIter> {
         let window = 2 * self.worker_count();
         let results = Arc::new(Ring::with_capacity(window));
         let requests = requests.into_iter().enumerate();
-        Each { client: self, requests, under_way: 0, window, results, failed: VecDeque::new() }
+        Each { client: self.clone(), requests, under_way: 0, window, results, failed: VecDeque::new() }
     }
 }
 
 /// The results of [`Client::fetch_each`], in the order of completion.
-pub struct Each<'a, R: Iterator<Item = Request>> {
-    client: &'a Client,
+pub struct Each<R: Iterator<Item = Request>> {
+    client: Client,
     requests: std::iter::Enumerate<R>,
     under_way: usize,
     window: usize,
@@ -32,7 +32,7 @@ pub struct Each<'a, R: Iterator<Item = Request>> {
     failed: VecDeque<(usize, Result<Response, Error>)>,
 }
 
-impl<R: Iterator<Item = Request>> Each<'_, R> {
+impl<R: Iterator<Item = Request>> Each<R> {
     fn submit(&mut self, number: usize, request: Request) {
         let results = self.results.clone();
         let submitted = self.client.fetch_async(request, move |result| {
@@ -46,7 +46,7 @@ impl<R: Iterator<Item = Request>> Each<'_, R> {
     }
 }
 
-impl<R: Iterator<Item = Request>> Iterator for Each<'_, R> {
+impl<R: Iterator<Item = Request>> Iterator for Each<R> {
     type Item = (usize, Result<Response, Error>);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -65,7 +65,7 @@ impl<R: Iterator<Item = Request>> Iterator for Each<'_, R> {
     }
 }
 
-impl<R: Iterator<Item = Request>> Drop for Each<'_, R> {
+impl<R: Iterator<Item = Request>> Drop for Each<R> {
     fn drop(&mut self) {
         self.results.close();
     }

@@ -1,36 +1,50 @@
 //! The client: fetching without an engine.
 //!
-//! Owns: the worker threads of asynchronous requests, closing.
-//! Does not own: transfers ([`crate::transfer`]).
+//! Owns: the ways to ask, closing.
+//! Does not own: transfers ([`crate::transfer`]), the worker threads ([`crate::client::workers`]).
 
-use std::io;
+use std::io::{self, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use haul_engine::{Closing, ThreadPool};
-use haul_io::{Blocking, Cancel, Publish, run_ready};
-use haul_queue::TryPush;
+use haul_engine::Closing;
+use haul_io::{Blocking, Cancel, Preserve, Publish};
 
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
-use crate::client::once::fetch_once;
+use crate::client::once::fetch;
 use crate::client::pending::{Answering, Pending, pending};
-use crate::client::reader;
+use crate::client::reader::{self, from_io};
+use crate::client::workers::{Refused, WorkerLimits, Workers};
 use crate::transfer::shared::Shared;
 use crate::{BodyReader, Config, Error, Request, Response};
+
+/// How long an idle worker waits for a request before it ends.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a body that are passed on at a time.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// A function that is called with the result of a request.
 pub type Callback = Box<dyn FnOnce(Result<Response, Error>) + Send>;
 
 /// A client: connections and settings shared by all its requests. Use one for a whole program, from any thread.
 ///
-/// Dropping it closes it as [`Config::closing`] says; see [`Client::close`].
-pub struct Client {
+/// Cloning it is cheap, and the clones are the same client. When the last one is dropped, the submitted requests are
+/// finished or cancelled as [`Config::closing`] says, while the program goes on: dropping doesn't wait.
+/// [`Client::close`] does.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
     shared: Arc<Shared>,
     cancel: Cancel,
-    /// Started by the first asynchronous request.
-    pool: OnceLock<ThreadPool<Ticket>>,
-    starting: Mutex<()>,
+    workers: Workers<Ticket>,
+    /// The permission bits of new files.
+    new_file_mode: Option<u32>,
 }
 
 struct Ticket {
@@ -56,18 +70,19 @@ pub struct NotSubmitted<C = Callback> {
 
 /// Why a request was not submitted.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum NoRoom {
-    /// [`Config::queue_max`] requests are waiting already.
+    /// [`Config::queue_max`] requests are waiting already; [`Client::ready`] waits until fewer are.
     Full,
+    /// The client was closed, through one of its clones.
+    Closed,
     /// The system can't start threads.
     NoWorkers(io::Error),
 }
 
-impl<C> std::fmt::Debug for NotSubmitted<C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "NotSubmitted({:?}, {})", self.reason, self.request.url())
-    }
-}
+/// Waits for room in the queue: see [`Client::ready`].
+#[must_use = "it waits only when awaited"]
+pub struct Ready<'a>(&'a Client);
 
 impl Client {
     /// A client with these settings. Cost: one file descriptor; no thread and no connection until the first request.
@@ -75,28 +90,81 @@ impl Client {
     /// # Errors
     /// If the process has no file descriptor left.
     pub fn new(config: Config) -> io::Result<Self> {
-        let (pool, starting) = (OnceLock::new(), Mutex::default());
-        Ok(Self { shared: Arc::new(Shared::new(config)), cancel: Cancel::new()?, pool, starting })
+        let (cancel, shared) = (Cancel::new()?, Arc::new(Shared::new(config)));
+        let limits = WorkerLimits {
+            threads_max: shared.config.workers.max(1),
+            queue_max: shared.config.queue_max.max(1),
+            idle_timeout: IDLE_TIMEOUT,
+        };
+        let served = shared.clone();
+        let workers =
+            Workers::new(limits, cancel.clone(), move |io, ticket: Ticket| serve(&served, io, ticket));
+        Ok(Self(Arc::new(Inner { shared, cancel, workers, new_file_mode: new_file_mode() })))
     }
 
-    /// Fetches into memory, on the calling thread.
+    /// Fetches into memory, on the calling thread. A single attempt, unless [`Request::retries`] allows more.
     ///
     /// # Errors
-    /// See [`Error`]; a status of 400 or above is one, unless [`Config::fail_on_status`] is off.
+    /// See [`Error`]; a status of 400 or above is one, unless [`Request::any_status`] or [`Config::fail_on_status`] say
+    /// otherwise.
     pub fn fetch(&self, request: Request) -> Result<Response, Error> {
-        let io = Blocking::new(self.cancel.clone());
-        run_ready(fetch_once(&io, &self.shared, &request, to_memory(&self.shared)))
+        let shared = &self.0.shared;
+        fetch(&self.blocking(), shared, &request, || to_memory(shared))
     }
 
-    /// Fetches into a new file, on the calling thread. The file is published when it is complete.
+    /// As [`Client::fetch`], and tries again after transient failures, [`Config::retries`] times at most. The calling
+    /// thread sleeps before each retry: longer each time, and as long as the server asks for.
+    ///
+    /// Only requests that may be sent twice are: those of idempotent methods, others only if they weren't sent.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = haul_fetch::Client::new(haul_fetch::Config::default())?;
+    /// let response = client.fetch_retrying(haul_fetch::Request::get("https://example.org/"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The error of the last attempt, as [`Client::fetch`].
+    pub fn fetch_retrying(&self, request: Request) -> Result<Response, Error> {
+        let retries = self.0.shared.config.retries;
+        self.fetch(request.retries_or(retries))
+    }
+
+    /// Fetches into a new file, on the calling thread. The file is published when it is complete. Its
+    /// permission bits are those of any new file, by the umask when the client was made.
     ///
     /// # Errors
     /// As [`Client::fetch`], and [`Error::Exists`] if the name is taken.
     pub fn fetch_to_file(&self, request: Request, path: &Path) -> Result<Response, Error> {
-        let io = Blocking::new(self.cancel.clone());
-        let publish = Publish::new(path.to_owned());
-        let sink = Sink::file(FileSink::new(publish, None));
-        run_ready(fetch_once(&io, &self.shared, &request, sink))
+        let preserve = Preserve { mode: self.new_file_mode(), ..Preserve::default() };
+        let publish = Publish { preserve, ..Publish::new(path.to_owned()) };
+        let sink = || Sink::file(FileSink::new(publish.clone(), None));
+        fetch(&self.blocking(), &self.0.shared, &request, sink)
+    }
+
+    /// Fetches into `receiver`, on the calling thread, piece by piece. `receiver` isn't flushed. A single attempt. When
+    /// this returns an error, `receiver` may have got the beginning of a body, which must not be relied on.
+    ///
+    /// # Errors
+    /// As [`Client::fetch`], and [`Error::Write`] if `receiver` fails.
+    pub fn fetch_into<W: Write + ?Sized>(
+        &self,
+        request: Request,
+        receiver: &mut W,
+    ) -> Result<Response, Error> {
+        let (mut response, mut body) = self.stream(request)?;
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            match body.read(&mut piece).map_err(from_io)? {
+                0 => return Ok(response),
+                count => {
+                    receiver.write_all(&piece[..count]).map_err(Error::Write)?;
+                    response.body_bytes += count as u64;
+                }
+            }
+        }
     }
 
     /// Fetches on the calling thread until the head of the response has arrived, and returns a reader for the body, to
@@ -105,7 +173,7 @@ impl Client {
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let client = haul_fetch::Client::new(haul_fetch::Config::default())?;
-    /// let (response, mut body) = client.stream(haul_fetch::Request::get("https://example.org/")?)?;
+    /// let (response, mut body) = client.stream(haul_fetch::Request::get("https://example.org/"))?;
     /// println!("{}", response.status);
     /// std::io::copy(&mut body, &mut std::io::sink())?;
     /// # Ok(())
@@ -115,11 +183,11 @@ impl Client {
     /// # Errors
     /// As [`Client::fetch`]; errors of the body are returned by its reader.
     pub fn stream(&self, request: Request) -> Result<(Response, BodyReader), Error> {
-        reader::stream(self.shared.clone(), self.cancel.clone(), request)
+        reader::stream(self.0.shared.clone(), self.0.cancel.clone(), request)
     }
 
     /// Fetches into memory on a worker, which calls `callback` with the result. Returns at once. The callback is called
-    /// exactly once, even if the client is closed before.
+    /// exactly once, even if the client is closed before or code on the worker panics ([`Error::WorkerPanicked`]).
     ///
     /// # Errors
     /// [`NotSubmitted`] returns the request and the callback.
@@ -144,7 +212,7 @@ impl Client {
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let client = haul_fetch::Client::new(haul_fetch::Config::default())?;
-    /// let pending = client.submit(haul_fetch::Request::get("https://example.org/")?)?;
+    /// let pending = client.submit(haul_fetch::Request::get("https://example.org/"))?;
     /// println!("meanwhile");
     /// println!("{} bytes", pending.wait()?.body.len());
     /// # Ok(())
@@ -161,62 +229,88 @@ impl Client {
         }
     }
 
-    /// Closes the client: wakes all sleeping workers, finishes or cancels the submitted requests, joins the workers.
-    /// Every callback has been called when this returns.
-    pub fn close(mut self, closing: Closing) {
-        self.end(closing);
+    /// Waits for room in the queue of requests, in any async runtime. Another thread may fill it before this one
+    /// submits.
+    ///
+    /// ```no_run
+    /// # async fn f(client: haul_fetch::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// client.ready().await;
+    /// let response = client.submit(haul_fetch::Request::get("https://example.org/"))?.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ready(&self) -> Ready<'_> {
+        Ready(self)
     }
 
-    /// The number of worker threads.
+    /// Closes the client and all its clones: finishes or cancels the submitted requests and joins the workers. Every
+    /// callback has been called when this returns, which may take as long as the slowest request with
+    /// [`Closing::Finish`]. Requests that are submitted later are refused; with [`Closing::Cancel`], all are cancelled.
+    pub fn close(self, closing: Closing) {
+        if closing == Closing::Cancel {
+            // Bodies that are being read have no worker, so that closing the workers can't cancel them.
+            self.0.cancel.trigger();
+        }
+        self.0.workers.close(closing);
+    }
+
+    /// The most worker threads that there can be.
     pub(super) fn worker_count(&self) -> usize {
-        self.shared.config.workers.max(1)
+        self.0.shared.config.workers.max(1)
+    }
+
+    /// What the client shares with others that use its connections.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// Triggered when the client is closed with [`Closing::Cancel`].
+    pub(crate) fn cancel(&self) -> &Cancel {
+        &self.0.cancel
+    }
+
+    /// The permission bits of new files: what the umask allowed when the client was made.
+    pub(crate) fn new_file_mode(&self) -> Option<u32> {
+        self.0.new_file_mode
+    }
+
+    fn blocking(&self) -> Blocking {
+        Blocking::new(self.0.cancel.clone())
     }
 
     fn hand_in(&self, ticket: Ticket) -> Result<(), (NoRoom, Box<Request>, Answer)> {
-        let (reason, Ticket { request, answer }) = match self.pool() {
-            Err(error) => (NoRoom::NoWorkers(error), ticket),
-            Ok(pool) => match pool.try_submit(ticket) {
-                Ok(()) => return Ok(()),
-                Err(TryPush::Full(ticket) | TryPush::Closed(ticket)) => (NoRoom::Full, ticket),
-            },
-        };
-        Err((reason, Box::new(request), answer))
-    }
-
-    fn pool(&self) -> io::Result<&ThreadPool<Ticket>> {
-        if let Some(pool) = self.pool.get() {
-            return Ok(pool);
-        }
-        let _one_at_a_time = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.pool.get().is_none() {
-            let shared = self.shared.clone();
-            let Config { workers, queue_max, .. } = shared.config;
-            let serve = move |io: &Blocking, ticket: Ticket| serve(&shared, io, ticket);
-            let pool = ThreadPool::start(workers.max(1), queue_max.max(1), self.cancel.clone(), serve)?;
-            let _ = self.pool.set(pool);
-        }
-        Ok(self.pool.get().expect("set above"))
-    }
-
-    fn end(&mut self, closing: Closing) {
-        if closing == Closing::Cancel {
-            // Bodies that are being read have no worker, so that the pool can't cancel them.
-            self.cancel.trigger();
-        }
-        if let Some(pool) = self.pool.take() {
-            pool.close(closing);
-        }
+        self.0.workers.submit(ticket).map_err(|(refused, Ticket { request, answer })| {
+            let reason = match refused {
+                Refused::Full => NoRoom::Full,
+                Refused::Closed => NoRoom::Closed,
+                Refused::NoThread(error) => NoRoom::NoWorkers(error),
+            };
+            (reason, Box::new(request), answer)
+        })
     }
 }
 
-impl Drop for Client {
+impl Drop for Inner {
     fn drop(&mut self) {
-        self.end(self.shared.config.closing);
+        // Readers of bodies have clones of the switch, and go on unless it is triggered.
+        self.workers.end(self.shared.config.closing);
+    }
+}
+
+impl Future for Ready<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0.0.workers.poll_ready(context.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
 fn serve(shared: &Shared, io: &Blocking, Ticket { request, answer }: Ticket) {
-    let fetch = || run_ready(fetch_once(io, shared, &request, to_memory(shared)));
+    // The reader of the request's body is the caller's code, and so are observers, formats and logins.
+    let fetch = || {
+        let fetch = || fetch(io, shared, &request, || to_memory(shared));
+        catch_unwind(AssertUnwindSafe(fetch)).unwrap_or(Err(Error::WorkerPanicked))
+    };
     match answer {
         Answer::Callback(callback) => callback(fetch()),
         Answer::Pending(answering) if answering.begin(io.cancel()) => answering.answer(fetch()),
@@ -224,14 +318,34 @@ fn serve(shared: &Shared, io: &Blocking, Ticket { request, answer }: Ticket) {
     }
 }
 
+/// 0666 less the umask, which can't be read without the proc file system; files are private then.
+fn new_file_mode() -> Option<u32> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:"))?;
+    Some(0o666 & !u32::from_str_radix(umask.trim(), 8).ok()?)
+}
+
 fn to_memory(shared: &Shared) -> Sink {
     Sink::memory(shared.config.memory_body_bytes_max)
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl<C> std::fmt::Debug for NotSubmitted<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NotSubmitted({:?}, {})", self.reason, self.request.url())
+    }
 }
 
 impl<C> std::fmt::Display for NotSubmitted<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.reason {
             NoRoom::Full => f.write_str("the request queue is full"),
+            NoRoom::Closed => f.write_str("the client is closed"),
             NoRoom::NoWorkers(error) => write!(f, "cannot start workers: {}", haul_io::reason(error)),
         }
     }
@@ -240,7 +354,7 @@ impl<C> std::fmt::Display for NotSubmitted<C> {
 impl<C> std::error::Error for NotSubmitted<C> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.reason {
-            NoRoom::Full => None,
+            NoRoom::Full | NoRoom::Closed => None,
             NoRoom::NoWorkers(error) => Some(error),
         }
     }

@@ -17,7 +17,7 @@ use haul_io::{Blocking, Buf, BufResult, Cancel, Completion, Io, Op, Publish, Pub
 
 use crate::body::handover::Handover;
 use crate::body::sink::Sink;
-use crate::client::once::fetch_once;
+use crate::client::once::{Turn, fetch_once};
 use crate::transfer::shared::Shared;
 use crate::{Error, Request, Response};
 
@@ -35,7 +35,7 @@ use crate::{Error, Request, Response};
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let client = haul_fetch::Client::new(haul_fetch::Config::default())?;
-/// let (response, mut body) = client.stream(haul_fetch::Request::get("https://example.org/")?)?;
+/// let (response, mut body) = client.stream(haul_fetch::Request::get("https://example.org/"))?;
 /// let saving = std::thread::spawn(move || std::io::copy(&mut body, &mut std::fs::File::create("page")?));
 /// println!("{}, and the rest follows", response.status);
 /// println!("{} bytes", saving.join().expect("no panic")?);
@@ -65,7 +65,7 @@ pub(crate) fn stream(
     let sink = Sink::Reader(handover.clone());
     let transfer = async move {
         let io = SendBlocking(Mutex::new(Blocking::new(cancel)));
-        fetch_once(&io, &shared, &request, sink).await
+        fetch_once(&io, &shared, &request, sink, Turn::default()).await
     };
     let mut reader = BodyReader { state: State::Running(Box::pin(transfer)), handover };
     let at_end = reader.resume()?;
@@ -166,6 +166,11 @@ fn into_io(error: Error) -> io::Error {
         _ => io::ErrorKind::InvalidData,
     };
     io::Error::new(kind, error)
+}
+
+/// The error in an I/O error of a [`BodyReader`].
+pub(crate) fn from_io(error: io::Error) -> Error {
+    error.downcast().unwrap_or_else(Error::Transport)
 }
 
 #[cfg(test)]

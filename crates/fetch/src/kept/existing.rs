@@ -62,7 +62,7 @@ pub(crate) async fn check<I: Io>(
     request.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
     let (head, response) = match attempt.look(request, redirect_count).await {
         // Some servers refuse ranges, or this one.
-        Err(Error::Status(status)) if matches!(status.as_u16(), 400 | 403 | 416 | 501) => {
+        Err(Error::Status(response)) if matches!(response.status.as_u16(), 400 | 403 | 416 | 501) => {
             return unknown(content);
         }
         Err(error) => return Err(error),

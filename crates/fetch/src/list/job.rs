@@ -19,7 +19,7 @@ use crate::list::progress::Progress;
 use crate::list::retry::Failure;
 use crate::list::task::Completed;
 use crate::route::origin::Origin;
-use crate::segments::host_permits::{HostPermit, HostPermits};
+use crate::segments::host_permits::HostPermit;
 use crate::segments::lane::Lane;
 use crate::segments::segmented::{Segmented, Split, TaskPermits, split, splittable};
 use crate::transfer::attempt::Attempt;
@@ -29,13 +29,12 @@ use crate::transfer::trace::BodySeen;
 use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
-/// ([`Step::Again`]), at most [`Config::retries`] times. A job is for one run: each name of a result belongs to the
-/// first task that wants it.
+/// ([`Step::Again`]), at most [`Config::retries`] times, and pauses before the next one: in a
+/// [`HostSource`](crate::HostSource), or on a worker if the source is any other. A job is for one run: each name of a
+/// result belongs to the first task that wants it.
 pub struct FetchJob {
     shared: Shared,
     open_files: OpenFilePermits,
-    /// Connections in use, if files are fetched in segments.
-    host_permits: HostPermits,
     /// The names of results: each belongs to the first task that wants it.
     claims: Claims,
     /// The directories of results.
@@ -53,13 +52,22 @@ enum Arrived {
 impl FetchJob {
     /// A job whose tasks share connections and settings.
     pub fn new(config: Config) -> Self {
+        Self::of(Shared::new(config))
+    }
+
+    /// A job whose tasks share what `shared` has.
+    pub(crate) fn of(shared: Shared) -> Self {
         Self {
-            shared: Shared::new(config),
+            shared,
             open_files: OpenFilePermits::default(),
-            host_permits: HostPermits::default(),
             claims: Claims::default(),
             directories: NewDirectories::default(),
         }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
     }
 
     async fn attempt<I: Io>(
@@ -137,8 +145,9 @@ impl FetchJob {
         download: Option<Box<Download>>,
     ) -> Result<Step<Segmented, Completed>, Error> {
         progress.advice.host_pause = attempt.trace.host_pause.clone();
-        let failure = Failure::of(attempt.io, request, &error, progress);
-        let Some(pause) = failure.pause(&self.shared.config) else {
+        let failure = Failure::of(attempt.io, &self.shared.config, request, &error, progress);
+        let config = &self.shared.config;
+        let Some(pause) = failure.pause(config, config.retries) else {
             if Box::pin(self.give_up(attempt.io, download, &error)).await {
                 progress.body_seen = BodySeen::Kept;
             }
@@ -191,7 +200,7 @@ impl FetchJob {
     /// A permit for a connection to the host of `request`, if these are counted and fewer than `max` are in use.
     fn host_permit(&self, request: &Request, max: usize) -> Option<HostPermit> {
         let is_counted = self.shared.config.segments.count_max > 1;
-        if is_counted { self.host_permits.take(Origin::of(&request.url), max) } else { None }
+        if is_counted { self.shared.host_permits.take(Origin::of(&request.url), max) } else { None }
     }
 
     /// The task continues in segments.
@@ -264,9 +273,14 @@ impl Job for FetchJob {
 
     async fn start<I: Io>(&self, io: &I, task: &FetchTask) -> Result<Step<Segmented, Fetched>, Failed> {
         let mut progress = task.take_progress();
+        let pause = std::mem::take(&mut progress.advice.pause);
+        if !pause.is_zero() {
+            // If the run is cancelled meanwhile, the attempt is, and ends what earlier ones left.
+            let _ = io.sleep(pause).await;
+        }
         progress.attempts += u32::from(progress.hop.is_none());
         let attempts = progress.attempts;
-        let mut attempt = Attempt::start(io, &self.shared, progress.spent);
+        let mut attempt = Attempt::start(io, &self.shared, task.request.as_ref().ok(), progress.spent);
         attempt.trace.body_seen = progress.body_seen;
         attempt.trace.times = progress.times.take().map(|times| *times).unwrap_or_default();
         attempt.may_retry = attempts <= self.shared.config.retries

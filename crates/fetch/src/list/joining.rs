@@ -77,8 +77,8 @@ impl<I: Io> Joining<'_, I> {
         }
         // Without an error the missing bytes were never requested: the run is over.
         let error = broken.unwrap_or(Error::Cancelled);
-        let failure = Failure::of(io, &file.request, &error, progress);
-        let Some(pause) = failure.pause(self.config) else {
+        let failure = Failure::of(io, self.config, &file.request, &error, progress);
+        let Some(pause) = failure.pause(self.config, self.config.retries) else {
             download.abandon(io).await;
             return Err(error);
         };

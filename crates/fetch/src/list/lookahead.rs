@@ -59,6 +59,11 @@ impl Lookahead {
         false
     }
 
+    /// Whether lookups are under way.
+    pub(crate) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// The hosts whose lookups have ended since the last call, by an answer or by their deadline.
     pub(crate) fn ended(&mut self, now: Duration) -> Vec<Origin> {
         if now >= self.next_check && !self.waiting.is_empty() {

@@ -57,6 +57,11 @@ pub(super) async fn prepare<I: Io>(
             return Ok(Prepared::Download(Box::new(download.named_by_server(claims.clone()))));
         }
         Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task, format)),
+        // A format is for what is stored outside.
+        Destination::Memory => {
+            let bytes_max = attempt.shared.config.memory_body_bytes_max;
+            return Ok(Prepared::of(Sink::memory(bytes_max), task, None));
+        }
         Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task, None)),
     };
     if attempt.shared.config.sync || attempt.shared.config.resume {

@@ -68,7 +68,7 @@ pub struct Retry {
 /// What an attempt asks of the source of the task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RetryAdvice {
-    /// How long to wait before the next attempt.
+    /// How long to wait before the next attempt. A source that pauses tasks takes it; otherwise the job waits.
     pub(crate) pause: Duration,
     /// The host of which no task may start for a while.
     pub(crate) host_pause: Option<Box<HostPause>>,

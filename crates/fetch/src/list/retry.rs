@@ -10,10 +10,10 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use haul_io::Io;
-use http::Method;
+use http::{Method, StatusCode};
 
 use crate::list::progress::{Progress, Retry};
-use crate::transfer::retry_after::is_transient;
+use crate::transfer::retry_after::{asked_pause, is_transient};
 use crate::{CodingError, Config, Error, Phase, Request};
 
 /// A failed attempt, as far as a retry depends on it.
@@ -27,6 +27,8 @@ pub(crate) struct Failure<'a> {
     pub(crate) attempts: u32,
     /// The time that they took, with the pauses between them.
     pub(crate) spent: Duration,
+    /// The time that they may take.
+    pub(crate) timeout: Option<Duration>,
     /// The pause that the server asked for.
     pub(crate) host_pause: Option<Duration>,
     /// A random number for the jitter.
@@ -35,16 +37,38 @@ pub(crate) struct Failure<'a> {
 
 impl<'a> Failure<'a> {
     /// The failure of `request` with `error`, after the attempts that `progress` counts.
-    pub(crate) fn of(io: &impl Io, request: &'a Request, error: &'a Error, progress: &Progress) -> Self {
+    pub(crate) fn of(
+        io: &impl Io,
+        config: &Config,
+        request: &'a Request,
+        error: &'a Error,
+        progress: &Progress,
+    ) -> Self {
+        Self {
+            spent: progress.spent,
+            host_pause: progress.advice.host_pause.as_ref().map(|pause| pause.duration),
+            ..Self::new(io, config, request, error, progress.attempts)
+        }
+    }
+
+    /// The failure of `request` with `error`, after so many `attempts` that took no time.
+    pub(crate) fn new(
+        io: &impl Io,
+        config: &Config,
+        request: &'a Request,
+        error: &'a Error,
+        attempts: u32,
+    ) -> Self {
         let mut random = [0; 8];
         io.random(&mut random);
         Self {
             method: &request.method,
             can_be_sent: request.body.can_be_sent(),
             error,
-            attempts: progress.attempts,
-            spent: progress.spent,
-            host_pause: progress.advice.host_pause.as_ref().map(|pause| pause.duration),
+            attempts,
+            spent: Duration::ZERO,
+            timeout: config.total_timeout_of(request),
+            host_pause: None,
             random: u64::from_ne_bytes(random),
         }
     }
@@ -60,7 +84,7 @@ impl<'a> Failure<'a> {
         let url_host = || request.url.host_str().unwrap_or_default().to_owned();
         Retry {
             attempt: self.attempts + 1,
-            attempts_max: self.retries(config) + 1,
+            attempts_max: self.retries(config.retries) + 1,
             pause,
             host: progress
                 .advice
@@ -69,42 +93,63 @@ impl<'a> Failure<'a> {
                 .map_or_else(url_host, |pause| pause.origin.host.clone()),
             reason: self.error.to_string(),
             status: match self.error {
-                Error::Status(status) => Some(*status),
+                Error::Status(response) => Some(response.status),
                 _ => None,
             },
         }
     }
 
-    fn retries(&self, config: &Config) -> u32 {
-        if is_silence(self.error) { config.retries.min(1) } else { config.retries }
+    /// Of the `retries` that may be made, those after this failure.
+    fn retries(&self, retries: u32) -> u32 {
+        if is_silence(self.error) { retries.min(1) } else { retries }
     }
 
     /// How long to wait before the next attempt; `None` if there must be none.
-    pub(crate) fn pause(&self, config: &Config) -> Option<Duration> {
-        let retries = self.retries(config);
-        if self.attempts > retries || !self.can_be_sent || !is_retryable(self.error, self.method, config) {
+    pub(crate) fn pause(&self, config: &Config, retries: u32) -> Option<Duration> {
+        let retries = self.retries(retries);
+        if self.attempts > retries
+            || !self.can_be_sent
+            || !is_retryable(self.error, self.method, &config.retry_statuses)
+        {
             return None;
         }
         let pause = jittered(pause_max(config, self.attempts), self.random);
         let pause = pause.max(self.host_pause.unwrap_or_default());
-        let in_time = config.total_timeout.is_none_or(|total| self.spent + pause < total);
+        let in_time = self.timeout.is_none_or(|total| self.spent + pause < total);
         in_time.then_some(pause)
     }
 }
 
+impl Error {
+    /// Whether another attempt may succeed: a connection that was refused or broke, a timeout, a status such as 429 or
+    /// 503. Whether the request may be sent twice is another question, which its method answers.
+    pub fn is_transient(&self) -> bool {
+        is_retryable(self, &Method::GET, &[])
+    }
+
+    /// How long the server asks the client to wait, in its Retry-After, however long that is.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status(response) => asked_pause(&response.headers),
+            _ => None,
+        }
+    }
+}
+
 /// Whether the error is transient, and the request may be sent twice.
-fn is_retryable(error: &Error, method: &Method, config: &Config) -> bool {
+fn is_retryable(error: &Error, method: &Method, retry_statuses: &[StatusCode]) -> bool {
     match error {
         // The request was not sent.
         Error::Connect(_) | Error::Timeout(Phase::Connect) => true,
         Error::Resolve(error) => haul_io::is_try_again(error) || error.kind() == ErrorKind::TimedOut,
+        Error::ToProxy { source, .. } => is_retryable(source, method, retry_statuses),
         Error::Proxy(error) => error.is_transient(),
         Error::Transport(_) | Error::TooSlow { .. } | Error::Timeout(Phase::Transfer) => {
             method.is_idempotent()
         }
         Error::Protocol(error) => error.is_truncation() && method.is_idempotent(),
         Error::Coding(CodingError::Incomplete) => method.is_idempotent(),
-        Error::Status(status) => is_transient(*status, config) && method.is_idempotent(),
+        Error::Status(response) => is_transient(response.status, retry_statuses) && method.is_idempotent(),
         _ => false,
     }
 }
@@ -112,7 +157,11 @@ fn is_retryable(error: &Error, method: &Method, config: &Config) -> bool {
 /// Whether name servers didn't answer. The resolver has asked them several times by then; asking again and again would
 /// hold up the run.
 fn is_silence(error: &Error) -> bool {
-    matches!(error, Error::Resolve(error) if error.kind() == ErrorKind::TimedOut)
+    match error {
+        Error::Resolve(error) => error.kind() == ErrorKind::TimedOut,
+        Error::ToProxy { source, .. } => is_silence(source),
+        _ => false,
+    }
 }
 
 /// The longest pause after so many attempts: doubled each time, up to the limit.
@@ -129,9 +178,13 @@ fn jittered(pause: Duration, random: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ProxyError;
+    use crate::{ProxyError, Response, TlsError};
+
+    fn to_proxy(source: Error) -> Error {
+        Error::ToProxy { address: "p:1".to_owned(), source: Box::new(source) }
+    }
     use haul_http1::ProtocolError;
-    use http::StatusCode;
+    use http::HeaderMap;
 
     fn config() -> Config {
         let retry_statuses = vec![StatusCode::IM_A_TEAPOT];
@@ -140,7 +193,10 @@ mod tests {
 
     #[test]
     fn only_transient_errors_are_retried() {
-        let status = |code| Error::Status(StatusCode::from_u16(code).unwrap());
+        let status = |code| {
+            let (status, url) = (StatusCode::from_u16(code).unwrap(), url::Url::parse("http://a/").unwrap());
+            Error::Status(Box::new(Response::of_head(status, HeaderMap::new(), url)))
+        };
         let io = |kind: ErrorKind| std::io::Error::from(kind);
         let incomplete = ProtocolError::Incomplete { received_bytes: 1, expected_bytes: Some(2) };
         for (error, get, post) in [
@@ -153,8 +209,8 @@ mod tests {
             (Error::Protocol(incomplete), true, false),
             (Error::Protocol(ProtocolError::ClosedBeforeResponse), true, false),
             (Error::Protocol(ProtocolError::BareCr), false, false),
-            (Error::Tls(rustls::Error::DecryptError), false, false),
-            (Error::ProxyTls(rustls::Error::DecryptError), false, false),
+            (Error::Tls(TlsError(rustls::Error::DecryptError)), false, false),
+            (Error::ProxyTls(TlsError(rustls::Error::DecryptError)), false, false),
             (Error::Resolve(io(ErrorKind::NotFound)), false, false),
             (Error::Resolve(io(ErrorKind::WouldBlock)), true, true),
             (Error::Resolve(io(ErrorKind::TimedOut)), true, true),
@@ -166,6 +222,8 @@ mod tests {
             (Error::Proxy(ProxyError::Reply { code: 5 }), true, true),
             (Error::Proxy(ProxyError::Reply { code: 2 }), false, false),
             (Error::Proxy(ProxyError::Denied), false, false),
+            (to_proxy(Error::Connect(io(ErrorKind::ConnectionRefused))), true, true),
+            (to_proxy(Error::Resolve(io(ErrorKind::NotFound))), false, false),
             (status(408), true, false),
             (status(429), true, false),
             (status(500), true, false),
@@ -183,9 +241,9 @@ mod tests {
             (status(404), false, false),
             (status(403), false, false),
         ] {
-            assert_eq!(is_retryable(&error, &Method::GET, &config()), get, "GET: {error}");
-            assert_eq!(is_retryable(&error, &Method::PUT, &config()), get, "PUT: {error}");
-            assert_eq!(is_retryable(&error, &Method::POST, &config()), post, "POST: {error}");
+            assert_eq!(is_retryable(&error, &Method::GET, &config().retry_statuses), get, "GET: {error}");
+            assert_eq!(is_retryable(&error, &Method::PUT, &config().retry_statuses), get, "PUT: {error}");
+            assert_eq!(is_retryable(&error, &Method::POST, &config().retry_statuses), post, "POST: {error}");
         }
     }
 
@@ -194,10 +252,19 @@ mod tests {
         let error = Error::Timeout(Phase::Transfer);
         let pause_of = |attempts, random, host_pause, spent| {
             let (method, spent) = (&Method::GET, Duration::from_secs(spent));
-            let failure =
-                Failure { method, can_be_sent: true, error: &error, attempts, spent, host_pause, random };
-            assert_eq!(Failure { can_be_sent: false, ..failure }.pause(&config()), None);
-            failure.pause(&config())
+            let timeout = config().total_timeout;
+            let failure = Failure {
+                method,
+                can_be_sent: true,
+                error: &error,
+                attempts,
+                spent,
+                timeout,
+                host_pause,
+                random,
+            };
+            assert_eq!(Failure { can_be_sent: false, ..failure }.pause(&config(), 5), None);
+            failure.pause(&config(), 5)
         };
         let millis = |attempts| pause_of(attempts, u64::MAX, None, 0).map(|pause| pause.as_millis());
         let longest: Vec<_> = (1..=6).map(millis).collect();

@@ -137,6 +137,11 @@ impl<T> Scheduler<T> {
         None
     }
 
+    /// The time at which the next delay ends. Before it, [`next`](Self::next) changes its answer only after another call.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.timers.first_key_value().map(|((due, _), _)| *due)
+    }
+
     /// Lets the tasks of a host that was held start.
     pub(crate) fn release(&mut self, origin: &Origin, now: Duration) {
         if let Some(host) = self.hosts.get_mut(origin)

@@ -23,6 +23,8 @@ use crate::{Config, FetchTask, HostLimits};
 pub struct HostSource<S, C, R = fn(TaskId, &FetchTask, &Retry)> {
     source: S,
     source_ended: bool,
+    /// After which time the source, or more of it, may be read.
+    read_again_in: Duration,
     scheduler: Scheduler<Item>,
     lookahead: Option<Lookahead>,
     clock: C,
@@ -34,6 +36,8 @@ enum Item {
     Again(TaskId),
 }
 
+/// How often the ends of lookups are noticed.
+const LOOKUP_CHECK: Duration = Duration::from_millis(10);
 /// How many tasks are read in one call before the engine's events are handled.
 const READ_MAX: usize = 1_024;
 
@@ -41,15 +45,24 @@ impl<S: Source<FetchTask>, C: FnMut() -> Duration> HostSource<S, C> {
     /// Schedules the tasks of `source`. `clock` returns the time since some fixed moment.
     pub fn new(source: S, limits: HostLimits, clock: C) -> Self {
         let scheduler = Scheduler::new(limits);
-        Self { source, source_ended: false, scheduler, lookahead: None, clock, on_retry: |_, _, _| () }
+        let read_again_in = Duration::MAX;
+        Self {
+            source,
+            source_ended: false,
+            read_again_in,
+            scheduler,
+            lookahead: None,
+            clock,
+            on_retry: |_, _, _| (),
+        }
     }
 }
 
 impl<S, C, R> HostSource<S, C, R> {
     /// Calls `on_retry` with each task that is to be tried again, before its pause.
     pub fn on_retry<F: FnMut(TaskId, &FetchTask, &Retry)>(self, on_retry: F) -> HostSource<S, C, F> {
-        let Self { source, source_ended, scheduler, lookahead, clock, on_retry: _ } = self;
-        HostSource { source, source_ended, scheduler, lookahead, clock, on_retry }
+        let Self { source, source_ended, read_again_in, scheduler, lookahead, clock, on_retry: _ } = self;
+        HostSource { source, source_ended, read_again_in, scheduler, lookahead, clock, on_retry }
     }
 
     /// Looks names up before their tasks start, so that none of these waits for name servers while it occupies a
@@ -88,7 +101,11 @@ impl<S: Source<FetchTask>, C, R> HostSource<S, C, R> {
                 Some(origin) => self.scheduler.add(&origin, Item::New(Box::new(task)), now),
             },
             Next::End => self.source_ended = true,
-            other => return Some(other),
+            Next::Later => {
+                self.read_again_in = self.source.ask_again_in();
+                return Some(Next::Later);
+            }
+            again => return Some(again),
         }
         None
     }
@@ -102,6 +119,7 @@ where
 {
     fn next(&mut self) -> Next<FetchTask> {
         let now = (self.clock)();
+        self.read_again_in = Duration::MAX;
         let ended = self.lookahead.as_mut().map(|lookahead| lookahead.ended(now)).unwrap_or_default();
         ended.iter().for_each(|host| self.scheduler.release(host, now));
         for _ in 0..READ_MAX {
@@ -119,15 +137,25 @@ where
                 return next;
             }
         }
+        // Much was read, and none of it may start: the engine takes its answers before more is read.
+        self.read_again_in = LOOKUP_CHECK;
         Next::Later
     }
 
+    fn ask_again_in(&mut self) -> Duration {
+        let due = self.scheduler.next_due().map_or(Duration::MAX, |due| due.saturating_sub((self.clock)()));
+        let is_waiting = self.lookahead.as_ref().is_some_and(Lookahead::is_waiting);
+        let lookups = if is_waiting { LOOKUP_CHECK } else { Duration::MAX };
+        due.min(lookups).min(self.read_again_in)
+    }
+
     fn again(&mut self, id: TaskId, task: &FetchTask) -> Again {
-        let Some(Rescheduled { from, to, is_hop, retry }) = task.reschedule() else { return Again::AtOnce };
+        let Some(Rescheduled { from, to, is_hop, pause, retry }) = task.reschedule() else {
+            return Again::AtOnce;
+        };
         let now = (self.clock)();
-        let advice = task.advice();
-        self.scheduler.add_at(&to, Item::Again(id), now + advice.pause);
-        self.pause(advice.host_pause, now);
+        self.scheduler.add_at(&to, Item::Again(id), now + pause);
+        self.pause(task.host_pause(), now);
         self.scheduler.ended(&from, now);
         if let (Some(lookahead), false) = (&self.lookahead, is_hop) {
             lookahead.ask_again(&from);
@@ -141,7 +169,7 @@ where
     fn ended(&mut self, task: &FetchTask) {
         if let Some(origin) = task.host() {
             let now = (self.clock)();
-            self.pause(task.advice().host_pause, now);
+            self.pause(task.host_pause(), now);
             self.scheduler.ended(&origin, now);
         }
     }

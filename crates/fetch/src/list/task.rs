@@ -3,13 +3,15 @@
 //! Owns: the task, with the progress that its attempts leave for each other.
 //! Does not own: making attempts ([`crate::FetchJob`]).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use haul_io::{File, Publish, Shortfalls};
+use haul_io::{Existing, File, Preserve, Publish, Shortfalls};
 
 use crate::body::download::Complete;
-use crate::list::progress::{Progress, Retry, RetryAdvice};
+use crate::list::progress::{Progress, Retry};
+use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
 use crate::transfer::trace::BodySeen;
 use crate::{Checksum, Config, Expected, Request, Response, Times};
@@ -33,6 +35,7 @@ pub struct FetchTask {
 
 /// Where a body is written.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Destination {
     /// To a file, which is published when it is complete.
     File(Publish),
@@ -41,14 +44,37 @@ pub enum Destination {
     Named(Publish),
     /// To a stream, as it arrives.
     Stream(File),
+    /// Into memory: the body of the result's response. Longer bodies than
+    /// [`Config::memory_body_bytes_max`](crate::Config::memory_body_bytes_max) are errors.
+    Memory,
     /// Nowhere; its bytes are counted.
     Discard,
+}
+
+impl Destination {
+    /// To the file `name` in the directory `dir`, with these permission bits, or readable by its owner only. Links in
+    /// place of directories are refused beneath `dir`, which is held open: what its file system can do is found out
+    /// once.
+    pub fn file_in(dir: &Path, name: &Path, existing: Existing, mode: Option<u32>) -> Self {
+        Self::File(publish_in(dir, name, existing, mode))
+    }
+
+    /// As [`file_in`](Self::file_in), but under the name that the server proposes, if it does.
+    pub fn named_in(dir: &Path, name: &Path, existing: Existing, mode: Option<u32>) -> Self {
+        Self::Named(publish_in(dir, name, existing, mode))
+    }
+}
+
+fn publish_in(dir: &Path, name: &Path, existing: Existing, mode: Option<u32>) -> Publish {
+    let preserve = Preserve { mode, ..Preserve::default() };
+    let root_bytes = Some(dir.as_os_str().len());
+    Publish { root_bytes, existing, preserve, ..Publish::new(dir.join(name)) }
 }
 
 /// The result of a successful task.
 #[derive(Debug)]
 pub struct Fetched {
-    /// The response, with an empty body.
+    /// The response; its body is empty unless it was fetched into [`Destination::Memory`].
     pub response: Response,
     /// The path of the file, if the body was written to one.
     pub path: Option<PathBuf>,
@@ -88,6 +114,8 @@ pub(crate) struct Rescheduled {
     pub(crate) to: Origin,
     /// Whether the same attempt goes on at another host.
     pub(crate) is_hop: bool,
+    /// How long it waits.
+    pub(crate) pause: Duration,
     pub(crate) retry: Option<Box<Retry>>,
 }
 
@@ -101,6 +129,7 @@ impl Completed {
     /// The body was fetched, and published if it became a file.
     pub(crate) fn published(response: Response, path: Option<PathBuf>, complete: Complete) -> Self {
         let Complete { stored, hash } = complete;
+        let response = Response { body: stored.body, ..response };
         Self { hash, shortfalls: stored.shortfalls, ..Self::of(response, path) }
     }
 
@@ -114,7 +143,8 @@ impl Completed {
 impl FetchTask {
     /// A task to fetch `url` into `destination`. A malformed URL makes a task that fails.
     pub fn new(url: &str, destination: Destination) -> Self {
-        Self::of(Request::get(url).map_err(|error| error.to_string()), url.to_owned(), destination)
+        let request = Request::get(url).checked().map_err(|error| error.to_string());
+        Self::of(request, url.to_owned(), destination)
     }
 
     /// A task to fetch `request` into `destination`, with the name `label` in messages.
@@ -140,8 +170,9 @@ impl FetchTask {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).body_seen == BodySeen::Kept
     }
 
-    pub(crate) fn advice(&self) -> RetryAdvice {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice.clone()
+    /// The pause that the last attempt asks for its host.
+    pub(crate) fn host_pause(&self) -> Option<Box<HostPause>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice.host_pause.clone()
     }
 
     /// The host that the task is scheduled for: that of its URL, or one that a redirect led to. `None` if it has no
@@ -151,14 +182,15 @@ impl FetchTask {
         self.host_in(&progress)
     }
 
-    /// Schedules the task anew. Returns how.
+    /// Schedules the task anew. Returns how. It is the source then that pauses the task, and not the job.
     pub(crate) fn reschedule(&self) -> Option<Rescheduled> {
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let from = self.host_in(&progress)?;
         let is_hop = progress.hop.is_some();
         progress.host = progress.hop.as_ref().map(|hop| Box::new(Origin::of(&hop.request.url)));
         let to = self.host_in(&progress)?;
-        Some(Rescheduled { from, to, is_hop, retry: progress.retry.take() })
+        let pause = std::mem::take(&mut progress.advice.pause);
+        Some(Rescheduled { from, to, is_hop, pause, retry: progress.retry.take() })
     }
 
     fn host_in(&self, progress: &Progress) -> Option<Origin> {

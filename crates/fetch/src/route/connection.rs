@@ -12,6 +12,7 @@ use haul_io::{Buf, Io, Socket};
 use rustls::ClientConfig;
 use url::Url;
 
+use crate::client::details;
 use crate::client::zone;
 use crate::route::addresses::addresses;
 use crate::route::hops::Route;
@@ -109,6 +110,17 @@ impl Connection {
 impl<I: Io> Dial<'_, I> {
     /// A socket to the first hop: the origin, or its proxy.
     async fn socket(&mut self, route: &Route, origin: &Origin) -> Result<Socket, Error> {
+        let connected = self.first_socket(route, origin).await;
+        match (connected, route) {
+            (
+                Err(error @ (Error::Resolve(_) | Error::Connect(_))),
+                Route::Forward(proxy) | Route::Tunnel(_, proxy),
+            ) => Err(Error::ToProxy { address: proxy.address(), source: Box::new(error) }),
+            (connected, _) => connected,
+        }
+    }
+
+    async fn first_socket(&mut self, route: &Route, origin: &Origin) -> Result<Socket, Error> {
         let (io, config) = (self.io, self.config);
         let mut started = io.now();
         let connected = match &config.unix_socket {
@@ -116,12 +128,16 @@ impl<I: Io> Dial<'_, I> {
             None => {
                 let addresses = first_hop(io, config, route, origin, self.left()).await?;
                 let resolved = io.now();
+                config.observer.tell_detail(|| details::found(route, origin, &addresses));
                 self.times.dns += resolved - started;
                 started = resolved;
                 io.connect(addresses, self.left()).await
             }
         };
         self.times.connect += io.now() - started;
+        if connected.is_ok() {
+            config.observer.tell_detail(|| details::connected(route, origin));
+        }
         connected.map_err(|error| Error::transport(error, Phase::Connect))
     }
 
@@ -178,6 +194,9 @@ impl<I: Io> Dial<'_, I> {
         let started = self.io.now();
         let tls = Tls::handshake(self.io, config, host, wire, self.deadline).await;
         self.times.tls += self.io.now() - started;
+        if let Ok(tls) = &tls {
+            self.config.observer.tell_detail(|| details::secured(host, tls.version_and_cipher()));
+        }
         tls
     }
 

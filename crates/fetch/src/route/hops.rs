@@ -3,11 +3,9 @@
 //! Owns: the choice of a route, and when a connection can serve another request.
 //! Does not own: making connections ([`crate::route::connection`]).
 
-use url::Url;
-
-use crate::Config;
 use crate::route::origin::Origin;
 use crate::route::proxy::Proxy;
+use crate::{Config, Request};
 
 /// The route of a connection. A connection is reused only for requests with the same route.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +18,9 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) fn of(url: &Url, config: &Config) -> Self {
-        let origin = Origin::of(url);
-        let proxy = if config.unix_socket.is_some() { None } else { config.proxies.of(url) };
+    pub(crate) fn of(request: &Request, config: &Config) -> Self {
+        let (url, origin) = (&request.url, Origin::of(&request.url));
+        let proxy = if config.unix_socket.is_some() { None } else { config.proxies_of(request).of(url) };
         match proxy {
             None => Self::Direct(origin),
             Some(proxy) if proxy.kind().reads_requests() && !origin.tls => Self::Forward(proxy.clone()),

@@ -21,8 +21,10 @@ use url::{Host, Url};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Proxy(Arc<Inner>);
 
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Inner {
+    /// Where the caller's user set it.
+    setting: String,
     kind: ProxyKind,
     host: Host<String>,
     port: u16,
@@ -32,6 +34,7 @@ struct Inner {
 
 /// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ProxyKind {
     /// HTTP: absolute URLs for http, CONNECT for https.
     Http,
@@ -89,6 +92,21 @@ impl Proxy {
         self.0.kind
     }
 
+    /// The same proxy, with the name of the setting that it comes from, for messages.
+    pub fn set_by(self, setting: impl Into<String>) -> Self {
+        Self(Arc::new(Inner { setting: setting.into(), ..(*self.0).clone() }))
+    }
+
+    /// The name of the setting that it comes from; empty if none was given.
+    pub fn setting(&self) -> &str {
+        &self.0.setting
+    }
+
+    /// The host and port.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.0.host, self.0.port)
+    }
+
     pub(crate) fn host(&self) -> &Host<String> {
         &self.0.host
     }
@@ -143,7 +161,7 @@ impl FromStr for Proxy {
         let host = url.host().ok_or(BadProxy)?.to_owned();
         let default = if kind == ProxyKind::Https { TLS_PORT_DEFAULT } else { PORT_DEFAULT };
         let port = url.port().unwrap_or(if says_port { 21 } else { default });
-        Ok(Self(Arc::new(Inner { kind, host, port, credentials })))
+        Ok(Self(Arc::new(Inner { setting: String::new(), kind, host, port, credentials })))
     }
 }
 

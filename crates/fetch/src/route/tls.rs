@@ -17,7 +17,7 @@ use rustls::{ClientConfig, ClientConnection};
 use crate::client::config::ClientIdentity;
 use crate::route::trust::verifier;
 use crate::route::wire::{Wait, Wire};
-use crate::{Error, Trust};
+use crate::{Error, TlsError, Trust};
 
 /// Bytes of records that are received at a time: two records of the greatest length.
 const RECORDS_BYTES: usize = 36 * 1024;
@@ -62,7 +62,8 @@ fn made(
 fn client_config(trust: &Trust, identity: Option<&ClientIdentity>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone());
-    let builder = builder.with_safe_default_protocol_versions().map_err(Error::Tls)?;
+    let builder =
+        builder.with_safe_default_protocol_versions().map_err(|error| Error::Tls(TlsError(error)))?;
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier(trust, provider)?);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
@@ -109,7 +110,7 @@ impl<W: Wire> Tls<W> {
     ) -> Result<Self, Error> {
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| Error::Host { reason: "the host can't be named in TLS".to_owned() })?;
-        let connection = ClientConnection::new(config, name).map_err(Error::Tls)?;
+        let connection = ClientConnection::new(config, name).map_err(|error| Error::Tls(TlsError(error)))?;
         let mut tls = Self { wire, connection, records: None, ended_cleanly: false };
         let wait = Wait::until(deadline);
         while tls.connection.is_handshaking() {
@@ -124,6 +125,13 @@ impl<W: Wire> Tls<W> {
             step.map_err(|error| Error::transport(error, crate::Phase::Connect))?;
         }
         Ok(tls)
+    }
+
+    /// The version of TLS and the cipher suite, in words.
+    pub(crate) fn version_and_cipher(&self) -> String {
+        let version = self.connection.protocol_version().and_then(|version| version.as_str());
+        let suite = self.connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        format!("{}, {}", version.unwrap_or("TLS"), suite.unwrap_or("unknown cipher suite"))
     }
 
     /// Whether the end that [`Wire::receive`] saw was announced by close_notify.

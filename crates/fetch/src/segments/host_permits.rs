@@ -8,13 +8,21 @@
 //! Does not own: which tasks start (`list::scheduler`).
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::route::origin::Origin;
 
 /// The permits in use, by host. Invariant: no host with none.
 #[derive(Clone, Default)]
-pub(crate) struct HostPermits(Arc<Mutex<HashMap<Origin, usize>>>);
+pub(crate) struct HostPermits(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    by_host: Mutex<HashMap<Origin, usize>>,
+    /// A permit was returned.
+    returned: Condvar,
+}
 
 /// One permit; returned when this is dropped.
 pub(crate) struct HostPermit {
@@ -36,8 +44,20 @@ impl HostPermits {
         Some(HostPermit { permits: self.clone(), origin, max })
     }
 
+    /// A permit, as soon as fewer than `max` are in use; `None` after `timeout`. Blocks the thread.
+    pub(crate) fn wait(&self, origin: &Origin, max: usize, timeout: Duration) -> Option<HostPermit> {
+        let is_full = |counts: &mut HashMap<Origin, usize>| counts.get(origin).is_some_and(|n| *n >= max);
+        let waited = self.0.returned.wait_timeout_while(self.lock(), timeout, is_full);
+        let (mut counts, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+        if timed_out.timed_out() {
+            return None;
+        }
+        *counts.entry(origin.clone()).or_default() += 1;
+        Some(HostPermit { permits: self.clone(), origin: origin.clone(), max })
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Origin, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.by_host.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -57,6 +77,8 @@ impl Drop for HostPermit {
                 counts.remove(&self.origin);
             }
         }
+        drop(counts);
+        self.permits.0.returned.notify_all();
     }
 }
 

@@ -53,7 +53,7 @@ impl<'a, I: Io> Lane<'a, I> {
         file: &'a Segmented,
         permit: Option<HostPermit>,
     ) -> Self {
-        let attempt = Attempt::start(io, shared, file.spent);
+        let attempt = Attempt::start(io, shared, Some(&file.request), file.spent);
         let stall = StallPolicy::new(&shared.config.segments, shared.config.read_timeout);
         Self { attempt, file, permit: permit.map(Arc::new), started: io.now(), stall, bytes: 0 }
     }
@@ -115,7 +115,7 @@ impl<'a, I: Io> Lane<'a, I> {
     async fn ask(&mut self, mut request: Request) -> Result<(Request, Answered), Error> {
         self.set_read_timeout();
         let attempt = &mut self.attempt;
-        for _ in 0..=attempt.config().redirects_max {
+        for _ in 0..=attempt.config().redirects_max_of(&request) {
             let answered = attempt.answered(&request).await?;
             let status = answered.head.status;
             attempt.trace.host_pause =
@@ -125,8 +125,9 @@ impl<'a, I: Io> Lane<'a, I> {
             if next.is_none() && concerns_range {
                 return Ok((request, answered));
             }
+            let Some(next) = next else { return Err(attempt.status_error(&request, answered).await) };
             attempt.drain(&request, answered).await;
-            request = next.ok_or(Error::Status(status))?;
+            request = next;
         }
         Err(Error::TooManyRedirects)
     }

@@ -13,6 +13,7 @@ use http::StatusCode;
 use url::Url;
 
 use crate::body::shortage::Shortage;
+use crate::client::details;
 use crate::client::zone;
 use crate::route::connection::{Connection, Dial};
 use crate::route::hops::Route;
@@ -25,6 +26,7 @@ impl<I: Io> Attempt<'_, I> {
     /// Sends `request` and receives the head of the response. If a reused connection proves dead, or carries bytes that
     /// are no response, the request is sent once more on another, where RFC 9112 section 9.3.1 allows that.
     pub(crate) async fn answered(&mut self, request: &Request) -> Result<Answered, Error> {
+        request.check()?;
         let authority = authority(&request.url)?;
         let (mut replay_count, mut expects_continue) = (0, request.expects_continue);
         loop {
@@ -40,6 +42,8 @@ impl<I: Io> Attempt<'_, I> {
                     return Err(Error::Method { reason: "tunnels can't be fetched" });
                 }
                 Ok(answered) => {
+                    self.config().observer.tell_detail(|| details::received(&request.url, &answered.head));
+                    #[cfg(feature = "cookies")]
                     if let Some(jar) = &self.config().cookies {
                         jar.take_all(&request.url, &answered.head.headers);
                     }
@@ -70,7 +74,7 @@ impl<I: Io> Attempt<'_, I> {
     /// A connection for `request`: one from the pool if `reuse` allows that and there is one, or a new one.
     async fn connection(&mut self, request: &Request, reuse: bool) -> Result<Connection, Error> {
         let (io, shared) = (self.io, self.shared);
-        let route = Route::of(&request.url, &shared.config);
+        let route = Route::of(request, &shared.config);
         let has_identity = request.url.scheme() == "https" && shared.config.client_identity.is_some();
         let shows_identity = has_identity && request.shows_identity();
         while reuse && let Some(mut connection) = shared.pool.take(&route, shows_identity) {
@@ -86,7 +90,7 @@ impl<I: Io> Attempt<'_, I> {
             let dial = Dial { io, config: &shared.config, tls: &shared.tls, shows_identity, deadline, times };
             // On the heap: its state is large (handshakes within handshakes), and most tasks never need it.
             let opened = Box::pin(Connection::open(dial, &request.url, route.clone())).await;
-            if let Err(Error::Connect(error) | Error::Resolve(error)) = &opened
+            if let Some(error) = opened.as_ref().err().and_then(Error::of_first_hop)
                 && is_shortage(error)
                 && (shared.pool.close_oldest() || shortage.waits(io, error).await)
             {

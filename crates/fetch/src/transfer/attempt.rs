@@ -15,22 +15,32 @@ use crate::route::wire::Wait;
 use crate::transfer::clock::Clock;
 use crate::transfer::shared::Shared;
 use crate::transfer::trace::{BodySeen, Trace};
-use crate::{Config, Error, TransferEvent};
+use crate::{Config, Error, Observer, Request, TransferEvent};
 
 pub(crate) struct Attempt<'a, I> {
     pub(crate) io: &'a I,
     pub(crate) shared: &'a Shared,
     pub(crate) clock: Clock,
     pub(crate) trace: Trace,
+    /// The request's own observer.
+    observer: Option<&'a Observer>,
     /// Whether another attempt may follow this one, so that a transient status isn't the result.
     pub(crate) may_retry: bool,
 }
 
 impl<'a, I: Io> Attempt<'a, I> {
-    /// Starts now, for a request that took the time `spent` in earlier attempts.
-    pub(crate) fn start(io: &'a I, shared: &'a Shared, spent: Duration) -> Self {
-        let clock = Clock::start(&shared.config, io.now(), spent);
-        Self { io, shared, clock, trace: Trace::default(), may_retry: false }
+    /// Starts now, for `request`, which took the time `spent` in earlier attempts.
+    pub(crate) fn start(
+        io: &'a I,
+        shared: &'a Shared,
+        request: Option<&'a Request>,
+        spent: Duration,
+    ) -> Self {
+        let timeout =
+            request.map_or(shared.config.total_timeout, |request| shared.config.total_timeout_of(request));
+        let clock = Clock::start(shared.config.read_timeout, timeout, io.now(), spent);
+        let observer = request.and_then(Request::observer_of);
+        Self { io, shared, clock, observer, trace: Trace::default(), may_retry: false }
     }
 
     pub(crate) fn config(&self) -> &'a Config {
@@ -53,7 +63,13 @@ impl<'a, I: Io> Attempt<'a, I> {
         let is_news = self.trace.body_seen < seen;
         self.trace.body_seen = self.trace.body_seen.max(seen);
         let Some(bytes) = bytes.filter(|_| is_news) else { return };
-        self.config().observer.tell(|| TransferEvent::Expected { bytes });
+        self.tell(&TransferEvent::Expected { bytes });
+    }
+
+    /// Tells the observers of the client and of the request.
+    pub(crate) fn tell(&self, event: &TransferEvent) {
+        self.config().observer.tell(event);
+        self.observer.into_iter().for_each(|observer| observer.tell(event));
     }
 
     /// `error` of a step, or that of the whole request if that timed out.

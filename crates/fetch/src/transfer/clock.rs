@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::route::wire::Wait;
-use crate::{Config, Error, Phase};
+use crate::{Error, Phase};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
@@ -20,9 +20,14 @@ pub(crate) struct Clock {
 
 impl Clock {
     /// Starts `now`, for a request that took the time `spent` in earlier attempts.
-    pub(crate) fn start(config: &Config, now: Duration, spent: Duration) -> Self {
-        let left = config.total_timeout.map(|timeout| timeout.saturating_sub(spent));
-        Self { read_timeout: config.read_timeout, deadline: left.map(|left| now + left) }
+    pub(crate) fn start(
+        read_timeout: Duration,
+        total_timeout: Option<Duration>,
+        now: Duration,
+        spent: Duration,
+    ) -> Self {
+        let left = total_timeout.map(|timeout| timeout.saturating_sub(spent));
+        Self { read_timeout, deadline: left.map(|left| now + left) }
     }
 
     /// `timeout`, or the time left for the whole request if that is less.

@@ -12,6 +12,7 @@ use haul_http1::{Authority, Exchange, Head, ProtocolError, ResponseHead};
 use haul_io::{Buf, Io};
 use http::StatusCode;
 
+use crate::client::details;
 use crate::route::connection::Connection;
 use crate::transfer::attempt::Attempt;
 use crate::transfer::send::{Outgoing, Sent};
@@ -63,6 +64,7 @@ impl<I: Io> Attempt<'_, I> {
         let unanswered = |error| NoHead { error, response_begun: false };
         let outgoing = Outgoing::open(self, connection.route(), request, authority, expects_continue).await;
         let mut outgoing = outgoing.map_err(unanswered)?;
+        self.config().observer.tell_detail(|| details::sent(&request.url, outgoing.head()));
         let mut incoming = Incoming::start(self, connection, request);
         let expected_continue = outgoing.expects_continue();
         if expected_continue {

@@ -80,27 +80,8 @@ enum Asked {
 }
 
 impl<I: Io> Attempt<'_, I> {
-    /// Fetches `request`, or what `download` lacks of it, following redirects.
-    pub(crate) async fn fetch(
-        &mut self,
-        request: &Request,
-        download: &mut Download,
-    ) -> Result<Response, Error> {
-        let mut hop: Option<Hop> = None;
-        loop {
-            let (request, redirect_count) =
-                hop.as_ref().map_or((request, 0), |hop| (&hop.request, hop.redirect_count));
-            let next = match self.begin(request, redirect_count, download).await? {
-                Begun::Complete(response) => return Ok(response),
-                Begun::Body(body) => return self.receive_whole(body, download).await,
-                Begun::Elsewhere(next) => next,
-            };
-            hop = Some(next);
-        }
-    }
-
-    /// As [`Attempt::fetch`], after `redirect_count` redirects, up to the body of the whole if that is what comes, or
-    /// to a redirect to another host.
+    /// Fetches `request`, or what `download` lacks of it, after `redirect_count` redirects, up to the body of the whole
+    /// if that is what comes, or to a redirect to another host.
     pub(crate) async fn begin<'r>(
         &mut self,
         request: &'r Request,
@@ -108,7 +89,7 @@ impl<I: Io> Attempt<'_, I> {
         download: &mut Download,
     ) -> Result<Begun<'r>, Error> {
         let mut request = Cow::Borrowed(request);
-        for redirect_count in redirect_count..=self.config().redirects_max {
+        for redirect_count in redirect_count..=self.config().redirects_max_of(&request) {
             self.trace.redirect_count = redirect_count;
             match self.step(&request, download).await? {
                 Step::Complete(response) => return Ok(Begun::Complete(response)),
@@ -161,10 +142,10 @@ impl<I: Io> Attempt<'_, I> {
                 ask = Ask::Whole;
                 continue;
             }
-            if next.is_some() || self.has_failed(ask, head.status) {
-                let status = head.status;
+            if next.is_some() || self.has_failed(request, ask, head.status) {
+                let Some(next) = next else { return Err(self.status_error(request, answered).await) };
                 self.drain(request, answered).await;
-                return next.map(Step::Redirect).ok_or(Error::Status(status));
+                return Ok(Step::Redirect(next));
             }
             let decoding = if is_ranged { None } else { self.decoding(request, head)? };
             let verdict = ask.judge(prefix.as_ref(), head, is_ranged)?;
@@ -247,19 +228,20 @@ impl<I: Io> Attempt<'_, I> {
     /// The head of the response to `request`, which is where `redirect_count` redirects led; or a redirect to another
     /// host. The body is not needed.
     pub(crate) async fn look(&mut self, mut request: Request, redirect_count: u32) -> Result<Looked, Error> {
-        for redirect_count in redirect_count..=self.config().redirects_max {
+        for redirect_count in redirect_count..=self.config().redirects_max_of(&request) {
             self.trace.redirect_count = redirect_count;
             let answered = self.answered(&request).await?;
             let head = answered.head.clone();
             self.trace.host_pause = host_pause(&request.url, head.status, &head.headers, self.config());
+            let next = self.redirected(&request, &head)?;
+            if next.is_none() && self.has_failed(&request, Ask::PlainRange, head.status) {
+                return Err(self.status_error(&request, answered).await);
+            }
             self.drain(&request, answered).await;
-            match self.redirected(&request, &head)? {
+            match next {
                 Some(next) if Origin::of(&next.url) == Origin::of(&request.url) => request = next,
                 Some(request) => {
                     return Ok(Looked::Elsewhere(Hop { request, redirect_count: redirect_count + 1 }));
-                }
-                None if self.has_failed(Ask::PlainRange, head.status) => {
-                    return Err(Error::Status(head.status));
                 }
                 None => {
                     let response = self.response(&request, head.clone());
@@ -285,19 +267,19 @@ impl<I: Io> Attempt<'_, I> {
         let is_elsewhere = Origin::of(&request.url) != Origin::of(&next.url);
         let logins = self.config().logins.as_ref().filter(|_| is_elsewhere);
         match logins.and_then(|logins| logins.of(&next.url)) {
-            Some(login) => next.basic_auth(&login.name, &login.password),
+            Some(login) => next.basic_auth(&login.name, &login.password).checked(),
             None => Ok(next),
         }
     }
 
-    fn has_failed(&self, ask: Ask, status: StatusCode) -> bool {
+    fn has_failed(&self, request: &Request, ask: Ask, status: StatusCode) -> bool {
         let concerns_range = ask != Ask::Whole && status == StatusCode::RANGE_NOT_SATISFIABLE;
         // A file that is kept up to date must not be replaced by the body of any other response.
-        let has_failed = if self.config().sync || self.config().fail_on_status {
+        let has_failed = if self.config().sync || self.config().fails_on_status(request) {
             !status.is_success()
         } else {
             // A redirect without a target is no content, whatever is wanted of failed requests.
-            let is_tried_again = self.may_retry && is_transient(status, self.config());
+            let is_tried_again = self.may_retry && is_transient(status, &self.config().retry_statuses);
             status.is_redirection() || is_tried_again
         };
         has_failed && !concerns_range

@@ -17,7 +17,7 @@ use crate::transfer::attempt::Attempt;
 use crate::transfer::exchange::Answered;
 use crate::transfer::pace::{Share, Slowness};
 use crate::transfer::pieces::LARGE_BYTES;
-use crate::{Error, Phase};
+use crate::{Error, Phase, TransferEvent};
 
 /// Bytes that are decoded at a time.
 const DECODED_BYTES: usize = 128 * 1024;
@@ -69,7 +69,9 @@ impl<I: Io> Attempt<'_, I> {
                 let (taken, back) = self.take(input, count, decoding.as_mut(), receiver).await;
                 input = back;
                 taken?;
-                self.io.progress((count - receiver.surplus()) as u64);
+                let arrived = (count - receiver.surplus()) as u64;
+                self.io.progress(arrived);
+                self.tell(&TransferEvent::Received { bytes: arrived });
                 self.pause_for_rate(&mut share, count).await?;
             }
             if receiver.is_full() {

@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, StatusCode};
 use percent_encoding::AsciiSet;
 use url::Url;
 
-use crate::client::request::check_url;
+use crate::client::request::url::check_url;
 use crate::client::zone;
 use crate::route::origin::Origin;
 use crate::{Error, Request, RequestBody};
@@ -123,9 +123,9 @@ mod tests {
     use super::*;
 
     fn followed(from: &str, method: Method, status: u16, location: &str) -> Result<Option<Request>, Error> {
-        let request = Request::new(method, from).unwrap();
-        let request = request.header("Authorization", "Basic x").unwrap().header("X-Token", "y").unwrap();
-        let request = request.header("Accept", "text/html").unwrap();
+        let request = Request::new(method, from);
+        let request = request.header("Authorization", "Basic x").header("X-Token", "y");
+        let request = request.header("Accept", "text/html");
         let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
         follow(&request, StatusCode::from_u16(status).unwrap(), &headers, false)
     }
@@ -168,8 +168,7 @@ mod tests {
         let private =
             ["Authorization", "Cookie", "Origin", "Referer", "X-Api-Key", "If-Token", "Accept-Token"];
         let names = public.iter().chain(&private);
-        let request = names
-            .fold(Request::get("http://a/").unwrap(), |request, name| request.header(name, "x").unwrap());
+        let request = names.fold(Request::get("http://a/"), |request, name| request.header(name, "x"));
         let headers = HeaderMap::from_iter([(LOCATION, "http://b/".parse().unwrap())]);
         let next = follow(&request, StatusCode::FOUND, &headers, false).unwrap().unwrap();
         assert!(public.iter().all(|name| next.has_header(name)), "{next:?}");
@@ -187,11 +186,11 @@ mod tests {
         ] {
             let headers =
                 HeaderMap::from_iter([(LOCATION, http::HeaderValue::from_bytes(location).unwrap())]);
-            let next = follow(&Request::get("http://a/x").unwrap(), StatusCode::FOUND, &headers, false);
+            let next = follow(&Request::get("http://a/x"), StatusCode::FOUND, &headers, false);
             assert_eq!(next.unwrap().unwrap().url.as_str(), to);
         }
         let headers = HeaderMap::from_iter([(LOCATION, http::HeaderValue::from_bytes(b"//b\xe9/").unwrap())]);
-        let refused = follow(&Request::get("http://a/x").unwrap(), StatusCode::FOUND, &headers, false);
+        let refused = follow(&Request::get("http://a/x"), StatusCode::FOUND, &headers, false);
         assert!(matches!(refused, Err(Error::Redirect { .. })), "a host has no such bytes");
     }
 
@@ -215,8 +214,8 @@ mod tests {
     #[test]
     fn bodies_stay_with_their_method_and_origin() {
         let followed = |status, location: &str, body| {
-            let request = Request::new(Method::POST, "http://a/").unwrap().body(body);
-            let request = request.header("Content-Type", "text/plain").unwrap();
+            let request = Request::new(Method::POST, "http://a/").body(body);
+            let request = request.header("Content-Type", "text/plain");
             let headers = HeaderMap::from_iter([(LOCATION, location.parse().unwrap())]);
             follow(&request, StatusCode::from_u16(status).unwrap(), &headers, false)
         };
@@ -240,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_chooses_the_representation_goes_along_and_who_asks_does_not() {
-        let mut request = Request::get("https://a/x").unwrap();
+        let mut request = Request::get("https://a/x");
         for (name, value) in [
             ("Range", "bytes=5-"),
             ("If-Range", "\"a\""),
@@ -250,7 +249,7 @@ mod tests {
             ("Referer", "https://a/"),
             ("Cookie", "a=b"),
         ] {
-            request = request.header(name, value).unwrap();
+            request = request.header(name, value);
         }
         let follow = |request: &Request, to: &str| {
             let headers = HeaderMap::from_iter([(LOCATION, to.parse().unwrap())]);
@@ -272,14 +271,14 @@ mod tests {
         {
             if let Ok(value) = location.parse::<http::HeaderValue>() {
                 let headers = HeaderMap::from_iter([(LOCATION, value)]);
-                let request = Request::get("http://a/").unwrap();
+                let request = Request::get("http://a/");
                 let refused = follow(&request, StatusCode::FOUND, &headers, false);
                 assert!(matches!(refused, Err(Error::Redirect { .. })), "{location}");
             }
         }
         assert!(matches!(followed("https://a/", Method::GET, 302, "http://a/"), Err(Error::Redirect { .. })));
         assert!(followed("http://a/", Method::GET, 304, "/b").unwrap().is_none());
-        let request = Request::get("http://a/").unwrap();
+        let request = Request::get("http://a/");
         assert!(follow(&request, StatusCode::FOUND, &HeaderMap::new(), false).unwrap().is_none());
         assert!(followed("http://a/", Method::GET, 302, " ").unwrap().is_none());
     }

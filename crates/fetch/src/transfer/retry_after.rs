@@ -13,9 +13,9 @@ use http::{HeaderMap, StatusCode};
 
 use url::Url;
 
-use crate::Config;
 use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
+use crate::{Config, Error};
 
 /// Statuses that are transient. Those from 520 are of Cloudflare, for an origin that it can't reach.
 const TRANSIENT: [u16; 11] = [408, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524];
@@ -37,16 +37,26 @@ fn duration(status: StatusCode, headers: &HeaderMap, config: &Config) -> Option<
     if !is_throttle && !config.retry_statuses.contains(&status) {
         return None;
     }
-    let pause = match retry_after(headers)? {
-        RetryAfter::Seconds(seconds) => Duration::from_secs(seconds),
-        RetryAfter::Date(date) => until(date, headers)?,
-    };
-    Some(pause.min(config.retry_after_max))
+    Some(asked_pause(headers)?.min(config.retry_after_max))
+}
+
+/// The pause that `headers` ask for, however long.
+pub(crate) fn asked_pause(headers: &HeaderMap) -> Option<Duration> {
+    match retry_after(headers)? {
+        RetryAfter::Seconds(seconds) => Some(Duration::from_secs(seconds)),
+        RetryAfter::Date(date) => until(date, headers),
+    }
+}
+
+/// The pause that the server asked for by the response that is `error`; at most as long as `config` allows.
+pub(crate) fn pause_of(error: &Error, config: &Config) -> Option<Duration> {
+    let Error::Status(response) = error else { return None };
+    duration(response.status, &response.headers, config)
 }
 
 /// Whether a response with `status` is no result: another attempt may have a better one.
-pub(crate) fn is_transient(status: StatusCode, config: &Config) -> bool {
-    TRANSIENT.contains(&status.as_u16()) || config.retry_statuses.contains(&status)
+pub(crate) fn is_transient(status: StatusCode, retry_statuses: &[StatusCode]) -> bool {
+    TRANSIENT.contains(&status.as_u16()) || retry_statuses.contains(&status)
 }
 
 /// The time from Date to `date`. Both are from the server's clock, so that ours may be wrong.

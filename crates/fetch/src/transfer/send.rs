@@ -12,12 +12,12 @@ use haul_http1::{Authority, BodyLength, RequestHead, Target, encode_chunk, encod
 use haul_io::{Buf, File, Io, Offset};
 use http::HeaderMap;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, COOKIE, EXPECT, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, EXPECT, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT,
 };
 
 use crate::body::coding::archive;
-use crate::body::coding::decoding::ACCEPTED;
-use crate::client::request_body::{OutgoingBody, Reader};
+use crate::body::coding::decoder::ACCEPTED;
+use crate::client::request::body::{OutgoingBody, Reader};
 use crate::route::connection::Connection;
 use crate::route::hops::Route;
 use crate::transfer::attempt::Attempt;
@@ -62,6 +62,11 @@ impl Outgoing {
     /// Whether the request says that its body waits for 100 (Continue).
     pub(crate) fn expects_continue(&self) -> bool {
         self.expects_continue
+    }
+
+    /// The head, if it hasn't been sent.
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// Sends the head alone.
@@ -133,9 +138,12 @@ fn headers(
         headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
     }
     // RFC 6265bis section 5.8.1 allows one Cookie field: that of the caller replaces the jar's.
-    let has_cookies = headers.contains_key(COOKIE) || request.omits("cookie");
-    if let (Some(jar), false) = (&config.cookies, has_cookies) {
-        headers.extend(jar.field(&request.url).map(|field| (COOKIE, field)));
+    #[cfg(feature = "cookies")]
+    if let Some(jar) = &config.cookies
+        && !headers.contains_key(http::header::COOKIE)
+        && !request.omits("cookie")
+    {
+        headers.extend(jar.field(&request.url).map(|field| (http::header::COOKIE, field)));
     }
     if let Some(proxy) = route.forwarder() {
         headers.extend(proxy.authorization().map(|value| (PROXY_AUTHORIZATION, value)));

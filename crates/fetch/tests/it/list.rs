@@ -2,6 +2,7 @@
 
 mod hosts;
 mod kept;
+mod memory;
 mod misbehaving;
 mod names;
 pub(crate) mod outcomes;

@@ -4,9 +4,12 @@
 //! Does not own: tests of single files, which lie beside them.
 
 mod client;
+mod downloads;
 mod encoded;
 mod list;
+#[cfg(feature = "cookies")]
 mod properties;
+mod public_api;
 mod route;
 mod segments;
 mod transfer;

@@ -1,6 +1,8 @@
 //! What happens between the request and its response: codings, cookies, expectations, stale connections.
 
+#[cfg(feature = "codings")]
 mod codings;
+#[cfg(feature = "cookies")]
 mod cookies;
 mod deadlines;
 mod expectations;

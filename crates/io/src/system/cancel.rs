@@ -6,7 +6,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::{Thread, ThreadId};
 
 use super::bell::{Bell, Reading};
 
@@ -24,6 +25,8 @@ struct Switch {
     /// Readable while triggered: wakes every thread that polls it.
     event: Bell,
     children: Mutex<Vec<Weak<Switch>>>,
+    /// Threads that sleep by `park`. Locked after `children`.
+    parked: Mutex<Vec<Thread>>,
     parent: Option<Cancel>,
 }
 
@@ -52,8 +55,19 @@ impl Cancel {
 
     fn below(parent: Option<Self>) -> io::Result<Self> {
         let event = Bell::new(Reading::Fails)?;
-        let (triggered, children) = (AtomicBool::new(false), Mutex::default());
-        Ok(Self(Arc::new(Switch { triggered, event, children, parent })))
+        let (triggered, children, parked) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        Ok(Self(Arc::new(Switch { triggered, event, children, parked, parent })))
+    }
+
+    /// Unparks the calling thread when the switch is triggered, while the returned guard lives. Call it before a check of
+    /// [`is_triggered`](Self::is_triggered), and park after that.
+    pub fn unparks_this_thread(&self) -> Unparks<'_> {
+        self.lock_parked().push(std::thread::current());
+        Unparks(self, std::thread::current().id())
+    }
+
+    fn lock_parked(&self) -> MutexGuard<'_, Vec<Thread>> {
+        self.0.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Triggers the switch and its children, and wakes all threads that poll them.
@@ -61,6 +75,7 @@ impl Cancel {
         let children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.triggered.store(true, Ordering::SeqCst);
         self.0.event.ring();
+        self.lock_parked().iter().for_each(Thread::unpark);
         let children: Vec<_> = children.iter().filter_map(Weak::upgrade).map(Self).collect();
         children.iter().for_each(Self::trigger);
     }
@@ -90,6 +105,19 @@ impl Cancel {
     /// Whether it was triggered.
     pub fn is_triggered(&self) -> bool {
         self.0.triggered.load(Ordering::SeqCst)
+    }
+}
+
+/// See [`Cancel::unparks_this_thread`].
+#[must_use = "dropping it ends the effect"]
+pub struct Unparks<'a>(&'a Cancel, ThreadId);
+
+impl Drop for Unparks<'_> {
+    fn drop(&mut self) {
+        let mut parked = self.0.lock_parked();
+        if let Some(at) = parked.iter().position(|thread| thread.id() == self.1) {
+            parked.swap_remove(at);
+        }
     }
 }
 
@@ -139,6 +167,25 @@ mod tests {
         assert!(is_triggered_and_readable(&top.child().unwrap()), "a child made later");
         top.reset();
         assert!(!is_triggered_and_readable(&top) && is_triggered_and_readable(&one));
+    }
+
+    #[test]
+    fn a_parked_thread_is_woken_while_its_guard_lives() {
+        let cancel = Cancel::new().unwrap();
+        drop(cancel.unparks_this_thread());
+        assert!(cancel.lock_parked().is_empty());
+        let below = cancel.child().unwrap();
+        std::thread::scope(|scope| {
+            let asleep = scope.spawn(|| {
+                let _unparks = below.unparks_this_thread();
+                while !below.is_triggered() {
+                    std::thread::park();
+                }
+            });
+            cancel.trigger();
+            asleep.join().unwrap();
+        });
+        assert!(below.lock_parked().is_empty());
     }
 
     #[test]

@@ -58,6 +58,12 @@ impl EventCount {
         });
     }
 
+    /// B4 and B5 for every thread that sleeps, whether or not it is counted.
+    pub(super) fn notify_uncounted(&self) {
+        self.change(|seen| ((seen.0.wrapping_add(SEQUENCE)) & !SLEEPERS, 0));
+        self.0.wake(i32::MAX as u32);
+    }
+
     /// B4, B5 for the last time: wakes all sleepers, and no thread sleeps here again.
     pub(super) fn close(&self) {
         self.change(|seen| ((seen.0.wrapping_add(SEQUENCE) | CLOSED) & !SLEEPERS, seen.sleepers()));

@@ -15,6 +15,7 @@ use super::word::{State, Suspicion};
 use crate::sync::{Deadline, Ordering, Wakeup, fence};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Wakes every sleeper of an event count.
@@ -58,10 +59,21 @@ pub struct Poisoned {
     pub intent: Vec<u8>,
 }
 
+/// Ends the sleep of the supervisor for something that isn't in the table: see [`Supervisor::alarm`].
+pub struct Alarm(Arc<Map>);
+
+impl Alarm {
+    /// Ends a sleep that has begun or will begin before the next [`collect`](Supervisor::collect). Publish what it is
+    /// rung for first. Cost: a system call, only if the supervisor sleeps.
+    pub fn ring(&self) {
+        self.0.events(AT_DONE_EVENTS).notify(1);
+    }
+}
+
 /// Creates a table, offers tasks and collects outcomes. There is one per table; dropping it closes the table.
 pub struct Supervisor {
     memfd: OwnedFd,
-    map: Map,
+    map: Arc<Map>,
     layout: Layout,
     /// Oldest first, so that slots are offered round robin, in the order in which the workers search them.
     free: VecDeque<u32>,
@@ -82,7 +94,7 @@ impl Supervisor {
         let (memfd, map) = Map::create(&layout)?;
         let seen = map.events(AT_DONE_EVENTS).observe();
         let (free, is_used) = ((0..config.slot_count).collect(), vec![false; config.slot_count as usize]);
-        Ok(Self { memfd, map, layout, free, is_used, seen, closed: false })
+        Ok(Self { memfd, map: Arc::new(map), layout, free, is_used, seen, closed: false })
     }
 
     /// The descriptor that a worker process must inherit. It is close-on-exec: pass a duplicate.
@@ -152,10 +164,24 @@ impl Supervisor {
     /// Sleeps until a task is finished that the last [`collect`](Self::collect) did not see, at most `timeout`. Returns
     /// whether there may be something to collect; if not, check the workers.
     ///
-    /// If a worker is killed just before it would wake the supervisor, this call sleeps until the timeout.
-    /// Milliseconds are a good choice.
+    /// If a worker is killed just before it would wake the supervisor, this call sleeps until the timeout or until an
+    /// [`Alarm`] is rung, as the death of a worker should do.
     pub fn wait(&self, timeout: Duration) -> bool {
         self.map.events(AT_DONE_EVENTS).sleep(self.seen, Some(&Deadline::after(timeout))) == Wakeup::Woken
+    }
+
+    /// Ends the sleep of [`wait`](Self::wait) from any thread of this process.
+    pub fn alarm(&self) -> Alarm {
+        Alarm(self.map.clone())
+    }
+
+    /// Wakes every worker if a task is ready. To be called now and then: a worker that was woken for a task and then
+    /// stopped (SIGSTOP) has taken the wake-up with it. Cost: one load per slot, one system call if a task is ready.
+    pub fn rouse(&self) {
+        let is_ready = |slot: &usize| self.is_used[*slot] && self.slots().load(*slot).is(State::Ready);
+        if (0..self.is_used.len()).any(|slot| is_ready(&slot)) {
+            self.work_events().notify_uncounted();
+        }
     }
 
     /// Reclaims the leases of a dead owner: its tasks become ready again, or are given up after

@@ -6,13 +6,13 @@
 //! Source: `PROTOCOL.md`, part 2; the step numbers in the comments are those of that file.
 
 use super::error::{Fenced, FinishError, IntentTooLong, TableError};
-use super::event_count::EventCount;
+use super::event_count::{EventCount, Observed};
 use super::intents::Intents;
 use super::layout::{AT_CURSOR, AT_DONE_EVENTS, AT_WORDS, AT_WORK_EVENTS, Layout, Part};
 use super::map::Map;
 use super::slots::Slots;
 use super::word::Word;
-use crate::sync::{Deadline, Ordering, fence};
+use crate::sync::{Deadline, Ordering, Wakeup, fence};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -51,6 +51,17 @@ pub enum Next {
     Closed,
 }
 
+/// The moment before a worker looked for work: see [`Worker::observe`].
+#[derive(Clone, Copy)]
+pub struct Seen(Observed);
+
+impl Seen {
+    /// Whether the table was closed: if there is no task either, there won't be any more.
+    pub fn is_closed(self) -> bool {
+        self.0.is_closed()
+    }
+}
+
 /// A process's attachment to the table of its supervisor. The threads of the process share it.
 pub struct Worker {
     map: Map,
@@ -81,19 +92,40 @@ impl Worker {
 
     /// As [`claim`](Self::claim), but sleeps at most `timeout` while no task is ready.
     ///
-    /// If a process is killed just before it would wake this worker, this call sleeps until the timeout. Milliseconds
-    /// are a good choice.
+    /// If a process is killed just before it would wake this worker, this call sleeps until the timeout or until the
+    /// supervisor reaps that process.
     pub fn next(&self, owner: u16, timeout: Duration) -> Next {
-        let events = self.map.events(AT_WORK_EVENTS);
-        let seen = events.observe();
+        let seen = self.observe();
         if let Some(lease) = self.claim(owner) {
             return Next::Lease(lease);
         }
         if seen.is_closed() {
             return Next::Closed;
         }
-        events.sleep(seen, Some(&Deadline::after(timeout)));
+        self.sleep(seen, Some(timeout));
         self.claim(owner).map_or(Next::Idle, Next::Lease)
+    }
+
+    /// B1: to be called before [`claim`](Self::claim) by a caller that sleeps by itself if it finds no task.
+    pub fn observe(&self) -> Seen {
+        Seen(self.work_events().observe())
+    }
+
+    /// Sleeps until a task is ready that [`claim`](Self::claim) may not have seen after `seen`, or until the supervisor
+    /// wakes all workers. Returns whether that was so before the timeout.
+    pub fn sleep(&self, seen: Seen, timeout: Option<Duration>) -> bool {
+        self.work_events().sleep(seen.0, timeout.map(Deadline::after).as_ref()) == Wakeup::Woken
+    }
+
+    /// Wakes another worker in place of this one, which was woken but can't claim a task at the moment.
+    pub fn pass_on(&self) {
+        self.work_events().notify(1);
+    }
+
+    /// Ends the sleep of all workers for good, as the supervisor's [`close`](super::Supervisor::close) does. For a
+    /// worker that learns that its supervisor has died.
+    pub fn close(&self) {
+        self.work_events().close();
     }
 
     /// Replaces the content of `task` by the task's bytes. Cost: one copy.
@@ -155,6 +187,10 @@ impl Worker {
 
     fn intents(&self, slot: usize) -> Intents<'_> {
         Intents { map: &self.map, layout: &self.layout, slot }
+    }
+
+    fn work_events(&self) -> &EventCount {
+        self.map.events(AT_WORK_EVENTS)
     }
 
     fn done_events(&self) -> &EventCount {

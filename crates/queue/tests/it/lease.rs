@@ -316,3 +316,52 @@ fn memory_that_is_no_table_is_refused() {
     let file = std::fs::File::open("/dev/null").unwrap();
     assert!(matches!(Worker::attach(file).err().unwrap(), TableError::NotSealed));
 }
+
+#[test]
+fn an_alarm_ends_a_sleep_that_has_begun_or_is_about_to_begin() {
+    let mut supervisor = Supervisor::create(Config::default()).unwrap();
+    let alarm = supervisor.alarm();
+    alarm.ring();
+    assert!(supervisor.wait(Duration::MAX), "rung since the last look");
+    supervisor.collect();
+    assert!(!supervisor.wait(Duration::ZERO), "that was seen");
+    std::thread::scope(|scope| {
+        let supervisor = &supervisor;
+        let asleep = scope.spawn(move || supervisor.wait(Duration::MAX));
+        alarm.ring();
+        assert!(asleep.join().unwrap());
+    });
+}
+
+/// A worker that was woken and then stopped has taken the wake-up with it.
+#[test]
+fn sleepers_are_roused_while_a_task_is_ready() {
+    let mut supervisor = Supervisor::create(Config::default()).unwrap();
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    supervisor.offer(b"a task").unwrap();
+    // This sleeper was not notified of the task.
+    let seen = worker.observe();
+    std::thread::scope(|scope| {
+        let asleep = scope.spawn(|| worker.sleep(seen, None));
+        while !asleep.is_finished() {
+            supervisor.rouse();
+            std::thread::yield_now();
+        }
+        assert!(asleep.join().unwrap());
+    });
+    worker.claim(1).expect("the task");
+    supervisor.rouse();
+    let seen = worker.observe();
+    supervisor.rouse();
+    assert!(!worker.sleep(seen, Some(Duration::ZERO)), "nothing is ready");
+}
+
+#[test]
+fn a_closed_table_lets_no_worker_sleep() {
+    let supervisor = Supervisor::create(Config::default()).unwrap();
+    let worker = Worker::attach(supervisor.memfd()).unwrap();
+    let seen = worker.observe();
+    worker.close();
+    assert!(worker.sleep(seen, None) && worker.observe().is_closed());
+    assert!(worker.sleep(worker.observe(), None));
+}

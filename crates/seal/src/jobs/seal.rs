@@ -9,7 +9,7 @@ use haul_age_format::{
     Layout, Recipient, SealError, SealedHeader, check_recipients, seal_header, seal_header_with,
 };
 use haul_engine::{Job, Step};
-use haul_io::{Buf, Io, Publish};
+use haul_io::{Buf, FileKind, Io, Publish, Stat};
 
 use super::in_order::{Form, seal_in_order};
 use super::large_file::{LargeFile, NewResult, Side, Sides};
@@ -19,7 +19,10 @@ use crate::payload::chunks::seal_piece;
 use crate::payload::segments::{SMALL_BYTES, buffer_bytes, pieces_of, segment_count};
 use crate::plugin::KeyRequest;
 use crate::run_key::SharedRunKey;
-use crate::task::{FileOptions, Outcome, Pair, SourceFile, Task};
+use crate::task::{FileOptions, Outcome, Pair, SkipReason, SourceFile, Task};
+
+/// The longest header that an up-to-date result is assumed to have, in bytes.
+const HEADER_BYTES_MAX: u64 = 1 << 20;
 
 /// Seals each task's source to the recipients.
 pub struct SealJob {
@@ -57,6 +60,9 @@ impl SealJob {
         pair: Pair<'_>,
     ) -> Result<Step<LargeFile<Payload>, Outcome>, Error> {
         let source = pair.open_source(io).await?;
+        if self.options.update && self.is_up_to_date(io, &source.stat, pair).await {
+            return Ok(Step::Done(Outcome::Skipped(SkipReason::Unchanged)));
+        }
         self.options.check_target(io, pair).await?;
         let publish = self.options.publish(io, pair.target(), &source).await?;
         let header = self.header(io, task)?;
@@ -72,6 +78,22 @@ impl SealJob {
         let parts = segment_count(Layout::of_plain(source.stat.bytes));
         let state = self.begin_large(io, source, &publish, header).await?;
         Ok(Step::Split { state: Arc::new(state), parts })
+    }
+
+    /// Whether the result of the file with `source` exists, and neither its time nor its length shows that the file
+    /// changed since.
+    async fn is_up_to_date(&self, io: &impl Io, source: &Stat, pair: Pair<'_>) -> bool {
+        let Ok(directory) = io.directory(pair.target()).await else { return false };
+        let Ok(result) = io.stat_at(Some(&directory), pair.target().name()).await else { return false };
+        let is_as_old = if self.options.preserve {
+            result.modified == source.modified
+        } else {
+            result.modified > source.modified
+        };
+        let sealed_bytes = Layout::of_plain(source.bytes).sealed_bytes();
+        let fits =
+            self.armored || (sealed_bytes + 1..=sealed_bytes + HEADER_BYTES_MAX).contains(&result.bytes);
+        result.kind == FileKind::Regular && is_as_old && fits
     }
 
     fn header(&self, io: &impl Io, task: &Task) -> Result<SealedHeader, Error> {

@@ -28,6 +28,9 @@ pub struct FileOptions {
     pub umask: u32,
     /// Leave holes in results for blocks of zeros. Defaults to false.
     pub sparse: bool,
+    /// Seal only sources that have no result or changed since it was made, as their modification times and lengths say.
+    /// Results that are out of date are replaced, if `existing` allows that. Defaults to false.
+    pub update: bool,
 }
 
 impl Default for FileOptions {
@@ -40,6 +43,7 @@ impl Default for FileOptions {
             mode: 0o600,
             umask: 0,
             sparse: false,
+            update: false,
         }
     }
 }

@@ -44,6 +44,8 @@ pub enum SkipReason {
     Suffixed,
     /// The file is overwritten in place and was already taken under another name.
     OtherName,
+    /// Its result has its modification time and a length that fits: see [`FileOptions::update`](crate::FileOptions).
+    Unchanged,
 }
 
 /// What the user should know about a task that succeeded.

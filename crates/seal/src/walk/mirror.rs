@@ -11,6 +11,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use haul_engine::{Next, Source};
 use haul_io::{
@@ -86,7 +87,7 @@ impl Mirror {
             Ok(preserve) if !is_users => preserve,
             Ok(_) => Preserve::default(),
             Err(error) => {
-                self.fail(mirrored.source.clone(), &error);
+                self.fail(mirrored.source.clone(), &target, &error);
                 Preserve::default()
             }
         };
@@ -111,8 +112,9 @@ impl Mirror {
         Ok(preserve)
     }
 
-    fn fail(&mut self, source: PathBuf, error: &io::Error) {
-        let error = io::Error::other(format!("the directory that mirrors it: {}", haul_io::reason(error)));
+    fn fail(&mut self, source: PathBuf, target: &Path, error: &io::Error) {
+        let reason = haul_io::reason(error);
+        let error = io::Error::other(format!("the directory that mirrors it, {target:?}: {reason}"));
         self.reports.push_back(Task::Bad { source, error: Some(error.into()) });
     }
 
@@ -176,7 +178,7 @@ impl Mirror {
                     self.reports.push_back(Task::Mirrored { source, lost_attributes, shortfalls });
                 }
             }
-            Err(error) => self.fail(source, &error),
+            Err(error) => self.fail(source, target, &error),
         }
         if let Some(above) = target.parent() {
             self.one_ended(above);
@@ -225,6 +227,11 @@ impl Source<Task> for Mirror {
                 None => return Next::Later,
             }
         }
+    }
+
+    /// Only the ends of tasks complete directories.
+    fn ask_again_in(&mut self) -> Duration {
+        Duration::MAX
     }
 
     fn ended(&mut self, task: &Task) {

@@ -343,7 +343,7 @@ fn attributes_are_kept_if_asked_and_named_if_lost() {
 fn a_default_run_keeps_no_attributes() {
     let default = FileOptions::default();
     assert!(!default.xattrs);
-    assert_eq!((default.umask, default.sparse), (0, false));
+    assert_eq!((default.umask, default.sparse, default.update), (0, false, false));
 }
 
 #[test]

@@ -41,9 +41,9 @@ pub(super) fn is_trusted(url: &str) -> bool {
 
 /// Asks the agent of a container.
 pub(super) fn from_container(url: &str, token: Option<&str>) -> Result<Keys, Error> {
-    let mut request = Request::get(url).map_err(unavailable)?;
+    let mut request = Request::get(url);
     if let Some(token) = token {
-        request = request.header("Authorization", token.trim()).map_err(unavailable)?;
+        request = request.header("Authorization", token.trim());
     }
     parse(&ask(request)?)
 }
@@ -51,14 +51,13 @@ pub(super) fn from_container(url: &str, token: Option<&str>) -> Result<Keys, Err
 /// Asks the instance metadata service at `base`; none if nothing answers there.
 pub(super) fn from_instance(base: &str) -> Result<Option<Keys>, Error> {
     let base = base.trim_end_matches('/');
-    let request = Request::new(Method::PUT, &format!("{base}/latest/api/token")).map_err(unavailable)?;
-    let request = request.header("X-aws-ec2-metadata-token-ttl-seconds", "21600").map_err(unavailable)?;
+    let request = Request::new(Method::PUT, format!("{base}/latest/api/token"));
+    let request = request.header("X-aws-ec2-metadata-token-ttl-seconds", "21600");
     let Ok(session) = ask(request.body(RequestBody::bytes(""))) else { return Ok(None) };
     let session = text(&session)?;
     let get = |path: &str| {
-        let request = Request::get(&format!("{base}/latest/meta-data/iam/security-credentials/{path}"));
-        let request = request.and_then(|request| request.header("X-aws-ec2-metadata-token", session));
-        ask(request.map_err(unavailable)?)
+        let request = Request::get(format!("{base}/latest/meta-data/iam/security-credentials/{path}"));
+        ask(request.header("X-aws-ec2-metadata-token", session))
     };
     let roles = get("")?;
     let role = text(&roles)?.lines().next().unwrap_or_default().trim().to_owned();

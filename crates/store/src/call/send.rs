@@ -103,17 +103,17 @@ impl<'a> Call<'a> {
         let parameters: Vec<_> =
             self.parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let query = query(&parameters);
-        let mut request = Request::new(self.method.clone(), &endpoint.url(&host, &path, &query))?;
+        let mut request = Request::new(self.method.clone(), endpoint.url(&host, &path, &query));
         let mut fields: Vec<(String, String)> =
             self.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         if let Some(keys) = keys {
             self.sign(store, keys, &mut fields, Target { host: &host, path: &path, query: &query });
         }
         for (name, value) in &fields {
-            request = request.header(name, value)?;
+            request = request.header(name, value);
         }
         // A range is one of the bytes as they are stored.
-        request = request.without_header("accept-encoding")?;
+        request = request.without_header("accept-encoding");
         Ok(match &self.content {
             Some(content) => request.body(content.body.clone()),
             None => request,
@@ -242,7 +242,7 @@ fn is_transient(error: &Error) -> bool {
 /// A redirect isn't followed: a signature holds for one host.
 fn redirected(error: haul_fetch::Error) -> Error {
     let status = match &error {
-        haul_fetch::Error::Status(status) if status.is_redirection() => status.as_u16(),
+        haul_fetch::Error::Status(response) if response.status.is_redirection() => response.status.as_u16(),
         haul_fetch::Error::TooManyRedirects => 307,
         _ => return error.into(),
     };

@@ -3,6 +3,8 @@
 //! Owns: counting tasks as an engine takes them.
 //! Does not own: the tasks.
 
+use std::time::Duration;
+
 use haul_engine::{Again, Next, Source, TaskId};
 
 use super::screen::Progress;
@@ -43,6 +45,10 @@ impl<T: Subject, S: Source<T>> Source<T> for Counted<'_, S> {
             Next::End | Next::Later => {}
         }
         next
+    }
+
+    fn ask_again_in(&mut self) -> Duration {
+        self.source.ask_again_in()
     }
 
     fn again(&mut self, id: TaskId, task: &T) -> Again {

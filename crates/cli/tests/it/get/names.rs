@@ -94,7 +94,7 @@ fn a_name_belongs_to_one_url_and_none_is_one_of_hauls_own() {
         let args = [&["get", "-e", "serial", "-d", &dir], mode, &[&urls[0], &urls[1]]].concat();
         let run = workdir.run(&args).expect_status(1);
         let said = run.stderr_text();
-        assert!(said.contains("/b/x\": another task of this run has the same file name"), "{said}");
+        assert!(said.contains("/b/x\": another URL of this run has the file name \"got"), "{said}");
         assert!(mode == ["--dry-run"] || said.contains("hint: --name path"), "{said}");
     }
     assert_eq!(std::fs::read_to_string(workdir.path("got/x")).unwrap(), "/a/x");

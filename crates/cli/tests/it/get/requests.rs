@@ -314,7 +314,7 @@ fn only_text_is_shown_on_a_terminal() {
         _ => Answer::ok(*b"\x1b[2J\xff"),
     });
     let shown = |path: &str| {
-        let line = format!("{} get -o - {}", env!("CARGO_BIN_EXE_haul"), server.url(path));
+        let line = format!("NO_COLOR=1 {} get -o - {}", env!("CARGO_BIN_EXE_haul"), server.url(path));
         other(&script, &["-qec", &line, "/dev/null"])
     };
     assert_eq!(shown("/text"), (0, "Dear Ada,\r\n".to_owned()), "and no line of progress");

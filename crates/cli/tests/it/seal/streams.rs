@@ -192,6 +192,7 @@ fn on_terminal(workdir: &StreamWorkdir, line: &str) -> Option<(String, i32)> {
         .args(["-qec", &format!("bash -c '{line}'"), "/dev/null"])
         .env("haul", env!("CARGO_BIN_EXE_haul"))
         .env("to", &workdir.recipient)
+        .env("NO_COLOR", "1")
         .current_dir(workdir.dir())
         .stdin(Stdio::null())
         .output()

@@ -6,6 +6,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use haul_io::{Cancel, Io};
 
@@ -42,12 +43,16 @@ impl Job for Names {
     }
 }
 
-/// A source that has one task, and is late for ever.
-struct Late(Option<&'static str>);
+/// A source that has one task, and is late for ever; and the time after which it is to be asked again.
+struct Late(Option<&'static str>, Duration);
 
 impl Source<&'static str> for Late {
     fn next(&mut self) -> Next<&'static str> {
         self.0.take().map_or(Next::Later, Next::Task)
+    }
+
+    fn ask_again_in(&mut self) -> Duration {
+        self.1
     }
 }
 
@@ -56,7 +61,9 @@ fn waits_after<S: Source<&'static str>>(
     dispatcher: &Dispatcher<Names, S>,
     meanwhile: impl FnOnce(),
 ) -> ReporterWaits {
-    let visited = dispatcher.combiner.visit(|combined| combined.waits = ReporterWaits::ForAnything);
+    let visited = dispatcher.combiner.visit(|combined| {
+        (combined.waits, combined.wakes_at) = (ReporterWaits::ForAnything, Instant::now() + LOOK_INTERVAL);
+    });
     assert!(visited.is_ok());
     meanwhile();
     dispatcher.combiner.visit(|combined| combined.waits).unwrap_or_else(|_| panic!("nothing panicked"))
@@ -78,11 +85,15 @@ fn a_sleeping_reporter_is_woken_for_the_first_end_and_for_a_late_source() {
     assert!(waits_after(&dispatcher, || end(Err(Failure::Job(())))) == ReporterWaits::Briefly);
     assert!(dispatcher.is_urgent.load(Ordering::Relaxed), "a failure may end the run");
 
-    let late = Dispatcher::new(Supervisor::new(Late(Some("only")), Cancel::new().unwrap()), 1);
-    assert!(
-        waits_after(&late, || late.settle_answers()) == ReporterWaits::Briefly,
-        "it has to be asked again"
-    );
+    for (time, expected, why) in [
+        (Duration::from_millis(1), ReporterWaits::Briefly, "it has to be asked again before the next look"),
+        (Duration::from_secs(60), ReporterWaits::ForAnything, "the reporter wakes before that"),
+        (Duration::MAX, ReporterWaits::ForAnything, "only the end of a task changes anything"),
+    ] {
+        let source = Late(Some("only"), time);
+        let late = Dispatcher::new(Supervisor::new(source, Cancel::new().unwrap()), 1);
+        assert!(waits_after(&late, || late.settle_answers()) == expected, "{why}");
+    }
 }
 
 #[test]

@@ -10,6 +10,10 @@ use flate2::{Decompress, FlushDecompress, Status};
 use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
 
 use super::error::CodingError;
+use super::step::{DecodeStep, Window};
+
+/// The value of Accept-Encoding when codings are wanted.
+pub(crate) const ACCEPTED: &str = "gzip, deflate, br, zstd";
 
 /// The largest window of gzip and deflate, as a power of two.
 const INFLATE_WINDOW_BITS: u8 = 15;
@@ -33,12 +37,6 @@ enum Kind {
     Zstd(DCtx<'static>, Window),
 }
 
-/// The largest window that a decoder may have, as a power of two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
-    pub(super) bits: u32,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     /// Before the first byte.
@@ -46,20 +44,6 @@ enum At {
     Within,
     /// After an end, which may be the last one.
     End,
-}
-
-/// The result of one step: how many bytes it took and made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct DecodeStep {
-    pub(crate) taken: usize,
-    pub(crate) made: usize,
-}
-
-impl DecodeStep {
-    /// Whether the step neither took nor made a byte.
-    pub(crate) fn is_idle(self) -> bool {
-        self == Self::default()
-    }
 }
 
 impl Decoder {

@@ -8,11 +8,9 @@
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
-use super::decoder::{DecodeStep, Decoder, Window};
+use super::decoder::Decoder;
 use super::error::CodingError;
-
-/// The value of Accept-Encoding when codings are wanted.
-pub(crate) const ACCEPTED: &str = "gzip, deflate, br, zstd";
+use super::step::{DecodeStep, Window};
 
 /// How many codings one body may have on top of each other.
 const CHAIN_MAX: usize = 5;
@@ -167,5 +165,5 @@ impl Stage {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "codings"))]
 mod tests;

@@ -186,3 +186,15 @@ fn random_histories_keep_every_bound_and_lose_nothing() {
         assert!(it.is_empty() && it.hosts.is_empty() && it.timers.is_empty(), "seed {seed}");
     }
 }
+
+#[test]
+fn the_next_delay_that_ends_is_known() {
+    let mut it = scheduler(limits(9, 9, None), &[]);
+    assert_eq!(it.next_due(), None);
+    it.add_at(&origin("a"), "a1", ms(30));
+    it.pause(&origin("b"), ms(20), ms(0));
+    it.add(&origin("b"), "b1", ms(0));
+    assert_eq!((starts(&mut it, 0), it.next_due()), (vec![], Some(ms(20))));
+    assert_eq!((starts(&mut it, 20), it.next_due()), (vec!["b1"], Some(ms(30))));
+    assert_eq!((starts(&mut it, 30), it.next_due()), (vec!["a1"], None));
+}

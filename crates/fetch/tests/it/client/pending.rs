@@ -17,7 +17,7 @@ fn client(workers: usize) -> Client {
 }
 
 fn submit(client: &Client, server: &Server, path: &str) -> Pending {
-    client.submit(Request::get(&server.url(path)).unwrap()).unwrap()
+    client.submit(Request::get(server.url(path))).unwrap()
 }
 
 /// A server that holds requests below `/held` at a gate.
@@ -81,7 +81,7 @@ fn any_thread_can_wait_for_a_result() {
     gate.open();
     assert_eq!(waiter.join().unwrap().unwrap().body, b"/held");
     let (_held, refused) = haul_testkit::refused_address();
-    let refused = Request::get(&format!("http://{refused}/")).unwrap();
+    let refused = Request::get(format!("http://{refused}/"));
     assert!(matches!(client.submit(refused).unwrap().wait(), Err(Error::Connect(_))));
 }
 
@@ -205,7 +205,7 @@ fn a_full_queue_returns_the_request() {
     let client = Client::new(Config { workers: 1, queue_max: 1, ..Config::default() }).unwrap();
     let mut taken = Vec::new();
     let refused = loop {
-        match client.submit(Request::get(&server.url("/held")).unwrap()) {
+        match client.submit(Request::get(server.url("/held"))) {
             Ok(pending) => taken.push(pending),
             Err(refused) => break refused,
         }
@@ -228,8 +228,37 @@ impl std::io::Read for Panics {
 fn a_panic_is_reported_too() {
     let (server, _) = gated();
     let client = client(1);
-    let request = Request::new(Method::POST, &server.url("/x")).unwrap();
+    let request = Request::new(Method::POST, server.url("/x"));
     let request = request.body(RequestBody::reader(Panics));
     assert!(matches!(client.submit(request).unwrap().wait(), Err(Error::WorkerPanicked)));
     assert_eq!(submit(&client, &server, "/y").wait().unwrap().body, b"/y", "the worker lives");
+}
+
+/// A body whose reader panics.
+fn panicking(server: &Server) -> Request {
+    struct Panics;
+    impl std::io::Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            panic!("the reader of a body");
+        }
+    }
+    Request::new(Method::POST, server.url("/")).body(RequestBody::reader(Panics))
+}
+
+#[test]
+fn every_request_has_an_end_where_a_reader_panics() {
+    let server = Server::start(|_| Answer::ok("x"));
+    let client = Client::new(Config { workers: 2, ..Config::default() }).unwrap();
+    let good = || Request::get(server.url("/"));
+    let requests = [good(), panicking(&server), good(), panicking(&server), good()];
+    let mut ends: Vec<_> = client.fetch_each(requests).collect();
+    ends.sort_by_key(|(index, _)| *index);
+    let failed: Vec<_> = ends.iter().filter(|(_, end)| end.is_err()).map(|(index, _)| *index).collect();
+    assert_eq!((ends.len(), failed), (5, vec![1, 3]));
+    assert!(matches!(ends[1].1, Err(Error::WorkerPanicked)));
+    assert!(matches!(client.submit(panicking(&server)).unwrap().wait(), Err(Error::WorkerPanicked)));
+    let (sender, receiver) = std::sync::mpsc::channel();
+    client.fetch_async(panicking(&server), move |end| sender.send(end).unwrap()).unwrap();
+    assert!(matches!(receiver.recv().unwrap(), Err(Error::WorkerPanicked)));
+    assert!(client.submit(good()).unwrap().wait().is_ok(), "the workers go on");
 }

@@ -11,7 +11,7 @@ fn client(config: Config) -> Client {
 }
 
 fn get(server: &Server, path: &str) -> Request {
-    Request::get(&server.url(path)).unwrap()
+    Request::get(server.url(path))
 }
 
 /// The library's error inside that of a reader.
@@ -91,7 +91,7 @@ fn redirects_are_followed_and_failures_before_the_body_are_reported_at_once() {
     let (response, mut reader) = client.stream(get(&server, "/empty")).unwrap();
     assert_eq!((response.status.as_u16(), reader.read(&mut [0; 9]).unwrap()), (204, 0));
     let failed = client.stream(get(&server, "/missing")).unwrap_err();
-    assert!(matches!(failed, Error::Status(status) if status.as_u16() == 404));
+    assert!(matches!(failed, Error::Status(answer) if answer.status.as_u16() == 404));
     assert_eq!(server.connection_count(), 1);
 }
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use haul_fetch::{Config, Destination, Failed, FetchTask, HostLimits, Names, NamesLimits, StatusCode};
+use haul_fetch::{
+    Config, Destination, Failed, FetchJob, FetchTask, HostLimits, Names, NamesLimits, StatusCode,
+};
+use haul_io::Cancel;
 use haul_testkit::{Answer, Server};
 
 use super::outcomes::{Outcomes, outcomes};
@@ -65,6 +68,7 @@ fn transient_statuses_are_tried_again_even_if_every_status_is_a_result() {
     }
 }
 
+#[cfg(feature = "codings")]
 #[test]
 fn codings_that_end_early_are_tried_again() {
     let mut whole = Vec::with_capacity(1_000);
@@ -120,5 +124,48 @@ fn names_that_nobody_answers_for_end_in_time_and_delay_no_other() {
         let (_, error) = &ends[&urls[0]];
         assert!(error.as_ref().unwrap().starts_with("cannot resolve the host"), "{engine}: {error:?}");
         drop(hold);
+    }
+}
+
+/// Six requests within milliseconds would hammer a server that has just asked for a pause.
+#[test]
+fn tasks_of_a_plain_iterator_pause_too() {
+    for engine in ENGINES {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let server = Server::start(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+            0..3 => Answer::new(503).header("Retry-After", "100"),
+            _ => Answer::ok("x"),
+        });
+        let config = Config { retry_after_max: Duration::from_millis(50), ..quick() };
+        let run = haul_engine::Config {
+            engine: engine.parse().unwrap(),
+            cancel: Cancel::new().unwrap(),
+            progress: Default::default(),
+        };
+        let tasks = [FetchTask::new(&server.url("/"), Destination::Discard)].into_iter();
+        let started = Instant::now();
+        let report = haul_engine::run(&FetchJob::new(config), tasks, &run, |_| {});
+        assert_eq!((report.succeeded, asked.load(Ordering::SeqCst)), (1, 4), "{engine}");
+        assert!(started.elapsed() >= 3 * Duration::from_millis(50), "{engine}: {:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn a_pause_on_a_worker_ends_with_the_run() {
+    for engine in ENGINES {
+        let cancel = Cancel::new().unwrap();
+        let trigger = cancel.clone();
+        let server = Server::start(move |_| {
+            trigger.trigger();
+            Answer::new(503).header("Retry-After", "100")
+        });
+        let run =
+            haul_engine::Config { engine: engine.parse().unwrap(), cancel, progress: Default::default() };
+        let tasks = [FetchTask::new(&server.url("/"), Destination::Discard)].into_iter();
+        let started = Instant::now();
+        let report = haul_engine::run(&FetchJob::new(quick()), tasks, &run, |_| {});
+        assert_eq!((report.succeeded, report.cancelled), (0, true), "{engine}");
+        assert!(started.elapsed() < SOON, "{engine}: {:?}", started.elapsed());
     }
 }

@@ -32,7 +32,7 @@ fn each_fault_has_its_own_error() {
         (Fault::UnknownAuthority, CertificateFault::Untrusted, nobody),
     ] {
         let server = Server::builder().tls(Tls::with(fault)).start(|_| Answer::ok("secret"));
-        let error = client(dir.path(), &server).fetch(Request::get(&server.url("/")).unwrap()).unwrap_err();
+        let error = client(dir.path(), &server).fetch(Request::get(server.url("/"))).unwrap_err();
         assert!(matches!(error, Error::Tls(_)), "{fault:?}: {error}");
         assert_eq!(error.certificate_fault(), Some(kind), "{fault:?}");
         assert_eq!(error.fault(), haul_fetch::Fault::Server, "{fault:?}");
@@ -47,11 +47,11 @@ fn the_subject_name_is_ignored() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::builder().tls(Tls::with(Fault::NoName)).start(|_| Answer::ok("secret"));
     let url = format!("https://localhost:{}/", server.address().port());
-    let error = client(dir.path(), &server).fetch(Request::get(&url).unwrap()).unwrap_err();
+    let error = client(dir.path(), &server).fetch(Request::get(&url)).unwrap_err();
     assert_eq!(error.certificate_fault(), Some(CertificateFault::Nameless), "{error}");
     let good = Server::builder().tls(Tls::good()).start(|_| Answer::ok("known"));
     let url = format!("https://localhost:{}/", good.address().port());
-    assert_eq!(client(dir.path(), &good).fetch(Request::get(&url).unwrap()).unwrap().body, b"known");
+    assert_eq!(client(dir.path(), &good).fetch(Request::get(&url)).unwrap().body, b"known");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_second_connection_resumes_the_session() {
     let server = |tls| Server::builder().tls(tls).start(|_| Answer::ok("x").close());
     let (one, other) = (server(Tls::good()), server(Tls::good()));
     let client = client(dir.path(), &one);
-    let get = |url: &str| client.fetch(Request::get(url).unwrap());
+    let get = |url: &str| client.fetch(Request::get(url));
     for _ in 0..4 {
         get(&one.url("/")).unwrap();
     }
@@ -75,7 +75,7 @@ fn a_second_connection_resumes_the_session() {
     let last = one.requests().pop().unwrap().tls.unwrap();
     assert_eq!((last.resumed, last.name.as_deref()), (false, Some("localhost")));
     // So does another client.
-    self::client(dir.path(), &one).fetch(Request::get(&one.url("/")).unwrap()).unwrap();
+    self::client(dir.path(), &one).fetch(Request::get(one.url("/"))).unwrap();
     assert!(!one.requests().pop().unwrap().tls.unwrap().resumed);
 }
 
@@ -94,12 +94,12 @@ fn a_self_signed_certificate_is_trusted_if_it_is_in_the_file() {
         let server = Server::builder().tls(tls).start(|_| Answer::ok("known").close());
         let client = trusting(dir.path(), &pem);
         for _ in 0..2 {
-            assert_eq!(client.fetch(Request::get(&server.url("/")).unwrap()).unwrap().body, b"known");
+            assert_eq!(client.fetch(Request::get(server.url("/"))).unwrap().body, b"known");
         }
         // Others of the same names and with the same subject aren't.
         let other = Tls::self_signed_authority(Fault::None);
         let client = trusting(dir.path(), other.server_pem().0);
-        let error = client.fetch(Request::get(&server.url("/")).unwrap()).unwrap_err();
+        let error = client.fetch(Request::get(server.url("/"))).unwrap_err();
         assert_eq!(error.certificate_fault(), Some(CertificateFault::Untrusted), "{error}");
     }
 }
@@ -117,7 +117,7 @@ fn the_name_and_dates_of_a_self_signed_certificate_count() {
         let tls = Tls::self_signed_authority(fault);
         let pem = tls.server_pem().0.to_owned();
         let server = Server::builder().tls(tls).start(|_| Answer::ok("secret"));
-        let error = trusting(dir.path(), &pem).fetch(Request::get(&server.url("/")).unwrap()).unwrap_err();
+        let error = trusting(dir.path(), &pem).fetch(Request::get(server.url("/"))).unwrap_err();
         assert_eq!(error.certificate_fault(), Some(kind), "{fault:?}: {error}");
         assert!(server.requests().is_empty(), "{fault:?}");
     }

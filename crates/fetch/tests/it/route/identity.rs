@@ -15,7 +15,7 @@ fn client(dir: &Path, pem: &(String, String)) -> Client {
 }
 
 fn get(client: &Client, url: &str) -> Result<String, Error> {
-    let response = client.fetch(Request::get(url).unwrap())?;
+    let response = client.fetch(Request::get(url))?;
     Ok(String::from_utf8(response.body).unwrap())
 }
 
@@ -59,7 +59,7 @@ fn the_named_origin_sees_the_certificate_again() {
         "/" => Answer::redirect(302, &format!("{login_url}?to={}", request.header("x-back").unwrap_or("/"))),
         _ => Answer::ok("back"),
     });
-    let request = Request::get(&named.url("/")).unwrap().header("X-Back", &named.url("/back")).unwrap();
+    let request = Request::get(named.url("/")).header("X-Back", &named.url("/back"));
     assert_eq!(client(dir.path(), &pem).fetch(request).unwrap().body, b"back");
     let back = named.requests().pop().unwrap();
     assert_eq!((back.path(), back.header("x-back")), ("/back", None), "fields don't come back");

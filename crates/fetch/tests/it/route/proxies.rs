@@ -8,7 +8,7 @@ fn through(proxy: &str) -> Config {
 }
 
 fn fetch(config: Config, url: &str) -> Result<String, Error> {
-    let response = Client::new(config).unwrap().fetch(Request::get(url).unwrap())?;
+    let response = Client::new(config).unwrap().fetch(Request::get(url))?;
     Ok(String::from_utf8(response.body).unwrap())
 }
 
@@ -82,9 +82,9 @@ fn proxy_credentials_go_to_the_proxy_only() {
         "{refused}"
     );
     assert!(
-        matches!(fetch(with(""), "http://one.invalid/"), Err(Error::Status(status)) if status.as_u16() == 407)
+        matches!(fetch(with(""), "http://one.invalid/"), Err(Error::Status(answer)) if answer.status.as_u16() == 407)
     );
-    assert!(Request::get("http://a/").unwrap().header("Proxy-Authorization", "Basic x").is_err());
+    assert!(Request::get("http://a/").header("Proxy-Authorization", "Basic x").checked().is_err());
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn connections_are_reused_for_the_same_route_only() {
     let origin = Server::builder().tls(Tls::good()).start(|request| Answer::ok(request.path()));
     let proxy = proxy(origin.address());
     let client = Client::new(through(&format!("http://{}", proxy.address()))).unwrap();
-    let get = |url: &str| client.fetch(Request::get(url).unwrap()).unwrap();
+    let get = |url: &str| client.fetch(Request::get(url)).unwrap();
     for url in ["http://one.invalid/", "http://two.invalid/", "http://one.invalid/"] {
         get(url);
     }
@@ -128,7 +128,7 @@ fn connections_are_reused_for_the_same_route_only() {
     let mut config = through(&format!("http://{}", proxy.address()));
     config.proxies.bypass = haul_fetch::Bypass::parse("127.0.0.1");
     let client = Client::new(config).unwrap();
-    assert_eq!(client.fetch(Request::get(&plain.url("/")).unwrap()).unwrap().body, b"plain");
+    assert_eq!(client.fetch(Request::get(plain.url("/"))).unwrap().body, b"plain");
     assert_eq!((plain.connection_count(), proxy.connection_count()), (1, 3));
 }
 

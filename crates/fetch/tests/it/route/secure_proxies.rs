@@ -20,7 +20,7 @@ fn proxy(tls: Tls, origin: &Server) -> Server {
 }
 
 fn fetch(config: Config, url: &str) -> Result<String, Error> {
-    let response = Client::new(config).unwrap().fetch(Request::get(url).unwrap())?;
+    let response = Client::new(config).unwrap().fetch(Request::get(url))?;
     Ok(String::from_utf8(response.body).unwrap())
 }
 
@@ -43,11 +43,11 @@ fn tls_to_the_origin_runs_within_tls_to_the_proxy() {
     });
     let proxy = proxy(Tls::good(), &origin);
     let client = Client::new(through(&proxy, "", Trust::Anything)).unwrap();
-    let get = |path: &str| Request::get(&format!("https://two.invalid{path}")).unwrap();
+    let get = |path: &str| Request::get(format!("https://two.invalid{path}"));
     for path in ["/chunked", "/chunked"] {
         assert!(client.fetch(get(path)).unwrap().body == body);
     }
-    let put = Request::new(haul_fetch::Method::PUT, "https://two.invalid/").unwrap();
+    let put = Request::new(haul_fetch::Method::PUT, "https://two.invalid/");
     let echoed = client.fetch(put.body(haul_fetch::RequestBody::bytes(body.clone()))).unwrap();
     assert!(echoed.body == body);
     assert_eq!((proxy.connection_count(), origin.connection_count()), (1, 1), "both are used again");

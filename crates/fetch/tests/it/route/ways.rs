@@ -14,7 +14,7 @@ fn client(config: Config) -> Client {
 }
 
 fn get(server: &Server, path: &str) -> Request {
-    Request::get(&server.url(path)).unwrap()
+    Request::get(server.url(path))
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_client_shows_its_certificate_only_to_the_origin_that_the_user_named() {
     assert_eq!(client.fetch(get(&server, "/same")).unwrap().body, b"known");
     // Not even where a connection that has shown it is idle.
     let by_name = format!("https://localhost:{}/known", server.address().port());
-    assert_eq!(client.fetch(Request::get(&by_name).unwrap()).unwrap().body, b"known");
+    assert_eq!(client.fetch(Request::get(&by_name)).unwrap().body, b"known");
     let refused = client.fetch(get(&server, "/other"));
     assert!(matches!(refused, Err(Error::Tls(_) | Error::Transport(_))), "{refused:?}");
 }
@@ -97,10 +97,10 @@ fn a_unix_socket_replaces_every_host() {
     let served = serve_locally(&path);
     let proxies = haul_fetch::Proxies::all("never.invalid".parse().unwrap());
     let config = Config { unix_socket: Some(path.clone()), proxies, ..Config::default() };
-    let response = client(config.clone()).fetch(Request::get("http://one.invalid/x").unwrap()).unwrap();
+    let response = client(config.clone()).fetch(Request::get("http://one.invalid/x")).unwrap();
     assert_eq!(response.body, b"local");
     assert!(served.join().unwrap().starts_with("GET /x HTTP/1.1\r\nHost: one.invalid\r\n"));
-    let gone = client(config).fetch(Request::get("http://one.invalid/x").unwrap()).unwrap_err();
+    let gone = client(config).fetch(Request::get("http://one.invalid/x")).unwrap_err();
     assert!(matches!(gone, Error::Connect(_)), "{gone}");
 }
 
@@ -129,9 +129,9 @@ fn concurrent_requests_resolve_a_name_once() {
     // Two clients with one configuration share the cache.
     for _ in 0..2 {
         let client = Client::new(config.clone()).unwrap();
-        let requests = (0..500).map(|index| Request::get(&url("site.test", index)).unwrap());
+        let requests = (0..500).map(|index| Request::get(url("site.test", index)));
         assert!(client.fetch_each(requests).all(|(_, result)| result.is_ok()));
-        client.fetch(Request::get(&url("known.test", 0)).unwrap()).unwrap();
+        client.fetch(Request::get(url("known.test", 0))).unwrap();
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

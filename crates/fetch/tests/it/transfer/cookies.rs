@@ -32,11 +32,11 @@ fn a_cookie_is_sent_with_the_next_request() {
     let (server, jar) = (echo(), jar());
     let client = Client::new(config(&jar)).unwrap();
     let said = |path: &str| {
-        let response = client.fetch(Request::get(&server.url(path)).unwrap());
+        let response = client.fetch(Request::get(server.url(path)));
         response.map_or_else(|error| error.to_string(), |response| String::from_utf8(response.body).unwrap())
     };
     assert_eq!(said("/"), "");
-    let set = client.fetch(Request::get(&server.url("/set?one=secret")).unwrap()).unwrap();
+    let set = client.fetch(Request::get(server.url("/set?one=secret"))).unwrap();
     assert!(!format!("{:?}", set.headers).contains("secret"), "values aren't shown");
     assert_eq!(said("/"), "one=secret; other=2");
     assert_eq!(said("/fail?late=3"), "the server answered 404 Not Found");
@@ -44,7 +44,7 @@ fn a_cookie_is_sent_with_the_next_request() {
     assert_eq!(said("/to?/"), "one=secret; other=2; late=3; hop=1", "a redirect sets cookies as well");
     // Another client with the same jar, and one without.
     let other = Client::new(config(&jar)).unwrap();
-    let get = || Request::get(&server.url("/")).unwrap();
+    let get = || Request::get(server.url("/"));
     assert_eq!(other.fetch(get()).unwrap().body, b"one=secret; other=2; late=3; hop=1");
     assert_eq!(Client::new(Config::default()).unwrap().fetch(get()).unwrap().body, b"");
 }
@@ -62,8 +62,8 @@ fn each_hop_has_the_cookies_of_its_own_host() {
     let one = |path: &str| format!("http://one.example:{}{path}", here.address().port());
     let two = |path: &str| format!("http://two.example:{}{path}", there.address().port());
     let said = |url: String, own: Option<&str>| {
-        let request = Request::get(&url).unwrap();
-        let request = own.map_or(Ok(request.clone()), |own| request.header("Cookie", own)).unwrap();
+        let request = Request::get(&url);
+        let request = own.map_or(request.clone(), |own| request.clone().header("Cookie", own));
         String::from_utf8(client.fetch(request).unwrap().body).unwrap()
     };
     said(one("/set?a=one"), None);
@@ -85,7 +85,7 @@ fn secure_cookies_are_sent_over_tls_and_to_this_machine() {
         _ => Answer::ok(request.header("cookie").unwrap_or_default()),
     });
     let client = Client::new(config(&jar)).unwrap();
-    let said = |url: &str| client.fetch(Request::get(url).unwrap()).unwrap().body;
+    let said = |url: &str| client.fetch(Request::get(url)).unwrap().body;
     said(&secure.url("/set"));
     assert_eq!(said(&secure.url("/")), b"a=secret");
     assert_eq!(
@@ -109,7 +109,7 @@ fn secure_cookies_of_other_machines_never_leave_tls() {
     let client = Client::new(Config { host_overrides, ..config(&jar) }).unwrap();
     let said = |path: &str| {
         let url = format!("http://one.example:{}{path}", plain.address().port());
-        client.fetch(Request::get(&url).unwrap()).unwrap().body
+        client.fetch(Request::get(&url)).unwrap().body
     };
     assert_eq!(said("/"), b"", "a port makes no other host, but the scheme counts");
     said("/set?a=bad;%20Path=/");

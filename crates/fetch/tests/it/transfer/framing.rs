@@ -19,7 +19,7 @@ fn a_connection_with_an_ambiguous_length_is_not_used_again() {
         let server = Server::start(move |_| Answer::raw([head.as_bytes(), body.as_bytes()].concat()));
         let client = Client::new(Config::default()).unwrap();
         for _ in 0..3 {
-            let response = client.fetch(Request::get(&server.url("/")).unwrap()).unwrap();
+            let response = client.fetch(Request::get(server.url("/"))).unwrap();
             assert_eq!(response.body, b"hello", "{fields}");
         }
         assert_eq!(server.connection_count(), connection_count, "{fields}");

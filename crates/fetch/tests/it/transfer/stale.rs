@@ -44,7 +44,7 @@ fn stray_bytes_cost_one_replay_on_a_new_connection() {
 fn stray_bytes_fail_what_must_not_be_sent_twice() {
     let server = server(b"\r\n");
     let client = Client::new(Config::default()).unwrap();
-    let post = || Request::new(Method::POST, &server.url("/")).unwrap();
+    let post = || Request::new(Method::POST, server.url("/"));
     client.fetch(post()).unwrap();
     assert!(matches!(client.fetch(post()), Err(Error::Protocol(_))));
     assert_eq!(server.requests().len(), 2);
@@ -54,7 +54,7 @@ fn stray_bytes_fail_what_must_not_be_sent_twice() {
 fn stray_bytes_on_a_new_connection_are_an_error() {
     let server = Server::start(|_| Answer::ok("x").preceded_by(*b"\r\n"));
     let client = Client::new(Config::default()).unwrap();
-    let error = client.fetch(Request::get(&server.url("/")).unwrap()).unwrap_err();
+    let error = client.fetch(Request::get(server.url("/"))).unwrap_err();
     assert!(matches!(error, Error::Protocol(_)), "{error}");
     assert_eq!(server.requests().len(), 1);
 }

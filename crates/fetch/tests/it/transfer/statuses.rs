@@ -18,9 +18,9 @@ fn fetch(
 ) -> (Option<String>, Option<String>) {
     let server = Server::start(move |_| answer.clone());
     let dir = tempfile::tempdir().unwrap();
-    let mut request = Request::new(method.parse().unwrap(), &server.url("/x")).unwrap();
+    let mut request = Request::new(method.parse().unwrap(), server.url("/x"));
     for (name, value) in fields {
-        request = request.header(name, value).unwrap();
+        request = request.header(name, value);
     }
     let destination = Destination::File(Publish::new(dir.path().join("x")));
     let task = FetchTask::of(Ok(request), "x".to_owned(), destination);
@@ -63,8 +63,8 @@ fn a_304_that_was_asked_for_is_no_file() {
     }
     let server = Server::start(|_| Answer::new(304).header("ETag", "\"a\""));
     let client = Client::new(Config::default()).unwrap();
-    let request = || Request::get(&server.url("/x")).unwrap();
-    let response = client.fetch(request().header("If-None-Match", "\"a\"").unwrap()).unwrap();
+    let request = || Request::get(server.url("/x"));
+    let response = client.fetch(request().header("If-None-Match", "\"a\"")).unwrap();
     assert_eq!(response.status.as_u16(), 304);
     assert!(matches!(client.fetch(request()), Err(Error::Status(_))));
 }

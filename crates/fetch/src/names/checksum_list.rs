@@ -4,36 +4,48 @@
 //! Does not own: hashing, comparing.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use haul_fetch::{Algorithm, Checksum};
-use haul_io::reason;
-
-use crate::report::exit::Problem;
-use crate::report::text::quoted;
-use crate::run::short_file::read_bytes;
+use crate::{Algorithm, Checksum};
 
 /// The expected checksums of each name, which needn't be UTF-8. A result must match all that are listed for its name.
-#[derive(Debug)]
-pub(crate) struct Checksums(HashMap<Vec<u8>, Vec<Checksum>>);
+#[derive(Clone, Debug)]
+pub struct ChecksumList(HashMap<Vec<u8>, Vec<Checksum>>);
+
+/// A line of a list that isn't a checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadChecksumList {
+    /// The number of the first such line, from 1.
+    pub line: usize,
+}
 
 /// The longest file, in bytes: about half a million names.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
-impl Checksums {
-    /// Reads the file at `path`.
-    pub(crate) fn read(path: &Path) -> Result<Self, Problem> {
-        let text = read_bytes(path, FILE_BYTES_MAX).map_err(|error| {
-            Problem::usage(format!("cannot read checksums {}: {}", quoted(path), reason(&error)))
-        })?;
-        Self::parse(&text).map_err(|number| {
-            Problem::usage(format!("line {number} of checksums {} isn't a checksum", quoted(path)))
-        })
+impl ChecksumList {
+    /// Reads the file at `path`, of at most 64 MiB.
+    ///
+    /// # Errors
+    /// If the file can't be read or is longer; of the kind [`io::ErrorKind::InvalidData`], with a [`BadChecksumList`]
+    /// inside, if a line isn't a checksum.
+    pub fn read(path: impl AsRef<Path>) -> io::Result<Self> {
+        let mut text = Vec::new();
+        let count = File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
+        if count as u64 > FILE_BYTES_MAX {
+            return Err(io::Error::other(format!("longer than {FILE_BYTES_MAX} bytes")));
+        }
+        Self::parse(&text).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
     }
 
-    /// Parses a file. The error is the number of the first invalid line.
-    fn parse(text: &[u8]) -> Result<Self, usize> {
+    /// Parses the text of a list: lines of sha256sum, empty ones, and comments after `#`.
+    ///
+    /// # Errors
+    /// If a line is anything else.
+    pub fn parse(text: &[u8]) -> Result<Self, BadChecksumList> {
         let mut checksums: HashMap<_, Vec<_>> = HashMap::new();
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
@@ -41,7 +53,8 @@ impl Checksums {
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let (name, checksum) = tagged(line).or_else(|| plain(line)).ok_or(index + 1)?;
+            let (name, checksum) =
+                tagged(line).or_else(|| plain(line)).ok_or(BadChecksumList { line: index + 1 })?;
             let listed = checksums.entry(name).or_default();
             if !listed.contains(&checksum) {
                 listed.push(checksum);
@@ -51,11 +64,19 @@ impl Checksums {
     }
 
     /// The checksums for a result: by its path relative to the directory of results, or else by its file name.
-    pub(crate) fn of(&self, name: &Path) -> Option<&[Checksum]> {
+    pub fn of(&self, name: &Path) -> Option<&[Checksum]> {
         let last = || self.0.get(name.file_name()?.as_bytes());
         self.0.get(name.as_os_str().as_bytes()).or_else(last).map(Vec::as_slice)
     }
 }
+
+impl fmt::Display for BadChecksumList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} isn't a checksum", self.line)
+    }
+}
+
+impl std::error::Error for BadChecksumList {}
 
 /// `line` without the carriage returns at its end.
 fn trimmed(mut line: &[u8]) -> &[u8] {
@@ -134,14 +155,18 @@ mod tests {
             (format!("\\{hex}  a\\x"), None),
             (format!("MD5 (a) = {hex}"), None),
         ] {
-            let parsed = Checksums::parse(format!("# one\n\n{line}\n").as_bytes());
-            assert_eq!(parsed.as_ref().err(), name.is_none().then_some(&3), "{line}");
+            let parsed = ChecksumList::parse(format!("# one\n\n{line}\n").as_bytes());
+            assert_eq!(
+                parsed.as_ref().err(),
+                name.is_none().then_some(&BadChecksumList { line: 3 }),
+                "{line}"
+            );
             if let Some(name) = name {
                 let checksum = parsed.unwrap().of(Path::new(name)).map(|all| all[0].to_string());
                 assert_eq!(checksum, Some(format!("sha256:{hex}")), "{line}");
             }
         }
-        let checksums = Checksums::parse(format!("{hex}  x").as_bytes()).unwrap();
+        let checksums = ChecksumList::parse(format!("{hex}  x").as_bytes()).unwrap();
         assert!(checksums.of(Path::new("d/x")).is_some(), "by its last part");
         assert!(checksums.of(Path::new("y")).is_none());
     }
@@ -151,7 +176,7 @@ mod tests {
         let (one, two) = ("a".repeat(64), "b".repeat(64));
         let mut file = format!("\u{feff}{one}  a\r\n{two} *a\n{one}  ./a\n{one}  ").into_bytes();
         file.extend(b"\xff\n");
-        let checksums = Checksums::parse(&file).unwrap();
+        let checksums = ChecksumList::parse(&file).unwrap();
         let of = |name: &[u8]| checksums.of(Path::new(OsStr::from_bytes(name))).map(<[Checksum]>::len);
         assert_eq!((of(b"a"), of(b"\xff"), of(b"\xfe")), (Some(2), Some(1), None));
     }
