@@ -83,7 +83,7 @@ fn a_refusal_without_a_body_is_understood() {
             "HEAD" => Answer::new(403),
             _ => refusal(403, "RequestTimeTooSkewed").header("Date", &date),
         };
-        (!is_right).then(|| Fault::Instead(answer))
+        (!is_right).then_some(Fault::Instead(answer))
     });
     fake.state().put("k", b"some", None);
     assert_eq!(fake.store().stat(&object("k")).unwrap().unwrap().bytes, 4);
