@@ -47,7 +47,8 @@ fn sleep(cancel: &Cancel, time: Duration) {
     if cancel.is_triggered() {
         return;
     }
-    // A time that the kernel's type can't hold is as good as none. A signal's interruption costs one call of the source.
+    // A time that the kernel's type can't hold is as good as none. A signal's interruption costs one call of the
+    // source.
     let time = Timespec::try_from(time).ok();
     let _ = poll(&mut [PollFd::new(cancel, PollFlags::IN)], time.as_ref());
 }

@@ -109,8 +109,8 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         self.in_flight
     }
 
-    /// If the last [`next`](Self::next) asked the source in vain: the time to ask it again although nothing else may have
-    /// happened. `None`: only an answer can change anything.
+    /// If the last [`next`](Self::next) asked the source in vain: the time to ask it again although nothing else may
+    /// have happened. `None`: only an answer can change anything.
     pub(crate) fn asks_again(&self) -> Option<Instant> {
         self.asks_again
     }

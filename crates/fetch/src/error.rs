@@ -3,6 +3,8 @@
 //! Owns: one error type for every way to fetch.
 //! Does not own: the URL in messages (the caller has it), retries (`list::retry`).
 
+pub(crate) mod tls;
+
 use std::path::PathBuf;
 use std::{fmt, io};
 
@@ -10,7 +12,7 @@ use haul_http1::{ProtocolError, RequestError};
 use haul_io::reason;
 use http::StatusCode;
 
-use crate::route::certificate;
+use crate::error::tls::TlsError;
 use crate::{CertificateFault, Checksum, CodingError, ProxyError, Response, Times};
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
@@ -182,22 +184,6 @@ impl fmt::Display for Failed {
 impl std::error::Error for Failed {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.error.source()
-    }
-}
-
-/// Why TLS failed. Its source is the error of the TLS library, which may be another one in a later version.
-#[derive(Debug)]
-pub struct TlsError(pub(crate) rustls::Error);
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&certificate::describe(&self.0))
-    }
-}
-
-impl std::error::Error for TlsError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
     }
 }
 

@@ -74,7 +74,8 @@ pub use downloads::builder::Downloads;
 pub use downloads::event::DownloadEvent;
 pub use downloads::item::{DownloadItem, stays_inside};
 pub use downloads::report::{DownloadFailure, DownloadReport, SomeFailed};
-pub use error::{Error, Failed, Fault, Phase, TlsError};
+pub use error::tls::TlsError;
+pub use error::{Error, Failed, Fault, Phase};
 pub use haul_engine::Closing;
 pub use haul_http1::{Limits, ProtocolError, RequestError};
 pub use haul_io::{

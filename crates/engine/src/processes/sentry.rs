@@ -6,7 +6,7 @@
 //! Owns: the epoll instance, its thread, the note that a worker has died.
 //! Does not own: the descriptors, what their readiness means ([`crate::processes::worker_pool`]).
 //!
-//! Source: `queue/PROTOCOL.md`, part 2, "Who waits for what"; epoll(7).
+//! Source: `queue/PROTOCOL.md`, part 2, "Waiting"; epoll(7).
 
 use std::io::{self, PipeWriter};
 use std::os::fd::{AsFd, OwnedFd};

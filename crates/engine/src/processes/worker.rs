@@ -133,8 +133,8 @@ struct WorkerProcess {
     cancel: Cancel,
     /// A switch that is never triggered, for the steps that end a task.
     never: Cancel,
-    /// Held for reading from before an order is claimed until it is carried out, never by a thread that sleeps for work;
-    /// for writing by an order that must be alone.
+    /// Held for reading from before an order is claimed until it is carried out, never by a thread that sleeps for
+    /// work; for writing by an order that must be alone.
     company: RwLock<()>,
 }
 

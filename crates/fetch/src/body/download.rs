@@ -6,13 +6,13 @@
 //! worth ([`crate::kept::resume`]).
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use haul_io::{Buf, ChunkedFormat, Io, Staged};
+use haul_io::{Buf, Io, Staged};
 use http::HeaderMap;
 use url::Url;
 
 use crate::body::encoded::chunks::Chunks;
+use crate::body::encoded::encoding::Encoding;
 use crate::body::expectation::Expectation;
 use crate::body::file_sink::FileSink;
 use crate::body::receiver::Receiver;
@@ -85,9 +85,9 @@ impl Download {
         Ok(download)
     }
 
-    /// Stores the body in `format`.
-    pub(crate) fn stored_as(self, format: Option<&Arc<dyn ChunkedFormat>>) -> Self {
-        Self { store: self.store.encoded(format), ..self }
+    /// Stores the body in this encoding.
+    pub(crate) fn stored_as(self, encoding: Option<&Encoding>) -> Self {
+        Self { store: self.store.encoded(encoding), ..self }
     }
 
     /// Receives again the content of `chunks`, which an earlier run left of the representation with `validators` in the

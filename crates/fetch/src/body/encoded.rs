@@ -5,5 +5,6 @@
 
 pub(crate) mod chunks;
 pub(crate) mod encoder;
+pub(crate) mod encoding;
 pub(crate) mod helper;
 pub(crate) mod waiting;

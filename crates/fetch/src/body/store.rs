@@ -7,10 +7,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use haul_io::{Buf, ChunkedFile, ChunkedFormat, File, Io, Offset, Staged};
+use haul_io::{Buf, ChunkedFile, File, Io, Offset, Staged};
 
 use crate::body::encoded::chunks::Chunks;
 use crate::body::encoded::encoder::{Encoder, Kept};
+use crate::body::encoded::encoding::Encoding;
 use crate::body::expectation::Expectation;
 use crate::body::file_sink::FileSink;
 use crate::body::reread::reread;
@@ -46,8 +47,8 @@ impl Store {
     }
 
     /// Stores them in `format`.
-    pub(crate) fn encoded(self, format: Option<&Arc<dyn ChunkedFormat>>) -> Self {
-        Self { encoder: format.cloned().map(|format| Box::new(Encoder::new(format))), ..self }
+    pub(crate) fn encoded(self, encoding: Option<&Encoding>) -> Self {
+        Self { encoder: encoding.cloned().map(|encoding| Box::new(Encoder::new(encoding))), ..self }
     }
 
     pub(crate) fn is_encoded(&self) -> bool {

@@ -4,18 +4,18 @@
 //! Does not own: the leftovers themselves ([`crate::kept`]), the attempt ([`crate::list::job`]).
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use haul_io::{ChunkedFormat, Existing, Io, Publish};
+use haul_io::{Existing, Io, Publish};
 use http::Method;
 
 use crate::body::download::Download;
 use crate::body::encoded::chunks::Chunks;
+use crate::body::encoded::encoding::Encoding;
 use crate::body::file_sink::FileSink;
 use crate::body::sink::Sink;
 use crate::kept::claims::Claims;
 use crate::kept::comparison::Comparison;
-use crate::kept::content::{Format, read_head};
+use crate::kept::content::read_head;
 use crate::kept::existing;
 use crate::kept::partial::{Kept, Partial};
 use crate::kept::place::Place;
@@ -44,7 +44,7 @@ pub(super) async fn prepare<I: Io>(
     request: &Request,
     hop: Option<&Hop>,
 ) -> Result<Prepared, Error> {
-    let (io, format) = (attempt.io, attempt.shared.config.format.as_ref());
+    let (io, encoding) = (attempt.io, attempt.shared.encoding.as_ref());
     let publish = match &task.destination {
         // A head is no file.
         Destination::File(_) | Destination::Named(_) if request.method == Method::HEAD => {
@@ -53,10 +53,10 @@ pub(super) async fn prepare<I: Io>(
         Destination::File(publish) => publish,
         Destination::Named(publish) => {
             let sink = Sink::file(FileSink::new(publish.clone(), None));
-            let download = Download::new(sink, task.expected.clone()).stored_as(format);
+            let download = Download::new(sink, task.expected.clone()).stored_as(encoding);
             return Ok(Prepared::Download(Box::new(download.named_by_server(claims.clone()))));
         }
-        Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task, format)),
+        Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task, encoding)),
         // A format is for what is stored outside.
         Destination::Memory => {
             let bytes_max = attempt.shared.config.memory_body_bytes_max;
@@ -70,7 +70,7 @@ pub(super) async fn prepare<I: Io>(
     if publish.existing == Existing::Refuse && directories.has(io, &publish.path).await {
         return Err(Error::Exists);
     }
-    Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task, format))
+    Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task, encoding))
 }
 
 /// As [`prepare`], for a file of which earlier runs may have left something.
@@ -81,12 +81,12 @@ async fn prepare_kept<I: Io>(
     hop: Option<&Hop>,
     publish: &Publish,
 ) -> Result<Prepared, Error> {
-    let (io, format) = (attempt.io, attempt.shared.config.format.as_ref());
+    let (io, encoding) = (attempt.io, attempt.shared.encoding.as_ref());
     let place = Place::of(publish);
     // Before the request: a name that leads out of the directory of results is told at once.
     place.make_directory(io).await.map_err(Error::write)?;
     if attempt.shared.config.sync && request.may_come_in_parts() {
-        return prepare_sync(io, format, task, request, publish).await;
+        return prepare_sync(io, encoding, task, request, publish).await;
     }
     let resumes = attempt.shared.config.resume && request.may_come_in_parts();
     if publish.existing == Existing::Refuse
@@ -95,14 +95,15 @@ async fn prepare_kept<I: Io>(
         if !resumes {
             return Err(Error::Exists);
         }
-        let partial = Partial::of(publish, &request.url).encoded(format.is_some());
-        let existing = existing::Existing { place: &place, stat: &stat, format };
+        let partial = Partial::of(publish, &request.url).encoded(encoding.is_some());
+        let existing =
+            existing::Existing { place: &place, stat: &stat, format: encoding.map(|encoding| &**encoding) };
         let checking = existing::check(attempt, request, hop, &task.expected, existing);
         let response = match checking.await? {
             existing::Verdict::Complete(response) => response,
             existing::Verdict::Elsewhere(hop) => return Ok(Prepared::Elsewhere(Box::new(hop))),
             existing::Verdict::Unknown(content) => {
-                let sink = match format {
+                let sink = match encoding {
                     Some(_) => Sink::Compare(Box::new(Comparison::new(content, publish.path.clone()))),
                     None => Sink::file(FileSink::comparing(publish.clone(), partial)),
                 };
@@ -114,13 +115,13 @@ async fn prepare_kept<I: Io>(
         return Ok(Prepared::Skipped(Box::new(response), publish.path.clone()));
     }
     if !resumes {
-        return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task, format));
+        return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task, encoding));
     }
-    let partial = Partial::of(publish, &request.url).encoded(format.is_some());
+    let partial = Partial::of(publish, &request.url).encoded(encoding.is_some());
     match partial.find(io).await? {
-        None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task, format)),
-        Some(kept) if let Some(format) = format => {
-            Box::pin(restore(io, format, task, EncodedPart { publish, partial, kept })).await
+        None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task, encoding)),
+        Some(kept) if let Some(encoding) = encoding => {
+            Box::pin(restore(io, encoding, task, EncodedPart { publish, partial, kept })).await
         }
         Some(kept) => {
             let prefix = kept.prefix.clone();
@@ -142,17 +143,17 @@ struct EncodedPart<'a> {
 /// the last one that is there. Where no key opens it, the file starts over.
 async fn restore(
     io: &impl Io,
-    format: &Arc<dyn ChunkedFormat>,
+    encoding: &Encoding,
     task: &FetchTask,
     part: EncodedPart<'_>,
 ) -> Result<Prepared, Error> {
     let EncodedPart { publish, partial, kept } = part;
     let Kept { prefix, staged } = kept;
-    let head = read_head(io, staged.file(), format).await?;
-    let old = format.reopen(head.filled());
+    let head = read_head(io, staged.file(), encoding).await?;
+    let old = encoding.reopen(head.filled());
     io.give_buf(head);
     let sink = || FileSink::new(publish.clone(), Some(partial.clone()));
-    let fresh = |sink| Download::new(Sink::file(sink), task.expected.clone()).stored_as(Some(format));
+    let fresh = |sink| Download::new(Sink::file(sink), task.expected.clone()).stored_as(Some(encoding));
     let Some(old) = old else {
         return Ok(Prepared::Download(Box::new(fresh(sink()).after_unreadable_part())));
     };
@@ -172,26 +173,27 @@ async fn restore(
 }
 
 impl Prepared {
-    fn of(sink: Sink, task: &FetchTask, format: Format<'_>) -> Self {
-        Self::Download(Box::new(Download::new(sink, task.expected.clone()).stored_as(format)))
+    fn of(sink: Sink, task: &FetchTask, encoding: Option<&Encoding>) -> Self {
+        Self::Download(Box::new(Download::new(sink, task.expected.clone()).stored_as(encoding)))
     }
 }
 
-/// Begins to bring the file of `task` up to date, which is stored in `format`.
+/// Begins to bring the file of `task` up to date, which is stored in this encoding.
 async fn prepare_sync(
     io: &impl Io,
-    format: Format<'_>,
+    encoding: Option<&Encoding>,
     task: &FetchTask,
     request: &Request,
     publish: &Publish,
 ) -> Result<Prepared, Error> {
-    let SyncStart { sync, copy } = Sync::begin(io, publish, &request.url, format).await?;
+    let SyncStart { sync, copy } =
+        Sync::begin(io, publish, &request.url, encoding.map(|encoding| &**encoding)).await?;
     let copy = match copy {
         Some((copy, content)) if existing::is_expected(io, &task.expected, &content).await? => Some(copy),
         // A file that isn't as expected is fetched again, even if the server has the same.
         _ => None,
     };
     let sink = Sink::file(FileSink::keeping_up(publish.clone(), sync));
-    let download = Download::new(sink, task.expected.clone()).stored_as(format).unless_current(copy);
+    let download = Download::new(sink, task.expected.clone()).stored_as(encoding).unless_current(copy);
     Ok(Prepared::Download(Box::new(download)))
 }

@@ -137,7 +137,8 @@ impl<T> Scheduler<T> {
         None
     }
 
-    /// The time at which the next delay ends. Before it, [`next`](Self::next) changes its answer only after another call.
+    /// The time at which the next delay ends. Before it, [`next`](Self::next) changes its answer only after another
+    /// call.
     pub(crate) fn next_due(&self) -> Option<Duration> {
         self.timers.first_key_value().map(|((due, _), _)| *due)
     }

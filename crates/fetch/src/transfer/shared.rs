@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::Config;
+use crate::body::encoded::encoding::Encoding;
 use crate::route::pool::Pool;
 use crate::route::tls::TlsSettings;
 use crate::segments::host_permits::HostPermits;
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) tls: Arc<TlsSettings>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) large_pieces: Arc<LargePieces>,
+    /// How files are stored, unless as they arrive.
+    pub(crate) encoding: Option<Encoding>,
     /// Requests under way, by host, where these are counted.
     pub(crate) host_permits: HostPermits,
 }
@@ -27,11 +30,13 @@ impl Shared {
         let tls = Arc::new(TlsSettings::new(config.trust.clone(), config.client_identity.clone()));
         let pool = Arc::new(Pool::new(config.idle_connections_max));
         let throttle = Arc::new(Throttle::new(config.rate_max));
+        let encoding = config.format.clone().map(Encoding::new);
         Self {
             config,
             pool,
             tls,
             throttle,
+            encoding,
             large_pieces: Arc::default(),
             host_permits: HostPermits::default(),
         }
@@ -45,6 +50,7 @@ impl Shared {
             tls: self.tls.clone(),
             throttle: self.throttle.clone(),
             large_pieces: self.large_pieces.clone(),
+            encoding: self.encoding.clone(),
             host_permits: self.host_permits.clone(),
         }
     }

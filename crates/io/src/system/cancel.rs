@@ -59,8 +59,8 @@ impl Cancel {
         Ok(Self(Arc::new(Switch { triggered, event, children, parked, parent })))
     }
 
-    /// Unparks the calling thread when the switch is triggered, while the returned guard lives. Call it before a check of
-    /// [`is_triggered`](Self::is_triggered), and park after that.
+    /// Unparks the calling thread when the switch is triggered, while the returned guard lives. Call it before a check
+    /// of [`is_triggered`](Self::is_triggered), and park after that.
     pub fn unparks_this_thread(&self) -> Unparks<'_> {
         self.lock_parked().push(std::thread::current());
         Unparks(self, std::thread::current().id())

@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::body::encoded::chunks::Chunks;
-use crate::body::encoded::helper::{BATCH_CHUNKS, BODY_BYTES_MIN, Batch, Helper};
+use crate::body::encoded::encoding::Encoding;
+use crate::body::encoded::helper::{BATCH_CHUNKS, BODY_BYTES_MIN, Batch, Helper, Helpers};
 use crate::body::encoded::waiting::Waiting;
 use crate::body::expectation::Expectation;
 use crate::body::sink::Sink;
@@ -26,7 +27,7 @@ const OUT_BYTES_MAX: usize = 4 * 64 * 1024 + 4096;
 
 /// Encodes one body.
 pub(crate) struct Encoder {
-    format: Arc<dyn ChunkedFormat>,
+    encoding: Encoding,
     /// The file, once it has begun.
     begun: Option<Begun>,
 }
@@ -39,6 +40,7 @@ struct Begun {
     helper: Option<Helper>,
     /// Whether to ask for a helper when content arrives.
     wants_helper: bool,
+    helpers: Helpers,
     /// The chunks that have been encoded, or are the helper's.
     chunks: u64,
     /// Content of the next chunk, at most a chunk; with a helper, at most a batch.
@@ -62,12 +64,12 @@ pub(crate) struct Kept {
 }
 
 impl Encoder {
-    pub(crate) fn new(format: Arc<dyn ChunkedFormat>) -> Self {
-        Self { format, begun: None }
+    pub(crate) fn new(encoding: Encoding) -> Self {
+        Self { encoding, begun: None }
     }
 
     pub(crate) fn format(&self) -> &Arc<dyn ChunkedFormat> {
-        &self.format
+        &self.encoding
     }
 
     /// The length of the file with `bytes` bytes of content, if that is known. Begins the file.
@@ -83,8 +85,8 @@ impl Encoder {
 
     fn begin(&mut self, io: &impl Io) -> Result<&mut Begun, Error> {
         if self.begun.is_none() {
-            let file = self.format.begin(&mut |out| io.random(out)).map_err(Error::write)?;
-            self.begun = Some(Begun::new(file));
+            let file = self.format().begin(&mut |out| io.random(out)).map_err(Error::write)?;
+            self.begun = Some(Begun::new(file, self.encoding.helpers.clone()));
         }
         Ok(self.begun.as_mut().expect("begun above"))
     }
@@ -200,12 +202,13 @@ impl Encoder {
 }
 
 impl Begun {
-    fn new(file: Arc<dyn ChunkedFile>) -> Self {
+    fn new(file: Arc<dyn ChunkedFile>, helpers: Helpers) -> Self {
         Self {
             armor: file.armor(),
             waiting: Waiting::new(file.chunk_bytes()),
             helper: None,
             wants_helper: false,
+            helpers,
             file,
             chunks: 0,
             out: None,
@@ -224,7 +227,7 @@ impl Begun {
     ) -> Result<(), Error> {
         let chunk_bytes = self.file.chunk_bytes();
         if self.waiting.content().is_empty() && std::mem::take(&mut self.wants_helper) {
-            self.helper = Helper::start(&self.file);
+            self.helper = Helper::start(&self.helpers, &self.file);
         }
         let waiting_bytes_max = if self.helper.is_some() { BATCH_CHUNKS * chunk_bytes } else { chunk_bytes };
         while !content.is_empty() {

@@ -1,8 +1,8 @@
 //! A thread that encodes the chunks of one large body while the next ones arrive.
 //!
 //! Receiving and writing a large body take one core about as long as encoding it. A body that arrives over one
-//! connection is the work of one thread; this is the second one. A process has fewer helpers than cores: where many
-//! bodies arrive at once, the cores are busy anyway.
+//! connection is the work of one thread; this is the second one. There are fewer helpers than cores: where many bodies
+//! arrive at once, the cores are busy anyway.
 //!
 //! Owns: the thread, the batch that it works on, how many of them there may be.
 //! Does not own: which chunks are encoded, and that each is encoded once ([`crate::body::encoded::encoder`]).
@@ -21,8 +21,9 @@ pub(crate) const BODY_BYTES_MIN: u64 = 8 << 20;
 /// Chunks that are handed over at a time: of 64 KiB, they stay in a core's own cache.
 pub(crate) const BATCH_CHUNKS: usize = 4;
 
-/// The helpers of this process.
-static HELPERS: AtomicUsize = AtomicUsize::new(0);
+/// The helpers of a run or a client. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Helpers(Arc<AtomicUsize>);
 
 /// Whole chunks, none of which is the last of its file.
 pub(crate) struct Batch {
@@ -44,12 +45,12 @@ pub(crate) struct Helper {
 }
 
 /// The right to a thread.
-struct Permit;
+struct Permit(Helpers);
 
 impl Helper {
     /// A helper for `file`; `None` if there are enough, or no thread can be had.
-    pub(crate) fn start(file: &Arc<dyn ChunkedFile>) -> Option<Self> {
-        let permit = Permit::take(available_parallelism().map_or(0, |cores| cores.get() - 1))?;
+    pub(crate) fn start(helpers: &Helpers, file: &Arc<dyn ChunkedFile>) -> Option<Self> {
+        let permit = helpers.permit(available_parallelism().map_or(0, |cores| cores.get() - 1))?;
         let (work, batches) = sync_channel::<Batch>(1);
         let (encoded, done) = sync_channel(1);
         let file = file.clone();
@@ -116,15 +117,16 @@ impl Batch {
     }
 }
 
-impl Permit {
-    fn take(count_max: usize) -> Option<Self> {
+impl Helpers {
+    fn permit(&self, count_max: usize) -> Option<Permit> {
         let more = |taken| (taken < count_max).then_some(taken + 1);
-        HELPERS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self)
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        taken.ok().map(|_| Permit(self.clone()))
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        HELPERS.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -27,8 +27,8 @@ impl Waiting {
         self.content.len().saturating_sub(1) / self.chunk_bytes * self.chunk_bytes
     }
 
-    /// Appends the first bytes of `content`, until `bytes_max` bytes wait. Returns the others. Memory is had for no more
-    /// than the whole file, if its length is known: most are short.
+    /// Appends the first bytes of `content`, until `bytes_max` bytes wait. Returns the others. Memory is taken for no
+    /// more than the whole file, if its length is known: most are short.
     pub(crate) fn append<'a>(
         &mut self,
         content: &'a [u8],
