@@ -32,6 +32,7 @@ pub(crate) use self::common::{CommonArgs, ProgressArg};
 pub(crate) use self::files::{DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
 pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
 pub(crate) use self::help::command;
+use self::help::pages::{CompletionsArgs, ManArgs};
 pub(crate) use self::help::topics::asked_for;
 pub(crate) use self::keys::{KeygenArgs, PassphraseArgs};
 pub(crate) use self::network::NetworkArgs;
@@ -75,6 +76,10 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Show what haul does, without a network: fetch, seal, open, verify
     Demo(DemoArgs),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print a manual page
+    Man(ManArgs),
 }
 
 impl Command {
@@ -111,7 +116,7 @@ impl Command {
             Self::Inspect(args) => -clamped(args.quiet),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
-            Self::Bench(_) | Self::Demo(_) => 0,
+            Self::Bench(_) | Self::Demo(_) | Self::Completions(_) | Self::Man(_) => 0,
         }
     }
 }

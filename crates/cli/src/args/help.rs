@@ -4,6 +4,7 @@
 //! Does not own: what each option does (beside its definition).
 
 mod commands;
+pub(crate) mod pages;
 pub(crate) mod topics;
 
 use clap::{Arg, ArgAction, Command, CommandFactory};

@@ -3,4 +3,5 @@
 mod endings;
 mod json;
 mod messages;
+mod pages;
 mod progress;

@@ -55,7 +55,7 @@ const PASSPHRASE: (&str, &str) = ("passphrase", "Ask for a passphrase on the ter
 const INCLUDE: (&str, &str) = ("include", "In trees, take only files that match; repeatable");
 const EXCLUDE: (&str, &str) = ("exclude", "In trees, skip what matches; repeatable");
 
-pub(super) const HELPS: [Help; 11] = [
+pub(super) const HELPS: [Help; 13] = [
     Help {
         command: "get",
         short: &[
@@ -348,6 +348,23 @@ old content known to them.",
         short: &[("files", "Number of files"), ("delay", "Delay of each response")],
         groups: &[],
         examples: "  haul demo",
+        kind: Kind::Other,
+    },
+    Help {
+        command: "completions",
+        short: &[],
+        groups: &[],
+        examples: "  haul completions bash > ~/.local/share/bash-completion/completions/haul
+  haul completions zsh > \"${fpath[1]}/_haul\"
+  haul completions fish > ~/.config/fish/completions/haul.fish",
+        kind: Kind::Other,
+    },
+    Help {
+        command: "man",
+        short: &[("dir", "Write the pages of all commands into this directory")],
+        groups: &[],
+        examples: "  haul man get | man -l -
+  haul man -d ~/.local/share/man/man1",
         kind: Kind::Other,
     },
 ];
