@@ -42,17 +42,18 @@ impl CompletionsArgs {
 impl ManArgs {
     /// Prints a page, or writes all of them.
     pub(crate) fn run(&self, voice: &Voice) -> Result<Exit, Problem> {
-        let haul = super::command().disable_help_subcommand(true);
+        let mut haul = super::command().disable_help_subcommand(true);
         if let Some(dir) = &self.dir {
             let made = std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(haul, dir));
             return made.map(|()| Exit::Success).map_err(|error| cannot_write(dir, &error));
         }
+        // Gives the commands their whole names.
+        haul.build();
         let page = match &self.command {
             None => haul,
             Some(name) => {
                 let found = haul.find_subcommand(name).cloned();
-                let found = found.ok_or_else(|| Problem::usage(format!("there is no command {name:?}")))?;
-                found.display_name(format!("haul-{name}"))
+                found.ok_or_else(|| Problem::usage(format!("there is no command {name:?}")))?
             }
         };
         let mut text = Vec::new();

@@ -44,9 +44,15 @@ fn troff_formats_the_page_of_get() {
     let Some(program) = peer("groff") else { return };
     workdir.write("page", workdir.run(&["man", "get"]).expect_status(0).stdout);
     let page = workdir.path("page");
-    let output = Command::new(program).args(["-man", "-Tascii", "-ww"]).arg(page).output().unwrap();
+    let output = Command::new(program)
+        .args(["-man", "-Tutf8", "-Kutf8", "-P-c", "-P-bou", "-ww"])
+        .arg(page)
+        .output()
+        .unwrap();
     assert!(output.status.success());
     let [text, warnings] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    assert!(text.contains("per-host"), "{text}");
+    for part in ["haul-get - Fetch many URLs at once", "--per-host <N>"] {
+        assert!(text.contains(part), "{text}");
+    }
     assert_eq!(warnings, "");
 }
