@@ -80,8 +80,8 @@ fn perform(command: &Command, environment: &Environment, voice: &Voice) -> Resul
         Command::Keygen(args) => KeygenPlan::resolve(args, environment).run(voice),
         Command::Bench(args) => bench::run(args, environment, voice),
         Command::Demo(args) => demo::run(args, voice),
-        Command::Completions(args) => args.run(voice),
-        Command::Man(args) => args.run(voice),
+        Command::Completions(args) => args.run(args::command(), voice),
+        Command::Man(args) => args.run(args::command(), voice),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueHint};
+use clap::{Args, Command, ValueHint};
 use clap_complete::Shell;
 
 use crate::report::exit::{Exit, Problem};
@@ -31,18 +31,18 @@ pub(crate) struct ManArgs {
 }
 
 impl CompletionsArgs {
-    /// Prints the completions.
-    pub(crate) fn run(&self, voice: &Voice) -> Result<Exit, Problem> {
+    /// Prints the completions of `grammar`.
+    pub(crate) fn run(&self, mut grammar: Command, voice: &Voice) -> Result<Exit, Problem> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut super::command(), "haul", &mut script);
+        clap_complete::generate(self.shell, &mut grammar, "haul", &mut script);
         print(&script, voice)
     }
 }
 
 impl ManArgs {
-    /// Prints a page, or writes all of them.
-    pub(crate) fn run(&self, voice: &Voice) -> Result<Exit, Problem> {
-        let mut haul = super::command().disable_help_subcommand(true);
+    /// Prints a page of `grammar`, or writes all of them.
+    pub(crate) fn run(&self, grammar: Command, voice: &Voice) -> Result<Exit, Problem> {
+        let mut haul = grammar.disable_help_subcommand(true);
         if let Some(dir) = &self.dir {
             let made = std::fs::create_dir_all(dir).and_then(|()| clap_mangen::generate_to(haul, dir));
             return made.map(|()| Exit::Success).map_err(|error| cannot_write(dir, &error));

@@ -1,7 +1,7 @@
 //! Help about topics: `haul help TOPIC`.
 //!
 //! Owns: which topics there are.
-//! Does not own: the help of commands ([`super::help`]).
+//! Does not own: the help of commands ([`super`]).
 
 use std::ffi::OsString;
 

@@ -1,7 +1,7 @@
 //! Failures of fetches, in words.
 //!
 //! Owns: naming the file, the limit and the proxy that a failure is about, advice.
-//! Does not own: texts that need no names ([`haul_fetch::Error`]), exit codes ([`super::describe`]).
+//! Does not own: texts that need no names ([`haul_fetch::Error`]), exit codes ([`super`]).
 
 use std::borrow::Cow;
 use std::path::Path;
