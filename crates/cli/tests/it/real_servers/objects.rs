@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use haul_testkit::{Haul, Weed, seeded_bytes};
+use haul_testkit::{Answer, Haul, Server, Weed, seeded_bytes};
 
 /// More than one part.
 const LEN: usize = (18 << 20) + 12_345;
@@ -65,4 +65,23 @@ fn failures_of_a_store_are_named() {
     assert!(absent.contains("no such object"), "{absent}");
     let invalid = cat(&correct, "s3://haul-cli/a/../b");
     assert!(invalid.contains("a segment"), "{invalid}");
+}
+
+#[test]
+fn an_object_is_kept_even_if_the_store_knows_no_conditions() {
+    let server = Server::start(|request| match request.method.as_str() {
+        "HEAD" => Answer::ok("old").header("ETag", "\"1\""),
+        _ => Answer::ok("").header("ETag", "\"2\""),
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul"))
+        .dir(dir.path())
+        .env("AWS_ENDPOINT_URL", server.url(""))
+        .env("AWS_ACCESS_KEY_ID", "key")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .stdin("new");
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    let refused = haul.run(["seal", "-r", &recipient, "-o", "s3://bucket/key", "-"]).expect_status(1);
+    assert!(refused.stderr_text().contains("exists already"), "{}", refused.stderr_text());
+    assert!(server.requests().iter().all(|request| request.method == "HEAD"));
 }
