@@ -31,9 +31,11 @@ const PLAIN_REQUEST_FIELDS: [&str; 15] = [
     "transfer-encoding",
     "user-agent",
 ];
-/// The fields of responses whose values are secrets.
-const SECRET_RESPONSE_FIELDS: [&str; 4] =
-    ["set-cookie", "authentication-info", "proxy-authentication-info", "refresh"];
+/// The fields of responses whose values may be secrets have one of these in their names.
+const SECRET_RESPONSE_WORDS: [&str; 8] =
+    ["cookie", "auth", "token", "session", "secret", "password", "key", "refresh"];
+/// But these say only what a login needs.
+const CHALLENGES: [&str; 2] = ["www-authenticate", "proxy-authenticate"];
 /// The fields of responses whose values are URLs.
 const URL_FIELDS: [&str; 3] = ["location", "content-location", "link"];
 /// What is shown instead of a secret.
@@ -82,8 +84,11 @@ pub(crate) fn received(url: &Url, head: &ResponseHead) -> TransferEvent {
 
 /// The value of a response's field, without secrets.
 fn shown(name: &HeaderName, value: &str) -> String {
+    let is_secret = |name: &str| {
+        !CHALLENGES.contains(&name) && SECRET_RESPONSE_WORDS.iter().any(|word| name.contains(word))
+    };
     match name.as_str() {
-        name if SECRET_RESPONSE_FIELDS.contains(&name) => MARK.to_owned(),
+        name if is_secret(name) => MARK.to_owned(),
         name if URL_FIELDS.contains(&name) => match value.split_once('?') {
             Some((start, _)) => format!("{start}?{MARK}"),
             None => value.to_owned(),
@@ -131,12 +136,15 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("location", "https://e/b?sig=hush".parse().unwrap());
         headers.insert("set-cookie", "a=hush".parse().unwrap());
+        headers.insert("x-subject-token", "hush".parse().unwrap());
+        headers.insert("www-authenticate", "Basic".parse().unwrap());
         headers.insert("etag", "\"1\"".parse().unwrap());
         let (version, status, framing) = (Version::HTTP_11, StatusCode::FOUND, haul_http1::Framing::None);
         let head = ResponseHead { version, status, headers, framing };
         assert_eq!(
             lines(received(&url, &head)),
-            "HTTP/1.1 302 Found|location: https://e/b?***|set-cookie: ***|etag: \"1\""
+            "HTTP/1.1 302 Found|location: https://e/b?***|set-cookie: ***|x-subject-token: ***|\
+             www-authenticate: Basic|etag: \"1\""
         );
     }
 }
