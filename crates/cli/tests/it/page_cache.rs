@@ -19,12 +19,19 @@ fn cached(path: &Path) -> u64 {
     String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
 }
 
-/// Stores a file, and drops it from the page cache.
+/// How often the kernel is asked to drop a file.
+const DROPS_MAX: usize = 200;
+
+/// Stores a file, and drops it from the page cache. The kernel leaves pages that it uses itself at that moment, so it is
+/// asked again.
 fn drop_cached(path: &Path) {
     let file = std::fs::File::open(path).unwrap();
-    file.sync_all().unwrap();
-    fadvise(&file, 0, None, Advice::DontNeed).unwrap();
-    assert_eq!(cached(path), 0, "{}", path.display());
+    let is_dropped = (0..DROPS_MAX).any(|_| {
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+        cached(path) == 0
+    });
+    assert!(is_dropped, "{}: {} bytes stay", path.display(), cached(path));
 }
 
 fn store(path: &Path) {
