@@ -22,8 +22,8 @@ fn cached(path: &Path) -> u64 {
 /// How often the kernel is asked to drop a file.
 const DROPS_MAX: usize = 200;
 
-/// Stores a file, and drops it from the page cache. The kernel leaves pages that it uses itself at that moment, so it is
-/// asked again.
+/// Stores a file, and drops it from the page cache. The kernel leaves pages that it uses itself at that moment, so it
+/// is asked again.
 fn drop_cached(path: &Path) {
     let file = std::fs::File::open(path).unwrap();
     let is_dropped = (0..DROPS_MAX).any(|_| {
