@@ -79,8 +79,8 @@ impl Table {
     pub(crate) fn rows(&self) -> impl Iterator<Item = Value> {
         self.summaries().map(|(row, Summary { median, low, high })| {
             json!({
-                "event": "bench", "title": self.title, "name": row.name, "unit": self.unit, "median": median, "low": low, "high": high,
-                "ratio": median / self.base(), "figures": row.figures, "cpu_ms": row.cpu,
+                "event": "bench", "title": self.title, "name": row.name, "unit": self.unit,
+                "median": median, "low": low, "high": high, "ratio": median / self.base(), "figures": row.figures, "cpu_ms": row.cpu,
             })
         })
     }

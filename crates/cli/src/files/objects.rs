@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use haul_io::Cancel;
 use haul_seal::{During, Error};
-use haul_store::{Kind, Object, ObjectReader, ObjectWriter, Store, WriterOptions};
+use haul_store::{Object, ObjectReader, ObjectWriter, Store, WriterOptions};
 
 use crate::run::stores::StoreVariables;
 
@@ -47,9 +47,6 @@ pub(super) fn into_object<T>(
 ) -> Result<T, Error> {
     let create = |error: haul_store::Error| Error::Io { step: During::Create, source: error.into() };
     let (store, object) = locate(how.path, how.stores, cancel).map_err(create)?;
-    if !how.replace && exists(&store, &object).map_err(create)? {
-        return Err(Error::Exists);
-    }
     // A sealed file is longer by a header, and by 16 bytes for each 64 KiB.
     let bytes = how.source_bytes.map(|bytes| bytes + bytes / 1024 + (1 << 20));
     let writer =
@@ -63,15 +60,6 @@ pub(super) fn into_object<T>(
         Ok(_) => Ok(worked),
         Err(haul_store::Error::Exists) => Err(Error::Exists),
         Err(error) => Err(Error::Io { step: During::Write, source: error.into() }),
-    }
-}
-
-/// Whether there is such an object, as far as the keys allow to see. The request that publishes an object has the same
-/// condition, but not all stores know it.
-fn exists(store: &Store, object: &Object) -> Result<bool, haul_store::Error> {
-    match store.stat(object) {
-        Err(haul_store::Error::Refused(refusal)) if refusal.kind == Kind::Denied => Ok(false),
-        found => Ok(found?.is_some()),
     }
 }
 

@@ -101,8 +101,8 @@ impl<'a> DryRun<'a> {
             let Self { planned, skipped, failed, left_out, excluded, .. } = self;
             let exit = exit as u8;
             self.voice.data(json!({
-                "event": "report", "version": VERSION, "planned": planned, "skipped": skipped, "failed": failed, "left_out": left_out,
-                "excluded": excluded, "exit": exit,
+                "event": "report", "version": VERSION, "planned": planned, "skipped": skipped,
+                "failed": failed, "left_out": left_out, "excluded": excluded, "exit": exit,
             }));
         }
         if self.excluded > 0 {

@@ -204,7 +204,8 @@ fn a_dry_run_does_nothing() {
     assert_eq!(told[0], planned);
     assert_eq!((&told[1]["event"], &told[1]["subject"]), (&"failed".into(), &urls[1].into()));
     let report = serde_json::json!({
-        "event": "report", "version": 1, "planned": 1, "skipped": 0, "failed": 1, "left_out": 0, "excluded": 0, "exit": 1,
+        "event": "report", "version": 1, "planned": 1, "skipped": 0, "failed": 1, "left_out": 0,
+        "excluded": 0, "exit": 1,
     });
     assert_eq!(told[2..], [report]);
     let run = haul.run(["seal", "--dry-run", "--json", "-r", &recipient, "a"]).expect_status(0);

@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn documents_become_trees() {
-        let text = b"<?xml version=\"1.0\"?>\n<A xmlns=\"http://x/\"><!-- c --><B>a&amp;b&#x41;&lt;</B><C/>\n<B><![CDATA[<d>]]></B></A>";
+        let text =
+            b"<?xml version=\"1.0\"?>\n<A xmlns=\"http://x/\"><!-- c --><B>a&amp;b&#x41;&lt;</B><C/>\n\
+                     <B><![CDATA[<d>]]></B></A>";
         let root = Element::parse(text).unwrap();
         assert_eq!((root.name.as_str(), root.text("B"), root.text("C")), ("A", Some("a&bA<"), Some("")));
         assert_eq!(root.all("B").nth(1).map(|child| child.text.as_str()), Some("<d>"));

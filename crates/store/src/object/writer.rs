@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use crate::Error;
 use crate::access::address::Object;
 use crate::call::body::{Content, Crc};
 use crate::call::store::Store;
 use crate::object::multipart::{Part, Target};
 use crate::object::parts::Parts;
 use crate::object::requests::Publishing;
+use crate::{Error, Kind};
 
 /// Parts are whole numbers of chunks.
 const CHUNK_BYTES: u64 = 64 << 10;
@@ -121,6 +121,7 @@ impl ObjectWriter {
             }
             self.complete(&checksum)?
         } else {
+            self.refuse_existing()?;
             let content = Content::new(std::mem::take(&mut self.buffer), !self.store.endpoint().is_tls());
             self.store.put(&self.object, &content, self.publishing(&checksum))?
         };
@@ -174,12 +175,28 @@ impl ObjectWriter {
         Ok(())
     }
 
+    /// Fails if there is an object that isn't to be replaced, as far as the keys allow to see. The request that
+    /// publishes the object has the same condition, but not all stores know it.
+    fn refuse_existing(&self) -> Result<(), Error> {
+        if self.options.replace {
+            return Ok(());
+        }
+        match self.store.stat(&self.object) {
+            Err(Error::Refused(refusal)) if refusal.kind == Kind::Denied => Ok(()),
+            found => {
+                if found?.is_some() {
+                    Err(Error::Exists)
+                } else {
+                    Ok(())
+                }
+            }
+        }
+    }
+
     /// Begins an upload, or continues one.
     fn begin(&self) -> Result<Parts, Error> {
-        // Found at the end anyway, but then everything has been sent.
-        if !self.options.replace && self.store.stat(&self.object)?.is_some() {
-            return Err(Error::Exists);
-        }
+        // Found at the end as well, but then everything has been sent.
+        self.refuse_existing()?;
         let mut known = BTreeMap::new();
         let mut found = None;
         if self.options.resume {

@@ -41,7 +41,10 @@ mod tests {
     #[test]
     fn only_lines_of_the_schema_pass() {
         let args = ["get", "--json"].map(OsString::from);
-        let retry = r#"{"event":"retry","task":0,"subject":"u","attempt":2,"attempts_max":6,"pause_s":0.5,"host":"h","reason":"r"}"#;
+        let retry = concat!(
+            r#"{"event":"retry","task":0,"subject":"u","attempt":2,"attempts_max":6,"#,
+            r#""pause_s":0.5,"host":"h","reason":"r"}"#
+        );
         check(&args, format!("{retry}\n").as_bytes());
         check(&args[..1], b"text\n");
         check(&args, b"{\"event\": \"cut");

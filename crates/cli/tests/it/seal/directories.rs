@@ -133,6 +133,7 @@ fn an_existing_output_keeps_its_attributes() {
     fs::create_dir(dir.path().join("third")).unwrap();
     fs::write(dir.path().join("third/empty"), "in the way").unwrap();
     let run = haul.run(["seal", "-r", &recipient, "-o", "third", "tree"]).expect_status(1);
-    let refused = "haul: error: cannot seal \"tree/empty\": the directory that mirrors it, \"third/empty\": Not a directory\n";
+    let refused = "haul: error: cannot seal \"tree/empty\": the directory that mirrors it, \
+                   \"third/empty\": Not a directory\n";
     assert!(run.stderr_text().contains(refused), "{}", run.stderr_text());
 }
