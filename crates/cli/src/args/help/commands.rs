@@ -46,6 +46,9 @@ const RESULTS: (&str, &[&str]) = (
     ],
 );
 
+const FORCE: (&str, &str) = ("force", "Overwrite existing results");
+const OUTPUT: (&str, &str) = ("output", "The result (- is stdout), or the directory for results");
+const REPLACE: (&str, &str) = ("replace", "Remove each source once its result is durable");
 const JSON: (&str, &str) = ("json", "Print a JSON object for each task, then the report");
 const QUIET: (&str, &str) = ("quiet", "Print less (twice: nothing)");
 const VERBOSE: (&str, &str) = ("verbose", "Print more (twice: each step)");
@@ -174,10 +177,10 @@ Topics: haul help lists, resuming, proxies, exit-codes, json",
             ("identity", "A file of identities to seal to; repeatable"),
             PASSPHRASE,
             ("armor", "Write text, a third longer"),
-            ("output", "The result (- is stdout), or the directory for results"),
-            ("force", "Overwrite existing results"),
+            OUTPUT,
+            FORCE,
             ("update", "Seal only what is new or changed"),
-            ("replace", "Remove each source once its result is durable"),
+            REPLACE,
             INCLUDE,
             EXCLUDE,
             JSON,
@@ -199,9 +202,9 @@ Topics: haul help recipients, exit-codes, json",
         short: &[
             IDENTITY,
             PASSPHRASE,
-            ("output", "The result (- is stdout), or the directory for results"),
-            ("force", "Overwrite existing results"),
-            ("replace", "Remove each source once its result is durable"),
+            OUTPUT,
+            FORCE,
+            REPLACE,
             ("range", "With -o -, write only these bytes: A-B, A- or -N"),
             INCLUDE,
             EXCLUDE,
