@@ -128,7 +128,8 @@ fn a_rate_counts_every_request_and_none_that_was_not_made() {
     std::fs::write(workdir.path("there"), "").unwrap();
     let took = |paths: Vec<String>, destination: fn(&Path) -> Destination| {
         let begun = clock_ms.load(Ordering::SeqCst);
-        let tasks = paths.iter().map(|path| FetchTask::new(&server.url(path), destination(&workdir.path(""))));
+        let tasks =
+            paths.iter().map(|path| FetchTask::new(&server.url(path), destination(&workdir.path(""))));
         let limits = HostLimits { per_host_rate: Some(10.0), ..HostLimits::default() };
         let clock = || Duration::from_millis(clock_ms.fetch_add(10, Ordering::SeqCst));
         let config = haul_engine::Config {
