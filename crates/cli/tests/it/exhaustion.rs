@@ -214,10 +214,10 @@ fn a_large_body_that_the_kernel_may_not_move_is_received() {
     let body = content.clone();
     let server = Server::start(move |_| Answer::ok(body.clone()));
     let workdir = Workdir::new();
-    for (call, errno) in [(libc::SYS_splice, libc::EPERM), (libc::SYS_pipe2, libc::ENFILE)] {
+    for errno in [libc::EPERM, libc::ENOSYS] {
         for engine in ["serial", "uring=1x4"] {
             let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir());
-            let haul = haul.limits(Limits::default().denying(&[call], errno));
+            let haul = haul.limits(Limits::default().denying(&[libc::SYS_splice], errno));
             haul.run(["get", "-q", "--force", "-e", engine, "-o", "x", &server.url("/")]).expect_status(0);
             assert!(workdir.read("x") == content, "{engine}");
         }
