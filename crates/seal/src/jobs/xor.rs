@@ -129,7 +129,7 @@ impl XorJob {
                 written.map_err(|error| {
                     if has_begun { Error::HalfOverwritten } else { Error::at(During::Write)(error) }
                 })?;
-                self.closes.check(io, &source).await?;
+                self.closes.check(io, source).await?;
                 buf
             }
             XorMode::Replace(_) => {
