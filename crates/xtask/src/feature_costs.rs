@@ -13,7 +13,8 @@ use crate::repository::Repository;
 use crate::steps::cargo;
 
 /// The libraries with features, and their features.
-const LIBRARIES: [(&str, &[&str]); 2] = [
+const LIBRARIES: [(&str, &[&str]); 3] = [
+    ("haul-age-format", &["ssh", "openssl"]),
     ("haul-fetch", &["codings", "cookies", "json", "socks", "tls"]),
     ("haul-seal", &["plugins", "ssh", "openssl"]),
 ];
