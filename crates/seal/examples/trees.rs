@@ -7,10 +7,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let [tree, out, back] = args.as_slice() else { return Err("three directories are needed".into()) };
     let (ada, cancel) = (X25519Identity::generate(), Cancel::new()?);
-    let recipients = [ada.to_recipient().into()];
+    let friends = [ada.to_recipient().into()];
     // The program.
-    let sealed =
-        SealTree::new(recipients).from(tree).to(out).threads(4).cancel(&cancel).on_event(show).run()?;
+    let sealed = SealTree::new(friends).from(tree).to(out).threads(4).cancel(&cancel).on_event(show).run()?;
     let verified = VerifyTree::new([ada.clone().into()]).from(out).run()?;
     let opened = OpenTree::new([ada.into()]).from(out).to(back).run()?;
     // Its end.
