@@ -1,6 +1,7 @@
 //! The configuration of a run.
 //!
-//! Owns: the engine, the cancellation switch, the progress counter; the supervisor's poll interval.
+//! Owns: the engine, the cancellation switch, the progress counter, when workers count as stalled; the supervisor's
+//! poll interval.
 //! Does not own: the configuration of a job.
 
 use std::sync::Arc;
@@ -20,6 +21,16 @@ pub struct Config {
     pub cancel: Cancel,
     /// Payload bytes so far, counted while tasks are still running.
     pub progress: Arc<AtomicU64>,
+    /// The time without progress after which a worker is reported ([`Event::Stalled`](crate::Event::Stalled)), in
+    /// looks of 250 ms. Defaults to a minute.
+    pub stalled_after: Duration,
+}
+
+impl Config {
+    /// A run on `engine` that `cancel` cancels, with defaults for the rest.
+    pub fn new(engine: Engine, cancel: Cancel) -> Self {
+        Self { engine, cancel, progress: Arc::default(), stalled_after: Duration::from_secs(60) }
+    }
 }
 
 /// How much later, at most, the end of a task is reported, and a source that can't tell when it will have a task is

@@ -21,8 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             FetchTask::new(&url, Destination::File(Publish::new(Path::new(&(name + ".age")))))
         })
         .collect();
-    let config =
-        haul_engine::Config { engine: Engine::Serial, cancel: Cancel::new()?, progress: Default::default() };
+    let config = haul_engine::Config::new(Engine::Serial, Cancel::new()?);
     let report = run(&job, tasks.into_iter(), &config, |_event| {});
     println!("{} sealed, {} failed", report.succeeded, report.failed);
     Ok(())

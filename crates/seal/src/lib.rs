@@ -27,7 +27,7 @@
 //! # let dir = tempfile::tempdir()?;
 //! # let [letter, sealed] = ["letter", "letter.age"].map(|name| dir.path().join(name));
 //! std::fs::write(&letter, "Dear Ada")?;
-//! let config = Config { engine: Engine::Serial, cancel: Cancel::new()?, progress: Default::default() };
+//! let config = Config::new(Engine::Serial, Cancel::new()?);
 //! let ada = X25519Identity::generate().to_recipient();
 //! let seal = SealJob::new(vec![ada.into()], FileOptions::default())?;
 //! let report = run(&seal, [Task::file(&letter, &sealed)].into_iter(), &config, |_event| {});

@@ -61,7 +61,7 @@ pub(crate) fn run<J: Portable, S: Source<J::Task>>(
         alone: None,
         returned: Vec::new(),
         given_back: Vec::new(),
-        watch: ProcessWatch::new(),
+        watch: ProcessWatch::new(config.stalled_after),
         stalls: Vec::new(),
         cancel_sent: false,
         last_look: now,
@@ -268,8 +268,8 @@ impl<J: Portable> Coordinator<'_, J> {
             self.pool.table.rouse();
             for (slot, pid) in self.watch.look(&self.pool) {
                 let Some(work) = self.offered.get(&slot) else { continue };
-                let worker = StalledWorker::Process(pid);
-                self.stalls.push(Stall::new(work.id, work.task.clone(), worker));
+                let (worker, time) = (StalledWorker::Process(pid), self.watch.time());
+                self.stalls.push(Stall { id: work.id, task: work.task.clone(), worker, time });
             }
             self.pool.lost_owners().into_iter().for_each(|owner| self.reap_leases(owner));
         }

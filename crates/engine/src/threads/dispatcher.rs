@@ -166,10 +166,15 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         self.combine(&mut OwnWork::Unwanted);
     }
 
-    /// Reports the end of every task to `emit`, and what makes no progress among the work that `recorders` know of.
-    /// Returns once all tasks have ended, or once the source has panicked on a worker. To be called by the reporter.
-    pub(crate) fn report_all(&self, recorders: &Recorders, emit: &mut dyn FnMut(Event<J>)) {
-        let (mut watch, mut last_look) = (StallWatch::new(), Instant::now());
+    /// Reports the end of every task to `emit`, and what `watch` finds among the work that `recorders` know of. Returns
+    /// once all tasks have ended, or once the source has panicked on a worker. To be called by the reporter.
+    pub(crate) fn report_all(
+        &self,
+        recorders: &Recorders,
+        mut watch: StallWatch<RunningKey>,
+        emit: &mut dyn FnMut(Event<J>),
+    ) {
+        let mut last_look = Instant::now();
         loop {
             let begun = Instant::now();
             if last_look.elapsed() >= LOOK_INTERVAL {
@@ -213,7 +218,8 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         let found = self.combiner.visit(|combined| {
             let stall = |key: &RunningKey| {
                 let task = combined.supervisor.task(key.id)?;
-                Some(Stall::new(key.id, task, StalledWorker::Thread(key.thread)))
+                let (worker, time) = (StalledWorker::Thread(key.thread), watch.time());
+                Some(Stall { id: key.id, task, worker, time })
             };
             stalled.iter().filter_map(stall).collect()
         });

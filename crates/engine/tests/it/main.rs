@@ -6,3 +6,4 @@
 mod engines;
 mod exhaustion;
 mod restarts;
+mod stalls;

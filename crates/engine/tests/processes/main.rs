@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 mod deaths;
 mod observe;
 mod panics;
+mod stalls;
 mod stand_ins;
 
 use observe::{ENGINES, observe, this_program};
@@ -40,6 +41,8 @@ enum Task {
     KillOnce(#[serde(with = "wire::path")] PathBuf),
     /// Publishes this file, then kills its worker.
     PublishAndKill(#[serde(with = "wire::path")] PathBuf),
+    /// Sleeps for an hour.
+    Sleep,
     /// Is longer than the table's bound.
     Endless(String),
     Split {
@@ -102,6 +105,10 @@ impl Job for Script {
             Task::Succeed | Task::Endless(_) => Ok(Step::Done(self.secret)),
             Task::Fail => Err(Refused),
             Task::Panic => panic!("as prescribed"),
+            Task::Sleep => {
+                io.sleep(std::time::Duration::from_secs(3_600)).await.map_err(|_| Refused)?;
+                Ok(Step::Done(1))
+            }
             Task::Kill => die(),
             Task::KillOnce(path) if !path.exists() => {
                 std::fs::write(path, "").unwrap();
@@ -323,7 +330,7 @@ fn main() {
     if words.iter().any(|word| word == "--list" || word == "--ignored") {
         return;
     }
-    let cases: [(&str, fn()); 15] = [
+    let cases: [(&str, fn()); 16] = [
         ("every_task_ends_once", every_task_ends_once),
         (
             "a_task_that_kills_is_given_up_and_the_run_goes_on",
@@ -352,6 +359,10 @@ fn main() {
         (
             "threads_replace_processes_that_cannot_be_started",
             stand_ins::threads_replace_processes_that_cannot_be_started,
+        ),
+        (
+            "a_process_without_progress_is_reported_once_with_its_task",
+            stalls::a_process_without_progress_is_reported_once_with_its_task,
         ),
         ("only_the_guilty_task_is_given_up", deaths::only_the_guilty_task_is_given_up),
         ("a_panic_fails_its_task_only", panics::a_panic_fails_its_task_only),

@@ -15,7 +15,6 @@ use crate::execute::Answer;
 use crate::job::contract::{Failure, Step};
 use crate::job::phases::Phases;
 use crate::job::source::Next;
-use crate::stall::LOOKS_MAX;
 
 /// Tasks are names; nothing is carried out.
 struct Names;
@@ -108,9 +107,9 @@ fn a_thread_that_makes_no_progress_is_named_with_its_task() {
         recorders.of(worker).begin(id, &activity);
         activity
     });
-    let mut watch = StallWatch::new();
+    let mut watch = StallWatch::new(Duration::from_secs(60));
     let mut stalls = Vec::new();
-    for _ in 0..2 * LOOKS_MAX {
+    for _ in 0..2 * 240 {
         slow.fetch_add(1, Ordering::Relaxed);
         stalls.extend(dispatcher.stalls(&mut watch, &recorders));
     }

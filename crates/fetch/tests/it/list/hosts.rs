@@ -101,11 +101,7 @@ fn a_rate_holds_for_the_host_that_redirects_lead_to() {
     let limits = HostLimits { per_host_rate: Some(10.0), ..HostLimits::default() };
     let source =
         HostSource::new(tasks, limits, || Duration::from_millis(clock_ms.fetch_add(10, Ordering::SeqCst)));
-    let config = haul_engine::Config {
-        engine: Engine::Serial,
-        cancel: Cancel::new().unwrap(),
-        progress: Default::default(),
-    };
+    let config = haul_engine::Config::new(Engine::Serial, Cancel::new().unwrap());
     let report = run(&FetchJob::new(quick()), source, &config, |_| ());
     assert_eq!(report.succeeded, 20);
     let times = times.lock().unwrap();
@@ -176,11 +172,7 @@ fn tasks_that_wait_for_their_names_occupy_no_worker() {
         let tasks = urls.iter().map(|url| FetchTask::new(url, Destination::Discard));
         let limits = HostLimits { total_max: 4, ..HostLimits::default() };
         let source = HostSource::new(tasks, limits, move || started.elapsed()).looking_up(&config);
-        let run_config = haul_engine::Config {
-            engine: engine.parse().unwrap(),
-            cancel: Cancel::new().unwrap(),
-            progress: Default::default(),
-        };
+        let run_config = haul_engine::Config::new(engine.parse().unwrap(), Cancel::new().unwrap());
         let mut order = Vec::new();
         run(&FetchJob::new(config), source, &run_config, |event| {
             if let Event::Settled(settled) = event {
@@ -250,11 +242,7 @@ fn every_retry_is_reported_before_its_pause() {
         let tasks = [FetchTask::new(&url, Destination::Discard)].into_iter();
         let source = HostSource::new(tasks, HostLimits::default(), move || started.elapsed())
             .on_retry(|id, task, retry| seen.lock().unwrap().push((id.0, task.label.clone(), retry.clone())));
-        let run_config = haul_engine::Config {
-            engine: engine.parse().unwrap(),
-            cancel: Cancel::new().unwrap(),
-            progress: Default::default(),
-        };
+        let run_config = haul_engine::Config::new(engine.parse().unwrap(), Cancel::new().unwrap());
         let report = run(&FetchJob::new(quick()), source, &run_config, |_| ());
         assert_eq!(report.succeeded, 1, "{engine}");
         let seen = seen.into_inner().unwrap();
