@@ -13,5 +13,5 @@ mod requests;
 mod retries;
 mod sealed;
 mod sealed_cuts;
-mod stalls;
 mod sync;
+mod waiting;

@@ -17,6 +17,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
 mod deaths;
+mod late;
 mod observe;
 mod panics;
 mod stalls;
@@ -330,7 +331,7 @@ fn main() {
     if words.iter().any(|word| word == "--list" || word == "--ignored") {
         return;
     }
-    let cases: [(&str, fn()); 16] = [
+    let cases: [(&str, fn()); 17] = [
         ("every_task_ends_once", every_task_ends_once),
         (
             "a_task_that_kills_is_given_up_and_the_run_goes_on",
@@ -359,6 +360,10 @@ fn main() {
         (
             "threads_replace_processes_that_cannot_be_started",
             stand_ins::threads_replace_processes_that_cannot_be_started,
+        ),
+        (
+            "a_coordinator_without_tasks_sleeps_until_it_is_woken",
+            late::a_coordinator_without_tasks_sleeps_until_it_is_woken,
         ),
         (
             "a_process_without_progress_is_reported_once_with_its_task",

@@ -1,7 +1,7 @@
 //! Runs whose workers hang.
 //!
 //! Owns: naming their workers, the second interruption.
-//! Does not own: how long that takes (`engine/src/stall.rs`); threads that hang (`get/stalls.rs`).
+//! Does not own: how long that takes (`engine/src/stall.rs`); threads that hang (`get/waiting.rs`).
 
 use super::*;
 
@@ -107,13 +107,8 @@ fn processes_that_hang_are_named_and_finish_their_work_when_they_go_on() {
             }
         }
         let (status, stderr) = watched.finish();
-        assert_eq!(status, 0, "{engine}: {stderr}");
-        let warnings = stderr.lines().filter(|line| {
-            line.starts_with("haul: warning: worker process ")
-                && line.contains(" has made no progress with ")
-                && line.ends_with(" for 1 s")
-        });
-        assert!(named > 0 && warnings.count() == named, "{engine}: {named} named, {stderr}");
+        assert_eq!((status, stderr.as_str()), (0, ""), "{engine}");
+        assert!(named > 0, "{engine}");
         fixture.check(&done, &BTreeSet::new());
         assert_eq!(done, fixture.all(), "{engine}");
     }

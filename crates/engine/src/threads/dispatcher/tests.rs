@@ -61,7 +61,9 @@ fn waits_after<S: Source<&'static str>>(
     meanwhile: impl FnOnce(),
 ) -> ReporterWaits {
     let visited = dispatcher.combiner.visit(|combined| {
-        (combined.waits, combined.wakes_at) = (ReporterWaits::ForAnything, Instant::now() + LOOK_INTERVAL);
+        (combined.waits, combined.wakes_at) =
+            (ReporterWaits::ForAnything, Some(Instant::now() + LOOK_INTERVAL));
+        combined.looks = true;
     });
     assert!(visited.is_ok());
     meanwhile();
@@ -80,9 +82,9 @@ fn a_sleeping_reporter_is_woken_for_the_first_end_and_for_a_late_source() {
     };
     assert!(waits_after(&dispatcher, || ()) == ReporterWaits::ForAnything, "nothing has ended");
     assert!(waits_after(&dispatcher, || end(Ok(Step::Done(())))) == ReporterWaits::Briefly);
-    assert!(!dispatcher.is_urgent.load(Ordering::Relaxed));
+    assert!(!dispatcher.reporter.0.take_urgency());
     assert!(waits_after(&dispatcher, || end(Err(Failure::Job(())))) == ReporterWaits::Briefly);
-    assert!(dispatcher.is_urgent.load(Ordering::Relaxed), "a failure may end the run");
+    assert!(dispatcher.reporter.0.take_urgency(), "a failure may end the run");
 
     for (time, expected, why) in [
         (Duration::from_millis(1), ReporterWaits::Briefly, "it has to be asked again before the next look"),
@@ -92,6 +94,19 @@ fn a_sleeping_reporter_is_woken_for_the_first_end_and_for_a_late_source() {
         let source = Late(Some("only"), time);
         let late = Dispatcher::new(Supervisor::new(source, Cancel::new().unwrap()), 1);
         assert!(waits_after(&late, || late.settle_answers()) == expected, "{why}");
+    }
+}
+
+#[test]
+fn a_reporter_that_does_not_look_is_woken_when_work_begins() {
+    let source = Late(Some("only"), Duration::MAX);
+    let dispatcher = Dispatcher::new(Supervisor::new(source, Cancel::new().unwrap()), 1);
+    for (looks, expected) in [(false, ReporterWaits::Briefly), (true, ReporterWaits::ForAnything)] {
+        let waits = waits_after(&dispatcher, || {
+            assert!(dispatcher.combiner.visit(|combined| combined.looks = looks).is_ok());
+            dispatcher.settle_answers();
+        });
+        assert!(waits == expected, "it looks: {looks}");
     }
 }
 

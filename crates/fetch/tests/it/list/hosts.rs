@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use haul_engine::{Engine, Event, run};
+use haul_engine::{Engine, Event, Next, Source, run};
 use haul_fetch::{
     Config, Destination, Failed, FetchJob, FetchTask, HostLimits, HostSource, Names, NamesLimits,
 };
@@ -226,6 +226,44 @@ fn a_name_that_is_never_answered_fails_in_time() {
         }
         gate.open();
     }
+}
+
+/// Under a clock that stands still: the source wants to be asked only when a lookup ends or is given up.
+#[test]
+fn a_lookup_that_ends_wakes_the_engine_and_nothing_else_does() {
+    struct Woken(std::sync::mpsc::Sender<()>);
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            // The test may have ended.
+            let _ = self.0.send(());
+        }
+    }
+    let (now, gate) = (Arc::new(AtomicU64::new(0)), Gate::new());
+    let connect_timeout = Duration::from_secs(7);
+    let config = Config { names: names(&gate), connect_timeout, ..quick() };
+    let tasks = ["dead-1", "dead-2"]
+        .map(|name| FetchTask::new(&format!("http://{name}.test/"), Destination::Discard))
+        .into_iter();
+    let clock = now.clone();
+    let clock = move || Duration::from_secs(clock.load(Ordering::SeqCst));
+    let mut source = HostSource::new(tasks, HostLimits::default(), clock).looking_up(&config);
+    let (sender, woken) = std::sync::mpsc::channel();
+    source.set_waker(std::task::Waker::from(Arc::new(Woken(sender))));
+    assert!(matches!(source.next(), Next::Later));
+    assert_eq!(source.ask_again_in(), connect_timeout);
+    now.store(3, Ordering::SeqCst);
+    assert!(matches!(source.next(), Next::Later));
+    assert_eq!(source.ask_again_in(), Duration::from_secs(4));
+    assert!(woken.try_recv().is_err());
+    // The first two lookups end, without an address: the job of each task says so.
+    gate.open();
+    for _ in 0..2 {
+        woken.recv_timeout(Duration::from_secs(30)).unwrap();
+    }
+    for _ in 0..2 {
+        assert!(matches!(source.next(), Next::Task(_)));
+    }
+    assert!(matches!(source.next(), Next::End));
 }
 
 #[test]
