@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::content::Content;
 use super::random::Random;
 use crate::values::handle::Descriptor;
 use crate::{Attributes, Buf, Completion, Features, File, FileKind, Offset, Op, OpenMode, Stat, Value};
@@ -46,9 +47,7 @@ pub(super) enum Node {
 
 #[derive(Clone, Default)]
 pub(super) struct Regular {
-    content: Vec<u8>,
-    /// The content as of the last sync.
-    synced: Option<Vec<u8>>,
+    content: Content,
     mode: u32,
     modified: (i64, u32),
     change_count: u32,
@@ -65,11 +64,8 @@ impl Files {
                 self.add(Node::Directory(directory.to_owned()), Some(directory));
             }
         }
-        let synced = Some(content.to_vec());
-        self.add(
-            Node::Regular(Regular { content: content.to_vec(), synced, ..Regular::default() }),
-            Some(&path),
-        );
+        let content = Content::stored(content);
+        self.add(Node::Regular(Regular { content, ..Regular::default() }), Some(&path));
         self.sync_names();
     }
 
@@ -81,7 +77,7 @@ impl Files {
     /// The content of a file, if there is one of that name.
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
         match &self.nodes[self.names.get(&normal(path.as_ref()))?] {
-            Node::Regular(regular) => Some(&regular.content),
+            Node::Regular(regular) => Some(regular.content.bytes()),
             _ => None,
         }
     }
@@ -91,7 +87,7 @@ impl Files {
         if let Some(node) = self.names.get(&normal(path.as_ref()))
             && let Some(Node::Regular(regular)) = self.nodes.get_mut(node)
         {
-            regular.content = content.to_vec();
+            regular.content.set(content);
             regular.change_count += 1;
         }
     }
@@ -130,15 +126,8 @@ impl Files {
             }
         }
         for node in left.nodes.values_mut() {
-            if let Node::Regular(regular) = node
-                && regular.synced.as_ref() != Some(&regular.content)
-                && random.below(2) == 0
-            {
-                let torn = random.below(regular.content.len() as u64 + 1) as usize;
-                regular.content.truncate(torn);
-                if let Some(synced) = &regular.synced {
-                    regular.content = synced.clone();
-                }
+            if let Node::Regular(regular) = node {
+                regular.content = regular.content.after_power_cut(random);
             }
         }
         left.synced_names = left.names.clone();
@@ -310,7 +299,7 @@ impl Files {
         random: &mut Random,
     ) -> io::Result<usize> {
         let from = offset_of(offset)?;
-        let content = &self.regular(file)?.content;
+        let content = self.regular(file)?.content.bytes();
         let rest = content.get(from..).unwrap_or_default();
         let count = random.short(rest.len().min(bytes_max));
         buf.append(&rest[..count]);
@@ -324,7 +313,7 @@ impl Files {
         if end > self.regular(file)?.content.len() {
             self.resize(file, end)?;
         }
-        self.change(file, |regular| regular.content[from..end].copy_from_slice(&bytes[..count]))?;
+        self.change(file, |regular| regular.content.write(from, &bytes[..count]))?;
         Ok(count)
     }
 
@@ -332,9 +321,9 @@ impl Files {
         if self.refuse_clones {
             return Err(Errno::OPNOTSUPP.into());
         }
-        let content = self.regular(source)?.content.clone();
+        let content = self.regular(source)?.content.bytes().to_vec();
         self.resize(file, content.len())?;
-        self.change(file, |regular| regular.content = content)
+        self.change(file, |regular| regular.content.set(&content))
     }
 
     fn resize(&mut self, file: &File, length: usize) -> io::Result<()> {
@@ -344,7 +333,7 @@ impl Files {
         {
             return Err(ErrorKind::StorageFull.into());
         }
-        self.regular(file)?.content.resize(length, 0);
+        self.regular(file)?.content.resize(length);
         Ok(())
     }
 
@@ -357,7 +346,7 @@ impl Files {
 
     fn sync(&mut self, node: u64) {
         match self.nodes.get_mut(&node).expect("nodes are never removed") {
-            Node::Regular(regular) => regular.synced = Some(regular.content.clone()),
+            Node::Regular(regular) => regular.content.sync(),
             Node::Symlink(_) => {}
             Node::Directory(directory) => {
                 let inside = |path: &Path| path.parent() == Some(directory.as_path());
@@ -365,6 +354,13 @@ impl Files {
                 let now = self.names.iter().filter(|(path, _)| inside(path));
                 self.synced_names.extend(now.map(|(path, node)| (path.clone(), *node)));
             }
+        }
+    }
+
+    /// What a sync leaves behind that fails.
+    pub(super) fn fail_sync(&mut self, node: u64, random: &mut Random) {
+        if let Some(Node::Regular(regular)) = self.nodes.get_mut(&node) {
+            regular.content.fail_sync(random);
         }
     }
 
