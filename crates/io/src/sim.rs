@@ -10,6 +10,7 @@ mod links;
 mod machine;
 mod peers;
 mod random;
+mod survival;
 
 pub use files::Files;
 pub use machine::Sim;

@@ -1,7 +1,7 @@
 //! The simulated file system.
 //!
-//! Owns: names, contents, and which of them survive a power cut.
-//! Does not own: time, injected faults.
+//! Owns: names, attributes, operations on files.
+//! Does not own: what survives a power cut ([`super::survival`]), time, injected faults.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -25,7 +25,7 @@ pub struct Files {
     /// Every name except the root's, which is the empty path.
     pub(super) names: BTreeMap<PathBuf, u64>,
     /// The names as of the last sync of their directory.
-    synced_names: BTreeMap<PathBuf, u64>,
+    pub(super) synced_names: BTreeMap<PathBuf, u64>,
     next_node: u64,
     /// The file system is full when its contents would exceed this.
     pub capacity_bytes: Option<u64>,
@@ -47,7 +47,7 @@ pub(super) enum Node {
 
 #[derive(Clone, Default)]
 pub(super) struct Regular {
-    content: Content,
+    pub(super) content: Content,
     mode: u32,
     modified: (i64, u32),
     change_count: u32,
@@ -67,11 +67,6 @@ impl Files {
         let content = Content::stored(content);
         self.add(Node::Regular(Regular { content, ..Regular::default() }), Some(&path));
         self.sync_names();
-    }
-
-    /// Makes the names as they are now survive a power cut.
-    pub(super) fn sync_names(&mut self) {
-        self.synced_names = self.names.clone();
     }
 
     /// The content of a file, if there is one of that name.
@@ -112,26 +107,6 @@ impl Files {
     /// Every name, directories too, in order.
     pub fn names(&self) -> Vec<&Path> {
         self.names.keys().map(PathBuf::as_path).collect()
-    }
-
-    pub(super) fn after_power_cut(&self, random: &mut Random) -> Files {
-        let mut left = self.clone();
-        left.names = self.synced_names.clone();
-        for path in self.names.keys().chain(self.synced_names.keys()) {
-            if self.names.get(path) != self.synced_names.get(path) && random.below(2) == 0 {
-                match self.names.get(path) {
-                    Some(node) => left.names.insert(path.clone(), *node),
-                    None => left.names.remove(path),
-                };
-            }
-        }
-        for node in left.nodes.values_mut() {
-            if let Node::Regular(regular) = node {
-                regular.content = regular.content.after_power_cut(random);
-            }
-        }
-        left.synced_names = left.names.clone();
-        left
     }
 
     pub(super) fn perform(&mut self, op: Op, random: &mut Random) -> Completion {
@@ -317,6 +292,22 @@ impl Files {
         Ok(count)
     }
 
+    /// Writes all of `bytes`.
+    pub(super) fn write_whole(
+        &mut self,
+        file: &File,
+        mut bytes: &[u8],
+        mut offset: u64,
+        random: &mut Random,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = self.write(file, bytes, Offset::At(offset), random)?;
+            bytes = &bytes[count..];
+            offset += count as u64;
+        }
+        Ok(())
+    }
+
     fn clone_file(&mut self, source: &File, file: &File) -> io::Result<Value> {
         if self.refuse_clones {
             return Err(Errno::OPNOTSUPP.into());
@@ -341,26 +332,6 @@ impl Files {
         match &self.nodes[&node] {
             Node::Regular(regular) => regular.content.len(),
             _ => 0,
-        }
-    }
-
-    fn sync(&mut self, node: u64) {
-        match self.nodes.get_mut(&node).expect("nodes are never removed") {
-            Node::Regular(regular) => regular.content.sync(),
-            Node::Symlink(_) => {}
-            Node::Directory(directory) => {
-                let inside = |path: &Path| path.parent() == Some(directory.as_path());
-                self.synced_names.retain(|path, _| !inside(path));
-                let now = self.names.iter().filter(|(path, _)| inside(path));
-                self.synced_names.extend(now.map(|(path, node)| (path.clone(), *node)));
-            }
-        }
-    }
-
-    /// What a sync leaves behind that fails.
-    pub(super) fn fail_sync(&mut self, node: u64, random: &mut Random) {
-        if let Some(Node::Regular(regular)) = self.nodes.get_mut(&node) {
-            regular.content.fail_sync(random);
         }
     }
 

@@ -185,6 +185,7 @@ fn is_on_files(op: &Op) -> bool {
             | Op::Connect { .. }
             | Op::ConnectLocal { .. }
             | Op::Recv { .. }
+            | Op::Move { .. }
             | Op::Send { .. }
             | Op::Sleep { .. }
     )
@@ -336,6 +337,14 @@ impl World {
             Op::Recv { socket, mut buf, .. } => {
                 let result = self.peers.recv(socket.0.simulated(), &mut buf, &mut self.random);
                 Completion::counted(result, buf)
+            }
+            Op::Move { socket, file, offset, bytes_max, .. } => {
+                let mut buf = Buf::with_capacity(bytes_max);
+                let arrived = self.peers.recv(socket.0.simulated(), &mut buf, &mut self.random);
+                // Receiving says what else there is.
+                let count = arrived.unwrap_or(0);
+                let written = self.files.write_whole(&file, buf.filled(), offset, &mut self.random);
+                Completion::new(written.map(|()| Value::Count(count)))
             }
             Op::Send { socket, buf, .. } => {
                 let count = self.random.short(buf.filled().len());
