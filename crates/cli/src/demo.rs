@@ -104,8 +104,7 @@ impl Demo<'_> {
         tasks: impl Source<J::Task>,
         engine: Engine,
     ) -> Result<Report, Problem> {
-        let config =
-            haul_engine::Config { engine, cancel: self.cancel.clone(), progress: Default::default() };
+        let config = haul_engine::Config::new(engine, self.cancel.clone());
         let report = haul_engine::run(job, tasks, &config, |_| {});
         if report.succeeded != self.bodies.len() as u64 || report.failed > 0 {
             return Err(failed(&format!("{what}: {} of {} failed", report.failed, self.bodies.len())));

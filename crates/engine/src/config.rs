@@ -1,9 +1,9 @@
 //! The configuration of a run.
 //!
-//! Owns: the engine, the cancellation switch, the progress counter; the supervisor's poll interval.
+//! Owns: the engine, the cancellation switch, the progress counter, when workers count as stalled; the supervisor's
+//! poll interval.
 //! Does not own: the configuration of a job.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -21,13 +21,15 @@ pub struct Config {
     pub cancel: Cancel,
     /// Payload bytes so far, counted while tasks are still running.
     pub progress: Arc<AtomicU64>,
+    /// The time without progress after which a worker is reported ([`Event::Stalled`](crate::Event::Stalled)), in
+    /// looks of 250 ms. Defaults to a minute.
+    pub stalled_after: Duration,
 }
 
 impl Config {
-    /// A run on as many threads as there are cores, until `cancel` is triggered.
-    pub fn new(cancel: Cancel) -> Self {
-        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { engine: Engine::Threads(cores), cancel, progress: Arc::default() }
+    /// A run on `engine` that `cancel` cancels, with defaults for the rest.
+    pub fn new(engine: Engine, cancel: Cancel) -> Self {
+        Self { engine, cancel, progress: Arc::default(), stalled_after: Duration::from_secs(60) }
     }
 }
 

@@ -23,7 +23,7 @@ pub enum Event<J: Job> {
     },
     /// A task has ended. Exactly one such event for each task that was taken from the source.
     Settled(Settled<J>),
-    /// A worker has made no progress with a task for a minute. At most a few such events for each run; none of the
+    /// A worker has made no progress with a task for [`Config::stalled_after`](crate::Config). At most a few such events for each run; none of the
     /// serial engine, whose only thread is the one that calls back.
     Stalled(Stall<J>),
     /// The run has ended. The last event.
@@ -75,7 +75,7 @@ pub struct Report {
     pub failed: u64,
     /// Number of tasks that ended because the run was cancelled.
     pub cancelled_tasks: u64,
-    /// How often a worker made no progress with a task for a minute.
+    /// How often a worker was reported to make no progress with a task.
     pub stalls: u64,
     /// Payload bytes of the tasks that succeeded.
     pub bytes: u64,

@@ -9,3 +9,4 @@ pub(crate) mod contract;
 pub(crate) mod phases;
 pub(crate) mod portable;
 pub(crate) mod source;
+pub(crate) mod waker;

@@ -38,6 +38,7 @@ pub use job::contract::{Failure, Job, Outcome, Step, TaskId};
 pub use job::phases::{Phases, Spread, Spreads};
 pub use job::portable::{Portable, Wire, WorkerCommand};
 pub use job::source::{Again, Next, Source};
+pub use job::waker::{SourceWaker, thread_waker};
 pub use processes::handles::Workers;
 pub use processes::worker::{WorkError, work};
 pub use run::{run, run_portable};

@@ -3,10 +3,9 @@
 //! Owns: its loop.
 //! Does not own: the order of work ([`crate::supervisor`]).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use haul_io::{Blocking, Cancel, run_ready};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::config::Config;
 use crate::event::Event;
@@ -14,7 +13,7 @@ use crate::execute::execute;
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::source::Source;
-use crate::stall::LOOK_INTERVAL;
+use crate::job::waker::thread_waker;
 use crate::supervisor::{Ready, Supervisor};
 
 pub(crate) fn run<J: Job>(
@@ -25,6 +24,8 @@ pub(crate) fn run<J: Job>(
 ) -> Spreads {
     let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
     let mut spreads = Spreads::default();
+    let _unparks = config.cancel.unparks_this_thread();
+    supervisor.set_waker(thread_waker());
     loop {
         match supervisor.next(Instant::now()) {
             Ready::Work(work) => {
@@ -34,21 +35,20 @@ pub(crate) fn run<J: Job>(
             }
             Ready::Wait => {
                 // Nothing is under way, so only the source can change anything.
-                let left = |at: Instant| at.saturating_duration_since(Instant::now());
-                sleep(&config.cancel, supervisor.asks_again().map_or(LOOK_INTERVAL, left));
+                sleep(&config.cancel, supervisor.asks_again());
             }
             Ready::End => return spreads,
         }
     }
 }
 
-/// Sleeps for `time`, at most until `cancel` is triggered.
-fn sleep(cancel: &Cancel, time: Duration) {
+/// Sleeps until the source or `cancel` unparks this thread, at most until `until`.
+fn sleep(cancel: &Cancel, until: Option<Instant>) {
     if cancel.is_triggered() {
         return;
     }
-    // A time that the kernel's type can't hold is as good as none. A signal's interruption costs one call of the
-    // source.
-    let time = Timespec::try_from(time).ok();
-    let _ = poll(&mut [PollFd::new(cancel, PollFlags::IN)], time.as_ref());
+    match until {
+        Some(until) => std::thread::park_timeout(until.saturating_duration_since(Instant::now())),
+        None => std::thread::park(),
+    }
 }

@@ -1,4 +1,4 @@
-//! Workers that make no progress with a piece of work for a minute.
+//! Workers that make no progress with a piece of work for a while ([`Config::stalled_after`]).
 //!
 //! Looks are counted, not time: a run that was stopped meanwhile (Ctrl-Z) had its workers stopped too.
 //!
@@ -11,12 +11,12 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(doc)]
+use crate::config::Config;
 use crate::job::contract::{Job, TaskId};
 
 /// The pause between two looks.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
-/// The number of looks in a minute.
-pub(crate) const LOOKS_MAX: u32 = 240;
 /// The pieces of work that are named in a run, at most.
 const NAMED_MAX: usize = 16;
 
@@ -50,14 +50,10 @@ impl fmt::Display for StalledWorker {
     }
 }
 
-impl<J: Job> Stall<J> {
-    pub(crate) fn new(id: TaskId, task: Arc<J::Task>, worker: StalledWorker) -> Self {
-        Self { id, task, worker, time: LOOK_INTERVAL * LOOKS_MAX }
-    }
-}
-
 /// What was seen at the last looks. `K` identifies a piece of work and who carries it out.
 pub(crate) struct StallWatch<K> {
+    /// The number of looks at which a piece of work may show no progress.
+    looks_max: u32,
     seen: HashMap<K, Seen>,
     named: usize,
 }
@@ -69,19 +65,29 @@ struct Seen {
 }
 
 impl<K: Copy + Eq + Hash> StallWatch<K> {
-    pub(crate) fn new() -> Self {
-        Self { seen: HashMap::new(), named: 0 }
+    /// A watch for what makes no progress for `stalled_after`, rounded down to looks.
+    pub(crate) fn new(stalled_after: Duration) -> Self {
+        let looks = stalled_after.as_nanos() / LOOK_INTERVAL.as_nanos();
+        Self { looks_max: u32::try_from(looks).unwrap_or(u32::MAX).max(1), seen: HashMap::new(), named: 0 }
+    }
+
+    /// For how long a stalled worker has made no progress.
+    pub(crate) fn time(&self) -> Duration {
+        LOOK_INTERVAL.saturating_mul(self.looks_max)
     }
 
     /// Looks at what is `running`: each with a mark that changes whenever it makes progress. Returns what has made none
-    /// for [`LOOKS_MAX`] looks, each only once. To be called every [`LOOK_INTERVAL`].
+    /// for too many looks, each only once. To be called every [`LOOK_INTERVAL`].
     pub(crate) fn look(&mut self, running: impl IntoIterator<Item = (K, u64)>) -> Vec<K> {
         let mut before = std::mem::take(&mut self.seen);
         let mut stalled = Vec::new();
         for (key, mark) in running {
-            let looks = before.remove(&key).filter(|seen| seen.mark == mark).map_or(0, |seen| seen.looks + 1);
+            let looks = before
+                .remove(&key)
+                .filter(|seen| seen.mark == mark)
+                .map_or(0, |seen| seen.looks.saturating_add(1));
             self.seen.insert(key, Seen { mark, looks });
-            if looks == LOOKS_MAX && self.named < NAMED_MAX {
+            if looks == self.looks_max && self.named < NAMED_MAX {
                 self.named += 1;
                 stalled.push(key);
             }
@@ -94,10 +100,13 @@ impl<K: Copy + Eq + Hash> StallWatch<K> {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     #[test]
     fn what_makes_no_progress_for_a_minute_is_named_once() {
-        let mut watch = StallWatch::new();
-        let minute = LOOKS_MAX as u64;
+        let mut watch = StallWatch::new(MINUTE);
+        let minute = 240;
+        assert_eq!((u64::from(watch.looks_max), watch.time()), (minute, MINUTE));
         let mut named = Vec::new();
         for look in 0..4 * minute {
             // One that stands still from the start, one that goes on until the second minute, one that always goes on.
@@ -113,8 +122,20 @@ mod tests {
 
     #[test]
     fn only_so_many_are_named() {
-        let mut watch = StallWatch::new();
-        let named: usize = (0..=LOOKS_MAX).map(|_| watch.look((0..100).map(|key| (key, 0))).len()).sum();
+        let mut watch = StallWatch::new(MINUTE);
+        let named: usize = (0..=240).map(|_| watch.look((0..100).map(|key| (key, 0))).len()).sum();
         assert_eq!(named, NAMED_MAX);
+    }
+
+    #[test]
+    fn any_time_is_a_number_of_looks() {
+        for (time, looks) in [
+            (Duration::ZERO, 1),
+            (Duration::from_millis(749), 2),
+            (Duration::from_secs(1), 4),
+            (Duration::MAX, u32::MAX),
+        ] {
+            assert_eq!(StallWatch::<u8>::new(time).looks_max, looks, "{time:?}");
+        }
     }
 }

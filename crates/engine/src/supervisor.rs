@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Instant;
 
 use haul_io::Cancel;
@@ -103,6 +104,11 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             given_back: VecDeque::new(),
             in_flight: 0,
         }
+    }
+
+    /// Has the source wake the engine by `waker`.
+    pub(crate) fn set_waker(&mut self, waker: Waker) {
+        self.source.set_waker(waker);
     }
 
     pub(crate) fn in_flight(&self) -> usize {

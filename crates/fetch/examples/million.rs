@@ -26,11 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tasks = (0..count).map(|number| FetchTask::new(&format!("{url}{number}"), Destination::Discard));
     let started = Instant::now();
     let source = HostSource::new(tasks, HostLimits::default(), move || started.elapsed());
-    let config = haul_engine::Config {
-        engine: "threads=16".parse()?,
-        cancel: Cancel::new()?,
-        progress: Default::default(),
-    };
+    let config = haul_engine::Config::new("threads=16".parse()?, Cancel::new()?);
     let mut ends: BTreeMap<String, u64> = BTreeMap::new();
     let report = haul_engine::run(&FetchJob::new(Config::default()), source, &config, |event| {
         if let Event::Settled(settled) = event {

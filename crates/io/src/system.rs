@@ -4,6 +4,7 @@
 //! Leaves: the switch that cancels a run, waiting that it interrupts, the wording of errors.
 //! Private: the flag and the descriptor behind [`Cancel`]. Nothing here knows an operation.
 
+#[cfg_attr(loom, path = "system/modelled_bell.rs")]
 pub(crate) mod bell;
 mod cancel;
 pub(crate) mod close;
@@ -17,6 +18,7 @@ pub(crate) mod random;
 pub(crate) mod room;
 pub(crate) mod shortage;
 mod standard;
+pub(crate) mod sync;
 
 pub use cancel::Cancel;
 pub use close::flush;

@@ -21,7 +21,9 @@ mod combiner;
 pub mod lease;
 pub mod oracle;
 mod ring;
+mod sleeper;
 mod sync;
 
 pub use combiner::{Combiner, Poisoned};
 pub use ring::{Closed, Ring, TryPop, TryPush};
+pub use sleeper::Sleeper;

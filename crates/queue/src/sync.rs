@@ -16,23 +16,23 @@ use loom as model;
 use shuttle as model;
 
 #[cfg(not(any(loom, shuttle)))]
-pub(crate) use real::{Deadline, Futex, UnsafeCell, relax, yield_now};
+pub(crate) use real::{Deadline, Futex, Token, UnsafeCell, relax, yield_now};
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::{
     Mutex,
-    atomic::{AtomicU64, fence},
+    atomic::{AtomicBool, AtomicU64, fence},
 };
 
 #[cfg(any(loom, shuttle))]
 pub(crate) use model::{
     sync::{
         Mutex,
-        atomic::{AtomicU64, fence},
+        atomic::{AtomicBool, AtomicU64, fence},
     },
     thread::yield_now,
 };
 #[cfg(any(loom, shuttle))]
-pub(crate) use modelled::{Deadline, Futex, UnsafeCell, relax};
+pub(crate) use modelled::{Deadline, Futex, Token, UnsafeCell, relax};
 
 pub(crate) use std::sync::atomic::Ordering;
 
@@ -65,6 +65,26 @@ mod real {
         #[inline]
         pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
             access(self.0.get())
+        }
+    }
+
+    /// The token of a thread: it sleeps until there is one, and takes it.
+    pub(crate) struct Token(std::thread::Thread);
+
+    impl Token {
+        pub(crate) fn of_this_thread() -> Self {
+            Self(std::thread::current())
+        }
+
+        pub(crate) fn post(&self) {
+            self.0.unpark();
+        }
+
+        pub(crate) fn take(&self, until: Option<Instant>) {
+            match until {
+                Some(until) => std::thread::park_timeout(until.saturating_duration_since(Instant::now())),
+                None => std::thread::park(),
+            }
         }
     }
 
@@ -131,11 +151,37 @@ mod modelled {
     use super::{Wakeup, model, yield_now};
     use model::sync::atomic::{AtomicU32, Ordering};
     use model::sync::{Condvar, Mutex};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     /// A pause in a loop that waits for another thread. The models must run that thread.
     pub(crate) fn relax() {
         yield_now();
+    }
+
+    /// A thread's token. Loom's own threads lose theirs while they wait for a lock.
+    pub(crate) struct Token {
+        is_there: Mutex<bool>,
+        posted: Condvar,
+    }
+
+    impl Token {
+        pub(crate) fn of_this_thread() -> Self {
+            Self { is_there: Mutex::new(false), posted: Condvar::new() }
+        }
+
+        pub(crate) fn post(&self) {
+            *self.is_there.lock().expect("never poisoned") = true;
+            self.posted.notify_one();
+        }
+
+        /// The models have no time: a timed sleep is over at once.
+        pub(crate) fn take(&self, until: Option<Instant>) {
+            let mut is_there = self.is_there.lock().expect("never poisoned");
+            while !*is_there && until.is_none() {
+                is_there = self.posted.wait(is_there).expect("never poisoned");
+            }
+            *is_there = false;
+        }
     }
 
     #[cfg(loom)]
@@ -188,6 +234,10 @@ mod modelled {
 
         pub(crate) fn wake(&self, count: u32) {
             let _bucket = self.bucket.lock().expect("never poisoned");
+            // No model has as many sleepers.
+            if count > i32::MAX as u32 / 2 {
+                return self.sleepers.notify_all();
+            }
             for _ in 0..count {
                 self.sleepers.notify_one();
             }

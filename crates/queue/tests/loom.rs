@@ -1,14 +1,17 @@
 //! Every schedule of small cases, with the reorderings that the memory model permits:
 //! `RUSTFLAGS="--cfg loom" cargo test -p haul-queue --release --test loom`.
 //!
-//! Owns: cases of two and three threads: the ring with one and two slots, the combiner.
+//! Owns: cases of two and three threads: the ring with one and two slots; the dispatcher (`loom/dispatcher.rs`).
 //! Does not own: more threads (see `shuttle.rs`), the real futex (see `it/stress.rs`).
 //!
 //! A lost wake-up shows as loom's "deadlock", a missing happens-before as a racing cell access, a lost item as a failed
 //! assertion or a leak.
 #![cfg(loom)]
 
-use haul_queue::{Closed, Combiner, Ring, TryPop, TryPush};
+#[path = "loom/dispatcher.rs"]
+mod dispatcher;
+
+use haul_queue::{Closed, Ring, TryPop, TryPush};
 use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -239,94 +242,5 @@ fn try_push_after_a_known_pop_is_not_refused() {
         assert_eq!(ring.try_push(Box::new(2)), Ok(()));
         assert_eq!(ring.try_push(Box::new(3)), Err(TryPush::Full(Box::new(3))));
         // The ring drops item 2; loom would report a leak.
-    });
-}
-
-/// The engine's dispatcher in small: a ring of work, a ring of answers, and the state that a combiner applies them to.
-struct Dispatcher {
-    work: Ring<u32>,
-    answers: Ring<u32>,
-    combiner: Combiner<Vec<u32>>,
-    /// The number of answers after which the ring of work is closed.
-    expected: usize,
-}
-
-impl Dispatcher {
-    fn new(expected: usize) -> Arc<Self> {
-        let (work, answers) = (Ring::with_capacity(4), Ring::with_capacity(4));
-        Arc::new(Self { work, answers, combiner: Combiner::new(Vec::new()), expected })
-    }
-
-    fn combine(&self) {
-        let apply = |taken: &mut Vec<u32>| {
-            while let TryPop::Item(answer) = self.answers.try_pop() {
-                taken.push(answer);
-                if taken.len() == self.expected {
-                    self.work.close();
-                }
-            }
-        };
-        self.combiner.combine(apply, || !self.answers.is_empty()).unwrap();
-    }
-
-    /// D1 to D5.
-    fn answer(&self, answer: u32) {
-        self.answers.push(answer).unwrap();
-        self.combine();
-    }
-
-    fn taken(&self) -> Vec<u32> {
-        self.combiner.visit(|taken| taken.clone()).unwrap()
-    }
-}
-
-/// Starts a thread that gives `answer` and then calls `after`.
-fn answerer(
-    dispatcher: &Arc<Dispatcher>,
-    answer: u32,
-    after: impl FnOnce(&Dispatcher) + 'static,
-) -> JoinHandle<()> {
-    let dispatcher = Arc::clone(dispatcher);
-    thread::spawn(move || {
-        dispatcher.answer(answer);
-        after(&dispatcher);
-    })
-}
-
-#[test]
-fn no_answer_is_left_behind_when_every_worker_has_left() {
-    check(3, || {
-        let dispatcher = Dispatcher::new(3);
-        let (first, second) = (answerer(&dispatcher, 1, |_| ()), answerer(&dispatcher, 2, |_| ()));
-        first.join().unwrap();
-        second.join().unwrap();
-        assert!(dispatcher.answers.is_empty());
-        assert_eq!(sorted([dispatcher.taken()]), [1, 2]);
-    });
-}
-
-/// The last answer closes the ring of work. If one is left behind, both workers sleep for ever: loom's "deadlock".
-#[test]
-fn no_worker_sleeps_for_ever_over_an_answer() {
-    check(2, || {
-        let dispatcher = Dispatcher::new(2);
-        let sleep = |dispatcher: &Dispatcher| assert_eq!(dispatcher.work.pop(), None);
-        let (first, second) = (answerer(&dispatcher, 1, sleep), answerer(&dispatcher, 2, sleep));
-        first.join().unwrap();
-        second.join().unwrap();
-        assert_eq!(sorted([dispatcher.taken()]), [1, 2]);
-    });
-}
-
-/// A visitor can make a worker find the lock taken, and so must combine afterwards (D6).
-#[test]
-fn a_visitor_applies_the_answer_that_found_the_lock_taken() {
-    check(3, || {
-        let dispatcher = Dispatcher::new(1);
-        let worker = answerer(&dispatcher, 1, |dispatcher| assert_eq!(dispatcher.work.pop(), None));
-        dispatcher.taken();
-        dispatcher.combine();
-        worker.join().unwrap();
-        assert_eq!(dispatcher.taken(), [1]);
     });
 }

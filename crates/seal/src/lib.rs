@@ -100,7 +100,7 @@
 //! whole; larger files are split into segments that workers process in any order:
 //!
 //! ```
-//! use haul_seal::{Cancel, Config, FileOptions, SealJob, Task, X25519Identity, run};
+//! use haul_seal::{Cancel, Config, Engine, FileOptions, SealJob, Task, X25519Identity, run};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
@@ -109,7 +109,7 @@
 //! let ada = X25519Identity::generate().to_recipient();
 //! let seal = SealJob::new(vec![ada.into()], FileOptions::default())?;
 //! let tasks = [Task::file(&letter, &sealed)].into_iter();
-//! let report = run(&seal, tasks, &Config::new(Cancel::new()?), |_event| {});
+//! let report = run(&seal, tasks, &Config::new(Engine::Serial, Cancel::new()?), |_event| {});
 //! assert_eq!(report.succeeded, 1);
 //! # Ok(())
 //! # }

@@ -1,7 +1,8 @@
 //! Scripted servers, trees of files, the program under test and its peers, for haul's tests.
 //!
 //! Rooms: `servers` (scripted servers and proxies), `program` (haul and other programs as processes), `files` (trees
-//! and working directories), `mounts` (file systems), `outcomes` (runs of jobs inside the test's own process).
+//! and working directories), `mounts` (file systems), `outcomes` (runs of jobs inside the test's own process),
+//! `fed` (a source that a test feeds).
 //!
 //! Owns: fixtures that the tests of several crates share; each removes what it made when it is dropped.
 //! Does not own: assertions about the product; simulated files and sockets (see `haul-io`'s `Sim`).
@@ -10,12 +11,14 @@
 //! at a chosen point until the test opens it.
 #![forbid(unsafe_code)]
 
+mod fed;
 mod files;
 mod mounts;
 mod outcomes;
 mod program;
 mod servers;
 
+pub use fed::{FedSource, Feeder, fed};
 pub use files::compare::{Compare, assert_same, compare};
 pub use files::random::seeded_bytes;
 pub use files::tree::{Tree, files_below};

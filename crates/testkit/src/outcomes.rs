@@ -40,7 +40,7 @@ pub fn outcomes<J: Job, T>(
     mut look: impl FnMut(&Settled<J>) -> T,
 ) -> Outcomes<T> {
     let cancel = Cancel::new().expect("a switch for the run");
-    let config = Config { engine, cancel, progress: Default::default() };
+    let config = Config::new(engine, cancel);
     let mut ends: BTreeMap<TaskId, T> = BTreeMap::new();
     let report = run(job, tasks, &config, |event| {
         if let Event::Settled(settled) = event {

@@ -23,14 +23,16 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     step("test, with OpenSSL", || openssl(repository))?;
     step("test, without features", || featureless(repository))?;
     mixture::ci(repository)?;
-    step("loom", || model(repository, "loom", &["--lib", "--test", "loom"]))?;
-    step("shuttle", || model(repository, "shuttle", &["--test", "shuttle"]))
+    step("loom, queues", || model(repository, "loom", "haul-queue", &["--lib", "--test", "loom"]))?;
+    step("loom, parking and cancelling", || model(repository, "loom", "haul-io", &["--lib", "modelled"]))?;
+    step("shuttle", || model(repository, "shuttle", "haul-queue", &["--test", "shuttle"]))
 }
 
-/// Runs the queues' models under a checker. It builds in a folder of its own, because the flag changes every crate.
-fn model(repository: &Repository, checker: &str, tests: &[&str]) -> Result<(), String> {
+/// Runs the models of a package under a checker. It builds in a folder of its own, because the flag changes every
+/// crate.
+fn model(repository: &Repository, checker: &str, package: &str, tests: &[&str]) -> Result<(), String> {
     let folder = repository.root.join("target").join(checker);
-    let arguments = [&["test", "--release", "--package", "haul-queue"], tests].concat();
+    let arguments = [&["test", "--release", "--package", package], tests].concat();
     let mut command = cargo(&repository.root, &arguments);
     succeed(command.env("RUSTFLAGS", format!("--cfg {checker}")).env("CARGO_TARGET_DIR", folder))
 }

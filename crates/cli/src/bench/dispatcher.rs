@@ -43,7 +43,7 @@ impl Job for Nothing {
 /// # Errors
 /// If the system refuses the engine a thread.
 pub(super) fn measure(engine: Engine, tasks: u64) -> io::Result<f64> {
-    let config = Config { engine, cancel: Cancel::new()?, progress: Default::default() };
+    let config = Config::new(engine, Cancel::new()?);
     let report = run(&Nothing, 0..tasks, &config, |_| {});
     if report.engine != Some(engine) || !report.shortages.is_empty() {
         return Err(io::ErrorKind::OutOfMemory.into());

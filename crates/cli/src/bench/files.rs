@@ -95,7 +95,7 @@ impl Bench<'_> {
         let placement = Placement { direction, suffix: ".age".into(), output };
         let walk = Walk::new(vec![self.tree.clone()], placement)
             .map_err(|error| Problem::usage(error.to_string()))?;
-        let config = Config { engine, cancel: Cancel::new()?, progress: Default::default() };
+        let config = Config::new(engine, Cancel::new()?);
         let setting = Setting { config, workers: Workers::default() };
         timed(|| {
             let report = job.run(walk, &setting, |_| {});

@@ -46,7 +46,7 @@ fn fetch(args: &BenchArgs, url: &str, engine: Engine) -> Result<Sample, Problem>
     let idle_connections_max = engine.in_flight_max().max(Config::default().idle_connections_max);
     let job = FetchJob::new(Config { retries: 0, idle_connections_max, ..Config::default() });
     let tasks = (0..args.files).map(|_| FetchTask::new(url, Destination::Discard));
-    let config = haul_engine::Config { engine, cancel: Cancel::new()?, progress: Default::default() };
+    let config = haul_engine::Config::new(engine, Cancel::new()?);
     timed(|| {
         let report = haul_engine::run(&job, tasks, &config, |_| {});
         if report.failed == 0 {

@@ -53,6 +53,7 @@ impl CatPlan {
                 progress: ProgressForm::Hidden,
                 report,
                 verbose: args.verbose > 0,
+                stalled_after: None,
                 stores: StoreVariables::resolve(environment),
             },
             stdout_is_terminal: environment.stdout_is_terminal,

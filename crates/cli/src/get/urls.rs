@@ -6,8 +6,10 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
+use std::task::Waker;
+use std::time::Duration;
 
-use haul_engine::{Next, Source};
+use haul_engine::{Next, Source, thread_waker};
 use haul_fetch::{Destination, FetchJob, FetchTask};
 
 use super::naming::Naming;
@@ -48,6 +50,16 @@ impl Source<FetchTask> for Urls {
             Next::End => Next::End,
         }
     }
+
+    fn set_waker(&mut self, waker: Waker) {
+        if let Some(list) = &mut self.list {
+            list.set_waker(waker);
+        }
+    }
+
+    fn ask_again_in(&mut self) -> Duration {
+        self.list.as_mut().map_or(Duration::MAX, Source::ask_again_in)
+    }
 }
 
 impl Urls {
@@ -55,11 +67,12 @@ impl Urls {
     pub(super) fn print(mut self, json: bool, voice: &Voice) -> Exit {
         let mut dry_run = DryRun::new(FetchJob::VERB, json, voice);
         let (hasher, mut names) = (RandomState::new(), HashSet::new());
+        self.set_waker(thread_waker());
         while !dry_run.is_unread() {
             let task = match self.next() {
                 Next::Task(task) => task,
                 Next::Again(_) | Next::Later => {
-                    std::thread::yield_now();
+                    std::thread::park_timeout(self.ask_again_in());
                     continue;
                 }
                 Next::End => break,

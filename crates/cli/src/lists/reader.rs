@@ -8,8 +8,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
 
-use haul_engine::{Next, Source};
+use haul_engine::{Next, Source, SourceWaker};
 use haul_io::reason;
 
 use super::list::{Line, Lines};
@@ -28,7 +30,7 @@ pub(crate) enum List {
     /// A pipe or a terminal, where the system refuses a thread to wait for its lines.
     Waiting(Lines<Box<dyn Read + Send>>),
     /// A pipe or a terminal, whose lines may arrive slowly: a thread waits for them.
-    Stream { batches: Receiver<Vec<Line>>, batch: std::vec::IntoIter<Line> },
+    Stream { batches: Receiver<Vec<Line>>, batch: std::vec::IntoIter<Line>, waker: SourceWaker },
 }
 
 impl List {
@@ -55,6 +57,8 @@ impl List {
 
     fn stream(reader: impl Read + Send + 'static) -> Result<Self, Problem> {
         let (sender, batches) = sync_channel(BATCHES_AHEAD);
+        let waker = SourceWaker::default();
+        let sender = Sender { batches: Some(sender), waker: waker.clone() };
         // The thread isn't joined: the program must be able to end while stdin stays open.
         let source: Arc<Mutex<Option<Box<dyn Read + Send>>>> = Arc::new(Mutex::new(Some(Box::new(reader))));
         let taken = source.clone();
@@ -64,7 +68,7 @@ impl List {
             }
         };
         match std::thread::Builder::new().name("list".to_owned()).spawn(send) {
-            Ok(_) => Ok(Self::Stream { batches, batch: Vec::new().into_iter() }),
+            Ok(_) => Ok(Self::Stream { batches, batch: Vec::new().into_iter(), waker }),
             // Without a thread, the run waits for each line.
             Err(error) => take(&source).map(|reader| Self::Waiting(Lines::new(reader))).ok_or(error.into()),
         }
@@ -75,14 +79,37 @@ fn take<T>(source: &Mutex<Option<T>>) -> Option<T> {
     source.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
+/// Sends batches to the consumer and wakes it for each, and for the end.
+struct Sender {
+    /// `None` once it is dropped.
+    batches: Option<SyncSender<Vec<Line>>>,
+    waker: SourceWaker,
+}
+
+impl Sender {
+    /// Whether the consumer still wants lines.
+    fn send(&self, batch: Vec<Line>) -> bool {
+        let is_wanted = self.batches.as_ref().is_some_and(|batches| batches.send(batch).is_ok());
+        self.waker.wake();
+        is_wanted
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        drop(self.batches.take());
+        self.waker.wake();
+    }
+}
+
 /// Sends the lines of `reader` in batches. A line that has arrived never waits for one that hasn't.
-fn send_lines(reader: impl Read, sender: &SyncSender<Vec<Line>>) {
+fn send_lines(reader: impl Read, sender: &Sender) {
     let mut lines = Lines::new(reader);
     let mut batch = Vec::new();
     while let Some(line) = lines.step() {
         batch.extend(line);
         let is_due = batch.len() == BATCH_LINES_MAX || !lines.has_buffered_line();
-        if is_due && !batch.is_empty() && sender.send(std::mem::take(&mut batch)).is_err() {
+        if is_due && !batch.is_empty() && !sender.send(std::mem::take(&mut batch)) {
             return;
         }
     }
@@ -93,7 +120,7 @@ impl Source<Line> for List {
         let (batches, batch) = match self {
             Self::File(lines) => return Source::next(lines),
             Self::Waiting(lines) => return Source::next(lines),
-            Self::Stream { batches, batch } => (batches, batch),
+            Self::Stream { batches, batch, .. } => (batches, batch),
         };
         loop {
             if let Some(line) = Iterator::next(batch) {
@@ -106,11 +133,33 @@ impl Source<Line> for List {
             }
         }
     }
+
+    fn set_waker(&mut self, waker: Waker) {
+        if let Some(of_thread) = self.waker() {
+            of_thread.set(waker);
+        }
+    }
+
+    fn ask_again_in(&mut self) -> Duration {
+        self.waker().map_or(Duration::MAX, SourceWaker::ask_again_in)
+    }
+}
+
+impl List {
+    fn waker(&self) -> Option<&SourceWaker> {
+        match self {
+            Self::Stream { waker, .. } => Some(waker),
+            // They never answer that a line comes later.
+            Self::File(_) | Self::Waiting(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+
+    use haul_engine::thread_waker;
 
     use super::*;
     use crate::lists::list::Item;
@@ -119,9 +168,11 @@ mod tests {
     fn lines_are_passed_on_as_they_arrive() {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let mut list = List::stream(reader).unwrap_or_else(|_| panic!("a thread for the list"));
+        list.set_waker(thread_waker());
+        assert_eq!(list.ask_again_in(), Duration::MAX);
         let mut next = || loop {
             match Source::next(&mut list) {
-                Next::Later => std::thread::yield_now(),
+                Next::Later => std::thread::park(),
                 Next::Task(line) => break Some(line),
                 _ => break None,
             }

@@ -20,6 +20,6 @@ impl EngineChoice {
     }
 
     pub(crate) fn config(&self, cancel: Cancel) -> Config {
-        Config { engine: self.engine, cancel, progress: Default::default() }
+        Config::new(self.engine, cancel)
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use crate::report::voice::Colour;
 
@@ -49,6 +50,13 @@ impl Environment {
     /// The value of a variable.
     pub(crate) fn variable(&self, name: &str) -> Option<&OsStr> {
         self.variables.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
+    /// The time without progress after which a worker is reported. Only for tests, which don't want to wait a minute:
+    /// release programs have no such variable.
+    pub(crate) fn stalled_after(&self) -> Option<Duration> {
+        let seconds = self.text("HAUL_TEST_STALLED_AFTER").filter(|_| cfg!(debug_assertions))?;
+        seconds.parse().map(Duration::from_secs).ok()
     }
 
     /// The variables that are text.

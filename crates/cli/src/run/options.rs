@@ -3,6 +3,8 @@
 //! Owns: the engine that was asked for, how the progress is shown.
 //! Does not own: `--engine auto` ([`super::probe`]), the grammar of the options.
 
+use std::time::Duration;
+
 use haul_engine::Engine;
 
 use super::environment::Environment;
@@ -21,6 +23,8 @@ pub(crate) struct RunOptions {
     pub(crate) report: ReportOptions,
     /// Whether `-v` was given.
     pub(crate) verbose: bool,
+    /// The time without progress after which a worker is reported, if it isn't the engine's default.
+    pub(crate) stalled_after: Option<Duration>,
     /// The store of addresses that begin with `s3://`.
     pub(crate) stores: StoreVariables,
 }
@@ -35,7 +39,14 @@ impl RunOptions {
         };
         let progress = progress_form(args.progress, args.quiet > 0, environment);
         let stores = StoreVariables::resolve(environment);
-        Self { engine: args.engine.engine, progress, report, verbose: args.verbose > 0, stores }
+        Self {
+            engine: args.engine.engine,
+            progress,
+            report,
+            verbose: args.verbose > 0,
+            stalled_after: environment.stalled_after(),
+            stores,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::{ErrorKind, IoSliceMut};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::task::Waker;
 use std::time::Duration;
 
 use haul_engine::{Again, Engine, Next, Source, TaskId};
@@ -101,6 +102,10 @@ struct Peeked<S> {
 impl<S: Source<Task>> Source<Task> for Peeked<S> {
     fn next(&mut self) -> Next<Task> {
         self.first.pop_front().map_or_else(|| self.rest.next(), Next::Task)
+    }
+
+    fn set_waker(&mut self, waker: Waker) {
+        self.rest.set_waker(waker);
     }
 
     fn ask_again_in(&mut self) -> Duration {

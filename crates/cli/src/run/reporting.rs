@@ -39,7 +39,9 @@ impl RunContext<'_> {
         rest: impl FnOnce(&mut S, &mut dyn FnMut(&J::Task)) -> Rest,
     ) -> Result<Exit, Problem> {
         let cancel = Cancel::new()?;
-        let config = Config { progress: self.progress.bytes().clone(), ..self.choice.config(cancel.clone()) };
+        let config = self.choice.config(cancel.clone());
+        let stalled_after = self.options.stalled_after.unwrap_or(config.stalled_after);
+        let config = Config { progress: self.progress.bytes().clone(), stalled_after, ..config };
         let workers = Workers::default();
         let watch = SignalWatch::with_workers(cancel.clone(), workers.clone())?;
         self.progress.set_in_flight_max(config.engine.in_flight_max());

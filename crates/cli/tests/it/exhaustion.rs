@@ -3,6 +3,8 @@
 //! The report says what was lacking. Limits are those of a container: a cgroup, resource limits, filters of system
 //! calls.
 
+mod injected;
+
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;

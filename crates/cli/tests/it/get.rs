@@ -14,3 +14,4 @@ mod retries;
 mod sealed;
 mod sealed_cuts;
 mod sync;
+mod waiting;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use haul_testkit::{Haul, Tree, Watched, files_below, seeded_bytes};
+use haul_testkit::{Haul, Tree, Watched, files_below, seeded_bytes, skip};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use serde_json::Value;
@@ -49,6 +49,11 @@ impl Fixture {
         let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path()).timeout(Duration::from_secs(600));
         let plain = contents(&work);
         Self { dir, haul, key, plain }
+    }
+
+    /// Has haul name workers that make no progress for so many seconds.
+    fn naming_workers_after(self, seconds: &str) -> Self {
+        Self { haul: self.haul.env("HAUL_TEST_STALLED_AFTER", seconds), ..self }
     }
 
     fn start(&self, engine: &str, options: &[&str]) -> Watched {

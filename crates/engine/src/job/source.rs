@@ -3,6 +3,7 @@
 //! Owns: the interface of a source.
 //! Does not own: any particular source.
 
+use std::task::Waker;
 use std::time::Duration;
 
 use crate::config::POLL_INTERVAL;
@@ -15,7 +16,7 @@ pub enum Next<T> {
     Task(T),
     /// A task that was returned by [`Source::again`] and may start again now.
     Again(TaskId),
-    /// No task at the moment. The engine asks again when a task has ended, at the latest after
+    /// No task at the moment. The engine asks again when a task has ended or the source wakes it, at the latest after
     /// [`Source::ask_again_in`].
     Later,
     /// No further task, unless one is returned.
@@ -39,8 +40,16 @@ pub trait Source<T>: Send {
     /// The next task. Should not block: answers are processed between the calls.
     fn next(&mut self) -> Next<T>;
 
-    /// After [`Next::Later`]: the time after which to ask again, if no task ends and none comes back before.
-    /// [`Duration::MAX`] if only that can change the answer. Milliseconds for a source that can't tell.
+    /// Takes the engine's waker. To wake it, from any thread, has the engine ask again. Called before the engine asks
+    /// for the first task, and once more if another engine takes over the run. A source that wraps another passes the
+    /// waker on.
+    fn set_waker(&mut self, waker: Waker) {
+        drop(waker);
+    }
+
+    /// After [`Next::Later`]: the time after which to ask again, if no task ends, none comes back and the source doesn't
+    /// wake the engine before. [`Duration::MAX`] if only that can change the answer. Milliseconds for a source that
+    /// can't tell and doesn't wake.
     fn ask_again_in(&mut self) -> Duration {
         POLL_INTERVAL
     }

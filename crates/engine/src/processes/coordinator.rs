@@ -23,6 +23,7 @@ use crate::job::source::Source;
 use crate::processes::answers::{abandon, done, failed, is_undoing, of_last_attempt, part, started};
 use crate::processes::encoding::from_bytes;
 use crate::processes::order::{ReplyOf, ReplyValue, order_for};
+use crate::processes::sentry::alarm_waker;
 use crate::processes::suspect::{Alone, Suspect};
 use crate::processes::watch::ProcessWatch;
 use crate::processes::worker_pool::{DEATHS_MAX, WorkerPool};
@@ -61,7 +62,7 @@ pub(crate) fn run<J: Portable, S: Source<J::Task>>(
         alone: None,
         returned: Vec::new(),
         given_back: Vec::new(),
-        watch: ProcessWatch::new(),
+        watch: ProcessWatch::new(config.stalled_after),
         stalls: Vec::new(),
         cancel_sent: false,
         last_look: now,
@@ -70,6 +71,7 @@ pub(crate) fn run<J: Portable, S: Source<J::Task>>(
         cores: std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
     };
     coordinator.pool.watch(&config.cancel);
+    supervisor.set_waker(alarm_waker(coordinator.pool.table.alarm()));
     let mut spreads = Spreads::default();
     loop {
         if coordinator.hand_out(&mut supervisor) {
@@ -238,7 +240,9 @@ impl<J: Portable> Coordinator<'_, J> {
         if !self.returned.is_empty() {
             return;
         }
-        let mut timeout = LOOK_INTERVAL.saturating_sub(self.last_look.elapsed());
+        // Without work in the table, there is nothing to look at.
+        let until_look = LOOK_INTERVAL.saturating_sub(self.last_look.elapsed());
+        let mut timeout = if self.offered.is_empty() { Duration::MAX } else { until_look };
         if self.pool.is_unwatched() {
             timeout = timeout.min(POLL_INTERVAL);
         }
@@ -268,8 +272,8 @@ impl<J: Portable> Coordinator<'_, J> {
             self.pool.table.rouse();
             for (slot, pid) in self.watch.look(&self.pool) {
                 let Some(work) = self.offered.get(&slot) else { continue };
-                let worker = StalledWorker::Process(pid);
-                self.stalls.push(Stall::new(work.id, work.task.clone(), worker));
+                let (worker, time) = (StalledWorker::Process(pid), self.watch.time());
+                self.stalls.push(Stall { id: work.id, task: work.task.clone(), worker, time });
             }
             self.pool.lost_owners().into_iter().for_each(|owner| self.reap_leases(owner));
         }

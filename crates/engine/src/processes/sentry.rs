@@ -1,7 +1,7 @@
 //! The thread that wakes the coordinator for what doesn't happen in the lease table.
 //!
 //! The coordinator sleeps on the table's event count only. This thread sleeps in `epoll_wait` and rings the table's
-//! alarm; it decides nothing.
+//! alarm; it decides nothing. The source rings the same alarm.
 //!
 //! Owns: the epoll instance, its thread, the note that a worker has died.
 //! Does not own: the descriptors, what their readiness means ([`crate::processes::worker_pool`]).
@@ -12,6 +12,7 @@ use std::io::{self, PipeWriter};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Wake, Waker};
 use std::thread::JoinHandle;
 
 use haul_io::Cancel;
@@ -87,6 +88,19 @@ impl Sentry {
     pub(super) fn take_deaths(&self) -> bool {
         self.has_deaths.swap(false, Ordering::AcqRel)
     }
+}
+
+/// A waker that ends the coordinator's sleep, for its source.
+pub(super) fn alarm_waker(alarm: Alarm) -> Waker {
+    struct Ring(Alarm);
+
+    impl Wake for Ring {
+        fn wake(self: Arc<Self>) {
+            self.0.ring();
+        }
+    }
+
+    Waker::from(Arc::new(Ring(alarm)))
 }
 
 fn watch(epoll: &OwnedFd, has_deaths: &AtomicBool, alarm: &Alarm) {

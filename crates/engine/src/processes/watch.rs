@@ -3,6 +3,8 @@
 //! Owns: which process holds which lease, and since when.
 //! Does not own: how long is too long ([`crate::stall`]).
 
+use std::time::Duration;
+
 use haul_queue::lease::SlotId;
 
 use crate::processes::worker_pool::WorkerPool;
@@ -12,11 +14,16 @@ use crate::stall::StallWatch;
 pub(super) struct ProcessWatch(StallWatch<SlotId>);
 
 impl ProcessWatch {
-    pub(super) fn new() -> Self {
-        Self(StallWatch::new())
+    pub(super) fn new(stalled_after: Duration) -> Self {
+        Self(StallWatch::new(stalled_after))
     }
 
-    /// The slots whose work has been carried out by one process for a minute, and that process. To be called every
+    /// For how long a stalled worker has made no progress.
+    pub(super) fn time(&self) -> Duration {
+        self.0.time()
+    }
+
+    /// The slots whose work has been carried out by one process for too long, and that process. To be called every
     /// [`LOOK_INTERVAL`](crate::stall::LOOK_INTERVAL).
     pub(super) fn look(&mut self, pool: &WorkerPool) -> Vec<(SlotId, u32)> {
         let running: Vec<_> = pool.table.running().collect();
@@ -41,7 +48,6 @@ mod tests {
     use crate::job::portable::{Portable, WorkerCommand};
     use crate::processes::handles::Workers;
     use crate::processes::worker_pool::PoolSize;
-    use crate::stall::LOOKS_MAX;
 
     struct Nothing;
 
@@ -103,12 +109,12 @@ mod tests {
         let worker = Worker::attach(pool.table.memfd()).unwrap();
         let (held, waiting) = (pool.table.offer(b"held").unwrap(), pool.table.offer(b"waiting").unwrap());
         let lease = worker.claim(0).expect("a ready task");
-        let mut watch = ProcessWatch::new();
-        let mut named: Vec<_> = (0..3 * LOOKS_MAX).flat_map(|_| watch.look(&pool)).collect();
+        let mut watch = ProcessWatch::new(Duration::from_secs(60));
+        let mut named: Vec<_> = (0..3 * 240).flat_map(|_| watch.look(&pool)).collect();
         assert_eq!(named, [(held, pid)], "not the one that waits, {waiting:?}");
         worker.finish(&lease, b"").unwrap();
         worker.claim(0).expect("the other one");
-        named = (0..LOOKS_MAX).flat_map(|_| watch.look(&pool)).collect();
+        named = (0..240).flat_map(|_| watch.look(&pool)).collect();
         assert!(named.is_empty(), "every piece of work has its own minute");
         assert_eq!(watch.look(&pool), [(waiting, pid)]);
     }

@@ -1,7 +1,9 @@
 //! The state machine alone: no threads, no queues, and a clock that the test moves.
 //!
-//! Owns: the order of stages, phases and bytes, pauses, cancellation.
+//! Owns: the order of stages, phases and bytes, pauses, cancellation; any order of answers (`seeded`).
 //! Does not own: engines (`tests/it`).
+
+mod seeded;
 
 use std::time::{Duration, Instant};
 

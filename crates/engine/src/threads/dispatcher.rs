@@ -9,13 +9,12 @@
 //!
 //! Source: `queue/PROTOCOL.md`, part 3; the step numbers in the comments are those of that file.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::Thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
 use std::time::Instant;
 
 use haul_io::Unparker;
-use haul_queue::{Combiner, Poisoned, Ring, TryPop};
+use haul_queue::{Combiner, Poisoned, Ring, Sleeper, TryPop};
 
 use crate::config::POLL_INTERVAL;
 use crate::event::{Event, Settled};
@@ -41,12 +40,19 @@ pub(crate) struct Dispatcher<J: Job, S> {
     outstanding_max: usize,
     /// With no more pieces of work than this on the ring, a worker combines before it takes one.
     low_water: usize,
-    /// The thread that created the dispatcher and reports the ends of tasks.
-    reporter: Thread,
-    /// The reporter was woken for something that can't wait until its next turn.
-    is_urgent: AtomicBool,
+    reporter: Arc<Reporter>,
     /// Wake-ups of workers that sleep elsewhere than on the ring of work.
     unparkers: Mutex<Vec<Unparker>>,
+}
+
+/// The thread that created the dispatcher and reports the ends of tasks.
+struct Reporter(Sleeper);
+
+/// The source wakes it when it may have a task.
+impl Wake for Reporter {
+    fn wake(self: Arc<Self>) {
+        self.0.urge();
+    }
 }
 
 /// The state that only the combiner touches.
@@ -59,7 +65,9 @@ struct Combined<J: Job, S> {
     /// What the reporter waits for.
     waits: ReporterWaits,
     /// When the reporter wakes by itself.
-    wakes_at: Instant,
+    wakes_at: Option<Instant>,
+    /// It does so to look at what the workers do.
+    looks: bool,
     /// Every task has ended.
     ended: bool,
 }
@@ -69,7 +77,8 @@ struct Combined<J: Job, S> {
 enum ReporterWaits {
     /// It is awake, or about to wake: it is woken only for what can't wait.
     Briefly,
-    /// The first end of a task, or a source that is to be asked again before it wakes by itself.
+    /// The first end of a task, the first piece of work under way, or a source that is to be asked again before it wakes
+    /// by itself.
     ForAnything,
 }
 
@@ -110,19 +119,26 @@ impl<J: Job, S> Dispatcher<J, S> {
 
 impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
     /// A dispatcher for `workers` jobs at a time. The calling thread becomes the reporter.
-    pub(crate) fn new(supervisor: Supervisor<J, S>, workers: usize) -> Self {
+    pub(crate) fn new(mut supervisor: Supervisor<J, S>, workers: usize) -> Self {
         let outstanding_max = workers + QUEUED_MAX.min(workers * QUEUED_PER_WORKER);
-        let (waits, wakes_at) = (ReporterWaits::Briefly, Instant::now());
-        let combined =
-            Combined { supervisor, unreported: Vec::new(), reporting: 0, waits, wakes_at, ended: false };
+        let reporter = Arc::new(Reporter(Sleeper::this_thread()));
+        supervisor.set_waker(Waker::from(reporter.clone()));
+        let combined = Combined {
+            supervisor,
+            unreported: Vec::new(),
+            reporting: 0,
+            waits: ReporterWaits::Briefly,
+            wakes_at: None,
+            looks: false,
+            ended: false,
+        };
         Self {
             work: Ring::with_capacity(outstanding_max),
             answers: Ring::with_capacity(outstanding_max),
             combiner: Combiner::new(combined),
             outstanding_max,
             low_water: 2 * workers,
-            reporter: std::thread::current(),
-            is_urgent: AtomicBool::new(false),
+            reporter,
             unparkers: Mutex::default(),
         }
     }
@@ -166,10 +182,15 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         self.combine(&mut OwnWork::Unwanted);
     }
 
-    /// Reports the end of every task to `emit`, and what makes no progress among the work that `recorders` know of.
-    /// Returns once all tasks have ended, or once the source has panicked on a worker. To be called by the reporter.
-    pub(crate) fn report_all(&self, recorders: &Recorders, emit: &mut dyn FnMut(Event<J>)) {
-        let (mut watch, mut last_look) = (StallWatch::new(), Instant::now());
+    /// Reports the end of every task to `emit`, and what `watch` finds among the work that `recorders` know of. Returns
+    /// once all tasks have ended, or once the source has panicked on a worker. To be called by the reporter.
+    pub(crate) fn report_all(
+        &self,
+        recorders: &Recorders,
+        mut watch: StallWatch<RunningKey>,
+        emit: &mut dyn FnMut(Event<J>),
+    ) {
+        let mut last_look = Instant::now();
         loop {
             let begun = Instant::now();
             if last_look.elapsed() >= LOOK_INTERVAL {
@@ -182,9 +203,11 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
                 let is_idle = unreported.is_empty();
                 combined.waits = if is_idle { ReporterWaits::ForAnything } else { ReporterWaits::Briefly };
                 // A late source is asked by this thread: below if its time has come, else when that comes.
-                let look = last_look + LOOK_INTERVAL;
                 let asks_again = combined.supervisor.asks_again().filter(|at| *at > begun);
-                combined.wakes_at = asks_again.map_or(look, |at| at.min(look));
+                // Without work under way, there is nothing to look at.
+                combined.looks = combined.supervisor.in_flight() > 0;
+                let look = combined.looks.then(|| last_look + LOOK_INTERVAL);
+                combined.wakes_at = asks_again.into_iter().chain(look).min();
                 (unreported, combined.ended, combined.wakes_at)
             });
             let Ok((unreported, ended, wakes_at)) = taken else { return };
@@ -194,10 +217,10 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
                 if ended {
                     return;
                 }
-                std::thread::park_timeout(wakes_at.saturating_duration_since(Instant::now()));
+                self.reporter.0.sleep(wakes_at);
                 // Ends that follow each other closely are reported together.
-                if !self.is_urgent.swap(false, Ordering::AcqRel) {
-                    std::thread::park_timeout(POLL_INTERVAL.saturating_sub(begun.elapsed()));
+                if !self.reporter.0.take_urgency() {
+                    self.reporter.0.sleep(Some(begun + POLL_INTERVAL));
                 }
             }
             unreported.into_iter().for_each(|settled| emit(Event::Settled(settled)));
@@ -213,7 +236,8 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         let found = self.combiner.visit(|combined| {
             let stall = |key: &RunningKey| {
                 let task = combined.supervisor.task(key.id)?;
-                Some(Stall::new(key.id, task, StalledWorker::Thread(key.thread)))
+                let (worker, time) = (StalledWorker::Thread(key.thread), watch.time());
+                Some(Stall { id: key.id, task, worker, time })
             };
             stalled.iter().filter_map(stall).collect()
         });
@@ -229,14 +253,8 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
         let is_due = || !self.answers.is_empty() && self.work.len() <= self.low_water;
         if self.combiner.combine(apply, is_due) == Err(Poisoned) {
             self.close();
-            self.wake_reporter();
+            self.reporter.0.urge();
         }
-    }
-
-    /// Wakes the reporter for something that can't wait.
-    fn wake_reporter(&self) {
-        self.is_urgent.store(true, Ordering::Release);
-        self.reporter.unpark();
     }
 
     fn take_answers(&self, combined: &mut Combined<J, S>) {
@@ -247,11 +265,18 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
             // The callback may end the run at a failure. Other ends can wait for a moment.
             if failed || combined.unreported.len() == self.outstanding_max / 2 {
                 combined.waits = ReporterWaits::Briefly;
-                self.wake_reporter();
-            } else if combined.waits == ReporterWaits::ForAnything {
-                combined.waits = ReporterWaits::Briefly;
-                self.reporter.unpark();
+                self.reporter.0.urge();
+            } else {
+                self.end_wait(combined);
             }
+        }
+    }
+
+    /// Has the reporter visit again, if it waits for anything.
+    fn end_wait(&self, combined: &mut Combined<J, S>) {
+        if combined.waits == ReporterWaits::ForAnything {
+            combined.waits = ReporterWaits::Briefly;
+            self.reporter.0.wake();
         }
     }
 
@@ -272,20 +297,21 @@ impl<J: Job, S: Source<J::Task>> Dispatcher<J, S> {
                 }
                 Ready::Wait => {
                     let asks_again = combined.supervisor.asks_again();
-                    let is_sooner = asks_again.is_some_and(|at| at < combined.wakes_at);
-                    if is_sooner && combined.waits == ReporterWaits::ForAnything {
-                        combined.waits = ReporterWaits::Briefly;
-                        self.reporter.unpark();
+                    if asks_again.is_some_and(|at| combined.wakes_at.is_none_or(|wakes_at| at < wakes_at)) {
+                        self.end_wait(combined);
                     }
                     break;
                 }
                 Ready::End => {
                     combined.ended = true;
                     self.close();
-                    self.wake_reporter();
+                    self.reporter.0.urge();
                     break;
                 }
             }
+        }
+        if combined.supervisor.in_flight() > 0 && !combined.looks {
+            self.end_wait(combined);
         }
         if pushed {
             self.unpark_workers();

@@ -17,6 +17,7 @@ use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::source::Source;
 use crate::shortage::Shortages;
+use crate::stall::StallWatch;
 use crate::supervisor::Supervisor;
 use crate::threads::dispatcher::Dispatcher;
 use crate::threads::recorders::Recorder;
@@ -45,7 +46,8 @@ pub(crate) fn run<J: Job>(
     let dispatcher = Dispatcher::new(supervisor, size.rings.get() * size.depth.get());
     let serve = |recorder: &Recorder| serve(job, config, size, &dispatcher, Records { recorder, shortages });
     let _unparks = config.cancel.unparks_this_thread();
-    match workers::by_threads(&dispatcher, size.rings, serve, shortages, emit) {
+    let watch = StallWatch::new(config.stalled_after);
+    match workers::by_threads(&dispatcher, size.rings, serve, watch, shortages, emit) {
         Some(spreads) => spreads,
         None => workers::by_this_thread(job, dispatcher, config, emit),
     }

@@ -17,9 +17,10 @@ use crate::job::phases::Spreads;
 use crate::job::source::Source;
 use crate::serial;
 use crate::shortage::Shortages;
+use crate::stall::StallWatch;
 use crate::supervisor::Supervisor;
 use crate::threads::dispatcher::Dispatcher;
-use crate::threads::recorders::{Recorder, Recorders};
+use crate::threads::recorders::{Recorder, Recorders, RunningKey};
 
 pub(crate) fn run<J: Job>(
     job: &J,
@@ -32,7 +33,8 @@ pub(crate) fn run<J: Job>(
     let dispatcher = Dispatcher::new(supervisor, workers.get());
     let serve = |recorder: &Recorder| serve(job, config, &dispatcher, recorder);
     let _unparks = config.cancel.unparks_this_thread();
-    match by_threads(&dispatcher, workers, serve, shortages, emit) {
+    let watch = StallWatch::new(config.stalled_after);
+    match by_threads(&dispatcher, workers, serve, watch, shortages, emit) {
         Some(spreads) => spreads,
         None => by_this_thread(job, dispatcher, config, emit),
     }
@@ -44,6 +46,7 @@ pub(crate) fn by_threads<J: Job, S: Source<J::Task>>(
     dispatcher: &Dispatcher<J, S>,
     count: NonZeroUsize,
     serve: impl Fn(&Recorder) + Send + Copy,
+    watch: StallWatch<RunningKey>,
     shortages: &Shortages,
     emit: &mut dyn FnMut(Event<J>),
 ) -> Option<Spreads> {
@@ -65,7 +68,7 @@ pub(crate) fn by_threads<J: Job, S: Source<J::Task>>(
         if threads.is_empty() {
             return false;
         }
-        dispatcher.report_all(&recorders, emit);
+        dispatcher.report_all(&recorders, watch, emit);
         drop(guard);
         join(threads);
         true

@@ -112,22 +112,21 @@ fn observe(engine: Engine, cancel: Cancel, source: impl Source<Task>) -> Observe
     let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
     let mut observed = Observed::default();
     let mut order = Vec::new();
-    let report =
-        run(&job, source, &Config { engine, cancel, progress: Default::default() }, |event| match event {
-            Event::Started { .. } => order.push("started"),
-            Event::Settled(settled) => {
-                order.push("settled");
-                let end = match &settled.outcome {
-                    Ok(count) => format!("{:?}: {count} with {} bytes", settled.task, settled.bytes),
-                    Err(Failure::Job(Refused)) => format!("{:?}: refused", settled.task),
-                    Err(Failure::Panicked(text)) => format!("{:?}: panicked {text}", settled.task),
-                    Err(_) => format!("{:?}: cancelled", settled.task),
-                };
-                assert!(observed.ends.insert(settled.id.0, end).is_none(), "{:?} ended twice", settled.id);
-            }
-            Event::Stalled(_) => panic!("nothing takes a minute"),
-            Event::Ended { .. } => order.push("ended"),
-        });
+    let report = run(&job, source, &Config::new(engine, cancel), |event| match event {
+        Event::Started { .. } => order.push("started"),
+        Event::Settled(settled) => {
+            order.push("settled");
+            let end = match &settled.outcome {
+                Ok(count) => format!("{:?}: {count} with {} bytes", settled.task, settled.bytes),
+                Err(Failure::Job(Refused)) => format!("{:?}: refused", settled.task),
+                Err(Failure::Panicked(text)) => format!("{:?}: panicked {text}", settled.task),
+                Err(_) => format!("{:?}: cancelled", settled.task),
+            };
+            assert!(observed.ends.insert(settled.id.0, end).is_none(), "{:?} ended twice", settled.id);
+        }
+        Event::Stalled(_) => panic!("nothing takes a minute"),
+        Event::Ended { .. } => order.push("ended"),
+    });
     assert_eq!((order.first(), order.last()), (Some(&"started"), Some(&"ended")));
     observed.undone = job.undone.into_inner();
     observed.parts_done = job.parts_done.into_inner();
@@ -245,7 +244,7 @@ fn a_source_is_not_drained_ahead_of_the_workers() {
         let ended = AtomicU64::new(0);
         let cancel = Cancel::new().unwrap();
         let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
-        run(&job, counted, &Config { engine, cancel, progress: Default::default() }, |event| {
+        run(&job, counted, &Config::new(engine, cancel), |event| {
             if let Event::Settled(_) = event {
                 let ahead = taken.load(Ordering::Relaxed) - ended.fetch_add(1, Ordering::Relaxed);
                 assert!(ahead <= 17 * engine.in_flight_max() as u64, "{engine}: {ahead} tasks ahead");
@@ -287,7 +286,7 @@ fn a_source_that_waits_for_ends_is_asked_at_each() {
             let job =
                 Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
             let source = Narrow { width, left: 10_000, under_way: 0 };
-            let config = Config { engine, cancel, progress: Default::default() };
+            let config = Config::new(engine, cancel);
             assert_eq!(run(&job, source, &config, |_| {}).succeeded, 10_000, "{engine}, {width} at a time");
         }
     }
@@ -301,7 +300,7 @@ fn a_panic_of_the_source_ends_the_run() {
         let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
         let tasks = (0..10_000).map(|number| if number == 5_000 { panic!("drained") } else { Task::Succeed });
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let config = Config { engine, cancel, progress: Default::default() };
+            let config = Config::new(engine, cancel);
             run(&job, tasks, &config, |_| {})
         }));
         let said = ran.expect_err("a source that panicked").downcast_ref::<&str>().copied();
@@ -316,7 +315,7 @@ fn a_panic_of_the_callback_ends_the_run() {
         let cancel = Cancel::new().unwrap();
         let job = Script { cancel: cancel.clone(), parts_done: AtomicU64::new(0), undone: AtomicU64::new(0) };
         let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let config = Config { engine, cancel, progress: Default::default() };
+            let config = Config::new(engine, cancel);
             run(&job, mixture().into_iter(), &config, |event| {
                 assert!(!matches!(event, Event::Settled(settled) if settled.id.0 == 20), "as prescribed");
             })

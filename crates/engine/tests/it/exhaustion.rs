@@ -43,7 +43,7 @@ impl Job for Look {
 fn report(engine: &str, calls: &[i64], errno: i32) -> Report {
     let engine: Engine = engine.parse().unwrap();
     denying(calls, errno, || {
-        let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+        let config = Config::new(engine, Cancel::new().unwrap());
         run(&Look, 0..100, &config, |_| {})
     })
 }
@@ -111,7 +111,7 @@ fn a_ring_that_breaks_costs_at_most_the_operations_in_flight() {
     for (engine, rings, depth) in [("uring=1x8", 1, 8), ("uring=2x8", 2, 8), ("uring=1x1", 1, 1)] {
         for errno in [libc::EPERM, libc::ENOSYS, libc::EINVAL, libc::EBADR] {
             let engine: Engine = engine.parse().unwrap();
-            let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+            let config = Config::new(engine, Cancel::new().unwrap());
             let report = run(&Break { at: 20, errno }, 0..200, &config, |event| {
                 let haul_engine::Event::Settled(settled) = event else { return };
                 if let Err(failure) = &settled.outcome {
@@ -151,7 +151,7 @@ fn a_pool_without_any_thread_is_refused() {
 fn a_run_needs_no_more_descriptors_than_there_are() {
     let (before, _) = rlimit();
     let engine = Engine::Threads(NonZeroUsize::new(4_096).unwrap());
-    let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+    let config = Config::new(engine, Cancel::new().unwrap());
     // The limit of this process is left alone; one so low is tested with the program.
     let report = run(&Look, 0..100, &config, |_| {});
     let (jobs, cut) = (report.engine.unwrap().in_flight_max(), report.fallback.is_some());

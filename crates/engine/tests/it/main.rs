@@ -5,4 +5,6 @@
 
 mod engines;
 mod exhaustion;
+mod late;
 mod restarts;
+mod stalls;

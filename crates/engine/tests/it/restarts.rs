@@ -130,7 +130,7 @@ fn ends(
     after: impl Fn(u64),
 ) -> (Ends, Report) {
     let mut ends = Ends::new();
-    let config = Config { engine, cancel: cancel.clone(), progress: Default::default() };
+    let config = Config::new(engine, cancel.clone());
     let report = run(&Try, source, &config, |event| {
         if let Event::Settled(settled) = event {
             let outcome = match &settled.outcome {
@@ -226,7 +226,7 @@ impl Job for Split {
 fn a_split_task_that_failed_may_start_again() {
     for engine in engines() {
         let (source, counts) = Holding::new(1..=4);
-        let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+        let config = Config::new(engine, Cancel::new().unwrap());
         let mut ends = BTreeMap::new();
         let report = run(&Split, source, &config, |event| {
             if let Event::Settled(settled) = event {

@@ -154,7 +154,7 @@ fn check(piece: Piece, repeats_parts: bool) {
         (0..COMPANIONS).map(|number| (format!("companion-{number}-"), task(false))).collect();
     tasks.insert(1, ("guilty-".to_owned(), task(true)));
     let engine = "hybrid=1x4".parse().unwrap();
-    let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+    let config = Config::new(engine, Cancel::new().unwrap());
     let mut ends = BTreeMap::new();
     let command = WorkerCommand::this_program([WORKER]);
     run_portable(&Crowd { repeats_parts }, tasks.into_iter(), &config, &command, |event| {

@@ -17,8 +17,10 @@ use rustix::process::{Signal, getpid, kill_process};
 use serde::{Deserialize, Serialize};
 
 mod deaths;
+mod late;
 mod observe;
 mod panics;
+mod stalls;
 mod stand_ins;
 
 use observe::{ENGINES, observe, this_program};
@@ -40,6 +42,8 @@ enum Task {
     KillOnce(#[serde(with = "wire::path")] PathBuf),
     /// Publishes this file, then kills its worker.
     PublishAndKill(#[serde(with = "wire::path")] PathBuf),
+    /// Sleeps for an hour.
+    Sleep,
     /// Is longer than the table's bound.
     Endless(String),
     Split {
@@ -102,6 +106,10 @@ impl Job for Script {
             Task::Succeed | Task::Endless(_) => Ok(Step::Done(self.secret)),
             Task::Fail => Err(Refused),
             Task::Panic => panic!("as prescribed"),
+            Task::Sleep => {
+                io.sleep(std::time::Duration::from_secs(3_600)).await.map_err(|_| Refused)?;
+                Ok(Step::Done(1))
+            }
             Task::Kill => die(),
             Task::KillOnce(path) if !path.exists() => {
                 std::fs::write(path, "").unwrap();
@@ -323,7 +331,7 @@ fn main() {
     if words.iter().any(|word| word == "--list" || word == "--ignored") {
         return;
     }
-    let cases: [(&str, fn()); 15] = [
+    let cases: [(&str, fn()); 17] = [
         ("every_task_ends_once", every_task_ends_once),
         (
             "a_task_that_kills_is_given_up_and_the_run_goes_on",
@@ -352,6 +360,14 @@ fn main() {
         (
             "threads_replace_processes_that_cannot_be_started",
             stand_ins::threads_replace_processes_that_cannot_be_started,
+        ),
+        (
+            "a_coordinator_without_tasks_sleeps_until_it_is_woken",
+            late::a_coordinator_without_tasks_sleeps_until_it_is_woken,
+        ),
+        (
+            "a_process_without_progress_is_reported_once_with_its_task",
+            stalls::a_process_without_progress_is_reported_once_with_its_task,
         ),
         ("only_the_guilty_task_is_given_up", deaths::only_the_guilty_task_is_given_up),
         ("a_panic_fails_its_task_only", panics::a_panic_fails_its_task_only),

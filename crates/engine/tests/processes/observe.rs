@@ -22,7 +22,7 @@ pub(crate) struct Observed {
 
 pub(crate) fn observe(engine: &str, command: &WorkerCommand, tasks: &[Task]) -> Observed {
     let engine: Engine = engine.parse().unwrap();
-    let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+    let config = Config::new(engine, Cancel::new().unwrap());
     let job = Script { secret: 4_711, seen: Mutex::default() };
     let ends = RefCell::new(BTreeMap::new());
     let report = run_portable(&job, tasks.iter().cloned(), &config, command, |event| {

@@ -221,7 +221,7 @@ fn command() -> WorkerCommand {
 }
 
 fn config(engine: &str) -> Config {
-    Config { engine: engine.parse().unwrap(), cancel: Cancel::new().unwrap(), progress: Default::default() }
+    Config::new(engine.parse().unwrap(), Cancel::new().unwrap())
 }
 
 pub(crate) fn a_panic_fails_its_task_only() {

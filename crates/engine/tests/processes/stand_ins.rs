@@ -65,7 +65,7 @@ pub(crate) fn too_many_processes_are_refused() {
         Engine::Hybrid { processes: count(2), threads: count(300) },
         Engine::Hybrid { processes: count(usize::MAX), threads: count(2) },
     ] {
-        let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+        let config = Config::new(engine, Cancel::new().unwrap());
         config.cancel.trigger();
         let job = Script { secret: 1, seen: Mutex::default() };
         let report = run_portable(&job, std::iter::empty(), &config, &this_program(), |_| {});

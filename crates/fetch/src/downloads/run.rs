@@ -77,8 +77,7 @@ fn run(
         },
     );
     let threads = NonZeroUsize::new(downloads.transfers).unwrap_or(NonZeroUsize::MIN);
-    let progress = Default::default();
-    let run = haul_engine::Config { engine: Engine::Threads(threads), cancel: cancel.clone(), progress };
+    let run = haul_engine::Config::new(Engine::Threads(threads), cancel.clone());
     let mut report = DownloadReport::default();
     let on_event = |event: &Event<FetchJob>| {
         if let Event::Settled(settled) = event {

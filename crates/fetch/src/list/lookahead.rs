@@ -3,10 +3,12 @@
 //! Owns: the lookups in progress and their deadlines, the name that the way to a host begins with.
 //! Does not own: lookups ([`haul_io::Names`]), holding tasks back ([`crate::list::scheduler`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
 use std::time::Duration;
 
+use haul_engine::SourceWaker;
 use haul_io::Names;
 use url::Host;
 
@@ -15,9 +17,6 @@ use crate::route::origin::Origin;
 use crate::route::proxy::{Proxies, ProxyKind};
 use crate::{Config, HostOverride};
 
-/// How often deadlines are checked.
-const CHECK_INTERVAL: Duration = Duration::from_millis(100);
-
 pub(crate) struct Lookahead {
     names: Names,
     host_overrides: Vec<HostOverride>,
@@ -25,11 +24,21 @@ pub(crate) struct Lookahead {
     /// Whether all connections go to a socket of this machine.
     is_local: bool,
     timeout: Duration,
-    /// Lookups without an answer: the name, and when they are given up.
-    waiting: HashMap<Origin, (String, Duration)>,
-    next_check: Duration,
+    /// Lookups without an answer.
+    waiting: HashMap<Origin, Waiting>,
+    /// The same, by the time when they are given up; the number makes the keys unique.
+    deadlines: BTreeMap<(Duration, u64), Origin>,
+    lookup_count: u64,
     /// Hosts whose lookups have ended.
     ended: Arc<Mutex<Vec<Origin>>>,
+    /// Wakes the engine when a lookup has ended.
+    waker: SourceWaker,
+}
+
+struct Waiting {
+    name: String,
+    /// Its key among the deadlines.
+    deadline: (Duration, u64),
 }
 
 impl Lookahead {
@@ -42,37 +51,55 @@ impl Lookahead {
             is_local: config.unix_socket.is_some(),
             timeout: config.total_timeout.unwrap_or(Duration::MAX).min(config.connect_timeout),
             waiting: HashMap::new(),
-            next_check: Duration::ZERO,
+            deadlines: BTreeMap::new(),
+            lookup_count: 0,
             ended: Arc::default(),
+            waker: SourceWaker::default(),
         }
     }
 
     /// Whether a task of the host can start without a lookup. If not, one is started.
     pub(crate) fn is_ready(&mut self, origin: &Origin, now: Duration) -> bool {
         let Some(name) = self.first_name(origin) else { return true };
-        let (ended, host) = (self.ended.clone(), origin.clone());
-        let note = move || ended.lock().unwrap_or_else(PoisonError::into_inner).push(host);
+        let (ended, host, waker) = (self.ended.clone(), origin.clone(), self.waker.clone());
+        let note = move || {
+            ended.lock().unwrap_or_else(PoisonError::into_inner).push(host);
+            waker.wake();
+        };
         if self.names.look_up_ahead(&name, note) {
             return true;
         }
-        self.waiting.insert(origin.clone(), (name, now.saturating_add(self.timeout)));
+        let deadline = (now.saturating_add(self.timeout), self.lookup_count);
+        self.lookup_count += 1;
+        self.deadlines.insert(deadline, origin.clone());
+        self.waiting.insert(origin.clone(), Waiting { name, deadline });
         false
     }
 
-    /// Whether lookups are under way.
-    pub(crate) fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    /// The end of a lookup wakes the engine by `waker`.
+    pub(crate) fn set_waker(&self, waker: Waker) {
+        self.waker.set(waker);
+    }
+
+    /// The time until [`ended`](Self::ended) is to be called although no lookup has ended.
+    pub(crate) fn ask_again_in(&self, now: Duration) -> Duration {
+        let Some((&(until, _), _)) = self.deadlines.first_key_value() else { return Duration::MAX };
+        until.saturating_sub(now).min(self.waker.ask_again_in())
     }
 
     /// The hosts whose lookups have ended since the last call, by an answer or by their deadline.
     pub(crate) fn ended(&mut self, now: Duration) -> Vec<Origin> {
-        if now >= self.next_check && !self.waiting.is_empty() {
-            self.next_check = now + CHECK_INTERVAL;
-            let overdue = self.waiting.values().filter(|(_, until)| *until <= now);
-            overdue.for_each(|(name, _)| self.names.give_up(name));
+        while let Some(overdue) = self.deadlines.first_entry().filter(|first| first.key().0 <= now) {
+            let origin = overdue.remove();
+            // One that ends at this moment is noted all the same.
+            if let Some(waiting) = self.waiting.get(&origin) {
+                self.names.give_up(&waiting.name);
+            }
         }
         let ended = std::mem::take(&mut *self.ended.lock().unwrap_or_else(PoisonError::into_inner));
-        ended.iter().for_each(|origin| drop(self.waiting.remove(origin)));
+        for waiting in ended.iter().filter_map(|origin| self.waiting.remove(origin)) {
+            self.deadlines.remove(&waiting.deadline);
+        }
         ended
     }
 

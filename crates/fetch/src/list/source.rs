@@ -4,6 +4,7 @@
 //! Does not own: the order of starts ([`crate::list::scheduler`]), names ([`crate::list::lookahead`]), which tasks
 //! start again ([`crate::list::retry`]).
 
+use std::task::Waker;
 use std::time::Duration;
 
 use haul_engine::{Again, Next, Source, TaskId};
@@ -36,8 +37,6 @@ enum Item {
     Again(TaskId),
 }
 
-/// How often the ends of lookups are noticed.
-const LOOKUP_CHECK: Duration = Duration::from_millis(10);
 /// How many tasks are read in one call before the engine's events are handled.
 const READ_MAX: usize = 1_024;
 
@@ -138,14 +137,21 @@ where
             }
         }
         // Much was read, and none of it may start: the engine takes its answers before more is read.
-        self.read_again_in = LOOKUP_CHECK;
+        self.read_again_in = Duration::ZERO;
         Next::Later
     }
 
+    fn set_waker(&mut self, waker: Waker) {
+        if let Some(lookahead) = &self.lookahead {
+            lookahead.set_waker(waker.clone());
+        }
+        self.source.set_waker(waker);
+    }
+
     fn ask_again_in(&mut self) -> Duration {
-        let due = self.scheduler.next_due().map_or(Duration::MAX, |due| due.saturating_sub((self.clock)()));
-        let is_waiting = self.lookahead.as_ref().is_some_and(Lookahead::is_waiting);
-        let lookups = if is_waiting { LOOKUP_CHECK } else { Duration::MAX };
+        let now = (self.clock)();
+        let due = self.scheduler.next_due().map_or(Duration::MAX, |due| due.saturating_sub(now));
+        let lookups = self.lookahead.as_ref().map_or(Duration::MAX, |lookahead| lookahead.ask_again_in(now));
         due.min(lookups).min(self.read_again_in)
     }
 

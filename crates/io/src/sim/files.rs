@@ -1,7 +1,7 @@
 //! The simulated file system.
 //!
-//! Owns: names, contents, and which of them survive a power cut.
-//! Does not own: time, injected faults.
+//! Owns: names, attributes, operations on files.
+//! Does not own: what survives a power cut ([`super::survival`]), time, injected faults.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::io::Errno;
 
+use super::content::Content;
 use super::random::Random;
 use crate::values::handle::Descriptor;
 use crate::{Attributes, Buf, Completion, Features, File, FileKind, Offset, Op, OpenMode, Stat, Value};
@@ -24,7 +25,7 @@ pub struct Files {
     /// Every name except the root's, which is the empty path.
     pub(super) names: BTreeMap<PathBuf, u64>,
     /// The names as of the last sync of their directory.
-    synced_names: BTreeMap<PathBuf, u64>,
+    pub(super) synced_names: BTreeMap<PathBuf, u64>,
     next_node: u64,
     /// The file system is full when its contents would exceed this.
     pub capacity_bytes: Option<u64>,
@@ -46,9 +47,7 @@ pub(super) enum Node {
 
 #[derive(Clone, Default)]
 pub(super) struct Regular {
-    content: Vec<u8>,
-    /// The content as of the last sync.
-    synced: Option<Vec<u8>>,
+    pub(super) content: Content,
     mode: u32,
     modified: (i64, u32),
     change_count: u32,
@@ -65,23 +64,15 @@ impl Files {
                 self.add(Node::Directory(directory.to_owned()), Some(directory));
             }
         }
-        let synced = Some(content.to_vec());
-        self.add(
-            Node::Regular(Regular { content: content.to_vec(), synced, ..Regular::default() }),
-            Some(&path),
-        );
+        let content = Content::stored(content);
+        self.add(Node::Regular(Regular { content, ..Regular::default() }), Some(&path));
         self.sync_names();
-    }
-
-    /// Makes the names as they are now survive a power cut.
-    pub(super) fn sync_names(&mut self) {
-        self.synced_names = self.names.clone();
     }
 
     /// The content of a file, if there is one of that name.
     pub fn get(&self, path: impl AsRef<Path>) -> Option<&[u8]> {
         match &self.nodes[self.names.get(&normal(path.as_ref()))?] {
-            Node::Regular(regular) => Some(&regular.content),
+            Node::Regular(regular) => Some(regular.content.bytes()),
             _ => None,
         }
     }
@@ -91,7 +82,7 @@ impl Files {
         if let Some(node) = self.names.get(&normal(path.as_ref()))
             && let Some(Node::Regular(regular)) = self.nodes.get_mut(node)
         {
-            regular.content = content.to_vec();
+            regular.content.set(content);
             regular.change_count += 1;
         }
     }
@@ -116,33 +107,6 @@ impl Files {
     /// Every name, directories too, in order.
     pub fn names(&self) -> Vec<&Path> {
         self.names.keys().map(PathBuf::as_path).collect()
-    }
-
-    pub(super) fn after_power_cut(&self, random: &mut Random) -> Files {
-        let mut left = self.clone();
-        left.names = self.synced_names.clone();
-        for path in self.names.keys().chain(self.synced_names.keys()) {
-            if self.names.get(path) != self.synced_names.get(path) && random.below(2) == 0 {
-                match self.names.get(path) {
-                    Some(node) => left.names.insert(path.clone(), *node),
-                    None => left.names.remove(path),
-                };
-            }
-        }
-        for node in left.nodes.values_mut() {
-            if let Node::Regular(regular) = node
-                && regular.synced.as_ref() != Some(&regular.content)
-                && random.below(2) == 0
-            {
-                let torn = random.below(regular.content.len() as u64 + 1) as usize;
-                regular.content.truncate(torn);
-                if let Some(synced) = &regular.synced {
-                    regular.content = synced.clone();
-                }
-            }
-        }
-        left.synced_names = left.names.clone();
-        left
     }
 
     pub(super) fn perform(&mut self, op: Op, random: &mut Random) -> Completion {
@@ -310,7 +274,7 @@ impl Files {
         random: &mut Random,
     ) -> io::Result<usize> {
         let from = offset_of(offset)?;
-        let content = &self.regular(file)?.content;
+        let content = self.regular(file)?.content.bytes();
         let rest = content.get(from..).unwrap_or_default();
         let count = random.short(rest.len().min(bytes_max));
         buf.append(&rest[..count]);
@@ -324,7 +288,7 @@ impl Files {
         if end > self.regular(file)?.content.len() {
             self.resize(file, end)?;
         }
-        self.change(file, |regular| regular.content[from..end].copy_from_slice(&bytes[..count]))?;
+        self.change(file, |regular| regular.content.write(from, &bytes[..count]))?;
         Ok(count)
     }
 
@@ -348,9 +312,9 @@ impl Files {
         if self.refuse_clones {
             return Err(Errno::OPNOTSUPP.into());
         }
-        let content = self.regular(source)?.content.clone();
+        let content = self.regular(source)?.content.bytes().to_vec();
         self.resize(file, content.len())?;
-        self.change(file, |regular| regular.content = content)
+        self.change(file, |regular| regular.content.set(&content))
     }
 
     fn resize(&mut self, file: &File, length: usize) -> io::Result<()> {
@@ -360,7 +324,7 @@ impl Files {
         {
             return Err(ErrorKind::StorageFull.into());
         }
-        self.regular(file)?.content.resize(length, 0);
+        self.regular(file)?.content.resize(length);
         Ok(())
     }
 
@@ -368,19 +332,6 @@ impl Files {
         match &self.nodes[&node] {
             Node::Regular(regular) => regular.content.len(),
             _ => 0,
-        }
-    }
-
-    fn sync(&mut self, node: u64) {
-        match self.nodes.get_mut(&node).expect("nodes are never removed") {
-            Node::Regular(regular) => regular.synced = Some(regular.content.clone()),
-            Node::Symlink(_) => {}
-            Node::Directory(directory) => {
-                let inside = |path: &Path| path.parent() == Some(directory.as_path());
-                self.synced_names.retain(|path, _| !inside(path));
-                let now = self.names.iter().filter(|(path, _)| inside(path));
-                self.synced_names.extend(now.map(|(path, node)| (path.clone(), *node)));
-            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! The simulated machine, and [`Io`] on it.
 //!
 //! Every operation takes a random latency in virtual time, and reads and writes come back short at random. Any
-//! operation can be made to fail, and the power can be cut at any operation. The same seed gives the same run.
+//! operation can be made to fail, and the power can be cut or the run be cancelled while any operation is in flight.
+//! The same seed gives the same run.
 //!
 //! Owns: virtual time, the order of completions, injected faults.
 //! Does not own: the behaviour of files ([`Files`]) and peers ([`Peers`]).
@@ -31,16 +32,27 @@ struct World {
     random: Random,
     now: Duration,
     /// Operations in flight by the moment they complete; the number identifies the operation and makes the key unique.
-    in_flight: BTreeMap<(Duration, u64), Op>,
+    in_flight: BTreeMap<(Duration, u64), InFlight>,
     completed: BTreeMap<u64, Completion>,
     submitted: u64,
     faults: BTreeMap<u64, io::ErrorKind>,
     changes: BTreeMap<u64, Change>,
     power_cut_at: Option<u64>,
+    cancelled_at: Option<u64>,
     cancelled: bool,
     progress_bytes: u64,
     files: Files,
     peers: Peers,
+}
+
+/// An operation that has not completed.
+enum InFlight {
+    /// It is carried out when it is due.
+    Due(Op),
+    /// It has found nothing, and gives up when it is due.
+    TimesOut(Op),
+    /// It was interrupted and had no effect.
+    Interrupted(Op),
 }
 
 impl Sim {
@@ -60,6 +72,7 @@ impl Sim {
             faults: BTreeMap::new(),
             changes: BTreeMap::new(),
             power_cut_at: None,
+            cancelled_at: None,
             cancelled: false,
             progress_bytes: 0,
             files,
@@ -105,14 +118,20 @@ impl Sim {
         self.0.borrow_mut().changes.insert(number, Box::new(change));
     }
 
-    /// Cuts the power when the operation with this number is submitted.
+    /// Cuts the power while the operation with this number is in flight.
     pub fn cut_power_at(&self, number: u64) {
         self.0.borrow_mut().power_cut_at = Some(number);
     }
 
-    /// Cancels the run from now on.
+    /// Cancels the run from now on. An operation in flight that a cancelled run refuses is interrupted before it has any
+    /// effect, or completes, at random.
     pub fn cancel(&self) {
-        self.0.borrow_mut().cancelled = true;
+        self.0.borrow_mut().cancel();
+    }
+
+    /// Cancels the run while the operation with this number is in flight.
+    pub fn cancel_at(&self, number: u64) {
+        self.0.borrow_mut().cancelled_at = Some(number);
     }
 
     /// The number of operations submitted so far.
@@ -136,12 +155,40 @@ impl Sim {
     }
 
     /// A possible state of the files after a power cut at this moment: all that was synced, and a random part of the
-    /// rest.
+    /// rest. Operations in flight are carried out, in part (writes), or not; their jobs don't hear of it any more.
     pub fn after_power_cut(&self) -> Files {
         let mut world = self.0.borrow_mut();
-        let World { random, files, .. } = &mut *world;
-        files.after_power_cut(random)
+        let World { random, files, in_flight, .. } = &mut *world;
+        let mut left = files.clone();
+        let mut carried_out = Vec::new();
+        for in_flight in std::mem::take(in_flight).into_values() {
+            if let InFlight::Due(op) = in_flight
+                && is_on_files(&op)
+                && random.below(2) == 0
+            {
+                let place = random.below(carried_out.len() as u64 + 1) as usize;
+                carried_out.insert(place, op);
+            }
+        }
+        for op in carried_out {
+            // It may fail, of which nobody hears.
+            left.perform(op, random);
+        }
+        left.after_power_cut(random)
     }
+}
+
+fn is_on_files(op: &Op) -> bool {
+    !matches!(
+        op,
+        Op::Resolve { .. }
+            | Op::Connect { .. }
+            | Op::ConnectLocal { .. }
+            | Op::Recv { .. }
+            | Op::Move { .. }
+            | Op::Send { .. }
+            | Op::Sleep { .. }
+    )
 }
 
 enum Joined<F: Future> {
@@ -215,8 +262,22 @@ impl World {
             Op::Sleep { duration } => *duration,
             _ => Duration::from_micros(self.random.below(1_000)),
         };
-        self.in_flight.insert((self.now + latency, number), op);
+        self.in_flight.insert((self.now + latency, number), InFlight::Due(op));
+        if self.cancelled_at == Some(number) {
+            self.cancel();
+        }
         Ok(number)
+    }
+
+    fn cancel(&mut self) {
+        self.cancelled = true;
+        for in_flight in self.in_flight.values_mut() {
+            let (InFlight::Due(op) | InFlight::TimesOut(op)) = in_flight else { continue };
+            if op.is_refused_when_cancelled() && self.random.below(2) == 0 {
+                let op = std::mem::replace(op, Op::Sleep { duration: Duration::ZERO });
+                *in_flight = InFlight::Interrupted(op);
+            }
+        }
     }
 
     /// Completes the operation that is due next; false if the power is cut.
@@ -224,17 +285,39 @@ impl World {
         if self.power_cut_at.is_some_and(|number| self.submitted > number) {
             return false;
         }
-        let Some(((due, number), op)) = self.in_flight.pop_first() else {
+        let Some(((due, number), in_flight)) = self.in_flight.pop_first() else {
             panic!("a job awaits something that isn't an operation");
         };
+        assert!(due >= self.now, "the clock runs back from {:?} to {due:?}", self.now);
         self.now = due;
+        let op = match in_flight {
+            InFlight::Due(op) => op,
+            InFlight::TimesOut(op) => {
+                return self.complete(number, op.refuse(io::ErrorKind::TimedOut.into()));
+            }
+            InFlight::Interrupted(op) => return self.complete(number, op.refuse(cancelled())),
+        };
         if let Some(change) = self.changes.remove(&number) {
             change(&mut self.files);
         }
-        let completion = match self.faults.get(&number) {
-            Some(kind) => op.refuse((*kind).into()),
-            None => self.perform(op),
-        };
+        if let Some(kind) = self.faults.get(&number) {
+            if let Op::Sync { file } = &op {
+                self.files.fail_sync(file.0.simulated(), &mut self.random);
+            }
+            return self.complete(number, op.refuse((*kind).into()));
+        }
+        if let Op::Recv { socket, timeout, .. } = &op
+            && self.peers.is_silent(socket.0.simulated())
+        {
+            // Others go on meanwhile.
+            self.in_flight.insert((self.now.saturating_add(*timeout), number), InFlight::TimesOut(op));
+            return true;
+        }
+        let completion = self.perform(op);
+        self.complete(number, completion)
+    }
+
+    fn complete(&mut self, number: u64, completion: Completion) -> bool {
         self.completed.insert(number, completion);
         true
     }
@@ -251,11 +334,8 @@ impl World {
                     .map(|id| Value::Socket(Socket(Descriptor::Simulated(id).into()))),
             ),
             Op::ConnectLocal { .. } => Completion::new(Err(io::ErrorKind::NotFound.into())),
-            Op::Recv { socket, mut buf, timeout } => {
+            Op::Recv { socket, mut buf, .. } => {
                 let result = self.peers.recv(socket.0.simulated(), &mut buf, &mut self.random);
-                if matches!(&result, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
-                    self.now += timeout;
-                }
                 Completion::counted(result, buf)
             }
             Op::Move { socket, file, offset, bytes_max, .. } => {

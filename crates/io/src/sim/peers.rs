@@ -90,6 +90,12 @@ impl Peers {
         Ok(())
     }
 
+    /// Whether receiving has to wait.
+    pub(super) fn is_silent(&self, id: u64) -> bool {
+        let connection = &self.connections[id as usize];
+        connection.to_send.is_empty() && connection.ending == Ending::Open
+    }
+
     /// Receives what the peer has sent; a silent peer is a timeout.
     pub(super) fn recv(&mut self, id: u64, buf: &mut Buf, random: &mut Random) -> io::Result<usize> {
         let connection = &mut self.connections[id as usize];

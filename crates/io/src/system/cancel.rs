@@ -5,11 +5,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::{Thread, ThreadId};
+use std::sync::{Arc, PoisonError, Weak};
 
 use super::bell::{Bell, Reading};
+use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering, Thread, ThreadId, current};
 
 /// A switch that any thread can trigger.
 ///
@@ -55,15 +54,16 @@ impl Cancel {
 
     fn below(parent: Option<Self>) -> io::Result<Self> {
         let event = Bell::new(Reading::Fails)?;
-        let (triggered, children, parked) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        let (triggered, children, parked) =
+            (AtomicBool::new(false), Mutex::new(Vec::new()), Mutex::new(Vec::new()));
         Ok(Self(Arc::new(Switch { triggered, event, children, parked, parent })))
     }
 
     /// Unparks the calling thread when the switch is triggered, while the returned guard lives. Call it before a check
     /// of [`is_triggered`](Self::is_triggered), and park after that.
     pub fn unparks_this_thread(&self) -> Unparks<'_> {
-        self.lock_parked().push(std::thread::current());
-        Unparks(self, std::thread::current().id())
+        self.lock_parked().push(current());
+        Unparks(self, current().id())
     }
 
     fn lock_parked(&self) -> MutexGuard<'_, Vec<Thread>> {
@@ -75,7 +75,7 @@ impl Cancel {
         let children = self.0.children.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.triggered.store(true, Ordering::SeqCst);
         self.0.event.ring();
-        self.lock_parked().iter().for_each(Thread::unpark);
+        self.lock_parked().iter().for_each(|thread| thread.unpark());
         let children: Vec<_> = children.iter().filter_map(Weak::upgrade).map(Self).collect();
         children.iter().for_each(Self::trigger);
     }
@@ -133,7 +133,10 @@ impl std::fmt::Debug for Cancel {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod modelled;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

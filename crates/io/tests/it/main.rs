@@ -5,6 +5,7 @@
 
 mod executions;
 mod moving;
+mod simulated_faults;
 mod staged_names;
 mod uring;
 mod uring_end;

@@ -64,6 +64,12 @@ impl EventCount {
         self.0.wake(i32::MAX as u32);
     }
 
+    /// B4, with a B5 that reaches one sleeper that was killed and stayed counted.
+    #[cfg(loom)]
+    pub(super) fn notify_a_killed_sleeper(&self) {
+        self.change(|seen| (seen.0.wrapping_add(SEQUENCE) - seen.sleepers().min(1), 0));
+    }
+
     /// B4, B5 for the last time: wakes all sleepers, and no thread sleeps here again.
     pub(super) fn close(&self) {
         self.change(|seen| ((seen.0.wrapping_add(SEQUENCE) | CLOSED) & !SLEEPERS, seen.sleepers()));

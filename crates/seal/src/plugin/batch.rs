@@ -8,12 +8,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use haul_age_format::{
     FileKey, Header, Identity, NONCE_BYTES, OpenError, Recipient, RunKey, open_header, unwrap_file_key,
 };
-use haul_engine::{Next, Source};
+use haul_engine::{Next, Source, SourceWaker, thread_waker};
 use haul_io::{Blocking, Cancel, Io};
 use rustix::fs::OFlags;
 
@@ -29,15 +28,12 @@ pub(super) const BATCH_FILES_MAX: usize = 4096;
 /// The largest total length of headers in one session: the bytes of their bodies and arguments.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
-/// How long to wait before asking a source again that had no task; the end of a task ends the wait.
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
-
 /// The tasks that share the next session.
 pub(super) struct Batch {
     work: PluginWork,
     plugins: Arc<Plugins>,
     cancel: Cancel,
-    out: SyncSender<Task>,
+    out: KeyedTasks,
     tasks: Vec<Task>,
     /// The headers of the tasks' sources, for opening.
     headers: Vec<Header>,
@@ -48,6 +44,32 @@ pub(super) struct Batch {
 /// The run has ended, so no more tasks are taken.
 pub(super) struct RunEnded;
 
+/// Takes tasks to the run, and wakes it for each and for the end.
+pub(super) struct KeyedTasks {
+    /// `None` once it is dropped.
+    tasks: Option<SyncSender<Task>>,
+    waker: SourceWaker,
+}
+
+impl KeyedTasks {
+    pub(super) fn new(tasks: SyncSender<Task>, waker: SourceWaker) -> Self {
+        Self { tasks: Some(tasks), waker }
+    }
+
+    fn send(&self, task: Task) -> Result<(), RunEnded> {
+        let sent = self.tasks.as_ref().is_some_and(|tasks| tasks.send(task).is_ok());
+        self.waker.wake();
+        if sent { Ok(()) } else { Err(RunEnded) }
+    }
+}
+
+impl Drop for KeyedTasks {
+    fn drop(&mut self) {
+        drop(self.tasks.take());
+        self.waker.wake();
+    }
+}
+
 /// What plugins must do for one task.
 enum TaskShare {
     Nothing,
@@ -56,17 +78,16 @@ enum TaskShare {
 }
 
 impl Batch {
-    pub(super) fn new(
-        work: PluginWork,
-        plugins: Arc<Plugins>,
-        cancel: Cancel,
-        out: SyncSender<Task>,
-    ) -> Self {
+    pub(super) fn new(work: PluginWork, plugins: Arc<Plugins>, cancel: Cancel, out: KeyedTasks) -> Self {
         Self { work, plugins, cancel, out, tasks: Vec::new(), headers: Vec::new(), bytes: 0 }
     }
 
-    /// Takes tasks from `tasks` and sends them on with their keys until the source ends.
+    /// Takes tasks from `tasks` and sends them on with their keys until the source ends. While the source has none, the
+    /// thread is parked: whoever reports the end of a task to the source, or ends the run, unparks it.
     pub(super) fn serve(&mut self, tasks: &Mutex<impl Source<Task>>) -> Result<(), RunEnded> {
+        let cancel = self.cancel.clone();
+        let _unparks = cancel.unparks_this_thread();
+        lock(tasks).set_waker(thread_waker());
         loop {
             if self.cancel.is_triggered() {
                 return Err(RunEnded);
@@ -75,9 +96,14 @@ impl Batch {
             let task = match next {
                 Next::Task(task) => task,
                 Next::Later | Next::Again(_) => {
-                    // The source may wait for the end of the tasks in this batch.
-                    self.ask()?;
-                    std::thread::park_timeout(POLL_INTERVAL);
+                    // The source may wait for the end of the tasks in this batch. Asking and sending may have taken a
+                    // wake-up, so the source is asked once more before the thread parks.
+                    if !self.tasks.is_empty() {
+                        self.ask()?;
+                    } else if !self.cancel.is_triggered() {
+                        let pause = lock(tasks).ask_again_in();
+                        std::thread::park_timeout(pause);
+                    }
                     continue;
                 }
                 Next::End => return self.ask(),
@@ -98,7 +124,7 @@ impl Batch {
     }
 
     fn hand_on(&self, task: Task) -> Result<(), RunEnded> {
-        self.out.send(task).map_err(|_| RunEnded)
+        self.out.send(task)
     }
 
     /// Returns what plugins must do for `task`.

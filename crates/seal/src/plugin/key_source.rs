@@ -8,12 +8,14 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use haul_engine::{Next, Source};
+use haul_engine::{Next, Source, SourceWaker};
 use haul_io::Cancel;
 
-use super::batch::{BATCH_FILES_MAX, Batch, lock};
+use super::batch::{BATCH_FILES_MAX, Batch, KeyedTasks, lock};
 use super::key_request::{KeyRequest, PluginWork};
 use super::sessions::Plugins;
 use crate::task::Task;
@@ -36,6 +38,8 @@ struct Asking<S> {
     /// `None` after it was joined.
     thread: Option<JoinHandle<()>>,
     cancel: Cancel,
+    /// By which the thread wakes the run.
+    waker: SourceWaker,
 }
 
 impl<S: Source<Task> + 'static> KeySource<S> {
@@ -49,7 +53,9 @@ impl<S: Source<Task> + 'static> KeySource<S> {
         }
         let cancel = Cancel::new()?;
         let (sender, receiver) = sync_channel(BATCH_FILES_MAX);
-        let mut batch = Batch::new(request.0, plugins, cancel.clone(), sender);
+        let waker = SourceWaker::default();
+        let out = KeyedTasks::new(sender, waker.clone());
+        let mut batch = Batch::new(request.0, plugins, cancel.clone(), out);
         let (begin, begun) = sync_channel(0);
         let source = Arc::new(Mutex::new(tasks));
         let tasks = source.clone();
@@ -61,7 +67,7 @@ impl<S: Source<Task> + 'static> KeySource<S> {
         };
         let thread = std::thread::Builder::new().name("plugins".to_owned()).spawn(serve)?;
         let (begin, tasks, thread) = (Some(begin), Some(receiver), Some(thread));
-        Ok(Self(Mode::Asking(Asking { source, begin, tasks, thread, cancel })))
+        Ok(Self(Mode::Asking(Asking { source, begin, tasks, thread, cancel, waker })))
     }
 }
 
@@ -70,6 +76,20 @@ impl<S: Source<Task>> Source<Task> for KeySource<S> {
         match &mut self.0 {
             Mode::PassThrough(tasks) => tasks.next(),
             Mode::Asking(asking) => asking.next(),
+        }
+    }
+
+    fn set_waker(&mut self, waker: Waker) {
+        match &mut self.0 {
+            Mode::PassThrough(tasks) => tasks.set_waker(waker),
+            Mode::Asking(asking) => asking.waker.set(waker),
+        }
+    }
+
+    fn ask_again_in(&mut self) -> Duration {
+        match &mut self.0 {
+            Mode::PassThrough(tasks) => tasks.ask_again_in(),
+            Mode::Asking(asking) => asking.waker.ask_again_in(),
         }
     }
 

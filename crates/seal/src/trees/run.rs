@@ -193,7 +193,7 @@ impl<'a, J: TreeJob> Tree<'a, J> {
         let engine = self.engine.unwrap_or_else(|| {
             Engine::Threads(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
         });
-        let config = Config { engine, cancel: cancel.clone(), progress: Arc::default() };
+        let config = Config::new(engine, cancel.clone());
         let (mut on_event, mut first) = (self.on_event, None);
         let report = run(&job, source, &config, |event| {
             if let Event::Settled(settled) = event

@@ -39,7 +39,7 @@ fn run_all<J>(
 where
     J: Job<Task = Task, Output = Outcome, Error = Error>,
 {
-    let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+    let config = Config::new(engine, Cancel::new().unwrap());
     let mut ends = BTreeMap::new();
     let report = run(job, tasks, &config, |event| {
         if let Event::Settled(settled) = event {

@@ -72,11 +72,7 @@ impl Place {
         tasks: Walk,
         engine: &str,
     ) -> (Report, Vec<Error>) {
-        let config = Config {
-            engine: engine.parse().unwrap(),
-            cancel: Cancel::new().unwrap(),
-            progress: Default::default(),
-        };
+        let config = Config::new(engine.parse().unwrap(), Cancel::new().unwrap());
         let mut errors = Vec::new();
         let report = run(job, KeySource::new(tasks, keying, self.plugins()).unwrap(), &config, |event| {
             if let Event::Settled(settled) = event

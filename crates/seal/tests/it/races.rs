@@ -34,7 +34,7 @@ fn ends<J: Job<Task = Task, Output = Outcome, Error = Error>>(
     tasks: Vec<Task>,
     engine: Engine,
 ) -> BTreeMap<String, String> {
-    let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+    let config = Config::new(engine, Cancel::new().unwrap());
     let mut ends = BTreeMap::new();
     run(job, tasks.into_iter(), &config, |event| {
         if let Event::Settled(settled) = event {

@@ -35,7 +35,7 @@ fn ends<J>(job: &J, tasks: Vec<Task>, engine: Engine) -> BTreeMap<PathBuf, Resul
 where
     J: Job<Task = Task, Output = Outcome, Error = Error>,
 {
-    let config = Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+    let config = Config::new(engine, Cancel::new().unwrap());
     let mut ends = BTreeMap::new();
     run(job, tasks.into_iter(), &config, |event| {
         if let Event::Settled(settled) = event {

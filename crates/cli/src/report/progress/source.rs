@@ -3,6 +3,7 @@
 //! Owns: counting tasks as an engine takes them.
 //! Does not own: the tasks.
 
+use std::task::Waker;
 use std::time::Duration;
 
 use haul_engine::{Again, Next, Source, TaskId};
@@ -45,6 +46,10 @@ impl<T: Subject, S: Source<T>> Source<T> for Counted<'_, S> {
             Next::End | Next::Later => {}
         }
         next
+    }
+
+    fn set_waker(&mut self, waker: Waker) {
+        self.source.set_waker(waker);
     }
 
     fn ask_again_in(&mut self) -> Duration {

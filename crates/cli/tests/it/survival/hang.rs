@@ -1,7 +1,7 @@
 //! Runs whose workers hang.
 //!
-//! Owns: the second interruption.
-//! Does not own: naming such workers, which takes a minute (`engine/src/stall.rs`).
+//! Owns: naming their workers, the second interruption.
+//! Does not own: how long that takes (`engine/src/stall.rs`); threads that hang (`get/waiting.rs`).
 
 use super::*;
 
@@ -67,5 +67,49 @@ fn a_second_interruption_ends_a_run_whose_workers_hang() {
             };
             assert!(now[path] == *plain || now[path] == mask(plain), "{engine}: {path:?}");
         }
+    }
+}
+
+#[test]
+fn processes_that_hang_are_named_and_finish_their_work_when_they_go_on() {
+    if !cfg!(debug_assertions) {
+        return skip("release programs name a worker only after a minute");
+    }
+    for engine in ["processes=2", "hybrid=2x2"] {
+        let fixture = Fixture::new(47, 60, &[20_000_000]).naming_workers_after("1");
+        let mut watched = fixture.start(engine, &["--durable", "never"]);
+        let mut workers = Vec::new();
+        let before = follow(&mut watched, |watched, ended| {
+            if ended >= 5 {
+                workers = signal_workers(watched, Signal::STOP);
+            }
+            workers.is_empty()
+        });
+        let (mut named, mut done) = (0, before.done);
+        while let Some(line) = watched.next_line() {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            match event["event"].as_str().unwrap() {
+                "stalled" => {
+                    let process =
+                        event["process"].as_i64().and_then(|pid| Pid::from_raw(pid as i32)).unwrap();
+                    assert!(workers.contains(&process), "{engine}: {line}");
+                    assert!(event["seconds"] == 1 && event["subject"].as_str().unwrap().starts_with("work/"));
+                    named += 1;
+                    for worker in &workers {
+                        rustix::process::kill_process(*worker, Signal::CONT).unwrap();
+                    }
+                }
+                "done" => {
+                    let path = event["subject"].as_str().unwrap().strip_prefix("work/").unwrap();
+                    assert!(done.insert(path.into()), "{engine}: {path} ended twice");
+                }
+                event => assert_eq!(event, "report", "{engine}: {line}"),
+            }
+        }
+        let (status, stderr) = watched.finish();
+        assert_eq!((status, stderr.as_str()), (0, ""), "{engine}");
+        assert!(named > 0, "{engine}");
+        fixture.check(&done, &BTreeSet::new());
+        assert_eq!(done, fixture.all(), "{engine}");
     }
 }

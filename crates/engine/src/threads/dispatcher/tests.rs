@@ -15,7 +15,6 @@ use crate::execute::Answer;
 use crate::job::contract::{Failure, Step};
 use crate::job::phases::Phases;
 use crate::job::source::Next;
-use crate::stall::LOOKS_MAX;
 
 /// Tasks are names; nothing is carried out.
 struct Names;
@@ -62,7 +61,9 @@ fn waits_after<S: Source<&'static str>>(
     meanwhile: impl FnOnce(),
 ) -> ReporterWaits {
     let visited = dispatcher.combiner.visit(|combined| {
-        (combined.waits, combined.wakes_at) = (ReporterWaits::ForAnything, Instant::now() + LOOK_INTERVAL);
+        (combined.waits, combined.wakes_at) =
+            (ReporterWaits::ForAnything, Some(Instant::now() + LOOK_INTERVAL));
+        combined.looks = true;
     });
     assert!(visited.is_ok());
     meanwhile();
@@ -81,9 +82,9 @@ fn a_sleeping_reporter_is_woken_for_the_first_end_and_for_a_late_source() {
     };
     assert!(waits_after(&dispatcher, || ()) == ReporterWaits::ForAnything, "nothing has ended");
     assert!(waits_after(&dispatcher, || end(Ok(Step::Done(())))) == ReporterWaits::Briefly);
-    assert!(!dispatcher.is_urgent.load(Ordering::Relaxed));
+    assert!(!dispatcher.reporter.0.take_urgency());
     assert!(waits_after(&dispatcher, || end(Err(Failure::Job(())))) == ReporterWaits::Briefly);
-    assert!(dispatcher.is_urgent.load(Ordering::Relaxed), "a failure may end the run");
+    assert!(dispatcher.reporter.0.take_urgency(), "a failure may end the run");
 
     for (time, expected, why) in [
         (Duration::from_millis(1), ReporterWaits::Briefly, "it has to be asked again before the next look"),
@@ -93,6 +94,19 @@ fn a_sleeping_reporter_is_woken_for_the_first_end_and_for_a_late_source() {
         let source = Late(Some("only"), time);
         let late = Dispatcher::new(Supervisor::new(source, Cancel::new().unwrap()), 1);
         assert!(waits_after(&late, || late.settle_answers()) == expected, "{why}");
+    }
+}
+
+#[test]
+fn a_reporter_that_does_not_look_is_woken_when_work_begins() {
+    let source = Late(Some("only"), Duration::MAX);
+    let dispatcher = Dispatcher::new(Supervisor::new(source, Cancel::new().unwrap()), 1);
+    for (looks, expected) in [(false, ReporterWaits::Briefly), (true, ReporterWaits::ForAnything)] {
+        let waits = waits_after(&dispatcher, || {
+            assert!(dispatcher.combiner.visit(|combined| combined.looks = looks).is_ok());
+            dispatcher.settle_answers();
+        });
+        assert!(waits == expected, "it looks: {looks}");
     }
 }
 
@@ -108,9 +122,9 @@ fn a_thread_that_makes_no_progress_is_named_with_its_task() {
         recorders.of(worker).begin(id, &activity);
         activity
     });
-    let mut watch = StallWatch::new();
+    let mut watch = StallWatch::new(Duration::from_secs(60));
     let mut stalls = Vec::new();
-    for _ in 0..2 * LOOKS_MAX {
+    for _ in 0..2 * 240 {
         slow.fetch_add(1, Ordering::Relaxed);
         stalls.extend(dispatcher.stalls(&mut watch, &recorders));
     }

@@ -25,11 +25,7 @@ fn attempts(request: Request) -> (u32, Option<String>) {
     let task = FetchTask::of(Ok(request), "task".to_owned(), Destination::Discard);
     let started = Instant::now();
     let source = HostSource::new([task].into_iter(), HostLimits::default(), move || started.elapsed());
-    let config = haul_engine::Config {
-        engine: "serial".parse().unwrap(),
-        cancel: Cancel::new().unwrap(),
-        progress: Default::default(),
-    };
+    let config = haul_engine::Config::new("serial".parse().unwrap(), Cancel::new().unwrap());
     let job = FetchJob::new(Config { retry_pause: Duration::ZERO, ..Config::default() });
     let mut end = None;
     run(&job, source, &config, |event| {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use haul_engine::{Engine, Event, run};
+use haul_engine::{Engine, Event, Next, Source, run};
 use haul_fetch::{
     Config, Destination, Failed, FetchJob, FetchTask, HostLimits, HostSource, Names, NamesLimits,
 };
@@ -102,11 +102,7 @@ fn a_rate_holds_for_the_host_that_redirects_lead_to() {
     let limits = HostLimits { per_host_rate: Some(10.0), ..HostLimits::default() };
     let source =
         HostSource::new(tasks, limits, || Duration::from_millis(clock_ms.fetch_add(10, Ordering::SeqCst)));
-    let config = haul_engine::Config {
-        engine: Engine::Serial,
-        cancel: Cancel::new().unwrap(),
-        progress: Default::default(),
-    };
+    let config = haul_engine::Config::new(Engine::Serial, Cancel::new().unwrap());
     let report = run(&FetchJob::new(quick()), source, &config, |_| ());
     assert_eq!(report.succeeded, 20);
     let times = times.lock().unwrap();
@@ -132,11 +128,7 @@ fn a_rate_counts_every_request_and_none_that_was_not_made() {
             paths.iter().map(|path| FetchTask::new(&server.url(path), destination(&workdir.path(""))));
         let limits = HostLimits { per_host_rate: Some(10.0), ..HostLimits::default() };
         let clock = || Duration::from_millis(clock_ms.fetch_add(10, Ordering::SeqCst));
-        let config = haul_engine::Config {
-            engine: Engine::Serial,
-            cancel: Cancel::new().unwrap(),
-            progress: Default::default(),
-        };
+        let config = haul_engine::Config::new(Engine::Serial, Cancel::new().unwrap());
         run(&FetchJob::new(quick()), HostSource::new(tasks, limits, clock), &config, |_| ());
         clock_ms.load(Ordering::SeqCst) - begun
     };
@@ -212,11 +204,7 @@ fn tasks_that_wait_for_their_names_occupy_no_worker() {
         let tasks = urls.iter().map(|url| FetchTask::new(url, Destination::Discard));
         let limits = HostLimits { total_max: 4, ..HostLimits::default() };
         let source = HostSource::new(tasks, limits, move || started.elapsed()).looking_up(&config);
-        let run_config = haul_engine::Config {
-            engine: engine.parse().unwrap(),
-            cancel: Cancel::new().unwrap(),
-            progress: Default::default(),
-        };
+        let run_config = haul_engine::Config::new(engine.parse().unwrap(), Cancel::new().unwrap());
         let mut order = Vec::new();
         run(&FetchJob::new(config), source, &run_config, |event| {
             if let Event::Settled(settled) = event {
@@ -272,6 +260,44 @@ fn a_name_that_is_never_answered_fails_in_time() {
     }
 }
 
+/// Under a clock that stands still: the source wants to be asked only when a lookup ends or is given up.
+#[test]
+fn a_lookup_that_ends_wakes_the_engine_and_nothing_else_does() {
+    struct Woken(std::sync::mpsc::Sender<()>);
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            // The test may have ended.
+            let _ = self.0.send(());
+        }
+    }
+    let (now, gate) = (Arc::new(AtomicU64::new(0)), Gate::new());
+    let connect_timeout = Duration::from_secs(7);
+    let config = Config { names: names(&gate), connect_timeout, ..quick() };
+    let tasks = ["dead-1", "dead-2"]
+        .map(|name| FetchTask::new(&format!("http://{name}.test/"), Destination::Discard))
+        .into_iter();
+    let clock = now.clone();
+    let clock = move || Duration::from_secs(clock.load(Ordering::SeqCst));
+    let mut source = HostSource::new(tasks, HostLimits::default(), clock).looking_up(&config);
+    let (sender, woken) = std::sync::mpsc::channel();
+    source.set_waker(std::task::Waker::from(Arc::new(Woken(sender))));
+    assert!(matches!(source.next(), Next::Later));
+    assert_eq!(source.ask_again_in(), connect_timeout);
+    now.store(3, Ordering::SeqCst);
+    assert!(matches!(source.next(), Next::Later));
+    assert_eq!(source.ask_again_in(), Duration::from_secs(4));
+    assert!(woken.try_recv().is_err());
+    // The first two lookups end, without an address: the job of each task says so.
+    gate.open();
+    for _ in 0..2 {
+        woken.recv_timeout(Duration::from_secs(30)).unwrap();
+    }
+    for _ in 0..2 {
+        assert!(matches!(source.next(), Next::Task(_)));
+    }
+    assert!(matches!(source.next(), Next::End));
+}
+
 #[test]
 fn every_retry_is_reported_before_its_pause() {
     for engine in ENGINES {
@@ -286,11 +312,7 @@ fn every_retry_is_reported_before_its_pause() {
         let tasks = [FetchTask::new(&url, Destination::Discard)].into_iter();
         let source = HostSource::new(tasks, HostLimits::default(), move || started.elapsed())
             .on_retry(|id, task, retry| seen.lock().unwrap().push((id.0, task.label.clone(), retry.clone())));
-        let run_config = haul_engine::Config {
-            engine: engine.parse().unwrap(),
-            cancel: Cancel::new().unwrap(),
-            progress: Default::default(),
-        };
+        let run_config = haul_engine::Config::new(engine.parse().unwrap(), Cancel::new().unwrap());
         let report = run(&FetchJob::new(quick()), source, &run_config, |_| ());
         assert_eq!(report.succeeded, 1, "{engine}");
         let seen = seen.into_inner().unwrap();

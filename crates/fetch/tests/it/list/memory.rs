@@ -13,11 +13,7 @@ fn bodies_are_kept_in_memory_up_to_the_limit() {
             path => Answer::ok(path.to_owned()),
         });
         let config = Config { memory_body_bytes_max: 5, ..Config::default() };
-        let run = haul_engine::Config {
-            engine: engine.parse().unwrap(),
-            cancel: Cancel::new().unwrap(),
-            progress: Default::default(),
-        };
+        let run = haul_engine::Config::new(engine.parse().unwrap(), Cancel::new().unwrap());
         let tasks = ["/a", "/b", "/long"].map(|path| FetchTask::new(&server.url(path), Destination::Memory));
         let mut bodies = Vec::new();
         let _ = haul_engine::run(&FetchJob::new(config), tasks.into_iter(), &run, |event| {

@@ -109,7 +109,7 @@ fn two_urls_that_share_a_name_never_share_a_file() {
         let task =
             |url: &str| FetchTask::new(&server.url(url), Destination::File(publish(place.path().join("x"))));
         let (engine, cancel) = ("threads=2".parse().unwrap(), Cancel::new().unwrap());
-        let config = haul_engine::Config { engine, cancel, progress: Default::default() };
+        let config = haul_engine::Config::new(engine, cancel);
         let tasks = [task("/0"), task("/1")].into_iter();
         let report = run(
             &FetchJob::new(Config { retries: 0, resume: true, ..Config::default() }),

@@ -21,8 +21,7 @@ pub(crate) fn outcomes(
     let started = Instant::now();
     let source = HostSource::new(tasks.into_iter(), limits, move || started.elapsed()).looking_up(&config);
     let engine = engine.parse().unwrap();
-    let run_config =
-        haul_engine::Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+    let run_config = haul_engine::Config::new(engine, Cancel::new().unwrap());
     let mut outcomes = Outcomes::new();
     run(&FetchJob::new(config), source, &run_config, |event| {
         if let Event::Settled(settled) = event {

@@ -138,11 +138,7 @@ fn tasks_of_a_plain_iterator_pause_too() {
             _ => Answer::ok("x"),
         });
         let config = Config { retry_after_max: Duration::from_millis(50), ..quick() };
-        let run = haul_engine::Config {
-            engine: engine.parse().unwrap(),
-            cancel: Cancel::new().unwrap(),
-            progress: Default::default(),
-        };
+        let run = haul_engine::Config::new(engine.parse().unwrap(), Cancel::new().unwrap());
         let tasks = [FetchTask::new(&server.url("/"), Destination::Discard)].into_iter();
         let started = Instant::now();
         let report = haul_engine::run(&FetchJob::new(config), tasks, &run, |_| {});
@@ -160,8 +156,7 @@ fn a_pause_on_a_worker_ends_with_the_run() {
             trigger.trigger();
             Answer::new(503).header("Retry-After", "100")
         });
-        let run =
-            haul_engine::Config { engine: engine.parse().unwrap(), cancel, progress: Default::default() };
+        let run = haul_engine::Config::new(engine.parse().unwrap(), cancel);
         let tasks = [FetchTask::new(&server.url("/"), Destination::Discard)].into_iter();
         let started = Instant::now();
         let report = haul_engine::run(&FetchJob::new(quick()), tasks, &run, |_| {});

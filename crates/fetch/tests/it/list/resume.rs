@@ -56,7 +56,7 @@ impl Dir {
 /// The number of attempts, and whether the file was skipped.
 fn fetch(config: Config, task: FetchTask) -> Result<(u32, bool), Error> {
     let (engine, cancel) = (Engine::Serial, Cancel::new().unwrap());
-    let run_config = haul_engine::Config { engine, cancel, progress: Default::default() };
+    let run_config = haul_engine::Config::new(engine, cancel);
     let mut end = None;
     run(&FetchJob::new(config), [task].into_iter(), &run_config, |event| {
         if let Event::Settled(settled) = event {

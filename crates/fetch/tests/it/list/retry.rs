@@ -82,7 +82,7 @@ fn a_dead_host_delays_no_other() {
     let tasks = urls.into_iter().map(|url| FetchTask::new(&url, Destination::Discard));
     let source = HostSource::new(tasks, HostLimits::default(), move || started.elapsed());
     let engine = "threads=2".parse().unwrap();
-    let run_config = haul_engine::Config { engine, cancel: cancel.clone(), progress: Default::default() };
+    let run_config = haul_engine::Config::new(engine, cancel.clone());
     let config = Config { retry_pause_max: Duration::from_secs(3_600), ..config };
     let mut succeeded = 0;
     let report = run(&FetchJob::new(config), source, &run_config, |event| {
@@ -127,11 +127,7 @@ fn retry_after_pauses_the_whole_host() {
         }
         Duration::from_millis(now)
     });
-    let config = haul_engine::Config {
-        engine: Engine::Serial,
-        cancel: Cancel::new().unwrap(),
-        progress: Default::default(),
-    };
+    let config = haul_engine::Config::new(Engine::Serial, Cancel::new().unwrap());
     let report = run(&FetchJob::new(quick()), source, &config, |_| ());
     assert_eq!((report.succeeded, server.requests().len()), (4, 5));
     assert_eq!(asked_in_the_pause.load(Ordering::SeqCst), 1);
@@ -160,11 +156,7 @@ fn a_stream_that_has_received_bytes_is_not_restarted() {
     let path = dir.path().join("out");
     let out = std::fs::File::create(&path).unwrap();
     let task = FetchTask::new(&server.url("/"), Destination::Stream(out.into()));
-    let config = haul_engine::Config {
-        engine: Engine::Serial,
-        cancel: Cancel::new().unwrap(),
-        progress: Default::default(),
-    };
+    let config = haul_engine::Config::new(Engine::Serial, Cancel::new().unwrap());
     run(&FetchJob::new(quick()), [task].into_iter(), &config, |event| {
         if let Event::Settled(settled) = event {
             let Err(Failure::Job(failed)) = &settled.outcome else { panic!("the body was cut") };

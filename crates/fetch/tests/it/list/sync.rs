@@ -58,8 +58,7 @@ impl Dir {
 }
 
 fn sync(engine: Engine, tasks: Vec<FetchTask>) -> Vec<String> {
-    let run_config =
-        haul_engine::Config { engine, cancel: Cancel::new().unwrap(), progress: Default::default() };
+    let run_config = haul_engine::Config::new(engine, Cancel::new().unwrap());
     let config = Config { sync: true, retries: 1, retry_pause: Duration::ZERO, ..Config::default() };
     let mut ends = Vec::new();
     run(&FetchJob::new(config), tasks.into_iter(), &run_config, |event| {

@@ -60,7 +60,7 @@ impl Dir {
 
 pub(crate) fn engine(name: &str, cancel: &Cancel) -> haul_engine::Config {
     let engine: Engine = name.parse().unwrap();
-    haul_engine::Config { engine, cancel: cancel.clone(), progress: Default::default() }
+    haul_engine::Config::new(engine, cancel.clone())
 }
 
 /// How the task ends, and how many bytes of its body were counted.

@@ -15,9 +15,9 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::system::bell::{Bell, Reading};
+use crate::system::sync::{AtomicU32, Ordering};
 
 const AWAKE: u32 = 0;
 const SLEEPING: u32 = 1;
@@ -94,7 +94,10 @@ impl AsFd for Park {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod modelled;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -172,3 +172,42 @@ fn a_claim_races_with_a_withdrawal() {
         assert_ne!(worker.join().unwrap(), withdrawn);
     });
 }
+
+/// A worker that was stopped after it was woken keeps the wake-up of a ready task to itself. Waking all, counted or not,
+/// has another one claim it (N), whatever the other one was about to do.
+#[test]
+fn a_rouse_reaches_a_worker_that_a_wake_up_has_missed() {
+    check(3, || {
+        let table = Table::new(1);
+        let (stopped, works) = (Arc::clone(&table), Arc::clone(&table));
+        // It claims nothing, whether it slept or not.
+        let stopped = thread::spawn(move || {
+            let seen = stopped.work.observe();
+            stopped.work.sleep(seen, None);
+        });
+        let works = thread::spawn(move || works.work(2));
+        table.offer(0, 1);
+        table.work.notify_uncounted();
+        assert_eq!(works.join().unwrap(), Some(true));
+        // It may have come to its sleep only now.
+        table.work.close();
+        stopped.join().unwrap();
+        assert_eq!(table.collect(1), [101]);
+    });
+}
+
+/// A sleeper that was killed stays counted: the count may be used up by it while another one sleeps.
+#[test]
+fn a_rouse_wakes_a_sleeper_that_is_not_counted() {
+    check(3, || {
+        let table = Table::new(1);
+        let works = Arc::clone(&table);
+        let works = thread::spawn(move || works.work(2));
+        // A notification that reaches nobody takes the sleeper off the count, as if the kernel had woken one that was
+        // killed then.
+        table.work.notify_a_killed_sleeper();
+        table.slots().offer(0, 0);
+        table.work.notify_uncounted();
+        assert_eq!(works.join().unwrap(), Some(true));
+    });
+}
