@@ -3,9 +3,10 @@
 //! | entry point | what it does |
 //! |---|---|
 //! | [`Store::writer`] | writes an object, in parts and in parallel, and publishes it whole |
+//! | [`Store::assembly`] | writes an object whose parts come from several threads |
 //! | [`Store::reader`] | reads an object at any position, and never a mixture of two |
 //! | [`Store::list`] | yields the objects of a bucket, however many they are |
-//! | [`Store::sweep`] | aborts the uploads that earlier runs left |
+//! | [`Store::uploads`], [`Store::sweep`] | lists, or aborts, the uploads that earlier runs left |
 //! | [`Store::probe`] | finds conditions that a store ignores |
 //!
 //! ```no_run
@@ -41,6 +42,7 @@ pub use access::endpoint::{Endpoint, Style};
 pub use access::keys::Keys;
 pub use call::store::{Settings, Store};
 pub use error::{Error, Fault};
+pub use object::assembly::Assembly;
 pub use object::conditions::Conditions;
 pub use object::listing::{Listed, Listing};
 pub use object::reader::ObjectReader;
