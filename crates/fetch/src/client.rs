@@ -16,5 +16,5 @@ pub(crate) mod request;
 pub(crate) mod response;
 mod response_body;
 pub(crate) mod url_login;
-mod workers;
+pub(crate) mod workers;
 pub(crate) mod zone;

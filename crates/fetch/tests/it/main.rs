@@ -13,3 +13,4 @@ mod public_api;
 mod route;
 mod segments;
 mod transfer;
+mod uploads;
