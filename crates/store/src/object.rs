@@ -9,6 +9,7 @@ pub(crate) mod conditions;
 pub(crate) mod leftovers;
 pub(crate) mod listing;
 pub(crate) mod multipart;
+pub(crate) mod options;
 mod parts;
 pub(crate) mod reader;
 pub(crate) mod requests;

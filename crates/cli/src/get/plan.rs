@@ -4,9 +4,10 @@
 //! Does not own: names of results ([`super::naming`]), requests ([`super::requests`]), fetching.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust};
+use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader};
 use haul_io::{Cancel, Existing, File};
 
 use super::cookies::Cookies;
@@ -116,18 +117,22 @@ impl GetPlan {
         })
     }
 
-    /// Fetches. A body for stdout goes to `terminal`, if there is one.
-    fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
-        let sealing = self.sealing.as_ref().map(|plan| plan.begin(&self.naming, voice)).transpose()?;
-        let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
-        let cancel = Cancel::new()?;
+    /// Where results go that don't become files, if they do.
+    fn uploader(&self, cancel: &Cancel, voice: &Voice) -> Result<Option<Arc<dyn Uploader>>, Problem> {
         let options = UploadOptions {
             replace: self.naming.existing == Existing::Replace,
             resume: self.config.resume,
             is_single: self.transfers.is_single,
         };
-        let bucket = self.bucket.as_ref();
-        let uploader = bucket.map(|bucket| bucket.open(&self.config, options, &cancel, voice)).transpose()?;
+        self.bucket.as_ref().map(|bucket| bucket.open(&self.config, options, cancel, voice)).transpose()
+    }
+
+    /// Fetches. A body for stdout goes to `terminal`, if there is one.
+    fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
+        let sealing = self.sealing.as_ref().map(|plan| plan.begin(&self.naming, voice)).transpose()?;
+        let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
+        let cancel = Cancel::new()?;
+        let uploader = self.uploader(&cancel, voice)?;
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
         let logins = naming.logins();
         let args_count = self.urls.len() as u64;

@@ -1,6 +1,7 @@
 //! A bucket as the place that fetched results are uploaded to.
 //!
-//! Owns: what is asked of the store before a run, which objects are looked for, what earlier runs left of the same keys.
+//! Owns: what is asked of the store before a run, which objects are looked for, what earlier runs left of the same
+//! keys.
 //! Does not own: when parts are sent ([`haul_fetch`]), requests ([`haul_store`]).
 
 use std::collections::HashSet;

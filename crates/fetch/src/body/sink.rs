@@ -1,8 +1,8 @@
 //! The destination of a body.
 //!
 //! Owns: memory with a limit, streams, discarding; the choice between these, files and readers.
-//! Does not own: writing files ([`crate::body::file_sink`]), uploads ([`crate::uploads::sink`]), hand-over to readers ([`crate::body::handover`]),
-//! decoding.
+//! Does not own: writing files ([`crate::body::file_sink`]), uploads ([`crate::uploads::sink`]), hand-over to readers
+//! ([`crate::body::handover`]), decoding.
 
 use haul_io::{Buf, File, Io, Offset, Shortfalls};
 

@@ -10,6 +10,7 @@ use http::header::HeaderName;
 use url::Url;
 
 use crate::client::observer::{Detail, TransferEvent};
+use crate::client::secret_fields::may_be_secret;
 use crate::route::hops::Route;
 use crate::route::origin::Origin;
 
@@ -31,11 +32,6 @@ const PLAIN_REQUEST_FIELDS: [&str; 15] = [
     "transfer-encoding",
     "user-agent",
 ];
-/// The fields whose values may be secrets have one of these in their names.
-const SECRET_WORDS: [&str; 8] =
-    ["cookie", "auth", "token", "session", "secret", "password", "key", "refresh"];
-/// But these say only what a login needs.
-const CHALLENGES: [&str; 2] = ["www-authenticate", "proxy-authenticate"];
 /// The fields of responses whose values are URLs.
 const URL_FIELDS: [&str; 3] = ["location", "content-location", "link"];
 /// What is shown instead of a secret.
@@ -92,11 +88,6 @@ fn shown(name: &HeaderName, value: &str) -> String {
         },
         _ => value.to_owned(),
     }
-}
-
-/// Whether the value of the field `name` may be a secret.
-pub(crate) fn may_be_secret(name: &HeaderName) -> bool {
-    !CHALLENGES.contains(&name.as_str()) && SECRET_WORDS.iter().any(|word| name.as_str().contains(word))
 }
 
 /// The first hop.

@@ -22,9 +22,9 @@ use haul_http1::RequestError;
 use http::header::{CONTENT_TYPE, EXPECT, HOST, HeaderValue, PROXY_AUTHORIZATION, RANGE};
 use http::{HeaderMap, Method};
 
-use crate::client::details::may_be_secret;
 use crate::client::request::settings::RequestSettings;
 use crate::client::request::url::{no_url, parse};
+use crate::client::secret_fields::may_be_secret;
 use crate::route::origin::Origin;
 use crate::{Error, Observer, Proxies, RequestBody};
 

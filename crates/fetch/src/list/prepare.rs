@@ -45,7 +45,8 @@ pub(super) struct RunState<'a> {
     pub(super) uploads: &'a Uploads,
 }
 
-/// The download of `task`, with what an earlier run left of it. `hop` is where an earlier look at the server's file led.
+/// The download of `task`, with what an earlier run left of it. `hop` is where an earlier look at the server's file
+/// led.
 pub(super) async fn prepare<I: Io>(
     run: &RunState<'_>,
     attempt: &mut Attempt<'_, I>,

@@ -35,7 +35,7 @@ impl PartPermits {
         Some(PartPermit(self.clone()))
     }
 
-    /// A permit, as soon as there is one. The caller has none, so that those who have one never wait for each other.
+    /// A permit, as soon as there is one. The caller has none: a task with a permit must never wait for another.
     ///
     /// # Errors
     /// If the run was cancelled.

@@ -1,178 +1,26 @@
 //! Results that are uploaded: they appear whole, once, or not at all.
 //!
-//! Owns: these checks, a place in memory.
-//! Does not own: object stores.
+//! Owns: these checks.
+//! Does not own: the place in memory ([`place`]), object stores.
 
-use std::collections::BTreeMap;
-use std::io;
+mod place;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use haul_engine::{Engine, Event, run};
-use haul_fetch::{
-    Algorithm, Checksum, Config, Destination, Error, Expected, FetchJob, FetchTask, Segments, Upload,
-    UploadAbout, UploadName, Uploaded, Uploader,
-};
+use haul_fetch::{Algorithm, Checksum, Config, Error, Expected, FetchJob, FetchTask, Segments, UploadAbout};
 use haul_io::Cancel;
 use haul_testkit::{Answer, End, Gate, Server, by_job, outcomes, seeded_bytes};
 
+use self::place::{Inner, PART, Place};
 use crate::encoded::format::Format;
 
 const ENGINES: [&str; 4] = ["serial", "threads=4", "uring=1x8", "uring=2x4"];
-const PART: usize = 256 << 10;
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const DATE_SECONDS: i64 = 784_111_777;
-
-/// A place in memory. Clones are the same.
-#[derive(Clone, Default)]
-struct Place(Arc<Inner>);
-
-#[derive(Default)]
-struct Inner {
-    state: Mutex<State>,
-    /// The number of the part that can't be sent.
-    fails_at: Option<u32>,
-    /// What a request announces itself to, and waits for.
-    gate: Option<(Sender<()>, Gate)>,
-}
-
-#[derive(Default)]
-struct State {
-    objects: BTreeMap<String, (Vec<u8>, UploadAbout)>,
-    /// Uploads with parts that were neither published nor abandoned.
-    open: usize,
-    parts: usize,
-    under_way: usize,
-    /// A request was still under way when its upload was abandoned.
-    is_torn: bool,
-}
-
-struct OneUpload {
-    place: Place,
-    name: String,
-    about: UploadAbout,
-    parts: Mutex<Option<BTreeMap<u32, Vec<u8>>>>,
-    under_way: AtomicUsize,
-}
-
-impl std::fmt::Debug for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Place")
-    }
-}
-
-impl Place {
-    fn of(inner: Inner) -> Self {
-        Self(Arc::new(inner))
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.0.state.lock().unwrap()
-    }
-
-    fn task(&self, url: &str, name: &str) -> FetchTask {
-        let uploader: Arc<dyn Uploader> = Arc::new(self.clone());
-        let to = UploadName { uploader, name: name.to_owned(), replace: false };
-        FetchTask::new(url, Destination::Upload(Box::new(to)))
-    }
-
-    fn object(&self, name: &str) -> Vec<u8> {
-        self.state().objects[name].0.clone()
-    }
-
-    fn is_clean(&self) -> bool {
-        let state = self.state();
-        state.open == 0 && state.under_way == 0 && !state.is_torn
-    }
-}
-
-impl Uploader for Place {
-    fn part_bytes(&self, _: Option<u64>) -> u64 {
-        PART as u64
-    }
-
-    fn begin(&self, name: &str, about: UploadAbout) -> io::Result<Arc<dyn Upload>> {
-        let (place, name) = (self.clone(), name.to_owned());
-        Ok(Arc::new(OneUpload {
-            place,
-            name,
-            about,
-            parts: Mutex::default(),
-            under_way: AtomicUsize::new(0),
-        }))
-    }
-
-    fn look(&self, name: &str) -> io::Result<Option<Uploaded>> {
-        let state = self.state();
-        Ok(state.objects.get(name).map(|(bytes, about)| Uploaded {
-            bytes: bytes.len() as u64,
-            content_bytes: about.content_bytes,
-            modified: about.modified,
-        }))
-    }
-}
-
-impl OneUpload {
-    fn store(&self, bytes: Vec<u8>) -> io::Result<()> {
-        let mut state = self.place.state();
-        if state.objects.contains_key(&self.name) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        state.objects.insert(self.name.clone(), (bytes, self.about));
-        Ok(())
-    }
-}
-
-impl Upload for OneUpload {
-    fn send(&self, number: u32, bytes: Vec<u8>) -> io::Result<()> {
-        self.under_way.fetch_add(1, Ordering::SeqCst);
-        self.place.state().under_way += 1;
-        if let Some((reached, gate)) = &self.place.0.gate {
-            let _ = reached.send(());
-            gate.wait_open();
-        }
-        let sent = if self.place.0.fails_at == Some(number) {
-            Err(io::Error::other("the part is refused"))
-        } else {
-            let mut parts = self.parts.lock().unwrap();
-            if parts.is_none() {
-                self.place.state().open += 1;
-            }
-            let before = parts.get_or_insert_default().insert(number, bytes);
-            assert!(before.is_none(), "part {number} is sent twice");
-            self.place.state().parts += 1;
-            Ok(())
-        };
-        self.place.state().under_way -= 1;
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
-        sent
-    }
-
-    fn publish(&self) -> io::Result<()> {
-        let parts = self.parts.lock().unwrap().take().unwrap();
-        self.place.state().open -= 1;
-        let (numbers, parts): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        assert_eq!(numbers, (1..=numbers.len() as u32).collect::<Vec<_>>());
-        let (_, before) = parts.split_last().unwrap();
-        assert!(before.iter().all(|part| part.len() >= PART), "only the last part may be short");
-        self.store(parts.concat())
-    }
-
-    fn publish_at_once(&self, bytes: Vec<u8>) -> io::Result<()> {
-        assert!(self.parts.lock().unwrap().is_none());
-        self.store(bytes)
-    }
-
-    fn abandon(&self) {
-        let mut state = self.place.state();
-        state.is_torn |= self.under_way.load(Ordering::SeqCst) > 0;
-        if self.parts.lock().unwrap().take().is_some() {
-            state.open -= 1;
-        }
-    }
-}
 
 fn config() -> Config {
     Config { retry_pause: Duration::ZERO, ..Config::default() }

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_checksum_of_a_whole_follows_from_those_of_its_parts() {
-        let bytes: Vec<u8> = (0..200_000_u32).map(|index| (index * 7 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..200_000_u32).map(|index| ((index * 7) >> 3) as u8).collect();
         let crc = |bytes: &[u8]| Content::new(bytes.to_vec(), false).crc;
         for cuts in [vec![], vec![1], vec![65_536, 131_072], vec![0, 199_999, 200_000]] {
             let bounds: Vec<_> = [0].into_iter().chain(cuts).chain([bytes.len()]).collect();

@@ -1,6 +1,7 @@
 //! An object that appears whole: sent at once, or in parts that any threads send in any order.
 //!
-//! Owns: beginning an upload once, continuing an earlier one, which parts there are, the checksum of the whole, aborting.
+//! Owns: beginning an upload once, continuing an earlier one, which parts there are, the checksum of the whole,
+//! aborting.
 //! Does not own: where the bytes come from and how they are cut ([`super::writer`]), requests ([`super::multipart`]).
 
 use std::collections::BTreeMap;
@@ -11,8 +12,8 @@ use crate::access::address::Object;
 use crate::call::body::{Content, combined};
 use crate::call::store::Store;
 use crate::object::multipart::{Part, Target};
+use crate::object::options::{PARTS_MAX, Published, WriterOptions};
 use crate::object::requests::{About, Publishing};
-use crate::object::writer::{PARTS_MAX, Published, WriterOptions};
 use crate::{Error, Kind};
 
 /// An object in the making. It becomes visible by [`Assembly::publish`] or [`Assembly::publish_at_once`]. If it doesn't

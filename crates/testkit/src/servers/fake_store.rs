@@ -38,7 +38,7 @@ pub struct StoreState {
     pub uploads: BTreeMap<String, StoredUpload>,
     /// Whether it behaves as if requests had no conditions.
     pub ignores_conditions: bool,
-    /// Entries of a page of any listing. Defaults to 1000.
+    /// Entries of a page of any listing; 1000 at the start.
     pub page: usize,
     versions: usize,
 }

@@ -1,4 +1,7 @@
-//! Tests of the plan.
+//! The plan of `haul get`, from words to settings.
+//!
+//! Owns: conflicts and defaults.
+//! Does not own: runs.
 
 use clap::Parser;
 
