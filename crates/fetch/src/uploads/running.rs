@@ -5,7 +5,8 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use haul_io::Io;
 
@@ -23,6 +24,8 @@ struct Inner {
     upload: Arc<dyn Upload>,
     offload: Offload,
     state: Mutex<State>,
+    /// Nothing is under way any more.
+    ended: Condvar,
 }
 
 #[derive(Default)]
@@ -38,7 +41,7 @@ struct State {
 
 impl Running {
     pub(crate) fn new(upload: Arc<dyn Upload>, offload: Offload) -> Self {
-        Self(Arc::new(Inner { upload, offload, state: Mutex::default() }))
+        Self(Arc::new(Inner { upload, offload, state: Mutex::default(), ended: Condvar::new() }))
     }
 
     /// Begins to send a part. Its permit is returned when it has been sent.
@@ -55,10 +58,11 @@ impl Running {
         Ok(())
     }
 
-    /// Publishes what was sent, or `bytes` as the whole.
+    /// Publishes what was sent, or `bytes` as the whole. A request that publishes is waited for even if the run is
+    /// cancelled meanwhile, as its result must be known: the thread is then blocked.
     ///
     /// # Errors
-    /// If a part could not be sent, or the whole not be published.
+    /// If a part could not be sent, the whole not be published, or the run was cancelled before.
     pub(crate) async fn publish(
         &self,
         io: &impl Io,
@@ -66,6 +70,8 @@ impl Running {
         permit: Option<PartPermit>,
     ) -> Result<(), Error> {
         self.settle(io).await?;
+        // A sleep of no time fails if the run was cancelled.
+        io.sleep(Duration::ZERO).await.map_err(Error::write)?;
         self.start(move |upload| {
             let published = match bytes {
                 Some(bytes) => upload.publish_at_once(bytes),
@@ -74,7 +80,14 @@ impl Running {
             drop(permit);
             published
         });
-        self.settle(io).await
+        match self.settle(io).await {
+            Err(Error::Cancelled) => {
+                let state = self.0.ended.wait_while(self.0.lock(), |state| state.under_way > 0);
+                drop(state);
+                self.check()
+            }
+            settled => settled,
+        }
     }
 
     /// Waits until nothing is under way.
@@ -152,6 +165,9 @@ impl Inner {
         drop(state);
         if is_removed {
             self.upload.abandon();
+        }
+        if is_last {
+            self.ended.notify_all();
         }
         if let Some(waiting) = waiting {
             waiting.ring();

@@ -64,7 +64,7 @@ pub(super) const HELPS: [Help; 13] = [
         short: &[
             ("input", "A list: a URL or JSON on each line (- is stdin)"),
             ("output", "For one URL: the file to write (- is stdout)"),
-            ("dir", "The directory for the files, or s3://BUCKET/PREFIX"),
+            ("dir", "The directory, or s3://BUCKET/PREFIX"),
             ("force", "Replace files that exist"),
             ("resume", "Resume partial files, skip complete ones"),
             ("sync", "Fetch only what changed since the last run"),

@@ -22,6 +22,8 @@ pub(crate) struct Inner {
     pub(crate) fails_at: Option<u32>,
     /// What a request announces itself to, and waits for.
     pub(crate) gate: Option<(Sender<()>, Gate)>,
+    /// As `gate`, for the request that publishes a short result.
+    pub(crate) publish_gate: Option<(Sender<()>, Gate)>,
 }
 
 #[derive(Default)]
@@ -147,6 +149,10 @@ impl Upload for OneUpload {
     }
 
     fn publish_at_once(&self, bytes: Vec<u8>) -> io::Result<()> {
+        if let Some((begun, gate)) = &self.place.0.publish_gate {
+            let _ = begun.send(());
+            gate.wait_open();
+        }
         assert!(self.parts.lock().unwrap().is_none());
         self.store(bytes)
     }
