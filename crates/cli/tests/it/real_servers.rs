@@ -7,6 +7,7 @@
 mod application;
 mod checks;
 mod daemon;
+mod kills;
 mod objects;
 mod proxies;
 mod site;

@@ -3,10 +3,10 @@
 //! Owns: the count of requests under way, the first failure, that nothing is removed while something is under way.
 //! Does not own: the bytes of parts before they are complete ([`super::sink`], [`super::part`]).
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 use haul_io::Io;
 
@@ -15,6 +15,10 @@ use crate::uploads::offload::Offload;
 use crate::uploads::permits::PartPermit;
 use crate::uploads::signal::{Ringer, signal};
 use crate::uploads::uploader::Upload;
+
+/// Why a request failed, for each lane that asks.
+#[derive(Clone, Debug)]
+struct Failure(Arc<io::Error>);
 
 /// An upload that has begun; clones are the same one.
 #[derive(Clone)]
@@ -32,9 +36,8 @@ struct Inner {
 struct State {
     /// Requests that were handed over and have not ended.
     under_way: usize,
-    /// The first failure, until it is told.
-    error: Option<io::Error>,
-    has_failed: bool,
+    /// The first failure.
+    failure: Option<Failure>,
     is_abandoned: bool,
     waiting: Option<Ringer>,
 }
@@ -98,7 +101,7 @@ impl Running {
         loop {
             let signal = {
                 let mut state = self.0.lock();
-                if state.under_way == 0 || state.has_failed {
+                if state.under_way == 0 || state.failure.is_some() {
                     break;
                 }
                 let (ringer, signal) = signal();
@@ -113,10 +116,8 @@ impl Running {
     /// # Errors
     /// If a request failed.
     fn check(&self) -> Result<(), Error> {
-        let mut state = self.0.lock();
-        match state.error.take() {
-            Some(error) => Err(Error::write(error)),
-            None if state.has_failed => Err(Error::Write(io::Error::other("the upload failed before"))),
+        match self.0.lock().failure.clone() {
+            Some(failure) => Err(Error::write(failure.into())),
             None => Ok(()),
         }
     }
@@ -149,18 +150,37 @@ impl Running {
     }
 }
 
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> Self {
+        if haul_io::is_cancelled(&failure.0) {
+            return haul_io::cancelled();
+        }
+        Self::new(failure.0.kind(), failure)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&haul_io::reason(&self.0))
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
 impl Inner {
     /// Ends one request. The last one of an upload that was abandoned removes it.
     fn end(&self, done: io::Result<()>) {
         let mut state = self.lock();
         state.under_way -= 1;
-        if let Err(error) = done
-            && !state.has_failed
-        {
-            (state.error, state.has_failed) = (Some(error), true);
+        if let Err(error) = done {
+            state.failure.get_or_insert_with(|| Failure(Arc::new(error)));
         }
         let is_last = state.under_way == 0;
-        let waiting = if is_last || state.has_failed { state.waiting.take() } else { None };
+        let waiting = if is_last || state.failure.is_some() { state.waiting.take() } else { None };
         let is_removed = is_last && state.is_abandoned;
         drop(state);
         if is_removed {
