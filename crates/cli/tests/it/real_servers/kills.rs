@@ -4,6 +4,7 @@
 //! Does not own: uploads without kills ([`super::uploads`]).
 
 use std::fs;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use haul_store::{Bucket, Credentials, Endpoint, Keys, Settings, Store};
@@ -14,6 +15,8 @@ const PART: usize = 8 << 20;
 const BYTES: usize = 3 * PART + 12_345;
 /// Rounds, unless the variable says otherwise.
 const ROUNDS: usize = 4;
+/// Then the store's volumes are nearly full.
+const ROUNDS_OF_STORE: usize = 20;
 
 fn store(weed: &Weed) -> Store {
     let endpoint = Endpoint::at(&weed.url(), "us-east-1").unwrap();
@@ -24,9 +27,15 @@ fn store(weed: &Weed) -> Store {
 
 #[test]
 fn after_a_kill_no_upload_is_left_and_every_object_opens() {
-    let Some(weed) = Weed::start() else { return };
     let rounds = std::env::var("HAUL_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
-    let (dir, store, bodies) = (tempfile::tempdir().unwrap(), store(&weed), seeded_bytes(1, BYTES));
+    for first in (0..rounds).step_by(ROUNDS_OF_STORE) {
+        let Some(weed) = Weed::start() else { return };
+        check(&weed, first..rounds.min(first + ROUNDS_OF_STORE));
+    }
+}
+
+fn check(weed: &Weed, rounds: Range<usize>) {
+    let (dir, store, bodies) = (tempfile::tempdir().unwrap(), store(weed), seeded_bytes(1, BYTES));
     let gate: Arc<Mutex<Gate>> = Arc::default();
     let (held, body) = (gate.clone(), bodies.clone());
     let origin = Server::start(move |request| match request.path() {
@@ -44,7 +53,7 @@ fn after_a_kill_no_upload_is_left_and_every_object_opens() {
         .env("AWS_SECRET_ACCESS_KEY", Weed::SECRET);
     let recipient = haul.run(["keygen", "-o", "key"]).expect_status(0).stdout_text().trim().to_owned();
     fs::write(dir.path().join("urls"), [origin.url("/small"), origin.url("/large")].join("\n")).unwrap();
-    for round in 0..rounds {
+    for round in rounds {
         let engine = ["serial", "threads=4", "uring=1x4"][round % 3];
         let prefix = format!("s3://haul-kills/{round}");
         let bucket: Bucket = format!("{prefix}/").parse().unwrap();
