@@ -8,7 +8,6 @@ mod cat;
 mod describe;
 mod endpoints;
 mod inspect;
-mod objects;
 mod open;
 mod opened;
 mod part;

@@ -18,6 +18,7 @@ mod keys;
 mod lists;
 mod report;
 mod run;
+mod stores;
 
 use std::process::ExitCode;
 

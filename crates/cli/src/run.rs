@@ -15,5 +15,4 @@ pub(crate) mod random;
 pub(crate) mod reporting;
 pub(crate) mod short_file;
 pub(crate) mod signals;
-pub(crate) mod stores;
 pub(crate) mod workers;

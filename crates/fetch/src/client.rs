@@ -15,6 +15,7 @@ pub(crate) mod reader;
 pub(crate) mod request;
 pub(crate) mod response;
 mod response_body;
+mod secret_fields;
 pub(crate) mod url_login;
-mod workers;
+pub(crate) mod workers;
 pub(crate) mod zone;

@@ -33,7 +33,7 @@
 //!
 //! A URL goes from `downloads` through `list`, or from `client`, to `transfer`, on a connection from `route`, into
 //! `body`. On its way `kept` tells what an earlier run left on disk, and a large file may take several connections in
-//! `segments`. `cookies` and `names` are on the side.
+//! `segments`. Results that don't become files go to `uploads`. `cookies` and `names` are on the side.
 //!
 //! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, retries, limits of hosts, where bodies are
 //! written.
@@ -60,6 +60,7 @@ mod names;
 mod route;
 mod segments;
 mod transfer;
+mod uploads;
 
 pub use body::checksum::{Algorithm, BadChecksum, Checksum};
 pub use body::coding::error::CodingError;
@@ -107,4 +108,5 @@ pub use segments::segmented::Segmented;
 #[cfg(feature = "json")]
 pub use serde_json;
 pub use transfer::times::Times;
+pub use uploads::uploader::{Upload, UploadAbout, UploadName, Uploaded, Uploader};
 pub use url::Url;

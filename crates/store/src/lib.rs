@@ -3,9 +3,10 @@
 //! | entry point | what it does |
 //! |---|---|
 //! | [`Store::writer`] | writes an object, in parts and in parallel, and publishes it whole |
+//! | [`Store::assembly`] | writes an object whose parts come from several threads |
 //! | [`Store::reader`] | reads an object at any position, and never a mixture of two |
 //! | [`Store::list`] | yields the objects of a bucket, however many they are |
-//! | [`Store::sweep`] | aborts the uploads that earlier runs left |
+//! | [`Store::uploads`], [`Store::sweep`] | lists, or aborts, the uploads that earlier runs left |
 //! | [`Store::probe`] | finds conditions that a store ignores |
 //!
 //! ```no_run
@@ -51,10 +52,12 @@ pub use call::store::{Settings, Store};
 pub use error::{Error, Fault};
 pub use haul_fetch::Config;
 pub use haul_io::Cancel;
+pub use object::assembly::Assembly;
 pub use object::conditions::Conditions;
 pub use object::listing::{Listed, Listing};
+pub use object::options::{Published, WriterOptions};
 pub use object::reader::ObjectReader;
 pub use object::requests::Stat;
 pub use object::upload::Upload;
-pub use object::writer::{ObjectWriter, Published, WriterOptions};
+pub use object::writer::ObjectWriter;
 pub use refusal::{Kind, Refusal};

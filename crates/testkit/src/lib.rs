@@ -36,6 +36,7 @@ pub use program::terminal::Terminal;
 pub use program::watched::Watched;
 pub use servers::answer::{Answer, End};
 pub use servers::connection::Expectations;
+pub use servers::fake_store::{FakeStore, StoreFault, StoreState, StoredObject, StoredUpload, store_refusal};
 pub use servers::gate::Gate;
 pub use servers::nginx::Nginx;
 pub use servers::refused::{RefusedGuard, refused_address};

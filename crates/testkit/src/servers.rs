@@ -6,6 +6,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod connection;
+pub(crate) mod fake_store;
 pub(crate) mod gate;
 mod head;
 pub(crate) mod nginx;

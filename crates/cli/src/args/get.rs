@@ -24,10 +24,10 @@ pub(crate) struct GetArgs {
     /// A file with a URL or a JSON object on each line (- for stdin)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
-    /// For a single URL: the file to write (- for stdout)
+    /// For a single URL: the file to write (- for stdout), or an object, s3://BUCKET/KEY
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["input", "dir"])]
     pub(crate) output: Option<PathBuf>,
-    /// The directory for the files
+    /// The directory for the files; or a bucket for objects, s3://BUCKET/PREFIX
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
     /// Name files after the whole path of the URL, its last segment, as the server proposes (Content-Disposition), or
@@ -63,7 +63,8 @@ pub(crate) struct GetArgs {
     /// Also retry these statuses, such as 403,520 (408, 429, 500, 502-504 and 520-524 always are)
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(400..=599))]
     pub(crate) retry_status: Vec<u16>,
-    /// Resume files that an earlier run began (NAME.haul-part), and skip complete ones
+    /// Resume files that an earlier run began (NAME.haul-part), and skip complete ones. In a bucket: skip complete
+    /// objects, and continue or remove the uploads of the same keys that an earlier run left
     #[arg(short = 'c', long = "continue")]
     pub(crate) resume: bool,
     /// Fetch only files that changed since the last run, as recorded in NAME.haul-from, and replace them

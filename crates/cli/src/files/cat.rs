@@ -20,7 +20,7 @@ use crate::report::reporter::ReportOptions;
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
-use crate::run::stores::StoreVariables;
+use crate::stores::variables::StoreVariables;
 
 /// What `haul cat` is to do.
 #[derive(Debug)]

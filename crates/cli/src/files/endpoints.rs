@@ -8,9 +8,9 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::objects::is_object;
 use crate::report::exit::Problem;
 use crate::report::text::{last_name, quoted};
+use crate::stores::objects::is_object;
 
 /// The inputs and the output of a command, as the user named them.
 #[derive(Debug)]

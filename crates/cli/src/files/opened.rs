@@ -17,8 +17,8 @@ use haul_store::ObjectReader;
 use rustix::fs::OFlags;
 
 use super::endpoints::{Input, Output};
-use super::objects;
-use crate::run::stores::StoreVariables;
+use crate::stores::objects;
+use crate::stores::variables::StoreVariables;
 
 /// Opens the input. What is read is counted in `bytes`.
 pub(super) fn open_input(

@@ -15,7 +15,6 @@ use serde_json::{Map, Value};
 
 use super::describe::failures;
 use super::endpoints::{Endpoints, Output};
-use super::objects::{self, Publishing};
 use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
@@ -29,6 +28,7 @@ use crate::report::text_only::{NotText, binary_on_terminal};
 use crate::report::voice::Voice;
 use crate::run::options::RunOptions;
 use crate::run::signals::SignalWatch;
+use crate::stores::objects::{self, Publishing};
 
 /// Checks that the options fit a stream.
 pub(super) fn check(endpoints: &Endpoints, run: &RunOptions) -> Result<(), Problem> {

@@ -76,7 +76,7 @@ impl TaskContext<'_> {
     ) -> Result<Exit, Problem> {
         let source = KeySource::new(tasks, self.key_request, self.plugins)?;
         let (options, voice, progress) = (self.options, self.voice, Progress::start());
-        RunContext { choice, options, progress, voice }.run_reporting(
+        RunContext { choice, options, progress, voice, cancel: Cancel::new()? }.run_reporting(
             job,
             source,
             |_| {},

@@ -53,6 +53,7 @@ impl Subject for FetchTask {
     fn target(&self) -> Option<&Path> {
         match &self.destination {
             Destination::File(publish) if !self.is_hidden => Some(&publish.path),
+            Destination::Upload(to) => Some(Path::new(&to.name)),
             _ => None,
         }
     }

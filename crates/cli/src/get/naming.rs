@@ -3,19 +3,23 @@
 //! Owns: the destination of each item, its expected checksums and size.
 //! Does not own: requests ([`super::requests`]), creating files.
 
+pub(super) mod bucket;
+
 use std::fs::{self, FileType};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haul_fetch::{
     Algorithm, BadChecksumList, Checksum, ChecksumList, Destination, Expected, FetchTask, Logins, Request,
-    basename, path_and_query_name, path_name, stays_inside, unreserved,
+    UploadName, Uploader, basename, path_and_query_name, path_name, stays_inside, unreserved,
 };
 use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use haul_seal::sealed_path;
+use haul_store::Object;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
@@ -28,6 +32,7 @@ use crate::report::exit::{Exit, Problem};
 use crate::report::redaction::{redacted, redacted_url, without_query};
 use crate::report::text::quoted;
 use crate::run::signals::SignalWatch;
+use crate::stores::objects::is_object;
 
 /// How often a pipe that nobody reads is looked at.
 const PIPE_INTERVAL: Duration = Duration::from_millis(10);
@@ -86,18 +91,26 @@ pub(super) struct Naming {
     is_sealed: bool,
     /// Hides the names of results.
     hidden: Option<Hidden>,
+    /// Where results go that don't become files.
+    uploader: Option<Arc<dyn Uploader>>,
 }
 
 impl NamingPlan {
     /// Reads the files that the options name. A body for stdout goes to `terminal`, if there is one.
     /// A pipe that nobody reads is waited for, at most for `timeout`.
+    /// Results whose names are addresses of objects go to `uploader`, if there is one.
     pub(super) fn prepare(
         self,
         terminal: Option<File>,
         timeout: Option<Duration>,
+        uploader: Option<Arc<dyn Uploader>>,
     ) -> Result<Naming, Problem> {
         let output = match self.output {
             OutputPlan::Directory => None,
+            OutputPlan::File(path) if is_object(&path) => Some(match &uploader {
+                Some(uploader) => upload(uploader, &path, self.existing).map_err(Problem::usage)?,
+                None => Destination::File(publish(path, self.mode, self.existing)),
+            }),
             OutputPlan::File(path) if path.is_dir() => {
                 return Err(Problem::usage(format!("-o names a file, and {} is a directory", quoted(&path)))
                     .hint(format!("-d {} puts the file into it", quoted(&path))));
@@ -128,6 +141,7 @@ impl NamingPlan {
             keep_lines: self.keep_lines,
             is_sealed: self.is_sealed,
             hidden: None,
+            uploader,
         })
     }
 }
@@ -197,6 +211,10 @@ impl Naming {
                 Ok(Destination::File(publish)) => {
                     publish.path.strip_prefix(&self.dir).unwrap_or(&publish.path).into()
                 }
+                Ok(Destination::Upload(to)) => {
+                    let name = Path::new(&to.name);
+                    name.strip_prefix(&self.dir).unwrap_or(name).into()
+                }
                 _ => PathBuf::from(basename(request.url())),
             };
             // Lists of checksums are made from what servers have, which isn't sealed.
@@ -231,8 +249,20 @@ impl Naming {
             None if self.is_sealed => sealed_path(&name),
             None => name,
         };
-        Ok(Destination::file_in(&self.dir, &name, self.existing, Some(self.mode)))
+        match &self.uploader {
+            Some(uploader) => upload(uploader, &self.dir.join(name), self.existing),
+            None => Ok(Destination::file_in(&self.dir, &name, self.existing, Some(self.mode))),
+        }
     }
+}
+
+/// The object at `address`.
+fn upload(uploader: &Arc<dyn Uploader>, address: &Path, existing: Existing) -> Result<Destination, String> {
+    let name = address.to_str().ok_or_else(|| format!("{} isn't UTF-8", quoted(address)))?.to_owned();
+    let object: Result<Object, _> = name.parse();
+    object.map_err(|error| format!("{} can't be the address of an object: {error}", quoted(address)))?;
+    let (uploader, replace) = (uploader.clone(), existing == Existing::Replace);
+    Ok(Destination::Upload(Box::new(UploadName { uploader, name, replace })))
 }
 
 fn read_checksums(path: &Path) -> Result<ChecksumList, Problem> {

@@ -16,9 +16,25 @@ const HTTPS: [&str; 2] = ["https_proxy", "HTTPS_PROXY"];
 const ALL: [&str; 2] = ["all_proxy", "ALL_PROXY"];
 const NONE: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
+/// The variables that name proxies.
+pub(crate) const PROXY_VARIABLES: [&str; 7] = [HTTP[0], HTTPS[0], HTTPS[1], ALL[0], ALL[1], NONE[0], NONE[1]];
+
+/// The proxies of the environment. `variable` looks a variable up.
+pub(crate) fn variable_proxies(variable: impl Fn(&str) -> Option<String>) -> Result<Proxies, Problem> {
+    chosen_proxies(None, None, variable)
+}
+
 /// The proxies of the options, or else of the environment. `variable` looks a variable up.
 pub(super) fn proxies(
     args: &NetworkArgs,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<Proxies, Problem> {
+    chosen_proxies(args.proxy.as_deref(), args.noproxy.as_deref(), variable)
+}
+
+fn chosen_proxies(
+    proxy: Option<&str>,
+    bypass: Option<&str>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<Proxies, Problem> {
     let first = |names: &[&'static str]| {
@@ -29,7 +45,7 @@ pub(super) fn proxies(
         None => Ok(None),
         Some((name, value)) => parse_proxy(&format!("the variable {name}"), &value).map(Some),
     };
-    let (http, https) = match args.proxy.as_deref() {
+    let (http, https) = match proxy {
         None => (of(&HTTP)?, of(&HTTPS)?),
         Some("") => (None, None),
         Some(text) => {
@@ -37,7 +53,7 @@ pub(super) fn proxies(
             (Some(proxy.clone()), Some(proxy))
         }
     };
-    let bypass = args.noproxy.clone().or_else(|| first(&NONE).map(|(_, value)| value));
+    let bypass = bypass.map(str::to_owned).or_else(|| first(&NONE).map(|(_, value)| value));
     Ok(Proxies { http, https, bypass: Bypass::parse(&bypass.unwrap_or_default()) })
 }
 

@@ -4,12 +4,14 @@
 //! Does not own: names of results ([`super::naming`]), requests ([`super::requests`]), fetching.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust};
-use haul_io::{Existing, File};
+use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader};
+use haul_io::{Cancel, Existing, File};
 
 use super::cookies::Cookies;
+use super::naming::bucket::BucketPlan;
 use super::naming::{NamingPlan, OutputPlan};
 use super::network;
 use super::observer::observer;
@@ -34,6 +36,7 @@ use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
 use crate::run::plan::Plan;
 use crate::run::reporting::RunContext;
+use crate::stores::uploads::UploadOptions;
 
 /// What `haul get` is to do.
 #[derive(Debug)]
@@ -45,6 +48,8 @@ pub(crate) struct GetPlan {
     naming: NamingPlan,
     /// How results are sealed, if they are.
     sealing: Option<SealingPlan>,
+    /// The bucket that results go to, if they don't become files.
+    bucket: Option<BucketPlan>,
     failures: Option<PathBuf>,
     cookie_jar: Option<PathBuf>,
     /// The client's settings, without cookies.
@@ -74,6 +79,7 @@ impl GetPlan {
             Some(named) if output == OutputPlan::Directory => named.as_path(),
             _ => args.dir.as_path(),
         };
+        let bucket = BucketPlan::resolve(args, &output, dir, environment)?;
         let directory = (output == OutputPlan::Directory).then_some(dir);
         let sealing = SealingPlan::resolve(&args.sealing, args.name, directory, environment)?;
         if is_shown && sealing.as_ref().is_some_and(|sealing| !sealing.is_armored()) {
@@ -100,6 +106,7 @@ impl GetPlan {
                 is_sealed: sealing.is_some(),
             },
             sealing,
+            bucket,
             failures: args.failures.clone(),
             cookie_jar: args.requests.cookie_jar.clone(),
             config: config(args, transfers.in_flight_max, environment)?,
@@ -110,11 +117,23 @@ impl GetPlan {
         })
     }
 
+    /// Where results go that don't become files, if they do.
+    fn uploader(&self, cancel: &Cancel, voice: &Voice) -> Result<Option<Arc<dyn Uploader>>, Problem> {
+        let options = UploadOptions {
+            replace: self.naming.existing == Existing::Replace,
+            resume: self.config.resume,
+            is_single: self.transfers.is_single,
+        };
+        self.bucket.as_ref().map(|bucket| bucket.open(&self.config, options, cancel, voice)).transpose()
+    }
+
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
     fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
         let sealing = self.sealing.as_ref().map(|plan| plan.begin(&self.naming, voice)).transpose()?;
         let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
-        let naming = self.naming.prepare(terminal, self.config.total_timeout)?.hiding(hidden);
+        let cancel = Cancel::new()?;
+        let uploader = self.uploader(&cancel, voice)?;
+        let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
         let logins = naming.logins();
         let args_count = self.urls.len() as u64;
         let source = Urls {
@@ -153,7 +172,7 @@ impl GetPlan {
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
             .on_retry(|id, task, retry| retries.report(id, task, retry));
-        let context = RunContext { choice: &choice, options: &self.run, progress, voice };
+        let context = RunContext { choice: &choice, options: &self.run, progress, voice, cancel };
         let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
         let exit =
             context.run_reporting(&FetchJob::new(config), source, on_undone, |source, on_undone| {
@@ -184,7 +203,7 @@ impl Plan for GetPlan {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
             shard: self.shard,
-            naming: self.naming.prepare(None, self.config.total_timeout)?,
+            naming: self.naming.prepare(None, self.config.total_timeout, None)?,
         };
         Ok(source.print(self.run.report.json, voice))
     }
@@ -290,125 +309,4 @@ fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Re
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::args::{Args, Command};
-
-    fn resolve(words: &str, environment: &Environment) -> Result<GetPlan, Problem> {
-        let args = Args::try_parse_from(["haul", "get"].into_iter().chain(words.split_whitespace()));
-        match args.unwrap_or_else(|error| panic!("{error}")).command {
-            Command::Get(args) => GetPlan::resolve(&args, environment),
-            _ => unreachable!("the words begin with get"),
-        }
-    }
-
-    #[test]
-    fn conflicts_are_found_without_any_file() {
-        let environment = Environment::of(&[]);
-        for (words, message) in [
-            ("", "nothing to fetch"),
-            ("-o x http://a/ http://b/", "-o is for a single URL"),
-            ("-o - --json http://a/", "--json needs stdout, which already carries the data"),
-            ("-o - --sync http://a/", "--sync needs a file, not stdout"),
-            (
-                "-c --name disposition http://a/",
-                "-c, --sync and --checksums need names that are known in advance",
-            ),
-            (
-                "--sync --name disposition http://a/",
-                "-c, --sync and --checksums need names that are known in advance",
-            ),
-            ("--data @- http://a/ http://b/", "--data @- is for a single URL"),
-            ("-X CONNECT http://a/", "\"CONNECT\" isn't a method for fetching"),
-            ("-H X http://a/", "the header field \"X\" has no colon"),
-            ("--netrc http://a/", "cannot find .netrc: HOME isn't set"),
-        ] {
-            assert_eq!(resolve(words, &environment).unwrap_err().message, message, "{words}");
-        }
-    }
-
-    #[test]
-    fn files_that_do_not_exist_are_no_conflict() {
-        let words =
-            "-i none --cookie-jar none --checksums none --bearer-file none --failures none/x --data @none";
-        let plan = resolve(words, &Environment::of(&[])).unwrap();
-        assert_eq!(
-            (plan.list.is_some(), plan.cookie_jar.is_some(), plan.failures.is_some()),
-            (true, true, true)
-        );
-        assert!(resolve("--netrc http://a/", &Environment::of(&[("HOME", "/none")])).is_ok());
-    }
-
-    #[test]
-    fn the_number_of_transfers_follows_the_options() {
-        for (words, is_single, in_flight_max) in [
-            ("http://a/", true, 1),
-            ("--segments auto http://a/", true, 4),
-            ("--segments 8 http://a/", true, 8),
-            ("--segments 8 --per-host 2 http://a/", true, 2),
-            ("http://a/ http://b/", false, 64),
-            ("-j 5 -i list", false, 5),
-            ("-e threads=3 http://a/", true, 3),
-            ("-e uring=2x8 -i list", false, 16),
-            ("-e uring=2x8 -j 1000 -i list", false, 16),
-            ("-e uring -j 1000 -i list", false, 1_000),
-            ("-e uring -j 999 -i list", false, 999),
-            ("-e uring -j 1 -i list", false, 1),
-            ("-e threads -j 100 -i list", false, 100),
-        ] {
-            let transfers = resolve(words, &Environment::of(&[])).unwrap().transfers;
-            assert_eq!((transfers.is_single, transfers.in_flight_max), (is_single, in_flight_max), "{words}");
-        }
-    }
-
-    #[test]
-    fn limits_leave_room_for_tasks_to_wait_unless_a_rate_is_kept() {
-        for (words, total_max, per_host_max) in [
-            ("-e threads=8 -i list", 16, usize::MAX),
-            ("-e threads=32 -i list", 64, 16),
-            ("-e threads=32 --rate 5/s -i list", 32, 16),
-            ("-e threads=8 --per-host 2 -i list", 16, 2),
-            ("-e threads=32 -j 20 -i list", 64, 20),
-            ("-e threads=32 -j 4 -i list", 64, 16),
-            ("-e threads -j 40 -i list", 80, usize::MAX),
-            ("-e threads -j 40 --per-host 3 -i list", 80, 3),
-        ] {
-            let plan = resolve(words, &Environment::of(&[])).unwrap();
-            let engine = plan.run.engine.unwrap();
-            let limits = plan.transfers.limits(&engine);
-            assert_eq!((limits.total_max, limits.per_host_max), (total_max, per_host_max), "{words}");
-        }
-    }
-
-    #[test]
-    fn the_progress_line_stays_off_a_terminal_that_shows_the_body() {
-        use ProgressForm::{Hidden, InPlace};
-        for (words, stdout, stderr, is_shown, progress) in [
-            ("http://a/", true, true, false, InPlace),
-            ("-o - http://a/", true, true, true, Hidden),
-            ("-o - --progress always http://a/", true, true, true, InPlace),
-            ("-o - http://a/", false, true, false, InPlace),
-            ("-o - http://a/", false, false, false, Hidden),
-            ("-o x --progress never http://a/", true, true, false, Hidden),
-        ] {
-            let mut environment = Environment::of(&[("TERM", "xterm")]);
-            (environment.stdout_is_terminal, environment.stderr_is_terminal) = (stdout, stderr);
-            let plan = resolve(words, &environment).unwrap();
-            assert_eq!((plan.is_shown, plan.run.progress), (is_shown, progress), "{words}");
-        }
-    }
-
-    #[test]
-    fn trust_and_names_are_as_asked() {
-        let plan = |words| resolve(words, &Environment::of(&[])).unwrap();
-        assert!(matches!(plan("http://a/").config.trust, Trust::Platform));
-        assert!(matches!(plan("--cacert x http://a/").config.trust, Trust::File(_)));
-        assert!(matches!(plan("--insecure http://a/").config.trust, Trust::Anything));
-        assert_eq!(plan("http://a/").naming.output, OutputPlan::Directory);
-        assert_eq!(plan("-o x http://a/").naming.output, OutputPlan::File("x".into()));
-        assert_eq!(plan("http://a/").naming.mode, 0o644);
-        assert_eq!(plan("--json http://a/").naming.hash, Some(Algorithm::Sha256));
-    }
-}
+mod tests;

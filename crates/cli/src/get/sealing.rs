@@ -18,6 +18,7 @@ use crate::keys::recipients::RecipientSources;
 use crate::report::exit::Problem;
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
+use crate::stores::objects::is_object;
 
 /// How results are sealed.
 #[derive(Debug)]
@@ -52,6 +53,11 @@ impl SealingPlan {
                 Ok(None)
             };
         };
+        if directory.is_some_and(is_object) && recipients.has_passphrase() {
+            let problem =
+                Problem::usage("a passphrase protects the identity of a directory, which a bucket isn't");
+            return Err(problem.hint("name recipients with -r or -R"));
+        }
         Ok(Some(Self {
             recipients,
             plugins: PluginPath::resolve(environment),

@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -79,6 +80,7 @@ impl Urls {
             };
             let (name, target) = match &task.destination {
                 Destination::File(publish) => (quoted(&publish.path), Some(publish.path.as_path())),
+                Destination::Upload(to) => (quoted(&to.name), Some(Path::new(&to.name))),
                 Destination::Named(publish) => {
                     (format!("{}, or as the server names it", quoted(&publish.path)), None)
                 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use haul_engine::Engine;
 
 use super::environment::Environment;
-use super::stores::StoreVariables;
 use crate::args::{CommonArgs, ProgressArg};
 use crate::report::progress::ProgressForm;
 use crate::report::reporter::ReportOptions;
+use crate::stores::variables::StoreVariables;
 
 /// How a run is done and reported.
 #[derive(Clone, Debug)]

@@ -23,6 +23,8 @@ pub(crate) struct RunContext<'a> {
     pub(crate) options: &'a RunOptions,
     pub(crate) progress: Progress,
     pub(crate) voice: &'a Voice,
+    /// Ends the run. Signals trigger it.
+    pub(crate) cancel: Cancel,
 }
 
 impl RunContext<'_> {
@@ -38,7 +40,7 @@ impl RunContext<'_> {
         mut on_undone: impl FnMut(&J::Task),
         rest: impl FnOnce(&mut S, &mut dyn FnMut(&J::Task)) -> Rest,
     ) -> Result<Exit, Problem> {
-        let cancel = Cancel::new()?;
+        let cancel = self.cancel.clone();
         let config = self.choice.config(cancel.clone());
         let stalled_after = self.options.stalled_after.unwrap_or(config.stalled_after);
         let config = Config { progress: self.progress.bytes().clone(), stalled_after, ..config };

@@ -7,10 +7,12 @@
 mod application;
 mod checks;
 mod daemon;
+mod kills;
 mod objects;
 mod proxies;
 mod site;
 mod sites;
+mod uploads;
 
 /// A test for each file server, so that they run in parallel and are skipped separately.
 macro_rules! servers_of_files {

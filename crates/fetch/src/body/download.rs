@@ -267,42 +267,38 @@ impl Download {
             self.expectation.check_size(total)?;
         }
         let first_modified = self.validators.as_ref().and_then(Validators::modified_seconds);
-        if let Some(sink) = self.store.file_mut() {
-            sink.set_modified(last_modified(headers).or(first_modified));
-        }
+        self.store.set_modified(last_modified(headers).or(first_modified));
         self.store.expect(io, self.validators.as_ref(), total)
     }
 
     /// Nothing comes: the bytes that are there are the whole.
     pub(crate) fn expect_nothing(&mut self) {
         let modified = self.validators.as_ref().and_then(Validators::modified_seconds);
-        if let Some(sink) = self.store.file_mut() {
-            sink.set_modified(modified);
-        }
+        self.store.set_modified(modified);
     }
 
-    /// Whether the body becomes a file.
-    pub(crate) fn is_file(&self) -> bool {
-        self.store.file().is_some()
-    }
-
-    /// Whether others may write parts of the file, in any order.
+    /// Whether the body becomes a file or an upload that others may write parts of, in any order. An upload isn't read
+    /// again, so that it must not have to be hashed.
     pub(crate) fn may_come_in_parts(&mut self, io: &impl Io) -> Result<bool, Error> {
-        self.store.may_come_in_parts(io)
+        match &self.store.sink {
+            Sink::File(_) => self.store.may_come_in_parts(io),
+            Sink::Upload(_) => Ok(!self.expectation.hashes() && self.store.may_come_in_parts(io)?),
+            _ => Ok(false),
+        }
     }
 
     /// Opens the file for parts that others write. The content of the response that comes next is the whole.
     ///
     /// # Panics
-    /// If the body doesn't become a file, or [`Download::may_come_in_parts`] says no.
-    pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<PartsFile, Error> {
+    /// If [`Download::may_come_in_parts`] says no.
+    pub(crate) async fn open_for_parts(&mut self, io: &impl Io, total: u64) -> Result<PartsFile, Error> {
         self.expectation.expect_parts();
         if self.expectation.needs_hashing()
             && let Some(sink) = self.store.file_mut()
         {
             sink.keep_cached();
         }
-        self.store.open_for_parts(io).await
+        self.store.open_for_parts(io, total).await
     }
 
     /// All parts have been written, `bytes` in total: hashes them, and publishes the file.
@@ -371,6 +367,10 @@ impl Download {
     /// Ends the download for this run; a later run may continue it, where the task wants that. Returns whether bytes
     /// are kept.
     pub(crate) async fn keep(mut self, io: &impl Io) -> bool {
+        if matches!(self.store.sink, Sink::Upload(_)) {
+            self.abandon(io).await;
+            return false;
+        }
         if self.store.file().is_some_and(FileSink::is_in_partial) {
             return self
                 .store

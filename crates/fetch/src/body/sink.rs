@@ -1,8 +1,8 @@
 //! The destination of a body.
 //!
 //! Owns: memory with a limit, streams, discarding; the choice between these, files and readers.
-//! Does not own: writing files ([`crate::body::file_sink`]), hand-over to readers ([`crate::body::handover`]),
-//! decoding.
+//! Does not own: writing files ([`crate::body::file_sink`]), uploads ([`crate::uploads::sink`]), hand-over to readers
+//! ([`crate::body::handover`]), decoding.
 
 use haul_io::{Buf, File, Io, Offset, Shortfalls};
 
@@ -10,6 +10,7 @@ use crate::body::file_sink::FileSink;
 use crate::body::handover::Handover;
 use crate::body::write::write_first;
 use crate::kept::comparison::Comparison;
+use crate::uploads::sink::UploadSink;
 use crate::{Error, Response};
 
 pub(crate) enum Sink {
@@ -19,6 +20,8 @@ pub(crate) enum Sink {
     Memory { bytes_max: u64, bytes: Vec<u8> },
     /// Written to a file, which is published when it is complete.
     File(Box<FileSink>),
+    /// Uploaded, and published when it is complete.
+    Upload(Box<UploadSink>),
     /// Written to a stream as it arrives, `bytes` bytes so far.
     Stream { file: File, bytes: u64 },
     /// Handed to a reader as it arrives.
@@ -59,6 +62,7 @@ impl Sink {
             Self::Reader(handover) => handover.announce(&response()),
             Self::File(sink) => sink.announce(response),
             Self::Discard { .. } | Self::Memory { .. } | Self::Stream { .. } | Self::Compare(_) => {}
+            Self::Upload(_) => {}
         }
     }
 
@@ -92,6 +96,7 @@ impl Sink {
                 Ok(())
             }
             Self::File(sink) => return sink.take(io, input, count).await,
+            Self::Upload(sink) => return Box::pin(sink.take(io, input, count)).await,
             Self::Stream { file, bytes } => {
                 *bytes += count as u64;
                 return write_first(io, file, input, count, Offset::Stream).await;
@@ -110,6 +115,7 @@ impl Sink {
             Self::Memory { bytes, .. } => bytes.clear(),
             Self::Compare(comparison) => comparison.start_over(),
             Self::File(sink) => sink.start_over(io).await?,
+            Self::Upload(sink) => sink.start_over(),
             Self::Stream { bytes: 0, .. } => {}
             Self::Reader(handover) if handover.is_untouched() => {}
             Self::Stream { .. } | Self::Reader(_) => return Err(Error::PassedOn),
@@ -129,6 +135,7 @@ impl Sink {
     pub(crate) async fn pause(&mut self, io: &impl Io) -> u64 {
         match self {
             Self::File(sink) => sink.pause(io).await,
+            Self::Upload(sink) => sink.pause(),
             Self::Stream { bytes, .. } => *bytes,
             // Fetching these again is cheap, but keeping them is not: every task of a list may be paused.
             Self::Discard { .. } | Self::Memory { .. } | Self::Reader(_) | Self::Compare(_) => {
@@ -144,6 +151,7 @@ impl Sink {
         match self {
             Self::Memory { bytes, .. } => stored.body = std::mem::take(bytes),
             Self::File(sink) => stored.shortfalls = sink.complete(io).await?,
+            Self::Upload(sink) => Box::pin(sink.complete(io)).await?,
             Self::Compare(comparison) => comparison.end()?,
             Self::Discard { .. } | Self::Stream { .. } | Self::Reader(_) => {}
         }

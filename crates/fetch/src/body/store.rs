@@ -17,6 +17,7 @@ use crate::body::file_sink::FileSink;
 use crate::body::reread::reread;
 use crate::body::sink::Sink;
 use crate::kept::validator::Validators;
+use crate::uploads::part::UploadParts;
 use crate::{Checksum, Error};
 
 /// The sink of a body and what encodes it.
@@ -25,18 +26,25 @@ pub(crate) struct Store {
     encoder: Option<Box<Encoder>>,
 }
 
-/// A file that others write parts of.
+/// A result that others write parts of.
 #[derive(Clone)]
-pub(crate) struct PartsFile {
-    pub(crate) file: File,
-    /// Encodes the parts, if the file is stored in a format of chunks.
-    pub(crate) encoded: Option<Arc<dyn ChunkedFile>>,
+pub(crate) enum PartsFile {
+    File {
+        file: File,
+        /// Encodes the parts, if the file is stored in a format of chunks.
+        encoded: Option<Arc<dyn ChunkedFile>>,
+    },
+    Upload(UploadParts),
 }
 
 impl PartsFile {
     /// Parts begin at multiples of this.
     pub(crate) fn unit_bytes(&self) -> u64 {
-        self.encoded.as_ref().map_or(1, |encoded| encoded.chunk_bytes() as u64)
+        match self {
+            Self::File { encoded: None, .. } => 1,
+            Self::File { encoded: Some(encoded), .. } => encoded.chunk_bytes() as u64,
+            Self::Upload(parts) => parts.unit_bytes(),
+        }
     }
 }
 
@@ -75,6 +83,7 @@ impl Store {
     pub(crate) fn path(&self) -> Option<&Path> {
         match &self.sink {
             Sink::File(sink) => Some(sink.path()),
+            Sink::Upload(sink) => Some(sink.path()),
             Sink::Compare(comparison) => Some(comparison.path()),
             _ => None,
         }
@@ -97,6 +106,15 @@ impl Store {
         }
     }
 
+    /// Sets when the content was last modified, in seconds since the epoch.
+    pub(crate) fn set_modified(&mut self, modified: Option<i64>) {
+        match &mut self.sink {
+            Sink::File(sink) => sink.set_modified(modified),
+            Sink::Upload(sink) => sink.set_modified(modified),
+            _ => {}
+        }
+    }
+
     /// A body of `total` bytes comes next, if that is known, and belongs to `validators`.
     pub(crate) fn expect(
         &mut self,
@@ -108,9 +126,14 @@ impl Store {
             Some(encoder) => encoder.expect(io, total)?,
             None => total,
         };
-        if let Some(sink) = self.file_mut() {
-            let validators = if sink.may_leave_partial() { validators.cloned() } else { None };
-            sink.expect(validators, stored_bytes);
+        let is_encoded = self.is_encoded();
+        match &mut self.sink {
+            Sink::File(sink) => {
+                let validators = if sink.may_leave_partial() { validators.cloned() } else { None };
+                sink.expect(validators, stored_bytes);
+            }
+            Sink::Upload(sink) => sink.expect(stored_bytes, total.filter(|_| is_encoded)),
+            _ => {}
         }
         Ok(())
     }
@@ -184,25 +207,31 @@ impl Store {
         self.encoder.as_mut().map_or(Ok(true), |encoder| Ok(encoder.for_parts(io)?.is_some()))
     }
 
-    /// Opens the file for parts that others write.
+    /// Opens the file for parts that others write; `total` is the length of the content.
     ///
     /// # Panics
-    /// If the body doesn't become a file, or [`Store::may_come_in_parts`] says no.
-    pub(crate) async fn open_for_parts(&mut self, io: &impl Io) -> Result<PartsFile, Error> {
+    /// If the body doesn't become a file or an upload, or [`Store::may_come_in_parts`] says no.
+    pub(crate) async fn open_for_parts(&mut self, io: &impl Io, total: u64) -> Result<PartsFile, Error> {
+        if let Sink::Upload(sink) = &mut self.sink {
+            let encoded = self.encoder.as_mut().map(|encoder| encoder.for_parts(io)).transpose()?.flatten();
+            return Ok(PartsFile::Upload(sink.parts(total, encoded)?));
+        }
         let file = self.file_mut().expect("only a file has parts").written(io).await?.file;
-        let Some(encoder) = &mut self.encoder else { return Ok(PartsFile { file, encoded: None }) };
+        let Some(encoder) = &mut self.encoder else { return Ok(PartsFile::File { file, encoded: None }) };
         let encoded = encoder.for_parts(io)?.expect("the caller has asked");
         let (written, head) = io.write_all(&file, Buf::from(encoded.head().to_vec()), Offset::At(0)).await;
         io.give_buf(head);
         written.map_err(Error::write)?;
-        Ok(PartsFile { file, encoded: Some(encoded) })
+        Ok(PartsFile::File { file, encoded: Some(encoded) })
     }
 
     /// Records that others have written all `bytes` bytes.
     pub(crate) fn set_written(&mut self, bytes: u64) {
         let stored_bytes = self.encoder.as_mut().map_or(bytes, |encoder| encoder.set_written(bytes));
-        if let Some(sink) = self.file_mut() {
-            sink.set_written(stored_bytes);
+        match &mut self.sink {
+            Sink::File(sink) => sink.set_written(stored_bytes),
+            Sink::Upload(sink) => sink.set_written(stored_bytes),
+            _ => {}
         }
     }
 

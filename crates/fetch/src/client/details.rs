@@ -10,6 +10,7 @@ use http::header::HeaderName;
 use url::Url;
 
 use crate::client::observer::{Detail, TransferEvent};
+use crate::client::secret_fields::may_be_secret;
 use crate::route::hops::Route;
 use crate::route::origin::Origin;
 
@@ -31,11 +32,6 @@ const PLAIN_REQUEST_FIELDS: [&str; 15] = [
     "transfer-encoding",
     "user-agent",
 ];
-/// The fields of responses whose values may be secrets have one of these in their names.
-const SECRET_RESPONSE_WORDS: [&str; 8] =
-    ["cookie", "auth", "token", "session", "secret", "password", "key", "refresh"];
-/// But these say only what a login needs.
-const CHALLENGES: [&str; 2] = ["www-authenticate", "proxy-authenticate"];
 /// The fields of responses whose values are URLs.
 const URL_FIELDS: [&str; 3] = ["location", "content-location", "link"];
 /// What is shown instead of a secret.
@@ -84,11 +80,8 @@ pub(crate) fn received(url: &Url, head: &ResponseHead) -> TransferEvent {
 
 /// The value of a response's field, without secrets.
 fn shown(name: &HeaderName, value: &str) -> String {
-    let is_secret = |name: &str| {
-        !CHALLENGES.contains(&name) && SECRET_RESPONSE_WORDS.iter().any(|word| name.contains(word))
-    };
     match name.as_str() {
-        name if is_secret(name) => MARK.to_owned(),
+        _ if may_be_secret(name) => MARK.to_owned(),
         name if URL_FIELDS.contains(&name) => match value.split_once('?') {
             Some((start, _)) => format!("{start}?{MARK}"),
             None => value.to_owned(),
@@ -128,10 +121,11 @@ mod tests {
     fn heads_are_shown_without_secrets() {
         let url = Url::parse("http://h/").unwrap();
         let head = b"GET /a?token=hush HTTP/1.1\r\nHost: h\r\nAuthorization: Basic hush\r\nX-Key: hush\r\n\
-                     Cookie: a=hush\r\nRange: bytes=5-\r\n\r\nbody";
+                     x-amz-security-token: hush\r\nCookie: a=hush\r\nRange: bytes=5-\r\n\r\nbody";
         assert_eq!(
             lines(sent(&url, head)),
-            "GET /a?*** HTTP/1.1|Host: h|Authorization: ***|X-Key: ***|Cookie: ***|Range: bytes=5-"
+            "GET /a?*** HTTP/1.1|Host: h|Authorization: ***|X-Key: ***|x-amz-security-token: ***|\
+             Cookie: ***|Range: bytes=5-"
         );
         let mut headers = HeaderMap::new();
         headers.insert("location", "https://e/b?sig=hush".parse().unwrap());

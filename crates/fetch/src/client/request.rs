@@ -19,13 +19,12 @@ use ::url::{Url, form_urlencoded};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use haul_http1::RequestError;
-use http::header::{
-    AUTHORIZATION, CONTENT_TYPE, COOKIE, EXPECT, HOST, HeaderValue, PROXY_AUTHORIZATION, RANGE,
-};
+use http::header::{CONTENT_TYPE, EXPECT, HOST, HeaderValue, PROXY_AUTHORIZATION, RANGE};
 use http::{HeaderMap, Method};
 
 use crate::client::request::settings::RequestSettings;
 use crate::client::request::url::{no_url, parse};
+use crate::client::secret_fields::may_be_secret;
 use crate::route::origin::Origin;
 use crate::{Error, Observer, Proxies, RequestBody};
 
@@ -190,7 +189,7 @@ impl Request {
             self.host = Some(Box::new(value));
             return Ok(());
         }
-        value.set_sensitive(matches!(name, AUTHORIZATION | COOKIE));
+        value.set_sensitive(may_be_secret(&name));
         self.headers.append(name, value);
         Ok(())
     }

@@ -89,6 +89,18 @@ impl Claims {
         }
     }
 
+    /// As [`Claims::claim`], where names that differ in any way are different.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`] if another task has it.
+    pub(crate) fn claim_exactly(&self, name: &Path) -> Result<(), Error> {
+        let exact = self.hash(name.as_os_str().as_encoded_bytes());
+        match self.try_claim(Key { exact, folded: exact }, true) {
+            Attempted::Claimed => Ok(()),
+            Attempted::Taken | Attempted::MaybeTaken => Err(Error::NameTaken),
+        }
+    }
+
     fn try_claim(&self, key: Key, is_told_apart: bool) -> Attempted {
         let mut claimed = self.claimed();
         if claimed.exact.contains(key.exact) {

@@ -58,19 +58,10 @@ pub(crate) async fn check<I: Io>(
         return Err(Error::Differs);
     }
     let (request, redirect_count) = hop.map_or((request, 0), |hop| (&hop.request, hop.redirect_count));
-    let mut request = request.clone();
-    request.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
-    let (head, response) = match attempt.look(request, redirect_count).await {
-        // Some servers refuse ranges, or this one.
-        Err(Error::Status(response)) if matches!(response.status.as_u16(), 400 | 403 | 416 | 501) => {
-            return unknown(content);
-        }
-        Err(error) => return Err(error),
-        Ok(Looked::Head(head, response)) => (head, response),
-        Ok(Looked::Elsewhere(mut hop)) => {
-            hop.request.headers.remove(RANGE);
-            return Ok(Verdict::Elsewhere(hop));
-        }
+    let (head, response) = match look(attempt, request, redirect_count).await? {
+        None => return unknown(content),
+        Some(Looked::Head(head, response)) => (head, response),
+        Some(Looked::Elsewhere(hop)) => return Ok(Verdict::Elsewhere(hop)),
     };
     let total = total(&head);
     if total.is_some_and(|total| total != content.bytes) {
@@ -84,6 +75,26 @@ pub(crate) async fn check<I: Io>(
         return Err(Error::Differs);
     }
     Ok(Verdict::Complete(Response { body_bytes: content.bytes, ..response }))
+}
+
+/// The head of a response to a request for the first byte; none if the server refuses that.
+pub(crate) async fn look<I: Io>(
+    attempt: &mut Attempt<'_, I>,
+    request: &Request,
+    redirect_count: u32,
+) -> Result<Option<Looked>, Error> {
+    let mut request = request.clone();
+    request.headers.insert(RANGE, HeaderValue::from_static("bytes=0-0"));
+    match attempt.look(request, redirect_count).await {
+        // Some servers refuse ranges, or this one.
+        Err(Error::Status(response)) if matches!(response.status.as_u16(), 400 | 403 | 416 | 501) => Ok(None),
+        Err(error) => Err(error),
+        Ok(Looked::Elsewhere(mut hop)) => {
+            hop.request.headers.remove(RANGE);
+            Ok(Some(Looked::Elsewhere(hop)))
+        }
+        Ok(head) => Ok(Some(head)),
+    }
 }
 
 /// Only the content can tell what the file is.
@@ -113,7 +124,7 @@ async fn hash(io: &impl Io, expected: &Expected, content: &Content) -> Result<()
 }
 
 /// The length of the whole, as the response with `head` tells it.
-fn total(head: &ResponseHead) -> Option<u64> {
+pub(crate) fn total(head: &ResponseHead) -> Option<u64> {
     match (head.status, content_range(&head.headers).ok()?, head.framing) {
         (StatusCode::PARTIAL_CONTENT, Some(ContentRange::Part { first: 0, total, .. }), _) => total,
         // An empty file has no first byte.

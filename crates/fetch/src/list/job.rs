@@ -3,6 +3,7 @@
 //! Owns: one attempt at a task, and whether the task starts again.
 //! Does not own: lists, the names of results, waiting between attempts ([`crate::list::source`]).
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::kept::claims::Claims;
 use crate::list::joining::Joining;
 use crate::list::new_directories::NewDirectories;
 use crate::list::open_files::OpenFilePermits;
-use crate::list::prepare::{Prepared, prepare};
+use crate::list::prepare::{Prepared, RunState, prepare};
 use crate::list::progress::Progress;
 use crate::list::retry::Failure;
 use crate::list::task::Completed;
@@ -26,6 +27,7 @@ use crate::transfer::attempt::Attempt;
 use crate::transfer::fetch::{Begun, Hop};
 use crate::transfer::shared::Shared;
 use crate::transfer::trace::BodySeen;
+use crate::uploads::tools::Uploads;
 use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
@@ -39,6 +41,8 @@ pub struct FetchJob {
     claims: Claims,
     /// The directories of results.
     directories: NewDirectories,
+    /// What is under way to other places than files.
+    uploads: Uploads,
 }
 
 /// How far an attempt came.
@@ -62,6 +66,7 @@ impl FetchJob {
             open_files: OpenFilePermits::default(),
             claims: Claims::default(),
             directories: NewDirectories::default(),
+            uploads: Uploads::default(),
         }
     }
 
@@ -93,7 +98,11 @@ impl FetchJob {
         }
         let prepared = match progress.download.take() {
             Some(download) => Ok(Prepared::Download(download)),
-            None => prepare(&self.claims, &self.directories, attempt, task, request, hop.as_deref()).await,
+            None => {
+                let run =
+                    RunState { claims: &self.claims, directories: &self.directories, uploads: &self.uploads };
+                prepare(&run, attempt, task, request, hop.as_deref()).await
+            }
         };
         let (error, download) = match prepared {
             Err(error) => (error, None),
@@ -188,12 +197,15 @@ impl FetchJob {
 
     /// Claims the name of the result for the task. The first attempt does, for all.
     async fn claim_name(&self, io: &impl Io, task: &FetchTask, progress: &mut Progress) -> Result<(), Error> {
-        if let Destination::File(publish) = &task.destination
-            && !progress.has_name
-        {
-            self.claims.claim(io, &publish.path).await?;
-            progress.has_name = true;
+        if progress.has_name {
+            return Ok(());
         }
+        match &task.destination {
+            Destination::File(publish) => self.claims.claim(io, &publish.path).await?,
+            Destination::Upload(to) => self.claims.claim_exactly(Path::new(&to.name))?,
+            _ => return Ok(()),
+        }
+        progress.has_name = true;
         Ok(())
     }
 

@@ -23,7 +23,10 @@ use crate::kept::sync::{Sync, SyncStart};
 use crate::list::new_directories::NewDirectories;
 use crate::transfer::attempt::Attempt;
 use crate::transfer::fetch::Hop;
-use crate::{Destination, Error, FetchTask, Request, Response};
+use crate::uploads::checked::{CheckedUpload, Earlier, check_uploaded};
+use crate::uploads::sink::UploadSink;
+use crate::uploads::tools::Uploads;
+use crate::{Destination, Error, FetchTask, Request, Response, UploadName};
 
 /// How an attempt begins.
 pub(super) enum Prepared {
@@ -34,11 +37,18 @@ pub(super) enum Prepared {
     Elsewhere(Box<Hop>),
 }
 
-/// The download of `task`, with what an earlier run left of it. Names that servers choose are claimed of `claims`.
-/// `hop` is where an earlier look at the server's file led.
+/// What the tasks of a run share.
+pub(super) struct RunState<'a> {
+    /// Of the names that servers choose, too.
+    pub(super) claims: &'a Claims,
+    pub(super) directories: &'a NewDirectories,
+    pub(super) uploads: &'a Uploads,
+}
+
+/// The download of `task`, with what an earlier run left of it. `hop` is where an earlier look at the server's file
+/// led.
 pub(super) async fn prepare<I: Io>(
-    claims: &Claims,
-    directories: &NewDirectories,
+    run: &RunState<'_>,
     attempt: &mut Attempt<'_, I>,
     task: &FetchTask,
     request: &Request,
@@ -47,14 +57,19 @@ pub(super) async fn prepare<I: Io>(
     let (io, encoding) = (attempt.io, attempt.shared.encoding.as_ref());
     let publish = match &task.destination {
         // A head is no file.
-        Destination::File(_) | Destination::Named(_) if request.method == Method::HEAD => {
+        Destination::File(_) | Destination::Named(_) | Destination::Upload(_)
+            if request.method == Method::HEAD =>
+        {
             return Ok(Prepared::of(Sink::discard(u64::MAX), task, None));
         }
         Destination::File(publish) => publish,
         Destination::Named(publish) => {
             let sink = Sink::file(FileSink::new(publish.clone(), None));
             let download = Download::new(sink, task.expected.clone()).stored_as(encoding);
-            return Ok(Prepared::Download(Box::new(download.named_by_server(claims.clone()))));
+            return Ok(Prepared::Download(Box::new(download.named_by_server(run.claims.clone()))));
+        }
+        Destination::Upload(to) => {
+            return Box::pin(prepare_upload(run, attempt, task, request, hop, to)).await;
         }
         Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task, encoding)),
         // A format is for what is stored outside.
@@ -67,10 +82,38 @@ pub(super) async fn prepare<I: Io>(
     if attempt.shared.config.sync || attempt.shared.config.resume {
         return Box::pin(prepare_kept(attempt, task, request, hop, publish)).await;
     }
-    if publish.existing == Existing::Refuse && directories.has(io, &publish.path).await {
+    if publish.existing == Existing::Refuse && run.directories.has(io, &publish.path).await {
         return Err(Error::Exists);
     }
     Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task, encoding))
+}
+
+/// As [`prepare`], for an upload.
+async fn prepare_upload<I: Io>(
+    run: &RunState<'_>,
+    attempt: &mut Attempt<'_, I>,
+    task: &FetchTask,
+    request: &Request,
+    hop: Option<&Hop>,
+    to: &UploadName,
+) -> Result<Prepared, Error> {
+    let (tools, encoding) = (run.uploads.tools().map_err(Error::write)?, attempt.shared.encoding.as_ref());
+    if attempt.shared.config.sync {
+        return Err(Error::Task { reason: "a result that isn't a file can't be kept up to date".to_owned() });
+    }
+    if attempt.shared.config.resume && !to.replace {
+        let (uploader, name) = (to.uploader.clone(), to.name.clone());
+        let looked = tools.offload.run(attempt.io, move || uploader.look(&name)).await;
+        if let Some(there) = looked.and_then(|looked| looked).map_err(Error::write)? {
+            let there = Earlier { there, is_encoded: encoding.is_some() };
+            return Ok(match check_uploaded(attempt, request, hop, &task.expected, there).await? {
+                CheckedUpload::Complete(response) => Prepared::Skipped(response, to.name.clone().into()),
+                CheckedUpload::Elsewhere(hop) => Prepared::Elsewhere(hop),
+            });
+        }
+    }
+    let sink = Sink::Upload(Box::new(UploadSink::new(to.clone(), tools)));
+    Ok(Prepared::of(sink, task, encoding))
 }
 
 /// As [`prepare`], for a file of which earlier runs may have left something.

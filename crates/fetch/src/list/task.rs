@@ -14,6 +14,7 @@ use crate::list::progress::{Progress, Retry};
 use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
 use crate::transfer::trace::BodySeen;
+use crate::uploads::uploader::UploadName;
 use crate::{Checksum, Config, Expected, Request, Response, Times};
 
 /// One URL to fetch.
@@ -42,6 +43,10 @@ pub enum Destination {
     /// As [`Destination::File`], but under the name that the server proposes, in the same directory; under the given
     /// name if it proposes none. Never continued in a later run, which doesn't know the name.
     Named(Publish),
+    /// To another place than the files of this machine. The result is published when it is complete; parts of a large
+    /// one are sent as they arrive. The name isn't looked for before its content is there, except with
+    /// [`Config::resume`](crate::Config::resume). Not with [`Config::sync`](crate::Config::sync).
+    Upload(Box<UploadName>),
     /// To a stream, as it arrives.
     Stream(File),
     /// Into memory: the body of the result's response. Longer bodies than

@@ -143,8 +143,7 @@ impl<'a, I: Io> Lane<'a, I> {
     ) -> Result<PartEnd, Error> {
         self.set_read_timeout();
         let now = self.attempt.io.now();
-        let mut receiver = PartReceiver::new(self.file.file.file.clone(), claim, bytes)
-            .encoded(self.file.file.encoded.as_ref(), self.file.whole.total)
+        let mut receiver = PartReceiver::new(&self.file.file, self.file.whole.total, claim, bytes)
             .checked_by(&answered.head.headers)
             .with_speed(self.stall.window().map(|window| SpeedWindow::new(window, now)))
             .with_permit(self.permit.clone());

@@ -7,23 +7,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use haul_io::{Buf, ChunkedFile, File, Io, Offset};
+use haul_io::{Buf, File, Io, Offset};
 use http::HeaderMap;
 
 use crate::Error;
 use crate::body::expectation::ContentChecks;
 use crate::body::receiver::Receiver;
+use crate::body::store::PartsFile;
 use crate::body::write::write_first;
 use crate::segments::encoded_part::EncodedPart;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::spans::SpanClaim;
 use crate::segments::stall::SpeedWindow;
+use crate::uploads::part::UploadPart;
 
 /// Receives one response with a part.
 pub(crate) struct PartReceiver {
-    file: File,
-    /// Encodes the part, if the file is stored in a format of chunks.
-    encoded: Option<EncodedPart>,
+    place: PartPlace,
     claim: SpanClaim,
     checks: ContentChecks,
     bytes: u64,
@@ -39,6 +39,14 @@ pub(crate) struct PartReceiver {
     surplus: usize,
 }
 
+/// Where the part goes.
+enum PartPlace {
+    File(File),
+    /// A file in a format of chunks.
+    Encoded(File, EncodedPart),
+    Upload(UploadPart),
+}
+
 /// How a response with a part ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PartEnd {
@@ -51,11 +59,17 @@ pub(crate) enum PartEnd {
 }
 
 impl PartReceiver {
-    /// For a response of `bytes` bytes, which continues the claimed span.
-    pub(crate) fn new(file: File, claim: SpanClaim, bytes: u64) -> Self {
+    /// For a response of `bytes` bytes, which continues the claimed span of `file` with `total` bytes of content.
+    pub(crate) fn new(file: &PartsFile, total: u64, claim: SpanClaim, bytes: u64) -> Self {
+        let place = match file {
+            PartsFile::File { file, encoded: None } => PartPlace::File(file.clone()),
+            PartsFile::File { file, encoded: Some(encoded) } => {
+                PartPlace::Encoded(file.clone(), EncodedPart::new(encoded.clone(), total))
+            }
+            PartsFile::Upload(parts) => PartPlace::Upload(parts.part()),
+        };
         Self {
-            file,
-            encoded: None,
+            place,
             claim,
             checks: ContentChecks::default(),
             bytes: 0,
@@ -66,11 +80,6 @@ impl PartReceiver {
             end: PartEnd::Done,
             surplus: 0,
         }
-    }
-
-    /// Stores the part encoded, as one of a file with `total` bytes of content.
-    pub(crate) fn encoded(self, encoded: Option<&Arc<dyn ChunkedFile>>, total: u64) -> Self {
-        Self { encoded: encoded.map(|encoded| EncodedPart::new(encoded.clone(), total)), ..self }
     }
 
     /// Checks the content against the digest that `headers` announce.
@@ -115,7 +124,12 @@ impl PartReceiver {
     /// # Errors
     /// If the response was shorter than announced, or than the least that can be stored.
     pub(crate) fn part_end(self) -> Result<PartEnd, Error> {
-        let is_too_short = !self.is_full && self.encoded.is_some_and(|encoded| !encoded.has_progressed());
+        let has_progressed = match &self.place {
+            PartPlace::File(_) => true,
+            PartPlace::Encoded(_, encoded) => encoded.has_progressed(),
+            PartPlace::Upload(part) => part.has_progressed(),
+        };
+        let is_too_short = !self.is_full && !has_progressed;
         if is_too_short && self.bytes > 0 {
             return Err(Error::UnaskedPart);
         }
@@ -139,29 +153,30 @@ impl Receiver for PartReceiver {
             return (Err(Error::UnaskedPart), input);
         }
         self.to_come -= count as u64;
-        if let Some(encoded) = &mut self.encoded {
-            let taken = encoded.take(io, &self.file, &self.claim, &input.filled()[..count]).await;
-            let mut input = input;
-            input.consume(count);
-            return match taken {
-                Ok(surplus) => {
-                    self.look_ahead(io, count, surplus);
-                    (Ok(()), input)
+        let content = &input.filled()[..count];
+        let taken = match &mut self.place {
+            PartPlace::File(file) => {
+                let file = file.clone();
+                let (offset, reserved) = self.claim.reserve(count);
+                self.look_ahead(io, count, count - reserved);
+                if reserved == 0 {
+                    return (Ok(()), input);
                 }
-                Err(error) => (Err(error), input),
-            };
-        }
-        let (offset, reserved) = self.claim.reserve(count);
-        self.look_ahead(io, count, count - reserved);
-        if reserved == 0 {
-            return (Ok(()), input);
-        }
-        write_first(io, &self.file, input, reserved, Offset::At(offset)).await
+                return write_first(io, &file, input, reserved, Offset::At(offset)).await;
+            }
+            PartPlace::Encoded(file, encoded) => encoded.take(io, file, &self.claim, content).await,
+            PartPlace::Upload(part) => part.take(io, &self.claim, content).await,
+        };
+        let mut input = input;
+        input.consume(count);
+        let taken = taken.map(|surplus| self.look_ahead(io, count, surplus));
+        (taken, input)
     }
 
     fn surplus(&self) -> usize {
         self.surplus
     }
+
     fn is_full(&self) -> bool {
         self.is_full
     }
@@ -198,7 +213,8 @@ mod tests {
                 lock(&spans).finish(rate, SECOND);
             }
             let speed = watched.then(|| SpeedWindow::new(5 * SECOND, sim.now()));
-            let mut receiver = PartReceiver::new(file, claim, 100).with_speed(speed);
+            let file = PartsFile::File { file, encoded: None };
+            let mut receiver = PartReceiver::new(&file, 100, claim, 100).with_speed(speed);
             for pause in [Duration::ZERO, 5 * SECOND] {
                 sim.sleep(pause).await.unwrap();
                 receiver.take(&sim, vec![1; 10].into(), 10).await.0.unwrap();

@@ -93,7 +93,7 @@ pub(crate) fn splittable<I: Io>(
     download: &mut Download,
 ) -> Result<Option<Whole>, Error> {
     let head = &body.answered.head;
-    if body.decoding.is_some() || !download.is_file() || !body.request.may_come_in_parts() {
+    if body.decoding.is_some() || !body.request.may_come_in_parts() {
         return Ok(None);
     }
     let response = || attempt.response(&body.request, head.clone());
@@ -110,7 +110,7 @@ pub(crate) async fn split<I: Io>(
 ) -> Result<Split, Error> {
     let WholeBody { request, answered, .. } = body;
     attempt.check_announced(&answered.head, download)?;
-    let file = download.open_for_parts(attempt.io).await?;
+    let file = download.open_for_parts(attempt.io, whole.total).await?;
     Ok(Split { request: request.into_owned(), whole, file, answered })
 }
 

@@ -12,3 +12,4 @@ mod properties;
 mod route;
 mod segments;
 mod transfer;
+mod uploads;

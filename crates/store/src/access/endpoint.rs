@@ -92,6 +92,12 @@ impl Endpoint {
         &self.region
     }
 
+    /// Whether this is Amazon S3.
+    pub fn is_amazon(&self) -> bool {
+        let host = self.base.host_str().unwrap_or_default();
+        host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn")
+    }
+
     /// Whether bytes are encrypted on their way.
     pub(crate) fn is_tls(&self) -> bool {
         self.base.scheme() == "https"

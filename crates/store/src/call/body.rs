@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use crc_fast::{CrcAlgorithm, Digest};
+use crc_fast::{CrcAlgorithm, Digest, checksum_combine};
 use haul_fetch::RequestBody;
 
 use crate::call::signature::sha256;
@@ -47,8 +47,23 @@ impl Crc {
 
     /// In base 64, the most significant byte first.
     pub(crate) fn text(&self) -> String {
-        BASE64_STANDARD.encode(self.0.finalize().to_be_bytes())
+        to_text(self.0.finalize())
     }
+}
+
+/// The CRC64NVME of a whole, from those of its parts in order and their lengths in bytes. None if one is malformed.
+pub(crate) fn combined<'a>(parts: impl Iterator<Item = (Option<&'a str>, u64)>) -> Option<String> {
+    let mut whole = Digest::new(CrcAlgorithm::Crc64Nvme).finalize();
+    for (crc, bytes) in parts {
+        let crc = BASE64_STANDARD.decode(crc?).ok()?;
+        let crc = u64::from_be_bytes(crc.try_into().ok()?);
+        whole = checksum_combine(CrcAlgorithm::Crc64Nvme, whole, crc, bytes);
+    }
+    Some(to_text(whole))
+}
+
+fn to_text(crc: u64) -> String {
+    BASE64_STANDARD.encode(crc.to_be_bytes())
 }
 
 #[cfg(test)]
@@ -63,5 +78,20 @@ mod tests {
         // The check value of CRC-64/NVME.
         assert_eq!(crc.text(), BASE64_STANDARD.encode(0xae8b_1486_0a79_9888_u64.to_be_bytes()));
         assert_eq!(Content::new(b"123456789".to_vec(), false).crc, crc.text());
+    }
+
+    #[test]
+    fn the_checksum_of_a_whole_follows_from_those_of_its_parts() {
+        let bytes: Vec<u8> = (0..200_000_u32).map(|index| ((index * 7) >> 3) as u8).collect();
+        let crc = |bytes: &[u8]| Content::new(bytes.to_vec(), false).crc;
+        for cuts in [vec![], vec![1], vec![65_536, 131_072], vec![0, 199_999, 200_000]] {
+            let bounds: Vec<_> = [0].into_iter().chain(cuts).chain([bytes.len()]).collect();
+            let parts: Vec<_> = bounds.windows(2).map(|bound| &bytes[bound[0]..bound[1]]).collect();
+            let crcs: Vec<_> = parts.iter().map(|part| crc(part)).collect();
+            let of_parts = crcs.iter().zip(&parts).map(|(crc, part)| (Some(crc.as_str()), part.len() as u64));
+            assert_eq!(combined(of_parts), Some(crc(&bytes)), "{bounds:?}");
+        }
+        assert_eq!(combined([(Some("AAAA"), 3)].into_iter()), None);
+        assert_eq!(combined([(None, 3)].into_iter()), None);
     }
 }

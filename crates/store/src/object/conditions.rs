@@ -10,7 +10,7 @@ use crate::access::address::{Bucket, Object};
 use crate::call::body::Content;
 use crate::call::store::Store;
 use crate::object::multipart::Target;
-use crate::object::requests::Publishing;
+use crate::object::requests::{About, Publishing};
 use crate::refusal::Kind;
 
 /// Which conditions a store honours.
@@ -70,9 +70,10 @@ impl Store {
         let content = || Content::new(b"haul".to_vec(), !self.endpoint().is_tls());
         let crc = content().crc;
         let publish = |token, replace| Publishing { replace, token, bytes: 4, crc: &crc };
-        self.put(object, &content(), publish("first", true))?;
-        let put = refused(self.put(object, &content(), publish("second", false)))?;
-        let id = self.create_upload(object, "third")?;
+        let about = |token| About { token, modified: None, content_bytes: None };
+        self.put(object, &content(), publish("first", true), &about("first"))?;
+        let put = refused(self.put(object, &content(), publish("second", false), &about("second")))?;
+        let id = self.create_upload(object, &about("third"))?;
         let upload = Target { object, id: &id };
         let complete = self
             .upload_part(upload, 1, &content())

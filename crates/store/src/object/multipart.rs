@@ -1,7 +1,9 @@
 //! Requests of uploads in parts: create, upload, complete, abort, list.
 //!
 //! Owns: their parameters, their answers.
-//! Does not own: the order of parts ([`super::writer`]).
+//! Does not own: which parts there are ([`super::assembly`]).
+
+use std::collections::BTreeMap;
 
 use haul_fetch::Method;
 
@@ -11,7 +13,7 @@ use crate::call::body::Content;
 use crate::call::send::{Call, Failure};
 use crate::call::store::Store;
 use crate::call::xml::{Element, write_element};
-use crate::object::requests::{CRC, Publishing, TOKEN, compare, etag, text};
+use crate::object::requests::{About, CRC, Publishing, compare, etag, text};
 use crate::object::upload::Upload;
 use crate::refusal::{Kind, Refusal};
 
@@ -53,13 +55,12 @@ pub(crate) struct Page<T, N> {
 
 impl Store {
     /// CreateMultipartUpload. Returns the upload's ID.
-    pub(crate) fn create_upload(&self, object: &Object, token: &str) -> Result<String, Error> {
+    pub(crate) fn create_upload(&self, object: &Object, about: &About<'_>) -> Result<String, Error> {
         let call = Call::new(Method::POST, object.bucket(), object.key())
             .with("uploads", "")
             .field("x-amz-checksum-algorithm", "CRC64NVME")
-            .field("x-amz-checksum-type", "FULL_OBJECT")
-            .field(TOKEN, token);
-        let response = self.call(&call)?;
+            .field("x-amz-checksum-type", "FULL_OBJECT");
+        let response = self.call(&about.of_call(call))?;
         let id = Element::parse(&response.body)?.need("UploadId")?.to_owned();
         if id.is_empty() { Err(Error::Answer { reason: "an upload without an ID" }) } else { Ok(id) }
     }
@@ -149,6 +150,20 @@ impl Store {
         let next = root.is_true("IsTruncated").then(|| root.number("NextPartNumberMarker")).transpose()?;
         progressed(next.as_ref(), &after)?;
         Ok(Page { items, next })
+    }
+
+    /// All parts of an upload, by number.
+    pub(crate) fn parts_of(&self, upload: Target<'_>) -> Result<BTreeMap<u32, Part>, Error> {
+        let mut parts = BTreeMap::new();
+        let mut after = 0;
+        loop {
+            let page = self.list_parts(upload, after)?;
+            parts.extend(page.items.into_iter().map(|part| (part.number, part)));
+            match page.next {
+                Some(next) => after = next,
+                None => return Ok(parts),
+            }
+        }
     }
 
     /// ListMultipartUploads: up to 1000 uploads after `after`.

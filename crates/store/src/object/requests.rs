@@ -15,6 +15,8 @@ use crate::refusal::Kind;
 /// The field that tells this run's object from another's after an answer was lost.
 pub(crate) const TOKEN: &str = "x-amz-meta-haul-upload";
 pub(crate) const CRC: &str = "x-amz-checksum-crc64nvme";
+const MODIFIED: &str = "x-amz-meta-mtime";
+const CONTENT_BYTES: &str = "x-amz-meta-haul-content-bytes";
 
 /// What a store says of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +27,33 @@ pub struct Stat {
     pub etag: String,
     /// The CRC64NVME of the whole object in base 64, if the store knows it.
     pub checksum: Option<String>,
+    /// The time of last modification of what it was made from, in seconds since the epoch, if its metadata tell.
+    pub modified: Option<i64>,
+    /// The length of the content that it holds in another form, if its metadata tell.
+    pub content_bytes: Option<u64>,
     pub(crate) token: Option<String>,
+}
+
+/// The metadata of an object that is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    pub(crate) token: &'a str,
+    pub(crate) modified: Option<i64>,
+    pub(crate) content_bytes: Option<u64>,
+}
+
+impl About<'_> {
+    /// `call` with the metadata.
+    pub(crate) fn of_call<'c>(&self, call: Call<'c>) -> Call<'c> {
+        let mut call = call.field(TOKEN, self.token);
+        if let Some(modified) = self.modified {
+            call = call.field(MODIFIED, modified.to_string());
+        }
+        if let Some(bytes) = self.content_bytes {
+            call = call.field(CONTENT_BYTES, bytes.to_string());
+        }
+        call
+    }
 }
 
 /// How an object is published.
@@ -68,7 +96,11 @@ impl Store {
                 let bytes = bytes.ok_or(Error::Answer { reason: "an object without a length" })?;
                 let (etag, token) = (etag(&response.headers)?, text(&response.headers, TOKEN));
                 let checksum = whole_checksum(&response.headers);
-                Ok(Some(Stat { bytes, etag, checksum, token }))
+                // rclone adds a fraction.
+                let modified = text(&response.headers, MODIFIED);
+                let modified = modified.and_then(|text| text.split('.').next()?.parse().ok());
+                let content_bytes = text(&response.headers, CONTENT_BYTES).and_then(|text| text.parse().ok());
+                Ok(Some(Stat { bytes, etag, checksum, modified, content_bytes, token }))
             }
             Err(Error::Refused(refusal)) if refusal.kind == Kind::NoObject => Ok(None),
             Err(error) => Err(error),
@@ -106,12 +138,13 @@ impl Store {
         object: &Object,
         content: &Content,
         how: Publishing<'_>,
+        about: &About<'_>,
     ) -> Result<String, Error> {
-        let mut call = Call::new(Method::PUT, object.bucket(), object.key())
+        let call = Call::new(Method::PUT, object.bucket(), object.key())
             .field(CRC, content.crc.clone())
             .field("x-amz-sdk-checksum-algorithm", "CRC64NVME")
-            .field(TOKEN, how.token)
             .content(content.clone());
+        let mut call = about.of_call(call);
         if !how.replace {
             call = call.field("if-none-match", "*");
         }

@@ -85,7 +85,7 @@ fn a_refusal_without_a_body_is_understood() {
         };
         (!is_right).then_some(Fault::Instead(answer))
     });
-    fake.state().put("k", b"some", None);
+    fake.state().put("k", b"some");
     assert_eq!(fake.store().stat(&object("k")).unwrap().unwrap().bytes, 4);
     let fake = Fake::scripted(|request, _| {
         let answer = match request.method.as_str() {

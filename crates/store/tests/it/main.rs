@@ -3,6 +3,7 @@
 //! Owns: the rooms: the fake and its faults, the real store.
 //! Does not own: tests of single files, which lie beside them.
 
+mod assembly;
 mod credentials;
 mod fake;
 mod faults;

@@ -17,7 +17,7 @@ fn inner(error: &std::io::Error) -> &Error {
 fn an_object_is_read_at_any_position() {
     let fake = Fake::new();
     let bytes = seeded_bytes(1, LEN);
-    fake.state().put("k", &bytes, None);
+    fake.state().put("k", &bytes);
     assert!(fake.store().reader(&object("absent")).unwrap().is_none());
     let mut reader = fake.store().reader(&object("k")).unwrap().unwrap();
     let mut all = Vec::new();
@@ -42,16 +42,16 @@ fn an_object_is_read_at_any_position() {
 fn a_replaced_object_is_never_mixed_with_the_first() {
     for ignores in [false, true] {
         let fake = Fake::new();
-        fake.state().put("k", &seeded_bytes(1, LEN), None);
+        fake.state().put("k", &seeded_bytes(1, LEN));
         fake.state().ignores_conditions = ignores;
         let mut reader = fake.store().reader(&object("k")).unwrap().unwrap();
         reader.read_exact(&mut [0; 1000]).unwrap();
-        fake.state().put("k", &seeded_bytes(2, LEN), None);
+        fake.state().put("k", &seeded_bytes(2, LEN));
         let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
         assert!(matches!(inner(&error), Error::Changed), "{error}");
     }
     let fake = Fake::new();
-    fake.state().put("k", &seeded_bytes(1, LEN), None);
+    fake.state().put("k", &seeded_bytes(1, LEN));
     let mut reader = fake.store().reader(&object("k")).unwrap().unwrap();
     fake.state().objects.clear();
     let error = reader.read(&mut [0; 10]).unwrap_err();
@@ -70,7 +70,7 @@ fn a_body_that_breaks_is_continued() {
         };
         (request.method == "GET" && count == 0).then(|| Fault::Instead(answer()))
     });
-    fake.state().put("k", &bytes, None);
+    fake.state().put("k", &bytes);
     let mut all = Vec::new();
     fake.store().reader(&object("k")).unwrap().unwrap().read_to_end(&mut all).unwrap();
     assert!(all == bytes);
@@ -88,7 +88,7 @@ fn an_answer_with_another_range_is_refused() {
                 || Answer::new(206).header("Content-Range", range).header("ETag", "\"v1\"").body("x");
             (request.method == "GET").then(|| Fault::Instead(answer()))
         });
-        fake.state().put("k", &[0; 200], None);
+        fake.state().put("k", &[0; 200]);
         let error = fake.store().reader(&object("k")).unwrap().unwrap().read(&mut [0; 10]).unwrap_err();
         assert!(matches!(inner(&error), Error::Answer { .. } | Error::Changed), "{range}: {error}");
     }
@@ -99,7 +99,7 @@ fn a_listing_has_every_key() {
     let fake = Fake::new();
     fake.state().page = 3;
     let keys = ["d/+a", "d/a b", "d/a%20b", "d/a\nb", "d/a<b", "d/ü", "d/z/y", "e"];
-    keys.iter().for_each(|key| _ = fake.state().put(key, key.as_bytes(), None));
+    keys.iter().for_each(|key| _ = fake.state().put(key, key.as_bytes()));
     let listed: Vec<_> = fake.store().list(&"s3://bucket/d/".parse().unwrap()).map(Result::unwrap).collect();
     let mut found: Vec<_> = listed.iter().map(|listed| listed.key.as_str()).collect();
     found.sort_unstable();

@@ -57,7 +57,7 @@ fn an_object_that_appears_meanwhile_is_not_replaced() {
     let fake = Fake::new();
     let mut writer = fake.store().writer(&object("k"), small_parts());
     writer.write_all(&seeded_bytes(1, 2 * PART)).unwrap();
-    fake.state().put("k", b"other", None);
+    fake.state().put("k", b"other");
     assert!(matches!(writer.finish(), Err(Error::Exists)));
     assert_eq!(fake.state().objects["k"].bytes, b"other");
     assert!(fake.state().uploads.is_empty());
@@ -70,6 +70,7 @@ fn a_dropped_writer_leaves_nothing() {
     let store = haul_store::Store::new(fake.settings(), &cancel).unwrap();
     let mut writer = store.writer(&object("k"), small_parts());
     writer.write_all(&seeded_bytes(1, 3 * PART)).unwrap();
+    fake.server.wait_requests(3);
     // Also when the run was interrupted.
     cancel.trigger();
     drop(writer);
@@ -145,7 +146,9 @@ fn another_runs_object_is_not_taken_for_our_own() {
     let fake = Fake::scripted(|request, count| {
         (request.method == "PUT" && count == 0).then(|| Fault::Instead(refusal(500, "InternalError")))
     });
-    fake.state().put("k", b"other", Some("theirs".to_owned()));
+    fake.state().put("k", b"other");
+    let token = ("x-amz-meta-haul-upload".to_owned(), "theirs".to_owned());
+    fake.state().objects.get_mut("k").unwrap().metadata.push(token);
     assert!(matches!(write(&fake, "k", b"mine", small_parts()), Err(Error::Exists)));
 }
 
@@ -226,6 +229,8 @@ fn left_over_uploads_are_swept() {
         writer.write_all(&vec![0; PART + 1]).unwrap();
         std::mem::forget(writer);
     }
+    // Each is looked for, begun, and has sent a part.
+    fake.server.wait_requests(15);
     let ours = "s3://bucket/a/".parse().unwrap();
     let swept = fake.store().sweep(&ours, Duration::ZERO, |upload| upload.object.key() != "a/3").unwrap();
     assert_eq!(swept, 3);

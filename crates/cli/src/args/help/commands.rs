@@ -64,7 +64,7 @@ pub(super) const HELPS: [Help; 13] = [
         short: &[
             ("input", "A list: a URL or JSON on each line (- is stdin)"),
             ("output", "For one URL: the file to write (- is stdout)"),
-            ("dir", "The directory for the files"),
+            ("dir", "The directory, or s3://BUCKET/PREFIX"),
             ("force", "Replace files that exist"),
             ("resume", "Resume partial files, skip complete ones"),
             ("sync", "Fetch only what changed since the last run"),
@@ -163,6 +163,7 @@ pub(super) const HELPS: [Help; 13] = [
   haul get --sync -i urls.txt -d mirror       fetches only what changed
   haul get -i urls.txt --checksums SHA256SUMS
   haul get -i urls.txt -r age1…               seals what is fetched
+  haul get -i urls.txt -d s3://bucket/files   uploads what is fetched
   haul get -i urls.txt --shard 2/4            the second of four machines' parts
   haul get -o - https://example.org/data.json | jq .
 

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use haul_testkit::{Answer, Haul, Server, Weed, seeded_bytes};
+use haul_testkit::{Answer, FakeStore, Gate, Haul, Server, StoreFault, Weed, seeded_bytes, store_refusal};
 
 /// More than one part.
 const LEN: usize = (18 << 20) + 12_345;
@@ -84,4 +84,80 @@ fn an_object_is_kept_even_if_the_store_knows_no_conditions() {
     let refused = haul.run(["seal", "-r", &recipient, "-o", "s3://bucket/key", "-"]).expect_status(1);
     assert!(refused.stderr_text().contains("exists already"), "{}", refused.stderr_text());
     assert!(server.requests().iter().all(|request| request.method == "HEAD"));
+}
+
+/// A program for a store at `url` that accepts any key.
+fn haul_for(url: &str, dir: &Path) -> Haul {
+    Haul::new(env!("CARGO_BIN_EXE_haul"))
+        .dir(dir)
+        .env("AWS_ENDPOINT_URL", url)
+        .env("AWS_ACCESS_KEY_ID", "key")
+        .env("AWS_SECRET_ACCESS_KEY", "planted-secret")
+        .env("AWS_SESSION_TOKEN", "planted-token")
+}
+
+#[test]
+fn an_interruption_waits_for_the_parts_in_flight_and_removes_the_upload() {
+    let gate = Gate::new();
+    let held = gate.clone();
+    let fake = FakeStore::scripted(move |request, _| {
+        request.target.contains("partNumber=").then(|| StoreFault::Held(held.clone()))
+    });
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), vec![7; 100 << 20]).unwrap();
+    let haul = haul_for(&fake.server.url(""), dir.path());
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    let running = haul.spawn(["seal", "-r", &recipient, "-o", "s3://bucket/key", "file"]);
+    gate.wait_reached(2);
+    running.interrupt();
+    gate.open();
+    running.finish().expect_status(130);
+    assert!(fake.state().uploads.is_empty() && fake.state().objects.is_empty());
+    assert_eq!(fake.server.requests().last().unwrap().method, "DELETE", "no part comes after the abort");
+}
+
+#[test]
+fn stores_are_reached_through_the_proxy_of_the_environment() {
+    let proxy = Server::start(|_| store_refusal(404, "NoSuchKey"));
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul_for("http://store.invalid", dir.path());
+    haul.run(["keygen", "-o", "key.txt"]).expect_status(0);
+    let cat = ["cat", "-i", "key.txt", "s3://bucket/key"];
+    let haul = haul.env("http_proxy", proxy.url(""));
+    let absent = haul.run(cat).expect_status(1).stderr_text();
+    assert!(absent.contains("no such object"), "{absent}");
+    let requests = proxy.requests();
+    assert!(!requests.is_empty());
+    assert!(requests.iter().all(|request| request.target.starts_with("http://store.invalid/bucket/key")));
+    // A variable that names none is said without its value.
+    let wrong = haul.env("http_proxy", "gopher://me:hush@proxy").run(cat).expect_status(1).stderr_text();
+    assert!(wrong.contains("http_proxy isn't a valid proxy URL") && !wrong.contains("hush"), "{wrong}");
+}
+
+#[test]
+fn the_secrets_of_a_store_are_never_printed() {
+    let fake = FakeStore::scripted(|request, _| {
+        let text = format!("{:?}", request.header("authorization"));
+        let answer = haul_testkit::Answer::new(403).body(format!(
+            "<Error><Code>AccessDenied</Code><Message>no</Message><Said>{text}</Said></Error>"
+        ));
+        Some(StoreFault::Instead(answer))
+    });
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), "text").unwrap();
+    let haul = haul_for(&fake.server.url(""), dir.path());
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    for words in [
+        &["cat", "-vv", "-i", "key.txt", "s3://bucket/key"][..],
+        &["seal", "-vv", "--json", "-r", &recipient, "-o", "s3://bucket/key", "file"],
+        &["get", "-vv", "--json", "-d", "s3://bucket/", &fake.server.url("/1"), &fake.server.url("/2")],
+    ] {
+        let run = haul.run(words.iter().filter(|word| words[0] != "cat" || **word != "-vv")).expect_status(1);
+        let said = run.stdout_text() + &run.stderr_text();
+        for secret in ["planted-secret", "planted-token", "Signature="] {
+            assert!(!said.contains(secret), "{words:?}: {said}");
+        }
+    }
+    let sent = fake.server.requests();
+    assert!(sent.iter().any(|request| request.header("x-amz-security-token") == Some("planted-token")));
 }

@@ -20,7 +20,8 @@ pub struct RequestBody(Kind);
 enum Kind {
     #[default]
     Nothing,
-    Bytes(Arc<[u8]>),
+    /// Not as a slice, which would be a copy.
+    Bytes(Arc<Vec<u8>>),
     File(PathBuf),
     Reader(Arc<Mutex<Option<Reader>>>),
 }
@@ -30,7 +31,7 @@ pub(crate) type Reader = Box<dyn Read + Send>;
 /// A body about to be sent.
 pub(crate) enum OutgoingBody {
     Nothing,
-    Bytes(Arc<[u8]>),
+    Bytes(Arc<Vec<u8>>),
     /// The first so many bytes of a file.
     File(File, u64),
     Reader(Reader),
@@ -51,7 +52,7 @@ impl OutgoingBody {
 impl RequestBody {
     /// A body of these bytes, sent with Content-Length.
     pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(Kind::Bytes(bytes.into().into()))
+        Self(Kind::Bytes(Arc::new(bytes.into())))
     }
 
     /// The content of the regular file at `path` when the request is sent; read piece by piece, sent with

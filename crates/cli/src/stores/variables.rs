@@ -1,17 +1,18 @@
 //! Object stores, as the environment describes them.
 //!
-//! Owns: which variables matter, trusted certificates.
-//! Does not own: what the variables mean ([`haul_store`]).
+//! Owns: which variables matter, trusted certificates, the way to a store.
+//! Does not own: what the variables mean ([`haul_store`], [`crate::get::network`]).
 
 use std::collections::HashMap;
-use std::fmt;
+use std::{fmt, io};
 
 use haul_fetch::{Config, Trust};
 use haul_io::Cancel;
 use haul_store::{Credentials, Endpoint, Error, Settings, Store};
 use zeroize::Zeroizing;
 
-use super::environment::Environment;
+use crate::get::network::{self, PROXY_VARIABLES};
+use crate::run::environment::Environment;
 
 /// The variables that describe a store.
 #[derive(Clone, Default)]
@@ -19,7 +20,8 @@ pub(crate) struct StoreVariables(HashMap<String, Zeroizing<String>>);
 
 impl StoreVariables {
     pub(crate) fn resolve(environment: &Environment) -> Self {
-        let matters = |name: &str| name.starts_with("AWS_") || name == "HOME";
+        let matters =
+            |name: &str| name.starts_with("AWS_") || name == "HOME" || PROXY_VARIABLES.contains(&name);
         let owned = |(name, value): (&str, &str)| (name.to_owned(), Zeroizing::new(value.to_owned()));
         Self(environment.texts().filter(|(name, _)| matters(name)).map(owned).collect())
     }
@@ -27,15 +29,26 @@ impl StoreVariables {
     /// The store that they describe. Triggering `cancel` ends what is done with it.
     ///
     /// # Errors
-    /// If there are no credentials, or the endpoint is invalid.
+    /// If there are no credentials, or the endpoint or a proxy is invalid.
     pub(crate) fn store(&self, cancel: &Cancel) -> Result<Store, Error> {
-        let variable = |name: &str| self.0.get(name).map(|value| value.to_string());
+        let proxies = network::variable_proxies(|name| self.variable(name))
+            .map_err(|problem| Error::Local(io::Error::new(io::ErrorKind::InvalidInput, problem.message)))?;
+        self.store_by(Config { proxies, ..Config::default() }, cancel)
+    }
+
+    /// As [`StoreVariables::store`], with the proxies, addresses and timeouts of `client`.
+    pub(crate) fn store_by(&self, client: Config, cancel: &Cancel) -> Result<Store, Error> {
+        let variable = |name: &str| self.variable(name);
         let trust = variable("AWS_CA_BUNDLE").filter(|path| !path.is_empty());
         let trust = trust.map_or(Trust::Platform, |path| Trust::File(path.into()));
         let mut settings =
             Settings::new(Endpoint::from_environment(&variable)?, Credentials::from_environment(&variable)?);
-        settings.client = Config { trust, ..Config::default() };
+        settings.client = Config { trust, ..client };
         Store::new(settings, cancel)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.0.get(name).map(|value| value.to_string())
     }
 }
 

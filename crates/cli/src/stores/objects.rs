@@ -1,7 +1,7 @@
 //! Objects as the ends of a stream: `s3://BUCKET/KEY`.
 //!
 //! Owns: telling them from paths, publishing an object once its stream is complete, their errors.
-//! Does not own: requests ([`haul_store`]), the environment ([`crate::run::stores`]).
+//! Does not own: requests ([`haul_store`]), the environment ([`super::variables`]).
 
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -12,15 +12,15 @@ use haul_io::Cancel;
 use haul_seal::{During, Error};
 use haul_store::{Object, ObjectReader, ObjectWriter, Store, WriterOptions};
 
-use crate::run::stores::StoreVariables;
+use super::variables::StoreVariables;
 
 /// Whether `path` is the address of an object.
-pub(super) fn is_object(path: &Path) -> bool {
+pub(crate) fn is_object(path: &Path) -> bool {
     path.as_os_str().as_bytes().starts_with(b"s3://")
 }
 
 /// Opens the object at `path` for reading.
-pub(super) fn open(path: &Path, stores: &StoreVariables, cancel: &Cancel) -> Result<ObjectReader, Error> {
+pub(crate) fn open(path: &Path, stores: &StoreVariables, cancel: &Cancel) -> Result<ObjectReader, Error> {
     let error = |error: haul_store::Error| Error::Io { step: During::OpenSource, source: error.into() };
     let (store, object) = locate(path, stores, cancel).map_err(error)?;
     let missing = || Error::Io {
@@ -31,16 +31,16 @@ pub(super) fn open(path: &Path, stores: &StoreVariables, cancel: &Cancel) -> Res
 }
 
 /// How an object is written.
-pub(super) struct Publishing<'a> {
-    pub(super) path: &'a Path,
-    pub(super) stores: &'a StoreVariables,
-    pub(super) replace: bool,
+pub(crate) struct Publishing<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) stores: &'a StoreVariables,
+    pub(crate) replace: bool,
     /// The length of the source in bytes, if it is known.
-    pub(super) source_bytes: Option<u64>,
+    pub(crate) source_bytes: Option<u64>,
 }
 
 /// Runs `work` with a writer whose bytes become an object, if `work` succeeds; otherwise nothing is left of it.
-pub(super) fn into_object<T>(
+pub(crate) fn into_object<T>(
     how: &Publishing<'_>,
     cancel: &Cancel,
     work: impl FnOnce(Box<dyn Write + Send>) -> Result<T, Error>,
