@@ -6,6 +6,7 @@
 use std::process::Command;
 
 use crate::mixture;
+use crate::package;
 use crate::readme::block_under;
 use crate::repository::Repository;
 use crate::steps::{cargo, step, succeed};
@@ -21,6 +22,7 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     step("docs", || succeed(cargo(root, &docs).env("RUSTDOCFLAGS", "-D warnings")))?;
     step("test, as README.md says", || test(repository))?;
     step("test, with OpenSSL", || openssl(repository))?;
+    step("packages", || package::run(repository, &package::Options::for_ci()))?;
     mixture::ci(repository)?;
     step("loom", || model(repository, "loom", &["--lib", "--test", "loom"]))?;
     step("shuttle", || model(repository, "shuttle", &["--test", "shuttle"]))
@@ -43,6 +45,12 @@ fn openssl(repository: &Repository) -> Result<(), String> {
     }
     let arguments = ["test", "--package", "haul-age-format", "--features", "openssl"];
     succeed(&mut cargo(&repository.root, &arguments))
+}
+
+/// Makes the picture of the terminal anew.
+pub(crate) fn picture(repository: &Repository) -> Result<(), String> {
+    let arguments = ["test", "--package", "haul-cli", "--test", "it", "guides::picture"];
+    succeed(cargo(&repository.root, &arguments).env("HAUL_BLESS", "1"))
 }
 
 fn test(repository: &Repository) -> Result<(), String> {
