@@ -1,7 +1,7 @@
 //! Defaults of the user: the configuration file and the variables `HAUL_…`.
 //!
-//! In: the environment, and the file that it leads to. Out: [`Settings`], each with its origin. Nobody outside reads the
-//! file or these variables; the plans decide where a setting applies.
+//! In: the environment, and the file that it leads to. Out: [`Settings`], each with its origin. Nobody outside reads
+//! the file or these variables; the plans decide where a setting applies.
 //!
 //! Owns: where the file is, whom it may belong to, its grammar, which of several origins counts, `haul config`.
 //! Does not own: options (they override settings), the variables of other programs, passphrases.

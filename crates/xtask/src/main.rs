@@ -36,7 +36,7 @@ chores:
   picture               the terminal of README.md, made by the program: docs/terminal.svg
   package [--out DIR] [--check] [--quick]
                         a Debian package, an RPM and a wheel, for old systems too; --check installs and removes each;
-                        --quick packages the program of `cargo build`, without a wheel
+                        --quick packages the program that the tests ran, without a wheel
   bench-seal --dir DIR [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME] [--with 'OPTIONS']
                         sealing against cp, in rounds, on file systems in images in DIR (root); --with adds a
                         contestant

@@ -1,10 +1,10 @@
 //! `cargo xtask package`: a Debian package, an RPM and a Python wheel.
 //!
-//! In: the repository. Out: packages in a folder, and with `--check` whether they can be installed, used and removed.
+//! In: the repository. Out: packages in a folder; with `--check`, whether they can be installed, used and removed.
 //! The three carry the same program, which one build makes: maturin, with zig as the linker, so that it runs on systems
 //! with an old glibc. Its tools come from PyPI, into a folder below `target`. The packages themselves are made by
-//! `dpkg-deb` and `rpmbuild` from one staged tree: both formats need only that tree and a page of facts, and the tree is
-//! complete only once the program has printed its manual pages and completions.
+//! `dpkg-deb` and `rpmbuild` from one staged tree: both formats need only that tree and a page of facts, and the tree
+//! is complete only once the program has printed its manual pages and completions.
 //!
 //! Owns: options, the order of the steps, what is skipped where a tool is missing.
 //! Does not own: the steps.
@@ -31,7 +31,7 @@ use stage::{Layout, Stage};
 pub(crate) struct Options {
     /// Where the packages go; below the root by default.
     out: Option<PathBuf>,
-    /// Package the program of `cargo build`, without a wheel: quick, and only for trying the packages.
+    /// Package the program that the tests ran, without a wheel: quick, and only for trying the packages.
     quick: bool,
     /// Install, use and remove each package.
     check: bool,
@@ -63,7 +63,7 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<(), Stri
     let out = root.join(options.out.as_deref().unwrap_or(Path::new("target/package")));
     std::fs::create_dir_all(&out).map_err(|error| format!("{}: {error}", out.display()))?;
     let facts = Facts::gather(root)?;
-    let program = if options.quick { Program::quick(root)? } else { Program::portable(root, &out)? };
+    let program = if options.quick { Program::quick(root, &out)? } else { Program::portable(root, &out)? };
     program.print_facts();
     let notices = licences::collect(root)?;
     let mut packages = Vec::new();
@@ -74,7 +74,7 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<(), Stri
         };
         let stage = Stage::make(layout, &program, &facts, &notices, root, &out)?;
         let package = pack(&tool, &stage, &facts, &program)?;
-        println!("{} ({} bytes)", package.display(), bytes_of(&package));
+        println!("{} ({} bytes)", package.display(), tools::bytes_of(&package));
         packages.push((layout, package));
     }
     if options.check {
@@ -89,10 +89,6 @@ pub(crate) fn run(repository: &Repository, options: &Options) -> Result<(), Stri
         }
     }
     Ok(())
-}
-
-fn bytes_of(path: &Path) -> u64 {
-    path.metadata().map_or(0, |metadata| metadata.len())
 }
 
 #[cfg(test)]

@@ -119,8 +119,8 @@ mod tests {
     #[test]
     fn the_file_is_where_the_variables_say() {
         for (variables, found) in [
-            (&[("HOME", "/home/ada")][..], Some("/home/ada/.config/haul/config.toml")),
-            (&[("HOME", "/home/ada"), ("XDG_CONFIG_HOME", "/x")], Some("/x/haul/config.toml")),
+            (&[("HOME", "/users/ada")][..], Some("/users/ada/.config/haul/config.toml")),
+            (&[("HOME", "/users/ada"), ("XDG_CONFIG_HOME", "/x")], Some("/x/haul/config.toml")),
             (&[("HOME", "/h"), ("XDG_CONFIG_HOME", "x")], Some("/h/.config/haul/config.toml")),
             (&[("HOME", "/h"), ("XDG_CONFIG_HOME", "")], Some("/h/.config/haul/config.toml")),
             (&[("HOME", "h")], None),

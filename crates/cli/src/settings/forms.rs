@@ -26,7 +26,7 @@ impl BadValue {
 /// A number of transfers.
 pub(super) fn transfers(text: &str) -> Result<u16, BadValue> {
     let number = text.parse().ok().filter(|number| (1..=TRANSFERS_MAX).contains(number));
-    number.ok_or_else(|| BadValue::new(format!("is a number from 1 to {TRANSFERS_MAX}")))
+    number.ok_or_else(|| BadValue::new(format!("must be a number from 1 to {TRANSFERS_MAX}")))
 }
 
 /// A recipient. Its grammar is checked where it is used.
@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn names_of_files_are_found_from_home_and_from_the_base() {
-        let (base, home) = (Path::new("/etc/haul"), Path::new("/home/ada"));
+        let (base, home) = (Path::new("/etc/haul"), Path::new("/users/ada"));
         for (text, path) in
-            [("key.txt", "/etc/haul/key.txt"), ("/k", "/k"), ("~/k", "/home/ada/k"), ("~k", "/etc/haul/~k")]
+            [("key.txt", "/etc/haul/key.txt"), ("/k", "/k"), ("~/k", "/users/ada/k"), ("~k", "/etc/haul/~k")]
         {
             assert_eq!(file(text, base, Some(home)), Ok(PathBuf::from(path)), "{text}");
         }

@@ -93,7 +93,7 @@ impl Place<'_> {
         parse: impl Fn(&str) -> Result<T, BadValue>,
     ) -> Result<Option<Setting<T>>, Problem> {
         let DeValue::String(text) = value.get_ref() else {
-            return Err(self.bad(key, BadValue::new("is a text in quotes")));
+            return Err(self.bad(key, BadValue::new("must be a text in quotes")));
         };
         parse(text).map(|value| self.setting(value)).map_err(|error| self.bad(key, error))
     }
@@ -110,7 +110,7 @@ impl Place<'_> {
             DeValue::Array(values) => values.iter().map(|value| value.get_ref().as_str()).collect(),
             _ => None,
         };
-        let wrong = || self.bad(key, BadValue::new("is a text in quotes, or several in brackets"));
+        let wrong = || self.bad(key, BadValue::new("must be a text in quotes, or several in brackets"));
         let values = texts.ok_or_else(wrong)?.into_iter().map(parse).collect::<Result<Vec<T>, _>>();
         values.map(|values| self.setting(values)).map_err(|error| self.bad(key, error))
     }
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<Settings, Problem> {
-        parse(text, Path::new("/x/haul/config.toml"), &Environment::of(&[("HOME", "/home/ada")]))
+        parse(text, Path::new("/x/haul/config.toml"), &Environment::of(&[("HOME", "/users/ada")]))
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
         let found = parsed(text).unwrap();
         let line = Origin::Line;
         assert_eq!(found.recipient, Some(Setting { value: vec!["age1a".to_owned()], origin: line(2) }));
-        let files = ["/x/haul/team", "/home/ada/t"].map(PathBuf::from).to_vec();
+        let files = ["/x/haul/team", "/users/ada/t"].map(PathBuf::from).to_vec();
         assert_eq!(found.recipients_file, Some(Setting { value: files, origin: line(3) }));
         assert_eq!(found.identity, Some(Setting { value: vec![PathBuf::from("/k")], origin: line(5) }));
         assert_eq!(found.jobs, Some(Setting { value: 12, origin: line(6) }));
@@ -172,11 +172,11 @@ mod tests {
             ("per_host = 1", 1, "unknown key \"per_host\"", "did you mean per-host?"),
             ("[get]\njobs = 1", 1, "unknown key \"get\"", "the keys are recipient,"),
             ("passphrase = 'x'", 1, "unknown key \"passphrase\"", "this file holds no secrets"),
-            ("jobs = 0", 1, "jobs is a number from 1 to 4096", ""),
-            ("jobs = 0x10", 1, "jobs is a number from 1 to 4096", ""),
-            ("jobs = \"5\"", 1, "jobs is a number from 1 to 4096", ""),
-            ("proxy = 5", 1, "proxy is a text in quotes", ""),
-            ("identity = [5]", 1, "identity is a text in quotes, or several in brackets", ""),
+            ("jobs = 0", 1, "jobs must be a number from 1 to 4096", ""),
+            ("jobs = 0x10", 1, "jobs must be a number from 1 to 4096", ""),
+            ("jobs = \"5\"", 1, "jobs must be a number from 1 to 4096", ""),
+            ("proxy = 5", 1, "proxy must be a text in quotes", ""),
+            ("identity = [5]", 1, "identity must be a text in quotes, or several in brackets", ""),
             (
                 "\nproxy = \"http://me:hush@p\"",
                 2,

@@ -49,8 +49,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// These settings, and those of `fallback` where there is none. The two that name recipients count as one: otherwise
-    /// a recipient of the file would be added to those of a variable.
+    /// These settings, and those of `fallback` where there is none. The two that name recipients count as one:
+    /// otherwise a recipient of the file would be added to those of a variable.
     pub(super) fn or(self, fallback: Self) -> Self {
         let names_recipients = self.recipient.is_some() || self.recipients_file.is_some();
         let recipients = if names_recipients { Self::default() } else { fallback.clone() };

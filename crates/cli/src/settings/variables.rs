@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn values_that_cannot_be_are_named_by_their_variable() {
         for (name, value, message) in [
-            (JOBS, "many", "the variable HAUL_JOBS is a number from 1 to 4096"),
+            (JOBS, "many", "the variable HAUL_JOBS must be a number from 1 to 4096"),
             (PROXY, "u:hush@p", "the variable HAUL_PROXY holds a login, and settings hold no secrets"),
             (
                 IDENTITY,

@@ -10,9 +10,9 @@ use super::tools::{environment, output};
 use crate::steps::{cargo, step, succeed};
 
 /// Makes the wheel, and on the way the program.
-const MATURIN: &str = "maturin==1.9.6";
+const MATURIN: &str = "maturin==1.16.0";
 /// Links against an old glibc.
-const ZIG: &str = "ziglang==0.14.1";
+const ZIG: &str = "ziglang==0.15.2";
 /// The oldest glibc that the Rust standard library supports, and the tag of wheels for it.
 const COMPATIBILITY: &str = "manylinux2014";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -26,10 +26,14 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// The program as `cargo build` makes it, for this machine's glibc.
-    pub(super) fn quick(root: &Path) -> Result<Self, String> {
-        step("build", || succeed(&mut cargo(root, &["build", "--package", "haul-cli"])))?;
-        let path = target_folder(root).join("debug/haul");
+    /// The program that the tests ran, or else the one of `cargo build`: for this machine's glibc, stripped into `out`.
+    pub(super) fn quick(root: &Path, out: &Path) -> Result<Self, String> {
+        let built = target_folder(root).join("debug/haul");
+        if !built.exists() {
+            step("build", || succeed(&mut cargo(root, &["build", "--package", "haul-cli"])))?;
+        }
+        let path = out.join("haul");
+        succeed(Command::new("strip").arg("-o").arg(&path).arg(&built))?;
         Ok(Self { glibc: glibc_of(&path)?, path, wheel: None })
     }
 
@@ -53,13 +57,17 @@ impl Program {
         let path = target_folder(root).join(TARGET).join("release/haul");
         let wheel = std::fs::read_dir(&wheels).map_err(|error| error.to_string())?.next();
         let wheel = wheel.ok_or("maturin made no wheel")?.map_err(|error| error.to_string())?.path();
-        println!("{} ({} bytes)", wheel.display(), super::bytes_of(&wheel));
+        println!("{} ({} bytes)", wheel.display(), super::tools::bytes_of(&wheel));
         Ok(Self { glibc: glibc_of(&path)?, path, wheel: Some(wheel) })
     }
 
     pub(super) fn print_facts(&self) {
         let (major, minor) = self.glibc;
-        println!("{} ({} bytes), glibc {major}.{minor}", self.path.display(), super::bytes_of(&self.path));
+        println!(
+            "{} ({} bytes), glibc {major}.{minor}",
+            self.path.display(),
+            super::tools::bytes_of(&self.path)
+        );
     }
 }
 

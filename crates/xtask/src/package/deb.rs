@@ -18,7 +18,7 @@ use crate::steps::succeed;
 /// Packs `stage` with `tool`, beside it. Returns the package.
 pub(super) fn pack(tool: &Path, stage: &Stage, facts: &Facts, program: &Program) -> Result<PathBuf, String> {
     let architecture = output(Command::new("dpkg").arg("--print-architecture"))?.trim().to_owned();
-    let bytes: u64 = stage.files.iter().map(|file| super::bytes_of(&stage.folder.join(file))).sum();
+    let bytes: u64 = stage.files.iter().map(|file| super::tools::bytes_of(&stage.folder.join(file))).sum();
     let (major, minor) = program.glibc;
     let description: String = DESCRIPTION.lines().map(|line| format!(" {line}\n")).collect();
     let control = format!(
@@ -33,7 +33,7 @@ pub(super) fn pack(tool: &Path, stage: &Stage, facts: &Facts, program: &Program)
     written.map_err(|error| format!("{}: {error}", folder.display()))?;
     let package = stage.folder.with_file_name(format!("haul_{}-1_{architecture}.deb", facts.version));
     let mut command = Command::new(tool);
-    command.args(["--root-owner-group", "-Zxz", "--build"]).arg(&stage.folder).arg(&package);
+    command.args(["--root-owner-group", "-Zxz", "-z6", "--build"]).arg(&stage.folder).arg(&package);
     succeed(command.env("SOURCE_DATE_EPOCH", &facts.epoch))?;
     Ok(package)
 }

@@ -37,6 +37,11 @@ pub(super) fn environment(folder: &Path, packages: &[&str]) -> Result<PathBuf, S
     Ok(programs)
 }
 
+/// The length of the file at `path`.
+pub(super) fn bytes_of(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
+}
+
 /// An empty folder at `path`.
 pub(super) fn empty_folder(path: &Path) -> Result<(), String> {
     if path.exists() {

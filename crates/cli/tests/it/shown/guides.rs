@@ -4,7 +4,8 @@
 //! A block of the kind `console` holds commands after `$ ` and what they print. They run in order, in one shell for the
 //! page, in a new home directory with the files of [`world`]. `https://example.org` is a server of the test, behind a
 //! proxy that only the environment names. `age1…` in a command is the recipient that the page printed last; `…` at the
-//! end of an output stands for further lines. Times and rates may differ. With `HAUL_BLESS=1` the pages are rewritten.
+//! end of an output stands for further lines, `/users/ada` for the home directory. A command that fails is followed by
+//! `echo $?`. Times and rates may differ. With `HAUL_BLESS=1` the pages are rewritten.
 
 mod links;
 mod page;
@@ -47,11 +48,18 @@ fn every_command_prints_what_the_page_shows() {
         }
         let world = World::new();
         let mut shell = Shell::start(&world);
+        let mut next =
+            page.commands.iter().skip(1).map(|command| command.text.clone()).collect::<Vec<_>>().into_iter();
         for command in &mut page.commands {
+            let tells_status = next.next().is_some_and(|next| next == "echo $?");
             match shell.run(&command.text) {
-                Ok(output) if command.is_shown(&output) => {}
-                Ok(output) if bless => command.show(&output),
-                Ok(output) => {
+                Ok((output, false)) if !tells_status => {
+                    faults +=
+                        &format!("{name}: {}: it fails, and no \"echo $?\" follows\n{output}", command.text);
+                }
+                Ok((output, _)) if command.is_shown(&output) => {}
+                Ok((output, _)) if bless => command.show(&output),
+                Ok((output, _)) => {
                     faults += &format!(
                         "{name}: {}\n--- printed\n{output}--- shown\n{}",
                         command.text,

@@ -74,7 +74,12 @@ fn the_picture_shows_what_the_program_writes() {
 /// The lines of a picture that are the same in each run: all but the progress.
 fn settled(picture: &str) -> Vec<String> {
     let lines = picture.lines().filter(|line| line.contains("<text") && !line.contains(" ["));
-    lines.map(|line| comparable(line.split_once('>').map_or("", |(_, text)| text))).collect()
+    lines.map(|line| comparable(text_of(line))).collect()
+}
+
+/// What a line of a picture shows.
+fn text_of(line: &str) -> &str {
+    line.split_once('>').and_then(|(_, text)| text.strip_suffix("</text>")).unwrap_or_default()
 }
 
 fn typed(command: &str) -> Row {

@@ -22,7 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const PEERS: [&str; 4] = ["age", "curl", "gpg", "jq"];
 
 /// A running shell. Dropping it ends it.
-pub(super) struct Shell {
+pub(super) struct Shell<'a> {
+    world: &'a World,
     child: Child,
     stdin: ChildStdin,
     output: Receiver<Vec<u8>>,
@@ -30,9 +31,9 @@ pub(super) struct Shell {
     recipient: Option<String>,
 }
 
-impl Shell {
-    pub(super) fn start(world: &World) -> Self {
-        let mut command = Command::new("sh");
+impl<'a> Shell<'a> {
+    pub(super) fn start(world: &'a World) -> Self {
+        let mut command = Command::new("bash");
         command.env_clear().envs(world.variables()).current_dir(world.home());
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("a shell");
@@ -48,26 +49,22 @@ impl Shell {
                 }
             }
         });
-        Self { child, stdin, output, recipient: None }
+        Self { world, child, stdin, output, recipient: None }
     }
 
-    /// The output of `command`, on both streams.
+    /// The output of `command`, on both streams, and whether it succeeded.
     ///
     /// # Errors
     /// The name of a program that isn't there.
     ///
     /// # Panics
-    /// If it fails and the output doesn't say so, or takes too long.
-    pub(super) fn run(&mut self, command: &str) -> Result<String, &'static str> {
-        let words: Vec<_> =
-            command.split(|character: char| !character.is_alphanumeric() && character != '-').collect();
-        // A command begins at the start or behind a pipe.
-        let begins =
-            |name: &str| command.split('|').any(|part| part.trim_start().starts_with(&format!("{name} ")));
-        if let Some(missing) =
-            PEERS.into_iter().find(|name| words.contains(name) && begins(name) && peer(name).is_none())
-        {
-            return Err(missing);
+    /// If it takes too long.
+    pub(super) fn run(&mut self, command: &str) -> Result<(String, bool), &'static str> {
+        // A program begins at the start, or behind a pipe or another command.
+        let programs = command.split(['|', '&', ';']).filter_map(|part| part.split_whitespace().next());
+        let is_missing = |name: &&str| PEERS.contains(name) && peer(name).is_none();
+        if let Some(missing) = programs.into_iter().find(is_missing) {
+            return Err(PEERS.into_iter().find(|name| *name == missing).unwrap_or_default());
         }
         let mut text = command.to_owned();
         if text.contains("age1…") {
@@ -89,15 +86,14 @@ impl Shell {
                 Err(_) => panic!("{command}: the shell ended, or it took too long; it printed:\n{text}"),
             }
         };
-        assert!(status == "0" || output.contains("error: "), "{command}: exit status {status}\n{output}");
         if let Some(recipient) = recipient_in(&output) {
             self.recipient = Some(recipient.to_owned());
         }
-        Ok(output)
+        Ok((self.world.named(&output), status == "0"))
     }
 }
 
-impl Drop for Shell {
+impl Drop for Shell<'_> {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -30,6 +30,7 @@ const FILES: [(&str, usize); 7] = [
     ("/export.sql", 120_000),
 ];
 
+const MODIFIED: &str = "Sat, 01 Nov 2025 08:00:00 GMT";
 const REPORTS: [&str; 3] = ["january", "february", "march"];
 
 fn content(path: &str) -> Option<Vec<u8>> {
@@ -42,7 +43,9 @@ fn answer(request: &Request, sums: &str) -> Answer {
         "/reports/SHA256SUMS" => Answer::ok(sums),
         "/data.json" => Answer::ok("{\"answer\": 42}\n"),
         path => match content(path) {
-            Some(body) => Answer::ranged(request, &body, &format!("\"{path}-1\"")),
+            Some(body) => {
+                Answer::ranged(request, &body, &format!("\"{path}-1\"")).header("Last-Modified", MODIFIED)
+            }
             None => Answer::new(404),
         },
     }
@@ -63,7 +66,8 @@ impl World {
         Self::serving(answer)
     }
 
-    /// A world with a list of so many archives, `archives.txt`. All but `arrived` stop in the middle until the gate opens.
+    /// A world with a list of so many archives, `archives.txt`. All but `arrived` stop in the middle until the gate
+    /// opens.
     pub(super) fn with_archives(count: usize, arrived: usize, gate: &Gate) -> Self {
         let gate = gate.clone();
         let number = |path: &str| path.strip_prefix("/archive-")?.strip_suffix(".tar")?.parse::<usize>().ok();
@@ -101,6 +105,13 @@ impl World {
 
     pub(super) fn home(&self) -> &Path {
         self.home.dir()
+    }
+
+    /// `output` with the names that the pages use for what differs from run to run.
+    pub(super) fn named(&self, output: &str) -> String {
+        let home = self.home().to_str().expect("temporary folders have plain names");
+        let proxy = self.proxy.address().to_string();
+        output.replace(home, "/users/ada").replace(&proxy, "proxy.example.org:3128")
     }
 
     /// The whole environment of the shell.
