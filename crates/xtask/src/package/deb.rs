@@ -33,7 +33,9 @@ pub(super) fn pack(tool: &Path, stage: &Stage, facts: &Facts, program: &Program)
     written.map_err(|error| format!("{}: {error}", folder.display()))?;
     let package = stage.folder.with_file_name(format!("haul_{}-1_{architecture}.deb", facts.version));
     let mut command = Command::new(tool);
-    command.args(["--root-owner-group", "-Zxz", "-z6", "--build"]).arg(&stage.folder).arg(&package);
+    // Pressing hard is for what is given away.
+    let level = if program.wheel.is_some() { "-z6" } else { "-z1" };
+    command.args(["--root-owner-group", "-Zxz", level, "--build"]).arg(&stage.folder).arg(&package);
     succeed(command.env("SOURCE_DATE_EPOCH", &facts.epoch))?;
     Ok(package)
 }

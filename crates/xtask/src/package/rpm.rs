@@ -27,7 +27,7 @@ pub(super) fn pack(tool: &Path, stage: &Stage, facts: &Facts, _program: &Program
          %global source_date_epoch_from_changelog 0\n\
          Name: haul\nVersion: {version}\nRelease: 1\nSummary: {SUMMARY}\nLicense: MIT OR Apache-2.0\n\
          Recommends: ca-certificates\n\n%description\n{DESCRIPTION}\n\n\
-         %install\nmkdir -p %{{buildroot}}\ncp -a '{stage}'/usr %{{buildroot}}/\n\n%files\n{files}",
+         %install\nmkdir -p %{{buildroot}}\ncp -a '{stage}'/usr %{{buildroot}}/\n\n%files\n%dir /usr/share/doc/haul\n{files}",
         version = facts.version,
         stage = stage.folder.display(),
     );
