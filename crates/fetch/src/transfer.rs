@@ -6,6 +6,7 @@
 
 mod answered;
 pub(crate) mod attempt;
+pub(crate) mod bulk;
 mod clock;
 mod drain;
 pub(crate) mod exchange;

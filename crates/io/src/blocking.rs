@@ -6,6 +6,7 @@
 
 mod connect;
 mod metadata;
+mod moving;
 pub(crate) mod perform;
 mod transfer;
 mod worker;

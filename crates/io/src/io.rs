@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use crate::{
     Attributes, Buf, BufResult, Completion, Directory, DirectoryCache, File, FileKind, Location, Names,
-    Offset, Op, OpenMode, Publish, Published, Socket, Stat, Value,
+    Offset, Op, OpenMode, Pipe, Publish, Published, Socket, Stat, Value,
 };
 
 /// The mode of new directories, before the umask.
@@ -308,6 +308,29 @@ pub trait Io: Sized {
     fn recv(&self, socket: &Socket, buf: Buf, timeout: Duration) -> impl Future<Output = BufResult<usize>> {
         let op = Op::Recv { socket: socket.clone(), buf, timeout };
         async move { self.submit(op).await.into_counted() }
+    }
+
+    /// [`Op::Move`]. `None` if nothing can be moved.
+    fn move_arrived(
+        &self,
+        socket: &Socket,
+        pipe: &Pipe,
+        file: &File,
+        offset: u64,
+        bytes_max: usize,
+    ) -> impl Future<Output = io::Result<Option<usize>>> {
+        let (socket, pipe) = (socket.clone(), pipe.clone());
+        async move {
+            let op = Op::Move { socket, pipe, file: file.clone(), offset, bytes_max };
+            match self.submit(op).await.result? {
+                Value::Count(count) => {
+                    moved(self, file, Offset::At(offset), count).await;
+                    Ok(Some(count))
+                }
+                Value::Flag(_) => Ok(None),
+                other => panic!("expected a count or a flag, got {other:?}"),
+            }
+        }
     }
 
     /// [`Op::Send`].

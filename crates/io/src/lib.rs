@@ -41,5 +41,5 @@ pub use uring::{
 };
 pub use values::{
     Access, AccessList, Attributes, Buf, Directory, DirectoryCache, Durability, Existing, Features, File,
-    FileKind, Location, Meter, Preserve, Publish, Published, Shortfall, Shortfalls, Socket, Stat,
+    FileKind, Location, Meter, Pipe, Preserve, Publish, Published, Shortfall, Shortfalls, Socket, Stat,
 };

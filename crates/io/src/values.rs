@@ -11,6 +11,7 @@ mod directory;
 mod features;
 pub(crate) mod handle;
 mod meter;
+mod pipe;
 mod publish;
 mod shortfalls;
 
@@ -21,5 +22,6 @@ pub use directory::{Directory, DirectoryCache, Location};
 pub use features::Features;
 pub use handle::{File, FileKind, Socket, Stat};
 pub use meter::Meter;
+pub use pipe::Pipe;
 pub use publish::{Durability, Existing, Preserve, Publish, Published};
 pub use shortfalls::{Shortfall, Shortfalls};

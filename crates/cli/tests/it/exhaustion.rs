@@ -209,6 +209,22 @@ fn calls_that_a_container_forbids_are_done_without() {
 }
 
 #[test]
+fn a_large_body_that_the_kernel_may_not_move_is_received() {
+    let content = haul_testkit::seeded_bytes(1, 9 << 20);
+    let body = content.clone();
+    let server = Server::start(move |_| Answer::ok(body.clone()));
+    let workdir = Workdir::new();
+    for errno in [libc::EPERM, libc::ENOSYS] {
+        for engine in ["serial", "uring=1x4"] {
+            let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir());
+            let haul = haul.limits(Limits::default().denying(&[libc::SYS_splice], errno));
+            haul.run(["get", "-q", "--force", "-e", engine, "-o", "x", &server.url("/")]).expect_status(0);
+            assert!(workdir.read("x") == content, "{engine}");
+        }
+    }
+}
+
+#[test]
 fn no_engine_needs_more_descriptors_than_there_are() {
     let fixture = Fixture::new(300);
     for (descriptors, engines) in

@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use haul_io::{Buf, Io, Staged};
+use haul_io::{Buf, Io, Pipe, Socket, Staged};
 use http::HeaderMap;
 use url::Url;
 
@@ -412,6 +412,22 @@ impl Receiver for Download {
     async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {
         self.bytes += count as u64;
         self.store.take(io, &mut self.expectation, input, count).await
+    }
+
+    async fn move_arrived(
+        &mut self,
+        io: &impl Io,
+        socket: &Socket,
+        pipe: &Pipe,
+        bytes_max: usize,
+    ) -> Result<Option<usize>, Error> {
+        if !self.takes_large_pieces() {
+            return Ok(None);
+        }
+        let Some(sink) = self.store.file_mut() else { return Ok(None) };
+        let moved = sink.move_arrived(io, socket, pipe, bytes_max).await?;
+        self.bytes += moved.unwrap_or(0) as u64;
+        Ok(moved)
     }
 
     async fn end(&mut self, _io: &impl Io) -> Result<(), Error> {

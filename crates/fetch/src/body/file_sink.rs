@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Publish, Shortfalls, Staged, Stat};
+use haul_io::{Buf, Existing, File, Io, Offset, OpenMode, Pipe, Publish, Shortfalls, Socket, Staged, Stat};
 
 use crate::body::reread::is_same;
 use crate::body::shortage;
@@ -204,6 +204,24 @@ impl FileSink {
         let (result, input) = write_first(io, &file, input, count, Offset::At(self.written_bytes)).await;
         self.written_bytes += count as u64;
         (result, input)
+    }
+
+    /// As [`Receiver::move_arrived`](crate::body::receiver::Receiver::move_arrived).
+    pub(crate) async fn move_arrived(
+        &mut self,
+        io: &impl Io,
+        socket: &Socket,
+        pipe: &Pipe,
+        bytes_max: usize,
+    ) -> Result<Option<usize>, Error> {
+        self.write_out(io).await?;
+        self.allocate(io, bytes_max as u64).await?;
+        let file = self.staged.as_ref().expect("staged by the write before").file().clone();
+        self.space.spare_cache(io, &file).await;
+        let moved = io.move_arrived(socket, pipe, &file, self.written_bytes, bytes_max).await;
+        let moved = moved.map_err(Error::write)?;
+        self.written_bytes += moved.unwrap_or(0) as u64;
+        Ok(moved)
     }
 
     /// Whether the first `count` bytes of `input` are the whole body, so that the buffer can be kept as it is, without

@@ -13,7 +13,7 @@
 //! Owns: this contract.
 //! Does not own: framing and content codings (`transfer::receive`), what happens after the last response.
 
-use haul_io::{Buf, Io};
+use haul_io::{Buf, Io, Pipe, Socket};
 
 use crate::Error;
 
@@ -36,6 +36,18 @@ pub(crate) trait Receiver {
     /// must be short.
     fn takes_large_pieces(&self) -> bool {
         false
+    }
+
+    /// Takes at most `bytes_max` bytes that have arrived at `socket`, by way of `pipe`. Returns how many; `None` if the
+    /// receiver must see them.
+    async fn move_arrived(
+        &mut self,
+        _io: &impl Io,
+        _socket: &Socket,
+        _pipe: &Pipe,
+        _bytes_max: usize,
+    ) -> Result<Option<usize>, Error> {
+        Ok(None)
     }
 
     /// How many of the bytes taken last were not needed.

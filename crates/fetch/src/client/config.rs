@@ -134,7 +134,8 @@ pub struct HostLimits {
     pub total_max: usize,
     /// Active tasks for one host (scheme, name and port). Defaults to 16.
     pub per_host_max: usize,
-    /// Starts per second for one host. Defaults to no limit.
+    /// Requests per second to one host, on average. Defaults to no limit. A task that needs more than one request, or
+    /// none, is accounted for when it ends.
     pub per_host_rate: Option<f64>,
     /// Tasks that are held while they wait, plus hosts that are remembered. Defaults to 10 000.
     pub held_max: usize,

@@ -287,6 +287,7 @@ impl Job for FetchJob {
             && task.request.as_ref().is_ok_and(|request| request.method.is_idempotent());
         let result = self.attempt(&mut attempt, task, &mut progress).await;
         progress.advice.host_pause = attempt.trace.host_pause;
+        progress.advice.requests = attempt.trace.requests;
         progress.body_seen = progress.body_seen.max(attempt.trace.body_seen);
         task.put_progress(progress);
         let times = attempt.trace.times;

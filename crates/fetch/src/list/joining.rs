@@ -54,8 +54,9 @@ impl<I: Io> Joining<'_, I> {
         progress: &mut Progress,
     ) -> Result<Completed, Error> {
         let Self { io, file, .. } = *self;
-        let Notes { changed, fatal, broken, host_pause, elapsed } = notes;
-        progress.advice = RetryAdvice { host_pause, ..RetryAdvice::default() };
+        let Notes { changed, fatal, broken, host_pause, requests, elapsed } = notes;
+        let requests = progress.advice.requests + requests;
+        progress.advice = RetryAdvice { host_pause, requests, ..RetryAdvice::default() };
         progress.spent += elapsed;
         let response = file.whole.response.clone();
         if !succeeded || fatal.is_some() {

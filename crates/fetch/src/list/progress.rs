@@ -65,11 +65,13 @@ pub struct Retry {
     pub status: Option<StatusCode>,
 }
 
-/// What an attempt asks of the source of the task.
+/// What an attempt tells the source of the task.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RetryAdvice {
     /// How long to wait before the next attempt. A source that pauses tasks takes it; otherwise the job waits.
     pub(crate) pause: Duration,
     /// The host of which no task may start for a while.
     pub(crate) host_pause: Option<Box<HostPause>>,
+    /// How many requests it made to its host.
+    pub(crate) requests: u32,
 }

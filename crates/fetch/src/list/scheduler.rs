@@ -1,6 +1,7 @@
 //! Which tasks may start now: the limits, rates and pauses of each host.
 //!
 //! A rate is kept on average: where the caller asks a little late, as engines do, the next start isn't put off by that.
+//! It counts requests. A start counts as one; what the task really made is settled when it ends or waits.
 //!
 //! A pure state machine: the current time is an argument, tasks are opaque. Hosts take turns, so that a slow or dead
 //! host uses no more than its own share. The cost of a step grows with the logarithm of the number of delayed tasks,
@@ -31,11 +32,20 @@ pub(crate) struct Scheduler<T> {
 struct Host<T> {
     ready: VecDeque<T>,
     started: usize,
-    /// The time before which no task may start.
-    not_before: Duration,
-    /// Whether a start was put off until `not_before`.
+    /// The time before which the rate allows no start.
+    next_start: Duration,
+    /// The time before which the host wants no request.
+    paused_until: Duration,
+    /// Whether a start was put off until [`Self::not_before`].
     was_delayed: bool,
     state: HostState,
+}
+
+impl<T> Host<T> {
+    /// The time before which no task may start.
+    fn not_before(&self) -> Duration {
+        self.next_start.max(self.paused_until)
+    }
 }
 
 /// What a host waits for.
@@ -53,6 +63,9 @@ enum HostState {
 
 /// Starts that come up to this much late don't put off the ones after them.
 const LATENESS_MAX: Duration = Duration::from_millis(50);
+
+/// The time between two requests at the lowest rate, which no run lasts.
+const INTERVAL_MAX: Duration = Duration::from_secs(1_000_000_000);
 
 enum Timer<T> {
     Task(Origin, T),
@@ -109,7 +122,25 @@ impl<T> Scheduler<T> {
     /// Lets no task of the host start before `until`.
     pub(crate) fn pause(&mut self, origin: &Origin, until: Duration, now: Duration) {
         let host = self.host(origin);
-        host.not_before = host.not_before.max(until);
+        host.paused_until = host.paused_until.max(until);
+        self.settle(origin, now);
+    }
+
+    /// Records that a task of the host made `requests` requests since its start, which counted as one.
+    pub(crate) fn requested(&mut self, origin: &Origin, requests: u32, now: Duration) {
+        let Some(interval) = self.interval() else { return };
+        let host = self.host(origin);
+        if requests == 0 {
+            host.next_start = host.next_start.saturating_sub(interval);
+            if host.state == HostState::Delayed {
+                let due = host.not_before();
+                self.at(due, Timer::Host(origin.clone()));
+            }
+        } else {
+            let is_recent = now <= host.next_start + LATENESS_MAX;
+            let from = if is_recent { host.next_start } else { now };
+            host.next_start = from.saturating_add(interval.saturating_mul(requests - 1));
+        }
         self.settle(origin, now);
     }
 
@@ -159,10 +190,10 @@ impl<T> Scheduler<T> {
         now: Duration,
         ready: &mut impl FnMut(&Origin) -> bool,
     ) -> Option<T> {
-        let (per_host_max, rate) = (self.limits.per_host_max, self.limits.per_host_rate);
+        let (per_host_max, interval) = (self.limits.per_host_max, self.interval());
         let host = self.host(origin);
         host.state = HostState::Idle;
-        if host.started >= per_host_max || host.not_before > now || host.ready.is_empty() {
+        if host.started >= per_host_max || host.not_before() > now || host.ready.is_empty() {
             return None;
         }
         if !ready(origin) {
@@ -171,10 +202,10 @@ impl<T> Scheduler<T> {
         }
         let task = host.ready.pop_front()?;
         host.started += 1;
-        if let Some(rate) = rate {
-            let interval = Duration::try_from_secs_f64(1.0 / rate).unwrap_or(Duration::MAX / 2);
-            host.was_delayed &= now - host.not_before <= LATENESS_MAX;
-            host.not_before = if host.was_delayed { host.not_before } else { now } + interval;
+        if let Some(interval) = interval {
+            let due = host.not_before();
+            host.was_delayed &= now - due <= LATENESS_MAX;
+            host.next_start = if host.was_delayed { due } else { now }.saturating_add(interval);
         }
         self.started += 1;
         self.held -= 1;
@@ -187,7 +218,10 @@ impl<T> Scheduler<T> {
             let origin = match entry.remove() {
                 Timer::Host(origin) => {
                     let host = self.host(&origin);
-                    (host.state, host.was_delayed) = (HostState::Idle, true);
+                    // The host may have started again meanwhile, through an earlier timer.
+                    if host.state == HostState::Delayed {
+                        (host.state, host.was_delayed) = (HostState::Idle, true);
+                    }
                     origin
                 }
                 Timer::Task(origin, task) => {
@@ -207,9 +241,9 @@ impl<T> Scheduler<T> {
             return;
         }
         let idle = host.ready.is_empty();
-        if host.not_before > now && (host.started < per_host_max || idle) {
+        if host.not_before() > now && (host.started < per_host_max || idle) {
             host.state = HostState::Delayed;
-            let due = host.not_before;
+            let due = host.not_before();
             self.at(due, Timer::Host(origin.clone()));
         } else if idle && host.started == 0 {
             self.hosts.remove(origin);
@@ -217,6 +251,12 @@ impl<T> Scheduler<T> {
             host.state = HostState::InTurn;
             self.turns.push_back(origin.clone());
         }
+    }
+
+    /// The time between two requests to a host, if there is a rate.
+    fn interval(&self) -> Option<Duration> {
+        let rate = self.limits.per_host_rate?;
+        Some(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(INTERVAL_MAX).min(INTERVAL_MAX))
     }
 
     fn at(&mut self, due: Duration, timer: Timer<T>) {
@@ -229,7 +269,8 @@ impl<T> Scheduler<T> {
         self.hosts.entry(origin.clone()).or_insert_with(|| Host {
             ready: VecDeque::new(),
             started: 0,
-            not_before: Duration::ZERO,
+            next_start: Duration::ZERO,
+            paused_until: Duration::ZERO,
             was_delayed: false,
             state: HostState::Idle,
         })

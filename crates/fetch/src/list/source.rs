@@ -156,6 +156,7 @@ where
         let now = (self.clock)();
         self.scheduler.add_at(&to, Item::Again(id), now + pause);
         self.pause(task.host_pause(), now);
+        self.scheduler.requested(&from, task.requests(), now);
         self.scheduler.ended(&from, now);
         if let (Some(lookahead), false) = (&self.lookahead, is_hop) {
             lookahead.ask_again(&from);
@@ -170,6 +171,7 @@ where
         if let Some(origin) = task.host() {
             let now = (self.clock)();
             self.pause(task.host_pause(), now);
+            self.scheduler.requested(&origin, task.requests(), now);
             self.scheduler.ended(&origin, now);
         }
     }

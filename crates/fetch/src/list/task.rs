@@ -175,6 +175,11 @@ impl FetchTask {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice.host_pause.clone()
     }
 
+    /// The requests that it made since the source gave it out last.
+    pub(crate) fn requests(&self) -> u32 {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner).advice.requests
+    }
+
     /// The host that the task is scheduled for: that of its URL, or one that a redirect led to. `None` if it has no
     /// request.
     pub(crate) fn host(&self) -> Option<Origin> {

@@ -90,6 +90,14 @@ impl Connection {
         }
     }
 
+    /// The socket, if what it receives is what was sent, and nothing is held back in between.
+    pub(crate) fn plain_socket(&self) -> Option<&Socket> {
+        match &self.link {
+            Link::Plain(socket) => Some(socket),
+            Link::Tls(_) | Link::Nested(_) => None,
+        }
+    }
+
     /// Whether the end that [`Connection::receive`] saw was announced by the peer.
     pub(crate) fn ended_cleanly(&self) -> bool {
         match &self.link {

@@ -65,6 +65,7 @@ impl<'a, I: Io> Lane<'a, I> {
         let mut notes = self.file.notes();
         notes.elapsed = notes.elapsed.max(self.attempt.io.now() - self.started);
         notes.host_pause = HostPause::longer(notes.host_pause.take(), self.attempt.trace.host_pause);
+        notes.requests += self.attempt.trace.requests;
         drop(notes);
         if let Err(error) = ended {
             self.file.note(error);

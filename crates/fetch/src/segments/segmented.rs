@@ -80,6 +80,8 @@ pub(crate) struct Notes {
     pub(crate) broken: Option<Error>,
     /// The host that wants no further requests for a while.
     pub(crate) host_pause: Option<Box<HostPause>>,
+    /// How many requests the lanes made.
+    pub(crate) requests: u32,
     /// How long the slowest lane took.
     pub(crate) elapsed: Duration,
 }

@@ -29,6 +29,7 @@ impl<I: Io> Attempt<'_, I> {
         request.check()?;
         let authority = authority(&request.url)?;
         let (mut replay_count, mut expects_continue) = (0, request.expects_continue);
+        self.trace.requests += 1;
         loop {
             // The cause of one dead connection may affect all others in the pool.
             let reuse = replay_count == 0;

@@ -14,9 +14,9 @@ use crate::body::coding::decoding::Decoding;
 use crate::body::receiver::Receiver;
 use crate::route::connection::Connection;
 use crate::transfer::attempt::Attempt;
+use crate::transfer::bulk::Bulk;
 use crate::transfer::exchange::Answered;
 use crate::transfer::pace::{Share, Slowness};
-use crate::transfer::pieces::LARGE_BYTES;
 use crate::{Error, Phase, TransferEvent};
 
 /// Bytes that are decoded at a time.
@@ -55,11 +55,7 @@ impl<I: Io> Attempt<'_, I> {
         let mut slowness = Slowness::new(config.rate_min, config.rate_min_window);
         // Large pieces would make a limited rate uneven.
         let may_grow = decoding.is_none() && config.rate_max.is_none() && receiver.takes_large_pieces();
-        let expected_bytes = match head.framing {
-            Framing::Length(bytes) => Some(bytes),
-            _ => None,
-        };
-        let (mut received_bytes, mut large_piece) = (0, None);
+        let mut bulk = Bulk::new(self, head.framing, may_grow);
         loop {
             let step = body.decode(input.filled())?;
             let trailing = step.consumed - step.data.end;
@@ -69,9 +65,7 @@ impl<I: Io> Attempt<'_, I> {
                 let (taken, back) = self.take(input, count, decoding.as_mut(), receiver).await;
                 input = back;
                 taken?;
-                let arrived = (count - receiver.surplus()) as u64;
-                self.io.progress(arrived);
-                self.tell(&TransferEvent::Received { bytes: arrived });
+                self.note_arrived(count - receiver.surplus());
                 self.pause_for_rate(&mut share, count).await?;
             }
             if receiver.is_full() {
@@ -82,18 +76,23 @@ impl<I: Io> Attempt<'_, I> {
                 BodyState::Complete => break,
                 BodyState::More => {}
                 BodyState::NeedMore => {
-                    if may_grow && large_piece.is_none() && input.filled().is_empty() {
+                    if input.filled().is_empty() {
                         let was_full = step.consumed == input.capacity();
-                        let pieces = &self.shared.large_pieces;
-                        large_piece = pieces.take(expected_bytes, received_bytes, was_full);
-                        if large_piece.is_some() {
-                            let large = self.io.take_buf(LARGE_BYTES);
-                            self.io.give_buf(std::mem::replace(&mut input, large));
+                        let begun = self.io.now();
+                        let (moved, back) =
+                            bulk.advance(&connection, &mut body, receiver, input, was_full).await;
+                        input = back;
+                        match moved? {
+                            0 => {}
+                            count => {
+                                slowness.measure(self.io.now() - begun, count)?;
+                                self.note_arrived(count);
+                                continue;
+                            }
                         }
                     }
                     let (count, back) = self.receive_more(&mut connection, input, &mut slowness).await?;
                     input = back;
-                    received_bytes += count as u64;
                     if count == 0 {
                         body.finish(connection.ended_cleanly())?;
                         break;
@@ -108,6 +107,13 @@ impl<I: Io> Attempt<'_, I> {
         let leftover_bytes = input.filled().len();
         self.io.give_buf(input);
         Ok(Received { connection, head, body, leftover_bytes, request_sent })
+    }
+
+    /// `bytes` more bytes of the body have arrived.
+    fn note_arrived(&self, bytes: usize) {
+        let bytes = bytes as u64;
+        self.io.progress(bytes);
+        self.tell(&TransferEvent::Received { bytes });
     }
 
     /// Checks that a body with the length in `head` is acceptable.

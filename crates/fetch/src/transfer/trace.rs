@@ -28,6 +28,8 @@ pub(crate) struct Trace {
     pub(crate) host_pause: Option<Box<HostPause>>,
     /// How much of the body this attempt or an earlier one saw.
     pub(crate) body_seen: BodySeen,
+    /// Requests that were made. One that is sent again because its connection was dead counts once.
+    pub(crate) requests: u32,
     /// Redirects that were followed.
     pub(crate) redirect_count: u32,
 }

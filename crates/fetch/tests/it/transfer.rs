@@ -1,5 +1,6 @@
 //! What happens between the request and its response: codings, cookies, expectations, stale connections.
 
+mod bulk;
 #[cfg(feature = "codings")]
 mod codings;
 #[cfg(feature = "cookies")]

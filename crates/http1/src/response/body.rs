@@ -130,13 +130,24 @@ impl Body {
 
     /// The number of data bytes before the next framing byte: the remainder of the body or of the current chunk.
     /// `None` if that is unknown. A caller may read that many bytes directly to their destination, and must still
-    /// pass them through [`Body::decode`].
+    /// pass them through [`Body::decode`] or, if the length is known, [`Body::skip`].
     pub fn run_bytes(&self) -> Option<u64> {
         match &self.kind {
             Kind::Length { left_bytes, .. } => Some(*left_bytes),
             Kind::UntilClose { .. } => None,
             Kind::Chunked(chunked) => chunked.run_bytes(),
         }
+    }
+
+    /// Counts the next `bytes` data bytes, which went to their destination without [`Body::decode`].
+    ///
+    /// # Panics
+    ///
+    /// If the length of the body isn't known, or fewer bytes are left.
+    pub fn skip(&mut self, bytes: u64) {
+        let Kind::Length { left_bytes, .. } = &mut self.kind else { panic!("the body has no known length") };
+        *left_bytes = left_bytes.checked_sub(bytes).expect("the body is shorter");
+        self.received_bytes += bytes;
     }
 
     /// The trailer section, once the body is complete; `None` if it has none. It is never merged into the headers, as

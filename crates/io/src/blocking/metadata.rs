@@ -18,14 +18,15 @@ use crate::{AccessList, Ext4, Features};
 
 const EXT4: u64 = 0xef53;
 const XFS: u64 = 0x5846_5342;
-const TMPFS: u64 = 0x0102_1994;
-const RAMFS: u64 = 0x8584_58f6;
+pub(super) const BTRFS: u64 = 0x9123_683e;
+pub(super) const TMPFS: u64 = 0x0102_1994;
+pub(super) const RAMFS: u64 = 0x8584_58f6;
 
 /// File systems whose `close` has nothing to report: what they can't store, a write or a sync reports.
 const LOCAL: [u64; 8] = [
     EXT4, // and ext2, ext3
     XFS,
-    0x9123_683e, // btrfs
+    BTRFS,
     TMPFS,
     RAMFS,
     0xf2f5_2010, // F2FS
@@ -75,7 +76,7 @@ pub(super) fn features(fd: BorrowedFd<'_>) -> Features {
 }
 
 /// The magic number of the file system of `fd`; 0 if it isn't known.
-fn kind_of(fd: BorrowedFd<'_>) -> u64 {
+pub(super) fn kind_of(fd: BorrowedFd<'_>) -> u64 {
     fs::fstatfs(fd).map_or(0, |found| found.f_type as u64 & 0xffff_ffff)
 }
 

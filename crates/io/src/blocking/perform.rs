@@ -16,7 +16,8 @@ use rustix::fs::{
 use rustix::io::{Errno, retry_on_intr};
 
 use super::connect::connect;
-use super::metadata;
+use super::metadata::{self, BTRFS, RAMFS, TMPFS};
+use super::moving::move_arrived;
 use super::transfer::{recv, send};
 use crate::connect::socket;
 use crate::files::temporary::is_temporary;
@@ -81,6 +82,10 @@ fn attempt_unbuffered(op: &Op, cancel: &Cancel) -> io::Result<Value> {
             connect(addresses, *timeout, cancel).map(|socket| Value::Socket(socket.into()))
         }
         Op::ConnectLocal { path } => socket::local(path).map(|socket| Value::Socket(socket.into())),
+        Op::Move { socket, pipe, file, offset, bytes_max } => {
+            let moved = move_arrived(socket, pipe, file, *offset, *bytes_max)?;
+            Ok(moved.map_or(Value::Flag(false), Value::Count))
+        }
         Op::Sleep { duration } => sleep(*duration, cancel).map(|()| Value::Done),
         Op::ReadAt { .. } | Op::WriteAt { .. } | Op::Recv { .. } | Op::Send { .. } => {
             unreachable!("operations with a buffer are handled above")
@@ -213,9 +218,12 @@ fn allocate(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
     if bytes == 0 {
         return Ok(());
     }
-    // In memory, reserving space means clearing every page on this thread, shortly before each is written anyway.
-    if is_in_memory(fd) {
-        return Ok(fs::ftruncate(fd, bytes)?);
+    match metadata::kind_of(fd) {
+        // In memory, reserving space means clearing every page on this thread, shortly before each is written anyway.
+        TMPFS | RAMFS => return Ok(fs::ftruncate(fd, bytes)?),
+        // Writing into reserved extents, or into a hole, takes half as long again as growing the file.
+        BTRFS => return Ok(()),
+        _ => {}
     }
     match retry_on_intr(|| fs::fallocate(fd, FallocateFlags::empty(), 0, bytes)) {
         // A file system that can't reserve space; setting the length is all that can be done.
@@ -226,9 +234,7 @@ fn allocate(fd: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
 
 /// Whether a file lies on a file system without a device.
 pub(crate) fn is_in_memory(fd: BorrowedFd<'_>) -> bool {
-    const TMPFS: u64 = 0x0102_1994;
-    const RAMFS: u64 = 0x8584_58f6;
-    fs::fstatfs(fd).is_ok_and(|found| [TMPFS, RAMFS].contains(&(found.f_type as u64 & 0xffff_ffff)))
+    [TMPFS, RAMFS].contains(&metadata::kind_of(fd))
 }
 
 fn set_modified(fd: BorrowedFd<'_>, seconds: i64, nanoseconds: u32) -> rustix::io::Result<()> {

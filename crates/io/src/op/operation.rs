@@ -13,7 +13,7 @@ use super::completion::Completion;
 #[cfg(doc)]
 use super::completion::Value;
 use super::mode::{Offset, OpenMode};
-use crate::{Buf, Directory, File, Names, Socket};
+use crate::{Buf, Directory, File, Names, Pipe, Socket};
 
 /// One request to the operating system.
 ///
@@ -36,7 +36,8 @@ pub enum Op {
     /// Gives `file` the content of `source`, of which both share the blocks until one is written to; an error unless
     /// the file system can do that: [`Value::Done`].
     CloneFile { source: File, file: File },
-    /// Makes a file `bytes` bytes long and, on a device, reserves the space: [`Value::Done`].
+    /// Reserves space for the first `bytes` bytes of a file, where its file system gains by that. Afterwards the file
+    /// may be that long: [`Value::Done`].
     Allocate { file: File, bytes: u64 },
     /// Makes a file `bytes` bytes long, with a hole where it grows: [`Value::Done`].
     SetLength { file: File, bytes: u64 },
@@ -84,6 +85,10 @@ pub enum Op {
     ConnectLocal { path: PathBuf },
     /// Appends what has arrived to the buffer: [`Value::Count`]; 0 is the orderly end of the peer's data.
     Recv { socket: Socket, buf: Buf, timeout: Duration },
+    /// Moves at most `bytes_max` bytes that have arrived at a socket to `offset` in a file, without waiting for more:
+    /// [`Value::Count`]; 0 if none have, or at the end of the peer's data. [`Value::Flag`], false, if nothing can be
+    /// moved, and nothing was. After an error, bytes that had arrived are lost.
+    Move { socket: Socket, pipe: Pipe, file: File, offset: u64, bytes_max: usize },
     /// Sends the filled bytes, or the first few of them: [`Value::Count`]. The buffer comes back whole.
     Send { socket: Socket, buf: Buf, timeout: Duration },
     /// Sleeps: [`Value::Done`].
@@ -105,6 +110,7 @@ impl Op {
             | Op::Connect { .. }
             | Op::ConnectLocal { .. }
             | Op::Recv { .. }
+            | Op::Move { .. }
             | Op::Send { .. }
             | Op::Sleep { .. } => true,
             Op::Stat { .. }
@@ -160,6 +166,7 @@ impl Op {
             | Op::Sync { .. }
             | Op::Link { .. }
             | Op::Rename { .. }
+            | Op::Move { .. }
             | Op::Resolve { .. }
             | Op::Connect { .. }
             | Op::Sleep { .. } => false,

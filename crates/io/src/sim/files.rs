@@ -328,6 +328,22 @@ impl Files {
         Ok(count)
     }
 
+    /// Writes all of `bytes`.
+    pub(super) fn write_whole(
+        &mut self,
+        file: &File,
+        mut bytes: &[u8],
+        mut offset: u64,
+        random: &mut Random,
+    ) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let count = self.write(file, bytes, Offset::At(offset), random)?;
+            bytes = &bytes[count..];
+            offset += count as u64;
+        }
+        Ok(())
+    }
+
     fn clone_file(&mut self, source: &File, file: &File) -> io::Result<Value> {
         if self.refuse_clones {
             return Err(Errno::OPNOTSUPP.into());

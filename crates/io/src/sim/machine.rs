@@ -258,6 +258,14 @@ impl World {
                 }
                 Completion::counted(result, buf)
             }
+            Op::Move { socket, file, offset, bytes_max, .. } => {
+                let mut buf = Buf::with_capacity(bytes_max);
+                let arrived = self.peers.recv(socket.0.simulated(), &mut buf, &mut self.random);
+                // Receiving says what else there is.
+                let count = arrived.unwrap_or(0);
+                let written = self.files.write_whole(&file, buf.filled(), offset, &mut self.random);
+                Completion::new(written.map(|()| Value::Count(count)))
+            }
             Op::Send { socket, buf, .. } => {
                 let count = self.random.short(buf.filled().len());
                 let result = self.peers.send(socket.0.simulated(), &buf.filled()[..count]);

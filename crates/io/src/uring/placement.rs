@@ -69,6 +69,8 @@ impl Placement {
             Op::SpareCache { .. } | Op::StoresLinks { .. } => Self::Inline,
             // They wait for a server, another process or a device; the ring has no such operations.
             Op::Flush { .. } | Op::DropBehind { .. } | Op::CloneFile { .. } => Self::Pool,
+            // The ring would hand both halves to kernel workers.
+            Op::Move { .. } => Self::Pool,
             Op::Sleep { .. } => Self::Timer,
         }
     }

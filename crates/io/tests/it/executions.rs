@@ -53,7 +53,7 @@ async fn fill(io: &impl Io, source: &haul_io::File, staged: &Staged) -> io::Resu
 }
 
 /// The result of `job` on a ring of its own.
-fn on_ring<T>(cancel: Cancel, job: impl AsyncFnOnce(&TaskIo) -> T) -> T {
+pub(super) fn on_ring<T>(cancel: Cancel, job: impl AsyncFnOnce(&TaskIo) -> T) -> T {
     let uring = Uring::new(UringConfig::default(), cancel, Default::default()).expect("a ring");
     let (io, mut result) = (uring.task(), None);
     let mut jobs = vec![Box::pin(async { result = Some(job(&io).await) }) as LocalJob<'_>];

@@ -4,6 +4,7 @@
 //! Does not own: the limit on heaps (`tests/heaps.rs`), which needs a process with a single thread.
 
 mod executions;
+mod moving;
 mod staged_names;
 mod uring;
 mod uring_end;

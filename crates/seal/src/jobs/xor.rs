@@ -4,12 +4,12 @@
 //! Does not own: staging ([`super::large_file`]).
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use haul_age_format::Layout;
 use haul_engine::{Job, Step};
-use haul_io::{Buf, Durability, Existing, File, Io, Offset, Op, Stat, find_features};
+use haul_io::{Buf, Durability, Existing, Io, Offset, Op, Stat, find_features};
 use serde::{Deserialize, Serialize};
 
 use super::large_file::{LargeFile, NewResult, Side, Sides};
@@ -21,6 +21,7 @@ use crate::task::{FileOptions, Outcome, Pair, Remarks, SourceFile, Task};
 pub struct XorJob {
     pattern: Pattern,
     pub(super) mode: XorMode,
+    closes: Closes,
 }
 
 /// How results take the place of their sources.
@@ -54,7 +55,10 @@ impl XorJob {
     /// # Errors
     /// If the key is empty.
     pub fn new(key: &[u8], mode: XorMode) -> Result<Self, EmptyKey> {
-        if key.is_empty() { Err(EmptyKey) } else { Ok(Self { pattern: Pattern::new(key), mode }) }
+        if key.is_empty() {
+            return Err(EmptyKey);
+        }
+        Ok(Self { pattern: Pattern::new(key), mode, closes: Closes::default() })
     }
 
     pub(super) fn key(&self) -> &[u8] {
@@ -123,7 +127,7 @@ impl XorJob {
                 written.map_err(|error| {
                     if has_begun { Error::HalfOverwritten } else { Error::at(During::Write)(error) }
                 })?;
-                check_close(io, &source.file).await?;
+                self.closes.check(io, &source).await?;
                 buf
             }
             XorMode::Replace(_) => {
@@ -140,12 +144,37 @@ impl XorJob {
     }
 }
 
-/// Learns whether the file system stores what was written over `file`, if it says so only when a file is closed.
-async fn check_close(io: &impl Io, file: &File) -> Result<(), Error> {
-    if find_features(io, file).await.reports_at_close {
-        io.done(Op::Flush { file: file.clone() }).await.map_err(|_| Error::HalfOverwritten)?;
+/// Which file systems say only when a file is closed that its content wasn't stored. Each is asked once.
+#[derive(Default)]
+struct Closes {
+    /// Devices, and whether they do.
+    known: Mutex<Vec<(u64, bool)>>,
+}
+
+impl Closes {
+    /// Makes sure that what was written over `source` is stored, where that is known only when it is closed.
+    async fn check(&self, io: &impl Io, source: &SourceFile) -> Result<(), Error> {
+        if self.reports_at_close(io, source).await {
+            let flush = Op::Flush { file: source.file.clone() };
+            io.done(flush).await.map_err(|_| Error::HalfOverwritten)?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    async fn reports_at_close(&self, io: &impl Io, source: &SourceFile) -> bool {
+        let device = source.stat.device;
+        let known = self.lock().iter().find(|(known, _)| *known == device).map(|(_, reports)| *reports);
+        if let Some(reports) = known {
+            return reports;
+        }
+        let reports = find_features(io, &source.file).await.reports_at_close;
+        self.lock().push((device, reports));
+        reports
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(u64, bool)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Job for XorJob {
@@ -187,7 +216,7 @@ impl Job for XorJob {
             XorMode::Overwrite if !succeeded && state.context.load(Ordering::Relaxed) => {
                 return Err(Error::HalfOverwritten);
             }
-            XorMode::Overwrite if succeeded => check_close(io, &state.source.file).await?,
+            XorMode::Overwrite if succeeded => self.closes.check(io, &state.source).await?,
             XorMode::Overwrite => {}
         }
         Ok(self.outcome(&state.source.stat))

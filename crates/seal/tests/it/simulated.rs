@@ -59,6 +59,22 @@ fn opened(sealed: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[test]
+fn a_file_system_is_asked_once_whether_it_reports_failures_at_close() {
+    // One byte, so that no read or write is short and every file takes equally many operations.
+    let sim = machine(3, 1);
+    let job = || XorJob::new(b"key", XorMode::Overwrite).unwrap();
+    let operations = |job: &XorJob| {
+        let before = sim.submitted();
+        sim.run(without_engine(&sim, job, &Task::file("d/plain", "d/plain"))).unwrap().unwrap();
+        sim.submitted() - before
+    };
+    let reused = job();
+    let first = operations(&reused);
+    assert_eq!(operations(&job()), first);
+    assert_eq!(operations(&reused), first - 1);
+}
+
+#[test]
 fn short_reads_and_writes_change_nothing() {
     for bytes in SIZES {
         for seed in 0..6 {

@@ -50,10 +50,12 @@ impl Origin {
     pub(super) fn start(choice: &mut Choice, count: usize) -> Self {
         let remote = |index: usize, choice: &mut Choice| Remote {
             name: format!("r{index}.bin"),
-            bytes: match choice.below(12) {
-                0 => 0,
-                1 => choice.within(1 << 20..=3 << 20),
-                2 | 3 => choice.within(20_000..=200_000),
+            bytes: match choice.below(24) {
+                0 | 1 => 0,
+                // Moved by the kernel.
+                2 => choice.within(9 << 20..=12 << 20),
+                3 => choice.within(1 << 20..=3 << 20),
+                4..=7 => choice.within(20_000..=200_000),
                 _ => choice.within(1..=9_000),
             },
             changes: choice.chance(25),

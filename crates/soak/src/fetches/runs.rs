@@ -5,6 +5,8 @@
 
 use std::fs;
 
+use rustix::process::Signal;
+
 use super::judge;
 use super::world::{FetchWorld, Mode};
 use crate::checker::report;
@@ -110,5 +112,9 @@ fn run(world: &FetchWorld<'_>, order: Order, tally: &mut Tally) -> Checked<Ended
     tally.one(format!("runs: get on {engine}"));
     let form = if world.is_sealed { "sealed" } else { "plain" };
     tally.one(format!("runs: get, {:?}, {form}", world.mode));
-    world.setup.program.run(order)
+    let ended = world.setup.program.run(order)?;
+    if ended.got(Signal::KILL) {
+        tally.one(format!("kills of get, {form}"));
+    }
+    Ok(ended)
 }

@@ -80,7 +80,7 @@ impl<'a> FetchWorld<'a> {
     /// An order to fetch the list.
     pub(super) fn order(&self, choice: &mut Choice) -> Order {
         let mut order =
-            self.setup.order(["get", "--json", "-i", "list", "--retries", "2", "--read-timeout", "3"]);
+            self.setup.order(["get", "--json", "-i", "list", "--retries", "2", "--read-timeout", "15"]);
         order.args.extend([
             "-e".into(),
             OsString::from(*choice.pick(&ENGINES)),

@@ -77,6 +77,46 @@ fn a_rate_is_kept_by_a_caller_that_asks_late() {
 }
 
 #[test]
+fn a_rate_counts_the_requests_that_tasks_made() {
+    // Each task makes the given number of requests, and ends 20 ms after its start.
+    for (requests, rate) in [(0, 50.0), (1, 50.0), (2, 50.0), (3, 200.0), (10, 1.0)] {
+        let mut it = scheduler(limits(1_000, 1_000, Some(rate)), &[]);
+        (0..10_000).for_each(|_| it.add(&origin("a"), "a", ms(0)));
+        let mut ends = VecDeque::new();
+        let mut started = 0;
+        for now in (0..100_000).step_by(10) {
+            while ends.front().is_some_and(|end| *end <= now) {
+                ends.pop_front();
+                it.requested(&origin("a"), requests, ms(now));
+                it.ended(&origin("a"), ms(now));
+            }
+            let count = starts(&mut it, now).len();
+            started += count;
+            ends.extend(std::iter::repeat_n(now + 20, count));
+        }
+        if requests == 0 {
+            // A turn that isn't used is given to the next task.
+            assert!(started > 4_000, "{started}");
+            continue;
+        }
+        let ratio = started as f64 * f64::from(requests) / (rate * 100.0);
+        assert!((0.95..=1.11).contains(&ratio), "{requests} each, {rate}/s: {started} starts, {ratio}");
+    }
+}
+
+#[test]
+fn turns_that_are_given_back_shorten_no_pause() {
+    let mut it = scheduler(limits(9, 9, Some(10.0)), &["a1", "a2", "a3"]);
+    assert_eq!(starts(&mut it, 0), ["a1"]);
+    it.pause(&origin("a"), ms(70), ms(5));
+    it.requested(&origin("a"), 0, ms(5));
+    assert_eq!(starts(&mut it, 69), [""; 0]);
+    assert_eq!(starts(&mut it, 70), ["a2"]);
+    assert_eq!(starts(&mut it, 169), [""; 0]);
+    assert_eq!(starts(&mut it, 170), ["a3"]);
+}
+
+#[test]
 fn a_host_that_is_not_ready_holds_up_no_other_and_starts_when_released() {
     let mut it = scheduler(limits(9, 2, None), &["a1", "b1", "a2", "a3", "b2"]);
     let mut asked = Vec::new();

@@ -2,6 +2,7 @@
 //! start.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -10,7 +11,7 @@ use haul_engine::{Engine, Event, run};
 use haul_fetch::{
     Config, Destination, Failed, FetchJob, FetchTask, HostLimits, HostSource, Names, NamesLimits,
 };
-use haul_io::{Cancel, Publish};
+use haul_io::{Cancel, Existing, Publish};
 use haul_testkit::{Answer, Gate, Server, Workdir};
 
 use super::outcomes::{Outcomes, outcomes};
@@ -113,6 +114,41 @@ fn a_rate_holds_for_the_host_that_redirects_lead_to() {
         let earliest = (times[0] + 100 * number as u64).saturating_sub(60);
         assert!(*time >= earliest, "request {number} after {time} ms: {times:?}");
     }
+}
+
+#[test]
+fn a_rate_counts_every_request_and_none_that_was_not_made() {
+    // A manual clock, which goes on by ten milliseconds whenever the source is asked.
+    let clock_ms = Arc::new(AtomicU64::new(0));
+    let server = Server::start(|request| match request.path() {
+        path if path.starts_with("/moved") => Answer::redirect(302, "/here"),
+        _ => Answer::ok("x"),
+    });
+    let workdir = Workdir::new();
+    std::fs::write(workdir.path("there"), "").unwrap();
+    let took = |paths: Vec<String>, destination: fn(&Path) -> Destination| {
+        let begun = clock_ms.load(Ordering::SeqCst);
+        let tasks =
+            paths.iter().map(|path| FetchTask::new(&server.url(path), destination(&workdir.path(""))));
+        let limits = HostLimits { per_host_rate: Some(10.0), ..HostLimits::default() };
+        let clock = || Duration::from_millis(clock_ms.fetch_add(10, Ordering::SeqCst));
+        let config = haul_engine::Config {
+            engine: Engine::Serial,
+            cancel: Cancel::new().unwrap(),
+            progress: Default::default(),
+        };
+        run(&FetchJob::new(quick()), HostSource::new(tasks, limits, clock), &config, |_| ());
+        clock_ms.load(Ordering::SeqCst) - begun
+    };
+    let each = |start: &str| (0..20).map(|number| format!("/{start}{number}")).collect();
+    let discard = |_: &Path| Destination::Discard;
+    let once = took(each("here"), discard);
+    assert!((1_900..2_000).contains(&once), "{once} ms for 20 requests");
+    let redirected = took(each("moved"), discard);
+    assert!((3_800..4_000).contains(&redirected), "{redirected} ms for 40 requests");
+    let exists = |dir: &Path| Destination::file_in(dir, Path::new("there"), Existing::Refuse, None);
+    let refused = took(each("here"), exists);
+    assert!(refused < 500, "{refused} ms without any request");
 }
 
 #[test]

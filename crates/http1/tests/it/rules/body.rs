@@ -95,6 +95,23 @@ fn the_bytes_of_a_run_are_known() {
 }
 
 #[test]
+fn bytes_that_went_elsewhere_are_counted() {
+    let mut body = Body::new(Framing::Length(7), &Limits::default());
+    assert_eq!(body.decode(b"ab").unwrap().consumed, 2);
+    body.skip(4);
+    assert_eq!((body.run_bytes(), body.received_bytes(), body.is_complete()), (Some(1), 6, false));
+    body.skip(1);
+    assert_eq!(body.decode(b"next").unwrap().state, BodyState::Complete);
+    assert!(body.finish(false).is_ok());
+}
+
+#[test]
+#[should_panic(expected = "the body is shorter")]
+fn no_more_is_counted_than_is_left() {
+    Body::new(Framing::Length(7), &Limits::default()).skip(8);
+}
+
+#[test]
 fn a_body_in_error_stays_in_error() {
     let mut body = Body::new(Framing::Chunked, &Limits::default());
     let error = ProtocolError::InvalidChunkSize { byte: b'x' };
