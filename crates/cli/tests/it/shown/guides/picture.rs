@@ -108,6 +108,8 @@ fn spans(screen: &vt100::Screen, row: u16) -> Row {
             Some(span) if span.class == class && span.end() == usize::from(column) => {
                 span.text.push_str(cell.contents());
             }
+            // Some readers of pictures drop spaces at the ends.
+            _ if cell.contents() == " " => {}
             _ => spans.push(Span { column, text: cell.contents().to_owned(), class }),
         }
     }
@@ -117,7 +119,7 @@ fn spans(screen: &vt100::Screen, row: u16) -> Row {
 fn draw(rows: &[Row]) -> String {
     let (width, height) = (f64::from(COLUMNS) * WIDTH + 32.0, rows.len() * HEIGHT + 52);
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" xml:space=\"preserve\">\n\
          <title>haul in a terminal</title>\n<style>\n\
          rect {{ fill: #1c2128; }} circle {{ fill: #444c56; }}\n\
          text {{ font: 14px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; fill: #cdd9e5; white-space: pre; }}\n\
@@ -131,6 +133,7 @@ fn draw(rows: &[Row]) -> String {
         let y = 52 + number * HEIGHT;
         for Span { column, text, class } in row {
             let x = 16.0 + f64::from(*column) * WIDTH;
+            let text = text.trim_end();
             let length = text.chars().count() as f64 * WIDTH;
             let text = text.replace('&', "&amp;").replace('<', "&lt;");
             let _ = writeln!(
