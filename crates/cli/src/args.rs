@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use self::bench::{BenchArgs, BenchWhat, DemoArgs};
 pub(crate) use self::check::{CatArgs, InspectArgs, VerifyArgs};
 use self::common::clamped;
-pub(crate) use self::common::{CommonArgs, ProgressArg};
+pub(crate) use self::common::{CommonArgs, ConfigArgs, ProgressArg};
 pub(crate) use self::files::{DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
 pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
 pub(crate) use self::help::command;
@@ -43,9 +43,10 @@ pub(crate) use self::sealing::SealingArgs;
 use self::secrets::{misplaced_keys, texts_of};
 use crate::report::voice::Verbosity;
 use crate::run::arguments::Secret;
+use crate::settings::values::ConfigFile;
 
 #[derive(Parser)]
-#[command(name = "haul", version, about = "Moves data in bulk and keeps it sealed", max_term_width = 100)]
+#[command(name = "haul", version, long_version = env!("HAUL_VERSION"), about = "Moves data in bulk and keeps it sealed", max_term_width = 100)]
 #[command(args_override_self = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -76,6 +77,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Show what haul does, without a network: fetch, seal, open, verify
     Demo(DemoArgs),
+    /// Show the defaults in force, and what set them
+    Config(ConfigArgs),
     /// Print completions for a shell
     Completions(CompletionsArgs),
     /// Print a manual page
@@ -116,8 +119,23 @@ impl Command {
             Self::Inspect(args) => -clamped(args.quiet),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
-            Self::Bench(_) | Self::Demo(_) | Self::Completions(_) | Self::Man(_) => 0,
+            Self::Bench(_) | Self::Demo(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => 0,
         }
+    }
+
+    /// Whether the configuration file counts; `None` for commands that have no settings.
+    pub(crate) fn config_file(&self) -> Option<ConfigFile> {
+        let config = match self {
+            Self::Get(args) => &args.common.config,
+            Self::Seal(args) => &args.common.config,
+            Self::Open(args) => &args.common.config,
+            Self::Verify(args) => &args.common.config,
+            Self::Cat(args) => &args.config,
+            Self::Rekey(args) => &args.common.config,
+            Self::Config(args) => &args.config,
+            _ => return None,
+        };
+        Some(config.config_file())
     }
 }
 

@@ -17,7 +17,7 @@ mod retries;
 mod sealing;
 mod shard;
 mod terminal;
-mod transfers;
+pub(crate) mod transfers;
 mod urls;
 
 pub(crate) use self::plan::GetPlan;

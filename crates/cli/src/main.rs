@@ -1,7 +1,7 @@
 //! The program `haul`.
 //!
 //! 1. The command line is parsed into [`args`].
-//! 2. The arguments and the environment resolve to a plan, without any work.
+//! 2. The arguments and the environment, with the user's settings, resolve to a plan, without any work.
 //! 3. The plan is printed (`--dry-run`) or run by an engine.
 //! 4. The events of the run go to the [`report`], which writes every message and decides the exit code.
 //!
@@ -18,6 +18,7 @@ mod keys;
 mod lists;
 mod report;
 mod run;
+mod settings;
 mod stores;
 
 use std::process::ExitCode;
@@ -64,8 +65,19 @@ fn main() -> ExitCode {
     let voice = Voice::new(args.command.verbosity(), colour);
     voice::route_panics(colour);
     let prepared = signals::survive_file_size_limit().and_then(|()| signals::forbid_core_dumps());
-    let result = prepared.map_err(Problem::from).and_then(|()| perform(&args.command, &environment, &voice));
+    let result = prepared
+        .map_err(Problem::from)
+        .and_then(|()| with_settings(environment, &args.command))
+        .and_then(|environment| perform(&args.command, &environment, &voice));
     exit_code(result, &voice)
+}
+
+/// The environment with the settings that `command` has, if it has any.
+fn with_settings(mut environment: Environment, command: &Command) -> Result<Environment, Problem> {
+    if let Some(config) = command.config_file() {
+        environment.settings = settings::load(&environment, config)?;
+    }
+    Ok(environment)
 }
 
 fn perform(command: &Command, environment: &Environment, voice: &Voice) -> Result<Exit, Problem> {
@@ -81,6 +93,7 @@ fn perform(command: &Command, environment: &Environment, voice: &Voice) -> Resul
         Command::Keygen(args) => KeygenPlan::resolve(args, environment).run(voice),
         Command::Bench(args) => bench::run(args, environment, voice),
         Command::Demo(args) => demo::run(args, voice),
+        Command::Config(args) => settings::show::run(args, environment, voice),
         Command::Completions(args) => args.run(args::command(), voice),
         Command::Man(args) => args.run(args::command(), voice),
     }

@@ -6,6 +6,7 @@
 use std::process::Command;
 
 use crate::mixture;
+use crate::package;
 use crate::readme::block_under;
 use crate::repository::Repository;
 use crate::steps::{cargo, step, succeed};
@@ -22,6 +23,7 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     step("test, as README.md says", || test(repository))?;
     step("test, with OpenSSL", || openssl(repository))?;
     step("test, without features", || featureless(repository))?;
+    step("packages", || package::run(repository, &package::Options::for_ci()))?;
     mixture::ci(repository)?;
     step("loom, queues", || model(repository, "loom", "haul-queue", &["--lib", "--test", "loom"]))?;
     step("loom, parking and cancelling", || model(repository, "loom", "haul-io", &["--lib", "modelled"]))?;
@@ -56,6 +58,12 @@ fn featureless(repository: &Repository) -> Result<(), String> {
         succeed(&mut cargo(&repository.root, &arguments))?;
     }
     Ok(())
+}
+
+/// Makes the picture of the terminal anew.
+pub(crate) fn picture(repository: &Repository) -> Result<(), String> {
+    let arguments = ["test", "--package", "haul-cli", "--test", "it", "guides::picture"];
+    succeed(cargo(&repository.root, &arguments).env("HAUL_BLESS", "1"))
 }
 
 fn test(repository: &Repository) -> Result<(), String> {

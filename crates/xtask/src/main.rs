@@ -10,6 +10,7 @@ mod ci;
 mod feature_costs;
 mod fuzz;
 mod mixture;
+mod package;
 mod public_api;
 mod readme;
 mod repository;
@@ -37,6 +38,10 @@ chores:
   soak [--only NAME]    the tests ignored as \"soak…\", or the one called NAME, one after another
   fuzz [--minutes N] [--only TARGET] [--keep yes]
                         the fuzz targets for N minutes together, 6 by default; adds to the kept corpus if asked
+  picture               the terminal of README.md, made by the program: docs/terminal.svg
+  package [--out DIR] [--check] [--quick]
+                        a Debian package, an RPM and a wheel, for old systems too; --check installs and removes each;
+                        --quick packages the program that the tests ran, without a wheel
   bench-seal --dir DIR [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME] [--with 'OPTIONS']
                         sealing against cp, in rounds, on file systems in images in DIR (root); --with adds a
                         contestant
@@ -65,6 +70,10 @@ fn main() -> ExitCode {
         }),
         ["fuzz", options @ ..] => fuzz::Options::read(options)
             .and_then(|options| Repository::here().and_then(|repository| fuzz::run(&repository, &options))),
+        ["picture"] => Repository::here().and_then(|repository| ci::picture(&repository)),
+        ["package", options @ ..] => package::Options::read(options).and_then(|options| {
+            Repository::here().and_then(|repository| package::run(&repository, &options))
+        }),
         ["bench-seal", options @ ..] => {
             bench::Options::read(options).and_then(|options| bench::seal(&options))
         }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::ArgAction;
 
-use super::common::CommonArgs;
+use super::common::{CommonArgs, ConfigFileArgs};
 use super::keys::PassphraseArgs;
 use super::range::RangeArg;
 
@@ -57,6 +57,8 @@ pub(crate) struct CatArgs {
     /// Print more: a line for each file
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) config: ConfigFileArgs,
 }
 
 /// `haul inspect`.

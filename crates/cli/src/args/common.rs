@@ -1,12 +1,14 @@
-//! Options that every command with tasks has: the engine, what is printed, when a run stops.
+//! Options that every command with tasks has: the engine, what is printed, when a run stops, whether the configuration
+//! file counts; and `haul config`, which shows what it says.
 //!
 //! Owns: their grammar and help.
-//! Does not own: their meaning ([`crate::run::options`]).
+//! Does not own: their meaning ([`crate::run::options`], [`crate::settings`]).
 
 use clap::{ArgAction, ValueEnum};
 use haul_engine::Engine;
 
 use crate::report::voice::Verbosity;
+use crate::settings::values::ConfigFile;
 
 /// Options of every command that runs tasks.
 #[derive(Clone, clap::Args)]
@@ -38,6 +40,32 @@ pub(crate) struct CommonArgs {
     /// Stop at the first failed task
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFileArgs,
+}
+
+/// Whether the configuration file counts.
+#[derive(Clone, clap::Args)]
+pub(crate) struct ConfigFileArgs {
+    /// Ignore the configuration file
+    #[arg(long)]
+    no_config: bool,
+}
+
+impl ConfigFileArgs {
+    pub(crate) fn config_file(&self) -> ConfigFile {
+        if self.no_config { ConfigFile::Ignored } else { ConfigFile::Read }
+    }
+}
+
+/// `haul config`.
+#[derive(clap::Args)]
+pub(crate) struct ConfigArgs {
+    /// Print a line with a JSON object for each setting
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigFileArgs,
 }
 
 impl CommonArgs {

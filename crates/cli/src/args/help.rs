@@ -12,7 +12,8 @@ use clap::{Arg, ArgAction, Command, CommandFactory};
 use self::commands::{HELPS, Help, Kind, REPORT};
 use super::Args;
 
-const TOPICS: &str = "Topics: haul help lists | resuming | proxies | recipients | exit-codes | json
+const TOPICS: &str =
+    "Topics: haul help lists | resuming | proxies | recipients | configuration | exit-codes | json
 
 Options that all commands with tasks share also stand before the command: haul -v get URL";
 
@@ -95,9 +96,12 @@ const COMMON_VARIABLES: &str = "Variables:
 ";
 const FETCHING_VARIABLES: &str = "  http_proxy, https_proxy, all_proxy, no_proxy   proxies, as in curl
   NETRC                     the file of --netrc
+  HAUL_JOBS, HAUL_PER_HOST, HAUL_PROXY, HAUL_NOPROXY   defaults (haul help configuration)
   HAUL_PASSPHRASE_FILE      a file with the passphrase
 ";
-const SEALING_VARIABLES: &str = "  HAUL_PASSPHRASE_FILE      a file with the passphrase
+const SEALING_VARIABLES: &str =
+    "  HAUL_RECIPIENT, HAUL_RECIPIENTS_FILE, HAUL_IDENTITY   defaults (haul help configuration)
+  HAUL_PASSPHRASE_FILE      a file with the passphrase
   HAUL_NEW_PASSPHRASE_FILE  a file with the new passphrase of rekey
 ";
 

@@ -105,7 +105,8 @@ impl DescribeOutput<FetchTask> for Fetched {
     }
 
     fn is_unchanged(&self) -> bool {
-        self.unchanged
+        // A complete file of an earlier run is up to date, too.
+        self.unchanged || self.skipped
     }
 
     fn members(&self, task: &FetchTask) -> Map<String, Value> {

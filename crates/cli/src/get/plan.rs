@@ -20,7 +20,7 @@ use super::retries::Retries;
 use super::sealing::{Sealing, SealingPlan};
 use super::shard::Shard;
 use super::terminal::TerminalCopy;
-use super::transfers::{Transfers, engine_for, segments};
+use super::transfers::{Transfers, Wanted, engine_for, segments};
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::lists::failures::Failures;
@@ -72,8 +72,9 @@ impl GetPlan {
         if is_shown && args.common.progress != ProgressArg::Always {
             run.progress = ProgressForm::Hidden;
         }
-        run.engine = engine_for(args, run.engine);
-        let transfers = Transfers::resolve(args, run.engine);
+        let wanted = Wanted::of(args, &environment.settings);
+        run.engine = engine_for(args, wanted, run.engine);
+        let transfers = Transfers::resolve(args, wanted, run.engine);
         // As for the other commands, a slash at the end means a directory.
         let dir = match &args.output {
             Some(named) if output == OutputPlan::Directory => named.as_path(),
@@ -282,7 +283,7 @@ fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Re
             .collect(),
         resume: args.resume,
         sync: args.sync,
-        segments: segments(args),
+        segments: segments(args, Wanted::of(args, &environment.settings)),
         redirects_max: args.max_redirects,
         allow_downgrade: args.allow_downgrade,
         compressed: args.compressed || args.compressed_archives,
@@ -300,7 +301,7 @@ fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Re
         rate_min: args.network.min_speed,
         unix_socket: args.network.unix_socket.clone(),
         client_identity: network::identity(&args.network),
-        proxies: network::proxies(&args.network, |name| environment.text(name).map(str::to_owned))?,
+        proxies: network::proxies(&args.network, environment)?,
         host_overrides: args.network.resolve.clone(),
         family: network::family(&args.network),
         user_agent: args.requests.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),

@@ -12,11 +12,43 @@ use crate::args::{GetArgs, SegmentsArg};
 use crate::run::engine_choice::EngineChoice;
 use crate::run::options::RunOptions;
 use crate::run::probe;
+use crate::settings::values::{Setting, Settings};
 
 /// Transfers at once, unless the user says otherwise.
 const JOBS_DEFAULT: usize = 64;
 /// Transfers at once from one host, unless the user says otherwise.
 const PER_HOST_DEFAULT: usize = 16;
+
+/// The numbers of transfers that options or else settings name.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted {
+    jobs: Option<u16>,
+    per_host: Option<u16>,
+}
+
+impl Wanted {
+    /// Those of the settings alone.
+    pub(crate) fn by_settings(settings: &Settings) -> Self {
+        let value = |setting: &Option<Setting<u16>>| setting.as_ref().map(|setting| setting.value);
+        Self { jobs: value(&settings.jobs), per_host: value(&settings.per_host) }
+    }
+
+    pub(super) fn of(args: &GetArgs, settings: &Settings) -> Self {
+        let settings = Self::by_settings(settings);
+        Self { jobs: args.jobs.or(settings.jobs), per_host: args.per_host.or(settings.per_host) }
+    }
+
+    /// Transfers at once.
+    pub(crate) fn jobs(self) -> usize {
+        self.jobs.map_or(JOBS_DEFAULT, usize::from)
+    }
+
+    /// Transfers at once from one host: an explicit number of transfers is meant for it too.
+    pub(crate) fn per_host(self) -> usize {
+        let implied = self.jobs.map_or(PER_HOST_DEFAULT, |jobs| PER_HOST_DEFAULT.max(jobs.into()));
+        self.per_host.map_or(implied, usize::from)
+    }
+}
 
 /// How many transfers run at a time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,15 +63,15 @@ pub(super) struct Transfers {
 }
 
 impl Transfers {
-    pub(super) fn resolve(args: &GetArgs, engine: Option<Engine>) -> Self {
+    pub(super) fn resolve(args: &GetArgs, wanted: Wanted, engine: Option<Engine>) -> Self {
         let is_single = args.input.is_none() && args.urls.len() == 1;
         let in_flight_max = match engine {
             Some(engine) if args.common.engine.is_sized => engine.in_flight_max(),
-            Some(engine) => engine.in_flight_max().min(args.jobs.map_or(usize::MAX, usize::from)),
-            None if is_single => segments(args).count_max,
-            None => args.jobs.map_or(JOBS_DEFAULT, usize::from),
+            Some(engine) => engine.in_flight_max().min(wanted.jobs.map_or(usize::MAX, usize::from)),
+            None if is_single => segments(args, wanted).count_max,
+            None => wanted.jobs(),
         };
-        Self { is_single, in_flight_max, per_host: per_host(args), rate: args.rate }
+        Self { is_single, in_flight_max, per_host: wanted.per_host(), rate: args.rate }
     }
 
     pub(super) fn choose_engine(&self, run: &RunOptions) -> EngineChoice {
@@ -66,8 +98,8 @@ impl Transfers {
 }
 
 /// The engine that was asked for; if it was named without numbers, as large as `--jobs` says.
-pub(super) fn engine_for(args: &GetArgs, engine: Option<Engine>) -> Option<Engine> {
-    let jobs = args.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
+pub(super) fn engine_for(args: &GetArgs, wanted: Wanted, engine: Option<Engine>) -> Option<Engine> {
+    let jobs = wanted.jobs.and_then(|jobs| NonZeroUsize::new(jobs.into()));
     match (engine, jobs) {
         (Some(Engine::Threads(_)), Some(jobs)) if !args.common.engine.is_sized => Some(Engine::Threads(jobs)),
         (Some(Engine::Uring { rings, .. }), Some(jobs)) if !args.common.engine.is_sized => {
@@ -79,14 +111,8 @@ pub(super) fn engine_for(args: &GetArgs, engine: Option<Engine>) -> Option<Engin
     }
 }
 
-/// Transfers from one host: an explicit number of transfers is meant for it too.
-fn per_host(args: &GetArgs) -> usize {
-    let implied = args.jobs.map_or(PER_HOST_DEFAULT, |jobs| PER_HOST_DEFAULT.max(jobs.into()));
-    args.per_host.map_or(implied, usize::from)
-}
-
-pub(super) fn segments(args: &GetArgs) -> Segments {
-    let per_host_max = per_host(args);
+pub(super) fn segments(args: &GetArgs, wanted: Wanted) -> Segments {
+    let per_host_max = wanted.per_host();
     let defaults = Segments { per_host_max, ..Segments::default() };
     let (count_max, bytes_min) = match args.segments {
         SegmentsArg::Auto => (4, defaults.bytes_min),

@@ -23,8 +23,14 @@ pub(crate) struct IdentitySources {
 }
 
 impl IdentitySources {
+    /// Those of the options, or else those of the settings.
     pub(crate) fn resolve(files: &[PathBuf], secret: &PassphraseArgs, environment: &Environment) -> Self {
-        Self { files: files.to_vec(), passphrase: PassphraseSource::resolve(secret, environment) }
+        let passphrase = PassphraseSource::resolve(secret, environment);
+        let files = match &environment.settings.identity {
+            Some(setting) if files.is_empty() && !passphrase.is_asked_for() => setting.value.clone(),
+            _ => files.to_vec(),
+        };
+        Self { files, passphrase }
     }
 
     /// The files that hold secrets of this run.

@@ -50,7 +50,20 @@ impl RecipientSources {
             passphrase: PassphraseSource::resolve(&args.files.secret, environment),
             post_quantum: args.pq,
         };
-        sources.checked()
+        sources.or_settings(environment).checked()
+    }
+
+    /// The recipients of the settings, where no option names any or asks for a passphrase.
+    fn or_settings(self, environment: &Environment) -> Self {
+        if self.has_keys() || self.passphrase.is_asked_for() {
+            return self;
+        }
+        let settings = &environment.settings;
+        Self {
+            texts: settings.recipient.as_ref().map_or_else(Vec::new, |setting| setting.value.clone()),
+            files: settings.recipients_file.as_ref().map_or_else(Vec::new, |setting| setting.value.clone()),
+            ..self
+        }
     }
 
     /// The recipients that `haul get` seals to, if it seals.

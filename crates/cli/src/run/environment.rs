@@ -1,6 +1,6 @@
 //! The environment of the process, gathered once at the start.
 //!
-//! Owns: variables, whether stdout and stderr are terminals, the number of cores, the umask.
+//! Owns: variables, settings, whether stdout and stderr are terminals, the number of cores, the umask.
 //! Does not own: what any of them means (the plans decide).
 
 use std::collections::HashMap;
@@ -10,11 +10,14 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::report::voice::Colour;
+use crate::settings::values::Settings;
 
 /// Everything that plans need to know about the process.
 #[derive(Debug)]
 pub(crate) struct Environment {
     variables: HashMap<OsString, OsString>,
+    /// What applies where no option says otherwise. None until they are loaded.
+    pub(crate) settings: Settings,
     pub(crate) stdout_is_terminal: bool,
     pub(crate) stderr_is_terminal: bool,
     pub(crate) cores: NonZeroUsize,
@@ -31,6 +34,7 @@ impl Environment {
         rustix::process::umask(umask);
         Self {
             variables: std::env::vars_os().collect(),
+            settings: Settings::default(),
             stdout_is_terminal: std::io::stdout().is_terminal(),
             stderr_is_terminal: std::io::stderr().is_terminal(),
             cores: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -77,6 +81,7 @@ impl Environment {
         let owned = |(name, value): &(&str, &str)| (OsString::from(name), OsString::from(value));
         Self {
             variables: variables.iter().map(owned).collect(),
+            settings: Settings::default(),
             stdout_is_terminal: false,
             stderr_is_terminal: false,
             cores: NonZeroUsize::new(2).unwrap(),

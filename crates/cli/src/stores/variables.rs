@@ -6,24 +6,32 @@
 use std::collections::HashMap;
 use std::{fmt, io};
 
-use haul_fetch::{Config, Trust};
+use haul_fetch::{Config, Proxies, Trust};
 use haul_io::Cancel;
 use haul_store::{Credentials, Endpoint, Error, Settings, Store};
 use zeroize::Zeroizing;
 
-use crate::get::network::{self, PROXY_VARIABLES};
+use crate::get::network;
 use crate::run::environment::Environment;
 
 /// The variables that describe a store.
 #[derive(Clone, Default)]
-pub(crate) struct StoreVariables(HashMap<String, Zeroizing<String>>);
+pub(crate) struct StoreVariables {
+    texts: HashMap<String, Zeroizing<String>>,
+    proxies: Proxies,
+    /// What is wrong with the proxies.
+    bad_proxies: Option<String>,
+}
 
 impl StoreVariables {
     pub(crate) fn resolve(environment: &Environment) -> Self {
-        let matters =
-            |name: &str| name.starts_with("AWS_") || name == "HOME" || PROXY_VARIABLES.contains(&name);
+        let matters = |name: &str| name.starts_with("AWS_") || name == "HOME";
         let owned = |(name, value): (&str, &str)| (name.to_owned(), Zeroizing::new(value.to_owned()));
-        Self(environment.texts().filter(|(name, _)| matters(name)).map(owned).collect())
+        let texts = environment.texts().filter(|(name, _)| matters(name)).map(owned).collect();
+        match network::default_proxies(environment) {
+            Ok(proxies) => Self { texts, proxies, bad_proxies: None },
+            Err(problem) => Self { texts, bad_proxies: Some(problem.message), ..Self::default() },
+        }
     }
 
     /// The store that they describe. Triggering `cancel` ends what is done with it.
@@ -31,9 +39,10 @@ impl StoreVariables {
     /// # Errors
     /// If there are no credentials, or the endpoint or a proxy is invalid.
     pub(crate) fn store(&self, cancel: &Cancel) -> Result<Store, Error> {
-        let proxies = network::variable_proxies(|name| self.variable(name))
-            .map_err(|problem| Error::Local(io::Error::new(io::ErrorKind::InvalidInput, problem.message)))?;
-        self.store_by(Config { proxies, ..Config::default() }, cancel)
+        if let Some(message) = &self.bad_proxies {
+            return Err(Error::Local(io::Error::new(io::ErrorKind::InvalidInput, message.clone())));
+        }
+        self.store_by(Config { proxies: self.proxies.clone(), ..Config::default() }, cancel)
     }
 
     /// As [`StoreVariables::store`], with the proxies, addresses and timeouts of `client`.
@@ -48,13 +57,13 @@ impl StoreVariables {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        self.0.get(name).map(|value| value.to_string())
+        self.texts.get(name).map(|value| value.to_string())
     }
 }
 
 impl fmt::Debug for StoreVariables {
     /// Only names: values may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.texts.keys()).finish()
     }
 }

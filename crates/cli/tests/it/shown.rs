@@ -1,7 +1,10 @@
-//! What people see: the progress while a run goes on, and what its end says.
+//! What people see: the progress while a run goes on, what its end says, the guides and the other pages.
 
 mod endings;
+mod guides;
 mod json;
 mod messages;
 mod pages;
 mod progress;
+mod settings;
+mod version;

@@ -71,6 +71,13 @@ impl Tls {
         Self::of(authority, &certificate.expect("a certificate can be signed"), &key)
     }
 
+    /// A valid certificate for `host`.
+    pub fn for_host(host: &str) -> Self {
+        let (authority, key) = (Authority::new(AUTHORITY), new_key());
+        let certificate = leaf_for(vec![host.to_owned()]).signed_by(&key, &authority.issuer);
+        Self::of(authority, &certificate.expect("a certificate can be signed"), &key)
+    }
+
     /// A certificate with this fault that is an authority and signed by its own key, as `openssl req -x509` makes it.
     pub fn self_signed_authority(fault: Fault) -> Self {
         let key = new_key();
@@ -168,15 +175,20 @@ fn leaf(fault: Fault) -> CertificateParams {
         Fault::NoName => vec![],
         _ => vec!["localhost".to_owned(), "127.0.0.1".to_owned()],
     };
-    let mut params = valid(CertificateParams::new(names).expect("the names are well-formed"));
+    let mut params = leaf_for(names);
     let subject = if fault == Fault::NoName { "localhost" } else { "haul test server" };
     params.distinguished_name.push(DnType::CommonName, subject);
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     match fault {
         Fault::Expired => params.not_after = date_time_ymd(2001, 1, 1),
         Fault::NotYetValid => params.not_before = date_time_ymd(2200, 1, 1),
         _ => {}
     }
+    params
+}
+
+fn leaf_for(names: Vec<String>) -> CertificateParams {
+    let mut params = valid(CertificateParams::new(names).expect("the names are well-formed"));
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params
 }
 

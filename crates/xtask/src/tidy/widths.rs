@@ -1,9 +1,12 @@
 //! Comments and Markdown fit into a window of 120 columns.
 //!
-//! Every line of Markdown counts, tables and fenced blocks too. A line that is one word can't be wrapped and is free.
+//! Every line of Markdown counts, tables and fenced blocks too. A line that is one word can't be wrapped and is free,
+//! and so is what a command of a `console` block prints.
 //!
 //! Owns: measuring lines in characters.
 //! Does not own: the width of code (see `rustfmt.toml`).
+
+use std::collections::BTreeSet;
 
 use super::finding::Finding;
 use super::source::comment_lines;
@@ -16,7 +19,8 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
     if commented.is_none() && !is_document(path) {
         return Vec::new();
     }
-    let counts = |index| commented.as_ref().is_none_or(|lines| lines.contains(&index));
+    let printed = if commented.is_none() { printed_lines(text) } else { BTreeSet::new() };
+    let counts = |index| commented.as_ref().map_or(!printed.contains(&index), |lines| lines.contains(&index));
     let lines = text.lines().enumerate().filter(|(index, _)| counts(*index));
     lines
         .map(|(index, line)| (index, line, line.chars().count()))
@@ -25,6 +29,20 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
             Finding::at(path, index, format!("is {columns} columns wide, more than {COLUMNS_MAX}"))
         })
         .collect()
+}
+
+/// The numbers of lines, from 0, that commands of `console` blocks print.
+fn printed_lines(text: &str) -> BTreeSet<usize> {
+    let (mut is_block, mut is_console, mut lines) = (false, false, BTreeSet::new());
+    for (index, line) in text.lines().enumerate() {
+        if let Some(kind) = line.strip_prefix("```") {
+            is_block = !is_block;
+            is_console = is_block && kind == "console";
+        } else if is_console && !line.starts_with("$ ") {
+            lines.insert(index);
+        }
+    }
+    lines
 }
 
 /// True where nothing but a marker of a comment, a list or a quotation stands beside one word.
@@ -51,6 +69,13 @@ mod tests {
         check_lines("a.rs", &format!("f({words});\n\"// {words}\";\n"), &[]);
         check_lines("a.toml", &words, &[]);
         check_lines("crates/a/tests/data/b.md", &words, &[]);
+    }
+
+    #[test]
+    fn what_a_command_prints_is_free() {
+        let words = "word ".repeat(30);
+        let text = format!("```console\n$ {words}\n{words}\n```\n{words}\n```sh\n{words}\n```\n");
+        check_lines("a.md", &text, &[2, 5, 7]);
     }
 
     #[test]

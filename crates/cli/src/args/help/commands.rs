@@ -25,7 +25,18 @@ pub(super) enum Kind {
 
 pub(super) const REPORT: (&str, &[&str]) = (
     "Running and reporting",
-    &["engine", "stats", "json", "progress", "quiet", "verbose", "dry_run", "keep_going", "fail_fast"],
+    &[
+        "engine",
+        "stats",
+        "json",
+        "progress",
+        "quiet",
+        "verbose",
+        "dry_run",
+        "keep_going",
+        "fail_fast",
+        "no_config",
+    ],
 );
 const TREES: (&str, &[&str]) = ("Trees", &["include", "exclude", "symlinks", "one_file_system", "suffix"]);
 const KEYS: (&str, &[&str]) =
@@ -58,7 +69,7 @@ const PASSPHRASE: (&str, &str) = ("passphrase", "Ask for a passphrase on the ter
 const INCLUDE: (&str, &str) = ("include", "In trees, take only files that match; repeatable");
 const EXCLUDE: (&str, &str) = ("exclude", "In trees, skip what matches; repeatable");
 
-pub(super) const HELPS: [Help; 13] = [
+pub(super) const HELPS: [Help; 14] = [
     Help {
         command: "get",
         short: &[
@@ -352,6 +363,22 @@ old content known to them.",
         short: &[("files", "Number of files"), ("delay", "Delay of each response")],
         groups: &[],
         examples: "  haul demo",
+        kind: Kind::Other,
+    },
+    Help {
+        command: "config",
+        short: &[
+            ("json", "Print a JSON object for each setting"),
+            ("no_config", "Ignore the configuration file"),
+        ],
+        groups: &[],
+        examples: concat!(
+            "  haul config
+  HAUL_JOBS=8 haul config --json
+
+",
+            include_str!("topics/configuration.txt")
+        ),
         kind: Kind::Other,
     },
     Help {

@@ -5,11 +5,12 @@
 
 use std::ffi::OsString;
 
-const TOPICS: [(&str, &str); 6] = [
+const TOPICS: [(&str, &str); 7] = [
     ("lists", include_str!("topics/lists.txt")),
     ("resuming", include_str!("topics/resuming.txt")),
     ("proxies", include_str!("topics/proxies.txt")),
     ("recipients", include_str!("topics/recipients.txt")),
+    ("configuration", include_str!("topics/configuration.txt")),
     ("exit-codes", include_str!("topics/exit-codes.txt")),
     ("json", include_str!("topics/json.txt")),
 ];

@@ -13,6 +13,7 @@ pub(crate) fn command(word: &str) -> Option<String> {
         "version" => "\"haul --version\" prints the version",
         "keys" | "key" | "age-keygen" | "genkey" | "generate" => "\"haul keygen\" makes an identity",
         "check" | "test" => "\"haul verify\" authenticates sealed files",
+        "settings" | "configure" => "\"haul config\" shows the defaults in force",
         "info" | "show" | "list" | "ls" => "\"haul inspect\" shows what sealed files reveal",
         "extract" | "print" => "\"haul cat\" writes plaintext to stdout",
         "completion" => "\"haul completions SHELL\" prints completions",
@@ -67,6 +68,9 @@ fn fetching(name: &str) -> Option<&'static str> {
             "--name disposition takes the names that servers propose"
         }
         "-N" | "--timestamping" | "--conditional-get" => "--sync fetches only what changed",
+        "--config" | "-K" | "--conf-path" => {
+            "~/.config/haul/config.toml holds defaults (haul help configuration)"
+        }
         "--input-file" => "-i names the list",
         "-w" | "--write-out" => "--json prints a line with all facts about each transfer",
         "--data-binary" | "--data-raw" | "--post-data" | "--post-file" | "--json-data" => {
@@ -94,7 +98,10 @@ fn sealing(name: &str) -> Option<&'static str> {
         "--passphrase-file" | "--password" | "-k" => {
             "HAUL_PASSPHRASE_FILE names a file with the passphrase, --passphrase-fd a descriptor"
         }
-        "--default-recipient" | "-u" | "--local-user" => "-r names a recipient, -i an identity",
+        "--default-recipient" | "--options" => {
+            "~/.config/haul/config.toml holds defaults (haul help configuration)"
+        }
+        "-u" | "--local-user" => "-r names a recipient, -i an identity",
         "-O" | "--out" | "--outfile" => "-o names the result",
         _ => return None,
     })

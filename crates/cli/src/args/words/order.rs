@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 
 /// The options of [`crate::args::CommonArgs`] that may stand before the command, and whether a value follows.
-const COMMON: [(&str, bool); 9] = [
+const COMMON: [(&str, bool); 10] = [
     ("--engine", true),
     ("--progress", true),
     ("--stats", false),
@@ -14,6 +14,7 @@ const COMMON: [(&str, bool); 9] = [
     ("--dry-run", false),
     ("--keep-going", false),
     ("--fail-fast", false),
+    ("--no-config", false),
     ("--quiet", false),
     ("--verbose", false),
 ];
