@@ -166,7 +166,10 @@ fn unexpected_error(run: &Run<'_>, error: Option<&str>) -> Checked {
         return Ok(());
     }
     let by_deaths = run.ended.lost_workers() && error.contains("died");
-    let by_signal = run.ended.was_interrupted() && error.contains("interrupted");
+    // An interrupted overwriting is reported by what it left.
+    let is_damaged = plan.command == Command::Xor { overwrite: true }
+        && error.contains("only a part of it was overwritten");
+    let by_signal = run.ended.was_interrupted() && (error.contains("interrupted") || is_damaged);
     ensure!(by_deaths || by_signal, "{}: {:?}: failed: {error}", run.ended.command, run.ended.done_to_it);
     Ok(())
 }
