@@ -16,9 +16,8 @@ use crate::keys::error::{KeyFileError, KeyTextError};
 use crate::keys::identity::Identity;
 use crate::keys::passphrase::{Passphrase, TAG as SCRYPT_TAG};
 use crate::keys::recipient::Recipient;
-use crate::keys::ssh::identity::SshIdentity;
-use crate::keys::ssh::private_key::is_private_key;
-use crate::keys::ssh::recipient::is_public_key;
+use crate::keys::ssh::SshIdentity;
+use crate::keys::ssh_forms::{is_private_key, is_public_key};
 use crate::payload::streaming::{StreamOpener, StreamSealer};
 use crate::sealing::{open_header, seal_header};
 
@@ -27,7 +26,8 @@ use crate::sealing::{open_header, seal_header};
 pub struct RecipientList {
     /// The recipients, in order. Never empty.
     pub recipients: Vec<Recipient>,
-    /// The numbers, from 1, of the lines with SSH keys that can't be sealed to, because of their type or size.
+    /// The numbers, from 1, of the lines with SSH keys that can't be sealed to, because of their type or size, or
+    /// because the build lacks the feature `ssh`.
     pub unsupported: Vec<u64>,
 }
 
@@ -54,9 +54,12 @@ pub fn recipients_in(file: &[u8]) -> Result<RecipientList, KeyFileError> {
     for (number, line) in lines_of(text_of(file)?) {
         match line.parse() {
             Ok(recipient) => list.recipients.push(recipient),
-            Err(error @ (KeyTextError::Unsupported | KeyTextError::WrongLength | KeyTextError::LargeRsa))
-                if is_public_key(line) =>
-            {
+            Err(
+                error @ (KeyTextError::Unsupported
+                | KeyTextError::WrongLength
+                | KeyTextError::LargeRsa
+                | KeyTextError::SshNotBuilt),
+            ) if is_public_key(line) => {
                 list.unsupported.push(number);
                 first_error.get_or_insert(KeyFileError::Line { number, error });
             }

@@ -2,6 +2,8 @@
 //!
 //! Enters: texts of keys, a file key to wrap, a stanza to unwrap.
 //! Leaves: [`Recipient`] and [`Identity`] with a type for each kind of key, stanzas, file keys.
+//! Owns: every type of key, telling them apart, what stands in for those that a build lacks.
+//! Does not own: headers, which combine stanzas ([`crate::sealing`]), asking plugins.
 //! Not for use from outside the crate: the secrets inside the keys, and the curve arithmetic.
 //!
 //! | file | recipient type | texts |
@@ -22,7 +24,12 @@ pub(crate) mod peer;
 pub(crate) mod plugin;
 pub(crate) mod recipient;
 mod secret_text;
+#[cfg(not(feature = "ssh"))]
+#[path = "keys/no_ssh.rs"]
 pub(crate) mod ssh;
+#[cfg(feature = "ssh")]
+pub(crate) mod ssh;
+pub(crate) mod ssh_forms;
 pub(crate) mod tagged;
 pub(crate) mod x25519;
 

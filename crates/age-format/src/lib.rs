@@ -39,6 +39,11 @@
 //! Spec: C2SP age.md.
 #![forbid(unsafe_code)]
 
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod armor;
 mod armor_layout;
 mod encoding;

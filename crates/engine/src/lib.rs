@@ -7,6 +7,14 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("haul-engine works on Linux only");
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod choice;
 mod config;
 mod event;
@@ -25,6 +33,7 @@ pub mod wire;
 pub use choice::{Engine, ParseEngineError};
 pub use config::Config;
 pub use event::{Event, Fallback, Report, Settled};
+pub use haul_io::{Cancel, Io};
 pub use job::contract::{Failure, Job, Outcome, Step, TaskId};
 pub use job::phases::{Phases, Spread, Spreads};
 pub use job::portable::{Portable, Wire, WorkerCommand};

@@ -3,6 +3,12 @@
 //! Owns: one error type for every way to fetch.
 //! Does not own: the URL in messages (the caller has it), retries (`list::retry`).
 
+pub(crate) mod certificate_fault;
+pub(crate) mod failed;
+#[cfg(not(feature = "tls"))]
+#[path = "error/no_tls.rs"]
+pub(crate) mod tls;
+#[cfg(feature = "tls")]
 pub(crate) mod tls;
 
 use std::path::PathBuf;
@@ -13,7 +19,7 @@ use haul_io::reason;
 use http::StatusCode;
 
 use crate::error::tls::TlsError;
-use crate::{CertificateFault, Checksum, CodingError, ProxyError, Response, Times};
+use crate::{CertificateFault, Checksum, CodingError, ProxyError, Response};
 
 /// Why a fetch failed. Reads after "cannot fetch …:".
 #[derive(Debug)]
@@ -83,6 +89,11 @@ pub enum Error {
     Trust(String),
     /// The client's own certificate or its key can't be used.
     ClientIdentity(String),
+    /// The URL or its proxy needs a feature of this crate that the build lacks.
+    NotBuilt {
+        /// The feature: `tls` or `socks`.
+        feature: &'static str,
+    },
     /// The body arrived more slowly than allowed.
     TooSlow {
         /// The lowest rate allowed, in bytes per second.
@@ -160,33 +171,6 @@ pub enum Error {
     WorkerPanicked,
 }
 
-/// Why a task failed, and after how many attempts. Reads after "cannot fetch …:".
-#[derive(Debug)]
-pub struct Failed {
-    /// The error of the last attempt.
-    pub error: Error,
-    /// Attempts that were made.
-    pub attempts: u32,
-    /// How long each step of the last attempt took.
-    pub times: Times,
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)?;
-        match self.attempts {
-            0 | 1 => Ok(()),
-            attempts => write!(f, " (after {attempts} attempts)"),
-        }
-    }
-}
-
-impl std::error::Error for Failed {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
-    }
-}
-
 /// What exceeded its time limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -221,6 +205,7 @@ impl Error {
                 Fault::Caller
             }
             Self::Host { .. } | Self::Task { .. } | Self::Request(_) | Self::TooLarge { .. } => Fault::Caller,
+            Self::NotBuilt { .. } => Fault::Caller,
             Self::Resolve(_) | Self::Connect(_) | Self::Transport(_) | Self::Timeout(_) => Fault::Network,
             Self::ToProxy { .. } | Self::Proxy(_) | Self::ProxyTls(_) | Self::TooSlow { .. } => {
                 Fault::Network
@@ -241,14 +226,14 @@ impl Error {
     /// What is wrong with the certificate of the server or the proxy, if that caused the failure.
     pub fn certificate_fault(&self) -> Option<CertificateFault> {
         match self {
-            Self::Tls(source) | Self::ProxyTls(source) => CertificateFault::of(&source.0),
+            Self::Tls(source) | Self::ProxyTls(source) => source.certificate_fault(),
             _ => None,
         }
     }
 
     /// Whether the server answered with something that isn't TLS.
     pub fn is_not_tls(&self) -> bool {
-        matches!(self, Self::Tls(TlsError(rustls::Error::InvalidMessage(_))))
+        matches!(self, Self::Tls(source) if source.is_not_tls())
     }
 
     /// The status that says that the request failed.
@@ -281,8 +266,8 @@ impl Error {
         if error.kind() == io::ErrorKind::TimedOut {
             return Self::Timeout(phase);
         }
-        match error.downcast::<rustls::Error>() {
-            Ok(tls) => Self::Tls(TlsError(tls)),
+        match TlsError::of(error) {
+            Ok(tls) => Self::Tls(tls),
             Err(error) if phase == Phase::Connect => Self::Connect(error),
             Err(error) => Self::Transport(error),
         }
@@ -335,6 +320,7 @@ impl fmt::Display for Error {
             Self::ProxyTls(source) => write!(f, "TLS to the proxy: {}", source),
             Self::Trust(reason) => write!(f, "cannot load trusted certificates: {reason}"),
             Self::ClientIdentity(reason) => write!(f, "cannot use the client's certificate: {reason}"),
+            Self::NotBuilt { feature } => write!(f, "this needs the feature `{feature}` of haul-fetch"),
             Self::TooSlow { rate_min } => write!(f, "slower than {rate_min} bytes a second"),
             Self::Transport(source) => write!(f, "the connection broke: {}", reason(source)),
             Self::Timeout(Phase::Connect) => f.write_str("timed out while connecting"),

@@ -25,8 +25,9 @@
 //! Every limit is finite, and every default is safe: certificates are checked, a status of 400 or above is an
 //! [`Error`], credentials go to the host that they are for, and redirects from https to http are refused.
 //!
-//! Features, all on by default: `json` (`Request::json`, `Response::json`), `cookies` (`CookieJar`), `codings`
-//! ([`Config::compressed`] understands gzip, deflate, br and zstd).
+//! Features, all on by default, and each only adds: `tls` (https), `socks` (SOCKS proxies), `json` (`Request::json`,
+//! `Response::json`), `cookies` (`CookieJar`), `codings` ([`Config::compressed`] understands gzip, deflate, br and
+//! zstd). What a build lacks is an error that names the feature ([`Error::NotBuilt`]).
 //!
 //! # The rooms
 //!
@@ -41,6 +42,11 @@
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("haul-fetch works on Linux only");
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod body;
 mod client;
@@ -75,8 +81,10 @@ pub use downloads::builder::Downloads;
 pub use downloads::event::DownloadEvent;
 pub use downloads::item::{DownloadItem, stays_inside};
 pub use downloads::report::{DownloadFailure, DownloadReport, SomeFailed};
+pub use error::certificate_fault::CertificateFault;
+pub use error::failed::Failed;
 pub use error::tls::TlsError;
-pub use error::{Error, Failed, Fault, Phase};
+pub use error::{Error, Fault, Phase};
 pub use haul_engine::Closing;
 pub use haul_http1::{Limits, ProtocolError, RequestError};
 pub use haul_io::{
@@ -91,7 +99,6 @@ pub use names::checksum_list::{BadChecksumList, ChecksumList};
 pub use names::disposition::disposition_name;
 pub use names::reserved::unreserved;
 pub use names::url_name::{basename, path_and_query_name, path_name};
-pub use route::certificate::CertificateFault;
 pub use route::host_override::{Family, HostOverride};
 pub use route::proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};
 pub use route::proxy_error::ProxyError;

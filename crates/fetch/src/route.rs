@@ -5,7 +5,6 @@
 //! Not to be touched from outside: how a connection is set up (DNS, sockets, TLS handshakes, CONNECT, SOCKS).
 
 mod addresses;
-pub(crate) mod certificate;
 pub(crate) mod connection;
 pub(crate) mod hops;
 pub(crate) mod host_override;
@@ -14,8 +13,8 @@ pub(crate) mod origin;
 pub(crate) mod pool;
 pub(crate) mod proxy;
 pub(crate) mod proxy_error;
+#[cfg(feature = "socks")]
 mod socks;
 pub(crate) mod tls;
-mod trust;
 mod tunnel;
 pub(crate) mod wire;

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use haul_testkit::{Answer, Server};
+use haul_seal::{X25519Identity, open_bytes};
+use haul_testkit::{Answer, FreshProject, Server, check_program_lines};
 
 /// The programs, and the most lines that each may have between its marks.
 const PROGRAMS: [(&str, usize); 8] = [
@@ -21,54 +20,23 @@ const PROGRAMS: [(&str, usize); 8] = [
     ("submit", 3),
 ];
 
-fn examples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+/// Those that seal what they fetch, and need a second crate for that.
+const SEALING: [(&str, usize); 2] = [("fetch_sealed", 3), ("download_sealed", 4)];
+
+fn build(dependencies: &[&str], programs: &[(&'static str, usize)]) -> FreshProject {
+    let names = programs.iter().map(|(name, _)| *name);
+    FreshProject::build(env!("CARGO_MANIFEST_DIR"), env!("CARGO_TARGET_TMPDIR"), dependencies, names)
 }
 
 #[test]
 fn programs_are_short() {
-    for (name, lines_max) in PROGRAMS {
-        let text = fs::read_to_string(examples().join(name).with_extension("rs")).unwrap();
-        let program =
-            text.split("// The program.\n").nth(1).and_then(|rest| rest.split("// Its end.").next());
-        let lines = program.unwrap().trim().lines().count();
-        assert!(lines <= lines_max, "{name} has {lines} lines");
-    }
-}
-
-/// Builds the programs in a project of their own; returns where they are.
-fn build(dir: &Path) -> PathBuf {
-    let cargo = std::env::var_os("CARGO").expect("cargo runs the tests");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let (bins, path) = (dir.join("src/bin"), env!("CARGO_MANIFEST_DIR"));
-    fs::create_dir_all(&bins).unwrap();
-    for (name, _) in PROGRAMS {
-        let file = PathBuf::from(name).with_extension("rs");
-        fs::copy(examples().join(&file), bins.join(&file)).unwrap();
-    }
-    let manifest = format!(
-        "[package]\nname = \"fresh\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
-         [dependencies]\nhaul-fetch = {{ path = {path:?} }}\n"
-    );
-    fs::write(dir.join("Cargo.toml"), manifest).unwrap();
-    // The versions that are there already.
-    fs::copy(root.join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fresh");
-    let built = Command::new(cargo)
-        .args(["build", "--offline", "--quiet", "--bins"])
-        .current_dir(dir)
-        .env("CARGO_TARGET_DIR", &target)
-        .env("CARGO_PROFILE_DEV_DEBUG", "0")
-        .status()
-        .unwrap();
-    assert!(built.success(), "the project doesn't build");
-    target.join("debug")
+    check_program_lines(env!("CARGO_MANIFEST_DIR"), &PROGRAMS);
+    check_program_lines(env!("CARGO_MANIFEST_DIR"), &SEALING);
 }
 
 #[test]
 fn one_dependency_suffices() {
-    let dir = tempfile::tempdir().unwrap();
-    let programs = build(dir.path());
+    let project = build(&["haul-fetch"], &PROGRAMS);
     let asked = AtomicUsize::new(0);
     let server = Server::start(move |request| match (&*request.method, request.path()) {
         ("POST", _) => Answer::new(409).body(request.body.clone()),
@@ -78,10 +46,10 @@ fn one_dependency_suffices() {
         _ => Answer::ok("hello"),
     });
     let url = |path| server.url(path);
-    let files = dir.path().join("files").to_str().unwrap().to_owned();
+    let files = project.dir().join("files").to_str().unwrap().to_owned();
     let runs: BTreeMap<&str, (Vec<String>, &str)> = BTreeMap::from([
         ("callback", (vec![url("/x")], "/x: 200 OK\n")),
-        ("download", (vec![files.clone(), url("/x"), url("/y")], "2 files, 10 bytes\n")),
+        ("download", (vec![files, url("/x"), url("/y")], "2 files, 10 bytes\n")),
         ("fetch_into", (vec![url("/x")], "5 bytes\n")),
         ("get_json", (vec![url("/json")], "{\"a\":1}\n")),
         ("post_json", (vec![url("/x")], "409 Conflict {\"name\":\"haul\"}\n")),
@@ -91,11 +59,26 @@ fn one_dependency_suffices() {
     ]);
     for (name, _) in PROGRAMS {
         let (args, end) = &runs[name];
-        let output = Command::new(programs.join(name)).args(args).output().unwrap();
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && stdout.ends_with(end), "{name}: {output:?}");
+        project.check(name, args, end);
     }
-    assert_eq!(fs::read(Path::new(&files).join("y")).unwrap(), b"hello");
-    let gone = Command::new(programs.join("retry")).arg(url("/gone")).output().unwrap();
+    assert_eq!(fs::read(project.dir().join("files/y")).unwrap(), b"hello");
+    let gone = project.run("retry", &[url("/gone")]);
     assert_eq!(gone.stdout, b"never: the server answered 404 Not Found\n");
+}
+
+#[test]
+fn both_libraries_together_seal_what_is_fetched() {
+    let project = build(&["haul-fetch", "haul-seal"], &SEALING);
+    let server = Server::start(|_| Answer::ok("hello"));
+    let identity = X25519Identity::generate();
+    let (recipient, dir) = (identity.to_recipient().to_string(), project.dir().join("files"));
+    fs::create_dir(&dir).unwrap();
+    let opened =
+        |name: &str| open_bytes(&fs::read(dir.join(name)).unwrap(), &[identity.clone().into()]).unwrap();
+    let path = dir.join("one.age").to_str().unwrap().to_owned();
+    project.check("fetch_sealed", &[server.url("/x"), recipient.clone(), path], "5 bytes sealed\n");
+    assert_eq!(opened("one.age"), b"hello");
+    let args = [recipient, dir.to_str().unwrap().to_owned(), server.url("/x"), server.url("/y")];
+    project.check("download_sealed", &args, "2 files, 10 bytes\n");
+    assert_eq!((opened("x.age"), opened("y.age")), (b"hello".to_vec(), b"hello".to_vec()));
 }

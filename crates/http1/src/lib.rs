@@ -40,6 +40,11 @@
 //! ```
 #![forbid(unsafe_code)]
 
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod error;
 mod limits;
 mod outcome;

@@ -10,12 +10,26 @@
 
 use std::fmt::Debug;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A format of files, with the keys to write and perhaps to read it.
 pub trait ChunkedFormat: Debug + Send + Sync {
     /// What is appended to the name of a file in this format, such as `.age`.
     fn suffix(&self) -> &str;
+
+    /// The path of the file that stores the content called `path`: with the suffix, unless the name ends in it already.
+    fn stored_path(&self, path: &Path) -> PathBuf {
+        let (suffix, name) = (self.suffix().as_bytes(), path.file_name().unwrap_or_default().as_bytes());
+        let start = name.len().saturating_sub(suffix.len());
+        if start > 0 && name[start..].eq_ignore_ascii_case(suffix) {
+            return path.to_owned();
+        }
+        let mut stored = path.as_os_str().to_owned();
+        stored.push(self.suffix());
+        stored.into()
+    }
 
     /// Begins a file, under keys of its own if the format has keys. `random` fills a buffer with random bytes.
     ///

@@ -8,6 +8,14 @@
 //! publishing of files.
 //! Does not own: what is read or sent (protocols, formats), threads, retries, reports.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("haul-io works on Linux only");
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod blocking;
 mod chunked;
 mod connect;

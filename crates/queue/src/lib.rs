@@ -7,6 +7,14 @@
 // Each block is argued; the lint `undocumented_unsafe_blocks` enforces it.
 #![allow(unsafe_code)]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("haul-queue works on Linux only");
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod backoff;
 mod combiner;
 #[cfg(any(not(any(loom, shuttle)), all(loom, test)))]

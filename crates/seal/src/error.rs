@@ -86,6 +86,7 @@ pub enum Error {
 
 /// The step of a task in which a system call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum During {
     /// Opening or examining the source.
     OpenSource,
@@ -103,6 +104,7 @@ pub enum During {
 
 /// Kinds of errors, for exit codes and statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// No identity fits, or the passphrase is wrong.
     NoMatch,

@@ -3,8 +3,10 @@
 //! Owns: one header and one file key for each file, opening what earlier runs sealed.
 //! Does not own: receiving and storing, the format itself ([`haul_age_format`]).
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_age_format::{
@@ -17,10 +19,25 @@ use crate::error::Error;
 use crate::plugin::Plugins;
 use crate::stream::{StreamOptions, Streamed, seal_stream};
 use crate::task::Refusal;
+use crate::walk::TREE_IDENTITY_NAME;
 
 /// The age format, with recipients to seal to and identities to read what earlier runs sealed.
 ///
 /// Each file gets a file key of its own. Content leaves as ciphertext only; the keys stay in memory.
+///
+/// As `Config::format` of the crate `haul-fetch`, it seals whatever that downloads, and files are named `NAME.age`:
+///
+/// ```
+/// use haul_seal::{SealedFormat, X25519Identity};
+///
+/// # fn main() -> Result<(), haul_seal::SealError> {
+/// let ada = X25519Identity::generate();
+/// let format = SealedFormat::new(vec![ada.to_recipient().into()])?.identities(vec![ada.into()]);
+/// // let client = Client::new(Config { format: Some(Arc::new(format)), ..Config::default() })?;
+/// # drop(format);
+/// # Ok(())
+/// # }
+/// ```
 pub struct SealedFormat {
     recipients: Vec<Recipient>,
     identities: Vec<Identity>,
@@ -114,6 +131,22 @@ impl SealedFormat {
     }
 }
 
+/// The path of the sealed file for a result called `path`: with `.age` at its end, unless it ends in that already. A
+/// name that would pass for the identity of its directory ([`TREE_IDENTITY_NAME`]) gets `_` before it.
+pub fn sealed_path(path: &Path) -> PathBuf {
+    let is_sealed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(&SUFFIX[1..]));
+    let mut name = path.as_os_str().to_owned();
+    if !is_sealed {
+        name.push(SUFFIX);
+    }
+    let path = PathBuf::from(name);
+    let is_identity = |name: &OsStr| name.eq_ignore_ascii_case(TREE_IDENTITY_NAME);
+    if path.file_name().is_some_and(is_identity) {
+        return path.with_file_name(format!("_{TREE_IDENTITY_NAME}"));
+    }
+    path
+}
+
 impl PluginKeys {
     /// A new file key, wrapped for the plugins' `recipients`.
     fn key(
@@ -146,6 +179,10 @@ impl fmt::Debug for SealedFormat {
 impl ChunkedFormat for SealedFormat {
     fn suffix(&self) -> &str {
         SUFFIX
+    }
+
+    fn stored_path(&self, path: &Path) -> PathBuf {
+        sealed_path(path)
     }
 
     fn begin(&self, random: &mut dyn FnMut(&mut [u8])) -> io::Result<Arc<dyn ChunkedFile>> {
@@ -213,5 +250,25 @@ impl Armor for ArmorText {
 
     fn finish(self: Box<Self>, text: &mut Vec<u8>) {
         self.0.finish(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_files_have_the_suffix_once_and_never_the_name_of_an_identity() {
+        for (path, name) in [
+            ("d/x.tar", "d/x.tar.age"),
+            ("x.age", "x.age"),
+            ("x.AGE", "x.AGE"),
+            (".age", ".age.age"),
+            ("haul-identity", "_haul-identity.age"),
+            ("d/Haul-Identity.age", "d/_haul-identity.age"),
+            ("haul-identity/x", "haul-identity/x.age"),
+        ] {
+            assert_eq!(sealed_path(Path::new(path)), Path::new(name), "{path}");
+        }
     }
 }

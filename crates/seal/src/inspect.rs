@@ -51,12 +51,8 @@ pub enum PostQuantum {
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # use haul_seal::{Recipient, StreamOptions, X25519Identity, inspect, seal_stream};
-/// # let io = haul_io::Blocking::new(haul_io::Cancel::new()?);
-/// # let mut random = |out: &mut [u8]| haul_io::Io::random(&io, out);
-/// # let recipient = Recipient::X25519(X25519Identity::generate().to_recipient());
-/// # let mut sealed = Vec::new();
-/// # seal_stream(&b"hello"[..], &mut sealed, &[recipient], &StreamOptions::new(haul_io::Cancel::new()?))?;
+/// # use haul_seal::{X25519Identity, inspect, seal_bytes};
+/// # let sealed = seal_bytes(b"hello", &[X25519Identity::generate().to_recipient().into()])?;
 /// let facts = inspect(&sealed[..], None)?;
 /// assert_eq!((facts.plain_bytes, facts.chunk_count), (5, 1));
 /// assert_eq!(facts.stanzas, [("X25519".to_owned(), 1)]);

@@ -12,38 +12,132 @@
 //! | to seal, open or verify | use |
 //! |---|---|
 //! | bytes in memory | [`seal_bytes`], [`open_bytes`] |
-//! | a reader and a writer | [`seal_stream`], [`open_stream`] |
-//! | parts of a file, at any position | [`SealedFile`] |
 //! | trees and files | [`SealTree`], [`OpenTree`], [`VerifyTree`] |
+//! | parts of a file, at any position | [`SealedFile`] |
+//! | a reader and a writer, on several threads | [`seal_stream`], [`open_stream`] |
+//! | what is written or read, on the caller's thread | [`SealWriter`], [`OpenReader`] |
+//! | what `haul-fetch` downloads | [`SealedFormat`] |
 //! | files from a source of one's own, or on worker processes | [`SealJob`], [`OpenJob`], [`VerifyJob`], [`RekeyJob`] |
 //!
-//! This crate re-exports what its users need of the crates below it, such as [`Cancel`], [`Engine`] and [`Event`]. A
-//! job takes a source of [`Task`]s, for instance a [`Walk`], and an engine:
+//! Keys are those of age: X25519 and post-quantum keys, passphrases, SSH keys, keys of plugins. [`recipients_in`] and
+//! [`identities_in`] read files of them; `parse` reads single ones. What this crate seals, age and rage open.
+//!
+//! # Programs
+//!
+//! A tree, sealed on four threads, checked, and opened again. A result appears under its name when it is complete and,
+//! for opening, authenticated to its last chunk; an existing one is never replaced unless that is asked for:
 //!
 //! ```
-//! use haul_seal::{Cancel, Config, Engine, FileOptions, SealJob, Task, X25519Identity, run};
+//! use haul_seal::{Cancel, OpenTree, SealTree, VerifyTree, X25519Identity};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # let [tree, out, back] = ["tree", "out", "back"].map(|name| directory.path().join(name));
+//! # std::fs::create_dir_all(tree.join("letters"))?;
+//! # std::fs::write(tree.join("letters/ada"), "Dear Ada")?;
+//! let (ada, cancel) = (X25519Identity::generate(), Cancel::new()?);
+//! SealTree::new([ada.to_recipient().into()]).from(&tree).to(&out).threads(4).cancel(&cancel).run()?;
+//! VerifyTree::new([ada.clone().into()]).from(&out).run()?;
+//! OpenTree::new([ada.into()]).from(&out).to(&back).run()?;
+//! # assert_eq!(std::fs::read(back.join("letters/ada"))?, b"Dear Ada");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The end of a large file, without opening the rest. The last chunk is authenticated first, so that the length is
+//! true:
+//!
+//! ```
+//! use std::io::{Read, Seek, SeekFrom};
+//!
+//! use haul_seal::{SealedFile, X25519Identity, seal_bytes};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let ada = X25519Identity::generate();
+//! # let log = seal_bytes(b"one\ntwo\nlast", &[ada.to_recipient().into()])?;
+//! # let (file, identities) = (std::io::Cursor::new(log), [ada.into()]);
+//! let mut file = SealedFile::open(file, &identities)?;
+//! file.seek(SeekFrom::End(-4))?;
+//! let mut last = String::new();
+//! file.read_to_string(&mut last)?;
+//! assert_eq!(last, "last");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A stream of any length, in bounded memory:
+//!
+//! ```
+//! use haul_seal::{StreamOptions, X25519Identity, open_stream, seal_stream};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let (plain, mut sealed, ada) = (&b"Dear Ada"[..], Vec::new(), X25519Identity::generate());
+//! seal_stream(plain, &mut sealed, &[ada.to_recipient().into()], &StreamOptions::default())?;
+//! open_stream(&sealed[..], std::io::sink(), &[ada.into()], &StreamOptions::default())?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A receiver for code that writes, such as a download by `haul-fetch`: `client.fetch_into(request, &mut receiver)?`.
+//! Nothing but [`SealWriter::finish`] makes a file that opens to its end:
+//!
+//! ```
+//! use std::io::Write;
+//!
+//! use haul_seal::{SealWriter, X25519Identity};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let ada = X25519Identity::generate();
+//! let mut receiver = SealWriter::new(Vec::new(), &[ada.to_recipient().into()])?;
+//! receiver.write_all(b"Dear Ada")?;
+//! let sealed = receiver.finish()?;
+//! # assert_eq!(haul_seal::open_bytes(&sealed, &[ada.into()])?, b"Dear Ada");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A job takes a source of [`Task`]s, for instance a [`Walk`], and an engine. Files of up to 1 MiB are transformed as a
+//! whole; larger files are split into segments that workers process in any order:
+//!
+//! ```
+//! use haul_seal::{Cancel, Config, FileOptions, SealJob, Task, X25519Identity, run};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let dir = tempfile::tempdir()?;
 //! # let [letter, sealed] = ["letter", "letter.age"].map(|name| dir.path().join(name));
 //! std::fs::write(&letter, "Dear Ada")?;
-//! let config = Config { engine: Engine::Serial, cancel: Cancel::new()?, progress: Default::default() };
 //! let ada = X25519Identity::generate().to_recipient();
 //! let seal = SealJob::new(vec![ada.into()], FileOptions::default())?;
-//! let report = run(&seal, [Task::file(&letter, &sealed)].into_iter(), &config, |_event| {});
+//! let tasks = [Task::file(&letter, &sealed)].into_iter();
+//! let report = run(&seal, tasks, &Config::new(Cancel::new()?), |_event| {});
 //! assert_eq!(report.succeeded, 1);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Files of up to 1 MiB are transformed as a whole; larger files are split into segments that workers process in any
-//! order. A result appears under its name when it is complete and, for opening, authenticated to its last chunk.
+//! The folder `examples` has these as whole programs.
 //!
-//! The folder `examples` has a program for each row of the table but the last.
+//! # Threads, panics, features
+//!
+//! Every type is `Send` and `Sync`, except writers and readers around ones that aren't. Calls block until their work is
+//! done; those with several threads have joined them when they return. No function panics for data or keys; making keys
+//! and files panics if the system provides no randomness, and a panic of a caller's reader, writer or function goes on
+//! in the caller after the work has been stopped.
+//!
+//! Features, all additive: `plugins` (keys that plugins serve) and `ssh` (SSH keys) are on by default, `openssl`
+//! (chunks by OpenSSL, and RSA of more than 8192 bits) isn't.
 //!
 //! Owns: the jobs, segments, walks, where results go, streams, sessions with plugins.
 //! Does not own: the format ([`haul_age_format`]), engines, the user interface.
 #![forbid(unsafe_code)]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("haul-seal works on Linux only");
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod bytes;
 mod error;
@@ -62,7 +156,7 @@ mod walk;
 
 pub use bytes::{open_bytes, seal_bytes};
 pub use error::{During, Error, ErrorKind, PluginError, PluginProblem, WalkError};
-pub use format::SealedFormat;
+pub use format::{SealedFormat, sealed_path};
 pub use haul_age_format::{
     ArmorError, Header, HeaderError, HybridIdentity, HybridRecipient, Identity, KeyFileError, KeyTextError,
     OpenError, Parsed, Passphrase, PluginFault, PluginIdentity, PluginRecipient, Question, Recipient,
@@ -80,7 +174,9 @@ pub use hidden::{HiddenName, HiddenNames, NameJournal};
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
 pub use jobs::{EmptyKey, OpenJob, RekeyJob, Replaceable, Replacing, SealJob, VerifyJob, XorJob, XorMode};
 pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};
-pub use stream::{SealedFile, StreamOptions, Streamed, into_file, open_stream, seal_stream};
+pub use stream::{
+    OpenReader, SealWriter, SealedFile, StreamOptions, Streamed, into_file, open_stream, seal_stream,
+};
 pub use task::{FileOptions, Outcome, Refusal, Remarks, SkipReason, Task};
 pub use trees::{FailedFile, OpenTree, SealTree, Tree, TreeError, VerifyTree};
 pub use walk::{

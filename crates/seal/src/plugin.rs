@@ -13,6 +13,10 @@
 mod batch;
 mod key_request;
 mod key_source;
+#[cfg(not(feature = "plugins"))]
+#[path = "plugin/no_process.rs"]
+mod process;
+#[cfg(feature = "plugins")]
 mod process;
 mod sessions;
 mod ui;

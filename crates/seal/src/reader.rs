@@ -10,6 +10,6 @@ mod armor;
 mod header;
 mod seekable;
 
-pub(crate) use self::armor::{Counted, unarmored};
+pub(crate) use self::armor::{Counted, Unarmored, unarmored};
 pub(crate) use self::header::{HeaderRead, read_header, read_more};
 pub(crate) use self::seekable::Seekable;

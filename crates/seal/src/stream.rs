@@ -5,7 +5,8 @@
 //! write them in turn. Nobody outside takes part in these turns. Memory: two buffers of 256 KiB for each worker, and
 //! the header (at most 1 MiB).
 //!
-//! A [`SealedFile`] opens any range of a file, through the same turns if it is long.
+//! A [`SealedFile`] opens any range of a file, through the same turns if it is long. [`SealWriter`] and [`OpenReader`]
+//! work on the thread of their caller.
 //!
 //! Owns: the entry points, their options, dividing the source, the order of reads and writes.
 //! Does not own: chunks and authentication ([`crate::payload`]), reading headers and armor ([`crate::reader`]).
@@ -16,12 +17,16 @@ mod file;
 mod open;
 mod options;
 mod pieces;
+mod reader;
 mod seal;
 mod sealed_file;
 mod turns;
+mod writer;
 
 pub use self::file::into_file;
 pub use self::open::open_stream;
 pub use self::options::{StreamOptions, Streamed};
+pub use self::reader::OpenReader;
 pub use self::seal::seal_stream;
 pub use self::sealed_file::SealedFile;
+pub use self::writer::SealWriter;

@@ -32,6 +32,7 @@ pub(crate) use self::source_file::SourceFile;
 
 /// One name to work on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Task {
     /// Transform `source` into `target`.
     File {

@@ -12,12 +12,12 @@
 //! ```no_run
 //! use std::io::Write as _;
 //!
-//! use haul_store::{Credentials, Endpoint, Object, Settings, Store, WriterOptions};
+//! use haul_store::{Cancel, Credentials, Endpoint, Object, Settings, Store, WriterOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let variable = |name: &str| std::env::var(name).ok();
 //! let settings = Settings::new(Endpoint::from_environment(&variable)?, Credentials::from_environment(&variable)?);
-//! let store = Store::new(settings, &haul_io::Cancel::new()?)?;
+//! let store = Store::new(settings, &Cancel::new()?)?;
 //! let object: Object = "s3://bucket/key".parse()?;
 //! let mut writer = store.writer(&object, WriterOptions::default());
 //! writer.write_all(b"hello")?;
@@ -29,6 +29,14 @@
 //! Owns: addresses, credentials and signatures; requests and the meaning of answers; objects that appear whole.
 //! Does not own: HTTP ([`haul_fetch`]), sealing.
 #![forbid(unsafe_code)]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("haul-store works on Linux only");
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod access;
 mod call;
@@ -42,6 +50,8 @@ pub use access::endpoint::{Endpoint, Style};
 pub use access::keys::Keys;
 pub use call::store::{Settings, Store};
 pub use error::{Error, Fault};
+pub use haul_fetch::Config;
+pub use haul_io::Cancel;
 pub use object::assembly::Assembly;
 pub use object::conditions::Conditions;
 pub use object::listing::{Listed, Listing};

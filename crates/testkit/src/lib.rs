@@ -23,6 +23,7 @@ pub use files::workdir::Workdir;
 pub use mounts::faulty::Faults;
 pub use mounts::mount::Mount;
 pub use outcomes::{Outcomes, by_job, outcomes, without_engine};
+pub use program::fresh_project::{FreshProject, check_program_lines};
 pub use program::golden::check_golden;
 pub use program::haul::{Haul, Run, Running};
 pub use program::limits::{Limits, deny_from_now_on, denying};

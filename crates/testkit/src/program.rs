@@ -4,6 +4,7 @@
 //! Leaves: exit status, both output streams, the comparison with a golden file.
 //! Private to this room: processes and pipes; none outlives its test.
 
+pub(crate) mod fresh_project;
 pub(crate) mod golden;
 pub(crate) mod haul;
 mod json_lines;

@@ -21,6 +21,7 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     step("docs", || succeed(cargo(root, &docs).env("RUSTDOCFLAGS", "-D warnings")))?;
     step("test, as README.md says", || test(repository))?;
     step("test, with OpenSSL", || openssl(repository))?;
+    step("test, without features", || featureless(repository))?;
     mixture::ci(repository)?;
     step("loom", || model(repository, "loom", &["--lib", "--test", "loom"]))?;
     step("shuttle", || model(repository, "shuttle", &["--test", "shuttle"]))
@@ -43,6 +44,16 @@ fn openssl(repository: &Repository) -> Result<(), String> {
     }
     let arguments = ["test", "--package", "haul-age-format", "--features", "openssl"];
     succeed(&mut cargo(&repository.root, &arguments))
+}
+
+/// Tests the libraries that have features without any.
+fn featureless(repository: &Repository) -> Result<(), String> {
+    for library in ["haul-age-format", "haul-seal", "haul-fetch"] {
+        // Tests of other crates would add features.
+        let arguments = ["test", "--package", library, "--no-default-features"];
+        succeed(&mut cargo(&repository.root, &arguments))?;
+    }
+    Ok(())
 }
 
 fn test(repository: &Repository) -> Result<(), String> {

@@ -7,8 +7,10 @@
 
 mod bench;
 mod ci;
+mod feature_costs;
 mod fuzz;
 mod mixture;
+mod public_api;
 mod readme;
 mod repository;
 mod soak;
@@ -25,6 +27,9 @@ usage: cargo xtask CHORE
 chores:
   ci                    everything that must hold: fmt, tidy, clippy, docs, the tests as README.md runs them
   tidy                  what clippy can't check: circles of modules, sizes, contracts, layers, English, the map
+  public-api [--write]  compares the public interfaces of the libraries with their listings, or writes these
+  feature-costs [--timed]
+                        the crates that each feature of the libraries builds, and the seconds, from empty folders
   soak --minutes N [--seed S] [--kind trees|fetches|differential] [--faults F] [--spare-threads]
                         random mixtures of haul's commands under faults for N minutes, to the first fault or the F-th
   soak --seed S --step K
@@ -45,6 +50,12 @@ fn main() -> ExitCode {
     let outcome = match args.as_slice() {
         ["ci"] => Repository::here().and_then(|repository| ci::run(&repository)),
         ["tidy"] => Repository::here().and_then(|repository| tidy::run(&repository)),
+        ["public-api"] => Repository::here().and_then(|repository| public_api::check(&repository)),
+        ["public-api", "--write"] => Repository::here().and_then(|repository| public_api::write(&repository)),
+        ["feature-costs"] => Repository::here().and_then(|repository| feature_costs::run(&repository, false)),
+        ["feature-costs", "--timed"] => {
+            Repository::here().and_then(|repository| feature_costs::run(&repository, true))
+        }
         ["soak"] => Repository::here().and_then(|repository| soak::run(&repository, None)),
         ["soak", "--only", name] => {
             Repository::here().and_then(|repository| soak::run(&repository, Some(name)))

@@ -25,6 +25,8 @@ pub enum KeyTextError {
     Unsupported,
     /// An RSA key of more than 8192 bits, in a build without the feature `openssl`.
     LargeRsa,
+    /// An SSH key, in a build without the feature `ssh`.
+    SshNotBuilt,
     /// The encoding is sound, but its content is not a usable key.
     InvalidKey,
     /// A plugin's identity was asked for its recipient's text, which only the plugin knows.
@@ -45,6 +47,7 @@ impl fmt::Display for KeyTextError {
             Self::LargeRsa => {
                 "an RSA key of more than 8192 bits, which needs a build with the feature openssl"
             }
+            Self::SshNotBuilt => "an SSH key, which needs a build with the feature ssh",
             Self::InvalidKey => "invalid",
             Self::OfPlugin => "a plugin's identity, whose recipient only the plugin knows",
         })
@@ -67,6 +70,8 @@ pub enum SshKeyError {
     LargeRsa,
     /// The type or size of the key, or the way the file is protected, isn't supported.
     Unsupported,
+    /// Any SSH key, in a build without the feature `ssh`.
+    NotBuilt,
 }
 
 impl fmt::Display for SshKeyError {
@@ -79,6 +84,7 @@ impl fmt::Display for SshKeyError {
                 "an RSA key of more than 8192 bits, which needs a build with the feature openssl"
             }
             Self::Unsupported => "SSH private key of an unsupported type or size",
+            Self::NotBuilt => "an SSH private key, which needs a build with the feature ssh",
         })
     }
 }

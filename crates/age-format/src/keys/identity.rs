@@ -10,9 +10,8 @@ use super::hybrid::{self, HybridIdentity};
 use super::passphrase::{self, Passphrase};
 use super::plugin::{self, PluginIdentity};
 use super::recipient::Recipient;
-use super::ssh::identity::SshIdentity;
-use super::ssh::recipient::is_public_key;
-use super::ssh::stanza::is_tag;
+use super::ssh::SshIdentity;
+use super::ssh_forms::{is_public_key, is_tag};
 use super::x25519::{self, X25519Identity};
 use crate::error::HeaderError;
 use crate::file_key::FileKey;
@@ -26,7 +25,7 @@ pub enum Identity {
     X25519(X25519Identity),
     /// A post-quantum secret key.
     Hybrid(HybridIdentity),
-    /// An SSH private key.
+    /// An SSH private key. Needs the feature `ssh`.
     Ssh(SshIdentity),
     /// A plugin's identity. It opens nothing by itself: the plugin has to unwrap the file key.
     Plugin(PluginIdentity),

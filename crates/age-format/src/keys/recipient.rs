@@ -9,8 +9,8 @@ use super::error::KeyTextError;
 use super::hybrid::HybridRecipient;
 use super::passphrase::Passphrase;
 use super::plugin::{self, PluginIdentity, PluginRecipient};
-use super::ssh::private_key::is_private_key;
-use super::ssh::recipient::{SshRecipient, is_public_key};
+use super::ssh::SshRecipient;
+use super::ssh_forms::{is_private_key, is_public_key};
 use super::tagged::{self, TaggedRecipient};
 use super::x25519::X25519Recipient;
 
@@ -22,7 +22,7 @@ pub enum Recipient {
     X25519(X25519Recipient),
     /// A post-quantum public key. It can't be combined with other types.
     Hybrid(HybridRecipient),
-    /// An SSH public key.
+    /// An SSH public key. Needs the feature `ssh`.
     Ssh(SshRecipient),
     /// A public key in hardware, whose identity a plugin serves.
     Tagged(TaggedRecipient),

@@ -19,7 +19,7 @@ use super::identity::Identity;
 use super::passphrase::Passphrase;
 use super::plugin;
 use super::recipient::Recipient;
-use super::ssh::identity::SshIdentity;
+use super::ssh::SshIdentity;
 use crate::encoding::{from_base64, to_base64};
 
 const PASSPHRASE_TAG: &str = "HAUL-PASSPHRASE-";

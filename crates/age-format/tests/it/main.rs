@@ -8,7 +8,10 @@ mod armor;
 mod cctv;
 mod format;
 mod keys;
+#[cfg(not(feature = "ssh"))]
+mod no_ssh;
 mod properties;
+#[cfg(feature = "ssh")]
 mod ssh;
 mod tagged;
 mod vectors;

@@ -257,3 +257,34 @@ fn unsafe_public_keys_are_refused() {
     assert_eq!(refused(line("sk-ssh-ed25519@openssh.com", &[&[9; 32]])), Some(KeyTextError::Unsupported));
     assert_eq!(refused("ssh-dss AAAA".to_owned()), Some(KeyTextError::InvalidKey));
 }
+
+#[test]
+fn ssh_public_keys_are_strict() {
+    for name in ["ed25519", "rsa"] {
+        let line = file(&format!("{name}.pub"));
+        let recipient: Recipient = line.trim_end().parse().unwrap();
+        let two_words: Vec<_> = line.split(' ').take(2).collect();
+        assert_eq!(recipient.to_secret_text().as_str(), two_words.join(" "));
+        let refused = |line: &str| line.parse::<Recipient>().unwrap_err();
+        assert_eq!(refused(&two_words[0][..7]), KeyTextError::InvalidKey);
+        assert_eq!(refused(&two_words.join(" ")[..60]), KeyTextError::InvalidKey);
+        assert_eq!(refused(&two_words.join("  ")), KeyTextError::InvalidKey);
+        assert_eq!(refused(&format!("{}AA", two_words.join(" "))), KeyTextError::InvalidKey);
+    }
+    assert_eq!(file("ecdsa.pub").parse::<Recipient>().unwrap_err(), KeyTextError::Unsupported);
+    assert_eq!(file("rsa-short.pub").parse::<Recipient>().unwrap_err(), KeyTextError::WrongLength);
+}
+
+#[test]
+fn ssh_private_keys_ask_for_their_passphrase() {
+    let protected = file("ed25519-protected");
+    assert_eq!(SshIdentity::from_file_text(&protected).unwrap_err(), SshKeyError::Protected);
+    let wrong = SshIdentity::from_protected_text(&protected, "wrong horse").unwrap_err();
+    assert_eq!(wrong, SshKeyError::WrongPassphrase);
+    assert!(SshIdentity::from_protected_text(&protected, "correct horse").is_ok());
+    let refused = |text: &str| SshIdentity::from_protected_text(text, "correct horse").unwrap_err();
+    assert_eq!(refused(&file("ecdsa")), SshKeyError::Unsupported);
+    assert_eq!(refused(&file("rsa-pem-protected")), SshKeyError::Unsupported);
+    assert_eq!(refused(&protected[..200]), SshKeyError::Malformed);
+    assert_eq!(refused(&format!("{protected}{}", "x".repeat(70_000))), SshKeyError::Malformed);
+}

@@ -33,6 +33,7 @@ pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
         SkipReason::Suffixed => "its name says that it is sealed, but it is not an age file",
         SkipReason::Unchanged => "it is unchanged since it was sealed",
         SkipReason::OtherName => "another name of a file that is already included",
+        _ => "it is skipped",
     }
 }
 
@@ -206,6 +207,7 @@ impl DescribeOutput<Task> for Outcome {
             Outcome::Mirrored { lost_attributes, .. } => {
                 (!lost_attributes.is_empty()).then(|| lost_attributes_text(lost_attributes))
             }
+            _ => None,
         }
     }
 
@@ -239,6 +241,7 @@ impl DescribeOutput<Task> for Outcome {
             Outcome::Skipped(reason) => {
                 members.insert("skipped".to_owned(), skip_reason(*reason).into());
             }
+            _ => {}
         }
         if !self.shortfalls().is_empty() {
             members.insert("not_kept".to_owned(), shortfalls::names(self.shortfalls()).into());
@@ -250,7 +253,7 @@ impl DescribeOutput<Task> for Outcome {
         match self {
             Outcome::File { remarks, .. } => remarks.shortfalls,
             Outcome::Mirrored { shortfalls, .. } => *shortfalls,
-            Outcome::Skipped(_) => Shortfalls::default(),
+            _ => Shortfalls::default(),
         }
     }
 }
@@ -261,7 +264,7 @@ impl DescribeFailure for Error {
             ErrorKind::NoMatch => Exit::NoMatch,
             ErrorKind::Damaged => Exit::Damaged,
             ErrorKind::NoSpace => Exit::NoSpace,
-            ErrorKind::Cancelled | ErrorKind::Other => Exit::Failed,
+            _ => Exit::Failed,
         }
     }
 

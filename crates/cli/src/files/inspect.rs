@@ -54,7 +54,7 @@ impl InspectPlan {
                     voice.note(format!("{} was left alone: {}", quoted(source), skip_reason(*reason)));
                     continue;
                 }
-                Task::Bad { .. } | Task::Refused { .. } | Task::Mirrored { .. } => continue,
+                _ => continue,
             };
             let subject = quoted(task.source());
             let is_read = match facts {

@@ -137,14 +137,12 @@ pub(super) fn print<J: Reportable<Task = Task>>(
                 dry_run.plan(&format!("{} -> {}", quoted(source), quoted(target)), &subject, Some(target));
             }
             Task::Skip { reason, .. } => dry_run.skip(&subject, skip_reason(*reason)),
-            Task::Refused { .. } | Task::Mirrored { .. } => {
-                unreachable!("no plugin was asked and no directory mirrored")
-            }
             Task::Bad { error, .. } => {
                 let no_name = "no name for the result".to_owned();
                 let reason = error.as_ref().map_or(no_name, |error| haul_io::reason(error.cause()));
                 dry_run.fail(&subject, &reason);
             }
+            _ => unreachable!("no plugin was asked and no directory mirrored"),
         }
         if dry_run.is_unread() {
             break;

@@ -1,24 +1,20 @@
-//! Names of sealed results: with a suffix, or hidden. Hidden ones are random, and a sealed list says which is which.
+//! Hidden names of sealed results: they are random, and a sealed list says which is which.
 //!
-//! Owns: the suffix, random names, the journal of a run.
+//! Owns: random names, the journal of a run.
 //! Does not own: the form of the list ([`haul_seal::NameJournal`]), the names that are hidden ([`super::naming`]).
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_fetch::Error;
 use haul_io::reason;
-use haul_seal::{FileOptions, HiddenName, NameJournal, SealedFormat, TREE_IDENTITY_NAME};
+use haul_seal::{FileOptions, HiddenName, NameJournal, SealedFormat};
 
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
 use crate::run::random::system_random;
-
-/// The suffix of sealed files.
-const SUFFIX: &str = ".age";
 
 /// The hidden names of a run. Clones share the list.
 #[derive(Clone)]
@@ -70,39 +66,5 @@ impl Hidden {
         ended
             .map(drop)
             .map_err(|error| format!("the list of names stays a journal, as it can't be completed: {error}"))
-    }
-}
-
-/// The name of the sealed file for a result called `path`, unless that is the name of a sealed file already.
-pub(super) fn sealed_name(path: &Path) -> PathBuf {
-    let is_sealed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("age"));
-    let mut name = path.as_os_str().to_owned();
-    if !is_sealed {
-        name.push(SUFFIX);
-    }
-    let is_identity = |name: &OsStr| name.eq_ignore_ascii_case(TREE_IDENTITY_NAME);
-    // It would pass for the identity of the directory.
-    if Path::new(&name).file_name().is_some_and(is_identity) {
-        return Path::new(&name).with_file_name(format!("_{TREE_IDENTITY_NAME}"));
-    }
-    PathBuf::from(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sealed_files_have_the_suffix_once_and_never_the_name_of_an_identity() {
-        for (path, name) in [
-            ("d/x.tar", "d/x.tar.age"),
-            ("x.age", "x.age"),
-            ("x.AGE", "x.AGE"),
-            ("haul-identity", "_haul-identity.age"),
-            ("d/Haul-Identity.age", "d/_haul-identity.age"),
-            ("haul-identity/x", "haul-identity/x.age"),
-        ] {
-            assert_eq!(sealed_name(Path::new(path)), Path::new(name), "{path}");
-        }
     }
 }

@@ -18,11 +18,12 @@ use haul_fetch::{
     UploadName, Uploader, basename, path_and_query_name, path_name, stays_inside, unreserved,
 };
 use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
+use haul_seal::sealed_path;
 use haul_store::Object;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
-use super::hidden::{Hidden, sealed_name};
+use super::hidden::Hidden;
 use super::requests::{RequestPlan, RequestTemplate};
 use crate::args::NameArg;
 use crate::lists::failures::to_list_line;
@@ -237,7 +238,7 @@ impl Naming {
             (None, NameArg::Hidden) => path_and_query_name(request.url()).into(),
             (None, NameArg::Disposition) => {
                 let name = unreserved(Path::new(&basename(request.url())));
-                let name = if self.is_sealed { sealed_name(&name) } else { name };
+                let name = if self.is_sealed { sealed_path(&name) } else { name };
                 return Ok(Destination::named_in(&self.dir, &name, self.existing, Some(self.mode)));
             }
         };
@@ -245,7 +246,7 @@ impl Naming {
         let name = if item.is_typed { name } else { unreserved(&name) };
         let name = match &self.hidden {
             Some(hidden) => hidden.hide(&name, &redacted_url(&item.url))?,
-            None if self.is_sealed => sealed_name(&name),
+            None if self.is_sealed => sealed_path(&name),
             None => name,
         };
         match &self.uploader {

@@ -5,7 +5,8 @@
 
 use std::process::Command;
 
-use haul_engine::{WorkerCommand, Workers, work};
+use haul_engine::{WorkError, WorkerCommand, Workers, work};
+use haul_io::is_shortage;
 use haul_seal::{OpenJob, RekeyJob, Replacing, SealJob, VerifyJob, XorJob};
 
 use super::signals;
@@ -70,7 +71,12 @@ impl WorkerKind {
             Self::Rekey => work::<RekeyJob>(),
             Self::Measured => lease::serve(),
         };
-        result.map(|()| Exit::Success).map_err(|error| Problem::usage(error.to_string()))
+        match result {
+            Ok(()) => Ok(Exit::Success),
+            // The supervisor has threads in the worker's place, and reports that.
+            Err(WorkError::Io(error)) if is_shortage(&error) => Ok(Exit::Failed),
+            Err(error) => Err(Problem::usage(error.to_string())),
+        }
     }
 }
 

@@ -84,6 +84,23 @@ fn with_fewer_threads_than_asked_for_every_engine_does_the_whole_work() {
 }
 
 #[test]
+fn with_fewer_threads_than_workers_need_the_whole_work_is_done_without_a_panic() {
+    let fixture = Fixture::new(60);
+    for pids in 2..14 {
+        for engine in ["processes=3", "hybrid=2x3", "hybrid=3x1"] {
+            let Some(limits) = Limits::default().pids(pids) else { return };
+            let haul = fixture.haul(limits);
+            let args = ["seal", "-e", engine, "-r", &fixture.recipient, "-o", "sealed", "tree"];
+            let run = haul.run(args).expect_status(0);
+            let stderr = run.stderr_text();
+            assert!(!stderr.contains("panic") && !stderr.contains("error"), "{engine}, {pids}: {stderr}");
+            fixture.is_whole("sealed", &run);
+            std::fs::remove_dir_all(fixture.workdir.path("sealed")).unwrap();
+        }
+    }
+}
+
+#[test]
 fn the_limit_of_a_user_bounds_threads_too() {
     let fixture = Fixture::new(20);
     std::fs::create_dir(fixture.workdir.path("out")).unwrap();

@@ -101,7 +101,10 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
     process.listen(pipe)?;
     std::thread::scope(|scope| {
         for _ in 1..head.threads {
-            scope.spawn(|| process.serve(&job));
+            // Those that can be had share the work.
+            if std::thread::Builder::new().spawn_scoped(scope, || process.serve(&job)).is_err() {
+                break;
+            }
         }
         process.serve(&job);
     });

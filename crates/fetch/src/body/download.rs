@@ -141,10 +141,10 @@ impl Download {
 
     /// Renames the file as the server says, if the task wants that. To be called before the first byte of the whole.
     pub(crate) async fn name(&mut self, io: &impl Io, headers: &HeaderMap) -> Result<(), Error> {
-        let suffix = self.store.suffix().to_owned();
+        let name = disposition_name(headers).map(|name| self.store.file_name(name));
         let (Some(names), Some(sink)) = (&self.names, self.store.file_mut()) else { return Ok(()) };
-        if let Some(name) = disposition_name(headers) {
-            sink.rename(&(name + &suffix));
+        if let Some(name) = name {
+            sink.rename(&name);
         }
         if self.claimed.as_deref() != Some(sink.path()) {
             names.claim(io, sink.path()).await?;

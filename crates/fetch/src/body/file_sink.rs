@@ -155,7 +155,7 @@ impl FileSink {
     }
 
     /// Changes the name within the directory.
-    pub(crate) fn rename(&mut self, name: &str) {
+    pub(crate) fn rename(&mut self, name: &Path) {
         self.publish.path.set_file_name(name);
     }
 

@@ -4,7 +4,7 @@
 //! Does not own: the sink ([`crate::body::sink`]), encoding ([`crate::body::encoded::encoder`]), which bytes belong
 //! together ([`crate::body::download`]).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use haul_io::{Buf, ChunkedFile, File, Io, Offset, Staged};
@@ -63,9 +63,12 @@ impl Store {
         self.encoder.is_some()
     }
 
-    /// What the names of files end in.
-    pub(crate) fn suffix(&self) -> &str {
-        self.encoder.as_ref().map_or("", |encoder| encoder.format().suffix())
+    /// The name of the file for a body called `name`.
+    pub(crate) fn file_name(&self, name: String) -> PathBuf {
+        match &self.encoder {
+            Some(encoder) => encoder.format().stored_path(Path::new(&name)),
+            None => name.into(),
+        }
     }
 
     /// The file that is written, if the body becomes one.

@@ -70,7 +70,8 @@ pub struct Config {
     /// [`Destination::File`](crate::Destination) or [`Destination::Named`](crate::Destination), and without
     /// [`Config::resume`]. Defaults to not at all: see [`Segments`].
     pub segments: Segments,
-    /// Redirects that are followed; one more is an error. Defaults to 10.
+    /// Redirects that are followed; one more is an error. With 0 and without [`Config::fail_on_status`], a redirect is
+    /// the response. Defaults to 10.
     pub redirects_max: u32,
     /// Whether to follow redirects from https to http. Defaults to false.
     pub allow_downgrade: bool,

@@ -313,14 +313,27 @@ impl Request {
         self.settings.as_ref().and_then(|settings| settings.retries).unwrap_or_default()
     }
 
-    /// Follows at most `count` redirects; instead of [`Config::redirects_max`](crate::Config::redirects_max).
+    /// Follows at most `count` redirects; instead of [`Config::redirects_max`](crate::Config::redirects_max). One more
+    /// is [`Error::TooManyRedirects`](crate::Error::TooManyRedirects). With 0 and [`Request::any_status`], a redirect
+    /// is the response, with its Location and its body:
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = haul_fetch::Client::new(haul_fetch::Config::default())?;
+    /// let request = haul_fetch::Request::get("https://example.org/old").redirects_max(0).any_status();
+    /// let moved = client.fetch(request)?;
+    /// println!("{}, {:?}", moved.status, moved.headers.get("location"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn redirects_max(mut self, count: u32) -> Self {
         self.settings_mut().redirects_max = Some(count);
         self
     }
 
     /// Takes every status as a result, also 400 and above; instead of
-    /// [`Config::fail_on_status`](crate::Config::fail_on_status).
+    /// [`Config::fail_on_status`](crate::Config::fail_on_status). Redirects are followed all the same, unless
+    /// [`Request::redirects_max`] is 0.
     pub fn any_status(mut self) -> Self {
         self.settings_mut().any_status = true;
         self

@@ -4,8 +4,9 @@
 //! Does not own: running them ([`crate::downloads::run`]).
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use haul_io::{Cancel, Existing};
+use haul_io::{Cancel, ChunkedFormat, Existing};
 
 use crate::downloads::item::DownloadItem;
 use crate::names::checksum_list::ChecksumList;
@@ -21,6 +22,9 @@ const TRANSFERS_DEFAULT: usize = 16;
 /// file that exists is left as it is: a complete one counts as a success, and one that differs from the server's is an
 /// error ([`Error::Differs`](crate::Error::Differs)). Two URLs with the same name are an error too
 /// ([`Error::NameTaken`](crate::Error::NameTaken)), which [`DownloadItem::named`] avoids.
+///
+/// With [`Config::format`](crate::Config::format), files are stored in that format, and their names end in its suffix,
+/// such as `.age`. Checksums and lengths stay those of the bodies.
 ///
 /// Cost: a thread for each transfer at once, and one for events; memory that doesn't grow with the list.
 ///
@@ -52,6 +56,8 @@ pub(super) struct Places {
     dir: PathBuf,
     existing: Existing,
     mode: Option<u32>,
+    /// What bodies are stored in; their files are named accordingly.
+    format: Option<Arc<dyn ChunkedFormat>>,
     checksums: Option<ChecksumList>,
 }
 
@@ -67,6 +73,7 @@ impl<'a> Downloads<'a> {
                 dir: PathBuf::from("."),
                 existing: Existing::Refuse,
                 mode: client.new_file_mode(),
+                format: client.shared().config.format.clone(),
                 checksums: None,
             },
             transfers: TRANSFERS_DEFAULT,
@@ -150,7 +157,8 @@ impl Places {
             Some(Some(checksums)) => checksums.to_vec(),
             Some(None) => return Err(format!("no checksum is listed for {name:?}")),
         };
-        Ok((Destination::file_in(&self.dir, &name, self.existing, self.mode), checksums))
+        let path = self.format.as_ref().map_or(name.clone(), |format| format.stored_path(&name));
+        Ok((Destination::file_in(&self.dir, &path, self.existing, self.mode), checksums))
     }
 }
 

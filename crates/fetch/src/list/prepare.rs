@@ -161,12 +161,14 @@ async fn prepare_kept<I: Io>(
         return Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task, encoding));
     }
     let partial = Partial::of(publish, &request.url).encoded(encoding.is_some());
-    match partial.find(io).await? {
-        None => Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task, encoding)),
-        Some(kept) if let Some(encoding) = encoding => {
+    match (partial.find(io).await?, encoding) {
+        (None, encoding) => {
+            Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), Some(partial))), task, encoding))
+        }
+        (Some(kept), Some(encoding)) => {
             Box::pin(restore(io, encoding, task, EncodedPart { publish, partial, kept })).await
         }
-        Some(kept) => {
+        (Some(kept), None) => {
             let prefix = kept.prefix.clone();
             let sink = Sink::file(FileSink::resumed(publish.clone(), partial, kept));
             let download = Download::resumed(io, sink, task.expected.clone(), prefix).await?;

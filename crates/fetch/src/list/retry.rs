@@ -178,7 +178,9 @@ fn jittered(pause: Duration, random: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ProxyError, Response, TlsError};
+    #[cfg(feature = "tls")]
+    use crate::TlsError;
+    use crate::{ProxyError, Response};
 
     fn to_proxy(source: Error) -> Error {
         Error::ToProxy { address: "p:1".to_owned(), source: Box::new(source) }
@@ -209,8 +211,11 @@ mod tests {
             (Error::Protocol(incomplete), true, false),
             (Error::Protocol(ProtocolError::ClosedBeforeResponse), true, false),
             (Error::Protocol(ProtocolError::BareCr), false, false),
+            #[cfg(feature = "tls")]
             (Error::Tls(TlsError(rustls::Error::DecryptError)), false, false),
+            #[cfg(feature = "tls")]
             (Error::ProxyTls(TlsError(rustls::Error::DecryptError)), false, false),
+            (Error::NotBuilt { feature: "tls" }, false, false),
             (Error::Resolve(io(ErrorKind::NotFound)), false, false),
             (Error::Resolve(io(ErrorKind::WouldBlock)), true, true),
             (Error::Resolve(io(ErrorKind::TimedOut)), true, true),

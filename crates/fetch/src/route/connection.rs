@@ -5,11 +5,9 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use haul_io::{Buf, Io, Socket};
-use rustls::ClientConfig;
 use url::Url;
 
 use crate::client::details;
@@ -18,8 +16,9 @@ use crate::route::addresses::addresses;
 use crate::route::hops::Route;
 use crate::route::origin::Origin;
 use crate::route::proxy::{Proxy, ProxyKind};
+#[cfg(feature = "socks")]
 use crate::route::socks::{self, Target};
-use crate::route::tls::{Tls, TlsSettings};
+use crate::route::tls::session::{Tls, TlsConfig, TlsSettings};
 use crate::route::tunnel;
 use crate::route::wire::{Wait, Wire};
 use crate::{Config, Error, Phase, Times};
@@ -56,6 +55,9 @@ pub(crate) struct Dial<'a, I> {
 impl Connection {
     /// Connects to the origin of `url` by `route`.
     pub(crate) async fn open<I: Io>(mut dial: Dial<'_, I>, url: &Url, route: Route) -> Result<Self, Error> {
+        if let Some(feature) = route.missing_feature() {
+            return Err(Error::NotBuilt { feature });
+        }
         let origin = Origin::of(url);
         let socket = dial.socket(&route, &origin).await?;
         let link = dial.link(&route, socket).await?;
@@ -193,12 +195,7 @@ impl<I: Io> Dial<'_, I> {
         tls.map_err(Error::at_proxy)
     }
 
-    async fn handshake<W: Wire>(
-        &mut self,
-        config: Arc<ClientConfig>,
-        host: &str,
-        wire: W,
-    ) -> Result<Tls<W>, Error> {
+    async fn handshake<W: Wire>(&mut self, config: TlsConfig, host: &str, wire: W) -> Result<Tls<W>, Error> {
         let started = self.io.now();
         let tls = Tls::handshake(self.io, config, host, wire, self.deadline).await;
         self.times.tls += self.io.now() - started;
@@ -212,17 +209,20 @@ impl<I: Io> Dial<'_, I> {
     async fn pass(&mut self, wire: &mut impl Wire, proxy: &Proxy, origin: &Origin) -> Result<(), Error> {
         let (io, config, deadline) = (self.io, self.config, self.deadline);
         let started = io.now();
-        let host = origin.url_host()?;
         let passed = match proxy.kind() {
             ProxyKind::Http | ProxyKind::Https => {
                 tunnel::connect(io, config, wire, proxy, origin, deadline).await
             }
+            #[cfg(not(feature = "socks"))]
+            ProxyKind::Socks5 | ProxyKind::Socks5h => Err(Error::NotBuilt { feature: "socks" }),
+            #[cfg(feature = "socks")]
             ProxyKind::Socks5h => {
-                let target = Target::Name(host, origin.port);
+                let target = Target::Name(origin.url_host()?, origin.port);
                 socks::connect(io, wire, proxy, &target, deadline).await
             }
+            #[cfg(feature = "socks")]
             ProxyKind::Socks5 => {
-                let found = addresses(io, config, &host, origin.port, self.left()).await?;
+                let found = addresses(io, config, &origin.url_host()?, origin.port, self.left()).await?;
                 let target = Target::Address(*found.first().expect("found addresses are never none"));
                 socks::connect(io, wire, proxy, &target, deadline).await
             }

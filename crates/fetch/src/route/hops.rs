@@ -4,7 +4,7 @@
 //! Does not own: making connections ([`crate::route::connection`]).
 
 use crate::route::origin::Origin;
-use crate::route::proxy::Proxy;
+use crate::route::proxy::{Proxy, ProxyKind};
 use crate::{Config, Request};
 
 /// The route of a connection. A connection is reused only for requests with the same route.
@@ -25,6 +25,24 @@ impl Route {
             None => Self::Direct(origin),
             Some(proxy) if proxy.kind().reads_requests() && !origin.tls => Self::Forward(proxy.clone()),
             Some(proxy) => Self::Tunnel(origin, proxy.clone()),
+        }
+    }
+
+    /// The feature that this route needs and the build lacks.
+    pub(crate) fn missing_feature(&self) -> Option<&'static str> {
+        let (has_tls, kind) = match self {
+            Self::Direct(origin) => (origin.tls, None),
+            Self::Forward(proxy) => (false, Some(proxy.kind())),
+            Self::Tunnel(origin, proxy) => (origin.tls, Some(proxy.kind())),
+        };
+        let needs_tls = has_tls || kind == Some(ProxyKind::Https);
+        let needs_socks = matches!(kind, Some(ProxyKind::Socks5 | ProxyKind::Socks5h));
+        if needs_tls && !cfg!(feature = "tls") {
+            Some("tls")
+        } else if needs_socks && !cfg!(feature = "socks") {
+            Some("socks")
+        } else {
+            None
         }
     }
 

@@ -136,7 +136,7 @@ impl<I: Io> Attempt<'_, I> {
                 download.set_unchanged();
                 return Ok(Step::Complete(self.response(request, head.clone())));
             }
-            let next = self.redirected(request, head)?;
+            let next = self.followed(request, head)?;
             if next.is_none() && ask.is_refused(head) {
                 self.drain(request, answered).await;
                 ask = Ask::Whole;
@@ -252,6 +252,11 @@ impl<I: Io> Attempt<'_, I> {
         Err(Error::TooManyRedirects)
     }
 
+    /// As [`Attempt::redirected`], unless a redirect is what `request` asks for.
+    fn followed(&self, request: &Request, head: &ResponseHead) -> Result<Option<Request>, Error> {
+        if self.config().takes_redirects(request) { Ok(None) } else { self.redirected(request, head) }
+    }
+
     /// The request that the response with `head` redirects to.
     pub(crate) fn redirected(
         &self,
@@ -278,9 +283,10 @@ impl<I: Io> Attempt<'_, I> {
         let has_failed = if self.config().sync || self.config().fails_on_status(request) {
             !status.is_success()
         } else {
-            // A redirect without a target is no content, whatever is wanted of failed requests.
             let is_tried_again = self.may_retry && is_transient(status, &self.config().retry_statuses);
-            status.is_redirection() || is_tried_again
+            // A redirect without a target is no content, whatever is wanted of failed requests.
+            let is_astray = status.is_redirection() && !self.config().takes_redirects(request);
+            is_astray || is_tried_again
         };
         has_failed && !concerns_range
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::Config;
 use crate::body::encoded::encoding::Encoding;
 use crate::route::pool::Pool;
-use crate::route::tls::TlsSettings;
+use crate::route::tls::session::TlsSettings;
 use crate::segments::host_permits::HostPermits;
 use crate::transfer::pace::Throttle;
 use crate::transfer::pieces::LargePieces;

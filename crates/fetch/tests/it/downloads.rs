@@ -17,6 +17,11 @@ fn client() -> Client {
     Client::new(Config { retry_pause: Duration::ZERO, ..Config::default() }).unwrap()
 }
 
+fn sha256(bytes: &[u8]) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn files(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = files_below(dir)
         .unwrap()
@@ -56,6 +61,34 @@ fn files_get_the_names_of_their_urls_and_failures_are_reported() {
     assert!(reasons["a.txt"].reason.contains("same file name"), "{}", reasons["a.txt"].reason);
     let failed = report.all().unwrap_err();
     assert!(failed.to_string().starts_with("4 of 7 downloads failed; the first: cannot fetch "), "{failed}");
+}
+
+#[test]
+fn sealed_files_have_the_suffix_and_no_reserved_name() {
+    let ada = haul_seal::X25519Identity::generate();
+    let format = haul_seal::SealedFormat::new(vec![ada.to_recipient().into()]).unwrap();
+    let format = Arc::new(format.identities(vec![ada.clone().into()]));
+    let client = Client::new(Config { format: Some(format), ..Config::default() }).unwrap();
+    let server = Server::start(|request| Answer::ok(request.path().to_owned()).header("ETag", "\"a\""));
+    let dir = tempfile::tempdir().unwrap();
+    let into = dir.path().join("new");
+    let mut items: Vec<DownloadItem> =
+        ["/a.txt", "/old.age", "/haul-identity"].map(|path| server.url(path).into()).into();
+    items.push(DownloadItem::from(server.url("/c")).named("sub/named"));
+    let sums = ["a.txt", "old.age", "haul-identity", "sub/named"];
+    let body_of = |name: &str| if name == "sub/named" { "/c".to_owned() } else { format!("/{name}") };
+    let list: String =
+        sums.iter().map(|name| format!("{}  {name}\n", sha256(body_of(name).as_bytes()))).collect();
+    let list = ChecksumList::parse(list.as_bytes()).unwrap();
+    let run = || Downloads::new(&client).into_dir(&into).checksums(list.clone()).run(items.clone());
+    assert_eq!(run().unwrap().all().unwrap().succeeded, 4);
+    assert_eq!(files(&into), ["_haul-identity.age", "a.txt.age", "old.age", "sub/named.age"]);
+    let opened = |name: &str| {
+        haul_seal::open_bytes(&std::fs::read(into.join(name)).unwrap(), &[ada.clone().into()]).unwrap()
+    };
+    assert_eq!((opened("a.txt.age"), opened("sub/named.age")), (b"/a.txt".to_vec(), b"/c".to_vec()));
+    let again = run().unwrap().all().unwrap();
+    assert_eq!((again.succeeded, again.skipped), (4, 4), "each file is known by its content");
 }
 
 #[test]

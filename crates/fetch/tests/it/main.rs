@@ -9,7 +9,6 @@ mod encoded;
 mod list;
 #[cfg(feature = "cookies")]
 mod properties;
-mod public_api;
 mod route;
 mod segments;
 mod transfer;

@@ -38,6 +38,8 @@ pub enum PluginProblem {
     Fault(PluginFault),
     /// The run was cancelled.
     Cancelled,
+    /// The build lacks the feature `plugins`.
+    NotBuilt,
 }
 
 impl PluginError {
@@ -78,6 +80,9 @@ impl fmt::Display for PluginError {
             PluginProblem::Silent => write!(f, "{program} gave no answer in time"),
             PluginProblem::Fault(fault) => write!(f, "{program}: {}", harmless(&fault.to_string())),
             PluginProblem::Cancelled => f.write_str("cancelled"),
+            PluginProblem::NotBuilt => {
+                write!(f, "{program} needs a build with the feature `plugins` of haul-seal")
+            }
         }
     }
 }

@@ -34,6 +34,9 @@ use crate::task::{FileOptions, Outcome, Remarks, SourceFile, Task};
 /// At every instant the name leads to the old or to the new file. Its header is authenticated, and so is its last
 /// chunk in the new file, which shows that the copy is complete. Armored files are authenticated as a whole. A symbolic
 /// link is refused.
+///
+/// Cost for each file: as opening its header and sealing a new one, and a copy of its payload; none of the payload
+/// where the file system can share blocks. Memory for each task in work: a file of up to 1 MiB and its result.
 pub struct RekeyJob {
     identities: JobIdentities,
     recipients: Vec<Recipient>,
@@ -63,7 +66,8 @@ impl RekeyJob {
         Ok(Self { identities: JobIdentities::new(identities), recipients, options })
     }
 
-    /// Returns what a [`KeySource`](crate::KeySource) must ask plugins for this job's tasks.
+    /// Returns what a [`KeySource`](crate::KeySource) must ask plugins for this job's tasks. `random` fills a buffer
+    /// with random bytes.
     pub fn key_request(&self, random: &mut dyn FnMut(&mut [u8])) -> KeyRequest {
         self.identities.rekey_request(&self.recipients, random)
     }

@@ -24,7 +24,14 @@ use crate::task::{FileOptions, Outcome, Pair, SkipReason, SourceFile, Task};
 /// The longest header that an up-to-date result is assumed to have, in bytes.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
 
-/// Seals each task's source to the recipients.
+/// Seals each task's source to the recipients. [`SealTree`](crate::SealTree) runs it over trees.
+///
+/// Memory for each task in work: a file of up to 1 MiB and its result, or two buffers of 256 KiB. Cost for each file:
+/// about 30 µs for an X25519 recipient, a second for a passphrase, and for its bytes the time of ChaCha20-Poly1305.
+///
+/// A task fails with [`Error::Exists`], [`Error::NotRegular`], [`Error::SourceChanged`] or [`Error::Exchanged`] if its
+/// files aren't what they should be, [`Error::Recipients`] or [`Error::Plugin`] if there is no header, and
+/// [`Error::Io`] with the step that failed. Nothing is left of its result then.
 pub struct SealJob {
     pub(super) recipients: Vec<Recipient>,
     pub(super) options: FileOptions,
@@ -48,7 +55,8 @@ impl SealJob {
         Self { armored, ..self }
     }
 
-    /// Returns what a [`KeySource`](crate::KeySource) must ask plugins for this job's tasks.
+    /// Returns what a [`KeySource`](crate::KeySource) must ask plugins for this job's tasks. `random` fills a buffer
+    /// with random bytes.
     pub fn key_request(&self, random: &mut dyn FnMut(&mut [u8])) -> KeyRequest {
         KeyRequest::to_seal(&self.recipients, || self.run_key.get_or_create(random))
     }

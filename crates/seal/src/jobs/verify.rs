@@ -20,6 +20,8 @@ use crate::task::{Outcome, Pair, Remarks, SourceFile, Task};
 
 /// Authenticates each task's source, armored or not, with the first identity that fits. The target is ignored; see
 /// [`Task::check`]. If several chunks of a file are damaged, the error names the one that was found first.
+///
+/// Memory, costs and errors of tasks are those of an [`OpenJob`](crate::OpenJob); nothing is written.
 pub struct VerifyJob {
     pub(super) identities: JobIdentities,
 }
@@ -37,7 +39,8 @@ impl VerifyJob {
         Self { identities: JobIdentities::new(identities) }
     }
 
-    /// Returns what a [`KeySource`](crate::KeySource) must ask plugins for this job's tasks.
+    /// Returns what a [`KeySource`](crate::KeySource) must ask plugins for this job's tasks. `random` fills a buffer
+    /// with random bytes.
     pub fn key_request(&self, random: &mut dyn FnMut(&mut [u8])) -> KeyRequest {
         self.identities.key_request(random)
     }

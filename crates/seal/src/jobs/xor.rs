@@ -17,7 +17,9 @@ use crate::error::{During, Error, ErrorKind};
 use crate::payload::segments::{PIECE_BYTES, Piece, SMALL_BYTES, buffer_bytes, segment_count};
 use crate::task::{FileOptions, Outcome, Pair, Remarks, SourceFile, Task};
 
-/// Combines each task's source with a key.
+/// Combines each task's source with a key, byte by byte by exclusive or. This is no encryption: it protects nothing.
+///
+/// Memory for each task in work: a file of up to 1 MiB, or two buffers of 256 KiB.
 pub struct XorJob {
     pattern: Pattern,
     pub(super) mode: XorMode,
@@ -127,7 +129,7 @@ impl XorJob {
                 written.map_err(|error| {
                     if has_begun { Error::HalfOverwritten } else { Error::at(During::Write)(error) }
                 })?;
-                self.closes.check(io, &source).await?;
+                self.closes.check(io, source).await?;
                 buf
             }
             XorMode::Replace(_) => {

@@ -23,7 +23,8 @@ use super::ui::{PluginLimits, PluginUi};
 use crate::error::{PluginError, PluginProblem};
 use crate::task::Refusal;
 
-/// The plugins on a search path.
+/// The plugins on a search path. Any thread may use them; each session starts a process of its own, which ends with it.
+/// Without the feature `plugins`, every session fails with [`PluginProblem::NotBuilt`].
 pub struct Plugins {
     search_path: OsString,
     ui: Box<dyn PluginUi>,
@@ -177,6 +178,9 @@ impl Plugins {
         mut hear: impl FnMut(Stanza) -> Result<Turn, PluginFault>,
     ) -> Result<(), PluginProblem> {
         let Opening { program, argument, request, file_count, cancel } = opening;
+        if cfg!(not(feature = "plugins")) {
+            return Err(PluginProblem::NotBuilt);
+        }
         let path = self.find(program).ok_or(PluginProblem::Missing)?;
         let reader = PluginReader::new(file_count);
         let mut process = Process::start(&path, argument, reader, self.limits, cancel)?;

@@ -39,7 +39,7 @@ pub(super) fn accept(
         && let Some(options) = options
         && let Some(plugins) = &options.plugins
     {
-        let answers = plugins.unwrap(identities, slice::from_ref(&header), &options.cancel);
+        let answers = plugins.unwrap(identities, slice::from_ref(&header), &options.switch()?);
         let file_key = answers.into_iter().next().unwrap_or(Ok(None)).map_err(Error::Plugin)?;
         payload = HeaderKeys::new(identities, file_key).open(&header, header_bytes, nonce);
     }

@@ -36,7 +36,7 @@ pub fn open_stream(
     let mut source = unarmored(source).map_err(Error::of_read)?;
     let Accepted { payload, start } = accept(&mut source, identities, Some(options))?;
     let pieces = Pieces::new(source, SEALED_CHUNK_BYTES, &start);
-    let moved = Turns::new(pieces, sink, &options.cancel)
+    let moved = Turns::new(pieces, sink, options.cancel.as_ref())
         .run(options.workers, |chunks: ChunkRun, sealed: &[u8], plain: &mut Buf| {
             payload.open_chunks(chunks, sealed, plain)
         })?;

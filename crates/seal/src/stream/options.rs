@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use haul_io::Cancel;
 
+use crate::error::{During, Error};
 use crate::plugin::Plugins;
 
 /// How a stream is transformed.
@@ -20,8 +21,9 @@ pub struct StreamOptions {
     /// The plugins to ask if recipients or identities need them. Defaults to none.
     pub plugins: Option<Arc<Plugins>>,
     /// Cancels the work when triggered. The work itself triggers it as soon as it fails, so that a source or sink that
-    /// observes it ([`haul_io::StreamReader`], [`haul_io::StreamWriter`]) stops waiting.
-    pub cancel: Cancel,
+    /// observes it ([`StreamReader`](crate::StreamReader), [`StreamWriter`](crate::StreamWriter)) stops waiting.
+    /// Defaults to none.
+    pub cancel: Option<Cancel>,
 }
 
 /// The lengths of a stream.
@@ -36,7 +38,18 @@ pub struct Streamed {
 impl StreamOptions {
     /// Returns the defaults with `cancel`.
     pub fn new(cancel: Cancel) -> Self {
+        Self { cancel: Some(cancel), ..Self::default() }
+    }
+
+    /// The caller's switch, or one that nobody triggers.
+    pub(super) fn switch(&self) -> Result<Cancel, Error> {
+        self.cancel.clone().map_or_else(Cancel::new, Ok).map_err(Error::at(During::OpenSource))
+    }
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
         let workers = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        Self { workers, armored: false, plugins: None, cancel }
+        Self { workers, armored: false, plugins: None, cancel: None }
     }
 }

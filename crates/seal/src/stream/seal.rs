@@ -7,8 +7,9 @@ use std::io::{Read, Write};
 
 use haul_age_format::{
     CHUNK_BYTES, FileKey, Recipient, SealedHeader, check_recipients, seal_header, seal_header_with,
+    system_random,
 };
-use haul_io::{Blocking, Buf, Io};
+use haul_io::Buf;
 
 use super::armor::ArmorWriter;
 use super::options::{StreamOptions, Streamed};
@@ -23,25 +24,27 @@ use crate::payload::chunks::{ChunkRun, seal_chunks};
 /// the sink holds the beginning of an age file, which no key can open to its end.
 ///
 /// ```
-/// use haul_io::{Blocking, Cancel, Io};
-/// use haul_seal::{Identity, Recipient, StreamOptions, X25519Identity, open_stream, seal_stream};
+/// use haul_seal::{StreamOptions, X25519Identity, open_stream, seal_stream};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let system = Blocking::new(Cancel::new()?);
-/// let identity = X25519Identity::generate();
-/// let recipients = [Recipient::X25519(identity.to_recipient())];
-/// let options = StreamOptions::new(Cancel::new()?);
+/// let ada = X25519Identity::generate();
 /// let (mut sealed, mut opened) = (Vec::new(), Vec::new());
-/// seal_stream(&b"Dear Ada"[..], &mut sealed, &recipients, &options)?;
-/// open_stream(&sealed[..], &mut opened, &[Identity::X25519(identity)], &options)?;
+/// let options = StreamOptions::default();
+/// seal_stream(&b"Dear Ada"[..], &mut sealed, &[ada.to_recipient().into()], &options)?;
+/// open_stream(&sealed[..], &mut opened, &[ada.into()], &options)?;
 /// assert_eq!(opened, b"Dear Ada");
 /// # Ok(())
 /// # }
 /// ```
 ///
+/// Memory: two buffers of 256 KiB for each worker of `options`. Whatever the caller's thread, reads and writes wait.
+///
 /// # Errors
 /// [`Error::Recipients`]; [`Error::Plugin`]; [`Error::Io`] with the step that failed, [`During::Read`] or
 /// [`During::Write`].
+///
+/// # Panics
+/// If `source` or `sink` panics, or the system provides no randomness.
 pub fn seal_stream(
     source: impl Read + Send,
     mut sink: impl Write + Send,
@@ -67,7 +70,7 @@ fn seal_into(
     let header = header_for(recipients, options)?;
     sink.write_all(&header.bytes).map_err(Error::at(During::Write))?;
     let pieces = Pieces::new(source, CHUNK_BYTES, &[]);
-    let moved = Turns::new(pieces, sink, &options.cancel).run(
+    let moved = Turns::new(pieces, sink, options.cancel.as_ref()).run(
         options.workers,
         |chunks: ChunkRun, plain: &[u8], sealed: &mut Buf| {
             seal_chunks(&header.payload_key, chunks, plain, sealed);
@@ -78,12 +81,10 @@ fn seal_into(
 }
 
 fn header_for(recipients: &[Recipient], options: &StreamOptions) -> Result<SealedHeader, Error> {
-    let io = Blocking::new(options.cancel.clone());
-    let mut random = |out: &mut [u8]| io.random(out);
     let Some(plugins) = &options.plugins else {
-        return seal_header(recipients, &mut random).map_err(Error::Recipients);
+        return seal_header(recipients, &mut system_random).map_err(Error::Recipients);
     };
-    let file_key = [FileKey::generate_with(&mut random)];
-    let stanzas = plugins.wrap(recipients, &file_key, &options.cancel)?;
-    seal_header_with(recipients, &stanzas[0], &file_key[0], &mut random).map_err(Error::Recipients)
+    let file_key = [FileKey::generate_with(&mut system_random)];
+    let stanzas = plugins.wrap(recipients, &file_key, &options.switch()?)?;
+    seal_header_with(recipients, &stanzas[0], &file_key[0], &mut system_random).map_err(Error::Recipients)
 }

@@ -35,16 +35,12 @@ const CHUNKS_AHEAD: u64 = 4;
 /// ```
 /// use std::io::{Cursor, Read, Seek, SeekFrom};
 ///
-/// use haul_seal::{Identity, Recipient, SealedFile, X25519Identity};
+/// use haul_seal::{SealedFile, X25519Identity};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// # let identity = X25519Identity::generate();
-/// # let recipients = [Recipient::X25519(identity.to_recipient())];
-/// # let options = haul_seal::StreamOptions::new(haul_io::Cancel::new()?);
-/// # let mut sealed = Vec::new();
-/// # haul_seal::seal_stream(&b"Dear Ada"[..], &mut sealed, &recipients, &options)?;
-/// # let file = Cursor::new(sealed);
-/// let mut letter = SealedFile::open(file, &[Identity::X25519(identity)])?;
+/// # let ada = X25519Identity::generate();
+/// # let file = Cursor::new(haul_seal::seal_bytes(b"Dear Ada", &[ada.to_recipient().into()])?);
+/// let mut letter = SealedFile::open(file, &[ada.into()])?;
 /// assert_eq!(letter.len(), 8);
 /// letter.seek(SeekFrom::End(-3))?;
 /// let mut name = String::new();
@@ -148,7 +144,7 @@ impl<R: Read + Seek> SealedFile<R> {
         let pieces = Pieces::within(reader, SEALED_CHUNK_BYTES, chunks.start, ends_payload);
         let pieces_max = (chunks.end - chunks.start).div_ceil(CHUNKS_AHEAD);
         let workers = options.workers.min(NonZeroUsize::new(pieces_max as usize).unwrap_or(options.workers));
-        let moved = Turns::new(pieces, sink, &options.cancel).run(
+        let moved = Turns::new(pieces, sink, options.cancel.as_ref()).run(
             workers,
             |chunks: ChunkRun, sealed: &[u8], plain: &mut Buf| {
                 let opened = payload.open_chunks(chunks, sealed, plain);

@@ -36,7 +36,7 @@ pub(super) struct Turns<'a, R, W> {
     /// Notified when the turn passes to the next worker or all workers must stop.
     passed: Condvar,
     stopped: AtomicBool,
-    cancel: &'a Cancel,
+    cancel: Option<&'a Cancel>,
 }
 
 struct Input<R> {
@@ -54,7 +54,7 @@ struct Output<W> {
 }
 
 impl<'a, R: Read + Send, W: Write + Send> Turns<'a, R, W> {
-    pub(super) fn new(pieces: Pieces<R>, sink: W, cancel: &'a Cancel) -> Self {
+    pub(super) fn new(pieces: Pieces<R>, sink: W, cancel: Option<&'a Cancel>) -> Self {
         Self {
             input: Mutex::new(Input { pieces, turn: 0 }),
             output: Mutex::new(Output { sink, turn: 0, moved: Moved::default(), failure: None }),
@@ -107,8 +107,11 @@ impl<'a, R: Read + Send, W: Write + Send> Turns<'a, R, W> {
         if self.stopped.load(Ordering::Relaxed) {
             return None;
         }
-        let chunks =
-            if self.cancel.is_triggered() { Err(haul_io::cancelled()) } else { input.pieces.take(piece)? };
+        let chunks = if self.cancel.is_some_and(Cancel::is_triggered) {
+            Err(haul_io::cancelled())
+        } else {
+            input.pieces.take(piece)?
+        };
         let turn = input.turn;
         input.turn += 1;
         Some((turn, chunks.map_err(Error::of_read)))
@@ -145,7 +148,7 @@ impl<'a, R: Read + Send, W: Write + Send> Turns<'a, R, W> {
         self.stopped.store(true, Ordering::Relaxed);
         self.passed.notify_all();
         // A worker may be waiting for the source.
-        self.cancel.trigger();
+        self.cancel.iter().for_each(|cancel| cancel.trigger());
     }
 }
 

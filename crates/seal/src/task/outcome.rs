@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The outcome of a task that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Outcome {
     /// The result is complete.
     File {
@@ -33,6 +34,7 @@ pub enum Outcome {
 
 /// Why a name is skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum SkipReason {
     /// It is a symbolic link.
     Symlink,

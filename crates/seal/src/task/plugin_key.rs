@@ -19,6 +19,7 @@ pub struct PluginKey {
 
 /// Why plugins gave no key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Refusal {
     /// A plugin failed.
     Plugin(PluginError),

@@ -14,6 +14,7 @@ use super::tree::WalkOptions;
 
 /// What a walk does with symbolic links below its inputs. An input that is a link is always followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Symlinks {
     /// Skips and reports them.
     #[default]

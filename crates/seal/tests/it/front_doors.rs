@@ -158,3 +158,24 @@ fn a_run_is_cancelled_and_a_panic_of_the_caller_cancels_nothing_else() {
     cancel.trigger();
     assert!(matches!(seal(dir.path()).cancel(&cancel).run(), Err(TreeError::Cancelled(_))));
 }
+
+#[cfg(not(feature = "plugins"))]
+#[test]
+fn a_build_without_plugins_says_so() {
+    let options = StreamOptions { plugins: Some(nobodys_plugins()), ..StreamOptions::default() };
+    let recipient = haul_testkit::PluginFolder::RECIPIENT.parse().unwrap();
+    let error = seal_stream(&b"x"[..], Vec::new(), &[recipient], &options).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::Plugin(_)) && text.contains("the feature `plugins`"), "{text}");
+}
+
+#[cfg(not(feature = "plugins"))]
+fn nobodys_plugins() -> std::sync::Arc<haul_seal::Plugins> {
+    struct Silent;
+    impl haul_seal::PluginUi for Silent {
+        fn answer(&self, _: &str, _: &haul_seal::Question, _: &Cancel) -> Option<zeroize::Zeroizing<String>> {
+            None
+        }
+    }
+    std::sync::Arc::new(haul_seal::Plugins::new("".into(), Silent, haul_seal::PluginLimits::default()))
+}

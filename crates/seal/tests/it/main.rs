@@ -2,6 +2,7 @@
 
 mod front_doors;
 mod jobs;
+#[cfg(feature = "plugins")]
 mod plugins;
 mod races;
 mod rekey;
@@ -9,6 +10,7 @@ mod sealed_file;
 mod simulated;
 mod streams;
 mod verify;
+mod writers;
 
 /// The plugin of the tests in [`plugins`], as a process: its name must be the path of a test in the root.
 #[test]

@@ -215,7 +215,7 @@ impl Store {
                 Err(haul_fetch::Error::Cancelled) => return fail(Error::Cancelled, true),
                 Err(error) => {
                     is_uncertain |= !matches!(error, haul_fetch::Error::Connect(_));
-                    (redirected(error), None)
+                    (error.into(), None)
                 }
             };
             failures += 1;
@@ -237,17 +237,6 @@ fn is_transient(error: &Error) -> bool {
         Error::Fetch(error) => error.fault() == Fault::Network,
         _ => false,
     }
-}
-
-/// A redirect isn't followed: a signature holds for one host.
-fn redirected(error: haul_fetch::Error) -> Error {
-    let status = match &error {
-        haul_fetch::Error::Status(response) if response.status.is_redirection() => response.status.as_u16(),
-        haul_fetch::Error::TooManyRedirects => 307,
-        _ => return error.into(),
-    };
-    let (code, message, request_id) = (String::new(), String::new(), String::new());
-    Error::Refused(Refusal { kind: Kind::Elsewhere, status, code, message, request_id })
 }
 
 fn date(response: &Response) -> Option<std::time::SystemTime> {

@@ -130,9 +130,11 @@ fn expired_keys_are_fetched_again_once() {
 fn redirects_are_not_followed_with_a_signature() {
     let other = Fake::new();
     let url = other.server.url("/bucket/k");
-    let fake = Fake::scripted(move |_, _| Some(Fault::Instead(Answer::redirect(307, &url))));
+    let text = "<Error><Code>TemporaryRedirect</Code><Message>over there</Message></Error>";
+    let fake = Fake::scripted(move |_, _| Some(Fault::Instead(Answer::redirect(307, &url).body(text))));
     let error = fake.store().remove(&object("k")).unwrap_err();
-    assert!(matches!(&error, Error::Refused(refusal) if refusal.kind == Kind::Elsewhere), "{error}");
+    let Error::Refused(refusal) = &error else { panic!("{error}") };
+    assert_eq!((refusal.kind, refusal.status, &*refusal.message), (Kind::Elsewhere, 307, "over there"));
     assert!(other.server.requests().is_empty());
 }
 

@@ -10,12 +10,13 @@ use aws_lc_rs::digest;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use zeroize::Zeroizing;
 
-use super::stanza::{ED25519_TAG, key_hash};
+use super::stanza::key_hash;
 use crate::encoding::to_base64;
 use crate::error::{HeaderError, SealError};
 use crate::file_key::{FileKey, derive, unwrap, wrap};
 use crate::header::stanza::Stanza;
 use crate::keys::curve::{private_key, public_of, shared_secret};
+use crate::keys::ssh_forms::ED25519_TAG;
 
 const INFO: &[u8] = b"age-encryption.org/v1/ssh-ed25519";
 

@@ -38,15 +38,6 @@ pub(super) struct KeyFile {
     pub(super) is_protected: bool,
 }
 
-/// Whether `text` begins like a private key file of any type.
-pub(crate) fn is_private_key(text: &str) -> bool {
-    let labels = ["", "OPENSSH ", "RSA ", "DSA ", "EC ", "ENCRYPTED "];
-    let begin = text.trim_start().strip_prefix("-----BEGIN ").unwrap_or("");
-    labels
-        .iter()
-        .any(|label| begin.strip_prefix(label).is_some_and(|rest| rest.starts_with("PRIVATE KEY-----")))
-}
-
 impl KeyFile {
     /// Reads `text`, with `passphrase` if the file is protected. Cost: by design up to seconds if it is.
     pub(super) fn parse(text: &str, passphrase: Option<&str>) -> Result<Self, SshKeyError> {

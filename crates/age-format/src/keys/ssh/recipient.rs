@@ -12,18 +12,14 @@ use std::sync::Arc;
 use base64::Engine;
 use ssh_key::public::KeyData;
 
-use super::stanza::{ED25519_TAG, RSA_TAG, is_tag, key_hash};
+use super::stanza::key_hash;
 use super::{ed25519, rsa};
 use crate::encoding::BASE64_PADDED;
 use crate::error::SealError;
 use crate::file_key::FileKey;
 use crate::header::stanza::Stanza;
 use crate::keys::error::KeyTextError;
-
-/// Whether `line` has the form of an SSH public key of any type.
-pub(crate) fn is_public_key(line: &str) -> bool {
-    ["ssh-", "ecdsa-", "sk-"].iter().any(|start| line.starts_with(start))
-}
+use crate::keys::ssh_forms::{ED25519_TAG, RSA_TAG, is_tag};
 
 /// A public key to seal to, as in `authorized_keys`. Clones share the key.
 #[derive(Clone)]

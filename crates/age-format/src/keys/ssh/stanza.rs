@@ -1,6 +1,6 @@
 //! The stanzas of the types ssh-ed25519 and ssh-rsa.
 //!
-//! Owns: their tags, their arguments, the short hash that names a key.
+//! Owns: their arguments, the short hash that names a key.
 //! Does not own: what their bodies encrypt.
 
 use aws_lc_rs::digest;
@@ -9,17 +9,10 @@ use crate::encoding::{array_from_base64, to_base64};
 use crate::error::HeaderError;
 use crate::file_key::WRAPPED_BYTES;
 use crate::header::stanza::Stanza;
-
-pub(super) const ED25519_TAG: &str = "ssh-ed25519";
-pub(super) const RSA_TAG: &str = "ssh-rsa";
+use crate::keys::ssh_forms::{ED25519_TAG, RSA_TAG};
 
 /// The length of what a modulus of 16 384 bits encrypts, the largest that other programs use.
 const RSA_BODY_BYTES_MAX: usize = 2048;
-
-/// Whether this room handles stanzas with `tag`.
-pub(crate) fn is_tag(tag: &str) -> bool {
-    tag == ED25519_TAG || tag == RSA_TAG
-}
 
 /// The stanza argument that names a key: the first four bytes of the SHA-256 of its SSH encoding `blob`, in base64.
 /// Two keys may share it.

@@ -19,6 +19,11 @@ impl Config {
         self.fail_on_status && !settings(request).is_some_and(|settings| settings.any_status)
     }
 
+    /// Whether a redirect is the response to `request`: none is followed, and every status is a result.
+    pub(crate) fn takes_redirects(&self, request: &Request) -> bool {
+        self.redirects_max_of(request) == 0 && !self.fails_on_status(request) && !self.sync
+    }
+
     /// The proxies for `request`.
     pub(crate) fn proxies_of<'a>(&'a self, request: &'a Request) -> &'a Proxies {
         settings(request).and_then(|settings| settings.proxies.as_ref()).unwrap_or(&self.proxies)

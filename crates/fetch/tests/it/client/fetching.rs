@@ -45,7 +45,7 @@ fn bodies_are_complete_whatever_their_framing() {
             Answer::ok(body.clone()).preceded_by(*b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
         ];
         for (index, answer) in answers.into_iter().enumerate() {
-            for tls in [false, true] {
+            for tls in [false, true].into_iter().filter(|tls| !tls || cfg!(feature = "tls")) {
                 let answer = answer.clone();
                 let builder = if tls { Server::builder().tls(Tls::good()) } else { Server::builder() };
                 let server = builder.start(move |_| answer.clone());
@@ -126,6 +126,7 @@ fn a_body_that_ends_early_is_never_a_file() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn an_end_without_close_notify_does_not_end_a_body() {
     let answer = Answer::ok("hello").until_close().without_close_notify();
     let server = Server::builder().tls(Tls::good()).start(move |_| answer.clone());
@@ -251,6 +252,7 @@ fn unreachable_hosts_have_distinct_errors() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn certificates_are_checked() {
     for (fault, accepted) in [
         (Fault::None, true),

@@ -172,6 +172,14 @@ fn settings_of_a_request_count_more_than_those_of_the_client() {
     let moved = || Request::get(server.url("/moved"));
     assert!(client().fetch(moved()).is_ok());
     assert!(matches!(client().fetch(moved().redirects_max(0)), Err(Error::TooManyRedirects)));
+    let answered = client().fetch(moved().redirects_max(0).any_status()).unwrap();
+    assert_eq!((answered.status.as_u16(), answered.headers["location"].to_str().unwrap()), (302, "/"));
+    let (head, _) = client().stream(moved().redirects_max(0).any_status()).unwrap();
+    assert_eq!(head.status.as_u16(), 302);
+    let tolerant = Config { redirects_max: 0, fail_on_status: false, ..quick() };
+    assert_eq!(Client::new(tolerant).unwrap().fetch(moved()).unwrap().status.as_u16(), 302);
+    let once = moved().redirects_max(1).any_status();
+    assert_eq!(client().fetch(once).unwrap().body, b"/", "a limit above none is one on what is followed");
     let proxy = format!("http://{}", server.url("/").trim_start_matches("http://").trim_end_matches('/'));
     let proxies = || Proxies::all(proxy.parse().unwrap());
     let through = Request::get("http://elsewhere.invalid/x").proxies(proxies());

@@ -166,6 +166,7 @@ fn bomb() -> Vec<u8> {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn the_failure_of_one_url_never_affects_another() {
     let (_held, refused) = refused_address();
     let good = seeded_bytes(5, 200_000);

@@ -21,6 +21,7 @@ fn proxy(origin: std::net::SocketAddr) -> Server {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn http_is_forwarded_and_https_is_tunnelled() {
     let origin = Server::builder().tls(Tls::good()).start(|_| Answer::ok("secret"));
     let proxy = proxy(origin.address());
@@ -38,6 +39,7 @@ fn http_is_forwarded_and_https_is_tunnelled() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn certificates_must_be_those_of_the_origin() {
     let tls = Tls::with(Fault::WrongName);
     let dir = tempfile::tempdir().unwrap();
@@ -53,6 +55,7 @@ fn certificates_must_be_those_of_the_origin() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn proxy_credentials_go_to_the_proxy_only() {
     let origin = Server::builder().tls(Tls::good()).start(|request| {
         assert_eq!(request.header("proxy-authorization"), None);
@@ -88,6 +91,7 @@ fn proxy_credentials_go_to_the_proxy_only() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn a_refused_connect_opens_no_tunnel() {
     for (answer, malformed) in [
         (Answer::new(502), false),
@@ -109,6 +113,7 @@ fn a_refused_connect_opens_no_tunnel() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn connections_are_reused_for_the_same_route_only() {
     let origin = Server::builder().tls(Tls::good()).start(|request| Answer::ok(request.path()));
     let proxy = proxy(origin.address());
@@ -133,6 +138,7 @@ fn connections_are_reused_for_the_same_route_only() {
 }
 
 #[test]
+#[cfg_attr(not(all(feature = "tls", feature = "socks")), ignore = "needs `tls` and `socks`")]
 fn socks_connects_to_names_and_addresses() {
     let origin = Server::start(|_| Answer::ok("behind"));
     let secure = Server::builder().tls(Tls::good()).start(|_| Answer::ok("secret behind"));
@@ -155,6 +161,7 @@ fn socks_connects_to_names_and_addresses() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "socks"), ignore = "needs the feature `socks`")]
 fn socks_authenticates_and_reports_failures() {
     let origin = Server::start(|request| {
         assert_eq!(request.header("proxy-authorization"), None);

@@ -18,6 +18,7 @@ fn get(server: &Server, path: &str) -> Request {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn a_client_presents_its_certificate_if_asked() {
     let tls = Tls::good().require_client();
     let dir = tempfile::tempdir().unwrap();
@@ -46,6 +47,7 @@ fn a_client_presents_its_certificate_if_asked() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn a_client_shows_its_certificate_only_to_the_origin_that_the_user_named() {
     let tls = Tls::good().require_client();
     let dir = tempfile::tempdir().unwrap();
@@ -134,4 +136,29 @@ fn concurrent_requests_resolve_a_name_once() {
         client.fetch(Request::get(url("known.test", 0))).unwrap();
     }
     assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn what_a_build_lacks_is_named_before_anything_is_connected() {
+    let server = Server::start(|_| Answer::ok("x"));
+    let address = server.address();
+    let through = |scheme: &str| {
+        let proxies = haul_fetch::Proxies::all(format!("{scheme}://{address}").parse().unwrap());
+        Config { proxies, ..Config::default() }
+    };
+    let plain = "http://one.invalid/".to_owned();
+    for (config, url, feature, is_built) in [
+        (Config::default(), format!("https://{address}/"), "tls", cfg!(feature = "tls")),
+        (through("https"), plain.clone(), "tls", cfg!(feature = "tls")),
+        (through("socks5"), plain.clone(), "socks", cfg!(feature = "socks")),
+        (through("socks5h"), plain, "socks", cfg!(feature = "socks")),
+    ] {
+        if !is_built {
+            let error = client(config).fetch(Request::get(&url)).unwrap_err();
+            assert!(matches!(error, Error::NotBuilt { feature: named } if named == feature), "{error}");
+        }
+    }
+    assert_eq!(server.connection_count(), 0);
+    let error = Error::NotBuilt { feature: "tls" };
+    assert_eq!(error.to_string(), "this needs the feature `tls` of haul-fetch");
 }

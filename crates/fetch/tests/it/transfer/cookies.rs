@@ -78,6 +78,7 @@ fn each_hop_has_the_cookies_of_its_own_host() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn secure_cookies_are_sent_over_tls_and_to_this_machine() {
     let (plain, jar) = (echo(), jar());
     let secure = Server::builder().tls(Tls::good()).start(|request| match request.path() {

@@ -95,6 +95,7 @@ fn pass_back(mut from: TcpStream, mut to: TcpStream, drips: &AtomicBool) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "tls"), ignore = "needs the feature `tls`")]
 fn tls_records_that_drip_keep_to_the_deadlines() {
     let dir = tempfile::tempdir().unwrap();
     let authority = dir.path().join("authority.pem");

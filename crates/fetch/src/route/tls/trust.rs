@@ -1,7 +1,8 @@
 //! Which servers' certificates are trusted.
 //!
 //! Owns: loading trusted certificates; the rule for a server whose own certificate is among them.
-//! Does not own: chains, names and dates (webpki checks them), the texts of faults ([`crate::route::certificate`]).
+//! Does not own: chains, names and dates (webpki checks them), the texts of faults
+//! ([`crate::route::tls::certificate`]).
 //!
 //! Source: RFC 5280, section 6.1: a path ends at a trust anchor. A certificate that is its own anchor has no path, so
 //! webpki refuses it where it is marked as an authority, as `openssl req -x509` does.
@@ -16,7 +17,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::route::certificate::webpki_error;
+use crate::route::tls::certificate::webpki_error;
 use crate::{Error, Trust};
 
 /// The verifier of servers' certificates for `trust`.

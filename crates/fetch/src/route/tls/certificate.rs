@@ -1,6 +1,6 @@
-//! What is wrong with a peer's certificate.
+//! What the errors of TLS mean.
 //!
-//! Owns: the kinds of faults that callers can tell apart, the texts of TLS errors.
+//! Owns: which of them are faults of a certificate, their texts.
 //! Does not own: checking certificates (rustls does), whose certificate it is ([`crate::Error`]).
 
 use std::fmt::Write;
@@ -9,28 +9,10 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, OtherError, PeerIncompatible};
 
+use crate::error::certificate_fault::CertificateFault;
+
 /// How many names of a certificate a message lists; a certificate may have thousands.
 const NAMES_LISTED_MAX: usize = 3;
-
-/// What is wrong with a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CertificateFault {
-    /// It has expired.
-    Expired,
-    /// It is not valid yet.
-    NotYetValid,
-    /// It is for other names or addresses.
-    OtherName,
-    /// It has no names at all, apart from its subject, which isn't one (RFC 9110, section 4.3.4).
-    Nameless,
-    /// It is not signed by a trusted authority.
-    Untrusted,
-    /// It is malformed, or not of X.509 version 3.
-    Malformed,
-    /// Any other fault.
-    Other,
-}
 
 impl CertificateFault {
     /// The fault of the certificate, if `error` is about one.
