@@ -12,7 +12,6 @@ mod drain;
 pub(crate) mod exchange;
 pub(crate) mod fetch;
 mod pace;
-mod pieces;
 mod receive;
 mod redirect;
 pub(crate) mod retry_after;

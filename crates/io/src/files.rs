@@ -10,6 +10,7 @@ mod durable;
 mod identity;
 mod metadata;
 mod naming;
+pub(crate) mod reach;
 pub(crate) mod sparse;
 mod staged;
 pub(crate) mod temporary;

@@ -5,9 +5,11 @@
 //! Does not own: storing the bytes ([`crate::body::store`]), digests ([`crate::body::expectation`]), what a response is
 //! worth ([`crate::kept::resume`]).
 
+mod receiving;
+
 use std::path::{Path, PathBuf};
 
-use haul_io::{Buf, Io, Pipe, Socket, Staged};
+use haul_io::{Io, Staged};
 use http::HeaderMap;
 use url::Url;
 
@@ -15,7 +17,6 @@ use crate::body::encoded::chunks::Chunks;
 use crate::body::encoded::encoding::Encoding;
 use crate::body::expectation::Expectation;
 use crate::body::file_sink::FileSink;
-use crate::body::receiver::Receiver;
 use crate::body::sink::{Sink, Stored};
 use crate::body::store::{PartsFile, Store};
 use crate::kept::claims::Claims;
@@ -263,7 +264,7 @@ impl Download {
     fn expect(&mut self, io: &impl Io, headers: &HeaderMap, total: Option<u64>) -> Result<(), Error> {
         self.expectation.expect_content(headers);
         if let Some(total) = total {
-            self.check_room(total)?;
+            self.store.sink.check_room(total)?;
             self.expectation.check_size(total)?;
         }
         let first_modified = self.validators.as_ref().and_then(Validators::modified_seconds);
@@ -388,49 +389,5 @@ impl Download {
     /// Ends the download and leaves nothing behind.
     pub(crate) async fn abandon(&mut self, io: &impl Io) {
         self.store.sink.abandon(io).await;
-    }
-}
-
-impl Receiver for Download {
-    fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    fn check_room(&self, bytes: u64) -> Result<(), Error> {
-        self.store.sink.check_room(bytes)
-    }
-
-    fn see_encoded(&mut self, bytes: &[u8]) {
-        self.expectation.update_encoded(bytes);
-    }
-
-    fn takes_large_pieces(&self) -> bool {
-        let is_stored = matches!(&self.store.sink, Sink::File(_) | Sink::Discard { .. });
-        is_stored && !self.expectation.hashes() && !self.store.is_encoded()
-    }
-
-    async fn take(&mut self, io: &impl Io, input: Buf, count: usize) -> (Result<(), Error>, Buf) {
-        self.bytes += count as u64;
-        self.store.take(io, &mut self.expectation, input, count).await
-    }
-
-    async fn move_arrived(
-        &mut self,
-        io: &impl Io,
-        socket: &Socket,
-        pipe: &Pipe,
-        bytes_max: usize,
-    ) -> Result<Option<usize>, Error> {
-        if !self.takes_large_pieces() {
-            return Ok(None);
-        }
-        let Some(sink) = self.store.file_mut() else { return Ok(None) };
-        let moved = sink.move_arrived(io, socket, pipe, bytes_max).await?;
-        self.bytes += moved.unwrap_or(0) as u64;
-        Ok(moved)
-    }
-
-    async fn end(&mut self, _io: &impl Io) -> Result<(), Error> {
-        self.expectation.end_content()
     }
 }

@@ -3,13 +3,15 @@
 //! | what holds | how the next bytes come |
 //! |---|---|
 //! | the body is small or slow, or there is no permit | in pieces of 128 KiB |
-//! | its length is known, nothing is computed on it, and there is no TLS | moved by the kernel from the socket to the file |
+//! | its length is known, nothing is computed on it, there is no TLS | moved by the kernel from the socket to the file |
 //! | otherwise | in pieces of [`LARGE_BYTES`] |
 //!
 //! Bytes are moved only if enough have arrived already; waiting is left to receiving.
 //!
 //! Owns: the choice.
-//! Does not own: the budget ([`crate::transfer::pieces`]), receiving ([`crate::transfer::receive`]).
+//! Does not own: the budget ([`crate::transfer::bulk::pieces`]), receiving ([`crate::transfer::receive`]).
+
+pub(crate) mod pieces;
 
 use haul_http1::{Body, Framing};
 use haul_io::{Buf, Io, Pipe};
@@ -18,7 +20,7 @@ use crate::Error;
 use crate::body::receiver::Receiver;
 use crate::route::connection::Connection;
 use crate::transfer::attempt::Attempt;
-use crate::transfer::pieces::{LARGE_BYTES, LargePiece};
+use crate::transfer::bulk::pieces::{LARGE_BYTES, LargePiece};
 
 /// If less was moved at once, the server is slow.
 const MOVED_BYTES_MIN: usize = 64 * 1024;

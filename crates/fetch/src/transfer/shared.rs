@@ -10,8 +10,8 @@ use crate::body::encoded::encoding::Encoding;
 use crate::route::pool::Pool;
 use crate::route::tls::session::TlsSettings;
 use crate::segments::host_permits::HostPermits;
+use crate::transfer::bulk::pieces::LargePieces;
 use crate::transfer::pace::Throttle;
-use crate::transfer::pieces::LargePieces;
 
 pub(crate) struct Shared {
     pub(crate) config: Config,

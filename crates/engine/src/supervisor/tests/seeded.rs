@@ -2,6 +2,9 @@
 //!
 //! The model knows of each task what was handed out and not answered. Whatever is answered, each task ends once, with
 //! none of its work under way; each part is handed out once in an attempt; a split task is finished or undone once.
+//!
+//! Owns: the model, random answers and failures.
+//! Does not own: the engines that answer.
 
 use std::collections::BTreeMap;
 
