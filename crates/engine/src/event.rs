@@ -23,8 +23,8 @@ pub enum Event<J: Job> {
     },
     /// A task has ended. Exactly one such event for each task that was taken from the source.
     Settled(Settled<J>),
-    /// A worker has made no progress with a task for [`Config::stalled_after`](crate::Config). At most a few such events for each run; none of the
-    /// serial engine, whose only thread is the one that calls back.
+    /// A worker has made no progress with a task for [`Config::stalled_after`](crate::Config). At most a few such
+    /// events for each run; none of the serial engine, whose only thread is the one that calls back.
     Stalled(Stall<J>),
     /// The run has ended. The last event.
     Ended {

@@ -4,17 +4,18 @@
 //! Leaves: a published file, or nothing.
 //! Private: temporary names, and whether a staged file has one.
 
+mod arrivals;
 mod cache;
 mod copying;
 mod durable;
 mod identity;
 mod metadata;
 mod naming;
-pub(crate) mod reach;
 pub(crate) mod sparse;
 mod staged;
 pub(crate) mod temporary;
 
+pub use arrivals::move_arrived;
 pub use cache::{drop_cached, spare_cache};
 pub use copying::{Copying, copy_range};
 pub use identity::StagedIdentity;

@@ -10,14 +10,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::files::reach::reach;
+use rustix::io::Errno;
+
 use crate::{
-    Attributes, Buf, BufResult, Completion, Directory, DirectoryCache, File, Location, Names, Offset, Op,
-    OpenMode, Pipe, Publish, Published, Socket, Stat, Value,
+    Attributes, Buf, BufResult, Completion, Directory, DirectoryCache, File, FileKind, Location, Names,
+    Offset, Op, OpenMode, Publish, Published, Socket, Stat, Value,
 };
 
 /// The mode of new directories, before the umask.
-pub(crate) const DIRECTORY_MODE: u32 = 0o777;
+const DIRECTORY_MODE: u32 = 0o777;
 
 /// Operations whose completion a job awaits.
 ///
@@ -309,29 +310,6 @@ pub trait Io: Sized {
         async move { self.submit(op).await.into_counted() }
     }
 
-    /// [`Op::Move`]. `None` if nothing can be moved.
-    fn move_arrived(
-        &self,
-        socket: &Socket,
-        pipe: &Pipe,
-        file: &File,
-        offset: u64,
-        bytes_max: usize,
-    ) -> impl Future<Output = io::Result<Option<usize>>> {
-        let (socket, pipe) = (socket.clone(), pipe.clone());
-        async move {
-            let op = Op::Move { socket, pipe, file: file.clone(), offset, bytes_max };
-            match self.submit(op).await.result? {
-                Value::Count(count) => {
-                    moved(self, file, Offset::At(offset), count).await;
-                    Ok(Some(count))
-                }
-                Value::Flag(_) => Ok(None),
-                other => panic!("expected a count or a flag, got {other:?}"),
-            }
-        }
-    }
-
     /// [`Op::Send`].
     fn send(&self, socket: &Socket, buf: Buf, timeout: Duration) -> impl Future<Output = BufResult<usize>> {
         let op = Op::Send { socket: socket.clone(), buf, timeout };
@@ -375,10 +353,65 @@ pub trait Io: Sized {
 }
 
 /// Drops pages of `file` after `bytes` bytes at `offset` were read or written, if it is time for that.
-async fn moved(io: &impl Io, file: &File, offset: Offset, bytes: usize) {
+pub(crate) async fn moved(io: &impl Io, file: &File, offset: Offset, bytes: usize) {
     if let Offset::At(offset) = offset
         && file.0.has_moved(bytes)
     {
         let _ = io.submit(Op::DropBehind { file: file.clone(), offset: Some(offset) }).await;
+    }
+}
+
+/// Opens the directory of `location`, starting at the nearest cached directory above it, or at its root.
+async fn reach(io: &impl Io, location: Location<'_>, make: bool) -> io::Result<Directory> {
+    let root_bytes = location.root_bytes();
+    let mut directory = match nearest(io, location) {
+        Some(directory) => directory,
+        None => {
+            let file = io.open(None, location.root(), OpenMode::Anchor { follow: true }).await?;
+            keep(io, Directory::new(file, location.root_path(), root_bytes))
+        }
+    };
+    for (name, path) in location.steps_from(directory.path()) {
+        let file = match step(io, &directory, name).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && make => {
+                match io.make_one_directory(Some(&directory), name, DIRECTORY_MODE).await {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                    _ => step(io, &directory, name).await?,
+                }
+            }
+            result => result?,
+        };
+        directory = keep(io, Directory::new(file, path, root_bytes));
+    }
+    Ok(directory)
+}
+
+/// The nearest cached directory above `location`. A function of its own, so that the cache isn't borrowed across an
+/// `await`.
+fn nearest(io: &impl Io, location: Location<'_>) -> Option<Directory> {
+    let mut cache = io.directory_cache()?.borrow_mut();
+    location.ancestors().find_map(|ancestor| cache.find(ancestor, location.root_bytes()))
+}
+
+fn keep(io: &impl Io, directory: Directory) -> Directory {
+    if let Some(cache) = io.directory_cache() {
+        cache.borrow_mut().keep(directory.clone());
+    }
+    directory
+}
+
+/// Opens the directory `name` in `directory`; a symbolic link is an error.
+async fn step(io: &impl Io, directory: &Directory, name: &Path) -> io::Result<File> {
+    if name == Path::new("..") {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the name leads out of its root"));
+    }
+    match io.open(Some(directory), name, OpenMode::Anchor { follow: false }).await {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            match io.stat_at(Some(directory), name).await {
+                Ok(stat) if stat.kind == FileKind::Symlink => Err(Errno::LOOP.into()),
+                _ => Err(error),
+            }
+        }
+        result => result,
     }
 }

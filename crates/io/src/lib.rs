@@ -33,7 +33,7 @@ pub use blocking::{Blocking, run_ready};
 pub use chunked::{Armor, ChunkedFile, ChunkedFormat, Damaged};
 pub use files::{
     Copying, Staged, StagedIdentity, access_list, copy_range, drop_cached, find_features, is_temporary,
-    remove_if_left, set_metadata, spare_cache, sync_directory_of, write_file, write_sparse,
+    move_arrived, remove_if_left, set_metadata, spare_cache, sync_directory_of, write_file, write_sparse,
 };
 pub use io::Io;
 pub use names::{Names, NamesLimits, is_try_again};

@@ -47,9 +47,9 @@ pub trait Source<T>: Send {
         drop(waker);
     }
 
-    /// After [`Next::Later`]: the time after which to ask again, if no task ends, none comes back and the source doesn't
-    /// wake the engine before. [`Duration::MAX`] if only that can change the answer. Milliseconds for a source that
-    /// can't tell and doesn't wake.
+    /// After [`Next::Later`]: the time after which to ask again, if no task ends, none comes back and the source
+    /// doesn't wake the engine before. [`Duration::MAX`] if only that can change the answer. Milliseconds for a source
+    /// that can't tell and doesn't wake.
     fn ask_again_in(&mut self) -> Duration {
         POLL_INTERVAL
     }

@@ -77,8 +77,8 @@ struct Combined<J: Job, S> {
 enum ReporterWaits {
     /// It is awake, or about to wake: it is woken only for what can't wait.
     Briefly,
-    /// The first end of a task, the first piece of work under way, or a source that is to be asked again before it wakes
-    /// by itself.
+    /// The first end of a task, the first piece of work under way, or a source that is to be asked again before it
+    /// wakes by itself.
     ForAnything,
 }
 

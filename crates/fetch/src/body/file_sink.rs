@@ -8,7 +8,7 @@ mod ending;
 
 use std::path::Path;
 
-use haul_io::{Buf, Existing, File, Io, Offset, Pipe, Publish, Socket, Staged, Stat};
+use haul_io::{Buf, Existing, File, Io, Offset, Pipe, Publish, Socket, Staged, Stat, move_arrived};
 
 use crate::body::shortage;
 use crate::body::space::Space;
@@ -219,7 +219,7 @@ impl FileSink {
         self.allocate(io, bytes_max as u64).await?;
         let file = self.staged.as_ref().expect("staged by the write before").file().clone();
         self.space.spare_cache(io, &file).await;
-        let moved = io.move_arrived(socket, pipe, &file, self.written_bytes, bytes_max).await;
+        let moved = move_arrived(io, socket, pipe, &file, self.written_bytes, bytes_max).await;
         let moved = moved.map_err(Error::write)?;
         self.written_bytes += moved.unwrap_or(0) as u64;
         Ok(moved)

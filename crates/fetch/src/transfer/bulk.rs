@@ -3,7 +3,7 @@
 //! | what holds | how the next bytes come |
 //! |---|---|
 //! | the body is small or slow, or there is no permit | in pieces of 128 KiB |
-//! | its length is known, nothing is computed on it, there is no TLS | moved by the kernel from the socket to the file |
+//! | its length is known, nothing is computed on it, there is no TLS | moved by the kernel from socket to file |
 //! | otherwise | in pieces of [`LARGE_BYTES`] |
 //!
 //! Bytes are moved only if enough have arrived already; waiting is left to receiving.

@@ -123,8 +123,8 @@ impl Sim {
         self.0.borrow_mut().power_cut_at = Some(number);
     }
 
-    /// Cancels the run from now on. An operation in flight that a cancelled run refuses is interrupted before it has any
-    /// effect, or completes, at random.
+    /// Cancels the run from now on. An operation in flight that a cancelled run refuses is interrupted before it has
+    /// any effect, or completes, at random.
     pub fn cancel(&self) {
         self.0.borrow_mut().cancel();
     }

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use haul_io::{Blocking, Buf, Cancel, Io, Pipe, Socket, run_ready};
+use haul_io::{Blocking, Buf, Cancel, Io, Pipe, Socket, move_arrived, run_ready};
 
 use super::executions::on_ring;
 
@@ -32,12 +32,12 @@ async fn take_all(io: &impl Io, socket: &Socket, file: &haul_io::File) -> Vec<Op
         let (received, buf) = io.recv(socket, Buf::with_capacity(7), Duration::from_secs(5)).await;
         let count = received.unwrap();
         if count == 0 {
-            moves.push(io.move_arrived(socket, &pipe, file, at, 1000).await.unwrap());
+            moves.push(move_arrived(io, socket, &pipe, file, at, 1000).await.unwrap());
             return moves;
         }
         io.write_all(file, buf, haul_io::Offset::At(at)).await.0.unwrap();
         at += count as u64;
-        while let Some(count @ 1..) = io.move_arrived(socket, &pipe, file, at, Pipe::BYTES).await.unwrap() {
+        while let Some(count @ 1..) = move_arrived(io, socket, &pipe, file, at, Pipe::BYTES).await.unwrap() {
             moves.push(Some(count));
             at += count as u64;
         }
@@ -87,7 +87,7 @@ fn what_cannot_be_moved_into_a_file_is_copied_once_and_then_refused() {
     let io = Blocking::new(Cancel::new().unwrap());
     let file = OpenOptions::new().append(true).open(&path).unwrap().into();
     let pipe = Pipe::default();
-    let move_one = || run_ready(io.move_arrived(&near, &pipe, &file, 0, 1000)).unwrap();
+    let move_one = || run_ready(move_arrived(&io, &near, &pipe, &file, 0, 1000)).unwrap();
     assert_eq!((move_one(), move_one()), (Some(1000), None));
 }
 
@@ -100,7 +100,7 @@ fn nothing_arrived_is_no_error_and_a_file_that_takes_nothing_is() {
     let io = Blocking::new(Cancel::new().unwrap());
     let file = File::open(&path).unwrap().into();
     let pipe = Pipe::default();
-    let move_some = || run_ready(io.move_arrived(&near, &pipe, &file, 0, 1000));
+    let move_some = || run_ready(move_arrived(&io, &near, &pipe, &file, 0, 1000));
     assert_eq!(move_some().unwrap(), Some(0));
     far.write_all(b"new").unwrap();
     assert!(move_some().is_err());

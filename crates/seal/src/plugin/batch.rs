@@ -83,7 +83,7 @@ impl Batch {
     }
 
     /// Takes tasks from `tasks` and sends them on with their keys until the source ends. While the source has none, the
-    /// thread is parked: whoever reports the end of a task to the source, or ends the run, unparks it.
+    /// thread is parked: the end of a task that the source hears of unparks it, and so does the end of the run.
     pub(super) fn serve(&mut self, tasks: &Mutex<impl Source<Task>>) -> Result<(), RunEnded> {
         let cancel = self.cancel.clone();
         let _unparks = cancel.unparks_this_thread();

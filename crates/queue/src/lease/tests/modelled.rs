@@ -173,8 +173,8 @@ fn a_claim_races_with_a_withdrawal() {
     });
 }
 
-/// A worker that was stopped after it was woken keeps the wake-up of a ready task to itself. Waking all, counted or not,
-/// has another one claim it (N), whatever the other one was about to do.
+/// A worker that was stopped after it was woken keeps the wake-up of a ready task to itself. Waking all, counted or
+/// not, has another one claim it (N), whatever the other one was about to do.
 #[test]
 fn a_rouse_reaches_a_worker_that_a_wake_up_has_missed() {
     check(3, || {
