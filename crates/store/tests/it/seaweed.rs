@@ -105,6 +105,10 @@ fn interrupted(store: &Store, bucket: &Bucket) {
         let mut writer = store.writer(&object, options());
         writer.write_all(&bytes).unwrap();
         std::mem::forget(writer);
+        // Its parts are on their way.
+        while store.uploads(bucket).next().is_none() {
+            std::thread::yield_now();
+        }
         if resume {
             write(store, &object, &bytes, WriterOptions { resume, ..options() }).unwrap();
             let mut read = Vec::new();

@@ -78,7 +78,8 @@ fn every_command_prints_what_the_page_shows() {
 
 #[test]
 fn every_command_of_haul_is_in_a_block_that_runs() {
-    for name in pages() {
+    // Its commands need a bucket; tests with a store run them (`real_servers`).
+    for name in pages().into_iter().filter(|name| name != "docs/object-storage.md") {
         for (number, line) in page::lines_of_other_blocks(&fs::read_to_string(root().join(&name)).unwrap()) {
             assert!(!line.trim_start().starts_with("haul "), "{name}:{number}: {line}: use a console block");
         }
