@@ -1,7 +1,7 @@
 //! The variables `HAUL_…` that hold settings.
 //!
 //! Owns: their names, how one variable holds several values.
-//! Does not own: variables with names of passphrase files ([`crate::keys::passphrase`]).
+//! Does not own: variables with names of passphrase files, which the options read.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
