@@ -46,7 +46,8 @@ use crate::run::arguments::Secret;
 use crate::settings::values::ConfigFile;
 
 #[derive(Parser)]
-#[command(name = "haul", version, long_version = env!("HAUL_VERSION"), about = "Moves data in bulk and keeps it sealed", max_term_width = 100)]
+#[command(name = "haul", version, long_version = env!("HAUL_VERSION"))]
+#[command(about = "Moves data in bulk and keeps it sealed", max_term_width = 100)]
 #[command(args_override_self = true)]
 pub(crate) struct Args {
     #[command(subcommand)]

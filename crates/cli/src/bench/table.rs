@@ -80,7 +80,8 @@ impl Table {
         self.summaries().map(|(row, Summary { median, low, high })| {
             json!({
                 "event": "bench", "title": self.title, "name": row.name, "unit": self.unit,
-                "median": median, "low": low, "high": high, "ratio": median / self.base(), "figures": row.figures, "cpu_ms": row.cpu,
+                "median": median, "low": low, "high": high, "ratio": median / self.base(),
+                "figures": row.figures, "cpu_ms": row.cpu,
             })
         })
     }

@@ -194,14 +194,10 @@ impl FileSink {
             return (Ok(()), input);
         }
         self.buffer = Some(held);
-        if let Err(error) = self.write_out(io).await {
-            return (Err(error), input);
-        }
-        if let Err(error) = self.allocate(io, count as u64).await {
-            return (Err(error), input);
-        }
-        let file = self.staged.as_ref().expect("staged by the write before").file().clone();
-        self.space.spare_cache(io, &file).await;
+        let file = match self.ready(io, count as u64).await {
+            Ok(file) => file,
+            Err(error) => return (Err(error), input),
+        };
         let (result, input) = write_first(io, &file, input, count, Offset::At(self.written_bytes)).await;
         self.written_bytes += count as u64;
         (result, input)
@@ -215,14 +211,20 @@ impl FileSink {
         pipe: &Pipe,
         bytes_max: usize,
     ) -> Result<Option<usize>, Error> {
-        self.write_out(io).await?;
-        self.allocate(io, bytes_max as u64).await?;
-        let file = self.staged.as_ref().expect("staged by the write before").file().clone();
-        self.space.spare_cache(io, &file).await;
+        let file = self.ready(io, bytes_max as u64).await?;
         let moved = move_arrived(io, socket, pipe, &file, self.written_bytes, bytes_max).await;
         let moved = moved.map_err(Error::write)?;
         self.written_bytes += moved.unwrap_or(0) as u64;
         Ok(moved)
+    }
+
+    /// The open file with all buffered bytes in it, and space for the next `count` bytes.
+    async fn ready(&mut self, io: &impl Io, count: u64) -> Result<File, Error> {
+        self.write_out(io).await?;
+        self.allocate(io, count).await?;
+        let file = self.staged.as_ref().expect("staged by the write before").file().clone();
+        self.space.spare_cache(io, &file).await;
+        Ok(file)
     }
 
     /// Whether the first `count` bytes of `input` are the whole body, so that the buffer can be kept as it is, without

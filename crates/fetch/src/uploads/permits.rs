@@ -16,7 +16,7 @@ pub(crate) struct PartPermits(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
-    /// Those who wait look again when one is returned.
+    /// The jobs that wait for a permit. All of them look again when one is returned.
     waiting: Vec<Ringer>,
 }
 

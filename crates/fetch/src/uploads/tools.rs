@@ -4,6 +4,7 @@
 //! Does not own: single uploads ([`super::running`]).
 
 use std::io;
+use std::sync::OnceLock;
 
 use crate::uploads::offload::Offload;
 use crate::uploads::permits::PartPermits;
@@ -21,25 +22,21 @@ pub(crate) struct UploadTools {
     pub(crate) paused: PartPermits,
 }
 
-/// The uploads of a run. When this is dropped, nothing is under way any more.
-pub(crate) struct Uploads(io::Result<UploadTools>);
+/// The uploads of a run, whose tools are made when the first one begins. When this is dropped, nothing is under way any
+/// more.
+#[derive(Default)]
+pub(crate) struct Uploads(OnceLock<io::Result<UploadTools>>);
 
-impl Default for Uploads {
-    fn default() -> Self {
+impl Uploads {
+    /// # Errors
+    /// If the process had no descriptor left when the first upload began.
+    pub(crate) fn tools(&self) -> io::Result<UploadTools> {
         let tools = |offload| UploadTools {
             offload,
             parts: PartPermits::new(PARTS_MAX),
             paused: PartPermits::new(PAUSED_PARTS_MAX),
         };
-        Self(Offload::new().map(tools))
-    }
-}
-
-impl Uploads {
-    /// # Errors
-    /// If the process had no descriptor left when the run began.
-    pub(crate) fn tools(&self) -> io::Result<UploadTools> {
-        match &self.0 {
+        match self.0.get_or_init(|| Offload::new().map(tools)) {
             Ok(tools) => Ok(tools.clone()),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         }
@@ -48,7 +45,7 @@ impl Uploads {
 
 impl Drop for Uploads {
     fn drop(&mut self) {
-        if let Ok(tools) = &self.0 {
+        if let Some(Ok(tools)) = self.0.get() {
             tools.offload.close();
         }
     }

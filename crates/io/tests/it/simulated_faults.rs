@@ -1,4 +1,4 @@
-//! Each fault of the simulation finds the protocols that can't bear it, and spares the one that can.
+//! For each fault that the simulation injects: a faulty way to publish a file fails, and `Staged` survives.
 //!
 //! Owns: ways to publish a file, right and wrong; what a power cut, a failed sync and an interruption leave of each.
 //! Does not own: the protocols of the jobs (the crates' own tests of them on `Sim`).

@@ -15,7 +15,8 @@ pub struct WriterOptions {
     /// Bytes of a part, made a multiple of 64 KiB and at least 5 MiB. Defaults to 16 MiB, which allows for objects of
     /// 156 GiB.
     pub part_bytes: u64,
-    /// Parts that an [`ObjectWriter`] sends at the same time. Memory: one more part than that. Defaults to 4.
+    /// Parts that an [`ObjectWriter`](crate::ObjectWriter) sends at the same time. Memory: one more part than that.
+    /// Defaults to 4.
     pub parts_in_flight_max: usize,
     /// The length of the object, if it is known: parts are then large enough for it. Defaults to none.
     pub bytes: Option<u64>,
@@ -27,8 +28,8 @@ pub struct WriterOptions {
     /// object is sent at once. Only for keys that nobody else writes. Defaults to false.
     pub resume: bool,
     /// Whether to look for an object of the same key before one that is sent at once, unless it may be replaced: some
-    /// stores ignore the condition (see [`Store::probe`]). Objects in parts are looked for in any case, as the
-    /// condition is checked only at their end. Defaults to true.
+    /// stores ignore the condition (see [`Store::probe`](crate::Store::probe)). Objects in parts are looked for in any
+    /// case, as the condition is checked only at their end. Defaults to true.
     pub looks_first: bool,
     /// The time of last modification of what the object is made from, in seconds since the epoch. It is kept as the
     /// metadata `mtime`, which rclone uses too. Defaults to none.
