@@ -21,14 +21,7 @@ pub trait ChunkedFormat: Debug + Send + Sync {
 
     /// The path of the file that stores the content called `path`: with the suffix, unless the name ends in it already.
     fn stored_path(&self, path: &Path) -> PathBuf {
-        let (suffix, name) = (self.suffix().as_bytes(), path.file_name().unwrap_or_default().as_bytes());
-        let start = name.len().saturating_sub(suffix.len());
-        if start > 0 && name[start..].eq_ignore_ascii_case(suffix) {
-            return path.to_owned();
-        }
-        let mut stored = path.as_os_str().to_owned();
-        stored.push(self.suffix());
-        stored.into()
+        suffixed(path, self.suffix())
     }
 
     /// Begins a file, under keys of its own if the format has keys. `random` fills a buffer with random bytes.
@@ -112,4 +105,16 @@ impl dyn ChunkedFile {
         let chunks = bytes.div_ceil(self.chunk_bytes() as u64).max(1);
         self.head().len() as u64 + bytes + chunks * self.added_bytes() as u64
     }
+}
+
+/// `path` with `suffix` at its end, unless its name is longer than the suffix and ends in it already, in any case.
+pub fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let start = name.len().saturating_sub(suffix.len());
+    if start > 0 && name[start..].eq_ignore_ascii_case(suffix.as_bytes()) {
+        return path.to_owned();
+    }
+    let mut stored = path.as_os_str().to_owned();
+    stored.push(suffix);
+    stored.into()
 }

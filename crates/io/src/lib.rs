@@ -30,7 +30,7 @@ mod uring;
 mod values;
 
 pub use blocking::{Blocking, run_ready};
-pub use chunked::{Armor, ChunkedFile, ChunkedFormat, Damaged};
+pub use chunked::{Armor, ChunkedFile, ChunkedFormat, Damaged, suffixed};
 pub use files::{
     Copying, Staged, StagedIdentity, access_list, copy_range, drop_cached, find_features, is_temporary,
     move_arrived, remove_if_left, set_metadata, spare_cache, sync_directory_of, write_file, write_sparse,

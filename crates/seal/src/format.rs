@@ -13,7 +13,7 @@ use haul_age_format::{
     ArmorEncoder, CHUNK_BYTES, FileKey, Header, Identity, Layout, NONCE_BYTES, Parsed, PayloadKey, Recipient,
     SealError, SealedHeader, Stanza, TAG_BYTES, check_recipients, open_header, seal_header, seal_header_with,
 };
-use haul_io::{Armor, Cancel, ChunkedFile, ChunkedFormat, Damaged};
+use haul_io::{Armor, Cancel, ChunkedFile, ChunkedFormat, Damaged, suffixed};
 
 use crate::error::Error;
 use crate::plugin::Plugins;
@@ -134,12 +134,7 @@ impl SealedFormat {
 /// The path of the sealed file for a result called `path`: with `.age` at its end, unless it ends in that already. A
 /// name that would pass for the identity of its directory ([`TREE_IDENTITY_NAME`]) gets `_` before it.
 pub fn sealed_path(path: &Path) -> PathBuf {
-    let is_sealed = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(&SUFFIX[1..]));
-    let mut name = path.as_os_str().to_owned();
-    if !is_sealed {
-        name.push(SUFFIX);
-    }
-    let path = PathBuf::from(name);
+    let path = suffixed(path, SUFFIX);
     let is_identity = |name: &OsStr| name.eq_ignore_ascii_case(TREE_IDENTITY_NAME);
     if path.file_name().is_some_and(is_identity) {
         return path.with_file_name(format!("_{TREE_IDENTITY_NAME}"));
