@@ -9,7 +9,7 @@ use std::{fmt, mem};
 
 use haul_io::Cancel;
 use haul_seal::Question;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
@@ -17,6 +17,9 @@ use zeroize::Zeroizing;
 use crate::report::exit::{Exit, Problem};
 use crate::report::voice::presentable;
 use crate::run::signals::CaughtSignals;
+
+/// A run hears of a signal within a few milliseconds; one that is stuck must not keep the question.
+const WITHDRAWAL_WAIT: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
 /// Whether the terminal shows what the user types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,8 +69,19 @@ pub(crate) fn ask(question: &str, echo: Echo, cancel: Option<&Cancel>) -> io::Re
             None => return line,
             // The process was stopped and continues: the question is asked again.
             Some(signal) if CaughtSignals::act(signal) => {}
-            Some(_) => return Err(io::Error::other(Interrupted)),
+            Some(_) => {
+                await_withdrawal(cancel);
+                return Err(io::Error::other(Interrupted));
+            }
         }
+    }
+}
+
+/// Waits until the run has heard of the signal as well, and withdraws the question: otherwise its plugin would be told
+/// that there is no answer, and could fail before the run counts as interrupted.
+fn await_withdrawal(cancel: Option<&Cancel>) {
+    if let Some(cancel) = cancel {
+        let _ = poll(&mut [PollFd::new(cancel, PollFlags::IN)], Some(&WITHDRAWAL_WAIT));
     }
 }
 
