@@ -1,14 +1,17 @@
 //! A concurrent HTTP/1.1 client: single requests, streams, async, and whole lists of URLs into files.
 //!
 //! ```no_run
+//! # #[cfg(feature = "json")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use haul_fetch::serde_json::Value;
 //! use haul_fetch::{Client, Config, Request};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::new(Config::default())?;
 //! let data: Value = client.fetch(Request::get("https://example.org/").query("q", "x"))?.json()?;
 //! # Ok(())
 //! # }
+//! # #[cfg(not(feature = "json"))]
+//! # fn main() {}
 //! ```
 //!
 //! | to | use |
