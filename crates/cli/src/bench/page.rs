@@ -1,6 +1,7 @@
 //! The HTML page of a comparison: one file without references to others, for screens of any width, light and dark.
 //!
-//! Written by hand: it has a loop over tables and one over rows. A template engine would add a language and hide neither.
+//! Written by hand: it has a loop over tables and one over rows. A template engine would add a language, and the loops
+//! would stay.
 //!
 //! Owns: the structure of the page, the sentence about the bottleneck.
 //! Does not own: plots ([`super::plot`]), colours and sizes (`page.css`), figures ([`super::table`]).
@@ -17,7 +18,7 @@ use super::machine::Circumstances;
 use super::plot::{self, escaped};
 use super::table::{Row, Summary, Table, number};
 use crate::report::exit::{Exit, Problem};
-use crate::report::text::quoted;
+use crate::report::text::{counted, quoted};
 
 /// The file of a page.
 pub(super) struct Page<'a> {
@@ -56,8 +57,10 @@ fn page(tables: &[Table], circumstances: &Circumstances) -> String {
     for (name, value) in &circumstances.facts {
         let _ = writeln!(page, "<dt>{name}</dt><dd>{}</dd>", escaped(value));
     }
-    let _ =
-        writeln!(page, "<dt>Command</dt><dd><code>{}</code></dd>\n</dl>", escaped(&circumstances.command));
+    // A line breaks between words, not after the hyphens of an option.
+    let words: Vec<_> =
+        circumstances.command.split(' ').map(|word| format!("<span>{}</span>", escaped(word))).collect();
+    let _ = writeln!(page, "<dt>Command</dt><dd><code>{}</code></dd>\n</dl>", words.join(" "));
     tables.iter().for_each(|table| add_table(&mut page, table));
     page.push_str("</body>\n</html>\n");
     page
@@ -68,13 +71,14 @@ fn add_table(page: &mut String, table: &Table) {
     let _ = writeln!(
         page,
         "<section>\n<h2>{}</h2>\n<p>{}</p>\n<figure>\n{}<p class=\"axis\">{} in {}; less is better</p>\n\
-         <figcaption>Bars are medians of {rounds} rounds; a line reaches from the lowest to the highest round.\
+         <figcaption>Bars are medians of {}; a line reaches from the lowest to the highest round.\
          </figcaption>\n</figure>",
         escaped(&table.title),
         about_bottleneck(table),
         plot::svg(table),
         table.quantity(),
         table.unit,
+        counted(rounds as u64, "round", "rounds"),
     );
     add_figures(page, table);
     add_phases(page, table);
@@ -171,7 +175,11 @@ mod tests {
     #[test]
     fn the_page_escapes_and_says_what_its_figures_mean() {
         let page = page(&[table()], &circumstances());
-        assert!(page.contains("a&lt;b") && !page.contains("a<b") && page.contains("haul &lt;x&gt;"));
+        assert!(
+            page.contains("a&lt;b")
+                && !page.contains("a<b")
+                && page.contains("<span>haul</span> <span>&lt;x&gt;</span>")
+        );
         for part in
             ["a &amp; b", "less is better", "medians of 3 rounds", "wall time in ms", "prefers-color-scheme"]
         {

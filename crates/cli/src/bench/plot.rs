@@ -74,8 +74,9 @@ pub(super) fn svg(table: &Table) -> String {
         let _ = writeln!(
             svg,
             "<text x=\"0\" y=\"{text}\">{name}</text>\
-             <text x=\"100%\" y=\"{text}\" text-anchor=\"end\">{value} {unit}</text>\
+             <text x=\"100%\" y=\"{text}\" text-anchor=\"end\">{value} {unit}, {:.2}×</text>\
              <rect class=\"{class}\" x=\"0\" y=\"{bar}\" width=\"{:.2}%\" height=\"{BAR_HEIGHT}\"/>",
+            median / best,
             x(median)
         );
         let mut line = |from: f64, to: f64, above: usize, below: usize| {

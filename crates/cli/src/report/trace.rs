@@ -2,7 +2,8 @@
 //!
 //! Each piece of work is a complete event in the row of its worker; its phases are complete events in it. Phases are
 //! sums over many operations: they are drawn one after the other, each as long as its sum, and don't say when
-//! within the piece an operation ran. The time in the queue is an argument, as it overlaps earlier pieces of the worker.
+//! within the piece an operation ran. The time in the queue is an argument, as it overlaps earlier pieces of the
+//! worker.
 //!
 //! Events are written as they come, in the array form, which stays readable if the program is killed. Memory: a number
 //! for each row. The file names no file and no URL: `task` is the number that `--json` gives with the name.

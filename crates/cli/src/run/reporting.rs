@@ -98,12 +98,11 @@ impl RunContext<'_> {
         };
         let exit = reporter.end::<J>(&ending);
         // The caller completes its other files, whatever became of the trace.
-        Ok(traced.map_or_else(
-            |problem| {
-                self.voice.error(problem.message);
-                exit.max(problem.exit)
-            },
-            |()| exit,
-        ))
+        Ok(traced.map_or_else(|problem| exit.max(self.report(&problem)), |()| exit))
+    }
+
+    fn report(&self, problem: &Problem) -> Exit {
+        self.voice.error(&problem.message);
+        problem.exit
     }
 }

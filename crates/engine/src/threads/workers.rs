@@ -42,8 +42,8 @@ pub(crate) fn run<J: Job>(
     }
 }
 
-/// Has up to `count` threads run `serve`, each with its number, while the calling thread reports the ends of tasks. If the system refuses a
-/// thread, the threads before it do the work; `None` if it refuses even the first.
+/// Has up to `count` threads run `serve`, each with its number, while the calling thread reports the ends of tasks. If
+/// the system refuses a thread, the threads before it do the work; `None` if it refuses even the first.
 pub(crate) fn by_threads<J: Job, S: Source<J::Task>>(
     dispatcher: &Dispatcher<J, S>,
     count: NonZeroUsize,
