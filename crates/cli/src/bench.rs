@@ -6,15 +6,22 @@
 //! Owns: choosing the comparison, printing its tables.
 //! Does not own: engines, queues, jobs.
 
+mod bottleneck;
 mod dispatcher;
 mod files;
 mod get;
 pub(crate) mod lease;
+mod machine;
 mod measure;
+mod page;
+mod plot;
 mod queue;
 mod rounds;
 mod table;
 mod team;
+mod watch;
+
+use machine::Circumstances;
 
 use crate::args::{BenchArgs, BenchWhat};
 use crate::report::exit::{Exit, Problem};
@@ -25,15 +32,20 @@ use crate::run::options::progress_form;
 
 /// Runs the comparison and prints its tables.
 pub(crate) fn run(args: &BenchArgs, environment: &Environment, voice: &Voice) -> Result<Exit, Problem> {
+    let circumstances = Circumstances::gather(&args.dir, environment);
+    // A page that can't be written is known before the figures are.
+    let page = args.html.as_deref().map(page::Page::create).transpose()?;
     let progress = Progress::start();
+    let watch = watch::Watch::start(&progress, args.trace.as_deref())?;
     voice.begin_progress(&progress, progress_form(args.progress, false, environment));
     let tables = match args.what {
-        BenchWhat::Queue => queue::compare(args, &progress),
-        BenchWhat::Xor | BenchWhat::Seal => files::compare(args, &progress).map(|table| vec![table]),
-        BenchWhat::Get => get::compare(args, &progress).map(|table| vec![table]),
+        BenchWhat::Queue => queue::compare(args, &watch),
+        BenchWhat::Xor | BenchWhat::Seal => files::compare(args, &watch).map(|table| vec![table]),
+        BenchWhat::Get => get::compare(args, &watch).map(|table| vec![table]),
     };
     voice.end_progress();
     let tables = tables?;
+    watch.finish()?;
     for table in &tables {
         if args.json {
             for row in table.rows() {
@@ -43,8 +55,8 @@ pub(crate) fn run(args: &BenchArgs, environment: &Environment, voice: &Voice) ->
             voice.data(table.to_text());
         }
     }
-    if let Some(path) = &args.html {
-        std::fs::write(path, table::page(&tables))?;
+    if let Some(page) = page {
+        page.write(&tables, &circumstances)?;
     }
     Ok(Exit::Success)
 }

@@ -15,5 +15,6 @@ pub(crate) mod shortfalls;
 pub(crate) mod stats;
 pub(crate) mod text;
 pub(crate) mod text_only;
+pub(crate) mod trace;
 pub(crate) mod usage;
 pub(crate) mod voice;

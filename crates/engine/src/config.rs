@@ -1,7 +1,7 @@
 //! The configuration of a run.
 //!
-//! Owns: the engine, the cancellation switch, the progress counter, when workers count as stalled; the supervisor's
-//! poll interval.
+//! Owns: the engine, the cancellation switch, the progress counter, when workers count as stalled, the observer of
+//! pieces of work; the supervisor's poll interval.
 //! Does not own: the configuration of a job.
 
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use haul_io::Cancel;
 
 use crate::choice::Engine;
+use crate::job::piece::Trace;
 
 /// How a run is carried out.
 #[derive(Clone, Debug)]
@@ -24,12 +25,15 @@ pub struct Config {
     /// The time without progress after which a worker is reported ([`Event::Stalled`](crate::Event::Stalled)), in
     /// looks of 250 ms. Defaults to a minute.
     pub stalled_after: Duration,
+    /// Observes every piece of work. None by default.
+    pub trace: Option<Trace>,
 }
 
 impl Config {
     /// A run on `engine` that `cancel` cancels, with defaults for the rest.
     pub fn new(engine: Engine, cancel: Cancel) -> Self {
-        Self { engine, cancel, progress: Arc::default(), stalled_after: Duration::from_secs(60) }
+        let stalled_after = Duration::from_secs(60);
+        Self { engine, cancel, progress: Arc::default(), stalled_after, trace: None }
     }
 }
 

@@ -11,8 +11,10 @@ use std::time::Instant;
 
 use haul_io::{Blocking, Io, Meter, TaskIo};
 
+use crate::config::Config;
 use crate::job::contract::{Failure, Job, Outcome, Step, TaskId};
 use crate::job::phases::Phases;
+use crate::job::piece::{Piece, PieceKind, Trace, TraceRow};
 
 /// A piece of work for a worker.
 pub(crate) struct Work<J: Job> {
@@ -46,6 +48,14 @@ impl<J: Job> Stage<J> {
             Self::Start => StageKind::Start,
             Self::Part { .. } => StageKind::Part,
             Self::Finish { .. } => StageKind::Finish,
+        }
+    }
+
+    pub(crate) fn piece_kind(&self) -> PieceKind {
+        match self {
+            Self::Start => PieceKind::Start,
+            Self::Part { index, .. } => PieceKind::Part(*index),
+            Self::Finish { .. } => PieceKind::Finish,
         }
     }
 }
@@ -99,12 +109,43 @@ impl Metered for TaskIo {
     }
 }
 
+/// Where pieces of work are recorded for an observer, if there is one.
+#[derive(Clone, Copy)]
+pub(crate) struct Track<'a> {
+    trace: Option<&'a Trace>,
+    row: TraceRow,
+}
+
+impl<'a> Track<'a> {
+    /// The track of the worker `row`.
+    pub(crate) fn of(config: &'a Config, row: TraceRow) -> Self {
+        Self { trace: config.trace.as_ref(), row }
+    }
+
+    /// No track: the pieces are recorded elsewhere.
+    pub(crate) fn none() -> Self {
+        Self { trace: None, row: TraceRow::Caller }
+    }
+
+    /// Tells the observer, if there is one, of the piece that `piece` makes for it and the row.
+    pub(crate) fn record(&self, piece: impl FnOnce(&Trace, TraceRow) -> Piece) {
+        if let Some(trace) = self.trace {
+            let _ = catch(|| trace.call(&piece(trace, self.row)));
+        }
+    }
+}
+
 /// Carries out `work`. Never panics: a panic of the job becomes the answer, also one of a destructor.
-pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -> Returned<J> {
-    let Work { id, task, stage, queued, .. } = work;
+pub(crate) async fn execute<J: Job>(
+    job: &J,
+    io: &impl Metered,
+    work: Work<J>,
+    track: Track<'_>,
+) -> Returned<J> {
+    let Work { id, attempt, task, stage, queued, .. } = work;
     let taken_up = Instant::now();
     io.take_meter();
-    let kind = stage.kind();
+    let (kind, piece_kind) = (stage.kind(), stage.piece_kind());
     let answer = match caught(pin!(answer_to(job, io, task, stage))).await {
         Ok(answer) => answer,
         Err(message) => kind.failed(Failure::Panicked(message)),
@@ -117,6 +158,10 @@ pub(crate) async fn execute<J: Job>(job: &J, io: &impl Metered, work: Work<J>) -
         executor: meter.executor,
         compute: busy.saturating_sub(meter.device + meter.executor),
     };
+    track.record(|trace, row| {
+        let (kind, began, took, bytes) = (piece_kind, trace.since_start(taken_up), busy, meter.bytes);
+        Piece { id, attempt, kind, row, began, took, phases, bytes }
+    });
     Returned { id, answer, phases, bytes: meter.bytes }
 }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod contract;
 pub(crate) mod phases;
+pub(crate) mod piece;
 pub(crate) mod portable;
 pub(crate) mod source;
 pub(crate) mod waker;

@@ -36,6 +36,7 @@ pub use event::{Event, Fallback, Report, Settled};
 pub use haul_io::{Cancel, Io};
 pub use job::contract::{Failure, Job, Outcome, Step, TaskId};
 pub use job::phases::{Phases, Spread, Spreads};
+pub use job::piece::{Piece, PieceKind, Trace, TraceRow};
 pub use job::portable::{Portable, Wire, WorkerCommand};
 pub use job::source::{Again, Next, Source};
 pub use job::waker::{SourceWaker, thread_waker};

@@ -9,9 +9,10 @@ use haul_io::{Blocking, Cancel, run_ready};
 
 use crate::config::Config;
 use crate::event::Event;
-use crate::execute::execute;
+use crate::execute::{Track, execute};
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
+use crate::job::piece::TraceRow;
 use crate::job::source::Source;
 use crate::job::waker::thread_waker;
 use crate::supervisor::{Ready, Supervisor};
@@ -23,13 +24,14 @@ pub(crate) fn run<J: Job>(
     emit: &mut dyn FnMut(Event<J>),
 ) -> Spreads {
     let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
+    let track = Track::of(config, TraceRow::Caller);
     let mut spreads = Spreads::default();
     let _unparks = config.cancel.unparks_this_thread();
     supervisor.set_waker(thread_waker());
     loop {
         match supervisor.next(Instant::now()) {
             Ready::Work(work) => {
-                let returned = run_ready(execute(job, &io, work));
+                let returned = run_ready(execute(job, &io, work, track));
                 spreads.record(&returned.phases);
                 supervisor.returned(returned).into_iter().map(Event::Settled).for_each(&mut *emit);
             }

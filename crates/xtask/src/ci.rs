@@ -5,11 +5,12 @@
 
 use std::process::Command;
 
+use crate::bench;
 use crate::mixture;
 use crate::package;
 use crate::readme::block_under;
 use crate::repository::Repository;
-use crate::steps::{cargo, step, succeed};
+use crate::steps::{cargo, step, succeed, target_folder};
 use crate::tidy;
 
 pub(crate) fn run(repository: &Repository) -> Result<(), String> {
@@ -24,6 +25,10 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     step("test, with OpenSSL", || openssl(repository))?;
     step("test, without features", || featureless(repository))?;
     step("packages", || package::run(repository, &package::Options::for_ci()))?;
+    step("scoreboard, tiny", || {
+        let haul = target_folder(root).join("debug/haul");
+        bench::scoreboard(bench::Options::for_ci(haul)?)
+    })?;
     mixture::ci(repository)?;
     step("loom, queues", || model(repository, "loom", "haul-queue", &["--lib", "--test", "loom"]))?;
     step("loom, parking and cancelling", || model(repository, "loom", "haul-io", &["--lib", "modelled"]))?;

@@ -45,6 +45,9 @@ chores:
   bench-seal --dir DIR [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME] [--with 'OPTIONS']
                         sealing against cp, in rounds, on file systems in images in DIR (root); --with adds a
                         contestant
+  scoreboard [--quick] [--dir DIR] [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME] [--write FILE]
+                        haul against every program that is installed, on tmpfs, ext4 and xfs (root; elsewhere in DIR),
+                        into the tables of BENCHMARKS.md; --quick prints tables of tiny sizes
   bench-get …           the same for fetching from nginx, against curl and wget2
   bench-sealed …        the same for fetching into sealed files, against plain ones, curl with age, and rclone
 ";
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         ["bench-seal", options @ ..] => {
             bench::Options::read(options).and_then(|options| bench::seal(&options))
         }
+        ["scoreboard", options @ ..] => bench::Options::of_scoreboard(options).and_then(bench::scoreboard),
         ["bench-get", options @ ..] => bench::Options::read(options).and_then(|options| bench::get(&options)),
         ["bench-sealed", options @ ..] => {
             bench::Options::read(options).and_then(|options| bench::sealed(&options))

@@ -51,6 +51,9 @@ pub(crate) struct BenchArgs {
     /// Write an HTML page with plots
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Write when each worker did what to this file, as Trace Event JSON for Perfetto
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 /// The work that engines are compared at.

@@ -4,6 +4,8 @@
 //! Owns: their grammar and help.
 //! Does not own: their meaning ([`crate::run::options`], [`crate::settings`]).
 
+use std::path::PathBuf;
+
 use clap::{ArgAction, ValueEnum};
 use haul_engine::Engine;
 
@@ -22,6 +24,9 @@ pub(crate) struct CommonArgs {
     /// Print JSON lines: an event for each finished task, then the report
     #[arg(long)]
     pub(crate) json: bool,
+    /// Write when each worker did what to this file, as Trace Event JSON for Perfetto
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
     /// Show the progress on stderr (auto: on a terminal; always: elsewhere too, as a line every few seconds)
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub(crate) progress: ProgressArg,

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use haul_engine::{Config, Engine, Workers};
+use haul_engine::{Config, Engine, Event, Workers};
 use haul_io::{Cancel, Durability};
 use haul_seal::{
     Direction, FileOptions, Placement, Recipient, SealJob, Task, Walk, X25519Identity, XorJob, XorMode,
@@ -13,17 +13,17 @@ use haul_seal::{
 
 use super::rounds::{Case, Sample, engines, interleaved, timed};
 use super::table::Table;
+use super::watch::Watch;
 use crate::args::{BenchArgs, BenchWhat};
 use crate::report::describe::{Reportable, Setting};
 use crate::report::exit::{Exit, Problem};
-use crate::report::progress::Progress;
 use crate::run::random::system_random;
 
-pub(crate) fn compare(args: &BenchArgs, progress: &Progress) -> Result<Table, Problem> {
+pub(crate) fn compare(args: &BenchArgs, watch: &Watch) -> Result<Table, Problem> {
     let dir = tempfile::Builder::new().prefix("haul-bench-").tempdir_in(&args.dir)?;
     let tree = dir.path().join("tree");
     let bytes = make_tree(&tree, args)?;
-    let bench = Bench { args, tree, dir: dir.path() };
+    let bench = Bench { args, tree, dir: dir.path(), watch };
     let seal = bench.seal_job()?;
     let xor = XorJob::new(b"a key of some length", XorMode::Overwrite)
         .map_err(|error| Problem::usage(error.to_string()))?;
@@ -50,7 +50,7 @@ pub(crate) fn compare(args: &BenchArgs, progress: &Progress) -> Result<Table, Pr
         crate::report::text::human_bytes(bytes),
         args.rounds
     );
-    let table = interleaved(title, cases, args.rounds.into(), progress);
+    let table = interleaved(title, cases, args.rounds.into(), watch);
     dir.close()?;
     table
 }
@@ -59,6 +59,7 @@ struct Bench<'a> {
     args: &'a BenchArgs,
     tree: PathBuf,
     dir: &'a Path,
+    watch: &'a Watch,
 }
 
 impl Bench<'_> {
@@ -95,10 +96,15 @@ impl Bench<'_> {
         let placement = Placement { direction, suffix: ".age".into(), output };
         let walk = Walk::new(vec![self.tree.clone()], placement)
             .map_err(|error| Problem::usage(error.to_string()))?;
-        let config = Config::new(engine, Cancel::new()?);
+        let trace = self.watch.observer(&engine.to_string());
+        let config = Config { trace, ..Config::new(engine, Cancel::new()?) };
         let setting = Setting { config, workers: Workers::default() };
-        timed(|| {
-            let report = job.run(walk, &setting, |_| {});
+        timed(|phases| {
+            let report = job.run(walk, &setting, |event| {
+                if let Event::Settled(settled) = event {
+                    phases.add(&settled.phases);
+                }
+            });
             if report.succeeded == u64::from(self.args.files) && report.failed == 0 {
                 return Ok(());
             }

@@ -8,22 +8,22 @@ use std::io;
 
 use super::measure::{self, QueueKind};
 use super::table::{Row, Table};
+use super::watch::Watch;
 use super::{dispatcher, lease};
 use crate::args::BenchArgs;
 use crate::report::exit::{Exit, Problem};
-use crate::report::progress::{Progress, ProgressEvent};
 use crate::run::workers::measured_worker;
 
 /// Messages or tasks per figure.
 const MESSAGES: usize = 200_000;
 
 /// A table for each workload of the queues, one for the dispatcher and one for the lease table.
-pub(crate) fn compare(args: &BenchArgs, progress: &Progress) -> Result<Vec<Table>, Problem> {
+pub(crate) fn compare(args: &BenchArgs, watch: &Watch) -> Result<Vec<Table>, Problem> {
     let rounds = usize::from(args.rounds);
     let comparisons = comparisons();
     let runs = comparisons.iter().map(|comparison| comparison.cases.len() * rounds).sum::<usize>();
-    progress.tell(ProgressEvent::Total(runs as u64));
-    comparisons.into_iter().map(|comparison| comparison.table(rounds, progress)).collect()
+    watch.expect(runs);
+    comparisons.into_iter().map(|comparison| comparison.table(rounds, watch)).collect()
 }
 
 fn comparisons() -> Vec<Comparison> {
@@ -67,18 +67,18 @@ struct Case {
 }
 
 impl Comparison {
-    fn table(self, rounds: usize, progress: &Progress) -> Result<Table, Problem> {
+    fn table(self, rounds: usize, watch: &Watch) -> Result<Table, Problem> {
         let Self { what, unit, cases } = self;
         let mut figures: Vec<Vec<f64>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
         for _ in 0..rounds {
             for (case, figures) in cases.iter().zip(&mut figures) {
-                progress.tell(ProgressEvent::Stage(format!("{what}, {}", case.name)));
-                figures.push((case.measure)().map_err(|error| refused(&error))?);
-                progress.tell(ProgressEvent::Ended { succeeded: true, length: None, bytes: 0 });
+                let figure = watch.run(&format!("{what}, {}", case.name), &case.measure);
+                figures.push(figure.map_err(|error| refused(&error))?);
             }
         }
         let rows = cases.into_iter().zip(figures);
-        let rows = rows.map(|(case, figures)| Row { name: case.name, figures, cpu: Vec::new() });
+        let rows =
+            rows.map(|(case, figures)| Row { name: case.name, figures, cpu: Vec::new(), phases: None });
         Ok(Table { title: format!("queue: {what}, {rounds} rounds"), unit, rows: rows.collect() })
     }
 }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use haul_engine::Engine;
 
-use super::table::{Row, Table};
+use super::table::{Row, Table, TaskPhases};
+use super::watch::Watch;
 use crate::args::BenchArgs;
 use crate::report::exit::Problem;
-use crate::report::progress::{Progress, ProgressEvent};
 use crate::report::stats::Usage;
 
 /// One of the things that are compared.
@@ -25,13 +25,16 @@ pub(super) struct Case<'a> {
 pub(super) struct Sample {
     pub(super) wall: Duration,
     pub(super) cpu: Duration,
+    /// The times of its tasks.
+    pub(super) phases: TaskPhases,
 }
 
-/// Measures `work`.
-pub(super) fn timed<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<Sample, Problem> {
+/// Measures `work`, which adds the times of its tasks.
+pub(super) fn timed(work: impl FnOnce(&mut TaskPhases) -> Result<(), Problem>) -> Result<Sample, Problem> {
+    let mut phases = TaskPhases::default();
     let (started, before) = (Instant::now(), Usage::now());
-    work()?;
-    Ok(Sample { wall: started.elapsed(), cpu: Usage::now().since(&before).cpu() })
+    work(&mut phases)?;
+    Ok(Sample { wall: started.elapsed(), cpu: Usage::now().since(&before).cpu(), phases })
 }
 
 /// Runs every case once in each round. A first round is not counted.
@@ -39,15 +42,14 @@ pub(super) fn interleaved(
     title: String,
     mut cases: Vec<Case<'_>>,
     rounds: usize,
-    progress: &Progress,
+    watch: &Watch,
 ) -> Result<Table, Problem> {
-    progress.tell(ProgressEvent::Total((cases.len() * (rounds + 1)) as u64));
+    watch.expect(cases.len() * (rounds + 1));
     let mut samples: Vec<Vec<Sample>> = cases.iter().map(|_| Vec::with_capacity(rounds)).collect();
     for round in 0..=rounds {
         for (case, samples) in cases.iter_mut().zip(&mut samples) {
-            progress.tell(ProgressEvent::Stage(format!("{}, {}", case.name, round_name(round, rounds))));
-            let sample = (case.run)()?;
-            progress.tell(ProgressEvent::Ended { succeeded: true, length: None, bytes: 0 });
+            let name = format!("{}, {}", case.name, round_name(round, rounds));
+            let sample = watch.run(&name, &mut case.run)?;
             if round > 0 {
                 samples.push(sample);
             }
@@ -58,6 +60,10 @@ pub(super) fn interleaved(
         name: case.name.clone(),
         figures: samples.iter().map(|sample| millis(sample.wall)).collect(),
         cpu: samples.iter().map(|sample| millis(sample.cpu)).collect(),
+        phases: samples.iter().map(|sample| sample.phases).reduce(|mut sum, phases| {
+            sum.merge(&phases);
+            sum
+        }),
     });
     Ok(Table { title, unit: "ms", rows: rows.collect() })
 }

@@ -1,11 +1,14 @@
-//! Tables of figures: as text, as JSON lines, as an HTML page with bars.
+//! Tables of figures: as text and as JSON lines.
 //!
 //! Owns: medians and their ratios, layout.
-//! Does not own: measuring.
+//! Does not own: measuring, the HTML page ([`super::page`]).
 
 use std::fmt::Write;
 
+use haul_engine::Phases;
 use serde_json::{Value, json};
+
+use super::bottleneck::Bottleneck;
 
 /// One comparison.
 pub(crate) struct Table {
@@ -21,6 +24,47 @@ pub(crate) struct Row {
     pub(crate) figures: Vec<f64>,
     /// Processor time in milliseconds; empty if it was not measured.
     pub(crate) cpu: Vec<f64>,
+    /// The times of the tasks of all rounds, if they were measured.
+    pub(crate) phases: Option<TaskPhases>,
+}
+
+/// The times of tasks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TaskPhases {
+    pub(crate) sum: Phases,
+    /// Number of tasks.
+    pub(crate) count: u32,
+}
+
+impl TaskPhases {
+    /// Adds the times of a task.
+    pub(crate) fn add(&mut self, task: &Phases) {
+        self.merge(&Self { sum: *task, count: 1 });
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.sum.add(&other.sum);
+        self.count = self.count.saturating_add(other.count);
+    }
+}
+
+impl Row {
+    /// The mean times of a task.
+    pub(super) fn phases_of_task(&self) -> Option<Phases> {
+        let TaskPhases { sum, count } = self.phases?;
+        let mean = |time: std::time::Duration| time.checked_div(count);
+        Some(Phases {
+            queue: mean(sum.queue)?,
+            device: mean(sum.device)?,
+            executor: mean(sum.executor)?,
+            compute: mean(sum.compute)?,
+        })
+    }
+
+    /// What limits the tasks, and its share of their time on a worker.
+    pub(super) fn bottleneck(&self) -> Option<(Bottleneck, f64)> {
+        Bottleneck::of(&self.phases?.sum)
+    }
 }
 
 /// Median and extremes.
@@ -45,8 +89,24 @@ impl Summary {
 }
 
 impl Table {
-    fn summaries(&self) -> impl Iterator<Item = (&Row, Summary)> {
+    pub(super) fn summaries(&self) -> impl Iterator<Item = (&Row, Summary)> {
         self.rows.iter().filter_map(|row| Some((row, Summary::of(&row.figures)?)))
+    }
+
+    /// The row with the lowest median.
+    pub(super) fn best_row(&self) -> Option<&Row> {
+        let best = self.summaries().min_by(|(_, a), (_, b)| a.median.total_cmp(&b.median));
+        best.map(|(row, _)| row)
+    }
+
+    /// The lowest median.
+    pub(super) fn best(&self) -> f64 {
+        self.summaries().map(|(_, summary)| summary.median).min_by(f64::total_cmp).unwrap_or(f64::NAN)
+    }
+
+    /// What the figures measure.
+    pub(super) fn quantity(&self) -> &'static str {
+        if self.unit == "ms" { "wall time" } else { "time" }
     }
 
     fn base(&self) -> f64 {
@@ -78,69 +138,51 @@ impl Table {
     /// A JSON object for each row.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Value> {
         self.summaries().map(|(row, Summary { median, low, high })| {
+            let phases = row.phases_of_task().map(|Phases { queue, device, executor, compute }| {
+                let millis = |time: std::time::Duration| time.as_secs_f64() * 1e3;
+                json!({
+                    "queue_ms": millis(queue), "device_ms": millis(device),
+                    "executor_ms": millis(executor), "compute_ms": millis(compute),
+                })
+            });
             json!({
                 "event": "bench", "title": self.title, "name": row.name, "unit": self.unit,
                 "median": median, "low": low, "high": high, "ratio": median / self.base(),
-                "figures": row.figures, "cpu_ms": row.cpu,
+                "ratio_to_best": median / self.best(),
+                "figures": row.figures, "cpu_ms": row.cpu, "phases": phases,
+                "bottleneck": row.bottleneck().map(|(bottleneck, _)| bottleneck.word()),
             })
         })
     }
+}
 
-    /// An SVG plot: a bar for each median, a line from the lowest to the highest figure.
-    fn to_html(&self) -> String {
-        const LEFT: f64 = 190.0;
-        const WIDTH: f64 = 520.0;
-        const ROW: f64 = 26.0;
-        let highest = self.summaries().map(|(_, summary)| summary.high).fold(f64::MIN_POSITIVE, f64::max);
-        let x = |figure: f64| LEFT + WIDTH * figure / highest;
-        let mut bars = String::new();
-        for (index, (row, Summary { median, low, high })) in self.summaries().enumerate() {
-            let y = ROW * index as f64;
-            let (middle, name) = (y + ROW / 2.0, escaped(&row.name));
-            let (bar, text_x) = (x(median) - LEFT, x(high) + 8.0);
-            let (low, high) = (x(low), x(high));
-            let _ = writeln!(
-                bars,
-                "<text x=\"0\" y=\"{middle}\">{name}</text>\
-                 <rect x=\"{LEFT}\" y=\"{y}\" width=\"{bar:.1}\" height=\"18\"/>\
-                 <line x1=\"{low:.1}\" x2=\"{high:.1}\" y1=\"{0}\" y2=\"{0}\"/>\
-                 <text x=\"{text_x:.1}\" y=\"{middle}\">{median:.1}</text>",
-                y + 9.0
-            );
-        }
-        let height = ROW * self.rows.len() as f64;
-        format!(
-            "<h2>{}</h2>\n<p>{}: median, and a line from the lowest to the highest of {} rounds.</p>\n\
-             <svg width=\"800\" height=\"{height}\">\n{bars}</svg>\n",
-            escaped(&self.title),
-            self.unit,
-            self.rows.first().map_or(0, |row| row.figures.len()),
-        )
+/// A figure with as many digits as say something.
+pub(super) fn number(figure: f64) -> String {
+    match figure {
+        _ if figure >= 100.0 => format!("{figure:.0}"),
+        _ if figure >= 1.0 => format!("{figure:.1}"),
+        _ => format!("{figure:.3}"),
     }
 }
 
-/// An HTML page with a plot for each table.
-pub(crate) fn page(tables: &[Table]) -> String {
-    let plots: String = tables.iter().map(Table::to_html).collect();
-    format!(
-        "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>haul bench</title>\n\
-         <style>body{{font:14px sans-serif}}rect{{fill:#4a7}}line{{stroke:#222}}</style>\n{plots}"
-    )
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn table() -> Table {
-        let row = |name: &str, figures: &[f64]| Row {
-            name: name.to_owned(),
-            figures: figures.to_vec(),
-            cpu: vec![],
+    /// Two rows, of which the first is the best.
+    pub(in super::super) fn table() -> Table {
+        let row = |name: &str, figures: &[f64]| {
+            let mut phases = TaskPhases::default();
+            let millis = Duration::from_millis;
+            phases.add(&Phases {
+                queue: millis(9),
+                device: millis(3),
+                executor: millis(0),
+                compute: millis(1),
+            });
+            Row { name: name.to_owned(), figures: figures.to_vec(), cpu: vec![4.0], phases: Some(phases) }
         };
         let rows = vec![row("a<b", &[2.0, 1.0, 9.0]), row("c", &[4.0, 4.0])];
         Table { title: "t".to_owned(), unit: "ms", rows }
@@ -152,13 +194,12 @@ mod tests {
         assert_eq!(Summary::of(&[3.0, 1.0]), Some(Summary { median: 2.0, low: 1.0, high: 3.0 }));
         let rows: Vec<_> = table().rows().collect();
         assert_eq!((rows[0]["median"].as_f64(), rows[1]["ratio"].as_f64()), (Some(2.0), Some(2.0)));
+        assert_eq!(rows[1]["ratio_to_best"].as_f64(), Some(2.0));
+        assert_eq!(
+            (&rows[0]["bottleneck"], &rows[0]["phases"]["device_ms"]),
+            (&json!("device"), &json!(3.0))
+        );
         assert_eq!(table().to_text().lines().count(), 4);
-    }
-
-    #[test]
-    fn the_page_escapes_and_stays_within_its_width() {
-        let page = page(&[table()]);
-        assert!(page.contains("a&lt;b") && !page.contains("a<b"));
-        assert!(page.contains("x2=\"710.0\""), "the highest figure ends where the plot does");
+        assert_eq!([0.1234, 9.87, 1_271.6].map(number), ["0.123", "9.9", "1272"]);
     }
 }

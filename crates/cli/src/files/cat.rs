@@ -53,6 +53,7 @@ impl CatPlan {
                 progress: ProgressForm::Hidden,
                 report,
                 verbose: args.verbose > 0,
+                trace: None,
                 stalled_after: None,
                 stores: StoreVariables::resolve(environment),
             },

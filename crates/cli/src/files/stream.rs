@@ -37,6 +37,9 @@ pub(super) fn check(endpoints: &Endpoints, run: &RunOptions) -> Result<(), Probl
             Problem::usage("--json needs stdout, which already carries the data").hint("name a file with -o")
         );
     }
+    if run.trace.is_some() {
+        return Err(Problem::usage("--trace shows tasks, and a stream has none").hint("name files"));
+    }
     worker_count(run).map(drop)
 }
 

@@ -88,7 +88,9 @@ impl<'a> Reporter<'a> {
                 shortfalls::warn(self.voice, &mut self.shortfalls, output.shortfalls());
                 if let Some(remark) = output.remark() {
                     self.voice.note(format!("{} {remark}", quoted(&subject)));
-                } else if let Some(detail) = output.detail(&settled.task) {
+                } else if self.voice.tells_details()
+                    && let Some(detail) = output.detail(&settled.task)
+                {
                     self.voice.detail(format!("{} {detail}", quoted(&subject)));
                 }
             }

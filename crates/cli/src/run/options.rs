@@ -3,6 +3,7 @@
 //! Owns: the engine that was asked for, how the progress is shown.
 //! Does not own: `--engine auto` ([`super::probe`]), the grammar of the options.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use haul_engine::Engine;
@@ -23,6 +24,8 @@ pub(crate) struct RunOptions {
     pub(crate) report: ReportOptions,
     /// Whether `-v` was given.
     pub(crate) verbose: bool,
+    /// The file that says when each worker did what.
+    pub(crate) trace: Option<PathBuf>,
     /// The time without progress after which a worker is reported, if it isn't the engine's default.
     pub(crate) stalled_after: Option<Duration>,
     /// The store of addresses that begin with `s3://`.
@@ -44,6 +47,7 @@ impl RunOptions {
             progress,
             report,
             verbose: args.verbose > 0,
+            trace: args.trace.clone(),
             stalled_after: environment.stalled_after(),
             stores,
         }

@@ -15,6 +15,7 @@ use crate::report::exit::{Exit, Problem};
 use crate::report::progress::{Counted, Progress, ProgressEvent};
 use crate::report::reporter::Reporter;
 use crate::report::stats::Usage;
+use crate::report::trace::TraceFile;
 use crate::report::voice::Voice;
 
 /// Everything but the work: the engine, the options, where messages go.
@@ -43,7 +44,9 @@ impl RunContext<'_> {
         let cancel = self.cancel.clone();
         let config = self.choice.config(cancel.clone());
         let stalled_after = self.options.stalled_after.unwrap_or(config.stalled_after);
-        let config = Config { progress: self.progress.bytes().clone(), stalled_after, ..config };
+        let trace_file = self.options.trace.as_deref().map(TraceFile::create).transpose()?;
+        let trace = trace_file.as_ref().map(|file| file.observer(""));
+        let config = Config { progress: self.progress.bytes().clone(), stalled_after, trace, ..config };
         let workers = Workers::default();
         let watch = SignalWatch::with_workers(cancel.clone(), workers.clone())?;
         self.progress.set_in_flight_max(config.engine.in_flight_max());
@@ -76,6 +79,7 @@ impl RunContext<'_> {
         drop(watch);
         self.voice.end_progress();
         let usage = Usage::now().since(&before);
+        let traced = trace_file.map_or(Ok(()), TraceFile::finish);
         let (has_found_all, retries) = self.progress.outcome();
         let rest = if !report.cancelled {
             Rest::default()
@@ -92,6 +96,13 @@ impl RunContext<'_> {
             retries,
             rest,
         };
-        Ok(reporter.end::<J>(&ending))
+        let exit = reporter.end::<J>(&ending);
+        // The caller completes its other files, whatever became of the trace.
+        Ok(traced.map_or_else(|problem| exit.max(self.report(&problem)), |()| exit))
+    }
+
+    fn report(&self, problem: &Problem) -> Exit {
+        self.voice.error(&problem.message);
+        problem.exit
     }
 }

@@ -1,5 +1,6 @@
 //! What people see: the progress while a run goes on, what its end says, the guides and the other pages.
 
+mod bench_page;
 mod endings;
 mod guides;
 mod json;
@@ -7,4 +8,5 @@ mod messages;
 mod pages;
 mod progress;
 mod settings;
+mod trace;
 mod version;

@@ -5,7 +5,7 @@
 
 use haul_io::{Blocking, Io, run_ready};
 
-use crate::execute::{Answer, Returned, Stage, Work};
+use crate::execute::{Answer, Returned, Stage, Work, catch};
 use crate::job::contract::{Failure, Outcome, Step};
 use crate::job::phases::Phases;
 use crate::job::portable::Portable;
@@ -38,6 +38,19 @@ pub(super) fn done<J: Portable>(work: Work<J>, output: J::Output) -> Returned<J>
 pub(super) fn failed<J: Portable>(work: Work<J>, failure: Failure<J::Error>) -> Returned<J> {
     let answer = work.stage.kind().failed(failure);
     Returned { id: work.id, answer, phases: Phases::default(), bytes: 0 }
+}
+
+/// The state of the parts that a worker has prepared.
+pub(super) fn joined<J: Portable>(
+    job: &J,
+    io: &Blocking,
+    work: &Work<J>,
+    token: J::Token,
+) -> Result<J::State, Failure<J::Error>> {
+    match catch(|| run_ready(job.join(io, &work.task, token))) {
+        Ok(joined) => joined.map_err(Failure::Job),
+        Err(message) => Err(Failure::Panicked(message)),
+    }
 }
 
 /// What the last attempt at `work` has achieved, if that decides how the work ends.

@@ -15,14 +15,15 @@ use haul_queue::lease::{OfferError, Poisoned, SlotId};
 
 use crate::config::{Config, POLL_INTERVAL};
 use crate::event::Event;
-use crate::execute::{Answer, Returned, Stage, Work, catch, execute};
+use crate::execute::{Answer, Returned, Stage, Track, Work, catch, execute};
 use crate::job::contract::{Failure, Outcome, Step};
 use crate::job::phases::Spreads;
+use crate::job::piece::TraceRow;
 use crate::job::portable::Portable;
 use crate::job::source::Source;
-use crate::processes::answers::{abandon, done, failed, is_undoing, of_last_attempt, part, started};
+use crate::processes::answers::{abandon, done, failed, is_undoing, joined, of_last_attempt, part, started};
 use crate::processes::encoding::from_bytes;
-use crate::processes::order::{ReplyOf, ReplyValue, order_for};
+use crate::processes::order::{ReplyOf, ReplyValue, order_for, record};
 use crate::processes::sentry::alarm_waker;
 use crate::processes::suspect::{Alone, Suspect};
 use crate::processes::watch::ProcessWatch;
@@ -166,7 +167,7 @@ impl<J: Portable> Coordinator<'_, J> {
     /// Offers `work`; `is_last`: it is given up at the first death.
     fn offer(&mut self, work: Work<J>, is_last: bool) {
         if is_undoing(&work) {
-            return self.returned.push(run_ready(execute(self.job, &self.io, work)));
+            return self.returned.push(run_ready(execute(self.job, &self.io, work, self.track())));
         }
         let order = match catch(|| order_for(self.job, &work, &mut |out| self.io.random(out))) {
             Ok(order) => order,
@@ -186,7 +187,7 @@ impl<J: Portable> Coordinator<'_, J> {
             }
             // Paths longer than any system accepts: the job reports the error.
             Err(OfferError::TooLong { .. }) => {
-                self.returned.push(run_ready(execute(self.job, &self.io, work)));
+                self.returned.push(run_ready(execute(self.job, &self.io, work, self.track())));
             }
             Err(error) => unreachable!("the table is open and has room: {error}"),
         }
@@ -386,13 +387,14 @@ impl<J: Portable> Coordinator<'_, J> {
             }
             Err(message) => return self.undone(work, Failure::Panicked(message)),
         };
+        record(self.config, &work, &reply);
         let mut returned = match reply.result {
             Err(failure) => self.undone(work, failure.into()),
             Ok(ReplyValue::Output(output)) => done(work, output),
             Ok(ReplyValue::Part) => part(work, Answer::PartDone(Ok(()))),
             Ok(ReplyValue::Lost) => part(work, Answer::PartLost),
             Ok(ReplyValue::Again) => started(work, Step::Again),
-            Ok(ReplyValue::Split { token, parts }) => match self.joined(&work, token) {
+            Ok(ReplyValue::Split { token, parts }) => match joined(self.job, &self.io, &work, token) {
                 Err(failure) => {
                     let _ = catch(|| abandon(self.job, &self.io, &work.task, bytes));
                     match failure {
@@ -410,10 +412,8 @@ impl<J: Portable> Coordinator<'_, J> {
         returned
     }
 
-    fn joined(&self, work: &Work<J>, token: J::Token) -> Result<J::State, Failure<J::Error>> {
-        match catch(|| run_ready(self.job.join(&self.io, &work.task, token))) {
-            Ok(joined) => joined.map_err(Failure::Job),
-            Err(message) => Err(Failure::Panicked(message)),
-        }
+    /// Where the pieces of work that this process does itself are recorded.
+    fn track(&self) -> Track<'_> {
+        Track::of(self.config, TraceRow::Caller)
     }
 }

@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use crate::execute::{Answer, Returned, Stage, Work, catch};
+use crate::config::Config;
+use crate::execute::{Answer, Returned, Stage, Track, Work, catch};
 use crate::job::contract::{Failure, Step};
 use crate::job::phases::Phases;
+use crate::job::piece::{Piece, TraceRow, shared_clock};
 use crate::job::portable::Portable;
 use crate::processes::encoding::to_bytes;
 
@@ -36,7 +37,7 @@ pub(crate) struct Order<T, K> {
     pub(crate) attempt: u32,
     /// Whether no other order may be carried out in the same process at the same time.
     pub(crate) alone: bool,
-    /// The time at which the order was queued, by [`monotonic_now`].
+    /// The time at which the order was queued, by [`shared_clock`].
     pub(crate) queued: Duration,
     pub(crate) task: T,
     pub(crate) stage: OrderStage<K>,
@@ -61,6 +62,42 @@ pub(crate) struct Reply<O, E, K> {
     pub(crate) result: Result<ReplyValue<O, K>, ReplyFailure<E>>,
     pub(crate) phases: Phases,
     pub(crate) bytes: u64,
+    /// When it was carried out, and where; `None` if it wasn't.
+    pub(crate) span: Option<Span>,
+}
+
+/// When a worker process carried out a piece of work, and which of them.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Span {
+    /// The owner number of the process.
+    pub(crate) process: u16,
+    pub(crate) thread: u32,
+    /// When it began, by [`shared_clock`].
+    pub(crate) began: Duration,
+    pub(crate) took: Duration,
+}
+
+impl Span {
+    /// The span from `began` until now.
+    pub(crate) fn until_now(process: u16, thread: u32, began: Duration) -> Self {
+        Self { process, thread, began, took: shared_clock().saturating_sub(began) }
+    }
+}
+
+/// Tells the observer of `work`, which a worker process has carried out.
+pub(crate) fn record<J: Portable>(config: &Config, work: &Work<J>, reply: &ReplyOf<J>) {
+    let Some(span) = reply.span else { return };
+    let row = TraceRow::Process { process: span.process.into(), thread: span.thread };
+    Track::of(config, row).record(|trace, row| Piece {
+        id: work.id,
+        attempt: work.attempt,
+        kind: work.stage.piece_kind(),
+        row,
+        began: trace.since_start_shared(span.began),
+        took: span.took,
+        phases: reply.phases,
+        bytes: reply.bytes,
+    });
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,11 +127,6 @@ pub(crate) type ReplyOf<J> =
     Reply<<J as crate::Job>::Output, <J as crate::Job>::Error, <J as Portable>::Token>;
 pub(crate) type OrderOf<J> = Order<<J as crate::Job>::Task, <J as Portable>::Token>;
 
-/// The time on the clock that all processes share.
-pub(crate) fn monotonic_now() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
-}
-
 /// The order for `work`, encoded.
 pub(crate) fn order_for<J: Portable>(job: &J, work: &Work<J>, random: &mut dyn FnMut(&mut [u8])) -> Vec<u8> {
     let stage = match &work.stage {
@@ -102,7 +134,7 @@ pub(crate) fn order_for<J: Portable>(job: &J, work: &Work<J>, random: &mut dyn F
         Stage::Part { state, index } => OrderStage::Part { token: job.token(state, random), index: *index },
         Stage::Finish { state, .. } => OrderStage::Finish { token: job.token(state, random) },
     };
-    let queued = monotonic_now();
+    let queued = shared_clock();
     let Work { id, attempt, alone, .. } = *work;
     to_bytes(&Order { id: id.0, attempt, alone, queued, task: &*work.task, stage })
 }
@@ -133,7 +165,7 @@ pub(crate) fn reply_for<J: Portable>(
         | Answer::PartDone(Err(failure))
         | Answer::Finished(Err(failure)) => Err(failure.into()),
     };
-    (Reply { result, phases, bytes }, kept)
+    (Reply { result, phases, bytes, span: None }, kept)
 }
 
 impl<E> From<Failure<E>> for ReplyFailure<E> {

@@ -16,14 +16,15 @@ use haul_queue::lease::{FinishError, Lease, TableError, Worker};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use zeroize::Zeroizing;
 
-use crate::execute::{Stage, Work, catch, execute};
+use crate::execute::{Stage, Track, Work, catch, execute};
 use crate::job::contract::{Job, TaskId};
 use crate::job::phases::Phases;
+use crate::job::piece::shared_clock;
 use crate::job::portable::Portable;
 use crate::processes::encoding::{from_bytes, to_bytes};
 use crate::processes::intent::{IntentIo, Left, examine};
 use crate::processes::order::{
-    Handshake, OrderOf, OrderStage, Reply, ReplyFailure, ReplyOf, ReplyValue, monotonic_now, reply_for,
+    Handshake, OrderOf, OrderStage, Reply, ReplyFailure, ReplyOf, ReplyValue, Span, reply_for,
 };
 use crate::processes::worker_pool::WORKER_NAME;
 
@@ -100,13 +101,15 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
     };
     process.listen(pipe)?;
     std::thread::scope(|scope| {
-        for _ in 1..head.threads {
+        let (process, job) = (&process, &job);
+        for number in 1..head.threads {
             // Those that can be had share the work.
-            if std::thread::Builder::new().spawn_scoped(scope, || process.serve(&job)).is_err() {
+            let serve = move || process.serve(job, number as u32);
+            if std::thread::Builder::new().spawn_scoped(scope, serve).is_err() {
                 break;
             }
         }
-        process.serve(&job);
+        process.serve(job, 0);
     });
     Ok(())
 }
@@ -171,10 +174,10 @@ impl WorkerProcess {
         std::thread::Builder::new().name("haul-listen".to_owned()).spawn(listen).map(drop)
     }
 
-    fn serve<J: Portable>(&self, job: &J) {
+    fn serve<J: Portable>(&self, job: &J, number: u32) {
         let (io, uncancelled) = (Blocking::new(self.cancel.clone()), Blocking::new(self.never.clone()));
         let mut thread =
-            WorkerThread { process: self, job, io, uncancelled, joined: None, order: Vec::new() };
+            WorkerThread { process: self, number, job, io, uncancelled, joined: None, order: Vec::new() };
         loop {
             let seen = self.table.observe();
             let company = self.join_company();
@@ -210,6 +213,8 @@ impl WorkerProcess {
 
 struct WorkerThread<'a, J: Portable> {
     process: &'a WorkerProcess,
+    /// The thread's number in this process.
+    number: u32,
     job: &'a J,
     io: Blocking,
     /// For operations that are carried out even when the run is cancelled.
@@ -259,10 +264,15 @@ impl<J: Portable> WorkerThread<'_, J> {
     }
 
     async fn reply_to(&mut self, lease: &Lease, order: OrderOf<J>) -> ReplyOf<J> {
-        let waited = monotonic_now().saturating_sub(order.queued);
+        let waited = shared_clock().saturating_sub(order.queued);
         let queued = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
         if let Some(result) = self.earlier_result(lease, &order).await {
-            return Reply { result, phases: Phases { queue: waited, ..Phases::default() }, bytes: 0 };
+            return Reply {
+                result,
+                phases: Phases { queue: waited, ..Phases::default() },
+                bytes: 0,
+                span: None,
+            };
         }
         let (start, task) = (StartOf { id: order.id, attempt: order.attempt }, Arc::new(order.task));
         let finishes = matches!(order.stage, OrderStage::Finish { .. });
@@ -271,7 +281,7 @@ impl<J: Portable> WorkerThread<'_, J> {
             Err(error) => {
                 let failure =
                     if J::is_cancelled(&error) { ReplyFailure::Cancelled } else { ReplyFailure::Job(error) };
-                return Reply { result: Err(failure), phases: Phases::default(), bytes: 0 };
+                return Reply { result: Err(failure), phases: Phases::default(), bytes: 0, span: None };
             }
         };
         let io = IntentIo {
@@ -289,8 +299,11 @@ impl<J: Portable> WorkerThread<'_, J> {
             queued,
             alone: order.alone,
         };
-        let returned = execute(self.job, &io, work).await;
+        let began = shared_clock();
+        let returned = execute(self.job, &io, work, Track::none()).await;
+        let span = Span::until_now(self.process.owner, self.number, began);
         let (reply, state) = reply_for(self.job, returned, &mut |out| self.io.random(out));
+        let reply = Reply { span: Some(span), ..reply };
         match state {
             Some(state) if reply.result.is_ok() => self.joined = Some(Joined { start, state }),
             // No other process will ever know this state.
@@ -384,5 +397,5 @@ fn end_corrupt_lease() -> ! {
 
 fn refusal<J: Portable>(message: &str) -> ReplyOf<J> {
     let failure = ReplyFailure::Panicked(message.to_owned());
-    Reply { result: Err(failure), phases: Phases::default(), bytes: 0 }
+    Reply { result: Err(failure), phases: Phases::default(), bytes: 0, span: None }
 }

@@ -4,6 +4,9 @@
 //! Does not own: the rings ([`haul_io::Uring`]), the queues between workers and supervisor
 //! ([`crate::threads::dispatcher`]).
 
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -12,9 +15,10 @@ use haul_queue::TryPop;
 
 use crate::config::Config;
 use crate::event::Event;
-use crate::execute::{Work, execute};
+use crate::execute::{Track, Work, execute};
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
+use crate::job::piece::TraceRow;
 use crate::job::source::Source;
 use crate::shortage::Shortages;
 use crate::stall::StallWatch;
@@ -44,7 +48,9 @@ pub(crate) fn run<J: Job>(
     emit: &mut dyn FnMut(Event<J>),
 ) -> Spreads {
     let dispatcher = Dispatcher::new(supervisor, size.rings.get() * size.depth.get());
-    let serve = |recorder: &Recorder| serve(job, config, size, &dispatcher, Records { recorder, shortages });
+    let serve = |number, recorder: &Recorder| {
+        serve(job, config, size, &dispatcher, Records { number, recorder, shortages })
+    };
     let _unparks = config.cancel.unparks_this_thread();
     let watch = StallWatch::new(config.stalled_after);
     match workers::by_threads(&dispatcher, size.rings, serve, watch, shortages, emit) {
@@ -56,6 +62,8 @@ pub(crate) fn run<J: Job>(
 /// Where a ring's thread records the times of its work, and what the system refused it.
 #[derive(Clone, Copy)]
 struct Records<'a> {
+    /// The ring's number.
+    number: u32,
     recorder: &'a Recorder,
     shortages: &'a Shortages,
 }
@@ -69,21 +77,30 @@ fn serve<J: Job>(
     dispatcher: &Dispatcher<J, impl Source<J::Task>>,
     records: Records<'_>,
 ) {
-    let Records { recorder, shortages } = records;
+    let Records { number, recorder, shortages } = records;
+    let row = |lane| TraceRow::Lane { ring: number, lane };
     let ring = match ring(config, size) {
         Ok(ring) => ring,
         Err(refused) => {
             shortages.note_one("rings", size.rings.get(), refused.to_string());
-            return workers::serve(job, config, dispatcher, recorder);
+            return workers::serve(job, config, dispatcher, recorder, row(0));
         }
     };
     dispatcher.add_unparker(ring.unparker());
+    let (ring_ref, lanes) = (&ring, Lanes::new(size.depth.get()));
     ring.run(|| {
         if ring.failure().is_some() {
             return Feed::End;
         }
         match dispatcher.try_next() {
-            TryPop::Item(work) => Feed::Job(Box::pin(lane(job, dispatcher, &ring, recorder, work))),
+            TryPop::Item(work) => {
+                let lane = lanes.take();
+                let track = Track::of(config, row(lane.number));
+                Feed::Job(Box::pin(async move {
+                    serve_lane(job, dispatcher, ring_ref, recorder, track, work).await;
+                    drop(lane);
+                }))
+            }
             // The dispatcher unparks the ring when there is new work.
             TryPop::Empty => Feed::Wait(Duration::MAX),
             TryPop::Closed => Feed::End,
@@ -99,22 +116,50 @@ fn serve<J: Job>(
     if let Some(failure) = ring.failure() {
         shortages.note_one("rings", size.rings.get(), reason(&failure));
         drop(ring);
-        workers::serve(job, config, dispatcher, recorder);
+        workers::serve(job, config, dispatcher, recorder, row(0));
+    }
+}
+
+/// The numbers of the lanes of a ring that are free.
+struct Lanes(RefCell<BinaryHeap<Reverse<u32>>>);
+
+/// A number that no other lane of the ring has meanwhile.
+struct Lane<'a> {
+    number: u32,
+    lanes: &'a Lanes,
+}
+
+impl Lanes {
+    fn new(depth: usize) -> Self {
+        Self(RefCell::new((0..depth as u32).map(Reverse).collect()))
+    }
+
+    /// The lowest free number. A ring has no more lanes than its depth; one beyond would share the last number.
+    fn take(&self) -> Lane<'_> {
+        let number = self.0.borrow_mut().pop().map_or(u32::MAX, |Reverse(number)| number);
+        Lane { number, lanes: self }
+    }
+}
+
+impl Drop for Lane<'_> {
+    fn drop(&mut self) {
+        self.lanes.0.borrow_mut().push(Reverse(self.number));
     }
 }
 
 /// Carries out one piece of work after the other while there is any: a future for each would cost an allocation.
-async fn lane<J: Job>(
+async fn serve_lane<J: Job>(
     job: &J,
     dispatcher: &Dispatcher<J, impl Source<J::Task>>,
     ring: &Uring,
     recorder: &Recorder,
+    track: Track<'_>,
     mut work: Work<J>,
 ) {
     let io = ring.task();
     loop {
         recorder.begin(work.id, io.activity());
-        let returned = execute(job, &io, work).await;
+        let returned = execute(job, &io, work, track).await;
         recorder.end(io.activity(), &returned.phases);
         dispatcher.answer(returned);
         if ring.failure().is_some() {

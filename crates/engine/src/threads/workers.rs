@@ -11,9 +11,10 @@ use haul_io::{Blocking, reason, run_ready};
 
 use crate::config::Config;
 use crate::event::Event;
-use crate::execute::execute;
+use crate::execute::{Track, execute};
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
+use crate::job::piece::TraceRow;
 use crate::job::source::Source;
 use crate::serial;
 use crate::shortage::Shortages;
@@ -31,7 +32,8 @@ pub(crate) fn run<J: Job>(
     emit: &mut dyn FnMut(Event<J>),
 ) -> Spreads {
     let dispatcher = Dispatcher::new(supervisor, workers.get());
-    let serve = |recorder: &Recorder| serve(job, config, &dispatcher, recorder);
+    let serve =
+        |number, recorder: &Recorder| serve(job, config, &dispatcher, recorder, TraceRow::Thread(number));
     let _unparks = config.cancel.unparks_this_thread();
     let watch = StallWatch::new(config.stalled_after);
     match by_threads(&dispatcher, workers, serve, watch, shortages, emit) {
@@ -40,12 +42,12 @@ pub(crate) fn run<J: Job>(
     }
 }
 
-/// Has up to `count` threads run `serve` while the calling thread reports the ends of tasks. If the system refuses a
-/// thread, the threads before it do the work; `None` if it refuses even the first.
+/// Has up to `count` threads run `serve`, each with its number, while the calling thread reports the ends of tasks. If
+/// the system refuses a thread, the threads before it do the work; `None` if it refuses even the first.
 pub(crate) fn by_threads<J: Job, S: Source<J::Task>>(
     dispatcher: &Dispatcher<J, S>,
     count: NonZeroUsize,
-    serve: impl Fn(&Recorder) + Send + Copy,
+    serve: impl Fn(u32, &Recorder) + Send + Copy,
     watch: StallWatch<RunningKey>,
     shortages: &Shortages,
     emit: &mut dyn FnMut(Event<J>),
@@ -56,8 +58,8 @@ pub(crate) fn by_threads<J: Job, S: Source<J::Task>>(
         let guard = dispatcher.close_on_drop();
         let mut threads = Vec::new();
         while threads.len() < count.get() {
-            let recorder = recorders.of(threads.len());
-            match std::thread::Builder::new().spawn_scoped(scope, move || serve(recorder)) {
+            let (number, recorder) = (threads.len() as u32, recorders.of(threads.len()));
+            match std::thread::Builder::new().spawn_scoped(scope, move || serve(number, recorder)) {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
                     shortages.note("threads", count.get(), threads.len(), reason(&error));
@@ -107,11 +109,13 @@ pub(crate) fn serve<J: Job>(
     config: &Config,
     dispatcher: &Dispatcher<J, impl Source<J::Task>>,
     recorder: &Recorder,
+    row: TraceRow,
 ) {
+    let track = Track::of(config, row);
     let io = Blocking::counting(config.cancel.clone(), config.progress.clone());
     while let Some(work) = dispatcher.next() {
         recorder.begin(work.id, io.activity());
-        let returned = run_ready(execute(job, &io, work));
+        let returned = run_ready(execute(job, &io, work, track));
         recorder.end(io.activity(), &returned.phases);
         dispatcher.answer(returned);
     }

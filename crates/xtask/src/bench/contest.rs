@@ -1,7 +1,7 @@
 //! Commands that take turns, and the table of their times.
 //!
 //! Owns: the rounds, fresh results, wall and processor time, medians and ratios.
-//! Does not own: the commands.
+//! Does not own: the commands, the tables of BENCHMARKS.md ([`super::board`]).
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -12,17 +12,39 @@ use std::time::Instant;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
+use super::peers::has;
 use crate::steps::succeed;
 
-/// Commands that do the same in turn. The name of the result is appended to each.
+/// Commands that do the same in turn.
 pub(super) struct Contest {
     name: String,
     result: PathBuf,
     is_whole: Box<dyn Fn(&Path) -> bool>,
     contestants: Vec<Contestant>,
+    aim: Aim,
+}
+
+/// What haul is to reach.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Aim {
+    /// The wall time, relative to that of the first contestant.
+    pub(super) target: Option<f64>,
+    /// Why it may be missed, or a peer may be faster: whole sentences.
+    pub(super) reason: &'static str,
+}
+
+/// What a command stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Haul,
+    /// Another program with the same result.
+    Peer,
+    /// A command with less to do, such as a copy.
+    Reference,
 }
 
 struct Contestant {
+    role: Role,
     name: String,
     words: Vec<OsString>,
     runs: Vec<Run>,
@@ -35,10 +57,30 @@ struct Run {
     processor: f64,
 }
 
+/// The outcome of a contest.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) name: String,
+    pub(super) rounds: usize,
+    pub(super) aim: Aim,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// The figures of one command, in milliseconds.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) role: Role,
+    pub(super) name: String,
+    /// Median, lowest and highest.
+    pub(super) wall: [f64; 3],
+    /// Median.
+    pub(super) processor: f64,
+}
+
 impl Contest {
     pub(super) fn new(name: &str, root: &Path) -> Self {
-        let (name, result) = (name.to_owned(), root.join("result"));
-        Self { name, result, is_whole: Box::new(|_| true), contestants: Vec::new() }
+        let (name, result, aim) = (name.to_owned(), root.join("result"), Aim::default());
+        Self { name, result, is_whole: Box::new(|_| true), contestants: Vec::new(), aim }
     }
 
     /// Sets what each result is checked by.
@@ -46,14 +88,33 @@ impl Contest {
         Self { is_whole: Box::new(is_whole), ..self }
     }
 
-    /// Adds a command. The first is the one that the others are compared with.
-    pub(super) fn add(&mut self, name: &str, words: &[&OsStr]) {
-        let words = words.iter().map(|word| word.to_os_string()).collect();
-        self.contestants.push(Contestant { name: name.to_owned(), words, runs: Vec::new() });
+    /// Sets what haul is to reach.
+    pub(super) fn aiming_at(self, target: f64, reason: &'static str) -> Self {
+        Self { aim: Aim { target: Some(target), reason }, ..self }
     }
 
-    /// Runs each command `rounds` times, after one round that isn't counted, and prints the table.
-    pub(super) fn run(mut self, rounds: usize) -> Result<(), String> {
+    /// Adds a command; the name of the result is appended to it. The first is the one that the others are compared
+    /// with. A command that isn't installed is left out.
+    pub(super) fn add(&mut self, role: Role, name: &str, words: &[&OsStr]) {
+        if !has(words[0]) {
+            println!("{}: SKIPPED: no {} here", self.name, Path::new(words[0]).display());
+            return;
+        }
+        let words = words.iter().map(|word| word.to_os_string()).collect();
+        self.contestants.push(Contestant { role, name: name.to_owned(), words, runs: Vec::new() });
+    }
+
+    /// Adds a command of the shell, in which `$0` is the result, if `program` is installed.
+    pub(super) fn add_script(&mut self, role: Role, program: &str, name: &str, script: &str) {
+        if has(OsStr::new(program)) {
+            self.add(role, name, &["sh", "-ec", script].map(OsStr::new));
+        } else {
+            println!("{}: SKIPPED: no {program} here", self.name);
+        }
+    }
+
+    /// Runs each command `rounds` times, after one round that isn't counted.
+    pub(super) fn run(mut self, rounds: usize) -> Result<Standing, String> {
         for round in 0..=rounds {
             for contestant in &mut self.contestants {
                 let run = contestant.run(&self.result, &self.is_whole)?;
@@ -62,15 +123,9 @@ impl Contest {
                 }
             }
         }
-        println!(
-            "{}, {rounds} rounds: wall ms (from–to), processor ms, wall and processor relative to {}",
-            self.name, self.contestants[0].name
-        );
-        let first = self.contestants[0].median();
-        for contestant in &self.contestants {
-            contestant.print(first);
-        }
-        Ok(())
+        let entries =
+            self.contestants.iter().filter(|one| !one.runs.is_empty()).map(Contestant::entry).collect();
+        Ok(Standing { name: self.name, rounds, aim: self.aim, entries })
     }
 }
 
@@ -93,17 +148,48 @@ impl Contestant {
         Ok(run)
     }
 
-    fn median(&self) -> Run {
-        let median = |of: fn(&Run) -> f64| sorted(self.runs.iter().map(of))[self.runs.len() / 2];
-        Run { wall: median(|run| run.wall), processor: median(|run| run.processor) }
+    fn entry(&self) -> Entry {
+        let walls = sorted(self.runs.iter().map(|run| run.wall));
+        let processor = sorted(self.runs.iter().map(|run| run.processor));
+        let wall = [walls[walls.len() / 2], walls[0], walls[walls.len() - 1]];
+        Entry { role: self.role, name: self.name.clone(), wall, processor: processor[processor.len() / 2] }
+    }
+}
+
+impl Standing {
+    /// haul's entry. Of several, the first: it has no further options.
+    pub(super) fn haul(&self) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.role == Role::Haul)
     }
 
-    fn print(&self, first: Run) {
-        let (Run { wall, processor }, walls) = (self.median(), sorted(self.runs.iter().map(|run| run.wall)));
-        let (from, to) = (walls[0], walls[walls.len() - 1]);
-        let (of_wall, of_processor) = (wall / first.wall, processor / first.processor);
-        let name = &self.name;
-        println!("{name:28} {wall:7.0} ({from:.0}–{to:.0}) {processor:7.0} {of_wall:7.2} {of_processor:5.2}");
+    /// The fastest of the programs with the same result.
+    pub(super) fn best_peer(&self) -> Option<&Entry> {
+        let peers = self.entries.iter().filter(|entry| entry.role == Role::Peer);
+        peers.min_by(|a, b| a.wall[0].total_cmp(&b.wall[0]))
+    }
+
+    /// Whether haul is slower than a peer, or misses its target.
+    pub(super) fn is_lost(&self) -> bool {
+        let Some(haul) = self.haul() else { return false };
+        let is_over = |entry: Option<&Entry>, target: f64| {
+            entry.is_some_and(|entry| haul.wall[0] > target * entry.wall[0])
+        };
+        is_over(self.best_peer(), 1.0)
+            || self.aim.target.is_some_and(|target| is_over(self.entries.first(), target))
+    }
+
+    pub(super) fn print(&self) {
+        let Some(first) = self.entries.first() else { return };
+        println!(
+            "{}, {} rounds: wall ms (from–to), processor ms, wall and processor relative to {}",
+            self.name, self.rounds, first.name
+        );
+        for Entry { name, wall: [wall, from, to], processor, .. } in &self.entries {
+            let (of_wall, of_processor) = (wall / first.wall[0], processor / first.processor);
+            println!(
+                "{name:44} {wall:7.0} ({from:.0}–{to:.0}) {processor:7.0} {of_wall:7.2} {of_processor:5.2}"
+            );
+        }
     }
 }
 

@@ -12,6 +12,8 @@ use crate::steps::succeed;
 /// A kind of file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileSystem {
+    /// The one that holds the folder, for those who aren't root.
+    Here,
     Tmpfs,
     Ext4,
     Ext4WithoutJournal,
@@ -28,6 +30,7 @@ impl FileSystem {
 
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Here => "here",
             Self::Tmpfs => "tmpfs",
             Self::Ext4 => "ext4",
             Self::Ext4WithoutJournal => "ext4-without-journal",
@@ -37,14 +40,14 @@ impl FileSystem {
     }
 
     pub(super) fn named(name: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|one| one.name() == name);
+        let known = Self::ALL.into_iter().chain([Self::Here]).find(|one| one.name() == name);
         known.ok_or_else(|| format!("not a file system to measure: {name:?}"))
     }
 
     /// The command that makes it in an image; none for one without an image.
     fn make(self) -> Option<&'static [&'static str]> {
         match self {
-            Self::Tmpfs => None,
+            Self::Here | Self::Tmpfs => None,
             Self::Ext4 => Some(&["mkfs.ext4", "-q", "-F"]),
             Self::Ext4WithoutJournal => Some(&["mkfs.ext4", "-q", "-F", "-O", "^has_journal"]),
             Self::Xfs => Some(&["mkfs.xfs", "-q", "-f"]),
@@ -61,11 +64,14 @@ pub(super) struct Mount {
 }
 
 impl Mount {
-    /// Makes a file system and mounts it as `name` in `dir`. Needs root.
+    /// Makes a file system and mounts it as `name` in `dir`. Needs root, except for [`FileSystem::Here`].
     pub(super) fn named(name: &str, system: FileSystem, dir: &Path) -> Result<Self, String> {
         let point = dir.join(name);
         fs::create_dir(&point).map_err(|e| format!("{}: {e}", point.display()))?;
         let mut mount = Self { image: None, point, is_mounted: false };
+        if system == FileSystem::Here {
+            return Ok(mount);
+        }
         let mut command = Command::new("mount");
         if let Some([program, options @ ..]) = system.make() {
             let image = dir.join(name.to_owned() + ".img");
@@ -95,7 +101,8 @@ impl Drop for Mount {
             eprintln!("xtask: {failure}");
             return;
         }
-        let _ = fs::remove_dir(&self.point);
+        // Of a file system of its own, only the empty mount point is left.
+        let _ = fs::remove_dir_all(&self.point);
         if let Some(image) = &self.image {
             let _ = fs::remove_file(image);
         }

@@ -18,22 +18,50 @@ pub(crate) struct Options<'a> {
     /// The length of the large file; 0: none.
     pub(super) large_mib: usize,
     pub(super) on: Vec<FileSystem>,
+    /// Whether the contestants are all programs that are installed, and not only the usual rivals.
+    pub(super) against_all: bool,
+    /// The document whose tables are written; none: they are printed.
+    pub(super) write: Option<PathBuf>,
     /// Further words for each `haul seal` or `haul get`, one contestant for each.
     pub(super) with: Vec<&'a str>,
 }
 
 impl<'a> Options<'a> {
     /// Reads the chore's options.
-    pub(crate) fn read(mut words: &[&'a str]) -> Result<Self, String> {
-        let mut options = Self {
+    pub(crate) fn read(words: &[&'a str]) -> Result<Self, String> {
+        let options = Self {
             dir: PathBuf::new(),
             haul: PathBuf::from("target/release/haul"),
             rounds: 7,
             files: 10_000,
             large_mib: 1_024,
             on: FileSystem::ALL.to_vec(),
+            against_all: false,
+            write: None,
             with: Vec::new(),
         };
+        options.overridden_by(words)
+    }
+
+    /// Reads the options of the scoreboard. `--quick` stands for sizes that only show that everything runs.
+    pub(crate) fn of_scoreboard(words: &[&'a str]) -> Result<Self, String> {
+        let all = Self::read(&["--dir", "target/scoreboard", "--on", "tmpfs,ext4,xfs"])?;
+        let all = Self { against_all: true, ..all };
+        match words {
+            ["--quick", words @ ..] => {
+                Self { rounds: 1, files: 20, large_mib: 1, ..all }.overridden_by(words)
+            }
+            words => Self { write: Some(PathBuf::from("BENCHMARKS.md")), ..all }.overridden_by(words),
+        }
+    }
+
+    /// The options for a machine that tests every commit: whether everything runs, with the program `haul`.
+    pub(crate) fn for_ci(haul: PathBuf) -> Result<Self, String> {
+        Ok(Self { haul, ..Self::of_scoreboard(&["--quick"])? })
+    }
+
+    fn overridden_by(mut self, mut words: &[&'a str]) -> Result<Self, String> {
+        let options = &mut self;
         while let [option, value, rest @ ..] = words {
             match *option {
                 "--dir" => options.dir = PathBuf::from(value),
@@ -42,6 +70,7 @@ impl<'a> Options<'a> {
                 "--files" => options.files = number(value)?,
                 "--large-mib" => options.large_mib = number(value)?,
                 "--on" => options.on = value.split(',').map(FileSystem::named).collect::<Result<_, _>>()?,
+                "--write" => options.write = Some(PathBuf::from(value)),
                 "--with" => options.with.push(value),
                 _ => return Err(format!("a benchmark doesn't know {option:?}")),
             }
@@ -49,7 +78,7 @@ impl<'a> Options<'a> {
         }
         match words {
             [] if options.dir.as_os_str().is_empty() => Err("a benchmark needs --dir".to_owned()),
-            [] => Ok(options),
+            [] => Ok(self),
             [option, ..] => Err(format!("{option:?} wants a value")),
         }
     }
@@ -84,6 +113,11 @@ mod tests {
             &["--dir", "d", "--rounds", "x"],
             &["--x", "y"],
         ];
+        let quick = Options::of_scoreboard(&["--quick", "--files", "5"]).unwrap();
+        assert_eq!((quick.rounds, quick.files, quick.large_mib, quick.write), (1, 5, 1, None));
+        let full = Options::of_scoreboard(&["--rounds", "9"]).unwrap();
+        assert_eq!((full.rounds, full.files, full.against_all), (9, 10_000, true));
+        assert_eq!(full.write.as_deref(), Some(Path::new("BENCHMARKS.md")));
         for words in wrong {
             assert!(Options::read(words).is_err(), "{words:?}");
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::tools::{environment, output};
-use crate::steps::{cargo, step, succeed};
+use crate::steps::{cargo, step, succeed, target_folder};
 
 /// Makes the wheel, and on the way the program.
 const MATURIN: &str = "maturin==1.16.0";
@@ -69,10 +69,6 @@ impl Program {
             super::tools::bytes_of(&self.path)
         );
     }
-}
-
-fn target_folder(root: &Path) -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }
 
 /// The newest version of glibc that a symbol of the program at `path` names.

@@ -1,27 +1,13 @@
 //! Other programs.
 //!
-//! Owns: finding them, running them, the folder of tools from PyPI.
+//! Owns: the folder of tools from PyPI.
 //! Does not own: what they are used for.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::steps::succeed;
-
-/// The program `name` in `PATH`.
-pub(super) fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
-}
-
-/// What `command` prints.
-pub(super) fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
+pub(super) use crate::steps::{find, output};
 
 /// A virtual environment of Python in `folder`, with `packages`. An existing one is used as it is.
 pub(super) fn environment(folder: &Path, packages: &[&str]) -> Result<PathBuf, String> {

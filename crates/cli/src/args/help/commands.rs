@@ -28,6 +28,7 @@ pub(super) const REPORT: (&str, &[&str]) = (
     &[
         "engine",
         "stats",
+        "trace",
         "json",
         "progress",
         "quiet",
@@ -351,6 +352,7 @@ old content known to them.",
             ("delay", "For get: delay of each response, such as 20ms"),
             ("json", "Print a JSON object for each row"),
             ("html", "Write an HTML page with plots"),
+            ("trace", "Write when each worker did what, for Perfetto"),
         ],
         groups: &[],
         examples: "  haul bench queue                            the ring and comparable queues

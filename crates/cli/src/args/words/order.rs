@@ -6,9 +6,10 @@
 use std::ffi::{OsStr, OsString};
 
 /// The options of [`crate::args::CommonArgs`] that may stand before the command, and whether a value follows.
-const COMMON: [(&str, bool); 10] = [
+const COMMON: [(&str, bool); 11] = [
     ("--engine", true),
     ("--progress", true),
+    ("--trace", true),
     ("--stats", false),
     ("--json", false),
     ("--dry-run", false),
