@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod common;
 mod files;
+mod fleet;
 mod get;
 mod help;
 mod keys;
@@ -30,6 +31,7 @@ pub(crate) use self::check::{CatArgs, InspectArgs, VerifyArgs};
 use self::common::clamped;
 pub(crate) use self::common::{CommonArgs, ConfigArgs, ProgressArg};
 pub(crate) use self::files::{DurableArg, FileArgs, OpenArgs, SealArgs, SymlinksArg, TreeArgs, XorArgs};
+pub(crate) use self::fleet::{FleetArgs, FleetCancelArgs, FleetCommand, FleetCreateArgs, FleetShowArgs};
 pub(crate) use self::get::{GetArgs, NameArg, SegmentsArg, ShardArg};
 pub(crate) use self::help::command;
 use self::help::pages::{CompletionsArgs, ManArgs};
@@ -74,6 +76,8 @@ pub(crate) enum Command {
     Xor(XorArgs),
     /// Generate an identity (compatible with age-keygen)
     Keygen(KeygenArgs),
+    /// Share a list among machines that come and go, by Redis or Valkey
+    Fleet(FleetArgs),
     /// Compare the engines on this machine
     Bench(BenchArgs),
     /// Show what haul does, without a network: fetch, seal, open, verify
@@ -91,6 +95,7 @@ impl Command {
     pub(crate) fn secrets(&self) -> Vec<Secret<'_>> {
         match self {
             Self::Get(args) => args.secrets(),
+            Self::Fleet(args) => args.secrets(),
             Self::Seal(args) => {
                 let texts = args.recipient.iter().map(String::as_str);
                 let paths = [&args.recipients_file, &args.identity, &args.files.paths];
@@ -120,6 +125,7 @@ impl Command {
             Self::Inspect(args) => -clamped(args.quiet),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
+            Self::Fleet(args) => -clamped(args.command.target().quiet),
             Self::Bench(_) | Self::Demo(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => 0,
         }
     }

@@ -117,6 +117,7 @@ pub(super) const HELPS: [Help; 14] = [
                     "rate",
                     "segments",
                     "shard",
+                    "fleet",
                     "limit_rate",
                     "retries",
                     "retry_status",
