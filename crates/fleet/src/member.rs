@@ -175,12 +175,13 @@ impl<R: FnMut(&mut [u8])> Member<R> {
         self.leases.get(id).is_some_and(|lease| now < lease.until)
     }
 
-    /// Has a slice acknowledged. Its results must be durable.
-    pub fn finish(&mut self, finished: Finished) {
-        if let Some(lease) = self.leases.get_mut(&finished.id) {
-            lease.is_finished = true;
-            self.finished.push_back(finished);
-        }
+    /// Has a slice acknowledged. Its results must be durable. Returns whether the node still holds it, as far as it
+    /// knows; if not, nothing else is said of it.
+    pub fn finish(&mut self, finished: Finished) -> bool {
+        let Some(lease) = self.leases.get_mut(&finished.id) else { return false };
+        lease.is_finished = true;
+        self.finished.push_back(finished);
+        true
     }
 
     /// Gives a slice back.

@@ -87,9 +87,20 @@ impl Node {
         self.shared.lock().member.may_start(id, self.shared.started.elapsed())
     }
 
-    /// Has a slice acknowledged. Its results must be durable.
+    /// Has a slice acknowledged. Its results must be durable. What follows is [`Outcome::Acknowledged`] or
+    /// [`Outcome::Fenced`].
     pub fn finish(&self, finished: Finished) {
-        self.shared.change(|state| state.member.finish(finished));
+        let id = finished.id.clone();
+        let mut is_lost = false;
+        self.shared.change(|state| {
+            is_lost = !state.member.finish(finished);
+            if is_lost {
+                state.tell(Outcome::Fenced(id));
+            }
+        });
+        if is_lost {
+            (self.shared.wake)();
+        }
     }
 
     /// Gives a slice back.

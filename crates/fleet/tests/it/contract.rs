@@ -328,13 +328,13 @@ fn a_late_finisher_is_fenced_and_a_lost_answer_is_not() {
     assert!(matches!(settle(&mut other, &mut server)[..], [Outcome::Taken { deliveries: 2, .. }]));
 
     late.want(0);
-    late.finish(finished());
+    assert!(late.finish(finished()), "it doesn't know yet");
     assert_eq!(settle(&mut late, &mut server), [Outcome::Fenced(id.clone())]);
     assert_eq!(server.total("succeeded"), 0);
 
     // The answer to the acknowledgement is lost: it is repeated, and counts once.
     other.want(0);
-    other.finish(finished());
+    assert!(other.finish(finished()));
     let now = Duration::from_millis(server.now_ms);
     let Next::Call(call) = other.next(now) else { panic!("no call") };
     server.call(&call).unwrap();
@@ -342,6 +342,22 @@ fn a_late_finisher_is_fenced_and_a_lost_answer_is_not() {
     server.now_ms += 10_000;
     assert_eq!(settle(&mut other, &mut server), [Outcome::Acknowledged(id)]);
     assert_eq!((server.total("succeeded"), server.total("done")), (1, 1));
+}
+
+#[test]
+fn a_node_that_knows_that_its_lease_is_lost_hears_so_when_it_finishes() {
+    let mut server = one_slice(5);
+    let (mut late, mut other) = (Member::new("late", counting(1)), Member::new("other", counting(2)));
+    late.want(1);
+    settle(&mut late, &mut server);
+    server.now_ms += LEASE;
+    other.want(1);
+    settle(&mut other, &mut server);
+    late.want(0);
+    assert_eq!(settle(&mut late, &mut server), [Outcome::Lost(vec!["1-0".to_owned()])]);
+    let (id, totals) = ("1-0".to_owned(), Vec::new());
+    assert!(!late.finish(Finished { id, report: Vec::new(), failures: Vec::new(), totals }));
+    assert!(late.is_idle());
 }
 
 #[test]
