@@ -4,6 +4,7 @@
 //! by one, and an acknowledgement for each slice. Only this room knows how lines and failures are stored in a slice.
 
 mod address;
+pub(crate) mod args;
 mod create;
 mod durable;
 pub(crate) mod lines;
@@ -13,7 +14,7 @@ pub(crate) mod slices;
 
 pub(crate) use self::address::NodePlan;
 use self::address::connect;
-use crate::args::{FleetArgs, FleetCommand};
+use self::args::{FleetArgs, FleetCommand};
 use crate::report::exit::{Exit, Problem};
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;

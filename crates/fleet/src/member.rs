@@ -300,8 +300,13 @@ impl<R: FnMut(&mut [u8])> Member<R> {
                 let (Some(id), Some(content)) = (id.str(), content.bytes()) else { return Outcome::Nothing };
                 let length =
                     Duration::from_millis(length.int().and_then(|ms| ms.try_into().ok()).unwrap_or(0));
-                let lease = Lease { token, until: at + length, length, is_finished: false };
                 self.renew_at = self.renew_at.min(at + length / 3);
+                // Its own slice, which fell silent while the call was on its way: the work goes on under the new token.
+                if let Some(held) = self.leases.get_mut(id) {
+                    (held.token, held.until, held.length) = (token, at + length, length);
+                    return Outcome::Nothing;
+                }
+                let lease = Lease { token, until: at + length, length, is_finished: false };
                 self.leases.insert(id.to_owned(), lease);
                 if self.leaving != Leaving::No {
                     self.released.push_back(id.to_owned());

@@ -50,8 +50,8 @@ pub enum Script {
     /// Has slices tried again. Arguments: `aside` or `failed`, ID, the number of lines, the content of the new slice
     /// (empty to take that of the slice set aside). Answers 1, or 0 if it was done before.
     Retry,
-    /// Lists a part of what is stored by slice. Arguments: `done`, `failed`, `aside` or `reasons`, cursor (0 at the start).
-    /// Answers the next cursor (0 at the end), and pairs.
+    /// Lists a part of what is stored by slice. Arguments: `done`, `failed`, `aside` or `reasons`, cursor (0 at the
+    /// start). Answers the next cursor (0 at the end), and pairs.
     List,
     /// Asks for starts at a host. Arguments: host, node, running, wanted permits, most permits (0: no limit), wanted
     /// starts, the interval in microseconds (0: no rate), the pause to begin in microseconds, the time in microseconds

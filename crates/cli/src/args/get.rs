@@ -44,7 +44,7 @@ pub(crate) struct GetArgs {
     /// Be a node of a fleet: fetch slices of the run redis://HOST/RUN, which "haul fleet create" has made. Files are
     /// named after whole URLs; what is there already is skipped, as with -c
     #[arg(long, value_name = "REDIS_URL", conflicts_with_all = [
-        "urls", "input", "output", "shard", "failures", "force", "sync", "checksum", "rate", "segments",
+        "urls", "input", "output", "shard", "failures", "force", "sync", "checksum", "segments",
     ])]
     pub(crate) fleet: Option<String>,
     /// Write what failed, or is left after an interruption, to this file at the end, as a list for -i, without the
@@ -168,7 +168,7 @@ fn segments(text: &str) -> Result<SegmentsArg, String> {
     }
 }
 
-pub(super) fn rate(text: &str) -> Result<f64, String> {
+fn rate(text: &str) -> Result<f64, String> {
     match text.strip_suffix("/s").unwrap_or(text).parse::<f64>() {
         Ok(rate) if (0.001..=1e6).contains(&rate) => Ok(rate),
         _ => Err("expected a number of requests per second from 0.001 to 1000000".to_owned()),

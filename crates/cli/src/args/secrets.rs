@@ -5,7 +5,8 @@
 
 use std::path::PathBuf;
 
-use super::{FleetArgs, GetArgs};
+use super::GetArgs;
+use crate::fleet::args::FleetArgs;
 use crate::report::redaction::{key_of, login_of};
 use crate::run::arguments::Secret;
 

@@ -11,7 +11,7 @@ use haul_fleet::{Settings, pack};
 use haul_io::reason;
 
 use super::address::Target;
-use crate::args::FleetCreateArgs;
+use super::args::FleetCreateArgs;
 use crate::lists::list::{BadLine, Lines};
 use crate::lists::reader::List;
 use crate::report::exit::{Exit, Problem};
@@ -34,12 +34,7 @@ struct Filling {
 }
 
 pub(super) fn run(args: &FleetCreateArgs, mut target: Target, voice: &Voice) -> Result<Exit, Problem> {
-    let settings = Settings {
-        lease: args.lease,
-        deliveries_max: args.deliveries,
-        rate: args.rate,
-        per_host: args.per_host.map(u32::from),
-    };
+    let settings = Settings { lease: args.lease, deliveries_max: args.deliveries, ..Settings::default() };
     let list = open(&args.input)?;
     let name = List::name(&args.input);
     target.run.create(&settings, &[("list", name.clone())]).map_err(|error| target.problem(&error))?;

@@ -9,7 +9,7 @@ use haul_fleet::{Kept, Status, pack, unpack};
 use serde_json::{Value, json};
 
 use super::address::Target;
-use crate::args::{FleetCancelArgs, FleetShowArgs};
+use super::args::{FleetCancelArgs, FleetShowArgs};
 use crate::lists::failures::to_list_line;
 use crate::lists::list::Lines;
 use crate::report::exit::{Exit, Problem};
@@ -35,15 +35,7 @@ pub(super) fn status(args: &FleetShowArgs, mut target: Target, voice: &Voice) ->
     ));
     voice.data(totals(&status));
     let settings = status.settings();
-    let limit =
-        |name, value: Option<String>| value.map_or_else(String::new, |value| format!(", {name} {value}"));
-    voice.data(format!(
-        "lease {:?}, {} deliveries{}{}",
-        settings.lease,
-        settings.deliveries_max,
-        limit("rate", settings.rate.map(|rate| format!("{rate}/s"))),
-        limit("per host", settings.per_host.map(|count| count.to_string())),
-    ));
+    voice.data(format!("lease {:?}, {} deliveries", settings.lease, settings.deliveries_max));
     for (node, silent) in status.nodes.iter().filter(|(_, silent)| *silent < SILENCE_MAX) {
         let name = node.split_once(' ').map_or(node.as_str(), |(_, name)| name);
         let work: Vec<_> = status.holders.iter().filter(|(_, holder)| holder == name).collect();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use haul_engine::{Failure, Settled};
+use haul_engine::{Failure, Settled, Source};
 use haul_fetch::{
     Algorithm, Config, Error, Failed, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader,
 };
@@ -164,6 +164,7 @@ impl GetPlan {
         if marker.as_ref().is_some_and(|marker| marker.is_complete(voice)) {
             return Ok(self.complete(voice));
         }
+        self.warn(voice);
         let sealing = self.sealing.as_ref().map(|plan| plan.begin(&self.naming, voice)).transpose()?;
         let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
         let uploader = self.uploader(&cancel, voice)?;
@@ -182,12 +183,6 @@ impl GetPlan {
             count: count.clone(),
             fleet: fleet.clone(),
         };
-        if sealing.is_some() && self.failures.is_some() {
-            voice.warning("the file of --failures holds URLs and header fields of the list, not sealed");
-        }
-        if self.insecure {
-            voice.warning("certificates are not checked: an attacker can read and change what is fetched");
-        }
         let choice = self.transfers.choose_engine(&self.run);
         let started = Instant::now();
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
@@ -217,14 +212,7 @@ impl GetPlan {
         let job = FetchJob::new(config);
         let on_settled =
             |settled: &Settled<FetchJob>| fleet.iter().for_each(|fleet| settle(fleet, &job, settled));
-        let exit = context.run_reporting(&job, source, on_settled, on_undone, |source, on_undone| {
-            let mut count = 0;
-            let is_all = source.take_unstarted(|task| {
-                count += 1;
-                on_undone(task);
-            });
-            Rest { count, is_all }
-        })?;
+        let exit = context.run_reporting(&job, source, on_settled, on_undone, unstarted)?;
         let exit =
             fleet.as_ref().map_or(exit, |fleet| if fleet.leave() { exit } else { exit.max(Exit::Failed) });
         let written = [
@@ -232,15 +220,21 @@ impl GetPlan {
             cookies.map_or(Ok(()), |cookies| cookies.write(voice)),
             sealing.map_or(Ok(()), Sealing::finish),
         ];
-        let errors = written.into_iter().filter_map(Result::err);
-        let exit = errors.fold(exit, |exit, error| {
-            voice.error(error);
-            exit.max(Exit::Failed)
-        });
+        let exit = worst(exit, written, voice);
         if let Some(marker) = marker.filter(|_| exit == Exit::Success) {
             marker.write(count.load(Ordering::Relaxed))?;
         }
         Ok(exit)
+    }
+
+    /// Says what is dangerous.
+    fn warn(&self, voice: &Voice) {
+        if self.sealing.is_some() && self.failures.is_some() {
+            voice.warning("the file of --failures holds URLs and header fields of the list, not sealed");
+        }
+        if self.insecure {
+            voice.warning("certificates are not checked: an attacker can read and change what is fetched");
+        }
     }
 
     /// Reports that there is nothing to do.
@@ -287,6 +281,27 @@ impl Plan for GetPlan {
         voice.problem(&binary_on_terminal().hint("name a file with -o, or pipe it into a program"));
         Ok(exit.max(Exit::Failed))
     }
+}
+
+/// Takes the tasks out of `source` that were never begun.
+fn unstarted<S: Source<FetchTask>, C, R>(
+    source: &mut HostSource<S, C, R>,
+    on_undone: &mut dyn FnMut(&FetchTask),
+) -> Rest {
+    let mut count = 0;
+    let is_all = source.take_unstarted(|task| {
+        count += 1;
+        on_undone(task);
+    });
+    Rest { count, is_all }
+}
+
+/// Reports what couldn't be written at the end. Returns the exit code.
+fn worst(exit: Exit, written: [Result<(), String>; 3], voice: &Voice) -> Exit {
+    written.into_iter().filter_map(Result::err).fold(exit, |exit, error| {
+        voice.error(error);
+        exit.max(Exit::Failed)
+    })
 }
 
 /// Joins a fleet, with results in `dir`, which may be a bucket.

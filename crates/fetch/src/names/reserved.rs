@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use haul_io::is_temporary;
 
-/// What the names of partial files and records end in, and those of markers that say that a part of a list is complete.
+/// What the names of partial files and records end in, and of markers of complete parts of lists.
 const SUFFIXES: [&str; 4] = [".haul-part", ".haul-part.from", ".haul-from", ".haul-shard"];
 
 /// `path` under a name that no partial file, record, marker or temporary file has, in whatever letter case: where it would be

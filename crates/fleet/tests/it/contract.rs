@@ -361,6 +361,31 @@ fn a_node_that_knows_that_its_lease_is_lost_hears_so_when_it_finishes() {
 }
 
 #[test]
+fn a_node_that_is_given_its_own_slice_goes_on_with_it() {
+    let mut server = one_slice(5);
+    let mut member = Member::new("slow", counting(1));
+    member.want(1);
+    settle(&mut member, &mut server);
+    // The call for another slice is on its way for longer than the lease; meanwhile the work is done.
+    member.want(2);
+    let Next::Call(call) = member.next(Duration::from_millis(server.now_ms)) else { panic!("no call") };
+    server.now_ms += LEASE;
+    let finished = Finished {
+        id: "1-0".to_owned(),
+        report: Vec::new(),
+        failures: Vec::new(),
+        totals: vec![("succeeded", 1)],
+    };
+    assert!(member.finish(finished));
+    let now = Duration::from_millis(server.now_ms);
+    assert_eq!(member.answered(server.call(&call), now), Outcome::Nothing);
+    let outcomes = settle(&mut member, &mut server);
+    assert_eq!(outcomes, [Outcome::Acknowledged("1-0".to_owned()), Outcome::Ended(Ended::Complete)]);
+    assert!(member.is_idle());
+    assert_eq!(server.total("succeeded"), 1);
+}
+
+#[test]
 fn a_node_that_leaves_gives_back_without_blame() {
     let mut server = one_slice(1);
     for number in 0..5 {

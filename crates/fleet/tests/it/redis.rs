@@ -205,7 +205,7 @@ fn work(
     let node = Node::join(server, "worker", wake).unwrap();
     node.want(1);
     let mut has_ended = false;
-    while !until() && !(has_ended && node.is_idle()) {
+    while !(until() || has_ended && node.is_idle()) {
         let _ = woken.recv_timeout(Duration::from_millis(50));
         for outcome in node.outcomes() {
             match outcome {

@@ -1,15 +1,14 @@
 //! The arguments of `haul fleet`.
 //!
 //! Owns: their grammar and help.
-//! Does not own: their meaning ([`crate::fleet`]).
+//! Does not own: what the commands do ([`super`]).
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Subcommand};
 
-use super::get::rate;
-use super::units::time;
+use crate::args::units::time;
 
 /// `haul fleet`.
 #[derive(clap::Args)]
@@ -62,12 +61,6 @@ pub(crate) struct FleetCreateArgs {
     /// How often a slice is given out before it is set aside
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) deliveries: u32,
-    /// Requests per second to one host by the whole fleet, such as 5 or 5/s
-    #[arg(long, value_name = "N/s", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
-    /// Concurrent transfers from one host by the whole fleet [default: no limit but those of the nodes]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) per_host: Option<u16>,
     #[command(flatten)]
     pub(crate) target: FleetTargetArgs,
 }
@@ -93,7 +86,7 @@ pub(crate) struct FleetCancelArgs {
 }
 
 impl FleetCommand {
-    pub(super) fn target(&self) -> &FleetTargetArgs {
+    pub(crate) fn target(&self) -> &FleetTargetArgs {
         match self {
             Self::Create(args) => &args.target,
             Self::Status(args) | Self::Report(args) => &args.target,
