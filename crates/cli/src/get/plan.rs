@@ -174,7 +174,7 @@ impl GetPlan {
         let fleet = self.fleet.take().map(|plan| join(plan, &dir, voice)).transpose()?;
         let args_count = self.urls.len() as u64;
         let digest = marker.as_ref().and_then(Marker::list_digest);
-        let count = Arc::new(AtomicU64::new(0));
+        let count = Arc::<AtomicU64>::default();
         let source = Urls {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(|list| List::open(list, digest)).transpose()?,
@@ -253,8 +253,7 @@ impl Plan for GetPlan {
                 Problem::usage("--dry-run would take slices from other nodes").hint("see haul fleet status")
             );
         }
-        let marker = self.open_marker(&Cancel::new()?)?;
-        if marker.is_some_and(|marker| marker.is_complete(voice)) {
+        if self.open_marker(&Cancel::new()?)?.is_some_and(|marker| marker.is_complete(voice)) {
             return Ok(Exit::Success);
         }
         self.sealing.as_ref().map(|sealing| sealing.prepare(true, voice)).transpose()?;
