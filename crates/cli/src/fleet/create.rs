@@ -15,7 +15,7 @@ use super::args::FleetCreateArgs;
 use crate::lists::list::{BadLine, Lines};
 use crate::lists::reader::List;
 use crate::report::exit::{Exit, Problem};
-use crate::report::text::quoted;
+use crate::report::text::{counted, quoted};
 use crate::report::voice::Voice;
 
 /// Bytes of lines in a slice, before they are packed.
@@ -40,7 +40,12 @@ pub(super) fn run(args: &FleetCreateArgs, mut target: Target, voice: &Voice) -> 
     target.run.create(&settings, &[("list", name.clone())]).map_err(|error| target.problem(&error))?;
     match fill(list, &name, args.slice as usize, &mut target) {
         Ok(filled) => {
-            voice.note(format!("{}: {} lines in {} slices", target.address, filled.line_count, filled.count));
+            voice.note(format!(
+                "{}: {} in {}",
+                target.address,
+                counted(filled.line_count, "line", "lines"),
+                counted(filled.count, "slice", "slices")
+            ));
             Ok(Exit::Success)
         }
         Err(problem) => {
