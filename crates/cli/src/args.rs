@@ -20,7 +20,7 @@ mod rekey;
 mod requests;
 mod sealing;
 mod secrets;
-mod units;
+pub(crate) mod units;
 pub(crate) mod words;
 
 use clap::{Parser, Subcommand};
@@ -41,6 +41,7 @@ pub(crate) use self::rekey::RekeyArgs;
 pub(crate) use self::requests::RequestArgs;
 pub(crate) use self::sealing::SealingArgs;
 use self::secrets::{misplaced_keys, texts_of};
+use crate::fleet::args::FleetArgs;
 use crate::report::voice::Verbosity;
 use crate::run::arguments::Secret;
 use crate::settings::values::ConfigFile;
@@ -74,6 +75,8 @@ pub(crate) enum Command {
     Xor(XorArgs),
     /// Generate an identity (compatible with age-keygen)
     Keygen(KeygenArgs),
+    /// Share a list among machines that come and go, by Redis or Valkey
+    Fleet(FleetArgs),
     /// Compare the engines on this machine
     Bench(BenchArgs),
     /// Show what haul does, without a network: fetch, seal, open, verify
@@ -91,6 +94,7 @@ impl Command {
     pub(crate) fn secrets(&self) -> Vec<Secret<'_>> {
         match self {
             Self::Get(args) => args.secrets(),
+            Self::Fleet(args) => args.secrets(),
             Self::Seal(args) => {
                 let texts = args.recipient.iter().map(String::as_str);
                 let paths = [&args.recipients_file, &args.identity, &args.files.paths];
@@ -120,6 +124,7 @@ impl Command {
             Self::Inspect(args) => -clamped(args.quiet),
             Self::Xor(args) => args.common.verbosity(),
             Self::Keygen(args) => -clamped(args.quiet),
+            Self::Fleet(args) => -clamped(args.command.target().quiet),
             Self::Bench(_) | Self::Demo(_) | Self::Config(_) | Self::Completions(_) | Self::Man(_) => 0,
         }
     }

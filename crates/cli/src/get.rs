@@ -15,7 +15,7 @@ mod plan;
 pub(crate) mod requests;
 mod retries;
 mod sealing;
-mod shard;
+mod share;
 mod terminal;
 pub(crate) mod transfers;
 mod urls;

@@ -3,6 +3,7 @@
 //! In: files that options name, and lines as they arrive on a pipe. Out: items, checksums, and the file of failures.
 //! `list` needs nothing else of the program: property tests and fuzz targets include its file as their own module.
 
+pub(crate) mod digest;
 pub(crate) mod failures;
 pub(crate) mod length;
 pub(crate) mod list;

@@ -13,6 +13,7 @@ mod args;
 mod bench;
 mod demo;
 mod files;
+mod fleet;
 mod get;
 mod keys;
 mod lists;
@@ -91,6 +92,7 @@ fn perform(command: &Command, environment: &Environment, voice: &Voice) -> Resul
         Command::Rekey(args) => RekeyPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
         Command::Inspect(args) => InspectPlan::resolve(args)?.run(voice),
         Command::Keygen(args) => KeygenPlan::resolve(args, environment).run(voice),
+        Command::Fleet(args) => fleet::run(args, environment, voice),
         Command::Bench(args) => bench::run(args, environment, voice),
         Command::Demo(args) => demo::run(args, voice),
         Command::Config(args) => settings::show::run(args, environment, voice),

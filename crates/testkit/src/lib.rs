@@ -39,6 +39,7 @@ pub use servers::connection::Expectations;
 pub use servers::fake_store::{FakeStore, StoreFault, StoreState, StoredObject, StoredUpload, store_refusal};
 pub use servers::gate::Gate;
 pub use servers::nginx::Nginx;
+pub use servers::redis::{Link, Redis};
 pub use servers::refused::{RefusedGuard, refused_address};
 pub use servers::request::{Handshake, Request};
 pub use servers::server::{Server, ServerBuilder};

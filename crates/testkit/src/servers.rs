@@ -11,6 +11,7 @@ pub(crate) mod gate;
 mod head;
 pub(crate) mod nginx;
 mod ranged;
+pub(crate) mod redis;
 pub(crate) mod refused;
 pub(crate) mod request;
 pub(crate) mod server;

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use super::GetArgs;
+use crate::fleet::args::FleetArgs;
 use crate::report::redaction::{key_of, login_of};
 use crate::run::arguments::Secret;
 
@@ -17,12 +18,20 @@ impl GetArgs {
         // Any field may hold a token: only names are shown.
         let fields = self.requests.header.iter().filter_map(|field| Some((field, field.find(':')? + 1)));
         let fields = fields.map(|(field, start)| Secret::of(field, start..field.len()));
-        let urls = self.urls.iter().chain(&self.network.proxy);
+        let urls = self.urls.iter().chain(&self.network.proxy).chain(&self.fleet);
         let urls = urls.filter_map(|url| Some(Secret::of(url, login_of(url)?)));
         let keys = self.sealing.recipient.iter().map(String::as_str);
         let keys =
             misplaced_keys(keys.chain(texts_of(&[&self.sealing.recipients_file, &self.sealing.identity])));
         users.chain(fields).chain(urls).chain(keys).collect()
+    }
+}
+
+impl FleetArgs {
+    /// The login of the address.
+    pub(crate) fn secrets(&self) -> Vec<Secret<'_>> {
+        let address = &self.command.target().address;
+        login_of(address).map(|login| Secret::of(address, login)).into_iter().collect()
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn speed(text: &str) -> Result<u64, String> {
 }
 
 /// Parses a time; without a unit, it is in seconds.
-pub(super) fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let units = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("min", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
     let (number, unit) = split(text);
     let factor = units.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name)).map(|(_, factor)| *factor);

@@ -80,6 +80,7 @@ impl TaskContext<'_> {
             job,
             source,
             |_| {},
+            |_| {},
             |_, _| Rest::default(),
         )
     }

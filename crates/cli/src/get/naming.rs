@@ -60,6 +60,8 @@ pub(super) struct NamingPlan {
     pub(super) keep_lines: bool,
     /// Whether results are sealed: their names end in `.age`, and queries of URLs are shown to nobody.
     pub(super) is_sealed: bool,
+    /// Whether names are those of whole URLs, which others of a fleet share with no other URL.
+    pub(super) has_whole_names: bool,
 }
 
 /// Where results go.
@@ -89,6 +91,7 @@ pub(super) struct Naming {
     hash: Option<Algorithm>,
     keep_lines: bool,
     is_sealed: bool,
+    has_whole_names: bool,
     /// Hides the names of results.
     hidden: Option<Hidden>,
     /// Where results go that don't become files.
@@ -140,6 +143,7 @@ impl NamingPlan {
             hash: self.hash,
             keep_lines: self.keep_lines,
             is_sealed: self.is_sealed,
+            has_whole_names: self.has_whole_names,
             hidden: None,
             uploader,
         })
@@ -232,6 +236,7 @@ impl Naming {
                 return Err(format!("{} leaves the directory", quoted(out)));
             }
             (Some(out), _) => out.clone(),
+            (None, _) if self.has_whole_names => path_and_query_name(request.url()).into(),
             (None, NameArg::Basename) => basename(request.url()).into(),
             (None, NameArg::Path) => path_name(request.url()).into(),
             // Only a whole path with its query tells all URLs apart.

@@ -5,9 +5,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader};
+use haul_engine::{Failure, Settled, Source};
+use haul_fetch::{
+    Algorithm, Config, Error, Failed, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader,
+};
 use haul_io::{Cancel, Existing, File};
 
 use super::cookies::Cookies;
@@ -18,17 +22,23 @@ use super::observer::observer;
 use super::requests::RequestPlan;
 use super::retries::Retries;
 use super::sealing::{Sealing, SealingPlan};
-use super::shard::Shard;
+use super::share::marker::{Marker, MarkerPlan};
+use super::share::shard::Shard;
 use super::terminal::TerminalCopy;
 use super::transfers::{Transfers, Wanted, engine_for, segments};
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg};
+use crate::fleet::NodePlan;
+use crate::fleet::lines::FleetNode;
+use crate::fleet::slices::LineEnd;
 use crate::lists::failures::Failures;
 use crate::lists::length;
 use crate::lists::reader::List;
 use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::{Progress, ProgressForm};
+use crate::report::record::nothing_to_do;
+use crate::report::reporter::message;
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
 use crate::run::descriptors;
@@ -36,6 +46,7 @@ use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
 use crate::run::plan::Plan;
 use crate::run::reporting::RunContext;
+use crate::stores::objects::is_object;
 use crate::stores::uploads::UploadOptions;
 
 /// What `haul get` is to do.
@@ -45,6 +56,10 @@ pub(crate) struct GetPlan {
     list: Option<PathBuf>,
     /// The part of all URLs to fetch.
     shard: Option<Shard>,
+    /// The marker of that part.
+    marker: Option<MarkerPlan>,
+    /// The run of a fleet whose slices are fetched instead.
+    fleet: Option<NodePlan>,
     naming: NamingPlan,
     /// How results are sealed, if they are.
     sealing: Option<SealingPlan>,
@@ -87,10 +102,16 @@ impl GetPlan {
             return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
         }
         let is_single = transfers.is_single;
+        let shard = args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?;
+        let marker = shard
+            .zip(directory)
+            .and_then(|(shard, dir)| MarkerPlan::resolve(args, shard, dir, environment.new_file_mode));
         Ok(Self {
             urls: args.urls.clone(),
             list: args.input.clone(),
-            shard: args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?,
+            shard,
+            marker,
+            fleet: args.fleet.as_ref().map(|run| NodePlan::resolve(run, environment)).transpose()?,
             naming: NamingPlan {
                 output,
                 dir: dir.to_owned(),
@@ -105,6 +126,7 @@ impl GetPlan {
                 hash: (args.common.json && sealing.is_none()).then_some(Algorithm::Sha256),
                 keep_lines: args.failures.is_some(),
                 is_sealed: sealing.is_some(),
+                has_whole_names: args.fleet.is_some(),
             },
             sealing,
             bucket,
@@ -128,27 +150,39 @@ impl GetPlan {
         self.bucket.as_ref().map(|bucket| bucket.open(&self.config, options, cancel, voice)).transpose()
     }
 
+    /// The marker of this run's part, if it is to have one.
+    fn open_marker(&mut self, cancel: &Cancel) -> Result<Option<Marker>, Problem> {
+        let Some(plan) = self.marker.take() else { return Ok(None) };
+        let store = self.bucket.as_ref().map(|bucket| bucket.store(&self.config, cancel)).transpose()?;
+        plan.open(store)
+    }
+
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
-    fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
+    fn fetch(mut self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
+        let cancel = Cancel::new()?;
+        let marker = self.open_marker(&cancel)?;
+        if marker.as_ref().is_some_and(|marker| marker.is_complete(voice)) {
+            return Ok(self.complete(voice));
+        }
+        self.warn(voice);
         let sealing = self.sealing.as_ref().map(|plan| plan.begin(&self.naming, voice)).transpose()?;
         let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
-        let cancel = Cancel::new()?;
         let uploader = self.uploader(&cancel, voice)?;
+        let dir = self.naming.dir.clone();
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
         let logins = naming.logins();
+        let fleet = self.fleet.take().map(|plan| join(plan, &dir, voice)).transpose()?;
         let args_count = self.urls.len() as u64;
+        let digest = marker.as_ref().and_then(Marker::list_digest);
+        let count = Arc::<AtomicU64>::default();
         let source = Urls {
             args: self.urls.into_iter(),
-            list: self.list.as_deref().map(List::open).transpose()?,
+            list: self.list.as_deref().map(|list| List::open(list, digest)).transpose()?,
             shard: self.shard,
             naming,
+            count: count.clone(),
+            fleet: fleet.clone(),
         };
-        if sealing.is_some() && self.failures.is_some() {
-            voice.warning("the file of --failures holds URLs and header fields of the list, not sealed");
-        }
-        if self.insecure {
-            voice.warning("certificates are not checked: an attacker can read and change what is fetched");
-        }
         let choice = self.transfers.choose_engine(&self.run);
         let started = Instant::now();
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
@@ -165,7 +199,7 @@ impl GetPlan {
         let limits = self.transfers.limits(&choice.engine);
         let json = self.run.report.json;
         let progress = Progress::start();
-        if self.run.progress != ProgressForm::Hidden && self.shard.is_none() {
+        if self.run.progress != ProgressForm::Hidden && self.shard.is_none() && fleet.is_none() {
             length::tell(args_count, self.list.as_deref(), &progress);
         }
         let config = Config { observer: observer(&progress, voice), ..config };
@@ -175,36 +209,61 @@ impl GetPlan {
             .on_retry(|id, task, retry| retries.report(id, task, retry));
         let context = RunContext { choice: &choice, options: &self.run, progress, voice, cancel };
         let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
+        let job = FetchJob::new(config);
+        let on_settled =
+            |settled: &Settled<FetchJob>| fleet.iter().for_each(|fleet| settle(fleet, &job, settled));
+        let exit = context.run_reporting(&job, source, on_settled, on_undone, unstarted)?;
         let exit =
-            context.run_reporting(&FetchJob::new(config), source, on_undone, |source, on_undone| {
-                let mut count = 0;
-                let is_all = source.take_unstarted(|task| {
-                    count += 1;
-                    on_undone(task);
-                });
-                Rest { count, is_all }
-            })?;
+            fleet.as_ref().map_or(exit, |fleet| if fleet.leave() { exit } else { exit.max(Exit::Failed) });
         let written = [
             failures.map_or(Ok(()), Failures::finish),
             cookies.map_or(Ok(()), |cookies| cookies.write(voice)),
             sealing.map_or(Ok(()), Sealing::finish),
         ];
-        let errors = written.into_iter().filter_map(Result::err);
-        Ok(errors.fold(exit, |exit, error| {
-            voice.error(error);
-            exit.max(Exit::Failed)
-        }))
+        let exit = worst(exit, written, voice);
+        if let Some(marker) = marker.filter(|_| exit == Exit::Success) {
+            marker.write(count.load(Ordering::Relaxed))?;
+        }
+        Ok(exit)
+    }
+
+    /// Says what is dangerous.
+    fn warn(&self, voice: &Voice) {
+        if self.sealing.is_some() && self.failures.is_some() {
+            voice.warning("the file of --failures holds URLs and header fields of the list, not sealed");
+        }
+        if self.insecure {
+            voice.warning("certificates are not checked: an attacker can read and change what is fetched");
+        }
+    }
+
+    /// Reports that there is nothing to do.
+    fn complete(&self, voice: &Voice) -> Exit {
+        if self.run.report.json {
+            voice.data(nothing_to_do("none", "the part is complete already"));
+        }
+        Exit::Success
     }
 }
 
 impl Plan for GetPlan {
-    fn print(self, voice: &Voice) -> Result<Exit, Problem> {
+    fn print(mut self, voice: &Voice) -> Result<Exit, Problem> {
+        if self.fleet.is_some() {
+            return Err(
+                Problem::usage("--dry-run would take slices from other nodes").hint("see haul fleet status")
+            );
+        }
+        if self.open_marker(&Cancel::new()?)?.is_some_and(|marker| marker.is_complete(voice)) {
+            return Ok(Exit::Success);
+        }
         self.sealing.as_ref().map(|sealing| sealing.prepare(true, voice)).transpose()?;
         let source = Urls {
             args: self.urls.into_iter(),
-            list: self.list.as_deref().map(List::open).transpose()?,
+            list: self.list.as_deref().map(|list| List::open(list, None)).transpose()?,
             shard: self.shard,
             naming: self.naming.prepare(None, self.config.total_timeout, None)?,
+            count: Arc::default(),
+            fleet: None,
         };
         Ok(source.print(self.run.report.json, voice))
     }
@@ -223,8 +282,50 @@ impl Plan for GetPlan {
     }
 }
 
+/// Takes the tasks out of `source` that were never begun.
+fn unstarted<S: Source<FetchTask>, C, R>(
+    source: &mut HostSource<S, C, R>,
+    on_undone: &mut dyn FnMut(&FetchTask),
+) -> Rest {
+    let mut count = 0;
+    let is_all = source.take_unstarted(|task| {
+        count += 1;
+        on_undone(task);
+    });
+    Rest { count, is_all }
+}
+
+/// Reports what couldn't be written at the end. Returns the exit code.
+fn worst(exit: Exit, written: [Result<(), String>; 3], voice: &Voice) -> Exit {
+    written.into_iter().filter_map(Result::err).fold(exit, |exit, error| {
+        voice.error(error);
+        exit.max(Exit::Failed)
+    })
+}
+
+/// Joins a fleet, with results in `dir`, which may be a bucket.
+fn join(plan: NodePlan, dir: &Path, voice: &Voice) -> Result<FleetNode, Problem> {
+    let (server, _) = plan.open()?;
+    let directory = (!is_object(dir)).then(|| dir.to_owned());
+    FleetNode::join(server, directory, voice)
+}
+
+/// Tells the fleet how a line ended.
+fn settle(fleet: &FleetNode, job: &FetchJob, settled: &Settled<FetchJob>) {
+    let Some(key) = &settled.task.context else { return };
+    let end = match &settled.outcome {
+        Ok(fetched) => LineEnd::Done { bytes: settled.bytes, is_skipped: fetched.skipped },
+        Err(Failure::Cancelled) => LineEnd::Cancelled,
+        Err(failure @ Failure::Job(Failed { error: Error::Exists, .. })) => {
+            LineEnd::Taken(message(job, &settled.task, failure))
+        }
+        Err(failure) => LineEnd::Failed(message(job, &settled.task, failure)),
+    };
+    fleet.ended(key, end);
+}
+
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {
-    if args.urls.is_empty() && args.input.is_none() {
+    if args.urls.is_empty() && args.input.is_none() && args.fleet.is_none() {
         return Err(Problem::usage("nothing to fetch").hint("name URLs, or a list of them with -i"));
     }
     let Some(path) = &args.output else { return Ok(OutputPlan::Directory) };
@@ -261,6 +362,11 @@ fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
             Problem::usage("--name hidden is for new files in a directory: not with -c, --sync or -o");
         return Err(problem.hint("a run that is to be continued needs names that it finds again"));
     }
+    if args.fleet.is_some() && matches!(args.name, NameArg::Disposition | NameArg::Hidden) {
+        let problem =
+            Problem::usage("--name disposition and hidden are not for fleets, whose nodes share no records");
+        return Err(problem.hint("files of a fleet are named after whole URLs, or by \"out\" in the list"));
+    }
     if args.checksum.is_some() && args.urls.len() > 1 {
         let problem = Problem::usage("--checksum is for a single URL");
         return Err(problem.hint("--checksums names a file with the checksums of many"));
@@ -281,7 +387,8 @@ fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Re
             .iter()
             .filter_map(|code| StatusCode::from_u16(*code).ok())
             .collect(),
-        resume: args.resume,
+        // What an earlier node has published is there already.
+        resume: args.resume || args.fleet.is_some(),
         sync: args.sync,
         segments: segments(args, Wanted::of(args, &environment.settings)),
         redirects_max: args.max_redirects,

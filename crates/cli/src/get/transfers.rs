@@ -64,7 +64,7 @@ pub(super) struct Transfers {
 
 impl Transfers {
     pub(super) fn resolve(args: &GetArgs, wanted: Wanted, engine: Option<Engine>) -> Self {
-        let is_single = args.input.is_none() && args.urls.len() == 1;
+        let is_single = args.input.is_none() && args.urls.len() == 1 && args.fleet.is_none();
         let in_flight_max = match engine {
             Some(engine) if args.common.engine.is_sized => engine.in_flight_max(),
             Some(engine) => engine.in_flight_max().min(wanted.jobs.map_or(usize::MAX, usize::from)),

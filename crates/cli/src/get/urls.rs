@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -14,7 +16,8 @@ use haul_engine::{Next, Source, thread_waker};
 use haul_fetch::{Destination, FetchJob, FetchTask};
 
 use super::naming::Naming;
-use super::shard::Shard;
+use super::share::shard::Shard;
+use crate::fleet::lines::{FleetLine, FleetNode};
 use crate::lists::list::Item;
 use crate::lists::reader::List;
 use crate::report::describe::Reportable;
@@ -29,10 +32,27 @@ pub(super) struct Urls {
     pub(super) list: Option<List>,
     pub(super) shard: Option<Shard>,
     pub(super) naming: Naming,
+    /// How many were taken.
+    pub(super) count: Arc<AtomicU64>,
+    /// The node whose lines are fetched instead.
+    pub(super) fleet: Option<FleetNode>,
 }
 
 impl Source<FetchTask> for Urls {
     fn next(&mut self) -> Next<FetchTask> {
+        if let Some(fleet) = &self.fleet {
+            return match fleet.next() {
+                Next::Task(FleetLine { line, key, is_repeated }) => {
+                    let mut task = self.naming.task(line);
+                    task.context = Some(key);
+                    task.is_repeated = is_repeated;
+                    Next::Task(task)
+                }
+                Next::Again(id) => Next::Again(id),
+                Next::Later => Next::Later,
+                Next::End => Next::End,
+            };
+        }
         let line = loop {
             let line = match (Iterator::next(&mut self.args), &mut self.list) {
                 (Some(url), _) => Next::Task(Ok(Item { is_typed: true, ..Item::of_url(url) })),
@@ -45,7 +65,10 @@ impl Source<FetchTask> for Urls {
             }
         };
         match line {
-            Next::Task(line) => Next::Task(self.naming.task(line)),
+            Next::Task(line) => {
+                self.count.fetch_add(1, Ordering::Relaxed);
+                Next::Task(self.naming.task(line))
+            }
             Next::Again(id) => Next::Again(id),
             Next::Later => Next::Later,
             Next::End => Next::End,
@@ -53,12 +76,18 @@ impl Source<FetchTask> for Urls {
     }
 
     fn set_waker(&mut self, waker: Waker) {
+        if let Some(fleet) = &self.fleet {
+            return fleet.set_waker(waker);
+        }
         if let Some(list) = &mut self.list {
             list.set_waker(waker);
         }
     }
 
     fn ask_again_in(&mut self) -> Duration {
+        if let Some(fleet) = &self.fleet {
+            return fleet.ask_again_in();
+        }
         self.list.as_mut().map_or(Duration::MAX, Source::ask_again_in)
     }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use haul_engine::{Next, Source, SourceWaker};
 use haul_io::reason;
 
+use super::digest::{Digested, ListDigest};
 use super::list::{Line, Lines};
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
@@ -26,7 +27,7 @@ const BATCHES_AHEAD: usize = 4;
 /// The lines of a list.
 pub(crate) enum List {
     /// A regular file, which is read on demand.
-    File(Lines<File>),
+    File(Lines<Digested<File>>),
     /// A pipe or a terminal, where the system refuses a thread to wait for its lines.
     Waiting(Lines<Box<dyn Read + Send>>),
     /// A pipe or a terminal, whose lines may arrive slowly: a thread waits for them.
@@ -39,8 +40,8 @@ impl List {
         if path == Path::new("-") { "stdin".to_owned() } else { path.to_string_lossy().into_owned() }
     }
 
-    /// Opens the list; `-` is stdin.
-    pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
+    /// Opens the list; `-` is stdin. What is read of a regular file goes into `digest`, if there is one.
+    pub(crate) fn open(path: &Path, digest: Option<ListDigest>) -> Result<Self, Problem> {
         let unreadable = |error: std::io::Error| {
             Problem::usage(format!("cannot open list {}: {}", quoted(path), reason(&error)))
         };
@@ -52,7 +53,10 @@ impl List {
         if metadata.is_dir() {
             return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
         }
-        if metadata.is_file() { Ok(Self::File(Lines::new(file))) } else { Self::stream(file) }
+        if metadata.is_file() {
+            return Ok(Self::File(Lines::new(Digested { reader: file, digest })));
+        }
+        Self::stream(file)
     }
 
     fn stream(reader: impl Read + Send + 'static) -> Result<Self, Problem> {

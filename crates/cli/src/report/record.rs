@@ -115,6 +115,26 @@ impl RunRecord<'_> {
     }
 }
 
+/// The record of a run that had nothing to do, and why.
+pub(crate) fn nothing_to_do(engine: &str, reason: &str) -> Value {
+    let record = RunRecord {
+        engine: engine.to_owned(),
+        engine_reason: reason,
+        shortages: &[],
+        succeeded: 0,
+        failed: 0,
+        unchanged: 0,
+        skipped: 0,
+        cancelled_tasks: 0,
+        interrupted: false,
+        bytes: 0,
+        wall: Duration::ZERO,
+        usage: Usage::default(),
+        exit: Exit::Success,
+    };
+    record.to_json()
+}
+
 fn shortage(shortage: &Shortage) -> Value {
     let Shortage { resource, wanted, granted, reason } = shortage;
     json!({ "resource": resource, "wanted": wanted, "granted": granted, "reason": reason })

@@ -258,6 +258,11 @@ struct Explanation {
     hint: Option<Cow<'static, str>>,
 }
 
+/// Why a task failed.
+pub(crate) fn message<J: Reportable>(job: &J, task: &J::Task, failure: &Failure<J::Error>) -> String {
+    explain(job, task, failure).message
+}
+
 fn explain<J: Reportable>(job: &J, task: &J::Task, failure: &Failure<J::Error>) -> Explanation {
     let failed = |kind, message: String| Explanation {
         exit: Exit::Failed,

@@ -3,7 +3,7 @@
 //! Owns: what surrounds a run: signals, the progress, the resources that it used.
 //! Does not own: what is reported ([`crate::report::reporter`]), the engine.
 
-use haul_engine::{Config, Event, Source, Workers};
+use haul_engine::{Config, Event, Settled, Source, Workers};
 use haul_io::Cancel;
 
 use super::engine_choice::EngineChoice;
@@ -29,8 +29,9 @@ pub(crate) struct RunContext<'a> {
 }
 
 impl RunContext<'_> {
-    /// Runs `job` over `source` and reports it. Calls `on_undone` with each task that failed or was cancelled. After a
-    /// run that ended early, `rest` takes the tasks out of the source that were never begun, for `on_undone` too.
+    /// Runs `job` over `source` and reports it. Calls `on_settled` with each task that ended, and `on_undone` with each
+    /// that failed or was cancelled. After a run that ended early, `rest` takes the tasks out of the source that were
+    /// never begun, for `on_undone` too.
     ///
     /// # Errors
     /// If the run can't be started. Failed tasks are part of the exit code.
@@ -38,6 +39,7 @@ impl RunContext<'_> {
         &self,
         job: &J,
         mut source: S,
+        mut on_settled: impl FnMut(&Settled<J>),
         mut on_undone: impl FnMut(&J::Task),
         rest: impl FnOnce(&mut S, &mut dyn FnMut(&J::Task)) -> Rest,
     ) -> Result<Exit, Problem> {
@@ -66,6 +68,7 @@ impl RunContext<'_> {
                     let (length, bytes) = (settled.task.bytes(), settled.bytes);
                     self.progress.tell(ProgressEvent::Ended { succeeded, length, bytes });
                 }
+                on_settled(settled);
                 if settled.outcome.is_err() {
                     on_undone(&settled.task);
                 }

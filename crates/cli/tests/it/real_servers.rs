@@ -7,9 +7,11 @@
 mod application;
 mod checks;
 mod daemon;
+mod fleet;
 mod kills;
 mod objects;
 mod proxies;
+mod shards;
 mod site;
 mod sites;
 mod uploads;

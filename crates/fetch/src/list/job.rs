@@ -197,7 +197,7 @@ impl FetchJob {
 
     /// Claims the name of the result for the task. The first attempt does, for all.
     async fn claim_name(&self, io: &impl Io, task: &FetchTask, progress: &mut Progress) -> Result<(), Error> {
-        if progress.has_name {
+        if progress.has_name || task.is_repeated {
             return Ok(());
         }
         match &task.destination {

@@ -31,6 +31,8 @@ pub struct FetchTask {
     pub context: Option<Box<str>>,
     /// Whether the caller shows the name of the file to nobody. Only kept for it.
     pub is_hidden: bool,
+    /// Whether another task of the run may have been for the same line, so that the name of the result is no other's.
+    pub is_repeated: bool,
     progress: Mutex<Progress>,
 }
 
@@ -161,6 +163,7 @@ impl FetchTask {
             expected: Expected::default(),
             context: None,
             is_hidden: false,
+            is_repeated: false,
             progress: Mutex::default(),
         }
     }

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 
 use haul_io::is_temporary;
 
-/// What the names of partial files and records end in.
-const SUFFIXES: [&str; 3] = [".haul-part", ".haul-part.from", ".haul-from"];
+/// What the names of partial files and records end in, and of markers of complete parts of lists.
+const SUFFIXES: [&str; 4] = [".haul-part", ".haul-part.from", ".haul-from", ".haul-shard"];
 
-/// `path` under a name that no partial file, record or temporary file has, in whatever letter case: where it would be
-/// one, `_` is added.
+/// `path` under a name that no partial file, record, marker or temporary file has, in whatever letter case: where it
+/// would be one, `_` is added.
 pub fn unreserved(path: &Path) -> PathBuf {
     let is_kept = path.file_name().is_some_and(is_reserved);
     if !is_kept {

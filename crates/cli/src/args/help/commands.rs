@@ -118,6 +118,7 @@ pub(super) const HELPS: [Help; 14] = [
                     "rate",
                     "segments",
                     "shard",
+                    "fleet",
                     "limit_rate",
                     "retries",
                     "retry_status",

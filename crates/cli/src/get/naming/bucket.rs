@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use haul_fetch::{Config, Uploader};
 use haul_io::Cancel;
-use haul_store::{Bucket, Error};
+use haul_store::{Bucket, Error, Store};
 
 use super::OutputPlan;
 use crate::args::{GetArgs, NameArg};
@@ -80,6 +80,15 @@ impl BucketPlan {
         voice: &Voice,
     ) -> Result<Arc<dyn Uploader>, Problem> {
         let _watch = SignalWatch::start(cancel.clone())?;
+        let store = self.store(config, cancel)?;
+        Ok(Arc::new(BucketUploader::open(store, &self.bucket, options, voice)?))
+    }
+
+    /// The store, which is reached in the way of `config`. Triggering `cancel` ends what is done with it.
+    ///
+    /// # Errors
+    /// If it can't be used.
+    pub(crate) fn store(&self, config: &Config, cancel: &Cancel) -> Result<Store, Problem> {
         let client = Config {
             proxies: config.proxies.clone(),
             host_overrides: config.host_overrides.clone(),
@@ -89,8 +98,6 @@ impl BucketPlan {
             ..Config::default()
         };
         let store = self.stores.store_by(client, cancel);
-        let store =
-            store.map_err(|error| Problem::usage(format!("cannot write to {}: {error}", self.bucket)))?;
-        Ok(Arc::new(BucketUploader::open(store, &self.bucket, options, voice)?))
+        store.map_err(|error| Problem::usage(format!("cannot write to {}: {error}", self.bucket)))
     }
 }

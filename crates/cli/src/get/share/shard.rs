@@ -6,6 +6,8 @@
 //! Source: sbatch(1), "OUTPUT ENVIRONMENT VARIABLES"; the documentation of Kubernetes, "Indexed Job". The hash is
 //! FNV-1a with the finalizer of MurmurHash3. It must never change: machines may run different versions.
 
+use std::fmt;
+
 use crate::args::ShardArg;
 use crate::lists::list::{BadLine, Line};
 use crate::report::exit::Problem;
@@ -13,14 +15,14 @@ use crate::run::environment::Environment;
 
 /// One part of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shard {
+pub(in crate::get) struct Shard {
     /// Less than `count`.
     index: u64,
     count: u64,
 }
 
 impl Shard {
-    pub(super) fn resolve(arg: ShardArg, environment: &Environment) -> Result<Self, Problem> {
+    pub(in crate::get) fn resolve(arg: ShardArg, environment: &Environment) -> Result<Self, Problem> {
         let (index, count) = match arg {
             ShardArg::Part { index, count } => (index, count),
             ShardArg::Auto { count } => of_environment(count, environment)?,
@@ -28,13 +30,31 @@ impl Shard {
         Ok(Self { index: u64::from(index % count), count: count.into() })
     }
 
+    /// The part's number, from 1 on, and the number of parts: part 0 is the last one.
+    pub(super) fn number_and_count(self) -> (u64, u64) {
+        (if self.index == 0 { self.count } else { self.index }, self.count)
+    }
+
+    /// The name of the file or object that says that the part is complete. Results never have such names.
+    pub(super) fn marker_name(self) -> String {
+        let (number, count) = self.number_and_count();
+        format!("part-{number}-of-{count}.haul-shard")
+    }
+
     /// Whether `line` belongs to this part. The same URL always belongs to the same part, wherever it is in the list.
-    pub(super) fn has(&self, line: &Line) -> bool {
+    pub(in crate::get) fn has(&self, line: &Line) -> bool {
         let hash = match line {
             Ok(item) => hash(item.url.as_bytes()),
             Err(BadLine { number, .. }) => *number,
         };
         hash % self.count == self.index
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, count) = self.number_and_count();
+        write!(f, "{number} of {count}")
     }
 }
 

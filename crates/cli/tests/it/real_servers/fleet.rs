@@ -1,0 +1,255 @@
+//! Fleets of `haul get` on Redis: nodes that join, leave, are killed and stopped; a server that is away and restarts.
+//!
+//! Owns: these checks, the soak of many rounds.
+//! Does not own: the contract's own tests (`haul-fleet`), the server ([`haul_testkit::Redis`]).
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use haul_testkit::{Answer, Haul, Link, Redis, Running, Server};
+use rustix::process::{Pid, Signal, kill_process};
+
+const MODIFIED: &str = "Sat, 01 Nov 2025 08:00:00 GMT";
+
+struct Fleet {
+    dir: tempfile::TempDir,
+    origin: Server,
+    redis: Redis,
+    haul: Haul,
+    lines: usize,
+}
+
+fn body(path: &str) -> Vec<u8> {
+    path.repeat(40).into_bytes()
+}
+
+impl Fleet {
+    /// A list of so many URLs, some of which don't exist.
+    fn new(lines: usize, missing: &'static [&'static str]) -> Option<Self> {
+        let redis = Redis::start()?;
+        let dir = tempfile::tempdir().unwrap();
+        let origin = Server::start(move |request| match request.path() {
+            path if missing.contains(&path) => Answer::new(404),
+            path => Answer::ranged(request, &body(path), "\"1\"").header("Last-Modified", MODIFIED),
+        });
+        let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
+        let fleet = Self { dir, origin, redis, haul, lines };
+        let urls: String = (0..lines).map(|number| fleet.origin.url(&format!("/{number}")) + "\n").collect();
+        fs::write(fleet.dir.path().join("urls.txt"), urls).unwrap();
+        Some(fleet)
+    }
+
+    fn url(&self, run: &str) -> String {
+        format!("{}/{run}", self.redis.url())
+    }
+
+    fn create(&self, run: &str, more: &[&str]) {
+        let url = self.url(run);
+        let args = [&["fleet", "create", "-i", "urls.txt"], more, &[&*url]].concat();
+        self.haul.run(args).expect_status(0);
+    }
+
+    fn node(&self, url: &str, more: &[&str]) -> Running {
+        self.haul.spawn([&["get", "--fleet", url, "-d", "got"], more].concat())
+    }
+
+    fn status(&self, run: &str) -> serde_json::Value {
+        let shown = self.haul.run(["fleet", "status", "--json", &self.url(run)]).expect_status(0);
+        serde_json::from_slice(&shown.stdout).unwrap()
+    }
+
+    fn total(&self, run: &str, name: &str) -> u64 {
+        self.status(run)[name].as_u64().unwrap()
+    }
+
+    /// The files below the directory of results, by their names.
+    fn results(&self) -> BTreeSet<String> {
+        fn below(dir: &Path, found: &mut BTreeSet<String>) {
+            for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+                if entry.path().is_dir() {
+                    below(&entry.path(), found);
+                } else {
+                    let name = entry.file_name().into_string().unwrap();
+                    assert_eq!(fs::read(entry.path()).unwrap(), body(&format!("/{name}")), "{name}");
+                    found.insert(name);
+                }
+            }
+        }
+        let mut found = BTreeSet::new();
+        below(&self.dir.path().join("got"), &mut found);
+        found
+    }
+
+    /// Checks that every line has its result, and was counted once.
+    fn check_complete(&self, run: &str, slices: u64) {
+        assert_eq!(self.results().len(), self.lines);
+        let status = self.status(run);
+        let totals =
+            ["slices", "done", "leased", "aside", "succeeded", "failed"].map(|name| status[name].as_u64());
+        assert_eq!(totals, [slices, slices, 0, 0, self.lines as u64, 0].map(Some), "{status}");
+    }
+}
+
+#[test]
+fn two_nodes_share_a_list_and_failures_are_tried_again() {
+    let Some(mut fleet) = Fleet::new(300, &["/7", "/250"]) else { return };
+    fleet.create("r", &["--slice", "20"]);
+    let refused = fleet.haul.run(["fleet", "create", "-i", "urls.txt", &fleet.url("r")]).expect_status(2);
+    assert!(refused.stderr_text().contains("a run of this name already"), "{}", refused.stderr_text());
+    let nodes = [fleet.node(&fleet.url("r"), &[]), fleet.node(&fleet.url("r"), &[])];
+    let statuses: Vec<_> =
+        nodes.into_iter().map(|node| node.finish()).map(|run| (run.status, run.stderr_text())).collect();
+    assert!(statuses.iter().any(|(status, _)| *status == 1), "{statuses:?}");
+    assert_eq!(fleet.results().len(), 298);
+    let report = fleet.haul.run(["fleet", "report", &fleet.url("r")]).expect_status(1).stdout_text();
+    assert!(report.contains("15 of 15 slices done") && report.contains("2 failed"), "{report}");
+
+    let failed = fleet.haul.run(["fleet", "failed", &fleet.url("r")]).expect_status(0).stdout_text();
+    assert!(
+        failed.contains("404") && failed.lines().filter(|line| !line.starts_with('#')).count() == 2,
+        "{failed}"
+    );
+    // What was missing appears.
+    fleet.haul.run(["fleet", "retry", &fleet.url("r")]).expect_status(0);
+    fleet.node(&fleet.url("r"), &[]).finish().expect_status(1);
+    assert_eq!(fleet.total("r", "failed"), 2);
+    fleet.lines = 298;
+    let said =
+        fleet.haul.run(["fleet", "cancel", "--remove", &fleet.url("r")]).expect_status(0).stderr_text();
+    assert!(said.contains("is removed"), "{said}");
+    let missing = fleet.node(&fleet.url("r"), &[]).finish().expect_status(2).stderr_text();
+    assert!(missing.contains("no run of this name"), "{missing}");
+    assert!(fleet.redis.ask("DBSIZE").unwrap().starts_with(":0\r\n"), "nothing is left");
+}
+
+#[test]
+fn a_node_that_is_interrupted_gives_its_slices_back() {
+    let Some(fleet) = Fleet::new(400, &[]) else { return };
+    fleet.create("r", &["--slice", "100", "--lease", "1h", "--deliveries", "1"]);
+    let node = fleet.node(&fleet.url("r"), &["-j", "1", "--limit-rate", "20k"]);
+    wait(|| !fleet.results().is_empty());
+    node.interrupt();
+    node.finish().expect_status(130);
+    // Neither the lease nor the delivery counts.
+    fleet.node(&fleet.url("r"), &[]).finish().expect_status(0);
+    fleet.check_complete("r", 4);
+    assert!(fleet.total("r", "skipped") > 0);
+}
+
+fn wait(is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "it never comes to that");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn signal(node: &Running, signal: Signal) {
+    if let Some(pid) = Pid::from_raw(node.id() as i32) {
+        // Fails if it has ended.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// A fleet of three, of which in turn one is killed, stopped, cut off, or the server restarts.
+fn rounds(count: usize) {
+    let Some(mut fleet) = Fleet::new(240, &[]) else { return };
+    for round in 0..count {
+        let run = format!("r{round}");
+        let _ = fs::remove_dir_all(fleet.dir.path().join("got"));
+        fleet.create(&run, &["--slice", "10", "--lease", "600ms", "--deliveries", "50"]);
+        let link = Link::to(fleet.redis.address());
+        let slow = ["-j", "4", "--limit-rate", "400k"];
+        let through = format!("redis://{}/{run}", link.address());
+        let mut nodes = vec![fleet.node(&through, &slow)];
+        nodes.extend((0..2).map(|_| fleet.node(&fleet.url(&run), &slow)));
+        wait(|| !fleet.results().is_empty());
+        std::thread::sleep(Duration::from_millis(30 * (round as u64 % 7)));
+        match round % 5 {
+            0 => nodes.remove(1).kill(),
+            1 => {
+                signal(&nodes[1], Signal::STOP);
+                std::thread::sleep(Duration::from_millis(900));
+                signal(&nodes[1], Signal::CONT);
+            }
+            2 => {
+                link.stop();
+                std::thread::sleep(Duration::from_millis(900));
+                link.heal();
+            }
+            3 => {
+                link.cut();
+                std::thread::sleep(Duration::from_millis(200));
+                link.heal();
+            }
+            _ => fleet.redis.restart(),
+        }
+        for node in nodes {
+            let run = node.finish();
+            let said = run.stderr_text();
+            // One that was stopped may find that others have done its work.
+            assert!(
+                run.status == 0 || round % 5 == 1 && said.contains("taken over"),
+                "round {round}: {said}"
+            );
+        }
+        fleet.check_complete(&run, 24);
+        fleet.haul.run(["fleet", "report", &fleet.url(&run)]).expect_status(0);
+        fleet.haul.run(["fleet", "cancel", "--remove", &fleet.url(&run)]).expect_status(0);
+    }
+}
+
+#[test]
+fn kills_stops_partitions_and_restarts_lose_nothing_and_count_once() {
+    rounds(5);
+}
+
+#[test]
+#[ignore = "a soak: cargo test -p haul-cli --test it fleet::soak -- --ignored"]
+fn soak() {
+    rounds(300);
+}
+
+#[test]
+fn passwords_of_the_server_are_never_printed() {
+    let Some(redis) = Redis::start_with(&["--requirepass", "planted-secret"]) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("urls.txt"), "http://127.0.0.1:9/a\n").unwrap();
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
+    let at = |login: &str| redis.url().replace("redis://", &format!("redis://{login}")) + "/r";
+    let right = at(":planted-secret@");
+    let said = |run: haul_testkit::Run| run.stdout_text() + &run.stderr_text();
+    let mut all = String::new();
+    all += &said(haul.run(["fleet", "create", "-i", "urls.txt", &right]).expect_status(0));
+    all += &said(haul.run(["fleet", "status", &right]).expect_status(0));
+    all += &said(haul.run(["get", "-vv", "--retries", "0", "--fleet", &right, "-d", "got"]).expect_status(1));
+    for login in ["", ":planted-secret-2@"] {
+        all += &said(haul.run(["fleet", "status", &at(login)]).expect_status(2));
+        all += &said(haul.run(["get", "--fleet", &at(login)]).expect_status(2));
+    }
+    all += &said(haul.run(["fleet", "status", "redis://:planted-secret@127.0.0.1:1/r"]).expect_status(1));
+    all += &said(haul.run(["fleet", "status", "redis://:planted-secret@h/a/b/c"]).expect_status(2));
+    assert!(!all.contains("planted"), "{all}");
+    let by_variable =
+        Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path()).env("REDISCLI_AUTH", "planted-secret");
+    by_variable.run(["fleet", "status", &at("")]).expect_status(0);
+}
+
+#[test]
+fn the_commands_of_the_guide_work() {
+    let Some(fleet) = Fleet::new(50, &[]) else { return };
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/fleet.md");
+    let text = fs::read_to_string(guide).unwrap();
+    let mut count = 0;
+    for line in text.lines().filter(|line| line.starts_with("haul ")) {
+        let line = line.split(" #").next().unwrap_or(line);
+        let line =
+            line.replace("redis://localhost:6400", &fleet.redis.url()).replace("s3://bucket/photos", "got");
+        fleet.haul.run(line.split_whitespace().skip(1)).expect_status(0);
+        count += 1;
+    }
+    assert!(count >= 7);
+    assert_eq!(fleet.results().len(), 50);
+}

@@ -1,0 +1,34 @@
+//! Slices of work that several machines lease from Redis 6.2 or later, or Valkey, each acknowledged once.
+//!
+//! | entry point | what it does |
+//! |---|---|
+//! | [`Run::create`], [`Run::add`], [`Run::fill`] | makes a run of slices |
+//! | [`Node::join`] | takes part in a run: takes slices, keeps their leases alive, acknowledges them |
+//! | [`Run::status`], [`Run::each`], [`Run::retry`], [`Run::cancel`] | shows and changes a run |
+//! | [`Member`] | a node's side of the contract, without threads, clocks and connections |
+//!
+//! The contract itself is in `docs/fleet.md`; [`Script`] has its steps.
+//!
+//! Owns: states in Redis, leases, their tokens.
+//! Does not own: what a slice means, and how its results become durable.
+#![forbid(unsafe_code)]
+
+mod address;
+mod connection;
+mod fake;
+mod member;
+mod node;
+mod run;
+mod scripts;
+mod server;
+mod slice;
+
+pub use address::{Address, BadAddress};
+pub use connection::Connection;
+pub use fake::FakeServer;
+pub use member::{Ended, Finished, Member, Next, Outcome, SliceId};
+pub use node::Node;
+pub use run::{Kept, Run, RunError, Settings, Status};
+pub use scripts::Script;
+pub use server::{Call, Failure, Reply, Server};
+pub use slice::{SLICE_BYTES_MAX, pack, unpack};

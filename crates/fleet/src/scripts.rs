@@ -1,0 +1,311 @@
+//! The states of a run in Redis, and the scripts that change them. Each script is one step of the lease contract: Redis
+//! runs it whole, and writes it to its log whole.
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `haul:{RUN}:run` | hash | the state, the settings, the totals |
+//! | `haul:{RUN}:slices` | stream | slices that aren't acknowledged; the group `nodes` has their leases |
+//! | `haul:{RUN}:leases` | hash | the token of each lease, by slice |
+//! | `haul:{RUN}:holders` | hash | who holds each lease, by slice |
+//! | `haul:{RUN}:reasons` | hash | why leases of a slice ended without an acknowledgement |
+//! | `haul:{RUN}:done` | hash | token and report of each acknowledged slice |
+//! | `haul:{RUN}:failed` | hash | the failures of each acknowledged slice that has any |
+//! | `haul:{RUN}:aside` | hash | slices that were set aside |
+//! | `haul:{RUN}:seen` | sorted set | when each node was heard last, in milliseconds |
+//! | `haul:{RUN}:host:HOST` | hash | the rate, the pause and the permits of a host |
+//!
+//! The states of a run are `filling`, `full` and `cancelled`.
+//!
+//! Owns: names of keys, texts of scripts.
+//! Does not own: sending them ([`crate::server`]), when a node calls which ([`crate::member`]).
+
+/// One step of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Script {
+    /// Creates a run. Arguments: its settings as pairs. Answers 1, or 0 if there is one of this name.
+    Create,
+    /// Adds a slice. Arguments: its number, the number of its lines, its content. Answers 1; also if the slice was
+    /// added before, so that a lost answer can be repeated.
+    Add,
+    /// Declares that all slices were added. Arguments: members of the run as pairs. Answers 1.
+    Fill,
+    /// Leases a slice. Arguments: node, its name for people, token. Answers `slice`, ID, content, deliveries, lease in
+    /// milliseconds; or `later`, `end`, `cancelled`, `none`.
+    Take,
+    /// Keeps leases alive. Arguments: node, then ID and token of each. Answers the state, and 1 or 0 for each lease.
+    Renew,
+    /// Acknowledges a slice. Arguments: node, ID, token, report, failures (empty if there are none), then pairs of
+    /// totals and what they grow by. Answers 1, or 0 if the lease has another owner.
+    Finish,
+    /// Gives a slice back, as if it had never been delivered. Arguments: node, ID, token. Answers 1 or 0.
+    Release,
+    /// Removes the node, if it has no lease. Arguments: node. Answers 1.
+    Leave,
+    /// Answers the members of the run, the number of leases, and the time in milliseconds, then what `HGETALL` of the
+    /// holders and the nodes with the times when they were heard say.
+    Status,
+    /// Cancels the run. Arguments: 1 to remove everything. Answers 1, or 0 if there is no such run.
+    Cancel,
+    /// Has slices tried again. Arguments: `aside` or `failed`, ID, the number of lines, the content of the new slice
+    /// (empty to take that of the slice set aside). Answers 1, or 0 if it was done before.
+    Retry,
+    /// Lists a part of what is stored by slice. Arguments: `done`, `failed`, `aside` or `reasons`, cursor (0 at the
+    /// start). Answers the next cursor (0 at the end), and pairs.
+    List,
+    /// Asks for starts at a host. Arguments: host, node, running, wanted permits, most permits (0: no limit), wanted
+    /// starts, the interval in microseconds (0: no rate), the pause to begin in microseconds, the time in microseconds
+    /// after which a silent node's permits are free. Answers the permits, the starts, the time to the first, the pause
+    /// that is left, in microseconds.
+    Host,
+}
+
+/// Of Redis before version 7: the effects of a script are logged, not its text.
+const PRELUDE: &str = "if redis.replicate_commands then redis.replicate_commands() end
+local run, slices, leases, holders, reasons = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local done, failed, aside, seen = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+";
+
+const CREATE: &str = "if redis.call('EXISTS', run) == 1 then return 0 end
+redis.call('HSET', run, 'state', 'filling', 'slices', 0, 'lines', 0, unpack(ARGV))
+redis.call('XGROUP', 'CREATE', slices, 'nodes', '0', 'MKSTREAM')
+return 1
+";
+
+const ADD: &str = "local state = redis.call('HGET', run, 'state')
+if state ~= 'filling' then return redis.error_reply('STATE ' .. (state or 'none')) end
+local count = tonumber(redis.call('HGET', run, 'slices'))
+if tonumber(ARGV[1]) <= count then return 1 end
+redis.call('XADD', slices, ARGV[1] .. '-0', 'l', ARGV[2], 'd', ARGV[3])
+redis.call('HSET', run, 'slices', ARGV[1])
+redis.call('HINCRBY', run, 'lines', ARGV[2])
+return 1
+";
+
+const FILL: &str = "local state = redis.call('HGET', run, 'state')
+if state == 'filling' then redis.call('HSET', run, 'state', 'full', unpack(ARGV)) end
+return 1
+";
+
+const TAKE: &str = "local state = redis.call('HGET', run, 'state')
+if not state then return {'none'} end
+if state == 'cancelled' then return {'cancelled'} end
+local node, name, token = ARGV[1], ARGV[2], ARGV[3]
+local lease = tonumber(redis.call('HGET', run, 'lease_ms'))
+local deliveries_max = tonumber(redis.call('HGET', run, 'deliveries_max'))
+local now = now_ms()
+redis.call('ZADD', seen, now, node .. ' ' .. name)
+local function content(entry)
+  local fields = entry[2]
+  for i = 1, #fields, 2 do
+    if fields[i] == 'd' then return fields[i + 1] end
+  end
+end
+local function give(entry, deliveries)
+  redis.call('HSET', leases, entry[1], token)
+  redis.call('HSET', holders, entry[1], name)
+  return {'slice', entry[1], content(entry), deliveries, lease}
+end
+while true do
+  local silent = redis.call('XPENDING', slices, 'nodes', 'IDLE', lease, '-', '+', 1)[1]
+  if not silent then break end
+  local entry = redis.call('XAUTOCLAIM', slices, 'nodes', node, lease, silent[1], 'COUNT', 1)[2][1]
+  if not entry then break end
+  local id = entry[1]
+  local deliveries = redis.call('XPENDING', slices, 'nodes', id, id, 1)[1][4]
+  if redis.call('HEXISTS', leases, id) == 1 then
+    local holder = redis.call('HGET', holders, id) or '?'
+    local before = redis.call('HGET', reasons, id)
+    local reason = holder .. ' was silent for longer than its lease'
+    redis.call('HSET', reasons, id, before and (before .. '; ' .. reason) or reason)
+    redis.call('HDEL', leases, id)
+    redis.call('HDEL', holders, id)
+  end
+  if deliveries <= deliveries_max then return give(entry, deliveries) end
+  redis.call('HSET', aside, id, content(entry))
+  redis.call('XACK', slices, 'nodes', id)
+  redis.call('XDEL', slices, id)
+  redis.call('HINCRBY', run, 'aside', 1)
+end
+local read = redis.call('XREADGROUP', 'GROUP', 'nodes', node, 'COUNT', 1, 'STREAMS', slices, '>')
+if read then return give(read[1][2][1], 1) end
+if state == 'full' and redis.call('XPENDING', slices, 'nodes')[1] == 0 then return {'end'} end
+return {'later'}
+";
+
+const RENEW: &str = "local answer = {redis.call('HGET', run, 'state') or 'none'}
+local node = ARGV[1]
+for i = 2, #ARGV, 2 do
+  local is_kept = 0
+  if redis.call('HGET', leases, ARGV[i]) == ARGV[i + 1] then
+    is_kept = #redis.call('XCLAIM', slices, 'nodes', node, 0, ARGV[i], 'IDLE', 0, 'JUSTID')
+  end
+  answer[#answer + 1] = is_kept
+end
+local member = redis.call('ZRANGE', seen, 0, -1)
+for _, each in ipairs(member) do
+  if string.sub(each, 1, #node) == node then redis.call('ZADD', seen, now_ms(), each) end
+end
+return answer
+";
+
+const FINISH: &str = "local node, id, token = ARGV[1], ARGV[2], ARGV[3]
+local stored = redis.call('HGET', done, id)
+if stored and string.sub(stored, 1, #token) == token then return 1 end
+if redis.call('HGET', leases, id) ~= token then return 0 end
+redis.call('XACK', slices, 'nodes', id)
+redis.call('XDEL', slices, id)
+redis.call('HDEL', leases, id)
+redis.call('HDEL', holders, id)
+redis.call('HDEL', reasons, id)
+redis.call('HSET', done, id, token .. ARGV[4])
+if #ARGV[5] > 0 then redis.call('HSET', failed, id, ARGV[5]) end
+redis.call('HINCRBY', run, 'done', 1)
+for i = 6, #ARGV, 2 do redis.call('HINCRBY', run, ARGV[i], ARGV[i + 1]) end
+return 1
+";
+
+const RELEASE: &str = "local node, id, token = ARGV[1], ARGV[2], ARGV[3]
+if redis.call('HGET', leases, id) ~= token then return 0 end
+redis.call('HDEL', leases, id)
+redis.call('HDEL', holders, id)
+local pending = redis.call('XPENDING', slices, 'nodes', id, id, 1)[1]
+local deliveries = pending and pending[4] or 1
+redis.call('XCLAIM', slices, 'nodes', node, 0, id, 'TIME', 0, 'RETRYCOUNT', deliveries - 1, 'JUSTID')
+return 1
+";
+
+const LEAVE: &str = "local node = ARGV[1]
+for _, each in ipairs(redis.call('ZRANGE', seen, 0, -1)) do
+  if string.sub(each, 1, #node) == node then redis.call('ZREM', seen, each) end
+end
+if redis.call('EXISTS', slices) == 0 then return 1 end
+for _, consumer in ipairs(redis.call('XINFO', 'CONSUMERS', slices, 'nodes')) do
+  if consumer[2] == node and consumer[4] == 0 then
+    redis.call('XGROUP', 'DELCONSUMER', slices, 'nodes', node)
+  end
+end
+return 1
+";
+
+const STATUS: &str = "if redis.call('EXISTS', run) == 0 then return {} end
+local leased = redis.call('XPENDING', slices, 'nodes')[1]
+local nodes = redis.call('ZRANGE', seen, 0, -1, 'WITHSCORES')
+return {redis.call('HGETALL', run), leased, now_ms(), redis.call('HGETALL', holders), nodes}
+";
+
+const CANCEL: &str = "local exists = redis.call('EXISTS', run)
+if ARGV[1] == '1' then
+  for _, key in ipairs(KEYS) do redis.call('UNLINK', key) end
+elseif exists == 1 then
+  redis.call('HSET', run, 'state', 'cancelled')
+end
+return exists
+";
+
+const RETRY: &str = "local from = ARGV[1] == 'aside' and aside or failed
+local content = redis.call('HGET', from, ARGV[2])
+if not content then return 0 end
+if #ARGV[4] > 0 then content = ARGV[4] end
+local number = redis.call('HINCRBY', run, 'slices', 1)
+redis.call('XADD', slices, number .. '-0', 'l', ARGV[3], 'd', content)
+redis.call('HDEL', from, ARGV[2])
+if ARGV[1] == 'aside' then
+  redis.call('HDEL', reasons, ARGV[2])
+  redis.call('HINCRBY', run, 'aside', -1)
+  redis.call('HINCRBY', run, 'retried', 1)
+else
+  redis.call('HINCRBY', run, 'failed', -tonumber(ARGV[3]))
+end
+return 1
+";
+
+const LIST: &str = "local known = {done = done, failed = failed, aside = aside, reasons = reasons}
+return redis.call('HSCAN', known[ARGV[1]], ARGV[2], 'COUNT', 100)
+";
+
+const HOST: &str = "local host = KEYS[10]
+local node, running, wanted, most = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local starts, interval = tonumber(ARGV[6]), tonumber(ARGV[7])
+local pause, stale = tonumber(ARGV[8]), tonumber(ARGV[9])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local function get(name) return tonumber(redis.call('HGET', host, name) or '0') end
+local function set(name, value) redis.call('HSET', host, name, string.format('%.0f', value)) end
+local until_us = math.max(get('pause'), pause > 0 and now + pause or 0)
+set('pause', until_us)
+local permits = wanted
+if most > 0 then
+  local others, nodes, is_hungry = 0, 1, false
+  local known = {}
+  for each, text in string.gmatch(redis.call('HGET', host, 'nodes') or '', '(%S+)=(%S+)') do
+    local held, want, at = string.match(text, '(%d+),(%d+),(%d+)')
+    held, want, at = tonumber(held), tonumber(want), tonumber(at)
+    if each ~= node and now - at < stale and held + want > 0 then
+      known[#known + 1] = {each, held, want, at}
+      others = others + held
+      nodes = nodes + 1
+    end
+  end
+  local share = math.max(1, math.floor(most / nodes))
+  for _, one in ipairs(known) do
+    if one[2] < math.min(one[3], share) then is_hungry = true end
+  end
+  permits = math.min(wanted, math.max(0, most - others))
+  if is_hungry then permits = math.min(permits, share) end
+  known[#known + 1] = {node, math.max(permits, running), wanted, now}
+  local text = ''
+  for _, one in ipairs(known) do
+    text = text .. string.format('%s=%.0f,%.0f,%.0f ', one[1], one[2], one[3], one[4])
+  end
+  redis.call('HSET', host, 'nodes', text)
+end
+local first = now
+local count = starts
+if interval > 0 then
+  first = math.max(get('next'), now, until_us)
+  count = math.min(starts, math.max(0, 1 + math.floor((now + 1000000 - first) / interval)))
+  if first - now < interval and count < 1 then count = math.min(starts, 1) end
+  set('next', first + count * interval)
+end
+redis.call('PEXPIRE', host, math.ceil((math.max(first - now, until_us - now, stale) + count * interval) / 1000) + 60000)
+return {permits, count, string.format('%.0f', math.max(0, first - now)), string.format('%.0f', math.max(0, until_us - now))}
+";
+
+impl Script {
+    /// Its text, which the prelude precedes.
+    pub(crate) fn text(self) -> String {
+        let body = match self {
+            Self::Create => CREATE,
+            Self::Add => ADD,
+            Self::Fill => FILL,
+            Self::Take => TAKE,
+            Self::Renew => RENEW,
+            Self::Finish => FINISH,
+            Self::Release => RELEASE,
+            Self::Leave => LEAVE,
+            Self::Status => STATUS,
+            Self::Cancel => CANCEL,
+            Self::Retry => RETRY,
+            Self::List => LIST,
+            Self::Host => HOST,
+        };
+        format!("{PRELUDE}{body}")
+    }
+}
+
+/// The keys of the run `name`, in the order of the scripts. The braces keep them on one machine of a cluster.
+pub(crate) fn keys(name: &str) -> Vec<String> {
+    ["run", "slices", "leases", "holders", "reasons", "done", "failed", "aside", "seen"]
+        .map(|key| format!("haul:{{{name}}}:{key}"))
+        .to_vec()
+}
+
+/// The key of a host.
+pub(crate) fn host_key(name: &str, host: &str) -> String {
+    format!("haul:{{{name}}}:host:{host}")
+}

@@ -1,0 +1,4 @@
+//! The lease contract: against a simulated server with seeds, and against Redis.
+
+mod contract;
+mod redis;
