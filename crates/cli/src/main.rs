@@ -16,6 +16,7 @@ mod files;
 mod get;
 mod keys;
 mod lists;
+mod packs;
 mod report;
 mod run;
 mod settings;

@@ -17,6 +17,7 @@
 //! | a reader and a writer, on several threads | [`seal_stream`], [`open_stream`] |
 //! | what is written or read, on the caller's thread | [`SealWriter`], [`OpenReader`] |
 //! | what `haul-fetch` downloads | [`SealedFormat`] |
+//! | trees, into few sealed shards | [`PackJob`], [`Walk::packing`] |
 //! | files from a source of one's own, or on worker processes | [`SealJob`], [`OpenJob`], [`VerifyJob`], [`RekeyJob`] |
 //!
 //! Keys are those of age: X25519 and post-quantum keys, passphrases, SSH keys, keys of plugins. [`recipients_in`] and
@@ -145,6 +146,7 @@ mod format;
 mod hidden;
 mod inspect;
 mod jobs;
+mod packs;
 mod payload;
 mod plugin;
 mod reader;
@@ -167,12 +169,14 @@ pub use haul_age_format::{
 pub use haul_engine::{
     Config, Engine, Event, Failure, Fallback, Job, Next, ParseEngineError, Report, Settled, Source, run,
 };
+pub use haul_pack::BadIndex;
 pub use haul_io::{
     Blocking, Cancel, Durability, Existing, Published, Shortfall, Shortfalls, StreamReader, StreamWriter,
 };
 pub use hidden::{HiddenName, HiddenNames, NameJournal};
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
 pub use jobs::{EmptyKey, OpenJob, RekeyJob, Replaceable, Replacing, SealJob, VerifyJob, XorJob, XorMode};
+pub use packs::{PackJob, PackTask};
 pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};
 pub use stream::{
     OpenReader, SealWriter, SealedFile, StreamOptions, Streamed, into_file, open_stream, seal_stream,
@@ -180,7 +184,7 @@ pub use stream::{
 pub use task::{FileOptions, Outcome, Refusal, Remarks, SkipReason, Task};
 pub use trees::{FailedFile, OpenTree, SealTree, Tree, TreeError, VerifyTree};
 pub use walk::{
-    BadPattern, Direction, Filter, Mirror, NameError, Placement, Symlinks, TREE_IDENTITY_NAME, Tally, Walk,
+    BadPattern, Direction, Filter, Mirror, NameError, PackWalk, Placement, Symlinks, TREE_IDENTITY_NAME, Tally, Walk,
 };
 
 // What jobs pass to engines and worker processes. Callers have no use for it.

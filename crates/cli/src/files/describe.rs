@@ -184,6 +184,9 @@ impl DescribeOutput<Task> for Outcome {
             (Task::File { target, .. }, Outcome::File { plain_bytes, .. }) => {
                 Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
             }
+            (_, Outcome::Packed { plain_bytes, shard, .. }) => {
+                Some(format!("-> {}, {}", quoted(shard), human_bytes(*plain_bytes)))
+            }
             (Task::File { target, .. }, Outcome::Skipped(SkipReason::Unchanged)) => {
                 Some(format!("-> {}, unchanged", quoted(target)))
             }
@@ -203,7 +206,7 @@ impl DescribeOutput<Task> for Outcome {
         match self {
             Outcome::Skipped(SkipReason::Unchanged) => None,
             Outcome::Skipped(reason) => Some(format!("was left alone: {}", skip_reason(*reason))),
-            Outcome::File { remarks, .. } => remarks_text(remarks),
+            Outcome::File { remarks, .. } | Outcome::Packed { remarks, .. } => remarks_text(remarks),
             Outcome::Mirrored { lost_attributes, .. } => {
                 (!lost_attributes.is_empty()).then(|| lost_attributes_text(lost_attributes))
             }
@@ -225,6 +228,13 @@ impl DescribeOutput<Task> for Outcome {
                 if !remarks.lost_attributes.is_empty() {
                     members.insert("lost_attributes".to_owned(), remarks.lost_attributes.clone().into());
                 }
+                if remarks.other_names > 0 {
+                    members.insert("other_names".to_owned(), remarks.other_names.into());
+                }
+            }
+            Outcome::Packed { plain_bytes, shard, remarks } => {
+                members.extend(name_members("shard", shard.as_os_str()));
+                members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
                 if remarks.other_names > 0 {
                     members.insert("other_names".to_owned(), remarks.other_names.into());
                 }
@@ -251,7 +261,7 @@ impl DescribeOutput<Task> for Outcome {
 
     fn shortfalls(&self) -> Shortfalls {
         match self {
-            Outcome::File { remarks, .. } => remarks.shortfalls,
+            Outcome::File { remarks, .. } | Outcome::Packed { remarks, .. } => remarks.shortfalls,
             Outcome::Mirrored { shortfalls, .. } => *shortfalls,
             _ => Shortfalls::default(),
         }

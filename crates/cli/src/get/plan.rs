@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader};
-use haul_io::{Cancel, Existing, File};
+use haul_io::{Blocking, Cancel, Durability, Existing, File, run_ready};
+use haul_pack::{PackSource, Packer};
 
 use super::cookies::Cookies;
 use super::naming::bucket::BucketPlan;
@@ -26,6 +27,7 @@ use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::lists::failures::Failures;
 use crate::lists::length;
 use crate::lists::reader::List;
+use crate::packs::plan::{PackPlan, Packing};
 use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::{Progress, ProgressForm};
@@ -50,6 +52,8 @@ pub(crate) struct GetPlan {
     sealing: Option<SealingPlan>,
     /// The bucket that results go to, if they don't become files.
     bucket: Option<BucketPlan>,
+    /// How results are packed, if they are.
+    pack: Option<PackPlan>,
     failures: Option<PathBuf>,
     cookie_jar: Option<PathBuf>,
     /// The client's settings, without cookies.
@@ -86,11 +90,13 @@ impl GetPlan {
         if is_shown && sealing.as_ref().is_some_and(|sealing| !sealing.is_armored()) {
             return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
         }
+        let shard = args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?;
+        let pack = pack(args, &output, dir, environment)?.map(|pack| pack.of_part(shard.map(|shard| shard.index())));
         let is_single = transfers.is_single;
         Ok(Self {
             urls: args.urls.clone(),
             list: args.input.clone(),
-            shard: args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?,
+            shard,
             naming: NamingPlan {
                 output,
                 dir: dir.to_owned(),
@@ -108,6 +114,7 @@ impl GetPlan {
             },
             sealing,
             bucket,
+            pack,
             failures: args.failures.clone(),
             cookie_jar: args.requests.cookie_jar.clone(),
             config: config(args, transfers.in_flight_max, environment)?,
@@ -128,13 +135,29 @@ impl GetPlan {
         self.bucket.as_ref().map(|bucket| bucket.open(&self.config, options, cancel, voice)).transpose()
     }
 
+    /// The shards that results go to, if they are packed.
+    fn packer(&self, sealing: Option<&Sealing>, cancel: &Cancel) -> Result<Option<Packer>, Problem> {
+        let Some(pack) = &self.pack else { return Ok(None) };
+        let identities = sealing.map(|sealing| sealing.identities.as_slice()).unwrap_or_default();
+        let packing = Packing {
+            format: sealing.map(|sealing| sealing.format.clone() as _),
+            durability: Durability::Eventual,
+            cancel: cancel.clone(),
+            in_flight_max: self.transfers.in_flight_max,
+            resumes: self.config.resume.then_some(identities),
+        };
+        pack.begin(packing).map(Some)
+    }
+
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
     fn fetch(self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
         let sealing = self.sealing.as_ref().map(|plan| plan.begin(&self.naming, voice)).transpose()?;
         let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
         let cancel = Cancel::new()?;
         let uploader = self.uploader(&cancel, voice)?;
+        let packer = self.packer(sealing.as_ref(), &cancel)?;
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
+        let naming = naming.packing(packer.clone());
         let logins = naming.logins();
         let args_count = self.urls.len() as u64;
         let source = Urls {
@@ -173,12 +196,13 @@ impl GetPlan {
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
             .on_retry(|id, task, retry| retries.report(id, task, retry));
+        let source = PackSource::new(source, packer.clone());
         let context = RunContext { choice: &choice, options: &self.run, progress, voice, cancel };
         let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
         let exit =
             context.run_reporting(&FetchJob::new(config), source, on_undone, |source, on_undone| {
                 let mut count = 0;
-                let is_all = source.take_unstarted(|task| {
+                let is_all = source.inner_mut().take_unstarted(|task| {
                     count += 1;
                     on_undone(task);
                 });
@@ -188,6 +212,7 @@ impl GetPlan {
             failures.map_or(Ok(()), Failures::finish),
             cookies.map_or(Ok(()), |cookies| cookies.write(voice)),
             sealing.map_or(Ok(()), Sealing::finish),
+            packer.map_or(Ok(()), finish_packing),
         ];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {
@@ -204,7 +229,10 @@ impl Plan for GetPlan {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(List::open).transpose()?,
             shard: self.shard,
-            naming: self.naming.prepare(None, self.config.total_timeout, None)?,
+            naming: self
+                .naming
+                .prepare(None, self.config.total_timeout, None)?
+                .packing(self.pack.as_ref().map(PackPlan::show).transpose()?),
         };
         Ok(source.print(self.run.report.json, voice))
     }
@@ -221,6 +249,40 @@ impl Plan for GetPlan {
         voice.problem(&binary_on_terminal().hint("name a file with -o, or pipe it into a program"));
         Ok(exit.max(Exit::Failed))
     }
+}
+
+/// How results are packed, if they are.
+fn pack(
+    args: &GetArgs,
+    output: &OutputPlan,
+    dir: &Path,
+    environment: &Environment,
+) -> Result<Option<PackPlan>, Problem> {
+    let Some(plan) = PackPlan::resolve(&args.packing, dir, environment.new_file_mode, environment.cores)? else {
+        return Ok(None);
+    };
+    if *output != OutputPlan::Directory {
+        return Err(Problem::usage("--pack needs a directory for the shards").hint("name it with -d"));
+    }
+    if args.force || args.sync {
+        let problem = Problem::usage("--force and --sync can't replace members of packed shards");
+        return Err(problem.hint("-c skips what shards have; fetch anew into another directory"));
+    }
+    if args.sealing.armor {
+        return Err(Problem::usage("a member of a shard is read by range, which armor doesn't allow")
+            .hint("omit -a"));
+    }
+    if matches!(args.name, NameArg::Disposition | NameArg::Hidden) {
+        let problem = Problem::usage("--name disposition and hidden don't go with --pack");
+        return Err(problem.hint("the names in sealed shards are hidden already"));
+    }
+    Ok(Some(plan.hinting("-c goes on after them; or name another directory with -d")))
+}
+
+/// Ends a run that packed.
+pub(crate) fn finish_packing(packer: Packer) -> Result<(), String> {
+    let finished = Cancel::new().and_then(|cancel| run_ready(packer.finish(&Blocking::new(cancel))));
+    finished.map_err(|error| format!("cannot pack directories: {}", haul_io::reason(&error)))
 }
 
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {

@@ -28,6 +28,11 @@ impl Shard {
         Ok(Self { index: u64::from(index % count), count: count.into() })
     }
 
+    /// The number of the part, from 0.
+    pub(super) fn index(&self) -> u64 {
+        self.index
+    }
+
     /// Whether `line` belongs to this part. The same URL always belongs to the same part, wherever it is in the list.
     pub(super) fn has(&self, line: &Line) -> bool {
         let hash = match line {

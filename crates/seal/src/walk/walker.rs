@@ -175,6 +175,11 @@ impl Walk {
         &self.filter
     }
 
+    /// Bytes of the suffix of results.
+    pub(super) fn suffix_bytes(&self) -> usize {
+        self.naming.suffix().len()
+    }
+
     pub(super) fn output(&self) -> Option<&Path> {
         self.naming.output()
     }
