@@ -195,7 +195,7 @@ impl DescribeOutput<Task> for Outcome {
     }
 
     fn is_skipped(&self) -> bool {
-        matches!(self, Outcome::Skipped(_)) && !self.is_unchanged()
+        matches!(self, Outcome::Skipped(_)) && !DescribeOutput::<Task>::is_unchanged(self)
     }
 
     fn is_unchanged(&self) -> bool {
@@ -253,8 +253,9 @@ impl DescribeOutput<Task> for Outcome {
             }
             _ => {}
         }
-        if !self.shortfalls().is_empty() {
-            members.insert("not_kept".to_owned(), shortfalls::names(self.shortfalls()).into());
+        let missing = DescribeOutput::<Task>::shortfalls(self);
+        if !missing.is_empty() {
+            members.insert("not_kept".to_owned(), shortfalls::names(missing).into());
         }
         members
     }

@@ -58,6 +58,7 @@ impl PackJob {
             }
         };
         let ticket = added.map_err(Error::at(During::Write))?;
+        io.progress(plain_bytes);
         task.hold(HeldMember { ticket, plain_bytes, remarks: source.remarks() });
         Ok(Step::Again)
     }
