@@ -20,4 +20,4 @@ mod terminal;
 pub(crate) mod transfers;
 mod urls;
 
-pub(crate) use self::plan::{GetPlan, finish_packing};
+pub(crate) use self::plan::GetPlan;

@@ -169,10 +169,10 @@ pub use haul_age_format::{
 pub use haul_engine::{
     Config, Engine, Event, Failure, Fallback, Job, Next, ParseEngineError, Report, Settled, Source, run,
 };
-pub use haul_pack::BadIndex;
 pub use haul_io::{
     Blocking, Cancel, Durability, Existing, Published, Shortfall, Shortfalls, StreamReader, StreamWriter,
 };
+pub use haul_pack::BadIndex;
 pub use hidden::{HiddenName, HiddenNames, NameJournal};
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
 pub use jobs::{EmptyKey, OpenJob, RekeyJob, Replaceable, Replacing, SealJob, VerifyJob, XorJob, XorMode};
@@ -184,7 +184,8 @@ pub use stream::{
 pub use task::{FileOptions, Outcome, Refusal, Remarks, SkipReason, Task};
 pub use trees::{FailedFile, OpenTree, SealTree, Tree, TreeError, VerifyTree};
 pub use walk::{
-    BadPattern, Direction, Filter, Mirror, NameError, PackWalk, Placement, Symlinks, TREE_IDENTITY_NAME, Tally, Walk,
+    BadPattern, Direction, Filter, Mirror, NameError, PackWalk, Placement, Symlinks, TREE_IDENTITY_NAME,
+    Tally, Walk,
 };
 
 // What jobs pass to engines and worker processes. Callers have no use for it.

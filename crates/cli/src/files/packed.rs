@@ -12,15 +12,14 @@ use std::sync::Arc;
 use haul_engine::{Engine, Event, Report, Source};
 use haul_io::{Cancel, Existing, Shortfalls};
 use haul_pack::PackSource;
-use haul_seal::{Error, Outcome, PackJob, PackTask, Plugins, Recipient, SealedFormat, SealJob, Walk};
+use haul_seal::{Error, Outcome, PackJob, PackTask, Plugins, Recipient, SealJob, SealedFormat, Walk};
 use serde_json::{Map, Value};
 
 use super::describe::failures;
 use super::plan::FilesPlan;
 use super::tasks::{say_left_out, say_unmatched};
 use crate::args::SealArgs;
-use crate::get::finish_packing;
-use crate::packs::plan::{PackPlan, Packing};
+use crate::packs::plan::{self, PackPlan, Packing};
 use crate::report::describe::{DescribeOutput, Reportable, Setting, Subject};
 use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
@@ -54,7 +53,8 @@ pub(super) fn resolve(
         ("--armor", args.armor),
     ];
     if let Some((option, _)) = needs_files.iter().find(|(_, is_given)| *is_given) {
-        let problem = Problem::usage(format!("{option} needs a result for each file, and --pack makes shards"));
+        let problem =
+            Problem::usage(format!("{option} needs a result for each file, and --pack makes shards"));
         return Err(problem.hint("omit one of them"));
     }
     Ok(Some(plan.hinting("seal into another directory with -o")))
@@ -97,7 +97,7 @@ pub(super) fn run(
     if exit != Exit::Interrupted && !(files.run.report.fail_fast && exit != Exit::Success) {
         say_unmatched(&filter, voice);
     }
-    Ok(match finish_packing(packer) {
+    Ok(match plan::finish(&packer) {
         Ok(()) => exit,
         Err(error) => {
             voice.error(error);

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haul_fetch::{
-    Algorithm, BadChecksumList, Checksum, ChecksumList, Destination, Expected, FetchTask, Logins, Request,
-    PackName, UploadName, Uploader, basename, path_and_query_name, path_name, stays_inside, unreserved,
+    Algorithm, BadChecksumList, Checksum, ChecksumList, Destination, Expected, FetchTask, Logins, PackName,
+    Request, UploadName, Uploader, basename, path_and_query_name, path_name, stays_inside, unreserved,
 };
 use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use haul_pack::Packer;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader};
-use haul_io::{Blocking, Cancel, Durability, Existing, File, run_ready};
+use haul_io::{Cancel, Durability, Existing, File};
 use haul_pack::{PackSource, Packer};
 
 use super::cookies::Cookies;
@@ -91,7 +91,8 @@ impl GetPlan {
             return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
         }
         let shard = args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?;
-        let pack = pack(args, &output, dir, environment)?.map(|pack| pack.of_part(shard.map(|shard| shard.index())));
+        let pack =
+            pack(args, &output, dir, environment)?.map(|pack| pack.of_part(shard.map(|shard| shard.index())));
         let is_single = transfers.is_single;
         Ok(Self {
             urls: args.urls.clone(),
@@ -212,7 +213,6 @@ impl GetPlan {
             failures.map_or(Ok(()), Failures::finish),
             cookies.map_or(Ok(()), |cookies| cookies.write(voice)),
             sealing.map_or(Ok(()), Sealing::finish),
-            packer.map_or(Ok(()), finish_packing),
         ];
         let errors = written.into_iter().filter_map(Result::err);
         Ok(errors.fold(exit, |exit, error| {
@@ -258,7 +258,8 @@ fn pack(
     dir: &Path,
     environment: &Environment,
 ) -> Result<Option<PackPlan>, Problem> {
-    let Some(plan) = PackPlan::resolve(&args.packing, dir, environment.new_file_mode, environment.cores)? else {
+    let Some(plan) = PackPlan::resolve(&args.packing, dir, environment.new_file_mode, environment.cores)?
+    else {
         return Ok(None);
     };
     if *output != OutputPlan::Directory {
@@ -269,20 +270,15 @@ fn pack(
         return Err(problem.hint("-c skips what shards have; fetch anew into another directory"));
     }
     if args.sealing.armor {
-        return Err(Problem::usage("a member of a shard is read by range, which armor doesn't allow")
-            .hint("omit -a"));
+        return Err(
+            Problem::usage("a member of a shard is read by range, which armor doesn't allow").hint("omit -a")
+        );
     }
     if matches!(args.name, NameArg::Disposition | NameArg::Hidden) {
         let problem = Problem::usage("--name disposition and hidden don't go with --pack");
         return Err(problem.hint("the names in sealed shards are hidden already"));
     }
     Ok(Some(plan.hinting("-c goes on after them; or name another directory with -d")))
-}
-
-/// Ends a run that packed.
-pub(crate) fn finish_packing(packer: Packer) -> Result<(), String> {
-    let finished = Cancel::new().and_then(|cancel| run_ready(packer.finish(&Blocking::new(cancel))));
-    finished.map_err(|error| format!("cannot pack directories: {}", haul_io::reason(&error)))
 }
 
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {

@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use haul_io::{Cancel, ChunkedFormat, Durability, is_temporary, remove_if_left};
+use haul_io::{Blocking, Cancel, ChunkedFormat, Durability, is_temporary, remove_if_left, run_ready};
 use haul_pack::{Earlier, PackOptions, Packer};
 use haul_seal::{Error, Identity, SealedFile};
 
@@ -112,7 +112,8 @@ impl PackPlan {
             None => {
                 let prefix = self.prefix();
                 let is_ours = |path: &&PathBuf| {
-                    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
+                    path.file_name()
+                        .is_some_and(|name| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
                 };
                 if let Some(path) = shards.iter().find(is_ours) {
                     let problem = Problem::usage(format!("there are shards already: {}", quoted(path)));
@@ -165,6 +166,15 @@ impl PackPlan {
         shards.sort();
         Ok(shards)
     }
+}
+
+/// Ends a run that packed: directories that no shard took are packed.
+///
+/// # Errors
+/// The message, if they can't be packed.
+pub(crate) fn finish(packer: &Packer) -> Result<(), String> {
+    let finished = Cancel::new().and_then(|cancel| run_ready(packer.finish(&Blocking::new(cancel))));
+    finished.map_err(|error| format!("cannot pack directories: {}", haul_io::reason(&error)))
 }
 
 /// Whether a file of this name is a shard.

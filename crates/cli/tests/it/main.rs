@@ -9,6 +9,7 @@ mod exhaustion;
 mod get;
 mod jobs;
 mod mounts;
+mod packs;
 mod page_cache;
 mod peers;
 mod power;

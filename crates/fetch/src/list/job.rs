@@ -139,7 +139,8 @@ impl FetchJob {
                         }
                         let (completed, ticket) = completed?;
                         let Some(ticket) = ticket else { return Ok(Step::Done(completed)) };
-                        let held = HeldResult::new(ticket, completed, attempt.trace.times);
+                        let Completed { response, hash, .. } = completed;
+                        let held = HeldResult::new(ticket, response, hash, attempt.trace.times);
                         progress.held = Some(Box::new(held));
                         return Ok(Step::Again);
                     }
@@ -212,7 +213,7 @@ impl FetchJob {
         let ended = match (&mut progress.held, &task.destination) {
             (Some(held), Destination::Pack(to)) => {
                 times = held.times;
-                held.settle(io, to).await
+                held.settle(io, to).await.map(|packed| Completed::packed(packed, to))
             }
             _ => Err(Error::Cancelled),
         };
@@ -399,6 +400,7 @@ async fn complete(
     let (compares, restarted) = (download.compares(), download.had_unreadable_part());
     let mut complete = download.complete(io).await?;
     let ticket = complete.stored.ticket.take();
-    let completed = Completed { skipped: compares, restarted, ..Completed::published(response, path, complete) };
+    let completed =
+        Completed { skipped: compares, restarted, ..Completed::published(response, path, complete) };
     Ok((completed, ticket))
 }

@@ -12,6 +12,7 @@ use haul_pack::{Packed, Ticket};
 
 use crate::body::download::Complete;
 use crate::list::progress::{Progress, Retry};
+use crate::packs::held::PackedResult;
 use crate::packs::name::PackName;
 use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
@@ -148,6 +149,13 @@ impl Completed {
         let Complete { stored, hash } = complete;
         let response = Response { body: stored.body, ..response };
         Self { hash, shortfalls: stored.shortfalls, ..Self::of(response, path) }
+    }
+
+    /// It is in a shard that was published.
+    pub(crate) fn packed(packed: PackedResult, to: &PackName) -> Self {
+        let PackedResult { response, hash, shard, shortfalls } = packed;
+        let completed = Self::of(response, Some(to.name.clone()));
+        Self { hash, shortfalls, shard: Some(shard), ..completed }
     }
 
     pub(crate) fn fetched(self, config: &Config, attempts: u32, times: Times) -> Fetched {

@@ -141,10 +141,14 @@ mod tests {
         assert_eq!(&head[100..108], b"0000644\0");
         assert_eq!(&head[124..136], b"00000000005\0");
         assert_eq!(&head[257..265], b"ustar\x0000");
-        let sum: u32 = head.iter().enumerate().map(|(at, byte)| match at {
-            148..156 => 32,
-            _ => u32::from(*byte),
-        }).sum();
+        let sum: u32 = head
+            .iter()
+            .enumerate()
+            .map(|(at, byte)| match at {
+                148..156 => 32,
+                _ => u32::from(*byte),
+            })
+            .sum();
         assert_eq!(&head[148..156], format!("{sum:06o}\0 ").as_bytes());
     }
 

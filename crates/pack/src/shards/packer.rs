@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use haul_io::{
-    Cancel, ChunkedFormat, Durability, Existing, Io, Preserve, Publish, Shortfalls, Staged,
-    cancelled, is_shortage,
+    Cancel, ChunkedFormat, Durability, Existing, Io, Preserve, Publish, Shortfalls, Staged, cancelled,
+    is_shortage,
 };
 
 use super::content::{Content, Spill};

@@ -41,9 +41,7 @@ pub(super) async fn read(io: &impl Io, file: &File, bytes: usize, offset: u64) -
     let (count, buf) = io.read_full(file, Buf::with_capacity(bytes), bytes, Offset::At(offset)).await;
     match count {
         Err(error) if is_cancelled(&error) => match calm() {
-            Ok(calm) => {
-                run_ready(calm.read_full(file, Buf::with_capacity(bytes), bytes, Offset::At(offset)))
-            }
+            Ok(calm) => run_ready(calm.read_full(file, Buf::with_capacity(bytes), bytes, Offset::At(offset))),
             Err(error) => (Err(error), buf),
         },
         count => (count, buf),

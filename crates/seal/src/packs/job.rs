@@ -37,9 +37,7 @@ impl PackJob {
     async fn pack(&self, io: &impl Io, task: &PackTask, pair: Pair<'_>) -> Result<Step<(), Outcome>, Error> {
         let source = pair.open_source(io).await?;
         let plain = match source.stat.bytes {
-            0..=SMALL_BYTES => {
-                source.read_whole(io, io.take_buf(buffer_bytes(source.stat.bytes))).await?
-            }
+            0..=SMALL_BYTES => source.read_whole(io, io.take_buf(buffer_bytes(source.stat.bytes))).await?,
             _ => None,
         };
         let (plain_bytes, added) = match plain {

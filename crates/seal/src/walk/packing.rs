@@ -49,9 +49,10 @@ impl PackWalk {
             let entry = self.packer.entry(&name, 0, None);
             // Whoever may read files may enter.
             let mode = entry.mode | (entry.mode & 0o444) >> 2;
-            match self.options.preserve {
-                true => Entry { mode: mirrored.stat.mode & MODE_BITS, ..kept(entry, &mirrored.stat) },
-                false => Entry { mode, ..entry },
+            if self.options.preserve {
+                Entry { mode: mirrored.stat.mode & MODE_BITS, ..kept(entry, &mirrored.stat) }
+            } else {
+                Entry { mode, ..entry }
             }
         });
         self.above.push((mirrored.target.clone(), entry));
@@ -71,7 +72,7 @@ impl PackWalk {
     fn packed(&mut self, task: Task) -> PackTask {
         let Task::File { target, .. } = &task else { return PackTask::new(task, Vec::new()) };
         let mut name = self.name(target);
-        name.truncate(name.len().saturating_sub(self.walk.suffix_bytes()));
+        name.truncate(name.len().saturating_sub(self.walk.naming.suffix().len()));
         self.add_directories();
         PackTask::new(task, name)
     }

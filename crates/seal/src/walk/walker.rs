@@ -29,7 +29,7 @@ use crate::task::{FoundFile, SkipReason, Task};
 /// The tasks for some inputs, found while the run works on them. Memory: one open directory for each level; in trees
 /// deeper than 32 levels, also the remaining names of the upper directories.
 pub struct Walk {
-    naming: Naming,
+    pub(super) naming: Naming,
     filter: Filter,
     inputs: std::vec::IntoIter<PathBuf>,
     current: Option<Tree>,
@@ -173,11 +173,6 @@ impl Walk {
     /// Which entries of trees are taken.
     pub fn tree_filter(&self) -> &Filter {
         &self.filter
-    }
-
-    /// Bytes of the suffix of results.
-    pub(super) fn suffix_bytes(&self) -> usize {
-        self.naming.suffix().len()
     }
 
     pub(super) fn output(&self) -> Option<&Path> {

@@ -8,7 +8,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use haul_seal::{BadIndex, During, Error, HeaderError, OpenError, PluginProblem, WORK_FACTOR_MAX, inspect_file};
+use haul_seal::{
+    BadIndex, During, Error, HeaderError, OpenError, PluginProblem, WORK_FACTOR_MAX, inspect_file,
+};
 
 /// The message about `error`. `target` is the result, as it is shown.
 pub(in crate::files) fn message(error: &Error, target: Option<&str>) -> String {
