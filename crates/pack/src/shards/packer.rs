@@ -27,6 +27,8 @@ use crate::layout::entry::Entry;
 const MEMBERS_MAX: u64 = 65_536;
 /// Directories that are remembered for the last shard at most.
 const DIRECTORIES_MAX: usize = 65_536;
+/// How often a task waits for an open shard before it opens another one: small runs make one shard.
+const PATIENCE: u32 = 2;
 /// How long a task waits before it looks for a shard again.
 const WAIT: Duration = Duration::from_micros(500);
 /// The same if descriptors are short, and how often.
@@ -223,16 +225,18 @@ impl Packer {
 
     /// Takes a shard for a member of `bytes` bytes, for which it has room.
     async fn take(&self, io: &impl Io, bytes: u64) -> io::Result<Held<'_>> {
+        let mut waits = 0;
         loop {
             if self.0.options.cancel.is_triggered() {
                 return Err(cancelled());
             }
             let (idle, may_open) = {
                 let mut state = self.state();
-                let may_open = state.open_count < self.0.options.open_max;
+                let is_alone = bytes >= self.0.options.shard_bytes;
+                let is_patient = state.open_count > 0 && waits < PATIENCE && !is_alone;
+                let may_open = state.open_count < self.0.options.open_max && !is_patient;
                 // A member that fills a shard alone leaves others as they are.
-                let is_alone = bytes >= self.0.options.shard_bytes && may_open;
-                let idle = if is_alone { None } else { state.idle.pop() };
+                let idle = if is_alone && may_open { None } else { state.idle.pop() };
                 if idle.is_none() && may_open {
                     state.open_count += 1;
                 }
@@ -242,7 +246,10 @@ impl Packer {
                 Some(shard) if self.is_full(&shard, bytes) => Held::of(self, shard).publish(io).await,
                 Some(shard) => return Ok(Held::of(self, shard)),
                 None if may_open => return self.open(io).await,
-                None => io.sleep(WAIT).await?,
+                None => {
+                    waits += 1;
+                    io.sleep(WAIT).await?;
+                }
             }
         }
     }
