@@ -10,6 +10,9 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+/// Room that suffices for most secrets. All of it is wiped afterwards, so more would cost time at every start.
+const SECRET_BYTES_USUAL: usize = 4096;
+
 /// Reads a whole file of at most `bytes_max` bytes.
 ///
 /// # Errors
@@ -34,10 +37,19 @@ pub(crate) fn read_secret(path: &Path, bytes_max: u64) -> io::Result<Zeroizing<V
 /// # Errors
 /// If `source` can't be read or gives more than `bytes_max` bytes.
 pub(crate) fn read_secret_from(source: impl Read, bytes_max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Room for all of it and for the read that finds the end: growing would leave copies of the secret behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max as usize + 64));
-    let count = source.take(bytes_max + 1).read_to_end(&mut bytes)?;
-    check_length(count, bytes_max)?;
+    let mut source = source.take(bytes_max + 1);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_USUAL));
+    loop {
+        let room = (bytes.capacity() - bytes.len()) as u64;
+        // Never more than there is room for: a vector that grows by itself leaves a copy of the secret behind.
+        if source.by_ref().take(room).read_to_end(&mut bytes)? as u64 != room {
+            break;
+        }
+        let mut larger = Zeroizing::new(Vec::with_capacity(4 * bytes.capacity()));
+        larger.extend_from_slice(&bytes);
+        bytes = larger;
+    }
+    check_length(bytes.len(), bytes_max)?;
     Ok(bytes)
 }
 
@@ -68,4 +80,30 @@ pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
         let _ = std::fs::remove_file(path);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives at most 1000 bytes a call, as a pipe may.
+    struct Pieces<'a>(&'a [u8]);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            let count = room.len().min(1000);
+            (&mut self.0).read(&mut room[..count])
+        }
+    }
+
+    #[test]
+    fn secrets_of_any_length_are_read_whole() {
+        let usual = SECRET_BYTES_USUAL;
+        for count in [0, 1, usual - 1, usual, usual + 1, 4 * usual, 4 * usual + 1, 100_000] {
+            let secret: Vec<u8> = (0..count).map(|index| (index % 251) as u8).collect();
+            assert_eq!(*read_secret_from(Pieces(&secret), 100_000).unwrap(), secret);
+            assert_eq!(*read_secret_from(&*secret, count as u64).unwrap(), secret);
+            assert!(count == 0 || read_secret_from(&*secret, count as u64 - 1).is_err());
+        }
+    }
 }

@@ -175,7 +175,6 @@ impl DirectoryCache {
         self.directories.push(directory);
     }
 
-    /// Closes all directories, because names may lead elsewhere by now.
     /// Closes all directories, for their descriptors. Returns whether there were any.
     pub(crate) fn close_all(&mut self) -> bool {
         let any = !self.directories.is_empty();
@@ -183,6 +182,7 @@ impl DirectoryCache {
         any
     }
 
+    /// Closes all directories, because names may lead elsewhere by now.
     pub(crate) fn clear(&mut self) {
         self.directories.clear();
         self.synced_names.clear();

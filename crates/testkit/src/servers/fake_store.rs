@@ -168,7 +168,8 @@ impl StoreState {
             ("GET", Some(id)) => self
                 .list_parts(&id, get("part-number-marker").expect(WELL_FORMED).parse().expect(WELL_FORMED)),
             ("GET", None) if key.is_empty() && query.contains_key("uploads") => {
-                self.list_uploads(&get("prefix").unwrap_or_default(), get("upload-id-marker"))
+                let after = get("key-marker").zip(get("upload-id-marker"));
+                self.list_uploads(&get("prefix").unwrap_or_default(), after.as_ref())
             }
             ("GET", None) if key.is_empty() => {
                 self.list(&get("prefix").unwrap_or_default(), get("continuation-token"))
@@ -289,22 +290,27 @@ impl StoreState {
         Answer::ok(text)
     }
 
-    fn list_uploads(&self, prefix: &str, after: Option<String>) -> Answer {
-        let mut uploads: Vec<_> =
-            self.uploads.iter().filter(|(_, upload)| upload.key.starts_with(prefix)).collect();
-        uploads.sort_by_key(|(id, upload)| (upload.key.clone(), (*id).clone()));
-        let from = after.map_or(0, |after| uploads.iter().filter(|(id, _)| **id <= after).count());
-        let page: Vec<_> = uploads.iter().skip(from).take(self.page).collect();
+    /// Uploads are in the order of their keys, then of their IDs; `after` is the last one of the page before.
+    fn list_uploads(&self, prefix: &str, after: Option<&(String, String)>) -> Answer {
+        let mut uploads: Vec<_> = self
+            .uploads
+            .iter()
+            .map(|(id, upload)| (&upload.key, id))
+            .filter(|&(key, id)| {
+                key.starts_with(prefix) && after.is_none_or(|after| (key, id) > (&after.0, &after.1))
+            })
+            .collect();
+        uploads.sort_unstable();
+        let page = &uploads[..uploads.len().min(self.page)];
         let mut text = String::from("<ListMultipartUploadsResult>");
-        for (id, upload) in &page {
-            text.push_str(&format!("<Upload><Key>{}</Key><UploadId>{id}</UploadId></Upload>", upload.key));
+        for (key, id) in page {
+            text.push_str(&format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId></Upload>"));
         }
-        if from + page.len() < uploads.len() {
-            let (id, upload) = page.last().expect(WELL_FORMED);
+        if page.len() < uploads.len() {
+            let (key, id) = page.last().expect(WELL_FORMED);
             text.push_str(&format!(
-                "<IsTruncated>true</IsTruncated><NextKeyMarker>{}</NextKeyMarker>\
-                 <NextUploadIdMarker>{id}</NextUploadIdMarker>",
-                upload.key
+                "<IsTruncated>true</IsTruncated><NextKeyMarker>{key}</NextKeyMarker>\
+                 <NextUploadIdMarker>{id}</NextUploadIdMarker>"
             ));
         }
         text.push_str("</ListMultipartUploadsResult>");
