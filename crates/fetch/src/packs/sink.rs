@@ -18,7 +18,9 @@ const MEMORY_BYTES_MAX: usize = 256 * 1024;
 /// The body so far.
 pub(crate) struct PackSink {
     to: PackName,
-    /// What is in memory: all of it, or nothing once it has spilled.
+    /// All of it, if it arrived in one piece.
+    whole: Option<Buf>,
+    /// What is in memory otherwise: all of it, or nothing once it has spilled.
     memory: Vec<u8>,
     spill: Option<Spill>,
     /// Its length, if known.
@@ -28,7 +30,7 @@ pub(crate) struct PackSink {
 
 impl PackSink {
     pub(crate) fn new(to: PackName) -> Self {
-        Self { to, memory: Vec::new(), spill: None, bytes: None, modified: None }
+        Self { to, whole: None, memory: Vec::new(), spill: None, bytes: None, modified: None }
     }
 
     /// The name of the member.
@@ -57,12 +59,22 @@ impl PackSink {
         mut input: Buf,
         count: usize,
     ) -> (Result<(), Error>, Buf) {
+        let is_first = self.whole.is_none() && self.memory.is_empty() && self.spill.is_none();
+        if is_first && count == input.filled().len() && self.bytes == Some(count as u64) {
+            let next = io.take_buf(input.capacity());
+            self.whole = Some(input);
+            return (Ok(()), next);
+        }
         let taken = self.push(io, &input.filled()[..count]).await;
         input.consume(count);
         (taken, input)
     }
 
     async fn push(&mut self, io: &impl Io, bytes: &[u8]) -> Result<(), Error> {
+        if let Some(whole) = self.whole.take() {
+            self.memory.extend_from_slice(whole.filled());
+            io.give_buf(whole);
+        }
         let is_long = self.memory.len() + bytes.len() > MEMORY_BYTES_MAX;
         if self.spill.is_none() && !is_long {
             if self.memory.capacity() == 0 {
@@ -84,13 +96,13 @@ impl PackSink {
 
     /// Prepares for a pause of any length. Returns how many bytes are kept: those that spilled.
     pub(crate) fn pause(&mut self) -> u64 {
-        self.memory = Vec::new();
+        (self.whole, self.memory) = (None, Vec::new());
         self.spill.as_ref().map_or(0, Spill::bytes)
     }
 
     /// Drops all bytes received so far.
     pub(crate) async fn start_over(&mut self, io: &impl Io) {
-        self.memory = Vec::new();
+        (self.whole, self.memory) = (None, Vec::new());
         if let Some(spill) = self.spill.take() {
             spill.discard(io).await;
         }
@@ -99,10 +111,16 @@ impl PackSink {
     /// Makes the body a member of a shard.
     pub(crate) async fn complete(&mut self, io: &impl Io) -> Result<Ticket, Error> {
         let (memory, spill) = (std::mem::take(&mut self.memory), self.spill.take());
+        let whole = self.whole.take();
+        let memory = whole.as_ref().map_or(memory.as_slice(), Buf::filled);
         let bytes = spill.as_ref().map_or(memory.len() as u64, Spill::bytes);
-        let content = spill.map_or(Content::Memory(&memory), Content::Spill);
+        let content = spill.map_or(Content::Memory(memory), Content::Spill);
         let name = self.to.name.as_os_str().as_bytes();
         let entry = self.to.packer.entry(name, bytes, self.modified);
-        self.to.packer.add(io, &entry, content).await.map_err(Error::write)
+        let added = self.to.packer.add(io, &entry, content).await;
+        if let Some(whole) = whole {
+            io.give_buf(whole);
+        }
+        added.map_err(Error::write)
     }
 }

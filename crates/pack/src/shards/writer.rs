@@ -18,7 +18,7 @@ const BLOCK_BYTES: usize = 512 * 1024;
 /// Bytes of work between two chances for other jobs.
 const YIELD_BYTES: usize = 256 * 1024;
 /// Space is reserved this far ahead.
-const AHEAD_BYTES: u64 = 16 << 20;
+const AHEAD_BYTES: u64 = 8 << 20;
 
 /// A file that is written from its start to its end.
 pub(super) struct Writer {
@@ -72,11 +72,22 @@ impl Writer {
             return Ok(());
         }
         let ahead = needed + AHEAD_BYTES;
-        self.reserved_bytes = match io.allocate(&self.file, ahead).await {
-            Ok(()) => ahead,
-            // Less may fit.
-            Err(_) => io.allocate(&self.file, needed).await.map(|()| needed)?,
-        };
+        for bytes in [ahead, needed] {
+            match io.allocate(&self.file, bytes).await {
+                Ok(()) => {
+                    self.reserved_bytes = bytes;
+                    return Ok(());
+                }
+                // A full disk may have given a part, which others need. Less may fit.
+                Err(error) => {
+                    let before = self.reserved_bytes.max(self.offset);
+                    steady::done(io, || Op::SetLength { file: self.file.clone(), bytes: before }).await?;
+                    if bytes == needed {
+                        return Err(error);
+                    }
+                }
+            }
+        }
         Ok(())
     }
 

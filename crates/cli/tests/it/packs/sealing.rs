@@ -30,7 +30,16 @@ impl Fixture {
         let foreign = [b"d/\xff".as_slice(), &[b'n'; 130]].concat();
         let split = [[b'p'; 120].as_slice(), b"/", &[b'n'; 90]].concat();
         let accents = "\u{e9}".repeat(70);
-        let names = [b"a".as_slice(), b"d/e/f.txt", b"sp ace\n", b"\xfe", &long, &foreign, &split, accents.as_bytes()];
+        let names = [
+            b"a".as_slice(),
+            b"d/e/f.txt",
+            b"sp ace\n",
+            b"\xfe",
+            &long,
+            &foreign,
+            &split,
+            accents.as_bytes(),
+        ];
         for (number, bytes) in names.into_iter().enumerate() {
             workdir.write(name(bytes), seeded_bytes(number as u64, number * 5_000));
         }
