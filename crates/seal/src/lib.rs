@@ -146,7 +146,7 @@ mod format;
 mod hidden;
 mod inspect;
 mod jobs;
-mod packs;
+
 mod payload;
 mod plugin;
 mod reader;
@@ -175,8 +175,11 @@ pub use haul_io::{
 pub use haul_pack::BadIndex;
 pub use hidden::{HiddenName, HiddenNames, NameJournal};
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
-pub use jobs::{EmptyKey, OpenJob, RekeyJob, Replaceable, Replacing, SealJob, VerifyJob, XorJob, XorMode};
-pub use packs::{PackJob, PackTask};
+pub use jobs::{
+    EmptyKey, OpenJob, PackJob, PackTask, RekeyJob, Replaceable, Replacing, SealJob, VerifyJob, XorJob,
+    XorMode,
+};
+
 pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};
 pub use stream::{
     OpenReader, SealWriter, SealedFile, StreamOptions, Streamed, into_file, open_stream, seal_stream,

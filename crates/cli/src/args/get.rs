@@ -64,7 +64,8 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(400..=599))]
     pub(crate) retry_status: Vec<u16>,
     /// Resume files that an earlier run began (NAME.haul-part), and skip complete ones. In a bucket: skip complete
-    /// objects, and continue or remove the uploads of the same keys that an earlier run left. With --pack: skip what shards in the directory have
+    /// objects, and continue or remove the uploads of the same keys that an earlier run left. With --pack:
+    /// skip what shards in the directory have
     #[arg(short = 'c', long = "continue")]
     pub(crate) resume: bool,
     /// Fetch only files that changed since the last run, as recorded in NAME.haul-from, and replace them

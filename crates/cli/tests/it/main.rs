@@ -9,7 +9,6 @@ mod exhaustion;
 mod get;
 mod jobs;
 mod mounts;
-mod packs;
 mod page_cache;
 mod peers;
 mod power;

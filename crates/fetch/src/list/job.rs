@@ -138,11 +138,7 @@ impl FetchJob {
                             self.directories.forget(&publish.path);
                         }
                         let (completed, ticket) = completed?;
-                        let Some(ticket) = ticket else { return Ok(Step::Done(completed)) };
-                        let Completed { response, hash, .. } = completed;
-                        let held = HeldResult::new(ticket, response, hash, attempt.trace.times);
-                        progress.held = Some(Box::new(held));
-                        return Ok(Step::Again);
+                        return Ok(ended(completed, ticket, attempt.trace.times, progress));
                     }
                 }
             }
@@ -383,6 +379,19 @@ impl Job for FetchJob {
     fn is_cancelled(failed: &Failed) -> bool {
         matches!(failed.error, Error::Cancelled)
     }
+}
+
+/// The step after a complete result. One that has a ticket waits for its shard.
+fn ended(
+    completed: Completed,
+    ticket: Option<Ticket>,
+    times: Times,
+    progress: &mut Progress,
+) -> Step<Segmented, Completed> {
+    let Some(ticket) = ticket else { return Step::Done(completed) };
+    let Completed { response, hash, .. } = completed;
+    progress.held = Some(Box::new(HeldResult::new(ticket, response, hash, times)));
+    Step::Again
 }
 
 /// Publishes `download`, unless the file was current already. A result that was packed has a ticket: it is published

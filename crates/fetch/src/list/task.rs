@@ -51,10 +51,10 @@ pub enum Destination {
     /// [`Config::resume`](crate::Config::resume). Not with [`Config::sync`](crate::Config::sync).
     Upload(Box<UploadName>),
     /// To a shard, together with others. The task ends when its shard is published or has failed, for which its source
-    /// must be a [`PackSource`](haul_pack::PackSource). The content comes to the shard when it is complete; what is longer
-    /// than 256 KiB is in a file without a name until then. [`Config::format`](crate::Config::format) isn't applied:
-    /// shards have a format of their own. With [`Config::resume`](crate::Config::resume), what an earlier run packed is
-    /// skipped.
+    /// must be a [`PackSource`](haul_pack::PackSource). The content comes to the shard when it is complete; what is
+    /// longer than 256 KiB is in a file without a name until then. [`Config::format`](crate::Config::format) isn't
+    /// applied: shards have a format of their own. With [`Config::resume`](crate::Config::resume), what an earlier run
+    /// packed is skipped.
     Pack(Box<PackName>),
     /// To a stream, as it arrives.
     Stream(File),

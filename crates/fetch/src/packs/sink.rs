@@ -114,7 +114,7 @@ impl PackSink {
         let whole = self.whole.take();
         let memory = whole.as_ref().map_or(memory.as_slice(), Buf::filled);
         let bytes = spill.as_ref().map_or(memory.len() as u64, Spill::bytes);
-        let content = spill.map_or(Content::Memory(memory), Content::Spill);
+        let content = spill.map_or(Content::Memory(memory), |spill| Content::Spill(Box::new(spill)));
         let name = self.to.name.as_os_str().as_bytes();
         let entry = self.to.packer.entry(name, bytes, self.modified);
         let added = self.to.packer.add(io, &entry, content).await;

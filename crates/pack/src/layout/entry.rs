@@ -2,8 +2,8 @@
 //!
 //! A member is a ustar header. What doesn't fit there goes before it: long names, large numbers and fractions of
 //! seconds into a pax record, long names that aren't UTF-8 into a GNU record, as pax says that its names are UTF-8 and
-//! readers disagree about `hdrcharset=BINARY`: GNU tar ignores it. A short name that isn't UTF-8 stands in the header as
-//! it is, where every reader takes bytes.
+//! readers disagree about `hdrcharset=BINARY`: GNU tar ignores it. A short name that isn't UTF-8 stands in the header
+//! as it is, where every reader takes bytes.
 //!
 //! Owns: which record carries what, the padding, the end of the archive.
 //! Does not own: the fields of a header ([`super::header`]).

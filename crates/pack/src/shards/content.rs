@@ -18,7 +18,7 @@ pub enum Content<'a> {
     /// In memory.
     Memory(&'a [u8]),
     /// In a file.
-    Spill(Spill),
+    Spill(Box<Spill>),
 }
 
 /// Content in a file that nobody sees. It is gone when this is dropped, if the file system has unnamed files.

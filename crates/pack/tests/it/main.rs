@@ -106,7 +106,7 @@ impl Job for PackNumbers {
                 for piece in bytes.chunks(700) {
                     spill.push(io, piece).await?;
                 }
-                Content::Spill(spill)
+                Content::Spill(Box::new(spill))
             }
             _ => Content::Memory(&bytes),
         };

@@ -1,7 +1,7 @@
 //! The tasks of a walk whose files are packed.
 //!
 //! Owns: the names of members, which directories become members.
-//! Does not own: finding files ([`super::walker`]), packing ([`crate::packs`]).
+//! Does not own: finding files ([`super::walker`]), packing ([`crate::jobs`]).
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use haul_pack::{Entry, Packer};
 
 use super::visit::{MirroredDirectory, Visit};
 use super::walker::Walk;
-use crate::packs::{PackTask, kept};
+use crate::jobs::{PackTask, kept};
 use crate::task::{FileOptions, Task};
 
 /// The bits of a directory that are kept: permissions and sticky.
@@ -47,7 +47,7 @@ impl PackWalk {
         let entry = (!name.is_empty()).then(|| {
             name.push(b'/');
             let entry = self.packer.entry(&name, 0, None);
-            // Whoever may read files may enter.
+            // Users that may read its files may enter it.
             let mode = entry.mode | (entry.mode & 0o444) >> 2;
             if self.options.preserve {
                 Entry { mode: mirrored.stat.mode & MODE_BITS, ..kept(entry, &mirrored.stat) }

@@ -7,7 +7,7 @@ use haul_engine::{Job, Step};
 use haul_io::{Io, Stat};
 use haul_pack::{Content, Entry, Packer, Spill};
 
-use super::task::{HeldMember, PackTask};
+use super::pack_task::{HeldMember, PackTask};
 use crate::error::{During, Error, ErrorKind};
 use crate::payload::segments::{SMALL_BYTES, buffer_bytes};
 use crate::task::{FileOptions, Outcome, Pair, SourceFile, Work};
@@ -52,7 +52,7 @@ impl PackJob {
             None => {
                 let spill = self.spill(io, &source).await?;
                 let entry = self.entry(task.name(), spill.bytes(), &source.stat);
-                (entry.bytes, self.packer.add(io, &entry, Content::Spill(spill)).await)
+                (entry.bytes, self.packer.add(io, &entry, Content::Spill(Box::new(spill))).await)
             }
         };
         let ticket = added.map_err(Error::at(During::Write))?;

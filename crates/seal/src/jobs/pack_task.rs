@@ -1,7 +1,7 @@
 //! A task of a run that packs.
 //!
 //! Owns: the name of the member, what is known of it until its shard is published.
-//! Does not own: reading the source ([`super::job`]).
+//! Does not own: reading the source ([`super::pack`]).
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
