@@ -111,9 +111,8 @@ impl ArmorDecoder {
     fn take(&mut self, mut text: &[u8], bytes: &mut Vec<u8>) -> Result<(), ArmorError> {
         while !text.is_empty() {
             match self.state {
-                State::Before { at_line_start } if self.pending.is_empty() && is_space(text[0]) => {
-                    let at_line_start = text[0] == b'\n' || (at_line_start && text[0] == b'\r');
-                    self.state = State::Before { at_line_start };
+                State::Before { .. } if self.pending.is_empty() && is_space(text[0]) => {
+                    self.state = State::Before { at_line_start: text[0] == b'\n' };
                     text = &text[1..];
                 }
                 State::Before { at_line_start: false } => return Err(ArmorError::NotArmor),

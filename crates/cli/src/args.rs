@@ -39,7 +39,7 @@ pub(crate) use self::network::NetworkArgs;
 pub(crate) use self::range::RangeArg;
 pub(crate) use self::rekey::RekeyArgs;
 pub(crate) use self::requests::RequestArgs;
-pub(crate) use self::sealing::SealingArgs;
+pub(crate) use self::sealing::{PackArgs, SealingArgs};
 use self::secrets::{misplaced_keys, texts_of};
 use crate::fleet::args::FleetArgs;
 use crate::report::voice::Verbosity;

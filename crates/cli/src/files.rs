@@ -10,6 +10,7 @@ mod endpoints;
 mod inspect;
 mod open;
 mod opened;
+mod packed;
 mod part;
 mod plan;
 mod rekey;

@@ -17,6 +17,7 @@ mod fleet;
 mod get;
 mod keys;
 mod lists;
+mod packs;
 mod report;
 mod run;
 mod settings;

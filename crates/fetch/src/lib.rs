@@ -36,7 +36,7 @@
 //!
 //! A URL goes from `downloads` through `list`, or from `client`, to `transfer`, on a connection from `route`, into
 //! `body`. On its way `kept` tells what an earlier run left on disk, and a large file may take several connections in
-//! `segments`. Results that don't become files go to `uploads`. `cookies` and `names` are on the side.
+//! `segments`. Results that don't become files go to `uploads` or `packs`. `cookies` and `names` are on the side.
 //!
 //! Owns: connections and their reuse, TLS, cookies, redirects, timeouts, retries, limits of hosts, where bodies are
 //! written.
@@ -60,6 +60,7 @@ mod error;
 mod kept;
 mod list;
 mod names;
+mod packs;
 mod route;
 mod segments;
 mod transfer;
@@ -102,6 +103,7 @@ pub use names::checksum_list::{BadChecksumList, ChecksumList};
 pub use names::disposition::disposition_name;
 pub use names::reserved::unreserved;
 pub use names::url_name::{basename, path_and_query_name, path_name};
+pub use packs::name::PackName;
 pub use route::host_override::{Family, HostOverride};
 pub use route::proxy::{BadProxy, Bypass, Proxies, Proxy, ProxyKind};
 pub use route::proxy_error::ProxyError;

@@ -18,6 +18,7 @@ use haul_age_format::{
 };
 use haul_engine::wire;
 use haul_io::reason;
+use haul_pack::BadIndex;
 use serde::{Deserialize, Serialize};
 
 pub use self::plugin::{PluginError, PluginProblem};
@@ -73,6 +74,8 @@ pub enum Error {
     },
     /// The run ended or failed while the file was being overwritten, so only a part of it is transformed.
     HalfOverwritten,
+    /// A shard has no index that can be believed, or not the member that was asked for.
+    Shard(BadIndex),
     /// A chunk is not authentic.
     Chunk {
         /// The chunk's number, from 0.
@@ -180,6 +183,7 @@ impl Error {
             | Self::AfterEnd
             | Self::Armor(_)
             | Self::HalfOverwritten
+            | Self::Shard(BadIndex::Damaged | BadIndex::Content)
             | Self::Chunk { .. } => ErrorKind::Damaged,
             _ => ErrorKind::Other,
         }
@@ -212,6 +216,7 @@ impl fmt::Display for Error {
             Self::CutShort => f.write_str("the end is missing: it was cut short"),
             Self::AfterEnd => f.write_str("something follows its end"),
             Self::Armor(source) => source.fmt(f),
+            Self::Shard(source) => source.fmt(f),
             Self::Chunk { index, plain, file } => write!(
                 f,
                 "chunk {index} is damaged or was tampered with: {} bytes from {} of the plaintext, {} bytes from {} \
@@ -247,6 +252,7 @@ impl std::error::Error for Error {
             Self::Header(source) => Some(source),
             Self::Plugin(source) => Some(source),
             Self::Armor(source) => Some(source),
+            Self::Shard(source) => Some(source),
             _ => None,
         }
     }

@@ -17,6 +17,7 @@
 //! | a reader and a writer, on several threads | [`seal_stream`], [`open_stream`] |
 //! | what is written or read, on the caller's thread | [`SealWriter`], [`OpenReader`] |
 //! | what `haul-fetch` downloads | [`SealedFormat`] |
+//! | trees, into few sealed shards | [`PackJob`], [`Walk::packing`] |
 //! | files from a source of one's own, or on worker processes | [`SealJob`], [`OpenJob`], [`VerifyJob`], [`RekeyJob`] |
 //!
 //! Keys are those of age: X25519 and post-quantum keys, passphrases, SSH keys, keys of plugins. [`recipients_in`] and
@@ -145,6 +146,7 @@ mod format;
 mod hidden;
 mod inspect;
 mod jobs;
+
 mod payload;
 mod plugin;
 mod reader;
@@ -170,9 +172,14 @@ pub use haul_engine::{
 pub use haul_io::{
     Blocking, Cancel, Durability, Existing, Published, Shortfall, Shortfalls, StreamReader, StreamWriter,
 };
+pub use haul_pack::BadIndex;
 pub use hidden::{HiddenName, HiddenNames, NameJournal};
 pub use inspect::{Inspection, PostQuantum, inspect, inspect_file, inspect_task};
-pub use jobs::{EmptyKey, OpenJob, RekeyJob, Replaceable, Replacing, SealJob, VerifyJob, XorJob, XorMode};
+pub use jobs::{
+    EmptyKey, OpenJob, PackJob, PackTask, RekeyJob, Replaceable, Replacing, SealJob, VerifyJob, XorJob,
+    XorMode,
+};
+
 pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};
 pub use stream::{
     OpenReader, SealWriter, SealedFile, StreamOptions, Streamed, into_file, open_stream, seal_stream,
@@ -180,7 +187,8 @@ pub use stream::{
 pub use task::{FileOptions, Outcome, Refusal, Remarks, SkipReason, Task};
 pub use trees::{FailedFile, OpenTree, SealTree, Tree, TreeError, VerifyTree};
 pub use walk::{
-    BadPattern, Direction, Filter, Mirror, NameError, Placement, Symlinks, TREE_IDENTITY_NAME, Tally, Walk,
+    BadPattern, Direction, Filter, Mirror, NameError, PackWalk, Placement, Symlinks, TREE_IDENTITY_NAME,
+    Tally, Walk,
 };
 
 // What jobs pass to engines and worker processes. Callers have no use for it.

@@ -11,6 +11,7 @@ mod checking;
 mod claims;
 mod filter;
 mod mirror;
+mod packing;
 mod placement;
 mod secrets;
 mod seen_files;
@@ -23,6 +24,7 @@ mod walker;
 
 pub use self::filter::{BadPattern, Filter, Symlinks};
 pub use self::mirror::Mirror;
+pub use self::packing::PackWalk;
 pub use self::placement::{Direction, NameError, Placement, TREE_IDENTITY_NAME};
 pub(crate) use self::sweep::Sweeper;
 pub use self::tally::Tally;

@@ -100,7 +100,9 @@ fn nothing_but_the_canonical_text_is_accepted() {
     }
     let text = block("QUJD\n");
     check_decodes(text.to_lowercase().as_bytes(), b"", Err(ArmorError::NotArmor));
-    check_decodes(format!(" {text}").as_bytes(), b"", Err(ArmorError::NotArmor));
+    for before in [" ", "\r", "\n\r", "\r\n\r", "\n\t"] {
+        check_decodes(format!("{before}{text}").as_bytes(), b"", Err(ArmorError::NotArmor));
+    }
     check_decodes(format!("x\n{text}").as_bytes(), b"", Err(ArmorError::NotArmor));
     check_decodes(format!("{text}x").as_bytes(), b"ABC", Err(ArmorError::AfterEnd));
     check_decodes(format!("{text}{text}").as_bytes(), b"ABC", Err(ArmorError::AfterEnd));

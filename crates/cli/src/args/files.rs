@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use super::common::CommonArgs;
 use super::keys::PassphraseArgs;
 use super::range::RangeArg;
+use super::sealing::PackArgs;
 
 /// Which files of a tree are taken.
 #[derive(clap::Args)]
@@ -124,6 +125,8 @@ pub(crate) struct SealArgs {
     #[arg(long, conflicts_with_all = ["force", "replace"])]
     pub(crate) update: bool,
     #[command(flatten)]
+    pub(crate) packing: PackArgs,
+    #[command(flatten)]
     pub(crate) files: FileArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
@@ -145,6 +148,12 @@ pub(crate) struct OpenArgs {
     /// Bytes are numbered from 0, and B is included; see "haul cat --help".
     #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
     pub(crate) range: Option<RangeArg>,
+    /// Read one member of a packed shard, by its name, and nothing else of it
+    ///
+    /// The index at the end of the shard tells where the member is. The shard may be sealed or plain. Without -o, the
+    /// result lies beside the shard, under the last part of the name.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["range", "replace", "xattrs", "sparse"])]
+    pub(crate) only: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) files: FileArgs,
     #[command(flatten)]

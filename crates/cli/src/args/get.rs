@@ -12,7 +12,7 @@ use haul_fetch::Checksum;
 use super::common::CommonArgs;
 use super::network::NetworkArgs;
 use super::requests::RequestArgs;
-use super::sealing::SealingArgs;
+use super::sealing::{PackArgs, SealingArgs};
 use super::units::{bytes, time};
 
 /// `haul get`.
@@ -44,7 +44,7 @@ pub(crate) struct GetArgs {
     /// Be a node of a fleet: fetch slices of the run redis://HOST/RUN, which "haul fleet create" has made. Files are
     /// named after whole URLs; what is there already is skipped, as with -c
     #[arg(long, value_name = "REDIS_URL", conflicts_with_all = [
-        "urls", "input", "output", "shard", "failures", "force", "sync", "checksum", "segments",
+        "urls", "input", "output", "shard", "failures", "force", "sync", "checksum", "segments", "pack",
     ])]
     pub(crate) fleet: Option<String>,
     /// Write what failed, or is left after an interruption, to this file at the end, as a list for -i, without the
@@ -70,12 +70,15 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(400..=599))]
     pub(crate) retry_status: Vec<u16>,
     /// Resume files that an earlier run began (NAME.haul-part), and skip complete ones. In a bucket: skip complete
-    /// objects, and continue or remove the uploads of the same keys that an earlier run left
+    /// objects, and continue or remove the uploads of the same keys that an earlier run left. With --pack:
+    /// skip what shards in the directory have
     #[arg(short = 'c', long = "continue")]
     pub(crate) resume: bool,
     /// Fetch only files that changed since the last run, as recorded in NAME.haul-from, and replace them
     #[arg(long, conflicts_with_all = ["resume", "no_fail_on_status"])]
     pub(crate) sync: bool,
+    #[command(flatten)]
+    pub(crate) packing: PackArgs,
     /// For a single URL: the expected checksum (sha256:HEX, sha512:HEX or blake3:HEX)
     #[arg(long, value_name = "SUM", conflicts_with_all = ["input", "checksums"])]
     pub(crate) checksum: Option<Checksum>,

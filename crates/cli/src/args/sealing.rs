@@ -1,11 +1,32 @@
-//! The options of `haul get` for sealing what is fetched.
+//! The options of `haul get` for sealing what is fetched, and those for packing results, which `haul seal` has too.
 //!
 //! Owns: their grammar and help.
 //! Does not own: their meaning ([`crate::get`]).
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+
 use super::keys::PassphraseArgs;
+use super::units::bytes;
+
+/// Few large results in the place of many small ones.
+#[derive(clap::Args)]
+pub(crate) struct PackArgs {
+    /// Pack results into few large files with an index each: shard-000000.tar, with a recipient shard-000000.tar.age,
+    /// and so on, in the directory for results
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) pack: Option<PackFormatArg>,
+    /// The length of a shard. A longer member has a shard of its own
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = bytes, requires = "pack")]
+    pub(crate) pack_size: u64,
+}
+
+/// What results are packed into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PackFormatArg {
+    Tar,
+}
 
 /// Whom results are sealed to.
 #[derive(clap::Args)]

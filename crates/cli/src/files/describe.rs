@@ -184,6 +184,9 @@ impl DescribeOutput<Task> for Outcome {
             (Task::File { target, .. }, Outcome::File { plain_bytes, .. }) => {
                 Some(format!("-> {}, {}", quoted(target), human_bytes(*plain_bytes)))
             }
+            (_, Outcome::Packed { plain_bytes, shard, .. }) => {
+                Some(format!("-> {}, {}", quoted(shard), human_bytes(*plain_bytes)))
+            }
             (Task::File { target, .. }, Outcome::Skipped(SkipReason::Unchanged)) => {
                 Some(format!("-> {}, unchanged", quoted(target)))
             }
@@ -192,7 +195,7 @@ impl DescribeOutput<Task> for Outcome {
     }
 
     fn is_skipped(&self) -> bool {
-        matches!(self, Outcome::Skipped(_)) && !self.is_unchanged()
+        matches!(self, Outcome::Skipped(_)) && !DescribeOutput::<Task>::is_unchanged(self)
     }
 
     fn is_unchanged(&self) -> bool {
@@ -203,7 +206,7 @@ impl DescribeOutput<Task> for Outcome {
         match self {
             Outcome::Skipped(SkipReason::Unchanged) => None,
             Outcome::Skipped(reason) => Some(format!("was left alone: {}", skip_reason(*reason))),
-            Outcome::File { remarks, .. } => remarks_text(remarks),
+            Outcome::File { remarks, .. } | Outcome::Packed { remarks, .. } => remarks_text(remarks),
             Outcome::Mirrored { lost_attributes, .. } => {
                 (!lost_attributes.is_empty()).then(|| lost_attributes_text(lost_attributes))
             }
@@ -229,6 +232,13 @@ impl DescribeOutput<Task> for Outcome {
                     members.insert("other_names".to_owned(), remarks.other_names.into());
                 }
             }
+            Outcome::Packed { plain_bytes, shard, remarks } => {
+                members.extend(name_members("shard", shard.as_os_str()));
+                members.insert("plain_bytes".to_owned(), (*plain_bytes).into());
+                if remarks.other_names > 0 {
+                    members.insert("other_names".to_owned(), remarks.other_names.into());
+                }
+            }
             Outcome::Mirrored { lost_attributes, .. } => {
                 members.insert("lost_attributes".to_owned(), lost_attributes.clone().into());
             }
@@ -243,15 +253,16 @@ impl DescribeOutput<Task> for Outcome {
             }
             _ => {}
         }
-        if !self.shortfalls().is_empty() {
-            members.insert("not_kept".to_owned(), shortfalls::names(self.shortfalls()).into());
+        let missing = DescribeOutput::<Task>::shortfalls(self);
+        if !missing.is_empty() {
+            members.insert("not_kept".to_owned(), shortfalls::names(missing).into());
         }
         members
     }
 
     fn shortfalls(&self) -> Shortfalls {
         match self {
-            Outcome::File { remarks, .. } => remarks.shortfalls,
+            Outcome::File { remarks, .. } | Outcome::Packed { remarks, .. } => remarks.shortfalls,
             Outcome::Mirrored { shortfalls, .. } => *shortfalls,
             _ => Shortfalls::default(),
         }

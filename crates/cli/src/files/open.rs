@@ -3,16 +3,21 @@
 //! Owns: its plan.
 //! Does not own: inputs and results ([`super::plan`]), identities ([`crate::keys::identities`]), the job.
 
-use haul_seal::{Direction, Identity, OpenJob, Replacing, Walk};
+use std::path::{Path, PathBuf};
 
-use super::endpoints::{Endpoints, Output, PathKind};
+use haul_io::Existing;
+use haul_seal::{Direction, During, Error, Identity, OpenJob, Replacing, Walk};
+
+use super::endpoints::{Endpoints, Input, Output, PathKind, is_dash};
 use super::part::Part;
 use super::plan::{FilesPlan, Target};
 use super::tasks::{self, TaskContext};
 use crate::args::{OpenArgs, RangeArg};
 use crate::keys::identities::IdentitySources;
 use crate::keys::plugins::PluginPath;
+use crate::packs::only::open_member;
 use crate::report::exit::{Exit, Problem};
+use crate::report::text_only::TextOnly;
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
 use crate::run::plan::Plan;
@@ -26,6 +31,8 @@ pub(crate) struct OpenPlan {
     plugins: PluginPath,
     /// The bytes of the plaintext; `None` for all.
     range: Option<RangeArg>,
+    /// The member of a shard that is read alone.
+    only: Option<PathBuf>,
 }
 
 impl OpenPlan {
@@ -38,8 +45,13 @@ impl OpenPlan {
             // Only stdin goes to stdout without being told to.
             files.operands.endpoints(PathKind::by_name)?.ok_or_else(no_stream)?;
         }
-        let (identities, plugins) = (identities.require()?, PluginPath::resolve(environment));
-        Ok(Self { files, identities, plugins, range: args.range })
+        if args.only.is_some() {
+            check_only(args)?;
+        }
+        // A shard may be plain.
+        let identities = if args.only.is_some() { identities } else { identities.require()? };
+        let plugins = PluginPath::resolve(environment);
+        Ok(Self { files, identities, plugins, range: args.range, only: args.only.clone() })
     }
 
     /// Looks up the inputs and the output.
@@ -50,6 +62,45 @@ impl OpenPlan {
             _ if self.range.is_some() => Err(no_stream()),
             _ => Ok(target),
         }
+    }
+
+    /// Reads one member of a shard.
+    fn run_only(&self, name: &Path, voice: &Voice) -> Result<Exit, Problem> {
+        let stream = self.files.stream("open", self.only_endpoints(name)?, voice);
+        let identities = self.read_identities(voice)?;
+        let text_only = stream.is_output_terminal();
+        stream.run(self.plugins.plugins(voice), |source, sink, options| {
+            if !source.is_seekable() {
+                let source = std::io::Error::other("only a file can be read in part");
+                return Err(Error::Io { step: During::OpenSource, source });
+            }
+            if text_only {
+                open_member(source, name, &identities, TextOnly::new(sink), &options)
+            } else {
+                open_member(source, name, &identities, sink, &options)
+            }
+        })
+    }
+
+    /// The shard, and where its member goes.
+    fn only_endpoints(&self, name: &Path) -> Result<Endpoints, Problem> {
+        let operands = &self.files.operands;
+        let shard = operands.inputs.first().cloned().unwrap_or_default();
+        let own_name = || Path::new(name.file_name().unwrap_or_default());
+        let output = match &operands.output {
+            Some(path) if is_dash(path) => Output::Stdout,
+            Some(path) => match PathKind::of(path) {
+                PathKind::Special => Output::Special(path.clone()),
+                PathKind::File => Output::File(path.clone()),
+                PathKind::Directory => Output::File(path.join(own_name())),
+            },
+            None => Output::File(shard.with_file_name(own_name())),
+        };
+        let is_replaced = self.files.options.existing == Existing::Replace;
+        if matches!(&output, Output::File(path) if *path == shard && is_replaced) {
+            return Err(Problem::usage("the member would take the place of its shard"));
+        }
+        Ok(Endpoints { input: Input::Named(shard), output })
     }
 
     fn read_identities(&self, voice: &Voice) -> Result<Vec<Identity>, Problem> {
@@ -76,6 +127,9 @@ impl OpenPlan {
 
 impl Plan for OpenPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
+        if let Some(name) = &self.only {
+            return Ok(self.files.stream("open", self.only_endpoints(name)?, voice).print());
+        }
         let target = self.target()?;
         let identities = self.read_identities(voice)?;
         Ok(match target {
@@ -88,6 +142,9 @@ impl Plan for OpenPlan {
     }
 
     fn run(self, voice: &Voice) -> Result<Exit, Problem> {
+        if let Some(name) = &self.only {
+            return self.run_only(name, voice);
+        }
         match self.target()? {
             Target::Stream(endpoints) => {
                 let identities = self.read_identities(voice)?;
@@ -100,6 +157,16 @@ impl Plan for OpenPlan {
             }
             Target::Tasks(walk) => self.run_tasks(*walk, voice),
         }
+    }
+}
+
+/// # Errors
+/// If a member can't be read alone from these inputs.
+fn check_only(args: &OpenArgs) -> Result<(), Problem> {
+    match args.files.paths.as_slice() {
+        [shard] if !is_dash(shard) => Ok(()),
+        _ => Err(Problem::usage("--only reads from one shard, which is a file or an object")
+            .hint("the index of a shard is at its end, so that a pipe can't be read so")),
     }
 }
 

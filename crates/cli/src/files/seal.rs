@@ -10,6 +10,7 @@ use haul_io::Existing;
 use haul_seal::{Direction, Recipient, Replacing, SealJob, StreamOptions, Walk, seal_stream};
 
 use super::endpoints::Endpoints;
+use super::packed;
 use super::plan::{FilesPlan, Target};
 use super::stream::Stream;
 use super::tasks::{self, TaskContext};
@@ -17,6 +18,7 @@ use crate::args::SealArgs;
 use crate::keys::plugins::PluginPath;
 use crate::keys::recipients::RecipientSources;
 use crate::keys::tree_identity;
+use crate::packs::plan::PackPlan;
 use crate::report::exit::{Exit, Problem};
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
@@ -31,6 +33,8 @@ pub(crate) struct SealPlan {
     recipients: RecipientSources,
     plugins: PluginPath,
     armor: bool,
+    /// How results are packed, if they are.
+    pack: Option<PackPlan>,
 }
 
 impl SealPlan {
@@ -42,7 +46,9 @@ impl SealPlan {
             files.options.update = true;
             files.options.existing = Existing::Replace;
         }
+        let pack = packed::resolve(args, &files, environment)?;
         Ok(Self {
+            pack,
             files,
             recipients: RecipientSources::resolve(args, environment)?,
             plugins: PluginPath::resolve(environment),
@@ -56,6 +62,9 @@ impl SealPlan {
         endpoints: Endpoints,
         voice: &'a Voice,
     ) -> Result<(Stream<'a>, Vec<Recipient>), Problem> {
+        if self.pack.is_some() {
+            return Err(Problem::usage("--pack works on files only, not on streams"));
+        }
         if self.files.options.update {
             return Err(Problem::usage("--update works on files only, not on streams"));
         }
@@ -77,6 +86,12 @@ impl SealPlan {
 
     fn run_tasks(&self, walk: Walk, voice: &Voice) -> Result<Exit, Problem> {
         let operands = &self.files.operands;
+        if let Some(pack) = &self.pack {
+            let directories = operands.output.iter().cloned().collect();
+            let plugins = self.plugins.plugins(voice);
+            let recipients = self.recipients.read(&directories, &plugins, voice)?;
+            return packed::run(pack, &self.files, recipients, plugins, walk, voice);
+        }
         let directories = tree_identity::directories(&operands.inputs, operands.output.as_deref());
         let job = self.prepare_job(&directories, voice)?;
         let context = TaskContext {
@@ -106,6 +121,9 @@ impl Plan for SealPlan {
     }
 
     fn run(self, voice: &Voice) -> Result<Exit, Problem> {
+        if let (Some(_), Some(output)) = (&self.pack, &self.files.operands.output) {
+            packed::make_directory(output)?;
+        }
         match self.files.target(&self.recipients.secret_files())? {
             Target::Stream(endpoints) => {
                 let (stream, recipients) = self.prepare_stream(endpoints, voice)?;

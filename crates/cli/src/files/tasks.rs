@@ -99,7 +99,7 @@ pub(super) fn say_left_out(verb: &str, tally: &Tally, voice: &Voice) {
 }
 
 /// Warns of patterns that matched nothing: they may be misspelt.
-fn say_unmatched(filter: &Filter, voice: &Voice) {
+pub(super) fn say_unmatched(filter: &Filter, voice: &Voice) {
     let (include, exclude) = filter.unmatched();
     for (option, patterns) in [("include", include), ("exclude", exclude)] {
         patterns

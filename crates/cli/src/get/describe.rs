@@ -54,6 +54,7 @@ impl Subject for FetchTask {
         match &self.destination {
             Destination::File(publish) if !self.is_hidden => Some(&publish.path),
             Destination::Upload(to) => Some(Path::new(&to.name)),
+            Destination::Pack(to) => Some(&to.name),
             _ => None,
         }
     }
@@ -72,7 +73,10 @@ impl DescribeOutput<FetchTask> for Fetched {
         let bytes = human_bytes(self.response.body_bytes);
         let target = match &self.path {
             Some(_) if task.is_hidden => "a hidden name".to_owned(),
-            Some(path) => quoted(path),
+            Some(path) => match &self.shard {
+                Some(shard) => format!("{} in {}", quoted(path), quoted(shard)),
+                None => quoted(path),
+            },
             None => "stdout".to_owned(),
         };
         if self.skipped {
@@ -111,13 +115,19 @@ impl DescribeOutput<FetchTask> for Fetched {
 
     fn members(&self, task: &FetchTask) -> Map<String, Value> {
         let mut members = Map::new();
-        members.insert("status".to_owned(), self.response.status.as_u16().into());
+        let is_asked = !(self.skipped && matches!(task.destination, Destination::Pack(_)));
+        if is_asked {
+            members.insert("status".to_owned(), self.response.status.as_u16().into());
+        }
         let url = Cow::Borrowed(self.response.url.as_str());
         let url = if self.encoded { without_query(url) } else { url };
         members.insert("url".to_owned(), url.as_ref().into());
         members.insert("bytes".to_owned(), self.response.body_bytes.into());
         if let Some(path) = self.path.as_ref().filter(|_| !task.is_hidden) {
             members.extend(name_members("target", path.as_os_str()));
+        }
+        if let Some(shard) = &self.shard {
+            members.extend(name_members("shard", shard.as_os_str()));
         }
         if self.skipped {
             members.insert("skipped".to_owned(), true.into());

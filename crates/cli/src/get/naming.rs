@@ -4,20 +4,22 @@
 //! Does not own: requests ([`super::requests`]), creating files.
 
 pub(super) mod bucket;
+pub(super) mod packed;
 
 use std::fs::{self, FileType};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haul_fetch::{
-    Algorithm, BadChecksumList, Checksum, ChecksumList, Destination, Expected, FetchTask, Logins, Request,
-    UploadName, Uploader, basename, path_and_query_name, path_name, stays_inside, unreserved,
+    Algorithm, BadChecksumList, Checksum, ChecksumList, Destination, Expected, FetchTask, Logins, PackName,
+    Request, UploadName, Uploader, basename, path_and_query_name, path_name, stays_inside, unreserved,
 };
 use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
+use haul_pack::Packer;
 use haul_seal::sealed_path;
 use haul_store::Object;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -96,6 +98,8 @@ pub(super) struct Naming {
     hidden: Option<Hidden>,
     /// Where results go that don't become files.
     uploader: Option<Arc<dyn Uploader>>,
+    /// The shards that results go to.
+    packer: Option<Packer>,
 }
 
 impl NamingPlan {
@@ -146,6 +150,7 @@ impl NamingPlan {
             has_whole_names: self.has_whole_names,
             hidden: None,
             uploader,
+            packer: None,
         })
     }
 }
@@ -154,6 +159,11 @@ impl Naming {
     /// Hides the names of results, if `hidden` is given.
     pub(super) fn hiding(self, hidden: Option<Hidden>) -> Self {
         Self { hidden, ..self }
+    }
+
+    /// Packs results, if there is a packer.
+    pub(super) fn packing(self, packer: Option<Packer>) -> Self {
+        Self { packer, ..self }
     }
 
     /// The logins for hosts that redirects lead to.
@@ -219,6 +229,7 @@ impl Naming {
                     let name = Path::new(&to.name);
                     name.strip_prefix(&self.dir).unwrap_or(name).into()
                 }
+                Ok(Destination::Pack(to)) => to.name.clone(),
                 _ => PathBuf::from(basename(request.url())),
             };
             // Lists of checksums are made from what servers have, which isn't sealed.
@@ -249,6 +260,10 @@ impl Naming {
         };
         // Only the user may choose the names of haul's own files.
         let name = if item.is_typed { name } else { unreserved(&name) };
+        if let Some(packer) = &self.packer {
+            let name = name.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+            return Ok(Destination::Pack(Box::new(PackName { packer: packer.clone(), name })));
+        }
         let name = match &self.hidden {
             Some(hidden) => hidden.hide(&name, &redacted_url(&item.url))?,
             None if self.is_sealed => sealed_path(&name),

@@ -8,37 +8,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use haul_engine::{Failure, Settled, Source};
-use haul_fetch::{
-    Algorithm, Config, Error, Failed, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader,
-};
-use haul_io::{Cancel, Existing, File};
+use haul_engine::{Settled, Source};
+use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader};
+use haul_io::{Cancel, Durability, Existing, File};
+use haul_pack::PackSource;
 
 use super::cookies::Cookies;
 use super::naming::bucket::BucketPlan;
-use super::naming::{NamingPlan, OutputPlan};
+use super::naming::{NamingPlan, OutputPlan, packed};
 use super::network;
 use super::observer::observer;
 use super::requests::RequestPlan;
 use super::retries::Retries;
 use super::sealing::{Sealing, SealingPlan};
 use super::share::marker::{Marker, MarkerPlan};
+use super::share::node;
 use super::share::shard::Shard;
 use super::terminal::TerminalCopy;
 use super::transfers::{Transfers, Wanted, engine_for, segments};
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::fleet::NodePlan;
-use crate::fleet::lines::FleetNode;
-use crate::fleet::slices::LineEnd;
 use crate::lists::failures::Failures;
 use crate::lists::length;
 use crate::lists::reader::List;
+use crate::packs::plan::{PackPlan, Packing};
 use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::{Progress, ProgressForm};
 use crate::report::record::nothing_to_do;
-use crate::report::reporter::message;
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
 use crate::run::descriptors;
@@ -46,7 +44,6 @@ use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
 use crate::run::plan::Plan;
 use crate::run::reporting::RunContext;
-use crate::stores::objects::is_object;
 use crate::stores::uploads::UploadOptions;
 
 /// What `haul get` is to do.
@@ -65,6 +62,8 @@ pub(crate) struct GetPlan {
     sealing: Option<SealingPlan>,
     /// The bucket that results go to, if they don't become files.
     bucket: Option<BucketPlan>,
+    /// How results are packed, if they are.
+    pack: Option<PackPlan>,
     failures: Option<PathBuf>,
     cookie_jar: Option<PathBuf>,
     /// The client's settings, without cookies.
@@ -106,6 +105,8 @@ impl GetPlan {
         let marker = shard
             .zip(directory)
             .and_then(|(shard, dir)| MarkerPlan::resolve(args, shard, dir, environment.new_file_mode));
+        let pack = packed::resolve(args, &output, dir, environment)?;
+        let pack = pack.map(|pack| pack.of_part(shard.map(Shard::index)));
         Ok(Self {
             urls: args.urls.clone(),
             list: args.input.clone(),
@@ -130,6 +131,7 @@ impl GetPlan {
             },
             sealing,
             bucket,
+            pack,
             failures: args.failures.clone(),
             cookie_jar: args.requests.cookie_jar.clone(),
             config: config(args, transfers.in_flight_max, environment)?,
@@ -169,9 +171,18 @@ impl GetPlan {
         let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
         let uploader = self.uploader(&cancel, voice)?;
         let dir = self.naming.dir.clone();
+        let packing = Packing {
+            format: sealing.as_ref().map(|sealing| sealing.format.clone() as _),
+            durability: Durability::Eventual,
+            cancel: cancel.clone(),
+            in_flight_max: self.transfers.in_flight_max,
+            resumes: self.config.resume.then(|| sealing.as_ref().map_or(&[][..], |sealing| &sealing.identities)),
+        };
+        let packer = self.pack.as_ref().map(|pack| pack.begin(packing)).transpose()?;
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
+        let naming = naming.packing(packer.clone());
         let logins = naming.logins();
-        let fleet = self.fleet.take().map(|plan| join(plan, &dir, voice)).transpose()?;
+        let fleet = self.fleet.take().map(|plan| node::join(plan, &dir, voice)).transpose()?;
         let args_count = self.urls.len() as u64;
         let digest = marker.as_ref().and_then(Marker::list_digest);
         let count = Arc::<AtomicU64>::default();
@@ -207,11 +218,12 @@ impl GetPlan {
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
             .on_retry(|id, task, retry| retries.report(id, task, retry));
+        let source = PackSource::new(source, packer.clone());
         let context = RunContext { choice: &choice, options: &self.run, progress, voice, cancel };
         let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
         let job = FetchJob::new(config);
         let on_settled =
-            |settled: &Settled<FetchJob>| fleet.iter().for_each(|fleet| settle(fleet, &job, settled));
+            |settled: &Settled<FetchJob>| fleet.iter().for_each(|fleet| node::tell(fleet, &job, settled));
         let exit = context.run_reporting(&job, source, on_settled, on_undone, unstarted)?;
         let exit =
             fleet.as_ref().map_or(exit, |fleet| if fleet.leave() { exit } else { exit.max(Exit::Failed) });
@@ -261,7 +273,10 @@ impl Plan for GetPlan {
             args: self.urls.into_iter(),
             list: self.list.as_deref().map(|list| List::open(list, None)).transpose()?,
             shard: self.shard,
-            naming: self.naming.prepare(None, self.config.total_timeout, None)?,
+            naming: self
+                .naming
+                .prepare(None, self.config.total_timeout, None)?
+                .packing(self.pack.as_ref().map(PackPlan::show).transpose()?),
             count: Arc::default(),
             fleet: None,
         };
@@ -284,11 +299,11 @@ impl Plan for GetPlan {
 
 /// Takes the tasks out of `source` that were never begun.
 fn unstarted<S: Source<FetchTask>, C, R>(
-    source: &mut HostSource<S, C, R>,
+    source: &mut PackSource<HostSource<S, C, R>>,
     on_undone: &mut dyn FnMut(&FetchTask),
 ) -> Rest {
     let mut count = 0;
-    let is_all = source.take_unstarted(|task| {
+    let is_all = source.inner_mut().take_unstarted(|task| {
         count += 1;
         on_undone(task);
     });
@@ -301,27 +316,6 @@ fn worst(exit: Exit, written: [Result<(), String>; 3], voice: &Voice) -> Exit {
         voice.error(error);
         exit.max(Exit::Failed)
     })
-}
-
-/// Joins a fleet, with results in `dir`, which may be a bucket.
-fn join(plan: NodePlan, dir: &Path, voice: &Voice) -> Result<FleetNode, Problem> {
-    let (server, _) = plan.open()?;
-    let directory = (!is_object(dir)).then(|| dir.to_owned());
-    FleetNode::join(server, directory, voice)
-}
-
-/// Tells the fleet how a line ended.
-fn settle(fleet: &FleetNode, job: &FetchJob, settled: &Settled<FetchJob>) {
-    let Some(key) = &settled.task.context else { return };
-    let end = match &settled.outcome {
-        Ok(fetched) => LineEnd::Done { bytes: settled.bytes, is_skipped: fetched.skipped },
-        Err(Failure::Cancelled) => LineEnd::Cancelled,
-        Err(failure @ Failure::Job(Failed { error: Error::Exists, .. })) => {
-            LineEnd::Taken(message(job, &settled.task, failure))
-        }
-        Err(failure) => LineEnd::Failed(message(job, &settled.task, failure)),
-    };
-    fleet.ended(key, end);
 }
 
 fn output(args: &GetArgs) -> Result<OutputPlan, Problem> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use haul_io::Cancel;
-use haul_seal::{FileOptions, SealedFormat};
+use haul_seal::{FileOptions, Identity, SealedFormat};
 
 use super::hidden::Hidden;
 use super::naming::NamingPlan;
@@ -72,28 +72,38 @@ impl SealingPlan {
     }
 
     /// Reads the keys. A new identity of the directory is stored, unless this is a `dry_run`.
-    pub(super) fn prepare(&self, dry_run: bool, voice: &Voice) -> Result<Arc<SealedFormat>, Problem> {
+    pub(super) fn prepare(&self, dry_run: bool, voice: &Voice) -> Result<Prepared, Problem> {
         let plugins = self.plugins.plugins(voice);
         let directories: BTreeSet<_> = self.directory.iter().filter(|_| !dry_run).cloned().collect();
         let keys = self.recipients.read_keys(&directories, &plugins, voice)?;
         let format = SealedFormat::new(keys.recipients).map_err(|error| Problem::usage(error.to_string()))?;
-        let format = format.armored(self.armored).identities(keys.identities).asking(plugins, Cancel::new()?);
-        Ok(Arc::new(format))
+        let identities = keys.identities;
+        let format =
+            format.armored(self.armored).identities(identities.clone()).asking(plugins, Cancel::new()?);
+        Ok(Prepared { format: Arc::new(format), identities })
     }
 
     /// Reads the keys, and begins the list of names where names are hidden.
     pub(super) fn begin(&self, naming: &NamingPlan, voice: &Voice) -> Result<Sealing, Problem> {
-        let format = self.prepare(false, voice)?;
+        let Prepared { format, identities } = self.prepare(false, voice)?;
         let hides = naming.rule == NameArg::Hidden;
         let hidden = hides.then(|| Hidden::begin(&naming.dir, &format)).transpose()?;
         let options = FileOptions { mode: naming.mode, ..FileOptions::default() };
-        Ok(Sealing { format, hidden, options })
+        Ok(Sealing { format, identities, hidden, options })
     }
+}
+
+/// The keys of a run.
+pub(super) struct Prepared {
+    format: Arc<SealedFormat>,
+    identities: Vec<Identity>,
 }
 
 /// A run that seals.
 pub(super) struct Sealing {
     pub(super) format: Arc<SealedFormat>,
+    /// Those that open what earlier runs sealed.
+    pub(super) identities: Vec<Identity>,
     /// Hides the names of results, if that was asked for.
     pub(super) hidden: Option<Hidden>,
     /// How the list of names is written.

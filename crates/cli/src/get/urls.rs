@@ -110,6 +110,9 @@ impl Urls {
             let (name, target) = match &task.destination {
                 Destination::File(publish) => (quoted(&publish.path), Some(publish.path.as_path())),
                 Destination::Upload(to) => (quoted(&to.name), Some(Path::new(&to.name))),
+                Destination::Pack(to) => {
+                    (format!("{} in a shard", quoted(&to.name)), Some(to.name.as_path()))
+                }
                 Destination::Named(publish) => {
                     (format!("{}, or as the server names it", quoted(&publish.path)), None)
                 }

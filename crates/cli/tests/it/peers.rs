@@ -1,9 +1,11 @@
 //! haul against age, rage and typage: each opens what the other sealed, with every type of key that the program
-//! supports, armored or not, at lengths around every boundary.
+//! supports, armored or not, at lengths around every boundary. And haul's shards against the readers of tar
+//! ([`packs`]).
 //!
 //! Owns: which keys are tested with which program.
 //! Does not own: how the programs are called ([`program`]), the files ([`workdir`]).
 
+mod packs;
 mod program;
 mod workdir;
 

@@ -197,7 +197,8 @@ impl Download {
 
     /// Whether an unnamed file is open, which is lost when it is closed.
     pub(crate) fn holds_file(&self) -> bool {
-        self.store.file().is_some_and(FileSink::holds_file)
+        let holds_spill = matches!(&self.store.sink, Sink::Pack(sink) if sink.holds_file());
+        holds_spill || self.store.file().is_some_and(FileSink::holds_file)
     }
 
     /// The whole comes next, of `total` bytes if that is known.

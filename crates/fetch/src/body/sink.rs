@@ -1,15 +1,17 @@
 //! The destination of a body.
 //!
 //! Owns: memory with a limit, streams, discarding; the choice between these, files and readers.
-//! Does not own: writing files ([`crate::body::file_sink`]), uploads ([`crate::uploads::sink`]), hand-over to readers
-//! ([`crate::body::handover`]), decoding.
+//! Does not own: writing files ([`crate::body::file_sink`]), uploads ([`crate::uploads::sink`]), shards
+//! ([`crate::packs::sink`]), hand-over to readers ([`crate::body::handover`]), decoding.
 
 use haul_io::{Buf, File, Io, Offset, Shortfalls};
+use haul_pack::Ticket;
 
 use crate::body::file_sink::FileSink;
 use crate::body::handover::Handover;
 use crate::body::write::write_first;
 use crate::kept::comparison::Comparison;
+use crate::packs::sink::PackSink;
 use crate::uploads::sink::UploadSink;
 use crate::{Error, Response};
 
@@ -22,6 +24,8 @@ pub(crate) enum Sink {
     File(Box<FileSink>),
     /// Uploaded, and published when it is complete.
     Upload(Box<UploadSink>),
+    /// Collected, and packed when it is complete.
+    Pack(Box<PackSink>),
     /// Written to a stream as it arrives, `bytes` bytes so far.
     Stream { file: File, bytes: u64 },
     /// Handed to a reader as it arrives.
@@ -37,6 +41,8 @@ pub(crate) struct Stored {
     pub(crate) body: Vec<u8>,
     /// What the file system of a file couldn't do.
     pub(crate) shortfalls: Shortfalls,
+    /// For the shard that has it.
+    pub(crate) ticket: Option<Ticket>,
 }
 
 impl Sink {
@@ -62,7 +68,7 @@ impl Sink {
             Self::Reader(handover) => handover.announce(&response()),
             Self::File(sink) => sink.announce(response),
             Self::Discard { .. } | Self::Memory { .. } | Self::Stream { .. } | Self::Compare(_) => {}
-            Self::Upload(_) => {}
+            Self::Upload(_) | Self::Pack(_) => {}
         }
     }
 
@@ -97,6 +103,7 @@ impl Sink {
             }
             Self::File(sink) => return sink.take(io, input, count).await,
             Self::Upload(sink) => return Box::pin(sink.take(io, input, count)).await,
+            Self::Pack(sink) => return Box::pin(sink.take(io, input, count)).await,
             Self::Stream { file, bytes } => {
                 *bytes += count as u64;
                 return write_first(io, file, input, count, Offset::Stream).await;
@@ -116,6 +123,7 @@ impl Sink {
             Self::Compare(comparison) => comparison.start_over(),
             Self::File(sink) => sink.start_over(io).await?,
             Self::Upload(sink) => sink.start_over(),
+            Self::Pack(sink) => Box::pin(sink.start_over(io)).await,
             Self::Stream { bytes: 0, .. } => {}
             Self::Reader(handover) if handover.is_untouched() => {}
             Self::Stream { .. } | Self::Reader(_) => return Err(Error::PassedOn),
@@ -136,6 +144,7 @@ impl Sink {
         match self {
             Self::File(sink) => sink.pause(io).await,
             Self::Upload(sink) => sink.pause(),
+            Self::Pack(sink) => sink.pause(),
             Self::Stream { bytes, .. } => *bytes,
             // Fetching these again is cheap, but keeping them is not: every task of a list may be paused.
             Self::Discard { .. } | Self::Memory { .. } | Self::Reader(_) | Self::Compare(_) => {
@@ -152,6 +161,7 @@ impl Sink {
             Self::Memory { bytes, .. } => stored.body = std::mem::take(bytes),
             Self::File(sink) => stored.shortfalls = sink.complete(io).await?,
             Self::Upload(sink) => Box::pin(sink.complete(io)).await?,
+            Self::Pack(sink) => stored.ticket = Some(Box::pin(sink.complete(io)).await?),
             Self::Compare(comparison) => comparison.end()?,
             Self::Discard { .. } | Self::Stream { .. } | Self::Reader(_) => {}
         }

@@ -84,6 +84,7 @@ impl Store {
         match &self.sink {
             Sink::File(sink) => Some(sink.path()),
             Sink::Upload(sink) => Some(sink.path()),
+            Sink::Pack(sink) => Some(sink.path()),
             Sink::Compare(comparison) => Some(comparison.path()),
             _ => None,
         }
@@ -111,6 +112,7 @@ impl Store {
         match &mut self.sink {
             Sink::File(sink) => sink.set_modified(modified),
             Sink::Upload(sink) => sink.set_modified(modified),
+            Sink::Pack(sink) => sink.set_modified(modified),
             _ => {}
         }
     }
@@ -133,6 +135,7 @@ impl Store {
                 sink.expect(validators, stored_bytes);
             }
             Sink::Upload(sink) => sink.expect(stored_bytes, total.filter(|_| is_encoded)),
+            Sink::Pack(sink) => sink.expect(total),
             _ => {}
         }
         Ok(())

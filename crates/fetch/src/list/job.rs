@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use haul_engine::{Job, Step};
 use haul_io::Io;
+use haul_pack::Ticket;
 
 use crate::body::download::Download;
 use crate::kept::claims::Claims;
@@ -19,6 +20,7 @@ use crate::list::prepare::{Prepared, RunState, prepare};
 use crate::list::progress::Progress;
 use crate::list::retry::Failure;
 use crate::list::task::Completed;
+use crate::packs::held::HeldResult;
 use crate::route::origin::Origin;
 use crate::segments::host_permits::HostPermit;
 use crate::segments::lane::Lane;
@@ -28,7 +30,7 @@ use crate::transfer::fetch::{Begun, Hop};
 use crate::transfer::shared::Shared;
 use crate::transfer::trace::BodySeen;
 use crate::uploads::tools::Uploads;
-use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response};
+use crate::{Config, Destination, Error, Failed, FetchTask, Fetched, Request, Response, Times};
 
 /// Fetches the URL of each task into its destination. After a transient failure the task goes back to the source
 /// ([`Step::Again`]), at most [`Config::retries`] times, and pauses before the next one: in a
@@ -135,7 +137,8 @@ impl FetchJob {
                         {
                             self.directories.forget(&publish.path);
                         }
-                        return Ok(Step::Done(completed?));
+                        let (completed, ticket) = completed?;
+                        return Ok(ended(completed, ticket, attempt.trace.times, progress));
                     }
                 }
             }
@@ -195,6 +198,28 @@ impl FetchJob {
         Ok(Arrived::Whole(Box::new(attempt.receive_whole(body, download).await?)))
     }
 
+    /// Ends a task whose result is a member of a shard.
+    async fn end_held(
+        &self,
+        io: &impl Io,
+        task: &FetchTask,
+        mut progress: Progress,
+    ) -> Result<Fetched, Failed> {
+        let (attempts, mut times) = (progress.attempts, Times::default());
+        let ended = match (&mut progress.held, &task.destination) {
+            (Some(held), Destination::Pack(to)) => {
+                times = held.times;
+                held.settle(io, to).await.map(|packed| Completed::packed(packed, to))
+            }
+            _ => Err(Error::Cancelled),
+        };
+        task.put_progress(progress);
+        match ended {
+            Ok(completed) => Ok(completed.fetched(&self.shared.config, attempts, times)),
+            Err(error) => Err(Failed { error, attempts, times }),
+        }
+    }
+
     /// Claims the name of the result for the task. The first attempt does, for all.
     async fn claim_name(&self, io: &impl Io, task: &FetchTask, progress: &mut Progress) -> Result<(), Error> {
         if progress.has_name || task.is_repeated {
@@ -203,6 +228,7 @@ impl FetchJob {
         match &task.destination {
             Destination::File(publish) => self.claims.claim(io, &publish.path).await?,
             Destination::Upload(to) => self.claims.claim_exactly(Path::new(&to.name))?,
+            Destination::Pack(to) => self.claims.claim_exactly(&to.name)?,
             _ => return Ok(()),
         }
         progress.has_name = true;
@@ -285,6 +311,9 @@ impl Job for FetchJob {
 
     async fn start<I: Io>(&self, io: &I, task: &FetchTask) -> Result<Step<Segmented, Fetched>, Failed> {
         let mut progress = task.take_progress();
+        if progress.held.is_some() {
+            return Box::pin(self.end_held(io, task, progress)).await.map(Step::Done);
+        }
         let pause = std::mem::take(&mut progress.advice.pause);
         if !pause.is_zero() {
             // If the run is cancelled meanwhile, the attempt is, and ends what earlier ones left.
@@ -352,14 +381,35 @@ impl Job for FetchJob {
     }
 }
 
-/// Publishes `download`, unless the file was current already.
-async fn complete(io: &impl Io, mut download: Box<Download>, response: Response) -> Result<Completed, Error> {
+/// The step after a complete result. One that has a ticket waits for its shard.
+fn ended(
+    completed: Completed,
+    ticket: Option<Ticket>,
+    times: Times,
+    progress: &mut Progress,
+) -> Step<Segmented, Completed> {
+    let Some(ticket) = ticket else { return Step::Done(completed) };
+    let Completed { response, hash, .. } = completed;
+    progress.held = Some(Box::new(HeldResult::new(ticket, response, hash, times)));
+    Step::Again
+}
+
+/// Publishes `download`, unless the file was current already. A result that was packed has a ticket: it is published
+/// together with others.
+async fn complete(
+    io: &impl Io,
+    mut download: Box<Download>,
+    response: Response,
+) -> Result<(Completed, Option<Ticket>), Error> {
     let path = download.path();
     if download.is_unchanged() {
         Box::pin(download.abandon(io)).await;
-        return Ok(Completed { unchanged: true, ..Completed::of(response, path) });
+        return Ok((Completed { unchanged: true, ..Completed::of(response, path) }, None));
     }
     let (compares, restarted) = (download.compares(), download.had_unreadable_part());
-    let complete = download.complete(io).await?;
-    Ok(Completed { skipped: compares, restarted, ..Completed::published(response, path, complete) })
+    let mut complete = download.complete(io).await?;
+    let ticket = complete.stored.ticket.take();
+    let completed =
+        Completed { skipped: compares, restarted, ..Completed::published(response, path, complete) };
+    Ok((completed, ticket))
 }

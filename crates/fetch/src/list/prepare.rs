@@ -3,10 +3,11 @@
 //! Owns: the sink for each destination, which leftovers count.
 //! Does not own: the leftovers themselves ([`crate::kept`]), the attempt ([`crate::list::job`]).
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use haul_io::{Existing, Io, Publish};
-use http::Method;
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::body::download::Download;
 use crate::body::encoded::chunks::Chunks;
@@ -21,6 +22,8 @@ use crate::kept::partial::{Kept, Partial};
 use crate::kept::place::Place;
 use crate::kept::sync::{Sync, SyncStart};
 use crate::list::new_directories::NewDirectories;
+use crate::packs::name::PackName;
+use crate::packs::sink::PackSink;
 use crate::transfer::attempt::Attempt;
 use crate::transfer::fetch::Hop;
 use crate::uploads::checked::{CheckedUpload, Earlier, check_uploaded};
@@ -57,7 +60,7 @@ pub(super) async fn prepare<I: Io>(
     let (io, encoding) = (attempt.io, attempt.shared.encoding.as_ref());
     let publish = match &task.destination {
         // A head is no file.
-        Destination::File(_) | Destination::Named(_) | Destination::Upload(_)
+        Destination::File(_) | Destination::Named(_) | Destination::Upload(_) | Destination::Pack(_)
             if request.method == Method::HEAD =>
         {
             return Ok(Prepared::of(Sink::discard(u64::MAX), task, None));
@@ -71,6 +74,7 @@ pub(super) async fn prepare<I: Io>(
         Destination::Upload(to) => {
             return Box::pin(prepare_upload(run, attempt, task, request, hop, to)).await;
         }
+        Destination::Pack(to) => return prepare_pack(attempt, task, request, to),
         Destination::Stream(file) => return Ok(Prepared::of(Sink::stream(file.clone()), task, encoding)),
         // A format is for what is stored outside.
         Destination::Memory => {
@@ -114,6 +118,38 @@ async fn prepare_upload<I: Io>(
     }
     let sink = Sink::Upload(Box::new(UploadSink::new(to.clone(), tools)));
     Ok(Prepared::of(sink, task, encoding))
+}
+
+/// As [`prepare`], for a member of a shard. What an earlier run packed was checked before it counted, and can't be
+/// replaced: the server isn't asked.
+fn prepare_pack<I: Io>(
+    attempt: &Attempt<'_, I>,
+    task: &FetchTask,
+    request: &Request,
+    to: &PackName,
+) -> Result<Prepared, Error> {
+    let config = &attempt.shared.config;
+    if config.sync {
+        return Err(Error::Task { reason: "a result that isn't a file can't be kept up to date".to_owned() });
+    }
+    let earlier = to.packer.earlier(to.name.as_os_str().as_bytes()).filter(|_| config.resume);
+    let Some(earlier) = earlier else {
+        let sink = Sink::Pack(Box::new(PackSink::new(to.clone())));
+        return Ok(Prepared::of(sink, task, None));
+    };
+    if task.expected.size.is_some_and(|size| size != earlier.bytes) {
+        return Err(Error::Differs);
+    }
+    let response = Response {
+        status: StatusCode::NOT_MODIFIED,
+        headers: HeaderMap::new(),
+        trailers: HeaderMap::new(),
+        url: request.url.clone(),
+        body: Vec::new(),
+        body_bytes: earlier.bytes,
+        redirect_count: 0,
+    };
+    Ok(Prepared::Skipped(Box::new(response), to.name.clone()))
 }
 
 /// As [`prepare`], for a file of which earlier runs may have left something.

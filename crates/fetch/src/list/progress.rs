@@ -9,6 +9,7 @@ use http::StatusCode;
 
 use crate::body::download::Download;
 use crate::list::open_files::OpenFilePermit;
+use crate::packs::held::HeldResult;
 use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
 use crate::segments::segmented::Paused;
@@ -44,6 +45,8 @@ pub(crate) struct Progress {
     pub(crate) is_unsplit: bool,
     /// Whether the task starts again although it failed as one in segments.
     pub(crate) starts_again: bool,
+    /// The complete result, of which the shard isn't published yet.
+    pub(crate) held: Option<Box<HeldResult>>,
     /// The permit to keep a file open between attempts.
     pub(crate) open_file: Option<OpenFilePermit>,
 }

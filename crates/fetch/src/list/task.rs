@@ -8,9 +8,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use haul_io::{Existing, File, Preserve, Publish, Shortfalls};
+use haul_pack::{Packed, Ticket};
 
 use crate::body::download::Complete;
 use crate::list::progress::{Progress, Retry};
+use crate::packs::held::PackedResult;
+use crate::packs::name::PackName;
 use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
 use crate::transfer::trace::BodySeen;
@@ -49,6 +52,12 @@ pub enum Destination {
     /// one are sent as they arrive. The name isn't looked for before its content is there, except with
     /// [`Config::resume`](crate::Config::resume). Not with [`Config::sync`](crate::Config::sync).
     Upload(Box<UploadName>),
+    /// To a shard, together with others. The task ends when its shard is published or has failed, for which its source
+    /// must be a [`PackSource`](haul_pack::PackSource). The content comes to the shard when it is complete; what is
+    /// longer than 256 KiB is in a file without a name until then. [`Config::format`](crate::Config::format) isn't
+    /// applied: shards have a format of their own. With [`Config::resume`](crate::Config::resume), what an earlier run
+    /// packed is skipped.
+    Pack(Box<PackName>),
     /// To a stream, as it arrives.
     Stream(File),
     /// Into memory: the body of the result's response. Longer bodies than
@@ -83,8 +92,10 @@ fn publish_in(dir: &Path, name: &Path, existing: Existing, mode: Option<u32>) ->
 pub struct Fetched {
     /// The response; its body is empty unless it was fetched into [`Destination::Memory`].
     pub response: Response,
-    /// The path of the file, if the body was written to one.
+    /// The path of the file, if the body was written to one; its name in the shard, if it was packed.
     pub path: Option<PathBuf>,
+    /// The path of the shard, if the body was packed by this run.
+    pub shard: Option<PathBuf>,
     /// Whether the body was stored in [`Config::format`](crate::Config::format).
     pub encoded: bool,
     /// Whether the file was skipped, as it existed and was complete.
@@ -107,6 +118,7 @@ pub struct Fetched {
 pub(crate) struct Completed {
     pub(crate) response: Response,
     pub(crate) path: Option<PathBuf>,
+    pub(crate) shard: Option<PathBuf>,
     pub(crate) hash: Option<Checksum>,
     pub(crate) shortfalls: Shortfalls,
     pub(crate) skipped: bool,
@@ -130,7 +142,8 @@ impl Completed {
     /// Nothing was published.
     pub(crate) fn of(response: Response, path: Option<PathBuf>) -> Self {
         let (hash, shortfalls) = (None, Shortfalls::default());
-        Self { response, path, hash, shortfalls, skipped: false, unchanged: false, restarted: false }
+        let (shard, skipped, unchanged, restarted) = (None, false, false, false);
+        Self { response, path, shard, hash, shortfalls, skipped, unchanged, restarted }
     }
 
     /// The body was fetched, and published if it became a file.
@@ -140,10 +153,36 @@ impl Completed {
         Self { hash, shortfalls: stored.shortfalls, ..Self::of(response, path) }
     }
 
+    /// It is in a shard that was published.
+    pub(crate) fn packed(packed: PackedResult, to: &PackName) -> Self {
+        let PackedResult { response, hash, shard, shortfalls } = packed;
+        let completed = Self::of(response, Some(to.name.clone()));
+        Self { hash, shortfalls, shard: Some(shard), ..completed }
+    }
+
     pub(crate) fn fetched(self, config: &Config, attempts: u32, times: Times) -> Fetched {
         let encoded = config.format.is_some();
-        let Self { response, path, hash, shortfalls, skipped, unchanged, restarted } = self;
-        Fetched { response, path, encoded, skipped, unchanged, restarted, hash, shortfalls, attempts, times }
+        let Self { response, path, shard, hash, shortfalls, skipped, unchanged, restarted } = self;
+        Fetched {
+            response,
+            path,
+            shard,
+            encoded,
+            skipped,
+            unchanged,
+            restarted,
+            hash,
+            shortfalls,
+            attempts,
+            times,
+        }
+    }
+}
+
+impl Packed for FetchTask {
+    fn ticket(&self) -> Option<Ticket> {
+        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.held.as_ref().map(|held| held.ticket.clone())
     }
 }
 

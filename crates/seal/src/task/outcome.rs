@@ -4,7 +4,9 @@
 //! Does not own: failures ([`crate::error`]).
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
+use haul_engine::wire;
 use haul_io::{Published, Shortfall, Shortfalls, Stat};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,16 @@ pub enum Outcome {
         plain_bytes: u64,
         /// Length of the age file in bytes.
         sealed_bytes: u64,
+        /// Remarks for the user.
+        remarks: Remarks,
+    },
+    /// The file is a member of a shard.
+    Packed {
+        /// Length of the plaintext in bytes.
+        plain_bytes: u64,
+        /// The path of the shard.
+        #[serde(with = "wire::path")]
+        shard: PathBuf,
         /// Remarks for the user.
         remarks: Remarks,
     },

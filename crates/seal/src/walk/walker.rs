@@ -29,7 +29,7 @@ use crate::task::{FoundFile, SkipReason, Task};
 /// The tasks for some inputs, found while the run works on them. Memory: one open directory for each level; in trees
 /// deeper than 32 levels, also the remaining names of the upper directories.
 pub struct Walk {
-    naming: Naming,
+    pub(super) naming: Naming,
     filter: Filter,
     inputs: std::vec::IntoIter<PathBuf>,
     current: Option<Tree>,

@@ -48,12 +48,15 @@ const RESULTS: (&str, &[&str]) = (
         "output",
         "force",
         "update",
+        "pack",
+        "pack_size",
         "replace",
         "no_preserve",
         "xattrs",
         "durable",
         "sparse",
         "range",
+        "only",
         "overwrite",
     ],
 );
@@ -80,6 +83,7 @@ pub(super) const HELPS: [Help; 14] = [
             ("force", "Replace files that exist"),
             ("resume", "Resume partial files, skip complete ones"),
             ("sync", "Fetch only what changed since the last run"),
+            ("pack", "Pack results into few large files: tar"),
             ("checksums", "Expected checksums, in the format of sha256sum"),
             ("jobs", "Concurrent transfers [default: 64]"),
             ("limit_rate", "Bytes per second over all transfers, such as 1.5M"),
@@ -105,6 +109,8 @@ pub(super) const HELPS: [Help; 14] = [
                     "force",
                     "resume",
                     "sync",
+                    "pack",
+                    "pack_size",
                     "checksum",
                     "checksums",
                     "failures",
@@ -177,6 +183,7 @@ pub(super) const HELPS: [Help; 14] = [
   haul get -i urls.txt --checksums SHA256SUMS
   haul get -i urls.txt -r age1…               seals what is fetched
   haul get -i urls.txt -d s3://bucket/files   uploads what is fetched
+  haul get -i urls.txt -d shards --pack tar   packs them into shards of 1 GiB
   haul get -i urls.txt --shard 2/4            the second of four machines' parts
   haul get -o - https://example.org/data.json | jq .
 
@@ -194,6 +201,7 @@ Topics: haul help lists, resuming, proxies, exit-codes, json",
             OUTPUT,
             FORCE,
             ("update", "Seal only what is new or changed"),
+            ("pack", "Pack a tree into few sealed files: tar"),
             REPLACE,
             INCLUDE,
             EXCLUDE,
@@ -206,6 +214,7 @@ Topics: haul help lists, resuming, proxies, exit-codes, json",
         examples: "  haul seal -r age1… letter.txt               writes letter.txt.age
   haul seal -R friends.txt -o sealed photos   mirrors the tree photos into sealed
   haul seal --update -R friends.txt -o sealed photos   only what is new or changed
+  haul seal -R friends.txt -o sealed --pack tar photos   as few sealed shards
   tar c photos | haul seal -r age1… - > photos.tar.age
 
 Topics: haul help recipients, exit-codes, json",
@@ -220,6 +229,7 @@ Topics: haul help recipients, exit-codes, json",
             FORCE,
             REPLACE,
             ("range", "With -o -, write only these bytes: A-B, A- or -N"),
+            ("only", "Read one member of a packed shard, by its name"),
             INCLUDE,
             EXCLUDE,
             JSON,
@@ -232,6 +242,7 @@ Topics: haul help recipients, exit-codes, json",
   haul open -i key.txt -o photos sealed       mirrors the tree sealed into photos
   haul open -i key.txt -o - photos.tar.age | tar x
   haul open -i key.txt --range -512 -o - log.age   its last 512 bytes
+  haul open -i key.txt --only a/b.jpg shard-000000.tar.age
 
 Topics: haul help recipients, exit-codes, json",
         kind: Kind::Sealing,

@@ -8,7 +8,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use haul_seal::{During, Error, HeaderError, OpenError, PluginProblem, WORK_FACTOR_MAX, inspect_file};
+use haul_seal::{
+    BadIndex, During, Error, HeaderError, OpenError, PluginProblem, WORK_FACTOR_MAX, inspect_file,
+};
 
 /// The message about `error`. `target` is the result, as it is shown.
 pub(in crate::files) fn message(error: &Error, target: Option<&str>) -> String {
@@ -41,6 +43,8 @@ pub(in crate::files) fn kind(error: &Error) -> &'static str {
         Error::Plugin(_) => "plugin",
         Error::WrongLength | Error::CutShort | Error::AfterEnd => "damaged_length",
         Error::Chunk { .. } => "damaged_chunk",
+        Error::Shard(BadIndex::Damaged | BadIndex::Content) => "damaged_shard",
+        Error::Shard(_) => "not_in_shard",
         Error::OutOfRange { .. } => "range",
         Error::HalfOverwritten => "half_overwritten",
         _ => "other",

@@ -26,6 +26,7 @@ fn text(error: &Error, task: &FetchTask, config: &Config) -> Option<String> {
         _ if task.is_hidden => None,
         Destination::File(publish) | Destination::Named(publish) => Some(quoted(&publish.path)),
         Destination::Upload(to) => Some(quoted(&to.name)),
+        Destination::Pack(to) => Some(quoted(&to.name)),
         Destination::Stream(_) => Some("to the output".to_owned()),
         _ => None,
     };

@@ -41,6 +41,11 @@ impl Shard {
         format!("part-{number}-of-{count}.haul-shard")
     }
 
+    /// The number of the part, from 0.
+    pub(in crate::get) fn index(self) -> u64 {
+        self.index
+    }
+
     /// Whether `line` belongs to this part. The same URL always belongs to the same part, wherever it is in the list.
     pub(in crate::get) fn has(&self, line: &Line) -> bool {
         let hash = match line {

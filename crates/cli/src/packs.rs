@@ -1,0 +1,8 @@
+//! Packed shards: results in few large files.
+//!
+//! In: the options of `--pack`, and shards that exist. Out: the packer of a run, and members of shards. Writing shards
+//! belongs to [`haul_pack`].
+
+pub(crate) mod index;
+pub(crate) mod only;
+pub(crate) mod plan;

@@ -1,0 +1,394 @@
+//! The shards of a run.
+//!
+//! A task that has a member takes a shard that no other task writes, appends, and gives it back. There are as many
+//! shards as tasks append at the same time, at most [`PackOptions::open_max`]: beyond that, tasks wait.
+//!
+//! Owns: which shard a member goes to, when a shard ends, its number.
+//! Does not own: writing one shard ([`super::shard`]), which tasks wait for its end ([`super::source`]).
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
+
+use haul_io::{
+    Cancel, ChunkedFormat, Durability, Existing, Io, Preserve, Publish, Shortfalls, Staged, cancelled,
+    is_shortage,
+};
+
+use super::content::{Content, Spill};
+use super::earlier::{Earlier, EarlierMember};
+use super::shard::{Appended, Shard};
+use super::ticket::{ShardEnd, Ticket};
+use super::writer::Writer;
+use crate::layout::entry::Entry;
+
+/// Members of one shard at most: their tasks are held until it is published.
+const MEMBERS_MAX: u64 = 65_536;
+/// Directories that are remembered for the last shard at most.
+const DIRECTORIES_MAX: usize = 65_536;
+/// How often a task waits for an open shard before it opens another one: small runs make one shard.
+const PATIENCE: u32 = 2;
+/// How long a task waits before it looks for a shard again.
+const WAIT: Duration = Duration::from_micros(500);
+/// The same if descriptors are short, and how often.
+const SHORTAGE_WAIT: Duration = Duration::from_millis(20);
+const SHORTAGE_WAITS_MAX: u32 = 3_000;
+
+/// How a run packs.
+#[derive(Debug)]
+pub struct PackOptions {
+    /// Where shards are published.
+    pub directory: PathBuf,
+    /// The start of their names.
+    pub prefix: String,
+    /// The format that they are stored in; `None` for plain archives.
+    pub format: Option<Arc<dyn ChunkedFormat>>,
+    /// The length of a shard, before it is stored in the format. A longer member is alone in its shard.
+    pub shard_bytes: u64,
+    /// The shards that are written at the same time.
+    pub open_max: usize,
+    /// Permission bits of shards, and of members that have no source file.
+    pub mode: u32,
+    /// The user and the group of members that have no source file.
+    pub owner: u32,
+    /// See `owner`.
+    pub group: u32,
+    /// Whether a shard must survive a power cut when its members count as done.
+    pub durability: Durability,
+    /// Ends the run. Members that come later are refused; shards that hold members are published.
+    pub cancel: Cancel,
+}
+
+/// The shards of a run; clones are the same.
+#[derive(Clone)]
+pub struct Packer(Arc<Inner>);
+
+struct Inner {
+    options: PackOptions,
+    earlier: Earlier,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Shards that no task writes.
+    idle: Vec<Shard>,
+    /// All that are open.
+    open_count: usize,
+    next_id: u64,
+    next_number: u32,
+    /// Shards that ended since the source asked last.
+    settled: Vec<u64>,
+    /// For the last shard, which is unpacked last: files are unpacked into a directory before it is closed to writers.
+    directories: Vec<Entry>,
+    /// No member comes any more.
+    is_ending: bool,
+}
+
+/// A shard in the hands of a task. If it is dropped before it is given back or published, its members have failed.
+struct Held<'a> {
+    packer: &'a Packer,
+    end: Arc<ShardEnd>,
+    shard: Option<Shard>,
+    is_over: bool,
+}
+
+impl Packer {
+    /// A packer for one run. Nothing is created before the first member.
+    pub fn new(options: PackOptions, earlier: Earlier) -> Self {
+        Self(Arc::new(Inner { options, earlier, state: Mutex::default() }))
+    }
+
+    /// What an earlier run packed under `name`.
+    pub fn earlier(&self, name: &[u8]) -> Option<EarlierMember> {
+        self.0.earlier.get(name)
+    }
+
+    /// A file of `bytes` bytes with the mode and the owner of this packer. Without a time, it was modified now.
+    pub fn entry(&self, name: &[u8], bytes: u64, modified: Option<i64>) -> Entry {
+        let PackOptions { mode, owner, group, .. } = self.0.options;
+        let now = || UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs().try_into().unwrap_or(0));
+        let modified = (modified.unwrap_or_else(now), 0);
+        Entry { name: name.to_vec(), bytes, mode, owner, group, modified }
+    }
+
+    /// A file for content that is too long for memory.
+    ///
+    /// # Errors
+    /// The system's error of creating it, or that of the format.
+    pub async fn spill(&self, io: &impl Io) -> io::Result<Spill> {
+        let (staged, writer) = self.create(io).await?;
+        Ok(Spill::new(staged, writer))
+    }
+
+    /// Appends a member to a shard. Its task has succeeded when [`Packer::settle`] says so.
+    ///
+    /// # Errors
+    /// The system's error; nothing of the member is in a shard that is published. If the run was cancelled.
+    pub async fn add(&self, io: &impl Io, entry: &Entry, mut content: Content<'_>) -> io::Result<Ticket> {
+        // Before a shard is taken from others.
+        let hash = match &mut content {
+            Content::Memory(bytes) => Some(blake3::hash(bytes)),
+            Content::Spill(spill) => {
+                spill.finish(io).await?;
+                None
+            }
+        };
+        let mut held = self.take(io, entry.bytes).await?;
+        let ticket = Ticket(held.end.clone());
+        match held.shard().append(io, entry, content, hash).await {
+            Appended::Done if self.is_full(held.shard(), 0) => held.publish(io).await,
+            Appended::Done => held.give_back(),
+            // What it holds is complete.
+            Appended::NoRoom(error) => {
+                if held.shard().member_count() > 0 {
+                    held.publish(io).await;
+                } else {
+                    held.discard(io, copy_of(&error)).await;
+                }
+                return Err(error);
+            }
+            Appended::Broken(error) => {
+                held.discard(io, copy_of(&error)).await;
+                return Err(error);
+            }
+        }
+        Ok(ticket)
+    }
+
+    /// Remembers a directory for the last shard.
+    pub fn add_directory(&self, entry: Entry) {
+        self.state().directories.push(entry);
+    }
+
+    /// The path of a member's shard, and what its file system couldn't do. Publishes the shard if it is still open.
+    ///
+    /// # Errors
+    /// Why the shard was not published: the member's task has failed.
+    pub async fn settle(&self, io: &impl Io, ticket: &Ticket) -> io::Result<(PathBuf, Shortfalls)> {
+        loop {
+            if let Some(end) = ticket.end() {
+                return end;
+            }
+            if let Some(held) = self.take_idle(ticket) {
+                held.publish(io).await;
+            } else if io.sleep(WAIT).await.is_err() {
+                // The run was cancelled, and another task still appends.
+                io.yield_now().await;
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// Ends a run whose tasks have ended: packs directories that no shard took.
+    ///
+    /// # Errors
+    /// If they can't be packed.
+    pub async fn finish(&self, io: &impl Io) -> io::Result<()> {
+        self.set_ending();
+        if self.0.options.cancel.is_triggered() || self.state().directories.is_empty() {
+            return Ok(());
+        }
+        self.state().open_count += 1;
+        let held = self.open(io).await?;
+        let ticket = Ticket(held.end.clone());
+        held.publish(io).await;
+        self.settle(io, &ticket).await.map(drop)
+    }
+
+    /// No member comes any more.
+    pub(super) fn set_ending(&self) {
+        self.state().is_ending = true;
+    }
+
+    /// The shards that ended since the last call.
+    pub(super) fn take_settled(&self) -> Vec<u64> {
+        std::mem::take(&mut self.state().settled)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_idle(&self, ticket: &Ticket) -> Option<Held<'_>> {
+        let mut state = self.state();
+        let at = state.idle.iter().position(|shard| Arc::ptr_eq(&shard.end, &ticket.0))?;
+        Some(Held::of(self, state.idle.swap_remove(at)))
+    }
+
+    /// Whether nothing more fits that has `bytes` bytes.
+    fn is_full(&self, shard: &Shard, bytes: u64) -> bool {
+        let is_long = shard.bytes().saturating_add(bytes) >= self.0.options.shard_bytes;
+        shard.member_count() > 0 && (is_long || shard.member_count() >= MEMBERS_MAX)
+    }
+
+    /// Takes a shard for a member of `bytes` bytes, for which it has room.
+    async fn take(&self, io: &impl Io, bytes: u64) -> io::Result<Held<'_>> {
+        let mut waits = 0;
+        loop {
+            if self.0.options.cancel.is_triggered() {
+                return Err(cancelled());
+            }
+            let (idle, may_open) = {
+                let mut state = self.state();
+                let is_alone = bytes >= self.0.options.shard_bytes;
+                let is_patient = state.open_count > 0 && waits < PATIENCE && !is_alone;
+                let may_open = state.open_count < self.0.options.open_max && !is_patient;
+                // A member that fills a shard alone leaves others as they are.
+                let idle = if is_alone && may_open { None } else { state.idle.pop() };
+                if idle.is_none() && may_open {
+                    state.open_count += 1;
+                }
+                (idle, may_open)
+            };
+            match idle {
+                Some(shard) if self.is_full(&shard, bytes) => Held::of(self, shard).publish(io).await,
+                Some(shard) => return Ok(Held::of(self, shard)),
+                None if may_open => return self.open(io).await,
+                None => {
+                    waits += 1;
+                    io.sleep(WAIT).await?;
+                }
+            }
+        }
+    }
+
+    /// Opens a shard that is counted already.
+    async fn open(&self, io: &impl Io) -> io::Result<Held<'_>> {
+        let end = {
+            let mut state = self.state();
+            state.next_id += 1;
+            ShardEnd::new(state.next_id)
+        };
+        let mut held = Held { packer: self, end: end.clone(), shard: None, is_over: false };
+        let (staged, writer) = self.create(io).await?;
+        held.shard = Some(Shard::new(end, staged, writer));
+        Ok(held)
+    }
+
+    async fn create(&self, io: &impl Io) -> io::Result<(Staged, Writer)> {
+        let format = self.0.options.format.as_ref();
+        let encoded = format.map(|format| format.begin(&mut |out| io.random(out))).transpose()?;
+        let publish = self.publish_as(0);
+        let mut waits = 0;
+        let staged = loop {
+            match Staged::create(io, &publish).await {
+                Err(error) if is_shortage(&error) && waits < SHORTAGE_WAITS_MAX => {
+                    waits += 1;
+                    io.sleep(SHORTAGE_WAIT).await?;
+                }
+                staged => break staged?,
+            }
+        };
+        let writer = Writer::new(staged.file().clone(), encoded);
+        Ok((staged, writer))
+    }
+
+    fn publish_as(&self, number: u32) -> Publish {
+        let PackOptions { directory, prefix, format, mode, durability, .. } = &self.0.options;
+        let path = directory.join(format!("{prefix}{number:06}.tar"));
+        let path = format.as_ref().map(|format| format.stored_path(&path)).unwrap_or(path);
+        Publish {
+            root_bytes: Some(directory.as_os_str().len()),
+            existing: Existing::Refuse,
+            durability: *durability,
+            preserve: Preserve { mode: Some(*mode), ..Preserve::default() },
+            ..Publish::new(path)
+        }
+    }
+
+    /// The first name that is free.
+    async fn next_publish(&self, io: &impl Io, shard: &Shard) -> Publish {
+        loop {
+            let number = {
+                let mut state = self.state();
+                state.next_number += 1;
+                state.next_number - 1
+            };
+            let publish = self.publish_as(number);
+            if !shard.has_beside(io, &publish.path).await {
+                return publish;
+            }
+        }
+    }
+
+    /// The directories that belong into a shard that ends now.
+    fn take_directories(&self) -> Vec<Entry> {
+        let mut state = self.state();
+        let is_last = state.is_ending && state.open_count == 1;
+        let takes = is_last || state.directories.len() > DIRECTORIES_MAX;
+        if takes { std::mem::take(&mut state.directories) } else { Vec::new() }
+    }
+
+    fn settled(&self, end: &ShardEnd, result: io::Result<(PathBuf, Shortfalls)>) {
+        end.settle(result);
+        let mut state = self.state();
+        state.open_count -= 1;
+        state.settled.push(end.id);
+    }
+}
+
+impl<'a> Held<'a> {
+    fn of(packer: &'a Packer, shard: Shard) -> Self {
+        Self { packer, end: shard.end.clone(), shard: Some(shard), is_over: false }
+    }
+
+    fn shard(&mut self) -> &mut Shard {
+        self.shard.as_mut().expect("it is held until it is over")
+    }
+
+    fn give_back(mut self) {
+        self.is_over = true;
+        let shard = self.shard.take();
+        self.packer.state().idle.extend(shard);
+    }
+
+    /// Publishes the shard, and tells its members.
+    async fn publish(mut self, io: &impl Io) {
+        for entry in self.packer.take_directories() {
+            match self.shard().append(io, &entry, Content::Memory(&[]), None).await {
+                Appended::Done => {}
+                Appended::NoRoom(error) | Appended::Broken(error) => return self.discard(io, error).await,
+            }
+        }
+        let publish = self.packer.next_publish(io, self.shard()).await;
+        let shard = self.shard.take().expect("it is held until it is over");
+        let published = shard.publish(io, &publish).await;
+        self.is_over = true;
+        self.packer.settled(&self.end, published.map(|shortfalls| (publish.path, shortfalls)));
+    }
+
+    /// Drops the shard, whose members have failed.
+    async fn discard(mut self, io: &impl Io, error: io::Error) {
+        if let Some(shard) = self.shard.take() {
+            shard.discard(io).await;
+        }
+        self.is_over = true;
+        self.packer.settled(&self.end, Err(error));
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            let dropped = io::Error::other("the task that wrote it ended early");
+            self.packer.settled(&self.end, Err(dropped));
+        }
+    }
+}
+
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").field("directory", &self.0.options.directory).finish_non_exhaustive()
+    }
+}
+
+/// The same error for another task.
+fn copy_of(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None if haul_io::is_cancelled(error) => cancelled(),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
