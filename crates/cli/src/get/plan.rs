@@ -159,6 +159,17 @@ impl GetPlan {
         plan.open(store)
     }
 
+    fn packing<'a>(&self, sealing: Option<&'a Sealing>, cancel: &Cancel) -> Packing<'a> {
+        let identities = sealing.map_or(&[][..], |sealing| &sealing.identities);
+        Packing {
+            format: sealing.map(|sealing| sealing.format.clone() as _),
+            durability: Durability::Eventual,
+            cancel: cancel.clone(),
+            in_flight_max: self.transfers.in_flight_max,
+            resumes: self.config.resume.then_some(identities),
+        }
+    }
+
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
     fn fetch(mut self, terminal: Option<File>, voice: &Voice) -> Result<Exit, Problem> {
         let cancel = Cancel::new()?;
@@ -171,14 +182,8 @@ impl GetPlan {
         let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
         let uploader = self.uploader(&cancel, voice)?;
         let dir = self.naming.dir.clone();
-        let packing = Packing {
-            format: sealing.as_ref().map(|sealing| sealing.format.clone() as _),
-            durability: Durability::Eventual,
-            cancel: cancel.clone(),
-            in_flight_max: self.transfers.in_flight_max,
-            resumes: self.config.resume.then(|| sealing.as_ref().map_or(&[][..], |sealing| &sealing.identities)),
-        };
-        let packer = self.pack.as_ref().map(|pack| pack.begin(packing)).transpose()?;
+        let pack = |pack: &PackPlan| pack.begin(self.packing(sealing.as_ref(), &cancel));
+        let packer = self.pack.as_ref().map(pack).transpose()?;
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
         let naming = naming.packing(packer.clone());
         let logins = naming.logins();
@@ -197,11 +202,9 @@ impl GetPlan {
         let choice = self.transfers.choose_engine(&self.run);
         let started = Instant::now();
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
-        let idle_connections_max = descriptors::idle_connections_max(self.config.idle_connections_max);
-        let cookies_jar = cookies.as_ref().map(Cookies::jar);
         let config = Config {
-            cookies: cookies_jar,
-            idle_connections_max,
+            cookies: cookies.as_ref().map(Cookies::jar),
+            idle_connections_max: descriptors::idle_connections_max(self.config.idle_connections_max),
             logins,
             format: sealing.as_ref().map(|sealing| sealing.format.clone() as _),
             ..self.config
@@ -225,8 +228,7 @@ impl GetPlan {
         let on_settled =
             |settled: &Settled<FetchJob>| fleet.iter().for_each(|fleet| node::tell(fleet, &job, settled));
         let exit = context.run_reporting(&job, source, on_settled, on_undone, unstarted)?;
-        let exit =
-            fleet.as_ref().map_or(exit, |fleet| if fleet.leave() { exit } else { exit.max(Exit::Failed) });
+        let exit = fleet.as_ref().map_or(exit, |fleet| node::leave(fleet, exit));
         let written = [
             failures.map_or(Ok(()), Failures::finish),
             cookies.map_or(Ok(()), |cookies| cookies.write(voice)),

@@ -207,7 +207,7 @@ fn a_member_longer_than_a_shard_has_one_of_its_own_and_taken_numbers_are_left_ou
 #[test]
 fn a_task_that_panics_while_it_writes_takes_its_shard_with_it() {
     let fixture = Fixture::new();
-    let toy = Toy { panics_at: Some(10), ..Toy::default() };
+    let toy = Toy { panics_at: Some(10) };
     let (packer, io) = (fixture.packer(1 << 30, Some(Arc::new(toy))), fixture.io());
     let add = |bytes: usize| {
         let content = vec![1; bytes];

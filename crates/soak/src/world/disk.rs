@@ -75,7 +75,7 @@ impl Disk {
         fs::create_dir(&disk.root)?;
         if kind == Kind::Tmpfs {
             succeed(
-                Command::new("mount").args(["-t", "tmpfs", "-o", "size=48m", "haul-soak"]).arg(&disk.root),
+                Command::new("mount").args(["-t", "tmpfs", "-o", "size=128m", "haul-soak"]).arg(&disk.root),
             )?;
         } else if let Some((mkfs, options)) = kind.mkfs() {
             // xfs wants 300 MB; the image is sparse.

@@ -4,9 +4,9 @@
 //! Owns: its name, what it holds, when it counts, writing it after everything else is durable.
 //! Does not own: which lines belong to a part ([`super::shard`]), the results.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -26,6 +26,8 @@ use crate::report::voice::Voice;
 
 /// The longest marker that is read. Those that are written have less than 500 bytes.
 const BYTES_MAX: u64 = 4_096;
+/// Permission bits that no marker has.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// The form of markers.
 const VERSION: u32 = 1;
 
@@ -185,6 +187,9 @@ impl Marker {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                     file => file?,
                 };
+                if !is_own(&file.metadata()?) {
+                    return Err(io::Error::other("another user may have written it"));
+                }
                 file.take(BYTES_MAX).read_to_end(&mut bytes)?;
             }
             Place::Object(store, object) => match store.reader(object)? {
@@ -206,11 +211,19 @@ impl Marker {
         rustix::fs::syncfs(&handle)?;
         let mut file = NamedTempFile::new_in(dir)?;
         file.write_all(bytes)?;
-        file.as_file().set_permissions(Permissions::from_mode(self.plan.mode))?;
+        file.as_file().set_permissions(Permissions::from_mode(self.plan.mode & !WRITABLE_BY_OTHERS))?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         handle.sync_all()
     }
+}
+
+/// Whether nobody but this user, or root, can have written the file: others could plant a marker to keep results from
+/// being fetched.
+fn is_own(file: &Metadata) -> bool {
+    let by_whom = [rustix::process::geteuid().as_raw(), 0];
+    let is_closed = file.mode() & WRITABLE_BY_OTHERS == 0;
+    file.is_file() && file.nlink() == 1 && is_closed && by_whom.contains(&file.uid())
 }
 
 /// The options that decide which results there are, and what they hold. Header fields and logins aren't among them, as

@@ -11,7 +11,7 @@ use haul_fetch::{Error, Failed, FetchJob};
 use crate::fleet::NodePlan;
 use crate::fleet::lines::FleetNode;
 use crate::fleet::slices::LineEnd;
-use crate::report::exit::Problem;
+use crate::report::exit::{Exit, Problem};
 use crate::report::reporter::message;
 use crate::report::voice::Voice;
 use crate::stores::objects::is_object;
@@ -21,6 +21,11 @@ pub(in crate::get) fn join(plan: NodePlan, dir: &Path, voice: &Voice) -> Result<
     let (server, _) = plan.open()?;
     let directory = (!is_object(dir)).then(|| dir.to_owned());
     FleetNode::join(server, directory, voice)
+}
+
+/// Leaves the fleet. Returns the exit code of the run, which ended with `exit`.
+pub(in crate::get) fn leave(fleet: &FleetNode, exit: Exit) -> Exit {
+    if fleet.leave() { exit } else { exit.max(Exit::Failed) }
 }
 
 /// Tells the fleet how a line ended.
