@@ -11,7 +11,8 @@ use std::fs;
 use crate::repository::Repository;
 
 /// The folders of the libraries.
-const LIBRARIES: [&str; 8] = ["age-format", "engine", "fetch", "http1", "io", "queue", "seal", "store"];
+const LIBRARIES: [&str; 10] =
+    ["age-format", "engine", "fetch", "fleet", "http1", "io", "pack", "queue", "seal", "store"];
 
 /// Writes the listings.
 pub(crate) fn write(repository: &Repository) -> Result<(), String> {

@@ -37,8 +37,8 @@ pub(crate) enum FleetCommand {
 /// The run that is meant.
 #[derive(clap::Args)]
 pub(crate) struct FleetTargetArgs {
-    /// The run: redis://[[USER]:PASSWORD@]HOST[:PORT][/DB]/RUN, rediss:// with TLS, or redis+unix:///SOCKET/RUN. The
-    /// password may be in REDISCLI_AUTH instead
+    /// The run: redis://USER:PASSWORD@HOST:PORT/DB/RUN, of which HOST and RUN suffice; rediss:// with TLS, or
+    /// redis+unix:///SOCKET/RUN. The password may be in REDISCLI_AUTH instead
     #[arg(value_name = "REDIS_URL")]
     pub(crate) address: String,
     /// Print less (twice: nothing)
