@@ -9,6 +9,7 @@ pub(crate) mod engine_choice;
 pub(crate) mod environment;
 mod journal;
 pub(crate) mod options;
+pub(crate) mod own_file;
 pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod random;

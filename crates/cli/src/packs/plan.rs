@@ -18,6 +18,7 @@ use super::index::{for_each_member, is_age_file, read_error};
 use crate::args::PackArgs;
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
+use crate::run::own_file::open_own;
 use crate::stores::objects::is_object;
 
 /// The start of the names of shards.
@@ -185,7 +186,7 @@ fn is_shard(name: &OsStr) -> bool {
 }
 
 fn read(path: &Path, identities: &[Identity], earlier: &mut Earlier) -> Result<(), Error> {
-    let mut file = File::open(path).map_err(read_error)?;
+    let mut file = open_own(path).map_err(read_error)?;
     let add = |member| earlier.add(&member);
     if is_age_file(&mut file)? {
         for_each_member(&mut SealedFile::open(file, identities)?, add)

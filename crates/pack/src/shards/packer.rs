@@ -35,6 +35,9 @@ const WAIT: Duration = Duration::from_micros(500);
 const SHORTAGE_WAIT: Duration = Duration::from_millis(20);
 const SHORTAGE_WAITS_MAX: u32 = 3_000;
 
+/// Permission bits that no shard has: what its index says is believed.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+
 /// How a run packs.
 #[derive(Debug)]
 pub struct PackOptions {
@@ -48,7 +51,7 @@ pub struct PackOptions {
     pub shard_bytes: u64,
     /// The shards that are written at the same time.
     pub open_max: usize,
-    /// Permission bits of shards, and of members that have no source file.
+    /// Permission bits of members that have no source file, and of shards, which nobody else may write.
     pub mode: u32,
     /// The user and the group of members that have no source file.
     pub owner: u32,
@@ -293,7 +296,7 @@ impl Packer {
             root_bytes: Some(directory.as_os_str().len()),
             existing: Existing::Refuse,
             durability: *durability,
-            preserve: Preserve { mode: Some(*mode), ..Preserve::default() },
+            preserve: Preserve { mode: Some(*mode & !WRITABLE_BY_OTHERS), ..Preserve::default() },
             ..Publish::new(path)
         }
     }

@@ -4,15 +4,14 @@
 //! Owns: its name, what it holds, when it counts, writing it after everything else is durable.
 //! Does not own: which lines belong to a part ([`super::shard`]), the results.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use haul_io::reason;
 use haul_store::{Object, Store, WriterOptions};
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -23,11 +22,10 @@ use crate::report::exit::{Exit, Problem};
 use crate::report::redaction::redacted_url;
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
+use crate::run::own_file::{WRITABLE_BY_OTHERS, open_own};
 
 /// The longest marker that is read. Those that are written have less than 500 bytes.
 const BYTES_MAX: u64 = 4_096;
-/// Permission bits that no marker has.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// The form of markers.
 const VERSION: u32 = 1;
 
@@ -181,14 +179,12 @@ impl Marker {
         let mut bytes = Vec::new();
         match &self.place {
             Place::File(path) => {
-                // A link or a pipe was not written by this program.
-                let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-                let file = match OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path) {
+                let file = match open_own(path) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                     file => file?,
                 };
-                if !is_own(&file.metadata()?) {
-                    return Err(io::Error::other("another user may have written it"));
+                if file.metadata()?.nlink() != 1 {
+                    return Err(io::Error::other("it has a second name"));
                 }
                 file.take(BYTES_MAX).read_to_end(&mut bytes)?;
             }
@@ -216,14 +212,6 @@ impl Marker {
         file.persist(path).map_err(|error| error.error)?;
         handle.sync_all()
     }
-}
-
-/// Whether nobody but this user, or root, can have written the file: others could plant a marker to keep results from
-/// being fetched.
-fn is_own(file: &Metadata) -> bool {
-    let by_whom = [rustix::process::geteuid().as_raw(), 0];
-    let is_closed = file.mode() & WRITABLE_BY_OTHERS == 0;
-    file.is_file() && file.nlink() == 1 && is_closed && by_whom.contains(&file.uid())
 }
 
 /// The options that decide which results there are, and what they hold. Header fields and logins aren't among them, as

@@ -1,6 +1,8 @@
 //! `haul get --pack tar`.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use haul_testkit::{Answer, End, Request, Server, assert_same, seeded_bytes};
 use serde_json::Value;
@@ -186,5 +188,11 @@ fn what_shards_have_is_not_fetched_again() {
         assert_eq!(server.requests().len(), before + 10);
         let report: Value = serde_json::from_str(run.stdout_text().lines().last().unwrap()).unwrap();
         assert_eq!(report["unchanged"], 30);
+        // One that others may have written would keep what it names from being fetched.
+        let shard = fs::read_dir(workdir.path(dir)).unwrap().next().unwrap().unwrap().path();
+        assert_eq!(fs::metadata(&shard).unwrap().permissions().mode() & 0o022, 0);
+        fs::set_permissions(&shard, fs::Permissions::from_mode(0o664)).unwrap();
+        let refused = get("more", &["-c"], 2).stderr_text();
+        assert!(refused.contains("another user may have written it"), "{refused}");
     }
 }
