@@ -47,8 +47,8 @@ impl Node {
         wake: impl Fn() + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let random: Random = |out| {
-            // Without random bytes the system is of no use to anybody; the token is then that of no lease.
-            let _ = rand::fill(out);
+            // A token that another lease may have would acknowledge work that nobody did.
+            rand::fill(out).expect("the system has random bytes");
         };
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
