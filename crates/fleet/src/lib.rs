@@ -13,9 +13,13 @@
 //! Does not own: what a slice means, and how its results become durable.
 #![forbid(unsafe_code)]
 
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod address;
 mod connection;
-mod fake;
 mod member;
 mod node;
 mod run;
@@ -25,7 +29,6 @@ mod slice;
 
 pub use address::{Address, BadAddress};
 pub use connection::Connection;
-pub use fake::FakeServer;
 pub use member::{Ended, Finished, Member, Next, Outcome, SliceId};
 pub use node::Node;
 pub use run::{Kept, Run, RunError, Settings, Status};

@@ -1,7 +1,7 @@
 //! What a fleet needs of a server: to run a script, whole or not at all.
 //!
 //! Owns: calls, answers, failures.
-//! Does not own: connections ([`crate::connection`]), the server without a network ([`crate::fake`]).
+//! Does not own: connections ([`crate::connection`]).
 
 use std::fmt;
 

@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use haul_fleet::{
-    Ended, Failure, FakeServer, Finished, Member, Next, Outcome, Reply, Run, Server, Settings, pack, unpack,
+    Ended, Failure, Finished, Member, Next, Outcome, Reply, Run, Server, Settings, pack, unpack,
 };
+
+use crate::fake::FakeServer;
 
 /// Numbers that follow from a seed: SplitMix64.
 #[derive(Clone)]

@@ -1,4 +1,5 @@
 //! The lease contract: against a simulated server with seeds, and against Redis.
 
 mod contract;
+mod fake;
 mod redis;

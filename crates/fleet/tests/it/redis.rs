@@ -10,10 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use haul_fleet::{
-    Address, Call, Connection, Failure, FakeServer, Finished, Kept, Node, Outcome, Reply, Run, RunError,
-    Script, Server, Settings, pack, unpack,
+    Address, Call, Connection, Failure, Finished, Kept, Node, Outcome, Reply, Run, RunError, Script, Server,
+    Settings, pack, unpack,
 };
 use haul_testkit::{Link, Redis};
+
+use crate::fake::FakeServer;
 
 fn server(url: &str) -> Connection {
     let address: Address = format!("{url}/test").parse().unwrap();

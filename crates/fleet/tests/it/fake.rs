@@ -6,14 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::scripts::Script;
-use crate::server::{Call, Failure, Reply, Server};
+use haul_fleet::{Call, Failure, Reply, Script, Server};
 
 /// The states of one run.
 #[derive(Clone, Debug, Default)]
-pub struct FakeServer {
+pub(crate) struct FakeServer {
     /// The time in milliseconds.
-    pub now_ms: u64,
+    pub(crate) now_ms: u64,
     run: BTreeMap<String, String>,
     slices: BTreeMap<u64, Vec<u8>>,
     last_delivered: u64,
@@ -51,12 +50,12 @@ fn slice(id: &[u8]) -> u64 {
 
 impl FakeServer {
     /// A member of the run, as a number.
-    pub fn total(&self, name: &str) -> i64 {
+    pub(crate) fn total(&self, name: &str) -> i64 {
         self.run.get(name).map_or(0, |value| value.parse().unwrap_or(0))
     }
 
     /// The slices that were set aside.
-    pub fn set_aside(&self) -> usize {
+    pub(crate) fn set_aside(&self) -> usize {
         self.aside.len()
     }
 
@@ -284,7 +283,7 @@ impl Server for FakeServer {
             Script::Cancel => self.cancel(arguments),
             Script::Retry => self.retry(arguments),
             Script::List => self.list(arguments),
-            Script::Host => return Err(Failure::Refused("this server has no limits of hosts".to_owned())),
+            script => return Err(Failure::Refused(format!("{script:?} isn't simulated"))),
         })
     }
 }
