@@ -95,8 +95,11 @@ impl Record {
         recorded
     }
 
-    /// Whether `text` begins as a record of any version, as far as it goes: a power cut may leave nothing of it.
+    /// Whether `text` begins as a record of any version, as far as it goes. A power cut may leave nothing of it, or, on
+    /// ext4 and XFS, its length without its content: zeros from some place on.
     fn is_of_its_kind(&self, text: &[u8]) -> bool {
+        let written = text.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        let text = &text[..written];
         let word = self.magic.split_inclusive(|byte| *byte == b' ').next().unwrap_or_default();
         text.starts_with(word) || word.starts_with(text)
     }
@@ -191,6 +194,15 @@ mod tests {
         assert_eq!(one.parse(&one.text(b"", None)), Recorded::Ours(Vec::new()));
         for cut in 0..text.len() {
             assert_eq!(one.parse(&text[..cut]), Recorded::Nothing, "cut at {cut}");
+        }
+        for cut in 0..=text.len() {
+            let mut cut_short = text[..cut].to_vec();
+            assert!(one.is_of_its_kind(&cut_short), "cut at {cut}");
+            cut_short.resize(text.len(), 0);
+            assert!(one.is_of_its_kind(&cut_short), "without its content from {cut} on");
+        }
+        for foreign in [&b"m\0gic 1"[..], b"\0\0magic 1", b"a picture", b"magically\0"] {
+            assert!(!one.is_of_its_kind(foreign), "{foreign:?}");
         }
         let other = Record::new(Place::named("x"), b"magic 2", &Url::parse("http://h/x.tar?a").unwrap());
         assert_eq!(other.parse(&text), Recorded::Nothing);

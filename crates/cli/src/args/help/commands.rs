@@ -83,7 +83,6 @@ pub(super) const HELPS: [Help; 14] = [
             ("force", "Replace files that exist"),
             ("resume", "Resume partial files, skip complete ones"),
             ("sync", "Fetch only what changed since the last run"),
-            ("pack", "Pack results into few large files: tar"),
             ("checksums", "Expected checksums, in the format of sha256sum"),
             ("jobs", "Concurrent transfers [default: 64]"),
             ("limit_rate", "Bytes per second over all transfers, such as 1.5M"),
