@@ -3,6 +3,7 @@
 #[allow(unreachable_pub, reason = "the fuzz targets take the file as a public module")]
 mod checks;
 
+use haul_age_format::{Header, HeaderError};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -102,5 +103,13 @@ fn the_kept_corpus_has_the_properties() {
         let files = std::fs::read_dir(corpus.join(target)).unwrap();
         let count = files.map(|file| check(&std::fs::read(file.unwrap().path()).unwrap())).count();
         assert!(count > 0, "{target}");
+    }
+}
+
+#[test]
+fn marks_of_text_files_are_known_when_they_are_whole() {
+    for text in [&b"\xff\xfea\0g\0e\0"[..], b"\xfe\xff\0a\0g\0e", b"\xef\xbb\xbfage-encryption.org/v1\n"] {
+        checks::header(text);
+        assert_eq!(Header::parse(text), Err(HeaderError::Converted));
     }
 }

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use haul_age_format::{
-    ArmorDecoder, ArmorEncoder, CHUNK_BYTES, FileKey, Header, HybridIdentity, Identity, NONCE_BYTES, Parsed,
-    PluginFault, PluginReader, Recipient, StreamError, StreamOpener, StreamSealer, Turn, Unwrapping,
-    Wrapping, X25519Identity, open_header, seal_header,
+    ArmorDecoder, ArmorEncoder, CHUNK_BYTES, FileKey, Header, HeaderError, HybridIdentity, Identity,
+    NONCE_BYTES, Parsed, PluginFault, PluginReader, Recipient, StreamError, StreamOpener, StreamSealer, Turn,
+    Unwrapping, Wrapping, X25519Identity, open_header, seal_header,
 };
 
 const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
@@ -38,6 +38,8 @@ pub fn header(input: &[u8]) {
     for length in shorter {
         match Header::parse(&input[..length]) {
             Ok(Parsed::NeedMore) => {}
+            // Why it isn't one may show later: a mark of a text file has two or three bytes.
+            Err(HeaderError::NotAge) if whole == Err(HeaderError::Converted) => {}
             decided => assert_eq!(decided, whole, "{length} bytes decide"),
         }
     }
