@@ -35,14 +35,10 @@ impl Staged {
             return Ok(true);
         }
         if is_unnamed {
-            let replaces = existing == Existing::Replace;
-            let learned = self.directory.as_ref().map(|directory| directory.learned());
-            if !(replaces && learned.is_some_and(|learned| learned.replaces_files())) {
-                match io.done(self.link(path)).await {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists && replaces => {}
-                    result => return result.map(|()| true),
-                }
-                learned.inspect(|learned| learned.learn_replaces_files());
+            match io.done(self.link(path)).await {
+                Err(error)
+                    if error.kind() == io::ErrorKind::AlreadyExists && existing == Existing::Replace => {}
+                result => return result.map(|()| true),
             }
             // Only a rename replaces a file, so this one needs a temporary name first.
             let temporary = temporary_name(io, path);

@@ -24,7 +24,6 @@ pub(crate) struct Learned {
     stores_links: OnceLock<bool>,
     keeps_metadata: AtomicBool,
     lacks_links: AtomicBool,
-    replaces_files: AtomicBool,
 }
 
 impl Learned {
@@ -62,14 +61,5 @@ impl Learned {
 
     pub(crate) fn learn_lacks_links(&self) {
         self.lacks_links.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a file that may be replaced was there. The next ones are expected to be as well.
-    pub(crate) fn replaces_files(&self) -> bool {
-        self.replaces_files.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn learn_replaces_files(&self) {
-        self.replaces_files.store(true, Ordering::Relaxed);
     }
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 use std::{fs, io};
 
 use haul_io::{
-    Blocking, Buf, BufResult, Cancel, Completion, DirectoryCache, Durability, Existing, Io, Offset, Op,
-    Publish, Published, Staged, Value, run_ready,
+    Blocking, Buf, BufResult, Cancel, Completion, Durability, Existing, Io, Offset, Op, Publish, Published,
+    Staged, Value, run_ready,
 };
 use rustix::fs::{FlockOperation, flock};
 
@@ -151,10 +151,6 @@ impl Io for Recording {
         self.io.progress(bytes);
     }
 
-    fn directory_cache(&self) -> Option<&RefCell<DirectoryCache>> {
-        self.io.directory_cache()
-    }
-
     async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
         haul_io::write_file(self, publish, content).await
     }
@@ -201,23 +197,4 @@ fn a_file_is_synced_again_unless_its_directory_stores_links() {
             assert_eq!(named, after, "linked, then renamed over the other: {steps}");
         }
     }
-}
-
-#[test]
-fn a_directory_whose_files_are_replaced_is_not_asked_for_each_of_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let io = Recording::new(None);
-    let publish = |name: &str, existing| Publish { existing, ..publish(&dir.path().join(name)) };
-    let names = |publish: &Publish| io.write(publish).matches("name").count();
-    let (first, second, third) = ("first", "second", "third");
-    for name in [first, second] {
-        assert_eq!(names(&publish(name, Existing::Replace)), 1, "a free name is taken at once");
-    }
-    assert_eq!(names(&publish(first, Existing::Replace)), 3, "refused, then a temporary name and a rename");
-    assert_eq!(names(&publish(second, Existing::Replace)), 2, "nothing that is known to be refused");
-    assert_eq!(names(&publish(third, Existing::Replace)), 2, "a rename takes a free name as well");
-    assert_eq!(names(&publish("fourth", Existing::Refuse)), 1);
-    let (refused, _) = run_ready(io.write_file(publish(first, Existing::Refuse), Buf::from(b"x".to_vec())));
-    assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4, "no temporary name is left");
 }
