@@ -70,7 +70,7 @@ pub fn run_portable<J: Portable>(
     let mut run = Run::new(job, config, on_event);
     let pool = pool_size(config.engine).map(|size| {
         let io = Blocking::new(config.cancel.clone());
-        (size, WorkerPool::open(job, worker, size, &mut |out| io.random(out)))
+        (size, WorkerPool::open(job, worker, size, config.trace.is_some(), &mut |out| io.random(out)))
     });
     let engine = match pool {
         Some((_, Ok(pool))) => {

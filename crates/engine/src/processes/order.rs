@@ -26,6 +26,8 @@ pub(crate) struct Handshake {
     pub(crate) owner: u16,
     /// The number of jobs to run at once.
     pub(crate) threads: usize,
+    /// Whether replies say when each piece of work was carried out.
+    pub(crate) is_traced: bool,
 }
 
 /// A piece of work for a worker process. `T` is the task, `K` the token of its state.
@@ -62,7 +64,7 @@ pub(crate) struct Reply<O, E, K> {
     pub(crate) result: Result<ReplyValue<O, K>, ReplyFailure<E>>,
     pub(crate) phases: Phases,
     pub(crate) bytes: u64,
-    /// When it was carried out, and where; `None` if it wasn't.
+    /// When it was carried out, and where; `None` if it wasn't, or if nobody observes it.
     pub(crate) span: Option<Span>,
 }
 

@@ -103,7 +103,7 @@ mod tests {
             workers: Workers::default(),
         };
         let size = PoolSize { processes: NonZeroUsize::MIN, threads: NonZeroUsize::MIN };
-        let mut pool = WorkerPool::open(&Nothing, &command, size, &mut |_| {}).unwrap();
+        let mut pool = WorkerPool::open(&Nothing, &command, size, false, &mut |_| {}).unwrap();
         let pid = pool.pid(0).expect("the first worker was started");
         // This process claims in the name of that one.
         let worker = Worker::attach(pool.table.memfd()).unwrap();

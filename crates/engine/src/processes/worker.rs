@@ -95,6 +95,7 @@ pub fn work<J: Portable>() -> Result<(), WorkError> {
     let process = WorkerProcess {
         table: Arc::new(table),
         owner: head.owner,
+        is_traced: head.is_traced,
         cancel: Cancel::new()?,
         never: Cancel::new()?,
         company: RwLock::default(),
@@ -136,6 +137,7 @@ fn read_handshake(pipe: &mut impl Read) -> Result<Zeroizing<Vec<u8>>, WorkError>
 struct WorkerProcess {
     table: Arc<Worker>,
     owner: u16,
+    is_traced: bool,
     cancel: Cancel,
     /// A switch that is never triggered, for the steps that end a task.
     never: Cancel,
@@ -299,11 +301,11 @@ impl<J: Portable> WorkerThread<'_, J> {
             queued,
             alone: order.alone,
         };
-        let began = shared_clock();
+        let began = self.process.is_traced.then(shared_clock);
         let returned = execute(self.job, &io, work, Track::none()).await;
-        let span = Span::until_now(self.process.owner, self.number, began);
+        let span = began.map(|began| Span::until_now(self.process.owner, self.number, began));
         let (reply, state) = reply_for(self.job, returned, &mut |out| self.io.random(out));
-        let reply = Reply { span: Some(span), ..reply };
+        let reply = Reply { span, ..reply };
         match state {
             Some(state) if reply.result.is_ok() => self.joined = Some(Joined { start, state }),
             // No other process will ever know this state.

@@ -67,6 +67,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_millis(500);
 pub(crate) struct WorkerPool {
     command: WorkerCommand,
     threads: usize,
+    is_traced: bool,
     /// The job's specification, encoded; it follows the handshake of every worker.
     spec: Zeroizing<Vec<u8>>,
     /// Indexed by owner number. `None`: not started yet, or dead and not replaced.
@@ -131,7 +132,8 @@ impl fmt::Display for PoolRefused {
 }
 
 impl WorkerPool {
-    /// Creates the table and starts the first worker for the tasks of `job`.
+    /// Creates the table and starts the first worker for the tasks of `job`. If it `is_traced`, replies say when each
+    /// piece of work was carried out.
     ///
     /// # Errors
     /// If the system refuses the shared memory or the process, if there are too many, or if the job panics.
@@ -139,6 +141,7 @@ impl WorkerPool {
         job: &J,
         command: &WorkerCommand,
         size: PoolSize,
+        is_traced: bool,
         random: &mut dyn FnMut(&mut [u8]),
     ) -> Result<Self, PoolRefused> {
         let (processes, threads) = (size.processes.get(), size.threads.get());
@@ -157,6 +160,7 @@ impl WorkerPool {
         let mut pool = Self {
             command: command.clone(),
             threads,
+            is_traced,
             spec: catch(|| to_secret_bytes(&job.job_spec(random))).map_err(PoolRefused::Panicked)?,
             workers: (0..processes).map(|_| None).collect(),
             started: 0,
@@ -208,6 +212,7 @@ impl WorkerPool {
             supervisor_pid: rustix::process::getpid().as_raw_nonzero().get(),
             owner,
             threads: self.threads,
+            is_traced: self.is_traced,
         };
         let head = to_bytes(&handshake);
         let length = (head.len() + self.spec.len()) as u64;
