@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
+use crate::report::text::hex;
+
 /// Bytes that are hashed at once.
 const BLOCK_BYTES: usize = 256 * 1024;
 
@@ -50,11 +52,6 @@ impl ListDigest {
         let context = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         hex(context.finish().as_ref())
     }
-}
-
-/// `bytes` in hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl<R: Read> Read for Digested<R> {

@@ -32,11 +32,13 @@ pub(crate) fn quoted(text: &(impl AsRef<OsStr> + ?Sized)) -> String {
 /// The members of a JSON object that say what `name` is: the member `key` and, if the name isn't UTF-8, its bytes in
 /// hexadecimal digits in `key` with `_hex`, since the text alone may be that of another name.
 pub(crate) fn name_members(key: &str, name: &OsStr) -> impl Iterator<Item = (String, Value)> + use<> {
-    let hex = name.to_str().is_none().then(|| {
-        let digits: String = name.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        (format!("{key}_hex"), digits.into())
-    });
-    [(key.to_owned(), name.to_string_lossy().into())].into_iter().chain(hex)
+    let exact = name.to_str().is_none().then(|| (format!("{key}_hex"), hex(name.as_bytes()).into()));
+    [(key.to_owned(), name.to_string_lossy().into())].into_iter().chain(exact)
+}
+
+/// `bytes` in hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One line of a message, without characters that could manipulate a terminal or begin another line.

@@ -30,8 +30,17 @@ pub(crate) fn open_own(path: &Path) -> io::Result<File> {
 }
 
 fn is_own(file: &Metadata) -> bool {
-    let is_ours = [geteuid().as_raw(), 0].contains(&file.uid());
-    file.is_file() && is_ours && file.mode() & WRITABLE_BY_OTHERS == 0
+    file.is_file() && is_ours(file) && !is_writable_by_others(file)
+}
+
+/// Whether it belongs to this user or to root.
+pub(crate) fn is_ours(metadata: &Metadata) -> bool {
+    [geteuid().as_raw(), 0].contains(&metadata.uid())
+}
+
+/// Whether somebody else than its owner could write it.
+pub(crate) fn is_writable_by_others(metadata: &Metadata) -> bool {
+    metadata.mode() & WRITABLE_BY_OTHERS != 0
 }
 
 #[cfg(test)]

@@ -13,16 +13,14 @@ use std::path::{Path, PathBuf};
 
 use haul_io::reason;
 use rustix::fs::OFlags;
-use rustix::process::geteuid;
 
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
 use crate::run::environment::Environment;
+use crate::run::own_file::{is_ours, is_writable_by_others};
 
 /// The longest configuration file, in bytes.
 const BYTES_MAX: u64 = 1 << 20;
-/// Permission bits with which somebody else than the owner could write.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
 /// The permission bit of directories in which only owners remove files.
 const STICKY: u32 = 0o1000;
 
@@ -95,12 +93,12 @@ fn read_believed(path: &Path) -> Result<Option<String>, Doubt> {
 
 /// Doubts what another user could have written.
 fn check(metadata: &Metadata, what: &str, path: &Path) -> Result<(), Doubt> {
-    let owner = metadata.uid();
-    if ![0, geteuid().as_raw()].contains(&owner) {
+    if !is_ours(metadata) {
+        let owner = metadata.uid();
         let reason = format!("{what} belongs to another user (number {owner})");
         return Err(Doubt::Reason(reason, "--no-config goes without it".to_owned()));
     }
-    if metadata.mode() & WRITABLE_BY_OTHERS != 0 {
+    if is_writable_by_others(metadata) {
         let hint = format!("if its content is yours: chmod go-w {}", quoted(path));
         return Err(Doubt::Reason(format!("{what} can be written by other users"), hint));
     }
@@ -113,6 +111,7 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, chown};
 
     use rustix::fs::{CWD, Mode, mkfifoat};
+    use rustix::process::geteuid;
 
     use super::*;
 

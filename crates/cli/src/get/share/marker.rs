@@ -4,23 +4,22 @@
 //! Owns: its name, what it holds, when it counts, writing it after everything else is durable.
 //! Does not own: which lines belong to a part ([`super::shard`]), the results.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use haul_io::reason;
+use haul_io::{Blocking, Cancel, Durability, Existing, Io, Preserve, Publish, reason, run_ready};
 use haul_store::{Object, Store, WriterOptions};
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::shard::Shard;
 use crate::args::GetArgs;
-use crate::lists::digest::{ListDigest, hex};
+use crate::lists::digest::ListDigest;
 use crate::report::exit::{Exit, Problem};
 use crate::report::redaction::redacted_url;
-use crate::report::text::quoted;
+use crate::report::text::{hex, quoted};
 use crate::report::voice::Voice;
 use crate::run::own_file::{WRITABLE_BY_OTHERS, open_own};
 
@@ -203,14 +202,16 @@ impl Marker {
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // A part may have no URLs.
         fs::create_dir_all(dir)?;
-        let handle = File::open(dir)?;
-        rustix::fs::syncfs(&handle)?;
-        let mut file = NamedTempFile::new_in(dir)?;
-        file.write_all(bytes)?;
-        file.as_file().set_permissions(Permissions::from_mode(self.plan.mode & !WRITABLE_BY_OTHERS))?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        handle.sync_all()
+        rustix::fs::syncfs(&File::open(dir)?)?;
+        let mode = Some(self.plan.mode & !WRITABLE_BY_OTHERS);
+        let publish = Publish {
+            existing: Existing::Replace,
+            durability: Durability::Synced,
+            preserve: Preserve { mode, ..Preserve::default() },
+            ..Publish::new(path)
+        };
+        let io = Blocking::new(Cancel::new()?);
+        run_ready(io.write_file(publish, bytes.to_vec().into())).0.map(drop)
     }
 }
 
