@@ -273,7 +273,8 @@ if interval > 0 then
   set('next', first + count * interval)
 end
 redis.call('PEXPIRE', host, math.ceil((math.max(first - now, until_us - now, stale) + count * interval) / 1000) + 60000)
-return {permits, count, string.format('%.0f', math.max(0, first - now)), string.format('%.0f', math.max(0, until_us - now))}
+local function left(time) return string.format('%.0f', math.max(0, time - now)) end
+return {permits, count, left(first), left(until_us)}
 ";
 
 impl Script {

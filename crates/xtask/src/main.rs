@@ -45,7 +45,8 @@ chores:
   bench-seal --dir DIR [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME] [--with 'OPTIONS']
                         sealing against cp, in rounds, on file systems in images in DIR (root); --with adds a
                         contestant
-  scoreboard [--quick] [--dir DIR] [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME] [--write FILE]
+  scoreboard [--quick] [--dir DIR] [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME]
+             [--write FILE]
                         haul against every program that is installed, on tmpfs, ext4 and xfs (root; elsewhere in DIR),
                         into the tables of BENCHMARKS.md; --quick prints tables of tiny sizes
   bench-get …           the same for fetching from nginx, against curl and wget2

@@ -59,6 +59,7 @@ impl Messages {
     }
 }
 
-fn number(id: &str) -> &str {
+/// The number of a slice, which its ID begins with.
+pub(super) fn number(id: &str) -> &str {
     id.split('-').next().unwrap_or(id)
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::address::Target;
 use super::args::{FleetCancelArgs, FleetShowArgs};
+use super::messages::number;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::Lines;
 use crate::report::exit::{Exit, Problem};
@@ -37,9 +38,9 @@ pub(super) fn status(args: &FleetShowArgs, mut target: Target, voice: &Voice) ->
     let settings = status.settings();
     voice.data(format!("lease {:?}, {} deliveries", settings.lease, settings.deliveries_max));
     for (node, silent) in status.nodes.iter().filter(|(_, silent)| *silent < SILENCE_MAX) {
-        let name = node.split_once(' ').map_or(node.as_str(), |(_, name)| name);
+        let name = name_of(node);
         let work: Vec<_> = status.holders.iter().filter(|(_, holder)| holder == name).collect();
-        let slices: Vec<_> = work.iter().map(|(id, _)| id.split('-').next().unwrap_or(id)).collect();
+        let slices: Vec<_> = work.iter().map(|(id, _)| number(id)).collect();
         let slices =
             if slices.is_empty() { "no slice".to_owned() } else { format!("slice {}", slices.join(", ")) };
         voice.data(format!("{}: {slices}, heard {:.0} s ago", harmless(name), silent.as_secs_f64()));
@@ -147,6 +148,11 @@ impl Parts {
     }
 }
 
+/// The name for people of a node, which stands behind the one among consumers.
+fn name_of(node: &str) -> &str {
+    node.split_once(' ').map_or(node, |(_, name)| name)
+}
+
 fn totals(status: &Status) -> String {
     let total = |name| status.total(name);
     format!(
@@ -161,10 +167,10 @@ fn totals(status: &Status) -> String {
 
 fn object(status: &Status) -> Value {
     let Parts { done, aside, waiting } = Parts::of(status);
-    let nodes = status.nodes.iter().map(|(node, silent)| {
-        let name = node.split_once(' ').map_or(node.as_str(), |(_, name)| name);
-        json!({ "node": name, "silent_s": silent.as_secs_f64() })
-    });
+    let nodes = status
+        .nodes
+        .iter()
+        .map(|(node, silent)| json!({ "node": name_of(node), "silent_s": silent.as_secs_f64() }));
     json!({
         "event": "fleet",
         "state": status.state,

@@ -17,8 +17,8 @@ pub(super) fn contests(field: &Field<'_>, system: FileSystem) -> Result<Vec<Cont
     let mut contests = Vec::new();
     if field.options.files > 0 {
         let target = if system == FileSystem::Tmpfs { 0.5 } else { 0.75 };
-        let reason = "The server takes its share of the same cores, and creating the files takes another, whoever \
-                      fetches.";
+        let reason = "The server takes its share of the same cores, and creating the files takes another with every \
+                      client.";
         for scheme in ["http", "https"] {
             contests.push(small(field, server, scheme).aiming_at(target, reason));
         }

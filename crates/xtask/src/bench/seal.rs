@@ -24,8 +24,8 @@ pub(super) fn contests(field: &Field<'_>, system: FileSystem) -> Result<Vec<Cont
         contests.push(contest.aiming_at(target, reason));
     }
     if field.options.large_mib > 0 {
-        let reason = "ChaCha20-Poly1305 takes 0.41 s of processor time per GiB where `cp` only writes; on btrfs and XFS \
-                      `cp -r` shares blocks.";
+        let reason = "ChaCha20-Poly1305 takes 0.41 s of processor time per GiB where `cp` only writes; on btrfs and \
+                      XFS `cp -r` shares blocks.";
         let mut contest = sealing(field, "seal one large file", &field.large()?)?;
         if field.options.against_all {
             add_peers_with_files(&mut contest, field)?;
