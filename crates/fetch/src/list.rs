@@ -4,10 +4,10 @@
 //! Leaves: one outcome for each task.
 //! Not to be touched from outside: the queues of the scheduler, the progress that attempts leave in a task.
 
+mod directories;
 pub(crate) mod job;
 mod joining;
 mod lookahead;
-mod new_directories;
 mod open_files;
 mod prepare;
 pub(crate) mod progress;

@@ -4,13 +4,12 @@
 //! Does not own: the grammar of the options ([`crate::args`]), packing ([`haul_pack`]).
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs;
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use haul_io::{Blocking, Cancel, ChunkedFormat, Durability, is_temporary, remove_if_left, run_ready};
+use haul_io::{Blocking, Cancel, ChunkedFormat, Durability, Location, run_ready};
 use haul_pack::{Earlier, PackOptions, Packer};
 use haul_seal::{Error, Identity, SealedFile};
 
@@ -152,20 +151,24 @@ impl PackPlan {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(problem)?,
         };
+        self.sweep();
         let mut shards = Vec::new();
         for entry in entries {
             let name = entry.map_err(problem)?.file_name();
-            if is_temporary(&name) {
-                // Of a run that was killed, or of one that goes on.
-                let _ = File::open(&self.directory)
-                    .and_then(|directory| remove_if_left(directory.as_fd(), Path::new(&name)));
-            }
             if is_shard(&name) {
                 shards.push(self.directory.join(name));
             }
         }
         shards.sort();
         Ok(shards)
+    }
+
+    /// Removes what killed runs left in the directory.
+    fn sweep(&self) {
+        if let Ok(cancel) = Cancel::new() {
+            let inside = self.directory.join(PREFIX);
+            run_ready(haul_io::sweep(&Blocking::new(cancel), Location::named(&inside)));
+        }
     }
 }
 

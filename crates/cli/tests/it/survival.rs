@@ -110,16 +110,21 @@ fn follow(watched: &mut Watched, mut each: impl FnMut(&Watched, usize) -> bool) 
     outcomes
 }
 
+/// How many tasks end from one kill to the next, at least: kills in a row would hit the same task.
+const ENDED_BETWEEN_KILLS: usize = 10;
+
 /// Kills a worker after every few files. By chance, a file may reach the limit of worker deaths; it is then unchanged.
 fn survives_kills(engine: &str, seed: u64, files: usize, kills: usize, large_bytes: &[usize]) -> Outcomes {
     let fixture = Fixture::new(seed, files, large_bytes);
     let choices = seeded_bytes(seed, kills);
     let mut watched = fixture.start(engine, &["--durable", "never"]);
-    let mut killed = 0;
+    let (mut killed, mut ended_since) = (0, 0);
     let outcomes = follow(&mut watched, |watched, ended| {
+        ended_since += usize::from(watched.is_past_kill());
         let due = ended * kills / files;
-        if due > killed && killed < kills && watched.kill_worker(usize::from(choices[killed])) {
-            killed += 1;
+        let is_time = due > killed && killed < kills && ended_since >= ENDED_BETWEEN_KILLS;
+        if is_time && watched.kill_worker(usize::from(choices[killed])) {
+            (killed, ended_since) = (killed + 1, 0);
         }
         true
     });

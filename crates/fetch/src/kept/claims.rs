@@ -15,7 +15,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use haul_io::{Io, OpenMode};
+use haul_io::{Io, OpenMode, probe_name};
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
 use crate::Error;
@@ -180,7 +180,7 @@ async fn ignores_differences(io: &impl Io, path: &Path) -> bool {
 async fn ignores_differences_in(io: &impl Io, directory: &Path) -> bool {
     let mut random = [0; 8];
     io.random(&mut random);
-    let name = format!(".haul-{:016x}-\u{e9}.tmp", u64::from_ne_bytes(random));
+    let name = probe_name(u64::from_ne_bytes(random));
     let probe = directory.join(&name);
     if io.open(None, &probe, OpenMode::CreateNew).await.is_err() {
         return false;

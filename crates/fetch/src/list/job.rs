@@ -13,8 +13,8 @@ use haul_pack::Ticket;
 
 use crate::body::download::Download;
 use crate::kept::claims::Claims;
+use crate::list::directories::Directories;
 use crate::list::joining::Joining;
-use crate::list::new_directories::NewDirectories;
 use crate::list::open_files::OpenFilePermits;
 use crate::list::prepare::{Prepared, RunState, prepare};
 use crate::list::progress::Progress;
@@ -42,7 +42,7 @@ pub struct FetchJob {
     /// The names of results: each belongs to the first task that wants it.
     claims: Claims,
     /// The directories of results.
-    directories: NewDirectories,
+    directories: Directories,
     /// What is under way to other places than files.
     uploads: Uploads,
 }
@@ -67,7 +67,7 @@ impl FetchJob {
             shared,
             open_files: OpenFilePermits::default(),
             claims: Claims::default(),
-            directories: NewDirectories::default(),
+            directories: Directories::default(),
             uploads: Uploads::default(),
         }
     }

@@ -21,7 +21,7 @@ use crate::kept::existing;
 use crate::kept::partial::{Kept, Partial};
 use crate::kept::place::Place;
 use crate::kept::sync::{Sync, SyncStart};
-use crate::list::new_directories::NewDirectories;
+use crate::list::directories::Directories;
 use crate::packs::name::PackName;
 use crate::packs::sink::PackSink;
 use crate::transfer::attempt::Attempt;
@@ -44,7 +44,7 @@ pub(super) enum Prepared {
 pub(super) struct RunState<'a> {
     /// Of the names that servers choose, too.
     pub(super) claims: &'a Claims,
-    pub(super) directories: &'a NewDirectories,
+    pub(super) directories: &'a Directories,
     pub(super) uploads: &'a Uploads,
 }
 
@@ -67,6 +67,7 @@ pub(super) async fn prepare<I: Io>(
         }
         Destination::File(publish) => publish,
         Destination::Named(publish) => {
+            run.directories.enter(io, publish).await;
             let sink = Sink::file(FileSink::new(publish.clone(), None));
             let download = Download::new(sink, task.expected.clone()).stored_as(encoding);
             return Ok(Prepared::Download(Box::new(download.named_by_server(run.claims.clone()))));
@@ -83,10 +84,11 @@ pub(super) async fn prepare<I: Io>(
         }
         Destination::Discard => return Ok(Prepared::of(Sink::discard(u64::MAX), task, None)),
     };
+    let has_names = run.directories.enter(io, publish).await;
     if attempt.shared.config.sync || attempt.shared.config.resume {
         return Box::pin(prepare_kept(attempt, task, request, hop, publish)).await;
     }
-    if publish.existing == Existing::Refuse && run.directories.has(io, &publish.path).await {
+    if publish.existing == Existing::Refuse && has_names && io.stat_at(None, &publish.path).await.is_ok() {
         return Err(Error::Exists);
     }
     Ok(Prepared::of(Sink::file(FileSink::new(publish.clone(), None)), task, encoding))

@@ -125,7 +125,7 @@ fn merges_names(target: &Path) -> bool {
         return true;
     };
     let unique = hash(&(std::process::id(), target, std::time::SystemTime::now()));
-    let probe = directory.join(format!(".haul-{unique:016x}\u{e9}.tmp"));
+    let probe = directory.join(haul_io::probe_name(unique));
     let upper = directory.join(format!(".HAUL-{unique:016X}\u{e9}.TMP"));
     let decomposed = directory.join(format!(".haul-{unique:016x}e\u{301}.tmp"));
     if File::options().write(true).create_new(true).open(&probe).is_err() {

@@ -19,7 +19,7 @@ use super::placement::{Direction, NameError, Naming, Placement, TREE_IDENTITY_NA
 use super::secrets::Secrets;
 use super::seen_files::SeenFiles;
 use super::suffixed;
-use super::sweep::{self, Sweeper};
+use super::sweep::Sweeper;
 use super::tally::Tally;
 use super::tree::{Directory, Entry, Item, Tree};
 use super::visit::{MirroredDirectory, Visit};
@@ -314,10 +314,10 @@ impl Walk {
     fn task_of_entry(&mut self, tree: &Tree, entry: Entry) -> Option<Task> {
         let name = entry.path.file_name().expect("entries have names");
         if let Some(directory) = tree.current()
-            && sweep::is_leftover(directory, name, &entry.stat)
+            && haul_io::is_leftover(directory, name, &entry.stat)
         {
             if self.sweeper.is_some() {
-                sweep::remove(directory, name);
+                haul_io::remove_leftover(directory, name);
             }
             return None;
         }

@@ -3,14 +3,17 @@
 //! Owns: reading its output by lines, finding its workers, killing it at its deadline.
 //! Does not own: how it is started (see [`crate::Haul`]).
 
+use std::cell::Cell;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Lines, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdout};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::io::ioctl_fionread;
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::haul::Haul;
@@ -20,11 +23,18 @@ use super::haul::Haul;
 pub struct Watched {
     child: Child,
     pid: Pid,
-    lines: Lines<BufReader<ChildStdout>>,
+    stdout: BufReader<ChildStdout>,
+    /// How much of its output was read.
+    read_bytes: usize,
+    /// How much it had written when a worker was killed last.
+    written_bytes_at_kill: Cell<usize>,
     stderr: Option<JoinHandle<String>>,
     /// Dropping it ends the watchdog.
     _alive: Sender<()>,
 }
+
+/// The smallest pipe that Linux has.
+const PIPE_BYTES: usize = 4096;
 
 impl Haul {
     /// Starts the program with empty standard input and kills it at its deadline.
@@ -38,6 +48,8 @@ impl Haul {
         let mut child = self.start(&args).expect("the program can be started");
         let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         drop(child.stdin.take());
+        // What is read was written a moment ago, however late this process gets its turn.
+        fcntl_setpipe_size(&stdout, PIPE_BYTES).expect("a pipe can be small");
         let pid = Pid::from_child(&child);
         let (alive, watchdog) = channel::<()>();
         let timeout: Duration = self.time_limit();
@@ -51,14 +63,32 @@ impl Haul {
             let _ = BufReader::new(stderr).read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        Watched { child, pid, lines: BufReader::new(stdout).lines(), stderr: Some(stderr), _alive: alive }
+        Watched {
+            child,
+            pid,
+            stdout: BufReader::with_capacity(PIPE_BYTES, stdout),
+            read_bytes: 0,
+            written_bytes_at_kill: Cell::new(0),
+            stderr: Some(stderr),
+            _alive: alive,
+        }
     }
 }
 
 impl Watched {
     /// The next line of standard output; `None` at its end.
     pub fn next_line(&mut self) -> Option<String> {
-        self.lines.next().and_then(Result::ok)
+        let mut line = String::new();
+        self.read_bytes += self.stdout.read_line(&mut line).ok().filter(|&bytes| bytes > 0)?;
+        if line.ends_with('\n') {
+            line.pop();
+        }
+        Some(line)
+    }
+
+    /// Whether the line that was read last was written after the last kill of a worker.
+    pub fn is_past_kill(&self) -> bool {
+        self.read_bytes > self.written_bytes_at_kill.get()
     }
 
     /// Its current worker processes.
@@ -74,7 +104,12 @@ impl Watched {
         let workers = self.workers();
         match workers.get(choice % workers.len().max(1)) {
             // If the worker has died meanwhile, it is a zombie or the call fails.
-            Some(worker) => kill_process(*worker, Signal::KILL).is_ok(),
+            Some(worker) => {
+                let killed = kill_process(*worker, Signal::KILL).is_ok();
+                let unread = ioctl_fionread(self.stdout.get_ref()).unwrap_or(0) as usize;
+                self.written_bytes_at_kill.set(self.read_bytes + self.stdout.buffer().len() + unread);
+                killed
+            }
             None => false,
         }
     }
