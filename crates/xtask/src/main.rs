@@ -30,7 +30,7 @@ chores:
   tidy                  what clippy can't check: circles of modules, sizes, contracts, layers, English, the map
   public-api [--write]  compares the public interfaces of the libraries with their listings, or writes these
   feature-costs [--timed]
-                        the crates that each feature of the libraries builds, and the seconds, from empty folders
+                        the crates that each feature of the libraries builds, and the processor's seconds for them
   soak --minutes N [--seed S] [--kind trees|fetches|differential] [--faults F] [--spare-threads]
                         random mixtures of haul's commands under faults for N minutes, to the first fault or the F-th
   soak --seed S --step K
