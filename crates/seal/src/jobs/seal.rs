@@ -71,7 +71,7 @@ impl SealJob {
         if self.options.update && self.is_up_to_date(io, &source.stat, pair).await {
             return Ok(Step::Done(Outcome::Skipped(SkipReason::Unchanged)));
         }
-        self.options.check_target(io, pair).await?;
+        self.options.check_target(io, pair.target()).await?;
         let publish = self.options.publish(io, pair.target(), &source).await?;
         let header = self.header(io, task)?;
         if self.armored {
