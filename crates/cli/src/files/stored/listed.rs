@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(target("d/a").as_deref(), Some(Path::new("s3://bucket/out/d/a.age")));
         assert_eq!((target("d/a.age"), target("d/")), (None, None));
         let force = FileOptions { existing: Existing::Replace, ..FileOptions::default() };
-        assert!(Listed::new(Path::new("s3://b/in/"), &placement("out"), force).is_err());
-        assert!(Listed::new(Path::new("s3://b/in/"), &placement("s3://b/out/"), force).is_ok());
+        assert!(Listed::new(Path::new("s3://bucket/in/"), &placement("out"), force).is_err());
+        assert!(Listed::new(Path::new("s3://bucket/in/"), &placement("s3://bucket/out/"), force).is_ok());
     }
 }
