@@ -112,19 +112,12 @@ impl StoredFiles {
             Sources::Objects(listed) => listed.problem(&error),
             Sources::Files(_) => problem("write to", moving.output.unwrap_or(Path::new("s3://")), &error),
         })?;
-        let looks_first = self.looks_first(&store, moving)?;
+        self.check_conditions(&store, moving)?;
         let root_bytes = moving.output.map_or(0, |output| output.as_os_str().len());
         let Self { sources, options } = self;
         let plugins = moving.plugins.clone();
-        let job = StoredJob {
-            action,
-            store: store.clone(),
-            options,
-            plugins,
-            cancel: cancel.clone(),
-            looks_first,
-            root_bytes,
-        };
+        let job =
+            StoredJob { action, store: store.clone(), options, plugins, cancel: cancel.clone(), root_bytes };
         match sources {
             Sources::Objects(listed) => {
                 let tally = listed.tally();
@@ -141,14 +134,14 @@ impl StoredFiles {
         }
     }
 
-    /// Whether the store is to be asked for an object before one of the same key is sent.
-    fn looks_first(&self, store: &Store, moving: &Moving<'_>) -> Result<bool, Problem> {
+    /// Finds what would fail for every object that is written, and says which conditions the store ignores.
+    fn check_conditions(&self, store: &Store, moving: &Moving<'_>) -> Result<(), Problem> {
         match moving.output.filter(|output| is_prefix(output)) {
             Some(output) if self.options.existing == Existing::Refuse => {
                 let bucket: Bucket = address(output).map_err(|error| problem("write to", output, &error))?;
-                ignores_conditions(store, &bucket, moving.voice)
+                ignores_conditions(store, &bucket, moving.voice).map(drop)
             }
-            _ => Ok(false),
+            _ => Ok(()),
         }
     }
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use haul_engine::{Event, Job, Report, Source, Step};
 use haul_io::{Cancel, Existing, Io, Location};
 use haul_seal::{
-    Error, ErrorKind, FileOptions, Identity, Outcome, Plugins, Recipient, Remarks, StreamOptions, Streamed,
-    Task, into_file_at, open_stream, seal_stream,
+    During, Error, ErrorKind, FileOptions, Identity, Outcome, Plugins, Recipient, Remarks, StreamOptions,
+    Streamed, Task, into_file_at, open_stream, seal_stream,
 };
 use haul_store::{Store, WriterOptions};
 
@@ -116,8 +116,6 @@ pub(super) struct StoredJob<A> {
     pub(super) options: FileOptions,
     pub(super) plugins: Arc<Plugins>,
     pub(super) cancel: Cancel,
-    /// See [`WriterOptions::looks_first`].
-    pub(super) looks_first: bool,
     /// The length of the directory for results: no link is followed beneath it.
     pub(super) root_bytes: usize,
 }
@@ -145,14 +143,29 @@ impl<A: Action> StoredJob<A> {
             // Sealed, it is longer by a header, and by 16 bytes for each 64 KiB.
             bytes: source.length().map(|bytes| bytes + bytes / 1024 + (1 << 20)),
             replace: self.options.existing == Existing::Replace,
-            looks_first: self.looks_first,
+            looks_first: false,
             modified: source.modified().filter(|_| self.options.preserve),
             ..WriterOptions::default()
         }
     }
 
+    /// Looks for an object that would refuse the result, before the source is read: after a run that ended early, most
+    /// are there. One that appears later is found by the condition of the request.
+    fn check_target(&self, target: &Path) -> Result<(), Error> {
+        if self.options.existing == Existing::Replace || !is_object(target) {
+            return Ok(());
+        }
+        let error = objects::at(During::Create);
+        let object = objects::address(target).map_err(error)?;
+        match self.store.stat(&object).map_err(error)? {
+            Some(_) => Err(Error::Exists),
+            None => Ok(()),
+        }
+    }
+
     /// Does the task from its source to `target`.
     fn convey(&self, task: &Task, target: &Path) -> Result<Outcome, Error> {
+        self.check_target(target)?;
         let source = self.source(task)?;
         let options = self.stream_options(source.length());
         let mut remarks = Remarks::default();

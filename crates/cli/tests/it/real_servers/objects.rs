@@ -147,6 +147,22 @@ fn keys_that_lead_elsewhere_are_refused() {
 }
 
 #[test]
+fn objects_that_are_there_are_not_sent_again() {
+    let fake = FakeStore::default();
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul_for(&fake.server.url(""), dir.path());
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    Tree::seeded(5).files(6).sizes(1..=1_000).write(&dir.path().join("plain")).unwrap();
+    let seal = || haul.run(["seal", "-r", &recipient, "-o", "s3://bucket/out/", "plain"]);
+    seal().expect_status(0);
+    assert_eq!(fake.count("PUT", "/out/file"), 6);
+    fs::write(dir.path().join("plain/new"), "new").unwrap();
+    let said = seal().expect_status(1).stderr_text();
+    assert!(said.contains("exists already") && said.contains("1 file sealed, 6 failed"), "{said}");
+    assert_eq!((fake.count("PUT", "/out/file"), fake.count("PUT", "/out/new")), (6, 1));
+}
+
+#[test]
 fn failures_of_a_store_are_named() {
     let Some(weed) = Weed::start() else { return };
     let dir = tempfile::tempdir().unwrap();
