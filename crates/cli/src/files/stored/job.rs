@@ -21,7 +21,7 @@ use haul_store::{Store, WriterOptions};
 
 use crate::files::describe::failures;
 use crate::files::stream::opened::{SourceChanged, StreamSource};
-use crate::report::describe::{Reportable, Setting};
+use crate::report::describe::{Reportable, Setting, Subject};
 use crate::report::text::quoted;
 use crate::stores::objects::{self, is_object};
 
@@ -182,10 +182,8 @@ impl<A: Action> StoredJob<A> {
                 streamed
             })
         };
-        let streamed = streamed.map_err(|error| match SourceChanged::is_cause_of(&error) {
-            true => Error::SourceChanged,
-            false => error,
-        })?;
+        let streamed = streamed
+            .map_err(|error| if SourceChanged::is_cause_of(&error) { Error::SourceChanged } else { error })?;
         let Streamed { plain_bytes, sealed_bytes } = streamed;
         Ok(Outcome::File { plain_bytes, sealed_bytes, remarks })
     }
@@ -229,11 +227,7 @@ impl<A: Action> Reportable for StoredJob<A> {
     const NEEDS_TASKS: bool = A::NEEDS_TASKS;
 
     fn message(&self, task: &Task, error: &Error) -> String {
-        let target = match task {
-            Task::File { target, .. } if !target.as_os_str().is_empty() => Some(quoted(target)),
-            _ => None,
-        };
-        failures::message(error, target.as_deref())
+        failures::message(error, task.target().map(quoted).as_deref())
     }
 
     fn hint(&self, task: &Task, error: &Error) -> Option<Cow<'static, str>> {
