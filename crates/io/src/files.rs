@@ -4,6 +4,7 @@
 //! Leaves: a published file, or nothing.
 //! Private: temporary names, and whether a staged file has one.
 
+mod alike;
 mod arrivals;
 mod cache;
 mod copying;
@@ -16,6 +17,7 @@ pub(crate) mod sparse;
 mod staged;
 pub(crate) mod temporary;
 
+pub use alike::{folded, probe_aliases};
 pub use arrivals::move_arrived;
 pub use cache::{drop_cached, spare_cache};
 pub use copying::{Copying, copy_range};

@@ -122,7 +122,7 @@ impl Ask {
                 Verdict::AskPlain
             }
             Ok(RangeAnswer::Whole) => Verdict::TakeWhole,
-            Ok(RangeAnswer::AlreadyComplete) => Verdict::Complete,
+            Ok(RangeAnswer::AlreadyComplete) => prefix.judge_claim_of_all(head),
             Err(RangeError::Unsatisfiable { total: None }) if prefix.may_be_all() => Verdict::AskLastByte,
             Ok(RangeAnswer::Part { .. } | RangeAnswer::Other) | Err(_) => Verdict::StartOver,
         })
@@ -162,6 +162,18 @@ fn is_whole(head: &ResponseHead) -> bool {
 }
 
 impl Prefix {
+    /// A 416 that says that the whole is as long as this. It proves nothing by itself where the length of the whole
+    /// isn't known otherwise: the bytes may be the beginning of another representation, which was longer.
+    fn judge_claim_of_all(&self, head: &ResponseHead) -> Verdict {
+        if self.validators.contradicted_by(&head.headers) {
+            Verdict::StartOver
+        } else if self.validators.total == Some(self.bytes) {
+            Verdict::Complete
+        } else {
+            Verdict::AskLastByte
+        }
+    }
+
     /// Whether no byte may be missing, as far as the length is known.
     fn may_be_all(&self) -> bool {
         self.validators.total.is_none_or(|total| total == self.bytes)
@@ -269,6 +281,24 @@ mod tests {
         let all = Prefix { bytes: 10, ..start() };
         let judged = Ask::IfRange.judge(Some(&all), &head("416 x\r\nContent-Range: bytes */10"), false);
         assert_eq!(judged.unwrap(), Verdict::Complete);
+    }
+
+    #[test]
+    fn a_416_that_says_the_length_proves_nothing_of_a_whole_of_unknown_length() {
+        for (start, fields, verdict) in [
+            (of(10, Some(10)), "", Verdict::Complete),
+            (of(10, Some(10)), "\r\nETag: \"a\"", Verdict::Complete),
+            (of(10, Some(10)), "\r\nETag: \"b\"", Verdict::StartOver),
+            (of(10, Some(10)), "\r\nLast-Modified: Mon, 07 Nov 1994 08:49:37 GMT", Verdict::StartOver),
+            (of(10, None), "", Verdict::AskLastByte),
+            (of(10, None), "\r\nETag: \"a\"", Verdict::AskLastByte),
+            (of(10, None), "\r\nETag: \"b\"", Verdict::StartOver),
+        ] {
+            let answer = head(&format!("416 x\r\nContent-Range: bytes */10{fields}"));
+            for ask in [Ask::IfRange, Ask::PlainRange] {
+                assert_eq!(ask.judge(Some(&start), &answer, false).unwrap(), verdict, "{fields}");
+            }
+        }
     }
 
     #[test]
