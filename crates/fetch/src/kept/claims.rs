@@ -41,6 +41,8 @@ struct Claimed {
     exact: Hashes,
     /// Of names without what some file systems ignore, where that makes a difference.
     folded: Hashes,
+    /// Of names, folded, that no task may have.
+    reserved: Vec<u64>,
 }
 
 /// A set of hashes in several parts, so that one that grows is copied part by part.
@@ -72,24 +74,37 @@ impl Claims {
     /// Claims `path` for the caller's task.
     ///
     /// # Errors
-    /// [`Error::NameTaken`] if another task has it.
+    /// [`Error::NameTaken`] if another task has it, [`Error::NameReserved`] if no task may.
     pub(crate) async fn claim(&self, io: &impl Io, path: &Path) -> Result<(), Error> {
         let path = lexical(path);
-        let exact = self.hash(path.as_os_str().as_encoded_bytes());
-        let folded = match folded(&path) {
-            Some(folded) => self.hash(folded.as_bytes()),
-            None => exact,
-        };
-        let key = Key { exact, folded };
+        let key = self.key(&path);
         match self.try_claim(key, false) {
             Attempted::Claimed => Ok(()),
-            Attempted::Taken => Err(Error::NameTaken),
-            Attempted::MaybeTaken if Box::pin(ignores_differences(io, &path)).await => Err(Error::NameTaken),
+            Attempted::Taken => Err(self.taken(key)),
+            Attempted::MaybeTaken if Box::pin(ignores_differences(io, &path)).await => Err(self.taken(key)),
             Attempted::MaybeTaken => match self.try_claim(key, true) {
                 Attempted::Claimed => Ok(()),
-                Attempted::Taken | Attempted::MaybeTaken => Err(Error::NameTaken),
+                Attempted::Taken | Attempted::MaybeTaken => Err(self.taken(key)),
             },
         }
+    }
+
+    /// Gives `path` to no task.
+    pub(crate) fn reserve(&self, path: &Path) {
+        let key = self.key(&lexical(path));
+        self.try_claim(key, true);
+        self.claimed().reserved.push(key.folded);
+    }
+
+    fn key(&self, path: &Path) -> Key {
+        let exact = self.hash(path.as_os_str().as_encoded_bytes());
+        let folded = folded(path).map_or(exact, |folded| self.hash(folded.as_bytes()));
+        Key { exact, folded }
+    }
+
+    /// Why a task can't have the name with `key`.
+    fn taken(&self, key: Key) -> Error {
+        if self.claimed().reserved.contains(&key.folded) { Error::NameReserved } else { Error::NameTaken }
     }
 
     /// As [`Claims::claim`], where names that differ in any way are different.
@@ -269,6 +284,18 @@ mod tests {
             claimed(&["d/x", "d/x", "d/y", "e/x", "./d/x", "d//x", "d/y"]),
             [true, false, true, true, false, false, false]
         );
+    }
+
+    #[test]
+    fn a_reserved_name_belongs_to_no_task() {
+        let sim = Sim::with_files(1, Files::default());
+        let claims = Claims::default();
+        claims.reserve(Path::new("./d/List"));
+        for (path, is_reserved) in [("d/List", true), ("d//List", true), ("d/list", false), ("List", false)] {
+            let claimed = sim.run(claims.claim(&sim, Path::new(path))).unwrap();
+            assert_eq!(matches!(claimed, Err(Error::NameReserved)), is_reserved, "{path}");
+        }
+        assert!(matches!(sim.run(claims.claim(&sim, Path::new("List"))), Some(Err(Error::NameTaken))));
     }
 
     #[test]

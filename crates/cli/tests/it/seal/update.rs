@@ -62,7 +62,8 @@ fn what_is_no_complete_age_file_is_no_result() {
         let mut update = vec!["seal", "--update", "-r", recipient.trim(), "-o", "out", "tree"];
         update.extend(armor);
         workdir.run(&update).expect_status(0);
-        let (result, time) = (workdir.read("out/f.age"), workdir.path("tree/f").metadata().unwrap().modified());
+        let (result, time) =
+            (workdir.read("out/f.age"), workdir.path("tree/f").metadata().unwrap().modified());
         let mut longer = b"age-encryption.org/v1\n-> X25519 A\nAAAA\n".to_vec();
         longer.extend(&result[b"age-encryption.org/v1\n".len()..]);
         for damaged in [vec![0; result.len()], Vec::new(), result[..30].to_vec(), longer] {
