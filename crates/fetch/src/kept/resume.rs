@@ -144,6 +144,24 @@ fn judge_last_byte(prefix: &Prefix, head: &ResponseHead, answer: Result<RangeAns
     }
 }
 
+/// Whether a part answers the one range that the caller asked for, if there is one. A server may ignore the range.
+pub(crate) fn answers(request: &Request, head: &ResponseHead) -> bool {
+    let Some(asked) = request.headers.get(RANGE).and_then(|range| asked_range(range.to_str().ok()?)) else {
+        return true;
+    };
+    head.status != StatusCode::PARTIAL_CONTENT || matches!(asked.check(head), Ok(RangeAnswer::Part { .. }))
+}
+
+/// The range in the value of Range, if that is one range with a first byte.
+fn asked_range(value: &str) -> Option<RequestedRange> {
+    let (first, last) = value.trim().strip_prefix("bytes=")?.split_once('-')?;
+    let last = match last.trim() {
+        "" => None,
+        last => Some(last.parse().ok()?),
+    };
+    Some(RequestedRange { first: first.trim().parse().ok()?, last, total: None })
+}
+
 /// Whether the content is all of the representation, as far as status and Content-Range tell: some servers say 200 of
 /// a part, and some 206 of the whole.
 fn is_whole(head: &ResponseHead) -> bool {
@@ -353,6 +371,28 @@ mod tests {
             false,
         );
         assert_eq!(judged.unwrap(), Verdict::Complete);
+    }
+
+    #[test]
+    fn a_part_must_be_of_the_range_that_was_asked_for() {
+        let part = |range: &str| head(&format!("206 x\r\nContent-Range: {range}"));
+        for (asked, answer, is_right) in [
+            ("bytes=5-9", part("bytes 5-9/20"), true),
+            ("bytes=5-9", part("bytes 5-7/20"), true),
+            ("bytes=5-", part("bytes 5-19/20"), true),
+            ("bytes=5-9", part("bytes 0-9/20"), false),
+            ("bytes=5-9", part("bytes 5-10/20"), false),
+            ("bytes=5-9", head("206 x"), false),
+            ("bytes=5-9", head("206 x\r\nContent-Type: multipart/byteranges; boundary=x"), false),
+            ("bytes=5-9", head("200 x"), true),
+            ("bytes=-9", part("bytes 11-19/20"), true),
+            ("bytes=0-1,5-9", head("206 x\r\nContent-Type: multipart/byteranges; boundary=x"), true),
+            ("lines=5-9", part("lines 5-9/20"), true),
+        ] {
+            let request = Request::get("http://h/x").header("Range", asked);
+            assert_eq!(answers(&request, &answer), is_right, "{asked} {answer:?}");
+        }
+        assert!(answers(&Request::get("http://h/x"), &part("bytes 0-9/20")));
     }
 
     #[test]
