@@ -41,8 +41,8 @@ struct Claimed {
     exact: Hashes,
     /// Of names without what some file systems ignore, where that makes a difference.
     folded: Hashes,
-    /// Of names, folded, that no task may have.
-    reserved: Vec<u64>,
+    /// Of names of files that no task may have.
+    reserved: Vec<Key>,
 }
 
 /// A set of hashes in several parts, so that one that grows is copied part by part.
@@ -78,33 +78,39 @@ impl Claims {
     pub(crate) async fn claim(&self, io: &impl Io, path: &Path) -> Result<(), Error> {
         let path = lexical(path);
         let key = self.key(&path);
+        match self.is_reserved(key) {
+            Some(true) => return Err(Error::NameReserved),
+            Some(false) if Box::pin(ignores_differences(io, &path)).await => return Err(Error::NameReserved),
+            _ => {}
+        }
         match self.try_claim(key, false) {
             Attempted::Claimed => Ok(()),
-            Attempted::Taken => Err(self.taken(key)),
-            Attempted::MaybeTaken if Box::pin(ignores_differences(io, &path)).await => Err(self.taken(key)),
+            Attempted::Taken => Err(Error::NameTaken),
+            Attempted::MaybeTaken if Box::pin(ignores_differences(io, &path)).await => Err(Error::NameTaken),
             Attempted::MaybeTaken => match self.try_claim(key, true) {
                 Attempted::Claimed => Ok(()),
-                Attempted::Taken | Attempted::MaybeTaken => Err(self.taken(key)),
+                Attempted::Taken | Attempted::MaybeTaken => Err(Error::NameTaken),
             },
         }
     }
 
-    /// Gives `path` to no task.
+    /// Gives the file `path` to no task.
     pub(crate) fn reserve(&self, path: &Path) {
         let key = self.key(&lexical(path));
-        self.try_claim(key, true);
-        self.claimed().reserved.push(key.folded);
+        self.claimed().reserved.push(key);
+    }
+
+    /// Whether the name with `key` is reserved; `Some(false)` if only the file system can tell.
+    fn is_reserved(&self, key: Key) -> Option<bool> {
+        let claimed = self.claimed();
+        let alike = claimed.reserved.iter().filter(|one| one.folded == key.folded);
+        alike.map(|one| one.exact == key.exact).max()
     }
 
     fn key(&self, path: &Path) -> Key {
         let exact = self.hash(path.as_os_str().as_encoded_bytes());
         let folded = folded(path).map_or(exact, |folded| self.hash(folded.as_bytes()));
         Key { exact, folded }
-    }
-
-    /// Why a task can't have the name with `key`.
-    fn taken(&self, key: Key) -> Error {
-        if self.claimed().reserved.contains(&key.folded) { Error::NameReserved } else { Error::NameTaken }
     }
 
     /// As [`Claims::claim`], where names that differ in any way are different.
@@ -296,6 +302,7 @@ mod tests {
             assert_eq!(matches!(claimed, Err(Error::NameReserved)), is_reserved, "{path}");
         }
         assert!(matches!(sim.run(claims.claim(&sim, Path::new("List"))), Some(Err(Error::NameTaken))));
+        assert!(claims.claim_exactly(Path::new("d/List")).is_ok(), "a member of a shard is no file");
     }
 
     #[test]

@@ -72,7 +72,7 @@ impl FetchJob {
         }
     }
 
-    /// Gives `names` to no result, as the caller itself uses files there.
+    /// Gives `names` to no file, as the caller itself uses files there.
     pub fn reserving(self, names: &[PathBuf]) -> Self {
         names.iter().for_each(|name| self.claims.reserve(name));
         self

@@ -114,7 +114,8 @@ impl SealJob {
         let (count, start) = io.read_full(&file, buf, RESULT_START_BYTES, Offset::At(0)).await;
         let sealed_bytes = Layout::of_plain(source.bytes).sealed_bytes();
         let fits = match Header::parse(start.filled()) {
-            _ if self.armored => is_armored(start.filled()),
+            // Text is a third longer, and the header is text as well.
+            _ if self.armored => is_armored(start.filled()) && result.bytes > sealed_bytes / 3 * 4,
             Ok(Parsed::Complete { len, .. }) => (len + NONCE_BYTES) as u64 + sealed_bytes == result.bytes,
             // One with very many recipients.
             Ok(Parsed::NeedMore) if start.filled().len() == RESULT_START_BYTES => {

@@ -176,12 +176,11 @@ fn a_list_of_failures_goes_into_a_pipe_that_stays_one() {
 fn no_result_takes_the_place_of_a_file_that_the_run_uses() {
     let server = Server::start(|_| Answer::ok("of the server"));
     for engine in ["serial", "threads=2", "uring=1x8"] {
-        let workdir = Workdir::new();
         let url = server.url("/own");
-        workdir.write("list", format!("{url}\n"));
         for (option, place) in
             [("--failures", "-d"), ("--cookie-jar", "-d"), ("--trace", "-d"), ("--failures", "-o")]
         {
+            let workdir = Workdir::new();
             let place = [place, if place == "-d" { "." } else { "own" }];
             let mut args = vec!["get", "--force", "-e", engine, option, "own"];
             args.extend(place);
@@ -191,9 +190,11 @@ fn no_result_takes_the_place_of_a_file_that_the_run_uses() {
             let own = workdir.read("own");
             assert!(own != b"of the server", "{option}");
         }
+        let workdir = Workdir::new();
         workdir.write("own", format!("{url}\n"));
         let run = workdir.run(&["get", "--force", "-e", engine, "-i", "own"]).expect_status(1);
         assert!(run.stderr_text().contains("the run itself uses the file"), "{}", run.stderr_text());
         assert_eq!(workdir.read("own"), format!("{url}\n").into_bytes());
+        workdir.run(&["get", "-e", engine, "-i", "own", "--pack", "tar"]).expect_status(0);
     }
 }
