@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 use crate::report::exit::Problem;
 use crate::report::text::{last_name, quoted};
-use crate::run::device::is_descriptor;
 use crate::stores::objects::is_object;
+
+pub(super) use crate::run::device::is_descriptor;
 
 /// The inputs and the output of a command, as the user named them.
 #[derive(Debug)]

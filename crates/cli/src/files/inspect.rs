@@ -12,7 +12,7 @@ use haul_seal::{During, Error, Inspection, PostQuantum, Task, inspect, inspect_t
 use serde_json::{Map, Value};
 
 use super::describe::skip_reason;
-use super::endpoints::{self, PathKind, is_dash};
+use super::endpoints::{self, PathKind, is_dash, is_descriptor};
 use super::tasks::say_left_out;
 use super::verify::{check_suffix, sealed_files};
 use crate::args::InspectArgs;
@@ -20,7 +20,6 @@ use crate::report::describe::DescribeFailure;
 use crate::report::exit::{Exit, Problem};
 use crate::report::text::{counted, name_members, quoted};
 use crate::report::voice::Voice;
-use crate::run::device::is_descriptor;
 
 /// What `haul inspect` is to do.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use haul_io::{Durability, Existing};
 use haul_seal::{Direction, FileOptions, Filter, Placement, RekeyJob, Walk};
 
-use super::endpoints::is_dash;
+use super::endpoints::{is_dash, is_descriptor};
 use super::plan::{filter, walk};
 use super::tasks::{self, TaskContext};
 use crate::args::{DurableArg, RekeyArgs, SymlinksArg};
@@ -19,7 +19,6 @@ use crate::keys::recipients::RecipientSources;
 use crate::report::exit::{Exit, Problem};
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
-use crate::run::device::is_descriptor;
 use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
 use crate::run::plan::Plan;
