@@ -29,8 +29,8 @@ pub(crate) fn is_descriptor(path: &Path) -> bool {
     names.contains(&path) || path.parent().is_some_and(|parent| parents.contains(&parent))
 }
 
-/// Opens `path` if it is a device, a pipe or a descriptor. A pipe that nobody reads is waited for, at most for `timeout`
-/// or until a signal.
+/// Opens `path` if it is a device, a pipe or a descriptor. A pipe that nobody reads is waited for, at most for
+/// `timeout` or until a signal.
 pub(crate) fn open(path: &Path, timeout: Option<Duration>) -> Result<Option<File>, Problem> {
     let is_device = |kind: FileType| kind.is_char_device() || kind.is_block_device() || kind.is_fifo();
     // A socket can't be opened by a name.

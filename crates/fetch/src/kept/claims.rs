@@ -169,8 +169,8 @@ fn lexical(path: &Path) -> Cow<'_, Path> {
     Cow::Owned(path.components().filter(|part| !matches!(part, Component::CurDir)).collect())
 }
 
-/// Whether the directory of `path` takes names for one that differ in what some file systems ignore. Without a directory, or
-/// where it can't be written to, there is nothing yet that could be mixed up.
+/// Whether the directory of `path` takes names for one that differ in what some file systems ignore. Without a
+/// directory, or where it can't be written to, there is nothing yet that could be mixed up.
 async fn ignores_differences(io: &impl Io, path: &Path) -> bool {
     let mut directory = path.parent();
     loop {

@@ -148,10 +148,7 @@ impl<I: Io> Attempt<'_, I> {
                 return Ok(Step::Redirect(next));
             }
             let decoding = if is_ranged { None } else { self.decoding(request, head)? };
-            if !answers(request, head) {
-                return Err(Error::UnaskedPart);
-            }
-            let verdict = ask.judge(prefix.as_ref(), head, is_ranged)?;
+            let verdict = ask.judge(prefix.as_ref(), head, is_ranged && answers(request, head))?;
             match verdict.without_coded_parts(decoding.is_some()) {
                 Verdict::TakeWhole => {
                     download.check_source(&request.url, head)?;
