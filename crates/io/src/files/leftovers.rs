@@ -146,7 +146,9 @@ mod tests {
     fn a_second_name_counts_in_the_same_directory_only() {
         let folder = tempfile::tempdir().unwrap();
         let (here, there) = (folder.path().join("here"), folder.path().join("there"));
-        [&here, &there].map(|directory| std::fs::create_dir(directory).unwrap());
+        for directory in [&here, &there] {
+            std::fs::create_dir(directory).unwrap();
+        }
         let name = |number: u64| format!(".haul-{number:016x}.tmp");
         for (number, others) in
             [vec![], vec![here.join("a")], vec![there.join("b")], vec![here.join("c"), here.join("d")]]

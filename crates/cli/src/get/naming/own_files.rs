@@ -68,7 +68,7 @@ mod tests {
         let own = OwnFiles(own.map(path).into());
         let expected = ["list", "jar", "failed", "deep/log"].map(|name| path("out/./").join(name));
         assert_eq!(own.names(&OutputPlan::Directory, &path("out/./")), expected);
-        assert_eq!(own.names(&OutputPlan::Directory, &path("nowhere")), [PathBuf::new(); 0]);
+        assert!(own.names(&OutputPlan::Directory, &path("nowhere")).is_empty());
         for (output, is_own) in [("out/../other", true), ("link/list", true), ("out/other", false)] {
             let names = own.names(&OutputPlan::File(path(output)), Path::new("."));
             assert_eq!(names == [path(output)], is_own, "{output}");

@@ -141,7 +141,7 @@ fn a_home_that_this_user_may_not_enter_has_no_configuration_file() {
     if is_root() {
         command.uid(65_534).current_dir("/");
     } else {
-        std::fs::set_permissions(home, Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(home, Permissions::from_mode(0o000)).unwrap();
     }
     let output = command.output();
     std::fs::set_permissions(home, Permissions::from_mode(0o700)).unwrap();
