@@ -12,6 +12,8 @@ use crate::report::exit::Problem;
 use crate::report::text::{last_name, quoted};
 use crate::stores::objects::{is_object, is_prefix};
 
+pub(super) use crate::run::device::is_descriptor;
+
 /// The inputs and the output of a command, as the user named them.
 #[derive(Debug)]
 pub(super) struct Operands {
@@ -98,13 +100,6 @@ pub(super) fn input(inputs: &[PathBuf], kind: fn(&Path) -> PathKind) -> Result<O
         }
         _ => Ok(None),
     }
-}
-
-/// Whether `path` names an open descriptor of this process.
-pub(super) fn is_descriptor(path: &Path) -> bool {
-    let parents = ["/dev/fd", "/proc/self/fd"].map(Path::new);
-    let names = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(Path::new);
-    names.contains(&path) || path.parent().is_some_and(|parent| parents.contains(&parent))
 }
 
 /// Whether `path` stands for stdin or stdout.
