@@ -29,6 +29,7 @@ use super::transfers::{Transfers, Wanted, engine_for, segments};
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::fleet::NodePlan;
+use crate::fleet::lines::FleetNode;
 use crate::lists::failures::Failures;
 use crate::lists::length;
 use crate::lists::reader::List;
@@ -187,7 +188,8 @@ impl GetPlan {
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
         let naming = naming.packing(packer.clone());
         let logins = naming.logins();
-        let fleet = self.fleet.take().map(|plan| node::join(plan, &dir, voice)).transpose()?;
+        let join = |plan| node::join(plan, self.transfers.of_fleet(), &dir, voice);
+        let fleet = self.fleet.take().map(join).transpose()?;
         let args_count = self.urls.len() as u64;
         let digest = marker.as_ref().and_then(Marker::list_digest);
         let count = Arc::<AtomicU64>::default();
@@ -210,7 +212,8 @@ impl GetPlan {
             ..self.config
         };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
-        let limits = self.transfers.limits(&choice.engine);
+        let transfers = self.transfers.within(fleet.as_ref().map(FleetNode::limits).unwrap_or_default());
+        let limits = transfers.limits(&choice.engine);
         let json = self.run.report.json;
         let progress = Progress::start();
         if self.run.progress != ProgressForm::Hidden && self.shard.is_none() && fleet.is_none() {
@@ -221,7 +224,7 @@ impl GetPlan {
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
             .on_retry(|id, task, retry| retries.report(id, task, retry));
-        let source = PackSource::new(source, packer.clone());
+        let source = PackSource::new(node::sharing(source, fleet.as_ref()), packer.clone());
         let context = RunContext { choice: &choice, options: &self.run, progress, voice, cancel };
         let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
         let job = FetchJob::new(config);

@@ -1,4 +1,4 @@
-//! A node of a fleet: where its results go, and how each line ended.
+//! A node of a fleet: where its results go, the limits that it shares, and how each line ended.
 //!
 //! Owns: what the end of a task means for the line that it came from.
 //! Does not own: slices and leases ([`crate::fleet`]).
@@ -6,9 +6,10 @@
 use std::path::Path;
 
 use haul_engine::{Failure, Settled};
-use haul_fetch::{Error, Failed, FetchJob};
+use haul_fetch::{Error, Failed, FetchJob, HostSource};
 
 use crate::fleet::NodePlan;
+use crate::fleet::limits::FleetLimits;
 use crate::fleet::lines::FleetNode;
 use crate::fleet::slices::LineEnd;
 use crate::report::exit::{Exit, Problem};
@@ -16,11 +17,27 @@ use crate::report::reporter::message;
 use crate::report::voice::Voice;
 use crate::stores::objects::is_object;
 
-/// Joins a fleet, with results in `dir`, which may be a bucket.
-pub(in crate::get) fn join(plan: NodePlan, dir: &Path, voice: &Voice) -> Result<FleetNode, Problem> {
-    let (server, _) = plan.open()?;
+/// Joins a fleet, with results in `dir`, which may be a bucket. `limits` hold besides those of the run.
+pub(in crate::get) fn join(
+    plan: NodePlan,
+    limits: FleetLimits,
+    dir: &Path,
+    voice: &Voice,
+) -> Result<FleetNode, Problem> {
+    let (server, status) = plan.open()?;
     let directory = (!is_object(dir)).then(|| dir.to_owned());
-    FleetNode::join(server, directory, voice)
+    FleetNode::join(server, &status.settings(), limits, directory, voice)
+}
+
+/// Has `source` share the limits of hosts with the fleet, if there is one.
+pub(in crate::get) fn sharing<S, C, R>(
+    source: HostSource<S, C, R>,
+    fleet: Option<&FleetNode>,
+) -> HostSource<S, C, R> {
+    match fleet {
+        Some(fleet) => source.sharing(fleet.shares()),
+        None => source,
+    }
 }
 
 /// Leaves the fleet. Returns the exit code of the run, which ended with `exit`.
