@@ -176,12 +176,16 @@ impl Shares {
         self.ask_at(name, ask_at);
     }
 
-    /// Whether a transfer may start at the host: no other node can have its share yet.
+    /// Whether another transfer may start at the host: the node has a permit that [none uses](Shares::want), and no
+    /// other node can have its share yet.
     pub fn may_start(&mut self, name: &str, now: Duration) -> bool {
+        let is_counted = self.terms.per_host.is_some();
         let Some(host) = self.hosts.get_mut(name) else { return !self.terms.has_shares() };
-        let is_valid = host.is_valid(now);
-        host.is_told &= is_valid;
-        is_valid
+        let is_free = !is_counted || host.running < host.permits;
+        let may_start = host.is_valid(now) && is_free && (self.terms.rate.is_none() || host.part > 0);
+        // The user doesn't know of the share as it is now.
+        host.is_told &= may_start;
+        may_start
     }
 
     /// Takes a pause that a host has asked this node for.

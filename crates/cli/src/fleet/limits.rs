@@ -7,7 +7,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use haul_engine::SourceWaker;
-use haul_fetch::{HostChange, HostShare, LimitChange, SharedLimits};
+use haul_fetch::{HostChange, HostShare, LimitChange};
 use haul_fleet::{Connection, HostNews, Limiter, Settings, Terms};
 
 /// How long giving shares back may take.
@@ -58,27 +58,30 @@ impl FleetShares {
     pub(super) fn leave(&self) {
         self.limiter.leave(PATIENCE);
     }
-}
 
-impl SharedLimits for FleetShares {
-    fn has_shares(&self) -> bool {
+    /// See [`SharedLimits::has_shares`](haul_fetch::SharedLimits::has_shares).
+    pub(crate) fn has_shares(&self) -> bool {
         self.limiter.has_shares()
     }
 
-    fn want(&self, host: &str, running: usize, wanted: usize) {
+    /// See [`SharedLimits::want`](haul_fetch::SharedLimits::want).
+    pub(crate) fn want(&self, host: &str, running: usize, wanted: usize) {
         let number = |count: usize| count.try_into().unwrap_or(u32::MAX);
         self.limiter.want(host, number(running), number(wanted));
     }
 
-    fn may_start(&self, host: &str) -> bool {
+    /// See [`SharedLimits::may_start`](haul_fetch::SharedLimits::may_start).
+    pub(crate) fn may_start(&self, host: &str) -> bool {
         self.limiter.may_start(host)
     }
 
-    fn pause(&self, host: &str, pause: Duration) {
+    /// See [`SharedLimits::pause`](haul_fetch::SharedLimits::pause).
+    pub(crate) fn pause(&self, host: &str, pause: Duration) {
         self.limiter.pause(host, pause);
     }
 
-    fn changes(&self) -> Vec<HostChange> {
+    /// See [`SharedLimits::changes`](haul_fetch::SharedLimits::changes).
+    pub(crate) fn changes(&self) -> Vec<HostChange> {
         let change = |news| match news {
             HostNews::Share { host, permits, rate } => {
                 let share = HostShare { active_max: permits.try_into().unwrap_or(usize::MAX), rate };
@@ -89,11 +92,13 @@ impl SharedLimits for FleetShares {
         self.limiter.news().into_iter().map(change).collect()
     }
 
-    fn set_waker(&self, waker: Waker) {
+    /// See [`SharedLimits::set_waker`](haul_fetch::SharedLimits::set_waker).
+    pub(crate) fn set_waker(&self, waker: Waker) {
         self.waker.set(waker);
     }
 
-    fn ask_again_in(&self) -> Duration {
+    /// See [`SharedLimits::ask_again_in`](haul_fetch::SharedLimits::ask_again_in).
+    pub(crate) fn ask_again_in(&self) -> Duration {
         if self.limiter.has_news() { Duration::ZERO } else { self.waker.ask_again_in() }
     }
 }

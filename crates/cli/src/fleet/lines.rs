@@ -10,7 +10,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use haul_engine::{Next, SourceWaker};
-use haul_fetch::SharedLimits;
+use haul_fetch::Begin;
 use haul_fleet::{Connection, Ended, Finished, Node, Outcome, Settings, unpack};
 
 use super::address::node_name;
@@ -34,7 +34,7 @@ pub(crate) struct FleetNode(Arc<Shared>);
 struct Shared {
     node: Arc<Node>,
     limits: FleetLimits,
-    shares: Arc<FleetShares>,
+    shares: FleetShares,
     durable: Durable,
     waker: SourceWaker,
     state: Mutex<State>,
@@ -71,7 +71,7 @@ impl FleetNode {
         let (waker, limits) = (SourceWaker::default(), limits.within(settings));
         let (wake, of_shares) = (waker.clone(), server.another());
         let node = Arc::new(Node::join(server, &node_name(), move || wake.wake())?);
-        let shares = Arc::new(FleetShares::start(of_shares, &node.name(), limits, settings.lease)?);
+        let shares = FleetShares::start(of_shares, &node.name(), limits, settings.lease)?;
         node.want(1);
         let wake = waker.clone();
         let durable = Durable::start(directory, node.clone(), voice.clone(), move || wake.wake())?;
@@ -91,8 +91,8 @@ impl FleetNode {
     }
 
     /// What this node may do at each host.
-    pub(crate) fn shares(&self) -> Arc<dyn SharedLimits> {
-        self.0.shares.clone()
+    pub(crate) fn shares(&self) -> &FleetShares {
+        &self.0.shares
     }
 
     /// The next line that may be fetched now.
@@ -129,6 +129,20 @@ impl FleetNode {
 
     pub(crate) fn ask_again_in(&self) -> Duration {
         if self.lock().waits_for_lease { LEASE_INTERVAL } else { self.0.waker.ask_again_in() }
+    }
+
+    /// Whether the line that is known by `key` may be begun: it may have waited for its host for long.
+    pub(crate) fn may_begin(&self, key: &str) -> Begin {
+        let Some((taken, _)) = parsed(key) else { return Begin::Now };
+        let mut state = self.lock();
+        self.look(&mut state);
+        if !state.slices.has(&taken) {
+            Begin::Never
+        } else if self.0.node.may_start(&taken.id) {
+            Begin::Now
+        } else {
+            Begin::Later
+        }
     }
 
     /// Takes the end of the line that is known by `key`.

@@ -1,10 +1,12 @@
-//! Limits of hosts that several programs share, as the nodes of a fleet do.
+//! Limits of hosts, and tasks, that several programs share, as the nodes of a fleet do.
 //!
 //! Owns: the interface between a source and what speaks with the other programs.
 //! Does not own: the order of starts ([`crate::list::scheduler`]), how programs agree.
 
 use std::task::Waker;
 use std::time::Duration;
+
+use crate::FetchTask;
 
 /// What a [`HostSource`](crate::HostSource) asks of limits that it shares with other programs. No call may block: what
 /// takes time happens on other threads, which wake the source.
@@ -21,6 +23,12 @@ pub trait SharedLimits: Send + Sync {
     /// Whether the share of the host is still valid. If not, a change follows when it is again.
     fn may_start(&self, host: &str) -> bool;
 
+    /// Whether this program may begin `task`, where programs share tasks, too. Asked when nothing else holds it back.
+    fn may_begin(&self, task: &FetchTask) -> Begin {
+        let _ = task;
+        Begin::Now
+    }
+
     /// Takes a pause that a host has asked for.
     fn pause(&self, host: &str, pause: Duration);
 
@@ -34,6 +42,17 @@ pub trait SharedLimits: Send + Sync {
     fn ask_again_in(&self) -> Duration {
         Duration::MAX
     }
+}
+
+/// Whether a task may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// It may.
+    Now,
+    /// It may when this is asked again, perhaps.
+    Later,
+    /// Another program has it: it is dropped, and never ends.
+    Never,
 }
 
 /// A change at a host.

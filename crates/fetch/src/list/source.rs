@@ -15,7 +15,7 @@ use url::Url;
 use crate::list::lookahead::Lookahead;
 use crate::list::progress::Retry;
 use crate::list::scheduler::{Demand, Scheduler};
-use crate::list::shared_limits::{HostChange, LimitChange, SharedLimits};
+use crate::list::shared_limits::{Begin, HostChange, LimitChange, SharedLimits};
 use crate::list::task::Rescheduled;
 use crate::route::host_pause::HostPause;
 use crate::route::origin::Origin;
@@ -44,6 +44,9 @@ enum Item {
 
 /// How many tasks are read in one call before the engine's events are handled.
 const READ_MAX: usize = 1_024;
+
+/// When a task is looked at again that another program may have.
+const BEGIN_INTERVAL: Duration = Duration::from_millis(500);
 
 impl<S: Source<FetchTask>, C: FnMut() -> Duration> HostSource<S, C> {
     /// Schedules the tasks of `source`. `clock` returns the time since some fixed moment.
@@ -118,7 +121,10 @@ impl<S: Source<FetchTask>, C, R> HostSource<S, C, R> {
                     && lookahead.as_mut().is_none_or(|lookahead| lookahead.is_ready(host, now))
             };
             match self.scheduler.next(now, is_ready) {
-                Some(Item::New(task)) => return Next::Task(*task),
+                Some(Item::New(task)) => match self.begun(task, now) {
+                    Some(task) => return Next::Task(*task),
+                    None => continue,
+                },
                 Some(Item::Again(id)) => return Next::Again(id),
                 None if self.source_ended && self.scheduler.is_empty() => return Next::End,
                 None if self.source_ended || !self.scheduler.has_room() => return Next::Later,
@@ -225,6 +231,18 @@ impl<S, C, R> HostSource<S, C, R> {
                 shared.pause(&pause.origin.to_string(), pause.duration);
             }
         }
+    }
+
+    /// The task, if it may begin. If not, its turn is given back.
+    fn begun(&mut self, task: Box<FetchTask>, now: Duration) -> Option<Box<FetchTask>> {
+        let begin = self.shared.as_ref().map_or(Begin::Now, |shared| shared.may_begin(&task));
+        let Some(origin) = task.host().filter(|_| begin != Begin::Now) else { return Some(task) };
+        self.scheduler.requested(&origin, 0, now);
+        self.scheduler.ended(&origin, now);
+        if begin == Begin::Later {
+            self.scheduler.add_at(&origin, Item::New(task), now + BEGIN_INTERVAL);
+        }
+        None
     }
 
     /// Takes what other programs have changed.

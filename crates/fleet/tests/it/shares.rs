@@ -71,7 +71,11 @@ fn a_host_is_shared_and_what_one_gives_up_others_get() {
         settle(&mut one, &mut server);
     }
     server.now_ms = 400;
-    assert_eq!(share(&settle(&mut other, &mut server)).unwrap().0, 5);
+    assert_eq!(
+        share(&settle(&mut other, &mut server)),
+        Some((0, Some(0.0))),
+        "permits, but no part of the rate"
+    );
     server.now_ms = 550;
     assert_eq!(share(&settle(&mut one, &mut server)), Some((5, Some(25.0))));
     server.now_ms = 700;
@@ -182,7 +186,9 @@ fn a_share_that_is_given_back_and_wanted_again_is_told_again() {
 /// A node that starts transfers as its shares allow.
 struct Worker {
     shares: Shares,
-    permits: u32,
+    /// When the last call about the host was sent, and until when those that were answered hold.
+    sent: u64,
+    valid_until: u64,
     /// When each transfer ends.
     running: Vec<u64>,
     /// The same, of those whose share ran out meanwhile: they run on.
@@ -206,7 +212,8 @@ impl World {
         let shares = Shares::new(&format!("node{}", self.names), terms(Some(5), None));
         Worker {
             shares,
-            permits: 0,
+            sent: 0,
+            valid_until: 0,
             running: Vec::new(),
             outlived: Vec::new(),
             answer: None,
@@ -222,23 +229,21 @@ impl World {
         worker.outlived.retain(|end| *end > now);
         self.done += (ended - worker.running.len()) as u64;
         // Some nodes want much, some little, and at times nothing.
-        let wanted =
-            [9, 2, 1, 0][((now / 4_000 + index as u64) % 4) as usize].max(worker.running.len() as u32);
-        worker.shares.want(HOST, worker.running.len() as u32, wanted, ms(now));
-        for news in worker.shares.news() {
-            if let HostNews::Share { permits, .. } = news {
-                worker.permits = permits;
-            }
-        }
-        while running(worker) < worker.permits.min(wanted) && worker.shares.may_start(HOST, ms(now)) {
-            worker.running.push(now + 1 + self.random.below(LEASE / 3));
-        }
+        let running = |worker: &Worker| (worker.running.len() + worker.outlived.len()) as u32;
+        let wanted = [9, 2, 1, 0][((now / 4_000 + index as u64) % 4) as usize].max(running(worker));
         worker.shares.want(HOST, running(worker), wanted, ms(now));
+        while running(worker) < wanted && worker.shares.may_start(HOST, ms(now)) {
+            worker.running.push(now + 1 + self.random.below(LEASE / 3));
+            worker.shares.want(HOST, running(worker), wanted, ms(now));
+        }
         if let Some((at, _)) = &worker.answer {
             if *at > now {
                 return;
             }
             if let Some((_, answer)) = worker.answer.take() {
+                if answer.is_ok() && worker.sent > 0 {
+                    worker.valid_until = worker.sent + LEASE;
+                }
                 worker.shares.answered(answer, ms(now));
             }
         }
@@ -248,6 +253,8 @@ impl World {
 
     fn call(&mut self, index: usize, call: &Call, faults: bool) {
         let lost = || Err(Failure::Lost("lost".to_owned()));
+        let is_about_host = call.arguments.len() > 6;
+        self.workers[index].sent = if is_about_host { self.server.now_ms } else { 0 };
         let late = self.random.below(if faults && self.random.clone().chance(10) { LEASE } else { 20 });
         let answer = if faults && self.random.chance(8) {
             lost()
@@ -258,13 +265,13 @@ impl World {
         self.workers[index].answer = Some((self.server.now_ms + late, answer));
     }
 
-    /// Permits that are valid, and what was begun under them, are never more than allowed.
+    /// What was begun under shares that are valid is never more than allowed.
     fn check(&mut self, seed: u64) {
         let now = self.server.now_ms;
         let mut sum = 0;
         for worker in &mut self.workers {
-            if worker.shares.may_start(HOST, ms(now)) {
-                sum += worker.permits.max(worker.running.len() as u32);
+            if now < worker.valid_until {
+                sum += worker.running.len();
             } else {
                 worker.outlived.append(&mut worker.running);
             }

@@ -4,9 +4,12 @@
 //! Does not own: slices and leases ([`crate::fleet`]).
 
 use std::path::Path;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
 
 use haul_engine::{Failure, Settled};
-use haul_fetch::{Error, Failed, FetchJob, HostSource};
+use haul_fetch::{Begin, Error, Failed, FetchJob, FetchTask, HostChange, HostSource, SharedLimits};
 
 use crate::fleet::NodePlan;
 use crate::fleet::limits::FleetLimits;
@@ -35,7 +38,7 @@ pub(in crate::get) fn sharing<S, C, R>(
     fleet: Option<&FleetNode>,
 ) -> HostSource<S, C, R> {
     match fleet {
-        Some(fleet) => source.sharing(fleet.shares()),
+        Some(fleet) => source.sharing(Arc::new(Shared(fleet.clone()))),
         None => source,
     }
 }
@@ -57,4 +60,41 @@ pub(in crate::get) fn tell(fleet: &FleetNode, job: &FetchJob, settled: &Settled<
         Err(failure) => LineEnd::Failed(message(job, &settled.task, failure)),
     };
     fleet.ended(key, end);
+}
+
+/// What a node shares with the others of its fleet.
+struct Shared(FleetNode);
+
+impl SharedLimits for Shared {
+    fn has_shares(&self) -> bool {
+        self.0.shares().has_shares()
+    }
+
+    fn want(&self, host: &str, running: usize, wanted: usize) {
+        self.0.shares().want(host, running, wanted);
+    }
+
+    fn may_start(&self, host: &str) -> bool {
+        self.0.shares().may_start(host)
+    }
+
+    fn may_begin(&self, task: &FetchTask) -> Begin {
+        task.context.as_deref().map_or(Begin::Now, |key| self.0.may_begin(key))
+    }
+
+    fn pause(&self, host: &str, pause: Duration) {
+        self.0.shares().pause(host, pause);
+    }
+
+    fn changes(&self) -> Vec<HostChange> {
+        self.0.shares().changes()
+    }
+
+    fn set_waker(&self, waker: Waker) {
+        self.0.shares().set_waker(waker);
+    }
+
+    fn ask_again_in(&self) -> Duration {
+        self.0.shares().ask_again_in()
+    }
 }
