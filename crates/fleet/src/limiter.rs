@@ -33,8 +33,8 @@ struct State {
 }
 
 impl Limiter {
-    /// Shares the limits of `terms` as `node`, which is [its name](crate::Node::name) among consumers, by a connection of
-    /// its own. Calls `wake` whenever there are [news](Limiter::news).
+    /// Shares the limits of `terms` as `node`, which is [its name](crate::Node::name) among consumers, by a connection
+    /// of its own. Calls `wake` whenever there are [news](Limiter::news).
     ///
     /// # Errors
     /// If the system refuses a thread.

@@ -56,12 +56,12 @@ pub enum Script {
     /// Lists a part of what is stored by slice. Arguments: `done`, `failed`, `aside` or `reasons`, cursor (0 at the
     /// start). Answers the next cursor (0 at the end), and pairs.
     List,
-    /// Asks for shares of hosts. Arguments: node, the position in the news (empty at the start), the number of the call,
-    /// most permits at a host (0: no limit), 1 if there is a rate, the length of a lease in milliseconds; then for each
-    /// host its name, the permits and the part of the rate that the node uses, the permits that it wants (none to give
-    /// all back, -1 to ask for nothing), and the pause to begin in milliseconds. Parts are in millionths. Answers the
-    /// state; the position; pairs of hosts in the news and the milliseconds that each is paused for; and for each
-    /// host permits, the part, and 1 if others want more than they have.
+    /// Asks for shares of hosts. Arguments: node, the position in the news (empty at the start), the number of the
+    /// call, most permits at a host (0: no limit), 1 if there is a rate, the length of a lease in milliseconds; then
+    /// for each host its name, the permits and the part of the rate that the node uses, the permits that it wants (none
+    /// to give all back, -1 to ask for nothing), and the pause to begin in milliseconds. Parts are in millionths.
+    /// Answers the state; the position; pairs of hosts in the news and the milliseconds that each is paused for; and
+    /// for each host permits, the part, and 1 if others want more than they have.
     Hosts,
 }
 
@@ -234,8 +234,8 @@ const LIST: &str = "local known = {done = done, failed = failed, aside = aside, 
 return redis.call('HSCAN', known[ARGV[1]], ARGV[2], 'COUNT', 100)
 ";
 
-/// The record of a host is a word `NODE=call,permits,wanted,part,heard` for each node, with the time in milliseconds. Who
-/// has permits is a matter of the second where there are fewer than nodes.
+/// The record of a host is a word `NODE=call,permits,wanted,part,heard` for each node, with the time in milliseconds.
+/// Where there are fewer permits than nodes, the second decides who may have them.
 const HOSTS: &str = "local state = redis.call('HGET', run, 'state')
 if not state then return {'none'} end
 local node, cursor, call, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])

@@ -29,7 +29,6 @@ use super::transfers::{Transfers, Wanted, engine_for, segments};
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::fleet::NodePlan;
-use crate::fleet::lines::FleetNode;
 use crate::lists::failures::Failures;
 use crate::lists::length;
 use crate::lists::reader::List;
@@ -188,7 +187,7 @@ impl GetPlan {
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
         let naming = naming.packing(packer.clone());
         let logins = naming.logins();
-        let join = |plan| node::join(plan, self.transfers.of_fleet(), &dir, voice);
+        let join = |plan| node::join(plan, &self.transfers, &dir, voice);
         let fleet = self.fleet.take().map(join).transpose()?;
         let args_count = self.urls.len() as u64;
         let digest = marker.as_ref().and_then(Marker::list_digest);
@@ -212,8 +211,7 @@ impl GetPlan {
             ..self.config
         };
         let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
-        let transfers = self.transfers.within(fleet.as_ref().map(FleetNode::limits).unwrap_or_default());
-        let limits = transfers.limits(&choice.engine);
+        let limits = node::transfers(self.transfers, fleet.as_ref()).limits(&choice.engine);
         let json = self.run.report.json;
         let progress = Progress::start();
         if self.run.progress != ProgressForm::Hidden && self.shard.is_none() && fleet.is_none() {

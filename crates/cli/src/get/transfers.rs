@@ -91,12 +91,12 @@ impl Transfers {
         FleetLimits { rate: self.rate, per_host: self.named_per_host.map(u32::from) }
     }
 
-    /// Within the limits of a fleet, if there is one.
+    /// Within the limits of a fleet.
     pub(super) fn within(self, limits: FleetLimits) -> Self {
         let FleetLimits { rate, per_host } = limits;
         let of_fleet = per_host.and_then(|count| count.try_into().ok()).unwrap_or(usize::MAX);
         let is_shared = rate.is_some() || per_host.is_some();
-        Self { rate: rate.or(self.rate), per_host: self.per_host.min(of_fleet), is_shared, ..self }
+        Self { rate, per_host: self.per_host.min(of_fleet), is_shared, ..self }
     }
 
     pub(super) fn choose_engine(&self, run: &RunOptions) -> EngineChoice {

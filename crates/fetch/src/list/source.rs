@@ -1,7 +1,7 @@
 //! A source of fetches that keeps to the limits of their hosts, and starts tasks again after a pause.
 //!
-//! Owns: reading ahead in another source, reading the clock, telling other programs what is needed at hosts whose limits
-//! they share.
+//! Owns: reading ahead in another source, reading the clock, telling other programs what is needed at hosts whose
+//! limits they share.
 //! Does not own: the order of starts ([`crate::list::scheduler`]), names ([`crate::list::lookahead`]), which tasks
 //! start again ([`crate::list::retry`]), how programs agree ([`crate::list::shared_limits`]).
 

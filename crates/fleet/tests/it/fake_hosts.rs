@@ -3,7 +3,7 @@
 //! Owns: the meaning of [`Script::Hosts`](haul_fleet::Script::Hosts).
 //! Does not own: the other scripts ([`super::fake`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use haul_fleet::Reply;
 
@@ -13,8 +13,13 @@ pub(crate) struct FakeHosts {
     hosts: BTreeMap<String, Vec<Record>>,
     stale: BTreeMap<String, i64>,
     pauses: BTreeMap<String, i64>,
-    news: Vec<String>,
+    /// The last news, and how many there were before.
+    news: VecDeque<String>,
+    forgotten: usize,
 }
+
+/// News that are kept.
+const NEWS_MAX: usize = 1_000;
 
 /// What is stored of a node at a host.
 #[derive(Clone, Debug)]
@@ -80,24 +85,35 @@ impl FakeHosts {
             if ask.pause > 0 && now + ask.pause > self.pauses.get(ask.host).copied().unwrap_or(0) {
                 self.pauses.retain(|_, until| *until > now);
                 self.pauses.insert(ask.host.to_owned(), now + ask.pause);
-                self.news.push(ask.host.to_owned());
+                self.tell(ask.host);
             }
             let given = if ask.wanted >= 0 { self.share(&asking, &ask) } else { [0; 3] };
             answer.extend(given.map(Reply::Int));
         }
         let told: Vec<String> = match texts[1].parse::<usize>() {
-            Ok(from) => self.news.iter().skip(from).take(100).cloned().collect(),
+            Ok(from) => {
+                self.news.iter().skip(from.saturating_sub(self.forgotten)).take(100).cloned().collect()
+            }
             Err(_) => {
                 let mut paused: Vec<_> = self.pauses.iter().filter(|(_, until)| **until > now).collect();
                 paused.sort_by_key(|(_, until)| **until);
                 paused.into_iter().map(|(host, _)| host.clone()).collect()
             }
         };
-        let cursor = texts[1].parse::<usize>().map_or(self.news.len(), |from| from + told.len());
+        let end = self.forgotten + self.news.len();
+        let cursor = texts[1].parse::<usize>().map_or(end, |from| from.max(self.forgotten) + told.len());
         let left = |host: &str| (self.pauses.get(host).copied().unwrap_or(0) - now).max(0);
         let told = told.iter().flat_map(|host| [Reply::text(host), Reply::Int(left(host))]).collect();
         let cursor = Reply::text(cursor.to_string());
         Reply::List(vec![Reply::text(state), cursor, Reply::List(told), Reply::List(answer)])
+    }
+
+    fn tell(&mut self, host: &str) {
+        self.news.push_back(host.to_owned());
+        if self.news.len() > NEWS_MAX {
+            self.news.pop_front();
+            self.forgotten += 1;
+        }
     }
 
     fn share(&mut self, asking: &Asking, ask: &Ask<'_>) -> [i64; 3] {
@@ -137,7 +153,7 @@ impl FakeHosts {
             && (*has_rate && permits > 0 && part < fair
                 || *most > 0 && permits < ask.wanted.min(shares[node]));
         if is_short && before.is_none_or(|before| before.want < ask.wanted) {
-            self.news.push(ask.host.to_owned());
+            self.tell(ask.host);
         }
         if ask.wanted > 0 || ask.used > 0 {
             known.push(Record {

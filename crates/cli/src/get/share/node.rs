@@ -12,24 +12,30 @@ use haul_engine::{Failure, Settled};
 use haul_fetch::{Begin, Error, Failed, FetchJob, FetchTask, HostChange, HostSource, SharedLimits};
 
 use crate::fleet::NodePlan;
-use crate::fleet::limits::FleetLimits;
 use crate::fleet::lines::FleetNode;
 use crate::fleet::slices::LineEnd;
+use crate::get::transfers::Transfers;
 use crate::report::exit::{Exit, Problem};
 use crate::report::reporter::message;
 use crate::report::voice::Voice;
 use crate::stores::objects::is_object;
 
-/// Joins a fleet, with results in `dir`, which may be a bucket. `limits` hold besides those of the run.
+/// Joins a fleet, with results in `dir`, which may be a bucket. The limits of `transfers` hold besides those of the
+/// run.
 pub(in crate::get) fn join(
     plan: NodePlan,
-    limits: FleetLimits,
+    transfers: &Transfers,
     dir: &Path,
     voice: &Voice,
 ) -> Result<FleetNode, Problem> {
     let (server, status) = plan.open()?;
     let directory = (!is_object(dir)).then(|| dir.to_owned());
-    FleetNode::join(server, &status.settings(), limits, directory, voice)
+    FleetNode::join(server, &status.settings(), transfers.of_fleet(), directory, voice)
+}
+
+/// The transfers of a node: within the limits of its fleet, if there is one.
+pub(in crate::get) fn transfers(transfers: Transfers, fleet: Option<&FleetNode>) -> Transfers {
+    fleet.map_or(transfers, |fleet| transfers.within(fleet.limits()))
 }
 
 /// Has `source` share the limits of hosts with the fleet, if there is one.

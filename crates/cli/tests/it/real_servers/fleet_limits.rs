@@ -111,7 +111,7 @@ fn a_host_that_asks_one_node_to_wait_is_left_alone_by_all() {
         }
         Answer::ok("x").delay(Duration::from_millis(10))
     };
-    let Some(fleet) = Fleet::of(600, handler) else { return };
+    let Some(fleet) = Fleet::of(400, handler) else { return };
     fleet.create("r", &["--slice", "20"]);
     let nodes = ["first", "second"].map(|agent| fleet.node(&fleet.url("r"), &["-j", "1", "-A", agent]));
     nodes.into_iter().for_each(|node| drop(node.finish().expect_status(0)));
