@@ -105,6 +105,17 @@ fn the_share_of_a_silent_node_is_free_after_its_lease_and_not_before() {
 }
 
 #[test]
+fn a_share_counts_from_the_time_when_it_was_asked_for() {
+    let mut server = server();
+    let mut shares = Shares::new("a", terms(Some(4), None));
+    shares.want(HOST, 0, 4, ms(0));
+    let Next::Call(call) = shares.next(ms(0)) else { panic!("nothing is asked") };
+    // The answer is on its way for a while.
+    assert_eq!(shares.answered(server.call(&call), ms(1_000)), None);
+    assert!(shares.may_start(HOST, ms(LEASE - 1)) && !shares.may_start(HOST, ms(LEASE)));
+}
+
+#[test]
 fn fewer_permits_than_nodes_go_round() {
     let mut server = server();
     let mut nodes: Vec<_> = ["a", "b", "c"].map(|name| Shares::new(name, terms(Some(1), None))).into();

@@ -170,9 +170,11 @@ fn tasks_that_others_may_have_wait_and_those_that_they_have_are_dropped() {
         match source.next() {
             Next::Task(task) => {
                 source.ended(&task);
-                task.label.rsplit('/').next().unwrap().to_owned()
+                task.label.rsplit_once('/').unwrap().1.to_owned()
             }
-            other => format!("{other:?}"),
+            Next::Later => "Later".to_owned(),
+            Next::End => "End".to_owned(),
+            Next::Again(_) => "Again".to_owned(),
         }
     };
     *shared.held.lock().unwrap() = Some(Begin::Later);
