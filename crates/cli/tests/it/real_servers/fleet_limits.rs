@@ -53,7 +53,7 @@ fn a_rate_holds_for_three_nodes_together() {
         nodes.into_iter().for_each(|node| drop(node.finish().expect_status(0)));
         let times = fleet.times();
         assert_eq!(times.len(), 240);
-        check_rate(&times, RATE);
+        check_rate(&times, RATE, 3);
         let rate = middle_rate(&times);
         if (rate / RATE - 1.0).abs() <= 0.05 {
             return;
