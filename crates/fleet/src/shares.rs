@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_millis(100);
 const POLL_PER_HOST: Duration = Duration::from_micros(200);
 /// How long a share is kept at a host where nothing is wanted: the next task may be on its way.
 const KEEP: Duration = Duration::from_millis(200);
-/// The length of a share of a run without a lease, which there is none of.
+/// The shortest lease, so that a third of it is some time.
 const LEASE_MIN: Duration = Duration::from_millis(1);
 /// Hosts in one call.
 const HOSTS_MAX: usize = 64;
