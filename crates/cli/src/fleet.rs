@@ -7,6 +7,7 @@ mod address;
 pub(crate) mod args;
 mod create;
 mod durable;
+pub(crate) mod limits;
 pub(crate) mod lines;
 mod messages;
 mod show;

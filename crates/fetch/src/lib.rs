@@ -97,6 +97,7 @@ pub use haul_io::{
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use list::job::FetchJob;
 pub use list::progress::Retry;
+pub use list::shared_limits::{Begin, HostChange, HostShare, LimitChange, SharedLimits};
 pub use list::source::HostSource;
 pub use list::task::{Destination, FetchTask, Fetched};
 pub use names::checksum_list::{BadChecksumList, ChecksumList};

@@ -13,5 +13,6 @@ mod prepare;
 pub(crate) mod progress;
 pub(crate) mod retry;
 mod scheduler;
+pub(crate) mod shared_limits;
 pub(crate) mod source;
 pub(crate) mod task;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::{Client, Connection as RedisConnection, ErrorKind, RedisError, Value};
 
 use crate::address::Address;
-use crate::scripts::{host_key, keys};
+use crate::scripts::keys;
 use crate::server::{Call, Failure, Reply, Server};
 
 /// The server of a run. It is connected when it is first called, and anew after each loss.
@@ -30,6 +30,12 @@ impl Connection {
         Ok(Self { client, address: address.clone(), timeout, connection: None })
     }
 
+    /// Another connection to the same run. Nothing is sent yet.
+    pub fn another(&self) -> Self {
+        let Self { client, address, timeout, connection: _ } = self;
+        Self { client: client.clone(), address: address.clone(), timeout: *timeout, connection: None }
+    }
+
     fn connect(&self) -> Result<RedisConnection, RedisError> {
         let connection = self.client.get_connection_with_timeout(self.timeout)?;
         connection.set_read_timeout(Some(self.timeout))?;
@@ -42,8 +48,7 @@ impl Connection {
             Some(connection) => connection,
             None => self.connect()?,
         };
-        let mut keys = keys(self.address.run());
-        keys.extend(call.host.as_ref().map(|host| host_key(self.address.run(), host)));
+        let keys = keys(self.address.run());
         let mut command = redis::cmd("EVAL");
         command.arg(call.script.text()).arg(keys.len()).arg(keys);
         for argument in &call.arguments {

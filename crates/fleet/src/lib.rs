@@ -5,11 +5,12 @@
 //! | [`Run::create`], [`Run::add`], [`Run::fill`] | makes a run of slices |
 //! | [`Node::join`] | takes part in a run: takes slices, keeps their leases alive, acknowledges them |
 //! | [`Run::status`], [`Run::each`], [`Run::retry`], [`Run::cancel`] | shows and changes a run |
-//! | [`Member`] | a node's side of the contract, without threads, clocks and connections |
+//! | [`Limiter`] | the node's share of what the whole fleet may do at each host |
+//! | [`Member`], [`Shares`] | a node's side of the contract, without threads, clocks and connections |
 //!
 //! The contract itself is in `docs/fleet.md`; [`Script`] has its steps.
 //!
-//! Owns: states in Redis, leases, their tokens.
+//! Owns: states in Redis, leases, their tokens, shares of hosts.
 //! Does not own: what a slice means, and how its results become durable.
 #![forbid(unsafe_code)]
 
@@ -20,18 +21,23 @@ struct Readme;
 
 mod address;
 mod connection;
+mod limiter;
 mod member;
 mod node;
+mod retry;
 mod run;
 mod scripts;
 mod server;
+mod shares;
 mod slice;
 
 pub use address::{Address, BadAddress};
 pub use connection::Connection;
+pub use limiter::Limiter;
 pub use member::{Ended, Finished, Member, Next, Outcome, SliceId};
 pub use node::Node;
 pub use run::{Kept, Run, RunError, Settings, Status};
 pub use scripts::Script;
 pub use server::{Call, Failure, Reply, Server};
+pub use shares::{HostNews, Shares, Terms};
 pub use slice::{SLICE_BYTES_MAX, pack, unpack};

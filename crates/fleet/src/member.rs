@@ -8,15 +8,13 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::retry::Retry;
 use crate::scripts::Script;
 use crate::server::{Call, Failure, Reply};
 
 /// The name of a slice.
 pub type SliceId = String;
 
-/// How long a node waits before it repeats a lost call, at first and at most.
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(2);
 /// How long a node waits when all slices are leased: until one of them may be silent, or more are added.
 const LATER: Duration = Duration::from_millis(500);
 /// Bytes of a token.
@@ -58,11 +56,6 @@ struct Lease {
     until: Duration,
     length: Duration,
     is_finished: bool,
-}
-
-struct Retry {
-    at: Duration,
-    pause: Duration,
 }
 
 struct Asked {
@@ -260,8 +253,7 @@ impl<R: FnMut(&mut [u8])> Member<R> {
         let reply = match answer {
             Ok(reply) => reply,
             Err(failure) => {
-                let pause = self.retry.as_ref().map_or(RETRY_MIN, |retry| RETRY_MAX.min(retry.pause * 2));
-                self.retry = Some(Retry { at: now + pause, pause });
+                self.retry = Some(Retry::after(self.retry.as_ref(), now));
                 if matches!(what, Ask::Leave) {
                     self.leaving = Leaving::Left;
                 }

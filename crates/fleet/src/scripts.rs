@@ -12,7 +12,10 @@
 //! | `haul:{RUN}:failed` | hash | the failures of each acknowledged slice that has any |
 //! | `haul:{RUN}:aside` | hash | slices that were set aside |
 //! | `haul:{RUN}:seen` | sorted set | when each node was heard last, in milliseconds |
-//! | `haul:{RUN}:host:HOST` | hash | the rate, the pause and the permits of a host |
+//! | `haul:{RUN}:hosts` | hash | the shares of nodes at each host |
+//! | `haul:{RUN}:stale` | sorted set | when the last share of a host ends, in milliseconds |
+//! | `haul:{RUN}:pauses` | sorted set | until when each host wants no requests, in milliseconds |
+//! | `haul:{RUN}:news` | stream | hosts that were paused, or where a node has less than its share; the last thousand |
 //!
 //! The states of a run are `filling`, `full` and `cancelled`.
 //!
@@ -53,17 +56,20 @@ pub enum Script {
     /// Lists a part of what is stored by slice. Arguments: `done`, `failed`, `aside` or `reasons`, cursor (0 at the
     /// start). Answers the next cursor (0 at the end), and pairs.
     List,
-    /// Asks for starts at a host. Arguments: host, node, running, wanted permits, most permits (0: no limit), wanted
-    /// starts, the interval in microseconds (0: no rate), the pause to begin in microseconds, the time in microseconds
-    /// after which a silent node's permits are free. Answers the permits, the starts, the time to the first, the pause
-    /// that is left, in microseconds.
-    Host,
+    /// Asks for shares of hosts. Arguments: node, the position in the news (empty at the start), the number of the
+    /// call, most permits at a host (0: no limit), 1 if there is a rate, the length of a lease in milliseconds; then
+    /// for each host its name, the permits and the part of the rate that the node uses, the permits that it wants (none
+    /// to give all back, -1 to ask for nothing), and the pause to begin in milliseconds. Parts are in millionths.
+    /// Answers the state; the position; pairs of hosts in the news and the milliseconds that each is paused for; and
+    /// for each host permits, the part, and 1 if others want more than they have.
+    Hosts,
 }
 
 /// Of Redis before version 7: the effects of a script are logged, not its text.
 const PRELUDE: &str = "if redis.replicate_commands then redis.replicate_commands() end
 local run, slices, leases, holders, reasons = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local done, failed, aside, seen = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local hosts, stale, pauses, news = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -228,53 +234,108 @@ const LIST: &str = "local known = {done = done, failed = failed, aside = aside, 
 return redis.call('HSCAN', known[ARGV[1]], ARGV[2], 'COUNT', 100)
 ";
 
-const HOST: &str = "local host = KEYS[10]
-local node, running, wanted, most = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local starts, interval = tonumber(ARGV[6]), tonumber(ARGV[7])
-local pause, stale = tonumber(ARGV[8]), tonumber(ARGV[9])
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local function get(name) return tonumber(redis.call('HGET', host, name) or '0') end
-local function set(name, value) redis.call('HSET', host, name, string.format('%.0f', value)) end
-local until_us = math.max(get('pause'), pause > 0 and now + pause or 0)
-set('pause', until_us)
-local permits = wanted
-if most > 0 then
-  local others, nodes, is_hungry = 0, 1, false
-  local known = {}
-  for each, text in string.gmatch(redis.call('HGET', host, 'nodes') or '', '(%S+)=(%S+)') do
-    local held, want, at = string.match(text, '(%d+),(%d+),(%d+)')
-    held, want, at = tonumber(held), tonumber(want), tonumber(at)
-    if each ~= node and now - at < stale and held + want > 0 then
-      known[#known + 1] = {each, held, want, at}
-      others = others + held
-      nodes = nodes + 1
+/// The record of a host is a word `NODE=call,permits,wanted,part,heard` for each node, with the time in milliseconds.
+/// Where there are fewer permits than nodes, the second decides who may have them.
+const HOSTS: &str = "local state = redis.call('HGET', run, 'state')
+if not state then return {'none'} end
+local node, cursor, call, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local has_rate, lease = ARGV[5] == '1', tonumber(ARGV[6])
+local now = now_ms()
+local function tell(host) redis.call('XADD', news, 'MAXLEN', '~', 1000, '*', 'h', host) end
+local function share(used, used_part, wanted, host)
+  local known, names, before = {}, {node}, nil
+  for name, text in string.gmatch(redis.call('HGET', hosts, host) or '', '(%S+)=(%S+)') do
+    local number, held, want, part, heard = string.match(text, '(%d+),(%d+),(%d+),(%d+),(%d+)')
+    local one = {name = name, call = tonumber(number), held = tonumber(held), want = tonumber(want),
+      part = tonumber(part), heard = tonumber(heard)}
+    if name == node then
+      before = one
+    elseif now - one.heard < lease then
+      known[#known + 1] = one
+      names[#names + 1] = name
     end
   end
-  local share = math.max(1, math.floor(most / nodes))
-  for _, one in ipairs(known) do
-    if one[2] < math.min(one[3], share) then is_hungry = true end
+  if before and before.call > call then return 0, 0, 0 end
+  local count = #names
+  table.sort(names)
+  local shares = {}
+  for index, name in ipairs(names) do
+    local turn = index - 1
+    if most < count then turn = (turn + math.floor(now / 1000)) % count end
+    shares[name] = math.floor(most / count) + (turn < most % count and 1 or 0)
   end
-  permits = math.min(wanted, math.max(0, most - others))
-  if is_hungry then permits = math.min(permits, share) end
-  known[#known + 1] = {node, math.max(permits, running), wanted, now}
-  local text = ''
+  local others, parts, active, is_hungry = 0, 0, 0, false
   for _, one in ipairs(known) do
-    text = text .. string.format('%s=%.0f,%.0f,%.0f ', one[1], one[2], one[3], one[4])
+    others, parts = others + one.held, parts + one.part
+    if most == 0 or one.held > 0 then active = active + 1 end
+    if most > 0 and one.held < math.min(one.want, shares[one.name]) then is_hungry = true end
   end
-  redis.call('HSET', host, 'nodes', text)
+  local permits, part = wanted, 0
+  if most > 0 then
+    permits = math.min(wanted, math.max(0, most - others))
+    if is_hungry then permits = math.min(permits, shares[node]) end
+  end
+  local fair = math.floor(1000000 / (active + 1))
+  if has_rate and permits > 0 then
+    part = math.max(0, math.min(fair, 1000000 - parts))
+    if part < 1000 then part = 0 end
+  end
+  local is_short = wanted > 0 and (has_rate and permits > 0 and part < fair
+    or most > 0 and permits < math.min(wanted, shares[node]))
+  if is_short and (not before or before.want < wanted) then tell(host) end
+  if wanted > 0 or used > 0 then
+    known[#known + 1] = {name = node, call = call, held = math.max(permits, used), want = wanted,
+      part = math.max(part, used_part), heard = now}
+  end
+  local words = {}
+  for _, one in ipairs(known) do
+    words[#words + 1] = string.format('%s=%.0f,%.0f,%.0f,%.0f,%.0f',
+      one.name, one.call, one.held, one.want, one.part, one.heard)
+  end
+  if #words == 0 then
+    redis.call('HDEL', hosts, host)
+    redis.call('ZREM', stale, host)
+  else
+    redis.call('HSET', hosts, host, table.concat(words, ' '))
+    redis.call('ZADD', stale, now + lease, host)
+  end
+  local is_contended = wanted > 0 and #known > 1
+    and (is_hungry or most > 0 and permits < wanted or has_rate and part < 1000000)
+  return permits, part, is_contended and 1 or 0
 end
-local first = now
-local count = starts
-if interval > 0 then
-  first = math.max(get('next'), now, until_us)
-  count = math.min(starts, math.max(0, 1 + math.floor((now + 1000000 - first) / interval)))
-  if first - now < interval and count < 1 then count = math.min(starts, 1) end
-  set('next', first + count * interval)
+for _, host in ipairs(redis.call('ZRANGEBYSCORE', stale, '-inf', now, 'LIMIT', 0, 100)) do
+  redis.call('HDEL', hosts, host)
+  redis.call('ZREM', stale, host)
 end
-redis.call('PEXPIRE', host, math.ceil((math.max(first - now, until_us - now, stale) + count * interval) / 1000) + 60000)
-local function left(time) return string.format('%.0f', math.max(0, time - now)) end
-return {permits, count, left(first), left(until_us)}
+local answer, told = {}, {}
+for i = 7, #ARGV, 5 do
+  local host, wanted, pause = ARGV[i], tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4])
+  if pause > 0 and now + pause > tonumber(redis.call('ZSCORE', pauses, host) or '0') then
+    redis.call('ZREMRANGEBYSCORE', pauses, '-inf', now)
+    redis.call('ZADD', pauses, string.format('%.0f', now + pause), host)
+    tell(host)
+  end
+  local permits, part, is_contended = 0, 0, 0
+  if wanted >= 0 then
+    permits, part, is_contended = share(tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), wanted, host)
+  end
+  for _, number in ipairs({permits, part, is_contended}) do answer[#answer + 1] = number end
+end
+local function add(host)
+  told[#told + 1] = host
+  told[#told + 1] = math.max(0, tonumber(redis.call('ZSCORE', pauses, host) or '0') - now)
+end
+if cursor == '' then
+  local last = redis.call('XREVRANGE', news, '+', '-', 'COUNT', 1)[1]
+  cursor = last and last[1] or '0-0'
+  for _, host in ipairs(redis.call('ZRANGEBYSCORE', pauses, '(' .. now, '+inf')) do add(host) end
+else
+  for _, entry in ipairs(redis.call('XRANGE', news, '(' .. cursor, '+', 'COUNT', 100)) do
+    cursor = entry[1]
+    add(entry[2][2])
+  end
+end
+return {state, cursor, told, answer}
 ";
 
 impl Script {
@@ -293,7 +354,7 @@ impl Script {
             Self::Cancel => CANCEL,
             Self::Retry => RETRY,
             Self::List => LIST,
-            Self::Host => HOST,
+            Self::Hosts => HOSTS,
         };
         format!("{PRELUDE}{body}")
     }
@@ -301,12 +362,9 @@ impl Script {
 
 /// The keys of the run `name`, in the order of the scripts. The braces keep them on one machine of a cluster.
 pub(crate) fn keys(name: &str) -> Vec<String> {
-    ["run", "slices", "leases", "holders", "reasons", "done", "failed", "aside", "seen"]
-        .map(|key| format!("haul:{{{name}}}:{key}"))
-        .to_vec()
-}
-
-/// The key of a host.
-pub(crate) fn host_key(name: &str, host: &str) -> String {
-    format!("haul:{{{name}}}:host:{host}")
+    let names = [
+        "run", "slices", "leases", "holders", "reasons", "done", "failed", "aside", "seen", "hosts", "stale",
+        "pauses", "news",
+    ];
+    names.map(|key| format!("haul:{{{name}}}:{key}")).to_vec()
 }

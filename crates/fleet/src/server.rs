@@ -12,8 +12,6 @@ use crate::scripts::Script;
 pub struct Call {
     /// What is to be done.
     pub script: Script,
-    /// The host, for [`Script::Host`].
-    pub host: Option<String>,
     /// The arguments.
     pub arguments: Vec<Vec<u8>>,
 }
@@ -52,7 +50,7 @@ pub trait Server: Send {
 impl Call {
     /// A call with these arguments.
     pub fn new<A: Into<Vec<u8>>>(script: Script, arguments: impl IntoIterator<Item = A>) -> Self {
-        Self { script, host: None, arguments: arguments.into_iter().map(Into::into).collect() }
+        Self { script, arguments: arguments.into_iter().map(Into::into).collect() }
     }
 }
 

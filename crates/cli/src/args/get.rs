@@ -13,7 +13,7 @@ use super::common::CommonArgs;
 use super::network::NetworkArgs;
 use super::requests::RequestArgs;
 use super::sealing::{PackArgs, SealingArgs};
-use super::units::{bytes, time};
+use super::units::{bytes, rate, time};
 
 /// `haul get`.
 #[derive(clap::Args)]
@@ -168,13 +168,6 @@ fn segments(text: &str) -> Result<SegmentsArg, String> {
         _ if text == "auto" => Ok(SegmentsArg::Auto),
         Ok(count @ 1..=64) => Ok(SegmentsArg::Count(count)),
         _ => Err("expected auto or a number from 1 to 64".to_owned()),
-    }
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    match text.strip_suffix("/s").unwrap_or(text).parse::<f64>() {
-        Ok(rate) if (0.001..=1e6).contains(&rate) => Ok(rate),
-        _ => Err("expected a number of requests per second from 0.001 to 1000000".to_owned()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sizes and times as people write them: `1MiB`, `1.5G`, `500k`, `5s`, `2m`, `250ms`.
+//! Sizes, times and rates as people write them: `1MiB`, `1.5G`, `500k`, `5s`, `2m`, `250ms`, `5/s`.
 //!
 //! Owns: the units, the words for values that aren't understood.
 //! Does not own: which option takes which.
@@ -21,6 +21,14 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
 pub(super) fn speed(text: &str) -> Result<u64, String> {
     let speed = parse_bytes(text.strip_suffix("/s").unwrap_or(text)).filter(|speed| *speed > 0);
     speed.ok_or_else(|| "expected bytes per second, such as 500000, 500k, 1.5M or 1MiB".to_owned())
+}
+
+/// Parses requests per second; "/s" may follow.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    match text.strip_suffix("/s").unwrap_or(text).parse::<f64>() {
+        Ok(rate) if (0.001..=1e6).contains(&rate) => Ok(rate),
+        _ => Err("expected a number of requests per second from 0.001 to 1000000".to_owned()),
+    }
 }
 
 /// Parses a time; without a unit, it is in seconds.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Subcommand};
 
-use crate::args::units::time;
+use crate::args::units::{rate, time};
 
 /// `haul fleet`.
 #[derive(clap::Args)]
@@ -61,6 +61,12 @@ pub(crate) struct FleetCreateArgs {
     /// How often a slice is given out before it is set aside
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub(crate) deliveries: u32,
+    /// Requests per second to one host, of all nodes together, such as 5 or 5/s
+    #[arg(long, value_name = "N/s", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// Concurrent transfers from one host, of all nodes together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) per_host: Option<u32>,
     #[command(flatten)]
     pub(crate) target: FleetTargetArgs,
 }

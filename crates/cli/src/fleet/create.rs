@@ -34,7 +34,12 @@ struct Filling {
 }
 
 pub(super) fn run(args: &FleetCreateArgs, mut target: Target, voice: &Voice) -> Result<Exit, Problem> {
-    let settings = Settings { lease: args.lease, deliveries_max: args.deliveries, ..Settings::default() };
+    let settings = Settings {
+        lease: args.lease,
+        deliveries_max: args.deliveries,
+        rate: args.rate,
+        per_host: args.per_host,
+    };
     let list = open(&args.input)?;
     let name = List::name(&args.input);
     target.run.create(&settings, &[("list", name.clone())]).map_err(|error| target.problem(&error))?;

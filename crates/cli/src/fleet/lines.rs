@@ -10,10 +10,12 @@ use std::task::Waker;
 use std::time::Duration;
 
 use haul_engine::{Next, SourceWaker};
-use haul_fleet::{Connection, Ended, Finished, Node, Outcome, unpack};
+use haul_fetch::Begin;
+use haul_fleet::{Connection, Ended, Finished, Node, Outcome, Settings, unpack};
 
 use super::address::node_name;
 use super::durable::Durable;
+use super::limits::{FleetLimits, FleetShares};
 use super::messages::Messages;
 use super::slices::{LineEnd, NextLine, Slices, Taken};
 use crate::lists::list::{Line, Lines};
@@ -31,6 +33,8 @@ pub(crate) struct FleetNode(Arc<Shared>);
 
 struct Shared {
     node: Arc<Node>,
+    limits: FleetLimits,
+    shares: FleetShares,
     durable: Durable,
     waker: SourceWaker,
     state: Mutex<State>,
@@ -55,15 +59,19 @@ pub(crate) struct FleetLine {
 }
 
 impl FleetNode {
-    /// Joins the run of `server`, with results in `directory` or in a bucket.
+    /// Joins the run of `server`, which has these settings, with results in `directory` or in a bucket. `limits` hold
+    /// besides those of the run.
     pub(crate) fn join(
         server: Connection,
+        settings: &Settings,
+        limits: FleetLimits,
         directory: Option<PathBuf>,
         voice: &Voice,
     ) -> Result<Self, Problem> {
-        let waker = SourceWaker::default();
-        let wake = waker.clone();
+        let (waker, limits) = (SourceWaker::default(), limits.within(settings));
+        let (wake, of_shares) = (waker.clone(), server.another());
         let node = Arc::new(Node::join(server, &node_name(), move || wake.wake())?);
+        let shares = FleetShares::start(of_shares, &node.name(), limits, settings.lease)?;
         node.want(1);
         let wake = waker.clone();
         let durable = Durable::start(directory, node.clone(), voice.clone(), move || wake.wake())?;
@@ -74,7 +82,17 @@ impl FleetNode {
             waits_for_lease: false,
             finishing: 0,
         };
-        Ok(Self(Arc::new(Shared { node, durable, waker, state: Mutex::new(state) })))
+        Ok(Self(Arc::new(Shared { node, limits, shares, durable, waker, state: Mutex::new(state) })))
+    }
+
+    /// The limits of hosts that hold over the whole fleet.
+    pub(crate) fn limits(&self) -> FleetLimits {
+        self.0.limits
+    }
+
+    /// What this node may do at each host.
+    pub(crate) fn shares(&self) -> &FleetShares {
+        &self.0.shares
     }
 
     /// The next line that may be fetched now.
@@ -113,6 +131,20 @@ impl FleetNode {
         if self.lock().waits_for_lease { LEASE_INTERVAL } else { self.0.waker.ask_again_in() }
     }
 
+    /// Whether the line that is known by `key` may be begun: it may have waited for its host for long.
+    pub(crate) fn may_begin(&self, key: &str) -> Begin {
+        let Some((taken, _)) = parsed(key) else { return Begin::Now };
+        let mut state = self.lock();
+        self.look(&mut state);
+        if !state.slices.has(&taken) {
+            Begin::Never
+        } else if self.0.node.may_start(&taken.id) {
+            Begin::Now
+        } else {
+            Begin::Later
+        }
+    }
+
     /// Takes the end of the line that is known by `key`.
     pub(crate) fn ended(&self, key: &str, end: LineEnd) {
         let Some((taken, line)) = parsed(key) else { return };
@@ -125,6 +157,7 @@ impl FleetNode {
 
     /// Gives back what isn't finished, and leaves. Returns whether all results were made durable.
     pub(crate) fn leave(&self) -> bool {
+        self.0.shares.leave();
         let outcomes = self.0.node.leave(PATIENCE);
         let mut state = self.lock();
         for outcome in outcomes {

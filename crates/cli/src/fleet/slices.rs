@@ -121,6 +121,11 @@ impl Slices {
         next
     }
 
+    /// Whether the slice is held, and wasn't lost since it was taken.
+    pub(super) fn has(&self, taken: &Taken) -> bool {
+        self.open.get(&taken.id).is_some_and(|open| open.number == taken.number)
+    }
+
     /// How many slices the node should hold.
     pub(super) fn wanted(&self) -> usize {
         let left: usize = self.lines.iter().map(|waiting| waiting.lines.len()).sum();
@@ -232,8 +237,11 @@ mod tests {
         add(&mut slices, &["a", "b"]);
         let first = [slices.next().unwrap(), slices.next().unwrap()];
         assert!(first.iter().all(|next| !next.is_repeated));
+        assert!(slices.has(&first[0].taken));
         slices.remove("3-0");
+        assert!(!slices.has(&first[0].taken));
         add(&mut slices, &["a", "b"]);
+        assert!(!slices.has(&first[0].taken));
         let second = [slices.next().unwrap(), slices.next().unwrap()];
         assert!(second.iter().all(|next| next.is_repeated));
         for next in &first {

@@ -191,7 +191,8 @@ impl GetPlan {
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
         let naming = naming.packing(packer.clone());
         let logins = naming.logins();
-        let fleet = self.fleet.take().map(|plan| node::join(plan, &dir, voice)).transpose()?;
+        let join = |plan| node::join(plan, &self.transfers, &dir, voice);
+        let fleet = self.fleet.take().map(join).transpose()?;
         let args_count = self.urls.len() as u64;
         let digest = marker.as_ref().and_then(Marker::list_digest);
         let count = Arc::<AtomicU64>::default();
@@ -215,7 +216,7 @@ impl GetPlan {
         };
         let failures = |path: &Path| Failures::create(path, config.total_timeout);
         let mut failures = self.failures.as_deref().map(failures).transpose()?;
-        let limits = self.transfers.limits(&choice.engine);
+        let limits = node::transfers(self.transfers, fleet.as_ref()).limits(&choice.engine);
         let progress = Progress::start();
         if self.run.progress != ProgressForm::Hidden && self.shard.is_none() && fleet.is_none() {
             length::tell(args_count, self.list.as_deref(), &progress);
@@ -225,7 +226,7 @@ impl GetPlan {
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
             .on_retry(|id, task, retry| retries.report(id, task, retry));
-        let source = PackSource::new(source, packer.clone());
+        let source = PackSource::new(node::sharing(source, fleet.as_ref()), packer.clone());
         let context = RunContext { choice: &choice, options: &self.run, progress, voice, cancel };
         let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
         let job = FetchJob::new(config).reserving(&own_names);

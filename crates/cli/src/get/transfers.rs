@@ -9,6 +9,7 @@ use haul_engine::Engine;
 use haul_fetch::{HostLimits, Segments};
 
 use crate::args::{GetArgs, SegmentsArg};
+use crate::fleet::limits::FleetLimits;
 use crate::run::engine_choice::EngineChoice;
 use crate::run::options::RunOptions;
 use crate::run::probe;
@@ -58,8 +59,12 @@ pub(super) struct Transfers {
     /// Tasks and segments in flight.
     pub(super) in_flight_max: usize,
     per_host: usize,
+    /// The same, if the user named it.
+    named_per_host: Option<u16>,
     /// Requests per second to one host.
     rate: Option<f64>,
+    /// Whether hosts are shared with the nodes of a fleet.
+    is_shared: bool,
 }
 
 impl Transfers {
@@ -71,7 +76,27 @@ impl Transfers {
             None if is_single => segments(args, wanted).count_max,
             None => wanted.jobs(),
         };
-        Self { is_single, in_flight_max, per_host: wanted.per_host(), rate: args.rate }
+        Self {
+            is_single,
+            in_flight_max,
+            per_host: wanted.per_host(),
+            named_per_host: wanted.per_host,
+            rate: args.rate,
+            is_shared: false,
+        }
+    }
+
+    /// Those that are meant for all nodes of a fleet.
+    pub(super) fn of_fleet(&self) -> FleetLimits {
+        FleetLimits { rate: self.rate, per_host: self.named_per_host.map(u32::from) }
+    }
+
+    /// Within the limits of a fleet.
+    pub(super) fn within(self, limits: FleetLimits) -> Self {
+        let FleetLimits { rate, per_host } = limits;
+        let of_fleet = per_host.and_then(|count| count.try_into().ok()).unwrap_or(usize::MAX);
+        let is_shared = rate.is_some() || per_host.is_some();
+        Self { rate, per_host: self.per_host.min(of_fleet), is_shared, ..self }
     }
 
     pub(super) fn choose_engine(&self, run: &RunOptions) -> EngineChoice {
@@ -85,7 +110,8 @@ impl Transfers {
     pub(super) fn limits(&self, engine: &Engine) -> HostLimits {
         // A rate holds only if a task starts as soon as it is released: none may wait for a worker. The same is true if
         // the depth of the rings, which is the same for all, leaves room for more transfers than wanted.
-        let is_exact = self.rate.is_some() || engine.in_flight_max() > self.in_flight_max;
+        // Nor may a task that waits for a worker keep a permit from other nodes.
+        let is_exact = self.rate.is_some() || self.is_shared || engine.in_flight_max() > self.in_flight_max;
         let ahead = if is_exact { 0 } else { self.in_flight_max };
         let per_host_max = if self.per_host < self.in_flight_max { self.per_host } else { usize::MAX };
         HostLimits {

@@ -8,6 +8,8 @@ mod application;
 mod checks;
 mod daemon;
 mod fleet;
+mod fleet_limits;
+mod fleet_tls;
 mod kills;
 mod objects;
 mod proxies;

@@ -76,6 +76,11 @@ impl Lookahead {
         false
     }
 
+    /// Whether a lookup for the host is in progress.
+    pub(crate) fn is_waiting(&self, origin: &Origin) -> bool {
+        self.waiting.contains_key(origin)
+    }
+
     /// The end of a lookup wakes the engine by `waker`.
     pub(crate) fn set_waker(&self, waker: Waker) {
         self.waker.set(waker);

@@ -3,6 +3,9 @@
 //! A rate is kept on average: where the caller asks a little late, as engines do, the next start isn't put off by that.
 //! It counts requests. A start counts as one; what the task really made is settled when it ends or waits.
 //!
+//! Where limits are shared with other programs, each host has a share of its own, which grows and shrinks while the run
+//! lasts, and no task of a host without one starts.
+//!
 //! A pure state machine: the current time is an argument, tasks are opaque. Hosts take turns, so that a slow or dead
 //! host uses no more than its own share. The cost of a step grows with the logarithm of the number of delayed tasks,
 //! not with the number of hosts.
@@ -14,6 +17,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::HostLimits;
+use crate::list::shared_limits::HostShare;
 use crate::route::origin::Origin;
 
 pub(crate) struct Scheduler<T> {
@@ -27,6 +31,19 @@ pub(crate) struct Scheduler<T> {
     /// Tasks held: those that are ready and those that are delayed.
     held: usize,
     started: usize,
+    /// Whether hosts need shares.
+    is_shared: bool,
+    /// Hosts whose demands may have changed since [`Scheduler::demands`] was called last.
+    touched: Vec<Origin>,
+}
+
+/// What is needed at a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Demand {
+    pub(crate) running: usize,
+    /// Tasks that could run, the running ones included. At least one as long as the host is remembered: what its rate
+    /// still has to make up for is made up for by its share.
+    pub(crate) wanted: usize,
 }
 
 struct Host<T> {
@@ -39,6 +56,10 @@ struct Host<T> {
     /// Whether a start was put off until [`Self::not_before`].
     was_delayed: bool,
     state: HostState,
+    /// The limits of this host alone.
+    share: HostShare,
+    /// Whether it is among [`Scheduler::touched`].
+    is_touched: bool,
 }
 
 impl<T> Host<T> {
@@ -46,6 +67,16 @@ impl<T> Host<T> {
     fn not_before(&self) -> Duration {
         self.next_start.max(self.paused_until)
     }
+
+    /// The time between two requests, if there is a rate.
+    fn interval(&self) -> Option<Duration> {
+        Some(seconds(1.0 / self.share.rate?))
+    }
+}
+
+/// As a duration, up to the longest interval.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(INTERVAL_MAX).min(INTERVAL_MAX)
 }
 
 /// What a host waits for.
@@ -82,7 +113,52 @@ impl<T> Scheduler<T> {
             timer_count: 0,
             held: 0,
             started: 0,
+            is_shared: false,
+            touched: Vec::new(),
         }
+    }
+
+    /// From now on, hosts need shares.
+    pub(crate) fn share_hosts(&mut self) {
+        self.is_shared = true;
+    }
+
+    /// Sets the share of a host. What its rate still has to make up for is made up for at the new rate.
+    pub(crate) fn set_share(&mut self, origin: &Origin, share: HostShare, now: Duration) {
+        let per_host_max = self.limits.per_host_max;
+        let Some(host) = self.hosts.get_mut(origin) else { return };
+        if share.active_max == 0 {
+            // What runs is accounted for at the rate at which it started.
+            host.share.active_max = 0;
+        } else {
+            if let (Some(old), Some(new)) = (host.share.rate, share.rate) {
+                let left = host.next_start.saturating_sub(now).as_secs_f64();
+                if old != new && left > 0.0 {
+                    host.next_start = now.saturating_add(seconds(left * old / new));
+                }
+            }
+            host.share = HostShare { active_max: share.active_max.min(per_host_max), ..share };
+        }
+        if host.state == HostState::Delayed {
+            let due = host.not_before();
+            self.at(due, Timer::Host(origin.clone()));
+        }
+        self.settle(origin, now);
+    }
+
+    /// What is needed now at the hosts whose demands may have changed since the last call.
+    pub(crate) fn demands(&mut self) -> Vec<(Origin, Demand)> {
+        let touched = std::mem::take(&mut self.touched);
+        let demands = touched.into_iter().map(|origin| {
+            let demand = self.hosts.get_mut(&origin).map(|host| {
+                host.is_touched = false;
+                let max = self.limits.per_host_max.min(self.limits.total_max);
+                let wanted = (host.started + host.ready.len()).clamp(1, max.max(1));
+                Demand { running: host.started, wanted }
+            });
+            (origin, demand.unwrap_or(Demand { running: 0, wanted: 0 }))
+        });
+        demands.collect()
     }
 
     /// Whether another task may be added.
@@ -128,8 +204,8 @@ impl<T> Scheduler<T> {
 
     /// Records that a task of the host made `requests` requests since its start, which counted as one.
     pub(crate) fn requested(&mut self, origin: &Origin, requests: u32, now: Duration) {
-        let Some(interval) = self.interval() else { return };
         let host = self.host(origin);
+        let Some(interval) = host.interval() else { return };
         if requests == 0 {
             host.next_start = host.next_start.saturating_sub(interval);
             if host.state == HostState::Delayed {
@@ -190,10 +266,10 @@ impl<T> Scheduler<T> {
         now: Duration,
         ready: &mut impl FnMut(&Origin) -> bool,
     ) -> Option<T> {
-        let (per_host_max, interval) = (self.limits.per_host_max, self.interval());
         let host = self.host(origin);
+        let interval = host.interval();
         host.state = HostState::Idle;
-        if host.started >= per_host_max || host.not_before() > now || host.ready.is_empty() {
+        if host.started >= host.share.active_max || host.not_before() > now || host.ready.is_empty() {
             return None;
         }
         if !ready(origin) {
@@ -235,8 +311,11 @@ impl<T> Scheduler<T> {
 
     /// Updates the state of a host after a change. A host without tasks and delays is forgotten.
     fn settle(&mut self, origin: &Origin, now: Duration) {
-        let per_host_max = self.limits.per_host_max;
+        if self.is_shared && !std::mem::replace(&mut self.host(origin).is_touched, true) {
+            self.touched.push(origin.clone());
+        }
         let host = self.host(origin);
+        let per_host_max = host.share.active_max;
         if host.state != HostState::Idle {
             return;
         }
@@ -253,18 +332,14 @@ impl<T> Scheduler<T> {
         }
     }
 
-    /// The time between two requests to a host, if there is a rate.
-    fn interval(&self) -> Option<Duration> {
-        let rate = self.limits.per_host_rate?;
-        Some(Duration::try_from_secs_f64(1.0 / rate).unwrap_or(INTERVAL_MAX).min(INTERVAL_MAX))
-    }
-
     fn at(&mut self, due: Duration, timer: Timer<T>) {
         self.timers.insert((due, self.timer_count), timer);
         self.timer_count += 1;
     }
 
     fn host(&mut self, origin: &Origin) -> &mut Host<T> {
+        let active_max = if self.is_shared { 0 } else { self.limits.per_host_max };
+        let share = HostShare { active_max, rate: self.limits.per_host_rate };
         // Hashing the origin once more would cost more than cloning it.
         self.hosts.entry(origin.clone()).or_insert_with(|| Host {
             ready: VecDeque::new(),
@@ -273,6 +348,8 @@ impl<T> Scheduler<T> {
             paused_until: Duration::ZERO,
             was_delayed: false,
             state: HostState::Idle,
+            share,
+            is_touched: false,
         })
     }
 }

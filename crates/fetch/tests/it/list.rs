@@ -9,6 +9,7 @@ pub(crate) mod outcomes;
 mod pauses;
 mod resume;
 mod retry;
+mod shared;
 mod simulated;
 mod sync;
 mod trust;

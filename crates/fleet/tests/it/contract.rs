@@ -14,7 +14,7 @@ use crate::fake::FakeServer;
 
 /// Numbers that follow from a seed: SplitMix64.
 #[derive(Clone)]
-struct Seeded(u64);
+pub(crate) struct Seeded(pub(crate) u64);
 
 impl Seeded {
     fn next(&mut self) -> u64 {
@@ -24,11 +24,11 @@ impl Seeded {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
-    fn chance(&mut self, of: u64) -> bool {
+    pub(crate) fn chance(&mut self, of: u64) -> bool {
         self.below(of) == 0
     }
 }

@@ -1,12 +1,14 @@
 //! A server without a network: the scripts as Rust, over a clock that its user moves. Tests of the contract run against
 //! it with seeds; another test compares it with Redis, call by call.
 //!
-//! Owns: the meaning of every script but [`Script::Host`], whose answers depend on the clock.
+//! Owns: the meaning of every script but [`Script::Hosts`] ([`super::fake_hosts`]).
 //! Does not own: losses and restarts, which its user plays: [`FakeServer`] can be cloned and put back.
 
 use std::collections::BTreeMap;
 
 use haul_fleet::{Call, Failure, Reply, Script, Server};
+
+use crate::fake_hosts::FakeHosts;
 
 /// The states of one run.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +25,7 @@ pub(crate) struct FakeServer {
     done: BTreeMap<u64, Vec<u8>>,
     failed: BTreeMap<u64, Vec<u8>>,
     aside: BTreeMap<u64, Vec<u8>>,
+    hosts: FakeHosts,
 }
 
 #[derive(Clone, Debug)]
@@ -283,6 +286,10 @@ impl Server for FakeServer {
             Script::Cancel => self.cancel(arguments),
             Script::Retry => self.retry(arguments),
             Script::List => self.list(arguments),
+            Script::Hosts => {
+                let state = self.state();
+                self.hosts.call(arguments, &state, self.now_ms as i64)
+            }
             script => return Err(Failure::Refused(format!("{script:?} isn't simulated"))),
         })
     }

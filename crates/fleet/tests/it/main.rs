@@ -2,4 +2,6 @@
 
 mod contract;
 mod fake;
+mod fake_hosts;
 mod redis;
+mod shares;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::program::peer::peer;
+use crate::servers::tls::Tls;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Another program may take a free port first.
@@ -25,6 +26,7 @@ pub struct Redis {
     program: PathBuf,
     child: Child,
     address: SocketAddr,
+    tls_address: Option<SocketAddr>,
     options: Vec<String>,
     folder: TempDir,
 }
@@ -44,20 +46,43 @@ impl Redis {
     /// When it is installed but doesn't start.
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Option<Self> {
+        Self::start_of(options, None)
+    }
+
+    /// As [`Redis::start_with`], and speaks TLS on another port, with the certificate of `tls`.
+    ///
+    /// # Panics
+    ///
+    /// When it is installed but doesn't start.
+    #[track_caller]
+    pub fn start_tls(tls: &Tls, options: &[&str]) -> Option<Self> {
+        Self::start_of(options, Some(tls))
+    }
+
+    #[track_caller]
+    fn start_of(options: &[&str], tls: Option<&Tls>) -> Option<Self> {
         let program = peer("redis-server")?;
         for _ in 0..ATTEMPTS_MAX {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-            let address = listener.local_addr().expect("a bound socket has an address");
-            drop(listener);
-            let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+            let address = free_address();
+            let mut options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+            let tls_address = tls.map(|tls| {
+                let address = free_address();
+                options.extend(tls_options(tls, address, &folder));
+                address
+            });
             let child = spawn(&program, address, &options, &folder);
-            let mut redis = Self { program: program.clone(), child, address, options, folder };
+            let mut redis = Self { program: program.clone(), child, address, tls_address, options, folder };
             if redis.is_ready() {
                 return Some(redis);
             }
         }
         panic!("Redis doesn't start");
+    }
+
+    /// Where it speaks TLS, if it does.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
     }
 
     /// The URL, without the name of a run.
@@ -130,6 +155,29 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// An address that nothing listens on, at the moment.
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound socket has an address")
+}
+
+fn tls_options(tls: &Tls, address: SocketAddr, folder: &TempDir) -> Vec<String> {
+    let (certificate, key) = tls.server_pem();
+    let mut options = vec!["--tls-port".to_owned(), address.port().to_string()];
+    options.extend(["--tls-auth-clients", "no"].map(str::to_owned));
+    let files = [
+        ("--tls-cert-file", "cert.pem", certificate),
+        ("--tls-key-file", "key.pem", key),
+        ("--tls-ca-cert-file", "ca.pem", tls.ca_pem()),
+    ];
+    for (option, name, content) in files {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).expect("a file in a temporary folder");
+        options.extend([option.to_owned(), path.to_string_lossy().into_owned()]);
+    }
+    options
 }
 
 fn spawn(program: &PathBuf, address: SocketAddr, options: &[String], folder: &TempDir) -> Child {

@@ -1,21 +1,26 @@
 //! Fleets of `haul get` on Redis: nodes that join, leave, are killed and stopped; a server that is away and restarts.
 //!
 //! Owns: these checks, the soak of many rounds.
-//! Does not own: the contract's own tests (`haul-fleet`), the server ([`haul_testkit::Redis`]).
+//! Does not own: limits of hosts ([`super::fleet_limits`]), the contract's own tests (`haul-fleet`), the server
+//! ([`haul_testkit::Redis`]).
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use haul_testkit::{Answer, Haul, Link, Redis, Running, Server};
+use haul_testkit::{Answer, Haul, Link, Redis, Request, Running, Server};
 use rustix::process::{Pid, Signal, kill_process};
 
 const MODIFIED: &str = "Sat, 01 Nov 2025 08:00:00 GMT";
 
-struct Fleet {
-    dir: tempfile::TempDir,
+pub(super) struct Fleet {
+    pub(super) dir: tempfile::TempDir,
     origin: Server,
+    /// When each request came to it.
+    times: Arc<Mutex<Vec<Instant>>>,
     redis: Redis,
     haul: Haul,
     lines: usize,
@@ -28,30 +33,59 @@ fn body(path: &str) -> Vec<u8> {
 impl Fleet {
     /// A list of so many URLs, some of which don't exist.
     fn new(lines: usize, missing: &'static [&'static str]) -> Option<Self> {
-        let redis = Redis::start()?;
-        let dir = tempfile::tempdir().unwrap();
-        let origin = Server::start(move |request| match request.path() {
+        Self::of(lines, move |request| match request.path() {
             path if missing.contains(&path) => Answer::new(404),
             path => Answer::ranged(request, &body(path), "\"1\"").header("Last-Modified", MODIFIED),
+        })
+    }
+
+    /// A list of so many URLs of a server that answers each request as `handler` says.
+    pub(super) fn of(
+        lines: usize,
+        handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Option<Self> {
+        let redis = Redis::start()?;
+        let dir = tempfile::tempdir().unwrap();
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let of_server = times.clone();
+        let origin = Server::start(move |request| {
+            of_server.lock().unwrap().push(Instant::now());
+            handler(request)
         });
         let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
-        let fleet = Self { dir, origin, redis, haul, lines };
-        let urls: String = (0..lines).map(|number| fleet.origin.url(&format!("/{number}")) + "\n").collect();
-        fs::write(fleet.dir.path().join("urls.txt"), urls).unwrap();
+        let fleet = Self { dir, origin, times, redis, haul, lines };
+        let urls = (0..lines).map(|number| fleet.origin.url(&format!("/{number}")));
+        fleet.list(urls);
         Some(fleet)
     }
 
-    fn url(&self, run: &str) -> String {
+    /// Makes the list of these URLs.
+    pub(super) fn list(&self, urls: impl Iterator<Item = String>) {
+        let text: String = urls.map(|url| url + "\n").collect();
+        fs::write(self.dir.path().join("urls.txt"), text).unwrap();
+    }
+
+    /// The server's address.
+    pub(super) fn origin(&self) -> SocketAddr {
+        self.origin.address()
+    }
+
+    /// When each request came since the last call.
+    pub(super) fn times(&self) -> Vec<Instant> {
+        std::mem::take(&mut *self.times.lock().unwrap())
+    }
+
+    pub(super) fn url(&self, run: &str) -> String {
         format!("{}/{run}", self.redis.url())
     }
 
-    fn create(&self, run: &str, more: &[&str]) {
+    pub(super) fn create(&self, run: &str, more: &[&str]) {
         let url = self.url(run);
         let args = [&["fleet", "create", "-i", "urls.txt"], more, &[&*url]].concat();
         self.haul.run(args).expect_status(0);
     }
 
-    fn node(&self, url: &str, more: &[&str]) -> Running {
+    pub(super) fn node(&self, url: &str, more: &[&str]) -> Running {
         self.haul.spawn([&["get", "--fleet", url, "-d", "got"], more].concat())
     }
 
@@ -60,7 +94,7 @@ impl Fleet {
         serde_json::from_slice(&shown.stdout).unwrap()
     }
 
-    fn total(&self, run: &str, name: &str) -> u64 {
+    pub(super) fn total(&self, run: &str, name: &str) -> u64 {
         self.status(run)[name].as_u64().unwrap()
     }
 
@@ -138,7 +172,7 @@ fn a_node_that_is_interrupted_gives_its_slices_back() {
     assert!(fleet.total("r", "skipped") > 0);
 }
 
-fn wait(is_so: impl Fn() -> bool) {
+pub(super) fn wait(is_so: impl Fn() -> bool) {
     let start = Instant::now();
     while !is_so() {
         assert!(start.elapsed() < Duration::from_secs(30), "it never comes to that");
@@ -153,13 +187,34 @@ fn signal(node: &Running, signal: Signal) {
     }
 }
 
+/// Checks that requests came within a rate by 5 %, in every part of a run. Beyond that, each of three nodes may make
+/// one at once, and make up for what it was late, up to 50 ms; and of the `under_way` requests that all nodes may have
+/// at a time, those that a busy machine delivers late come together with later ones.
+pub(super) fn check_rate(times: &[Instant], rate: f64, under_way: u32) {
+    let beyond = 4.0 + 0.05 * rate + f64::from(under_way);
+    for (number, from) in times.iter().enumerate() {
+        for (count, to) in times[number..].iter().enumerate() {
+            let allowed = to.duration_since(*from).as_secs_f64() * rate * 1.05 + beyond;
+            assert!(
+                count as f64 <= allowed,
+                "{count} requests in {:?} at {rate}/s, the first is number {number}",
+                *to - *from
+            );
+        }
+    }
+}
+
 /// A fleet of three, of which in turn one is killed, stopped, cut off, or the server restarts.
 fn rounds(count: usize) {
+    const RATE: f64 = 300.0;
     let Some(mut fleet) = Fleet::new(240, &[]) else { return };
+    let (mut made, mut allowed) = (0.0, 0.0);
     for round in 0..count {
         let run = format!("r{round}");
         let _ = fs::remove_dir_all(fleet.dir.path().join("got"));
-        fleet.create(&run, &["--slice", "10", "--lease", "600ms", "--deliveries", "50"]);
+        let rate = RATE.to_string();
+        fleet.times();
+        fleet.create(&run, &["--slice", "10", "--lease", "600ms", "--deliveries", "50", "--rate", &rate]);
         let link = Link::to(fleet.redis.address());
         let slow = ["-j", "4", "--limit-rate", "400k"];
         let through = format!("redis://{}/{run}", link.address());
@@ -189,16 +244,20 @@ fn rounds(count: usize) {
         for node in nodes {
             let run = node.finish();
             let said = run.stderr_text();
-            // One that was stopped may find that others have done its work.
-            assert!(
-                run.status == 0 || round % 5 == 1 && said.contains("taken over"),
-                "round {round}: {said}"
-            );
+            // One that was stopped may find that others have done its work; these, that it ended what it had begun.
+            let has_met_another = said.contains("taken over") || said.contains("exists already");
+            assert!(run.status == 0 || round % 5 == 1 && has_met_another, "round {round}: {said}");
         }
         fleet.check_complete(&run, 24);
+        let times = fleet.times();
+        check_rate(&times, RATE, 3 * 4);
+        // Each node makes one at once.
+        made += times.len() as f64 - 3.0;
+        allowed += (times[times.len() - 1] - times[0]).as_secs_f64() * RATE;
         fleet.haul.run(["fleet", "report", &fleet.url(&run)]).expect_status(0);
         fleet.haul.run(["fleet", "cancel", "--remove", &fleet.url(&run)]).expect_status(0);
     }
+    assert!(made <= 1.05 * allowed, "{made} requests where {allowed} were allowed");
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Completions and manual pages.
+//! Completions, manual pages and help.
 
 use std::process::Command;
 
-use crate::workdir::Workdir;
-use haul_testkit::peer;
+use crate::workdir::{Workdir, golden};
+use haul_testkit::{check_golden, peer};
 
 #[test]
 fn shells_get_completions_with_every_option() {
@@ -19,6 +19,12 @@ fn shells_get_completions_with_every_option() {
         assert!(status.success(), "{shell} can't read it");
     }
     assert!(workdir.run(&["completions", "csh"]).expect_status(2).stderr_text().contains("bash"));
+}
+
+#[test]
+fn help_says_which_limits_are_the_fleets() {
+    let workdir = Workdir::new();
+    check_golden(golden("help-fleet-create"), &workdir.run(&["fleet", "create", "--help"]));
 }
 
 #[test]

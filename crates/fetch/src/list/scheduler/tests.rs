@@ -238,3 +238,76 @@ fn the_next_delay_that_ends_is_known() {
     assert_eq!((starts(&mut it, 20), it.next_due()), (vec!["b1"], Some(ms(30))));
     assert_eq!((starts(&mut it, 30), it.next_due()), (vec!["a1"], None));
 }
+
+fn shared(limits: HostLimits, tasks: &[&'static str]) -> Scheduler<&'static str> {
+    let mut scheduler = Scheduler::new(limits);
+    scheduler.share_hosts();
+    for &task in tasks {
+        scheduler.add(&origin(&task[..1]), task, ms(0));
+    }
+    scheduler
+}
+
+fn share(active_max: usize, rate: Option<f64>) -> HostShare {
+    HostShare { active_max, rate }
+}
+
+/// What is needed at hosts by their names: running and wanted tasks.
+fn demands(scheduler: &mut Scheduler<&'static str>) -> Vec<(String, [usize; 2])> {
+    let demands = scheduler.demands().into_iter();
+    demands.map(|(origin, Demand { running, wanted })| (origin.host, [running, wanted])).collect()
+}
+
+#[test]
+fn without_a_share_nothing_starts_and_a_share_is_for_one_host() {
+    let mut it = shared(limits(9, 3, None), &["a1", "a2", "a3", "a4", "b1"]);
+    let named = |name: &str, numbers| (name.to_owned(), numbers);
+    assert_eq!(demands(&mut it), [named("a", [0, 3]), named("b", [0, 1])], "no more than it could run");
+    assert_eq!(starts(&mut it, 0), [""; 0]);
+    it.set_share(&origin("a"), share(2, None), ms(1));
+    it.set_share(&origin("c"), share(2, None), ms(1));
+    assert_eq!(starts(&mut it, 1), ["a1", "a2"]);
+    assert_eq!(demands(&mut it), [named("a", [2, 3])]);
+    it.set_share(&origin("a"), share(9, None), ms(2));
+    assert_eq!(starts(&mut it, 2), ["a3"], "the limit of the source holds as well");
+    it.set_share(&origin("a"), share(0, None), ms(3));
+    it.ended(&origin("a"), ms(3));
+    it.ended(&origin("a"), ms(3));
+    assert_eq!(starts(&mut it, 3), [""; 0], "the share was lost");
+    it.set_share(&origin("a"), share(2, None), ms(4));
+    assert_eq!(starts(&mut it, 4), ["a4"]);
+    it.ended(&origin("a"), ms(5));
+    it.ended(&origin("a"), ms(5));
+    assert_eq!(demands(&mut it), [named("a", [0, 0])], "a host without tasks wants nothing");
+    it.add(&origin("a"), "a5", ms(6));
+    assert_eq!(starts(&mut it, 6), [""; 0], "a host that was forgotten needs another share");
+    assert_eq!(demands(&mut it), [named("a", [0, 1])]);
+}
+
+#[test]
+fn a_rate_that_changes_leaves_what_it_has_to_make_up_for() {
+    let mut it = shared(limits(9, 9, Some(10.0)), &["a1", "a2", "a3", "a4", "a5"]);
+    it.set_share(&origin("a"), share(9, Some(10.0)), ms(0));
+    assert_eq!(starts(&mut it, 0), ["a1"]);
+    // Half of the interval is left when the rate falls to a quarter: half of the longer one.
+    it.set_share(&origin("a"), share(9, Some(2.5)), ms(50));
+    assert_eq!(starts(&mut it, 249), [""; 0]);
+    assert_eq!(starts(&mut it, 250), ["a2"]);
+    // A quarter of the interval has passed when it rises again.
+    it.set_share(&origin("a"), share(9, Some(10.0)), ms(350));
+    assert_eq!((starts(&mut it, 424), it.next_due()), (vec![], Some(ms(425))));
+    assert_eq!(starts(&mut it, 425), ["a3"]);
+    // Without a share, requests are accounted for at the rate before.
+    it.set_share(&origin("a"), share(0, Some(0.0)), ms(430));
+    it.requested(&origin("a"), 3, ms(440));
+    it.set_share(&origin("a"), share(9, Some(10.0)), ms(450));
+    assert_eq!(starts(&mut it, 724), [""; 0]);
+    assert_eq!(starts(&mut it, 725), ["a4"]);
+    // As long as something is to be made up for, the host wants its share.
+    for _ in 0..4 {
+        it.ended(&origin("a"), ms(726));
+    }
+    it.drain();
+    demands(&mut it);
+    assert_eq!(starts(&mut it, 800), [""; 0]);
+}
