@@ -214,8 +214,7 @@ impl GetPlan {
             format: sealing.as_ref().map(|sealing| sealing.format.clone() as _),
             ..self.config
         };
-        let failures = |path: &Path| Failures::create(path, config.total_timeout);
-        let mut failures = self.failures.as_deref().map(failures).transpose()?;
+        let mut failures = Failures::create(self.failures.as_deref(), config.total_timeout)?;
         let limits = node::transfers(self.transfers, fleet.as_ref()).limits(&choice.engine);
         let progress = Progress::start();
         if self.run.progress != ProgressForm::Hidden && self.shard.is_none() && fleet.is_none() {

@@ -62,8 +62,16 @@ pub(crate) fn to_list_line(line: &Line) -> Box<str> {
 }
 
 impl Failures {
+    /// Creates the list at `path`, if there is to be one.
+    ///
+    /// # Errors
+    /// If it can't be created.
+    pub(crate) fn create(path: Option<&Path>, timeout: Option<Duration>) -> Result<Option<Self>, Problem> {
+        path.map(|path| Self::create_at(path, timeout)).transpose()
+    }
+
     /// Creates the list beside its final name. A pipe that nobody reads is waited for, at most for `timeout`.
-    pub(crate) fn create(path: &Path, timeout: Option<Duration>) -> Result<Self, Problem> {
+    fn create_at(path: &Path, timeout: Option<Duration>) -> Result<Self, Problem> {
         if let Some(device) = device::open(path, timeout)? {
             let file = BufWriter::new(ListFile::Device(device));
             return Ok(Self { path: path.to_owned(), file, error: None });
