@@ -91,7 +91,7 @@ fn perform(command: &Command, environment: &Environment, voice: &Voice) -> Resul
         Command::Xor(args) => XorPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
         Command::Cat(args) => CatPlan::resolve(args, environment)?.run(voice),
         Command::Rekey(args) => RekeyPlan::resolve(args, environment)?.perform(args.common.dry_run, voice),
-        Command::Inspect(args) => InspectPlan::resolve(args)?.run(voice),
+        Command::Inspect(args) => InspectPlan::resolve(args, environment)?.run(voice),
         Command::Keygen(args) => KeygenPlan::resolve(args, environment).run(voice),
         Command::Fleet(args) => fleet::run(args, environment, voice),
         Command::Bench(args) => bench::run(args, environment, voice),

@@ -5,6 +5,7 @@
 
 pub(crate) mod arguments;
 pub(crate) mod descriptors;
+pub(crate) mod device;
 pub(crate) mod engine_choice;
 pub(crate) mod environment;
 mod journal;

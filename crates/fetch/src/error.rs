@@ -148,6 +148,8 @@ pub enum Error {
     Unreadable,
     /// Another task of the same run has the result's name.
     NameTaken,
+    /// The run itself uses a file of the result's name.
+    NameReserved,
     /// Another process is fetching a file of the result's name.
     Busy,
     /// A file has a name that this client keeps its own files under, and isn't one of them: it is neither believed
@@ -218,7 +220,7 @@ impl Error {
             Self::Body(_) | Self::BodySpent => Fault::Local,
             Self::Trust(_) | Self::Differs | Self::Exists | Self::Write(_) | Self::Cancelled => Fault::Local,
             Self::NameTaken | Self::Busy | Self::InTheWay { .. } | Self::WorkerPanicked => Fault::Local,
-            Self::Unreadable => Fault::Local,
+            Self::Unreadable | Self::NameReserved => Fault::Local,
             Self::Untrusted { .. } => Fault::Server,
         }
     }
@@ -346,6 +348,7 @@ impl fmt::Display for Error {
                 f.write_str("the result exists, and no key opens it to tell whether it is complete")
             }
             Self::NameTaken => f.write_str("another task of this run has the same file name"),
+            Self::NameReserved => f.write_str("the run itself uses a file of this name"),
             Self::Busy => f.write_str("another process is fetching this file"),
             Self::InTheWay { path } => {
                 write!(f, "{path:?} is in the way: it wasn't made by haul, or others may write to it")

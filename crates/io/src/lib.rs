@@ -32,9 +32,9 @@ mod values;
 pub use blocking::{Blocking, run_ready};
 pub use chunked::{Armor, ChunkedFile, ChunkedFormat, Damaged, suffixed};
 pub use files::{
-    Copying, Staged, StagedIdentity, access_list, copy_range, drop_cached, find_features, is_leftover,
-    is_temporary, move_arrived, probe_name, remove_if_left, remove_leftover, set_metadata, spare_cache,
-    sweep, sync_directory_of, write_file, write_sparse,
+    Copying, Leftovers, Staged, StagedIdentity, access_list, copy_range, drop_cached, find_features, folded,
+    is_temporary, move_arrived, probe_aliases, probe_name, remove_if_left, remove_leftover, set_metadata,
+    spare_cache, sweep, sync_directory_of, write_file, write_sparse,
 };
 pub use io::Io;
 pub use names::{Names, NamesLimits, is_try_again};

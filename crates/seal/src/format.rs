@@ -3,7 +3,6 @@
 //! Owns: one header and one file key for each file, opening what earlier runs sealed.
 //! Does not own: receiving and storing, the format itself ([`haul_age_format`]).
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +18,7 @@ use crate::error::Error;
 use crate::plugin::Plugins;
 use crate::stream::{StreamOptions, Streamed, seal_stream};
 use crate::task::Refusal;
-use crate::walk::TREE_IDENTITY_NAME;
+use crate::walk::{TREE_IDENTITY_NAME, is_identity_name};
 
 /// The age format, with recipients to seal to and identities to read what earlier runs sealed.
 ///
@@ -135,8 +134,7 @@ impl SealedFormat {
 /// name that would pass for the identity of its directory ([`TREE_IDENTITY_NAME`]) gets `_` before it.
 pub fn sealed_path(path: &Path) -> PathBuf {
     let path = suffixed(path, SUFFIX);
-    let is_identity = |name: &OsStr| name.eq_ignore_ascii_case(TREE_IDENTITY_NAME);
-    if path.file_name().is_some_and(is_identity) {
+    if path.file_name().is_some_and(is_identity_name) {
         return path.with_file_name(format!("_{TREE_IDENTITY_NAME}"));
     }
     path

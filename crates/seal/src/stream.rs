@@ -23,7 +23,7 @@ mod sealed_file;
 mod turns;
 mod writer;
 
-pub use self::file::into_file;
+pub use self::file::{into_file, into_file_at};
 pub use self::open::open_stream;
 pub use self::options::{StreamOptions, Streamed};
 pub use self::reader::OpenReader;

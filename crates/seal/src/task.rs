@@ -14,13 +14,14 @@ mod pair;
 mod plugin_key;
 mod source_file;
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Step, wire};
-use haul_io::{Io, Shortfalls, Stat};
+use haul_io::{Blocking, Cancel, Io, Shortfalls, Stat, run_ready};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, WalkError};
+use crate::error::{During, Error, WalkError};
 
 pub use self::found_file::FoundFile;
 pub use self::options::FileOptions;
@@ -130,6 +131,17 @@ impl Task {
             | Self::Skip { source, .. }
             | Self::Bad { source, .. } => source,
         }
+    }
+
+    /// Opens the source: the file that the walk found and no other, reached without following a link beneath its root.
+    ///
+    /// # Errors
+    /// [`Error::NotRegular`], [`Error::Exchanged`], [`Error::Link`] or [`Error::Io`] with [`During::OpenSource`]; the
+    /// error of a task that has no source to read.
+    pub fn open(&self, cancel: &Cancel) -> Result<OwnedFd, Error> {
+        let Work::Files(pair) = self.work()? else { return Err(Error::NotRegular) };
+        let source = run_ready(pair.open_source(&Blocking::new(cancel.clone())))?;
+        source.file.as_fd().try_clone_to_owned().map_err(Error::at(During::OpenSource))
     }
 
     /// Returns what a job must do for the task, or the error of a task that fails without work.

@@ -25,6 +25,7 @@ mod walker;
 pub use self::filter::{BadPattern, Filter, Symlinks};
 pub use self::mirror::Mirror;
 pub use self::packing::PackWalk;
+pub(crate) use self::placement::is_identity_name;
 pub use self::placement::{Direction, NameError, Placement, TREE_IDENTITY_NAME};
 pub(crate) use self::sweep::Sweeper;
 pub use self::tally::Tally;

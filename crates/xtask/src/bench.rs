@@ -1,9 +1,9 @@
 //! haul against other programs, on the file systems that people have, each on an image of its own behind a loop device.
 //!
 //! The contestants of a file system take turns, so that a disturbance meets all of them. Each run starts with an empty
-//! directory for its results and ends with a sync outside the measured time. `bench-seal`, `bench-get` and
-//! `bench-sealed` print the figures of some contests against the usual rivals; `scoreboard` holds all contests against
-//! all programs that are installed, and writes the tables of BENCHMARKS.md.
+//! directory for its results and ends with a sync outside the measured time. `bench-seal`, `bench-get`, `bench-sealed`
+//! and `bench-store` print the figures of some contests against the usual rivals; `scoreboard` holds all contests
+//! against all programs that are installed, and writes the tables of BENCHMARKS.md.
 //!
 //! Owns: the order of the contests and file systems.
 //! Does not own: building `haul`, the prose of BENCHMARKS.md.
@@ -20,6 +20,7 @@ mod seal;
 mod sealed;
 mod server;
 mod sources;
+mod store;
 
 use nix::unistd::geteuid;
 
@@ -48,13 +49,18 @@ pub(crate) fn sealed(options: &Options<'_>) -> Result<(), String> {
     with_server(options, &[sealed::contests]).map(drop)
 }
 
+/// Measures fetching into the buckets of a store.
+pub(crate) fn store(options: &Options<'_>) -> Result<(), String> {
+    with_server(options, &[store::contests]).map(drop)
+}
+
 /// Holds all contests and writes their tables.
 pub(crate) fn scoreboard(options: Options<'_>) -> Result<(), String> {
     let options = options.permitted();
     let files: &[Contests] = &[seal::contests, open::contests];
     let mut outcomes = hold(&options, None, files)?;
     if peers::has("nginx".as_ref()) && peers::has("openssl".as_ref()) {
-        outcomes.extend(with_server(&options, &[get::contests, sealed::contests])?);
+        outcomes.extend(with_server(&options, &[get::contests, sealed::contests, store::contests])?);
     } else {
         println!("SKIPPED: fetching: no nginx or no openssl here");
     }

@@ -30,7 +30,7 @@ chores:
   tidy                  what clippy can't check: circles of modules, sizes, contracts, layers, English, the map
   public-api [--write]  compares the public interfaces of the libraries with their listings, or writes these
   feature-costs [--timed]
-                        the crates that each feature of the libraries builds, and the seconds, from empty folders
+                        the crates that each feature of the libraries builds, and the processor's seconds for them
   soak --minutes N [--seed S] [--kind trees|fetches|differential] [--faults F] [--spare-threads]
                         random mixtures of haul's commands under faults for N minutes, to the first fault or the F-th
   soak --seed S --step K
@@ -51,6 +51,7 @@ chores:
                         into the tables of BENCHMARKS.md; --quick prints tables of tiny sizes
   bench-get …           the same for fetching from nginx, against curl and wget2
   bench-sealed …        the same for fetching into sealed files, against plain ones, curl with age, and rclone
+  bench-store …         the same for fetching into buckets of SeaweedFS, against s5cmd, rclone and aws, which upload files
 ";
 
 fn main() -> ExitCode {
@@ -83,6 +84,9 @@ fn main() -> ExitCode {
         }
         ["scoreboard", options @ ..] => bench::Options::of_scoreboard(options).and_then(bench::scoreboard),
         ["bench-get", options @ ..] => bench::Options::read(options).and_then(|options| bench::get(&options)),
+        ["bench-store", options @ ..] => {
+            bench::Options::read(options).and_then(|options| bench::store(&options))
+        }
         ["bench-sealed", options @ ..] => {
             bench::Options::read(options).and_then(|options| bench::sealed(&options))
         }

@@ -73,11 +73,7 @@ impl<J: FileJob> Reportable for J {
     const NEEDS_TASKS: bool = <J as FileJob>::NEEDS_TASKS;
 
     fn message(&self, task: &Task, error: &Error) -> String {
-        let target = match task {
-            Task::File { target, .. } if !target.as_os_str().is_empty() => Some(quoted(target)),
-            _ => None,
-        };
-        failures::message(error, target.as_deref())
+        failures::message(error, task.target().map(quoted).as_deref())
     }
 
     fn hint(&self, task: &Task, error: &Error) -> Option<Cow<'static, str>> {

@@ -1,7 +1,7 @@
 //! The two ends of a stream, and whether a command works on one.
 //!
 //! Owns: deciding by the names and kinds of inputs and output, messages about combinations that don't work.
-//! Does not own: opening the ends ([`super::opened`]), what flows between them.
+//! Does not own: opening the ends ([`super::stream`]), what flows between them.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use crate::report::exit::Problem;
 use crate::report::text::{last_name, quoted};
-use crate::stores::objects::is_object;
+use crate::stores::objects::{is_object, is_prefix};
+
+pub(super) use crate::run::device::is_descriptor;
 
 /// The inputs and the output of a command, as the user named them.
 #[derive(Debug)]
@@ -64,6 +66,7 @@ impl PathKind {
     /// The kind of the file at `path`.
     pub(super) fn of(path: &Path) -> Self {
         match path.metadata() {
+            _ if is_prefix(path) => Self::Directory,
             _ if is_object(path) => Self::Special,
             Ok(metadata) if metadata.is_dir() => Self::Directory,
             Err(_) if path.as_os_str().as_bytes().ends_with(b"/") => Self::Directory,
@@ -97,13 +100,6 @@ pub(super) fn input(inputs: &[PathBuf], kind: fn(&Path) -> PathKind) -> Result<O
         }
         _ => Ok(None),
     }
-}
-
-/// Whether `path` names an open descriptor of this process.
-pub(super) fn is_descriptor(path: &Path) -> bool {
-    let parents = ["/dev/fd", "/proc/self/fd"].map(Path::new);
-    let names = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(Path::new);
-    names.contains(&path) || path.parent().is_some_and(|parent| parents.contains(&parent))
 }
 
 /// Whether `path` stands for stdin or stdout.

@@ -8,11 +8,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use haul_io::Cancel;
-use haul_seal::{During, Error, Inspection, PostQuantum, Task, inspect, inspect_task};
+use haul_seal::{During, Error, Inspection, PostQuantum, Tally, Task, inspect, inspect_task};
+use haul_store::Store;
 use serde_json::{Map, Value};
 
 use super::describe::skip_reason;
 use super::endpoints::{self, PathKind, is_dash, is_descriptor};
+use super::stored::Listed;
 use super::tasks::say_left_out;
 use super::verify::{check_suffix, sealed_files};
 use crate::args::InspectArgs;
@@ -20,6 +22,9 @@ use crate::report::describe::DescribeFailure;
 use crate::report::exit::{Exit, Problem};
 use crate::report::text::{counted, name_members, quoted};
 use crate::report::voice::Voice;
+use crate::run::environment::Environment;
+use crate::stores::objects::{self, is_object, is_prefix};
+use crate::stores::variables::StoreVariables;
 
 /// What `haul inspect` is to do.
 #[derive(Debug)]
@@ -29,26 +34,61 @@ pub(crate) struct InspectPlan {
     inputs: Vec<PathBuf>,
     suffix: OsString,
     json: bool,
+    stores: StoreVariables,
 }
 
 impl InspectPlan {
-    pub(crate) fn resolve(args: &InspectArgs) -> Result<Self, Problem> {
+    pub(crate) fn resolve(args: &InspectArgs, environment: &Environment) -> Result<Self, Problem> {
         let stdin = endpoints::input(&args.paths, PathKind::by_name)?.is_some();
         check_suffix(&args.suffix)?;
         let inputs = if stdin { Vec::new() } else { args.paths.clone() };
-        Ok(Self { stdin, inputs, suffix: args.suffix.clone(), json: args.json })
+        let (suffix, stores) = (args.suffix.clone(), StoreVariables::resolve(environment));
+        Ok(Self { stdin, inputs, suffix, json: args.json, stores })
+    }
+
+    /// The store, if the input is in one.
+    fn store(&self, cancel: &Cancel) -> Result<Option<Store>, Problem> {
+        let [input] = self.inputs.as_slice() else { return Ok(None) };
+        if !is_object(input) {
+            return Ok(None);
+        }
+        let store = self.stores.store(cancel);
+        store.map(Some).map_err(|error| Problem::usage(format!("cannot read {}: {error}", quoted(input))))
+    }
+
+    fn tasks(&self, store: Option<&Store>) -> Result<(Box<dyn Iterator<Item = Task>>, Tally), Problem> {
+        match (store, self.inputs.as_slice()) {
+            (Some(store), [input]) if is_prefix(input) => {
+                let listed = Listed::to_check(input, &self.suffix)?;
+                let tally = listed.tally();
+                Ok((Box::new(listed.in_store(store)), tally))
+            }
+            (Some(_), [input]) => {
+                let tally = Tally::default();
+                tally.take();
+                Ok((Box::new(std::iter::once(Task::check(input))), tally))
+            }
+            (_, inputs) => {
+                let (tasks, tally) = sealed_files(inputs, &self.suffix)?;
+                Ok((Box::new(tasks), tally))
+            }
+        }
     }
 
     pub(crate) fn run(&self, voice: &Voice) -> Result<Exit, Problem> {
         let mut exit = Exit::Success;
         let stdin = self.stdin.then(|| Task::check("-"));
         let cancel = Cancel::new()?;
-        let (tasks, tally) = sealed_files(&self.inputs, &self.suffix)?;
+        let store = self.store(&cancel)?;
+        let (tasks, tally) = self.tasks(store.as_ref())?;
         for task in stdin.into_iter().chain(tasks) {
             let facts = match &task {
                 Task::File { source, .. } if is_dash(source) => inspect(std::io::stdin().lock(), None),
                 Task::File { source, found: None, .. } if is_descriptor(source) => inspect_descriptor(source),
-                Task::File { .. } => inspect_task(&task, &cancel),
+                Task::File { source, .. } => match &store {
+                    Some(store) => inspect_object(store, source),
+                    None => inspect_task(&task, &cancel),
+                },
                 Task::Bad { error: Some(error), .. } => Err(Error::Walk(error.clone())),
                 Task::Skip { source, reason } => {
                     voice.note(format!("{} was left alone: {}", quoted(source), skip_reason(*reason)));
@@ -81,6 +121,12 @@ impl InspectPlan {
 fn inspect_descriptor(path: &Path) -> Result<Inspection, Error> {
     let file = File::open(path).map_err(|source| Error::Io { step: During::OpenSource, source })?;
     inspect(file, None)
+}
+
+fn inspect_object(store: &Store, path: &Path) -> Result<Inspection, Error> {
+    let reader = objects::read(store, path)?;
+    let bytes = reader.stat().bytes;
+    inspect(reader, Some(bytes))
 }
 
 fn text(subject: &str, facts: &Inspection) -> String {

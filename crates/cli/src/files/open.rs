@@ -11,6 +11,7 @@ use haul_seal::{Direction, During, Error, Identity, OpenJob, Replacing, Walk};
 use super::endpoints::{Endpoints, Input, Output, PathKind, is_dash};
 use super::part::Part;
 use super::plan::{FilesPlan, Target};
+use super::stored::Opening;
 use super::tasks::{self, TaskContext};
 use crate::args::{OpenArgs, RangeArg};
 use crate::keys::identities::IdentitySources;
@@ -134,6 +135,9 @@ impl Plan for OpenPlan {
         let identities = self.read_identities(voice)?;
         Ok(match target {
             Target::Stream(endpoints) => self.files.stream("open", endpoints, voice).print(),
+            Target::Stored(stored) => {
+                stored.print::<Opening>(&self.files.moving(self.plugins.plugins(voice), voice))?
+            }
             Target::Tasks(walk) => {
                 let walk = walk.restoring(&identities).map_err(unreadable_names)?;
                 tasks::print_walk::<OpenJob>(walk, &self.files.run, voice)
@@ -154,6 +158,10 @@ impl Plan for OpenPlan {
                 stream.run(self.plugins.plugins(voice), |source, sink, options| {
                     part.open(source, sink, &options)
                 })
+            }
+            Target::Stored(stored) => {
+                let identities = self.read_identities(voice)?;
+                stored.run(Opening(identities), &self.files.moving(self.plugins.plugins(voice), voice))
             }
             Target::Tasks(walk) => self.run_tasks(*walk, voice),
         }

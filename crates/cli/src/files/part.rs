@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use haul_seal::{During, Error, Identity, SealedFile, StreamOptions, Streamed, open_stream};
 
-use super::opened::StreamSource;
+use super::stream::opened::StreamSource;
 use crate::args::RangeArg;
 use crate::report::text_only::TextOnly;
 

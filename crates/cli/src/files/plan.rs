@@ -4,17 +4,20 @@
 //! Does not own: keys, jobs.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use haul_io::{Durability, Existing};
-use haul_seal::{Direction, FileOptions, Filter, Placement, Symlinks, Walk};
+use haul_seal::{Direction, FileOptions, Filter, Placement, Plugins, Symlinks, Walk};
 
 use super::endpoints::{Endpoints, Operands, PathKind, is_dash};
+use super::stored::{self, Listed, Moving, Sources, StoredFiles};
 use super::stream::{self, Stream};
 use crate::args::{CommonArgs, DurableArg, FileArgs, SymlinksArg, TreeArgs};
 use crate::report::exit::Problem;
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
+use crate::stores::objects::is_prefix;
 
 /// The inputs and results of `haul seal` or `haul open`.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(super) struct FilesPlan {
 pub(super) enum Target {
     Stream(Endpoints),
     Tasks(Box<Walk>),
+    /// Sources or results are objects.
+    Stored(StoredFiles),
 }
 
 impl FilesPlan {
@@ -84,10 +89,33 @@ impl FilesPlan {
             stream::check(&endpoints, &self.run)?;
             return Ok(Target::Stream(endpoints));
         }
+        let output = self.operands.output.as_deref();
+        if let [input] = self.operands.inputs.as_slice()
+            && is_prefix(input)
+        {
+            stored::check(self.options, self.replace)?;
+            let listed = Listed::new(input, &self.placement, self.options)?;
+            return Ok(Target::Stored(StoredFiles {
+                sources: Sources::Objects(listed),
+                options: self.options,
+            }));
+        }
+        if let Some(output) = output.filter(|output| is_prefix(output)) {
+            stored::check(self.options, self.replace)?;
+            let placement = Placement { output: Some(output.join("")), ..self.placement.clone() };
+            let walk = walk(&self.operands.inputs, &placement, &self.filter)?.sparing(secret_files);
+            let sources = Sources::Files(Box::new(walk));
+            return Ok(Target::Stored(StoredFiles { sources, options: self.options }));
+        }
         let walk = walk(&self.operands.inputs, &self.placement, &self.filter)?.sparing(secret_files);
         let walk =
             walk.publishing(self.options.existing).map_err(|error| Problem::usage(error.to_string()))?;
         Ok(Target::Tasks(Box::new(walk)))
+    }
+
+    /// How files are moved from or into a store.
+    pub(super) fn moving<'a>(&'a self, plugins: Arc<Plugins>, voice: &'a Voice) -> Moving<'a> {
+        Moving { plugins, run: &self.run, output: self.operands.output.as_deref(), voice }
     }
 
     /// A stream between `endpoints` with these options.
@@ -166,7 +194,7 @@ mod tests {
             Command::Open(args) => OpenPlan::resolve(&args, &environment).map(drop),
             Command::Verify(args) => VerifyPlan::resolve(&args, &environment).map(drop),
             Command::Xor(args) => XorPlan::resolve(&args, &environment).map(drop),
-            Command::Inspect(args) => InspectPlan::resolve(&args).map(drop),
+            Command::Inspect(args) => InspectPlan::resolve(&args, &environment).map(drop),
             Command::Cat(args) => CatPlan::resolve(&args, &environment).map(drop),
             Command::Rekey(args) => RekeyPlan::resolve(&args, &environment).map(drop),
             _ => unreachable!("commands on files only"),

@@ -12,6 +12,7 @@ use haul_seal::{Direction, Recipient, Replacing, SealJob, StreamOptions, Walk, s
 use super::endpoints::Endpoints;
 use super::packed;
 use super::plan::{FilesPlan, Target};
+use super::stored::{Moving, Sealing};
 use super::stream::Stream;
 use super::tasks::{self, TaskContext};
 use crate::args::SealArgs;
@@ -77,6 +78,17 @@ impl SealPlan {
         Ok((stream, recipients))
     }
 
+    /// How files become objects.
+    fn moving<'a>(&'a self, voice: &'a Voice) -> Result<Moving<'a>, Problem> {
+        if self.recipients.has_passphrase() {
+            return Err(Problem::usage(
+                "-p keeps an identity beside the results, for which they need a directory",
+            )
+            .hint("name recipients with -r or -R"));
+        }
+        Ok(self.files.moving(self.plugins.plugins(voice), voice))
+    }
+
     /// The job for files. A passphrase protects the identity in each of `directories`.
     fn prepare_job(&self, directories: &BTreeSet<PathBuf>, voice: &Voice) -> Result<SealJob, Problem> {
         let recipients = self.recipients.read(directories, &self.plugins.plugins(voice), voice)?;
@@ -112,6 +124,7 @@ impl Plan for SealPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
         match self.files.target(&self.recipients.secret_files())? {
             Target::Stream(endpoints) => Ok(self.prepare_stream(endpoints, voice)?.0.print()),
+            Target::Stored(stored) => stored.print::<Sealing>(&self.moving(voice)?),
             Target::Tasks(walk) => {
                 // Without directories, no identity is created.
                 self.prepare_job(&BTreeSet::new(), voice)?;
@@ -131,6 +144,13 @@ impl Plan for SealPlan {
                     let options = StreamOptions { armored: self.armor, ..options };
                     seal_stream(source, sink, &recipients, &options)
                 })
+            }
+            Target::Stored(stored) => {
+                let moving = self.moving(voice)?;
+                let recipients = self.recipients.read(&BTreeSet::new(), &moving.plugins, voice)?;
+                haul_seal::check_recipients(&recipients)
+                    .map_err(|error| Problem::usage(error.to_string()))?;
+                stored.run(Sealing { recipients, armored: self.armor }, &moving)
             }
             Target::Tasks(walk) => self.run_tasks(*walk, voice),
         }

@@ -1,7 +1,9 @@
 //! Runs one stream of `haul seal`, `haul open` or `haul verify`: stdin, stdout, pipes and devices.
 //!
 //! Owns: which engines and reports a stream can have, running it, reporting it.
-//! Does not own: the work ([`haul_seal::seal_stream`], [`haul_seal::open_stream`]), the ends ([`super::opened`]).
+//! Does not own: the work ([`haul_seal::seal_stream`], [`haul_seal::open_stream`]), the ends ([`opened`]).
+
+pub(super) mod opened;
 
 use std::io::{ErrorKind, Write};
 use std::num::NonZeroUsize;
@@ -13,9 +15,9 @@ use haul_io::{Cancel, Existing, Shortfalls};
 use haul_seal::{During, Error, FileOptions, Plugins, StreamOptions, Streamed, into_file};
 use serde_json::{Map, Value};
 
+use self::opened::{SourceChanged, StreamSource, open_input, open_output};
 use super::describe::failures;
 use super::endpoints::{Endpoints, Output};
-use super::opened::{self, SourceChanged, StreamSource, open_input, open_output};
 use crate::report::describe::DescribeFailure;
 use crate::report::dry_run::DryRun;
 use crate::report::exit::{Exit, Problem};

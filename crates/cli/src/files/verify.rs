@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use haul_seal::{Direction, FileOptions, Identity, Placement, Tally, Task, VerifyJob, Walk, open_stream};
 
 use super::endpoints::{self, Endpoints, Input, Output, PathKind, is_dash, leave_stdin_to_data};
+use super::stored::{Listed, Moving, Sources, StoredFiles, Verifying};
 use super::stream::{self, Stream};
 use super::tasks::{self, TaskContext};
 use crate::args::VerifyArgs;
@@ -20,6 +21,7 @@ use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
 use crate::run::plan::Plan;
 use crate::run::random::system_random;
+use crate::stores::objects::is_prefix;
 
 /// What `haul verify` is to do.
 #[derive(Debug)]
@@ -61,6 +63,20 @@ impl VerifyPlan {
         Ok(Stream { verb: "verify", endpoints, options, run, stdout_is_terminal, binary_hint, voice })
     }
 
+    /// The objects of a prefix, if that is the input.
+    fn stored(&self) -> Result<Option<StoredFiles>, Problem> {
+        let [input] = self.inputs.as_slice() else { return Ok(None) };
+        if !is_prefix(input) {
+            return Ok(None);
+        }
+        let sources = Sources::Objects(Listed::to_check(input, &self.suffix)?);
+        Ok(Some(StoredFiles { sources, options: FileOptions::default() }))
+    }
+
+    fn moving<'a>(&'a self, voice: &'a Voice) -> Moving<'a> {
+        Moving { plugins: self.plugins.plugins(voice), run: &self.run, output: None, voice }
+    }
+
     fn read_identities(&self, voice: &Voice) -> Result<Vec<Identity>, Problem> {
         self.identities.read(&self.inputs, &self.plugins.plugins(voice), voice)
     }
@@ -68,6 +84,9 @@ impl VerifyPlan {
 
 impl Plan for VerifyPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
+        if let Some(stored) = self.stored()? {
+            return stored.print::<Verifying>(&self.moving(voice));
+        }
         if let Some(input) = endpoints::input(&self.inputs, PathKind::of)? {
             return Ok(self.stream(input, voice)?.print());
         }
@@ -78,6 +97,9 @@ impl Plan for VerifyPlan {
     fn run(self, voice: &Voice) -> Result<Exit, Problem> {
         let input = endpoints::input(&self.inputs, PathKind::of)?;
         let identities = self.read_identities(voice)?;
+        if let Some(stored) = self.stored()? {
+            return stored.run(Verifying(identities), &self.moving(voice));
+        }
         if let Some(input) = input {
             let stream = self.stream(input, voice)?;
             return stream.run(self.plugins.plugins(voice), |source, sink, options| {

@@ -4,40 +4,33 @@
 //! Does not own: requests ([`super::requests`]), creating files.
 
 pub(super) mod bucket;
+pub(super) mod own_files;
 pub(super) mod packed;
 
-use std::fs::{self, FileType};
-use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use haul_fetch::{
     Algorithm, BadChecksumList, Checksum, ChecksumList, Destination, Expected, FetchTask, Logins, PackName,
     Request, UploadName, Uploader, basename, path_and_query_name, path_name, stays_inside, unreserved,
 };
-use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
+use haul_io::{Existing, File, Preserve, Publish, reason};
 use haul_pack::Packer;
 use haul_seal::sealed_path;
 use haul_store::Object;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-use rustix::io::Errno;
 
 use super::hidden::Hidden;
 use super::requests::{RequestPlan, RequestTemplate};
 use crate::args::NameArg;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::{BadLine, Item, Line};
-use crate::report::exit::{Exit, Problem};
+use crate::report::exit::Problem;
 use crate::report::redaction::{redacted, redacted_url, without_query};
 use crate::report::text::quoted;
-use crate::run::signals::SignalWatch;
+use crate::run::device;
 use crate::stores::objects::is_object;
-
-/// How often a pipe that nobody reads is looked at.
-const PIPE_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The options for results, resolved.
 #[derive(Debug)]
@@ -122,8 +115,8 @@ impl NamingPlan {
                 return Err(Problem::usage(format!("-o names a file, and {} is a directory", quoted(&path)))
                     .hint(format!("-d {} puts the file into it", quoted(&path))));
             }
-            OutputPlan::File(path) => Some(match device(&path, timeout)? {
-                Some(device) => Destination::Stream(device),
+            OutputPlan::File(path) => Some(match device::open(&path, timeout)? {
+                Some(device) => Destination::Stream(File::from(OwnedFd::from(device))),
                 None => Destination::File(publish(path, self.mode, self.existing)),
             }),
             OutputPlan::Stdout => Some(Destination::Stream(match terminal {
@@ -292,43 +285,6 @@ fn read_checksums(path: &Path) -> Result<ChecksumList, Problem> {
         }
         None => Problem::usage(format!("cannot read checksums {}: {}", quoted(path), reason(&error))),
     })
-}
-
-/// Opens `path` if it is a device or a pipe, which is written to, and not replaced by a file. A pipe that nobody reads
-/// is waited for, at most for `timeout` or until a signal.
-fn device(path: &Path, timeout: Option<Duration>) -> Result<Option<File>, Problem> {
-    let is_device = |kind: FileType| kind.is_char_device() || kind.is_block_device() || kind.is_fifo();
-    if !fs::metadata(path).is_ok_and(|metadata| is_device(metadata.file_type())) {
-        return Ok(None);
-    }
-    let (began, cancel) = (Instant::now(), Cancel::new()?);
-    let _watch = SignalWatch::start(cancel.clone())?;
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
-    loop {
-        match fs::OpenOptions::new().write(true).custom_flags(flags).open(path) {
-            Ok(opened) => {
-                // Only opening must not wait: writing does, and can be ended.
-                let flags = fcntl_getfl(&opened).map_err(io::Error::from)?;
-                fcntl_setfl(&opened, flags - OFlags::NONBLOCK).map_err(io::Error::from)?;
-                return Ok(Some(File::from(OwnedFd::from(opened))));
-            }
-            // A pipe without a reader: see fifo(7).
-            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
-                if cancel.is_triggered() {
-                    let message = format!("interrupted while waiting for a reader of {}", quoted(path));
-                    return Err(Problem { exit: Exit::Interrupted, ..Problem::usage(message) });
-                }
-                if timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
-                    let problem = Problem::usage(format!("nobody reads the pipe {}", quoted(path)));
-                    return Err(problem.hint("start its reader first, or wait longer with --max-time"));
-                }
-                std::thread::sleep(PIPE_INTERVAL);
-            }
-            Err(error) => {
-                return Err(Problem::usage(format!("cannot write to {}: {}", quoted(path), reason(&error))));
-            }
-        }
-    }
 }
 
 fn publish(path: PathBuf, mode: u32, existing: Existing) -> Publish {

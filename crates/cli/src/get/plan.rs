@@ -15,6 +15,7 @@ use haul_pack::PackSource;
 
 use super::cookies::Cookies;
 use super::naming::bucket::BucketPlan;
+use super::naming::own_files::OwnFiles;
 use super::naming::{NamingPlan, OutputPlan, packed};
 use super::network;
 use super::observer::observer;
@@ -65,6 +66,7 @@ pub(crate) struct GetPlan {
     /// How results are packed, if they are.
     pack: Option<PackPlan>,
     failures: Option<PathBuf>,
+    own_files: OwnFiles,
     cookie_jar: Option<PathBuf>,
     /// The client's settings, without cookies.
     config: Config,
@@ -133,6 +135,7 @@ impl GetPlan {
             bucket,
             pack,
             failures: args.failures.clone(),
+            own_files: OwnFiles::of(args),
             cookie_jar: args.requests.cookie_jar.clone(),
             config: config(args, transfers.in_flight_max, environment)?,
             transfers,
@@ -182,6 +185,7 @@ impl GetPlan {
         let hidden = sealing.as_ref().and_then(|sealing| sealing.hidden.clone());
         let uploader = self.uploader(&cancel, voice)?;
         let dir = self.naming.dir.clone();
+        let own_names = self.own_files.names(&self.naming.output, &dir);
         let pack = |pack: &PackPlan| pack.begin(self.packing(sealing.as_ref(), &cancel));
         let packer = self.pack.as_ref().map(pack).transpose()?;
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
@@ -210,22 +214,22 @@ impl GetPlan {
             format: sealing.as_ref().map(|sealing| sealing.format.clone() as _),
             ..self.config
         };
-        let mut failures = self.failures.as_deref().map(Failures::create).transpose()?;
+        let failures = |path: &Path| Failures::create(path, config.total_timeout);
+        let mut failures = self.failures.as_deref().map(failures).transpose()?;
         let limits = node::transfers(self.transfers, fleet.as_ref()).limits(&choice.engine);
-        let json = self.run.report.json;
         let progress = Progress::start();
         if self.run.progress != ProgressForm::Hidden && self.shard.is_none() && fleet.is_none() {
             length::tell(args_count, self.list.as_deref(), &progress);
         }
         let config = Config { observer: observer(&progress, voice), ..config };
-        let mut retries = Retries::new(voice, json, self.run.progress, progress.clone());
+        let mut retries = Retries::new(voice, self.run.report.json, self.run.progress, progress.clone());
         let source = HostSource::new(source, limits, move || started.elapsed())
             .looking_up(&config)
             .on_retry(|id, task, retry| retries.report(id, task, retry));
         let source = PackSource::new(node::sharing(source, fleet.as_ref()), packer.clone());
         let context = RunContext { choice: &choice, options: &self.run, progress, voice, cancel };
         let on_undone = |task: &FetchTask| failures.iter_mut().for_each(|failures| failures.add(task));
-        let job = FetchJob::new(config);
+        let job = FetchJob::new(config).reserving(&own_names);
         let on_settled =
             |settled: &Settled<FetchJob>| fleet.iter().for_each(|fleet| node::tell(fleet, &job, settled));
         let exit = context.run_reporting(&job, source, on_settled, on_undone, unstarted)?;

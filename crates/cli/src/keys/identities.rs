@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use haul_seal::{Identity, Plugins, WORK_FACTOR_IN_TREES_MAX, WORK_FACTOR_MAX};
 
-use super::key_file::{Unlocker, is_stdin, warn_if_exposed};
+use super::key_file::{Unlocker, by_name, warn_if_exposed};
 use super::passphrase::{PassphraseSource, Prompts};
 use super::{plugins, tree_search};
 use crate::args::PassphraseArgs;
@@ -35,8 +35,7 @@ impl IdentitySources {
 
     /// The files that hold secrets of this run.
     pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
-        let files = self.files.iter().filter(|path| !is_stdin(path));
-        files.cloned().chain(self.passphrase.file()).collect()
+        self.files.iter().map(|path| by_name(path)).chain(self.passphrase.file()).collect()
     }
 
     /// # Errors

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use haul_io::reason;
 use haul_seal::{
@@ -57,6 +57,11 @@ pub(super) fn read_recipients(path: &Path, voice: &Voice) -> Result<Vec<Recipien
 /// Whether `path` stands for stdin.
 pub(super) fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
+}
+
+/// The name under which the file at `path` is examined: stdin may be a file of a tree, too.
+pub(super) fn by_name(path: &Path) -> PathBuf {
+    if is_stdin(path) { PathBuf::from("/dev/stdin") } else { path.to_owned() }
 }
 
 /// The identities in `file`, read from `path`, that `passphrase` protects.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use haul_seal::{Identity, KeyTextError, Plugins, Recipient};
 
-use super::key_file::{Unlocker, holds_identities, is_stdin, read_recipients, unusable_key, warn_if_exposed};
+use super::key_file::{Unlocker, by_name, holds_identities, read_recipients, unusable_key, warn_if_exposed};
 use super::passphrase::{PassphraseSource, Prompts};
 use super::tree_identity::Protection;
 use super::{plugins, tree_identity};
@@ -134,8 +134,7 @@ impl RecipientSources {
 
     /// The files that hold secrets of this run.
     pub(crate) fn secret_files(&self) -> Vec<PathBuf> {
-        let identities = self.identities.iter().filter(|path| !is_stdin(path));
-        identities.cloned().chain(self.passphrase.file()).collect()
+        self.identities.iter().map(|path| by_name(path)).chain(self.passphrase.file()).collect()
     }
 
     /// Reads the recipients. A passphrase protects the identity in each of `directories`; without any, it seals the

@@ -3,8 +3,10 @@
 //! Owns: the form of its lines, publishing it at the end.
 //! Does not own: what counts as a failure, reading lists ([`super::list`]).
 
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use haul_fetch::{FetchTask, UrlLogin};
 use haul_io::reason;
@@ -14,12 +16,32 @@ use super::list::{BadLine, Item, Line};
 use crate::report::exit::Problem;
 use crate::report::redaction::{redacted, redacted_url};
 use crate::report::text::{harmless, harmless_json, quoted};
+use crate::run::device;
 
 /// The list while it is written. It replaces a file of the same name only at the end, so it may be the list being read.
+/// A device or a pipe is written to at once.
 pub(crate) struct Failures {
     path: PathBuf,
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<ListFile>,
     error: Option<std::io::Error>,
+}
+
+enum ListFile {
+    Staged(NamedTempFile),
+    Device(File),
+}
+
+impl Write for ListFile {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Staged(file) => file.write(bytes),
+            Self::Device(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// `line` in the form of a list, its URL without a login; a line that can't be used becomes a comment with the reason.
@@ -40,8 +62,12 @@ pub(crate) fn to_list_line(line: &Line) -> Box<str> {
 }
 
 impl Failures {
-    /// Creates the list beside its final name.
-    pub(crate) fn create(path: &Path) -> Result<Self, Problem> {
+    /// Creates the list beside its final name. A pipe that nobody reads is waited for, at most for `timeout`.
+    pub(crate) fn create(path: &Path, timeout: Option<Duration>) -> Result<Self, Problem> {
+        if let Some(device) = device::open(path, timeout)? {
+            let file = BufWriter::new(ListFile::Device(device));
+            return Ok(Self { path: path.to_owned(), file, error: None });
+        }
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
         // An error about the directory is clearer than one about the temporary file.
@@ -49,7 +75,8 @@ impl Failures {
         let file = file.map_err(|error| {
             Problem::usage(format!("cannot write failures to {}: {}", quoted(path), reason(&error)))
         })?;
-        Ok(Self { path: path.to_owned(), file: BufWriter::new(file), error: None })
+        let file = BufWriter::new(ListFile::Staged(file));
+        Ok(Self { path: path.to_owned(), file, error: None })
     }
 
     /// Adds a task that failed.
@@ -72,6 +99,11 @@ impl Failures {
             return Err(failed(error));
         }
         let file = self.file.into_inner().map_err(|error| failed(error.error()))?;
-        file.persist(&self.path).map(drop).map_err(|error| failed(&error.error))
+        match file {
+            ListFile::Staged(file) => {
+                file.persist(&self.path).map(drop).map_err(|error| failed(&error.error))
+            }
+            ListFile::Device(_) => Ok(()),
+        }
     }
 }

@@ -42,6 +42,9 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Problem> {
         Err(Doubt::Io(error)) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(None)
         }
+        Err(Doubt::Io(error)) if error.kind() == ErrorKind::PermissionDenied && is_out_of_reach(path) => {
+            Ok(None)
+        }
         Err(Doubt::Io(error)) => {
             let message = format!("cannot read the configuration file {}: {}", quoted(path), reason(&error));
             Err(Problem::usage(message).hint("--no-config goes without it"))
@@ -51,6 +54,12 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Problem> {
             Err(Problem::usage(message).hint(hint))
         }
     }
+}
+
+/// Whether this user may not even look for the file, as where the variables are those of another user: setpriv,
+/// containers and some forms of sudo leave HOME as it was.
+fn is_out_of_reach(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }
 
 /// Why there is no text.

@@ -1,16 +1,17 @@
 //! Objects as the ends of a stream: `s3://BUCKET/KEY`.
 //!
-//! Owns: telling them from paths, publishing an object once its stream is complete, their errors.
+//! Owns: telling them and prefixes from paths, publishing an object once its stream is complete, their errors.
 //! Does not own: requests ([`haul_store`]), the environment ([`super::variables`]).
 
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use haul_io::Cancel;
 use haul_seal::{During, Error};
-use haul_store::{Object, ObjectReader, ObjectWriter, Store, WriterOptions};
+use haul_store::{ObjectReader, ObjectWriter, Store, WriterOptions};
 
 use super::variables::StoreVariables;
 
@@ -19,10 +20,22 @@ pub(crate) fn is_object(path: &Path) -> bool {
     path.as_os_str().as_bytes().starts_with(b"s3://")
 }
 
+/// Whether `path` is the address of many objects: a bucket, or a prefix that ends with a slash.
+pub(crate) fn is_prefix(path: &Path) -> bool {
+    let bytes = path.as_os_str().as_bytes();
+    bytes.strip_prefix(b"s3://").is_some_and(|rest| rest.ends_with(b"/") || !rest.contains(&b'/'))
+}
+
 /// Opens the object at `path` for reading.
 pub(crate) fn open(path: &Path, stores: &StoreVariables, cancel: &Cancel) -> Result<ObjectReader, Error> {
-    let error = |error: haul_store::Error| Error::Io { step: During::OpenSource, source: error.into() };
-    let (store, object) = locate(path, stores, cancel).map_err(error)?;
+    let store = stores.store(cancel).map_err(at(During::OpenSource))?;
+    read(&store, path)
+}
+
+/// As [`open`], in `store`.
+pub(crate) fn read(store: &Store, path: &Path) -> Result<ObjectReader, Error> {
+    let error = at(During::OpenSource);
+    let object = address(path).map_err(error)?;
     let missing = || Error::Io {
         step: During::OpenSource,
         source: io::Error::new(io::ErrorKind::NotFound, "there is no such object"),
@@ -45,12 +58,21 @@ pub(crate) fn into_object<T>(
     cancel: &Cancel,
     work: impl FnOnce(Box<dyn Write + Send>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let create = |error: haul_store::Error| Error::Io { step: During::Create, source: error.into() };
-    let (store, object) = locate(how.path, how.stores, cancel).map_err(create)?;
+    let store = how.stores.store(cancel).map_err(at(During::Create))?;
     // A sealed file is longer by a header, and by 16 bytes for each 64 KiB.
     let bytes = how.source_bytes.map(|bytes| bytes + bytes / 1024 + (1 << 20));
-    let writer =
-        store.writer(&object, WriterOptions { bytes, replace: how.replace, ..WriterOptions::default() });
+    write(&store, how.path, WriterOptions { bytes, replace: how.replace, ..WriterOptions::default() }, work)
+}
+
+/// As [`into_object`], in `store`.
+pub(crate) fn write<T>(
+    store: &Store,
+    path: &Path,
+    options: WriterOptions,
+    work: impl FnOnce(Box<dyn Write + Send>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let create = at(During::Create);
+    let writer = store.writer(&address(path).map_err(create)?, options);
     let sink = ObjectSink(Arc::new(Mutex::new(Some(writer))));
     let worked = work(Box::new(sink.clone())).map_err(existing);
     let writer = sink.lock().take();
@@ -63,14 +85,17 @@ pub(crate) fn into_object<T>(
     }
 }
 
-fn locate(
-    path: &Path,
-    stores: &StoreVariables,
-    cancel: &Cancel,
-) -> Result<(Store, Object), haul_store::Error> {
-    let invalid = haul_store::Error::Address { reason: "the address isn't UTF-8" };
-    let object = path.to_str().ok_or(invalid)?.parse()?;
-    Ok((stores.store(cancel)?, object))
+/// The object or bucket that `path` is the address of.
+///
+/// # Errors
+/// If it isn't one.
+pub(crate) fn address<T: FromStr<Err = haul_store::Error>>(path: &Path) -> Result<T, haul_store::Error> {
+    path.to_str().ok_or(haul_store::Error::Address { reason: "the address isn't UTF-8" })?.parse()
+}
+
+/// Converts an error of the store in `step`.
+pub(crate) fn at(step: During) -> impl Fn(haul_store::Error) -> Error + Copy {
+    move |error| Error::Io { step, source: error.into() }
 }
 
 /// An object that exists already is found early, while parts are written.
@@ -108,5 +133,24 @@ impl Write for ObjectSink {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_and_slashes_at_the_end_mean_many_objects() {
+        for (path, is) in [
+            ("s3://bucket", (true, true)),
+            ("s3://bucket/", (true, true)),
+            ("s3://bucket/a/b/", (true, true)),
+            ("s3://bucket/a/b", (true, false)),
+            ("s3:/bucket/", (false, false)),
+            ("bucket/", (false, false)),
+        ] {
+            assert_eq!((is_object(Path::new(path)), is_prefix(Path::new(path))), is, "{path}");
+        }
     }
 }

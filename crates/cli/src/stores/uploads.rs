@@ -78,7 +78,10 @@ impl BucketUploader {
 }
 
 /// Whether the store may ignore the condition that an object doesn't exist.
-fn ignores_conditions(store: &Store, bucket: &Bucket, voice: &Voice) -> Result<bool, Problem> {
+///
+/// # Errors
+/// If the store can't be used.
+pub(crate) fn ignores_conditions(store: &Store, bucket: &Bucket, voice: &Voice) -> Result<bool, Problem> {
     if store.endpoint().is_amazon() {
         return Ok(false);
     }

@@ -9,6 +9,7 @@ mod receiving;
 
 use std::path::{Path, PathBuf};
 
+use haul_http1::ResponseHead;
 use haul_io::{Io, Staged};
 use http::HeaderMap;
 use url::Url;
@@ -232,12 +233,17 @@ impl Download {
         self.validators = None;
     }
 
-    /// Whether the whole that comes from `url` with `headers` may take the place of what was received before: see
+    /// Whether the whole that comes from `url` with `head` may take the place of what was received before: see
     /// [`Validators::distrust`]. What has to match a checksum is trusted for that.
-    pub(crate) fn check_source(&self, url: &Url, headers: &HeaderMap) -> Result<(), Error> {
+    pub(crate) fn check_source(&self, url: &Url, head: &ResponseHead) -> Result<(), Error> {
         let received = self.validators.as_ref().filter(|_| self.bytes > 0);
         let Some(before) = received.or(self.set_aside.as_ref()) else { return Ok(()) };
-        match before.distrust(headers, &Origin::of(url).to_string()) {
+        // 201, 202, 204 and errors are about something else.
+        let reason = match head.status.as_u16() {
+            200 | 203 | 206 => before.distrust(&head.headers, &Origin::of(url).to_string()),
+            _ => Some("the server now answers without the file"),
+        };
+        match reason {
             Some(reason) if !self.expectation.has_checksum() => Err(Error::Untrusted { reason }),
             _ => Ok(()),
         }

@@ -162,7 +162,7 @@ impl Sink {
             Self::File(sink) => stored.shortfalls = sink.complete(io).await?,
             Self::Upload(sink) => Box::pin(sink.complete(io)).await?,
             Self::Pack(sink) => stored.ticket = Some(Box::pin(sink.complete(io)).await?),
-            Self::Compare(comparison) => comparison.end()?,
+            Self::Compare(comparison) => Box::pin(comparison.end(io)).await?,
             Self::Discard { .. } | Self::Stream { .. } | Self::Reader(_) => {}
         }
         Ok(stored)

@@ -1,8 +1,8 @@
 //! The names of results within one run: a name belongs to the first task that wants it.
 //!
 //! A claim lasts as long as the run, so that the end of the first task makes no difference to the second. Names that
-//! differ only in letter case or in Unicode normalization may be one name to the file system: it is asked, by a file
-//! of a random name, whether it tells such names apart in that directory.
+//! differ only in what some file systems ignore ([`folded`]) may be one name to this one: it is asked, by a file of a
+//! random name, whether it tells such names apart in that directory.
 //!
 //! Owns: the claims, at most 21 bytes a name and as much again for one with capital letters or beyond ASCII; which
 //! names may be one.
@@ -12,13 +12,16 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::io::ErrorKind;
 use std::path::{Component, Path};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use haul_io::{Io, OpenMode, probe_name};
-use icu_normalizer::DecomposingNormalizerBorrowed;
+use haul_io::{Io, OpenMode, folded, probe_aliases, probe_name};
 
 use crate::Error;
+
+/// How many probes of one directory may be swept away before its names count as one.
+const PROBES_MAX: usize = 8;
 
 /// The names that tasks of a run have claimed. Clones share them.
 #[derive(Clone, Default)]
@@ -38,6 +41,8 @@ struct Claimed {
     exact: Hashes,
     /// Of names without what some file systems ignore, where that makes a difference.
     folded: Hashes,
+    /// Of names of files that no task may have.
+    reserved: Vec<Key>,
 }
 
 /// A set of hashes in several parts, so that one that grows is copied part by part.
@@ -69,15 +74,15 @@ impl Claims {
     /// Claims `path` for the caller's task.
     ///
     /// # Errors
-    /// [`Error::NameTaken`] if another task has it.
+    /// [`Error::NameTaken`] if another task has it, [`Error::NameReserved`] if no task may.
     pub(crate) async fn claim(&self, io: &impl Io, path: &Path) -> Result<(), Error> {
         let path = lexical(path);
-        let exact = self.hash(path.as_os_str().as_encoded_bytes());
-        let folded = match folded(&path) {
-            Some(folded) => self.hash(folded.as_bytes()),
-            None => exact,
-        };
-        let key = Key { exact, folded };
+        let key = self.key(&path);
+        match self.is_reserved(key) {
+            Some(true) => return Err(Error::NameReserved),
+            Some(false) if Box::pin(ignores_differences(io, &path)).await => return Err(Error::NameReserved),
+            _ => {}
+        }
         match self.try_claim(key, false) {
             Attempted::Claimed => Ok(()),
             Attempted::Taken => Err(Error::NameTaken),
@@ -87,6 +92,25 @@ impl Claims {
                 Attempted::Taken | Attempted::MaybeTaken => Err(Error::NameTaken),
             },
         }
+    }
+
+    /// Gives the file `path` to no task.
+    pub(crate) fn reserve(&self, path: &Path) {
+        let key = self.key(&lexical(path));
+        self.claimed().reserved.push(key);
+    }
+
+    /// Whether the name with `key` is reserved; `Some(false)` if only the file system can tell.
+    fn is_reserved(&self, key: Key) -> Option<bool> {
+        let claimed = self.claimed();
+        let alike = claimed.reserved.iter().filter(|one| one.folded == key.folded);
+        alike.map(|one| one.exact == key.exact).max()
+    }
+
+    fn key(&self, path: &Path) -> Key {
+        let exact = self.hash(path.as_os_str().as_encoded_bytes());
+        let folded = folded(path).map_or(exact, |folded| self.hash(folded.as_bytes()));
+        Key { exact, folded }
     }
 
     /// As [`Claims::claim`], where names that differ in any way are different.
@@ -145,24 +169,8 @@ fn lexical(path: &Path) -> Cow<'_, Path> {
     Cow::Owned(path.components().filter(|part| !matches!(part, Component::CurDir)).collect())
 }
 
-/// `path` as a file system has it that ignores as much as any does; `None` if that is `path` itself.
-fn folded(path: &Path) -> Option<String> {
-    let bytes = path.as_os_str().as_encoded_bytes();
-    if bytes.is_ascii() && !bytes.iter().any(u8::is_ascii_uppercase) {
-        return None;
-    }
-    let path = path.to_string_lossy();
-    if path.is_ascii() {
-        return Some(path.to_ascii_lowercase());
-    }
-    let decompose = DecomposingNormalizerBorrowed::new_nfkd();
-    // Upper case first: some letters become two, which lower case alone leaves as they are.
-    let caseless = decompose.normalize(&path).to_uppercase().to_lowercase();
-    Some(decompose.normalize(&caseless).into_owned())
-}
-
-/// Whether the directory of `path` takes names for one that differ in case or normalization. Without a directory, or
-/// where it can't be written to, there is nothing yet that could be mixed up.
+/// Whether the directory of `path` takes names for one that differ in what some file systems ignore. Without a
+/// directory, or where it can't be written to, there is nothing yet that could be mixed up.
 async fn ignores_differences(io: &impl Io, path: &Path) -> bool {
     let mut directory = path.parent();
     loop {
@@ -177,32 +185,52 @@ async fn ignores_differences(io: &impl Io, path: &Path) -> bool {
     }
 }
 
+/// Asks by probes until one is there from its creation to its removal. If none is, the names count as one.
 async fn ignores_differences_in(io: &impl Io, directory: &Path) -> bool {
+    for _ in 0..PROBES_MAX {
+        match probe(io, directory).await {
+            Probed::Told(is_found) => return is_found,
+            Probed::Swept => {}
+        }
+    }
+    true
+}
+
+/// What a probe told.
+enum Probed {
+    /// Whether its file has other names too.
+    Told(bool),
+    /// Nothing: a run that clears the directory took it for a leftover.
+    Swept,
+}
+
+async fn probe(io: &impl Io, directory: &Path) -> Probed {
     let mut random = [0; 8];
     io.random(&mut random);
     let name = probe_name(u64::from_ne_bytes(random));
     let probe = directory.join(&name);
     if io.open(None, &probe, OpenMode::CreateNew).await.is_err() {
-        return false;
+        return Probed::Told(false);
     }
     let mut is_found = false;
-    for other in [name.to_ascii_uppercase(), name.replace('\u{e9}', "e\u{301}")] {
+    for other in probe_aliases(&name) {
         is_found |= io.stat_at(None, &directory.join(other)).await.is_ok();
     }
     // It is a temporary file by its name: a later run clears away what can't be removed now.
-    let _ = io.remove(None, &probe).await;
-    is_found
+    match io.remove(None, &probe).await {
+        Err(error) if error.kind() == ErrorKind::NotFound && !is_found => Probed::Swept,
+        _ => Probed::Told(is_found),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haul_io::sim::{Files, Sim};
+    use std::cell::Cell;
+    use std::time::Duration;
 
-    /// The folded form of `path`, which may be `path` itself.
-    fn whole(path: &str) -> String {
-        folded(Path::new(path)).unwrap_or_else(|| path.to_owned())
-    }
+    use haul_io::sim::{Files, Sim};
+    use haul_io::{Buf, BufResult, Completion, Op, Publish, Published};
 
     /// The memory of a set of hashes, as the standard library lays it out: at most seven of eight buckets are taken,
     /// and each has a byte besides its hash.
@@ -265,10 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn a_reserved_name_belongs_to_no_task() {
+        let sim = Sim::with_files(1, Files::default());
+        let claims = Claims::default();
+        claims.reserve(Path::new("./d/List"));
+        for (path, is_reserved) in [("d/List", true), ("d//List", true), ("d/list", false), ("List", false)] {
+            let claimed = sim.run(claims.claim(&sim, Path::new(path))).unwrap();
+            assert_eq!(matches!(claimed, Err(Error::NameReserved)), is_reserved, "{path}");
+        }
+        assert!(matches!(sim.run(claims.claim(&sim, Path::new("List"))), Some(Err(Error::NameTaken))));
+        assert!(claims.claim_exactly(Path::new("d/List")).is_ok(), "a member of a shard is no file");
+    }
+
+    #[test]
     fn names_that_the_file_system_tells_apart_are_different() {
         assert_eq!(
-            claimed(&["d/x", "d/X", "d/X", "d/\u{e9}", "d/e\u{301}"]),
-            [true, true, false, true, true]
+            claimed(&["d/x", "d/X", "d/X", "d/\u{e9}", "d/e\u{301}", "d/x.", "d/x\u{200d}"]),
+            [true, true, false, true, true, true, true]
         );
     }
 
@@ -292,19 +333,46 @@ mod tests {
         }
     }
 
-    #[test]
-    fn names_that_some_file_system_takes_for_one_fold_to_one() {
-        for (one, other) in [
-            ("README", "readme"),
-            ("caf\u{e9}", "CAFE\u{301}"),
-            ("stra\u{df}e", "STRASSE"),
-            ("\u{3a3}", "\u{3c2}"),
-            ("\u{fb01}n", "FIN"),
-            ("d/X", "D/x"),
-        ] {
-            assert_eq!(whole(one), whole(other), "{one}");
+    /// A directory that another run clears of probes at so many looks for one.
+    struct Sweeping {
+        sim: Sim,
+        sweeps: Cell<usize>,
+    }
+
+    impl Io for Sweeping {
+        async fn submit(&self, op: Op) -> Completion {
+            let is_look = matches!(&op, Op::StatAt { path, .. } if path.to_string_lossy().contains(".haul-"));
+            let probe = self.sim.files().names().first().map(|name| name.to_path_buf());
+            if let Some(probe) = probe.filter(|_| is_look && self.sweeps.get() > 0) {
+                self.sweeps.set(self.sweeps.get() - 1);
+                self.sim.remove(None, &probe).await.unwrap();
+            }
+            self.sim.submit(op).await
         }
-        assert_ne!(whole("a"), whole("b"));
-        assert_eq!(folded(Path::new("d/readme.md")), None, "the usual name is its own folded form");
+
+        fn now(&self) -> Duration {
+            self.sim.now()
+        }
+
+        fn random(&self, out: &mut [u8]) {
+            self.sim.random(out);
+        }
+
+        fn progress(&self, bytes: u64) {
+            self.sim.progress(bytes);
+        }
+
+        async fn write_file(&self, publish: Publish, content: Buf) -> BufResult<Published> {
+            self.sim.write_file(publish, content).await
+        }
+    }
+
+    #[test]
+    fn a_probe_that_another_run_sweeps_away_tells_nothing() {
+        for (sweeps, is_one) in [(0, false), (1, false), (PROBES_MAX - 1, false), (PROBES_MAX, true)] {
+            let io = Sweeping { sim: Sim::with_files(1, Files::default()), sweeps: Cell::new(sweeps) };
+            let ignores = io.sim.run(ignores_differences_in(&io, Path::new(""))).unwrap();
+            assert_eq!((ignores, io.sweeps.get()), (is_one, 0), "{sweeps}");
+        }
     }
 }

@@ -11,11 +11,14 @@ use zeroize::Zeroizing;
 
 use crate::Error;
 use crate::kept::content::Content;
+use crate::kept::partial::Partial;
 
 /// A body is compared, and stored nowhere.
 pub(crate) struct Comparison {
     content: Content,
     path: PathBuf,
+    /// What a killed run may have left beside the file.
+    partial: Partial,
     /// Bytes that were the same.
     same_bytes: u64,
     /// The chunk of the content that the next bytes belong to, and its number.
@@ -24,8 +27,8 @@ pub(crate) struct Comparison {
 
 impl Comparison {
     /// With the `content` of the file at `path`, which must be encoded and readable.
-    pub(crate) fn new(content: Content, path: PathBuf) -> Self {
-        Self { content, path, same_bytes: 0, chunk: None }
+    pub(crate) fn new(content: Content, path: PathBuf, partial: Partial) -> Self {
+        Self { content, path, partial, same_bytes: 0, chunk: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -62,11 +65,15 @@ impl Comparison {
         Ok(())
     }
 
-    /// Ends the comparison.
+    /// Ends the comparison. What a killed run left beside a file that proved complete is removed.
     ///
     /// # Errors
     /// [`Error::Differs`] if the file is longer.
-    pub(crate) fn end(&self) -> Result<(), Error> {
-        if self.same_bytes == self.content.bytes { Ok(()) } else { Err(Error::Differs) }
+    pub(crate) async fn end(&self, io: &impl Io) -> Result<(), Error> {
+        if self.same_bytes != self.content.bytes {
+            return Err(Error::Differs);
+        }
+        self.partial.remove_leftovers(io).await;
+        Ok(())
     }
 }

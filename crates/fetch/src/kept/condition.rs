@@ -7,7 +7,7 @@
 //! 15.4.5 (304).
 
 use haul_http1::{Framing, ResponseHead};
-use http::header::{ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use http::header::{CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use http::{HeaderValue, StatusCode};
 use url::Url;
 
@@ -114,7 +114,11 @@ impl Condition {
             StatusCode::PRECONDITION_FAILED => Judgement::Nothing,
             // The server ignores conditions.
             StatusCode::OK => match (&self.etag, etag) {
-                (Some(one), Some(other)) if one == other && is_strong(one) => Judgement::Unchanged,
+                (Some(one), Some(other))
+                    if one == other && is_strong(one) && !is_of_another_length(head, bytes) =>
+                {
+                    Judgement::Unchanged
+                }
                 (None, None) if self.is_of_the_same_date(head, bytes) => Judgement::Unchanged,
                 _ => Judgement::Changed,
             },
@@ -166,6 +170,12 @@ impl Condition {
         read.url = url?;
         (read.etag.is_some() || read.modified.is_some()).then_some(read)
     }
+}
+
+/// Whether the content is not `bytes` long, as far as `head` tells: that of a coded body says nothing.
+fn is_of_another_length(head: &ResponseHead, bytes: u64) -> bool {
+    let is_coded = head.headers.contains_key(CONTENT_ENCODING);
+    !is_coded && matches!(head.framing, Framing::Length(length) if length != bytes)
 }
 
 /// Whether the user's own condition is met, so that there is nothing to fetch.
@@ -332,6 +342,9 @@ mod tests {
             (&tag, "200 x\r\nETag: W/\"a\"", Changed),
             (&tag, "404 x", Changed),
             (&strong, "200 x\r\nETag: \"a\"", Unchanged),
+            (&strong, "200 x\r\nETag: \"a\"\r\nContent-Length: 5", Unchanged),
+            (&strong, "200 x\r\nETag: \"a\"\r\nContent-Length: 6", Changed),
+            (&strong, "200 x\r\nETag: \"a\"\r\nContent-Length: 6\r\nContent-Encoding: gzip", Unchanged),
             (&strong, "200 x\r\nETag: \"b\"", Changed),
             (&strong, "200 x", Changed),
             (&date, "304 x", Unchanged),

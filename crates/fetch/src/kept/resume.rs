@@ -122,7 +122,7 @@ impl Ask {
                 Verdict::AskPlain
             }
             Ok(RangeAnswer::Whole) => Verdict::TakeWhole,
-            Ok(RangeAnswer::AlreadyComplete) => Verdict::Complete,
+            Ok(RangeAnswer::AlreadyComplete) => prefix.judge_claim_of_all(head),
             Err(RangeError::Unsatisfiable { total: None }) if prefix.may_be_all() => Verdict::AskLastByte,
             Ok(RangeAnswer::Part { .. } | RangeAnswer::Other) | Err(_) => Verdict::StartOver,
         })
@@ -144,6 +144,24 @@ fn judge_last_byte(prefix: &Prefix, head: &ResponseHead, answer: Result<RangeAns
     }
 }
 
+/// Whether a part answers the one range that the caller asked for, if there is one. A server may ignore the range.
+pub(crate) fn answers(request: &Request, head: &ResponseHead) -> bool {
+    let Some(asked) = request.headers.get(RANGE).and_then(|range| asked_range(range.to_str().ok()?)) else {
+        return true;
+    };
+    head.status != StatusCode::PARTIAL_CONTENT || matches!(asked.check(head), Ok(RangeAnswer::Part { .. }))
+}
+
+/// The range in the value of Range, if that is one range with a first byte.
+fn asked_range(value: &str) -> Option<RequestedRange> {
+    let (first, last) = value.trim().strip_prefix("bytes=")?.split_once('-')?;
+    let last = match last.trim() {
+        "" => None,
+        last => Some(last.parse().ok()?),
+    };
+    Some(RequestedRange { first: first.trim().parse().ok()?, last, total: None })
+}
+
 /// Whether the content is all of the representation, as far as status and Content-Range tell: some servers say 200 of
 /// a part, and some 206 of the whole.
 fn is_whole(head: &ResponseHead) -> bool {
@@ -162,6 +180,18 @@ fn is_whole(head: &ResponseHead) -> bool {
 }
 
 impl Prefix {
+    /// A 416 that says that the whole is as long as this. It proves nothing by itself where the length of the whole
+    /// isn't known otherwise: the bytes may be the beginning of another representation, which was longer.
+    fn judge_claim_of_all(&self, head: &ResponseHead) -> Verdict {
+        if self.validators.contradicted_by(&head.headers) {
+            Verdict::StartOver
+        } else if self.validators.total == Some(self.bytes) {
+            Verdict::Complete
+        } else {
+            Verdict::AskLastByte
+        }
+    }
+
     /// Whether no byte may be missing, as far as the length is known.
     fn may_be_all(&self) -> bool {
         self.validators.total.is_none_or(|total| total == self.bytes)
@@ -272,6 +302,24 @@ mod tests {
     }
 
     #[test]
+    fn a_416_that_says_the_length_proves_nothing_of_a_whole_of_unknown_length() {
+        for (start, fields, verdict) in [
+            (of(10, Some(10)), "", Verdict::Complete),
+            (of(10, Some(10)), "\r\nETag: \"a\"", Verdict::Complete),
+            (of(10, Some(10)), "\r\nETag: \"b\"", Verdict::StartOver),
+            (of(10, Some(10)), "\r\nLast-Modified: Mon, 07 Nov 1994 08:49:37 GMT", Verdict::StartOver),
+            (of(10, None), "", Verdict::AskLastByte),
+            (of(10, None), "\r\nETag: \"a\"", Verdict::AskLastByte),
+            (of(10, None), "\r\nETag: \"b\"", Verdict::StartOver),
+        ] {
+            let answer = head(&format!("416 x\r\nContent-Range: bytes */10{fields}"));
+            for ask in [Ask::IfRange, Ask::PlainRange] {
+                assert_eq!(ask.judge(Some(&start), &answer, false).unwrap(), verdict, "{fields}");
+            }
+        }
+    }
+
+    #[test]
     fn a_416_that_says_no_length_leads_to_the_last_byte_where_that_may_be_there() {
         for (start, verdict) in [
             (of(10, Some(10)), Verdict::AskLastByte),
@@ -323,6 +371,28 @@ mod tests {
             false,
         );
         assert_eq!(judged.unwrap(), Verdict::Complete);
+    }
+
+    #[test]
+    fn a_part_must_be_of_the_range_that_was_asked_for() {
+        let part = |range: &str| head(&format!("206 x\r\nContent-Range: {range}"));
+        for (asked, answer, is_right) in [
+            ("bytes=5-9", part("bytes 5-9/20"), true),
+            ("bytes=5-9", part("bytes 5-7/20"), true),
+            ("bytes=5-", part("bytes 5-19/20"), true),
+            ("bytes=5-9", part("bytes 0-9/20"), false),
+            ("bytes=5-9", part("bytes 5-10/20"), false),
+            ("bytes=5-9", head("206 x"), false),
+            ("bytes=5-9", head("206 x\r\nContent-Type: multipart/byteranges; boundary=x"), false),
+            ("bytes=5-9", head("200 x"), true),
+            ("bytes=-9", part("bytes 11-19/20"), true),
+            ("bytes=0-1,5-9", head("206 x\r\nContent-Type: multipart/byteranges; boundary=x"), true),
+            ("lines=5-9", part("lines 5-9/20"), true),
+        ] {
+            let request = Request::get("http://h/x").header("Range", asked);
+            assert_eq!(answers(&request, &answer), is_right, "{asked} {answer:?}");
+        }
+        assert!(answers(&Request::get("http://h/x"), &part("bytes 0-9/20")));
     }
 
     #[test]

@@ -101,6 +101,14 @@ impl Validators {
         is_same && !has_other_coding && !self.has_other_type(headers)
     }
 
+    /// Whether a response that carries no content says by its fields that the representation is another one now.
+    pub(crate) fn contradicted_by(&self, headers: &HeaderMap) -> bool {
+        let differs = |own: &Option<HeaderValue>, name| {
+            own.as_ref().zip(headers.get(name)).is_some_and(|(own, other)| own != other)
+        };
+        differs(&self.etag, ETAG) || differs(&self.modified, LAST_MODIFIED)
+    }
+
     /// Why a response with `headers` from `origin` must not take the place of what was received before; `None` if it
     /// may. That is given up only for the same bytes, or for another version from the same source.
     pub(crate) fn distrust(&self, headers: &HeaderMap, origin: &str) -> Option<&'static str> {

@@ -3,7 +3,7 @@
 //! Owns: one attempt at a task, and whether the task starts again.
 //! Does not own: lists, the names of results, waiting between attempts ([`crate::list::source`]).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +72,12 @@ impl FetchJob {
         }
     }
 
+    /// Gives `names` to no file, as the caller itself uses files there.
+    pub fn reserving(self, names: &[PathBuf]) -> Self {
+        names.iter().for_each(|name| self.claims.reserve(name));
+        self
+    }
+
     /// The settings.
     pub fn config(&self) -> &Config {
         &self.shared.config
@@ -90,10 +96,9 @@ impl FetchJob {
         let hop = progress.hop.take();
         let (at, redirect_count) =
             hop.as_ref().map_or((request, 0), |hop| (&hop.request, hop.redirect_count));
-        let host = self.host_permit(at, usize::MAX);
+        let permits = TaskPermits { _host: self.host_permit(at, usize::MAX) };
         let paused = progress.paused.take();
         self.claim_name(attempt.io, task, progress).await?;
-        let permits = TaskPermits { _host: host };
         if let Some(paused) = paused {
             let file = Segmented::resume(request, *paused, permits);
             return Ok(self.split(file.after(progress.spent, attempt.trace.times)));

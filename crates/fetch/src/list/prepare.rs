@@ -185,7 +185,9 @@ async fn prepare_kept<I: Io>(
             existing::Verdict::Elsewhere(hop) => return Ok(Prepared::Elsewhere(Box::new(hop))),
             existing::Verdict::Unknown(content) => {
                 let sink = match encoding {
-                    Some(_) => Sink::Compare(Box::new(Comparison::new(content, publish.path.clone()))),
+                    Some(_) => {
+                        Sink::Compare(Box::new(Comparison::new(content, publish.path.clone(), partial)))
+                    }
                     None => Sink::file(FileSink::comparing(publish.clone(), partial)),
                 };
                 return Ok(Prepared::of(sink, task, None));

@@ -6,10 +6,11 @@
 //! Owns: which names these are, and changing them.
 //! Does not own: the files of these names ([`crate::kept`]).
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use haul_io::is_temporary;
+use haul_io::{folded, is_temporary};
 
 /// What the names of partial files and records end in, and of markers of complete parts of lists.
 const SUFFIXES: [&str; 4] = [".haul-part", ".haul-part.from", ".haul-from", ".haul-shard"];
@@ -27,10 +28,10 @@ pub fn unreserved(path: &Path) -> PathBuf {
 }
 
 fn is_reserved(name: &OsStr) -> bool {
-    let name = name.to_string_lossy().to_ascii_lowercase();
-    // Some file systems drop what they don't like at the end of a name.
-    let name = name.trim_end_matches(['.', ' ']);
-    SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) || is_temporary(name.as_ref())
+    // As the file system may have it.
+    let name = folded(Path::new(name)).map_or(Cow::Borrowed(name), |folded| Cow::Owned(folded.into()));
+    let name = name.to_string_lossy();
+    SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) || is_temporary(name.as_ref().as_ref())
 }
 
 #[cfg(test)]
@@ -45,6 +46,9 @@ mod tests {
             ("x.HAUL-From", "x.HAUL-From_"),
             (".haul-part", ".haul-part_"),
             ("x.haul-part. ", "x.haul-part. _"),
+            ("x.haul-part\u{200d}", "x.haul-part\u{200d}_"),
+            ("x.haul\u{ad}-from", "x.haul\u{ad}-from_"),
+            ("x\u{ff0e}haul-from", "x\u{ff0e}haul-from_"),
             (".haul-0123456789abcdef.tmp", ".haul-0123456789abcdef.tmp_"),
             ("x.haul-part_", "x.haul-part_"),
             ("x.haul-part/y", "x.haul-part/y"),

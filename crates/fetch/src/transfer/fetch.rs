@@ -15,7 +15,7 @@ use crate::body::coding::decoding::Decoding;
 use crate::body::download::Download;
 use crate::body::receiver::Receiver;
 use crate::kept::condition::{Judgement, LocalCopy, is_unchanged};
-use crate::kept::resume::{Ask, Verdict};
+use crate::kept::resume::{Ask, Verdict, answers};
 use crate::route::origin::Origin;
 use crate::transfer::attempt::Attempt;
 use crate::transfer::exchange::Answered;
@@ -148,10 +148,10 @@ impl<I: Io> Attempt<'_, I> {
                 return Ok(Step::Redirect(next));
             }
             let decoding = if is_ranged { None } else { self.decoding(request, head)? };
-            let verdict = ask.judge(prefix.as_ref(), head, is_ranged)?;
+            let verdict = ask.judge(prefix.as_ref(), head, is_ranged && answers(request, head))?;
             match verdict.without_coded_parts(decoding.is_some()) {
                 Verdict::TakeWhole => {
-                    download.check_source(&request.url, &head.headers)?;
+                    download.check_source(&request.url, head)?;
                     if download.bytes() > 0 {
                         download.set_aside(self.io).await?;
                     }

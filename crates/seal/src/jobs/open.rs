@@ -54,7 +54,7 @@ impl OpenJob {
         let source = pair.open_source(io).await?;
         let keys = self.identities.keys(task);
         let format = accept(io, &source, &keys).await?;
-        self.options.check_target(io, pair).await?;
+        self.options.check_target(io, pair.target()).await?;
         let publish = self.options.publish(io, pair.target(), &source).await?;
         let accepted = match format {
             SourceFormat::Binary(accepted) => accepted,

@@ -6,10 +6,10 @@
 use std::io;
 use std::path::Path;
 
-use haul_io::{Blocking, Cancel, File, Published, Staged, StreamWriter, run_ready};
+use haul_io::{Blocking, Cancel, File, Location, Published, Staged, StreamWriter, run_ready};
 
 use crate::error::{During, Error};
-use crate::task::{FileOptions, Pair};
+use crate::task::FileOptions;
 use crate::walk::Sweeper;
 
 /// Lets `work` write a file, and publishes it as `target` if `work` succeeds. Returns what `work` returned, and what
@@ -26,11 +26,24 @@ pub fn into_file<T>(
     cancel: &Cancel,
     work: impl FnOnce(StreamWriter) -> Result<T, Error>,
 ) -> Result<(T, Published), Error> {
+    Sweeper::new(Blocking::new(cancel.clone())).sweep(Location::named(target));
+    into_file_at(Location::named(target), options, cancel, work)
+}
+
+/// As [`into_file`], for one of many results: links beneath the root of `target` are errors, and nothing that killed
+/// runs left is removed.
+///
+/// # Errors
+/// As [`into_file`].
+pub fn into_file_at<T>(
+    target: Location<'_>,
+    options: &FileOptions,
+    cancel: &Cancel,
+    work: impl FnOnce(StreamWriter) -> Result<T, Error>,
+) -> Result<(T, Published), Error> {
     let io = Blocking::new(cancel.clone());
-    let pair = Pair::new(Path::new(""), target, None);
-    run_ready(options.check_target(&io, pair))?;
-    Sweeper::new(Blocking::new(cancel.clone())).sweep(pair.target());
-    let publish = options.publish_new(pair.target());
+    run_ready(options.check_target(&io, target))?;
+    let publish = options.publish_new(target);
     let staged = run_ready(Staged::create(&io, &publish)).map_err(Error::at(During::Create))?;
     let writer = StreamWriter::new(staged.file().clone(), cancel.clone()).map_err(Error::at(During::Create));
     let worked = writer.and_then(|writer| work(writer.sparse(options.sparse))).and_then(|value| {

@@ -6,7 +6,7 @@
 use haul_io::{Access, Durability, Existing, Io, Location, Preserve, Publish, Stat, access_list};
 use serde::{Deserialize, Serialize};
 
-use super::pair::Pair;
+use super::pair::stat_at;
 use super::source_file::SourceFile;
 use crate::error::{During, Error};
 
@@ -78,11 +78,11 @@ impl FileOptions {
     }
 
     /// Fails before any work is done if publishing would be refused.
-    pub(crate) async fn check_target(&self, io: &impl Io, pair: Pair<'_>) -> Result<(), Error> {
+    pub(crate) async fn check_target(&self, io: &impl Io, target: Location<'_>) -> Result<(), Error> {
         if self.existing == Existing::Replace {
             return Ok(());
         }
-        match pair.stat_target(io).await {
+        match stat_at(io, target).await {
             Ok(_) => Err(Error::Exists),
             Err(error) if haul_io::is_link_in_the_way(&error) => Err(Error::at(During::Create)(error)),
             Err(_) => Ok(()),

@@ -121,7 +121,12 @@ impl<'a> Pair<'a> {
 
     /// Examines the result's name without following a link.
     pub(crate) async fn stat_target(&self, io: &impl Io) -> io::Result<Stat> {
-        let directory = io.directory(self.target()).await?;
-        io.stat_at(Some(&directory), self.target().name()).await
+        stat_at(io, self.target()).await
     }
+}
+
+/// Describes what has the name `location`, in a directory that is reached without following a link beneath the root.
+pub(crate) async fn stat_at(io: &impl Io, location: Location<'_>) -> io::Result<Stat> {
+    let directory = io.directory(location).await?;
+    io.stat_at(Some(&directory), location.name()).await
 }

@@ -15,9 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use icu_normalizer::DecomposingNormalizerBorrowed;
-
-use super::placement::{NameError, TREE_IDENTITY_NAME};
+use super::placement::{NameError, is_identity_name};
 
 /// The longest file name on Linux, in bytes.
 const NAME_BYTES_MAX: usize = 255;
@@ -29,7 +27,7 @@ pub(super) fn unfit(name: &OsStr, suffix: &OsStr) -> Option<&'static str> {
     match stem {
         b"." | b".." => Some("the result would have no name"),
         _ if bytes.is_empty() => Some("the result would have no name"),
-        _ if name == TREE_IDENTITY_NAME => Some("the result would take the name of a tree's identity"),
+        _ if is_identity_name(name) => Some("the result would take the name of a tree's identity"),
         _ if haul_io::is_temporary(name) => Some("the result would take the name of a temporary file"),
         _ if bytes.len() > NAME_BYTES_MAX => Some("the name of the result is too long"),
         _ => None,
@@ -77,7 +75,7 @@ fn are_one_file(left: &Path, right: &Path) -> bool {
 /// Results that were promised in trees. Memory: about 20 bytes for each.
 #[derive(Default)]
 pub(super) struct Claims {
-    /// Hashes of names in lower case and decomposed, each with the hash of the first name itself.
+    /// Hashes of names in their folded form, each with the hash of the first name itself.
     folded: HashMap<u64, u64>,
     /// Hashes of further names with the same letters, in directories that tell them apart.
     variants: HashSet<u64>,
@@ -110,13 +108,12 @@ fn hash(value: &(impl Hash + ?Sized)) -> u64 {
     hasher.finish()
 }
 
-/// What names have in common that some file systems can't tell apart: letters in other case, accents in another form.
+/// What `path` has in common with names that some file systems take for one with it.
 fn folded(path: &Path) -> String {
-    const NORMAL: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfd();
-    NORMAL.normalize(&path.to_string_lossy()).to_lowercase()
+    haul_io::folded(path).unwrap_or_else(|| path.to_string_lossy().into_owned())
 }
 
-/// Whether the directory of `target` merges names that differ in case or in the form of accents only. True if that
+/// Whether the directory of `target` merges names that differ in what some file systems ignore only. True if that
 /// can't be found out: then a file may not be replaced.
 fn merges_names(target: &Path) -> bool {
     let Some(directory) =
@@ -125,13 +122,13 @@ fn merges_names(target: &Path) -> bool {
         return true;
     };
     let unique = hash(&(std::process::id(), target, std::time::SystemTime::now()));
-    let probe = directory.join(haul_io::probe_name(unique));
-    let upper = directory.join(format!(".HAUL-{unique:016X}\u{e9}.TMP"));
-    let decomposed = directory.join(format!(".haul-{unique:016x}e\u{301}.tmp"));
+    let name = haul_io::probe_name(unique);
+    let probe = directory.join(&name);
     if File::options().write(true).create_new(true).open(&probe).is_err() {
         return true;
     }
-    let found = [upper, decomposed].iter().any(|other| other.symlink_metadata().is_ok());
+    let is_there = |other: &String| directory.join(other).symlink_metadata().is_ok();
+    let found = haul_io::probe_aliases(&name).iter().any(is_there);
     // A probe that is gone was taken for the leftover of a killed run, perhaps before its other names were looked for.
     let is_gone = std::fs::remove_file(&probe).is_err();
     found || is_gone
@@ -154,6 +151,8 @@ mod tests {
             (".age", true),
             ("", false),
             ("haul-identity.age", false),
+            ("Haul-Identity.AGE", false),
+            ("haul-identity.age. ", false),
             (".haul-0123456789abcdef.tmp", false),
         ] {
             assert_eq!(unfit(name.as_ref(), ".age".as_ref()).is_none(), is_fit, "{name}");
@@ -192,7 +191,9 @@ mod tests {
             assert_eq!(claims.claim(&dir.path().join(name)), is_free, "{name}");
         }
         assert_eq!(dir.path().read_dir().unwrap().count(), 0, "the probe is gone");
-        for (first, second) in [("a", "A"), ("\u{e9}", "e\u{301}"), ("\u{c9}", "e\u{301}")] {
+        for (first, second) in
+            [("a", "A"), ("\u{e9}", "e\u{301}"), ("\u{c9}", "e\u{301}"), ("a", "a."), ("a", "a\u{200d}")]
+        {
             for merges in [true, false] {
                 let merging = [(hash(Path::new("")), merges)].into();
                 let mut claims = Claims { merging, ..Claims::default() };

@@ -15,6 +15,12 @@ use crate::hidden::HiddenNames;
 /// not be opened, and its plaintext is a secret.
 pub const TREE_IDENTITY_NAME: &str = "haul-identity.age";
 
+/// Whether `name` may pass for that of a tree's identity, on whatever file system.
+pub(crate) fn is_identity_name(name: &OsStr) -> bool {
+    let name = Path::new(name);
+    haul_io::folded(name).map_or(name == TREE_IDENTITY_NAME, |folded| folded == TREE_IDENTITY_NAME)
+}
+
 /// How names change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -117,8 +123,7 @@ impl Naming {
     /// The name that was hidden of `path` in the tree at `root`.
     fn hidden_name(&self, root: &Path, path: &Path) -> Option<&Path> {
         let names = self.hidden.get(root).filter(|_| path.parent() == Some(root))?;
-        let is_identity = |name: &OsStr| name.eq_ignore_ascii_case(TREE_IDENTITY_NAME);
-        names.of(path.file_name()?).filter(|name| !name.file_name().is_some_and(is_identity))
+        names.of(path.file_name()?).filter(|name| !name.file_name().is_some_and(is_identity_name))
     }
 
     pub(super) fn direction(&self) -> Direction {

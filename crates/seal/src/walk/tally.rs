@@ -18,11 +18,13 @@ struct Counts {
 }
 
 impl Tally {
-    pub(super) fn take(&self) {
+    /// Counts a task.
+    pub fn take(&self) {
         self.0.taken.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn leave_out(&self) {
+    /// Counts a file that is left out because of its name.
+    pub fn leave_out(&self) {
         self.0.left_out.fetch_add(1, Ordering::Relaxed);
     }
 

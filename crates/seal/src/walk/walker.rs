@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use haul_age_format::Identity;
-use haul_io::{Blocking, Existing, FileKind, Location, Stat};
+use haul_io::{Blocking, Existing, FileKind, Leftovers, Location, Stat};
 
 use super::claims::{self, Claims};
 use super::filter::{Filter, Symlinks};
@@ -35,6 +35,7 @@ pub struct Walk {
     current: Option<Tree>,
     /// Removes temporary files of killed runs; `None`: they stay.
     sweeper: Option<Sweeper>,
+    leftovers: Leftovers,
     /// The files met so far; `None`: each name counts.
     seen: Option<SeenFiles>,
     /// Whether the tasks have results.
@@ -61,6 +62,7 @@ impl Walk {
             inputs: inputs.into_iter(),
             current: None,
             sweeper: None,
+            leftovers: Leftovers::default(),
             seen: None,
             has_results: true,
             secrets: Secrets::default(),
@@ -314,7 +316,7 @@ impl Walk {
     fn task_of_entry(&mut self, tree: &Tree, entry: Entry) -> Option<Task> {
         let name = entry.path.file_name().expect("entries have names");
         if let Some(directory) = tree.current()
-            && haul_io::is_leftover(directory, name, &entry.stat)
+            && self.leftovers.contains(directory, name, &entry.stat)
         {
             if self.sweeper.is_some() {
                 haul_io::remove_leftover(directory, name);

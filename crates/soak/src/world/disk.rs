@@ -95,22 +95,37 @@ impl Disk {
     /// Mounts it again after a cut, its log replayed and, where it has none, checked.
     pub(crate) fn restore_power(&self) -> Checked {
         let deadline = Instant::now() + Duration::from_secs(60);
+        self.unmount()?;
+        // A mount namespace of another program may hold the file system. It then stays without power, or writes to the
+        // image while that is repaired.
         loop {
-            self.mount_again()?;
-            // A mount namespace of another program may hold the file system, which then stays without power.
-            let probe = self.root.join("probe");
-            match File::create(&probe).and_then(|_| fs::remove_file(&probe)) {
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    ensure!(Instant::now() < deadline, "the soak itself: power doesn't return: {error}")
-                }
-            }
+            let failure = match self.mount_repaired() {
+                Ok(()) => match self.probe() {
+                    Ok(()) => return Ok(()),
+                    Err(error) => {
+                        self.unmount()?;
+                        format!("the soak itself: power doesn't return: {error}")
+                    }
+                },
+                Err(fault) => fault.to_string(),
+            };
+            ensure!(Instant::now() < deadline, "{failure}");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 
-    fn mount_again(&self) -> Checked {
-        succeed(Command::new("umount").arg(&self.root))?;
+    /// Whether files can be made on it.
+    fn probe(&self) -> std::io::Result<()> {
+        let probe = self.root.join("probe");
+        File::create(&probe)?;
+        fs::remove_file(&probe)
+    }
+
+    fn unmount(&self) -> Checked {
+        succeed(Command::new("umount").arg(&self.root))
+    }
+
+    fn mount_repaired(&self) -> Checked {
         if self.kind == Kind::Ext4WithoutJournal {
             // Without a journal a check repairs what the cut left. Its exit code 1 says that it did.
             let fsck = peer("fsck.ext4").unwrap_or_else(|| PathBuf::from("fsck.ext4"));

@@ -20,9 +20,13 @@ pub(super) struct Contest {
     name: String,
     result: PathBuf,
     is_whole: Box<dyn Fn(&Path) -> bool>,
+    remove: Removal,
     contestants: Vec<Contestant>,
     aim: Aim,
 }
+
+/// Removes a result.
+type Removal = Box<dyn Fn(&Path) -> Result<(), String>>;
 
 /// What haul is to reach.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,12 +84,18 @@ pub(super) struct Entry {
 impl Contest {
     pub(super) fn new(name: &str, root: &Path) -> Self {
         let (name, result, aim) = (name.to_owned(), root.join("result"), Aim::default());
-        Self { name, result, is_whole: Box::new(|_| true), contestants: Vec::new(), aim }
+        let (is_whole, remove) = (Box::new(|_: &Path| true), Box::new(remove_from_disk));
+        Self { name, result, is_whole, remove, contestants: Vec::new(), aim }
     }
 
     /// Sets what each result is checked by.
     pub(super) fn checked_by(self, is_whole: impl Fn(&Path) -> bool + 'static) -> Self {
         Self { is_whole: Box::new(is_whole), ..self }
+    }
+
+    /// Sets how each result is removed, if it isn't a file or a directory.
+    pub(super) fn removed_by(self, remove: impl Fn(&Path) -> Result<(), String> + 'static) -> Self {
+        Self { remove: Box::new(remove), ..self }
     }
 
     /// Sets what haul is to reach.
@@ -117,7 +127,13 @@ impl Contest {
     pub(super) fn run(mut self, rounds: usize) -> Result<Standing, String> {
         for round in 0..=rounds {
             for contestant in &mut self.contestants {
-                let run = contestant.run(&self.result, &self.is_whole)?;
+                let run = contestant.run(&self.result)?;
+                if !(self.is_whole)(&self.result) {
+                    return Err(format!("{}: no whole result", contestant.name));
+                }
+                (self.remove)(&self.result)?;
+                // What this run left to be written back must not slow the next one down.
+                succeed(Command::new("sync").arg("-f").arg(self.result.parent().unwrap_or(&self.result)))?;
                 if round > 0 {
                     contestant.runs.push(run);
                 }
@@ -130,21 +146,17 @@ impl Contest {
 }
 
 impl Contestant {
-    fn run(&self, result: &Path, is_whole: &dyn Fn(&Path) -> bool) -> Result<Run, String> {
+    fn run(&self, result: &Path) -> Result<Run, String> {
         let mut command = Command::new(&self.words[0]);
         command.args(&self.words[1..]).arg(result).stdin(Stdio::null());
         let before = processor_ms()?;
         let started = Instant::now();
         let output = command.output().map_err(|e| format!("cannot run {command:?}: {e}"))?;
         let run = Run { wall: 1e3 * started.elapsed().as_secs_f64(), processor: processor_ms()? - before };
-        if !output.status.success() || !is_whole(result) {
+        if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("{}: {}: no whole result: {said}", self.name, output.status));
+            return Err(format!("{}: {}: {said}", self.name, output.status));
         }
-        let removed = if result.is_dir() { fs::remove_dir_all(result) } else { fs::remove_file(result) };
-        removed.map_err(|e| format!("{}: {e}", result.display()))?;
-        // What this run left to be written back must not slow the next one down.
-        succeed(Command::new("sync").arg("-f").arg(result.parent().unwrap_or(result)))?;
         Ok(run)
     }
 
@@ -191,6 +203,11 @@ impl Standing {
             );
         }
     }
+}
+
+fn remove_from_disk(result: &Path) -> Result<(), String> {
+    let removed = if result.is_dir() { fs::remove_dir_all(result) } else { fs::remove_file(result) };
+    removed.map_err(|e| format!("{}: {e}", result.display()))
 }
 
 fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {

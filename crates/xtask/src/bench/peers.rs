@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use crate::steps::find;
 
 /// The programs and the option that prints the version.
-const VERSIONS: [(&str, &str); 10] = [
+const VERSIONS: [(&str, &str); 13] = [
     ("age", "--version"),
     ("rage", "--version"),
     ("gpg", "--version"),
@@ -20,6 +20,9 @@ const VERSIONS: [(&str, &str); 10] = [
     ("curl", "--version"),
     ("wget2", "--version"),
     ("aria2c", "--version"),
+    ("s5cmd", "version"),
+    ("aws", "--version"),
+    ("weed", "version"),
     ("cp", "--version"),
 ];
 

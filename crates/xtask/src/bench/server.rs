@@ -50,6 +50,11 @@ impl Server {
         Ok(server)
     }
 
+    /// The folder of the files: the small ones, `f0` and on, and `large`.
+    pub(super) fn content(&self) -> PathBuf {
+        self.root.join("content")
+    }
+
     /// The URL of the large file.
     pub(super) fn large(&self) -> String {
         format!("http://localhost:{}/large", self.port)

@@ -34,6 +34,7 @@ fn text(error: &Error, task: &FetchTask, config: &Config) -> Option<String> {
         (Error::Write(source), Some(target)) => format!("cannot write {target}: {}", haul_io::reason(source)),
         (Error::Exists, Some(target)) => format!("the result {target} exists already"),
         (Error::NameTaken, Some(target)) => format!("another URL of this run has the file name {target}"),
+        (Error::NameReserved, Some(target)) => format!("the run itself uses the file {target}"),
         (Error::TooManyRedirects, _) => format!("more than {} redirects", config.redirects_max),
         (Error::Timeout(Phase::Connect), _) => {
             format!("timed out after {} while connecting", seconds(config.connect_timeout))
@@ -73,7 +74,7 @@ pub(super) fn kind(error: &Error) -> &'static str {
         Error::TooLarge { .. } => "too_large",
         Error::Size { .. } | Error::Checksum { .. } => "checksum",
         Error::Differs | Error::Exists | Error::Unreadable => "exists",
-        Error::NameTaken => "same_name",
+        Error::NameTaken | Error::NameReserved => "same_name",
         Error::Busy | Error::InTheWay { .. } => "in_use",
         Error::Untrusted { .. } => "untrusted",
         Error::Write(_) => "write",
@@ -117,7 +118,7 @@ fn url_hint(text: &str) -> Option<Cow<'static, str>> {
 
 fn plain_hint(error: &Error) -> Option<&'static str> {
     match error {
-        Error::NameTaken => {
+        Error::NameTaken | Error::NameReserved => {
             Some("--name path keeps the directories of URLs, and \"out\" in a list names each file")
         }
         Error::Busy => Some("wait for it, or name another place with -o or -d"),

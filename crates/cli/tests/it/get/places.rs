@@ -155,3 +155,46 @@ fn a_pipe_with_a_name_is_written_to_once_it_has_a_reader() {
     assert_eq!(reader.wait_with_output().unwrap().stdout, b"through the pipe");
     assert_eq!(workdir.names(), ["pipe"], "it is still a pipe");
 }
+
+#[test]
+fn a_list_of_failures_goes_into_a_pipe_that_stays_one() {
+    let workdir = Workdir::new();
+    let server = Server::start(|_| Answer::new(404));
+    mkfifoat(CWD, workdir.path("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+    let mut reader = Command::new("cat");
+    let reader = reader.arg(workdir.path("pipe")).stdout(Stdio::piped()).spawn().unwrap();
+    let url = server.url("/x");
+    workdir.run(&["get", "--failures", "pipe", &url]).expect_status(1);
+    let list = String::from_utf8(reader.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(list, format!("{{\"url\":\"{url}\"}}\n"));
+    assert_eq!(workdir.names(), ["pipe"], "it is still a pipe");
+    let run = workdir.run(&["get", "--max-time", "0.2", "--failures", "pipe", &url]).expect_status(2);
+    assert!(run.stderr_text().contains("nobody reads the pipe \"pipe\""), "{}", run.stderr_text());
+}
+
+#[test]
+fn no_result_takes_the_place_of_a_file_that_the_run_uses() {
+    let server = Server::start(|_| Answer::ok("of the server"));
+    for engine in ["serial", "threads=2", "uring=1x8"] {
+        let url = server.url("/own");
+        for (option, place) in
+            [("--failures", "-d"), ("--cookie-jar", "-d"), ("--trace", "-d"), ("--failures", "-o")]
+        {
+            let workdir = Workdir::new();
+            let place = [place, if place == "-d" { "." } else { "own" }];
+            let mut args = vec!["get", "--force", "-e", engine, option, "own"];
+            args.extend(place);
+            args.push(&url);
+            let run = workdir.run(&args).expect_status(1);
+            assert!(run.stderr_text().contains("the run itself uses the file"), "{}", run.stderr_text());
+            let own = workdir.read("own");
+            assert!(own != b"of the server", "{option}");
+        }
+        let workdir = Workdir::new();
+        workdir.write("own", format!("{url}\n"));
+        let run = workdir.run(&["get", "--force", "-e", engine, "-i", "own"]).expect_status(1);
+        assert!(run.stderr_text().contains("the run itself uses the file"), "{}", run.stderr_text());
+        assert_eq!(workdir.read("own"), format!("{url}\n").into_bytes());
+        workdir.run(&["get", "-e", engine, "-i", "own", "--pack", "tar"]).expect_status(0);
+    }
+}

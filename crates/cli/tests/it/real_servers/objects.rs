@@ -3,10 +3,13 @@
 //! Owns: these checks.
 //! Does not own: the library's own ([`haul_store`]), the server ([`haul_testkit::Weed`]).
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use haul_testkit::{Answer, FakeStore, Gate, Haul, Server, StoreFault, Weed, seeded_bytes, store_refusal};
+use haul_testkit::{
+    Answer, FakeStore, Gate, Haul, Server, StoreFault, Tree, Weed, files_below, seeded_bytes, store_refusal,
+};
 
 /// More than one part.
 const LEN: usize = (18 << 20) + 12_345;
@@ -47,6 +50,116 @@ fn objects_are_sealed_opened_and_read_in_part() {
     haul.run(["verify", "-i", "key.txt", object]).expect_status(0);
     seal("second", &["--force"]).expect_status(0);
     assert!(haul.run(["cat", "-i", "key.txt", object]).expect_status(0).stdout == second);
+}
+
+/// The files of a tree, by their paths below it.
+fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let read = |path: PathBuf| (path.clone(), fs::read(dir.join(path)).unwrap());
+    files_below(dir).unwrap().into_iter().map(read).collect()
+}
+
+#[test]
+fn trees_become_objects_and_prefixes_become_trees() {
+    let Some(weed) = Weed::start() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let plain = dir.path().join("plain");
+    Tree::seeded(3).files(40).sizes(0..=50_000).depth(2).write(&plain).unwrap();
+    fs::write(plain.join("large \u{e9}"), seeded_bytes(4, LEN)).unwrap();
+    let haul = haul(&weed, Weed::SECRET, dir.path());
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    let (prefix, plain) = ("s3://haul-trees/a b/", tree(&plain));
+    for engine in ["auto", "serial", "threads=3"] {
+        let seal = |more: &[&str]| {
+            haul.run([&["seal", "-e", engine, "-r", &recipient, "-o", prefix, "plain"], more].concat())
+        };
+        let planned = seal(&["--dry-run"]).expect_status(0).stdout_text();
+        assert_eq!(planned.matches("-> \"s3://haul-trees/a b/").count(), plain.len(), "{planned}");
+        if engine == "auto" {
+            seal(&[]).expect_status(0);
+            let refused = seal(&[]).expect_status(1).stderr_text();
+            assert!(refused.contains("exists already"), "{refused}");
+        } else {
+            seal(&["--force"]).expect_status(0);
+        }
+        haul.run(["verify", "-e", engine, "-i", "key.txt", prefix]).expect_status(0);
+        let opened = format!("opened-{engine}");
+        haul.run(["open", "-e", engine, "-i", "key.txt", "-o", &opened, prefix]).expect_status(0);
+        assert!(tree(&dir.path().join(&opened)) == plain, "{engine}");
+        let again = haul.run(["open", "-e", engine, "-i", "key.txt", "-o", &opened, prefix]).expect_status(1);
+        assert!(again.stderr_text().contains("exists already"), "{}", again.stderr_text());
+    }
+    let inspected = haul.run(["inspect", "--json", prefix]).expect_status(0).stdout_text();
+    assert_eq!(inspected.matches("\"inspected\"").count(), plain.len(), "{inspected}");
+    let one = haul.run(["inspect", "s3://haul-trees/a b/large \u{e9}.age"]).expect_status(0);
+    assert!(one.stdout_text().contains(&format!("{LEN} bytes")), "{}", one.stdout_text());
+    // Several inputs keep their names.
+    fs::write(dir.path().join("note"), "text").unwrap();
+    haul.run(["seal", "-r", &recipient, "-o", "s3://haul-trees/several/", "plain", "note"]).expect_status(0);
+    let named = haul.run(["inspect", "--json", "s3://haul-trees/several/"]).expect_status(0).stdout_text();
+    assert_eq!(named.matches("several/plain/").count(), plain.len(), "{named}");
+    assert!(named.contains("several/note.age"), "{named}");
+    // From one prefix to another.
+    haul.run(["open", "-i", "key.txt", "-o", "s3://haul-trees/plain/", prefix]).expect_status(0);
+    haul.run(["seal", "-r", &recipient, "-o", "s3://haul-trees/again/", "s3://haul-trees/plain/"])
+        .expect_status(0);
+    haul.run(["open", "-i", "key.txt", "-o", "twice", "s3://haul-trees/again/"]).expect_status(0);
+    assert!(tree(&dir.path().join("twice")) == plain);
+    haul.run(["seal", "-r", &recipient, "-o", "-", "s3://haul-trees/plain/large \u{e9}"]).expect_status(0);
+    // What can't be done says so.
+    haul.run(["keygen", "-o", "other.txt"]).expect_status(0);
+    haul.run(["verify", "-i", "other.txt", prefix]).expect_status(3);
+    let nothing = haul.run(["verify", "-i", "key.txt", "s3://haul-trees/absent/"]).expect_status(1);
+    assert!(nothing.stderr_text().contains("nothing to verify"), "{}", nothing.stderr_text());
+    for refused in [
+        &["open", "-i", "key.txt", prefix][..],
+        &["open", "-i", "key.txt", "--force", "-o", "opened", prefix],
+        &["seal", "-r", &recipient, "--replace", "-o", prefix, "plain"],
+        &["seal", "-r", &recipient, "-e", "uring=2x8", "-o", prefix, "plain"],
+        &["seal", "-r", &recipient, "-o", prefix, "plain", "s3://haul-trees/plain/"],
+    ] {
+        haul.run(refused).expect_status(2);
+    }
+}
+
+#[test]
+fn keys_that_lead_elsewhere_are_refused() {
+    let fake = FakeStore::default();
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul_for(&fake.server.url(""), dir.path());
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    fs::write(dir.path().join("file"), "text").unwrap();
+    haul.run(["seal", "-r", &recipient, "file"]).expect_status(0);
+    let sealed = fs::read(dir.path().join("file.age")).unwrap();
+    for key in ["in/a.age", "in/d/b.age", "in/../../x.age", "in//etc/x.age", "in/l/x.age", "in/note.txt"] {
+        fake.state().put(key, &sealed);
+    }
+    let (output, outside) = (dir.path().join("output"), dir.path().join("outside"));
+    fs::create_dir(&output).unwrap();
+    fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, output.join("l")).unwrap();
+    let opened = haul.run(["open", "-i", "key.txt", "-o", "output", "s3://bucket/in/"]).expect_status(1);
+    let said = opened.stderr_text();
+    assert!(said.matches("is no name for a file").count() == 2 && said.contains("link"), "{said}");
+    let found = files_below(&output).unwrap();
+    assert_eq!(found, ["a", "d/b", "l"].map(PathBuf::from), "l is the link: {said}");
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    assert!(!dir.path().join("x").exists());
+}
+
+#[test]
+fn objects_that_are_there_are_not_sent_again() {
+    let fake = FakeStore::default();
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul_for(&fake.server.url(""), dir.path());
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    Tree::seeded(5).files(6).sizes(1..=1_000).write(&dir.path().join("plain")).unwrap();
+    let seal = || haul.run(["seal", "-r", &recipient, "-o", "s3://bucket/out/", "plain"]);
+    seal().expect_status(0);
+    assert_eq!(fake.count("PUT", "/out/file"), 6);
+    fs::write(dir.path().join("plain/new"), "new").unwrap();
+    let said = seal().expect_status(1).stderr_text();
+    assert!(said.contains("exists already") && said.contains("1 file sealed, 6 failed"), "{said}");
+    assert_eq!((fake.count("PUT", "/out/file"), fake.count("PUT", "/out/new")), (6, 1));
 }
 
 #[test]

@@ -54,6 +54,30 @@ fn only_what_is_new_or_changed_is_sealed() {
 }
 
 #[test]
+fn what_is_no_complete_age_file_is_no_result() {
+    for (armor, large) in [(None, false), (None, true), (Some("-a"), false)] {
+        let workdir = Workdir::with_sealed(10);
+        let recipient = workdir.run(&["keygen", "-y", "key.txt"]).expect_status(0).stdout_text();
+        workdir.write("tree/f", seeded_bytes(1, if large { 3_000_000 } else { 1_000 }));
+        let mut update = vec!["seal", "--update", "-r", recipient.trim(), "-o", "out", "tree"];
+        update.extend(armor);
+        workdir.run(&update).expect_status(0);
+        let (result, time) =
+            (workdir.read("out/f.age"), workdir.path("tree/f").metadata().unwrap().modified());
+        let longer = armor.is_none().then(|| [&result[..], b"x"].concat());
+        let damaged = [vec![0; result.len()], Vec::new(), result[..30].to_vec()];
+        for damaged in damaged.into_iter().chain(longer) {
+            workdir.write("out/f.age", damaged);
+            let file = File::options().write(true).open(workdir.path("out/f.age")).unwrap();
+            file.set_modified(time.as_ref().copied().unwrap()).unwrap();
+            let run = workdir.run(&update).expect_status(0).stderr_text();
+            assert!(run.contains("\"tree/f\" -> \"out/f.age\"") && !run.contains("unchanged"), "{run}");
+            workdir.run(&["verify", "-i", "key.txt", "out"]).expect_status(0);
+        }
+    }
+}
+
+#[test]
 fn results_beside_their_sources_are_updated_too() {
     let workdir = Workdir::with_sealed(10);
     let recipient = workdir.run(&["keygen", "-y", "key.txt"]).expect_status(0).stdout_text();

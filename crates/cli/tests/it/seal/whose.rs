@@ -115,6 +115,24 @@ fn what_a_passphrase_sealed_opens_whole_nested_and_in_part() {
 }
 
 #[test]
+fn a_key_that_is_read_from_stdin_is_no_source() {
+    for engine in ENGINES {
+        for name in ["-", "/dev/stdin"] {
+            let place = Place::new(&["t/data"]);
+            fs::rename(place.path("key.txt"), place.path("t/key.txt")).unwrap();
+            let mut haul = Command::new(env!("CARGO_BIN_EXE_haul"));
+            haul.args(["seal", "-e", engine, "--replace", "-i", name, "t"]).current_dir(place.path("."));
+            haul.stdin(fs::File::open(place.path("t/key.txt")).unwrap());
+            let output = haul.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{engine} {name}: {said}");
+            assert!(said.contains("t/key.txt\" was left alone: it holds a key"), "{engine} {name}: {said}");
+            assert!(place.path("t/key.txt").exists() && !place.path("t/data").exists(), "{engine} {name}");
+        }
+    }
+}
+
+#[test]
 fn keys_of_a_run_are_no_sources_and_no_results() {
     for engine in ENGINES {
         let place = Place::new(&["t/data"]);

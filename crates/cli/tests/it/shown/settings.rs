@@ -2,6 +2,8 @@
 
 use std::fs::{Permissions, create_dir_all};
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use haul_testkit::{Answer, Haul, Server, check_golden, is_root, refused_address, skip};
 
@@ -126,6 +128,26 @@ fn a_planted_configuration_file_is_refused() {
     refused("of-another-user");
     chown(&file, Some(0), None).unwrap();
     keys.workdir.run(&["seal", "letter"]).expect_status(0);
+}
+
+#[test]
+fn a_home_that_this_user_may_not_enter_has_no_configuration_file() {
+    let workdir = Workdir::new();
+    configure(&workdir.haul, "jobs = 5\n");
+    let home = workdir.haul.home();
+    std::fs::set_permissions(home, Permissions::from_mode(0o700)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_haul"));
+    command.args(["config"]).env_clear().env("HOME", home);
+    if is_root() {
+        command.uid(65_534).current_dir("/");
+    } else {
+        std::fs::set_permissions(home, Permissions::from_mode(0o000)).unwrap();
+    }
+    let output = command.output();
+    std::fs::set_permissions(home, Permissions::from_mode(0o700)).unwrap();
+    let Ok(output) = output else { return skip("another user can't run the program") };
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.is_empty(), "{text}");
 }
 
 #[test]

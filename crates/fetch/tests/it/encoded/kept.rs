@@ -1,5 +1,7 @@
 //! What one run leaves for the next: partial files, complete files, records.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use haul_fetch::Config;
@@ -124,6 +126,30 @@ fn a_complete_file_is_known_by_its_length_and_time_without_a_key() {
         dir.write("x", seeded_bytes(1, 100));
         let end = fetch(&dir, keeping(has_key), &server.url("/"));
         assert!(end.is_err_and(|error| error.contains("Differs")), "it isn't encoded");
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_beside_a_complete_file_is_removed() {
+    // With a time, length and time tell that it is complete; without, only the content does.
+    for dated in [true, false] {
+        let count = AtomicUsize::new(0);
+        let server = Server::start(move |request| {
+            let answer = match count.fetch_add(1, Ordering::SeqCst) {
+                0 => Answer::ok(seeded_bytes(1, 300)).header("ETag", "\"1\"").cut_after(200, End::Close),
+                _ => Answer::ranged(request, &seeded_bytes(1, 300), "\"1\""),
+            };
+            if dated { answer.header("Last-Modified", DATE) } else { answer }
+        });
+        let dir = Workdir::new();
+        fetch(&dir, keeping(true), &server.url("/")).unwrap_err();
+        let record = dir.read("x.haul-part.from");
+        assert_eq!(fetch(&dir, keeping(true), &server.url("/")), Ok((1, false, false)));
+        // The run was killed before it removed its record.
+        dir.write("x.haul-part.from", record);
+        std::fs::set_permissions(dir.path("x.haul-part.from"), Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(fetch(&dir, keeping(true), &server.url("/")), Ok((1, true, false)), "{dated}");
+        assert_eq!(dir.names(), ["x"], "{dated}");
     }
 }
 

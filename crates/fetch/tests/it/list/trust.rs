@@ -77,3 +77,21 @@ fn what_was_received_is_given_up_only_for_what_can_be_trusted() {
         }
     }
 }
+
+#[test]
+fn a_success_without_the_file_takes_the_place_of_nothing() {
+    for engine in ENGINES {
+        for resume in [false, true] {
+            for status in [201, 202, 204] {
+                let first = tagged("\"1\"").header("Content-Type", "application/zip");
+                let other = move || Answer::new(status).header("ETag", "\"p\"");
+                let server = server(first, move |_, _| other().header("Content-Type", "application/zip"));
+                let (dir, what) = (Dir::new(), format!("{status}, {engine}, {resume}"));
+                let ended = dir.fetch_on(engine, Config { resume, ..retrying() }, &server);
+                assert!(ended.unwrap_err().contains("answers without the file"), "{what}");
+                let left: &[&str] = if resume { &["x.haul-part", "x.haul-part.from"] } else { &[] };
+                assert_eq!(dir.names(), left, "{what}");
+            }
+        }
+    }
+}

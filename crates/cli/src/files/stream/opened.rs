@@ -12,16 +12,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use haul_io::{Cancel, FileKind, Stat, StreamReader, StreamWriter, check_stdout};
-use haul_seal::{During, Error};
+use haul_seal::{During, Error, Task};
 use haul_store::ObjectReader;
 use rustix::fs::OFlags;
 
-use super::endpoints::{Input, Output};
+use super::super::endpoints::{Input, Output};
 use crate::stores::objects;
 use crate::stores::variables::StoreVariables;
 
 /// Opens the input. What is read is counted in `bytes`.
-pub(super) fn open_input(
+pub(in crate::files) fn open_input(
     input: &Input,
     stores: &StoreVariables,
     cancel: &Cancel,
@@ -48,7 +48,10 @@ pub(super) fn open_input(
 }
 
 /// Opens an output that isn't a file or an object to be written; `None` for these, or if there is no output.
-pub(super) fn open_output(output: &Output, cancel: &Cancel) -> Result<Option<Box<dyn Write + Send>>, Error> {
+pub(in crate::files) fn open_output(
+    output: &Output,
+    cancel: &Cancel,
+) -> Result<Option<Box<dyn Write + Send>>, Error> {
     let opened = match output {
         Output::Stdout => {
             check_stdout().map_err(|source| Error::Io { step: During::Write, source })?;
@@ -67,7 +70,7 @@ pub(super) fn open_output(output: &Output, cancel: &Cancel) -> Result<Option<Box
 }
 
 /// Whether the output is a terminal.
-pub(super) fn is_terminal(output: &Output, stdout_is_terminal: bool) -> bool {
+pub(in crate::files) fn is_terminal(output: &Output, stdout_is_terminal: bool) -> bool {
     match output {
         Output::Stdout => stdout_is_terminal,
         // Only character devices are opened: the reader of a pipe would see a writer come and go. O_NOCTTY keeps the
@@ -85,7 +88,7 @@ pub(super) fn is_terminal(output: &Output, stdout_is_terminal: bool) -> bool {
 }
 
 /// The source of a stream.
-pub(super) struct StreamSource {
+pub(in crate::files) struct StreamSource {
     reader: Reader,
     bytes: Arc<AtomicU64>,
     /// `None` if the source isn't a regular file.
@@ -99,8 +102,26 @@ enum Reader {
 }
 
 impl StreamSource {
+    /// The source of `task`, which is a file.
+    pub(in crate::files) fn of_task(task: &Task, cancel: &Cancel) -> Result<Self, Error> {
+        let fd = task.open(cancel)?;
+        let file = WatchedFile::of(&fd).map_err(|source| Error::Io { step: During::OpenSource, source })?;
+        let reader = Reader::Descriptor(StreamReader::new(fd, cancel.clone()));
+        Ok(Self { reader, bytes: Arc::default(), file })
+    }
+
+    /// The object that `reader` reads.
+    pub(in crate::files) fn of_object(reader: ObjectReader) -> Self {
+        Self { reader: Reader::Object(Box::new(reader)), bytes: Arc::default(), file: None }
+    }
+
+    /// The file's time of last modification, in seconds since the epoch.
+    pub(in crate::files) fn modified(&self) -> Option<i64> {
+        self.file.as_ref().map(|file| file.before.modified.0)
+    }
+
     /// The length in bytes, if the source is a regular file or an object.
-    pub(super) fn length(&self) -> Option<u64> {
+    pub(in crate::files) fn length(&self) -> Option<u64> {
         match &self.reader {
             Reader::Descriptor(_) => self.file.as_ref().map(|file| file.before.bytes),
             Reader::Object(reader) => Some(reader.stat().bytes),
@@ -108,7 +129,7 @@ impl StreamSource {
     }
 
     /// Whether the source can be read at any position: a regular file or an object.
-    pub(super) fn is_seekable(&self) -> bool {
+    pub(in crate::files) fn is_seekable(&self) -> bool {
         self.length().is_some()
     }
 }
@@ -145,11 +166,11 @@ impl WatchedFile {
 
 /// The source file of a stream changed while it was read.
 #[derive(Debug)]
-pub(super) struct SourceChanged;
+pub(in crate::files) struct SourceChanged;
 
 impl SourceChanged {
     /// Whether `error` wraps this error.
-    pub(super) fn is_cause_of(error: &Error) -> bool {
+    pub(in crate::files) fn is_cause_of(error: &Error) -> bool {
         let Error::Io { source, .. } = error else { return false };
         source.get_ref().is_some_and(|inner| inner.is::<Self>())
     }
