@@ -191,8 +191,7 @@ impl GetPlan {
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
         let naming = naming.packing(packer.clone());
         let logins = naming.logins();
-        let join = |plan| node::join(plan, &self.transfers, &dir, voice);
-        let fleet = self.fleet.take().map(join).transpose()?;
+        let fleet = self.fleet.take().map(|run| node::join(run, &self.transfers, &dir, voice)).transpose()?;
         let args_count = self.urls.len() as u64;
         let digest = marker.as_ref().and_then(Marker::list_digest);
         let count = Arc::<AtomicU64>::default();
