@@ -1,7 +1,7 @@
 //! The opened ends of a stream.
 //!
 //! Owns: opening them, counting what is read, noticing a file that changes while it is read.
-//! Does not own: which ends a stream has ([`super::endpoints`]), staging of files.
+//! Does not own: which ends a stream has ([`crate::files::endpoints`]), staging of files.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -16,7 +16,7 @@ use haul_seal::{During, Error, Task};
 use haul_store::ObjectReader;
 use rustix::fs::OFlags;
 
-use super::super::endpoints::{Input, Output};
+use crate::files::endpoints::{Input, Output};
 use crate::stores::objects;
 use crate::stores::variables::StoreVariables;
 
