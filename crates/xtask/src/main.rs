@@ -51,7 +51,8 @@ chores:
                         into the tables of BENCHMARKS.md; --quick prints tables of tiny sizes
   bench-get …           the same for fetching from nginx, against curl and wget2
   bench-sealed …        the same for fetching into sealed files, against plain ones, curl with age, and rclone
-  bench-store …         the same for fetching into buckets of SeaweedFS, against s5cmd, rclone and aws, which upload files
+  bench-store …         the same for fetching into buckets of SeaweedFS, against s5cmd, rclone and aws, which upload
+                        files
 ";
 
 fn main() -> ExitCode {

@@ -59,9 +59,14 @@ pub(crate) fn into_object<T>(
     work: impl FnOnce(Box<dyn Write + Send>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let store = how.stores.store(cancel).map_err(at(During::Create))?;
-    // A sealed file is longer by a header, and by 16 bytes for each 64 KiB.
-    let bytes = how.source_bytes.map(|bytes| bytes + bytes / 1024 + (1 << 20));
+    let bytes = how.source_bytes.map(result_bytes_max);
     write(&store, how.path, WriterOptions { bytes, replace: how.replace, ..WriterOptions::default() }, work)
+}
+
+/// The most bytes of the result of a source of `bytes` bytes. A sealed file is longer by a header, and by 16 bytes for
+/// each 64 KiB.
+pub(crate) fn result_bytes_max(bytes: u64) -> u64 {
+    bytes + bytes / 1024 + (1 << 20)
 }
 
 /// As [`into_object`], in `store`.

@@ -31,6 +31,9 @@ const LARGE_BYTES: u64 = 16 << 20;
 const PART_BYTES: u64 = 8 << 20;
 const PARTS_IN_FLIGHT_MAX: usize = 2;
 
+/// Where a stream goes.
+pub(in crate::files) type Sink = Box<dyn Write + Send>;
+
 /// What is done with each file.
 pub(in crate::files) trait Action: Sync {
     /// See [`Reportable::VERB`].
@@ -44,12 +47,7 @@ pub(in crate::files) trait Action: Sync {
     ///
     /// # Errors
     /// See [`Error`].
-    fn run(
-        &self,
-        source: StreamSource,
-        sink: Box<dyn Write + Send>,
-        options: &StreamOptions,
-    ) -> Result<Streamed, Error>;
+    fn run(&self, source: StreamSource, sink: Sink, options: &StreamOptions) -> Result<Streamed, Error>;
 }
 
 /// Sealing to these recipients.
@@ -68,12 +66,7 @@ impl Action for Sealing {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
 
-    fn run(
-        &self,
-        source: StreamSource,
-        sink: Box<dyn Write + Send>,
-        options: &StreamOptions,
-    ) -> Result<Streamed, Error> {
+    fn run(&self, source: StreamSource, sink: Sink, options: &StreamOptions) -> Result<Streamed, Error> {
         let options = StreamOptions { armored: self.armored, ..options.clone() };
         seal_stream(source, sink, &self.recipients, &options)
     }
@@ -83,12 +76,7 @@ impl Action for Opening {
     const VERB: &'static str = "open";
     const DONE: &'static str = "opened";
 
-    fn run(
-        &self,
-        source: StreamSource,
-        sink: Box<dyn Write + Send>,
-        options: &StreamOptions,
-    ) -> Result<Streamed, Error> {
+    fn run(&self, source: StreamSource, sink: Sink, options: &StreamOptions) -> Result<Streamed, Error> {
         open_stream(source, sink, &self.0, options)
     }
 }
@@ -98,12 +86,7 @@ impl Action for Verifying {
     const DONE: &'static str = "verified";
     const NEEDS_TASKS: bool = true;
 
-    fn run(
-        &self,
-        source: StreamSource,
-        sink: Box<dyn Write + Send>,
-        options: &StreamOptions,
-    ) -> Result<Streamed, Error> {
+    fn run(&self, source: StreamSource, sink: Sink, options: &StreamOptions) -> Result<Streamed, Error> {
         open_stream(source, sink, &self.0, options)
     }
 }
@@ -140,8 +123,7 @@ impl<A: Action> StoredJob<A> {
         WriterOptions {
             part_bytes: PART_BYTES,
             parts_in_flight_max: PARTS_IN_FLIGHT_MAX,
-            // Sealed, it is longer by a header, and by 16 bytes for each 64 KiB.
-            bytes: source.length().map(|bytes| bytes + bytes / 1024 + (1 << 20)),
+            bytes: source.length().map(objects::result_bytes_max),
             replace: self.options.existing == Existing::Replace,
             looks_first: false,
             modified: source.modified().filter(|_| self.options.preserve),
