@@ -20,6 +20,7 @@
 struct Readme;
 
 mod address;
+mod caller;
 mod connection;
 mod limiter;
 mod member;
