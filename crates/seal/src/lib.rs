@@ -183,7 +183,7 @@ pub use jobs::{
 pub use plugin::{KeyRequest, KeySource, PluginLimits, PluginUi, Plugins};
 pub use stream::{
     OpenReader, SealWriter, SealedFile, StreamOptions, Streamed, into_file, into_file_at, open_stream,
-    seal_stream,
+    rekey_stream, seal_stream,
 };
 pub use task::{FileOptions, Outcome, Refusal, Remarks, SkipReason, Task};
 pub use trees::{FailedFile, OpenTree, SealTree, Tree, TreeError, VerifyTree};

@@ -55,7 +55,7 @@ pub use haul_io::Cancel;
 pub use object::assembly::Assembly;
 pub use object::conditions::Conditions;
 pub use object::listing::{Listed, Listing};
-pub use object::options::{Published, WriterOptions};
+pub use object::options::{Existing, Published, WriterOptions};
 pub use object::reader::ObjectReader;
 pub use object::requests::Stat;
 pub use object::upload::Upload;

@@ -94,7 +94,7 @@ impl FilesPlan {
             && is_prefix(input)
         {
             stored::check(self.options, self.replace)?;
-            let listed = Listed::new(input, &self.placement, self.options)?;
+            let listed = Listed::new(input, &self.placement, self.options)?.filtered(&self.filter);
             return Ok(Target::Stored(StoredFiles {
                 sources: Sources::Objects(listed),
                 options: self.options,

@@ -1,14 +1,15 @@
-//! Many files of which the sources or the results are objects: trees sealed into a bucket, buckets opened into a
-//! directory or checked.
+//! Files of which the sources or the results are objects: trees sealed into a bucket, buckets opened into a directory,
+//! checked or given other recipients.
 //!
 //! In: a walk and the prefix of its results, or the prefix of the sources. Out: a run with one report, as for files.
 //!
 //! Owns: which options and engines fit objects, the run.
-//! Does not own: single objects as ends of a stream ([`super::stream`]), what a task does ([`job`]).
+//! Does not own: other single objects, as ends of a stream ([`super::stream`]), what a task does ([`job`]).
 
 mod job;
 mod listed;
 
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use haul_seal::{FileOptions, Plugins, Tally, Task, Walk};
 use haul_store::{Bucket, Store};
 
 use self::job::StoredJob;
-pub(super) use self::job::{Action, Opening, Sealing, Verifying};
+pub(super) use self::job::{Action, Opening, Rekeying, Sealing, Verifying};
 pub(super) use self::listed::Listed;
 use self::listed::problem;
 use super::tasks::{print, say_left_out, say_unmatched};
@@ -30,8 +31,8 @@ use crate::report::voice::Voice;
 use crate::run::engine_choice::EngineChoice;
 use crate::run::options::RunOptions;
 use crate::run::reporting::RunContext;
-use crate::stores::objects::{address, is_prefix};
-use crate::stores::uploads::ignores_conditions;
+use crate::stores::objects::{address, is_object, is_prefix};
+use crate::stores::uploads::{check_replacing, ignores_conditions};
 
 /// Threads that move streams by default. Most of them wait for the store.
 const THREADS: usize = 16;
@@ -40,6 +41,8 @@ const THREADS: usize = 16;
 pub(super) enum Sources {
     Files(Box<Walk>),
     Objects(Listed),
+    /// One object.
+    Object(Box<Task>),
 }
 
 /// Files of which the sources or the results are objects.
@@ -83,6 +86,13 @@ fn choose_engine(run: &RunOptions) -> Result<EngineChoice, Problem> {
     }
 }
 
+/// The counts of one object.
+fn one() -> Tally {
+    let tally = Tally::default();
+    tally.take();
+    tally
+}
+
 impl StoredFiles {
     /// Prints what would be done.
     pub(super) fn print<A: Action>(self, moving: &Moving<'_>) -> Result<Exit, Problem> {
@@ -97,9 +107,12 @@ impl StoredFiles {
             Sources::Objects(listed) => {
                 let cancel = Cancel::new()?;
                 let store = moving.run.stores.store(&cancel).map_err(|error| listed.problem(&error))?;
-                let tally = listed.tally();
-                Ok(print::<StoredJob<A>>(listed.in_store(&store), &tally, moving.run, voice))
+                let (tally, filter) = (listed.tally(), listed.filter());
+                let exit = print::<StoredJob<A>>(listed.in_store(&store), &tally, moving.run, voice);
+                say_unmatched(&filter, voice);
+                Ok(exit)
             }
+            Sources::Object(task) => Ok(print::<StoredJob<A>>(iter::once(*task), &one(), moving.run, voice)),
         }
     }
 
@@ -111,37 +124,46 @@ impl StoredFiles {
         let store = store.map_err(|error| match &self.sources {
             Sources::Objects(listed) => listed.problem(&error),
             Sources::Files(_) => problem("write to", moving.output.unwrap_or(Path::new("s3://")), &error),
+            Sources::Object(task) => problem("read", task.source(), &error),
         })?;
-        self.check_conditions(&store, moving)?;
+        self.check_conditions::<A>(&store, moving)?;
         let root_bytes = moving.output.map_or(0, |output| output.as_os_str().len());
         let Self { sources, options } = self;
         let plugins = moving.plugins.clone();
         let job =
             StoredJob { action, store: store.clone(), options, plugins, cancel: cancel.clone(), root_bytes };
-        match sources {
+        let (exit, filter) = match sources {
             Sources::Objects(listed) => {
-                let tally = listed.tally();
-                moving.run_tasks(&job, &choice, cancel, listed.in_store(&store), &tally)
+                let (tally, filter) = (listed.tally(), listed.filter());
+                (moving.run_tasks(&job, &choice, cancel, listed.in_store(&store), &tally)?, filter)
             }
             Sources::Files(walk) => {
                 let (tally, filter) = (walk.tally(), walk.tree_filter().clone());
-                let exit = moving.run_tasks(&job, &choice, cancel, *walk, &tally)?;
-                if exit != Exit::Interrupted && !(moving.run.report.fail_fast && exit != Exit::Success) {
-                    say_unmatched(&filter, moving.voice);
-                }
-                Ok(exit)
+                (moving.run_tasks(&job, &choice, cancel, *walk, &tally)?, filter)
             }
+            Sources::Object(task) => {
+                return moving.run_tasks(&job, &choice, cancel, iter::once(*task), &one());
+            }
+        };
+        if exit != Exit::Interrupted && !(moving.run.report.fail_fast && exit != Exit::Success) {
+            say_unmatched(&filter, moving.voice);
         }
+        Ok(exit)
     }
 
     /// Finds what would fail for every object that is written, and says which conditions the store ignores.
-    fn check_conditions(&self, store: &Store, moving: &Moving<'_>) -> Result<(), Problem> {
-        match moving.output.filter(|output| is_prefix(output)) {
-            Some(output) if self.options.existing == Existing::Refuse => {
-                let bucket: Bucket = address(output).map_err(|error| problem("write to", output, &error))?;
-                ignores_conditions(store, &bucket, moving.voice).map(drop)
-            }
-            _ => Ok(()),
+    fn check_conditions<A: Action>(&self, store: &Store, moving: &Moving<'_>) -> Result<(), Problem> {
+        let Some(output) = moving.output.filter(|output| is_object(output)) else { return Ok(()) };
+        let replaces = A::REPLACES;
+        if !replaces && (self.options.existing == Existing::Replace || !is_prefix(output)) {
+            return Ok(());
+        }
+        let bucket = output.parent().filter(|_| !is_prefix(output)).unwrap_or(output);
+        let bucket: Bucket = address(bucket).map_err(|error| problem("write to", output, &error))?;
+        if replaces {
+            check_replacing(store, &bucket, moving.voice)
+        } else {
+            ignores_conditions(store, &bucket, moving.voice).map(drop)
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use haul_io::Cancel;
 use haul_seal::{During, Error};
-use haul_store::{ObjectReader, ObjectWriter, Store, WriterOptions};
+use haul_store::{Existing, ObjectReader, ObjectWriter, Store, WriterOptions};
 
 use super::variables::StoreVariables;
 
@@ -60,7 +60,8 @@ pub(crate) fn into_object<T>(
 ) -> Result<T, Error> {
     let store = how.stores.store(cancel).map_err(at(During::Create))?;
     let bytes = how.source_bytes.map(result_bytes_max);
-    write(&store, how.path, WriterOptions { bytes, replace: how.replace, ..WriterOptions::default() }, work)
+    let existing = if how.replace { Existing::Replace } else { Existing::Keep };
+    write(&store, how.path, WriterOptions { bytes, existing, ..WriterOptions::default() }, work)
 }
 
 /// The most bytes of the result of a source of `bytes` bytes. A sealed file is longer by a header, and by 16 bytes for
@@ -86,6 +87,7 @@ pub(crate) fn write<T>(
     match writer.finish() {
         Ok(_) => Ok(worked),
         Err(haul_store::Error::Exists) => Err(Error::Exists),
+        Err(haul_store::Error::Changed) => Err(Error::SourceChanged),
         Err(error) => Err(Error::Io { step: During::Write, source: error.into() }),
     }
 }
@@ -103,17 +105,13 @@ pub(crate) fn at(step: During) -> impl Fn(haul_store::Error) -> Error + Copy {
     move |error| Error::Io { step, source: error.into() }
 }
 
-/// An object that exists already is found early, while parts are written.
+/// An object that exists already, or that isn't the version to be replaced any more, is found early, while parts are
+/// written.
 fn existing(error: Error) -> Error {
-    match &error {
-        Error::Io { source, .. }
-            if matches!(
-                source.get_ref().and_then(|inner| inner.downcast_ref()),
-                Some(haul_store::Error::Exists)
-            ) =>
-        {
-            Error::Exists
-        }
+    let Error::Io { source, .. } = &error else { return error };
+    match source.get_ref().and_then(|inner| inner.downcast_ref()) {
+        Some(haul_store::Error::Exists) => Error::Exists,
+        Some(haul_store::Error::Changed) => Error::SourceChanged,
         _ => error,
     }
 }

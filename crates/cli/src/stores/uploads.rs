@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use haul_fetch::{Upload, UploadAbout, Uploaded, Uploader};
-use haul_store::{Assembly, Bucket, Error, Kind, Object, Store, WriterOptions};
+use haul_store::{Assembly, Bucket, Conditions, Error, Existing, Kind, Object, Store, WriterOptions};
 
 use crate::report::exit::{Exit, Problem};
 use crate::report::voice::Voice;
@@ -85,17 +85,34 @@ pub(crate) fn ignores_conditions(store: &Store, bucket: &Bucket, voice: &Voice) 
     if store.endpoint().is_amazon() {
         return Ok(false);
     }
+    let Some(conditions) = probe(store, bucket)? else { return Ok(true) };
+    if !conditions.all() {
+        voice.warning(conditions.to_string());
+    }
+    Ok(!conditions.put)
+}
+
+/// Says so if the store replaces an object whatever its version is.
+///
+/// # Errors
+/// If the store can't be used.
+pub(crate) fn check_replacing(store: &Store, bucket: &Bucket, voice: &Voice) -> Result<(), Problem> {
+    if !store.endpoint().is_amazon()
+        && probe(store, bucket)?.is_some_and(|conditions| !conditions.replace)
+    {
+        voice.warning(
+            "the store ignores If-Match when an object is written: what others write to an object meanwhile is lost",
+        );
+    }
+    Ok(())
+}
+
+/// The conditions that the store honours; none if that can't be found out.
+fn probe(store: &Store, bucket: &Bucket) -> Result<Option<Conditions>, Problem> {
     match store.probe(bucket) {
-        Ok(conditions) => {
-            if !conditions.all() {
-                voice.warning(conditions.to_string());
-            }
-            Ok(!conditions.put)
-        }
+        Ok(conditions) => Ok(Some(conditions)),
         // Keys that may write objects only can't remove that of the probe.
-        Err(Error::Refused(refusal)) if matches!(refusal.kind, Kind::Denied | Kind::NotImplemented) => {
-            Ok(true)
-        }
+        Err(Error::Refused(refusal)) if matches!(refusal.kind, Kind::Denied | Kind::NotImplemented) => Ok(None),
         Err(error) => Err(problem(bucket, &error)),
     }
 }
@@ -144,7 +161,7 @@ impl Uploader for BucketUploader {
     fn begin(&self, name: &str, about: UploadAbout) -> io::Result<Arc<dyn Upload>> {
         let object: Object = name.parse().map_err(io::Error::from)?;
         let options = WriterOptions {
-            replace: about.replace,
+            existing: if about.replace { Existing::Replace } else { Existing::Keep },
             resume: self.is_left(&object),
             looks_first: self.looks_first,
             modified: about.modified,

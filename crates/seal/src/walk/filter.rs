@@ -100,6 +100,13 @@ impl Filter {
         Self { one_file_system, ..self }
     }
 
+    /// Whether the file at `path`, relative to its input, is taken from a tree whose directories weren't looked at on
+    /// the way, as those in the names of objects.
+    pub fn takes_from_listing(&self, path: &Path) -> bool {
+        let above = path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
+        above.into_iter().all(|directory| self.enters(directory)) && self.takes(path)
+    }
+
     /// Whether directories without a taken file are mirrored.
     pub(crate) fn takes_empty(&self) -> bool {
         self.include.is_none()

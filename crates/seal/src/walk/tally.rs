@@ -29,7 +29,7 @@ impl Tally {
     }
 
     /// Counts a file or directory if patterns leave it out, and returns whether they do.
-    pub(super) fn exclude(&self, is_excluded: bool) -> bool {
+    pub fn exclude(&self, is_excluded: bool) -> bool {
         self.0.excluded.fetch_add(u64::from(is_excluded), Ordering::Relaxed);
         is_excluded
     }

@@ -7,7 +7,7 @@ use haul_io::Durability;
 use haul_io::sim::{Files, Sim};
 use haul_seal::{
     Error, ErrorKind, FileOptions, Identity, OpenError, OpenJob, Outcome, Passphrase, Recipient, RekeyJob,
-    SealError, SealJob, Task, X25519Identity,
+    SealError, SealJob, StreamOptions, Task, X25519Identity, rekey_stream,
 };
 use haul_testkit::without_engine;
 
@@ -282,5 +282,48 @@ fn a_full_disk_leaves_the_old_file() {
         let error = sim.run(without_engine(&sim, &job(&[2]), &task())).unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
         assert!(sim.files().get("d/x.age") == Some(&old));
+    }
+}
+
+#[test]
+fn streams_get_new_recipients_and_keep_their_payload() {
+    for bytes in SIZES {
+        for (armored, workers) in [(false, 1), (false, 3), (true, 2)] {
+            let old = sealed(bytes, armored);
+            let options = StreamOptions { workers: workers.try_into().unwrap(), ..StreamOptions::default() };
+            let mut new = Vec::new();
+            let (ours, theirs) = (identities(1), recipients(&[3, 2]));
+            let streamed = rekey_stream(&old[..], &mut new, &ours, &theirs, &options).unwrap();
+            assert_eq!(streamed.plain_bytes, bytes as u64);
+            assert_eq!(new.starts_with(b"-----BEGIN AGE"), armored);
+            assert!(armored || streamed.sealed_bytes == new.len() as u64);
+            let payload_bytes = bytes + bytes.div_ceil(CHUNK).max(1) * 16;
+            assert!(armored || new.ends_with(&old[old.len() - payload_bytes..]), "{bytes} bytes");
+            assert!(is_rekeyed(&new, bytes) && opened(&new, 1).is_none(), "{bytes} bytes, {armored}");
+            // A former recipient has no key to the new header, and nothing is written without one.
+            let mut nothing = Vec::new();
+            let refused = rekey_stream(&new[..], &mut nothing, &ours, &theirs, &options).unwrap_err();
+            assert!(matches!(refused, Error::Header(OpenError::NoMatch)) && nothing.is_empty(), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_or_short_stream_gets_no_new_recipients() {
+    let (ours, theirs, options) = (identities(1), recipients(&[2]), StreamOptions::default());
+    for bytes in [100_000, 1_200_000] {
+        let old = sealed(bytes, false);
+        for at in [300, old.len() / 2, old.len() - 1] {
+            let (mut flipped, mut out) = (old.clone(), Vec::new());
+            flipped[at] ^= 1;
+            assert!(rekey_stream(&flipped[..], &mut out, &ours, &theirs, &options).is_err(), "byte {at}");
+            assert_eq!(opened(&out, 2), None, "byte {at}");
+            out.clear();
+            assert!(rekey_stream(&old[..at], &mut out, &ours, &theirs, &options).is_err(), "{at} bytes");
+            assert_eq!(opened(&out, 2), None, "{at} bytes");
+        }
+        let mut longer = old.clone();
+        longer.push(0);
+        assert!(rekey_stream(&longer[..], Vec::new(), &ours, &theirs, &options).is_err());
     }
 }

@@ -12,6 +12,7 @@
 //! Owns: that table; signing each attempt anew.
 //! Does not own: one attempt over HTTP ([`haul_fetch::Client`]).
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub(crate) struct Call<'a> {
     bucket: &'a str,
     key: &'a str,
     parameters: Vec<(&'static str, String)>,
-    fields: Vec<(&'static str, String)>,
+    fields: Vec<(Cow<'static, str>, String)>,
     content: Option<Content>,
     is_regardless: bool,
 }
@@ -80,8 +81,8 @@ impl<'a> Call<'a> {
     }
 
     /// Adds a field. The name has lower-case letters.
-    pub(crate) fn field(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.fields.push((name, value.into()));
+    pub(crate) fn field(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.fields.push((name.into(), value.into()));
         self
     }
 
@@ -105,7 +106,7 @@ impl<'a> Call<'a> {
         let query = query(&parameters);
         let mut request = Request::new(self.method.clone(), endpoint.url(&host, &path, &query));
         let mut fields: Vec<(String, String)> =
-            self.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            self.fields.iter().map(|(name, value)| (name.clone().into_owned(), value.clone())).collect();
         if let Some(keys) = keys {
             self.sign(store, keys, &mut fields, Target { host: &host, path: &path, query: &query });
         }

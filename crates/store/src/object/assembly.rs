@@ -12,7 +12,7 @@ use crate::access::address::Object;
 use crate::call::body::{Content, combined};
 use crate::call::store::Store;
 use crate::object::multipart::{Part, Target};
-use crate::object::options::{PARTS_MAX, Published, WriterOptions};
+use crate::object::options::{Existing, PARTS_MAX, Published, WriterOptions};
 use crate::object::requests::{About, Publishing};
 use crate::{Error, Kind};
 
@@ -64,7 +64,8 @@ impl Assembly {
     /// part again replaces it.
     ///
     /// # Errors
-    /// [`Error::Exists`] if there is an object of this key that isn't to be replaced. [`Error::TooManyParts`]; see
+    /// [`Error::Exists`] or [`Error::Changed`] if there is an object of this key that isn't to be replaced.
+    /// [`Error::TooManyParts`]; see
     /// [`Error`] for others.
     pub fn send(&self, number: u32, bytes: Vec<u8>) -> Result<(), Error> {
         if !(1..=PARTS_MAX).contains(&number) {
@@ -85,7 +86,8 @@ impl Assembly {
     /// Publishes the object that the parts are, from the first to the last that was sent.
     ///
     /// # Errors
-    /// [`Error::Exists`] if there is an object of this key that isn't to be replaced. See [`Error`] for others.
+    /// [`Error::Exists`] or [`Error::Changed`] if there is an object of this key that isn't to be replaced. See
+    /// [`Error`] for others.
     pub fn publish(&self) -> Result<Published, Error> {
         let missing = || Error::Local(io::Error::other("a part of the object is missing"));
         let id = self.upload().clone().ok_or_else(missing)?;
@@ -109,7 +111,7 @@ impl Assembly {
     /// As [`Assembly::publish`].
     pub fn publish_at_once(&self, bytes: Vec<u8>) -> Result<Published, Error> {
         if self.options.looks_first {
-            self.refuse_existing()?;
+            self.check_existing()?;
         }
         if self.options.resume {
             self.store.abort_uploads(&self.object)?;
@@ -137,26 +139,29 @@ impl Assembly {
     }
 
     fn about(&self) -> About<'_> {
-        let WriterOptions { modified, content_bytes, .. } = self.options;
-        About { token: &self.token, modified, content_bytes }
+        let WriterOptions { modified, content_bytes, ref fields, .. } = self.options;
+        About { token: &self.token, modified, content_bytes, fields }
     }
 
     fn publishing<'a>(&'a self, bytes: u64, checksum: &'a str) -> Publishing<'a> {
-        Publishing { replace: self.options.replace, token: &self.token, bytes, crc: checksum }
+        Publishing { existing: &self.options.existing, token: &self.token, bytes, crc: checksum }
     }
 
     /// Fails if there is an object that isn't to be replaced, as far as the keys allow to see. The request that
     /// publishes the object has the same condition, but not all stores know it.
-    fn refuse_existing(&self) -> Result<(), Error> {
-        if self.options.replace {
+    fn check_existing(&self) -> Result<(), Error> {
+        let existing = &self.options.existing;
+        if *existing == Existing::Replace {
             return Ok(());
         }
-        match self.store.stat(&self.object) {
-            Err(Error::Refused(refusal)) if refusal.kind == Kind::Denied => Ok(()),
-            found => match found? {
-                Some(_) => Err(Error::Exists),
-                None => Ok(()),
-            },
+        match (self.store.stat(&self.object), existing) {
+            (Err(Error::Refused(refusal)), _) if refusal.kind == Kind::Denied => Ok(()),
+            (Err(error), _) => Err(error),
+            (Ok(Some(_)), Existing::Keep) => Err(Error::Exists),
+            (Ok(found), Existing::ReplaceVersion(etag)) if found.is_none_or(|found| found.etag != *etag) => {
+                Err(Error::Changed)
+            }
+            (Ok(_), _) => Ok(()),
         }
     }
 
@@ -167,7 +172,7 @@ impl Assembly {
             return Ok(id.clone());
         }
         // Found at the end as well, but then everything has been sent.
-        self.refuse_existing()?;
+        self.check_existing()?;
         let continued = if self.options.resume { self.continued()? } else { None };
         let id = match continued {
             Some(id) => id,

@@ -10,8 +10,12 @@ use crate::access::address::{Bucket, Object};
 use crate::call::body::Content;
 use crate::call::store::Store;
 use crate::object::multipart::Target;
+use crate::object::options::Existing;
 use crate::object::requests::{About, Publishing};
 use crate::refusal::Kind;
+
+/// A version that no object has.
+const ABSENT: &str = "\"00000000000000000000000000000000\"";
 
 /// Which conditions a store honours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +26,12 @@ pub struct Conditions {
     pub complete: bool,
     /// `If-Match` for reading.
     pub read: bool,
+    /// `If-Match` for objects that are sent at once.
+    pub replace: bool,
 }
 
 impl Conditions {
-    /// Whether all are honoured.
+    /// Whether all are honoured on which publishing and reading rest. [`Conditions::replace`] isn't among them.
     pub fn all(&self) -> bool {
         self.put && self.complete && self.read
     }
@@ -54,7 +60,7 @@ impl fmt::Display for Conditions {
 
 impl Store {
     /// Finds which conditions the store honours, by an object of a fresh key below `bucket`'s prefix, which is removed
-    /// afterwards. Seven short requests; once for a store is enough.
+    /// afterwards. Nine short requests; once for a store is enough.
     ///
     /// # Errors
     /// See [`Error`].
@@ -69,26 +75,29 @@ impl Store {
     fn probe_with(&self, object: &Object) -> Result<Conditions, Error> {
         let content = || Content::new(b"haul".to_vec(), !self.endpoint().is_tls());
         let crc = content().crc;
-        let publish = |token, replace| Publishing { replace, token, bytes: 4, crc: &crc };
-        let about = |token| About { token, modified: None, content_bytes: None };
-        self.put(object, &content(), publish("first", true), &about("first"))?;
-        let put = refused(self.put(object, &content(), publish("second", false), &about("second")))?;
-        let id = self.create_upload(object, &about("third"))?;
+        let publish = |token, existing| Publishing { existing, token, bytes: 4, crc: &crc };
+        let about = |token| About { token, modified: None, content_bytes: None, fields: &[] };
+        let put = |token, existing| self.put(object, &content(), publish(token, existing), &about(token));
+        put("first", &Existing::Replace)?;
+        let absent = Existing::ReplaceVersion(ABSENT.to_owned());
+        let replace = refused(put("second", &absent))?;
+        let put = refused(put("third", &Existing::Keep))?;
+        let id = self.create_upload(object, &about("fourth"))?;
         let upload = Target { object, id: &id };
         let complete = self
             .upload_part(upload, 1, &content())
-            .and_then(|part| refused(self.complete_upload(upload, &[part], &crc, publish("third", false))));
+            .and_then(|part| refused(self.complete_upload(upload, &[part], &crc, publish("fourth", &Existing::Keep))));
         let aborted = self.abort_upload(upload);
         let complete = complete?;
         aborted?;
-        let read = match self.get(object, "\"00000000000000000000000000000000\"", 0, 0) {
+        let read = match self.get(object, ABSENT, 0, 0) {
             Ok(_) => false,
             Err(failure) => match failure.error {
                 Error::Refused(refusal) if refusal.kind == Kind::Condition => true,
                 error => return Err(error),
             },
         };
-        Ok(Conditions { put, complete, read })
+        Ok(Conditions { put, complete, read, replace })
     }
 }
 
@@ -96,7 +105,7 @@ impl Store {
 fn refused(result: Result<String, Error>) -> Result<bool, Error> {
     match result {
         Ok(_) => Ok(false),
-        Err(Error::Exists) => Ok(true),
+        Err(Error::Exists | Error::Changed) => Ok(true),
         Err(error) => Err(error),
     }
 }

@@ -97,15 +97,13 @@ impl Store {
             text.push_str("</Part>");
         }
         text.push_str("</CompleteMultipartUpload>");
-        let mut call = to
+        let call = to
             .call(Method::POST)
             .field("content-type", "application/xml")
             .field(CRC, crc)
             .field("x-amz-checksum-type", "FULL_OBJECT")
             .content(Content::new(text.into_bytes(), true));
-        if !how.replace {
-            call = call.field("if-none-match", "*");
-        }
+        let call = how.of_call(call);
         let mut failures = 0;
         loop {
             let failure = match self.call(&call) {

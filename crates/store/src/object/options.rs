@@ -1,6 +1,6 @@
 //! How an object is written, and what came of it.
 //!
-//! Owns: the lengths of parts, defaults.
+//! Owns: the lengths of parts, what may be replaced, defaults.
 //! Does not own: writing ([`super::assembly`], [`super::writer`]).
 
 /// Parts are whole numbers of chunks.
@@ -8,6 +8,19 @@ const CHUNK_BYTES: u64 = 64 << 10;
 /// Other parts than the last must not be shorter.
 const PART_BYTES_MIN: u64 = 5 << 20;
 pub(super) const PARTS_MAX: u32 = 10_000;
+
+/// What becomes of an object that has the key already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and writing fails with [`Error::Exists`](crate::Error::Exists).
+    #[default]
+    Keep,
+    /// It is replaced, if there is one.
+    Replace,
+    /// It is replaced if it is the version of this ETag, quotation marks included; otherwise writing fails with
+    /// [`Error::Changed`](crate::Error::Changed).
+    ReplaceVersion(String),
+}
 
 /// How an object is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +33,14 @@ pub struct WriterOptions {
     pub parts_in_flight_max: usize,
     /// The length of the object, if it is known: parts are then large enough for it. Defaults to none.
     pub bytes: Option<u64>,
-    /// Whether to replace an object of the same key. Defaults to false: publishing is then on the condition that there
-    /// is none.
-    pub replace: bool,
+    /// What becomes of an object of the same key. Defaults to [`Existing::Keep`]: publishing is then on the condition
+    /// that there is none.
+    pub existing: Existing,
     /// Whether to continue the latest upload to the same key: a part that the store has already, with the same length
     /// and checksum, isn't sent again; any other is. Other uploads to this key are aborted, and all of them if the
     /// object is sent at once. Only for keys that nobody else writes. Defaults to false.
     pub resume: bool,
-    /// Whether to look for an object of the same key before one that is sent at once, unless it may be replaced: some
+    /// Whether to look for an object of the same key before one that is sent at once, unless any may be replaced: some
     /// stores ignore the condition (see [`Store::probe`](crate::Store::probe)). Objects in parts are looked for in any
     /// case, as the condition is checked only at their end. Defaults to true.
     pub looks_first: bool,
@@ -37,6 +50,9 @@ pub struct WriterOptions {
     /// The length of the content that the object holds in another form, as the metadata `haul-content-bytes`. Defaults
     /// to none.
     pub content_bytes: Option<u64>,
+    /// What else is kept with the object: see [`Stat::fields`](crate::Stat::fields). `modified` and `content_bytes` have
+    /// precedence over the same in here. Defaults to nothing.
+    pub fields: Vec<(String, String)>,
 }
 
 impl Default for WriterOptions {
@@ -45,11 +61,12 @@ impl Default for WriterOptions {
             part_bytes: 16 << 20,
             parts_in_flight_max: 4,
             bytes: None,
-            replace: false,
+            existing: Existing::Keep,
             resume: false,
             looks_first: true,
             modified: None,
             content_bytes: None,
+            fields: Vec::new(),
         }
     }
 }
@@ -83,7 +100,8 @@ mod tests {
         let options = WriterOptions::default();
         assert_eq!((options.part_bytes, options.parts_in_flight_max), (16 << 20, 4));
         assert_eq!((options.bytes, options.modified, options.content_bytes), (None, None, None));
-        assert!(!options.replace && !options.resume && options.looks_first);
+        assert!(options.existing == Existing::Keep && !options.resume && options.looks_first);
+        assert!(options.fields.is_empty());
     }
 
     #[test]

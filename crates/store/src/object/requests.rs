@@ -10,11 +10,26 @@ use crate::access::address::Object;
 use crate::call::body::Content;
 use crate::call::send::{Answered, Call, Failure};
 use crate::call::store::Store;
+use crate::object::options::Existing;
 use crate::refusal::Kind;
 
 /// The field that tells this run's object from another's after an answer was lost.
 pub(crate) const TOKEN: &str = "x-amz-meta-haul-upload";
 pub(crate) const CRC: &str = "x-amz-checksum-crc64nvme";
+const METADATA: &str = "x-amz-meta-";
+/// What a store keeps with an object besides [`METADATA`].
+const KEPT: [&str; 10] = [
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-storage-class",
+    "x-amz-website-redirect-location",
+];
 const MODIFIED: &str = "x-amz-meta-mtime";
 const CONTENT_BYTES: &str = "x-amz-meta-haul-content-bytes";
 
@@ -31,6 +46,9 @@ pub struct Stat {
     pub modified: Option<i64>,
     /// The length of the content that it holds in another form, if its metadata tell.
     pub content_bytes: Option<u64>,
+    /// What else the store keeps with the object: its type and encoding, its class of storage, the metadata of its
+    /// owner. By lower-case names; what is in the other members isn't left out.
+    pub fields: Vec<(String, String)>,
     pub(crate) token: Option<String>,
 }
 
@@ -40,12 +58,19 @@ pub(crate) struct About<'a> {
     pub(crate) token: &'a str,
     pub(crate) modified: Option<i64>,
     pub(crate) content_bytes: Option<u64>,
+    pub(crate) fields: &'a [(String, String)],
 }
 
 impl About<'_> {
     /// `call` with the metadata.
     pub(crate) fn of_call<'c>(&self, call: Call<'c>) -> Call<'c> {
-        let mut call = call.field(TOKEN, self.token);
+        let is_given = |name: &str| {
+            (name == MODIFIED && self.modified.is_some())
+                || (name == CONTENT_BYTES && self.content_bytes.is_some())
+        };
+        let kept = self.fields.iter().filter(|(name, _)| !is_given(name));
+        let mut call = kept.fold(call, |call, (name, value)| call.field(name.clone(), value));
+        call = call.field(TOKEN, self.token);
         if let Some(modified) = self.modified {
             call = call.field(MODIFIED, modified.to_string());
         }
@@ -59,11 +84,22 @@ impl About<'_> {
 /// How an object is published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Publishing<'a> {
-    pub(crate) replace: bool,
+    pub(crate) existing: &'a Existing,
     pub(crate) token: &'a str,
     /// Length and CRC64NVME of the whole object.
     pub(crate) bytes: u64,
     pub(crate) crc: &'a str,
+}
+
+impl Publishing<'_> {
+    /// `call` with the condition.
+    pub(crate) fn of_call<'c>(&self, call: Call<'c>) -> Call<'c> {
+        match self.existing {
+            Existing::Keep => call.field("if-none-match", "*"),
+            Existing::Replace => call,
+            Existing::ReplaceVersion(etag) => call.field("if-match", etag),
+        }
+    }
 }
 
 impl Store {
@@ -100,7 +136,8 @@ impl Store {
                 let modified = text(&response.headers, MODIFIED);
                 let modified = modified.and_then(|text| text.split('.').next()?.parse().ok());
                 let content_bytes = text(&response.headers, CONTENT_BYTES).and_then(|text| text.parse().ok());
-                Ok(Some(Stat { bytes, etag, checksum, modified, content_bytes, token }))
+                let fields = kept_fields(&response.headers);
+                Ok(Some(Stat { bytes, etag, checksum, modified, content_bytes, fields, token }))
             }
             Err(Error::Refused(refusal)) if refusal.kind == Kind::NoObject => Ok(None),
             Err(error) => Err(error),
@@ -144,10 +181,7 @@ impl Store {
             .field(CRC, content.crc.clone())
             .field("x-amz-sdk-checksum-algorithm", "CRC64NVME")
             .content(content.clone());
-        let mut call = about.of_call(call);
-        if !how.replace {
-            call = call.field("if-none-match", "*");
-        }
+        let call = how.of_call(about.of_call(call));
         match self.call(&call) {
             Ok(response) => {
                 compare(&content.crc, text(&response.headers, CRC).as_deref())?;
@@ -185,8 +219,21 @@ impl Store {
         {
             return Ok(stat.etag);
         }
-        Err(if kind == Some(Kind::Condition) { Error::Exists } else { failure.error })
+        Err(match (how.existing, kind) {
+            (Existing::ReplaceVersion(_), Some(Kind::Condition | Kind::NoObject)) => Error::Changed,
+            (_, Some(Kind::Condition)) => Error::Exists,
+            _ => failure.error,
+        })
     }
+}
+
+/// The fields of an answer that belong to the object, and that a request that writes one can have.
+fn kept_fields(headers: &HeaderMap) -> Vec<(String, String)> {
+    let kept = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let kept = kept.filter(|&(name, _)| {
+        (name.starts_with(METADATA) && name != TOKEN) || KEPT.contains(&name)
+    });
+    kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// The ETag of an answer.

@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use haul_store::{Bucket, Credentials, Endpoint, Error, Keys, Kind, Object, Settings, Store, WriterOptions};
+use haul_store::{Bucket, Credentials, Endpoint, Error, Existing, Keys, Kind, Object, Settings, Store, WriterOptions};
 use haul_testkit::{Weed, seeded_bytes};
 
 use crate::fake;
@@ -66,7 +66,8 @@ fn conditions(store: &Store, bucket: &Bucket) {
         write(store, &object, &seeded_bytes(1, len), options()).unwrap();
         assert!(matches!(write(store, &object, &seeded_bytes(2, len), options()), Err(Error::Exists)));
         let mut reader = store.reader(&object).unwrap().unwrap();
-        write(store, &object, &seeded_bytes(3, len), WriterOptions { replace: true, ..options() }).unwrap();
+        let replacing = WriterOptions { existing: Existing::Replace, ..options() };
+        write(store, &object, &seeded_bytes(3, len), replacing).unwrap();
         let error = reader.read(&mut [0; 10]).unwrap_err();
         assert!(matches!(error.get_ref().unwrap().downcast_ref(), Some(Error::Changed)), "{error}");
         store.remove(&object).unwrap();

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use haul_store::{Error, Kind, WriterOptions};
+use haul_store::{Error, Existing, Kind, WriterOptions};
 use haul_testkit::{Answer, seeded_bytes};
 
 use crate::fake::{Fake, Fault, bucket, object, refusal};
@@ -45,11 +45,64 @@ fn an_object_is_not_replaced_unless_asked() {
     let fake = Fake::new();
     for len in [3, PART + 1] {
         let (first, second) = (seeded_bytes(1, len), seeded_bytes(2, len));
-        write(&fake, "k", &first, WriterOptions { replace: true, ..small_parts() }).unwrap();
+        write(&fake, "k", &first, WriterOptions { existing: Existing::Replace, ..small_parts() }).unwrap();
         let error = write(&fake, "k", &second, small_parts()).unwrap_err();
         assert!(matches!(error, Error::Exists), "{error}");
         assert!(fake.state().objects["k"].bytes == first && fake.state().uploads.is_empty());
     }
+}
+
+#[test]
+fn a_version_is_replaced_only_by_what_was_made_from_it() {
+    for len in [3, PART + 1] {
+        let fake = Fake::new();
+        let fields = vec![
+            ("x-amz-meta-owner".to_owned(), "ada".to_owned()),
+            ("x-amz-meta-mtime".to_owned(), "7".to_owned()),
+            ("cache-control".to_owned(), "no-store".to_owned()),
+        ];
+        let first = WriterOptions { fields: fields.clone(), ..small_parts() };
+        write(&fake, "k", &seeded_bytes(1, len), first).unwrap();
+        let store = fake.store();
+        let stat = store.stat(&object("k")).unwrap().unwrap();
+        assert!(fields.iter().all(|field| stat.fields.contains(field)), "{:?}", stat.fields);
+        assert!(stat.modified == Some(7) && stat.fields.iter().all(|(name, _)| !name.contains("haul")));
+        let replacing = |etag: &str| WriterOptions {
+            existing: Existing::ReplaceVersion(etag.to_owned()),
+            fields: stat.fields.clone(),
+            modified: Some(8),
+            ..small_parts()
+        };
+        let second = seeded_bytes(2, len);
+        let published = write(&fake, "k", &second, replacing(&stat.etag)).unwrap();
+        let now = store.stat(&object("k")).unwrap().unwrap();
+        assert!(now.etag == published.etag && now.modified == Some(8), "{now:?}");
+        assert!(now.fields.contains(&fields[0]) && now.fields.contains(&fields[2]), "{:?}", now.fields);
+        // The first version is gone; the condition of the request says so, too.
+        for looks_first in [true, false] {
+            let late = WriterOptions { looks_first, ..replacing(&stat.etag) };
+            let error = write(&fake, "k", &seeded_bytes(3, len), late).unwrap_err();
+            assert!(matches!(error, Error::Changed), "{error}");
+        }
+        assert!(fake.state().objects["k"].bytes == second && fake.state().uploads.is_empty());
+        store.remove(&object("k")).unwrap();
+        let late = WriterOptions { looks_first: false, ..replacing(&published.etag) };
+        let error = write(&fake, "k", &second, late).unwrap_err();
+        assert!(matches!(error, Error::Changed) && fake.state().objects.is_empty(), "{error}");
+    }
+}
+
+#[test]
+fn a_version_that_changes_while_parts_are_sent_is_kept() {
+    let fake = Fake::new();
+    let etag = write(&fake, "k", b"first", small_parts()).unwrap().etag;
+    let options = WriterOptions { existing: Existing::ReplaceVersion(etag), ..small_parts() };
+    let mut writer = fake.store().writer(&object("k"), options);
+    writer.write_all(&seeded_bytes(1, 2 * PART)).unwrap();
+    fake.state().put("k", b"other");
+    let error = writer.finish().unwrap_err();
+    assert!(matches!(error, Error::Changed), "{error}");
+    assert!(fake.state().objects["k"].bytes == b"other" && fake.state().uploads.is_empty());
 }
 
 #[test]
@@ -246,10 +299,10 @@ fn left_over_uploads_are_swept() {
 fn conditions_that_a_store_ignores_are_found() {
     let fake = Fake::new();
     let found = fake.store().probe(&bucket()).unwrap();
-    assert!(found.all() && fake.state().objects.is_empty() && fake.state().uploads.is_empty(), "{found}");
+    assert!(found.all() && found.replace && fake.state().objects.is_empty() && fake.state().uploads.is_empty(), "{found}");
     fake.state().ignores_conditions = true;
     let found = fake.store().probe(&bucket()).unwrap();
-    assert!(!found.put && !found.complete && !found.read);
+    assert!(!found.put && !found.complete && !found.read && !found.replace);
     assert!(found.to_string().contains("ignores If-None-Match when an object is written"), "{found}");
     assert!(fake.state().objects.is_empty() && fake.state().uploads.is_empty());
 }

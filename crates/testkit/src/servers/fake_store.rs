@@ -179,15 +179,24 @@ impl StoreState {
         }
     }
 
-    fn condition_fails(&self, request: &Request, key: &str) -> bool {
-        request.header("if-none-match") == Some("*")
-            && self.objects.contains_key(key)
-            && !self.ignores_conditions
+    /// The refusal of a request that writes `key`, if its condition fails.
+    fn failed_condition(&self, request: &Request, key: &str) -> Option<Answer> {
+        if self.ignores_conditions {
+            return None;
+        }
+        let present = self.objects.get(key).map(|entry| entry.etag.as_str());
+        let must_be_absent = request.header("if-none-match") == Some("*");
+        match (request.header("if-match"), present) {
+            (Some(_), None) => Some(store_refusal(404, "NoSuchKey")),
+            (Some(etag), Some(present)) if etag != present => Some(store_refusal(412, "PreconditionFailed")),
+            (None, Some(_)) if must_be_absent => Some(store_refusal(412, "PreconditionFailed")),
+            _ => None,
+        }
     }
 
     fn put_object(&mut self, request: &Request, key: &str) -> Answer {
-        if self.condition_fails(request, key) {
-            return store_refusal(412, "PreconditionFailed");
+        if let Some(refusal) = self.failed_condition(request, key) {
+            return refusal;
         }
         let etag = self.put_with(key, &request.body, metadata(request));
         let crc = request.header("x-amz-checksum-crc64nvme").expect(WELL_FORMED);
@@ -215,8 +224,8 @@ impl StoreState {
 
     fn complete(&mut self, request: &Request, id: &str) -> Answer {
         let Some(upload) = self.uploads.get(id).cloned() else { return store_refusal(404, "NoSuchUpload") };
-        if self.condition_fails(request, &upload.key) {
-            return store_refusal(412, "PreconditionFailed");
+        if let Some(refusal) = self.failed_condition(request, &upload.key) {
+            return refusal;
         }
         let text = String::from_utf8(request.body.clone()).expect(WELL_FORMED);
         let (mut bytes, mut last_bytes) = (Vec::new(), None);
@@ -341,8 +350,8 @@ impl StoreState {
 }
 
 fn metadata(request: &Request) -> Vec<(String, String)> {
-    let names = ["x-amz-meta-haul-upload", "x-amz-meta-mtime", "x-amz-meta-haul-content-bytes"];
-    names.iter().filter_map(|name| Some(((*name).to_owned(), request.header(name)?.to_owned()))).collect()
+    let lower = request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+    lower.filter(|(name, _)| name.starts_with("x-amz-meta-") || name == "cache-control").collect()
 }
 
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {

@@ -304,6 +304,7 @@ Topics: haul help recipients, exit-codes, json",
         ],
         examples: "  haul rekey -i old.txt -r age1… backup       every .age file in backup
   haul rekey -p --new-passphrase letter.age   another passphrase
+  haul rekey -i old.txt -r age1… s3://b/box/  the objects below a prefix
 
 -i, -p and --passphrase-fd open the files. -r, -R, --new-passphrase and --new-passphrase-fd name
 who can open them from then on. HAUL_NEW_PASSPHRASE_FILE names a file with the new passphrase.

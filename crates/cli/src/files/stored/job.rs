@@ -1,4 +1,4 @@
-//! Sealing, opening or verifying files whose sources or results are objects: a stream each.
+//! Sealing, opening, verifying or rekeying files whose sources or results are objects: a stream each.
 //!
 //! A stream blocks its thread, so only engines with a thread for each task run this job.
 //!
@@ -15,9 +15,9 @@ use haul_engine::{Event, Job, Report, Source, Step};
 use haul_io::{Cancel, Existing, Io, Location};
 use haul_seal::{
     During, Error, ErrorKind, FileOptions, Identity, Outcome, Plugins, Recipient, Remarks, StreamOptions,
-    Streamed, Task, into_file_at, open_stream, seal_stream,
+    Streamed, Task, into_file_at, open_stream, rekey_stream, seal_stream,
 };
-use haul_store::{Store, WriterOptions};
+use haul_store::{Existing as ExistingObject, Store, WriterOptions};
 
 use crate::files::describe::failures;
 use crate::files::stream::opened::{SourceChanged, StreamSource};
@@ -42,6 +42,8 @@ pub(in crate::files) trait Action: Sync {
     const DONE: &'static str;
     /// See [`Reportable::NEEDS_TASKS`].
     const NEEDS_TASKS: bool = false;
+    /// Whether results take the places of their sources.
+    const REPLACES: bool = false;
 
     /// Moves one stream.
     ///
@@ -58,6 +60,12 @@ pub(in crate::files) struct Sealing {
 
 /// Opening by these identities.
 pub(in crate::files) struct Opening(pub(in crate::files) Vec<Identity>);
+
+/// Giving sealed objects other recipients.
+pub(in crate::files) struct Rekeying {
+    pub(in crate::files) identities: Vec<Identity>,
+    pub(in crate::files) recipients: Vec<Recipient>,
+}
 
 /// Verifying by these identities.
 pub(in crate::files) struct Verifying(pub(in crate::files) Vec<Identity>);
@@ -78,6 +86,16 @@ impl Action for Opening {
 
     fn run(&self, source: StreamSource, sink: Sink, options: &StreamOptions) -> Result<Streamed, Error> {
         open_stream(source, sink, &self.0, options)
+    }
+}
+
+impl Action for Rekeying {
+    const VERB: &'static str = "rekey";
+    const DONE: &'static str = "rekeyed";
+    const REPLACES: bool = true;
+
+    fn run(&self, source: StreamSource, sink: Sink, options: &StreamOptions) -> Result<Streamed, Error> {
+        rekey_stream(source, sink, &self.identities, &self.recipients, options)
     }
 }
 
@@ -119,14 +137,23 @@ impl<A: Action> StoredJob<A> {
         StreamOptions { workers, plugins: Some(self.plugins.clone()), ..options }
     }
 
-    fn writer_options(&self, source: &StreamSource) -> WriterOptions {
+    fn writer_options(&self, task: &Task, source: &StreamSource) -> WriterOptions {
+        // What takes the place of its own source must not take that of another version, and is the same object to its
+        // owner.
+        let replaced = source.object().filter(|_| task.target() == Some(task.source()));
+        let existing = match (replaced, self.options.existing) {
+            (Some(stat), _) => ExistingObject::ReplaceVersion(stat.etag.clone()),
+            (None, Existing::Replace) => ExistingObject::Replace,
+            (None, _) => ExistingObject::Keep,
+        };
         WriterOptions {
             part_bytes: PART_BYTES,
             parts_in_flight_max: PARTS_IN_FLIGHT_MAX,
             bytes: source.length().map(objects::result_bytes_max),
-            replace: self.options.existing == Existing::Replace,
-            looks_first: false,
+            existing,
+            looks_first: replaced.is_some(),
             modified: source.modified().filter(|_| self.options.preserve),
+            fields: replaced.map(|stat| stat.fields.clone()).unwrap_or_default(),
             ..WriterOptions::default()
         }
     }
@@ -154,7 +181,7 @@ impl<A: Action> StoredJob<A> {
         let streamed = if target.as_os_str().is_empty() {
             self.action.run(source, Box::new(sink()), &options)
         } else if is_object(target) {
-            let writer = self.writer_options(&source);
+            let writer = self.writer_options(task, &source);
             objects::write(&self.store, target, writer, |sink| self.action.run(source, sink, &options))
         } else {
             let target = Location::beneath(target, self.root_bytes);

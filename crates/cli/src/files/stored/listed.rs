@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use haul_io::Existing;
-use haul_seal::{Direction, FileOptions, Placement, TREE_IDENTITY_NAME, Tally, Task};
+use haul_seal::{Direction, FileOptions, Filter, Placement, TREE_IDENTITY_NAME, Tally, Task};
 use haul_store::{Bucket, Error as StoreError, Listing, Store};
 
 use crate::report::exit::{Exit, Problem};
@@ -24,6 +24,7 @@ pub(in crate::files) struct Listed {
     suffix: OsString,
     /// The directory or prefix for results; `None` if there are none.
     output: Option<PathBuf>,
+    filter: Filter,
     tally: Tally,
 }
 
@@ -57,6 +58,14 @@ impl Listed {
         Ok(Self { output: Some(output.join("")), ..listed })
     }
 
+    /// Those below `input`, which are to be replaced.
+    ///
+    /// # Errors
+    /// If `input` isn't the address of a prefix.
+    pub(in crate::files) fn to_replace(input: &Path, suffix: &OsStr) -> Result<Self, Problem> {
+        Self::of(input, Direction::Rekey, suffix)
+    }
+
     /// Those below `input`, without results.
     ///
     /// # Errors
@@ -68,7 +77,17 @@ impl Listed {
     fn of(input: &Path, direction: Direction, suffix: &OsStr) -> Result<Self, Problem> {
         let bucket = address(input).map_err(|error| Problem::usage(format!("{error}")))?;
         let (input, suffix) = (input.to_owned(), suffix.to_owned());
-        Ok(Self { input, bucket, direction, suffix, output: None, tally: Tally::default() })
+        let (filter, tally) = (Filter::default(), Tally::default());
+        Ok(Self { input, bucket, direction, suffix, output: None, filter, tally })
+    }
+
+    /// Only those whose keys, below the prefix, `filter` takes.
+    pub(in crate::files) fn filtered(self, filter: &Filter) -> Self {
+        Self { filter: filter.clone(), ..self }
+    }
+
+    pub(super) fn filter(&self) -> Filter {
+        self.filter.clone()
     }
 
     /// The counts of the listing.
@@ -89,6 +108,9 @@ impl Listed {
     /// The task for the object `key`; `None` if it is left out.
     fn task(&self, key: &str) -> Option<Task> {
         let below = key.strip_prefix(self.bucket.prefix())?;
+        if self.tally.exclude(!self.filter.takes_from_listing(Path::new(below))) {
+            return None;
+        }
         let Some(name) = self.result_name(below) else {
             self.tally.leave_out();
             return None;
@@ -96,6 +118,7 @@ impl Listed {
         self.tally.take();
         let source = PathBuf::from(format!("s3://{}/{key}", self.bucket.name()));
         match &self.output {
+            None if self.direction == Direction::Rekey => Some(Task::file(source.clone(), source)),
             None => Some(Task::check(source)),
             Some(output) if is_safe(&name) => Some(Task::file(source, output.join(name))),
             Some(_) => {
@@ -120,6 +143,7 @@ impl Listed {
         }
         let stem = below.as_bytes().strip_suffix(self.suffix.as_bytes());
         match (self.direction, stem) {
+            (Direction::Rekey, Some(stem)) if !stem.is_empty() => Some(OsStr::new(below).to_owned()),
             (Direction::Open, Some(stem)) if !stem.is_empty() => Some(OsStr::from_bytes(stem).to_owned()),
             (Direction::Seal, None) => {
                 let mut name = OsString::from(below);

@@ -120,6 +120,14 @@ impl StreamSource {
         self.file.as_ref().map(|file| file.before.modified.0)
     }
 
+    /// What the store says of the source, if it is an object.
+    pub(in crate::files) fn object(&self) -> Option<&haul_store::Stat> {
+        match &self.reader {
+            Reader::Descriptor(_) => None,
+            Reader::Object(reader) => Some(reader.stat()),
+        }
+    }
+
     /// The length in bytes, if the source is a regular file or an object.
     pub(in crate::files) fn length(&self) -> Option<u64> {
         match &self.reader {

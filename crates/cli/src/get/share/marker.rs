@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use haul_io::{Blocking, Cancel, Durability, Existing, Io, Preserve, Publish, reason, run_ready};
-use haul_store::{Object, Store, WriterOptions};
+use haul_store::{Existing as ExistingObject, Object, Store, WriterOptions};
 use serde::{Deserialize, Serialize};
 
 use super::shard::Shard;
@@ -155,7 +155,10 @@ impl Marker {
         let written = text.and_then(|text| match &self.place {
             Place::File(path) => self.publish(path, text.as_bytes()),
             Place::Object(store, object) => {
-                let options = WriterOptions { replace: true, ..WriterOptions::default() };
+                let options = WriterOptions {
+                    existing: ExistingObject::Replace,
+                    ..WriterOptions::default()
+                };
                 let mut writer = store.writer(object, options);
                 writer.write_all(text.as_bytes())?;
                 Ok(writer.finish().map(drop)?)
