@@ -37,7 +37,15 @@ pub(super) fn status(args: &FleetShowArgs, mut target: Target, voice: &Voice) ->
     ));
     voice.data(totals(&status));
     let settings = status.settings();
-    voice.data(format!("lease {:?}, {} deliveries", settings.lease, settings.deliveries_max));
+    let rate = settings.rate.map(|rate| format!(", {rate} requests a second to one host"));
+    let per_host = settings.per_host.map(|count| format!(", {} from one host", counted(count.into(), "transfer", "transfers")));
+    voice.data(format!(
+        "lease {:?}, {} deliveries{}{}",
+        settings.lease,
+        settings.deliveries_max,
+        rate.unwrap_or_default(),
+        per_host.unwrap_or_default()
+    ));
     for (node, silent) in status.nodes.iter().filter(|(_, silent)| *silent < SILENCE_MAX) {
         let name = name_of(node);
         let work: Vec<_> = status.holders.iter().filter(|(_, holder)| holder == name).collect();
