@@ -10,7 +10,7 @@ use haul_seal::{Direction, During, Error, Identity, OpenJob, Replacing, Walk};
 
 use super::endpoints::{Endpoints, Input, Output, PathKind, is_dash};
 use super::part::Part;
-use super::plan::{FilesPlan, Target};
+use super::plan::{FilesPlan, Given, Target};
 use super::stored::Opening;
 use super::tasks::{self, TaskContext};
 use crate::args::{OpenArgs, RangeArg};
