@@ -16,7 +16,7 @@ pub(super) fn contests(field: &Field<'_>, system: FileSystem) -> Result<Vec<Cont
     if field.options.files > 0 {
         let target = if system == FileSystem::Tmpfs { 1.5 } else { 1.2 };
         let reason = "`cp` neither multiplies on a curve (28 µs a file) nor enciphers (11 µs), and copies within the \
-                      kernel where it can.";
+                      kernel where it can. What makes one file of a tree needs one key, and creates one file.";
         let mut contest = sealing(field, "seal a tree of files of 1 to 60 KB", &field.tree()?)?;
         if field.options.against_all {
             add_peers_with_trees(&mut contest, field)?;
