@@ -66,13 +66,13 @@ fn add_peers_with_files(contest: &mut Contest, field: &Field<'_>) -> Result<(), 
     contest.add_script(
         Role::Peer,
         "gpg",
-        "gpg --symmetric, AES-256, uncompressed",
+        "gpg --symmetric, uncompressed",
         &format!("{gpg} --symmetric -o \"$0\" {large}"),
     );
     contest.add_script(
         Role::Peer,
         "openssl",
-        "openssl enc -aes-256-ctr, not authenticated",
+        "openssl enc, not authenticated",
         &format!("openssl enc -aes-256-ctr -pbkdf2 -pass pass:{PASSWORD} -in {large} -out \"$0\""),
     );
     contest.add_script(
