@@ -25,6 +25,11 @@ pub struct Config {
     /// The time without progress after which a worker is reported ([`Event::Stalled`](crate::Event::Stalled)), in
     /// looks of 250 ms. Defaults to a minute.
     pub stalled_after: Duration,
+    /// Whether a long run may change to another engine that turns out faster: a few threads more or fewer, threads
+    /// instead of rings, or rings. From the third second on, others are tried for a second each; the report tells what
+    /// was changed and what that gained ([`Report::changes`](crate::Report)). Not for engines of processes, nor for jobs
+    /// that keep something between tasks on their worker. Defaults to false.
+    pub adapts: bool,
     /// Observes every piece of work. None by default.
     pub trace: Option<Trace>,
 }
@@ -33,7 +38,7 @@ impl Config {
     /// A run on `engine` that `cancel` cancels, with defaults for the rest.
     pub fn new(engine: Engine, cancel: Cancel) -> Self {
         let stalled_after = Duration::from_secs(60);
-        Self { engine, cancel, progress: Arc::default(), stalled_after, trace: None }
+        Self { engine, cancel, progress: Arc::default(), stalled_after, adapts: false, trace: None }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::job::contract::{Failure, Job, Outcome, TaskId};
 use crate::job::phases::{Phases, Spreads};
 use crate::shortage::Shortage;
 use crate::stall::Stall;
+use crate::tuner::Change;
 
 /// Something that happened in a run. Events arrive in order.
 pub enum Event<J: Job> {
@@ -36,6 +37,8 @@ pub enum Event<J: Job> {
         spreads: Box<Spreads>,
         /// What the system refused the run, which went on without it.
         shortages: Vec<Shortage>,
+        /// Changes to engines that turned out faster.
+        changes: Vec<Change>,
     },
 }
 
@@ -65,7 +68,7 @@ pub struct Settled<J: Job> {
 /// The result of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// The engine that ran the tasks; `None` before the first event.
+    /// The engine that began to run the tasks; `None` before the first event.
     pub engine: Option<Engine>,
     /// Set if it is not the configured engine.
     pub fallback: Option<Fallback>,
@@ -87,6 +90,8 @@ pub struct Report {
     pub spreads: Spreads,
     /// What the system refused the run, which went on without it.
     pub shortages: Vec<Shortage>,
+    /// Changes to engines that turned out faster, in their order: see [`Config::adapts`](crate::Config).
+    pub changes: Vec<Change>,
 }
 
 impl Report {
@@ -106,11 +111,12 @@ impl Report {
                 Err(_) => self.failed += 1,
             },
             Event::Stalled(_) => self.stalls += 1,
-            Event::Ended { wall, cancelled, spreads, shortages } => {
+            Event::Ended { wall, cancelled, spreads, shortages, changes } => {
                 self.wall = *wall;
                 self.cancelled = *cancelled;
                 self.spreads = Spreads::clone(spreads);
                 self.shortages.clone_from(shortages);
+                self.changes.clone_from(changes);
             }
         }
     }

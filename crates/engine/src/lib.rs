@@ -28,6 +28,7 @@ mod shortage;
 mod stall;
 mod supervisor;
 mod threads;
+mod tuner;
 pub mod wire;
 
 pub use choice::{Engine, ParseEngineError};
@@ -46,3 +47,4 @@ pub use run::{run, run_portable};
 pub use shortage::Shortage;
 pub use stall::{Stall, StalledWorker};
 pub use threads::thread_pool::{Closing, ThreadPool};
+pub use tuner::Change;

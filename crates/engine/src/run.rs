@@ -6,7 +6,9 @@
 use std::any::Any;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use haul_io::{Blocking, Io, Room};
 
@@ -26,7 +28,8 @@ use crate::serial;
 use crate::shortage::Shortages;
 use crate::supervisor::Supervisor;
 use crate::threads::rings::{self, RingSize};
-use crate::threads::workers;
+use crate::threads::workers::{self, Shift};
+use crate::tuner::{Change, TRIAL, Tuner};
 
 /// Carries out every task of `source` with `job`. Calls `on_event` for each event as it happens, on the calling thread.
 ///
@@ -108,11 +111,13 @@ struct Run<'a, J, F> {
     on_event: F,
     /// The panic of `on_event`.
     panicked: Option<Box<dyn Any + Send>>,
+    changes: Vec<Change>,
 }
 
 impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     fn new(job: &'a J, config: &'a Config, on_event: F) -> Self {
-        Self { job, config, started: Instant::now(), report: Report::default(), on_event, panicked: None }
+        let (started, report) = (Instant::now(), Report::default());
+        Self { job, config, started, report, on_event, panicked: None, changes: Vec::new() }
     }
 
     fn emit(&mut self, event: Event<J>) {
@@ -156,34 +161,79 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
         self.report.engine = Some(Engine::Threads(count));
         self.report.fallback = Some(Fallback { asked: config.engine, reason });
         let mut emit = |event| self.emit(event);
-        workers::run(job, supervisor, config, count, shortages, &mut emit)
+        workers::run(job, supervisor, config, count, shortages, &mut emit).spreads
     }
 
     /// Runs all tasks on `engine`, after the first event and up to the last one.
     fn in_this_process(mut self, source: impl Source<J::Task>, engine: Engine) -> Report {
-        let (job, config) = (self.job, self.config);
+        if self.config.adapts {
+            return self.in_shifts(source, engine, TRIAL);
+        }
         let shortages = Shortages::default();
-        let supervisor = Supervisor::new(source, config.cancel.clone());
+        let supervisor = Supervisor::new(source, self.config.cancel.clone());
+        let spreads = self.shift(engine, supervisor, &shortages).spreads;
+        self.end(spreads, shortages)
+    }
+
+    /// As [`Run::in_this_process`], on `engine` or what turns out faster in trials of this length.
+    fn in_shifts(mut self, source: impl Source<J::Task>, engine: Engine, trial: Duration) -> Report {
+        let (shortages, mut spreads) = (Shortages::default(), Spreads::default());
+        let mut supervisor = Supervisor::new(source, self.config.cancel.clone());
+        let mut tuner = Tuner::new(engine, available_parallelism().unwrap_or(NonZeroUsize::MIN), trial);
+        loop {
+            let (engine, length) = tuner.shift();
+            let (engine, begun, done) = (granted_to(engine, self.config), Instant::now(), self.work_done());
+            supervisor.end_shift_at(begun.checked_add(length));
+            let shift = self.shift(engine, supervisor, &shortages);
+            spreads.merge(&shift.spreads);
+            let Some(left) = shift.left.filter(|left| !left.is_over()) else { break };
+            supervisor = left;
+            let rate = (self.work_done() - done) / begun.elapsed().as_secs_f64();
+            if let Some((from, gain)) = tuner.did(rate) {
+                let after = self.started.elapsed();
+                self.changes.push(Change { from, to: tuner.shift().0, after, gain });
+            }
+        }
+        self.end(spreads, shortages)
+    }
+
+    /// What was done so far, in bytes: each task costs as much as that many besides its own.
+    fn work_done(&self) -> f64 {
+        let tasks = self.report.succeeded + self.report.failed + self.report.cancelled_tasks;
+        self.config.progress.load(Ordering::Relaxed) as f64 + tasks as f64 * TASK_BYTES
+    }
+
+    /// Runs the tasks of `supervisor` on `engine`, up to the end of the shift.
+    fn shift<S: Source<J::Task>>(
+        &mut self,
+        engine: Engine,
+        mut supervisor: Supervisor<J, S>,
+        shortages: &Shortages,
+    ) -> Shift<J, S> {
+        let (job, config) = (self.job, self.config);
         let mut emit = |event| self.emit(event);
-        let spreads = match engine {
-            Engine::Serial => serial::run(job, supervisor, config, &mut emit),
-            Engine::Threads(count) => workers::run(job, supervisor, config, count, &shortages, &mut emit),
+        match engine {
+            Engine::Serial => {
+                let spreads = serial::run(job, &mut supervisor, config, &mut emit);
+                Shift { spreads, left: Some(supervisor) }
+            }
+            Engine::Threads(count) => workers::run(job, supervisor, config, count, shortages, &mut emit),
             Engine::Uring { rings, depth } => {
                 let size = RingSize { rings, depth };
-                rings::run(job, supervisor, config, size, &shortages, &mut emit)
+                rings::run(job, supervisor, config, size, shortages, &mut emit)
             }
             Engine::Processes(_) | Engine::Hybrid { .. } => {
                 unreachable!("an engine of processes was replaced by threads before")
             }
-        };
-        self.end(spreads, shortages)
+        }
     }
 
     fn end(mut self, spreads: Spreads, shortages: Shortages) -> Report {
         let cancelled = self.config.cancel.is_triggered();
         let wall = self.started.elapsed();
         let (spreads, shortages) = (Box::new(spreads), shortages.into_inner());
-        self.emit(Event::Ended { wall, cancelled, spreads, shortages });
+        let changes = std::mem::take(&mut self.changes);
+        self.emit(Event::Ended { wall, cancelled, spreads, shortages, changes });
         if let Some(payload) = self.panicked {
             resume_unwind(payload);
         }
@@ -191,12 +241,23 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     }
 }
 
+/// What a task costs besides its bytes, in bytes: creating a file takes as long as writing so many.
+const TASK_BYTES: f64 = 32_768.0;
+
 /// Threads that replace each ring if the system refuses io_uring.
 const THREADS_PER_REFUSED_RING: usize = 16;
 
 /// The configured engine, or its substitute and the reason if the system refuses it or there is no room for all of it.
 fn granted(config: &Config) -> (Engine, Option<Fallback>) {
-    let asked = config.engine;
+    substitute(config.engine, config)
+}
+
+/// `engine`, which is tried in the middle of a run, or its substitute.
+fn granted_to(engine: Engine, config: &Config) -> Engine {
+    substitute(engine, config).0
+}
+
+fn substitute(asked: Engine, config: &Config) -> (Engine, Option<Fallback>) {
     let room = Room::left();
     let (engine, cut) = fitting(asked, room);
     let fallback = cut.map(|reason| Fallback { asked, reason });
@@ -208,5 +269,89 @@ fn granted(config: &Config) -> (Engine, Option<Fallback>) {
             let count = fitting_threads(NonZeroUsize::new(count).unwrap_or(rings), room);
             (Engine::Threads(count), Some(Fallback { asked, reason: refused.to_string() }))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use haul_io::Cancel;
+
+    use super::*;
+    use crate::job::contract::Step;
+
+    /// Adds up its tasks, of which every seventh has parts.
+    #[derive(Default)]
+    struct Sum(AtomicU64);
+
+    impl Job for Sum {
+        type Task = u64;
+        type State = ();
+        type Output = ();
+        type Error = String;
+
+        async fn start<I: Io>(&self, _: &I, task: &u64) -> Result<Step<(), ()>, String> {
+            if task.is_multiple_of(7) {
+                return Ok(Step::Split { state: ().into(), parts: 3 });
+            }
+            self.0.fetch_add(*task, Ordering::Relaxed);
+            Ok(Step::Done(()))
+        }
+
+        async fn part<I: Io>(&self, _: &I, _: &u64, (): &(), _: u64) -> Result<(), String> {
+            Ok(())
+        }
+
+        async fn finish<I: Io>(&self, _: &I, task: &u64, (): &(), _: bool) -> Result<(), String> {
+            self.0.fetch_add(*task, Ordering::Relaxed);
+            Ok(())
+        }
+
+        fn is_cancelled(_: &String) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn each_task_ends_once_however_often_the_engine_changes() {
+        const TASKS: u64 = 30_000;
+        let two = NonZeroUsize::new(2).unwrap();
+        for engine in [Engine::Serial, Engine::Threads(two), Engine::Uring { rings: two, depth: two }] {
+            let (job, config) = (Sum::default(), Config::new(engine, Cancel::new().unwrap()));
+            let mut ends = vec![0; TASKS as usize];
+            let run = Run::new(&job, &config, |event: &Event<Sum>| {
+                if let Event::Settled(settled) = event {
+                    ends[*settled.task as usize] += 1;
+                }
+            });
+            let report = run.in_shifts(0..TASKS, engine, Duration::from_micros(200));
+            assert_eq!((report.succeeded, report.failed, report.cancelled_tasks), (TASKS, 0, 0), "{engine}");
+            assert!(ends.iter().all(|count| *count == 1), "{engine}");
+            assert_eq!(job.0.into_inner(), TASKS * (TASKS - 1) / 2, "{engine}");
+            for change in &report.changes {
+                assert!(change.gain >= 1.1 && change.from != change.to, "{change}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cancellation_ends_all_shifts() {
+        let two = NonZeroUsize::new(2).unwrap();
+        let (job, engine) = (Sum::default(), Engine::Threads(two));
+        let config = Config::new(engine, Cancel::new().unwrap());
+        let (cancel, mut count) = (config.cancel.clone(), 0);
+        let run = Run::new(&job, &config, |event: &Event<Sum>| {
+            if let Event::Settled(_) = event {
+                count += 1;
+                if count == 5_000 {
+                    cancel.trigger();
+                }
+            }
+        });
+        // Without the cancellation, it would never end.
+        let report =
+            run.in_shifts((0..u64::MAX).map(|number| number % 100), engine, Duration::from_micros(200));
+        assert!(report.cancelled && report.succeeded >= 5_000, "{}", report.succeeded);
     }
 }

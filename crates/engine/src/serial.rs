@@ -19,7 +19,7 @@ use crate::supervisor::{Ready, Supervisor};
 
 pub(crate) fn run<J: Job>(
     job: &J,
-    mut supervisor: Supervisor<J, impl Source<J::Task>>,
+    supervisor: &mut Supervisor<J, impl Source<J::Task>>,
     config: &Config,
     emit: &mut dyn FnMut(Event<J>),
 ) -> Spreads {

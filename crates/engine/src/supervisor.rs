@@ -41,6 +41,8 @@ pub(crate) struct Supervisor<J: Job, S> {
     given_back: VecDeque<(TaskId, Stage<J>)>,
     /// Pieces of work handed out and not yet answered.
     in_flight: usize,
+    /// From then on no new task is begun: another engine goes on when those that were begun have ended.
+    shift_ends: Option<Instant>,
 }
 
 struct Open<J: Job> {
@@ -84,7 +86,7 @@ pub(crate) enum Ready<J: Job> {
     Work(Work<J>),
     /// Nothing until an answer arrives or the source has more.
     Wait,
-    /// Nothing any more: every task has ended.
+    /// Nothing any more: every task has ended, or the shift is over and every task that was begun has ended.
     End,
 }
 
@@ -103,7 +105,18 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
             finishing: VecDeque::new(),
             given_back: VecDeque::new(),
             in_flight: 0,
+            shift_ends: None,
         }
+    }
+
+    /// Sets when this engine is to begin no more tasks, if that is before the end of the run.
+    pub(crate) fn end_shift_at(&mut self, at: Option<Instant>) {
+        self.shift_ends = at;
+    }
+
+    /// Whether every task has ended, and there won't be any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.source_ended && self.open.is_empty()
     }
 
     /// Has the source wake the engine by `waker`.
@@ -152,7 +165,7 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
                     alone,
                 })
             }
-            None if self.source_ended && self.open.is_empty() => Ready::End,
+            None if self.open.is_empty() && (self.source_ended || self.is_shift_over(now)) => Ready::End,
             None => Ready::Wait,
         }
     }
@@ -289,9 +302,14 @@ impl<J: Job, S: Source<J::Task>> Supervisor<J, S> {
         Some((self.restarting.pop_front()?, Stage::Start))
     }
 
+    /// Whether no task may be begun. Where the source holds tasks back, only it can go on with them.
+    fn is_shift_over(&self, now: Instant) -> bool {
+        self.paused.is_empty() && self.shift_ends.is_some_and(|at| now >= at)
+    }
+
     fn next_task(&mut self, now: Instant) -> Option<(TaskId, Stage<J>)> {
         self.asks_again = None;
-        if self.source_ended {
+        if self.source_ended || self.is_shift_over(now) {
             return None;
         }
         match self.source.next() {

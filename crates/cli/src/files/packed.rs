@@ -114,7 +114,7 @@ fn choose_engine(files: &FilesPlan) -> EngineChoice {
             let cores = files.run.report.cores;
             let engine = if cores.get() == 1 { Engine::Serial } else { Engine::Threads(cores) };
             let cores = counted(cores.get() as u64, "core", "cores");
-            EngineChoice { engine, reason: format!("auto: packing, {cores}") }
+            EngineChoice::fixed(engine, format!("auto: packing, {cores}"))
         }
     }
 }

@@ -226,6 +226,7 @@ impl Stream<'_> {
         let run = RunRecord {
             engine: format!("threads={}", ended.workers),
             shortages: &[],
+            changes: &[],
             engine_reason: if self.run.engine.is_some() { "as asked" } else { "a stream" },
             succeeded: u64::from(succeeded),
             failed: u64::from(!succeeded && !interrupted),

@@ -61,11 +61,12 @@ impl Ending<'_> {
         }
     }
 
-    /// The engine, why it was chosen, and what it lacks.
+    /// The engine, why it was chosen, what it lacks, and what took its place.
     pub(super) fn about_engine(&self) -> String {
         let shortages: String =
             self.report.shortages.iter().map(|shortage| format!("; {shortage}")).collect();
-        format!(", {} ({}{shortages})", self.engine(), self.engine_reason())
+        let changes: String = self.report.changes.iter().map(|change| format!("; {change}")).collect();
+        format!(", {} ({}{shortages}{changes})", self.engine(), self.engine_reason())
     }
 
     /// The time and, if there was anything to transfer, the mean rate.

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use haul_engine::{Phases, Shortage};
+use haul_engine::{Change, Phases, Shortage};
 use serde_json::{Map, Value, json};
 
 use super::exit::Exit;
@@ -73,6 +73,8 @@ pub(crate) struct RunRecord<'a> {
     pub(crate) engine_reason: &'a str,
     /// What the system refused the run.
     pub(crate) shortages: &'a [Shortage],
+    /// Changes to faster engines.
+    pub(crate) changes: &'a [Change],
     pub(crate) succeeded: u64,
     /// Failed tasks, without those that were cancelled.
     pub(crate) failed: u64,
@@ -98,6 +100,7 @@ impl RunRecord<'_> {
             "engine": self.engine,
             "engine_reason": self.engine_reason,
             "shortages": self.shortages.iter().map(shortage).collect::<Vec<_>>(),
+            "engine_changes": self.changes.iter().map(change).collect::<Vec<_>>(),
             "succeeded": self.succeeded,
             "failed": self.failed,
             "unchanged": self.unchanged,
@@ -121,6 +124,7 @@ pub(crate) fn nothing_to_do(engine: &str, reason: &str) -> Value {
         engine: engine.to_owned(),
         engine_reason: reason,
         shortages: &[],
+        changes: &[],
         succeeded: 0,
         failed: 0,
         unchanged: 0,
@@ -138,6 +142,11 @@ pub(crate) fn nothing_to_do(engine: &str, reason: &str) -> Value {
 fn shortage(shortage: &Shortage) -> Value {
     let Shortage { resource, wanted, granted, reason } = shortage;
     json!({ "resource": resource, "wanted": wanted, "granted": granted, "reason": reason })
+}
+
+fn change(change: &Change) -> Value {
+    let Change { from, to, after, gain } = change;
+    json!({ "from": from.to_string(), "to": to.to_string(), "after_s": after.as_secs_f64(), "gain": gain })
 }
 
 /// `time` in whole microseconds.

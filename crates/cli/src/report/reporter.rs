@@ -186,6 +186,7 @@ impl<'a> Reporter<'a> {
                 engine: ending.engine(),
                 engine_reason: &ending.engine_reason(),
                 shortages: &report.shortages,
+                changes: &report.changes,
                 succeeded: report.succeeded - self.counts.skipped,
                 failed: report.failed,
                 unchanged: self.counts.unchanged,

@@ -77,6 +77,9 @@ pub(crate) fn table(report: &Report, usage: &Usage, cores: NonZeroUsize) -> Stri
     for shortage in &report.shortages {
         let _ = writeln!(text, "short of {}: {shortage}", shortage.resource);
     }
+    for change in &report.changes {
+        let _ = writeln!(text, "changed to {change}");
+    }
     let _ =
         writeln!(text, "{:<10}{:>9}{:>11}{:>11}{:>11}{:>11}", "phase", "pieces", "p50", "p90", "p99", "max");
     let spreads = &report.spreads;

@@ -16,20 +16,27 @@ const WAITING_THREADS: NonZeroUsize = NonZeroUsize::new(16).expect("not zero");
 pub(crate) struct EngineChoice {
     pub(crate) engine: Engine,
     pub(crate) reason: String,
+    /// Whether a long run may change to another that turns out faster.
+    pub(crate) adapts: bool,
 }
 
 impl EngineChoice {
     /// The engine that the user named.
     pub(crate) fn as_asked(engine: Engine) -> Self {
-        Self { engine, reason: "as asked".to_owned() }
+        Self::fixed(engine, "as asked".to_owned())
+    }
+
+    /// An engine for the whole run.
+    pub(crate) fn fixed(engine: Engine, reason: String) -> Self {
+        Self { engine, reason, adapts: false }
     }
 
     /// Enough threads for tasks that mostly wait for something else than this machine.
     pub(crate) fn waiting(reason: &str, cores: NonZeroUsize) -> Self {
-        Self { engine: Engine::Threads(cores.max(WAITING_THREADS)), reason: reason.to_owned() }
+        Self::fixed(Engine::Threads(cores.max(WAITING_THREADS)), reason.to_owned())
     }
 
     pub(crate) fn config(&self, cancel: Cancel) -> Config {
-        Config::new(self.engine, cancel)
+        Config { adapts: self.adapts, ..Config::new(self.engine, cancel) }
     }
 }

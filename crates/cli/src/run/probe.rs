@@ -1,6 +1,7 @@
 //! `--engine auto`: chooses an engine from the first tasks and the machine.
 //!
-//! Owns: what is examined, the rules, the reason in words.
+//! Owns: what is examined, the rules, the reason in words; that many files may be worth another look later
+//! ([`haul_engine::Config::adapts`]).
 //! Does not own: engines. The rules follow the measurements in BENCHMARKS.md.
 
 use std::collections::VecDeque;
@@ -142,13 +143,13 @@ fn rings(cores: NonZeroUsize) -> Option<NonZeroUsize> {
 
 fn transfers(jobs: usize, rings: Option<NonZeroUsize>, reason: String) -> EngineChoice {
     let Some(jobs) = NonZeroUsize::new(jobs).filter(|jobs| jobs.get() > 1) else {
-        return EngineChoice { engine: Engine::Serial, reason };
+        return EngineChoice::fixed(Engine::Serial, reason);
     };
     let Some(rings) = rings.map(|rings| rings.min(jobs)) else {
-        return EngineChoice { engine: Engine::Threads(jobs), reason: reason + ", no io_uring" };
+        return EngineChoice::fixed(Engine::Threads(jobs), reason + ", no io_uring");
     };
     let depth = NonZeroUsize::new(jobs.get().div_ceil(rings.get())).unwrap_or(jobs);
-    EngineChoice { engine: Engine::Uring { rings, depth }, reason }
+    EngineChoice::fixed(Engine::Uring { rings, depth }, reason)
 }
 
 impl Survey {
@@ -191,7 +192,8 @@ impl Survey {
             (false, false) => "",
         };
         let cores = counted(self.cores.get() as u64, "core", "cores");
-        EngineChoice { engine, reason: format!("auto: {count}, {state}, {cores}{ring}") }
+        let reason = format!("auto: {count}, {state}, {cores}{ring}");
+        EngineChoice { adapts: self.more, ..EngineChoice::fixed(engine, reason) }
     }
 }
 

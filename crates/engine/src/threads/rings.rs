@@ -17,7 +17,6 @@ use crate::config::Config;
 use crate::event::Event;
 use crate::execute::{Track, Work, execute};
 use crate::job::contract::Job;
-use crate::job::phases::Spreads;
 use crate::job::piece::TraceRow;
 use crate::job::source::Source;
 use crate::shortage::Shortages;
@@ -25,7 +24,7 @@ use crate::stall::StallWatch;
 use crate::supervisor::Supervisor;
 use crate::threads::dispatcher::Dispatcher;
 use crate::threads::recorders::Recorder;
-use crate::threads::workers;
+use crate::threads::workers::{self, Shift};
 
 /// How many rings, and how many jobs in flight on each.
 #[derive(Clone, Copy)]
@@ -39,14 +38,14 @@ pub(crate) fn probe(config: &Config, size: RingSize) -> Result<(), RingRefused> 
     ring(config, size).map(drop)
 }
 
-pub(crate) fn run<J: Job>(
+pub(crate) fn run<J: Job, S: Source<J::Task>>(
     job: &J,
-    supervisor: Supervisor<J, impl Source<J::Task>>,
+    supervisor: Supervisor<J, S>,
     config: &Config,
     size: RingSize,
     shortages: &Shortages,
     emit: &mut dyn FnMut(Event<J>),
-) -> Spreads {
+) -> Shift<J, S> {
     let dispatcher = Dispatcher::new(supervisor, size.rings.get() * size.depth.get());
     let serve = |number, recorder: &Recorder| {
         serve(job, config, size, &dispatcher, Records { number, recorder, shortages })
@@ -54,7 +53,7 @@ pub(crate) fn run<J: Job>(
     let _unparks = config.cancel.unparks_this_thread();
     let watch = StallWatch::new(config.stalled_after);
     match workers::by_threads(&dispatcher, size.rings, serve, watch, shortages, emit) {
-        Some(spreads) => spreads,
+        Some(spreads) => Shift { spreads, left: dispatcher.into_supervisor() },
         None => workers::by_this_thread(job, dispatcher, config, emit),
     }
 }

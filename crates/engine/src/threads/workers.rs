@@ -23,21 +23,28 @@ use crate::supervisor::Supervisor;
 use crate::threads::dispatcher::Dispatcher;
 use crate::threads::recorders::{Recorder, Recorders, RunningKey};
 
-pub(crate) fn run<J: Job>(
+/// What an engine did.
+pub(crate) struct Shift<J: Job, S> {
+    pub(crate) spreads: Spreads,
+    /// The supervisor, for another engine to go on with; none after a panic.
+    pub(crate) left: Option<Supervisor<J, S>>,
+}
+
+pub(crate) fn run<J: Job, S: Source<J::Task>>(
     job: &J,
-    supervisor: Supervisor<J, impl Source<J::Task>>,
+    supervisor: Supervisor<J, S>,
     config: &Config,
     workers: NonZeroUsize,
     shortages: &Shortages,
     emit: &mut dyn FnMut(Event<J>),
-) -> Spreads {
+) -> Shift<J, S> {
     let dispatcher = Dispatcher::new(supervisor, workers.get());
     let serve =
         |number, recorder: &Recorder| serve(job, config, &dispatcher, recorder, TraceRow::Thread(number));
     let _unparks = config.cancel.unparks_this_thread();
     let watch = StallWatch::new(config.stalled_after);
     match by_threads(&dispatcher, workers, serve, watch, shortages, emit) {
-        Some(spreads) => spreads,
+        Some(spreads) => Shift { spreads, left: dispatcher.into_supervisor() },
         None => by_this_thread(job, dispatcher, config, emit),
     }
 }
@@ -79,16 +86,18 @@ pub(crate) fn by_threads<J: Job, S: Source<J::Task>>(
 }
 
 /// Does all the work on the calling thread, after the system has refused every other.
-pub(crate) fn by_this_thread<J: Job>(
+pub(crate) fn by_this_thread<J: Job, S: Source<J::Task>>(
     job: &J,
-    dispatcher: Dispatcher<J, impl Source<J::Task>>,
+    dispatcher: Dispatcher<J, S>,
     config: &Config,
     emit: &mut dyn FnMut(Event<J>),
-) -> Spreads {
-    match dispatcher.into_supervisor() {
-        Some(supervisor) => serial::run(job, supervisor, config, emit),
-        None => unreachable!("no worker has touched the supervisor"),
-    }
+) -> Shift<J, S> {
+    let Some(mut supervisor) = dispatcher.into_supervisor() else {
+        unreachable!("no worker has touched the supervisor");
+    };
+    supervisor.end_shift_at(None);
+    let spreads = serial::run(job, &mut supervisor, config, emit);
+    Shift { spreads, left: Some(supervisor) }
 }
 
 /// Joins the workers.
