@@ -139,8 +139,8 @@ impl Assembly {
     }
 
     fn about(&self) -> About<'_> {
-        let WriterOptions { modified, content_bytes, ref fields, .. } = self.options;
-        About { token: &self.token, modified, content_bytes, fields }
+        let WriterOptions { modified, modified_nanos, content_bytes, ref fields, .. } = self.options;
+        About { token: &self.token, modified, modified_nanos, content_bytes, fields }
     }
 
     fn publishing<'a>(&'a self, bytes: u64, checksum: &'a str) -> Publishing<'a> {
@@ -158,7 +158,9 @@ impl Assembly {
             (Err(Error::Refused(refusal)), _) if refusal.kind == Kind::Denied => Ok(()),
             (Err(error), _) => Err(error),
             (Ok(Some(_)), Existing::Keep) => Err(Error::Exists),
-            (Ok(found), Existing::ReplaceVersion(etag)) if found.is_none_or(|found| found.etag != *etag) => {
+            (Ok(found), Existing::ReplaceVersion(etag))
+                if found.as_ref().is_none_or(|found| found.etag != *etag) =>
+            {
                 Err(Error::Changed)
             }
             (Ok(_), _) => Ok(()),
