@@ -188,8 +188,8 @@ impl GetPlan {
         let own_names = self.own_files.names(&self.naming.output, &dir);
         let pack = |pack: &PackPlan| pack.begin(self.packing(sealing.as_ref(), &cancel));
         let packer = self.pack.as_ref().map(pack).transpose()?;
-        let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader, &cancel)?.hiding(hidden);
-        let naming = naming.packing(packer.clone());
+        let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader, &cancel)?;
+        let naming = naming.hiding(hidden).packing(packer.clone());
         let logins = naming.logins();
         let join = |plan| node::join(plan, &self.transfers, &dir, voice);
         let fleet = self.fleet.take().map(join).transpose()?;

@@ -340,7 +340,13 @@ mod tests {
                 Some(5),
                 false,
             ),
-            ("the same coding", &zipped_as_sent, vec![tag.clone(), (CONTENT_ENCODING, "gzip")], Some(5), true),
+            (
+                "the same coding",
+                &zipped_as_sent,
+                vec![tag.clone(), (CONTENT_ENCODING, "gzip")],
+                Some(5),
+                true,
+            ),
             ("no word of the coding", &zipped, vec![tag.clone()], Some(5), true),
             ("no word of the coding and its length", &zipped, vec![tag.clone()], None, false),
             ("the length of what is not coded, perhaps", &zipped_as_sent, vec![tag.clone()], Some(5), false),
@@ -388,14 +394,12 @@ mod tests {
 
     #[test]
     fn only_written_validators_are_parsed() {
-        for (etag, modified, total) in
-            [
-                ("\"a: b\"", SUNDAY, Some(5)),
-                ("\"a\"", MONDAY, Some(5)),
-                ("\"a\"", "", None),
-                ("", SUNDAY, Some(u64::MAX)),
-            ]
-        {
+        for (etag, modified, total) in [
+            ("\"a: b\"", SUNDAY, Some(5)),
+            ("\"a\"", MONDAY, Some(5)),
+            ("\"a\"", "", None),
+            ("", SUNDAY, Some(u64::MAX)),
+        ] {
             let validators = Validators::of(&headers(etag, modified), total).unwrap();
             let mut text = Vec::new();
             validators.write(&mut text, None);

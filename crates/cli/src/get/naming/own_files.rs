@@ -74,7 +74,8 @@ mod tests {
         std::os::unix::fs::symlink(path("out"), path("link")).unwrap();
         std::fs::write(path("out/target"), "").unwrap();
         std::os::unix::fs::symlink("out/target", path("to-target")).unwrap();
-        let own = ["out/list", "link/jar", "out/deep/../failed", "out/deep/log", "other", "missing/x", "to-target"];
+        let own =
+            ["out/list", "link/jar", "out/deep/../failed", "out/deep/log", "other", "missing/x", "to-target"];
         let own = OwnFiles(own.map(path).into());
         let expected = ["list", "jar", "failed", "deep/log", "target"].map(|name| path("out/./").join(name));
         assert_eq!(own.names(&OutputPlan::Directory, &path("out/./")), expected);

@@ -101,9 +101,8 @@ fn a_success_without_the_file_takes_the_place_of_nothing() {
 fn versions_of_one_date_never_meet() {
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     let other = || seeded_bytes(12, BYTES);
-    let dated = |answer: Answer, etag| {
-        answer.header("ETag", etag).header("Last-Modified", DATE).header("Date", DATE)
-    };
+    let dated =
+        |answer: Answer, etag| answer.header("ETag", etag).header("Last-Modified", DATE).header("Date", DATE);
     for engine in ENGINES {
         for resume in [false, true] {
             let first = dated(Answer::ok(seeded_bytes(11, BYTES)), "\"1\"");
