@@ -365,9 +365,8 @@ mod tests {
                 assert_eq!(judged, verdict, "{answer}, {total:?}");
             }
         }
-        let one = of(1, None);
         let judged = Ask::LastByte.judge(
-            Some(&one),
+            Some(&of(1, None)),
             &head("206 x\r\nContent-Range: bytes 0-0/1\r\nETag: \"a\""),
             false,
         );

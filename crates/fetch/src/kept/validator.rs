@@ -35,6 +35,12 @@ pub(crate) struct Validators {
 /// How much older than the response a modification date must be to be strong: a file may change twice within this time.
 const DATE_MARGIN: Duration = Duration::from_secs(60);
 
+/// Why something isn't trusted to be another version.
+pub(crate) const OTHER_TYPE: &str = "the server now sends another type of content, perhaps a login page";
+/// The same.
+pub(crate) const BARE: &str =
+    "the server now sends something without ETag and Last-Modified, perhaps a login page";
+
 impl Validators {
     /// The validators of a response, whose whole has `total` bytes if known; `None` if none is strong.
     pub(crate) fn of(headers: &HeaderMap, total: Option<u64>) -> Option<Self> {
@@ -125,15 +131,14 @@ impl Validators {
             return None;
         }
         if self.has_other_type(headers) {
-            return Some("the server now sends another type of content, perhaps a login page");
+            return Some(OTHER_TYPE);
         }
         let is_moved = self.origin.as_ref().is_some_and(|first| !first.is_of(origin));
         if is_moved {
             return Some("another server now sends something else, perhaps a login page");
         }
         let is_bare = !headers.contains_key(ETAG) && !headers.contains_key(LAST_MODIFIED);
-        let bare = "the server now sends something without ETag and Last-Modified, perhaps a login page";
-        is_bare.then_some(bare)
+        is_bare.then_some(BARE)
     }
 
     fn has_other_type(&self, headers: &HeaderMap) -> bool {
@@ -201,7 +206,7 @@ impl Validators {
 }
 
 /// The media type, without its parameters; `None` where there is none to compare by.
-fn media_type(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     (!essence.is_empty()).then_some(essence)
