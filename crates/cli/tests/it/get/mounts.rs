@@ -106,7 +106,8 @@ fn urls_whose_names_a_file_system_merges_share_no_file() {
             names.retain(|name| name.extension().is_none());
             assert_eq!(names.len(), 1, "{engine} {mode:?}: {names:?}");
             let body = std::fs::read_to_string(work.join(&names[0])).unwrap();
-            assert_eq!(body, format!("/{}", names[0].display()).repeat(100_000), "{engine} {mode:?}");
+            let is_whole = ["/name", "/NAME", "/Name"].iter().any(|path| body == path.repeat(100_000));
+            assert!(is_whole, "{engine} {mode:?}");
         }
     }
 }
