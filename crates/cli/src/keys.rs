@@ -7,7 +7,7 @@
 pub(crate) mod identities;
 mod key_file;
 pub(crate) mod keygen;
-mod passphrase;
+pub(crate) mod passphrase;
 pub(crate) mod plugins;
 pub(crate) mod prompt;
 pub(crate) mod recipients;

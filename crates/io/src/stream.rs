@@ -5,8 +5,9 @@
 
 use std::io::{self, IoSlice, Read, Seek, Write};
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::SeekFrom;
 use rustix::io::{Errno, ReadWriteFlags};
 
@@ -19,6 +20,9 @@ use crate::{Cancel, File, FileKind, Stat, cancelled, flush};
 pub struct StreamReader {
     file: File,
     cancel: Cancel,
+    timeout: Option<Duration>,
+    /// When the time since the first read is over.
+    until: Option<Instant>,
 }
 
 /// Writes to a file of any type at its current position. Waits end as with [`StreamReader`].
@@ -38,7 +42,12 @@ const UNWAITED_BYTES: usize = 4_096;
 impl StreamReader {
     /// Reads `file` until `cancel` is triggered.
     pub fn new(file: impl Into<File>, cancel: Cancel) -> Self {
-        Self { file: file.into(), cancel }
+        Self { file: file.into(), cancel, timeout: None, until: None }
+    }
+
+    /// Limits the time from the first read to the end of the last. What is late fails as `TimedOut`.
+    pub fn within(self, timeout: Option<Duration>) -> Self {
+        Self { timeout, ..self }
     }
 }
 
@@ -63,8 +72,11 @@ impl StreamWriter {
 impl Read for StreamReader {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let fd = self.file.0.fd()?;
+        if self.until.is_none() {
+            self.until = self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        }
         loop {
-            wait_for(fd, PollFlags::IN, &self.cancel)?;
+            wait_for(fd, PollFlags::IN, &self.cancel, self.until)?;
             match rustix::io::read(fd, &mut *buf) {
                 Err(Errno::INTR | Errno::AGAIN) => {}
                 result => return Ok(result?),
@@ -115,7 +127,7 @@ pub(crate) fn write_some(
     cancel: &Cancel,
 ) -> io::Result<usize> {
     loop {
-        wait_for(fd, PollFlags::OUT, cancel)?;
+        wait_for(fd, PollFlags::OUT, cancel, None)?;
         let result = if is_regular { rustix::io::write(fd, bytes) } else { write_unwaited(fd, bytes) };
         match result {
             Err(Errno::INTR | Errno::AGAIN) => {}
@@ -136,12 +148,20 @@ fn write_unwaited(fd: BorrowedFd<'_>, bytes: &[u8]) -> rustix::io::Result<usize>
     }
 }
 
-/// Waits until `fd` is ready, has failed or has ended.
-fn wait_for(fd: BorrowedFd<'_>, readiness: PollFlags, cancel: &Cancel) -> io::Result<()> {
+/// Waits until `fd` is ready, has failed or has ended, or until a moment.
+fn wait_for(
+    fd: BorrowedFd<'_>,
+    readiness: PollFlags,
+    cancel: &Cancel,
+    until: Option<Instant>,
+) -> io::Result<()> {
     loop {
         let mut fds = [PollFd::from_borrowed_fd(fd, readiness), PollFd::new(cancel, PollFlags::IN)];
-        match poll(&mut fds, None) {
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut fds, left.as_ref()) {
             Ok(_) if cancel.is_triggered() => return Err(cancelled()),
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
             Ok(_) => return Ok(()),
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -206,6 +226,15 @@ mod tests {
             });
             assert!(errors.iter().all(crate::is_cancelled), "{errors:?}");
             drop(from);
+        }
+    }
+
+    #[test]
+    fn a_wait_may_have_an_end() {
+        let (empty, _held) = pipe();
+        let mut reader = StreamReader::new(empty, switch()).within(Some(Duration::from_millis(20)));
+        for _ in 0..2 {
+            assert_eq!(reader.read(&mut [0; 10]).unwrap_err().kind(), io::ErrorKind::TimedOut);
         }
     }
 

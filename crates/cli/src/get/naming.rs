@@ -16,7 +16,7 @@ use haul_fetch::{
     Algorithm, BadChecksumList, Checksum, ChecksumList, Destination, Expected, FetchTask, Logins, PackName,
     Request, UploadName, Uploader, basename, path_and_query_name, path_name, stays_inside, unreserved,
 };
-use haul_io::{Existing, File, Preserve, Publish, reason};
+use haul_io::{Cancel, Existing, File, Preserve, Publish, reason};
 use haul_pack::Packer;
 use haul_seal::sealed_path;
 use haul_store::Object;
@@ -98,12 +98,14 @@ pub(super) struct Naming {
 impl NamingPlan {
     /// Reads the files that the options name. A body for stdout goes to `terminal`, if there is one.
     /// A pipe that nobody reads is waited for, at most for `timeout`.
-    /// Results whose names are addresses of objects go to `uploader`, if there is one.
+    /// Results whose names are addresses of objects go to `uploader`, if there is one. Triggering `cancel` ends the
+    /// waits for a body from stdin.
     pub(super) fn prepare(
         self,
         terminal: Option<File>,
         timeout: Option<Duration>,
         uploader: Option<Arc<dyn Uploader>>,
+        cancel: &Cancel,
     ) -> Result<Naming, Problem> {
         let output = match self.output {
             OutputPlan::Directory => None,
@@ -131,7 +133,7 @@ impl NamingPlan {
             output,
             dir: self.dir,
             rule: self.rule,
-            requests: self.requests.prepare()?,
+            requests: self.requests.prepare(cancel, timeout)?,
             list: self.list,
             mode: self.mode,
             existing: self.existing,

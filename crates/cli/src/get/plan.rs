@@ -102,24 +102,25 @@ impl GetPlan {
         if is_shown && sealing.as_ref().is_some_and(|sealing| !sealing.is_armored()) {
             return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
         }
-        let is_single = transfers.is_single;
         let shard = args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?;
         let marker = shard
             .zip(directory)
             .and_then(|(shard, dir)| MarkerPlan::resolve(args, shard, dir, environment.new_file_mode));
         let pack = packed::resolve(args, &output, dir, environment)?;
         let pack = pack.map(|pack| pack.of_part(shard.map(Shard::index)));
+        let requests = RequestPlan::resolve(&args.requests, transfers.is_single, environment)?;
         Ok(Self {
             urls: args.urls.clone(),
             list: args.input.clone(),
             shard,
             marker,
             fleet: args.fleet.as_ref().map(|run| NodePlan::resolve(run, environment)).transpose()?,
+            own_files: OwnFiles::of(args, &requests, environment),
             naming: NamingPlan {
                 output,
                 dir: dir.to_owned(),
                 rule: args.name,
-                requests: RequestPlan::resolve(&args.requests, is_single, environment)?,
+                requests,
                 list: args.input.as_deref().map_or_else(String::new, List::name),
                 mode: environment.new_file_mode,
                 existing: if args.force { Existing::Replace } else { Existing::Refuse },
@@ -135,7 +136,6 @@ impl GetPlan {
             bucket,
             pack,
             failures: args.failures.clone(),
-            own_files: OwnFiles::of(args),
             cookie_jar: args.requests.cookie_jar.clone(),
             config: config(args, transfers.in_flight_max, environment)?,
             transfers,
@@ -188,8 +188,8 @@ impl GetPlan {
         let own_names = self.own_files.names(&self.naming.output, &dir);
         let pack = |pack: &PackPlan| pack.begin(self.packing(sealing.as_ref(), &cancel));
         let packer = self.pack.as_ref().map(pack).transpose()?;
-        let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader)?.hiding(hidden);
-        let naming = naming.packing(packer.clone());
+        let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader, &cancel)?;
+        let naming = naming.hiding(hidden).packing(packer.clone());
         let logins = naming.logins();
         let join = |plan| node::join(plan, &self.transfers, &dir, voice);
         let fleet = self.fleet.take().map(join).transpose()?;
@@ -281,7 +281,7 @@ impl Plan for GetPlan {
             shard: self.shard,
             naming: self
                 .naming
-                .prepare(None, self.config.total_timeout, None)?
+                .prepare(None, self.config.total_timeout, None, &Cancel::new()?)?
                 .packing(self.pack.as_ref().map(PackPlan::show).transpose()?),
             count: Arc::default(),
             fleet: None,

@@ -5,12 +5,13 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use haul_fetch::{Logins, Method, Request, RequestBody, UrlLogin};
-use haul_io::reason;
+use haul_io::{Cancel, StreamReader, reason};
 
 use super::netrc::{Login, Netrc};
 use crate::args::RequestArgs;
@@ -105,22 +106,43 @@ impl RequestPlan {
         Ok(Self { method, headers, body, login: LoginSource::resolve(args, environment)? })
     }
 
-    /// Reads the files that the options name, and asks for a missing password.
-    pub(super) fn prepare(self) -> Result<RequestTemplate, Problem> {
+    /// The files that it reads.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let body = match &self.body {
+            Some(BodySource::File(path)) => Some(Path::new(path)),
+            _ => None,
+        };
+        let login = match &self.login {
+            LoginSource::BearerFile(path) | LoginSource::Netrc(path) => Some(path.as_path()),
+            _ => None,
+        };
+        body.into_iter().chain(login)
+    }
+
+    /// Reads the files that the options name, and asks for a missing password. A body from stdin is waited for until
+    /// `cancel` is triggered, and at most for `timeout`.
+    pub(super) fn prepare(
+        self,
+        cancel: &Cancel,
+        timeout: Option<Duration>,
+    ) -> Result<RequestTemplate, Problem> {
         Ok(RequestTemplate {
             method: self.method,
             headers: self.headers,
-            body: self.body.map(BodySource::prepare).transpose()?,
+            body: self.body.map(|body| body.prepare(cancel, timeout)).transpose()?,
             credentials: self.login.prepare()?,
         })
     }
 }
 
 impl BodySource {
-    fn prepare(self) -> Result<RequestBody, Problem> {
+    fn prepare(self, cancel: &Cancel, timeout: Option<Duration>) -> Result<RequestBody, Problem> {
         let path = match self {
             Self::Text(text) => return Ok(RequestBody::bytes(text)),
-            Self::Stdin => return Ok(RequestBody::reader(std::io::stdin())),
+            Self::Stdin => {
+                let stdin = rustix::io::dup(std::io::stdin()).map_err(std::io::Error::from)?;
+                return Ok(RequestBody::reader(StreamReader::new(stdin, cancel.clone()).within(timeout)));
+            }
             Self::File(path) => path,
         };
         let unreadable = |why: &str| Problem::usage(format!("cannot read {}: {why}", quoted(&path)));

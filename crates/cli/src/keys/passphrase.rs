@@ -24,7 +24,7 @@ use crate::run::short_file::read_secret;
 /// The longest passphrase file, in bytes.
 const PASSPHRASE_BYTES_MAX: u64 = 64 * 1024;
 /// The variable with the name of a passphrase file.
-const FILE_VARIABLE: &str = "HAUL_PASSPHRASE_FILE";
+pub(crate) const FILE_VARIABLE: &str = "HAUL_PASSPHRASE_FILE";
 /// The same for the passphrase that replaces another.
 const NEW_FILE_VARIABLE: &str = "HAUL_NEW_PASSPHRASE_FILE";
 

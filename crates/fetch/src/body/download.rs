@@ -234,13 +234,16 @@ impl Download {
     }
 
     /// Whether the whole that comes from `url` with `head` may take the place of what was received before: see
-    /// [`Validators::distrust`]. What has to match a checksum is trusted for that.
+    /// [`Validators::distrust`]. The same of the file of an earlier run: see [`LocalCopy::distrust`]. What has to match
+    /// a checksum is trusted for that.
     pub(crate) fn check_source(&self, url: &Url, head: &ResponseHead) -> Result<(), Error> {
-        let received = self.validators.as_ref().filter(|_| self.bytes > 0);
-        let Some(before) = received.or(self.set_aside.as_ref()) else { return Ok(()) };
         // 201, 202, 204 and errors are about something else.
-        let reason = match head.status.as_u16() {
-            200 | 203 | 206 => before.distrust(&head.headers, &Origin::of(url).to_string()),
+        let has_file = matches!(head.status.as_u16(), 200 | 203 | 206);
+        let received = self.validators.as_ref().filter(|_| self.bytes > 0);
+        let reason = match received.or(self.set_aside.as_ref()) {
+            Some(before) if has_file => before.distrust(&head.headers, &Origin::of(url).to_string()),
+            None if has_file => self.local_copy.as_ref().and_then(|copy| copy.distrust(&head.headers)),
+            None if !self.store.file().is_some_and(FileSink::updates) => None,
             _ => Some("the server now answers without the file"),
         };
         match reason {

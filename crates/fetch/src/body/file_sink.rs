@@ -75,6 +75,11 @@ impl FileSink {
         Self { sync: Some(Box::new(sync)), ..Self::new(publish, None) }
     }
 
+    /// Whether it replaces a file of an earlier run.
+    pub(crate) fn updates(&self) -> bool {
+        self.sync.as_ref().is_some_and(|sync| sync.has_existing())
+    }
+
     /// Announces the response whose body comes next.
     pub(crate) fn announce(&mut self, response: impl FnOnce() -> Response) {
         if let Some(sync) = &mut self.sync {

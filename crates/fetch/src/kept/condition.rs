@@ -8,16 +8,16 @@
 
 use haul_http1::{Framing, ResponseHead};
 use http::header::{CONTENT_ENCODING, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use url::Url;
 
 use crate::kept::mark::{Mark, Salt};
 use crate::kept::record::pair;
-use crate::kept::validator::{is_settled, is_strong};
+use crate::kept::validator::{BARE, OTHER_TYPE, is_settled, is_strong, media_type};
 use crate::{Request, Response};
 
 /// The validators of a local copy. Invariant: at least one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Condition {
     /// The URL that the copy came from, after redirects: validators of one URL say nothing about another.
     url: Mark,
@@ -27,6 +27,8 @@ pub(crate) struct Condition {
     etag: Option<HeaderValue>,
     /// Last-Modified, if it was old enough to distinguish two versions.
     modified: Option<HeaderValue>,
+    /// The media type, without its parameters, in lower case.
+    media_type: Option<String>,
 }
 
 /// A copy of a representation from an earlier run.
@@ -51,6 +53,18 @@ impl LocalCopy {
     pub(crate) fn judge(&self, head: &ResponseHead) -> Judgement {
         self.condition.judge(head, self.bytes)
     }
+
+    /// Why a whole with `headers` must not take the place of this copy; `None` if it may. Another origin may: mirrors
+    /// take turns. So may another type that isn't a page.
+    pub(crate) fn distrust(&self, headers: &HeaderMap) -> Option<&'static str> {
+        if !headers.contains_key(ETAG) && !headers.contains_key(LAST_MODIFIED) {
+            return Some(BARE);
+        }
+        let is_page = |media_type: &str| matches!(media_type, "text/html" | "application/xhtml+xml");
+        let was_page = self.condition.media_type.as_deref().is_none_or(is_page);
+        let becomes_page = !was_page && media_type(headers).is_some_and(|now| is_page(&now));
+        becomes_page.then_some(OTHER_TYPE)
+    }
 }
 
 /// What a response says of the local copy.
@@ -72,7 +86,8 @@ impl Condition {
         // A recent date isn't reliable: the representation may have changed again within the same second.
         let modified = headers.get(LAST_MODIFIED).filter(|_| is_settled(headers)).cloned();
         let (url, unsigned) = (Mark::of(text(&response.url)), None);
-        (etag.is_some() || modified.is_some()).then_some(Self { url, unsigned, etag, modified })
+        let media_type = media_type(headers);
+        (etag.is_some() || modified.is_some()).then_some(Self { url, unsigned, etag, modified, media_type })
     }
 
     /// Whether a request for `url` may have this condition: the bytes came from there, though the URL may be signed
@@ -145,6 +160,7 @@ impl Condition {
             ("unsigned", unsigned.as_deref().map(str::as_bytes)),
             ("etag", self.etag.as_ref().map(HeaderValue::as_bytes)),
             ("last-modified", self.modified.as_ref().map(HeaderValue::as_bytes)),
+            ("type", self.media_type.as_deref().map(str::as_bytes)),
         ];
         for (name, value) in lines {
             if let Some(value) = value {
@@ -155,8 +171,7 @@ impl Condition {
 
     /// Parses the lines of [`Condition::write`]; `None` for anything else.
     pub(crate) fn read(lines: &[Vec<u8>]) -> Option<Self> {
-        let (mut url, mut read) =
-            (None, Self { url: Mark::of(""), unsigned: None, etag: None, modified: None });
+        let (mut url, mut read) = (None, Self::default());
         for line in lines {
             let (name, value) = pair(line)?;
             match name {
@@ -164,6 +179,7 @@ impl Condition {
                 b"unsigned" => read.unsigned = Some(Mark::parse(value)?),
                 b"etag" => read.etag = Some(HeaderValue::from_bytes(value).ok().filter(is_tag)?),
                 b"last-modified" => read.modified = Some(HeaderValue::from_bytes(value).ok()?),
+                b"type" => read.media_type = Some(String::from_utf8(value.to_vec()).ok()?),
                 _ => return None,
             }
         }
@@ -360,12 +376,32 @@ mod tests {
     }
 
     #[test]
+    fn a_page_takes_the_place_of_pages_only() {
+        let copy = |fields: &str| LocalCopy { condition: condition(fields).unwrap(), bytes: 5 };
+        let (zip, page) =
+            ("ETag: \"a\"\r\nContent-Type: application/zip", "ETag: \"a\"\r\nContent-Type: text/html");
+        for (copy, answer, is_trusted) in [
+            (copy(zip), "ETag: \"b\"", true),
+            (copy(zip), "ETag: \"b\"\r\nContent-Type: application/gzip", true),
+            (copy(zip), "ETag: \"b\"\r\nContent-Type: Text/HTML; charset=x", false),
+            (copy(zip), "Content-Type: application/zip", false),
+            (copy(page), "ETag: \"b\"\r\nContent-Type: text/html", true),
+            (copy(page), "Content-Type: text/html", false),
+            (copy("ETag: \"a\""), "ETag: \"b\"\r\nContent-Type: text/html", true),
+        ] {
+            let headers = head(&format!("200 x\r\n{answer}")).headers;
+            assert_eq!(copy.distrust(&headers).is_none(), is_trusted, "{copy:?}: {answer}");
+        }
+    }
+
+    #[test]
     fn only_written_conditions_are_parsed() {
         let lines = |text: &[u8]| -> Vec<Vec<u8>> {
             text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
         };
         for fields in [
             "ETag: W/\"a: b\"".to_owned(),
+            "ETag: \"a\"\r\nContent-Type: text/plain; x".to_owned(),
             format!("ETag: \"a\"\r\nLast-Modified: {OLD}\r\n{DATE}"),
             format!("Last-Modified: {OLD}\r\n{DATE}"),
         ] {

@@ -17,6 +17,12 @@ pub(crate) enum Mark {
     Salted { salt: Salt, hash: blake3::Hash },
 }
 
+impl Default for Mark {
+    fn default() -> Self {
+        Self::of("")
+    }
+}
+
 impl Mark {
     pub(crate) fn of(url: impl Into<String>) -> Self {
         Self::Plain(url.into())

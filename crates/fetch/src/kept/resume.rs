@@ -232,7 +232,8 @@ mod tests {
     }
 
     fn start() -> Prefix {
-        let headers = head("200 OK\r\nETag: \"a\"\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT").headers;
+        let dates = "Date: Mon, 07 Nov 1994 08:49:37 GMT\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT";
+        let headers = head(&format!("200 OK\r\nETag: \"a\"\r\n{dates}")).headers;
         Prefix { bytes: 4, validators: Validators::of(&headers, Some(10)).unwrap() }
     }
 
@@ -364,9 +365,8 @@ mod tests {
                 assert_eq!(judged, verdict, "{answer}, {total:?}");
             }
         }
-        let one = of(1, None);
         let judged = Ask::LastByte.judge(
-            Some(&one),
+            Some(&of(1, None)),
             &head("206 x\r\nContent-Range: bytes 0-0/1\r\nETag: \"a\""),
             false,
         );

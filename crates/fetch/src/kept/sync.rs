@@ -110,6 +110,11 @@ impl Sync {
         Ok(SyncStart { sync, copy })
     }
 
+    /// Whether there is a file to replace.
+    pub(crate) fn has_existing(&self) -> bool {
+        self.existing.is_some()
+    }
+
     /// Announces the response whose body becomes the file.
     pub(crate) fn announce(&mut self, response: &Response) {
         self.condition = Condition::of(response);

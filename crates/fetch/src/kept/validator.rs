@@ -20,6 +20,8 @@ pub(crate) struct Validators {
     etag: Option<HeaderValue>,
     /// Last-Modified; a strong validator if there is no entity tag.
     modified: Option<HeaderValue>,
+    /// Whether that date is strong beside an entity tag, too: old enough to tell two versions apart.
+    is_settled: bool,
     /// Length of the whole in bytes, if known.
     pub(crate) total: Option<u64>,
     /// The media type, without its parameters, in lower case.
@@ -33,6 +35,12 @@ pub(crate) struct Validators {
 /// How much older than the response a modification date must be to be strong: a file may change twice within this time.
 const DATE_MARGIN: Duration = Duration::from_secs(60);
 
+/// Why something isn't trusted to be another version.
+pub(crate) const OTHER_TYPE: &str = "the server now sends another type of content, perhaps a login page";
+/// The same.
+pub(crate) const BARE: &str =
+    "the server now sends something without ETag and Last-Modified, perhaps a login page";
+
 impl Validators {
     /// The validators of a response, whose whole has `total` bytes if known; `None` if none is strong.
     pub(crate) fn of(headers: &HeaderMap, total: Option<u64>) -> Option<Self> {
@@ -43,9 +51,9 @@ impl Validators {
             None if is_settled(headers) => None,
             None => return None,
         };
-        let modified = headers.get(LAST_MODIFIED).cloned();
+        let (modified, is_settled) = (headers.get(LAST_MODIFIED).cloned(), is_settled(headers));
         let (media_type, coding) = (media_type(headers), coding(headers));
-        Some(Self { etag, modified, total, media_type, coding, origin: None })
+        Some(Self { etag, modified, is_settled, total, media_type, coding, origin: None })
     }
 
     /// The same, sent by `origin`.
@@ -65,7 +73,7 @@ impl Validators {
     }
 
     /// Whether `other` is of the same representation. Different entity tags don't rule that out, as some CDNs give each
-    /// response its own; the date and the length must then agree.
+    /// response its own; the length must then agree and the date, which must be a strong validator itself.
     pub(crate) fn same(&self, other: &Self) -> bool {
         if self.total.zip(other.total).is_some_and(|(one, other)| one != other) {
             return false;
@@ -73,7 +81,9 @@ impl Validators {
         let dates_agree = self.modified.is_some() && self.modified == other.modified;
         match (&self.etag, &other.etag) {
             (Some(one), Some(other)) if one == other => true,
-            (Some(_), Some(_)) => dates_agree && self.total.is_some() && self.total == other.total,
+            (Some(_), Some(_)) => {
+                dates_agree && self.is_settled && self.total.is_some() && self.total == other.total
+            }
             (None, None) => dates_agree,
             _ => false,
         }
@@ -81,7 +91,7 @@ impl Validators {
 
     /// Whether a response with a part of a whole of `total` bytes proves that it is of the same bytes, as far as its
     /// fields go: it has a strong validator in common with them (RFC 9110, section 15.3.7.3), and no other type or
-    /// coding.
+    /// coding. Where it doesn't say the coding of what was received, it must at least say the same length.
     pub(crate) fn proven_by(&self, headers: &HeaderMap, total: Option<u64>) -> bool {
         if self.total.zip(total).is_some_and(|(one, other)| one != other) {
             return false;
@@ -91,14 +101,18 @@ impl Validators {
             (Some(one), Some(other)) if one == other => true,
             // See `same`.
             (Some(_), Some(other)) if is_strong(other) => {
-                is_dated && self.total.is_some() && self.total == total
+                is_dated && self.is_settled && self.total.is_some() && self.total == total
             }
             (None, None) => is_dated,
             _ => false,
         };
-        // A part may leave out what the whole said (RFC 9110, section 15.3.7).
-        let has_other_coding = coding(headers).is_some_and(|coding| self.coding.as_ref() != Some(&coding));
-        is_same && !has_other_coding && !self.has_other_type(headers)
+        // A part may leave out what the whole said (RFC 9110, section 15.3.7). But some servers give what they encode
+        // the entity tag of what it was encoded from.
+        let has_same_coding = match (&self.coding, coding(headers)) {
+            (Some(_), None) => self.total.is_some() && self.total == total,
+            (one, other) => *one == other,
+        };
+        is_same && has_same_coding && !self.has_other_type(headers)
     }
 
     /// Whether a response that carries no content says by its fields that the representation is another one now.
@@ -117,15 +131,14 @@ impl Validators {
             return None;
         }
         if self.has_other_type(headers) {
-            return Some("the server now sends another type of content, perhaps a login page");
+            return Some(OTHER_TYPE);
         }
         let is_moved = self.origin.as_ref().is_some_and(|first| !first.is_of(origin));
         if is_moved {
             return Some("another server now sends something else, perhaps a login page");
         }
         let is_bare = !headers.contains_key(ETAG) && !headers.contains_key(LAST_MODIFIED);
-        let bare = "the server now sends something without ETag and Last-Modified, perhaps a login page";
-        is_bare.then_some(bare)
+        is_bare.then_some(BARE)
     }
 
     fn has_other_type(&self, headers: &HeaderMap) -> bool {
@@ -139,10 +152,12 @@ impl Validators {
         let modified = self.modified.as_ref().map(|value| value.as_bytes().to_vec());
         let text = |value: &Option<String>| value.as_ref().map(|value| value.as_bytes().to_vec());
         let (media_type, coding) = (text(&self.media_type), text(&self.coding));
+        let settled = (self.is_settled && self.etag.is_some()).then(|| b"yes".to_vec());
         let origin = self.origin.as_ref().map(|origin| origin.hidden(salt).to_text().into_bytes());
         for (name, value) in [
             ("etag", etag),
             ("last-modified", modified),
+            ("settled", settled),
             ("total", total),
             ("type", media_type),
             ("coding", coding),
@@ -160,13 +175,21 @@ impl Validators {
     /// Parses the lines of [`Validators::write`]; `None` for anything else.
     pub(crate) fn read<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let text = |value: &[u8]| String::from_utf8(value.to_vec()).ok();
-        let mut read =
-            Self { etag: None, modified: None, total: None, media_type: None, coding: None, origin: None };
+        let mut read = Self {
+            etag: None,
+            modified: None,
+            is_settled: false,
+            total: None,
+            media_type: None,
+            coding: None,
+            origin: None,
+        };
         for line in lines {
             let (name, value) = pair(line)?;
             match name {
                 b"etag" => read.etag = Some(HeaderValue::from_bytes(value).ok()?),
                 b"last-modified" => read.modified = Some(HeaderValue::from_bytes(value).ok()?),
+                b"settled" if value == b"yes" => read.is_settled = true,
                 b"total" => read.total = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
                 b"type" => read.media_type = Some(text(value)?),
                 b"coding" => read.coding = Some(text(value)?),
@@ -174,6 +197,8 @@ impl Validators {
                 _ => return None,
             }
         }
+        // Alone, it was kept because it is.
+        read.is_settled |= read.etag.is_none();
         let etag_is_strong = read.etag.as_ref().is_none_or(is_strong);
         let has_one = read.etag.is_some() || read.modified.is_some();
         (etag_is_strong && has_one).then_some(read)
@@ -181,7 +206,7 @@ impl Validators {
 }
 
 /// The media type, without its parameters; `None` where there is none to compare by.
-fn media_type(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     (!essence.is_empty()).then_some(essence)
@@ -276,6 +301,9 @@ mod tests {
             assert_eq!(one.same(&other), same, "{other:?}");
             assert_eq!(other.same(&one), same, "{other:?}");
         }
+        let (recent, other) = (of("\"a\"", MONDAY, Some(5)), of("\"b\"", MONDAY, Some(5)));
+        assert!(!recent.same(&other), "both versions may be of that second");
+        assert!(!recent.proven_by(&headers("\"b\"", MONDAY), Some(5)));
         assert!(!one.proven_by(&HeaderMap::new(), Some(5)), "silence is no proof");
         assert!(!one.proven_by(&headers("\"b\"", "",), Some(5)));
     }
@@ -291,6 +319,10 @@ mod tests {
         let mut fields = headers("\"a\"", SUNDAY);
         fields.insert(CONTENT_TYPE, "Application/Zip; x=y".parse().unwrap());
         let tagged = Validators::of(&fields, Some(5)).unwrap();
+        let recent = Validators::of(&headers("\"a\"", MONDAY), Some(5)).unwrap();
+        fields.insert(CONTENT_ENCODING, "gzip".parse().unwrap());
+        let zipped = Validators::of(&fields, Some(5)).unwrap();
+        let zipped_as_sent = Validators { total: None, ..zipped.clone() };
         let dated = Validators::of(&headers("", SUNDAY), None).unwrap();
         let (tag, date) = ((ETAG, "\"a\""), (LAST_MODIFIED, SUNDAY));
         for (what, one, fields, total, is_proof) in [
@@ -306,6 +338,23 @@ mod tests {
                 None,
                 false,
             ),
+            (
+                "another tag and a date of the same minute",
+                &recent,
+                vec![(ETAG, "\"b\""), (LAST_MODIFIED, MONDAY)],
+                Some(5),
+                false,
+            ),
+            (
+                "the same coding",
+                &zipped_as_sent,
+                vec![tag.clone(), (CONTENT_ENCODING, "gzip")],
+                Some(5),
+                true,
+            ),
+            ("no word of the coding", &zipped, vec![tag.clone()], Some(5), true),
+            ("no word of the coding and its length", &zipped, vec![tag.clone()], None, false),
+            ("the length of what is not coded, perhaps", &zipped_as_sent, vec![tag.clone()], Some(5), false),
             ("the same type", &tagged, vec![tag.clone(), (CONTENT_TYPE, "application/zip")], None, true),
             ("another type", &tagged, vec![tag.clone(), (CONTENT_TYPE, "text/html")], None, false),
             ("a coding", &tagged, vec![tag.clone(), (CONTENT_ENCODING, "gzip")], None, false),
@@ -350,9 +399,12 @@ mod tests {
 
     #[test]
     fn only_written_validators_are_parsed() {
-        for (etag, modified, total) in
-            [("\"a: b\"", SUNDAY, Some(5)), ("\"a\"", "", None), ("", SUNDAY, Some(u64::MAX))]
-        {
+        for (etag, modified, total) in [
+            ("\"a: b\"", SUNDAY, Some(5)),
+            ("\"a\"", MONDAY, Some(5)),
+            ("\"a\"", "", None),
+            ("", SUNDAY, Some(u64::MAX)),
+        ] {
             let validators = Validators::of(&headers(etag, modified), total).unwrap();
             let mut text = Vec::new();
             validators.write(&mut text, None);

@@ -232,6 +232,9 @@ async fn send_chunks<I: Io>(
         let count = match reader.read(&mut data) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                return Err(Error::Timeout(Phase::Total));
+            }
             Err(error) => return Err(Error::body(error)),
         };
         let mut piece = Vec::new();

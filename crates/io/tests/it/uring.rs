@@ -161,6 +161,26 @@ fn a_panic_of_a_job_is_passed_on_after_the_others_have_ended() {
 }
 
 #[test]
+fn waiting_for_ones_turn_is_time_of_the_executor() {
+    const BUSY: Duration = Duration::from_millis(40);
+    let (uring, _) = ring(2);
+    let waited = Cell::default();
+    let waits = async {
+        let io = uring.task();
+        io.yield_now().await;
+        waited.set(io.take_meter());
+    };
+    let computes = async {
+        let begun = Instant::now();
+        while begun.elapsed() < BUSY {}
+        uring.task().yield_now().await;
+    };
+    run_all(&uring, vec![Box::pin(waits), Box::pin(computes)]);
+    let meter = waited.get();
+    assert!(meter.executor >= BUSY && meter.device.is_zero(), "{meter:?}");
+}
+
+#[test]
 #[should_panic(expected = "awaited something other than its operations")]
 fn a_job_that_awaits_something_else_panics() {
     let (uring, _) = ring(1);

@@ -124,7 +124,7 @@ fn plain_hint(error: &Error) -> Option<&'static str> {
         Error::Busy => Some("wait for it, or name another place with -o or -d"),
         Error::InTheWay { .. } => Some("move it away, or name another place with -o or -d"),
         Error::Untrusted { .. } => {
-            Some("try again on another network or after logging in; remove the .haul-part file to start over")
+            Some("try again later, on another network or logged in; remove what is kept of it to start over")
         }
         Error::Unreadable => Some("--identity names a file with the key; --force fetches it again"),
         Error::Exists => Some(

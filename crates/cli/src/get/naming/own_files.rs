@@ -7,37 +7,40 @@ use std::path::{Path, PathBuf};
 
 use super::OutputPlan;
 use crate::args::GetArgs;
+use crate::get::requests::RequestPlan;
+use crate::keys::passphrase;
+use crate::run::environment::Environment;
 
 /// The paths of these files, as the user wrote them.
 #[derive(Debug, Default)]
 pub(in crate::get) struct OwnFiles(Vec<PathBuf>);
 
 impl OwnFiles {
-    pub(in crate::get) fn of(args: &GetArgs) -> Self {
-        let (requests, sealing, network) = (&args.requests, &args.sealing, &args.network);
+    pub(in crate::get) fn of(args: &GetArgs, requests: &RequestPlan, environment: &Environment) -> Self {
+        let (sealing, network) = (&args.sealing, &args.network);
         let single = [
             &args.input,
             &args.failures,
             &args.checksums,
             &args.cacert,
             &args.common.trace,
-            &requests.cookie_jar,
-            &requests.bearer_file,
-            &requests.netrc_file,
+            &args.requests.cookie_jar,
             &network.cert,
             &network.key,
         ];
         let several = sealing.recipients_file.iter().chain(&sealing.identity);
-        Self(single.into_iter().flatten().chain(several).cloned().collect())
+        let named = single.into_iter().flatten().chain(several).map(PathBuf::as_path);
+        let passphrase = environment.variable(passphrase::FILE_VARIABLE).map(Path::new);
+        Self(named.chain(requests.files()).chain(passphrase).map(Path::to_owned).collect())
     }
 
     /// The names of results that would be these files: beneath the directory `dir`, or that of `output`.
     pub(in crate::get) fn names(&self, output: &OutputPlan, dir: &Path) -> Vec<PathBuf> {
-        let mut files = self.0.iter().filter_map(|file| real(file));
+        let mut files = self.0.iter().flat_map(|file| places(file));
         match output {
             OutputPlan::Stdout => Vec::new(),
             OutputPlan::File(path) => {
-                let is_own = real(path).is_some_and(|result| files.any(|file| file == result));
+                let is_own = place(path).is_some_and(|result| files.any(|file| file == result));
                 is_own.then(|| path.clone()).into_iter().collect()
             }
             OutputPlan::Directory => {
@@ -48,8 +51,13 @@ impl OwnFiles {
     }
 }
 
+/// Where the file `path` lies: its name, and the file that a link of this name leads to.
+fn places(path: &Path) -> impl Iterator<Item = PathBuf> {
+    place(path).into_iter().chain(path.canonicalize())
+}
+
 /// `path` beneath the real path of its directory, if that exists.
-fn real(path: &Path) -> Option<PathBuf> {
+fn place(path: &Path) -> Option<PathBuf> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Some(directory.canonicalize().ok()?.join(path.file_name()?))
 }
@@ -64,9 +72,12 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         std::fs::create_dir_all(path("out/deep")).unwrap();
         std::os::unix::fs::symlink(path("out"), path("link")).unwrap();
-        let own = ["out/list", "link/jar", "out/deep/../failed", "out/deep/log", "other", "missing/x"];
+        std::fs::write(path("out/target"), "").unwrap();
+        std::os::unix::fs::symlink("out/target", path("to-target")).unwrap();
+        let own =
+            ["out/list", "link/jar", "out/deep/../failed", "out/deep/log", "other", "missing/x", "to-target"];
         let own = OwnFiles(own.map(path).into());
-        let expected = ["list", "jar", "failed", "deep/log"].map(|name| path("out/./").join(name));
+        let expected = ["list", "jar", "failed", "deep/log", "target"].map(|name| path("out/./").join(name));
         assert_eq!(own.names(&OutputPlan::Directory, &path("out/./")), expected);
         assert!(own.names(&OutputPlan::Directory, &path("nowhere")).is_empty());
         for (output, is_own) in [("out/../other", true), ("link/list", true), ("out/other", false)] {

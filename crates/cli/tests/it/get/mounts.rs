@@ -85,6 +85,34 @@ fn with_everything() {
 }
 
 #[test]
+fn urls_whose_names_a_file_system_merges_share_no_file() {
+    let Some(mount) = Mount::faulty(Faults { ignores_case: true, ..Faults::default() }) else { return };
+    let server = Server::start(|request| {
+        let body = request.path().repeat(100_000);
+        Answer::ranged(request, body.as_bytes(), &format!("{:?}", request.path()))
+    });
+    let urls = ["name", "NAME", "Name"].map(|name| server.url(&format!("/{name}")));
+    for engine in ENGINES {
+        for (index, mode) in
+            [&[][..], &["-c"], &["--sync"], &["--force"], &["--segments", "4"]].into_iter().enumerate()
+        {
+            let work = mount.path().join(format!("{engine}-{index}"));
+            std::fs::create_dir(&work).unwrap();
+            let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(&work);
+            let args = [&["get", "-e", engine], mode].concat();
+            let run = haul.run(args.into_iter().chain(urls.iter().map(String::as_str))).expect_status(1);
+            assert_eq!(run.stderr_text().matches("has the file name").count(), 2, "{}", run.stderr_text());
+            let mut names = haul_testkit::files_below(&work).unwrap();
+            names.retain(|name| name.extension().is_none());
+            assert_eq!(names.len(), 1, "{engine} {mode:?}: {names:?}");
+            let body = std::fs::read_to_string(work.join(&names[0])).unwrap();
+            let is_whole = ["/name", "/NAME", "/Name"].iter().any(|path| body == path.repeat(100_000));
+            assert!(is_whole, "{engine} {mode:?}");
+        }
+    }
+}
+
+#[test]
 fn cookies_that_others_may_read_are_warned_of() {
     let Some(mount) = Mount::faulty(Faults { no_modes: true, ..Faults::default() }) else { return };
     let server = Server::start(|_| Answer::ok("x").header("Set-Cookie", "a=b; Max-Age=1000"));

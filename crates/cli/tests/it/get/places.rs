@@ -190,6 +190,17 @@ fn no_result_takes_the_place_of_a_file_that_the_run_uses() {
             let own = workdir.read("own");
             assert!(own != b"of the server", "{option}");
         }
+        for (option, file, content) in [
+            ("--data", "@own", "a=b"),
+            ("--netrc-file", "own", "machine h login n password p"),
+            ("--bearer-file", "own", "token"),
+        ] {
+            let workdir = Workdir::new();
+            workdir.write("own", content);
+            let run = workdir.run(&["get", "--force", "-e", engine, option, file, &url]).expect_status(1);
+            assert!(run.stderr_text().contains("the run itself uses the file"), "{}", run.stderr_text());
+            assert_eq!(workdir.read("own"), content.as_bytes());
+        }
         let workdir = Workdir::new();
         workdir.write("own", format!("{url}\n"));
         let run = workdir.run(&["get", "--force", "-e", engine, "-i", "own"]).expect_status(1);

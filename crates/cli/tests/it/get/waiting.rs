@@ -1,10 +1,12 @@
 //! Runs that wait: workers that hang are named, and a run without work doesn't wake.
 
 use std::io::Write;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use haul_testkit::{Answer, Gate, Haul, Server, Watched, Workdir, skip};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 #[test]
@@ -94,5 +96,48 @@ fn a_run_that_waits_for_a_line_of_its_list_does_not_wake() {
         drop(list);
         let (status, stderr) = watched.finish();
         assert_eq!(status, 0, "{engine}: {stderr}");
+    }
+}
+
+/// The exit code of a program that ends soon.
+fn code(mut child: Child) -> Option<i32> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            return None;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_body_that_stdin_does_not_give_is_waited_for_no_longer_than_wanted() {
+    let server = Server::start(|_| Answer::ok("x"));
+    let dir = Workdir::new();
+    for engine in ["serial", "threads=2", "uring=1x4"] {
+        let start = |options: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_haul"));
+            command.args(["get", "-q", "-e", engine, "--retries", "0", "--data", "@-", "-o", "x"]);
+            command.args(options).arg(server.url("/x")).env_clear().current_dir(dir.dir());
+            let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+            let held = child.stdin.take();
+            (child, held)
+        };
+        let (late, held) = start(&["--max-time", "0.2"]);
+        assert_eq!(code(late), Some(1), "{engine}");
+        drop(held);
+        let connections = server.connection_count();
+        let (interrupted, _held) = start(&[]);
+        while server.connection_count() == connections {
+            std::thread::yield_now();
+        }
+        kill_process(Pid::from_child(&interrupted), Signal::INT).unwrap();
+        assert_eq!(code(interrupted), Some(130), "{engine}");
+        assert!(dir.names().is_empty(), "{engine}");
     }
 }

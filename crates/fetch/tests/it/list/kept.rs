@@ -11,7 +11,7 @@ use haul_testkit::{Answer, End, Gate, Request, Server, Workdir, seeded_bytes};
 
 use super::outcomes::outcomes;
 
-const BYTES: usize = 400_000;
+pub(super) const BYTES: usize = 400_000;
 pub(super) const CUT: usize = 300_000;
 pub(super) const ENGINES: [&str; 3] = ["serial", "threads=2", "uring=1x4"];
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use haul_fetch::{Config, Destination, FetchTask, HostLimits};
 use haul_io::Publish;
-use haul_testkit::{Answer, End, Server};
+use haul_testkit::{Answer, End, Server, seeded_bytes};
 
-use super::kept::{CUT, Dir, ENGINES, keeping, retrying, server, tagged};
+use super::kept::{BYTES, CUT, Dir, ENGINES, keeping, retrying, server, tagged};
 use super::outcomes::outcomes;
 
 fn quick() -> Config {
@@ -92,6 +92,47 @@ fn a_success_without_the_file_takes_the_place_of_nothing() {
                 let left: &[&str] = if resume { &["x.haul-part", "x.haul-part.from"] } else { &[] };
                 assert_eq!(dir.names(), left, "{what}");
             }
+        }
+    }
+}
+
+/// Two versions of the same length that were written within a second have one date. Their tags differ.
+#[test]
+fn versions_of_one_date_never_meet() {
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let other = || seeded_bytes(12, BYTES);
+    let dated =
+        |answer: Answer, etag| answer.header("ETag", etag).header("Last-Modified", DATE).header("Date", DATE);
+    for engine in ENGINES {
+        for resume in [false, true] {
+            let first = dated(Answer::ok(seeded_bytes(11, BYTES)), "\"1\"");
+            let server = server(first, move |request, _| {
+                let range = format!("bytes {CUT}-{}/{BYTES}", BYTES - 1);
+                let is_part = request.header("range").is_some() && request.header("if-range").is_none();
+                let answer = match is_part {
+                    true => Answer::new(206).header("Content-Range", &range).body(&other()[CUT..]),
+                    false => Answer::ok(other()),
+                };
+                dated(answer, "\"2\"")
+            });
+            let dir = Dir::new();
+            dir.fetch_on(engine, Config { resume, ..retrying() }, &server).unwrap();
+            assert!(dir.file() == Some(other()), "{engine}, {resume}");
+        }
+    }
+}
+
+/// A server that encodes on the way gives what it sends the tag of what it has.
+#[test]
+fn encoded_bytes_are_not_continued_by_others() {
+    for engine in ENGINES {
+        for resume in [false, true] {
+            let first = tagged("\"1\"").header("Content-Encoding", "gzip").chunked(&[100_000]);
+            let plain = || seeded_bytes(12, BYTES);
+            let server = server(first, move |request, _| Answer::ranged(request, &plain(), "\"1\""));
+            let dir = Dir::new();
+            dir.fetch_on(engine, Config { resume, ..retrying() }, &server).unwrap();
+            assert!(dir.file() == Some(plain()), "{engine}, {resume}");
         }
     }
 }
