@@ -104,9 +104,9 @@ impl GetPlan {
         }
         let is_single = transfers.is_single;
         let shard = args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?;
-        let marker = shard
-            .zip(directory)
-            .and_then(|(shard, dir)| MarkerPlan::resolve(args, shard, dir, environment.new_file_mode));
+        let marker = shard.zip(directory).and_then(|(shard, dir)| {
+            MarkerPlan::resolve(args, shard, dir, sealing.is_some(), environment.new_file_mode)
+        });
         let pack = packed::resolve(args, &output, dir, environment)?;
         let pack = pack.map(|pack| pack.of_part(shard.map(Shard::index)));
         Ok(Self {

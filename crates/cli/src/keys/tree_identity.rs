@@ -8,7 +8,6 @@
 //! its grammar ([`haul_seal::protected_file`]), passphrases.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use haul_seal::{
@@ -114,9 +113,5 @@ fn create(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
         Problem::usage(format!("cannot create {}: {}", quoted(path), haul_io::reason(&error)))
     };
     let directory = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).and_then(|()| create_private(path, bytes)).map_err(problem)?;
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| {
-        let _ = std::fs::remove_file(path);
-        problem(error)
-    })
+    std::fs::create_dir_all(directory).and_then(|()| create_private(path, bytes)).map_err(problem)
 }

@@ -138,6 +138,11 @@ impl Naming {
         self.placement.output.as_deref()
     }
 
+    /// Whether two files of trees may have one result: in a mirror, and where lists say what files are called.
+    pub(super) fn may_share_names(&self) -> bool {
+        self.output().is_some() || !self.hidden.is_empty()
+    }
+
     /// The name of the result of an input that is a file; `None` if it lacks the suffix.
     pub(super) fn target_of_file(&self, source: &Path) -> Option<PathBuf> {
         match self.output() {
@@ -170,7 +175,7 @@ impl Naming {
         // On a file system that ignores case, the result of "a" could take the place of a source "A.AGE".
         let looks_sealed = self.output().is_none() && has_suffix_in_other_case(name, suffix);
         let is_sealed = has_suffix(name, suffix);
-        let is_identity = name == TREE_IDENTITY_NAME;
+        let is_identity = is_identity_name(name);
         match self.placement.direction {
             Direction::Seal => is_sealed || is_identity || looks_sealed,
             Direction::Open | Direction::Rekey => !is_sealed || is_identity,

@@ -164,6 +164,41 @@ fn keys_of_a_run_are_no_sources_and_no_results() {
     assert!(place.read("key.txt").unwrap().contains("AGE-SECRET-KEY-1"));
 }
 
+/// Whatever its name is, and also where it is opened in place.
+#[test]
+fn an_identity_of_a_tree_is_opened_only_by_its_own_name() {
+    for engine in ENGINES {
+        let place = Place::new(&["t/data", "letter"]);
+        place.run("seal -q -p --replace t").expect_status(0);
+        place.run("keygen -p -o t/key.age").expect_status(0);
+        place.run("seal -q -p -o t/letter.age letter").expect_status(0);
+        for (name, binary) in [("t/old-identity.age", true), ("t/Haul-Identity.age", false)] {
+            if binary {
+                place.run(&format!("seal -q -p -o {name} key.txt")).expect_status(0);
+            } else {
+                fs::copy(place.path("t/haul-identity.age"), place.path(name)).unwrap();
+            }
+        }
+        for (options, dir) in [("-o opened", "opened"), ("--replace", "t")] {
+            let run = place.run(&format!("open -p -e {engine} {options} t")).expect_status(0);
+            for name in ["key", "old-identity"] {
+                let said = format!("t/{name}.age\" was left alone: an identity that a passphrase protects");
+                assert!(run.stderr_text().contains(&said), "{engine} {name}: {}", run.stderr_text());
+            }
+            for name in ["key", "old-identity", "Haul-Identity", "haul-identity"] {
+                assert!(!place.path(&format!("{dir}/{name}")).exists(), "{engine} {dir} {name}");
+                assert!(place.path(&format!("t/{name}.age")).exists(), "{engine} {dir} {name}");
+            }
+            assert_eq!(place.read(&format!("{dir}/data")).as_deref(), Some("content of t/data"), "{engine}");
+            assert_eq!(place.read(&format!("{dir}/letter")).as_deref(), Some("content of letter"), "{engine}");
+        }
+        for name in ["key", "old-identity"] {
+            place.run(&format!("open -p -e {engine} --replace t/{name}.age")).expect_status(0);
+            assert!(place.read(&format!("t/{name}")).unwrap().contains("AGE-SECRET-KEY-1"), "{engine}");
+        }
+    }
+}
+
 #[test]
 fn a_result_takes_the_place_of_no_source_and_of_no_other_result() {
     for (engine, replace) in ENGINES.iter().flat_map(|engine| [(engine, ""), (engine, "--replace")]) {
