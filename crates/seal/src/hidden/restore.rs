@@ -43,25 +43,61 @@ impl HiddenNames {
         identities: &[Identity],
         options: &StreamOptions,
     ) -> io::Result<Self> {
-        let mut found = Self::default();
+        let suffix = suffix.to_str().unwrap_or_default();
+        Ok(Self::scan(directory, &Keys { identities, options, suffix })?.0)
+    }
+
+    /// The names of each directory in and below `root` that has lists.
+    pub(crate) fn below(
+        root: &Path,
+        suffix: &OsStr,
+        identities: &[Identity],
+        options: &StreamOptions,
+    ) -> io::Result<Vec<(PathBuf, Self)>> {
         let suffix = suffix.to_str().unwrap_or_default();
         let keys = Keys { identities, options, suffix };
+        let (mut found, mut pending) = (Vec::new(), vec![root.to_owned()]);
+        while let Some(directory) = pending.pop() {
+            let (names, directories) = match Self::scan(&directory, &keys) {
+                // The walk reports a directory that can't be read.
+                Err(_) if directory != root && directory.read_dir().is_err() => continue,
+                scanned => scanned?,
+            };
+            pending.extend(directories);
+            if !names.is_empty() {
+                found.push((directory, names));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The names in `directory`, and the directories in it.
+    fn scan(directory: &Path, keys: &Keys<'_>) -> io::Result<(Self, Vec<PathBuf>)> {
+        let (mut found, mut directories) = (Self::default(), Vec::new());
         for entry in std::fs::read_dir(directory)? {
-            let name = entry?.file_name();
+            let entry = entry?;
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                directories.push(entry.path());
+                continue;
+            }
+            let name = entry.file_name();
             let Some(text) = name.to_str() else { continue };
-            let is_list = text.strip_suffix(suffix).is_some_and(is_list_name);
+            let is_list = text.strip_suffix(keys.suffix).is_some_and(is_list_name);
             let is_journal = text.strip_suffix(SUFFIX).is_some_and(is_list_name);
             if !is_list && !is_journal {
                 continue;
             }
             let Some(file) = open_regular(&directory.join(&name))? else { continue };
             let entries = if is_list { keys.read_list(file)? } else { keys.read_journal(file)? };
-            if let Some(Entries { names, is_of_others: false }) = entries {
+            if let Some(Entries { names, is_of_others: false, is_damaged }) = entries {
                 found.names.extend(names);
-                found.lists.insert(name);
+                // One that is damaged is opened as a file, which tells the user.
+                if !is_damaged {
+                    found.lists.insert(name);
+                }
             }
         }
-        Ok(found)
+        Ok((found, directories))
     }
 
     /// Whether there are no names.
@@ -94,15 +130,20 @@ impl Keys<'_> {
         let Some(opened) = unless_closed(SealedFile::open_with(file, self.identities, self.options))? else {
             return Ok(None);
         };
-        let mut lines = BufReader::new(opened);
-        if read_line(&mut lines)?.as_deref() != Some(TITLE.as_bytes()) {
-            return Ok(None);
+        let (mut lines, mut entries) = (BufReader::new(opened), Entries::default());
+        match read_line(&mut lines) {
+            Ok(line) if line.as_deref() == Some(TITLE.as_bytes()) => {}
+            Err(error) if !is_damage(&error) => return Err(error),
+            _ => return Ok(None),
         }
-        let mut entries = Entries::default();
-        while let Some(line) = read_line(&mut lines)? {
-            entries.add(&line, self.suffix);
+        loop {
+            match read_line(&mut lines) {
+                Ok(Some(line)) => entries.add(&line, self.suffix),
+                Ok(None) => return Ok(Some(entries)),
+                Err(error) if is_damage(&error) => return Ok(Some(Entries { is_damaged: true, ..entries })),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Some(entries))
     }
 
     /// As [`read_list`](Self::read_list), of a journal.
@@ -133,6 +174,11 @@ fn unless_closed<T>(opened: Result<T, Error>) -> io::Result<Option<T>> {
     }
 }
 
+/// Whether `error` says that a sealed file is damaged.
+fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
 /// The entries of a list.
 #[derive(Default)]
 struct Entries {
@@ -140,6 +186,8 @@ struct Entries {
     names: Vec<(OsString, PathBuf)>,
     /// Whether it has one of a file that doesn't hide its name.
     is_of_others: bool,
+    /// Whether entries may be missing, as the list is damaged.
+    is_damaged: bool,
 }
 
 impl Entries {

@@ -78,16 +78,16 @@ impl Walk {
         Self { has_results: false, ..self }
     }
 
-    /// Gives files back the names that were hidden, as the lists in the inputs say that one of `identities` opens, with
-    /// the plugins of `options` if no other fits.
+    /// Gives files back the names that were hidden, as the lists in the inputs and below them say that one of
+    /// `identities` opens, with the plugins of `options` if no other fits. Reads the names in all directories.
     ///
     /// # Errors
-    /// If an input or a list in it can't be read, or a plugin fails.
+    /// If an input or a list can't be read, or a plugin fails.
     pub fn restoring(mut self, identities: &[Identity], options: &StreamOptions) -> io::Result<Self> {
+        let suffix = self.naming.suffix().to_owned();
         for root in self.inputs.as_slice().iter().filter(|input| input.is_dir()) {
-            let names = HiddenNames::read(root, self.naming.suffix(), identities, options)?;
-            if !names.is_empty() {
-                self.naming.restore(root.clone(), names);
+            for (directory, names) in HiddenNames::below(root, &suffix, identities, options)? {
+                self.naming.restore(directory, names);
             }
         }
         Ok(self)
@@ -293,7 +293,7 @@ impl Walk {
         if self.secrets.contains(&entry.path, &entry.stat) {
             return Some(Task::Skip { source: entry.path, reason: SkipReason::Secret });
         }
-        if self.naming.is_list_of_names(tree.root(), &entry.path) {
+        if self.naming.is_list_of_names(&entry.path) {
             return None;
         }
         if self.naming.leaves_out(name) {

@@ -169,6 +169,37 @@ fn files_that_lists_call_the_same_share_no_result() {
     }
 }
 
+/// In a tree, too, and as far as a list is intact.
+#[test]
+fn names_below_the_input_come_back_and_a_damaged_list_is_told() {
+    let server = Server::start(|request| Answer::ok(request.path().to_owned()));
+    let (workdir, recipient) = workdir();
+    let list = |range: std::ops::Range<u32>| -> String {
+        let padding = "x".repeat(200);
+        range.map(|number| server.url(&format!("/{number}?{padding}")) + "\n").collect()
+    };
+    for (dir, range) in [("t/one", 0..3), ("t/deep/two", 3..403)] {
+        workdir.write("urls", list(range));
+        let get = ["get", "--name", "hidden", "-r", &recipient, "-i", "urls", "-d", dir];
+        workdir.run(&get).expect_status(0);
+    }
+    let opened = |status: i32| {
+        let run = workdir.run(&["open", "-i", "key", "t", "-o", "plain"]).expect_status(status);
+        let names = workdir.names().into_iter().filter(|name| name.starts_with("plain/"));
+        let named = names.filter(|name| name.contains("127.0.0.1")).count();
+        std::fs::remove_dir_all(workdir.path("plain")).unwrap();
+        (run, named)
+    };
+    assert_eq!(opened(0).1, 403);
+    workdir.change("t/deep/two/names.age", |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
+    let (run, named) = opened(4);
+    assert!(run.stderr_text().contains("names.age"), "{}", run.stderr_text());
+    assert!((4..403).contains(&named), "{named}");
+}
+
 #[test]
 fn hidden_names_need_a_recipient_and_new_files() {
     let (workdir, recipient) = workdir();
