@@ -97,10 +97,10 @@ impl Command {
             Self::Fleet(args) => args.secrets(),
             Self::Seal(args) => {
                 let texts = args.recipient.iter().map(String::as_str);
-                let paths = [&args.recipients_file, &args.identity, &args.files.paths];
+                let paths = [&args.recipients_file, &args.identity, &args.paths];
                 misplaced_keys(texts.chain(texts_of(&paths)))
             }
-            Self::Open(args) => misplaced_keys(texts_of(&[&args.identity, &args.files.paths])),
+            Self::Open(args) => misplaced_keys(texts_of(&[&args.identity, &args.paths])),
             Self::Verify(args) => misplaced_keys(texts_of(&[&args.identity, &args.paths])),
             Self::Cat(args) => misplaced_keys(texts_of(&[&args.identity, &args.paths])),
             Self::Rekey(args) => {

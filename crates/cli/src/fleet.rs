@@ -7,6 +7,7 @@ mod address;
 pub(crate) mod args;
 mod create;
 mod durable;
+pub(crate) mod files;
 pub(crate) mod limits;
 pub(crate) mod lines;
 mod messages;
@@ -24,7 +25,7 @@ use crate::run::environment::Environment;
 pub(crate) fn run(args: &FleetArgs, environment: &Environment, voice: &Voice) -> Result<Exit, Problem> {
     let at = |address: &str| connect(address, environment);
     match &args.command {
-        FleetCommand::Create(args) => create::run(args, at(&args.target.address)?, voice),
+        FleetCommand::Create(args) => create::run(args, at(&args.target.address)?, environment, voice),
         FleetCommand::Status(args) => show::status(args, at(&args.target.address)?, voice),
         FleetCommand::Report(args) => show::report(args, at(&args.target.address)?, voice),
         FleetCommand::Failed(args) => show::failed(at(&args.address)?, voice),

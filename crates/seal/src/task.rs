@@ -14,11 +14,12 @@ mod pair;
 mod plugin_key;
 mod source_file;
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use haul_engine::{Step, wire};
-use haul_io::{Blocking, Cancel, Io, Shortfalls, Stat, run_ready};
+use haul_io::{Blocking, Cancel, Io, Location, Shortfalls, Stat, run_ready};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{During, Error, WalkError};
@@ -115,6 +116,23 @@ impl Task {
     /// Transforms `source` into `target`.
     pub fn file(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Self {
         Self::File { source: source.into(), target: target.into(), found: None, plugin_key: None }
+    }
+
+    /// Transforms `source`, which must be the file that it is now, into `target`. No link is followed beneath the first
+    /// `root_bytes` bytes of the result's name.
+    ///
+    /// # Errors
+    /// If there is no such source.
+    pub fn file_beneath(source: PathBuf, target: PathBuf, root_bytes: usize) -> io::Result<Self> {
+        let is_link = source.symlink_metadata()?.is_symlink();
+        let found = FoundFile {
+            source_root_bytes: Location::named(&source).root_bytes(),
+            target_root_bytes: root_bytes,
+            is_link,
+            is_named: false,
+            stat: rustix::fs::stat(&source)?.into(),
+        };
+        Ok(Self::File { source, target, found: Some(found), plugin_key: None })
     }
 
     /// Reads `source`, for a job that writes no result.

@@ -30,7 +30,7 @@ pub use program::fresh_project::{FreshProject, check_program_lines};
 pub use program::golden::check_golden;
 pub use program::haul::{Haul, Run, Running};
 pub use program::limits::{Limits, deny_from_now_on, denying};
-pub use program::peer::{is_root, peer, skip};
+pub use program::peer::{is_root, peer, python_beside, skip};
 pub use program::plugin::PluginFolder;
 pub use program::terminal::Terminal;
 pub use program::watched::Watched;

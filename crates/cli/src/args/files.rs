@@ -52,9 +52,6 @@ pub(crate) enum SymlinksArg {
 /// Options that `seal` and `open` share.
 #[derive(clap::Args)]
 pub(crate) struct FileArgs {
-    /// Files and directories; - is stdin
-    #[arg(value_name = "PATH", required = true)]
-    pub(crate) paths: Vec<PathBuf>,
     /// The result of a single input (- for stdout), or the directory for the results of a tree or of several inputs
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
@@ -102,6 +99,9 @@ pub(crate) enum DurableArg {
 /// `haul seal`.
 #[derive(clap::Args)]
 pub(crate) struct SealArgs {
+    /// Files and directories; - is stdin
+    #[arg(value_name = "PATH", required_unless_present = "fleet")]
+    pub(crate) paths: Vec<PathBuf>,
     /// A recipient: age1…, age1pq1…, an SSH public key, or a plugin's age1name1…; repeatable
     #[arg(short, long, value_name = "R")]
     pub(crate) recipient: Vec<String>,
@@ -124,6 +124,15 @@ pub(crate) struct SealArgs {
     /// Results of files that are gone stay.
     #[arg(long, conflicts_with_all = ["force", "replace"])]
     pub(crate) update: bool,
+    /// Be a node of a fleet: seal the files of a run redis://HOST/RUN into -o, a directory or bucket that all nodes
+    /// share. "haul fleet create --files" has made the run
+    ///
+    /// A result is named after its whole line. What is sealed already, and unchanged since, is skipped; nothing is
+    /// replaced.
+    #[arg(long, value_name = "REDIS_URL", conflicts_with_all = [
+        "paths", "update", "force", "replace", "pack", "include", "exclude", "passphrase", "passphrase_fd", "durable",
+    ])]
+    pub(crate) fleet: Option<String>,
     #[command(flatten)]
     pub(crate) packing: PackArgs,
     #[command(flatten)]
@@ -135,6 +144,9 @@ pub(crate) struct SealArgs {
 /// `haul open`.
 #[derive(clap::Args)]
 pub(crate) struct OpenArgs {
+    /// Files and directories; - is stdin
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
     /// A file of identities, or an SSH private key; repeatable. haul asks for its passphrase if it has one
     #[arg(short, long, value_name = "FILE")]
     pub(crate) identity: Vec<PathBuf>,

@@ -40,8 +40,8 @@ pub(crate) struct OpenPlan {
 impl OpenPlan {
     pub(crate) fn resolve(args: &OpenArgs, environment: &Environment) -> Result<Self, Problem> {
         let identities = IdentitySources::resolve(&args.identity, &args.files.secret, environment);
-        let mut files =
-            FilesPlan::resolve(&args.files, &args.common, Direction::Open, &args.identity, environment)?;
+        let given = Given { paths: &args.paths, key_files: &args.identity, common: &args.common };
+        let mut files = FilesPlan::resolve(&args.files, given, Direction::Open, environment)?;
         files.options.sparse = args.sparse;
         if args.range.is_some() && args.files.output.is_none() {
             // Only stdin goes to stdout without being told to.
@@ -188,7 +188,7 @@ impl Plan for OpenPlan {
 /// # Errors
 /// If a member can't be read alone from these inputs.
 fn check_only(args: &OpenArgs) -> Result<(), Problem> {
-    match args.files.paths.as_slice() {
+    match args.paths.as_slice() {
         [shard] if !is_dash(shard) => Ok(()),
         _ => Err(Problem::usage("--only reads from one shard, which is a file or an object")
             .hint("the index of a shard is at its end, so that a pipe can't be read so")),

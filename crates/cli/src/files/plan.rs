@@ -17,7 +17,7 @@ use crate::report::exit::Problem;
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
-use crate::stores::objects::is_prefix;
+use crate::stores::objects::{is_object, is_prefix};
 
 /// The inputs and results of `haul seal` or `haul open`.
 #[derive(Debug)]
@@ -33,6 +33,14 @@ pub(super) struct FilesPlan {
     stdout_is_terminal: bool,
 }
 
+/// What a command is given besides the options that `seal` and `open` share.
+pub(super) struct Given<'a> {
+    pub(super) paths: &'a [PathBuf],
+    /// The files of recipients and identities.
+    pub(super) key_files: &'a [PathBuf],
+    pub(super) common: &'a CommonArgs,
+}
+
 /// What a command works on.
 pub(super) enum Target {
     Stream(Endpoints),
@@ -42,20 +50,18 @@ pub(super) enum Target {
 }
 
 impl FilesPlan {
-    /// `key_files` are the files of recipients and identities.
-    ///
     /// # Errors
     /// If options or names contradict each other.
     pub(super) fn resolve(
         args: &FileArgs,
-        common: &CommonArgs,
+        given: Given<'_>,
         direction: Direction,
-        key_files: &[PathBuf],
         environment: &Environment,
     ) -> Result<Self, Problem> {
+        let Given { paths, key_files, common } = given;
         let run = RunOptions::resolve(common, environment);
         let operands = Operands {
-            inputs: args.paths.clone(),
+            inputs: paths.to_vec(),
             output: args.output.clone(),
             replace: args.replace,
             passphrase_from_stdin: args.secret.passphrase_fd == Some(0),
@@ -93,7 +99,8 @@ impl FilesPlan {
         if let [input] = self.operands.inputs.as_slice()
             && is_prefix(input)
         {
-            stored::check(self.options, self.replace)?;
+            let is_result_object = output.is_some_and(is_object);
+            stored::check(FileOptions { update: self.options.update && !is_result_object, ..self.options }, self.replace)?;
             let listed = Listed::new(input, &self.placement, self.options)?.filtered(&self.filter);
             return Ok(Target::Stored(StoredFiles {
                 sources: Sources::Objects(listed),
@@ -101,7 +108,7 @@ impl FilesPlan {
             }));
         }
         if let Some(output) = output.filter(|output| is_prefix(output)) {
-            stored::check(self.options, self.replace)?;
+            stored::check(FileOptions { update: false, ..self.options }, self.replace)?;
             let placement = Placement { output: Some(output.join("")), ..self.placement.clone() };
             let walk = walk(&self.operands.inputs, &placement, &self.filter)?.sparing(secret_files);
             let walk = walk.publishing_elsewhere().map_err(|error| Problem::usage(error.to_string()))?;

@@ -4,18 +4,20 @@
 //! Does not own: inputs and results ([`super::plan`]), recipients ([`crate::keys::recipients`]), the job.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use haul_io::Existing;
 use haul_seal::{Direction, Recipient, Replacing, SealJob, StreamOptions, Walk, seal_stream};
 
-use super::endpoints::Endpoints;
+use super::endpoints::{Endpoints, is_dash, is_descriptor};
 use super::packed;
-use super::plan::{FilesPlan, Target};
-use super::stored::{Moving, Sealing};
+use super::plan::{FilesPlan, Given, Target};
+use super::stored::{Moving, Sealing, Sources, StoredFiles};
 use super::stream::Stream;
 use super::tasks::{self, TaskContext};
 use crate::args::SealArgs;
+use crate::fleet::NodePlan;
+use crate::fleet::files::{FleetFiles, Results};
 use crate::keys::plugins::PluginPath;
 use crate::keys::recipients::RecipientSources;
 use crate::keys::tree_identity;
@@ -26,6 +28,7 @@ use crate::report::voice::Voice;
 use crate::run::environment::Environment;
 use crate::run::plan::Plan;
 use crate::run::random::system_random;
+use crate::stores::objects::{is_object, is_prefix};
 
 /// What `haul seal` is to do.
 #[derive(Debug)]
@@ -36,13 +39,20 @@ pub(crate) struct SealPlan {
     armor: bool,
     /// How results are packed, if they are.
     pack: Option<PackPlan>,
+    /// The run of a fleet whose files are sealed instead.
+    fleet: Option<NodePlan>,
 }
 
 impl SealPlan {
     pub(crate) fn resolve(args: &SealArgs, environment: &Environment) -> Result<Self, Problem> {
         let key_files = [args.recipients_file.as_slice(), &args.identity].concat();
-        let mut files =
-            FilesPlan::resolve(&args.files, &args.common, Direction::Seal, &key_files, environment)?;
+        let given = Given { paths: &args.paths, key_files: &key_files, common: &args.common };
+        let mut files = FilesPlan::resolve(&args.files, given, Direction::Seal, environment)?;
+        let fleet = args.fleet.as_ref().map(|run| NodePlan::resolve(run, environment)).transpose()?;
+        if fleet.is_some() {
+            check_output(files.operands.output.as_deref())?;
+            files.options.update = true;
+        }
         if args.update {
             files.options.update = true;
             files.options.existing = Existing::Replace;
@@ -50,6 +60,7 @@ impl SealPlan {
         let pack = packed::resolve(args, &files, environment)?;
         Ok(Self {
             pack,
+            fleet,
             files,
             recipients: RecipientSources::resolve(args, environment)?,
             plugins: PluginPath::resolve(environment),
@@ -121,6 +132,47 @@ impl SealPlan {
     }
 }
 
+impl SealPlan {
+    /// Seals the files of a fleet's run.
+    fn run_node(&self, node: NodePlan, voice: &Voice) -> Result<Exit, Problem> {
+        let moving = self.moving(voice)?;
+        let recipients = self.recipients.read(&BTreeSet::new(), &moving.plugins, voice)?;
+        haul_seal::check_recipients(&recipients).map_err(|error| Problem::usage(error.to_string()))?;
+        let results = Results {
+            output: self.files.operands.output.clone().unwrap_or_default(),
+            suffix: self.files.placement.suffix.clone(),
+            secrets: self.recipients.secret_files(),
+        };
+        let files = FleetFiles::join(node, results, voice)?;
+        if files.has_objects() {
+            let stored = StoredFiles { sources: Sources::Node(files), options: self.files.options };
+            return stored.run(Sealing { recipients, armored: self.armor }, &moving);
+        }
+        let job = SealJob::new(recipients, self.files.options);
+        let job = job.map_err(|error| Problem::usage(error.to_string()))?.armored(self.armor);
+        let context = TaskContext {
+            key_request: job.key_request(&mut system_random()),
+            plugins: moving.plugins,
+            options: &self.files.run,
+            voice,
+        };
+        let exit = context.run_telling(&job, files.clone(), |settled| files.tell(&job, settled))?;
+        Ok(files.leave(exit))
+    }
+}
+
+/// # Errors
+/// If `output` can't hold the results of a fleet.
+fn check_output(output: Option<&Path>) -> Result<(), Problem> {
+    let problem = match output {
+        None => "the results of a fleet need a directory or bucket",
+        Some(path) if is_dash(path) || is_descriptor(path) => "a fleet has many results, not one stream",
+        Some(path) if is_object(path) && !is_prefix(path) => "a fleet has many results, not one object",
+        Some(_) => return Ok(()),
+    };
+    Err(Problem::usage(problem).hint("name a directory, or s3://BUCKET/PREFIX/, with -o"))
+}
+
 /// Keeps the members of shards apart.
 fn apart(walk: Walk) -> Result<Walk, Problem> {
     walk.publishing_elsewhere().map_err(|error| Problem::usage(error.to_string()))
@@ -128,6 +180,10 @@ fn apart(walk: Walk) -> Result<Walk, Problem> {
 
 impl Plan for SealPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
+        if self.fleet.is_some() {
+            return Err(Problem::usage("--dry-run would take slices from other nodes")
+                .hint("see haul fleet status"));
+        }
         match self.files.target(&self.recipients.secret_files())? {
             Target::Stream(endpoints) => Ok(self.prepare_stream(endpoints, voice)?.0.print()),
             Target::Stored(stored) => stored.print::<Sealing>(&self.moving(voice)?),
@@ -140,7 +196,10 @@ impl Plan for SealPlan {
         }
     }
 
-    fn run(self, voice: &Voice) -> Result<Exit, Problem> {
+    fn run(mut self, voice: &Voice) -> Result<Exit, Problem> {
+        if let Some(node) = self.fleet.take() {
+            return self.run_node(node, voice);
+        }
         if let (Some(_), Some(output)) = (&self.pack, &self.files.operands.output) {
             packed::make_directory(output)?;
         }

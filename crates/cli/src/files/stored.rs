@@ -13,7 +13,7 @@ use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 
-use haul_engine::{Engine, Source};
+use haul_engine::{Engine, Settled, Source};
 use haul_io::{Cancel, Existing};
 use haul_seal::{FileOptions, Plugins, Tally, Task, Walk};
 use haul_store::{Bucket, Store};
@@ -23,6 +23,7 @@ pub(super) use self::job::{Action, Opening, Rekeying, Sealing, Verifying};
 pub(super) use self::listed::Listed;
 use self::listed::problem;
 use super::tasks::{print, say_left_out, say_unmatched};
+use crate::fleet::files::FleetFiles;
 use crate::report::describe::Reportable;
 use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
@@ -34,15 +35,14 @@ use crate::run::reporting::RunContext;
 use crate::stores::objects::{address, is_object, is_prefix};
 use crate::stores::uploads::{check_replacing, ignores_conditions};
 
-/// Threads that move streams by default. Most of them wait for the store.
-const THREADS: usize = 16;
-
 /// Where the sources come from.
 pub(super) enum Sources {
     Files(Box<Walk>),
     Objects(Listed),
     /// One object.
     Object(Box<Task>),
+    /// The lines of a fleet's node.
+    Node(FleetFiles),
 }
 
 /// Files of which the sources or the results are objects.
@@ -78,11 +78,7 @@ fn choose_engine(run: &RunOptions) -> Result<EngineChoice, Problem> {
         Some(engine @ (Engine::Serial | Engine::Threads(_))) => Ok(EngineChoice::as_asked(engine)),
         Some(other) => Err(Problem::usage(format!("the engine {other} can't move objects"))
             .hint("objects are moved by auto, serial and threads=N")),
-        None => {
-            let threads = run.report.cores.max(THREADS.try_into().unwrap_or(run.report.cores));
-            let reason = "auto: objects of a store, which mostly wait".to_owned();
-            Ok(EngineChoice { engine: Engine::Threads(threads), reason })
-        }
+        None => Ok(EngineChoice::waiting("auto: objects of a store, which mostly wait", run.report.cores)),
     }
 }
 
@@ -113,6 +109,7 @@ impl StoredFiles {
                 Ok(exit)
             }
             Sources::Object(task) => Ok(print::<StoredJob<A>>(iter::once(*task), &one(), moving.run, voice)),
+            Sources::Node(_) => unreachable!("a node has no dry run"),
         }
     }
 
@@ -123,7 +120,7 @@ impl StoredFiles {
         let store = moving.run.stores.store(&cancel);
         let store = store.map_err(|error| match &self.sources {
             Sources::Objects(listed) => listed.problem(&error),
-            Sources::Files(_) => problem("write to", moving.output.unwrap_or(Path::new("s3://")), &error),
+            Sources::Files(_) | Sources::Node(_) => problem("write to", moving.output.unwrap_or(Path::new("s3://")), &error),
             Sources::Object(task) => problem("read", task.source(), &error),
         })?;
         self.check_conditions::<A>(&store, moving)?;
@@ -135,14 +132,23 @@ impl StoredFiles {
         let (exit, filter) = match sources {
             Sources::Objects(listed) => {
                 let (tally, filter) = (listed.tally(), listed.filter());
-                (moving.run_tasks(&job, &choice, cancel, listed.in_store(&store), &tally)?, filter)
+                let exit = moving.run_tasks(&job, &choice, cancel, listed.in_store(&store), |_| {})?;
+                say_left_out(StoredJob::<A>::VERB, &tally, moving.voice);
+                (exit, filter)
             }
             Sources::Files(walk) => {
                 let (tally, filter) = (walk.tally(), walk.tree_filter().clone());
-                (moving.run_tasks(&job, &choice, cancel, *walk, &tally)?, filter)
+                let exit = moving.run_tasks(&job, &choice, cancel, *walk, |_| {})?;
+                say_left_out(StoredJob::<A>::VERB, &tally, moving.voice);
+                (exit, filter)
             }
             Sources::Object(task) => {
-                return moving.run_tasks(&job, &choice, cancel, iter::once(*task), &one());
+                return moving.run_tasks(&job, &choice, cancel, iter::once(*task), |_| {});
+            }
+            Sources::Node(files) => {
+                let tell = |settled: &Settled<StoredJob<A>>| files.tell(&job, settled);
+                let exit = moving.run_tasks(&job, &choice, cancel, files.clone(), tell)?;
+                return Ok(files.leave(exit));
             }
         };
         if exit != Exit::Interrupted && !(moving.run.report.fail_fast && exit != Exit::Success) {
@@ -175,12 +181,10 @@ impl Moving<'_> {
         choice: &EngineChoice,
         cancel: Cancel,
         tasks: impl Source<Task> + 'static,
-        tally: &Tally,
+        on_settled: impl FnMut(&Settled<StoredJob<A>>),
     ) -> Result<Exit, Problem> {
         let (options, voice, progress) = (self.run, self.voice, Progress::start());
         let context = RunContext { choice, options, progress, voice, cancel };
-        let exit = context.run_reporting(job, tasks, |_| {}, |_| {}, |_, _| Rest::default())?;
-        say_left_out(StoredJob::<A>::VERB, tally, voice);
-        Ok(exit)
+        context.run_reporting(job, tasks, on_settled, |_| {}, |_, _| Rest::default())
     }
 }

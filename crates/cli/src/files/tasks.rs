@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use haul_engine::Source;
+use haul_engine::{Settled, Source};
 use haul_io::{Blocking, Cancel, Durability};
 use haul_seal::{FileOptions, Filter, KeyRequest, KeySource, Plugins, SealJob, Tally, Task, Walk};
 
@@ -60,12 +60,26 @@ impl TaskContext<'_> {
         durable: bool,
     ) -> Result<Exit, Problem> {
         match self.options.engine {
-            Some(engine) => self.run_on(&EngineChoice::as_asked(engine), job, tasks),
+            Some(engine) => self.run_on(&EngineChoice::as_asked(engine), job, tasks, |_| {}),
             None => {
                 let (choice, tasks) = probe::choose(tasks, durable, self.options.report.cores);
-                self.run_on(&choice, job, tasks)
+                self.run_on(&choice, job, tasks, |_| {})
             }
         }
+    }
+
+    /// Runs `job` over `tasks`, which come from elsewhere one by one, and calls `on_settled` with each that ended.
+    pub(super) fn run_telling<J: Reportable<Task = Task>>(
+        self,
+        job: &J,
+        tasks: impl Source<Task> + 'static,
+        on_settled: impl FnMut(&Settled<J>),
+    ) -> Result<Exit, Problem> {
+        let choice = match self.options.engine {
+            Some(engine) => EngineChoice::as_asked(engine),
+            None => EngineChoice::waiting("auto: files that several nodes share", self.options.report.cores),
+        };
+        self.run_on(&choice, job, tasks, on_settled)
     }
 
     fn run_on<J: Reportable<Task = Task>>(
@@ -73,13 +87,14 @@ impl TaskContext<'_> {
         choice: &EngineChoice,
         job: &J,
         tasks: impl Source<Task> + 'static,
+        on_settled: impl FnMut(&Settled<J>),
     ) -> Result<Exit, Problem> {
         let source = KeySource::new(tasks, self.key_request, self.plugins)?;
         let (options, voice, progress) = (self.options, self.voice, Progress::start());
         RunContext { choice, options, progress, voice, cancel: Cancel::new()? }.run_reporting(
             job,
             source,
-            |_| {},
+            on_settled,
             |_| {},
             |_, _| Rest::default(),
         )

@@ -52,6 +52,9 @@ pub(crate) struct FleetCreateArgs {
     /// The list, with a URL or a JSON object on each line (- for stdin)
     #[arg(short, long, value_name = "FILE")]
     pub(crate) input: PathBuf,
+    /// The lines name files to be sealed, or objects; -i s3://BUCKET/PREFIX/ lists all of a prefix
+    #[arg(long)]
+    pub(crate) files: bool,
     /// Lines in a slice
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) slice: u32,

@@ -1,7 +1,7 @@
-//! The lines that a node fetches: those of its slices, one by one.
+//! The lines that a node works on: those of its slices, one by one.
 //!
 //! Owns: joining a run and leaving it, when a line may start, handing finished slices on.
-//! Does not own: the tasks that lines become ([`crate::get`]), the contract ([`haul_fleet`]).
+//! Does not own: the tasks that lines become ([`crate::get`], [`super::files`]), the contract ([`haul_fleet`]).
 
 use std::io;
 use std::path::PathBuf;
@@ -18,7 +18,6 @@ use super::durable::Durable;
 use super::limits::{FleetLimits, FleetShares};
 use super::messages::Messages;
 use super::slices::{LineEnd, NextLine, Slices, Taken};
-use crate::lists::list::{Line, Lines};
 use crate::report::exit::Problem;
 use crate::report::voice::Voice;
 
@@ -52,7 +51,7 @@ struct State {
 
 /// A line, and what it is known by when its task ends.
 pub(crate) struct FleetLine {
-    pub(crate) line: Line,
+    pub(crate) line: String,
     pub(crate) key: Box<str>,
     /// Whether this node may have begun it before.
     pub(crate) is_repeated: bool,
@@ -95,7 +94,7 @@ impl FleetNode {
         &self.0.shares
     }
 
-    /// The next line that may be fetched now.
+    /// The next line that may be worked on now.
     pub(crate) fn next(&self) -> Next<FleetLine> {
         let mut state = self.lock();
         self.look(&mut state);
@@ -116,11 +115,7 @@ impl FleetNode {
         self.0.node.want(state.wanted());
         let Some(NextLine { taken, line, is_repeated }) = next else { return Next::Later };
         let key = format!("{} {}\n{line}", taken.id, taken.number).into();
-        // Only lines that can be used are in slices.
-        match Lines::new(line.as_bytes()).next() {
-            Some(line) => Next::Task(FleetLine { line, key, is_repeated }),
-            None => Next::Later,
-        }
+        Next::Task(FleetLine { line, key, is_repeated })
     }
 
     pub(crate) fn set_waker(&self, waker: Waker) {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::address::Target;
 use super::args::{FleetCancelArgs, FleetShowArgs};
+use super::files::LINES;
 use super::messages::number;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::Lines;
@@ -36,7 +37,15 @@ pub(super) fn status(args: &FleetShowArgs, mut target: Target, voice: &Voice) ->
     ));
     voice.data(totals(&status));
     let settings = status.settings();
-    voice.data(format!("lease {:?}, {} deliveries", settings.lease, settings.deliveries_max));
+    let rate = settings.rate.map(|rate| format!(", {rate} requests a second to one host"));
+    let per_host = settings.per_host.map(|count| format!(", {} from one host", counted(count.into(), "transfer", "transfers")));
+    voice.data(format!(
+        "lease {:?}, {} deliveries{}{}",
+        settings.lease,
+        settings.deliveries_max,
+        rate.unwrap_or_default(),
+        per_host.unwrap_or_default()
+    ));
     for (node, silent) in status.nodes.iter().filter(|(_, silent)| *silent < SILENCE_MAX) {
         let name = name_of(node);
         let work: Vec<_> = status.holders.iter().filter(|(_, holder)| holder == name).collect();
@@ -63,11 +72,17 @@ pub(super) fn report(args: &FleetShowArgs, mut target: Target, voice: &Voice) ->
     Ok(if is_complete { Exit::Success } else { Exit::Failed })
 }
 
-/// Prints failures as a list. Logins of URLs are left out, as in every list that is written.
+/// Prints failures as a list. Logins of URLs are left out, as in every list that is written; names of files are printed
+/// as they are.
 pub(super) fn failed(mut target: Target, voice: &Voice) -> Result<Exit, Problem> {
+    let status = target.run.status().map_err(|error| target.problem(&error))?;
+    let names_files = status.members.contains_key(LINES);
     let mut is_read = true;
     let mut print = |line: &str, reason: &str| {
-        let line = Lines::new(line.as_bytes()).next().map_or_else(|| line.into(), |line| to_list_line(&line));
+        let line = match Lines::new(line.as_bytes()).next() {
+            Some(url) if !names_files => to_list_line(&url),
+            _ => line.into(),
+        };
         is_read = is_read && voice.data(format!("# {}\n{line}", harmless(reason)));
     };
     let mut reasons = std::collections::HashMap::new();

@@ -18,7 +18,7 @@ use haul_fetch::{Destination, FetchJob, FetchTask};
 use super::naming::Naming;
 use super::share::shard::Shard;
 use crate::fleet::lines::{FleetLine, FleetNode};
-use crate::lists::list::Item;
+use crate::lists::list::{Item, Lines};
 use crate::lists::reader::List;
 use crate::report::describe::Reportable;
 use crate::report::dry_run::DryRun;
@@ -43,6 +43,8 @@ impl Source<FetchTask> for Urls {
         if let Some(fleet) = &self.fleet {
             return match fleet.next() {
                 Next::Task(FleetLine { line, key, is_repeated }) => {
+                    // Only lines that can be used are in slices.
+                    let Some(line) = Lines::new(line.as_bytes()).next() else { return Next::Later };
                     let mut task = self.naming.task(line);
                     task.context = Some(key);
                     task.is_repeated = is_repeated;

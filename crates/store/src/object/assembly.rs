@@ -139,8 +139,8 @@ impl Assembly {
     }
 
     fn about(&self) -> About<'_> {
-        let WriterOptions { modified, content_bytes, ref fields, .. } = self.options;
-        About { token: &self.token, modified, content_bytes, fields }
+        let WriterOptions { modified, modified_nanos, content_bytes, ref fields, .. } = self.options;
+        About { token: &self.token, modified, modified_nanos, content_bytes, fields }
     }
 
     fn publishing<'a>(&'a self, bytes: u64, checksum: &'a str) -> Publishing<'a> {

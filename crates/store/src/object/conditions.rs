@@ -76,7 +76,7 @@ impl Store {
         let content = || Content::new(b"haul".to_vec(), !self.endpoint().is_tls());
         let crc = content().crc;
         let publish = |token, existing| Publishing { existing, token, bytes: 4, crc: &crc };
-        let about = |token| About { token, modified: None, content_bytes: None, fields: &[] };
+        let about = |token| About { token, modified: None, modified_nanos: 0, content_bytes: None, fields: &[] };
         let put = |token, existing| self.put(object, &content(), publish(token, existing), &about(token));
         put("first", &Existing::Replace)?;
         let absent = Existing::ReplaceVersion(ABSENT.to_owned());

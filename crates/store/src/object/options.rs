@@ -47,6 +47,8 @@ pub struct WriterOptions {
     /// The time of last modification of what the object is made from, in seconds since the epoch. It is kept as the
     /// metadata `mtime`, which rclone uses too. Defaults to none.
     pub modified: Option<i64>,
+    /// Nanoseconds beyond `modified`, as a fraction of it. Defaults to 0, which writes whole seconds.
+    pub modified_nanos: u32,
     /// The length of the content that the object holds in another form, as the metadata `haul-content-bytes`. Defaults
     /// to none.
     pub content_bytes: Option<u64>,
@@ -65,6 +67,7 @@ impl Default for WriterOptions {
             resume: false,
             looks_first: true,
             modified: None,
+            modified_nanos: 0,
             content_bytes: None,
             fields: Vec::new(),
         }

@@ -44,6 +44,8 @@ pub struct Stat {
     pub checksum: Option<String>,
     /// The time of last modification of what it was made from, in seconds since the epoch, if its metadata tell.
     pub modified: Option<i64>,
+    /// Nanoseconds beyond [`Stat::modified`]; 0 where the metadata have whole seconds.
+    pub modified_nanos: u32,
     /// The length of the content that it holds in another form, if its metadata tell.
     pub content_bytes: Option<u64>,
     /// What else the store keeps with the object: its type and encoding, its class of storage, the metadata of its
@@ -57,6 +59,7 @@ pub struct Stat {
 pub(crate) struct About<'a> {
     pub(crate) token: &'a str,
     pub(crate) modified: Option<i64>,
+    pub(crate) modified_nanos: u32,
     pub(crate) content_bytes: Option<u64>,
     pub(crate) fields: &'a [(String, String)],
 }
@@ -72,7 +75,11 @@ impl About<'_> {
         let mut call = kept.fold(call, |call, (name, value)| call.field(name.clone(), value));
         call = call.field(TOKEN, self.token);
         if let Some(modified) = self.modified {
-            call = call.field(MODIFIED, modified.to_string());
+            let fraction = match self.modified_nanos {
+                0 => String::new(),
+                nanos => format!(".{nanos:09}"),
+            };
+            call = call.field(MODIFIED, format!("{modified}{fraction}"));
         }
         if let Some(bytes) = self.content_bytes {
             call = call.field(CONTENT_BYTES, bytes.to_string());
@@ -132,12 +139,20 @@ impl Store {
                 let bytes = bytes.ok_or(Error::Answer { reason: "an object without a length" })?;
                 let (etag, token) = (etag(&response.headers)?, text(&response.headers, TOKEN));
                 let checksum = whole_checksum(&response.headers);
-                // rclone adds a fraction.
-                let modified = text(&response.headers, MODIFIED);
-                let modified = modified.and_then(|text| text.split('.').next()?.parse().ok());
+                let modified = text(&response.headers, MODIFIED).and_then(|text| time(&text));
+                let (modified, modified_nanos) = modified.map_or((None, 0), |(at, nanos)| (Some(at), nanos));
                 let content_bytes = text(&response.headers, CONTENT_BYTES).and_then(|text| text.parse().ok());
                 let fields = kept_fields(&response.headers);
-                Ok(Some(Stat { bytes, etag, checksum, modified, content_bytes, fields, token }))
+                Ok(Some(Stat {
+                    bytes,
+                    etag,
+                    checksum,
+                    modified,
+                    modified_nanos,
+                    content_bytes,
+                    fields,
+                    token,
+                }))
             }
             Err(Error::Refused(refusal)) if refusal.kind == Kind::NoObject => Ok(None),
             Err(error) => Err(error),
@@ -227,6 +242,14 @@ impl Store {
     }
 }
 
+/// Seconds and nanoseconds in `text`, which has a fraction of up to nine digits, as rclone writes it, or none.
+fn time(text: &str) -> Option<(i64, u32)> {
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = fraction.get(..9).unwrap_or(fraction);
+    let nanos = format!("{digits:0<9}").parse().ok()?;
+    Some((seconds.parse().ok()?, nanos))
+}
+
 /// The fields of an answer that belong to the object, and that a request that writes one can have.
 fn kept_fields(headers: &HeaderMap) -> Vec<(String, String)> {
     let kept = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
@@ -261,5 +284,25 @@ pub(crate) fn compare(expected: &str, found: Option<&str>) -> Result<(), Error> 
             Err(Error::Checksum { expected: expected.to_owned(), found: found.chars().take(64).collect() })
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_up_to_nine_digits_of_a_fraction() {
+        for (text, expected) in [
+            ("7", Some((7, 0))),
+            ("-7.5", Some((-7, 500_000_000))),
+            ("1700000000.123456789", Some((1_700_000_000, 123_456_789))),
+            ("7.1234567891", Some((7, 123_456_789))),
+            ("7.", Some((7, 0))),
+            ("7.x", None),
+            ("", None),
+        ] {
+            assert_eq!(time(text), expected, "{text}");
+        }
     }
 }

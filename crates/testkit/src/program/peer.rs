@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 
 /// Folders where distributions install servers, which are missing in the `PATH` of ordinary users.
@@ -27,6 +28,18 @@ pub fn peer(name: &str) -> Option<PathBuf> {
         skip(&format!("no {name} here"));
     }
     found
+}
+
+/// The Python beside the program `name`, if it has `modules`, such as `boto3, s3fs`. Otherwise, prints that the test is
+/// skipped.
+pub fn python_beside(name: &str, modules: &str) -> Option<PathBuf> {
+    let python = peer(name)?.with_file_name("python3");
+    let check = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
+    if check.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    skip(&format!("no Python modules {modules}"));
+    None
 }
 
 /// Reports on stderr that the current test was skipped, and why.

@@ -48,6 +48,7 @@ const RESULTS: (&str, &[&str]) = (
         "output",
         "force",
         "update",
+        "fleet",
         "pack",
         "pack_size",
         "replace",

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use haul_engine::{Event, Job, Report, Source, Step};
 use haul_io::{Cancel, Existing, Io, Location};
 use haul_seal::{
-    During, Error, ErrorKind, FileOptions, Identity, Outcome, Plugins, Recipient, Remarks, StreamOptions,
-    Streamed, Task, into_file_at, open_stream, rekey_stream, seal_stream,
+    During, Error, ErrorKind, FileOptions, Identity, Outcome, Plugins, Recipient, Remarks, SkipReason,
+    StreamOptions, Streamed, Task, into_file_at, open_stream, rekey_stream, seal_stream,
 };
-use haul_store::{Existing as ExistingObject, Store, WriterOptions};
+use haul_store::{Existing as ExistingObject, Stat, Store, WriterOptions};
 
 use crate::files::describe::failures;
 use crate::files::stream::opened::{SourceChanged, StreamSource};
@@ -44,6 +44,8 @@ pub(in crate::files) trait Action: Sync {
     const NEEDS_TASKS: bool = false;
     /// Whether results take the places of their sources.
     const REPLACES: bool = false;
+    /// Whether results are their sources, sealed.
+    const SEALS: bool = false;
 
     /// Moves one stream.
     ///
@@ -73,6 +75,7 @@ pub(in crate::files) struct Verifying(pub(in crate::files) Vec<Identity>);
 impl Action for Sealing {
     const VERB: &'static str = "seal";
     const DONE: &'static str = "sealed";
+    const SEALS: bool = true;
 
     fn run(&self, source: StreamSource, sink: Sink, options: &StreamOptions) -> Result<Streamed, Error> {
         let options = StreamOptions { armored: self.armored, ..options.clone() };
@@ -137,51 +140,64 @@ impl<A: Action> StoredJob<A> {
         StreamOptions { workers, plugins: Some(self.plugins.clone()), ..options }
     }
 
-    fn writer_options(&self, task: &Task, source: &StreamSource) -> WriterOptions {
-        // What takes the place of its own source must not take that of another version, and is the same object to its
-        // owner.
-        let replaced = source.object().filter(|_| task.target() == Some(task.source()));
-        let existing = match (replaced, self.options.existing) {
+    /// How the result is written; `there` is the object in its place, which it may replace.
+    fn writer_options(&self, source: &StreamSource, there: Option<&Stat>) -> WriterOptions {
+        let existing = match (there, self.options.existing) {
             (Some(stat), _) => ExistingObject::ReplaceVersion(stat.etag.clone()),
-            (None, Existing::Replace) => ExistingObject::Replace,
+            (None, Existing::Replace) if !self.options.update => ExistingObject::Replace,
             (None, _) => ExistingObject::Keep,
         };
+        // Sealed anew, it is the same object to its owner.
+        let kept = there.filter(|_| A::REPLACES);
+        let modified = source.modified().filter(|_| self.options.preserve && kept.is_none());
         WriterOptions {
             part_bytes: PART_BYTES,
             parts_in_flight_max: PARTS_IN_FLIGHT_MAX,
             bytes: source.length().map(objects::result_bytes_max),
             existing,
-            looks_first: replaced.is_some(),
-            modified: source.modified().filter(|_| self.options.preserve),
-            fields: replaced.map(|stat| stat.fields.clone()).unwrap_or_default(),
+            looks_first: false,
+            modified: modified.map(|(seconds, _)| seconds),
+            modified_nanos: modified.map_or(0, |(_, nanos)| nanos),
+            content_bytes: source.length().filter(|_| A::SEALS),
+            fields: kept.map(|stat| stat.fields.clone()).unwrap_or_default(),
             ..WriterOptions::default()
         }
     }
 
-    /// Looks for an object that would refuse the result, before the source is read: after a run that ended early, most
-    /// are there. One that appears later is found by the condition of the request.
-    fn check_target(&self, target: &Path) -> Result<(), Error> {
-        if self.options.existing == Existing::Replace || !is_object(target) {
-            return Ok(());
+    /// The object in the place of the result, unless any may be replaced. It is looked for before the source is read:
+    /// after a run that ended early, most are there. One that appears later is found by the condition of the request.
+    fn there(&self, target: &Path) -> Result<Option<Stat>, Error> {
+        let replaces_any = self.options.existing == Existing::Replace && !self.options.update;
+        if replaces_any || !is_object(target) {
+            return Ok(None);
         }
         let error = objects::at(During::Create);
         let object = objects::address(target).map_err(error)?;
-        match self.store.stat(&object).map_err(error)? {
-            Some(_) => Err(Error::Exists),
-            None => Ok(()),
-        }
+        let there = self.store.stat(&object).map_err(error)?;
+        if there.is_some() && !self.options.update { Err(Error::Exists) } else { Ok(there) }
     }
 
     /// Does the task from its source to `target`.
     fn convey(&self, task: &Task, target: &Path) -> Result<Outcome, Error> {
-        self.check_target(target)?;
+        let mut there = self.there(target)?;
         let source = self.source(task)?;
+        if let Some(there) = &there {
+            if is_current(there, &source) {
+                return Ok(Outcome::Skipped(SkipReason::Unchanged));
+            }
+            if self.options.existing == Existing::Refuse {
+                return Err(Error::Exists);
+            }
+        }
+        if A::REPLACES {
+            there = source.object().cloned();
+        }
         let options = self.stream_options(source.length());
         let mut remarks = Remarks::default();
         let streamed = if target.as_os_str().is_empty() {
             self.action.run(source, Box::new(sink()), &options)
         } else if is_object(target) {
-            let writer = self.writer_options(task, &source);
+            let writer = self.writer_options(&source, there.as_ref());
             objects::write(&self.store, target, writer, |sink| self.action.run(source, sink, &options))
         } else {
             let target = Location::beneath(target, self.root_bytes);
@@ -196,6 +212,14 @@ impl<A: Action> StoredJob<A> {
         let Streamed { plain_bytes, sealed_bytes } = streamed;
         Ok(Outcome::File { plain_bytes, sealed_bytes, remarks })
     }
+}
+
+/// Whether the object `there` was sealed from `source` as it is now: its metadata have the time and the length of the
+/// source.
+fn is_current(there: &Stat, source: &StreamSource) -> bool {
+    let sealed_from = (there.modified.map(|seconds| (seconds, there.modified_nanos)), there.content_bytes);
+    let (modified, length) = (source.modified(), source.length());
+    modified.is_some() && length.is_some() && sealed_from == (modified, length)
 }
 
 impl<A: Action> Job for StoredJob<A> {

@@ -120,9 +120,14 @@ impl StreamSource {
         Self { reader: Reader::Object(Box::new(reader)), bytes: Arc::default(), file: None }
     }
 
-    /// The file's time of last modification, in seconds since the epoch.
-    pub(in crate::files) fn modified(&self) -> Option<i64> {
-        self.file.as_ref().map(|file| file.before.modified.0)
+    /// The time of last modification of a file, or of what an object was made from if its metadata tell: seconds since
+    /// the epoch, and nanoseconds.
+    pub(in crate::files) fn modified(&self) -> Option<(i64, u32)> {
+        match (&self.file, self.object()) {
+            (Some(file), _) => Some(file.before.modified),
+            (None, Some(stat)) => stat.modified.map(|seconds| (seconds, stat.modified_nanos)),
+            (None, None) => None,
+        }
     }
 
     /// What the store says of the source, if it is an object.

@@ -301,14 +301,18 @@ fn the_commands_of_the_guide_work() {
     let Some(fleet) = Fleet::new(50, &[]) else { return };
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/fleet.md");
     let text = fs::read_to_string(guide).unwrap();
+    let key = fleet.haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+    let recipient = key.trim();
+    fs::write(fleet.dir.path().join("files.txt"), "urls.txt\n").unwrap();
     let mut count = 0;
     for line in text.lines().filter(|line| line.starts_with("haul ")) {
         let line = line.split(" #").next().unwrap_or(line);
         let line =
             line.replace("redis://localhost:6400", &fleet.redis.url()).replace("s3://bucket/photos", "got");
+        let line = line.replace("s3://bucket/sealed/", "sealed").replace("age1…", recipient);
         fleet.haul.run(line.split_whitespace().skip(1)).expect_status(0);
         count += 1;
     }
-    assert!(count >= 7);
+    assert!(count >= 9 && fleet.dir.path().join("sealed/urls.txt.age").exists());
     assert_eq!(fleet.results().len(), 50);
 }

@@ -12,9 +12,9 @@ use haul_testkit::{
 };
 
 /// More than one part.
-const LEN: usize = (18 << 20) + 12_345;
+pub(super) const LEN: usize = (18 << 20) + 12_345;
 
-fn haul(weed: &Weed, secret: &str, dir: &Path) -> Haul {
+pub(super) fn haul(weed: &Weed, secret: &str, dir: &Path) -> Haul {
     Haul::new(env!("CARGO_BIN_EXE_haul"))
         .dir(dir)
         .env("AWS_ENDPOINT_URL", weed.url())
@@ -53,7 +53,7 @@ fn objects_are_sealed_opened_and_read_in_part() {
 }
 
 /// The files of a tree, by their paths below it.
-fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(super) fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let read = |path: PathBuf| (path.clone(), fs::read(dir.join(path)).unwrap());
     files_below(dir).unwrap().into_iter().map(read).collect()
 }
@@ -119,78 +119,6 @@ fn trees_become_objects_and_prefixes_become_trees() {
     ] {
         haul.run(refused).expect_status(2);
     }
-}
-
-#[test]
-fn objects_get_other_recipients() {
-    let Some(weed) = Weed::start() else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let plain = dir.path().join("plain");
-    Tree::seeded(6).files(8).sizes(0..=50_000).depth(2).write(&plain).unwrap();
-    fs::write(plain.join("large"), seeded_bytes(7, LEN)).unwrap();
-    let haul = haul(&weed, Weed::SECRET, dir.path());
-    let key = |name: &str| haul.run(["keygen", "-o", name]).expect_status(0).stdout_text().trim().to_owned();
-    let (old, new) = (key("old.txt"), key("new.txt"));
-    let (prefix, plain) = ("s3://haul-rekey/a b/", tree(&plain));
-    haul.run(["seal", "-r", &old, "-o", prefix, "plain"]).expect_status(0);
-    fs::write(dir.path().join("note"), "no age file").unwrap();
-    haul.run(["seal", "-r", &old, "-o", "s3://haul-rekey/other", "note"]).expect_status(0);
-    let rekey = |path: &str, more: &[&str]| {
-        haul.run([&["rekey", "-i", "old.txt", "-r", &new, path], more].concat())
-    };
-    let planned = rekey(prefix, &["--dry-run"]).expect_status(0).stdout_text();
-    assert_eq!(planned.matches("s3://haul-rekey/a b/").count() / 2, plain.len(), "{planned}");
-    // All but one, which comes alone.
-    rekey(prefix, &["--exclude", "large*"]).expect_status(0);
-    let left = haul.run(["open", "-i", "old.txt", "-o", "left", prefix]).expect_status(3).stderr_text();
-    assert_eq!(files_below(&dir.path().join("left")).unwrap(), [PathBuf::from("large")], "{left}");
-    rekey("s3://haul-rekey/a b/large.age", &[]).expect_status(0);
-    haul.run(["verify", "-i", "old.txt", prefix]).expect_status(3);
-    haul.run(["open", "-i", "new.txt", "-o", "opened", prefix]).expect_status(0);
-    assert!(tree(&dir.path().join("opened")) == plain);
-    // Its time stays with it.
-    let modified = |path: &str| dir.path().join(path).metadata().unwrap().modified().unwrap();
-    let (before, after) = (modified("plain/large"), modified("opened/large"));
-    assert!(before.duration_since(after).is_ok_and(|apart| apart.as_secs() < 2));
-    // The old identity opens nothing there any more, so nothing is replaced.
-    rekey(prefix, &[]).expect_status(3);
-    haul.run(["verify", "-i", "new.txt", prefix]).expect_status(0);
-    haul.run(["verify", "-i", "old.txt", "s3://haul-rekey/other"]).expect_status(0);
-    for refused in [
-        &["rekey", "-i", "old.txt", "-r", &new, prefix, "note"][..],
-        &["rekey", "-i", "old.txt", "--new-passphrase", prefix],
-        &["rekey", "-i", "old.txt", "-r", &new, "-e", "uring=2x8", prefix],
-    ] {
-        haul.run(refused).expect_status(2);
-    }
-}
-
-#[test]
-fn an_object_that_changes_meanwhile_does_not_get_other_recipients() {
-    let gate = Gate::new();
-    let held = gate.clone();
-    let fake = FakeStore::scripted(move |request, _| {
-        (request.method == "GET" && request.target.contains("key.age"))
-            .then(|| StoreFault::Held(held.clone()))
-    });
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("file"), "text").unwrap();
-    let haul = haul_for(&fake.server.url(""), dir.path());
-    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
-    haul.run(["seal", "-r", &recipient, "-o", "s3://bucket/key.age", "file"]).expect_status(0);
-    let running = haul.spawn(["rekey", "-i", "key.txt", "-r", &recipient, "s3://bucket/key.age"]);
-    gate.wait_reached(1);
-    fake.state().put("key.age", b"somebody else's");
-    gate.open();
-    let said = running.finish().expect_status(1).stderr_text();
-    assert!(said.contains("changed"), "{said}");
-    assert_eq!(fake.state().objects["key.age"].bytes, b"somebody else's");
-    // A store that knows no conditions is named.
-    fake.state().ignores_conditions = true;
-    haul.run(["seal", "--force", "-r", &recipient, "-o", "s3://bucket/other.age", "file"]).expect_status(0);
-    let rekey = haul.run(["rekey", "-i", "key.txt", "-r", &recipient, "s3://bucket/other.age"]);
-    let said = rekey.expect_status(0).stderr_text();
-    assert!(said.contains("ignores If-Match"), "{said}");
 }
 
 #[test]
@@ -300,7 +228,7 @@ fn an_object_is_kept_even_if_the_store_knows_no_conditions() {
 }
 
 /// A program for a store at `url` that accepts any key.
-fn haul_for(url: &str, dir: &Path) -> Haul {
+pub(super) fn haul_for(url: &str, dir: &Path) -> Haul {
     Haul::new(env!("CARGO_BIN_EXE_haul"))
         .dir(dir)
         .env("AWS_ENDPOINT_URL", url)

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 
 use haul_testkit::{
-    Answer, FakeStore, Gate, Haul, Server, StoreFault, Weed, peer, seeded_bytes, skip, store_refusal,
+    Answer, FakeStore, Gate, Haul, Server, StoreFault, Weed, peer, python_beside, seeded_bytes, store_refusal,
 };
 
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -297,21 +297,10 @@ fn nothing_of_a_sealed_run_is_on_the_wire_to_the_bucket_in_plain() {
     assert!(relay.has_seen(MARK));
 }
 
-/// The Python beside `program`, if it has `modules`.
-fn python(program: &str, modules: &str) -> Option<PathBuf> {
-    let python = peer(program)?.with_file_name("python3");
-    let check = Command::new(&python).args(["-c", &format!("import {modules}")]).output();
-    if check.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    skip(&format!("no Python modules {modules}"));
-    None
-}
-
 #[test]
 fn objects_are_read_back_by_boto3_s3fs_age_and_rage() {
     let Some(weed) = Weed::start() else { return };
-    let Some(python) = python("weed", "boto3, s3fs") else { return };
+    let Some(python) = python_beside("weed", "boto3, s3fs") else { return };
     let origin = origin();
     let dir = tempfile::tempdir().unwrap();
     let haul = haul(&weed.url(), dir.path());

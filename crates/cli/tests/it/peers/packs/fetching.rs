@@ -1,10 +1,11 @@
 //! `haul get --pack tar`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
-use haul_testkit::{Answer, End, Request, Server, assert_same, seeded_bytes};
+use haul_testkit::{Answer, End, Request, Server, assert_same, python_beside, seeded_bytes};
 use serde_json::Value;
 
 use super::{ENGINES, contents, index, read_by_python, shards, unpack};
@@ -91,6 +92,28 @@ fn check_events(stdout: &str, shards: &[std::path::PathBuf]) {
         );
     }
     assert_eq!(said, there);
+}
+
+#[test]
+fn webdataset_reads_shards() {
+    let Some(python) = python_beside("weed", "webdataset") else { return };
+    let server = Server::start(answer);
+    let workdir = Workdir::new();
+    let url = |number: usize| format!("{{\"url\": \"{}\", \"out\": \"s{number}.bin\"}}\n", server.url(&format!("/{number}")));
+    workdir.write("urls", (0..30).map(url).collect::<String>());
+    workdir.run(&["get", "-i", "urls", "-d", "packed", "--pack", "tar"]).expect_status(0);
+    let shards = shards(&workdir.path("packed"));
+    let script = "
+import json, sys, webdataset
+samples = webdataset.WebDataset(sys.argv[1:], shardshuffle=False)
+print(json.dumps({s['__key__']: s['bin'].hex() for s in samples}))
+";
+    let output = Command::new(python).args(["-c", script]).args(&shards).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: BTreeMap<String, String> = serde_json::from_slice(&output.stdout).unwrap();
+    let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let sample = |number: usize| (format!("s{number}"), hex(body(&format!("/{number}"))));
+    assert!(found == (0..30).map(sample).collect(), "{:?}", found.keys());
 }
 
 #[test]
