@@ -10,7 +10,7 @@ use haul_seal::{Direction, During, Error, Identity, OpenJob, Replacing, StreamOp
 
 use super::endpoints::{Endpoints, Input, Output, PathKind, is_dash};
 use super::part::Part;
-use super::plan::{FilesPlan, Target};
+use super::plan::{FilesPlan, Given, Target};
 use super::stored::Opening;
 use super::tasks::{self, TaskContext};
 use crate::args::{OpenArgs, RangeArg};
@@ -156,7 +156,7 @@ impl Plan for OpenPlan {
                 stored.print::<Opening>(&self.files.moving(self.plugins.plugins(voice), voice))?
             }
             Target::Tasks(walk) => {
-                let walk = self.restoring(walk, &identities, voice)?;
+                let walk = self.restoring(*walk, &identities, voice)?;
                 tasks::print_walk::<OpenJob>(walk, &self.files.run, voice)
             }
         })

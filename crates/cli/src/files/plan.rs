@@ -100,10 +100,13 @@ impl FilesPlan {
             && is_prefix(input)
         {
             let is_result_object = output.is_some_and(is_object);
-            stored::check(FileOptions { update: self.options.update && !is_result_object, ..self.options }, self.replace)?;
+            stored::check(
+                FileOptions { update: self.options.update && !is_result_object, ..self.options },
+                self.replace,
+            )?;
             let listed = Listed::new(input, &self.placement, self.options)?.filtered(&self.filter);
             return Ok(Target::Stored(StoredFiles {
-                sources: Sources::Objects(listed),
+                sources: Sources::Objects(Box::new(listed)),
                 options: self.options,
             }));
         }

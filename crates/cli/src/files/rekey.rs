@@ -91,7 +91,8 @@ impl RekeyPlan {
                 .hint("rekey one object at a time, or all of a prefix"));
         };
         let sources = if is_prefix(input) {
-            Sources::Objects(Listed::to_replace(input, &self.placement.suffix)?.filtered(&self.filter))
+            let listed = Listed::to_replace(input, &self.placement.suffix)?.filtered(&self.filter);
+            Sources::Objects(Box::new(listed))
         } else {
             Sources::Object(Box::new(Task::file(input.clone(), input.clone())))
         };

@@ -181,8 +181,9 @@ fn apart(walk: Walk) -> Result<Walk, Problem> {
 impl Plan for SealPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
         if self.fleet.is_some() {
-            return Err(Problem::usage("--dry-run would take slices from other nodes")
-                .hint("see haul fleet status"));
+            return Err(
+                Problem::usage("--dry-run would take slices from other nodes").hint("see haul fleet status")
+            );
         }
         match self.files.target(&self.recipients.secret_files())? {
             Target::Stream(endpoints) => Ok(self.prepare_stream(endpoints, voice)?.0.print()),

@@ -38,7 +38,7 @@ use crate::stores::uploads::{check_replacing, ignores_conditions};
 /// Where the sources come from.
 pub(super) enum Sources {
     Files(Box<Walk>),
-    Objects(Listed),
+    Objects(Box<Listed>),
     /// One object.
     Object(Box<Task>),
     /// The lines of a fleet's node.
@@ -120,7 +120,9 @@ impl StoredFiles {
         let store = moving.run.stores.store(&cancel);
         let store = store.map_err(|error| match &self.sources {
             Sources::Objects(listed) => listed.problem(&error),
-            Sources::Files(_) | Sources::Node(_) => problem("write to", moving.output.unwrap_or(Path::new("s3://")), &error),
+            Sources::Files(_) | Sources::Node(_) => {
+                problem("write to", moving.output.unwrap_or(Path::new("s3://")), &error)
+            }
             Sources::Object(task) => problem("read", task.source(), &error),
         })?;
         self.check_conditions::<A>(&store, moving)?;
@@ -161,7 +163,8 @@ impl StoredFiles {
     fn check_conditions<A: Action>(&self, store: &Store, moving: &Moving<'_>) -> Result<(), Problem> {
         let Some(output) = moving.output.filter(|output| is_object(output)) else { return Ok(()) };
         let replaces = A::REPLACES;
-        if !replaces && (self.options.existing == Existing::Replace || !is_prefix(output)) {
+        let replaces_any = self.options.existing == Existing::Replace && !self.options.update;
+        if !replaces && (replaces_any || !is_prefix(output)) {
             return Ok(());
         }
         let bucket = output.parent().filter(|_| !is_prefix(output)).unwrap_or(output);

@@ -69,7 +69,7 @@ impl VerifyPlan {
         if !is_prefix(input) {
             return Ok(None);
         }
-        let sources = Sources::Objects(Listed::to_check(input, &self.suffix)?);
+        let sources = Sources::Objects(Box::new(Listed::to_check(input, &self.suffix)?));
         Ok(Some(StoredFiles { sources, options: FileOptions::default() }))
     }
 

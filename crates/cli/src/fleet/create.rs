@@ -16,7 +16,7 @@ use haul_store::{Bucket, Listing};
 
 use super::address::Target;
 use super::args::FleetCreateArgs;
-use super::files::{LINES, Named};
+use super::files::{NAMED, Named};
 use crate::lists::list::{BadLine, Lines};
 use crate::lists::reader::List;
 use crate::report::exit::{Exit, Problem};
@@ -55,7 +55,8 @@ pub(super) fn run(
     };
     let name = List::name(&args.input);
     let lists = Lists { name: &name, names_files: args.files, slice: args.slice as usize };
-    let listed = is_object(&args.input).then(|| Listed::open(&args.input, args.files, environment)).transpose()?;
+    let listed =
+        is_object(&args.input).then(|| Listed::open(&args.input, args.files, environment)).transpose()?;
     let list = if listed.is_none() { Some(open(&args.input)?) } else { None };
     target.run.create(&settings, &[("list", name.clone())]).map_err(|error| target.problem(&error))?;
     let filled = match (list, listed) {
@@ -119,7 +120,9 @@ impl Lists<'_> {
                 match checked {
                     Ok(None) => {}
                     Ok(Some(line)) => return Some(Ok(line)),
-                    Err(reason) => return Some(Err(Problem::usage(format!("{}:{number}: {reason}", self.name)))),
+                    Err(reason) => {
+                        return Some(Err(Problem::usage(format!("{}:{number}: {reason}", self.name))));
+                    }
                 }
             }
         });
@@ -140,8 +143,10 @@ impl Lists<'_> {
                 let first = *first.get_or_insert(named);
                 if named != first {
                     let line = quoted(Path::new(OsStr::from_bytes(&line)));
-                    let message = format!("{}: {line} is one of the {named}, the lines before are {first}", self.name);
-                    return Err(Problem::usage(message).hint("make a run for each: their results could have one name"));
+                    let message =
+                        format!("{}: {line} is one of the {named}, the lines before are {first}", self.name);
+                    return Err(Problem::usage(message)
+                        .hint("make a run for each: their results could have one name"));
                 }
             }
             filling.bytes += line.len();
@@ -153,7 +158,7 @@ impl Lists<'_> {
         if !filling.lines.is_empty() {
             filling.add(target)?;
         }
-        let members: Vec<_> = first.iter().map(|named| (LINES, named.to_string())).collect();
+        let members: Vec<_> = first.iter().map(|named| (NAMED, named.to_string())).collect();
         target.run.fill(&members).map_err(|error| target.problem(&error))?;
         Ok(filling)
     }

@@ -29,7 +29,7 @@ use crate::report::voice::Voice;
 use crate::stores::objects::{address, is_object};
 
 /// The member of a run that says what its lines name; without it, URLs.
-pub(crate) const LINES: &str = "lines";
+pub(crate) const NAMED: &str = "named";
 
 /// What the lines of a run name. They are of one kind: lines of two could have one result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl FleetFiles {
     /// If its lines name no files, or none that can have results there.
     pub(crate) fn join(plan: NodePlan, results: Results, voice: &Voice) -> Result<Self, Problem> {
         let (server, status) = plan.open()?;
-        let named = status.members.get(LINES).and_then(|text| Named::parse(text));
+        let named = status.members.get(NAMED).and_then(|text| Named::parse(text));
         let named = named.ok_or_else(|| {
             Problem::usage("the lines of this run are URLs, not files").hint("see haul get --fleet")
         })?;
@@ -297,12 +297,9 @@ mod tests {
 
     #[test]
     fn results_are_named_after_whole_lines() {
-        for (line, expected) in [
-            ("a", "a"),
-            ("./d//a", "d/a"),
-            ("/srv/a b", "srv/a b"),
-            ("s3://bucket/d/a", "bucket/d/a"),
-        ] {
+        for (line, expected) in
+            [("a", "a"), ("./d//a", "d/a"), ("/srv/a b", "srv/a b"), ("s3://bucket/d/a", "bucket/d/a")]
+        {
             assert_eq!(result_name(Path::new(line)), Path::new(expected), "{line}");
         }
     }

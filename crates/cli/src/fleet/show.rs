@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::address::Target;
 use super::args::{FleetCancelArgs, FleetShowArgs};
-use super::files::LINES;
+use super::files::NAMED;
 use super::messages::number;
 use crate::lists::failures::to_list_line;
 use crate::lists::list::Lines;
@@ -38,7 +38,9 @@ pub(super) fn status(args: &FleetShowArgs, mut target: Target, voice: &Voice) ->
     voice.data(totals(&status));
     let settings = status.settings();
     let rate = settings.rate.map(|rate| format!(", {rate} requests a second to one host"));
-    let per_host = settings.per_host.map(|count| format!(", {} from one host", counted(count.into(), "transfer", "transfers")));
+    let per_host = settings
+        .per_host
+        .map(|count| format!(", {} from one host", counted(count.into(), "transfer", "transfers")));
     voice.data(format!(
         "lease {:?}, {} deliveries{}{}",
         settings.lease,
@@ -76,7 +78,7 @@ pub(super) fn report(args: &FleetShowArgs, mut target: Target, voice: &Voice) ->
 /// as they are.
 pub(super) fn failed(mut target: Target, voice: &Voice) -> Result<Exit, Problem> {
     let status = target.run.status().map_err(|error| target.problem(&error))?;
-    let names_files = status.members.contains_key(LINES);
+    let names_files = status.members.contains_key(NAMED);
     let mut is_read = true;
     let mut print = |line: &str, reason: &str| {
         let line = match Lines::new(line.as_bytes()).next() {

@@ -44,7 +44,9 @@ impl Source<FetchTask> for Urls {
             return match fleet.next() {
                 Next::Task(FleetLine { line, key, is_repeated }) => {
                     // Only lines that can be used are in slices.
-                    let Some(line) = Lines::new(line.as_bytes()).next() else { return Next::Later };
+                    let Some(line) = Iterator::next(&mut Lines::new(line.as_bytes())) else {
+                        return Next::Later;
+                    };
                     let mut task = self.naming.task(line);
                     task.context = Some(key);
                     task.is_repeated = is_repeated;

@@ -97,9 +97,7 @@ pub(crate) fn ignores_conditions(store: &Store, bucket: &Bucket, voice: &Voice) 
 /// # Errors
 /// If the store can't be used.
 pub(crate) fn check_replacing(store: &Store, bucket: &Bucket, voice: &Voice) -> Result<(), Problem> {
-    if !store.endpoint().is_amazon()
-        && probe(store, bucket)?.is_some_and(|conditions| !conditions.replace)
-    {
+    if !store.endpoint().is_amazon() && probe(store, bucket)?.is_some_and(|conditions| !conditions.replace) {
         voice.warning(
             "the store ignores If-Match when an object is written: what others write to an object meanwhile is lost",
         );
@@ -112,7 +110,9 @@ fn probe(store: &Store, bucket: &Bucket) -> Result<Option<Conditions>, Problem> 
     match store.probe(bucket) {
         Ok(conditions) => Ok(Some(conditions)),
         // Keys that may write objects only can't remove that of the probe.
-        Err(Error::Refused(refusal)) if matches!(refusal.kind, Kind::Denied | Kind::NotImplemented) => Ok(None),
+        Err(Error::Refused(refusal)) if matches!(refusal.kind, Kind::Denied | Kind::NotImplemented) => {
+            Ok(None)
+        }
         Err(error) => Err(problem(bucket, &error)),
     }
 }

@@ -37,8 +37,7 @@ pub(crate) fn accept(
     options: Option<&StreamOptions>,
 ) -> Result<Accepted, Error> {
     let Beginning { header, header_bytes, nonce, start } = Beginning::read(source)?;
-    let payload =
-        with_keys(&header, identities, options, |keys| keys.open(&header, header_bytes, &nonce))?;
+    let payload = with_keys(&header, identities, options, |keys| keys.open(&header, header_bytes, &nonce))?;
     Ok(Accepted { payload, start })
 }
 

@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 use std::slice;
 
 use haul_age_format::{
-    FileKey, Identity, Layout, Recipient, SEALED_CHUNK_BYTES, check_recipients, open_header_with, rewrap_header,
-    system_random,
+    FileKey, Identity, Layout, Recipient, SEALED_CHUNK_BYTES, check_recipients, open_header_with,
+    rewrap_header, system_random,
 };
 use haul_io::Buf;
 

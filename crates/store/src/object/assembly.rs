@@ -158,7 +158,9 @@ impl Assembly {
             (Err(Error::Refused(refusal)), _) if refusal.kind == Kind::Denied => Ok(()),
             (Err(error), _) => Err(error),
             (Ok(Some(_)), Existing::Keep) => Err(Error::Exists),
-            (Ok(found), Existing::ReplaceVersion(etag)) if found.is_none_or(|found| found.etag != *etag) => {
+            (Ok(found), Existing::ReplaceVersion(etag))
+                if found.as_ref().is_none_or(|found| found.etag != *etag) =>
+            {
                 Err(Error::Changed)
             }
             (Ok(_), _) => Ok(()),

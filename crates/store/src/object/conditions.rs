@@ -76,7 +76,8 @@ impl Store {
         let content = || Content::new(b"haul".to_vec(), !self.endpoint().is_tls());
         let crc = content().crc;
         let publish = |token, existing| Publishing { existing, token, bytes: 4, crc: &crc };
-        let about = |token| About { token, modified: None, modified_nanos: 0, content_bytes: None, fields: &[] };
+        let about =
+            |token| About { token, modified: None, modified_nanos: 0, content_bytes: None, fields: &[] };
         let put = |token, existing| self.put(object, &content(), publish(token, existing), &about(token));
         put("first", &Existing::Replace)?;
         let absent = Existing::ReplaceVersion(ABSENT.to_owned());
@@ -84,9 +85,9 @@ impl Store {
         let put = refused(put("third", &Existing::Keep))?;
         let id = self.create_upload(object, &about("fourth"))?;
         let upload = Target { object, id: &id };
-        let complete = self
-            .upload_part(upload, 1, &content())
-            .and_then(|part| refused(self.complete_upload(upload, &[part], &crc, publish("fourth", &Existing::Keep))));
+        let complete = self.upload_part(upload, 1, &content()).and_then(|part| {
+            refused(self.complete_upload(upload, &[part], &crc, publish("fourth", &Existing::Keep)))
+        });
         let aborted = self.abort_upload(upload);
         let complete = complete?;
         aborted?;

@@ -253,9 +253,8 @@ fn time(text: &str) -> Option<(i64, u32)> {
 /// The fields of an answer that belong to the object, and that a request that writes one can have.
 fn kept_fields(headers: &HeaderMap) -> Vec<(String, String)> {
     let kept = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let kept = kept.filter(|&(name, _)| {
-        (name.starts_with(METADATA) && name != TOKEN) || KEPT.contains(&name)
-    });
+    let kept =
+        kept.filter(|&(name, _)| (name.starts_with(METADATA) && name != TOKEN) || KEPT.contains(&name));
     kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 

@@ -3,7 +3,9 @@
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use haul_store::{Bucket, Credentials, Endpoint, Error, Existing, Keys, Kind, Object, Settings, Store, WriterOptions};
+use haul_store::{
+    Bucket, Credentials, Endpoint, Error, Existing, Keys, Kind, Object, Settings, Store, WriterOptions,
+};
 use haul_testkit::{Weed, seeded_bytes};
 
 use crate::fake;

@@ -299,7 +299,10 @@ fn left_over_uploads_are_swept() {
 fn conditions_that_a_store_ignores_are_found() {
     let fake = Fake::new();
     let found = fake.store().probe(&bucket()).unwrap();
-    assert!(found.all() && found.replace && fake.state().objects.is_empty() && fake.state().uploads.is_empty(), "{found}");
+    assert!(
+        found.all() && found.replace && fake.state().objects.is_empty() && fake.state().uploads.is_empty(),
+        "{found}"
+    );
     fake.state().ignores_conditions = true;
     let found = fake.store().probe(&bucket()).unwrap();
     assert!(!found.put && !found.complete && !found.read && !found.replace);

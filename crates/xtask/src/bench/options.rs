@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::mount::FileSystem;
 
 /// What is measured.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Options<'a> {
     /// The folder for images and mount points.
     pub(super) dir: PathBuf,

@@ -175,10 +175,7 @@ impl Marker {
         let written = text.and_then(|text| match &self.place {
             Place::File(path) => self.publish(path, text.as_bytes()),
             Place::Object(store, object) => {
-                let options = WriterOptions {
-                    existing: ExistingObject::Replace,
-                    ..WriterOptions::default()
-                };
+                let options = WriterOptions { existing: ExistingObject::Replace, ..WriterOptions::default() };
                 let mut writer = store.writer(object, options);
                 writer.write_all(text.as_bytes())?;
                 Ok(writer.finish().map(drop)?)

