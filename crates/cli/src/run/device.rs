@@ -62,9 +62,8 @@ pub(crate) fn duplicate(number: u32) -> io::Result<File> {
 /// waited for, at most for `timeout` or until a signal.
 pub(crate) fn open(path: &Path, timeout: Option<Duration>) -> Result<Option<File>, Problem> {
     let is_device = |kind: FileType| kind.is_char_device() || kind.is_block_device() || kind.is_fifo();
-    let failed = |error: io::Error| {
-        Problem::usage(format!("cannot write to {}: {}", quoted(path), reason(&error)))
-    };
+    let failed =
+        |error: io::Error| Problem::usage(format!("cannot write to {}: {}", quoted(path), reason(&error)));
     if let Some(number) = descriptor_number(path) {
         return duplicate(number).map(Some).map_err(failed);
     }

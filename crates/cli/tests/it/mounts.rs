@@ -108,9 +108,7 @@ impl Cell {
         let plain: BTreeMap<_, _> =
             (0..12).map(|index| (PathBuf::from(format!("f{index}")), seeded_bytes(index, 150_000))).collect();
         std::fs::create_dir(work.join(dir)).unwrap();
-        plain
-            .iter()
-            .for_each(|(name, content)| std::fs::write(work.join(dir).join(name), content).unwrap());
+        plain.iter().for_each(|(name, content)| std::fs::write(work.join(dir).join(name), content).unwrap());
         let mut watched =
             haul.watch(["seal", "--json", "-q", "--replace", "-e", engine, "-r", &self.recipient, dir]);
         watched.next_line().unwrap();
@@ -192,7 +190,7 @@ fn xfs() {
 
 #[test]
 fn btrfs() {
-    check(Mount::image(&["mkfs.btrfs", "-q"], 128), &[]);
+    check(Mount::image(&["mkfs.btrfs", "-q"], 256), &[]);
 }
 
 #[test]

@@ -42,8 +42,8 @@ pub(super) fn list_name(number: u32) -> String {
     if number == 1 { "names".to_owned() } else { format!("names-{number}") }
 }
 
-/// Whether a file that hides its name may be called so, without its suffix: it is random, so that only those who have
-/// seen the directory know it.
+/// Whether a file that hides its name may be called so, without its suffix: it is random, so that nobody knows it
+/// without a look at the directory.
 pub(super) fn is_random_name(name: &str) -> bool {
     name.len() == RANDOM_DIGITS && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

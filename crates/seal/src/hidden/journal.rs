@@ -121,8 +121,8 @@ impl NameJournal {
         Ok(())
     }
 
-    /// Writes the record that was sealed, if there is one. It takes the place of what an attempt that failed has left of
-    /// it, which would hide all that comes after it.
+    /// Writes the record that was sealed, if there is one. It takes the place of what an attempt that failed has left
+    /// of it, which would hide all that comes after it.
     fn write_sealed(&mut self) -> io::Result<()> {
         self.file.write_all_at(&self.unwritten, self.end)?;
         self.end += self.unwritten.len() as u64;

@@ -254,6 +254,14 @@ impl Walk {
                 self.naming.output().map(|_| Visit::Left(self.naming.mirrored(tree.root(), &path)))
             }
             Item::Other(entry) => self.task_of_entry(tree, entry).map(Visit::Task),
+            // One that isn't taken may go: where renaming isn't atomic, a result is gone while it is replaced.
+            Item::Bad(source, error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && source.file_name().is_some_and(|name| self.naming.leaves_out(name)) =>
+            {
+                self.tally.leave_out();
+                None
+            }
             Item::Bad(source, error) => Some(Visit::Task(Task::Bad { source, error: Some(error.into()) })),
         }
     }

@@ -146,7 +146,8 @@ fn a_server_gives_no_names_to_the_files_of_others() {
 #[test]
 fn files_that_lists_call_the_same_share_no_result() {
     let count = AtomicUsize::new(0);
-    let server = Server::start(move |_| Answer::ok(format!("version {}", count.fetch_add(1, Ordering::SeqCst))));
+    let server =
+        Server::start(move |_| Answer::ok(format!("version {}", count.fetch_add(1, Ordering::SeqCst))));
     for (index, engine) in ["serial", "threads=4", "processes=2", "uring=2x4"].into_iter().enumerate() {
         for (turn, output) in [&[][..], &["-o", "plain"]].into_iter().enumerate() {
             let (workdir, recipient) = workdir();
@@ -155,7 +156,11 @@ fn files_that_lists_call_the_same_share_no_result() {
             workdir.run(&get).expect_status(0);
             let open = ["open", "--force", "--replace", "-e", engine, "-i", "key", "v"];
             let run = workdir.run(&[&open[..], output].concat()).expect_status(1);
-            assert!(run.stderr_text().contains("another source has the same result"), "{}", run.stderr_text());
+            assert!(
+                run.stderr_text().contains("another source has the same result"),
+                "{}",
+                run.stderr_text()
+            );
             let sealed = hidden_names(&workdir).into_iter().filter(|name| name.ends_with(".age"));
             let sealed: Vec<_> = sealed.map(|name| format!("v/{name}")).collect();
             assert_eq!(sealed.len(), 1, "{engine} {output:?}: the other one is there");

@@ -211,7 +211,11 @@ fn an_identity_of_a_tree_is_opened_only_by_its_own_name() {
                 assert!(place.path(&format!("t/{name}.age")).exists(), "{engine} {dir} {name}");
             }
             for name in ["letter", "text"] {
-                assert_eq!(place.read(&format!("{dir}/{name}")), Some(format!("content of {name}")), "{engine}");
+                assert_eq!(
+                    place.read(&format!("{dir}/{name}")),
+                    Some(format!("content of {name}")),
+                    "{engine}"
+                );
             }
             assert_eq!(place.read(&format!("{dir}/data")).as_deref(), Some("content of t/data"), "{engine}");
         }
