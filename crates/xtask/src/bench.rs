@@ -89,7 +89,7 @@ fn circumstances(options: &Options<'_>) -> Result<String, String> {
     let (files, mib, rounds) = (options.files, options.large_mib, options.rounds);
     Ok(board::wrapped(&format!(
         "Medians of {rounds} rounds, in which the commands take turns: wall time in s (lowest–highest), then processor \
-         time of all cores. {files} small files, a large one of {mib} MiB. {}, {cores} cores, Linux {}. {}, {}.",
+         time of all cores. Commands with a star do less than the others. {files} small files, a large one of {mib} MiB. {}, {cores} cores, Linux {}. {}, {}.",
         processor.unwrap_or("An unknown processor"),
         kernel.trim(),
         version.trim(),

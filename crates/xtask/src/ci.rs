@@ -24,6 +24,9 @@ pub(crate) fn run(repository: &Repository) -> Result<(), String> {
     step("test, as README.md says", || test(repository))?;
     step("test, with OpenSSL", || openssl(repository))?;
     step("test, without features", || featureless(repository))?;
+    // All libraries, in the order of their dependencies.
+    let publish = ["publish", "--dry-run", "--workspace", "--no-verify", "--allow-dirty"];
+    step("publishing, tried", || succeed(&mut cargo(root, &publish)))?;
     step("packages", || package::run(repository, &package::Options::for_ci()))?;
     step("scoreboard, tiny", || {
         let haul = target_folder(root).join("debug/haul");

@@ -52,8 +52,8 @@ pub struct WriterOptions {
     /// The length of the content that the object holds in another form, as the metadata `haul-content-bytes`. Defaults
     /// to none.
     pub content_bytes: Option<u64>,
-    /// What else is kept with the object: see [`Stat::fields`](crate::Stat::fields). `modified` and `content_bytes` have
-    /// precedence over the same in here. Defaults to nothing.
+    /// What else is kept with the object: see [`Stat::fields`](crate::Stat::fields). `modified` and `content_bytes`
+    /// have precedence over the same in here. Defaults to nothing.
     pub fields: Vec<(String, String)>,
 }
 
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!((options.part_bytes, options.parts_in_flight_max), (16 << 20, 4));
         assert_eq!((options.bytes, options.modified, options.content_bytes), (None, None, None));
         assert!(options.existing == Existing::Keep && !options.resume && options.looks_first);
-        assert!(options.fields.is_empty());
+        assert!(options.fields.is_empty() && options.modified_nanos == 0);
     }
 
     #[test]

@@ -62,7 +62,7 @@ fn round_trips(store: &Store, bucket: &Bucket) {
 
 fn conditions(store: &Store, bucket: &Bucket) {
     let found = store.probe(bucket).unwrap();
-    assert!(found.put && found.complete && found.read, "{found}");
+    assert!(found.put && found.complete && found.read && found.replace, "{found:?}");
     for len in [5, PART + 1] {
         let object = bucket.object(&format!("once {len}")).unwrap();
         write(store, &object, &seeded_bytes(1, len), options()).unwrap();

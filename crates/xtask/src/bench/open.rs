@@ -61,7 +61,7 @@ fn large(field: &Field<'_>) -> Result<Contest, String> {
     let script = format!("{openssl} -in {large} -out \"$0\"");
     if let Some(sealed) = field.prepared("large.openssl", "openssl", &script)? {
         let script = format!("exec {openssl} -d -in {} -out \"$0\"", sealed.display());
-        contest.add_script(Role::Peer, "openssl", "openssl enc -d -aes-256-ctr, not authenticated", &script);
+        contest.add_script(Role::Peer, "openssl", "openssl enc -d, not authenticated", &script);
     }
     Ok(contest)
 }

@@ -16,7 +16,7 @@ pub(super) fn contests(field: &Field<'_>, system: FileSystem) -> Result<Vec<Cont
     if field.options.files > 0 {
         let target = if system == FileSystem::Tmpfs { 1.5 } else { 1.2 };
         let reason = "`cp` neither multiplies on a curve (28 µs a file) nor enciphers (11 µs), and copies within the \
-                      kernel where it can.";
+                      kernel where it can. What makes one file of a tree needs one key, and creates one file.";
         let mut contest = sealing(field, "seal a tree of files of 1 to 60 KB", &field.tree()?)?;
         if field.options.against_all {
             add_peers_with_trees(&mut contest, field)?;
@@ -66,13 +66,13 @@ fn add_peers_with_files(contest: &mut Contest, field: &Field<'_>) -> Result<(), 
     contest.add_script(
         Role::Peer,
         "gpg",
-        "gpg --symmetric, AES-256, uncompressed",
+        "gpg --symmetric, uncompressed",
         &format!("{gpg} --symmetric -o \"$0\" {large}"),
     );
     contest.add_script(
         Role::Peer,
         "openssl",
-        "openssl enc -aes-256-ctr, not authenticated",
+        "openssl enc, not authenticated",
         &format!("openssl enc -aes-256-ctr -pbkdf2 -pass pass:{PASSWORD} -in {large} -out \"$0\""),
     );
     contest.add_script(

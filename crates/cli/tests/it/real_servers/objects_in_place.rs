@@ -34,7 +34,9 @@ fn only_what_changed_is_sealed_again() {
     fs::write(dir.path().join("plain/new"), "new").unwrap();
     update().expect_status(0);
     assert_eq!(puts(), 8);
-    let is_conditional = |request: &&Request| request.method == "PUT" && request.header("if-match").is_some();
+    let is_conditional = |request: &&Request| {
+        request.target.contains(".age") && request.method == "PUT" && request.header("if-match").is_some()
+    };
     assert_eq!(fake.server.requests().iter().filter(is_conditional).count(), 1);
     let opened = haul.run(["open", "-i", "key.txt", "-o", "-", "s3://bucket/out/kept.age"]).expect_status(0);
     assert_eq!(opened.stdout_text(), "changed");

@@ -1,6 +1,8 @@
 //! What is said to people who mistype, misname and misremember: each has a golden file in `tests/golden/messages`.
 
-use haul_testkit::{Answer, Haul, Server, check_golden, refused_address};
+use std::net::{Ipv4Addr, UdpSocket};
+
+use haul_testkit::{Answer, Haul, Server, check_golden, is_root, peer, refused_address, skip};
 
 use crate::workdir::{Workdir, golden};
 
@@ -119,6 +121,48 @@ fn keys_in_the_wrong_place_are_called_what_they_are() {
     let from_stdin = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir()).stdin(format!("{IDENTITY}\n"));
     let run = from_stdin.run(["open", "-q", "-i", "-", "-o", "-", "plain.txt.age"]).expect_status(0);
     assert_eq!(run.stdout, b"hi\n");
+}
+
+/// Answers each question with "server failure", until it is asked for the name `end.`.
+fn failing_name_server(socket: &UdpSocket) {
+    let mut question = [0; 512];
+    while let Ok((len, from)) = socket.recv_from(&mut question) {
+        if len < 12 || question[12..len].starts_with(b"\x03end\0") {
+            return;
+        }
+        // An answer, recursion available, SERVFAIL; the question is repeated, without records.
+        question[2..4].copy_from_slice(&[0x81, 0x82]);
+        question[6..12].fill(0);
+        let name_len = question[12..len].iter().position(|byte| *byte == 0).unwrap_or(0) + 1;
+        let _ = socket.send_to(&question[..12 + name_len + 4], from);
+    }
+}
+
+#[test]
+fn a_failing_name_server_is_named() {
+    if !is_root() {
+        return skip("another resolv.conf takes root");
+    }
+    let Some(unshare) = peer("unshare") else { return };
+    // Only port 53 can be named in resolv.conf, so each process has an address of its own.
+    let [a, b] = (std::process::id() as u16).to_be_bytes();
+    let socket = UdpSocket::bind((Ipv4Addr::new(127, 54, a, b.max(1)), 53)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let workdir = Workdir::new();
+    workdir.write("resolv.conf", format!("nameserver {}\noptions timeout:5 attempts:1\n", address.ip()));
+    let script = format!(
+        "mount --bind resolv.conf /etc/resolv.conf && exec {} get --retries 0 http://files.example.org/f",
+        env!("CARGO_BIN_EXE_haul")
+    );
+    let run = std::thread::scope(|scope| {
+        scope.spawn(|| failing_name_server(&socket));
+        let haul = Haul::new(unshare).dir(workdir.dir());
+        let run = haul.run(["--mount", "--propagation", "private", "sh", "-c", &script]);
+        let last = [&[0; 12][..], b"\x03end\0"].concat();
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().send_to(&last, address).unwrap();
+        run
+    });
+    check_golden(golden("messages/name-server-fails"), &run.hide(env!("CARGO_BIN_EXE_haul"), "[HAUL]"));
 }
 
 #[test]
