@@ -1,13 +1,16 @@
 //! A concurrent HTTP/1.1 client: single requests, streams, async, and whole lists of URLs into files.
 //!
-//! ```no_run
+//! ```
 //! # #[cfg(feature = "json")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use haul_fetch::serde_json::Value;
 //! use haul_fetch::{Client, Config, Request};
 //!
+//! # let server = haul_testkit::Server::start(|_| haul_testkit::Answer::ok("{\"a\": 1}"));
+//! # let url = server.url("/");
 //! let client = Client::new(Config::default())?;
-//! let data: Value = client.fetch(Request::get("https://example.org/").query("q", "x"))?.json()?;
+//! let data: Value = client.fetch(Request::get(url).query("q", "x"))?.json()?;
+//! # assert_eq!(data["a"], 1);
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "json"))]
@@ -31,6 +34,91 @@
 //! Features, all on by default, and each only adds: `tls` (https), `socks` (SOCKS proxies), `json` (`Request::json`,
 //! `Response::json`), `cookies` (`CookieJar`), `codings` ([`Config::compressed`] understands gzip, deflate, br and
 //! zstd). What a build lacks is an error that names the feature ([`Error::NotBuilt`]).
+//!
+//! # Programs
+//!
+//! Sends JSON, and looks at the status itself. Whatever is wrong with a request is told when it is sent:
+//!
+//! ```
+//! # #[cfg(feature = "json")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use haul_fetch::{Client, Config, Request, StatusCode, serde_json};
+//! # use std::time::Duration;
+//! # let server = haul_testkit::Server::start(|_| haul_testkit::Answer::new(409));
+//! # let (url, client) = (server.url("/"), Client::new(Config::default())?);
+//! let value = serde_json::json!({ "name": "haul" });
+//! let request = Request::post(url).json(&value).timeout(Duration::from_secs(5)).any_status();
+//! let made = client.fetch(request)?;
+//! # assert_eq!(made.status, StatusCode::CONFLICT);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "json"))]
+//! # fn main() {}
+//! ```
+//!
+//! Downloads a list into a directory. A later run continues what this one leaves, and skips what is complete:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use haul_fetch::{Client, Config, Downloads};
+//! # let server = haul_testkit::Server::start(|_| haul_testkit::Answer::ok("hello"));
+//! # let (dir, urls) = (tempfile::tempdir()?, [server.url("/a"), server.url("/b")]);
+//! # let client = Client::new(Config::default())?;
+//! let report = Downloads::new(&client).into_dir(dir.path()).per_host(4).run(urls)?.all()?;
+//! println!("{} files, {} bytes", report.succeeded, report.bytes);
+//! # assert_eq!(std::fs::read(dir.path().join("b"))?, b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Reads a body as it arrives, and copies one into a writer, which may be one that seals it:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use haul_fetch::{Client, Config, Request};
+//! # let server = haul_testkit::Server::start(|_| haul_testkit::Answer::ok("hello"));
+//! # let (url, client) = (server.url("/"), Client::new(Config::default())?);
+//! let (head, mut body) = client.stream(Request::get(&url))?;
+//! let bytes = std::io::copy(&mut body, &mut std::io::sink())?;
+//! # assert_eq!((head.status.as_u16(), bytes), (200, 5));
+//! let mut receiver = Vec::new();
+//! client.fetch_into(Request::get(&url), &mut receiver)?;
+//! # assert_eq!(receiver, b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Awaits a response, in any async runtime or none:
+//!
+//! ```
+//! # use haul_fetch::{Client, Config, Request, Response};
+//! # struct Unparks(std::thread::Thread);
+//! # impl std::task::Wake for Unparks {
+//! #     fn wake(self: std::sync::Arc<Self>) {
+//! #         self.0.unpark();
+//! #     }
+//! # }
+//! async fn program(client: &Client, request: Request) -> Result<Response, Box<dyn std::error::Error>> {
+//!     client.ready().await;
+//!     Ok(client.submit(request)?.await?)
+//! }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = haul_testkit::Server::start(|_| haul_testkit::Answer::ok("hello"));
+//! # let client = Client::new(Config::default())?;
+//! # let mut future = std::pin::pin!(program(&client, Request::get(server.url("/"))));
+//! # let waker = std::task::Waker::from(std::sync::Arc::new(Unparks(std::thread::current())));
+//! # let response = loop {
+//! #     match future.as_mut().poll(&mut std::task::Context::from_waker(&waker)) {
+//! #         std::task::Poll::Ready(response) => break response?,
+//! #         std::task::Poll::Pending => std::thread::park(),
+//! #     }
+//! # };
+//! # assert_eq!(response.body, b"hello");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The folder `examples` has these as whole programs.
 //!
 //! # The rooms
 //!

@@ -24,6 +24,7 @@ mod sealed_file;
 mod turns;
 mod writer;
 
+pub(crate) use self::accept::{Accepted, accept};
 pub use self::file::{into_file, into_file_at};
 pub use self::open::open_stream;
 pub use self::options::{StreamOptions, Streamed};

@@ -129,6 +129,7 @@ impl Task {
             source_root_bytes: Location::named(&source).root_bytes(),
             target_root_bytes: root_bytes,
             is_link,
+            is_named: false,
             stat: rustix::fs::stat(&source)?.into(),
         };
         Ok(Self::File { source, target, found: Some(found), plugin_key: None })

@@ -13,6 +13,7 @@ mod filter;
 mod mirror;
 mod packing;
 mod placement;
+mod publishing;
 mod secrets;
 mod seen_files;
 mod suffixed;

@@ -30,6 +30,7 @@ pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
         SkipReason::Symlink => "a symbolic link",
         SkipReason::Special => "neither a file nor a directory",
         SkipReason::Secret => "it holds a key or passphrase of this run",
+        SkipReason::Identity => "an identity that a passphrase protects; name the file itself to open it",
         SkipReason::Suffixed => "its name says that it is sealed, but it is not an age file",
         SkipReason::Unchanged => "it is unchanged since it was sealed",
         SkipReason::OtherName => "another name of a file that is already included",

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use haul_io::Existing;
-use haul_seal::{Direction, During, Error, Identity, OpenJob, Replacing, Walk};
+use haul_io::{Cancel, Existing};
+use haul_seal::{Direction, During, Error, Identity, OpenJob, Replacing, StreamOptions, Walk};
 
 use super::endpoints::{Endpoints, Input, Output, PathKind, is_dash};
 use super::part::Part;
@@ -23,6 +23,7 @@ use crate::report::voice::Voice;
 use crate::run::environment::Environment;
 use crate::run::plan::Plan;
 use crate::run::random::system_random;
+use crate::run::signals::SignalWatch;
 
 /// What `haul open` is to do.
 #[derive(Debug)]
@@ -108,9 +109,25 @@ impl OpenPlan {
         self.identities.read(&self.files.operands.inputs, &self.plugins.plugins(voice), voice)
     }
 
+    /// Gives files their names back. Plugins are asked for the lists of names, until a signal arrives.
+    fn restoring(&self, walk: Walk, identities: &[Identity], voice: &Voice) -> Result<Walk, Problem> {
+        let cancel = Cancel::new()?;
+        let asks_plugins = identities.iter().any(|identity| matches!(identity, Identity::Plugin(_)));
+        let _watch = asks_plugins.then(|| SignalWatch::start(cancel.clone())).transpose()?;
+        let plugins = Some(self.plugins.plugins(voice));
+        let options = StreamOptions { plugins, ..StreamOptions::new(cancel.clone()) };
+        let restored = walk.restoring(identities, &options);
+        if cancel.is_triggered() {
+            return Err(Problem { exit: Exit::Interrupted, ..Problem::usage("interrupted") });
+        }
+        restored.map_err(|error| {
+            Problem::usage(format!("cannot read a list of names: {}", haul_io::reason(&error)))
+        })
+    }
+
     fn run_tasks(&self, walk: Walk, voice: &Voice) -> Result<Exit, Problem> {
         let identities = self.read_identities(voice)?;
-        let walk = walk.restoring(&identities).map_err(unreadable_names)?;
+        let walk = self.restoring(walk, &identities, voice)?;
         let job = OpenJob::new(identities, self.files.options);
         let context = TaskContext {
             key_request: job.key_request(&mut system_random()),
@@ -139,7 +156,7 @@ impl Plan for OpenPlan {
                 stored.print::<Opening>(&self.files.moving(self.plugins.plugins(voice), voice))?
             }
             Target::Tasks(walk) => {
-                let walk = walk.restoring(&identities).map_err(unreadable_names)?;
+                let walk = self.restoring(*walk, &identities, voice)?;
                 tasks::print_walk::<OpenJob>(walk, &self.files.run, voice)
             }
         })
@@ -181,8 +198,4 @@ fn check_only(args: &OpenArgs) -> Result<(), Problem> {
 /// The problem with a range whose result would be a file.
 fn no_stream() -> Problem {
     Problem::usage("--range needs an output that isn't a file").hint("write to stdout with -o -")
-}
-
-fn unreadable_names(error: std::io::Error) -> Problem {
-    Problem::usage(format!("cannot read a list of names: {}", haul_io::reason(&error)))
 }

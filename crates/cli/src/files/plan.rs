@@ -114,6 +114,7 @@ impl FilesPlan {
             stored::check(FileOptions { update: false, ..self.options }, self.replace)?;
             let placement = Placement { output: Some(output.join("")), ..self.placement.clone() };
             let walk = walk(&self.operands.inputs, &placement, &self.filter)?.sparing(secret_files);
+            let walk = walk.publishing_elsewhere().map_err(|error| Problem::usage(error.to_string()))?;
             let sources = Sources::Files(Box::new(walk));
             return Ok(Target::Stored(StoredFiles { sources, options: self.options }));
         }

@@ -113,6 +113,7 @@ impl SealPlan {
             let directories = operands.output.iter().cloned().collect();
             let plugins = self.plugins.plugins(voice);
             let recipients = self.recipients.read(&directories, &plugins, voice)?;
+            let walk = apart(walk)?;
             return packed::run(pack, &self.files, recipients, plugins, walk, voice);
         }
         let directories = tree_identity::directories(&operands.inputs, operands.output.as_deref());
@@ -172,6 +173,11 @@ fn check_output(output: Option<&Path>) -> Result<(), Problem> {
     Err(Problem::usage(problem).hint("name a directory, or s3://BUCKET/PREFIX/, with -o"))
 }
 
+/// Keeps the members of shards apart.
+fn apart(walk: Walk) -> Result<Walk, Problem> {
+    walk.publishing_elsewhere().map_err(|error| Problem::usage(error.to_string()))
+}
+
 impl Plan for SealPlan {
     fn print(self, voice: &Voice) -> Result<Exit, Problem> {
         if self.fleet.is_some() {
@@ -183,6 +189,7 @@ impl Plan for SealPlan {
             Target::Stream(endpoints) => Ok(self.prepare_stream(endpoints, voice)?.0.print()),
             Target::Stored(stored) => stored.print::<Sealing>(&self.moving(voice)?),
             Target::Tasks(walk) => {
+                let walk = if self.pack.is_some() { Box::new(apart(*walk)?) } else { walk };
                 // Without directories, no identity is created.
                 self.prepare_job(&BTreeSet::new(), voice)?;
                 Ok(tasks::print_walk::<SealJob>(*walk, &self.files.run, voice))

@@ -12,7 +12,7 @@ use haul_fetch::Error;
 use haul_io::reason;
 use haul_seal::{FileOptions, HiddenName, NameJournal, SealedFormat};
 
-use crate::report::exit::Problem;
+use crate::report::exit::{Exit, Problem};
 use crate::report::text::quoted;
 use crate::run::random::system_random;
 
@@ -33,7 +33,8 @@ impl Hidden {
     pub(super) fn begin(directory: &Path, format: &SealedFormat) -> Result<Self, Problem> {
         let journal = NameJournal::create(directory, format, &mut system_random()).map_err(|error| {
             let (directory, reason) = (quoted(directory), reason(&error));
-            Problem::usage(format!("cannot begin a list of names in {directory}: {reason}"))
+            let problem = Problem::usage(format!("cannot begin a list of names in {directory}: {reason}"));
+            Problem { exit: Exit::Usage.max(Exit::of_write(&error)), ..problem }
         })?;
         let (hidden, hasher) = (HashSet::new(), RandomState::new());
         Ok(Self(Arc::new(Mutex::new(Names { journal: Some(journal), hidden, hasher }))))

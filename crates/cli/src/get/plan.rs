@@ -103,9 +103,9 @@ impl GetPlan {
             return Err(binary_on_terminal().hint("name a file with -o, or make text with -a"));
         }
         let shard = args.shard.map(|shard| Shard::resolve(shard, environment)).transpose()?;
-        let marker = shard
-            .zip(directory)
-            .and_then(|(shard, dir)| MarkerPlan::resolve(args, shard, dir, environment.new_file_mode));
+        let marker = shard.zip(directory).and_then(|(shard, dir)| {
+            MarkerPlan::resolve(args, shard, dir, sealing.is_some(), environment.new_file_mode)
+        });
         let pack = packed::resolve(args, &output, dir, environment)?;
         let pack = pack.map(|pack| pack.of_part(shard.map(Shard::index)));
         let requests = RequestPlan::resolve(&args.requests, transfers.is_single, environment)?;

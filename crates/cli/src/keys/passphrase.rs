@@ -4,7 +4,6 @@
 //! Owns: reading and asking for them.
 //! Does not own: what a passphrase protects.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -17,6 +16,7 @@ use super::prompt::{self, Echo};
 use crate::args::{PassphraseArgs, RekeyArgs};
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
+use crate::run::device;
 use crate::run::environment::Environment;
 use crate::run::random::system_random;
 use crate::run::short_file::read_secret;
@@ -152,7 +152,7 @@ fn read_line_of(number: u32) -> Result<Passphrase, Problem> {
     let failed = |error: io::Error| {
         Problem::usage(format!("cannot read the passphrase from descriptor {number}: {}", reason(&error)))
     };
-    let mut source = descriptor(number).map_err(failed)?;
+    let mut source = device::duplicate(number).map_err(failed)?;
     // Reserved at once: growing the text would leave copies of the secret behind.
     let mut line = Zeroizing::new(Vec::with_capacity(PASSPHRASE_BYTES_MAX as usize));
     let mut byte = [0; 1];
@@ -164,20 +164,6 @@ fn read_line_of(number: u32) -> Result<Passphrase, Problem> {
     }
     let text = std::str::from_utf8(&line).map_err(|error| failed(io::Error::other(error)))?;
     passphrase(text.trim_end_matches('\r').to_owned().into())
-}
-
-/// A duplicate of the open descriptor `number`. Opening `/dev/fd/N` instead would start a file from its beginning, and
-/// fail for a socket or a file that may not be opened again.
-fn descriptor(number: u32) -> io::Result<File> {
-    use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
-    let number = i32::try_from(number).map_err(io::Error::other)?;
-    let this_process = pidfd_open(getpid(), PidfdFlags::empty());
-    match this_process.and_then(|pidfd| pidfd_getfd(&pidfd, number, PidfdGetfdFlags::empty())) {
-        Ok(fd) => Ok(fd.into()),
-        // Before Linux 5.6.
-        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => File::open(format!("/dev/fd/{number}")),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn read_first_line(path: &Path) -> Result<Passphrase, Problem> {

@@ -8,7 +8,6 @@
 //! its grammar ([`haul_seal::protected_file`]), passphrases.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use haul_seal::{
@@ -19,7 +18,7 @@ use haul_seal::{
 use super::key_file::{protected_identities, unusable_key};
 use super::keygen::joined;
 use super::tree_file;
-use crate::report::exit::Problem;
+use crate::report::exit::{Exit, Problem};
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
 use crate::run::random::system_random;
@@ -111,12 +110,9 @@ pub(super) fn directory_of(input: &Path) -> PathBuf {
 /// Creates the file and makes it durable: without it, nothing that is sealed next can be opened.
 fn create(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
     let problem = |error: std::io::Error| {
-        Problem::usage(format!("cannot create {}: {}", quoted(path), haul_io::reason(&error)))
+        let problem = Problem::usage(format!("cannot create {}: {}", quoted(path), haul_io::reason(&error)));
+        Problem { exit: Exit::Usage.max(Exit::of_write(&error)), ..problem }
     };
     let directory = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).and_then(|()| create_private(path, bytes)).map_err(problem)?;
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| {
-        let _ = std::fs::remove_file(path);
-        problem(error)
-    })
+    std::fs::create_dir_all(directory).and_then(|()| create_private(path, bytes)).map_err(problem)
 }

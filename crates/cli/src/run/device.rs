@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use haul_io::{Cancel, reason};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::signals::SignalWatch;
 use crate::report::exit::{Exit, Problem};
@@ -29,13 +30,44 @@ pub(crate) fn is_descriptor(path: &Path) -> bool {
     names.contains(&path) || path.parent().is_some_and(|parent| parents.contains(&parent))
 }
 
-/// Opens `path` if it is a device, a pipe or a descriptor. A pipe that nobody reads is waited for, at most for
-/// `timeout` or until a signal.
+/// The number of the descriptor that `path` names.
+pub(crate) fn descriptor_number(path: &Path) -> Option<u32> {
+    let standard = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(Path::new);
+    match standard.iter().position(|name| *name == path) {
+        Some(number) => u32::try_from(number).ok(),
+        None => path.file_name()?.to_str()?.parse().ok().filter(|_| is_descriptor(path)),
+    }
+}
+
+/// A duplicate of the open descriptor `number`. Opening `/dev/fd/N` instead would start a file from its beginning, and
+/// fail for a socket or a file that may not be opened again.
+///
+/// # Errors
+/// The system's, if there is no such descriptor.
+pub(crate) fn duplicate(number: u32) -> io::Result<File> {
+    let name = i32::try_from(number).map_err(io::Error::other)?;
+    let this_process = pidfd_open(getpid(), PidfdFlags::empty());
+    match this_process.and_then(|pidfd| pidfd_getfd(&pidfd, name, PidfdGetfdFlags::empty())) {
+        Ok(fd) => Ok(fd.into()),
+        // Before Linux 5.6. It may be open for writing alone, or for reading.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let path = format!("/dev/fd/{number}");
+            File::open(&path).or_else(|_| fs::OpenOptions::new().append(true).open(path))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens `path` if it is a device or a pipe, or duplicates the descriptor that it names. A pipe that nobody reads is
+/// waited for, at most for `timeout` or until a signal.
 pub(crate) fn open(path: &Path, timeout: Option<Duration>) -> Result<Option<File>, Problem> {
     let is_device = |kind: FileType| kind.is_char_device() || kind.is_block_device() || kind.is_fifo();
-    // A socket can't be opened by a name.
-    let is_object = |kind: FileType| is_device(kind) || is_descriptor(path) && !kind.is_socket();
-    if !fs::metadata(path).is_ok_and(|metadata| is_object(metadata.file_type())) {
+    let failed =
+        |error: io::Error| Problem::usage(format!("cannot write to {}: {}", quoted(path), reason(&error)));
+    if let Some(number) = descriptor_number(path) {
+        return duplicate(number).map(Some).map_err(failed);
+    }
+    if !fs::metadata(path).is_ok_and(|metadata| is_device(metadata.file_type())) {
         return Ok(None);
     }
     let (began, cancel) = (Instant::now(), Cancel::new()?);
@@ -61,9 +93,7 @@ pub(crate) fn open(path: &Path, timeout: Option<Duration>) -> Result<Option<File
                 }
                 std::thread::sleep(PIPE_INTERVAL);
             }
-            Err(error) => {
-                return Err(Problem::usage(format!("cannot write to {}: {}", quoted(path), reason(&error))));
-            }
+            Err(error) => return Err(failed(error)),
         }
     }
 }

@@ -71,15 +71,26 @@ fn check_length(count: usize, bytes_max: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates a file that only its owner may read, and flushes it to the disk.
+/// Creates a file that only its owner may read, and flushes it to the disk, its name as well.
 ///
 /// # Errors
 /// If the file exists or can't be written. It is then removed: half a key file opens nothing but looks like one.
 pub(crate) fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).inspect_err(|_| {
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| sync_name(path));
+    written.inspect_err(|_| {
         let _ = std::fs::remove_file(path);
     })
+}
+
+/// Flushes the directory of `path`, unless it may not be read or its file system can't do that.
+fn sync_name(path: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, Unsupported};
+    let directory = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match File::open(directory).and_then(|directory| directory.sync_all()) {
+        Err(error) if [InvalidInput, PermissionDenied, Unsupported].contains(&error.kind()) => Ok(()),
+        result => result,
+    }
 }
 
 #[cfg(test)]

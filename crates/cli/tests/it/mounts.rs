@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use haul_testkit::{Faults, Haul, Limits, Mount, Run, files_below, seeded_bytes};
+use haul_testkit::{Faults, Haul, Limits, Mount, Run, Watched, files_below, seeded_bytes};
 use tempfile::TempDir;
 
 const ENGINES: [&str; 4] = ["serial", "threads=2", "processes=2", "uring=1x4"];
@@ -97,27 +97,31 @@ impl Cell {
         self.run(&haul, "open", &with(&["-o", "opened", "armored"]), 0);
         check_contents(&work.join("opened"), &plain);
         assert_eq!(temporary_names(&work), Vec::<PathBuf>::new(), "{engine}");
-        self.check_kill(engine);
+        for (dir, ending) in [("cut", Watched::kill as fn(&Watched)), ("stopped", Watched::interrupt)] {
+            self.check_early_end(engine, dir, ending);
+        }
     }
 
-    /// A run that is killed, and the next one.
-    fn check_kill(&mut self, engine: &str) {
+    /// A run that is killed or interrupted, and the next one.
+    fn check_early_end(&mut self, engine: &str, dir: &str, ending: fn(&Watched)) {
         let (work, haul) = (self.work(), self.haul());
         let plain: BTreeMap<_, _> =
             (0..12).map(|index| (PathBuf::from(format!("f{index}")), seeded_bytes(index, 150_000))).collect();
-        std::fs::create_dir(work.join("cut")).unwrap();
-        plain
-            .iter()
-            .for_each(|(name, content)| std::fs::write(work.join("cut").join(name), content).unwrap());
+        std::fs::create_dir(work.join(dir)).unwrap();
+        plain.iter().for_each(|(name, content)| std::fs::write(work.join(dir).join(name), content).unwrap());
         let mut watched =
-            haul.watch(["seal", "--json", "-q", "--replace", "-e", engine, "-r", &self.recipient, "cut"]);
+            haul.watch(["seal", "--json", "-q", "--replace", "-e", engine, "-r", &self.recipient, dir]);
         watched.next_line().unwrap();
-        watched.kill();
-        watched.finish();
-        self.run(&haul, "seal", &["-e", engine, "--replace", "--force", "cut"], 0);
-        self.run(&haul, "open", &["-e", engine, "--force", "cut"], 0);
-        check_contents(&work.join("cut"), &plain);
-        assert_eq!(temporary_names(&work), Vec::<PathBuf>::new(), "{engine}, after a kill");
+        ending(&watched);
+        let (status, said) = watched.finish();
+        if dir == "stopped" {
+            assert!([0, 130].contains(&status), "{engine}: {status} {said}");
+            assert_eq!(temporary_names(&work), Vec::<PathBuf>::new(), "{engine}, interrupted");
+        }
+        self.run(&haul, "seal", &["-e", engine, "--replace", "--force", dir], 0);
+        self.run(&haul, "open", &["-e", engine, "--force", dir], 0);
+        check_contents(&work.join(dir), &plain);
+        assert_eq!(temporary_names(&work), Vec::<PathBuf>::new(), "{engine}, {dir}");
     }
 
     fn check_streams(&mut self) {
@@ -127,6 +131,8 @@ impl Cell {
         let (haul, other) = (self.haul().stdin(content.clone()), self.haul().stdin("other"));
         self.run(&haul, "seal", &["-o", "stream.age", "-"], 0);
         assert!(self.run(&haul, "open", &["-o", "-", "stream.age"], 0).stdout == content);
+        self.run(&haul, "seal", &["-a", "-o", "text.age", "-"], 0);
+        assert!(self.run(&haul, "open", &["-o", "-", "text.age"], 0).stdout == content);
         self.run(&other, "seal", &["-o", "stream.age", "-"], 1);
         self.run(&other, "seal", &["--force", "-o", "stream.age", "-"], 0);
         assert_eq!(self.run(&haul, "open", &["-o", "-", "stream.age"], 0).stdout, b"other");
@@ -184,7 +190,7 @@ fn xfs() {
 
 #[test]
 fn btrfs() {
-    check(Mount::image(&["mkfs.btrfs", "-q"], 128), &[]);
+    check(Mount::image(&["mkfs.btrfs", "-q"], 256), &[]);
 }
 
 #[test]

@@ -9,13 +9,13 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
-use haul_age_format::{PayloadKey, TAG_BYTES};
+use haul_age_format::{PayloadKey, SealedHeader, TAG_BYTES};
 use haul_io::{Cancel, ChunkedFormat, Durability, Existing};
 
 use super::entry::{HiddenName, TITLE, list_name};
@@ -34,8 +34,12 @@ pub struct NameJournal {
     path: PathBuf,
     key: PayloadKey,
     head_bytes: u64,
+    /// Where the next record begins: after the last one that was written whole.
+    end: u64,
     /// The number of the next record.
     next: u64,
+    /// A record that couldn't be written. Its number is its own, so that it goes before all others.
+    unwritten: Vec<u8>,
     number: u32,
     flusher: Option<Flusher>,
 }
@@ -65,21 +69,29 @@ impl NameJournal {
             }
             let path = directory.join(list_name(number) + SUFFIX);
             let mut options = OpenOptions::new();
-            let mut file = match options.read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            let file = match options.read(true).write(true).create_new(true).mode(0o600).open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             };
-            file.write_all(&header.bytes)?;
-            file.sync_all()?;
-            File::open(directory)?.sync_all()?;
-            let (head_bytes, key) = (header.bytes.len() as u64, header.payload_key);
-            let flusher = Some(Flusher::start(file.try_clone()?)?);
-            let mut journal = Self { file, path, key, head_bytes, next: 0, number, flusher };
-            journal.write(&format!("{TITLE}\n"))?;
-            return Ok(journal);
+            return Self::begin(file, path.clone(), header, number).inspect_err(|_| {
+                let _ = std::fs::remove_file(&path);
+            });
         }
         Err(io::Error::other("the directory has too many lists of names"))
+    }
+
+    /// Begins the list with this number in the new `file` at `path`.
+    fn begin(mut file: File, path: PathBuf, header: SealedHeader, number: u32) -> io::Result<Self> {
+        file.write_all(&header.bytes)?;
+        file.sync_all()?;
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+        let (head_bytes, key) = (header.bytes.len() as u64, header.payload_key);
+        let flusher = Some(Flusher::start(file.try_clone()?)?);
+        let (end, next, unwritten) = (head_bytes, 0, Vec::new());
+        let mut journal = Self { file, path, key, head_bytes, end, next, unwritten, number, flusher };
+        journal.write(&format!("{TITLE}\n"))?;
+        Ok(journal)
     }
 
     /// Appends an entry. The process may be killed from now on.
@@ -94,16 +106,27 @@ impl NameJournal {
         if self.flusher.as_ref().is_some_and(|flusher| flusher.has_failed.load(Ordering::Relaxed)) {
             return Err(io::Error::other("the list of names can't be flushed to the disk"));
         }
+        self.write_sealed()?;
         let sealed_bytes = text.len() + TAG_BYTES;
         let mut record = vec![0; 4 + sealed_bytes];
         record[..4].copy_from_slice(&u32::try_from(sealed_bytes).expect("entries are short").to_le_bytes());
         self.key.seal_chunk(self.next, false, text.as_bytes(), &mut record[4..]);
         self.next += 1;
-        self.file.write_all(&record)?;
+        self.unwritten = record;
+        self.write_sealed()?;
         if let Some(flusher) = &self.flusher {
             // It is full if the thread has yet to begin: it then flushes this record too.
             let _ = flusher.wake.try_send(());
         }
+        Ok(())
+    }
+
+    /// Writes the record that was sealed, if there is one. It takes the place of what an attempt that failed has left
+    /// of it, which would hide all that comes after it.
+    fn write_sealed(&mut self) -> io::Result<()> {
+        self.file.write_all_at(&self.unwritten, self.end)?;
+        self.end += self.unwritten.len() as u64;
+        self.unwritten.clear();
         Ok(())
     }
 
@@ -144,5 +167,50 @@ impl Flusher {
         };
         let thread = std::thread::Builder::new().name("names".to_owned()).spawn(flush)?;
         Ok(Self { wake, has_failed, thread })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use haul_age_format::{Recipient, X25519Identity};
+
+    use super::*;
+    use crate::hidden::HiddenNames;
+    use crate::stream::StreamOptions;
+
+    /// A full disk takes a part of a record, or nothing of it, and has room again later.
+    #[test]
+    fn entries_after_one_that_could_not_be_written_are_found() {
+        for left_bytes in [0, 3, 40] {
+            let dir = tempfile::tempdir().unwrap();
+            let identity = X25519Identity::generate();
+            let format = SealedFormat::new(vec![Recipient::X25519(identity.to_recipient())]).unwrap();
+            let mut random = |out: &mut [u8]| out.fill(3);
+            let mut journal = NameJournal::create(dir.path(), &format, &mut random).unwrap();
+            let entry = |number: u8| {
+                let (file, name) = (format!("{number:032x}.age"), format!("file {number}"));
+                HiddenName { file, name, source: "https://example.org/".into() }
+            };
+            journal.append(&entry(0)).unwrap();
+            let file = std::mem::replace(&mut journal.file, File::open(&journal.path).unwrap());
+            for number in 1..3 {
+                assert!(journal.append(&entry(number)).is_err(), "{number} can't be written");
+            }
+            file.write_all_at(&vec![7; left_bytes], journal.end).unwrap();
+            journal.file = file;
+            journal.append(&entry(3)).unwrap();
+            let (options, identities) = (StreamOptions::default(), [identity.into()]);
+            let check = || {
+                let found = HiddenNames::read(dir.path(), ".age".as_ref(), &identities, &options).unwrap();
+                for (number, is_there) in [(0, true), (2, false), (3, true)] {
+                    let HiddenName { file, name, .. } = entry(number);
+                    let expected = is_there.then(|| PathBuf::from(name));
+                    assert_eq!(found.of(file.as_ref()), expected.as_deref(), "{number}, {left_bytes}");
+                }
+            };
+            check();
+            journal.finish(&format, &FileOptions::default()).unwrap();
+            check();
+        }
     }
 }

@@ -10,13 +10,14 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use haul_age_format::{Header, Identity, NONCE_BYTES, Parsed, PayloadKey, open_header};
+use haul_age_format::Identity;
 use haul_io::is_temporary;
 use rustix::fs::OFlags;
 
-use super::entry::{ENTRY_BYTES_MAX, HiddenName, TITLE, is_list_name};
+use super::entry::{ENTRY_BYTES_MAX, HiddenName, TITLE, is_list_name, is_random_name};
 use super::records::{Records, SUFFIX};
-use crate::stream::SealedFile;
+use crate::error::{Error, ErrorKind};
+use crate::stream::{Accepted, SealedFile, StreamOptions, accept};
 
 /// The names of the sealed files in one directory. Memory: both names of each file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,34 +28,76 @@ pub struct HiddenNames {
 }
 
 impl HiddenNames {
-    /// Reads the lists in `directory` that one of `identities` opens, and the journals of runs that were killed. A file
-    /// that is no list, though it is called so, is left alone. Anybody who knows a recipient can have made a list: a
-    /// name in it that leads out of the directory, or that haul keeps for itself, isn't accepted.
+    /// Reads the lists in `directory` that one of `identities` opens, with the plugins of `options` if no other fits,
+    /// and the journals of runs that were killed. A file that is no list, though it is called so, is left alone.
+    ///
+    /// Anybody who knows a recipient can have made a list, and a server can have one fetched. So a list that gives
+    /// names to other files than those under random names is none, and a name that leads out of the directory, or that
+    /// haul keeps for itself, isn't accepted.
     ///
     /// # Errors
-    /// If the directory or a list can't be read.
-    pub fn read(directory: &Path, suffix: &OsStr, identities: &[Identity]) -> io::Result<Self> {
-        let mut found = Self::default();
+    /// If the directory or a list can't be read, or a plugin fails.
+    pub fn read(
+        directory: &Path,
+        suffix: &OsStr,
+        identities: &[Identity],
+        options: &StreamOptions,
+    ) -> io::Result<Self> {
+        let suffix = suffix.to_str().unwrap_or_default();
+        Ok(Self::scan(directory, &Keys { identities, options, suffix })?.0)
+    }
+
+    /// The names of each directory in and below `root` that has lists.
+    pub(crate) fn below(
+        root: &Path,
+        suffix: &OsStr,
+        identities: &[Identity],
+        options: &StreamOptions,
+    ) -> io::Result<Vec<(PathBuf, Self)>> {
+        let suffix = suffix.to_str().unwrap_or_default();
+        let keys = Keys { identities, options, suffix };
+        let (mut found, mut pending) = (Vec::new(), vec![root.to_owned()]);
+        while let Some(directory) = pending.pop() {
+            let (names, directories) = match Self::scan(&directory, &keys) {
+                // The walk reports a directory that can't be read.
+                Err(_) if directory != root && directory.read_dir().is_err() => continue,
+                scanned => scanned?,
+            };
+            pending.extend(directories);
+            if !names.is_empty() {
+                found.push((directory, names));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The names in `directory`, and the directories in it.
+    fn scan(directory: &Path, keys: &Keys<'_>) -> io::Result<(Self, Vec<PathBuf>)> {
+        let (mut found, mut directories) = (Self::default(), Vec::new());
         for entry in std::fs::read_dir(directory)? {
-            let name = entry?.file_name();
+            let entry = entry?;
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                directories.push(entry.path());
+                continue;
+            }
+            let name = entry.file_name();
             let Some(text) = name.to_str() else { continue };
-            let is_list =
-                suffix.to_str().and_then(|suffix| text.strip_suffix(suffix)).is_some_and(is_list_name);
+            let is_list = text.strip_suffix(keys.suffix).is_some_and(is_list_name);
             let is_journal = text.strip_suffix(SUFFIX).is_some_and(is_list_name);
             if !is_list && !is_journal {
                 continue;
             }
             let Some(file) = open_regular(&directory.join(&name))? else { continue };
-            let is_read = if is_list {
-                found.read_list(file, identities)?
-            } else {
-                found.read_journal(file, identities)?
-            };
-            if is_read {
-                found.lists.insert(name);
+            let entries = if is_list { keys.read_list(file)? } else { keys.read_journal(file)? };
+            if let Some(Entries { names, is_of_others: false, is_damaged }) = entries {
+                found.names.extend(names);
+                // One that is damaged is opened as a file, which tells the user.
+                if !is_damaged {
+                    found.lists.insert(name);
+                }
             }
         }
-        Ok(found)
+        Ok((found, directories))
     }
 
     /// Whether there are no names.
@@ -71,37 +114,90 @@ impl HiddenNames {
     pub(crate) fn is_list(&self, file: &OsStr) -> bool {
         self.lists.contains(file)
     }
+}
 
-    /// Returns false if the file is no list that one of `identities` opens.
-    fn read_list(&mut self, file: File, identities: &[Identity]) -> io::Result<bool> {
-        let Ok(opened) = SealedFile::open(file, identities) else { return Ok(false) };
-        let mut lines = BufReader::new(opened);
-        if read_line(&mut lines)?.as_deref() != Some(TITLE.as_bytes()) {
-            return Ok(false);
+/// What opens lists.
+struct Keys<'a> {
+    identities: &'a [Identity],
+    options: &'a StreamOptions,
+    /// The suffix of sealed files.
+    suffix: &'a str,
+}
+
+impl Keys<'_> {
+    /// The entries of a list; `None` if no key opens the file, or it is no list.
+    fn read_list(&self, file: File) -> io::Result<Option<Entries>> {
+        let Some(opened) = unless_closed(SealedFile::open_with(file, self.identities, self.options))? else {
+            return Ok(None);
+        };
+        let (mut lines, mut entries) = (BufReader::new(opened), Entries::default());
+        match read_line(&mut lines) {
+            Ok(line) if line.as_deref() == Some(TITLE.as_bytes()) => {}
+            Err(error) if !is_damage(&error) => return Err(error),
+            _ => return Ok(None),
         }
-        while let Some(line) = read_line(&mut lines)? {
-            self.add(&line);
+        loop {
+            match read_line(&mut lines) {
+                Ok(Some(line)) => entries.add(&line, self.suffix),
+                Ok(None) => return Ok(Some(entries)),
+                Err(error) if is_damage(&error) => return Ok(Some(Entries { is_damaged: true, ..entries })),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(true)
     }
 
-    fn read_journal(&mut self, mut file: File, identities: &[Identity]) -> io::Result<bool> {
-        let Some(key) = read_head(&mut file, identities)? else { return Ok(false) };
-        let mut records = Records { source: BufReader::new(file), key: &key, next: 0 };
+    /// As [`read_list`](Self::read_list), of a journal.
+    fn read_journal(&self, mut file: File) -> io::Result<Option<Entries>> {
+        let accepted = accept(&mut file, self.identities, Some(self.options));
+        let Some(Accepted { payload, start }) = unless_closed(accepted)? else { return Ok(None) };
+        let source = BufReader::new(start.as_slice().chain(file));
+        let mut records = Records { source, key: &payload.key, next: 0 };
         if records.next_text()?.as_deref().map(trimmed) != Some(TITLE.as_bytes()) {
-            return Ok(false);
+            return Ok(None);
         }
+        let mut entries = Entries::default();
         while let Some(text) = records.next_text()? {
-            self.add(trimmed(&text));
+            entries.add(trimmed(&text), self.suffix);
         }
-        Ok(true)
+        Ok(Some(entries))
     }
+}
 
-    fn add(&mut self, line: &[u8]) {
+/// What was opened; `None` if that isn't a file which a key opens.
+fn unless_closed<T>(opened: Result<T, Error>) -> io::Result<Option<T>> {
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) if error.kind() == ErrorKind::Cancelled => Err(haul_io::cancelled()),
+        Err(Error::Io { source, .. }) => Err(source),
+        Err(error @ Error::Plugin(_)) => Err(io::Error::other(error.to_string())),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether `error` says that a sealed file is damaged.
+fn is_damage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidData
+}
+
+/// The entries of a list.
+#[derive(Default)]
+struct Entries {
+    /// Those that are accepted.
+    names: Vec<(OsString, PathBuf)>,
+    /// Whether it has one of a file that doesn't hide its name.
+    is_of_others: bool,
+    /// Whether entries may be missing, as the list is damaged.
+    is_damaged: bool,
+}
+
+impl Entries {
+    fn add(&mut self, line: &[u8], suffix: &str) {
         let Ok(HiddenName { file, name, .. }) = serde_json::from_slice(line) else { return };
         let path = PathBuf::from(name);
-        if is_acceptable(&path) && !file.contains('/') {
-            self.names.insert(file.into(), path);
+        if !file.strip_suffix(suffix).is_some_and(is_random_name) {
+            self.is_of_others = true;
+        } else if is_acceptable(&path) {
+            self.names.push((file.into(), path));
         }
     }
 }
@@ -122,17 +218,6 @@ fn open_regular(path: &Path) -> io::Result<Option<File>> {
         Err(_) if !path.is_file() => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Reads the header of a journal and opens it; leaves `file` at its first record.
-fn read_head(file: &mut File, identities: &[Identity]) -> io::Result<Option<PayloadKey>> {
-    let mut start = Vec::new();
-    file.take((Header::BYTES_MAX + NONCE_BYTES) as u64).read_to_end(&mut start)?;
-    let Ok(Parsed::Complete { header, len }) = Header::parse(&start) else { return Ok(None) };
-    let Some(nonce) = start.get(len..len + NONCE_BYTES) else { return Ok(None) };
-    let nonce = nonce.try_into().expect("cut to its length");
-    io::Seek::seek(file, io::SeekFrom::Start((len + NONCE_BYTES) as u64))?;
-    Ok(open_header(&header, nonce, identities).ok())
 }
 
 /// The next line without its end; `None` at the end. A longer line than any entry ends the list.

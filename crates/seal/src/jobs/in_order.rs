@@ -6,16 +6,18 @@
 
 use haul_age_format::{
     ArmorDecoder, ArmorEncoder, CHUNK_BYTES, Header, NONCE_BYTES, Parsed, SEALED_CHUNK_BYTES, SealedHeader,
+    identities_in,
 };
 use haul_io::{Buf, BufResult, File, Io, Offset, Op, Publish, Staged, write_sparse};
 
 use crate::error::{During, Error};
 use crate::payload::Payload;
 pub(super) use crate::payload::accept::Form;
+use crate::payload::accept::is_by_passphrase;
 use crate::payload::chunks::{ChunkRun, seal_chunks};
 use crate::payload::keys::HeaderKeys;
 use crate::payload::segments::{PIECE_BYTES, SEALED_PIECE_BYTES};
-use crate::task::{Outcome, Remarks, SourceFile};
+use crate::task::{Outcome, Remarks, SkipReason, SourceFile};
 
 /// Capacity for a sealed piece as text: 65 bytes of text for 48 bytes, and the first and last line.
 const TEXT_BYTES: usize = SEALED_PIECE_BYTES / 48 * 65 + 1024;
@@ -34,18 +36,27 @@ pub(super) async fn seal_in_order(
     end(io, staged, publish, result).await
 }
 
-/// Opens the file `source`; without `publish`, only authenticates it.
+/// The result of a file that is opened.
+pub(super) struct Opened<'a> {
+    pub(super) publish: &'a Publish,
+    /// Whether there is none if the file is an identity that a passphrase protects.
+    pub(super) spares_identities: bool,
+}
+
+/// Opens the file `source`; without a `result`, only authenticates it.
 pub(super) async fn open_in_order(
     io: &impl Io,
     source: &SourceFile,
     keys: &HeaderKeys<'_>,
-    publish: Option<&Publish>,
+    result: Option<Opened<'_>>,
     form: Form,
 ) -> Result<Outcome, Error> {
-    let Some(publish) = publish else { return open_pieces(io, source, keys, None, form).await };
+    let Some(Opened { publish, spares_identities }) = result else {
+        return open_pieces(io, source, keys, None, form).await;
+    };
     let staged = Staged::create(io, publish).await.map_err(Error::at(During::Create))?;
     source.spare_cache_with(io, staged.file()).await;
-    let target = Target { file: staged.file(), is_sparse: publish.sparse };
+    let target = Target { file: staged.file(), is_sparse: publish.sparse, spares_identities };
     let result = open_pieces(io, source, keys, Some(target), form).await;
     end(io, staged, publish, result).await
 }
@@ -71,7 +82,12 @@ pub(super) struct Rewrapped {
     pub(super) payload: Payload,
 }
 
-/// Publishes the result, or discards it after an error.
+/// Whether `plain` is the content of a file of identities.
+pub(super) fn holds_identities(plain: &[u8]) -> bool {
+    identities_in(plain).is_ok()
+}
+
+/// Publishes the result, or discards it after an error or where there is to be none.
 pub(super) async fn end(
     io: &impl Io,
     staged: Staged,
@@ -79,6 +95,10 @@ pub(super) async fn end(
     result: Result<Outcome, Error>,
 ) -> Result<Outcome, Error> {
     match result {
+        Ok(outcome @ Outcome::Skipped(_)) => {
+            staged.discard(io).await;
+            Ok(outcome)
+        }
         Ok(outcome) => {
             let published = staged.publish(io, publish).await.map_err(Error::at(During::Publish))?;
             Ok(outcome.with(&published))
@@ -217,6 +237,8 @@ impl<I: Io> Output<'_, I> {
 struct Target<'a> {
     file: &'a File,
     is_sparse: bool,
+    /// See [`Opened`].
+    spares_identities: bool,
 }
 
 impl Target<'_> {
@@ -237,7 +259,11 @@ async fn open_pieces(
     form: Form,
 ) -> Result<Outcome, Error> {
     let mut text = Decoded::new(io, &source.file, form);
-    let payload = text.header(|header, bytes, nonce| keys.open(header, bytes, nonce)).await?;
+    let open = |header: &Header, bytes, nonce: &[u8; NONCE_BYTES]| {
+        Ok((keys.open(header, bytes, nonce)?, is_by_passphrase(header)))
+    };
+    let (payload, is_by_passphrase) = text.header(open).await?;
+    let spares_identities = is_by_passphrase && target.is_some_and(|target| target.spares_identities);
     let mut plain = io.take_buf(PIECE_BYTES);
     let (mut index, mut plain_bytes) = (0, 0);
     loop {
@@ -246,6 +272,10 @@ async fn open_pieces(
             payload.open_chunks(chunks, &text.bytes[..bytes], &mut plain)?;
             text.bytes.drain(..bytes);
             index += (bytes / SEALED_CHUNK_BYTES) as u64;
+        }
+        let is_whole = plain_bytes == 0 && run.is_some_and(|(chunks, _)| chunks.ends);
+        if spares_identities && is_whole && holds_identities(plain.filled()) {
+            return Ok(Outcome::Skipped(SkipReason::Identity));
         }
         let opened_bytes = plain.filled().len() as u64;
         if let Some(target) = target {
@@ -263,7 +293,7 @@ async fn open_pieces(
         text.more().await?;
     }
     io.give_buf(plain);
-    if let Some(Target { file, is_sparse: true }) = target {
+    if let Some(Target { file, is_sparse: true, .. }) = target {
         let set = io.done(Op::SetLength { file: file.clone(), bytes: plain_bytes }).await;
         set.map_err(Error::at(During::Write))?;
     }

@@ -10,20 +10,22 @@ use haul_engine::{Job, Step};
 use haul_io::{Buf, Io, Publish};
 
 use super::identities::JobIdentities;
-use super::in_order::open_in_order;
+use super::in_order::{Opened, holds_identities, open_in_order};
 use super::large_file::{LargeFile, NewResult, Side, Sides};
 use crate::error::{During, Error, ErrorKind};
 use crate::payload::Payload;
-use crate::payload::accept::{Accepted, SourceFormat, accept};
+use crate::payload::accept::{SourceFormat, accept};
 use crate::payload::segments::segment_count;
 use crate::plugin::KeyRequest;
-use crate::task::{FileOptions, Outcome, Pair, SourceFile, Task};
+use crate::task::{FileOptions, Outcome, Pair, SkipReason, SourceFile, Task};
 
 /// Opens each task's source, armored or not, with the first identity that fits. [`OpenTree`](crate::OpenTree) runs it
 /// over trees.
 ///
 /// Memory for each task in work: a file of up to 1 MiB and its result, or two buffers of 256 KiB. Cost for each file:
 /// about 60 µs for an X25519 identity; each identity that doesn't fit is tried before.
+///
+/// In a tree, an identity that a passphrase protects is skipped: its plaintext beside the data would open all of it.
 ///
 /// A task fails with [`Error::Header`] or [`Error::Plugin`] if no identity fits; with [`Error::Chunk`],
 /// [`Error::CutShort`], [`Error::AfterEnd`], [`Error::WrongLength`] or [`Error::Armor`] if the file is damaged; as a
@@ -59,36 +61,40 @@ impl OpenJob {
         let accepted = match format {
             SourceFormat::Binary(accepted) => accepted,
             SourceFormat::InOrder(form) => {
-                return open_in_order(io, &source, &keys, Some(&publish), form).await.map(Step::Done);
+                let result = Some(Opened { publish: &publish, spares_identities: pair.is_of_tree() });
+                return open_in_order(io, &source, &keys, result, form).await.map(Step::Done);
             }
         };
         if accepted.is_small {
-            return self.open_small(io, &source, publish, accepted).await.map(Step::Done);
+            let spares_identities = pair.is_of_tree() && accepted.is_by_passphrase;
+            let plain = accepted.open_small(io).await?;
+            if spares_identities && holds_identities(plain.filled()) {
+                return Ok(Step::Done(Outcome::Skipped(SkipReason::Identity)));
+            }
+            return publish_small(io, &source, publish, plain).await.map(Step::Done);
         }
         let (layout, context) = accepted.into_payload(io);
         let new = NewResult { layout, context, bytes: layout.plain_bytes() };
         let state = LargeFile::begin(io, source, &publish, new).await?;
         Ok(Step::Split { state: Arc::new(state), parts: segment_count(layout) })
     }
+}
 
-    /// Opens a source that was read completely.
-    async fn open_small<I: Io>(
-        &self,
-        io: &I,
-        source: &SourceFile,
-        publish: Publish,
-        accepted: Accepted,
-    ) -> Result<Outcome, Error> {
-        let plain = accepted.open_small(io).await?;
-        let plain_bytes = plain.filled().len() as u64;
-        source.check_unchanged(io).await?;
-        let (result, plain) = io.write_file(publish, plain).await;
-        let published = result.map_err(Error::at(During::Write))?;
-        io.give_buf(plain);
-        io.progress(plain_bytes);
-        let remarks = source.remarks().with(&published);
-        Ok(Outcome::File { plain_bytes, sealed_bytes: source.stat.bytes, remarks })
-    }
+/// Publishes the plaintext of a source that was read completely.
+async fn publish_small(
+    io: &impl Io,
+    source: &SourceFile,
+    publish: Publish,
+    plain: Buf,
+) -> Result<Outcome, Error> {
+    let plain_bytes = plain.filled().len() as u64;
+    source.check_unchanged(io).await?;
+    let (result, plain) = io.write_file(publish, plain).await;
+    let published = result.map_err(Error::at(During::Write))?;
+    io.give_buf(plain);
+    io.progress(plain_bytes);
+    let remarks = source.remarks().with(&published);
+    Ok(Outcome::File { plain_bytes, sealed_bytes: source.stat.bytes, remarks })
 }
 
 impl Job for OpenJob {

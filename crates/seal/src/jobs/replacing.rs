@@ -91,6 +91,8 @@ impl<J: Replaceable> Job for Replacing<J> {
         // The file that is sealed must be the one that is removed, even if the walk found none.
         let task = task.pinned(io, &before).await?;
         Ok(match self.0.start(io, &task).await? {
+            // Nothing was made of the source.
+            Step::Done(skipped @ Outcome::Skipped(_)) => Step::Done(skipped),
             Step::Done(done) => {
                 Step::Split { state: Arc::new(ReplacingState::Published(done, before)), parts: 0 }
             }

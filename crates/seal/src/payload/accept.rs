@@ -41,6 +41,8 @@ pub(crate) struct Accepted {
     start: Buf,
     /// Whether `start` is the whole file, and short enough to be opened at once.
     pub(crate) is_small: bool,
+    /// Whether a passphrase seals it.
+    pub(crate) is_by_passphrase: bool,
 }
 
 /// The start of a binary age file.
@@ -86,7 +88,13 @@ pub(crate) async fn accept(
     let sealed_bytes = source.stat.bytes.checked_sub(payload.offset).ok_or(Error::SourceChanged)?;
     let layout = Layout::of_sealed(sealed_bytes).ok_or(Error::WrongLength)?;
     let is_small = start.filled().len() as u64 == source.stat.bytes && layout.plain_bytes() <= SMALL_BYTES;
-    Ok(SourceFormat::Binary(Accepted { payload, layout, start, is_small }))
+    let is_by_passphrase = is_by_passphrase(&header);
+    Ok(SourceFormat::Binary(Accepted { payload, layout, start, is_small, is_by_passphrase }))
+}
+
+/// Whether a passphrase seals the file with `header`, and so no key besides.
+pub(crate) fn is_by_passphrase(header: &Header) -> bool {
+    header.stanzas().iter().any(|stanza| stanza.tag() == "scrypt")
 }
 
 impl Accepted {

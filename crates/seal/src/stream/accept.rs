@@ -24,14 +24,14 @@ pub(super) struct Beginning {
 }
 
 /// An accepted header.
-pub(super) struct Accepted {
-    pub(super) payload: Payload,
+pub(crate) struct Accepted {
+    pub(crate) payload: Payload,
     /// The start of the payload, as far as it was read.
-    pub(super) start: Vec<u8>,
+    pub(crate) start: Vec<u8>,
 }
 
 /// Reads the header and the nonce of `source` and opens them with `identities`; with plugins if `options` has some.
-pub(super) fn accept(
+pub(crate) fn accept(
     source: &mut impl Read,
     identities: &[Identity],
     options: Option<&StreamOptions>,

@@ -16,6 +16,8 @@ pub struct FoundFile {
     pub target_root_bytes: usize,
     /// Whether the name is a symbolic link that must be followed.
     pub is_link: bool,
+    /// Whether the user named the file itself, and not a tree that it is in.
+    pub is_named: bool,
     /// The file's metadata at that time.
     pub stat: Stat,
 }

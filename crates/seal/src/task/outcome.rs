@@ -54,6 +54,8 @@ pub enum SkipReason {
     Special,
     /// It holds a key or a passphrase of this run.
     Secret,
+    /// It is an identity that a passphrase protects. In a tree, it isn't opened.
+    Identity,
     /// Its name has the suffix of sealed files, but it is not an age file.
     Suffixed,
     /// The file is overwritten in place and was already taken under another name.

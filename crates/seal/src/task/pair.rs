@@ -48,8 +48,14 @@ impl<'a> Pair<'a> {
             source_root_bytes: self.source().root_bytes(),
             target_root_bytes: self.target().root_bytes(),
             is_link: false,
+            is_named: !self.is_of_tree(),
             stat: *stat,
         })
+    }
+
+    /// Whether the source was found in a tree: the user hasn't named it.
+    pub(crate) fn is_of_tree(&self) -> bool {
+        self.found.is_some_and(|found| !found.is_named)
     }
 
     /// Whether `stat` belongs to the file that the walk found. Any file will do if the task was named directly.

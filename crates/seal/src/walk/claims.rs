@@ -81,12 +81,22 @@ pub(super) struct Claims {
     variants: HashSet<u64>,
     /// Whether a directory merges such names, by the hash of its name. Directories of one file system may differ.
     merging: HashMap<u64, bool>,
+    /// Whether no directory does.
+    is_exact: bool,
 }
 
 impl Claims {
+    /// For results that have their names exactly as they are written, and lie in no file system.
+    pub(super) fn exact() -> Self {
+        Self { is_exact: true, ..Self::default() }
+    }
+
     /// Claims the result `target`. Returns whether it was free.
     pub(super) fn claim(&mut self, target: &Path) -> bool {
         let exact = hash(target);
+        if self.is_exact {
+            return self.variants.insert(exact);
+        }
         match self.folded.entry(hash(&folded(target))) {
             Entry::Vacant(free) => {
                 free.insert(exact);
@@ -191,6 +201,9 @@ mod tests {
             assert_eq!(claims.claim(&dir.path().join(name)), is_free, "{name}");
         }
         assert_eq!(dir.path().read_dir().unwrap().count(), 0, "the probe is gone");
+        let mut claims = Claims::exact();
+        let claimed = ["a", "A", "a", "b"].map(|name| claims.claim(Path::new(name)));
+        assert_eq!(claimed, [true, true, false, true]);
         for (first, second) in
             [("a", "A"), ("\u{e9}", "e\u{301}"), ("\u{c9}", "e\u{301}"), ("a", "a."), ("a", "a\u{200d}")]
         {

@@ -91,7 +91,7 @@ pub(super) struct Naming {
     placement: Placement,
     /// Whether each input gets a name of its own in the output directory.
     several: bool,
-    /// The names of files in inputs whose names are hidden.
+    /// The names of files in directories whose names are hidden.
     hidden: HashMap<PathBuf, HiddenNames>,
 }
 
@@ -109,21 +109,27 @@ impl Naming {
         Ok(Self { placement, several, hidden: HashMap::new() })
     }
 
-    /// Gives the files directly in the input `root` the names that were hidden.
-    pub(super) fn restore(&mut self, root: PathBuf, names: HiddenNames) {
-        self.hidden.insert(root, names);
+    /// Gives the files in `directory` the names that were hidden.
+    pub(super) fn restore(&mut self, directory: PathBuf, names: HiddenNames) {
+        self.hidden.insert(directory, names);
     }
 
-    /// Whether `path` in the tree at `root` is a list of hidden names that was read.
-    pub(super) fn is_list_of_names(&self, root: &Path, path: &Path) -> bool {
-        let names = self.hidden.get(root).filter(|_| path.parent() == Some(root));
+    /// The names that were hidden in the directory of `path`.
+    fn hidden_beside(&self, path: &Path) -> Option<&HiddenNames> {
+        if self.hidden.is_empty() { None } else { self.hidden.get(path.parent()?) }
+    }
+
+    /// Whether `path` in a tree is a list of hidden names that was read.
+    pub(super) fn is_list_of_names(&self, path: &Path) -> bool {
+        let names = self.hidden_beside(path);
         names.zip(path.file_name()).is_some_and(|(names, file)| names.is_list(file))
     }
 
-    /// The name that was hidden of `path` in the tree at `root`.
-    fn hidden_name(&self, root: &Path, path: &Path) -> Option<&Path> {
-        let names = self.hidden.get(root).filter(|_| path.parent() == Some(root))?;
-        names.of(path.file_name()?).filter(|name| !name.file_name().is_some_and(is_identity_name))
+    /// `path`, a file of a tree, under the name that was hidden.
+    fn with_hidden_name(&self, path: &Path) -> Option<PathBuf> {
+        let name = self.hidden_beside(path)?.of(path.file_name()?)?;
+        let is_allowed = !name.file_name().is_some_and(is_identity_name);
+        is_allowed.then(|| path.with_file_name(name))
     }
 
     pub(super) fn direction(&self) -> Direction {
@@ -136,6 +142,11 @@ impl Naming {
 
     pub(super) fn output(&self) -> Option<&Path> {
         self.placement.output.as_deref()
+    }
+
+    /// Whether two files of trees may have one result: in a mirror, and where lists say what files are called.
+    pub(super) fn may_share_names(&self) -> bool {
+        self.output().is_some() || !self.hidden.is_empty()
     }
 
     /// The name of the result of an input that is a file; `None` if it lacks the suffix.
@@ -158,8 +169,8 @@ impl Naming {
 
     /// The name of the result of `path` in the tree at `root`; `None` if it lacks the suffix.
     pub(super) fn target_in_tree(&self, root: &Path, path: &Path) -> Option<PathBuf> {
-        match self.hidden_name(root, path) {
-            Some(name) => Some(self.mirrored(root, &root.join(name))),
+        match self.with_hidden_name(path) {
+            Some(named) => Some(self.mirrored(root, &named)),
             None => Some(self.mirrored(root, &self.renamed(path)?)),
         }
     }
@@ -170,7 +181,7 @@ impl Naming {
         // On a file system that ignores case, the result of "a" could take the place of a source "A.AGE".
         let looks_sealed = self.output().is_none() && has_suffix_in_other_case(name, suffix);
         let is_sealed = has_suffix(name, suffix);
-        let is_identity = name == TREE_IDENTITY_NAME;
+        let is_identity = is_identity_name(name);
         match self.placement.direction {
             Direction::Seal => is_sealed || is_identity || looks_sealed,
             Direction::Open | Direction::Rekey => !is_sealed || is_identity,

@@ -11,11 +11,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use haul_age_format::Identity;
-use haul_io::{Blocking, Existing, FileKind, Leftovers, Location, Stat};
+use haul_io::{Blocking, FileKind, Leftovers, Location, Stat};
 
 use super::claims::{self, Claims};
 use super::filter::{Filter, Symlinks};
-use super::placement::{Direction, NameError, Naming, Placement, TREE_IDENTITY_NAME};
+use super::placement::{Direction, NameError, Naming, Placement, is_identity_name};
 use super::secrets::Secrets;
 use super::seen_files::SeenFiles;
 use super::suffixed;
@@ -24,6 +24,7 @@ use super::tally::Tally;
 use super::tree::{Directory, Entry, Item, Tree};
 use super::visit::{MirroredDirectory, Visit};
 use crate::hidden::HiddenNames;
+use crate::stream::StreamOptions;
 use crate::task::{FoundFile, SkipReason, Task};
 
 /// The tasks for some inputs, found while the run works on them. Memory: one open directory for each level; in trees
@@ -31,7 +32,7 @@ use crate::task::{FoundFile, SkipReason, Task};
 pub struct Walk {
     pub(super) naming: Naming,
     filter: Filter,
-    inputs: std::vec::IntoIter<PathBuf>,
+    pub(super) inputs: std::vec::IntoIter<PathBuf>,
     current: Option<Tree>,
     /// Removes temporary files of killed runs; `None`: they stay.
     sweeper: Option<Sweeper>,
@@ -43,10 +44,10 @@ pub struct Walk {
     /// The files that hold secrets of the run.
     secrets: Secrets,
     /// The results so far; `None`: publishing refuses to replace a file.
-    claims: Option<Claims>,
+    pub(super) claims: Option<Claims>,
     tally: Tally,
     /// The inputs that are directories, without links; empty if no file is replaced.
-    roots: Vec<PathBuf>,
+    pub(super) roots: Vec<PathBuf>,
 }
 
 impl Walk {
@@ -77,15 +78,16 @@ impl Walk {
         Self { has_results: false, ..self }
     }
 
-    /// Gives files back the names that were hidden, as the lists in the inputs say that one of `identities` opens.
+    /// Gives files back the names that were hidden, as the lists in the inputs and below them say that one of
+    /// `identities` opens, with the plugins of `options` if no other fits. Reads the names in all directories.
     ///
     /// # Errors
-    /// If an input or a list in it can't be read.
-    pub fn restoring(mut self, identities: &[Identity]) -> io::Result<Self> {
+    /// If an input or a list can't be read, or a plugin fails.
+    pub fn restoring(mut self, identities: &[Identity], options: &StreamOptions) -> io::Result<Self> {
+        let suffix = self.naming.suffix().to_owned();
         for root in self.inputs.as_slice().iter().filter(|input| input.is_dir()) {
-            let names = HiddenNames::read(root, self.naming.suffix(), identities)?;
-            if !names.is_empty() {
-                self.naming.restore(root.clone(), names);
+            for (directory, names) in HiddenNames::below(root, &suffix, identities, options)? {
+                self.naming.restore(directory, names);
             }
         }
         Ok(self)
@@ -96,55 +98,6 @@ impl Walk {
     pub fn sparing(mut self, files: &[PathBuf]) -> Self {
         self.secrets.add(files);
         self
-    }
-
-    /// Keeps results apart from each other and from sources, if results are published as `existing` says. If they
-    /// replace files, memory: about 20 bytes for each result in a tree.
-    ///
-    /// # Errors
-    /// The names of the inputs show that two sources have the same result, or that a result would take the place of a
-    /// source.
-    pub fn publishing(mut self, existing: Existing) -> Result<Self, NameError> {
-        if self.naming.direction().keeps_names() {
-            return Ok(self);
-        }
-        let replaces = existing == Existing::Replace;
-        let (directories, files): (Vec<_>, Vec<_>) =
-            self.inputs.as_slice().iter().cloned().partition(|input| input.is_dir());
-        let pairs = files.into_iter().filter_map(|source| {
-            let target = self.naming.target_of_file(&source)?;
-            Some((source, target))
-        });
-        let pairs: Vec<_> = pairs.collect();
-        let mirrors = directories.iter().filter(|_| replaces && self.naming.output().is_some());
-        let mirrors: Vec<_> = mirrors.map(|root| self.naming.mirrored(root, root)).collect();
-        claims::check_inputs(&pairs, &mirrors)?;
-        if replaces {
-            self.roots = directories.iter().filter_map(|root| root.canonicalize().ok()).collect();
-            self.check_nested(&pairs)?;
-            self.claims = Some(Claims::default());
-        }
-        Ok(self)
-    }
-
-    /// Fails if an input lies in another one and results lie beside their sources.
-    fn check_nested(&self, pairs: &[(PathBuf, PathBuf)]) -> Result<(), NameError> {
-        if self.naming.output().is_some() {
-            return Ok(());
-        }
-        let files = pairs.iter().filter_map(|(source, _)| source.canonicalize().ok());
-        let inputs: Vec<PathBuf> = files.chain(self.roots.iter().cloned()).collect();
-        let lies_in_another = |(index, input): &(usize, &PathBuf)| {
-            let first_root = inputs.len() - self.roots.len();
-            self.roots
-                .iter()
-                .enumerate()
-                .any(|(at, root)| first_root + at != *index && input.starts_with(root))
-        };
-        match inputs.iter().enumerate().find(lies_in_another) {
-            Some((_, input)) => Err(NameError::Nested(input.clone())),
-            None => Ok(()),
-        }
     }
 
     /// Sets which entries of trees are taken. Defaults to all.
@@ -249,7 +202,8 @@ impl Walk {
         let looks_sealed = name.as_encoded_bytes().ends_with(suffix.as_encoded_bytes());
         let is_free = match self.filter.symlinks {
             Symlinks::Follow => claims.claim(&claims::real_name(target)),
-            _ => self.naming.output().is_none() || claims.claim(target),
+            // Beside its source, a result has a name of its own, unless names are given back.
+            _ => !self.naming.may_share_names() || claims.claim(target),
         };
         if !is_free {
             return Some("another source has the same result");
@@ -300,6 +254,14 @@ impl Walk {
                 self.naming.output().map(|_| Visit::Left(self.naming.mirrored(tree.root(), &path)))
             }
             Item::Other(entry) => self.task_of_entry(tree, entry).map(Visit::Task),
+            // One that isn't taken may go: where renaming isn't atomic, a result is gone while it is replaced.
+            Item::Bad(source, error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && source.file_name().is_some_and(|name| self.naming.leaves_out(name)) =>
+            {
+                self.tally.leave_out();
+                None
+            }
             Item::Bad(source, error) => Some(Visit::Task(Task::Bad { source, error: Some(error.into()) })),
         }
     }
@@ -339,13 +301,13 @@ impl Walk {
         if self.secrets.contains(&entry.path, &entry.stat) {
             return Some(Task::Skip { source: entry.path, reason: SkipReason::Secret });
         }
-        if self.naming.is_list_of_names(tree.root(), &entry.path) {
+        if self.naming.is_list_of_names(&entry.path) {
             return None;
         }
         if self.naming.leaves_out(name) {
             let is_followed = entry.is_followed_link;
             let is_as_named = || {
-                name == TREE_IDENTITY_NAME
+                is_identity_name(name)
                     // First: a source is removed only once its result is an age file.
                     || self.is_result(tree, &entry.path, below)
                     || suffixed::starts_like_age_file(tree, name, is_followed)
@@ -369,6 +331,7 @@ impl Walk {
             source_root_bytes: root_bytes,
             target_root_bytes: output_bytes.unwrap_or(root_bytes),
             is_link: is_followed_link,
+            is_named: false,
             stat,
         };
         Some(Task::File { source, target, found: Some(found), plugin_key: None })

@@ -250,6 +250,25 @@ fn bad_inputs_fail_by_themselves_and_leave_nothing() {
     assert!(!dir.path().join("never").exists());
 }
 
+/// Where renaming isn't atomic, a result is gone while another one takes its place.
+#[test]
+fn a_result_that_is_gone_for_a_moment_is_no_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..20 {
+        std::fs::write(dir.path().join(format!("{number}")), "x").unwrap();
+        std::fs::write(dir.path().join(format!("old{number}.age")), "age-encryption.org/v1\n").unwrap();
+    }
+    let placement = Placement { direction: Direction::Seal, suffix: ".age".into(), output: None };
+    let mut walk = Walk::new(vec![dir.path().to_owned()], placement).unwrap();
+    let tally = walk.tally();
+    let first = walk.next().unwrap();
+    // Its names have been read by now.
+    (0..20).for_each(|number| std::fs::remove_file(dir.path().join(format!("old{number}.age"))).unwrap());
+    let tasks: Vec<_> = std::iter::once(first).chain(walk).collect();
+    assert!(tasks.iter().all(|task| matches!(task, Task::File { .. })), "{tasks:?}");
+    assert_eq!((tasks.len(), tally.left_out()), (20, 20));
+}
+
 #[test]
 fn names_are_mirrored_stripped_and_left_out() {
     let dir = tempfile::tempdir().unwrap();

@@ -273,7 +273,8 @@ fn machine(seed: u64, bytes: usize) -> Sim {
 fn found(sim: &Sim) -> Task {
     let stat = sim.run(sim.stat_at(None, Path::new("t/s/plain"))).unwrap().unwrap();
     let (source, target) = (PathBuf::from("t/s/plain"), PathBuf::from("o/s/plain.age"));
-    let found = FoundFile { source_root_bytes: 1, target_root_bytes: 1, is_link: false, stat };
+    let found =
+        FoundFile { source_root_bytes: 1, target_root_bytes: 1, is_link: false, is_named: false, stat };
     Task::File { source, target, found: Some(found), plugin_key: None }
 }
 

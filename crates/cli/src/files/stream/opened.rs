@@ -16,7 +16,8 @@ use haul_seal::{During, Error, Task};
 use haul_store::ObjectReader;
 use rustix::fs::OFlags;
 
-use crate::files::endpoints::{Input, Output};
+use crate::files::endpoints::{Input, Output, is_descriptor};
+use crate::run::device;
 use crate::stores::objects;
 use crate::stores::variables::StoreVariables;
 
@@ -58,6 +59,10 @@ pub(in crate::files) fn open_output(
             io::stdout().as_fd().try_clone_to_owned()
         }
         Output::Special(path) if objects::is_object(path) => return Ok(None),
+        Output::Special(path) if is_descriptor(path) => {
+            let number = device::descriptor_number(path).ok_or_else(|| io::ErrorKind::NotFound.into());
+            number.and_then(device::duplicate).map(File::into)
+        }
         Output::Special(path) => {
             let flags = OFlags::NOCTTY.bits() as i32;
             OpenOptions::new().write(true).custom_flags(flags).open(path).map(File::into)

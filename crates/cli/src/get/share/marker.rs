@@ -22,9 +22,12 @@ use crate::report::redaction::redacted_url;
 use crate::report::text::{hex, quoted};
 use crate::report::voice::Voice;
 use crate::run::own_file::{WRITABLE_BY_OTHERS, open_own};
+use crate::run::random::system_random;
 
 /// The longest marker that is read. Those that are written have less than 500 bytes.
 const BYTES_MAX: u64 = 4_096;
+/// Random bytes in a salt.
+const SALT_BYTES: usize = 16;
 /// The form of markers.
 const VERSION: u32 = 1;
 
@@ -34,8 +37,10 @@ pub(in crate::get) struct MarkerPlan {
     shard: Shard,
     path: PathBuf,
     list: Option<PathBuf>,
-    /// The digest of the options that decide what results are.
+    /// The options that decide what results are.
     options: String,
+    /// Whether results are sealed: who suspects what was fetched must not find it in a table of digests.
+    is_sealed: bool,
     /// Whether a marker that exists counts.
     is_looked_for: bool,
     mode: u32,
@@ -60,22 +65,33 @@ struct Content {
     /// The part's number, from 1 on.
     shard: u64,
     shards: u64,
-    /// The SHA-256 of the list.
+    /// The SHA-256 of the list; with a salt, that of the salt and these digits.
     list_sha256: Option<String>,
+    /// The SHA-256 of the options; the same with a salt.
     options_sha256: String,
+    /// Of a sealed run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    salt: Option<String>,
     /// The URLs of the part, each of which has its result.
     urls: u64,
 }
 
 impl MarkerPlan {
     /// The plan for results in `dir`. There is none for a list on stdin, which can't be compared before it is fetched.
-    pub(in crate::get) fn resolve(args: &GetArgs, shard: Shard, dir: &Path, mode: u32) -> Option<Self> {
+    pub(in crate::get) fn resolve(
+        args: &GetArgs,
+        shard: Shard,
+        dir: &Path,
+        is_sealed: bool,
+        mode: u32,
+    ) -> Option<Self> {
         let is_stdin = args.input.as_deref() == Some(Path::new("-"));
         (!is_stdin).then(|| Self {
             path: dir.join(shard.marker_name()),
             shard,
             list: args.input.clone(),
-            options: hex(digest(&SHA256, options(args).as_bytes()).as_ref()),
+            options: options(args),
+            is_sealed,
             is_looked_for: !args.force && !args.sync,
             mode,
         })
@@ -125,7 +141,8 @@ impl Marker {
         };
         let list = self.plan.list.as_deref().map(ListDigest::of_file).transpose();
         let complete = |found: &Content| {
-            list.is_ok_and(|list| *found == self.content(list, found.urls)).then_some(found.urls)
+            let content = |list| self.content(list, found.urls, found.salt.clone());
+            list.is_ok_and(|list| *found == content(list)).then_some(found.urls)
         };
         match found.as_ref().map(complete) {
             Some(Some(urls)) => {
@@ -150,7 +167,10 @@ impl Marker {
     /// # Errors
     /// The message, if that failed.
     pub(in crate::get) fn write(&self, urls: u64) -> Result<(), Problem> {
-        let content = self.content(self.list.as_ref().map(ListDigest::hex), urls);
+        let mut salt = [0; SALT_BYTES];
+        system_random()(&mut salt);
+        let salt = self.plan.is_sealed.then(|| hex(&salt));
+        let content = self.content(self.list.as_ref().map(ListDigest::hex), urls, salt);
         let text = serde_json::to_string(&content).map_err(io::Error::other).map(|text| text + "\n");
         let written = text.and_then(|text| match &self.place {
             Place::File(path) => self.publish(path, text.as_bytes()),
@@ -168,10 +188,15 @@ impl Marker {
         })
     }
 
-    fn content(&self, list_sha256: Option<String>, urls: u64) -> Content {
+    fn content(&self, list_sha256: Option<String>, urls: u64, salt: Option<String>) -> Content {
         let (shard, shards) = self.plan.shard.number_and_count();
-        let options_sha256 = self.plan.options.clone();
-        Content { version: VERSION, shard, shards, list_sha256, options_sha256, urls }
+        let salted = |digits: String| match &salt {
+            Some(salt) => sha256(&format!("{salt}{digits}")),
+            None => digits,
+        };
+        let options_sha256 = salted(sha256(&self.plan.options));
+        let list_sha256 = list_sha256.map(salted);
+        Content { version: VERSION, shard, shards, list_sha256, options_sha256, salt, urls }
     }
 
     fn read(&self) -> io::Result<Option<Vec<u8>>> {
@@ -213,6 +238,10 @@ impl Marker {
         let io = Blocking::new(Cancel::new()?);
         run_ready(io.write_file(publish, bytes.to_vec().into())).0.map(drop)
     }
+}
+
+fn sha256(text: &str) -> String {
+    hex(digest(&SHA256, text.as_bytes()).as_ref())
 }
 
 /// The options that decide which results there are, and what they hold. Header fields and logins aren't among them, as

@@ -1,6 +1,7 @@
 //! Fetching under random names, and giving the files their names back.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::workdir::Workdir;
 use haul_testkit::{Answer, Gate, Server, peer};
@@ -101,24 +102,107 @@ fn a_killed_run_leaves_the_names_of_what_it_finished() {
 #[test]
 fn a_planted_list_leads_nowhere_else() {
     let (workdir, recipient) = workdir();
-    workdir.write("v/0123", b"planted");
-    workdir.write("v/4567", b"identity");
+    let [first, second] = ["0123", "4567"].map(|digits| digits.repeat(8));
+    workdir.write(format!("v/{first}"), b"planted");
+    workdir.write(format!("v/{second}"), b"identity");
     workdir.run(&["seal", "-r", &recipient, "--replace", "v"]).expect_status(0);
     let title = "{\"haul\":\"names\",\"version\":1}\n";
     let entry = |file: &str, name: &str| format!("{{\"file\":\"{file}.age\",\"name\":\"{name}\"}}\n");
     workdir.write(
         "names",
-        [title, &entry("0123", "../../escaped"), &entry("4567", "haul-identity.age")].concat(),
+        [title, &entry(&first, "../../escaped"), &entry(&second, "haul-identity.age")].concat(),
     );
     workdir.run(&["seal", "-r", &recipient, "-o", "v/names.age", "names"]).expect_status(0);
     workdir.run(&["open", "-i", "key", "v", "-o", "a/plain"]).expect_status(0);
     let plain: Vec<_> = workdir.names().into_iter().filter(|name| name.starts_with("a/")).collect();
-    assert_eq!(plain, ["a/plain/0123", "a/plain/4567"]);
+    assert_eq!(plain, [format!("a/plain/{first}"), format!("a/plain/{second}")]);
     // A file that is only called so is one like any other.
     workdir.write("w/names", b"Ada\nGrace\n");
     workdir.run(&["seal", "-r", &recipient, "w", "-o", "x"]).expect_status(0);
     workdir.run(&["open", "-i", "key", "x", "-o", "y"]).expect_status(0);
     assert_eq!(workdir.read("y/names"), b"Ada\nGrace\n");
+}
+
+/// Its list, which it has fetched under the name of one, would exchange the names of other files.
+#[test]
+fn a_server_gives_no_names_to_the_files_of_others() {
+    let list = "{\"haul\":\"names\",\"version\":1}\n{\"file\":\"invoice.age\",\"name\":\"contract\"}\n";
+    let server = Server::start(move |request| match request.path() {
+        "/names" => Answer::ok(list),
+        path => Answer::ok(path.to_owned()),
+    });
+    let (workdir, recipient) = workdir();
+    let urls = ["/names", "/invoice", "/contract"].map(|path| server.url(path));
+    workdir.write("urls", urls.join("\n"));
+    workdir.run(&["get", "-r", &recipient, "-i", "urls", "-d", "v"]).expect_status(0);
+    workdir.run(&["open", "-i", "key", "v", "-o", "plain"]).expect_status(0);
+    for name in ["invoice", "contract"] {
+        assert_eq!(workdir.read(format!("plain/{name}")), format!("/{name}").as_bytes());
+    }
+    assert_eq!(workdir.read("plain/names"), list.as_bytes(), "it is a file like any other");
+}
+
+/// Two runs have fetched a file of one name, so that two lists give it to two files.
+#[test]
+fn files_that_lists_call_the_same_share_no_result() {
+    let count = AtomicUsize::new(0);
+    let server =
+        Server::start(move |_| Answer::ok(format!("version {}", count.fetch_add(1, Ordering::SeqCst))));
+    for (index, engine) in ["serial", "threads=4", "processes=2", "uring=2x4"].into_iter().enumerate() {
+        for (turn, output) in [&[][..], &["-o", "plain"]].into_iter().enumerate() {
+            let (workdir, recipient) = workdir();
+            let get = ["get", "--name", "hidden", "-r", &recipient, "-d", "v", &server.url("/a")];
+            workdir.run(&get).expect_status(0);
+            workdir.run(&get).expect_status(0);
+            let open = ["open", "--force", "--replace", "-e", engine, "-i", "key", "v"];
+            let run = workdir.run(&[&open[..], output].concat()).expect_status(1);
+            assert!(
+                run.stderr_text().contains("another source has the same result"),
+                "{}",
+                run.stderr_text()
+            );
+            let sealed = hidden_names(&workdir).into_iter().filter(|name| name.ends_with(".age"));
+            let sealed: Vec<_> = sealed.map(|name| format!("v/{name}")).collect();
+            assert_eq!(sealed.len(), 1, "{engine} {output:?}: the other one is there");
+            let left = workdir.run(&["cat", "-i", "key", &sealed[0]]).expect_status(0).stdout;
+            let opened = workdir.names().into_iter().find(|name| name.ends_with("/a")).unwrap();
+            let mut versions = [left, workdir.read(opened)].map(|text| String::from_utf8(text).unwrap());
+            versions.sort_by_key(|version| version[8..].parse::<usize>().unwrap());
+            let first = 4 * index + 2 * turn;
+            assert_eq!(versions, [first, first + 1].map(|number| format!("version {number}")), "{engine}");
+        }
+    }
+}
+
+/// In a tree, too, and as far as a list is intact.
+#[test]
+fn names_below_the_input_come_back_and_a_damaged_list_is_told() {
+    let server = Server::start(|request| Answer::ok(request.path().to_owned()));
+    let (workdir, recipient) = workdir();
+    let list = |range: std::ops::Range<u32>| -> String {
+        let padding = "x".repeat(200);
+        range.map(|number| server.url(&format!("/{number}?{padding}")) + "\n").collect()
+    };
+    for (dir, range) in [("t/one", 0..3), ("t/deep/two", 3..403)] {
+        workdir.write("urls", list(range));
+        let get = ["get", "--name", "hidden", "-r", &recipient, "-i", "urls", "-d", dir];
+        workdir.run(&get).expect_status(0);
+    }
+    let opened = |status: i32| {
+        let run = workdir.run(&["open", "-i", "key", "t", "-o", "plain"]).expect_status(status);
+        let names = workdir.names().into_iter().filter(|name| name.starts_with("plain/"));
+        let named = names.filter(|name| name.contains("127.0.0.1")).count();
+        std::fs::remove_dir_all(workdir.path("plain")).unwrap();
+        (run, named)
+    };
+    assert_eq!(opened(0).1, 403);
+    workdir.change("t/deep/two/names.age", |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
+    let (run, named) = opened(4);
+    assert!(run.stderr_text().contains("names.age"), "{}", run.stderr_text());
+    assert!((4..403).contains(&named), "{named}");
 }
 
 #[test]

@@ -61,6 +61,15 @@ fn devices_are_written_to() {
         assert_eq!(run.status, 5, "{engine}: {}", run.stderr_text());
     }
     assert!(workdir.names().is_empty());
+    // A descriptor may be a regular file, which is written from where it stands.
+    for engine in ENGINES {
+        let haul = env!("CARGO_BIN_EXE_haul");
+        let get = format!("{haul} get -e {engine} -o /dev/fd/3 {}", server.url("/x"));
+        let line = format!("exec 3> both; echo first >&3; {get} && echo last >&3");
+        let status = std::process::Command::new("sh").args(["-c", &line]).current_dir(workdir.dir()).status();
+        assert!(status.unwrap().success(), "{engine}");
+        assert_eq!(workdir.read("both"), b"first\nhellolast\n", "{engine}");
+    }
 }
 
 #[test]

@@ -162,6 +162,34 @@ fn objects_that_are_there_are_not_sent_again() {
     assert_eq!((fake.count("PUT", "/out/file"), fake.count("PUT", "/out/new")), (6, 1));
 }
 
+/// With --force too: the second would take the place of the first. Objects tell letter cases apart.
+#[test]
+fn two_sources_share_no_object() {
+    let fake = FakeStore::default();
+    let dir = tempfile::tempdir().unwrap();
+    let haul = haul_for(&fake.server.url(""), dir.path());
+    let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text().trim().to_owned();
+    for (name, content) in [("a/t/f", "first"), ("b/t/f", "second"), ("b/t/F", "third")] {
+        fs::create_dir_all(dir.path().join(name).parent().unwrap()).unwrap();
+        fs::write(dir.path().join(name), content).unwrap();
+    }
+    let seal = |inputs: &[&str], more: &[&str]| {
+        haul.run([&["seal", "-r", &recipient, "-o", "s3://bucket/out/"], inputs, more].concat())
+    };
+    for more in [&[][..], &["--force"], &["--force", "--dry-run"]] {
+        let said = seal(&["a/t/f", "b/t/f"], more).expect_status(2).stderr_text();
+        assert!(said.contains("two sources would become \"s3://bucket/out/f.age\""), "{said}");
+    }
+    assert!(fake.state().objects.is_empty());
+    for engine in ["serial", "threads=3"] {
+        let said = seal(&["a/t", "b/t"], &["--force", "-e", engine]).expect_status(1).stderr_text();
+        assert!(said.contains("another source has the same result"), "{said}");
+        let text = |key: &str| haul.run(["cat", "-i", "key.txt", key]).expect_status(0).stdout_text();
+        assert_eq!(text("s3://bucket/out/t/f.age"), "first", "{engine}");
+        assert_eq!(text("s3://bucket/out/t/F.age"), "third", "{engine}");
+    }
+}
+
 #[test]
 fn failures_of_a_store_are_named() {
     let Some(weed) = Weed::start() else { return };

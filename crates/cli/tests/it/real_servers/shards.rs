@@ -79,6 +79,29 @@ fn a_part_that_is_complete_is_not_fetched_again() {
     assert!(status == 0 && count > 0);
 }
 
+/// Who suspects a list, and has the marker of its sealed results, finds its digest in no table.
+#[test]
+fn the_marker_of_a_sealed_part_has_salted_digests() {
+    let site = Site::new(echo);
+    let recipient = site.haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
+    let marker = || fs::read_to_string(site.path("got").join(MARKER)).unwrap();
+    let part = |more: &[&str]| site.part(&[&["-c", "-r", recipient.trim()], more].concat());
+    part(&[]);
+    let first = marker();
+    let sum = Command::new("sha256sum").arg(site.path("urls.txt")).output().unwrap();
+    let sum = String::from_utf8(sum.stdout).unwrap();
+    assert!(!first.contains(sum.split_whitespace().next().unwrap()), "{first}");
+    assert_eq!(part(&[]).2, 0, "it counts");
+    assert!(part(&["--name", "path"]).1.contains("other options"));
+    part(&[]);
+    let second = marker();
+    let digests = |text: &str| -> Vec<String> {
+        let marker: serde_json::Value = serde_json::from_str(text).unwrap();
+        ["list_sha256", "options_sha256"].map(|name| marker[name].as_str().unwrap().to_owned()).into()
+    };
+    assert!(digests(&first).iter().zip(&digests(&second)).all(|(first, second)| first != second));
+}
+
 #[test]
 fn a_marker_of_another_list_or_other_options_does_not_count() {
     let site = Site::new(echo);

@@ -102,6 +102,24 @@ fn post_quantum_identities_are_made_sealed_to_and_opened_with() {
     check_golden(golden("seal-mixed-post-quantum"), &workdir.run(&["seal", "-R", "both", "letter"]));
 }
 
+/// What is sealed to a key that a power cut takes away opens with nothing.
+#[test]
+fn a_key_is_announced_once_its_name_is_on_the_disk_too() {
+    let Some(strace) = peer("strace") else { return };
+    let workdir = KeyWorkdir::new();
+    std::fs::create_dir(workdir.path("keys")).unwrap();
+    let haul = env!("CARGO_BIN_EXE_haul");
+    let args = ["-f", "-y", "-e", "trace=fsync,write", "-o", "trace", haul, "keygen", "-o", "keys/key.txt"];
+    let traced = Command::new(strace).args(args).current_dir(workdir.dir()).output().unwrap();
+    if !traced.status.success() && !workdir.path("keys/key.txt").exists() {
+        return haul_testkit::skip("tracing is not permitted");
+    }
+    let trace = String::from_utf8(workdir.read("trace")).unwrap();
+    let place = |what: &str| trace.find(what).unwrap_or_else(|| panic!("no {what} in {trace}"));
+    let (content, name, told) = (place("/keys/key.txt>)"), place("/keys>)"), place("\"age1"));
+    assert!(content < name && name < told, "{trace}");
+}
+
 #[test]
 fn identity_files_are_sealed_with_a_passphrase() {
     let workdir = KeyWorkdir::new();

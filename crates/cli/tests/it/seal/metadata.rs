@@ -188,6 +188,43 @@ fn files_of_the_kernel_are_read_to_their_end() {
     }
 }
 
+/// Also with `--force`, and through a link. A descriptor may be a regular file, written from where it stands.
+#[test]
+fn devices_and_descriptors_are_streams_and_stay_what_they_are() {
+    let fixture = Fixture::new();
+    fixture.workdir.write("letter", b"Dear Ada");
+    std::os::unix::fs::symlink("/dev/null", fixture.workdir.path("null")).unwrap();
+    let haul = env!("CARGO_BIN_EXE_haul");
+    let seal = format!("{haul} seal -q -r {}", fixture.recipient);
+    let shell = |line: &str| {
+        let mut shell = Command::new("sh");
+        let output = shell.args(["-c", line]).current_dir(fixture.workdir.dir()).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    for (input, redirected) in [("letter", ""), ("-", "< letter"), ("/dev/stdin", "< letter")] {
+        for output in ["/dev/null", "null"] {
+            shell(&format!("{seal} --force -o {output} {input} {redirected}"));
+            shell(&format!("{haul} open -q --force -i key.txt -o {output} sealed.age 2>&- || true"));
+        }
+        for output in ["/dev/stdout", "/dev/fd/1", "-"] {
+            let opened = shell(&format!(
+                "{seal} -o {output} {input} {redirected} | {haul} open -i key.txt -o {output} /dev/stdin"
+            ));
+            assert_eq!(opened, b"Dear Ada", "{input} {output}");
+        }
+        let line = "exec 3> both; echo first >&3;";
+        shell(&format!("{line} {seal} --force -o /dev/fd/3 {input} {redirected}"));
+        let both = fixture.workdir.read("both");
+        assert!(both.starts_with(b"first\nage-encryption.org/v1\n"), "{input}");
+    }
+    let kind = std::fs::symlink_metadata("/dev/null").unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_char_device(&kind));
+    assert!(fixture.workdir.path("null").is_symlink());
+    let names = fixture.workdir.names();
+    assert_eq!(names, ["both", "key.txt", "letter", "null"]);
+}
+
 #[test]
 fn a_closed_standard_output_is_an_error() {
     let fixture = Fixture::new();

@@ -93,6 +93,23 @@ fn what_is_fetched_is_sealed_by_batches_of_keys() {
 }
 
 #[test]
+fn plugins_open_the_lists_of_hidden_names() {
+    let workdir = PluginWorkdir::new("");
+    let server = Server::start(|request| Answer::ok(request.path()));
+    let get = ["get", "--name", "hidden", "-r", PluginFolder::RECIPIENT, "-d", "vault"];
+    workdir.run(&[&get[..], &[&server.url("/a"), &server.url("/b")]].concat()).expect_status(0);
+    workdir.run(&["open", "-i", "key.txt", "-o", "plain", "vault"]).expect_status(0);
+    let names = workdir.names().into_iter().filter(|name| name.starts_with("plain/"));
+    let names: Vec<_> = names.collect();
+    assert!(names.len() == 2 && names[0].ends_with("/a") && names[1].ends_with("/b"), "{names:?}");
+    // A plugin that fails isn't taken for a list of somebody else.
+    workdir.folder.install_script("age-plugin-test", "#!/bin/sh\nexit 3\n");
+    let run = workdir.run(&["open", "-i", "key.txt", "-o", "again", "vault"]).expect_status(2);
+    assert!(run.stderr_text().contains("cannot read a list of names"), "{}", run.stderr_text());
+    assert!(!workdir.path("again").exists());
+}
+
+#[test]
 fn an_identity_is_sealed_to_on_every_engine_and_in_streams() {
     let workdir = PluginWorkdir::new("");
     Tree::seeded(5).files(10).depth(1).write(&workdir.path("tree")).unwrap();

@@ -6,7 +6,8 @@ use std::os::unix::fs::{chown, symlink};
 use std::path::PathBuf;
 use std::process::Command;
 
-use haul_testkit::{Haul, Run, is_root};
+use haul_seal::{Passphrase, Recipient, StreamOptions, X25519Identity, protected_file, seal_stream};
+use haul_testkit::{Haul, Run, is_root, seeded_bytes};
 
 const ENGINES: [&str; 4] = ["serial", "threads=2", "processes=2", "uring"];
 
@@ -162,6 +163,67 @@ fn keys_of_a_run_are_no_sources_and_no_results() {
     assert!(run.stderr_text().contains("would replace a key"), "{}", run.stderr_text());
     place.run("xor --key-file key.txt key.txt").expect_status(1);
     assert!(place.read("key.txt").unwrap().contains("AGE-SECRET-KEY-1"));
+}
+
+/// A tree `t` that a passphrase protects, with further files that it seals. Cheap to open.
+fn protected_tree() -> Place {
+    let place = Place::new(&["t/data"]);
+    let (identity, other) = (X25519Identity::generate(), X25519Identity::generate());
+    place.run(&format!("seal -q --replace -r {} t", identity.to_recipient())).expect_status(0);
+    let passphrase = Passphrase::with_work_factor("correct horse".to_owned().into(), 2);
+    let armored = |text: &str| {
+        let mut random = |out: &mut [u8]| out.copy_from_slice(&seeded_bytes(out.len() as u64, out.len()));
+        protected_file(text, &passphrase, &mut random).unwrap()
+    };
+    let binary = |text: &str| {
+        let mut sealed = Vec::new();
+        let recipients = [Recipient::Passphrase(passphrase.clone())];
+        seal_stream(text.as_bytes(), &mut sealed, &recipients, &StreamOptions::default()).unwrap();
+        sealed
+    };
+    let (identity, other) = (identity.to_secret_text(), other.to_secret_text());
+    for (name, content) in [
+        ("haul-identity", armored(&identity)),
+        ("Haul-Identity", armored(&identity)),
+        ("key", armored(&other)),
+        ("old-identity", binary(&format!("# mine\n{}\n", *other))),
+        ("letter", binary("content of letter")),
+        ("text", armored("content of text")),
+    ] {
+        fs::write(place.path(&format!("t/{name}.age")), content).unwrap();
+    }
+    place
+}
+
+/// Whatever its name is, and also where it is opened in place.
+#[test]
+fn an_identity_of_a_tree_is_opened_only_by_its_own_name() {
+    for engine in ENGINES {
+        let place = protected_tree();
+        for (options, dir) in [("-o opened", "opened"), ("--replace", "t")] {
+            let run = place.run(&format!("open -p -e {engine} {options} t")).expect_status(0);
+            for name in ["key", "old-identity"] {
+                let said = format!("t/{name}.age\" was left alone: an identity that a passphrase protects");
+                assert!(run.stderr_text().contains(&said), "{engine} {name}: {}", run.stderr_text());
+            }
+            for name in ["key", "old-identity", "Haul-Identity", "haul-identity"] {
+                assert!(!place.path(&format!("{dir}/{name}")).exists(), "{engine} {dir} {name}");
+                assert!(place.path(&format!("t/{name}.age")).exists(), "{engine} {dir} {name}");
+            }
+            for name in ["letter", "text"] {
+                assert_eq!(
+                    place.read(&format!("{dir}/{name}")),
+                    Some(format!("content of {name}")),
+                    "{engine}"
+                );
+            }
+            assert_eq!(place.read(&format!("{dir}/data")).as_deref(), Some("content of t/data"), "{engine}");
+        }
+        for name in ["key", "old-identity"] {
+            place.run(&format!("open -p -e {engine} --replace t/{name}.age")).expect_status(0);
+            assert!(place.read(&format!("t/{name}")).unwrap().contains("AGE-SECRET-KEY-1"), "{engine}");
+        }
+    }
 }
 
 #[test]

@@ -193,6 +193,32 @@ fn a_damaged_member_is_told_from_its_neighbours() {
     }
 }
 
+/// Unpacking would let one take the place of the other.
+#[test]
+fn two_sources_share_no_member() {
+    let workdir = Workdir::new();
+    for (name, content) in [("a/t/f", "first"), ("b/t/f", "second"), ("b/t/F", "third")] {
+        workdir.write(name, content);
+    }
+    let seal = |inputs: &[&str], more: &[&str]| {
+        let args = ["seal", "-i", "key.txt", "--pack", "tar", "-o", "packed"];
+        workdir.haul.run(args.iter().chain(inputs).chain(more))
+    };
+    workdir.run(&["keygen", "-o", "key.txt"]).expect_status(0);
+    seal(&["a/t/f", "b/t/f"], &[]).expect_status(2);
+    for (engine, dry_run) in ENGINES.iter().flat_map(|engine| [(engine, true), (engine, false)]) {
+        let more: &[&str] = if dry_run { &["-e", engine, "--dry-run"] } else { &["-e", engine] };
+        let _ = std::fs::remove_dir_all(workdir.path("packed"));
+        let run = seal(&["a/t", "b/t"], more).expect_status(1);
+        assert!(run.stderr_text().contains("another source has the same result"), "{}", run.stderr_text());
+    }
+    let opened = |name: &str| {
+        let args = ["open", "-i", "key.txt", "--only", name, "-o", "-", "packed/shard-000000.tar.age"];
+        workdir.run(&args).expect_status(0).stdout_text()
+    };
+    assert_eq!((opened("t/f"), opened("t/F")), ("first".to_owned(), "third".to_owned()));
+}
+
 #[test]
 fn options_that_need_a_result_for_each_file_are_refused() {
     let fixture = Fixture::new();
