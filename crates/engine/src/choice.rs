@@ -1,7 +1,9 @@
 //! The engines to choose from.
 //!
-//! Owns: the names of the engines and their parameters.
+//! Owns: the names of the engines and their parameters; which one a long run changes to ([`tuner`]).
 //! Does not own: running.
+
+pub(crate) mod tuner;
 
 use std::fmt;
 use std::num::NonZeroUsize;

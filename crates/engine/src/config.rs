@@ -27,8 +27,8 @@ pub struct Config {
     pub stalled_after: Duration,
     /// Whether a long run may change to another engine that turns out faster: a few threads more or fewer, threads
     /// instead of rings, or rings. From the third second on, others are tried for a second each; the report tells what
-    /// was changed and what that gained ([`Report::changes`](crate::Report)). Not for engines of processes, nor for jobs
-    /// that keep something between tasks on their worker. Defaults to false.
+    /// was changed and what that gained ([`Report::changes`](crate::Report)). Not for engines of processes, nor for
+    /// jobs that keep something between tasks on their worker. Defaults to false.
     pub adapts: bool,
     /// Observes every piece of work. None by default.
     pub trace: Option<Trace>,
@@ -45,3 +45,15 @@ impl Config {
 /// How much later, at most, the end of a task is reported, and a source that can't tell when it will have a task is
 /// asked again.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let config = Config::new(Engine::Serial, Cancel::new().unwrap());
+        assert_eq!((config.stalled_after, config.adapts), (Duration::from_secs(60), false));
+        assert!(config.trace.is_none());
+    }
+}

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::choice::Engine;
+use crate::choice::tuner::Change;
 use crate::job::contract::{Failure, Job, Outcome, TaskId};
 use crate::job::phases::{Phases, Spreads};
 use crate::shortage::Shortage;
 use crate::stall::Stall;
-use crate::tuner::Change;
 
 /// Something that happened in a run. Events arrive in order.
 pub enum Event<J: Job> {

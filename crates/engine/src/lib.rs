@@ -28,9 +28,9 @@ mod shortage;
 mod stall;
 mod supervisor;
 mod threads;
-mod tuner;
 pub mod wire;
 
+pub use choice::tuner::Change;
 pub use choice::{Engine, ParseEngineError};
 pub use config::Config;
 pub use event::{Event, Fallback, Report, Settled};
@@ -47,4 +47,3 @@ pub use run::{run, run_portable};
 pub use shortage::Shortage;
 pub use stall::{Stall, StalledWorker};
 pub use threads::thread_pool::{Closing, ThreadPool};
-pub use tuner::Change;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use haul_io::{Blocking, Io, Room};
 
 use crate::choice::Engine;
+use crate::choice::tuner::{Change, TRIAL, Tuner};
 use crate::config::Config;
 use crate::event::{Event, Fallback, Report};
 use crate::execute::catch;
@@ -29,7 +30,6 @@ use crate::shortage::Shortages;
 use crate::supervisor::Supervisor;
 use crate::threads::rings::{self, RingSize};
 use crate::threads::workers::{self, Shift};
-use crate::tuner::{Change, TRIAL, Tuner};
 
 /// Carries out every task of `source` with `job`. Calls `on_event` for each event as it happens, on the calling thread.
 ///
