@@ -135,7 +135,7 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
 
     /// Begins with the configured engine, or with its substitute if the system refuses it.
     fn begin(&mut self) -> Engine {
-        let (engine, fallback) = granted(self.config);
+        let (engine, fallback) = granted(self.config.engine, self.config);
         self.emit(Event::Started { engine, fallback });
         engine
     }
@@ -182,7 +182,7 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
         let mut tuner = Tuner::new(engine, available_parallelism().unwrap_or(NonZeroUsize::MIN), trial);
         loop {
             let (engine, length) = tuner.shift();
-            let (engine, begun, done) = (granted_to(engine, self.config), Instant::now(), self.work_done());
+            let (engine, begun, done) = (granted(engine, self.config).0, Instant::now(), self.work_done());
             supervisor.end_shift_at(begun.checked_add(length));
             let shift = self.shift(engine, supervisor, &shortages);
             spreads.merge(&shift.spreads);
@@ -247,17 +247,8 @@ const TASK_BYTES: f64 = 32_768.0;
 /// Threads that replace each ring if the system refuses io_uring.
 const THREADS_PER_REFUSED_RING: usize = 16;
 
-/// The configured engine, or its substitute and the reason if the system refuses it or there is no room for all of it.
-fn granted(config: &Config) -> (Engine, Option<Fallback>) {
-    substitute(config.engine, config)
-}
-
-/// `engine`, which is tried in the middle of a run, or its substitute.
-fn granted_to(engine: Engine, config: &Config) -> Engine {
-    substitute(engine, config).0
-}
-
-fn substitute(asked: Engine, config: &Config) -> (Engine, Option<Fallback>) {
+/// `asked`, or its substitute and the reason if the system refuses it or there is no room for all of it.
+fn granted(asked: Engine, config: &Config) -> (Engine, Option<Fallback>) {
     let room = Room::left();
     let (engine, cut) = fitting(asked, room);
     let fallback = cut.map(|reason| Fallback { asked, reason });

@@ -14,12 +14,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use haul_engine::{Engine, Settled, Source};
-use haul_io::{Cancel, Existing};
+use haul_io::Cancel;
 use haul_seal::{FileOptions, Plugins, Tally, Task, Walk};
 use haul_store::{Bucket, Store};
 
-use self::job::StoredJob;
 pub(super) use self::job::{Action, Opening, Rekeying, Sealing, Verifying};
+use self::job::{StoredJob, replaces_any};
 pub(super) use self::listed::Listed;
 use self::listed::problem;
 use super::tasks::{print, say_left_out, say_unmatched};
@@ -163,8 +163,7 @@ impl StoredFiles {
     fn check_conditions<A: Action>(&self, store: &Store, moving: &Moving<'_>) -> Result<(), Problem> {
         let Some(output) = moving.output.filter(|output| is_object(output)) else { return Ok(()) };
         let replaces = A::REPLACES;
-        let replaces_any = self.options.existing == Existing::Replace && !self.options.update;
-        if !replaces && (replaces_any || !is_prefix(output)) {
+        if !replaces && (replaces_any(self.options) || !is_prefix(output)) {
             return Ok(());
         }
         let bucket = output.parent().filter(|_| !is_prefix(output)).unwrap_or(output);

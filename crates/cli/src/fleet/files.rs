@@ -176,7 +176,7 @@ impl FleetFiles {
 
     /// Leaves the fleet. Returns the exit code of the run, which ended with `exit`.
     pub(crate) fn leave(&self, exit: Exit) -> Exit {
-        if self.0.node.leave() { exit } else { exit.max(Exit::Failed) }
+        self.0.node.leave(exit)
     }
 
     fn begun(&self) -> MutexGuard<'_, HashMap<PathBuf, Vec<Box<str>>>> {

@@ -18,7 +18,7 @@ use super::durable::Durable;
 use super::limits::{FleetLimits, FleetShares};
 use super::messages::Messages;
 use super::slices::{LineEnd, NextLine, Slices, Taken};
-use crate::report::exit::Problem;
+use crate::report::exit::{Exit, Problem};
 use crate::report::voice::Voice;
 
 /// How long the last acknowledgements, or giving slices back, may take when the run was interrupted.
@@ -150,15 +150,16 @@ impl FleetNode {
         self.0.node.want(state.wanted());
     }
 
-    /// Gives back what isn't finished, and leaves. Returns whether all results were made durable.
-    pub(crate) fn leave(&self) -> bool {
+    /// Gives back what isn't finished, and leaves. Returns the exit code of the run, which ended with `exit`: it failed
+    /// if results could not be made durable.
+    pub(crate) fn leave(&self, exit: Exit) -> Exit {
         self.0.shares.leave();
         let outcomes = self.0.node.leave(PATIENCE);
         let mut state = self.lock();
         for outcome in outcomes {
             self.handle(&mut state, outcome);
         }
-        !self.0.durable.has_failed()
+        if self.0.durable.has_failed() { exit.max(Exit::Failed) } else { exit }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

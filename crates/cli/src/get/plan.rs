@@ -232,7 +232,7 @@ impl GetPlan {
         let on_settled =
             |settled: &Settled<FetchJob>| fleet.iter().for_each(|fleet| node::tell(fleet, &job, settled));
         let exit = context.run_reporting(&job, source, on_settled, on_undone, unstarted)?;
-        let exit = fleet.as_ref().map_or(exit, |fleet| node::leave(fleet, exit));
+        let exit = fleet.as_ref().map_or(exit, |fleet| fleet.leave(exit));
         let written = [
             failures.map_or(Ok(()), Failures::finish),
             cookies.map_or(Ok(()), |cookies| cookies.write(voice)),

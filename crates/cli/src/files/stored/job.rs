@@ -142,9 +142,9 @@ impl<A: Action> StoredJob<A> {
 
     /// How the result is written; `there` is the object in its place, which it may replace.
     fn writer_options(&self, source: &StreamSource, there: Option<&Stat>) -> WriterOptions {
-        let existing = match (there, self.options.existing) {
+        let existing = match (there, self.options) {
             (Some(stat), _) => ExistingObject::ReplaceVersion(stat.etag.clone()),
-            (None, Existing::Replace) if !self.options.update => ExistingObject::Replace,
+            (None, options) if replaces_any(options) => ExistingObject::Replace,
             (None, _) => ExistingObject::Keep,
         };
         // Sealed anew, it is the same object to its owner.
@@ -167,8 +167,7 @@ impl<A: Action> StoredJob<A> {
     /// The object in the place of the result, unless any may be replaced. It is looked for before the source is read:
     /// after a run that ended early, most are there. One that appears later is found by the condition of the request.
     fn there(&self, target: &Path) -> Result<Option<Stat>, Error> {
-        let replaces_any = self.options.existing == Existing::Replace && !self.options.update;
-        if replaces_any || !is_object(target) {
+        if replaces_any(self.options) || !is_object(target) {
             return Ok(None);
         }
         let error = objects::at(During::Create);
@@ -212,6 +211,11 @@ impl<A: Action> StoredJob<A> {
         let Streamed { plain_bytes, sealed_bytes } = streamed;
         Ok(Outcome::File { plain_bytes, sealed_bytes, remarks })
     }
+}
+
+/// Whether results replace whatever is there.
+pub(super) fn replaces_any(options: FileOptions) -> bool {
+    options.existing == Existing::Replace && !options.update
 }
 
 /// Whether the object `there` was sealed from `source` as it is now: its metadata have the time and the length of the

@@ -16,7 +16,7 @@ use crate::fleet::files::NAMED;
 use crate::fleet::lines::FleetNode;
 use crate::fleet::slices::LineEnd;
 use crate::get::transfers::Transfers;
-use crate::report::exit::{Exit, Problem};
+use crate::report::exit::Problem;
 use crate::report::reporter::message;
 use crate::report::voice::Voice;
 use crate::stores::objects::is_object;
@@ -51,11 +51,6 @@ pub(in crate::get) fn sharing<S, C, R>(
         Some(fleet) => source.sharing(Arc::new(Shared(fleet.clone()))),
         None => source,
     }
-}
-
-/// Leaves the fleet. Returns the exit code of the run, which ended with `exit`.
-pub(in crate::get) fn leave(fleet: &FleetNode, exit: Exit) -> Exit {
-    if fleet.leave() { exit } else { exit.max(Exit::Failed) }
 }
 
 /// Tells the fleet how a line ended.
