@@ -55,10 +55,7 @@ pub fn recipients_in(file: &[u8]) -> Result<RecipientList, KeyFileError> {
         match line.parse() {
             Ok(recipient) => list.recipients.push(recipient),
             Err(
-                error @ (KeyTextError::Unsupported
-                | KeyTextError::WrongLength
-                | KeyTextError::LargeRsa
-                | KeyTextError::SshNotBuilt),
+                error @ (KeyTextError::Unsupported | KeyTextError::WrongLength | KeyTextError::SshNotBuilt),
             ) if is_public_key(line) => {
                 list.unsupported.push(number);
                 first_error.get_or_insert(KeyFileError::Line { number, error });

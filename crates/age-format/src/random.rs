@@ -1,8 +1,11 @@
 //! Randomness: the system's, where a caller doesn't bring its own, and batches of the caller's.
 //!
-//! Owns: the one source, drawing once for all values of a header.
+//! Owns: the one source, its form for other crates, drawing once for all values of a header.
 //! Does not own: what it is used for.
 
+use std::convert::Infallible;
+
+use hpke::rand_core::{TryCryptoRng, TryRng};
 use zeroize::Zeroizing;
 
 /// Enough for the key, the nonce and the shares of seven recipients of X25519.
@@ -46,6 +49,32 @@ impl<'a> Batch<'a> {
         self.left -= out.len();
     }
 }
+
+/// The caller's randomness as the trait that other crates expect.
+pub(crate) struct Random<'a>(pub(crate) &'a mut dyn FnMut(&mut [u8]));
+
+impl TryRng for Random<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        (self.0)(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        (self.0)(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        (self.0)(out);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Random<'_> {}
 
 #[cfg(test)]
 mod tests {

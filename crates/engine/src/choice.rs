@@ -63,6 +63,7 @@ impl Engine {
 
 /// Why a text does not name an engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ParseEngineError {
     /// There is no engine of that name.
     UnknownName,

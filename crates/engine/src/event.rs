@@ -14,6 +14,7 @@ use crate::shortage::Shortage;
 use crate::stall::Stall;
 
 /// Something that happened in a run. Events arrive in order.
+#[non_exhaustive]
 pub enum Event<J: Job> {
     /// The run has started. The first event.
     Started {

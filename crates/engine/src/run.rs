@@ -20,7 +20,7 @@ use crate::execute::catch;
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::portable::{Portable, WorkerCommand};
-use crate::job::source::Source;
+use crate::job::source::{AnySource, Source};
 use crate::processes::coordinator::{self, Ran};
 use crate::processes::worker;
 use crate::processes::worker_pool::{PoolSize, WorkerPool};
@@ -42,9 +42,19 @@ use crate::threads::workers::{self, Shift};
 /// task that was begun has ended or been undone. `on_event` isn't called again.
 pub fn run<J: Job>(
     job: &J,
-    source: impl Source<J::Task>,
+    mut source: impl Source<J::Task>,
     config: &Config,
-    on_event: impl FnMut(&Event<J>),
+    mut on_event: impl FnMut(&Event<J>),
+) -> Report {
+    run_any(job, AnySource(&mut source), config, &mut on_event)
+}
+
+/// As [`run`].
+fn run_any<J: Job>(
+    job: &J,
+    source: AnySource<'_, J::Task>,
+    config: &Config,
+    on_event: &mut dyn FnMut(&Event<J>),
 ) -> Report {
     let mut run = Run::new(job, config, on_event);
     let engine = match pool_size(config.engine) {
@@ -64,10 +74,21 @@ pub fn run<J: Job>(
 /// a program that doesn't know its `worker` command would start workers that start workers without end.
 pub fn run_portable<J: Portable>(
     job: &J,
-    source: impl Source<J::Task>,
+    mut source: impl Source<J::Task>,
     config: &Config,
     worker: &WorkerCommand,
-    on_event: impl FnMut(&Event<J>),
+    mut on_event: impl FnMut(&Event<J>),
+) -> Report {
+    run_any_portable(job, AnySource(&mut source), config, worker, &mut on_event)
+}
+
+/// As [`run_portable`].
+fn run_any_portable<J: Portable>(
+    job: &J,
+    source: AnySource<'_, J::Task>,
+    config: &Config,
+    worker: &WorkerCommand,
+    on_event: &mut dyn FnMut(&Event<J>),
 ) -> Report {
     assert!(!worker::is_worker(), "this process was started as a worker and must call haul_engine::work");
     let mut run = Run::new(job, config, on_event);
@@ -103,19 +124,19 @@ fn pool_size(engine: Engine) -> Option<PoolSize> {
 }
 
 /// One run: its events go to the report and to the caller.
-struct Run<'a, J, F> {
+struct Run<'a, J: Job> {
     job: &'a J,
     config: &'a Config,
     started: Instant,
     report: Report,
-    on_event: F,
+    on_event: &'a mut dyn FnMut(&Event<J>),
     /// The panic of `on_event`.
     panicked: Option<Box<dyn Any + Send>>,
     changes: Vec<Change>,
 }
 
-impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
-    fn new(job: &'a J, config: &'a Config, on_event: F) -> Self {
+impl<'a, J: Job> Run<'a, J> {
+    fn new(job: &'a J, config: &'a Config, on_event: &'a mut dyn FnMut(&Event<J>)) -> Self {
         let (started, report) = (Instant::now(), Report::default());
         Self { job, config, started, report, on_event, panicked: None, changes: Vec::new() }
     }
@@ -151,7 +172,7 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     /// Runs the rest of a run whose worker processes can't work. Threads stand in.
     fn stand_in(
         &mut self,
-        supervisor: Supervisor<J, impl Source<J::Task>>,
+        supervisor: Supervisor<J, AnySource<'_, J::Task>>,
         shortages: &Shortages,
     ) -> Spreads {
         let (job, config) = (self.job, self.config);
@@ -165,7 +186,7 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     }
 
     /// Runs all tasks on `engine`, after the first event and up to the last one.
-    fn in_this_process(mut self, source: impl Source<J::Task>, engine: Engine) -> Report {
+    fn in_this_process(mut self, source: AnySource<'_, J::Task>, engine: Engine) -> Report {
         if self.config.adapts {
             return self.in_shifts(source, engine, TRIAL);
         }
@@ -176,7 +197,7 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     }
 
     /// As [`Run::in_this_process`], on `engine` or what turns out faster in trials of this length.
-    fn in_shifts(mut self, source: impl Source<J::Task>, engine: Engine, trial: Duration) -> Report {
+    fn in_shifts(mut self, source: AnySource<'_, J::Task>, engine: Engine, trial: Duration) -> Report {
         let (shortages, mut spreads) = (Shortages::default(), Spreads::default());
         let mut supervisor = Supervisor::new(source, self.config.cancel.clone());
         let mut tuner = Tuner::new(engine, available_parallelism().unwrap_or(NonZeroUsize::MIN), trial);
@@ -204,12 +225,12 @@ impl<'a, J: Job, F: FnMut(&Event<J>)> Run<'a, J, F> {
     }
 
     /// Runs the tasks of `supervisor` on `engine`, up to the end of the shift.
-    fn shift<S: Source<J::Task>>(
+    fn shift<'s>(
         &mut self,
         engine: Engine,
-        mut supervisor: Supervisor<J, S>,
+        mut supervisor: Supervisor<J, AnySource<'s, J::Task>>,
         shortages: &Shortages,
-    ) -> Shift<J, S> {
+    ) -> Shift<J, AnySource<'s, J::Task>> {
         let (job, config) = (self.job, self.config);
         let mut emit = |event| self.emit(event);
         match engine {
@@ -311,12 +332,13 @@ mod tests {
         for engine in [Engine::Serial, Engine::Threads(two), Engine::Uring { rings: two, depth: two }] {
             let (job, config) = (Sum::default(), Config::new(engine, Cancel::new().unwrap()));
             let mut ends = vec![0; TASKS as usize];
-            let run = Run::new(&job, &config, |event: &Event<Sum>| {
+            let mut on_event = |event: &Event<Sum>| {
                 if let Event::Settled(settled) = event {
                     ends[*settled.task as usize] += 1;
                 }
-            });
-            let report = run.in_shifts(0..TASKS, engine, Duration::from_micros(200));
+            };
+            let run = Run::new(&job, &config, &mut on_event);
+            let report = run.in_shifts(AnySource(&mut (0..TASKS)), engine, Duration::from_micros(200));
             assert_eq!((report.succeeded, report.failed, report.cancelled_tasks), (TASKS, 0, 0), "{engine}");
             assert!(ends.iter().all(|count| *count == 1), "{engine}");
             assert_eq!(job.0.into_inner(), TASKS * (TASKS - 1) / 2, "{engine}");
@@ -332,17 +354,18 @@ mod tests {
         let (job, engine) = (Sum::default(), Engine::Threads(two));
         let config = Config::new(engine, Cancel::new().unwrap());
         let (cancel, mut count) = (config.cancel.clone(), 0);
-        let run = Run::new(&job, &config, |event: &Event<Sum>| {
+        let mut on_event = |event: &Event<Sum>| {
             if let Event::Settled(_) = event {
                 count += 1;
                 if count == 5_000 {
                     cancel.trigger();
                 }
             }
-        });
+        };
+        let run = Run::new(&job, &config, &mut on_event);
         // Without the cancellation, it would never end.
-        let report =
-            run.in_shifts((0..u64::MAX).map(|number| number % 100), engine, Duration::from_micros(200));
+        let mut tasks = (0..u64::MAX).map(|number| number % 100);
+        let report = run.in_shifts(AnySource(&mut tasks), engine, Duration::from_micros(200));
         assert!(report.cancelled && report.succeeded >= 5_000, "{}", report.succeeded);
     }
 }

@@ -126,7 +126,7 @@
 //! in the caller after the work has been stopped.
 //!
 //! Features, all additive: `plugins` (keys that plugins serve) and `ssh` (SSH keys) are on by default, `openssl`
-//! (chunks by OpenSSL, and RSA of more than 8192 bits) isn't.
+//! (chunks by OpenSSL) isn't.
 //!
 //! Owns: the jobs, segments, walks, where results go, streams, sessions with plugins.
 //! Does not own: the format ([`haul_age_format`]), engines, the user interface.

@@ -23,8 +23,6 @@ pub enum KeyTextError {
     Recipient,
     /// An SSH key of a type that can't be sealed to.
     Unsupported,
-    /// An RSA key of more than 8192 bits, in a build without the feature `openssl`.
-    LargeRsa,
     /// An SSH key, in a build without the feature `ssh`.
     SshNotBuilt,
     /// The encoding is sound, but its content is not a usable key.
@@ -43,9 +41,6 @@ impl fmt::Display for KeyTextError {
             Self::Recipient => "a recipient, and not an identity",
             Self::Unsupported => {
                 "an SSH key of an unsupported type: only ssh-ed25519 and ssh-rsa can be sealed to"
-            }
-            Self::LargeRsa => {
-                "an RSA key of more than 8192 bits, which needs a build with the feature openssl"
             }
             Self::SshNotBuilt => "an SSH key, which needs a build with the feature ssh",
             Self::InvalidKey => "invalid",
@@ -66,8 +61,6 @@ pub enum SshKeyError {
     Protected,
     /// The passphrase is wrong.
     WrongPassphrase,
-    /// An RSA key of more than 8192 bits, in a build without the feature `openssl`.
-    LargeRsa,
     /// The type or size of the key, or the way the file is protected, isn't supported.
     Unsupported,
     /// Any SSH key, in a build without the feature `ssh`.
@@ -80,9 +73,6 @@ impl fmt::Display for SshKeyError {
             Self::Malformed => "malformed SSH private key",
             Self::Protected => "the SSH private key is protected by a passphrase",
             Self::WrongPassphrase => "wrong passphrase",
-            Self::LargeRsa => {
-                "an RSA key of more than 8192 bits, which needs a build with the feature openssl"
-            }
             Self::Unsupported => "SSH private key of an unsupported type or size",
             Self::NotBuilt => "an SSH private key, which needs a build with the feature ssh",
         })

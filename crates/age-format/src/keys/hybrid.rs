@@ -6,7 +6,6 @@
 //!
 //! Spec: C2SP age.md, "The MLKEM768-X25519 (i.e. X-Wing) hybrid post-quantum recipient type"; RFC 9180, Section 6.1.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,7 +13,6 @@ use std::sync::Arc;
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::XWing;
-use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{
     Deserializable, Kem, OpModeR, OpModeS, Serializable, single_shot_open, single_shot_seal_with_rng,
 };
@@ -26,7 +24,7 @@ use crate::encoding::{array_from_base64, key_from_bech32, to_base64, to_bech32};
 use crate::error::{HeaderError, SealError};
 use crate::file_key::{FileKey, WRAPPED_BYTES};
 use crate::header::stanza::Stanza;
-use crate::random::system_random;
+use crate::random::{Random, system_random};
 
 pub(crate) const TAG: &str = "mlkem768x25519";
 const INFO: &[u8] = b"age-encryption.org/mlkem768x25519";
@@ -138,32 +136,6 @@ fn encapsulated_of(stanza: &Stanza) -> Result<[u8; ENCAPSULATED_BYTES], HeaderEr
     let share = encapsulated.last_chunk().expect("the share comes last");
     if is_low_order(share) { Err(HeaderError::MalformedHybrid) } else { Ok(encapsulated) }
 }
-
-/// The caller's randomness as the trait that `hpke` expects.
-pub(super) struct Random<'a>(pub(super) &'a mut dyn FnMut(&mut [u8]));
-
-impl TryRng for Random<'_> {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        let mut bytes = [0; 4];
-        (self.0)(&mut bytes);
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        (self.0)(&mut bytes);
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        (self.0)(out);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Random<'_> {}
 
 impl FromStr for HybridRecipient {
     type Err = KeyTextError;

@@ -17,11 +17,11 @@ use hpke::{Deserializable, Kem, OpModeS, Serializable, single_shot_seal_with_rng
 use p256::elliptic_curve::sec1::ToSec1Point;
 
 use super::error::KeyTextError;
-use super::hybrid::Random;
 use crate::encoding::{key_from_bech32, to_base64, to_bech32};
 use crate::error::SealError;
 use crate::file_key::FileKey;
 use crate::header::stanza::Stanza;
+use crate::random::Random;
 
 /// The names of a type.
 struct Names {

@@ -116,26 +116,19 @@ fn rsa_keys_beyond_the_age_crate_open_what_is_sealed_to_them() {
 }
 
 #[test]
-fn rsa_keys_of_more_than_8192_bits_need_openssl() {
-    let text = file("rsa-9216");
-    if cfg!(not(feature = "openssl")) {
-        assert_eq!(SshIdentity::from_file_text(&text).err(), Some(SshKeyError::LargeRsa));
-        let public = file("rsa-9216.pub").parse::<Recipient>().err();
-        assert_eq!(public, Some(KeyTextError::LargeRsa));
-        let words = "an RSA key of more than 8192 bits, which needs a build with the feature openssl";
-        assert_eq!([SshKeyError::LargeRsa.to_string(), KeyTextError::LargeRsa.to_string()], [words; 2]);
-        return;
+fn rsa_keys_of_up_to_16384_bits_open_what_is_sealed_to_them() {
+    for (name, body_bytes) in [("rsa-9216", 1152), ("rsa-16384", 2048)] {
+        let identity = identity(name);
+        let recipient: Recipient = file(&format!("{name}.pub")).parse().unwrap();
+        assert_eq!(recipient.to_secret_text().trim(), identity.to_recipient().unwrap().to_string());
+        let sealed = seal(&identity, b"Dear Ada");
+        let Ok(Parsed::Complete { header, .. }) = Header::parse(&sealed) else { panic!("{name}") };
+        assert_eq!(header.stanzas()[0].body.len(), body_bytes, "{name}");
+        assert_eq!(open(&sealed, &identity).unwrap(), b"Dear Ada", "{name}");
+        // Every bit of the stanza counts.
+        let changed = [&sealed[..100], &[sealed[100] ^ 1], &sealed[101..]].concat();
+        assert!(open(&changed, &identity).is_err(), "{name}");
     }
-    let identity = identity("rsa-9216");
-    let sealed = seal(&identity, b"Dear Ada");
-    let Ok(Parsed::Complete { header, .. }) = Header::parse(&sealed) else { panic!() };
-    assert_eq!(header.stanzas()[0].body.len(), 1152);
-    assert_eq!(open(&sealed, &identity).unwrap(), b"Dear Ada");
-    let recipient: Recipient = file("rsa-9216.pub").parse().unwrap();
-    assert_eq!(recipient.to_secret_text().trim(), identity.to_recipient().unwrap().to_string());
-    // Every bit of the stanza counts.
-    let changed = [&sealed[..100], &[sealed[100] ^ 1], &sealed[101..]].concat();
-    assert!(open(&changed, &identity).is_err());
 }
 
 #[test]
@@ -250,10 +243,10 @@ fn unsafe_public_keys_are_refused() {
     assert_eq!(refused(line("ssh-rsa", &[&[], &modulus(256)])), Some(KeyTextError::InvalidKey));
     assert_eq!(refused(line("ssh-rsa", &[&[0x80, 1], &modulus(256)])), Some(KeyTextError::InvalidKey));
     assert_eq!(refused(line("ssh-rsa", &[&[1, 0, 1], &modulus(255)])), Some(KeyTextError::WrongLength));
-    // Such a key needs OpenSSL.
-    let of_large = (!cfg!(feature = "openssl")).then_some(KeyTextError::LargeRsa);
-    assert_eq!(refused(line("ssh-rsa", &[&[1, 0, 1], &modulus(1025)])), of_large);
-    assert_eq!(refused(line("ssh-rsa", &[&[1, 0, 1], &modulus(1024)])), None);
+    for bytes in [1024, 1025, 2048] {
+        assert_eq!(refused(line("ssh-rsa", &[&[1, 0, 1], &modulus(bytes)])), None);
+    }
+    assert_eq!(refused(line("ssh-rsa", &[&[1, 0, 1], &modulus(2049)])), Some(KeyTextError::WrongLength));
     assert_eq!(refused(line("sk-ssh-ed25519@openssh.com", &[&[9; 32]])), Some(KeyTextError::Unsupported));
     assert_eq!(refused("ssh-dss AAAA".to_owned()), Some(KeyTextError::InvalidKey));
 }

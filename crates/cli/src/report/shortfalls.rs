@@ -35,6 +35,7 @@ fn words(shortfall: Shortfall) -> &'static str {
         Shortfall::Identity => {
             "inode numbers change on this file system: files are recognised by their names, lengths and times"
         }
+        _ => "the file system lacks something that results should have",
     }
 }
 
@@ -49,6 +50,7 @@ pub(crate) fn names(shortfalls: Shortfalls) -> Vec<&'static str> {
         Shortfall::SetId => "set_id",
         Shortfall::Refusal => "refusal",
         Shortfall::Identity => "identity",
+        _ => "other",
     };
     shortfalls.iter().map(name).collect()
 }

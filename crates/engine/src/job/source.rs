@@ -67,6 +67,31 @@ pub trait Source<T>: Send {
     }
 }
 
+/// Any source of tasks: the engines are compiled once for a job, whatever its tasks come from.
+pub(crate) struct AnySource<'a, T>(pub(crate) &'a mut dyn Source<T>);
+
+impl<T> Source<T> for AnySource<'_, T> {
+    fn next(&mut self) -> Next<T> {
+        self.0.next()
+    }
+
+    fn set_waker(&mut self, waker: Waker) {
+        self.0.set_waker(waker);
+    }
+
+    fn ask_again_in(&mut self) -> Duration {
+        self.0.ask_again_in()
+    }
+
+    fn again(&mut self, id: TaskId, task: &T) -> Again {
+        self.0.again(id, task)
+    }
+
+    fn ended(&mut self, task: &T) {
+        self.0.ended(task);
+    }
+}
+
 impl<T, I: Iterator<Item = T> + Send> Source<T> for I {
     fn next(&mut self) -> Next<T> {
         Iterator::next(self).map_or(Next::End, Next::Task)

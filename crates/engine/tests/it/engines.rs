@@ -126,6 +126,7 @@ fn observe(engine: Engine, cancel: Cancel, source: impl Source<Task>) -> Observe
         }
         Event::Stalled(_) => panic!("nothing takes a minute"),
         Event::Ended { .. } => order.push("ended"),
+        _ => panic!("no event of another kind"),
     });
     assert_eq!((order.first(), order.last()), (Some(&"started"), Some(&"ended")));
     observed.undone = job.undone.into_inner();

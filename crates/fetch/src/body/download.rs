@@ -43,8 +43,18 @@ pub(crate) struct Download {
     set_aside: Option<Validators>,
     /// A copy from an earlier run; nothing needs to be received while it is current.
     local_copy: Option<LocalCopy>,
-    is_unchanged: bool,
+    /// Why no result is published although nothing failed.
+    nothing_new: Option<NothingNew>,
     had_unreadable_part: bool,
+}
+
+/// Why a download without failure publishes nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NothingNew {
+    /// The local copy is current.
+    Unchanged,
+    /// The response says that there is no content.
+    NoContent,
 }
 
 /// What a complete download yields.
@@ -65,7 +75,7 @@ impl Download {
             validators: None,
             set_aside: None,
             local_copy: None,
-            is_unchanged: false,
+            nothing_new: None,
             had_unreadable_part: false,
         }
     }
@@ -170,14 +180,19 @@ impl Download {
         self.local_copy = None;
     }
 
-    /// Records that the local copy is current.
-    pub(crate) fn set_unchanged(&mut self) {
-        self.is_unchanged = true;
+    /// Records that no result is published although nothing failed.
+    pub(crate) fn set_nothing_new(&mut self, reason: NothingNew) {
+        self.nothing_new = Some(reason);
     }
 
-    /// Whether the local copy is current.
-    pub(crate) fn is_unchanged(&self) -> bool {
-        self.is_unchanged
+    /// Why no result is published although nothing failed.
+    pub(crate) fn nothing_new(&self) -> Option<NothingNew> {
+        self.nothing_new
+    }
+
+    /// Whether the body becomes a file, an object or a member of a shard, or is compared with a file.
+    pub(crate) fn makes_result(&self) -> bool {
+        matches!(&self.store.sink, Sink::File(_) | Sink::Upload(_) | Sink::Pack(_) | Sink::Compare(_))
     }
 
     /// The path of the file to be published, if the body becomes one.

@@ -73,7 +73,7 @@ pub(crate) async fn fetch_once(
     attempt.may_retry = turn.may_retry;
     let mut download = Download::new(sink, Expected::default());
     match follow(&mut attempt, request, &mut download).await {
-        Ok(response) if download.is_unchanged() => {
+        Ok(response) if download.nothing_new().is_some() => {
             download.abandon(io).await;
             Ok(response)
         }

@@ -11,7 +11,7 @@ use haul_engine::{Job, Step};
 use haul_io::Io;
 use haul_pack::Ticket;
 
-use crate::body::download::Download;
+use crate::body::download::{Download, NothingNew};
 use crate::kept::claims::Claims;
 use crate::list::directories::Directories;
 use crate::list::joining::Joining;
@@ -399,22 +399,21 @@ fn ended(
     Step::Again
 }
 
-/// Publishes `download`, unless the file was current already. A result that was packed has a ticket: it is published
-/// together with others.
+/// Publishes `download`, unless there is nothing new. A result that was packed has a ticket: others come with it.
 async fn complete(
     io: &impl Io,
     mut download: Box<Download>,
     response: Response,
 ) -> Result<(Completed, Option<Ticket>), Error> {
     let path = download.path();
-    if download.is_unchanged() {
+    if let Some(reason) = download.nothing_new() {
         Box::pin(download.abandon(io)).await;
-        return Ok((Completed { unchanged: true, ..Completed::of(response, path) }, None));
+        let unchanged = reason == NothingNew::Unchanged;
+        let path = path.filter(|_| unchanged);
+        return Ok((Completed { unchanged, ..Completed::of(response, path) }, None));
     }
-    let (compares, restarted) = (download.compares(), download.had_unreadable_part());
+    let (skipped, restarted) = (download.compares(), download.had_unreadable_part());
     let mut complete = download.complete(io).await?;
     let ticket = complete.stored.ticket.take();
-    let completed =
-        Completed { skipped: compares, restarted, ..Completed::published(response, path, complete) };
-    Ok((completed, ticket))
+    Ok((Completed { skipped, restarted, ..Completed::published(response, path, complete) }, ticket))
 }

@@ -46,6 +46,7 @@ pub trait SharedLimits: Send + Sync {
 
 /// Whether a task may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Begin {
     /// It may.
     Now,

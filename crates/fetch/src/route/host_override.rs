@@ -9,6 +9,7 @@ use url::Host;
 
 /// The address family to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Family {
     /// Any.
     #[default]

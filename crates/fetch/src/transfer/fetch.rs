@@ -3,6 +3,8 @@
 //! Owns: which request comes next, and which response is final.
 //! Does not own: the steps themselves.
 
+mod meaning;
+
 use std::borrow::Cow;
 
 use haul_http1::{Framing, ProtocolError, ResponseHead};
@@ -12,15 +14,16 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::body::coding::archive;
 use crate::body::coding::decoding::Decoding;
-use crate::body::download::Download;
+use crate::body::download::{Download, NothingNew};
 use crate::body::receiver::Receiver;
-use crate::kept::condition::{Judgement, LocalCopy, is_unchanged};
+use crate::kept::condition::{Judgement, LocalCopy};
 use crate::kept::resume::{Ask, Verdict, answers};
 use crate::route::origin::Origin;
 use crate::transfer::attempt::Attempt;
 use crate::transfer::exchange::Answered;
+use crate::transfer::fetch::meaning::Meaning;
 use crate::transfer::redirect;
-use crate::transfer::retry_after::{host_pause, is_transient};
+use crate::transfer::retry_after::host_pause;
 use crate::{Error, Request, Response};
 
 /// Parts of fewer bytes are small: a server that sends only such ones would be asked without end.
@@ -132,9 +135,10 @@ impl<I: Io> Attempt<'_, I> {
             };
             let head = &answered.head;
             self.trace.host_pause = host_pause(&request.url, head.status, &head.headers, self.config());
-            if is_unchanged(request, head.status) {
-                download.set_unchanged();
-                return Ok(Step::Complete(self.response(request, head.clone())));
+            let meaning = self.meaning(request, ask, head.status, download.makes_result());
+            if let Meaning::Nothing(reason) = meaning {
+                download.set_nothing_new(reason);
+                return Ok(Step::Complete(self.without_body(request, answered).await));
             }
             let next = self.followed(request, head)?;
             if next.is_none() && ask.is_refused(head) {
@@ -142,7 +146,7 @@ impl<I: Io> Attempt<'_, I> {
                 ask = Ask::Whole;
                 continue;
             }
-            if next.is_some() || self.has_failed(request, ask, head.status) {
+            if next.is_some() || meaning == Meaning::Failure {
                 let Some(next) = next else { return Err(self.status_error(request, answered).await) };
                 self.drain(request, answered).await;
                 return Ok(Step::Redirect(next));
@@ -172,8 +176,7 @@ impl<I: Io> Attempt<'_, I> {
                 }
                 Verdict::Complete => {
                     download.expect_nothing();
-                    let response = self.response(request, head.clone());
-                    self.drain(request, answered).await;
+                    let response = self.without_body(request, answered).await;
                     return Ok(Step::Complete(Response { body_bytes: download.bytes(), ..response }));
                 }
                 Verdict::AskPlain => ask = Ask::PlainRange,
@@ -187,6 +190,13 @@ impl<I: Io> Attempt<'_, I> {
                 }
             }
         }
+    }
+
+    /// The response whose head is all that is needed.
+    async fn without_body(&self, request: &Request, answered: Answered) -> Response {
+        let response = self.response(request, answered.head.clone());
+        self.drain(request, answered).await;
+        response
     }
 
     /// Sends `request`, on condition that the local copy of `download` is out of date, if there is one.
@@ -215,10 +225,9 @@ impl<I: Io> Attempt<'_, I> {
         if judgement == Judgement::Changed {
             return Ok(Some(Asked::Answered(answered)));
         }
-        let unchanged = self.response(request, answered.head.clone());
-        self.drain(request, answered).await;
+        let unchanged = self.without_body(request, answered).await;
         if judgement == Judgement::Unchanged {
-            download.set_unchanged();
+            download.set_nothing_new(NothingNew::Unchanged);
             return Ok(Some(Asked::Unchanged(unchanged)));
         }
         download.drop_local_copy();
@@ -234,7 +243,9 @@ impl<I: Io> Attempt<'_, I> {
             let head = answered.head.clone();
             self.trace.host_pause = host_pause(&request.url, head.status, &head.headers, self.config());
             let next = self.redirected(&request, &head)?;
-            if next.is_none() && self.has_failed(&request, Ask::PlainRange, head.status) {
+            if next.is_none()
+                && self.meaning(&request, Ask::PlainRange, head.status, true) == Meaning::Failure
+            {
                 return Err(self.status_error(&request, answered).await);
             }
             self.drain(&request, answered).await;
@@ -275,20 +286,6 @@ impl<I: Io> Attempt<'_, I> {
             Some(login) => next.basic_auth(&login.name, &login.password).checked(),
             None => Ok(next),
         }
-    }
-
-    fn has_failed(&self, request: &Request, ask: Ask, status: StatusCode) -> bool {
-        let concerns_range = ask != Ask::Whole && status == StatusCode::RANGE_NOT_SATISFIABLE;
-        // A file that is kept up to date must not be replaced by the body of any other response.
-        let has_failed = if self.config().sync || self.config().fails_on_status(request) {
-            !status.is_success()
-        } else {
-            let is_tried_again = self.may_retry && is_transient(status, &self.config().retry_statuses);
-            // A redirect without a target is no content, whatever is wanted of failed requests.
-            let is_astray = status.is_redirection() && !self.config().takes_redirects(request);
-            is_astray || is_tried_again
-        };
-        has_failed && !concerns_range
     }
 
     /// The decoders for a body, if it has content codings and they are to be undone.

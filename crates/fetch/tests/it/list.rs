@@ -5,6 +5,7 @@ mod kept;
 mod memory;
 mod misbehaving;
 mod names;
+mod no_content;
 pub(crate) mod outcomes;
 mod pauses;
 mod resume;

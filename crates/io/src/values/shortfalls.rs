@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// Something that the file system of a result refused, ignored or doesn't have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Shortfall {
     /// Permission bits: the file system decides who may read the result.
     Mode,

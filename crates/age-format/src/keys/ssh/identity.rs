@@ -36,7 +36,7 @@ impl SshIdentity {
     /// # Errors
     /// [`SshKeyError::Protected`] if the file has a passphrase. [`SshKeyError::Malformed`] if it is damaged or no
     /// private key file, [`SshKeyError::Unsupported`] for other types of keys and for RSA of less than 2048 or more
-    /// than 16 384 bits; [`SshKeyError::LargeRsa`] for RSA of more than 8192 bits without the feature `openssl`.
+    /// than 16 384 bits.
     pub fn from_file_text(text: &str) -> Result<Self, SshKeyError> {
         Self::new(text, None)
     }

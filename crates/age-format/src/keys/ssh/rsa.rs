@@ -1,13 +1,12 @@
 //! The recipient type ssh-rsa: RSA-OAEP with SHA-256 and age's label.
 //!
-//! aws-lc-rs takes keys of up to 8192 bits. Longer ones, up to 16 384 bits, need a build with the feature `openssl`.
+//! aws-lc-rs takes keys of up to 8192 bits. The crate `rsa` takes longer ones, up to 16 384 bits.
 //!
 //! Owns: converting keys for the library, their sizes, wrapping and unwrapping.
 //! Does not own: the form of keys and stanzas; the arithmetic, which the libraries do in constant time.
 //!
 //! Spec: RFC 8017, Section 7.1.
 
-#[cfg(feature = "openssl")]
 mod large;
 mod numbers;
 
@@ -35,8 +34,7 @@ const MODULUS_BITS_MAX: usize = 8192;
 /// A public key to wrap with.
 pub(super) enum PublicKey {
     AwsLc(OaepPublicEncryptingKey),
-    #[cfg(feature = "openssl")]
-    Large(large::PublicKey),
+    Large(Box<large::PublicKey>),
 }
 
 impl PublicKey {
@@ -50,8 +48,11 @@ impl PublicKey {
         if !is_odd(modulus) || !is_odd(exponent) || !(2..=33).contains(&bits_of(exponent)) {
             return Err(KeyTextError::InvalidKey);
         }
+        if bits_of(modulus) > large::MODULUS_BITS_MAX {
+            return Err(KeyTextError::WrongLength);
+        }
         if bits_of(modulus) > MODULUS_BITS_MAX {
-            return Self::large(exponent, modulus);
+            return large::PublicKey::new(exponent, modulus).map(Self::large);
         }
         let key: PublicEncryptingKey = PublicKeyComponents { n: modulus, e: exponent }
             .try_into()
@@ -59,24 +60,14 @@ impl PublicKey {
         OaepPublicEncryptingKey::new(key).map(Self::AwsLc).map_err(|_| KeyTextError::InvalidKey)
     }
 
-    #[cfg(feature = "openssl")]
-    fn large(exponent: &[u8], modulus: &[u8]) -> Result<Self, KeyTextError> {
-        if bits_of(modulus) > large::MODULUS_BITS_MAX {
-            return Err(KeyTextError::WrongLength);
-        }
-        large::PublicKey::new(exponent, modulus).map(Self::Large)
-    }
-
-    #[cfg(not(feature = "openssl"))]
-    fn large(_: &[u8], _: &[u8]) -> Result<Self, KeyTextError> {
-        Err(KeyTextError::LargeRsa)
+    fn large(key: large::PublicKey) -> Self {
+        Self::Large(Box::new(key))
     }
 
     /// Encrypts `file_key`. The library takes randomness from the system.
     pub(super) fn wrap(&self, file_key: &FileKey) -> Result<Vec<u8>, SealError> {
         let key = match self {
             Self::AwsLc(key) => key,
-            #[cfg(feature = "openssl")]
             Self::Large(key) => return key.wrap(file_key),
         };
         let mut body = vec![0; key.ciphertext_size()];
@@ -92,8 +83,7 @@ impl PublicKey {
 /// A private key to unwrap with. The library wipes it when it is dropped.
 pub(super) enum PrivateKey {
     AwsLc(OaepPrivateDecryptingKey),
-    #[cfg(feature = "openssl")]
-    Large(large::PrivateKey),
+    Large(Box<large::PrivateKey>),
 }
 
 impl PrivateKey {
@@ -104,10 +94,7 @@ impl PrivateKey {
             return Err(SshKeyError::Unsupported);
         }
         if bits_of(n) > MODULUS_BITS_MAX {
-            #[cfg(feature = "openssl")]
-            return large::PrivateKey::from_openssh(pair).map(Self::Large);
-            #[cfg(not(feature = "openssl"))]
-            return Err(SshKeyError::LargeRsa);
+            return large::PrivateKey::from_openssh(pair).map(Self::large);
         }
         let components = KeyPairComponents {
             public_key: PublicKeyComponents { n: n.as_slice(), e: e.as_slice() },
@@ -123,24 +110,26 @@ impl PrivateKey {
 
     /// The key in an `RSAPrivateKey` of PKCS#1, in DER, and its public half's SSH encoding.
     pub(super) fn from_pkcs1(der: &[u8]) -> Result<(Vec<u8>, Self), SshKeyError> {
-        match KeyPair::from_der(der).map_err(refused) {
-            #[cfg(feature = "openssl")]
-            Err(SshKeyError::LargeRsa) => {
-                large::PrivateKey::from_pkcs1(der).map(|(blob, key)| (blob, Self::Large(key)))
+        match KeyPair::from_der(der) {
+            Err(reason) if is_too_large(&reason) => {
+                large::PrivateKey::from_pkcs1(der).map(|(blob, key)| (blob, Self::large(key)))
             }
-            pair => Self::with_blob(&pair?),
+            pair => Self::with_blob(&pair.map_err(refused)?),
         }
     }
 
     /// The key in a `PrivateKeyInfo` of PKCS#8, in DER, and its public half's SSH encoding.
     pub(super) fn from_pkcs8(der: &[u8]) -> Result<(Vec<u8>, Self), SshKeyError> {
-        match KeyPair::from_pkcs8(der).map_err(refused) {
-            #[cfg(feature = "openssl")]
-            Err(SshKeyError::LargeRsa) => {
-                large::PrivateKey::from_pkcs8(der).map(|(blob, key)| (blob, Self::Large(key)))
+        match KeyPair::from_pkcs8(der) {
+            Err(reason) if is_too_large(&reason) => {
+                large::PrivateKey::from_pkcs8(der).map(|(blob, key)| (blob, Self::large(key)))
             }
-            pair => Self::with_blob(&pair?),
+            pair => Self::with_blob(&pair.map_err(refused)?),
         }
+    }
+
+    fn large(key: large::PrivateKey) -> Self {
+        Self::Large(Box::new(key))
     }
 
     fn with_blob(pair: &KeyPair) -> Result<(Vec<u8>, Self), SshKeyError> {
@@ -160,7 +149,6 @@ impl PrivateKey {
     pub(super) fn unwrap(&self, body: &[u8]) -> Option<FileKey> {
         let key = match self {
             Self::AwsLc(key) => key,
-            #[cfg(feature = "openssl")]
             Self::Large(key) => return key.unwrap(body),
         };
         let mut plain = Zeroizing::new(vec![0; key.min_output_size()]);
@@ -174,9 +162,12 @@ fn bits_of(number: &[u8]) -> usize {
     number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
+fn is_too_large(reason: &KeyRejected) -> bool {
+    reason.description_() == "TooLarge"
+}
+
 fn refused(reason: KeyRejected) -> SshKeyError {
     match reason.description_() {
-        "TooLarge" => SshKeyError::LargeRsa,
         "TooSmall" | "WrongAlgorithm" => SshKeyError::Unsupported,
         _ => SshKeyError::Malformed,
     }

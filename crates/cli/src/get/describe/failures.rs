@@ -130,6 +130,9 @@ fn plain_hint(error: &Error) -> Option<&'static str> {
         Error::Exists => Some(
             "remove it, or name another file or directory with -o or -d; -c skips complete files, --force replaces",
         ),
+        Error::Status(response) if response.status.is_success() => Some(
+            "the server has nothing to fetch there; --no-fail-on-status takes that for a success, without a file",
+        ),
         Error::Differs => {
             Some("remove it to fetch it again; -c skips files whose length and time, or checksum, match")
         }

@@ -155,7 +155,10 @@ fn failures(application: &Application) {
     let record = application.record("/status/404", &[], 1);
     assert_eq!((&record["status"], &record["attempts"]), (&404.into(), &1.into()));
     assert_eq!(application.body("/status/418", &["--no-fail-on-status"]).last(), Some(&b'\n'));
-    assert_eq!(application.record("/status/204", &["-o", "nothing"], 0)["bytes"], 0);
+    let record = application.record("/status/204", &["-o", "nothing"], 1);
+    assert_eq!((&record["status"], &record["attempts"]), (&204.into(), &1.into()));
+    assert_eq!(application.body("/status/204", &[]), b"");
+    assert!(!application.haul.home().join("nothing").exists());
     let record = application.record("/delay/9", &["--max-time", "0.2"], 1);
     assert!(record["error"].as_str().unwrap().contains("time"), "{record}");
     assert!(!application.haul.home().join("9").exists());

@@ -272,7 +272,7 @@ fn failures_leave_the_existing_file() {
         (Answer::new(410).body("gone"), "the server answered 410 Gone"),
         (Answer::new(300).body("choose"), "the server answered 300 Multiple Choices"),
         (Answer::new(202).body("later").header("ETag", "\"2\""), "the server now answers without the file"),
-        (Answer::new(204), "the server now answers without the file"),
+        (Answer::new(204), "the server answered 204 No Content"),
         (Answer::ok("<html>log in</html>"), "the server now sends something without ETag and Last-Modified"),
         (tagged("two", "\"2\"").claim_length(9).close(), "the connection ended"),
     ] {
