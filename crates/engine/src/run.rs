@@ -20,7 +20,7 @@ use crate::execute::catch;
 use crate::job::contract::Job;
 use crate::job::phases::Spreads;
 use crate::job::portable::{Portable, WorkerCommand};
-use crate::job::source::{AnySource, Source};
+use crate::job::source::Source;
 use crate::processes::coordinator::{self, Ran};
 use crate::processes::worker;
 use crate::processes::worker_pool::{PoolSize, WorkerPool};
@@ -30,6 +30,9 @@ use crate::shortage::Shortages;
 use crate::supervisor::Supervisor;
 use crate::threads::rings::{self, RingSize};
 use crate::threads::workers::{self, Shift};
+
+/// The source of a run.
+type Tasks<'s, J> = &'s mut dyn Source<<J as Job>::Task>;
 
 /// Carries out every task of `source` with `job`. Calls `on_event` for each event as it happens, on the calling thread.
 ///
@@ -46,13 +49,13 @@ pub fn run<J: Job>(
     config: &Config,
     mut on_event: impl FnMut(&Event<J>),
 ) -> Report {
-    run_any(job, AnySource(&mut source), config, &mut on_event)
+    run_any(job, &mut source, config, &mut on_event)
 }
 
 /// As [`run`].
 fn run_any<J: Job>(
     job: &J,
-    source: AnySource<'_, J::Task>,
+    source: Tasks<'_, J>,
     config: &Config,
     on_event: &mut dyn FnMut(&Event<J>),
 ) -> Report {
@@ -79,13 +82,13 @@ pub fn run_portable<J: Portable>(
     worker: &WorkerCommand,
     mut on_event: impl FnMut(&Event<J>),
 ) -> Report {
-    run_any_portable(job, AnySource(&mut source), config, worker, &mut on_event)
+    run_any_portable(job, &mut source, config, worker, &mut on_event)
 }
 
 /// As [`run_portable`].
 fn run_any_portable<J: Portable>(
     job: &J,
-    source: AnySource<'_, J::Task>,
+    source: Tasks<'_, J>,
     config: &Config,
     worker: &WorkerCommand,
     on_event: &mut dyn FnMut(&Event<J>),
@@ -170,11 +173,7 @@ impl<'a, J: Job> Run<'a, J> {
     }
 
     /// Runs the rest of a run whose worker processes can't work. Threads stand in.
-    fn stand_in(
-        &mut self,
-        supervisor: Supervisor<J, AnySource<'_, J::Task>>,
-        shortages: &Shortages,
-    ) -> Spreads {
+    fn stand_in(&mut self, supervisor: Supervisor<J, Tasks<'_, J>>, shortages: &Shortages) -> Spreads {
         let (job, config) = (self.job, self.config);
         let count = pool_size(config.engine).map_or(NonZeroUsize::MIN, PoolSize::thread_count);
         let count = fitting_threads(count, Room::left());
@@ -186,7 +185,7 @@ impl<'a, J: Job> Run<'a, J> {
     }
 
     /// Runs all tasks on `engine`, after the first event and up to the last one.
-    fn in_this_process(mut self, source: AnySource<'_, J::Task>, engine: Engine) -> Report {
+    fn in_this_process(mut self, source: Tasks<'_, J>, engine: Engine) -> Report {
         if self.config.adapts {
             return self.in_shifts(source, engine, TRIAL);
         }
@@ -197,7 +196,7 @@ impl<'a, J: Job> Run<'a, J> {
     }
 
     /// As [`Run::in_this_process`], on `engine` or what turns out faster in trials of this length.
-    fn in_shifts(mut self, source: AnySource<'_, J::Task>, engine: Engine, trial: Duration) -> Report {
+    fn in_shifts(mut self, source: Tasks<'_, J>, engine: Engine, trial: Duration) -> Report {
         let (shortages, mut spreads) = (Shortages::default(), Spreads::default());
         let mut supervisor = Supervisor::new(source, self.config.cancel.clone());
         let mut tuner = Tuner::new(engine, available_parallelism().unwrap_or(NonZeroUsize::MIN), trial);
@@ -228,9 +227,9 @@ impl<'a, J: Job> Run<'a, J> {
     fn shift<'s>(
         &mut self,
         engine: Engine,
-        mut supervisor: Supervisor<J, AnySource<'s, J::Task>>,
+        mut supervisor: Supervisor<J, Tasks<'s, J>>,
         shortages: &Shortages,
-    ) -> Shift<J, AnySource<'s, J::Task>> {
+    ) -> Shift<J, Tasks<'s, J>> {
         let (job, config) = (self.job, self.config);
         let mut emit = |event| self.emit(event);
         match engine {
@@ -338,7 +337,7 @@ mod tests {
                 }
             };
             let run = Run::new(&job, &config, &mut on_event);
-            let report = run.in_shifts(AnySource(&mut (0..TASKS)), engine, Duration::from_micros(200));
+            let report = run.in_shifts(&mut (0..TASKS), engine, Duration::from_micros(200));
             assert_eq!((report.succeeded, report.failed, report.cancelled_tasks), (TASKS, 0, 0), "{engine}");
             assert!(ends.iter().all(|count| *count == 1), "{engine}");
             assert_eq!(job.0.into_inner(), TASKS * (TASKS - 1) / 2, "{engine}");
@@ -365,7 +364,7 @@ mod tests {
         let run = Run::new(&job, &config, &mut on_event);
         // Without the cancellation, it would never end.
         let mut tasks = (0..u64::MAX).map(|number| number % 100);
-        let report = run.in_shifts(AnySource(&mut tasks), engine, Duration::from_micros(200));
+        let report = run.in_shifts(&mut tasks, engine, Duration::from_micros(200));
         assert!(report.cancelled && report.succeeded >= 5_000, "{}", report.succeeded);
     }
 }

@@ -28,6 +28,7 @@ use self::contest::{Contest, Standing};
 use self::field::Field;
 use self::mount::{FileSystem, Mount};
 pub(crate) use self::options::Options;
+use self::options::Part;
 use self::server::Server;
 use crate::steps::{output, step};
 
@@ -54,18 +55,22 @@ pub(crate) fn store(options: &Options<'_>) -> Result<(), String> {
     with_server(options, &[store::contests]).map(drop)
 }
 
-/// Holds all contests and writes their tables.
+/// Holds the contests of the parts that are wanted and writes their tables.
 pub(crate) fn scoreboard(options: Options<'_>) -> Result<(), String> {
     let options = options.permitted();
-    let files: &[Contests] = &[seal::contests, open::contests];
-    let mut outcomes = hold(&options, None, files)?;
-    if peers::has("nginx".as_ref()) && peers::has("openssl".as_ref()) {
-        outcomes.extend(with_server(&options, &[get::contests, sealed::contests])?);
-        // Sources and the store's own files are read and written alike on all: one is enough, as it takes long.
-        let first = Options { on: options.on.iter().copied().take(1).collect(), ..options.clone() };
-        outcomes.extend(with_server(&first, &[store::contests])?);
-    } else {
-        println!("SKIPPED: fetching: no nginx or no openssl here");
+    let has_servers = peers::has("nginx".as_ref()) && peers::has("openssl".as_ref());
+    let mut outcomes = Vec::new();
+    for part in &options.parts {
+        match part {
+            Part::Files => outcomes.extend(hold(&options, None, &[seal::contests, open::contests])?),
+            _ if !has_servers => println!("SKIPPED: {part:?}: no nginx or no openssl here"),
+            Part::Fetching => outcomes.extend(with_server(&options, &[get::contests, sealed::contests])?),
+            Part::Stores => {
+                // Sources and the store's own files are read and written alike on all: one is enough, as it takes long.
+                let first = Options { on: options.on.iter().copied().take(1).collect(), ..options.clone() };
+                outcomes.extend(with_server(&first, &[store::contests])?);
+            }
+        }
     }
     let tables: String = board::boards(&outcomes).iter().map(|board| board.to_markdown()).collect();
     let tables = circumstances(&options)? + "\n" + &tables;

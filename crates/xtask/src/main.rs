@@ -46,9 +46,10 @@ chores:
                         sealing against cp, in rounds, on file systems in images in DIR (root); --with adds a
                         contestant
   scoreboard [--quick] [--dir DIR] [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME]
-             [--write FILE]
+             [--parts NAME,NAME] [--write FILE]
                         haul against every program that is installed, on tmpfs, ext4 and xfs (root; elsewhere in DIR),
-                        into the tables of BENCHMARKS.md; --quick prints tables of tiny sizes
+                        into the tables of BENCHMARKS.md; parts are files, fetching and stores; --quick prints tables
+                        of tiny sizes
   bench-get …           the same for fetching from nginx, against curl and wget2
   bench-sealed …        the same for fetching into sealed files, against plain ones, curl with age, and rclone
   bench-store …         the same for fetching into buckets of SeaweedFS, against s5cmd, rclone and aws, which upload

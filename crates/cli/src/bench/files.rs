@@ -94,13 +94,13 @@ impl Bench<'_> {
             drop_caches()?;
         }
         let placement = Placement { direction, suffix: ".age".into(), output };
-        let walk = Walk::new(vec![self.tree.clone()], placement)
+        let mut walk = Walk::new(vec![self.tree.clone()], placement)
             .map_err(|error| Problem::usage(error.to_string()))?;
         let trace = self.watch.observer(&engine.to_string());
         let config = Config { trace, ..Config::new(engine, Cancel::new()?) };
         let setting = Setting { config, workers: Workers::default() };
         timed(|phases| {
-            let report = job.run(walk, &setting, |event| {
+            let report = job.run(&mut walk, &setting, &mut |event| {
                 if let Event::Settled(settled) = event {
                     phases.add(&settled.phases);
                 }

@@ -86,9 +86,9 @@ impl<J: FileJob> Reportable for J {
 
     fn run(
         &self,
-        source: impl Source<Task>,
+        source: &mut dyn Source<Task>,
         setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
+        on_event: &mut dyn FnMut(&Event<Self>),
     ) -> Report {
         let workers = J::WORKERS.command(&setting.workers);
         run_portable(self, source, &setting.config, &workers, on_event)

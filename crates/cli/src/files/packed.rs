@@ -133,9 +133,9 @@ impl Reportable for PackJob {
 
     fn run(
         &self,
-        source: impl Source<PackTask>,
+        source: &mut dyn Source<PackTask>,
         setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
+        on_event: &mut dyn FnMut(&Event<Self>),
     ) -> Report {
         haul_engine::run(self, source, &setting.config, on_event)
     }

@@ -37,9 +37,9 @@ impl Reportable for FetchJob {
 
     fn run(
         &self,
-        source: impl Source<FetchTask>,
+        source: &mut dyn Source<FetchTask>,
         setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
+        on_event: &mut dyn FnMut(&Event<Self>),
     ) -> Report {
         haul_engine::run(self, source, &setting.config, on_event)
     }

@@ -38,9 +38,9 @@ pub(crate) trait Reportable:
     /// processes can do.
     fn run(
         &self,
-        source: impl Source<Self::Task>,
+        source: &mut dyn Source<Self::Task>,
         setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
+        on_event: &mut dyn FnMut(&Event<Self>),
     ) -> Report;
 }
 

@@ -3,7 +3,7 @@
 //! Owns: what surrounds a run: signals, the progress, the resources that it used.
 //! Does not own: what is reported ([`crate::report::reporter`]), the engine.
 
-use haul_engine::{Config, Event, Settled, Source, Workers};
+use haul_engine::{Config, Event, Report, Settled, Source, Workers};
 use haul_io::Cancel;
 
 use super::engine_choice::EngineChoice;
@@ -28,6 +28,14 @@ pub(crate) struct RunContext<'a> {
     pub(crate) cancel: Cancel,
 }
 
+/// What a run came to.
+struct Ran<'a> {
+    report: Report,
+    reporter: Reporter<'a>,
+    usage: Usage,
+    traced: Result<(), Problem>,
+}
+
 impl RunContext<'_> {
     /// Runs `job` over `source` and reports it. Calls `on_settled` with each task that ended, and `on_undone` with each
     /// that failed or was cancelled. After a run that ended early, `rest` takes the tasks out of the source that were
@@ -43,6 +51,36 @@ impl RunContext<'_> {
         mut on_undone: impl FnMut(&J::Task),
         rest: impl FnOnce(&mut S, &mut dyn FnMut(&J::Task)) -> Rest,
     ) -> Result<Exit, Problem> {
+        let ran = self.run_any(job, &mut source, &mut on_settled, &mut on_undone)?;
+        let (has_found_all, retries) = self.progress.outcome();
+        let rest = if !ran.report.cancelled {
+            Rest::default()
+        } else if has_found_all {
+            Rest { is_all: true, ..rest(&mut source, &mut on_undone) }
+        } else {
+            rest(&mut source, &mut on_undone)
+        };
+        let ending = Ending {
+            report: &ran.report,
+            chosen: self.choice.engine,
+            reason: &self.choice.reason,
+            usage: &ran.usage,
+            retries,
+            rest,
+        };
+        let exit = ran.reporter.end::<J>(&ending);
+        // The caller completes its other files, whatever became of the trace.
+        Ok(ran.traced.map_or_else(|problem| exit.max(self.report(&problem)), |()| exit))
+    }
+
+    /// As [`RunContext::run_reporting`], up to the last task.
+    fn run_any<J: Reportable>(
+        &self,
+        job: &J,
+        mut source: &mut dyn Source<J::Task>,
+        on_settled: &mut dyn FnMut(&Settled<J>),
+        on_undone: &mut dyn FnMut(&J::Task),
+    ) -> Result<Ran<'_>, Problem> {
         let cancel = self.cancel.clone();
         let config = self.choice.config(cancel.clone());
         let stalled_after = self.options.stalled_after.unwrap_or(config.stalled_after);
@@ -53,11 +91,11 @@ impl RunContext<'_> {
         let watch = SignalWatch::with_workers(cancel.clone(), workers.clone())?;
         self.progress.set_in_flight_max(config.engine.in_flight_max());
         self.voice.begin_progress(&self.progress, self.options.progress);
-        let counted = Counted::new(&mut source, self.progress.clone());
+        let mut counted = Counted::new(&mut source, self.progress.clone());
         let mut reporter = Reporter::new(self.options.report, self.voice);
         let before = Usage::now();
         let setting = Setting { config, workers };
-        let report = job.run(counted, &setting, |event| {
+        let report = job.run(&mut counted, &setting, &mut |event| {
             if let Event::Stalled(stall) = event {
                 reporter.stalled(stall);
             }
@@ -83,25 +121,7 @@ impl RunContext<'_> {
         self.voice.end_progress();
         let usage = Usage::now().since(&before);
         let traced = trace_file.map_or(Ok(()), TraceFile::finish);
-        let (has_found_all, retries) = self.progress.outcome();
-        let rest = if !report.cancelled {
-            Rest::default()
-        } else if has_found_all {
-            Rest { is_all: true, ..rest(&mut source, &mut on_undone) }
-        } else {
-            rest(&mut source, &mut on_undone)
-        };
-        let ending = Ending {
-            report: &report,
-            chosen: self.choice.engine,
-            reason: &self.choice.reason,
-            usage: &usage,
-            retries,
-            rest,
-        };
-        let exit = reporter.end::<J>(&ending);
-        // The caller completes its other files, whatever became of the trace.
-        Ok(traced.map_or_else(|problem| exit.max(self.report(&problem)), |()| exit))
+        Ok(Ran { report, reporter, usage, traced })
     }
 
     fn report(&self, problem: &Problem) -> Exit {

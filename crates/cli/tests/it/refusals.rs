@@ -1,5 +1,6 @@
 //! Refusals and failures: a golden file for each message. `HAUL_BLESS=1` rewrites them.
 
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -248,9 +249,19 @@ fn a_full_disk_has_its_own_code() {
     let server = Server::start(|_| Answer::ok(vec![7; 3_000_000]));
     let open = workdir.run(&["open", "-i", "key.txt", "-o", "small/letter", "letter.age"]);
     let get = workdir.run(&["get", "-o", "small/x", &server.url("/x")]);
+    // The identity of a tree is the first that finds no room.
+    let filler =
+        std::fs::File::create(small.join("filler")).and_then(|mut file| file.write_all(&[1; 1 << 20]));
+    assert_eq!(filler.map_err(|error| error.kind()).err(), Some(ErrorKind::StorageFull), "more fits");
+    workdir.write("pass", b"correct horse");
+    workdir.write("tree/note", b"Dear Ada");
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(workdir.dir()).env("HAUL_PASSPHRASE_FILE", "pass");
+    let key = haul.run(["seal", "-p", "-o", "small/out", "tree"]);
+    std::fs::remove_file(small.join("filler")).unwrap();
     let left = files_below(&small).unwrap();
     assert!(mount(&["umount"]).success());
     assert_eq!((open.status, get.status), (5, 5), "{} {}", open.stderr_text(), get.stderr_text());
+    assert_eq!(key.status, 5, "{}", key.stderr_text());
     assert!(left.is_empty(), "{left:?}");
     check_golden(golden("no-space-open"), &open);
     check_golden(golden("no-space-get"), &get);

@@ -67,28 +67,26 @@ pub trait Source<T>: Send {
     }
 }
 
-/// Any source of tasks: the engines are compiled once for a job, whatever its tasks come from.
-pub(crate) struct AnySource<'a, T>(pub(crate) &'a mut dyn Source<T>);
-
-impl<T> Source<T> for AnySource<'_, T> {
+/// A source of any type. The engines are compiled for this one alone: once for a job, whatever its tasks come from.
+impl<T> Source<T> for &mut (dyn Source<T> + '_) {
     fn next(&mut self) -> Next<T> {
-        self.0.next()
+        (**self).next()
     }
 
     fn set_waker(&mut self, waker: Waker) {
-        self.0.set_waker(waker);
+        (**self).set_waker(waker);
     }
 
     fn ask_again_in(&mut self) -> Duration {
-        self.0.ask_again_in()
+        (**self).ask_again_in()
     }
 
     fn again(&mut self, id: TaskId, task: &T) -> Again {
-        self.0.again(id, task)
+        (**self).again(id, task)
     }
 
     fn ended(&mut self, task: &T) {
-        self.0.ended(task);
+        (**self).ended(task);
     }
 }
 

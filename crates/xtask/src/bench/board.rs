@@ -142,11 +142,31 @@ pub(super) fn wrapped(text: &str) -> String {
     out
 }
 
-/// `document` with `tables` in their place.
+/// `document` with `tables` in their place. Tables of other contests stay.
 pub(super) fn filled(document: &str, tables: &str) -> Result<String, String> {
     let (before, rest) = document.split_once(BEGIN).ok_or_else(|| format!("no line {BEGIN:?}"))?;
-    let (_, after) = rest.split_once(END).ok_or_else(|| format!("no line {END:?}"))?;
-    Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", tables.trim()))
+    let (old, after) = rest.split_once(END).ok_or_else(|| format!("no line {END:?}"))?;
+    let (_, old) = sections(old);
+    let (circumstances, mut new) = sections(tables);
+    let mut text = circumstances.trim().to_owned();
+    for (heading, section) in old {
+        let measured = new.iter().position(|(other, _)| *other == heading).map(|index| new.remove(index).1);
+        let _ = write!(text, "\n\n{}", measured.unwrap_or(section).trim());
+    }
+    for (_, section) in new {
+        let _ = write!(text, "\n\n{}", section.trim());
+    }
+    Ok(format!("{before}{BEGIN}\n\n{}\n\n{END}{after}", text.trim()))
+}
+
+/// What comes before the first table of `text`, and each table with its heading.
+fn sections(text: &str) -> (&str, Vec<(&str, &str)>) {
+    let starts: Vec<_> = text.match_indices("### ").map(|(start, _)| start).collect();
+    let ends = starts.iter().copied().skip(1).chain([text.len()]);
+    let table =
+        |(start, end): (usize, usize)| (text[start..].lines().next().unwrap_or(""), &text[start..end]);
+    let tables = starts.iter().copied().zip(ends).map(table).collect();
+    (&text[..starts.first().copied().unwrap_or(text.len())], tables)
 }
 
 #[cfg(test)]
@@ -207,6 +227,14 @@ Lost on ext4: a peer is faster, or the target is missed. Because.
         assert_eq!(filled(&new, "new").unwrap(), new, "a second time changes nothing");
         assert!(filled("prose", "new").is_err());
         assert!(wrapped(&"word ".repeat(100)).lines().all(|line| line.len() <= WIDTH));
+    }
+
+    #[test]
+    fn tables_of_other_contests_stay() {
+        let document = format!("{BEGIN}\nyesterday\n\n### One\n\n1\n\n### Two\n\n2\n{END}\n");
+        let new = filled(&document, "today\n\n### Two\n\n22\n\n### Three\n\n3\n").unwrap();
+        let expected = "today\n\n### One\n\n1\n\n### Two\n\n22\n\n### Three\n\n3";
+        assert_eq!(new, format!("{BEGIN}\n\n{expected}\n\n{END}\n"));
     }
 
     #[test]

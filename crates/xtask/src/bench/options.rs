@@ -18,12 +18,38 @@ pub(crate) struct Options<'a> {
     /// The length of the large file; 0: none.
     pub(super) large_mib: usize,
     pub(super) on: Vec<FileSystem>,
+    /// The parts of the scoreboard that are measured.
+    pub(super) parts: Vec<Part>,
     /// Whether the contestants are all programs that are installed, and not only the usual rivals.
     pub(super) against_all: bool,
     /// The document whose tables are written; none: they are printed.
     pub(super) write: Option<PathBuf>,
     /// Further words for each `haul seal` or `haul get`, one contestant for each.
     pub(super) with: Vec<&'a str>,
+}
+
+/// A part of the scoreboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Sealing and opening files.
+    Files,
+    /// Fetching into files, plain and sealed.
+    Fetching,
+    /// Fetching into a store of objects.
+    Stores,
+}
+
+impl Part {
+    const ALL: [Self; 3] = [Self::Files, Self::Fetching, Self::Stores];
+
+    fn named(name: &str) -> Result<Self, String> {
+        match name {
+            "files" => Ok(Self::Files),
+            "fetching" => Ok(Self::Fetching),
+            "stores" => Ok(Self::Stores),
+            _ => Err(format!("the scoreboard has no part {name:?}")),
+        }
+    }
 }
 
 impl<'a> Options<'a> {
@@ -36,6 +62,7 @@ impl<'a> Options<'a> {
             files: 10_000,
             large_mib: 1_024,
             on: FileSystem::ALL.to_vec(),
+            parts: Part::ALL.to_vec(),
             against_all: false,
             write: None,
             with: Vec::new(),
@@ -70,6 +97,7 @@ impl<'a> Options<'a> {
                 "--files" => options.files = number(value)?,
                 "--large-mib" => options.large_mib = number(value)?,
                 "--on" => options.on = value.split(',').map(FileSystem::named).collect::<Result<_, _>>()?,
+                "--parts" => options.parts = value.split(',').map(Part::named).collect::<Result<_, _>>()?,
                 "--write" => options.write = Some(PathBuf::from(value)),
                 "--with" => options.with.push(value),
                 _ => return Err(format!("a benchmark doesn't know {option:?}")),
@@ -118,6 +146,10 @@ mod tests {
         let full = Options::of_scoreboard(&["--rounds", "9"]).unwrap();
         assert_eq!((full.rounds, full.files, full.against_all), (9, 10_000, true));
         assert_eq!(full.write.as_deref(), Some(Path::new("BENCHMARKS.md")));
+        assert_eq!(full.parts, Part::ALL);
+        let some = Options::of_scoreboard(&["--parts", "fetching,files"]).unwrap();
+        assert_eq!(some.parts, [Part::Fetching, Part::Files]);
+        assert!(Options::of_scoreboard(&["--parts", "get"]).is_err());
         for words in wrong {
             assert!(Options::read(words).is_err(), "{words:?}");
         }

@@ -273,9 +273,9 @@ impl<A: Action> Reportable for StoredJob<A> {
 
     fn run(
         &self,
-        source: impl Source<Task>,
+        source: &mut dyn Source<Task>,
         setting: &Setting,
-        on_event: impl FnMut(&Event<Self>),
+        on_event: &mut dyn FnMut(&Event<Self>),
     ) -> Report {
         haul_engine::run(self, source, &setting.config, on_event)
     }
