@@ -189,7 +189,7 @@ pub use task::{FileOptions, Outcome, Refusal, Remarks, SkipReason, Task};
 pub use trees::{FailedFile, OpenTree, SealTree, Tree, TreeError, VerifyTree};
 pub use walk::{
     BadPattern, Direction, Filter, Mirror, NameError, PackWalk, Placement, Symlinks, TREE_IDENTITY_NAME,
-    Tally, Walk,
+    Tally, Walk, is_identity_name,
 };
 
 // What jobs pass to engines and worker processes. Callers have no use for it.

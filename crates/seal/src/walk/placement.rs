@@ -15,8 +15,8 @@ use crate::hidden::HiddenNames;
 /// not be opened, and its plaintext is a secret.
 pub const TREE_IDENTITY_NAME: &str = "haul-identity.age";
 
-/// Whether `name` may pass for that of a tree's identity, on whatever file system.
-pub(crate) fn is_identity_name(name: &OsStr) -> bool {
+/// Whether the file name `name` may pass for [`TREE_IDENTITY_NAME`], on whatever file system: no result may have it.
+pub fn is_identity_name(name: &OsStr) -> bool {
     let name = Path::new(name);
     haul_io::folded(name).map_or(name == TREE_IDENTITY_NAME, |folded| folded == TREE_IDENTITY_NAME)
 }

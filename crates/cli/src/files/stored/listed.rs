@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use haul_io::Existing;
-use haul_seal::{Direction, FileOptions, Filter, Placement, TREE_IDENTITY_NAME, Tally, Task};
+use haul_seal::{Direction, FileOptions, Filter, Placement, Tally, Task, is_identity_name};
 use haul_store::{Bucket, Error as StoreError, Listing, Store};
 
 use crate::report::exit::{Exit, Problem};
@@ -137,7 +137,7 @@ impl Listed {
     /// the suffix already, or lacks it.
     fn result_name(&self, below: &str) -> Option<OsString> {
         let is_file = !below.is_empty() && !below.ends_with('/');
-        let is_identity = below.rsplit('/').next() == Some(TREE_IDENTITY_NAME);
+        let is_identity = is_identity_name(OsStr::new(below.rsplit('/').next().unwrap_or(below)));
         if !is_file || is_identity {
             return None;
         }
@@ -160,12 +160,14 @@ pub(super) fn problem(verb: &str, path: &Path, error: &StoreError) -> Problem {
     Problem { message: format!("cannot {verb} {}: {error}", quoted(path)), hint: None, exit: Exit::Failed }
 }
 
-/// Whether `name` stays in the directory that it is joined to, and is written as it is.
+/// Whether `name` stays in the directory that it is joined to, is written as it is, and passes for no file that later
+/// runs believe.
 fn is_safe(name: &OsStr) -> bool {
     let is_name = |part: &[u8]| {
         !matches!(part, b"" | b"." | b"..")
             && !part.contains(&0)
             && !haul_io::is_temporary(OsStr::from_bytes(part))
+            && !is_identity_name(OsStr::from_bytes(part))
     };
     name.as_bytes().split(|&byte| byte == b'/').all(is_name)
 }
@@ -218,6 +220,8 @@ mod tests {
             ("in/d/../../a.age", Some("bad")),
             ("in/...age", Some("bad")),
             ("in/d/.haul-0123456789abcdef.tmp.age", Some("bad")),
+            ("in/d/haul-identity.age.age", Some("bad")),
+            ("in/Haul-Identity.age.age", Some("bad")),
         ] {
             let found = match listed.task(key) {
                 Some(Task::File { target, .. }) => Some(target),
@@ -227,7 +231,7 @@ mod tests {
             };
             assert_eq!(found.as_deref(), target.map(Path::new), "{key}");
         }
-        assert_eq!((listed.tally().taken(), listed.tally().left_out()), (7, 4));
+        assert_eq!((listed.tally().taken(), listed.tally().left_out()), (9, 4));
         let seal = Placement { direction: Direction::Seal, ..placement("s3://bucket/out/") };
         let listed = Listed::new(Path::new("s3://bucket"), &seal, FileOptions::default());
         let listed = listed.unwrap_or_else(|problem| panic!("{}", problem.message));
@@ -237,6 +241,7 @@ mod tests {
         };
         assert_eq!(target("d/a").as_deref(), Some(Path::new("s3://bucket/out/d/a.age")));
         assert_eq!((target("d/a.age"), target("d/")), (None, None));
+        assert!(matches!(listed.task("d/haul-identity"), Some(Task::Bad { .. })));
         let force = FileOptions { existing: Existing::Replace, ..FileOptions::default() };
         assert!(Listed::new(Path::new("s3://bucket/in/"), &placement("out"), force).is_err());
         assert!(Listed::new(Path::new("s3://bucket/in/"), &placement("s3://bucket/out/"), force).is_ok());
