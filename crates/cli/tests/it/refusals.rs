@@ -251,7 +251,7 @@ fn a_full_disk_has_its_own_code() {
     let get = workdir.run(&["get", "-o", "small/x", &server.url("/x")]);
     // The identity of a tree is the first that finds no room.
     let filler =
-        std::fs::File::create(small.join("filler")).and_then(|mut file| file.write_all(&[1; 1 << 20]));
+        std::fs::File::create(small.join("filler")).and_then(|mut file| file.write_all(&[1; 2 << 20]));
     assert_eq!(filler.map_err(|error| error.kind()).err(), Some(ErrorKind::StorageFull), "more fits");
     workdir.write("pass", b"correct horse");
     workdir.write("tree/note", b"Dear Ada");
