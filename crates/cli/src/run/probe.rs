@@ -20,7 +20,7 @@ use rustix::fs::OFlags;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::engine_choice::EngineChoice;
-use super::journal;
+use super::sync_cost::{self, SyncCost};
 use crate::report::text::counted;
 
 /// Tasks that are examined.
@@ -43,7 +43,7 @@ struct Survey {
     bytes_max: u64,
     /// Most of the probed files have to be read from the disk.
     cold: bool,
-    /// Results must be durable before they count.
+    /// Results must be durable before they count, and go to a file system where that costs anything.
     durable: bool,
     cores: NonZeroUsize,
     /// Results go to an ext4 without a journal. Only examined if they must be durable.
@@ -67,11 +67,8 @@ pub(crate) fn choose(
     let sources: Vec<&Path> = first.iter().map(Task::source).collect();
     let probed: Vec<bool> = sources.iter().take(PROBED_MAX).filter_map(|path| is_cold(path)).collect();
     let cold = 2 * probed.iter().filter(|cold| **cold).count() > probed.len();
-    let lacks_journal = durable
-        && first
-            .iter()
-            .find_map(target)
-            .is_some_and(|target| journal::is_absent(target, Path::new(journal::SYSFS)));
+    let sync_cost = first.iter().find_map(target).filter(|_| durable).map(sync_cost::of);
+    let durable = durable && sync_cost != Some(SyncCost::Nothing);
     let survey = Survey {
         tasks: first.len(),
         more: first.len() == TASKS_MAX,
@@ -79,7 +76,7 @@ pub(crate) fn choose(
         cold,
         durable,
         cores,
-        lacks_journal,
+        lacks_journal: sync_cost == Some(SyncCost::OwnWrite),
         // Creating a ring costs time, which pays only if the run waits for a disk.
         ring: (cold || durable) && ring_is_allowed(),
     };

@@ -103,9 +103,10 @@ fn haul_names(root: &Path) -> Vec<String> {
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).unwrap() {
             let entry = entry.unwrap();
-            match entry.file_type().unwrap().is_dir() {
-                true => dirs.push(entry.path()),
-                false => names.push(entry.path().strip_prefix(root).unwrap().to_str().unwrap().to_owned()),
+            if entry.file_type().unwrap().is_dir() {
+                dirs.push(entry.path());
+            } else {
+                names.push(entry.path().strip_prefix(root).unwrap().to_str().unwrap().to_owned());
             }
         }
     }

@@ -93,10 +93,10 @@ impl PluginFolder {
     ///
     /// When the log can't be read.
     pub fn sessions(&self) -> Vec<String> {
-        match self.log().exists() {
-            true => fs::read_to_string(self.log()).expect("a log").lines().map(str::to_owned).collect(),
-            false => Vec::new(),
+        if !self.log().exists() {
+            return Vec::new();
         }
+        fs::read_to_string(self.log()).expect("a log").lines().map(str::to_owned).collect()
     }
 
     fn log(&self) -> PathBuf {
