@@ -24,9 +24,10 @@ fn serve(stream: TcpStream) -> io::Result<()> {
             missing = line.contains("0 HTTP/1.1");
         }
         if line == "\r\n" {
-            let answer: &[u8] = match missing {
-                true => b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
-                false => b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            let answer: &[u8] = if missing {
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+            } else {
+                b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
             };
             stream.write_all(answer)?;
         }

@@ -52,12 +52,11 @@ fn on_each(content: &[u8], file: impl Fn() -> (File, std::path::PathBuf)) {
         let file: haul_io::File = file.into();
         let sent = content.to_vec();
         let sender = std::thread::spawn(move || far.write_all(&sent).unwrap());
-        let moves = match ring {
-            true => on_ring(Cancel::new().unwrap(), async |io| take_all(io, &near, &file).await),
-            false => {
-                let io = Blocking::new(Cancel::new().unwrap());
-                run_ready(take_all(&io, &near, &file))
-            }
+        let moves = if ring {
+            on_ring(Cancel::new().unwrap(), async |io| take_all(io, &near, &file).await)
+        } else {
+            let io = Blocking::new(Cancel::new().unwrap());
+            run_ready(take_all(&io, &near, &file))
         };
         sender.join().unwrap();
         assert!(std::fs::read(path).unwrap() == content, "ring: {ring}");

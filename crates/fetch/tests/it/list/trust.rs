@@ -110,9 +110,10 @@ fn versions_of_one_date_never_meet() {
             let server = server(first, move |request, _| {
                 let range = format!("bytes {CUT}-{}/{BYTES}", BYTES - 1);
                 let is_part = request.header("range").is_some() && request.header("if-range").is_none();
-                let answer = match is_part {
-                    true => Answer::new(206).header("Content-Range", &range).body(&other()[CUT..]),
-                    false => Answer::ok(other()),
+                let answer = if is_part {
+                    Answer::new(206).header("Content-Range", &range).body(&other()[CUT..])
+                } else {
+                    Answer::ok(other())
                 };
                 dated(answer, "\"2\"")
             });

@@ -150,9 +150,12 @@ fn a_server_may_send_less_than_requested() {
 fn digests_of_responses_are_checked() {
     let wrong = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
     for (name, of_part) in [("Content-Digest", false), ("Repr-Digest", false), ("Content-Digest", true)] {
-        let server = Server::start(move |request| match request.header("range").is_some() == of_part {
-            true => ranged(request).header(name, wrong),
-            false => ranged(request),
+        let server = Server::start(move |request| {
+            if request.header("range").is_some() == of_part {
+                ranged(request).header(name, wrong)
+            } else {
+                ranged(request)
+            }
         });
         let place = Dir::new();
         let task = place.task(&server.url("/x"));

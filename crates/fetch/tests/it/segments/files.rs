@@ -91,9 +91,10 @@ fn a_broken_segment_continues_after_its_last_byte() {
             let count = AtomicUsize::new(0);
             let server = Server::start(move |request| {
                 let answer = if request.header("range").is_some() { ranged(request) } else { whole() };
-                match count.fetch_add(1, Ordering::SeqCst) == broken {
-                    true => answer.cut_after(50_000, end),
-                    false => answer,
+                if count.fetch_add(1, Ordering::SeqCst) == broken {
+                    answer.cut_after(50_000, end)
+                } else {
+                    answer
                 }
             });
             let place = Dir::new();
@@ -195,9 +196,10 @@ fn additional_connections_take_only_permits_that_tasks_leave_free() {
             // Each takes its permit before the next one starts.
             for index in 1..4 {
                 let lane = part(index);
-                match index < requests as u64 {
-                    true => drop(server.wait_requests(index as usize + 1)),
-                    false => lane.join().unwrap(),
+                if index < requests as u64 {
+                    drop(server.wait_requests(index as usize + 1))
+                } else {
+                    lane.join().unwrap()
                 }
             }
             assert_eq!(server.requests().len(), requests, "{per_host_max}");
