@@ -219,22 +219,31 @@ fn the_system_knows_this_host() {
     find(&names, "no-such-name.invalid").unwrap_err();
 }
 
-/// Names whose resolver answers what the test sends, for each lookup.
-fn scripted() -> (Names, SyncSender<io::Result<Vec<SocketAddr>>>, Arc<AtomicU64>) {
-    let (answer, answers) = sync_channel(16);
+/// Names whose resolver answers what the test sends.
+struct Scripted {
+    names: Names,
+    answer: SyncSender<io::Result<Vec<SocketAddr>>>,
+    /// Receives once for each lookup that waits for its answer. Those that begin later wait behind it.
+    has_begun: Receiver<()>,
+    seconds: Arc<AtomicU64>,
+}
+
+fn scripted() -> Scripted {
+    let ((answer, answers), (begun, has_begun)) = (sync_channel(16), sync_channel(16));
     let (answers, seconds) = (Mutex::new(answers), Arc::new(AtomicU64::new(0)));
     let clock = seconds.clone();
-    let names = Names::new(
-        move |_| answers.lock().unwrap().recv().unwrap(),
-        move || SECOND * clock.load(Ordering::SeqCst) as u32,
-        NamesLimits::default(),
-    );
-    (names, answer, seconds)
+    let resolve = move |_: &str| {
+        let answers: MutexGuard<'_, Receiver<io::Result<Vec<SocketAddr>>>> = answers.lock().unwrap();
+        begun.send(()).unwrap();
+        answers.recv().unwrap()
+    };
+    let now = move || SECOND * clock.load(Ordering::SeqCst) as u32;
+    Scripted { names: Names::new(resolve, now, NamesLimits::default()), answer, has_begun, seconds }
 }
 
 #[test]
 fn a_lookup_ahead_keeps_its_failure_until_somebody_asks_again() {
-    let (names, answer, seconds) = scripted();
+    let Scripted { names, answer, has_begun, seconds } = scripted();
     let ahead = |names: &Names| {
         let (done, is_done) = sync_channel(1);
         let is_known = names.look_up_ahead("a", move || done.send(()).unwrap());
@@ -260,6 +269,7 @@ fn a_lookup_ahead_keeps_its_failure_until_somebody_asks_again() {
     seconds.store(100, Ordering::SeqCst);
     let (is_known, is_done) = ahead(&names);
     assert!(!is_known, "it is out of date");
+    (0..3).for_each(|_| has_begun.recv().unwrap());
     names.give_up("a");
     is_done.recv().unwrap();
     assert_eq!(find(&names, "a").unwrap_err().kind(), io::ErrorKind::TimedOut);
