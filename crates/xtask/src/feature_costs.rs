@@ -52,7 +52,7 @@ fn row(name: &str, crates: i64, seconds: Option<f64>, is_added: bool) {
 /// The crates that are built for `library` with `features`, itself included.
 fn crates(repository: &Repository, library: &str, features: &[&str]) -> Result<BTreeSet<String>, String> {
     let features = features.join(",");
-    let tree = ["tree", "--offline", "--package", library, "--no-default-features", "--features", &features];
+    let tree = ["tree", "--locked", "--package", library, "--no-default-features", "--features", &features];
     let shape = ["--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
     let output = output(cargo(&repository.root, &tree).args(shape))?;
     let name_and_version = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
@@ -96,4 +96,26 @@ fn output(command: &mut Command) -> Result<String, String> {
         return Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readmes_have_these_counts() {
+        let repository = Repository::here().unwrap();
+        for (library, features) in LIBRARIES {
+            let folder = library.trim_start_matches("haul-");
+            let readme = &repository.file(&format!("crates/{folder}/README.md")).unwrap().text;
+            let none = crates(&repository, library, &[]).unwrap().len();
+            assert!(readme.contains(&format!("builds {none} crates")), "{library}: {none} without features");
+            // What a feature that is off by default needs may not be downloaded.
+            for feature in features.iter().filter(|feature| **feature != "openssl") {
+                let added = crates(&repository, library, &[feature]).unwrap().len() - none;
+                let row = format!("| `{feature}` | {added} |");
+                assert!(readme.contains(&row), "{library} lacks {row:?}");
+            }
+        }
+    }
 }
