@@ -22,7 +22,7 @@ use crate::file_key::FileKey;
 use crate::keys::error::{KeyTextError, SshKeyError};
 use crate::random::{Random, system_random};
 
-/// The longest modulus accepted, in bits. A private operation takes 0.5 s then.
+/// The longest modulus accepted, in bits. A private operation takes about a second then.
 pub(super) const MODULUS_BITS_MAX: usize = 16_384;
 
 /// A public key to wrap with.
