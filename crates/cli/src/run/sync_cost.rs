@@ -11,7 +11,7 @@ use haul_io::Ext4;
 use rustix::fs::statfs;
 
 /// Where the kernel shows devices and file systems.
-pub(super) const SYSFS: &str = "/sys";
+const SYSFS: &str = "/sys";
 /// tmpfs and ramfs in `statfs`: linux/magic.h.
 const IN_MEMORY: [u32; 2] = [0x0102_1994, 0x8584_58f6];
 
