@@ -30,16 +30,26 @@ pub(super) enum SyncCost {
 
 /// The cost of a sync of `path`.
 pub(super) fn of(path: &Path) -> SyncCost {
-    let above = |path: &Path| if path.as_os_str().is_empty() { Path::new(".") } else { path }.to_owned();
-    let there = path.ancestors().map(above).find_map(|above| Some((above.metadata().ok()?.dev(), above)));
-    let Some((device, there)) = there else { return SyncCost::SharedWait };
-    if statfs(&there).is_ok_and(|system| IN_MEMORY.contains(&(system.f_type as u32))) {
+    let Some((device, there)) = place(path) else { return SyncCost::SharedWait };
+    if is_in_memory(there) {
         SyncCost::Nothing
     } else if lacks_journal(device, Path::new(SYSFS)) {
         SyncCost::OwnWrite
     } else {
         SyncCost::SharedWait
     }
+}
+
+/// The device of `path`, and what exists of it, which may be a directory above.
+fn place(path: &Path) -> Option<(u64, &Path)> {
+    path.ancestors().find_map(|above| {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        Some((above.metadata().ok()?.dev(), above))
+    })
+}
+
+fn is_in_memory(path: &Path) -> bool {
+    statfs(path).is_ok_and(|system| IN_MEMORY.contains(&(system.f_type as u32)))
 }
 
 /// Whether `device` holds an ext4 without a journal.
@@ -57,28 +67,39 @@ mod tests {
     fn the_kernel_says_which_ext4_has_a_journal() {
         let (dir, sysfs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let device = dir.path().metadata().unwrap().dev();
+        let check = |expected| {
+            for name in ["", "new", "new/and/deeper"] {
+                let (device, _) = place(&dir.path().join(name)).unwrap();
+                assert_eq!(lacks_journal(device, sysfs.path()), expected, "{name}");
+            }
+        };
         // No sysfs, or not a block device.
-        assert!(!lacks_journal(device, sysfs.path()));
+        check(false);
         let (devices, disk) = (sysfs.path().join("dev/block"), sysfs.path().join("fs/ext4/disk1"));
         std::fs::create_dir_all(&devices).unwrap();
         let numbers = format!("{}:{}", major(device), minor(device));
         std::os::unix::fs::symlink("../../devices/virtual/block/disk1", devices.join(numbers)).unwrap();
         // Another file system than ext4.
-        assert!(!lacks_journal(device, sysfs.path()));
+        check(false);
         std::fs::create_dir_all(&disk).unwrap();
         std::fs::write(disk.join("journal_task"), "17494\n").unwrap();
-        assert!(!lacks_journal(device, sysfs.path()));
+        check(false);
         std::fs::write(disk.join("journal_task"), "<none>\n").unwrap();
-        assert!(lacks_journal(device, sysfs.path()));
-        let other = Path::new("/proc/self").metadata().unwrap().dev();
+        check(true);
+        let (other, _) = place(Path::new("/proc/self")).unwrap();
         assert!(!lacks_journal(other, sysfs.path()), "another device");
+    }
+
+    #[test]
+    fn a_relative_name_lies_in_the_working_directory() {
+        let here = Path::new(".").metadata().unwrap().dev();
+        assert_eq!(place(Path::new("a-name-that-does-not-exist")), Some((here, Path::new("."))));
     }
 
     #[test]
     fn a_sync_in_memory_costs_nothing() {
         let memory = Path::new("/dev/shm");
-        let is_memory = statfs(memory).is_ok_and(|system| IN_MEMORY.contains(&(system.f_type as u32)));
-        let expected = if is_memory { SyncCost::Nothing } else { of(memory) };
+        let expected = if is_in_memory(memory) { SyncCost::Nothing } else { of(memory) };
         for name in ["", "new", "new/and/deeper"] {
             assert_eq!(of(&memory.join(name)), expected, "{name}");
         }
