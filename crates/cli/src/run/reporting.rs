@@ -77,7 +77,7 @@ impl RunContext<'_> {
     fn run_any<J: Reportable>(
         &self,
         job: &J,
-        mut source: &mut dyn Source<J::Task>,
+        source: &mut dyn Source<J::Task>,
         on_settled: &mut dyn FnMut(&Settled<J>),
         on_undone: &mut dyn FnMut(&J::Task),
     ) -> Result<Ran<'_>, Problem> {
@@ -91,7 +91,7 @@ impl RunContext<'_> {
         let watch = SignalWatch::with_workers(cancel.clone(), workers.clone())?;
         self.progress.set_in_flight_max(config.engine.in_flight_max());
         self.voice.begin_progress(&self.progress, self.options.progress);
-        let mut counted = Counted::new(&mut source, self.progress.clone());
+        let mut counted = Counted::new(source, self.progress.clone());
         let mut reporter = Reporter::new(self.options.report, self.voice);
         let before = Usage::now();
         let setting = Setting { config, workers };

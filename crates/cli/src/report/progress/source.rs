@@ -14,20 +14,20 @@ use crate::report::describe::Subject;
 use crate::report::text::last_name;
 
 /// Yields what `source` does.
-pub(crate) struct Counted<'a, S> {
-    source: &'a mut S,
+pub(crate) struct Counted<'a, T> {
+    source: &'a mut dyn Source<T>,
     progress: Progress,
     is_first: bool,
     has_ended: bool,
 }
 
-impl<'a, S> Counted<'a, S> {
-    pub(crate) fn new(source: &'a mut S, progress: Progress) -> Self {
+impl<'a, T> Counted<'a, T> {
+    pub(crate) fn new(source: &'a mut dyn Source<T>, progress: Progress) -> Self {
         Self { source, progress, is_first: true, has_ended: false }
     }
 }
 
-impl<T: Subject, S: Source<T>> Source<T> for Counted<'_, S> {
+impl<T: Subject> Source<T> for Counted<'_, T> {
     fn next(&mut self) -> Next<T> {
         let next = self.source.next();
         match &next {
