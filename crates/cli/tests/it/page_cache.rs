@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use haul_testkit::{Answer, Haul, Limits, Mount, Server, files_below, peer, seeded_bytes};
+use haul_testkit::{Answer, Haul, Mount, Server, files_below, peer, seeded_bytes};
 use rustix::fs::{Advice, fadvise};
 
 const MIB: u64 = 1 << 20;
@@ -47,7 +47,7 @@ fn check(path: &Path, is_cached: bool, case: &str) {
     assert!(is_as_expected, "{case}: {} MiB of {} are cached", bytes / MIB, path.display());
 }
 
-fn check_on(mount: Option<Mount>, limits: fn() -> Limits) {
+fn check_on(mount: Option<Mount>) {
     let Some(mount) = mount else { return };
     if peer("fincore").is_none() {
         return;
@@ -55,7 +55,7 @@ fn check_on(mount: Option<Mount>, limits: fn() -> Limits) {
     let dir = mount.path();
     let (source, sealed, opened) = (dir.join("source"), dir.join("sealed"), dir.join("opened"));
     std::fs::write(&source, seeded_bytes(1, BYTES as usize)).unwrap();
-    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(&dir).limits(limits());
+    let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(&dir);
     let recipient = haul.run(["keygen", "-o", "key.txt"]).expect_status(0).stdout_text();
     for engine in ["threads=2", "processes=2", "uring=1x4"] {
         let seal = || {
@@ -101,16 +101,10 @@ fn check_fetching(haul: &Haul, dir: &Path) {
 
 #[test]
 fn ext4() {
-    check_on(Mount::image(&["mkfs.ext4", "-q", "-F"], 700), Limits::default);
+    check_on(Mount::image(&["mkfs.ext4", "-q", "-F"], 700));
 }
 
 #[test]
 fn xfs() {
-    check_on(Mount::image(&["mkfs.xfs", "-q"], 700), Limits::default);
-}
-
-#[test]
-fn without_the_flag_of_the_kernel() {
-    let limits = || Limits::default().denying(&[libc::SYS_preadv2], libc::ENOSYS);
-    check_on(Mount::image(&["mkfs.ext4", "-q", "-F"], 700), limits);
+    check_on(Mount::image(&["mkfs.xfs", "-q"], 700));
 }

@@ -14,7 +14,6 @@ use std::os::fd::AsFd;
 use rustix::io::{Errno, ioctl_fionread, retry_on_intr};
 use rustix::pipe::{SpliceFlags, splice};
 
-use crate::values::handle::Caching;
 use crate::{File, Pipe, Socket};
 
 /// Moves at most `bytes_max` bytes that have arrived at `socket` to `offset` in `file`. Returns how many; 0 if none
@@ -45,10 +44,6 @@ pub(super) fn move_arrived(
             return Ok(None);
         }
     };
-    // There is no such write that leaves nothing in the page cache.
-    if file.0.caching() == Caching::DontCache {
-        file.0.set_caching(Caching::DropBehind, Vec::new());
-    }
     let mut left = arrived;
     while left > 0 {
         let moved =

@@ -3,7 +3,7 @@
 //! Owns: the mapping from [`Op`] to system calls, `EINTR`.
 //! Does not own: the account of the calls ([`super::worker`]), the waits of sockets ([`super::transfer`]).
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use crate::stream::write_some;
 use crate::system::close::flush;
 use crate::system::deadline::{Deadline, wait};
 use crate::system::page_cache;
-use crate::values::handle::{Caching, Descriptor};
+use crate::values::handle::Descriptor;
 use crate::{Attributes, Buf, Cancel, Directory, File, Offset, Op, OpenMode, Value, cancelled};
 
 /// Carries out `op`. Returns when it has succeeded or failed, or, if it waits, when `cancel` is triggered. The caller
@@ -155,14 +155,7 @@ fn read(file: &File, buf: &mut Buf, bytes_max: usize, offset: Offset) -> io::Res
 fn write(file: &File, buf: &Buf, offset: Offset, cancel: &Cancel) -> io::Result<usize> {
     let fd = file.0.fd()?;
     match offset {
-        Offset::At(offset) => {
-            let flags = file.0.write_flags();
-            if flags.is_empty() {
-                return Ok(retry_on_intr(|| rustix::io::pwrite(fd, buf.filled(), offset))?);
-            }
-            let slices = [IoSlice::new(buf.filled())];
-            Ok(retry_on_intr(|| rustix::io::pwritev2(fd, &slices, offset, flags))?)
-        }
+        Offset::At(offset) => Ok(retry_on_intr(|| rustix::io::pwrite(fd, buf.filled(), offset))?),
         // The reader of a pipe may pause for as long as it likes.
         Offset::Stream => {
             let is_regular = FileType::from_raw_mode(fs::fstat(fd)?.st_mode).is_file();
@@ -186,27 +179,19 @@ fn spare_cache(file: &File, unless_cached: Option<u64>) -> io::Result<bool> {
         }
         None => std::iter::once(0..i64::MAX as u64).collect(),
     };
-    let skips = is_writable(fd)? && page_cache::has_dont_cache(fd);
-    let caching = match (skips, file.0.is_new_file()) {
-        (true, true) => Caching::DontCache,
-        (true, false) => Caching::Both,
-        (false, _) => Caching::DropBehind,
-    };
-    file.0.set_caching(caching, parts);
+    file.0.drop_behind(parts);
     Ok(true)
 }
 
 fn drop_behind(file: &File, offset: Option<u64>) -> io::Result<()> {
     let fd = file.0.fd()?;
-    if !file.0.drops_behind() {
-        return Ok(());
-    }
+    let Some(parts) = file.0.dropped_parts() else { return Ok(()) };
     if is_writable(fd)? {
         page_cache::start_writing_back(fd);
     }
     // Nobody reads a new file, which may be written at several places: what is stored of it goes, wherever it lies.
     let offset = offset.filter(|_| !file.0.is_new_file());
-    page_cache::drop_behind(fd, file.0.dropped_parts(), offset);
+    page_cache::drop_behind(fd, parts, offset);
     Ok(())
 }
 

@@ -6,8 +6,7 @@
 use crate::{File, Io, Op, Value};
 
 /// [`Op::SpareCache`]. What [`read_full`](Io::read_full) and [`write_all`](Io::write_all) move from now on is
-/// dropped behind them where the kernel doesn't do so itself. Returns false, also after an error, if nothing is:
-/// the file is only cached.
+/// dropped behind them. Returns false, also after an error, if nothing is: the file is only cached.
 pub async fn spare_cache(io: &impl Io, file: &File, unless_cached: Option<u64>) -> bool {
     let op = Op::SpareCache { file: file.clone(), unless_cached };
     matches!(io.submit(op).await.result, Ok(Value::Flag(true)))

@@ -126,8 +126,6 @@ pub(super) fn try_at_once(op: Op, cancel: &Cancel) -> Trial {
             }
         }
         Op::WriteAt { ref file, ref buf, offset } if is_futile(file, buf, offset) => carry_out(op, cancel),
-        // It also starts to write back.
-        Op::WriteAt { ref file, .. } if !file.0.write_flags().is_empty() => Trial::Pool(op),
         Op::WriteAt { file, buf, offset } => {
             let tried = try_write(&file, &buf, offset);
             if matches!(tried, Err(Errno::OPNOTSUPP | Errno::NOSYS)) {

@@ -6,12 +6,8 @@
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-
-use rustix::io::ReadWriteFlags;
-
-use crate::system::page_cache::DONT_CACHE;
 
 /// An open file or directory. Clones share the descriptor, which closes with the last clone. An operation in flight
 /// holds a clone, so its descriptor can't be closed and reused meanwhile.
@@ -36,25 +32,10 @@ pub(crate) struct Transfers {
     is_new: bool,
     /// Whether its file system has refused a write without waiting.
     is_refused: AtomicBool,
-    /// [`Caching`] as a number.
-    caching: AtomicU8,
-    /// The parts of the file that pages are dropped of.
-    uncached: OnceLock<Vec<Range<u64>>>,
+    /// The parts of the file whose pages are dropped behind reads and writes, once that is wanted.
+    dropped_parts: OnceLock<Vec<Range<u64>>>,
     /// The bytes that were read and written since pages were dropped.
     moved_bytes: AtomicU64,
-}
-
-/// What becomes of the cached pages of an open file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Caching {
-    /// The system decides.
-    Kept,
-    /// Writes leave none.
-    DontCache,
-    /// They are dropped behind reads and writes.
-    DropBehind,
-    /// Both: it is read and written.
-    Both,
 }
 
 /// Pages are dropped each time so many bytes were read and written.
@@ -82,49 +63,30 @@ impl Descriptor {
         matches!(self, Self::Os(_, transfers) if transfers.is_refused.load(Ordering::Relaxed))
     }
 
-    /// Sets what becomes of its cached pages from now on, in `parts` of the file.
-    pub(crate) fn set_caching(&self, caching: Caching, parts: Vec<Range<u64>>) {
+    /// From now on, pages of `parts` of the file are dropped behind reads and writes.
+    pub(crate) fn drop_behind(&self, parts: Vec<Range<u64>>) {
         if let Self::Os(_, transfers) = self {
-            transfers.uncached.get_or_init(|| parts);
-            transfers.caching.store(caching as u8, Ordering::Relaxed);
+            transfers.dropped_parts.get_or_init(|| parts);
         }
     }
 
-    /// The parts of the file that pages are dropped of.
-    pub(crate) fn dropped_parts(&self) -> &[Range<u64>] {
+    /// The parts of the file whose pages are dropped behind reads and writes; `None` if the system decides.
+    pub(crate) fn dropped_parts(&self) -> Option<&[Range<u64>]> {
         match self {
-            Self::Os(_, transfers) => transfers.uncached.get().map_or(&[], Vec::as_slice),
-            Self::Simulated(_) => &[],
-        }
-    }
-
-    pub(crate) fn caching(&self) -> Caching {
-        let Self::Os(_, transfers) = self else { return Caching::Kept };
-        match transfers.caching.load(Ordering::Relaxed) {
-            1 => Caching::DontCache,
-            2 => Caching::DropBehind,
-            3 => Caching::Both,
-            _ => Caching::Kept,
-        }
-    }
-
-    /// The flags of writes.
-    pub(crate) fn write_flags(&self) -> ReadWriteFlags {
-        match self.caching() {
-            Caching::DontCache | Caching::Both => DONT_CACHE,
-            Caching::Kept | Caching::DropBehind => ReadWriteFlags::empty(),
+            Self::Os(_, transfers) => transfers.dropped_parts.get().map(Vec::as_slice),
+            Self::Simulated(_) => None,
         }
     }
 
     /// Whether pages are dropped behind reads and writes.
     pub(crate) fn drops_behind(&self) -> bool {
-        matches!(self.caching(), Caching::DropBehind | Caching::Both)
+        self.dropped_parts().is_some()
     }
 
     /// Counts `bytes` that were read or written. Returns whether pages are to be dropped now.
     pub(crate) fn has_moved(&self, bytes: usize) -> bool {
         let Self::Os(_, transfers) = self else { return false };
-        if !self.drops_behind() {
+        if transfers.dropped_parts.get().is_none() {
             return false;
         }
         let before = transfers.moved_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
