@@ -3,6 +3,8 @@
 //! In: the options of `--pack`, and shards that exist. Out: the packer of a run, and members of shards. Writing shards
 //! belongs to [`haul_pack`].
 
+mod bucket;
+mod home;
 pub(crate) mod index;
 pub(crate) mod only;
 pub(crate) mod plan;

@@ -6,7 +6,10 @@
 
 pub(crate) mod content;
 pub(crate) mod earlier;
+pub(crate) mod options;
+mod outlet;
 pub(crate) mod packer;
+pub(crate) mod place;
 mod shard;
 pub(crate) mod source;
 mod steady;

@@ -29,6 +29,7 @@ pub use outcomes::{Outcomes, by_job, outcomes, without_engine};
 pub use program::fresh_project::{FreshProject, check_program_lines};
 pub use program::golden::check_golden;
 pub use program::haul::{Haul, Run, Running};
+pub use program::island::{Island, LinkEnd};
 pub use program::limits::{Limits, deny_from_now_on, denying};
 pub use program::peer::{is_root, peer, python_beside, skip};
 pub use program::plugin::PluginFolder;

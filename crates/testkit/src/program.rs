@@ -7,6 +7,7 @@
 pub(crate) mod fresh_project;
 pub(crate) mod golden;
 pub(crate) mod haul;
+pub(crate) mod island;
 mod json_lines;
 pub(crate) mod limits;
 pub(crate) mod peer;

@@ -14,7 +14,7 @@ use super::units::bytes;
 #[derive(clap::Args)]
 pub(crate) struct PackArgs {
     /// Pack results into few large files with an index each: shard-000000.tar, with a recipient shard-000000.tar.age,
-    /// and so on, in the directory for results. The format is tar
+    /// and so on, in the directory or bucket for results. The format is tar
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) pack: Option<PackFormatArg>,
     /// The length of a shard. A longer member has a shard of its own

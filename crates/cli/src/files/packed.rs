@@ -13,6 +13,7 @@ use haul_engine::{Engine, Event, Report, Source};
 use haul_io::{Cancel, Existing, Shortfalls};
 use haul_pack::PackSource;
 use haul_seal::{Error, Outcome, PackJob, PackTask, Plugins, Recipient, SealJob, SealedFormat, Walk};
+use haul_store::Store;
 use serde_json::{Map, Value};
 
 use super::describe::failures;
@@ -29,6 +30,7 @@ use crate::report::voice::Voice;
 use crate::run::engine_choice::EngineChoice;
 use crate::run::environment::Environment;
 use crate::run::reporting::RunContext;
+use crate::stores::objects::is_object;
 
 /// The plan, if the results of `haul seal` are to be packed.
 ///
@@ -40,7 +42,7 @@ pub(super) fn resolve(
     environment: &Environment,
 ) -> Result<Option<PackPlan>, Problem> {
     let directory = args.files.output.as_deref().unwrap_or(Path::new("."));
-    let plan = PackPlan::resolve(&args.packing, directory, environment.new_file_mode, environment.cores)?;
+    let plan = PackPlan::resolve(&args.packing, directory, files.run.engine, environment)?;
     let Some(plan) = plan else { return Ok(None) };
     if args.files.output.is_none() {
         return Err(Problem::usage("--pack needs a directory for the shards").hint("name it with -o"));
@@ -62,6 +64,9 @@ pub(super) fn resolve(
 
 /// Makes the directory for shards, so that inputs are named in it and not after it.
 pub(super) fn make_directory(output: &Path) -> Result<(), Problem> {
+    if is_object(output) {
+        return Ok(());
+    }
     std::fs::create_dir_all(output).map_err(|error| {
         let reason = haul_io::reason(&error);
         Problem::usage(format!("cannot make the directory {}: {reason}", quoted(output)))
@@ -86,6 +91,8 @@ pub(super) fn run(
         cancel: cancel.clone(),
         in_flight_max: choice.engine.in_flight_max(),
         resumes: None,
+        store: store(files)?,
+        voice,
     })?;
     let job = PackJob::new(packer.clone(), files.options);
     let (tally, filter) = (walk.tally(), walk.tree_filter().clone());
@@ -104,6 +111,17 @@ pub(super) fn run(
             exit.max(Exit::Failed)
         }
     })
+}
+
+/// The store of the shards, if they are to be objects.
+fn store(files: &FilesPlan) -> Result<Option<Store>, Problem> {
+    let Some(output) = files.operands.output.as_deref().filter(|output| is_object(output)) else {
+        return Ok(None);
+    };
+    // Shards are published after an interrupt, too.
+    let store = files.run.stores.store(&Cancel::new()?);
+    let problem = |error| Problem::usage(format!("cannot write to {}: {error}", quoted(output)));
+    store.map(Some).map_err(problem)
 }
 
 /// Packing is work for the cores: files are read from memory, or ahead by the kernel.

@@ -58,6 +58,12 @@ impl SealPlan {
             files.options.existing = Existing::Replace;
         }
         let pack = packed::resolve(args, &files, environment)?;
+        if let (Some(_), Some(output)) = (&pack, &mut files.operands.output)
+            && is_object(output)
+        {
+            // As with a directory: shards go below it.
+            *output = output.join("");
+        }
         Ok(Self {
             pack,
             fleet,
@@ -212,6 +218,17 @@ impl Plan for SealPlan {
                     seal_stream(source, sink, &recipients, &options)
                 })
             }
+            Target::Stored(StoredFiles { sources, .. }) if self.pack.is_some() => match sources {
+                Sources::Files(walk) => {
+                    // What fits no bucket is refused.
+                    self.moving(voice)?;
+                    self.run_tasks(*walk, voice)
+                }
+                Sources::Objects(_) | Sources::Object(_) | Sources::Node(_) => {
+                    let problem = Problem::usage("--pack works on files, not on objects");
+                    Err(problem.hint("copy the objects to a directory first"))
+                }
+            },
             Target::Stored(stored) => {
                 let moving = self.moving(voice)?;
                 let recipients = self.recipients.read(&BTreeSet::new(), &moving.plugins, voice)?;

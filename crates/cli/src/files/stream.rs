@@ -84,6 +84,13 @@ impl Ended {
     }
 }
 
+/// What is known of the source.
+struct About {
+    bytes: Option<u64>,
+    /// Of an object: when what it was made from was last modified.
+    modified: Option<(i64, u32)>,
+}
+
 impl Stream<'_> {
     pub(super) fn is_output_terminal(&self) -> bool {
         opened::is_terminal(&self.endpoints.output, self.stdout_is_terminal)
@@ -121,8 +128,8 @@ impl Stream<'_> {
             let name = Some(self.endpoints.input.short_name());
             progress.tell(ProgressEvent::Total(1));
             progress.tell(ProgressEvent::Found { name, bytes: source.length() });
-            let source_bytes = source.length();
-            let result = self.write(special, source_bytes, &cancel, |sink| work(source, sink, options));
+            let about = About { bytes: source.length(), modified: source.object().and(source.modified()) };
+            let result = self.write(special, &about, &cancel, |sink| work(source, sink, options));
             result.map_err(
                 |error| if SourceChanged::is_cause_of(&error) { Error::SourceChanged } else { error },
             )
@@ -136,13 +143,15 @@ impl Stream<'_> {
     fn write(
         &self,
         special: Option<Box<dyn Write + Send>>,
-        source_bytes: Option<u64>,
+        about: &About,
         cancel: &Cancel,
         work: impl FnOnce(Box<dyn Write + Send>) -> Result<Streamed, Error>,
     ) -> Result<Streamed, Error> {
         match (&self.endpoints.output, special) {
             (Output::File(path), _) => {
-                let written = into_file(path, &self.options, cancel, |writer| work(Box::new(writer)));
+                let modified = about.modified.filter(|_| self.options.preserve);
+                let written =
+                    into_file(path, modified, &self.options, cancel, |writer| work(Box::new(writer)));
                 written.map(|(streamed, published)| {
                     shortfalls::warn(self.voice, &mut Shortfalls::default(), published.shortfalls);
                     streamed
@@ -150,6 +159,7 @@ impl Stream<'_> {
             }
             (Output::Special(path), _) if objects::is_object(path) => {
                 let replace = self.options.existing != Existing::Refuse;
+                let source_bytes = about.bytes;
                 let how = Publishing { path, stores: &self.run.stores, replace, source_bytes };
                 objects::into_object(&how, cancel, work)
             }

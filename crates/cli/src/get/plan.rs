@@ -3,21 +3,23 @@
 //! Owns: defaults, conflicts of options, what the environment contributes, the order of a run.
 //! Does not own: names of results ([`super::naming`]), requests ([`super::requests`]), fetching.
 
+mod config;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use haul_engine::{Settled, Source};
-use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, StatusCode, Trust, Uploader};
+use haul_fetch::{Algorithm, Config, FetchJob, FetchTask, HostSource, Uploader};
 use haul_io::{Cancel, Durability, Existing, File};
-use haul_pack::PackSource;
+use haul_pack::{PackSource, Packer};
 
+use self::config::config;
 use super::cookies::Cookies;
 use super::naming::bucket::BucketPlan;
 use super::naming::own_files::OwnFiles;
 use super::naming::{NamingPlan, OutputPlan, packed};
-use super::network;
 use super::observer::observer;
 use super::requests::RequestPlan;
 use super::retries::Retries;
@@ -26,7 +28,7 @@ use super::share::marker::{Marker, MarkerPlan};
 use super::share::node;
 use super::share::shard::Shard;
 use super::terminal::TerminalCopy;
-use super::transfers::{Transfers, Wanted, engine_for, segments};
+use super::transfers::{Transfers, Wanted, engine_for};
 use super::urls::Urls;
 use crate::args::{GetArgs, NameArg, ProgressArg};
 use crate::fleet::NodePlan;
@@ -41,6 +43,7 @@ use crate::report::record::nothing_to_do;
 use crate::report::text_only::binary_on_terminal;
 use crate::report::voice::Voice;
 use crate::run::descriptors;
+use crate::run::engine_choice::EngineChoice;
 use crate::run::environment::Environment;
 use crate::run::options::RunOptions;
 use crate::run::plan::Plan;
@@ -106,7 +109,7 @@ impl GetPlan {
         let marker = shard.zip(directory).and_then(|(shard, dir)| {
             MarkerPlan::resolve(args, shard, dir, sealing.is_some(), environment.new_file_mode)
         });
-        let pack = packed::resolve(args, &output, dir, environment)?;
+        let pack = packed::resolve(args, &output, dir, run.engine, environment)?;
         let pack = pack.map(|pack| pack.of_part(shard.map(Shard::index)));
         let requests = RequestPlan::resolve(&args.requests, transfers.is_single, environment)?;
         Ok(Self {
@@ -152,7 +155,8 @@ impl GetPlan {
             resume: self.config.resume,
             is_single: self.transfers.is_single,
         };
-        self.bucket.as_ref().map(|bucket| bucket.open(&self.config, options, cancel, voice)).transpose()
+        let bucket = self.bucket.as_ref().filter(|_| self.pack.is_none());
+        bucket.map(|bucket| bucket.open(&self.config, options, cancel, voice)).transpose()
     }
 
     /// The marker of this run's part, if it is to have one.
@@ -162,15 +166,34 @@ impl GetPlan {
         plan.open(store)
     }
 
-    fn packing<'a>(&self, sealing: Option<&'a Sealing>, cancel: &Cancel) -> Packing<'a> {
+    /// The packer of this run, if it packs.
+    fn packer(
+        &self,
+        sealing: Option<&Sealing>,
+        cancel: &Cancel,
+        voice: &Voice,
+    ) -> Result<Option<Packer>, Problem> {
+        let Some(pack) = &self.pack else { return Ok(None) };
         let identities = sealing.map_or(&[][..], |sealing| &sealing.identities);
-        Packing {
+        // Shards are published after an interrupt, too.
+        let steady = Cancel::new()?;
+        let store = self.bucket.as_ref().map(|bucket| bucket.store(&self.config, &steady)).transpose()?;
+        let packing = Packing {
             format: sealing.map(|sealing| sealing.format.clone() as _),
             durability: Durability::Eventual,
             cancel: cancel.clone(),
             in_flight_max: self.transfers.in_flight_max,
             resumes: self.config.resume.then_some(identities),
-        }
+            store,
+            voice,
+        };
+        pack.begin(packing).map(Some)
+    }
+
+    fn choose_engine(&self) -> EngineChoice {
+        let choice = self.transfers.choose_engine(&self.run);
+        let packs_into_bucket = self.pack.is_some() && self.bucket.is_some();
+        if packs_into_bucket { packed::engine_for_store(choice) } else { choice }
     }
 
     /// Fetches. A body for stdout goes to `terminal`, if there is one.
@@ -186,8 +209,8 @@ impl GetPlan {
         let uploader = self.uploader(&cancel, voice)?;
         let dir = self.naming.dir.clone();
         let own_names = self.own_files.names(&self.naming.output, &dir);
-        let pack = |pack: &PackPlan| pack.begin(self.packing(sealing.as_ref(), &cancel));
-        let packer = self.pack.as_ref().map(pack).transpose()?;
+        let packer = self.packer(sealing.as_ref(), &cancel, voice)?;
+        let choice = self.choose_engine();
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader, &cancel)?;
         let naming = naming.hiding(hidden).packing(packer.clone());
         let logins = naming.logins();
@@ -204,7 +227,6 @@ impl GetPlan {
             count: count.clone(),
             fleet: fleet.clone(),
         };
-        let choice = self.transfers.choose_engine(&self.run);
         let started = Instant::now();
         let cookies = self.cookie_jar.as_deref().map(Cookies::open).transpose()?;
         let config = Config {
@@ -372,48 +394,6 @@ fn check(args: &GetArgs, output: &OutputPlan) -> Result<(), Problem> {
         return Err(problem.hint("--checksums names a file with the checksums of many"));
     }
     Ok(())
-}
-
-/// The segments of large files. With a fixed number, every file that is worth a second request is divided.
-fn config(args: &GetArgs, in_flight_max: usize, environment: &Environment) -> Result<Config, Problem> {
-    let defaults = Config::default();
-    Ok(Config {
-        connect_timeout: args.connect_timeout,
-        read_timeout: args.read_timeout,
-        total_timeout: args.max_time,
-        retries: args.retries,
-        retry_statuses: args
-            .retry_status
-            .iter()
-            .filter_map(|code| StatusCode::from_u16(*code).ok())
-            .collect(),
-        // What an earlier node has published is there already.
-        resume: args.resume || args.fleet.is_some(),
-        sync: args.sync,
-        segments: segments(args, Wanted::of(args, &environment.settings)),
-        redirects_max: args.max_redirects,
-        allow_downgrade: args.allow_downgrade,
-        compressed: args.compressed || args.compressed_archives,
-        decode_archives: args.compressed_archives,
-        decoded_ratio_max: args.max_ratio,
-        body_bytes_max: args.max_size,
-        fail_on_status: !args.no_fail_on_status,
-        idle_connections_max: in_flight_max.max(defaults.idle_connections_max),
-        trust: match &args.cacert {
-            _ if args.insecure => Trust::Anything,
-            Some(path) => Trust::File(path.clone()),
-            None => Trust::Platform,
-        },
-        rate_max: args.network.limit_rate,
-        rate_min: args.network.min_speed,
-        unix_socket: args.network.unix_socket.clone(),
-        client_identity: network::identity(&args.network),
-        proxies: network::proxies(&args.network, environment)?,
-        host_overrides: args.network.resolve.clone(),
-        family: network::family(&args.network),
-        user_agent: args.requests.user_agent.clone().unwrap_or_else(|| defaults.user_agent.clone()),
-        ..defaults
-    })
 }
 
 #[cfg(test)]

@@ -1,23 +1,25 @@
 //! How a run packs.
 //!
-//! Owns: the names of shards, which shards exist, what a run does about these.
-//! Does not own: the grammar of the options ([`crate::args`]), packing ([`haul_pack`]).
+//! Owns: the names of shards, what a run does about those that exist.
+//! Does not own: the grammar of the options ([`crate::args`]), finding shards ([`super::home`]), packing
+//! ([`haul_pack`]).
 
-use std::ffi::OsStr;
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use haul_io::{Blocking, Cancel, ChunkedFormat, Durability, Location, run_ready};
-use haul_pack::{Earlier, PackOptions, Packer};
-use haul_seal::{Error, Identity, SealedFile};
+use haul_engine::Engine;
+use haul_io::{Blocking, Cancel, ChunkedFormat, Durability, run_ready};
+use haul_pack::{Earlier, PackOptions, Packer, Place};
+use haul_seal::{Error, Identity};
+use haul_store::Store;
 
-use super::index::{for_each_member, is_age_file, read_error};
+use super::home::Home;
 use crate::args::PackArgs;
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
-use crate::run::own_file::open_own;
+use crate::report::voice::Voice;
+use crate::run::environment::Environment;
 use crate::stores::objects::is_object;
 
 /// The start of the names of shards.
@@ -26,6 +28,7 @@ const PREFIX: &str = "shard-";
 /// What is packed where.
 #[derive(Clone, Debug)]
 pub(crate) struct PackPlan {
+    /// A directory, or the address of objects.
     directory: PathBuf,
     shard_bytes: u64,
     /// What tells the shards of one machine's part from those of others.
@@ -46,29 +49,38 @@ pub(crate) struct Packing<'a> {
     pub(crate) in_flight_max: usize,
     /// Whether what shards have is skipped. Needs identities that open them.
     pub(crate) resumes: Option<&'a [Identity]>,
+    /// The store of the bucket that shards go to, if they do.
+    pub(crate) store: Option<Store>,
+    pub(crate) voice: &'a Voice,
 }
 
 impl PackPlan {
-    /// The plan, if results are to be packed into `directory`, with these permission bits.
+    /// The plan, if results are to be packed into `directory`, which may be the address of objects.
     ///
     /// # Errors
-    /// If the directory is a bucket.
+    /// If the engine that was asked for can't.
     pub(crate) fn resolve(
         args: &PackArgs,
         directory: &Path,
-        mode: u32,
-        cores: NonZeroUsize,
+        engine: Option<Engine>,
+        environment: &Environment,
     ) -> Result<Option<Self>, Problem> {
         if args.pack.is_none() {
             return Ok(None);
         }
-        if is_object(directory) {
-            let problem = Problem::usage("--pack writes to a directory, not to a bucket");
-            return Err(problem.hint("pack into a directory, and copy the shards"));
+        // Sending to a store blocks the thread of a task, and a ring has one thread for all of its tasks.
+        if is_object(directory) && matches!(engine, Some(Engine::Uring { .. })) {
+            let problem = Problem::usage("the engine uring can't pack into a bucket");
+            return Err(problem.hint("auto, serial and threads=N can"));
         }
-        let (directory, shard_bytes) = (directory.to_owned(), args.pack_size);
-        let existing_hint = "name another directory";
-        Ok(Some(Self { directory, shard_bytes, part: None, mode, cores, existing_hint }))
+        Ok(Some(Self {
+            directory: directory.to_owned(),
+            shard_bytes: args.pack_size,
+            part: None,
+            mode: environment.new_file_mode,
+            cores: environment.cores,
+            existing_hint: "name another directory",
+        }))
     }
 
     /// Names shards after one of several machines' parts.
@@ -90,84 +102,61 @@ impl PackPlan {
 
     /// The packer of a run that only shows what it would do.
     pub(crate) fn show(&self) -> Result<Packer, Problem> {
-        let (format, durability, cancel) = (None, Durability::Eventual, Cancel::new()?);
-        let packing = Packing { format, durability, cancel, in_flight_max: 1, resumes: None };
-        Ok(self.packer(packing, Earlier::default()))
+        let (place, cancel) = (Place::Directory(self.directory.clone()), Cancel::new()?);
+        Ok(Packer::new(self.options(place, cancel), Earlier::default()))
     }
 
     /// The packer of a run. Clears away what a killed run left.
     ///
     /// # Errors
-    /// If the directory has shards, and these aren't to be continued or can't be read.
+    /// If the place has shards, and these aren't to be continued or can't be read.
     pub(crate) fn begin(&self, packing: Packing<'_>) -> Result<Packer, Problem> {
+        let home = Home::open(&self.directory, packing.store, packing.voice)?;
+        let prefix = self.prefix();
+        let number = |name: &str| number_of(name, &prefix);
+        // Those of every part, as a run may be divided anew.
+        let shards = home.names(is_shard)?;
         let mut earlier = Earlier::default();
-        let shards = self.shards()?;
         match packing.resumes {
             Some(identities) => {
-                for path in shards {
-                    let read = read(&path, identities, &mut earlier);
-                    read.map_err(|error| unreadable(&path, &error))?;
+                for name in &shards {
+                    let read = home.read_members(name, identities, |member| earlier.add(&member));
+                    read.map_err(|error| unreadable(&home.path(name), &error))?;
                 }
             }
             None => {
-                let prefix = self.prefix();
-                let is_ours = |path: &&PathBuf| {
-                    path.file_name()
-                        .is_some_and(|name| name.as_encoded_bytes().starts_with(prefix.as_bytes()))
-                };
-                if let Some(path) = shards.iter().find(is_ours) {
-                    let problem = Problem::usage(format!("there are shards already: {}", quoted(path)));
+                if let Some(name) = shards.iter().find(|name| name.starts_with(&prefix)) {
+                    let path = quoted(&home.path(name));
+                    let problem = Problem::usage(format!("there are shards already: {path}"));
                     return Err(problem.hint(self.existing_hint));
                 }
             }
         }
-        Ok(self.packer(packing, earlier))
+        home.sweep(|name| number(name).is_some())?;
+        let last = shards.iter().filter_map(|name| number(name)).max();
+        let options = PackOptions {
+            first_number: last.map_or(0, |last| last.saturating_add(1)),
+            format: packing.format,
+            open_max: self.cores.get().min(packing.in_flight_max),
+            durability: packing.durability,
+            ..self.options(home.into_place(), packing.cancel)
+        };
+        Ok(Packer::new(options, earlier))
     }
 
-    fn packer(&self, packing: Packing<'_>, earlier: Earlier) -> Packer {
-        let Packing { format, durability, cancel, in_flight_max, .. } = packing;
-        let options = PackOptions {
-            directory: self.directory.clone(),
+    fn options(&self, place: Place, cancel: Cancel) -> PackOptions {
+        PackOptions {
+            place,
+            first_number: 0,
             prefix: self.prefix(),
-            format,
+            format: None,
             shard_bytes: self.shard_bytes,
-            open_max: self.cores.get().min(in_flight_max),
+            open_max: 1,
             mode: self.mode,
             owner: rustix::process::geteuid().as_raw(),
             group: rustix::process::getegid().as_raw(),
-            durability,
+            durability: Durability::Eventual,
             cancel,
-        };
-        Packer::new(options, earlier)
-    }
-
-    /// The shards in the directory, in the order of their names: of every part, as a run may be divided anew.
-    fn shards(&self) -> Result<Vec<PathBuf>, Problem> {
-        let problem = |error: std::io::Error| {
-            let reason = haul_io::reason(&error);
-            Problem::usage(format!("cannot read the directory {}: {reason}", quoted(&self.directory)))
-        };
-        let entries = match fs::read_dir(&self.directory) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(problem)?,
-        };
-        self.sweep();
-        let mut shards = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(problem)?.file_name();
-            if is_shard(&name) {
-                shards.push(self.directory.join(name));
-            }
-        }
-        shards.sort();
-        Ok(shards)
-    }
-
-    /// Removes what killed runs left in the directory.
-    fn sweep(&self) {
-        if let Ok(cancel) = Cancel::new() {
-            let inside = self.directory.join(PREFIX);
-            run_ready(haul_io::sweep(&Blocking::new(cancel), Location::named(&inside)));
         }
     }
 }
@@ -181,21 +170,18 @@ pub(crate) fn finish(packer: &Packer) -> Result<(), String> {
     finished.map_err(|error| format!("cannot pack directories: {}", haul_io::reason(&error)))
 }
 
-/// Whether a file of this name is a shard.
-fn is_shard(name: &OsStr) -> bool {
-    let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { return false };
-    let number = name.strip_suffix(".age").unwrap_or(name).strip_suffix(".tar");
+/// Whether `name` is that of a shard.
+fn is_shard(name: &str) -> bool {
+    let number = name.strip_prefix(PREFIX).map(|name| name.strip_suffix(".age").unwrap_or(name));
+    let number = number.and_then(|name| name.strip_suffix(".tar"));
     number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
 }
 
-fn read(path: &Path, identities: &[Identity], earlier: &mut Earlier) -> Result<(), Error> {
-    let mut file = open_own(path).map_err(read_error)?;
-    let add = |member| earlier.add(&member);
-    if is_age_file(&mut file)? {
-        for_each_member(&mut SealedFile::open(file, identities)?, add)
-    } else {
-        for_each_member(&mut file, add)
-    }
+/// The number of a shard whose name begins with `prefix`.
+fn number_of(name: &str, prefix: &str) -> Option<u32> {
+    let number = name.strip_prefix(prefix)?;
+    let number = number.strip_suffix(".age").unwrap_or(number).strip_suffix(".tar")?;
+    if number.bytes().all(|byte| byte.is_ascii_digit()) { number.parse().ok() } else { None }
 }
 
 fn unreadable(path: &Path, error: &Error) -> Problem {
@@ -221,7 +207,21 @@ mod tests {
             ("shard-000000.tar.gz", false),
             ("a.tar", false),
         ] {
-            assert_eq!(is_shard(OsStr::new(name)), is, "{name}");
+            assert_eq!(is_shard(name), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_part_knows_its_own_numbers() {
+        for (name, prefix, number) in [
+            ("shard-000012.tar", "shard-", Some(12)),
+            ("shard-000012.tar.age", "shard-", Some(12)),
+            ("shard-00003-000012.tar", "shard-", None),
+            ("shard-00003-000012.tar", "shard-00003-", Some(12)),
+            ("shard-99999999999.tar", "shard-", None),
+            ("shard-000012.tar.gz", "shard-", None),
+        ] {
+            assert_eq!(number_of(name, prefix), number, "{name}");
         }
     }
 }

@@ -117,7 +117,7 @@ fn probe(store: &Store, bucket: &Bucket) -> Result<Option<Conditions>, Problem> 
     }
 }
 
-fn problem(bucket: &Bucket, error: &Error) -> Problem {
+pub(crate) fn problem(bucket: &Bucket, error: &Error) -> Problem {
     let exit = if matches!(error, Error::Cancelled) { Exit::Interrupted } else { Exit::Failed };
     Problem { message: format!("cannot write to {bucket}: {error}"), hint: None, exit }
 }

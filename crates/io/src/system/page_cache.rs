@@ -2,7 +2,7 @@
 //!
 //! | bytes are | how | what it leaves |
 //! |---|---|---|
-//! | written | writing back starts early, and what is stored is dropped | some 30 MiB, and what the device didn't store |
+//! | written | writing back starts early, and what is stored is dropped | some 30 MiB, more on a slow device |
 //! | read | what wasn't cached before is dropped behind the reads | nothing, or 40 MiB with worker processes |
 //!
 //! `RWF_DONTCACHE` leaves nothing, but costs more. A write with it starts to write back by itself, piece by piece, and

@@ -3,24 +3,23 @@
 //! A task that has a member takes a shard that no other task writes, appends, and gives it back. There are as many
 //! shards as tasks append at the same time, at most [`PackOptions::open_max`]: beyond that, tasks wait.
 //!
-//! Owns: which shard a member goes to, when a shard ends, its number.
-//! Does not own: writing one shard ([`super::shard`]), which tasks wait for its end ([`super::source`]).
+//! Owns: which shard a member goes to, when a shard ends.
+//! Does not own: where shards begin and their names ([`super::outlet`]), writing one ([`super::shard`]), which tasks
+//! wait for its end ([`super::source`]).
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use haul_io::{
-    Cancel, ChunkedFormat, Durability, Existing, Io, Preserve, Publish, Shortfalls, Staged, cancelled,
-    is_shortage,
-};
+use haul_io::{Io, Shortfalls, cancelled};
 
 use super::content::{Content, Spill};
 use super::earlier::{Earlier, EarlierMember};
+use super::options::PackOptions;
+use super::outlet::Outlet;
 use super::shard::{Appended, Shard};
 use super::ticket::{ShardEnd, Ticket};
-use super::writer::Writer;
 use crate::layout::entry::Entry;
 
 /// Members of one shard at most: their tasks are held until it is published.
@@ -31,44 +30,13 @@ const DIRECTORIES_MAX: usize = 65_536;
 const PATIENCE: u32 = 2;
 /// How long a task waits before it looks for a shard again.
 const WAIT: Duration = Duration::from_micros(500);
-/// The same if descriptors are short, and how often.
-const SHORTAGE_WAIT: Duration = Duration::from_millis(20);
-const SHORTAGE_WAITS_MAX: u32 = 3_000;
-
-/// Permission bits that no shard has: what its index says is believed.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
-
-/// How a run packs.
-#[derive(Debug)]
-pub struct PackOptions {
-    /// Where shards are published.
-    pub directory: PathBuf,
-    /// The start of their names.
-    pub prefix: String,
-    /// The format that they are stored in; `None` for plain archives.
-    pub format: Option<Arc<dyn ChunkedFormat>>,
-    /// The length of a shard, before it is stored in the format. A longer member is alone in its shard.
-    pub shard_bytes: u64,
-    /// The shards that are written at the same time.
-    pub open_max: usize,
-    /// Permission bits of members that have no source file, and of shards, which nobody else may write.
-    pub mode: u32,
-    /// The user and the group of members that have no source file.
-    pub owner: u32,
-    /// See `owner`.
-    pub group: u32,
-    /// Whether a shard must survive a power cut when its members count as done.
-    pub durability: Durability,
-    /// Ends the run. Members that come later are refused; shards that hold members are published.
-    pub cancel: Cancel,
-}
 
 /// The shards of a run; clones are the same.
 #[derive(Clone)]
 pub struct Packer(Arc<Inner>);
 
 struct Inner {
-    options: PackOptions,
+    outlet: Outlet,
     earlier: Earlier,
     state: Mutex<State>,
 }
@@ -80,7 +48,6 @@ struct State {
     /// All that are open.
     open_count: usize,
     next_id: u64,
-    next_number: u32,
     /// Shards that ended since the source asked last.
     settled: Vec<u64>,
     /// For the last shard, which is unpacked last: files are unpacked into a directory before it is closed to writers.
@@ -100,7 +67,7 @@ struct Held<'a> {
 impl Packer {
     /// A packer for one run. Nothing is created before the first member.
     pub fn new(options: PackOptions, earlier: Earlier) -> Self {
-        Self(Arc::new(Inner { options, earlier, state: Mutex::default() }))
+        Self(Arc::new(Inner { outlet: Outlet::new(options), earlier, state: Mutex::default() }))
     }
 
     /// What an earlier run packed under `name`.
@@ -110,7 +77,7 @@ impl Packer {
 
     /// A file of `bytes` bytes with the mode and the owner of this packer. Without a time, it was modified now.
     pub fn entry(&self, name: &[u8], bytes: u64, modified: Option<i64>) -> Entry {
-        let PackOptions { mode, owner, group, .. } = self.0.options;
+        let PackOptions { mode, owner, group, .. } = self.0.outlet.options;
         let now = || UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs().try_into().unwrap_or(0));
         let modified = (modified.unwrap_or_else(now), 0);
         Entry { name: name.to_vec(), bytes, mode, owner, group, modified }
@@ -121,7 +88,7 @@ impl Packer {
     /// # Errors
     /// The system's error of creating it, or that of the format.
     pub async fn spill(&self, io: &impl Io) -> io::Result<Spill> {
-        let (staged, writer) = self.create(io).await?;
+        let (staged, writer) = self.0.outlet.spill(io).await?;
         Ok(Spill::new(staged, writer))
     }
 
@@ -190,11 +157,11 @@ impl Packer {
     /// If they can't be packed.
     pub async fn finish(&self, io: &impl Io) -> io::Result<()> {
         self.set_ending();
-        if self.0.options.cancel.is_triggered() || self.state().directories.is_empty() {
+        if self.0.outlet.options.cancel.is_triggered() || self.state().directories.is_empty() {
             return Ok(());
         }
         self.state().open_count += 1;
-        let held = self.open(io).await?;
+        let held = self.open(io, 0).await?;
         let ticket = Ticket(held.end.clone());
         held.publish(io).await;
         self.settle(io, &ticket).await.map(drop)
@@ -222,7 +189,7 @@ impl Packer {
 
     /// Whether nothing more fits that has `bytes` bytes.
     fn is_full(&self, shard: &Shard, bytes: u64) -> bool {
-        let is_long = shard.bytes().saturating_add(bytes) >= self.0.options.shard_bytes;
+        let is_long = shard.bytes().saturating_add(bytes) >= self.0.outlet.options.shard_bytes;
         shard.member_count() > 0 && (is_long || shard.member_count() >= MEMBERS_MAX)
     }
 
@@ -230,14 +197,14 @@ impl Packer {
     async fn take(&self, io: &impl Io, bytes: u64) -> io::Result<Held<'_>> {
         let mut waits = 0;
         loop {
-            if self.0.options.cancel.is_triggered() {
+            if self.0.outlet.options.cancel.is_triggered() {
                 return Err(cancelled());
             }
             let (idle, may_open) = {
                 let mut state = self.state();
-                let is_alone = bytes >= self.0.options.shard_bytes;
+                let is_alone = bytes >= self.0.outlet.options.shard_bytes;
                 let is_patient = state.open_count > 0 && waits < PATIENCE && !is_alone;
-                let may_open = state.open_count < self.0.options.open_max && !is_patient;
+                let may_open = state.open_count < self.0.outlet.options.open_max && !is_patient;
                 // A member that fills a shard alone leaves others as they are.
                 let idle = if is_alone && may_open { None } else { state.idle.pop() };
                 if idle.is_none() && may_open {
@@ -248,7 +215,7 @@ impl Packer {
             match idle {
                 Some(shard) if self.is_full(&shard, bytes) => Held::of(self, shard).publish(io).await,
                 Some(shard) => return Ok(Held::of(self, shard)),
-                None if may_open => return self.open(io).await,
+                None if may_open => return self.open(io, bytes).await,
                 None => {
                     waits += 1;
                     io.sleep(WAIT).await?;
@@ -257,70 +224,25 @@ impl Packer {
         }
     }
 
-    /// Opens a shard that is counted already.
-    async fn open(&self, io: &impl Io) -> io::Result<Held<'_>> {
+    /// Opens a shard that is counted already, for a member of `bytes` bytes.
+    async fn open(&self, io: &impl Io, bytes: u64) -> io::Result<Held<'_>> {
         let end = {
             let mut state = self.state();
             state.next_id += 1;
             ShardEnd::new(state.next_id)
         };
         let mut held = Held { packer: self, end: end.clone(), shard: None, is_over: false };
-        let (staged, writer) = self.create(io).await?;
-        held.shard = Some(Shard::new(end, staged, writer));
+        let (origin, writer) = self.0.outlet.begin(io, bytes).await?;
+        held.shard = Some(Shard::new(end, origin, writer));
         Ok(held)
     }
 
-    async fn create(&self, io: &impl Io) -> io::Result<(Staged, Writer)> {
-        let format = self.0.options.format.as_ref();
-        let encoded = format.map(|format| format.begin(&mut |out| io.random(out))).transpose()?;
-        let publish = self.publish_as(0);
-        let mut waits = 0;
-        let staged = loop {
-            match Staged::create(io, &publish).await {
-                Err(error) if is_shortage(&error) && waits < SHORTAGE_WAITS_MAX => {
-                    waits += 1;
-                    io.sleep(SHORTAGE_WAIT).await?;
-                }
-                staged => break staged?,
-            }
-        };
-        let writer = Writer::new(staged.file().clone(), encoded);
-        Ok((staged, writer))
-    }
-
-    fn publish_as(&self, number: u32) -> Publish {
-        let PackOptions { directory, prefix, format, mode, durability, .. } = &self.0.options;
-        let path = directory.join(format!("{prefix}{number:06}.tar"));
-        let path = format.as_ref().map(|format| format.stored_path(&path)).unwrap_or(path);
-        Publish {
-            root_bytes: Some(directory.as_os_str().len()),
-            existing: Existing::Refuse,
-            durability: *durability,
-            preserve: Preserve { mode: Some(*mode & !WRITABLE_BY_OTHERS), ..Preserve::default() },
-            ..Publish::new(path)
-        }
-    }
-
-    /// The first name that is free.
-    async fn next_publish(&self, io: &impl Io, shard: &Shard) -> Publish {
-        loop {
-            let number = {
-                let mut state = self.state();
-                state.next_number += 1;
-                state.next_number - 1
-            };
-            let publish = self.publish_as(number);
-            if !shard.has_beside(io, &publish.path).await {
-                return publish;
-            }
-        }
-    }
-
-    /// The directories that belong into a shard that ends now.
-    fn take_directories(&self) -> Vec<Entry> {
+    /// The directories that belong into `shard`, which ends now: it is unpacked after all others so far.
+    fn take_directories(&self, shard: &Shard) -> Vec<Entry> {
+        let is_last_so_far = self.0.outlet.is_last(shard);
         let mut state = self.state();
-        let is_last = state.is_ending && state.open_count == 1;
-        let takes = is_last || state.directories.len() > DIRECTORIES_MAX;
+        let is_end = state.is_ending && state.open_count == 1;
+        let takes = is_last_so_far && (is_end || state.directories.len() > DIRECTORIES_MAX);
         if takes { std::mem::take(&mut state.directories) } else { Vec::new() }
     }
 
@@ -349,13 +271,15 @@ impl<'a> Held<'a> {
 
     /// Publishes the shard, and tells its members.
     async fn publish(mut self, io: &impl Io) {
-        for entry in self.packer.take_directories() {
+        let packer = self.packer;
+        for entry in packer.take_directories(self.shard()) {
             match self.shard().append(io, &entry, Content::Memory(&[]), None).await {
                 Appended::Done => {}
                 Appended::NoRoom(error) | Appended::Broken(error) => return self.discard(io, error).await,
             }
         }
-        let publish = self.packer.next_publish(io, self.shard()).await;
+        let outlet = &self.packer.0.outlet;
+        let publish = outlet.publish_as(io, self.shard()).await;
         let shard = self.shard.take().expect("it is held until it is over");
         let published = shard.publish(io, &publish).await;
         self.is_over = true;
@@ -383,7 +307,7 @@ impl Drop for Held<'_> {
 
 impl std::fmt::Debug for Packer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Packer").field("directory", &self.0.options.directory).finish_non_exhaustive()
+        f.debug_struct("Packer").field("place", &self.0.outlet.options.place).finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,7 @@
 //! Does not own: which shard a member goes to ([`super::packer`]).
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use blake3::{Hash, Hasher};
@@ -21,9 +21,17 @@ const SLACK_BYTES: u64 = 64 * 1024;
 
 pub(super) struct Shard {
     pub(super) end: Arc<ShardEnd>,
-    staged: Staged,
+    origin: Origin,
     writer: Writer,
     index: IndexWriter,
+}
+
+/// What the shard will be.
+pub(super) enum Origin {
+    /// A file, which has no name yet.
+    File(Staged),
+    /// The shard of this number, which a store calls by this path. Its content is with the writer.
+    Stored(u32, PathBuf),
 }
 
 /// What became of an attempt to append.
@@ -36,8 +44,8 @@ pub(super) enum Appended {
 }
 
 impl Shard {
-    pub(super) fn new(end: Arc<ShardEnd>, staged: Staged, writer: Writer) -> Self {
-        Self { end, staged, writer, index: IndexWriter::default() }
+    pub(super) fn new(end: Arc<ShardEnd>, origin: Origin, writer: Writer) -> Self {
+        Self { end, origin, writer, index: IndexWriter::default() }
     }
 
     /// The bytes that it would have if it ended here.
@@ -112,29 +120,55 @@ impl Shard {
         Ok(hasher.finalize())
     }
 
-    /// Whether there is something under the name `path`, in the directory of the shard.
-    pub(super) async fn has_beside(&self, io: &impl Io, path: &Path) -> bool {
-        let name = Location::named(path).name();
-        io.stat_at(self.staged.directory(), name).await.is_ok()
+    /// Its path, if that is settled.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.origin {
+            Origin::File(_) => None,
+            Origin::Stored(_, path) => Some(path),
+        }
     }
 
-    /// Ends the archive, and publishes the shard.
+    /// Its number, if that is settled.
+    pub(super) fn number(&self) -> Option<u32> {
+        match &self.origin {
+            Origin::File(_) => None,
+            Origin::Stored(number, _) => Some(*number),
+        }
+    }
+
+    /// Whether there is something under the name `path`, in the directory of the shard.
+    pub(super) async fn has_beside(&self, io: &impl Io, path: &Path) -> bool {
+        let Origin::File(staged) = &self.origin else { return false };
+        io.stat_at(staged.directory(), Location::named(path).name()).await.is_ok()
+    }
+
+    /// Ends the archive, and publishes the shard: as `publish` says, if it is a file.
     pub(super) async fn publish(self, io: &impl Io, publish: &Publish) -> io::Result<Shortfalls> {
-        let Self { staged, mut writer, index, .. } = self;
+        let Self { origin, mut writer, index, .. } = self;
         let end = index.end(writer.bytes());
         let written = async {
             writer.push(io, &end).await?;
             writer.finish(io).await
         };
-        if let Err(error) = written.await {
-            staged.discard(io).await;
-            return Err(error);
+        let written = written.await;
+        match (origin, written) {
+            (Origin::File(staged), Ok(())) => Ok(staged.publish(io, publish).await?.shortfalls),
+            (Origin::File(staged), Err(error)) => {
+                staged.discard(io).await;
+                Err(error)
+            }
+            (Origin::Stored(..), written) => {
+                written?;
+                writer.into_upload().map_or(Ok(()), |upload| upload.publish())?;
+                Ok(Shortfalls::default())
+            }
         }
-        Ok(staged.publish(io, publish).await?.shortfalls)
     }
 
     /// Drops what was written.
     pub(super) async fn discard(self, io: &impl Io) {
-        self.staged.discard(io).await;
+        if let Origin::File(staged) = self.origin {
+            staged.discard(io).await;
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Writing content in order, in a format of chunks if there is one.
+//! Writing content in order, to a file or a store, in a format of chunks if there is one.
 //!
 //! Content is collected to a block before it is written. A block that is full waits for the byte after it, as the last
 //! chunk of a file is encoded as such. No chunk is encoded twice.
@@ -7,10 +7,11 @@
 //! Does not own: what the content is.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_io::{Buf, ChunkedFile, File, Io, Op};
 
+use super::place::ShardUpload;
 use super::steady;
 
 /// Bytes of content that are written at once, about.
@@ -20,9 +21,9 @@ const YIELD_BYTES: usize = 256 * 1024;
 /// Space is reserved this far ahead.
 const AHEAD_BYTES: u64 = 8 << 20;
 
-/// A file that is written from its start to its end.
+/// What is written from its start to its end.
 pub(super) struct Writer {
-    file: File,
+    target: Target,
     encoded: Option<Arc<dyn ChunkedFile>>,
     /// Content that isn't written yet.
     block: Buf,
@@ -37,9 +38,16 @@ pub(super) struct Writer {
     reserved_bytes: u64,
 }
 
+/// Where blocks go.
+pub(super) enum Target {
+    /// Into a file, which is empty.
+    File(File),
+    /// Only its owner uses it: the lock is never taken.
+    Upload(Mutex<Box<dyn ShardUpload>>),
+}
+
 impl Writer {
-    /// Writes into `file`, which is empty.
-    pub(super) fn new(file: File, encoded: Option<Arc<dyn ChunkedFile>>) -> Self {
+    pub(super) fn new(target: Target, encoded: Option<Arc<dyn ChunkedFile>>) -> Self {
         let (block_bytes, stored_bytes) = match &encoded {
             None => (BLOCK_BYTES, 0),
             Some(encoded) => {
@@ -50,7 +58,7 @@ impl Writer {
         };
         let (block, mut stored) = (Buf::with_capacity(block_bytes), Buf::with_capacity(stored_bytes));
         encoded.iter().for_each(|encoded| stored.append(encoded.head()));
-        Self { file, encoded, block, stored, chunk: 0, offset: 0, bytes: 0, reserved_bytes: 0 }
+        Self { target, encoded, block, stored, chunk: 0, offset: 0, bytes: 0, reserved_bytes: 0 }
     }
 
     /// Bytes of content so far.
@@ -67,13 +75,14 @@ impl Writer {
     /// # Errors
     /// The system's error, such as that of a full disk.
     pub(super) async fn reserve(&mut self, io: &impl Io, bytes: u64) -> io::Result<()> {
+        let Target::File(file) = &self.target else { return Ok(()) };
         let needed = self.stored_bytes(bytes);
         if needed <= self.reserved_bytes {
             return Ok(());
         }
         let ahead = needed + AHEAD_BYTES;
         for bytes in [ahead, needed] {
-            match io.allocate(&self.file, bytes).await {
+            match io.allocate(file, bytes).await {
                 Ok(()) => {
                     self.reserved_bytes = bytes;
                     return Ok(());
@@ -81,7 +90,7 @@ impl Writer {
                 // A full disk may have given a part, which others need. Less may fit.
                 Err(error) => {
                     let before = self.reserved_bytes.max(self.offset);
-                    steady::done(io, || Op::SetLength { file: self.file.clone(), bytes: before }).await?;
+                    steady::done(io, || Op::SetLength { file: file.clone(), bytes: before }).await?;
                     if bytes == needed {
                         return Err(error);
                     }
@@ -117,10 +126,18 @@ impl Writer {
         let is_encoded = self.encode(io, is_last).await;
         let written = if is_encoded { &mut self.stored } else { &mut self.block };
         let (count, capacity) = (written.filled().len() as u64, written.capacity());
-        let buf = std::mem::replace(written, Buf::with_capacity(0));
-        let (result, buf) = steady::write(io, &self.file, buf, self.offset).await;
-        result?;
-        *written = if buf.capacity() == capacity { buf } else { Buf::with_capacity(capacity) };
+        match &mut self.target {
+            Target::File(file) => {
+                let buf = std::mem::replace(written, Buf::with_capacity(0));
+                let (result, buf) = steady::write(io, file, buf, self.offset).await;
+                result?;
+                *written = if buf.capacity() == capacity { buf } else { Buf::with_capacity(capacity) };
+            }
+            Target::Upload(upload) => {
+                upload.get_mut().unwrap_or_else(PoisonError::into_inner).push(written.filled())?;
+                written.clear();
+            }
+        }
         self.offset += count;
         Ok(())
     }
@@ -157,11 +174,21 @@ impl Writer {
     /// The system's error.
     pub(super) async fn finish(&mut self, io: &impl Io) -> io::Result<()> {
         self.write_block(io, true).await?;
-        if self.reserved_bytes > 0 {
-            let bytes = self.offset;
-            steady::done(io, || Op::SetLength { file: self.file.clone(), bytes }).await?;
+        match &self.target {
+            Target::File(file) if self.reserved_bytes > 0 => {
+                let bytes = self.offset;
+                steady::done(io, || Op::SetLength { file: file.clone(), bytes }).await
+            }
+            Target::File(_) | Target::Upload(_) => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The upload that got everything, if it isn't a file.
+    pub(super) fn into_upload(self) -> Option<Box<dyn ShardUpload>> {
+        match self.target {
+            Target::File(_) => None,
+            Target::Upload(upload) => Some(upload.into_inner().unwrap_or_else(PoisonError::into_inner)),
+        }
     }
 
     /// Reads the content of the finished file from `offset` on, at most a block of it, into `out`, which is emptied
@@ -171,17 +198,18 @@ impl Writer {
     /// If it can't be read, or isn't what was written.
     pub(super) async fn read_back(&self, io: &impl Io, offset: u64, out: &mut Vec<u8>) -> io::Result<()> {
         let changed = || io::Error::other("the file was changed by another program");
+        let Target::File(file) = &self.target else { return Err(io::ErrorKind::Unsupported.into()) };
         out.clear();
         let bytes = (self.bytes - offset).min(self.block.capacity() as u64) as usize;
         let Some(encoded) = &self.encoded else {
-            let (count, buf) = steady::read(io, &self.file, bytes, offset).await;
+            let (count, buf) = steady::read(io, file, bytes, offset).await;
             let is_whole = count? == bytes;
             out.extend_from_slice(buf.filled());
             return if is_whole { Ok(()) } else { Err(changed()) };
         };
         let (first, end) = (encoded.whole_chunks(offset), offset + bytes as u64);
         let stored_bytes = bytes + bytes.div_ceil(encoded.chunk_bytes()) * encoded.added_bytes();
-        let (count, buf) = steady::read(io, &self.file, stored_bytes, encoded.offset_of(first)).await;
+        let (count, buf) = steady::read(io, file, stored_bytes, encoded.offset_of(first)).await;
         if count? != stored_bytes {
             return Err(changed());
         }

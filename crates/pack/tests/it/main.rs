@@ -1,6 +1,7 @@
 //! Packing by a run: every engine, formats of chunks, tasks that fail half-way.
 
 mod format;
+mod stores;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +11,9 @@ use std::sync::{Arc, Mutex};
 
 use haul_engine::{Config, Engine, Event, Job, Step, run};
 use haul_io::{Blocking, Cancel, ChunkedFormat, Durability, Io, run_ready};
-use haul_pack::{Content, Earlier, Entry, Member, PackOptions, PackSource, Packed, Packer, Ticket, Trailer};
+use haul_pack::{
+    Content, Earlier, Entry, Member, PackOptions, PackSource, Packed, Packer, Place, Ticket, Trailer,
+};
 
 use format::Toy;
 
@@ -25,8 +28,14 @@ impl Fixture {
     }
 
     fn packer(&self, shard_bytes: u64, format: Option<Arc<dyn ChunkedFormat>>) -> Packer {
-        let options = PackOptions {
-            directory: self.dir.path().to_owned(),
+        let place = Place::Directory(self.dir.path().to_owned());
+        Packer::new(self.options(place, shard_bytes, format), Earlier::default())
+    }
+
+    fn options(&self, place: Place, shard_bytes: u64, format: Option<Arc<dyn ChunkedFormat>>) -> PackOptions {
+        PackOptions {
+            place,
+            first_number: 0,
             prefix: "shard-".to_owned(),
             format,
             shard_bytes,
@@ -36,8 +45,7 @@ impl Fixture {
             group: 0,
             durability: Durability::Eventual,
             cancel: self.cancel.clone(),
-        };
-        Packer::new(options, Earlier::default())
+        }
     }
 
     fn io(&self) -> Blocking {

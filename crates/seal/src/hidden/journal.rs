@@ -147,7 +147,7 @@ impl NameJournal {
         self.file.seek(SeekFrom::Start(self.head_bytes)).map_err(at_read)?;
         let cancel = Cancel::new().map_err(at_read)?;
         let records = Records { source: io::BufReader::new(&self.file), key: &self.key, next: 0 };
-        into_file(&list, &options, &cancel, |sink| format.seal_stream(records.text(), sink, &cancel))?;
+        into_file(&list, None, &options, &cancel, |sink| format.seal_stream(records.text(), sink, &cancel))?;
         std::fs::remove_file(&self.path).map_err(Error::at(During::Publish))?;
         Ok(list)
     }

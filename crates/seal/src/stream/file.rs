@@ -14,7 +14,8 @@ use crate::walk::Sweeper;
 
 /// Lets `work` write a file, and publishes it as `target` if `work` succeeds. Returns what `work` returned, and what
 /// the file system couldn't do. Removes temporary files of killed runs from the directory of `target`. A stream has no
-/// permission bits or modification time to keep, so the file gets `options.mode`.
+/// permission bits to keep, so the file gets `options.mode`; it gets the time of modification `modified`, in seconds
+/// since the epoch and nanoseconds, if there is one.
 ///
 /// # Errors
 /// The error of `work`; [`Error::Exists`] if `target` exists and `options` refuse to replace it, if possible before
@@ -22,12 +23,13 @@ use crate::walk::Sweeper;
 /// file.
 pub fn into_file<T>(
     target: &Path,
+    modified: Option<(i64, u32)>,
     options: &FileOptions,
     cancel: &Cancel,
     work: impl FnOnce(StreamWriter) -> Result<T, Error>,
 ) -> Result<(T, Published), Error> {
     Sweeper::new(Blocking::new(cancel.clone())).sweep(Location::named(target));
-    into_file_at(Location::named(target), options, cancel, work)
+    into_file_at(Location::named(target), modified, options, cancel, work)
 }
 
 /// As [`into_file`], for one of many results: links beneath the root of `target` are errors, and nothing that killed
@@ -37,13 +39,15 @@ pub fn into_file<T>(
 /// As [`into_file`].
 pub fn into_file_at<T>(
     target: Location<'_>,
+    modified: Option<(i64, u32)>,
     options: &FileOptions,
     cancel: &Cancel,
     work: impl FnOnce(StreamWriter) -> Result<T, Error>,
 ) -> Result<(T, Published), Error> {
     let io = Blocking::new(cancel.clone());
     run_ready(options.check_target(&io, target))?;
-    let publish = options.publish_new(target);
+    let mut publish = options.publish_new(target);
+    publish.preserve.modified = modified;
     let staged = run_ready(Staged::create(&io, &publish)).map_err(Error::at(During::Create))?;
     let writer = StreamWriter::new(staged.file().clone(), cancel.clone()).map_err(Error::at(During::Create));
     let worked = writer.and_then(|writer| work(writer.sparse(options.sparse))).and_then(|value| {

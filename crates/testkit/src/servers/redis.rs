@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::program::island::Island;
 use crate::program::peer::peer;
 use crate::servers::tls::Tls;
 
@@ -20,10 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Another program may take a free port first.
 const ATTEMPTS_MAX: usize = 3;
 
-/// A running Redis on the loopback interface. Dropping it kills it, waits for its end, and removes its files.
+/// A running Redis on the loopback interface, or in a network of its own. Dropping it kills it, waits for its end, and
+/// removes its files.
 #[derive(Debug)]
 pub struct Redis {
     program: PathBuf,
+    island: Option<Arc<Island>>,
     child: Child,
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
@@ -46,7 +49,17 @@ impl Redis {
     /// When it is installed but doesn't start.
     #[track_caller]
     pub fn start_with(options: &[&str]) -> Option<Self> {
-        Self::start_of(options, None)
+        Self::start_of(options, None, None)
+    }
+
+    /// As [`Redis::start`], in `island`. Its address is that over the first link.
+    ///
+    /// # Panics
+    ///
+    /// When it is installed but doesn't start.
+    #[track_caller]
+    pub fn start_in(island: &Arc<Island>) -> Option<Self> {
+        Self::start_of(&["--appendonly", "yes", "--appendfsync", "always"], None, Some(island))
     }
 
     /// As [`Redis::start_with`], and speaks TLS on another port, with the certificate of `tls`.
@@ -56,23 +69,26 @@ impl Redis {
     /// When it is installed but doesn't start.
     #[track_caller]
     pub fn start_tls(tls: &Tls, options: &[&str]) -> Option<Self> {
-        Self::start_of(options, Some(tls))
+        Self::start_of(options, Some(tls), None)
     }
 
     #[track_caller]
-    fn start_of(options: &[&str], tls: Option<&Tls>) -> Option<Self> {
+    fn start_of(options: &[&str], tls: Option<&Tls>, island: Option<&Arc<Island>>) -> Option<Self> {
         let program = peer("redis-server")?;
         for _ in 0..ATTEMPTS_MAX {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let address = free_address();
+            let mut address = free_address();
+            island.iter().for_each(|island| address.set_ip(island.address(0).into()));
             let mut options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
             let tls_address = tls.map(|tls| {
                 let address = free_address();
                 options.extend(tls_options(tls, address, &folder));
                 address
             });
-            let child = spawn(&program, address, &options, &folder);
-            let mut redis = Self { program: program.clone(), child, address, tls_address, options, folder };
+            let program = program.clone();
+            let child = spawn(&program, island.map(AsRef::as_ref), address, &options, &folder);
+            let island = island.cloned();
+            let mut redis = Self { program, island, child, address, tls_address, options, folder };
             if redis.is_ready() {
                 return Some(redis);
             }
@@ -113,7 +129,8 @@ impl Redis {
     /// When it doesn't start.
     pub fn restart(&mut self) {
         self.kill();
-        self.child = spawn(&self.program, self.address, &self.options, &self.folder);
+        let island = self.island.as_deref();
+        self.child = spawn(&self.program, island, self.address, &self.options, &self.folder);
         assert!(self.is_ready(), "Redis doesn't start again");
     }
 
@@ -180,9 +197,21 @@ fn tls_options(tls: &Tls, address: SocketAddr, folder: &TempDir) -> Vec<String> 
     options
 }
 
-fn spawn(program: &PathBuf, address: SocketAddr, options: &[String], folder: &TempDir) -> Child {
-    Command::new(program)
-        .args(["--bind", "127.0.0.1", "--save", "", "--daemonize", "no"])
+fn spawn(
+    program: &PathBuf,
+    island: Option<&Island>,
+    address: SocketAddr,
+    options: &[String],
+    folder: &TempDir,
+) -> Child {
+    // On an island, all links lead to it.
+    let (mut command, bind) = match island {
+        None => (Command::new(program), "127.0.0.1"),
+        Some(island) => (island.command(program), "0.0.0.0"),
+    };
+    let protection = if island.is_none() { "yes" } else { "no" };
+    command
+        .args(["--bind", bind, "--protected-mode", protection, "--save", "", "--daemonize", "no"])
         .arg("--port")
         .arg(address.port().to_string())
         .arg("--dir")

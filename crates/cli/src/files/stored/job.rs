@@ -200,8 +200,9 @@ impl<A: Action> StoredJob<A> {
             objects::write(&self.store, target, writer, |sink| self.action.run(source, sink, &options))
         } else {
             let target = Location::beneath(target, self.root_bytes);
+            let modified = source.modified().filter(|_| self.options.preserve);
             let work = |writer| self.action.run(source, Box::new(writer), &options);
-            into_file_at(target, &self.options, &self.cancel, work).map(|(streamed, published)| {
+            into_file_at(target, modified, &self.options, &self.cancel, work).map(|(streamed, published)| {
                 remarks.shortfalls = published.shortfalls;
                 streamed
             })

@@ -5,6 +5,8 @@
 
 use clap::Parser;
 
+use haul_fetch::Trust;
+
 use super::*;
 use crate::args::{Args, Command};
 

@@ -98,6 +98,33 @@ fn an_interrupted_run_keeps_whole_chunks_and_nothing_in_plain() {
 }
 
 #[test]
+fn a_full_disk_keeps_what_is_right_and_a_later_run_goes_on() {
+    let Some(mount) = Mount::image(&["mkfs.ext4", "-q"], 48) else { return };
+    let body = seeded_bytes(1, 20_000_000);
+    let server = {
+        let body = body.clone();
+        Server::start(move |request| Answer::ranged(request, &body, "\"1\""))
+    };
+    let (workdir, dir) = (Workdir::new(), mount.path());
+    let recipient = workdir.run(&["keygen", "-o", "key"]).expect_status(0).stdout_text();
+    std::fs::write(dir.join("filler"), vec![1; 28 << 20]).unwrap();
+    let get = ["get", "-c", "-i", "urls", "-r", recipient.trim(), "--identity", "key", "-d"];
+    let get = [&get[..], &[dir.to_str().unwrap()]].concat();
+    workdir.write("urls", server.url("/x"));
+    for engine in ["serial", "uring=1x4"] {
+        let run = workdir.run(&[&get[..], &["-e", engine]].concat());
+        assert_eq!(run.status, 5, "{engine}: {}", run.stderr_text());
+    }
+    assert!(!dir.join("x.age").exists() && dir.join("x.age.haul-part").exists());
+    std::fs::remove_file(dir.join("filler")).unwrap();
+    workdir.run(&get).expect_status(0);
+    let range = server.requests().last().unwrap().header("range").map(str::to_owned).unwrap();
+    assert_ne!(range, "bytes=0-", "something was kept");
+    let opened = workdir.run(&["open", "-i", "key", "-o", "-", dir.join("x.age").to_str().unwrap()]);
+    assert!(opened.expect_status(0).stdout == body);
+}
+
+#[test]
 fn a_full_disk_is_told_and_leaves_nothing() {
     let Some(mount) = Mount::image(&["mkfs.ext4", "-q"], 8) else { return };
     let server = Server::start(|_| {

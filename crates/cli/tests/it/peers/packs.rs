@@ -1,8 +1,10 @@
 //! Packed shards, read by the programs that read tar.
 //!
-//! Owns: fetching into shards (`fetching`), sealing trees into them (`sealing`), runs that end early (`ends`).
+//! Owns: fetching into shards (`fetching`), sealing trees into them (`sealing`), runs that end early (`ends`),
+//! shards in buckets (`buckets`).
 //! Does not own: the bytes of a shard (`pack/src/layout`), refusals' golden files.
 
+mod buckets;
 mod ends;
 mod fetching;
 mod sealing;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use haul_testkit::{Answer, Haul, Link, Redis, Request, Running, Server};
+use haul_testkit::{Answer, Haul, Island, Link, LinkEnd, Redis, Request, Running, Server};
 use rustix::process::{Pid, Signal, kill_process};
 
 const MODIFIED: &str = "Sat, 01 Nov 2025 08:00:00 GMT";
@@ -30,12 +30,16 @@ fn body(path: &str) -> Vec<u8> {
     path.repeat(40).into_bytes()
 }
 
+fn answer(request: &Request) -> Answer {
+    Answer::ranged(request, &body(request.path()), "\"1\"").header("Last-Modified", MODIFIED)
+}
+
 impl Fleet {
     /// A list of so many URLs, some of which don't exist.
     fn new(lines: usize, missing: &'static [&'static str]) -> Option<Self> {
         Self::of(lines, move |request| match request.path() {
             path if missing.contains(&path) => Answer::new(404),
-            path => Answer::ranged(request, &body(path), "\"1\"").header("Last-Modified", MODIFIED),
+            _ => answer(request),
         })
     }
 
@@ -44,7 +48,15 @@ impl Fleet {
         lines: usize,
         handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
     ) -> Option<Self> {
-        let redis = Redis::start()?;
+        Some(Self::with(Redis::start()?, lines, handler))
+    }
+
+    /// As [`Fleet::of`], on a server of these tests.
+    fn with(
+        redis: Redis,
+        lines: usize,
+        handler: impl Fn(&Request) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let times = Arc::new(Mutex::new(Vec::new()));
         let of_server = times.clone();
@@ -56,7 +68,7 @@ impl Fleet {
         let fleet = Self { dir, origin, times, redis, haul, lines };
         let urls = (0..lines).map(|number| fleet.origin.url(&format!("/{number}")));
         fleet.list(urls);
-        Some(fleet)
+        fleet
     }
 
     /// Makes the list of these URLs.
@@ -204,20 +216,66 @@ pub(super) fn check_rate(times: &[Instant], rate: f64, under_way: u32) {
     }
 }
 
-/// A fleet of three, of which in turn one is killed, stopped, cut off, or the server restarts.
-fn rounds(count: usize) {
+/// The way of one node to the server.
+enum Way {
+    /// Through a relay.
+    Relay(Link),
+    /// Over the second link of the server's own network.
+    Link(Arc<Island>),
+}
+
+impl Way {
+    /// Where it begins, for a server at `address`.
+    fn start(&self, address: SocketAddr) -> SocketAddr {
+        match self {
+            Self::Relay(relay) => relay.address(),
+            Self::Link(island) => (island.address(1), address.port()).into(),
+        }
+    }
+
+    /// Loses whatever is sent.
+    fn stop(&self) {
+        match self {
+            Self::Relay(relay) => relay.stop(),
+            Self::Link(island) => island.take_down(1, LinkEnd::Inside),
+        }
+    }
+
+    /// Ends connections, or leads nowhere.
+    fn cut(&self) {
+        match self {
+            Self::Relay(relay) => relay.cut(),
+            Self::Link(island) => island.take_down(1, LinkEnd::Outside),
+        }
+    }
+
+    fn heal(&self) {
+        match self {
+            Self::Relay(relay) => relay.heal(),
+            Self::Link(island) => {
+                [LinkEnd::Inside, LinkEnd::Outside].into_iter().for_each(|end| island.take_up(1, end));
+            }
+        }
+    }
+}
+
+/// A fleet of three, of which in turn one is killed, stopped, cut off, or the server restarts. The server has a network
+/// of its own, if there is an `island`.
+fn rounds(rounds: impl Iterator<Item = usize>, island: Option<Arc<Island>>) {
     const RATE: f64 = 300.0;
-    let Some(mut fleet) = Fleet::new(240, &[]) else { return };
+    let redis = island.as_ref().map_or_else(Redis::start, Redis::start_in);
+    let Some(mut fleet) = redis.map(|redis| Fleet::with(redis, 240, answer)) else { return };
     let (mut made, mut allowed) = (0.0, 0.0);
-    for round in 0..count {
+    for round in rounds {
         let run = format!("r{round}");
         let _ = fs::remove_dir_all(fleet.dir.path().join("got"));
         let rate = RATE.to_string();
         fleet.times();
         fleet.create(&run, &["--slice", "10", "--lease", "600ms", "--deliveries", "50", "--rate", &rate]);
-        let link = Link::to(fleet.redis.address());
+        let address = fleet.redis.address();
+        let way = island.clone().map_or_else(|| Way::Relay(Link::to(address)), Way::Link);
         let slow = ["-j", "4", "--limit-rate", "400k"];
-        let through = format!("redis://{}/{run}", link.address());
+        let through = format!("redis://{}/{run}", way.start(address));
         let mut nodes = vec![fleet.node(&through, &slow)];
         nodes.extend((0..2).map(|_| fleet.node(&fleet.url(&run), &slow)));
         wait(|| !fleet.results().is_empty());
@@ -230,14 +288,14 @@ fn rounds(count: usize) {
                 signal(&nodes[1], Signal::CONT);
             }
             2 => {
-                link.stop();
+                way.stop();
                 std::thread::sleep(Duration::from_millis(900));
-                link.heal();
+                way.heal();
             }
             3 => {
-                link.cut();
+                way.cut();
                 std::thread::sleep(Duration::from_millis(200));
-                link.heal();
+                way.heal();
             }
             _ => fleet.redis.restart(),
         }
@@ -262,13 +320,19 @@ fn rounds(count: usize) {
 
 #[test]
 fn kills_stops_partitions_and_restarts_lose_nothing_and_count_once() {
-    rounds(5);
+    rounds(0..5, None);
+}
+
+#[test]
+fn links_that_go_down_lose_nothing_and_count_once() {
+    let Some(island) = Island::new(2) else { return };
+    rounds(2..4, Some(Arc::new(island)));
 }
 
 #[test]
 #[ignore = "a soak: cargo test -p haul-cli --test it fleet::soak -- --ignored"]
 fn soak() {
-    rounds(300);
+    rounds(0..300, Island::new(2).map(Arc::new));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use haul_testkit::{
     Answer, FakeStore, Gate, Haul, Server, StoreFault, Tree, Weed, files_below, seeded_bytes, store_refusal,
@@ -58,6 +59,16 @@ pub(super) fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files_below(dir).unwrap().into_iter().map(read).collect()
 }
 
+/// When the file at `path` was last modified.
+fn time(path: &Path) -> SystemTime {
+    path.metadata().unwrap().modified().unwrap()
+}
+
+/// When the files of a tree were last modified, by their paths below it.
+fn times(dir: &Path) -> BTreeMap<PathBuf, SystemTime> {
+    files_below(dir).unwrap().into_iter().map(|path| (path.clone(), time(&dir.join(path)))).collect()
+}
+
 #[test]
 fn trees_become_objects_and_prefixes_become_trees() {
     let Some(weed) = Weed::start() else { return };
@@ -85,6 +96,7 @@ fn trees_become_objects_and_prefixes_become_trees() {
         let opened = format!("opened-{engine}");
         haul.run(["open", "-e", engine, "-i", "key.txt", "-o", &opened, prefix]).expect_status(0);
         assert!(tree(&dir.path().join(&opened)) == plain, "{engine}");
+        assert!(times(&dir.path().join(&opened)) == times(&dir.path().join("plain")), "{engine}");
         let again = haul.run(["open", "-e", engine, "-i", "key.txt", "-o", &opened, prefix]).expect_status(1);
         assert!(again.stderr_text().contains("exists already"), "{}", again.stderr_text());
     }
@@ -104,6 +116,10 @@ fn trees_become_objects_and_prefixes_become_trees() {
         .expect_status(0);
     haul.run(["open", "-i", "key.txt", "-o", "twice", "s3://haul-trees/again/"]).expect_status(0);
     assert!(tree(&dir.path().join("twice")) == plain);
+    assert!(times(&dir.path().join("twice")) == times(&dir.path().join("plain")));
+    let large = "s3://haul-trees/a b/large \u{e9}.age";
+    haul.run(["open", "-i", "key.txt", "-o", "one", large]).expect_status(0);
+    assert_eq!(time(&dir.path().join("one")), time(&dir.path().join("plain/large \u{e9}")));
     haul.run(["seal", "-r", &recipient, "-o", "-", "s3://haul-trees/plain/large \u{e9}"]).expect_status(0);
     // What can't be done says so.
     haul.run(["keygen", "-o", "other.txt"]).expect_status(0);

@@ -234,10 +234,11 @@ fn options_that_need_a_result_for_each_file_are_refused() {
         ("pack-get-output", &["-o", "x", "--pack", "tar"][..]),
         ("pack-get-force", &["--force", "--pack", "tar"]),
         ("pack-get-hidden", &["-r", RECIPIENT, "--name", "hidden", "--pack", "tar"]),
-        ("pack-get-bucket", &["-d", "s3://bucket/x", "--pack", "tar"]),
+        ("pack-get-ring", &["-e", "uring", "-d", "s3://bucket/x", "--pack", "tar"]),
     ] {
         workdir.refuses(name, &[&["get", "http://127.0.0.1:9/x"], options].concat());
     }
+    workdir.refuses("pack-get-fleet", &["get", "--fleet", "redis://127.0.0.1:9/run", "--pack", "tar"]);
     fixture.seal("packed", &["--pack", "tar"]).expect_status(0);
     let before = contents(&workdir.path("packed"));
     let refused = fixture.seal("packed", &["--pack", "tar"]).expect_status(2).stderr_text();
