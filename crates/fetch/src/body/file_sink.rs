@@ -12,7 +12,7 @@ use haul_io::{Buf, Existing, File, Io, Offset, Pipe, Publish, Socket, Staged, St
 
 use crate::body::shortage;
 use crate::body::space::Space;
-use crate::body::write::{FilePlace, write_first};
+use crate::body::write::write_first;
 use crate::kept::partial::{Kept, Partial};
 use crate::kept::place::Place;
 use crate::kept::sync::Sync;
@@ -221,17 +221,6 @@ impl FileSink {
         let moved = moved.map_err(Error::write)?;
         self.written_bytes += moved.unwrap_or(0) as u64;
         Ok(moved)
-    }
-
-    /// Where the next `count` bytes belong, which the caller writes.
-    pub(crate) async fn place(&mut self, io: &impl Io, count: u64) -> Result<Option<FilePlace>, Error> {
-        let file = self.ready(io, count).await?;
-        if !file.is_real() {
-            return Ok(None);
-        }
-        let offset = self.written_bytes;
-        self.written_bytes += count;
-        Ok(Some(FilePlace { file, offset }))
     }
 
     /// The open file with all buffered bytes in it, and space for the next `count` bytes.

@@ -9,7 +9,7 @@ use haul_pack::Ticket;
 
 use crate::body::file_sink::FileSink;
 use crate::body::handover::Handover;
-use crate::body::write::{FilePlace, write_first};
+use crate::body::write::write_first;
 use crate::kept::comparison::Comparison;
 use crate::packs::sink::PackSink;
 use crate::uploads::sink::UploadSink;
@@ -113,14 +113,6 @@ impl Sink {
         };
         input.consume(count);
         (result, input)
-    }
-
-    /// Where the next `count` bytes belong, if they go to a file and the caller writes them.
-    pub(crate) async fn place(&mut self, io: &impl Io, count: usize) -> Result<Option<FilePlace>, Error> {
-        match self {
-            Self::File(sink) => sink.place(io, count as u64).await,
-            _ => Ok(None),
-        }
     }
 
     /// Drops all bytes received so far. Bytes that were passed on can't be taken back.

@@ -7,12 +7,6 @@ use haul_io::{Buf, File, Io, Offset};
 
 use crate::Error;
 
-/// Where bytes belong that somebody else than the sink writes.
-pub(crate) struct FilePlace {
-    pub(crate) file: File,
-    pub(crate) offset: u64,
-}
-
 /// Writes the first `count` filled bytes of `input`; without a copy if these are all of them.
 pub(crate) async fn write_first(
     io: &impl Io,

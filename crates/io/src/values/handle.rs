@@ -108,13 +108,6 @@ impl Descriptor {
     }
 }
 
-impl File {
-    /// Whether it is a file of the real system, so that other threads may write to it by calls of their own.
-    pub fn is_real(&self) -> bool {
-        matches!(*self.0, Descriptor::Os(..))
-    }
-}
-
 impl From<OwnedFd> for File {
     fn from(fd: OwnedFd) -> Self {
         Self(Arc::new(Descriptor::Os(fd, Transfers::default())))

@@ -275,22 +275,14 @@ fn nothing_of_a_sealed_run_is_on_the_wire_to_the_bucket_in_plain() {
     let haul = haul(&format!("http://{}", relay.address), dir.path());
     let recipient = haul.run(["keygen", "-o", "key"]).expect_status(0).stdout_text().trim().to_owned();
     list(dir.path(), &origin, &["/1000".to_owned(), format!("/{}", PART + 1000)]);
-    let get = [
-        "get",
-        "-i",
-        "urls",
-        "-e",
-        "uring=1x8",
-        "--segments",
-        "2",
-        "-r",
-        &recipient,
-        "-d",
-        "s3://haul-wire/s",
-    ];
-    haul.run(get).expect_status(0);
+    let get = ["get", "-i", "urls", "-r", &recipient, "-d", "s3://haul-wire/s"];
+    haul.run([&get[..], &["-e", "uring=1x8", "--segments", "2"]].concat()).expect_status(0);
+    // Shards, with their indexes: the second body spills.
+    haul.run([&get[..], &["-e", "threads=2", "--pack", "tar"]].concat()).expect_status(0);
     fs::write(dir.path().join("file"), content("/100000")).unwrap();
     haul.run(["seal", "-r", &recipient, "-o", "s3://haul-wire/stream.age", "file"]).expect_status(0);
+    let packed = ["seal", "-r", &recipient, "-o", "s3://haul-wire/packed", "--pack", "tar", "file"];
+    haul.run(packed).expect_status(0);
     assert!(relay.seen.lock().unwrap().len() > PART && !relay.has_seen(MARK));
     // The same relay sees what isn't sealed.
     haul.run(["get", "-o", "s3://haul-wire/plain", &origin.url("/1000")]).expect_status(0);

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::Error;
 use crate::body::encoded::chunks::Chunks;
 use crate::body::encoded::encoding::Encoding;
-use crate::body::encoded::helper::{BATCH_CHUNKS, BODY_BYTES_MIN, Batch, Done, Helper, Helpers};
+use crate::body::encoded::helper::{BATCH_CHUNKS, BODY_BYTES_MIN, Batch, Helper, Helpers};
 use crate::body::encoded::waiting::Waiting;
 use crate::body::expectation::Expectation;
 use crate::body::sink::Sink;
@@ -284,17 +284,10 @@ impl Begun {
         content: Zeroizing<Vec<u8>>,
     ) -> Result<(), Error> {
         self.append_head(io, sink).await?;
-        let done = self.collect(io)?;
+        let done = self.collect();
         let chunks = content.len() / self.file.chunk_bytes();
-        let encoded_bytes = chunks * self.file.stored_chunk_bytes();
-        self.make_room(io, sink, encoded_bytes).await?;
-        let out = self.out.take().expect("there is room");
-        // Before the helper's, the sink has nothing that it hasn't written.
-        let place = match &done {
-            None => sink.place(io, out.filled().len() + encoded_bytes).await?,
-            Some(_) => None,
-        };
-        let batch = Batch { content, first: self.chunks, out, place };
+        self.make_room(io, sink, chunks * self.file.stored_chunk_bytes()).await?;
+        let batch = Batch { content, first: self.chunks, out: self.out.take().expect("there is room") };
         self.chunks += chunks as u64;
         self.helper.as_mut().expect("the caller has looked").begin(batch);
         self.write_done(io, sink, done).await
@@ -302,19 +295,15 @@ impl Begun {
 
     /// Waits for the helper's batch, if it has one, and writes it.
     async fn write_batch(&mut self, io: &impl Io, sink: &mut Sink) -> Result<(), Error> {
-        let done = self.collect(io)?;
+        let done = self.collect();
         self.write_done(io, sink, done).await
     }
 
-    /// What the helper has encoded and not written. Its content gives way to what comes next.
-    fn collect(&mut self, io: &impl Io) -> Result<Option<Buf>, Error> {
-        let Some(done) = self.helper.as_mut().and_then(Helper::collect) else { return Ok(None) };
-        let Done { content, out, written } = done;
+    /// What the helper has encoded. Its content gives way to what comes next.
+    fn collect(&mut self) -> Option<Buf> {
+        let Batch { content, out, .. } = self.helper.as_mut()?.collect()?;
         self.waiting.reuse(content);
-        let Some(written) = written else { return Ok(Some(out)) };
-        io.give_buf(out);
-        self.stored_bytes += written.map_err(Error::write)?;
-        Ok(None)
+        Some(out)
     }
 
     async fn write_done(&mut self, io: &impl Io, sink: &mut Sink, done: Option<Buf>) -> Result<(), Error> {

@@ -1,23 +1,20 @@
-//! A thread that encodes the chunks of one large body, and writes those of a file, while the next ones arrive.
+//! A thread that encodes the chunks of one large body while the next ones arrive.
 //!
-//! Receiving a large body takes one core about as long as encoding it, and as writing it. A body that arrives over one
+//! Receiving and writing a large body take one core about as long as encoding it. A body that arrives over one
 //! connection is the work of one thread; this is the second one. There are fewer helpers than cores: where many bodies
 //! arrive at once, the cores are busy anyway.
 //!
 //! Owns: the thread, the batch that it works on, how many of them there may be.
 //! Does not own: which chunks are encoded, and that each is encoded once ([`crate::body::encoded::encoder`]).
 
-use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle, available_parallelism};
 
-use haul_io::{Blocking, Buf, Cancel, ChunkedFile, Io, Offset, run_ready};
+use haul_io::{Buf, ChunkedFile};
 use zeroize::Zeroizing;
-
-use crate::body::write::FilePlace;
 
 /// Shorter bodies are encoded by the thread that receives them.
 pub(crate) const BODY_BYTES_MIN: u64 = 8 << 20;
@@ -35,22 +32,12 @@ pub(crate) struct Batch {
     pub(crate) first: u64,
     /// Where the encoded chunks are appended; has room for them.
     pub(crate) out: Buf,
-    /// Where `out` is then written, if it goes to a file.
-    pub(crate) place: Option<FilePlace>,
-}
-
-/// A batch that has been encoded, and written if it had a place.
-pub(crate) struct Done {
-    pub(crate) content: Zeroizing<Vec<u8>>,
-    pub(crate) out: Buf,
-    /// How many bytes were written, if they had a place.
-    pub(crate) written: Option<io::Result<u64>>,
 }
 
 /// The thread, until this is dropped.
 pub(crate) struct Helper {
     work: Option<SyncSender<Batch>>,
-    done: Receiver<Done>,
+    done: Receiver<Batch>,
     /// Whether it has a batch that wasn't collected.
     is_busy: bool,
     thread: Option<JoinHandle<()>>,
@@ -67,11 +54,10 @@ impl Helper {
         let (work, batches) = sync_channel::<Batch>(1);
         let (encoded, done) = sync_channel(1);
         let file = file.clone();
-        // What is begun is written: the run waits for it.
-        let io = Blocking::new(Cancel::new().ok()?);
         let run = move || {
-            for batch in batches {
-                if encoded.send(batch.done(&*file, &io)).is_err() {
+            for mut batch in batches {
+                batch.encode(&*file);
+                if encoded.send(batch).is_err() {
                     return;
                 }
             }
@@ -89,14 +75,14 @@ impl Helper {
         }
     }
 
-    /// The batch that was begun, if there is one. Waits for as long as encoding and writing it takes, a fraction of a
-    /// millisecond if the file system has memory.
-    pub(crate) fn collect(&mut self) -> Option<Done> {
+    /// The batch that was begun, if there is one, encoded. Waits for as long as encoding takes: a fraction of a
+    /// millisecond.
+    pub(crate) fn collect(&mut self) -> Option<Batch> {
         if !std::mem::take(&mut self.is_busy) {
             return None;
         }
         match self.done.recv() {
-            Ok(done) => Some(done),
+            Ok(batch) => Some(batch),
             Err(_) => self.fail(),
         }
     }
@@ -122,23 +108,6 @@ impl Drop for Helper {
 }
 
 impl Batch {
-    fn done(mut self, file: &dyn ChunkedFile, io: &Blocking) -> Done {
-        self.encode(file);
-        let Self { content, mut out, place, .. } = self;
-        let written = place.map(|FilePlace { file, offset }| {
-            let count = out.filled().len() as u64;
-            let (written, mut rest) = run_ready(io.write_all(
-                &file,
-                std::mem::replace(&mut out, Buf::with_capacity(0)),
-                Offset::At(offset),
-            ));
-            rest.clear();
-            out = rest;
-            written.map(|()| count)
-        });
-        Done { content, out, written }
-    }
-
     fn encode(&mut self, file: &dyn ChunkedFile) {
         for (index, chunk) in (self.first..).zip(self.content.chunks(file.chunk_bytes())) {
             let stored_bytes = chunk.len() + file.added_bytes();
