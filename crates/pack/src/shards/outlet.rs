@@ -73,8 +73,8 @@ impl Outlet {
 
     /// Whether no shard has a greater number than `shard`, or will have one if it is published now.
     pub(super) fn is_last(&self, shard: &Shard) -> bool {
-        let given = self.options.first_number + self.numbers.load(Ordering::Relaxed);
-        shard.number().is_none_or(|number| number + 1 == given)
+        let next = self.options.first_number.wrapping_add(self.numbers.load(Ordering::Relaxed));
+        shard.number().is_none_or(|number| number.wrapping_add(1) == next)
     }
 
     /// How `shard` is published: in a directory, under the first name that is free.
@@ -109,7 +109,8 @@ impl Outlet {
     }
 
     fn next_number(&self) -> u32 {
-        self.options.first_number + self.numbers.fetch_add(1, Ordering::Relaxed)
+        // Another program may have made a shard of the greatest number.
+        self.options.first_number.wrapping_add(self.numbers.fetch_add(1, Ordering::Relaxed))
     }
 
     /// A file in the format of the shards, if they have one.
