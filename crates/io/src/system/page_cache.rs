@@ -6,10 +6,10 @@
 //! | read | what wasn't cached before is dropped behind the reads | nothing, or 40 MiB with worker processes |
 //!
 //! `RWF_DONTCACHE` leaves nothing, but costs more. A write with it starts to write back by itself, piece by piece, and
-//! writes at two places of a file wait for each other. With it, fetching 1 GiB into a sealed file took 1.2 times as long
-//! on xfs and 1.05 on ext4, in two segments 1.6 and 1.3 times, sealing 1.1 and 1.0, opening 1.1 and 0.86 (Linux 6.18).
-//! In reads it drops what was read ahead with the piece before, so that up to a quarter of a file is read from the
-//! device twice.
+//! writes at two places of a file wait for each other. With it, fetching 1 GiB into a sealed file took 1.2 times as
+//! long on xfs and 1.05 on ext4, in two segments 1.6 and 1.3 times, sealing 1.1 and 1.0, opening 1.1 and 0.86 (Linux
+//! 6.18). In reads it drops what was read ahead with the piece before, so that up to a quarter of a file is read from
+//! the device twice.
 //!
 //! Owns: the calls, what is cached of a file.
 //! Does not own: which files this is done for (the jobs), when pages are dropped ([`crate::Io`]).
