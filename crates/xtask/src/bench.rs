@@ -1,9 +1,9 @@
 //! haul against other programs, on the file systems that people have, each on an image of its own behind a loop device.
 //!
 //! The contestants of a file system take turns, so that a disturbance meets all of them. Each run starts with an empty
-//! directory for its results and ends with a sync outside the measured time. `bench-seal`, `bench-get`, `bench-sealed`
-//! and `bench-store` print the figures of some contests against the usual rivals; `scoreboard` holds all contests
-//! against all programs that are installed, and writes the tables of BENCHMARKS.md.
+//! directory for its results and ends with a sync outside the measured time. `bench-seal`, `bench-get`, `bench-sealed`,
+//! `bench-packed` and `bench-store` print the figures of some contests against the usual rivals; `scoreboard` holds all
+//! contests against all programs that are installed, and writes the tables of BENCHMARKS.md.
 //!
 //! Owns: the order of the contests and file systems.
 //! Does not own: building `haul`, the prose of BENCHMARKS.md.
@@ -15,6 +15,7 @@ mod get;
 mod mount;
 mod open;
 mod options;
+mod packed;
 mod peers;
 mod seal;
 mod sealed;
@@ -50,6 +51,11 @@ pub(crate) fn sealed(options: &Options<'_>) -> Result<(), String> {
     with_server(options, &[sealed::contests]).map(drop)
 }
 
+/// Measures packing into shards.
+pub(crate) fn packed(options: &Options<'_>) -> Result<(), String> {
+    with_server(options, &[packed::contests]).map(drop)
+}
+
 /// Measures fetching into the buckets of a store.
 pub(crate) fn store(options: &Options<'_>) -> Result<(), String> {
     with_server(options, &[store::contests]).map(drop)
@@ -65,6 +71,7 @@ pub(crate) fn scoreboard(options: Options<'_>) -> Result<(), String> {
             Part::Files => outcomes.extend(hold(&options, None, &[seal::contests, open::contests])?),
             _ if !has_servers => println!("SKIPPED: {part:?}: no nginx or no openssl here"),
             Part::Fetching => outcomes.extend(with_server(&options, &[get::contests, sealed::contests])?),
+            Part::Packing => outcomes.extend(with_server(&options, &[packed::contests])?),
             Part::Stores => {
                 // Sources and the store's own files are read and written alike on all: one is enough, as it takes long.
                 let first = Options { on: options.on.iter().copied().take(1).collect(), ..options.clone() };

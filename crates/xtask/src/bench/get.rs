@@ -42,6 +42,15 @@ pub(super) fn all_files(field: &Field<'_>) -> impl Fn(&Path) -> bool + 'static {
     move |result: &Path| count_below(result) == file_count
 }
 
+/// The length of a file, or of all files in a directory, at any depth.
+pub(super) fn bytes_below(path: &Path) -> u64 {
+    let entries = path.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    if path.is_dir() {
+        return entries.map(|path| bytes_below(&path)).sum();
+    }
+    path.metadata().map_or(0, |metadata| metadata.len())
+}
+
 fn count_below(path: &Path) -> usize {
     let entries = path.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
     entries.map(|path| if path.is_dir() { count_below(&path) } else { 1 }).sum()

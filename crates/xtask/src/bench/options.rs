@@ -35,17 +35,20 @@ pub(super) enum Part {
     Files,
     /// Fetching into files, plain and sealed.
     Fetching,
+    /// Fetching and sealing into shards.
+    Packing,
     /// Fetching into a store of objects.
     Stores,
 }
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Files, Self::Fetching, Self::Stores];
+    const ALL: [Self; 4] = [Self::Files, Self::Fetching, Self::Packing, Self::Stores];
 
     fn named(name: &str) -> Result<Self, String> {
         match name {
             "files" => Ok(Self::Files),
             "fetching" => Ok(Self::Fetching),
+            "packing" => Ok(Self::Packing),
             "stores" => Ok(Self::Stores),
             _ => Err(format!("the scoreboard has no part {name:?}")),
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::contest::{Contest, Role};
 use super::field::Field;
-use super::get::{all_files, named};
+use super::get::{all_files, bytes_below, named};
 use super::mount::FileSystem;
 use super::server::Server;
 
@@ -67,11 +67,4 @@ fn large(field: &Field<'_>, server: &Server, recipient: &OsStr) -> Contest {
         contest.add(Role::Haul, &named(&["haul get -r R", words, "URL"]), &command);
     }
     contest
-}
-
-/// The length of a file, or of all files in a directory.
-fn bytes_below(path: &Path) -> u64 {
-    let lengths = path.read_dir().into_iter().flatten().flatten();
-    let lengths = lengths.filter_map(|entry| Some(entry.metadata().ok()?.len()));
-    if path.is_dir() { lengths.sum() } else { path.metadata().map_or(0, |metadata| metadata.len()) }
 }

@@ -3,14 +3,13 @@
 //! Owns: the contestants, the store, their keys for it.
 //! Does not own: the server of the sources ([`super::server`]), the rounds ([`super::contest`]).
 
-use std::path::Path;
 use std::rc::Rc;
 
 use haul_testkit::Weed;
 
 use super::contest::{Contest, Role};
 use super::field::Field;
-use super::get::named;
+use super::get::{bytes_below, named};
 use super::mount::FileSystem;
 use super::server::Server;
 
@@ -67,7 +66,7 @@ fn add_haul(contest: &mut Contest, field: &Field<'_>, access: &str, words: &str)
 
 fn small(field: &Field<'_>, server: &Server, store: &Rc<Weed>) -> Result<Contest, String> {
     let content = server.content();
-    let bytes = bytes_of_small(&content)?;
+    let bytes = bytes_below(&content) - field.large_bytes();
     let (access, content) = (access(store), content.display());
     let mut contest = contest("store files of 1 to 60 KB as objects", field, store, bytes);
     contest.add_script(
@@ -117,11 +116,4 @@ fn large(field: &Field<'_>, server: &Server, store: &Rc<Weed>) -> Result<Contest
     );
     add_haul(&mut contest, field, &access, &format!("{} -o s3://{BUCKET}/large", server.large()))?;
     Ok(contest)
-}
-
-/// The length of the small files that a server has in `content`.
-fn bytes_of_small(content: &Path) -> Result<u64, String> {
-    let entries = content.read_dir().map_err(|error| format!("{}: {error}", content.display()))?;
-    let small = entries.flatten().filter(|entry| entry.file_name() != "large");
-    Ok(small.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum())
 }
