@@ -6,7 +6,7 @@
 mod address;
 pub(crate) mod args;
 mod create;
-mod durable;
+pub(crate) mod durable;
 pub(crate) mod files;
 pub(crate) mod limits;
 pub(crate) mod lines;

@@ -8,3 +8,4 @@ mod home;
 pub(crate) mod index;
 pub(crate) mod only;
 pub(crate) mod plan;
+pub(crate) mod slices;

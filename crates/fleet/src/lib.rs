@@ -22,6 +22,7 @@ struct Readme;
 mod address;
 mod caller;
 mod connection;
+mod ending;
 mod limiter;
 mod member;
 mod node;
@@ -34,8 +35,9 @@ mod slice;
 
 pub use address::{Address, BadAddress};
 pub use connection::Connection;
+pub use ending::{Finished, Prepared, Results};
 pub use limiter::Limiter;
-pub use member::{Ended, Finished, Member, Next, Outcome, SliceId};
+pub use member::{Ended, Member, Next, Outcome, SliceId};
 pub use node::Node;
 pub use run::{Kept, Run, RunError, Settings, Status};
 pub use scripts::Script;

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use crate::ending::{Ending, Finished, Prepared, Results};
 use crate::retry::Retry;
 use crate::scripts::Script;
 use crate::server::{Call, Failure, Reply};
@@ -29,7 +30,8 @@ pub struct Member<R> {
     /// Slices that the caller wants to hold.
     wanted: usize,
     leases: BTreeMap<SliceId, Lease>,
-    finished: VecDeque<Finished>,
+    prepared: VecDeque<Prepared>,
+    finished: VecDeque<Ending>,
     released: VecDeque<SliceId>,
     /// When leases are to be renewed.
     renew_at: Duration,
@@ -66,22 +68,10 @@ struct Asked {
 enum Ask {
     Take { token: Vec<u8> },
     Renew(Vec<SliceId>),
+    Prepare(SliceId),
     Finish,
     Release,
     Leave,
-}
-
-/// A slice whose results are durable.
-#[derive(Clone, Debug)]
-pub struct Finished {
-    /// The slice.
-    pub id: SliceId,
-    /// Its report, for people.
-    pub report: Vec<u8>,
-    /// Its failures; empty if there are none.
-    pub failures: Vec<u8>,
-    /// Totals of the run, and what they grow by.
-    pub totals: Vec<(&'static str, u64)>,
 }
 
 /// What to do next.
@@ -108,7 +98,11 @@ pub enum Outcome {
         content: Vec<u8>,
         /// How often it has been delivered, this time included.
         deliveries: u64,
+        /// What was prepared of it, in this order: each has appeared, may still do, or can't any more.
+        prepared: Vec<Results>,
     },
+    /// The results of the slice may appear: whoever takes it later knows of them.
+    Prepared(SliceId),
     /// These slices belong to others: nothing of them may be started, and they aren't to be finished.
     Lost(Vec<SliceId>),
     /// The slice is acknowledged, by this node alone.
@@ -142,6 +136,7 @@ impl<R: FnMut(&mut [u8])> Member<R> {
             random,
             wanted: 0,
             leases: BTreeMap::new(),
+            prepared: VecDeque::new(),
             finished: VecDeque::new(),
             released: VecDeque::new(),
             renew_at: Duration::MAX,
@@ -171,10 +166,25 @@ impl<R: FnMut(&mut [u8])> Member<R> {
     /// Has a slice acknowledged. Its results must be durable. Returns whether the node still holds it, as far as it
     /// knows; if not, nothing else is said of it.
     pub fn finish(&mut self, finished: Finished) -> bool {
-        let Some(lease) = self.leases.get_mut(&finished.id) else { return false };
+        self.end(Ending::Finished(finished))
+    }
+
+    /// Has a slice acknowledged whose results have appeared, as it was prepared when `attempt` were prepared before.
+    /// Returns what [`Member::finish`] does.
+    pub fn adopt(&mut self, id: &str, attempt: usize) -> bool {
+        self.end(Ending::Adopted { id: id.to_owned(), attempt })
+    }
+
+    fn end(&mut self, ending: Ending) -> bool {
+        let Some(lease) = self.leases.get_mut(ending.id()) else { return false };
         lease.is_finished = true;
-        self.finished.push_back(finished);
+        self.finished.push_back(ending);
         true
+    }
+
+    /// Announces the results of a slice. What follows is [`Outcome::Prepared`] or [`Outcome::Lost`].
+    pub fn prepare(&mut self, prepared: Prepared) {
+        self.prepared.push_back(prepared);
     }
 
     /// Gives a slice back.
@@ -206,6 +216,7 @@ impl<R: FnMut(&mut [u8])> Member<R> {
         }
         // One that was finished meanwhile needn't be given back.
         self.released.retain(|id| self.leases.contains_key(id));
+        self.prepared.retain(|prepared| self.leases.contains_key(&prepared.end.id));
         if let Some(retry) = &self.retry
             && now < retry.at
         {
@@ -217,10 +228,14 @@ impl<R: FnMut(&mut [u8])> Member<R> {
                 self.leases.iter().flat_map(|(id, lease)| [id.clone().into_bytes(), lease.token.clone()]);
             let arguments = std::iter::once(self.node.clone().into_bytes()).chain(pairs);
             (Ask::Renew(ids), Call::new(Script::Renew, arguments))
-        } else if let Some((finished, lease)) =
-            self.finished.front().and_then(|finished| Some((finished, self.leases.get(&finished.id)?)))
+        } else if let Some((ending, lease)) =
+            self.finished.front().and_then(|ending| Some((ending, self.leases.get(ending.id())?)))
         {
-            (Ask::Finish, finish_call(&self.node, &lease.token, finished))
+            (Ask::Finish, ending.call(&self.node, &lease.token))
+        } else if let Some((prepared, lease)) =
+            self.prepared.front().and_then(|prepared| Some((prepared, self.leases.get(&prepared.end.id)?)))
+        {
+            (Ask::Prepare(prepared.end.id.clone()), prepared.call(&self.node, &lease.token))
         } else if let Some((id, lease)) =
             self.released.front().and_then(|id| Some((id, self.leases.get(id)?)))
         {
@@ -265,13 +280,18 @@ impl<R: FnMut(&mut [u8])> Member<R> {
             Ask::Take { token } => self.taken(token, &reply, at, now),
             Ask::Renew(ids) => self.renewed(&ids, &reply, at),
             Ask::Finish => {
-                let Some(finished) = self.finished.pop_front() else { return Outcome::Nothing };
-                self.leases.remove(&finished.id);
+                let Some(ending) = self.finished.pop_front() else { return Outcome::Nothing };
+                let id = ending.into_id();
+                self.leases.remove(&id);
+                if reply.int() == Some(1) { Outcome::Acknowledged(id) } else { Outcome::Fenced(id) }
+            }
+            Ask::Prepare(id) => {
+                self.prepared.retain(|prepared| prepared.end.id != id);
                 if reply.int() == Some(1) {
-                    Outcome::Acknowledged(finished.id)
-                } else {
-                    Outcome::Fenced(finished.id)
+                    return Outcome::Prepared(id);
                 }
+                self.leases.remove(&id);
+                Outcome::Lost(vec![id])
             }
             Ask::Release => {
                 if let Some(id) = self.released.pop_front() {
@@ -288,7 +308,7 @@ impl<R: FnMut(&mut [u8])> Member<R> {
 
     fn taken(&mut self, token: Vec<u8>, reply: &Reply, at: Duration, now: Duration) -> Outcome {
         let ended = match reply.list() {
-            [word, id, content, deliveries, length] if word.str() == Some("slice") => {
+            [word, id, content, deliveries, length, prepared] if word.str() == Some("slice") => {
                 let (Some(id), Some(content)) = (id.str(), content.bytes()) else { return Outcome::Nothing };
                 let length =
                     Duration::from_millis(length.int().and_then(|ms| ms.try_into().ok()).unwrap_or(0));
@@ -305,7 +325,11 @@ impl<R: FnMut(&mut [u8])> Member<R> {
                     return Outcome::Nothing;
                 }
                 let deliveries = deliveries.int().and_then(|count| count.try_into().ok()).unwrap_or(1);
-                return Outcome::Taken { id: id.to_owned(), content: content.to_vec(), deliveries };
+                let prepared = prepared.pairs().filter_map(|(name, identity)| {
+                    Some(Results { name: name.to_owned(), identity: identity.str()?.to_owned() })
+                });
+                let (id, content, prepared) = (id.to_owned(), content.to_vec(), prepared.collect());
+                return Outcome::Taken { id, content, deliveries, prepared };
             }
             [word] if word.str() == Some("end") => Ended::Complete,
             [word] if word.str() == Some("cancelled") => Ended::Cancelled,
@@ -350,16 +374,6 @@ impl<R: FnMut(&mut [u8])> Member<R> {
             _ => Outcome::Lost(lost),
         }
     }
-}
-
-fn finish_call(node: &str, token: &[u8], finished: &Finished) -> Call {
-    let Finished { id, report, failures, totals } = finished;
-    let mut arguments = vec![node.as_bytes().to_vec(), id.clone().into_bytes(), token.to_vec()];
-    arguments.extend([report.clone(), failures.clone()]);
-    for (name, count) in totals {
-        arguments.extend([name.as_bytes().to_vec(), count.to_string().into_bytes()]);
-    }
-    Call::new(Script::Finish, arguments)
 }
 
 fn random_bytes(random: &mut impl FnMut(&mut [u8])) -> [u8; TOKEN_BYTES] {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 
 use crate::caller::{Caller, Machine};
-use crate::member::{Finished, Member, Next, Outcome};
+use crate::ending::{Finished, Prepared};
+use crate::member::{Member, Next, Outcome, SliceId};
 use crate::server::{Failure, Reply, Server};
 
 type Random = fn(&mut [u8]);
@@ -79,8 +80,24 @@ impl Node {
     /// [`Outcome::Fenced`].
     pub fn finish(&self, finished: Finished) {
         let id = finished.id.clone();
+        self.end(id, |member| member.finish(finished));
+    }
+
+    /// Announces the results of a slice before they appear under one name, all at once. What follows is
+    /// [`Outcome::Prepared`] or [`Outcome::Lost`].
+    pub fn prepare(&self, prepared: Prepared) {
+        self.0.change(|state, _| state.member.prepare(prepared));
+    }
+
+    /// Has a slice acknowledged whose results have appeared, as it was prepared when `attempt` were prepared before.
+    /// What follows is [`Outcome::Acknowledged`] or [`Outcome::Fenced`].
+    pub fn adopt(&self, id: &str, attempt: usize) {
+        self.end(id.to_owned(), |member| member.adopt(id, attempt));
+    }
+
+    fn end(&self, id: SliceId, end: impl FnOnce(&mut Member<Random>) -> bool) {
         let is_lost = self.0.change(|state, _| {
-            let is_lost = !state.member.finish(finished);
+            let is_lost = !end(&mut state.member);
             if is_lost {
                 state.tell(Outcome::Fenced(id));
             }

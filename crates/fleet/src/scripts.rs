@@ -8,6 +8,7 @@
 //! | `haul:{RUN}:leases` | hash | the token of each lease, by slice |
 //! | `haul:{RUN}:holders` | hash | who holds each lease, by slice |
 //! | `haul:{RUN}:reasons` | hash | why leases of a slice ended without an acknowledgement |
+//! | `haul:{RUN}:prepared` | hash | the ends of slices whose results are about to appear, by slice and attempt |
 //! | `haul:{RUN}:done` | hash | token and report of each acknowledged slice |
 //! | `haul:{RUN}:failed` | hash | the failures of each acknowledged slice that has any |
 //! | `haul:{RUN}:aside` | hash | slices that were set aside |
@@ -34,13 +35,20 @@ pub enum Script {
     /// Declares that all slices were added. Arguments: members of the run as pairs. Answers 1.
     Fill,
     /// Leases a slice. Arguments: node, its name for people, token. Answers `slice`, ID, content, deliveries, lease in
-    /// milliseconds; or `later`, `end`, `cancelled`, `none`.
+    /// milliseconds, pairs of name and identity of what was prepared; or `later`, `end`, `cancelled`, `none`.
     Take,
     /// Keeps leases alive. Arguments: node, then ID and token of each. Answers the state, and 1 or 0 for each lease.
     Renew,
     /// Acknowledges a slice. Arguments: node, ID, token, report, failures (empty if there are none), then pairs of
     /// totals and what they grow by. Answers 1, or 0 if the lease has another owner.
     Finish,
+    /// Stores the end of a slice before its results appear, all at once. Arguments: node, ID, token, how many of the
+    /// slice were prepared before, name and identity of the results, then report, failures and totals as for *finish*.
+    /// Answers 1, or 0 if the lease has another owner or another number of ends was prepared.
+    Prepare,
+    /// Acknowledges a slice whose results have appeared, with the end that was prepared. Arguments: node, ID, token, how
+    /// many were prepared before. Answers as *finish* does.
+    Adopt,
     /// Gives a slice back, as if it had never been delivered. Arguments: node, ID, token. Answers 1 or 0.
     Release,
     /// Removes the node, if it has no lease. Arguments: node. Answers 1.
@@ -69,7 +77,7 @@ pub enum Script {
 const PRELUDE: &str = "if redis.replicate_commands then redis.replicate_commands() end
 local run, slices, leases, holders, reasons = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local done, failed, aside, seen = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local hosts, stale, pauses, news = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local hosts, stale, pauses, news, prepared = KEYS[10], KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -111,10 +119,20 @@ local function content(entry)
     if fields[i] == 'd' then return fields[i + 1] end
   end
 end
+local function attempts(id)
+  local found, stored = {}, redis.call('HGET', prepared, id .. ' 0')
+  while stored do
+    local attempt = cmsgpack.unpack(stored)
+    found[#found + 1] = attempt[1]
+    found[#found + 1] = attempt[2]
+    stored = redis.call('HGET', prepared, id .. ' ' .. #found / 2)
+  end
+  return found
+end
 local function give(entry, deliveries)
   redis.call('HSET', leases, entry[1], token)
   redis.call('HSET', holders, entry[1], name)
-  return {'slice', entry[1], content(entry), deliveries, lease}
+  return {'slice', entry[1], content(entry), deliveries, lease, attempts(entry[1])}
 end
 while true do
   local silent = redis.call('XPENDING', slices, 'nodes', 'IDLE', lease, '-', '+', 1)[1]
@@ -131,7 +149,7 @@ while true do
     redis.call('HDEL', leases, id)
     redis.call('HDEL', holders, id)
   end
-  if deliveries <= deliveries_max then return give(entry, deliveries) end
+  if deliveries <= deliveries_max * (1 + #attempts(id) / 2) then return give(entry, deliveries) end
   redis.call('HSET', aside, id, content(entry))
   redis.call('XACK', slices, 'nodes', id)
   redis.call('XDEL', slices, id)
@@ -159,15 +177,34 @@ end
 return answer
 ";
 
+const PREPARE: &str = "local node, id, token, attempt = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+if redis.call('HGET', leases, id) ~= token then return 0 end
+if attempt > 0 and redis.call('HEXISTS', prepared, id .. ' ' .. (attempt - 1)) == 0 then return 0 end
+local field, kept = id .. ' ' .. attempt, cmsgpack.pack({unpack(ARGV, 5)})
+local before = redis.call('HGET', prepared, field)
+if before and before ~= kept then return 0 end
+redis.call('HSET', prepared, field, kept)
+return 1
+";
+
+/// Before [`FINISH`]: its arguments are those that were prepared.
+const ADOPT: &str = "local given = ARGV
+local kept = redis.call('HGET', prepared, ARGV[2] .. ' ' .. ARGV[4])
+kept = kept and cmsgpack.unpack(kept) or {}
+local ARGV = {given[1], given[2], given[3], unpack(kept, 3)}
+";
+
 const FINISH: &str = "local node, id, token = ARGV[1], ARGV[2], ARGV[3]
 local stored = redis.call('HGET', done, id)
 if stored and string.sub(stored, 1, #token) == token then return 1 end
-if redis.call('HGET', leases, id) ~= token then return 0 end
+if redis.call('HGET', leases, id) ~= token or not ARGV[4] then return 0 end
 redis.call('XACK', slices, 'nodes', id)
 redis.call('XDEL', slices, id)
 redis.call('HDEL', leases, id)
 redis.call('HDEL', holders, id)
 redis.call('HDEL', reasons, id)
+local attempt = 0
+while redis.call('HDEL', prepared, id .. ' ' .. attempt) == 1 do attempt = attempt + 1 end
 redis.call('HSET', done, id, token .. ARGV[4])
 if #ARGV[5] > 0 then redis.call('HSET', failed, id, ARGV[5]) end
 redis.call('HINCRBY', run, 'done', 1)
@@ -222,6 +259,13 @@ redis.call('XADD', slices, number .. '-0', 'l', ARGV[3], 'd', content)
 redis.call('HDEL', from, ARGV[2])
 if ARGV[1] == 'aside' then
   redis.call('HDEL', reasons, ARGV[2])
+  local attempt, stored = 0, redis.call('HGET', prepared, ARGV[2] .. ' 0')
+  while stored do
+    redis.call('HSET', prepared, number .. '-0 ' .. attempt, stored)
+    redis.call('HDEL', prepared, ARGV[2] .. ' ' .. attempt)
+    attempt = attempt + 1
+    stored = redis.call('HGET', prepared, ARGV[2] .. ' ' .. attempt)
+  end
   redis.call('HINCRBY', run, 'aside', -1)
   redis.call('HINCRBY', run, 'retried', 1)
 else
@@ -348,6 +392,8 @@ impl Script {
             Self::Take => TAKE,
             Self::Renew => RENEW,
             Self::Finish => FINISH,
+            Self::Prepare => PREPARE,
+            Self::Adopt => return format!("{PRELUDE}{ADOPT}{FINISH}"),
             Self::Release => RELEASE,
             Self::Leave => LEAVE,
             Self::Status => STATUS,
@@ -364,7 +410,7 @@ impl Script {
 pub(crate) fn keys(name: &str) -> Vec<String> {
     let names = [
         "run", "slices", "leases", "holders", "reasons", "done", "failed", "aside", "seen", "hosts", "stale",
-        "pauses", "news",
+        "pauses", "news", "prepared",
     ];
     names.map(|key| format!("haul:{{{name}}}:{key}")).to_vec()
 }

@@ -6,9 +6,11 @@
 
 pub(crate) mod content;
 pub(crate) mod earlier;
+pub(crate) mod identity;
 pub(crate) mod options;
 mod outlet;
 pub(crate) mod packer;
+pub(crate) mod part;
 pub(crate) mod place;
 mod shard;
 pub(crate) mod source;

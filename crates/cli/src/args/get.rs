@@ -42,9 +42,9 @@ pub(crate) struct GetArgs {
     #[arg(long, value_name = "I/N|auto|auto/N", value_parser = shard)]
     pub(crate) shard: Option<ShardArg>,
     /// Be a node of a fleet: fetch slices of the run redis://HOST/RUN, which "haul fleet create" has made. Files are
-    /// named after whole URLs; what is there already is skipped, as with -c
+    /// named after whole URLs; what is there already is skipped, as with -c. With --pack, each slice becomes one shard
     #[arg(long, value_name = "REDIS_URL", conflicts_with_all = [
-        "urls", "input", "output", "shard", "failures", "force", "sync", "checksum", "segments", "pack",
+        "urls", "input", "output", "shard", "failures", "force", "sync", "checksum", "segments", "pack_size",
     ])]
     pub(crate) fleet: Option<String>,
     /// Write what failed, or is left after an interruption, to this file at the end, as a list for -i, without the

@@ -1,65 +1,109 @@
-//! Making the results of a slice durable before the slice is acknowledged.
+//! What a node waits for at its sink: results that become durable before their slice is acknowledged, and shards that
+//! other nodes may have published.
 //!
-//! Owns: the thread that waits for the disk.
+//! Owns: where results go, the thread that waits.
 //! Does not own: which slices are finished ([`super::slices`]), acknowledging them ([`haul_fleet`]).
 
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use haul_fleet::{Finished, Node};
+use haul_fleet::{Finished, Node, SliceId};
 
+use crate::packs::slices::{ShardSearch, SliceShards};
 use crate::report::voice::Voice;
 
-/// Hands finished slices on, each after its results are durable.
+/// Where the results of a node go.
+pub(crate) struct FleetSink {
+    /// The directory that is made durable before a slice is acknowledged; none for a bucket.
+    pub(crate) directory: Option<PathBuf>,
+    /// Where results are packed, if they are.
+    pub(crate) shards: Option<SliceShards>,
+}
+
+/// Hands finished slices on, each after its results are durable, and opens slices whose shards may exist.
 pub(super) struct Durable {
-    sender: Sender<Finished>,
+    sender: Sender<Work>,
     has_failed: Arc<AtomicBool>,
+    opened: Arc<Mutex<Vec<SliceId>>>,
+}
+
+enum Work {
+    Finish(Finished),
+    Open(ShardSearch),
 }
 
 impl Durable {
-    /// For results in `directory`, or in a bucket, whose objects are durable when they are confirmed.
     pub(super) fn start(
-        directory: Option<PathBuf>,
+        sink: FleetSink,
         node: Arc<Node>,
         voice: Voice,
         wake: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
-        let (sender, finished) = channel::<Finished>();
-        let has_failed = Arc::new(AtomicBool::new(false));
-        let failed = has_failed.clone();
+        let (sender, work) = channel::<Work>();
+        let (has_failed, opened) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<SliceId>>>::default());
+        let (failed, newly_opened) = (has_failed.clone(), opened.clone());
         let serve = move || {
-            for slice in finished {
-                match directory.as_deref().map_or(Ok(()), sync) {
-                    Ok(()) => node.finish(slice),
-                    Err(error) => {
-                        let reason = haul_io::reason(&error);
-                        voice.error(format!(
-                            "a slice can't be acknowledged: the results aren't durable: {reason}"
-                        ));
-                        failed.store(true, Ordering::Relaxed);
-                        node.release(&slice.id);
-                        wake();
-                    }
+            let fail = |id: &str, what: &str, error: &io::Error| {
+                let reason = haul_io::reason(error);
+                voice.error(format!("a slice can't be {what}: {reason}"));
+                failed.store(true, Ordering::Relaxed);
+                node.release(id);
+                wake();
+            };
+            for work in work {
+                match work {
+                    // Objects are durable when they are confirmed.
+                    Work::Finish(slice) => match sink.directory.as_deref().map_or(Ok(()), sync) {
+                        Ok(()) => node.finish(slice),
+                        Err(error) => fail(&slice.id, "acknowledged: the results aren't durable", &error),
+                    },
+                    Work::Open(search) => match published(&sink, &search) {
+                        Ok(Some(attempt)) => node.adopt(&search.id, attempt),
+                        Ok(None) => {
+                            newly_opened.lock().unwrap_or_else(PoisonError::into_inner).push(search.id);
+                            wake();
+                        }
+                        Err(error) => fail(&search.id, "packed", &error),
+                    },
                 }
             }
         };
         std::thread::Builder::new().name("durable".to_owned()).spawn(serve)?;
-        Ok(Self { sender, has_failed })
+        Ok(Self { sender, has_failed, opened })
     }
 
     pub(super) fn finish(&self, slice: Finished) {
         // The thread ends only with this.
-        let _ = self.sender.send(slice);
+        let _ = self.sender.send(Work::Finish(slice));
+    }
+
+    /// Looks for the shards of a slice that were prepared. It is [opened](Self::opened) then, or, if one of them has
+    /// appeared, acknowledged.
+    pub(super) fn open(&self, search: ShardSearch) {
+        let _ = self.sender.send(Work::Open(search));
+    }
+
+    /// The slices that were opened since the last call.
+    pub(super) fn opened(&self) -> Vec<SliceId> {
+        std::mem::take(&mut self.opened.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether results could not be made durable. Their slices were given back.
     pub(super) fn has_failed(&self) -> bool {
         self.has_failed.load(Ordering::Relaxed)
     }
+}
+
+/// Which of the shards that were prepared has appeared. It is durable then.
+fn published(sink: &FleetSink, search: &ShardSearch) -> io::Result<Option<usize>> {
+    let Some(shards) = &sink.shards else { return Ok(None) };
+    let published = shards.published(search)?;
+    sink.directory.as_deref().filter(|_| published.is_some()).map_or(Ok(()), sync)?;
+    Ok(published)
 }
 
 /// Waits until everything on the file system of `directory` is on its device.

@@ -18,6 +18,7 @@ use haul_seal::{Error, Outcome, SkipReason, Task};
 use haul_store::Object;
 
 use super::address::NodePlan;
+use super::durable::FleetSink;
 use super::limits::FleetLimits;
 use super::lines::{FleetLine, FleetNode};
 use super::slices::LineEnd;
@@ -140,7 +141,8 @@ impl FleetFiles {
             Some(directory) => make_directory(directory)?,
             None => {}
         }
-        let node = FleetNode::join(server, &status.settings(), FleetLimits::default(), directory, voice)?;
+        let sink = FleetSink { directory, shards: None };
+        let node = FleetNode::join(server, &status.settings(), FleetLimits::default(), sink, voice)?;
         let secrets = results.secrets.iter().filter_map(|path| rustix::fs::stat(path).ok());
         let secrets = secrets.map(|stat| (stat.st_dev, stat.st_ino)).collect();
         let (io, begun) = (Mutex::new(Blocking::new(Cancel::new()?)), Mutex::default());

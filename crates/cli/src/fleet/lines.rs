@@ -4,20 +4,21 @@
 //! Does not own: the tasks that lines become ([`crate::get`], [`super::files`]), the contract ([`haul_fleet`]).
 
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
 use haul_engine::{Next, SourceWaker};
 use haul_fetch::Begin;
 use haul_fleet::{Connection, Ended, Finished, Node, Outcome, Settings, unpack};
+use haul_pack::{Packer, PartGate, PartShard};
 
 use super::address::node_name;
-use super::durable::Durable;
+use super::durable::{Durable, FleetSink};
 use super::limits::{FleetLimits, FleetShares};
 use super::messages::Messages;
-use super::slices::{LineEnd, NextLine, Slices, Taken};
+use super::slices::{LineEnd, NewSlice, NextLine, Publishing, Slices, Taken};
+use crate::packs::slices::{ShardSearch, SliceShards};
 use crate::report::exit::{Exit, Problem};
 use crate::report::voice::Voice;
 
@@ -34,6 +35,8 @@ struct Shared {
     node: Arc<Node>,
     limits: FleetLimits,
     shares: FleetShares,
+    /// Where results are packed, if they are.
+    shards: Option<SliceShards>,
     durable: Durable,
     waker: SourceWaker,
     state: Mutex<State>,
@@ -41,12 +44,14 @@ struct Shared {
 
 struct State {
     slices: Slices,
+    /// Slices whose shards are looked for.
+    opening: Vec<NewSlice>,
     messages: Messages,
     ended: Option<Ended>,
     /// Whether the next line waits for its lease.
     waits_for_lease: bool,
-    /// Slices that are to be durable and acknowledged.
-    finishing: usize,
+    /// Slices whose shards are looked for, and slices that are to be durable and acknowledged.
+    busy: usize,
 }
 
 /// A line, and what it is known by when its task ends.
@@ -55,16 +60,18 @@ pub(crate) struct FleetLine {
     pub(crate) key: Box<str>,
     /// Whether this node may have begun it before.
     pub(crate) is_repeated: bool,
+    /// What packs its result, if it is packed.
+    pub(crate) packer: Option<Packer>,
 }
 
 impl FleetNode {
-    /// Joins the run of `server`, which has these settings, with results in `directory` or in a bucket. `limits` hold
-    /// besides those of the run.
+    /// Joins the run of `server`, which has these settings, with results in `sink`. `limits` hold besides those of the
+    /// run.
     pub(crate) fn join(
         server: Connection,
         settings: &Settings,
         limits: FleetLimits,
-        directory: Option<PathBuf>,
+        sink: FleetSink,
         voice: &Voice,
     ) -> Result<Self, Problem> {
         let (waker, limits) = (SourceWaker::default(), limits.within(settings));
@@ -73,15 +80,17 @@ impl FleetNode {
         let shares = FleetShares::start(of_shares, &node.name(), limits, settings.lease)?;
         node.want(1);
         let wake = waker.clone();
-        let durable = Durable::start(directory, node.clone(), voice.clone(), move || wake.wake())?;
+        let shards = sink.shards.clone();
+        let durable = Durable::start(sink, node.clone(), voice.clone(), move || wake.wake())?;
         let state = State {
             slices: Slices::default(),
+            opening: Vec::new(),
             messages: Messages::new(voice),
             ended: None,
             waits_for_lease: false,
-            finishing: 0,
+            busy: 0,
         };
-        Ok(Self(Arc::new(Shared { node, limits, shares, durable, waker, state: Mutex::new(state) })))
+        Ok(Self(Arc::new(Shared { node, limits, shares, shards, durable, waker, state: Mutex::new(state) })))
     }
 
     /// The limits of hosts that hold over the whole fleet.
@@ -104,7 +113,7 @@ impl FleetNode {
             return Next::End;
         }
         let Some(id) = state.slices.front() else {
-            let has_all = state.slices.is_empty() && state.finishing == 0;
+            let has_all = state.slices.is_empty() && state.busy == 0;
             return if state.ended.is_some() && has_all { Next::End } else { Next::Later };
         };
         if !self.0.node.may_start(id) {
@@ -113,9 +122,9 @@ impl FleetNode {
         }
         let next = state.slices.next();
         self.0.node.want(state.wanted());
-        let Some(NextLine { taken, line, is_repeated }) = next else { return Next::Later };
+        let Some(NextLine { taken, line, is_repeated, packer }) = next else { return Next::Later };
         let key = format!("{} {}\n{line}", taken.id, taken.number).into();
-        Next::Task(FleetLine { line, key, is_repeated })
+        Next::Task(FleetLine { line, key, is_repeated, packer })
     }
 
     pub(crate) fn set_waker(&self, waker: Waker) {
@@ -148,6 +157,11 @@ impl FleetNode {
             self.finish(&mut state, finished);
         }
         self.0.node.want(state.wanted());
+        drop(state);
+        if self.0.shards.is_some() {
+            // That may have been the last line that a shard waited for.
+            self.0.waker.wake();
+        }
     }
 
     /// Gives back what isn't finished, and leaves. Returns the exit code of the run, which ended with `exit`: it failed
@@ -167,7 +181,7 @@ impl FleetNode {
     }
 
     fn finish(&self, state: &mut State, finished: Finished) {
-        state.finishing += 1;
+        state.busy += 1;
         self.0.durable.finish(finished);
     }
 
@@ -176,6 +190,21 @@ impl FleetNode {
         for outcome in self.0.node.outcomes() {
             self.handle(state, outcome);
         }
+        for id in self.0.durable.opened() {
+            state.busy = state.busy.saturating_sub(1);
+            if let Some(index) = state.opening.iter().position(|slice| slice.id == id) {
+                let slice = state.opening.swap_remove(index);
+                self.add(state, slice);
+            }
+        }
+    }
+
+    fn add(&self, state: &mut State, slice: NewSlice) {
+        let attempt = slice.attempt;
+        state.slices.add(slice, |taken| {
+            let gate = SliceGate { node: Arc::downgrade(&self.0), taken: taken.clone() };
+            Some(self.0.shards.as_ref()?.part(&taken.id, attempt, Arc::new(gate)))
+        });
     }
 
     fn handle(&self, state: &mut State, outcome: Outcome) {
@@ -184,12 +213,18 @@ impl FleetNode {
         }
         state.messages.reached();
         match outcome {
-            Outcome::Taken { id, content, deliveries } => {
+            Outcome::Taken { id, content, deliveries, prepared } => {
                 let lines = texts(&content);
                 let damage = lines.as_ref().err().map(ToString::to_string);
                 let lines = lines.unwrap_or_default();
                 state.messages.taken(&id, lines.len(), deliveries);
-                state.slices.add(id.clone(), lines, deliveries);
+                let slice = NewSlice { id: id.clone(), lines, deliveries, attempt: prepared.len() };
+                if self.0.shards.is_some() && damage.is_none() {
+                    state.busy += 1;
+                    state.opening.push(slice);
+                    return self.0.durable.open(ShardSearch { id, prepared, is_new: deliveries == 1 });
+                }
+                self.add(state, slice);
                 if let Some(finished) = damage.and_then(|reason| state.slices.damaged(&id, &reason)) {
                     self.finish(state, finished);
                 }
@@ -197,19 +232,24 @@ impl FleetNode {
             Outcome::Lost(ids) => {
                 for id in ids {
                     state.messages.lost(&id);
+                    state.opening.retain(|slice| slice.id != id);
                     state.slices.remove(&id);
                 }
             }
+            Outcome::Prepared(id) => state.slices.set_announced(&id),
             Outcome::Acknowledged(id) => {
-                state.finishing = state.finishing.saturating_sub(1);
+                state.busy = state.busy.saturating_sub(1);
+                state.opening.retain(|slice| slice.id != id);
                 state.messages.acknowledged(&id);
             }
             Outcome::Fenced(id) => {
-                state.finishing = state.finishing.saturating_sub(1);
+                state.busy = state.busy.saturating_sub(1);
+                state.opening.retain(|slice| slice.id != id);
                 state.messages.fenced(&id);
             }
             Outcome::Ended(ended) => {
                 if ended != Ended::Complete {
+                    state.opening.clear();
                     state.slices.clear();
                 }
                 state.ended = Some(ended);
@@ -218,6 +258,45 @@ impl FleetNode {
             Outcome::Unreached(_) | Outcome::Nothing => {}
         }
         self.0.node.want(state.wanted());
+    }
+}
+
+/// Decides about the shard of a slice.
+struct SliceGate {
+    node: Weak<Shared>,
+    taken: Taken,
+}
+
+impl PartGate for SliceGate {
+    fn is_complete(&self, waiting: usize) -> bool {
+        let Some(node) = self.node.upgrade().map(FleetNode) else { return true };
+        let mut state = node.lock();
+        node.look(&mut state);
+        state.slices.is_complete(&self.taken, waiting)
+    }
+
+    fn may_publish(&self, shard: &PartShard) -> Option<bool> {
+        let Some(node) = self.node.upgrade().map(FleetNode) else { return Some(false) };
+        let mut state = node.lock();
+        node.look(&mut state);
+        match state.slices.publishing(&self.taken, shard) {
+            Publishing::Never => Some(false),
+            Publishing::Prepare(prepared) => {
+                node.0.node.prepare(prepared);
+                None
+            }
+            Publishing::Asked => None,
+            Publishing::Now => Some(true),
+        }
+    }
+
+    fn is_taken(&self) {
+        let Some(node) = self.node.upgrade().map(FleetNode) else { return };
+        let mut state = node.lock();
+        if state.slices.has(&self.taken) {
+            state.slices.remove(&self.taken.id);
+            node.0.node.release(&self.taken.id);
+        }
     }
 }
 

@@ -6,8 +6,11 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Instant;
 
-use haul_fleet::{Finished, SliceId, pack};
+use haul_fleet::{Finished, Prepared, Results, SliceId, pack};
+use haul_pack::{Packer, PartShard};
 use serde_json::json;
+
+use super::address::node_name;
 
 /// Slices with many lines in flight at once, at most: beyond them, the slowest line of the first holds up the rest.
 const OPEN_MAX: usize = 4;
@@ -45,6 +48,29 @@ pub(super) struct NextLine {
     pub(super) taken: Taken,
     pub(super) line: String,
     pub(super) is_repeated: bool,
+    /// What packs its result, if it is packed.
+    pub(super) packer: Option<Packer>,
+}
+
+/// A slice that a node begins to work on.
+#[derive(Debug)]
+pub(super) struct NewSlice {
+    pub(super) id: SliceId,
+    pub(super) lines: Vec<String>,
+    pub(super) deliveries: u64,
+    /// How many ends of it were prepared before.
+    pub(super) attempt: usize,
+}
+
+/// Whether the shard of a slice may be published.
+pub(super) enum Publishing {
+    /// It isn't complete, or the slice isn't held any more.
+    Never,
+    /// The server is to know of it first.
+    Prepare(Prepared),
+    /// The server has been told, and hasn't answered.
+    Asked,
+    Now,
 }
 
 struct Open {
@@ -61,9 +87,21 @@ struct Open {
     is_cut: bool,
     /// Lines that were given out again.
     again: HashSet<String>,
+    attempt: usize,
+    /// What packs the results, if they are packed.
+    packer: Option<Packer>,
+    announced: Announced,
 }
 
-#[derive(Clone, Copy, Default)]
+/// Whether the server knows of the results of a slice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Announced {
+    No,
+    Asked,
+    Yes,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 struct Totals {
     succeeded: u64,
     skipped: u64,
@@ -83,7 +121,9 @@ pub(crate) enum LineEnd {
 }
 
 impl Slices {
-    pub(super) fn add(&mut self, id: SliceId, lines: Vec<String>, deliveries: u64) {
+    /// Adds a slice. `packer` makes what packs its results, if they are packed.
+    pub(super) fn add(&mut self, slice: NewSlice, packer: impl FnOnce(&Taken) -> Option<Packer>) {
+        let NewSlice { id, lines, deliveries, attempt } = slice;
         self.count += 1;
         let taken = Taken { id: id.clone(), number: self.count };
         let open = Open {
@@ -96,6 +136,9 @@ impl Slices {
             failures: Vec::new(),
             is_cut: false,
             again: HashSet::new(),
+            attempt,
+            packer: packer(&taken),
+            announced: Announced::No,
         };
         self.open.insert(id.clone(), open);
         let are_repeated = !self.seen.insert(id);
@@ -110,10 +153,12 @@ impl Slices {
     /// The next line.
     pub(super) fn next(&mut self) -> Option<NextLine> {
         let waiting = self.lines.front_mut()?;
+        let packer = self.open.get(&waiting.taken.id).and_then(|open| open.packer.clone());
         let next = waiting.lines.pop_front().map(|line| NextLine {
             taken: waiting.taken.clone(),
             line,
             is_repeated: waiting.are_repeated,
+            packer,
         });
         if waiting.lines.is_empty() {
             self.lines.pop_front();
@@ -123,7 +168,7 @@ impl Slices {
 
     /// Whether the slice is held, and wasn't lost since it was taken.
     pub(super) fn has(&self, taken: &Taken) -> bool {
-        self.open.get(&taken.id).is_some_and(|open| open.number == taken.number)
+        self.held(taken).is_some()
     }
 
     /// How many slices the node should hold.
@@ -176,7 +221,45 @@ impl Slices {
         if open.ended < open.count || open.is_cut {
             return None;
         }
-        Some(self.open.remove(id)?.finished(id, &super::address::node_name()))
+        let open = self.open.remove(id)?;
+        Some(open.finished(id, open.totals))
+    }
+
+    /// Whether nothing more comes to the shard of a slice, for whose end so many lines wait. So it is if the slice isn't
+    /// held any more.
+    pub(super) fn is_complete(&self, taken: &Taken, waiting: usize) -> bool {
+        self.held(taken).is_none_or(|open| open.ended + waiting as u64 >= open.count)
+    }
+
+    /// Whether the shard of a slice may be published.
+    pub(super) fn publishing(&mut self, taken: &Taken, shard: &PartShard) -> Publishing {
+        let Some(open) = self.open.get_mut(&taken.id).filter(|open| open.number == taken.number) else {
+            return Publishing::Never;
+        };
+        match open.announced {
+            Announced::Yes => Publishing::Now,
+            Announced::Asked => Publishing::Asked,
+            Announced::No if open.ended + shard.members < open.count => Publishing::Never,
+            Announced::No => {
+                open.announced = Announced::Asked;
+                let Totals { succeeded, skipped, bytes } = open.totals;
+                let (succeeded, bytes) = (succeeded + shard.members, bytes + shard.content_bytes);
+                let end = open.finished(&taken.id, Totals { succeeded, skipped, bytes });
+                let results = Results { name: shard.name.clone(), identity: shard.identity.to_string() };
+                Publishing::Prepare(Prepared { end, attempt: open.attempt, results })
+            }
+        }
+    }
+
+    /// The server knows of the results of the slice.
+    pub(super) fn set_announced(&mut self, id: &str) {
+        if let Some(open) = self.open.get_mut(id) {
+            open.announced = Announced::Yes;
+        }
+    }
+
+    fn held(&self, taken: &Taken) -> Option<&Open> {
+        self.open.get(&taken.id).filter(|open| open.number == taken.number)
     }
 
     /// The end of a slice that can't be read.
@@ -184,16 +267,17 @@ impl Slices {
         self.lines.retain(|waiting| waiting.taken.id != id);
         let mut open = self.open.remove(id)?;
         open.failures.push(format!("# slice {id}\t{reason}"));
-        Some(open.finished(id, &super::address::node_name()))
+        Some(open.finished(id, open.totals))
     }
 }
 
 impl Open {
-    fn finished(self, id: &str, node: &str) -> Finished {
-        let Totals { succeeded, skipped, bytes } = self.totals;
+    /// How the slice ends with these totals.
+    fn finished(&self, id: &str, totals: Totals) -> Finished {
+        let Totals { succeeded, skipped, bytes } = totals;
         let failed = self.failures.len() as u64;
         let report = json!({
-            "node": node,
+            "node": node_name(),
             "deliveries": self.deliveries,
             "seconds": self.since.elapsed().as_secs_f64(),
             "succeeded": succeeded,
@@ -220,7 +304,9 @@ mod tests {
     use super::*;
 
     fn add(slices: &mut Slices, lines: &[&str]) {
-        slices.add("3-0".to_owned(), lines.iter().map(|line| (*line).to_owned()).collect(), 1);
+        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        let slice = NewSlice { id: "3-0".to_owned(), lines, deliveries: 1, attempt: 0 };
+        slices.add(slice, |_| None);
     }
 
     fn done() -> LineEnd {

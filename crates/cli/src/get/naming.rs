@@ -168,9 +168,14 @@ impl Naming {
 
     /// The task for `line`. A line that can't be used becomes a task that fails.
     pub(super) fn task(&self, line: Line) -> FetchTask {
+        self.task_in(line, self.packer.as_ref())
+    }
+
+    /// As [`Naming::task`], for a result that `packer` packs, if there is one.
+    pub(super) fn task_in(&self, line: Line, packer: Option<&Packer>) -> FetchTask {
         let list_line = self.keep_lines.then(|| to_list_line(&line));
         let mut task = match line {
-            Ok(item) => self.item_task(item),
+            Ok(item) => self.item_task(item, packer),
             Err(BadLine { number, column, reason }) => {
                 let reason = redacted(&reason).into_owned();
                 let column = column.map_or_else(String::new, |column| format!(":{column}"));
@@ -182,11 +187,11 @@ impl Naming {
         task
     }
 
-    fn item_task(&self, item: Item) -> FetchTask {
+    fn item_task(&self, item: Item, packer: Option<&Packer>) -> FetchTask {
         let request = self.requests.request(&item);
         let destination = match (&self.output, &request) {
             (Some(destination), _) => Ok(destination.clone()),
-            (None, Ok(request)) => self.destination(&item, request),
+            (None, Ok(request)) => self.destination(&item, request, packer),
             (None, Err(_)) => Ok(Destination::Discard),
         };
         let expected = self.expected(&item, &destination, request.as_ref().ok());
@@ -236,7 +241,12 @@ impl Naming {
         Ok(Expected { checksums, size: item.size, hash: self.hash })
     }
 
-    fn destination(&self, item: &Item, request: &Request) -> Result<Destination, String> {
+    fn destination(
+        &self,
+        item: &Item,
+        request: &Request,
+        packer: Option<&Packer>,
+    ) -> Result<Destination, String> {
         let name: PathBuf = match (&item.out, self.rule) {
             (Some(out), _) if !stays_inside(out) => {
                 return Err(format!("{} leaves the directory", quoted(out)));
@@ -255,7 +265,7 @@ impl Naming {
         };
         // Only the user may choose the names of haul's own files.
         let name = if item.is_typed { name } else { unreserved(&name) };
-        if let Some(packer) = &self.packer {
+        if let Some(packer) = packer {
             let name = name.components().filter(|part| matches!(part, Component::Normal(_))).collect();
             return Ok(Destination::Pack(Box::new(PackName { packer: packer.clone(), name })));
         }

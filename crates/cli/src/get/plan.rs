@@ -36,6 +36,7 @@ use crate::lists::failures::Failures;
 use crate::lists::length;
 use crate::lists::reader::List;
 use crate::packs::plan::{PackPlan, Packing};
+use crate::packs::slices::SliceShards;
 use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
 use crate::report::progress::{Progress, ProgressForm};
@@ -166,13 +167,13 @@ impl GetPlan {
         plan.open(store)
     }
 
-    /// The packer of this run, if it packs.
+    /// The packer of this run, if it packs, and, if it is a node of a fleet, what packs its slices.
     fn packer(
         &self,
         sealing: Option<&Sealing>,
         cancel: &Cancel,
         voice: &Voice,
-    ) -> Result<Option<Packer>, Problem> {
+    ) -> Result<Option<(Packer, Option<SliceShards>)>, Problem> {
         let Some(pack) = &self.pack else { return Ok(None) };
         let identities = sealing.map_or(&[][..], |sealing| &sealing.identities);
         // Shards are published after an interrupt, too.
@@ -187,7 +188,11 @@ impl GetPlan {
             store,
             voice,
         };
-        pack.begin(packing).map(Some)
+        if self.fleet.is_none() {
+            return Ok(Some((pack.begin(packing)?, None)));
+        }
+        let shards = pack.begin_slices(packing)?;
+        Ok(Some((shards.packer.clone(), Some(shards))))
     }
 
     fn choose_engine(&self) -> EngineChoice {
@@ -209,12 +214,12 @@ impl GetPlan {
         let uploader = self.uploader(&cancel, voice)?;
         let dir = self.naming.dir.clone();
         let own_names = self.own_files.names(&self.naming.output, &dir);
-        let packer = self.packer(sealing.as_ref(), &cancel, voice)?;
+        let (packer, shards) = self.packer(sealing.as_ref(), &cancel, voice)?.unzip();
         let choice = self.choose_engine();
         let naming = self.naming.prepare(terminal, self.config.total_timeout, uploader, &cancel)?;
         let naming = naming.hiding(hidden).packing(packer.clone());
         let logins = naming.logins();
-        let join = |plan| node::join(plan, &self.transfers, &dir, voice);
+        let join = |plan| node::join(plan, &self.transfers, &dir, shards.flatten(), voice);
         let fleet = self.fleet.take().map(join).transpose()?;
         let args_count = self.urls.len() as u64;
         let digest = marker.as_ref().and_then(Marker::list_digest);

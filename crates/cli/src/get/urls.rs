@@ -42,12 +42,12 @@ impl Source<FetchTask> for Urls {
     fn next(&mut self) -> Next<FetchTask> {
         if let Some(fleet) = &self.fleet {
             return match fleet.next() {
-                Next::Task(FleetLine { line, key, is_repeated }) => {
+                Next::Task(FleetLine { line, key, is_repeated, packer }) => {
                     // Only lines that can be used are in slices.
                     let Some(line) = Iterator::next(&mut Lines::new(line.as_bytes())) else {
                         return Next::Later;
                     };
-                    let mut task = self.naming.task(line);
+                    let mut task = self.naming.task_in(line, packer.as_ref());
                     task.context = Some(key);
                     task.is_repeated = is_repeated;
                     Next::Task(task)

@@ -81,6 +81,14 @@ impl ShardBucket {
     pub(crate) fn read(&self, name: &str) -> Result<ObjectReader, haul_seal::Error> {
         read(&self.store, &self.path(name))
     }
+
+    /// The shard `name`, to be read; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it can't be opened.
+    pub(crate) fn find(&self, name: &str) -> io::Result<Option<ObjectReader>> {
+        Ok(self.store.reader(&self.bucket.object(name)?)?)
+    }
 }
 
 impl ShardStore for ShardBucket {
@@ -88,13 +96,10 @@ impl ShardStore for ShardBucket {
         format!("s3://{}/{}{name}", self.bucket.name(), self.bucket.prefix()).into()
     }
 
-    fn begin(&self, name: &str, bytes_max: u64) -> io::Result<Box<dyn ShardUpload>> {
+    fn begin(&self, name: &str, bytes_max: Option<u64>) -> io::Result<Box<dyn ShardUpload>> {
         let object = self.bucket.object(name)?;
-        let options = WriterOptions {
-            bytes: Some(bytes_max),
-            looks_first: self.looks_first,
-            ..WriterOptions::default()
-        };
+        let options =
+            WriterOptions { bytes: bytes_max, looks_first: self.looks_first, ..WriterOptions::default() };
         Ok(Box::new(ShardObject(self.store.writer(&object, options))))
     }
 }

@@ -23,6 +23,12 @@ use crate::run::own_file::open_own;
 /// A name in the directory, beside which leftovers are looked for.
 const BESIDE: &str = "shard-";
 
+/// A published shard, to be read.
+pub(super) trait ShardReader: Read + Seek {}
+
+impl<T: Read + Seek> ShardReader for T {}
+
+#[derive(Clone)]
 pub(super) enum Home {
     Directory(PathBuf),
     Bucket(ShardBucket),
@@ -79,6 +85,35 @@ impl Home {
                 read_members(open_own(&directory.join(name)).map_err(read_error)?, identities, each)
             }
             Self::Bucket(bucket) => read_members(bucket.read(name)?, identities, each),
+        }
+    }
+
+    /// What is called `name`; `None` if there is nothing.
+    ///
+    /// # Errors
+    /// If it can't be opened, or another user may have written it.
+    pub(super) fn open_shard(&self, name: &str) -> io::Result<Option<Box<dyn ShardReader>>> {
+        match self {
+            Self::Directory(directory) => match open_own(&directory.join(name)) {
+                Ok(file) => Ok(Some(Box::new(file))),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            },
+            Self::Bucket(bucket) => {
+                Ok(bucket.find(name)?.map(|object| Box::new(object) as Box<dyn ShardReader>))
+            }
+        }
+    }
+
+    /// Removes the parts of unpublished shards that `is_ours` knows by their names, if they are in a bucket.
+    ///
+    /// # Errors
+    /// If the store can't be used.
+    pub(super) fn sweep_uploads(&self, is_ours: impl Fn(&str) -> bool) -> Result<(), Problem> {
+        match self {
+            // A file in the making has no name.
+            Self::Directory(_) => Ok(()),
+            Self::Bucket(bucket) => bucket.sweep(is_ours),
         }
     }
 

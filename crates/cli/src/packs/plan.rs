@@ -15,6 +15,7 @@ use haul_seal::{Error, Identity};
 use haul_store::Store;
 
 use super::home::Home;
+use super::slices::SliceShards;
 use crate::args::PackArgs;
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
@@ -142,6 +143,23 @@ impl PackPlan {
             ..self.options(home.into_place(), packing.cancel)
         };
         Ok(Packer::new(options, earlier))
+    }
+
+    /// The shards of a node of a fleet, one for each slice. Other nodes may write shards there, too.
+    ///
+    /// # Errors
+    /// If the store can't be used.
+    pub(crate) fn begin_slices(&self, packing: Packing<'_>) -> Result<SliceShards, Problem> {
+        let home = Home::open(&self.directory, packing.store, packing.voice)?;
+        if let Home::Directory(_) = &home {
+            home.sweep(|_| false)?;
+        }
+        let options = PackOptions {
+            format: packing.format,
+            durability: packing.durability,
+            ..self.options(home.clone().into_place(), packing.cancel)
+        };
+        Ok(SliceShards { prefix: PREFIX, packer: Packer::new(options, Earlier::default()), home })
     }
 
     fn options(&self, place: Place, cancel: Cancel) -> PackOptions {

@@ -143,7 +143,9 @@ impl<'a> Reporter<'a> {
 
     fn fail<J: Reportable>(&mut self, job: &J, settled: &Settled<J>, failure: &Failure<J::Error>) {
         let Explanation { exit, group, message, hint, .. } = explain(job, &settled.task, failure);
-        self.exit = self.exit.max(exit);
+        if !matches!(failure, Failure::Cancelled) {
+            self.exit = self.exit.max(exit);
+        }
         let unread = matches!(failure, Failure::Job(error) if error.is_unread());
         self.unread |= unread;
         if !matches!(failure, Failure::Cancelled) && !unread {
@@ -166,7 +168,8 @@ impl<'a> Reporter<'a> {
         let is_empty = J::NEEDS_TASKS && report.succeeded + report.failed + report.cancelled_tasks == 0;
         let exit = match self.exit {
             _ if is_interrupted => Exit::Interrupted,
-            exit if is_empty => exit.max(Exit::Failed),
+            // Without that, the tasks weren't this program's any more.
+            exit if is_empty || report.cancelled && report.cancelled_tasks > 0 => exit.max(Exit::Failed),
             exit => exit,
         };
         if self.unread {

@@ -22,6 +22,8 @@ pub(crate) struct FakeServer {
     leases: BTreeMap<u64, Vec<u8>>,
     holders: BTreeMap<u64, String>,
     reasons: BTreeMap<u64, String>,
+    /// The arguments that followed the number of the attempt.
+    prepared: BTreeMap<(u64, usize), Vec<Vec<u8>>>,
     done: BTreeMap<u64, Vec<u8>>,
     failed: BTreeMap<u64, Vec<u8>>,
     aside: BTreeMap<u64, Vec<u8>>,
@@ -107,7 +109,17 @@ impl FakeServer {
             Reply::Bytes(self.slices[&id].clone()),
             Reply::Int(deliveries),
             Reply::Int(self.total("lease_ms")),
+            Reply::List(
+                self.attempts(id)
+                    .flat_map(|prepared| prepared[..2].iter().map(|word| Reply::Bytes(word.clone())))
+                    .collect(),
+            ),
         ])
+    }
+
+    /// What was prepared of a slice.
+    fn attempts(&self, id: u64) -> impl Iterator<Item = &Vec<Vec<u8>>> {
+        self.prepared.range((id, 0)..=(id, usize::MAX)).map(|(_, prepared)| prepared)
     }
 
     fn take(&mut self, arguments: &[Vec<u8>]) -> Reply {
@@ -134,7 +146,7 @@ impl FakeServer {
                 let reasons = self.reasons.entry(id).or_default();
                 *reasons = if reasons.is_empty() { reason } else { format!("{reasons}; {reason}") };
             }
-            if deliveries <= self.total("deliveries_max") {
+            if deliveries <= self.total("deliveries_max") * (1 + self.attempts(id).count() as i64) {
                 return self.give(id, deliveries, arguments);
             }
             self.pending.remove(&id);
@@ -178,6 +190,7 @@ impl FakeServer {
         self.leases.remove(&id);
         self.holders.remove(&id);
         self.reasons.remove(&id);
+        self.prepared.retain(|(of, _), _| *of != id);
         self.done.insert(id, [token.as_slice(), &arguments[3]].concat());
         if !arguments[4].is_empty() {
             self.failed.insert(id, arguments[4].clone());
@@ -187,6 +200,26 @@ impl FakeServer {
             self.grow(&text(&pair[0]), number(&pair[1]));
         }
         Reply::Int(1)
+    }
+
+    fn prepare(&mut self, arguments: &[Vec<u8>]) -> Reply {
+        let (id, attempt) = (slice(&arguments[1]), number(&arguments[3]) as usize);
+        let is_next = attempt == 0 || self.prepared.contains_key(&(id, attempt - 1));
+        if self.leases.get(&id) != Some(&arguments[2]) || !is_next {
+            return Reply::Int(0);
+        }
+        let kept = self.prepared.entry((id, attempt)).or_insert_with(|| arguments[4..].to_vec());
+        Reply::Int((kept == &arguments[4..]).into())
+    }
+
+    fn adopt(&mut self, arguments: &[Vec<u8>]) -> Reply {
+        let (id, attempt) = (slice(&arguments[1]), number(&arguments[3]) as usize);
+        match self.prepared.get(&(id, attempt)) {
+            Some(kept) => self.finish(&[&arguments[..3], &kept[2..]].concat()),
+            None => {
+                Reply::Int(self.done.get(&id).is_some_and(|stored| stored.starts_with(&arguments[2])).into())
+            }
+        }
     }
 
     fn release(&mut self, arguments: &[Vec<u8>]) -> Reply {
@@ -212,8 +245,13 @@ impl FakeServer {
             content.clone_from(&arguments[3]);
         }
         self.grow("slices", 1);
-        self.slices.insert(self.total("slices") as u64, content);
+        let new = self.total("slices") as u64;
+        self.slices.insert(new, content);
         if is_aside {
+            let (moved, kept): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                std::mem::take(&mut self.prepared).into_iter().partition(|((of, _), _)| *of == id);
+            self.prepared = kept;
+            self.prepared.extend(moved.into_iter().map(|((_, attempt), kept)| ((new, attempt), kept)));
             self.reasons.remove(&id);
             self.grow("aside", -1);
             self.grow("retried", 1);
@@ -280,6 +318,8 @@ impl Server for FakeServer {
             Script::Take => self.take(arguments),
             Script::Renew => self.renew(arguments),
             Script::Finish => self.finish(arguments),
+            Script::Prepare => self.prepare(arguments),
+            Script::Adopt => self.adopt(arguments),
             Script::Release => self.release(arguments),
             Script::Leave => Reply::Int(1),
             Script::Status => self.status(),

@@ -5,3 +5,4 @@ mod fake;
 mod fake_hosts;
 mod redis;
 mod shares;
+mod simulation;

@@ -102,7 +102,8 @@ fn the_fake_answers_as_redis_does() {
                     let token = bytes(&format!("token-{step}-"));
                     let taken = both(Script::Take, vec![node, bytes("name"), token.clone()]);
                     if let Some(Reply::List(parts)) = taken
-                        && let [_, id, _, _, _] = &parts[..]
+                        && let [_, id, ..] = &parts[..]
+                        && parts.len() > 1
                     {
                         leases.push((id.bytes().unwrap().to_vec(), token));
                     }
@@ -115,6 +116,23 @@ fn the_fake_answers_as_redis_does() {
                     both(Script::Finish, arguments);
                 }
                 11 => drop(both(Script::Release, vec![node, id, token])),
+                19 if step % 3 > 0 => {
+                    let end = [
+                        bytes("name"),
+                        bytes("512"),
+                        bytes("{}"),
+                        bytes("f"),
+                        bytes("succeeded"),
+                        bytes("1"),
+                    ];
+                    let attempt = bytes(&(number(&mut random) % 3).to_string());
+                    let arguments = vec![node, id, token, attempt];
+                    if step % 3 == 1 {
+                        both(Script::Prepare, [arguments, end.to_vec()].concat());
+                    } else {
+                        both(Script::Adopt, arguments);
+                    }
+                }
                 12 => {
                     let (from, content) =
                         if step % 2 == 0 { ("aside", Vec::new()) } else { ("failed", pack(&["again"])) };
@@ -170,7 +188,7 @@ fn race(url: &str, slices: u64) -> u64 {
                     let token = format!("{node}-{}", count.load(Ordering::Relaxed));
                     let call = Call::new(Script::Take, [&*format!("node{node}"), "name", &token]);
                     let reply = server.call(&call).unwrap();
-                    let [_, id, _, deliveries, _] = reply.list() else { return };
+                    let [_, id, _, deliveries, ..] = reply.list() else { return };
                     assert_eq!(deliveries.int(), Some(1));
                     assert!(
                         owned.lock().unwrap().insert(id.str().unwrap().to_owned()),

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use haul_fleet::{Call, Failure, HostNews, Next, Reply, Run, Server, Settings, Shares, Terms};
 
-use crate::contract::Seeded;
 use crate::fake::FakeServer;
+use crate::simulation::Seeded;
 
 const LEASE: u64 = 3_000;
 const HOST: &str = "http://h:80";

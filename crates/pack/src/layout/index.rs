@@ -116,25 +116,34 @@ impl IndexWriter {
 
     /// What follows the last member of a shard of `bytes` bytes.
     pub fn end(self, bytes: u64) -> Vec<u8> {
-        let trailer = Trailer {
+        let trailer = self.trailer(bytes);
+        let mut end = vec![0; END_BYTES];
+        end.extend_from_slice(&self.lines);
+        end.resize(end.len() + padding(trailer.bytes), 0);
+        end.extend_from_slice(&trailer.block());
+        end
+    }
+
+    /// The last block of a shard whose members end after `bytes` bytes.
+    pub(crate) fn trailer(&self, bytes: u64) -> Trailer {
+        Trailer {
             offset: bytes + END_BYTES as u64,
             bytes: self.lines.len() as u64,
             count: self.count,
             hash: blake3::hash(&self.lines),
-        };
-        let mut end = vec![0; END_BYTES];
-        end.extend_from_slice(&self.lines);
-        end.resize(end.len() + padding(trailer.bytes), 0);
-        let start = end.len();
-        end.extend_from_slice(trailer.to_string().as_bytes());
-        end.resize(start + BLOCK_BYTES, 0);
-        end
+        }
     }
 }
 
 impl Trailer {
     /// The length of a trailer in bytes.
     pub const BYTES: usize = BLOCK_BYTES;
+
+    pub(crate) fn block(&self) -> [u8; BLOCK_BYTES] {
+        let (mut block, text) = ([0; BLOCK_BYTES], self.to_string());
+        block[..text.len()].copy_from_slice(text.as_bytes());
+        block
+    }
 
     /// Reads the last block of a shard.
     ///

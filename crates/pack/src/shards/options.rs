@@ -10,7 +10,7 @@ use haul_io::{Cancel, ChunkedFormat, Durability};
 use super::place::Place;
 
 /// How a run packs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PackOptions {
     /// Where shards are published.
     pub place: Place,

@@ -9,6 +9,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -18,6 +19,7 @@ use super::content::{Content, Spill};
 use super::earlier::{Earlier, EarlierMember};
 use super::options::PackOptions;
 use super::outlet::Outlet;
+use super::part::{Part, PartGate, PartShard};
 use super::shard::{Appended, Shard};
 use super::ticket::{ShardEnd, Ticket};
 use crate::layout::entry::Entry;
@@ -30,6 +32,8 @@ const DIRECTORIES_MAX: usize = 65_536;
 const PATIENCE: u32 = 2;
 /// How long a task waits before it looks for a shard again.
 const WAIT: Duration = Duration::from_micros(500);
+/// How long a task waits before it asks again whether its shard may be published.
+const ANSWER_WAIT: Duration = Duration::from_millis(5);
 
 /// The shards of a run; clones are the same.
 #[derive(Clone)]
@@ -38,7 +42,18 @@ pub struct Packer(Arc<Inner>);
 struct Inner {
     outlet: Outlet,
     earlier: Earlier,
+    /// What the packer has in common with those of its parts.
+    run: Arc<Run>,
+    /// Set if it packs one part of the run only.
+    part: Option<Part>,
     state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct Run {
+    next_id: AtomicU64,
+    /// Shards that ended since the source asked last.
+    settled: Mutex<Vec<u64>>,
 }
 
 #[derive(Default)]
@@ -47,9 +62,6 @@ struct State {
     idle: Vec<Shard>,
     /// All that are open.
     open_count: usize,
-    next_id: u64,
-    /// Shards that ended since the source asked last.
-    settled: Vec<u64>,
     /// For the last shard, which is unpacked last: files are unpacked into a directory before it is closed to writers.
     directories: Vec<Entry>,
     /// No member comes any more.
@@ -67,7 +79,20 @@ struct Held<'a> {
 impl Packer {
     /// A packer for one run. Nothing is created before the first member.
     pub fn new(options: PackOptions, earlier: Earlier) -> Self {
-        Self(Arc::new(Inner { outlet: Outlet::new(options), earlier, state: Mutex::default() }))
+        Self::of(Outlet::new(options), earlier, Arc::default(), None)
+    }
+
+    /// A packer for one part of the run, whose members become one shard, called `stem` and what follows in the names of
+    /// all shards. `gate` decides when it ends, and whether it is published.
+    #[must_use]
+    pub fn part(&self, stem: &str, gate: Arc<dyn PartGate>) -> Self {
+        let outlet = &self.0.outlet;
+        let outlet = Outlet::of_one(outlet.options.clone(), outlet.name(stem));
+        Self::of(outlet, Earlier::default(), self.0.run.clone(), Some(Part::new(gate)))
+    }
+
+    fn of(outlet: Outlet, earlier: Earlier, run: Arc<Run>, part: Option<Part>) -> Self {
+        Self(Arc::new(Inner { outlet, earlier, run, part, state: Mutex::default() }))
     }
 
     /// What an earlier run packed under `name`.
@@ -110,9 +135,11 @@ impl Packer {
         match held.shard().append(io, entry, content, hash).await {
             Appended::Done if self.is_full(held.shard(), 0) => held.publish(io).await,
             Appended::Done => held.give_back(),
-            // What it holds is complete.
+            // What it holds is complete, unless it is to hold more.
             Appended::NoRoom(error) => {
-                if held.shard().member_count() > 0 {
+                if held.shard().member_count() > 0 && self.0.part.is_some() {
+                    held.give_back();
+                } else if held.shard().member_count() > 0 {
                     held.publish(io).await;
                 } else {
                     held.discard(io, copy_of(&error)).await;
@@ -167,6 +194,28 @@ impl Packer {
         self.settle(io, &ticket).await.map(drop)
     }
 
+    /// The name of a shard: `stem`, and what follows in the names of all shards.
+    pub fn shard_name(&self, stem: &str) -> String {
+        self.0.outlet.name(stem)
+    }
+
+    /// Publishes an empty shard called `name`, so that no other one can get this name. Returns whether that was so: not
+    /// if there is something of this name.
+    ///
+    /// # Errors
+    /// If it can't be published.
+    pub async fn block(&self, io: &impl Io, name: &str) -> io::Result<bool> {
+        let outlet = Outlet::of_one(self.0.outlet.options.clone(), name.to_owned());
+        let (origin, writer) = outlet.begin(io, 0).await?;
+        let shard = Shard::new(ShardEnd::new(0, None), origin, writer);
+        let publish = outlet.publish_as(io, &shard).await;
+        match shard.publish(io, &publish).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// No member comes any more.
     pub(super) fn set_ending(&self) {
         self.state().is_ending = true;
@@ -174,7 +223,7 @@ impl Packer {
 
     /// The shards that ended since the last call.
     pub(super) fn take_settled(&self) -> Vec<u64> {
-        std::mem::take(&mut self.state().settled)
+        std::mem::take(&mut self.0.run.settled.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -189,6 +238,9 @@ impl Packer {
 
     /// Whether nothing more fits that has `bytes` bytes.
     fn is_full(&self, shard: &Shard, bytes: u64) -> bool {
+        if self.0.part.is_some() {
+            return false;
+        }
         let is_long = shard.bytes().saturating_add(bytes) >= self.0.outlet.options.shard_bytes;
         shard.member_count() > 0 && (is_long || shard.member_count() >= MEMBERS_MAX)
     }
@@ -200,9 +252,12 @@ impl Packer {
             if self.0.outlet.options.cancel.is_triggered() {
                 return Err(cancelled());
             }
+            if let Some(end) = self.0.part.as_ref().and_then(Part::end) {
+                return Err(Ticket(end).end().and_then(Result::err).unwrap_or_else(cancelled));
+            }
             let (idle, may_open) = {
                 let mut state = self.state();
-                let is_alone = bytes >= self.0.outlet.options.shard_bytes;
+                let is_alone = self.0.part.is_none() && bytes >= self.0.outlet.options.shard_bytes;
                 let is_patient = state.open_count > 0 && waits < PATIENCE && !is_alone;
                 let may_open = state.open_count < self.0.outlet.options.open_max && !is_patient;
                 // A member that fills a shard alone leaves others as they are.
@@ -226,11 +281,8 @@ impl Packer {
 
     /// Opens a shard that is counted already, for a member of `bytes` bytes.
     async fn open(&self, io: &impl Io, bytes: u64) -> io::Result<Held<'_>> {
-        let end = {
-            let mut state = self.state();
-            state.next_id += 1;
-            ShardEnd::new(state.next_id)
-        };
+        let gate = self.0.part.as_ref().map(|part| part.gate.clone());
+        let end = ShardEnd::new(self.0.run.next_id.fetch_add(1, Ordering::Relaxed), gate);
         let mut held = Held { packer: self, end: end.clone(), shard: None, is_over: false };
         let (origin, writer) = self.0.outlet.begin(io, bytes).await?;
         held.shard = Some(Shard::new(end, origin, writer));
@@ -246,11 +298,34 @@ impl Packer {
         if takes { std::mem::take(&mut state.directories) } else { Vec::new() }
     }
 
-    fn settled(&self, end: &ShardEnd, result: io::Result<(PathBuf, Shortfalls)>) {
+    fn settled(&self, end: &Arc<ShardEnd>, result: io::Result<(PathBuf, Shortfalls)>) {
         end.settle(result);
-        let mut state = self.state();
-        state.open_count -= 1;
-        state.settled.push(end.id);
+        if let Some(part) = &self.0.part {
+            part.set_end(end.clone());
+        }
+        self.state().open_count -= 1;
+        self.0.run.settled.lock().unwrap_or_else(PoisonError::into_inner).push(end.id);
+    }
+
+    /// Waits until the shard of a part may be published.
+    ///
+    /// # Errors
+    /// If it may not, or if the run is cancelled before that is known.
+    async fn permit(&self, io: &impl Io, shard: &Shard) -> io::Result<()> {
+        let (Some(part), Some(name)) = (&self.0.part, self.0.outlet.only_name()) else { return Ok(()) };
+        let shard = PartShard {
+            name: name.to_owned(),
+            members: shard.member_count(),
+            content_bytes: shard.content_bytes(),
+            identity: shard.identity(),
+        };
+        loop {
+            match part.gate.may_publish(&shard) {
+                Some(true) => return Ok(()),
+                Some(false) => return Err(cancelled()),
+                None => io.sleep(ANSWER_WAIT).await?,
+            }
+        }
     }
 }
 
@@ -272,6 +347,9 @@ impl<'a> Held<'a> {
     /// Publishes the shard, and tells its members.
     async fn publish(mut self, io: &impl Io) {
         let packer = self.packer;
+        if let Err(error) = packer.permit(io, self.shard()).await {
+            return self.discard(io, error).await;
+        }
         for entry in packer.take_directories(self.shard()) {
             match self.shard().append(io, &entry, Content::Memory(&[]), None).await {
                 Appended::Done => {}
@@ -283,7 +361,15 @@ impl<'a> Held<'a> {
         let shard = self.shard.take().expect("it is held until it is over");
         let published = shard.publish(io, &publish).await;
         self.is_over = true;
-        self.packer.settled(&self.end, published.map(|shortfalls| (publish.path, shortfalls)));
+        let published = match (published, &packer.0.part) {
+            // Another program has the part, or has had it meanwhile.
+            (Err(error), Some(part)) if error.kind() == io::ErrorKind::AlreadyExists => {
+                part.gate.is_taken();
+                Err(cancelled())
+            }
+            (published, _) => published,
+        };
+        packer.settled(&self.end, published.map(|shortfalls| (publish.path, shortfalls)));
     }
 
     /// Drops the shard, whose members have failed.

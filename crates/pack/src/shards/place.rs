@@ -29,11 +29,12 @@ pub trait ShardStore: Debug + Send + Sync {
     /// What messages call the shard `name`.
     fn path(&self, name: &str) -> PathBuf;
 
-    /// Begins the shard `name`, which will have at most `bytes_max` bytes. Nobody sees it before it is published.
+    /// Begins the shard `name`, which will have at most `bytes_max` bytes, if that is known. Nobody sees it before it
+    /// is published.
     ///
     /// # Errors
     /// If it can't be begun.
-    fn begin(&self, name: &str, bytes_max: u64) -> io::Result<Box<dyn ShardUpload>>;
+    fn begin(&self, name: &str, bytes_max: Option<u64>) -> io::Result<Box<dyn ShardUpload>>;
 }
 
 /// A shard on its way to a [`ShardStore`]. Dropped before it is published, it leaves nothing.
@@ -47,6 +48,6 @@ pub trait ShardUpload: Send {
     /// Publishes the shard, durably and whole.
     ///
     /// # Errors
-    /// If it can't be published, or if there is a shard of this name.
+    /// If it can't be published; `AlreadyExists` if there is something of this name.
     fn publish(self: Box<Self>) -> io::Result<()>;
 }

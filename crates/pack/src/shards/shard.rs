@@ -11,6 +11,7 @@ use blake3::{Hash, Hasher};
 use haul_io::{Io, Location, Publish, Shortfalls, Staged};
 
 use super::content::{Content, Spill};
+use super::identity::ShardIdentity;
 use super::ticket::ShardEnd;
 use super::writer::Writer;
 use crate::layout::entry::{Entry, padding};
@@ -24,6 +25,7 @@ pub(super) struct Shard {
     origin: Origin,
     writer: Writer,
     index: IndexWriter,
+    content_bytes: u64,
 }
 
 /// What the shard will be.
@@ -45,7 +47,7 @@ pub(super) enum Appended {
 
 impl Shard {
     pub(super) fn new(end: Arc<ShardEnd>, origin: Origin, writer: Writer) -> Self {
-        Self { end, origin, writer, index: IndexWriter::default() }
+        Self { end, origin, writer, index: IndexWriter::default(), content_bytes: 0 }
     }
 
     /// The bytes that it would have if it ended here.
@@ -104,6 +106,7 @@ impl Shard {
         self.writer.push_zeros(io, padding(entry.bytes)).await?;
         if !entry.is_directory() {
             self.index.add(entry, offset, hash);
+            self.content_bytes += entry.bytes;
         }
         Ok(())
     }
@@ -118,6 +121,17 @@ impl Shard {
             io.yield_now().await;
         }
         Ok(hasher.finalize())
+    }
+
+    /// What it will be known by if it ends here.
+    pub(super) fn identity(&self) -> ShardIdentity {
+        let trailer = self.index.trailer(self.writer.bytes());
+        ShardIdentity::new(self.writer.head(), &trailer.block(), self.writer.stored_bytes(self.bytes()))
+    }
+
+    /// The length of the content of its members.
+    pub(super) fn content_bytes(&self) -> u64 {
+        self.content_bytes
     }
 
     /// Its path, if that is settled.

@@ -8,12 +8,14 @@
 //! Does not own: shards ([`super::packer`]), the order of other tasks.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use haul_engine::{Again, Next, Source, TaskId};
 
 use super::packer::Packer;
+use super::part::PartGate;
 use super::ticket::Ticket;
 
 /// A task whose result may be a member of a shard.
@@ -28,13 +30,20 @@ pub struct PackSource<S> {
     /// `None` if nothing is packed.
     packer: Option<Packer>,
     /// Held tasks by their shards.
-    held: HashMap<u64, Vec<TaskId>>,
+    held: HashMap<u64, Waiting>,
     /// Held tasks whose shards have ended.
     ready: Vec<TaskId>,
     /// Tasks that were given out and have neither ended nor come back.
     under_way: usize,
     /// Whether only held tasks are left.
     is_ending: bool,
+}
+
+/// Tasks that wait for the end of a shard.
+struct Waiting {
+    tasks: Vec<TaskId>,
+    /// Decides about the shard of a part, before one of the tasks was given out to publish it.
+    gate: Option<Arc<dyn PartGate>>,
 }
 
 impl<S> PackSource<S> {
@@ -52,9 +61,17 @@ impl<S> PackSource<S> {
     fn next_held(&mut self) -> Option<TaskId> {
         let packer = self.packer.as_ref()?;
         for id in packer.take_settled() {
-            self.ready.extend(self.held.remove(&id).unwrap_or_default());
+            self.ready.extend(self.held.remove(&id).into_iter().flat_map(|waiting| waiting.tasks));
         }
-        self.ready.pop()
+        self.ready.pop().or_else(|| self.next_of_complete_part())
+    }
+
+    /// A task that publishes the shard of a part to which nothing more comes.
+    fn next_of_complete_part(&mut self) -> Option<TaskId> {
+        self.held.values_mut().find_map(|waiting| {
+            let gate = waiting.gate.take_if(|gate| gate.is_complete(waiting.tasks.len()));
+            gate.and_then(|_| waiting.tasks.pop())
+        })
     }
 
     /// After the last other task: a task that publishes its shard, one after the other.
@@ -64,7 +81,7 @@ impl<S> PackSource<S> {
             return Next::Later;
         }
         let first = self.held.keys().min().copied();
-        let Some(task) = first.and_then(|id| self.held.get_mut(&id)?.pop()) else { return Next::End };
+        let Some(task) = first.and_then(|id| self.held.get_mut(&id)?.tasks.pop()) else { return Next::End };
         if let Some(packer) = &self.packer {
             packer.set_ending();
         }
@@ -113,7 +130,9 @@ impl<T: Packed, S: Source<T>> Source<T> for PackSource<S> {
                 if ticket.is_settled() {
                     return Again::AtOnce;
                 }
-                self.held.entry(ticket.0.id).or_default().push(id);
+                let gate = || ticket.0.gate.clone();
+                let waiting = self.held.entry(ticket.0.id);
+                waiting.or_insert_with(|| Waiting { tasks: Vec::new(), gate: gate() }).tasks.push(id);
                 Again::WhenGiven
             }
         };

@@ -9,14 +9,18 @@ use std::{fmt, io};
 
 use haul_io::{Shortfalls, is_cancelled, reason};
 
+use super::part::PartGate;
+
 /// The claim of a member on the end of its shard; clones are the same.
 #[derive(Clone)]
 pub struct Ticket(pub(super) Arc<ShardEnd>);
 
 /// The shared state of a shard and its members.
 pub(super) struct ShardEnd {
-    /// Unique within its packer.
+    /// Unique within its run.
     pub(super) id: u64,
+    /// Decides about it, if it is that of a part.
+    pub(super) gate: Option<Arc<dyn PartGate>>,
     state: Mutex<State>,
 }
 
@@ -51,8 +55,8 @@ impl Ticket {
 }
 
 impl ShardEnd {
-    pub(super) fn new(id: u64) -> Arc<Self> {
-        Arc::new(Self { id, state: Mutex::new(State::Open) })
+    pub(super) fn new(id: u64, gate: Option<Arc<dyn PartGate>>) -> Arc<Self> {
+        Arc::new(Self { id, gate, state: Mutex::new(State::Open) })
     }
 
     pub(super) fn settle(&self, end: io::Result<(PathBuf, Shortfalls)>) {

@@ -66,7 +66,13 @@ impl Writer {
         self.bytes
     }
 
-    fn stored_bytes(&self, bytes: u64) -> u64 {
+    /// What the format puts before the content; empty without a format.
+    pub(super) fn head(&self) -> &[u8] {
+        self.encoded.as_ref().map_or(&[], |encoded| encoded.head())
+    }
+
+    /// The length of a file with so many bytes of content.
+    pub(super) fn stored_bytes(&self, bytes: u64) -> u64 {
         self.encoded.as_ref().map_or(bytes, |encoded| encoded.stored_bytes(bytes))
     }
 

@@ -1,6 +1,7 @@
 //! Packing by a run: every engine, formats of chunks, tasks that fail half-way.
 
 mod format;
+mod parts;
 mod stores;
 
 use std::collections::BTreeMap;

@@ -29,7 +29,7 @@ struct InMemory {
     store: Arc<Memory>,
     name: String,
     bytes: Vec<u8>,
-    bytes_max: u64,
+    bytes_max: Option<u64>,
 }
 
 impl ShardStore for Handle {
@@ -37,7 +37,7 @@ impl ShardStore for Handle {
         format!("memory/{name}").into()
     }
 
-    fn begin(&self, name: &str, bytes_max: u64) -> io::Result<Box<dyn ShardUpload>> {
+    fn begin(&self, name: &str, bytes_max: Option<u64>) -> io::Result<Box<dyn ShardUpload>> {
         self.0.open.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(InMemory { store: self.0.clone(), name: name.to_owned(), bytes: Vec::new(), bytes_max }))
     }
@@ -46,7 +46,8 @@ impl ShardStore for Handle {
 impl ShardUpload for InMemory {
     fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.bytes.extend_from_slice(bytes);
-        assert!(self.bytes.len() as u64 <= self.bytes_max, "no longer than announced");
+        let is_over = self.bytes_max.is_some_and(|max| self.bytes.len() as u64 > max);
+        assert!(!is_over, "no longer than announced");
         if self.store.bytes_max.is_some_and(|max| self.bytes.len() > max) {
             return Err(io::Error::other("the store is full"));
         }

@@ -12,21 +12,24 @@ use haul_engine::{Failure, Settled};
 use haul_fetch::{Begin, Error, Failed, FetchJob, FetchTask, HostChange, HostSource, SharedLimits};
 
 use crate::fleet::NodePlan;
+use crate::fleet::durable::FleetSink;
 use crate::fleet::files::NAMED;
 use crate::fleet::lines::FleetNode;
 use crate::fleet::slices::LineEnd;
 use crate::get::transfers::Transfers;
+use crate::packs::slices::SliceShards;
 use crate::report::exit::Problem;
 use crate::report::reporter::message;
 use crate::report::voice::Voice;
 use crate::stores::objects::is_object;
 
-/// Joins a fleet, with results in `dir`, which may be a bucket. The limits of `transfers` hold besides those of the
+/// Joins a fleet, with results in `dir`, which may be a bucket, packed into `shards` if there are any. The limits of `transfers` hold besides those of the
 /// run.
 pub(in crate::get) fn join(
     plan: NodePlan,
     transfers: &Transfers,
     dir: &Path,
+    shards: Option<SliceShards>,
     voice: &Voice,
 ) -> Result<FleetNode, Problem> {
     let (server, status) = plan.open()?;
@@ -34,7 +37,8 @@ pub(in crate::get) fn join(
         return Err(Problem::usage("the lines of this run are files, not URLs").hint("see haul seal --fleet"));
     }
     let directory = (!is_object(dir)).then(|| dir.to_owned());
-    FleetNode::join(server, &status.settings(), transfers.of_fleet(), directory, voice)
+    let sink = FleetSink { directory, shards };
+    FleetNode::join(server, &status.settings(), transfers.of_fleet(), sink, voice)
 }
 
 /// The transfers of a node: within the limits of its fleet, if there is one.

@@ -1,12 +1,13 @@
 //! Packed shards, read by the programs that read tar.
 //!
 //! Owns: fetching into shards (`fetching`), sealing trees into them (`sealing`), runs that end early (`ends`),
-//! shards in buckets (`buckets`).
+//! shards in buckets (`buckets`), those of fleets (`fleets`).
 //! Does not own: the bytes of a shard (`pack/src/layout`), refusals' golden files.
 
 mod buckets;
 mod ends;
 mod fetching;
+mod fleets;
 mod sealing;
 
 use std::collections::BTreeMap;

@@ -238,7 +238,10 @@ fn options_that_need_a_result_for_each_file_are_refused() {
     ] {
         workdir.refuses(name, &[&["get", "http://127.0.0.1:9/x"], options].concat());
     }
-    workdir.refuses("pack-get-fleet", &["get", "--fleet", "redis://127.0.0.1:9/run", "--pack", "tar"]);
+    workdir.refuses(
+        "pack-get-fleet",
+        &["get", "--fleet", "redis://127.0.0.1:9/run", "--pack", "tar", "--pack-size", "1MiB"],
+    );
     fixture.seal("packed", &["--pack", "tar"]).expect_status(0);
     let before = contents(&workdir.path("packed"));
     let refused = fixture.seal("packed", &["--pack", "tar"]).expect_status(2).stderr_text();
