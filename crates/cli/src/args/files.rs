@@ -128,9 +128,10 @@ pub(crate) struct SealArgs {
     /// share. "haul fleet create --files" has made the run
     ///
     /// A result is named after its whole line. What is sealed already, and unchanged since, is skipped; nothing is
-    /// replaced.
+    /// replaced. With --pack, each slice becomes one shard.
     #[arg(long, value_name = "REDIS_URL", conflicts_with_all = [
-        "paths", "update", "force", "replace", "pack", "include", "exclude", "passphrase", "passphrase_fd", "durable",
+        "paths", "update", "force", "replace", "pack_size", "include", "exclude", "passphrase", "passphrase_fd",
+        "durable",
     ])]
     pub(crate) fleet: Option<String>,
     #[command(flatten)]

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use haul_engine::{Engine, Event, Report, Source};
+use haul_engine::{Engine, Event, Report, Settled, Source};
 use haul_io::{Cancel, Existing, Shortfalls};
 use haul_pack::PackSource;
 use haul_seal::{Error, Outcome, PackJob, PackTask, Plugins, Recipient, SealJob, SealedFormat, Walk};
@@ -20,7 +20,9 @@ use super::describe::failures;
 use super::plan::FilesPlan;
 use super::tasks::{say_left_out, say_unmatched};
 use crate::args::SealArgs;
+use crate::fleet::files::{FleetFiles, PackedFiles};
 use crate::packs::plan::{self, PackPlan, Packing};
+use crate::packs::slices::SliceShards;
 use crate::report::describe::{DescribeOutput, Reportable, Setting, Subject};
 use crate::report::ending::Rest;
 use crate::report::exit::{Exit, Problem};
@@ -82,18 +84,8 @@ pub(super) fn run(
     walk: Walk,
     voice: &Voice,
 ) -> Result<Exit, Problem> {
-    let cancel = Cancel::new()?;
-    let format = SealedFormat::new(recipients).map_err(|error| Problem::usage(error.to_string()))?;
-    let choice = choose_engine(files);
-    let packer = pack.begin(Packing {
-        format: Some(Arc::new(format.asking(plugins, cancel.clone()))),
-        durability: files.options.durability,
-        cancel: cancel.clone(),
-        in_flight_max: choice.engine.in_flight_max(),
-        resumes: None,
-        store: store(files)?,
-        voice,
-    })?;
+    let (cancel, choice) = (Cancel::new()?, choose_engine(files));
+    let packer = pack.begin(packing(files, recipients, plugins, &cancel, &choice, voice)?)?;
     let job = PackJob::new(packer.clone(), files.options);
     let (tally, filter) = (walk.tally(), walk.tree_filter().clone());
     let source = PackSource::new(walk.packing(packer.clone(), &files.options), Some(packer.clone()));
@@ -110,6 +102,48 @@ pub(super) fn run(
             voice.error(error);
             exit.max(Exit::Failed)
         }
+    })
+}
+
+/// Packs the files of a fleet's run, which `join` joins.
+pub(super) fn run_node(
+    pack: &PackPlan,
+    files: &FilesPlan,
+    recipients: Vec<Recipient>,
+    plugins: Arc<Plugins>,
+    join: impl FnOnce(SliceShards) -> Result<FleetFiles, Problem>,
+    voice: &Voice,
+) -> Result<Exit, Problem> {
+    let (cancel, choice) = (Cancel::new()?, choose_engine(files));
+    let shards = pack.begin_slices(packing(files, recipients, plugins, &cancel, &choice, voice)?)?;
+    let packer = shards.packer.clone();
+    let lines = join(shards)?;
+    let job = PackJob::new(packer.clone(), files.options);
+    let source = PackSource::new(PackedFiles(lines.clone()), Some(packer));
+    let context =
+        RunContext { choice: &choice, options: &files.run, progress: Progress::start(), voice, cancel };
+    let tell = |settled: &Settled<PackJob>| lines.tell_packed(&job, settled);
+    let exit = context.run_reporting(&job, source, tell, |_| {}, |_, _| Rest::default())?;
+    Ok(lines.leave(exit))
+}
+
+fn packing<'a>(
+    files: &FilesPlan,
+    recipients: Vec<Recipient>,
+    plugins: Arc<Plugins>,
+    cancel: &Cancel,
+    choice: &EngineChoice,
+    voice: &'a Voice,
+) -> Result<Packing<'a>, Problem> {
+    let format = SealedFormat::new(recipients).map_err(|error| Problem::usage(error.to_string()))?;
+    Ok(Packing {
+        format: Some(Arc::new(format.asking(plugins, cancel.clone()))),
+        durability: files.options.durability,
+        cancel: cancel.clone(),
+        in_flight_max: choice.engine.in_flight_max(),
+        resumes: None,
+        store: store(files)?,
+        voice,
     })
 }
 

@@ -51,7 +51,8 @@ impl SealPlan {
         let fleet = args.fleet.as_ref().map(|run| NodePlan::resolve(run, environment)).transpose()?;
         if fleet.is_some() {
             check_output(files.operands.output.as_deref())?;
-            files.options.update = true;
+            // Shards tell themselves which slices are done.
+            files.options.update = args.packing.pack.is_none();
         }
         if args.update {
             files.options.update = true;
@@ -149,7 +150,11 @@ impl SealPlan {
             suffix: self.files.placement.suffix.clone(),
             secrets: self.recipients.secret_files(),
         };
-        let files = FleetFiles::join(node, results, voice)?;
+        if let Some(pack) = &self.pack {
+            let join = |shards| FleetFiles::join(node, results, Some(shards), voice);
+            return packed::run_node(pack, &self.files, recipients, moving.plugins, join, voice);
+        }
+        let files = FleetFiles::join(node, results, None, voice)?;
         if files.has_objects() {
             let stored = StoredFiles { sources: Sources::Node(files), options: self.files.options };
             return stored.run(Sealing { recipients, armored: self.armor }, &moving);

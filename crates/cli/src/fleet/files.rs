@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use haul_engine::{Failure, Next, Settled, Source};
 use haul_io::{Blocking, Cancel, Io, Location, run_ready};
-use haul_seal::{Error, Outcome, SkipReason, Task};
+use haul_pack::Packer;
+use haul_seal::{Error, Outcome, PackJob, PackTask, SkipReason, Task};
 use haul_store::Object;
 
 use super::address::NodePlan;
@@ -22,6 +24,7 @@ use super::durable::FleetSink;
 use super::limits::FleetLimits;
 use super::lines::{FleetLine, FleetNode};
 use super::slices::LineEnd;
+use crate::packs::slices::SliceShards;
 use crate::report::describe::Reportable;
 use crate::report::exit::{Exit, Problem};
 use crate::report::reporter::message;
@@ -60,6 +63,8 @@ struct Shared {
     node: FleetNode,
     named: Named,
     results: Results,
+    /// Whether results become members of shards.
+    packs: bool,
     /// Device and inode of each of the secrets.
     secrets: Vec<(u64, u64)>,
     io: Mutex<Blocking>,
@@ -122,16 +127,24 @@ impl fmt::Display for Named {
 }
 
 impl FleetFiles {
-    /// Joins the run of `plan`.
+    /// Joins the run of `plan`. Results are packed into `shards`, if there are any.
     ///
     /// # Errors
     /// If its lines name no files, or none that can have results there.
-    pub(crate) fn join(plan: NodePlan, results: Results, voice: &Voice) -> Result<Self, Problem> {
+    pub(crate) fn join(
+        plan: NodePlan,
+        results: Results,
+        shards: Option<SliceShards>,
+        voice: &Voice,
+    ) -> Result<Self, Problem> {
         let (server, status) = plan.open()?;
         let named = status.members.get(NAMED).and_then(|text| Named::parse(text));
         let named = named.ok_or_else(|| {
             Problem::usage("the lines of this run are URLs, not files").hint("see haul get --fleet")
         })?;
+        if shards.is_some() && named == Named::Objects {
+            return Err(Problem::usage("--pack works on files, and the lines of this run are objects"));
+        }
         let directory = (!is_object(&results.output)).then(|| results.output.clone());
         match &directory {
             Some(_) if named == Named::Objects => {
@@ -141,12 +154,13 @@ impl FleetFiles {
             Some(directory) => make_directory(directory)?,
             None => {}
         }
-        let sink = FleetSink { directory, shards: None };
+        let packs = shards.is_some();
+        let sink = FleetSink { directory, shards };
         let node = FleetNode::join(server, &status.settings(), FleetLimits::default(), sink, voice)?;
         let secrets = results.secrets.iter().filter_map(|path| rustix::fs::stat(path).ok());
         let secrets = secrets.map(|stat| (stat.st_dev, stat.st_ino)).collect();
         let (io, begun) = (Mutex::new(Blocking::new(Cancel::new()?)), Mutex::default());
-        Ok(Self(Arc::new(Shared { node, named, results, secrets, io, begun })))
+        Ok(Self(Arc::new(Shared { node, named, results, packs, secrets, io, begun })))
     }
 
     /// Whether sources or results are objects.
@@ -159,19 +173,32 @@ impl FleetFiles {
     where
         J: Reportable<Task = Task, Output = Outcome, Error = Error>,
     {
-        let Some(key) = self.take(settled.task.source()) else { return };
-        let end = match &settled.outcome {
+        let message = |failure: &Failure<Error>| message(job, &settled.task, failure);
+        self.tell_end(settled.task.source(), &settled.outcome, settled.bytes, message);
+    }
+
+    /// As [`FleetFiles::tell`], where results are packed.
+    pub(crate) fn tell_packed(&self, job: &PackJob, settled: &Settled<PackJob>) {
+        let message = |failure: &Failure<Error>| message(job, &settled.task, failure);
+        self.tell_end(settled.task.task().source(), &settled.outcome, settled.bytes, message);
+    }
+
+    fn tell_end(
+        &self,
+        source: &Path,
+        outcome: &Result<Outcome, Failure<Error>>,
+        bytes: u64,
+        message: impl Fn(&Failure<Error>) -> String,
+    ) {
+        let Some(key) = self.take(source) else { return };
+        let end = match outcome {
             Ok(Outcome::Skipped(SkipReason::Secret)) => {
                 LineEnd::Failed("it holds a key or passphrase of this run".to_owned())
             }
-            Ok(outcome) => {
-                LineEnd::Done { bytes: settled.bytes, is_skipped: matches!(outcome, Outcome::Skipped(_)) }
-            }
+            Ok(outcome) => LineEnd::Done { bytes, is_skipped: matches!(outcome, Outcome::Skipped(_)) },
             Err(Failure::Cancelled) => LineEnd::Cancelled,
-            Err(failure @ Failure::Job(Error::Exists)) => {
-                LineEnd::Taken(message(job, &settled.task, failure))
-            }
-            Err(failure) => LineEnd::Failed(message(job, &settled.task, failure)),
+            Err(failure @ Failure::Job(Error::Exists)) => LineEnd::Taken(message(failure)),
+            Err(failure) => LineEnd::Failed(message(failure)),
         };
         self.0.node.ended(&key, end);
     }
@@ -194,6 +221,20 @@ impl FleetFiles {
             begun.remove(source);
         }
         key
+    }
+
+    /// The task for the next line, and what packs its result, if it is packed.
+    fn next_line(&self) -> Next<(Task, Option<Packer>)> {
+        match self.0.node.next() {
+            Next::Task(FleetLine { line, key, packer, .. }) => {
+                let task = self.task(&line);
+                self.begun().entry(task.source().to_owned()).or_default().push(key);
+                Next::Task((task, packer))
+            }
+            Next::Again(id) => Next::Again(id),
+            Next::Later => Next::Later,
+            Next::End => Next::End,
+        }
     }
 
     /// The task for a line.
@@ -223,7 +264,7 @@ impl FleetFiles {
             return Ok(Task::Skip { source, reason: SkipReason::Secret });
         }
         let root_bytes = output.as_os_str().len();
-        if !is_object(output) {
+        if !is_object(output) && !self.0.packs {
             let io = self.0.io.lock().unwrap_or_else(PoisonError::into_inner);
             run_ready(io.make_directory(Location::beneath(&target, root_bytes)))?;
         }
@@ -245,14 +286,35 @@ fn make_directory(directory: &Path) -> Result<(), Problem> {
     })
 }
 
+/// The files of a node's lines, as members of the shards of their slices.
+pub(crate) struct PackedFiles(pub(crate) FleetFiles);
+
+impl Source<PackTask> for PackedFiles {
+    fn next(&mut self) -> Next<PackTask> {
+        match self.0.next_line() {
+            Next::Task((task, packer)) => {
+                let name = result_name(task.source()).into_os_string().into_vec();
+                Next::Task(PackTask::new(task, name).packed_by(packer))
+            }
+            Next::Again(id) => Next::Again(id),
+            Next::Later => Next::Later,
+            Next::End => Next::End,
+        }
+    }
+
+    fn set_waker(&mut self, waker: Waker) {
+        self.0.set_waker(waker);
+    }
+
+    fn ask_again_in(&mut self) -> Duration {
+        self.0.ask_again_in()
+    }
+}
+
 impl Source<Task> for FleetFiles {
     fn next(&mut self) -> Next<Task> {
-        match self.0.node.next() {
-            Next::Task(FleetLine { line, key, .. }) => {
-                let task = self.task(&line);
-                self.begun().entry(task.source().to_owned()).or_default().push(key);
-                Next::Task(task)
-            }
+        match self.next_line() {
+            Next::Task((task, _)) => Next::Task(task),
             Next::Again(id) => Next::Again(id),
             Next::Later => Next::Later,
             Next::End => Next::End,

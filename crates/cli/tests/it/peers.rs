@@ -5,7 +5,7 @@
 //! Owns: which keys are tested with which program.
 //! Does not own: how the programs are called ([`program`]), the files ([`workdir`]).
 
-mod packs;
+pub(crate) mod packs;
 mod program;
 mod workdir;
 

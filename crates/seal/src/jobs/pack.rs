@@ -35,6 +35,7 @@ impl PackJob {
     }
 
     async fn pack(&self, io: &impl Io, task: &PackTask, pair: Pair<'_>) -> Result<Step<(), Outcome>, Error> {
+        let packer = self.packer(task);
         let source = pair.open_source(io).await?;
         let plain = match source.stat.bytes {
             0..=SMALL_BYTES => source.read_whole(io, io.take_buf(buffer_bytes(source.stat.bytes))).await?,
@@ -44,15 +45,15 @@ impl PackJob {
             Some(plain) => {
                 source.check_unchanged(io).await?;
                 let entry = self.entry(task.name(), plain.filled().len() as u64, &source.stat);
-                let added = self.packer.add(io, &entry, Content::Memory(plain.filled())).await;
+                let added = packer.add(io, &entry, Content::Memory(plain.filled())).await;
                 io.give_buf(plain);
                 (entry.bytes, added)
             }
             // Its length is unknown, or it is long.
             None => {
-                let spill = self.spill(io, &source).await?;
+                let spill = self.spill(io, packer, &source).await?;
                 let entry = self.entry(task.name(), spill.bytes(), &source.stat);
-                (entry.bytes, self.packer.add(io, &entry, Content::Spill(Box::new(spill))).await)
+                (entry.bytes, packer.add(io, &entry, Content::Spill(Box::new(spill))).await)
             }
         };
         let ticket = added.map_err(Error::at(During::Write))?;
@@ -61,8 +62,13 @@ impl PackJob {
         Ok(Step::Again)
     }
 
-    async fn spill(&self, io: &impl Io, source: &SourceFile) -> Result<Spill, Error> {
-        let mut spill = self.packer.spill(io).await.map_err(Error::at(During::Create))?;
+    /// What packs the member of `task`.
+    fn packer<'a>(&'a self, task: &'a PackTask) -> &'a Packer {
+        task.packer().unwrap_or(&self.packer)
+    }
+
+    async fn spill(&self, io: &impl Io, packer: &Packer, source: &SourceFile) -> Result<Spill, Error> {
+        let mut spill = packer.spill(io).await.map_err(Error::at(During::Create))?;
         let (mut offset, mut buf) = (0, io.take_buf(PIECE_BYTES));
         loop {
             let (count, piece) =
@@ -106,7 +112,7 @@ impl Job for PackJob {
 
     async fn start<I: Io>(&self, io: &I, task: &PackTask) -> Result<Step<(), Outcome>, Error> {
         if let Some(HeldMember { ticket, plain_bytes, mut remarks }) = task.held() {
-            let settled = self.packer.settle(io, &ticket).await;
+            let settled = self.packer(task).settle(io, &ticket).await;
             let (shard, shortfalls) = settled.map_err(Error::at(During::Publish))?;
             remarks.shortfalls.merge(shortfalls);
             return Ok(Step::Done(Outcome::Packed { plain_bytes, shard, remarks }));

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use haul_pack::{Packed, Ticket};
+use haul_pack::{Packed, Packer, Ticket};
 
 use crate::task::{Remarks, Task};
 
@@ -15,6 +15,8 @@ pub struct PackTask {
     task: Task,
     /// The name of the member; empty if the task has no file.
     name: Vec<u8>,
+    /// What packs the member, if it isn't the job's packer.
+    packer: Option<Packer>,
     held: Mutex<Option<HeldMember>>,
 }
 
@@ -29,7 +31,13 @@ pub(super) struct HeldMember {
 impl PackTask {
     /// Makes the file of `task` the member `name`.
     pub fn new(task: Task, name: Vec<u8>) -> Self {
-        Self { task, name, held: Mutex::default() }
+        Self { task, name, packer: None, held: Mutex::default() }
+    }
+
+    /// Has `packer` pack the member, and not that of the job: one for a [part](Packer::part) of the run.
+    #[must_use]
+    pub fn packed_by(self, packer: Option<Packer>) -> Self {
+        Self { packer, ..self }
     }
 
     /// The task.
@@ -40,6 +48,10 @@ impl PackTask {
     /// The name of the member; empty if there is none.
     pub fn name(&self) -> &[u8] {
         &self.name
+    }
+
+    pub(super) fn packer(&self) -> Option<&Packer> {
+        self.packer.as_ref()
     }
 
     pub(super) fn held(&self) -> Option<HeldMember> {

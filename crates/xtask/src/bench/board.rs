@@ -43,10 +43,12 @@ impl Board<'_> {
             let cell = |standing: &Standing| standing.entry(name).map_or("–".to_owned(), figures);
             self.row(&mut text, &format!("{}{}", shown(name), about(role)), cell);
         }
-        self.row(&mut text, "haul to the best peer", |standing| {
-            ratio(standing.haul(), standing.best_peer())
-                .map_or("–".to_owned(), |ratio| format!("**{ratio:.2}**"))
-        });
+        if self.commands().iter().any(|(role, _)| *role == Role::Peer) {
+            self.row(&mut text, "haul to the best peer", |standing| {
+                ratio(standing.haul(), standing.best_peer())
+                    .map_or("–".to_owned(), |ratio| format!("**{ratio:.2}**"))
+            });
+        }
         if let Some(base) = first.entries.first().filter(|_| first.aim.target.is_some()) {
             self.row(&mut text, &format!("haul to {} (target)", shown(&base.name)), |standing| {
                 let Some(ratio) = ratio(standing.haul(), standing.entries.first()) else {

@@ -21,7 +21,7 @@ use serde_json::Value;
 const ENGINES: [&str; 4] = ["serial", "threads=4", "uring=1x4", "uring=2x2"];
 
 /// The shards in `directory`, in the order of their names.
-fn shards(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn shards(directory: &Path) -> Vec<PathBuf> {
     let mut shards: Vec<_> =
         files_below(directory).unwrap_or_default().into_iter().map(|name| directory.join(name)).collect();
     shards.sort();
@@ -44,7 +44,7 @@ fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// The lines of a plain shard's index, as docs/packs.md tells to read them.
-fn index(shard: &Path) -> Vec<Value> {
+pub(crate) fn index(shard: &Path) -> Vec<Value> {
     let bytes = std::fs::read(shard).unwrap();
     let trailer = String::from_utf8_lossy(&bytes[bytes.len() - 512..]).into_owned();
     let field = |name: &str| -> usize {

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use haul_testkit::{Answer, Haul, Island, Link, LinkEnd, Redis, Request, Running, Server};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::peers::packs::{index, shards};
+
 const MODIFIED: &str = "Sat, 01 Nov 2025 08:00:00 GMT";
 
 pub(super) struct Fleet {
@@ -24,6 +26,8 @@ pub(super) struct Fleet {
     redis: Redis,
     haul: Haul,
     lines: usize,
+    /// Whether each slice becomes a shard.
+    packs: bool,
 }
 
 fn body(path: &str) -> Vec<u8> {
@@ -65,7 +69,7 @@ impl Fleet {
             handler(request)
         });
         let haul = Haul::new(env!("CARGO_BIN_EXE_haul")).dir(dir.path());
-        let fleet = Self { dir, origin, times, redis, haul, lines };
+        let fleet = Self { dir, origin, times, redis, haul, lines, packs: false };
         let urls = (0..lines).map(|number| fleet.origin.url(&format!("/{number}")));
         fleet.list(urls);
         fleet
@@ -98,7 +102,8 @@ impl Fleet {
     }
 
     pub(super) fn node(&self, url: &str, more: &[&str]) -> Running {
-        self.haul.spawn([&["get", "--fleet", url, "-d", "got"], more].concat())
+        let pack: &[&str] = if self.packs { &["--pack", "tar"] } else { &[] };
+        self.haul.spawn([&["get", "--fleet", url, "-d", "got"], pack, more].concat())
     }
 
     fn status(&self, run: &str) -> serde_json::Value {
@@ -110,8 +115,20 @@ impl Fleet {
         self.status(run)[name].as_u64().unwrap()
     }
 
-    /// The files below the directory of results, by their names.
+    /// The files below the directory of results, or the members of shards in it, by their names. None is there twice.
     fn results(&self) -> BTreeSet<String> {
+        fn packed(dir: &Path, found: &mut BTreeSet<String>) {
+            for shard in shards(dir) {
+                let bytes = fs::read(&shard).unwrap();
+                for line in index(&shard) {
+                    let name = line["name"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+                    let start = line["offset"].as_u64().unwrap() as usize;
+                    let content = &bytes[start..][..line["bytes"].as_u64().unwrap() as usize];
+                    assert_eq!(content, body(&format!("/{name}")), "{name}");
+                    assert!(found.insert(name), "{shard:?} has what another shard has");
+                }
+            }
+        }
         fn below(dir: &Path, found: &mut BTreeSet<String>) {
             for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
                 if entry.path().is_dir() {
@@ -124,7 +141,8 @@ impl Fleet {
             }
         }
         let mut found = BTreeSet::new();
-        below(&self.dir.path().join("got"), &mut found);
+        let read = if self.packs { packed } else { below };
+        read(&self.dir.path().join("got"), &mut found);
         found
     }
 
@@ -260,11 +278,12 @@ impl Way {
 }
 
 /// A fleet of three, of which in turn one is killed, stopped, cut off, or the server restarts. The server has a network
-/// of its own, if there is an `island`.
-fn rounds(rounds: impl Iterator<Item = usize>, island: Option<Arc<Island>>) {
+/// of its own, if there is an `island`. The nodes pack, if `packs` says so.
+fn rounds(rounds: impl Iterator<Item = usize>, island: Option<Arc<Island>>, packs: bool) {
     const RATE: f64 = 300.0;
     let redis = island.as_ref().map_or_else(Redis::start, Redis::start_in);
     let Some(mut fleet) = redis.map(|redis| Fleet::with(redis, 240, answer)) else { return };
+    fleet.packs = packs;
     let (mut made, mut allowed) = (0.0, 0.0);
     for round in rounds {
         let run = format!("r{round}");
@@ -320,19 +339,30 @@ fn rounds(rounds: impl Iterator<Item = usize>, island: Option<Arc<Island>>) {
 
 #[test]
 fn kills_stops_partitions_and_restarts_lose_nothing_and_count_once() {
-    rounds(0..5, None);
+    rounds(0..5, None, false);
+}
+
+#[test]
+fn shards_of_slices_survive_the_same_and_have_every_line_once() {
+    rounds(0..5, None, true);
 }
 
 #[test]
 fn links_that_go_down_lose_nothing_and_count_once() {
     let Some(island) = Island::new(2) else { return };
-    rounds(2..4, Some(Arc::new(island)));
+    rounds(2..4, Some(Arc::new(island)), false);
 }
 
 #[test]
 #[ignore = "a soak: cargo test -p haul-cli --test it fleet::soak -- --ignored"]
 fn soak() {
-    rounds(0..300, Island::new(2).map(Arc::new));
+    rounds(0..300, Island::new(2).map(Arc::new), false);
+}
+
+#[test]
+#[ignore = "a soak: cargo test -p haul-cli --test it fleet::soak_of_shards -- --ignored"]
+fn soak_of_shards() {
+    rounds(0..300, Island::new(2).map(Arc::new), true);
 }
 
 #[test]

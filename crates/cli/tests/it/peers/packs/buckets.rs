@@ -147,7 +147,6 @@ fn a_tree_is_sealed_into_shards_of_a_bucket() {
     for refused in [
         &["seal", "-e", "uring", "-r", recipient.trim(), "--pack", "tar", "-o", "s3://bucket/x", "tree"][..],
         &["seal", "-r", recipient.trim(), "--pack", "tar", "-o", "s3://bucket/x/", "s3://haul-seal/tree/"],
-        &["seal", "-r", recipient.trim(), "--pack", "tar", "-o", "x", "--fleet", "redis://127.0.0.1:1/r"],
     ] {
         haul.run(refused).expect_status(2);
     }

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use haul_testkit::{
-    Answer, FakeStore, Gate, Haul, Redis, Running, Server, StoreFault, seeded_bytes, store_refusal,
+    Answer, FakeStore, Gate, Haul, Redis, Running, Server, StoreFault, Tree, assert_same, seeded_bytes,
+    store_refusal,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -162,6 +163,59 @@ fn sealed_shards_of_a_fleet_open() {
     fleet.haul.run(["open", "-i", "key", "-o", "opened", "sealed"]).expect_status(0);
     let names = fleet.check("opened", 0..60);
     assert_eq!(names, ["shard-000001.tar", "shard-000002.tar", "shard-000003.tar"]);
+}
+
+#[test]
+fn nodes_seal_the_files_of_a_list_into_shards() {
+    let Some(fleet) = Fleet::of(1, &[], &[]) else { return };
+    let recipient = fleet.haul.run(["keygen", "-o", "key"]).expect_status(0).stdout_text();
+    Tree::seeded(7).files(50).sizes(0..=20_000).depth(2).write(&fleet.workdir.path("plain")).unwrap();
+    // Longer than what is packed from memory.
+    fleet.workdir.write("plain/long", seeded_bytes(1, 1_500_000));
+    let names = haul_testkit::files_below(&fleet.workdir.path("plain")).unwrap();
+    let lines: String = names.iter().map(|name| format!("plain/{}\n", name.to_str().unwrap())).collect();
+    fleet.workdir.write("files", lines + "plain/absent\nkey\n");
+    let url = format!("{}/files", fleet.redis.url());
+    let create = ["fleet", "create", "--files", "-i", "files", "--slice", "10", "--lease", SHORT, &url];
+    fleet.haul.run(create).expect_status(0);
+    let node = |more: &[&str]| {
+        let seal = ["seal", "--fleet", &url, "-r", recipient.trim(), "--pack", "tar", "-o", "sealed"];
+        fleet.haul.spawn([&seal[..], &["-i", "key"], more].concat())
+    };
+    let killed = node(&["-e", "serial"]);
+    wait(|| !shards(&fleet.workdir.path("sealed")).is_empty());
+    killed.kill();
+    killed.finish();
+    let nodes = [node(&["-e", "threads=2"]), node(&["-e", "uring=1x4"])];
+    let statuses = nodes.map(|node| node.finish().status);
+    assert!(statuses.contains(&1), "what isn't there has failed: {statuses:?}");
+    let failed = fleet.haul.run(["fleet", "failed", &url]).expect_status(0).stdout_text();
+    assert!(failed.contains("\nplain/absent\n") && failed.contains("it holds a key"), "{failed}");
+    fleet.haul.run(["open", "-i", "key", "-o", "tars", "sealed"]).expect_status(0);
+    let found = shards(&fleet.workdir.path("tars"));
+    assert_eq!(found.iter().map(|shard| index(shard).len()).sum::<usize>(), names.len(), "each file once");
+    unpack(&found, &fleet.workdir.path("unpacked"));
+    assert_same(&fleet.workdir.path("plain"), &fleet.workdir.path("unpacked/plain"));
+    // Lines that name objects aren't packed.
+    fleet.workdir.write("objects", "s3://bucket/a\n");
+    let url = format!("{}/objects", fleet.redis.url());
+    fleet.haul.run(["fleet", "create", "--files", "-i", "objects", &url]).expect_status(0);
+    let refused = ["seal", "--fleet", &url, "-r", recipient.trim(), "--pack", "tar", "-o", "s3://bucket/x/"];
+    let said = fleet.haul_for(&FakeStore::default()).run(refused).expect_status(2).stderr_text();
+    assert!(said.contains("--pack works on files"), "{said}");
+}
+
+#[test]
+fn a_place_that_has_shards_of_another_run_is_refused() {
+    let Some(fleet) = Fleet::of(20, &[], &["--slice", "10"]) else { return };
+    fleet.workdir.write("got/shard-000002.tar", "of another run");
+    let node = fleet.node(&fleet.haul, "got", &[]).finish().expect_status(1);
+    assert!(node.stderr_text().contains("shard-000002.tar"), "{}", node.stderr_text());
+    assert_eq!(fs::read(fleet.workdir.path("got/shard-000002.tar")).unwrap(), b"of another run");
+    fs::remove_file(fleet.workdir.path("got/shard-000002.tar")).unwrap();
+    fleet.node(&fleet.haul, "got", &[]).finish().expect_status(0);
+    fleet.expect_done(2, 20);
+    fleet.check("got", 0..20);
 }
 
 #[test]
