@@ -163,6 +163,11 @@ impl<R: FnMut(&mut [u8])> Member<R> {
         self.leases.get(id).is_some_and(|lease| now < lease.until)
     }
 
+    /// Whether the node holds the slice, as far as it knows.
+    pub fn holds(&self, id: &str) -> bool {
+        self.leases.contains_key(id)
+    }
+
     /// Has a slice acknowledged. Its results must be durable. Returns whether the node still holds it, as far as it
     /// knows; if not, nothing else is said of it.
     pub fn finish(&mut self, finished: Finished) -> bool {

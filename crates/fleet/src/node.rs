@@ -76,6 +76,11 @@ impl Node {
         self.0.look(|state, now| state.member.may_start(id, now))
     }
 
+    /// Whether the node holds the slice, as far as it knows.
+    pub fn holds(&self, id: &str) -> bool {
+        self.0.look(|state, _| state.member.holds(id))
+    }
+
     /// Has a slice acknowledged. Its results must be durable. What follows is [`Outcome::Acknowledged`] or
     /// [`Outcome::Fenced`].
     pub fn finish(&self, finished: Finished) {

@@ -8,13 +8,17 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use haul_fleet::{Finished, Node, SliceId};
 
 use crate::packs::slices::{ShardSearch, SliceShards};
 use crate::report::voice::Voice;
+
+/// How long a look for a shard waits that may belong to another node.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where the results of a node go.
 pub(crate) struct FleetSink {
@@ -54,21 +58,40 @@ impl Durable {
                 node.release(id);
                 wake();
             };
-            for work in work {
-                match work {
+            let open = |search: ShardSearch| {
+                newly_opened.lock().unwrap_or_else(PoisonError::into_inner).push(search.id);
+                wake();
+            };
+            // Returns what is to be looked for later.
+            let look = |search: ShardSearch| {
+                match published(&sink, &search) {
+                    Ok(Some(attempt)) => node.adopt(&search.id, attempt),
+                    Ok(None) => open(search),
+                    // The shard may be that of a node that has the slice by now.
+                    Err(error)
+                        if error.kind() == io::ErrorKind::AlreadyExists && !node.may_start(&search.id) =>
+                    {
+                        if node.holds(&search.id) {
+                            return Some(search);
+                        }
+                        open(search);
+                    }
+                    Err(error) => fail(&search.id, "packed", &error),
+                }
+                None
+            };
+            let mut later = Vec::new();
+            loop {
+                let pause = if later.is_empty() { Duration::MAX } else { PAUSE };
+                match work.recv_timeout(pause) {
                     // Objects are durable when they are confirmed.
-                    Work::Finish(slice) => match sink.directory.as_deref().map_or(Ok(()), sync) {
+                    Ok(Work::Finish(slice)) => match sink.directory.as_deref().map_or(Ok(()), sync) {
                         Ok(()) => node.finish(slice),
                         Err(error) => fail(&slice.id, "acknowledged: the results aren't durable", &error),
                     },
-                    Work::Open(search) => match published(&sink, &search) {
-                        Ok(Some(attempt)) => node.adopt(&search.id, attempt),
-                        Ok(None) => {
-                            newly_opened.lock().unwrap_or_else(PoisonError::into_inner).push(search.id);
-                            wake();
-                        }
-                        Err(error) => fail(&search.id, "packed", &error),
-                    },
+                    Ok(Work::Open(search)) => later.extend(look(search)),
+                    Err(RecvTimeoutError::Timeout) => later = later.into_iter().filter_map(look).collect(),
+                    Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         };

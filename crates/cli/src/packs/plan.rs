@@ -189,7 +189,7 @@ pub(crate) fn finish(packer: &Packer) -> Result<(), String> {
 }
 
 /// Whether `name` is that of a shard.
-fn is_shard(name: &str) -> bool {
+pub(super) fn is_shard(name: &str) -> bool {
     let number = name.strip_prefix(PREFIX).map(|name| name.strip_suffix(".age").unwrap_or(name));
     let number = number.and_then(|name| name.strip_suffix(".tar"));
     number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))

@@ -11,6 +11,7 @@ use haul_io::{Blocking, Cancel, run_ready};
 use haul_pack::{Packer, PartGate, ShardIdentity};
 
 use super::home::Home;
+use super::plan::is_shard;
 use crate::report::text::quoted;
 
 /// Where the results of slices are packed.
@@ -67,6 +68,10 @@ impl SliceShards {
 
     /// Whether a shard has appeared. If it hasn't, it can't any more.
     fn has_appeared(&self, results: &Results) -> io::Result<bool> {
+        // Whoever can write to the server chooses no other files.
+        if !is_shard(&results.name) {
+            return Err(io::Error::other(format!("{} is no name of a shard", quoted(&results.name))));
+        }
         let identity: ShardIdentity = results.identity.parse().map_err(io::Error::other)?;
         loop {
             if let Some(mut shard) = self.home.open_shard(&results.name)? {

@@ -34,6 +34,8 @@ const PATIENCE: u32 = 2;
 const WAIT: Duration = Duration::from_micros(500);
 /// How long a task waits before it asks again whether its shard may be published.
 const ANSWER_WAIT: Duration = Duration::from_millis(5);
+/// How often it does so in a run that was cancelled.
+const STEADY_WAITS_MAX: u32 = 200;
 
 /// The shards of a run; clones are the same.
 #[derive(Clone)]
@@ -284,8 +286,15 @@ impl Packer {
         let gate = self.0.part.as_ref().map(|part| part.gate.clone());
         let end = ShardEnd::new(self.0.run.next_id.fetch_add(1, Ordering::Relaxed), gate);
         let mut held = Held { packer: self, end: end.clone(), shard: None, is_over: false };
-        let (origin, writer) = self.0.outlet.begin(io, bytes).await?;
-        held.shard = Some(Shard::new(end, origin, writer));
+        match self.0.outlet.begin(io, bytes).await {
+            Ok((origin, writer)) => held.shard = Some(Shard::new(end, origin, writer)),
+            // No member waits for it: the next one tries again.
+            Err(error) => {
+                held.is_over = true;
+                self.state().open_count -= 1;
+                return Err(error);
+            }
+        }
         Ok(held)
     }
 
@@ -310,7 +319,7 @@ impl Packer {
     /// Waits until the shard of a part may be published.
     ///
     /// # Errors
-    /// If it may not, or if the run is cancelled before that is known.
+    /// If it may not, or if the run is cancelled and that isn't known soon.
     async fn permit(&self, io: &impl Io, shard: &Shard) -> io::Result<()> {
         let (Some(part), Some(name)) = (&self.0.part, self.0.outlet.only_name()) else { return Ok(()) };
         let shard = PartShard {
@@ -319,11 +328,18 @@ impl Packer {
             content_bytes: shard.content_bytes(),
             identity: shard.identity(),
         };
+        let mut waits = 0;
         loop {
             match part.gate.may_publish(&shard) {
                 Some(true) => return Ok(()),
                 Some(false) => return Err(cancelled()),
-                None => io.sleep(ANSWER_WAIT).await?,
+                None if io.sleep(ANSWER_WAIT).await.is_ok() => {}
+                // The run was cancelled. What is complete is worth a moment.
+                None if waits < STEADY_WAITS_MAX => {
+                    waits += 1;
+                    std::thread::sleep(ANSWER_WAIT);
+                }
+                None => return Err(cancelled()),
             }
         }
     }
