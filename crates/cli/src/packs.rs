@@ -6,6 +6,7 @@
 mod bucket;
 mod home;
 pub(crate) mod index;
+mod names;
 pub(crate) mod only;
 pub(crate) mod plan;
 pub(crate) mod slices;

@@ -3,9 +3,9 @@
 //! Owns: what is told of an end, the calls that tell it.
 //! Does not own: when they are made ([`crate::member`]).
 
-use crate::member::SliceId;
 use crate::scripts::Script;
 use crate::server::Call;
+use crate::slice::SliceId;
 
 /// A slice whose results are durable.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct Finished {
 pub struct Prepared {
     /// How the slice ends if they appear.
     pub end: Finished,
-    /// How many were prepared before, as [`Outcome::Taken`] has said.
+    /// How many were prepared before, as [`Outcome::Taken`](crate::Outcome::Taken) has said.
     pub attempt: usize,
     /// The results.
     pub results: Results,

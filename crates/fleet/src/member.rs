@@ -12,9 +12,7 @@ use crate::ending::{Ending, Finished, Prepared, Results};
 use crate::retry::Retry;
 use crate::scripts::Script;
 use crate::server::{Call, Failure, Reply};
-
-/// The name of a slice.
-pub type SliceId = String;
+use crate::slice::SliceId;
 
 /// How long a node waits when all slices are leased: until one of them may be silent, or more are added.
 const LATER: Duration = Duration::from_millis(500);
@@ -101,7 +99,7 @@ pub enum Outcome {
         /// What was prepared of it, in this order: each has appeared, may still do, or can't any more.
         prepared: Vec<Results>,
     },
-    /// The results of the slice may appear: whoever takes it later knows of them.
+    /// The results of the slice may appear: nodes that take it later hear of them.
     Prepared(SliceId),
     /// These slices belong to others: nothing of them may be started, and they aren't to be finished.
     Lost(Vec<SliceId>),

@@ -10,8 +10,9 @@ use aws_lc_rs::rand;
 
 use crate::caller::{Caller, Machine};
 use crate::ending::{Finished, Prepared};
-use crate::member::{Member, Next, Outcome, SliceId};
+use crate::member::{Member, Next, Outcome};
 use crate::server::{Failure, Reply, Server};
+use crate::slice::SliceId;
 
 type Random = fn(&mut [u8]);
 

@@ -46,8 +46,8 @@ pub enum Script {
     /// slice were prepared before, name and identity of the results, then report, failures and totals as for *finish*.
     /// Answers 1, or 0 if the lease has another owner or another number of ends was prepared.
     Prepare,
-    /// Acknowledges a slice whose results have appeared, with the end that was prepared. Arguments: node, ID, token, how
-    /// many were prepared before. Answers as *finish* does.
+    /// Acknowledges a slice whose results have appeared, with the end that was prepared. Arguments: node, ID, token,
+    /// how many were prepared before. Answers as *finish* does.
     Adopt,
     /// Gives a slice back, as if it had never been delivered. Arguments: node, ID, token. Answers 1 or 0.
     Release,

@@ -9,6 +9,9 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
+/// The name of a slice.
+pub type SliceId = String;
+
 /// The longest content, unpacked, in bytes.
 pub const SLICE_BYTES_MAX: usize = 64 << 20;
 /// The first byte of the form.

@@ -5,6 +5,7 @@
 //! | lay out a shard in memory | [`Entry`], [`IndexWriter`] |
 //! | find a member of a shard | [`Trailer`], [`Member`] |
 //! | pack the results of a run's tasks | [`Packer`], [`PackSource`] |
+//! | make one shard of each part of a run that several programs share | [`Packer::part`], [`PartGate`] |
 //!
 //! A task whose result is in a shard that isn't published yet hasn't ended: it goes back to its source, and is reported
 //! when the shard has its name, or failed.
@@ -33,10 +34,10 @@ pub use layout::entry::{Entry, padding};
 pub use layout::index::{BadIndex, IndexWriter, Member, Trailer};
 pub use shards::content::{Content, Spill};
 pub use shards::earlier::{Earlier, EarlierMember};
+pub use shards::gate::{PartGate, PartShard};
 pub use shards::identity::ShardIdentity;
 pub use shards::options::PackOptions;
 pub use shards::packer::Packer;
-pub use shards::part::{PartGate, PartShard};
 pub use shards::place::{Place, ShardStore, ShardUpload};
 pub use shards::source::{PackSource, Packed};
 pub use shards::ticket::{Ticket, Unpublished};

@@ -6,11 +6,12 @@
 
 pub(crate) mod content;
 pub(crate) mod earlier;
+pub(crate) mod gate;
 pub(crate) mod identity;
 pub(crate) mod options;
 mod outlet;
 pub(crate) mod packer;
-pub(crate) mod part;
+mod part;
 pub(crate) mod place;
 mod shard;
 pub(crate) mod source;

@@ -98,9 +98,9 @@ pub(super) fn run(
     }
     Ok(match plan::finish(&packer) {
         Ok(()) => exit,
-        Err(error) => {
-            voice.error(error);
-            exit.max(Exit::Failed)
+        Err(problem) => {
+            voice.problem(&problem);
+            exit.max(problem.exit)
         }
     })
 }

@@ -12,7 +12,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use haul_fleet::{Finished, Node, SliceId};
+use haul_fleet::{Finished, Node};
 
 use crate::packs::slices::{ShardSearch, SliceShards};
 use crate::report::voice::Voice;
@@ -32,7 +32,7 @@ pub(crate) struct FleetSink {
 pub(super) struct Durable {
     sender: Sender<Work>,
     has_failed: Arc<AtomicBool>,
-    opened: Arc<Mutex<Vec<SliceId>>>,
+    opened: Arc<Mutex<Vec<u64>>>,
 }
 
 enum Work {
@@ -48,7 +48,7 @@ impl Durable {
         wake: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, work) = channel::<Work>();
-        let (has_failed, opened) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<SliceId>>>::default());
+        let (has_failed, opened) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Vec<u64>>>::default());
         let (failed, newly_opened) = (has_failed.clone(), opened.clone());
         let serve = move || {
             let fail = |id: &str, what: &str, error: &io::Error| {
@@ -59,7 +59,7 @@ impl Durable {
                 wake();
             };
             let open = |search: ShardSearch| {
-                newly_opened.lock().unwrap_or_else(PoisonError::into_inner).push(search.id);
+                newly_opened.lock().unwrap_or_else(PoisonError::into_inner).push(search.number);
                 wake();
             };
             // Returns what is to be looked for later.
@@ -110,8 +110,8 @@ impl Durable {
         let _ = self.sender.send(Work::Open(search));
     }
 
-    /// The slices that were opened since the last call.
-    pub(super) fn opened(&self) -> Vec<SliceId> {
+    /// The numbers of the searches whose slices were opened since the last call.
+    pub(super) fn opened(&self) -> Vec<u64> {
         std::mem::take(&mut self.opened.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

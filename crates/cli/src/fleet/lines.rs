@@ -3,6 +3,7 @@
 //! Owns: joining a run and leaving it, when a line may start, handing finished slices on.
 //! Does not own: the tasks that lines become ([`crate::get`], [`super::files`]), the contract ([`haul_fleet`]).
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
@@ -44,8 +45,10 @@ struct Shared {
 
 struct State {
     slices: Slices,
-    /// Slices whose shards are looked for.
-    opening: Vec<NewSlice>,
+    /// Slices whose shards are looked for, by the numbers of the searches.
+    opening: BTreeMap<u64, NewSlice>,
+    /// How many searches there were.
+    searches: u64,
     messages: Messages,
     ended: Option<Ended>,
     /// Whether the next line waits for its lease.
@@ -84,7 +87,8 @@ impl FleetNode {
         let durable = Durable::start(sink, node.clone(), voice.clone(), move || wake.wake())?;
         let state = State {
             slices: Slices::default(),
-            opening: Vec::new(),
+            opening: BTreeMap::new(),
+            searches: 0,
             messages: Messages::new(voice),
             ended: None,
             waits_for_lease: false,
@@ -190,10 +194,9 @@ impl FleetNode {
         for outcome in self.0.node.outcomes() {
             self.handle(state, outcome);
         }
-        for id in self.0.durable.opened() {
+        for number in self.0.durable.opened() {
             state.busy = state.busy.saturating_sub(1);
-            if let Some(index) = state.opening.iter().position(|slice| slice.id == id) {
-                let slice = state.opening.swap_remove(index);
+            if let Some(slice) = state.opening.remove(&number) {
                 self.add(state, slice);
             }
         }
@@ -221,8 +224,15 @@ impl FleetNode {
                 let slice = NewSlice { id: id.clone(), lines, deliveries, attempt: prepared.len() };
                 if self.0.shards.is_some() && damage.is_none() {
                     state.busy += 1;
-                    state.opening.push(slice);
-                    return self.0.durable.open(ShardSearch { id, prepared, is_new: deliveries == 1 });
+                    state.searches += 1;
+                    let number = state.searches;
+                    state.opening.insert(number, slice);
+                    return self.0.durable.open(ShardSearch {
+                        number,
+                        id,
+                        prepared,
+                        is_new: deliveries == 1,
+                    });
                 }
                 self.add(state, slice);
                 if let Some(finished) = damage.and_then(|reason| state.slices.damaged(&id, &reason)) {
@@ -232,19 +242,19 @@ impl FleetNode {
             Outcome::Lost(ids) => {
                 for id in ids {
                     state.messages.lost(&id);
-                    state.opening.retain(|slice| slice.id != id);
+                    state.opening.retain(|_, slice| slice.id != id);
                     state.slices.remove(&id);
                 }
             }
             Outcome::Prepared(id) => state.slices.set_announced(&id),
             Outcome::Acknowledged(id) => {
                 state.busy = state.busy.saturating_sub(1);
-                state.opening.retain(|slice| slice.id != id);
+                state.opening.retain(|_, slice| slice.id != id);
                 state.messages.acknowledged(&id);
             }
             Outcome::Fenced(id) => {
                 state.busy = state.busy.saturating_sub(1);
-                state.opening.retain(|slice| slice.id != id);
+                state.opening.retain(|_, slice| slice.id != id);
                 state.messages.fenced(&id);
             }
             Outcome::Ended(ended) => {

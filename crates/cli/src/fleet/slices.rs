@@ -225,8 +225,8 @@ impl Slices {
         Some(open.finished(id, open.totals))
     }
 
-    /// Whether nothing more comes to the shard of a slice, for whose end so many lines wait. So it is if the slice isn't
-    /// held any more.
+    /// Whether nothing more comes to the shard of a slice, for whose end so many lines wait. That is also so if the
+    /// slice isn't held any more.
     pub(super) fn is_complete(&self, taken: &Taken, waiting: usize) -> bool {
         self.held(taken).is_none_or(|open| open.ended + waiting as u64 >= open.count)
     }

@@ -73,7 +73,7 @@ impl Cookies {
     ///
     /// # Errors
     /// The message, if it could not be written.
-    pub(super) fn write(self, voice: &Voice) -> Result<(), String> {
+    pub(super) fn write(self, voice: &Voice) -> Result<(), Problem> {
         let publish = Publish {
             existing: Existing::Replace,
             preserve: Preserve { mode: Some(0o600), ..Preserve::default() },
@@ -91,8 +91,9 @@ impl Cookies {
         let written = Cancel::new()
             .and_then(|cancel| run_ready(Blocking::new(cancel).write_file(publish, cookies.into())).0);
         let path = quoted(&self.path);
-        let published =
-            written.map_err(|error| format!("cannot write cookies to {path}: {}", reason(&error)))?;
+        let published = written.map_err(|error| {
+            Problem::unwritten(format!("cannot write cookies to {path}: {}", reason(&error)), &error)
+        })?;
         if published.shortfalls.iter().any(|shortfall| shortfall == Shortfall::Mode) {
             voice.warning(format!(
                 "others may be able to read the cookies in {path}: its file system doesn't keep permission bits"

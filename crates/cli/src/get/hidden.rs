@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use haul_fetch::Error;
 use haul_io::reason;
-use haul_seal::{FileOptions, HiddenName, NameJournal, SealedFormat};
+use haul_seal::{ErrorKind, FileOptions, HiddenName, NameJournal, SealedFormat};
 
 use crate::report::exit::{Exit, Problem};
 use crate::report::text::quoted;
@@ -26,6 +26,8 @@ struct Names {
     /// Hashes of the names that were hidden: a name belongs to one task of the run.
     hidden: HashSet<u64>,
     hasher: RandomState,
+    /// What a failure to write the list means for the run.
+    exit: Exit,
 }
 
 impl Hidden {
@@ -37,7 +39,7 @@ impl Hidden {
             Problem { exit: Exit::Usage.max(Exit::of_write(&error)), ..problem }
         })?;
         let (hidden, hasher) = (HashSet::new(), RandomState::new());
-        Ok(Self(Arc::new(Mutex::new(Names { journal: Some(journal), hidden, hasher }))))
+        Ok(Self(Arc::new(Mutex::new(Names { journal: Some(journal), hidden, hasher, exit: Exit::Success }))))
     }
 
     /// A random name for the result that is called `name` and comes from `source`. The list has it when this returns.
@@ -53,19 +55,27 @@ impl Hidden {
             return Err(Error::NameTaken.to_string());
         }
         let journal = names.journal.as_mut().ok_or("the list of names has ended")?;
-        journal
-            .append(&entry)
-            .map_err(|error| format!("cannot write the list of names: {}", reason(&error)))?;
+        if let Err(error) = journal.append(&entry) {
+            names.exit = Exit::of_write(&error);
+            return Err(format!("cannot write the list of names: {}", reason(&error)));
+        }
         Ok(file.into())
     }
 
+    /// What failures to write the list mean for the run.
+    pub(super) fn exit(&self) -> Exit {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).exit
+    }
+
     /// Ends the list.
-    pub(super) fn finish(&self, format: &SealedFormat, options: &FileOptions) -> Result<(), String> {
+    pub(super) fn finish(&self, format: &SealedFormat, options: &FileOptions) -> Result<(), Problem> {
         let journal = self.0.lock().unwrap_or_else(PoisonError::into_inner).journal.take();
         let Some(journal) = journal else { return Ok(()) };
         let ended = journal.finish(format, options);
-        ended
-            .map(drop)
-            .map_err(|error| format!("the list of names stays a journal, as it can't be completed: {error}"))
+        ended.map(drop).map_err(|error| Problem {
+            message: format!("the list of names stays a journal, as it can't be completed: {error}"),
+            hint: None,
+            exit: if error.kind() == ErrorKind::NoSpace { Exit::NoSpace } else { Exit::Failed },
+        })
     }
 }

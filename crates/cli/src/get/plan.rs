@@ -261,9 +261,9 @@ impl GetPlan {
         let exit = context.run_reporting(&job, source, on_settled, on_undone, unstarted)?;
         let exit = fleet.as_ref().map_or(exit, |fleet| fleet.leave(exit));
         let written = [
-            failures.map_or(Ok(()), Failures::finish),
-            cookies.map_or(Ok(()), |cookies| cookies.write(voice)),
-            sealing.map_or(Ok(()), Sealing::finish),
+            failures.map_or(Ok(()), Failures::finish).map(|()| Exit::Success),
+            cookies.map_or(Ok(()), |cookies| cookies.write(voice)).map(|()| Exit::Success),
+            sealing.map_or(Ok(Exit::Success), Sealing::finish),
         ];
         let exit = worst(exit, written, voice);
         if let Some(marker) = marker.filter(|_| exit == Exit::Success) {
@@ -344,10 +344,12 @@ fn unstarted<S: Source<FetchTask>, C, R>(
 }
 
 /// Reports what couldn't be written at the end. Returns the exit code.
-fn worst(exit: Exit, written: [Result<(), String>; 3], voice: &Voice) -> Exit {
-    written.into_iter().filter_map(Result::err).fold(exit, |exit, error| {
-        voice.error(error);
-        exit.max(Exit::Failed)
+fn worst(exit: Exit, written: [Result<Exit, Problem>; 3], voice: &Voice) -> Exit {
+    written.into_iter().fold(exit, |exit, written| {
+        exit.max(written.unwrap_or_else(|problem| {
+            voice.problem(&problem);
+            problem.exit
+        }))
     })
 }
 

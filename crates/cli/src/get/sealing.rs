@@ -15,7 +15,7 @@ use super::naming::NamingPlan;
 use crate::args::{NameArg, SealingArgs};
 use crate::keys::plugins::PluginPath;
 use crate::keys::recipients::RecipientSources;
-use crate::report::exit::Problem;
+use crate::report::exit::{Exit, Problem};
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
 use crate::stores::objects::is_object;
@@ -111,8 +111,10 @@ pub(super) struct Sealing {
 }
 
 impl Sealing {
-    /// Ends the list of names.
-    pub(super) fn finish(self) -> Result<(), String> {
-        self.hidden.map_or(Ok(()), |hidden| hidden.finish(&self.format, &self.options))
+    /// Ends the list of names. Returns what failures to write it mean for the run.
+    pub(super) fn finish(self) -> Result<Exit, Problem> {
+        let Some(hidden) = self.hidden else { return Ok(Exit::Success) };
+        hidden.finish(&self.format, &self.options)?;
+        Ok(hidden.exit())
     }
 }

@@ -98,10 +98,11 @@ impl Failures {
     /// Publishes the list.
     ///
     /// # Errors
-    /// The message, if it could not be written.
-    pub(crate) fn finish(self) -> Result<(), String> {
+    /// If it could not be written.
+    pub(crate) fn finish(self) -> Result<(), Problem> {
         let failed = |error: &std::io::Error| {
-            format!("cannot write failures to {}: {}", quoted(&self.path), reason(error))
+            let message = format!("cannot write failures to {}: {}", quoted(&self.path), reason(error));
+            Problem::unwritten(message, error)
         };
         if let Some(error) = &self.error {
             return Err(failed(error));

@@ -15,13 +15,11 @@ use haul_store::Store;
 
 use super::bucket::ShardBucket;
 use super::index::{for_each_member, is_age_file, read_error};
+use super::names::PREFIX;
 use crate::report::exit::Problem;
 use crate::report::text::quoted;
 use crate::report::voice::Voice;
 use crate::run::own_file::open_own;
-
-/// A name in the directory, beside which leftovers are looked for.
-const BESIDE: &str = "shard-";
 
 /// A published shard, to be read.
 pub(super) trait ShardReader: Read + Seek {}
@@ -125,7 +123,7 @@ impl Home {
         match self {
             // A file in the making isn't called after its shard.
             Self::Directory(directory) => {
-                let beside = directory.join(BESIDE);
+                let beside = directory.join(PREFIX);
                 run_ready(haul_io::sweep(&Blocking::new(Cancel::new()?), Location::named(&beside)));
                 Ok(())
             }

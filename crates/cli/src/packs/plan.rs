@@ -15,6 +15,7 @@ use haul_seal::{Error, Identity};
 use haul_store::Store;
 
 use super::home::Home;
+use super::names::{PREFIX, is_shard, number_of};
 use super::slices::SliceShards;
 use crate::args::PackArgs;
 use crate::report::exit::Problem;
@@ -22,9 +23,6 @@ use crate::report::text::quoted;
 use crate::report::voice::Voice;
 use crate::run::environment::Environment;
 use crate::stores::objects::is_object;
-
-/// The start of the names of shards.
-const PREFIX: &str = "shard-";
 
 /// What is packed where.
 #[derive(Clone, Debug)]
@@ -159,7 +157,7 @@ impl PackPlan {
             durability: packing.durability,
             ..self.options(home.clone().into_place(), packing.cancel)
         };
-        Ok(SliceShards { prefix: PREFIX, packer: Packer::new(options, Earlier::default()), home })
+        Ok(SliceShards { packer: Packer::new(options, Earlier::default()), home })
     }
 
     fn options(&self, place: Place, cancel: Cancel) -> PackOptions {
@@ -182,24 +180,12 @@ impl PackPlan {
 /// Ends a run that packed: directories that no shard took are packed.
 ///
 /// # Errors
-/// The message, if they can't be packed.
-pub(crate) fn finish(packer: &Packer) -> Result<(), String> {
+/// If they can't be packed.
+pub(crate) fn finish(packer: &Packer) -> Result<(), Problem> {
     let finished = Cancel::new().and_then(|cancel| run_ready(packer.finish(&Blocking::new(cancel))));
-    finished.map_err(|error| format!("cannot pack directories: {}", haul_io::reason(&error)))
-}
-
-/// Whether `name` is that of a shard.
-pub(super) fn is_shard(name: &str) -> bool {
-    let number = name.strip_prefix(PREFIX).map(|name| name.strip_suffix(".age").unwrap_or(name));
-    let number = number.and_then(|name| name.strip_suffix(".tar"));
-    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-'))
-}
-
-/// The number of a shard whose name begins with `prefix`.
-fn number_of(name: &str, prefix: &str) -> Option<u32> {
-    let number = name.strip_prefix(prefix)?;
-    let number = number.strip_suffix(".age").unwrap_or(number).strip_suffix(".tar")?;
-    if number.bytes().all(|byte| byte.is_ascii_digit()) { number.parse().ok() } else { None }
+    finished.map_err(|error| {
+        Problem::unwritten(format!("cannot pack directories: {}", haul_io::reason(&error)), &error)
+    })
 }
 
 fn unreadable(path: &Path, error: &Error) -> Problem {
@@ -208,38 +194,4 @@ fn unreadable(path: &Path, error: &Error) -> Problem {
         return problem.hint("--identity names the file with the key that opens the shards");
     }
     problem
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shards_are_known_by_their_names() {
-        for (name, is) in [
-            ("shard-000000.tar", true),
-            ("shard-000012.tar.age", true),
-            ("shard-00003-000012.tar", true),
-            ("shard-1.tar.age.age", false),
-            ("shard-x.tar", false),
-            ("shard-000000.tar.gz", false),
-            ("a.tar", false),
-        ] {
-            assert_eq!(is_shard(name), is, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_part_knows_its_own_numbers() {
-        for (name, prefix, number) in [
-            ("shard-000012.tar", "shard-", Some(12)),
-            ("shard-000012.tar.age", "shard-", Some(12)),
-            ("shard-00003-000012.tar", "shard-", None),
-            ("shard-00003-000012.tar", "shard-00003-", Some(12)),
-            ("shard-99999999999.tar", "shard-", None),
-            ("shard-000012.tar.gz", "shard-", None),
-        ] {
-            assert_eq!(number_of(name, prefix), number, "{name}");
-        }
-    }
 }

@@ -11,14 +11,12 @@ use haul_io::{Blocking, Cancel, run_ready};
 use haul_pack::{Packer, PartGate, ShardIdentity};
 
 use super::home::Home;
-use super::plan::is_shard;
+use super::names::{PREFIX, is_shard};
 use crate::report::text::quoted;
 
 /// Where the results of slices are packed.
 #[derive(Clone)]
 pub(crate) struct SliceShards {
-    /// The start of the names of shards.
-    pub(super) prefix: &'static str,
     /// The packer of the run, which packs nothing itself.
     pub(crate) packer: Packer,
     pub(super) home: Home,
@@ -26,6 +24,8 @@ pub(crate) struct SliceShards {
 
 /// A slice that a node has taken.
 pub(crate) struct ShardSearch {
+    /// What tells it from an earlier one for the same slice.
+    pub(crate) number: u64,
     pub(crate) id: SliceId,
     /// The shards that others were about to publish.
     pub(crate) prepared: Vec<Results>,
@@ -45,7 +45,7 @@ impl SliceShards {
     /// # Errors
     /// If that can't be found out, or if the next name is taken: by the shard of another run.
     pub(crate) fn published(&self, search: &ShardSearch) -> io::Result<Option<usize>> {
-        let ShardSearch { id, prepared, is_new } = search;
+        let ShardSearch { id, prepared, is_new, .. } = search;
         for (attempt, results) in prepared.iter().enumerate() {
             if self.has_appeared(results)? {
                 return Ok(Some(attempt));
@@ -68,7 +68,7 @@ impl SliceShards {
 
     /// Whether a shard has appeared. If it hasn't, it can't any more.
     fn has_appeared(&self, results: &Results) -> io::Result<bool> {
-        // Whoever can write to the server chooses no other files.
+        // Users who can write to the server choose no other files.
         if !is_shard(&results.name) {
             return Err(io::Error::other(format!("{} is no name of a shard", quoted(&results.name))));
         }
@@ -86,7 +86,7 @@ impl SliceShards {
     /// The name of a shard of the slice, without what follows in the names of all shards.
     fn stem(&self, id: &str, attempt: usize) -> String {
         let number = id.split('-').next().unwrap_or(id);
-        let stem = format!("{}{number:0>6}", self.prefix);
+        let stem = format!("{PREFIX}{number:0>6}");
         if attempt == 0 { stem } else { format!("{stem}-{attempt}") }
     }
 }

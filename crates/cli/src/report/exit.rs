@@ -56,6 +56,11 @@ impl Problem {
         Self { message: message.into(), hint: None, exit: Exit::Usage }
     }
 
+    /// A problem with writing something, because of `error`.
+    pub(crate) fn unwritten(message: impl Into<String>, error: &std::io::Error) -> Self {
+        Self { message: message.into(), hint: None, exit: Exit::of_write(error) }
+    }
+
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }

@@ -17,9 +17,10 @@ use haul_io::{Io, Shortfalls, cancelled};
 
 use super::content::{Content, Spill};
 use super::earlier::{Earlier, EarlierMember};
+use super::gate::{PartGate, PartShard};
 use super::options::PackOptions;
 use super::outlet::Outlet;
-use super::part::{Part, PartGate, PartShard};
+use super::part::Part;
 use super::shard::{Appended, Shard};
 use super::ticket::{ShardEnd, Ticket};
 use crate::layout::entry::Entry;
@@ -32,10 +33,6 @@ const DIRECTORIES_MAX: usize = 65_536;
 const PATIENCE: u32 = 2;
 /// How long a task waits before it looks for a shard again.
 const WAIT: Duration = Duration::from_micros(500);
-/// How long a task waits before it asks again whether its shard may be published.
-const ANSWER_WAIT: Duration = Duration::from_millis(5);
-/// How often it does so in a run that was cancelled.
-const STEADY_WAITS_MAX: u32 = 200;
 
 /// The shards of a run; clones are the same.
 #[derive(Clone)]
@@ -316,10 +313,10 @@ impl Packer {
         self.0.run.settled.lock().unwrap_or_else(PoisonError::into_inner).push(end.id);
     }
 
-    /// Waits until the shard of a part may be published.
+    /// Waits until `shard` may be published, if it is that of a part.
     ///
     /// # Errors
-    /// If it may not, or if the run is cancelled and that isn't known soon.
+    /// If it may not.
     async fn permit(&self, io: &impl Io, shard: &Shard) -> io::Result<()> {
         let (Some(part), Some(name)) = (&self.0.part, self.0.outlet.only_name()) else { return Ok(()) };
         let shard = PartShard {
@@ -328,20 +325,7 @@ impl Packer {
             content_bytes: shard.content_bytes(),
             identity: shard.identity(),
         };
-        let mut waits = 0;
-        loop {
-            match part.gate.may_publish(&shard) {
-                Some(true) => return Ok(()),
-                Some(false) => return Err(cancelled()),
-                None if io.sleep(ANSWER_WAIT).await.is_ok() => {}
-                // The run was cancelled. What is complete is worth a moment.
-                None if waits < STEADY_WAITS_MAX => {
-                    waits += 1;
-                    std::thread::sleep(ANSWER_WAIT);
-                }
-                None => return Err(cancelled()),
-            }
-        }
+        part.permit(io, &shard).await
     }
 }
 

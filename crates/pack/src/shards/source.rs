@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use haul_engine::{Again, Next, Source, TaskId};
 
+use super::gate::PartGate;
 use super::packer::Packer;
-use super::part::PartGate;
 use super::ticket::Ticket;
 
 /// A task whose result may be a member of a shard.

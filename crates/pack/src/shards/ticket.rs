@@ -9,7 +9,7 @@ use std::{fmt, io};
 
 use haul_io::{Shortfalls, is_cancelled, reason};
 
-use super::part::PartGate;
+use super::gate::PartGate;
 
 /// The claim of a member on the end of its shard; clones are the same.
 #[derive(Clone)]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::shard::Shard;
 use crate::args::GetArgs;
 use crate::lists::digest::ListDigest;
-use crate::report::exit::{Exit, Problem};
+use crate::report::exit::Problem;
 use crate::report::redaction::redacted_url;
 use crate::report::text::{hex, quoted};
 use crate::report::voice::Voice;
@@ -181,10 +181,9 @@ impl Marker {
                 Ok(writer.finish().map(drop)?)
             }
         });
-        written.map_err(|error| Problem {
-            message: format!("cannot write the marker {}: {}", quoted(&self.plan.path), reason(&error)),
-            hint: None,
-            exit: Exit::of_write(&error),
+        written.map_err(|error| {
+            let path = quoted(&self.plan.path);
+            Problem::unwritten(format!("cannot write the marker {path}: {}", reason(&error)), &error)
         })
     }
 

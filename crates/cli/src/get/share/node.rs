@@ -23,8 +23,8 @@ use crate::report::reporter::message;
 use crate::report::voice::Voice;
 use crate::stores::objects::is_object;
 
-/// Joins a fleet, with results in `dir`, which may be a bucket, packed into `shards` if there are any. The limits of `transfers` hold besides those of the
-/// run.
+/// Joins a fleet, with results in `dir`, which may be a bucket, packed into `shards` if there are any. The limits of
+/// `transfers` hold besides those of the run.
 pub(in crate::get) fn join(
     plan: NodePlan,
     transfers: &Transfers,

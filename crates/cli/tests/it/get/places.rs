@@ -61,6 +61,11 @@ fn devices_are_written_to() {
         assert_eq!(run.status, 5, "{engine}: {}", run.stderr_text());
     }
     assert!(workdir.names().is_empty());
+    // A list of failures that has no room, of a run that fails for another reason.
+    let missing = Server::start(|_| Answer::new(404));
+    let run = workdir.run(&["get", "--failures", "/dev/full", &missing.url("/x")]);
+    let said = run.stderr_text();
+    assert!(run.status == 5 && said.contains("404") && said.contains("cannot write failures"), "{said}");
     // A descriptor may be a regular file, which is written from where it stands.
     for engine in ENGINES {
         let haul = env!("CARGO_BIN_EXE_haul");
