@@ -2,8 +2,8 @@
 //!
 //! The contestants of a file system take turns, so that a disturbance meets all of them. Each run starts with an empty
 //! directory for its results and ends with a sync outside the measured time. `bench-seal`, `bench-get`, `bench-sealed`,
-//! `bench-packed` and `bench-store` print the figures of some contests against the usual rivals; `scoreboard` holds all
-//! contests against all programs that are installed, and writes the tables of BENCHMARKS.md.
+//! `bench-packed`, `bench-fleet` and `bench-store` print the figures of some contests against the usual rivals;
+//! `scoreboard` holds all contests against all programs that are installed, and writes the tables of BENCHMARKS.md.
 //!
 //! Owns: the order of the contests and file systems.
 //! Does not own: building `haul`, the prose of BENCHMARKS.md.
@@ -11,6 +11,7 @@
 mod board;
 mod contest;
 mod field;
+mod fleet;
 mod get;
 mod mount;
 mod open;
@@ -56,6 +57,11 @@ pub(crate) fn packed(options: &Options<'_>) -> Result<(), String> {
     with_server(options, &[packed::contests]).map(drop)
 }
 
+/// Measures fleets.
+pub(crate) fn fleet(options: &Options<'_>) -> Result<(), String> {
+    hold(options, None, &[fleet::contests]).map(drop)
+}
+
 /// Measures fetching into the buckets of a store.
 pub(crate) fn store(options: &Options<'_>) -> Result<(), String> {
     with_server(options, &[store::contests]).map(drop)
@@ -72,10 +78,10 @@ pub(crate) fn scoreboard(options: Options<'_>) -> Result<(), String> {
             _ if !has_servers => println!("SKIPPED: {part:?}: no nginx or no openssl here"),
             Part::Fetching => outcomes.extend(with_server(&options, &[get::contests, sealed::contests])?),
             Part::Packing => outcomes.extend(with_server(&options, &[packed::contests])?),
+            Part::Fleets => outcomes.extend(hold(&options.on_first(), None, &[fleet::contests])?),
             Part::Stores => {
                 // Sources and the store's own files are read and written alike on all: one is enough, as it takes long.
-                let first = Options { on: options.on.iter().copied().take(1).collect(), ..options.clone() };
-                outcomes.extend(with_server(&first, &[store::contests])?);
+                outcomes.extend(with_server(&options.on_first(), &[store::contests])?);
             }
         }
     }
@@ -155,6 +161,11 @@ fn hold(
 }
 
 impl Options<'_> {
+    /// The options, on the first file system only.
+    fn on_first(&self) -> Self {
+        Self { on: self.on.iter().copied().take(1).collect(), ..self.clone() }
+    }
+
     /// The options without file systems that this process can't mount.
     fn permitted(mut self) -> Self {
         if geteuid().is_root() {

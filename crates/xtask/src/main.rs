@@ -48,11 +48,12 @@ chores:
   scoreboard [--quick] [--dir DIR] [--haul FILE] [--rounds N] [--files N] [--large-mib N] [--on NAME,NAME]
              [--parts NAME,NAME] [--write FILE]
                         haul against every program that is installed, on tmpfs, ext4 and xfs (root; elsewhere in DIR),
-                        into the tables of BENCHMARKS.md; parts are files, fetching, packing and stores; --quick
-                        prints tables of tiny sizes
+                        into the tables of BENCHMARKS.md; parts are files, fetching, packing, fleets and
+                        stores; --quick prints tables of tiny sizes
   bench-get …           the same for fetching from nginx, against curl and wget2
   bench-sealed …        the same for fetching into sealed files, against plain ones, curl with age, and rclone
   bench-packed …        the same for packing into shards, against files
+  bench-fleet …         the same for three nodes of a fleet, against one
   bench-store …         the same for fetching into buckets of SeaweedFS, against s5cmd, rclone and aws, which upload
                         files
 ";
@@ -89,6 +90,9 @@ fn main() -> ExitCode {
         ["bench-get", options @ ..] => bench::Options::read(options).and_then(|options| bench::get(&options)),
         ["bench-packed", options @ ..] => {
             bench::Options::read(options).and_then(|options| bench::packed(&options))
+        }
+        ["bench-fleet", options @ ..] => {
+            bench::Options::read(options).and_then(|options| bench::fleet(&options))
         }
         ["bench-store", options @ ..] => {
             bench::Options::read(options).and_then(|options| bench::store(&options))

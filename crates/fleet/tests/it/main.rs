@@ -3,6 +3,7 @@
 mod contract;
 mod fake;
 mod fake_hosts;
+mod model;
 mod redis;
 mod shares;
 mod simulation;

@@ -335,7 +335,7 @@ pub(crate) fn simulate(seed: u64, packs: bool, faults: Faults) {
 }
 
 /// The end of the slice `id`.
-fn finished(id: &str) -> Finished {
+pub(crate) fn finished(id: &str) -> Finished {
     let totals = vec![("lines_done", 3)];
     Finished { id: id.to_owned(), report: b"{}".to_vec(), failures: Vec::new(), totals }
 }

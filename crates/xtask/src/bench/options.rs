@@ -37,18 +37,21 @@ pub(super) enum Part {
     Fetching,
     /// Fetching and sealing into shards.
     Packing,
+    /// Three nodes against one.
+    Fleets,
     /// Fetching into a store of objects.
     Stores,
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Files, Self::Fetching, Self::Packing, Self::Stores];
+    const ALL: [Self; 5] = [Self::Files, Self::Fetching, Self::Packing, Self::Fleets, Self::Stores];
 
     fn named(name: &str) -> Result<Self, String> {
         match name {
             "files" => Ok(Self::Files),
             "fetching" => Ok(Self::Fetching),
             "packing" => Ok(Self::Packing),
+            "fleets" => Ok(Self::Fleets),
             "stores" => Ok(Self::Stores),
             _ => Err(format!("the scoreboard has no part {name:?}")),
         }
