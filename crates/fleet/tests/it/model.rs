@@ -18,7 +18,7 @@ use crate::fake::FakeServer;
 use crate::simulation::{LEASE, finished};
 
 const SCHEDULES: usize = 400;
-const SEED: u64 = 0x666c_6565_74;
+const SEED: u64 = 0x0066_6c65_6574;
 const NODES: usize = 3;
 const SLICES: u64 = 3;
 
