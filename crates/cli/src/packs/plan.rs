@@ -154,7 +154,8 @@ impl PackPlan {
         }
         let options = PackOptions {
             format: packing.format,
-            durability: packing.durability,
+            // A power cut must leave no name without a whole shard: another node would go by the name.
+            durability: Durability::Synced,
             ..self.options(home.clone().into_place(), packing.cancel)
         };
         Ok(SliceShards { packer: Packer::new(options, Earlier::default()), home })
