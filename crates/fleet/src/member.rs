@@ -286,6 +286,8 @@ impl<R: FnMut(&mut [u8])> Member<R> {
                 let Some(ending) = self.finished.pop_front() else { return Outcome::Nothing };
                 let id = ending.into_id();
                 self.leases.remove(&id);
+                // That may have been the last one of the run.
+                self.take_at = Duration::ZERO;
                 if reply.int() == Some(1) { Outcome::Acknowledged(id) } else { Outcome::Fenced(id) }
             }
             Ask::Prepare(id) => {
