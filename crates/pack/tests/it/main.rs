@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use haul_engine::{Config, Engine, Event, Job, Step, run};
@@ -82,7 +83,16 @@ fn content(number: usize) -> Vec<u8> {
 /// A task that packs the content of its number; every tenth fails, every seventh spills.
 struct Task {
     number: usize,
+    packer: Packer,
+    /// How many of its kind have failed.
+    failed: Arc<AtomicUsize>,
     ticket: Mutex<Option<Ticket>>,
+}
+
+impl Task {
+    fn new(number: usize, packer: &Packer, failed: &Arc<AtomicUsize>) -> Self {
+        Self { number, packer: packer.clone(), failed: failed.clone(), ticket: Mutex::default() }
+    }
 }
 
 impl Packed for Task {
@@ -91,7 +101,7 @@ impl Packed for Task {
     }
 }
 
-struct PackNumbers(Packer);
+struct PackNumbers;
 
 impl Job for PackNumbers {
     type Task = Task;
@@ -101,17 +111,18 @@ impl Job for PackNumbers {
 
     async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<(), PathBuf>, io::Error> {
         if let Some(ticket) = task.ticket() {
-            return Ok(Step::Done(self.0.settle(io, &ticket).await?.0));
+            return Ok(Step::Done(task.packer.settle(io, &ticket).await?.0));
         }
         let bytes = content(task.number);
         let content = match task.number {
             number if number % 10 == 9 => {
-                let mut spill = self.0.spill(io).await?;
+                let mut spill = task.packer.spill(io).await?;
                 spill.push(io, b"half of it").await?;
+                task.failed.fetch_add(1, Ordering::Relaxed);
                 return Err(io::Error::other("it fails"));
             }
             number if number % 7 == 0 => {
-                let mut spill = self.0.spill(io).await?;
+                let mut spill = task.packer.spill(io).await?;
                 for piece in bytes.chunks(700) {
                     spill.push(io, piece).await?;
                 }
@@ -119,8 +130,8 @@ impl Job for PackNumbers {
             }
             _ => Content::Memory(&bytes),
         };
-        let entry = self.0.entry(task.number.to_string().as_bytes(), bytes.len() as u64, Some(7));
-        *task.ticket.lock().unwrap() = Some(self.0.add(io, &entry, content).await?);
+        let entry = task.packer.entry(task.number.to_string().as_bytes(), bytes.len() as u64, Some(7));
+        *task.ticket.lock().unwrap() = Some(task.packer.add(io, &entry, content).await?);
         Ok(Step::Again)
     }
 
@@ -150,11 +161,13 @@ fn a_task_ends_when_its_shard_has_its_name() {
             let format = is_encoded.then(|| Arc::new(Toy::default()) as Arc<dyn ChunkedFormat>);
             let packer = fixture.packer(40_000, format);
             packer.add_directory(Entry { mode: 0o555, ..Entry::file(b"directory/", 0) });
-            let tasks = (0..200).map(|number| Task { number, ticket: Mutex::default() });
+            let failed = Arc::default();
+            let of_task = (packer.clone(), failed);
+            let tasks = (0..200).map(move |number| Task::new(number, &of_task.0, &of_task.1));
             let source = PackSource::new(tasks, Some(packer.clone()));
             let config = Config::new(engine.parse::<Engine>().unwrap(), fixture.cancel.clone());
             let mut said: BTreeMap<usize, PathBuf> = BTreeMap::new();
-            let report = run(&PackNumbers(packer.clone()), source, &config, |event| {
+            let report = run(&PackNumbers, source, &config, |event| {
                 if let Event::Settled(settled) = event
                     && let Ok(shard) = &settled.outcome
                 {

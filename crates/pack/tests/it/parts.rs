@@ -1,21 +1,21 @@
 //! Parts of a run, each with one shard: when it ends, who decides whether it is published, names that are taken.
 
 use std::io::{self, Cursor};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use haul_engine::{Config, Engine, Job, Step, run};
-use haul_io::{ChunkedFormat, Io, is_cancelled, run_ready};
-use haul_pack::{Content, PackSource, Packed, Packer, PartGate, PartShard, ShardIdentity, Ticket};
+use haul_engine::{Config, Engine, run};
+use haul_io::{ChunkedFormat, is_cancelled, run_ready};
+use haul_pack::{Content, PackSource, Packer, PartGate, PartShard, ShardIdentity, Ticket};
 
 use crate::format::Toy;
-use crate::{Fixture, content, members, plain};
+use crate::{Fixture, PackNumbers, Task, members, plain};
 
 /// A part of so many members, one of which fails.
 struct Gate {
     count: usize,
-    ended: AtomicUsize,
+    /// How many members have failed.
+    failed: Arc<AtomicUsize>,
     /// How often it doesn't know yet.
     unknown: AtomicUsize,
     may_publish: bool,
@@ -25,14 +25,14 @@ struct Gate {
 
 impl Gate {
     fn new(count: usize, may_publish: bool) -> Arc<Self> {
-        let (ended, unknown, is_taken) = (AtomicUsize::new(0), AtomicUsize::new(3), AtomicBool::new(false));
-        Arc::new(Self { count, ended, unknown, may_publish, shard: Mutex::default(), is_taken })
+        let (failed, unknown, is_taken) = (Arc::default(), AtomicUsize::new(3), AtomicBool::new(false));
+        Arc::new(Self { count, failed, unknown, may_publish, shard: Mutex::default(), is_taken })
     }
 }
 
 impl PartGate for Gate {
     fn is_complete(&self, waiting: usize) -> bool {
-        self.ended.load(Ordering::Relaxed) + waiting == self.count
+        self.failed.load(Ordering::Relaxed) + waiting == self.count
     }
 
     fn may_publish(&self, shard: &PartShard) -> Option<bool> {
@@ -54,56 +54,6 @@ fn add(packer: &Packer, fixture: &Fixture, name: &str, bytes: usize) -> io::Resu
     run_ready(packer.add(&fixture.io(), &entry, Content::Memory(&vec![7; bytes])))
 }
 
-/// A task of a part: its number, and the packer and the gate of its part.
-struct Task {
-    number: usize,
-    packer: Packer,
-    gate: Arc<Gate>,
-    ticket: Mutex<Option<Ticket>>,
-}
-
-impl Packed for Task {
-    fn ticket(&self) -> Option<Ticket> {
-        self.ticket.lock().unwrap().clone()
-    }
-}
-
-/// Packs the content of each task's number; every tenth fails.
-struct PackParts;
-
-impl Job for PackParts {
-    type Task = Task;
-    type State = ();
-    type Output = PathBuf;
-    type Error = io::Error;
-
-    async fn start<I: Io>(&self, io: &I, task: &Task) -> Result<Step<(), PathBuf>, io::Error> {
-        if let Some(ticket) = task.ticket() {
-            return Ok(Step::Done(task.packer.settle(io, &ticket).await?.0));
-        }
-        if task.number % 10 == 9 {
-            task.gate.ended.fetch_add(1, Ordering::Relaxed);
-            return Err(io::Error::other("it fails"));
-        }
-        let bytes = content(task.number);
-        let entry = task.packer.entry(task.number.to_string().as_bytes(), bytes.len() as u64, Some(7));
-        *task.ticket.lock().unwrap() = Some(task.packer.add(io, &entry, Content::Memory(&bytes)).await?);
-        Ok(Step::Again)
-    }
-
-    async fn part<I: Io>(&self, _: &I, _: &Task, (): &(), _: u64) -> Result<(), io::Error> {
-        Ok(())
-    }
-
-    async fn finish<I: Io>(&self, _: &I, _: &Task, (): &(), _: bool) -> Result<PathBuf, io::Error> {
-        unreachable!("no task is split")
-    }
-
-    fn is_cancelled(error: &io::Error) -> bool {
-        is_cancelled(error)
-    }
-}
-
 #[test]
 fn each_part_becomes_one_shard_and_a_refused_one_none() {
     for engine in ["serial", "threads=4", "uring=2x4"] {
@@ -118,15 +68,12 @@ fn each_part_becomes_one_shard_and_a_refused_one_none() {
                 .enumerate()
                 .map(|(part, gate)| packer.part(&format!("p{part}"), gate.clone()))
                 .collect();
-            let tasks = (0..120).map(|number| Task {
-                number,
-                packer: parts[number / 30].clone(),
-                gate: gates[number / 30].clone(),
-                ticket: Mutex::default(),
-            });
+            let failed: Vec<_> = gates.iter().map(|gate| gate.failed.clone()).collect();
+            let tasks =
+                (0..120).map(move |number| Task::new(number, &parts[number / 30], &failed[number / 30]));
             let source = PackSource::new(tasks, Some(packer.clone()));
             let config = Config::new(engine.parse::<Engine>().unwrap(), fixture.cancel.clone());
-            let report = run(&PackParts, source, &config, |_| {});
+            let report = run(&PackNumbers, source, &config, |_| {});
             assert_eq!((report.succeeded, report.failed, report.cancelled_tasks), (81, 12, 27), "{engine}");
             let shards = fixture.shards();
             let suffix = if is_encoded { "tar.toy" } else { "tar" };
